@@ -1,0 +1,92 @@
+/**
+ * The arrows of lib/: which folder may import which. A folder that is not listed here may import
+ * every other folder of the core.
+ */
+const arrows = {
+  errors: [],
+  nest: ['errors'],
+  observability: ['errors'],
+  schedule: ['errors'],
+  engine: ['schedule', 'errors'],
+  scope: ['errors', 'nest', 'observability'],
+  execution: ['scope', 'schedule', 'observability', 'errors', 'nest'],
+};
+
+/** Entry points of their own (`nestjs-scoped-worker/<name>`): the core imports none of them. */
+const subpaths = ['typeorm', 'bullmq'];
+
+const rules = Object.entries(arrows).map(([folder, allowed]) => ({
+  name: `arrows-of-${folder}`,
+  comment: `lib/${folder} may import only: ${[folder, ...allowed].join(', ')}, and the files at the root of lib that hold types.`,
+  severity: 'error',
+  from: { path: `^lib/${folder}/` },
+  to: { path: `^lib/(?!(${[folder, ...allowed].join('|')})/)[^/]+/` },
+}));
+
+module.exports = {
+  forbidden: [
+    ...rules,
+    {
+      name: 'no-cycles',
+      severity: 'error',
+      from: { path: '^lib/' },
+      to: { circular: true },
+    },
+    {
+      name: 'not-through-the-front-door',
+      comment:
+        'lib/index.ts and the module are what users import; nothing of the core below them may.',
+      severity: 'error',
+      from: { path: `^lib/(${Object.keys(arrows).join('|')})/` },
+      to: { path: '^lib/(index|scoped-worker\\.module)\\.ts$' },
+    },
+    {
+      name: 'core-without-subpaths',
+      severity: 'error',
+      from: { path: '^lib/', pathNot: `^lib/(${subpaths.join('|')})/` },
+      to: { path: `^lib/(${subpaths.join('|')})/` },
+    },
+    {
+      name: 'typeorm-only-in-its-subpath',
+      severity: 'error',
+      from: { path: '^lib/', pathNot: '^lib/typeorm/' },
+      to: { path: '(^|node_modules/)(typeorm|@nestjs/typeorm)(/|$)' },
+    },
+    {
+      name: 'inside-of-nest-only-in-lib-nest',
+      comment: 'Deep imports such as @nestjs/core/injector/... belong into lib/nest.',
+      severity: 'error',
+      from: { path: '^lib/', pathNot: '^lib/nest/' },
+      to: { path: '(^|node_modules/)@nestjs/(core|common)/(?!index\\.(js|d\\.ts)$).+' },
+    },
+    {
+      name: 'lib-stands-alone',
+      severity: 'error',
+      from: { path: '^lib/' },
+      to: { path: '^(test|sample-app|bench|dist[^/]*)/' },
+    },
+    {
+      name: 'resolvable',
+      severity: 'error',
+      from: { path: '^lib/' },
+      to: { couldNotResolve: true },
+    },
+    {
+      name: 'no-development-dependencies',
+      comment: 'What lib imports must be a dependency or a peer of the package.',
+      severity: 'error',
+      from: { path: '^lib/' },
+      to: { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['npm-peer', 'type-only'] },
+    },
+  ],
+  options: {
+    // TypeScript 7 has no parser API for dependency-cruiser; swc reads the same imports.
+    parser: 'swc',
+    doNotFollow: { path: 'node_modules' },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'node', 'default'],
+      extensions: ['.ts', '.js', '.json'],
+    },
+  },
+};

@@ -1,0 +1,22 @@
+// Runs the compiled benchmarks one after another, each in a process of its own:
+//   npm run bench              all of them
+//   npm run bench -- <name>    those whose file name contains <name>
+import { spawnSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+const compiled = fileURLToPath(new URL('../dist-bench/', import.meta.url));
+const wanted = process.argv[2] ?? '';
+const files = readdirSync(compiled).filter((file) => file.endsWith('.js') && file.includes(wanted));
+
+if (files.length === 0) {
+  console.error(`No benchmark has "${wanted}" in its file name.`);
+  process.exit(1);
+}
+for (const file of files) {
+  console.log(`\n# ${file.replace(/\.js$/, '')}`);
+  const { status } = spawnSync(process.execPath, ['--expose-gc', compiled + file], {
+    stdio: 'inherit',
+  });
+  if (status !== 0) process.exitCode = 1;
+}

@@ -1,0 +1,48 @@
+import { randomBytes } from 'node:crypto';
+import pg from 'pg';
+
+export interface TestDatabase {
+  readonly name: string;
+  /** Connection string, for `type: 'postgres'` of TypeORM and for `pg` alike. */
+  readonly url: string;
+  /** Runs one statement on a connection of its own. */
+  query<Row extends pg.QueryResultRow>(sql: string, values?: unknown[]): Promise<Row[]>;
+  /** Drops the database, together with the connections that are still open. */
+  drop(): Promise<void>;
+}
+
+/**
+ * Creates an empty database on the PostgreSQL of this run. Call it in `beforeAll` and its `drop()`
+ * in `afterAll`.
+ */
+export async function createTestDatabase(): Promise<TestDatabase> {
+  const server = process.env['TEST_DATABASE_URL'];
+  if (!server) throw new Error('TEST_DATABASE_URL is not set: unit tests have no PostgreSQL.');
+
+  const name = `test_${randomBytes(8).toString('hex')}`;
+  const url = new URL(server);
+  url.pathname = `/${name}`;
+  await query(server, `CREATE DATABASE ${name}`);
+  return {
+    name,
+    url: url.href,
+    query: (sql, values) => query(url.href, sql, values),
+    drop: async () => {
+      await query(server, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+    },
+  };
+}
+
+async function query<Row extends pg.QueryResultRow>(
+  url: string,
+  sql: string,
+  values?: unknown[],
+): Promise<Row[]> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    return (await client.query<Row>(sql, values)).rows;
+  } finally {
+    await client.end();
+  }
+}
