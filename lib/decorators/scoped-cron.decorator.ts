@@ -1,0 +1,21 @@
+import type { HandlerOptions } from '../options/handler-options.js';
+import { addHandler } from './worker-metadata.js';
+
+/**
+ * Calls the method whenever the cron expression is due, each time in a scope of its own, with the `Tick`.
+ *
+ * @param expression five or six fields, seconds first, as `@Cron` of `@nestjs/schedule` reads it; `'-'`
+ * switches the schedule off. Not a `Date`: use `@ScopedTimeout` for one firing.
+ * @throws {InvalidScheduleError} at start-up, when expression or options cannot work.
+ * @publicApi
+ */
+export function ScopedCron(expression: string, options?: HandlerOptions): MethodDecorator {
+  return (target, method) =>
+    addHandler(target, {
+      kind: 'cron',
+      decorator: '@ScopedCron',
+      method: String(method),
+      when: expression,
+      options,
+    });
+}

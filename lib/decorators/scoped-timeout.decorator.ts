@@ -1,0 +1,20 @@
+import type { HandlerOptions } from '../options/handler-options.js';
+import { addHandler } from './worker-metadata.js';
+
+/**
+ * Calls the method once, `delayMs` milliseconds after start-up, in a scope of its own, with the `Tick`.
+ *
+ * @param delayMs from 0 to 4,294,967,294 (49.7 days).
+ * @throws {InvalidScheduleError} at start-up, when delay or options cannot work.
+ * @publicApi
+ */
+export function ScopedTimeout(delayMs: number, options?: HandlerOptions): MethodDecorator {
+  return (target, method) =>
+    addHandler(target, {
+      kind: 'timeout',
+      decorator: '@ScopedTimeout',
+      method: String(method),
+      when: delayMs,
+      options,
+    });
+}

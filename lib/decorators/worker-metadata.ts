@@ -1,0 +1,71 @@
+import 'reflect-metadata';
+import type { HandlerDefaults, HandlerOptions } from '../options/handler-options.js';
+
+const WORKER = Symbol.for('nestjs-scoped-worker:worker');
+const HANDLERS = Symbol.for('nestjs-scoped-worker:handlers');
+
+/** Options of `@ScopedWorker()`: defaults for all handlers of the class. */
+export type ScopedWorkerOptions = HandlerDefaults;
+
+/** What a decorator on a method says. */
+export interface HandlerMetadata {
+  readonly kind: 'cron' | 'interval' | 'timeout';
+  /** As written, such as `@ScopedCron`, for messages. */
+  readonly decorator: string;
+  readonly method: string;
+  readonly isStatic: boolean;
+  /** The expression of a cron, or the milliseconds of the others; unchecked. */
+  readonly when: unknown;
+  /** Unchecked. */
+  readonly options: HandlerOptions | undefined;
+}
+
+const declaredWorkers = new Set<WeakRef<Function>>();
+
+export function markWorker(target: Function, options: ScopedWorkerOptions | undefined): void {
+  Reflect.defineMetadata(WORKER, options ?? {}, target);
+  declaredWorkers.add(new WeakRef(target));
+}
+
+/** The options of a worker class, its own or inherited; undefined when the class is no worker. */
+export function workerOptions(target: Function): ScopedWorkerOptions | undefined {
+  return Reflect.getMetadata(WORKER, target) as ScopedWorkerOptions | undefined;
+}
+
+/** Every class of this process that is marked as a worker. */
+export function allDeclaredWorkers(): Function[] {
+  return [...declaredWorkers].map((ref) => ref.deref()).filter((worker) => worker !== undefined);
+}
+
+export function addHandler(target: object, handler: Omit<HandlerMetadata, 'isStatic'>): void {
+  const isStatic = typeof target === 'function';
+  const owner = isStatic ? target : target.constructor;
+  const own = (Reflect.getOwnMetadata(HANDLERS, owner) as HandlerMetadata[] | undefined) ?? [];
+  // Decorators of one method are applied from the last to the first: in front is the order of the source.
+  Reflect.defineMetadata(HANDLERS, [{ ...handler, isStatic }, ...own], owner);
+}
+
+/**
+ * The handlers of a class, inherited ones included. Decorators on a subclass's method replace those on the
+ * method it overrides; an override without a decorator keeps them.
+ */
+export function handlersOf(target: Function): HandlerMetadata[] {
+  const byMethod = new Map<string, HandlerMetadata[]>();
+  for (let owner: unknown = target; typeof owner === 'function' && owner !== Function.prototype;) {
+    const own = (Reflect.getOwnMetadata(HANDLERS, owner) as HandlerMetadata[] | undefined) ?? [];
+    for (const [method, handlers] of groupByMethod(own)) {
+      if (!byMethod.has(method)) byMethod.set(method, handlers);
+    }
+    owner = Object.getPrototypeOf(owner);
+  }
+  return [...byMethod.values()].flat();
+}
+
+function groupByMethod(handlers: readonly HandlerMetadata[]): Map<string, HandlerMetadata[]> {
+  const groups = new Map<string, HandlerMetadata[]>();
+  for (const handler of handlers) {
+    const key = `${handler.isStatic ? 'static ' : ''}${handler.method}`;
+    groups.set(key, [...(groups.get(key) ?? []), handler]);
+  }
+  return groups;
+}

@@ -1,0 +1,138 @@
+import { Injectable } from '@nestjs/common';
+import { OptionsStore } from '../options/options-store.js';
+import type { Schedule } from '../schedule/schedule.js';
+import type { Finding } from '../validation/finding.js';
+import { handlerName, makeSchedule } from './schedule-factory.js';
+import { WorkerExplorer, type Exploration, type FoundWorker } from './worker-explorer.js';
+
+/** The schedules of the application, and everything that is wrong with them. */
+export interface Plan {
+  readonly schedules: readonly Schedule[];
+  readonly findings: readonly Finding[];
+}
+
+/** Turns what the explorer found into schedules; reads, checks, starts nothing. */
+@Injectable()
+export class SchedulePlanner {
+  constructor(
+    private readonly explorer: WorkerExplorer,
+    private readonly options: OptionsStore,
+  ) {}
+
+  plan(): Plan {
+    const found = this.explorer.explore();
+    const findings: Finding[] = [...unmarkedFindings(found), ...unprovidedFindings(found)];
+    const schedules = new Map<string, Schedule>();
+    const named = new Set<string>();
+    for (const worker of found.workers) {
+      const placement = placementFinding(worker);
+      if (placement !== undefined) findings.push(placement);
+      findings.push(...repeatedFindings(worker));
+      const isReadyMade = placement?.kind === 'worker-ready-made';
+      for (const [metadata, name] of namesOf(worker)) {
+        const attempt = makeSchedule(worker, metadata, name, this.options.resolved);
+        named.add(name);
+        if (attempt.problems !== undefined) {
+          findings.push(...attempt.problems.map((message) => invalid(attempt.handler, message)));
+          continue;
+        }
+        const earlier = schedules.get(name);
+        if (earlier !== undefined) findings.push(duplicate(earlier, attempt.schedule));
+        else schedules.set(name, isReadyMade ? switchedOff(attempt.schedule) : attempt.schedule);
+      }
+    }
+    findings.push(...this.unknownOverrides(named, found));
+    return { schedules: [...schedules.values()], findings };
+  }
+
+  private unknownOverrides(named: ReadonlySet<string>, found: Exploration): Finding[] {
+    const unknown = Object.keys(this.options.resolved.overrides).filter((name) => !named.has(name));
+    return unknown.map((name) => {
+      const forgotten = found.unprovided.find((worker) => name.startsWith(`${worker.name}.`));
+      const help =
+        forgotten === undefined
+          ? `Use one of the names that exist: ${[...named].join(', ') || 'there are none'}.`
+          : `${forgotten.name} is marked @ScopedWorker(), but no module provides it: add it to the providers of a module.`;
+      return invalid(
+        name,
+        `overrides[${JSON.stringify(name)}]: no schedule has this name. ${help}`,
+      );
+    });
+  }
+}
+
+/** The handlers of a worker with the names of their schedules; a second decorator on a method gets `#2`. */
+function namesOf(worker: FoundWorker): [FoundWorker['handlers'][number], string][] {
+  const unnamed = new Map<string, number>();
+  return worker.handlers.map((metadata) => {
+    const given: unknown = metadata.options?.name;
+    if (given !== undefined) return [metadata, String(given)];
+    const handler = handlerName(worker.workerClass, metadata);
+    const count = (unnamed.get(handler) ?? 0) + 1;
+    unnamed.set(handler, count);
+    return [metadata, count === 1 ? handler : `${handler}#${count}`];
+  });
+}
+
+function invalid(subject: string, message: string): Finding {
+  return { kind: 'invalid-schedule', severity: 'error', subject, message };
+}
+
+function duplicate(earlier: Schedule, later: Schedule): Finding {
+  const message = `${later.handler}: its schedule "${later.name}" has the name of a schedule of ${earlier.handler}. Give one of them another name: { name: '...' }.`;
+  return { kind: 'duplicate-schedule', severity: 'error', subject: later.handler, message };
+}
+
+function switchedOff(schedule: Schedule): Schedule {
+  return { ...schedule, options: { ...schedule.options, disabled: true } };
+}
+
+function unmarkedFindings({ unmarked }: Exploration): Finding[] {
+  return unmarked.flatMap(({ ownerClass, handlers }) =>
+    handlers.map((metadata) => {
+      const handler = handlerName(ownerClass, metadata);
+      return invalid(
+        handler,
+        `${handler}: ${metadata.decorator} needs a worker, and ${ownerClass.name} is none. Mark the class with @ScopedWorker().`,
+      );
+    }),
+  );
+}
+
+function unprovidedFindings({ unprovided }: Exploration): Finding[] {
+  return unprovided.map(({ name }) => ({
+    kind: 'worker-not-provided',
+    severity: 'notice',
+    subject: name,
+    message: `${name} is marked @ScopedWorker(), but no module of this application provides it, so its handlers never run. Add it to the providers of a module.`,
+  }));
+}
+
+/** A worker must not be a singleton: each tick has its own. */
+function placementFinding({ workerClass, wrapper, handlers }: FoundWorker): Finding | undefined {
+  const { name } = workerClass;
+  if (handlers.length === 0) return undefined;
+  if (!wrapper.metatype) {
+    const message = `${name} is provided as a ready-made value, so it cannot be new on each tick: its schedules are switched off. Provide the class itself to run them.`;
+    return { kind: 'worker-ready-made', severity: 'warning', subject: name, message };
+  }
+  if (!wrapper.isDependencyTreeStatic() || wrapper.isTransient) return undefined;
+  const help = wrapper.inject
+    ? 'Give its factory { scope: Scope.REQUEST }.'
+    : 'Put @ScopedWorker() above the other decorators of the class, so that none of them resets its scope.';
+  return {
+    kind: 'worker-not-scoped',
+    severity: 'error',
+    subject: name,
+    message: `${name} is marked @ScopedWorker(), but Nest builds it once for the whole application. ${help}`,
+  };
+}
+
+function repeatedFindings({ workerClass, modules }: FoundWorker): Finding[] {
+  const names = [...new Set(modules.map((module) => module.name))];
+  if (names.length < 2) return [];
+  const message = `${workerClass.name} is provided in ${names.join(', ')}; its schedules run once, with the one of ${names[0]}.`;
+  return [
+    { kind: 'worker-provided-twice', severity: 'notice', subject: workerClass.name, message },
+  ];
+}

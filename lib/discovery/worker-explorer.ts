@@ -1,0 +1,95 @@
+import { Injectable } from '@nestjs/common';
+import {
+  allDeclaredWorkers,
+  handlersOf,
+  workerOptions,
+  type HandlerMetadata,
+  type ScopedWorkerOptions,
+} from '../decorators/worker-metadata.js';
+import { NestInside, type NestModule, type NestWrapper } from '../nest/index.js';
+
+/** A worker class with the provider that builds it. */
+export interface FoundWorker {
+  readonly workerClass: Function;
+  readonly wrapper: NestWrapper;
+  /** Every module that provides the class; the first one builds it. */
+  readonly modules: readonly NestModule[];
+  readonly options: ScopedWorkerOptions;
+  readonly handlers: readonly HandlerMetadata[];
+}
+
+/** What the explorer found in the application. */
+export interface Exploration {
+  readonly workers: readonly FoundWorker[];
+  /** Provided classes with handlers that are not marked as workers. */
+  readonly unmarked: readonly {
+    readonly ownerClass: Function;
+    readonly handlers: readonly HandlerMetadata[];
+  }[];
+  /** Classes that are marked as workers, and that neither this application nor one before it provides. */
+  readonly unprovided: readonly Function[];
+}
+
+/** Workers that an application of this process has provided. */
+const everProvided = new WeakSet<Function>();
+
+/**
+ * Finds workers among providers and controllers: by their class, or by a token that is their class when a
+ * factory or a value provides them. A class is found once, in however many modules it stands; aliases
+ * are left out.
+ */
+@Injectable()
+export class WorkerExplorer {
+  constructor(private readonly nest: NestInside) {}
+
+  explore(): Exploration {
+    const workers = new Map<Function, FoundWorker & { modules: NestModule[] }>();
+    const unmarked = new Map<Function, readonly HandlerMetadata[]>();
+    for (const module of this.nest.modules.values()) {
+      for (const wrapper of [...module.providers.values(), ...module.controllers.values()]) {
+        const ownerClass = classOf(wrapper);
+        if (ownerClass === undefined || ownerClass === module.metatype) continue;
+        const options = workerOptions(ownerClass);
+        const handlers = handlersOf(ownerClass);
+        if (options === undefined) {
+          if (handlers.length > 0) unmarked.set(ownerClass, handlers);
+          continue;
+        }
+        const known = workers.get(ownerClass);
+        if (known === undefined)
+          workers.set(ownerClass, {
+            workerClass: ownerClass,
+            wrapper,
+            modules: [module],
+            options,
+            handlers,
+          });
+        else known.modules.push(module);
+      }
+    }
+    const provided = [...workers.keys()];
+    for (const worker of provided) markProvided(worker);
+    return {
+      workers: [...workers.values()],
+      unmarked: [...unmarked].map(([ownerClass, handlers]) => ({ ownerClass, handlers })),
+      unprovided: allDeclaredWorkers().filter((worker) => !everProvided.has(worker)),
+    };
+  }
+}
+
+/** A worker that is a base class of a provided one is in use as well. */
+function markProvided(worker: Function): void {
+  for (
+    let owner: unknown = worker;
+    typeof owner === 'function';
+    owner = Object.getPrototypeOf(owner)
+  )
+    everProvided.add(owner);
+}
+
+function classOf(wrapper: NestWrapper): Function | undefined {
+  if (wrapper.isAlias) return undefined;
+  const isClass = typeof wrapper.metatype === 'function' && !wrapper.inject;
+  if (isClass) return wrapper.metatype!;
+  return typeof wrapper.token === 'function' ? wrapper.token : undefined;
+}

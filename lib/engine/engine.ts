@@ -1,0 +1,31 @@
+import type { Schedule } from '../schedule/schedule.js';
+import type { Slot } from '../schedule/slot.js';
+
+/** What an engine asks of the application. */
+export interface EngineHost {
+  /** Runs a slot. Settles when its tick has ended or was skipped, and never rejects. */
+  fire(slot: Slot): Promise<void>;
+  /** Says that slots passed while nobody could run them. */
+  missed(slots: readonly Slot[]): void;
+  /** Settles when ticks that are due right after start-up may run. */
+  readonly ready: Promise<void>;
+}
+
+/**
+ * The source of ticks. An engine belongs to one application. It decides when a slot is due and hands it over; what a
+ * slot does, and whether it may overlap another, is not its business.
+ *
+ * @publicApi
+ */
+export interface Engine {
+  readonly name: string;
+  /** Called once, when start-up is complete; must not wait for a tick. */
+  start(schedules: readonly Schedule[], host: EngineHost): void | Promise<void>;
+  /** Called once; from then on nothing is fired, and no timer and no handle is left. */
+  stop(): void | Promise<void>;
+  /** The schedule keeps its grid and is not fired. */
+  pause(schedule: string): void;
+  resume(schedule: string): void;
+  /** When the schedule is due next; undefined when it is paused, switched off, or never due again. */
+  nextRun(schedule: string): Date | undefined;
+}

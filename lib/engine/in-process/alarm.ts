@@ -1,0 +1,38 @@
+/**
+ * A timer on the wall clock. It looks at the clock at least once a minute, which makes three things
+ * right that `setTimeout` gets wrong: a wait over 2^31-1 ms (Node would fire at once), a machine that slept,
+ * and a clock that was set.
+ */
+export class Alarm {
+  static readonly LONGEST_WAIT_MS = 60_000;
+
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(private readonly unref: boolean) {}
+
+  /**
+   * Calls `ring` at `at` (epoch ms), or soon when that is past; replaces an earlier call.
+   *
+   * @param onSetBack is called instead when the clock is found to have gone back; the alarm is off then.
+   */
+  set(at: number, ring: () => void, onSetBack: (byMs: number) => void): void {
+    this.clear();
+    const armedAt = Date.now();
+    const wait = Math.min(Math.max(at - armedAt, 0), Alarm.LONGEST_WAIT_MS);
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      const now = Date.now();
+      // A timer may ring a millisecond early by the wall clock, and NTP may slew it; neither is a step back.
+      const setBackBy = armedAt + wait - now;
+      if (setBackBy > 1_000) onSetBack(setBackBy);
+      else if (now >= at) ring();
+      else this.set(at, ring, onSetBack);
+    }, wait);
+    if (this.unref) this.#timer.unref();
+  }
+
+  clear(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+}

@@ -1,0 +1,11 @@
+export { DisposeTimeoutError } from './dispose-timeout.error.js';
+export { DuplicateScheduleError } from './duplicate-schedule.error.js';
+export { ERROR_CODES, type ErrorCode } from './error-codes.js';
+export { InvalidOptionsError } from './invalid-options.error.js';
+export { InvalidScheduleError } from './invalid-schedule.error.js';
+export { MissingPeerError } from './missing-peer.error.js';
+export { ScopeClosedError } from './scope-closed.error.js';
+export { ScopeValidationError } from './scope-validation.error.js';
+export { ScopedWorkerError } from './scoped-worker.error.js';
+export { TickTimeoutError } from './tick-timeout.error.js';
+export { UnknownScheduleError } from './unknown-schedule.error.js';

@@ -1,0 +1,16 @@
+import type { Tick } from './tick.js';
+import type { TickReport } from './tick-report.js';
+
+/** Is told of every tick; must not throw. */
+export abstract class TickObserver {
+  /** The tick was fired; its scope is not open yet. */
+  abstract tickStarted(tick: Tick): void;
+  /** The tick has ended: its scope is closed. */
+  abstract tickFinished(report: TickReport): void;
+  abstract tickSkipped(report: TickReport): void;
+  /** A listener of a tick's signal threw. */
+  abstract abortListenerFailed(
+    tick: { readonly schedule: string; readonly id: string },
+    error: unknown,
+  ): void;
+}

@@ -1,0 +1,47 @@
+import type { Trigger } from '../schedule/slot.js';
+import { currentAmbient, type Ambient } from '../scope/ambient.js';
+import type { ProviderScope } from '../scope/provider-scope.js';
+import type { Scope } from '../scope/scope.js';
+
+/**
+ * One firing of a schedule. The handler's first argument; `@InjectTick()` and `@Inject(REQUEST)` give
+ * it to the worker and to everything that it depends on.
+ *
+ * @publicApi
+ */
+export interface Tick<P = unknown> {
+  /** Unique in the process; in logs, events and reports. */
+  readonly id: string;
+  /** Name of the schedule. */
+  readonly schedule: string;
+  readonly trigger: Trigger;
+  /** When the tick was due; with the schedule, the identity of its slot. */
+  readonly scheduledAt: Date;
+  /** When it was fired: after `scheduledAt` by jitter, a buffer, or a blocked event loop. */
+  readonly firedAt: Date;
+  /** From 1. */
+  readonly attempt: number;
+  /**
+   * Aborted by a timeout, by `registry.cancel()` and by the application's shutdown. A listener that throws is
+   * logged and harms nobody.
+   */
+  readonly signal: AbortSignal;
+  readonly scope: ProviderScope;
+  /** What `registry.run(name, { payload })` was given; undefined otherwise. */
+  readonly payload: P;
+}
+
+/**
+ * The tick that the calling code is part of, from AsyncLocalStorage; undefined outside of ticks and
+ * after the tick's scope has ended.
+ *
+ * @publicApi
+ */
+export function currentTick(): Tick | undefined {
+  let ambient = currentAmbient() as Ambient<Scope> | undefined;
+  for (; ambient !== undefined; ambient = ambient.outer) {
+    if (ambient.scope?.tick !== undefined) return ambient.scope.tick as Tick;
+    if (ambient.scope === undefined) return undefined;
+  }
+  return undefined;
+}

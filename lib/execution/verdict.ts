@@ -1,0 +1,72 @@
+import { TickTimeoutError } from '../errors/index.js';
+import { combined } from '../scope/scope-end.js';
+import type { ScopeEnd } from '../scope/scope-end.js';
+import type { AbortCause } from './running-ticks.js';
+import type { TickOutcome, TickPhase, TickReport } from './tick-report.js';
+
+/** An error with the phase in which it arose. */
+export interface PhaseError {
+  readonly phase: TickPhase;
+  readonly error: unknown;
+}
+
+/** Whether a tick's work may be kept, as known before commit and disposal. */
+export interface WorkVerdict {
+  readonly outcome: Exclude<TickOutcome, 'skipped'>;
+  readonly reason?: AbortCause;
+  readonly thrown?: PhaseError;
+}
+
+/**
+ * Judges the work of a tick once handler and `waitFor` work have settled.
+ *
+ * A tick whose time was up has timed out, whatever its handler did later. An abort error counts as
+ * cancelled only when the tick was aborted; without an abort it is a failure like any other. A
+ * handler that returns normally after a shutdown or cancel has finished: it succeeded.
+ */
+export function judgeWork(
+  thrown: PhaseError | undefined,
+  signal: AbortSignal,
+  cause: AbortCause | undefined,
+): WorkVerdict {
+  const reason: unknown = signal.reason;
+  if (signal.aborted && reason instanceof TickTimeoutError) {
+    const isOther = thrown !== undefined && !isAbortError(thrown.error, signal);
+    const error = isOther
+      ? new TickTimeoutError(reason.schedule, reason.timeoutMs, { cause: thrown.error })
+      : reason;
+    return { outcome: 'timed-out', thrown: { phase: thrown?.phase ?? 'handler', error } };
+  }
+  if (thrown === undefined) return { outcome: 'succeeded' };
+  if (cause !== undefined && isAbortError(thrown.error, signal))
+    return { outcome: 'cancelled', reason: cause, thrown };
+  return { outcome: 'failed', thrown };
+}
+
+/** The part of the report that says how it went, with the end of the scope taken in. */
+export function judgeEnd(
+  work: WorkVerdict,
+  end: ScopeEnd,
+): Pick<TickReport, 'outcome' | 'reason' | 'phase' | 'error' | 'disposeErrors'> {
+  const { disposeErrors } = end;
+  if (work.thrown !== undefined) {
+    const { phase, error } = work.thrown;
+    const reason = work.reason === undefined ? {} : { reason: work.reason };
+    return { outcome: work.outcome, ...reason, phase, error, disposeErrors };
+  }
+  if (end.failure !== undefined)
+    return { outcome: 'failed', phase: 'commit', error: end.failure.error, disposeErrors };
+  if (disposeErrors.length > 0) {
+    return { outcome: 'failed', phase: 'dispose', error: combined(disposeErrors), disposeErrors };
+  }
+  return { outcome: work.outcome, disposeErrors };
+}
+
+function isAbortError(error: unknown, signal: AbortSignal): boolean {
+  if (error === signal.reason) return true;
+  const { name, code } = (typeof error === 'object' && error !== null ? error : {}) as {
+    name?: unknown;
+    code?: unknown;
+  };
+  return name === 'AbortError' || code === 'ABORT_ERR';
+}

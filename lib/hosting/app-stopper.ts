@@ -1,0 +1,31 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { NestInside } from '../nest/index.js';
+
+/** Ends the application because a tick failed whose schedule says `onFailure: 'stop-app'`. */
+@Injectable()
+export class AppStopper {
+  readonly #logger = new Logger('ScopedWorker');
+  #stopping = false;
+
+  constructor(private readonly nest: NestInside) {}
+
+  /**
+   * Closes the application with all its hooks, then ends the process: with the exit code that is set, or
+   * with 1. Anything that would keep the process alive is left behind.
+   */
+  async stop(schedule: string): Promise<void> {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    this.#logger.fatal(`${schedule} failed and has onFailure 'stop-app': closing the application.`);
+    if (!process.exitCode) process.exitCode = 1;
+    try {
+      await this.nest.closeApplication();
+    } catch (error) {
+      this.#logger.error(
+        `Closing the application failed: ${String(error)}`,
+        (error as Error | undefined)?.stack,
+      );
+    }
+    process.exit();
+  }
+}

@@ -1,0 +1,104 @@
+import { Injectable } from '@nestjs/common';
+import { RunningTicks } from '../execution/running-ticks.js';
+import { ScopedWorkerEvents } from '../observability/scoped-worker-events.js';
+import { OptionsStore } from '../options/options-store.js';
+import { isInside } from '../scope/ambient.js';
+import { OpenScopes } from '../scope/open-scopes.js';
+import { SecondSignal } from './second-signal.js';
+
+/** Something the shutdown waits for. */
+interface Straggler {
+  readonly name: string;
+  readonly done: Promise<unknown>;
+}
+
+const REFUSAL = 'the application is shutting down.';
+
+/**
+ * Waits for running ticks, and for work in `ProviderScopeFactory.run()`, on shutdown: `drainTimeoutMs` without
+ * aborting, then aborted, all of them together until `shutdownTimeoutMs` is over or a second signal comes.
+ *
+ * Work that asked for the shutdown itself (`await app.close()` in a handler) is aborted and not waited for.
+ */
+@Injectable()
+export class Drain {
+  constructor(
+    private readonly running: RunningTicks,
+    private readonly scopes: OpenScopes,
+    private readonly options: OptionsStore,
+    private readonly events: ScopedWorkerEvents,
+  ) {}
+
+  async run(): Promise<void> {
+    const { drainTimeoutMs, shutdownTimeoutMs } = this.options.resolved;
+    const startedAt = performance.now();
+    const left = (): number => shutdownTimeoutMs - (performance.now() - startedAt);
+    const waitingFor = this.stragglers();
+    this.events.emit('shutdown:started', { waitingFor: waitingFor.map(({ name }) => name) });
+
+    const secondSignal = new SecondSignal();
+    try {
+      if (drainTimeoutMs > 0)
+        await this.wait(
+          () => this.stragglers(),
+          Math.min(drainTimeoutMs, shutdownTimeoutMs),
+          secondSignal,
+        );
+      this.scopes.refuse(REFUSAL);
+      for (const tick of this.running.all) tick.abort('shutdown');
+      await this.wait(() => this.stragglers(), left(), secondSignal);
+    } finally {
+      secondSignal.dispose();
+    }
+    const abandoned = this.stragglers().map(({ name }) => name);
+    abandoned.push(...(await this.closeLeftOpen()));
+    this.events.emit('shutdown:finished', { waitedMs: performance.now() - startedAt, abandoned });
+  }
+
+  /** Waits until there are no stragglers; ticks started by stragglers meanwhile are stragglers too. */
+  private async wait(
+    stragglers: () => Straggler[],
+    timeoutMs: number,
+    secondSignal: SecondSignal,
+  ): Promise<void> {
+    if (timeoutMs <= 0 || stragglers().length === 0) return;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const timeIsUp = new Promise<'give up'>((resolve) => {
+      timer = setTimeout(() => resolve('give up'), Math.min(timeoutMs, 0x7fff_ffff));
+    });
+    const giveUp = Promise.race([timeIsUp, secondSignal.received.then(() => 'give up' as const)]);
+    for (let rest = stragglers(); rest.length > 0; rest = stragglers()) {
+      const settled = Promise.all(rest.map(({ done }) => done)).then(() => 'settled' as const);
+      if ((await Promise.race([settled, giveUp])) === 'give up') break;
+    }
+    clearTimeout(timer);
+  }
+
+  private stragglers(): Straggler[] {
+    const ticks = this.running.all
+      .filter(({ tick }) => !isInside(tick.scope))
+      .map(({ tick, done }) => ({ name: `${tick.schedule} (${tick.id})`, done }));
+    const runs = [...this.scopes.all]
+      .filter((scope) => scope.kind === 'run' && !isInside(scope))
+      .map((scope) => ({ name: `ProviderScopeFactory.run() (${scope.id})`, done: scope.ended }));
+    return [...ticks, ...runs];
+  }
+
+  /** Scopes from `ProviderScopeFactory.open()` that nobody closed are disposed before the singletons go. */
+  private async closeLeftOpen(): Promise<string[]> {
+    const leftOpen = [...this.scopes.all].filter((scope) => scope.kind === 'open' && !scope.closed);
+    await Promise.all(
+      leftOpen.map((scope) =>
+        scope[Symbol.asyncDispose]().catch((error: unknown) => {
+          this.events.emit('failure:stray', {
+            where: 'late-disposer',
+            schedule: undefined,
+            tickId: undefined,
+            error,
+          });
+        }),
+      ),
+    );
+    return leftOpen.map((scope) => `ProviderScopeFactory.open() without close() (${scope.id})`);
+  }
+}

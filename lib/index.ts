@@ -1,0 +1,36 @@
+export {
+  InjectTick,
+  ScopedCron,
+  ScopedInterval,
+  ScopedTimeout,
+  ScopedWorker,
+} from './decorators/index.js';
+export type { ScopedWorkerOptions } from './decorators/worker-metadata.js';
+export type { Engine, EngineHost } from './engine/engine.js';
+export {
+  inProcessEngine,
+  type InProcessEngineOptions,
+} from './engine/in-process/in-process-engine.js';
+export * from './errors/index.js';
+export type { SkipReason, TickOutcome, TickPhase, TickReport } from './execution/tick-report.js';
+export { currentTick, type Tick } from './execution/tick.js';
+export type {
+  ScheduleChange,
+  ScopedWorkerEventMap,
+  ShutdownEnd,
+  ShutdownStart,
+  StrayFailure,
+} from './observability/event-map.js';
+export { ScopedWorkerEvents } from './observability/scoped-worker-events.js';
+export type { HandlerDefaults, HandlerOptions, ScheduleOverride } from './options/handler-options.js';
+export type { ScopedWorkerModuleOptions } from './options/module-options.js';
+export type { ScheduleInfo } from './registry/schedule-info.js';
+export { ScopedWorkerRegistry, type ScopedWorkerStats } from './registry/scoped-worker-registry.js';
+export type { Schedule } from './schedule/schedule.js';
+export type { Slot, Trigger } from './schedule/slot.js';
+export { ProviderScopeFactory } from './scope/provider-scope-factory.js';
+export type { ProviderScope, ScopeHooks, ScopeToken } from './scope/provider-scope.js';
+export type { ScopeEndNotice, ScopeNotice } from './scope/scope-observer.js';
+export { shared } from './scope/shared.js';
+export { ScopedWorkerModule } from './scoped-worker.module.js';
+export type { Finding, FindingKind } from './validation/finding.js';

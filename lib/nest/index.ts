@@ -1,0 +1,6 @@
+export type { BuildObserver } from './build-watch.js';
+export { createContextId } from './context-id.js';
+export { buildsInFlight, instancesInOrder } from './context-instances.js';
+export { NestInside, type PlacedWrapper } from './nest-inside.js';
+export type { ContextId, NestModule, NestWrapper } from './nest-types.js';
+export { StaticHoldings } from './static-holdings.js';

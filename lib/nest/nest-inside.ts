@@ -1,0 +1,145 @@
+import { Injectable } from '@nestjs/common';
+import {
+  HttpAdapterHost,
+  ModuleRef,
+  ModulesContainer,
+  NestApplicationContext,
+  type NestContainer,
+} from '@nestjs/core';
+import { watchBuilds, type BuildObserverOf } from './build-watch.js';
+import type { ContextId, NestModule, NestWrapper, OpenModuleRef } from './nest-types.js';
+
+/** A provider as it stands in a module. */
+export interface PlacedWrapper {
+  readonly module: NestModule;
+  readonly wrapper: NestWrapper;
+}
+
+/**
+ * The running application as Nest keeps it: its modules, its module references, the order of its
+ * hooks. With the other files of this folder it is the only place that reads what Nest does not
+ * publish; each such read is named where it stands.
+ */
+@Injectable()
+export class NestInside {
+  #watched = 0;
+  #canWatch = true;
+  #observerOf: BuildObserverOf | undefined;
+
+  constructor(
+    private readonly modulesContainer: ModulesContainer,
+    private readonly moduleRef: ModuleRef,
+    private readonly httpAdapterHost: HttpAdapterHost,
+  ) {}
+
+  get modules(): ReadonlyMap<string, NestModule> {
+    return this.modulesContainer as unknown as ReadonlyMap<string, NestModule>;
+  }
+
+  /** True when every build is seen as it happens; false sends scopes to the scan of `context-instances.ts`. */
+  get seesBuilds(): boolean {
+    return this.#canWatch;
+  }
+
+  /** Every provider, controller and injectable, with its module. */
+  *wrappers(): Generator<PlacedWrapper> {
+    for (const module of this.modules.values()) {
+      for (const collection of [module.providers, module.controllers, module.injectables]) {
+        for (const wrapper of collection.values()) yield { module, wrapper };
+      }
+    }
+  }
+
+  /** Reports every instance that is built under a context id for which `observerOf` answers. */
+  watch(observerOf: BuildObserverOf): void {
+    this.#observerOf = observerOf;
+    this.watchNewModules();
+  }
+
+  /** Modules that were loaded lazily since the last call are watched too; cheap when there are none. */
+  watchNewModules(): void {
+    if (this.#observerOf === undefined || this.#watched === this.modulesContainer.size) return;
+    for (const module of this.modules.values()) {
+      const injector = (module.providers.get(ModuleRef)?.instance as OpenModuleRef | undefined)
+        ?.injector;
+      if (injector === undefined || !watchBuilds(injector, this.#observerOf))
+        this.#canWatch = false;
+    }
+    this.#watched = this.modulesContainer.size;
+  }
+
+  /** `REQUEST` gives `request` in everything that is built under `contextId`. */
+  registerRequest(request: unknown, contextId: ContextId): void {
+    this.moduleRef.registerRequestByContextId(request, contextId);
+  }
+
+  /** Resolves a token: from the whole application, or from one module only. */
+  resolve<T>(token: unknown, contextId: ContextId, within?: NestModule): Promise<T> {
+    const moduleRef = within === undefined ? this.moduleRef : this.moduleRefOf(within);
+    return moduleRef.resolve(token as never, contextId, { strict: within !== undefined });
+  }
+
+  /**
+   * Builds one wrapper under a context id, the way Nest's router builds a request-scoped controller.
+   * `ModuleRef.resolve` would do for providers, yet picks the last module that has the token.
+   */
+  load<T>(wrapper: NestWrapper, contextId: ContextId): Promise<T> {
+    const module = wrapper.host!;
+    const moduleRef = this.moduleRefOf(module);
+    const injector = (moduleRef as unknown as OpenModuleRef).injector;
+    if (injector === undefined) return this.resolve(wrapper.token, contextId, module);
+    const collection =
+      module.controllers.get(wrapper.token) === wrapper ? module.controllers : module.providers;
+    const prototypeHost = wrapper.instance ?? { constructor: wrapper.token };
+    return injector.loadPerContext(prototypeHost, module, collection, contextId, wrapper);
+  }
+
+  /** The module that was given to `NestFactory` or that the testing module made. */
+  get rootModule(): NestModule {
+    const [, root] = [...this.modules.values()];
+    return root!;
+  }
+
+  /**
+   * Makes the hooks of a module the first of all on the way down and the last of all on the way up.
+   *
+   * Nest sorts modules by `distance` from the root, greatest first for `onModuleInit` and
+   * `onApplicationBootstrap`, reversed for `onModuleDestroy`; the root has 1, `InternalCoreModule` 0, a
+   * global module `Number.MAX_VALUE` (11.0.0 to 12.5.1, `NestApplicationContext#getModulesToTriggerHooksOn`).
+   * The distances are final once the modules are scanned, and first read when the hooks start, so this
+   * must be called from a constructor.
+   */
+  stopFirst(moduleClass: Function): void {
+    for (const module of this.modules.values()) {
+      if (module.metatype === moduleClass) module.distance = -1;
+    }
+  }
+
+  /**
+   * Closes the application from inside: the same hooks in the same order as `app.close()`, then the
+   * HTTP server. Nest gives no provider a handle of the application, but every `NestApplicationContext`
+   * over one container runs the hooks of the same modules (as `app.select()` makes them).
+   */
+  async closeApplication(): Promise<void> {
+    const container = (this.moduleRef as unknown as OpenModuleRef).container as NestContainer;
+    const adapter = this.httpAdapterHost?.httpAdapter;
+    class ClosingContext extends NestApplicationContext {
+      protected override async dispose(): Promise<void> {
+        await adapter?.close();
+      }
+    }
+    await new ClosingContext(container).close();
+  }
+
+  /** The HTTP adapter's host, or `undefined` in an application without HTTP. */
+  get http(): HttpAdapterHost | undefined {
+    return this.httpAdapterHost?.httpAdapter === undefined ||
+      this.httpAdapterHost.httpAdapter === null
+      ? undefined
+      : this.httpAdapterHost;
+  }
+
+  private moduleRefOf(module: NestModule): ModuleRef {
+    return module.providers.get(ModuleRef)!.instance as ModuleRef;
+  }
+}

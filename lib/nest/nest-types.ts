@@ -1,0 +1,60 @@
+import type { ContextId, ModuleRef } from '@nestjs/core';
+
+/**
+ * The part of Nest's `InstanceWrapper` that this library reads; the same from 11.0.0 to 12.5.1.
+ * Written down here so that no type of ours points into Nest's inside.
+ */
+export interface NestWrapper {
+  readonly id: string;
+  readonly name: unknown;
+  readonly token: unknown;
+  readonly metatype: (Function & { prototype?: object }) | null | undefined;
+  readonly inject?: readonly unknown[] | null;
+  readonly isAlias?: boolean;
+  readonly instance: unknown;
+  readonly isTransient: boolean;
+  readonly host?: NestModule;
+  isDependencyTreeStatic(): boolean;
+  isDependencyTreeDurable(): boolean;
+  getCtorMetadata(): readonly NestWrapper[] | undefined;
+  getPropertiesMetadata(): readonly { readonly wrapper: NestWrapper }[] | undefined;
+}
+
+/** What a wrapper keeps for one context. */
+export interface NestInstanceHost {
+  readonly instance: unknown;
+  readonly isResolved?: boolean;
+  readonly isPending?: boolean;
+  readonly donePromise?: Promise<unknown>;
+}
+
+/** The part of Nest's `Module` that this library reads. */
+export interface NestModule {
+  readonly id: string;
+  readonly name: string;
+  readonly metatype: Function;
+  readonly providers: Map<unknown, NestWrapper>;
+  readonly controllers: Map<unknown, NestWrapper>;
+  readonly injectables: Map<unknown, NestWrapper>;
+  distance: number;
+}
+
+/** The part of Nest's `Injector` that this library reads and instruments. */
+export interface NestInjector {
+  instantiateClass?: (this: NestInjector, ...args: unknown[]) => Promise<unknown>;
+  loadPerContext<T>(
+    instance: unknown,
+    moduleRef: NestModule,
+    collection: Map<unknown, NestWrapper>,
+    contextId: ContextId,
+    wrapper: NestWrapper,
+  ): Promise<T>;
+}
+
+/** `ModuleRef` with the two fields that Nest declares private. */
+export interface OpenModuleRef {
+  readonly injector?: NestInjector;
+  readonly container?: unknown;
+}
+
+export type { ContextId, ModuleRef };

@@ -1,0 +1,48 @@
+import { Injectable } from '@nestjs/common';
+import type { TickObserver } from '../execution/tick-observer.js';
+import type { TickReport } from '../execution/tick-report.js';
+import type { Tick } from '../execution/tick.js';
+import type { ScopeEndNotice, ScopeNotice, ScopeObserver } from '../scope/scope-observer.js';
+import { ScopedWorkerEvents } from './scoped-worker-events.js';
+
+/** Turns what execution and scopes tell into events. */
+@Injectable()
+export class EventObserver implements TickObserver, ScopeObserver {
+  constructor(private readonly events: ScopedWorkerEvents) {}
+
+  tickStarted(tick: Tick): void {
+    this.events.emit('tick:started', tick);
+  }
+
+  tickFinished(report: TickReport): void {
+    this.events.emit('tick:finished', report);
+  }
+
+  tickSkipped(report: TickReport): void {
+    this.events.emit('tick:skipped', report);
+  }
+
+  abortListenerFailed(
+    tick: { readonly schedule: string; readonly id: string },
+    error: unknown,
+  ): void {
+    this.events.emit('failure:stray', {
+      where: 'abort-listener',
+      schedule: tick.schedule,
+      tickId: tick.id,
+      error,
+    });
+  }
+
+  scopeOpened(notice: ScopeNotice): void {
+    this.events.emit('scope:opened', notice);
+  }
+
+  scopeClosed(notice: ScopeEndNotice): void {
+    this.events.emit('scope:closed', notice);
+  }
+
+  lateDisposeFailed({ schedule, tickId }: ScopeNotice, error: unknown): void {
+    this.events.emit('failure:stray', { where: 'late-disposer', schedule, tickId, error });
+  }
+}

@@ -1,0 +1,64 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { isThenable } from '../scope/disposer.js';
+import type { ScopedWorkerEventMap } from './event-map.js';
+
+type EventName = keyof ScopedWorkerEventMap;
+type Listener<E extends EventName> = (event: ScopedWorkerEventMap[E]) => unknown;
+
+/**
+ * What happens, as typed events: the seam for logs, metrics and tests.
+ *
+ * Listeners are called one after the other, in the order in which they were added, before the work goes on. One that
+ * throws or rejects is logged; it neither stops the others nor fails the tick. Promises that
+ * listeners return are not waited for.
+ *
+ * @publicApi
+ */
+@Injectable()
+export class ScopedWorkerEvents {
+  readonly #listeners = new Map<EventName, Set<Listener<never>>>();
+  readonly #logger = new Logger('ScopedWorker');
+
+  /** @returns a function that takes the listener off again. */
+  on<E extends EventName>(event: E, listener: Listener<E>): () => void {
+    let listeners = this.#listeners.get(event);
+    if (listeners === undefined) this.#listeners.set(event, (listeners = new Set()));
+    listeners.add(listener as Listener<never>);
+    return () => this.off(event, listener);
+  }
+
+  /** As `on`, for the next event only. */
+  once<E extends EventName>(event: E, listener: Listener<E>): () => void {
+    const off = this.on(event, (payload) => {
+      off();
+      return listener(payload);
+    });
+    return off;
+  }
+
+  off<E extends EventName>(event: E, listener: Listener<E>): void {
+    this.#listeners.get(event)?.delete(listener as Listener<never>);
+  }
+
+  /** @internal */
+  emit<E extends EventName>(event: E, payload: ScopedWorkerEventMap[E]): void {
+    const listeners = this.#listeners.get(event);
+    if (listeners === undefined || listeners.size === 0) return;
+    for (const listener of [...listeners] as Listener<E>[]) {
+      try {
+        const result = listener(payload);
+        if (isThenable(result))
+          result.then(undefined, (error: unknown) => this.report(event, error));
+      } catch (error) {
+        this.report(event, error);
+      }
+    }
+  }
+
+  private report(event: EventName, error: unknown): void {
+    this.#logger.error(
+      `A listener of ${event} failed: ${String(error)}`,
+      (error as Error | undefined)?.stack,
+    );
+  }
+}

@@ -1,0 +1,37 @@
+import type { Engine } from '../engine/engine.js';
+import type { Tick } from '../execution/tick.js';
+import type { ProviderScope } from '../scope/provider-scope.js';
+import type { HandlerDefaults, ScheduleOverride } from './handler-options.js';
+
+/**
+ * Options of `ScopedWorkerModule.forRoot()`. All are optional.
+ *
+ * @publicApi
+ */
+export interface ScopedWorkerModuleOptions {
+  /** The source of ticks. Default: `inProcessEngine()`. */
+  readonly engine?: Engine;
+  /**
+   * What stops start-up besides errors that leave no choice (a cron expression that cannot be read, a
+   * name used twice). `'strict'`: warnings too. `'error'`: errors; warnings are logged once. `'warn'`: nothing
+   * that can be worked around, everything is logged. `'off'`: as `'warn'`, without the log.
+   *
+   * @defaultValue 'error'
+   */
+  readonly scopeValidation?: 'strict' | 'error' | 'warn' | 'off';
+  /** For every handler; the decorator's own options beat them. */
+  readonly defaults?: HandlerDefaults;
+  /** By schedule name; beat everything. A name that no schedule has stops start-up. */
+  readonly overrides?: Readonly<Record<string, ScheduleOverride>>;
+  /** Milliseconds in which running ticks may finish on shutdown before they are aborted. @defaultValue 0 */
+  readonly drainTimeoutMs?: number;
+  /** Milliseconds in which all running ticks together must end on shutdown; `drainTimeoutMs` is part of it. @defaultValue 30_000 */
+  readonly shutdownTimeoutMs?: number;
+  /** Milliseconds in which one disposer must settle. @defaultValue 10_000 */
+  readonly disposeTimeoutMs?: number;
+  /**
+   * Called for every tick before anything is built in its scope; awaited. What it puts into
+   * AsyncLocalStorage with `enterWith` before its first `await` is seen by constructors and the handler.
+   */
+  readonly onOpen?: (scope: ProviderScope, tick: Tick) => void | Promise<void>;
+}

@@ -1,0 +1,42 @@
+/** The longest period, in ms: 2^32 - 2, about 49.7 days, as .NET's PeriodicTimer has it. */
+export const MAX_PERIOD_MS = 0xffff_fffe;
+
+/** Says what is wrong with a period, or undefined. */
+export function periodProblem(value: unknown): string | undefined {
+  if (typeof value === 'number' && value >= 1 && value <= MAX_PERIOD_MS) return undefined;
+  return `must be a number of milliseconds from 1 to ${MAX_PERIOD_MS} (49.7 days), not ${show(value)}`;
+}
+
+/** Says what is wrong with a delay that may be 0, or undefined. */
+export function delayProblem(value: unknown): string | undefined {
+  if (typeof value === 'number' && value >= 0 && value <= MAX_PERIOD_MS) return undefined;
+  return `must be a number of milliseconds from 0 to ${MAX_PERIOD_MS} (49.7 days), not ${show(value)}`;
+}
+
+/** Says what is wrong with a value that must be one of some words, or undefined. */
+export function choiceProblem(value: unknown, choices: readonly string[]): string | undefined {
+  if (choices.includes(value as string)) return undefined;
+  return `must be one of ${choices.map((choice) => `'${choice}'`).join(', ')}, not ${show(value)}`;
+}
+
+export function booleanProblem(value: unknown): string | undefined {
+  return typeof value === 'boolean' ? undefined : `must be true or false, not ${show(value)}`;
+}
+
+/** Says what is wrong with a schedule's name, or undefined. */
+export function nameProblem(value: unknown): string | undefined {
+  if (typeof value !== 'string') return `must be a string, not ${show(value)}`;
+  if (value.trim() === '') return 'must not be empty; leave it out to get Class.method';
+  if (value !== value.trim() || /[\u0000-\u001f\u007f]/.test(value)) {
+    return `must not begin or end with white space or hold control characters, as ${show(value)} does`;
+  }
+  return undefined;
+}
+
+export function show(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value);
+  if (typeof value === 'function') return `function ${value.name || '(anonymous)'}`;
+  if (typeof value === 'object' && value !== null)
+    return Array.isArray(value) ? 'an array' : 'an object';
+  return String(value);
+}

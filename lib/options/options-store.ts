@@ -1,0 +1,111 @@
+import { Injectable } from '@nestjs/common';
+import { InvalidOptionsError } from '../errors/index.js';
+import { handlerOptionProblems } from './check-handler-options.js';
+import type { ScopedWorkerModuleOptions } from './module-options.js';
+import { choiceProblem, delayProblem, show } from './option-checks.js';
+import { withoutUndefined } from './without-undefined.js';
+
+type Resolved = ScopedWorkerModuleOptions &
+  Required<
+    Pick<
+      ScopedWorkerModuleOptions,
+      'scopeValidation' | 'overrides' | 'drainTimeoutMs' | 'shutdownTimeoutMs' | 'disposeTimeoutMs'
+    >
+  >;
+
+const DEFAULTS = {
+  scopeValidation: 'error',
+  overrides: {},
+  drainTimeoutMs: 0,
+  shutdownTimeoutMs: 30_000,
+  disposeTimeoutMs: 10_000,
+} as const satisfies ScopedWorkerModuleOptions;
+
+const KNOWN = [...Object.keys(DEFAULTS), 'engine', 'defaults', 'onOpen'];
+
+/** Collects the options of every import of `ScopedWorkerModule`, and gives the one set that is in force. */
+@Injectable()
+export class OptionsStore {
+  readonly #declared: ScopedWorkerModuleOptions[] = [];
+  #resolved: Resolved | undefined;
+
+  declare(options: ScopedWorkerModuleOptions): void {
+    this.#declared.push(options);
+    this.#resolved = undefined;
+  }
+
+  get resolved(): Resolved {
+    this.#resolved ??= { ...DEFAULTS, ...withoutUndefined(this.#declared[0]) };
+    return this.#resolved;
+  }
+
+  /** @throws {InvalidOptionsError} with everything that is wrong. */
+  check(): void {
+    const problems = this.#declared.flatMap(optionProblems);
+    const [first, ...others] = this.#declared;
+    if (others.some((other) => !isSame(first, other))) {
+      problems.push(
+        'ScopedWorkerModule.forRoot() is imported more than once with different options. Import it once, in the root module: it is global.',
+      );
+    }
+    if (problems.length > 0) throw new InvalidOptionsError([...new Set(problems)]);
+  }
+}
+
+function optionProblems(options: ScopedWorkerModuleOptions): string[] {
+  if (typeof options !== 'object' || options === null) {
+    return [`ScopedWorkerModule.forRoot() takes an object of options, not ${show(options)}.`];
+  }
+  const problems: string[] = [];
+  const say = (option: string, problem: string | undefined): void => {
+    if (problem !== undefined) problems.push(`ScopedWorkerModule: ${option} ${problem}.`);
+  };
+  for (const key of Object.keys(options)) {
+    if (!KNOWN.includes(key)) say(key, `is no option; the options are ${KNOWN.join(', ')}`);
+  }
+  const { scopeValidation, drainTimeoutMs, shutdownTimeoutMs, disposeTimeoutMs, onOpen, engine } =
+    options;
+  if (scopeValidation !== undefined) {
+    say('scopeValidation', choiceProblem(scopeValidation, ['strict', 'error', 'warn', 'off']));
+  }
+  for (const [key, value] of Object.entries({
+    drainTimeoutMs,
+    shutdownTimeoutMs,
+    disposeTimeoutMs,
+  })) {
+    if (value !== undefined) say(key, delayProblem(value));
+  }
+  if (onOpen !== undefined && typeof onOpen !== 'function')
+    say('onOpen', `must be a function, not ${show(onOpen)}`);
+  if (engine !== undefined && typeof (engine as { start?: unknown } | null)?.start !== 'function') {
+    say('engine', `must be an engine such as inProcessEngine(), not ${show(engine)}`);
+  }
+  if (options.defaults?.['name' as never] !== undefined)
+    say('defaults.name', 'cannot be: every schedule has its own name');
+  for (const problem of handlerOptionProblems(options.defaults, ['name'])) say('defaults', problem);
+  if (
+    options.overrides !== undefined &&
+    (typeof options.overrides !== 'object' || options.overrides === null)
+  ) {
+    say('overrides', `must be an object by schedule name, not ${show(options.overrides)}`);
+  }
+  return problems;
+}
+
+/** Two imports agree when they give the same options; functions and engines must be the same object. */
+function isSame(left: unknown, right: unknown): boolean {
+  if (Object.is(left, right)) return true;
+  if (!isPlain(left) || !isPlain(right)) return false;
+  const a = withoutUndefined(left) as Record<string, unknown>;
+  const b = withoutUndefined(right) as Record<string, unknown>;
+  const keys = Object.keys(a);
+  return (
+    keys.length === Object.keys(b).length && keys.every((key) => key in b && isSame(a[key], b[key]))
+  );
+}
+
+function isPlain(value: unknown): value is object {
+  return (
+    typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
+  );
+}

@@ -1,0 +1,27 @@
+import type { TickReport } from '../execution/tick-report.js';
+import type { Schedule } from '../schedule/schedule.js';
+
+/**
+ * What is known of a schedule at this moment.
+ *
+ * @publicApi
+ */
+export interface ScheduleInfo {
+  readonly name: string;
+  /** `Class.method`. */
+  readonly handler: string;
+  readonly kind: Schedule['kind'];
+  /** The cron expression; undefined for intervals and timeouts. */
+  readonly expression: string | undefined;
+  /** The period of an interval or the delay of a timeout, in milliseconds. */
+  readonly everyMs: number | undefined;
+  readonly timeZone: string | undefined;
+  readonly utcOffset: number | undefined;
+  readonly state: 'active' | 'paused' | 'disabled';
+  /** When it is due next; undefined when it is paused or disabled, never due again, or start-up is not complete. */
+  readonly nextRun: Date | undefined;
+  /** The report of the last tick that ran, without its `value`, so that no result is kept alive here. */
+  readonly lastReport: TickReport | undefined;
+  /** Ticks that run at this moment. */
+  readonly running: number;
+}

@@ -1,0 +1,97 @@
+import { CronTime } from 'cron';
+
+type CronDate = ReturnType<CronTime['getNextDateFrom']>;
+
+/** Where a cron expression is read; neither means the zone of the process. */
+export interface CronZone {
+  readonly timeZone: string | undefined;
+  readonly utcOffset: number | undefined;
+}
+
+/** The longest that clocks are set back at once, and the step in which zones do it, in minutes. */
+const FOLD = { longest: 180, step: 30 };
+
+/**
+ * A cron expression, evaluated by the `cron` package: the evaluator behind `@Cron` of
+ * `@nestjs/schedule`, so that a handler is due where `@Cron` would be. Five or six fields, seconds
+ * first, month and day names, presets such as `@daily`.
+ *
+ * Two answers of `cron` 4.4 are corrected, both in the hours around the end of daylight saving time, where they
+ * would run a fixed local time twice or go back in time: an instant whose local time the expression
+ * does not name (03:00 in Berlin comes out as 02:00 and again as 03:00), and an instant before the one that was asked from.
+ */
+export class CronExpression {
+  readonly #time: CronTime;
+  readonly #zone: string;
+  readonly #hours: string;
+  readonly #minutes: string;
+
+  /** @throws Error of the `cron` package when the expression cannot be read. */
+  constructor(
+    readonly source: string,
+    zone: CronZone,
+  ) {
+    this.#zone = zoneName(zone);
+    this.#time = new CronTime(source, this.#zone);
+    const fields = this.#time.toJSON();
+    this.#minutes = fields[1]!;
+    this.#hours = fields[2]!;
+  }
+
+  /** The first due moment after `after`, both in epoch milliseconds; undefined when there is none (30 February). */
+  next(after: number): number | undefined {
+    let from = after;
+    for (;;) {
+      const found = this.search(from);
+      if (found === undefined) return undefined;
+      const date = found.toMillis() > after ? found : secondOccurrence(found, after);
+      if (date === undefined) {
+        from += FOLD.step * 60_000;
+        continue;
+      }
+      if (this.names(date) || isEndOfGap(date)) return date.toMillis();
+      from = date.toMillis();
+    }
+  }
+
+  private search(after: number): CronDate | undefined {
+    try {
+      return this.#time.getNextDateFrom(new Date(after), this.#zone);
+    } catch (error) {
+      // `cron` throws after it has searched eight years in vain, and for nothing else here.
+      if (error instanceof Error && error.message.includes('No execution date')) return undefined;
+      throw error;
+    }
+  }
+
+  private names(date: CronDate): boolean {
+    return lists(this.#hours, date.hour) && lists(this.#minutes, date.minute);
+  }
+}
+
+function lists(field: string, value: number): boolean {
+  return field === '*' || field.split(',').includes(String(value));
+}
+
+/** A local time that does not exist in spring is due when the gap ends. */
+function isEndOfGap(date: CronDate): boolean {
+  return date.minus({ millisecond: 1 }).offset < date.offset;
+}
+
+/** The later of the two instants that share a local time, when it is after `after`. */
+function secondOccurrence(date: CronDate, after: number): CronDate | undefined {
+  for (let minutes = FOLD.step; minutes <= FOLD.longest; minutes += FOLD.step) {
+    const later = date.plus({ minutes });
+    if (later.hour === date.hour && later.minute === date.minute && later.toMillis() > after)
+      return later;
+  }
+  return undefined;
+}
+
+function zoneName({ timeZone, utcOffset }: CronZone): string {
+  if (timeZone !== undefined) return timeZone;
+  if (utcOffset === undefined) return Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const minutes = Math.abs(utcOffset);
+  const two = (value: number): string => String(value).padStart(2, '0');
+  return `UTC${utcOffset < 0 ? '-' : '+'}${two(Math.floor(minutes / 60))}:${two(minutes % 60)}`;
+}

@@ -1,0 +1,50 @@
+import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks';
+
+/** What the code that runs now was started by: a scope, inside the work of another scope, and so on. */
+export class Ambient<S = unknown> {
+  /** Emptied when the scope has ended: a stray timer keeps this object, not the scope. */
+  scope: S | undefined;
+
+  constructor(
+    scope: S,
+    readonly outer: Ambient<S> | undefined,
+  ) {
+    this.scope = scope;
+  }
+}
+
+const storage = new AsyncLocalStorage<Ambient>();
+
+/** Made while this file is loaded, so it carries no AsyncLocalStorage store of the application. */
+const root = new AsyncResource('ScopedWorker', { requireManualDestroy: true });
+
+/** Runs `work` with an empty AsyncLocalStorage context, whoever started the timer that led here. */
+export function fromEmptyContext<T>(work: () => T): T {
+  return root.runInAsyncScope(work);
+}
+
+/**
+ * Runs `work` as the work of a scope. What it puts into AsyncLocalStorage, also by `enterWith`,
+ * stays inside: Node 20 keeps stores on the current resource, so the work gets one of its own.
+ */
+export function runIsolated<T>(ambient: Ambient, work: () => T): T {
+  const resource = new AsyncResource('ScopedWorkerTick', { requireManualDestroy: true });
+  return resource.runInAsyncScope(() => storage.run(ambient, work));
+}
+
+/** Runs `work` as the work of a scope, in the caller's AsyncLocalStorage context. */
+export function runInside<T>(ambient: Ambient, work: () => T): T {
+  return storage.run(ambient, work);
+}
+
+export function currentAmbient(): Ambient | undefined {
+  return storage.getStore();
+}
+
+/** True when the calling code is part of the work of `scope`, or of something that work started. */
+export function isInside(scope: unknown): boolean {
+  for (let ambient = storage.getStore(); ambient !== undefined; ambient = ambient.outer) {
+    if (ambient.scope === scope) return true;
+  }
+  return false;
+}

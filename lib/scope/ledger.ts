@@ -1,0 +1,112 @@
+import type { NestWrapper } from '../nest/index.js';
+import { disposerOf, runDisposer, type Disposer } from './disposer.js';
+import type { Ownership } from './ownership.js';
+import type { ScopeHooks } from './provider-scope.js';
+
+type Hooked = ScopeHooks & object;
+
+interface Entry {
+  readonly disposer: Disposer | undefined;
+  readonly hooked: Hooked | undefined;
+  readonly isInstance: boolean;
+}
+
+/**
+ * What a scope has to do at its end, in the order in which it came: owned instances as they were built,
+ * `defer` as it was called. Read backwards it is the order of disposal.
+ *
+ * Keeps only what has a disposer or a hook; any other instance is counted and forgotten.
+ */
+export class Ledger {
+  #entries: Entry[] = [];
+  /** Owned instances, with or without a disposer. */
+  built = 0;
+  /** Owned instances whose disposer was called. */
+  disposed = 0;
+
+  constructor(private readonly ownership: Ownership) {}
+
+  /** True when the instance is the scope's own and new to it. */
+  add(instance: unknown, wrapper: NestWrapper): boolean {
+    if (!this.ownership.isCandidate(instance, wrapper)) return false;
+    const disposer = disposerOf(instance);
+    const hooked = hasEndHook(instance) ? instance : undefined;
+    if (disposer === undefined && hooked === undefined) {
+      this.built += 1;
+      return true;
+    }
+    if (!this.ownership.claim(instance, wrapper)) return false;
+    this.built += 1;
+    this.#entries.push({ disposer, hooked, isInstance: true });
+    return true;
+  }
+
+  defer(cleanup: () => unknown): void {
+    this.#entries.push({
+      disposer: { name: 'scope.defer', call: cleanup },
+      hooked: undefined,
+      isInstance: false,
+    });
+  }
+
+  /**
+   * Calls `onScopeCommit` newest first, so that what depends on another commits into it before that
+   * one commits. When one throws, those after it are rolled back instead.
+   */
+  async commit(): Promise<{ failure?: { error: unknown }; rollbackErrors: unknown[] }> {
+    const hooked = this.hooked();
+    for (const [index, instance] of hooked.entries()) {
+      try {
+        await instance.onScopeCommit?.();
+      } catch (error) {
+        return {
+          failure: { error },
+          rollbackErrors: await rollBack(hooked.slice(index + 1), error),
+        };
+      }
+    }
+    return { rollbackErrors: [] };
+  }
+
+  /** Calls `onScopeRollback` newest first; all of them, whatever one throws. */
+  rollback(error: unknown): Promise<unknown[]> {
+    return rollBack(this.hooked(), error);
+  }
+
+  /** Disposes newest first, one after the other, and never stops at an error. */
+  async dispose(timeoutMs: number): Promise<unknown[]> {
+    const errors: unknown[] = [];
+    for (let entry = this.#entries.pop(); entry !== undefined; entry = this.#entries.pop()) {
+      if (entry.disposer === undefined) continue;
+      if (entry.isInstance) this.disposed += 1;
+      const failure = await runDisposer(entry.disposer, timeoutMs);
+      if (failure !== undefined) errors.push(failure.error);
+    }
+    return errors;
+  }
+
+  get isEmpty(): boolean {
+    return this.#entries.length === 0;
+  }
+
+  private hooked(): Hooked[] {
+    return this.#entries.flatMap((entry) => entry.hooked ?? []).reverse();
+  }
+}
+
+function hasEndHook(instance: object): instance is Hooked {
+  const { onScopeCommit, onScopeRollback } = instance as ScopeHooks;
+  return typeof onScopeCommit === 'function' || typeof onScopeRollback === 'function';
+}
+
+async function rollBack(hooked: readonly Hooked[], cause: unknown): Promise<unknown[]> {
+  const errors: unknown[] = [];
+  for (const instance of hooked) {
+    try {
+      await instance.onScopeRollback?.(cause);
+    } catch (error) {
+      errors.push(error);
+    }
+  }
+  return errors;
+}

@@ -1,0 +1,61 @@
+import { Injectable } from '@nestjs/common';
+import { runInside } from './ambient.js';
+import { OpenScopes } from './open-scopes.js';
+import type { ProviderScope } from './provider-scope.js';
+import { combined } from './scope-end.js';
+
+/**
+ * Opens scopes by hand: in a loop, a message handler of another library, a script. A singleton may
+ * inject it and stays a singleton.
+ *
+ * @publicApi
+ */
+@Injectable()
+export class ProviderScopeFactory {
+  constructor(private readonly scopes: OpenScopes) {}
+
+  /**
+   * Opens a scope that the caller closes: `await using scope = await scopes.open()`, and `close()` when the work
+   * has succeeded. A scope that is left open is disposed when the application closes.
+   *
+   * @param seed.request What `REQUEST` gives in the scope.
+   * @throws {ScopeClosedError} when the application is shutting down.
+   */
+  async open(seed?: { request?: unknown }): Promise<ProviderScope> {
+    return this.scopes.open({ kind: 'open', request: seed?.request });
+  }
+
+  /**
+   * Runs `work` in a scope of its own and ends the scope with it: commit when it succeeds, rollback when it
+   * throws, disposal either way. The application's shutdown waits for it.
+   *
+   * @param seed.request What `REQUEST` gives in the scope.
+   * @returns what `work` returns.
+   * @throws what `work` throws; together with errors of disposal as one `AggregateError`, the error of
+   * the work first.
+   * @throws {ScopeClosedError} when the application is shutting down.
+   */
+  async run<T>(
+    work: (scope: ProviderScope) => Promise<T> | T,
+    seed?: { request?: unknown },
+  ): Promise<T> {
+    const scope = this.scopes.open({ kind: 'run', request: seed?.request });
+    let value: T | undefined;
+    let thrown: { error: unknown } | undefined;
+    try {
+      value = await runInside(scope.ambient, () => work(scope));
+    } catch (error) {
+      thrown = { error };
+    }
+    const end = await scope.end(
+      (workErrors) =>
+        thrown ?? (workErrors.length > 0 ? { error: combined(workErrors) } : undefined),
+    );
+    const errors = [
+      ...(end.failure === undefined ? [] : [end.failure.error]),
+      ...end.disposeErrors,
+    ];
+    if (errors.length > 0) throw combined(errors);
+    return value as T;
+  }
+}

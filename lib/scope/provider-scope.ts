@@ -1,0 +1,72 @@
+import type { ContextId } from '@nestjs/core';
+
+/** A token of Nest: a class, an abstract class, a string or a symbol. */
+export type ScopeToken<T> = (abstract new (...args: never[]) => T) | string | symbol | Function;
+
+/**
+ * The provider instances built for one attempt of a tick, or for one piece of work by hand, under one
+ * Nest context id, disposed together.
+ *
+ * @publicApi
+ */
+export interface ProviderScope extends AsyncDisposable {
+  /** Unique in the process; in logs, events and reports. */
+  readonly id: string;
+  /** The context id for `ModuleRef.resolve(token, contextId)`; what is resolved so belongs to the scope too. */
+  readonly contextId: ContextId;
+  /** True from the moment the scope refuses to build; disposal may still be under way. */
+  readonly closed: boolean;
+  /**
+   * Gives the instance of a provider in this scope, built at the first call. A singleton is given as
+   * it is.
+   *
+   * @param options.strict Look only in the worker's own module (the root module, for a scope opened by
+   * hand) instead of the whole application. Default: false.
+   * @throws {ScopeClosedError} when the scope is closed, closes while the provider is built, or the
+   * application's shutdown has aborted the tick.
+   * @throws what the provider's constructor, factory or `onScopeInit` throws, unwrapped.
+   */
+  resolve<T = unknown>(token: ScopeToken<T>, options?: { strict?: boolean }): Promise<T>;
+  /**
+   * Runs `cleanup` when the scope is disposed, among the disposers, newest first; awaited, bounded by
+   * `disposeTimeoutMs`.
+   *
+   * @throws {ScopeClosedError} when the scope has begun to dispose.
+   */
+  defer(cleanup: () => unknown): void;
+  /**
+   * Disposal waits until `work` has settled. A rejection fails the tick, when its handler did not fail
+   * before.
+   *
+   * @throws {ScopeClosedError} when the scope has begun to dispose.
+   */
+  waitFor(work: PromiseLike<unknown>): void;
+  /**
+   * Ends the scope as a success: waits for `waitFor` work, calls `onScopeCommit`, disposes newest first.
+   * Calling it again, also at the same time, gives the same end.
+   *
+   * The scope of a tick, or of `ProviderScopeFactory.run()`, is ended by its runner: there `close()` only
+   * refuses what comes later, and disposal still waits for the handler. Called from inside that work it
+   * resolves at once, so that nothing waits for itself.
+   *
+   * Leaving an `await using` block without `close()` disposes as well, yet rolls back, because the block
+   * cannot tell success from failure.
+   *
+   * @throws the disposer's own error; several as one `AggregateError` in the order of disposal.
+   */
+  close(): Promise<void>;
+}
+
+/**
+ * Hooks that a provider of a scope may have. Found by their names: there is nothing to register.
+ *
+ * @publicApi
+ */
+export interface ScopeHooks {
+  /** Awaited after construction, before anything that depends on the provider is built. */
+  onScopeInit?(): unknown;
+  /** Awaited when the work has succeeded, before any disposer, newest first. Throwing fails the tick. */
+  onScopeCommit?(): unknown;
+  /** Awaited when the work has failed, was cancelled or timed out, before any disposer, newest first. */
+  onScopeRollback?(error: unknown): unknown;
+}

@@ -1,0 +1,66 @@
+import type { Scope } from './scope.js';
+
+/** How a scope ended. */
+export interface ScopeEnd {
+  /** The error that made the work fail, or a failing commit's. */
+  readonly failure: { readonly error: unknown; readonly phase: 'work' | 'commit' } | undefined;
+  /** Errors of rollback hooks and disposers, in the order in which they were called. */
+  readonly disposeErrors: readonly unknown[];
+  readonly built: number;
+  readonly disposed: number;
+  readonly disposeMs: number;
+}
+
+/**
+ * The order at the end of a scope, the same for ticks and for scopes by hand:
+ *
+ * 1. everything given to `waitFor` settles, and builds still under way;
+ * 2. the verdict is asked: from here on it does not change;
+ * 3. `onScopeCommit` or `onScopeRollback`, newest first;
+ * 4. disposers and `defer`, newest first.
+ *
+ * No step is left out because of an error in the one before.
+ */
+export async function concludeScope(
+  scope: Scope,
+  verdict: (workErrors: readonly unknown[]) => { error: unknown } | undefined,
+  ending: () => void,
+): Promise<ScopeEnd> {
+  const workErrors = await scope.settleWork();
+  const failed = verdict(workErrors);
+  ending();
+
+  let failure: ScopeEnd['failure'];
+  const disposeErrors: unknown[] = [];
+  if (failed === undefined) {
+    const commit = await scope.ledger.commit();
+    if (commit.failure !== undefined) failure = { error: commit.failure.error, phase: 'commit' };
+    disposeErrors.push(...commit.rollbackErrors);
+  } else {
+    failure = { error: failed.error, phase: 'work' };
+    disposeErrors.push(...(await scope.ledger.rollback(failed.error)));
+  }
+
+  const startedAt = performance.now();
+  disposeErrors.push(...(await scope.disposeAll()));
+  const { built, disposed } = scope.ledger;
+  return { failure, disposeErrors, built, disposed, disposeMs: performance.now() - startedAt };
+}
+
+/** Throws what went wrong at the end of a scope by hand: one error as it is, several as one `AggregateError`. */
+export function throwAll(end: ScopeEnd): void {
+  const errors =
+    end.failure?.phase === 'commit' ? [end.failure.error, ...end.disposeErrors] : end.disposeErrors;
+  if (errors.length > 0) throw combined(errors);
+}
+
+/** One error as it is; several as an `AggregateError` that keeps their order and names the first. */
+export function combined(errors: readonly unknown[]): unknown {
+  if (errors.length === 1) return errors[0];
+  const first: unknown = errors[0];
+  const message = first instanceof Error ? first.message : String(first);
+  return new AggregateError(
+    errors,
+    `${errors.length} errors at the end of a scope, the first: ${message}`,
+  );
+}

@@ -1,0 +1,23 @@
+/** What `scope:opened` and `scope:closed` say. */
+export interface ScopeNotice {
+  readonly scopeId: string;
+  /** The schedule and the tick that the scope was opened for; undefined for a scope by hand. */
+  readonly schedule: string | undefined;
+  readonly tickId: string | undefined;
+}
+
+/** What `scope:closed` says. */
+export interface ScopeEndNotice extends ScopeNotice {
+  readonly built: number;
+  readonly disposed: number;
+  readonly disposeMs: number;
+  readonly disposeErrors: readonly unknown[];
+}
+
+/** Is told of every scope; must not throw. */
+export abstract class ScopeObserver {
+  abstract scopeOpened(notice: ScopeNotice): void;
+  abstract scopeClosed(notice: ScopeEndNotice): void;
+  /** A disposer failed after its scope was closed: an instance that arrived late. */
+  abstract lateDisposeFailed(notice: ScopeNotice, error: unknown): void;
+}

@@ -1,0 +1,250 @@
+import { ScopeClosedError } from '../errors/index.js';
+import type { BuildObserver, ContextId, NestModule, NestWrapper } from '../nest/index.js';
+import { Ambient, currentAmbient, isInside, runInside } from './ambient.js';
+import { within } from './disposer.js';
+import { Ledger } from './ledger.js';
+import type { OpenScopes } from './open-scopes.js';
+import type { ProviderScope, ScopeHooks, ScopeToken } from './provider-scope.js';
+import { concludeScope, throwAll, type ScopeEnd } from './scope-end.js';
+
+/** How a scope is ended: by the runner of a tick, by `ProviderScopeFactory.run()`, or by hand. */
+export type ScopeKind = 'tick' | 'run' | 'open';
+
+export interface ScopeSeed {
+  readonly kind: ScopeKind;
+  readonly id: string;
+  readonly contextId: ContextId;
+  /** Where a strict resolve looks. */
+  readonly module: NestModule;
+  readonly schedule: string | undefined;
+  readonly tickId: string | undefined;
+}
+
+/**
+ * The scope behind the public `ProviderScope`.
+ *
+ * `open` -> `closing` (refuses to build; the runner still has to end it) -> `ending` (work settles, hooks,
+ * disposers) -> `closed`. An instance whose build was under way when disposal had begun is disposed as
+ * it arrives, and its resolve is refused.
+ */
+export class Scope implements ProviderScope, BuildObserver {
+  readonly id: string;
+  readonly kind: ScopeKind;
+  readonly ledger: Ledger;
+  readonly ambient: Ambient<Scope>;
+  /** What the shutdown says to whoever still wants to build here. */
+  refusal: string | undefined;
+  /** Instances met by the scan; undefined while builds are watched. */
+  readonly scanned = new WeakSet<object>();
+  /** For `currentTick()`; set by the runner. */
+  tick: unknown;
+
+  #state: 'open' | 'closing' | 'ending' | 'closed' = 'open';
+  #contextId: ContextId;
+  #disposing = false;
+  #loads = 0;
+  #loadsDone: (() => void) | undefined;
+  #loadFailed = false;
+  readonly #work: Promise<void>[] = [];
+  readonly #workErrors: unknown[] = [];
+  #ending: Promise<ScopeEnd> | undefined;
+  #announceEnd!: (end: ScopeEnd) => void;
+  readonly ended = new Promise<ScopeEnd>((resolve) => (this.#announceEnd = resolve));
+
+  constructor(
+    readonly seed: ScopeSeed,
+    private readonly scopes: OpenScopes,
+  ) {
+    this.id = seed.id;
+    this.kind = seed.kind;
+    this.#contextId = seed.contextId;
+    this.ledger = new Ledger(scopes.ownership);
+    this.ambient = new Ambient<Scope>(this, currentAmbient() as Ambient<Scope> | undefined);
+  }
+
+  /** After the end this is another, dead id: with the real one gone, Nest's own maps let the instances go. */
+  get contextId(): ContextId {
+    return this.#contextId;
+  }
+
+  get closed(): boolean {
+    return this.#state !== 'open';
+  }
+
+  resolve<T = unknown>(token: ScopeToken<T>, options?: { strict?: boolean }): Promise<T> {
+    const refused = this.refusedTo(`resolve ${nameOfToken(token)}`);
+    if (refused !== undefined) return Promise.reject(refused);
+    const within = options?.strict === true ? this.seed.module : undefined;
+    return this.load(() => this.scopes.nest.resolve<T>(token, this.#contextId, within));
+  }
+
+  /** Builds one provider of one module; the way of the runner to its worker. */
+  build<T>(wrapper: NestWrapper): Promise<T> {
+    const refused = this.refusedTo(`build ${String(wrapper.name)}`);
+    if (refused !== undefined) return Promise.reject(refused);
+    return this.load(() => this.scopes.nest.load<T>(wrapper, this.#contextId));
+  }
+
+  defer(cleanup: () => unknown): void {
+    if (this.#disposing) throw this.closedError('register a cleanup');
+    this.ledger.defer(cleanup);
+  }
+
+  waitFor(work: PromiseLike<unknown>): void {
+    const settled = Promise.resolve(work).then(
+      () => undefined,
+      (error: unknown) => void this.#workErrors.push(error),
+    );
+    if (this.#disposing) throw this.closedError('wait for work');
+    this.#work.push(settled);
+  }
+
+  async close(): Promise<void> {
+    if (this.kind !== 'open') {
+      if (this.#state === 'open') this.#state = 'closing';
+      if (isInside(this)) return;
+      await this.ended;
+      return;
+    }
+    throwAll(await this.end(() => undefined));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.kind !== 'open') return this.close();
+    if (this.#ending !== undefined) return void (await this.#ending); // close() has told its caller of any error
+    const error = new ScopeClosedError(
+      this.id,
+      `Scope ${this.id} was disposed without close(): its work is rolled back.`,
+    );
+    throwAll(await this.end(() => ({ error })));
+  }
+
+  /**
+   * Ends the scope: see `concludeScope` for the order.
+   *
+   * @param verdict is asked once all work has settled; undefined means success.
+   */
+  end(
+    verdict: (workErrors: readonly unknown[]) => { error: unknown } | undefined,
+  ): Promise<ScopeEnd> {
+    this.#ending ??= this.conclude(verdict);
+    return this.#ending;
+  }
+
+  beforeBuild(wrapper: NestWrapper): void {
+    const refused = this.refusedTo(`build ${String(wrapper.name)}`);
+    if (refused !== undefined) throw refused;
+  }
+
+  built(instance: unknown, wrapper: NestWrapper): unknown {
+    const isNew = this.ledger.add(instance, wrapper);
+    if (this.#state !== 'open') return this.refuseLate(wrapper);
+    if (!isNew) return instance;
+    const init = (instance as ScopeHooks).onScopeInit;
+    if (typeof init !== 'function') return instance;
+    return this.initialise(instance as object, init, wrapper);
+  }
+
+  // --- what `concludeScope` asks of a scope ---
+
+  /** Settles `waitFor` work, and builds that were started and not awaited. */
+  async settleWork(): Promise<readonly unknown[]> {
+    while (this.#work.length > 0) await Promise.all(this.#work.splice(0));
+    const closedByItsOwnBuild = this.kind === 'open' && isInside(this);
+    if (!closedByItsOwnBuild) await this.settleBuilds();
+    while (this.#work.length > 0) await Promise.all(this.#work.splice(0));
+    return this.#workErrors;
+  }
+
+  async disposeAll(): Promise<unknown[]> {
+    this.#disposing = true;
+    return this.ledger.isEmpty ? [] : this.ledger.dispose(this.scopes.disposeTimeoutMs);
+  }
+
+  private async conclude(
+    verdict: (workErrors: readonly unknown[]) => { error: unknown } | undefined,
+  ): Promise<ScopeEnd> {
+    if (this.kind === 'open') this.#state = 'closing';
+    const end = await concludeScope(this, verdict, () => {
+      this.#state = 'ending';
+    });
+    this.#state = 'closed';
+    this.#contextId = this.scopes.retire(this, end);
+    this.ambient.scope = undefined;
+    this.tick = undefined;
+    this.#announceEnd(end);
+    return end;
+  }
+
+  private async load<T>(start: () => Promise<T>): Promise<T> {
+    this.#loads += 1;
+    try {
+      // Inside its own build a scope may be closed; that close must not wait for this build.
+      const instance = await (this.kind === 'open' ? runInside(this.ambient, start) : start());
+      if (!this.scopes.nest.seesBuilds) await this.scopes.scanBuilt(this);
+      if (this.#state !== 'open') throw this.closedError('finish a resolve');
+      return instance;
+    } catch (error) {
+      this.#loadFailed = true;
+      if (!this.scopes.nest.seesBuilds) await this.scopes.scanBuilt(this).catch(() => undefined); // the first error stands
+      throw error;
+    } finally {
+      this.#loads -= 1;
+      if (this.#loads === 0) this.#loadsDone?.();
+    }
+  }
+
+  /** When one dependency fails, Nest rejects at once while its siblings are still being built. */
+  private async settleBuilds(): Promise<void> {
+    if (this.#loads === 0 && !this.#loadFailed) return;
+    const idle = async (): Promise<void> => {
+      if (this.#loads > 0) await new Promise<void>((resolve) => (this.#loadsDone = resolve));
+      if (this.#loadFailed) await this.scopes.quiesce(this.#contextId);
+    };
+    const giveUp = new Error();
+    await within(idle(), this.scopes.disposeTimeoutMs, () => giveUp).catch((error: unknown) => {
+      if (error !== giveUp) throw error;
+    });
+  }
+
+  private async initialise(
+    instance: object,
+    init: () => unknown,
+    wrapper: NestWrapper,
+  ): Promise<unknown> {
+    await init.call(instance);
+    return this.#state === 'open' ? instance : this.refuseLate(wrapper);
+  }
+
+  private async refuseLate(wrapper: NestWrapper): Promise<never> {
+    if (this.#disposing) {
+      for (const error of await this.ledger.dispose(this.scopes.disposeTimeoutMs)) {
+        this.scopes.observer.lateDisposeFailed(this.notice, error);
+      }
+    }
+    throw this.closedError(`build ${String(wrapper.name)}`);
+  }
+
+  get notice(): { scopeId: string; schedule: string | undefined; tickId: string | undefined } {
+    return { scopeId: this.id, schedule: this.seed.schedule, tickId: this.seed.tickId };
+  }
+
+  private refusedTo(what: string): ScopeClosedError | undefined {
+    if (this.#state !== 'open') return this.closedError(what);
+    if (this.refusal !== undefined)
+      return new ScopeClosedError(this.id, `Cannot ${what}: ${this.refusal}`);
+    return undefined;
+  }
+
+  private closedError(what: string): ScopeClosedError {
+    const owner = this.seed.schedule === undefined ? '' : ` of ${this.seed.schedule}`;
+    return new ScopeClosedError(
+      this.id,
+      `Cannot ${what}: scope ${this.id}${owner} is closed. Await all work before the handler returns, or hand it to scope.waitFor().`,
+    );
+  }
+}
+
+export function nameOfToken(token: unknown): string {
+  return typeof token === 'function' ? token.name : String(token);
+}

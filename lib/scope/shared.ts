@@ -1,0 +1,20 @@
+const sharedObjects = new WeakSet<object>();
+
+/**
+ * Marks what a request-scoped factory returns as shared: no scope disposes it, calls its commit or
+ * rollback hooks, or counts it as built. For an object that lives longer than the scope, kept where
+ * the library cannot see it (a private field, a closure).
+ *
+ * @example { provide: POOL, scope: Scope.REQUEST, useFactory: (pools: Pools) => shared(pools.get('eu')) }
+ * @returns the object itself.
+ * @publicApi
+ */
+export function shared<T extends object>(value: T): T {
+  sharedObjects.add(value);
+  return value;
+}
+
+/** @internal */
+export function isShared(value: object): boolean {
+  return sharedObjects.has(value);
+}

@@ -1,0 +1,71 @@
+import { Global, Module } from '@nestjs/common';
+import { SchedulePlanner } from './discovery/schedule-planner.js';
+import { WorkerExplorer } from './discovery/worker-explorer.js';
+import { RunningTicks } from './execution/running-ticks.js';
+import { TickDispatcher } from './execution/tick-dispatcher.js';
+import { TickObserver } from './execution/tick-observer.js';
+import { TickRunner } from './execution/tick-runner.js';
+import { AppStopper } from './hosting/app-stopper.js';
+import { Drain } from './hosting/drain.js';
+import { HostingModule } from './hosting/hosting.module.js';
+import { SchedulerRegistryBridge } from './hosting/scheduler-registry-bridge.js';
+import { StartUp } from './hosting/start-up.js';
+import { NestInside } from './nest/index.js';
+import { EventObserver } from './observability/event-observer.js';
+import { ScopedWorkerEvents } from './observability/scoped-worker-events.js';
+import { TickLog } from './observability/tick-log.js';
+import { OptionsStore } from './options/options-store.js';
+import { RunningEngine } from './registry/running-engine.js';
+import { ScheduleBook } from './registry/schedule-book.js';
+import { ScopedWorkerRegistry } from './registry/scoped-worker-registry.js';
+import { OpenScopes } from './scope/open-scopes.js';
+import { Ownership } from './scope/ownership.js';
+import { ProviderScopeFactory } from './scope/provider-scope-factory.js';
+import { ScopeObserver } from './scope/scope-observer.js';
+import { StartUpCheck } from './validation/start-up-check.js';
+
+const forHost = [
+  NestInside,
+  ScheduleBook,
+  TickDispatcher,
+  RunningEngine,
+  Drain,
+  SchedulerRegistryBridge,
+  AppStopper,
+];
+
+/**
+ * All services, once for each application: a static module, however often `ScopedWorkerModule.forRoot()` is
+ * imported. That is why nothing is doubled.
+ */
+@Global()
+@Module({
+  imports: [HostingModule],
+  providers: [
+    ...forHost,
+    OptionsStore,
+    WorkerExplorer,
+    SchedulePlanner,
+    StartUpCheck,
+    StartUp,
+    RunningTicks,
+    TickRunner,
+    OpenScopes,
+    Ownership,
+    EventObserver,
+    { provide: TickObserver, useExisting: EventObserver },
+    { provide: ScopeObserver, useExisting: EventObserver },
+    TickLog,
+    ProviderScopeFactory,
+    ScopedWorkerRegistry,
+    ScopedWorkerEvents,
+  ],
+  exports: [
+    ...forHost,
+    OptionsStore,
+    ProviderScopeFactory,
+    ScopedWorkerRegistry,
+    ScopedWorkerEvents,
+  ],
+})
+export class ScopedWorkerCoreModule {}
