@@ -22,7 +22,11 @@ export type {
   StrayFailure,
 } from './observability/event-map.js';
 export { ScopedWorkerEvents } from './observability/scoped-worker-events.js';
-export type { HandlerDefaults, HandlerOptions, ScheduleOverride } from './options/handler-options.js';
+export type {
+  HandlerDefaults,
+  HandlerOptions,
+  ScheduleOverride,
+} from './options/handler-options.js';
 export type { ScopedWorkerModuleOptions } from './options/module-options.js';
 export type { ScheduleInfo } from './registry/schedule-info.js';
 export { ScopedWorkerRegistry, type ScopedWorkerStats } from './registry/scoped-worker-registry.js';

@@ -11,8 +11,8 @@ export class InvalidOptionsError extends ScopedWorkerError {
   /** One sentence for each thing that is wrong. */
   readonly problems: readonly string[];
 
-  constructor(problems: readonly string[]) {
-    super(problems.join('\n'));
+  constructor(problems: readonly string[], options?: { cause?: unknown }) {
+    super(problems.join('\n'), options);
     this.problems = problems;
   }
 }

@@ -69,11 +69,11 @@ export type HandlerDefaults = Omit<CommonHandlerOptions, 'name'> & ZoneOptions;
  * @publicApi
  */
 export type ScheduleOverride = HandlerDefaults & {
-    /** Another cron expression, or `'-'`. Crons only. */
-    readonly cron?: string;
-    /** Another period in milliseconds. Intervals only. */
-    readonly everyMs?: number;
-  };
+  /** Another cron expression, or `'-'`. Crons only. */
+  readonly cron?: string;
+  /** Another period in milliseconds. Intervals only. */
+  readonly everyMs?: number;
+};
 
 /** The options of one schedule once every default is filled in. */
 export interface ResolvedHandlerOptions {

@@ -1,0 +1,91 @@
+import { Module, Scope, type DynamicModule, type Provider } from '@nestjs/common';
+import type { EntityTarget, ObjectLiteral } from 'typeorm';
+import { InvalidOptionsError } from '../errors/index.js';
+import type { ScopedConnection } from './scoped-connection.js';
+import { connectionToken, ScopedDataSourceModule } from './scoped-data-source.module.js';
+import {
+  DEFAULT_DATA_SOURCE,
+  getScopedEntityManagerToken,
+  getScopedRepositoryToken,
+} from './scoped-tokens.js';
+import { loadTypeOrm } from './typeorm-peer.js';
+
+/** @publicApi */
+export interface ScopedTypeOrmOptions {
+  /** Name of the data source. @defaultValue the default data source */
+  readonly dataSource?: string;
+  /**
+   * One transaction for the scope: begun with its first statement, committed when the work has succeeded, rolled
+   * back when it failed, was cancelled or timed out. Without it each `save()` is a transaction of its
+   * own. Modules that ask for it and modules that do not have two connections in one scope.
+   *
+   * @defaultValue false
+   */
+  readonly transaction?: boolean;
+}
+
+/**
+ * TypeORM in scopes: an `EntityManager` and repositories that are new in every scope, on one connection, which is taken
+ * on first use and given back at the end.
+ *
+ * @publicApi
+ */
+@Module({})
+export class ScopedTypeOrmModule {
+  /**
+   * Provides `@InjectScopedEntityManager()` and, for each entity, `@InjectScopedRepository(Entity)` to the importing
+   * module. Registers the entities for `autoLoadEntities`, as `TypeOrmModule.forFeature()` does, whose own
+   * singleton repositories go on as they are.
+   *
+   * @throws {MissingPeerError} at start-up, when `@nestjs/typeorm` is not installed.
+   * @throws {InvalidOptionsError} here for options of the wrong type; at start-up when the application
+   * has no such data source.
+   */
+  static forFeature(
+    entities: readonly EntityTarget<ObjectLiteral>[] = [],
+    options: ScopedTypeOrmOptions = {},
+  ): DynamicModule {
+    check(entities, options);
+    const { dataSource = DEFAULT_DATA_SOURCE, transaction = false } = options;
+    const inject = [connectionToken(dataSource, transaction)];
+    const manager: Provider = {
+      provide: getScopedEntityManagerToken(dataSource),
+      scope: Scope.REQUEST,
+      inject,
+      useFactory: (connection: ScopedConnection) => connection.manager,
+    };
+    const repositories = entities.map((entity): Provider => ({
+      provide: getScopedRepositoryToken(entity, dataSource),
+      scope: Scope.REQUEST,
+      inject,
+      useFactory: (connection: ScopedConnection) => connection.manager.getRepository(entity),
+    }));
+    const registration = loadTypeOrm().then(({ TypeOrmModule }) =>
+      TypeOrmModule.forFeature([...entities] as never, dataSource),
+    );
+    registration.catch(() => undefined); // Nest awaits the import and reports it; a module that is never used must not end the process.
+    const providers = [manager, ...repositories];
+    return {
+      module: ScopedTypeOrmModule,
+      imports: [ScopedDataSourceModule.for(dataSource, transaction), registration],
+      providers,
+      exports: providers,
+    };
+  }
+}
+
+function check(entities: unknown, { dataSource, transaction }: ScopedTypeOrmOptions): void {
+  const problems: string[] = [];
+  const say = (problem: string): void =>
+    void problems.push(`ScopedTypeOrmModule.forFeature(): ${problem}.`);
+  if (!Array.isArray(entities)) say('the first argument must be an array of entities');
+  else if (entities.some((entity) => entity === undefined || entity === null)) {
+    say('one of the entities is undefined: look for an import that goes in a circle');
+  }
+  if (dataSource !== undefined && (typeof dataSource !== 'string' || dataSource === '')) {
+    say('dataSource must be the name of a data source, a string');
+  }
+  if (transaction !== undefined && typeof transaction !== 'boolean')
+    say('transaction must be true or false');
+  if (problems.length > 0) throw new InvalidOptionsError(problems);
+}

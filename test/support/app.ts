@@ -1,0 +1,91 @@
+import type { INestApplicationContext, LoggerService, ModuleMetadata } from '@nestjs/common';
+import { Test, type TestingModule, type TestingModuleBuilder } from '@nestjs/testing';
+import {
+  ProviderScopeFactory,
+  ScopedWorkerEvents,
+  ScopedWorkerModule,
+  ScopedWorkerRegistry,
+  type ScopedWorkerEventMap,
+  type ScopedWorkerModuleOptions,
+} from '../../lib/index.js';
+
+/** Collects what Nest's logger is given; printed only when a test asks for it. */
+export class RecordingLogger implements LoggerService {
+  readonly entries: { level: string; message: string }[] = [];
+
+  log = (message: unknown): void => this.add('log', message);
+  error = (message: unknown): void => this.add('error', message);
+  warn = (message: unknown): void => this.add('warn', message);
+  debug = (message: unknown): void => this.add('debug', message);
+  verbose = (message: unknown): void => this.add('verbose', message);
+  fatal = (message: unknown): void => this.add('fatal', message);
+
+  of(level: string): string[] {
+    return this.entries.filter((entry) => entry.level === level).map((entry) => entry.message);
+  }
+
+  private add(level: string, message: unknown): void {
+    this.entries.push({ level, message: String(message) });
+  }
+}
+
+/** A started application with the services that tests ask for. */
+export interface TestApp {
+  readonly app: TestingModule;
+  readonly registry: ScopedWorkerRegistry;
+  readonly events: ScopedWorkerEvents;
+  readonly scopes: ProviderScopeFactory;
+  readonly log: RecordingLogger;
+  /** The next event of a name. */
+  next<E extends keyof ScopedWorkerEventMap>(event: E): Promise<ScopedWorkerEventMap[E]>;
+}
+
+export interface TestAppOptions extends ModuleMetadata {
+  readonly options?: ScopedWorkerModuleOptions;
+  /** Changes the builder: `overrideProvider` and the like. */
+  readonly build?: (builder: TestingModuleBuilder) => TestingModuleBuilder;
+}
+
+const started = new Set<INestApplicationContext>();
+
+/** Builds an application with the module in it; not initialised. */
+export async function compileApp({ options, build, ...metadata }: TestAppOptions): Promise<TestApp> {
+  const log = new RecordingLogger();
+  const builder = Test.createTestingModule({
+    ...metadata,
+    imports: [ScopedWorkerModule.forRoot(options), ...(metadata.imports ?? [])],
+  }).setLogger(log);
+  const app = await (build?.(builder) ?? builder).compile();
+  started.add(app);
+  const events = app.get(ScopedWorkerEvents);
+  return {
+    app,
+    events,
+    registry: app.get(ScopedWorkerRegistry),
+    scopes: app.get(ProviderScopeFactory),
+    log,
+    next: (event) => new Promise((resolve) => events.once(event, resolve)),
+  };
+}
+
+/** Builds and initialises an application; `closeApps` closes it. */
+export async function startApp(options: TestAppOptions): Promise<TestApp> {
+  const test = await compileApp(options);
+  await test.app.init();
+  return test;
+}
+
+/**
+ * For `afterEach`: closes what the test left running, and fails when a scope or a tick is still open after that.
+ */
+export async function closeApps(): Promise<void> {
+  const apps = [...started];
+  started.clear();
+  for (const app of apps) {
+    await app.close();
+    const { openScopes, runningTicks } = app.get(ScopedWorkerRegistry).stats();
+    if (openScopes > 0 || runningTicks > 0) {
+      throw new Error(`The test left ${openScopes} scopes and ${runningTicks} ticks open.`);
+    }
+  }
+}
