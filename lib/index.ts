@@ -26,7 +26,7 @@ export type {
   HandlerDefaults,
   HandlerOptions,
   ScheduleOverride,
-} from './options/handler-options.js';
+} from './schedule/handler-options.js';
 export type { ScopedWorkerModuleOptions } from './options/module-options.js';
 export type { ScheduleInfo } from './registry/schedule-info.js';
 export { ScopedWorkerRegistry, type ScopedWorkerStats } from './registry/scoped-worker-registry.js';

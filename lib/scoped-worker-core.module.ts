@@ -4,6 +4,7 @@ import { WorkerExplorer } from './discovery/worker-explorer.js';
 import { RunningTicks } from './execution/running-ticks.js';
 import { TickDispatcher } from './execution/tick-dispatcher.js';
 import { TickObserver } from './execution/tick-observer.js';
+import { TickSettings } from './execution/tick-settings.js';
 import { TickRunner } from './execution/tick-runner.js';
 import { AppStopper } from './hosting/app-stopper.js';
 import { Drain } from './hosting/drain.js';
@@ -22,6 +23,7 @@ import { OpenScopes } from './scope/open-scopes.js';
 import { Ownership } from './scope/ownership.js';
 import { ProviderScopeFactory } from './scope/provider-scope-factory.js';
 import { ScopeObserver } from './scope/scope-observer.js';
+import { ScopeSettings } from './scope/scope-settings.js';
 import { StartUpCheck } from './validation/start-up-check.js';
 
 const forHost = [
@@ -44,6 +46,8 @@ const forHost = [
   providers: [
     ...forHost,
     OptionsStore,
+    { provide: ScopeSettings, useExisting: OptionsStore },
+    { provide: TickSettings, useExisting: OptionsStore },
     WorkerExplorer,
     SchedulePlanner,
     StartUpCheck,

@@ -1,4 +1,4 @@
-import type { HandlerOptions } from '../options/handler-options.js';
+import type { HandlerOptions } from '../schedule/handler-options.js';
 import { addHandler } from './worker-metadata.js';
 
 /**

@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import type { HandlerDefaults, HandlerOptions } from '../options/handler-options.js';
+import type { HandlerDefaults, HandlerOptions } from '../schedule/handler-options.js';
 
 const WORKER = Symbol.for('nestjs-scoped-worker:worker');
 const HANDLERS = Symbol.for('nestjs-scoped-worker:handlers');

@@ -1,12 +1,12 @@
 import type { HandlerMetadata } from '../decorators/worker-metadata.js';
-import { handlerOptionProblems } from '../options/check-handler-options.js';
+import { handlerOptionProblems } from '../schedule/check-handler-options.js';
 import {
   resolveHandlerOptions,
   type ResolvedHandlerOptions,
   type ScheduleOverride,
-} from '../options/handler-options.js';
+} from '../schedule/handler-options.js';
 import type { ScopedWorkerModuleOptions } from '../options/module-options.js';
-import { delayProblem, periodProblem, show } from '../options/option-checks.js';
+import { delayProblem, periodProblem, show } from '../schedule/option-checks.js';
 import { CronExpression } from '../schedule/cron-expression.js';
 import type { Schedule } from '../schedule/schedule.js';
 import {

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { OptionsStore } from '../options/options-store.js';
 import type { Schedule } from '../schedule/schedule.js';
+import { show } from '../schedule/option-checks.js';
 import type { Finding } from '../validation/finding.js';
 import { handlerName, makeSchedule } from './schedule-factory.js';
 import { WorkerExplorer, type Exploration, type FoundWorker } from './worker-explorer.js';
@@ -65,8 +66,9 @@ export class SchedulePlanner {
 function namesOf(worker: FoundWorker): [FoundWorker['handlers'][number], string][] {
   const unnamed = new Map<string, number>();
   return worker.handlers.map((metadata) => {
-    const given: unknown = metadata.options?.name;
-    if (given !== undefined) return [metadata, String(given)];
+    const given = metadata.options?.name;
+    // A name of another type is refused with the other options; until then it needs a place in the map.
+    if (given !== undefined) return [metadata, typeof given === 'string' ? given : show(given)];
     const handler = handlerName(worker.workerClass, metadata);
     const count = (unnamed.get(handler) ?? 0) + 1;
     unnamed.set(handler, count);

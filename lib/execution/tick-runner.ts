@@ -1,6 +1,5 @@
 import { Injectable } from '@nestjs/common';
 import { ScopeClosedError, TickTimeoutError } from '../errors/index.js';
-import { OptionsStore } from '../options/options-store.js';
 import type { Slot } from '../schedule/slot.js';
 import { runIsolated } from '../scope/ambient.js';
 import { idSource } from '../scope/id-source.js';
@@ -11,6 +10,7 @@ import { RunningTicks, type AbortCause } from './running-ticks.js';
 import { settle } from './settle.js';
 import { TickObserver } from './tick-observer.js';
 import type { TickReport } from './tick-report.js';
+import { TickSettings } from './tick-settings.js';
 import { TickSignal } from './tick-signal.js';
 import type { Tick } from './tick.js';
 import { judgeEnd, judgeWork, type PhaseError, type WorkVerdict } from './verdict.js';
@@ -34,7 +34,7 @@ export class TickRunner {
   constructor(
     private readonly scopes: OpenScopes,
     private readonly running: RunningTicks,
-    private readonly options: OptionsStore,
+    private readonly settings: TickSettings,
     private readonly observer: TickObserver,
   ) {}
 
@@ -115,7 +115,7 @@ export class TickRunner {
     const { worker, method } = attempt.slot.schedule.target;
     let phase: PhaseError['phase'] = 'open';
     try {
-      const opened = this.options.resolved.onOpen?.(scope, tick);
+      const opened = this.settings.onOpen?.(scope, tick);
       if (opened !== undefined) await opened;
       tick.signal.throwIfAborted();
       phase = 'resolve';

@@ -1,7 +1,7 @@
 import type { Engine } from '../engine/engine.js';
 import type { Tick } from '../execution/tick.js';
 import type { ProviderScope } from '../scope/provider-scope.js';
-import type { HandlerDefaults, ScheduleOverride } from './handler-options.js';
+import type { HandlerDefaults, ScheduleOverride } from '../schedule/handler-options.js';
 
 /**
  * Options of `ScopedWorkerModule.forRoot()`. All are optional.

@@ -1,9 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { InvalidOptionsError } from '../errors/index.js';
-import { handlerOptionProblems } from './check-handler-options.js';
+import type { TickSettings } from '../execution/tick-settings.js';
+import type { ScopeSettings } from '../scope/scope-settings.js';
+import { handlerOptionProblems } from '../schedule/check-handler-options.js';
 import type { ScopedWorkerModuleOptions } from './module-options.js';
-import { choiceProblem, delayProblem, show } from './option-checks.js';
-import { withoutUndefined } from './without-undefined.js';
+import { choiceProblem, delayProblem, show } from '../schedule/option-checks.js';
+import { withoutUndefined } from '../schedule/without-undefined.js';
 
 type Resolved = ScopedWorkerModuleOptions &
   Required<
@@ -25,7 +27,7 @@ const KNOWN = [...Object.keys(DEFAULTS), 'engine', 'defaults', 'onOpen'];
 
 /** Collects the options of every import of `ScopedWorkerModule`, and gives the one set that is in force. */
 @Injectable()
-export class OptionsStore {
+export class OptionsStore implements ScopeSettings, TickSettings {
   readonly #declared: ScopedWorkerModuleOptions[] = [];
   #resolved: Resolved | undefined;
 
@@ -37,6 +39,14 @@ export class OptionsStore {
   get resolved(): Resolved {
     this.#resolved ??= { ...DEFAULTS, ...withoutUndefined(this.#declared[0]) };
     return this.#resolved;
+  }
+
+  get disposeTimeoutMs(): number {
+    return this.resolved.disposeTimeoutMs;
+  }
+
+  get onOpen(): ScopedWorkerModuleOptions['onOpen'] {
+    return this.resolved.onOpen;
   }
 
   /** @throws {InvalidOptionsError} with everything that is wrong. */

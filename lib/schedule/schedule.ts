@@ -1,5 +1,5 @@
 import type { NestWrapper } from '../nest/index.js';
-import type { ResolvedHandlerOptions } from '../options/handler-options.js';
+import type { ResolvedHandlerOptions } from './handler-options.js';
 import type { Timeline } from './timeline.js';
 
 /** When a handler is due: one decorator, with every default and override filled in. */

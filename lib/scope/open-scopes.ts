@@ -8,12 +8,12 @@ import {
   type ContextId,
   type NestModule,
 } from '../nest/index.js';
-import { OptionsStore } from '../options/options-store.js';
 import { idSource } from './id-source.js';
 import { Ownership } from './ownership.js';
 import type { ScopeEnd } from './scope-end.js';
 import { ScopeObserver } from './scope-observer.js';
-import { Scope, type ScopeKind } from './scope.js';
+import { ScopeSettings } from './scope-settings.js';
+import { Scope, type ScopeHome, type ScopeKind } from './scope.js';
 
 export interface ScopeOpening {
   readonly kind: ScopeKind;
@@ -28,7 +28,7 @@ const nextId = idSource('scope');
 
 /** Opens scopes, counts them, and knows which scope a context id belongs to. */
 @Injectable()
-export class OpenScopes {
+export class OpenScopes implements ScopeHome {
   readonly #open = new Set<Scope>();
   readonly #byContextId = new WeakMap<ContextId, Scope>();
   #refusal: string | undefined;
@@ -39,13 +39,13 @@ export class OpenScopes {
     readonly nest: NestInside,
     readonly ownership: Ownership,
     readonly observer: ScopeObserver,
-    private readonly options: OptionsStore,
+    private readonly settings: ScopeSettings,
   ) {
     nest.watch((contextId) => this.#byContextId.get(contextId));
   }
 
   get disposeTimeoutMs(): number {
-    return this.options.resolved.disposeTimeoutMs;
+    return this.settings.disposeTimeoutMs;
   }
 
   get all(): ReadonlySet<Scope> {
@@ -97,7 +97,7 @@ export class OpenScopes {
     const wrappers = [...this.nest.wrappers()].map((placed) => placed.wrapper);
     for (let idle = 0; idle < 2;) {
       // A dependency passes through a few microtasks between its lookup and its build.
-      for (let turn = 0; turn < 20; turn += 1) await undefined;
+      for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
       const pending = buildsInFlight(wrappers, contextId);
       idle = pending.length === 0 ? idle + 1 : 0;
       await Promise.all(pending);

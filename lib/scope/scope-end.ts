@@ -1,4 +1,13 @@
-import type { Scope } from './scope.js';
+import type { Ledger } from './ledger.js';
+
+/** What a scope does at its end. */
+export interface EndingScope {
+  readonly ledger: Ledger;
+  /** Settles `waitFor` work, and builds that were started and not awaited; gives the errors of the work. */
+  settleWork(): Promise<readonly unknown[]>;
+  /** Disposes newest first; gives the errors. From here on nothing can be added. */
+  disposeAll(): Promise<unknown[]>;
+}
 
 /** How a scope ended. */
 export interface ScopeEnd {
@@ -22,7 +31,7 @@ export interface ScopeEnd {
  * No step is left out because of an error in the one before.
  */
 export async function concludeScope(
-  scope: Scope,
+  scope: EndingScope,
   verdict: (workErrors: readonly unknown[]) => { error: unknown } | undefined,
   ending: () => void,
 ): Promise<ScopeEnd> {

@@ -1,11 +1,18 @@
 import { ScopeClosedError } from '../errors/index.js';
-import type { BuildObserver, ContextId, NestModule, NestWrapper } from '../nest/index.js';
+import type {
+  BuildObserver,
+  ContextId,
+  NestInside,
+  NestModule,
+  NestWrapper,
+} from '../nest/index.js';
+import type { ScopeObserver } from './scope-observer.js';
+import type { Ownership } from './ownership.js';
 import { Ambient, currentAmbient, isInside, runInside } from './ambient.js';
 import { within } from './disposer.js';
 import { Ledger } from './ledger.js';
-import type { OpenScopes } from './open-scopes.js';
 import type { ProviderScope, ScopeHooks, ScopeToken } from './provider-scope.js';
-import { concludeScope, throwAll, type ScopeEnd } from './scope-end.js';
+import { concludeScope, throwAll, type EndingScope, type ScopeEnd } from './scope-end.js';
 
 /** How a scope is ended: by the runner of a tick, by `ProviderScopeFactory.run()`, or by hand. */
 export type ScopeKind = 'tick' | 'run' | 'open';
@@ -20,6 +27,20 @@ export interface ScopeSeed {
   readonly tickId: string | undefined;
 }
 
+/** Where scopes live: what one asks of the application. */
+export interface ScopeHome {
+  readonly nest: NestInside;
+  readonly ownership: Ownership;
+  readonly observer: ScopeObserver;
+  readonly disposeTimeoutMs: number;
+  /** Takes an ended scope off the list, and gives it a dead context id in place of its own. */
+  retire(scope: Scope, end: ScopeEnd): ContextId;
+  /** Waits until nothing is being built under a context id any more. */
+  quiesce(contextId: ContextId): Promise<void>;
+  /** Finds what was built for a scope since the last scan; for versions of Nest whose builds cannot be watched. */
+  scanBuilt(scope: Scope): Promise<void>;
+}
+
 /**
  * The scope behind the public `ProviderScope`.
  *
@@ -27,7 +48,7 @@ export interface ScopeSeed {
  * disposers) -> `closed`. An instance whose build was under way when disposal had begun is disposed as
  * it arrives, and its resolve is refused.
  */
-export class Scope implements ProviderScope, BuildObserver {
+export class Scope implements ProviderScope, BuildObserver, EndingScope {
   readonly id: string;
   readonly kind: ScopeKind;
   readonly ledger: Ledger;
@@ -53,7 +74,7 @@ export class Scope implements ProviderScope, BuildObserver {
 
   constructor(
     readonly seed: ScopeSeed,
-    private readonly scopes: OpenScopes,
+    private readonly scopes: ScopeHome,
   ) {
     this.id = seed.id;
     this.kind = seed.kind;

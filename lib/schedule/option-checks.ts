@@ -27,7 +27,7 @@ export function booleanProblem(value: unknown): string | undefined {
 export function nameProblem(value: unknown): string | undefined {
   if (typeof value !== 'string') return `must be a string, not ${show(value)}`;
   if (value.trim() === '') return 'must not be empty; leave it out to get Class.method';
-  if (value !== value.trim() || /[\u0000-\u001f\u007f]/.test(value)) {
+  if (value !== value.trim() || /\p{Cc}/u.test(value)) {
     return `must not begin or end with white space or hold control characters, as ${show(value)} does`;
   }
   return undefined;

@@ -1,0 +1,8 @@
+import type { ProviderScope } from '../scope/provider-scope.js';
+import type { Tick } from './tick.js';
+
+/** What ticks need of the module's options. */
+export abstract class TickSettings {
+  abstract readonly onOpen:
+    ((scope: ProviderScope, tick: Tick) => void | Promise<void>) | undefined;
+}
