@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import type { Slot } from '../schedule/slot.js';
 import type { SkipReason, TickReport } from './tick-report.js';
 
@@ -33,7 +34,8 @@ export class OverlapGate {
     return new Promise((resolve) => {
       this.#buffered = {
         slot,
-        start: () => resolve(this.run(run)),
+        // Not in the AsyncLocalStorage context of the tick that it waited for.
+        start: AsyncResource.bind(() => resolve(this.run(run))),
         skip: (reason) => resolve(skip(reason)),
       };
     });

@@ -8,10 +8,13 @@ export interface BuildObserver {
   built(instance: unknown, wrapper: NestWrapper): unknown;
 }
 
-/** The observer of a context id, if it has one. */
-export type BuildObserverOf = (contextId: ContextId) => BuildObserver | undefined;
+/** Where a context id names its observer. A property, because a WeakMap costs every scope a microsecond. */
+export const OBSERVER = Symbol('nestjs-scoped-worker:observer');
 
-const watched = new WeakMap<NestInjector, Set<BuildObserverOf>>();
+/** A context id of ours. */
+export type ObservedContextId = ContextId & { [OBSERVER]?: BuildObserver };
+
+const watched = new WeakSet<NestInjector>();
 
 /**
  * Follows what an injector builds. Every `ModuleRef` owns an injector, and `resolve()` of that
@@ -23,16 +26,15 @@ const watched = new WeakMap<NestInjector, Set<BuildObserverOf>>();
  *
  * @returns false when this version of Nest has no such method.
  */
-export function watchBuilds(injector: NestInjector, observerOf: BuildObserverOf): boolean {
+export function watchBuilds(injector: NestInjector): boolean {
   const original = injector.instantiateClass;
   if (typeof original !== 'function') return false;
-  const observers = watched.get(injector);
-  if (observers?.has(observerOf)) return true;
-  watched.set(injector, (observers ?? new Set()).add(observerOf));
+  if (watched.has(injector)) return true;
+  watched.add(injector);
 
   injector.instantiateClass = function (this: NestInjector, ...args: unknown[]): Promise<unknown> {
     const contextId = contextIdOf(args[3]);
-    const observer = contextId && observerOf(contextId);
+    const observer = contextId?.[OBSERVER];
     if (observer === undefined) return original.apply(this, args);
     const wrapper = args[1] as NestWrapper;
     if (livesElsewhere(wrapper, contextId!)) return original.apply(this, args);
@@ -46,9 +48,9 @@ export function watchBuilds(injector: NestInjector, observerOf: BuildObserverOf)
   return true;
 }
 
-function contextIdOf(argument: unknown): ContextId | undefined {
+function contextIdOf(argument: unknown): ObservedContextId | undefined {
   if (typeof argument !== 'object' || argument === null) return undefined;
-  return (argument as { contextId?: ContextId }).contextId ?? (argument as ContextId);
+  return (argument as { contextId?: ContextId }).contextId ?? (argument as ObservedContextId);
 }
 
 /** A durable provider that a context id strategy gives a parent is stored under that parent. */

@@ -1,5 +1,5 @@
 export type { BuildObserver } from './build-watch.js';
-export { createContextId } from './context-id.js';
+export { createContextId, createDeadContextId } from './context-id.js';
 export { buildsInFlight, instancesInOrder } from './context-instances.js';
 export { NestInside, type PlacedWrapper } from './nest-inside.js';
 export type { ContextId, NestModule, NestWrapper } from './nest-types.js';

@@ -6,7 +6,7 @@ import {
   NestApplicationContext,
   type NestContainer,
 } from '@nestjs/core';
-import { watchBuilds, type BuildObserverOf } from './build-watch.js';
+import { watchBuilds } from './build-watch.js';
 import type { ContextId, NestModule, NestWrapper, OpenModuleRef } from './nest-types.js';
 
 /** A provider as it stands in a module. */
@@ -22,15 +22,16 @@ export interface PlacedWrapper {
  */
 @Injectable()
 export class NestInside {
-  #watched = 0;
   #canWatch = true;
-  #observerOf: BuildObserverOf | undefined;
+  #rootModule: NestModule | undefined;
 
   constructor(
     private readonly modulesContainer: ModulesContainer,
     private readonly moduleRef: ModuleRef,
     private readonly httpAdapterHost: HttpAdapterHost,
-  ) {}
+  ) {
+    this.watchModules();
+  }
 
   get modules(): ReadonlyMap<string, NestModule> {
     return this.modulesContainer as unknown as ReadonlyMap<string, NestModule>;
@@ -48,24 +49,6 @@ export class NestInside {
         for (const wrapper of collection.values()) yield { module, wrapper };
       }
     }
-  }
-
-  /** Reports every instance that is built under a context id for which `observerOf` answers. */
-  watch(observerOf: BuildObserverOf): void {
-    this.#observerOf = observerOf;
-    this.watchNewModules();
-  }
-
-  /** Modules that were loaded lazily since the last call are watched too; cheap when there are none. */
-  watchNewModules(): void {
-    if (this.#observerOf === undefined || this.#watched === this.modulesContainer.size) return;
-    for (const module of this.modules.values()) {
-      const injector = (module.providers.get(ModuleRef)?.instance as OpenModuleRef | undefined)
-        ?.injector;
-      if (injector === undefined || !watchBuilds(injector, this.#observerOf))
-        this.#canWatch = false;
-    }
-    this.#watched = this.modulesContainer.size;
   }
 
   /** `REQUEST` gives `request` in everything that is built under `contextId`. */
@@ -96,8 +79,8 @@ export class NestInside {
 
   /** The module that was given to `NestFactory` or that the testing module made. */
   get rootModule(): NestModule {
-    const [, root] = [...this.modules.values()];
-    return root!;
+    this.#rootModule ??= [...this.modules.values()][1]!;
+    return this.#rootModule;
   }
 
   /**
@@ -137,6 +120,23 @@ export class NestInside {
       this.httpAdapterHost.httpAdapter === null
       ? undefined
       : this.httpAdapterHost;
+  }
+
+  /** Has every build under a context id of `createContextId` told to its observer, in lazily loaded modules too. */
+  private watchModules(): void {
+    const watch = (module: NestModule): void => {
+      const injector = (module.providers.get(ModuleRef)?.instance as OpenModuleRef | undefined)
+        ?.injector;
+      if (injector === undefined || !watchBuilds(injector)) this.#canWatch = false;
+    };
+    for (const module of this.modules.values()) watch(module);
+    const { modulesContainer } = this;
+    const set = modulesContainer.set.bind(modulesContainer);
+    modulesContainer.set = (id, module) => {
+      set(id, module);
+      watch(module as unknown as NestModule);
+      return modulesContainer;
+    };
   }
 
   private moduleRefOf(module: NestModule): ModuleRef {

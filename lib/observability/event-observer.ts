@@ -34,12 +34,12 @@ export class EventObserver implements TickObserver, ScopeObserver {
     });
   }
 
-  scopeOpened(notice: ScopeNotice): void {
-    this.events.emit('scope:opened', notice);
+  scopeOpened(notice: () => ScopeNotice): void {
+    if (this.events.isHeard('scope:opened')) this.events.emit('scope:opened', notice());
   }
 
-  scopeClosed(notice: ScopeEndNotice): void {
-    this.events.emit('scope:closed', notice);
+  scopeClosed(notice: () => ScopeEndNotice): void {
+    if (this.events.isHeard('scope:closed')) this.events.emit('scope:closed', notice());
   }
 
   lateDisposeFailed({ schedule, tickId }: ScopeNotice, error: unknown): void {

@@ -41,9 +41,14 @@ export class ScopedWorkerEvents {
   }
 
   /** @internal */
+  isHeard(event: EventName): boolean {
+    return (this.#listeners.get(event)?.size ?? 0) > 0;
+  }
+
+  /** @internal */
   emit<E extends EventName>(event: E, payload: ScopedWorkerEventMap[E]): void {
     const listeners = this.#listeners.get(event);
-    if (listeners === undefined || listeners.size === 0) return;
+    if (listeners === undefined) return;
     for (const listener of [...listeners] as Listener<E>[]) {
       try {
         const result = listener(payload);

@@ -8,8 +8,8 @@ export interface CronZone {
   readonly utcOffset: number | undefined;
 }
 
-/** The longest that clocks are set back at once, and the step in which zones do it, in minutes. */
-const FOLD = { longest: 180, step: 30 };
+/** In minutes: the longest that clocks are set back at once, the step in which zones do it, and the longest gap. */
+const FOLD = { longest: 180, step: 30, gap: 60 };
 
 /**
  * A cron expression, evaluated by the `cron` package: the evaluator behind `@Cron` of
@@ -49,7 +49,7 @@ export class CronExpression {
         from += FOLD.step * 60_000;
         continue;
       }
-      if (this.names(date) || isEndOfGap(date)) return date.toMillis();
+      if (this.names(date) || isAfterGap(date)) return date.toMillis();
       from = date.toMillis();
     }
   }
@@ -73,9 +73,9 @@ function lists(field: string, value: number): boolean {
   return field === '*' || field.split(',').includes(String(value));
 }
 
-/** A local time that does not exist in spring is due when the gap ends. */
-function isEndOfGap(date: CronDate): boolean {
-  return date.minus({ millisecond: 1 }).offset < date.offset;
+/** For a local time that does not exist in spring `cron` gives the end of the gap, or the time moved by its length. */
+function isAfterGap(date: CronDate): boolean {
+  return date.minus({ minutes: FOLD.gap }).offset < date.offset;
 }
 
 /** The later of the two instants that share a local time, when it is after `after`. */

@@ -19,6 +19,7 @@ interface Entry {
  */
 export class Ledger {
   #entries: Entry[] = [];
+  hasHooks = false;
   /** Owned instances, with or without a disposer. */
   built = 0;
   /** Owned instances whose disposer was called. */
@@ -37,6 +38,7 @@ export class Ledger {
     }
     if (!this.ownership.claim(instance, wrapper)) return false;
     this.built += 1;
+    this.hasHooks ||= hooked !== undefined;
     this.#entries.push({ disposer, hooked, isInstance: true });
     return true;
   }

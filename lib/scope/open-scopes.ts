@@ -2,11 +2,11 @@ import { Injectable } from '@nestjs/common';
 import { ScopeClosedError } from '../errors/index.js';
 import {
   buildsInFlight,
-  createContextId,
   instancesInOrder,
   NestInside,
   type ContextId,
   type NestModule,
+  type NestWrapper,
 } from '../nest/index.js';
 import { idSource } from './id-source.js';
 import { Ownership } from './ownership.js';
@@ -26,11 +26,10 @@ export interface ScopeOpening {
 
 const nextId = idSource('scope');
 
-/** Opens scopes, counts them, and knows which scope a context id belongs to. */
+/** Opens scopes, and knows which are open. */
 @Injectable()
 export class OpenScopes implements ScopeHome {
   readonly #open = new Set<Scope>();
-  readonly #byContextId = new WeakMap<ContextId, Scope>();
   #refusal: string | undefined;
   openedCount = 0;
   closedCount = 0;
@@ -40,9 +39,7 @@ export class OpenScopes implements ScopeHome {
     readonly ownership: Ownership,
     readonly observer: ScopeObserver,
     private readonly settings: ScopeSettings,
-  ) {
-    nest.watch((contextId) => this.#byContextId.get(contextId));
-  }
+  ) {}
 
   get disposeTimeoutMs(): number {
     return this.settings.disposeTimeoutMs;
@@ -56,34 +53,35 @@ export class OpenScopes implements ScopeHome {
   open(opening: ScopeOpening): Scope {
     if (this.#refusal !== undefined)
       throw new ScopeClosedError(undefined, `Cannot open a scope: ${this.#refusal}`);
-    this.nest.watchNewModules();
     const scope = new Scope(
       {
         kind: opening.kind,
         id: nextId(),
-        contextId: createContextId(opening.request),
         module: opening.module ?? this.nest.rootModule,
         schedule: opening.schedule,
         tickId: opening.tickId,
       },
       this,
+      opening.request,
     );
-    this.#byContextId.set(scope.contextId, scope);
     if (opening.request !== undefined) this.nest.registerRequest(opening.request, scope.contextId);
     this.#open.add(scope);
     this.openedCount += 1;
-    this.observer.scopeOpened(scope.notice);
+    this.observer.scopeOpened(() => scope.notice);
     return scope;
   }
 
-  /** Takes an ended scope off the list, and gives it a dead context id in place of its own. */
-  retire(scope: Scope, end: ScopeEnd): ContextId {
+  retire(scope: Scope, end: ScopeEnd): void {
     this.#open.delete(scope);
     this.closedCount += 1;
-    this.observer.scopeClosed({ ...scope.notice, ...end });
-    const dead: ContextId = { id: scope.contextId.id };
-    this.#byContextId.set(dead, scope);
-    return dead;
+    const { built, disposed, disposeMs, disposeErrors } = end;
+    this.observer.scopeClosed(() => ({
+      ...scope.notice,
+      built,
+      disposed,
+      disposeMs,
+      disposeErrors,
+    }));
   }
 
   /** From now on nothing opens, and open scopes build nothing more. */
@@ -104,14 +102,22 @@ export class OpenScopes implements ScopeHome {
     }
   }
 
-  /** Finds what was built for a scope since the last scan; for versions of Nest whose builds cannot be watched. */
-  async scanBuilt(scope: Scope): Promise<void> {
+  async scanBuilt(
+    scope: Scope,
+    found: (instance: object, wrapper: NestWrapper) => unknown,
+  ): Promise<void> {
+    const scanned = (scope.scanned ??= new WeakSet());
     const wrappers = [...this.nest.wrappers()].map((placed) => placed.wrapper);
+    const errors: unknown[] = [];
     for (const { instance, wrapper } of instancesInOrder(wrappers, scope.contextId)) {
-      if (typeof instance !== 'object' || instance === null || scope.scanned.has(instance))
-        continue;
-      scope.scanned.add(instance);
-      await scope.built(instance, wrapper);
+      if (typeof instance !== 'object' || instance === null || scanned.has(instance)) continue;
+      scanned.add(instance);
+      try {
+        await found(instance, wrapper);
+      } catch (error) {
+        errors.push(error);
+      }
     }
+    if (errors.length > 0) throw errors[0];
   }
 }

@@ -5,8 +5,11 @@ export interface EndingScope {
   readonly ledger: Ledger;
   /** Settles `waitFor` work, and builds that were started and not awaited; gives the errors of the work. */
   settleWork(): Promise<readonly unknown[]>;
-  /** Disposes newest first; gives the errors. From here on nothing can be added. */
-  disposeAll(): Promise<unknown[]>;
+  readonly disposeTimeoutMs: number;
+  /** False spares the end of most scopes a few turns of the microtask queue. */
+  readonly hasUnsettledWork: boolean;
+  /** From here on nothing joins the ledger. */
+  stopAdding(): void;
 }
 
 /** How a scope ended. */
@@ -35,24 +38,25 @@ export async function concludeScope(
   verdict: (workErrors: readonly unknown[]) => { error: unknown } | undefined,
   ending: () => void,
 ): Promise<ScopeEnd> {
-  const workErrors = await scope.settleWork();
+  const { ledger } = scope;
+  const workErrors = scope.hasUnsettledWork ? await scope.settleWork() : [];
   const failed = verdict(workErrors);
   ending();
 
-  let failure: ScopeEnd['failure'];
+  let failure: ScopeEnd['failure'] = failed && { error: failed.error, phase: 'work' };
   const disposeErrors: unknown[] = [];
-  if (failed === undefined) {
-    const commit = await scope.ledger.commit();
+  if (ledger.hasHooks && failed !== undefined)
+    disposeErrors.push(...(await ledger.rollback(failed.error)));
+  if (ledger.hasHooks && failed === undefined) {
+    const commit = await ledger.commit();
     if (commit.failure !== undefined) failure = { error: commit.failure.error, phase: 'commit' };
     disposeErrors.push(...commit.rollbackErrors);
-  } else {
-    failure = { error: failed.error, phase: 'work' };
-    disposeErrors.push(...(await scope.ledger.rollback(failed.error)));
   }
 
   const startedAt = performance.now();
-  disposeErrors.push(...(await scope.disposeAll()));
-  const { built, disposed } = scope.ledger;
+  scope.stopAdding();
+  if (!ledger.isEmpty) disposeErrors.push(...(await ledger.dispose(scope.disposeTimeoutMs)));
+  const { built, disposed } = ledger;
   return { failure, disposeErrors, built, disposed, disposeMs: performance.now() - startedAt };
 }
 

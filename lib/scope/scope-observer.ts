@@ -14,10 +14,10 @@ export interface ScopeEndNotice extends ScopeNotice {
   readonly disposeErrors: readonly unknown[];
 }
 
-/** Is told of every scope; must not throw. */
+/** Is told of every scope; must not throw. Notices are made on demand: mostly nobody listens. */
 export abstract class ScopeObserver {
-  abstract scopeOpened(notice: ScopeNotice): void;
-  abstract scopeClosed(notice: ScopeEndNotice): void;
+  abstract scopeOpened(notice: () => ScopeNotice): void;
+  abstract scopeClosed(notice: () => ScopeEndNotice): void;
   /** A disposer failed after its scope was closed: an instance that arrived late. */
   abstract lateDisposeFailed(notice: ScopeNotice, error: unknown): void;
 }

@@ -1,10 +1,12 @@
 import { ScopeClosedError } from '../errors/index.js';
-import type {
-  BuildObserver,
-  ContextId,
-  NestInside,
-  NestModule,
-  NestWrapper,
+import {
+  createContextId,
+  createDeadContextId,
+  type BuildObserver,
+  type ContextId,
+  type NestInside,
+  type NestModule,
+  type NestWrapper,
 } from '../nest/index.js';
 import type { ScopeObserver } from './scope-observer.js';
 import type { Ownership } from './ownership.js';
@@ -20,7 +22,6 @@ export type ScopeKind = 'tick' | 'run' | 'open';
 export interface ScopeSeed {
   readonly kind: ScopeKind;
   readonly id: string;
-  readonly contextId: ContextId;
   /** Where a strict resolve looks. */
   readonly module: NestModule;
   readonly schedule: string | undefined;
@@ -33,12 +34,19 @@ export interface ScopeHome {
   readonly ownership: Ownership;
   readonly observer: ScopeObserver;
   readonly disposeTimeoutMs: number;
-  /** Takes an ended scope off the list, and gives it a dead context id in place of its own. */
-  retire(scope: Scope, end: ScopeEnd): ContextId;
+  /** Takes an ended scope off the list. */
+  retire(scope: Scope, end: ScopeEnd): void;
   /** Waits until nothing is being built under a context id any more. */
   quiesce(contextId: ContextId): Promise<void>;
-  /** Finds what was built for a scope since the last scan; for versions of Nest whose builds cannot be watched. */
-  scanBuilt(scope: Scope): Promise<void>;
+  /**
+   * Finds what was built for a scope since the last scan, for versions of Nest whose builds cannot be watched.
+   *
+   * @throws the first error of `found`, when all have been found.
+   */
+  scanBuilt(
+    scope: Scope,
+    found: (instance: object, wrapper: NestWrapper) => unknown,
+  ): Promise<void>;
 }
 
 /**
@@ -56,12 +64,12 @@ export class Scope implements ProviderScope, BuildObserver, EndingScope {
   /** What the shutdown says to whoever still wants to build here. */
   refusal: string | undefined;
   /** Instances met by the scan; undefined while builds are watched. */
-  readonly scanned = new WeakSet<object>();
+  scanned: WeakSet<object> | undefined;
   /** For `currentTick()`; set by the runner. */
   tick: unknown;
 
   #state: 'open' | 'closing' | 'ending' | 'closed' = 'open';
-  #contextId: ContextId;
+  #contextId: ContextId | undefined;
   #disposing = false;
   #loads = 0;
   #loadsDone: (() => void) | undefined;
@@ -69,23 +77,35 @@ export class Scope implements ProviderScope, BuildObserver, EndingScope {
   readonly #work: Promise<void>[] = [];
   readonly #workErrors: unknown[] = [];
   #ending: Promise<ScopeEnd> | undefined;
-  #announceEnd!: (end: ScopeEnd) => void;
-  readonly ended = new Promise<ScopeEnd>((resolve) => (this.#announceEnd = resolve));
+  #ended: { promise: Promise<unknown>; announce: () => void } | undefined;
 
   constructor(
     readonly seed: ScopeSeed,
     private readonly scopes: ScopeHome,
+    /** What a context id strategy sees. */
+    request: unknown,
   ) {
     this.id = seed.id;
     this.kind = seed.kind;
-    this.#contextId = seed.contextId;
+    this.#contextId = createContextId(request, this);
     this.ledger = new Ledger(scopes.ownership);
     this.ambient = new Ambient<Scope>(this, currentAmbient() as Ambient<Scope> | undefined);
   }
 
   /** After the end this is another, dead id: with the real one gone, Nest's own maps let the instances go. */
   get contextId(): ContextId {
-    return this.#contextId;
+    return (this.#contextId ??= createDeadContextId(this));
+  }
+
+  /** Settles when the scope has ended; never rejects. */
+  get ended(): Promise<unknown> {
+    if (this.#state === 'closed') return Promise.resolve();
+    if (this.#ended === undefined) {
+      let announce!: () => void;
+      const promise = new Promise<void>((resolve) => (announce = resolve));
+      this.#ended = { promise, announce };
+    }
+    return this.#ended.promise;
   }
 
   get closed(): boolean {
@@ -96,14 +116,14 @@ export class Scope implements ProviderScope, BuildObserver, EndingScope {
     const refused = this.refusedTo(`resolve ${nameOfToken(token)}`);
     if (refused !== undefined) return Promise.reject(refused);
     const within = options?.strict === true ? this.seed.module : undefined;
-    return this.load(() => this.scopes.nest.resolve<T>(token, this.#contextId, within));
+    return this.load(() => this.scopes.nest.resolve<T>(token, this.contextId, within));
   }
 
   /** Builds one provider of one module; the way of the runner to its worker. */
   build<T>(wrapper: NestWrapper): Promise<T> {
     const refused = this.refusedTo(`build ${String(wrapper.name)}`);
     if (refused !== undefined) return Promise.reject(refused);
-    return this.load(() => this.scopes.nest.load<T>(wrapper, this.#contextId));
+    return this.load(() => this.scopes.nest.load<T>(wrapper, this.contextId));
   }
 
   defer(cleanup: () => unknown): void {
@@ -173,13 +193,24 @@ export class Scope implements ProviderScope, BuildObserver, EndingScope {
     while (this.#work.length > 0) await Promise.all(this.#work.splice(0));
     const closedByItsOwnBuild = this.kind === 'open' && isInside(this);
     if (!closedByItsOwnBuild) await this.settleBuilds();
+    if (!this.scopes.nest.seesBuilds) {
+      await this.scopes.scanBuilt(this, (instance, wrapper) => this.ledger.add(instance, wrapper));
+    }
     while (this.#work.length > 0) await Promise.all(this.#work.splice(0));
     return this.#workErrors;
   }
 
-  async disposeAll(): Promise<unknown[]> {
+  get hasUnsettledWork(): boolean {
+    if (this.#work.length > 0 || this.#workErrors.length > 0 || this.#loads > 0) return true;
+    return this.#loadFailed || !this.scopes.nest.seesBuilds;
+  }
+
+  get disposeTimeoutMs(): number {
+    return this.scopes.disposeTimeoutMs;
+  }
+
+  stopAdding(): void {
     this.#disposing = true;
-    return this.ledger.isEmpty ? [] : this.ledger.dispose(this.scopes.disposeTimeoutMs);
   }
 
   private async conclude(
@@ -190,10 +221,12 @@ export class Scope implements ProviderScope, BuildObserver, EndingScope {
       this.#state = 'ending';
     });
     this.#state = 'closed';
-    this.#contextId = this.scopes.retire(this, end);
+    // What arrives late can be found by a scan under the true id only.
+    if (this.scopes.nest.seesBuilds) this.#contextId = undefined;
+    this.scopes.retire(this, end);
     this.ambient.scope = undefined;
     this.tick = undefined;
-    this.#announceEnd(end);
+    this.#ended?.announce();
     return end;
   }
 
@@ -202,12 +235,12 @@ export class Scope implements ProviderScope, BuildObserver, EndingScope {
     try {
       // Inside its own build a scope may be closed; that close must not wait for this build.
       const instance = await (this.kind === 'open' ? runInside(this.ambient, start) : start());
-      if (!this.scopes.nest.seesBuilds) await this.scopes.scanBuilt(this);
+      if (!this.scopes.nest.seesBuilds) await this.scan();
       if (this.#state !== 'open') throw this.closedError('finish a resolve');
       return instance;
     } catch (error) {
       this.#loadFailed = true;
-      if (!this.scopes.nest.seesBuilds) await this.scopes.scanBuilt(this).catch(() => undefined); // the first error stands
+      if (!this.scopes.nest.seesBuilds) await this.scan().catch(() => undefined); // the first error stands
       throw error;
     } finally {
       this.#loads -= 1;
@@ -215,12 +248,16 @@ export class Scope implements ProviderScope, BuildObserver, EndingScope {
     }
   }
 
+  private scan(): Promise<void> {
+    return this.scopes.scanBuilt(this, (instance, wrapper) => this.built(instance, wrapper));
+  }
+
   /** When one dependency fails, Nest rejects at once while its siblings are still being built. */
   private async settleBuilds(): Promise<void> {
     if (this.#loads === 0 && !this.#loadFailed) return;
     const idle = async (): Promise<void> => {
       if (this.#loads > 0) await new Promise<void>((resolve) => (this.#loadsDone = resolve));
-      if (this.#loadFailed) await this.scopes.quiesce(this.#contextId);
+      if (this.#loadFailed) await this.scopes.quiesce(this.contextId);
     };
     const giveUp = new Error();
     await within(idle(), this.scopes.disposeTimeoutMs, () => giveUp).catch((error: unknown) => {

@@ -1,0 +1,38 @@
+import { Injectable, Scope, type Provider, type Type } from '@nestjs/common';
+
+/** A graph of request-scoped classes: each but the leaves depends on up to three others, one of them disposable in six. */
+export interface ProviderGraph {
+  readonly root: Type<object>;
+  readonly providers: Provider[];
+  /** The same objects with `new`. */
+  construct(): object;
+}
+
+export function providerGraph(size: number): ProviderGraph {
+  const classes: Type<object>[] = [];
+  const children: number[][] = [];
+  for (let index = size - 1; index >= 0; index -= 1) {
+    const dependencies = [3 * index + 1, 3 * index + 2, 3 * index + 3].filter(
+      (child) => child < size,
+    );
+    children[index] = dependencies;
+    class Node {
+      readonly parts: object[];
+      constructor(...parts: object[]) {
+        this.parts = parts;
+      }
+    }
+    if (index % 6 === 0) Object.assign(Node.prototype, { onModuleDestroy: () => undefined });
+    Object.defineProperty(Node, 'name', { value: `Node${index}` });
+    Injectable({ scope: Scope.REQUEST })(Node);
+    Reflect.defineMetadata(
+      'design:paramtypes',
+      dependencies.map((child) => classes[child]),
+      Node,
+    );
+    classes[index] = Node;
+  }
+  const construct = (index: number): object =>
+    new classes[index]!(...children[index]!.map(construct));
+  return { root: classes[0]!, providers: classes, construct: () => construct(0) };
+}
