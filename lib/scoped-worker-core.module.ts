@@ -72,4 +72,8 @@ const forHost = [
     ScopedWorkerEvents,
   ],
 })
-export class ScopedWorkerCoreModule {}
+export class ScopedWorkerCoreModule {
+  constructor(nest: NestInside) {
+    nest.initFirst(ScopedWorkerCoreModule);
+  }
+}

@@ -7,7 +7,7 @@ import {
 } from '../schedule/handler-options.js';
 import type { ScopedWorkerModuleOptions } from '../options/module-options.js';
 import { delayProblem, periodProblem, show } from '../schedule/option-checks.js';
-import { CronExpression } from '../schedule/cron-expression.js';
+import { CronExpression, type CronZone } from '../schedule/cron-expression.js';
 import type { Schedule } from '../schedule/schedule.js';
 import {
   CronTimeline,
@@ -44,9 +44,6 @@ export function makeSchedule(
     ...placeProblems(worker.workerClass, metadata, handler),
     ...optionProblems(worker, metadata, handler, override, name),
   ];
-  // Values that are known to be bad must not reach the defaults' arithmetic.
-  if (problems.length > 0) return { handler, name, problems };
-
   const options = resolveHandlerOptions(
     metadata.kind === 'interval',
     module.defaults,
@@ -54,12 +51,16 @@ export function makeSchedule(
     metadata.options,
     override,
   );
-  const when = override?.cron ?? override?.everyMs ?? metadata.when;
+  const changed = { cron: override?.cron, interval: override?.everyMs, timeout: undefined }[
+    metadata.kind
+  ];
+  const when = changed ?? metadata.when;
   const isOff = when === OFF && metadata.kind === 'cron';
   const timed = isOff
     ? { timeline: new EmptyTimeline() }
     : timelineOf(metadata, when, options, handler);
-  if (timed.problem !== undefined) return { handler, name, problems: [timed.problem] };
+  if (timed.problem !== undefined) problems.push(timed.problem);
+  if (timed.timeline === undefined || problems.length > 0) return { handler, name, problems };
   return {
     schedule: {
       name,
@@ -68,7 +69,11 @@ export function makeSchedule(
       expression: metadata.kind === 'cron' ? (when as string) : undefined,
       everyMs: metadata.kind === 'cron' ? undefined : (when as number),
       timeline: timed.timeline,
-      options: isOff ? { ...options, disabled: true } : options,
+      options: {
+        ...options,
+        disabled: options.disabled || isOff,
+        fixedDelay: options.fixedDelay && metadata.kind === 'interval',
+      },
       target: { worker: worker.wrapper, method: metadata.method },
     },
   };
@@ -82,7 +87,7 @@ function ownOverride(
   overrides: ScopedWorkerModuleOptions['overrides'],
   name: string,
 ): ScheduleOverride | undefined {
-  return overrides !== undefined && Object.hasOwn(overrides, name) ? overrides[name] : undefined;
+  return Object.hasOwn(overrides ?? {}, name) ? overrides?.[name] : undefined;
 }
 
 function placeProblems(
@@ -95,12 +100,25 @@ function placeProblems(
       `${handler}: ${metadata.decorator} stands on a static method. Make it an instance method: each tick has its own worker.`,
     ];
   }
-  if (typeof (workerClass.prototype as Record<string, unknown>)[metadata.method] !== 'function') {
+  if (!hasMethod(workerClass, metadata.method)) {
     return [
       `${handler}: ${metadata.decorator} stands on something that is no method. Put it on a method of the class.`,
     ];
   }
   return [];
+}
+
+/** Looks without reading: a getter must not run. */
+function hasMethod(workerClass: Function, method: string): boolean {
+  for (
+    let owner: unknown = workerClass.prototype;
+    owner !== null;
+    owner = Object.getPrototypeOf(owner)
+  ) {
+    const property = Object.getOwnPropertyDescriptor(owner, method);
+    if (property !== undefined) return typeof property.value === 'function';
+  }
+  return false;
 }
 
 function optionProblems(
@@ -114,13 +132,13 @@ function optionProblems(
     (problem) => `${handler}: ${metadata.decorator} option ${problem}.`,
   );
   problems.push(
-    ...handlerOptionProblems(worker.options).map(
+    ...handlerOptionProblems(worker.options, { without: ['name'] }).map(
       (problem) => `${handler}: @ScopedWorker option ${problem}.`,
     ),
   );
   const overrideLabel = `${handler}: overrides[${JSON.stringify(name)}]`;
   problems.push(
-    ...handlerOptionProblems(override, ['cron', 'everyMs']).map(
+    ...handlerOptionProblems(override, { also: ['cron', 'everyMs'], without: ['name'] }).map(
       (problem) => `${overrideLabel} ${problem}.`,
     ),
   );
@@ -146,32 +164,31 @@ function timelineOf(
   options: ResolvedHandlerOptions,
   handler: string,
 ): { timeline: Timeline; problem?: never } | { timeline?: never; problem: string } {
-  const problem = { cron: cronProblem, interval: periodProblem, timeout: delayProblem }[
-    metadata.kind
-  ](when, options);
-  if (problem !== undefined) {
-    const what = { cron: 'the cron expression', interval: 'the period', timeout: 'the delay' }[
-      metadata.kind
-    ];
-    return { problem: `${handler}: ${what} of ${metadata.decorator} ${problem}.` };
+  const say = (what: string, problem: string): { problem: string } => ({
+    problem: `${handler}: the ${what} of ${metadata.decorator} ${problem}.`,
+  });
+  if (metadata.kind === 'cron') {
+    const cron = readCron(when, options);
+    return typeof cron === 'string'
+      ? say('cron expression', cron)
+      : { timeline: new CronTimeline(cron) };
   }
-  if (metadata.kind === 'cron')
-    return { timeline: new CronTimeline(new CronExpression(when as string, options)) };
-  return {
-    timeline:
-      metadata.kind === 'interval'
-        ? new IntervalTimeline(when as number)
-        : new TimeoutTimeline(when as number),
-  };
+  const isInterval = metadata.kind === 'interval';
+  const problem = isInterval ? periodProblem(when) : delayProblem(when);
+  if (problem !== undefined) return say(isInterval ? 'period' : 'delay', problem);
+  const ms = when as number;
+  return { timeline: isInterval ? new IntervalTimeline(ms) : new TimeoutTimeline(ms) };
 }
 
-function cronProblem(when: unknown, options: ResolvedHandlerOptions): string | undefined {
+/** The expression, or what is wrong with it. A bad zone is named with the other options. */
+function readCron(when: unknown, zone: CronZone): CronExpression | string {
   const help =
     "write five or six fields, seconds first, such as '0 */5 * * * *', or '-' to switch it off";
   if (typeof when !== 'string') return `must be a string, not ${show(when)}; ${help}`;
+  const { timeZone, utcOffset } = zone;
+  const isGoodZone = handlerOptionProblems({ timeZone, utcOffset }).length === 0;
   try {
-    new CronExpression(when, options);
-    return undefined;
+    return new CronExpression(when, isGoodZone ? zone : { timeZone: 'UTC', utcOffset: undefined });
   } catch (error) {
     return `cannot be read: ${show(when)} (${(error as Error).message}); ${help}`;
   }

@@ -22,37 +22,44 @@ export class SchedulePlanner {
 
   plan(): Plan {
     const found = this.explorer.explore();
-    const findings: Finding[] = [...unmarkedFindings(found), ...unprovidedFindings(found)];
+    const findings: Finding[] = [
+      ...this.options.problems().map(invalidOption),
+      ...unmarkedFindings(found),
+      ...unprovidedFindings(found),
+    ];
     const schedules = new Map<string, Schedule>();
-    const named = new Set<string>();
+    const named = new Map<string, string>();
     for (const worker of found.workers) {
       const placement = placementFinding(worker);
       if (placement !== undefined) findings.push(placement);
       findings.push(...repeatedFindings(worker));
       const isReadyMade = placement?.kind === 'worker-ready-made';
       for (const [metadata, name] of namesOf(worker)) {
+        const handler = handlerName(worker.workerClass, metadata);
         const attempt = makeSchedule(worker, metadata, name, this.options.resolved);
-        named.add(name);
         if (attempt.problems !== undefined) {
-          findings.push(...attempt.problems.map((message) => invalid(attempt.handler, message)));
-          continue;
+          findings.push(...attempt.problems.map((message) => invalid(handler, message)));
+        } else {
+          schedules.set(name, isReadyMade ? switchedOff(attempt.schedule) : attempt.schedule);
         }
-        const earlier = schedules.get(name);
-        if (earlier !== undefined) findings.push(duplicate(earlier, attempt.schedule));
-        else schedules.set(name, isReadyMade ? switchedOff(attempt.schedule) : attempt.schedule);
+        const earlier = named.get(name);
+        if (earlier === undefined) named.set(name, handler);
+        else findings.push(duplicate(name, earlier, handler));
       }
     }
     findings.push(...this.unknownOverrides(named, found));
     return { schedules: [...schedules.values()], findings };
   }
 
-  private unknownOverrides(named: ReadonlySet<string>, found: Exploration): Finding[] {
-    const unknown = Object.keys(this.options.resolved.overrides).filter((name) => !named.has(name));
+  private unknownOverrides(named: ReadonlyMap<string, string>, found: Exploration): Finding[] {
+    const unknown = Object.keys(this.options.resolved.overrides ?? {}).filter(
+      (name) => !named.has(name),
+    );
     return unknown.map((name) => {
       const forgotten = found.unprovided.find((worker) => name.startsWith(`${worker.name}.`));
       const help =
         forgotten === undefined
-          ? `Use one of the names that exist: ${[...named].join(', ') || 'there are none'}.`
+          ? `Use one of the names that exist: ${[...named.keys()].join(', ') || 'there are none'}.`
           : `${forgotten.name} is marked @ScopedWorker(), but no module provides it: add it to the providers of a module.`;
       return invalid(
         name,
@@ -76,13 +83,17 @@ function namesOf(worker: FoundWorker): [FoundWorker['handlers'][number], string]
   });
 }
 
+function invalidOption(message: string): Finding {
+  return { kind: 'invalid-options', severity: 'error', subject: 'ScopedWorkerModule', message };
+}
+
 function invalid(subject: string, message: string): Finding {
   return { kind: 'invalid-schedule', severity: 'error', subject, message };
 }
 
-function duplicate(earlier: Schedule, later: Schedule): Finding {
-  const message = `${later.handler}: its schedule "${later.name}" has the name of a schedule of ${earlier.handler}. Give one of them another name: { name: '...' }.`;
-  return { kind: 'duplicate-schedule', severity: 'error', subject: later.handler, message };
+function duplicate(name: string, earlier: string, later: string): Finding {
+  const message = `${later}: its schedule "${name}" has the name of a schedule of ${earlier}. Give one of them another name: { name: '...' }.`;
+  return { kind: 'duplicate-schedule', severity: 'error', subject: later, message };
 }
 
 function switchedOff(schedule: Schedule): Schedule {
@@ -90,13 +101,13 @@ function switchedOff(schedule: Schedule): Schedule {
 }
 
 function unmarkedFindings({ unmarked }: Exploration): Finding[] {
-  return unmarked.flatMap(({ ownerClass, handlers }) =>
+  return unmarked.flatMap(({ ownerClass, handlers, isModule }) =>
     handlers.map((metadata) => {
       const handler = handlerName(ownerClass, metadata);
-      return invalid(
-        handler,
-        `${handler}: ${metadata.decorator} needs a worker, and ${ownerClass.name} is none. Mark the class with @ScopedWorker().`,
-      );
+      const help = isModule
+        ? `${ownerClass.name} is a module, which Nest builds once. Move the method to a provider marked with @ScopedWorker().`
+        : `${ownerClass.name} is none. Mark the class with @ScopedWorker().`;
+      return invalid(handler, `${handler}: ${metadata.decorator} needs a worker, and ${help}`);
     }),
   );
 }

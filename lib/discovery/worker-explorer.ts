@@ -18,14 +18,19 @@ export interface FoundWorker {
   readonly handlers: readonly HandlerMetadata[];
 }
 
+/** A class that has handlers and is no worker. */
+export interface UnmarkedClass {
+  readonly ownerClass: Function;
+  readonly handlers: readonly HandlerMetadata[];
+  /** A module class: Nest builds it once, whatever it is marked as. */
+  readonly isModule: boolean;
+}
+
 /** What the explorer found in the application. */
 export interface Exploration {
   readonly workers: readonly FoundWorker[];
-  /** Provided classes with handlers that are not marked as workers. */
-  readonly unmarked: readonly {
-    readonly ownerClass: Function;
-    readonly handlers: readonly HandlerMetadata[];
-  }[];
+  /** Classes with handlers that are no workers: not marked, or modules. */
+  readonly unmarked: readonly UnmarkedClass[];
   /** Classes that are marked as workers, and that neither this application nor one before it provides. */
   readonly unprovided: readonly Function[];
 }
@@ -44,15 +49,16 @@ export class WorkerExplorer {
 
   explore(): Exploration {
     const workers = new Map<Function, FoundWorker & { modules: NestModule[] }>();
-    const unmarked = new Map<Function, readonly HandlerMetadata[]>();
+    const unmarked = new Map<Function, UnmarkedClass>();
     for (const module of this.nest.modules.values()) {
       for (const wrapper of [...module.providers.values(), ...module.controllers.values()]) {
         const ownerClass = classOf(wrapper);
-        if (ownerClass === undefined || ownerClass === module.metatype) continue;
+        if (ownerClass === undefined) continue;
+        const isModule = ownerClass === module.metatype;
         const options = workerOptions(ownerClass);
         const handlers = handlersOf(ownerClass);
-        if (options === undefined) {
-          if (handlers.length > 0) unmarked.set(ownerClass, handlers);
+        if (options === undefined || isModule) {
+          if (handlers.length > 0) unmarked.set(ownerClass, { ownerClass, handlers, isModule });
           continue;
         }
         const known = workers.get(ownerClass);
@@ -71,7 +77,7 @@ export class WorkerExplorer {
     for (const worker of provided) markProvided(worker);
     return {
       workers: [...workers.values()],
-      unmarked: [...unmarked].map(([ownerClass, handlers]) => ({ ownerClass, handlers })),
+      unmarked: [...unmarked.values()],
       unprovided: allDeclaredWorkers().filter((worker) => !everProvided.has(worker)),
     };
   }

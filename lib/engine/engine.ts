@@ -7,8 +7,6 @@ export interface EngineHost {
   fire(slot: Slot): Promise<void>;
   /** Says that slots passed while nobody could run them. */
   missed(slots: readonly Slot[]): void;
-  /** Settles when ticks that are due right after start-up may run. */
-  readonly ready: Promise<void>;
 }
 
 /**

@@ -139,7 +139,7 @@ export class TickRunner {
     if (timeoutMs === undefined) return () => undefined;
     const timer = setTimeout(
       () => attempt.timeOut(new TickTimeoutError(name, timeoutMs)),
-      Math.min(timeoutMs, 0x7fff_ffff),
+      timeoutMs,
     );
     return () => clearTimeout(timer);
   }

@@ -1,3 +1,5 @@
+import { isThenable } from '../scope/disposer.js';
+
 type Listener = (event: Event) => unknown;
 type AnyListener = Listener | { handleEvent(event: Event): unknown };
 type Add = AbortSignal['addEventListener'];
@@ -32,8 +34,11 @@ function guardListeners(signal: AbortSignal, onError: (error: unknown) => void):
     if (known !== undefined) return known;
     const safe: Listener = (event) => {
       try {
-        if (typeof listener === 'function') listener.call(signal, event);
-        else listener.handleEvent(event);
+        const result =
+          typeof listener === 'function'
+            ? listener.call(signal, event)
+            : listener.handleEvent(event);
+        if (isThenable(result)) result.then(undefined, onError);
       } catch (error) {
         onError(error);
       }

@@ -1,4 +1,4 @@
-import { TickTimeoutError } from '../errors/index.js';
+import { ScopeClosedError, TickTimeoutError } from '../errors/index.js';
 import { combined } from '../scope/scope-end.js';
 import type { ScopeEnd } from '../scope/scope-end.js';
 import type { AbortCause } from './running-ticks.js';
@@ -38,7 +38,7 @@ export function judgeWork(
     return { outcome: 'timed-out', thrown: { phase: thrown?.phase ?? 'handler', error } };
   }
   if (thrown === undefined) return { outcome: 'succeeded' };
-  if (cause !== undefined && isAbortError(thrown.error, signal))
+  if (cause !== undefined && (isAbortError(thrown.error, signal) || isRefusal(thrown.error, cause)))
     return { outcome: 'cancelled', reason: cause, thrown };
   return { outcome: 'failed', thrown };
 }
@@ -60,6 +60,11 @@ export function judgeEnd(
     return { outcome: 'failed', phase: 'dispose', error: combined(disposeErrors), disposeErrors };
   }
   return { outcome: work.outcome, disposeErrors };
+}
+
+/** The shutdown refuses to build more: for the tick that is its abort. */
+function isRefusal(error: unknown, cause: AbortCause): boolean {
+  return cause === 'shutdown' && error instanceof ScopeClosedError;
 }
 
 function isAbortError(error: unknown, signal: AbortSignal): boolean {

@@ -4,6 +4,7 @@ import { ScopedWorkerEvents } from '../observability/scoped-worker-events.js';
 import { OptionsStore } from '../options/options-store.js';
 import { isInside } from '../scope/ambient.js';
 import { OpenScopes } from '../scope/open-scopes.js';
+import type { Scope } from '../scope/scope.js';
 import { SecondSignal } from './second-signal.js';
 
 /** Something the shutdown waits for. */
@@ -37,6 +38,7 @@ export class Drain {
     this.events.emit('shutdown:started', { waitingFor: waitingFor.map(({ name }) => name) });
 
     const secondSignal = new SecondSignal();
+    let leftOpen: string[] = [];
     try {
       if (drainTimeoutMs > 0)
         await this.wait(
@@ -47,12 +49,16 @@ export class Drain {
       this.scopes.refuse(REFUSAL);
       for (const tick of this.running.all) tick.abort('shutdown');
       await this.wait(() => this.stragglers(), left(), secondSignal);
+      leftOpen = this.disposeLeftOpen();
+      await this.wait(() => this.stragglers(), left(), secondSignal);
     } finally {
       secondSignal.dispose();
     }
-    const abandoned = this.stragglers().map(({ name }) => name);
-    abandoned.push(...(await this.closeLeftOpen()));
-    this.events.emit('shutdown:finished', { waitedMs: performance.now() - startedAt, abandoned });
+    const abandoned = [...leftOpen, ...this.stragglers().map(({ name }) => name)];
+    this.events.emit('shutdown:finished', {
+      waitedMs: performance.now() - startedAt,
+      abandoned: [...new Set(abandoned)],
+    });
   }
 
   /** Waits until there are no stragglers; ticks started by stragglers meanwhile are stragglers too. */
@@ -64,7 +70,7 @@ export class Drain {
     if (timeoutMs <= 0 || stragglers().length === 0) return;
     let timer: ReturnType<typeof setTimeout> | undefined;
     const timeIsUp = new Promise<'give up'>((resolve) => {
-      timer = setTimeout(() => resolve('give up'), Math.min(timeoutMs, 0x7fff_ffff));
+      timer = setTimeout(() => resolve('give up'), timeoutMs);
     });
     const giveUp = Promise.race([timeIsUp, secondSignal.received.then(() => 'give up' as const)]);
     for (let rest = stragglers(); rest.length > 0; rest = stragglers()) {
@@ -78,27 +84,30 @@ export class Drain {
     const ticks = this.running.all
       .filter(({ tick }) => !isInside(tick.scope))
       .map(({ tick, done }) => ({ name: `${tick.schedule} (${tick.id})`, done }));
-    const runs = [...this.scopes.all]
-      .filter((scope) => scope.kind === 'run' && !isInside(scope))
-      .map((scope) => ({ name: `ProviderScopeFactory.run() (${scope.id})`, done: scope.ended }));
-    return [...ticks, ...runs];
+    const byHand = [...this.scopes.all]
+      .filter((scope) => scope.kind === 'run' || (scope.kind === 'open' && scope.closed))
+      .filter((scope) => !isInside(scope))
+      .map((scope) => ({ name: nameOf(scope), done: scope.ended }));
+    return [...ticks, ...byHand];
   }
 
   /** Scopes from `ProviderScopeFactory.open()` that nobody closed are disposed before the singletons go. */
-  private async closeLeftOpen(): Promise<string[]> {
+  private disposeLeftOpen(): string[] {
     const leftOpen = [...this.scopes.all].filter((scope) => scope.kind === 'open' && !scope.closed);
-    await Promise.all(
-      leftOpen.map((scope) =>
-        scope[Symbol.asyncDispose]().catch((error: unknown) => {
-          this.events.emit('failure:stray', {
-            where: 'late-disposer',
-            schedule: undefined,
-            tickId: undefined,
-            error,
-          });
-        }),
-      ),
-    );
-    return leftOpen.map((scope) => `ProviderScopeFactory.open() without close() (${scope.id})`);
+    for (const scope of leftOpen) {
+      scope[Symbol.asyncDispose]().catch((error: unknown) => {
+        this.events.emit('failure:stray', {
+          where: 'late-disposer',
+          schedule: undefined,
+          tickId: undefined,
+          error,
+        });
+      });
+    }
+    return leftOpen.map((scope) => `${nameOf(scope)} without close()`);
   }
+}
+
+function nameOf(scope: Scope): string {
+  return `ProviderScopeFactory.${scope.kind}() (${scope.id})`;
 }

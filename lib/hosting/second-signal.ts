@@ -18,9 +18,11 @@ export class SecondSignal {
         if (signal === 'SIGINT' && Date.now() - startedAt < SAME_CTRL_C_MS) return;
         resolve();
       };
-      for (const signal of SIGNALS) process.on(signal, onSignal);
+      // Where nobody listens, the signal ends the process, and so it must stay.
+      const heard = SIGNALS.filter((signal) => process.listenerCount(signal) > 0);
+      for (const signal of heard) process.on(signal, onSignal);
       this.#dispose = () => {
-        for (const signal of SIGNALS) process.removeListener(signal, onSignal);
+        for (const signal of heard) process.removeListener(signal, onSignal);
       };
     });
   }

@@ -5,8 +5,7 @@ import { ScheduleBook } from '../registry/schedule-book.js';
 import { StartUpCheck } from '../validation/start-up-check.js';
 
 /**
- * Checks everything before anything starts. It belongs to a global module, whose `onModuleInit` Nest calls before that
- * of any other module.
+ * Checks everything before anything starts. Its module is the first whose `onModuleInit` Nest calls.
  */
 @Injectable()
 export class StartUp implements OnModuleInit {
@@ -18,9 +17,9 @@ export class StartUp implements OnModuleInit {
   ) {}
 
   onModuleInit(): void {
-    this.options.check();
+    const strictness = this.options.resolved.scopeValidation;
     const { schedules, findings } = this.planner.plan();
-    this.check.pass(findings, this.options.resolved.scopeValidation);
+    this.check.pass(findings, strictness);
     this.book.fill(schedules);
   }
 }

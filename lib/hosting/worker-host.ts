@@ -41,11 +41,12 @@ export class WorkerHost implements OnApplicationBootstrap, OnModuleDestroy {
     this.bridge.show(this.book.all);
     this.events.on('tick:finished', (report) => this.book.remember(report));
     this.dispatcher.open();
-    const ready = startUpSettled(this.nest.http);
+    let settled = false;
+    const startUp = startUpSettled(this.nest.http).then(() => (settled = true));
     await this.runningEngine.engine.start(this.book.all, {
-      fire: (slot) => fromEmptyContext(() => this.fire(slot)),
+      fire: (slot) =>
+        fromEmptyContext(() => (settled ? this.fire(slot) : startUp.then(() => this.fire(slot)))),
       missed: (slots) => slots.forEach((slot) => this.dispatcher.skip(slot, 'missed')),
-      ready,
     });
     this.events.on('tick:finished', (report) => this.afterTick(report));
   }

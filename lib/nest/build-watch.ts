@@ -1,4 +1,4 @@
-import type { ContextId, NestInjector, NestWrapper } from './nest-types.js';
+import type { ContextId, NestInjector, NestProperty, NestWrapper } from './nest-types.js';
 
 /** Told of what Nest builds under one context id. */
 export interface BuildObserver {
@@ -41,11 +41,63 @@ export function watchBuilds(injector: NestInjector): boolean {
     try {
       observer.beforeBuild(wrapper);
     } catch (error) {
-      return Promise.reject(error);
+      return Promise.reject(error as Error);
     }
-    return original.apply(this, args).then((instance) => observer.built(instance, wrapper));
+    return original.apply(this, args).then((instance) => {
+      if (hasInit(wrapper)) injectEarly(instance, resolved.take(contextId!, wrapper));
+      return observer.built(instance, wrapper);
+    });
+  };
+
+  const resolveProperties = injector.resolveProperties;
+  if (typeof resolveProperties !== 'function') return true;
+  injector.resolveProperties = function (this: NestInjector, ...args: unknown[]) {
+    const properties = resolveProperties.apply(this, args);
+    const contextId = contextIdOf(args[3]);
+    const wrapper = args[0] as NestWrapper;
+    if (contextId?.[OBSERVER] === undefined || !hasInit(wrapper)) return properties;
+    return properties.then((values) => {
+      resolved.put(contextId, wrapper, values);
+      return values;
+    });
   };
   return true;
+}
+
+/**
+ * What is to be injected by property, from the moment Nest has it until the instance is built. Nest injects it after
+ * `instantiateClass`, and `onScopeInit`, which is awaited in there, has to see it.
+ *
+ * Of one provider in one context several may be under way (transients); they come and go in the same order.
+ */
+class ResolvedProperties {
+  readonly #waiting = new WeakMap<ContextId, Map<NestWrapper, NestProperty[][]>>();
+
+  put(contextId: ContextId, wrapper: NestWrapper, properties: NestProperty[]): void {
+    let byWrapper = this.#waiting.get(contextId);
+    if (byWrapper === undefined) this.#waiting.set(contextId, (byWrapper = new Map()));
+    byWrapper.set(wrapper, [...(byWrapper.get(wrapper) ?? []), properties]);
+  }
+
+  take(contextId: ContextId, wrapper: NestWrapper): NestProperty[] {
+    return this.#waiting.get(contextId)?.get(wrapper)?.shift() ?? [];
+  }
+}
+
+const resolved = new ResolvedProperties();
+
+function injectEarly(instance: unknown, properties: readonly NestProperty[]): void {
+  for (const { key, instance: value } of properties) {
+    if (value !== undefined && value !== null)
+      (instance as Record<PropertyKey, unknown>)[key] = value;
+  }
+}
+
+function hasInit(wrapper: NestWrapper): boolean {
+  return (
+    typeof (wrapper.metatype?.prototype as { onScopeInit?: unknown } | undefined)?.onScopeInit ===
+    'function'
+  );
 }
 
 function contextIdOf(argument: unknown): ObservedContextId | undefined {

@@ -24,6 +24,7 @@ export interface PlacedWrapper {
 export class NestInside {
   #canWatch = true;
   #rootModule: NestModule | undefined;
+  readonly #places = new Map<unknown, NestWrapper>();
 
   constructor(
     private readonly modulesContainer: ModulesContainer,
@@ -58,6 +59,8 @@ export class NestInside {
 
   /** Resolves a token: from the whole application, or from one module only. */
   resolve<T>(token: unknown, contextId: ContextId, within?: NestModule): Promise<T> {
+    const known = within === undefined ? this.placeOf(token) : undefined;
+    if (known !== undefined) return this.load(known, contextId);
     const moduleRef = within === undefined ? this.moduleRef : this.moduleRefOf(within);
     return moduleRef.resolve(token as never, contextId, { strict: within !== undefined });
   }
@@ -93,9 +96,12 @@ export class NestInside {
    * must be called from a constructor.
    */
   stopFirst(moduleClass: Function): void {
-    for (const module of this.modules.values()) {
-      if (module.metatype === moduleClass) module.distance = -1;
-    }
+    this.setDistance(moduleClass, -1);
+  }
+
+  /** The opposite: `onModuleInit` before that of any other module, global ones included. */
+  initFirst(moduleClass: Function): void {
+    this.setDistance(moduleClass, Number.POSITIVE_INFINITY);
   }
 
   /**
@@ -122,6 +128,24 @@ export class NestInside {
       : this.httpAdapterHost;
   }
 
+  /**
+   * The provider that `ModuleRef.resolve` would choose in the whole application (the last module that has the
+   * token), when it is built for each context: looked up once. Anything else is left to Nest.
+   */
+  private placeOf(token: unknown): NestWrapper | undefined {
+    const known = this.#places.get(token);
+    if (known !== undefined) return known;
+    let place: NestWrapper | undefined;
+    for (const { providers, injectables, controllers } of this.modules.values()) {
+      place = controllers.get(token) ?? injectables.get(token) ?? providers.get(token) ?? place;
+    }
+    if (place === undefined || place.isAlias || place.isTransient || place.isDependencyTreeStatic())
+      return undefined;
+    if (place.host?.injectables.get(token) === place) return undefined;
+    this.#places.set(token, place);
+    return place;
+  }
+
   /** Has every build under a context id of `createContextId` told to its observer, in lazily loaded modules too. */
   private watchModules(): void {
     const watch = (module: NestModule): void => {
@@ -137,6 +161,12 @@ export class NestInside {
       watch(module as unknown as NestModule);
       return modulesContainer;
     };
+  }
+
+  private setDistance(moduleClass: Function, distance: number): void {
+    for (const module of this.modules.values()) {
+      if (module.metatype === moduleClass) module.distance = distance;
+    }
   }
 
   private moduleRefOf(module: NestModule): ModuleRef {

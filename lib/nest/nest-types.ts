@@ -39,9 +39,16 @@ export interface NestModule {
   distance: number;
 }
 
+/** A value for injection by property. */
+export interface NestProperty {
+  readonly key: PropertyKey;
+  readonly instance: unknown;
+}
+
 /** The part of Nest's `Injector` that this library reads and instruments. */
 export interface NestInjector {
   instantiateClass?: (this: NestInjector, ...args: unknown[]) => Promise<unknown>;
+  resolveProperties?: (this: NestInjector, ...args: unknown[]) => Promise<NestProperty[]>;
   loadPerContext<T>(
     instance: unknown,
     moduleRef: NestModule,

@@ -1,10 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import { InvalidOptionsError } from '../errors/index.js';
 import type { TickSettings } from '../execution/tick-settings.js';
 import type { ScopeSettings } from '../scope/scope-settings.js';
 import { handlerOptionProblems } from '../schedule/check-handler-options.js';
 import type { ScopedWorkerModuleOptions } from './module-options.js';
-import { choiceProblem, delayProblem, show } from '../schedule/option-checks.js';
+import { choiceProblem, limitProblem, show } from '../schedule/option-checks.js';
 import { withoutUndefined } from '../schedule/without-undefined.js';
 
 type Resolved = ScopedWorkerModuleOptions &
@@ -37,7 +36,12 @@ export class OptionsStore implements ScopeSettings, TickSettings {
   }
 
   get resolved(): Resolved {
-    this.#resolved ??= { ...DEFAULTS, ...withoutUndefined(this.#declared[0]) };
+    if (this.#resolved === undefined) {
+      const resolved: Resolved = { ...DEFAULTS, ...withoutUndefined(this.#declared[0]) };
+      // What is no object is refused by `problems()`; until then it must not get in the way of other findings.
+      const overrides = isObject(resolved.overrides) ? resolved.overrides : {};
+      this.#resolved = { ...resolved, overrides };
+    }
     return this.#resolved;
   }
 
@@ -49,8 +53,8 @@ export class OptionsStore implements ScopeSettings, TickSettings {
     return this.resolved.onOpen;
   }
 
-  /** @throws {InvalidOptionsError} with everything that is wrong. */
-  check(): void {
+  /** One sentence for each thing that is wrong. */
+  problems(): string[] {
     const problems = this.#declared.flatMap(optionProblems);
     const [first, ...others] = this.#declared;
     if (others.some((other) => !isSame(first, other))) {
@@ -58,7 +62,7 @@ export class OptionsStore implements ScopeSettings, TickSettings {
         'ScopedWorkerModule.forRoot() is imported more than once with different options. Import it once, in the root module: it is global.',
       );
     }
-    if (problems.length > 0) throw new InvalidOptionsError([...new Set(problems)]);
+    return [...new Set(problems)];
   }
 }
 
@@ -83,20 +87,16 @@ function optionProblems(options: ScopedWorkerModuleOptions): string[] {
     shutdownTimeoutMs,
     disposeTimeoutMs,
   })) {
-    if (value !== undefined) say(key, delayProblem(value));
+    if (value !== undefined) say(key, limitProblem(value, 0));
   }
   if (onOpen !== undefined && typeof onOpen !== 'function')
     say('onOpen', `must be a function, not ${show(onOpen)}`);
   if (engine !== undefined && typeof (engine as { start?: unknown } | null)?.start !== 'function') {
     say('engine', `must be an engine such as inProcessEngine(), not ${show(engine)}`);
   }
-  if (options.defaults?.['name' as never] !== undefined)
-    say('defaults.name', 'cannot be: every schedule has its own name');
-  for (const problem of handlerOptionProblems(options.defaults, ['name'])) say('defaults', problem);
-  if (
-    options.overrides !== undefined &&
-    (typeof options.overrides !== 'object' || options.overrides === null)
-  ) {
+  for (const problem of handlerOptionProblems(options.defaults, { without: ['name'] }))
+    say('defaults', problem);
+  if (options.overrides !== undefined && !isObject(options.overrides)) {
     say('overrides', `must be an object by schedule name, not ${show(options.overrides)}`);
   }
   return problems;
@@ -112,6 +112,10 @@ function isSame(left: unknown, right: unknown): boolean {
   return (
     keys.length === Object.keys(b).length && keys.every((key) => key in b && isSame(a[key], b[key]))
   );
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function isPlain(value: unknown): value is object {

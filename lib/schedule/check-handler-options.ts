@@ -3,7 +3,7 @@ import {
   choiceProblem,
   delayProblem,
   nameProblem,
-  periodProblem,
+  limitProblem,
   show,
 } from './option-checks.js';
 
@@ -15,7 +15,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   timeZone: timeZoneProblem,
   utcOffset: utcOffsetProblem,
   overlap: (value) => choiceProblem(value, ['skip', 'allow', 'buffer-one']),
-  timeoutMs: periodProblem,
+  timeoutMs: (value) => limitProblem(value, 1),
   onFailure: (value) => choiceProblem(value, ['continue', 'pause', 'stop-app']),
   initialDelayMs: delayProblem,
   jitterMs: delayProblem,
@@ -29,19 +29,24 @@ const CHECKS: Readonly<Record<string, Check>> = {
  */
 export function handlerOptionProblems(
   options: unknown,
-  alsoAllowed: readonly string[] = [],
+  { also = [], without = [] }: { also?: readonly string[]; without?: readonly string[] } = {},
 ): string[] {
   if (options === undefined) return [];
   if (typeof options !== 'object' || options === null)
     return [`options must be an object, not ${show(options)}`];
   const problems: string[] = [];
+  const known = [...also, ...Object.keys(CHECKS).filter((key) => !without.includes(key))];
   for (const [key, value] of Object.entries(options)) {
-    if (value === undefined || alsoAllowed.includes(key)) continue;
-    const check = CHECKS[key];
-    if (check === undefined) {
+    if (value === undefined || also.includes(key)) continue;
+    const check = Object.hasOwn(CHECKS, key) && !without.includes(key) ? CHECKS[key] : undefined;
+    if (key === 'name' && without.includes(key)) {
       problems.push(
-        `has an unknown option "${key}"; the options are ${Object.keys(CHECKS).join(', ')}`,
+        'cannot have a name: every schedule has its own name, which its decorator gives',
       );
+      continue;
+    }
+    if (check === undefined) {
+      problems.push(`has an unknown option "${key}"; the options are ${known.join(', ')}`);
       continue;
     }
     const problem = check(value);

@@ -8,8 +8,8 @@ export interface CronZone {
   readonly utcOffset: number | undefined;
 }
 
-/** In minutes: the longest that clocks are set back at once, the step in which zones do it, and the longest gap. */
-const FOLD = { longest: 180, step: 30, gap: 60 };
+/** In minutes: the longest that clocks are set back at once, and the step in which zones do it. */
+const FOLD = { longest: 180, step: 30 };
 
 /**
  * A cron expression, evaluated by the `cron` package: the evaluator behind `@Cron` of
@@ -49,7 +49,7 @@ export class CronExpression {
         from += FOLD.step * 60_000;
         continue;
       }
-      if (this.names(date) || isAfterGap(date)) return date.toMillis();
+      if (this.names(date) || this.isInGap(date, from)) return date.toMillis();
       from = date.toMillis();
     }
   }
@@ -67,15 +67,18 @@ export class CronExpression {
   private names(date: CronDate): boolean {
     return lists(this.#hours, date.hour) && lists(this.#minutes, date.minute);
   }
+
+  /** True when the local time that is due next does not exist: `cron` answers with one after the gap. */
+  private isInGap(answer: CronDate, from: number): boolean {
+    const asked = answer.plus({ milliseconds: from - answer.toMillis() });
+    const due = this.#time.getNextDateFrom(asked.setZone('UTC', { keepLocalTime: true }), 'UTC');
+    const there = due.setZone(this.#zone, { keepLocalTime: true });
+    return there.hour !== due.hour || there.minute !== due.minute;
+  }
 }
 
 function lists(field: string, value: number): boolean {
   return field === '*' || field.split(',').includes(String(value));
-}
-
-/** For a local time that does not exist in spring `cron` gives the end of the gap, or the time moved by its length. */
-function isAfterGap(date: CronDate): boolean {
-  return date.minus({ minutes: FOLD.gap }).offset < date.offset;
 }
 
 /** The later of the two instants that share a local time, when it is after `after`. */

@@ -7,6 +7,15 @@ export function periodProblem(value: unknown): string | undefined {
   return `must be a number of milliseconds from 1 to ${MAX_PERIOD_MS} (49.7 days), not ${show(value)}`;
 }
 
+/** The longest wait of one timer of Node, in ms: 2^31 - 1, about 24.8 days. */
+export const MAX_TIMER_MS = 0x7fff_ffff;
+
+/** Says what is wrong with a time limit of at least `least` ms, or undefined. */
+export function limitProblem(value: unknown, least: 0 | 1): string | undefined {
+  if (typeof value === 'number' && value >= least && value <= MAX_TIMER_MS) return undefined;
+  return `must be a number of milliseconds from ${least} to ${MAX_TIMER_MS} (24.8 days), not ${show(value)}`;
+}
+
 /** Says what is wrong with a delay that may be 0, or undefined. */
 export function delayProblem(value: unknown): string | undefined {
   if (typeof value === 'number' && value >= 0 && value <= MAX_PERIOD_MS) return undefined;

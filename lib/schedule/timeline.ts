@@ -8,7 +8,7 @@ export interface Timeline {
   after(due: number): number | undefined;
   /** A due moment near `from`, for a walk from `due` that would be too long; never before `due`. */
   skipTo(due: number, from: number): number | undefined;
-  /** The due moments of a schedule that starts afresh at `now`: after the clock was set back. */
+  /** The first due moment of a schedule that counts afresh from `now`. */
   again(now: number): number | undefined;
 }
 

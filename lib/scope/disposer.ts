@@ -27,21 +27,27 @@ export function disposerOf(instance: object): Disposer | undefined {
   return undefined;
 }
 
+/** An error that a disposer threw, or `DisposeTimeoutError`. */
+export interface DisposeFailure {
+  readonly error: unknown;
+}
+
 /**
- * Calls a disposer and waits for it, at most `timeoutMs`.
- *
- * @returns nothing, or the disposer's own error, or `DisposeTimeoutError`. Never throws: a disposer
- * that fails must not stop the next.
+ * Calls a disposer and waits for it, at most `timeoutMs`; without a promise when there is nothing to wait
+ * for. Never throws and never rejects: a disposer that fails must not stop the next.
  */
-export async function runDisposer(
+export function runDisposer(
   disposer: Disposer,
   timeoutMs: number,
-): Promise<{ error: unknown } | undefined> {
+): DisposeFailure | undefined | Promise<DisposeFailure | undefined> {
   try {
     const result = disposer.call();
-    if (isThenable(result))
-      await within(result, timeoutMs, () => new DisposeTimeoutError(disposer.name, timeoutMs));
-    return undefined;
+    if (!isThenable(result)) return undefined;
+    const hung = (): Error => new DisposeTimeoutError(disposer.name, timeoutMs);
+    return within(result, timeoutMs, hung).then(
+      () => undefined,
+      (error: unknown) => ({ error }),
+    );
   } catch (error) {
     return { error };
   }

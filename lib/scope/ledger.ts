@@ -8,7 +8,7 @@ type Hooked = ScopeHooks & object;
 interface Entry {
   readonly disposer: Disposer | undefined;
   readonly hooked: Hooked | undefined;
-  readonly isInstance: boolean;
+  readonly instance: object | undefined;
 }
 
 /**
@@ -39,7 +39,7 @@ export class Ledger {
     if (!this.ownership.claim(instance, wrapper)) return false;
     this.built += 1;
     this.hasHooks ||= hooked !== undefined;
-    this.#entries.push({ disposer, hooked, isInstance: true });
+    this.#entries.push({ disposer, hooked, instance });
     return true;
   }
 
@@ -47,7 +47,7 @@ export class Ledger {
     this.#entries.push({
       disposer: { name: 'scope.defer', call: cleanup },
       hooked: undefined,
-      isInstance: false,
+      instance: undefined,
     });
   }
 
@@ -80,8 +80,10 @@ export class Ledger {
     const errors: unknown[] = [];
     for (let entry = this.#entries.pop(); entry !== undefined; entry = this.#entries.pop()) {
       if (entry.disposer === undefined) continue;
-      if (entry.isInstance) this.disposed += 1;
-      const failure = await runDisposer(entry.disposer, timeoutMs);
+      if (entry.instance !== undefined) this.disposed += 1;
+      const outcome = runDisposer(entry.disposer, timeoutMs);
+      const failure = outcome instanceof Promise ? await outcome : outcome;
+      if (entry.instance !== undefined) this.ownership.release(entry.instance);
       if (failure !== undefined) errors.push(failure.error);
     }
     return errors;

@@ -25,6 +25,11 @@ export class Ownership {
     return !wrapper.isAlias && !isShared(instance);
   }
 
+  /** Gives an object up that was disposed: a factory may hand it out again, as a pool does. */
+  release(instance: object): void {
+    this.#owned.delete(instance);
+  }
+
   /** Takes an object that has something to do at the end; true for the first taker only. */
   claim(instance: object, wrapper: NestWrapper): boolean {
     if (this.#owned.has(instance)) return false;

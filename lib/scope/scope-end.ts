@@ -6,10 +6,14 @@ export interface EndingScope {
   /** Settles `waitFor` work, and builds that were started and not awaited; gives the errors of the work. */
   settleWork(): Promise<readonly unknown[]>;
   readonly disposeTimeoutMs: number;
+  /** The verdict stands: nothing more is built. */
+  refuseBuilds(): void;
   /** False spares the end of most scopes a few turns of the microtask queue. */
   readonly hasUnsettledWork: boolean;
   /** From here on nothing joins the ledger. */
   stopAdding(): void;
+  /** The last step: the scope is closed. */
+  finish(end: ScopeEnd): void;
 }
 
 /** How a scope ended. */
@@ -36,12 +40,12 @@ export interface ScopeEnd {
 export async function concludeScope(
   scope: EndingScope,
   verdict: (workErrors: readonly unknown[]) => { error: unknown } | undefined,
-  ending: () => void,
 ): Promise<ScopeEnd> {
   const { ledger } = scope;
-  const workErrors = scope.hasUnsettledWork ? await scope.settleWork() : [];
+  await Promise.resolve(); // from here on the caller knows that the scope is ending
+  const workErrors = scope.hasUnsettledWork ? [...(await scope.settleWork())] : [];
   const failed = verdict(workErrors);
-  ending();
+  scope.refuseBuilds();
 
   let failure: ScopeEnd['failure'] = failed && { error: failed.error, phase: 'work' };
   const disposeErrors: unknown[] = [];
@@ -53,11 +57,22 @@ export async function concludeScope(
     disposeErrors.push(...commit.rollbackErrors);
   }
 
+  // Work that a hook gave to `waitFor` uses the instances as well.
+  if (ledger.hasHooks && scope.hasUnsettledWork) {
+    const late = (await scope.settleWork()).slice(workErrors.length);
+    if (failure === undefined && late.length > 0)
+      failure = { error: combined(late), phase: 'commit' };
+    else disposeErrors.push(...late);
+  }
+
   const startedAt = performance.now();
   scope.stopAdding();
   if (!ledger.isEmpty) disposeErrors.push(...(await ledger.dispose(scope.disposeTimeoutMs)));
   const { built, disposed } = ledger;
-  return { failure, disposeErrors, built, disposed, disposeMs: performance.now() - startedAt };
+  const disposeMs = performance.now() - startedAt;
+  const end: ScopeEnd = { failure, disposeErrors, built, disposed, disposeMs };
+  scope.finish(end);
+  return end;
 }
 
 /** Throws what went wrong at the end of a scope by hand: one error as it is, several as one `AggregateError`. */

@@ -74,6 +74,7 @@ export class Scope implements ProviderScope, BuildObserver, EndingScope {
   #loads = 0;
   #loadsDone: (() => void) | undefined;
   #loadFailed = false;
+  #isEndedByItsOwnBuild = false;
   readonly #work: Promise<void>[] = [];
   readonly #workErrors: unknown[] = [];
   #ending: Promise<ScopeEnd> | undefined;
@@ -147,12 +148,13 @@ export class Scope implements ProviderScope, BuildObserver, EndingScope {
       await this.ended;
       return;
     }
+    if (this.#ending !== undefined && isInside(this)) return;
     throwAll(await this.end(() => undefined));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.kind !== 'open') return this.close();
-    if (this.#ending !== undefined) return void (await this.#ending); // close() has told its caller of any error
+    if (this.#ending !== undefined) return isInside(this) ? undefined : void (await this.#ending); // close() has told its caller of any error
     const error = new ScopeClosedError(
       this.id,
       `Scope ${this.id} was disposed without close(): its work is rolled back.`,
@@ -168,7 +170,12 @@ export class Scope implements ProviderScope, BuildObserver, EndingScope {
   end(
     verdict: (workErrors: readonly unknown[]) => { error: unknown } | undefined,
   ): Promise<ScopeEnd> {
-    this.#ending ??= this.conclude(verdict);
+    if (this.#ending === undefined) {
+      this.#isEndedByItsOwnBuild = this.kind === 'open' && isInside(this);
+      if (this.kind === 'open') this.#state = 'closing';
+      // Inside, so that a hook or a disposer that closes the scope does not wait for itself.
+      this.#ending = runInside(this.ambient, () => concludeScope(this, verdict));
+    }
     return this.#ending;
   }
 
@@ -191,13 +198,16 @@ export class Scope implements ProviderScope, BuildObserver, EndingScope {
   /** Settles `waitFor` work, and builds that were started and not awaited. */
   async settleWork(): Promise<readonly unknown[]> {
     while (this.#work.length > 0) await Promise.all(this.#work.splice(0));
-    const closedByItsOwnBuild = this.kind === 'open' && isInside(this);
-    if (!closedByItsOwnBuild) await this.settleBuilds();
+    if (!this.#isEndedByItsOwnBuild) await this.settleBuilds();
     if (!this.scopes.nest.seesBuilds) {
       await this.scopes.scanBuilt(this, (instance, wrapper) => this.ledger.add(instance, wrapper));
     }
     while (this.#work.length > 0) await Promise.all(this.#work.splice(0));
     return this.#workErrors;
+  }
+
+  refuseBuilds(): void {
+    this.#state = 'ending';
   }
 
   get hasUnsettledWork(): boolean {
@@ -213,13 +223,7 @@ export class Scope implements ProviderScope, BuildObserver, EndingScope {
     this.#disposing = true;
   }
 
-  private async conclude(
-    verdict: (workErrors: readonly unknown[]) => { error: unknown } | undefined,
-  ): Promise<ScopeEnd> {
-    if (this.kind === 'open') this.#state = 'closing';
-    const end = await concludeScope(this, verdict, () => {
-      this.#state = 'ending';
-    });
+  finish(end: ScopeEnd): void {
     this.#state = 'closed';
     // What arrives late can be found by a scan under the true id only.
     if (this.scopes.nest.seesBuilds) this.#contextId = undefined;
@@ -227,24 +231,42 @@ export class Scope implements ProviderScope, BuildObserver, EndingScope {
     this.ambient.scope = undefined;
     this.tick = undefined;
     this.#ended?.announce();
-    return end;
   }
 
-  private async load<T>(start: () => Promise<T>): Promise<T> {
+  private load<T>(start: () => Promise<T>): Promise<T> {
     this.#loads += 1;
+    // Inside its own build a scope may be closed; that close must not wait for this build.
+    let loading = this.kind === 'open' ? runInside(this.ambient, start) : start();
+    if (!this.scopes.nest.seesBuilds) loading = this.scanAfter(loading);
+    const loaded = loading.then(
+      (instance) => {
+        this.loaded();
+        if (this.#state !== 'open') throw this.closedError('finish a resolve');
+        return instance;
+      },
+      (error: unknown) => {
+        this.#loadFailed = true;
+        this.loaded();
+        throw error;
+      },
+    );
+    loaded.catch(() => undefined); // a handler that does not wait for its resolve must not end the process
+    return loaded;
+  }
+
+  private loaded(): void {
+    this.#loads -= 1;
+    if (this.#loads === 0) this.#loadsDone?.();
+  }
+
+  private async scanAfter<T>(loading: Promise<T>): Promise<T> {
     try {
-      // Inside its own build a scope may be closed; that close must not wait for this build.
-      const instance = await (this.kind === 'open' ? runInside(this.ambient, start) : start());
-      if (!this.scopes.nest.seesBuilds) await this.scan();
-      if (this.#state !== 'open') throw this.closedError('finish a resolve');
+      const instance = await loading;
+      await this.scan();
       return instance;
     } catch (error) {
-      this.#loadFailed = true;
-      if (!this.scopes.nest.seesBuilds) await this.scan().catch(() => undefined); // the first error stands
+      await this.scan().catch(() => undefined); // the first error stands
       throw error;
-    } finally {
-      this.#loads -= 1;
-      if (this.#loads === 0) this.#loadsDone?.();
     }
   }
 

@@ -1,6 +1,7 @@
 /**
  * What a finding is about.
  *
+ * - `invalid-options`: an option of `ScopedWorkerModule` cannot work, or two imports of it differ.
  * - `invalid-schedule`: a decorator, an option or an override cannot work.
  * - `duplicate-schedule`: two schedules carry one name.
  * - `worker-not-scoped`: Nest builds a worker once for the whole application.
@@ -12,6 +13,7 @@
  * @publicApi
  */
 export type FindingKind =
+  | 'invalid-options'
   | 'invalid-schedule'
   | 'duplicate-schedule'
   | 'worker-not-scoped'

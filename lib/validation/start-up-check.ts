@@ -1,6 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
 import {
   DuplicateScheduleError,
+  InvalidOptionsError,
   InvalidScheduleError,
   ScopeValidationError,
   type ScopedWorkerError,
@@ -11,7 +12,11 @@ import type { Finding, FindingKind } from './finding.js';
 type Strictness = NonNullable<ScopedWorkerModuleOptions['scopeValidation']>;
 
 /** Findings that nothing can work around: without a readable expression there is no schedule. */
-const HOPELESS: readonly FindingKind[] = ['invalid-schedule', 'duplicate-schedule'];
+const HOPELESS: readonly FindingKind[] = [
+  'invalid-options',
+  'invalid-schedule',
+  'duplicate-schedule',
+];
 
 /** Decides what findings do to start-up. */
 @Injectable()
@@ -37,6 +42,7 @@ function stops({ kind, severity }: Finding, strictness: Strictness): boolean {
 function errorOf(findings: readonly Finding[]): ScopedWorkerError {
   const kinds = new Set(findings.map((finding) => finding.kind));
   const messages = findings.map((finding) => finding.message);
+  if (kinds.size === 1 && kinds.has('invalid-options')) return new InvalidOptionsError(messages);
   if (kinds.size === 1 && kinds.has('invalid-schedule')) return new InvalidScheduleError(messages);
   if (kinds.size === 1 && kinds.has('duplicate-schedule'))
     return new DuplicateScheduleError(messages);

@@ -14,7 +14,6 @@ export class ScheduleClock {
   readonly #alarm: Alarm;
   readonly #delays = new Set<Alarm>();
   #next: number | undefined;
-  #last: number | undefined;
   #stopped = false;
   paused = false;
 
@@ -33,8 +32,12 @@ export class ScheduleClock {
   start(now: number): void {
     const { options, timeline } = this.schedule;
     const startAt = now + options.initialDelayMs;
-    this.arm(timeline.first(startAt, options.initialDelayMs > 0));
-    if (options.runOnStart) void this.host.ready.then(() => this.fireAtStart(startAt));
+    const first = timeline.first(startAt, options.initialDelayMs > 0);
+    // The tick at the start takes the slot of one that is due at the same moment.
+    const isTaken = options.runOnStart && first === startAt;
+    this.arm(isTaken ? timeline.after(first) : first);
+    if (options.runOnStart)
+      this.afterDelay(startAt - now, () => void this.host.fire(this.slot(startAt, 'start')));
   }
 
   stop(): void {
@@ -59,7 +62,6 @@ export class ScheduleClock {
     const { timeline, options } = this.schedule;
     const due = this.dueUntilNow(at);
     const current = due.pop()!;
-    this.#last = current;
     if (options.fixedDelay) this.#next = undefined;
     else this.arm(timeline.after(current));
     if (due.length > 0)
@@ -82,21 +84,17 @@ export class ScheduleClock {
       next = timeline.after(next)
     ) {
       due.push(next);
-      // After a long sleep a cron of seconds has missed too many to walk; what is left out is not named.
-      if (due.length === NAMED_MISSES)
-        next = timeline.skipTo(next, now - NAMED_MISSES * 1_000) ?? next;
+      // After a long sleep there are too many to walk: on to about as many before now; those between are not named.
+      if (due.length === NAMED_MISSES) next = timeline.skipTo(next, now - (next - at)) ?? next;
     }
     return due;
   }
 
+  /** Periods and delays keep what is left of their wait; a cron follows the wall clock. */
   private onSetBack(at: number, byMs: number): void {
-    const isRepeatedHour = this.schedule.kind === 'cron' && byMs < CORRECTION_MS;
-    this.arm(isRepeatedHour ? at : this.schedule.timeline.again(Date.now()));
-  }
-
-  private fireAtStart(at: number): void {
-    if (this.#stopped || this.#last === at) return;
-    this.afterDelay(at - Date.now(), () => void this.host.fire(this.slot(at, 'start')));
+    const isCron = this.schedule.kind === 'cron';
+    if (!isCron) this.arm(at - byMs);
+    else this.arm(byMs < CORRECTION_MS ? at : this.schedule.timeline.again(Date.now()));
   }
 
   private afterDelay(delayMs: number, work: () => void): void {
