@@ -41,8 +41,10 @@ export function addHandler(target: object, handler: Omit<HandlerMetadata, 'isSta
   const isStatic = typeof target === 'function';
   const owner = isStatic ? target : target.constructor;
   const own = (Reflect.getOwnMetadata(HANDLERS, owner) as HandlerMetadata[] | undefined) ?? [];
-  // Decorators of one method are applied from the last to the first: in front is the order of the source.
-  Reflect.defineMetadata(HANDLERS, [{ ...handler, isStatic }, ...own], owner);
+  // The decorators of one method are applied from the last to the first; this is the order of the source.
+  const first = own.findIndex(({ method }) => method === handler.method);
+  const at = first === -1 ? own.length : first;
+  Reflect.defineMetadata(HANDLERS, own.toSpliced(at, 0, { ...handler, isStatic }), owner);
 }
 
 /**

@@ -100,6 +100,11 @@ function placeProblems(
       `${handler}: ${metadata.decorator} stands on a static method. Make it an instance method: each tick has its own worker.`,
     ];
   }
+  if (metadata.method.startsWith('Symbol(')) {
+    return [
+      `${handler}: ${metadata.decorator} stands on a method whose name is a symbol. Give the method a name: schedules are called by it.`,
+    ];
+  }
   if (!hasMethod(workerClass, metadata.method)) {
     return [
       `${handler}: ${metadata.decorator} stands on something that is no method. Put it on a method of the class.`,

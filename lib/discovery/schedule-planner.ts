@@ -129,7 +129,13 @@ function placementFinding({ workerClass, wrapper, handlers }: FoundWorker): Find
     const message = `${name} is provided as a ready-made value, so it cannot be new on each tick: its schedules are switched off. Provide the class itself to run them.`;
     return { kind: 'worker-ready-made', severity: 'warning', subject: name, message };
   }
-  if (!wrapper.isDependencyTreeStatic() || wrapper.isTransient) return undefined;
+  const outlivesTicks = wrapper.isDependencyTreeDurable();
+  if (!outlivesTicks && (!wrapper.isDependencyTreeStatic() || wrapper.isTransient))
+    return undefined;
+  if (outlivesTicks) {
+    const message = `${name} is marked @ScopedWorker() and durable, but a worker is new on each tick. Leave durable out; what it depends on may be durable.`;
+    return { kind: 'worker-not-scoped', severity: 'error', subject: name, message };
+  }
   const help = wrapper.inject
     ? 'Give its factory { scope: Scope.REQUEST }.'
     : 'Put @ScopedWorker() above the other decorators of the class, so that none of them resets its scope.';

@@ -4,7 +4,7 @@ import type { Slot } from '../schedule/slot.js';
 import { runIsolated } from '../scope/ambient.js';
 import { idSource } from '../scope/id-source.js';
 import { OpenScopes } from '../scope/open-scopes.js';
-import { combined, type ScopeEnd } from '../scope/scope-end.js';
+import { failureOf, type ScopeEnd } from '../scope/scope-end.js';
 import type { Scope } from '../scope/scope.js';
 import { RunningTicks, type AbortCause } from './running-ticks.js';
 import { settle } from './settle.js';
@@ -97,7 +97,8 @@ export class TickRunner {
       const work = await this.work(attempt, scope);
       const end = await scope.end((workErrors) => {
         stopTimer();
-        const thrown = work.thrown ?? thrownByWork(workErrors);
+        const late = failureOf(workErrors);
+        const thrown = work.thrown ?? (late && { phase: 'handler', error: late.error });
         verdict = judgeWork(thrown, attempt.tick.signal, attempt.abortCause);
         return verdict.thrown;
       });
@@ -127,7 +128,8 @@ export class TickRunner {
           `Scope ${scope.id} was closed before ${tick.schedule} was called.`,
         );
       phase = 'handler';
-      return { value: await settle(instance[method]!(tick), tick.signal) };
+      if (typeof instance?.[method] !== 'function') throw new TypeError(noHandler(attempt.slot));
+      return { value: await settle(instance[method](tick), tick.signal) };
     } catch (error) {
       return { thrown: { phase, error } };
     }
@@ -191,6 +193,7 @@ class TickAttempt {
   }
 }
 
-function thrownByWork(errors: readonly unknown[]): PhaseError | undefined {
-  return errors.length === 0 ? undefined : { phase: 'handler', error: combined(errors) };
+/** Only a factory can do this: the class itself was looked at when the application started. */
+function noHandler({ schedule: { handler, target } }: Slot): string {
+  return `${handler}: the factory of ${String(target.worker.name)} gave an object without the method ${target.method}. Let it return an instance of the class.`;
 }

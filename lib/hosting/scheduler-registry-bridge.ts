@@ -19,6 +19,8 @@ interface NestSchedulerRegistry {
  */
 @Injectable()
 export class SchedulerRegistryBridge {
+  #isClosing = false;
+
   constructor(
     private readonly nest: NestInside,
     private readonly registry: ScopedWorkerRegistry,
@@ -29,6 +31,7 @@ export class SchedulerRegistryBridge {
   show(schedules: readonly Schedule[]): void {
     const target = this.find();
     if (target === undefined) return;
+    this.events.on('shutdown:started', () => (this.#isClosing = true));
     const crons = schedules.filter(({ kind, options }) => kind === 'cron' && !options.disabled);
     const taken = crons.filter(({ name }) => target.doesExist('cron', name));
     if (taken.length > 0) {
@@ -67,10 +70,12 @@ export class SchedulerRegistryBridge {
       ...zone,
     } as never) as CronJob;
     const isActive = (): boolean => this.registry.get(name).state === 'active';
+    // On shutdown `ScheduleModule` stops every job that it knows; that is no wish to pause ours.
+    const unless = (work: () => void) => (): void => (this.#isClosing ? undefined : work());
     Object.defineProperties(job, {
       isActive: { get: isActive },
-      start: { value: () => this.registry.resume(name) },
-      stop: { value: () => this.registry.pause(name) },
+      start: { value: unless(() => this.registry.resume(name)) },
+      stop: { value: unless(() => this.registry.pause(name)) },
     });
     this.events.on('tick:started', (tick) => {
       if (tick.schedule === name) job.lastExecution = tick.firedAt;

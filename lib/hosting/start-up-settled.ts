@@ -4,19 +4,41 @@ import type { HttpAdapterHost } from '@nestjs/core';
 const LISTEN_WITHIN_MS = 100;
 
 /**
- * Settles when a tick may run that is due right after start-up. `init()` must have returned, and an
- * HTTP server must listen first: a handler that burns CPU would delay both, and `app.listen()` begins only after `init()`.
+ * The moment from which ticks may run that are due right after start-up. `init()` must have returned, and
+ * an HTTP server must listen first: a handler that burns CPU would delay both, and `app.listen()`
+ * begins only after `init()`.
  */
-export async function startUpSettled(http: HttpAdapterHost | undefined): Promise<void> {
-  await new Promise((resolve) => setTimeout(resolve, 0));
-  if (http === undefined || http.listening) return;
-  await new Promise<void>((resolve) => {
-    const timer = setTimeout(done, LISTEN_WITHIN_MS);
-    const listening = http.listen$.subscribe(done);
-    function done(): void {
-      clearTimeout(timer);
-      listening.unsubscribe();
-      resolve();
-    }
-  });
+export class StartUpSettled {
+  #isSettled = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #stopListening: (() => void) | undefined;
+  #waiting: (() => void)[] = [];
+
+  constructor(http: HttpAdapterHost | undefined) {
+    this.#timer = setTimeout(() => {
+      if (http === undefined || http.listening) return this.settle();
+      this.#timer = setTimeout(() => this.settle(), LISTEN_WITHIN_MS);
+      const listening = http.listen$.subscribe(() => this.settle());
+      this.#stopListening = () => listening.unsubscribe();
+    }, 0);
+  }
+
+  /** Calls `work` at that moment; at once when it has passed, never when the application is closed before. */
+  whenSettled(work: () => void): void {
+    if (this.#isSettled) work();
+    else this.#waiting.push(work);
+  }
+
+  dispose(): void {
+    clearTimeout(this.#timer);
+    this.#stopListening?.();
+    this.#waiting = [];
+  }
+
+  private settle(): void {
+    clearTimeout(this.#timer);
+    this.#stopListening?.();
+    this.#isSettled = true;
+    for (const work of this.#waiting.splice(0)) work();
+  }
 }

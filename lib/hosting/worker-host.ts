@@ -11,7 +11,7 @@ import { fromEmptyContext } from '../scope/ambient.js';
 import { AppStopper } from './app-stopper.js';
 import { Drain } from './drain.js';
 import { SchedulerRegistryBridge } from './scheduler-registry-bridge.js';
-import { startUpSettled } from './start-up-settled.js';
+import { StartUpSettled } from './start-up-settled.js';
 
 /**
  * Starts the engine when start-up is complete, and stops it before anything of the application is
@@ -21,6 +21,7 @@ import { startUpSettled } from './start-up-settled.js';
 export class WorkerHost implements OnApplicationBootstrap, OnModuleDestroy {
   #state: 'idle' | 'started' | 'stopped' = 'idle';
   #stopping: Promise<void> | undefined;
+  #startUp: StartUpSettled | undefined;
 
   constructor(
     private readonly nest: NestInside,
@@ -41,11 +42,12 @@ export class WorkerHost implements OnApplicationBootstrap, OnModuleDestroy {
     this.bridge.show(this.book.all);
     this.events.on('tick:finished', (report) => this.book.remember(report));
     this.dispatcher.open();
-    let settled = false;
-    const startUp = startUpSettled(this.nest.http).then(() => (settled = true));
+    const startUp = (this.#startUp = new StartUpSettled(this.nest.http));
     await this.runningEngine.engine.start(this.book.all, {
       fire: (slot) =>
-        fromEmptyContext(() => (settled ? this.fire(slot) : startUp.then(() => this.fire(slot)))),
+        new Promise((done) =>
+          startUp.whenSettled(() => done(fromEmptyContext(() => this.fire(slot)))),
+        ),
       missed: (slots) => slots.forEach((slot) => this.dispatcher.skip(slot, 'missed')),
     });
     this.events.on('tick:finished', (report) => this.afterTick(report));
@@ -63,6 +65,7 @@ export class WorkerHost implements OnApplicationBootstrap, OnModuleDestroy {
   private async stop(): Promise<void> {
     const wasStarted = this.#state === 'started';
     this.#state = 'stopped';
+    this.#startUp?.dispose();
     this.dispatcher.close();
     try {
       if (wasStarted) await this.runningEngine.engine.stop();

@@ -5,7 +5,9 @@ export interface BuildObserver {
   /** Called before a constructor or a factory; throws when nothing may be built any more. */
   beforeBuild(wrapper: NestWrapper): void;
   /** Called with what was built, before anything that depends on it is built; awaited. */
-  built(instance: unknown, wrapper: NestWrapper): unknown;
+  built(instance: unknown, wrapper: NestWrapper): Promise<void> | undefined;
+  /** Called when the constructor or factory has thrown; the error goes its way. */
+  buildFailed(): void;
 }
 
 /** Where a context id names its observer. A property, because a WeakMap costs every scope a microsecond. */
@@ -43,10 +45,19 @@ export function watchBuilds(injector: NestInjector): boolean {
     } catch (error) {
       return Promise.reject(error as Error);
     }
-    return original.apply(this, args).then((instance) => {
-      if (hasInit(wrapper)) injectEarly(instance, resolved.take(contextId!, wrapper));
-      return observer.built(instance, wrapper);
-    });
+    return original.apply(this, args).then(
+      (instance) => {
+        if (hasInit(wrapper)) injectEarly(instance, resolved.take(contextId!, wrapper));
+        // A factory that returns what was injected into it makes nothing: an alias by another name.
+        const isHandedOn = isFactory(wrapper) && (args[0] as unknown[]).includes(instance);
+        const ready = observer.built(isHandedOn ? undefined : instance, wrapper);
+        return ready === undefined ? instance : ready.then(() => instance);
+      },
+      (error: unknown) => {
+        observer.buildFailed();
+        throw error;
+      },
+    );
   };
 
   const resolveProperties = injector.resolveProperties;
@@ -91,6 +102,10 @@ function injectEarly(instance: unknown, properties: readonly NestProperty[]): vo
     if (value !== undefined && value !== null)
       (instance as Record<PropertyKey, unknown>)[key] = value;
   }
+}
+
+export function isFactory(wrapper: NestWrapper): boolean {
+  return wrapper.inject !== null && wrapper.inject !== undefined;
 }
 
 function hasInit(wrapper: NestWrapper): boolean {

@@ -1,4 +1,4 @@
-export type { BuildObserver } from './build-watch.js';
+export { isFactory, type BuildObserver } from './build-watch.js';
 export { createContextId, createDeadContextId } from './context-id.js';
 export { buildsInFlight, instancesInOrder } from './context-instances.js';
 export { NestInside, type PlacedWrapper } from './nest-inside.js';

@@ -11,6 +11,9 @@ export interface CronZone {
 /** In minutes: the longest that clocks are set back at once, and the step in which zones do it. */
 const FOLD = { longest: 180, step: 30 };
 
+/** In minutes: no zone skips more in spring. */
+const LONGEST_GAP = 60;
+
 /**
  * A cron expression, evaluated by the `cron` package: the evaluator behind `@Cron` of
  * `@nestjs/schedule`, so that a handler is due where `@Cron` would be. Five or six fields, seconds
@@ -70,6 +73,7 @@ export class CronExpression {
 
   /** True when the local time that is due next does not exist: `cron` answers with one after the gap. */
   private isInGap(answer: CronDate, from: number): boolean {
+    if (answer.minus({ minutes: LONGEST_GAP }).offset >= answer.offset) return false;
     const asked = answer.plus({ milliseconds: from - answer.toMillis() });
     const due = this.#time.getNextDateFrom(asked.setZone('UTC', { keepLocalTime: true }), 'UTC');
     const there = due.setZone(this.#zone, { keepLocalTime: true });

@@ -33,6 +33,7 @@ export class Ledger {
     const disposer = disposerOf(instance);
     const hooked = hasEndHook(instance) ? instance : undefined;
     if (disposer === undefined && hooked === undefined) {
+      if (!this.ownership.counts(instance, wrapper)) return false;
       this.built += 1;
       return true;
     }

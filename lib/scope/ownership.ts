@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { NestInside, StaticHoldings, type NestWrapper } from '../nest/index.js';
+import { isFactory, NestInside, StaticHoldings, type NestWrapper } from '../nest/index.js';
 import { isShared } from './shared.js';
 
 /**
@@ -12,30 +12,41 @@ import { isShared } from './shared.js';
 @Injectable()
 export class Ownership {
   readonly #owned = new WeakSet<object>();
+  readonly #handsOut = new WeakMap<NestWrapper, boolean>();
   readonly #statics: StaticHoldings;
 
   constructor(nest: NestInside) {
     this.#statics = new StaticHoldings(nest);
   }
 
-  /** True when the scope counts the instance as built for it. An object is counted once. */
+  /** True when the instance may be the scope's own; what is marked as shared and what an alias repeats is not. */
   isCandidate(instance: unknown, wrapper: NestWrapper): instance is object {
     if (instance === null || (typeof instance !== 'object' && typeof instance !== 'function'))
       return false;
     return !wrapper.isAlias && !isShared(instance);
   }
 
-  /** Gives an object up that was disposed: a factory may hand it out again, as a pool does. */
-  release(instance: object): void {
-    this.#owned.delete(instance);
+  /**
+   * True for an object without anything to do at its end that counts as built. Here a factory is judged
+   * by its first result: looking through the static providers on every tick would only serve a figure.
+   */
+  counts(instance: object, wrapper: NestWrapper): boolean {
+    if (!isFactory(wrapper)) return true;
+    let isHeld = this.#handsOut.get(wrapper);
+    if (isHeld === undefined) this.#handsOut.set(wrapper, (isHeld = this.#statics.holds(instance)));
+    return !isHeld;
   }
 
   /** Takes an object that has something to do at the end; true for the first taker only. */
   claim(instance: object, wrapper: NestWrapper): boolean {
     if (this.#owned.has(instance)) return false;
-    const isFactory = wrapper.inject !== null && wrapper.inject !== undefined;
-    if (isFactory && this.#statics.holds(instance)) return false;
+    if (isFactory(wrapper) && this.#statics.holds(instance)) return false;
     this.#owned.add(instance);
     return true;
+  }
+
+  /** Gives an object up that was disposed: a factory may hand it out again, as a pool does. */
+  release(instance: object): void {
+    this.#owned.delete(instance);
   }
 }

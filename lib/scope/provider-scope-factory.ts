@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { runInside } from './ambient.js';
 import { OpenScopes } from './open-scopes.js';
 import type { ProviderScope } from './provider-scope.js';
-import { combined } from './scope-end.js';
+import { failureOf, throwAll } from './scope-end.js';
 
 /**
  * Opens scopes by hand: in a loop, a message handler of another library, a script. A singleton may
@@ -47,15 +47,7 @@ export class ProviderScopeFactory {
     } catch (error) {
       thrown = { error };
     }
-    const end = await scope.end(
-      (workErrors) =>
-        thrown ?? (workErrors.length > 0 ? { error: combined(workErrors) } : undefined),
-    );
-    const errors = [
-      ...(end.failure === undefined ? [] : [end.failure.error]),
-      ...end.disposeErrors,
-    ];
-    if (errors.length > 0) throw combined(errors);
+    throwAll(await scope.end((workErrors) => thrown ?? failureOf(workErrors)));
     return value as T;
   }
 }

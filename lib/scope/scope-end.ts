@@ -75,11 +75,21 @@ export async function concludeScope(
   return end;
 }
 
-/** Throws what went wrong at the end of a scope by hand: one error as it is, several as one `AggregateError`. */
-export function throwAll(end: ScopeEnd): void {
-  const errors =
-    end.failure?.phase === 'commit' ? [end.failure.error, ...end.disposeErrors] : end.disposeErrors;
-  if (errors.length > 0) throw combined(errors);
+/** The verdict on work whose only errors are those of `waitFor`. */
+export function failureOf(workErrors: readonly unknown[]): { error: unknown } | undefined {
+  return workErrors.length === 0 ? undefined : { error: combined(workErrors) };
+}
+
+/**
+ * Throws what went wrong in a scope by hand: one error as it is, several as one `AggregateError`, that of the work first.
+ *
+ * @param known is not thrown: its receiver made it.
+ */
+export function throwAll(end: ScopeEnd, known?: unknown): void {
+  const errors = end.failure === undefined ? [] : [end.failure.error];
+  errors.push(...end.disposeErrors);
+  const unknown = errors.filter((error) => known === undefined || error !== known);
+  if (unknown.length > 0) throw combined(unknown);
 }
 
 /** One error as it is; several as an `AggregateError` that keeps their order and names the first. */

@@ -14,7 +14,13 @@ import { Ambient, currentAmbient, isInside, runInside } from './ambient.js';
 import { within } from './disposer.js';
 import { Ledger } from './ledger.js';
 import type { ProviderScope, ScopeHooks, ScopeToken } from './provider-scope.js';
-import { concludeScope, throwAll, type EndingScope, type ScopeEnd } from './scope-end.js';
+import {
+  concludeScope,
+  failureOf,
+  throwAll,
+  type EndingScope,
+  type ScopeEnd,
+} from './scope-end.js';
 
 /** How a scope is ended: by the runner of a tick, by `ProviderScopeFactory.run()`, or by hand. */
 export type ScopeKind = 'tick' | 'run' | 'open';
@@ -72,6 +78,7 @@ export class Scope implements ProviderScope, BuildObserver, EndingScope {
   #contextId: ContextId | undefined;
   #disposing = false;
   #loads = 0;
+  #building = 0;
   #loadsDone: (() => void) | undefined;
   #loadFailed = false;
   #isEndedByItsOwnBuild = false;
@@ -149,7 +156,7 @@ export class Scope implements ProviderScope, BuildObserver, EndingScope {
       return;
     }
     if (this.#ending !== undefined && isInside(this)) return;
-    throwAll(await this.end(() => undefined));
+    throwAll(await this.end(failureOf));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -159,7 +166,7 @@ export class Scope implements ProviderScope, BuildObserver, EndingScope {
       this.id,
       `Scope ${this.id} was disposed without close(): its work is rolled back.`,
     );
-    throwAll(await this.end(() => ({ error })));
+    throwAll(await this.end(() => ({ error })), error);
   }
 
   /**
@@ -182,15 +189,22 @@ export class Scope implements ProviderScope, BuildObserver, EndingScope {
   beforeBuild(wrapper: NestWrapper): void {
     const refused = this.refusedTo(`build ${String(wrapper.name)}`);
     if (refused !== undefined) throw refused;
+    this.#building += 1;
   }
 
-  built(instance: unknown, wrapper: NestWrapper): unknown {
+  built(instance: unknown, wrapper: NestWrapper): Promise<void> | undefined {
     const isNew = this.ledger.add(instance, wrapper);
-    if (this.#state !== 'open') return this.refuseLate(wrapper);
-    if (!isNew) return instance;
-    const init = (instance as ScopeHooks).onScopeInit;
-    if (typeof init !== 'function') return instance;
-    return this.initialise(instance as object, init, wrapper);
+    const init = isNew && this.#state === 'open' ? (instance as ScopeHooks).onScopeInit : undefined;
+    if (this.#state === 'open' && typeof init !== 'function') {
+      this.#building -= 1;
+      return undefined;
+    }
+    return this.initialise(instance, init, wrapper).finally(() => (this.#building -= 1));
+  }
+
+  buildFailed(): void {
+    this.#building -= 1;
+    this.#loadFailed = true;
   }
 
   // --- what `concludeScope` asks of a scope ---
@@ -212,7 +226,7 @@ export class Scope implements ProviderScope, BuildObserver, EndingScope {
 
   get hasUnsettledWork(): boolean {
     if (this.#work.length > 0 || this.#workErrors.length > 0 || this.#loads > 0) return true;
-    return this.#loadFailed || !this.scopes.nest.seesBuilds;
+    return this.#building > 0 || this.#loadFailed || !this.scopes.nest.seesBuilds;
   }
 
   get disposeTimeoutMs(): number {
@@ -271,15 +285,18 @@ export class Scope implements ProviderScope, BuildObserver, EndingScope {
   }
 
   private scan(): Promise<void> {
-    return this.scopes.scanBuilt(this, (instance, wrapper) => this.built(instance, wrapper));
+    return this.scopes.scanBuilt(this, (instance, wrapper) => {
+      this.#building += 1;
+      return this.built(instance, wrapper);
+    });
   }
 
   /** When one dependency fails, Nest rejects at once while its siblings are still being built. */
   private async settleBuilds(): Promise<void> {
-    if (this.#loads === 0 && !this.#loadFailed) return;
+    if (this.#loads === 0 && this.#building === 0 && !this.#loadFailed) return;
     const idle = async (): Promise<void> => {
       if (this.#loads > 0) await new Promise<void>((resolve) => (this.#loadsDone = resolve));
-      if (this.#loadFailed) await this.scopes.quiesce(this.contextId);
+      if (this.#building > 0 || this.#loadFailed) await this.scopes.quiesce(this.contextId);
     };
     const giveUp = new Error();
     await within(idle(), this.scopes.disposeTimeoutMs, () => giveUp).catch((error: unknown) => {
@@ -288,12 +305,17 @@ export class Scope implements ProviderScope, BuildObserver, EndingScope {
   }
 
   private async initialise(
-    instance: object,
-    init: () => unknown,
+    instance: unknown,
+    init: ScopeHooks['onScopeInit'],
     wrapper: NestWrapper,
-  ): Promise<unknown> {
-    await init.call(instance);
-    return this.#state === 'open' ? instance : this.refuseLate(wrapper);
+  ): Promise<void> {
+    try {
+      await init?.call(instance as ScopeHooks);
+    } catch (error) {
+      this.#loadFailed = true;
+      throw error;
+    }
+    if (this.#state !== 'open') await this.refuseLate(wrapper);
   }
 
   private async refuseLate(wrapper: NestWrapper): Promise<never> {
