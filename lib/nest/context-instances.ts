@@ -22,7 +22,7 @@ function existing(wrapper: NestWrapper, contextId: ContextId): NestInstanceHost[
   return stores.map((store) => store?.get(contextId)).filter((host) => host !== undefined);
 }
 
-/** Promises of what is being built under a context id at this moment; they never reject. */
+/** Promises of what is being built under a context id at this moment. */
 export function buildsInFlight(
   wrappers: Iterable<NestWrapper>,
   contextId: ContextId,
@@ -31,7 +31,7 @@ export function buildsInFlight(
   for (const wrapper of wrappers) {
     for (const host of existing(wrapper, contextId)) {
       if (host.isPending && !host.isResolved && host.donePromise) {
-        pending.push(host.donePromise.catch(() => undefined));
+        pending.push(host.donePromise);
       }
     }
   }

@@ -93,12 +93,15 @@ export class OpenScopes implements ScopeHome {
   /** Waits until nothing is being built under a context id any more. */
   async quiesce(contextId: ContextId): Promise<void> {
     const wrappers = [...this.nest.wrappers()].map((placed) => placed.wrapper);
+    // Nest leaves a host that failed marked as pending: each promise is waited for once.
+    const awaited = new Set<Promise<unknown>>();
     for (let idle = 0; idle < 2;) {
       // A dependency passes through a few microtasks between its lookup and its build.
       for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
-      const pending = buildsInFlight(wrappers, contextId);
+      const pending = buildsInFlight(wrappers, contextId).filter((build) => !awaited.has(build));
       idle = pending.length === 0 ? idle + 1 : 0;
-      await Promise.all(pending);
+      for (const build of pending) awaited.add(build);
+      await Promise.allSettled(pending);
     }
   }
 

@@ -7,9 +7,13 @@ const beginning = new AsyncLocalStorage<QueryRunner>();
 /** Where one failed statement dooms its transaction, and COMMIT then rolls back without an error. */
 const DOOMING_DRIVERS = ['postgres', 'aurora-postgres', 'cockroachdb'];
 
+/** The end of a whole transaction, not of a savepoint. */
+const END = /^\s*(COMMIT|ROLLBACK|END|ABORT)\b(?!\s+(TRANSACTION\s+|WORK\s+)?TO\b)/i;
+const TO_SAVEPOINT = /^\s*ROLLBACK\b.*\bTO\b/i;
+
 /**
  * Begins a transaction before the first statement of a query runner. Transactions of TypeORM's own (each
- * `save()` makes one) become savepoints in it.
+ * `save()` makes one) become savepoints in it. Nobody but the scope may end it.
  *
  * Only `query`, `stream` and `startTransaction` send statements (TypeORM 0.3 and 1.1, all SQL drivers); the rest of a
  * query runner and its entity manager call these.
@@ -17,7 +21,10 @@ const DOOMING_DRIVERS = ['postgres', 'aurora-postgres', 'cockroachdb'];
 export class LazyTransaction {
   readonly #isDoomable: boolean;
   #begun: Promise<void> | undefined;
-  #doom: { error: unknown } | undefined;
+  #isEnding = false;
+  #inFlight = 0;
+  #doom: { readonly error: unknown; readonly isAlone: boolean } | undefined;
+  #endedByWork: string | undefined;
 
   constructor(
     private readonly runner: QueryRunner,
@@ -27,14 +34,15 @@ export class LazyTransaction {
     const query = runner.query.bind(runner) as (...args: unknown[]) => Promise<unknown>;
     const stream = runner.stream.bind(runner);
     const startTransaction = runner.startTransaction.bind(runner);
-    const begin = (): Promise<void> | undefined => {
-      if (beginning.getStore() === runner) return undefined;
-      return (this.#begun ??= beginning.run(runner, () => startTransaction()));
+    const begin = async (): Promise<void> => {
+      if (this.#isEnding || beginning.getStore() === runner) return;
+      if (this.#endedByWork !== undefined) throw new Error(endedText(this.#endedByWork));
+      await (this.#begun ??= beginning.run(runner, () => startTransaction()));
     };
     Object.assign(runner, {
       query: async (...args: unknown[]) => {
         await begin();
-        return this.watch(String(args[0]), query(...args));
+        return this.watch(String(args[0]), () => query(...args));
       },
       stream: async (...args: Parameters<QueryRunner['stream']>) => {
         await begin();
@@ -50,36 +58,47 @@ export class LazyTransaction {
   /**
    * Does nothing when no statement was sent.
    *
-   * @throws Error when a statement failed and its error was swallowed: PostgreSQL would answer COMMIT
-   * with a rollback, and say nothing.
+   * @throws Error when the work ended the transaction itself, or swallowed the error of a statement: PostgreSQL
+   * would answer COMMIT with a rollback, and say nothing.
    */
   async commit(): Promise<void> {
     if (this.#begun === undefined) return;
     await this.#begun;
-    if (this.#doom !== undefined) {
-      throw new Error(
-        'The transaction of the scope cannot be committed: one of its statements failed, and the handler went on. Let the error pass, or run the statement in entityManager.transaction().',
-        { cause: this.#doom.error },
-      );
-    }
+    if (this.#endedByWork !== undefined) throw new Error(endedText(this.#endedByWork));
+    if (this.#doom !== undefined) throw new Error(DOOMED, { cause: this.#doom.error });
+    this.#isEnding = true;
     while (this.runner.isTransactionActive) await this.runner.commitTransaction();
   }
 
   /** Does nothing when no transaction is open. */
   async rollback(): Promise<void> {
     await this.#begun?.catch(() => undefined); // whoever sent the first statement has that error
-    while (this.runner.isTransactionActive && !this.runner.isReleased)
+    this.#isEnding = true;
+    while (this.runner.isTransactionActive && !this.runner.isReleased) {
       await this.runner.rollbackTransaction();
-  }
-
-  private async watch(statement: string, sent: Promise<unknown>): Promise<unknown> {
-    try {
-      const result = await sent;
-      if (/^ROLLBACK/i.test(statement)) this.#doom = undefined;
-      return result;
-    } catch (error) {
-      if (this.#isDoomable) this.#doom ??= { error };
-      throw error;
     }
   }
+
+  private async watch(statement: string, send: () => Promise<unknown>): Promise<unknown> {
+    if (!this.#isEnding && END.test(statement)) this.#endedByWork = statement;
+    this.#inFlight += 1;
+    try {
+      const result = await send();
+      // With others under way, the savepoint may have taken back what they were told is done.
+      if (TO_SAVEPOINT.test(statement) && this.#doom?.isAlone === true) this.#doom = undefined;
+      return result;
+    } catch (error) {
+      if (this.#isDoomable) this.#doom ??= { error, isAlone: this.#inFlight === 1 };
+      throw error;
+    } finally {
+      this.#inFlight -= 1;
+    }
+  }
+}
+
+const DOOMED =
+  'The transaction of the scope cannot be committed: one of its statements failed, and the handler went on. Let the error pass, or run the statement in entityManager.transaction().';
+
+function endedText(statement: string): string {
+  return `The transaction of the scope was ended by the handler (${statement.trim()}), and belongs to the scope. Throw to roll it back, or leave out { transaction: true }.`;
 }

@@ -2,17 +2,31 @@ import type { DataSource, EntityManager, QueryRunner } from 'typeorm';
 import type { ScopeHooks } from '../scope/provider-scope.js';
 import { LazyTransaction } from './lazy-transaction.js';
 
+/** What a connection of `pg` says of its session: idle, in a transaction, or in one that has failed. */
+interface PgClient {
+  getTransactionStatus?(): 'I' | 'T' | 'E' | null;
+}
+
+/** TypeORM's way to give a broken connection back, so that the pool throws it away. */
+interface OpenRunner {
+  releasePostgresConnection?(error: unknown): Promise<void>;
+}
+
 /** One query runner for one scope: its connection, and its transaction when it has one. */
 export class ScopedConnection implements ScopeHooks, AsyncDisposable {
   readonly #runner: QueryRunner;
+  readonly #rollBack: () => Promise<unknown>;
   readonly #transaction: LazyTransaction | undefined;
   #connecting: Promise<unknown> | undefined;
+  #hasFailed = false;
 
   constructor(dataSource: DataSource, transactional: boolean) {
     const runner = dataSource.createQueryRunner();
     const connect = runner.connect.bind(runner);
     runner.connect = () => (this.#connecting = connect());
     this.#runner = runner;
+    const query = runner.query.bind(runner);
+    this.#rollBack = () => query('ROLLBACK');
     this.#transaction = transactional
       ? new LazyTransaction(runner, dataSource.options.type)
       : undefined;
@@ -23,10 +37,13 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
   }
 
   async onScopeCommit(): Promise<void> {
+    this.#hasFailed = true; // until it has not
     await this.#transaction?.commit();
+    this.#hasFailed = false;
   }
 
   async onScopeRollback(): Promise<void> {
+    this.#hasFailed = true;
     await this.#transaction?.rollback();
   }
 
@@ -34,14 +51,37 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
    * Gives the connection back. TypeORM forgets a connection that arrives after `release()`, so one that is
    * still being taken is waited for. A transaction that is still open (its commit failed, or user code began it) is
    * rolled back first: the pool would hand it to the next one.
+   *
+   * @throws Error when work that has succeeded left a transaction open, because that work is lost.
    */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#connecting?.catch(() => undefined); // whoever sent the statement has that error
-    try {
-      while (this.#runner.isTransactionActive && !this.#runner.isReleased)
-        await this.#runner.rollbackTransaction();
-    } finally {
+    const client = await this.#connecting?.catch(() => undefined); // whoever sent the statement has that error
+    const isLeftOpen =
+      !this.#runner.isReleased && this.isInTransaction(client as PgClient | undefined);
+    if (isLeftOpen) {
+      try {
+        // Savepoints that were sent at once may have lost their names; this ends the transaction whatever it holds.
+        await this.#rollBack();
+        Object.assign(this.#runner, { isTransactionActive: false });
+      } catch (error) {
+        await (this.#runner as OpenRunner).releasePostgresConnection?.(error);
+        throw error;
+      } finally {
+        await this.#runner.release();
+      }
+      if (!this.#hasFailed) throw new Error(LEFT_OPEN);
+    } else {
       await this.#runner.release();
     }
   }
+
+  private isInTransaction(client: PgClient | undefined): boolean {
+    const status = client?.getTransactionStatus?.();
+    return status === undefined || status === null
+      ? this.#runner.isTransactionActive
+      : status !== 'I';
+  }
 }
+
+const LEFT_OPEN =
+  'The handler began a transaction and did not end it; it was rolled back. End it, or ask for { transaction: true }.';
