@@ -1,0 +1,40 @@
+import { Module, type DynamicModule } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { ScopedWorkerModule } from 'nestjs-scoped-worker';
+import { HttpModule } from './http/http.module.js';
+import { RecordingModule } from './recording/recording.module.js';
+import { ReportModule } from './report/report.module.js';
+import { TerminalModule } from './terminal/terminal.module.js';
+
+/** Everything but HTTP. */
+@Module({})
+export class WorkersModule {
+  static on(databaseUrl: string): DynamicModule {
+    return {
+      module: WorkersModule,
+      imports: [
+        // Ticks that run when Ctrl-C comes have five seconds to finish before they are aborted.
+        ScopedWorkerModule.forRoot({ drainTimeoutMs: 5_000 }),
+        TypeOrmModule.forRoot({
+          type: 'postgres',
+          url: databaseUrl,
+          autoLoadEntities: true,
+          synchronize: true,
+          poolSize: 5,
+          retryAttempts: 0,
+        }),
+        RecordingModule,
+        ReportModule,
+        TerminalModule,
+      ],
+    };
+  }
+}
+
+/** The workers, and what they have stored over HTTP. */
+@Module({})
+export class HttpAppModule {
+  static on(databaseUrl: string): DynamicModule {
+    return { module: HttpAppModule, imports: [WorkersModule.on(databaseUrl), HttpModule] };
+  }
+}

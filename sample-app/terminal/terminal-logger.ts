@@ -1,0 +1,26 @@
+import type { LoggerService } from '@nestjs/common';
+
+/** Errors of these contexts end the start-up, which says them in its own sentence. */
+const SAID_ELSEWHERE = new Set<unknown>(['ExceptionHandler', 'NestApplication', 'TypeOrmModule']);
+
+/**
+ * Nest's logger for this terminal: of the ordinary lines only those of the library, such as what the shutdown waits
+ * for, and every warning and error, each on one line.
+ */
+export class TerminalLogger implements LoggerService {
+  log(message: unknown, ...rest: unknown[]): void {
+    if (rest.at(-1) === 'ScopedWorker') console.log(String(message));
+  }
+
+  warn(message: unknown, ...rest: unknown[]): void {
+    if (!SAID_ELSEWHERE.has(rest.at(-1))) console.error(`Warning: ${String(message)}`);
+  }
+
+  error(message: unknown, ...rest: unknown[]): void {
+    if (!SAID_ELSEWHERE.has(rest.at(-1))) console.error(`Error: ${String(message)}`);
+  }
+
+  fatal(message: unknown, ...rest: unknown[]): void {
+    this.error(message, ...rest);
+  }
+}

@@ -1,0 +1,68 @@
+import type { TickEntry } from '../ticks/tick-journal.js';
+
+interface Column {
+  readonly title: string;
+  readonly width: number;
+  readonly right?: boolean;
+  /** Left out where the terminal is narrow. */
+  readonly wideOnly?: boolean;
+  text(entry: TickEntry): string;
+}
+
+const COLUMNS: readonly Column[] = [
+  {
+    title: 'time',
+    width: 8,
+    wideOnly: true,
+    text: ({ endedAt }) => endedAt.toTimeString().slice(0, 8),
+  },
+  { title: 'schedule', width: 9, text: ({ schedule }) => schedule },
+  { title: 'tick', width: 15, text: ({ tick }) => tick },
+  { title: 'scope', width: 16, text: ({ scope }) => scope },
+  {
+    title: 'manager',
+    width: 7,
+    right: true,
+    text: ({ entityManager }) => (entityManager === undefined ? '-' : `#${entityManager}`),
+  },
+  { title: 'built', width: 5, right: true, text: ({ built }) => String(built) },
+  { title: 'disposed', width: 8, right: true, text: ({ disposed }) => String(disposed) },
+  { title: 'ms', width: 6, right: true, text: ({ durationMs }) => durationMs.toFixed(1) },
+  { title: 'pool', width: 5, right: true, text: ({ pool }) => `${pool.idle}/${pool.total}` },
+  { title: 'result', width: 0, wideOnly: true, text: ({ note }) => note },
+];
+
+const WIDE = 110;
+
+/** The columns that a terminal of this width has room for, as a function of what stands in them. */
+export class TickTable {
+  readonly #columns: readonly Column[];
+  readonly #gap: string;
+
+  constructor(readonly isWide: boolean) {
+    this.#columns = COLUMNS.filter((column) => isWide || !column.wideOnly);
+    this.#gap = isWide ? '  ' : ' ';
+  }
+
+  /** @param columns width of the terminal; undefined where the output goes into a file or a pipe. */
+  static for(columns: number | undefined): TickTable {
+    return new TickTable(columns === undefined || columns >= WIDE);
+  }
+
+  header(): string {
+    return this.line(({ title }) => title);
+  }
+
+  row(entry: TickEntry): string {
+    return this.line((column) => column.text(entry));
+  }
+
+  private line(cell: (column: Column) => string): string {
+    return this.#columns
+      .map((column) =>
+        column.right ? cell(column).padStart(column.width) : cell(column).padEnd(column.width),
+      )
+      .join(this.#gap)
+      .trimEnd();
+  }
+}

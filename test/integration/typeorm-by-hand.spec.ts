@@ -1,0 +1,121 @@
+import type pg from 'pg';
+import type { Repository } from 'typeorm';
+import type { ProviderScope } from '../../lib/index.js';
+import { getScopedRepositoryToken, ScopedTypeOrmModule } from '../../lib/typeorm/index.js';
+import { closeApps, startApp, type TestApp } from '../support/app.js';
+import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
+import {
+  checkNothingKept,
+  committed,
+  Note,
+  poolOf,
+  typeOrmRoot,
+} from '../support/scoped-typeorm.js';
+
+describe('A transaction in a scope by hand', () => {
+  let database: TestDatabase;
+  let test: TestApp;
+  let pool: pg.Pool;
+
+  beforeAll(async () => {
+    database = await createTestDatabase();
+  });
+  beforeEach(async () => {
+    await database.query('DROP TABLE IF EXISTS notes');
+    test = await startApp({
+      imports: [
+        typeOrmRoot(database),
+        ScopedTypeOrmModule.forFeature([Note], { transaction: true }),
+      ],
+    });
+    pool = poolOf(test);
+  });
+  afterEach(async () => {
+    try {
+      await checkNothingKept(pool, database);
+    } finally {
+      await closeApps();
+    }
+  });
+  afterAll(() => database.drop());
+
+  const write = async (scope: ProviderScope): Promise<void> => {
+    const notes = await scope.resolve<Repository<Note>>(getScopedRepositoryToken(Note));
+    await notes.insert({ text: 'written' });
+    expect(await committed(database)).toEqual([]);
+  };
+
+  it('[B38] of run() is committed when the work succeeds', async () => {
+    await test.scopes.run(write);
+    expect(await committed(database)).toEqual(['written']);
+  });
+
+  it('[B38] of run() is rolled back when the work throws', async () => {
+    const error = new Error('no more');
+    const work = test.scopes.run(async (scope) => {
+      await write(scope);
+      throw error;
+    });
+    await expect(work).rejects.toBe(error);
+    expect(await committed(database)).toEqual([]);
+  });
+
+  it('[B38] of open() is committed by close()', async () => {
+    const scope = await test.scopes.open();
+    await write(scope);
+    await scope.close();
+    expect(await committed(database)).toEqual(['written']);
+  });
+
+  it('[B38] of a block that is left without close() is rolled back', async () => {
+    const work = async (): Promise<void> => {
+      const scope = await test.scopes.open();
+      try {
+        await write(scope);
+      } finally {
+        await scope[Symbol.asyncDispose](); // what `await using` compiles to
+      }
+    };
+    await work();
+    expect(await committed(database)).toEqual([]);
+  });
+
+  it('[B38] of a block that calls close() at its end is committed', async () => {
+    const scope = await test.scopes.open();
+    await write(scope);
+    await scope.close();
+    await scope[Symbol.asyncDispose]();
+    expect(await committed(database)).toEqual(['written']);
+  });
+
+  it('is rolled back when the application closes over it', async () => {
+    await write(await test.scopes.open());
+    const idle = test.next('shutdown:finished').then(() => pool.totalCount - pool.idleCount);
+    await test.app.close();
+
+    expect(await idle).toBe(0);
+    expect(await committed(database)).toEqual([]);
+  });
+
+  it('fails run() when it cannot be committed', async () => {
+    await database.query(
+      'ALTER TABLE notes ADD CONSTRAINT one_of_a_text UNIQUE (text) DEFERRABLE INITIALLY DEFERRED',
+    );
+    const work = test.scopes.run(async (scope) => {
+      await write(scope);
+      await write(scope);
+    });
+    await expect(work).rejects.toThrow('one_of_a_text');
+    expect(await committed(database)).toEqual([]);
+  });
+
+  it('[A2] inside a tick or another scope is independent of the outer one', async () => {
+    const work = test.scopes.run(async (outer) => {
+      await write(outer);
+      await test.scopes.run(write);
+      throw new Error('no more');
+    });
+    await expect(work).rejects.toThrow('no more');
+    expect(await committed(database)).toEqual(['written']);
+  });
+});

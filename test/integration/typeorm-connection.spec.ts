@@ -1,0 +1,248 @@
+import { Injectable, Module } from '@nestjs/common';
+import type { EntityManager, QueryRunner, Repository } from 'typeorm';
+import { ScopedCron, ScopedWorker } from '../../lib/index.js';
+import {
+  InjectScopedEntityManager,
+  InjectScopedRepository,
+  ScopedTypeOrmModule,
+} from '../../lib/typeorm/index.js';
+import { closeApps, startApp } from '../support/app.js';
+import { gate } from '../support/gate.js';
+import { startNoteApp, type NoteScope } from '../support/note-worker.js';
+import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
+import { YEARLY } from '../support/probe-journal.js';
+import {
+  aborted,
+  committed,
+  emptyPool,
+  Note,
+  poolOf,
+  typeOrmRoot,
+} from '../support/scoped-typeorm.js';
+
+describe('The connection of a scope', () => {
+  let database: TestDatabase;
+
+  beforeAll(async () => {
+    database = await createTestDatabase();
+  });
+  beforeEach(() => database.query('DROP TABLE IF EXISTS notes'));
+  afterEach(closeApps);
+  afterAll(() => database.drop());
+
+  it('[A1] is one for the manager and all repositories of the tick, also across modules', async () => {
+    const runners: (QueryRunner | undefined)[] = [];
+    const managers: EntityManager[] = [];
+
+    @Injectable()
+    class Archive {
+      constructor(
+        @InjectScopedEntityManager() readonly manager: EntityManager,
+        @InjectScopedRepository(Note) readonly notes: Repository<Note>,
+      ) {}
+    }
+    @Module({
+      imports: [ScopedTypeOrmModule.forFeature([Note])],
+      providers: [Archive],
+      exports: [Archive],
+    })
+    class ArchiveModule {}
+    @ScopedWorker()
+    class Worker {
+      constructor(
+        @InjectScopedEntityManager() readonly manager: EntityManager,
+        @InjectScopedRepository(Note) readonly notes: Repository<Note>,
+        readonly archive: Archive,
+      ) {}
+
+      @ScopedCron(YEARLY)
+      work(): void {
+        managers.push(this.manager, this.notes.manager);
+        managers.push(this.archive.manager, this.archive.notes.manager);
+        runners.push(...managers.map(({ queryRunner }) => queryRunner));
+      }
+    }
+    const { registry } = await startApp({
+      imports: [typeOrmRoot(database), ScopedTypeOrmModule.forFeature([Note]), ArchiveModule],
+      providers: [Worker],
+    });
+
+    expect((await registry.run('Worker.work')).outcome).toBe('succeeded');
+    expect(managers).toHaveLength(4);
+    expect(new Set(managers).size).toBe(1);
+    expect(runners[0]).toBeDefined();
+    expect(new Set(runners).size).toBe(1);
+  });
+
+  it('[A11] is new on every tick, with a new entity manager', async () => {
+    const test = await startNoteApp(database, {});
+    const seen: NoteScope[] = [];
+    test.script = (scope) => void seen.push(scope);
+    await test.registry.run('work');
+    await test.registry.run('work');
+
+    const [first, second] = seen;
+    expect(first!.manager).not.toBe(second!.manager);
+    expect(first!.notes).not.toBe(second!.notes);
+    expect(first!.manager.queryRunner).not.toBe(second!.manager.queryRunner);
+    expect(first!.manager.queryRunner!.isReleased).toBe(true);
+  });
+
+  describe.each([{ transaction: false }, { transaction: true }])('with %j', (options) => {
+    it('is taken on first use: a tick that sends nothing takes none', async () => {
+      const test = await startNoteApp(database, options);
+      const pool = poolOf(test);
+      await emptyPool(pool);
+
+      expect((await test.registry.run('work')).outcome).toBe('succeeded');
+      expect(pool.totalCount).toBe(0);
+
+      test.script = ({ notes }) => notes.count();
+      expect((await test.registry.run('work')).outcome).toBe('succeeded');
+      expect({ idle: pool.idleCount, total: pool.totalCount }).toEqual({ idle: 1, total: 1 });
+    });
+
+    it('is one of its own for each of two ticks at once', async () => {
+      const test = await startNoteApp(database, options);
+      const both = [gate(), gate()];
+      const release = gate();
+      const pids: number[] = [];
+      test.script = async ({ manager }) => {
+        const [row] = await manager.query('SELECT pg_backend_pid() AS pid');
+        both[pids.push(row.pid) - 1]!.open();
+        await release.opened;
+      };
+      const reports = [test.registry.run('work'), test.registry.run('work')];
+      await Promise.all(both.map(({ opened }) => opened));
+      release.open();
+
+      await Promise.all(reports);
+      expect(new Set(pids).size).toBe(2);
+    });
+
+    describe('is given back', () => {
+      const used = async ({ notes }: NoteScope): Promise<void> =>
+        void (await notes.save({ text: 'x' }));
+      const endings: [string, 'work' | 'hurry', NonNullable<unknown>, (s: NoteScope) => unknown][] =
+        [
+          ['after success', 'work', { outcome: 'succeeded' }, used],
+          [
+            'after failure',
+            'work',
+            { outcome: 'failed', phase: 'handler' },
+            async (scope) => {
+              await used(scope);
+              throw new Error('no more');
+            },
+          ],
+          [
+            'after a failed statement',
+            'work',
+            { outcome: 'failed', phase: 'handler' },
+            ({ manager }) => manager.query('SELECT 1/0'),
+          ],
+          [
+            'after a timeout',
+            'hurry',
+            { outcome: 'timed-out' },
+            async (scope) => {
+              await used(scope);
+              await aborted(scope.tick.signal);
+            },
+          ],
+        ];
+
+      it.each(endings)('%s', async (_, schedule, report, script) => {
+        const test = await startNoteApp(database, options);
+        test.script = script;
+
+        expect(await test.registry.run(schedule)).toMatchObject(report);
+        const pool = poolOf(test);
+        expect(pool.totalCount).toBeGreaterThan(0);
+        expect(pool.idleCount).toBe(pool.totalCount);
+      });
+
+      it('after a cancel', async () => {
+        const test = await startNoteApp(database, options);
+        const inside = gate();
+        test.script = async (scope) => {
+          await used(scope);
+          inside.open();
+          await aborted(scope.tick.signal);
+        };
+        const report = test.registry.run('work');
+        await inside.opened;
+        test.registry.cancel('work');
+
+        expect(await report).toMatchObject({ outcome: 'cancelled', reason: 'cancel' });
+        const pool = poolOf(test);
+        expect(pool.idleCount).toBe(pool.totalCount);
+      });
+
+      it('at shutdown, before the data source is destroyed', async () => {
+        const test = await startNoteApp(database, options);
+        const inside = gate();
+        test.script = async (scope) => {
+          await used(scope);
+          inside.open();
+          await aborted(scope.tick.signal);
+        };
+        const pool = poolOf(test);
+        const report = test.registry.run('work');
+        await inside.opened;
+        const atEnd = test.next('shutdown:finished').then(() => ({
+          idle: pool.idleCount,
+          total: pool.totalCount,
+        }));
+        await test.app.close();
+
+        expect(await report).toMatchObject({ outcome: 'cancelled', reason: 'shutdown' });
+        const { idle, total } = await atEnd;
+        expect(total).toBeGreaterThan(0);
+        expect(idle).toBe(total);
+      });
+
+      it('when the tick ends while the connection is still being taken', async () => {
+        const test = await startNoteApp(database, options);
+        const pool = poolOf(test);
+        await emptyPool(pool);
+        test.script = ({ manager }) => {
+          manager.query('SELECT 1').catch(() => undefined);
+        };
+        await test.registry.run('work');
+
+        expect(pool.idleCount).toBe(pool.totalCount);
+      });
+    });
+
+    it('serves statements that a handler sends at once', async () => {
+      const test = await startNoteApp(database, options);
+      test.script = ({ notes, manager }) =>
+        Promise.all([
+          ...Array.from({ length: 5 }, (_, index) => notes.save({ text: `note ${index}` })),
+          manager.query('SELECT 1'),
+          notes.count(),
+        ]);
+
+      const report = await test.registry.run('work');
+      expect(report.error).toBeUndefined();
+      expect(report.outcome).toBe('succeeded');
+      expect(await committed(database)).toEqual(['note 0', 'note 1', 'note 2', 'note 3', 'note 4']);
+    });
+  });
+
+  it('[B33] fails the tick when it breaks, and the next tick is tried on a new one', async () => {
+    const test = await startNoteApp(database, {});
+    test.script = async ({ manager }) => {
+      const [row] = await manager.query('SELECT pg_backend_pid() AS pid');
+      await database.query('SELECT pg_terminate_backend($1, 5000)', [row.pid]);
+      await manager.query('SELECT 1');
+    };
+    expect(await test.registry.run('work')).toMatchObject({ outcome: 'failed', phase: 'handler' });
+
+    test.script = ({ notes }) => notes.count();
+    expect(await test.registry.run('work')).toMatchObject({ outcome: 'succeeded', value: 0 });
+    const pool = poolOf(test);
+    expect(pool.idleCount).toBe(pool.totalCount);
+  });
+});

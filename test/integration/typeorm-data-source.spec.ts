@@ -1,0 +1,223 @@
+import { Injectable } from '@nestjs/common';
+import { InjectRepository, TypeOrmModule } from '@nestjs/typeorm';
+import { EntitySchema, type EntityManager, type Repository } from 'typeorm';
+import { InvalidOptionsError, ScopedCron, ScopedWorker } from '../../lib/index.js';
+import {
+  getScopedRepositoryToken,
+  InjectScopedEntityManager,
+  InjectScopedRepository,
+  ScopedTypeOrmModule,
+  type ScopedTypeOrmOptions,
+} from '../../lib/typeorm/index.js';
+import { closeApps, compileApp, startApp } from '../support/app.js';
+import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
+import { YEARLY } from '../support/probe-journal.js';
+import { committed, dataSourceOf, Note, poolOf, typeOrmRoot } from '../support/scoped-typeorm.js';
+
+describe('A data source', () => {
+  let main: TestDatabase;
+  let archive: TestDatabase;
+
+  beforeAll(async () => {
+    [main, archive] = await Promise.all([createTestDatabase(), createTestDatabase()]);
+  });
+  beforeEach(() =>
+    Promise.all([main, archive].map((each) => each.query('DROP TABLE IF EXISTS notes'))),
+  );
+  afterEach(closeApps);
+  afterAll(() => Promise.all([main.drop(), archive.drop()]));
+
+  describe('when there are several', () => {
+    @ScopedWorker()
+    class Worker {
+      constructor(
+        @InjectScopedRepository(Note) private readonly notes: Repository<Note>,
+        @InjectScopedRepository(Note, 'archive') private readonly archived: Repository<Note>,
+        @InjectScopedEntityManager('archive') private readonly archiveManager: EntityManager,
+      ) {}
+
+      @ScopedCron(YEARLY, { name: 'move' })
+      async move(): Promise<unknown> {
+        await this.notes.save({ text: 'here' });
+        await this.archived.save({ text: 'there' });
+        const { archiveManager } = this;
+        return [this.archived.manager, this.notes.manager].map((its) => its === archiveManager);
+      }
+
+      @ScopedCron(YEARLY, { name: 'fail' })
+      async fail(): Promise<void> {
+        await this.move();
+        throw new Error('no more');
+      }
+    }
+    const start = (archiveOptions: ScopedTypeOrmOptions) =>
+      startApp({
+        imports: [
+          typeOrmRoot(main),
+          typeOrmRoot(archive, 'archive'),
+          ScopedTypeOrmModule.forFeature([Note]),
+          ScopedTypeOrmModule.forFeature([Note], { dataSource: 'archive', ...archiveOptions }),
+        ],
+        providers: [Worker],
+      });
+
+    it('one worker has a connection to each, by name', async () => {
+      const test = await start({});
+      const report = await test.registry.run('move');
+
+      expect(report.error).toBeUndefined();
+      expect(report.value).toEqual([true, false]);
+      expect(await committed(main)).toEqual(['here']);
+      expect(await committed(archive)).toEqual(['there']);
+      for (const pool of [poolOf(test), poolOf(test, 'archive')]) {
+        expect(pool.idleCount).toBe(pool.totalCount);
+      }
+    });
+
+    it('each has its own transaction, or none', async () => {
+      const test = await start({ transaction: true });
+      await test.registry.run('fail');
+
+      expect(await committed(main)).toEqual(['here']);
+      expect(await committed(archive)).toEqual([]);
+    });
+  });
+
+  describe('when @nestjs/typeorm uses it too', () => {
+    it('[A4] the singleton repositories go on as they are', async () => {
+      @Injectable()
+      class Service {
+        constructor(@InjectRepository(Note) readonly notes: Repository<Note>) {}
+      }
+      const repositories = new Set<Repository<Note>>();
+      @ScopedWorker()
+      class Worker {
+        constructor(
+          private readonly service: Service,
+          @InjectScopedRepository(Note) private readonly scoped: Repository<Note>,
+        ) {}
+
+        @ScopedCron(YEARLY)
+        async work(): Promise<void> {
+          repositories.add(this.service.notes);
+          await this.scoped.save({ text: 'scoped' });
+          await this.service.notes.save({ text: 'singleton' });
+          throw new Error('no more');
+        }
+      }
+      const test = await startApp({
+        imports: [
+          typeOrmRoot(main),
+          TypeOrmModule.forFeature([Note]),
+          ScopedTypeOrmModule.forFeature([Note], { transaction: true }),
+        ],
+        providers: [Service, Worker],
+      });
+      await test.registry.run('Worker.work');
+      await test.registry.run('Worker.work');
+
+      expect(repositories.size).toBe(1);
+      const { notes } = test.app.get(Service);
+      expect([...repositories]).toEqual([notes]);
+      expect(notes.manager).toBe(dataSourceOf(test).manager);
+      expect(dataSourceOf(test).isInitialized).toBe(true);
+      expect(await committed(main)).toEqual(['singleton', 'singleton']);
+      expect(await notes.count()).toBe(2);
+    });
+  });
+
+  describe('when an entity is a schema', () => {
+    it('its repository is injected by the schema', async () => {
+      const PlainNote = new EntitySchema<{ id: number; text: string }>({
+        name: 'PlainNote',
+        tableName: 'notes',
+        columns: {
+          id: { type: Number, primary: true, generated: true },
+          text: { type: 'text' },
+        },
+      });
+      @ScopedWorker()
+      class Worker {
+        constructor(
+          @InjectScopedRepository(PlainNote) private readonly notes: Repository<{ text: string }>,
+        ) {}
+
+        @ScopedCron(YEARLY)
+        work(): unknown {
+          return this.notes.save({ text: 'plain' });
+        }
+      }
+      const { registry } = await startApp({
+        imports: [typeOrmRoot(main), ScopedTypeOrmModule.forFeature([PlainNote])],
+        providers: [Worker],
+      });
+
+      expect((await registry.run('Worker.work')).error).toBeUndefined();
+      expect(await committed(main)).toEqual(['plain']);
+    });
+  });
+
+  it('gives two classes of one name two repository tokens', () => {
+    const first = getScopedRepositoryToken(class Twin {});
+    const second = getScopedRepositoryToken(class Twin {});
+    expect(first).not.toBe(second);
+    expect(getScopedRepositoryToken(Note)).toBe(getScopedRepositoryToken(Note, 'default'));
+    expect(getScopedRepositoryToken(Note)).not.toBe(getScopedRepositoryToken(Note, 'archive'));
+  });
+
+  describe('when it cannot be', () => {
+    const startUp = async (options: ScopedTypeOrmOptions): Promise<unknown> => {
+      const test = await compileApp({
+        imports: [typeOrmRoot(main), ScopedTypeOrmModule.forFeature([], options)],
+      });
+      return test.app.init().then(
+        () => undefined,
+        (error: unknown) => error,
+      );
+    };
+
+    it('an unknown name stops start-up, and says what to import', async () => {
+      const error = (await startUp({ dataSource: 'archive' })) as Error;
+      expect(error).toBeInstanceOf(InvalidOptionsError);
+      expect(error.message).toContain(
+        `ScopedTypeOrmModule.forFeature(): the application has no data source named "archive". Import TypeOrmModule.forRoot({ name: 'archive', ... }), or correct { dataSource }.`,
+      );
+    });
+
+    it('a known one starts', async () => {
+      expect(await startUp({ dataSource: 'default' })).toBeUndefined();
+    });
+
+    it('an application without any is told so', async () => {
+      const error = await compileApp({ imports: [ScopedTypeOrmModule.forFeature()] })
+        .then(({ app }) => app.init())
+        .catch((thrown: unknown) => thrown as Error);
+      expect(error).toBeInstanceOf(InvalidOptionsError);
+      expect((error as Error).message).toContain(
+        'ScopedTypeOrmModule.forFeature(): the application has no default data source. Import TypeOrmModule.forRoot(), or name another with { dataSource }.',
+      );
+    });
+
+    it.each([
+      [[], { dataSource: '' }, 'dataSource must be the name of a data source, a string'],
+      [[], { dataSource: 1 }, 'dataSource must be the name of a data source, a string'],
+      [[], { transaction: 'yes' }, 'transaction must be true or false'],
+      [Note, {}, 'the first argument must be an array of entities'],
+      [
+        [undefined],
+        {},
+        'one of the entities is undefined: look for an import that goes in a circle',
+      ],
+    ])('bad options are refused at once: %j %j', (entities, options, problem) => {
+      const call = () => ScopedTypeOrmModule.forFeature(entities as never, options as never);
+      expect(call).toThrow(InvalidOptionsError);
+      expect(call).toThrow(`ScopedTypeOrmModule.forFeature(): ${problem}.`);
+    });
+
+    it('all bad options are told together', () => {
+      const call = () =>
+        ScopedTypeOrmModule.forFeature([], { dataSource: 1, transaction: 1 } as never);
+      expect(call).toThrow(/dataSource must be[^]*transaction must be/);
+    });
+  });
+});

@@ -1,0 +1,381 @@
+import type pg from 'pg';
+import type { EntityManager } from 'typeorm';
+import { closeApps } from '../support/app.js';
+import { gate } from '../support/gate.js';
+import { startNoteApp, type NoteApp, type NoteScope } from '../support/note-worker.js';
+import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
+import {
+  aborted,
+  checkNothingKept,
+  committed,
+  idleInTransaction,
+  poolOf,
+} from '../support/scoped-typeorm.js';
+
+describe('The transaction of a scope', () => {
+  let database: TestDatabase;
+  let test: NoteApp;
+  let pool: pg.Pool;
+
+  beforeAll(async () => {
+    database = await createTestDatabase();
+  });
+  const start = async (transaction: boolean): Promise<void> => {
+    await closeApps();
+    await database.query('DROP TABLE IF EXISTS notes');
+    test = await startNoteApp(database, { transaction });
+    pool = poolOf(test);
+  };
+  beforeEach(() => start(true));
+  afterEach(async () => {
+    try {
+      await checkNothingKept(pool, database);
+    } finally {
+      await closeApps();
+    }
+  });
+  afterAll(() => database.drop());
+
+  const run = (script: (scope: NoteScope) => unknown, schedule: 'work' | 'hurry' = 'work') => {
+    test.script = script;
+    return test.registry.run(schedule);
+  };
+
+  it('is begun with the first statement, and not before', async () => {
+    await run(async ({ manager, notes }) => {
+      expect(manager.queryRunner!.isTransactionActive).toBe(false);
+      await notes.count();
+      expect(manager.queryRunner!.isTransactionActive).toBe(true);
+    });
+  });
+
+  it('is not there unless it is asked for', async () => {
+    await start(false);
+    await run(async ({ notes }) => {
+      await notes.save({ text: 'kept' });
+      throw new Error('too late');
+    });
+
+    expect(await committed(database)).toEqual(['kept']);
+  });
+
+  it('[B38] is committed when the handler has succeeded, and seen by nobody before', async () => {
+    const report = await run(async ({ notes }) => {
+      await notes.insert({ text: 'a' });
+      await notes.save([{ text: 'b' }, { text: 'c' }]);
+      expect(await committed(database)).toEqual([]);
+    });
+
+    expect(report.error).toBeUndefined();
+    expect(await committed(database)).toEqual(['a', 'b', 'c']);
+  });
+
+  it('[B38] is committed after work that was given to waitFor', async () => {
+    const later = gate();
+    const report = run(({ notes, tick }) => {
+      tick.scope.waitFor(later.opened.then(() => notes.save({ text: 'later' })));
+    });
+    later.open();
+
+    expect(await report).toMatchObject({ outcome: 'succeeded' });
+    expect(await committed(database)).toEqual(['later']);
+  });
+
+  describe('is rolled back', () => {
+    const write = async ({ notes }: NoteScope): Promise<void> => {
+      await notes.insert({ text: 'inserted' });
+      await notes.save({ text: 'saved' });
+    };
+
+    it('[B38] when the handler has failed', async () => {
+      const error = new Error('no more');
+      const report = await run(async (scope) => {
+        await write(scope);
+        throw error;
+      });
+
+      expect(report).toMatchObject({ outcome: 'failed', phase: 'handler', disposeErrors: [] });
+      expect(report.error).toBe(error);
+      expect(await committed(database)).toEqual([]);
+    });
+
+    it('[B38] when the tick was cancelled', async () => {
+      const written = gate();
+      const report = run(async (scope) => {
+        await write(scope);
+        written.open();
+        await aborted(scope.tick.signal);
+      });
+      await written.opened;
+      test.registry.cancel('work');
+
+      expect(await report).toMatchObject({ outcome: 'cancelled', disposeErrors: [] });
+      expect(await committed(database)).toEqual([]);
+    });
+
+    it('[B38] when the time was up, though the handler returned', async () => {
+      const report = await run(async (scope) => {
+        await write(scope);
+        await aborted(scope.tick.signal).catch(() => undefined);
+      }, 'hurry');
+
+      expect(report).toMatchObject({ outcome: 'timed-out', disposeErrors: [] });
+      expect(await committed(database)).toEqual([]);
+    });
+
+    it('[B38] at shutdown, when the handler gives up', async () => {
+      const written = gate();
+      const report = run(async (scope) => {
+        await write(scope);
+        written.open();
+        await aborted(scope.tick.signal);
+      });
+      await written.opened;
+      await test.app.close();
+
+      expect(await report).toMatchObject({ outcome: 'cancelled', disposeErrors: [] });
+      expect(await committed(database)).toEqual([]);
+    });
+
+    it('when the first statement fails', async () => {
+      const report = await run(({ manager }) => manager.query('SELECT 1/0'));
+
+      expect(report).toMatchObject({ outcome: 'failed', phase: 'handler', disposeErrors: [] });
+      expect(String(report.error)).toContain('division by zero');
+    });
+  });
+
+  describe('when it cannot be committed', () => {
+    beforeEach(() =>
+      database.query(
+        'ALTER TABLE notes ADD CONSTRAINT one_of_a_text UNIQUE (text) DEFERRABLE INITIALLY DEFERRED',
+      ),
+    );
+
+    it('[B38] the tick has failed in the phase commit, and everything is rolled back', async () => {
+      const report = await run(async ({ notes }) => {
+        await notes.insert({ text: 'twice' });
+        await notes.insert({ text: 'twice' });
+      });
+
+      expect(report).toMatchObject({ outcome: 'failed', phase: 'commit' });
+      expect(String(report.error)).toContain('one_of_a_text');
+      expect(await committed(database)).toEqual([]);
+    });
+
+    it('the allowed neighbour is committed', async () => {
+      const report = await run(async ({ notes }) => {
+        await notes.insert({ text: 'twice' });
+        const { id } = await notes.save({ text: 'twice' });
+        await notes.update(id, { text: 'once' });
+      });
+
+      expect(report.outcome).toBe('succeeded');
+      expect(await committed(database)).toEqual(['once', 'twice']);
+    });
+  });
+
+  describe('when a statement fails and the handler goes on', () => {
+    it('[B38] the tick has failed in the phase commit, with the reason: nothing is lost in silence', async () => {
+      const report = await run(async ({ notes, manager }) => {
+        await notes.insert({ text: 'before' });
+        await manager.query('SELECT 1/0').catch(() => undefined);
+      });
+
+      expect(report).toMatchObject({ outcome: 'failed', phase: 'commit' });
+      const error = report.error as Error;
+      expect(error.message).toBe(
+        'The transaction of the scope cannot be committed: one of its statements failed, and the handler went on. Let the error pass, or run the statement in entityManager.transaction().',
+      );
+      expect(String(error.cause)).toContain('division by zero');
+      expect(await committed(database)).toEqual([]);
+    });
+
+    it('in a transaction of its own, only that is lost', async () => {
+      const report = await run(async ({ notes, manager }) => {
+        await notes.insert({ text: 'before' });
+        await manager
+          .transaction(async (nested) => {
+            await nested.query(`INSERT INTO notes (text) VALUES ('nested')`);
+            await nested.query('SELECT 1/0');
+          })
+          .catch(() => undefined);
+        await notes.insert({ text: 'after' });
+      });
+
+      expect(report.error).toBeUndefined();
+      expect(await committed(database)).toEqual(['after', 'before']);
+    });
+
+    it('after a nested transaction that succeeded, nothing is lost in silence either', async () => {
+      const report = await run(async ({ notes, manager }) => {
+        await manager.transaction((nested) => nested.query('SELECT 1'));
+        await notes.insert({ text: 'before' });
+        await manager.query('SELECT 1/0').catch(() => undefined);
+        await manager.transaction((nested) => nested.query('SELECT 1')).catch(() => undefined);
+      });
+
+      expect(report).toMatchObject({ outcome: 'failed', phase: 'commit' });
+      expect(await committed(database)).toEqual([]);
+    });
+
+    it('a save() that failed is told as well', async () => {
+      const report = await run(async ({ notes }) => {
+        await notes.insert({ text: 'before' });
+        await notes.save({ text: null as never }).catch(() => undefined);
+      });
+
+      expect(report).toMatchObject({ outcome: 'failed', phase: 'commit' });
+      expect(await committed(database)).toEqual([]);
+    });
+  });
+
+  describe('with transactions inside', () => {
+    it('commits what manager.transaction() made, nested too', async () => {
+      const report = await run(({ manager }) =>
+        manager.transaction(async (outer) => {
+          await outer.query(`INSERT INTO notes (text) VALUES ('outer')`);
+          await outer.transaction((inner) =>
+            inner.query(`INSERT INTO notes (text) VALUES ('inner')`),
+          );
+        }),
+      );
+
+      expect(report.error).toBeUndefined();
+      expect(await committed(database)).toEqual(['inner', 'outer']);
+    });
+
+    it('rolls that back with the rest', async () => {
+      const report = await run(async ({ manager }) => {
+        await manager.transaction((nested) =>
+          nested.query(`INSERT INTO notes (text) VALUES ('nested')`),
+        );
+        throw new Error('no more');
+      });
+
+      expect(report).toMatchObject({ outcome: 'failed', disposeErrors: [] });
+      expect(await committed(database)).toEqual([]);
+    });
+
+    it('rolls back what the handler left open', async () => {
+      const report = await run(async ({ manager, notes }) => {
+        await manager.queryRunner!.startTransaction();
+        await notes.insert({ text: 'left open' });
+        throw new Error('no more');
+      });
+
+      expect(report).toMatchObject({ outcome: 'failed', disposeErrors: [] });
+      expect(await committed(database)).toEqual([]);
+    });
+  });
+
+  describe('when statements are sent at once', () => {
+    it.each([2, 3, 7])('%d of save() as the first ones are committed together', async (count) => {
+      const report = await run(({ notes }) =>
+        Promise.all(Array.from({ length: count }, (_, index) => notes.save({ text: `${index}` }))),
+      );
+
+      expect(report.error).toBeUndefined();
+      expect(await committed(database)).toHaveLength(count);
+    });
+
+    it('one that fails takes all with it', async () => {
+      const report = await run(({ notes }) =>
+        Promise.all([
+          notes.save({ text: 'a' }),
+          notes.save({ text: null as never }),
+          notes.save({ text: 'b' }),
+        ]),
+      );
+
+      expect(report).toMatchObject({ outcome: 'failed', phase: 'handler' });
+      expect(await committed(database)).toEqual([]);
+    });
+
+    it('one that fails and is swallowed is not lost in silence', async () => {
+      const report = await run(({ notes }) =>
+        Promise.allSettled([
+          notes.save({ text: 'a' }),
+          notes.save({ text: null as never }),
+          notes.save({ text: 'b' }),
+        ]),
+      );
+
+      expect(report).toMatchObject({ outcome: 'failed', phase: 'commit' });
+      expect(await committed(database)).toEqual([]);
+    });
+  });
+
+  // TypeORM names savepoints by depth, so transactions at once on one query runner disturb each other.
+  describe.each([true, false])(
+    'when transactions are sent at once, and transaction is %j',
+    (on) => {
+      const insert = (text: string) => (manager: EntityManager) =>
+        manager.query(`INSERT INTO notes (text) VALUES ('${text}')`);
+      const atOnce = ({ manager }: NoteScope, ...texts: string[]) =>
+        Promise.all(texts.map((text) => manager.transaction(insert(text))));
+
+      beforeEach(() => start(on));
+
+      it('the tick has failed or all of them are committed', async () => {
+        const report = await run((scope) => atOnce(scope, 'a', 'b', 'c'));
+
+        expect(await committed(database)).toEqual(
+          report.outcome === 'succeeded' ? ['a', 'b', 'c'] : [],
+        );
+      });
+
+      it('the connection is clean for the next tick', async () => {
+        await run((scope) => atOnce(scope, 'a', 'b', 'c'));
+        expect(await idleInTransaction(database)).toBe(0);
+
+        const report = await run(({ notes }) => notes.insert({ text: 'next' }));
+        expect(report.error).toBeUndefined();
+        expect(await committed(database)).toContain('next');
+      });
+    },
+  );
+
+  describe('when the handler ends it by itself', () => {
+    it('with a rollback, the tick has failed in the phase commit', async () => {
+      const report = await run(async ({ notes, manager }) => {
+        await notes.insert({ text: 'rolled back' });
+        await manager.queryRunner!.rollbackTransaction();
+      });
+
+      expect(report).toMatchObject({ outcome: 'failed', phase: 'commit' });
+      expect((report.error as Error).message).toBe(
+        'The transaction of the scope was ended by the handler (ROLLBACK), and belongs to the scope. Throw to roll it back, or leave out { transaction: true }.',
+      );
+      expect(await committed(database)).toEqual([]);
+    });
+
+    it('what it sends afterwards is not kept when it fails', async () => {
+      const report = await run(async ({ notes, manager }) => {
+        await notes.insert({ text: 'before' });
+        await manager.queryRunner!.rollbackTransaction();
+        await notes.insert({ text: 'after' });
+        throw new Error('no more');
+      });
+
+      expect(report.outcome).toBe('failed');
+      expect(await committed(database)).toEqual([]);
+    });
+
+    it('with BEGIN as a statement, the connection is clean for the next tick', async () => {
+      await start(false);
+      const report = await run(async ({ manager, notes }) => {
+        await manager.query('BEGIN');
+        await notes.insert({ text: 'left open' });
+      });
+
+      expect(report).toMatchObject({ outcome: 'failed', phase: 'dispose' });
+      expect((report.error as Error).message).toBe(
+        'The handler began a transaction and did not end it; it was rolled back. End it, or ask for { transaction: true }.',
+      );
+
+      expect(await idleInTransaction(database)).toBe(0);
+      expect(await committed(database)).toEqual([]);
+    });
+  });
+});
