@@ -16,6 +16,12 @@ export class TickDispatcher {
   readonly #paused = new Set<Schedule>();
   #closedFor: 'not-started' | 'stopping' | undefined = 'not-started';
 
+  /**
+   * Told of a tick that has run before its overlap slot is freed: what failure means for the schedule must hold
+   * for the slot that waits as well.
+   */
+  judge: (report: TickReport) => void = () => undefined;
+
   constructor(
     private readonly runner: TickRunner,
     private readonly observer: TickObserver,
@@ -65,7 +71,11 @@ export class TickDispatcher {
       return Promise.resolve(this.skip(slot, 'paused'));
     return this.gateOf(slot.schedule).pass(
       slot,
-      () => this.runner.run(slot, payload),
+      async () => {
+        const report = await this.runner.run(slot, payload);
+        this.judge(report);
+        return report;
+      },
       (reason) => this.skip(slot, reason),
     );
   }

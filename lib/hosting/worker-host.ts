@@ -41,6 +41,7 @@ export class WorkerHost implements OnApplicationBootstrap, OnModuleDestroy {
     this.#state = 'started';
     this.bridge.show(this.book.all);
     this.events.on('tick:finished', (report) => this.book.remember(report));
+    this.dispatcher.judge = (report) => this.judge(report);
     this.dispatcher.open();
     const startUp = (this.#startUp = new StartUpSettled(this.nest.http));
     await this.runningEngine.engine.start(this.book.all, {
@@ -50,7 +51,6 @@ export class WorkerHost implements OnApplicationBootstrap, OnModuleDestroy {
         ),
       missed: (slots) => slots.forEach((slot) => this.dispatcher.skip(slot, 'missed')),
     });
-    this.events.on('tick:finished', (report) => this.afterTick(report));
   }
 
   onModuleDestroy(): Promise<void> {
@@ -81,11 +81,12 @@ export class WorkerHost implements OnApplicationBootstrap, OnModuleDestroy {
     await this.drain.run();
   }
 
-  private afterTick(report: TickReport): void {
+  private judge(report: TickReport): void {
     if (report.outcome !== 'failed' && report.outcome !== 'timed-out') return;
     const { onFailure } = this.book.get(report.schedule).options;
     if (onFailure === 'pause') this.registry.pause(report.schedule);
-    if (onFailure === 'stop-app' && this.#state === 'started')
-      fromEmptyContext(() => void this.stopper.stop(report.schedule));
+    if (onFailure !== 'stop-app' || this.#state !== 'started') return;
+    this.dispatcher.close();
+    fromEmptyContext(() => void this.stopper.stop(report.schedule));
   }
 }

@@ -107,6 +107,7 @@ export class ScopedWorkerRegistry {
   private info(schedule: Schedule): ScheduleInfo {
     const { name, handler, kind, expression, everyMs, options } = schedule;
     const { timeZone, utcOffset, disabled } = options;
+    const state = disabled ? 'disabled' : this.dispatcher.isPaused(schedule) ? 'paused' : 'active';
     return {
       name,
       handler,
@@ -115,8 +116,8 @@ export class ScopedWorkerRegistry {
       everyMs,
       timeZone,
       utcOffset,
-      state: disabled ? 'disabled' : this.dispatcher.isPaused(schedule) ? 'paused' : 'active',
-      nextRun: this.engine.engine.nextRun(name),
+      state,
+      nextRun: state === 'active' ? this.engine.engine.nextRun(name) : undefined,
       lastReport: this.book.lastReport(name),
       running: this.running.of(name).length,
     };

@@ -293,10 +293,12 @@ export class Scope implements ProviderScope, BuildObserver, EndingScope {
 
   /** When one dependency fails, Nest rejects at once while its siblings are still being built. */
   private async settleBuilds(): Promise<void> {
-    if (this.#loads === 0 && this.#building === 0 && !this.#loadFailed) return;
+    const isBlind = !this.scopes.nest.seesBuilds;
+    if (this.#loads === 0 && this.#building === 0 && !this.#loadFailed && !isBlind) return;
     const idle = async (): Promise<void> => {
       if (this.#loads > 0) await new Promise<void>((resolve) => (this.#loadsDone = resolve));
-      if (this.#building > 0 || this.#loadFailed) await this.scopes.quiesce(this.contextId);
+      if (this.#building > 0 || this.#loadFailed || isBlind)
+        await this.scopes.quiesce(this.contextId);
     };
     const giveUp = new Error();
     await within(idle(), this.scopes.disposeTimeoutMs, () => giveUp).catch((error: unknown) => {
