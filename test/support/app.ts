@@ -48,8 +48,15 @@ export interface TestAppOptions extends ModuleMetadata {
 
 const started = new Set<INestApplicationContext>();
 
+/** Applications whose start-up was refused, each with its error. */
+const refused = new WeakMap<INestApplicationContext, unknown>();
+
 /** Builds an application with the module in it; not initialised. */
-export async function compileApp({ options, build, ...metadata }: TestAppOptions): Promise<TestApp> {
+export async function compileApp({
+  options,
+  build,
+  ...metadata
+}: TestAppOptions): Promise<TestApp> {
   const log = new RecordingLogger();
   const builder = Test.createTestingModule({
     ...metadata,
@@ -57,6 +64,7 @@ export async function compileApp({ options, build, ...metadata }: TestAppOptions
   }).setLogger(log);
   const app = await (build?.(builder) ?? builder).compile();
   started.add(app);
+  rememberRefusal(app);
   const events = app.get(ScopedWorkerEvents);
   return {
     app,
@@ -82,10 +90,25 @@ export async function closeApps(): Promise<void> {
   const apps = [...started];
   started.clear();
   for (const app of apps) {
-    await app.close();
+    await app.close().catch((error: unknown) => {
+      // On Nest 11 `close()` rejects with the error of `init()`.
+      if (!refused.has(app) || error !== refused.get(app)) throw error;
+    });
     const { openScopes, runningTicks } = app.get(ScopedWorkerRegistry).stats();
     if (openScopes > 0 || runningTicks > 0) {
       throw new Error(`The test left ${openScopes} scopes and ${runningTicks} ticks open.`);
     }
   }
+}
+
+function rememberRefusal(app: INestApplicationContext): void {
+  const init = app.init.bind(app);
+  app.init = async () => {
+    try {
+      return await init();
+    } catch (error) {
+      refused.set(app, error);
+      throw error;
+    }
+  };
 }

@@ -1,0 +1,151 @@
+import { jest } from '@jest/globals';
+import {
+  InvalidOptionsError,
+  ScopedCron,
+  ScopedInterval,
+  ScopedTimeout,
+  ScopedWorker,
+  inProcessEngine,
+  type ScopedWorkerModuleOptions,
+} from '../../lib/index.js';
+import { closeApps, startApp } from '../support/app.js';
+import { advance, useFakeClock } from '../support/fake-clock.js';
+import { YEARLY } from '../support/probe-journal.js';
+import { refusal } from '../support/refusal.js';
+
+@ScopedWorker()
+class Job {
+  @ScopedCron(YEARLY)
+  run(): void {}
+
+  @ScopedInterval(86_400_000)
+  poll(): void {}
+}
+
+const options = (bad: object): ScopedWorkerModuleOptions => bad;
+
+describe('The options of the module', () => {
+  afterEach(async () => {
+    await closeApps();
+    jest.useRealTimers();
+  });
+
+  describe('when one of them cannot work', () => {
+    it.each<[string, object, string, object]>([
+      ['a negative drain', { drainTimeoutMs: -1 }, 'drainTimeoutMs', { drainTimeoutMs: 0 }],
+      ['a negative shutdown', { shutdownTimeoutMs: -1 }, 'from 0', { shutdownTimeoutMs: 0 }],
+      [
+        'an endless shutdown',
+        { shutdownTimeoutMs: Infinity },
+        'Infinity',
+        { shutdownTimeoutMs: 1 },
+      ],
+      [
+        'a negative disposal',
+        { disposeTimeoutMs: -1 },
+        'disposeTimeoutMs',
+        { disposeTimeoutMs: 9 },
+      ],
+      ['a timeout that is text', { drainTimeoutMs: '5' }, 'not "5"', { drainTimeoutMs: 5 }],
+      [
+        'an unknown key',
+        { shutdownTimeout: 5 },
+        'shutdownTimeout is no option; the options are',
+        { shutdownTimeoutMs: 5 },
+      ],
+      [
+        'an unknown strictness',
+        { scopeValidation: 'loud' },
+        "'strict', 'error', 'warn', 'off'",
+        { scopeValidation: 'off' },
+      ],
+      ['an onOpen that is no function', { onOpen: {} }, 'onOpen', { onOpen: () => undefined }],
+      [
+        'an engine that is none',
+        { engine: {} },
+        'inProcessEngine()',
+        { engine: inProcessEngine() },
+      ],
+      ['defaults that are null', { defaults: null }, 'defaults', { defaults: {} }],
+      ['a default name', { defaults: { name: 'a' } }, 'name', { defaults: { disabled: true } }],
+      [
+        'a bad default',
+        { defaults: { timeoutMs: -1 } },
+        'defaults timeoutMs',
+        { defaults: { timeoutMs: 1 } },
+      ],
+      [
+        'an unknown default',
+        { defaults: { cron: '@daily' } },
+        '"cron"',
+        { defaults: { timeZone: 'UTC' } },
+      ],
+      [
+        'a default zone together with an offset',
+        { defaults: { timeZone: 'UTC', utcOffset: 0 } },
+        'keep one of them',
+        { defaults: { utcOffset: 60 } },
+      ],
+      ['overrides that are text', { overrides: 'Job.run' }, 'by schedule name', { overrides: {} }],
+    ])('[C13] refuses %s, and starts its neighbour', async (_what, bad, says, good) => {
+      const error = await refusal({ providers: [Job], options: options(bad) });
+      expect(error).toBeInstanceOf(InvalidOptionsError);
+      expect((error as InvalidOptionsError).problems).toEqual([expect.stringContaining(says)]);
+      await startApp({ providers: [Job], options: options(good) });
+    });
+
+    it.each<[string, object, string, object]>([
+      ['an override of nobody', { 'Job.walk': {} }, 'names that exist: Job.', { 'Job.run': {} }],
+      ['a number', { 'Job.run': 5 }, 'an object', { 'Job.run': { disabled: true } }],
+      ['null', { 'Job.run': null }, 'an object', { 'Job.run': undefined }],
+      ['a bad cron', { 'Job.run': { cron: 'x' } }, 'cannot be read', { 'Job.run': { cron: '-' } }],
+      [
+        'a period for a cron',
+        { 'Job.run': { everyMs: 5 } },
+        'use cron',
+        { 'Job.poll': { everyMs: 5 } },
+      ],
+      [
+        'a cron for a period',
+        { 'Job.poll': { cron: '-' } },
+        'use everyMs',
+        { 'Job.run': { cron: '-' } },
+      ],
+      ['a period of 0', { 'Job.poll': { everyMs: 0 } }, 'from 1', { 'Job.poll': { everyMs: 1 } }],
+      ['a new name', { 'Job.run': { name: 'x' } }, 'name', { 'Job.run': { onFailure: 'pause' } }],
+      ['a key of every object', { constructor: {} }, '"constructor"', { 'Job.run': {} }],
+    ])('[C13] refuses %s in overrides, and starts its neighbour', async (_, bad, says, good) => {
+      const error = await refusal({ providers: [Job], options: options({ overrides: bad }) });
+      expect(error.message).toContain(says);
+      await startApp({ providers: [Job], options: options({ overrides: good }) });
+    });
+
+    it('[C13] one error names all that is wrong', async () => {
+      const bad = {
+        drainTimeoutMs: -1,
+        shutdownTimeoutMs: -2,
+        colour: 'red',
+        scopeValidation: 'x',
+      };
+      const error = await refusal({ providers: [Job], options: options(bad) });
+      expect((error as InvalidOptionsError).problems).toHaveLength(4);
+    });
+  });
+
+  describe('when a default is meant for intervals only', () => {
+    it('[C13] it does not make a timeout fire again', async () => {
+      useFakeClock();
+      let calls = 0;
+      @ScopedWorker()
+      class Once {
+        @ScopedTimeout(1_000)
+        run(): void {
+          calls += 1;
+        }
+      }
+      await startApp({ providers: [Once], options: { defaults: { fixedDelay: true } } });
+      await advance(1_500);
+      expect(calls).toBe(1);
+    });
+  });
+});

@@ -1,0 +1,59 @@
+import { Global, Injectable, Module, type OnModuleInit } from '@nestjs/common';
+import { jest } from '@jest/globals';
+import { ScopedWorkerError, ScopedWorkerRegistry, type Engine } from '../../lib/index.js';
+import { compileApp, type TestAppOptions } from './app.js';
+
+/**
+ * Starts an application that must be refused, and gives the error. Fails when anything was half started:
+ * an engine, a scope, or a hook of another module.
+ */
+export async function refusal({
+  options,
+  ...metadata
+}: TestAppOptions): Promise<ScopedWorkerError> {
+  const reached: string[] = [];
+  @Injectable()
+  class Bystander implements OnModuleInit {
+    onModuleInit(): void {
+      reached.push('onModuleInit');
+    }
+
+    onApplicationBootstrap(): void {
+      reached.push('onApplicationBootstrap');
+    }
+  }
+  @Module({ providers: [Bystander] })
+  class BystanderModule {}
+  @Global()
+  @Module({ providers: [Bystander] })
+  class GlobalBystanderModule {}
+
+  const engine: Engine = {
+    name: 'watched',
+    start: () => void reached.push('engine.start'),
+    stop: () => undefined,
+    pause: () => undefined,
+    resume: () => undefined,
+    nextRun: () => undefined,
+  };
+  const timer = jest.spyOn(globalThis, 'setTimeout');
+  const test = await compileApp({
+    ...metadata,
+    imports: [...(metadata.imports ?? []), BystanderModule, GlobalBystanderModule],
+    options: { engine, ...options },
+  });
+  timer.mockClear();
+  const error = await test.app.init().then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  const timers = timer.mock.calls.length;
+  timer.mockRestore();
+
+  expect(error).toBeInstanceOf(ScopedWorkerError);
+  expect({ reached, timers }).toEqual({ reached: [], timers: 0 });
+  const registry = test.app.get(ScopedWorkerRegistry);
+  expect(registry.list()).toEqual([]);
+  expect(registry.stats()).toMatchObject({ openedScopes: 0, runningTicks: 0 });
+  return error as ScopedWorkerError;
+}

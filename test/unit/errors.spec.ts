@@ -1,0 +1,113 @@
+import { readFileSync } from 'node:fs';
+import * as errors from '../../lib/errors/index.js';
+
+const page = readFileSync(new URL('../../docs/errors.md', import.meta.url), 'utf8');
+
+/** The sections of docs/errors.md by their headings. */
+const sections = new Map(
+  page
+    .split(/^## /m)
+    .slice(1)
+    .map((section) => [section.slice(0, section.indexOf('\n')), section] as const),
+);
+
+/** One error of each class, with the text that the page shows. */
+const examples: readonly errors.ScopedWorkerError[] = [
+  new errors.ScopeValidationError([
+    {
+      kind: 'worker-not-scoped',
+      severity: 'error',
+      subject: 'Reports',
+      message:
+        'Reports is marked @ScopedWorker(), but Nest builds it once for the whole application. Give its factory { scope: Scope.REQUEST }.',
+    },
+  ]),
+  new errors.InvalidScheduleError([
+    'Reports.nightly: the period of @ScopedInterval must be a number of milliseconds from 1 to 4294967294 (49.7 days), not 0.',
+  ]),
+  new errors.DuplicateScheduleError([
+    'Invoices.nightly: its schedule "nightly" has the name of a schedule of Reports.nightly. Give one of them another name: { name: \'...\' }.',
+  ]),
+  new errors.UnknownScheduleError('Reports.nigthly', ['Reports.nightly', 'Reports.hourly']),
+  new errors.InvalidOptionsError([
+    'ScopedWorkerModule: drainTimeoutMs must be a number of milliseconds from 0 to 2147483647 (24.8 days), not -1.',
+  ]),
+  new errors.ScopeClosedError(
+    'scope-1',
+    'Cannot resolve Mailer: scope scope-1 of Reports.nightly is closed. Await all work before the handler returns, or hand it to scope.waitFor().',
+  ),
+  new errors.TickTimeoutError('Reports.nightly', 5_000),
+  new errors.DisposeTimeoutError('Mailer.onModuleDestroy', 10_000),
+  new errors.MissingPeerError('nestjs-scoped-worker/typeorm', ['@nestjs/typeorm', 'typeorm']),
+];
+
+describe('Errors', () => {
+  describe('when they are compared with docs/errors.md', () => {
+    it('every code has a section, and every section a code, in one order', () => {
+      expect([...sections.keys()]).toEqual([...errors.ERROR_CODES]);
+    });
+
+    it('every class has a code of its own, and every code a class', () => {
+      const classes = Object.entries(errors).filter(
+        ([name, value]) => typeof value === 'function' && name !== 'ScopedWorkerError',
+      );
+      expect(classes.map(([name]) => name).sort()).toEqual(
+        examples.map((error) => error.constructor.name).sort(),
+      );
+      expect(examples.map(({ code }) => code)).toEqual([...errors.ERROR_CODES]);
+    });
+
+    it.each(examples.map((error) => [error.code, error] as const))(
+      'the section %s has its class, cause, text and remedy',
+      (code, error) => {
+        const section = sections.get(code);
+        expect(section).toContain(`**Class** \`${error.constructor.name}\``);
+        expect(section).toMatch(/^\*\*Cause\.\*\* \S/m);
+        expect(section).toMatch(/^\*\*Remedy\.\*\* \S/m);
+        expect(section).toContain(`\`\`\`text\n${error.message}\n\`\`\``);
+        expect(page).toContain(`| [\`${code}\`](#${code.toLowerCase()}) | \`${error.name}\` |`);
+      },
+    );
+  });
+
+  describe('when one is thrown', () => {
+    it.each(examples.map((error) => [error.constructor.name, error] as const))(
+      '%s is a ScopedWorkerError that carries its name and its code in its stack and fields',
+      (name, error) => {
+        expect(error).toBeInstanceOf(errors.ScopedWorkerError);
+        expect(error).toBeInstanceOf(Error);
+        expect(error.name).toBe(name);
+        expect(error.stack).toContain(name);
+        expect(error.message).not.toContain('undefined');
+      },
+    );
+
+    it('keeps the cause it is given', () => {
+      const cause = new Error('cause');
+      expect(new errors.TickTimeoutError('a', 1, { cause }).cause).toBe(cause);
+      expect(new errors.MissingPeerError('a', ['b'], { cause }).cause).toBe(cause);
+      expect(new errors.InvalidOptionsError(['a'], { cause }).cause).toBe(cause);
+    });
+
+    it('has no cause when it is given none', () => {
+      expect('cause' in new errors.TickTimeoutError('a', 1)).toBe(false);
+    });
+
+    it('carries the facts', () => {
+      expect(new errors.UnknownScheduleError('a', ['b'])).toMatchObject({
+        schedule: 'a',
+        known: ['b'],
+      });
+      expect(new errors.UnknownScheduleError('a', []).message).toContain('there are none');
+      expect(new errors.ScopeClosedError(undefined, 'x').scopeId).toBeUndefined();
+      expect(new errors.InvalidScheduleError(['a', 'b'])).toMatchObject({
+        problems: ['a', 'b'],
+        message: 'a\nb',
+      });
+      expect(new errors.DisposeTimeoutError('A.b', 5)).toMatchObject({
+        disposer: 'A.b',
+        timeoutMs: 5,
+      });
+    });
+  });
+});
