@@ -7,7 +7,7 @@ const arrows = {
   engine: ['schedule', 'errors'],
   scope: ['nest', 'errors'],
   execution: ['scope', 'schedule', 'errors'],
-  observability: ['execution', 'scope'],
+  observability: ['execution', 'scope', 'errors'],
   options: ['engine', 'execution', 'scope', 'schedule', 'errors'],
   validation: ['options', 'errors'],
   discovery: ['decorators', 'schedule', 'options', 'validation', 'nest'],

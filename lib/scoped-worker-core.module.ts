@@ -6,6 +6,7 @@ import { TickDispatcher } from './execution/tick-dispatcher.js';
 import { TickObserver } from './execution/tick-observer.js';
 import { TickSettings } from './execution/tick-settings.js';
 import { TickRunner } from './execution/tick-runner.js';
+import { Announcement } from './hosting/announcement.js';
 import { AppStopper } from './hosting/app-stopper.js';
 import { Drain } from './hosting/drain.js';
 import { HostingModule } from './hosting/hosting.module.js';
@@ -34,6 +35,7 @@ const forHost = [
   Drain,
   SchedulerRegistryBridge,
   AppStopper,
+  Announcement,
 ];
 
 /**

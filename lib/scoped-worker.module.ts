@@ -20,7 +20,7 @@ export class ScopedWorkerModule extends ConfigurableModuleClass {
     store: OptionsStore,
   ) {
     super();
-    store.declare(options ?? {});
+    store.declare(options === undefined ? {} : options);
   }
 
   /**

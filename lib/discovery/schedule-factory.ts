@@ -28,7 +28,7 @@ export type ScheduleAttempt =
       readonly problems: readonly string[];
     };
 
-/** `off` is the expression that switches a schedule off, as Spring has it. */
+/** The expression that switches a schedule off, as Spring has it. */
 const OFF = '-';
 
 /** Makes the schedule of one decorator, or says everything that is wrong with it. */
@@ -155,7 +155,8 @@ function optionProblems(
       `${overrideLabel} has everyMs, but ${metadata.decorator} is no interval; use cron.`,
     );
   }
-  if (metadata.options?.fixedDelay === true && metadata.kind !== 'interval') {
+  const asksFixedDelay = metadata.options?.fixedDelay === true || override?.fixedDelay === true;
+  if (asksFixedDelay && metadata.kind !== 'interval') {
     problems.push(
       `${handler}: fixedDelay is an option of @ScopedInterval; leave it out of ${metadata.decorator}.`,
     );

@@ -21,7 +21,7 @@ export interface Engine {
   start(schedules: readonly Schedule[], host: EngineHost): void | Promise<void>;
   /** Called once; from then on nothing is fired, and no timer and no handle is left. */
   stop(): void | Promise<void>;
-  /** The schedule keeps its grid and is not fired. */
+  /** The schedule keeps its grid. Slots that are fired all the same are skipped, with an event. */
   pause(schedule: string): void;
   resume(schedule: string): void;
   /** When the schedule is due next; undefined when it is paused, switched off, or never due again. */

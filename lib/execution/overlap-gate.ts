@@ -1,5 +1,6 @@
 import { AsyncResource } from 'node:async_hooks';
 import type { Slot } from '../schedule/slot.js';
+import { isInsideTickOf } from './tick.js';
 import type { SkipReason, TickReport } from './tick-report.js';
 
 interface Waiting {
@@ -29,7 +30,13 @@ export class OverlapGate {
   ): Promise<TickReport> {
     const { overlap } = slot.schedule.options;
     if (this.#running === 0 || overlap === 'allow') return this.run(run);
-    if (overlap === 'skip') return Promise.resolve(skip('overlap'));
+    // Buffered, a tick that runs its own schedule would wait for itself.
+    if (overlap === 'skip' || isInsideTickOf(slot.schedule.name))
+      return Promise.resolve(skip('overlap'));
+    // What was asked for by hand is not merged into what is merely due.
+    const isAsked = slot.trigger === 'manual';
+    if (this.#buffered?.slot.trigger === 'manual' && !isAsked)
+      return Promise.resolve(skip('merged'));
     this.#buffered?.skip('merged');
     return new Promise((resolve) => {
       this.#buffered = {
@@ -41,21 +48,28 @@ export class OverlapGate {
     });
   }
 
-  /** Drops what waits. */
+  /** Drops what waits. What was asked for by hand survives a pause. */
   clear(reason: SkipReason): void {
+    if (reason === 'paused' && this.#buffered?.slot.trigger === 'manual') return;
     this.#buffered?.skip(reason);
     this.#buffered = undefined;
   }
 
   private async run(run: () => Promise<TickReport>): Promise<TickReport> {
     this.#running += 1;
-    const report = await run();
-    this.#running -= 1;
+    try {
+      return await run();
+    } finally {
+      this.#running -= 1;
+      this.next();
+    }
+  }
+
+  private next(): void {
     if (this.#running === 0) {
       const next = this.#buffered;
       this.#buffered = undefined;
       next?.start();
     }
-    return report;
   }
 }

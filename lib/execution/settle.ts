@@ -32,8 +32,8 @@ function lastValue(source: Subscribable, signal: AbortSignal): Promise<unknown> 
     let last: unknown;
     let subscription: { unsubscribe(): void } | undefined;
     const onAbort = (): void => {
-      subscription?.unsubscribe();
       reject(signal.reason as Error);
+      subscription?.unsubscribe(); // a teardown that throws is told by the signal's guard
     };
     const done = (finish: () => void): void => {
       signal.removeEventListener('abort', onAbort);

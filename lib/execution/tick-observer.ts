@@ -3,7 +3,7 @@ import type { TickReport } from './tick-report.js';
 
 /** Is told of every tick; must not throw. */
 export abstract class TickObserver {
-  /** The tick was fired; its scope is not open yet. */
+  /** The tick was fired and has its scope; nothing is built yet. */
   abstract tickStarted(tick: Tick): void;
   /** The tick has ended: its scope is closed. */
   abstract tickFinished(report: TickReport): void;

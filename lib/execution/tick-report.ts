@@ -58,6 +58,11 @@ export interface TickReport {
 
 /** The report of a tick that did not run: nothing was built for it. */
 export function skippedReport(slot: Slot, tickId: string, reason: SkipReason): TickReport {
+  return { ...emptyReport(slot, tickId), outcome: 'skipped', reason };
+}
+
+/** What is known of any slot: nothing was built, nothing was measured. */
+export function emptyReport(slot: Slot, tickId: string): Omit<TickReport, 'outcome'> {
   const now = new Date();
   return {
     schedule: slot.schedule.name,
@@ -67,8 +72,6 @@ export function skippedReport(slot: Slot, tickId: string, reason: SkipReason): T
     firedAt: now,
     endedAt: now,
     attempts: 0,
-    outcome: 'skipped',
-    reason,
     disposeErrors: [],
     built: 0,
     disposed: 0,

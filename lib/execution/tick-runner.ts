@@ -9,7 +9,7 @@ import type { Scope } from '../scope/scope.js';
 import { RunningTicks, type AbortCause } from './running-ticks.js';
 import { settle } from './settle.js';
 import { TickObserver } from './tick-observer.js';
-import type { TickReport } from './tick-report.js';
+import { emptyReport, type TickReport } from './tick-report.js';
 import { TickSettings } from './tick-settings.js';
 import { TickSignal } from './tick-signal.js';
 import type { Tick } from './tick.js';
@@ -40,8 +40,12 @@ export class TickRunner {
 
   run(slot: Slot, payload: unknown): Promise<TickReport> {
     const attempt = new TickAttempt(slot, payload, this.observer);
-    const report = this.attempt(attempt);
-    this.running.add({ tick: attempt.tick, done: report, abort: (cause) => attempt.abort(cause) });
+    // It stands among the running ticks first: a listener of its first event may want to cancel it.
+    let settle!: () => void;
+    const done = new Promise<void>((resolve) => (settle = resolve));
+    this.running.add({ tick: attempt.tick, done, abort: (cause) => attempt.abort(cause) });
+    const report = this.attempt(attempt).catch((error: unknown) => attempt.brokenReport(error));
+    void report.then(settle);
     return report;
   }
 
@@ -49,7 +53,6 @@ export class TickRunner {
     const { slot } = attempt;
     const startedAt = performance.now();
     const firedAt = attempt.tick.firedAt;
-    this.observer.tickStarted(attempt.tick);
     const outcome = await this.runInScope(attempt);
     const { end, verdict, value } = outcome;
     const { built, disposed, disposeMs } = end;
@@ -91,6 +94,7 @@ export class TickRunner {
       };
     }
     attempt.enter(scope);
+    this.observer.tickStarted(attempt.tick);
     const stopTimer = this.startTimeout(attempt);
     let verdict: WorkVerdict | undefined;
     const { work, end } = await runIsolated(scope.ambient, async () => {
@@ -186,6 +190,17 @@ class TickAttempt {
     this.#signal.abort(
       new DOMException(`${this.tick.schedule} was aborted: ${why}.`, 'AbortError'),
     );
+  }
+
+  /** The report of a tick that the library itself has let down: even then it is told, and the schedule lives on. */
+  brokenReport(error: unknown): TickReport {
+    return {
+      ...emptyReport(this.slot, this.tick.id),
+      attempts: 1,
+      outcome: 'failed',
+      phase: 'handler',
+      error,
+    };
   }
 
   timeOut(error: TickTimeoutError): void {

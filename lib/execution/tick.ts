@@ -38,10 +38,22 @@ export interface Tick<P = unknown> {
  * @publicApi
  */
 export function currentTick(): Tick | undefined {
-  let ambient = currentAmbient() as Ambient<Scope> | undefined;
-  for (; ambient !== undefined; ambient = ambient.outer) {
+  for (const ambient of ambients()) {
     if (ambient.scope?.tick !== undefined) return ambient.scope.tick as Tick;
-    if (ambient.scope === undefined) return undefined;
+    if (ambient.isTick) return undefined; // of a tick that has ended
   }
   return undefined;
+}
+
+/** True when the calling code is part of a tick of the schedule, directly or through ticks and scopes that it started. */
+export function isInsideTickOf(schedule: string): boolean {
+  for (const ambient of ambients()) {
+    if ((ambient.scope?.tick as Tick | undefined)?.schedule === schedule) return true;
+  }
+  return false;
+}
+
+function* ambients(): Generator<Ambient<Scope>> {
+  let ambient = currentAmbient() as Ambient<Scope> | undefined;
+  for (; ambient !== undefined; ambient = ambient.outer) yield ambient;
 }

@@ -69,9 +69,10 @@ function isRefusal(error: unknown, cause: AbortCause): boolean {
 
 function isAbortError(error: unknown, signal: AbortSignal): boolean {
   if (error === signal.reason) return true;
-  const { name, code } = (typeof error === 'object' && error !== null ? error : {}) as {
-    name?: unknown;
-    code?: unknown;
-  };
-  return name === 'AbortError' || code === 'ABORT_ERR';
+  try {
+    const { name, code } = (error ?? {}) as { name?: unknown; code?: unknown };
+    return name === 'AbortError' || code === 'ABORT_ERR';
+  } catch {
+    return false; // a getter of the error threw
+  }
 }

@@ -1,4 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
+import { stackOf, textOf } from '../errors/error-text.js';
 import { NestInside } from '../nest/index.js';
 
 /** Ends the application because a tick failed whose schedule says `onFailure: 'stop-app'`. */
@@ -21,10 +22,7 @@ export class AppStopper {
     try {
       await this.nest.closeApplication();
     } catch (error) {
-      this.#logger.error(
-        `Closing the application failed: ${String(error)}`,
-        (error as Error | undefined)?.stack,
-      );
+      this.#logger.error(`Closing the application failed: ${textOf(error)}`, stackOf(error));
     }
     process.exit();
   }

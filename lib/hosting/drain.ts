@@ -54,10 +54,11 @@ export class Drain {
     } finally {
       secondSignal.dispose();
     }
-    const abandoned = [...leftOpen, ...this.stragglers().map(({ name }) => name)];
+    const abandoned = this.stragglers().map(({ name }) => name);
     this.events.emit('shutdown:finished', {
       waitedMs: performance.now() - startedAt,
-      abandoned: [...new Set(abandoned)],
+      abandoned,
+      leftOpen,
     });
   }
 
@@ -104,7 +105,7 @@ export class Drain {
         });
       });
     }
-    return leftOpen.map((scope) => `${nameOf(scope)} without close()`);
+    return leftOpen.map((scope) => `${nameOf(scope)}`);
   }
 }
 

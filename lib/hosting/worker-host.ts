@@ -8,6 +8,7 @@ import { ScheduleBook } from '../registry/schedule-book.js';
 import { ScopedWorkerRegistry } from '../registry/scoped-worker-registry.js';
 import type { Slot } from '../schedule/slot.js';
 import { fromEmptyContext } from '../scope/ambient.js';
+import { Announcement } from './announcement.js';
 import { AppStopper } from './app-stopper.js';
 import { Drain } from './drain.js';
 import { SchedulerRegistryBridge } from './scheduler-registry-bridge.js';
@@ -20,6 +21,7 @@ import { StartUpSettled } from './start-up-settled.js';
 @Injectable()
 export class WorkerHost implements OnApplicationBootstrap, OnModuleDestroy {
   #state: 'idle' | 'started' | 'stopped' = 'idle';
+  #hasEngine = false;
   #stopping: Promise<void> | undefined;
   #startUp: StartUpSettled | undefined;
 
@@ -33,24 +35,29 @@ export class WorkerHost implements OnApplicationBootstrap, OnModuleDestroy {
     private readonly drain: Drain,
     private readonly bridge: SchedulerRegistryBridge,
     private readonly stopper: AppStopper,
+    private readonly announce: Announcement,
   ) {}
 
   async onApplicationBootstrap(): Promise<void> {
     // On Nest 11 `app.close()` during start-up does not wait for it.
     if (this.#state !== 'idle') return;
     this.#state = 'started';
+    this.nest.isStarted = true;
     this.bridge.show(this.book.all);
-    this.events.on('tick:finished', (report) => this.book.remember(report));
     this.dispatcher.judge = (report) => this.judge(report);
     this.dispatcher.open();
     const startUp = (this.#startUp = new StartUpSettled(this.nest.http));
-    await this.runningEngine.engine.start(this.book.all, {
+    const { engine } = this.runningEngine;
+    await engine.start(this.book.all, {
       fire: (slot) =>
         new Promise((done) =>
           startUp.whenSettled(() => done(fromEmptyContext(() => this.fire(slot)))),
         ),
       missed: (slots) => slots.forEach((slot) => this.dispatcher.skip(slot, 'missed')),
     });
+    // An engine that refused to start may be another application's: it is not ours to stop.
+    this.#hasEngine = true;
+    this.announce.schedules();
   }
 
   onModuleDestroy(): Promise<void> {
@@ -63,30 +70,42 @@ export class WorkerHost implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   private async stop(): Promise<void> {
-    const wasStarted = this.#state === 'started';
     this.#state = 'stopped';
     this.#startUp?.dispose();
     this.dispatcher.close();
     try {
-      if (wasStarted) await this.runningEngine.engine.stop();
+      if (this.#hasEngine) await this.runningEngine.engine.stop();
     } catch (error) {
-      // The ticks in flight must be drained all the same.
-      this.events.emit('failure:stray', {
-        where: 'engine',
-        schedule: undefined,
-        tickId: undefined,
-        error,
-      });
+      this.engineFailed(error); // the ticks in flight must be drained all the same
     }
     await this.drain.run();
   }
 
   private judge(report: TickReport): void {
+    this.book.remember(report);
     if (report.outcome !== 'failed' && report.outcome !== 'timed-out') return;
     const { onFailure } = this.book.get(report.schedule).options;
-    if (onFailure === 'pause') this.registry.pause(report.schedule);
+    if (onFailure === 'pause') this.pause(report.schedule);
     if (onFailure !== 'stop-app' || this.#state !== 'started') return;
     this.dispatcher.close();
     fromEmptyContext(() => void this.stopper.stop(report.schedule));
+  }
+
+  /** A lost store must not keep the tick from being reported. */
+  private pause(schedule: string): void {
+    try {
+      this.registry.pause(schedule);
+    } catch (error) {
+      this.engineFailed(error);
+    }
+  }
+
+  private engineFailed(error: unknown): void {
+    this.events.emit('failure:stray', {
+      where: 'engine',
+      schedule: undefined,
+      tickId: undefined,
+      error,
+    });
   }
 }

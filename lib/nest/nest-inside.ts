@@ -22,6 +22,8 @@ export interface PlacedWrapper {
  */
 @Injectable()
 export class NestInside {
+  /** Set when start-up is complete: no static provider is built after that. */
+  isStarted = false;
   #canWatch = true;
   #rootModule: NestModule | undefined;
   readonly #places = new Map<unknown, NestWrapper>();

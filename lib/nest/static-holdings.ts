@@ -4,7 +4,7 @@ import type { NestInside } from './nest-inside.js';
  * Answers whether a static provider holds an object: it is the provider's instance, a value of one of
  * its own properties, or an entry of a `Map` or plain object kept there (a pool for each tenant, say).
  *
- * Arrays and sets are not read: they are how a provider counts what others own. Private `#fields` and
+ * Maps of more than 1,000 entries are not read, and neither are arrays and sets: the latter are how a provider counts what others own. Private `#fields` and
  * closures cannot be read; `shared()` is for these.
  */
 export class StaticHoldings {
@@ -19,23 +19,25 @@ export class StaticHoldings {
 
   /** Static instances are final once start-up is complete, save for modules that are loaded lazily. */
   private instances(): object[] {
-    if (this.#known === this.nest.modules.size) return this.#instances;
+    if (this.nest.isStarted && this.#known === this.nest.modules.size) return this.#instances;
     const instances = new Set<object>();
-    let complete = true;
     for (const { wrapper } of this.nest.wrappers()) {
       if (wrapper.isTransient || !wrapper.isDependencyTreeStatic()) continue;
-      const instance = wrapper.instance;
+      const { instance } = wrapper;
       if (typeof instance === 'object' && instance !== null) instances.add(instance);
-      else if (instance === null || instance === undefined) complete = false;
     }
     this.#instances = [...instances];
-    this.#known = complete ? this.nest.modules.size : undefined;
+    this.#known = this.nest.modules.size;
     return this.#instances;
   }
 }
 
+/** A larger map is a cache of data: looking through it on every tick would cost more than the tick. */
+const LARGEST_MAP = 1_000;
+
 function hands(holder: object, candidate: object, depth: number): boolean {
   if (holder instanceof Map) {
+    if (holder.size > LARGEST_MAP) return false;
     for (const value of holder.values()) if (value === candidate) return true;
     return false;
   }

@@ -19,6 +19,8 @@ export interface ShutdownEnd {
   readonly waitedMs: number;
   /** What had not ended when the time was up, or a second signal came. */
   readonly abandoned: readonly string[];
+  /** Scopes from `ProviderScopeFactory.open()` that nobody had closed; the shutdown disposed them. */
+  readonly leftOpen: readonly string[];
 }
 
 /** Something of the application failed where nobody waits for it. */

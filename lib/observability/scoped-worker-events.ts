@@ -1,4 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
+import { stackOf, textOf } from '../errors/error-text.js';
 import { isThenable } from '../scope/disposer.js';
 import type { ScopedWorkerEventMap } from './event-map.js';
 
@@ -61,9 +62,10 @@ export class ScopedWorkerEvents {
   }
 
   private report(event: EventName, error: unknown): void {
-    this.#logger.error(
-      `A listener of ${event} failed: ${String(error)}`,
-      (error as Error | undefined)?.stack,
-    );
+    try {
+      this.#logger.error(`A listener of ${event} failed: ${textOf(error)}`, stackOf(error));
+    } catch {
+      // A logger of the application that throws has no other place to be told of.
+    }
   }
 }

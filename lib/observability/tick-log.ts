@@ -1,4 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
+import { stackOf, textOf } from '../errors/error-text.js';
 import type { TickReport } from '../execution/tick-report.js';
 import type { ShutdownEnd, ShutdownStart, StrayFailure } from './event-map.js';
 import { ScopedWorkerEvents } from './scoped-worker-events.js';
@@ -26,9 +27,9 @@ export class TickLog {
     const others = disposeErrors.filter((other) => other !== error && phase !== 'dispose');
     if (outcome === 'succeeded' || (outcome === 'cancelled' && others.length === 0)) return;
     const also =
-      others.length === 0 ? '' : ` Disposal failed as well: ${others.map(messageOf).join('; ')}`;
+      others.length === 0 ? '' : ` Disposal failed as well: ${others.map(textOf).join('; ')}`;
     this.#logger.error(
-      `${schedule} ${outcome} (${tickId}, phase ${phase}): ${messageOf(error)}${also}`,
+      `${schedule} ${outcome} (${tickId}, phase ${phase}): ${textOf(error)}${also}`,
       stackOf(error),
     );
   }
@@ -43,7 +44,7 @@ export class TickLog {
 
   private stray({ where, schedule, tickId, error }: StrayFailure): void {
     const of = schedule === undefined ? '' : ` of ${schedule} (${tickId ?? 'no tick'})`;
-    this.#logger.error(`${where}${of} failed: ${messageOf(error)}`, stackOf(error));
+    this.#logger.error(`${where}${of} failed: ${textOf(error)}`, stackOf(error));
   }
 
   private shutdownStarted({ waitingFor }: ShutdownStart): void {
@@ -51,18 +52,13 @@ export class TickLog {
       this.#logger.log(`Shutting down: waiting for ${waitingFor.join(', ')}`);
   }
 
-  private shutdownFinished({ waitedMs, abandoned }: ShutdownEnd): void {
+  private shutdownFinished({ waitedMs, abandoned, leftOpen }: ShutdownEnd): void {
+    if (leftOpen.length > 0) {
+      this.#logger.warn(`Shutting down: disposed what nobody had closed: ${leftOpen.join(', ')}`);
+    }
     if (abandoned.length === 0) return;
     this.#logger.error(
       `Shutting down: gave up after ${Math.round(waitedMs)} ms on ${abandoned.join(', ')}`,
     );
   }
-}
-
-function messageOf(error: unknown): string {
-  return (error as Error | undefined)?.message ?? String(error);
-}
-
-function stackOf(error: unknown): string | undefined {
-  return (error as Error | undefined)?.stack;
 }

@@ -56,6 +56,11 @@ export class OptionsStore implements ScopeSettings, TickSettings {
   /** One sentence for each thing that is wrong. */
   problems(): string[] {
     const problems = this.#declared.flatMap(optionProblems);
+    if (this.#declared.length === 0) {
+      problems.push(
+        'ScopedWorkerModule.forRootAsync() depends on something request-scoped, so its options never exist. Inject only singletons.',
+      );
+    }
     const [first, ...others] = this.#declared;
     if (others.some((other) => !isSame(first, other))) {
       problems.push(

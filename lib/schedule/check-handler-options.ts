@@ -32,7 +32,7 @@ export function handlerOptionProblems(
   { also = [], without = [] }: { also?: readonly string[]; without?: readonly string[] } = {},
 ): string[] {
   if (options === undefined) return [];
-  if (typeof options !== 'object' || options === null)
+  if (typeof options !== 'object' || options === null || Array.isArray(options))
     return [`options must be an object, not ${show(options)}`];
   const problems: string[] = [];
   const known = [...also, ...Object.keys(CHECKS).filter((key) => !without.includes(key))];

@@ -12,7 +12,7 @@ export interface CronZone {
 const FOLD = { longest: 180, step: 30 };
 
 /** In minutes: no zone skips more in spring. */
-const LONGEST_GAP = 60;
+const LONGEST_GAP = 120;
 
 /**
  * A cron expression, evaluated by the `cron` package: the evaluator behind `@Cron` of

@@ -8,6 +8,8 @@ export class Ambient<S = unknown> {
   constructor(
     scope: S,
     readonly outer: Ambient<S> | undefined,
+    /** True for the scope of a tick, also when it has ended. */
+    readonly isTick: boolean,
   ) {
     this.scope = scope;
   }
@@ -39,6 +41,13 @@ export function runInside<T>(ambient: Ambient, work: () => T): T {
 
 export function currentAmbient(): Ambient | undefined {
   return storage.getStore();
+}
+
+/** The innermost whose scope has not ended: a loop that starts each round from the one before must not grow a chain. */
+export function livingAmbient(): Ambient | undefined {
+  let ambient = storage.getStore();
+  while (ambient !== undefined && ambient.scope === undefined) ambient = ambient.outer;
+  return ambient;
 }
 
 /** True when the calling code is part of the work of `scope`, or of something that work started. */

@@ -1,5 +1,5 @@
 import type { NestWrapper } from '../nest/index.js';
-import { disposerOf, runDisposer, type Disposer } from './disposer.js';
+import { disposerOf, runDisposer, type DisposeFailure, type Disposer } from './disposer.js';
 import type { Ownership } from './ownership.js';
 import type { ScopeHooks } from './provider-scope.js';
 
@@ -9,6 +9,11 @@ interface Entry {
   readonly disposer: Disposer | undefined;
   readonly hooked: Hooked | undefined;
   readonly instance: object | undefined;
+}
+
+/** An instance that arrived too late to be disposed with the others. */
+export interface LateEntry {
+  dispose(timeoutMs: number): Promise<DisposeFailure | undefined>;
 }
 
 /**
@@ -80,14 +85,32 @@ export class Ledger {
   async dispose(timeoutMs: number): Promise<unknown[]> {
     const errors: unknown[] = [];
     for (let entry = this.#entries.pop(); entry !== undefined; entry = this.#entries.pop()) {
-      if (entry.disposer === undefined) continue;
-      if (entry.instance !== undefined) this.disposed += 1;
-      const outcome = runDisposer(entry.disposer, timeoutMs);
+      const outcome = this.disposeEntry(entry, timeoutMs);
       const failure = outcome instanceof Promise ? await outcome : outcome;
-      if (entry.instance !== undefined) this.ownership.release(entry.instance);
       if (failure !== undefined) errors.push(failure.error);
     }
     return errors;
+  }
+
+  private disposeEntry(
+    { disposer, instance }: Entry,
+    timeoutMs: number,
+  ): DisposeFailure | undefined | Promise<DisposeFailure | undefined> {
+    if (disposer === undefined) return undefined;
+    if (instance === undefined) return runDisposer(disposer, timeoutMs);
+    this.disposed += 1;
+    const outcome = runDisposer(disposer, timeoutMs);
+    if (outcome instanceof Promise) return outcome.finally(() => this.ownership.release(instance));
+    this.ownership.release(instance);
+    return outcome;
+  }
+
+  /** Takes out what `add` has just put in, when there was something to do for it. */
+  takeNewest(instance: unknown): LateEntry | undefined {
+    const entry = this.#entries.at(-1);
+    if (entry === undefined || entry.instance !== instance) return undefined;
+    this.#entries.pop();
+    return { dispose: async (timeoutMs) => this.disposeEntry(entry, timeoutMs) };
   }
 
   get isEmpty(): boolean {

@@ -1,3 +1,4 @@
+import { textOf } from '../errors/error-text.js';
 import type { Ledger } from './ledger.js';
 
 /** What a scope does at its end. */
@@ -6,6 +7,8 @@ export interface EndingScope {
   /** Settles `waitFor` work, and builds that were started and not awaited; gives the errors of the work. */
   settleWork(): Promise<readonly unknown[]>;
   readonly disposeTimeoutMs: number;
+  /** True while `waitFor` work is not settled. */
+  readonly hasWork: boolean;
   /** The verdict stands: nothing more is built. */
   refuseBuilds(): void;
   /** False spares the end of most scopes a few turns of the microtask queue. */
@@ -43,7 +46,11 @@ export async function concludeScope(
 ): Promise<ScopeEnd> {
   const { ledger } = scope;
   await Promise.resolve(); // from here on the caller knows that the scope is ending
-  const workErrors = scope.hasUnsettledWork ? [...(await scope.settleWork())] : [];
+  let workErrors: readonly unknown[] = [];
+  if (scope.hasUnsettledWork) {
+    do workErrors = [...(await scope.settleWork())];
+    while (scope.hasWork);
+  }
   const failed = verdict(workErrors);
   scope.refuseBuilds();
 
@@ -57,9 +64,10 @@ export async function concludeScope(
     disposeErrors.push(...commit.rollbackErrors);
   }
 
-  // Work that a hook gave to `waitFor` uses the instances as well.
-  if (ledger.hasHooks && scope.hasUnsettledWork) {
+  // Work that came after the verdict, from a hook say, uses the instances as well.
+  while (scope.hasWork) {
     const late = (await scope.settleWork()).slice(workErrors.length);
+    workErrors = [...workErrors, ...late];
     if (failure === undefined && late.length > 0)
       failure = { error: combined(late), phase: 'commit' };
     else disposeErrors.push(...late);
@@ -95,10 +103,8 @@ export function throwAll(end: ScopeEnd, known?: unknown): void {
 /** One error as it is; several as an `AggregateError` that keeps their order and names the first. */
 export function combined(errors: readonly unknown[]): unknown {
   if (errors.length === 1) return errors[0];
-  const first: unknown = errors[0];
-  const message = first instanceof Error ? first.message : String(first);
   return new AggregateError(
     errors,
-    `${errors.length} errors at the end of a scope, the first: ${message}`,
+    `${errors.length} errors at the end of a scope, the first: ${textOf(errors[0])}`,
   );
 }

@@ -10,9 +10,9 @@ import {
 } from '../nest/index.js';
 import type { ScopeObserver } from './scope-observer.js';
 import type { Ownership } from './ownership.js';
-import { Ambient, currentAmbient, isInside, runInside } from './ambient.js';
+import { Ambient, isInside, livingAmbient, runInside } from './ambient.js';
 import { within } from './disposer.js';
-import { Ledger } from './ledger.js';
+import { Ledger, type LateEntry } from './ledger.js';
 import type { ProviderScope, ScopeHooks, ScopeToken } from './provider-scope.js';
 import {
   concludeScope,
@@ -97,7 +97,11 @@ export class Scope implements ProviderScope, BuildObserver, EndingScope {
     this.kind = seed.kind;
     this.#contextId = createContextId(request, this);
     this.ledger = new Ledger(scopes.ownership);
-    this.ambient = new Ambient<Scope>(this, currentAmbient() as Ambient<Scope> | undefined);
+    this.ambient = new Ambient<Scope>(
+      this,
+      livingAmbient() as Ambient<Scope> | undefined,
+      seed.kind === 'tick',
+    );
   }
 
   /** After the end this is another, dead id: with the real one gone, Nest's own maps let the instances go. */
@@ -199,7 +203,8 @@ export class Scope implements ProviderScope, BuildObserver, EndingScope {
       this.#building -= 1;
       return undefined;
     }
-    return this.initialise(instance, init, wrapper).finally(() => (this.#building -= 1));
+    const late = isNew && this.#disposing ? this.ledger.takeNewest(instance) : undefined;
+    return this.initialise(instance, init, wrapper, late).finally(() => (this.#building -= 1));
   }
 
   buildFailed(): void {
@@ -222,6 +227,10 @@ export class Scope implements ProviderScope, BuildObserver, EndingScope {
 
   refuseBuilds(): void {
     this.#state = 'ending';
+  }
+
+  get hasWork(): boolean {
+    return this.#work.length > 0;
   }
 
   get hasUnsettledWork(): boolean {
@@ -310,6 +319,7 @@ export class Scope implements ProviderScope, BuildObserver, EndingScope {
     instance: unknown,
     init: ScopeHooks['onScopeInit'],
     wrapper: NestWrapper,
+    late: LateEntry | undefined,
   ): Promise<void> {
     try {
       await init?.call(instance as ScopeHooks);
@@ -317,16 +327,19 @@ export class Scope implements ProviderScope, BuildObserver, EndingScope {
       this.#loadFailed = true;
       throw error;
     }
-    if (this.#state !== 'open') await this.refuseLate(wrapper);
+    if (late !== undefined) await this.disposeLate(late);
+    if (this.#state !== 'open') throw this.closedError(`build ${String(wrapper.name)}`);
   }
 
-  private async refuseLate(wrapper: NestWrapper): Promise<never> {
-    if (this.#disposing) {
-      for (const error of await this.ledger.dispose(this.scopes.disposeTimeoutMs)) {
-        this.scopes.observer.lateDisposeFailed(this.notice, error);
-      }
-    }
-    throw this.closedError(`build ${String(wrapper.name)}`);
+  /** Of an instance that arrives when disposal has begun, which goes on; only the instance itself is disposed here. */
+  private async disposeLate(late: LateEntry): Promise<void> {
+    const failure = await late.dispose(this.scopes.disposeTimeoutMs);
+    if (failure !== undefined) this.scopes.observer.lateDisposeFailed(this.notice, failure.error);
+  }
+
+  /** A tick stands in logs as JSON, and its scope leads back to it. */
+  toJSON(): object {
+    return { id: this.id, closed: this.closed };
   }
 
   get notice(): { scopeId: string; schedule: string | undefined; tickId: string | undefined } {

@@ -84,10 +84,20 @@ export class ScheduleClock {
       next = timeline.after(next)
     ) {
       due.push(next);
-      // After a long sleep there are too many to walk: on to about as many before now; those between are not named.
-      if (due.length === NAMED_MISSES) next = timeline.skipTo(next, now - (next - at)) ?? next;
+      // After a long sleep there are too many to walk one by one; those that are left out are not named.
+      if (due.length % NAMED_MISSES === 0) next = this.skipAhead(next, now, next - at);
     }
     return due;
+  }
+
+  /** A slot between `from` and now, about `window` before now; further back when there is none so late. */
+  private skipAhead(from: number, now: number, window: number): number {
+    for (let back = window; now - back > from; back *= 2) {
+      const slot = this.schedule.timeline.skipTo(from, now - back);
+      if (slot === undefined) return from;
+      if (slot <= now) return slot;
+    }
+    return from;
   }
 
   /** Periods and delays keep what is left of their wait; a cron follows the wall clock. */
