@@ -9,8 +9,8 @@ export type TickPhase = 'open' | 'resolve' | 'handler' | 'commit' | 'dispose';
 /**
  * Why a tick was skipped.
  *
- * - `overlap`: the one before it still ran.
- * - `merged`: a later one took its place in the buffer.
+ * - `overlap`: the one before it still ran, or the tick was asked for by a tick of its own schedule.
+ * - `merged`: another one took its place in the buffer, or was asked for by hand and keeps it.
  * - `paused`: the schedule is paused.
  * - `missed`: the slot passed while the event loop was blocked or the machine slept.
  * - `not-started`: start-up is not complete.

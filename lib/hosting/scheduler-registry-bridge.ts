@@ -76,10 +76,17 @@ export class SchedulerRegistryBridge {
       isActive: { get: isActive },
       start: { value: unless(() => this.registry.resume(name)) },
       stop: { value: unless(() => this.registry.pause(name)) },
+      setTime: { value: () => refuseSetTime(name) },
     });
     this.events.on('tick:started', (tick) => {
       if (tick.schedule === name) job.lastExecution = tick.firedAt;
     });
     return job;
   }
+}
+
+function refuseSetTime(name: string): never {
+  throw new Error(
+    `${name} cannot be changed through SchedulerRegistry. Set overrides[${JSON.stringify(name)}].cron in ScopedWorkerModule.forRoot().`,
+  );
 }

@@ -14,7 +14,9 @@ export class StaticHoldings {
   constructor(private readonly nest: NestInside) {}
 
   holds(candidate: object): boolean {
-    return this.instances().some((holder) => holder === candidate || hands(holder, candidate, 2));
+    return this.instances().some(
+      (holder) => holder === candidate || handsSafely(holder, candidate),
+    );
   }
 
   /** Static instances are final once start-up is complete, save for modules that are loaded lazily. */
@@ -34,6 +36,15 @@ export class StaticHoldings {
 
 /** A larger map is a cache of data: looking through it on every tick would cost more than the tick. */
 const LARGEST_MAP = 1_000;
+
+/** A proxy may throw when it is looked at outside of its own context (as those of nestjs-cls): it hands out nothing here. */
+function handsSafely(holder: object, candidate: object): boolean {
+  try {
+    return hands(holder, candidate, 2);
+  } catch {
+    return false;
+  }
+}
 
 function hands(holder: object, candidate: object, depth: number): boolean {
   if (holder instanceof Map) {

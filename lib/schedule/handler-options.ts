@@ -49,8 +49,8 @@ export interface CommonHandlerOptions {
 }
 
 /**
- * Options of a handler: in its decorator, in the module's `defaults`, or in `overrides` by schedule
- * name, where the later beats the earlier.
+ * Options of a handler: in the module's `defaults`, in `@ScopedWorker()`, in its own decorator, or in
+ * `overrides` by schedule name, where the later beats the earlier.
  *
  * @publicApi
  */

@@ -16,7 +16,7 @@ const METHODS = [
 /** The one disposer of an object: the first that it has of `Symbol.asyncDispose`, `Symbol.dispose`, `onModuleDestroy`. */
 export function disposerOf(instance: object): Disposer | undefined {
   for (const [method, written] of METHODS) {
-    const disposer: unknown = (instance as Record<PropertyKey, unknown>)[method];
+    const disposer = readMember(instance, method);
     if (typeof disposer === 'function') {
       return {
         name: `${nameOf(instance)}.${written}`,
@@ -61,7 +61,8 @@ export function within<T>(
 ): Promise<T> {
   return new Promise<T>((resolve, reject) => {
     const timer = setTimeout(() => reject(onTimeout()), timeoutMs);
-    work.then(
+    // A thenable may throw in `then` itself; a promise of its own turns that into a rejection.
+    Promise.resolve(work).then(
       (value) => {
         clearTimeout(timer);
         resolve(value);
@@ -72,6 +73,15 @@ export function within<T>(
       },
     );
   });
+}
+
+/** A member of an object that may be a proxy, or have a getter that throws: such a member is none. */
+export function readMember(instance: object, key: PropertyKey): unknown {
+  try {
+    return (instance as Record<PropertyKey, unknown>)[key];
+  } catch {
+    return undefined;
+  }
 }
 
 export function isThenable(value: unknown): value is PromiseLike<unknown> {

@@ -1,5 +1,11 @@
 import type { NestWrapper } from '../nest/index.js';
-import { disposerOf, runDisposer, type DisposeFailure, type Disposer } from './disposer.js';
+import {
+  disposerOf,
+  readMember,
+  runDisposer,
+  type DisposeFailure,
+  type Disposer,
+} from './disposer.js';
 import type { Ownership } from './ownership.js';
 import type { ScopeHooks } from './provider-scope.js';
 
@@ -123,8 +129,10 @@ export class Ledger {
 }
 
 function hasEndHook(instance: object): instance is Hooked {
-  const { onScopeCommit, onScopeRollback } = instance as ScopeHooks;
-  return typeof onScopeCommit === 'function' || typeof onScopeRollback === 'function';
+  return (
+    typeof readMember(instance, 'onScopeCommit') === 'function' ||
+    typeof readMember(instance, 'onScopeRollback') === 'function'
+  );
 }
 
 async function rollBack(hooked: readonly Hooked[], cause: unknown): Promise<unknown[]> {

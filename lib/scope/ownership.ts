@@ -1,6 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { isFactory, NestInside, StaticHoldings, type NestWrapper } from '../nest/index.js';
+import { readMember } from './disposer.js';
 import { isShared } from './shared.js';
+
+/** Marks scopes: a factory may hand one on, and a scope must not dispose itself or another. */
+export const IS_SCOPE = Symbol('nestjs-scoped-worker:is-scope');
 
 /**
  * Decides what a scope owns of what Nest built under its context id.
@@ -23,7 +27,7 @@ export class Ownership {
   isCandidate(instance: unknown, wrapper: NestWrapper): instance is object {
     if (instance === null || (typeof instance !== 'object' && typeof instance !== 'function'))
       return false;
-    return !wrapper.isAlias && !isShared(instance);
+    return !wrapper.isAlias && !isShared(instance) && readMember(instance, IS_SCOPE) !== true;
   }
 
   /**

@@ -9,9 +9,9 @@ import {
   type NestWrapper,
 } from '../nest/index.js';
 import type { ScopeObserver } from './scope-observer.js';
-import type { Ownership } from './ownership.js';
+import { IS_SCOPE, type Ownership } from './ownership.js';
 import { Ambient, isInside, livingAmbient, runInside } from './ambient.js';
-import { within } from './disposer.js';
+import { readMember, within } from './disposer.js';
 import { Ledger, type LateEntry } from './ledger.js';
 import type { ProviderScope, ScopeHooks, ScopeToken } from './provider-scope.js';
 import {
@@ -102,6 +102,10 @@ export class Scope implements ProviderScope, BuildObserver, EndingScope {
       livingAmbient() as Ambient<Scope> | undefined,
       seed.kind === 'tick',
     );
+  }
+
+  get [IS_SCOPE](): true {
+    return true;
   }
 
   /** After the end this is another, dead id: with the real one gone, Nest's own maps let the instances go. */
@@ -198,13 +202,16 @@ export class Scope implements ProviderScope, BuildObserver, EndingScope {
 
   built(instance: unknown, wrapper: NestWrapper): Promise<void> | undefined {
     const isNew = this.ledger.add(instance, wrapper);
-    const init = isNew && this.#state === 'open' ? (instance as ScopeHooks).onScopeInit : undefined;
-    if (this.#state === 'open' && typeof init !== 'function') {
+    const isOpen = this.#state === 'open';
+    const init = isNew && isOpen ? readMember(instance as object, 'onScopeInit') : undefined;
+    if (isOpen && typeof init !== 'function') {
       this.#building -= 1;
       return undefined;
     }
     const late = isNew && this.#disposing ? this.ledger.takeNewest(instance) : undefined;
-    return this.initialise(instance, init, wrapper, late).finally(() => (this.#building -= 1));
+    return this.initialise(instance, init as ScopeHooks['onScopeInit'], wrapper, late).finally(
+      () => (this.#building -= 1),
+    );
   }
 
   buildFailed(): void {

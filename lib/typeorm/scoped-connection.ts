@@ -18,12 +18,14 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
   readonly #rollBack: () => Promise<unknown>;
   readonly #transaction: LazyTransaction | undefined;
   #connecting: Promise<unknown> | undefined;
+  #isInScope = false;
   #hasFailed = false;
 
   constructor(dataSource: DataSource, transactional: boolean) {
     const runner = dataSource.createQueryRunner();
     const connect = runner.connect.bind(runner);
-    runner.connect = () => (this.#connecting = connect());
+    runner.connect = () =>
+      this.#isInScope ? (this.#connecting = connect()) : Promise.reject(new Error(OUTSIDE));
     this.#runner = runner;
     const query = runner.query.bind(runner);
     this.#rollBack = () => query('ROLLBACK');
@@ -34,6 +36,11 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
 
   get manager(): EntityManager {
     return this.#runner.manager;
+  }
+
+  /** Only a scope calls it, and only a scope gives the connection back. */
+  onScopeInit(): void {
+    this.#isInScope = true;
   }
 
   async onScopeCommit(): Promise<void> {
@@ -82,6 +89,9 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
       : status !== 'I';
   }
 }
+
+const OUTSIDE =
+  'A scoped EntityManager or Repository was used outside of a scope, where nobody would give its connection back: in an HTTP request, say. Use the ones of @nestjs/typeorm there, or ProviderScopeFactory.run().';
 
 const LEFT_OPEN =
   'The handler began a transaction and did not end it; it was rolled back. End it, or ask for { transaction: true }.';

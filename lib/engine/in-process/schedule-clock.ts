@@ -32,12 +32,17 @@ export class ScheduleClock {
   start(now: number): void {
     const { options, timeline } = this.schedule;
     const startAt = now + options.initialDelayMs;
+    if (options.runOnStart) {
+      this.afterDelay(startAt - now, () => {
+        const done = this.host.fire(this.slot(startAt, 'start'));
+        if (options.fixedDelay) void done.then(() => this.arm(timeline.again(Date.now())));
+      });
+      if (options.fixedDelay) return;
+    }
     const first = timeline.first(startAt, options.initialDelayMs > 0);
     // The tick at the start takes the slot of one that is due at the same moment.
     const isTaken = options.runOnStart && first === startAt;
     this.arm(isTaken ? timeline.after(first) : first);
-    if (options.runOnStart)
-      this.afterDelay(startAt - now, () => void this.host.fire(this.slot(startAt, 'start')));
   }
 
   stop(): void {
