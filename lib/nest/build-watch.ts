@@ -51,7 +51,10 @@ export function watchBuilds(injector: NestInjector): boolean {
         // A factory that returns what was injected into it makes nothing: an alias by another name.
         const isHandedOn = isFactory(wrapper) && (args[0] as unknown[]).includes(instance);
         const ready = observer.built(isHandedOn ? undefined : instance, wrapper);
-        return ready === undefined ? instance : ready.then(() => instance);
+        if (ready === undefined) return instance;
+        const awaited = ready.then(() => instance);
+        // Nest 11.0 drops the promise of a member of a circle; the observer keeps the error and throws it itself.
+        return wrapper.forwardRef === true ? awaited.catch(() => instance) : awaited;
       },
       (error: unknown) => {
         observer.buildFailed();

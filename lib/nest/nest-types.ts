@@ -11,6 +11,8 @@ export interface NestWrapper {
   readonly metatype: (Function & { prototype?: object }) | null | undefined;
   readonly inject?: readonly unknown[] | null;
   readonly isAlias?: boolean;
+  /** True when something reached it through `forwardRef()`: it may be part of a circle. */
+  readonly forwardRef?: boolean;
   readonly instance: unknown;
   readonly isTransient: boolean;
   readonly host?: NestModule;

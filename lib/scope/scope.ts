@@ -82,6 +82,8 @@ export class Scope implements ProviderScope, BuildObserver, EndingScope {
   #loadsDone: (() => void) | undefined;
   #loadFailed = false;
   #isEndedByItsOwnBuild = false;
+  /** What members of circles of `forwardRef()` wait for: Nest 11.0 does not wait for it. */
+  #circle: Promise<void>[] = [];
   readonly #work: Promise<void>[] = [];
   readonly #workErrors: unknown[] = [];
   #ending: Promise<ScopeEnd> | undefined;
@@ -209,9 +211,15 @@ export class Scope implements ProviderScope, BuildObserver, EndingScope {
       return undefined;
     }
     const late = isNew && this.#disposing ? this.ledger.takeNewest(instance) : undefined;
-    return this.initialise(instance, init as ScopeHooks['onScopeInit'], wrapper, late).finally(
-      () => (this.#building -= 1),
-    );
+    const ready = this.initialise(
+      instance,
+      init as ScopeHooks['onScopeInit'],
+      wrapper,
+      late,
+    ).finally(() => (this.#building -= 1));
+    if (wrapper.forwardRef === true) this.#circle.push(ready);
+    ready.catch(() => undefined); // thrown by the load, or by `settleCircle`
+    return ready;
   }
 
   buildFailed(): void {
@@ -268,20 +276,30 @@ export class Scope implements ProviderScope, BuildObserver, EndingScope {
     // Inside its own build a scope may be closed; that close must not wait for this build.
     let loading = this.kind === 'open' ? runInside(this.ambient, start) : start();
     if (!this.scopes.nest.seesBuilds) loading = this.scanAfter(loading);
+    const failed = (error: unknown): never => {
+      this.#loadFailed = true;
+      this.loaded();
+      throw error;
+    };
+    const arrived = (instance: T): T => {
+      this.loaded();
+      if (this.#state !== 'open') throw this.closedError('finish a resolve');
+      return instance;
+    };
     const loaded = loading.then(
-      (instance) => {
-        this.loaded();
-        if (this.#state !== 'open') throw this.closedError('finish a resolve');
-        return instance;
-      },
-      (error: unknown) => {
-        this.#loadFailed = true;
-        this.loaded();
-        throw error;
-      },
+      (instance) =>
+        this.#circle.length === 0
+          ? arrived(instance)
+          : this.settleCircle().then(() => arrived(instance), failed),
+      failed,
     );
     loaded.catch(() => undefined); // a handler that does not wait for its resolve must not end the process
     return loaded;
+  }
+
+  private async settleCircle(): Promise<void> {
+    await this.scopes.quiesce(this.contextId);
+    await Promise.all(this.#circle.splice(0));
   }
 
   private loaded(): void {
