@@ -1,0 +1,29 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { inProcessEngine, InvalidOptionsError } from '../../lib/index.js';
+import { useFakeClock } from '../support/fake-clock.js';
+import { interval, startEngine } from '../support/schedules.js';
+import { describeEngineClock } from './engine-clock.contract.js';
+import { describeEngine } from './engine.contract.js';
+
+describeEngine('in-process', () => inProcessEngine());
+describeEngineClock('in-process', () => inProcessEngine());
+describeEngine('in-process without keeping the process alive', () =>
+  inProcessEngine({ unref: true }),
+);
+
+describe('in-process engine', () => {
+  beforeEach(() => useFakeClock());
+  afterEach(() => {
+    jest.useRealTimers();
+  });
+
+  it('belongs to one application: a second start is refused', async () => {
+    const engine = inProcessEngine();
+    await startEngine(engine, [interval('a', 1_000)]);
+    await expect(startEngine(engine, [])).rejects.toBeInstanceOf(InvalidOptionsError);
+    const another = inProcessEngine();
+    await expect(startEngine(another, [])).resolves.toBeDefined();
+    await engine.stop();
+    await another.stop();
+  });
+});

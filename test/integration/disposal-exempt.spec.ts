@@ -1,0 +1,65 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { Injectable, Scope } from '@nestjs/common';
+import { ContextIdFactory, type ContextId, type HostComponentInfo } from '@nestjs/core';
+import { closeApps, startApp } from '../support/app.js';
+import { probes, RequestScoped, worker } from '../support/probes.js';
+
+describe('Disposal passes over', () => {
+  const { journal, Probe } = probes();
+  const tenant: ContextId = { id: 1 };
+
+  @Injectable({ scope: Scope.REQUEST, durable: true })
+  class Durable extends Probe {}
+  @RequestScoped()
+  class Scoped extends Probe {
+    constructor(readonly durable: Durable) {
+      super();
+    }
+  }
+
+  beforeEach(() => void (journal.lines.length = 0));
+  afterEach(async () => {
+    // Nest has no way to take a strategy off again but this one.
+    (ContextIdFactory as unknown as { strategy?: unknown }).strategy = undefined;
+    await closeApps();
+  });
+
+  it('[B1] a durable instance, which belongs to the context that the strategy gives', async () => {
+    ContextIdFactory.apply({
+      attach: (contextId) => (info: HostComponentInfo) => (info.isTreeDurable ? tenant : contextId),
+    });
+    const { registry } = await startApp({ providers: [worker([Scoped]), Scoped, Durable] });
+    await registry.run('Worker.run');
+    await registry.run('Worker.run');
+
+    expect(journal.of('built').sort()).toEqual(['Durable', 'Scoped', 'Scoped']);
+    expect(journal.of('disposed')).toEqual(['Scoped', 'Scoped']);
+  });
+
+  it('[B1] no durable instance when there is no strategy: it is built for the tick like any other', async () => {
+    const { registry } = await startApp({ providers: [worker([Scoped]), Scoped, Durable] });
+    await registry.run('Worker.run');
+
+    expect(journal.of('disposed')).toEqual(['Scoped', 'Durable']);
+  });
+
+  it('[B17] a factory result that is no object', async () => {
+    const nothing = [undefined, null, 0, '', 'text', true, Symbol('mark')];
+    const { registry } = await startApp({
+      providers: [
+        worker(nothing.map((_, index) => `NOTHING_${index}`)),
+        ...nothing.map((value, index) => ({
+          provide: `NOTHING_${index}`,
+          scope: Scope.REQUEST,
+          useFactory: () => value,
+        })),
+      ],
+    });
+
+    expect(await registry.run('Worker.run')).toMatchObject({
+      outcome: 'succeeded',
+      built: 1,
+      disposed: 0,
+    });
+  });
+});

@@ -1,0 +1,167 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { Observable } from 'rxjs';
+import type { ProviderScope, ScopedWorkerRegistry, Tick } from '../../lib/index.js';
+import { closeApps, startApp } from '../support/app.js';
+import { gate, turn, type Gate } from '../support/gate.js';
+import { probes, RequestScoped, thenable, worker } from '../support/probes.js';
+
+describe('Disposal waits', () => {
+  const { journal, Probe } = probes();
+
+  @RequestScoped()
+  class Connection extends Probe {}
+
+  beforeEach(() => void (journal.lines.length = 0));
+  afterEach(closeApps);
+
+  /** Runs a tick whose handler is held by a gate; shows that nothing is disposed before the gate is open. */
+  async function runHeld(
+    handler: (held: Promise<void>, tick: Tick) => unknown,
+    release: (held: Gate, registry: ScopedWorkerRegistry) => void = (held) => held.open(),
+  ) {
+    const held = gate();
+    held.opened.catch(() => undefined);
+    const { registry } = await startApp({
+      providers: [worker([Connection], (tick) => handler(held.opened, tick)), Connection],
+    });
+    const ended = registry.run('Worker.run');
+    await turn();
+    await turn();
+    expect(journal.lines).toEqual(['built Connection']);
+    journal.note('opened gate');
+    release(held, registry);
+    const report = await ended;
+    expect(journal.lines).toEqual(['built Connection', 'opened gate', 'disposed Connection']);
+    return report;
+  }
+
+  it('[B36] for the promise that the handler returns', async () => {
+    const report = await runHeld((held) => held.then(() => 7));
+
+    expect(report).toMatchObject({ outcome: 'succeeded', value: 7 });
+  });
+
+  it('[B36] for a thenable that is no promise', async () => {
+    const report = await runHeld((held) => thenable(held.then(() => 7)));
+
+    expect(report).toMatchObject({ outcome: 'succeeded', value: 7 });
+  });
+
+  it('[B36] for the completion of an Observable, whose last value counts', async () => {
+    const report = await runHeld(
+      (held) =>
+        new Observable((subscriber) => {
+          subscriber.next(6);
+          subscriber.next(7);
+          void held.then(() => subscriber.complete());
+        }),
+    );
+
+    expect(report).toMatchObject({ outcome: 'succeeded', value: 7 });
+  });
+
+  it('[B36] for an Observable in a promise', async () => {
+    const report = await runHeld(
+      async (held) =>
+        new Observable((subscriber) => void held.then(() => subscriber.error(new Error('down')))),
+    );
+
+    expect(report).toMatchObject({ outcome: 'failed', error: new Error('down') });
+  });
+
+  it('[B36] for the promise that the handler returns though it rejects', async () => {
+    const report = await runHeld(
+      (held) => held,
+      (held) => held.fail(new Error('down')),
+    );
+
+    expect(report).toMatchObject({ outcome: 'failed', error: new Error('down') });
+  });
+
+  it('[B36] for the handler though the tick was cancelled', async () => {
+    const report = await runHeld(
+      (held, tick) => held.then(() => tick.signal.throwIfAborted()),
+      (held, registry) => {
+        registry.cancel('Worker.run');
+        setImmediate(() => held.open());
+      },
+    );
+
+    expect(report).toMatchObject({ outcome: 'cancelled', reason: 'cancel' });
+  });
+
+  describe('when work was given to waitFor', () => {
+    it('[B36] for that work', async () => {
+      const report = await runHeld((held, tick) => tick.scope.waitFor(held));
+
+      expect(report.outcome).toBe('succeeded');
+    });
+
+    it('[B36] for work that the work gave', async () => {
+      const report = await runHeld((held, tick) =>
+        tick.scope.waitFor(turn().then(() => tick.scope.waitFor(held))),
+      );
+
+      expect(report.outcome).toBe('succeeded');
+    });
+
+    it('[B36] for that work though the handler has thrown, whose error stays the first', async () => {
+      const report = await runHeld((held, tick) => {
+        tick.scope.waitFor(held.then(() => Promise.reject(new Error('work down'))));
+        throw new Error('handler down');
+      });
+
+      expect(report.error).toEqual(new Error('handler down'));
+    });
+
+    it('[B36] for all of it though one piece has failed, which fails the tick', async () => {
+      const report = await runHeld((held, tick) => {
+        tick.scope.waitFor(Promise.reject(new Error('work down')));
+        tick.scope.waitFor(held);
+      });
+
+      expect(report).toMatchObject({
+        outcome: 'failed',
+        phase: 'handler',
+        error: new Error('work down'),
+      });
+    });
+
+    it('[B36] for work that a commit hook gave', async () => {
+      let scope!: ProviderScope;
+      const held = gate();
+      @RequestScoped()
+      class Outbox {
+        constructor(readonly connection: Connection) {}
+        onScopeCommit(): void {
+          scope.waitFor(held.opened.then(() => journal.note('sent outbox')));
+        }
+      }
+      const { registry } = await startApp({
+        options: { onOpen: (opened) => void (scope = opened) },
+        providers: [worker([Outbox]), Outbox, Connection],
+      });
+      const ended = registry.run('Worker.run');
+      await turn();
+      await turn();
+      held.open();
+      await ended;
+
+      expect(journal.lines).toEqual(['built Connection', 'sent outbox', 'disposed Connection']);
+    });
+
+    it('[B36] in a scope by hand', async () => {
+      const { scopes } = await startApp({ providers: [Connection] });
+      const held = gate();
+      const scope = await scopes.open();
+      await scope.resolve(Connection);
+      scope.waitFor(held.opened.then(() => journal.note('done work')));
+      const closed = scope.close();
+      await turn();
+      held.open();
+      await closed;
+
+      expect(journal.lines).toEqual(['built Connection', 'done work', 'disposed Connection']);
+    });
+  });
+});

@@ -1,0 +1,145 @@
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { rmSync } from 'node:fs';
+import { quietFor } from '../support/gate.js';
+import { buildPrograms, startProgram } from '../support/programs.js';
+
+jest.setTimeout(30_000);
+
+let folder: string;
+beforeAll(() => {
+  folder = buildPrograms();
+}, 60_000);
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+describe('process', () => {
+  describe('when SIGTERM comes, with shutdown hooks', () => {
+    it('[D27] cancels the tick, disposes its scope before singletons go, and ends by the signal', async () => {
+      const program = startProgram(folder, 'signalled', 'cancelled');
+      await program.wrote('tick runs');
+      program.kill('SIGTERM');
+      expect(await program.ended).toEqual({
+        code: null,
+        signal: 'SIGTERM',
+        lines: [
+          'tick runs',
+          'shutdown started',
+          'tick aborted',
+          'scope disposed',
+          'tick cancelled',
+          'abandoned 0',
+          'pool destroyed',
+        ],
+      });
+    });
+
+    it('[D27] lets the tick finish within drainTimeoutMs, and ends by the signal', async () => {
+      const program = startProgram(folder, 'signalled', 'drained');
+      await program.wrote('tick runs');
+      program.kill('SIGTERM');
+      expect(await program.ended).toEqual({
+        code: null,
+        signal: 'SIGTERM',
+        lines: [
+          'tick runs',
+          'shutdown started',
+          'tick done',
+          'scope disposed',
+          'tick succeeded',
+          'abandoned 0',
+          'pool destroyed',
+        ],
+      });
+    });
+
+    it('[D8] stops waiting at a second SIGTERM, and ends by it', async () => {
+      const program = startProgram(folder, 'signalled', 'stubborn');
+      await program.wrote('tick runs');
+      program.kill('SIGTERM');
+      await program.wrote('tick aborted');
+      program.kill('SIGTERM');
+      expect(await program.ended).toEqual({
+        code: null,
+        signal: 'SIGTERM',
+        lines: ['tick runs', 'shutdown started', 'tick aborted', 'abandoned 1', 'pool destroyed'],
+      });
+    });
+
+    it('[D8] goes on waiting without a second signal', async () => {
+      const program = startProgram(folder, 'signalled', 'stubborn');
+      await program.wrote('tick runs');
+      program.kill('SIGTERM');
+      await program.wrote('tick aborted');
+      await quietFor(400);
+      program.kill('SIGKILL');
+      expect((await program.ended).lines).not.toContain('abandoned 1');
+    });
+  });
+
+  it('[D27] keeps the exit code that the application has set', async () => {
+    const program = startProgram(folder, 'signalled', 'own-exit-code');
+    await program.wrote('tick runs');
+    program.kill('SIGTERM');
+    const { code, signal, lines } = await program.ended;
+    expect([code, signal]).toEqual([7, null]);
+    expect(lines).toEqual(expect.arrayContaining(['scope disposed', 'tick cancelled']));
+  });
+
+  it('[D8] ends by a signal that it does not handle, also while it closes', async () => {
+    const program = startProgram(folder, 'signalled', 'without-hooks');
+    await program.wrote('tick aborted');
+    program.kill('SIGTERM');
+    expect((await program.ended).signal).toBe('SIGTERM');
+  });
+
+  describe.each(['context', 'http'])("when a tick fails in an application of kind '%s'", (kind) => {
+    it("[D13] with 'stop-app' the application drains, closes with all its hooks, and the process ends with 1", async () => {
+      const { code, signal, lines } = await startProgram(folder, 'stop-app', kind, 'stop-app')
+        .ended;
+      expect([code, signal]).toEqual([1, null]);
+      expect(lines.filter((line) => line !== 'ready')).toEqual([
+        'tick fails',
+        'other scope disposed',
+        'pool destroyed',
+        'application shut down',
+      ]);
+    });
+
+    it("[D13] with 'stop-app' an exit code that is set already is kept", async () => {
+      const { code } = await startProgram(folder, 'stop-app', kind, 'stop-app', '3').ended;
+      expect(code).toBe(3);
+    });
+
+    it("[D13] with 'continue' the application goes on", async () => {
+      const program = startProgram(folder, 'stop-app', kind, 'continue');
+      await Promise.all([program.wrote('tick fails'), program.wrote('ready')]);
+      await quietFor(300);
+      program.kill('SIGKILL');
+      const { signal, lines } = await program.ended;
+      expect(signal).toBe('SIGKILL');
+      expect(lines).not.toContain('pool destroyed');
+    });
+  });
+
+  describe('when its schedules are idle', () => {
+    it.each(['closed', 'closed-at-once'])(
+      '[D41] exits once the application is closed, with no timer left: %s',
+      async (way) => {
+        const end = await startProgram(folder, 'idle', way).ended;
+        expect(end).toEqual({ code: 0, signal: null, lines: ['timers 0', 'done', 'exit'] });
+      },
+    );
+
+    it('[D41] exits by itself with inProcessEngine({ unref: true })', async () => {
+      const end = await startProgram(folder, 'idle', 'unref').ended;
+      expect(end).toEqual({ code: 0, signal: null, lines: ['done', 'exit'] });
+    });
+
+    it('[D41] stays alive without unref', async () => {
+      const program = startProgram(folder, 'idle', 'idle');
+      await program.wrote('done');
+      await quietFor(500);
+      program.kill('SIGKILL');
+      expect(await program.ended).toMatchObject({ signal: 'SIGKILL', lines: ['done'] });
+    });
+  });
+});

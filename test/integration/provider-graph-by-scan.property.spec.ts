@@ -1,0 +1,13 @@
+import { beforeAll, describe, expect, it } from '@jest/globals';
+import { hideBuilds } from '../support/hide-builds.js';
+import { anyGraphIsDisposed } from '../support/provider-graph-run.js';
+
+describe('Any graph of providers, found by a scan', () => {
+  beforeAll(hideBuilds);
+
+  it(
+    '[B1, B2, B28] is disposed exactly once, dependents first, after the handler, however its ticks end',
+    () => expect(anyGraphIsDisposed()).resolves.toBeUndefined(),
+    120_000,
+  );
+});

@@ -1,0 +1,191 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { ScopeClosedError } from '../../lib/index.js';
+import { closeApps, startApp } from '../support/app.js';
+import { turn } from '../support/gate.js';
+import { probes, RequestScoped, worker } from '../support/probes.js';
+
+describe('A scope by hand', () => {
+  const { journal, Probe } = probes();
+
+  @RequestScoped()
+  class Connection extends Probe {}
+  @RequestScoped()
+  class Unit extends Probe {
+    constructor(readonly connection: Connection) {
+      super();
+    }
+    onScopeCommit(): void {
+      journal.note('committed Unit');
+    }
+    onScopeRollback(error: unknown): void {
+      journal.note(`rolled back Unit: ${(error as { code?: string }).code ?? String(error)}`);
+    }
+  }
+  const providers = [Connection, Unit];
+  const built = ['built Connection', 'built Unit'];
+  const disposed = ['disposed Unit', 'disposed Connection'];
+
+  beforeEach(() => void (journal.lines.length = 0));
+  afterEach(closeApps);
+
+  describe('when it comes from open()', () => {
+    it('[B38] commits and disposes in close()', async () => {
+      const { scopes } = await startApp({ providers });
+      const scope = await scopes.open();
+      await scope.resolve(Unit);
+      await scope.close();
+
+      expect(journal.lines).toEqual([...built, 'committed Unit', ...disposed]);
+      expect(scope.closed).toBe(true);
+    });
+
+    it('[B38] commits in an `await using` block that ends with close()', async () => {
+      const { scopes } = await startApp({ providers });
+      {
+        await using scope = await scopes.open();
+        await scope.resolve(Unit);
+        await scope.close();
+      }
+
+      expect(journal.lines).toEqual([...built, 'committed Unit', ...disposed]);
+    });
+
+    it('[B38] rolls back when an `await using` block is left without close()', async () => {
+      const { scopes } = await startApp({ providers });
+      {
+        await using scope = await scopes.open();
+        await scope.resolve(Unit);
+      }
+
+      expect(journal.lines).toEqual([...built, 'rolled back Unit: SCOPE_CLOSED', ...disposed]);
+    });
+
+    it('[B24, B38] rolls back and disposes when an error leaves the `await using` block', async () => {
+      const { scopes } = await startApp({ providers });
+      const error = new Error('work down');
+      const work = async (): Promise<void> => {
+        await using scope = await scopes.open();
+        await scope.resolve(Unit);
+        throw error;
+      };
+
+      await expect(work()).rejects.toBe(error);
+      expect(journal.lines).toEqual([...built, 'rolled back Unit: SCOPE_CLOSED', ...disposed]);
+    });
+
+    it('[B13, B14] rejects close() with the one error itself, and with several as one AggregateError', async () => {
+      const { scopes } = await startApp({ providers });
+      const [older, newer] = [new Error('older'), new Error('newer')];
+      const scope = await scopes.open();
+      scope.defer(() => Promise.reject(older));
+      await expect(scope.close()).rejects.toBe(older);
+
+      const other = await scopes.open();
+      await other.resolve(Unit);
+      other.defer(() => Promise.reject(older));
+      other.defer(() => Promise.reject(newer));
+      const thrown = await other.close().catch((error: unknown) => error);
+      expect(thrown).toBeInstanceOf(AggregateError);
+      expect((thrown as AggregateError).errors).toEqual([newer, older]);
+      expect(journal.of('disposed')).toEqual(['Unit', 'Connection']);
+    });
+
+    it('[B36, B38] rolls back when its waitFor work has failed, and close() rejects with that error', async () => {
+      const { scopes } = await startApp({ providers });
+      const error = new Error('work down');
+      const scope = await scopes.open();
+      await scope.resolve(Unit);
+      scope.waitFor(turn().then(() => Promise.reject(error)));
+
+      await expect(scope.close()).rejects.toBe(error);
+      expect(journal.lines).toEqual([...built, 'rolled back Unit: Error: work down', ...disposed]);
+    });
+
+    it('[B26] disposes what a failed resolve has built', async () => {
+      @RequestScoped()
+      class Broken {
+        constructor(readonly unit: Unit) {
+          throw new Error('database down');
+        }
+      }
+      const { scopes } = await startApp({ providers: [...providers, Broken] });
+      const scope = await scopes.open();
+      await expect(scope.resolve(Broken)).rejects.toEqual(new Error('database down'));
+      await expect(scope.resolve(Unit)).resolves.toBeInstanceOf(Unit);
+      await scope.close();
+
+      expect(journal.lines).toEqual([...built, 'committed Unit', ...disposed]);
+    });
+
+    it('[B28] is independent of a scope inside it, and of the tick around it', async () => {
+      const { registry, scopes } = await startApp({
+        providers: [
+          ...providers,
+          worker([Unit], async () => {
+            const inner = await scopes.open();
+            await inner.resolve(Unit);
+            await inner.close();
+            journal.note('closed inner');
+          }),
+        ],
+      });
+      const { outcome } = await registry.run('Worker.run');
+
+      expect(outcome).toBe('succeeded');
+      const once = ['committed Unit', ...disposed];
+      expect(journal.lines).toEqual([...built, ...built, ...once, 'closed inner', ...once]);
+      expect(registry.stats()).toMatchObject({ openedScopes: 2, closedScopes: 2, openScopes: 0 });
+    });
+  });
+
+  describe('when it comes from run()', () => {
+    it('[B38] commits and disposes when the work succeeds, and returns what it returns', async () => {
+      const { scopes } = await startApp({ providers });
+      const value = await scopes.run(async (scope) => {
+        await scope.resolve(Unit);
+        return 7;
+      });
+
+      expect(value).toBe(7);
+      expect(journal.lines).toEqual([...built, 'committed Unit', ...disposed]);
+    });
+
+    it('[B24, B38] rolls back and disposes when the work throws, and rejects with its error', async () => {
+      const { scopes } = await startApp({ providers });
+      const error = new Error('work down');
+      const run = scopes.run(async (scope) => {
+        await scope.resolve(Unit);
+        throw error;
+      });
+
+      await expect(run).rejects.toBe(error);
+      expect(journal.lines).toEqual([...built, 'rolled back Unit: Error: work down', ...disposed]);
+    });
+
+    it('[B30] rejects with the errors of the work and of disposal, that of the work first', async () => {
+      const { scopes } = await startApp({ providers });
+      const [work, cleanup] = [new Error('work down'), new Error('cleanup down')];
+      const thrown: unknown = await scopes
+        .run((scope) => {
+          scope.defer(() => Promise.reject(cleanup));
+          throw work;
+        })
+        .catch((error: unknown) => error);
+
+      expect(thrown).toBeInstanceOf(AggregateError);
+      expect((thrown as AggregateError).errors).toEqual([work, cleanup]);
+    });
+
+    it('[B12] resolves close() at once inside the work, and disposes after the work', async () => {
+      const { scopes } = await startApp({ providers });
+      await scopes.run(async (scope) => {
+        await scope.resolve(Unit);
+        await scope.close();
+        journal.note('closed scope');
+        await expect(scope.resolve(Unit)).rejects.toThrow(ScopeClosedError);
+      });
+
+      expect(journal.lines).toEqual([...built, 'closed scope', 'committed Unit', ...disposed]);
+    });
+  });
+});

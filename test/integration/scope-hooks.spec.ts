@@ -1,0 +1,222 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { Inject, type Provider } from '@nestjs/common';
+import type { Tick } from '../../lib/index.js';
+import { closeApps, startApp } from '../support/app.js';
+import { gate, turn } from '../support/gate.js';
+import { probes, RequestScoped, worker } from '../support/probes.js';
+
+describe('Scope hooks', () => {
+  const { journal, Probe } = probes();
+  let failing: string | undefined;
+
+  class Hooked extends Probe {
+    async onScopeCommit(): Promise<void> {
+      await this.call('committed');
+    }
+    async onScopeRollback(error: unknown): Promise<void> {
+      causes.push(error);
+      await this.call('rolled back');
+    }
+    private async call(what: string): Promise<void> {
+      await turn();
+      const line = `${what} ${this.constructor.name}`;
+      journal.note(line);
+      if (failing === line) throw new Error(`not ${line}`);
+    }
+  }
+  @RequestScoped()
+  class First extends Hooked {}
+  @RequestScoped()
+  class Second extends Hooked {
+    constructor(readonly first: First) {
+      super();
+    }
+  }
+  @RequestScoped()
+  class Third extends Hooked {
+    constructor(readonly second: Second) {
+      super();
+    }
+  }
+  let causes: unknown[] = [];
+
+  beforeEach(() => {
+    journal.lines.length = 0;
+    failing = undefined;
+    causes = [];
+  });
+  afterEach(closeApps);
+
+  async function run(
+    handler: (tick: Tick) => unknown = () => journal.note('called handler'),
+    providers: Provider[] = [],
+    options = {},
+  ) {
+    const { registry } = await startApp({
+      providers: [worker([Third], handler, options), First, Second, Third, ...providers],
+    });
+    const report = await registry.run('Worker.run');
+    return { report, lines: journal.lines.filter((line) => !line.startsWith('built ')) };
+  }
+
+  const disposals = ['disposed Third', 'disposed Second', 'disposed First'];
+  const rollbacks = ['rolled back Third', 'rolled back Second', 'rolled back First'];
+
+  it('[B38] commit after handler and waitFor work, newest first, before any disposer', async () => {
+    const { report, lines } = await run(({ scope }) => {
+      scope.waitFor(turn().then(() => journal.note('done work')));
+      journal.note('called handler');
+    });
+
+    expect(report.outcome).toBe('succeeded');
+    expect(lines).toEqual([
+      'called handler',
+      'done work',
+      'committed Third',
+      'committed Second',
+      'committed First',
+      ...disposals,
+    ]);
+  });
+
+  it('[B38] roll back with the error of the handler, newest first, before any disposer', async () => {
+    const error = new Error('handler down');
+    const { lines } = await run(() => Promise.reject(error));
+
+    expect(lines).toEqual([...rollbacks, ...disposals]);
+    expect(causes).toEqual([error, error, error]);
+    expect(causes[0]).toBe(error);
+  });
+
+  it('[B38] roll back when only waitFor work has failed', async () => {
+    const { report, lines } = await run(({ scope }) =>
+      scope.waitFor(turn().then(() => Promise.reject(new Error('work down')))),
+    );
+
+    expect(report).toMatchObject({ outcome: 'failed', error: new Error('work down') });
+    expect(lines).toEqual([...rollbacks, ...disposals]);
+  });
+
+  it('[B38] roll back when the tick was cancelled before its handler ended with the abort', async () => {
+    const started = gate();
+    const { registry } = await startApp({
+      providers: [
+        worker([Third], async ({ signal }) => {
+          const aborted = new Promise((resolve) => signal.addEventListener('abort', resolve));
+          started.open();
+          await aborted;
+          signal.throwIfAborted();
+        }),
+        First,
+        Second,
+        Third,
+      ],
+    });
+    const ended = registry.run('Worker.run');
+    await started.opened;
+    registry.cancel('Worker.run');
+
+    expect(await ended).toMatchObject({ outcome: 'cancelled', reason: 'cancel' });
+    expect(journal.lines.slice(3)).toEqual([...rollbacks, ...disposals]);
+  });
+
+  it('[B38] roll back when the tick timed out, though its handler ended well', async () => {
+    const { report, lines } = await run(
+      ({ signal }) => new Promise((resolve) => signal.addEventListener('abort', resolve)),
+      [],
+      { timeoutMs: 1 },
+    );
+
+    expect(report.outcome).toBe('timed-out');
+    expect(lines).toEqual([...rollbacks, ...disposals]);
+  });
+
+  it('[B38] roll back what was built when a construction fails', async () => {
+    @RequestScoped()
+    class Broken {
+      constructor(readonly third: Third) {
+        throw new Error('database down');
+      }
+    }
+    const { registry } = await startApp({
+      providers: [worker([Broken]), Broken, First, Second, Third],
+    });
+    const report = await registry.run('Worker.run');
+
+    expect(report).toMatchObject({ outcome: 'failed', phase: 'resolve' });
+    expect(journal.lines.slice(3)).toEqual([...rollbacks, ...disposals]);
+  });
+
+  describe('when a commit fails', () => {
+    it('[B38] fail the tick in the phase commit, and roll back the rest with that error', async () => {
+      failing = 'committed Second';
+      const { report, lines } = await run();
+
+      expect(report).toMatchObject({ outcome: 'failed', phase: 'commit', disposeErrors: [] });
+      expect(report.error).toEqual(new Error('not committed Second'));
+      expect(lines).toEqual([
+        'called handler',
+        'committed Third',
+        'committed Second',
+        'rolled back First',
+        ...disposals,
+      ]);
+      expect(causes).toEqual([report.error]);
+    });
+
+    it('[B38] keep its error the first when a disposer fails as well', async () => {
+      failing = 'committed First';
+      const { report } = await run(({ scope }) =>
+        scope.defer(() => Promise.reject(new Error('cannot clean up'))),
+      );
+
+      expect(report.error).toEqual(new Error('not committed First'));
+      expect(report.disposeErrors).toEqual([new Error('cannot clean up')]);
+    });
+  });
+
+  it('[B38] go on after a rollback that fails, whose error stands beside that of the handler', async () => {
+    failing = 'rolled back Third';
+    const { report, lines } = await run(() => Promise.reject(new Error('handler down')));
+
+    expect(report).toMatchObject({ outcome: 'failed', phase: 'handler' });
+    expect(report.error).toEqual(new Error('handler down'));
+    expect(report.disposeErrors).toEqual([new Error('not rolled back Third')]);
+    expect(lines).toEqual([...rollbacks, ...disposals]);
+  });
+
+  it('[B38] are called on an instance that has no disposer, and once though it has aliases', async () => {
+    const calls: string[] = [];
+    @RequestScoped()
+    class OnlyCommit {
+      onScopeCommit(): void {
+        calls.push('committed');
+      }
+    }
+    const { registry } = await startApp({
+      providers: [
+        worker([OnlyCommit, 'ALIAS']),
+        OnlyCommit,
+        { provide: 'ALIAS', useExisting: OnlyCommit },
+      ],
+    });
+    await registry.run('Worker.run');
+
+    expect(calls).toEqual(['committed']);
+  });
+
+  it('give onScopeInit what is injected by property', async () => {
+    let seen: unknown;
+    @RequestScoped()
+    class Prepared {
+      @Inject(First) readonly first!: First;
+      onScopeInit(): void {
+        seen = this.first;
+      }
+    }
+    const { registry } = await startApp({ providers: [worker([Prepared]), Prepared, First] });
+    await registry.run('Worker.run');
+
+    expect(seen).toBeInstanceOf(First);
+  });
+});

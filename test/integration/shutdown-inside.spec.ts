@@ -1,0 +1,184 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import type { TestingModule } from '@nestjs/testing';
+import { ScopedInterval, ScopedWorker, type Tick } from '../../lib/index.js';
+import { closeApps, startApp } from '../support/app.js';
+import { advance, useFakeClock } from '../support/fake-clock.js';
+import { gate } from '../support/gate.js';
+import { OnDemand, probes, RequestScoped, worker } from '../support/probes.js';
+import { turns, untilAborted } from '../support/running-tick.js';
+
+beforeEach(() => useFakeClock());
+afterEach(async () => {
+  await closeApps();
+  jest.useRealTimers();
+});
+
+describe('app.close() inside a handler', () => {
+  it('[D28] does not wait for its own tick, whose signal is aborted', async () => {
+    let app: TestingModule | undefined;
+    const seen: unknown[] = [];
+    const handler = async ({ signal }: Tick): Promise<void> => {
+      await app!.close();
+      seen.push(signal.aborted);
+    };
+    const test = await startApp({ providers: [worker([], handler)] });
+    ({ app } = test);
+    const ended = test.next('shutdown:finished');
+    const report = await test.registry.run('Worker.run');
+    expect(report.outcome).toBe('succeeded');
+    expect(seen).toEqual([true]);
+    expect((await ended).abandoned).toEqual([]);
+    expect(performance.now()).toBe(0);
+  });
+
+  it('[D28] waits for the other ticks, and their scopes are disposed first', async () => {
+    const { journal, Probe } = probes();
+    @RequestScoped()
+    class Connection extends Probe {}
+    let app: TestingModule | undefined;
+    const begun = gate();
+    const held = gate();
+    @ScopedWorker()
+    class Pair {
+      constructor(readonly connection: Connection) {}
+
+      @OnDemand()
+      async other(): Promise<void> {
+        begun.open();
+        await held.opened;
+        journal.note('other ended');
+      }
+
+      @OnDemand()
+      async closer(): Promise<void> {
+        await app!.close();
+        journal.note('closed');
+      }
+    }
+    const test = await startApp({ providers: [Pair, Connection] });
+    ({ app } = test);
+    const other = test.registry.run('Pair.other');
+    await begun.opened;
+    const closer = test.registry.run('Pair.closer');
+    await turns();
+    expect(journal.lines).not.toContain('closed');
+    held.open();
+    await Promise.all([other, closer]);
+    expect(journal.lines.slice(2)).toEqual([
+      'other ended',
+      'disposed Connection',
+      'closed',
+      'disposed Connection',
+    ]);
+  });
+
+  it('waits no longer than shutdownTimeoutMs for a second handler that closes too', async () => {
+    let app: TestingModule | undefined;
+    let begun = 0;
+    const both = gate();
+    const handler = async (): Promise<void> => {
+      begun += 1;
+      if (begun === 2) both.open();
+      await both.opened;
+      await app!.close();
+    };
+    const test = await startApp({
+      providers: [worker([], handler)],
+      options: { shutdownTimeoutMs: 1_000 },
+    });
+    ({ app } = test);
+    const reports = [test.registry.run('Worker.run'), test.registry.run('Worker.run')];
+    await both.opened;
+    await advance(1_000);
+    await Promise.all(reports);
+    expect(performance.now()).toBe(1_000);
+  });
+
+  it('[D28] holds for a tick that another tick runs and waits for', async () => {
+    let app: TestingModule | undefined;
+    const test = await startApp({
+      providers: [
+        worker([], async ({ payload }) => {
+          if (payload === 'inner') return app!.close();
+          return test.registry.run('Worker.run', { payload: 'inner' });
+        }),
+      ],
+    });
+    ({ app } = test);
+    const report = await test.registry.run('Worker.run');
+    expect(report).toMatchObject({ outcome: 'succeeded', value: { outcome: 'succeeded' } });
+    expect(performance.now()).toBe(0);
+  });
+
+  it('[D28] holds for work in a scope by hand', async () => {
+    let app: TestingModule | undefined;
+    const test = await startApp({ providers: [worker([])] });
+    ({ app } = test);
+    const ended = test.next('shutdown:finished');
+    await test.scopes.run(() => app!.close());
+    expect((await ended).abandoned).toEqual([]);
+    expect(performance.now()).toBe(0);
+  });
+
+  it('[D28] holds for a tick that a timer fired', async () => {
+    let app: TestingModule | undefined;
+    const closed = gate();
+    @ScopedWorker()
+    class Worker {
+      @ScopedInterval(1_000)
+      async run(): Promise<void> {
+        await app!.close();
+        closed.open();
+      }
+    }
+    ({ app } = await startApp({ providers: [Worker] }));
+    await advance(1_000);
+    await closed.opened;
+    expect(performance.now()).toBe(1_000);
+  });
+});
+
+describe('timeoutMs', () => {
+  it('[D32] aborts the signal; the scope is disposed only after the handler has really ended', async () => {
+    const { journal, Probe } = probes();
+    @RequestScoped()
+    class Connection extends Probe {}
+    const begun = gate<Tick>();
+    const held = gate();
+    const handler = async (tick: Tick): Promise<void> => {
+      begun.open(tick);
+      await held.opened;
+      journal.note('handler ended');
+    };
+    const providers = [Connection, worker([Connection], handler, { timeoutMs: 1_000 })];
+    const { registry } = await startApp({ providers });
+    const report = registry.run('Worker.run');
+    const { signal } = await begun.opened;
+    await advance(999);
+    expect(signal.aborted).toBe(false);
+    await advance(1);
+    expect(signal.reason).toMatchObject({ code: 'TICK_TIMEOUT', timeoutMs: 1_000 });
+    await advance(60_000);
+    expect(journal.lines).toEqual(['built Connection']);
+    expect(registry.stats().openScopes).toBe(1);
+    held.open();
+    expect(await report).toMatchObject({ outcome: 'timed-out', error: signal.reason });
+    expect(journal.lines).toEqual(['built Connection', 'handler ended', 'disposed Connection']);
+  });
+
+  it('[D32] a handler that ends at its signal has timed out', async () => {
+    const providers = [worker([], untilAborted, { timeoutMs: 1_000 })];
+    const { registry } = await startApp({ providers });
+    const report = registry.run('Worker.run');
+    await advance(1_000);
+    expect(await report).toMatchObject({ outcome: 'timed-out', phase: 'handler' });
+  });
+
+  it('[D32] a handler that ends in time is left alone, and no timer stays', async () => {
+    const providers = [worker([], () => 'done', { timeoutMs: 1_000 })];
+    const { registry } = await startApp({ providers });
+    await advance(1);
+    expect(await registry.run('Worker.run')).toMatchObject({ outcome: 'succeeded', value: 'done' });
+    expect(jest.getTimerCount()).toBe(0);
+  });
+});

@@ -1,0 +1,92 @@
+import { transformFileSync } from '@swc/core';
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const sources = join(root, 'test/fixtures/programs');
+
+/** How a program ended. */
+export interface ProgramEnd {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  /** What it wrote, line by line. */
+  readonly lines: readonly string[];
+}
+
+/** A program that runs in a process of its own. */
+export interface Program {
+  /** Settles when the program has written this line; rejects when it ends before. */
+  wrote(line: string): Promise<void>;
+  kill(signal: NodeJS.Signals): void;
+  readonly ended: Promise<ProgramEnd>;
+}
+
+/**
+ * Builds the library with `tsc` and the programs of test/fixtures/programs into a new folder. It lies where the Nest that `NEST`
+ * names is found, so that the programs run on that one.
+ *
+ * @returns the folder; `afterAll` removes it.
+ */
+export function buildPrograms(): string {
+  const nest = process.env['NEST'];
+  const home = nest === undefined ? root : join(root, 'test', nest.replace('-', '/'));
+  const cache = join(home, 'node_modules/.cache');
+  mkdirSync(cache, { recursive: true });
+  const folder = mkdtempSync(join(cache, 'programs-'));
+  const manifest = { name: 'nestjs-scoped-worker', type: 'module', exports: './lib/index.js' };
+  writeFileSync(join(folder, 'package.json'), JSON.stringify(manifest));
+  const tsc = join(root, 'node_modules/typescript/bin/tsc');
+  const outDir = join(folder, 'lib');
+  execFileSync(process.execPath, [tsc, '-p', 'tsconfig.build.json', '--outDir', outDir], {
+    cwd: root,
+    stdio: 'pipe',
+  });
+  for (const file of readdirSync(sources)) {
+    const { code } = transformFileSync(join(sources, file), {
+      swcrc: false,
+      module: { type: 'es6' },
+      jsc: {
+        target: 'es2022',
+        keepClassNames: true,
+        parser: { syntax: 'typescript', decorators: true },
+        transform: { legacyDecorator: true, decoratorMetadata: true },
+      },
+    });
+    writeFileSync(join(folder, `${basename(file, '.ts')}.js`), code);
+  }
+  return folder;
+}
+
+/** Starts a program; it is killed when it has not ended after 20 seconds. */
+export function startProgram(folder: string, name: string, ...args: string[]): Program {
+  const { NODE_OPTIONS: _, ...env } = process.env;
+  const child = spawn(process.execPath, [join(folder, `${name}.js`), ...args], {
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: 20_000,
+    killSignal: 'SIGKILL',
+  });
+  const lines: string[] = [];
+  const waiting = new Map<string, () => void>();
+  const onLine = (line: string): void => {
+    lines.push(line);
+    waiting.get(line)?.();
+  };
+  for (const input of [child.stdout, child.stderr]) createInterface({ input }).on('line', onLine);
+  const ended = new Promise<ProgramEnd>((resolve) => {
+    child.on('close', (code, signal) => resolve({ code, signal, lines }));
+  });
+  return {
+    ended,
+    kill: (signal) => void child.kill(signal),
+    wrote: async (line) => {
+      if (lines.includes(line)) return;
+      const written = new Promise<true>((resolve) => waiting.set(line, () => resolve(true)));
+      if ((await Promise.race([written, ended])) !== true)
+        throw new Error(`${name} ended without "${line}":\n${lines.join('\n')}`);
+    },
+  };
+}

@@ -1,0 +1,90 @@
+import { describe, expect, it } from '@jest/globals';
+import { CronExpression } from '../../lib/schedule/cron-expression.js';
+import {
+  CronTimeline,
+  EmptyTimeline,
+  IntervalTimeline,
+  TimeoutTimeline,
+} from '../../lib/schedule/timeline.js';
+
+const NOON = Date.parse('2026-01-15T12:00:00Z');
+const MINUTE = 60_000;
+
+describe('timeline of an interval', () => {
+  const timeline = new IntervalTimeline(MINUTE);
+
+  it('[E4] begins one period after start-up', () => {
+    expect(timeline.first(NOON, false)).toBe(NOON + MINUTE);
+  });
+
+  it('begins right after an initial delay', () => {
+    expect(timeline.first(NOON, true)).toBe(NOON);
+  });
+
+  it('goes on by its period', () => {
+    expect(timeline.after(NOON)).toBe(NOON + MINUTE);
+  });
+
+  it('begins again one period after the clock was set back', () => {
+    expect(timeline.again(NOON - 60 * MINUTE)).toBe(NOON - 59 * MINUTE);
+  });
+
+  it.each([0, 1, MINUTE - 1, MINUTE, 90_000, 1_000 * MINUTE + 1])(
+    'skips along its grid, not past the moment asked for: %i ms',
+    (ms) => {
+      const skipped = timeline.skipTo(NOON, NOON + ms);
+      expect((skipped - NOON) % MINUTE).toBe(0);
+      expect(skipped).toBeLessThanOrEqual(NOON + ms);
+      expect(skipped).toBeGreaterThan(NOON + ms - MINUTE);
+    },
+  );
+
+  it('never skips back', () => {
+    expect(timeline.skipTo(NOON, NOON - 10 * MINUTE)).toBe(NOON);
+  });
+});
+
+describe('timeline of a cron', () => {
+  const hourly = new CronExpression('0 0 * * * *', { timeZone: 'UTC', utcOffset: undefined });
+  const timeline = new CronTimeline(hourly);
+  const HOUR = 60 * MINUTE;
+
+  it('begins with the first due moment after start-up', () => {
+    expect(timeline.first(NOON)).toBe(NOON + HOUR);
+    expect(timeline.first(NOON + 1)).toBe(NOON + HOUR);
+  });
+
+  it('goes on with the next due moment', () => {
+    expect(timeline.after(NOON)).toBe(NOON + HOUR);
+  });
+
+  it('begins again with the next due moment of the clock', () => {
+    expect(timeline.again(NOON - 10 * HOUR + 1)).toBe(NOON - 9 * HOUR);
+  });
+
+  it('never skips back', () => {
+    expect(timeline.skipTo(NOON, NOON - 10 * HOUR)).toBeGreaterThanOrEqual(NOON);
+  });
+});
+
+describe('timeline of a timeout', () => {
+  const timeline = new TimeoutTimeline(10 * MINUTE);
+
+  it('is due once, its delay after start-up', () => {
+    expect(timeline.first(NOON)).toBe(NOON + 10 * MINUTE);
+    expect(timeline.after()).toBeUndefined();
+    expect(timeline.skipTo()).toBeUndefined();
+  });
+});
+
+describe('timeline of a schedule that is switched off', () => {
+  it('is never due', () => {
+    const timeline = new EmptyTimeline();
+    expect([timeline.first(), timeline.after(), timeline.skipTo(), timeline.again()]).toEqual([
+      undefined,
+      undefined,
+      undefined,
+      undefined,
+    ]);
+  });
+});
