@@ -13,7 +13,8 @@ import { Ownership } from './ownership.js';
 import type { ScopeEnd } from './scope-end.js';
 import { ScopeObserver } from './scope-observer.js';
 import { ScopeSettings } from './scope-settings.js';
-import { Scope, type ScopeHome, type ScopeKind } from './scope.js';
+import type { ScopeHome, ScopeKind } from './scope-home.js';
+import { Scope } from './scope.js';
 
 export interface ScopeOpening {
   readonly kind: ScopeKind;
@@ -28,7 +29,7 @@ const nextId = idSource('scope');
 
 /** Opens scopes, and knows which are open. */
 @Injectable()
-export class OpenScopes implements ScopeHome {
+export class OpenScopes implements ScopeHome<Scope> {
   readonly #open = new Set<Scope>();
   #refusal: string | undefined;
   openedCount = 0;

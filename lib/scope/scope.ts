@@ -4,15 +4,15 @@ import {
   createDeadContextId,
   type BuildObserver,
   type ContextId,
-  type NestInside,
-  type NestModule,
   type NestWrapper,
 } from '../nest/index.js';
-import type { ScopeObserver } from './scope-observer.js';
-import { IS_SCOPE, type Ownership } from './ownership.js';
+import { IS_SCOPE } from './ownership.js';
 import { Ambient, isInside, livingAmbient, runInside } from './ambient.js';
-import { readMember, within } from './disposer.js';
+import { Builds } from './builds.js';
+import type { ScopeHome, ScopeKind, ScopeSeed } from './scope-home.js';
+import { readMember } from './disposer.js';
 import { Ledger, type LateEntry } from './ledger.js';
+import { PendingWork } from './pending-work.js';
 import type { ProviderScope, ScopeHooks, ScopeToken } from './provider-scope.js';
 import {
   concludeScope,
@@ -21,39 +21,6 @@ import {
   type EndingScope,
   type ScopeEnd,
 } from './scope-end.js';
-
-/** How a scope is ended: by the runner of a tick, by `ProviderScopeFactory.run()`, or by hand. */
-export type ScopeKind = 'tick' | 'run' | 'open';
-
-export interface ScopeSeed {
-  readonly kind: ScopeKind;
-  readonly id: string;
-  /** Where a strict resolve looks. */
-  readonly module: NestModule;
-  readonly schedule: string | undefined;
-  readonly tickId: string | undefined;
-}
-
-/** Where scopes live: what one asks of the application. */
-export interface ScopeHome {
-  readonly nest: NestInside;
-  readonly ownership: Ownership;
-  readonly observer: ScopeObserver;
-  readonly disposeTimeoutMs: number;
-  /** Takes an ended scope off the list. */
-  retire(scope: Scope, end: ScopeEnd): void;
-  /** Waits until nothing is being built under a context id any more. */
-  quiesce(contextId: ContextId): Promise<void>;
-  /**
-   * Finds what was built for a scope since the last scan, for versions of Nest whose builds cannot be watched.
-   *
-   * @throws the first error of `found`, when all have been found.
-   */
-  scanBuilt(
-    scope: Scope,
-    found: (instance: object, wrapper: NestWrapper) => unknown,
-  ): Promise<void>;
-}
 
 /**
  * The scope behind the public `ProviderScope`.
@@ -77,21 +44,15 @@ export class Scope implements ProviderScope, BuildObserver, EndingScope {
   #state: 'open' | 'closing' | 'ending' | 'closed' = 'open';
   #contextId: ContextId | undefined;
   #disposing = false;
-  #loads = 0;
-  #building = 0;
-  #loadsDone: (() => void) | undefined;
-  #loadFailed = false;
   #isEndedByItsOwnBuild = false;
-  /** What members of circles of `forwardRef()` wait for: Nest 11.0 does not wait for it. */
-  #circle: Promise<void>[] = [];
-  readonly #work: Promise<void>[] = [];
-  readonly #workErrors: unknown[] = [];
+  readonly #builds: Builds;
+  readonly #work = new PendingWork();
   #ending: Promise<ScopeEnd> | undefined;
   #ended: { promise: Promise<unknown>; announce: () => void } | undefined;
 
   constructor(
     readonly seed: ScopeSeed,
-    private readonly scopes: ScopeHome,
+    private readonly scopes: ScopeHome<Scope>,
     /** What a context id strategy sees. */
     request: unknown,
   ) {
@@ -99,6 +60,7 @@ export class Scope implements ProviderScope, BuildObserver, EndingScope {
     this.kind = seed.kind;
     this.#contextId = createContextId(request, this);
     this.ledger = new Ledger(scopes.ownership);
+    this.#builds = new Builds(() => scopes.quiesce(this.contextId), !scopes.nest.seesBuilds);
     this.ambient = new Ambient<Scope>(
       this,
       livingAmbient() as Ambient<Scope> | undefined,
@@ -150,12 +112,11 @@ export class Scope implements ProviderScope, BuildObserver, EndingScope {
   }
 
   waitFor(work: PromiseLike<unknown>): void {
-    const settled = Promise.resolve(work).then(
-      () => undefined,
-      (error: unknown) => void this.#workErrors.push(error),
-    );
-    if (this.#disposing) throw this.closedError('wait for work');
-    this.#work.push(settled);
+    if (this.#disposing) {
+      void Promise.resolve(work).catch(() => undefined); // refused, it must not end the process
+      throw this.closedError('wait for work');
+    }
+    this.#work.add(work);
   }
 
   async close(): Promise<void> {
@@ -199,7 +160,7 @@ export class Scope implements ProviderScope, BuildObserver, EndingScope {
   beforeBuild(wrapper: NestWrapper): void {
     const refused = this.refusedTo(`build ${String(wrapper.name)}`);
     if (refused !== undefined) throw refused;
-    this.#building += 1;
+    this.#builds.began();
   }
 
   built(instance: unknown, wrapper: NestWrapper): Promise<void> | undefined {
@@ -207,7 +168,7 @@ export class Scope implements ProviderScope, BuildObserver, EndingScope {
     const isOpen = this.#state === 'open';
     const init = isNew && isOpen ? readMember(instance as object, 'onScopeInit') : undefined;
     if (isOpen && typeof init !== 'function') {
-      this.#building -= 1;
+      this.#builds.ended();
       return undefined;
     }
     const late = isNew && this.#disposing ? this.ledger.takeNewest(instance) : undefined;
@@ -216,28 +177,28 @@ export class Scope implements ProviderScope, BuildObserver, EndingScope {
       init as ScopeHooks['onScopeInit'],
       wrapper,
       late,
-    ).finally(() => (this.#building -= 1));
-    if (wrapper.forwardRef === true) this.#circle.push(ready);
-    ready.catch(() => undefined); // thrown by the load, or by `settleCircle`
+    ).finally(() => this.#builds.ended());
+    if (wrapper.forwardRef === true) this.#builds.addToCircle(ready);
+    ready.catch(() => undefined); // the load throws it
     return ready;
   }
 
   buildFailed(): void {
-    this.#building -= 1;
-    this.#loadFailed = true;
+    this.#builds.ended();
+    this.#builds.failed();
   }
 
   // --- what `concludeScope` asks of a scope ---
 
   /** Settles `waitFor` work, and builds that were started and not awaited. */
   async settleWork(): Promise<readonly unknown[]> {
-    while (this.#work.length > 0) await Promise.all(this.#work.splice(0));
-    if (!this.#isEndedByItsOwnBuild) await this.settleBuilds();
+    await this.#work.settle();
+    if (!this.#isEndedByItsOwnBuild) await this.#builds.settle(this.disposeTimeoutMs);
     if (!this.scopes.nest.seesBuilds) {
       await this.scopes.scanBuilt(this, (instance, wrapper) => this.ledger.add(instance, wrapper));
     }
-    while (this.#work.length > 0) await Promise.all(this.#work.splice(0));
-    return this.#workErrors;
+    await this.#work.settle();
+    return this.#work.errors;
   }
 
   refuseBuilds(): void {
@@ -245,12 +206,11 @@ export class Scope implements ProviderScope, BuildObserver, EndingScope {
   }
 
   get hasWork(): boolean {
-    return this.#work.length > 0;
+    return this.#work.isPending;
   }
 
   get hasUnsettledWork(): boolean {
-    if (this.#work.length > 0 || this.#workErrors.length > 0 || this.#loads > 0) return true;
-    return this.#building > 0 || this.#loadFailed || !this.scopes.nest.seesBuilds;
+    return this.#work.isPending || this.#work.errors.length > 0 || !this.#builds.areSettled;
   }
 
   get disposeTimeoutMs(): number {
@@ -272,39 +232,15 @@ export class Scope implements ProviderScope, BuildObserver, EndingScope {
   }
 
   private load<T>(start: () => Promise<T>): Promise<T> {
-    this.#loads += 1;
     // Inside its own build a scope may be closed; that close must not wait for this build.
-    let loading = this.kind === 'open' ? runInside(this.ambient, start) : start();
-    if (!this.scopes.nest.seesBuilds) loading = this.scanAfter(loading);
-    const failed = (error: unknown): never => {
-      this.#loadFailed = true;
-      this.loaded();
-      throw error;
-    };
-    const arrived = (instance: T): T => {
-      this.loaded();
-      if (this.#state !== 'open') throw this.closedError('finish a resolve');
-      return instance;
-    };
-    const loaded = loading.then(
-      (instance) =>
-        this.#circle.length === 0
-          ? arrived(instance)
-          : this.settleCircle().then(() => arrived(instance), failed),
-      failed,
+    const loading = this.kind === 'open' ? runInside(this.ambient, start) : start();
+    return this.#builds.load(
+      this.scopes.nest.seesBuilds ? loading : this.scanAfter(loading),
+      (instance) => {
+        if (this.#state !== 'open') throw this.closedError('finish a resolve');
+        return instance;
+      },
     );
-    loaded.catch(() => undefined); // a handler that does not wait for its resolve must not end the process
-    return loaded;
-  }
-
-  private async settleCircle(): Promise<void> {
-    await this.scopes.quiesce(this.contextId);
-    await Promise.all(this.#circle.splice(0));
-  }
-
-  private loaded(): void {
-    this.#loads -= 1;
-    if (this.#loads === 0) this.#loadsDone?.();
   }
 
   private async scanAfter<T>(loading: Promise<T>): Promise<T> {
@@ -320,23 +256,8 @@ export class Scope implements ProviderScope, BuildObserver, EndingScope {
 
   private scan(): Promise<void> {
     return this.scopes.scanBuilt(this, (instance, wrapper) => {
-      this.#building += 1;
+      this.#builds.began();
       return this.built(instance, wrapper);
-    });
-  }
-
-  /** When one dependency fails, Nest rejects at once while its siblings are still being built. */
-  private async settleBuilds(): Promise<void> {
-    const isBlind = !this.scopes.nest.seesBuilds;
-    if (this.#loads === 0 && this.#building === 0 && !this.#loadFailed && !isBlind) return;
-    const idle = async (): Promise<void> => {
-      if (this.#loads > 0) await new Promise<void>((resolve) => (this.#loadsDone = resolve));
-      if (this.#building > 0 || this.#loadFailed || isBlind)
-        await this.scopes.quiesce(this.contextId);
-    };
-    const giveUp = new Error();
-    await within(idle(), this.scopes.disposeTimeoutMs, () => giveUp).catch((error: unknown) => {
-      if (error !== giveUp) throw error;
     });
   }
 
@@ -349,7 +270,7 @@ export class Scope implements ProviderScope, BuildObserver, EndingScope {
     try {
       await init?.call(instance as ScopeHooks);
     } catch (error) {
-      this.#loadFailed = true;
+      this.#builds.failed();
       throw error;
     }
     if (late !== undefined) await this.disposeLate(late);

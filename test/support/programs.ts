@@ -1,6 +1,6 @@
 import { transformFileSync } from '@swc/core';
 import { execFileSync, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -32,10 +32,21 @@ export interface Program {
  */
 export function buildPrograms(): string {
   const nest = process.env['NEST'];
-  const home = nest === undefined ? root : join(root, 'test', nest.replace('-', '/'));
+  const home =
+    nest === undefined || nest === '' ? root : join(root, 'test', nest.replace('-', '/'));
   const cache = join(home, 'node_modules/.cache');
   mkdirSync(cache, { recursive: true });
   const folder = mkdtempSync(join(cache, 'programs-'));
+  try {
+    build(folder);
+  } catch (error) {
+    rmSync(folder, { recursive: true });
+    throw error;
+  }
+  return folder;
+}
+
+function build(folder: string): void {
   const manifest = { name: 'nestjs-scoped-worker', type: 'module', exports: './lib/index.js' };
   writeFileSync(join(folder, 'package.json'), JSON.stringify(manifest));
   const tsc = join(root, 'node_modules/typescript/bin/tsc');
@@ -57,7 +68,6 @@ export function buildPrograms(): string {
     });
     writeFileSync(join(folder, `${basename(file, '.ts')}.js`), code);
   }
-  return folder;
 }
 
 /** Starts a program; it is killed when it has not ended after 20 seconds. */
