@@ -2,11 +2,13 @@
 const arrows = {
   errors: [],
   nest: [],
+  time: [],
+  messages: ['errors'],
   schedule: ['nest', 'errors'],
   decorators: ['schedule'],
-  engine: ['schedule', 'errors'],
+  engine: ['schedule', 'time', 'errors'],
   scope: ['nest', 'errors'],
-  execution: ['scope', 'schedule', 'errors'],
+  execution: ['scope', 'schedule', 'nest', 'time', 'errors'],
   observability: ['execution', 'scope', 'errors'],
   options: ['engine', 'execution', 'scope', 'schedule', 'errors'],
   validation: ['options', 'errors'],
@@ -15,16 +17,18 @@ const arrows = {
   hosting: [
     'discovery',
     'execution',
+    'messages',
     'nest',
     'observability',
     'options',
     'registry',
     'schedule',
     'scope',
+    'time',
     'validation',
     'errors',
   ],
-  typeorm: ['scope', 'errors'],
+  typeorm: ['messages', 'scope', 'time', 'errors'],
 };
 
 /** Entry points of their own (`nestjs-scoped-worker/<name>`): the core imports none of them. */

@@ -5,13 +5,8 @@ import { OptionsStore } from '../options/options-store.js';
 import { isInside } from '../scope/ambient.js';
 import { OpenScopes } from '../scope/open-scopes.js';
 import type { Scope } from '../scope/scope.js';
+import type { LongRunning, Straggler } from './long-running.js';
 import { SecondSignal } from './second-signal.js';
-
-/** Something the shutdown waits for. */
-interface Straggler {
-  readonly name: string;
-  readonly done: Promise<unknown>;
-}
 
 const REFUSAL = 'the application is shutting down.';
 
@@ -23,6 +18,9 @@ const REFUSAL = 'the application is shutting down.';
  */
 @Injectable()
 export class Drain {
+  /** What else lives as long as the application. */
+  longRunning: readonly LongRunning[] = [];
+
   constructor(
     private readonly running: RunningTicks,
     private readonly scopes: OpenScopes,
@@ -89,7 +87,7 @@ export class Drain {
       .filter((scope) => scope.kind === 'run' || (scope.kind === 'open' && scope.closed))
       .filter((scope) => !isInside(scope))
       .map((scope) => ({ name: nameOf(scope), done: scope.ended }));
-    return [...ticks, ...byHand];
+    return [...ticks, ...byHand, ...this.longRunning.flatMap((work) => work.stragglers())];
   }
 
   /** Scopes from `ProviderScopeFactory.open()` that nobody closed are disposed before the singletons go. */

@@ -1,7 +1,7 @@
 import type { Schedule } from '../../schedule/schedule.js';
 import type { Slot, Trigger } from '../../schedule/slot.js';
 import type { EngineHost } from '../engine.js';
-import { Alarm } from './alarm.js';
+import { Alarm } from '../../time/alarm.js';
 
 /** A clock set back by more than this is a correction, by less a repeated hour (as Vixie cron has it). */
 const CORRECTION_MS = 3 * 3_600_000;

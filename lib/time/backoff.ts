@@ -1,0 +1,21 @@
+/** Waits that double from the first to the longest: what failed is tried again soon, and never in a hot loop. */
+export class Backoff {
+  #failures = 0;
+
+  constructor(
+    private readonly firstMs: number,
+    private readonly longestMs: number,
+  ) {}
+
+  /** The wait after one more failure, in milliseconds. */
+  next(): number {
+    const waitMs = Math.min(this.firstMs * 2 ** this.#failures, this.longestMs);
+    this.#failures += 1;
+    return waitMs;
+  }
+
+  /** Starts afresh, after a success. */
+  reset(): void {
+    this.#failures = 0;
+  }
+}
