@@ -1,6 +1,6 @@
 /**
- * One message, handed over by a source. Exactly one of its methods is called, once, when the message has been
- * dealt with.
+ * One message, handed over by a source. When it has been dealt with, one of its methods is called, once; after a
+ * `deadLetter()` that failed, `nack(error)` follows.
  *
  * @publicApi
  */
@@ -34,7 +34,9 @@ export interface MessageSource<T = unknown> {
    * Begins to read. The next message is asked for only when it can be worked on at once; there is never more than one request
    * at a time. When the iteration ends or throws, `read` is called again after a pause.
    *
-   * @param signal is aborted when the application stops: end the iteration, take back what is under way.
+   * @param signal is aborted when the application stops, or the consumer is removed: end the iteration, take back what is under
+   * way. An iteration that has not ended a second later is not waited for. Each call has a signal of its own, which is
+   * aborted after a failure, too: what that call has left behind should end.
    */
   read(signal: AbortSignal): AsyncIterable<Delivery<T>>;
   /** True when each delivery has `deadLetter()`. */

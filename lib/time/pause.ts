@@ -1,17 +1,22 @@
 import { Alarm } from './alarm.js';
+import { onAbort } from './on-abort.js';
 
-/** Waits `ms` milliseconds by the wall clock, or until the signal is aborted; never rejects. */
+/**
+ * Waits `ms` milliseconds, or until the signal is aborted; never rejects. A clock that is set back changes nothing: what
+ * is left of the wait stays.
+ */
 export function pause(ms: number, signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve();
   return new Promise((resolve) => {
     const alarm = new Alarm(false);
     const done = (): void => {
       alarm.clear();
-      signal.removeEventListener('abort', done);
+      off();
       resolve();
     };
-    signal.addEventListener('abort', done, { once: true });
-    if (ms <= 0) setImmediate(done);
-    else alarm.set(Date.now() + ms, done, done);
+    const off = onAbort(signal, done);
+    const arm = (at: number): void => alarm.set(at, done, (byMs) => arm(at - byMs));
+    if (ms > 0) arm(Date.now() + ms);
+    else setImmediate(done);
   });
 }

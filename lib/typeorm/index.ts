@@ -1,3 +1,6 @@
 export { InjectScopedEntityManager, InjectScopedRepository } from './inject-scoped.decorators.js';
+export { outboxChannel } from './outbox-channel.js';
+export type { OutboxSourceOptions } from './outbox-options.js';
+export { outboxSource } from './outbox-source.js';
 export { getScopedEntityManagerToken, getScopedRepositoryToken } from './scoped-tokens.js';
 export { ScopedTypeOrmModule, type ScopedTypeOrmOptions } from './scoped-typeorm.module.js';

@@ -1,0 +1,34 @@
+interface Audience {
+  readonly listeners: Set<() => void>;
+  readonly tell: () => void;
+}
+
+const audiences = new WeakMap<AbortSignal, Audience>();
+
+/**
+ * Calls the listener when the signal is aborted. However many there are, the signal has one listener: Node takes more than
+ * ten for a leak, and warns.
+ *
+ * @returns a function that takes the listener off again.
+ */
+export function onAbort(signal: AbortSignal, listener: () => void): () => void {
+  const { listeners, tell } = audiences.get(signal) ?? gather(signal);
+  listeners.add(listener);
+  return () => {
+    listeners.delete(listener);
+    if (listeners.size > 0 || audiences.get(signal)?.listeners !== listeners) return;
+    audiences.delete(signal);
+    signal.removeEventListener('abort', tell);
+  };
+}
+
+function gather(signal: AbortSignal): Audience {
+  const listeners = new Set<() => void>();
+  const tell = (): void => {
+    for (const listener of listeners) listener();
+  };
+  const audience = { listeners, tell };
+  audiences.set(signal, audience);
+  signal.addEventListener('abort', tell);
+  return audience;
+}

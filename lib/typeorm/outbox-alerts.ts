@@ -1,0 +1,102 @@
+import { Logger } from '@nestjs/common';
+import type { EventEmitter } from 'node:events';
+import type { DataSource, QueryRunner } from 'typeorm';
+import { textOf } from '../errors/error-text.js';
+import { Backoff } from '../time/backoff.js';
+import { pause } from '../time/pause.js';
+import { quoteIdentifier } from './outbox-columns.js';
+
+/** TypeORM's way to give a connection back so that the pool closes it. */
+interface PostgresRunner extends QueryRunner {
+  releasePostgresConnection?(reason: Error): Promise<void>;
+}
+
+/**
+ * Wakes a reader that waits: on a notification, and whenever the connection that listens is made anew, since what
+ * was announced without it is not told again.
+ */
+export class OutboxAlerts {
+  readonly #logger = new Logger('ScopedWorker');
+  readonly #stopped = new AbortController();
+  readonly #backoff = new Backoff(200, 30_000);
+  #isRung = false;
+  #waiting: AbortController | undefined;
+  #isTroubled = false;
+
+  constructor(private readonly dataSource: DataSource) {}
+
+  /** Listens until `stop()`. Nothing that happens to the connection is thrown: the reader polls as well. */
+  async listen(channel: string): Promise<void> {
+    const { signal } = this.#stopped;
+    while (!signal.aborted && this.dataSource.isInitialized) {
+      try {
+        await this.listenOnce(channel);
+      } catch (error) {
+        this.warn(channel, error);
+      }
+      await pause(this.#backoff.next(), signal);
+    }
+  }
+
+  /** Waits `ms`, or until something was announced since the last wait. */
+  async wait(ms: number): Promise<void> {
+    if (!this.#isRung) {
+      this.#waiting = new AbortController();
+      await pause(ms, this.#waiting.signal);
+    }
+    this.#isRung = false;
+  }
+
+  /** Ends the wait, and gives the connection back. */
+  readonly stop = (): void => {
+    this.#stopped.abort();
+    this.ring();
+  };
+
+  private ring(): void {
+    this.#isRung = true;
+    this.#waiting?.abort();
+  }
+
+  /** Settles when the connection is lost, with its error, and when listening is over. */
+  private async listenOnce(channel: string): Promise<void> {
+    const { signal } = this.#stopped;
+    const runner: PostgresRunner = this.dataSource.createQueryRunner('master');
+    const client = (await runner.connect()) as EventEmitter;
+    let stop!: () => void;
+    let giveUp!: (error: Error) => void;
+    const over = new Promise<void>((resolve, reject) => {
+      stop = resolve;
+      giveUp = reject;
+    });
+    over.catch(() => undefined); // the connection may be lost before that is waited for
+    const onEnd = (): void => giveUp(new Error('the connection was closed'));
+    const onNotification = (message: { channel?: unknown }): void => {
+      if (message.channel === channel) this.ring();
+    };
+    client.on('error', giveUp).on('end', onEnd).on('notification', onNotification);
+    signal.addEventListener('abort', stop);
+    try {
+      if (signal.aborted) return;
+      await Promise.race([runner.query(`LISTEN ${quoteIdentifier(channel)}`), over]);
+      this.#backoff.reset();
+      this.#isTroubled = false;
+      this.ring();
+      await over;
+    } finally {
+      signal.removeEventListener('abort', stop);
+      client.off('notification', onNotification).off('end', onEnd);
+      // Closed and not given back, which needs no statement: a session that listens is of no use to others.
+      await (runner.releasePostgresConnection?.(new Error('done')) ?? runner.release());
+      client.off('error', giveUp);
+    }
+  }
+
+  private warn(channel: string, error: unknown): void {
+    if (this.#isTroubled || this.#stopped.signal.aborted) return;
+    this.#isTroubled = true;
+    this.#logger.warn(
+      `Cannot listen on "${channel}" (${textOf(error)}): the outbox is only polled until that succeeds again.`,
+    );
+  }
+}

@@ -1,0 +1,73 @@
+import { createHash } from 'node:crypto';
+import type {
+  DataSource,
+  EntitySubscriberInterface,
+  EntityTarget,
+  InsertEvent,
+  ObjectLiteral,
+  QueryRunner,
+} from 'typeorm';
+
+/** The longest name of a channel, in bytes (NAMEDATALEN - 1). */
+const LONGEST_CHANNEL = 63;
+
+/**
+ * The channel on which the sources of an outbox listen, for rows that are not written through TypeORM's entities:
+ * `SELECT pg_notify('<channel>', '')` in the transaction that inserts them, or in a trigger.
+ *
+ * @returns `outbox:<schema>.<table>`; a hash stands for the names when that is longer than 63 bytes.
+ * @throws Error when the data source is not initialised, or does not know the entity.
+ * @publicApi
+ */
+export function outboxChannel<T extends ObjectLiteral>(
+  entity: EntityTarget<T>,
+  dataSource: DataSource,
+): string {
+  const { schema, tableName } = dataSource.getMetadata(entity);
+  const name = `${schema ?? dataSource.driver.schema ?? 'public'}.${tableName}`;
+  const channel = `outbox:${name}`;
+  return Buffer.byteLength(channel) <= LONGEST_CHANNEL
+    ? channel
+    : `outbox:${createHash('sha256').update(name).digest('hex').slice(0, 40)}`;
+}
+
+/** Announces each inserted entity in its own transaction: PostgreSQL tells it to the listeners on commit. */
+export class OutboxAnnouncer implements EntitySubscriberInterface {
+  readonly #announcing = new WeakMap<QueryRunner, Promise<unknown>>();
+
+  private constructor(
+    private readonly target: EntityTarget<ObjectLiteral>,
+    private readonly channel: string,
+  ) {}
+
+  /**
+   * For as long as the data source lives: others may listen when this process does not read. Several sources of one outbox share
+   * one announcer.
+   */
+  static register(entity: EntityTarget<ObjectLiteral>, dataSource: DataSource): void {
+    const channel = outboxChannel(entity, dataSource);
+    const { subscribers } = dataSource;
+    const isKnown = (other: object): boolean =>
+      other instanceof OutboxAnnouncer && other.channel === channel;
+    if (!subscribers.some(isKnown)) {
+      subscribers.push(new OutboxAnnouncer(dataSource.getMetadata(entity).target, channel));
+    }
+  }
+
+  listenTo(): never {
+    return this.target as never; // a name, for an EntitySchema without a class
+  }
+
+  /** Called for each row of a statement, at once: one announcement does for all. */
+  afterInsert({ queryRunner }: InsertEvent<ObjectLiteral>): Promise<unknown> {
+    let announcing = this.#announcing.get(queryRunner);
+    if (announcing === undefined) {
+      announcing = Promise.resolve().then(() => {
+        this.#announcing.delete(queryRunner);
+        return queryRunner.query(`SELECT pg_notify($1, '')`, [this.channel]);
+      });
+      this.#announcing.set(queryRunner, announcing);
+    }
+    return announcing;
+  }
+}

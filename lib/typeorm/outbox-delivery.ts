@@ -1,0 +1,97 @@
+import type { ObjectLiteral } from 'typeorm';
+import { limitProblem } from '../checks/option-checks.js';
+import { InvalidOptionsError } from '../errors/index.js';
+import { textOf } from '../errors/error-text.js';
+import type { Delivery } from '../messages/message-source.js';
+import type { OutboxLeases } from './outbox-leases.js';
+import { DEFAULT_RETRY_DELAY, type ResolvedOutboxOptions } from './outbox-options.js';
+import type { ClaimedRow, OutboxTable } from './outbox-table.js';
+
+/**
+ * A claimed row in the hands of the consumer. Whatever is tried to settle it, it is no longer renewed: when that fails and
+ * nothing else is tried, its lease ends.
+ */
+export class OutboxDelivery<T extends ObjectLiteral> implements Delivery<T> {
+  readonly id: string;
+  readonly deliveries: number;
+  readonly deadLetter?: (error: unknown) => Promise<void>;
+  #isSettled = false;
+
+  constructor(
+    readonly body: T,
+    private readonly row: ClaimedRow,
+    private readonly table: OutboxTable<T>,
+    private readonly leases: OutboxLeases,
+    private readonly retryDelayMs: ResolvedOutboxOptions['retryDelayMs'],
+  ) {
+    this.id = row.id;
+    this.deliveries = row.deliveries;
+    if (table.keepsDeadLetters) {
+      this.deadLetter = (error) =>
+        this.settle(async () => {
+          if (!(await table.bury(row, error))) throw new Error(this.lostText('put aside'));
+        });
+    }
+  }
+
+  ack(): Promise<void> {
+    return this.settle(async () => {
+      if (!(await this.table.finish(this.row))) throw new Error(this.lostText('acknowledged'));
+    });
+  }
+
+  /** A row that was lost is back already, so it is left as it is. */
+  nack(error?: unknown): Promise<void> {
+    return this.settle(async () => {
+      if (error === undefined) await this.table.giveBack(this.row);
+      else await putOff(this.row, this.table, this.retryDelayMs, error);
+    });
+  }
+
+  /** What failed may be followed by another try: a message that could not be put aside goes back. */
+  private async settle(change: () => Promise<void>): Promise<void> {
+    if (this.#isSettled) throw new Error(settledText(this.row));
+    this.#isSettled = true;
+    try {
+      await this.leases.letGo(this.row);
+      await change();
+    } catch (error) {
+      this.#isSettled = false;
+      throw error;
+    }
+  }
+
+  private lostText(done: string): string {
+    return `Delivery ${this.deliveries} of message ${this.id} cannot be ${done}: its row was delivered to somebody else since, or deleted. Its lease of ${this.leases.leaseMs} ms was not renewed in time; look for a blocked event loop, a connection pool that is too small, or a row that the handler deletes, and consider a longer leaseMs.`;
+  }
+}
+
+function settledText({ id, deliveries }: ClaimedRow): string {
+  return `Delivery ${deliveries} of message ${id} was settled before: call one of ack(), nack() and deadLetter(), once.`;
+}
+
+/** Puts a row off even when the delay cannot be told, and then says so. */
+export async function putOff<T extends ObjectLiteral>(
+  row: ClaimedRow,
+  table: OutboxTable<T>,
+  retryDelayMs: ResolvedOutboxOptions['retryDelayMs'],
+  error: unknown,
+): Promise<void> {
+  let delayMs = DEFAULT_RETRY_DELAY(row.deliveries);
+  let problem: InvalidOptionsError | undefined;
+  try {
+    const asked = retryDelayMs(row.deliveries);
+    const wrong = limitProblem(asked, 0);
+    if (wrong === undefined) delayMs = asked;
+    else problem = badDelay(row, wrong);
+  } catch (cause) {
+    problem = badDelay(row, `failed: ${textOf(cause)}`, { cause });
+  }
+  await table.putOff(row, delayMs, error);
+  if (problem !== undefined) throw problem;
+}
+
+function badDelay(row: ClaimedRow, wrong: string, options?: ErrorOptions): InvalidOptionsError {
+  const sentence = `outboxSource(): retryDelayMs(${row.deliveries}) ${wrong}. Message ${row.id} waits for the default delay.`;
+  return new InvalidOptionsError([sentence], options);
+}

@@ -1,0 +1,164 @@
+import type { DataSource, EntityTarget, ObjectLiteral, QueryRunner } from 'typeorm';
+import { textOf } from '../errors/error-text.js';
+import type { OutboxColumns } from './outbox-columns.js';
+
+/** A row that was claimed. `deliveries` is the proof of it: the next claim counts one up. */
+export interface ClaimedRow {
+  /** The primary key, as PostgreSQL writes it. */
+  readonly id: string;
+  readonly deliveries: number;
+}
+
+/**
+ * The statements on the table of an outbox. Each is short and stands alone: a claimed row is one whose `availableAt` lies in
+ * the future, so that no connection is held while a message is worked on. Only the clock of the database counts.
+ */
+export class OutboxTable<T extends ObjectLiteral> {
+  readonly #claim: string;
+
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly entity: EntityTarget<T>,
+    private readonly columns: OutboxColumns,
+    /** Told when a row comes back that anybody can take; undefined when nobody listens. */
+    private readonly channel: string | undefined,
+  ) {
+    const { table, id, availableAt, deliveries } = columns;
+    const isOpen = [columns.deadAt, columns.deliveredAt, columns.deletedAt].flatMap((column) =>
+      column === undefined ? [] : ` AND ${column} IS NULL`,
+    );
+    // The lock is taken in a CTE, once: a sub-select in WHERE may be run for each row and would claim several.
+    this.#claim = `
+      WITH "next" AS MATERIALIZED (
+        SELECT ${id} AS "id" FROM ${table}
+        WHERE ${availableAt} <= ${NOW}${isOpen.join('')}
+        ORDER BY ${availableAt}, ${id} LIMIT 1 FOR UPDATE SKIP LOCKED
+      )
+      UPDATE ${table} SET ${deliveries} = ${deliveries} + 1, ${availableAt} = ${later('$1')}
+      WHERE ${id} = (SELECT "id" FROM "next")
+      RETURNING ${id}::text AS "id", ${deliveries}::int AS "deliveries"`;
+  }
+
+  get keepsDeadLetters(): boolean {
+    return this.columns.deadAt !== undefined;
+  }
+
+  get isReachable(): boolean {
+    return this.dataSource.isInitialized;
+  }
+
+  /** Takes the row that is due longest, for `leaseMs`; undefined when none is due. */
+  async claim(leaseMs: number): Promise<ClaimedRow | undefined> {
+    const { records } = await this.send(this.#claim, [leaseMs]);
+    return records[0];
+  }
+
+  /** The entity of a claimed row; null when the row is gone. */
+  async load(row: ClaimedRow): Promise<T | null> {
+    const runner = this.dataSource.createQueryRunner('master'); // a replica may not have the row yet
+    try {
+      const { propertyPath } = this.dataSource.getMetadata(this.entity).primaryColumns[0]!;
+      return await runner.manager
+        .createQueryBuilder(this.entity, 'message')
+        .setFindOptions({}) // joins eager relations, as find() does
+        .where(`message.${propertyPath} = :id`, { id: row.id })
+        .cache(false)
+        .getOne();
+    } finally {
+      await runner.release();
+    }
+  }
+
+  /** Rows that are locked are left out: a handler that writes to its own row must not block the others. */
+  async renew(rows: readonly ClaimedRow[], leaseMs: number): Promise<void> {
+    const { table, id, availableAt, deliveries } = this.columns;
+    const held = rows.map((_, index) => `($${2 * index + 2}, $${2 * index + 3})`).join(', ');
+    await this.send(
+      `WITH "held" AS MATERIALIZED (
+         SELECT ${id} AS "id" FROM ${table} WHERE (${id}, ${deliveries}) IN (${held})
+         FOR UPDATE SKIP LOCKED
+       )
+       UPDATE ${table} SET ${availableAt} = ${later('$1')} WHERE ${id} IN (SELECT "id" FROM "held")`,
+      [leaseMs, ...rows.flatMap((row) => [row.id, row.deliveries])],
+    );
+  }
+
+  /** @returns false when the row is not the claimer's any more. */
+  finish(row: ClaimedRow): Promise<boolean> {
+    const { table, deliveredAt } = this.columns;
+    return deliveredAt === undefined
+      ? this.touch(row, `DELETE FROM ${table}`)
+      : this.touch(row, `UPDATE ${table} SET ${deliveredAt} = ${NOW}`);
+  }
+
+  /** To be delivered again at once; this delivery does not count. */
+  giveBack(row: ClaimedRow): Promise<boolean> {
+    const { table, availableAt, deliveries } = this.columns;
+    const change = `UPDATE ${table} SET ${availableAt} = ${NOW}, ${deliveries} = ${deliveries} - 1`;
+    return this.channel === undefined
+      ? this.touch(row, change)
+      : this.touch(row, change, [this.channel], `pg_notify($3, '')`);
+  }
+
+  /** To be delivered again in `delayMs`. */
+  putOff(row: ClaimedRow, delayMs: number, error: unknown): Promise<boolean> {
+    const { table, availableAt } = this.columns;
+    return this.touchWithError(
+      row,
+      `UPDATE ${table} SET ${availableAt} = ${later('$3')}`,
+      [delayMs],
+      error,
+    );
+  }
+
+  bury(row: ClaimedRow, error: unknown): Promise<boolean> {
+    const { table, deadAt } = this.columns;
+    return this.touchWithError(row, `UPDATE ${table} SET ${deadAt!} = ${NOW}`, [], error);
+  }
+
+  private touchWithError(
+    row: ClaimedRow,
+    change: string,
+    values: readonly unknown[],
+    error: unknown,
+  ): Promise<boolean> {
+    const { lastError, errorLength } = this.columns;
+    if (lastError === undefined) return this.touch(row, change, values);
+    const text = textOf(error).slice(0, errorLength).replaceAll('\0', ''); // text of PostgreSQL holds no \\0
+    return this.touch(row, `${change}, ${lastError} = $${values.length + 3}`, [...values, text]);
+  }
+
+  private async touch(
+    row: ClaimedRow,
+    change: string,
+    values: readonly unknown[] = [],
+    returning = '1',
+  ): Promise<boolean> {
+    const { id, deliveries } = this.columns;
+    const { records } = await this.send(
+      `${change} WHERE ${id} = $1 AND ${deliveries} = $2 RETURNING ${returning}`,
+      [row.id, row.deliveries, ...values],
+    );
+    return records.length > 0;
+  }
+
+  private async send(sql: string, values: unknown[]): Promise<Sent> {
+    const runner: QueryRunner = this.dataSource.createQueryRunner('master');
+    try {
+      return (await runner.query(sql, values, true)) as Sent;
+    } finally {
+      await runner.release();
+    }
+  }
+}
+
+interface Sent {
+  readonly records: ClaimedRow[];
+}
+
+/** Not `clock_timestamp()`, which changes within a statement and so can use no index; nor `now()`, the begin of a transaction. */
+const NOW = 'statement_timestamp()';
+
+function later(ms: string): string {
+  return `${NOW} + ${ms}::float8 * interval '1 millisecond'`;
+}
