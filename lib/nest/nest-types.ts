@@ -1,3 +1,4 @@
+import type { Scope } from '@nestjs/common';
 import type { ContextId, ModuleRef } from '@nestjs/core';
 
 /**
@@ -14,12 +15,15 @@ export interface NestWrapper {
   /** True when something reached it through `forwardRef()`: it may be part of a circle. */
   readonly forwardRef?: boolean;
   readonly instance: unknown;
+  /** What the provider says itself; what its dependencies make of it is in `isDependencyTreeStatic()`. */
+  readonly scope?: Scope;
   readonly isTransient: boolean;
   readonly host?: NestModule;
   isDependencyTreeStatic(): boolean;
   isDependencyTreeDurable(): boolean;
   getCtorMetadata(): readonly NestWrapper[] | undefined;
   getPropertiesMetadata(): readonly { readonly wrapper: NestWrapper }[] | undefined;
+  getEnhancersMetadata(): readonly NestWrapper[] | undefined;
 }
 
 /** What a wrapper keeps for one context. */

@@ -1,0 +1,172 @@
+import { AsyncResource } from 'node:async_hooks';
+import {
+  ForbiddenException,
+  type CanActivate,
+  type ExceptionFilter,
+  type ExecutionContext,
+  type NestInterceptor,
+  type PipeTransform,
+} from '@nestjs/common';
+import { from, isObservable, of, type Observable } from 'rxjs';
+import { catchError, mergeMap } from 'rxjs/operators'; // `rxjs` itself has them from 7.2 on
+import type { DeclaredParam } from './enhancer-metadata.js';
+
+/** What `ExecutionContext.getType()` gives. */
+const CONTEXT_TYPE = 'scoped-worker';
+
+/** The text of Nest's own refusal (`FORBIDDEN_MESSAGE`). */
+const FORBIDDEN = 'Forbidden resource';
+
+/**
+ * The parts of `ExternalContextCreator` that run enhancers for Nest itself; declared private, the same from 11.0.0 to
+ * 12.5.1. Its `create()` does not serve: it finds the module by the class, always adds global enhancers, logs every error,
+ * ends Observables, and gives a handler either its arguments or its decorated parameters. Of the host that they are given
+ * these parts read the constructor only.
+ */
+export interface Consumers {
+  readonly guardsConsumer: {
+    tryActivate(
+      guards: readonly CanActivate[],
+      args: readonly unknown[],
+      host: object,
+      handler: Function,
+      type: string,
+    ): Promise<boolean>;
+    createContext(
+      args: readonly unknown[],
+      host: object,
+      handler: Function,
+    ): ExecutionContext & { setType(type: string): void };
+  };
+  readonly interceptorsConsumer: {
+    intercept(
+      interceptors: readonly NestInterceptor[],
+      args: readonly unknown[],
+      host: object,
+      handler: Function,
+      next: () => Promise<unknown>,
+      type: string,
+    ): Promise<unknown>;
+  };
+  readonly pipesConsumer: {
+    apply(value: unknown, metadata: object, pipes: readonly PipeTransform[]): Promise<unknown>;
+  };
+  readonly filtersContextCreator: {
+    reflectCatchExceptions(filter: object): readonly (new () => unknown)[];
+  };
+}
+
+/** The parts of an `ExternalContextCreator`; undefined when this version of Nest has others. */
+export function consumersOf(creator: unknown): Consumers | undefined {
+  const consumers = creator as Partial<Consumers> | null | undefined;
+  const isWhole =
+    typeof consumers?.guardsConsumer?.tryActivate === 'function' &&
+    typeof consumers.guardsConsumer.createContext === 'function' &&
+    typeof consumers.interceptorsConsumer?.intercept === 'function' &&
+    typeof consumers.pipesConsumer?.apply === 'function' &&
+    typeof consumers.filtersContextCreator?.reflectCatchExceptions === 'function';
+  return isWhole ? (consumers as Consumers) : undefined;
+}
+
+/** What runs around one call of a handler. */
+export interface ReadyEnhancers {
+  readonly guards: readonly CanActivate[];
+  readonly interceptors: readonly NestInterceptor[];
+  /** Each with the pipes that apply to it, in their order. */
+  readonly params: readonly (DeclaredParam & { readonly ready: readonly PipeTransform[] })[];
+  /** The first that is meant for an error is asked. */
+  readonly filters: readonly ExceptionFilter[];
+}
+
+export interface RunSeed {
+  readonly owner: Function;
+  readonly handler: Function;
+  readonly args: readonly unknown[];
+  readonly signal: AbortSignal | undefined;
+  readonly invoke: (args: readonly unknown[]) => unknown;
+}
+
+/** One call of a handler, with everything that runs around it. */
+export class EnhancedRun {
+  readonly #host: object;
+
+  constructor(
+    private readonly consumers: Consumers,
+    private readonly enhancers: ReadyEnhancers,
+    private readonly seed: RunSeed,
+  ) {
+    this.#host = seed.owner.prototype as object; // `getClass()` is the worker, also when a factory gave a plain object
+  }
+
+  /** What the handler, an interceptor or a filter gives; an Observable as it is, for the caller to subscribe to and to end. */
+  async result(): Promise<unknown> {
+    if (this.enhancers.filters.length === 0) return this.enhanced();
+    try {
+      const result = await this.enhanced();
+      return isObservable(result) ? this.filtered(result) : result;
+    } catch (error) {
+      return this.filter(error);
+    }
+  }
+
+  private async enhanced(): Promise<unknown> {
+    const { guardsConsumer, interceptorsConsumer } = this.consumers;
+    const { guards, interceptors, params } = this.enhancers;
+    const { args, handler, signal, invoke } = this.seed;
+    const host = this.#host;
+    if (!(await guardsConsumer.tryActivate(guards, args, host, handler, CONTEXT_TYPE)))
+      throw new ForbiddenException(FORBIDDEN);
+    const next = async (): Promise<unknown> => {
+      const given = params.length === 0 ? args : await this.decoratedArgs();
+      signal?.throwIfAborted();
+      return invoke(given);
+    };
+    return interceptorsConsumer.intercept(interceptors, args, host, handler, next, CONTEXT_TYPE);
+  }
+
+  /** The arguments, with a value in the place of each decorated parameter. */
+  private async decoratedArgs(): Promise<unknown[]> {
+    const given = [...this.seed.args];
+    await Promise.all(
+      this.enhancers.params.map(async ({ index, factory, data, schema, metatype, ready }) => {
+        const value: unknown = typeof factory === 'function' ? factory(data, this.context()) : null;
+        const metadata = { type: 'custom', data, schema, metatype };
+        given[index] = await (ready.length === 0
+          ? value
+          : this.consumers.pipesConsumer.apply(value, metadata, ready));
+      }),
+    );
+    return given;
+  }
+
+  private filtered(result: Observable<unknown>): Observable<unknown> {
+    const filter = AsyncResource.bind((error: unknown) => this.filter(error)); // a source may fail in any context
+    return result.pipe(
+      catchError((error: unknown) =>
+        from(filter(error)).pipe(mergeMap((value) => (isObservable(value) ? value : of(value)))),
+      ),
+    );
+  }
+
+  /** Asks the filter that is meant for an error, which stands as it is unless the filter gives something else. */
+  private async filter(error: unknown): Promise<unknown> {
+    const { signal } = this.seed;
+    if (signal?.aborted === true && error === signal.reason) throw error;
+    const { filtersContextCreator } = this.consumers;
+    const filter = this.enhancers.filters.find((candidate) => {
+      const types = filtersContextCreator.reflectCatchExceptions(candidate);
+      return types.length === 0 || types.some((type) => error instanceof type);
+    });
+    // oxlint-disable-next-line promise/valid-params -- a filter, not a promise
+    const value: unknown = await filter?.catch(error, this.context());
+    if (value === undefined) throw error;
+    return value;
+  }
+
+  private context(): ExecutionContext {
+    const { args, handler } = this.seed;
+    const context = this.consumers.guardsConsumer.createContext(args, this.#host, handler);
+    context.setType(CONTEXT_TYPE);
+    return context;
+  }
+}

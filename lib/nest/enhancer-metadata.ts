@@ -1,0 +1,127 @@
+import 'reflect-metadata';
+import {
+  createParamDecorator,
+  UseFilters,
+  UseGuards,
+  UseInterceptors,
+  UsePipes,
+} from '@nestjs/common';
+
+/** The kinds of enhancers, by Nest's own names. */
+export type EnhancerKind = 'guard' | 'interceptor' | 'pipe' | 'filter';
+
+/** What a decorator was given: a class, which Nest builds, or an object, which is used as it is. */
+export type Declared = Function | object;
+
+/** A parameter with a decorator that `createParamDecorator` made. */
+export interface DeclaredParam {
+  readonly index: number;
+  readonly factory: unknown;
+  readonly data: unknown;
+  readonly pipes: readonly Declared[];
+  /** A Standard Schema; Nest 12 hands it to pipes. */
+  readonly schema: unknown;
+  readonly metatype: unknown;
+}
+
+/** What the decorators of a class and of one of its methods say. */
+export interface DeclaredEnhancers {
+  readonly owner: Function;
+  /** What `getHandler()` gives, for `Reflector`: the method, or the decorated one that it overrides. */
+  readonly handler: Function | undefined;
+  /** Of each kind those of the class first, then those of the method. */
+  readonly enhancers: Readonly<Record<EnhancerKind, readonly Declared[]>>;
+  readonly params: readonly DeclaredParam[];
+  /** True when nothing applies: pipes apply to decorated parameters only. */
+  readonly isEmpty: boolean;
+}
+
+/**
+ * The keys under which Nest's decorators keep what they are given. Nest publishes the decorators and not the keys, so the
+ * decorators are asked, with a class of our own.
+ */
+const KEYS: Readonly<Record<EnhancerKind, unknown>> = {
+  guard: keyOf(UseGuards({ canActivate: () => true })),
+  interceptor: keyOf(UseInterceptors({ intercept: (_, next) => next.handle() })),
+  pipe: keyOf(UsePipes({ transform: (value: unknown) => value })),
+  filter: keyOf(UseFilters({ catch: () => undefined })),
+};
+const PARAMS_KEY = paramsKey();
+
+export function declaredOn(owner: Function, method: string): DeclaredEnhancers {
+  const methods = methodsOf(owner, method);
+  const read = (kind: EnhancerKind): Declared[] => {
+    const key = KEYS[kind];
+    const decorated = methods.find((candidate) => Reflect.hasOwnMetadata(key, candidate));
+    return [...given(key, owner), ...(decorated === undefined ? [] : given(key, decorated))];
+  };
+  const enhancers = {
+    guard: read('guard'),
+    interceptor: read('interceptor'),
+    pipe: read('pipe'),
+    filter: read('filter'),
+  };
+  const params = paramsOf(owner, method);
+  const { guard, interceptor, filter } = enhancers;
+  return {
+    owner,
+    handler:
+      methods.find((candidate) => Reflect.getOwnMetadataKeys(candidate).length > 0) ?? methods[0],
+    enhancers,
+    params,
+    isEmpty: [guard, interceptor, filter, params].every((list) => list.length === 0),
+  };
+}
+
+/**
+ * The method and those that it overrides. Nest reads a method's decorators from its function, so an override has none of
+ * them; here it keeps its schedule, and what guards it must not get lost: each kind holds until an override names its own.
+ */
+function methodsOf(owner: Function, method: string): Function[] {
+  const methods: Function[] = [];
+  for (
+    let prototype: unknown = owner.prototype;
+    typeof prototype === 'object' && prototype !== null;
+    prototype = Object.getPrototypeOf(prototype)
+  ) {
+    const value: unknown = Object.getOwnPropertyDescriptor(prototype, method)?.value;
+    if (typeof value === 'function') methods.push(value);
+  }
+  return methods;
+}
+
+function paramsOf(owner: Function, method: string): DeclaredParam[] {
+  type Entry = Partial<DeclaredParam> & { readonly index: number };
+  const entries = Reflect.getMetadata(PARAMS_KEY, owner, method) as
+    Record<string, Entry> | undefined;
+  const types = Reflect.getMetadata('design:paramtypes', owner.prototype as object, method) as
+    readonly unknown[] | undefined;
+  return Object.values(entries ?? {})
+    .filter((entry) => 'factory' in entry) // @Body() and its like have none: they ask for an HTTP request
+    .map(({ index, factory, data, pipes, schema }) => ({
+      index,
+      factory,
+      data,
+      pipes: (pipes ?? []).filter(Boolean),
+      schema,
+      metatype: types?.[index],
+    }));
+}
+
+function given(key: unknown, target: object): Declared[] {
+  return ((Reflect.getMetadata(key, target) as Declared[] | undefined) ?? []).filter(Boolean);
+}
+
+function keyOf(decorate: ClassDecorator): unknown {
+  class Asked {}
+  decorate(Asked);
+  return Reflect.getOwnMetadataKeys(Asked)[0];
+}
+
+function paramsKey(): unknown {
+  class Asked {
+    method(): void {}
+  }
+  createParamDecorator(() => undefined)()(Asked.prototype, 'method', 0);
+  return Reflect.getOwnMetadataKeys(Asked, 'method')[0];
+}

@@ -1,0 +1,56 @@
+import type { ApplicationConfig } from '@nestjs/core';
+import type { Declared, EnhancerKind } from './enhancer-metadata.js';
+import type { NestWrapper } from './nest-types.js';
+
+const KINDS: readonly EnhancerKind[] = ['guard', 'interceptor', 'pipe', 'filter'];
+
+/** The global enhancers of one kind, in the order in which they run. */
+interface OfKind {
+  /** Given to `app.useGlobalGuards()` and its like, and singletons under `APP_GUARD` and its like. */
+  readonly declared: readonly Declared[];
+  /** Request-scoped and transient ones under `APP_GUARD` and its like. */
+  readonly scoped: readonly NestWrapper[];
+}
+
+/** Reads the global enhancers of the application anew each time: `app.useGlobalGuards()` may come after start-up. */
+export class GlobalEnhancers {
+  /** @param config there is one in every application, from 11.0.0 to 12.5.1, also in one without HTTP. */
+  constructor(private readonly config: ApplicationConfig | undefined) {}
+
+  get isEmpty(): boolean {
+    return KINDS.every((kind) => {
+      const { declared, scoped } = this.of(kind);
+      return declared.length === 0 && scoped.length === 0;
+    });
+  }
+
+  of(kind: EnhancerKind): OfKind {
+    const { config } = this;
+    if (config === undefined) {
+      throw new Error(
+        'globalEnhancers: this version of @nestjs/core does not tell which enhancers are global, so no handler is called without them. Install a version of Nest that nestjs-scoped-worker supports, or leave the option out.',
+      );
+    }
+    const [declared, scoped] = this.read(config, kind);
+    return {
+      declared: (declared as Declared[]).filter(Boolean),
+      scoped: scoped as unknown as NestWrapper[],
+    };
+  }
+
+  private read(
+    config: ApplicationConfig,
+    kind: EnhancerKind,
+  ): [declared: unknown, scoped: unknown] {
+    switch (kind) {
+      case 'guard':
+        return [config.getGlobalGuards(), config.getGlobalRequestGuards()];
+      case 'interceptor':
+        return [config.getGlobalInterceptors(), config.getGlobalRequestInterceptors()];
+      case 'pipe':
+        return [config.getGlobalPipes(), config.getGlobalRequestPipes()];
+      case 'filter':
+        return [config.getGlobalFilters(), config.getGlobalRequestFilters()];
+    }
+  }
+}

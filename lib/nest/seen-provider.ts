@@ -1,0 +1,34 @@
+import type { NestModule, NestWrapper } from './nest-types.js';
+
+/** The part of Nest's `Module` that says what it sees of others; the same from 11.0.0 to 12.5.1. */
+interface LinkedModule extends NestModule {
+  /** Global modules included. */
+  readonly imports?: ReadonlySet<LinkedModule>;
+  /** Tokens of providers, and classes of modules that are exported again. */
+  readonly exports?: ReadonlySet<unknown>;
+}
+
+/**
+ * The provider that a module sees under a token, as Nest's injector looks for it when it builds one of the module's own
+ * providers: the module's, or else the first that its imports export. `ModuleRef` knows only the module itself, or the
+ * last one of the whole application that has the token.
+ */
+export function seenProvider(module: NestModule, token: unknown): NestWrapper | undefined {
+  return module.providers.get(token) ?? exportedTo(module, token, new Set([module]));
+}
+
+function exportedTo(
+  { imports = new Set(), exports }: LinkedModule,
+  token: unknown,
+  visited: Set<LinkedModule>,
+  isImported = false,
+): NestWrapper | undefined {
+  for (const module of imports) {
+    if (visited.has(module) || (isImported && exports?.has(module.metatype) !== true)) continue;
+    visited.add(module);
+    const own = module.exports?.has(token) === true ? module.providers.get(token) : undefined;
+    const found = own ?? exportedTo(module, token, visited, true);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
