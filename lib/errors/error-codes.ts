@@ -12,6 +12,7 @@ export const ERROR_CODES = [
   'SCOPE_CLOSED',
   'TICK_TIMEOUT',
   'DISPOSE_TIMEOUT',
+  'PERIODIC_TIMER',
   'MISSING_PEER',
 ] as const;
 

@@ -4,6 +4,7 @@ export { ERROR_CODES, type ErrorCode } from './error-codes.js';
 export { InvalidOptionsError } from './invalid-options.error.js';
 export { InvalidScheduleError } from './invalid-schedule.error.js';
 export { MissingPeerError } from './missing-peer.error.js';
+export { PeriodicTimerError } from './periodic-timer.error.js';
 export { ScopeClosedError } from './scope-closed.error.js';
 export { ScopeValidationError } from './scope-validation.error.js';
 export { ScopedWorkerError } from './scoped-worker.error.js';

@@ -1,7 +1,8 @@
 import { ScopedWorkerError } from './scoped-worker.error.js';
 
 /**
- * The options of `ScopedWorkerModule` cannot work, or two imports of it disagree. Thrown at start-up.
+ * The options of `ScopedWorkerModule` or a `BackgroundWorker` cannot work, or two imports of the module disagree: thrown at
+ * start-up. Or those of a `PeriodicTimer`: thrown where it is made or changed.
  *
  * @publicApi
  */

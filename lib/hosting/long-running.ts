@@ -1,7 +1,9 @@
 /** Something the shutdown waits for. */
 export interface Straggler {
-  /** For the log, such as `ReportWorker.send (tick-1)`. */
-  readonly name: string;
+  /** For the log, such as `ReportWorker.send (tick-1)`; undefined when it is part of another that is named. */
+  readonly name: string | undefined;
+  /** It ends soon at the request to stop, mostly: no reason to say that the shutdown waits. */
+  readonly isBrief?: boolean;
   /** Settles when it has ended; never rejects. */
   readonly done: Promise<unknown>;
 }

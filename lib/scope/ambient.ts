@@ -1,6 +1,9 @@
 import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks';
 
-/** What the code that runs now was started by: a scope, inside the work of another scope, and so on. */
+/**
+ * What the code that runs now was started by: a scope, inside the work of another scope, and so on; outermost, it may
+ * be a background worker, which stands here in the place of a scope.
+ */
 export class Ambient<S = unknown> {
   /** Emptied when the scope has ended: a stray timer keeps this object, not the scope. */
   scope: S | undefined;

@@ -38,6 +38,7 @@ const examples: readonly errors.ScopedWorkerError[] = [
   ),
   new errors.TickTimeoutError('Reports.nightly', 5_000),
   new errors.DisposeTimeoutError('Mailer.onModuleDestroy', 10_000),
+  new errors.PeriodicTimerError('already-waiting'),
   new errors.MissingPeerError('nestjs-scoped-worker/typeorm', ['@nestjs/typeorm', 'typeorm']),
 ];
 

@@ -1,0 +1,47 @@
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { rmSync } from 'node:fs';
+import { quietFor } from '../support/gate.js';
+import { buildPrograms, startProgram } from '../support/programs.js';
+
+jest.setTimeout(30_000);
+
+let folder: string;
+beforeAll(() => {
+  folder = buildPrograms();
+}, 60_000);
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+describe.each(['context', 'http'])(
+  "A background worker that fails in an application of kind '%s'",
+  (kind) => {
+    it("[D13] with 'stop-app' the application drains, closes with all its hooks, and the process ends with 1", async () => {
+      const program = startProgram(folder, 'background-stop-app', kind, 'stop-app');
+      expect(await program.ended).toEqual({
+        code: 1,
+        signal: null,
+        lines: [
+          'worker fails',
+          'Sync failed, restart in undefined',
+          'other ended',
+          'pool destroyed',
+          'application shut down',
+        ],
+      });
+    });
+
+    it("[D13] with 'stop-app' an exit code that is set already is kept", async () => {
+      const program = startProgram(folder, 'background-stop-app', kind, 'stop-app', '3');
+      expect((await program.ended).code).toBe(3);
+    });
+
+    it.each(['restart', 'ignore'])("[D13] with '%s' the application goes on", async (policy) => {
+      const program = startProgram(folder, 'background-stop-app', kind, policy);
+      await program.wrote('worker fails');
+      await quietFor(300);
+      program.kill('SIGKILL');
+      const { signal, lines } = await program.ended;
+      expect(signal).toBe('SIGKILL');
+      expect(lines).not.toContain('other ended');
+    });
+  },
+);

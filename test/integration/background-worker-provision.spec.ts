@@ -1,0 +1,392 @@
+import {
+  Inject,
+  Injectable,
+  Module,
+  Scope,
+  type DynamicModule,
+  type ModuleMetadata,
+  type FactoryProvider,
+  type Provider,
+} from '@nestjs/common';
+import { REQUEST } from '@nestjs/core';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import {
+  BackgroundWorker,
+  InvalidOptionsError,
+  ProviderScopeFactory,
+  ScopedWorker,
+  ScopeValidationError,
+  type BackgroundFailurePolicy,
+} from '../../lib/index.js';
+import { closeApps, startApp, type TestApp, type TestAppOptions } from '../support/app.js';
+import { begin, heard } from '../support/background.js';
+import { useFakeClock } from '../support/fake-clock.js';
+import { refusal } from '../support/refusal.js';
+
+const ran: string[] = [];
+
+@Injectable()
+class Sync extends BackgroundWorker {
+  readonly label: string = 'Sync';
+
+  async execute(stopping: AbortSignal): Promise<void> {
+    ran.push(this.label);
+    await heard(stopping);
+  }
+}
+
+class Labelled extends Sync {
+  constructor(override readonly label: string) {
+    super();
+  }
+}
+
+@Module({ providers: [Sync] })
+class First {}
+
+@Module({ providers: [Sync], exports: [Sync] })
+class Second {}
+
+@Module({ imports: [First, Second] })
+class Third {}
+
+@Module({})
+class Dynamic {
+  static register(id: string): DynamicModule {
+    return { module: Dynamic, providers: [Sync, { provide: 'id', useValue: id }] };
+  }
+}
+
+const byFactory = (provide: string | symbol | typeof Sync, label: string): FactoryProvider => ({
+  provide,
+  useFactory: () => new Labelled(label),
+});
+
+async function start(options: TestAppOptions) {
+  const test = await startApp(options);
+  await begin();
+  return test;
+}
+
+/** Warnings about `Sync`; another class of this file is one that the start-up check misses. */
+const ofSync = ({ log }: TestApp): string[] =>
+  log.of('warn').filter((message) => message.startsWith('Sync '));
+
+describe('The provision of a background worker', () => {
+  beforeEach(() => {
+    ran.length = 0;
+    useFakeClock();
+  });
+
+  afterEach(async () => {
+    await closeApps();
+    jest.useRealTimers();
+  });
+
+  describe('when something is there twice', () => {
+    const value = new Labelled('value');
+    const shared = byFactory('shared', 'shared');
+    @Module({ providers: [shared] })
+    class SharedA {}
+    @Module({ providers: [shared] })
+    class SharedB {}
+
+    it.each<[string, ModuleMetadata, string[]]>([
+      ['a class that two modules provide', { imports: [First, Second] }, ['Sync']],
+      ['a module that is imported twice', { imports: [First, Third, Second] }, ['Sync']],
+      [
+        'a dynamic module registered twice',
+        { imports: ['a', 'b'].map(Dynamic.register) },
+        ['Sync'],
+      ],
+      [
+        'a class under two tokens',
+        { providers: [Sync, { provide: 'x', useClass: Sync }] },
+        ['Sync'],
+      ],
+      ['an alias', { providers: [Sync, { provide: 'x', useExisting: Sync }] }, ['Sync']],
+      [
+        'a factory that hands on the instance',
+        { providers: [Sync, { provide: 'x', inject: [Sync], useFactory: (sync: Sync) => sync }] },
+        ['Sync'],
+      ],
+      [
+        'a value under two tokens',
+        {
+          providers: [
+            { provide: 'a', useValue: value },
+            { provide: 'b', useValue: value },
+          ],
+        },
+        ['value'],
+      ],
+      ['one factory in two modules', { imports: [SharedA, SharedB] }, ['shared']],
+    ])('[D24] it runs once: %s', async (_what, metadata, expected) => {
+      await start(metadata);
+      expect(ran).toEqual(expected);
+    });
+
+    it.each<[string, ModuleMetadata, string[]]>([
+      [
+        'factories under different tokens',
+        { providers: [byFactory('a', 'one'), byFactory('b', 'two')] },
+        ['one', 'two'],
+      ],
+      [
+        'one factory under different tokens',
+        {
+          providers: ['a', 'b'].map((provide) => ({ ...shared, provide })),
+        },
+        ['shared', 'shared'],
+      ],
+      [
+        'values under different tokens',
+        {
+          providers: [
+            { provide: 'a', useValue: value },
+            { provide: 'b', useValue: new Labelled('other') },
+          ],
+        },
+        ['value', 'other'],
+      ],
+      [
+        'a class and one that extends it',
+        { providers: [Sync, byFactory('b', 'sub')] },
+        ['Sync', 'sub'],
+      ],
+    ])('[D24] each runs: %s', async (_what, metadata, expected) => {
+      await start(metadata);
+      expect(ran.sort()).toEqual(expected.sort());
+    });
+
+    it('[D24] says where it is left out, and says nothing when it is provided once', async () => {
+      const twice = await start({ imports: [First, Second] });
+      expect(ofSync(twice)).toEqual([
+        'Sync is provided 2 times, in First, Second; it runs once, with the first instance of First.',
+      ]);
+      const once = await start({ imports: [First], options: { scopeValidation: 'strict' } });
+      expect(ofSync(once)).toEqual([]);
+    });
+
+    it('[D24] it runs once in each of two applications of one process', async () => {
+      await start({ imports: [First] });
+      await start({ imports: [First] });
+      expect(ran).toEqual(['Sync', 'Sync']);
+    });
+  });
+
+  describe('however it is provided', () => {
+    it.each<[string, ModuleMetadata, string[]]>([
+      ['a class', { providers: [Sync] }, ['Sync']],
+      ['useClass', { providers: [{ provide: 'x', useClass: Sync }] }, ['Sync']],
+      ['useFactory', { providers: [byFactory('x', 'made')] }, ['made']],
+      [
+        'an async factory',
+        { providers: [{ provide: 'x', useFactory: async () => new Labelled('async') }] },
+        ['async'],
+      ],
+      ['useValue', { providers: [{ provide: 'x', useValue: new Labelled('value') }] }, ['value']],
+      ['a module that another one imports', { imports: [Third] }, ['Sync']],
+      ['a dynamic module', { imports: [Dynamic.register('a')] }, ['Sync']],
+    ])('is found and runs: %s', async (_what, metadata, expected) => {
+      await start(metadata);
+      expect(ran).toEqual(expected);
+    });
+
+    it('not when a test has replaced it, unless by another one', async () => {
+      await start({
+        imports: [First, Second],
+        build: (builder) => builder.overrideProvider(Sync).useValue({ execute: () => undefined }),
+      });
+      expect(ran).toEqual([]);
+      await start({
+        imports: [First, Second],
+        build: (builder) => builder.overrideProvider(Sync).useValue(new Labelled('fake')),
+      });
+      expect(ran).toEqual(['fake']);
+    });
+
+    it('a provider that does not like to be looked at does no harm', async () => {
+      const shy = new Proxy(
+        {},
+        {
+          get: (_target, key) => {
+            if (typeof key === 'symbol') throw new Error(`who asks for ${String(key)}?`);
+            return undefined;
+          },
+        },
+      );
+      await start({ providers: [Sync, { provide: 'shy', useFactory: () => shy }] });
+      expect(ran).toEqual(['Sync']);
+    });
+  });
+
+  describe('its name', () => {
+    const namesOf = async (metadata: TestAppOptions): Promise<readonly string[]> => {
+      const { app, next } = await start(metadata);
+      const started = next('shutdown:started');
+      await app.close();
+      return (await started).waitingFor;
+    };
+    const symbol = Symbol('orders');
+
+    it.each<[string, Provider[], string[]]>([
+      ['is that of the class', [byFactory('x', 'made')], ['Labelled.execute']],
+      [
+        'is that of the token when factories give one class twice',
+        [byFactory('a', ''), byFactory(symbol, ''), byFactory(Sync, '')],
+        ['a.execute', 'orders.execute', 'Sync.execute'],
+      ],
+      [
+        'is that of the class for the class itself, whatever factories give',
+        [Sync, { provide: 'x', useFactory: () => new Sync() }],
+        ['Sync.execute', 'x.execute'],
+      ],
+      [
+        'is numbered when two classes have one name',
+        [
+          Sync,
+          ...[0].map(() => Object.defineProperty(class extends Sync {}, 'name', { value: 'Sync' })),
+        ],
+        ['Sync.execute', 'Sync#2.execute'],
+      ],
+    ])('%s', async (_what, providers, expected) => {
+      expect(await namesOf({ providers })).toEqual(expected);
+    });
+  });
+
+  describe('when it does not live with the application', () => {
+    @Injectable({ scope: Scope.REQUEST })
+    class Tenant {}
+    @Injectable()
+    class Orders {
+      constructor(readonly tenant: Tenant) {}
+    }
+    @Injectable()
+    class Plain {}
+
+    @Injectable({ scope: Scope.REQUEST })
+    class RequestScoped extends Sync {}
+    @Injectable({ scope: Scope.REQUEST, durable: true })
+    class Durable extends Sync {}
+    @Injectable({ scope: Scope.TRANSIENT })
+    class Transient extends Sync {}
+    @ScopedWorker()
+    class Marked extends Sync {}
+    @Injectable()
+    class Indirect extends Sync {
+      constructor(readonly orders: Orders) {
+        super();
+      }
+    }
+    @Injectable()
+    class ByProperty extends Sync {
+      @Inject(Tenant) readonly tenant!: Tenant;
+    }
+    @Injectable()
+    class ByRequest extends Sync {
+      constructor(@Inject(REQUEST) readonly request: unknown) {
+        super();
+      }
+    }
+    const INSTEAD =
+      'in a scope that each iteration opens: this.scopes.run(async (scope) => { ... }), with ProviderScopeFactory injected as scopes.';
+
+    it.each<[string, Provider[], string]>([
+      [
+        'request-scoped by itself',
+        [RequestScoped],
+        `RequestScoped is a BackgroundWorker, but it is request-scoped: no instance of it lives with the application, so it would never run. Make it a singleton, and resolve what it needs ${INSTEAD}`,
+      ],
+      ['durable', [Durable], 'Durable is a BackgroundWorker, but it is request-scoped: '],
+      ['transient', [Transient], 'Transient is a BackgroundWorker, but it is transient: '],
+      [
+        'a @ScopedWorker() too',
+        [Marked],
+        'Marked is a BackgroundWorker, but @ScopedWorker() makes it request-scoped: no instance of it lives with the application, so it would never run. Mark it @Injectable() only, and resolve what it needs',
+      ],
+      [
+        'request-scoped by what it injects',
+        [Indirect, Orders, Tenant],
+        `Indirect is a BackgroundWorker, but its dependency Orders -> Tenant makes it request-scoped: no instance of it lives with the application, so it would never run. Do not inject Orders, but resolve it ${INSTEAD}`,
+      ],
+      ['request-scoped by a property', [ByProperty, Tenant], 'its dependency Tenant makes it'],
+      ['request-scoped by REQUEST', [ByRequest], 'its dependency REQUEST makes it'],
+      [
+        'given by a request-scoped factory under its class',
+        [{ provide: Sync, scope: Scope.REQUEST, useFactory: () => new Sync() }],
+        'Sync is a BackgroundWorker, but it is request-scoped',
+      ],
+      [
+        'given by a factory that injects something request-scoped',
+        [{ provide: Sync, inject: [Orders], useFactory: () => new Sync() }, Orders, Tenant],
+        'its dependency Orders -> Tenant makes it request-scoped',
+      ],
+    ])('start-up is refused: %s', async (_what, providers, text) => {
+      const error = await refusal({ providers });
+      expect(error).toBeInstanceOf(ScopeValidationError);
+      const { findings } = error as ScopeValidationError;
+      expect(findings).toMatchObject([{ kind: 'background-worker-scoped', severity: 'error' }]);
+      expect(findings[0]!.message).toContain(text);
+      expect(ran).toEqual([]);
+    });
+
+    it.each<[string, Provider[]]>([
+      ['it injects singletons and ProviderScopeFactory', [Sync, Plain]],
+      ['it is provided next to what is request-scoped', [Sync, Orders, Tenant]],
+      [
+        'it injects a transient',
+        [
+          Plain,
+          { provide: 'part', scope: Scope.TRANSIENT, useFactory: () => ({}) },
+          { provide: Sync, inject: ['part', ProviderScopeFactory], useFactory: () => new Sync() },
+        ],
+      ],
+    ])('start-up goes on, under strict validation too: %s', async (_what, providers) => {
+      const test = await start({ providers, options: { scopeValidation: 'strict' } });
+      expect(ran).toEqual(['Sync']);
+      expect(ofSync(test)).toEqual([]);
+    });
+
+    it("is only logged with scopeValidation: 'warn', and does not run", async () => {
+      const { log } = await start({
+        providers: [RequestScoped, Sync],
+        options: { scopeValidation: 'warn' },
+      });
+      expect(ran).toEqual(['Sync']);
+      expect(log.of('warn')).toContainEqual(expect.stringMatching(/^RequestScoped is a Backgr/));
+    });
+
+    it('is told once, in however many modules and under however many names it stands', async () => {
+      @Module({ providers: [RequestScoped] })
+      class Another {}
+      const alias = { provide: Sync, useExisting: RequestScoped };
+      const error = await refusal({ providers: [alias, RequestScoped], imports: [Another] });
+      expect((error as ScopeValidationError).findings).toHaveLength(1);
+    });
+  });
+
+  describe('its onFailure', () => {
+    const withPolicy = (policy: unknown): BackgroundWorker => {
+      class Policy extends Sync {
+        override readonly onFailure = policy as BackgroundFailurePolicy;
+      }
+      return new Policy();
+    };
+
+    it.each(['continue', undefined, 5])('[C13] %p is refused', async (policy) => {
+      const error = await refusal({
+        providers: [{ provide: 'x', useValue: withPolicy(policy) }],
+      });
+      expect(error).toBeInstanceOf(InvalidOptionsError);
+      expect(error.message).toMatch(
+        /^Policy: onFailure must be one of 'restart', 'stop-app', 'ignore', not .+\.$/,
+      );
+    });
+
+    it.each(['restart', 'stop-app', 'ignore'])('[C13] %p is taken', async (policy) => {
+      await start({ providers: [{ provide: 'x', useValue: withPolicy(policy) }] });
+      expect(ran).toEqual(['Sync']);
+    });
+  });
+});
