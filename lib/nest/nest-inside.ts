@@ -68,16 +68,6 @@ export class NestInside {
   }
 
   /**
-   * The instance of a singleton, as a module sees it: its own provider first, then one of the whole application.
-   *
-   * @throws Nest's own error when there is none, or when it is no singleton.
-   */
-  singleton(token: unknown, within: NestModule): unknown {
-    const isOwn = within.providers.has(token);
-    return this.moduleRefOf(within).get(token as never, { strict: isOwn });
-  }
-
-  /**
    * Builds one wrapper under a context id, the way Nest's router builds a request-scoped controller.
    * `ModuleRef.resolve` would do for providers, yet picks the last module that has the token.
    */
