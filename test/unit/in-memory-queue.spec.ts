@@ -1,42 +1,10 @@
-import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import { getEventListeners } from 'node:events';
-import { inMemoryQueue, type Delivery, type InMemoryQueue } from '../../lib/index.js';
-import { advance, useFakeClock } from '../support/fake-clock.js';
+import { inMemoryQueue } from '../../lib/index.js';
 import { turn } from '../support/gate.js';
+import { isSettled, queueReader, stopReaders } from '../support/queue-reader.js';
 
-const readers = new Set<AbortController>();
-
-afterEach(() => {
-  for (const reader of readers) reader.abort();
-  readers.clear();
-  jest.useRealTimers();
-});
-
-/** One iteration of the queue. */
-function reader<T>(queue: InMemoryQueue<T>) {
-  const stopping = new AbortController();
-  readers.add(stopping);
-  const iterator = queue.read(stopping.signal)[Symbol.asyncIterator]();
-  return {
-    signal: stopping.signal,
-    stop: () => stopping.abort(),
-    raw: () => iterator.next(),
-    async next(): Promise<Delivery<T>> {
-      const { done, value } = await iterator.next();
-      if (done === true) throw new Error('The iteration has ended.');
-      return value as Delivery<T>;
-    },
-  };
-}
-
-/** Whether a promise has settled by now. */
-async function isSettled(promise: Promise<unknown>): Promise<boolean> {
-  let settled = false;
-  const settle = (): void => void (settled = true);
-  promise.then(settle, settle);
-  await turn();
-  return settled;
-}
+afterEach(stopReaders);
 
 describe('inMemoryQueue()', () => {
   it('[G8] delivers in the order of put(), with an id of its own for each message', async () => {
@@ -44,7 +12,7 @@ describe('inMemoryQueue()', () => {
     const ids = [await queue.put('a'), await queue.put('b'), await queue.put('a')];
     expect(new Set(ids).size).toBe(3);
     expect(queue.size).toBe(3);
-    const { next } = reader(queue);
+    const { next } = queueReader(queue);
     const deliveries = [await next(), await next(), await next()];
     expect(deliveries.map(({ id, body, deliveries }) => [id, body, deliveries])).toEqual([
       [ids[0], 'a', 1],
@@ -56,7 +24,7 @@ describe('inMemoryQueue()', () => {
 
   it('hands what is put to a reader that waits', async () => {
     const queue = inMemoryQueue<string>();
-    const arriving = reader(queue).next();
+    const arriving = queueReader(queue).next();
     expect(await isSettled(arriving)).toBe(false);
     await queue.put('a');
     expect((await arriving).body).toBe('a');
@@ -64,7 +32,7 @@ describe('inMemoryQueue()', () => {
 
   it('delivers each message to one reader', async () => {
     const queue = inMemoryQueue<number>();
-    const [left, right] = [reader(queue), reader(queue)];
+    const [left, right] = [queueReader(queue), queueReader(queue)];
     const arriving = [left.next(), right.next()];
     await queue.put(1);
     await turn();
@@ -104,7 +72,7 @@ describe('inMemoryQueue()', () => {
       const writing = [queue.put('b'), queue.put('c')];
       expect(await Promise.all(writing.map(isSettled))).toEqual([false, false]);
       expect(queue.size).toBe(1);
-      const { next } = reader(queue);
+      const { next } = queueReader(queue);
       expect((await next()).body).toBe('a');
       expect(await Promise.all(writing.map(isSettled))).toEqual([true, false]);
       expect(queue.size).toBe(1);
@@ -117,7 +85,7 @@ describe('inMemoryQueue()', () => {
       const queue = inMemoryQueue<string>({ capacity: 1 });
       await queue.put('a');
       const waiting = queue.put('b');
-      const { next } = reader(queue);
+      const { next } = queueReader(queue);
       await next();
       const late = queue.put('c');
       expect([await isSettled(waiting), await isSettled(late)]).toEqual([true, false]);
@@ -127,7 +95,7 @@ describe('inMemoryQueue()', () => {
     it('what is worked on takes no room; what has come back does, and comes back all the same', async () => {
       const queue = inMemoryQueue<string>({ capacity: 1 });
       await queue.put('a');
-      const { next } = reader(queue);
+      const { next } = queueReader(queue);
       const first = await next();
       expect(await isSettled(queue.put('b'))).toBe(true);
       first.nack();
@@ -141,7 +109,7 @@ describe('inMemoryQueue()', () => {
 
     it('[G11] messages that fail again and again do not let in more than it holds', async () => {
       const queue = inMemoryQueue<number>({ capacity: 3 });
-      const { next } = reader(queue);
+      const { next } = queueReader(queue);
       const writing = Array.from({ length: 20 }, (_, message) => queue.put(message));
       for (let count = 0; count < 3; count += 1) (await next()).nack(new Error('database down'));
       const written = await Promise.all(writing.map(isSettled));
@@ -158,7 +126,7 @@ describe('inMemoryQueue()', () => {
       const reason = new Error('no longer');
       patience.abort(reason);
       await expect(impatient).rejects.toBe(reason);
-      const { next } = reader(queue);
+      const { next } = queueReader(queue);
       expect([(await next()).body, (await next()).body]).toEqual(['a', 'c']);
       await patient;
       expect(queue.size).toBe(0);
@@ -169,7 +137,7 @@ describe('inMemoryQueue()', () => {
       const patience = new AbortController();
       await queue.put('a', { signal: patience.signal });
       const waiting = queue.put('b', { signal: patience.signal });
-      const { next } = reader(queue);
+      const { next } = queueReader(queue);
       await next();
       await waiting;
       expect(getEventListeners(patience.signal, 'abort')).toEqual([]);
@@ -197,107 +165,10 @@ describe('inMemoryQueue()', () => {
     expect(queue.size).toBe(0);
   });
 
-  describe('when a message goes back', () => {
-    it('[G4] interrupted, it comes first, at once, and the delivery does not count', async () => {
-      const queue = inMemoryQueue<string>();
-      await queue.put('a');
-      await queue.put('b');
-      const { next } = reader(queue);
-      const first = await next();
-      first.nack();
-      const again = await next();
-      expect([again.id, again.body, again.deliveries]).toEqual([first.id, 'a', 1]);
-      expect((await next()).body).toBe('b');
-    });
-
-    it('[G4] interrupted, it wakes a reader that waits', async () => {
-      const queue = inMemoryQueue<string>();
-      await queue.put('a');
-      const first = await reader(queue).next();
-      const arriving = reader(queue).next();
-      expect(await isSettled(arriving)).toBe(false);
-      first.nack();
-      expect((await arriving).body).toBe('a');
-    });
-
-    it('[G7] failed, it lets the others pass for a while, then comes before those that wait', async () => {
-      useFakeClock();
-      const queue = inMemoryQueue<string>();
-      for (const body of ['bad', 'b', 'c']) await queue.put(body);
-      const { next } = reader(queue);
-      (await next()).nack(new Error('boom'));
-      expect(queue.size).toBe(3);
-      expect((await next()).body).toBe('b');
-      await advance(100);
-      const again = await next();
-      expect([again.body, again.deliveries]).toEqual(['bad', 2]);
-      expect((await next()).body).toBe('c');
-    });
-
-    it('failed, it is delivered ever later, up to 30 seconds, to a reader that waits', async () => {
-      useFakeClock();
-      const queue = inMemoryQueue<string>();
-      await queue.put('bad');
-      const { next } = reader(queue);
-      let delivery = await next();
-      const waits: number[] = [];
-      for (let count = 0; count < 11; count += 1) {
-        delivery.nack(new Error('boom'));
-        const failedAt = Date.now();
-        const arriving = next();
-        while (!(await isSettled(arriving))) await advance(100);
-        delivery = await arriving;
-        waits.push(Date.now() - failedAt);
-      }
-      expect(waits).toEqual([
-        100, 200, 400, 800, 1_600, 3_200, 6_400, 12_800, 25_600, 30_000, 30_000,
-      ]);
-      expect(delivery.deliveries).toBe(12);
-      expect(jest.getTimerCount()).toBe(0);
-    });
-
-    it('failed, it holds up neither a new one nor the end of the reading, and leaves no timer', async () => {
-      useFakeClock();
-      const queue = inMemoryQueue<string>();
-      await queue.put('bad');
-      const { next, raw, stop } = reader(queue);
-      (await next()).nack(new Error('boom'));
-      const arriving = next();
-      await turn();
-      await queue.put('new');
-      expect((await arriving).body).toBe('new');
-      const ending = raw();
-      await turn();
-      stop();
-      expect(await ending).toEqual({ done: true, value: undefined });
-      expect(jest.getTimerCount()).toBe(0);
-      expect(queue.size).toBe(1);
-    });
-  });
-
-  it.each<[string, (delivery: Delivery) => void]>([
-    ['ack() twice', ({ ack }) => (ack(), void ack())],
-    ['nack() after ack()', ({ ack, nack }) => (ack(), void nack())],
-  ])('%s settles a message once', async (_, settle) => {
-    const queue = inMemoryQueue<string>();
-    await queue.put('a');
-    settle(await reader(queue).next());
-    expect(queue.size).toBe(0);
-  });
-
-  it('nack() twice brings a message back once', async () => {
-    const queue = inMemoryQueue<string>();
-    await queue.put('a');
-    const { nack } = await reader(queue).next();
-    nack();
-    nack();
-    expect(queue.size).toBe(1);
-  });
-
   describe('when the signal is aborted', () => {
     it('a reading that waits ends, and takes no message', async () => {
       const queue = inMemoryQueue<string>();
-      const { raw, stop, signal } = reader(queue);
+      const { raw, stop, signal } = queueReader(queue);
       const arriving = raw();
       await turn();
       stop();
@@ -310,7 +181,7 @@ describe('inMemoryQueue()', () => {
     it('before it begins, a reading takes no message', async () => {
       const queue = inMemoryQueue<string>();
       await queue.put('a');
-      const { raw, stop } = reader(queue);
+      const { raw, stop } = queueReader(queue);
       stop();
       expect(await raw()).toEqual({ done: true, value: undefined });
       expect(queue.size).toBe(1);
@@ -318,7 +189,7 @@ describe('inMemoryQueue()', () => {
 
     it('another reading goes on', async () => {
       const queue = inMemoryQueue<string>();
-      const [ending, living] = [reader(queue), reader(queue)];
+      const [ending, living] = [queueReader(queue), queueReader(queue)];
       const ended = ending.raw();
       const arriving = living.next();
       await turn();

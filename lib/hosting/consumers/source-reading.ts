@@ -1,0 +1,127 @@
+import { TickSignal } from '../../execution/tick-signal.js';
+import type { Delivery, MessageSource } from '../../messages/message-source.js';
+import { show } from '../../checks/option-checks.js';
+import { onAbort } from '../../time/on-abort.js';
+import { pause } from '../../time/pause.js';
+
+/** How long a source may take to end its iteration once its signal is aborted. */
+const CLOSING_MS = 1_000;
+
+/** What becomes of a reading where nobody waits for it. */
+export interface ReadingObserver {
+  /** A message that arrives when nobody wants it any more. */
+  late(delivery: Delivery): void;
+  /** A listener of the signal threw. */
+  listenerFailed(error: unknown): void;
+  /** The source did not end in time, or failed to. */
+  endFailed(error: unknown): void;
+}
+
+/** One iteration of a source, from `read()` to its end. */
+export class SourceReading {
+  readonly #signal: TickSignal;
+  #iterator: AsyncIterator<Delivery> | undefined;
+  /** The source ended it, or failed. */
+  #isOver = false;
+
+  constructor(
+    /** The consumer's, for messages. */
+    private readonly name: string,
+    private readonly source: MessageSource,
+    private readonly observer: ReadingObserver,
+  ) {
+    this.#signal = new TickSignal((error) => observer.listenerFailed(error));
+  }
+
+  /**
+   * @returns undefined when the source has ended the iteration, or was told to; what still arrives then is late.
+   * @throws what the source throws.
+   */
+  async next(): Promise<Delivery | undefined> {
+    const { signal } = this.#signal;
+    const arriving = this.ask();
+    let off = (): void => undefined;
+    const told = new Promise<void>((resolve) => (off = onAbort(signal, resolve)));
+    try {
+      await Promise.race([arriving, told]);
+    } finally {
+      off();
+    }
+    if (!signal.aborted) return arriving;
+    arriving.then(
+      (late) => late !== undefined && this.observer.late(late),
+      (error: unknown) => this.failedToEnd(error),
+    );
+    return undefined;
+  }
+
+  /** Tells the source to end. */
+  stop(why: string): void {
+    this.#signal.abort(
+      new DOMException(`The source of ${this.name} was told to end: ${why}.`, 'AbortError'),
+    );
+  }
+
+  /** Lets the source take back what it holds. One that does not follow its signal is not waited for longer; never rejects. */
+  async end(): Promise<void> {
+    this.stop('this reading is over');
+    const iterator = this.#iterator;
+    if (this.#isOver || iterator === undefined) return;
+    const ended = new AbortController();
+    const end = async (): Promise<void> => void (await iterator.return?.());
+    void end()
+      .catch((error: unknown) => this.failedToEnd(error))
+      .finally(() => ended.abort());
+    await pause(CLOSING_MS, ended.signal);
+    if (!ended.signal.aborted)
+      this.observer.endFailed(
+        new Error(
+          `The source of ${this.name} did not end within ${CLOSING_MS} ms of its signal, and is waited for no longer. Let read(signal) end when the signal is aborted.`,
+        ),
+      );
+  }
+
+  private async ask(): Promise<Delivery | undefined> {
+    let result: IteratorResult<Delivery>;
+    try {
+      this.#iterator ??= iteratorOf(this.source.read(this.#signal.signal));
+      result = await this.#iterator.next();
+      if (typeof result !== 'object' || result === null)
+        throw new TypeError(
+          `The next() of the source gave ${show(result)}, and not { done, value }.`,
+        );
+    } catch (error) {
+      this.#isOver = true;
+      throw error;
+    }
+    if (result.done !== true) return checked(result.value);
+    this.#isOver = true;
+    return undefined;
+  }
+
+  /** To end with the error of the abort is what a source is expected to do. */
+  private failedToEnd(error: unknown): void {
+    const { name } = (error ?? {}) as { name?: unknown };
+    if (name !== 'AbortError') this.observer.endFailed(error);
+  }
+}
+
+/** @throws TypeError when `read()` gave what cannot be iterated. */
+function iteratorOf(iterable: AsyncIterable<Delivery>): AsyncIterator<Delivery> {
+  const iterate = (iterable as Partial<AsyncIterable<Delivery>> | null)?.[Symbol.asyncIterator];
+  if (typeof iterate === 'function') return iterate.call(iterable);
+  const shown = (iterable as unknown) instanceof Promise ? 'a promise' : show(iterable);
+  throw new TypeError(
+    `read() of the source gave ${shown}, which is no AsyncIterable: write it as async *read(signal), and yield each delivery.`,
+  );
+}
+
+/** @throws TypeError when a source gives what is no delivery. */
+function checked(value: unknown): Delivery {
+  const { id, ack, nack } = (value ?? {}) as Partial<Delivery>;
+  if (typeof id === 'string' && typeof ack === 'function' && typeof nack === 'function')
+    return value as Delivery;
+  throw new TypeError(
+    `The source gave ${show(value)}, which is no delivery: { id: string, body, ack(), nack(error?) }.`,
+  );
+}

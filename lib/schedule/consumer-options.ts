@@ -1,0 +1,50 @@
+import type { MessageSource } from '../messages/message-source.js';
+import type { CommonHandlerOptions } from './handler-options.js';
+
+/** A message that failed as often as its consumer allows. */
+export interface DeadLetter<T = unknown> {
+  readonly body: T;
+  readonly id: string;
+  /** The name of the consumer. */
+  readonly schedule: string;
+  readonly deliveries: number;
+  /** What the last delivery failed with. */
+  readonly error: unknown;
+}
+
+/** What puts a dead letter where a person finds it; `resolve` gives providers of a scope of its own. */
+export type DeadLetterHandler = (
+  letter: DeadLetter<never>,
+  resolve: <R>(token: (abstract new (...args: never[]) => R) | string | symbol) => Promise<R>,
+) => unknown;
+
+/**
+ * Options of `@ScopedConsumer()`.
+ *
+ * @publicApi
+ */
+export interface ConsumerOptions extends Pick<
+  CommonHandlerOptions,
+  'name' | 'disabled' | 'timeoutMs' | 'retry' | 'onFailure' | 'maxConcurrency'
+> {
+  /** How many messages are worked on at once; the source is not read ahead. Minimum 1. Default: `maxConcurrency`, else 1. */
+  readonly concurrency?: number;
+  /**
+   * How often a message is delivered before it is put aside. Interrupted deliveries do not count. Needs
+   * `deadLetter`, or a source that keeps dead letters itself. Minimum 1. Default: no limit.
+   */
+  readonly maxDeliveries?: number;
+  /**
+   * Called with a message that failed on its last delivery, in a scope of its own; when it has succeeded, the message is
+   * acknowledged. When it fails, the message goes back.
+   */
+  readonly deadLetter?: DeadLetterHandler;
+}
+
+/** The part of a consumer's options that no other handler has, with every default filled in. */
+export interface ResolvedConsumer {
+  readonly source: MessageSource;
+  readonly concurrency: number;
+  readonly maxDeliveries: number | undefined;
+  readonly deadLetter: DeadLetterHandler | undefined;
+}

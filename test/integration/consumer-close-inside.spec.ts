@@ -1,0 +1,83 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { type ConsumerOptions, type MessageSource } from '../../lib/index.js';
+import { closeApps, type TestAppOptions } from '../support/app.js';
+import { begin } from '../support/background.js';
+import { type AnyTick, HandSource, startConsumer } from '../support/consumers.js';
+import { useFakeClock } from '../support/fake-clock.js';
+import { gate } from '../support/gate.js';
+import { turns } from '../support/running-tick.js';
+
+beforeEach(() => useFakeClock());
+
+afterEach(async () => {
+  await closeApps();
+  jest.useRealTimers();
+});
+
+const boom = (): Error => new Error('boom');
+
+async function started<S extends MessageSource>(
+  source: S,
+  handler: (tick: AnyTick) => unknown = () => undefined,
+  consumerOptions?: ConsumerOptions,
+  options: TestAppOptions['options'] = {},
+) {
+  const test = await startConsumer(source, handler, consumerOptions, { options });
+  await begin();
+  return { ...test, ended: test.next('shutdown:finished') };
+}
+
+describe('app.close() inside the work on a message', () => {
+  it('[D28] does not wait for its own message, which is acknowledged after it', async () => {
+    const app: { close(): Promise<void> }[] = [];
+    const lines: string[] = [];
+    const { source, ended, ...test } = await started(new HandSource(), async ({ signal }) => {
+      await app[0]!.close();
+      lines.push(`closed, aborted: ${signal.aborted}`);
+    });
+    app.push(test.app);
+    source.give(undefined, { ack: () => (lines.push('acknowledged'), source.note('ack')) });
+    await source.settled(1);
+    expect(lines).toEqual(['closed, aborted: true', 'acknowledged']);
+    expect((await ended).abandoned).toEqual([]);
+    expect(performance.now()).toBe(0);
+  });
+
+  it('[D28] waits for the other messages', async () => {
+    const app: { close(): Promise<void> }[] = [];
+    const held = gate();
+    const lines: unknown[] = [];
+    const { source, ...test } = await started(
+      new HandSource(),
+      async ({ payload }) => {
+        await (payload === 'closer' ? app[0]!.close() : held.opened);
+        lines.push(payload);
+      },
+      { concurrency: 2 },
+    );
+    app.push(test.app);
+    source.give('other');
+    source.give('closer');
+    await turns();
+    expect(lines).toEqual([]);
+    held.open();
+    await source.settled(2);
+    expect(lines).toEqual(['other', 'closer']);
+    expect(source.fates).toEqual(['ack 1', 'ack 2']);
+  });
+
+  it.each<[string, (close: () => Promise<void>) => object, () => unknown]>([
+    ['ack()', (ack) => ({ ack }), () => undefined],
+    ['nack()', (nack) => ({ nack }), () => Promise.reject(boom())],
+  ])('[D28] does not wait for itself in %s', async (_, delivery, handler) => {
+    const { source, app, ended } = await started(new HandSource(), handler);
+    const done = gate();
+    source.give(
+      undefined,
+      delivery(() => app.close().then(done.open)),
+    );
+    await done.opened;
+    expect((await ended).abandoned).toEqual([]);
+    expect(performance.now()).toBe(0);
+  });
+});

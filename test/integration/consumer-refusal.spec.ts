@@ -1,0 +1,195 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { Module, Scope, type Provider } from '@nestjs/common';
+import {
+  inMemoryQueue,
+  ScopedConsumer,
+  ScopedCron,
+  ScopedWorker,
+  type ConsumerOptions,
+  type ScopedWorkerModuleOptions,
+} from '../../lib/index.js';
+import { closeApps, startApp } from '../support/app.js';
+import { consumer, HandSource, SOURCE, until } from '../support/consumers.js';
+import { YEARLY } from '../support/probe-journal.js';
+import { refusal } from '../support/refusal.js';
+
+afterEach(closeApps);
+
+const OF = 'Consumer.handle: the source of @ScopedConsumer';
+const OPTION = 'Consumer.handle: @ScopedConsumer option';
+const OPTIONS =
+  'name, disabled, maxConcurrency, timeoutMs, retry, onFailure, concurrency, maxDeliveries, deadLetter';
+
+/** What is said of a consumer that is refused. */
+async function problemsOf(providers: Provider[], options: ScopedWorkerModuleOptions = {}) {
+  const error = await refusal({ providers, options });
+  expect(error.code).toBe('INVALID_SCHEDULE');
+  return (error as unknown as { problems: string[] }).problems;
+}
+
+/** Starts, and reads the source. */
+async function accepted(providers: Provider[], source: HandSource): Promise<void> {
+  const { registry } = await startApp({ providers });
+  await until(() => source.opened === 1);
+  expect(registry.list()).toHaveLength(1);
+}
+
+const provided = (source: unknown): Provider => ({
+  provide: SOURCE,
+  useValue: source,
+});
+
+describe('a consumer is refused at start-up', () => {
+  it('[C13] when no module provides its source', async () => {
+    expect(await problemsOf([consumer([])])).toEqual([
+      `${OF} names Symbol(SOURCE), which is no singleton of this application. Provide it in a module, without a request scope.`,
+    ]);
+  });
+
+  it('[C13] when its source is request-scoped', async () => {
+    const source = { provide: SOURCE, scope: Scope.REQUEST, useFactory: () => new HandSource() };
+    expect(await problemsOf([consumer([]), source])).toEqual([
+      expect.stringContaining(`${OF} names Symbol(SOURCE), which is no singleton`),
+    ]);
+  });
+
+  it('[C13] when the token is undefined', async () => {
+    @ScopedWorker()
+    class Consumer {
+      @ScopedConsumer(undefined)
+      handle(): void {}
+    }
+    expect(await problemsOf([Consumer])).toEqual([
+      `${OF} is undefined: look for an import that goes in a circle.`,
+    ]);
+  });
+
+  it.each<[string, unknown]>([
+    ['undefined', undefined],
+    ['null', null],
+    ['an object', {}],
+    ['an array', [1]],
+    ['an object', { read: 'no function' }],
+    ['"queue"', 'queue'],
+  ])('[C13] when its source is %s', async (shown, source) => {
+    expect(await problemsOf([consumer([]), provided(source)])).toEqual([
+      `${OF} is ${shown}, which is no MessageSource: it has no read(signal).`,
+    ]);
+  });
+
+  it('but not when its source is an object or made by a factory, wherever it is provided', async () => {
+    const source = new HandSource();
+    await accepted([consumer([]), provided(source)], source);
+    await closeApps();
+
+    const made = new HandSource();
+    const useFactory = async (): Promise<HandSource> => made;
+    await accepted([consumer([]), { provide: SOURCE, useFactory }], made);
+    await closeApps();
+
+    const elsewhere = new HandSource();
+    @Module({ providers: [provided(elsewhere)] })
+    class QueueModule {}
+    await startApp({ imports: [QueueModule], providers: [consumer([])] });
+    await until(() => elsewhere.opened === 1);
+    expect(made.opened).toBe(1);
+  });
+
+  it.each<[ConsumerOptions, string]>([
+    [{ concurrency: 0 }, 'concurrency must be a whole number from 1 on, not 0'],
+    [{ concurrency: 1.5 }, 'concurrency must be a whole number from 1 on, not 1.5'],
+    [{ concurrency: Infinity }, 'concurrency must be a whole number from 1 on, not Infinity'],
+    [{ concurrency: '2' as never }, 'concurrency must be a whole number from 1 on, not "2"'],
+    [
+      { maxDeliveries: 0, deadLetter: () => 0 },
+      'maxDeliveries must be a whole number from 1 on, not 0',
+    ],
+    [{ deadLetter: 'no' as never }, 'deadLetter must be a function, not "no"'],
+    [
+      { timeoutMs: 0 },
+      'timeoutMs must be a number of milliseconds from 1 to 2147483647 (24.8 days), not 0',
+    ],
+    [{ name: ' ' }, 'name must not be empty; leave it out to get the default'],
+    ...['overlap', 'overlapKey', 'misfire', 'timeZone', 'runOnStart', 'fixedDelay', 'forEach'].map(
+      (option): [ConsumerOptions, string] => [
+        { [option]: 'skip' } as never,
+        `has an unknown option "${option}"; the options are ${OPTIONS}`,
+      ],
+    ),
+  ])('[C13] with the options %p', async (options, problem) => {
+    expect(
+      await problemsOf([consumer([], undefined, options), provided(new HandSource())]),
+    ).toEqual([`${OPTION} ${problem}.`]);
+  });
+
+  it('[C13] with everything that is wrong at once', async () => {
+    const options = { concurrency: 0, maxDeliveries: -1, overlap: 'skip' } as never;
+    expect(await problemsOf([consumer([], undefined, options)])).toHaveLength(4);
+  });
+
+  it('but not with options that can work', async () => {
+    const source = new HandSource();
+    const options: Required<ConsumerOptions> = {
+      name: 'orders',
+      disabled: false,
+      concurrency: 1_000,
+      maxConcurrency: 1,
+      maxDeliveries: 1,
+      deadLetter: () => undefined,
+      timeoutMs: 1,
+      retry: { attempts: 1 },
+      onFailure: 'continue',
+    };
+    await accepted([consumer([], undefined, options), provided(source)], source);
+    expect(source.opened).toBe(1);
+  });
+
+  const lost = `${OF} keeps no dead letters, so a message that reaches maxDeliveries would be lost: give deadLetter as well.`;
+
+  it('[C13] with maxDeliveries and nowhere to put dead letters', async () => {
+    const options = { maxDeliveries: 3 };
+    expect(
+      await problemsOf([consumer([], undefined, options), provided(new HandSource())]),
+    ).toEqual([lost]);
+    const queue = provided(inMemoryQueue());
+    expect(await problemsOf([consumer([], undefined, options), queue])).toEqual([lost]);
+    const overrides = { 'Consumer.handle': { maxDeliveries: 3 } };
+    expect(await problemsOf([consumer([]), provided(new HandSource())], { overrides })).toEqual([
+      lost,
+    ]);
+  });
+
+  it('but not with maxDeliveries and a source that keeps them, or with deadLetter alone', async () => {
+    const keeping = new HandSource({ keepsDeadLetters: true });
+    const Limited = consumer([], undefined, { maxDeliveries: 3 });
+    await accepted([Limited, provided(keeping)], keeping);
+    await closeApps();
+    const source = new HandSource();
+    const Unlimited = consumer([], undefined, { deadLetter: () => undefined });
+    await accepted([Unlimited, provided(source)], source);
+    expect([keeping.opened, source.opened]).toEqual([1, 1]);
+  });
+
+  it.each([
+    [{ cron: '@yearly' }, 'has cron, but @ScopedConsumer is no cron'],
+    [{ everyMs: 1_000 }, 'has everyMs, but @ScopedConsumer is no interval'],
+    [{ concurrency: 0 }, 'concurrency must be a whole number from 1 on, not 0'],
+    [{ maxDeliveries: 0 }, 'maxDeliveries must be a whole number from 1 on, not 0'],
+  ])('[C13] with the overrides %p', async (override, problem) => {
+    const overrides = { 'Consumer.handle': override };
+    const problems = await problemsOf([consumer([]), provided(new HandSource())], { overrides });
+    expect(problems).toContain(`Consumer.handle: overrides["Consumer.handle"] ${problem}.`);
+  });
+
+  it('[C13] and so is a cron with the concurrency of a consumer', async () => {
+    @ScopedWorker()
+    class Report {
+      @ScopedCron(YEARLY)
+      send(): void {}
+    }
+    const overrides = { 'Report.send': { concurrency: 2 } };
+    expect(await problemsOf([Report], { overrides })).toEqual([
+      'Report.send: overrides["Report.send"] has concurrency or maxDeliveries, but @ScopedCron is no consumer; use maxConcurrency.',
+    ]);
+  });
+});

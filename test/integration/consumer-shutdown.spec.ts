@@ -1,0 +1,234 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import {
+  inMemoryQueue,
+  type ConsumerOptions,
+  type MessageSource,
+  type Tick,
+} from '../../lib/index.js';
+import { closeApps, type TestAppOptions } from '../support/app.js';
+import { begin } from '../support/background.js';
+import { type AnyTick, HandSource, startConsumer } from '../support/consumers.js';
+import { advance, useFakeClock } from '../support/fake-clock.js';
+import { gate, type Gate } from '../support/gate.js';
+import { closing, turns, untilAborted } from '../support/running-tick.js';
+
+beforeEach(() => useFakeClock());
+
+afterEach(async () => {
+  await closeApps();
+  jest.useRealTimers();
+});
+
+const boom = (): Error => new Error('boom');
+
+async function started<S extends MessageSource>(
+  source: S,
+  handler: (tick: AnyTick) => unknown = () => undefined,
+  consumerOptions?: ConsumerOptions,
+  options: TestAppOptions['options'] = {},
+) {
+  const test = await startConsumer(source, handler, consumerOptions, { options });
+  await begin();
+  return { ...test, ended: test.next('shutdown:finished') };
+}
+
+/** The one message that a queue holds. */
+async function heldBy(queue: MessageSource<unknown>) {
+  const stopping = new AbortController();
+  const { value } = await queue.read(stopping.signal)[Symbol.asyncIterator]().next();
+  return value as { body: unknown; deliveries: number };
+}
+
+describe('the shutdown of a consumer', () => {
+  it('[E5] resolves at once when it is idle, and ends the reading', async () => {
+    const { source, app, ended, log } = await started(new HandSource());
+    source.give();
+    await source.settled(1);
+    await app.close();
+    expect(performance.now()).toBe(0);
+    expect([source.returned, source.pending]).toEqual([1, 0]);
+    expect((await ended).abandoned).toEqual([]);
+    expect([...log.of('error'), ...log.of('warn')]).toEqual([]);
+    expect(jest.getTimerCount()).toBe(0);
+  });
+
+  it('[G4] a message that is interrupted goes back without an error, and has not failed', async () => {
+    const { source, app, reports, log } = await started(new HandSource(), untilAborted);
+    source.give();
+    await turns();
+    await app.close();
+    expect(source.fates).toEqual(['nack 1']);
+    expect(reports).toEqual([
+      expect.objectContaining({ outcome: 'cancelled', reason: 'shutdown', trigger: 'message' }),
+    ]);
+    expect(log.of('error')).toEqual([]);
+  });
+
+  it('[G4] a message that is interrupted is delivered again, as often as before', async () => {
+    const queue = inMemoryQueue<string>();
+    const { app } = await started(queue, untilAborted, {
+      maxDeliveries: 1,
+      deadLetter: () => undefined,
+    });
+    await queue.put('order');
+    await turns();
+    expect(queue.size).toBe(0);
+    await app.close();
+    expect(await heldBy(queue)).toMatchObject({ body: 'order', deliveries: 1 });
+  });
+
+  it('[G4] a message that waits to be retried goes back without an error, at once', async () => {
+    const handler = (): Promise<never> => Promise.reject(boom());
+    const retry = { attempts: 5, backoffMs: 3_600_000 };
+    const { source, app, next } = await started(new HandSource(), handler, { retry });
+    const waiting = next('tick:retrying');
+    source.give();
+    await waiting;
+    const finished = next('tick:finished');
+    await app.close();
+    expect(source.fates).toEqual(['nack 1']);
+    expect(await finished).toMatchObject({ outcome: 'cancelled', reason: 'shutdown', attempts: 1 });
+    expect(performance.now()).toBe(0);
+  });
+
+  it('[G4] a message that waits behind a run by hand goes back', async () => {
+    const held = gate();
+    const { source, app, registry } = await started(new HandSource(), () => held.opened);
+    const byHand = registry.run('Consumer.handle');
+    await turns();
+    source.give();
+    await turns();
+    expect(source.fates).toEqual([]);
+    const close = closing({ app });
+    await turns();
+    expect(source.fates).toEqual(['nack 1']);
+    held.open();
+    await Promise.all([close.promise, byHand]);
+  });
+
+  it('[G8] loses nothing, whichever moment it comes at', async () => {
+    for (let moment = 0; moment < 10; moment += 1) {
+      const queue = inMemoryQueue<number>();
+      const { app, reports } = await started(queue, untilAborted, { concurrency: 2 });
+      for (let message = 0; message < 4; message += 1) void queue.put(message);
+      for (let passed = 0; passed < moment * 3; passed += 1) await Promise.resolve();
+      await app.close();
+      expect([moment, queue.size, reports.every(({ outcome }) => outcome === 'cancelled')]).toEqual(
+        [moment, 4, true],
+      );
+    }
+  });
+
+  it('[D3] before start-up has settled leaves the source unread', async () => {
+    const source = new HandSource();
+    const { app } = await startConsumer(source, () => undefined);
+    await app.close();
+    await begin();
+    await advance(1_000);
+    expect(source.opened).toBe(0);
+  });
+
+  it('[G5] a message that was finished all the same is acknowledged', async () => {
+    const { source, app, reports } = await started(
+      new HandSource(),
+      ({ signal }) => new Promise((resolve) => signal.addEventListener('abort', resolve)),
+    );
+    source.give();
+    await turns();
+    await app.close();
+    expect([source.fates, reports[0]?.outcome]).toEqual([['ack 1'], 'succeeded']);
+  });
+
+  it('[D12] a message that failed for another reason has failed', async () => {
+    const { source, app } = await started(new HandSource(), async (tick) => {
+      await untilAborted(tick).catch(() => undefined);
+      throw boom();
+    });
+    source.give();
+    await turns();
+    await app.close();
+    expect(source.fates).toEqual(['nack 1: boom']);
+  });
+
+  it.each<[string, (held: Gate) => object, () => unknown]>([
+    ['ack()', (held) => ({ ack: () => held.opened }), () => undefined],
+    ['nack()', (held) => ({ nack: () => held.opened }), () => Promise.reject(boom())],
+  ])('[D20] waits for %s', async (_, delivery, handler) => {
+    const held = gate();
+    const { source, app, ended } = await started(new HandSource(), handler);
+    source.give(undefined, delivery(held));
+    await turns();
+    const close = closing({ app });
+    await advance(20_000);
+    expect(close.done).toBe(false);
+    held.open();
+    await close.promise;
+    expect((await ended).abandoned).toEqual([]);
+  });
+
+  it('[D6] abandons a handler that hangs when shutdownTimeoutMs is over, and names the message', async () => {
+    const held = gate();
+    const options = { shutdownTimeoutMs: 5_000 };
+    const { source, app, ended, reports } = await started(
+      new HandSource(),
+      () => held.opened,
+      {},
+      options,
+    );
+    source.give(undefined, { id: 'm-7' });
+    await turns();
+    const close = closing({ app });
+    await advance(4_999);
+    expect(close.done).toBe(false);
+    await advance(1);
+    await close.promise;
+    expect((await ended).abandoned).toEqual([
+      expect.stringMatching(/^Consumer\.handle \(tick-.+, message m-7\)$/),
+    ]);
+    expect(source.fates).toEqual([]); // nobody else may have it while the handler runs
+    held.open();
+    await turns();
+    expect(reports[0]?.outcome).toBe('succeeded');
+  });
+
+  it('[D6] abandons an ack() that hangs', async () => {
+    const held = gate();
+    const options = { shutdownTimeoutMs: 5_000 };
+    const { source, app, ended } = await started(new HandSource(), () => 1, {}, options);
+    source.give(undefined, { ack: () => held.opened });
+    await turns();
+    const close = closing({ app });
+    await advance(5_000);
+    await close.promise;
+    expect((await ended).abandoned).toEqual([
+      expect.stringMatching(/^Consumer\.handle \(tick-.+, message 1\)$/),
+    ]);
+    held.open();
+    await turns();
+  });
+
+  it('[D35] lets messages finish for drainTimeoutMs, and takes no other', async () => {
+    const held = gate<Tick>();
+    const release = gate();
+    const { source, app } = await started(
+      new HandSource(),
+      async (tick) => {
+        held.open(tick);
+        await release.opened;
+      },
+      { concurrency: 2 },
+      { drainTimeoutMs: 5_000 },
+    );
+    source.give();
+    const { signal } = await held.opened;
+    const close = closing({ app });
+    await turns();
+    expect(source.signals[0]!.aborted).toBe(true);
+    expect(signal.aborted).toBe(false);
+    source.give();
+    release.open();
+    await close.promise;
+    expect(source.fates).toEqual(['ack 1']);
+    expect(source.opened).toBe(1);
+  });
+});

@@ -1,0 +1,166 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { type ConsumerOptions, type MessageSource } from '../../lib/index.js';
+import { closeApps, type TestAppOptions } from '../support/app.js';
+import { begin, untilStopped } from '../support/background.js';
+import { type AnyTick, HandSource, idle, scripted, startConsumer } from '../support/consumers.js';
+import { advance, useFakeClock } from '../support/fake-clock.js';
+import { gate } from '../support/gate.js';
+import { closing, turns } from '../support/running-tick.js';
+
+beforeEach(() => useFakeClock());
+
+afterEach(async () => {
+  await closeApps();
+  jest.useRealTimers();
+});
+
+const boom = (): Error => new Error('boom');
+
+async function started<S extends MessageSource>(
+  source: S,
+  handler: (tick: AnyTick) => unknown = () => undefined,
+  consumerOptions?: ConsumerOptions,
+  options: TestAppOptions['options'] = {},
+) {
+  const test = await startConsumer(source, handler, consumerOptions, { options });
+  await begin();
+  return { ...test, ended: test.next('shutdown:finished') };
+}
+
+describe('a source at the shutdown', () => {
+  it('that does not hear its signal is asked to return, and not waited for', async () => {
+    const { source, app, log } = await started(new HandSource({ isDeaf: true }));
+    await app.close();
+    expect([source.returned, performance.now()]).toEqual([1, 0]);
+    expect(log.of('error')).toEqual([]);
+  });
+
+  it('that hangs in its generator is not waited for longer than a second, and is told of', async () => {
+    const source = {
+      async *read() {
+        await new Promise(() => undefined);
+        yield undefined as never;
+      },
+    };
+    const { app, log, ended } = await started(source);
+    const close = closing({ app });
+    await advance(999);
+    expect(close.done).toBe(false);
+    await advance(1);
+    await close.promise;
+    expect((await ended).abandoned).toEqual([]);
+    expect(log.of('error')).toEqual([
+      'source of Consumer.handle (no tick) failed: The source of Consumer.handle did not end within 1000 ms of its signal, and is waited for no longer. Let read(signal) end when the signal is aborted.',
+    ]);
+  });
+
+  it('whose return() hangs is not waited for longer than a second', async () => {
+    const hangs = new HandSource({ isDeaf: true, onReturn: () => new Promise(() => undefined) });
+    const { app } = await started(hangs);
+    const close = closing({ app });
+    await advance(999);
+    expect(close.done).toBe(false);
+    await advance(1);
+    await close.promise;
+    expect(performance.now()).toBe(1_000);
+  });
+
+  it.each([
+    ['rejects', () => Promise.reject(boom())],
+    [
+      'throws',
+      () => {
+        throw boom();
+      },
+    ],
+  ])('whose return() %s stops nothing, and is told of', async (_, onReturn) => {
+    const { app, log } = await started(new HandSource({ isDeaf: true, onReturn }));
+    await app.close();
+    expect(performance.now()).toBe(0);
+    expect(log.of('error')).toEqual(['source of Consumer.handle (no tick) failed: boom']);
+  });
+
+  it('[D6] that hangs longer than shutdownTimeoutMs is abandoned by name', async () => {
+    const onReturn = () => new Promise(() => undefined);
+    const hangs = new HandSource({ isDeaf: true, onReturn });
+    const { app, ended } = await started(hangs, undefined, {}, { shutdownTimeoutMs: 200 });
+    const close = closing({ app });
+    await advance(200);
+    await close.promise;
+    expect((await ended).abandoned).toEqual(['Consumer.handle (its source)']);
+    await advance(1_000);
+  });
+
+  it('that delivers late: the message goes back, and that is waited for', async () => {
+    const held = gate();
+    const returned = gate();
+    const onReturn = () => returned.opened;
+    const { source, app } = await started(new HandSource({ isDeaf: true, onReturn }));
+    const close = closing({ app });
+    await turns();
+    source.give(undefined, {
+      nack: async (error) => {
+        await held.opened;
+        source.note(`back ${String(error)}`);
+      },
+    });
+    await turns();
+    returned.open();
+    await turns();
+    expect(close.done).toBe(false);
+    held.open();
+    await close.promise;
+    expect(source.fates).toEqual(['back undefined']);
+  });
+
+  it('that delivers after the shutdown: the message goes back', async () => {
+    const { source, app } = await started(new HandSource({ isDeaf: true }));
+    await app.close();
+    source.give();
+    await source.settled(1);
+    expect(source.fates).toEqual(['nack 1']);
+  });
+
+  it('[D9] that has an abort listener that throws: the others hear, the drain goes on, and it is told of', async () => {
+    const heard: string[] = [];
+    const source = scripted((signal) => {
+      signal.addEventListener('abort', () => {
+        throw boom();
+      });
+      signal.addEventListener('abort', () => heard.push('second'));
+      return idle(signal);
+    });
+    const { app, next } = await started(source);
+    const told = next('failure:stray');
+    await app.close();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(heard).toEqual(['second']);
+    expect(await told).toMatchObject({ where: 'abort-listener', schedule: 'Consumer.handle' });
+  });
+
+  it('that fails because it was told to end is not told of', async () => {
+    const source = scripted((signal) => ({
+      [Symbol.asyncIterator]: () => ({ next: () => untilStopped(signal) }),
+    }));
+    const { app, log, events } = await started(source);
+    const failures: unknown[] = [];
+    events.on('source:failed', (failure) => failures.push(failure));
+    await app.close();
+    await advance(60_000);
+    expect([failures, source.opened]).toEqual([[], 1]);
+    expect(log.of('error')).toEqual([]);
+  });
+
+  it('[D41] that waits to be read again leaves no timer, and is not read again after the shutdown', async () => {
+    const source = scripted(() => {
+      throw boom();
+    });
+    const { app } = await started(source);
+    await advance(5_000);
+    const { opened } = source;
+    await app.close();
+    expect(jest.getTimerCount()).toBe(0);
+    await advance(60_000);
+    expect(source.opened).toBe(opened);
+  });
+});
