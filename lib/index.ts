@@ -1,5 +1,6 @@
 export {
   InjectTick,
+  ScopedConsumer,
   ScopedCron,
   ScopedInterval,
   ScopedTimeout,
@@ -12,22 +13,53 @@ export {
   type InProcessEngineOptions,
 } from './engine/in-process/in-process-engine.js';
 export * from './errors/index.js';
-export type { SkipReason, TickOutcome, TickPhase, TickReport } from './execution/tick-report.js';
-export { currentTick, type Tick } from './execution/tick.js';
+export type { TickHook, TickInterceptor } from './execution/around.js';
+export type { AbortCause } from './execution/running-ticks.js';
 export type {
+  AttemptReport,
+  SkipReason,
+  TickOutcome,
+  TickPhase,
+  TickReport,
+  TickRetry,
+} from './execution/tick-report.js';
+export { currentTick, type Tick } from './execution/tick.js';
+export {
+  BackgroundWorker,
+  type BackgroundFailurePolicy,
+} from './hosting/background/background-worker.js';
+export {
+  inMemoryQueue,
+  type InMemoryQueue,
+  type InMemoryQueueOptions,
+} from './messages/in-memory-queue.js';
+export type { Delivery, MessageSource } from './messages/message-source.js';
+export { PeriodicTimer, type PeriodicTimerOptions } from './hosting/periodic-timer.js';
+export type {
+  BackgroundEnd,
+  BackgroundFailure,
   ScheduleChange,
   ScopedWorkerEventMap,
   ShutdownEnd,
   ShutdownStart,
+  SourceFailure,
   StrayFailure,
 } from './observability/event-map.js';
 export { ScopedWorkerEvents } from './observability/scoped-worker-events.js';
 export type {
+  ConsumerOptions,
+  DeadLetter,
+  DeadLetterHandler,
+} from './schedule/consumer-options.js';
+export type { FromProviders } from './schedule/from-providers.js';
+export type {
   HandlerDefaults,
   HandlerOptions,
+  RetryOptions,
   ScheduleOverride,
 } from './schedule/handler-options.js';
 export type { ScopedWorkerModuleOptions } from './options/module-options.js';
+export type { ScheduleDefinition, ScheduleTiming } from './registry/schedule-definition.js';
 export type { ScheduleInfo } from './registry/schedule-info.js';
 export { ScopedWorkerRegistry, type ScopedWorkerStats } from './registry/scoped-worker-registry.js';
 export type { Schedule } from './schedule/schedule.js';

@@ -8,14 +8,20 @@ import { TickSettings } from './execution/tick-settings.js';
 import { TickRunner } from './execution/tick-runner.js';
 import { Announcement } from './hosting/announcement.js';
 import { AppStopper } from './hosting/app-stopper.js';
+import { BackgroundHost } from './hosting/background/background-host.js';
+import { ConsumerHost } from './hosting/consumers/consumer-host.js';
 import { Drain } from './hosting/drain.js';
 import { HostingModule } from './hosting/hosting.module.js';
 import { SchedulerRegistryBridge } from './hosting/scheduler-registry-bridge.js';
 import { StartUp } from './hosting/start-up.js';
-import { NestInside } from './nest/index.js';
+import { Enhancers, NestInside } from './nest/index.js';
 import { EventObserver } from './observability/event-observer.js';
 import { ScopedWorkerEvents } from './observability/scoped-worker-events.js';
 import { TickLog } from './observability/tick-log.js';
+import { AttemptRunner } from './execution/attempt-runner.js';
+import { ItemRunner } from './execution/item-runner.js';
+import { ProvidedValues } from './discovery/provided-values.js';
+import { ScheduleMaker } from './registry/schedule-maker.js';
 import { OptionsStore } from './options/options-store.js';
 import { RunningEngine } from './registry/running-engine.js';
 import { ScheduleBook } from './registry/schedule-book.js';
@@ -29,6 +35,7 @@ import { StartUpCheck } from './validation/start-up-check.js';
 
 const forHost = [
   NestInside,
+  Enhancers,
   ScheduleBook,
   TickDispatcher,
   RunningEngine,
@@ -36,6 +43,8 @@ const forHost = [
   SchedulerRegistryBridge,
   AppStopper,
   Announcement,
+  BackgroundHost,
+  ConsumerHost,
 ];
 
 /**
@@ -56,6 +65,10 @@ const forHost = [
     StartUp,
     RunningTicks,
     TickRunner,
+    ScheduleMaker,
+    ProvidedValues,
+    ItemRunner,
+    AttemptRunner,
     OpenScopes,
     Ownership,
     EventObserver,

@@ -11,7 +11,7 @@ export function periodProblem(value: unknown): string | undefined {
 export const MAX_TIMER_MS = 0x7fff_ffff;
 
 /** Says what is wrong with a time limit of at least `least` ms, or undefined. */
-export function limitProblem(value: unknown, least: 0 | 1): string | undefined {
+export function limitProblem(value: unknown, least: number): string | undefined {
   if (typeof value === 'number' && value >= least && value <= MAX_TIMER_MS) return undefined;
   return `must be a number of milliseconds from ${least} to ${MAX_TIMER_MS} (24.8 days), not ${show(value)}`;
 }
@@ -32,10 +32,20 @@ export function booleanProblem(value: unknown): string | undefined {
   return typeof value === 'boolean' ? undefined : `must be true or false, not ${show(value)}`;
 }
 
+/** Says what is wrong with a count that must be at least 1, or undefined. */
+export function countProblem(value: unknown): string | undefined {
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 1) return undefined;
+  return `must be a whole number from 1 on, not ${show(value)}`;
+}
+
+export function functionProblem(value: unknown): string | undefined {
+  return typeof value === 'function' ? undefined : `must be a function, not ${show(value)}`;
+}
+
 /** Says what is wrong with a schedule's name, or undefined. */
 export function nameProblem(value: unknown): string | undefined {
   if (typeof value !== 'string') return `must be a string, not ${show(value)}`;
-  if (value.trim() === '') return 'must not be empty; leave it out to get Class.method';
+  if (value.trim() === '') return 'must not be empty; leave it out to get the default';
   if (value !== value.trim() || /\p{Cc}/u.test(value)) {
     return `must not begin or end with white space or hold control characters, as ${show(value)} does`;
   }

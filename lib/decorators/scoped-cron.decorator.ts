@@ -1,3 +1,4 @@
+import type { FromProviders } from '../schedule/from-providers.js';
 import type { HandlerOptions } from '../schedule/handler-options.js';
 import { addHandler } from './worker-metadata.js';
 
@@ -5,11 +6,15 @@ import { addHandler } from './worker-metadata.js';
  * Calls the method whenever the cron expression is due, each time in a scope of its own, with the `Tick`.
  *
  * @param expression five or six fields, seconds first, as `@Cron` of `@nestjs/schedule` reads it; `'-'`
- * switches the schedule off. Not a `Date`: use `@ScopedTimeout` for one firing.
+ * switches the schedule off. Not a `Date`: use `@ScopedTimeout` for one firing. Or `{ inject, useFactory }`, which is asked
+ * once, at start-up, and may answer with a promise.
  * @throws {InvalidScheduleError} at start-up, when expression or options cannot work.
  * @publicApi
  */
-export function ScopedCron(expression: string, options?: HandlerOptions): MethodDecorator {
+export function ScopedCron(
+  expression: string | FromProviders<string>,
+  options?: HandlerOptions,
+): MethodDecorator {
   return (target, method) =>
     addHandler(target, {
       kind: 'cron',

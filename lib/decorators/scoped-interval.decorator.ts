@@ -1,3 +1,4 @@
+import type { FromProviders } from '../schedule/from-providers.js';
 import type { HandlerOptions } from '../schedule/handler-options.js';
 import { addHandler } from './worker-metadata.js';
 
@@ -6,11 +7,15 @@ import { addHandler } from './worker-metadata.js';
  * comes one period after start-up (with `initialDelayMs`: after that delay). By default a run never
  * overlaps the one before; ticks that come due meanwhile merge into one that follows at once.
  *
- * @param everyMs from 1 to 4,294,967,294 (49.7 days).
+ * @param everyMs from 1 to 4,294,967,294 (49.7 days). Or `{ inject, useFactory }`, which is asked once, at start-up; it may
+ * answer with a promise, and with `'-'` to switch the schedule off.
  * @throws {InvalidScheduleError} at start-up, when period or options cannot work.
  * @publicApi
  */
-export function ScopedInterval(everyMs: number, options?: HandlerOptions): MethodDecorator {
+export function ScopedInterval(
+  everyMs: number | FromProviders<number | '-'>,
+  options?: HandlerOptions,
+): MethodDecorator {
   return (target, method) =>
     addHandler(target, {
       kind: 'interval',

@@ -1,5 +1,7 @@
 import 'reflect-metadata';
+import type { ConsumerOptions } from '../schedule/consumer-options.js';
 import type { HandlerDefaults, HandlerOptions } from '../schedule/handler-options.js';
+import type { ScheduleKind } from '../schedule/schedule-kind.js';
 
 const WORKER = Symbol.for('nestjs-scoped-worker:worker');
 const HANDLERS = Symbol.for('nestjs-scoped-worker:handlers');
@@ -9,15 +11,17 @@ export type ScopedWorkerOptions = HandlerDefaults;
 
 /** What a decorator on a method says. */
 export interface HandlerMetadata {
-  readonly kind: 'cron' | 'interval' | 'timeout';
+  readonly kind: ScheduleKind;
   /** As written, such as `@ScopedCron`, for messages. */
   readonly decorator: string;
   readonly method: string;
   readonly isStatic: boolean;
-  /** The expression of a cron, or the milliseconds of the others; unchecked. */
+  /** A decorator of `@nestjs/schedule`: its method is called as Nest would call it, without arguments and enhancers. */
+  readonly isAdopted?: boolean;
+  /** The expression of a cron, the milliseconds of the others, what gives them, or the token of a source; unchecked. */
   readonly when: unknown;
   /** Unchecked. */
-  readonly options: HandlerOptions | undefined;
+  readonly options: HandlerOptions | ConsumerOptions | undefined;
 }
 
 const declaredWorkers = new Set<WeakRef<Function>>();

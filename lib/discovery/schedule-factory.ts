@@ -1,21 +1,25 @@
 import type { HandlerMetadata } from '../decorators/worker-metadata.js';
-import { handlerOptionProblems } from '../schedule/check-handler-options.js';
+import type { MessageSource } from '../messages/message-source.js';
+import type { ScopedWorkerModuleOptions } from '../options/module-options.js';
+import {
+  consumerOptionProblems,
+  defaultsProblems,
+  handlerOptionProblems,
+  overrideProblems,
+} from '../schedule/check-handler-options.js';
+import type { ConsumerOptions, ResolvedConsumer } from '../schedule/consumer-options.js';
+import { isFromProviders } from '../schedule/from-providers.js';
 import {
   resolveHandlerOptions,
+  type HandlerOptions,
   type ResolvedHandlerOptions,
   type ScheduleOverride,
 } from '../schedule/handler-options.js';
-import type { ScopedWorkerModuleOptions } from '../options/module-options.js';
-import { delayProblem, periodProblem, show } from '../schedule/option-checks.js';
-import { CronExpression, type CronZone } from '../schedule/cron-expression.js';
+import { hasMethod } from '../schedule/has-method.js';
+import { show } from '../checks/option-checks.js';
 import type { Schedule } from '../schedule/schedule.js';
-import {
-  CronTimeline,
-  EmptyTimeline,
-  IntervalTimeline,
-  TimeoutTimeline,
-  type Timeline,
-} from '../schedule/timeline.js';
+import { readTiming, WHAT_IS_DUE } from '../schedule/timing.js';
+import type { Provided } from './provided-values.js';
 import type { FoundWorker } from './worker-explorer.js';
 
 /** A schedule, or what keeps it from being one. */
@@ -28,53 +32,56 @@ export type ScheduleAttempt =
       readonly problems: readonly string[];
     };
 
-/** The expression that switches a schedule off, as Spring has it. */
-const OFF = '-';
-
-/** Makes the schedule of one decorator, or says everything that is wrong with it. */
+/**
+ * Makes the schedule of one decorator, or says everything that is wrong with it.
+ *
+ * @param when what the decorator says, or what providers gave for it.
+ */
 export function makeSchedule(
   worker: FoundWorker,
   metadata: HandlerMetadata,
   name: string,
   module: Pick<ScopedWorkerModuleOptions, 'defaults' | 'overrides'>,
+  when: Provided,
 ): ScheduleAttempt {
+  const { kind, decorator } = metadata;
   const handler = handlerName(worker.workerClass, metadata);
   const override = ownOverride(module.overrides, name);
   const problems = [
     ...placeProblems(worker.workerClass, metadata, handler),
     ...optionProblems(worker, metadata, handler, override, name),
   ];
-  const options = resolveHandlerOptions(
-    metadata.kind === 'interval',
-    module.defaults,
-    worker.options,
-    metadata.options,
-    override,
+  const say = (problem: string): void =>
+    void problems.push(`${handler}: the ${WHAT_IS_DUE[kind]} of ${decorator} ${problem}.`);
+  const layers = [module.defaults, worker.options, metadata.options as HandlerOptions, override];
+  const options = resolveHandlerOptions(kind, ...layers);
+  if (when.problem !== undefined) say(when.problem);
+  const { timing, problem } = readTiming(
+    kind,
+    when.value,
+    options,
+    kind === 'cron' || isFromProviders(metadata.when),
   );
-  const changed = { cron: override?.cron, interval: override?.everyMs, timeout: undefined }[
-    metadata.kind
-  ];
-  const when = changed ?? metadata.when;
-  const isOff = when === OFF && metadata.kind === 'cron';
-  const timed = isOff
-    ? { timeline: new EmptyTimeline() }
-    : timelineOf(metadata, when, options, handler);
-  if (timed.problem !== undefined) problems.push(timed.problem);
-  if (timed.timeline === undefined || problems.length > 0) return { handler, name, problems };
+  if (problem !== undefined && when.problem === undefined) say(problem);
+  let consumer: ResolvedConsumer | undefined;
+  if (kind === 'message' && when.problem === undefined) {
+    const read = readConsumer(when.value, options, metadata.options as ConsumerOptions, override);
+    if (typeof read === 'string') say(read);
+    else consumer = read;
+  }
+  if (timing === undefined || problems.length > 0) return { handler, name, problems };
   return {
     schedule: {
       name,
       handler,
-      kind: metadata.kind,
-      expression: metadata.kind === 'cron' ? (when as string) : undefined,
-      everyMs: metadata.kind === 'cron' ? undefined : (when as number),
-      timeline: timed.timeline,
-      options: {
-        ...options,
-        disabled: options.disabled || isOff,
-        fixedDelay: options.fixedDelay && metadata.kind === 'interval',
+      ...timing,
+      options: consumer === undefined ? options : ofConsumer(options, consumer),
+      target: {
+        worker: worker.wrapper,
+        method: metadata.method,
+        isBare: metadata.isAdopted ?? false,
       },
-      target: { worker: worker.wrapper, method: metadata.method },
+      ...(consumer === undefined ? {} : { consumer }),
     },
   };
 }
@@ -83,11 +90,55 @@ export function handlerName(workerClass: Function, metadata: HandlerMetadata): s
   return `${workerClass.name}.${metadata.method}`;
 }
 
-function ownOverride(
+/** What `overrides` says of a schedule. */
+export function ownOverride(
   overrides: ScopedWorkerModuleOptions['overrides'],
   name: string,
 ): ScheduleOverride | undefined {
   return Object.hasOwn(overrides ?? {}, name) ? overrides?.[name] : undefined;
+}
+
+/** The figures of a consumer, or what is wrong with its source. */
+function readConsumer(
+  source: unknown,
+  { maxConcurrency }: ResolvedHandlerOptions,
+  given: ConsumerOptions | undefined,
+  override: ScheduleOverride | undefined,
+): ResolvedConsumer | string {
+  if (typeof (source as Partial<MessageSource> | null)?.read !== 'function')
+    return `is ${show(source)}, which is no MessageSource: it has no read(signal)`;
+  const consumer: ResolvedConsumer = {
+    source: source as MessageSource,
+    concurrency:
+      override?.concurrency ??
+      override?.maxConcurrency ??
+      given?.concurrency ??
+      maxConcurrency ??
+      1,
+    maxDeliveries: override?.maxDeliveries ?? given?.maxDeliveries,
+    deadLetter: given?.deadLetter,
+  };
+  const isLost = consumer.deadLetter === undefined && consumer.source.keepsDeadLetters !== true;
+  if (consumer.maxDeliveries !== undefined && isLost)
+    return 'keeps no dead letters, so a message that reaches maxDeliveries would be lost: give deadLetter as well';
+  return consumer;
+}
+
+/** Messages do not come due: how many run at once is for the consumer to say, and none is skipped. */
+function ofConsumer(
+  options: ResolvedHandlerOptions,
+  { concurrency }: ResolvedConsumer,
+): ResolvedHandlerOptions {
+  return {
+    ...options,
+    overlap: 'allow',
+    overlapKey: undefined,
+    maxConcurrency: concurrency,
+    forEach: undefined,
+    runOnStart: false,
+    initialDelayMs: 0,
+    jitterMs: 0,
+  };
 }
 
 function placeProblems(
@@ -113,19 +164,6 @@ function placeProblems(
   return [];
 }
 
-/** Looks without reading: a getter must not run. */
-function hasMethod(workerClass: Function, method: string): boolean {
-  for (
-    let owner: unknown = workerClass.prototype;
-    owner !== null;
-    owner = Object.getPrototypeOf(owner)
-  ) {
-    const property = Object.getOwnPropertyDescriptor(owner, method);
-    if (property !== undefined) return typeof property.value === 'function';
-  }
-  return false;
-}
-
 function optionProblems(
   worker: FoundWorker,
   metadata: HandlerMetadata,
@@ -133,69 +171,38 @@ function optionProblems(
   override: ScheduleOverride | undefined,
   name: string,
 ): string[] {
-  const problems = handlerOptionProblems(metadata.options).map(
-    (problem) => `${handler}: ${metadata.decorator} option ${problem}.`,
-  );
-  problems.push(
-    ...handlerOptionProblems(worker.options, { without: ['name'] }).map(
-      (problem) => `${handler}: @ScopedWorker option ${problem}.`,
-    ),
+  const { kind, decorator } = metadata;
+  const own = (kind === 'message' ? consumerOptionProblems : handlerOptionProblems)(
+    metadata.options,
   );
   const overrideLabel = `${handler}: overrides[${JSON.stringify(name)}]`;
-  problems.push(
-    ...handlerOptionProblems(override, { also: ['cron', 'everyMs'], without: ['name'] }).map(
-      (problem) => `${overrideLabel} ${problem}.`,
+  const problems = [
+    ...own.map((problem) => `${handler}: ${decorator} option ${problem}.`),
+    ...defaultsProblems(worker.options).map(
+      (problem) => `${handler}: @ScopedWorker option ${problem}.`,
     ),
-  );
-  if (override?.cron !== undefined && metadata.kind !== 'cron') {
-    problems.push(`${overrideLabel} has cron, but ${metadata.decorator} is no cron; use everyMs.`);
+    ...overrideProblems(override, kind).map((problem) => `${overrideLabel} ${problem}.`),
+  ];
+  if (override?.cron !== undefined && kind !== 'cron') {
+    const help = kind === 'interval' ? '; use everyMs' : '';
+    problems.push(`${overrideLabel} has cron, but ${decorator} is no cron${help}.`);
   }
-  if (override?.everyMs !== undefined && metadata.kind !== 'interval') {
+  if (override?.everyMs !== undefined && kind !== 'interval') {
+    const help = kind === 'cron' ? '; use cron' : '';
+    problems.push(`${overrideLabel} has everyMs, but ${decorator} is no interval${help}.`);
+  }
+  const ofConsumers = override?.concurrency ?? override?.maxDeliveries;
+  if (ofConsumers !== undefined && kind !== 'message') {
     problems.push(
-      `${overrideLabel} has everyMs, but ${metadata.decorator} is no interval; use cron.`,
+      `${overrideLabel} has concurrency or maxDeliveries, but ${decorator} is no consumer; use maxConcurrency.`,
     );
   }
-  const asksFixedDelay = metadata.options?.fixedDelay === true || override?.fixedDelay === true;
-  if (asksFixedDelay && metadata.kind !== 'interval') {
+  const { fixedDelay } = (metadata.options ?? {}) as HandlerOptions;
+  const asksFixedDelay = fixedDelay === true || override?.fixedDelay === true;
+  if (asksFixedDelay && kind !== 'interval' && kind !== 'message') {
     problems.push(
-      `${handler}: fixedDelay is an option of @ScopedInterval; leave it out of ${metadata.decorator}.`,
+      `${handler}: fixedDelay is an option of @ScopedInterval; leave it out of ${decorator}.`,
     );
   }
   return problems;
-}
-
-function timelineOf(
-  metadata: HandlerMetadata,
-  when: unknown,
-  options: ResolvedHandlerOptions,
-  handler: string,
-): { timeline: Timeline; problem?: never } | { timeline?: never; problem: string } {
-  const say = (what: string, problem: string): { problem: string } => ({
-    problem: `${handler}: the ${what} of ${metadata.decorator} ${problem}.`,
-  });
-  if (metadata.kind === 'cron') {
-    const cron = readCron(when, options);
-    return typeof cron === 'string'
-      ? say('cron expression', cron)
-      : { timeline: new CronTimeline(cron) };
-  }
-  const isInterval = metadata.kind === 'interval';
-  const problem = isInterval ? periodProblem(when) : delayProblem(when);
-  if (problem !== undefined) return say(isInterval ? 'period' : 'delay', problem);
-  const ms = when as number;
-  return { timeline: isInterval ? new IntervalTimeline(ms) : new TimeoutTimeline(ms) };
-}
-
-/** The expression, or what is wrong with it. A bad zone is named with the other options. */
-function readCron(when: unknown, zone: CronZone): CronExpression | string {
-  const help =
-    "write five or six fields, seconds first, such as '0 */5 * * * *', or '-' to switch it off";
-  if (typeof when !== 'string') return `must be a string, not ${show(when)}; ${help}`;
-  const { timeZone, utcOffset } = zone;
-  const isGoodZone = handlerOptionProblems({ timeZone, utcOffset }).length === 0;
-  try {
-    return new CronExpression(when, isGoodZone ? zone : { timeZone: 'UTC', utcOffset: undefined });
-  } catch (error) {
-    return `cannot be read: ${show(when)} (${(error as Error).message}); ${help}`;
-  }
 }

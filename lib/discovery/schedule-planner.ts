@@ -1,14 +1,20 @@
 import { Injectable } from '@nestjs/common';
+import type { HandlerMetadata } from '../decorators/worker-metadata.js';
 import { OptionsStore } from '../options/options-store.js';
+import { isFromProviders } from '../schedule/from-providers.js';
 import type { Schedule } from '../schedule/schedule.js';
-import { show } from '../schedule/option-checks.js';
+import { show } from '../checks/option-checks.js';
 import type { Finding } from '../validation/finding.js';
-import { handlerName, makeSchedule } from './schedule-factory.js';
+import { backgroundFindings } from './background-findings.js';
+import { adopt } from './adoption.js';
+import { ProvidedValues, type Provided } from './provided-values.js';
+import { handlerName, makeSchedule, ownOverride } from './schedule-factory.js';
 import { WorkerExplorer, type Exploration, type FoundWorker } from './worker-explorer.js';
 
 /** The schedules of the application, and everything that is wrong with them. */
 export interface Plan {
   readonly schedules: readonly Schedule[];
+  readonly workers: readonly FoundWorker[];
   readonly findings: readonly Finding[];
 }
 
@@ -18,25 +24,30 @@ export class SchedulePlanner {
   constructor(
     private readonly explorer: WorkerExplorer,
     private readonly options: OptionsStore,
+    private readonly provided: ProvidedValues,
   ) {}
 
-  plan(): Plan {
+  async plan(): Promise<Plan> {
     const found = this.explorer.explore();
+    const { workers, findings: skipped } = adopt(found, this.options.resolved.adoptNestSchedules);
     const findings: Finding[] = [
       ...this.options.problems().map(invalidOption),
       ...unmarkedFindings(found),
       ...unprovidedFindings(found),
+      ...skipped,
+      ...backgroundFindings(this.explorer.nest),
     ];
     const schedules = new Map<string, Schedule>();
     const named = new Map<string, string>();
-    for (const worker of found.workers) {
+    for (const worker of workers) {
       const placement = placementFinding(worker);
       if (placement !== undefined) findings.push(placement);
       findings.push(...repeatedFindings(worker));
       const isReadyMade = placement?.kind === 'worker-ready-made';
       for (const [metadata, name] of namesOf(worker)) {
         const handler = handlerName(worker.workerClass, metadata);
-        const attempt = makeSchedule(worker, metadata, name, this.options.resolved);
+        const when = await this.whenOf(worker, metadata, name);
+        const attempt = makeSchedule(worker, metadata, name, this.options.resolved, when);
         if (attempt.problems !== undefined) {
           findings.push(...attempt.problems.map((message) => invalid(handler, message)));
         } else {
@@ -48,7 +59,20 @@ export class SchedulePlanner {
       }
     }
     findings.push(...this.unknownOverrides(named, found));
-    return { schedules: [...schedules.values()], findings };
+    return { schedules: [...schedules.values()], workers, findings };
+  }
+
+  /** What `overrides` say, or the decorator, or the providers to which it leaves it. */
+  private async whenOf(
+    { wrapper }: FoundWorker,
+    { kind, when }: HandlerMetadata,
+    name: string,
+  ): Promise<Provided> {
+    if (kind === 'message') return this.provided.singleton(when, wrapper.host!);
+    const override = ownOverride(this.options.resolved.overrides, name);
+    const changed = { cron: override?.cron, interval: override?.everyMs, timeout: undefined }[kind];
+    if (changed !== undefined) return { value: changed };
+    return isFromProviders(when) ? this.provided.fromFactory(when, wrapper.host!) : { value: when };
   }
 
   private unknownOverrides(named: ReadonlyMap<string, string>, found: Exploration): Finding[] {

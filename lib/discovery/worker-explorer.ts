@@ -7,6 +7,8 @@ import {
   type ScopedWorkerOptions,
 } from '../decorators/worker-metadata.js';
 import { NestInside, type NestModule, type NestWrapper } from '../nest/index.js';
+import { classOf } from './class-of.js';
+import { skippedJobs, type SkippedJobs } from './skipped-jobs.js';
 
 /** A worker class with the provider that builds it. */
 export interface FoundWorker {
@@ -33,6 +35,8 @@ export interface Exploration {
   readonly unmarked: readonly UnmarkedClass[];
   /** Classes that are marked as workers, and that neither this application nor one before it provides. */
   readonly unprovided: readonly Function[];
+  /** Classes with `@Cron`, `@Interval` or `@Timeout` of `@nestjs/schedule` that Nest skips. */
+  readonly skipped: readonly SkippedJobs[];
 }
 
 /** Workers that an application of this process has provided. */
@@ -45,7 +49,7 @@ const everProvided = new WeakSet<Function>();
  */
 @Injectable()
 export class WorkerExplorer {
-  constructor(private readonly nest: NestInside) {}
+  constructor(readonly nest: NestInside) {}
 
   explore(): Exploration {
     const workers = new Map<Function, FoundWorker & { modules: NestModule[] }>();
@@ -79,6 +83,7 @@ export class WorkerExplorer {
       workers: [...workers.values()],
       unmarked: [...unmarked.values()],
       unprovided: allDeclaredWorkers().filter((worker) => !everProvided.has(worker)),
+      skipped: skippedJobs(this.nest.modules.values()),
     };
   }
 }
@@ -91,11 +96,4 @@ function markProvided(worker: Function): void {
     owner = Object.getPrototypeOf(owner)
   )
     everProvided.add(owner);
-}
-
-function classOf(wrapper: NestWrapper): Function | undefined {
-  if (wrapper.isAlias) return undefined;
-  const isClass = typeof wrapper.metatype === 'function' && !wrapper.inject;
-  if (isClass) return wrapper.metatype!;
-  return typeof wrapper.token === 'function' ? wrapper.token : undefined;
 }

@@ -21,6 +21,12 @@ export interface Engine {
   start(schedules: readonly Schedule[], host: EngineHost): void | Promise<void>;
   /** Called once; from then on nothing is fired, and no timer and no handle is left. */
   stop(): void | Promise<void>;
+  /** One more schedule, while the engine runs. */
+  add(schedule: Schedule): void | Promise<void>;
+  /** Another timing for the schedule of this name, which counts afresh from now. */
+  replace(schedule: Schedule): void | Promise<void>;
+  /** The schedule is fired no more. */
+  remove(schedule: string): void | Promise<void>;
   /** The schedule keeps its grid. Slots that are fired all the same are skipped, with an event. */
   pause(schedule: string): void;
   resume(schedule: string): void;

@@ -5,71 +5,121 @@ import type { SkipReason, TickReport } from './tick-report.js';
 
 interface Waiting {
   readonly slot: Slot;
+  /** Whether the next one of its schedule takes its place. */
+  readonly canMerge: boolean;
   start(): void;
   skip(reason: SkipReason): void;
 }
 
+/** What a slot asks of the gate. */
+export interface GatedSlot {
+  readonly slot: Slot;
+  /** Must not reject. */
+  run(): Promise<TickReport>;
+  /** Makes the report of a slot that does not run. */
+  skip(reason: SkipReason): TickReport;
+}
+
 /**
- * Decides what a slot does that is due while a tick of its schedule runs. The guard is a count of what
- * runs, so it never expires while a handler runs, however long.
+ * Decides what a slot does that is due while as many ticks run as may. It serves one schedule, or those that share
+ * an `overlapKey`. The guard is a count of what runs, so it never expires while a handler runs, however long.
  */
 export class OverlapGate {
-  #running = 0;
-  #buffered: Waiting | undefined;
+  readonly #running: Slot[] = [];
+  #waiting: Waiting[] = [];
 
-  /**
-   * Runs the slot now, later or never, as `overlap` of its schedule says.
-   *
-   * @param run must not reject.
-   * @param skip makes the report of a slot that does not run.
-   */
-  pass(
-    slot: Slot,
-    run: () => Promise<TickReport>,
-    skip: (reason: SkipReason) => TickReport,
-  ): Promise<TickReport> {
+  constructor(
+    /** Aborts what runs of a slot, for `'cancel-other'`. */
+    private readonly abort: (slot: Slot) => void,
+  ) {}
+
+  /** Runs the slot now, later or never, as `overlap` of its schedule says. */
+  pass(gated: GatedSlot): Promise<TickReport> {
+    const { slot } = gated;
     const { overlap } = slot.schedule.options;
-    if (this.#running === 0 || overlap === 'allow') return this.run(run);
-    // Buffered, a tick that runs its own schedule would wait for itself.
-    if (overlap === 'skip' || isInsideTickOf(slot.schedule.name))
-      return Promise.resolve(skip('overlap'));
-    // What was asked for by hand is not merged into what is merely due.
-    const isAsked = slot.trigger === 'manual';
-    if (this.#buffered?.slot.trigger === 'manual' && !isAsked)
-      return Promise.resolve(skip('merged'));
-    this.#buffered?.skip('merged');
+    if (this.#running.length < limitOf(slot)) return this.run(gated);
+    // Waiting, a tick that runs its own schedule would wait for itself.
+    const isOwn = this.#running.some(({ schedule }) => isInsideTickOf(schedule.name));
+    if (isOwn) return Promise.resolve(gated.skip('overlap'));
+    const canMerge = slot.isCatchUp !== true && overlap !== 'allow';
+    if (canMerge) {
+      if (overlap === 'skip') return Promise.resolve(gated.skip('overlap'));
+      const merged = this.#waiting.find((other) => other.canMerge && isSame(other.slot, slot));
+      // What was asked for by hand is not merged into what is merely due.
+      if (merged?.slot.trigger === 'manual' && slot.trigger !== 'manual')
+        return Promise.resolve(gated.skip('merged'));
+      if (merged !== undefined) {
+        this.#waiting.splice(this.#waiting.indexOf(merged), 1);
+        merged.skip('merged');
+      }
+    }
+    const report = this.wait(gated, canMerge);
+    if (overlap === 'cancel-other') this.makeRoomFor(slot);
+    return report;
+  }
+
+  get isIdle(): boolean {
+    return this.#running.length === 0 && this.#waiting.length === 0;
+  }
+
+  /** Drops what waits, of one schedule or of all. What was asked for by hand survives a pause. */
+  clear(reason: SkipReason, schedule?: string): void {
+    const isDropped = ({ slot }: Waiting): boolean =>
+      (schedule === undefined || slot.schedule.name === schedule) &&
+      !(reason === 'paused' && slot.trigger === 'manual');
+    const dropped = this.#waiting.filter(isDropped);
+    this.#waiting = this.#waiting.filter((waiting) => !isDropped(waiting));
+    for (const waiting of dropped) waiting.skip(reason);
+  }
+
+  private wait({ slot, run, skip }: GatedSlot, canMerge: boolean): Promise<TickReport> {
     return new Promise((resolve) => {
-      this.#buffered = {
+      this.#waiting.push({
         slot,
+        canMerge,
         // Not in the AsyncLocalStorage context of the tick that it waited for.
-        start: AsyncResource.bind(() => resolve(this.run(run))),
+        start: AsyncResource.bind(() => resolve(this.run({ slot, run, skip }))),
         skip: (reason) => resolve(skip(reason)),
-      };
+      });
     });
   }
 
-  /** Drops what waits. What was asked for by hand survives a pause. */
-  clear(reason: SkipReason): void {
-    if (reason === 'paused' && this.#buffered?.slot.trigger === 'manual') return;
-    this.#buffered?.skip(reason);
-    this.#buffered = undefined;
-  }
-
-  private async run(run: () => Promise<TickReport>): Promise<TickReport> {
-    this.#running += 1;
+  private async run({ slot, run }: GatedSlot): Promise<TickReport> {
+    this.#running.push(slot);
     try {
       return await run();
     } finally {
-      this.#running -= 1;
-      this.next();
+      this.#running.splice(this.#running.indexOf(slot), 1);
+      this.startWaiting();
     }
   }
 
-  private next(): void {
-    if (this.#running === 0) {
-      const next = this.#buffered;
-      this.#buffered = undefined;
-      next?.start();
+  /** In their order; one that may not run yet does not hold up another schedule that may. */
+  private startWaiting(): void {
+    for (const waiting of this.#waiting.slice()) {
+      if (this.#running.length >= limitOf(waiting.slot)) continue;
+      const at = this.#waiting.indexOf(waiting);
+      if (at < 0) continue;
+      this.#waiting.splice(at, 1);
+      waiting.start();
     }
   }
+
+  /** Aborts the oldest ones that stand in the way. Of slots that are made up for together, none takes another's place. */
+  private makeRoomFor(slot: Slot): void {
+    const tooMany = this.#running.length - limitOf(slot) + 1;
+    const others = this.#running.filter(({ isCatchUp }) => !(slot.isCatchUp && isCatchUp));
+    for (const running of others.slice(0, tooMany)) this.abort(running);
+  }
+}
+
+/** How many may run when this one starts too. For overlap, the ticks of a `forEach` are one. */
+function limitOf({ schedule: { options } }: Slot): number {
+  const { overlap, maxConcurrency, forEach } = options;
+  const limit = forEach === undefined ? maxConcurrency : undefined;
+  return limit ?? (overlap === 'allow' ? Number.POSITIVE_INFINITY : 1);
+}
+
+function isSame(left: Slot, right: Slot): boolean {
+  return left.schedule.name === right.schedule.name;
 }

@@ -1,36 +1,61 @@
 import { Injectable } from '@nestjs/common';
-import type { Tick } from './tick.js';
+import type { Slot } from '../schedule/slot.js';
 
-/** Why a tick was aborted from outside. */
-export type AbortCause = 'shutdown' | 'cancel';
+/** Why a tick was aborted from outside; `overlap`: another one takes its place. */
+export type AbortCause = 'shutdown' | 'cancel' | 'overlap';
 
-/** A tick that has been fired and not yet reported. */
+/** A tick that has been fired and not yet reported, or the ticks for a list of items. */
 export interface RunningTick {
-  readonly tick: Tick;
+  readonly slot: Slot;
+  /** For the log, such as `ReportWorker.send (tick-1)`. */
+  readonly label: string;
   /** Settles when the report is out; never rejects. */
   readonly done: Promise<unknown>;
-  abort(cause: AbortCause): void;
+  /** True when the calling code is part of its work. */
+  isInside(): boolean;
+  /** Aborts the attempt that runs; there will be no other. @returns false when all attempts have ended. */
+  abort(cause: AbortCause): boolean;
+  /** No attempt and no item begins any more; what runs goes on. */
+  beginNoMore(cause: AbortCause): void;
 }
 
-/** The ticks that run at this moment. */
+/** What runs at this moment. */
 @Injectable()
 export class RunningTicks {
-  readonly #running = new Set<RunningTick>();
+  readonly #ticks = new Set<RunningTick>();
+  readonly #lists = new Set<RunningTick>();
 
   add(running: RunningTick): void {
-    this.#running.add(running);
-    void running.done.then(() => this.#running.delete(running));
+    this.#ticks.add(running);
+    void running.done.then(() => this.#ticks.delete(running));
   }
 
+  addList(running: RunningTick): void {
+    this.#lists.add(running);
+    void running.done.then(() => this.#lists.delete(running));
+  }
+
+  /** Ticks, and lists whose ticks are still to begin. */
   get all(): readonly RunningTick[] {
-    return [...this.#running];
+    return [...this.#lists, ...this.#ticks];
   }
 
+  /** Ticks of a schedule. */
   of(schedule: string): readonly RunningTick[] {
-    return this.all.filter(({ tick }) => tick.schedule === schedule);
+    return [...this.#ticks].filter(({ slot }) => slot.schedule.name === schedule);
+  }
+
+  abortSlot(slot: Slot, cause: AbortCause): void {
+    for (const running of this.all) if (running.slot === slot) running.abort(cause);
+  }
+
+  /** @returns how many ticks were told. */
+  abortSchedule(schedule: string, cause: AbortCause): number {
+    for (const list of this.#lists) if (list.slot.schedule.name === schedule) list.abort(cause);
+    return this.of(schedule).filter((tick) => tick.abort(cause)).length;
   }
 
   get count(): number {
-    return this.#running.size;
+    return this.#ticks.size;
   }
 }

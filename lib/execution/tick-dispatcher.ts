@@ -1,10 +1,22 @@
 import { Injectable } from '@nestjs/common';
-import type { Schedule } from '../schedule/schedule.js';
+import { overlapKeyOf, type Schedule } from '../schedule/schedule.js';
 import type { Slot } from '../schedule/slot.js';
+import { ItemRunner } from './item-runner.js';
 import { OverlapGate } from './overlap-gate.js';
+import { RunningTicks } from './running-ticks.js';
+import { nextTickId } from './tick-course.js';
 import { TickObserver } from './tick-observer.js';
 import { skippedReport, type SkipReason, type TickReport } from './tick-report.js';
-import { nextTickId, TickRunner } from './tick-runner.js';
+import { TickRunner, type Conclude } from './tick-runner.js';
+
+export interface DispatchOptions {
+  /** What `tick.payload` is. */
+  readonly payload?: unknown;
+  /**
+   * The last step of a tick that has run, before its overlap slot is freed: a message is acknowledged. Must not reject.
+   */
+  readonly conclude?: Conclude;
+}
 
 /**
  * The door between what is due and what runs: it lets a slot through, holds it, or skips it with a
@@ -12,25 +24,46 @@ import { nextTickId, TickRunner } from './tick-runner.js';
  */
 @Injectable()
 export class TickDispatcher {
-  readonly #gates = new Map<Schedule, OverlapGate>();
-  readonly #paused = new Set<Schedule>();
+  /** By overlap key; only of what runs or waits. */
+  readonly #gates = new Map<string, OverlapGate>();
+  readonly #paused = new Set<string>();
   #closedFor: 'not-started' | 'stopping' | undefined = 'not-started';
 
   /**
    * Told of a tick that has run before its overlap slot is freed: what failure means for the schedule must hold
    * for the slot that waits as well.
    */
-  judge: (report: TickReport) => void = () => undefined;
+  judge: (report: TickReport, slot: Slot) => void = () => undefined;
+
+  /** Told of what has run of a slot, before its overlap slot is freed: of a list, the summary. */
+  remember: (report: TickReport, slot: Slot) => void = () => undefined;
 
   constructor(
     private readonly runner: TickRunner,
+    private readonly items: ItemRunner,
+    private readonly running: RunningTicks,
     private readonly observer: TickObserver,
   ) {}
 
   /** Never rejects: an error of the tick stands in its report. */
-  async dispatch(slot: Slot, payload?: unknown): Promise<TickReport> {
-    const report = await this.admit(slot, payload);
-    if (report.outcome !== 'skipped') this.observer.tickFinished(report);
+  async dispatch(slot: Slot, options: DispatchOptions = {}): Promise<TickReport> {
+    if (this.#closedFor !== undefined) return this.skip(slot, this.#closedFor);
+    if (slot.trigger !== 'manual' && this.#paused.has(slot.schedule.name))
+      return this.skip(slot, 'paused');
+    const { forEach } = slot.schedule.options;
+    // What is asked for with a payload is asked for one item.
+    const isList = forEach !== undefined && options.payload === undefined;
+    const report = await this.pass(slot, () =>
+      isList
+        ? this.items.run(slot, forEach, (payload) => this.runItem(slot, payload))
+        : this.runOne(slot, options),
+    );
+    if (report.outcome === 'skipped') return report;
+    // Of a list the items have been told. That it was cut short is told by its summary only.
+    if (report.items === undefined || report.outcome === 'cancelled')
+      this.observer.tickFinished(report);
+    else if (report.items.length === 0 && report.outcome === 'succeeded')
+      this.skip(slot, 'no-items');
     return report;
   }
 
@@ -40,49 +73,73 @@ export class TickDispatcher {
     return report;
   }
 
+  /** Skips a slot that passed while nobody could run it. */
+  miss(slot: Slot): TickReport {
+    return this.skip(slot, this.#paused.has(slot.schedule.name) ? 'paused' : 'missed');
+  }
+
   open(): void {
     this.#closedFor = undefined;
   }
 
-  /** From now on nothing runs; what waited in a buffer never will. */
+  /** From now on nothing begins: no tick, no further attempt; what waited in a buffer never will. */
   close(): void {
     this.#closedFor = 'stopping';
     for (const gate of this.#gates.values()) gate.clear('stopping');
+    for (const running of this.running.all) running.beginNoMore('shutdown');
   }
 
   pause(schedule: Schedule): boolean {
-    if (this.#paused.has(schedule)) return false;
-    this.#paused.add(schedule);
-    this.gateOf(schedule).clear('paused');
+    if (this.#paused.has(schedule.name)) return false;
+    this.#paused.add(schedule.name);
+    this.#gates.get(overlapKeyOf(schedule))?.clear('paused', schedule.name);
     return true;
   }
 
   resume(schedule: Schedule): boolean {
-    return this.#paused.delete(schedule);
+    return this.#paused.delete(schedule.name);
   }
 
   isPaused(schedule: Schedule): boolean {
-    return this.#paused.has(schedule);
+    return this.#paused.has(schedule.name);
   }
 
-  private admit(slot: Slot, payload: unknown): Promise<TickReport> {
-    if (this.#closedFor !== undefined) return Promise.resolve(this.skip(slot, this.#closedFor));
-    if (slot.trigger !== 'manual' && this.#paused.has(slot.schedule))
-      return Promise.resolve(this.skip(slot, 'paused'));
-    return this.gateOf(slot.schedule).pass(
+  /** Forgets a schedule that is gone. What runs goes on; what waits is skipped. */
+  forget(schedule: Schedule): void {
+    this.#paused.delete(schedule.name);
+    this.#gates.get(overlapKeyOf(schedule))?.clear('removed', schedule.name);
+  }
+
+  private async pass(slot: Slot, run: () => Promise<TickReport>): Promise<TickReport> {
+    const key = overlapKeyOf(slot.schedule);
+    let gate = this.#gates.get(key);
+    if (gate === undefined) {
+      gate = new OverlapGate((running) => this.running.abortSlot(running, 'overlap'));
+      this.#gates.set(key, gate);
+    }
+    const report = await gate.pass({
       slot,
-      async () => {
-        const report = await this.runner.run(slot, payload);
-        this.judge(report);
+      run: async () => {
+        const report = await run();
+        this.remember(report, slot);
+        // Each item has been judged by itself; a list that could not be had is judged here.
+        if (report.items === undefined) this.judge(report, slot);
         return report;
       },
-      (reason) => this.skip(slot, reason),
-    );
+      skip: (reason) => this.skip(slot, reason),
+    });
+    if (gate.isIdle && this.#gates.get(key) === gate) this.#gates.delete(key);
+    return report;
   }
 
-  private gateOf(schedule: Schedule): OverlapGate {
-    let gate = this.#gates.get(schedule);
-    if (gate === undefined) this.#gates.set(schedule, (gate = new OverlapGate()));
-    return gate;
+  private runOne(slot: Slot, { payload, conclude }: DispatchOptions): Promise<TickReport> {
+    return this.runner.run(slot, payload, conclude);
+  }
+
+  private async runItem(slot: Slot, payload: unknown): Promise<TickReport> {
+    const report = await this.runner.run(slot, payload);
+    this.judge(report, slot);
+    this.observer.tickFinished(report);
+    return report;
   }
 }

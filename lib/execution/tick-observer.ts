@@ -1,5 +1,5 @@
 import type { Tick } from './tick.js';
-import type { TickReport } from './tick-report.js';
+import type { TickReport, TickRetry } from './tick-report.js';
 
 /** Is told of every tick; must not throw. */
 export abstract class TickObserver {
@@ -8,6 +8,15 @@ export abstract class TickObserver {
   /** The tick has ended: its scope is closed. */
   abstract tickFinished(report: TickReport): void;
   abstract tickSkipped(report: TickReport): void;
+  /** An attempt did not succeed, and there will be another. */
+  abstract tickRetrying(retry: TickRetry): void;
+  /** A hook of `around` threw when the tick had begun. */
+  abstract hookFailed(tick: Tick, error: unknown): void;
+  /** `retry.backoffMs` threw, or gave no number; the next attempt comes at once. */
+  abstract backoffFailed(
+    tick: { readonly schedule: string; readonly id: string },
+    error: unknown,
+  ): void;
   /** A listener of a tick's signal threw. */
   abstract abortListenerFailed(
     tick: { readonly schedule: string; readonly id: string },

@@ -1,10 +1,11 @@
+import type { AbortCause } from './running-ticks.js';
 import type { Slot, Trigger } from '../schedule/slot.js';
 
 /** How a tick ended. */
 export type TickOutcome = 'succeeded' | 'failed' | 'cancelled' | 'timed-out' | 'skipped';
 
-/** Where a tick that did not succeed went wrong. */
-export type TickPhase = 'open' | 'resolve' | 'handler' | 'commit' | 'dispose';
+/** Where a tick that did not succeed went wrong; `ack`: its work is committed, but its message could not be acknowledged. */
+export type TickPhase = 'open' | 'resolve' | 'handler' | 'commit' | 'dispose' | 'ack';
 
 /**
  * Why a tick was skipped.
@@ -15,8 +16,46 @@ export type TickPhase = 'open' | 'resolve' | 'handler' | 'commit' | 'dispose';
  * - `missed`: the slot passed while the event loop was blocked or the machine slept.
  * - `not-started`: start-up is not complete.
  * - `stopping`: the application is shutting down.
+ * - `removed`: the schedule was removed while the tick waited.
+ * - `no-items`: the list of `forEach` was empty.
  */
-export type SkipReason = 'overlap' | 'merged' | 'paused' | 'missed' | 'not-started' | 'stopping';
+export type SkipReason =
+  'overlap' | 'merged' | 'paused' | 'missed' | 'not-started' | 'stopping' | 'removed' | 'no-items';
+
+/**
+ * How one attempt of a tick ended.
+ *
+ * @publicApi
+ */
+export interface AttemptReport {
+  /** From 1. */
+  readonly attempt: number;
+  /** Undefined when its scope could not be opened. */
+  readonly scopeId: string | undefined;
+  readonly startedAt: Date;
+  /** When its scope was closed. */
+  readonly endedAt: Date;
+  readonly outcome: Exclude<TickOutcome, 'skipped'>;
+  readonly reason?: AbortCause;
+  readonly phase?: TickPhase;
+  readonly error?: unknown;
+  readonly disposeErrors: readonly unknown[];
+  readonly built: number;
+  readonly disposed: number;
+  readonly durationMs: number;
+  readonly disposeMs: number;
+}
+
+/** An attempt did not succeed, and there will be another. */
+export interface TickRetry {
+  readonly schedule: string;
+  readonly tickId: string;
+  /** The attempt that has failed, from 1. */
+  readonly attempt: number;
+  readonly error: unknown;
+  /** How long the tick waits for its next attempt, in milliseconds. */
+  readonly waitMs: number;
+}
 
 /**
  * What is known of a finished tick.
@@ -32,9 +71,11 @@ export interface TickReport {
   readonly endedAt: Date;
   /** Attempts that were made; 0 for a skipped tick. */
   readonly attempts: number;
+  /** Each attempt, in their order. Outcome, phase and errors of the tick are those of the last one. */
+  readonly history: readonly AttemptReport[];
   readonly outcome: TickOutcome;
   /** Why it was skipped or cancelled. */
-  readonly reason?: SkipReason | 'shutdown' | 'cancel';
+  readonly reason?: SkipReason | AbortCause;
   /** Where it went wrong; undefined when it succeeded or was skipped. */
   readonly phase?: TickPhase;
   /**
@@ -46,7 +87,9 @@ export interface TickReport {
   readonly disposeErrors: readonly unknown[];
   /** What the handler returned; the last value of an Observable. */
   readonly value?: unknown;
-  /** Instances that the scope owned. */
+  /** For `forEach`, asked for by hand: the reports of the items. */
+  readonly items?: readonly TickReport[];
+  /** Instances that the scopes of its attempts owned. */
   readonly built: number;
   /** Of these, how many had a disposer, which was called. */
   readonly disposed: number;
@@ -72,10 +115,50 @@ export function emptyReport(slot: Slot, tickId: string): Omit<TickReport, 'outco
     firedAt: now,
     endedAt: now,
     attempts: 0,
+    history: [],
     disposeErrors: [],
     built: 0,
     disposed: 0,
     durationMs: 0,
     disposeMs: 0,
   };
+}
+
+/** The report of a tick that has run. */
+export function tickReport(
+  tick: {
+    readonly slot: Slot;
+    readonly id: string;
+    readonly firedAt: Date;
+    readonly startedAt: number;
+  },
+  history: readonly AttemptReport[],
+  value: unknown,
+): TickReport {
+  const { slot, id, firedAt } = tick;
+  const { endedAt, outcome, reason, phase, error, disposeErrors } = history.at(-1)!;
+  const hasFailed = outcome !== 'succeeded';
+  return {
+    schedule: slot.schedule.name,
+    tickId: id,
+    trigger: slot.trigger,
+    scheduledAt: slot.scheduledAt,
+    firedAt,
+    endedAt,
+    attempts: history.length,
+    history,
+    outcome,
+    ...(reason === undefined ? {} : { reason }),
+    ...(hasFailed ? { phase: phase!, error } : {}),
+    disposeErrors,
+    ...(value === undefined ? {} : { value }),
+    built: sum(history, 'built'),
+    disposed: sum(history, 'disposed'),
+    durationMs: performance.now() - tick.startedAt,
+    disposeMs: sum(history, 'disposeMs'),
+  };
+}
+
+function sum(history: readonly AttemptReport[], key: 'built' | 'disposed' | 'disposeMs'): number {
+  return history.reduce((total, attempt) => total + attempt[key], 0);
 }

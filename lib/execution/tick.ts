@@ -19,7 +19,9 @@ export interface Tick<P = unknown> {
   readonly scheduledAt: Date;
   /** When it was fired: after `scheduledAt` by jitter, a buffer, or a blocked event loop. */
   readonly firedAt: Date;
-  /** From 1. */
+  /** From `scheduledAt` to `firedAt`, in milliseconds. */
+  readonly latenessMs: number;
+  /** From 1; each attempt has a `Tick` and a scope of its own. */
   readonly attempt: number;
   /**
    * Aborted by a timeout, by `registry.cancel()` and by the application's shutdown. A listener that throws is
@@ -27,7 +29,7 @@ export interface Tick<P = unknown> {
    */
   readonly signal: AbortSignal;
   readonly scope: ProviderScope;
-  /** What `registry.run(name, { payload })` was given; undefined otherwise. */
+  /** The body of a message, an item of `forEach`, or what `registry.run(name, { payload })` was given. */
   readonly payload: P;
 }
 

@@ -2,7 +2,7 @@ import { ScopeClosedError, TickTimeoutError } from '../errors/index.js';
 import { combined } from '../scope/scope-end.js';
 import type { ScopeEnd } from '../scope/scope-end.js';
 import type { AbortCause } from './running-ticks.js';
-import type { TickOutcome, TickPhase, TickReport } from './tick-report.js';
+import type { AttemptReport, TickOutcome, TickPhase } from './tick-report.js';
 
 /** An error with the phase in which it arose. */
 export interface PhaseError {
@@ -47,7 +47,7 @@ export function judgeWork(
 export function judgeEnd(
   work: WorkVerdict,
   end: ScopeEnd,
-): Pick<TickReport, 'outcome' | 'reason' | 'phase' | 'error' | 'disposeErrors'> {
+): Pick<AttemptReport, 'outcome' | 'reason' | 'phase' | 'error' | 'disposeErrors'> {
   const { disposeErrors } = end;
   if (work.thrown !== undefined) {
     const { phase, error } = work.thrown;

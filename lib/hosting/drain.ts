@@ -32,8 +32,9 @@ export class Drain {
     const { drainTimeoutMs, shutdownTimeoutMs } = this.options.resolved;
     const startedAt = performance.now();
     const left = (): number => shutdownTimeoutMs - (performance.now() - startedAt);
-    const waitingFor = this.stragglers();
-    this.events.emit('shutdown:started', { waitingFor: waitingFor.map(({ name }) => name) });
+    this.events.emit('shutdown:started', {
+      waitingFor: namesOf(this.stragglers().filter(({ isBrief }) => isBrief !== true)),
+    });
 
     const secondSignal = new SecondSignal();
     let leftOpen: string[] = [];
@@ -52,7 +53,7 @@ export class Drain {
     } finally {
       secondSignal.dispose();
     }
-    const abandoned = this.stragglers().map(({ name }) => name);
+    const abandoned = namesOf(this.stragglers());
     this.events.emit('shutdown:finished', {
       waitedMs: performance.now() - startedAt,
       abandoned,
@@ -81,8 +82,8 @@ export class Drain {
 
   private stragglers(): Straggler[] {
     const ticks = this.running.all
-      .filter(({ tick }) => !isInside(tick.scope))
-      .map(({ tick, done }) => ({ name: `${tick.schedule} (${tick.id})`, done }));
+      .filter((running) => !running.isInside())
+      .map(({ label, done }) => ({ name: label, done }));
     const byHand = [...this.scopes.all]
       .filter((scope) => scope.kind === 'run' || (scope.kind === 'open' && scope.closed))
       .filter((scope) => !isInside(scope))
@@ -105,6 +106,10 @@ export class Drain {
     }
     return leftOpen.map((scope) => `${nameOf(scope)}`);
   }
+}
+
+function namesOf(stragglers: readonly Straggler[]): string[] {
+  return stragglers.flatMap(({ name }) => name ?? []);
 }
 
 function nameOf(scope: Scope): string {

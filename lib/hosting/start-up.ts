@@ -16,10 +16,10 @@ export class StartUp implements OnModuleInit {
     private readonly book: ScheduleBook,
   ) {}
 
-  onModuleInit(): void {
+  async onModuleInit(): Promise<void> {
     const strictness = this.options.resolved.scopeValidation;
-    const { schedules, findings } = this.planner.plan();
+    const { schedules, workers, findings } = await this.planner.plan();
     this.check.pass(findings, strictness);
-    this.book.fill(schedules);
+    this.book.fill(schedules, workers);
   }
 }

@@ -2,7 +2,6 @@ import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@
 import { TickDispatcher } from '../execution/tick-dispatcher.js';
 import type { TickReport } from '../execution/tick-report.js';
 import { NestInside } from '../nest/index.js';
-import { ScopedWorkerEvents } from '../observability/scoped-worker-events.js';
 import { RunningEngine } from '../registry/running-engine.js';
 import { ScheduleBook } from '../registry/schedule-book.js';
 import { ScopedWorkerRegistry } from '../registry/scoped-worker-registry.js';
@@ -10,6 +9,8 @@ import type { Slot } from '../schedule/slot.js';
 import { fromEmptyContext } from '../scope/ambient.js';
 import { Announcement } from './announcement.js';
 import { AppStopper } from './app-stopper.js';
+import { BackgroundHost } from './background/background-host.js';
+import { ConsumerHost } from './consumers/consumer-host.js';
 import { Drain } from './drain.js';
 import { SchedulerRegistryBridge } from './scheduler-registry-bridge.js';
 import { StartUpSettled } from './start-up-settled.js';
@@ -21,7 +22,6 @@ import { StartUpSettled } from './start-up-settled.js';
 @Injectable()
 export class WorkerHost implements OnApplicationBootstrap, OnModuleDestroy {
   #state: 'idle' | 'started' | 'stopped' = 'idle';
-  #hasEngine = false;
   #stopping: Promise<void> | undefined;
   #startUp: StartUpSettled | undefined;
 
@@ -31,12 +31,15 @@ export class WorkerHost implements OnApplicationBootstrap, OnModuleDestroy {
     private readonly dispatcher: TickDispatcher,
     private readonly runningEngine: RunningEngine,
     private readonly registry: ScopedWorkerRegistry,
-    private readonly events: ScopedWorkerEvents,
     private readonly drain: Drain,
     private readonly bridge: SchedulerRegistryBridge,
     private readonly stopper: AppStopper,
     private readonly announce: Announcement,
-  ) {}
+    background: BackgroundHost,
+    consumers: ConsumerHost,
+  ) {
+    drain.longRunning = [consumers, background];
+  }
 
   async onApplicationBootstrap(): Promise<void> {
     // On Nest 11 `app.close()` during start-up does not wait for it.
@@ -44,20 +47,21 @@ export class WorkerHost implements OnApplicationBootstrap, OnModuleDestroy {
     this.#state = 'started';
     this.nest.isStarted = true;
     this.bridge.show(this.book.all);
-    this.dispatcher.judge = (report) => this.judge(report);
+    this.dispatcher.judge = (report, slot) => this.judge(report, slot);
+    this.dispatcher.remember = (report, { schedule }) => this.book.remember(report, schedule);
     this.dispatcher.open();
     const startUp = (this.#startUp = new StartUpSettled(this.nest.http));
-    const { engine } = this.runningEngine;
-    await engine.start(this.book.all, {
+    await this.runningEngine.start(this.book.all, {
       fire: (slot) =>
         new Promise((done) =>
           startUp.whenSettled(() => done(fromEmptyContext(() => this.fire(slot)))),
         ),
-      missed: (slots) => slots.forEach((slot) => this.dispatcher.skip(slot, 'missed')),
+      missed: (slots) => slots.forEach((slot) => this.dispatcher.miss(slot)),
     });
-    // An engine that refused to start may be another application's: it is not ours to stop.
-    this.#hasEngine = true;
     this.announce.schedules();
+    // The engine may have taken its time, and the application may have been closed meanwhile.
+    if (this.#state !== 'started') return;
+    for (const work of this.drain.longRunning) startUp.whenSettled(() => work.start());
   }
 
   onModuleDestroy(): Promise<void> {
@@ -66,6 +70,8 @@ export class WorkerHost implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   private async fire(slot: Slot): Promise<void> {
+    // It may have been removed since it was due.
+    if (!this.book.holds(slot.schedule)) return void this.dispatcher.skip(slot, 'removed');
     await this.dispatcher.dispatch(slot);
   }
 
@@ -73,39 +79,17 @@ export class WorkerHost implements OnApplicationBootstrap, OnModuleDestroy {
     this.#state = 'stopped';
     this.#startUp?.dispose();
     this.dispatcher.close();
-    try {
-      if (this.#hasEngine) await this.runningEngine.engine.stop();
-    } catch (error) {
-      this.engineFailed(error); // the ticks in flight must be drained all the same
-    }
+    for (const work of this.drain.longRunning) work.stop();
+    await this.runningEngine.stop();
     await this.drain.run();
   }
 
-  private judge(report: TickReport): void {
-    this.book.remember(report);
+  private judge(report: TickReport, { schedule }: Slot): void {
     if (report.outcome !== 'failed' && report.outcome !== 'timed-out') return;
-    const { onFailure } = this.book.get(report.schedule).options;
-    if (onFailure === 'pause') this.pause(report.schedule);
+    const { onFailure } = schedule.options;
+    if (onFailure === 'pause' && this.book.holds(schedule)) this.registry.pause(schedule.name);
     if (onFailure !== 'stop-app' || this.#state !== 'started') return;
     this.dispatcher.close();
     fromEmptyContext(() => void this.stopper.stop(report.schedule));
-  }
-
-  /** A lost store must not keep the tick from being reported. */
-  private pause(schedule: string): void {
-    try {
-      this.registry.pause(schedule);
-    } catch (error) {
-      this.engineFailed(error);
-    }
-  }
-
-  private engineFailed(error: unknown): void {
-    this.events.emit('failure:stray', {
-      where: 'engine',
-      schedule: undefined,
-      tickId: undefined,
-      error,
-    });
   }
 }

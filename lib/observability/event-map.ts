@@ -1,11 +1,12 @@
-import type { TickReport } from '../execution/tick-report.js';
+import type { TickReport, TickRetry } from '../execution/tick-report.js';
+import type { DeadLetter } from '../schedule/consumer-options.js';
 import type { Tick } from '../execution/tick.js';
 import type { ScopeEndNotice, ScopeNotice } from '../scope/scope-observer.js';
 
 /** A schedule was changed at run time. */
 export interface ScheduleChange {
   readonly schedule: string;
-  readonly change: 'paused' | 'resumed';
+  readonly change: 'paused' | 'resumed' | 'added' | 'removed' | 'rescheduled';
 }
 
 /** The shutdown has begun: what it waits for. */
@@ -25,10 +26,44 @@ export interface ShutdownEnd {
 
 /** Something of the application failed where nobody waits for it. */
 export interface StrayFailure {
-  readonly where: 'abort-listener' | 'late-disposer' | 'engine';
+  readonly where:
+    | 'abort-listener'
+    | 'late-disposer'
+    | 'engine'
+    | 'around'
+    | 'retry-backoff'
+    | 'nack'
+    | 'dead-letter'
+    | 'source';
   readonly schedule: string | undefined;
   readonly tickId: string | undefined;
+  /** The background worker, where it is one. */
+  readonly worker?: string;
   readonly error: unknown;
+}
+
+/** `execute` of a background worker has thrown or rejected. */
+export interface BackgroundFailure {
+  /** The class, or the token when several workers have one class. */
+  readonly worker: string;
+  readonly error: unknown;
+  /** Milliseconds until it is called again; undefined when it is not. */
+  readonly restartInMs: number | undefined;
+}
+
+/** `execute` of a background worker has returned while the application runs; it is not called again. */
+export interface BackgroundEnd {
+  readonly worker: string;
+}
+
+/** A source of messages threw, ended, or could not be opened. */
+export interface SourceFailure {
+  /** The name of the consumer. */
+  readonly schedule: string;
+  /** Undefined when the source ended without an error. */
+  readonly error: unknown;
+  /** When it is opened again, in milliseconds from now. */
+  readonly reopenInMs: number;
 }
 
 /**
@@ -40,9 +75,14 @@ export interface ScopedWorkerEventMap {
   'tick:started': Tick;
   'tick:finished': TickReport;
   'tick:skipped': TickReport;
+  'tick:retrying': TickRetry;
   'scope:opened': ScopeNotice;
   'scope:closed': ScopeEndNotice;
   'schedule:changed': ScheduleChange;
+  'background:failed': BackgroundFailure;
+  'background:ended': BackgroundEnd;
+  'source:failed': SourceFailure;
+  'message:dead': DeadLetter;
   'shutdown:started': ShutdownStart;
   'shutdown:finished': ShutdownEnd;
   'failure:stray': StrayFailure;

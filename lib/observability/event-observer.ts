@@ -1,8 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import type { TickObserver } from '../execution/tick-observer.js';
-import type { TickReport } from '../execution/tick-report.js';
+import type { TickReport, TickRetry } from '../execution/tick-report.js';
 import type { Tick } from '../execution/tick.js';
 import type { ScopeEndNotice, ScopeNotice, ScopeObserver } from '../scope/scope-observer.js';
+import type { StrayFailure } from './event-map.js';
 import { ScopedWorkerEvents } from './scoped-worker-events.js';
 
 /** Turns what execution and scopes tell into events. */
@@ -22,16 +23,20 @@ export class EventObserver implements TickObserver, ScopeObserver {
     this.events.emit('tick:skipped', report);
   }
 
-  abortListenerFailed(
-    tick: { readonly schedule: string; readonly id: string },
-    error: unknown,
-  ): void {
-    this.events.emit('failure:stray', {
-      where: 'abort-listener',
-      schedule: tick.schedule,
-      tickId: tick.id,
-      error,
-    });
+  tickRetrying(retry: TickRetry): void {
+    this.events.emit('tick:retrying', retry);
+  }
+
+  abortListenerFailed(tick: TickName, error: unknown): void {
+    this.stray('abort-listener', tick, error);
+  }
+
+  hookFailed(tick: TickName, error: unknown): void {
+    this.stray('around', tick, error);
+  }
+
+  backoffFailed(tick: TickName, error: unknown): void {
+    this.stray('retry-backoff', tick, error);
   }
 
   scopeOpened(notice: () => ScopeNotice): void {
@@ -45,4 +50,10 @@ export class EventObserver implements TickObserver, ScopeObserver {
   lateDisposeFailed({ schedule, tickId }: ScopeNotice, error: unknown): void {
     this.events.emit('failure:stray', { where: 'late-disposer', schedule, tickId, error });
   }
+
+  private stray(where: StrayFailure['where'], { schedule, id }: TickName, error: unknown): void {
+    this.events.emit('failure:stray', { where, schedule, tickId: id, error });
+  }
 }
+
+type TickName = Pick<Tick, 'schedule' | 'id'>;

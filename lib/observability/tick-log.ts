@@ -1,12 +1,20 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { stackOf, textOf } from '../errors/error-text.js';
 import type { TickReport } from '../execution/tick-report.js';
-import type { ShutdownEnd, ShutdownStart, StrayFailure } from './event-map.js';
+import type { DeadLetter } from '../schedule/consumer-options.js';
+import type {
+  BackgroundEnd,
+  BackgroundFailure,
+  ShutdownEnd,
+  ShutdownStart,
+  SourceFailure,
+  StrayFailure,
+} from './event-map.js';
 import { ScopedWorkerEvents } from './scoped-worker-events.js';
 
 /**
- * Writes what needs a person to Nest's logger: each failed tick once, the first of a row of skipped
- * ticks, what the shutdown waits for and what it gave up.
+ * Writes what needs a person to Nest's logger: each failure of a tick, a background worker or a source once, each dead
+ * letter, the first of a row of skipped ticks, what the shutdown waits for and what it gave up.
  */
 @Injectable()
 export class TickLog {
@@ -16,18 +24,36 @@ export class TickLog {
   constructor(events: ScopedWorkerEvents) {
     events.on('tick:finished', (report) => this.finished(report));
     events.on('tick:skipped', (report) => this.skipped(report));
+    events.on('schedule:changed', ({ schedule, change }) => {
+      if (change === 'removed') this.#skipping.delete(schedule);
+    });
     events.on('failure:stray', (failure) => this.stray(failure));
+    events.on('background:failed', (failure) => this.backgroundFailed(failure));
+    events.on('background:ended', (end) => this.backgroundEnded(end));
+    events.on('source:failed', (failure) => this.sourceFailed(failure));
+    events.on('message:dead', (letter) => this.messageDead(letter));
     events.on('shutdown:started', (start) => this.shutdownStarted(start));
     events.on('shutdown:finished', (end) => this.shutdownFinished(end));
   }
 
   private finished(report: TickReport): void {
     this.#skipping.delete(report.schedule);
-    const { outcome, schedule, tickId, error, phase, disposeErrors } = report;
-    const others = disposeErrors.filter((other) => other !== error && phase !== 'dispose');
-    if (outcome === 'succeeded' || (outcome === 'cancelled' && others.length === 0)) return;
+    const { outcome, schedule, tickId, error, phase, disposeErrors, history } = report;
+    const others = [
+      ...history.slice(0, -1).flatMap((attempt) => attempt.disposeErrors),
+      ...disposeErrors.filter((other) => other !== error && phase !== 'dispose'),
+    ];
+    // Cut off between two attempts: that the last one has failed stands nowhere else.
+    const hidesFailure = outcome === 'cancelled' && history.at(-1)?.outcome !== 'cancelled';
+    if (outcome === 'cancelled' && hidesFailure)
+      this.#logger.warn(
+        `${schedule} cancelled (${tickId}, ${report.reason}) after an attempt that failed: ${textOf(error)}`,
+      );
+    if (others.length === 0 && (outcome === 'succeeded' || outcome === 'cancelled')) return;
     const also =
       others.length === 0 ? '' : ` Disposal failed as well: ${others.map(textOf).join('; ')}`;
+    if (outcome === 'succeeded')
+      return this.#logger.error(`${schedule} succeeded (${tickId}).${also}`);
     this.#logger.error(
       `${schedule} ${outcome} (${tickId}, phase ${phase}): ${textOf(error)}${also}`,
       stackOf(error),
@@ -42,9 +68,36 @@ export class TickLog {
     this.#logger.warn(message);
   }
 
-  private stray({ where, schedule, tickId, error }: StrayFailure): void {
-    const of = schedule === undefined ? '' : ` of ${schedule} (${tickId ?? 'no tick'})`;
+  private stray({ where, schedule, tickId, worker, error }: StrayFailure): void {
+    const tick = schedule === undefined ? worker : `${schedule} (${tickId ?? 'no tick'})`;
+    const of = tick === undefined ? '' : ` of ${tick}`;
     this.#logger.error(`${where}${of} failed: ${textOf(error)}`, stackOf(error));
+  }
+
+  private backgroundFailed({ worker, error, restartInMs }: BackgroundFailure): void {
+    const next = restartInMs === undefined ? 'not restarted' : `restart in ${restartInMs} ms`;
+    this.#logger.error(`${worker}.execute failed (${next}): ${textOf(error)}`, stackOf(error));
+  }
+
+  private backgroundEnded({ worker }: BackgroundEnd): void {
+    this.#logger.log(`${worker}.execute has returned: the background worker is done.`);
+  }
+
+  private sourceFailed({ schedule, error, reopenInMs }: SourceFailure): void {
+    const next = `read again in ${reopenInMs} ms`;
+    if (error === undefined) this.#logger.warn(`The source of ${schedule} has ended (${next})`);
+    else
+      this.#logger.error(
+        `The source of ${schedule} failed (${next}): ${textOf(error)}`,
+        stackOf(error),
+      );
+  }
+
+  private messageDead({ schedule, id, deliveries, error }: DeadLetter): void {
+    const times = deliveries === 1 ? '1 delivery' : `${deliveries} deliveries`;
+    this.#logger.warn(
+      `${schedule}: message ${id} was put aside after ${times}, the last error: ${textOf(error)}`,
+    );
   }
 
   private shutdownStarted({ waitingFor }: ShutdownStart): void {

@@ -1,4 +1,5 @@
 import type { Engine } from '../engine/engine.js';
+import type { TickInterceptor } from '../execution/around.js';
 import type { Tick } from '../execution/tick.js';
 import type { ProviderScope } from '../scope/provider-scope.js';
 import type { HandlerDefaults, ScheduleOverride } from '../schedule/handler-options.js';
@@ -19,6 +20,13 @@ export interface ScopedWorkerModuleOptions {
    * @defaultValue 'error'
    */
   readonly scopeValidation?: 'strict' | 'error' | 'warn' | 'off';
+  /**
+   * Runs `@Cron`, `@Interval` and `@Timeout` of `@nestjs/schedule` that Nest skips because their class cannot be a
+   * singleton, each tick in a scope of its own. Those that Nest does run are left to it. With false they stop start-up.
+   *
+   * @defaultValue false
+   */
+  readonly adoptNestSchedules?: boolean;
   /** For every handler; the decorator's own options beat them. */
   readonly defaults?: HandlerDefaults;
   /** By schedule name; beat everything. A name that no schedule has stops start-up. */
@@ -34,4 +42,20 @@ export interface ScopedWorkerModuleOptions {
    * AsyncLocalStorage with `enterWith` before its first `await` is seen by constructors and the handler.
    */
   readonly onOpen?: (scope: ProviderScope, tick: Tick) => void | Promise<void>;
+  /**
+   * Hooks around every attempt of every tick, the first one outermost: `(tick, next) => cls.run(() => next())`. `next()`
+   * settles when the scope is disposed, and rejects with the error of an attempt that did not succeed.
+   *
+   * A hook that throws before it has called `next()` fails the attempt; one that throws afterwards changes nothing any
+   * more, and is told by `failure:stray`.
+   */
+  readonly around?: readonly TickInterceptor[];
+  /**
+   * Has global guards, interceptors, pipes and filters (`app.useGlobalGuards()`, `APP_GUARD` and their like) run around
+   * handlers as well. Those that stand on a worker or on a handler always run. Most global ones are written for HTTP requests;
+   * what tells a tick apart is `context.getType() === 'scoped-worker'`.
+   *
+   * @defaultValue false
+   */
+  readonly globalEnhancers?: boolean;
 }

@@ -1,28 +1,39 @@
 import { Injectable } from '@nestjs/common';
+import { isInterceptor, type TickInterceptor } from '../execution/around.js';
 import type { TickSettings } from '../execution/tick-settings.js';
 import type { ScopeSettings } from '../scope/scope-settings.js';
-import { handlerOptionProblems } from '../schedule/check-handler-options.js';
+import { defaultsProblems } from '../schedule/check-handler-options.js';
 import type { ScopedWorkerModuleOptions } from './module-options.js';
-import { choiceProblem, limitProblem, show } from '../schedule/option-checks.js';
+import { booleanProblem, choiceProblem, limitProblem, show } from '../checks/option-checks.js';
 import { withoutUndefined } from '../schedule/without-undefined.js';
 
 type Resolved = ScopedWorkerModuleOptions &
   Required<
     Pick<
       ScopedWorkerModuleOptions,
-      'scopeValidation' | 'overrides' | 'drainTimeoutMs' | 'shutdownTimeoutMs' | 'disposeTimeoutMs'
+      | 'scopeValidation'
+      | 'adoptNestSchedules'
+      | 'overrides'
+      | 'around'
+      | 'globalEnhancers'
+      | 'drainTimeoutMs'
+      | 'shutdownTimeoutMs'
+      | 'disposeTimeoutMs'
     >
   >;
 
 const DEFAULTS = {
   scopeValidation: 'error',
+  adoptNestSchedules: false,
   overrides: {},
   drainTimeoutMs: 0,
   shutdownTimeoutMs: 30_000,
   disposeTimeoutMs: 10_000,
+  around: [],
+  globalEnhancers: false,
 } as const satisfies ScopedWorkerModuleOptions;
 
-const KNOWN = [...Object.keys(DEFAULTS), 'engine', 'defaults', 'onOpen'];
+const KNOWN = [...Object.keys(DEFAULTS), 'engine', 'defaults', 'onOpen', 'around'];
 
 /** Collects the options of every import of `ScopedWorkerModule`, and gives the one set that is in force. */
 @Injectable()
@@ -51,6 +62,14 @@ export class OptionsStore implements ScopeSettings, TickSettings {
 
   get onOpen(): ScopedWorkerModuleOptions['onOpen'] {
     return this.resolved.onOpen;
+  }
+
+  get around(): readonly TickInterceptor[] {
+    return this.resolved.around;
+  }
+
+  get globalEnhancers(): boolean {
+    return this.resolved.globalEnhancers;
   }
 
   /** One sentence for each thing that is wrong. */
@@ -96,15 +115,26 @@ function optionProblems(options: ScopedWorkerModuleOptions): string[] {
   }
   if (onOpen !== undefined && typeof onOpen !== 'function')
     say('onOpen', `must be a function, not ${show(onOpen)}`);
+  if (options.around !== undefined) say('around', aroundProblem(options.around));
+  if (options.globalEnhancers !== undefined)
+    say('globalEnhancers', booleanProblem(options.globalEnhancers));
+  if (options.adoptNestSchedules !== undefined)
+    say('adoptNestSchedules', booleanProblem(options.adoptNestSchedules));
   if (engine !== undefined && typeof (engine as { start?: unknown } | null)?.start !== 'function') {
     say('engine', `must be an engine such as inProcessEngine(), not ${show(engine)}`);
   }
-  for (const problem of handlerOptionProblems(options.defaults, { without: ['name'] }))
-    say('defaults', problem);
+  for (const problem of defaultsProblems(options.defaults)) say('defaults', problem);
   if (options.overrides !== undefined && !isObject(options.overrides)) {
     say('overrides', `must be an object by schedule name, not ${show(options.overrides)}`);
   }
   return problems;
+}
+
+function aroundProblem(around: unknown): string | undefined {
+  if (!Array.isArray(around)) return `must be a list of hooks, not ${show(around)}`;
+  const bad = around.findIndex((hook) => !isInterceptor(hook));
+  if (bad < 0) return undefined;
+  return `[${bad}] must be a function (tick, next) or an object with intercept(tick, next), not ${show(around[bad])}`;
 }
 
 /** Two imports agree when they give the same options; functions and engines must be the same object. */

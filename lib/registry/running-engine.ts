@@ -1,17 +1,99 @@
 import { Injectable } from '@nestjs/common';
 import { inProcessEngine } from '../engine/in-process/in-process-engine.js';
-import type { Engine } from '../engine/engine.js';
+import type { Engine, EngineHost } from '../engine/engine.js';
+import { ScopedWorkerEvents } from '../observability/scoped-worker-events.js';
 import { OptionsStore } from '../options/options-store.js';
+import type { Schedule } from '../schedule/schedule.js';
+import { fromEmptyContext } from '../scope/ambient.js';
 
-/** The engine of the application: the one of the options, or one of its own. */
+/**
+ * The engine of the application: the one of the options, or one of its own. It is told of changes only while it runs;
+ * what it fails with at run time is told, and breaks nothing: the schedule book and the dispatcher hold without it.
+ */
 @Injectable()
 export class RunningEngine {
   #engine: Engine | undefined;
+  #isRunning = false;
+  #isStopped = false;
+  #starting: Promise<void> | undefined;
 
-  constructor(private readonly options: OptionsStore) {}
+  constructor(
+    private readonly options: OptionsStore,
+    private readonly events: ScopedWorkerEvents,
+  ) {}
 
-  get engine(): Engine {
+  /** @throws what the engine throws. */
+  async start(schedules: readonly Schedule[], host: EngineHost): Promise<void> {
+    const starting = Promise.resolve(this.engine.start(schedules.filter(isTimed), host));
+    this.#starting = starting;
+    await starting;
+    // An engine that refused to start may be another application's: it is not ours to stop.
+    if (this.#isStopped) await this.tell(undefined, (engine) => engine.stop());
+    else this.#isRunning = true;
+  }
+
+  /** An engine that is still starting is stopped as soon as it has started. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    if (!this.#isRunning) return;
+    this.#isRunning = false;
+    await this.tell(undefined, (engine) => engine.stop());
+  }
+
+  add(schedule: Schedule): void {
+    void this.tellOf(schedule, (engine) => engine.add(schedule));
+  }
+
+  replace(schedule: Schedule): void {
+    void this.tellOf(schedule, (engine) => engine.replace(schedule));
+  }
+
+  remove(schedule: Schedule): void {
+    void this.tellOf(schedule, (engine) => engine.remove(schedule.name));
+  }
+
+  pause(schedule: Schedule): void {
+    void this.tellOf(schedule, (engine) => engine.pause(schedule.name));
+  }
+
+  resume(schedule: Schedule): void {
+    void this.tellOf(schedule, (engine) => engine.resume(schedule.name));
+  }
+
+  nextRun(schedule: Schedule): Date | undefined {
+    return this.#isRunning && isTimed(schedule) ? this.engine.nextRun(schedule.name) : undefined;
+  }
+
+  private get engine(): Engine {
     this.#engine ??= this.options.resolved.engine ?? inProcessEngine();
     return this.#engine;
   }
+
+  private async tellOf(
+    schedule: Schedule,
+    what: (engine: Engine) => void | Promise<void>,
+  ): Promise<void> {
+    if (!isTimed(schedule)) return;
+    // What changes while the engine starts is not in the list that it was given.
+    if (!this.#isRunning && this.#starting !== undefined)
+      await this.#starting.catch(() => undefined);
+    if (this.#isRunning) await this.tell(schedule.name, what);
+  }
+
+  private async tell(
+    schedule: string | undefined,
+    what: (engine: Engine) => void | Promise<void>,
+  ): Promise<void> {
+    try {
+      // Its timers must not keep the AsyncLocalStorage store of whoever asked, for as long as the schedule lives.
+      await fromEmptyContext(() => what(this.engine));
+    } catch (error) {
+      this.events.emit('failure:stray', { where: 'engine', schedule, tickId: undefined, error });
+    }
+  }
+}
+
+/** Messages do not come due: no engine knows of consumers. */
+function isTimed({ kind }: Schedule): boolean {
+  return kind !== 'message';
 }

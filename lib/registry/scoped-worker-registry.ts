@@ -1,13 +1,17 @@
 import { Injectable } from '@nestjs/common';
 import { RunningTicks } from '../execution/running-ticks.js';
 import { TickDispatcher } from '../execution/tick-dispatcher.js';
+import { TickList } from '../execution/tick-list.js';
 import type { TickReport } from '../execution/tick-report.js';
+import type { ScheduleChange } from '../observability/event-map.js';
 import { ScopedWorkerEvents } from '../observability/scoped-worker-events.js';
-import type { Schedule } from '../schedule/schedule.js';
+import { isDisabled, type Schedule } from '../schedule/schedule.js';
 import { OpenScopes } from '../scope/open-scopes.js';
 import { RunningEngine } from './running-engine.js';
 import { ScheduleBook } from './schedule-book.js';
+import type { ScheduleDefinition, ScheduleTiming } from './schedule-definition.js';
 import type { ScheduleInfo } from './schedule-info.js';
+import { ScheduleMaker } from './schedule-maker.js';
 
 /** Counts of the whole application. */
 export interface ScopedWorkerStats {
@@ -34,6 +38,7 @@ export class ScopedWorkerRegistry {
     private readonly scopes: OpenScopes,
     private readonly events: ScopedWorkerEvents,
     private readonly engine: RunningEngine,
+    private readonly maker: ScheduleMaker,
   ) {}
 
   /** All schedules, disabled ones included, in the order in which they were found. */
@@ -57,41 +62,85 @@ export class ScopedWorkerRegistry {
     const schedule = this.book.get(name);
     return this.dispatcher.dispatch(
       { schedule, scheduledAt: new Date(), trigger: 'manual' },
-      options.payload,
+      { payload: options.payload },
     );
   }
 
   /**
-   * Fires the schedule no more until `resume()`. A tick that runs goes on; the grid is kept.
+   * Fires the schedule no more until `resume()`. A tick that runs goes on; the grid is kept. Of a list of `forEach` the
+   * items at work go on, and no further one begins: the rest of that list is not made up for.
    *
    * @throws {UnknownScheduleError} when no schedule has this name.
    */
   pause(name: string): void {
     const schedule = this.book.get(name);
     if (!this.dispatcher.pause(schedule)) return;
-    this.engine.engine.pause(name);
-    this.events.emit('schedule:changed', { schedule: name, change: 'paused' });
+    this.engine.pause(schedule);
+    for (const list of this.listsOf(name)) list.pause();
+    this.changed(name, 'paused');
   }
 
   /** @throws {UnknownScheduleError} when no schedule has this name. */
   resume(name: string): void {
     const schedule = this.book.get(name);
     if (!this.dispatcher.resume(schedule)) return;
-    this.engine.engine.resume(name);
-    this.events.emit('schedule:changed', { schedule: name, change: 'resumed' });
+    this.engine.resume(schedule);
+    for (const list of this.listsOf(name)) list.resume();
+    this.changed(name, 'resumed');
   }
 
   /**
-   * Aborts the signal of the ticks of a schedule that run now. The schedule goes on.
+   * Adds a schedule: due from now on, or from start-up on when that is not complete. It lives until `remove()` or the end of
+   * the process; nothing is stored.
+   *
+   * @throws {InvalidScheduleError} with everything that is wrong with the definition; nothing is added then.
+   * @throws {DuplicateScheduleError} when the name is taken.
+   */
+  add(definition: ScheduleDefinition): ScheduleInfo {
+    const schedule = this.maker.fromDefinition(definition);
+    this.book.put(schedule);
+    this.engine.add(schedule);
+    this.changed(schedule.name, 'added');
+    return this.info(schedule);
+  }
+
+  /**
+   * Takes a schedule away. A tick that runs goes on to its end; one that waits is skipped with the reason `removed`.
+   *
+   * @throws {UnknownScheduleError} when no schedule has this name.
+   */
+  remove(name: string): void {
+    const schedule = this.book.get(name);
+    this.book.delete(name);
+    this.engine.remove(schedule);
+    this.dispatcher.forget(schedule);
+    this.changed(name, 'removed');
+  }
+
+  /**
+   * Gives a schedule another timing, which counts afresh from now; a tick that runs goes on. A pause stays, and so do its
+   * options: also the default of `overlap`, which is that of the kind it was found or added with.
+   *
+   * @throws {UnknownScheduleError} when no schedule has this name.
+   * @throws {InvalidScheduleError} when the timing cannot work; the old one stays.
+   */
+  reschedule(name: string, timing: ScheduleTiming): ScheduleInfo {
+    const schedule = this.maker.withTiming(this.book.get(name), timing);
+    this.book.put(schedule);
+    this.engine.replace(schedule);
+    this.changed(name, 'rescheduled');
+    return this.info(schedule);
+  }
+
+  /**
+   * Aborts the signal of the ticks of a schedule that run now, and ends waits between their attempts. The schedule goes on.
    *
    * @returns how many ticks were told.
    * @throws {UnknownScheduleError} when no schedule has this name.
    */
   cancel(name: string): number {
     this.book.get(name);
-    const ticks = this.running.of(name);
-    for (const tick of ticks) tick.abort('cancel');
-    return ticks.length;
+    return this.running.abortSchedule(name, 'cancel');
   }
 
   stats(): ScopedWorkerStats {
@@ -104,10 +153,25 @@ export class ScopedWorkerRegistry {
     };
   }
 
+  private listsOf(name: string): TickList[] {
+    return this.running.all.filter(
+      (running): running is TickList =>
+        running instanceof TickList && running.slot.schedule.name === name,
+    );
+  }
+
+  private changed(schedule: string, change: ScheduleChange['change']): void {
+    this.events.emit('schedule:changed', { schedule, change });
+  }
+
   private info(schedule: Schedule): ScheduleInfo {
     const { name, handler, kind, expression, everyMs, options } = schedule;
-    const { timeZone, utcOffset, disabled } = options;
-    const state = disabled ? 'disabled' : this.dispatcher.isPaused(schedule) ? 'paused' : 'active';
+    const { timeZone, utcOffset } = options;
+    const state = isDisabled(schedule)
+      ? 'disabled'
+      : this.dispatcher.isPaused(schedule)
+        ? 'paused'
+        : 'active';
     return {
       name,
       handler,
@@ -117,7 +181,7 @@ export class ScopedWorkerRegistry {
       timeZone,
       utcOffset,
       state,
-      nextRun: state === 'active' ? this.engine.engine.nextRun(name) : undefined,
+      nextRun: state === 'active' ? this.engine.nextRun(schedule) : undefined,
       lastReport: this.book.lastReport(name),
       running: this.running.of(name).length,
     };

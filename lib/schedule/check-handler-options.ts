@@ -1,11 +1,15 @@
+import { fromProvidersProblem } from './from-providers.js';
+import type { ScheduleKind } from './schedule-kind.js';
 import {
   booleanProblem,
   choiceProblem,
+  countProblem,
   delayProblem,
-  nameProblem,
+  functionProblem,
   limitProblem,
+  nameProblem,
   show,
-} from './option-checks.js';
+} from '../checks/option-checks.js';
 
 type Check = (value: unknown) => string | undefined;
 
@@ -14,8 +18,14 @@ const CHECKS: Readonly<Record<string, Check>> = {
   disabled: booleanProblem,
   timeZone: timeZoneProblem,
   utcOffset: utcOffsetProblem,
-  overlap: (value) => choiceProblem(value, ['skip', 'allow', 'buffer-one']),
+  overlap: (value) => choiceProblem(value, ['skip', 'buffer-one', 'allow', 'cancel-other']),
+  overlapKey: nameProblem,
+  maxConcurrency: countProblem,
+  misfire: (value) => choiceProblem(value, ['skip', 'once', 'all']),
+  misfireThresholdMs: (value) => limitProblem(value, 1),
   timeoutMs: (value) => limitProblem(value, 1),
+  retry: retryProblem,
+  forEach: fromProvidersProblem,
   onFailure: (value) => choiceProblem(value, ['continue', 'pause', 'stop-app']),
   initialDelayMs: delayProblem,
   jitterMs: delayProblem,
@@ -23,33 +33,67 @@ const CHECKS: Readonly<Record<string, Check>> = {
   fixedDelay: booleanProblem,
 };
 
+const { name: _name, ...NAMELESS_CHECKS } = CHECKS;
+
+/** Checks of what only consumers have. */
+const CONSUMER_CHECKS: Readonly<Record<string, Check>> = {
+  concurrency: countProblem,
+  maxDeliveries: countProblem,
+  deadLetter: functionProblem,
+};
+
+/** What of the common options a consumer has too; the others speak of due moments, and messages have none. */
+const OF_CONSUMERS = ['disabled', 'maxConcurrency', 'timeoutMs', 'retry', 'onFailure'];
+const SHARED_CHECKS = Object.fromEntries(OF_CONSUMERS.map((key) => [key, CHECKS[key]!]));
+
+/** Says what is wrong with the options of a consumer. */
+export function consumerOptionProblems(options: unknown): string[] {
+  return problemsOf(options, { name: nameProblem, ...SHARED_CHECKS, ...CONSUMER_CHECKS });
+}
+
+/** Says what is wrong with what `overrides` gives for one schedule; `cron` and `everyMs` are checked where they are read. */
+export function overrideProblems(override: unknown, kind: ScheduleKind): string[] {
+  const { deadLetter: _, ...ofConsumers } = CONSUMER_CHECKS;
+  return problemsOf(override, {
+    cron: passes,
+    everyMs: passes,
+    ...(kind === 'message' ? SHARED_CHECKS : NAMELESS_CHECKS),
+    ...ofConsumers,
+  });
+}
+
+/** Says what is wrong with options for many handlers at once, which cannot share a name. */
+export function defaultsProblems(defaults: unknown): string[] {
+  return problemsOf(defaults, NAMELESS_CHECKS);
+}
+
 /**
  * Says what is wrong with one layer of handler options: an unknown option, a bad value, two that exclude
  * each other. One clause for each, to follow the name of the culprit.
  */
-export function handlerOptionProblems(
-  options: unknown,
-  { also = [], without = [] }: { also?: readonly string[]; without?: readonly string[] } = {},
-): string[] {
+export function handlerOptionProblems(options: unknown): string[] {
+  return problemsOf(options, CHECKS);
+}
+
+function problemsOf(options: unknown, checks: Readonly<Record<string, Check>>): string[] {
   if (options === undefined) return [];
   if (typeof options !== 'object' || options === null || Array.isArray(options))
     return [`options must be an object, not ${show(options)}`];
   const problems: string[] = [];
-  const known = [...also, ...Object.keys(CHECKS).filter((key) => !without.includes(key))];
   for (const [key, value] of Object.entries(options)) {
-    if (value === undefined || also.includes(key)) continue;
-    const check = Object.hasOwn(CHECKS, key) && !without.includes(key) ? CHECKS[key] : undefined;
-    if (key === 'name' && without.includes(key)) {
+    if (value === undefined) continue;
+    if (key === 'name' && !Object.hasOwn(checks, key)) {
       problems.push(
         'cannot have a name: every schedule has its own name, which its decorator gives',
       );
       continue;
     }
-    if (check === undefined) {
-      problems.push(`has an unknown option "${key}"; the options are ${known.join(', ')}`);
+    if (!Object.hasOwn(checks, key)) {
+      const known = Object.keys(checks).join(', ');
+      problems.push(`has an unknown option "${key}"; the options are ${known}`);
       continue;
     }
-    const problem = check(value);
+    const problem = checks[key]!(value);
     if (problem !== undefined) problems.push(`${key} ${problem}`);
   }
   const { timeZone, utcOffset } = options as { timeZone?: unknown; utcOffset?: unknown };
@@ -57,6 +101,10 @@ export function handlerOptionProblems(
     problems.push('has both timeZone and utcOffset; keep one of them');
   }
   return problems;
+}
+
+function passes(): undefined {
+  return undefined;
 }
 
 function timeZoneProblem(value: unknown): string | undefined {
@@ -75,4 +123,25 @@ function utcOffsetProblem(value: unknown): string | undefined {
   if (typeof value === 'number' && Number.isInteger(value) && Math.abs(value) <= 14 * 60)
     return undefined;
   return `must be a whole number of minutes from -840 to 840, not ${show(value)}`;
+}
+
+function retryProblem(value: unknown): string | undefined {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    return `must be an object such as { attempts: 3, backoffMs: 1_000 }, not ${show(value)}`;
+  const { attempts, backoffMs, jitter, ...others } = value as Record<string, unknown>;
+  const [unknown] = Object.keys(others);
+  if (unknown !== undefined)
+    return `has an unknown option "${unknown}"; the options are attempts, backoffMs, jitter`;
+  const attemptsProblem = countProblem(attempts);
+  if (attemptsProblem !== undefined) {
+    const none = attempts === 0 ? '; 1 is no retry, and `disabled` switches a schedule off' : '';
+    return `attempts ${attemptsProblem}${none}`;
+  }
+  if (backoffMs !== undefined && typeof backoffMs !== 'function') {
+    const problem = delayProblem(backoffMs);
+    if (problem !== undefined) return `backoffMs ${problem}, and may be a function of the attempt`;
+  }
+  if (jitter !== undefined && !(typeof jitter === 'number' && jitter >= 0 && jitter <= 1))
+    return `jitter must be a number from 0 to 1, not ${show(jitter)}`;
+  return undefined;
 }

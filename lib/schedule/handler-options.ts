@@ -1,3 +1,5 @@
+import type { FromProviders } from './from-providers.js';
+import type { ScheduleKind } from './schedule-kind.js';
 import { withoutUndefined } from './without-undefined.js';
 
 /** A cron is read in a named zone or at a fixed offset, never both. */
@@ -13,6 +15,24 @@ export type ZoneOptions =
       readonly utcOffset?: number;
     };
 
+/**
+ * How a tick is tried again, each time in a fresh scope, when its attempt failed or timed out. Not tried again: what was
+ * cancelled, and what failed only in disposal, because its work is committed.
+ *
+ * @publicApi
+ */
+export interface RetryOptions {
+  /** How often the tick is tried in all, the first attempt included. Minimum 1, which is no retry. */
+  readonly attempts: number;
+  /**
+   * Milliseconds to wait before the next attempt, or a function of the attempt that has failed (from 1). The schedule's
+   * slot is held meanwhile; a shutdown cuts the wait short. @defaultValue 0
+   */
+  readonly backoffMs?: number | ((attempt: number) => number);
+  /** The part of the wait, from 0 to 1, that is left to chance: 0.2 waits 80 to 100 percent of it. @defaultValue 0 */
+  readonly jitter?: number;
+}
+
 /** What `HandlerOptions` says of every kind of schedule. */
 export interface CommonHandlerOptions {
   /** Unique in the application. Default: `Class.method`. */
@@ -26,16 +46,49 @@ export interface CommonHandlerOptions {
    * - `'allow'`: it runs at the same time, in a scope of its own.
    * - `'buffer-one'`: it runs right after the running one; more that come due meanwhile merge into it.
    *   The default of intervals.
+   * - `'cancel-other'`: the running one is aborted; this one runs when it has really ended. More that come due
+   *   meanwhile merge into it.
    */
-  readonly overlap?: 'skip' | 'allow' | 'buffer-one';
+  readonly overlap?: 'skip' | 'buffer-one' | 'allow' | 'cancel-other';
+  /** Schedules that share a key count as one for `overlap`. Default: each schedule counts for itself. */
+  readonly overlapKey?: string;
   /**
-   * After this many milliseconds the tick's signal is aborted and the tick counts as `timed-out`. The
+   * How many ticks may run at once before `overlap` decides; with `'allow'`, what is above waits its turn. With
+   * `forEach`: how many items at once. Minimum 1. Default: 1, with `'allow'` no limit, with `forEach` 1.
+   */
+  readonly maxConcurrency?: number;
+  /**
+   * What happens to slots that passed while nobody could run them: the event loop was blocked, or the machine slept.
+   *
+   * - `'once'`: the latest of them runs. The default.
+   * - `'all'`: they run one after the other, oldest first; at most the latest 1,000.
+   * - `'skip'`: none runs.
+   *
+   * Each has its own `scheduledAt`. What does not run is told by a `tick:skipped` event with the reason `missed`.
+   * Slots that passed while the process was down are not known to the in-process engine.
+   */
+  readonly misfire?: 'skip' | 'once' | 'all';
+  /** A slot counts as missed when it is later than this many milliseconds. Minimum 1. Default: 250, as in `cron`. */
+  readonly misfireThresholdMs?: number;
+  /** Default: one attempt. */
+  readonly retry?: RetryOptions;
+  /**
+   * A tick for each item of a list, such as one for each tenant: with a scope of its own and the item as
+   * `tick.payload`. The list is asked for when the schedule is due, in a scope of its own, so `inject` may name
+   * request-scoped providers. One item's failure does not stop the others. `maxConcurrency` limits how many run at
+   * once; for `overlap` they are one tick. `registry.pause()`, `cancel()` and a shutdown end the list after the items at
+   * work. `timeoutMs` and `retry` are for the items: nothing limits or repeats the asking for the list.
+   */
+  readonly forEach?: FromProviders<Iterable<unknown>>;
+  /**
+   * After this many milliseconds the signal of the attempt is aborted and it counts as `timed-out`. The
    * handler is not stopped: its scope lives until it has really ended. Minimum 1. Default: no limit.
    */
   readonly timeoutMs?: number;
   /**
    * What a tick that failed or timed out does to its schedule: `'continue'` (default), `'pause'`, or
-   * `'stop-app'`, which closes the application and ends the process with a non-zero code.
+   * `'stop-app'`, which closes the application and ends the process with a non-zero code. With `forEach` the other items of the list
+   * still run.
    */
   readonly onFailure?: 'continue' | 'pause' | 'stop-app';
   /** Milliseconds after start-up during which the schedule is not due. Default: 0. */
@@ -73,6 +126,9 @@ export type ScheduleOverride = HandlerDefaults & {
   readonly cron?: string;
   /** Another period in milliseconds. Intervals only. */
   readonly everyMs?: number;
+  /** Other figures of a consumer. Consumers only. */
+  readonly concurrency?: number;
+  readonly maxDeliveries?: number;
 };
 
 /** The options of one schedule once every default is filled in. */
@@ -81,6 +137,12 @@ export interface ResolvedHandlerOptions {
   readonly timeZone: string | undefined;
   readonly utcOffset: number | undefined;
   readonly overlap: NonNullable<CommonHandlerOptions['overlap']>;
+  readonly overlapKey: string | undefined;
+  readonly maxConcurrency: number | undefined;
+  readonly misfire: NonNullable<CommonHandlerOptions['misfire']>;
+  readonly misfireThresholdMs: number;
+  readonly retry: Required<RetryOptions>;
+  readonly forEach: FromProviders<Iterable<unknown>> | undefined;
   readonly timeoutMs: number | undefined;
   readonly onFailure: NonNullable<CommonHandlerOptions['onFailure']>;
   readonly initialDelayMs: number;
@@ -91,7 +153,7 @@ export interface ResolvedHandlerOptions {
 
 /** Fills in the defaults; the only place that knows them. Later layers beat earlier ones. */
 export function resolveHandlerOptions(
-  isInterval: boolean,
+  kind: ScheduleKind,
   ...layers: readonly (HandlerOptions | HandlerDefaults | ScheduleOverride | undefined)[]
 ): ResolvedHandlerOptions {
   const given: Partial<HandlerOptions> = Object.assign({}, ...layers.map(withoutUndefined));
@@ -102,12 +164,18 @@ export function resolveHandlerOptions(
     disabled: given.disabled ?? false,
     timeZone: zone?.timeZone,
     utcOffset: zone?.utcOffset,
-    overlap: given.overlap ?? (isInterval ? 'buffer-one' : 'skip'),
+    overlap: given.overlap ?? (kind === 'interval' ? 'buffer-one' : 'skip'),
+    overlapKey: given.overlapKey,
+    maxConcurrency: given.maxConcurrency,
+    misfire: given.misfire ?? 'once',
+    misfireThresholdMs: given.misfireThresholdMs ?? 250,
+    retry: { attempts: 1, backoffMs: 0, jitter: 0, ...withoutUndefined(given.retry) },
+    forEach: given.forEach,
     timeoutMs: given.timeoutMs,
     onFailure: given.onFailure ?? 'continue',
     initialDelayMs: given.initialDelayMs ?? 0,
     jitterMs: given.jitterMs ?? 0,
     runOnStart: given.runOnStart ?? false,
-    fixedDelay: given.fixedDelay ?? false,
+    fixedDelay: (given.fixedDelay ?? false) && kind === 'interval',
   };
 }

@@ -1,20 +1,48 @@
 import type { NestWrapper } from '../nest/index.js';
+import type { ResolvedConsumer } from './consumer-options.js';
 import type { ResolvedHandlerOptions } from './handler-options.js';
-import type { Timeline } from './timeline.js';
+import type { Timing } from './timing.js';
 
-/** When a handler is due: one decorator, with every default and override filled in. */
-export interface Schedule {
+/** What a schedule calls: a method of a worker, which is built for it, or a function. */
+export type HandlerTarget =
+  | {
+      readonly worker: NestWrapper;
+      readonly method: string;
+      /** Called as `@nestjs/schedule` would call it: without arguments, guards, interceptors, pipes and filters. */
+      readonly isBare?: boolean;
+      readonly call?: never;
+    }
+  | {
+      // oxlint-disable-next-line typescript/no-explicit-any -- the tick, which stands above schedules
+      readonly call: (tick: any) => unknown;
+      readonly worker?: never;
+      readonly method?: never;
+      readonly isBare?: never;
+    };
+
+/**
+ * When a handler is due: one decorator, or one definition given at run time, with every default and override filled in.
+ * It never changes: another timing makes another one under the same name.
+ */
+export interface Schedule extends Timing {
   /** Unique in the application. */
   readonly name: string;
   /** The handler, written `Class.method`. */
   readonly handler: string;
-  readonly kind: 'cron' | 'interval' | 'timeout';
-  /** The cron expression; undefined for intervals and timeouts. */
-  readonly expression: string | undefined;
-  /** The period or delay in milliseconds; undefined for crons. */
-  readonly everyMs: number | undefined;
-  readonly timeline: Timeline;
   readonly options: ResolvedHandlerOptions;
-  /** Where the worker is built, and the method that is called. */
-  readonly target: { readonly worker: NestWrapper; readonly method: string };
+  readonly target: HandlerTarget;
+  /** What `tick.payload` is when nothing else is given. */
+  readonly payload?: unknown;
+  /** Of consumers only. */
+  readonly consumer?: ResolvedConsumer;
+}
+
+/** True when it is listed and never due by itself. */
+export function isDisabled({ options, isOff }: Schedule): boolean {
+  return options.disabled || isOff;
+}
+
+/** Schedules that share it count as one for overlap. */
+export function overlapKeyOf({ name, options }: Schedule): string {
+  return options.overlapKey === undefined ? `schedule ${name}` : `key ${options.overlapKey}`;
 }

@@ -8,4 +8,11 @@ export interface Slot {
   readonly schedule: Schedule;
   readonly scheduledAt: Date;
   readonly trigger: Trigger;
+  /**
+   * True for a slot that is made up for, and for what is due behind it: it waits its turn instead of being skipped
+   * or merged.
+   */
+  readonly isCatchUp?: boolean;
+  /** The id of its message, for logs. */
+  readonly messageId?: string;
 }

@@ -76,6 +76,27 @@ export class TimeoutTimeline implements Timeline {
   }
 }
 
+/** One due moment that is known; never due when it has passed. */
+export class InstantTimeline implements Timeline {
+  constructor(private readonly at: number) {}
+
+  first(startAt: number): number | undefined {
+    return this.at >= startAt ? this.at : undefined;
+  }
+
+  after(): undefined {
+    return undefined;
+  }
+
+  skipTo(): undefined {
+    return undefined;
+  }
+
+  again(now: number): number | undefined {
+    return this.first(now);
+  }
+}
+
 /** The timeline of a schedule that is switched off. */
 export class EmptyTimeline implements Timeline {
   first(): undefined {

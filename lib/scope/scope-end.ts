@@ -103,8 +103,5 @@ export function throwAll(end: ScopeEnd, known?: unknown): void {
 /** One error as it is; several as an `AggregateError` that keeps their order and names the first. */
 export function combined(errors: readonly unknown[]): unknown {
   if (errors.length === 1) return errors[0];
-  return new AggregateError(
-    errors,
-    `${errors.length} errors at the end of a scope, the first: ${textOf(errors[0])}`,
-  );
+  return new AggregateError(errors, `${errors.length} errors, the first: ${textOf(errors[0])}`);
 }

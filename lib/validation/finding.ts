@@ -6,9 +6,13 @@
  * - `duplicate-schedule`: two schedules carry one name.
  * - `worker-not-scoped`: Nest builds a worker once for the whole application.
  * - `worker-ready-made`: a worker is provided with `useValue`, so it cannot be new on every tick.
- * - `worker-provided-twice`: one worker class stands in several modules; its schedules run once.
+ * - `worker-provided-twice`: one worker class stands in several modules; its schedules run once. Or a background
+ *   worker is provided more than once; it runs once.
  * - `worker-not-provided`: a class of this process is marked `@ScopedWorker()`, but no module of this
  *   application provides it.
+ * - `background-worker-scoped`: a `BackgroundWorker` is request-scoped or transient, so no instance of it lives with
+ *   the application.
+ * - `nest-schedule-skipped`: `@Cron`, `@Interval` or `@Timeout` of `@nestjs/schedule` stands where Nest does not run it.
  *
  * @publicApi
  */
@@ -19,7 +23,9 @@ export type FindingKind =
   | 'worker-not-scoped'
   | 'worker-ready-made'
   | 'worker-provided-twice'
-  | 'worker-not-provided';
+  | 'worker-not-provided'
+  | 'nest-schedule-skipped'
+  | 'background-worker-scoped';
 
 /**
  * Something the start-up check objects to.

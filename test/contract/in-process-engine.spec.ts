@@ -3,10 +3,12 @@ import { inProcessEngine, InvalidOptionsError } from '../../lib/index.js';
 import { useFakeClock } from '../support/fake-clock.js';
 import { interval, startEngine } from '../support/schedules.js';
 import { describeEngineClock } from './engine-clock.contract.js';
+import { describeEngineMisfire } from './engine-misfire.contract.js';
 import { describeEngine } from './engine.contract.js';
 
 describeEngine('in-process', () => inProcessEngine());
 describeEngineClock('in-process', () => inProcessEngine());
+describeEngineMisfire('in-process', () => inProcessEngine());
 describeEngine('in-process without keeping the process alive', () =>
   inProcessEngine({ unref: true }),
 );

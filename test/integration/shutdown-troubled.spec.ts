@@ -91,6 +91,9 @@ describe('app.close()', () => {
             if (how === 'throws') throw new Error('engine is stuck');
             return Promise.reject(new Error('engine is stuck'));
           },
+          add: () => undefined,
+          replace: () => undefined,
+          remove: () => undefined,
           pause: () => undefined,
           resume: () => undefined,
           nextRun: () => undefined,

@@ -108,7 +108,7 @@ describe('Start-up', () => {
       [
         'a word that is no choice',
         cron(YEARLY, { overlap: 'queue' }),
-        "'skip', 'allow', 'buffer-one'",
+        "'skip', 'buffer-one', 'allow', 'cancel-other'",
         cron(YEARLY, { overlap: 'buffer-one' }),
       ],
       [

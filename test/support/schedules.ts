@@ -15,7 +15,8 @@ function schedule(
     handler: `Worker.${given.name}`,
     expression: undefined,
     everyMs: undefined,
-    options: resolveHandlerOptions(given.kind === 'interval', options),
+    isOff: false,
+    options: resolveHandlerOptions(given.kind, options),
     target: { worker: undefined as never, method: given.name },
     ...given,
   };

@@ -9,7 +9,7 @@ import {
   nameProblem,
   periodProblem,
   show,
-} from '../../lib/schedule/option-checks.js';
+} from '../../lib/checks/option-checks.js';
 
 const NO_NUMBERS = [undefined, null, '5', true, {}, [5], 5n, new Date(5), Symbol('5')];
 
@@ -110,7 +110,11 @@ describe('The checks of options', () => {
       ['an offset over 14 hours', { utcOffset: 841 }, /^utcOffset/],
       ['an offset that is text', { utcOffset: '+02:00' }, /^utcOffset.*not "\+02:00"$/],
       ['both', { timeZone: 'UTC', utcOffset: 0 }, /^has both timeZone and utcOffset; keep one/],
-      ['an unknown option', { retry: 3 }, /^has an unknown option "retry"; the options are name/],
+      [
+        'an unknown option',
+        { retries: 3 },
+        /^has an unknown option "retries"; the options are name/,
+      ],
       ['an inherited name', { toString: 1 }, /^has an unknown option "toString"/],
       ['a name of every object', { constructor: {} }, /^has an unknown option "constructor"/],
     ])('refuses %s', (_what, options, problem) => {

@@ -7,7 +7,7 @@ describe('a pause', () => {
   let isOver: boolean;
 
   beforeEach(() => useFakeClock());
-  afterEach(() => jest.useRealTimers());
+  afterEach(() => void jest.useRealTimers());
 
   function begin(ms: number, signal: AbortSignal = never): void {
     isOver = false;

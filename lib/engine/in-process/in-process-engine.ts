@@ -1,5 +1,5 @@
 import { InvalidOptionsError } from '../../errors/index.js';
-import type { Schedule } from '../../schedule/schedule.js';
+import { isDisabled, type Schedule } from '../../schedule/schedule.js';
 import type { Engine, EngineHost } from '../engine.js';
 import { ScheduleClock } from './schedule-clock.js';
 
@@ -24,27 +24,43 @@ export function inProcessEngine(options: InProcessEngineOptions = {}): Engine {
 class InProcessEngine implements Engine {
   readonly name = 'in-process';
   readonly #clocks = new Map<string, ScheduleClock>();
-  #started = false;
+  #state: 'idle' | 'started' | 'stopped' = 'idle';
+  #host: EngineHost | undefined;
 
   constructor(private readonly unref: boolean) {}
 
   start(schedules: readonly Schedule[], host: EngineHost): void {
-    if (this.#started) {
+    if (this.#state !== 'idle') {
       throw new InvalidOptionsError([
         'ScopedWorkerModule: engine is in use by another application; call inProcessEngine() once for each.',
       ]);
     }
-    this.#started = true;
-    const now = Date.now();
-    for (const schedule of schedules) {
-      if (schedule.options.disabled) continue;
-      const clock = new ScheduleClock(schedule, host, this.unref);
-      this.#clocks.set(schedule.name, clock);
-      clock.start(now);
-    }
+    this.#state = 'started';
+    this.#host = host;
+    for (const schedule of schedules) this.add(schedule);
+  }
+
+  add(schedule: Schedule): void {
+    this.clockOf(schedule)?.start(Date.now());
+  }
+
+  replace(schedule: Schedule): void {
+    const paused = this.#clocks.get(schedule.name)?.paused ?? false;
+    this.remove(schedule.name);
+    const clock = this.clockOf(schedule);
+    if (clock === undefined) return;
+    clock.paused = paused;
+    clock.startAgain(Date.now());
+  }
+
+  remove(schedule: string): void {
+    const clock = this.#clocks.get(schedule);
+    this.#clocks.delete(schedule);
+    clock?.retire();
   }
 
   stop(): void {
+    this.#state = 'stopped';
     for (const clock of this.#clocks.values()) clock.stop();
     this.#clocks.clear();
   }
@@ -62,5 +78,12 @@ class InProcessEngine implements Engine {
   nextRun(schedule: string): Date | undefined {
     const next = this.#clocks.get(schedule)?.nextRun;
     return next === undefined ? undefined : new Date(next);
+  }
+
+  private clockOf(schedule: Schedule): ScheduleClock | undefined {
+    if (this.#state !== 'started' || isDisabled(schedule)) return undefined;
+    const clock = new ScheduleClock(schedule, this.#host!, this.unref);
+    this.#clocks.set(schedule.name, clock);
+    return clock;
   }
 }

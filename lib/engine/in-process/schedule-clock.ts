@@ -1,6 +1,8 @@
 import type { Schedule } from '../../schedule/schedule.js';
 import type { Slot, Trigger } from '../../schedule/slot.js';
+import { InstantTimeline } from '../../schedule/timeline.js';
 import type { EngineHost } from '../engine.js';
+import { decideMisfire, MOST_MADE_UP } from '../../schedule/misfire.js';
 import { Alarm } from '../../time/alarm.js';
 
 /** A clock set back by more than this is a correction, by less a repeated hour (as Vixie cron has it). */
@@ -9,10 +11,19 @@ const CORRECTION_MS = 3 * 3_600_000;
 /** Slots that are named one by one when many were missed at once. */
 const NAMED_MISSES = 100;
 
+interface Delayed {
+  readonly alarm: Alarm;
+  readonly work: () => void;
+  /** True for slots, which wait for their jitter; false for the tick at the start. */
+  readonly isDue: boolean;
+}
+
 /** Fires one schedule. */
 export class ScheduleClock {
   readonly #alarm: Alarm;
-  readonly #delays = new Set<Alarm>();
+  readonly #delays = new Set<Delayed>();
+  /** Slots that wait their turn because they were made up for, and have not ended. */
+  #madeUp = 0;
   #next: number | undefined;
   #stopped = false;
   paused = false;
@@ -33,10 +44,14 @@ export class ScheduleClock {
     const { options, timeline } = this.schedule;
     const startAt = now + options.initialDelayMs;
     if (options.runOnStart) {
-      this.afterDelay(startAt - now, () => {
-        const done = this.host.fire(this.slot(startAt, 'start'));
-        if (options.fixedDelay) void done.then(() => this.arm(timeline.again(Date.now())));
-      });
+      this.afterDelay(
+        startAt - now,
+        () => {
+          const done = this.host.fire(this.slot(startAt, 'start'));
+          if (options.fixedDelay) void done.then(() => this.arm(timeline.again(Date.now())));
+        },
+        false,
+      );
       if (options.fixedDelay) return;
     }
     const first = timeline.first(startAt, options.initialDelayMs > 0);
@@ -45,11 +60,23 @@ export class ScheduleClock {
     this.arm(isTaken ? timeline.after(first) : first);
   }
 
+  /** Counts afresh: neither the delay nor the tick of a start is meant for a new timing. */
+  startAgain(now: number): void {
+    this.arm(this.schedule.timeline.again(now));
+  }
+
   stop(): void {
     this.#stopped = true;
     this.#alarm.clear();
-    for (const delay of this.#delays) delay.clear();
+    for (const { alarm } of this.#delays) alarm.clear();
     this.#delays.clear();
+  }
+
+  /** As `stop()`, for a schedule that is changed or taken away: what waits for its jitter is fired at once, and not lost. */
+  retire(): void {
+    const waiting = [...this.#delays];
+    this.stop();
+    for (const { isDue, work } of waiting) if (isDue) work();
   }
 
   private arm(at: number | undefined): void {
@@ -65,32 +92,49 @@ export class ScheduleClock {
   /** Re-arms before it fires: whatever the tick does, the schedule lives on. */
   private ring(at: number): void {
     const { timeline, options } = this.schedule;
-    const due = this.dueUntilNow(at);
-    const current = due.pop()!;
+    // One look at the clock: the search, which may take its time, makes no slot late.
+    const now = Date.now();
+    const due = this.dueUntil(now, at);
+    const { run, missed } = decideMisfire(this.schedule, due, now);
     if (options.fixedDelay) this.#next = undefined;
-    else this.arm(timeline.after(current));
-    if (due.length > 0)
-      this.host.missed(due.slice(-NAMED_MISSES).map((missed) => this.slot(missed)));
+    else this.arm(timeline.after(due.at(-1)!));
+    if (missed.length > 0)
+      this.host.missed(missed.slice(-NAMED_MISSES).map((slot) => this.slot(slot)));
+    if (run.length === 0 && options.fixedDelay) return this.arm(timeline.again(Date.now()));
     this.afterDelay(options.jitterMs > 0 ? Math.random() * options.jitterMs : 0, () => {
-      const done = this.host.fire(this.slot(current));
+      const done = this.fireTogether(run);
       if (options.fixedDelay) void done.then(() => this.arm(timeline.again(Date.now())));
     });
   }
 
-  /** The slots from `at` to now: one, or more when the event loop was blocked or the machine slept. */
-  private dueUntilNow(at: number): number[] {
+  /**
+   * Together with what is made up for, a slot waits its turn. A schedule that cannot keep up would queue more and more of
+   * them: what is missed while they wait is due like any other slot, and the overlap rule holds.
+   */
+  private async fireTogether(run: readonly number[]): Promise<void> {
+    const most = this.schedule.options.misfire === 'all' ? MOST_MADE_UP : 1;
+    const isCatchUp = run.length > 1 && this.#madeUp < most;
+    const count = isCatchUp ? run.length : 0;
+    this.#madeUp += count;
+    await Promise.all(run.map((slot) => this.host.fire({ ...this.slot(slot), isCatchUp })));
+    this.#madeUp -= count;
+  }
+
+  /** The slots from `at` on: one, or more when the event loop was blocked or the machine slept. */
+  private dueUntil(now: number, at: number): number[] {
     const { timeline, options } = this.schedule;
     const due = [at];
     if (options.fixedDelay) return due;
-    const now = Date.now();
+    const walk = options.misfire === 'all' ? MOST_MADE_UP : NAMED_MISSES;
     for (
       let next = timeline.after(at);
       next !== undefined && next <= now;
       next = timeline.after(next)
     ) {
       due.push(next);
-      // After a long sleep there are too many to walk one by one; those that are left out are not named.
-      if (due.length % NAMED_MISSES === 0) next = this.skipAhead(next, now, next - at);
+      // After a long sleep there are too many to walk one by one; those that are left out are not named. What is kept
+      // in the end is the latest: a little more than this walk has found is left to find.
+      if (due.length % walk === 0) next = this.skipAhead(next, now, (next - at) * 1.1);
     }
     return due;
   }
@@ -105,23 +149,24 @@ export class ScheduleClock {
     return from;
   }
 
-  /** Periods and delays keep what is left of their wait; a cron follows the wall clock. */
+  /** Periods and delays keep what is left of their wait; a cron and a known moment follow the wall clock. */
   private onSetBack(at: number, byMs: number): void {
-    const isCron = this.schedule.kind === 'cron';
-    if (!isCron) this.arm(at - byMs);
-    else this.arm(byMs < CORRECTION_MS ? at : this.schedule.timeline.again(Date.now()));
+    const { kind, timeline } = this.schedule;
+    const followsClock = kind === 'cron' || timeline instanceof InstantTimeline;
+    if (!followsClock) this.arm(at - byMs);
+    else this.arm(byMs < CORRECTION_MS ? at : timeline.again(Date.now()));
   }
 
-  private afterDelay(delayMs: number, work: () => void): void {
+  private afterDelay(delayMs: number, work: () => void, isDue = true): void {
     if (this.#stopped) return;
     if (delayMs <= 0) return work();
-    const delay = new Alarm(this.unref);
-    this.#delays.add(delay);
+    const delayed: Delayed = { alarm: new Alarm(this.unref), work, isDue };
+    this.#delays.add(delayed);
     const ring = (): void => {
-      this.#delays.delete(delay);
+      this.#delays.delete(delayed);
       work();
     };
-    delay.set(Date.now() + delayMs, ring, ring);
+    delayed.alarm.set(Date.now() + delayMs, ring, ring);
   }
 
   private slot(at: number, trigger: Trigger = this.schedule.kind): Slot {

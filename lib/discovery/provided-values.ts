@@ -1,0 +1,70 @@
+import { Injectable } from '@nestjs/common';
+import { show } from '../checks/option-checks.js';
+import { stackOf, textOf } from '../errors/error-text.js';
+import { NestInside, type NestModule, type NestWrapper } from '../nest/index.js';
+import { seenProvider } from '../nest/seen-provider.js';
+import { fromProvidersProblem, type FromProviders } from '../schedule/from-providers.js';
+import { injectedToken } from '../schedule/injected-token.js';
+
+/** A value, or one clause that says why there is none. */
+export type Provided =
+  | { readonly value: unknown; readonly problem?: never }
+  | { readonly value?: never; readonly problem: string };
+
+/** Asks providers for what a decorator leaves to them: an expression, a period, a source of messages. */
+@Injectable()
+export class ProvidedValues {
+  constructor(private readonly nest: NestInside) {}
+
+  /** Calls the factory of `{ inject, useFactory }` with singletons, as seen from `module`. */
+  async fromFactory(given: FromProviders<unknown>, module: NestModule): Promise<Provided> {
+    const problem = fromProvidersProblem(given);
+    if (problem !== undefined) return { problem };
+    const injected: unknown[] = [];
+    for (const [index, entry] of (given.inject ?? []).entries()) {
+      const token = injectedToken(entry);
+      if (token === undefined || token === null) return { problem: noToken(index) };
+      const found = this.singleton(token, module);
+      if (found.problem !== undefined) return found;
+      injected.push(found.value);
+    }
+    try {
+      return { value: await given.useFactory(...injected) };
+    } catch (error) {
+      return { problem: `has a useFactory that threw: ${textOf(error)} (${placeOf(error)})` };
+    }
+  }
+
+  singleton(token: unknown, module: NestModule): Provided {
+    if (token === undefined || token === null)
+      return { problem: 'is undefined: look for an import that goes in a circle' };
+    const wrapper = seenProvider(module, token) ?? this.anyProvider(token);
+    // Not by `ModuleRef.get()`: on Nest 11.0 it gives an object that was never constructed for what a dependency has
+    // made request-scoped.
+    if (wrapper?.isDependencyTreeStatic() === true && !wrapper.isTransient)
+      return { value: wrapper.instance };
+    return {
+      problem: `names ${nameOf(token)}, which is no singleton of this application. Provide it in a module, without a request scope`,
+    };
+  }
+
+  /** The last one of the whole application, as `ModuleRef` has it. */
+  private anyProvider(token: unknown): NestWrapper | undefined {
+    return [...this.nest.modules.values()]
+      .map(({ providers }) => providers.get(token))
+      .findLast((wrapper) => wrapper !== undefined);
+  }
+}
+
+function noToken(index: number): string {
+  return `has no token at inject[${index}]: look for an import that goes in a circle`;
+}
+
+function nameOf(token: unknown): string {
+  if (typeof token === 'function') return token.name || 'a class without a name';
+  return typeof token === 'string' ? token : show(token);
+}
+
+function placeOf(error: unknown): string {
+  return /\n\s+at (.*)/.exec(stackOf(error) ?? '')?.[1] ?? 'no stack';
+}

@@ -1,0 +1,113 @@
+import { Ambient, livingAmbient, runInside } from '../scope/ambient.js';
+import { combined } from '../scope/scope-end.js';
+import type { Tick } from './tick.js';
+
+/**
+ * Wraps an attempt of a tick: everything from the opening of its scope to the last disposer happens in `next()`.
+ *
+ * @param next runs the attempt, once: called again it gives the same promise. Rejects with the error of an attempt that did
+ * not succeed. It must be called before the hook has ended.
+ * @publicApi
+ */
+export type TickHook = (tick: Tick, next: () => Promise<unknown>) => unknown;
+
+/** @publicApi */
+export type TickInterceptor = TickHook | { intercept: TickHook };
+
+export function isInterceptor(value: unknown): value is TickInterceptor {
+  if (typeof value === 'function') return !isClass(value);
+  return typeof (value as { intercept?: unknown } | null)?.intercept === 'function';
+}
+
+/** The `prototype` of a class cannot be replaced; a function has none, or one that can. */
+function isClass(value: object): boolean {
+  return Object.getOwnPropertyDescriptor(value, 'prototype')?.writable === false;
+}
+
+/** How a chain of hooks has gone. */
+export interface AroundEnd {
+  /** A hook threw, or ended without `next()`, before the attempt began: there was none. */
+  readonly refused?: { readonly error: unknown };
+  /** What hooks threw besides, several as one `AggregateError`, the innermost first. */
+  readonly stray?: { readonly error: unknown };
+}
+
+interface Attempted {
+  readonly value: unknown;
+  readonly failed?: { readonly error: unknown };
+}
+
+/**
+ * Runs `attempt` inside all hooks, and waits for both.
+ *
+ * @param attempt must not reject; gives the error of what did not succeed.
+ */
+export async function runAround(
+  hooks: readonly TickInterceptor[],
+  tick: Tick,
+  attempt: () => Promise<Attempted>,
+): Promise<AroundEnd> {
+  let hasBegun = false;
+  const known = new Set<unknown>();
+  const thrown: unknown[] = [];
+  const innermost = async (): Promise<unknown> => {
+    hasBegun = true;
+    const { value, failed } = await attempt();
+    if (failed === undefined) return value;
+    known.add(failed.error);
+    throw failed.error;
+  };
+  const onThrown = (error: unknown): void => {
+    if (!known.has(error)) thrown.push(error);
+    known.add(error);
+  };
+  const outermost = hooks.reduceRight<() => Promise<unknown>>(
+    (inner, hook) => () => runHook(hook, tick, inner, onThrown),
+    innermost,
+  );
+  // After `next()` the scope has ended, and a hook is still part of the tick: a shutdown, or a run of its own schedule,
+  // that it waits for must not wait for it.
+  const ofTick = new Ambient<unknown>({ tick }, livingAmbient(), false);
+  const ofScope = new Ambient<unknown>(tick.scope, ofTick, true);
+  await runInside(ofScope, outermost).catch(() => undefined); // told by `onThrown`, or in the report of the attempt
+  ofTick.scope = ofScope.scope = undefined;
+  const first = thrown.length > 0 ? () => thrown.shift() : () => new Error(noNext(tick));
+  const refused = hasBegun ? undefined : { error: first() };
+  return {
+    ...(refused === undefined ? {} : { refused }),
+    ...(thrown.length === 0 ? {} : { stray: { error: combined(thrown) } }),
+  };
+}
+
+/** Runs one hook, and waits for what it has begun, whether it does so itself or not. */
+async function runHook(
+  hook: TickInterceptor,
+  tick: Tick,
+  inner: () => Promise<unknown>,
+  onThrown: (error: unknown) => void,
+): Promise<unknown> {
+  let called: Promise<unknown> | undefined;
+  let isOver = false;
+  const next = (): Promise<unknown> => {
+    called ??= isOver ? Promise.reject(new Error(tooLate(tick))) : inner();
+    called.catch(() => undefined); // a hook need not wait for it
+    return called;
+  };
+  try {
+    return await (typeof hook === 'function' ? hook(tick, next) : hook.intercept(tick, next));
+  } catch (error) {
+    onThrown(error);
+    throw error;
+  } finally {
+    isOver = true;
+    await called?.catch(() => undefined);
+  }
+}
+
+function noNext({ schedule }: Tick): string {
+  return `${schedule}: a hook of \`around\` ended without calling next(), so the tick did not run. Return next(), or throw to say why not.`;
+}
+
+function tooLate({ schedule }: Tick): string {
+  return `${schedule}: a hook of \`around\` called next() too late, when it had ended: the tick did not run. Return next(), or await it.`;
+}

@@ -1,0 +1,199 @@
+import { Injectable } from '@nestjs/common';
+import { ScopeClosedError, TickTimeoutError } from '../errors/index.js';
+import { Enhancers } from '../nest/index.js';
+import type { Slot } from '../schedule/slot.js';
+import { runIsolated } from '../scope/ambient.js';
+import { OpenScopes } from '../scope/open-scopes.js';
+import { failureOf, type ScopeEnd } from '../scope/scope-end.js';
+import type { Scope } from '../scope/scope.js';
+import { runAround } from './around.js';
+import { settle } from './settle.js';
+import type { TickAttempt } from './tick-attempt.js';
+import { TickObserver } from './tick-observer.js';
+import type { AttemptReport } from './tick-report.js';
+import { TickSettings } from './tick-settings.js';
+import { judgeEnd, judgeWork, type PhaseError, type WorkVerdict } from './verdict.js';
+
+/** How an attempt ended, with what its handler returned. */
+export interface AttemptEnd {
+  readonly report: AttemptReport;
+  readonly value: unknown;
+  /** Aborted from outside before it was judged. */
+  readonly isAborted: boolean;
+}
+
+interface ScopedEnd {
+  readonly end: ScopeEnd;
+  readonly verdict: WorkVerdict;
+  readonly value?: unknown;
+  readonly isAborted: boolean;
+}
+
+interface Work {
+  readonly value?: unknown;
+  readonly thrown?: PhaseError;
+}
+
+const NOTHING_BUILT: ScopeEnd = {
+  failure: undefined,
+  disposeErrors: [],
+  built: 0,
+  disposed: 0,
+  disposeMs: 0,
+};
+
+/** Takes one attempt through open, resolve, call, settle, dispose. */
+@Injectable()
+export class AttemptRunner {
+  constructor(
+    private readonly scopes: OpenScopes,
+    private readonly settings: TickSettings,
+    private readonly enhancers: Enhancers,
+    private readonly observer: TickObserver,
+  ) {}
+
+  async run(attempt: TickAttempt): Promise<AttemptEnd> {
+    const startedAt = performance.now();
+    const { end, verdict, value, isAborted } = await this.openAndRun(attempt);
+    const { built, disposed, disposeMs } = end;
+    const { tick } = attempt;
+    const report: AttemptReport = {
+      attempt: tick.attempt,
+      scopeId: tick.scope === undefined ? undefined : tick.scope.id,
+      startedAt: attempt.startedAt,
+      endedAt: new Date(),
+      ...judgeEnd(verdict, end),
+      built,
+      disposed,
+      durationMs: performance.now() - startedAt,
+      disposeMs,
+    };
+    return { report, value, isAborted };
+  }
+
+  private async openAndRun(attempt: TickAttempt): Promise<ScopedEnd> {
+    const { tick } = attempt;
+    const { schedule } = attempt.seed.slot;
+    let scope: Scope;
+    try {
+      const { worker } = schedule.target;
+      scope = this.scopes.open({
+        kind: 'tick',
+        request: tick,
+        ...(worker === undefined ? {} : { module: worker.host! }),
+        schedule: schedule.name,
+        tickId: tick.id,
+      });
+    } catch (error) {
+      const thrown: PhaseError = { phase: 'open', error };
+      const { abortCause } = attempt;
+      const verdict = judgeWork(thrown, tick.signal, abortCause);
+      return { end: NOTHING_BUILT, verdict, isAborted: abortCause !== undefined };
+    }
+    attempt.enter(scope);
+    if (tick.attempt === 1) this.observer.tickStarted(tick);
+    const stopTimer = this.startTimeout(attempt);
+    return runIsolated(scope.ambient, () => {
+      const run = (refused?: { readonly error: unknown }): Promise<ScopedEnd> =>
+        this.runInScope(attempt, scope, stopTimer, refused);
+      return this.settings.around.length === 0 ? run() : this.runInHooks(attempt, run);
+    });
+  }
+
+  private async runInHooks(
+    { tick }: TickAttempt,
+    run: (refused?: { readonly error: unknown }) => Promise<ScopedEnd>,
+  ): Promise<ScopedEnd> {
+    let ended: ScopedEnd | undefined;
+    const { refused, stray } = await runAround(this.settings.around, tick, async () => {
+      ended = await run();
+      const { outcome, error } = judgeEnd(ended.verdict, ended.end);
+      return outcome === 'succeeded'
+        ? { value: ended.value }
+        : { value: undefined, failed: { error } };
+    });
+    if (stray !== undefined) this.observer.hookFailed(tick, stray.error);
+    return ended ?? run(refused);
+  }
+
+  private async runInScope(
+    attempt: TickAttempt,
+    scope: Scope,
+    stopTimer: () => void,
+    refused: { readonly error: unknown } | undefined,
+  ): Promise<ScopedEnd> {
+    const work: Work =
+      refused === undefined
+        ? await this.work(attempt, scope)
+        : { thrown: { phase: 'open', error: refused.error } };
+    let verdict: WorkVerdict | undefined;
+    let isAborted = false;
+    const end = await scope.end((workErrors) => {
+      stopTimer();
+      const late = failureOf(workErrors);
+      const thrown = work.thrown ?? (late && { phase: 'handler', error: late.error });
+      verdict = judgeWork(thrown, attempt.tick.signal, attempt.abortCause);
+      isAborted = attempt.abortCause !== undefined;
+      return verdict.thrown;
+    });
+    return { end, verdict: verdict!, value: work.value, isAborted };
+  }
+
+  /** Open, resolve, call, settle. `onOpen` comes before the first `await`: what it enters stays entered. */
+  private async work(attempt: TickAttempt, scope: Scope): Promise<Work> {
+    const { tick } = attempt;
+    const { slot } = attempt.seed;
+    let phase: PhaseError['phase'] = 'open';
+    try {
+      const opened = this.settings.onOpen?.(scope, tick);
+      if (opened !== undefined) await opened;
+      tick.signal.throwIfAborted();
+      const { worker, method, isBare, call } = slot.schedule.target;
+      phase = 'resolve';
+      const instance =
+        worker === undefined ? undefined : await scope.build<Record<string, unknown>>(worker);
+      tick.signal.throwIfAborted();
+      if (scope.closed)
+        throw new ScopeClosedError(
+          scope.id,
+          `Scope ${scope.id} was closed before ${tick.schedule} was called.`,
+        );
+      phase = 'handler';
+      if (worker === undefined) return { value: await settle(call(tick), tick.signal) };
+      const handler = instance?.[method];
+      if (typeof handler !== 'function') throw new TypeError(noHandler(slot));
+      if (isBare) return { value: await settle(handler.call(instance), tick.signal) };
+      const { globalEnhancers } = this.settings;
+      const result: unknown = this.enhancers.has(worker, method, globalEnhancers)
+        ? this.enhancers.call(
+            instance!,
+            method,
+            worker,
+            [tick],
+            scope.contextId,
+            globalEnhancers,
+            tick.signal,
+          )
+        : handler.call(instance, tick);
+      return { value: await settle(result, tick.signal) };
+    } catch (error) {
+      return { thrown: { phase, error } };
+    }
+  }
+
+  private startTimeout(attempt: TickAttempt): () => void {
+    const { name, options } = attempt.seed.slot.schedule;
+    const { timeoutMs } = options;
+    if (timeoutMs === undefined) return () => undefined;
+    const timer = setTimeout(
+      () => attempt.timeOut(new TickTimeoutError(name, timeoutMs)),
+      timeoutMs,
+    );
+    return () => clearTimeout(timer);
+  }
+}
+
+/** Only a factory can do this: the class itself was looked at when the application started. */
+function noHandler({ schedule: { handler, target } }: Slot): string {
+  return `${handler}: the factory of ${String(target.worker?.name)} gave an object without the method ${target.method}. Let it return an instance of the class.`;
+}

@@ -1,0 +1,68 @@
+import type { Slot } from '../schedule/slot.js';
+import { isInside } from '../scope/ambient.js';
+import { idSource } from '../scope/id-source.js';
+import type { AbortCause, RunningTick } from './running-ticks.js';
+import { TickAttempt } from './tick-attempt.js';
+import type { TickObserver } from './tick-observer.js';
+
+export const nextTickId = idSource('tick');
+
+/** A tick from its firing to its report, over all its attempts: what can be told to it from outside. */
+export class TickCourse implements RunningTick {
+  readonly id = nextTickId();
+  readonly firedAt = new Date();
+  readonly startedAt = performance.now();
+  readonly done: Promise<unknown>;
+  /** Settles `done`. */
+  end!: () => void;
+  /** All attempts have ended; only the conclusion is left. */
+  isOver = false;
+  /** Set when no further attempt may begin. */
+  stopped: AbortCause | undefined;
+  readonly #wait = new AbortController();
+  #attempt: TickAttempt | undefined;
+  #abort: AbortCause | undefined;
+
+  constructor(
+    readonly slot: Slot,
+    readonly payload: unknown,
+    private readonly observer: TickObserver,
+  ) {
+    this.done = new Promise<void>((resolve) => (this.end = resolve));
+  }
+
+  get label(): string {
+    const { schedule, messageId } = this.slot;
+    const message = messageId === undefined ? '' : `, message ${messageId}`;
+    return `${schedule.name} (${this.id}${message})`;
+  }
+
+  /** Aborted when a wait between attempts is to end at once. */
+  get waitSignal(): AbortSignal {
+    return this.#wait.signal;
+  }
+
+  begin(number: number): TickAttempt {
+    const { slot, id, firedAt, payload } = this;
+    this.#attempt = new TickAttempt({ slot, id, firedAt, payload, number }, this.observer);
+    if (this.#abort !== undefined) this.#attempt.abort(this.#abort);
+    return this.#attempt;
+  }
+
+  isInside(): boolean {
+    return isInside(this);
+  }
+
+  abort(cause: AbortCause): boolean {
+    if (this.isOver) return false;
+    this.beginNoMore(cause);
+    this.#abort ??= cause;
+    this.#attempt?.abort(cause);
+    return true;
+  }
+
+  beginNoMore(cause: AbortCause): void {
+    this.stopped ??= cause;
+    this.#wait.abort();
+  }
+}

@@ -1,0 +1,54 @@
+import type { Slot } from '../schedule/slot.js';
+import { Ambient, currentAmbient, isInside, livingAmbient } from '../scope/ambient.js';
+import type { AbortCause, RunningTick } from './running-ticks.js';
+
+/** The ticks of a `forEach` for one slot, as one piece of running work. */
+export class TickList implements RunningTick {
+  readonly done: Promise<unknown>;
+  /** Settles `done`. */
+  readonly end: () => void;
+  /** What asks for the list, and the ticks of its items, are part of it. */
+  readonly ambient: Ambient = new Ambient<unknown>(this, livingAmbient(), false);
+  /** Set when no further item may begin. */
+  stopped: AbortCause | 'paused' | undefined;
+
+  constructor(readonly slot: Slot) {
+    let announce!: () => void;
+    this.done = new Promise<void>((resolve) => (announce = resolve));
+    this.end = () => {
+      this.ambient.scope = undefined;
+      announce();
+    };
+  }
+
+  get label(): string {
+    return `${this.slot.schedule.name} (its list)`;
+  }
+
+  isInside(): boolean {
+    return isInside(this);
+  }
+
+  abort(cause: AbortCause): boolean {
+    this.beginNoMore(cause);
+    return true;
+  }
+
+  beginNoMore(cause: AbortCause): void {
+    if (this.stopped === undefined || this.stopped === 'paused') this.stopped = cause;
+  }
+
+  /**
+   * The schedule was paused. That ends the list, unless the end of an item has led to it (`onFailure: 'pause'`): one
+   * item's failure does not stop the others.
+   */
+  pause(): void {
+    if (currentAmbient()?.scope === this) return;
+    this.stopped ??= 'paused';
+  }
+
+  /** The schedule was resumed. */
+  resume(): void {
+    if (this.stopped === 'paused') this.stopped = undefined;
+  }
+}

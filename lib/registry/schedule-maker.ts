@@ -1,0 +1,155 @@
+import { Injectable } from '@nestjs/common';
+import { DuplicateScheduleError, InvalidScheduleError } from '../errors/index.js';
+import { OptionsStore } from '../options/options-store.js';
+import { handlerOptionProblems } from '../schedule/check-handler-options.js';
+import type { CronZone } from '../schedule/cron-expression.js';
+import { hasMethod } from '../schedule/has-method.js';
+import { resolveHandlerOptions, type HandlerDefaults } from '../schedule/handler-options.js';
+import { nameProblem, show } from '../checks/option-checks.js';
+import type { HandlerTarget, Schedule } from '../schedule/schedule.js';
+import { readTiming, WHAT_IS_DUE, type Timing } from '../schedule/timing.js';
+import { withoutUndefined } from '../schedule/without-undefined.js';
+import { ScheduleBook } from './schedule-book.js';
+import type { ScheduleDefinition, ScheduleTiming } from './schedule-definition.js';
+
+const OFF = '-';
+
+/** Makes schedules at run time, with the checks of start-up. */
+@Injectable()
+export class ScheduleMaker {
+  /** Crons that were intervals with `fixedDelay`, and may be so again. */
+  readonly #wantFixedDelay = new WeakSet<Schedule>();
+
+  constructor(
+    private readonly book: ScheduleBook,
+    private readonly options: OptionsStore,
+  ) {}
+
+  /**
+   * @throws {InvalidScheduleError} with everything that is wrong.
+   * @throws {DuplicateScheduleError} when the name is taken.
+   */
+  fromDefinition(definition: ScheduleDefinition): Schedule {
+    if (typeof definition !== 'object' || definition === null)
+      throw new InvalidScheduleError([
+        `registry.add(): takes a definition such as { name, handler, cron }, not ${show(definition)}.`,
+      ]);
+    const { name, handler, payload, cron, everyMs, ...given } = definition;
+    const culprit = `registry.add(${typeof name === 'string' ? JSON.stringify(name) : ''})`;
+    const problems: string[] = [];
+    const say = (problem: string): void => void problems.push(`${culprit}: ${problem}.`);
+    if (!this.book.isFilled) {
+      say('start-up has not read the workers yet. Call it in onModuleInit() or later');
+      throw new InvalidScheduleError(problems);
+    }
+    const badName = nameProblem(name);
+    if (badName !== undefined) say(`name ${badName}`);
+    const target = this.targetOf(handler);
+    if (typeof target === 'string') say(target);
+    for (const problem of handlerOptionProblems(given)) say(problem);
+    const kind = cron === undefined ? 'interval' : 'cron';
+    if (given.fixedDelay === true && kind === 'cron')
+      say('fixedDelay is for everyMs; leave it out of a cron');
+    if (given.forEach !== undefined && payload !== undefined)
+      say('payload and forEach exclude each other, because each item is a payload; keep one');
+    const { defaults } = this.options.resolved;
+    const options = resolveHandlerOptions(kind, defaults, this.optionsOf(target), given);
+    const timing = timingOf({ cron, everyMs }, options, say);
+    if (timing === undefined || typeof target === 'string' || problems.length > 0)
+      throw new InvalidScheduleError(problems);
+    if (this.book.has(name))
+      throw new DuplicateScheduleError([
+        `${culprit}: the name is taken by a schedule of ${this.book.get(name).handler}. Give another name, or remove that one first.`,
+      ]);
+    return {
+      name,
+      handler: typeof handler === 'string' ? handler : handler.name || 'function',
+      ...timing,
+      options,
+      target,
+      ...(payload === undefined ? {} : { payload }),
+    };
+  }
+
+  /**
+   * The schedule with another timing. Nothing is changed yet.
+   *
+   * @throws {InvalidScheduleError} when the timing cannot work.
+   */
+  withTiming(schedule: Schedule, given: ScheduleTiming): Schedule {
+    const problems: string[] = [];
+    const say = (problem: string): void =>
+      void problems.push(`registry.reschedule(${JSON.stringify(schedule.name)}): ${problem}.`);
+    if (schedule.kind === 'message') {
+      say('a consumer has no timing; pause it instead');
+      throw new InvalidScheduleError(problems);
+    }
+    const others = typeof given === 'object' ? Object.keys(withoutUndefined(given)) : [];
+    const unknown = others.find((key) => key !== 'cron' && key !== 'everyMs');
+    if (unknown !== undefined)
+      say(`takes cron or everyMs, not ${unknown}; the options of a schedule stay`);
+    const { options, kind } = schedule;
+    const timing =
+      given?.cron === OFF && kind === 'interval' && given.everyMs === undefined
+        ? readTiming(kind, OFF, options, true).timing // it stays an interval, for when it is switched on again
+        : timingOf(given ?? {}, options, say);
+    if (timing === undefined || problems.length > 0) throw new InvalidScheduleError(problems);
+    const wantsFixedDelay = options.fixedDelay || this.#wantFixedDelay.has(schedule);
+    const fixedDelay = wantsFixedDelay && timing.kind === 'interval';
+    const changed = { ...schedule, ...timing, options: { ...options, fixedDelay } };
+    if (wantsFixedDelay) this.#wantFixedDelay.add(changed);
+    return changed;
+  }
+
+  private targetOf(handler: unknown): HandlerTarget | string {
+    if (typeof handler === 'function') return { call: handler as (tick: unknown) => unknown };
+    const help = "write it as 'Class.method', or give a function of the tick";
+    if (typeof handler !== 'string' || !handler.includes('.'))
+      return `handler must name a method of a worker, not ${show(handler)}: ${help}`;
+    const at = handler.lastIndexOf('.');
+    const className = handler.slice(0, at);
+    const method = handler.slice(at + 1);
+    const workers = this.book.workers.filter(({ workerClass }) => workerClass.name === className);
+    const [worker] = workers;
+    if (workers.length > 1)
+      return `handler names ${className}, and ${workers.length} workers are called so; give a function that resolves the right one`;
+    // A class without a mark is a worker when its @Cron was adopted.
+    const known = this.book.all.find(
+      ({ handler: name, target }) => name === handler && target.worker,
+    );
+    if (worker === undefined)
+      return known?.target ?? `handler names ${className}, and no worker is called so; ${help}`;
+    const { workerClass, wrapper } = worker;
+    if (!hasMethod(workerClass, method) || method in Object.prototype)
+      return `handler names ${handler}, but ${className} has no method ${method}`;
+    if (!wrapper.metatype)
+      return `handler names ${className}, which is provided as a ready-made value, so it cannot be new on each tick; provide the class itself`;
+    if (
+      !wrapper.isTransient &&
+      (wrapper.isDependencyTreeStatic() || wrapper.isDependencyTreeDurable())
+    )
+      return `handler names ${className}, which Nest builds once for the whole application; put @ScopedWorker() above its other decorators, without durable`;
+    return known?.target ?? { worker: wrapper, method };
+  }
+
+  /** What `@ScopedWorker()` says for all handlers of its class. */
+  private optionsOf(target: HandlerTarget | string): HandlerDefaults | undefined {
+    if (typeof target === 'string') return undefined;
+    return this.book.workers.find(({ wrapper }) => wrapper === target.worker)?.options;
+  }
+}
+
+function timingOf(
+  { cron, everyMs }: Partial<Record<'cron' | 'everyMs', unknown>>,
+  zone: CronZone,
+  say: (problem: string) => void,
+): Timing | undefined {
+  if ((cron === undefined) === (everyMs === undefined)) {
+    say('give either cron, an expression, or everyMs, a period');
+    return undefined;
+  }
+  const kind = cron === undefined ? 'interval' : 'cron';
+  const { timing, problem } = readTiming(kind, cron ?? everyMs, zone);
+  if (problem !== undefined) say(`the ${WHAT_IS_DUE[kind]} ${problem}`);
+  return timing;
+}

@@ -1,0 +1,2 @@
+/** What makes a handler due. */
+export type ScheduleKind = 'cron' | 'interval' | 'timeout' | 'message';

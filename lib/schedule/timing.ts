@@ -1,0 +1,89 @@
+import { CronExpression, type CronZone } from './cron-expression.js';
+import { handlerOptionProblems } from './check-handler-options.js';
+import { delayProblem, periodProblem, show } from '../checks/option-checks.js';
+import type { ScheduleKind } from './schedule-kind.js';
+import {
+  CronTimeline,
+  EmptyTimeline,
+  InstantTimeline,
+  IntervalTimeline,
+  TimeoutTimeline,
+  type Timeline,
+} from './timeline.js';
+
+/** When a schedule is due, read from what its decorator, configuration or a caller says. */
+export interface Timing {
+  readonly kind: ScheduleKind;
+  /** The cron expression; undefined for all others. */
+  readonly expression: string | undefined;
+  /** The period or delay in milliseconds; undefined for crons and messages. */
+  readonly everyMs: number | undefined;
+  readonly timeline: Timeline;
+  /** Switched off by the expression `'-'`, as Spring has it. */
+  readonly isOff: boolean;
+}
+
+export type TimingAttempt =
+  | { readonly timing: Timing; readonly problem?: never }
+  | { readonly timing?: never; readonly problem: string };
+
+/** What of a decorator says when it is due, in the words of messages. */
+export const WHAT_IS_DUE = {
+  cron: 'cron expression',
+  interval: 'period',
+  timeout: 'delay',
+  message: 'source',
+} as const satisfies Record<ScheduleKind, string>;
+
+const OFF = '-';
+
+/**
+ * Reads a cron expression, a period, a delay or an instant, or says what is wrong: one clause to follow
+ * `the period of @ScopedInterval`.
+ *
+ * @param canBeOff whether `'-'` is read as switched off.
+ */
+export function readTiming(
+  kind: ScheduleKind,
+  when: unknown,
+  zone: CronZone,
+  canBeOff = kind === 'cron',
+): TimingAttempt {
+  const timing = { kind, expression: undefined, everyMs: undefined, isOff: false };
+  if (kind === 'message') return { timing: { ...timing, timeline: new EmptyTimeline() } };
+  if (when === OFF && canBeOff) {
+    const expression = kind === 'cron' ? OFF : undefined;
+    return { timing: { ...timing, expression, timeline: new EmptyTimeline(), isOff: true } };
+  }
+  if (kind === 'cron') {
+    const cron = readCron(when, zone);
+    return typeof cron === 'string'
+      ? { problem: cron }
+      : { timing: { ...timing, expression: cron.source, timeline: new CronTimeline(cron) } };
+  }
+  if (kind === 'timeout' && when instanceof Date) {
+    const at = when.getTime();
+    if (Number.isNaN(at)) return { problem: 'is an invalid Date' };
+    return { timing: { ...timing, timeline: new InstantTimeline(at) } };
+  }
+  const isInterval = kind === 'interval';
+  const problem = isInterval ? periodProblem(when) : delayProblem(when);
+  if (problem !== undefined) return { problem };
+  const everyMs = when as number;
+  const timeline = isInterval ? new IntervalTimeline(everyMs) : new TimeoutTimeline(everyMs);
+  return { timing: { ...timing, everyMs, timeline } };
+}
+
+/** The expression, or what is wrong with it. A bad zone is named with the other options. */
+function readCron(when: unknown, zone: CronZone): CronExpression | string {
+  const help =
+    "write five or six fields, seconds first, such as '0 */5 * * * *', or '-' to switch it off";
+  if (typeof when !== 'string') return `must be a string, not ${show(when)}; ${help}`;
+  const { timeZone, utcOffset } = zone;
+  const isGoodZone = handlerOptionProblems({ timeZone, utcOffset }).length === 0;
+  try {
+    return new CronExpression(when, isGoodZone ? zone : { timeZone: 'UTC', utcOffset: undefined });
+  } catch (error) {
+    return `cannot be read: ${show(when)} (${(error as Error).message}); ${help}`;
+  }
+}
