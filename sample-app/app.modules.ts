@@ -2,8 +2,11 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { ScopedWorkerModule } from 'nestjs-scoped-worker';
 import { HttpModule } from './http/http.module.js';
+import { OutboxModule } from './outbox/outbox.module.js';
 import { RecordingModule } from './recording/recording.module.js';
 import { ReportModule } from './report/report.module.js';
+import { SchedulesModule } from './schedules/schedules.module.js';
+import { SyncModule } from './sync/sync.module.js';
 import { TerminalModule } from './terminal/terminal.module.js';
 
 /** Everything but HTTP. */
@@ -13,18 +16,22 @@ export class WorkersModule {
     return {
       module: WorkersModule,
       imports: [
-        // Ticks that run when Ctrl-C comes have five seconds to finish before they are aborted.
-        ScopedWorkerModule.forRoot({ drainTimeoutMs: 5_000 }),
+        // Ticks that run when Ctrl-C comes have five seconds to finish before they are aborted, and three more to end:
+        // less than the ten seconds after which `docker stop` kills.
+        ScopedWorkerModule.forRoot({ drainTimeoutMs: 5_000, shutdownTimeoutMs: 8_000 }),
         TypeOrmModule.forRoot({
           type: 'postgres',
           url: databaseUrl,
           autoLoadEntities: true,
           synchronize: true,
-          poolSize: 5,
+          poolSize: 10,
           retryAttempts: 0,
         }),
         RecordingModule,
         ReportModule,
+        OutboxModule,
+        SyncModule,
+        SchedulesModule,
         TerminalModule,
       ],
     };

@@ -18,7 +18,9 @@ await runSample(async ({ port }, databaseUrl) => {
     throw portRefused(port, error);
   }
   const { port: listening } = app.getHttpServer().address() as { port: number };
-  console.log(`Listening on http://localhost:${listening}: /readings, /reports, /ticks`);
+  console.log(
+    `Listening on http://localhost:${listening}: /readings, /reports, /orders, /dead-letters, /sync, /schedules, /ticks`,
+  );
   return app;
 });
 

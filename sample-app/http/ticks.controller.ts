@@ -1,20 +1,12 @@
 import { Controller, Get } from '@nestjs/common';
 import { ScopedWorkerRegistry, type ScopedWorkerStats } from 'nestjs-scoped-worker';
 import { PoolNumbers, type PoolCount } from '../ticks/pool-numbers.js';
-import { TickJournal, type TickEntry } from '../ticks/tick-journal.js';
-
-interface ScheduleView {
-  readonly name: string;
-  readonly handler: string;
-  readonly state: string;
-  readonly nextRun: Date | undefined;
-  readonly running: number;
-}
+import type { TickEntry } from '../ticks/tick-entry.js';
+import { TickJournal } from '../ticks/tick-journal.js';
 
 interface TicksView {
   readonly stats: ScopedWorkerStats;
   readonly pool: PoolCount;
-  readonly schedules: readonly ScheduleView[];
   readonly latest: readonly TickEntry[];
 }
 
@@ -26,19 +18,12 @@ export class TicksController {
     private readonly pool: PoolNumbers,
   ) {}
 
-  /** The schedules, the library's counts, and the last hundred ticks, newest first. */
+  /** The library's counts, and the last hundred attempts and scopes by hand, newest first. */
   @Get()
   latest(): TicksView {
     return {
       stats: this.registry.stats(),
       pool: this.pool.now(),
-      schedules: this.registry.list().map(({ name, handler, state, nextRun, running }) => ({
-        name,
-        handler,
-        state,
-        nextRun,
-        running,
-      })),
       latest: this.journal.latest,
     };
   }

@@ -1,9 +1,8 @@
-import { ScopedCron, ScopedWorker } from 'nestjs-scoped-worker';
+import { ScopedCron, ScopedWorker, type Tick } from 'nestjs-scoped-worker';
 import { InjectScopedRepository } from 'nestjs-scoped-worker/typeorm';
 import { IsNull, type Repository } from 'typeorm';
 import { Reading } from '../recording/reading.entity.js';
-import { EntityManagerNumbers } from '../ticks/entity-manager-numbers.js';
-import type { TickNote } from '../ticks/tick-note.js';
+import { ScopeNotes } from '../ticks/scope-notes.js';
 import { Report } from './report.entity.js';
 
 /**
@@ -15,15 +14,17 @@ export class ReportWorker {
   constructor(
     @InjectScopedRepository(Reading) private readonly readings: Repository<Reading>,
     @InjectScopedRepository(Report) private readonly reports: Repository<Report>,
-    private readonly managers: EntityManagerNumbers,
+    private readonly notes: ScopeNotes,
   ) {}
 
   @ScopedCron('*/10 * * * * *', { name: 'report' })
-  async sumUp(): Promise<TickNote> {
-    const entityManager = this.managers.of(this.reports.manager);
-    if (!(await this.readings.existsBy({ report: IsNull() }))) {
-      return { entityManager, note: 'no new readings' };
-    }
+  async sumUp({ scope }: Tick): Promise<void> {
+    const text = await this.sumUpReadings();
+    this.notes.write(scope, { manager: this.reports.manager, text });
+  }
+
+  private async sumUpReadings(): Promise<string> {
+    if (!(await this.readings.existsBy({ report: IsNull() }))) return 'no new readings';
     const report = await this.reports.save({ at: new Date() });
     // Marked first and read by the mark: a reading stored meanwhile waits for the next report.
     const { affected } = await this.readings.update({ report: IsNull() }, { report });
@@ -35,6 +36,6 @@ export class ReportWorker {
       mostHeapUsedMb: await this.readings.maximum('heapUsedMb', ofReport),
       longestEventLoopDelayMs: await this.readings.maximum('eventLoopDelayMs', ofReport),
     });
-    return { entityManager, note: `report ${report.id}: ${affected} readings` };
+    return `report ${report.id}: ${affected} readings`;
   }
 }

@@ -1,4 +1,4 @@
-import type { TickEntry } from '../ticks/tick-journal.js';
+import type { TickEntry } from '../ticks/tick-entry.js';
 
 interface Column {
   readonly title: string;
@@ -17,8 +17,8 @@ const COLUMNS: readonly Column[] = [
     text: ({ endedAt }) => endedAt.toTimeString().slice(0, 8),
   },
   { title: 'schedule', width: 9, text: ({ schedule }) => schedule },
-  { title: 'tick', width: 15, text: ({ tick }) => tick },
-  { title: 'scope', width: 16, text: ({ scope }) => scope },
+  { title: 'tick', width: 15, text: ({ tick }) => tick ?? '-' },
+  { title: 'scope', width: 16, text: ({ scope }) => scope ?? '-' },
   {
     title: 'manager',
     width: 7,

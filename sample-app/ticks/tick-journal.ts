@@ -1,30 +1,27 @@
 import { Injectable } from '@nestjs/common';
-import { ScopedWorkerEvents, type TickReport } from 'nestjs-scoped-worker';
-import { PoolNumbers, type PoolCount } from './pool-numbers.js';
-import type { TickNote } from './tick-note.js';
-
-/** One finished tick, as the terminal and `GET /ticks` show it. */
-export interface TickEntry {
-  readonly endedAt: Date;
-  readonly schedule: string;
-  readonly tick: string;
-  readonly scope: string;
-  /** Undefined when the tick failed before it could say. */
-  readonly entityManager: number | undefined;
-  readonly built: number;
-  readonly disposed: number;
-  readonly durationMs: number;
-  readonly pool: PoolCount;
-  readonly outcome: TickReport['outcome'];
-  readonly note: string;
-}
+import {
+  ScopedWorkerEvents,
+  type ScopeEndNotice,
+  type TickReport,
+  type TickRetry,
+} from 'nestjs-scoped-worker';
+import { PoolNumbers } from './pool-numbers.js';
+import { ScopeNotes, type TakenNote } from './scope-notes.js';
+import type { TickEntry } from './tick-entry.js';
 
 const KEPT = 100;
 
-/** Writes down the ticks as the library reports them: the last hundred. */
+interface EndedScope extends ScopeEndNotice {
+  readonly durationMs: number;
+  readonly note: TakenNote;
+}
+
+/** Writes down the scopes as the library reports them, with the outcome of their ticks: the last hundred. */
 @Injectable()
 export class TickJournal {
-  readonly #scopes = new Map<string, string>();
+  readonly #openedAt = new Map<string, number>();
+  /** By tick: what is known of its last attempt until the tick is told to be over, or to try again. */
+  readonly #attempts = new Map<string, EndedScope>();
   readonly #entries: TickEntry[] = [];
   readonly #listeners: ((entry: TickEntry) => void)[] = [];
   #count = 0;
@@ -32,11 +29,12 @@ export class TickJournal {
   constructor(
     events: ScopedWorkerEvents,
     private readonly pool: PoolNumbers,
+    private readonly notes: ScopeNotes,
   ) {
-    events.on('scope:opened', ({ scopeId, tickId }) => {
-      if (tickId !== undefined) this.#scopes.set(tickId, scopeId);
-    });
-    events.on('tick:finished', (report) => this.write(report));
+    events.on('scope:opened', ({ scopeId }) => this.#openedAt.set(scopeId, performance.now()));
+    events.on('scope:closed', (end) => this.scopeClosed(end));
+    events.on('tick:retrying', (retry) => this.tickRetrying(retry));
+    events.on('tick:finished', (report) => this.tickFinished(report));
   }
 
   /** Newest first. */
@@ -53,24 +51,50 @@ export class TickJournal {
     this.#listeners.push(listener);
   }
 
-  private write(report: TickReport): void {
-    const { schedule, tickId, endedAt, built, disposed, durationMs, outcome } = report;
-    const value = report.value as TickNote | undefined;
-    const entry: TickEntry = {
-      endedAt,
-      schedule,
-      tick: tickId,
-      scope: this.#scopes.get(tickId) ?? '-',
-      entityManager: value?.entityManager,
-      built,
-      disposed,
-      durationMs,
-      pool: this.pool.now(),
-      outcome,
-      note: outcome === 'succeeded' ? (value?.note ?? '') : outcome,
-    };
-    this.#scopes.delete(tickId);
+  private scopeClosed(end: ScopeEndNotice): void {
+    const now = performance.now();
+    const durationMs = now - (this.#openedAt.get(end.scopeId) ?? now);
+    this.#openedAt.delete(end.scopeId);
+    const scope = { ...end, durationMs, note: this.notes.take(end.scopeId) };
+    const { owner } = scope.note;
+    if (end.tickId !== undefined) this.#attempts.set(end.tickId, scope);
+    else if (owner !== undefined) this.write(scope, { schedule: owner, outcome: 'ended' });
+  }
+
+  private tickRetrying({ schedule, tickId, waitMs }: TickRetry): void {
+    const suffix = `failed, the next attempt in ${Math.round(waitMs)} ms`;
+    this.write(this.takeAttempt(tickId), { schedule, tick: tickId, outcome: 'retrying', suffix });
+  }
+
+  private tickFinished({ schedule, tickId, outcome }: TickReport): void {
     this.#count += 1;
+    const suffix = outcome === 'succeeded' ? undefined : outcome;
+    this.write(this.takeAttempt(tickId), { schedule, tick: tickId, outcome, suffix });
+  }
+
+  private takeAttempt(tickId: string): EndedScope | undefined {
+    const scope = this.#attempts.get(tickId);
+    this.#attempts.delete(tickId);
+    return scope;
+  }
+
+  private write(
+    scope: EndedScope | undefined,
+    of: Pick<TickEntry, 'schedule' | 'outcome'> & { tick?: string; suffix?: string | undefined },
+  ): void {
+    const entry: TickEntry = {
+      endedAt: new Date(),
+      schedule: of.schedule,
+      tick: of.tick,
+      scope: scope?.scopeId,
+      entityManager: scope?.note.entityManager,
+      built: scope?.built ?? 0,
+      disposed: scope?.disposed ?? 0,
+      durationMs: scope?.durationMs ?? 0,
+      pool: this.pool.now(),
+      outcome: of.outcome,
+      note: [scope?.note.text, of.suffix].filter((part) => part !== undefined).join(': '),
+    };
     this.#entries.push(entry);
     if (this.#entries.length > KEPT) this.#entries.shift();
     for (const listener of this.#listeners) listener(entry);

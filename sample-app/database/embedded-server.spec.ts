@@ -1,0 +1,66 @@
+import { jest } from '@jest/globals';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { SampleBuild } from '../../test/support/sample-app.js';
+
+jest.setTimeout(60_000); // every test starts a process or two
+
+const describeOnce = process.env['NEST'] ? describe.skip : describe;
+
+describeOnce('sample application with a PostgreSQL of its own', () => {
+  let build: SampleBuild;
+  let folder: string;
+
+  beforeAll(() => void (build = new SampleBuild()));
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'sample-app-'));
+    chmodSync(folder, 0o755); // root's server runs as another user
+  });
+  afterEach(async () => {
+    await build.killAll();
+    rmSync(folder, { recursive: true, force: true });
+  });
+  afterAll(() => build.remove());
+
+  it('says that the data folder cannot be made', async () => {
+    const path = join(fileURLToPath(new URL('../..', import.meta.url)), 'package.json', 'data');
+    const sample = build.start({ DATA_DIR: path });
+    expect(await sample.ended).toBe(1);
+    expect(sample.stderr).toBe(
+      `Cannot start: the data folder ${path} cannot be written (ENOTDIR). Make it writable, or set DATA_DIR to another folder.\n`,
+    );
+  });
+
+  it('says that the data folder is read-only', async () => {
+    const path = join(folder, 'data');
+    mkdirSync(path, { mode: 0o555 });
+    const sample = build.start({ DATA_DIR: path });
+    expect(await sample.ended).toBe(1);
+    expect(sample.stderr).toBe(
+      `Cannot start: the data folder ${path} cannot be written (EACCES). Make it writable, or set DATA_DIR to another folder.\n`,
+    );
+  });
+
+  it('refuses a folder that is in use, and starts again after it was killed', async () => {
+    const path = join(folder, 'data');
+    const first = build.start({ DATA_DIR: path });
+    await first.says(/recording +tick-/);
+
+    const second = build.start({ DATA_DIR: path });
+    expect(await second.ended).toBe(1);
+    expect(second.stderr).toMatch(
+      /^Cannot start: the data folder .* is in use by process \d+, another run of the sample application\. Stop it, or set DATA_DIR to another folder\.\n$/,
+    );
+
+    first.signal('SIGKILL');
+    await first.ended;
+    const third = build.start({ DATA_DIR: path });
+    await third.says(/recording +tick-/);
+    third.signal('SIGINT');
+    expect(await third.ended).toBe(0);
+    expect(third.stderr).toBe('');
+    expect(existsSync(join(path, 'postgres/postmaster.pid'))).toBe(false);
+  });
+});

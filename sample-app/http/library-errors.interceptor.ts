@@ -1,0 +1,32 @@
+import {
+  BadRequestException,
+  ConflictException,
+  Injectable,
+  NotFoundException,
+  type CallHandler,
+  type ExecutionContext,
+  type NestInterceptor,
+} from '@nestjs/common';
+import {
+  DuplicateScheduleError,
+  InvalidOptionsError,
+  InvalidScheduleError,
+  UnknownScheduleError,
+} from 'nestjs-scoped-worker';
+import { catchError, throwError, type Observable } from 'rxjs';
+
+/** Answers with the library's own sentence where the request is to blame for an error of the library. */
+@Injectable()
+export class LibraryErrorsInterceptor implements NestInterceptor {
+  intercept(_context: ExecutionContext, next: CallHandler): Observable<unknown> {
+    return next.handle().pipe(catchError((error: unknown) => throwError(() => answerTo(error))));
+  }
+}
+
+function answerTo(error: unknown): unknown {
+  if (error instanceof UnknownScheduleError) return new NotFoundException(error.message);
+  if (error instanceof DuplicateScheduleError) return new ConflictException(error.message);
+  if (error instanceof InvalidScheduleError || error instanceof InvalidOptionsError)
+    return new BadRequestException(error.message);
+  return error;
+}
