@@ -2,7 +2,7 @@
 const arrows = {
   errors: [],
   checks: [],
-  nest: [],
+  nest: ['errors'],
   time: [],
   messages: ['checks', 'time', 'errors'],
   schedule: ['checks', 'messages', 'nest', 'errors'],

@@ -67,10 +67,9 @@ export async function runAround(
   );
   // After `next()` the scope has ended, and a hook is still part of the tick: a shutdown, or a run of its own schedule,
   // that it waits for must not wait for it.
-  const ofTick = new Ambient<unknown>({ tick }, livingAmbient(), false);
-  const ofScope = new Ambient<unknown>(tick.scope, ofTick, true);
+  const ofScope = new Ambient<unknown>(tick.scope, livingAmbient(), true);
   await runInside(ofScope, outermost).catch(() => undefined); // told by `onThrown`, or in the report of the attempt
-  ofTick.scope = ofScope.scope = undefined;
+  ofScope.scope = undefined;
   const first = thrown.length > 0 ? () => thrown.shift() : () => new Error(noNext(tick));
   const refused = hasBegun ? undefined : { error: first() };
   return {

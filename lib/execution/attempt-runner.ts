@@ -173,6 +173,7 @@ export class AttemptRunner {
             scope.contextId,
             globalEnhancers,
             tick.signal,
+            (work) => scope.waitFor(work.catch(() => undefined)),
           )
         : handler.call(instance, tick);
       return { value: await settle(result, tick.signal) };

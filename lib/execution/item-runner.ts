@@ -130,7 +130,7 @@ function endOf(
     return { ...FAILED, phase: phase!, error: combined(failed.map(errorOf)), ...counts };
   }
   const cancelled = items.find(({ outcome }) => outcome === 'cancelled');
-  const reason = items.length < length ? stopped : cancelled?.reason;
+  const reason = items.length < length ? (stopped ?? 'paused') : cancelled?.reason;
   if (reason !== undefined) return { outcome: 'cancelled', reason, ...counts };
   return { outcome: 'succeeded', ...counts };
 }

@@ -1,5 +1,5 @@
 import type { Slot } from '../schedule/slot.js';
-import { Ambient, currentAmbient, isInside, livingAmbient } from '../scope/ambient.js';
+import { Ambient, isInside, livingAmbient } from '../scope/ambient.js';
 import type { AbortCause, RunningTick } from './running-ticks.js';
 
 /** The ticks of a `forEach` for one slot, as one piece of running work. */
@@ -43,7 +43,6 @@ export class TickList implements RunningTick {
    * item's failure does not stop the others.
    */
   pause(): void {
-    if (currentAmbient()?.scope === this) return;
     this.stopped ??= 'paused';
   }
 

@@ -66,6 +66,8 @@ export interface TickReport {
   readonly schedule: string;
   readonly tickId: string;
   readonly trigger: Trigger;
+  /** The id of its message; undefined for all other triggers. */
+  readonly messageId?: string;
   readonly scheduledAt: Date;
   readonly firedAt: Date;
   readonly endedAt: Date;
@@ -111,6 +113,7 @@ export function emptyReport(slot: Slot, tickId: string): Omit<TickReport, 'outco
     schedule: slot.schedule.name,
     tickId,
     trigger: slot.trigger,
+    ...ofMessage(slot),
     scheduledAt: slot.scheduledAt,
     firedAt: now,
     endedAt: now,
@@ -142,6 +145,7 @@ export function tickReport(
     schedule: slot.schedule.name,
     tickId: id,
     trigger: slot.trigger,
+    ...ofMessage(slot),
     scheduledAt: slot.scheduledAt,
     firedAt,
     endedAt,
@@ -157,6 +161,10 @@ export function tickReport(
     durationMs: performance.now() - tick.startedAt,
     disposeMs: sum(history, 'disposeMs'),
   };
+}
+
+function ofMessage({ messageId }: Slot): Pick<TickReport, 'messageId'> {
+  return messageId === undefined ? {} : { messageId };
 }
 
 function sum(history: readonly AttemptReport[], key: 'built' | 'disposed' | 'disposeMs'): number {

@@ -42,7 +42,8 @@ export class TickRunner {
         .then((report) => {
           course.isOver = true;
           return conclude(report);
-        }),
+        })
+        .catch((error: unknown) => brokenReport(course, error)),
     );
     void report.then(() => {
       ambient.scope = undefined;

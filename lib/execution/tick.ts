@@ -50,7 +50,8 @@ export function currentTick(): Tick | undefined {
 /** True when the calling code is part of a tick of the schedule, directly or through ticks and scopes that it started. */
 export function isInsideTickOf(schedule: string): boolean {
   for (const ambient of ambients()) {
-    if ((ambient.scope?.tick as Tick | undefined)?.schedule === schedule) return true;
+    const running = ambient.scope as { slot?: { schedule: { name: string } } } | undefined;
+    if (running?.slot?.schedule.name === schedule) return true;
   }
   return false;
 }

@@ -1,3 +1,4 @@
+import { isAbortError } from '../errors/abort-error.js';
 import { ScopeClosedError, TickTimeoutError } from '../errors/index.js';
 import { combined } from '../scope/scope-end.js';
 import type { ScopeEnd } from '../scope/scope-end.js';
@@ -65,14 +66,4 @@ export function judgeEnd(
 /** The shutdown refuses to build more: for the tick that is its abort. */
 function isRefusal(error: unknown, cause: AbortCause): boolean {
   return cause === 'shutdown' && error instanceof ScopeClosedError;
-}
-
-function isAbortError(error: unknown, signal: AbortSignal): boolean {
-  if (error === signal.reason) return true;
-  try {
-    const { name, code } = (error ?? {}) as { name?: unknown; code?: unknown };
-    return name === 'AbortError' || code === 'ABORT_ERR';
-  } catch {
-    return false; // a getter of the error threw
-  }
 }

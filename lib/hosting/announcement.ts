@@ -1,24 +1,36 @@
 import { Injectable, Logger } from '@nestjs/common';
+import { exploreBackground } from '../discovery/background-explorer.js';
+import { NestInside } from '../nest/index.js';
 import { ScopedWorkerRegistry } from '../registry/scoped-worker-registry.js';
 
-/** Says at start-up what was scheduled: a job that is due in five minutes must not look like one that is not there. */
+/** Says at start-up what will run: a job that is due in five minutes must not look like one that is not there. */
 @Injectable()
 export class Announcement {
   readonly #logger = new Logger('ScopedWorker');
 
-  constructor(private readonly registry: ScopedWorkerRegistry) {}
+  constructor(
+    private readonly registry: ScopedWorkerRegistry,
+    private readonly nest: NestInside,
+  ) {}
 
-  schedules(): void {
+  whatRuns(): void {
     const schedules = this.registry.list();
-    if (schedules.length === 0) return;
-    const active = schedules.filter(({ state }) => state === 'active');
-    const never = active.filter(({ kind, nextRun }) => kind === 'cron' && nextRun === undefined);
-    const lines = schedules.map(
-      ({ name, state, nextRun }) => `${name} (${nextRun?.toISOString() ?? state})`,
-    );
-    this.#logger.log(`${schedules.length} scheduled, with the next run: ${lines.join(', ')}`);
-    for (const { name, expression } of never) {
-      this.#logger.warn(`${name}: the cron expression ${JSON.stringify(expression)} is never due.`);
+    const background = exploreBackground(this.nest).workers.map(({ name }) => name);
+    if (schedules.length > 0) {
+      const lines = schedules.map(
+        ({ name, state, nextRun }) => `${name} (${nextRun?.toISOString() ?? state})`,
+      );
+      this.#logger.log(`${schedules.length} scheduled, with the next run: ${lines.join(', ')}`);
+    }
+    if (background.length > 0)
+      this.#logger.log(`${background.length} background: ${background.join(', ')}`);
+    if (schedules.length + background.length === 0)
+      this.#logger.log('Nothing is scheduled: no worker and no background worker is provided.');
+    for (const { name, kind, state, nextRun, expression } of schedules) {
+      if (state === 'active' && kind === 'cron' && nextRun === undefined)
+        this.#logger.warn(
+          `${name}: the cron expression ${JSON.stringify(expression)} is never due.`,
+        );
     }
   }
 }

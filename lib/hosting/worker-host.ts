@@ -58,7 +58,7 @@ export class WorkerHost implements OnApplicationBootstrap, OnModuleDestroy {
         ),
       missed: (slots) => slots.forEach((slot) => this.dispatcher.miss(slot)),
     });
-    this.announce.schedules();
+    this.announce.whatRuns();
     // The engine may have taken its time, and the application may have been closed meanwhile.
     if (this.#state !== 'started') return;
     for (const work of this.drain.longRunning) startUp.whenSettled(() => work.start());
@@ -84,10 +84,12 @@ export class WorkerHost implements OnApplicationBootstrap, OnModuleDestroy {
     await this.drain.run();
   }
 
-  private judge(report: TickReport, { schedule }: Slot): void {
+  private judge(report: TickReport, slot: Slot): void {
+    const { schedule } = slot;
     if (report.outcome !== 'failed' && report.outcome !== 'timed-out') return;
     const { onFailure } = schedule.options;
-    if (onFailure === 'pause' && this.book.holds(schedule)) this.registry.pause(schedule.name);
+    if (onFailure === 'pause' && this.book.holds(schedule))
+      this.registry.pauseAfter(schedule.name, slot);
     if (onFailure !== 'stop-app' || this.#state !== 'started') return;
     this.dispatcher.close();
     fromEmptyContext(() => void this.stopper.stop(report.schedule));

@@ -9,6 +9,8 @@ import {
 } from '@nestjs/common';
 import { from, isObservable, of, type Observable } from 'rxjs';
 import { catchError, mergeMap } from 'rxjs/operators'; // `rxjs` itself has them from 7.2 on
+import { isAbortError } from '../errors/abort-error.js';
+import { ScopeClosedError } from '../errors/index.js';
 import type { DeclaredParam } from './enhancer-metadata.js';
 
 /** What `ExecutionContext.getType()` gives. */
@@ -84,6 +86,8 @@ export interface RunSeed {
   readonly args: readonly unknown[];
   readonly signal: AbortSignal | undefined;
   readonly invoke: (args: readonly unknown[]) => unknown;
+  /** Is given the work of the handler, which may outlast what an interceptor makes of it. */
+  readonly hold?: ((work: Promise<unknown>) => void) | undefined;
 }
 
 /** One call of a handler, with everything that runs around it. */
@@ -112,14 +116,19 @@ export class EnhancedRun {
   private async enhanced(): Promise<unknown> {
     const { guardsConsumer, interceptorsConsumer } = this.consumers;
     const { guards, interceptors, params } = this.enhancers;
-    const { args, handler, signal, invoke } = this.seed;
+    const { args, handler, signal, invoke, hold } = this.seed;
     const host = this.#host;
     if (!(await guardsConsumer.tryActivate(guards, args, host, handler, CONTEXT_TYPE)))
       throw new ForbiddenException(FORBIDDEN);
-    const next = async (): Promise<unknown> => {
+    const work = async (): Promise<unknown> => {
       const given = params.length === 0 ? args : await this.decoratedArgs();
       signal?.throwIfAborted();
       return invoke(given);
+    };
+    const next = (): Promise<unknown> => {
+      const called = work();
+      hold?.(called); // an interceptor, or an abort, may end the Observable before the handler has
+      return called;
     };
     return interceptorsConsumer.intercept(interceptors, args, host, handler, next, CONTEXT_TYPE);
   }
@@ -127,7 +136,7 @@ export class EnhancedRun {
   /** The arguments, with a value in the place of each decorated parameter. */
   private async decoratedArgs(): Promise<unknown[]> {
     const given = [...this.seed.args];
-    await Promise.all(
+    const settled = await Promise.allSettled(
       this.enhancers.params.map(async ({ index, factory, data, schema, metatype, ready }) => {
         const value: unknown = typeof factory === 'function' ? factory(data, this.context()) : null;
         const metadata = { type: 'custom', data, schema, metatype };
@@ -136,6 +145,8 @@ export class EnhancedRun {
           : this.consumers.pipesConsumer.apply(value, metadata, ready));
       }),
     );
+    const failed = settled.find((one) => one.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
     return given;
   }
 
@@ -151,7 +162,7 @@ export class EnhancedRun {
   /** Asks the filter that is meant for an error, which stands as it is unless the filter gives something else. */
   private async filter(error: unknown): Promise<unknown> {
     const { signal } = this.seed;
-    if (signal?.aborted === true && error === signal.reason) throw error;
+    if (signal?.aborted === true && isInterruption(error, signal)) throw error;
     const { filtersContextCreator } = this.consumers;
     const filter = this.enhancers.filters.find((candidate) => {
       const types = filtersContextCreator.reflectCatchExceptions(candidate);
@@ -169,4 +180,9 @@ export class EnhancedRun {
     context.setType(CONTEXT_TYPE);
     return context;
   }
+}
+
+/** What an abort, or the end of the scope after it, has thrown: not for filters to decide about. */
+function isInterruption(error: unknown, signal: AbortSignal): boolean {
+  return isAbortError(error, signal) || error instanceof ScopeClosedError;
 }

@@ -49,6 +49,7 @@ export class Enhancers {
     contextId: ContextId,
     withGlobal: boolean,
     signal?: AbortSignal,
+    hold?: (work: Promise<unknown>) => void,
   ): Promise<unknown> {
     const declared = this.declaredOn(ownerOf(wrapper) ?? classOf(instance, wrapper), method);
     const called = (instance as Record<string, Method>)[method]!;
@@ -60,7 +61,14 @@ export class Enhancers {
     if (consumers === undefined) throw new Error(cannotCall(`${owner.name}.${method}`));
     const call = { worker: wrapper, contextId };
     const enhancers = await this.ready(declared, call, withGlobal);
-    const run = new EnhancedRun(consumers, enhancers, { owner, handler, args, signal, invoke });
+    const run = new EnhancedRun(consumers, enhancers, {
+      owner,
+      handler,
+      args,
+      signal,
+      invoke,
+      hold,
+    });
     return run.result();
   }
 

@@ -44,8 +44,8 @@ export class TickLog {
       ...disposeErrors.filter((other) => other !== error && phase !== 'dispose'),
     ];
     // Cut off between two attempts: that the last one has failed stands nowhere else.
-    const hidesFailure = outcome === 'cancelled' && history.at(-1)?.outcome !== 'cancelled';
-    if (outcome === 'cancelled' && hidesFailure)
+    const last = history.at(-1);
+    if (outcome === 'cancelled' && last !== undefined && last.outcome !== 'cancelled')
       this.#logger.warn(
         `${schedule} cancelled (${tickId}, ${report.reason}) after an attempt that failed: ${textOf(error)}`,
       );
@@ -55,7 +55,7 @@ export class TickLog {
     if (outcome === 'succeeded')
       return this.#logger.error(`${schedule} succeeded (${tickId}).${also}`);
     this.#logger.error(
-      `${schedule} ${outcome} (${tickId}, phase ${phase}): ${textOf(error)}${also}`,
+      `${schedule} ${outcome} (${placeOf(report)}, phase ${phase}): ${textOf(error)}${also}`,
       stackOf(error),
     );
   }
@@ -114,4 +114,10 @@ export class TickLog {
       `Shutting down: gave up after ${Math.round(waitedMs)} ms on ${abandoned.join(', ')}`,
     );
   }
+}
+
+/** Which tick it was: with its message, and after how many attempts. */
+function placeOf({ tickId, messageId, attempts }: TickReport): string {
+  const message = messageId === undefined ? '' : `, message ${messageId}`;
+  return `${tickId}${message}${attempts > 1 ? `, ${attempts} attempts` : ''}`;
 }

@@ -50,10 +50,10 @@ export class ScheduleMaker {
     const kind = cron === undefined ? 'interval' : 'cron';
     if (given.fixedDelay === true && kind === 'cron')
       say('fixedDelay is for everyMs; leave it out of a cron');
-    if (given.forEach !== undefined && payload !== undefined)
-      say('payload and forEach exclude each other, because each item is a payload; keep one');
     const { defaults } = this.options.resolved;
     const options = resolveHandlerOptions(kind, defaults, this.optionsOf(target), given);
+    if (options.forEach !== undefined && payload !== undefined)
+      say('payload and forEach exclude each other, because each item is a payload; keep one');
     const timing = timingOf({ cron, everyMs }, options, say);
     if (timing === undefined || typeof target === 'string' || problems.length > 0)
       throw new InvalidScheduleError(problems);
@@ -102,6 +102,8 @@ export class ScheduleMaker {
   }
 
   private targetOf(handler: unknown): HandlerTarget | string {
+    if (isClass(handler))
+      return `handler is the class ${handler.name}: name its method, '${handler.name}.method'`;
     if (typeof handler === 'function') return { call: handler as (tick: unknown) => unknown };
     const help = "write it as 'Class.method', or give a function of the tick";
     if (typeof handler !== 'string' || !handler.includes('.'))
@@ -152,4 +154,8 @@ function timingOf(
   const { timing, problem } = readTiming(kind, cron ?? everyMs, zone);
   if (problem !== undefined) say(`the ${WHAT_IS_DUE[kind]} ${problem}`);
   return timing;
+}
+
+function isClass(value: unknown): value is Function {
+  return typeof value === 'function' && /^class\b/.test(Function.prototype.toString.call(value));
 }

@@ -6,6 +6,7 @@ import type { TickReport } from '../execution/tick-report.js';
 import type { ScheduleChange } from '../observability/event-map.js';
 import { ScopedWorkerEvents } from '../observability/scoped-worker-events.js';
 import { isDisabled, type Schedule } from '../schedule/schedule.js';
+import type { Slot } from '../schedule/slot.js';
 import { OpenScopes } from '../scope/open-scopes.js';
 import { RunningEngine } from './running-engine.js';
 import { ScheduleBook } from './schedule-book.js';
@@ -73,10 +74,15 @@ export class ScopedWorkerRegistry {
    * @throws {UnknownScheduleError} when no schedule has this name.
    */
   pause(name: string): void {
+    this.pauseAfter(name);
+  }
+
+  /** @internal The list of `failed` goes on: one item's failure does not stop the others. */
+  pauseAfter(name: string, failed?: Slot): void {
     const schedule = this.book.get(name);
     if (!this.dispatcher.pause(schedule)) return;
     this.engine.pause(schedule);
-    for (const list of this.listsOf(name)) list.pause();
+    for (const list of this.listsOf(name)) if (list.slot !== failed) list.pause();
     this.changed(name, 'paused');
   }
 

@@ -68,9 +68,7 @@ export async function concludeScope(
   while (scope.hasWork) {
     const late = (await scope.settleWork()).slice(workErrors.length);
     workErrors = [...workErrors, ...late];
-    if (failure === undefined && late.length > 0)
-      failure = { error: combined(late), phase: 'commit' };
-    else disposeErrors.push(...late);
+    disposeErrors.push(...late);
   }
 
   const startedAt = performance.now();

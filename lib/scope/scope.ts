@@ -308,6 +308,6 @@ export class Scope implements ProviderScope, BuildObserver, EndingScope {
   }
 }
 
-export function nameOfToken(token: unknown): string {
+function nameOfToken(token: unknown): string {
   return typeof token === 'function' ? token.name : String(token);
 }

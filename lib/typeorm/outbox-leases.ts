@@ -9,7 +9,7 @@ export interface RenewableTable {
 
 /**
  * Holds the claimed rows until each is settled, beyond the end of the iteration that claimed them, and
- * renews them all at once, every third of their lease: two renewals may fail before a row is lost.
+ * renews them all at once, every third of their lease: one renewal may fail before a row is lost.
  */
 export class OutboxLeases {
   readonly #held = new Set<ClaimedRow>();

@@ -123,7 +123,7 @@ describe('ack()', () => {
     expect(report).toMatchObject({ outcome: 'failed', phase: 'ack', disposeErrors: [] });
     expect(report.error).toBe(error);
     expect(registry.get('Consumer.handle').lastReport).toMatchObject({ phase: 'ack' });
-    expect(log.of('error')).toEqual([`Consumer.handle failed (${report.tickId}, phase ack): boom`]);
+    expect(log.of('error')).toEqual([`Consumer.handle failed (${report.tickId}, message 1, phase ack): boom`]);
     expect(source.fates).toEqual([]);
   });
 
@@ -180,7 +180,7 @@ describe('nack()', () => {
     expect(await told).toMatchObject({ where: 'nack', schedule: 'Consumer.handle', tickId });
     expect(test.log.of('error')).toEqual([
       `nack of Consumer.handle (${tickId}) failed: broker gone`,
-      `Consumer.handle failed (${tickId}, phase handler): boom`,
+      `Consumer.handle failed (${tickId}, message 1, phase handler): boom`,
     ]);
   });
 

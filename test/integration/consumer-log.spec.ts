@@ -40,8 +40,8 @@ describe('the log of a consumer', () => {
       'Consumer.handle: message m-7 was put aside after 2 deliveries, the last error: boom',
     ]);
     expect(withoutIds(log.of('error'))).toEqual([
-      'Consumer.handle failed (tick-id, phase handler): boom',
-      'Consumer.handle failed (tick-id, phase handler): boom',
+      'Consumer.handle failed (tick-id, message m-7, phase handler): boom',
+      'Consumer.handle failed (tick-id, message m-7, phase handler): boom',
     ]);
   });
 

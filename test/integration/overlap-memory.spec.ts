@@ -7,7 +7,7 @@ import { gate } from '../support/gate.js';
 
 afterEach(closeApps);
 
-const MANY = 10_000;
+const MANY = 2_000;
 
 /** Schedules that are added, run, overlapped and removed again, each with a payload of its own. */
 async function comeAndGo(overlapKey?: string): Promise<WeakRef<object>[]> {
@@ -43,7 +43,7 @@ describe('schedules that come and go', () => {
     ['each for itself', undefined],
     ['with one overlap key', 'tenants'],
   ])(
-    'leave nothing behind of 10,000: %s',
+    'leave nothing behind of 2,000: %s',
     async (_, overlapKey) => {
       const payloads = await comeAndGo(overlapKey);
       await collectGarbage();

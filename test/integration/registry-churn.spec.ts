@@ -25,10 +25,10 @@ describe('schedules that come and go', () => {
   describe('on the fake clock', () => {
     beforeEach(() => useFakeClock());
 
-    it('[J1] 10,000 of them leave no schedule and no timer', async () => {
+    it('[J1] 2,000 of them leave no schedule and no timer', async () => {
       const { app, registry, changes, ran } = await jobsApp();
       const before = { timers: jest.getTimerCount(), ...sizesOf(app) };
-      for (let row = 0; row < 10_000; row += 1) {
+      for (let row = 0; row < 2_000; row += 1) {
         const name = `row ${row}`;
         const timing = row % 2 === 0 ? { cron: '* * * * * *' } : { everyMs: 1_000 };
         registry.add({ name, handler: 'Jobs.plain', ...timing, jitterMs: 100 });
@@ -37,7 +37,7 @@ describe('schedules that come and go', () => {
         registry.remove(name);
       }
       expect({ timers: jest.getTimerCount(), ...sizesOf(app) }).toEqual(before);
-      expect(changes.length).toBeGreaterThan(20_000);
+      expect(changes.length).toBeGreaterThan(4_000);
       await advance(2_000);
       expect(ran).toEqual([]);
     }, 60_000);

@@ -61,7 +61,7 @@ class InProcessEngine implements Engine {
 
   stop(): void {
     this.#state = 'stopped';
-    for (const clock of this.#clocks.values()) clock.stop();
+    for (const clock of this.#clocks.values()) clock.retire();
     this.#clocks.clear();
   }
 

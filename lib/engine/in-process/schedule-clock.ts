@@ -96,13 +96,15 @@ export class ScheduleClock {
     const now = Date.now();
     const due = this.dueUntil(now, at);
     const { run, missed } = decideMisfire(this.schedule, due, now);
+    const isMadeUp =
+      run.length > 1 || (run.length === 1 && now - run[0]! > options.misfireThresholdMs);
     if (options.fixedDelay) this.#next = undefined;
     else this.arm(timeline.after(due.at(-1)!));
     if (missed.length > 0)
       this.host.missed(missed.slice(-NAMED_MISSES).map((slot) => this.slot(slot)));
     if (run.length === 0 && options.fixedDelay) return this.arm(timeline.again(Date.now()));
     this.afterDelay(options.jitterMs > 0 ? Math.random() * options.jitterMs : 0, () => {
-      const done = this.fireTogether(run);
+      const done = this.fireTogether(run, isMadeUp);
       if (options.fixedDelay) void done.then(() => this.arm(timeline.again(Date.now())));
     });
   }
@@ -111,9 +113,9 @@ export class ScheduleClock {
    * Together with what is made up for, a slot waits its turn. A schedule that cannot keep up would queue more and more of
    * them: what is missed while they wait is due like any other slot, and the overlap rule holds.
    */
-  private async fireTogether(run: readonly number[]): Promise<void> {
+  private async fireTogether(run: readonly number[], isMadeUp: boolean): Promise<void> {
     const most = this.schedule.options.misfire === 'all' ? MOST_MADE_UP : 1;
-    const isCatchUp = run.length > 1 && this.#madeUp < most;
+    const isCatchUp = isMadeUp && this.#madeUp < most;
     const count = isCatchUp ? run.length : 0;
     this.#madeUp += count;
     await Promise.all(run.map((slot) => this.host.fire({ ...this.slot(slot), isCatchUp })));

@@ -24,13 +24,12 @@ export class MessageSettler {
    */
   async settle(delivery: Delivery, report: TickReport): Promise<TickReport> {
     if (report.outcome === 'succeeded') return this.acknowledge(delivery, report);
-    if (report.outcome === 'cancelled' || report.outcome === 'skipped')
-      await this.giveBack(delivery, report);
+    if (report.outcome === 'cancelled') await this.giveBack(delivery, report);
     else await this.failed(delivery, report);
     return report;
   }
 
-  /** For a message that nobody has worked on. */
+  /** For a message that was interrupted, or never begun. */
   async giveBack(delivery: Delivery, report?: TickReport): Promise<void> {
     await this.attempt('nack', report, () => delivery.nack());
   }

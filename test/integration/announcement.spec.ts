@@ -1,0 +1,42 @@
+import { Injectable } from '@nestjs/common';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { BackgroundWorker, ScopedCron, ScopedWorker } from '../../lib/index.js';
+import { closeApps, startApp } from '../support/app.js';
+
+@ScopedWorker()
+class Yearly {
+  @ScopedCron('0 0 0 1 1 *', { timeZone: 'UTC' })
+  run(): void {}
+}
+
+@Injectable()
+class Loop extends BackgroundWorker {
+  async execute(): Promise<void> {}
+}
+
+/** What start-up says of what will run. */
+async function announced(providers: NonNullable<Parameters<typeof startApp>[0]['providers']>) {
+  const { log } = await startApp({ providers });
+  return log.of('log').filter((line) => /scheduled|background:/.test(line));
+}
+
+describe('The start-up log', () => {
+  afterEach(closeApps);
+
+  it('[C18] says that nothing is scheduled when no worker is provided', async () => {
+    expect(await announced([])).toEqual([
+      'Nothing is scheduled: no worker and no background worker is provided.',
+    ]);
+  });
+
+  it('[I15] names each schedule with its next run', async () => {
+    expect(await announced([Yearly])).toEqual([
+      expect.stringMatching(/^1 scheduled, .*: Yearly\.run \(\d{4}-01-01T00:00:00\.000Z\)$/),
+    ]);
+  });
+
+  it('[D1] names background workers, beside schedules and alone', async () => {
+    expect(await announced([Loop])).toEqual(['1 background: Loop']);
+    expect(await announced([Loop, Yearly])).toHaveLength(2);
+  });
+});

@@ -1,0 +1,178 @@
+import {
+  createParamDecorator,
+  UseFilters,
+  UseInterceptors,
+  type ArgumentMetadata,
+  type CallHandler,
+  type ExecutionContext,
+  type PipeTransform,
+} from '@nestjs/common';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { setTimeout as delay } from 'node:timers/promises';
+import { timeout } from 'rxjs/operators';
+import {
+  ScopedConsumer,
+  ScopedCron,
+  ScopedWorker,
+  type HandlerOptions,
+  type Tick,
+} from '../../lib/index.js';
+import { closeApps, startApp } from '../support/app.js';
+import { HandSource, SOURCE, until } from '../support/consumers.js';
+import { gate } from '../support/gate.js';
+import { YEARLY } from '../support/probe-journal.js';
+import { turns } from '../support/running-tick.js';
+
+const passOn = { intercept: (_: ExecutionContext, next: CallHandler) => next.handle() };
+
+/** Gives up after 20 ms, as the example of Nest's own pages does. */
+const impatient = {
+  intercept: (_: ExecutionContext, next: CallHandler) => next.handle().pipe(timeout(20)),
+};
+
+/** Starts a schedule whose handler ignores its signal until the gate opens. */
+async function stubborn(interceptor: typeof passOn, options: HandlerOptions) {
+  const held = gate();
+  const lines: string[] = [];
+  @ScopedWorker()
+  @UseInterceptors(interceptor)
+  class Worker {
+    @ScopedCron(YEARLY, options)
+    async run({ attempt, scope }: Tick): Promise<void> {
+      scope.defer(() => lines.push(`disposed ${attempt}`));
+      lines.push(`began ${attempt}`);
+      await held.opened;
+      lines.push(`ended ${attempt}`);
+    }
+  }
+  return { ...(await startApp({ providers: [Worker] })), held, lines };
+}
+
+describe('A handler behind an interceptor', () => {
+  afterEach(closeApps);
+
+  it('[D32] is waited for before its scope is disposed, when its time is up', async () => {
+    const { registry, held, lines } = await stubborn(passOn, { timeoutMs: 20 });
+    const report = registry.run('Worker.run');
+    await until(() => lines.length > 0);
+    await delay(40);
+    held.open();
+    expect((await report).outcome).toBe('timed-out');
+    expect(lines).toEqual(['began 1', 'ended 1', 'disposed 1']);
+  });
+
+  it('[A16] is waited for before the next attempt, when the interceptor gives up', async () => {
+    const { registry, held, lines } = await stubborn(impatient, { retry: { attempts: 2 } });
+    const report = registry.run('Worker.run');
+    await until(() => lines.length > 0);
+    await delay(60);
+    held.open();
+    await report;
+    expect(lines.slice(0, 4)).toEqual(['began 1', 'ended 1', 'disposed 1', 'began 2']);
+  });
+
+  it('[F10][D5] is waited for by the tick that takes its place, and by app.close()', async () => {
+    const { app, registry, held, lines } = await stubborn(passOn, { overlap: 'cancel-other' });
+    void registry.run('Worker.run');
+    await until(() => lines.length > 0);
+    void registry.run('Worker.run');
+    await turns();
+    const closed = app.close();
+    await turns();
+    expect(lines).toEqual(['began 1']);
+    held.open();
+    await closed;
+    expect(lines).toEqual(['began 1', 'ended 1', 'disposed 1']);
+  });
+
+  it('[G4] keeps its message until it has ended', async () => {
+    const held = gate();
+    const begun = gate();
+    const source = new HandSource();
+    @ScopedWorker()
+    @UseInterceptors(passOn)
+    class Worker {
+      @ScopedConsumer(SOURCE)
+      async run(): Promise<void> {
+        begun.open();
+        await held.opened;
+      }
+    }
+    const providers = [Worker, { provide: SOURCE, useValue: source }];
+    const { registry } = await startApp({ providers });
+    source.give('x');
+    await begun.opened;
+    registry.cancel('Worker.run');
+    await turns();
+    expect(source.fates).toEqual([]);
+    held.open();
+    await source.settled(1);
+    expect(source.fates).toEqual(['nack 1']);
+  });
+});
+
+describe('A filter for everything', () => {
+  afterEach(closeApps);
+
+  it('[G4] is not asked about the abort error of an API: the message goes back', async () => {
+    const source = new HandSource();
+    const begun = gate();
+    const asked: unknown[] = [];
+    @ScopedWorker()
+    @UseFilters({
+      catch: (error: unknown) => {
+        asked.push(error);
+        return null;
+      },
+    })
+    class Worker {
+      @ScopedConsumer(SOURCE)
+      async run({ signal }: Tick): Promise<void> {
+        begun.open();
+        await delay(60_000, undefined, { signal });
+      }
+    }
+    const providers = [Worker, { provide: SOURCE, useValue: source }];
+    const { registry, next } = await startApp({ providers });
+    const finished = next('tick:finished');
+    source.give('x');
+    await begun.opened;
+    registry.cancel('Worker.run');
+    expect(await finished).toMatchObject({ outcome: 'cancelled', reason: 'cancel' });
+    expect([source.fates, asked]).toEqual([['nack 1'], []]);
+  });
+});
+
+describe('The pipes of parameters', () => {
+  afterEach(closeApps);
+
+  it('[B36] have all ended before the scope is closed, also when one fails', async () => {
+    const lines: string[] = [];
+    const held = gate();
+    const pipe = (transform: () => Promise<unknown>): PipeTransform => ({
+      transform: (_value: unknown, _of: ArgumentMetadata) => transform(),
+    });
+    const failing = pipe(async () => {
+      await turns();
+      throw new Error('bad');
+    });
+    const slow = pipe(async () => {
+      await held.opened;
+      lines.push('pipe ended');
+    });
+    const One = createParamDecorator(() => 1);
+    @ScopedWorker()
+    class Worker {
+      @ScopedCron(YEARLY)
+      run(_tick: Tick, @One(failing) _first: unknown, @One(slow) _second: unknown): void {}
+    }
+    const { registry, events } = await startApp({ providers: [Worker] });
+    events.on('scope:closed', () => lines.push('closed'));
+    const report = registry.run('Worker.run');
+    await turns();
+    await turns();
+    held.open();
+    expect((await report).outcome).toBe('failed');
+    expect(lines).toEqual(['pipe ended', 'closed']);
+  });
+});
