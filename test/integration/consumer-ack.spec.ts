@@ -123,7 +123,9 @@ describe('ack()', () => {
     expect(report).toMatchObject({ outcome: 'failed', phase: 'ack', disposeErrors: [] });
     expect(report.error).toBe(error);
     expect(registry.get('Consumer.handle').lastReport).toMatchObject({ phase: 'ack' });
-    expect(log.of('error')).toEqual([`Consumer.handle failed (${report.tickId}, message 1, phase ack): boom`]);
+    expect(log.of('error')).toEqual([
+      `Consumer.handle failed (${report.tickId}, message 1, phase ack): boom`,
+    ]);
     expect(source.fates).toEqual([]);
   });
 

@@ -69,7 +69,7 @@ describe('A tick', () => {
   });
 
   it('[B34] whose message cannot be settled ends all the same, and so does app.close()', async () => {
-    const { source, app } = await startConsumer(new HandSource(), () => {
+    const { source, app, registry } = await startConsumer(new HandSource(), () => {
       throw new Error('boom');
     });
     const unsettled: object = {
@@ -84,6 +84,7 @@ describe('A tick', () => {
     source.giveRaw(unsettled as never);
     await turns();
     await app.close();
+    expect(registry.stats().runningTicks).toBe(0);
   });
 
   it('[D23] whose slot waits for its jitter at the shutdown is skipped, and that is told', async () => {
