@@ -22,11 +22,17 @@ export class OutboxAlerts {
   #isRung = false;
   #waiting: AbortController | undefined;
   #isTroubled = false;
+  #isListening = false;
 
   constructor(private readonly dataSource: DataSource) {}
 
-  /** Listens until `stop()`. Nothing that happens to the connection is thrown: the reader polls as well. */
+  /**
+   * Listens until `stop()`, or until the data source is destroyed: then the reader is woken, to notice. Nothing that happens to
+   * the connection is thrown: the reader polls as well. Called again while it listens, it does nothing.
+   */
   async listen(channel: string): Promise<void> {
+    if (this.#isListening) return;
+    this.#isListening = true;
     const { signal } = this.#stopped;
     while (!signal.aborted && this.dataSource.isInitialized) {
       try {
@@ -36,6 +42,8 @@ export class OutboxAlerts {
       }
       await pause(this.#backoff.next(), signal);
     }
+    this.#isListening = false;
+    this.ring();
   }
 
   /** Waits `ms`, or until something was announced since the last wait. */

@@ -75,9 +75,11 @@ class OutboxSource<T extends ObjectLiteral> implements MessageSource<T> {
     const { table, leases, channel } = outbox;
     const alerts = new OutboxAlerts(this.dataSource);
     signal.addEventListener('abort', alerts.stop, { once: true });
-    if (channel !== undefined) void alerts.listen(channel);
     try {
       while (!signal.aborted) {
+        // Each time: a data source that was destroyed and initialised again knows neither listener nor announcer.
+        this.open();
+        if (channel !== undefined) void alerts.listen(channel);
         const row = await table.claim(leases.leaseMs);
         if (row === undefined) {
           await alerts.wait(this.options.pollMs);

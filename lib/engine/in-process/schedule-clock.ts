@@ -136,7 +136,11 @@ export class ScheduleClock {
       due.push(next);
       // After a long sleep there are too many to walk one by one; those that are left out are not named. What is kept
       // in the end is the latest: a little more than this walk has found is left to find.
-      if (due.length % walk === 0) next = this.skipAhead(next, now, (next - at) * 1.1);
+      if (due.length % walk === 0) {
+        const ahead = this.skipAhead(next, now, (next - at) * 1.1);
+        // Due itself: of an irregular cron nothing may be left to find after it.
+        if (ahead > next) due.push((next = ahead));
+      }
     }
     return due;
   }
@@ -160,7 +164,8 @@ export class ScheduleClock {
   }
 
   private afterDelay(delayMs: number, work: () => void, isDue = true): void {
-    if (this.#stopped) return;
+    // A listener may have changed the schedule while it was told of missed slots: as with `retire()`, nothing due is lost.
+    if (this.#stopped) return isDue ? work() : undefined;
     if (delayMs <= 0) return work();
     const delayed: Delayed = { alarm: new Alarm(this.unref), work, isDue };
     this.#delays.add(delayed);
