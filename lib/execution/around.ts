@@ -1,3 +1,4 @@
+import { isClass } from '../checks/is-class.js';
 import { Ambient, livingAmbient, runInside } from '../scope/ambient.js';
 import { combined } from '../scope/scope-end.js';
 import type { Tick } from './tick.js';
@@ -17,11 +18,6 @@ export type TickInterceptor = TickHook | { intercept: TickHook };
 export function isInterceptor(value: unknown): value is TickInterceptor {
   if (typeof value === 'function') return !isClass(value);
   return typeof (value as { intercept?: unknown } | null)?.intercept === 'function';
-}
-
-/** The `prototype` of a class cannot be replaced; a function has none, or one that can. */
-function isClass(value: object): boolean {
-  return Object.getOwnPropertyDescriptor(value, 'prototype')?.writable === false;
 }
 
 /** How a chain of hooks has gone. */

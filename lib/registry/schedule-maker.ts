@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { isClass } from '../checks/is-class.js';
 import { DuplicateScheduleError, InvalidScheduleError } from '../errors/index.js';
 import { OptionsStore } from '../options/options-store.js';
 import { handlerOptionProblems } from '../schedule/check-handler-options.js';
@@ -154,8 +155,4 @@ function timingOf(
   const { timing, problem } = readTiming(kind, cron ?? everyMs, zone);
   if (problem !== undefined) say(`the ${WHAT_IS_DUE[kind]} ${problem}`);
   return timing;
-}
-
-function isClass(value: unknown): value is Function {
-  return typeof value === 'function' && /^class\b/.test(Function.prototype.toString.call(value));
 }

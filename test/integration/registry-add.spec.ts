@@ -426,6 +426,7 @@ describe('registry.add()', () => {
       ['no handler', { ...good, handler: undefined }, 'handler must name a method of a worker'],
       ['a handler without a dot', { ...good, handler: 'poll' }, 'not "poll"'],
       ['an object as handler', { ...good, handler: {} }, 'not an object'],
+      ['a class', { ...good, handler: class Jobs {} }, "name its method, 'Jobs.method'"],
       ['an unknown class', { ...good, handler: 'Jbos.poll' }, 'no worker is called so'],
       ['an unknown method', { ...good, handler: 'Jobs.pol' }, 'Jobs has no method pol'],
       ['the constructor', { ...good, handler: 'Jobs.constructor' }, 'no method constructor'],
