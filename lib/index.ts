@@ -4,6 +4,7 @@ export {
   ScopedCron,
   ScopedInterval,
   ScopedTimeout,
+  StaysSingleton,
   ScopedWorker,
 } from './decorators/index.js';
 export type { ScopedWorkerOptions } from './decorators/worker-metadata.js';
@@ -34,10 +35,26 @@ export {
   type InMemoryQueueOptions,
 } from './messages/in-memory-queue.js';
 export type { Delivery, MessageSource } from './messages/message-source.js';
+export type { MemoryCheck, MemoryCrossing } from './memory/memory-notice.js';
+export type { MemoryOptions } from './memory/memory-options.js';
+export type { MemorySample } from './memory/memory-sample.js';
+export type { MemoryThreshold } from './memory/memory-threshold.js';
+export type { ScheduleGrowth } from './memory/schedule-growth.js';
+export { inspectScopes } from './inspection/inspect-scopes.js';
+export type {
+  InspectedFinding,
+  InspectedProvider,
+  InspectedSchedule,
+  InspectedWorker,
+  ScopeInspection,
+} from './inspection/inspection.js';
 export { PeriodicTimer, type PeriodicTimerOptions } from './hosting/periodic-timer.js';
 export type {
   BackgroundEnd,
   BackgroundFailure,
+  LateCall,
+  LeakedScope,
+  LeakFound,
   ScheduleChange,
   ScopedWorkerEventMap,
   ShutdownEnd,
@@ -58,6 +75,8 @@ export type {
   RetryOptions,
   ScheduleOverride,
 } from './schedule/handler-options.js';
+export type { LeakDetectionOptions } from './options/leak-options.js';
+export type { Allowance } from './options/allow-options.js';
 export type { ScopedWorkerModuleOptions } from './options/module-options.js';
 export type { ScheduleDefinition, ScheduleTiming } from './registry/schedule-definition.js';
 export type { ScheduleInfo } from './registry/schedule-info.js';
@@ -67,6 +86,7 @@ export type { Slot, Trigger } from './schedule/slot.js';
 export { ProviderScopeFactory } from './scope/provider-scope-factory.js';
 export type { ProviderScope, ScopeHooks, ScopeToken } from './scope/provider-scope.js';
 export type { ScopeEndNotice, ScopeNotice } from './scope/scope-observer.js';
+export type { Lifetime } from './graph/index.js';
 export { shared } from './scope/shared.js';
 export { ScopedWorkerModule } from './scoped-worker.module.js';
-export type { Finding, FindingKind } from './validation/finding.js';
+export type { Finding, FindingKind, FindingNumber, Severity } from './validation/finding.js';

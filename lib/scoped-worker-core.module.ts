@@ -12,9 +12,13 @@ import { BackgroundHost } from './hosting/background/background-host.js';
 import { ConsumerHost } from './hosting/consumers/consumer-host.js';
 import { Drain } from './hosting/drain.js';
 import { HostingModule } from './hosting/hosting.module.js';
+import { MemoryHost } from './hosting/memory-host.js';
 import { SchedulerRegistryBridge } from './hosting/scheduler-registry-bridge.js';
 import { StartUp } from './hosting/start-up.js';
-import { Enhancers, NestInside } from './nest/index.js';
+import { ApplicationGraph } from './graph/index.js';
+import { Application, Enhancers, NestInside } from './nest/index.js';
+import { MemorySource, ProcessMemory } from './memory/memory-source.js';
+import { LeakWatch } from './leaks/leak-watch.js';
 import { EventObserver } from './observability/event-observer.js';
 import { ScopedWorkerEvents } from './observability/scoped-worker-events.js';
 import { TickLog } from './observability/tick-log.js';
@@ -31,6 +35,8 @@ import { Ownership } from './scope/ownership.js';
 import { ProviderScopeFactory } from './scope/provider-scope-factory.js';
 import { ScopeObserver } from './scope/scope-observer.js';
 import { ScopeSettings } from './scope/scope-settings.js';
+import { ScopeWatch } from './scope/scope-watch.js';
+import { Review } from './validation/review.js';
 import { StartUpCheck } from './validation/start-up-check.js';
 
 const forHost = [
@@ -45,6 +51,7 @@ const forHost = [
   Announcement,
   BackgroundHost,
   ConsumerHost,
+  MemoryHost,
 ];
 
 /**
@@ -56,13 +63,17 @@ const forHost = [
   imports: [HostingModule],
   providers: [
     ...forHost,
+    { provide: Application, useExisting: NestInside },
+    ApplicationGraph,
     OptionsStore,
     { provide: ScopeSettings, useExisting: OptionsStore },
     { provide: TickSettings, useExisting: OptionsStore },
     WorkerExplorer,
     SchedulePlanner,
     StartUpCheck,
+    Review,
     StartUp,
+    { provide: MemorySource, useClass: ProcessMemory },
     RunningTicks,
     TickRunner,
     ScheduleMaker,
@@ -74,6 +85,8 @@ const forHost = [
     EventObserver,
     { provide: TickObserver, useExisting: EventObserver },
     { provide: ScopeObserver, useExisting: EventObserver },
+    LeakWatch,
+    { provide: ScopeWatch, useExisting: LeakWatch },
     TickLog,
     ProviderScopeFactory,
     ScopedWorkerRegistry,

@@ -16,6 +16,18 @@ export function limitProblem(value: unknown, least: number): string | undefined 
   return `must be a number of milliseconds from ${least} to ${MAX_TIMER_MS} (24.8 days), not ${show(value)}`;
 }
 
+/** Says what is wrong with an amount that must be above 0, or undefined. */
+export function positiveProblem(value: unknown): string | undefined {
+  if (typeof value === 'number' && value > 0 && value < Infinity) return undefined;
+  return `must be a number above 0, not ${show(value)}`;
+}
+
+/** Says what is wrong with a percentage that must be above 0, or undefined. */
+export function percentProblem(value: unknown): string | undefined {
+  if (typeof value === 'number' && value > 0 && value <= 100) return undefined;
+  return `must be a number above 0 and up to 100, not ${show(value)}`;
+}
+
 /** Says what is wrong with a delay that may be 0, or undefined. */
 export function delayProblem(value: unknown): string | undefined {
   if (typeof value === 'number' && value >= 0 && value <= MAX_PERIOD_MS) return undefined;

@@ -1,5 +1,8 @@
+import 'reflect-metadata';
 import { Inject } from '@nestjs/common';
 import { REQUEST } from '@nestjs/core';
+
+const INJECTS_TICK = Symbol.for('nestjs-scoped-worker:injects-tick');
 
 /**
  * Injects the `Tick` into the worker or anything that it depends on; the provider becomes request-scoped
@@ -9,5 +12,15 @@ import { REQUEST } from '@nestjs/core';
  * @publicApi
  */
 export function InjectTick(): PropertyDecorator & ParameterDecorator {
-  return Inject(REQUEST);
+  const inject = Inject(REQUEST);
+  return (target: object, key?: string | symbol, index?: number): void => {
+    const owner = typeof target === 'function' ? target : target.constructor;
+    Reflect.defineMetadata(INJECTS_TICK, true, owner);
+    inject(target, key, index as number);
+  };
+}
+
+/** True for a class that asks for the tick, and so is written for workers. */
+export function injectsTick(type: unknown): boolean {
+  return typeof type === 'function' && Reflect.getMetadata(INJECTS_TICK, type) === true;
 }

@@ -1,7 +1,7 @@
 import type { HandlerMetadata } from '../decorators/worker-metadata.js';
-import { isFactory, wayToRequestScope, type NestWrapper } from '../nest/index.js';
+import type { ApplicationGraph } from '../graph/index.js';
 import type { Finding } from '../validation/finding.js';
-import { handlerName } from './schedule-factory.js';
+import { neverConstructed, runElsewhere, skipped } from './skipped-findings.js';
 import type { SkippedJobs } from './skipped-jobs.js';
 import type { Exploration, FoundWorker } from './worker-explorer.js';
 
@@ -15,7 +15,11 @@ export interface Adoption {
  * Makes workers of the classes whose `@Cron`, `@Interval` and `@Timeout` Nest skips, when that is wanted; reports what stays
  * skipped.
  */
-export function adopt({ workers, skipped }: Exploration, isWanted: boolean): Adoption {
+export function adopt(
+  { workers, skipped }: Exploration,
+  isWanted: boolean,
+  graph: ApplicationGraph,
+): Adoption {
   const byClass = new Map(workers.map((worker) => [worker.workerClass, worker]));
   const findings: Finding[] = [];
   for (const jobs of skipped) {
@@ -25,9 +29,9 @@ export function adopt({ workers, skipped }: Exploration, isWanted: boolean): Ado
     }
     const worker = byClass.get(jobs.ownerClass);
     const adopted = jobs.handlers.filter((handler) => {
-      const finding = obstacle(jobs, handler, worker, isWanted);
-      if (finding !== undefined) findings.push(finding);
-      return finding === undefined;
+      const obstacle = obstacleTo(jobs, handler, worker, isWanted, graph);
+      if (obstacle !== undefined) findings.push(obstacle);
+      return obstacle === undefined;
     });
     if (adopted.length > 0) byClass.set(jobs.ownerClass, withJobs(worker, jobs, adopted));
   }
@@ -45,26 +49,25 @@ function withJobs(
 }
 
 /** What keeps one job from being adopted. */
-function obstacle(
+function obstacleTo(
   jobs: SkippedJobs,
   handler: HandlerMetadata,
   worker: FoundWorker | undefined,
   isWanted: boolean,
+  graph: ApplicationGraph,
 ): Finding | undefined {
   const { name } = jobs.ownerClass;
   const ours = `@Scoped${handler.decorator.slice(1)}`;
   const own = worker?.handlers.find(({ method }) => method === handler.method);
-  if (jobs.isModule) return skipped(jobs, handler, `Move the method to a provider of the module.`);
+  const skip = (help: string): Finding => skipped(jobs, handler, graph, help);
+  if (jobs.isNeverConstructed) return neverConstructed(jobs, handler);
+  if (jobs.isModule) return skip('Move the method to a provider of the module.');
   if (own !== undefined)
-    return skipped(
-      jobs,
-      handler,
+    return skip(
       `The method has ${own.decorator} as well, which runs: remove ${handler.decorator}.`,
     );
   if (jobs.wrapper.isDependencyTreeDurable())
-    return skipped(
-      jobs,
-      handler,
+    return skip(
       `Nor can it be adopted: ${name} is durable, and would outlive the tick. Mark it @ScopedWorker() in place of @Injectable() and write ${ours}; what it depends on may be durable.`,
     );
   if (isWanted) return undefined;
@@ -73,47 +76,5 @@ function obstacle(
     worker === undefined
       ? `To run each tick in a scope of its own, set ${option}, or mark ${name} @ScopedWorker() and write ${ours}.`
       : `${name} is a worker: write ${ours} in its place, or set ${option}.`;
-  return skipped(jobs, handler, help);
-}
-
-function skipped(jobs: SkippedJobs, handler: HandlerMetadata, help: string): Finding {
-  const { ownerClass, wrapper, isScheduleModuleImported } = jobs;
-  const subject = handlerName(ownerClass, handler);
-  const { decorator } = handler;
-  const silently = isFactory(wrapper) ? 'and says nothing' : 'with a warning';
-  const what = isScheduleModuleImported
-    ? `Nest skips this ${decorator} ${silently}`
-    : `nothing runs this ${decorator}: ScheduleModule.forRoot() is not imported, and with it Nest would skip it ${silently}`;
-  return {
-    kind: 'nest-schedule-skipped',
-    severity: 'error',
-    subject,
-    message: `${subject}: ${what}, because ${whyNotStatic(ownerClass.name, wrapper)}. ${help}`,
-  };
-}
-
-function whyNotStatic(name: string, wrapper: NestWrapper): string {
-  const way = wayToRequestScope(wrapper);
-  const of = isFactory(wrapper) ? `the factory of ${name}` : name;
-  if (way === undefined) return `${of} depends on something request-scoped`;
-  if (way.length === 1) return `${of} is request-scoped`;
-  const names = [name, ...way.slice(1).map(nameOf)];
-  const chain = names.length > 2 ? ` (${names.join(' -> ')})` : '';
-  return `${of} depends on ${names.at(-1)}, which is request-scoped${chain}`;
-}
-
-function nameOf({ token, name }: NestWrapper): string {
-  return typeof token === 'function' ? token.name : String(name);
-}
-
-function runElsewhere({ ownerClass, modules, handlers, runBy }: SkippedJobs): Finding {
-  const { name } = ownerClass;
-  const decorators = [...new Set(handlers.map(({ decorator }) => decorator))].join(', ');
-  const others = modules.map((module) => module.name).join(', ');
-  return {
-    kind: 'worker-provided-twice',
-    severity: 'notice',
-    subject: name,
-    message: `${name} is a singleton in ${runBy!.name} and request-scoped in ${others}: Nest runs its ${decorators} with the one of ${runBy!.name} and skips the other.`,
-  };
+  return skip(help);
 }

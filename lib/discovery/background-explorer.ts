@@ -1,4 +1,5 @@
-import type { NestInside, NestModule, NestWrapper } from '../nest/index.js';
+import { tokenText, type NestModule, type NestWrapper } from '../nest/index.js';
+import { classOf } from './class-of.js';
 
 /** Marks the prototype of `BackgroundWorker`. */
 export const IS_BACKGROUND_WORKER = Symbol('nestjs-scoped-worker:is-background-worker');
@@ -29,10 +30,10 @@ interface Candidate {
  * Finds the background workers among the providers of all modules, once each: an object under several tokens is one
  * worker, and so is a class, or a factory under one token, in several modules.
  */
-export function exploreBackground(nest: NestInside): BackgroundExploration {
+export function exploreBackground(modules: Iterable<NestModule>): BackgroundExploration {
   const candidates: Candidate[] = [];
   const homeless = new Map<Function, NestWrapper>();
-  for (const module of nest.modules.values()) {
+  for (const module of modules) {
     for (const wrapper of module.providers.values()) {
       if (wrapper.isAlias) continue;
       if (wrapper.isTransient || !wrapper.isDependencyTreeStatic()) {
@@ -64,22 +65,11 @@ function named(candidates: readonly Candidate[]): FoundBackgroundWorker[] {
   const taken = new Map<string, number>();
   return candidates.map(({ wrapper, instance, modules }, index) => {
     const own = names[index]!;
-    const name = isUnique(own) || isClass(wrapper) ? own : nameOf(wrapper);
+    const name = isUnique(own) || isClass(wrapper) ? own : tokenText(wrapper.token);
     const count = (taken.get(name) ?? 0) + 1;
     taken.set(name, count);
     return { name: count === 1 ? name : `${name}#${count}`, instance, modules };
   });
-}
-
-export function nameOf({ token }: NestWrapper): string {
-  if (typeof token === 'function') return token.name;
-  return typeof token === 'symbol' ? (token.description ?? 'Symbol()') : String(token);
-}
-
-/** The class that a provider is of: its own, or that which its factory stands for. */
-function classOf(wrapper: NestWrapper): Function | undefined {
-  if (isClass(wrapper)) return wrapper.metatype ?? undefined;
-  return typeof wrapper.token === 'function' ? wrapper.token : undefined;
 }
 
 function isClass({ metatype, inject }: NestWrapper): boolean {

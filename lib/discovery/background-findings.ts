@@ -1,8 +1,9 @@
 import { workerOptions } from '../decorators/worker-metadata.js';
-import { wayToRequestScope, type NestInside, type NestWrapper } from '../nest/index.js';
+import type { ApplicationGraph } from '../graph/index.js';
+import type { NestModule, NestWrapper } from '../nest/index.js';
 import { choiceProblem } from '../checks/option-checks.js';
-import type { Finding } from '../validation/finding.js';
-import { exploreBackground, nameOf, type FoundBackgroundWorker } from './background-explorer.js';
+import { finding, type Finding } from '../validation/finding.js';
+import { exploreBackground, type FoundBackgroundWorker } from './background-explorer.js';
 
 const POLICIES = ['restart', 'stop-app', 'ignore'] as const;
 
@@ -10,56 +11,68 @@ const POLICIES = ['restart', 'stop-app', 'ignore'] as const;
 export type BackgroundFailurePolicy = (typeof POLICIES)[number];
 
 /** What is wrong with the background workers of the application. */
-export function backgroundFindings(nest: NestInside): Finding[] {
-  const { workers, homeless } = exploreBackground(nest);
+export function backgroundFindings(
+  modules: Iterable<NestModule>,
+  graph: ApplicationGraph,
+): Finding[] {
+  const { workers, homeless } = exploreBackground(modules);
   return [
-    ...[...homeless].map(([workerClass, wrapper]) => scoped(workerClass, wrapper)),
+    ...[...homeless].map(([workerClass, wrapper]) => scoped(workerClass, wrapper, graph)),
     ...workers.flatMap(policyFindings),
     ...workers.flatMap(repeatedFindings),
   ];
 }
 
-function scoped({ name }: Function, wrapper: NestWrapper): Finding {
-  const { why, instead } = reasonOf(wrapper);
-  return {
+function scoped({ name }: Function, wrapper: NestWrapper, graph: ApplicationGraph): Finding {
+  const { why, instead, chain } = reasonOf(wrapper, graph);
+  return finding({
     kind: 'background-worker-scoped',
-    severity: 'error',
     subject: name,
+    token: wrapper.token,
+    chain,
     message: `${name} is a BackgroundWorker, but ${why}: no instance of it lives with the application, so it would never run. ${instead} in a scope that each iteration opens: this.scopes.run(async (scope) => { ... }), with ProviderScopeFactory injected as scopes.`,
-  };
+  });
 }
 
-function reasonOf(wrapper: NestWrapper): { why: string; instead: string } {
+function reasonOf(
+  wrapper: NestWrapper,
+  graph: ApplicationGraph,
+): { why: string; instead: string; chain: readonly string[] } {
   const asSingleton = 'Make it a singleton, and resolve what it needs';
-  if (wrapper.isTransient) return { why: 'it is transient', instead: asSingleton };
-  const way = wayToRequestScope(wrapper);
-  if (way === undefined) return { why: 'it is not a singleton', instead: asSingleton };
-  const [dependency] = way.slice(1).map(nameOf);
+  if (wrapper.isTransient) return { why: 'it is transient', instead: asSingleton, chain: [] };
+  const way = graph.wayToRequestScope(wrapper);
+  if (way === undefined) return { why: 'it is not a singleton', instead: asSingleton, chain: [] };
+  const chain = way.map(({ name }) => name);
+  const dependency = chain[1];
   if (dependency !== undefined) {
     return {
-      why: `its dependency ${way.slice(1).map(nameOf).join(' -> ')} makes it request-scoped`,
+      chain,
+      why: `its dependency ${chain.slice(1).join(' -> ')} makes it request-scoped`,
       instead: `Do not inject ${dependency}, but resolve it`,
     };
   }
   const { metatype } = wrapper;
   return metatype && workerOptions(metatype) !== undefined
     ? {
+        chain,
         why: '@ScopedWorker() makes it request-scoped',
         instead: 'Mark it @Injectable() only, and resolve what it needs',
       }
-    : { why: 'it is request-scoped', instead: asSingleton };
+    : { why: 'it is request-scoped', instead: asSingleton, chain };
 }
 
 function policyFindings({ name, instance }: FoundBackgroundWorker): Finding[] {
+  // In Nest's preview mode nothing is constructed, and no field is set.
+  if (!('onFailure' in instance)) return [];
   const problem = choiceProblem((instance as { onFailure?: unknown }).onFailure, POLICIES);
   if (problem === undefined) return [];
   const message = `${name}: onFailure ${problem}.`;
-  return [{ kind: 'invalid-options', severity: 'error', subject: name, message }];
+  return [finding({ kind: 'invalid-options', subject: name, message })];
 }
 
 function repeatedFindings({ name, modules }: FoundBackgroundWorker): Finding[] {
   if (modules.length < 2) return [];
   const names = [...new Set(modules.map((module) => module.name))];
   const message = `${name} is provided ${modules.length} times, in ${names.join(', ')}; it runs once, with the first instance of ${names[0]}.`;
-  return [{ kind: 'worker-provided-twice', severity: 'notice', subject: name, message }];
+  return [finding({ kind: 'worker-provided-twice', subject: name, message })];
 }

@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { show } from '../checks/option-checks.js';
 import { stackOf, textOf } from '../errors/error-text.js';
-import { NestInside, type NestModule, type NestWrapper } from '../nest/index.js';
+import { Application, tokenText, type NestModule, type NestWrapper } from '../nest/index.js';
 import { seenProvider } from '../nest/seen-provider.js';
 import { fromProvidersProblem, type FromProviders } from '../schedule/from-providers.js';
-import { injectedToken } from '../schedule/injected-token.js';
+import { injectedToken } from '../nest/injected-token.js';
 
 /** A value, or one clause that says why there is none. */
 export type Provided =
@@ -14,7 +14,7 @@ export type Provided =
 /** Asks providers for what a decorator leaves to them: an expression, a period, a source of messages. */
 @Injectable()
 export class ProvidedValues {
-  constructor(private readonly nest: NestInside) {}
+  constructor(private readonly application: Application) {}
 
   /** Calls the factory of `{ inject, useFactory }` with singletons, as seen from `module`. */
   async fromFactory(given: FromProviders<unknown>, module: NestModule): Promise<Provided> {
@@ -50,7 +50,7 @@ export class ProvidedValues {
 
   /** The last one of the whole application, as `ModuleRef` has it. */
   private anyProvider(token: unknown): NestWrapper | undefined {
-    return [...this.nest.modules.values()]
+    return [...this.application.modules.values()]
       .map(({ providers }) => providers.get(token))
       .findLast((wrapper) => wrapper !== undefined);
   }
@@ -61,8 +61,7 @@ function noToken(index: number): string {
 }
 
 function nameOf(token: unknown): string {
-  if (typeof token === 'function') return token.name || 'a class without a name';
-  return typeof token === 'string' ? token : show(token);
+  return typeof token === 'function' || typeof token === 'string' ? tokenText(token) : show(token);
 }
 
 function placeOf(error: unknown): string {

@@ -1,4 +1,5 @@
 import type { HandlerMetadata } from '../decorators/worker-metadata.js';
+import { tokenText } from '../nest/index.js';
 import type { MessageSource } from '../messages/message-source.js';
 import type { ScopedWorkerModuleOptions } from '../options/module-options.js';
 import {
@@ -32,6 +33,25 @@ export type ScheduleAttempt =
       readonly problems: readonly string[];
     };
 
+/** What is known of a schedule whatever it is due by: its options, and what is wrong with them or with its place. */
+export function readOptions(
+  worker: FoundWorker,
+  metadata: HandlerMetadata,
+  name: string,
+  module: Pick<ScopedWorkerModuleOptions, 'defaults' | 'overrides'>,
+): { options: ResolvedHandlerOptions; problems: string[] } {
+  const handler = handlerName(worker.workerClass, metadata);
+  const override = ownOverride(module.overrides, name);
+  const layers = [module.defaults, worker.options, metadata.options as HandlerOptions, override];
+  return {
+    options: resolveHandlerOptions(metadata.kind, ...layers),
+    problems: [
+      ...placeProblems(worker.workerClass, metadata, handler),
+      ...optionProblems(worker, metadata, handler, override, name),
+    ],
+  };
+}
+
 /**
  * Makes the schedule of one decorator, or says everything that is wrong with it.
  *
@@ -47,14 +67,9 @@ export function makeSchedule(
   const { kind, decorator } = metadata;
   const handler = handlerName(worker.workerClass, metadata);
   const override = ownOverride(module.overrides, name);
-  const problems = [
-    ...placeProblems(worker.workerClass, metadata, handler),
-    ...optionProblems(worker, metadata, handler, override, name),
-  ];
+  const { options, problems } = readOptions(worker, metadata, name, module);
   const say = (problem: string): void =>
     void problems.push(`${handler}: the ${WHAT_IS_DUE[kind]} of ${decorator} ${problem}.`);
-  const layers = [module.defaults, worker.options, metadata.options as HandlerOptions, override];
-  const options = resolveHandlerOptions(kind, ...layers);
   if (when.problem !== undefined) say(when.problem);
   const { timing, problem } = readTiming(
     kind,
@@ -65,7 +80,7 @@ export function makeSchedule(
   if (problem !== undefined && when.problem === undefined) say(problem);
   let consumer: ResolvedConsumer | undefined;
   if (kind === 'message' && when.problem === undefined) {
-    const read = readConsumer(when.value, options, metadata.options as ConsumerOptions, override);
+    const read = readConsumer(when.value, options, metadata, override);
     if (typeof read === 'string') say(read);
     else consumer = read;
   }
@@ -102,13 +117,15 @@ export function ownOverride(
 function readConsumer(
   source: unknown,
   { maxConcurrency }: ResolvedHandlerOptions,
-  given: ConsumerOptions | undefined,
+  metadata: HandlerMetadata,
   override: ScheduleOverride | undefined,
 ): ResolvedConsumer | string {
+  const given = metadata.options as ConsumerOptions | undefined;
   if (typeof (source as Partial<MessageSource> | null)?.read !== 'function')
     return `is ${show(source)}, which is no MessageSource: it has no read(signal)`;
   const consumer: ResolvedConsumer = {
     source: source as MessageSource,
+    sourceName: tokenText(metadata.when),
     concurrency:
       override?.concurrency ??
       override?.maxConcurrency ??

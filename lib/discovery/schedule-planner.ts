@@ -1,21 +1,51 @@
 import { Injectable } from '@nestjs/common';
 import type { HandlerMetadata } from '../decorators/worker-metadata.js';
+import { ApplicationGraph } from '../graph/index.js';
 import { OptionsStore } from '../options/options-store.js';
-import { isFromProviders } from '../schedule/from-providers.js';
+import { isFromProviders, type FromProviders } from '../schedule/from-providers.js';
+import type { ResolvedHandlerOptions } from '../schedule/handler-options.js';
 import type { Schedule } from '../schedule/schedule.js';
 import { show } from '../checks/option-checks.js';
-import type { Finding } from '../validation/finding.js';
+import { finding, type Finding } from '../validation/finding.js';
 import { backgroundFindings } from './background-findings.js';
 import { adopt } from './adoption.js';
 import { ProvidedValues, type Provided } from './provided-values.js';
-import { handlerName, makeSchedule, ownOverride } from './schedule-factory.js';
+import { handlerName, makeSchedule, ownOverride, readOptions } from './schedule-factory.js';
 import { WorkerExplorer, type Exploration, type FoundWorker } from './worker-explorer.js';
 
 /** The schedules of the application, and everything that is wrong with them. */
 export interface Plan {
   readonly schedules: readonly Schedule[];
+  /** Those of which only a provider knows when they are due, when none was asked. */
+  readonly undecided: readonly UndecidedSchedule[];
   readonly workers: readonly FoundWorker[];
   readonly findings: readonly Finding[];
+}
+
+/** A schedule that a provider decides on. */
+export interface UndecidedSchedule {
+  readonly name: string;
+  /** Written `Class.method`. */
+  readonly handler: string;
+  readonly metadata: HandlerMetadata;
+  readonly options: ResolvedHandlerOptions;
+}
+
+interface NamedHandler {
+  readonly worker: FoundWorker;
+  readonly metadata: HandlerMetadata;
+  readonly name: string;
+}
+
+interface PlannedHandler extends NamedHandler {
+  /** Undefined when only a provider knows, and none was asked. */
+  readonly when: Provided | undefined;
+}
+
+interface Outline {
+  readonly found: Exploration;
+  readonly workers: readonly FoundWorker[];
+  readonly findings: Finding[];
 }
 
 /** Turns what the explorer found into schedules; reads, checks, starts nothing. */
@@ -25,54 +55,104 @@ export class SchedulePlanner {
     private readonly explorer: WorkerExplorer,
     private readonly options: OptionsStore,
     private readonly provided: ProvidedValues,
+    private readonly graph: ApplicationGraph,
   ) {}
 
   async plan(): Promise<Plan> {
+    const { handlers, ...outline } = this.outline();
+    const planned: PlannedHandler[] = [];
+    for (const handler of handlers) planned.push({ ...handler, when: await this.whenOf(handler) });
+    return this.complete(outline, planned);
+  }
+
+  /** The same without asking providers for anything: what they would give is not decided. */
+  planUnasked(): Plan {
+    const { handlers, ...outline } = this.outline();
+    const planned = handlers.map((handler) => ({
+      ...handler,
+      when: this.writtenFor(handler),
+    }));
+    return this.complete(outline, planned);
+  }
+
+  private outline(): Outline & { readonly handlers: readonly NamedHandler[] } {
     const found = this.explorer.explore();
-    const { workers, findings: skipped } = adopt(found, this.options.resolved.adoptNestSchedules);
+    const { adoptNestSchedules } = this.options.resolved;
+    const { workers, findings: skipped } = adopt(found, adoptNestSchedules, this.graph);
     const findings: Finding[] = [
       ...this.options.problems().map(invalidOption),
       ...unmarkedFindings(found),
       ...unprovidedFindings(found),
       ...skipped,
-      ...backgroundFindings(this.explorer.nest),
+      ...backgroundFindings(this.explorer.application.modules.values(), this.graph),
     ];
-    const schedules = new Map<string, Schedule>();
-    const named = new Map<string, string>();
     for (const worker of workers) {
       const placement = placementFinding(worker);
       if (placement !== undefined) findings.push(placement);
       findings.push(...repeatedFindings(worker));
-      const isReadyMade = placement?.kind === 'worker-ready-made';
-      for (const [metadata, name] of namesOf(worker)) {
-        const handler = handlerName(worker.workerClass, metadata);
-        const when = await this.whenOf(worker, metadata, name);
-        const attempt = makeSchedule(worker, metadata, name, this.options.resolved, when);
-        if (attempt.problems !== undefined) {
-          findings.push(...attempt.problems.map((message) => invalid(handler, message)));
-        } else {
-          schedules.set(name, isReadyMade ? switchedOff(attempt.schedule) : attempt.schedule);
-        }
-        const earlier = named.get(name);
-        if (earlier === undefined) named.set(name, handler);
-        else findings.push(duplicate(name, earlier, handler));
-      }
     }
-    findings.push(...this.unknownOverrides(named, found));
-    return { schedules: [...schedules.values()], workers, findings };
+    return { found, workers, findings, handlers: workers.flatMap(namesOf) };
   }
 
-  /** What `overrides` say, or the decorator, or the providers to which it leaves it. */
-  private async whenOf(
-    { wrapper }: FoundWorker,
-    { kind, when }: HandlerMetadata,
-    name: string,
-  ): Promise<Provided> {
-    if (kind === 'message') return this.provided.singleton(when, wrapper.host!);
+  private complete(
+    { found, workers, findings }: Outline,
+    handlers: readonly PlannedHandler[],
+  ): Plan {
+    const schedules = new Map<string, Schedule>();
+    const undecided: UndecidedSchedule[] = [];
+    const named = new Map<string, string>();
+    const refuse = (refused: Finding): void => void findings.push(refused);
+    for (const { worker, metadata, name, when } of handlers) {
+      const handler = handlerName(worker.workerClass, metadata);
+      if (when === undefined) {
+        const { options, problems } = readOptions(worker, metadata, name, this.options.resolved);
+        problems.forEach((message) => refuse(invalid(handler, message)));
+        const disabled = options.disabled || isReadyMade(worker);
+        if (problems.length === 0)
+          undecided.push({
+            name,
+            handler,
+            metadata,
+            options: { ...options, disabled },
+          });
+      } else {
+        const attempt = makeSchedule(worker, metadata, name, this.options.resolved, when);
+        attempt.problems?.forEach((message) => refuse(invalid(handler, message)));
+        if (attempt.schedule !== undefined)
+          schedules.set(
+            name,
+            isReadyMade(worker) ? switchedOff(attempt.schedule) : attempt.schedule,
+          );
+      }
+      const earlier = named.get(name);
+      if (earlier === undefined) named.set(name, handler);
+      else refuse(duplicate(name, earlier, handler));
+    }
+    this.unknownOverrides(named, found).forEach(refuse);
+    return { schedules: [...schedules.values()], undecided, workers, findings };
+  }
+
+  private async whenOf(handler: NamedHandler): Promise<Provided> {
+    const written = this.writtenFor(handler);
+    if (written !== undefined) return written;
+    const { when, kind } = handler.metadata;
+    const module = handler.worker.wrapper.host!;
+    return kind === 'message'
+      ? this.provided.singleton(when, module)
+      : this.provided.fromFactory(when as FromProviders<unknown>, module);
+  }
+
+  /** What `overrides` say, or the decorator; undefined when that leaves it to providers. */
+  private writtenFor({ metadata: { kind, when }, name }: NamedHandler): Provided | undefined {
+    if (kind === 'message') return undefined;
     const override = ownOverride(this.options.resolved.overrides, name);
-    const changed = { cron: override?.cron, interval: override?.everyMs, timeout: undefined }[kind];
+    const changed = {
+      cron: override?.cron,
+      interval: override?.everyMs,
+      timeout: undefined,
+    }[kind];
     if (changed !== undefined) return { value: changed };
-    return isFromProviders(when) ? this.provided.fromFactory(when, wrapper.host!) : { value: when };
+    return isFromProviders(when) ? undefined : { value: when };
   }
 
   private unknownOverrides(named: ReadonlyMap<string, string>, found: Exploration): Finding[] {
@@ -94,30 +174,43 @@ export class SchedulePlanner {
 }
 
 /** The handlers of a worker with the names of their schedules; a second decorator on a method gets `#2`. */
-function namesOf(worker: FoundWorker): [FoundWorker['handlers'][number], string][] {
+function namesOf(worker: FoundWorker): NamedHandler[] {
   const unnamed = new Map<string, number>();
   return worker.handlers.map((metadata) => {
     const given = metadata.options?.name;
     // A name of another type is refused with the other options; until then it needs a place in the map.
-    if (given !== undefined) return [metadata, typeof given === 'string' ? given : show(given)];
+    if (given !== undefined)
+      return {
+        worker,
+        metadata,
+        name: typeof given === 'string' ? given : show(given),
+      };
     const handler = handlerName(worker.workerClass, metadata);
     const count = (unnamed.get(handler) ?? 0) + 1;
     unnamed.set(handler, count);
-    return [metadata, count === 1 ? handler : `${handler}#${count}`];
+    return {
+      worker,
+      metadata,
+      name: count === 1 ? handler : `${handler}#${count}`,
+    };
   });
 }
 
 function invalidOption(message: string): Finding {
-  return { kind: 'invalid-options', severity: 'error', subject: 'ScopedWorkerModule', message };
+  return finding({
+    kind: 'invalid-options',
+    subject: 'ScopedWorkerModule',
+    message,
+  });
 }
 
 function invalid(subject: string, message: string): Finding {
-  return { kind: 'invalid-schedule', severity: 'error', subject, message };
+  return finding({ kind: 'invalid-schedule', subject, message });
 }
 
 function duplicate(name: string, earlier: string, later: string): Finding {
   const message = `${later}: its schedule "${name}" has the name of a schedule of ${earlier}. Give one of them another name: { name: '...' }.`;
-  return { kind: 'duplicate-schedule', severity: 'error', subject: later, message };
+  return finding({ kind: 'duplicate-schedule', subject: later, message });
 }
 
 function switchedOff(schedule: Schedule): Schedule {
@@ -137,45 +230,67 @@ function unmarkedFindings({ unmarked }: Exploration): Finding[] {
 }
 
 function unprovidedFindings({ unprovided }: Exploration): Finding[] {
-  return unprovided.map(({ name }) => ({
-    kind: 'worker-not-provided',
-    severity: 'notice',
-    subject: name,
-    message: `${name} is marked @ScopedWorker(), but no module of this application provides it, so its handlers never run. Add it to the providers of a module.`,
-  }));
+  return unprovided.map((worker) =>
+    finding({
+      kind: 'worker-not-provided',
+      subject: worker.name,
+      token: worker,
+      message: `${worker.name} is marked @ScopedWorker(), but no module of this application provides it, so its handlers never run. Add it to the providers of a module.`,
+    }),
+  );
+}
+
+function isReadyMade({ wrapper }: Pick<FoundWorker, 'wrapper'>): boolean {
+  return !wrapper.metatype;
 }
 
 /** A worker must not be a singleton: each tick has its own. */
 function placementFinding({ workerClass, wrapper, handlers }: FoundWorker): Finding | undefined {
   const { name } = workerClass;
   if (handlers.length === 0) return undefined;
-  if (!wrapper.metatype) {
+  if (isReadyMade({ wrapper })) {
     const message = `${name} is provided as a ready-made value, so it cannot be new on each tick: its schedules are switched off. Provide the class itself to run them.`;
-    return { kind: 'worker-ready-made', severity: 'warning', subject: name, message };
+    return finding({
+      kind: 'worker-ready-made',
+      subject: name,
+      token: workerClass,
+      message,
+    });
   }
   const outlivesTicks = wrapper.isDependencyTreeDurable();
   if (!outlivesTicks && (!wrapper.isDependencyTreeStatic() || wrapper.isTransient))
     return undefined;
   if (outlivesTicks) {
     const message = `${name} is marked @ScopedWorker() and durable, but a worker is new on each tick. Leave durable out; what it depends on may be durable.`;
-    return { kind: 'worker-not-scoped', severity: 'error', subject: name, message };
+    return finding({
+      kind: 'worker-not-scoped',
+      subject: name,
+      token: workerClass,
+      message,
+    });
   }
   const help = wrapper.inject
     ? 'Give its factory { scope: Scope.REQUEST }.'
     : 'Put @ScopedWorker() above the other decorators of the class, so that none of them resets its scope.';
-  return {
+  return finding({
     kind: 'worker-not-scoped',
-    severity: 'error',
     subject: name,
+    token: workerClass,
     message: `${name} is marked @ScopedWorker(), but Nest builds it once for the whole application. ${help}`,
-  };
+  });
 }
 
 function repeatedFindings({ workerClass, modules }: FoundWorker): Finding[] {
   const names = [...new Set(modules.map((module) => module.name))];
   if (names.length < 2) return [];
   const message = `${workerClass.name} is provided in ${names.join(', ')}; its schedules run once, with the one of ${names[0]}.`;
+  const { name } = workerClass;
   return [
-    { kind: 'worker-provided-twice', severity: 'notice', subject: workerClass.name, message },
+    finding({
+      kind: 'worker-provided-twice',
+      subject: name,
+      token: workerClass,
+      message,
+    }),
   ];
 }

@@ -14,6 +14,8 @@ export interface SkippedJobs {
   readonly runBy: NestModule | undefined;
   /** A module class: Nest builds it once, or never. */
   readonly isModule: boolean;
+  /** A transient class in a static tree: Nest runs the job on an object without constructor. */
+  readonly isNeverConstructed: boolean;
   /** Without `ScheduleModule.forRoot()` nothing looks at the decorators, whatever they stand on. */
   readonly isScheduleModuleImported: boolean;
 }
@@ -34,7 +36,9 @@ export function skippedJobs(modules: Iterable<NestModule>): SkippedJobs[] {
       if (ownerClass === undefined) continue;
       const handlers = nestHandlersOf(ownerClass, kinds);
       if (handlers.length === 0) continue;
-      if (wrapper.isDependencyTreeStatic()) {
+      const isNeverConstructed = wrapper.isTransient && wrapper.isDependencyTreeStatic();
+      if (isNeverConstructed && !isImported) continue;
+      if (wrapper.isDependencyTreeStatic() && !wrapper.isTransient) {
         if (isImported && !runBy.has(ownerClass)) runBy.set(ownerClass, module);
         continue;
       }
@@ -47,6 +51,7 @@ export function skippedJobs(modules: Iterable<NestModule>): SkippedJobs[] {
           handlers,
           runBy: undefined,
           isModule: ownerClass === module.metatype,
+          isNeverConstructed,
           isScheduleModuleImported: isImported,
         });
       else known.modules.push(module);

@@ -6,7 +6,7 @@ import {
   type HandlerMetadata,
   type ScopedWorkerOptions,
 } from '../decorators/worker-metadata.js';
-import { NestInside, type NestModule, type NestWrapper } from '../nest/index.js';
+import { Application, type NestModule, type NestWrapper } from '../nest/index.js';
 import { classOf } from './class-of.js';
 import { skippedJobs, type SkippedJobs } from './skipped-jobs.js';
 
@@ -49,12 +49,12 @@ const everProvided = new WeakSet<Function>();
  */
 @Injectable()
 export class WorkerExplorer {
-  constructor(readonly nest: NestInside) {}
+  constructor(readonly application: Application) {}
 
   explore(): Exploration {
     const workers = new Map<Function, FoundWorker & { modules: NestModule[] }>();
     const unmarked = new Map<Function, UnmarkedClass>();
-    for (const module of this.nest.modules.values()) {
+    for (const module of this.application.modules.values()) {
       for (const wrapper of [...module.providers.values(), ...module.controllers.values()]) {
         const ownerClass = classOf(wrapper);
         if (ownerClass === undefined) continue;
@@ -83,7 +83,7 @@ export class WorkerExplorer {
       workers: [...workers.values()],
       unmarked: [...unmarked.values()],
       unprovided: allDeclaredWorkers().filter((worker) => !everProvided.has(worker)),
-      skipped: skippedJobs(this.nest.modules.values()),
+      skipped: skippedJobs(this.application.modules.values()),
     };
   }
 }

@@ -20,3 +20,19 @@ export function stackOf(error: unknown): string | undefined {
     return undefined;
   }
 }
+
+/**
+ * Reads the stacks of what was thrown, with its causes. V8 writes a stack when it is first read, and until then the error
+ * keeps the `this` of each of its frames alive: one that is kept must not keep the instance that threw it.
+ */
+export function readStacks(error: unknown, depth = 4): void {
+  if (depth === 0 || typeof error !== 'object' || error === null) return;
+  stackOf(error);
+  try {
+    const { cause, errors } = error as { cause?: unknown; errors?: unknown };
+    readStacks(cause, depth - 1);
+    if (Array.isArray(errors)) for (const each of errors) readStacks(each, depth - 1);
+  } catch {
+    // A getter of the error threw.
+  }
+}

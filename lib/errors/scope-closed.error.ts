@@ -2,7 +2,8 @@ import { ScopedWorkerError } from './scoped-worker.error.js';
 
 /**
  * Something was asked of a scope that is closed, or of a scope that may no longer build because the
- * application is shutting down.
+ * application is shutting down. Or a method was called on an instance of a closed scope, under
+ * `leakDetection: { strict: true }`: then `cause` has the stack of the closing.
  *
  * @publicApi
  */
@@ -13,7 +14,8 @@ export class ScopeClosedError extends ScopedWorkerError {
     /** Id of the scope, or `undefined` when it was never opened. */
     readonly scopeId: string | undefined,
     what: string,
+    options?: { cause?: unknown },
   ) {
-    super(what);
+    super(what, options);
   }
 }

@@ -13,7 +13,9 @@ export class ScopeValidationError extends ScopedWorkerError {
   constructor(readonly findings: readonly Finding[]) {
     super(
       `Start-up was stopped by ${findings.length} ${findings.length === 1 ? 'finding' : 'findings'}; nothing was scheduled:\n` +
-        findings.map((finding, index) => `  ${index + 1}. ${finding.message}`).join('\n'),
+        findings
+          .map((finding, index) => `  ${index + 1}. [${finding.number}] ${finding.message}`)
+          .join('\n'),
     );
   }
 }

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { readStacks } from '../errors/error-text.js';
 import { ScopeClosedError, TickTimeoutError } from '../errors/index.js';
 import { Enhancers } from '../nest/index.js';
 import type { Slot } from '../schedule/slot.js';
@@ -68,6 +69,7 @@ export class AttemptRunner {
       durationMs: performance.now() - startedAt,
       disposeMs,
     };
+    for (const error of [report.error, ...report.disposeErrors]) readStacks(error);
     return { report, value, isAborted };
   }
 

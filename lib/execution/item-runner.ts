@@ -3,7 +3,7 @@ import { ScopeClosedError } from '../errors/index.js';
 import { NestInside } from '../nest/index.js';
 import { seenProvider } from '../nest/seen-provider.js';
 import type { FromProviders } from '../schedule/from-providers.js';
-import { injectedToken } from '../schedule/injected-token.js';
+import { injectedToken } from '../nest/injected-token.js';
 import type { Schedule } from '../schedule/schedule.js';
 import type { Slot } from '../schedule/slot.js';
 import { runInside, runIsolated } from '../scope/ambient.js';

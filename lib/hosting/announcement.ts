@@ -15,7 +15,9 @@ export class Announcement {
 
   whatRuns(): void {
     const schedules = this.registry.list();
-    const background = exploreBackground(this.nest).workers.map(({ name }) => name);
+    const background = exploreBackground(this.nest.modules.values()).workers.map(
+      ({ name }) => name,
+    );
     if (schedules.length > 0) {
       const lines = schedules.map(
         ({ name, state, nextRun }) => `${name} (${nextRun?.toISOString() ?? state})`,

@@ -2,7 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import { stackOf, textOf } from '../errors/error-text.js';
 import { NestInside } from '../nest/index.js';
 
-/** Ends the application because a tick or a background worker failed that has `onFailure: 'stop-app'`. */
+/** Ends the application of its own accord: after a failure with `onFailure: 'stop-app'`, or before memory runs out. */
 @Injectable()
 export class AppStopper {
   readonly #logger = new Logger('ScopedWorker');
@@ -10,16 +10,21 @@ export class AppStopper {
 
   constructor(private readonly nest: NestInside) {}
 
+  /** @param culprit The schedule, or `Class.execute`. */
+  stopAfterFailure(culprit: string): Promise<void> {
+    return this.stop(`${culprit} failed and has onFailure 'stop-app'`);
+  }
+
   /**
    * Closes the application with all its hooks, then ends the process: with the exit code that is set, or
    * with 1. Anything that would keep the process alive is left behind.
    *
-   * @param culprit For the log: the schedule, or `Class.execute`.
+   * @param cause For the log: a clause such as `Reports.send failed`.
    */
-  async stop(culprit: string): Promise<void> {
+  async stop(cause: string): Promise<void> {
     if (this.#stopping) return;
     this.#stopping = true;
-    this.#logger.fatal(`${culprit} failed and has onFailure 'stop-app': closing the application.`);
+    this.#logger.fatal(`${cause}: closing the application.`);
     if (!process.exitCode) process.exitCode = 1;
     try {
       await this.nest.closeApplication();

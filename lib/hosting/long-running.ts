@@ -8,7 +8,7 @@ export interface Straggler {
   readonly done: Promise<unknown>;
 }
 
-/** Work that lives as long as the application: background workers, consumers. */
+/** Work that lives as long as the application: background workers, consumers, the memory watch. */
 export interface LongRunning {
   /** Called once, when start-up has settled; must not wait for the work. */
   start(): void;

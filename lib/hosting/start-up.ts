@@ -1,7 +1,9 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { SchedulePlanner } from '../discovery/schedule-planner.js';
+import { workerRoots } from '../discovery/worker-roots.js';
 import { OptionsStore } from '../options/options-store.js';
 import { ScheduleBook } from '../registry/schedule-book.js';
+import { Review } from '../validation/review.js';
 import { StartUpCheck } from '../validation/start-up-check.js';
 
 /**
@@ -12,6 +14,7 @@ export class StartUp implements OnModuleInit {
   constructor(
     private readonly options: OptionsStore,
     private readonly planner: SchedulePlanner,
+    private readonly review: Review,
     private readonly check: StartUpCheck,
     private readonly book: ScheduleBook,
   ) {}
@@ -19,7 +22,8 @@ export class StartUp implements OnModuleInit {
   async onModuleInit(): Promise<void> {
     const strictness = this.options.resolved.scopeValidation;
     const { schedules, workers, findings } = await this.planner.plan();
-    this.check.pass(findings, strictness);
+    this.review.begin((graph) => workerRoots(workers, graph), findings);
+    this.check.pass(this.review.standing, strictness);
     this.book.fill(schedules, workers);
   }
 }

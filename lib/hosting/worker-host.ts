@@ -12,6 +12,7 @@ import { AppStopper } from './app-stopper.js';
 import { BackgroundHost } from './background/background-host.js';
 import { ConsumerHost } from './consumers/consumer-host.js';
 import { Drain } from './drain.js';
+import { MemoryHost } from './memory-host.js';
 import { SchedulerRegistryBridge } from './scheduler-registry-bridge.js';
 import { StartUpSettled } from './start-up-settled.js';
 
@@ -37,8 +38,10 @@ export class WorkerHost implements OnApplicationBootstrap, OnModuleDestroy {
     private readonly announce: Announcement,
     background: BackgroundHost,
     consumers: ConsumerHost,
+    memory: MemoryHost,
   ) {
-    drain.longRunning = [consumers, background];
+    // The watch sees what starts behind it.
+    drain.longRunning = [memory, consumers, background];
   }
 
   async onApplicationBootstrap(): Promise<void> {
@@ -92,6 +95,6 @@ export class WorkerHost implements OnApplicationBootstrap, OnModuleDestroy {
       this.registry.pauseAfter(schedule.name, slot);
     if (onFailure !== 'stop-app' || this.#state !== 'started') return;
     this.dispatcher.close();
-    fromEmptyContext(() => void this.stopper.stop(report.schedule));
+    fromEmptyContext(() => void this.stopper.stopAfterFailure(report.schedule));
   }
 }

@@ -1,10 +1,14 @@
+import { BuildReplacement } from './build-replacement.js';
+import { isFactory } from './is-factory.js';
 import type { ContextId, NestInjector, NestProperty, NestWrapper } from './nest-types.js';
 
 /** Told of what Nest builds under one context id. */
 export interface BuildObserver {
+  /** Gives what Nest is to inject in place of an instance; undefined while all is injected as it is. */
+  readonly standIn: ((instance: object, wrapper: NestWrapper) => object) | undefined;
   /** Called before a constructor or a factory; throws when nothing may be built any more. */
   beforeBuild(wrapper: NestWrapper): void;
-  /** Called with what was built, before anything that depends on it is built; awaited. */
+  /** Called with what was built, itself, before anything that depends on it is built; awaited. */
   built(instance: unknown, wrapper: NestWrapper): Promise<void> | undefined;
   /** Called when the constructor or factory has thrown; the error goes its way. */
   buildFailed(): void;
@@ -45,12 +49,18 @@ export function watchBuilds(injector: NestInjector): boolean {
     } catch (error) {
       return Promise.reject(error as Error);
     }
-    return original.apply(this, args).then(
+    // What is handed out to a circle before it is built cannot be replaced.
+    const replacement =
+      observer.standIn === undefined || wrapper.forwardRef === true
+        ? undefined
+        : new BuildReplacement(wrapper, observer.standIn);
+    return original.apply(this, replacement?.argumentsFor(args) ?? args).then(
       (instance) => {
         if (hasInit(wrapper)) injectEarly(instance, resolved.take(contextId!, wrapper));
         // A factory that returns what was injected into it makes nothing: an alias by another name.
         const isHandedOn = isFactory(wrapper) && (args[0] as unknown[]).includes(instance);
-        const ready = observer.built(isHandedOn ? undefined : instance, wrapper);
+        const built = replacement === undefined ? instance : replacement.behind(instance);
+        const ready = observer.built(isHandedOn ? undefined : built, wrapper);
         if (ready === undefined) return instance;
         const awaited = ready.then(() => instance);
         // Nest 11.0 drops the promise of a member of a circle; the observer keeps the error and throws it itself.
@@ -105,10 +115,6 @@ function injectEarly(instance: unknown, properties: readonly NestProperty[]): vo
     if (value !== undefined && value !== null)
       (instance as Record<PropertyKey, unknown>)[key] = value;
   }
-}
-
-export function isFactory(wrapper: NestWrapper): boolean {
-  return wrapper.inject !== null && wrapper.inject !== undefined;
 }
 
 function hasInit(wrapper: NestWrapper): boolean {

@@ -1,4 +1,5 @@
 import { REQUEST } from '@nestjs/core';
+import { injectionsOf } from './injections.js';
 import type { ContextId, NestInstanceHost, NestWrapper } from './nest-types.js';
 
 /** An instance that exists under a context id, with the provider it came from. */
@@ -61,15 +62,9 @@ export function instancesInOrder(
   const visit = (wrapper: NestWrapper): void => {
     if (visited.has(wrapper)) return;
     visited.add(wrapper);
-    for (const dependency of dependenciesOf(wrapper)) visit(dependency);
+    for (const dependency of injectionsOf(wrapper)) visit(dependency.wrapper);
     for (const instance of found.get(wrapper) ?? []) ordered.push({ instance, wrapper });
   };
   for (const wrapper of found.keys()) visit(wrapper);
   return ordered;
-}
-
-function dependenciesOf(wrapper: NestWrapper): NestWrapper[] {
-  const constructed = wrapper.getCtorMetadata() ?? [];
-  const properties = (wrapper.getPropertiesMetadata() ?? []).map((property) => property.wrapper);
-  return [...constructed, ...properties].filter((dependency) => dependency !== undefined);
 }

@@ -1,7 +1,7 @@
 import { Inject, Injectable, Optional } from '@nestjs/common';
 import type { CanActivate, ExceptionFilter, NestInterceptor, PipeTransform } from '@nestjs/common';
 import { ApplicationConfig, ExternalContextCreator } from '@nestjs/core';
-import { isFactory } from './build-watch.js';
+import { isFactory } from './is-factory.js';
 import { consumersOf, EnhancedRun, type ReadyEnhancers } from './enhanced-run.js';
 import { EnhancerInstances, type EnhancedCall } from './enhancer-instances.js';
 import { declaredOn, type DeclaredEnhancers, type EnhancerKind } from './enhancer-metadata.js';

@@ -1,8 +1,13 @@
-export { isFactory, type BuildObserver } from './build-watch.js';
+export { Application } from './application.js';
+export type { BuildObserver } from './build-watch.js';
 export { createContextId, createDeadContextId } from './context-id.js';
 export { buildsInFlight, instancesInOrder } from './context-instances.js';
 export { Enhancers } from './enhancers.js';
+export { injectedToken } from './injected-token.js';
+export { injectionsOf, isGateway, type Injection } from './injections.js';
+export { isFactory } from './is-factory.js';
 export { NestInside, type PlacedWrapper } from './nest-inside.js';
 export type { ContextId, NestModule, NestWrapper } from './nest-types.js';
-export { wayToRequestScope } from './request-scope.js';
 export { StaticHoldings } from './static-holdings.js';
+export { OpenedApplication } from './opened-application.js';
+export { tokenText } from './token-text.js';

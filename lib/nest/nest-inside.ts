@@ -6,6 +6,7 @@ import {
   NestApplicationContext,
   type NestContainer,
 } from '@nestjs/core';
+import { Application } from './application.js';
 import { watchBuilds } from './build-watch.js';
 import type { ContextId, NestModule, NestWrapper, OpenModuleRef } from './nest-types.js';
 
@@ -21,7 +22,7 @@ export interface PlacedWrapper {
  * publish; each such read is named where it stands.
  */
 @Injectable()
-export class NestInside {
+export class NestInside extends Application {
   /** Set when start-up is complete: no static provider is built after that. */
   isStarted = false;
   #canWatch = true;
@@ -33,6 +34,7 @@ export class NestInside {
     private readonly moduleRef: ModuleRef,
     private readonly httpAdapterHost: HttpAdapterHost,
   ) {
+    super();
     this.watchModules();
   }
 

@@ -17,12 +17,14 @@ export interface NestWrapper {
   readonly instance: unknown;
   /** What the provider says itself; what its dependencies make of it is in `isDependencyTreeStatic()`. */
   readonly scope?: Scope;
+  readonly durable?: boolean;
   readonly isTransient: boolean;
   readonly host?: NestModule;
   isDependencyTreeStatic(): boolean;
   isDependencyTreeDurable(): boolean;
   getCtorMetadata(): readonly NestWrapper[] | undefined;
-  getPropertiesMetadata(): readonly { readonly wrapper: NestWrapper }[] | undefined;
+  getPropertiesMetadata():
+    readonly { readonly key: PropertyKey; readonly wrapper: NestWrapper }[] | undefined;
   getEnhancersMetadata(): readonly NestWrapper[] | undefined;
 }
 

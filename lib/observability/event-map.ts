@@ -1,6 +1,9 @@
+import type { ScopeClosedError } from '../errors/index.js';
 import type { TickReport, TickRetry } from '../execution/tick-report.js';
 import type { DeadLetter } from '../schedule/consumer-options.js';
 import type { Tick } from '../execution/tick.js';
+import type { MemoryCheck, MemoryCrossing } from '../memory/memory-notice.js';
+import type { Finding } from '../validation/finding.js';
 import type { ScopeEndNotice, ScopeNotice } from '../scope/scope-observer.js';
 
 /** A schedule was changed at run time. */
@@ -34,7 +37,8 @@ export interface StrayFailure {
     | 'retry-backoff'
     | 'nack'
     | 'dead-letter'
-    | 'source';
+    | 'source'
+    | 'memory';
   readonly schedule: string | undefined;
   readonly tickId: string | undefined;
   /** The background worker, where it is one. */
@@ -67,6 +71,48 @@ export interface SourceFailure {
 }
 
 /**
+ * Instances of a scope are still reachable although the scope has closed: at least `graceMs` and three major garbage
+ * collections ago.
+ */
+export interface LeakFound {
+  /** The schedule in whose scopes they were built; undefined for scopes by hand. */
+  readonly schedule: string | undefined;
+  /** The class, or the token of a factory that gave a plain object. */
+  readonly className: string;
+  /** How many of this class and schedule have outlived their scopes and are alive now. */
+  readonly count: number;
+  /** The tick of the oldest; undefined for a scope by hand. */
+  readonly tickId: string | undefined;
+  /** The scope of the oldest. */
+  readonly scopeId: string;
+  /** Milliseconds since the scope of the oldest closed. */
+  readonly ageMs: number;
+  /** Where the scope of the oldest was opened, for a scope by hand. */
+  readonly place: string | undefined;
+}
+
+/** A scope from `ProviderScopeFactory.open()` was dropped without `close()`: nobody can close it any more. */
+export interface LeakedScope {
+  readonly scopeId: string;
+  /** The line that opened it; undefined when the stack does not tell. */
+  readonly place: string | undefined;
+  readonly openedAt: Date;
+  /** Milliseconds since it was opened. */
+  readonly ageMs: number;
+}
+
+/** A method was called on an instance whose scope had closed; the call was refused. */
+export interface LateCall {
+  readonly schedule: string | undefined;
+  readonly tickId: string | undefined;
+  readonly scopeId: string;
+  readonly className: string;
+  readonly method: string;
+  /** What the caller got: its stack is that of the call, the stack of its `cause` that of the closing. */
+  readonly error: ScopeClosedError;
+}
+
+/**
  * The events of the library, `noun:verb`, with what each carries.
  *
  * @publicApi
@@ -79,10 +125,18 @@ export interface ScopedWorkerEventMap {
   'scope:opened': ScopeNotice;
   'scope:closed': ScopeEndNotice;
   'schedule:changed': ScheduleChange;
+  'finding:reported': Finding;
   'background:failed': BackgroundFailure;
   'background:ended': BackgroundEnd;
   'source:failed': SourceFailure;
   'message:dead': DeadLetter;
+  'leak:found': LeakFound;
+  'leak:scope': LeakedScope;
+  'leak:call': LateCall;
+  'memory:sampled': MemoryCheck;
+  'memory:warning': MemoryCrossing;
+  'memory:recovered': MemoryCrossing;
+  'memory:stopping': MemoryCrossing;
   'shutdown:started': ShutdownStart;
   'shutdown:finished': ShutdownEnd;
   'failure:stray': StrayFailure;

@@ -4,12 +4,17 @@ import type { TickReport, TickRetry } from '../execution/tick-report.js';
 import type { Tick } from '../execution/tick.js';
 import type { ScopeEndNotice, ScopeNotice, ScopeObserver } from '../scope/scope-observer.js';
 import type { StrayFailure } from './event-map.js';
+import type { NestWrapper } from '../nest/index.js';
+import { Review } from '../validation/review.js';
 import { ScopedWorkerEvents } from './scoped-worker-events.js';
 
 /** Turns what execution and scopes tell into events. */
 @Injectable()
 export class EventObserver implements TickObserver, ScopeObserver {
-  constructor(private readonly events: ScopedWorkerEvents) {}
+  constructor(
+    private readonly events: ScopedWorkerEvents,
+    private readonly review: Review,
+  ) {}
 
   tickStarted(tick: Tick): void {
     this.events.emit('tick:started', tick);
@@ -49,6 +54,11 @@ export class EventObserver implements TickObserver, ScopeObserver {
 
   lateDisposeFailed({ schedule, tickId }: ScopeNotice, error: unknown): void {
     this.events.emit('failure:stray', { where: 'late-disposer', schedule, tickId, error });
+  }
+
+  handedOut(wrapper: NestWrapper): void {
+    const finding = this.review.handedOut(wrapper);
+    if (finding !== undefined) this.events.emit('finding:reported', finding);
   }
 
   private stray(where: StrayFailure['where'], { schedule, id }: TickName, error: unknown): void {

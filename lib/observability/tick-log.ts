@@ -1,6 +1,8 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { stackOf, textOf } from '../errors/error-text.js';
 import type { TickReport } from '../execution/tick-report.js';
+import type { MemoryCrossing } from '../memory/memory-notice.js';
+import { growthText, reachedText, recoveredText } from '../memory/memory-text.js';
 import type { DeadLetter } from '../schedule/consumer-options.js';
 import type {
   BackgroundEnd,
@@ -10,11 +12,12 @@ import type {
   SourceFailure,
   StrayFailure,
 } from './event-map.js';
+import { lateCallStack, leakedScopeText, leakFoundText } from './leak-text.js';
 import { ScopedWorkerEvents } from './scoped-worker-events.js';
 
 /**
  * Writes what needs a person to Nest's logger: each failure of a tick, a background worker or a source once, each dead
- * letter, the first of a row of skipped ticks, what the shutdown waits for and what it gave up.
+ * letter, the first of a row of skipped ticks, memory that reaches a threshold, each leak, what the shutdown waits for and what it gave up.
  */
 @Injectable()
 export class TickLog {
@@ -27,11 +30,22 @@ export class TickLog {
     events.on('schedule:changed', ({ schedule, change }) => {
       if (change === 'removed') this.#skipping.delete(schedule);
     });
+    events.on('finding:reported', ({ number, message }) =>
+      this.#logger.warn(`[${number}] ${message}`),
+    );
     events.on('failure:stray', (failure) => this.stray(failure));
     events.on('background:failed', (failure) => this.backgroundFailed(failure));
     events.on('background:ended', (end) => this.backgroundEnded(end));
     events.on('source:failed', (failure) => this.sourceFailed(failure));
     events.on('message:dead', (letter) => this.messageDead(letter));
+    events.on('leak:found', (leak) => this.#logger.warn(leakFoundText(leak)));
+    events.on('leak:scope', (leaked) => this.#logger.warn(leakedScopeText(leaked)));
+    events.on('leak:call', (call) => this.#logger.error(call.error.message, lateCallStack(call)));
+    events.on('memory:warning', (crossing) => this.#logger.warn(memoryLine(crossing)));
+    events.on('memory:recovered', (crossing) =>
+      this.#logger.log(`Memory: ${recoveredText(crossing)}.`),
+    );
+    events.on('memory:stopping', (crossing) => this.#logger.error(memoryLine(crossing)));
     events.on('shutdown:started', (start) => this.shutdownStarted(start));
     events.on('shutdown:finished', (end) => this.shutdownFinished(end));
   }
@@ -114,6 +128,10 @@ export class TickLog {
       `Shutting down: gave up after ${Math.round(waitedMs)} ms on ${abandoned.join(', ')}`,
     );
   }
+}
+
+function memoryLine(crossing: MemoryCrossing): string {
+  return `Memory: ${reachedText(crossing)}. ${growthText(crossing.schedules)}`;
 }
 
 /** Which tick it was: with its message, and after how many attempts. */

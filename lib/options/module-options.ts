@@ -1,8 +1,11 @@
 import type { Engine } from '../engine/engine.js';
+import type { Allowance } from './allow-options.js';
 import type { TickInterceptor } from '../execution/around.js';
 import type { Tick } from '../execution/tick.js';
 import type { ProviderScope } from '../scope/provider-scope.js';
 import type { HandlerDefaults, ScheduleOverride } from '../schedule/handler-options.js';
+import type { MemoryOptions } from '../memory/memory-options.js';
+import type { LeakDetectionOptions } from './leak-options.js';
 
 /**
  * Options of `ScopedWorkerModule.forRoot()`. All are optional.
@@ -15,11 +18,14 @@ export interface ScopedWorkerModuleOptions {
   /**
    * What stops start-up besides errors that leave no choice (a cron expression that cannot be read, a
    * name used twice). `'strict'`: warnings too. `'error'`: errors; warnings are logged once. `'warn'`: nothing
-   * that can be worked around, everything is logged. `'off'`: as `'warn'`, without the log.
+   * that can be worked around, everything is logged. `'off'`: as `'warn'`, without the log, and lifetimes are not looked at.
+   * The same in every environment.
    *
    * @defaultValue 'error'
    */
   readonly scopeValidation?: 'strict' | 'error' | 'warn' | 'off';
+  /** Findings that are meant so; they are neither reported nor stop start-up. @defaultValue [] */
+  readonly allow?: readonly Allowance[];
   /**
    * Runs `@Cron`, `@Interval` and `@Timeout` of `@nestjs/schedule` that Nest skips because their class cannot be a
    * singleton, each tick in a scope of its own. Those that Nest does run are left to it. With false they stop start-up.
@@ -58,4 +64,14 @@ export interface ScopedWorkerModuleOptions {
    * @defaultValue false
    */
   readonly globalEnhancers?: boolean;
+  /**
+   * Looks for scoped instances that outlive their scope, and for scopes by hand that nobody closes, and tells them by
+   * `leak:found`, `leak:scope` and `leak:call`. Off unless it is given, in every environment; `{}` turns it on.
+   */
+  readonly leakDetection?: LeakDetectionOptions;
+  /**
+   * Watches the memory of the process: tells which schedules grow, warns at a threshold, and stops the application gracefully at
+   * another one. Off unless it is given; `{}` takes samples only.
+   */
+  readonly memory?: MemoryOptions;
 }

@@ -3,15 +3,24 @@ import { isInterceptor, type TickInterceptor } from '../execution/around.js';
 import type { TickSettings } from '../execution/tick-settings.js';
 import type { ScopeSettings } from '../scope/scope-settings.js';
 import { defaultsProblems } from '../schedule/check-handler-options.js';
+import {
+  leakDetectionProblems,
+  resolvedLeakDetection,
+  type LeakDetectionOptions,
+} from './leak-options.js';
+import { allowProblems } from './allow-options.js';
 import type { ScopedWorkerModuleOptions } from './module-options.js';
+import { ALLOWABLE } from '../validation/finding.js';
+import { memoryOptionProblems } from '../memory/check-memory-options.js';
 import { booleanProblem, choiceProblem, limitProblem, show } from '../checks/option-checks.js';
 import { withoutUndefined } from '../schedule/without-undefined.js';
 
-type Resolved = ScopedWorkerModuleOptions &
+type Resolved = Omit<ScopedWorkerModuleOptions, 'leakDetection'> &
   Required<
     Pick<
       ScopedWorkerModuleOptions,
       | 'scopeValidation'
+      | 'allow'
       | 'adoptNestSchedules'
       | 'overrides'
       | 'around'
@@ -20,10 +29,14 @@ type Resolved = ScopedWorkerModuleOptions &
       | 'shutdownTimeoutMs'
       | 'disposeTimeoutMs'
     >
-  >;
+  > & {
+    /** Undefined when leaks are not looked for. */
+    readonly leakDetection: Required<LeakDetectionOptions> | undefined;
+  };
 
 const DEFAULTS = {
   scopeValidation: 'error',
+  allow: [],
   adoptNestSchedules: false,
   overrides: {},
   drainTimeoutMs: 0,
@@ -33,13 +46,26 @@ const DEFAULTS = {
   globalEnhancers: false,
 } as const satisfies ScopedWorkerModuleOptions;
 
-const KNOWN = [...Object.keys(DEFAULTS), 'engine', 'defaults', 'onOpen', 'around'];
+const KNOWN = [
+  ...Object.keys(DEFAULTS),
+  'engine',
+  'defaults',
+  'onOpen',
+  'around',
+  'leakDetection',
+  'memory',
+];
 
 /** Collects the options of every import of `ScopedWorkerModule`, and gives the one set that is in force. */
 @Injectable()
 export class OptionsStore implements ScopeSettings, TickSettings {
   readonly #declared: ScopedWorkerModuleOptions[] = [];
   #resolved: Resolved | undefined;
+
+  /** False for what Nest's preview mode of a testing module makes: an object with the prototype, and nothing else. */
+  static isConstructed(store: OptionsStore): boolean {
+    return #declared in store;
+  }
 
   declare(options: ScopedWorkerModuleOptions): void {
     this.#declared.push(options);
@@ -48,10 +74,16 @@ export class OptionsStore implements ScopeSettings, TickSettings {
 
   get resolved(): Resolved {
     if (this.#resolved === undefined) {
-      const resolved: Resolved = { ...DEFAULTS, ...withoutUndefined(this.#declared[0]) };
+      const given: ScopedWorkerModuleOptions = withoutUndefined(this.#declared[0]);
+      const resolved: Omit<Resolved, 'leakDetection'> = {
+        ...DEFAULTS,
+        ...given,
+      };
       // What is no object is refused by `problems()`; until then it must not get in the way of other findings.
       const overrides = isObject(resolved.overrides) ? resolved.overrides : {};
-      this.#resolved = { ...resolved, overrides };
+      const allow = allowProblems(resolved.allow, ALLOWABLE).length === 0 ? resolved.allow : [];
+      const leakDetection = resolvedLeakDetection(given.leakDetection);
+      this.#resolved = { ...resolved, overrides, allow, leakDetection };
     }
     return this.#resolved;
   }
@@ -123,7 +155,12 @@ function optionProblems(options: ScopedWorkerModuleOptions): string[] {
   if (engine !== undefined && typeof (engine as { start?: unknown } | null)?.start !== 'function') {
     say('engine', `must be an engine such as inProcessEngine(), not ${show(engine)}`);
   }
+  if (options.allow !== undefined)
+    for (const [entry, problem] of allowProblems(options.allow, ALLOWABLE)) say(entry, problem);
   for (const problem of defaultsProblems(options.defaults)) say('defaults', problem);
+  for (const [option, problem] of leakDetectionProblems(options.leakDetection))
+    say(option, problem);
+  for (const [option, problem] of memoryOptionProblems(options.memory)) say(option, problem);
   if (options.overrides !== undefined && !isObject(options.overrides)) {
     say('overrides', `must be an object by schedule name, not ${show(options.overrides)}`);
   }
@@ -140,6 +177,8 @@ function aroundProblem(around: unknown): string | undefined {
 /** Two imports agree when they give the same options; functions and engines must be the same object. */
 function isSame(left: unknown, right: unknown): boolean {
   if (Object.is(left, right)) return true;
+  if (Array.isArray(left) && Array.isArray(right))
+    return left.length === right.length && left.every((entry, at) => isSame(entry, right[at]));
   if (!isPlain(left) || !isPlain(right)) return false;
   const a = withoutUndefined(left) as Record<string, unknown>;
   const b = withoutUndefined(right) as Record<string, unknown>;

@@ -44,6 +44,8 @@ export interface ConsumerOptions extends Pick<
 /** The part of a consumer's options that no other handler has, with every default filled in. */
 export interface ResolvedConsumer {
   readonly source: MessageSource;
+  /** The text of its token. */
+  readonly sourceName: string;
   readonly concurrency: number;
   readonly maxDeliveries: number | undefined;
   readonly deadLetter: DeadLetterHandler | undefined;

@@ -95,7 +95,8 @@ function secondOccurrence(date: CronDate, after: number): CronDate | undefined {
   return undefined;
 }
 
-function zoneName({ timeZone, utcOffset }: CronZone): string {
+/** The zone in which an expression is read, by name. */
+export function zoneName({ timeZone, utcOffset }: CronZone): string {
   if (timeZone !== undefined) return timeZone;
   if (utcOffset === undefined) return Intl.DateTimeFormat().resolvedOptions().timeZone;
   const minutes = Math.abs(utcOffset);

@@ -1,4 +1,5 @@
 import { DisposeTimeoutError } from '../errors/index.js';
+import { DISPOSERS } from '../graph/index.js';
 
 /** One thing to do when a scope is disposed. */
 export interface Disposer {
@@ -7,15 +8,9 @@ export interface Disposer {
   call(): unknown;
 }
 
-const METHODS = [
-  [Symbol.asyncDispose, '[Symbol.asyncDispose]'],
-  [Symbol.dispose, '[Symbol.dispose]'],
-  ['onModuleDestroy', 'onModuleDestroy'],
-] as const;
-
 /** The one disposer of an object: the first that it has of `Symbol.asyncDispose`, `Symbol.dispose`, `onModuleDestroy`. */
 export function disposerOf(instance: object): Disposer | undefined {
-  for (const [method, written] of METHODS) {
+  for (const [method, written] of DISPOSERS) {
     const disposer = readMember(instance, method);
     if (typeof disposer === 'function') {
       return {

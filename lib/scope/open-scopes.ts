@@ -1,19 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import { ScopeClosedError } from '../errors/index.js';
-import {
-  buildsInFlight,
-  instancesInOrder,
-  NestInside,
-  type ContextId,
-  type NestModule,
-  type NestWrapper,
-} from '../nest/index.js';
+import { buildsInFlight, NestInside, type ContextId, type NestModule } from '../nest/index.js';
 import { idSource } from './id-source.js';
 import { Ownership } from './ownership.js';
 import type { ScopeEnd } from './scope-end.js';
 import { ScopeObserver } from './scope-observer.js';
 import { ScopeSettings } from './scope-settings.js';
-import type { ScopeHome, ScopeKind } from './scope-home.js';
+import { ScopeWatch } from './scope-watch.js';
+import type { ScopeHome } from './scope-home.js';
+import type { ScopeKind } from './scope-seed.js';
 import { Scope } from './scope.js';
 
 export interface ScopeOpening {
@@ -23,6 +18,7 @@ export interface ScopeOpening {
   readonly module?: NestModule;
   readonly schedule?: string;
   readonly tickId?: string;
+  readonly opener?: Function;
 }
 
 const nextId = idSource('scope');
@@ -39,6 +35,7 @@ export class OpenScopes implements ScopeHome<Scope> {
     readonly nest: NestInside,
     readonly ownership: Ownership,
     readonly observer: ScopeObserver,
+    readonly watch: ScopeWatch,
     private readonly settings: ScopeSettings,
   ) {}
 
@@ -61,6 +58,7 @@ export class OpenScopes implements ScopeHome<Scope> {
         module: opening.module ?? this.nest.rootModule,
         schedule: opening.schedule,
         tickId: opening.tickId,
+        opener: opening.opener,
       },
       this,
       opening.request,
@@ -104,24 +102,5 @@ export class OpenScopes implements ScopeHome<Scope> {
       for (const build of pending) awaited.add(build);
       await Promise.allSettled(pending);
     }
-  }
-
-  async scanBuilt(
-    scope: Scope,
-    found: (instance: object, wrapper: NestWrapper) => unknown,
-  ): Promise<void> {
-    const scanned = (scope.scanned ??= new WeakSet());
-    const wrappers = [...this.nest.wrappers()].map((placed) => placed.wrapper);
-    const errors: unknown[] = [];
-    for (const { instance, wrapper } of instancesInOrder(wrappers, scope.contextId)) {
-      if (typeof instance !== 'object' || instance === null || scanned.has(instance)) continue;
-      scanned.add(instance);
-      try {
-        await found(instance, wrapper);
-      } catch (error) {
-        errors.push(error);
-      }
-    }
-    if (errors.length > 0) throw errors[0];
   }
 }

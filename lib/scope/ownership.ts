@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { isFactory, NestInside, StaticHoldings, type NestWrapper } from '../nest/index.js';
 import { readMember } from './disposer.js';
+import { ScopeObserver } from './scope-observer.js';
 import { isShared } from './shared.js';
 
 /** Marks scopes: a factory may hand one on, and a scope must not dispose itself or another. */
@@ -19,7 +20,10 @@ export class Ownership {
   readonly #handsOut = new WeakMap<NestWrapper, boolean>();
   readonly #statics: StaticHoldings;
 
-  constructor(nest: NestInside) {
+  constructor(
+    nest: NestInside,
+    private readonly observer: ScopeObserver,
+  ) {
     this.#statics = new StaticHoldings(nest);
   }
 
@@ -37,14 +41,26 @@ export class Ownership {
   counts(instance: object, wrapper: NestWrapper): boolean {
     if (!isFactory(wrapper)) return true;
     let isHeld = this.#handsOut.get(wrapper);
-    if (isHeld === undefined) this.#handsOut.set(wrapper, (isHeld = this.#statics.holds(instance)));
+    if (isHeld === undefined) {
+      this.#handsOut.set(wrapper, (isHeld = this.#statics.holds(instance)));
+      if (isHeld) this.observer.handedOut(wrapper);
+    }
     return !isHeld;
+  }
+
+  /** True for what a scope will own, as far as it can be told when it has just been built. */
+  willOwn(instance: object, wrapper: NestWrapper): boolean {
+    if (!this.isCandidate(instance, wrapper) || this.#owned.has(instance)) return false;
+    return !isFactory(wrapper) || !this.#statics.holds(instance);
   }
 
   /** Takes an object that has something to do at the end; true for the first taker only. */
   claim(instance: object, wrapper: NestWrapper): boolean {
     if (this.#owned.has(instance)) return false;
-    if (isFactory(wrapper) && this.#statics.holds(instance)) return false;
+    if (isFactory(wrapper) && this.#statics.holds(instance)) {
+      this.observer.handedOut(wrapper);
+      return false;
+    }
     this.#owned.add(instance);
     return true;
   }

@@ -22,7 +22,8 @@ export class ProviderScopeFactory {
    * @throws {ScopeClosedError} when the application is shutting down.
    */
   async open(seed?: { request?: unknown }): Promise<ProviderScope> {
-    return this.scopes.open({ kind: 'open', request: seed?.request });
+    const opener = this.open;
+    return this.scopes.open({ kind: 'open', request: seed?.request, opener }).handOut();
   }
 
   /**
@@ -39,7 +40,7 @@ export class ProviderScopeFactory {
     work: (scope: ProviderScope) => Promise<T> | T,
     seed?: { request?: unknown },
   ): Promise<T> {
-    const scope = this.scopes.open({ kind: 'run', request: seed?.request });
+    const scope = this.scopes.open({ kind: 'run', request: seed?.request, opener: this.run });
     let value: T | undefined;
     let thrown: { error: unknown } | undefined;
     try {

@@ -1,3 +1,5 @@
+import type { NestWrapper } from '../nest/index.js';
+
 /** What `scope:opened` and `scope:closed` say. */
 export interface ScopeNotice {
   readonly scopeId: string;
@@ -20,4 +22,6 @@ export abstract class ScopeObserver {
   abstract scopeClosed(notice: () => ScopeEndNotice): void;
   /** A disposer failed after its scope was closed: an instance that arrived late. */
   abstract lateDisposeFailed(notice: ScopeNotice, error: unknown): void;
+  /** A request-scoped factory gave an object that a static provider holds; told whenever it is seen. */
+  abstract handedOut(wrapper: NestWrapper): void;
 }

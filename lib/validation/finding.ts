@@ -1,5 +1,41 @@
+/** How much a finding weighs, and its number, by kind. The numbers stay when kinds are added. */
+export const FINDINGS = {
+  'invalid-options': { number: 'SW001', severity: 'error' },
+  'invalid-schedule': { number: 'SW002', severity: 'error' },
+  'duplicate-schedule': { number: 'SW003', severity: 'error' },
+  'worker-not-scoped': { number: 'SW101', severity: 'error' },
+  'worker-ready-made': { number: 'SW102', severity: 'warning' },
+  'worker-provided-twice': { number: 'SW103', severity: 'info' },
+  'worker-not-provided': { number: 'SW104', severity: 'info' },
+  'background-worker-scoped': { number: 'SW105', severity: 'error' },
+  'nest-schedule-skipped': { number: 'SW106', severity: 'error' },
+  'nest-schedule-transient': { number: 'SW107', severity: 'error' },
+  'singleton-rebuilt': { number: 'SW201', severity: 'error' },
+  'resource-rebuilt': { number: 'SW202', severity: 'warning' },
+  'transient-captured': { number: 'SW203', severity: 'warning' },
+  'durable-captive': { number: 'SW204', severity: 'error' },
+  'shared-by-factory': { number: 'SW205', severity: 'warning' },
+  'controller-rebuilt': { number: 'SW206', severity: 'warning' },
+  'scope-not-needed': { number: 'SW207', severity: 'info' },
+  'allowance-unused': { number: 'SW208', severity: 'info' },
+} as const satisfies Record<string, { number: `SW${number}`; severity: Severity }>;
+
+/** Findings that nothing can work around: without a readable expression there is no schedule. */
+export const HOPELESS: ReadonlySet<FindingKind> = new Set<FindingKind>([
+  'invalid-options',
+  'invalid-schedule',
+  'duplicate-schedule',
+]);
+
+/** What `allow` may name: kinds and numbers of all findings that can be worked around. */
+export const ALLOWABLE: ReadonlySet<string> = new Set(
+  Object.entries(FINDINGS)
+    .filter(([kind]) => !HOPELESS.has(kind as FindingKind) && kind !== 'allowance-unused')
+    .flatMap(([kind, { number }]) => [kind, number]),
+);
+
 /**
- * What a finding is about.
+ * What a finding is about. The page `docs/13-validation.md` has a section for each.
  *
  * - `invalid-options`: an option of `ScopedWorkerModule` cannot work, or two imports of it differ.
  * - `invalid-schedule`: a decorator, an option or an override cannot work.
@@ -13,34 +49,63 @@
  * - `background-worker-scoped`: a `BackgroundWorker` is request-scoped or transient, so no instance of it lives with
  *   the application.
  * - `nest-schedule-skipped`: `@Cron`, `@Interval` or `@Timeout` of `@nestjs/schedule` stands where Nest does not run it.
+ * - `nest-schedule-transient`: it stands on a transient class, where Nest runs it on an object that was never constructed.
+ * - `singleton-rebuilt`: a provider marked `@StaysSingleton()` is made request-scoped by a dependency.
+ * - `resource-rebuilt`: what looks like a pool, a client or a cache is built anew on every tick, because of a dependency.
+ * - `transient-captured`: a singleton holds a transient that has a disposer.
+ * - `durable-captive`: a durable provider holds a request-scoped one, which ends before it.
+ * - `shared-by-factory`: a request-scoped factory hands out an object that a static provider holds. Found when it runs.
+ * - `controller-rebuilt`: a controller or gateway is made request-scoped by what only workers need.
+ * - `scope-not-needed`: nothing is built for the ticks of a worker but the worker itself.
+ * - `allowance-unused`: an entry of `allow` fits no finding.
  *
  * @publicApi
  */
-export type FindingKind =
-  | 'invalid-options'
-  | 'invalid-schedule'
-  | 'duplicate-schedule'
-  | 'worker-not-scoped'
-  | 'worker-ready-made'
-  | 'worker-provided-twice'
-  | 'worker-not-provided'
-  | 'nest-schedule-skipped'
-  | 'background-worker-scoped';
+export type FindingKind = keyof typeof FINDINGS;
+
+/** The number of a finding, such as `SW202`: short, and the same in every version. @publicApi */
+export type FindingNumber = (typeof FINDINGS)[FindingKind]['number'];
 
 /**
- * Something the start-up check objects to.
+ * - `error`: work will not run, or will use an object after its disposal. Stops start-up.
+ * - `warning`: something lives longer, or is built more often, than its author believes. Is logged; stops start-up under
+ *   `scopeValidation: 'strict'`.
+ * - `info`: it may well be meant so. Is logged.
+ *
+ * @publicApi
+ */
+export type Severity = 'error' | 'warning' | 'info';
+
+/**
+ * Something the validator objects to.
  *
  * @publicApi
  */
 export interface Finding {
+  readonly number: FindingNumber;
   readonly kind: FindingKind;
-  /**
-   * `error` stops start-up, `warning` does so under `scopeValidation: 'strict'`; a `notice` is only logged,
-   * because it may well be meant so.
-   */
-  readonly severity: 'error' | 'warning' | 'notice';
+  readonly severity: Severity;
   /** The culprit, written `Class.method` or `Class`. */
   readonly subject: string;
-  /** One sentence: who, what is wrong, what to write instead. */
+  /** The token of the culprit where it is a provider: what `allow` names. */
+  readonly token?: unknown;
+  /** The way along dependencies that leads to it, such as `['ReportWorker.send', 'Invoices', 'Tenant']`; else empty. */
+  readonly chain: readonly string[];
+  /** Who, what is wrong, why it matters, and what to write instead. */
   readonly message: string;
+}
+
+/** What a rule says; number and severity come with the kind. */
+export interface FindingDraft {
+  readonly kind: FindingKind;
+  readonly subject: string;
+  readonly message: string;
+  readonly token?: unknown;
+  readonly chain?: readonly string[];
+  /** Where the case at hand weighs less than its kind. */
+  readonly severity?: Severity;
+}
+
+export function finding({ kind, chain = [], ...draft }: FindingDraft): Finding {
+  return { ...FINDINGS[kind], kind, ...draft, chain };
 }

@@ -7,34 +7,45 @@ import {
   type ScopedWorkerError,
 } from '../errors/index.js';
 import type { ScopedWorkerModuleOptions } from '../options/module-options.js';
-import type { Finding, FindingKind } from './finding.js';
+import { HOPELESS, type Finding, type FindingKind } from './finding.js';
+
+/** What can be said of many in one line. */
+const SAME_FOR_ALL: ReadonlySet<FindingKind> = new Set<FindingKind>([
+  'worker-not-provided',
+  'scope-not-needed',
+]);
 
 type Strictness = NonNullable<ScopedWorkerModuleOptions['scopeValidation']>;
-
-/** Findings that nothing can work around: without a readable expression there is no schedule. */
-const HOPELESS: readonly FindingKind[] = [
-  'invalid-options',
-  'invalid-schedule',
-  'duplicate-schedule',
-];
 
 /** Decides what findings do to start-up. */
 @Injectable()
 export class StartUpCheck {
   readonly #logger = new Logger('ScopedWorker');
 
-  /** @throws {ScopedWorkerError} once, with everything that stops start-up. Logs the rest, each once. */
+  /** Logs what does not stop start-up, each once. @throws {ScopedWorkerError} once, with everything that does. */
   pass(findings: readonly Finding[], strictness: Strictness): void {
     const stopping = findings.filter((finding) => stops(finding, strictness));
+    if (strictness !== 'off') this.log(findings.filter((finding) => !stopping.includes(finding)));
     if (stopping.length > 0) throw errorOf(stopping);
-    if (strictness === 'off') return;
-    for (const finding of findings) this.#logger.warn(finding.message);
+  }
+
+  private log(findings: readonly Finding[]): void {
+    for (const finding of findings) {
+      const { kind } = finding;
+      if (!SAME_FOR_ALL.has(kind)) this.#logger.warn(numbered(finding));
+    }
+    for (const kind of SAME_FOR_ALL) {
+      const line = oneLine(findings.filter((finding) => finding.kind === kind));
+      if (line === undefined) continue;
+      if (kind === 'scope-not-needed') this.#logger.log(line);
+      else this.#logger.warn(line);
+    }
   }
 }
 
 function stops({ kind, severity }: Finding, strictness: Strictness): boolean {
-  if (HOPELESS.includes(kind)) return true;
-  if (strictness === 'strict') return severity !== 'notice';
+  if (HOPELESS.has(kind)) return true;
+  if (strictness === 'strict') return severity !== 'info';
   return strictness === 'error' && severity === 'error';
 }
 
@@ -47,4 +58,15 @@ function errorOf(findings: readonly Finding[]): ScopedWorkerError {
   if (kinds.size === 1 && kinds.has('duplicate-schedule'))
     return new DuplicateScheduleError(messages);
   return new ScopeValidationError(findings);
+}
+
+function oneLine([first, ...others]: readonly Finding[]): string | undefined {
+  if (first === undefined) return undefined;
+  const more =
+    others.length === 0 ? '' : ` The same of ${others.map(({ subject }) => subject).join(', ')}.`;
+  return `${numbered(first)}${more}`;
+}
+
+function numbered({ number, message }: Finding): string {
+  return `[${number}] ${message}`;
 }

@@ -194,7 +194,7 @@ describe('Where decorators of Nest stand', () => {
       await advance(60_000);
       expect(ran).toEqual(['run Tenant']);
       expect(warningsOf(log)).toContain(
-        'Job is provided in First, Second; its schedules run once, with the one of First.',
+        '[SW103] Job is provided in First, Second; its schedules run once, with the one of First.',
       );
     });
 
@@ -208,7 +208,7 @@ describe('Where decorators of Nest stand', () => {
         await advance(60_000);
         expect([ran, registry.list()]).toEqual([['run String'], []]);
         expect(warningsOf(log)).toEqual([
-          'Job is a singleton in Single and request-scoped in First: Nest runs its @Cron with the one of Single and skips the other.',
+          '[SW103] Job is a singleton in Single and request-scoped in First: Nest runs its @Cron with the one of Single and skips the other.',
           skipWarning('cron job', 'Job@run'),
         ]);
       },

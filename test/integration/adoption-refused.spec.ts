@@ -81,21 +81,30 @@ describe('Without adoptNestSchedules', () => {
   it('[C19] start-up fails, naming each job that Nest skips, why, and what to write', async () => {
     expect(await findingsOf({ providers: MAILER })).toEqual([
       {
+        number: 'SW106',
         kind: 'nest-schedule-skipped',
         severity: 'error',
         subject: 'Mailer.send',
+        token: Mailer,
+        chain: ['Mailer.send', 'Invoices', 'Tenant'],
         message: `Mailer.send: Nest skips this @Cron with a warning, ${WHY}. ${FIX} @ScopedCron.`,
       },
       {
+        number: 'SW106',
         kind: 'nest-schedule-skipped',
         severity: 'error',
         subject: 'Mailer.poll',
+        token: Mailer,
+        chain: ['Mailer.poll', 'Invoices', 'Tenant'],
         message: `Mailer.poll: Nest skips this @Interval with a warning, ${WHY}. ${FIX} @ScopedInterval.`,
       },
       {
+        number: 'SW106',
         kind: 'nest-schedule-skipped',
         severity: 'error',
         subject: 'Mailer.warmUp',
+        token: Mailer,
+        chain: ['Mailer.warmUp', 'Invoices', 'Tenant'],
         message: `Mailer.warmUp: Nest skips this @Timeout with a warning, ${WHY}. ${FIX} @ScopedTimeout.`,
       },
     ]);
@@ -246,9 +255,9 @@ describe('Without adoptNestSchedules', () => {
     it("[C19] 'warn' logs each and starts; they stay skipped", async () => {
       const { log, registry } = await start('warn');
       expect(warningsOf(log)).toEqual([
-        expect.stringMatching(/^Mailer\.send: Nest skips this @Cron/),
-        expect.stringMatching(/^Mailer\.poll: Nest skips this @Interval/),
-        expect.stringMatching(/^Mailer\.warmUp: Nest skips this @Timeout/),
+        expect.stringMatching(/^\[SW106\] Mailer\.send: Nest skips this @Cron/),
+        expect.stringMatching(/^\[SW106\] Mailer\.poll: Nest skips this @Interval/),
+        expect.stringMatching(/^\[SW106\] Mailer\.warmUp: Nest skips this @Timeout/),
         skipWarning('cron job', 'Mailer@send'),
         skipWarning('interval', 'Mailer@poll'),
         skipWarning('timeout', 'Mailer@warmUp'),
@@ -345,9 +354,9 @@ describe('Without adoptNestSchedules', () => {
         options: { scopeValidation: 'warn' },
       });
       expect(warningsOf(log)).toEqual([
-        expect.stringMatching(/^Mailer\.send: nothing runs this @Cron/),
-        expect.stringMatching(/^Mailer\.poll: /),
-        expect.stringMatching(/^Mailer\.warmUp: /),
+        expect.stringMatching(/^\[SW106\] Mailer\.send: nothing runs this @Cron/),
+        expect.stringMatching(/^\[SW106\] Mailer\.poll: /),
+        expect.stringMatching(/^\[SW106\] Mailer\.warmUp: /),
       ]);
     });
   });

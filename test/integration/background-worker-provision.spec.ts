@@ -70,7 +70,7 @@ async function start(options: TestAppOptions) {
 
 /** Warnings about `Sync`; another class of this file is one that the start-up check misses. */
 const ofSync = ({ log }: TestApp): string[] =>
-  log.of('warn').filter((message) => message.startsWith('Sync '));
+  log.of('warn').filter((message) => message.includes('] Sync '));
 
 describe('The provision of a background worker', () => {
   beforeEach(() => {
@@ -162,7 +162,7 @@ describe('The provision of a background worker', () => {
     it('[D24] says where it is left out, and says nothing when it is provided once', async () => {
       const twice = await start({ imports: [First, Second] });
       expect(ofSync(twice)).toEqual([
-        'Sync is provided 2 times, in First, Second; it runs once, with the first instance of First.',
+        '[SW103] Sync is provided 2 times, in First, Second; it runs once, with the first instance of First.',
       ]);
       const once = await start({ imports: [First], options: { scopeValidation: 'strict' } });
       expect(ofSync(once)).toEqual([]);
@@ -354,7 +354,9 @@ describe('The provision of a background worker', () => {
         options: { scopeValidation: 'warn' },
       });
       expect(ran).toEqual(['Sync']);
-      expect(log.of('warn')).toContainEqual(expect.stringMatching(/^RequestScoped is a Backgr/));
+      expect(log.of('warn')).toContainEqual(
+        expect.stringMatching(/^\[SW105\] RequestScoped is a Backgr/),
+      );
     });
 
     it('is told once, in however many modules and under however many names it stands', async () => {

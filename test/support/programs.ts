@@ -1,8 +1,9 @@
-import { transformFileSync } from '@swc/core';
+import { transformSync } from '@swc/core';
 import { execFileSync, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -24,6 +25,15 @@ export interface Program {
   readonly ended: Promise<ProgramEnd>;
 }
 
+/** A new folder that lies where the Nest that `nest` names is found; `afterAll` removes it. */
+export function makeFolder(nest: string | undefined = process.env['NEST']): string {
+  const home =
+    nest === undefined || nest === '' ? root : join(root, 'test', nest.replace('-', '/'));
+  const cache = join(home, 'node_modules/.cache');
+  mkdirSync(cache, { recursive: true });
+  return mkdtempSync(join(cache, 'programs-'));
+}
+
 /**
  * Builds the library with `tsc` and the programs of test/fixtures/programs into a new folder. It lies where the Nest that `NEST`
  * names is found, so that the programs run on that one.
@@ -31,12 +41,7 @@ export interface Program {
  * @returns the folder; `afterAll` removes it.
  */
 export function buildPrograms(): string {
-  const nest = process.env['NEST'];
-  const home =
-    nest === undefined || nest === '' ? root : join(root, 'test', nest.replace('-', '/'));
-  const cache = join(home, 'node_modules/.cache');
-  mkdirSync(cache, { recursive: true });
-  const folder = mkdtempSync(join(cache, 'programs-'));
+  const folder = makeFolder();
   try {
     build(folder);
   } catch (error) {
@@ -47,7 +52,13 @@ export function buildPrograms(): string {
 }
 
 function build(folder: string): void {
-  const manifest = { name: 'nestjs-scoped-worker', type: 'module', exports: './lib/index.js' };
+  const manifest = {
+    name: 'nestjs-scoped-worker',
+    version: '0.0.0-test',
+    type: 'module',
+    exports: { '.': './lib/index.js', './package.json': './package.json' },
+    bin: { 'nestjs-scoped-worker': './lib/cli/main.js' },
+  };
   writeFileSync(join(folder, 'package.json'), JSON.stringify(manifest));
   const tsc = join(root, 'node_modules/typescript/bin/tsc');
   const outDir = join(folder, 'lib');
@@ -55,19 +66,30 @@ function build(folder: string): void {
     cwd: root,
     stdio: 'pipe',
   });
-  for (const file of readdirSync(sources)) {
-    const { code } = transformFileSync(join(sources, file), {
-      swcrc: false,
-      module: { type: 'es6' },
-      jsc: {
-        target: 'es2022',
-        keepClassNames: true,
-        parser: { syntax: 'typescript', decorators: true },
-        transform: { legacyDecorator: true, decoratorMetadata: true },
-      },
-    });
-    writeFileSync(join(folder, `${basename(file, '.ts')}.js`), code);
-  }
+  for (const file of readdirSync(sources))
+    writeProgram(folder, `${basename(file, '.ts')}.js`, readFileSync(join(sources, file), 'utf8'));
+}
+
+/**
+ * Compiles a program from TypeScript: into CommonJS when its name ends in `.cjs`, else into an ES module.
+ *
+ * @returns its file.
+ */
+export function writeProgram(folder: string, name: string, source: string): string {
+  const { code } = transformSync(source, {
+    swcrc: false,
+    module: { type: name.endsWith('.cjs') ? 'commonjs' : 'es6' },
+    jsc: {
+      target: 'es2022',
+      keepClassNames: true,
+      parser: { syntax: 'typescript', decorators: true },
+      transform: { legacyDecorator: true, decoratorMetadata: true },
+    },
+  });
+  const file = join(folder, name);
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, code);
+  return file;
 }
 
 /** Starts a program; it is killed when it has not ended after 20 seconds. */
@@ -99,4 +121,33 @@ export function startProgram(folder: string, name: string, ...args: string[]): P
         throw new Error(`${name} ended without "${line}":\n${lines.join('\n')}`);
     },
   };
+}
+
+/** How a command ended, and what it wrote. */
+export interface CommandEnd {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs the built command line in that folder; it is killed when it has not ended after 20 seconds. */
+export async function runCommand(
+  folder: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<CommandEnd> {
+  const { NODE_OPTIONS: _, NO_COLOR: __, FORCE_COLOR: ___, ...own } = process.env;
+  const child = spawn(process.execPath, [join(folder, 'lib/cli/main.js'), ...args], {
+    cwd: folder,
+    env: { ...own, TZ: 'UTC', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: 20_000,
+    killSignal: 'SIGKILL',
+  });
+  const [stdout, stderr, code] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    new Promise<number | null>((resolve) => child.on('close', resolve)),
+  ]);
+  return { code, stdout, stderr };
 }

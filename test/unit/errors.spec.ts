@@ -15,9 +15,11 @@ const sections = new Map(
 const examples: readonly errors.ScopedWorkerError[] = [
   new errors.ScopeValidationError([
     {
+      number: 'SW101',
       kind: 'worker-not-scoped',
       severity: 'error',
       subject: 'Reports',
+      chain: [],
       message:
         'Reports is marked @ScopedWorker(), but Nest builds it once for the whole application. Give its factory { scope: Scope.REQUEST }.',
     },

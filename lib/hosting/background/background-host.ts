@@ -19,7 +19,7 @@ export class BackgroundHost implements LongRunning {
   ) {}
 
   start(): void {
-    this.#lives = exploreBackground(this.nest).workers.map(
+    this.#lives = exploreBackground(this.nest.modules.values()).workers.map(
       ({ name, instance }) =>
         new BackgroundLife(name, instance as BackgroundWorker, this.events, this.stopper),
     );

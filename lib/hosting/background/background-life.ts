@@ -87,7 +87,8 @@ export class BackgroundLife {
     const policy = this.isStopped ? 'ignore' : this.#policy;
     const restartInMs = policy === 'restart' ? this.#backoff.next() : undefined;
     this.events.emit('background:failed', { worker: this.name, error, restartInMs });
-    if (policy === 'stop-app') fromEmptyContext(() => void this.stopper.stop(this.#method));
+    if (policy === 'stop-app')
+      fromEmptyContext(() => void this.stopper.stopAfterFailure(this.#method));
     return restartInMs;
   }
 

@@ -1,0 +1,11 @@
+export { ApplicationGraph } from './application-graph.js';
+export {
+  livesInScope,
+  type GraphEdge,
+  type GraphModule,
+  type GraphProvider,
+  type Lifetime,
+  LifetimeGraph,
+} from './lifetime-graph.js';
+export { DISPOSERS } from './prototype-methods.js';
+export { readGraph } from './read-graph.js';

@@ -1,0 +1,98 @@
+import { Scope } from '@nestjs/common';
+import {
+  injectionsOf,
+  isFactory,
+  isGateway,
+  tokenText,
+  type NestModule,
+  type NestWrapper,
+} from '../nest/index.js';
+import {
+  LifetimeGraph,
+  type GraphModule,
+  type GraphProvider,
+  type Lifetime,
+} from './lifetime-graph.js';
+import { disposerOfClass, lifecycleHooksOf, scopeHooksOf } from './prototype-methods.js';
+
+/** Reads the graph from the modules of an application; builds and calls nothing. */
+export function readGraph(modules: Iterable<NestModule>): LifetimeGraph {
+  const placed = [...modules].map((module) => ({ module, wrappers: [...wrappersOf(module)] }));
+  const places = new WeakMap<object, number>();
+  let count = 0;
+  for (const { wrappers } of placed) {
+    for (const { wrapper } of wrappers) if (!places.has(wrapper)) places.set(wrapper, count++);
+  }
+  const providers: GraphProvider[] = [];
+  const graphModules: GraphModule[] = [];
+  for (const { module, wrappers } of placed) {
+    const ids: number[] = [];
+    for (const { wrapper, place } of wrappers) {
+      const id = places.get(wrapper)!;
+      ids.push(id);
+      // A provider that stands in one module twice (as an enhancer, say) is one provider.
+      providers[id] ??= read(wrapper, { id, place, module: module.name, places });
+    }
+    graphModules.push({ name: module.name, providers: ids });
+  }
+  return new LifetimeGraph(providers, graphModules, places);
+}
+
+function* wrappersOf(
+  module: NestModule,
+): Generator<{ wrapper: NestWrapper; place: GraphProvider['place'] }> {
+  for (const wrapper of module.providers.values()) yield { wrapper, place: 'provider' };
+  for (const wrapper of module.controllers.values()) yield { wrapper, place: 'controller' };
+  for (const wrapper of module.injectables.values()) yield { wrapper, place: 'enhancer' };
+}
+
+interface Place {
+  readonly id: number;
+  readonly place: GraphProvider['place'];
+  readonly module: string;
+  readonly places: WeakMap<object, number>;
+}
+
+function read(wrapper: NestWrapper, { id, place, module, places }: Place): GraphProvider {
+  const kind = kindOf(wrapper);
+  const type = kind === 'class' ? wrapper.metatype! : undefined;
+  const dependencies = injectionsOf(wrapper).flatMap(({ at, wrapper: injected }) => {
+    const to = places.get(injected);
+    return to === undefined ? [] : [{ at, to }];
+  });
+  return {
+    id,
+    name: tokenText(wrapper.token),
+    token: wrapper.token,
+    module,
+    place,
+    kind,
+    isGateway: type !== undefined && isGateway(type),
+    type,
+    lifetime: lifetimeOf(wrapper),
+    declared: declaredBy(wrapper),
+    isDeclaredDurable: wrapper.scope === Scope.REQUEST && wrapper.durable === true,
+    disposer: type && disposerOfClass(type),
+    hooks: type === undefined ? [] : lifecycleHooksOf(type),
+    scopeHooks: type === undefined ? [] : scopeHooksOf(type),
+    dependencies,
+  };
+}
+
+function kindOf(wrapper: NestWrapper): GraphProvider['kind'] {
+  if (wrapper.isAlias === true) return 'alias';
+  if (isFactory(wrapper)) return 'factory';
+  return typeof wrapper.metatype === 'function' ? 'class' : 'value';
+}
+
+function lifetimeOf(wrapper: NestWrapper): Lifetime {
+  if (wrapper.isTransient) return 'transient';
+  if (wrapper.isDependencyTreeStatic()) return 'singleton';
+  if (wrapper.isDependencyTreeDurable()) return 'durable';
+  return wrapper.scope === Scope.REQUEST ? 'request' : 'bubbled';
+}
+
+function declaredBy({ scope }: NestWrapper): GraphProvider['declared'] {
+  if (scope === Scope.REQUEST) return 'request';
+  return scope === Scope.TRANSIENT ? 'transient' : 'singleton';
+}

@@ -1,0 +1,145 @@
+import type { INestApplicationContext } from '@nestjs/common';
+import { exploreBackground } from '../discovery/background-explorer.js';
+import { ProvidedValues } from '../discovery/provided-values.js';
+import { SchedulePlanner } from '../discovery/schedule-planner.js';
+import { WorkerExplorer } from '../discovery/worker-explorer.js';
+import { workerRoots } from '../discovery/worker-roots.js';
+import { ApplicationGraph, type LifetimeGraph } from '../graph/index.js';
+import { isFactory, OpenedApplication } from '../nest/index.js';
+import type { ScopedWorkerModuleOptions } from '../options/module-options.js';
+import { OptionsStore } from '../options/options-store.js';
+import { ScheduleBook } from '../registry/schedule-book.js';
+import { ScopedWorkerRegistry } from '../registry/scoped-worker-registry.js';
+import { SCOPED_WORKER_OPTIONS } from '../scoped-worker.module-definition.js';
+import type { Finding } from '../validation/finding.js';
+import { Review } from '../validation/review.js';
+import type { WorkerRoot } from '../validation/scene.js';
+import { inspectSchedule, inspectUndecided } from './inspect-schedules.js';
+import type { InspectedFinding, InspectedSchedule, ScopeInspection } from './inspection.js';
+import { disposalOf, workerTree } from './worker-tree.js';
+
+/** What is inspected of an application, read from it when it has started, or planned as its start-up would. */
+interface Subject {
+  readonly graph: LifetimeGraph;
+  readonly roots: readonly WorkerRoot[];
+  readonly schedules: readonly InspectedSchedule[];
+  readonly review: Review;
+  readonly counts: ScopeInspection['counts'];
+  readonly notes: readonly string[];
+}
+
+/**
+ * Looks at the schedules, the scopes and the findings of an application, and starts nothing: no provider is built, no
+ * factory is called.
+ *
+ * The application may have been started, or only be created: by `Test.createTestingModule().compile()`, or by
+ * `NestFactory.createApplicationContext(AppModule, { preview: true })`, in which Nest calls no constructor, so that no
+ * connection is opened. Before start-up nobody is asked for what a decorator leaves to providers (the expression of a cron, say),
+ * nor for the options of `forRootAsync()`; `notes` says so.
+ *
+ * @param options.from the moment from which `nextRuns` are counted; a fixed one makes the result fit for a snapshot.
+ * Default: now.
+ * @publicApi
+ */
+export function inspectScopes(
+  app: INestApplicationContext,
+  { from = new Date() }: { readonly from?: Date } = {},
+): ScopeInspection {
+  const application = new OpenedApplication(app);
+  const { graph, roots, schedules, review, counts, notes } =
+    startedSubject(application, from) ?? plannedSubject(application, from);
+  review.complete();
+  return {
+    schedules,
+    workers: roots.map(({ provider, handlers }) => ({
+      name: provider.name,
+      module: provider.module,
+      handlers,
+      tree: workerTree(provider, graph),
+      disposal: disposalOf(provider, graph),
+    })),
+    background: exploreBackground(application.modules.values()).workers.map(({ name }) => name),
+    findings: review.standing.map(plain),
+    allowed: review.allowed.map(({ finding, reason }) => ({
+      finding: plain(finding),
+      reason,
+    })),
+    notes,
+    counts,
+  };
+}
+
+function startedSubject(application: OpenedApplication, from: Date): Subject | undefined {
+  const book = application.constructed(ScheduleBook);
+  const review = application.constructed(Review);
+  if (book?.isFilled !== true || review?.scene === undefined) return undefined;
+  const { graph, workers } = review.scene;
+  const registry = application.constructed(ScopedWorkerRegistry);
+  return {
+    graph,
+    roots: workers,
+    schedules: book.all.map((schedule) =>
+      inspectSchedule(schedule, from, registry?.get(schedule.name).state === 'paused'),
+    ),
+    review,
+    counts: countsOf(application.constructed(ApplicationGraph)?.current ?? graph),
+    notes: [],
+  };
+}
+
+function plannedSubject(application: OpenedApplication, from: Date): Subject {
+  const { store, notes } = optionsOf(application);
+  const holder = new ApplicationGraph(application);
+  const explorer = new WorkerExplorer(application);
+  const planner = new SchedulePlanner(explorer, store, new ProvidedValues(application), holder);
+  const plan = planner.planUnasked();
+  const graph = holder.current;
+  const roots = workerRoots(plan.workers, graph);
+  const review = new Review(holder, store);
+  review.begin(() => roots, plan.findings);
+  const schedules = [
+    ...plan.schedules.map((schedule) => inspectSchedule(schedule, from)),
+    ...plan.undecided.map(inspectUndecided),
+  ];
+  return { graph, roots, schedules, review, counts: countsOf(graph), notes };
+}
+
+function optionsOf(application: OpenedApplication): {
+  store: OptionsStore;
+  notes: string[];
+} {
+  const started = application.constructed(OptionsStore);
+  if (started !== undefined && OptionsStore.isConstructed(started))
+    return { store: started, notes: [] };
+  const store = new OptionsStore();
+  const given = application.provider(SCOPED_WORKER_OPTIONS);
+  if (given !== undefined && !isFactory(given)) {
+    store.declare(given.instance as ScopedWorkerModuleOptions);
+    return { store, notes: [] };
+  }
+  store.declare({});
+  const isImported = application.provider(OptionsStore) !== undefined;
+  if (given === undefined && isImported) return { store, notes: [] }; // without forRoot()
+  const note =
+    given === undefined
+      ? 'ScopedWorkerModule is not imported: no @ScopedWorker() runs in this application.'
+      : 'The options come from ScopedWorkerModule.forRootAsync(), which is not called here: the defaults are shown.';
+  return { store, notes: [note] };
+}
+
+function plain({ token: _token, ...finding }: Finding): InspectedFinding {
+  return finding;
+}
+
+function countsOf({ providers, modules }: LifetimeGraph): ScopeInspection['counts'] {
+  const counts = {
+    modules: modules.length,
+    singleton: 0,
+    request: 0,
+    bubbled: 0,
+    durable: 0,
+    transient: 0,
+  };
+  for (const { lifetime } of providers) counts[lifetime] += 1;
+  return counts;
+}

@@ -1,0 +1,89 @@
+import { isClass } from '../checks/is-class.js';
+import { inspect } from 'node:util';
+import type { GuardedScope } from './guarded-scope.js';
+
+/** Called by loggers, by operators and by whoever disposes a second time: harmless after the end as well. */
+const HARMLESS: ReadonlySet<PropertyKey> = new Set<PropertyKey>([
+  'toString',
+  'toLocaleString',
+  'toJSON',
+  'valueOf',
+  'then',
+  'hasOwnProperty',
+  'isPrototypeOf',
+  'propertyIsEnumerable',
+  Symbol.toPrimitive,
+  Symbol.dispose,
+  Symbol.asyncDispose,
+  inspect.custom,
+]);
+
+const instances = new WeakMap<object, object>();
+
+/** The instance of a proxy; anything else as it is. */
+export function instanceBehind(proxy: object): object {
+  return instances.get(proxy) ?? proxy;
+}
+
+/**
+ * A proxy of an instance whose methods refuse to be called once the scope is closed. They run on the instance itself, so
+ * that private fields and the slots of built-in classes work. Where a method returns, or a property has, an instance that is
+ * wrapped itself, its proxy is given: whoever compares two references to one instance sees one object.
+ *
+ * Only calls are refused. Reading and writing properties goes to the instance at all times, getters included.
+ */
+export function guarded<T extends object>(instance: T, className: string, scope: GuardedScope): T {
+  if (instances.has(instance)) return instance; // of another scope, whose end counts
+  const methods = new Map<Function, Function>();
+  const guardMethod = (method: Function, key: PropertyKey): Function => {
+    let guardedMethod = methods.get(method);
+    if (guardedMethod === undefined) {
+      const apply = (target: Function, self: unknown, args: unknown[]): unknown => {
+        if (scope.isClosed && !HARMLESS.has(key)) throw scope.refuse(className, String(key), apply);
+        return scope.injected(Reflect.apply(target, self === proxy ? instance : self, args));
+      };
+      guardedMethod = new Proxy(method, { apply });
+      methods.set(method, guardedMethod);
+    }
+    return guardedMethod;
+  };
+  const proxy: T = new Proxy(instance, {
+    get(target, key) {
+      const value: unknown = Reflect.get(target, key, target);
+      if (typeof value !== 'function') {
+        const injected = scope.injected(value);
+        return injected === value || isFixed(target, key) ? value : injected;
+      }
+      return isMethod(target, key, value) ? guardMethod(value, key) : value;
+    },
+    set: (target, key, value) => Reflect.set(target, key, value, target),
+  });
+  instances.set(proxy, instance);
+  scope.wrapped(instance, proxy);
+  return proxy;
+}
+
+/**
+ * True for what is called on the object: what its prototypes define, and own functions that are no classes. A class or a
+ * constructor that is kept in a property (the entity of a repository) is a value, and so is what a getter gives.
+ */
+function isMethod(target: object, key: PropertyKey, value: Function): boolean {
+  if (key === 'constructor') return false;
+  const own = Object.getOwnPropertyDescriptor(target, key);
+  if (own !== undefined) return 'value' in own && !('prototype' in value) && !isFixed(target, key);
+  for (let level = prototypeOf(target); level !== null; level = prototypeOf(level)) {
+    const inherited = Object.getOwnPropertyDescriptor(level, key);
+    if (inherited !== undefined) return 'value' in inherited && !isClass(value);
+  }
+  return false;
+}
+
+/** A proxy must give the value itself of a property that can never change. */
+function isFixed(target: object, key: PropertyKey): boolean {
+  const own = Object.getOwnPropertyDescriptor(target, key);
+  return own !== undefined && own.configurable === false && own.writable !== true;
+}
+
+function prototypeOf(value: object): object | null {
+  return Object.getPrototypeOf(value) as object | null;
+}

@@ -1,0 +1,68 @@
+import { performance } from 'node:perf_hooks';
+import type { LeakDetectionOptions } from '../options/leak-options.js';
+import type { ScopedWorkerEvents } from '../observability/scoped-worker-events.js';
+import { fromEmptyContext } from '../scope/ambient.js';
+import type { ScopeSeed } from '../scope/scope-seed.js';
+import type { WatchedScope } from '../scope/scope-watch.js';
+import { DroppedScopes } from './dropped-scopes.js';
+import type { Origin } from './ended-scope.js';
+import { EndedScopes } from './ended-scopes.js';
+import { FollowedScope, type Following } from './followed-scope.js';
+import { MajorCollections } from './major-collections.js';
+import { placeOfCall } from './place.js';
+import { ScopeGuard } from './scope-guard.js';
+
+/** What one application looks for, from its first scope to its shutdown. */
+export class LeakDetector {
+  readonly #following: Following;
+  readonly #collections: MajorCollections;
+  #isStopped = false;
+
+  constructor(
+    private readonly options: Required<LeakDetectionOptions>,
+    private readonly events: ScopedWorkerEvents,
+  ) {
+    this.#collections = new MajorCollections(() => this.sweep());
+    this.#following = {
+      ended: new EndedScopes(options.graceMs),
+      dropped: new DroppedScopes((leaked) => {
+        if (!this.#isStopped) fromEmptyContext(() => events.emit('leak:scope', leaked));
+      }),
+      takers: new WeakMap(),
+    };
+  }
+
+  opened({ id: scopeId, schedule, tickId, opener }: ScopeSeed): WatchedScope | undefined {
+    const { strict } = this.options;
+    const isFollowed = this.isChosen();
+    if (!isFollowed && !strict) return undefined;
+    const place = opener && isFollowed ? placeOfCall(opener) : undefined;
+    const origin: Origin = { scopeId, schedule, tickId, place };
+    const guard = strict
+      ? new ScopeGuard(origin, (call) =>
+          fromEmptyContext(() => this.events.emit('leak:call', call)),
+        )
+      : undefined;
+    return isFollowed ? new FollowedScope(origin, this.#following, guard) : guard;
+  }
+
+  forget(schedule: string): void {
+    this.#following.ended.forget(schedule);
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#collections.stop();
+  }
+
+  private isChosen(): boolean {
+    if (this.#isStopped || this.#following.ended.isFull) return false;
+    return this.options.sample === 1 || Math.random() < this.options.sample;
+  }
+
+  private sweep(): void {
+    const { enoughSince } = this.#collections;
+    const found = this.#following.ended.sweep(enoughSince, performance.now());
+    for (const leak of found) fromEmptyContext(() => this.events.emit('leak:found', leak));
+  }
+}

@@ -1,0 +1,49 @@
+import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
+import { NestInside } from '../nest/index.js';
+import { OptionsStore } from '../options/options-store.js';
+import { ScopedWorkerEvents } from '../observability/scoped-worker-events.js';
+import type { ScopeSeed } from '../scope/scope-seed.js';
+import type { ScopeWatch, WatchedScope } from '../scope/scope-watch.js';
+import { LeakDetector } from './leak-detector.js';
+
+/** Looks for leaks when `leakDetection` is given, and does nothing otherwise. */
+@Injectable()
+export class LeakWatch implements ScopeWatch, OnApplicationBootstrap {
+  #detector: LeakDetector | undefined;
+  #isStopped = false;
+
+  constructor(
+    private readonly options: OptionsStore,
+    private readonly events: ScopedWorkerEvents,
+    private readonly nest: NestInside,
+  ) {
+    events.on('schedule:changed', ({ schedule, change }) => {
+      if (change === 'removed') this.#detector?.forget(schedule);
+    });
+    events.on('shutdown:finished', () => {
+      this.#isStopped = true;
+      this.#detector?.stop();
+    });
+  }
+
+  onApplicationBootstrap(): void {
+    if (this.options.resolved.leakDetection?.strict !== true || this.nest.seesBuilds) return;
+    new Logger('ScopedWorker').warn(
+      'leakDetection.strict does nothing: this version of Nest does not show what it builds, so that no call can be refused. leak:found and leak:scope are told all the same.',
+    );
+  }
+
+  opened(seed: ScopeSeed): WatchedScope | undefined {
+    return this.detector?.opened(seed);
+  }
+
+  /** Made with the first scope: options may come late, and the observer of collections is for those who want it. */
+  private get detector(): LeakDetector | undefined {
+    if (this.#detector === undefined && !this.#isStopped) {
+      const { leakDetection } = this.options.resolved;
+      if (leakDetection !== undefined)
+        this.#detector = new LeakDetector(leakDetection, this.events);
+    }
+    return this.#detector;
+  }
+}

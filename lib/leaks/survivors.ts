@@ -1,0 +1,79 @@
+import type { LeakFound } from '../observability/event-map.js';
+import type { Origin } from './ended-scope.js';
+
+interface Survivor {
+  readonly origin: Origin;
+  readonly endedAt: number;
+  readonly group: Group;
+}
+
+interface Group {
+  readonly schedule: string | undefined;
+  readonly className: string;
+  /** The oldest first. */
+  readonly alive: Set<Survivor>;
+  /** What the last report counted. */
+  reported: number;
+}
+
+/**
+ * Instances that have outlived their scope, by class and schedule, until they die.
+ *
+ * Deaths are told by a `FinalizationRegistry`: to look into a `WeakRef` again and again would keep an object alive for
+ * each collection that is marking just then.
+ */
+export class Survivors {
+  readonly #groups = new Map<string, Group>();
+  readonly #deaths = new FinalizationRegistry<Survivor>((survivor) => {
+    if (survivor.group.alive.delete(survivor)) this.#count -= 1;
+  });
+  #count = 0;
+
+  get count(): number {
+    return this.#count;
+  }
+
+  add(instance: object, className: string, origin: Origin, endedAt: number): void {
+    const group = this.groupOf(origin.schedule, className);
+    const survivor: Survivor = { origin, endedAt, group };
+    group.alive.add(survivor);
+    this.#count += 1;
+    this.#deaths.register(instance, survivor);
+  }
+
+  /** What is new: groups that were never told, and those whose count has doubled. */
+  news(now: number): LeakFound[] {
+    const found: LeakFound[] = [];
+    for (const group of this.#groups.values()) {
+      const { schedule, className, alive, reported } = group;
+      if (alive.size === 0 || alive.size < reported * 2) continue;
+      group.reported = alive.size;
+      const [oldest] = alive;
+      const { origin, endedAt } = oldest!;
+      const { tickId, scopeId, place } = origin;
+      const ageMs = now - endedAt;
+      found.push({ schedule, className, count: alive.size, tickId, scopeId, ageMs, place });
+    }
+    return found;
+  }
+
+  forget(schedule: string): void {
+    for (const [key, group] of this.#groups) {
+      if (group.schedule !== schedule) continue;
+      this.#groups.delete(key);
+      this.#count -= group.alive.size;
+      group.alive.clear();
+    }
+  }
+
+  /** A group stays when its last one has died, so that a cache of one entry is not told on every tick. */
+  private groupOf(schedule: string | undefined, className: string): Group {
+    const key = JSON.stringify([schedule ?? null, className]);
+    let group = this.#groups.get(key);
+    if (group === undefined) {
+      group = { schedule, className, alive: new Set(), reported: 0 };
+      this.#groups.set(key, group);
+    }
+    return group;
+  }
+}

@@ -1,0 +1,25 @@
+/** Fewer figures say too little about how much they differ, and none of them can be left out. */
+const LEAST_FIGURES = 4;
+/** So many standard errors above nothing, growth is no accident of measuring. */
+const SURE_ERRORS = 2;
+
+/**
+ * The average of the figures, in bytes, and whether it is surely above nothing. The figure farthest from the middle is left out:
+ * V8 now and then takes or gives back a page in the midst of a tick, which outweighs all the others.
+ */
+export function summaryOf(figures: readonly number[]): { bytesPerTick: number; isSure: boolean } {
+  const kept = withoutFarthest(figures);
+  const count = kept.length;
+  const mean = kept.reduce((sum, figure) => sum + figure, 0) / count;
+  if (figures.length < LEAST_FIGURES) return { bytesPerTick: mean, isSure: false };
+  const squares = kept.reduce((sum, figure) => sum + (figure - mean) ** 2, 0);
+  const standardError = Math.sqrt(squares / (count - 1) / count);
+  return { bytesPerTick: mean, isSure: mean > SURE_ERRORS * standardError };
+}
+
+function withoutFarthest(figures: readonly number[]): readonly number[] {
+  if (figures.length < LEAST_FIGURES) return figures;
+  const sorted = figures.toSorted((left, right) => left - right);
+  const middle = sorted[Math.floor(sorted.length / 2)]!;
+  return middle - sorted[0]! > sorted.at(-1)! - middle ? sorted.slice(1) : sorted.slice(0, -1);
+}

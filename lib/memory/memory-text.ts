@@ -1,0 +1,52 @@
+import type { MemoryCrossing } from './memory-notice.js';
+import { MIB, type MemorySample } from './memory-sample.js';
+import type { MemoryThreshold } from './memory-threshold.js';
+import type { ScheduleGrowth } from './schedule-growth.js';
+
+/** So many schedules stand in a line of the log; the event has all. */
+const NAMED = 3;
+
+/** How much memory is in use, as the threshold counts it: `RSS 512 MiB`. */
+function levelText(sample: MemorySample, { option }: MemoryThreshold): string {
+  const { rssBytes, heapUsedBytes, heapLimitBytes, limitBytes, percent } = sample;
+  if (option.endsWith('Mb')) return `RSS ${bytesText(rssBytes)}`;
+  const isHeap = heapUsedBytes / heapLimitBytes > rssBytes / limitBytes;
+  const [name, used, limit] = isHeap
+    ? ['heap', heapUsedBytes, heapLimitBytes]
+    : ['RSS', rssBytes, limitBytes];
+  return `${name} ${bytesText(used as number)} of ${bytesText(limit as number)} (${percent.toFixed(1)} %)`;
+}
+
+/** `RSS 512 MiB has reached memory.warnAtMb (500)`. */
+export function reachedText({ sample, threshold }: MemoryCrossing): string {
+  return `${levelText(sample, threshold)} has reached ${thresholdText(threshold)}`;
+}
+
+/** `RSS 470 MiB is below memory.warnAtMb (500) again`. */
+export function recoveredText({ sample, threshold }: MemoryCrossing): string {
+  return `${levelText(sample, threshold)} is below ${thresholdText(threshold)} again`;
+}
+
+/** `memory.warnAtMb (500)`. */
+export function thresholdText({ option, value }: MemoryThreshold): string {
+  return `memory.${option} (${value})`;
+}
+
+/** Which schedules grow, those that have added most. */
+export function growthText(schedules: readonly ScheduleGrowth[]): string {
+  if (schedules.length === 0) return 'No schedule is seen to grow.';
+  const named = schedules
+    .slice(0, NAMED)
+    .map(
+      ({ schedule, bytesPerTick, ticks }) =>
+        `${schedule} (+${bytesText(bytesPerTick)} per tick, ${ticks} ticks)`,
+    );
+  return `Growing most: ${named.join(', ')}.`;
+}
+
+function bytesText(bytes: number): string {
+  if (bytes >= 10 * MIB) return `${Math.round(bytes / MIB)} MiB`;
+  if (bytes >= MIB) return `${(bytes / MIB).toFixed(1)} MiB`;
+  if (bytes >= 1_024) return `${(bytes / 1_024).toFixed(1)} KiB`;
+  return `${bytes} bytes`;
+}

@@ -1,0 +1,44 @@
+import type { GrowthEstimate } from './growth.js';
+import { MIB } from './memory-sample.js';
+
+/**
+ * What the ticks of a schedule leave in the heap and in buffers: an estimate.
+ *
+ * @publicApi
+ */
+export interface ScheduleGrowth {
+  readonly schedule: string;
+  /** Ticks that have ended since the watch began. */
+  readonly ticks: number;
+  /** How many of them the figures come from; with ticks that ended meanwhile. */
+  readonly measuredTicks: number;
+  /** What one of its ticks leaves for good, on average over the last stretches that were measured. */
+  readonly bytesPerTick: number;
+  /** `bytesPerTick` times `ticks`: what it has added so far. */
+  readonly bytes: number;
+}
+
+/** What a schedule has added in all is not worth a word below this. */
+const LEAST_BYTES = MIB;
+
+/**
+ * The schedules that grow, the one that has added most first.
+ *
+ * @param keptShare How much of what ticks leave stays, from 0 to 1.
+ */
+export function growingSchedules(
+  estimates: readonly GrowthEstimate[],
+  keptShare: number,
+): ScheduleGrowth[] {
+  return estimates
+    .filter(({ isSure }) => isSure)
+    .map(({ schedule, ticks, measuredTicks, bytesPerTick }) => ({
+      schedule,
+      ticks,
+      measuredTicks,
+      bytesPerTick: Math.round(bytesPerTick * keptShare),
+      bytes: Math.round(bytesPerTick * keptShare * ticks),
+    }))
+    .filter(({ bytes }) => bytes >= LEAST_BYTES)
+    .sort((left, right) => right.bytes - left.bytes);
+}

@@ -1,0 +1,119 @@
+import 'reflect-metadata';
+import { INQUIRER } from '@nestjs/core';
+import { isFactory } from './is-factory.js';
+import { injectedToken } from './injected-token.js';
+import { seenProvider } from './seen-provider.js';
+import type { NestWrapper } from './nest-types.js';
+
+/** Something that a provider gets injected. */
+export interface Injection {
+  /** Where: `constructor[0]`, `inject[0]`, `property name`; `enhancer` for what stands on a controller. */
+  readonly at: string;
+  readonly wrapper: NestWrapper;
+}
+
+/** The keys of `@nestjs/common/constants`, which Nest 12 publishes for no import; the same from 11.0.0 to 12.5.1. */
+const PARAM_TYPES = 'design:paramtypes';
+const DECLARED_PARAMS = 'self:paramtypes';
+const DECLARED_PROPERTIES = 'self:properties_metadata';
+
+/**
+ * What a provider gets injected, in the order in which Nest resolves it. Guards, interceptors, pipes and filters of a controller
+ * count as injected into it.
+ *
+ * Nest records it when it resolves a provider for the first time. Nest 11.2 resolves what says itself that it is
+ * request-scoped at its first request only: until then the class's own metadata is read and each token is looked up as Nest
+ * does, through aliases to what they stand for. What nobody provides, and what stands for the dependent itself (`INQUIRER`), is left out.
+ */
+export function injectionsOf(wrapper: NestWrapper): Injection[] {
+  const isMade = isFactory(wrapper);
+  const where = isMade ? 'inject' : 'constructor';
+  const recorded = wrapper.getCtorMetadata();
+  // By place: Nest 11.0 records an injection by property again at each step of its way through imports.
+  const injections = new Map<string, NestWrapper>();
+  const add = (at: string, found: NestWrapper | undefined): void => {
+    if (found !== undefined && found.token !== INQUIRER) injections.set(at, found);
+  };
+  if (recorded !== undefined && !hasHoles(recorded)) {
+    for (let index = 0; index < recorded.length; index += 1)
+      add(`${where}[${index}]`, recorded[index]);
+  } else {
+    const params = isMade ? wrapper.inject! : paramsOf(wrapper);
+    for (let index = 0; index < params.length; index += 1)
+      add(`${where}[${index}]`, recorded?.[index] ?? lookUp(wrapper, params[index]));
+  }
+  const properties = wrapper.getPropertiesMetadata();
+  if (properties !== undefined) {
+    for (const { key, wrapper: found } of properties) add(`property ${String(key)}`, found);
+  } else if (!isMade) {
+    for (const { key, type } of propertiesOf(wrapper))
+      add(`property ${String(key)}`, lookUp(wrapper, type));
+  }
+  return [
+    ...[...injections].map(([at, found]) => ({ at, wrapper: found })),
+    ...(wrapper.getEnhancersMetadata() ?? []).map((found) => ({
+      at: 'enhancer',
+      // Nest 11.0 replaces the wrapper of a class after it has recorded it here.
+      wrapper: found.host?.injectables.get(found.token) ?? found,
+    })),
+  ];
+}
+
+/** Marked with `@WebSocketGateway()` of `@nestjs/websockets`, which need not be installed. */
+export function isGateway(type: Function): boolean {
+  return Reflect.getMetadata('websockets:is_gateway', type) === true;
+}
+
+/** What is optional and missing leaves a hole, and so does the parameter that stands for the dependent itself. */
+function hasHoles(recorded: readonly (NestWrapper | undefined)[]): boolean {
+  for (let index = 0; index < recorded.length; index += 1)
+    if (recorded[index] === undefined) return true;
+  return false;
+}
+
+function paramsOf({ metatype }: NestWrapper): readonly unknown[] {
+  if (!metatype) return [];
+  const params = [...((Reflect.getMetadata(PARAM_TYPES, metatype) as unknown[] | undefined) ?? [])];
+  const declared = Reflect.getMetadata(DECLARED_PARAMS, metatype) as
+    readonly { readonly index: number; readonly param: unknown }[] | undefined;
+  for (const { index, param } of declared ?? []) params[index] = param;
+  return params;
+}
+
+function propertiesOf({ metatype }: NestWrapper): readonly {
+  readonly key: PropertyKey;
+  readonly type: unknown;
+}[] {
+  if (!metatype) return [];
+  return (
+    (Reflect.getMetadata(DECLARED_PROPERTIES, metatype) as
+      readonly { key: PropertyKey; type: unknown }[] | undefined) ?? []
+  );
+}
+
+function lookUp(wrapper: NestWrapper, given: unknown): NestWrapper | undefined {
+  const { host } = wrapper;
+  const token = injectedToken(optionalToken(given));
+  // Nest looks for nothing under the token of the dependent itself.
+  if (host === undefined || token === undefined || token === null || token === wrapper.token)
+    return undefined;
+  const found = seenProvider(host, token);
+  return found?.isAlias === true && wrapper.isAlias !== true ? behind(found) : found;
+}
+
+/** What an alias stands for, as Nest 11.2 and 12 inject it; the alias itself when that leads nowhere. */
+function behind(alias: NestWrapper): NestWrapper {
+  const passed = new Set<NestWrapper>();
+  let at: NestWrapper | undefined = alias;
+  while (at?.isAlias === true && !passed.has(at)) {
+    passed.add(at);
+    const token = injectedToken(at.inject?.[0]);
+    at = at.host === undefined ? undefined : seenProvider(at.host, token);
+  }
+  return at === undefined || at.isAlias === true ? alias : at;
+}
+
+/** `{ token, optional }` in `inject` of a factory. */
+function optionalToken(given: unknown): unknown {
+  return typeof given === 'object' && given !== null && 'token' in given ? given.token : given;
+}

@@ -1,0 +1,35 @@
+import { ModulesContainer } from '@nestjs/core';
+import type { INestApplicationContext } from '@nestjs/common';
+import { Application } from './application.js';
+import type { NestModule, NestWrapper } from './nest-types.js';
+
+/** An application seen from outside, which need not have been initialised, nor have any instance. */
+export class OpenedApplication extends Application {
+  readonly modules: ReadonlyMap<string, NestModule>;
+
+  constructor(private readonly app: INestApplicationContext) {
+    super();
+    this.modules = app.get(ModulesContainer) as unknown as ReadonlyMap<string, NestModule>;
+  }
+
+  /** The instance of a singleton that stands in some module; undefined when there is none, or it was never constructed. */
+  constructed<T extends object>(type: abstract new (...args: never[]) => T): T | undefined {
+    const wrapper = this.provider(type);
+    // In Nest's preview mode an instance is an object that has the prototype and was not constructed.
+    return wrapper === undefined || this.isPreview ? undefined : (wrapper.instance as T);
+  }
+
+  provider(token: unknown): NestWrapper | undefined {
+    for (const { providers } of this.modules.values()) {
+      const wrapper = providers.get(token);
+      if (wrapper !== undefined) return wrapper;
+    }
+    return undefined;
+  }
+
+  /** `NestFactory.create(module, { preview: true })`: nothing was constructed. */
+  private get isPreview(): boolean {
+    const { appOptions } = this.app as { appOptions?: { preview?: boolean } };
+    return appOptions?.preview === true;
+  }
+}

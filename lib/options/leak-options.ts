@@ -1,0 +1,71 @@
+import { booleanProblem, limitProblem, show } from '../checks/option-checks.js';
+import { withoutUndefined } from '../schedule/without-undefined.js';
+
+/**
+ * What is looked for at run time of scoped instances that outlive their scope.
+ *
+ * @publicApi
+ */
+export interface LeakDetectionOptions {
+  /**
+   * Share of the scopes that are followed for `leak:found` and `leak:scope`, chosen at random: more than 0, at most 1.
+   * `strict` holds for all scopes.
+   *
+   * @defaultValue 1
+   */
+  readonly sample?: number;
+  /**
+   * Milliseconds from the end of a scope in which its instances may still be reachable. Garbage collections that begin
+   * in this time are not counted.
+   *
+   * @defaultValue 10_000
+   */
+  readonly graceMs?: number;
+  /**
+   * Has a call into an instance whose scope has closed throw `ScopeClosedError`. For tests and development: what a scope
+   * owns is wrapped in a proxy.
+   *
+   * @defaultValue false
+   */
+  readonly strict?: boolean;
+}
+
+const DEFAULTS = {
+  sample: 1,
+  graceMs: 10_000,
+  strict: false,
+} as const satisfies LeakDetectionOptions;
+
+const KNOWN = Object.keys(DEFAULTS);
+
+/** @returns undefined when leaks are not looked for. */
+export function resolvedLeakDetection(
+  options: LeakDetectionOptions | undefined,
+): Required<LeakDetectionOptions> | undefined {
+  if (typeof options !== 'object' || options === null) return undefined;
+  return { ...DEFAULTS, ...withoutUndefined(options) };
+}
+
+/** What is wrong with the option, each as the end of a sentence that begins with the name of the option. */
+export function leakDetectionProblems(options: unknown): [option: string, problem: string][] {
+  if (options === undefined) return [];
+  if (typeof options !== 'object' || options === null || Array.isArray(options))
+    return [['leakDetection', `must be an object of ${KNOWN.join(', ')}, not ${show(options)}`]];
+  const problems: [string, string | undefined][] = [];
+  for (const key of Object.keys(options)) {
+    if (!KNOWN.includes(key))
+      problems.push([key, `is no option; the options are ${KNOWN.join(', ')}`]);
+  }
+  const { sample, graceMs, strict } = options as Record<string, unknown>;
+  if (sample !== undefined) problems.push(['sample', shareProblem(sample)]);
+  if (graceMs !== undefined) problems.push(['graceMs', limitProblem(graceMs, 0)]);
+  if (strict !== undefined) problems.push(['strict', booleanProblem(strict)]);
+  return problems.flatMap(([key, problem]) =>
+    problem === undefined ? [] : [[`leakDetection.${key}`, problem]],
+  );
+}
+
+function shareProblem(value: unknown): string | undefined {
+  if (typeof value === 'number' && value > 0 && value <= 1) return undefined;
+  return `must be a number greater than 0 and at most 1, not ${show(value)}`;
+}

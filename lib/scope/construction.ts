@@ -1,0 +1,148 @@
+import type { BuildObserver, ContextId, NestWrapper } from '../nest/index.js';
+import { Builds } from './builds.js';
+import { BuiltScan } from './built-scan.js';
+import { readMember } from './disposer.js';
+import type { Ledger, LateEntry } from './ledger.js';
+import type { ScopeHooks } from './provider-scope.js';
+import type { ScopeHome } from './scope-home.js';
+import type { ScopeNotice } from './scope-observer.js';
+import type { WatchedScope } from './scope-watch.js';
+
+/** What is built for: a scope, as its construction sees it. */
+export interface ConstructedScope {
+  readonly contextId: ContextId;
+  readonly notice: ScopeNotice;
+  readonly ledger: Ledger;
+  /** Undefined while nobody follows the scope. */
+  readonly watch: WatchedScope | undefined;
+  readonly closed: boolean;
+  /** True when nothing joins the ledger any more. */
+  readonly isDisposing: boolean;
+  /** Why the scope does not do `what`; undefined when it does. */
+  refusedTo(what: string): Error | undefined;
+  /** The error of whoever wanted to do `what` while the scope closed. */
+  closedError(what: string): Error;
+}
+
+/**
+ * How instances come into a scope: built, entered in the ledger, initialised, and only then given to whoever asked.
+ *
+ * An instance whose build was under way when disposal had begun is disposed as it arrives, and its load is refused.
+ */
+export class Construction implements BuildObserver {
+  readonly #builds: Builds;
+  /** Undefined while builds are watched. */
+  readonly #scan: BuiltScan | undefined;
+
+  constructor(
+    private readonly scope: ConstructedScope,
+    private readonly home: Omit<ScopeHome<never>, 'retire'>,
+  ) {
+    const { nest } = home;
+    this.#scan = nest.seesBuilds ? undefined : new BuiltScan(nest, () => scope.contextId);
+    this.#builds = new Builds(() => home.quiesce(scope.contextId), this.#scan !== undefined);
+  }
+
+  get isWatched(): boolean {
+    return this.#scan === undefined;
+  }
+
+  get areSettled(): boolean {
+    return this.#builds.areSettled;
+  }
+
+  /** @throws what the build throws, and `ScopeClosedError` when the scope closed meanwhile. */
+  load<T>(loading: Promise<T>): Promise<T> {
+    return this.#builds.load(
+      this.#scan?.after(loading, (instance, wrapper) => this.found(instance, wrapper)) ?? loading,
+      (instance) => {
+        if (this.scope.closed) throw this.scope.closedError('finish a resolve');
+        return instance;
+      },
+    );
+  }
+
+  /** Waits until nothing is being built any more, at most `timeoutMs`. */
+  settle(timeoutMs: number): Promise<void> {
+    return this.#builds.settle(timeoutMs);
+  }
+
+  /** Enters what was built without a load; nothing while builds are watched. */
+  async scan(): Promise<void> {
+    await this.#scan?.run((instance, wrapper) => this.add(instance, wrapper));
+  }
+
+  get standIn(): BuildObserver['standIn'] {
+    const guard = this.scope.watch?.guard;
+    if (guard === undefined) return undefined;
+    const { ownership } = this.home;
+    return (instance, wrapper) =>
+      guard(instance, wrapper, () => ownership.willOwn(instance, wrapper));
+  }
+
+  beforeBuild(wrapper: NestWrapper): void {
+    const refused = this.scope.refusedTo(`build ${String(wrapper.name)}`);
+    if (refused !== undefined) throw refused;
+    this.#builds.began();
+  }
+
+  built(instance: unknown, wrapper: NestWrapper): Promise<void> | undefined {
+    const isNew = this.add(instance, wrapper);
+    const isOpen = !this.scope.closed;
+    const init = isNew && isOpen ? readMember(instance as object, 'onScopeInit') : undefined;
+    if (isOpen && typeof init !== 'function') {
+      this.#builds.ended();
+      return undefined;
+    }
+    const { ledger, isDisposing } = this.scope;
+    const late = isNew && isDisposing ? ledger.takeNewest(instance) : undefined;
+    const ready = this.initialise(
+      instance,
+      init as ScopeHooks['onScopeInit'],
+      wrapper,
+      late,
+    ).finally(() => this.#builds.ended());
+    if (wrapper.forwardRef === true) this.#builds.addToCircle(ready);
+    ready.catch(() => undefined); // the load throws it
+    return ready;
+  }
+
+  buildFailed(): void {
+    this.#builds.ended();
+    this.#builds.failed();
+  }
+
+  private found(instance: object, wrapper: NestWrapper): Promise<void> | undefined {
+    this.#builds.began();
+    return this.built(instance, wrapper);
+  }
+
+  private add(instance: unknown, wrapper: NestWrapper): boolean {
+    const isNew = this.scope.ledger.add(instance, wrapper);
+    if (isNew) this.scope.watch?.built(instance as object, wrapper);
+    return isNew;
+  }
+
+  private async initialise(
+    instance: unknown,
+    init: ScopeHooks['onScopeInit'],
+    wrapper: NestWrapper,
+    late: LateEntry | undefined,
+  ): Promise<void> {
+    try {
+      await init?.call(instance as ScopeHooks);
+    } catch (error) {
+      this.#builds.failed();
+      throw error;
+    }
+    if (late !== undefined) await this.disposeLate(late);
+    if (this.scope.closed) throw this.scope.closedError(`build ${String(wrapper.name)}`);
+  }
+
+  /** Of an instance that arrives when disposal has begun, which goes on; only the instance itself is disposed here. */
+  private async disposeLate(late: LateEntry): Promise<void> {
+    const failure = await late.dispose(this.home.disposeTimeoutMs);
+    if (failure !== undefined)
+      this.home.observer.lateDisposeFailed(this.scope.notice, failure.error);
+  }
+}

@@ -1,0 +1,55 @@
+import type { Allowance } from '../options/allow-options.js';
+import { tokenText } from '../nest/index.js';
+import { finding, FINDINGS, type Finding, type FindingKind } from './finding.js';
+
+/** A finding that `allow` names. */
+export interface AllowedFinding {
+  readonly finding: Finding;
+  readonly reason: string;
+}
+
+/** What stands of some findings, what is allowed, and which allowances fit none. */
+export interface Judged {
+  readonly standing: readonly Finding[];
+  readonly allowed: readonly AllowedFinding[];
+  readonly unused: readonly Finding[];
+}
+
+/** Is found only when a tick runs, so at start-up nothing says that its allowance has no use. */
+const FOUND_LATE: FindingKind = 'shared-by-factory';
+
+export function judge(findings: readonly Finding[], allow: readonly Allowance[]): Judged {
+  const allowed: AllowedFinding[] = [];
+  const used = new Set<Allowance>();
+  const standing = findings.filter((found) => {
+    const allowance = allow.find((candidate) => fits(candidate, found));
+    if (allowance === undefined) return true;
+    used.add(allowance);
+    allowed.push({ finding: found, reason: allowance.reason });
+    return false;
+  });
+  const unused = allow.filter((allowance) => !used.has(allowance) && !names(allowance, FOUND_LATE));
+  return { standing, allowed, unused: unused.map(unusedFinding) };
+}
+
+export function fits(
+  allowance: Allowance,
+  { kind, token, subject }: Pick<Finding, 'kind' | 'token' | 'subject'>,
+): boolean {
+  if (!names(allowance, kind)) return false;
+  return (token !== undefined && allowance.token === token) || allowance.token === subject;
+}
+
+function names({ finding: named }: Allowance, kind: FindingKind): boolean {
+  return named === kind || named === FINDINGS[kind].number;
+}
+
+function unusedFinding({ finding: named, token }: Allowance): Finding {
+  const subject = tokenText(token);
+  return finding({
+    kind: 'allowance-unused',
+    subject,
+    token,
+    message: `allow names ${named} of ${subject}, and start-up has no such finding. Take the entry out, or correct its token.`,
+  });
+}

@@ -1,0 +1,88 @@
+import { Injectable } from '@nestjs/common';
+import { ApplicationGraph, type LifetimeGraph } from '../graph/index.js';
+import type { NestWrapper } from '../nest/index.js';
+import { OptionsStore } from '../options/options-store.js';
+import { fits, judge, type AllowedFinding } from './allowances.js';
+import type { Finding } from './finding.js';
+import { sharedByFactory } from './rules/shared-by-factory.js';
+import { Scene, type WorkerRoot } from './scene.js';
+import { validate } from './validator.js';
+
+/** Looks through the application at start-up, and remembers what was found, then and later. */
+@Injectable()
+export class Review {
+  readonly #found: Finding[] = [];
+  readonly #handedOut = new WeakSet<NestWrapper>();
+  #look: (() => Scene) | undefined;
+  #isComplete = false;
+
+  constructor(
+    private readonly graph: ApplicationGraph,
+    private readonly options: OptionsStore,
+  ) {}
+
+  /** What is looked at; undefined before `begin`. */
+  get scene(): Scene | undefined {
+    return this.#look?.();
+  }
+
+  /** What is not allowed. */
+  get standing(): readonly Finding[] {
+    const { standing, unused } = judge(this.#found, this.options.resolved.allow);
+    return this.#isComplete ? [...standing, ...unused] : standing;
+  }
+
+  get allowed(): readonly AllowedFinding[] {
+    return judge(this.#found, this.options.resolved.allow).allowed;
+  }
+
+  /**
+   * Looks at the lifetimes, unless validation is off.
+   *
+   * @param rootsIn gives the workers; is asked when the graph is read.
+   * @param found what discovery objects to.
+   */
+  begin(rootsIn: (graph: LifetimeGraph) => readonly WorkerRoot[], found: readonly Finding[]): void {
+    let scene: Scene | undefined;
+    this.#look = () =>
+      (scene ??= new Scene(
+        this.graph.current,
+        rootsIn(this.graph.current),
+        (kind, { token, name }) =>
+          this.options.resolved.allow.some((allowance) =>
+            fits(allowance, { kind, token, subject: name }),
+          ),
+      ));
+    // A second `init()` of a refused application looks again.
+    this.#found.length = 0;
+    this.#isComplete = false;
+    this.#found.push(...found);
+    if (!this.isOff) this.complete();
+  }
+
+  /** Looks at the lifetimes in any case: for the inspector. */
+  complete(): void {
+    if (this.#isComplete || this.#look === undefined) return;
+    this.#isComplete = true;
+    this.#found.push(...validate(this.#look()));
+  }
+
+  /**
+   * A request-scoped factory has handed out an object that a static provider holds.
+   *
+   * @returns the finding, the first time; undefined when it is allowed, or validation is off.
+   */
+  handedOut(wrapper: NestWrapper): Finding | undefined {
+    if (this.#handedOut.has(wrapper) || this.#look === undefined || this.isOff) return undefined;
+    this.#handedOut.add(wrapper);
+    const provider = this.graph.current.of(wrapper);
+    if (provider === undefined) return undefined;
+    const found = sharedByFactory(provider, this.#look());
+    this.#found.push(found);
+    return judge([found], this.options.resolved.allow).standing[0];
+  }
+
+  private get isOff(): boolean {
+    return this.options.resolved.scopeValidation === 'off';
+  }
+}

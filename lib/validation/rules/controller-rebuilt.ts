@@ -1,0 +1,107 @@
+import { REQUEST } from '@nestjs/core';
+import { injectsTick } from '../../decorators/inject-tick.decorator.js';
+import type { GraphProvider } from '../../graph/index.js';
+import { finding, type Finding } from '../finding.js';
+import { arrows, type Scene } from '../scene.js';
+
+/**
+ * A controller or gateway that is request-scoped because of what only workers need. It does not say so itself, and all that makes
+ * it so is, by what can be seen, for workers: a worker, what asks for the tick or is built on what this library provides for
+ * scopes, or what a worker injects itself and no controller does. What reads the request is for requests.
+ */
+export function controllerRebuilt(scene: Scene): Finding[] {
+  return scene.graph.providers
+    .filter(
+      (provider) =>
+        isEntrance(provider) && provider.lifetime === 'bubbled' && !scene.isWorker(provider),
+    )
+    .flatMap((entrance) => {
+      const culprits = culpritsOf(entrance, scene);
+      const isOfWorkers =
+        culprits.length > 0 &&
+        culprits.every((culprit) => isForWorkersOnly(culprit, entrance, scene));
+      if (!isOfWorkers) return [];
+      const way = scene.graph.wayToRequestScope(entrance)!;
+      const chain = way.map(({ name }) => name);
+      const { name, isGateway } = entrance;
+      const what = isGateway
+        ? 'Nest hands all messages to one instance of a gateway, which was built for no request'
+        : 'it and what it injects are built anew for every request';
+      const end = beforeRequest(way);
+      const culprit = end.length === 1 ? 'the tick' : end.at(-1)!.name;
+      return finding({
+        kind: 'controller-rebuilt',
+        subject: name,
+        token: entrance.token,
+        chain,
+        message: `${name} is made request-scoped by ${culprit} (${arrows(chain)}), which is for workers: ${what}. ${instead(end)}; if it is meant so, write scope: Scope.REQUEST on ${name}.`,
+      });
+    });
+}
+
+/** Whoever asks for the tick stands for it: `REQUEST` is no word of theirs. */
+function beforeRequest(way: readonly GraphProvider[]): readonly GraphProvider[] {
+  return way.at(-1)!.token === REQUEST ? way.slice(0, -1) : way;
+}
+
+function instead(way: readonly GraphProvider[]): string {
+  const [{ name }, dependency] = way as [GraphProvider, GraphProvider | undefined];
+  if (dependency === undefined) return 'Call currentTick() instead of injecting it';
+  const culprit = way.at(-1)!.name;
+  return way.length === 2
+    ? `Resolve ${culprit} in a scope instead of injecting it: scopes.run(async (scope) => { ... }), with ProviderScopeFactory injected as scopes`
+    : `Give workers and ${name} services of their own, or let ${dependency.name} take what it needs of ${culprit} as an argument of its methods`;
+}
+
+function isEntrance({ place, isGateway }: GraphProvider): boolean {
+  return place === 'controller' || isGateway;
+}
+
+/** What is request-scoped by itself in the tree of a provider, and next to it on some way. */
+function culpritsOf(from: GraphProvider, { graph }: Scene): GraphProvider[] {
+  const seen = new Set<number>([from.id]);
+  const open = [from];
+  const culprits: GraphProvider[] = [];
+  for (const provider of open) {
+    if (provider.declared === 'request') {
+      culprits.push(provider);
+      continue;
+    }
+    for (const next of graph.dependenciesOf(provider)) {
+      if (seen.has(next.id) || next.lifetime === 'singleton') continue;
+      seen.add(next.id);
+      open.push(next);
+    }
+  }
+  return culprits;
+}
+
+function isForWorkersOnly(culprit: GraphProvider, entrance: GraphProvider, scene: Scene): boolean {
+  const { graph } = scene;
+  // Reached as the tick: the class that asks for it stands on the way.
+  if (culprit.token === REQUEST) {
+    return graph
+      .dependentsOf(culprit)
+      .filter((dependent) => graph.wayTo(entrance, ({ id }) => id === dependent.id) !== undefined)
+      .every(({ type }) => injectsTick(type));
+  }
+  if (scene.isWorker(culprit)) return true;
+  const tree = graph.scopedTree(culprit);
+  const readsRequest = tree.some(
+    (provider) =>
+      !injectsTick(provider.type) &&
+      graph.dependenciesOf(provider).some(({ token }) => token === REQUEST),
+  );
+  if (readsRequest) return false;
+  if (tree.some(({ type, token }) => injectsTick(type) || isOfThisLibrary(token))) return true;
+  const dependents = graph.dependentsOf(culprit);
+  return (
+    dependents.some((dependent) => scene.isWorker(dependent)) &&
+    !dependents.some((dependent) => isEntrance(dependent) || dependent.place === 'enhancer')
+  );
+}
+
+/** The tokens of `nestjs-scoped-worker/typeorm` and its like: what they give refuses to work outside of scopes. */
+function isOfThisLibrary(token: unknown): boolean {
+  return typeof token === 'string' && token.startsWith('nestjs-scoped-worker:');
+}

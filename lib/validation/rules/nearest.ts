@@ -1,0 +1,24 @@
+import type { GraphProvider } from '../../graph/index.js';
+import type { FindingKind } from '../finding.js';
+import type { Scene } from '../scene.js';
+
+/** A provider with the way to what makes it request-scoped, both ends included. */
+export interface Rebuilt {
+  readonly provider: GraphProvider;
+  readonly way: readonly GraphProvider[];
+}
+
+/**
+ * Of providers on one way only the one next to the request-scoped end: when it is mended, those before it are. One that is
+ * allowed will not be mended, and stands for none.
+ */
+export function nearestOf(
+  kind: FindingKind,
+  rebuilt: readonly GraphProvider[],
+  { graph, allows }: Scene,
+): Rebuilt[] {
+  const ids = new Set(rebuilt.filter((provider) => !allows(kind, provider)).map(({ id }) => id));
+  return rebuilt
+    .map((provider) => ({ provider, way: graph.wayToRequestScope(provider) ?? [provider] }))
+    .filter(({ way }) => !way.slice(1).some(({ id }) => ids.has(id)));
+}

@@ -1,0 +1,46 @@
+import type { GraphProvider } from '../../graph/index.js';
+import { finding, type Finding } from '../finding.js';
+import { arrows, type Scene } from '../scene.js';
+import { nearestOf } from './nearest.js';
+import { mustStay } from './singleton-rebuilt.js';
+
+/**
+ * A probable pool, client or cache that is built anew on every tick: a class with lifecycle hooks or a disposer that is
+ * request-scoped only because something that it depends on is. One that says itself that it is request-scoped, or has hooks for
+ * scopes, is meant so.
+ */
+export function resourceRebuilt(scene: Scene): Finding[] {
+  const rebuilt = scene.graph.providers.filter(
+    (provider) =>
+      provider.lifetime === 'bubbled' &&
+      provider.kind === 'class' &&
+      provider.place === 'provider' &&
+      marksOf(provider).length > 0 &&
+      provider.scopeHooks.length === 0 &&
+      scene.isBuiltForTicks(provider) &&
+      !scene.isWorker(provider) &&
+      !mustStay(provider),
+  );
+  return nearestOf('resource-rebuilt', rebuilt, scene).map(({ provider, way }) => {
+    const chain = scene.chain(way);
+    const { name } = provider;
+    const marks = marksOf(provider).join(', ');
+    return finding({
+      kind: 'resource-rebuilt',
+      subject: name,
+      token: provider.token,
+      chain,
+      message: `${name} is built anew on every tick, because it depends on ${way.at(-1)!.name}, which is request-scoped (${arrows(chain)}). It has ${marks}, as pools, clients and caches have${unheard(provider)}. Take ${way[1]!.name} out of what it injects and pass what ${name} needs of it as an argument of its methods; if it is meant so, write @Injectable({ scope: Scope.REQUEST }) on ${name}.`,
+    });
+  });
+}
+
+function marksOf({ disposer, hooks }: GraphProvider): string[] {
+  return [...new Set([...hooks, ...(disposer === undefined ? [] : [disposer])])];
+}
+
+/** Nest calls no hook of what is request-scoped; `onModuleDestroy` is called by the scope. */
+function unheard({ hooks }: GraphProvider): string {
+  const lost = hooks.filter((hook) => hook !== 'onModuleDestroy');
+  return lost.length === 0 ? '' : `, and nobody calls ${lost.join(', ')} any more`;
+}

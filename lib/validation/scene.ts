@@ -1,0 +1,72 @@
+import type { GraphProvider, LifetimeGraph } from '../graph/index.js';
+import type { FindingKind } from './finding.js';
+
+/** Where the ticks of a worker enter the graph. */
+export interface WorkerRoot {
+  readonly provider: GraphProvider;
+  /** Its handlers, written `Class.method`. */
+  readonly handlers: readonly string[];
+}
+
+/** What the rules look at: the graph, and where the ticks enter it. */
+export class Scene {
+  /** By provider: from where the first tick gets to it. */
+  readonly #cameFrom = new Map<number, GraphProvider | undefined>();
+  readonly #handlers = new Map<number, string>();
+  readonly #workers: ReadonlySet<number>;
+
+  constructor(
+    readonly graph: LifetimeGraph,
+    readonly workers: readonly WorkerRoot[],
+    /** What the option `allow` says is meant so. */
+    readonly allows: (kind: FindingKind, provider: GraphProvider) => boolean = () => false,
+  ) {
+    this.#workers = new Set(workers.map(({ provider }) => provider.id));
+    const open: GraphProvider[] = [];
+    for (const { provider, handlers } of workers) {
+      const [first] = handlers;
+      if (first === undefined || provider.lifetime === 'singleton') continue;
+      this.#cameFrom.set(provider.id, undefined);
+      this.#handlers.set(provider.id, first);
+      open.push(provider);
+    }
+    for (const provider of open) {
+      for (const next of graph.dependenciesOf(provider)) {
+        if (next.lifetime === 'singleton' || this.#cameFrom.has(next.id)) continue;
+        this.#cameFrom.set(next.id, provider);
+        open.push(next);
+      }
+    }
+  }
+
+  /** True for what is built for ticks. */
+  isBuiltForTicks({ id }: GraphProvider): boolean {
+    return this.#cameFrom.has(id);
+  }
+
+  isWorker({ id }: GraphProvider): boolean {
+    return this.#workers.has(id);
+  }
+
+  /**
+   * The names on the way from a handler to a provider that is built for its ticks, and on from there; without a handler when
+   * no tick gets to it.
+   */
+  chain(way: readonly GraphProvider[]): string[] {
+    const names = way.map(({ name }) => name);
+    const [first] = way;
+    if (first === undefined || !this.isBuiltForTicks(first)) return names;
+    let at = first;
+    for (;;) {
+      const before = this.#cameFrom.get(at.id);
+      if (before === undefined) return [this.#handlers.get(at.id)!, ...names.slice(1)];
+      names.unshift(before.name);
+      at = before;
+    }
+  }
+}
+
+/** A chain as it stands in a message. */
+export function arrows(chain: readonly string[]): string {
+  return chain.join(' -> ');
+}

@@ -1,0 +1,32 @@
+import type { Finding } from './finding.js';
+import { controllerRebuilt } from './rules/controller-rebuilt.js';
+import { durableCaptive } from './rules/durable-captive.js';
+import { resourceRebuilt } from './rules/resource-rebuilt.js';
+import { scopeNotNeeded } from './rules/scope-not-needed.js';
+import { singletonRebuilt } from './rules/singleton-rebuilt.js';
+import { transientCaptured } from './rules/transient-captured.js';
+import type { Scene } from './scene.js';
+
+/** In the order of the report. */
+const RULES: readonly ((scene: Scene) => Finding[])[] = [
+  singletonRebuilt,
+  durableCaptive,
+  resourceRebuilt,
+  transientCaptured,
+  controllerRebuilt,
+  scopeNotNeeded,
+];
+
+/** Everything that the lifetimes of the application's providers give cause to say. Reads the scene, and nothing else. */
+export function validate(scene: Scene): Finding[] {
+  return RULES.flatMap((rule) => withoutRepetition(rule(scene)));
+}
+
+/** A provider that stands in several modules, or in a dynamic one that is registered twice, has one fault. */
+function withoutRepetition(findings: readonly Finding[]): Finding[] {
+  const told = new Map(findings.map((found) => [found.message, found]));
+  return findings.filter((found) => {
+    const same = told.get(found.message)!;
+    return same === found || same.token !== found.token;
+  });
+}

@@ -1,0 +1,43 @@
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { rmSync } from 'node:fs';
+import { buildPrograms, startProgram } from '../support/programs.js';
+
+jest.setTimeout(30_000);
+
+let folder: string;
+beforeAll(() => {
+  folder = buildPrograms();
+}, 60_000);
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+describe.each(['context', 'http'])(
+  "A process that grows, with an application of kind '%s'",
+  (kind) => {
+    it('is stopped before it is killed: drained, disposed, closed with all hooks, and ends with 1', async () => {
+      const { code, signal, lines } = await startProgram(folder, 'memory-stop', kind).ended;
+      expect([code, signal]).toEqual([1, null]);
+      expect(lines).toEqual([
+        'warning warnAtMb',
+        'stopping stopAtMb, growing Grower.grow',
+        'other drained',
+        'other scope disposed',
+        'other succeeded',
+        'pool destroyed',
+        'application shut down',
+      ]);
+    });
+
+    it('keeps an exit code that is set already', async () => {
+      const { code } = await startProgram(folder, 'memory-stop', kind, '3').ended;
+      expect(code).toBe(3);
+    });
+  },
+);
+
+describe('A process with a job that keeps 100 KB a tick and one that makes 1 MB of garbage a tick', () => {
+  it('is told that the first one grows, and by how much', async () => {
+    const { code, lines } = await startProgram(folder, 'memory-growth').ended;
+    expect(lines).toEqual(['first Jobs.retain', 'leaves about 130 KB: true']);
+    expect(code).toBe(0);
+  });
+});

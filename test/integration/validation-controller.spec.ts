@@ -1,0 +1,343 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import {
+  Controller,
+  Get,
+  Inject,
+  Injectable,
+  Scope,
+  UseGuards,
+  type CallHandler,
+  type CanActivate,
+  type NestInterceptor,
+  type Provider,
+  type Type,
+} from '@nestjs/common';
+import { APP_INTERCEPTOR, REQUEST } from '@nestjs/core';
+import type { Observable } from 'rxjs';
+import { InjectTick, ScopedCron, ScopedWorker, type Tick } from '../../lib/index.js';
+import { closeApps, startApp } from '../support/app.js';
+import { YEARLY } from '../support/probe-journal.js';
+import { RequestScoped, worker } from '../support/probes.js';
+import { findingsOf, Gateway, told, wordsAbout } from '../support/validation.js';
+
+/** Reads the tick: only workers can have a use for it. */
+@Injectable()
+class Progress {
+  constructor(@InjectTick() readonly tick: Tick) {}
+}
+
+/** The worker injects it, no controller does. */
+@RequestScoped()
+class UnitOfWork {}
+
+@Injectable()
+class Reports {
+  constructor(readonly unit: UnitOfWork) {}
+}
+
+@Controller('reports')
+class ReportsController {
+  constructor(readonly reports: Reports) {}
+
+  @Get()
+  all(): string[] {
+    return [];
+  }
+}
+
+@Gateway()
+@Injectable()
+class ReportsGateway {
+  constructor(readonly reports: Reports) {}
+}
+
+/** A controller that injects a token. */
+function controllerOver(token: unknown): Type {
+  @Controller('over')
+  class Over {
+    constructor(@Inject(token as Type) readonly injected: unknown) {}
+  }
+  return Over;
+}
+
+describe('A controller', () => {
+  afterEach(closeApps);
+
+  it('is reported when what only workers need makes it request-scoped', async () => {
+    const findings = await findingsOf({
+      controllers: [ReportsController],
+      providers: [UnitOfWork, Reports, worker([Reports, UnitOfWork])],
+    });
+    expect(findings).toEqual([
+      {
+        number: 'SW206',
+        kind: 'controller-rebuilt',
+        severity: 'warning',
+        subject: 'ReportsController',
+        token: ReportsController,
+        chain: ['ReportsController', 'Reports', 'UnitOfWork'],
+        message:
+          'ReportsController is made request-scoped by UnitOfWork (ReportsController -> Reports -> UnitOfWork), which is for workers: it and what it injects are built anew for every request. Give workers and ReportsController services of their own, or let Reports take what it needs of UnitOfWork as an argument of its methods; if it is meant so, write scope: Scope.REQUEST on ReportsController.',
+      },
+    ]);
+  });
+
+  it('is logged once by default, and starts', async () => {
+    const test = await startApp({
+      controllers: [ReportsController],
+      providers: [UnitOfWork, Reports, worker([Reports, UnitOfWork])],
+    });
+    expect(told(test)).toEqual([expect.stringMatching(/^\[SW206\] ReportsController is made /)]);
+    expect(told(test, 'warn')).toHaveLength(1);
+  });
+
+  it('is reported when the culprit reads the tick, with @InjectTick()', async () => {
+    @Injectable()
+    class Exports {
+      constructor(readonly progress: Progress) {}
+    }
+    const findings = await findingsOf({
+      controllers: [controllerOver(Exports)],
+      providers: [Progress, Exports, worker([Exports])],
+    });
+    expect(findings).toMatchObject([{ kind: 'controller-rebuilt', subject: 'Over' }]);
+    expect(findings[0]!.chain.slice(0, 3)).toEqual(['Over', 'Exports', 'Progress']);
+    // Who reads "made request-scoped by REQUEST, which is for workers" looks for a request.
+    expect(findings[0]!.message).toContain('made request-scoped by Progress');
+  });
+
+  it('is reported when it injects a worker', async () => {
+    @ScopedWorker()
+    class Mailer {
+      @ScopedCron(YEARLY)
+      send(): void {}
+    }
+    const findings = await findingsOf({
+      controllers: [controllerOver(Mailer)],
+      providers: [Mailer],
+    });
+    expect(findings).toMatchObject([{ kind: 'controller-rebuilt', chain: ['Over', 'Mailer'] }]);
+    // There is nothing in between that could take the worker as an argument.
+    expect(findings[0]!.message).not.toContain('let Mailer take');
+  });
+
+  describe('is not reported', () => {
+    @RequestScoped()
+    class Plain {}
+    @Injectable()
+    class OverPlain {
+      constructor(readonly plain: Plain) {}
+    }
+    @Injectable()
+    class CurrentUser {
+      constructor(@Inject(REQUEST) readonly request: unknown) {}
+    }
+    @RequestScoped()
+    class Audit {
+      constructor(readonly user: CurrentUser) {}
+    }
+    @Injectable()
+    class Audited {
+      constructor(readonly audit: Audit) {}
+    }
+    @Injectable()
+    class Both {
+      constructor(
+        readonly reports: Reports,
+        readonly user: CurrentUser,
+      ) {}
+    }
+    @Injectable({ scope: Scope.REQUEST, durable: true })
+    class TenantPool {}
+    @Injectable()
+    class Single {}
+
+    it.each<[string, unknown, Provider[]]>([
+      ['when its services are singletons', Single, [Single, Reports, UnitOfWork]],
+      ['when it asks for the request-scoped provider itself', UnitOfWork, [UnitOfWork, Reports]],
+      [
+        'when what it needs reads the request',
+        Audited,
+        [Audited, Audit, CurrentUser, Reports, UnitOfWork],
+      ],
+      [
+        'when one thing of several reads the request',
+        Both,
+        [Both, CurrentUser, Reports, UnitOfWork],
+      ],
+      ['when REQUEST is injected', REQUEST, [Reports, UnitOfWork]],
+      ['over a durable provider', TenantPool, [TenantPool, Reports, UnitOfWork]],
+      [
+        'over what no tick builds',
+        'session',
+        [{ provide: 'session', scope: Scope.REQUEST, useFactory: () => ({}) }, Reports, UnitOfWork],
+      ],
+    ])('%s', async (_what, token, providers) => {
+      expect(
+        await wordsAbout({
+          controllers: [controllerOver(token)],
+          providers: [
+            ...providers,
+            worker([UnitOfWork, ...(providers.includes(Audit) ? [Audit] : [])]),
+          ],
+        }),
+      ).toEqual([]);
+    });
+
+    it('when a unit of work that nothing ties to scopes serves requests and ticks alike', async () => {
+      expect(
+        await wordsAbout({
+          controllers: [controllerOver(OverPlain)],
+          providers: [Plain, OverPlain, worker([OverPlain])],
+        }),
+      ).toEqual([]);
+    });
+
+    it('when a connection for each request, made by a factory, serves both', async () => {
+      @Injectable()
+      class Orders {
+        constructor(@Inject('connection') readonly connection: unknown) {}
+      }
+      const connection = { provide: 'connection', scope: Scope.REQUEST, useFactory: () => ({}) };
+      expect(
+        await wordsAbout({
+          controllers: [controllerOver(Orders)],
+          providers: [connection, Orders, worker([Orders])],
+        }),
+      ).toEqual([]);
+    });
+
+    it('when an interceptor commits it for requests', async () => {
+      @Injectable()
+      class Commit implements NestInterceptor {
+        constructor(readonly unit: UnitOfWork) {}
+
+        intercept(_context: unknown, next: CallHandler): Observable<unknown> {
+          return next.handle();
+        }
+      }
+      const everywhere = { provide: APP_INTERCEPTOR, scope: Scope.REQUEST, useClass: Commit };
+      expect(
+        await wordsAbout({
+          controllers: [ReportsController],
+          providers: [Reports, UnitOfWork, everywhere, worker([Reports, UnitOfWork])],
+        }),
+      ).toEqual([]);
+    });
+
+    it('when another controller injects the same', async () => {
+      expect(
+        await wordsAbout({
+          controllers: [ReportsController, controllerOver(UnitOfWork)],
+          providers: [Reports, UnitOfWork, worker([Reports, UnitOfWork])],
+        }),
+      ).toEqual([]);
+    });
+
+    it('when it says itself that it is request-scoped', async () => {
+      @Controller({ path: 'own', scope: Scope.REQUEST })
+      class Own {
+        constructor(readonly reports: Reports) {}
+      }
+      expect(
+        await wordsAbout({
+          controllers: [Own],
+          providers: [Reports, UnitOfWork, worker([Reports, UnitOfWork])],
+        }),
+      ).toEqual([]);
+    });
+
+    it('when it is a worker itself', async () => {
+      @ScopedWorker()
+      @Controller('jobs')
+      class Jobs {
+        constructor(readonly reports: Reports) {}
+
+        @ScopedCron(YEARLY)
+        run(): void {}
+      }
+      expect(await wordsAbout({ controllers: [Jobs], providers: [Reports, UnitOfWork] })).toEqual(
+        [],
+      );
+    });
+
+    it('for a request-scoped guard of its own', async () => {
+      @RequestScoped()
+      class Guard implements CanActivate {
+        constructor(@Inject(REQUEST) readonly request: unknown) {}
+
+        canActivate(): boolean {
+          return true;
+        }
+      }
+      @UseGuards(Guard)
+      @Controller('guarded')
+      class Guarded {}
+      expect(
+        await wordsAbout({
+          controllers: [Guarded],
+          providers: [Reports, UnitOfWork, worker([Reports, UnitOfWork])],
+        }),
+      ).toEqual([]);
+    });
+  });
+});
+
+describe('A gateway', () => {
+  afterEach(closeApps);
+
+  it('is reported when what only workers need makes it request-scoped', async () => {
+    const findings = await findingsOf({
+      providers: [UnitOfWork, Reports, ReportsGateway, worker([Reports, UnitOfWork])],
+    });
+    expect(findings).toMatchObject([
+      {
+        kind: 'controller-rebuilt',
+        severity: 'warning',
+        subject: 'ReportsGateway',
+        chain: ['ReportsGateway', 'Reports', 'UnitOfWork'],
+        message:
+          'ReportsGateway is made request-scoped by UnitOfWork (ReportsGateway -> Reports -> UnitOfWork), which is for workers: Nest hands all messages to one instance of a gateway, which was built for no request. Give workers and ReportsGateway services of their own, or let Reports take what it needs of UnitOfWork as an argument of its methods; if it is meant so, write scope: Scope.REQUEST on ReportsGateway.',
+      },
+    ]);
+  });
+
+  it.each<[string, () => Provider[]]>([
+    [
+      'when it is a singleton',
+      () => {
+        @Gateway()
+        @Injectable()
+        class Chat {}
+        return [Chat];
+      },
+    ],
+    [
+      'when it is a provider without the mark',
+      () => {
+        @Injectable()
+        class Feed {
+          constructor(readonly reports: Reports) {}
+        }
+        return [Feed];
+      },
+    ],
+    [
+      'when it says itself that it is request-scoped',
+      () => {
+        @Gateway()
+        @RequestScoped()
+        class Own {
+          constructor(readonly reports: Reports) {}
+        }
+        return [Own];
+      },
+    ],
+  ])('is not reported %s', async (_what, gateways) => {
+    expect(
+      await wordsAbout({
+        providers: [UnitOfWork, Reports, ...gateways(), worker([Reports, UnitOfWork])],
+      }),
+    ).toEqual([]);
+  });
+});

@@ -1,0 +1,190 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import {
+  Inject,
+  Injectable,
+  Scope,
+  UseGuards,
+  type CanActivate,
+  type Provider,
+} from '@nestjs/common';
+import {
+  InjectTick,
+  inspectScopes,
+  ScopedConsumer,
+  ScopedCron,
+  ScopedWorker,
+  type Tick,
+} from '../../lib/index.js';
+import { closeApps, startApp } from '../support/app.js';
+import { inMemoryQueue } from '../../lib/index.js';
+import { YEARLY } from '../support/probe-journal.js';
+import { RequestScoped, Transient } from '../support/probes.js';
+import { told, wordsAbout } from '../support/validation.js';
+
+@Injectable()
+class Api {}
+
+@ScopedWorker()
+class Cleaner {
+  constructor(readonly api: Api) {}
+
+  @ScopedCron(YEARLY)
+  clean(): void {}
+}
+
+@ScopedWorker()
+class Warmer {
+  @ScopedCron(YEARLY)
+  warm(): void {}
+}
+
+@ScopedWorker()
+class Orders {
+  constructor(readonly api: Api) {}
+
+  @ScopedConsumer('orders')
+  bill(): void {}
+}
+
+const orders = { provide: 'orders', useFactory: () => inMemoryQueue<number>({ capacity: 1 }) };
+const HINT =
+  '[SW207] Cleaner injects nothing that is new on each tick: save for what it resolves by hand, nothing but itself is built for a tick and nothing is disposed after it. It needs no scope, and is fine as it is.';
+
+describe('A worker that injects singletons only', () => {
+  afterEach(closeApps);
+
+  it.each(['error', 'strict', 'warn'] as const)(
+    "is told that it needs no scope, for information, under '%s'",
+    async (scopeValidation) => {
+      const test = await startApp({ providers: [Api, Cleaner], options: { scopeValidation } });
+      expect(told(test)).toEqual([HINT]);
+      expect(told(test, 'log')).toEqual([HINT]);
+      expect(inspectScopes(test.app).findings).toContainEqual({
+        number: 'SW207',
+        kind: 'scope-not-needed',
+        severity: 'info',
+        subject: 'Cleaner',
+        chain: [],
+        message: HINT.slice('[SW207] '.length),
+      });
+      const { outcome } = await test.registry.run('Cleaner.clean');
+      expect(outcome).toBe('succeeded');
+    },
+  );
+
+  it('shares its line with others', async () => {
+    const test = await startApp({ providers: [Api, Cleaner, Warmer, orders, Orders] });
+    expect(told(test)).toEqual([`${HINT} The same of Warmer, Orders.`]);
+  });
+
+  it("is told nothing under 'off', nor when it is allowed", async () => {
+    await expect(
+      startApp({ providers: [Api, Cleaner], options: { scopeValidation: 'off' } }).then(told),
+    ).resolves.toEqual([]);
+    const allow = [{ finding: 'SW207', token: Cleaner, reason: 'a worker like all others' }];
+    expect(await wordsAbout({ providers: [Api, Cleaner], options: { allow } })).toEqual([]);
+  });
+
+  describe('is another matter, and not told', () => {
+    @RequestScoped()
+    class Tenant {}
+    @Injectable()
+    class Invoices {
+      constructor(readonly tenant: Tenant) {}
+    }
+    @Transient()
+    class Log {}
+    @Injectable({ scope: Scope.REQUEST, durable: true })
+    class Pool {}
+    @RequestScoped()
+    class Guard implements CanActivate {
+      canActivate(): boolean {
+        return true;
+      }
+    }
+
+    @ScopedWorker()
+    class Bubbling {
+      constructor(readonly invoices: Invoices) {}
+      @ScopedCron(YEARLY)
+      run(): void {}
+    }
+    @ScopedWorker()
+    class ByProperty {
+      @Inject(Tenant) readonly tenant!: Tenant;
+      @ScopedCron(YEARLY)
+      run(): void {}
+    }
+    @ScopedWorker()
+    class WithTick {
+      constructor(@InjectTick() readonly tick: Tick) {}
+      @ScopedCron(YEARLY)
+      run(): void {}
+    }
+    @ScopedWorker()
+    class WithLog {
+      constructor(readonly log: Log) {}
+      @ScopedCron(YEARLY)
+      run(): void {}
+    }
+    @ScopedWorker()
+    class OnPool {
+      constructor(readonly pool: Pool) {}
+      @ScopedCron(YEARLY)
+      run(): void {}
+    }
+    @ScopedWorker()
+    class Disposed {
+      constructor(readonly api: Api) {}
+      @ScopedCron(YEARLY)
+      run(): void {}
+      [Symbol.dispose](): void {}
+    }
+    class Base {
+      onModuleDestroy(): void {}
+    }
+    @ScopedWorker()
+    class Inheriting extends Base {
+      @ScopedCron(YEARLY)
+      run(): void {}
+    }
+    @ScopedWorker()
+    class Committing {
+      @ScopedCron(YEARLY)
+      run(): void {}
+      onScopeCommit(): void {}
+    }
+    @UseGuards(Guard)
+    @ScopedWorker()
+    class Guarded {
+      @ScopedCron(YEARLY)
+      run(): void {}
+    }
+    @ScopedWorker()
+    class Empty {}
+    class Made {
+      @ScopedCron(YEARLY)
+      run(): void {}
+    }
+    ScopedWorker()(Made);
+
+    it.each<[string, Provider[]]>([
+      ['over a service that is request-scoped by bubbling', [Bubbling, Invoices]],
+      ['by a property', [ByProperty]],
+      ['with the tick', [WithTick]],
+      ['with a transient, which is built for its ticks', [WithLog, Log]],
+      ['over a durable provider', [OnPool, Pool]],
+      ['with a disposer of its own', [Disposed]],
+      ['with an inherited disposer', [Inheriting]],
+      ['with a hook for scopes', [Committing]],
+      ['with a request-scoped guard', [Guarded]],
+      ['without handlers', [Empty]],
+      [
+        'made by a factory',
+        [{ provide: Made, scope: Scope.REQUEST, useFactory: () => new Made() }],
+      ],
+    ])('%s', async (_what, providers) => {
+      expect(await wordsAbout({ providers: [Api, Tenant, ...providers] })).toEqual([]);
+    });
+  });
+});

@@ -1,0 +1,175 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { Controller, Injectable, Module, type DynamicModule } from '@nestjs/common';
+import { ScheduleModule } from '@nestjs/schedule';
+import { InjectRepository, TypeOrmModule } from '@nestjs/typeorm';
+import { type EntityManager, type Repository } from 'typeorm';
+import {
+  BackgroundWorker,
+  inMemoryQueue,
+  inspectScopes,
+  ProviderScopeFactory,
+  ScopedConsumer,
+  ScopedCron,
+  ScopedWorker,
+  ScopedWorkerEvents,
+  ScopedWorkerModule,
+  ScopedWorkerRegistry,
+  type ScopedWorkerModuleOptions,
+} from '../../lib/index.js';
+import {
+  InjectScopedEntityManager,
+  InjectScopedRepository,
+  ScopedTypeOrmModule,
+} from '../../lib/typeorm/index.js';
+import { closeApps, startApp, type TestApp } from '../support/app.js';
+import { heard } from '../support/background.js';
+import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
+import { YEARLY } from '../support/probe-journal.js';
+import { Note, typeOrmRoot } from '../support/scoped-typeorm.js';
+import { findingsOf, startClean } from '../support/validation.js';
+
+@Injectable()
+class Notes {
+  constructor(@InjectScopedRepository(Note) readonly notes: Repository<Note>) {}
+}
+
+@ScopedWorker()
+class NoteWorker {
+  constructor(
+    readonly notes: Notes,
+    @InjectScopedEntityManager() readonly manager: EntityManager,
+  ) {}
+
+  @ScopedCron(YEARLY)
+  async count(): Promise<number> {
+    return this.notes.notes.count();
+  }
+
+  @ScopedConsumer('orders')
+  take(): void {}
+}
+
+@Injectable()
+class Sync extends BackgroundWorker {
+  constructor(readonly scopes: ProviderScopeFactory) {
+    super();
+  }
+
+  async execute(stopping: AbortSignal): Promise<void> {
+    await heard(stopping);
+  }
+}
+
+@Injectable()
+class Dashboard {
+  constructor(
+    readonly registry: ScopedWorkerRegistry,
+    readonly events: ScopedWorkerEvents,
+    readonly scopes: ProviderScopeFactory,
+  ) {}
+}
+
+/** A controller on TypeORM's own repositories. */
+@Controller('notes')
+class NotesController {
+  constructor(
+    @InjectRepository(Note) readonly notes: Repository<Note>,
+    readonly dashboard: Dashboard,
+  ) {}
+}
+
+const orders = { provide: 'orders', useValue: inMemoryQueue<number>({ capacity: 1 }) };
+
+describe("The library's own providers pass the strictest validation without a finding", () => {
+  let database: TestDatabase;
+  beforeAll(async () => {
+    database = await createTestDatabase();
+  });
+  afterEach(closeApps);
+  afterAll(() => database.drop());
+
+  const findingsIn = ({ app }: TestApp): unknown[] =>
+    inspectScopes(app).findings.filter(({ kind }) => kind !== 'worker-not-provided');
+
+  it.each<[string, ScopedWorkerModuleOptions]>([
+    ['by themselves', {}],
+    ['with leak detection', { leakDetection: {} }],
+    ['with the memory watched', { memory: {} }],
+    ['with hooks around ticks', { around: [(_tick, next) => next()], globalEnhancers: true }],
+  ])('[C15] %s', async (_what, options) => {
+    const test = await startClean({ providers: [Dashboard, Sync], options });
+    expect(findingsIn(test)).toEqual([]);
+  });
+
+  it('[C15] with ScheduleModule and adoption', async () => {
+    const test = await startClean({
+      imports: [ScheduleModule.forRoot()],
+      providers: [Dashboard],
+      options: { adoptNestSchedules: true },
+    });
+    expect(findingsIn(test)).toEqual([]);
+  });
+
+  it('[C15] from forRootAsync()', async () => {
+    @Module({
+      imports: [
+        ScopedWorkerModule.forRootAsync({ useFactory: () => ({ scopeValidation: 'strict' }) }),
+      ],
+    })
+    class Again {}
+    expect(findingsIn(await startClean({ imports: [Again] }))).toEqual([]);
+  });
+
+  it.each([false, true])('[C15] with ScopedTypeOrmModule, transaction: %p', async (transaction) => {
+    const forFeature = (): DynamicModule => ScopedTypeOrmModule.forFeature([Note], { transaction });
+    @Module({ imports: [forFeature()], providers: [Notes], exports: [Notes] })
+    class NotesModule {}
+    const test = await startClean({
+      imports: [typeOrmRoot(database), forFeature(), NotesModule, TypeOrmModule.forFeature([Note])],
+      controllers: [NotesController],
+      providers: [Dashboard, Sync, orders, NoteWorker],
+    });
+    await test.registry.run('NoteWorker.count');
+    expect(findingsIn(test)).toEqual([]);
+  });
+
+  it('a controller over what only scopes can use is reported', async () => {
+    @Controller('over')
+    class Over {
+      constructor(readonly notes: Notes) {}
+    }
+    const findings = await findingsOf({
+      imports: [typeOrmRoot(database), ScopedTypeOrmModule.forFeature([Note])],
+      controllers: [Over],
+      providers: [Notes, orders, NoteWorker],
+    });
+    expect(findings).toMatchObject([
+      {
+        kind: 'controller-rebuilt',
+        subject: 'Over',
+        chain: expect.arrayContaining(['Over', 'Notes']),
+      },
+    ]);
+    expect(findings[0]!.message).toMatch(/^Over is made request-scoped by /);
+    // The user knows it as @InjectScopedRepository(Note), and has never seen this token.
+    expect(findings[0]!.message).not.toContain('nestjs-scoped-worker:');
+  });
+
+  it('one over them that resolves them in a scope starts', async () => {
+    @Controller('careful')
+    class Careful {
+      constructor(private readonly scopes: ProviderScopeFactory) {}
+
+      count(): Promise<number> {
+        return this.scopes.run(async (scope) => (await scope.resolve(Notes)).notes.count());
+      }
+    }
+    const { app } = await startApp({
+      imports: [typeOrmRoot(database), ScopedTypeOrmModule.forFeature([Note])],
+      controllers: [Careful],
+      providers: [Notes, orders, NoteWorker],
+      options: { scopeValidation: 'strict' },
+    });
+    await expect(app.get(Careful).count()).resolves.toBe(0);
+  });
+});

@@ -1,0 +1,282 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import {
+  Inject,
+  Injectable,
+  Module,
+  Scope,
+  type BeforeApplicationShutdown,
+  type OnApplicationBootstrap,
+  type OnApplicationShutdown,
+  type OnModuleDestroy,
+  type OnModuleInit,
+  type Provider,
+} from '@nestjs/common';
+import { EventEmitter } from 'node:events';
+import { InjectTick, ProviderScopeFactory, StaysSingleton, type Tick } from '../../lib/index.js';
+import { closeApps, startApp } from '../support/app.js';
+import { RequestScoped, Transient, worker } from '../support/probes.js';
+import { findingsOf, told, wordsAbout } from '../support/validation.js';
+
+@RequestScoped()
+class Tenant {}
+
+@Injectable()
+class Settings {
+  constructor(readonly tenant: Tenant) {}
+}
+
+@Injectable()
+class Pool implements OnModuleInit, OnModuleDestroy {
+  constructor(readonly settings: Settings) {}
+
+  onModuleInit(): void {}
+  onModuleDestroy(): void {}
+}
+
+@Injectable()
+class Repository {
+  constructor(readonly pool: Pool) {}
+}
+
+const CHAIN = ['Worker.run', 'Repository', 'Pool', 'Settings', 'Tenant'];
+const MESSAGE =
+  'Pool is built anew on every tick, because it depends on Tenant, which is request-scoped (Worker.run -> Repository -> Pool -> Settings -> Tenant). It has onModuleInit, onModuleDestroy, as pools, clients and caches have, and nobody calls onModuleInit any more. Take Settings out of what it injects and pass what Pool needs of it as an argument of its methods; if it is meant so, write @Injectable({ scope: Scope.REQUEST }) on Pool.';
+
+describe('A probable pool, client or cache', () => {
+  afterEach(closeApps);
+
+  it('is reported when a dependency has it rebuilt on every tick', async () => {
+    const providers = [Tenant, Settings, Pool, Repository, worker([Repository])];
+    expect(await findingsOf({ providers })).toEqual([
+      {
+        number: 'SW202',
+        kind: 'resource-rebuilt',
+        severity: 'warning',
+        subject: 'Pool',
+        token: Pool,
+        chain: CHAIN,
+        message: MESSAGE,
+      },
+    ]);
+  });
+
+  it('is logged once by default, and does not stop start-up', async () => {
+    const providers = [Tenant, Settings, Pool, Repository, worker([Repository])];
+    const test = await startApp({ providers });
+    await test.registry.run('Worker.run');
+    await test.registry.run('Worker.run');
+    expect(told(test)).toEqual([`[SW202] ${MESSAGE}`]);
+    expect(told(test, 'warn')).toHaveLength(1);
+  });
+
+  it('[C3] is the nearest to the culprit of several', async () => {
+    @Injectable()
+    class Cache implements OnModuleDestroy {
+      constructor(readonly pool: Pool) {}
+
+      onModuleDestroy(): void {}
+    }
+    const findings = await findingsOf({
+      providers: [Tenant, Settings, Pool, Cache, worker([Cache])],
+    });
+    expect(findings.map(({ subject }) => subject)).toEqual(['Pool']);
+  });
+
+  describe('is told from other services by what it has:', () => {
+    @Injectable()
+    class Initialised implements OnModuleInit {
+      constructor(readonly tenant: Tenant) {}
+      onModuleInit(): void {}
+    }
+    @Injectable()
+    class Bootstrapped implements OnApplicationBootstrap {
+      constructor(readonly tenant: Tenant) {}
+      onApplicationBootstrap(): void {}
+    }
+    @Injectable()
+    class ShutDown implements BeforeApplicationShutdown, OnApplicationShutdown {
+      constructor(readonly tenant: Tenant) {}
+      beforeApplicationShutdown(): void {}
+      onApplicationShutdown(): void {}
+    }
+    @Injectable()
+    class Disposable {
+      constructor(readonly tenant: Tenant) {}
+      [Symbol.dispose](): void {}
+    }
+    @Injectable()
+    class AsyncDisposable {
+      @Inject(Tenant) readonly tenant!: Tenant;
+      async [Symbol.asyncDispose](): Promise<void> {}
+    }
+    class Connected implements OnModuleDestroy {
+      onModuleDestroy(): void {}
+    }
+    @Injectable()
+    class Inherited extends Connected {
+      constructor(readonly tenant: Tenant) {
+        super();
+      }
+    }
+
+    it.each<[string, Provider, string]>([
+      [
+        'onModuleInit',
+        Initialised,
+        'It has onModuleInit, as pools, clients and caches have, and nobody calls onModuleInit any more.',
+      ],
+      [
+        'onApplicationBootstrap',
+        Bootstrapped,
+        'It has onApplicationBootstrap, as pools, clients and caches have, and nobody calls onApplicationBootstrap any more.',
+      ],
+      [
+        'shutdown hooks',
+        ShutDown,
+        'and nobody calls beforeApplicationShutdown, onApplicationShutdown any more.',
+      ],
+      ['Symbol.dispose', Disposable, 'It has [Symbol.dispose], as pools, clients and caches have.'],
+      [
+        'Symbol.asyncDispose',
+        AsyncDisposable,
+        'It has [Symbol.asyncDispose], as pools, clients and caches have.',
+      ],
+      [
+        'what its base class has',
+        Inherited,
+        'It has onModuleDestroy, as pools, clients and caches have.',
+      ],
+      [
+        'what its class has under another token',
+        { provide: 'client', useClass: Disposable },
+        'client is built anew on every tick',
+      ],
+    ])('%s', async (_what, provider, text) => {
+      const token = typeof provider === 'function' ? provider : provider.provide;
+      const findings = await findingsOf({ providers: [Tenant, provider, worker([token])] });
+      expect(findings).toMatchObject([{ kind: 'resource-rebuilt', token }]);
+      expect(findings[0]!.message).toContain(text);
+    });
+  });
+
+  it('[C1] is reported once, as an error, when it is marked @StaysSingleton()', async () => {
+    @StaysSingleton()
+    @Injectable()
+    class Marked extends Pool {
+      constructor(settings: Settings) {
+        super(settings);
+      }
+    }
+    const findings = await findingsOf({ providers: [Tenant, Settings, Marked, worker([Marked])] });
+    expect(findings.map(({ kind, severity }) => [kind, severity])).toEqual([
+      ['singleton-rebuilt', 'error'],
+    ]);
+  });
+
+  it('is reported once, however many modules have providers that need it', async () => {
+    @Module({ providers: [Tenant, Settings, Pool], exports: [Pool] })
+    class PoolModule {}
+    @Module({ imports: [PoolModule], providers: [Repository], exports: [Repository] })
+    class Shop {}
+    const findings = await findingsOf({
+      imports: [PoolModule, Shop],
+      providers: [worker([Repository, Pool])],
+    });
+    expect(findings).toHaveLength(1);
+    expect(findings[0]!.chain).toEqual(['Worker.run', 'Pool', 'Settings', 'Tenant']);
+  });
+
+  describe('is not reported:', () => {
+    @RequestScoped()
+    class Session implements OnModuleDestroy {
+      constructor(readonly tenant: Tenant) {}
+      onModuleDestroy(): void {}
+    }
+    @Injectable()
+    class UnitOfWork {
+      constructor(readonly tenant: Tenant) {}
+      onScopeCommit(): void {}
+      onScopeRollback(): void {}
+      async [Symbol.asyncDispose](): Promise<void> {}
+    }
+    @Injectable()
+    class Prepared {
+      constructor(@InjectTick() readonly tick: Tick) {}
+      onScopeInit(): void {}
+      onModuleDestroy(): void {}
+    }
+    @Injectable()
+    class Invoices {
+      constructor(readonly session: Session) {}
+      send(): void {}
+    }
+    @Injectable()
+    class RealPool implements OnModuleInit, OnModuleDestroy {
+      constructor(readonly scopes: ProviderScopeFactory) {}
+      onModuleInit(): void {}
+      onModuleDestroy(): void {}
+    }
+    @Injectable()
+    class Bus extends EventEmitter {
+      constructor(readonly tenant: Tenant) {
+        super();
+      }
+    }
+    @Transient()
+    class Span {
+      constructor(readonly tenant: Tenant) {}
+      [Symbol.dispose](): void {}
+    }
+    @Injectable()
+    class Shy {
+      constructor(readonly tenant: Tenant) {}
+      get onModuleDestroy(): never {
+        throw new Error('a getter is not called');
+      }
+    }
+    class Client {
+      onModuleDestroy(): void {}
+    }
+
+    it.each<[string, Provider[]]>([
+      ['a request-scoped service with onModuleDestroy that says so itself', [Session, Tenant]],
+      ['a service with onScopeCommit', [UnitOfWork, Tenant]],
+      ['a service with onScopeInit', [Prepared]],
+      ['a service without hooks that is request-scoped by bubbling', [Invoices, Session, Tenant]],
+      ['a pool that is a singleton', [RealPool]],
+      ['an event emitter', [Bus, Tenant]],
+      ['a transient, which is one for each that injects it', [Span, Tenant]],
+      ['a getter, which is not called', [Shy, Tenant]],
+      [
+        'what a factory makes, which nobody knows before it runs',
+        [{ provide: Client, inject: [Tenant], useFactory: () => new Client() }, Tenant],
+      ],
+      [
+        'an alias of what says so itself',
+        [{ provide: 'session', useExisting: Session }, Session, Tenant],
+      ],
+      [
+        'a factory with a scope of its own',
+        [{ provide: Client, scope: Scope.REQUEST, useFactory: () => new Client() }],
+      ],
+    ])('%s', async (_what, providers) => {
+      const [first] = providers;
+      const token = typeof first === 'function' ? first : first!.provide;
+      expect(
+        await wordsAbout({ providers: [Tenant, ...providers, worker([token, Tenant])] }),
+      ).toEqual([]);
+    });
+
+    it('one that no tick builds: that is between the application and its requests', async () => {
+      expect(
+        await wordsAbout({ providers: [Tenant, Settings, Pool, Repository, worker([Tenant])] }),
+      ).toEqual([]);
+    });
+
+    it('the worker itself', async () => {
+      const Worker = worker([Tenant]);
+      Object.assign(Worker.prototype as object, { onModuleDestroy: () => undefined });
+      expect(await wordsAbout({ providers: [Tenant, Worker] })).toEqual([]);
+    });
+  });
+});

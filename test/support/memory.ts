@@ -1,0 +1,90 @@
+import type { TestingModuleBuilder } from '@nestjs/testing';
+import type { MemoryCheck, MemoryCrossing, MemoryOptions, MemorySample } from '../../lib/index.js';
+import { MIB, memorySample } from '../../lib/memory/memory-sample.js';
+import { MemorySource } from '../../lib/memory/memory-source.js';
+import { startApp, type TestApp, type TestAppOptions } from './app.js';
+
+/** Memory that a test sets, in MiB; nothing else uses or frees any. */
+export class FakeMemory extends MemorySource {
+  rssMb = 100;
+  heapMb = 50;
+  heapLimitMb = 1_000;
+  limitMb = 2_000;
+  /** What ticks have left in the heap. */
+  leftBytes = 0;
+  floors = 0;
+  isCollected = false;
+  /** How often `watchCollections` is under way. */
+  watches = 0;
+  canCollect = true;
+  error: Error | undefined;
+  #collections = 0;
+
+  sample(): MemorySample {
+    if (this.error !== undefined) throw this.error;
+    return memorySample({
+      rssBytes: this.rssMb * MIB,
+      heapUsedBytes: this.heapMb * MIB,
+      heapLimitBytes: this.heapLimitMb * MIB,
+      limitBytes: this.limitMb * MIB,
+    });
+  }
+
+  floorBytes(): number | undefined {
+    this.floors += 1;
+    return this.canCollect ? this.heapMb * MIB + this.leftBytes : undefined;
+  }
+
+  wasCollected(): boolean {
+    const was = this.isCollected;
+    this.isCollected = false;
+    if (was) this.#collections += 1;
+    return was;
+  }
+
+  watchCollections(): () => boolean {
+    const before = this.#collections;
+    this.watches += 1;
+    return () => {
+      this.watches -= 1;
+      return this.#collections > before || this.isCollected;
+    };
+  }
+}
+
+export interface MemoryApp extends TestApp {
+  readonly memory: FakeMemory;
+  /** What the watch has told, in its order: `name option`. */
+  readonly told: string[];
+  readonly checks: MemoryCheck[];
+  readonly crossings: MemoryCrossing[];
+}
+
+/** An application with a memory watch on memory that the test sets. */
+export async function memoryApp(
+  options: MemoryOptions | undefined,
+  {
+    build,
+    memory = new FakeMemory(),
+    ...more
+  }: Omit<TestAppOptions, 'options'> & { readonly memory?: FakeMemory } = {},
+): Promise<MemoryApp> {
+  const test = await startApp({
+    ...more,
+    options: { ...(options && { memory: options }) },
+    build: (builder: TestingModuleBuilder) => {
+      const replaced = builder.overrideProvider(MemorySource).useValue(memory);
+      return build?.(replaced) ?? replaced;
+    },
+  });
+  const told: string[] = [];
+  const checks: MemoryCheck[] = [];
+  const crossings: MemoryCrossing[] = [];
+  test.events.on('memory:sampled', (check) => checks.push(check));
+  for (const name of ['warning', 'recovered', 'stopping'] as const)
+    test.events.on(`memory:${name}`, (crossing) => {
+      told.push(`${name} ${crossing.threshold.option}`);
+      crossings.push(crossing);
+    });
+  return { ...test, memory, told, checks, crossings };
+}

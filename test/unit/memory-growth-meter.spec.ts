@@ -1,0 +1,180 @@
+import { jest } from '@jest/globals';
+import { GrowthMeter } from '../../lib/memory/growth-meter.js';
+import { MIB } from '../../lib/memory/memory-sample.js';
+import { useFakeClock } from '../support/fake-clock.js';
+import { FakeMemory } from '../support/memory.js';
+
+describe('The meter of growth', () => {
+  let memory: FakeMemory;
+  let meter: GrowthMeter;
+  let ids = 0;
+  /** How long a reading takes. */
+  let floorMs = 0;
+
+  beforeEach(() => {
+    useFakeClock();
+    floorMs = 0;
+    memory = new FakeMemory();
+    const floorBytes = memory.floorBytes.bind(memory);
+    memory.floorBytes = () => {
+      jest.advanceTimersByTime(floorMs);
+      return floorBytes();
+    };
+    meter = new GrowthMeter(memory);
+  });
+  afterEach(() => void jest.useRealTimers());
+
+  function start(schedule: string): string {
+    const id = `tick-${(ids += 1)}`;
+    meter.started(schedule, id);
+    return id;
+  }
+  function end(id: string, leavesBytes = 0): void {
+    memory.leftBytes += leavesBytes;
+    if (meter.ended(id)) meter.finish(id);
+  }
+  function run(schedule: string, times = 1, leavesBytes = 0): void {
+    for (let time = 0; time < times; time += 1) end(start(schedule), leavesBytes);
+  }
+  const named = (): string[] => meter.growing().map(({ schedule }) => schedule);
+
+  it('names the schedule that grows, with what a tick leaves', () => {
+    for (let round = 0; round < 5; round += 1) {
+      run('grower', 1, MIB);
+      run('other', 1, 0);
+    }
+    expect(meter.growing()).toEqual([
+      { schedule: 'grower', ticks: 5, measuredTicks: 4, bytesPerTick: MIB, bytes: 5 * MIB },
+    ]);
+  });
+
+  it('does not measure the first tick of a schedule', () => {
+    run('a', 1, 100 * MIB);
+    expect(memory.floors).toBe(0);
+    run('a', 4, 0);
+    expect(named()).toEqual([]);
+  });
+
+  describe('when readings take time', () => {
+    it('measures the first ten without delay, then takes 1 % of the time at most', () => {
+      floorMs = 1;
+      run('a', 100);
+      expect(memory.floors).toBe(2 * 10);
+      jest.advanceTimersByTime(199);
+      run('a');
+      expect(memory.floors).toBe(2 * 10);
+      jest.advanceTimersByTime(1);
+      run('a', 100);
+      expect(memory.floors).toBe(2 * 11);
+    });
+
+    it('shares that time among the schedules', () => {
+      floorMs = 1;
+      run('a', 20);
+      run('b', 20);
+      expect(memory.floors).toBe(2 * 20);
+      jest.advanceTimersByTime(400);
+      run('a', 10);
+      run('b', 10);
+      expect(memory.floors).toBe(2 * 22);
+    });
+  });
+
+  it('measures one tick of a schedule at a time', () => {
+    run('a');
+    const ids = [start('a'), start('a'), start('a')];
+    expect(memory.floors).toBe(1);
+    for (const id of ids) end(id);
+    expect(memory.floors).toBe(2);
+  });
+
+  describe('when ticks of other schedules run beside', () => {
+    it('does not begin to measure', () => {
+      run('a');
+      const other = start('other');
+      run('a', 3, MIB);
+      end(other);
+      expect(memory.floors).toBe(0);
+    });
+
+    it('drops what it has measured', () => {
+      run('a');
+      for (let round = 0; round < 3; round += 1) {
+        const tick = start('a');
+        const other = start('other');
+        end(other, 10 * MIB);
+        end(tick);
+      }
+      expect(named()).toEqual([]);
+    });
+
+    it('measures all the same after ten ticks in a row', () => {
+      run('a');
+      const other = start('other');
+      run('a', 10, MIB);
+      expect(memory.floors).toBe(0);
+      run('a', 5, MIB);
+      end(other);
+      expect(named()).toEqual(['a']);
+    });
+  });
+
+  it('measures a tick alone that another one follows at once', () => {
+    run('a');
+    run('b');
+    for (let round = 0; round < 4; round += 1) {
+      const first = start('a');
+      memory.leftBytes += MIB;
+      expect(meter.ended(first)).toBe(true);
+      const second = start('b');
+      expect(meter.ended(second)).toBe(true);
+      meter.finish(first);
+      meter.finish(second);
+    }
+    expect(meter.growing()).toMatchObject([{ schedule: 'a', bytesPerTick: MIB }]);
+  });
+
+  describe('when V8 makes a full collection', () => {
+    it('drops the tick that was measured meanwhile', () => {
+      run('a', 3);
+      const tick = start('a');
+      memory.isCollected = true;
+      end(tick, 100 * MIB);
+      run('a', 1);
+      expect(named()).toEqual([]);
+    });
+
+    it('names nobody while what ticks leave is replaced, not added', () => {
+      run('cache', 6, MIB);
+      expect(named()).toEqual(['cache']);
+      for (let round = 0; round < 2; round += 1) {
+        memory.leftBytes = 0;
+        memory.isCollected = true;
+        meter.look();
+        run('cache', 6, MIB);
+      }
+      expect(named()).toEqual([]);
+    });
+  });
+
+  it('forgets a schedule', () => {
+    run('a', 5, MIB);
+    const tick = start('a');
+    meter.forget('a');
+    expect(memory.watches).toBe(0);
+    end(tick, MIB);
+    expect(named()).toEqual([]);
+    expect(meter.ended(tick)).toBe(false);
+  });
+
+  it('ignores the end of a tick that began before the watch', () => {
+    expect(meter.ended('tick-before')).toBe(false);
+  });
+
+  it('tries once for each schedule where the garbage cannot be collected', () => {
+    memory.canCollect = false;
+    run('a', 20, MIB);
+    expect(memory.floors).toBe(1);
+    expect(named()).toEqual([]);
+  });
+});

@@ -1,0 +1,43 @@
+import { memorySample, MIB } from '../../lib/memory/memory-sample.js';
+import { levelOf, thresholdOf } from '../../lib/memory/memory-threshold.js';
+
+const sample = (rss: number, heap: number, heapLimit = 1_000, limit = 2_000) =>
+  memorySample({
+    rssBytes: rss * MIB,
+    heapUsedBytes: heap * MIB,
+    heapLimitBytes: heapLimit * MIB,
+    limitBytes: limit * MIB,
+  });
+
+describe('A sample of memory', () => {
+  it.each<[string, number, number, number]>([
+    ['the heap', 200, 500, 50],
+    ['RSS', 1_800, 500, 90],
+    ['both alike', 1_000, 500, 50],
+  ])('has the percentage of what is nearest to its limit: %s', (_what, rss, heap, percent) => {
+    expect(sample(rss, heap).percent).toBe(percent);
+  });
+
+  it('counts RSS in MiB against thresholds in Mb', () => {
+    expect(levelOf(sample(300, 999), { option: 'warnAtMb', value: 1 })).toBe(300);
+    expect(levelOf(sample(300, 999), { option: 'stopAtMb', value: 1 })).toBe(300);
+  });
+
+  it('counts its percentage against thresholds in percent', () => {
+    expect(levelOf(sample(300, 990), { option: 'warnAtPercent', value: 1 })).toBe(99);
+    expect(levelOf(sample(300, 990), { option: 'stopAtPercent', value: 1 })).toBe(99);
+  });
+});
+
+describe('A threshold of memory', () => {
+  it('comes from the option that is given, in either unit', () => {
+    const options = { warnAtMb: 5, stopAtPercent: 90 } as const;
+    expect(thresholdOf(options, 'warn')).toEqual({ option: 'warnAtMb', value: 5 });
+    expect(thresholdOf(options, 'stop')).toEqual({ option: 'stopAtPercent', value: 90 });
+  });
+
+  it('is none when no option is given', () => {
+    expect(thresholdOf({}, 'warn')).toBeUndefined();
+    expect(thresholdOf({ warnAtMb: 5 }, 'stop')).toBeUndefined();
+  });
+});
