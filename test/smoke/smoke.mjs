@@ -1,4 +1,4 @@
-// Installs the packed package into small applications, as a user would, and lets each run a tick.
+// Installs the packed package into small applications, as a user would, inspects each, and lets it run a tick.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -96,6 +96,8 @@ function runApp({ file, source, nest }, cwd, tarball) {
     }),
   );
   run('npm', ['install', '--no-audit', '--no-fund'], cwd);
+  const page = run('npx', ['nestjs-scoped-worker', 'inspect', file], cwd);
+  if (!page.startsWith(`App of ${file}\n1 schedule, 1 worker,`)) throw new Error(page);
   run(process.execPath, [file], cwd);
 }
 
@@ -114,4 +116,5 @@ function run(command, args, cwd) {
   if (status !== 0) {
     throw new Error(`${command} ${args.join(' ')}\n${stdout}\n${stderr}`, { cause: error });
   }
+  return stdout;
 }

@@ -1,0 +1,71 @@
+import { pathToFileURL } from 'node:url';
+import { inspectApplication, type Inspected } from './application-process.js';
+import { HELP, readArguments, UsageError, type InspectOptions } from './arguments.js';
+import { CannotInspect } from './cannot-inspect.js';
+import { copyOfApplication, ownCopy } from './library-copy.js';
+import { mermaid } from './mermaid.js';
+import { moduleFile } from './module-file.js';
+import { page } from './page/page.js';
+import { terminalOf } from './terminal.js';
+
+const NOTHING_FOUND = 0;
+const FOUND_SOMETHING = 1;
+const CANNOT_INSPECT = 2;
+
+/**
+ * Does what the command line asks for. What was asked for is written to stdout, and nothing else is; why it cannot be done goes
+ * to stderr.
+ *
+ * @returns the exit code; undefined when another copy of the command has taken over, and sets it.
+ */
+export async function runCommand(args: readonly string[]): Promise<number | undefined> {
+  // Whoever reads a pipe may stop reading, as `head` does.
+  process.stdout.on('error', ignoreClosedPipe);
+  process.stderr.on('error', ignoreClosedPipe);
+  try {
+    const command = readArguments(args);
+    switch (command.kind) {
+      case 'help':
+        process.stdout.write(HELP);
+        return NOTHING_FOUND;
+      case 'version':
+        process.stdout.write(`${ownCopy().version}\n`);
+        return NOTHING_FOUND;
+      case 'inspect':
+        return await inspect(command.options);
+    }
+  } catch (error) {
+    if (!(error instanceof CannotInspect || error instanceof UsageError)) throw error;
+    const help = error instanceof UsageError ? ' See nestjs-scoped-worker --help.' : '';
+    process.stderr.write(`${error.message}${help}\n`);
+    return CANNOT_INSPECT;
+  }
+}
+
+async function inspect(options: InspectOptions): Promise<number | undefined> {
+  const file = moduleFile(options.file, process.cwd());
+  const copy = copyOfApplication(file);
+  if (copy !== undefined && copy.root !== ownCopy().root) {
+    // Two copies of the library do not know each other's decorators: the application's own must look at it.
+    if (copy.command === undefined)
+      throw new CannotInspect(
+        `This application uses nestjs-scoped-worker ${copy.version} (${copy.root}), which has no inspector. Update it.`,
+      );
+    await import(pathToFileURL(copy.command).href);
+    return undefined;
+  }
+  const inspected = await inspectApplication({ ...options, file, shownFile: options.file });
+  process.stdout.write(printed(inspected, options));
+  const isWrong = inspected.inspection.findings.some(({ severity }) => severity !== 'info');
+  return isWrong ? FOUND_SOMETHING : NOTHING_FOUND;
+}
+
+function printed(inspected: Inspected, { format, color }: InspectOptions): string {
+  if (format === 'json') return `${JSON.stringify(inspected.inspection, null, 2)}\n`;
+  if (format === 'mermaid') return mermaid(inspected.inspection);
+  return page(inspected, terminalOf(process.stdout, process.env, color));
+}
+
+function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error;
+}

@@ -1,0 +1,82 @@
+import type { Lifetime } from '../graph/index.js';
+import type {
+  InspectedFinding,
+  InspectedProvider,
+  ScopeInspection,
+} from '../inspection/inspection.js';
+import type { Severity } from '../validation/finding.js';
+import { clean } from './page/text.js';
+
+/** By lifetime, light enough for black letters. */
+const STYLES: Readonly<Record<Lifetime, string>> = {
+  request: 'fill:#cdeefa,stroke:#0a7ea4,color:#000',
+  bubbled: 'fill:#fdf1c7,stroke:#b58900,color:#000',
+  transient: 'fill:#f6d5f2,stroke:#a626a4,color:#000',
+  durable: 'fill:#d5dcfb,stroke:#3b4cc0,color:#000',
+  singleton: 'fill:#f2f2f2,stroke:#999999,color:#555',
+};
+
+/** What a finding is about is framed, whatever its lifetime. */
+const FRAMES: Readonly<Record<Severity, string>> = {
+  error: 'stroke:#d00000,stroke-width:4px',
+  warning: 'stroke:#e08000,stroke-width:4px',
+  info: 'stroke-width:3px',
+};
+
+interface Node {
+  readonly id: string;
+  readonly provider: InspectedProvider;
+}
+
+/**
+ * The workers and what they depend on as a Mermaid flowchart: what is shared with the application are leaves, and what a finding
+ * is about is framed. Findings about what no worker depends on stand as comments.
+ */
+export function mermaid({ workers, findings }: ScopeInspection): string {
+  const nodes = new Map<string, Node>();
+  const edges = new Set<string>();
+  const visit = (provider: InspectedProvider): string => {
+    const key = `${provider.module}/${provider.name}`;
+    const id = nodes.get(key)?.id ?? `n${nodes.size + 1}`;
+    if (!nodes.has(key)) nodes.set(key, { id, provider });
+    for (const dependency of provider.dependencies) edges.add(`${id} --> ${visit(dependency)}`);
+    return id;
+  };
+  const roots = new Set(workers.map(({ tree }) => visit(tree)));
+  const lines = ['flowchart LR'];
+  for (const { id, provider } of nodes.values()) {
+    const [open, close] = roots.has(id) ? ['([', '])'] : ['[', ']'];
+    const { name, lifetime } = provider;
+    lines.push(`${id}${open}"${escaped(name)}<br/>${lifetime}"${close}:::${lifetime}`);
+  }
+  lines.push(...edges);
+  const used = new Set([...nodes.values()].map(({ provider }) => provider.lifetime));
+  for (const lifetime of used) lines.push(`classDef ${lifetime} ${STYLES[lifetime]}`);
+  // The last frame of a node counts: that of the worst finding.
+  for (const severity of ['info', 'warning', 'error'])
+    for (const finding of findings)
+      if (finding.severity === severity) lines.push(...framesOf(finding, [...nodes.values()]));
+  return `${lines.map((line, index) => (index === 0 ? line : `  ${line}`)).join('\n')}\n`;
+}
+
+function framesOf(finding: InspectedFinding, nodes: readonly Node[]): string[] {
+  const { number, kind, subject, severity } = finding;
+  const comment = `%% ${severity} ${number} ${kind}: ${oneLine(subject)}`;
+  const framed = nodes.filter(
+    ({ provider: { name } }) => name === subject || subject.startsWith(`${name}.`),
+  );
+  return [comment, ...framed.map(({ id }) => `style ${id} ${FRAMES[severity]}`)];
+}
+
+/** Within quotes Mermaid knows entities, as in `#34;`; everything that might mean something to it becomes one. */
+function escaped(name: string): string {
+  return clean(name).replaceAll(
+    /[^\p{L}\p{N} .,:_()/-]/gu,
+    (letter) => `#${letter.codePointAt(0)};`,
+  );
+}
+
+/** Braces in comments are read as directives. */
+function oneLine(text: string): string {
+  return clean(text).replaceAll(/[{}]/g, ' ');
+}

@@ -1,0 +1,99 @@
+import { readdirSync, statSync, type Dirent } from 'node:fs';
+import { basename, dirname, extname, join, relative, resolve } from 'node:path';
+import { CannotInspect } from './cannot-inspect.js';
+
+const TYPESCRIPT = new Set(['.ts', '.mts', '.cts', '.tsx']);
+const LOADABLE = new Set(['.js', '.mjs', '.cjs']);
+
+/** Where compilers put what they make. */
+const BUILD_FOLDERS = ['dist', 'build', 'out'];
+
+const DEEPEST = 6;
+const MOST_PROPOSED = 3;
+
+/**
+ * The file that was meant, as an absolute path.
+ *
+ * @throws {CannotInspect} when it cannot be loaded; names files that may have been meant.
+ */
+export function moduleFile(given: string, cwd: string): string {
+  const file = resolve(cwd, given);
+  const stat = statSync(file, { throwIfNoEntry: false });
+  if (TYPESCRIPT.has(extname(file))) {
+    const what = stat === undefined ? 'does not exist, and would be' : 'is';
+    const near = nearFiles(file, cwd) || 'dist/app.module.js';
+    throw new CannotInspect(
+      `${given} ${what} TypeScript: give the compiled file, such as ${near}.`,
+    );
+  }
+  if (stat === undefined) {
+    const near = nearFiles(file, cwd);
+    throw new CannotInspect(
+      near === ''
+        ? `${given} does not exist (${file}). Is the application compiled?`
+        : `${given} does not exist. Is it ${near}?`,
+    );
+  }
+  if (!stat.isFile()) {
+    const near = nearFiles(join(file, 'app.module.js'), cwd) || 'dist/app.module.js';
+    throw new CannotInspect(
+      `${given} is no file: give the one of the root module, such as ${near}.`,
+    );
+  }
+  return file;
+}
+
+/** The compiled files whose names come nearest; when none comes near, some that end in `.module`. Empty when there is none. */
+function nearFiles(file: string, cwd: string): string {
+  const wanted = stem(file);
+  const folders = [dirname(file), ...BUILD_FOLDERS.map((folder) => join(cwd, folder))];
+  const found = new Set(folders.flatMap((folder) => loadableIn(folder, DEEPEST)));
+  const ranked = [...found]
+    .map((path) => ({ path, distance: distanceBetween(stem(path), wanted) }))
+    .sort((a, b) => a.distance - b.distance || a.path.length - b.path.length);
+  const nearest = ranked[0]?.distance ?? 0;
+  const near = ranked.filter(({ path, distance }) =>
+    nearest <= wanted.length / 3 ? distance === nearest : /\.modules?$/.test(stem(path)),
+  );
+  return near
+    .slice(0, MOST_PROPOSED)
+    .map(({ path }) => relative(cwd, path))
+    .join(' or ');
+}
+
+function loadableIn(folder: string, depth: number): string[] {
+  let entries: Dirent[];
+  try {
+    entries = readdirSync(folder, { withFileTypes: true });
+  } catch {
+    return [];
+  }
+  return entries.flatMap((entry) => {
+    const path = join(folder, entry.name);
+    if (entry.isFile()) return LOADABLE.has(extname(entry.name)) ? [path] : [];
+    const isOpened = depth > 0 && entry.isDirectory() && !/^(\.|node_modules$)/.test(entry.name);
+    return isOpened ? loadableIn(path, depth - 1) : [];
+  });
+}
+
+/** `app.module` of `app.module.js`. */
+function stem(file: string): string {
+  const extension = extname(file);
+  return LOADABLE.has(extension) || TYPESCRIPT.has(extension)
+    ? basename(file, extension)
+    : basename(file);
+}
+
+/** How many letters have to be put in, taken out or replaced (Levenshtein). */
+function distanceBetween(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i += 1) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j += 1) {
+      const replaced = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(replaced, row[j]! + 1, next[j - 1]! + 1));
+    }
+    row = next;
+  }
+  return row[b.length]!;
+}

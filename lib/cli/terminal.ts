@@ -1,0 +1,35 @@
+/** What the page is written for. */
+export interface Terminal {
+  /** In columns; no line of the page is wider. */
+  readonly width: number;
+  readonly isColoured: boolean;
+}
+
+const WIDTH = 80;
+const NARROWEST = 40;
+const WIDEST = 100;
+
+/**
+ * A terminal is as wide as it says, within reason; a file and a pipe have 80 columns and no colours. `--no-color` beats
+ * `FORCE_COLOR`, which beats `NO_COLOR`, as in Node itself.
+ */
+export function terminalOf(
+  stream: { readonly isTTY?: boolean; readonly columns?: number },
+  env: Readonly<Record<string, string | undefined>>,
+  color: false | undefined,
+): Terminal {
+  const isTerminal = stream.isTTY === true;
+  const columns = (isTerminal && stream.columns) || WIDTH;
+  return {
+    width: Math.min(Math.max(columns, NARROWEST), WIDEST),
+    isColoured: color ?? environmentColours(env) ?? (isTerminal && env['TERM'] !== 'dumb'),
+  };
+}
+
+function environmentColours(
+  env: Readonly<Record<string, string | undefined>>,
+): boolean | undefined {
+  const { FORCE_COLOR, NO_COLOR } = env;
+  if (FORCE_COLOR !== undefined) return FORCE_COLOR !== '0' && FORCE_COLOR !== 'false';
+  return NO_COLOR === undefined || NO_COLOR === '' ? undefined : false;
+}

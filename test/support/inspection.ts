@@ -1,0 +1,54 @@
+import type {
+  InspectedFinding,
+  InspectedProvider,
+  ScopeInspection,
+} from '../../lib/inspection/inspection.js';
+
+/** A provider of an inspection; what is not said is that of a plain singleton. */
+export function provider(
+  name: string,
+  {
+    lifetime = 'singleton',
+    dependencies = [],
+    ...more
+  }: Partial<Omit<InspectedProvider, 'name'>> = {},
+): InspectedProvider {
+  return {
+    name,
+    module: 'AppModule',
+    lifetime,
+    isFactory: false,
+    why:
+      lifetime === 'singleton' ? 'shared with the whole application' : 'request-scoped by itself',
+    disposer: undefined,
+    scopeHooks: [],
+    isRepeated: false,
+    dependencies,
+    ...more,
+  };
+}
+
+/** An inspection of an application that has nothing but what is given. */
+export function inspectionOf(given: Partial<ScopeInspection> = {}): ScopeInspection {
+  return {
+    schedules: [],
+    workers: [],
+    background: [],
+    findings: [],
+    allowed: [],
+    notes: [],
+    counts: { modules: 2, singleton: 20, request: 0, bubbled: 0, durable: 0, transient: 0 },
+    ...given,
+  };
+}
+
+export function warning(subject: string, message: string): InspectedFinding {
+  return {
+    number: 'SW202',
+    kind: 'resource-rebuilt',
+    severity: 'warning',
+    subject,
+    chain: [],
+    message,
+  };
+}

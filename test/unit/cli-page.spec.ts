@@ -1,0 +1,322 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { stripVTControlCharacters } from 'node:util';
+import { page } from '../../lib/cli/page/page.js';
+import { widthOf } from '../../lib/cli/page/text.js';
+import type { InspectedProvider, ScopeInspection } from '../../lib/inspection/inspection.js';
+import { inspectionOf, provider, warning } from '../support/inspection.js';
+
+const plain = { width: 80, isColoured: false };
+
+function pageOf(inspection: ScopeInspection, terminal = plain): string {
+  return page({ application: 'AppModule', file: 'dist/app.module.js', inspection }, terminal);
+}
+
+const session = provider('Session', {
+  lifetime: 'request',
+  disposer: '[Symbol.asyncDispose]',
+  scopeHooks: ['onScopeCommit'],
+});
+const tree = provider('ReportWorker', {
+  lifetime: 'request',
+  dependencies: [
+    provider('Invoices', {
+      lifetime: 'bubbled',
+      why: 'because of Session',
+      dependencies: [session, provider('Config'), provider('Logger')],
+    }),
+    provider('Stamp', { lifetime: 'transient', why: 'transient: one for each that injects it' }),
+    provider('CONNECTION', { lifetime: 'request', isFactory: true }),
+    { ...session, isRepeated: true },
+    provider('Clock'),
+  ],
+});
+
+describe('The page of an application', () => {
+  it('shows schedules, scopes, the order of disposal, findings and notes', () => {
+    const inspection = inspectionOf({
+      schedules: [
+        {
+          name: 'report',
+          handler: 'ReportWorker.send',
+          kind: 'cron',
+          due: '0 0 3 * * *',
+          timeZone: 'Europe/Berlin',
+          state: 'active',
+          nextRuns: [1, 2, 3, 4, 5].map((day) => `2026-06-0${day}T01:00:00.000Z`),
+        },
+        {
+          name: 'ReportWorker.clean',
+          handler: 'ReportWorker.clean',
+          kind: 'interval',
+          due: 'every 5000 ms',
+          timeZone: undefined,
+          state: 'disabled',
+          nextRuns: [],
+        },
+        {
+          name: 'ReportWorker.each',
+          handler: 'ReportWorker.each',
+          kind: 'message',
+          due: 'each message of ORDERS',
+          timeZone: undefined,
+          state: 'active',
+          nextRuns: [],
+        },
+        {
+          name: 'ReportWorker.provided',
+          handler: 'ReportWorker.provided',
+          kind: 'cron',
+          due: 'a provider says so at start-up',
+          timeZone: undefined,
+          state: 'undecided',
+          nextRuns: [],
+        },
+      ],
+      background: ['Sync'],
+      workers: [
+        {
+          name: 'ReportWorker',
+          module: 'ReportModule',
+          handlers: ['ReportWorker.send', 'ReportWorker.clean'],
+          tree,
+          disposal: ['Session.[Symbol.asyncDispose]', 'what the factory of CONNECTION returns'],
+        },
+        {
+          name: 'IdleWorker',
+          module: 'ReportModule',
+          handlers: [],
+          tree: provider('IdleWorker', { lifetime: 'request' }),
+          disposal: [],
+        },
+      ],
+      findings: [
+        {
+          ...warning('IdleWorker', 'IdleWorker injects singletons only.'),
+          number: 'SW207',
+          kind: 'scope-not-needed',
+          severity: 'info',
+        },
+        warning(
+          'Invoices',
+          'Invoices is built anew on every tick, because it depends on Session. Take Session out of what it injects.',
+        ),
+      ],
+      allowed: [{ finding: warning('Cache', 'It is.'), reason: 'It is small.' }],
+      notes: ['The options come from ScopedWorkerModule.forRootAsync().'],
+      counts: { modules: 3, singleton: 30, request: 3, bubbled: 1, durable: 0, transient: 1 },
+    });
+    expect(pageOf(inspection)).toBe(`AppModule of dist/app.module.js
+4 schedules, 2 workers, 1 background worker.
+3 modules with 35 providers, controllers and enhancers: 30 singleton, 3 request,
+1 bubbled, 1 transient.
+
+Schedules (4)
+
+  report
+    runs     ReportWorker.send
+    when     cron 0 0 3 * * *, in the time zone Europe/Berlin
+    next     2026-06-01 03:00, 2026-06-02 03:00, 2026-06-03 03:00,
+             2026-06-04 03:00, 2026-06-05 03:00
+
+  ReportWorker.clean (disabled: it does not run)
+    when     every 5000 ms
+
+  ReportWorker.each
+    when     for each message of ORDERS
+
+  ReportWorker.provided
+    when     cron; a provider says when, at start-up, and was not asked
+
+Background workers (1)
+
+  Sync
+  It runs as long as the application. The scopes that it opens by hand are not
+  shown on this page.
+
+Workers (2)
+
+  request    new for each tick, because it says so itself
+  bubbled    new for each tick, because something that it depends on is
+  transient  new for each provider that injects it
+  shared     one for the whole application; no tick disposes it
+
+  What a factory returns is disposed if it has a disposer; that is not known
+  before it runs.
+
+  ReportWorker in ReportModule
+    handlers ReportWorker.send, ReportWorker.clean
+
+    ReportWorker   request
+    ├─ Invoices    bubbled    because of Session
+    │  ├─ Session  request    disposed by [Symbol.asyncDispose]; has
+    │  │                      onScopeCommit
+    │  └─ shared: Config, Logger
+    ├─ Stamp       transient
+    ├─ CONNECTION  request    made by a factory
+    ├─ Session     request    the same as above
+    └─ shared: Clock
+
+    Disposed after each tick, in this order:
+     1. Session.[Symbol.asyncDispose]
+     2. what the factory of CONNECTION returns
+
+  IdleWorker in ReportModule
+    has no decorated handler; schedules may be added while the application runs
+
+    IdleWorker  request
+
+    Nothing is disposed after a tick.
+
+Findings (2)
+
+  warning SW202 Invoices (resource-rebuilt)
+    Invoices is built anew on every tick, because it depends on Session. Take
+    Session out of what it injects.
+
+  hint SW207 IdleWorker (scope-not-needed)
+    IdleWorker injects singletons only.
+
+  Each number is explained in docs/13-validation.md.
+
+Allowed findings (1)
+
+  SW202 Cache (resource-rebuilt)
+    Allowed: It is small.
+
+Notes
+
+  - The options come from ScopedWorkerModule.forRootAsync().
+
+1 warning, 1 hint.
+`);
+  });
+
+  it('is short for an application without workers', () => {
+    expect(pageOf(inspectionOf({ notes: ['ScopedWorkerModule is not imported.'] })))
+      .toBe(`AppModule of dist/app.module.js
+0 schedules, 0 workers, 0 background workers.
+2 modules with 20 providers, controllers and enhancers: 20 singleton.
+
+Notes
+
+  - ScopedWorkerModule is not imported.
+
+No findings.
+`);
+  });
+
+  it('says the same in colours as without', () => {
+    const inspection = inspectionOf({
+      workers: [{ name: 'W', module: 'M', handlers: ['W.run'], tree, disposal: [] }],
+      findings: [warning('Invoices', 'It is.')],
+    });
+    const coloured = pageOf(inspection, { width: 80, isColoured: true });
+    expect(coloured).toContain('\u001B[36mrequest\u001B[0m');
+    expect(stripVTControlCharacters(coloured)).toBe(pageOf(inspection));
+  });
+
+  it('shows no code that a name carries', () => {
+    const inspection = inspectionOf({ background: ['Sync\u001B[31m\n\u2028red'] });
+    expect(pageOf(inspection)).toContain('\n  Sync [31m red\n');
+  });
+
+  it('is never wider than its terminal, however long, wide and deep the names are', () => {
+    fc.assert(
+      fc.property(inspections, fc.integer({ min: 40, max: 100 }), (inspection, width) => {
+        for (const line of pageOf(inspection, { width, isColoured: false }).split('\n'))
+          expect([line, widthOf(line) <= width]).toEqual([line, true]);
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  it('is never wider than 80 columns for a tree of forty floors and sixty schedules', () => {
+    const nested = Array.from({ length: 40 }).reduce<InspectedProvider>(
+      (below, _, index) =>
+        provider(`Provider${'OfTheLongest'.repeat(index % 9)}Kind${index}`, {
+          lifetime: 'bubbled',
+          why: `because of ${'Repository -> '.repeat(index)}Session`,
+          dependencies: [below, provider(`Shared${index}`), provider('Clock')],
+        }),
+      session,
+    );
+    const written = pageOf(
+      inspectionOf({
+        schedules: Array.from({ length: 60 }, (_, index) => ({
+          name: `Worker${index}.${'run'.repeat(index)}`,
+          handler: `Worker${index}.run`,
+          kind: 'cron' as const,
+          due: `${index} * * * * *`,
+          timeZone: 'America/Argentina/ComodRivadavia',
+          state: 'active' as const,
+          nextRuns: ['2026-06-01T01:00:00.000Z', '2026-06-02T01:00:01.000Z'],
+        })),
+        workers: [
+          { name: 'Deep', module: 'M', handlers: ['Deep.run'], tree: nested, disposal: [] },
+        ],
+      }),
+    );
+    const lines = written.split('\n');
+    expect(lines.length).toBeGreaterThan(300);
+    expect(lines.filter((line) => widthOf(line) > 80)).toEqual([]);
+  });
+});
+
+const names = fc.oneof(
+  fc.string({ maxLength: 90 }),
+  fc.string({ unit: 'grapheme', maxLength: 60 }),
+  fc.constantFrom('Invoices', 'nestjs-scoped-worker:Connection:default', '設定'.repeat(30)),
+);
+const lifetimes = fc.constantFrom('request', 'bubbled', 'durable', 'transient', 'singleton');
+const treesOf = (floors: number): fc.Arbitrary<object> =>
+  fc.record({
+    name: names,
+    module: names,
+    lifetime: lifetimes,
+    isFactory: fc.boolean(),
+    why: names,
+    disposer: fc.option(names, { nil: undefined }),
+    scopeHooks: fc.array(names, { maxLength: 2 }),
+    isRepeated: fc.boolean(),
+    dependencies: floors === 0 ? fc.constant([]) : fc.array(treesOf(floors - 1), { maxLength: 3 }),
+  });
+const inspections = fc.record({
+  schedules: fc.array(
+    fc.record({
+      name: names,
+      handler: names,
+      kind: fc.constantFrom('cron', 'interval', 'timeout', 'message'),
+      due: names,
+      timeZone: fc.constantFrom('Europe/Berlin', 'UTC+02:00', undefined),
+      state: fc.constantFrom('active', 'disabled', 'undecided'),
+      nextRuns: fc.constantFrom([], ['2026-06-01T01:00:00.000Z', '2026-06-01T01:00:00.100Z']),
+    }),
+    { maxLength: 3 },
+  ),
+  workers: fc.array(
+    fc.record({
+      name: names,
+      module: names,
+      handlers: fc.array(names, { maxLength: 3 }),
+      tree: treesOf(4),
+      disposal: fc.array(names, { maxLength: 12 }),
+    }),
+    { maxLength: 2 },
+  ),
+  background: fc.array(names, { maxLength: 2 }),
+  findings: fc.array(
+    fc.record({
+      number: fc.constant('SW202'),
+      kind: fc.constant('resource-rebuilt'),
+      severity: fc.constantFrom('error', 'warning', 'info'),
+      subject: names,
+      chain: fc.constant([]),
+      message: names,
+    }),
+    { maxLength: 3 },
+  ),
+  allowed: fc.constant([]),
+  notes: fc.array(names, { maxLength: 2 }),
+  counts: fc.constant(inspectionOf().counts),
+}) as fc.Arbitrary<ScopeInspection>;
