@@ -6,7 +6,9 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-export type SampleSettings = Partial<Record<'PORT' | 'DATABASE_URL' | 'DATA_DIR', string>>;
+export type SampleSettings = Partial<
+  Record<'PORT' | 'DATABASE_URL' | 'DATA_DIR' | 'SECONDS' | 'NODE_OPTIONS', string>
+>;
 
 /** What the sample application answers with over HTTP. */
 export interface Answer<T> {

@@ -1,0 +1,45 @@
+import 'reflect-metadata';
+import { Module, type Type } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import {
+  ScopedWorkerEvents,
+  ScopedWorkerModule,
+  ScopedWorkerRegistry,
+  type LeakFound,
+} from 'nestjs-scoped-worker';
+import { ImportJob } from './import.job.js';
+import { Connections, NaiveImport } from './naive.worker.js';
+import { ScopedImport } from './scoped.worker.js';
+import { UnitOfWork } from './unit-of-work.js';
+
+/** What one side tells the other process. */
+export type SideNotice =
+  | { readonly kind: 'heap'; readonly heapMb: number; readonly ticks: number }
+  | { readonly kind: 'leak'; readonly leak: LeakFound };
+
+const WORKERS: Readonly<Record<string, Type[]>> = {
+  naive: [NaiveImport, Connections],
+  scoped: [ScopedImport],
+};
+
+/** One application with one of the two workers, in a process of its own: a heap of its own. */
+const [, , side = ''] = process.argv;
+
+@Module({
+  imports: [ScopedWorkerModule.forRoot({ leakDetection: { graceMs: 2_000 } })],
+  providers: [ImportJob, UnitOfWork, ...(WORKERS[side] ?? [])],
+})
+class SideModule {}
+
+const app = await NestFactory.createApplicationContext(SideModule, { logger: ['error'] });
+const tell = (notice: SideNotice): void => void process.send?.(notice);
+
+app.get(ScopedWorkerEvents).on('leak:found', (leak) => tell({ kind: 'leak', leak }));
+const registry = app.get(ScopedWorkerRegistry);
+setInterval(() => {
+  const heapMb = process.memoryUsage().heapUsed / 1024 ** 2;
+  tell({ kind: 'heap', heapMb, ticks: registry.stats().closedScopes });
+}, 250);
+// Ctrl-C reaches the whole group; the parent says when it is over.
+process.on('SIGINT', () => undefined);
+process.once('disconnect', () => void app.close().then(() => process.exit()));
