@@ -69,7 +69,7 @@ export class AttemptRunner {
       durationMs: performance.now() - startedAt,
       disposeMs,
     };
-    for (const error of [report.error, ...report.disposeErrors]) readStacks(error);
+    readStacks(report.error); // those of its scope have been read
     return { report, value, isAborted };
   }
 

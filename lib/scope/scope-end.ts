@@ -1,4 +1,4 @@
-import { textOf } from '../errors/error-text.js';
+import { readStacks, textOf } from '../errors/error-text.js';
 import type { Ledger } from './ledger.js';
 
 /** What a scope does at its end. */
@@ -77,6 +77,8 @@ export async function concludeScope(
   const { built, disposed } = ledger;
   const disposeMs = performance.now() - startedAt;
   const end: ScopeEnd = { failure, disposeErrors, built, disposed, disposeMs };
+  readStacks(failure?.error);
+  for (const error of disposeErrors) readStacks(error);
   scope.finish(end);
   return end;
 }

@@ -170,4 +170,25 @@ describe('References to a scope', () => {
       expect(alive()).toBe(0);
     });
   });
+
+  describe('when a closed scope by hand is kept', () => {
+    it('[J6] its instances can be collected, though their disposers have failed', async () => {
+      @RequestScoped()
+      class Failing extends Noted {
+        async [Symbol.asyncDispose](): Promise<void> {
+          await turn();
+          throw new Error('cannot disconnect');
+        }
+      }
+      const { scopes } = await startApp({ providers: [Failing] });
+      const scope = await scopes.open();
+      await (async () => void (await scope.resolve(Failing)))();
+      await scope.close().catch(() => undefined);
+      await collectGarbage();
+
+      expect(scope.closed).toBe(true);
+      expect(built).toHaveLength(1);
+      expect(alive()).toBe(0);
+    });
+  });
 });
