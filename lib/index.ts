@@ -89,4 +89,4 @@ export type { ScopeEndNotice, ScopeNotice } from './scope/scope-observer.js';
 export type { Lifetime } from './graph/index.js';
 export { shared } from './scope/shared.js';
 export { ScopedWorkerModule } from './scoped-worker.module.js';
-export type { Finding, FindingKind, FindingNumber, Severity } from './validation/finding.js';
+export type { Finding, FindingKind, FindingNumber, Severity } from './findings/finding.js';

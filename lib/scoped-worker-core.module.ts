@@ -21,7 +21,7 @@ import { MemorySource, ProcessMemory } from './memory/memory-source.js';
 import { LeakWatch } from './leaks/leak-watch.js';
 import { EventObserver } from './observability/event-observer.js';
 import { ScopedWorkerEvents } from './observability/scoped-worker-events.js';
-import { TickLog } from './observability/tick-log.js';
+import { EventLog } from './observability/event-log.js';
 import { AttemptRunner } from './execution/attempt-runner.js';
 import { ItemRunner } from './execution/item-runner.js';
 import { ProvidedValues } from './discovery/provided-values.js';
@@ -87,7 +87,7 @@ const forHost = [
     { provide: ScopeObserver, useExisting: EventObserver },
     LeakWatch,
     { provide: ScopeWatch, useExisting: LeakWatch },
-    TickLog,
+    EventLog,
     ProviderScopeFactory,
     ScopedWorkerRegistry,
     ScopedWorkerEvents,

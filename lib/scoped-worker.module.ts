@@ -2,10 +2,7 @@ import { Inject, Module, Optional, type DynamicModule } from '@nestjs/common';
 import type { ScopedWorkerModuleOptions } from './options/module-options.js';
 import { OptionsStore } from './options/options-store.js';
 import { ScopedWorkerCoreModule } from './scoped-worker-core.module.js';
-import {
-  ConfigurableModuleClass,
-  SCOPED_WORKER_OPTIONS,
-} from './scoped-worker.module-definition.js';
+import { ConfigurableModuleClass, SCOPED_WORKER_OPTIONS } from './options/module-definition.js';
 
 /**
  * Runs the handlers of `@ScopedWorker()` classes, each tick in a scope of its own. Imported once, in the root

@@ -1,3 +1,4 @@
+import { MAX_TIMER_MS } from '../checks/option-checks.js';
 import { parseArgs } from 'node:util';
 
 /** What the command line asks for. */
@@ -22,9 +23,6 @@ export interface InspectOptions {
 export class UsageError extends Error {}
 
 const DEFAULT_TIMEOUT_MS = 30_000;
-
-/** What `setTimeout` can wait for. */
-const LONGEST_TIMEOUT_MS = 2_147_483_647;
 
 const OPTIONS = {
   export: { type: 'string' },
@@ -111,9 +109,9 @@ function sentenceOf({ code, message }: Error & { code?: string }): string {
 function timeoutOf(given: string | undefined): number {
   if (given === undefined) return DEFAULT_TIMEOUT_MS;
   const ms = /^\d+$/.test(given) ? Number(given) : 0;
-  if (ms < 1 || ms > LONGEST_TIMEOUT_MS)
+  if (ms < 1 || ms > MAX_TIMER_MS)
     throw new UsageError(
-      `--timeout must be a number of milliseconds from 1 to ${LONGEST_TIMEOUT_MS}, not "${given}".`,
+      `--timeout must be a number of milliseconds from 1 to ${MAX_TIMER_MS}, not "${given}".`,
     );
   return ms;
 }

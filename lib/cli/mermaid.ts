@@ -4,7 +4,7 @@ import type {
   InspectedProvider,
   ScopeInspection,
 } from '../inspection/inspection.js';
-import type { Severity } from '../validation/finding.js';
+import type { Severity } from '../findings/finding.js';
 import { clean } from './page/text.js';
 
 /** By lifetime, light enough for black letters. */

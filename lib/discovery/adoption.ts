@@ -1,6 +1,6 @@
 import type { HandlerMetadata } from '../decorators/worker-metadata.js';
 import type { ApplicationGraph } from '../graph/index.js';
-import type { Finding } from '../validation/finding.js';
+import type { Finding } from '../findings/finding.js';
 import { neverConstructed, runElsewhere, skipped } from './skipped-findings.js';
 import type { SkippedJobs } from './skipped-jobs.js';
 import type { Exploration, FoundWorker } from './worker-explorer.js';

@@ -1,5 +1,5 @@
 import { tokenText, type NestModule, type NestWrapper } from '../nest/index.js';
-import { classOf } from './class-of.js';
+import { classOf, isClassProvider } from './class-of.js';
 
 /** Marks the prototype of `BackgroundWorker`. */
 export const IS_BACKGROUND_WORKER = Symbol('nestjs-scoped-worker:is-background-worker');
@@ -55,7 +55,7 @@ export function exploreBackground(modules: Iterable<NestModule>): BackgroundExpl
 function isSame(known: Candidate, wrapper: NestWrapper): boolean {
   if (known.instance === wrapper.instance) return true;
   if (!wrapper.metatype || known.wrapper.metatype !== wrapper.metatype) return false;
-  return isClass(wrapper) || known.wrapper.token === wrapper.token;
+  return isClassProvider(wrapper) || known.wrapper.token === wrapper.token;
 }
 
 function named(candidates: readonly Candidate[]): FoundBackgroundWorker[] {
@@ -65,15 +65,11 @@ function named(candidates: readonly Candidate[]): FoundBackgroundWorker[] {
   const taken = new Map<string, number>();
   return candidates.map(({ wrapper, instance, modules }, index) => {
     const own = names[index]!;
-    const name = isUnique(own) || isClass(wrapper) ? own : tokenText(wrapper.token);
+    const name = isUnique(own) || isClassProvider(wrapper) ? own : tokenText(wrapper.token);
     const count = (taken.get(name) ?? 0) + 1;
     taken.set(name, count);
     return { name: count === 1 ? name : `${name}#${count}`, instance, modules };
   });
-}
-
-function isClass({ metatype, inject }: NestWrapper): boolean {
-  return typeof metatype === 'function' && !inject;
 }
 
 function isMarked(candidate: unknown): candidate is object {

@@ -1,9 +1,13 @@
-import type { NestWrapper } from '../nest/index.js';
+import { isFactory, type NestWrapper } from '../nest/index.js';
 
 /** The class that a provider makes: its own, or the token of a factory or value. An alias makes none. */
 export function classOf(wrapper: NestWrapper): Function | undefined {
   if (wrapper.isAlias) return undefined;
-  const isClass = typeof wrapper.metatype === 'function' && !wrapper.inject;
-  if (isClass) return wrapper.metatype!;
+  if (isClassProvider(wrapper)) return wrapper.metatype!;
   return typeof wrapper.token === 'function' ? wrapper.token : undefined;
+}
+
+/** True for a provider that Nest builds with a constructor. */
+export function isClassProvider(wrapper: NestWrapper): boolean {
+  return typeof wrapper.metatype === 'function' && !isFactory(wrapper);
 }

@@ -16,7 +16,7 @@ import {
   type ResolvedHandlerOptions,
   type ScheduleOverride,
 } from '../schedule/handler-options.js';
-import { hasMethod } from '../schedule/has-method.js';
+import { hasMethod } from '../checks/has-method.js';
 import { show } from '../checks/option-checks.js';
 import type { Schedule } from '../schedule/schedule.js';
 import { readTiming, WHAT_IS_DUE } from '../schedule/timing.js';

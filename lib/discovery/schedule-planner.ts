@@ -6,7 +6,7 @@ import { isFromProviders, type FromProviders } from '../schedule/from-providers.
 import type { ResolvedHandlerOptions } from '../schedule/handler-options.js';
 import type { Schedule } from '../schedule/schedule.js';
 import { show } from '../checks/option-checks.js';
-import { finding, type Finding } from '../validation/finding.js';
+import { finding, type Finding } from '../findings/finding.js';
 import { backgroundFindings } from './background-findings.js';
 import { adopt } from './adoption.js';
 import { ProvidedValues, type Provided } from './provided-values.js';

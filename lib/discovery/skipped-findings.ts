@@ -1,7 +1,7 @@
 import type { HandlerMetadata } from '../decorators/worker-metadata.js';
 import type { ApplicationGraph } from '../graph/index.js';
 import { isFactory } from '../nest/index.js';
-import { finding, type Finding } from '../validation/finding.js';
+import { finding, type Finding } from '../findings/finding.js';
 import { handlerName } from './schedule-factory.js';
 import type { SkippedJobs } from './skipped-jobs.js';
 

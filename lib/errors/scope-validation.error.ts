@@ -1,4 +1,4 @@
-import type { Finding } from '../validation/finding.js';
+import type { Finding } from '../findings/finding.js';
 import { ScopedWorkerError } from './scoped-worker.error.js';
 
 /**

@@ -54,8 +54,8 @@ export interface GraphModule {
 }
 
 /**
- * Who depends on whom, and who lives how long: pure data, read once from Nest. The validator and the inspector read nothing
- * else of the application's providers.
+ * Who depends on whom, and who lives how long: pure data, read from Nest at start-up. The rules of the validator, and the trees
+ * of the inspector, read nothing else.
  */
 export class LifetimeGraph {
   readonly #dependents = new Map<number, number[]>();
@@ -117,7 +117,8 @@ export class LifetimeGraph {
 
   /**
    * The way from a provider to the nearest one that is request-scoped by itself, both ends included: what keeps Nest from
-   * building the first one once. A singleton has none. What is durable makes only what depends on nothing else durable.
+   * building the first one once. A singleton has none. A way to something durable
+   * is given only for a durable provider, or where there is no other.
    */
   wayToRequestScope(from: GraphProvider): readonly GraphProvider[] | undefined {
     if (from.lifetime === 'singleton') return undefined;

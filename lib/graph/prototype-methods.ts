@@ -1,3 +1,5 @@
+import { hasMethod } from '../checks/has-method.js';
+
 /** How an instance may be disposed, in the order of preference: the first that it has is called. */
 export const DISPOSERS = [
   [Symbol.asyncDispose, '[Symbol.asyncDispose]'],
@@ -26,17 +28,4 @@ export function lifecycleHooksOf(type: Function): string[] {
 
 export function scopeHooksOf(type: Function): string[] {
   return SCOPE_HOOKS.filter((method) => hasMethod(type, method));
-}
-
-/** Looks without calling a getter. */
-function hasMethod(type: Function, method: PropertyKey): boolean {
-  for (
-    let prototype: unknown = type.prototype;
-    typeof prototype === 'object' && prototype !== null && prototype !== Object.prototype;
-    prototype = Object.getPrototypeOf(prototype)
-  ) {
-    const descriptor = Object.getOwnPropertyDescriptor(prototype, method);
-    if (descriptor !== undefined) return typeof descriptor.value === 'function';
-  }
-  return false;
 }

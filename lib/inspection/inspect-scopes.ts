@@ -10,13 +10,14 @@ import type { ScopedWorkerModuleOptions } from '../options/module-options.js';
 import { OptionsStore } from '../options/options-store.js';
 import { ScheduleBook } from '../registry/schedule-book.js';
 import { ScopedWorkerRegistry } from '../registry/scoped-worker-registry.js';
-import { SCOPED_WORKER_OPTIONS } from '../scoped-worker.module-definition.js';
-import type { Finding } from '../validation/finding.js';
+import { SCOPED_WORKER_OPTIONS } from '../options/module-definition.js';
+import type { Finding } from '../findings/finding.js';
 import { Review } from '../validation/review.js';
 import type { WorkerRoot } from '../validation/scene.js';
+import { disposalOf } from './disposal-order.js';
 import { inspectSchedule, inspectUndecided } from './inspect-schedules.js';
 import type { InspectedFinding, InspectedSchedule, ScopeInspection } from './inspection.js';
-import { disposalOf, workerTree } from './worker-tree.js';
+import { workerTree } from './worker-tree.js';
 
 /** What is inspected of an application, read from it when it has started, or planned as its start-up would. */
 interface Subject {

@@ -1,6 +1,6 @@
 import type { Lifetime } from '../graph/index.js';
 import type { ScheduleKind } from '../schedule/schedule-kind.js';
-import type { Finding } from '../validation/finding.js';
+import type { Finding } from '../findings/finding.js';
 
 /** A schedule as the inspector shows it. */
 export interface InspectedSchedule {

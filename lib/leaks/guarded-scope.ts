@@ -1,5 +1,6 @@
-import { ScopeClosedError } from '../errors/index.js';
+import type { ScopeClosedError } from '../errors/index.js';
 import type { LateCall } from '../observability/event-map.js';
+import { closedError } from '../scope/refusal.js';
 import type { Origin } from './ended-scope.js';
 
 /** What the proxies of a scope know of it: all that is left of it when it is closed. */
@@ -47,11 +48,7 @@ export class GuardedScope {
   refuse(className: string, method: string, callee: Function): ScopeClosedError {
     const { scopeId, schedule, tickId } = this.origin;
     const owner = schedule === undefined ? '' : ` of ${schedule} (${tickId})`;
-    const error = new ScopeClosedError(
-      scopeId,
-      `Cannot call ${className}.${method}: scope ${scopeId}${owner} is closed. Await all work before the handler returns, or hand it to scope.waitFor().`,
-      { cause: this.closing(owner) },
-    );
+    const error = closedError(this.origin, `call ${className}.${method}`, this.closing(owner));
     Error.captureStackTrace(error, callee);
     this.refused({ schedule, tickId, scopeId, className, method, error });
     return error;

@@ -15,6 +15,7 @@ const HARMLESS: ReadonlySet<PropertyKey> = new Set<PropertyKey>([
   Symbol.toPrimitive,
   Symbol.dispose,
   Symbol.asyncDispose,
+  'onModuleDestroy',
   inspect.custom,
 ]);
 

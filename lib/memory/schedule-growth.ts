@@ -32,13 +32,10 @@ export function growingSchedules(
 ): ScheduleGrowth[] {
   return estimates
     .filter(({ isSure }) => isSure)
-    .map(({ schedule, ticks, measuredTicks, bytesPerTick }) => ({
-      schedule,
-      ticks,
-      measuredTicks,
-      bytesPerTick: Math.round(bytesPerTick * keptShare),
-      bytes: Math.round(bytesPerTick * keptShare * ticks),
-    }))
+    .map(({ schedule, ticks, measuredTicks, bytesPerTick: left }) => {
+      const bytesPerTick = Math.round(left * keptShare);
+      return { schedule, ticks, measuredTicks, bytesPerTick, bytes: bytesPerTick * ticks };
+    })
     .filter(({ bytes }) => bytes >= LEAST_BYTES)
     .sort((left, right) => right.bytes - left.bytes);
 }

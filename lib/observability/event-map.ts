@@ -3,7 +3,7 @@ import type { TickReport, TickRetry } from '../execution/tick-report.js';
 import type { DeadLetter } from '../schedule/consumer-options.js';
 import type { Tick } from '../execution/tick.js';
 import type { MemoryCheck, MemoryCrossing } from '../memory/memory-notice.js';
-import type { Finding } from '../validation/finding.js';
+import type { Finding } from '../findings/finding.js';
 import type { ScopeEndNotice, ScopeNotice } from '../scope/scope-observer.js';
 
 /** A schedule was changed at run time. */

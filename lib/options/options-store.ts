@@ -10,7 +10,7 @@ import {
 } from './leak-options.js';
 import { allowProblems } from './allow-options.js';
 import type { ScopedWorkerModuleOptions } from './module-options.js';
-import { ALLOWABLE } from '../validation/finding.js';
+import { ALLOWABLE } from '../findings/finding.js';
 import { memoryOptionProblems } from '../memory/check-memory-options.js';
 import { booleanProblem, choiceProblem, limitProblem, show } from '../checks/option-checks.js';
 import { withoutUndefined } from '../schedule/without-undefined.js';
@@ -46,15 +46,7 @@ const DEFAULTS = {
   globalEnhancers: false,
 } as const satisfies ScopedWorkerModuleOptions;
 
-const KNOWN = [
-  ...Object.keys(DEFAULTS),
-  'engine',
-  'defaults',
-  'onOpen',
-  'around',
-  'leakDetection',
-  'memory',
-];
+const KNOWN = [...Object.keys(DEFAULTS), 'engine', 'defaults', 'onOpen', 'leakDetection', 'memory'];
 
 /** Collects the options of every import of `ScopedWorkerModule`, and gives the one set that is in force. */
 @Injectable()

@@ -4,7 +4,7 @@ import { DuplicateScheduleError, InvalidScheduleError } from '../errors/index.js
 import { OptionsStore } from '../options/options-store.js';
 import { handlerOptionProblems } from '../schedule/check-handler-options.js';
 import type { CronZone } from '../schedule/cron-expression.js';
-import { hasMethod } from '../schedule/has-method.js';
+import { hasMethod } from '../checks/has-method.js';
 import { resolveHandlerOptions, type HandlerDefaults } from '../schedule/handler-options.js';
 import { nameProblem, show } from '../checks/option-checks.js';
 import type { HandlerTarget, Schedule } from '../schedule/schedule.js';
@@ -123,7 +123,7 @@ export class ScheduleMaker {
     if (worker === undefined)
       return known?.target ?? `handler names ${className}, and no worker is called so; ${help}`;
     const { workerClass, wrapper } = worker;
-    if (!hasMethod(workerClass, method) || method in Object.prototype)
+    if (method === 'constructor' || !hasMethod(workerClass, method))
       return `handler names ${handler}, but ${className} has no method ${method}`;
     if (!wrapper.metatype)
       return `handler names ${className}, which is provided as a ready-made value, so it cannot be new on each tick; provide the class itself`;

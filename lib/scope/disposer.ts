@@ -88,5 +88,6 @@ export function isThenable(value: unknown): value is PromiseLike<unknown> {
 }
 
 function nameOf(instance: object): string {
-  return (instance.constructor as Function | undefined)?.name || 'Object';
+  const { name } = (readMember(instance, 'constructor') ?? {}) as { name?: unknown };
+  return typeof name === 'string' && name !== '' ? name : 'Object';
 }

@@ -1,6 +1,6 @@
 import type { NestWrapper } from '../nest/index.js';
 
-/** What `scope:opened` and `scope:closed` say. */
+/** What `scope:opened` says. */
 export interface ScopeNotice {
   readonly scopeId: string;
   /** The schedule and the tick that the scope was opened for; undefined for a scope by hand. */

@@ -3,13 +3,14 @@ import {
   createContextId,
   createDeadContextId,
   type ContextId,
+  tokenText,
   type NestWrapper,
 } from '../nest/index.js';
 import { IS_SCOPE } from './ownership.js';
 import { Ambient, isInside, livingAmbient, runInside } from './ambient.js';
-import { Announcement } from './announcement.js';
+import { Happening } from './happening.js';
 import { Construction, type ConstructedScope } from './construction.js';
-import { closedError, nameOfToken } from './refusal.js';
+import { closedError } from './refusal.js';
 import type { ScopeHome } from './scope-home.js';
 import type { ScopeNotice } from './scope-observer.js';
 import type { ScopeKind, ScopeSeed } from './scope-seed.js';
@@ -50,7 +51,7 @@ export class Scope implements ProviderScope, ConstructedScope, EndingScope {
   readonly #construction: Construction;
   readonly #work = new PendingWork();
   #ending: Promise<ScopeEnd> | undefined;
-  readonly #end = new Announcement();
+  readonly #end = new Happening();
 
   constructor(
     readonly seed: ScopeSeed,
@@ -95,7 +96,7 @@ export class Scope implements ProviderScope, ConstructedScope, EndingScope {
   }
 
   resolve<T = unknown>(token: ScopeToken<T>, options?: { strict?: boolean }): Promise<T> {
-    const refused = this.refusedTo(`resolve ${nameOfToken(token)}`);
+    const refused = this.refusedTo(`resolve ${tokenText(token)}`);
     if (refused !== undefined) return Promise.reject(refused);
     const within = options?.strict === true ? this.seed.module : undefined;
     return this.load(() => this.scopes.nest.resolve<T>(token, this.contextId, within));

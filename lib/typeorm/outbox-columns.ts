@@ -1,5 +1,6 @@
 import type { DataSource, EntityMetadata, EntityTarget, ObjectLiteral } from 'typeorm';
 import { InvalidOptionsError } from '../errors/index.js';
+import { entityName } from './entity-name.js';
 
 /** The table of an outbox and its columns, quoted for SQL; a column that the entity leaves out is undefined. */
 export interface OutboxColumns {
@@ -146,10 +147,4 @@ function quoted(name: string | undefined): string | undefined {
 
 export function quoteIdentifier(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
-}
-
-export function entityName(entity: EntityTarget<ObjectLiteral>): string {
-  if (typeof entity === 'string') return entity;
-  const { name, options } = entity as { name?: string; options?: { name?: string } };
-  return name ?? options?.name ?? 'entity';
 }

@@ -3,7 +3,8 @@ import { InvalidOptionsError } from '../errors/index.js';
 import type { Delivery, MessageSource } from '../messages/message-source.js';
 import { OutboxAlerts } from './outbox-alerts.js';
 import { OutboxAnnouncer, outboxChannel } from './outbox-channel.js';
-import { entityName, readOutboxColumns } from './outbox-columns.js';
+import { entityName } from './entity-name.js';
+import { readOutboxColumns } from './outbox-columns.js';
 import { OutboxDelivery, putOff } from './outbox-delivery.js';
 import { OutboxLeases } from './outbox-leases.js';
 import {

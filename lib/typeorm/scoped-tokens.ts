@@ -1,4 +1,5 @@
 import type { EntityTarget, ObjectLiteral } from 'typeorm';
+import { entityName } from './entity-name.js';
 
 /** Name of the data source that `TypeOrmModule.forRoot()` makes without a `name`. */
 export const DEFAULT_DATA_SOURCE = 'default';
@@ -24,12 +25,4 @@ export function getScopedRepositoryToken<Entity extends ObjectLiteral>(
     byDataSource.set(dataSource, token);
   }
   return token;
-}
-
-function entityName(entity: object): string {
-  return (
-    (entity as { name?: string }).name ??
-    (entity as { options?: { name?: string } }).options?.name ??
-    'entity'
-  );
 }

@@ -3,7 +3,7 @@ import { ApplicationGraph, type LifetimeGraph } from '../graph/index.js';
 import type { NestWrapper } from '../nest/index.js';
 import { OptionsStore } from '../options/options-store.js';
 import { fits, judge, type AllowedFinding } from './allowances.js';
-import type { Finding } from './finding.js';
+import type { Finding } from '../findings/finding.js';
 import { sharedByFactory } from './rules/shared-by-factory.js';
 import { Scene, type WorkerRoot } from './scene.js';
 import { validate } from './validator.js';
@@ -75,6 +75,7 @@ export class Review {
   handedOut(wrapper: NestWrapper): Finding | undefined {
     if (this.#handedOut.has(wrapper) || this.#look === undefined || this.isOff) return undefined;
     this.#handedOut.add(wrapper);
+    // A module that was loaded lazily is in the graph of now, and its ids come after those of start-up.
     const provider = this.graph.current.of(wrapper);
     if (provider === undefined) return undefined;
     const found = sharedByFactory(provider, this.#look());

@@ -1,4 +1,4 @@
-import type { Finding } from './finding.js';
+import type { Finding } from '../findings/finding.js';
 import { controllerRebuilt } from './rules/controller-rebuilt.js';
 import { durableCaptive } from './rules/durable-captive.js';
 import { resourceRebuilt } from './rules/resource-rebuilt.js';
@@ -7,7 +7,7 @@ import { singletonRebuilt } from './rules/singleton-rebuilt.js';
 import { transientCaptured } from './rules/transient-captured.js';
 import type { Scene } from './scene.js';
 
-/** In the order of the report. */
+/** In the order of the report. What `shared-by-factory` is about is found when a tick runs: see `Review#handedOut`. */
 const RULES: readonly ((scene: Scene) => Finding[])[] = [
   singletonRebuilt,
   durableCaptive,

@@ -201,7 +201,7 @@ describe('The examples of the page on `around`', () => {
     const withLogContext: TickHook = ({ schedule, id }, next) =>
       logContext.run(`${schedule} ${id}`, next);
 
-    class TickLogger extends ConsoleLogger {
+    class EventLogger extends ConsoleLogger {
       protected override formatContext(context: string): string {
         const tick = logContext.getStore();
         return super.formatContext(tick === undefined ? context : `${context} | ${tick}`);
@@ -230,7 +230,7 @@ describe('The examples of the page on `around`', () => {
           await mailer.send();
         },
       );
-      app.useLogger(new TickLogger({ colors: false }));
+      app.useLogger(new EventLogger({ colors: false }));
       const { tickId } = await registry.run('Worker.run');
       await app.get(Mailer).send();
       expect(lines.map((line) => line.slice(line.indexOf('LOG') + 4).trim())).toEqual([

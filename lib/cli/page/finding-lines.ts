@@ -1,5 +1,5 @@
 import type { InspectedFinding, ScopeInspection } from '../../inspection/inspection.js';
-import type { Severity } from '../../validation/finding.js';
+import type { Severity } from '../../findings/finding.js';
 import type { Sheet } from './sheet.js';
 import { counted } from './text.js';
 

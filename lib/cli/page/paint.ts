@@ -1,5 +1,5 @@
 import type { Lifetime } from '../../graph/index.js';
-import type { Severity } from '../../validation/finding.js';
+import type { Severity } from '../../findings/finding.js';
 
 /** What a piece of text is; each has a look of its own. */
 export type Look = Lifetime | Severity | 'heading' | 'name' | 'quiet' | 'fine';

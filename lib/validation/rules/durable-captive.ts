@@ -1,7 +1,7 @@
 import { INQUIRER, REQUEST } from '@nestjs/core';
 import { injectsTick } from '../../decorators/inject-tick.decorator.js';
 import type { GraphProvider } from '../../graph/index.js';
-import { finding, type Finding } from '../finding.js';
+import { finding, type Finding } from '../../findings/finding.js';
 import { arrows, type Scene } from '../scene.js';
 
 /**
@@ -37,6 +37,7 @@ function tickOf(durable: GraphProvider, scene: Scene): Finding {
   const { name, token } = durable;
   return finding({
     kind: 'durable-captive',
+    ...(scene.isBuiltForTicks(durable) ? {} : { severity: 'warning' as const }),
     subject: name,
     token,
     chain: [...scene.chain([durable]), 'Tick'],

@@ -1,7 +1,7 @@
 import type { GraphProvider } from '../../graph/index.js';
-import { finding, type Finding } from '../finding.js';
+import { finding, type Finding } from '../../findings/finding.js';
 import { arrows, type Scene } from '../scene.js';
-import { nearestOf } from './nearest.js';
+import { nearestOf } from '../nearest.js';
 import { mustStay } from './singleton-rebuilt.js';
 
 /**

@@ -1,4 +1,4 @@
-import { finding, type Finding } from '../finding.js';
+import { finding, type Finding } from '../../findings/finding.js';
 import type { Scene } from '../scene.js';
 
 /** A worker that shares all that it uses with the rest of the application. */

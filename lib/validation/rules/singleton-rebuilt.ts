@@ -1,8 +1,8 @@
 import { staysSingleton } from '../../decorators/stays-singleton.decorator.js';
 import type { GraphProvider } from '../../graph/index.js';
-import { finding, type Finding } from '../finding.js';
+import { finding, type Finding } from '../../findings/finding.js';
 import { arrows, type Scene } from '../scene.js';
-import { nearestOf } from './nearest.js';
+import { nearestOf } from '../nearest.js';
 
 /** A provider marked `@StaysSingleton()` that is none. */
 export function singletonRebuilt(scene: Scene): Finding[] {

@@ -1,6 +1,6 @@
-import type { GraphProvider } from '../../graph/index.js';
-import type { FindingKind } from '../finding.js';
-import type { Scene } from '../scene.js';
+import type { GraphProvider } from '../graph/index.js';
+import type { FindingKind } from '../findings/finding.js';
+import type { Scene } from './scene.js';
 
 /** A provider with the way to what makes it request-scoped, both ends included. */
 export interface Rebuilt {

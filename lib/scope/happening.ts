@@ -1,5 +1,5 @@
 /** Something that happens once, and that few wait for: the promise is made on demand. */
-export class Announcement {
+export class Happening {
   #hasHappened = false;
   #promise: Promise<void> | undefined;
   #resolve: (() => void) | undefined;

@@ -1,5 +1,5 @@
 import { ConfigurableModuleBuilder } from '@nestjs/common';
-import type { ScopedWorkerModuleOptions } from './options/module-options.js';
+import type { ScopedWorkerModuleOptions } from './module-options.js';
 
 export const {
   ConfigurableModuleClass,

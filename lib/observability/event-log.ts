@@ -20,7 +20,7 @@ import { ScopedWorkerEvents } from './scoped-worker-events.js';
  * letter, the first of a row of skipped ticks, memory that reaches a threshold, each leak, what the shutdown waits for and what it gave up.
  */
 @Injectable()
-export class TickLog {
+export class EventLog {
   readonly #logger = new Logger('ScopedWorker');
   readonly #skipping = new Set<string>();
 

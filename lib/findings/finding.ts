@@ -1,4 +1,7 @@
-/** How much a finding weighs, and its number, by kind. The numbers stay when kinds are added. */
+/**
+ * How much a finding weighs, and its number, by kind. The numbers stay when kinds are added. SW0xx and SW1xx are made in
+ * lib/discovery, SW2xx by the rules of lib/validation.
+ */
 export const FINDINGS = {
   'invalid-options': { number: 'SW001', severity: 'error' },
   'invalid-schedule': { number: 'SW002', severity: 'error' },
