@@ -13,6 +13,7 @@ export const FINDINGS = {
   'background-worker-scoped': { number: 'SW105', severity: 'error' },
   'nest-schedule-skipped': { number: 'SW106', severity: 'error' },
   'nest-schedule-transient': { number: 'SW107', severity: 'error' },
+  'module-not-imported': { number: 'SW108', severity: 'error' },
   'singleton-rebuilt': { number: 'SW201', severity: 'error' },
   'resource-rebuilt': { number: 'SW202', severity: 'warning' },
   'transient-captured': { number: 'SW203', severity: 'warning' },
@@ -53,6 +54,8 @@ export const ALLOWABLE: ReadonlySet<string> = new Set(
  *   the application.
  * - `nest-schedule-skipped`: `@Cron`, `@Interval` or `@Timeout` of `@nestjs/schedule` stands where Nest does not run it.
  * - `nest-schedule-transient`: it stands on a transient class, where Nest runs it on an object that was never constructed.
+ * - `module-not-imported`: there are workers, and `ScopedWorkerModule` is not imported, so none of them runs. Only the inspector
+ *   can see that.
  * - `singleton-rebuilt`: a provider marked `@StaysSingleton()` is made request-scoped by a dependency.
  * - `resource-rebuilt`: what looks like a pool, a client or a cache is built anew on every tick, because of a dependency.
  * - `transient-captured`: a singleton holds a transient that has a disposer.

@@ -21,6 +21,7 @@ export function inspectSchedule(
     due: dueOf(schedule),
     timeZone: kind === 'cron' ? zoneName(options) : undefined,
     state: isOff ? 'disabled' : state,
+    runsOnStart: options.runOnStart && !isOff,
     nextRuns: isOff || isPaused ? [] : nextRuns(schedule, from.getTime()),
   };
 }
@@ -43,6 +44,7 @@ export function inspectUndecided({
     due: isMessage ? `each message of ${tokenText(when)}` : 'a provider says so at start-up',
     timeZone: kind === 'cron' ? zoneName(options) : undefined,
     state: stateOf(),
+    runsOnStart: options.runOnStart && !options.disabled,
     nextRuns: [],
   };
 }

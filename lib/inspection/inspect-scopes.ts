@@ -11,7 +11,7 @@ import { OptionsStore } from '../options/options-store.js';
 import { ScheduleBook } from '../registry/schedule-book.js';
 import { ScopedWorkerRegistry } from '../registry/scoped-worker-registry.js';
 import { SCOPED_WORKER_OPTIONS } from '../options/module-definition.js';
-import type { Finding } from '../findings/finding.js';
+import { finding, type Finding } from '../findings/finding.js';
 import { Review } from '../validation/review.js';
 import type { WorkerRoot } from '../validation/scene.js';
 import { disposalOf } from './disposal-order.js';
@@ -61,9 +61,9 @@ export function inspectScopes(
     })),
     background: exploreBackground(application.modules.values()).workers.map(({ name }) => name),
     findings: review.standing.map(plain),
-    allowed: review.allowed.map(({ finding, reason }) => ({
-      finding: plain(finding),
-      reason,
+    allowed: review.allowed.map((allowed) => ({
+      finding: plain(allowed.finding),
+      reason: allowed.reason,
     })),
     notes,
     counts,
@@ -89,7 +89,7 @@ function startedSubject(application: OpenedApplication, from: Date): Subject | u
 }
 
 function plannedSubject(application: OpenedApplication, from: Date): Subject {
-  const { store, notes } = optionsOf(application);
+  const { store, isImported, notes } = optionsOf(application);
   const holder = new ApplicationGraph(application);
   const explorer = new WorkerExplorer(application);
   const planner = new SchedulePlanner(explorer, store, new ProvidedValues(application), holder);
@@ -97,39 +97,51 @@ function plannedSubject(application: OpenedApplication, from: Date): Subject {
   const graph = holder.current;
   const roots = workerRoots(plan.workers, graph);
   const review = new Review(holder, store);
-  review.begin(() => roots, plan.findings);
+  const missing = isImported ? [] : plan.workers.map(({ workerClass }) => notImported(workerClass));
+  review.begin(() => roots, [...plan.findings, ...missing]);
   const schedules = [
     ...plan.schedules.map((schedule) => inspectSchedule(schedule, from)),
     ...plan.undecided.map(inspectUndecided),
-  ];
+  ].map((schedule) => (isImported ? schedule : { ...schedule, nextRuns: [] }));
   return { graph, roots, schedules, review, counts: countsOf(graph), notes };
 }
 
 function optionsOf(application: OpenedApplication): {
-  store: OptionsStore;
-  notes: string[];
+  readonly store: OptionsStore;
+  readonly isImported: boolean;
+  readonly notes: string[];
 } {
   const started = application.constructed(OptionsStore);
   if (started !== undefined && OptionsStore.isConstructed(started))
-    return { store: started, notes: [] };
+    return { store: started, isImported: true, notes: [] };
   const store = new OptionsStore();
   const given = application.provider(SCOPED_WORKER_OPTIONS);
   if (given !== undefined && !isFactory(given)) {
     store.declare(given.instance as ScopedWorkerModuleOptions);
-    return { store, notes: [] };
+    return { store, isImported: true, notes: [] };
   }
   store.declare({});
   const isImported = application.provider(OptionsStore) !== undefined;
-  if (given === undefined && isImported) return { store, notes: [] }; // without forRoot()
+  if (given === undefined && isImported) return { store, isImported, notes: [] }; // without forRoot()
   const note =
     given === undefined
       ? 'ScopedWorkerModule is not imported: no @ScopedWorker() runs in this application.'
-      : 'The options come from ScopedWorkerModule.forRootAsync(), which is not called here: the defaults are shown.';
-  return { store, notes: [note] };
+      : 'The options come from ScopedWorkerModule.forRootAsync(), which is not called here: the defaults are taken, so that what allow and adoptNestSchedules permit is shown as a finding.';
+  return { store, isImported: given !== undefined, notes: [note] };
 }
 
-function plain({ token: _token, ...finding }: Finding): InspectedFinding {
-  return finding;
+function notImported(workerClass: Function): Finding {
+  const { name } = workerClass;
+  return finding({
+    kind: 'module-not-imported',
+    subject: name,
+    token: workerClass,
+    message: `${name} is marked @ScopedWorker(), but ScopedWorkerModule is not imported, so none of its handlers runs. Import ScopedWorkerModule.forRoot() in the root module.`,
+  });
+}
+
+function plain({ token: _token, ...rest }: Finding): InspectedFinding {
+  return rest;
 }
 
 function countsOf({ providers, modules }: LifetimeGraph): ScopeInspection['counts'] {

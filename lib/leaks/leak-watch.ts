@@ -27,8 +27,15 @@ export class LeakWatch implements ScopeWatch, OnApplicationBootstrap {
   }
 
   onApplicationBootstrap(): void {
-    if (this.options.resolved.leakDetection?.strict !== true || this.nest.seesBuilds) return;
-    new Logger('ScopedWorker').warn(
+    const { leakDetection } = this.options.resolved;
+    if (leakDetection === undefined) return;
+    const { sample, graceMs, strict } = leakDetection;
+    const logger = new Logger('ScopedWorker');
+    logger.log(
+      `Leak detection is on (sample ${sample}, graceMs ${graceMs}${strict ? ', strict' : ''}).`,
+    );
+    if (!strict || this.nest.seesBuilds) return;
+    logger.warn(
       'leakDetection.strict does nothing: this version of Nest does not show what it builds, so that no call can be refused. leak:found and leak:scope are told all the same.',
     );
   }

@@ -50,6 +50,6 @@ function unusedFinding({ finding: named, token }: Allowance): Finding {
     kind: 'allowance-unused',
     subject,
     token,
-    message: `allow names ${named} of ${subject}, and start-up has no such finding. Take the entry out, or correct its token.`,
+    message: `allow names ${named} of ${subject}, and start-up has no such finding. Take the entry out, or correct its finding or its token.`,
   });
 }

@@ -31,14 +31,14 @@ export class StartUpCheck {
 
   private log(findings: readonly Finding[]): void {
     for (const finding of findings) {
-      const { kind } = finding;
-      if (!SAME_FOR_ALL.has(kind)) this.#logger.warn(numbered(finding));
+      const { kind, severity } = finding;
+      if (SAME_FOR_ALL.has(kind)) continue;
+      if (severity === 'info') this.#logger.log(numbered(finding));
+      else this.#logger.warn(numbered(finding));
     }
     for (const kind of SAME_FOR_ALL) {
       const line = oneLine(findings.filter((finding) => finding.kind === kind));
-      if (line === undefined) continue;
-      if (kind === 'scope-not-needed') this.#logger.log(line);
-      else this.#logger.warn(line);
+      if (line !== undefined) this.#logger.log(line);
     }
   }
 }

@@ -193,7 +193,7 @@ describe('Where decorators of Nest stand', () => {
       const { log } = await adoptingApp({ imports: [First, Second] });
       await advance(60_000);
       expect(ran).toEqual(['run Tenant']);
-      expect(warningsOf(log)).toContain(
+      expect(log.of('log')).toContain(
         '[SW103] Job is provided in First, Second; its schedules run once, with the one of First.',
       );
     });
@@ -207,10 +207,10 @@ describe('Where decorators of Nest stand', () => {
         });
         await advance(60_000);
         expect([ran, registry.list()]).toEqual([['run String'], []]);
-        expect(warningsOf(log)).toEqual([
+        expect(log.of('log')).toContain(
           '[SW103] Job is a singleton in Single and request-scoped in First: Nest runs its @Cron with the one of Single and skips the other.',
-          skipWarning('cron job', 'Job@run'),
-        ]);
+        );
+        expect(warningsOf(log)).toEqual([skipWarning('cron job', 'Job@run')]);
       },
     );
 

@@ -70,7 +70,7 @@ async function start(options: TestAppOptions) {
 
 /** Warnings about `Sync`; another class of this file is one that the start-up check misses. */
 const ofSync = ({ log }: TestApp): string[] =>
-  log.of('warn').filter((message) => message.includes('] Sync '));
+  log.of('log').filter((message) => message.includes('] Sync '));
 
 describe('The provision of a background worker', () => {
   beforeEach(() => {

@@ -289,6 +289,7 @@ describe('inspectScopes', () => {
       expect(schedule(inspection, 'Worker.run')).toMatchObject({ due: '@daily', timeZone: 'UTC' });
       expect(schedule(inspection, 'Worker.poll')).toMatchObject({
         state: 'disabled',
+        runsOnStart: false,
         nextRuns: [],
       });
     });
@@ -314,7 +315,7 @@ describe('inspectScopes', () => {
       class AppModule {}
       const inspection = inspectScopes(await previewOf(AppModule), { from });
       expect(inspection.notes).toEqual([
-        'The options come from ScopedWorkerModule.forRootAsync(), which is not called here: the defaults are shown.',
+        'The options come from ScopedWorkerModule.forRootAsync(), which is not called here: the defaults are taken, so that what allow and adoptNestSchedules permit is shown as a finding.',
       ]);
       expect(schedule(inspection, 'Worker.run').state).toBe('active');
       expect(calls).toBe(0);
@@ -415,6 +416,26 @@ describe('inspectScopes', () => {
       expect(findingsOf(inspection)).toEqual(['nest-schedule-skipped Skipped.run']);
     });
 
+    it('says of each worker that it does not run, and shows no runs; with the module neither', async () => {
+      @ScopedWorker()
+      class Forlorn {
+        @ScopedCron('0 0 * * * *')
+        run() {}
+      }
+      @Module({ providers: [Forlorn] })
+      class WithoutModule {}
+      @Module({ imports: [ScopedWorkerModule.forRoot()], providers: [Forlorn] })
+      class WithModule {}
+      const without = inspectScopes(await previewOf(WithoutModule), { from });
+      const withIt = inspectScopes(await previewOf(WithModule), { from });
+
+      expect(findingsOf(without)).toContain('module-not-imported Forlorn');
+      expect(only(without).name).toBe('Forlorn');
+      expect(without.schedules.map(({ nextRuns }) => nextRuns)).toEqual([[]]);
+      expect(findingsOf(withIt)).toEqual([]);
+      expect(withIt.schedules[0]!.nextRuns).toHaveLength(5);
+    });
+
     it('works as well on one that was only compiled', async () => {
       const inspection = inspectScopes(await compiled({ providers: [] }));
       expect(inspection).toMatchObject({ schedules: [], workers: [] });
@@ -423,6 +444,22 @@ describe('inspectScopes', () => {
   });
 
   describe('options', () => {
+    it('runOnStart shows, unless the schedule is off', async () => {
+      @ScopedWorker()
+      class Starter {
+        @ScopedCron('0 0 * * * *', { runOnStart: true })
+        on() {}
+
+        @ScopedCron('0 0 * * * *', { runOnStart: true, disabled: true })
+        off() {}
+
+        @ScopedCron('0 0 * * * *')
+        later() {}
+      }
+      const { schedules } = inspectScopes(await compiled({ providers: [Starter] }));
+      expect(schedules.map(({ runsOnStart }) => runsOnStart)).toEqual([true, false, false]);
+    });
+
     it('of forRootAsync() count in an application that has them', async () => {
       @ScopedWorker()
       class Worker {
@@ -693,6 +730,7 @@ describe('inspectScopes', () => {
         due: 'a provider says so at start-up',
         timeZone: 'Europe/Berlin',
         state: 'undecided',
+        runsOnStart: false,
         nextRuns: [],
       });
       expect(asked).toBe(0);
@@ -702,6 +740,7 @@ describe('inspectScopes', () => {
       expect(schedule(after, 'Worker.off')).toMatchObject({
         due: 'never',
         state: 'disabled',
+        runsOnStart: false,
         nextRuns: [],
       });
       expect(asked).toBe(1);
@@ -794,6 +833,7 @@ describe('inspectScopes', () => {
           due: 'each message of ORDERS',
           timeZone: undefined,
           state: 'active',
+          runsOnStart: false,
           nextRuns: [],
         },
         expect.objectContaining({ name: 'Worker.rest', state: 'disabled', nextRuns: [] }),

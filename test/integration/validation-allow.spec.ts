@@ -137,7 +137,7 @@ describe('allow', () => {
   describe('when an entry fits no finding', () => {
     const allow = [{ finding: 'SW202', token: Pool, reason }];
     const line =
-      '[SW208] allow names SW202 of Pool, and start-up has no such finding. Take the entry out, or correct its token.';
+      '[SW208] allow names SW202 of Pool, and start-up has no such finding. Take the entry out, or correct its finding or its token.';
     const start = (scopeValidation: 'strict' | 'error' | 'warn' | 'off'): Promise<TestApp> =>
       startApp({ providers: [Tenant, worker([Tenant])], options: { allow, scopeValidation } });
 

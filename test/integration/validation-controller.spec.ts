@@ -119,6 +119,7 @@ describe('A controller', () => {
     expect(findings).toMatchObject([{ kind: 'controller-rebuilt', chain: ['Over', 'Mailer'] }]);
     // There is nothing in between that could take the worker as an argument.
     expect(findings[0]!.message).not.toContain('let Mailer take');
+    expect(findings[0]!.message).toContain("call registry.run('Mailer.send')");
   });
 
   describe('is not reported', () => {

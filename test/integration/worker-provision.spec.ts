@@ -101,8 +101,8 @@ describe('The provision of a worker', () => {
         options: { scopeValidation: 'strict' },
       });
       expect(namesOf(registry)).toEqual([]);
-      const warnings = log.of('warn').filter((message) => message.includes('Forgotten'));
-      expect(warnings).toEqual([expect.stringContaining('no module')]);
+      const lines = log.of('log').filter((message) => message.includes('Forgotten'));
+      expect(lines).toEqual([expect.stringContaining('no module')]);
     });
 
     it('is named when an override means it', async () => {

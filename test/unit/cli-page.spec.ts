@@ -43,6 +43,7 @@ describe('The page of an application', () => {
           due: '0 0 3 * * *',
           timeZone: 'Europe/Berlin',
           state: 'active',
+          runsOnStart: false,
           nextRuns: [1, 2, 3, 4, 5].map((day) => `2026-06-0${day}T01:00:00.000Z`),
         },
         {
@@ -52,6 +53,7 @@ describe('The page of an application', () => {
           due: 'every 5000 ms',
           timeZone: undefined,
           state: 'disabled',
+          runsOnStart: false,
           nextRuns: [],
         },
         {
@@ -61,6 +63,7 @@ describe('The page of an application', () => {
           due: 'each message of ORDERS',
           timeZone: undefined,
           state: 'active',
+          runsOnStart: false,
           nextRuns: [],
         },
         {
@@ -70,6 +73,7 @@ describe('The page of an application', () => {
           due: 'a provider says so at start-up',
           timeZone: undefined,
           state: 'undecided',
+          runsOnStart: false,
           nextRuns: [],
         },
       ],
@@ -177,7 +181,8 @@ Findings (2)
   hint SW207 IdleWorker (scope-not-needed)
     IdleWorker injects singletons only.
 
-  Each number is explained in docs/13-validation.md.
+  Each number is explained in
+  node_modules/nestjs-scoped-worker/docs/13-validation.md.
 
 Allowed findings (1)
 
@@ -250,6 +255,7 @@ No findings.
           due: `${index} * * * * *`,
           timeZone: 'America/Argentina/ComodRivadavia',
           state: 'active' as const,
+          runsOnStart: false,
           nextRuns: ['2026-06-01T01:00:00.000Z', '2026-06-02T01:00:01.000Z'],
         })),
         workers: [
@@ -290,6 +296,7 @@ const inspections = fc.record({
       due: names,
       timeZone: fc.constantFrom('Europe/Berlin', 'UTC+02:00', undefined),
       state: fc.constantFrom('active', 'disabled', 'undecided'),
+      runsOnStart: fc.boolean(),
       nextRuns: fc.constantFrom([], ['2026-06-01T01:00:00.000Z', '2026-06-01T01:00:00.100Z']),
     }),
     { maxLength: 3 },

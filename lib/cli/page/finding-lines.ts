@@ -22,7 +22,10 @@ export function writeFindings({ findings, allowed }: ScopeInspection, sheet: She
       }
     }
     sheet.blank();
-    sheet.text('Each number is explained in docs/13-validation.md.', { look: 'quiet' });
+    sheet.text(
+      'Each number is explained in node_modules/nestjs-scoped-worker/docs/13-validation.md.',
+      { look: 'quiet' },
+    );
   }
   if (allowed.length === 0) return;
   sheet.heading(`Allowed findings (${allowed.length})`);

@@ -11,7 +11,10 @@ const STATES: Readonly<Record<InspectedSchedule['state'], string>> = {
 };
 
 /** What runs without being asked: the schedules, and the background workers. */
-export function writeSchedules({ schedules, background }: ScopeInspection, sheet: Sheet): void {
+export function writeSchedules(
+  { schedules, background, findings }: ScopeInspection,
+  sheet: Sheet,
+): void {
   if (schedules.length > 0) {
     sheet.heading(`Schedules (${schedules.length})`);
     if (schedules.some(isFromStart)) {
@@ -20,7 +23,8 @@ export function writeSchedules({ schedules, background }: ScopeInspection, sheet
         'Runs that are counted from the start are shown as if the application started now.',
       );
     }
-    for (const schedule of schedules) writeSchedule(schedule, sheet);
+    const isImported = findings.every(({ kind }) => kind !== 'module-not-imported');
+    for (const schedule of schedules) writeSchedule(schedule, isImported, sheet);
   }
   if (background.length > 0) {
     sheet.heading(`Background workers (${background.length})`);
@@ -34,14 +38,15 @@ export function writeSchedules({ schedules, background }: ScopeInspection, sheet
   }
 }
 
-function writeSchedule(schedule: InspectedSchedule, sheet: Sheet): void {
+function writeSchedule(schedule: InspectedSchedule, isImported: boolean, sheet: Sheet): void {
   const { name, handler, state, nextRuns } = schedule;
   sheet.blank();
   sheet.name(name, STATES[state]);
   if (handler !== name) sheet.labelled('runs', handler);
   sheet.labelled('when', whenOf(schedule));
+  if (schedule.runsOnStart) sheet.labelled('also', 'once when the application starts');
   if (nextRuns.length > 0) sheet.labelled('next', nextOf(schedule));
-  else if (state === 'active' && schedule.kind !== 'message')
+  else if (state === 'active' && schedule.kind !== 'message' && isImported)
     sheet.labelled('next', 'never: no moment fits');
 }
 

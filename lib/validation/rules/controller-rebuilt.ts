@@ -34,7 +34,7 @@ export function controllerRebuilt(scene: Scene): Finding[] {
         subject: name,
         token: entrance.token,
         chain,
-        message: `${name} is made request-scoped by ${culprit} (${arrows(chain)}), which is for workers: ${what}. ${instead(end)}; if it is meant so, write scope: Scope.REQUEST on ${name}.`,
+        message: `${name} is made request-scoped by ${culprit} (${arrows(chain)}), which is for workers: ${what}. ${instead(end, scene)}; if it is meant so, write scope: Scope.REQUEST on ${name}.`,
       });
     });
 }
@@ -44,10 +44,13 @@ function beforeRequest(way: readonly GraphProvider[]): readonly GraphProvider[] 
   return way.at(-1)!.token === REQUEST ? way.slice(0, -1) : way;
 }
 
-function instead(way: readonly GraphProvider[]): string {
+function instead(way: readonly GraphProvider[], scene: Scene): string {
   const [{ name }, dependency] = way as [GraphProvider, GraphProvider | undefined];
   if (dependency === undefined) return 'Call currentTick() instead of injecting it';
   const culprit = way.at(-1)!.name;
+  const worker = scene.workers.find(({ provider }) => provider.id === way.at(-1)!.id);
+  if (worker !== undefined)
+    return `To run it now, inject ScopedWorkerRegistry and call registry.run('${worker.handlers[0]}'), and move what ${name} needs besides into a service of its own`;
   return way.length === 2
     ? `Resolve ${culprit} in a scope instead of injecting it: scopes.run(async (scope) => { ... }), with ProviderScopeFactory injected as scopes`
     : `Give workers and ${name} services of their own, or let ${dependency.name} take what it needs of ${culprit} as an argument of its methods`;

@@ -16,7 +16,9 @@ export function singletonRebuilt(scene: Scene): Finding[] {
     const culprit = way.at(-1)!;
     const message =
       dependency === undefined
-        ? `${name} is marked @StaysSingleton(), but says itself that it is ${itself(provider)}. Leave @StaysSingleton() or its scope out.`
+        ? scene.isWorker(provider)
+          ? `${name} is marked @StaysSingleton(), but is a worker, which is new on each tick. Leave @StaysSingleton() out.`
+          : `${name} is marked @StaysSingleton(), but says itself that it is ${itself(provider)}. Leave @StaysSingleton() or its scope out.`
         : `${name} is marked @StaysSingleton(), but ${culprit.name} makes it ${outcome(provider)} (${arrows(chain)}): ${fate(provider)}. Take ${dependency.name} out of what ${name} injects and pass what ${name} needs of it as an argument of its methods, or leave @StaysSingleton() out.`;
     return finding({
       kind: 'singleton-rebuilt',
