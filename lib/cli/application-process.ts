@@ -18,6 +18,9 @@ const LOADER = fileURLToPath(new URL('./loading/loader.js', import.meta.url));
 /** The loader says itself that the time is up. When its event loop is blocked, it cannot, and is not waited for any longer. */
 const GRACE_MS = 1_000;
 
+/** What ends this process from outside; its child would not hear of it while it is blocked. */
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
 /**
  * Loads the application in a process of its own and inspects it there. Whatever that process does (print, exit, wait for ever,
  * block, crash), it can be told from here, and nothing of it outlives the answer. What it prints goes to stderr.
@@ -25,11 +28,30 @@ const GRACE_MS = 1_000;
  * @throws {CannotInspect} when there is no answer.
  */
 export function inspectApplication(request: LoadRequest): Promise<Inspected> {
-  const child = fork(LOADER, [], { stdio: ['ignore', 2, 2, 'ipc'] });
-  const kill = (): void => void child.kill('SIGKILL');
-  process.once('exit', kill);
-  return answerOf(child, request).finally(() => {
+  // A process group of its own, so that the processes which the application has started end with it.
+  const detached = process.platform !== 'win32';
+  const child = fork(LOADER, [], { stdio: ['ignore', 2, 2, 'ipc'], detached });
+  const kill = (): void => {
+    try {
+      if (detached && child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+      else child.kill('SIGKILL');
+    } catch {
+      // it has ended, and so have all that it had started
+    }
+  };
+  const release = (): void => {
     process.removeListener('exit', kill);
+    for (const signal of SIGNALS) process.removeListener(signal, onSignal);
+  };
+  const onSignal = (signal: NodeJS.Signals): void => {
+    kill();
+    release();
+    process.kill(process.pid, signal);
+  };
+  process.once('exit', kill);
+  for (const signal of SIGNALS) process.on(signal, onSignal);
+  return answerOf(child, request).finally(() => {
+    release();
     kill();
   });
 }

@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 import type { HandlerMetadata } from '../decorators/worker-metadata.js';
-import type { NestModule } from '../nest/index.js';
+import { isFactory, type NestModule } from '../nest/index.js';
 import type { HandlerOptions } from '../schedule/handler-options.js';
 
 /**
@@ -32,6 +32,9 @@ export function nestScheduling(modules: Iterable<NestModule>): NestScheduling {
     const wrapper = providers.get(MODULE_OPTIONS);
     if (wrapper === undefined) continue;
     isImported = true;
+    // The factory of `forRootAsync()` is not called in Nest's preview mode: its defaults are taken.
+    if (isFactory(wrapper) && !hasSwitches(wrapper.instance))
+      return { isImported, kinds: EVERY_KIND };
     const options = wrapper.instance as Readonly<Record<string, unknown>> | null | undefined;
     for (const [kind, option] of Object.entries(SWITCHES)) {
       if (options?.[option]) kinds.add(kind as keyof typeof TYPES);
@@ -41,6 +44,11 @@ export function nestScheduling(modules: Iterable<NestModule>): NestScheduling {
 }
 
 const SWITCHES = { cron: 'cronJobs', interval: 'intervals', timeout: 'timeouts' } as const;
+function hasSwitches(options: unknown): boolean {
+  if (typeof options !== 'object' || options === null) return false;
+  return Object.values(SWITCHES).some((option) => option in options);
+}
+
 const EVERY_KIND: NestScheduling['kinds'] = new Set(['cron', 'interval', 'timeout'] as const);
 
 /**

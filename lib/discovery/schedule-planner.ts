@@ -281,7 +281,8 @@ function placementFinding({ workerClass, wrapper, handlers }: FoundWorker): Find
 }
 
 function repeatedFindings({ workerClass, modules }: FoundWorker): Finding[] {
-  const names = [...new Set(modules.map((module) => module.name))];
+  // A dynamic module that is registered twice is one.
+  const names = [...new Map(modules.map(({ metatype, name }) => [metatype, name])).values()];
   if (names.length < 2) return [];
   const message = `${workerClass.name} is provided in ${names.join(', ')}; its schedules run once, with the one of ${names[0]}.`;
   const { name } = workerClass;

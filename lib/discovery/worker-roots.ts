@@ -1,13 +1,34 @@
-import type { LifetimeGraph } from '../graph/index.js';
+import { livesInScope, type GraphProvider, type LifetimeGraph } from '../graph/index.js';
 import type { WorkerRoot } from '../validation/scene.js';
 import { handlerName } from './schedule-factory.js';
 import type { FoundWorker } from './worker-explorer.js';
 
 /** Where the ticks of each worker enter the graph. */
-export function workerRoots(workers: readonly FoundWorker[], graph: LifetimeGraph): WorkerRoot[] {
+export function workerRoots(
+  workers: readonly FoundWorker[],
+  graph: LifetimeGraph,
+  hasGlobalEnhancers: boolean,
+): WorkerRoot[] {
+  const everywhere = hasGlobalEnhancers
+    ? graph.providers.filter((provider) => isGlobalEnhancer(provider) && livesInScope(provider))
+    : [];
   return workers.flatMap(({ workerClass, wrapper, handlers }) => {
     const provider = graph.of(wrapper);
     if (provider === undefined) return [];
-    return { provider, handlers: handlers.map((handler) => handlerName(workerClass, handler)) };
+    return {
+      provider,
+      handlers: handlers.map((handler) => handlerName(workerClass, handler)),
+      // Jobs that are adopted are called as Nest calls them: without.
+      around: handlers.some(({ isAdopted }) => isAdopted !== true) ? everywhere : [],
+    };
   });
+}
+
+/** What Nest makes of the token `APP_GUARD` and its like; the same from 11.0.0 to 12.5.1. */
+function isGlobalEnhancer({ place, token }: GraphProvider): boolean {
+  return (
+    place === 'enhancer' &&
+    typeof token === 'string' &&
+    /^APP_(GUARD|INTERCEPTOR|PIPE|FILTER) \(UUID: /.test(token)
+  );
 }

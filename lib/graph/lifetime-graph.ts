@@ -118,20 +118,25 @@ export class LifetimeGraph {
   /**
    * The way from a provider to the nearest one that is request-scoped by itself, both ends included: what keeps Nest from
    * building the first one once. A singleton has none. A way to something durable
-   * is given only for a durable provider, or where there is no other.
+   * is given only for a durable provider, or where there is no other. The way does not lead through what `passes` refuses, nor end there.
    */
-  wayToRequestScope(from: GraphProvider): readonly GraphProvider[] | undefined {
+  wayToRequestScope(
+    from: GraphProvider,
+    passes: (provider: GraphProvider) => boolean = () => true,
+  ): readonly GraphProvider[] | undefined {
     if (from.lifetime === 'singleton') return undefined;
     const plain = this.wayTo(
       from,
-      ({ declared, isDeclaredDurable }) => declared === 'request' && !isDeclaredDurable,
-      ({ lifetime }) => lifetime !== 'singleton' && lifetime !== 'durable',
+      (provider) =>
+        provider.declared === 'request' && !provider.isDeclaredDurable && passes(provider),
+      (provider) =>
+        provider.lifetime !== 'singleton' && provider.lifetime !== 'durable' && passes(provider),
     );
     if (plain !== undefined && from.lifetime !== 'durable') return plain;
     return this.wayTo(
       from,
-      ({ declared }) => declared === 'request',
-      ({ lifetime }) => lifetime !== 'singleton',
+      (provider) => provider.declared === 'request' && passes(provider),
+      (provider) => provider.lifetime !== 'singleton' && passes(provider),
     );
   }
 

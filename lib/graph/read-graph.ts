@@ -62,7 +62,7 @@ function read(wrapper: NestWrapper, { id, place, module, places }: Place): Graph
   });
   return {
     id,
-    name: tokenText(wrapper.token),
+    name: nameOf(wrapper.token, type),
     token: wrapper.token,
     module,
     place,
@@ -77,6 +77,15 @@ function read(wrapper: NestWrapper, { id, place, module, places }: Place): Graph
     scopeHooks: type === undefined ? [] : scopeHooksOf(type),
     dependencies,
   };
+}
+
+/** What stands under `APP_GUARD` and its like has a token of Nest's making, another one in each process. */
+function nameOf(token: unknown, type: Function | undefined): string {
+  const [, everywhere] =
+    (typeof token === 'string' && /^(APP_[A-Z]+) \(UUID: .*\)$/.exec(token)) || [];
+  return everywhere === undefined || type === undefined
+    ? (everywhere ?? tokenText(token))
+    : tokenText(type);
 }
 
 function kindOf(wrapper: NestWrapper): GraphProvider['kind'] {

@@ -20,9 +20,9 @@ export class StartUp implements OnModuleInit {
   ) {}
 
   async onModuleInit(): Promise<void> {
-    const strictness = this.options.resolved.scopeValidation;
+    const { scopeValidation: strictness, globalEnhancers } = this.options.resolved;
     const { schedules, workers, findings } = await this.planner.plan();
-    this.review.begin((graph) => workerRoots(workers, graph), findings);
+    this.review.begin((graph) => workerRoots(workers, graph, globalEnhancers), findings);
     this.check.pass(this.review.standing, strictness);
     this.book.fill(schedules, workers);
   }

@@ -1,5 +1,7 @@
 import { REQUEST } from '@nestjs/core';
 import { livesInScope, type GraphProvider, type LifetimeGraph } from '../graph/index.js';
+import { instanceOf, lifetimeOwner } from './instance-of.js';
+import { inSteps, type Steps } from './steps.js';
 
 /**
  * What is disposed at the end of a tick, newest first: the reverse of the order of construction. Nest builds what is injected side
@@ -8,38 +10,49 @@ import { livesInScope, type GraphProvider, type LifetimeGraph } from '../graph/i
  * nothing in common the real order may be another one: a factory, say, or an `onScopeInit`, takes its time. What a factory returns is
  * not known before it runs.
  */
-export function disposalOf(worker: GraphProvider, graph: LifetimeGraph): string[] {
+export function disposalOf(
+  worker: GraphProvider,
+  around: readonly GraphProvider[],
+  graph: LifetimeGraph,
+): string[] {
   const built: {
     readonly provider: GraphProvider;
     readonly finished: number;
   }[] = [];
   const known = new Map<string, number>();
   /** @returns the round in which it is finished. */
-  const build = (provider: GraphProvider, owner: GraphProvider, begun: number): number => {
+  const build = function* (
+    provider: GraphProvider,
+    owner: GraphProvider,
+    begun: number,
+  ): Steps<number> {
     if (!livesInScope(provider)) return begun;
-    const isTransient = provider.lifetime === 'transient';
-    // Nest builds a transient once for each provider that injects it, by itself or through other transients.
-    const key = isTransient ? `${provider.id} of ${owner.id}` : `${provider.id}`;
+    const key = instanceOf(provider, owner);
     const before = known.get(key);
     if (before !== undefined) return Math.max(before, begun);
     known.set(key, begun); // for circles
-    const ownOwner = isTransient ? owner : provider;
+    const ownOwner = lifetimeOwner(provider, owner);
     let round = begun;
     let start = begun;
-    const buildAll = (at: (edge: string) => boolean): void => {
+    const buildAll = function* (at: (edge: string) => boolean): Steps<void> {
       start = round;
-      for (const edge of provider.dependencies)
-        if (at(edge.at)) round = Math.max(round, build(graph.at(edge.to), ownOwner, start));
+      for (const edge of provider.dependencies) {
+        if (!at(edge.at)) continue;
+        const finished = yield build(graph.at(edge.to), ownOwner, start);
+        round = Math.max(round, finished as number);
+      }
     };
-    buildAll((at) => !at.startsWith('property ') && at !== 'enhancer');
-    buildAll((at) => at.startsWith('property '));
+    yield buildAll((at) => !at.startsWith('property ') && at !== 'enhancer');
+    yield buildAll((at) => at.startsWith('property '));
     round += 1;
     built.push({ provider, finished: round });
-    buildAll((at) => at === 'enhancer');
+    yield buildAll((at) => at === 'enhancer');
     known.set(key, round);
     return round;
   };
-  build(worker, worker, 0);
+  let finished = inSteps(build(worker, worker, 0));
+  // Built when the handler is about to be called, one after the other.
+  for (const enhancer of around) finished = inSteps(build(enhancer, worker, finished));
   return built
     .toSorted((one, other) => one.finished - other.finished)
     .flatMap(({ provider }) => disposed(provider))

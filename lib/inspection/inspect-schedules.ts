@@ -60,7 +60,13 @@ function dueOf({ kind, expression, everyMs, timeline, consumer }: Schedule): str
 
 function nextRuns({ timeline, options }: Schedule, from: number): string[] {
   const runs: string[] = [];
-  let due = timeline.first(from + options.initialDelayMs, options.initialDelayMs > 0);
+  const startAt = from + options.initialDelayMs;
+  let due = timeline.first(startAt, options.initialDelayMs > 0);
+  if (options.runOnStart) {
+    runs.push(new Date(startAt).toISOString());
+    // The tick at the start takes the slot of one that is due at the same moment.
+    if (due === startAt) due = timeline.after(due);
+  }
   for (; due !== undefined && runs.length < RUNS; due = timeline.after(due))
     runs.push(new Date(due).toISOString());
   return runs;

@@ -52,12 +52,12 @@ export function inspectScopes(
   review.complete();
   return {
     schedules,
-    workers: roots.map(({ provider, handlers }) => ({
+    workers: roots.map(({ provider, handlers, around }) => ({
       name: provider.name,
       module: provider.module,
       handlers,
-      tree: workerTree(provider, graph),
-      disposal: disposalOf(provider, graph),
+      tree: workerTree(provider, around, graph),
+      disposal: disposalOf(provider, around, graph),
     })),
     background: exploreBackground(application.modules.values()).workers.map(({ name }) => name),
     findings: review.standing.map(plain),
@@ -95,7 +95,7 @@ function plannedSubject(application: OpenedApplication, from: Date): Subject {
   const planner = new SchedulePlanner(explorer, store, new ProvidedValues(application), holder);
   const plan = planner.planUnasked();
   const graph = holder.current;
-  const roots = workerRoots(plan.workers, graph);
+  const roots = workerRoots(plan.workers, graph, store.resolved.globalEnhancers);
   const review = new Review(holder, store);
   const missing = isImported ? [] : plan.workers.map(({ workerClass }) => notImported(workerClass));
   review.begin(() => roots, [...plan.findings, ...missing]);

@@ -14,7 +14,7 @@ export interface InspectedSchedule {
   readonly timeZone: string | undefined;
   /** `undecided`: a provider says when it is due, and was not asked. `paused`: at run time, until it is resumed. */
   readonly state: 'active' | 'paused' | 'disabled' | 'undecided';
-  /** One more tick right after start-up. */
+  /** One more tick right after start-up; it is the first of `nextRuns`. */
   readonly runsOnStart: boolean;
   /** The next five due moments in ISO 8601, as if the application started now; fewer when there are no more. */
   readonly nextRuns: readonly string[];

@@ -1,18 +1,33 @@
 import { livesInScope, type GraphProvider, type LifetimeGraph } from '../graph/index.js';
 import type { InspectedProvider } from './inspection.js';
+import { instanceOf, lifetimeOwner } from './instance-of.js';
+import { inSteps, type Steps } from './steps.js';
 
-/** What is built for a tick of a worker, as a tree of dependencies. */
-export function workerTree(worker: GraphProvider, graph: LifetimeGraph): InspectedProvider {
-  const shown = new Set<number>();
+/**
+ * What is built for a tick of a worker, as a tree of dependencies.
+ *
+ * @param around scoped global enhancers: they stand behind what the worker itself depends on.
+ */
+export function workerTree(
+  worker: GraphProvider,
+  around: readonly GraphProvider[],
+  graph: LifetimeGraph,
+): InspectedProvider {
+  const shown = new Set<string>();
   const under = new Set<number>();
-  const show = (provider: GraphProvider): InspectedProvider => {
+  const show = function* (provider: GraphProvider, owner: GraphProvider): Steps<InspectedProvider> {
     const { name, module, kind, lifetime, disposer, scopeHooks } = provider;
-    const isRepeated = shown.has(provider.id) && lifetime !== 'transient';
+    const key = instanceOf(provider, owner);
+    const isRepeated = shown.has(key);
     // A circle of transients cannot be built, but must not keep the inspector busy for ever.
     const isOpened = livesInScope(provider) && !isRepeated && !under.has(provider.id);
-    shown.add(provider.id);
+    shown.add(key);
     under.add(provider.id);
-    const dependencies = isOpened ? graph.dependenciesOf(provider).map(show) : [];
+    const dependencies: InspectedProvider[] = [];
+    const next = isOpened ? graph.dependenciesOf(provider) : [];
+    const nextOwner = lifetimeOwner(provider, owner);
+    for (const dependency of provider === worker && isOpened ? [...next, ...around] : next)
+      dependencies.push((yield show(dependency, nextOwner)) as InspectedProvider);
     under.delete(provider.id);
     return {
       name,
@@ -26,7 +41,7 @@ export function workerTree(worker: GraphProvider, graph: LifetimeGraph): Inspect
       dependencies,
     };
   };
-  return show(worker);
+  return inSteps(show(worker, worker));
 }
 
 function whyItLives(provider: GraphProvider, graph: LifetimeGraph): string {

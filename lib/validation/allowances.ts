@@ -22,9 +22,10 @@ export function judge(findings: readonly Finding[], allow: readonly Allowance[])
   const allowed: AllowedFinding[] = [];
   const used = new Set<Allowance>();
   const standing = findings.filter((found) => {
-    const allowance = allow.find((candidate) => fits(candidate, found));
+    const fitting = allow.filter((candidate) => fits(candidate, found));
+    const [allowance] = fitting;
     if (allowance === undefined) return true;
-    used.add(allowance);
+    for (const each of fitting) used.add(each);
     allowed.push({ finding: found, reason: allowance.reason });
     return false;
   });

@@ -18,7 +18,10 @@ export function nearestOf(
   { graph, allows }: Scene,
 ): Rebuilt[] {
   const ids = new Set(rebuilt.filter((provider) => !allows(kind, provider)).map(({ id }) => id));
-  return rebuilt
-    .map((provider) => ({ provider, way: graph.wayToRequestScope(provider) ?? [provider] }))
-    .filter(({ way }) => !way.slice(1).some(({ id }) => ids.has(id)));
+  return rebuilt.flatMap((provider) => {
+    if (graph.wayToRequestScope(provider) === undefined) return [{ provider, way: [provider] }];
+    // Mended are those of which every way leads through another one.
+    const way = graph.wayToRequestScope(provider, ({ id }) => id === provider.id || !ids.has(id));
+    return way === undefined ? [] : [{ provider, way }];
+  });
 }

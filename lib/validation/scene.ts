@@ -6,6 +6,8 @@ export interface WorkerRoot {
   readonly provider: GraphProvider;
   /** Its handlers, written `Class.method`. */
   readonly handlers: readonly string[];
+  /** What is built for its ticks besides: global enhancers that are scoped. */
+  readonly around: readonly GraphProvider[];
 }
 
 /** What the rules look at: the graph, and where the ticks enter it. */
@@ -29,6 +31,14 @@ export class Scene {
       this.#cameFrom.set(provider.id, undefined);
       this.#handlers.set(provider.id, first);
       open.push(provider);
+    }
+    for (const { provider, around } of workers) {
+      if (!this.#cameFrom.has(provider.id)) continue;
+      for (const enhancer of around) {
+        if (this.#cameFrom.has(enhancer.id)) continue;
+        this.#cameFrom.set(enhancer.id, provider);
+        open.push(enhancer);
+      }
     }
     for (const provider of open) {
       for (const next of graph.dependenciesOf(provider)) {

@@ -2,6 +2,8 @@ import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { inspect, stripVTControlCharacters } from 'node:util';
 
+/** As it is before the application may change it. */
+const FOLDER = process.cwd();
 const OWN_FOLDER = fileURLToPath(new URL('..', import.meta.url));
 
 /** What was thrown, as `Error: the message`. */
@@ -27,7 +29,7 @@ export function placeInApplication(thrown: unknown, file: string): string | unde
     const path = url?.startsWith('file:') ? pathOf(url) : url;
     if (path === undefined) continue;
     if (packageOf(path) !== packageOf(file) || path.startsWith(OWN_FOLDER)) continue;
-    return `at ${relative(process.cwd(), path)}${position}`;
+    return `at ${relative(FOLDER, path)}${position}`;
   }
   return undefined;
 }

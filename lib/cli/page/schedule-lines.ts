@@ -44,7 +44,7 @@ function writeSchedule(schedule: InspectedSchedule, isImported: boolean, sheet: 
   sheet.name(name, STATES[state]);
   if (handler !== name) sheet.labelled('runs', handler);
   sheet.labelled('when', whenOf(schedule));
-  if (schedule.runsOnStart) sheet.labelled('also', 'once when the application starts');
+  if (schedule.runsOnStart) sheet.labelled('also', 'when the application starts');
   if (nextRuns.length > 0) sheet.labelled('next', nextOf(schedule));
   else if (state === 'active' && schedule.kind !== 'message' && isImported)
     sheet.labelled('next', 'never: no moment fits');
@@ -58,9 +58,9 @@ function whenOf({ kind, due, timeZone, state }: InspectedSchedule): string {
     : due;
 }
 
-/** Counted from the start of the application; when that is, an expression does not care. */
-function isFromStart({ kind, nextRuns }: InspectedSchedule): boolean {
-  return kind !== 'cron' && nextRuns.length > 0;
+/** Counted from the start of the application; when that is, an expression by itself does not care. */
+function isFromStart({ kind, runsOnStart, nextRuns }: InspectedSchedule): boolean {
+  return (kind !== 'cron' || runsOnStart) && nextRuns.length > 0;
 }
 
 function nextOf({ kind, nextRuns, timeZone }: InspectedSchedule): string {

@@ -5,8 +5,9 @@ import type { Scene } from '../scene.js';
 export function scopeNotNeeded({ graph, workers }: Scene): Finding[] {
   return workers
     .filter(
-      ({ provider, handlers }) =>
+      ({ provider, handlers, around }) =>
         handlers.length > 0 &&
+        around.length === 0 &&
         provider.kind === 'class' &&
         provider.declared === 'request' &&
         provider.disposer === undefined &&
