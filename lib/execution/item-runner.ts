@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { readStacks } from '../errors/error-text.js';
 import { ScopeClosedError } from '../errors/index.js';
 import { NestInside } from '../nest/index.js';
 import { seenProvider } from '../nest/seen-provider.js';
@@ -57,6 +58,7 @@ export class ItemRunner {
       const reports = await runInside(list.ambient, () => this.runAll(items, list, runItem));
       return endOf(reports, items.length, list.stopped);
     } catch (error) {
+      readStacks(error); // it is kept as that of the last report
       const isRefused = list.stopped === 'shutdown' && error instanceof ScopeClosedError;
       const outcome = isRefused ? { outcome: 'cancelled', reason: 'shutdown' } : FAILED;
       return { ...outcome, phase: 'open', error } as ListEnd;
@@ -93,13 +95,15 @@ export class ItemRunner {
     runItem: RunItem,
   ): Promise<TickReport[]> {
     const { maxConcurrency = 1 } = list.slot.schedule.options;
+    // Nobody is given the reports of the items unless the list was asked for by hand.
+    const kept = list.slot.trigger === 'manual' ? asItIs : withoutValue;
     const reports: TickReport[] = [];
     let next = 0;
     const lane = async (): Promise<void> => {
       while (next < items.length && list.stopped === undefined) {
         const index = next;
         next += 1;
-        reports[index] = await runItem(items[index]);
+        reports[index] = kept(await runItem(items[index]));
       }
     };
     await Promise.all(Array.from({ length: Math.min(maxConcurrency, items.length) }, lane));
@@ -133,6 +137,14 @@ function endOf(
   const reason = items.length < length ? (stopped ?? 'paused') : cancelled?.reason;
   if (reason !== undefined) return { outcome: 'cancelled', reason, ...counts };
   return { outcome: 'succeeded', ...counts };
+}
+
+function asItIs(report: TickReport): TickReport {
+  return report;
+}
+
+function withoutValue({ value: _value, ...report }: TickReport): TickReport {
+  return report;
 }
 
 function sum(

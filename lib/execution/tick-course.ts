@@ -49,6 +49,11 @@ export class TickCourse implements RunningTick {
     return this.#attempt;
   }
 
+  /** Between attempts nothing is kept of the last one: listeners of its signal may lead to its instances. */
+  attemptEnded(): void {
+    this.#attempt = undefined;
+  }
+
   isInside(): boolean {
     return isInside(this);
   }

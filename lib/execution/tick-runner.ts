@@ -56,13 +56,9 @@ export class TickRunner {
     const { retry } = course.slot.schedule.options;
     const history: AttemptReport[] = [];
     for (;;) {
-      const { report, value, isAborted } = await this.attempts.run(
-        course.begin(history.length + 1),
-      );
-      history.push(report);
-      // What was aborted and failed by something else has failed, as it would have without retries.
-      if (isAborted || !isWorthRetrying(report, retry)) return tickReport(course, history, value);
-      if (course.stopped === undefined) await this.waitForRetry(course, report);
+      const ended = await this.runAttempt(course, history, retry);
+      if (ended !== undefined) return ended;
+      if (course.stopped === undefined) await this.waitForRetry(course, history.at(-1)!);
       if (course.stopped !== undefined)
         return {
           ...tickReport(course, history, undefined),
@@ -71,6 +67,24 @@ export class TickRunner {
           reason: course.stopped,
         };
     }
+  }
+
+  /**
+   * Runs an attempt of its own function: what its handler returned must not be kept while the next one is waited for.
+   *
+   * @returns undefined when another one may follow.
+   */
+  private async runAttempt(
+    course: TickCourse,
+    history: AttemptReport[],
+    retry: Parameters<typeof isWorthRetrying>[1],
+  ): Promise<TickReport | undefined> {
+    const { report, value, isAborted } = await this.attempts.run(course.begin(history.length + 1));
+    history.push(report);
+    course.attemptEnded();
+    // What was aborted and failed by something else has failed, as it would have without retries.
+    const isLast = isAborted || !isWorthRetrying(report, retry);
+    return isLast ? tickReport(course, history, value) : undefined;
   }
 
   private async waitForRetry(course: TickCourse, { attempt, error }: AttemptReport): Promise<void> {

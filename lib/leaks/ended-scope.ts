@@ -10,6 +10,8 @@ export interface Origin {
 export interface FollowedInstance {
   readonly ref: WeakRef<object>;
   readonly className: string;
+  /** By a factory, which may give what is not its own. */
+  readonly isMade?: boolean;
 }
 
 /** A closed scope whose instances should die. */

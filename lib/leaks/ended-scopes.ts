@@ -19,7 +19,11 @@ export class EndedScopes {
   /** Objects that factories give to one scope after the other: lent, no scope's own. */
   readonly #lent = new WeakSet<object>();
 
-  constructor(private readonly graceMs: number) {}
+  constructor(
+    private readonly graceMs: number,
+    /** True for what a static provider holds: of a factory's objects, its own. */
+    private readonly isHeld: (instance: object) => boolean = () => false,
+  ) {}
 
   get isFull(): boolean {
     return this.#waitingCount + this.#survivors.count >= MOST_FOLLOWED;
@@ -46,10 +50,12 @@ export class EndedScopes {
       if (endedAt + this.graceMs >= enoughSince) break;
       due += 1;
       this.#waitingCount -= instances.length;
-      for (const { ref, className } of instances) {
+      for (const { ref, className, isMade } of instances) {
         const instance = ref.deref();
-        if (instance !== undefined && !this.#lent.has(instance))
-          this.#survivors.add(instance, className, origin, endedAt);
+        if (instance === undefined || this.#lent.has(instance)) continue;
+        // Here, not when it was built: few survive, and looking through all static providers takes time.
+        if (isMade && this.isHeld(instance)) continue;
+        this.#survivors.add(instance, className, origin, endedAt);
       }
     }
     if (due > 0) this.#waiting = this.#waiting.slice(due);

@@ -7,13 +7,13 @@ import type { DroppedScopes } from './dropped-scopes.js';
 import type { FollowedInstance, Origin } from './ended-scope.js';
 import type { EndedScopes } from './ended-scopes.js';
 import type { ScopeGuard } from './scope-guard.js';
+import type { Takers } from './takers.js';
 
 /** Where what a scope leaves behind is followed. */
 export interface Following {
   readonly ended: EndedScopes;
   readonly dropped: DroppedScopes;
-  /** The scope that an object of a factory was given to last. */
-  readonly takers: WeakMap<object, FollowedScope>;
+  readonly takers: Takers;
 }
 
 /** Notes the instances of one scope, from their building to its end. */
@@ -42,8 +42,10 @@ export class FollowedScope implements WatchedScope {
   }
 
   built(instance: object, wrapper: NestWrapper): void {
-    if (isFactory(wrapper) && this.isTaken(instance)) return;
-    const followed = { ref: new WeakRef(instance), className: classNameOf(instance, wrapper) };
+    const isMade = isFactory(wrapper);
+    if (isMade && this.following.takers.isTaken(instance, this)) return;
+    const className = classNameOf(instance, wrapper);
+    const followed = { ref: new WeakRef(instance), className, isMade };
     if (this.#endedAt === undefined) this.#instances.push(followed);
     else this.hand([followed], performance.now()); // it arrived late
   }
@@ -63,14 +65,5 @@ export class FollowedScope implements WatchedScope {
 
   private hand(instances: readonly FollowedInstance[], endedAt: number): void {
     this.following.ended.add({ origin: this.origin, endedAt, instances });
-  }
-
-  /** True for a second token of the scope, and for what a factory gives to one scope after the other: that is none's own. */
-  private isTaken(instance: object): boolean {
-    const { takers, ended } = this.following;
-    const taker = takers.get(instance);
-    if (taker === undefined) takers.set(instance, this);
-    else if (taker !== this) ended.lend(instance);
-    return taker !== undefined;
   }
 }

@@ -34,9 +34,13 @@ export class GuardedScope {
 
   /** Read at once: a stack that was not read keeps what it saw alive. */
   ending(callee: Function): void {
-    const holder: { stack?: string } = {};
-    Error.captureStackTrace(holder, callee);
-    this.#closing = framesOf(holder.stack);
+    const holder: { stack?: unknown } = {};
+    try {
+      Error.captureStackTrace(holder, callee);
+      this.#closing = framesOf(holder.stack);
+    } catch {
+      // A hook of the application that formats stacks (`Error.prepareStackTrace`) has thrown.
+    }
   }
 
   ended(): void {
@@ -64,7 +68,8 @@ export class GuardedScope {
 }
 
 /** A stack without the line of its error. */
-function framesOf(stack: string | undefined): string {
-  const lines = (stack ?? '').split('\n');
+function framesOf(stack: unknown): string {
+  if (typeof stack !== 'string') return '';
+  const lines = stack.split('\n');
   return lines.slice(lines.findIndex((line) => /^\s+at /.test(line))).join('\n');
 }

@@ -19,11 +19,19 @@ const HARMLESS: ReadonlySet<PropertyKey> = new Set<PropertyKey>([
   inspect.custom,
 ]);
 
-const instances = new WeakMap<object, object>();
+const instances = new WeakMap<
+  object,
+  { readonly instance: object; readonly scope: GuardedScope }
+>();
 
 /** The instance of a proxy; anything else as it is. */
 export function instanceBehind(proxy: object): object {
-  return instances.get(proxy) ?? proxy;
+  return instances.get(proxy)?.instance ?? proxy;
+}
+
+/** True for a proxy of a scope that is not closed. */
+function isGuarded(value: object): boolean {
+  return instances.get(value)?.scope.isClosed === false;
 }
 
 /**
@@ -33,33 +41,39 @@ export function instanceBehind(proxy: object): object {
  *
  * Only calls are refused. Reading and writing properties goes to the instance at all times, getters included.
  */
-export function guarded<T extends object>(instance: T, className: string, scope: GuardedScope): T {
-  if (instances.has(instance)) return instance; // of another scope, whose end counts
+export function guarded<T extends object>(given: T, className: string, scope: GuardedScope): T {
+  if (isGuarded(given)) return given; // of another scope, whose end counts
+  const instance = instanceBehind(given) as T; // what a pool got back as the proxy of a scope that is closed
   const methods = new Map<Function, Function>();
+  const harmless = new Map<Function, Function>(); // one function may be both, as `close` and `Symbol.dispose`
   const guardMethod = (method: Function, key: PropertyKey): Function => {
-    let guardedMethod = methods.get(method);
+    const isHarmless = HARMLESS.has(key);
+    const known = isHarmless ? harmless : methods;
+    let guardedMethod = known.get(method);
     if (guardedMethod === undefined) {
       const apply = (target: Function, self: unknown, args: unknown[]): unknown => {
-        if (scope.isClosed && !HARMLESS.has(key)) throw scope.refuse(className, String(key), apply);
+        if (scope.isClosed && !isHarmless) throw scope.refuse(className, String(key), apply);
         return scope.injected(Reflect.apply(target, self === proxy ? instance : self, args));
       };
       guardedMethod = new Proxy(method, { apply });
-      methods.set(method, guardedMethod);
+      known.set(method, guardedMethod);
     }
     return guardedMethod;
   };
   const proxy: T = new Proxy(instance, {
-    get(target, key) {
-      const value: unknown = Reflect.get(target, key, target);
+    get(target, key, receiver) {
+      const value: unknown = Reflect.get(target, key, receiver === proxy ? target : receiver);
       if (typeof value !== 'function') {
         const injected = scope.injected(value);
         return injected === value || isFixed(target, key) ? value : injected;
       }
       return isMethod(target, key, value) ? guardMethod(value, key) : value;
     },
-    set: (target, key, value) => Reflect.set(target, key, value, target),
+    // An object that inherits from the proxy keeps what is its own.
+    set: (target, key, value, receiver) =>
+      Reflect.set(target, key, value, receiver === proxy ? target : receiver),
   });
-  instances.set(proxy, instance);
+  instances.set(proxy, { instance, scope });
   scope.wrapped(instance, proxy);
   return proxy;
 }

@@ -11,6 +11,8 @@ import { FollowedScope, type Following } from './followed-scope.js';
 import { MajorCollections } from './major-collections.js';
 import { placeOfCall } from './place.js';
 import { ScopeGuard } from './scope-guard.js';
+import { Takers } from './takers.js';
+import { UnfollowedScope } from './unfollowed-scope.js';
 
 /** What one application looks for, from its first scope to its shutdown. */
 export class LeakDetector {
@@ -21,21 +23,23 @@ export class LeakDetector {
   constructor(
     private readonly options: Required<LeakDetectionOptions>,
     private readonly events: ScopedWorkerEvents,
+    isHeld: (instance: object) => boolean,
   ) {
     this.#collections = new MajorCollections(() => this.sweep());
+    const ended = new EndedScopes(options.graceMs, isHeld);
     this.#following = {
-      ended: new EndedScopes(options.graceMs),
+      ended,
       dropped: new DroppedScopes((leaked) => {
         if (!this.#isStopped) fromEmptyContext(() => events.emit('leak:scope', leaked));
       }),
-      takers: new WeakMap(),
+      takers: new Takers(ended),
     };
   }
 
   opened({ id: scopeId, schedule, tickId, opener }: ScopeSeed): WatchedScope | undefined {
     const { strict } = this.options;
     const isFollowed = this.isChosen();
-    if (!isFollowed && !strict) return undefined;
+    if (this.#isStopped && !strict) return undefined;
     const place = opener && isFollowed ? placeOfCall(opener) : undefined;
     const origin: Origin = { scopeId, schedule, tickId, place };
     const guard = strict
@@ -43,7 +47,9 @@ export class LeakDetector {
           fromEmptyContext(() => this.events.emit('leak:call', call)),
         )
       : undefined;
-    return isFollowed ? new FollowedScope(origin, this.#following, guard) : guard;
+    return isFollowed
+      ? new FollowedScope(origin, this.#following, guard)
+      : new UnfollowedScope(this.#following.takers, guard);
   }
 
   forget(schedule: string): void {

@@ -1,5 +1,5 @@
 import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
-import { NestInside } from '../nest/index.js';
+import { NestInside, StaticHoldings } from '../nest/index.js';
 import { OptionsStore } from '../options/options-store.js';
 import { ScopedWorkerEvents } from '../observability/scoped-worker-events.js';
 import type { ScopeSeed } from '../scope/scope-seed.js';
@@ -11,12 +11,14 @@ import { LeakDetector } from './leak-detector.js';
 export class LeakWatch implements ScopeWatch, OnApplicationBootstrap {
   #detector: LeakDetector | undefined;
   #isStopped = false;
+  readonly #statics: StaticHoldings;
 
   constructor(
     private readonly options: OptionsStore,
     private readonly events: ScopedWorkerEvents,
     private readonly nest: NestInside,
   ) {
+    this.#statics = new StaticHoldings(nest);
     events.on('schedule:changed', ({ schedule, change }) => {
       if (change === 'removed') this.#detector?.forget(schedule);
     });
@@ -49,7 +51,9 @@ export class LeakWatch implements ScopeWatch, OnApplicationBootstrap {
     if (this.#detector === undefined && !this.#isStopped) {
       const { leakDetection } = this.options.resolved;
       if (leakDetection !== undefined)
-        this.#detector = new LeakDetector(leakDetection, this.events);
+        this.#detector = new LeakDetector(leakDetection, this.events, (instance) =>
+          this.#statics.holds(instance),
+        );
     }
     return this.#detector;
   }

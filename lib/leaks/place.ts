@@ -10,7 +10,10 @@ export function placeOfCall(callee: Function): string | undefined {
   try {
     Error.stackTraceLimit = 1;
     Error.captureStackTrace(holder, callee);
-    return /^\s+at (?:.*\()?([^()\n]+)\)?$/m.exec(holder.stack ?? '')?.[1];
+    if (typeof holder.stack !== 'string') return undefined;
+    return /^\s+at (?:.*\()?([^()\n]+)\)?$/m.exec(holder.stack)?.[1];
+  } catch {
+    return undefined; // a hook of the application that formats stacks has thrown
   } finally {
     Error.stackTraceLimit = limit;
   }

@@ -16,8 +16,10 @@ export class ScopeGuard implements WatchedScope {
   }
 
   readonly guard = (instance: object, wrapper: NestWrapper, isOwn: () => boolean): object => {
-    const known = this.#scope.injected(instance);
-    if (known !== instance || !isOwn()) return known;
+    const own = instanceBehind(instance);
+    const known = this.#scope.injected(own);
+    if (known !== own) return known;
+    if (!isOwn()) return instance;
     return guarded(instance, classNameOf(instance, wrapper), this.#scope);
   };
 

@@ -29,8 +29,8 @@ interface Measuring {
   readonly tookMs: number;
   /** False when a tick of another schedule ran meanwhile. */
   isAlone: boolean;
-  /** Ends its watch of collections. True when V8 has collected old garbage meanwhile, which is not of this tick. */
-  readonly isSpoilt: () => boolean;
+  /** Ends its watch of collections; undefined when it is known that the tick is spoilt. */
+  endWatch: (() => boolean) | undefined;
   /** The tick has ended, and only the second reading is left. */
   hasEnded: boolean;
 }
@@ -86,7 +86,7 @@ export class GrowthMeter {
     if (measuring === undefined) return;
     const { floorBytes, tookMs } = this.read();
     this.#measuring.delete(tickId);
-    const isSpoilt = measuring.isSpoilt();
+    const isSpoilt = isSpoiltNow(measuring);
     if (floorBytes === undefined) return;
     const { schedule, counts, isAlone } = measuring;
     if (!isSpoilt && (isAlone || this.isPatienceOver(schedule)))
@@ -99,6 +99,9 @@ export class GrowthMeter {
 
   /** To be called now and then, also while no tick is measured. */
   look(): void {
+    // A watch notes each collection, some KB a time, and a tick may take days.
+    for (const measuring of this.#measuring.values())
+      measuring.endWatch = isSpoiltNow(measuring) ? undefined : this.heap.watchCollections();
     if (this.heap.wasCollected()) this.noteCollection(this.heap.floorBytes());
   }
 
@@ -133,7 +136,7 @@ export class GrowthMeter {
     const { floorBytes, tookMs } = this.read();
     if (floorBytes === undefined) return;
     const counts = this.#growth.counts();
-    const isSpoilt = this.heap.watchCollections();
+    const endWatch = this.heap.watchCollections();
     this.#measuring.set(tickId, {
       schedule,
       counts,
@@ -141,12 +144,12 @@ export class GrowthMeter {
       tookMs,
       isAlone,
       hasEnded: false,
-      isSpoilt,
+      endWatch,
     });
   }
 
   private drop(tickId: string): void {
-    this.#measuring.get(tickId)?.isSpoilt();
+    this.#measuring.get(tickId)?.endWatch?.();
     this.#measuring.delete(tickId);
   }
 
@@ -175,4 +178,9 @@ export class GrowthMeter {
     if (this.heap.wasCollected()) this.noteCollection(floorBytes);
     return { floorBytes, tookMs: performance.now() - startedAt };
   }
+}
+
+/** True when V8 has collected old garbage since the tick began, which is not of this tick. Ends the watch. */
+function isSpoiltNow({ endWatch }: Measuring): boolean {
+  return endWatch === undefined || endWatch();
 }

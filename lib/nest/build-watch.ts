@@ -43,7 +43,8 @@ export function watchBuilds(injector: NestInjector): boolean {
     const observer = contextId?.[OBSERVER];
     if (observer === undefined) return original.apply(this, args);
     const wrapper = args[1] as NestWrapper;
-    if (livesElsewhere(wrapper, contextId!)) return original.apply(this, args);
+    if (livesElsewhere(wrapper, contextId!) || isOfDurable(wrapper, contextId!, inquirerOf(args)))
+      return original.apply(this, args);
     try {
       observer.beforeBuild(wrapper);
     } catch (error) {
@@ -79,6 +80,9 @@ export function watchBuilds(injector: NestInjector): boolean {
     const properties = resolveProperties.apply(this, args);
     const contextId = contextIdOf(args[3]);
     const wrapper = args[0] as NestWrapper;
+    // From 12 on the context of a transient tells its inquirer's id only.
+    if (contextId?.[OBSERVER] !== undefined && wrapper.isTransient && contextId !== args[3])
+      inquirers.set(args[3] as object, args[4] as NestWrapper | undefined);
     if (contextId?.[OBSERVER] === undefined || !hasInit(wrapper)) return properties;
     return properties.then((values) => {
       resolved.put(contextId, wrapper, values);
@@ -127,6 +131,25 @@ function hasInit(wrapper: NestWrapper): boolean {
 function contextIdOf(argument: unknown): ObservedContextId | undefined {
   if (typeof argument !== 'object' || argument === null) return undefined;
   return (argument as { contextId?: ContextId }).contextId ?? (argument as ObservedContextId);
+}
+
+/** By the resolution context that a transient is built in. */
+const inquirers = new WeakMap<object, NestWrapper | undefined>();
+
+/** Who a transient is built for; up to 11.x the fifth argument of `Injector#instantiateClass`. */
+function inquirerOf(args: readonly unknown[]): NestWrapper | undefined {
+  return contextIdOf(args[3]) === args[3]
+    ? (args[4] as NestWrapper | undefined)
+    : inquirers.get(args[3] as object);
+}
+
+/** A transient lives as long as what it was built for, which may be durable. */
+function isOfDurable(
+  wrapper: NestWrapper,
+  contextId: ContextId,
+  inquirer: NestWrapper | undefined,
+): boolean {
+  return wrapper.isTransient && inquirer !== undefined && livesElsewhere(inquirer, contextId);
 }
 
 /** A durable provider that a context id strategy gives a parent is stored under that parent. */

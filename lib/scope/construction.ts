@@ -13,6 +13,8 @@ export interface ConstructedScope {
   readonly contextId: ContextId;
   readonly notice: ScopeNotice;
   readonly ledger: Ledger;
+  /** True for what came with the scope: its seed, and the payload of its tick. */
+  wasGiven(instance: unknown): boolean;
   /** Undefined while nobody follows the scope. */
   readonly watch: WatchedScope | undefined;
   readonly closed: boolean;
@@ -77,7 +79,10 @@ export class Construction implements BuildObserver {
     if (guard === undefined) return undefined;
     const { ownership } = this.home;
     return (instance, wrapper) =>
-      guard(instance, wrapper, () => ownership.willOwn(instance, wrapper));
+      guard(instance, wrapper, () => {
+        const own = this.behind(instance, wrapper);
+        return own !== undefined && !this.scope.wasGiven(own) && ownership.willOwn(own, wrapper);
+      });
   }
 
   beforeBuild(wrapper: NestWrapper): void {
@@ -86,7 +91,8 @@ export class Construction implements BuildObserver {
     this.#builds.began();
   }
 
-  built(instance: unknown, wrapper: NestWrapper): Promise<void> | undefined {
+  built(made: unknown, wrapper: NestWrapper): Promise<void> | undefined {
+    const instance = this.behind(made, wrapper);
     const isNew = this.add(instance, wrapper);
     const isOpen = !this.scope.closed;
     const init = isNew && isOpen ? readMember(instance as object, 'onScopeInit') : undefined;
@@ -117,7 +123,18 @@ export class Construction implements BuildObserver {
     return this.built(instance, wrapper);
   }
 
+  /**
+   * The instance itself, also when a factory has given what was injected in its place: the property of an injected provider,
+   * say. Undefined for what a static provider holds in that form.
+   */
+  private behind(made: unknown, wrapper: NestWrapper): unknown {
+    if (this.scope.watch === undefined || typeof made !== 'object' || made === null) return made;
+    const instance = this.scope.watch.bare(made);
+    return instance !== made && this.home.ownership.isHeld(made, wrapper) ? undefined : instance;
+  }
+
   private add(instance: unknown, wrapper: NestWrapper): boolean {
+    if (this.scope.wasGiven(instance)) return false;
     const isNew = this.scope.ledger.add(instance, wrapper);
     if (isNew) this.scope.watch?.built(instance as object, wrapper);
     return isNew;

@@ -49,9 +49,14 @@ export class Ownership {
   }
 
   /** True for what a scope will own, as far as it can be told when it has just been built. */
-  willOwn(instance: object, wrapper: NestWrapper): boolean {
+  willOwn(instance: unknown, wrapper: NestWrapper): boolean {
     if (!this.isCandidate(instance, wrapper) || this.#owned.has(instance)) return false;
     return !isFactory(wrapper) || !this.#statics.holds(instance);
+  }
+
+  /** True for what a factory gives although a static provider holds it. */
+  isHeld(instance: object, wrapper: NestWrapper): boolean {
+    return isFactory(wrapper) && this.#statics.holds(instance);
   }
 
   /** Takes an object that has something to do at the end; true for the first taker only. */

@@ -47,6 +47,7 @@ export class Scope implements ProviderScope, ConstructedScope, EndingScope {
 
   #state: 'open' | 'closing' | 'ending' | 'closed' = 'open';
   #contextId: ContextId | undefined;
+  #given: unknown;
   #isEndedByItsOwnBuild = false;
   readonly #construction: Construction;
   readonly #work = new PendingWork();
@@ -59,6 +60,7 @@ export class Scope implements ProviderScope, ConstructedScope, EndingScope {
     /** What a context id strategy sees. */
     request: unknown,
   ) {
+    this.#given = request;
     this.id = seed.id;
     this.kind = seed.kind;
     this.watch = scopes.watch.opened(seed);
@@ -109,6 +111,13 @@ export class Scope implements ProviderScope, ConstructedScope, EndingScope {
     const loading = this.load(() => this.scopes.nest.load<T & object>(wrapper, this.contextId));
     if (this.watch?.guard === undefined) return loading;
     return loading.then((instance) => this.watch!.bare(instance) as T);
+  }
+
+  wasGiven(instance: unknown): boolean {
+    if (typeof instance !== 'object' || instance === null || this.#given === undefined)
+      return false;
+    if (instance === this.#given) return true;
+    return this.kind === 'tick' && instance === (this.#given as { payload?: unknown }).payload;
   }
 
   defer(cleanup: () => unknown): void {
@@ -201,6 +210,7 @@ export class Scope implements ProviderScope, ConstructedScope, EndingScope {
     this.scopes.retire(this, end);
     this.ambient.scope = undefined;
     this.tick = undefined;
+    this.#given = undefined;
     this.watch?.ended();
     this.#end.make();
   }
