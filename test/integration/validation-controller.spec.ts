@@ -63,31 +63,53 @@ function controllerOver(token: unknown): Type {
 describe('A controller', () => {
   afterEach(closeApps);
 
-  it('is reported when what only workers need makes it request-scoped', async () => {
+  it('is reported when what is for workers makes it request-scoped', async () => {
+    @Injectable()
+    class Exports {
+      constructor(readonly progress: Progress) {}
+    }
+    @Controller('exports')
+    class ExportsController {
+      constructor(readonly exports: Exports) {}
+    }
     const findings = await findingsOf({
-      controllers: [ReportsController],
-      providers: [UnitOfWork, Reports, worker([Reports, UnitOfWork])],
+      controllers: [ExportsController],
+      providers: [Progress, Exports, worker([Exports])],
     });
     expect(findings).toEqual([
       {
         number: 'SW206',
         kind: 'controller-rebuilt',
         severity: 'warning',
-        subject: 'ReportsController',
-        token: ReportsController,
-        chain: ['ReportsController', 'Reports', 'UnitOfWork'],
+        subject: 'ExportsController',
+        token: ExportsController,
+        chain: ['ExportsController', 'Exports', 'Progress', 'REQUEST'],
         message:
-          'ReportsController is made request-scoped by UnitOfWork (ReportsController -> Reports -> UnitOfWork), which is for workers: it and what it injects are built anew for every request. Give workers and ReportsController services of their own, or let Reports take what it needs of UnitOfWork as an argument of its methods; if it is meant so, write scope: Scope.REQUEST on ReportsController.',
+          'ExportsController is made request-scoped by Progress (ExportsController -> Exports -> Progress -> REQUEST), which is for workers: it and what it injects are built anew for every request. Give workers and ExportsController services of their own, or let Exports take what it needs of Progress as an argument of its methods; if it is meant so, write scope: Scope.REQUEST on ExportsController.',
       },
     ]);
   });
 
-  it('is logged once by default, and starts', async () => {
+  it('is told for information when only workers inject the cause themselves: they may not be alone in need of it', async () => {
     const test = await startApp({
       controllers: [ReportsController],
       providers: [UnitOfWork, Reports, worker([Reports, UnitOfWork])],
+      options: { scopeValidation: 'strict' },
     });
-    expect(told(test)).toEqual([expect.stringMatching(/^\[SW206\] ReportsController is made /)]);
+    expect(told(test)).toEqual([
+      expect.stringMatching(
+        /^\[SW206\] ReportsController is made request-scoped by UnitOfWork \(.*\), which workers inject themselves and no controller does: /,
+      ),
+    ]);
+    expect(told(test, 'log')).toHaveLength(1);
+  });
+
+  it('is logged once by default, and starts', async () => {
+    const test = await startApp({
+      controllers: [controllerOver(Progress)],
+      providers: [Progress, worker([Progress])],
+    });
+    expect(told(test)).toEqual([expect.stringMatching(/^\[SW206\] Over is made /)]);
     expect(told(test, 'warn')).toHaveLength(1);
   });
 

@@ -2,7 +2,9 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Controller, Injectable, Scope, type OnModuleDestroy, type Provider } from '@nestjs/common';
 import {
   ScopedCron,
+  InjectTick,
   ScopedWorker,
+  type Tick,
   ScopeValidationError,
   StaysSingleton,
   type Finding,
@@ -17,7 +19,9 @@ import { told } from '../support/validation.js';
 type Strictness = NonNullable<ScopedWorkerModuleOptions['scopeValidation']>;
 
 @RequestScoped()
-class Tenant {}
+class Tenant {
+  constructor(@InjectTick() readonly tick: Tick) {}
+}
 
 @StaysSingleton()
 @Injectable()

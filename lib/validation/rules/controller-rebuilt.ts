@@ -6,8 +6,9 @@ import { arrows, type Scene } from '../scene.js';
 
 /**
  * A controller or gateway that is request-scoped because of what only workers need. It does not say so itself, and all that makes
- * it so is, by what can be seen, for workers: a worker, what asks for the tick or is built on what this library provides for
- * scopes, or what a worker injects itself and no controller does. What reads the request is for requests.
+ * it so is for workers: a worker, what asks for the tick, or what is built on that which this library provides for scopes. What a
+ * worker injects itself and no controller does is likely to be; that is for information only. What reads the request is for
+ * requests.
  */
 export function controllerRebuilt(scene: Scene): Finding[] {
   return scene.graph.providers
@@ -17,10 +18,10 @@ export function controllerRebuilt(scene: Scene): Finding[] {
     )
     .flatMap((entrance) => {
       const culprits = culpritsOf(entrance, scene);
-      const isOfWorkers =
-        culprits.length > 0 &&
-        culprits.every((culprit) => isForWorkersOnly(culprit, entrance, scene));
-      if (!isOfWorkers) return [];
+      const purposes = culprits.map((culprit) => isForWorkers(culprit, entrance, scene));
+      if (purposes.length === 0 || purposes.includes('no')) return [];
+      // A gateway is never built for a request: whatever makes it request-scoped is a fault.
+      const isSure = entrance.isGateway || !purposes.includes('likely');
       const way = scene.graph.wayToRequestScope(entrance)!;
       const chain = way.map(({ name }) => name);
       const { name, isGateway } = entrance;
@@ -31,10 +32,11 @@ export function controllerRebuilt(scene: Scene): Finding[] {
       const culprit = end.length === 1 ? 'the tick' : end.at(-1)!.name;
       return finding({
         kind: 'controller-rebuilt',
+        ...(isSure ? {} : { severity: 'info' as const }),
         subject: name,
         token: entrance.token,
         chain,
-        message: `${name} is made request-scoped by ${culprit} (${arrows(chain)}), which is for workers: ${what}. ${instead(end, scene)}; if it is meant so, write scope: Scope.REQUEST on ${name}.`,
+        message: `${name} is made request-scoped by ${culprit} (${arrows(chain)}), ${isSure ? 'which is for workers' : 'which workers inject themselves and no controller does'}: ${what}. ${instead(end, scene)}; if it is meant so, write scope: Scope.REQUEST on ${name}.`,
       });
     });
 }
@@ -79,29 +81,34 @@ function culpritsOf(from: GraphProvider, { graph }: Scene): GraphProvider[] {
   return culprits;
 }
 
-function isForWorkersOnly(culprit: GraphProvider, entrance: GraphProvider, scene: Scene): boolean {
+function isForWorkers(
+  culprit: GraphProvider,
+  entrance: GraphProvider,
+  scene: Scene,
+): 'yes' | 'likely' | 'no' {
   const { graph } = scene;
   // Reached as the tick: the class that asks for it stands on the way.
   if (culprit.token === REQUEST) {
-    return graph
+    const isTick = graph
       .dependentsOf(culprit)
       .filter((dependent) => graph.wayTo(entrance, ({ id }) => id === dependent.id) !== undefined)
       .every(({ type }) => injectsTick(type));
+    return isTick ? 'yes' : 'no';
   }
-  if (scene.isWorker(culprit)) return true;
+  if (scene.isWorker(culprit)) return 'yes';
   const tree = graph.scopedTree(culprit);
   const readsRequest = tree.some(
     (provider) =>
       !injectsTick(provider.type) &&
       graph.dependenciesOf(provider).some(({ token }) => token === REQUEST),
   );
-  if (readsRequest) return false;
-  if (tree.some(({ type, token }) => injectsTick(type) || isOfThisLibrary(token))) return true;
+  if (readsRequest) return 'no';
+  if (tree.some(({ type, token }) => injectsTick(type) || isOfThisLibrary(token))) return 'yes';
   const dependents = graph.dependentsOf(culprit);
-  return (
+  const isLikely =
     dependents.some((dependent) => scene.isWorker(dependent)) &&
-    !dependents.some((dependent) => isEntrance(dependent) || dependent.place === 'enhancer')
-  );
+    !dependents.some((dependent) => isEntrance(dependent) || dependent.place === 'enhancer');
+  return isLikely ? 'likely' : 'no';
 }
 
 /** The tokens of `nestjs-scoped-worker/typeorm` and its like: what they give refuses to work outside of scopes. */
