@@ -6,11 +6,21 @@ import { isFromProviders, type FromProviders } from '../schedule/from-providers.
 import type { ResolvedHandlerOptions } from '../schedule/handler-options.js';
 import type { Schedule } from '../schedule/schedule.js';
 import { show } from '../checks/option-checks.js';
-import { finding, type Finding } from '../findings/finding.js';
+import type { Finding } from '../findings/finding.js';
 import { backgroundFindings } from './background-findings.js';
 import { adopt } from './adoption.js';
 import { ProvidedValues, type Provided } from './provided-values.js';
 import { handlerName, makeSchedule, ownOverride, readOptions } from './schedule-factory.js';
+import {
+  duplicate,
+  invalid,
+  invalidOption,
+  isReadyMade,
+  placementFinding,
+  repeatedFindings,
+  unmarkedFindings,
+  unprovidedFindings,
+} from './worker-findings.js';
 import { WorkerExplorer, type Exploration, type FoundWorker } from './worker-explorer.js';
 
 /** The schedules of the application, and everything that is wrong with them. */
@@ -196,102 +206,6 @@ function namesOf(worker: FoundWorker): NamedHandler[] {
   });
 }
 
-function invalidOption(message: string): Finding {
-  return finding({
-    kind: 'invalid-options',
-    subject: 'ScopedWorkerModule',
-    message,
-  });
-}
-
-function invalid(subject: string, message: string): Finding {
-  return finding({ kind: 'invalid-schedule', subject, message });
-}
-
-function duplicate(name: string, earlier: string, later: string): Finding {
-  const message = `${later}: its schedule "${name}" has the name of a schedule of ${earlier}. Give one of them another name: { name: '...' }.`;
-  return finding({ kind: 'duplicate-schedule', subject: later, message });
-}
-
 function switchedOff(schedule: Schedule): Schedule {
   return { ...schedule, options: { ...schedule.options, disabled: true } };
-}
-
-function unmarkedFindings({ unmarked }: Exploration): Finding[] {
-  return unmarked.flatMap(({ ownerClass, handlers, isModule }) =>
-    handlers.map((metadata) => {
-      const handler = handlerName(ownerClass, metadata);
-      const help = isModule
-        ? `${ownerClass.name} is a module, which Nest builds once. Move the method to a provider marked with @ScopedWorker().`
-        : `${ownerClass.name} is none. Mark the class with @ScopedWorker().`;
-      return invalid(handler, `${handler}: ${metadata.decorator} needs a worker, and ${help}`);
-    }),
-  );
-}
-
-function unprovidedFindings({ unprovided }: Exploration): Finding[] {
-  return unprovided.map((worker) =>
-    finding({
-      kind: 'worker-not-provided',
-      subject: worker.name,
-      token: worker,
-      message: `${worker.name} is marked @ScopedWorker(), but no module of this application provides it, so its handlers never run. Add it to the providers of a module.`,
-    }),
-  );
-}
-
-function isReadyMade({ wrapper }: Pick<FoundWorker, 'wrapper'>): boolean {
-  return !wrapper.metatype;
-}
-
-/** A worker must not be a singleton: each tick has its own. */
-function placementFinding({ workerClass, wrapper, handlers }: FoundWorker): Finding | undefined {
-  const { name } = workerClass;
-  if (handlers.length === 0) return undefined;
-  if (isReadyMade({ wrapper })) {
-    const message = `${name} is provided as a ready-made value, so it cannot be new on each tick: its schedules are switched off. Provide the class itself to run them.`;
-    return finding({
-      kind: 'worker-ready-made',
-      subject: name,
-      token: workerClass,
-      message,
-    });
-  }
-  const outlivesTicks = wrapper.isDependencyTreeDurable();
-  if (!outlivesTicks && (!wrapper.isDependencyTreeStatic() || wrapper.isTransient))
-    return undefined;
-  if (outlivesTicks) {
-    const message = `${name} is marked @ScopedWorker() and durable, but a worker is new on each tick. Leave durable out; what it depends on may be durable.`;
-    return finding({
-      kind: 'worker-not-scoped',
-      subject: name,
-      token: workerClass,
-      message,
-    });
-  }
-  const help = wrapper.inject
-    ? 'Give its factory { scope: Scope.REQUEST }.'
-    : 'Put @ScopedWorker() above the other decorators of the class, so that none of them resets its scope.';
-  return finding({
-    kind: 'worker-not-scoped',
-    subject: name,
-    token: workerClass,
-    message: `${name} is marked @ScopedWorker(), but Nest builds it once for the whole application. ${help}`,
-  });
-}
-
-function repeatedFindings({ workerClass, modules }: FoundWorker): Finding[] {
-  // A dynamic module that is registered twice is one.
-  const names = [...new Map(modules.map(({ metatype, name }) => [metatype, name])).values()];
-  if (names.length < 2) return [];
-  const message = `${workerClass.name} is provided in ${names.join(', ')}; its schedules run once, with the one of ${names[0]}.`;
-  const { name } = workerClass;
-  return [
-    finding({
-      kind: 'worker-provided-twice',
-      subject: name,
-      token: workerClass,
-      message,
-    }),
-  ];
 }

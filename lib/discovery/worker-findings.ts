@@ -1,0 +1,104 @@
+import { finding, type Finding } from '../findings/finding.js';
+import { handlerName } from './schedule-factory.js';
+import type { Exploration, FoundWorker } from './worker-explorer.js';
+
+export function invalidOption(message: string): Finding {
+  return finding({
+    kind: 'invalid-options',
+    subject: 'ScopedWorkerModule',
+    message,
+  });
+}
+
+export function invalid(subject: string, message: string): Finding {
+  return finding({ kind: 'invalid-schedule', subject, message });
+}
+
+export function duplicate(name: string, earlier: string, later: string): Finding {
+  const message = `${later}: its schedule "${name}" has the name of a schedule of ${earlier}. Give one of them another name: { name: '...' }.`;
+  return finding({ kind: 'duplicate-schedule', subject: later, message });
+}
+
+export function unmarkedFindings({ unmarked }: Exploration): Finding[] {
+  return unmarked.flatMap(({ ownerClass, handlers, isModule }) =>
+    handlers.map((metadata) => {
+      const handler = handlerName(ownerClass, metadata);
+      const help = isModule
+        ? `${ownerClass.name} is a module, which Nest builds once. Move the method to a provider marked with @ScopedWorker().`
+        : `${ownerClass.name} is none. Mark the class with @ScopedWorker().`;
+      return invalid(handler, `${handler}: ${metadata.decorator} needs a worker, and ${help}`);
+    }),
+  );
+}
+
+export function unprovidedFindings({ unprovided }: Exploration): Finding[] {
+  return unprovided.map((worker) =>
+    finding({
+      kind: 'worker-not-provided',
+      subject: worker.name,
+      token: worker,
+      message: `${worker.name} is marked @ScopedWorker(), but no module of this application provides it, so its handlers never run. Add it to the providers of a module.`,
+    }),
+  );
+}
+
+/** Provided with `useValue`. */
+export function isReadyMade({ wrapper }: Pick<FoundWorker, 'wrapper'>): boolean {
+  return !wrapper.metatype;
+}
+
+/** A worker must not be a singleton: each tick has its own. */
+export function placementFinding({
+  workerClass,
+  wrapper,
+  handlers,
+}: FoundWorker): Finding | undefined {
+  const { name } = workerClass;
+  if (handlers.length === 0) return undefined;
+  if (isReadyMade({ wrapper })) {
+    const message = `${name} is provided as a ready-made value, so it cannot be new on each tick: its schedules are switched off. Provide the class itself to run them.`;
+    return finding({
+      kind: 'worker-ready-made',
+      subject: name,
+      token: workerClass,
+      message,
+    });
+  }
+  const outlivesTicks = wrapper.isDependencyTreeDurable();
+  if (!outlivesTicks && (!wrapper.isDependencyTreeStatic() || wrapper.isTransient))
+    return undefined;
+  if (outlivesTicks) {
+    const message = `${name} is marked @ScopedWorker() and durable, but a worker is new on each tick. Leave durable out; what it depends on may be durable.`;
+    return finding({
+      kind: 'worker-not-scoped',
+      subject: name,
+      token: workerClass,
+      message,
+    });
+  }
+  const help = wrapper.inject
+    ? 'Give its factory { scope: Scope.REQUEST }.'
+    : 'Put @ScopedWorker() above the other decorators of the class, so that none of them resets its scope.';
+  return finding({
+    kind: 'worker-not-scoped',
+    subject: name,
+    token: workerClass,
+    message: `${name} is marked @ScopedWorker(), but Nest builds it once for the whole application. ${help}`,
+  });
+}
+
+export function repeatedFindings({ workerClass, modules }: FoundWorker): Finding[] {
+  // A dynamic module that is registered twice is one.
+  const names = [...new Map(modules.map(({ metatype, name }) => [metatype, name])).values()];
+  if (names.length < 2) return [];
+  const message = `${workerClass.name} is provided in ${names.join(', ')}; its schedules run once, with the one of ${names[0]}.`;
+  const { name } = workerClass;
+  return [
+    finding({
+      kind: 'worker-provided-twice',
+      subject: name,
+      token: workerClass,
+      message,
+    }),
+  ];
+}
