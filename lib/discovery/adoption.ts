@@ -74,7 +74,7 @@ function obstacleTo(
   const option = 'adoptNestSchedules: true in ScopedWorkerModule.forRoot()';
   const help =
     worker === undefined
-      ? `To run each tick in a scope of its own, set ${option}, or mark ${name} @ScopedWorker() and write ${ours}.`
+      ? `To run each tick in a scope of its own, set ${option}, or mark ${name} @ScopedWorker() in place of @Injectable() and write ${ours}.`
       : `${name} is a worker: write ${ours} in its place, or set ${option}.`;
   return skip(help);
 }

@@ -70,9 +70,10 @@ function policyFindings({ name, instance }: FoundBackgroundWorker): Finding[] {
   return [finding({ kind: 'invalid-options', subject: name, message })];
 }
 
-function repeatedFindings({ name, modules }: FoundBackgroundWorker): Finding[] {
+function repeatedFindings({ name, instance, modules }: FoundBackgroundWorker): Finding[] {
   if (modules.length < 2) return [];
   const names = [...new Set(modules.map((module) => module.name))];
-  const message = `${name} is provided ${modules.length} times, in ${names.join(', ')}; it runs once, with the first instance of ${names[0]}.`;
-  return [finding({ kind: 'worker-provided-twice', subject: name, message })];
+  const message = `${name} is provided ${modules.length} times, in ${names.join(', ')}; it runs once, with the first instance of ${names[0]}. Provide it in one module.`;
+  const token = instance.constructor;
+  return [finding({ kind: 'worker-provided-twice', subject: name, token, message })];
 }

@@ -91,7 +91,7 @@ export function repeatedFindings({ workerClass, modules }: FoundWorker): Finding
   // A dynamic module that is registered twice is one.
   const names = [...new Map(modules.map(({ metatype, name }) => [metatype, name])).values()];
   if (names.length < 2) return [];
-  const message = `${workerClass.name} is provided in ${names.join(', ')}; its schedules run once, with the one of ${names[0]}.`;
+  const message = `${workerClass.name} is provided in ${names.join(', ')}; its schedules run once, with the one of ${names[0]}. Provide it in one module.`;
   const { name } = workerClass;
   return [
     finding({

@@ -27,7 +27,9 @@ export class Announcement {
     if (background.length > 0)
       this.#logger.log(`${background.length} background: ${background.join(', ')}`);
     if (schedules.length + background.length === 0)
-      this.#logger.log('Nothing is scheduled: no worker and no background worker is provided.');
+      this.#logger.log(
+        'ScopedWorkerModule has nothing to run: no worker and no background worker is provided.',
+      );
     for (const { name, kind, state, nextRun, expression } of schedules) {
       if (state === 'active' && kind === 'cron' && nextRun === undefined)
         this.#logger.warn(

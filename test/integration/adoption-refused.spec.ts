@@ -68,7 +68,7 @@ const MAILER = [Tenant, Invoices, Mailer];
 const WHY =
   'because Mailer depends on Tenant, which is request-scoped (Mailer -> Invoices -> Tenant)';
 const FIX =
-  'To run each tick in a scope of its own, set adoptNestSchedules: true in ScopedWorkerModule.forRoot(), or mark Mailer @ScopedWorker() and write';
+  'To run each tick in a scope of its own, set adoptNestSchedules: true in ScopedWorkerModule.forRoot(), or mark Mailer @ScopedWorker() in place of @Injectable() and write';
 
 /** The findings of an application with `ScheduleModule` that must not start. */
 async function findingsOf({ imports = [], ...metadata }: TestAppOptions) {

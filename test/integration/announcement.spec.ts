@@ -17,15 +17,15 @@ class Loop extends BackgroundWorker {
 /** What start-up says of what will run. */
 async function announced(providers: NonNullable<Parameters<typeof startApp>[0]['providers']>) {
   const { log } = await startApp({ providers });
-  return log.of('log').filter((line) => /scheduled|background:/.test(line));
+  return log.of('log').filter((line) => /scheduled|background:|to run/.test(line));
 }
 
 describe('The start-up log', () => {
   afterEach(closeApps);
 
-  it('[C18] says that nothing is scheduled when no worker is provided', async () => {
+  it('[C18] says that there is nothing to run when no worker is provided', async () => {
     expect(await announced([])).toEqual([
-      'Nothing is scheduled: no worker and no background worker is provided.',
+      'ScopedWorkerModule has nothing to run: no worker and no background worker is provided.',
     ]);
   });
 

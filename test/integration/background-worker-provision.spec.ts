@@ -162,10 +162,12 @@ describe('The provision of a background worker', () => {
     it('[D24] says where it is left out, and says nothing when it is provided once', async () => {
       const twice = await start({ imports: [First, Second] });
       expect(ofSync(twice)).toEqual([
-        '[SW103] Sync is provided 2 times, in First, Second; it runs once, with the first instance of First.',
+        '[SW103] Sync is provided 2 times, in First, Second; it runs once, with the first instance of First. Provide it in one module.',
       ]);
       const once = await start({ imports: [First], options: { scopeValidation: 'strict' } });
       expect(ofSync(once)).toEqual([]);
+      const allow = [{ finding: 'SW103', token: Sync, reason: 'one for each region' }];
+      expect(ofSync(await start({ imports: [First, Second], options: { allow } }))).toEqual([]);
     });
 
     it('[D24] it runs once in each of two applications of one process', async () => {

@@ -54,7 +54,7 @@ describe('A disposable transient', () => {
         token: Connection,
         chain: ['Reports', 'Connection'],
         message:
-          'Connection is transient and has [Symbol.dispose], but the singleton Reports holds one (Reports -> Connection) for as long as the application runs: nobody disposes it, since Nest does not call [Symbol.dispose]. Make Connection a singleton, or let Reports resolve it in a scope: inject ProviderScopeFactory, and write scopes.run(async (scope) => { ... }).',
+          'Connection is transient and has [Symbol.dispose], but the singleton Reports holds one (Reports -> Connection) for as long as the application runs: nobody disposes it, since Nest does not call [Symbol.dispose]. Make Connection a singleton and dispose it in onModuleDestroy, or let Reports resolve it in a scope: inject ProviderScopeFactory, and write scopes.run(async (scope) => { ... }).',
       },
     ]);
   });

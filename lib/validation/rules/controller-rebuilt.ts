@@ -27,7 +27,7 @@ export function controllerRebuilt(scene: Scene): Finding[] {
       const { name, isGateway } = entrance;
       const what = isGateway
         ? 'Nest hands all messages to one instance of a gateway, which was built for no request'
-        : 'it and what it injects are built anew for every request';
+        : 'it and what it injects are built anew for every request, in which there is no tick';
       const end = beforeRequest(way);
       const culprit = end.length === 1 ? 'the tick' : end.at(-1)!.name;
       return finding({

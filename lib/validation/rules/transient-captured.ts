@@ -10,16 +10,16 @@ export function transientCaptured(scene: Scene): Finding[] {
       holdersOf(transient, scene).map((way) => {
         const chain = way.map(({ name }) => name);
         const holder = way[0]!;
-        const end =
-          transient.disposer === 'onModuleDestroy'
-            ? 'it is disposed only when the application closes'
-            : `nobody disposes it, since Nest does not call ${transient.disposer}`;
+        const isKnownToNest = transient.disposer === 'onModuleDestroy';
+        const end = isKnownToNest
+          ? 'it is disposed only when the application closes'
+          : `nobody disposes it, since Nest does not call ${transient.disposer}`;
         return finding({
           kind: 'transient-captured',
           subject: transient.name,
           token: transient.token,
           chain,
-          message: `${transient.name} is transient and has ${transient.disposer}, but the singleton ${holder.name} holds one (${arrows(chain)}) for as long as the application runs: ${end}. Make ${transient.name} a singleton, or let ${holder.name} resolve it in a scope: inject ProviderScopeFactory, and write scopes.run(async (scope) => { ... }).`,
+          message: `${transient.name} is transient and has ${transient.disposer}, but the singleton ${holder.name} holds one (${arrows(chain)}) for as long as the application runs: ${end}. Make ${transient.name} a singleton${isKnownToNest ? '' : ' and dispose it in onModuleDestroy'}, or let ${holder.name} resolve it in a scope: inject ProviderScopeFactory, and write scopes.run(async (scope) => { ... }).`,
         });
       }),
     );
