@@ -2,7 +2,10 @@ import { isClass } from '../checks/is-class.js';
 import { inspect } from 'node:util';
 import type { GuardedScope } from './guarded-scope.js';
 
-/** Called by loggers, by operators and by whoever disposes a second time: harmless after the end as well. */
+/**
+ * Called by loggers, by operators, by whoever disposes a second time and by whoever takes its own listener off (`fetch` does so from a
+ * finalizer of its own, in which an error ends the process): harmless after the end as well.
+ */
 const HARMLESS: ReadonlySet<PropertyKey> = new Set<PropertyKey>([
   'toString',
   'toLocaleString',
@@ -16,6 +19,9 @@ const HARMLESS: ReadonlySet<PropertyKey> = new Set<PropertyKey>([
   Symbol.dispose,
   Symbol.asyncDispose,
   'onModuleDestroy',
+  'removeEventListener',
+  'removeListener',
+  'off',
   inspect.custom,
 ]);
 

@@ -320,7 +320,7 @@ describe('A gateway', () => {
         subject: 'ReportsGateway',
         chain: ['ReportsGateway', 'Reports', 'UnitOfWork'],
         message:
-          'ReportsGateway is made request-scoped by UnitOfWork (ReportsGateway -> Reports -> UnitOfWork), which is for workers: Nest hands all messages to one instance of a gateway, which was built for no request. Give workers and ReportsGateway services of their own, or let Reports take what it needs of UnitOfWork as an argument of its methods; if it is meant so, write scope: Scope.REQUEST on ReportsGateway.',
+          'ReportsGateway is made request-scoped by UnitOfWork (ReportsGateway -> Reports -> UnitOfWork), which workers inject themselves and no controller does: Nest hands all messages to one instance of a gateway, which was built for no request. Give workers and ReportsGateway services of their own, or let Reports take what it needs of UnitOfWork as an argument of its methods.',
       },
     ]);
   });
