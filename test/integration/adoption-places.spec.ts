@@ -233,15 +233,22 @@ describe('Where decorators of Nest stand', () => {
       }
     }
 
-    it('[C19] it runs once: by Nest when Nest takes it for static, else adopted and built for the tick', async () => {
-      const { app, log, registry } = await adoptingApp({ providers: [...PROBES, Job] });
-      const isSkipped = warningsOf(log).includes(skipWarning('cron job', 'Job@run'));
-      await advance(120_000);
-      expect(registry.list()).toHaveLength(isSkipped ? 1 : 0);
-      expect(ran).toEqual(
-        isSkipped ? ['run 1', 'run 2'] : ['run undefined', 'run undefined'], // Nest never built it
+    // Nest 11.2 takes it for static, and would run its job on an object that was never constructed.
+    const expected =
+      process.env['NEST'] === 'nest11-newest'
+        ? { refused: ['nest-schedule-transient'] }
+        : { scheduled: 1, ran: ['run 1', 'run 2'], alive: [] };
+
+    it('[C19] it is adopted and built for the tick; refused where Nest takes it for static', async () => {
+      const outcome = await adoptingApp({ providers: [...PROBES, Job] }).then(
+        async ({ app, registry }) => {
+          await advance(120_000);
+          const { alive } = app.get(ProbeJournal);
+          return { scheduled: registry.list().length, ran: [...ran], alive };
+        },
+        ({ findings }: ScopeValidationError) => ({ refused: findings.map(({ kind }) => kind) }),
       );
-      expect(app.get(ProbeJournal).alive).toEqual([]);
+      expect(outcome).toEqual(expected);
     });
   });
 
