@@ -1,4 +1,3 @@
-import { Injectable } from '@nestjs/common';
 import type { HandlerMetadata } from '../decorators/worker-metadata.js';
 import { ApplicationGraph } from '../graph/index.js';
 import { OptionsStore } from '../options/options-store.js';
@@ -59,7 +58,6 @@ interface Outline {
 }
 
 /** Turns what the explorer found into schedules; reads, checks, starts nothing. */
-@Injectable()
 export class SchedulePlanner {
   constructor(
     private readonly explorer: WorkerExplorer,

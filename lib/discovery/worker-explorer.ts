@@ -1,4 +1,3 @@
-import { Injectable } from '@nestjs/common';
 import {
   allDeclaredWorkers,
   handlersOf,
@@ -47,7 +46,6 @@ const everProvided = new WeakSet<Function>();
  * factory or a value provides them. A class is found once, in however many modules it stands; aliases
  * are left out.
  */
-@Injectable()
 export class WorkerExplorer {
   constructor(readonly application: Application) {}
 

@@ -1,4 +1,3 @@
-import { Injectable } from '@nestjs/common';
 import { readStacks } from '../errors/error-text.js';
 import { ScopeClosedError, TickTimeoutError } from '../errors/index.js';
 import { Enhancers } from '../nest/index.js';
@@ -44,7 +43,6 @@ const NOTHING_BUILT: ScopeEnd = {
 };
 
 /** Takes one attempt through open, resolve, call, settle, dispose. */
-@Injectable()
 export class AttemptRunner {
   constructor(
     private readonly scopes: OpenScopes,

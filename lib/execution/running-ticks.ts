@@ -1,4 +1,3 @@
-import { Injectable } from '@nestjs/common';
 import type { Slot } from '../schedule/slot.js';
 
 /** Why a tick was aborted from outside; `overlap`: another one takes its place. */
@@ -20,7 +19,6 @@ export interface RunningTick {
 }
 
 /** What runs at this moment. */
-@Injectable()
 export class RunningTicks {
   readonly #ticks = new Set<RunningTick>();
   readonly #lists = new Set<RunningTick>();

@@ -1,10 +1,9 @@
-import { Injectable, Logger } from '@nestjs/common';
+import { Logger } from '@nestjs/common';
 import { exploreBackground } from '../discovery/background-explorer.js';
 import { NestInside } from '../nest/index.js';
 import { ScopedWorkerRegistry } from '../registry/scoped-worker-registry.js';
 
 /** Says at start-up what will run: a job that is due in five minutes must not look like one that is not there. */
-@Injectable()
 export class Announcement {
   readonly #logger = new Logger('ScopedWorker');
 

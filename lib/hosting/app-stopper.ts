@@ -1,9 +1,8 @@
-import { Injectable, Logger } from '@nestjs/common';
+import { Logger } from '@nestjs/common';
 import { stackOf, textOf } from '../errors/error-text.js';
 import { NestInside } from '../nest/index.js';
 
 /** Ends the application of its own accord: after a failure with `onFailure: 'stop-app'`, or before memory runs out. */
-@Injectable()
 export class AppStopper {
   readonly #logger = new Logger('ScopedWorker');
   #stopping = false;

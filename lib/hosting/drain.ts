@@ -1,4 +1,3 @@
-import { Injectable } from '@nestjs/common';
 import { RunningTicks } from '../execution/running-ticks.js';
 import { ScopedWorkerEvents } from '../observability/scoped-worker-events.js';
 import { OptionsStore } from '../options/options-store.js';
@@ -16,7 +15,6 @@ const REFUSAL = 'the application is shutting down.';
  *
  * Work that asked for the shutdown itself (`await app.close()` in a handler) is aborted and not waited for.
  */
-@Injectable()
 export class Drain {
   /** What else lives as long as the application. */
   longRunning: readonly LongRunning[] = [];

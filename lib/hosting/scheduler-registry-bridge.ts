@@ -1,4 +1,4 @@
-import { Injectable, Logger } from '@nestjs/common';
+import { Logger } from '@nestjs/common';
 import { CronJob, CronTime } from 'cron';
 import { DuplicateScheduleError } from '../errors/index.js';
 import { NestInside } from '../nest/index.js';
@@ -23,7 +23,6 @@ interface NestSchedulerRegistry {
  * go. Each is a `CronJob` without a timer of its own: `nextDate()` and `lastDate()` answer, `start()` and `stop()`
  * resume and pause the schedule, `setTime()` reschedules it.
  */
-@Injectable()
 export class SchedulerRegistryBridge {
   readonly #logger = new Logger('ScopedWorker');
   /** By schedule name; a job that is not here has nothing to do with its schedule any more. */

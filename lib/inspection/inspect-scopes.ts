@@ -8,13 +8,12 @@ import { ApplicationGraph, type LifetimeGraph } from '../graph/index.js';
 import { isFactory, OpenedApplication } from '../nest/index.js';
 import type { ScopedWorkerModuleOptions } from '../options/module-options.js';
 import { OptionsStore } from '../options/options-store.js';
-import { ScheduleBook } from '../registry/schedule-book.js';
-import { ScopedWorkerRegistry } from '../registry/scoped-worker-registry.js';
 import { SCOPED_WORKER_OPTIONS } from '../options/module-definition.js';
 import { finding, type Finding } from '../findings/finding.js';
 import { Review } from '../validation/review.js';
 import type { WorkerRoot } from '../validation/scene.js';
 import { disposalOf } from './disposal-order.js';
+import { InspectedServices } from './inspected-services.js';
 import { inspectSchedule, inspectUndecided } from './inspect-schedules.js';
 import type { InspectedFinding, InspectedSchedule, ScopeInspection } from './inspection.js';
 import { workerTree } from './worker-tree.js';
@@ -71,11 +70,9 @@ export function inspectScopes(
 }
 
 function startedSubject(application: OpenedApplication, from: Date): Subject | undefined {
-  const book = application.constructed(ScheduleBook);
-  const review = application.constructed(Review);
+  const { book, review, registry, graph: whole } = servicesOf(application);
   if (book?.isFilled !== true || review?.scene === undefined) return undefined;
   const { graph, workers } = review.scene;
-  const registry = application.constructed(ScopedWorkerRegistry);
   return {
     graph,
     roots: workers,
@@ -83,7 +80,7 @@ function startedSubject(application: OpenedApplication, from: Date): Subject | u
       inspectSchedule(schedule, from, registry?.get(schedule.name).state === 'paused'),
     ),
     review,
-    counts: countsOf(application.constructed(ApplicationGraph)?.current ?? graph),
+    counts: countsOf(whole?.current ?? graph),
     notes: [],
   };
 }
@@ -106,14 +103,18 @@ function plannedSubject(application: OpenedApplication, from: Date): Subject {
   return { graph, roots, schedules, review, counts: countsOf(graph), notes };
 }
 
+/** Empty in Nest's preview mode, which makes objects that have the prototype and are not constructed. */
+function servicesOf(application: OpenedApplication): Partial<InspectedServices> {
+  return application.constructed(InspectedServices) ?? {};
+}
+
 function optionsOf(application: OpenedApplication): {
   readonly store: OptionsStore;
   readonly isImported: boolean;
   readonly notes: string[];
 } {
-  const started = application.constructed(OptionsStore);
-  if (started !== undefined && OptionsStore.isConstructed(started))
-    return { store: started, isImported: true, notes: [] };
+  const { options: started } = servicesOf(application);
+  if (started !== undefined) return { store: started, isImported: true, notes: [] };
   const store = new OptionsStore();
   const given = application.provider(SCOPED_WORKER_OPTIONS);
   if (given !== undefined && !isFactory(given)) {
@@ -121,7 +122,7 @@ function optionsOf(application: OpenedApplication): {
     return { store, isImported: true, notes: [] };
   }
   store.declare({});
-  const isImported = application.provider(OptionsStore) !== undefined;
+  const isImported = application.provider(InspectedServices) !== undefined;
   if (given === undefined && isImported) return { store, isImported, notes: [] }; // without forRoot()
   const note =
     given === undefined

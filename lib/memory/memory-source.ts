@@ -1,4 +1,3 @@
-import { Injectable } from '@nestjs/common';
 import { totalmem } from 'node:os';
 import { getHeapStatistics } from 'node:v8';
 import { FullCollections, watchFullCollections } from './full-collections.js';
@@ -19,7 +18,6 @@ export abstract class MemorySource implements HeapReader {
 const LARGEST_HEAP_BYTES = 256 * MIB;
 
 /** Reads the memory of this process. */
-@Injectable()
 export class ProcessMemory extends MemorySource {
   readonly #collections = new FullCollections();
 

@@ -1,4 +1,4 @@
-import { Injectable, Logger } from '@nestjs/common';
+import { Logger } from '@nestjs/common';
 import { stackOf, textOf } from '../errors/error-text.js';
 import type { TickReport } from '../execution/tick-report.js';
 import type { MemoryCrossing } from '../memory/memory-notice.js';
@@ -19,7 +19,6 @@ import { ScopedWorkerEvents } from './scoped-worker-events.js';
  * Writes what needs a person to Nest's logger: each failure of a tick, a background worker or a source once, each dead
  * letter, the first of a row of skipped ticks, memory that reaches a threshold, each leak, what the shutdown waits for and what it gave up.
  */
-@Injectable()
 export class EventLog {
   readonly #logger = new Logger('ScopedWorker');
   readonly #skipping = new Set<string>();

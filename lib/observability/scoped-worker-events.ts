@@ -1,4 +1,4 @@
-import { Injectable, Logger } from '@nestjs/common';
+import { Logger } from '@nestjs/common';
 import { stackOf, textOf } from '../errors/error-text.js';
 import { isThenable } from '../scope/disposer.js';
 import type { ScopedWorkerEventMap } from './event-map.js';
@@ -15,7 +15,6 @@ type Listener<E extends EventName> = (event: ScopedWorkerEventMap[E]) => unknown
  *
  * @publicApi
  */
-@Injectable()
 export class ScopedWorkerEvents {
   readonly #listeners = new Map<EventName, Set<Listener<never>>>();
   readonly #logger = new Logger('ScopedWorker');

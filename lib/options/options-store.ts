@@ -1,4 +1,3 @@
-import { Injectable } from '@nestjs/common';
 import { isInterceptor, type TickInterceptor } from '../execution/around.js';
 import type { TickSettings } from '../execution/tick-settings.js';
 import type { ScopeSettings } from '../scope/scope-settings.js';
@@ -49,15 +48,9 @@ const DEFAULTS = {
 const KNOWN = [...Object.keys(DEFAULTS), 'engine', 'defaults', 'onOpen', 'leakDetection', 'memory'];
 
 /** Collects the options of every import of `ScopedWorkerModule`, and gives the one set that is in force. */
-@Injectable()
 export class OptionsStore implements ScopeSettings, TickSettings {
   readonly #declared: ScopedWorkerModuleOptions[] = [];
   #resolved: Resolved | undefined;
-
-  /** False for what Nest's preview mode of a testing module makes: an object with the prototype, and nothing else. */
-  static isConstructed(store: OptionsStore): boolean {
-    return #declared in store;
-  }
 
   declare(options: ScopedWorkerModuleOptions): void {
     this.#declared.push(options);

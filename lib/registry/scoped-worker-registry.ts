@@ -1,4 +1,3 @@
-import { Injectable } from '@nestjs/common';
 import { RunningTicks } from '../execution/running-ticks.js';
 import { TickDispatcher } from '../execution/tick-dispatcher.js';
 import { TickList } from '../execution/tick-list.js';
@@ -30,7 +29,6 @@ export interface ScopedWorkerStats {
  *
  * @publicApi
  */
-@Injectable()
 export class ScopedWorkerRegistry {
   constructor(
     private readonly book: ScheduleBook,

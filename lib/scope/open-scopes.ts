@@ -1,4 +1,3 @@
-import { Injectable } from '@nestjs/common';
 import { ScopeClosedError } from '../errors/index.js';
 import { buildsInFlight, NestInside, type ContextId, type NestModule } from '../nest/index.js';
 import { idSource } from './id-source.js';
@@ -24,7 +23,6 @@ export interface ScopeOpening {
 const nextId = idSource('scope');
 
 /** Opens scopes, and knows which are open. */
-@Injectable()
 export class OpenScopes implements ScopeHome<Scope> {
   readonly #open = new Set<Scope>();
   #refusal: string | undefined;

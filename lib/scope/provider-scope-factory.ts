@@ -1,4 +1,3 @@
-import { Injectable } from '@nestjs/common';
 import { runInside } from './ambient.js';
 import { OpenScopes } from './open-scopes.js';
 import type { ProviderScope } from './provider-scope.js';
@@ -10,7 +9,6 @@ import { failureOf, throwAll } from './scope-end.js';
  *
  * @publicApi
  */
-@Injectable()
 export class ProviderScopeFactory {
   constructor(private readonly scopes: OpenScopes) {}
 

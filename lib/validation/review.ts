@@ -1,4 +1,3 @@
-import { Injectable } from '@nestjs/common';
 import { ApplicationGraph, type LifetimeGraph } from '../graph/index.js';
 import type { NestWrapper } from '../nest/index.js';
 import { OptionsStore } from '../options/options-store.js';
@@ -9,7 +8,6 @@ import { Scene, type WorkerRoot } from './scene.js';
 import { validate } from './validator.js';
 
 /** Looks through the application at start-up, and remembers what was found, then and later. */
-@Injectable()
 export class Review {
   readonly #found: Finding[] = [];
   readonly #handedOut = new WeakSet<NestWrapper>();
