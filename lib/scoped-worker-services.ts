@@ -141,7 +141,7 @@ export class ScopedWorkerServices implements InspectedServices {
       drain,
       new SchedulerRegistryBridge(nest, book, registry, events),
       stopper,
-      new Announcement(registry, nest),
+      new Announcement(registry, nest, options),
       new BackgroundHost(nest, events, stopper),
       new ConsumerHost(book, dispatcher, scopes, events),
       new MemoryHost(options, memorySource, events, dispatcher, stopper),

@@ -20,16 +20,33 @@ export interface SkippedJobs {
   readonly isScheduleModuleImported: boolean;
 }
 
+/** A class with `@Cron`, `@Interval` or `@Timeout` that is a singleton: `@nestjs/schedule` runs its jobs. */
+export interface SingletonJobs {
+  readonly ownerClass: Function;
+  readonly wrapper: NestWrapper;
+  /** The modules that provide it: Nest runs each job once for each of them. */
+  readonly modules: readonly NestModule[];
+  readonly handlers: readonly HandlerMetadata[];
+  /** Without `ScheduleModule.forRoot()` nothing runs them. */
+  readonly isScheduleModuleImported: boolean;
+}
+
+/** The classes with jobs of `@nestjs/schedule`, by what it does with them. */
+export interface NestJobs {
+  readonly skipped: readonly SkippedJobs[];
+  readonly singletons: readonly SingletonJobs[];
+}
+
 /**
- * Finds what `ScheduleExplorer` of `@nestjs/schedule` passes over: providers and controllers whose dependency tree is not
- * static. It warns of those that have a prototype to look at; of what a factory makes it has none, and says nothing. What
- * `ScheduleModule.forRoot({ cronJobs: false })` and its like switch off is switched off, not skipped.
+ * Finds the jobs of `@nestjs/schedule` as its `ScheduleExplorer` does. It passes over providers and controllers whose
+ * dependency tree is not static. It warns of those that have a prototype to look at; of what a factory makes it has none,
+ * and says nothing. What `ScheduleModule.forRoot({ cronJobs: false })` and its like switch off is left out.
  */
-export function skippedJobs(modules: Iterable<NestModule>): SkippedJobs[] {
+export function nestJobs(modules: Iterable<NestModule>): NestJobs {
   const all = [...modules];
   const { isImported, kinds } = nestScheduling(all);
   const skipped = new Map<Function, SkippedJobs & { modules: NestModule[] }>();
-  const runBy = new Map<Function, NestModule>();
+  const singletons = new Map<Function, SingletonJobs & { modules: NestModule[] }>();
   for (const module of all) {
     for (const wrapper of [...module.providers.values(), ...module.controllers.values()]) {
       const ownerClass = classOf(wrapper);
@@ -39,7 +56,16 @@ export function skippedJobs(modules: Iterable<NestModule>): SkippedJobs[] {
       const isNeverConstructed = wrapper.isTransient && wrapper.isDependencyTreeStatic();
       if (isNeverConstructed && !isImported) continue;
       if (wrapper.isDependencyTreeStatic() && !wrapper.isTransient) {
-        if (isImported && !runBy.has(ownerClass)) runBy.set(ownerClass, module);
+        const same = singletons.get(ownerClass);
+        if (same === undefined)
+          singletons.set(ownerClass, {
+            ownerClass,
+            wrapper,
+            modules: [module],
+            handlers,
+            isScheduleModuleImported: isImported,
+          });
+        else same.modules.push(module);
         continue;
       }
       const known = skipped.get(ownerClass);
@@ -57,5 +83,10 @@ export function skippedJobs(modules: Iterable<NestModule>): SkippedJobs[] {
       else known.modules.push(module);
     }
   }
-  return [...skipped.values()].map((jobs) => ({ ...jobs, runBy: runBy.get(jobs.ownerClass) }));
+  const runBy = ({ ownerClass }: SkippedJobs): NestModule | undefined =>
+    isImported ? singletons.get(ownerClass)?.modules[0] : undefined;
+  return {
+    skipped: [...skipped.values()].map((jobs) => ({ ...jobs, runBy: runBy(jobs) })),
+    singletons: [...singletons.values()],
+  };
 }

@@ -7,7 +7,7 @@ import {
 } from '../decorators/worker-metadata.js';
 import { Application, type NestModule, type NestWrapper } from '../nest/index.js';
 import { classOf } from './class-of.js';
-import { skippedJobs, type SkippedJobs } from './skipped-jobs.js';
+import { nestJobs, type SkippedJobs } from './skipped-jobs.js';
 
 /** A worker class with the provider that builds it. */
 export interface FoundWorker {
@@ -81,7 +81,7 @@ export class WorkerExplorer {
       workers: [...workers.values()],
       unmarked: [...unmarked.values()],
       unprovided: allDeclaredWorkers().filter((worker) => !everProvided.has(worker)),
-      skipped: skippedJobs(this.application.modules.values()),
+      skipped: nestJobs(this.application.modules.values()).skipped,
     };
   }
 }

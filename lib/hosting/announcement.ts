@@ -1,6 +1,9 @@
 import { Logger } from '@nestjs/common';
 import { exploreBackground } from '../discovery/background-explorer.js';
+import { nestJobs, type SingletonJobs } from '../discovery/skipped-jobs.js';
+import { handlerName } from '../discovery/schedule-factory.js';
 import { NestInside } from '../nest/index.js';
+import { OptionsStore } from '../options/options-store.js';
 import { ScopedWorkerRegistry } from '../registry/scoped-worker-registry.js';
 
 /** Says at start-up what will run: a job that is due in five minutes must not look like one that is not there. */
@@ -10,6 +13,7 @@ export class Announcement {
   constructor(
     private readonly registry: ScopedWorkerRegistry,
     private readonly nest: NestInside,
+    private readonly options: OptionsStore,
   ) {}
 
   whatRuns(): void {
@@ -29,6 +33,7 @@ export class Announcement {
       this.#logger.log(
         'ScopedWorkerModule has nothing to run: no worker and no background worker is provided.',
       );
+    if (this.options.resolved.adoptNestSchedules) this.notAdopted();
     for (const { name, kind, state, nextRun, expression } of schedules) {
       if (state === 'active' && kind === 'cron' && nextRun === undefined)
         this.#logger.warn(
@@ -36,4 +41,30 @@ export class Announcement {
         );
     }
   }
+
+  /** Jobs that were refused are findings; those of singletons need nothing, and would look forgotten. */
+  private notAdopted(): void {
+    const { singletons } = nestJobs(this.nest.modules.values());
+    const [first] = singletons;
+    if (first === undefined) return;
+    if (first.isScheduleModuleImported)
+      return this.#logger.log(notAdoptedText(singletons, 'Nest runs'));
+    const why = ', because ScheduleModule.forRoot() is not imported';
+    this.#logger.warn(notAdoptedText(singletons, 'Nothing runs', why));
+  }
+}
+
+function notAdoptedText(jobs: readonly SingletonJobs[], who: string, why = ''): string {
+  const names = jobs.flatMap(({ ownerClass, handlers }) =>
+    handlers.map((handler) => handlerName(ownerClass, handler)),
+  );
+  const [count, they, them] =
+    names.length === 1
+      ? ['1 job of @nestjs/schedule was', 'its class is a singleton and needs', 'it']
+      : [
+          `${names.length} jobs of @nestjs/schedule were`,
+          'their classes are singletons and need',
+          'them',
+        ];
+  return `${count} not adopted, because ${they} no scope. ${who} ${them}${why}: ${names.join(', ')}`;
 }

@@ -12,8 +12,10 @@ import { SCOPED_WORKER_OPTIONS } from '../options/module-definition.js';
 import { finding, type Finding } from '../findings/finding.js';
 import { Review } from '../validation/review.js';
 import type { WorkerRoot } from '../validation/scene.js';
+import type { Schedule } from '../schedule/schedule.js';
 import { disposalOf } from './disposal-order.js';
 import { InspectedServices } from './inspected-services.js';
+import { inspectNestJobs } from './inspect-nest-jobs.js';
 import { inspectSchedule, inspectUndecided } from './inspect-schedules.js';
 import type { InspectedFinding, InspectedSchedule, ScopeInspection } from './inspection.js';
 import { workerTree } from './worker-tree.js';
@@ -23,6 +25,8 @@ interface Subject {
   readonly graph: LifetimeGraph;
   readonly roots: readonly WorkerRoot[];
   readonly schedules: readonly InspectedSchedule[];
+  /** Those of which it is known when they are due. */
+  readonly planned: readonly Schedule[];
   readonly review: Review;
   readonly counts: ScopeInspection['counts'];
   readonly notes: readonly string[];
@@ -46,11 +50,13 @@ export function inspectScopes(
   { from = new Date() }: { readonly from?: Date } = {},
 ): ScopeInspection {
   const application = new OpenedApplication(app);
-  const { graph, roots, schedules, review, counts, notes } =
+  const { graph, roots, schedules, planned, review, counts, notes } =
     startedSubject(application, from) ?? plannedSubject(application, from);
   review.complete();
+  const modules = [...application.modules.values()];
   return {
     schedules,
+    nestJobs: inspectNestJobs(modules, planned, new ApplicationGraph(application), from),
     workers: roots.map(({ provider, handlers, around }) => ({
       name: provider.name,
       module: provider.module,
@@ -58,7 +64,7 @@ export function inspectScopes(
       tree: workerTree(provider, around, graph),
       disposal: disposalOf(provider, around, graph),
     })),
-    background: exploreBackground(application.modules.values()).workers.map(({ name }) => name),
+    background: exploreBackground(modules).workers.map(({ name }) => name),
     findings: review.standing.map(plain),
     allowed: review.allowed.map((allowed) => ({
       finding: plain(allowed.finding),
@@ -79,6 +85,7 @@ function startedSubject(application: OpenedApplication, from: Date): Subject | u
     schedules: book.all.map((schedule) =>
       inspectSchedule(schedule, from, registry?.get(schedule.name).state === 'paused'),
     ),
+    planned: book.all,
     review,
     counts: countsOf(whole?.current ?? graph),
     notes: [],
@@ -100,7 +107,15 @@ function plannedSubject(application: OpenedApplication, from: Date): Subject {
     ...plan.schedules.map((schedule) => inspectSchedule(schedule, from)),
     ...plan.undecided.map(inspectUndecided),
   ].map((schedule) => (isImported ? schedule : { ...schedule, nextRuns: [] }));
-  return { graph, roots, schedules, review, counts: countsOf(graph), notes };
+  return {
+    graph,
+    roots,
+    schedules,
+    planned: plan.schedules,
+    review,
+    counts: countsOf(graph),
+    notes,
+  };
 }
 
 /** Empty in Nest's preview mode, which makes objects that have the prototype and are not constructed. */

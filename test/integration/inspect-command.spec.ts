@@ -335,10 +335,11 @@ describe('An application in another place', () => {
     const file = writeProgram(place(otherNest), 'app.cjs', JOBS);
     const { code, stdout, stderr } = await runCommand(folder, ['inspect', file, '--json']);
     expect(stderr).toBe('');
-    const { findings, notes } = JSON.parse(stdout) as ScopeInspection;
+    const { findings, nestJobs, notes } = JSON.parse(stdout) as ScopeInspection;
     expect(findings.map(({ kind, subject }) => [kind, subject])).toEqual([
       ['nest-schedule-skipped', 'Jobs.run'],
     ]);
+    expect(nestJobs).toMatchObject([{ handler: 'Jobs.run', fate: 'skipped' }]);
     expect(notes).toEqual([
       'ScopedWorkerModule is not imported: no @ScopedWorker() runs in this application.',
     ]);
