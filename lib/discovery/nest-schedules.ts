@@ -72,7 +72,7 @@ export function nestHandlersOf(
 }
 
 /** The methods as an instance has them, inherited ones included. */
-function methodsOf(target: Function): [name: string, method: Function][] {
+export function methodsOf(target: Function): [name: string, method: Function][] {
   const methods = new Map<string, unknown>();
   for (
     let owner: unknown = target.prototype;

@@ -8,6 +8,7 @@ import { show } from '../checks/option-checks.js';
 import type { Finding } from '../findings/finding.js';
 import { backgroundFindings } from './background-findings.js';
 import { adopt } from './adoption.js';
+import { foreignFindings } from './foreign-findings.js';
 import { ProvidedValues, type Provided } from './provided-values.js';
 import { handlerName, makeSchedule, ownOverride, readOptions } from './schedule-factory.js';
 import {
@@ -87,12 +88,14 @@ export class SchedulePlanner {
     const found = this.explorer.explore();
     const { adoptNestSchedules } = this.options.resolved;
     const { workers, findings: skipped } = adopt(found, adoptNestSchedules, this.graph);
+    const modules = [...this.explorer.application.modules.values()];
     const findings: Finding[] = [
       ...this.options.problems().map(invalidOption),
       ...unmarkedFindings(found),
       ...unprovidedFindings(found),
       ...skipped,
-      ...backgroundFindings(this.explorer.application.modules.values(), this.graph),
+      ...backgroundFindings(modules, this.graph),
+      ...foreignFindings(modules, this.graph),
     ];
     for (const worker of workers) {
       const placement = placementFinding(worker);

@@ -14,6 +14,8 @@ export const FINDINGS = {
   'nest-schedule-skipped': { number: 'SW106', severity: 'error' },
   'nest-schedule-transient': { number: 'SW107', severity: 'error' },
   'module-not-imported': { number: 'SW108', severity: 'error' },
+  'message-handler-scoped': { number: 'SW109', severity: 'warning' },
+  'worker-run-elsewhere': { number: 'SW110', severity: 'warning' },
   'singleton-rebuilt': { number: 'SW201', severity: 'error' },
   'resource-rebuilt': { number: 'SW202', severity: 'warning' },
   'transient-captured': { number: 'SW203', severity: 'warning' },
@@ -56,12 +58,15 @@ export const ALLOWABLE: ReadonlySet<string> = new Set(
  * - `nest-schedule-transient`: it stands on a transient class, where Nest runs it on an object that was never constructed.
  * - `module-not-imported`: there are workers, and `ScopedWorkerModule` is not imported, so none of them runs. Only the inspector
  *   can see that.
+ * - `message-handler-scoped`: another library calls a request-scoped class for each job, message or event, and nobody disposes
+ *   what is built for the call.
+ * - `worker-run-elsewhere`: another library calls methods of a class that is marked `@ScopedWorker()`; the mark has no effect there.
  * - `singleton-rebuilt`: a provider marked `@StaysSingleton()` is made request-scoped by a dependency.
  * - `resource-rebuilt`: what looks like a pool, a client or a cache is built anew on every tick, because of a dependency.
  * - `transient-captured`: a singleton holds a transient that has a disposer.
  * - `durable-captive`: a durable provider holds a request-scoped one, which ends before it.
  * - `shared-by-factory`: a request-scoped factory hands out an object that a static provider holds. Found when it runs.
- * - `controller-rebuilt`: a controller or gateway is made request-scoped by what only workers need.
+ * - `controller-rebuilt`: a controller is made request-scoped by what only workers need.
  * - `scope-not-needed`: nothing is built for the ticks of a worker but the worker itself.
  * - `allowance-unused`: an entry of `allow` fits no finding.
  *
