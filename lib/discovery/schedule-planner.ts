@@ -4,13 +4,13 @@ import { OptionsStore } from '../options/options-store.js';
 import { isFromProviders, type FromProviders } from '../schedule/from-providers.js';
 import type { ResolvedHandlerOptions } from '../schedule/handler-options.js';
 import type { Schedule } from '../schedule/schedule.js';
-import { show } from '../checks/option-checks.js';
 import type { Finding } from '../findings/finding.js';
 import { backgroundFindings } from './background-findings.js';
 import { adopt } from './adoption.js';
 import { foreignFindings } from './foreign-findings.js';
 import { ProvidedValues, type Provided } from './provided-values.js';
 import { handlerName, makeSchedule, ownOverride, readOptions } from './schedule-factory.js';
+import { askedName, writtenNames, type NamedHandler } from './schedule-names.js';
 import {
   duplicate,
   invalid,
@@ -41,12 +41,6 @@ export interface UndecidedSchedule {
   readonly options: ResolvedHandlerOptions;
 }
 
-interface NamedHandler {
-  readonly worker: FoundWorker;
-  readonly metadata: HandlerMetadata;
-  readonly name: string;
-}
-
 interface PlannedHandler extends NamedHandler {
   /** Undefined when only a provider knows, and none was asked. */
   readonly when: Provided | undefined;
@@ -70,7 +64,10 @@ export class SchedulePlanner {
   async plan(): Promise<Plan> {
     const { handlers, ...outline } = this.outline();
     const planned: PlannedHandler[] = [];
-    for (const handler of handlers) planned.push({ ...handler, when: await this.whenOf(handler) });
+    for (const written of handlers) {
+      const handler = await askedName(written, this.provided);
+      planned.push({ ...handler, when: await this.whenOf(handler) });
+    }
     return this.complete(outline, planned);
   }
 
@@ -102,19 +99,23 @@ export class SchedulePlanner {
       if (placement !== undefined) findings.push(placement);
       findings.push(...repeatedFindings(worker));
     }
-    return { found, workers, findings, handlers: workers.flatMap(namesOf) };
+    return { found, workers, findings, handlers: workers.flatMap(writtenNames) };
   }
 
   private complete(
     { found, workers, findings }: Outline,
     handlers: readonly PlannedHandler[],
   ): Plan {
-    const schedules = new Map<string, Schedule>();
+    const schedules: Schedule[] = [];
     const undecided: UndecidedSchedule[] = [];
-    const named = new Map<string, string>();
+    const named = new Map<string, NamedHandler>();
+    const duplicates: Finding[] = [];
     const refuse = (refused: Finding): void => void findings.push(refused);
-    for (const { worker, metadata, name, when } of handlers) {
+    for (const planned of handlers) {
+      const { worker, metadata, when, nameFrom } = planned;
+      const name = nameFrom === undefined ? planned.name : `${planned.name} (named at start-up)`;
       const handler = handlerName(worker.workerClass, metadata);
+      if (planned.nameProblem !== undefined) refuse(invalid(handler, planned.nameProblem));
       if (when === undefined) {
         const { options, problems } = readOptions(worker, metadata, name, this.options.resolved);
         problems.forEach((message) => refuse(invalid(handler, message)));
@@ -130,17 +131,18 @@ export class SchedulePlanner {
         const attempt = makeSchedule(worker, metadata, name, this.options.resolved, when);
         attempt.problems?.forEach((message) => refuse(invalid(handler, message)));
         if (attempt.schedule !== undefined)
-          schedules.set(
-            name,
-            isReadyMade(worker) ? switchedOff(attempt.schedule) : attempt.schedule,
-          );
+          schedules.push(isReadyMade(worker) ? switchedOff(attempt.schedule) : attempt.schedule);
       }
+      if (nameFrom !== undefined || planned.nameProblem !== undefined) continue;
       const earlier = named.get(name);
-      if (earlier === undefined) named.set(name, handler);
-      else refuse(duplicate(name, earlier, handler));
+      if (earlier === undefined) named.set(name, planned);
+      else duplicates.push(duplicate(name, earlier, planned));
     }
-    this.unknownOverrides(named, found).forEach(refuse);
-    return { schedules: [...schedules.values()], undecided, workers, findings };
+    // Of three workers of one class each would say the same.
+    new Map(duplicates.map((each) => [each.message, each])).forEach(refuse);
+    const isEachNamed = handlers.every(({ nameFrom, nameProblem }) => !(nameFrom ?? nameProblem));
+    if (isEachNamed) this.unknownOverrides(named, found).forEach(refuse);
+    return { schedules, undecided, workers, findings };
   }
 
   private async whenOf(handler: NamedHandler): Promise<Provided> {
@@ -166,7 +168,7 @@ export class SchedulePlanner {
     return isFromProviders(when) ? undefined : { value: when };
   }
 
-  private unknownOverrides(named: ReadonlyMap<string, string>, found: Exploration): Finding[] {
+  private unknownOverrides(named: ReadonlyMap<string, unknown>, found: Exploration): Finding[] {
     const unknown = Object.keys(this.options.resolved.overrides ?? {}).filter(
       (name) => !named.has(name),
     );
@@ -182,29 +184,6 @@ export class SchedulePlanner {
       );
     });
   }
-}
-
-/** The handlers of a worker with the names of their schedules; a second decorator on a method gets `#2`. */
-function namesOf(worker: FoundWorker): NamedHandler[] {
-  const unnamed = new Map<string, number>();
-  return worker.handlers.map((metadata) => {
-    const given = metadata.options?.name;
-    // A name of another type is refused with the other options; until then it needs a place in the map.
-    if (given !== undefined)
-      return {
-        worker,
-        metadata,
-        name: typeof given === 'string' ? given : show(given),
-      };
-    const handler = handlerName(worker.workerClass, metadata);
-    const count = (unnamed.get(handler) ?? 0) + 1;
-    unnamed.set(handler, count);
-    return {
-      worker,
-      metadata,
-      name: count === 1 ? handler : `${handler}#${count}`,
-    };
-  });
 }
 
 function switchedOff(schedule: Schedule): Schedule {

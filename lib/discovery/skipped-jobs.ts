@@ -1,6 +1,7 @@
 import type { HandlerMetadata } from '../decorators/worker-metadata.js';
 import type { NestModule, NestWrapper } from '../nest/index.js';
 import { classOf } from './class-of.js';
+import { sameAmong, type Difference } from './same-build.js';
 import { nestHandlersOf, nestScheduling } from './nest-schedules.js';
 
 /** A class with `@Cron`, `@Interval` or `@Timeout` that `@nestjs/schedule` does not run, with the provider that builds it. */
@@ -9,6 +10,8 @@ export interface SkippedJobs {
   readonly wrapper: NestWrapper;
   /** The modules in which it is skipped; the first one builds it. */
   readonly modules: readonly NestModule[];
+  /** What tells it from an earlier provider of the same class. */
+  readonly difference?: Difference | undefined;
   readonly handlers: readonly HandlerMetadata[];
   /** The module in which the same class is a singleton, so that Nest does run it. */
   readonly runBy: NestModule | undefined;
@@ -45,7 +48,7 @@ export interface NestJobs {
 export function nestJobs(modules: Iterable<NestModule>): NestJobs {
   const all = [...modules];
   const { isImported, kinds } = nestScheduling(all);
-  const skipped = new Map<Function, SkippedJobs & { modules: NestModule[] }>();
+  const skipped: (SkippedJobs & { modules: NestModule[] })[] = [];
   const singletons = new Map<Function, SingletonJobs & { modules: NestModule[] }>();
   for (const module of all) {
     for (const wrapper of [...module.providers.values(), ...module.controllers.values()]) {
@@ -68,12 +71,16 @@ export function nestJobs(modules: Iterable<NestModule>): NestJobs {
         else same.modules.push(module);
         continue;
       }
-      const known = skipped.get(ownerClass);
+      const { known, difference } = sameAmong(
+        skipped.filter((jobs) => jobs.ownerClass === ownerClass),
+        wrapper,
+      );
       if (known === undefined)
-        skipped.set(ownerClass, {
+        skipped.push({
           ownerClass,
           wrapper,
           modules: [module],
+          difference,
           handlers,
           runBy: undefined,
           isModule: ownerClass === module.metatype,
@@ -86,7 +93,7 @@ export function nestJobs(modules: Iterable<NestModule>): NestJobs {
   const runBy = ({ ownerClass }: SkippedJobs): NestModule | undefined =>
     isImported ? singletons.get(ownerClass)?.modules[0] : undefined;
   return {
-    skipped: [...skipped.values()].map((jobs) => ({ ...jobs, runBy: runBy(jobs) })),
+    skipped: skipped.map((jobs) => ({ ...jobs, runBy: runBy(jobs) })),
     singletons: [...singletons.values()],
   };
 }

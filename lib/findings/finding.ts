@@ -48,7 +48,7 @@ export const ALLOWABLE: ReadonlySet<string> = new Set(
  * - `duplicate-schedule`: two schedules carry one name.
  * - `worker-not-scoped`: Nest builds a worker once for the whole application.
  * - `worker-ready-made`: a worker is provided with `useValue`, so it cannot be new on every tick.
- * - `worker-provided-twice`: one worker class stands in several modules; its schedules run once. Or a background
+ * - `worker-provided-twice`: several modules provide one worker class with the same dependencies; its schedules run once. Or a background
  *   worker is provided more than once; it runs once.
  * - `worker-not-provided`: a class of this process is marked `@ScopedWorker()`, but no module of this
  *   application provides it.
