@@ -138,6 +138,29 @@ describe('A controller', () => {
     expect(findings[0]!.message).toContain("call registry.run('Mailer.send')");
   });
 
+  it('is told the name of the schedule where it injects a worker of which the schedule has its own', async () => {
+    @ScopedWorker()
+    class Mailer {
+      @ScopedCron(YEARLY, { name: 'mail' })
+      send(): void {}
+    }
+    const [found] = await findingsOf({
+      controllers: [controllerOver(Mailer)],
+      providers: [Mailer],
+    });
+    expect(found!.message).toContain("call registry.run('mail')");
+  });
+
+  it('is told to resolve a worker without schedules in a scope', async () => {
+    @ScopedWorker()
+    class Mailer {}
+    const [found] = await findingsOf({
+      controllers: [controllerOver(Mailer)],
+      providers: [Mailer],
+    });
+    expect(found!.message).toContain('Resolve Mailer in a scope instead of injecting it');
+  });
+
   describe('is not reported', () => {
     @RequestScoped()
     class Plain {}

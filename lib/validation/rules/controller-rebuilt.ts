@@ -52,8 +52,9 @@ function instead(way: readonly GraphProvider[], scene: Scene): string {
   if (dependency === undefined) return 'Call currentTick() instead of injecting it';
   const culprit = way.at(-1)!.name;
   const worker = scene.workers.find(({ provider }) => provider.id === way.at(-1)!.id);
-  if (worker !== undefined)
-    return `To run it now, inject ScopedWorkerRegistry and call registry.run('${worker.handlers[0]}'), and move what ${name} needs besides into a service of its own`;
+  const schedule = worker?.schedules[0];
+  if (schedule !== undefined)
+    return `To run it now, inject ScopedWorkerRegistry and call registry.run('${schedule}'), and move what ${name} needs besides into a service of its own`;
   return way.length === 2
     ? `Resolve ${culprit} in a scope instead of injecting it: scopes.run(async (scope) => { ... }), with ProviderScopeFactory injected as scopes`
     : `Give workers and ${name} services of their own, or let ${dependency.name} take what it needs of ${culprit} as an argument of its methods`;
