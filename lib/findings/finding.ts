@@ -24,6 +24,7 @@ export const FINDINGS = {
   'controller-rebuilt': { number: 'SW206', severity: 'warning' },
   'scope-not-needed': { number: 'SW207', severity: 'info' },
   'allowance-unused': { number: 'SW208', severity: 'info' },
+  'state-on-worker': { number: 'SW209', severity: 'info' },
 } as const satisfies Record<string, { number: `SW${number}`; severity: Severity }>;
 
 /** Findings that nothing can work around: without a readable expression there is no schedule. */
@@ -68,6 +69,7 @@ export const ALLOWABLE: ReadonlySet<string> = new Set(
  * - `shared-by-factory`: a request-scoped factory hands out an object that a static provider holds. Found when it runs.
  * - `controller-rebuilt`: a controller is made request-scoped by what only workers need.
  * - `scope-not-needed`: nothing is built for the ticks of a worker but the worker itself.
+ * - `state-on-worker`: a handler leaves changed fields on its worker, which the next tick does not see. Found when it runs.
  * - `allowance-unused`: an entry of `allow` fits no finding.
  *
  * @publicApi

@@ -29,9 +29,11 @@ export class EventLog {
     events.on('schedule:changed', ({ schedule, change }) => {
       if (change === 'removed') this.#skipping.delete(schedule);
     });
-    events.on('finding:reported', ({ number, message }) =>
-      this.#logger.warn(`[${number}] ${message}`),
-    );
+    events.on('finding:reported', ({ number, severity, message }) => {
+      const line = `[${number}] ${message}`;
+      if (severity === 'info') this.#logger.log(line);
+      else this.#logger.warn(line);
+    });
     events.on('failure:stray', (failure) => this.stray(failure));
     events.on('background:failed', (failure) => this.backgroundFailed(failure));
     events.on('background:ended', (end) => this.backgroundEnded(end));

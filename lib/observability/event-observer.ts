@@ -55,6 +55,11 @@ export class EventObserver implements TickObserver, ScopeObserver {
     if (finding !== undefined) this.events.emit('finding:reported', finding);
   }
 
+  stateLeft(worker: NestWrapper, method: string, fields: readonly string[]): void {
+    const finding = this.review.stateLeft(worker, method, fields);
+    if (finding !== undefined) this.events.emit('finding:reported', finding);
+  }
+
   private stray(where: StrayFailure['where'], { schedule, id }: TickName, error: unknown): void {
     this.events.emit('failure:stray', { where, schedule, tickId: id, error });
   }

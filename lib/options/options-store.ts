@@ -24,6 +24,7 @@ type Resolved = Omit<ScopedWorkerModuleOptions, 'leakDetection'> &
       | 'overrides'
       | 'around'
       | 'globalEnhancers'
+      | 'stateDetection'
       | 'drainTimeoutMs'
       | 'shutdownTimeoutMs'
       | 'disposeTimeoutMs'
@@ -45,7 +46,15 @@ const DEFAULTS = {
   globalEnhancers: false,
 } as const satisfies ScopedWorkerModuleOptions;
 
-const KNOWN = [...Object.keys(DEFAULTS), 'engine', 'defaults', 'onOpen', 'leakDetection', 'memory'];
+const KNOWN = [
+  ...Object.keys(DEFAULTS),
+  'engine',
+  'defaults',
+  'onOpen',
+  'stateDetection',
+  'leakDetection',
+  'memory',
+];
 
 /** Collects the options of every import of `ScopedWorkerModule`, and gives the one set that is in force. */
 export class OptionsStore implements ScopeSettings, TickSettings {
@@ -60,7 +69,7 @@ export class OptionsStore implements ScopeSettings, TickSettings {
   get resolved(): Resolved {
     if (this.#resolved === undefined) {
       const given: ScopedWorkerModuleOptions = withoutUndefined(this.#declared[0]);
-      const resolved: Omit<Resolved, 'leakDetection'> = {
+      const resolved: Omit<Resolved, 'leakDetection' | 'stateDetection'> = {
         ...DEFAULTS,
         ...given,
       };
@@ -68,7 +77,8 @@ export class OptionsStore implements ScopeSettings, TickSettings {
       const overrides = isObject(resolved.overrides) ? resolved.overrides : {};
       const allow = allowProblems(resolved.allow, ALLOWABLE).length === 0 ? resolved.allow : [];
       const leakDetection = resolvedLeakDetection(given.leakDetection);
-      this.#resolved = { ...resolved, overrides, allow, leakDetection };
+      const { stateDetection = process.env['NODE_ENV'] !== 'production' } = given;
+      this.#resolved = { ...resolved, overrides, allow, leakDetection, stateDetection };
     }
     return this.#resolved;
   }
@@ -87,6 +97,11 @@ export class OptionsStore implements ScopeSettings, TickSettings {
 
   get globalEnhancers(): boolean {
     return this.resolved.globalEnhancers;
+  }
+
+  get stateDetection(): boolean {
+    const { stateDetection, scopeValidation } = this.resolved;
+    return stateDetection && scopeValidation !== 'off';
   }
 
   /** One sentence for each thing that is wrong. */
@@ -135,6 +150,8 @@ function optionProblems(options: ScopedWorkerModuleOptions): string[] {
   if (options.around !== undefined) say('around', aroundProblem(options.around));
   if (options.globalEnhancers !== undefined)
     say('globalEnhancers', booleanProblem(options.globalEnhancers));
+  if (options.stateDetection !== undefined)
+    say('stateDetection', booleanProblem(options.stateDetection));
   if (options.adoptNestSchedules !== undefined)
     say('adoptNestSchedules', booleanProblem(options.adoptNestSchedules));
   if (engine !== undefined && typeof (engine as { start?: unknown } | null)?.start !== 'function') {
