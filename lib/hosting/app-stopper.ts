@@ -1,5 +1,5 @@
 import { Logger } from '@nestjs/common';
-import { stackOf, textOf } from '../errors/error-text.js';
+import { logError } from '../errors/error-log.js';
 import { NestInside } from '../nest/index.js';
 
 /** Ends the application of its own accord: after a failure with `onFailure: 'stop-app'`, or before memory runs out. */
@@ -28,7 +28,7 @@ export class AppStopper {
     try {
       await this.nest.closeApplication();
     } catch (error) {
-      this.#logger.error(`Closing the application failed: ${textOf(error)}`, stackOf(error));
+      logError(this.#logger, 'Closing the application failed', error);
     }
     process.exit();
   }

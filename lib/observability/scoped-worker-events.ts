@@ -1,5 +1,5 @@
 import { Logger } from '@nestjs/common';
-import { stackOf, textOf } from '../errors/error-text.js';
+import { logError } from '../errors/error-log.js';
 import { isThenable } from '../scope/disposer.js';
 import type { ScopedWorkerEventMap } from './event-map.js';
 
@@ -62,7 +62,7 @@ export class ScopedWorkerEvents {
 
   private report(event: EventName, error: unknown): void {
     try {
-      this.#logger.error(`A listener of ${event} failed: ${textOf(error)}`, stackOf(error));
+      logError(this.#logger, `A listener of ${event} failed`, error);
     } catch {
       // A logger of the application that throws has no other place to be told of.
     }

@@ -187,7 +187,9 @@ describe('app.close() while a background worker runs', () => {
       await test.app.close();
       await advance(600_000);
       expect(order).toEqual([['failed', undefined], 'finished']);
-      expect(test.log.of('error')).toEqual(['Sync.execute failed (not restarted): no rollback']);
+      expect(test.log.of('error')).toEqual([
+        'Sync.execute failed (not restarted): TypeError: no rollback',
+      ]);
     });
 
     it("[D11] a failure during the shutdown does not stop the application a second time, with 'stop-app'", async () => {
