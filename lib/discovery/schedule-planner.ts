@@ -4,10 +4,12 @@ import { OptionsStore } from '../options/options-store.js';
 import { isFromProviders, type FromProviders } from '../schedule/from-providers.js';
 import type { ResolvedHandlerOptions } from '../schedule/handler-options.js';
 import type { Schedule } from '../schedule/schedule.js';
+import { withoutUndefined } from '../schedule/without-undefined.js';
 import type { Finding } from '../findings/finding.js';
 import { backgroundFindings } from './background-findings.js';
 import { adopt } from './adoption.js';
 import { foreignFindings } from './foreign-findings.js';
+import { nestScheduling } from './nest-schedules.js';
 import { ProvidedValues, type Provided } from './provided-values.js';
 import { handlerName, makeSchedule, ownOverride, readOptions } from './schedule-factory.js';
 import { askedName, writtenNames, type NamedHandler } from './schedule-names.js';
@@ -111,13 +113,19 @@ export class SchedulePlanner {
     const named = new Map<string, NamedHandler>();
     const duplicates: Finding[] = [];
     const refuse = (refused: Finding): void => void findings.push(refused);
+    const { kinds } = nestScheduling(this.explorer.application.modules.values());
+    const { defaults, overrides } = this.options.resolved;
+    // `ScheduleModule.forRoot({ cronJobs: false })` is how a process is told to run no crons, whoever runs them.
+    const off = { defaults: { disabled: true, ...withoutUndefined(defaults) }, overrides };
+    const moduleOptions = ({ kind }: HandlerMetadata) =>
+      kind === 'message' || kinds.has(kind) ? this.options.resolved : off;
     for (const planned of handlers) {
       const { worker, metadata, when, nameFrom } = planned;
       const name = nameFrom === undefined ? planned.name : `${planned.name} (named at start-up)`;
       const handler = handlerName(worker.workerClass, metadata);
       if (planned.nameProblem !== undefined) refuse(invalid(handler, planned.nameProblem));
       if (when === undefined) {
-        const { options, problems } = readOptions(worker, metadata, name, this.options.resolved);
+        const { options, problems } = readOptions(worker, metadata, name, moduleOptions(metadata));
         problems.forEach((message) => refuse(invalid(handler, message)));
         const disabled = options.disabled || isReadyMade(worker);
         if (problems.length === 0)
@@ -128,7 +136,7 @@ export class SchedulePlanner {
             options: { ...options, disabled },
           });
       } else {
-        const attempt = makeSchedule(worker, metadata, name, this.options.resolved, when);
+        const attempt = makeSchedule(worker, metadata, name, moduleOptions(metadata), when);
         attempt.problems?.forEach((message) => refuse(invalid(handler, message)));
         if (attempt.schedule !== undefined)
           schedules.push(isReadyMade(worker) ? switchedOff(attempt.schedule) : attempt.schedule);

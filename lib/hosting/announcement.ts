@@ -1,9 +1,11 @@
 import { Logger } from '@nestjs/common';
 import { exploreBackground } from '../discovery/background-explorer.js';
+import { nestScheduling, SWITCHES } from '../discovery/nest-schedules.js';
 import { nestJobs, type SingletonJobs } from '../discovery/skipped-jobs.js';
 import { handlerName } from '../discovery/schedule-factory.js';
 import { NestInside } from '../nest/index.js';
 import { OptionsStore } from '../options/options-store.js';
+import type { ScheduleInfo } from '../registry/schedule-info.js';
 import { ScopedWorkerRegistry } from '../registry/scoped-worker-registry.js';
 
 /** Says at start-up what will run: a job that is due in five minutes must not look like one that is not there. */
@@ -27,6 +29,7 @@ export class Announcement {
       );
       this.#logger.log(`${schedules.length} scheduled, with the next run: ${lines.join(', ')}`);
     }
+    this.whatIsSwitchedOff(schedules);
     if (background.length > 0)
       this.#logger.log(`${background.length} background: ${background.join(', ')}`);
     if (schedules.length + background.length === 0)
@@ -51,6 +54,18 @@ export class Announcement {
       return this.#logger.log(notAdoptedText(singletons, 'Nest runs'));
     const why = ', because ScheduleModule.forRoot() is not imported';
     this.#logger.warn(notAdoptedText(singletons, 'Nothing runs', why));
+  }
+
+  private whatIsSwitchedOff(schedules: readonly ScheduleInfo[]): void {
+    const { kinds } = nestScheduling(this.nest.modules.values());
+    for (const [kind, option] of Object.entries(SWITCHES)) {
+      const off = schedules.filter((each) => each.kind === kind && each.state === 'disabled');
+      if (kinds.has(kind as keyof typeof SWITCHES) || off.length === 0) continue;
+      const names = off.map(({ name }) => name).join(', ');
+      this.#logger.log(
+        `Disabled by ScheduleModule.forRoot({ ${option}: false }): ${names}. To run one of them all the same, set disabled: false on it.`,
+      );
+    }
   }
 }
 

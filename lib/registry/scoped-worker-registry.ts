@@ -93,6 +93,19 @@ export class ScopedWorkerRegistry {
     this.changed(name, 'resumed');
   }
 
+  /** @internal As `start()` of a `CronJob` does: resumes a schedule, and switches on one that its options switch off. */
+  start(name: string): void {
+    const schedule = this.book.get(name);
+    // A worker that is provided as a ready-made value cannot be new on each tick.
+    const canRun = schedule.target.worker === undefined || schedule.target.worker.metatype;
+    if (!schedule.options.disabled || !canRun) return this.resume(name);
+    const enabled = { ...schedule, options: { ...schedule.options, disabled: false } };
+    this.book.put(enabled);
+    this.dispatcher.resume(enabled);
+    this.engine.replace(enabled);
+    this.changed(name, 'resumed');
+  }
+
   /**
    * Adds a schedule: due from now on, or from start-up on when that is not complete. It lives until `remove()` or the end of
    * the process; nothing is stored.

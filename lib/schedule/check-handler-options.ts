@@ -88,6 +88,11 @@ function problemsOf(options: unknown, checks: Readonly<Record<string, Check>>): 
       );
       continue;
     }
+    const equivalent = Object.hasOwn(checks, 'overlap') && equivalentOf(key, value);
+    if (!Object.hasOwn(checks, key) && equivalent) {
+      problems.push(`${key} is an option of @Cron; write ${equivalent} instead`);
+      continue;
+    }
     if (!Object.hasOwn(checks, key)) {
       const known = Object.keys(checks).join(', ');
       problems.push(`has an unknown option "${key}"; the options are ${known}`);
@@ -101,6 +106,24 @@ function problemsOf(options: unknown, checks: Readonly<Record<string, Check>>): 
     problems.push('has both timeZone and utcOffset; keep one of them');
   }
   return problems;
+}
+
+/** What an option of `@Cron`, or of the job that it makes, is called here. */
+function equivalentOf(key: string, value: unknown): string | undefined {
+  switch (key) {
+    case 'waitForCompletion':
+      return value === false ? "overlap: 'allow'" : "overlap: 'skip'";
+    case 'threshold':
+      return "misfireThresholdMs and misfire: 'skip'";
+    case 'initialDelay':
+      return 'initialDelayMs';
+    case 'runOnInit':
+      return 'runOnStart';
+    case 'unrefTimeout':
+      return 'engine: inProcessEngine({ unref: true }) in ScopedWorkerModule.forRoot()';
+    default:
+      return undefined;
+  }
 }
 
 function passes(): undefined {
