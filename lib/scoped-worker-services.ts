@@ -139,7 +139,7 @@ export class ScopedWorkerServices implements InspectedServices {
       engine,
       registry,
       drain,
-      new SchedulerRegistryBridge(nest, book, registry, events, running),
+      new SchedulerRegistryBridge(nest, book, registry, running, events),
       stopper,
       new Announcement(registry, nest, options),
       new BackgroundHost(nest, events, stopper),

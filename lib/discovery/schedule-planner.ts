@@ -10,6 +10,7 @@ import { backgroundFindings } from './background-findings.js';
 import { adopt } from './adoption.js';
 import { foreignFindings } from './foreign-findings.js';
 import { nestScheduling } from './nest-schedules.js';
+import { missingDependencies } from './missing-dependencies.js';
 import { ProvidedValues, type Provided } from './provided-values.js';
 import { handlerName, makeSchedule, ownOverride, readOptions } from './schedule-factory.js';
 import { askedName, writtenNames, type NamedHandler } from './schedule-names.js';
@@ -95,6 +96,7 @@ export class SchedulePlanner {
       ...skipped,
       ...backgroundFindings(modules, this.graph),
       ...foreignFindings(modules, this.graph),
+      ...missingDependencies(workers),
     ];
     for (const worker of workers) {
       const placement = placementFinding(worker);

@@ -16,6 +16,7 @@ export const FINDINGS = {
   'module-not-imported': { number: 'SW108', severity: 'error' },
   'message-handler-scoped': { number: 'SW109', severity: 'warning' },
   'worker-run-elsewhere': { number: 'SW110', severity: 'warning' },
+  'dependency-missing': { number: 'SW113', severity: 'error' },
   'singleton-rebuilt': { number: 'SW201', severity: 'error' },
   'resource-rebuilt': { number: 'SW202', severity: 'warning' },
   'transient-captured': { number: 'SW203', severity: 'warning' },
@@ -62,6 +63,7 @@ export const ALLOWABLE: ReadonlySet<string> = new Set(
  * - `message-handler-scoped`: another library calls a request-scoped class for each job, message or event, and nobody disposes
  *   what is built for the call.
  * - `worker-run-elsewhere`: another library calls methods of a class that is marked `@ScopedWorker()`; the mark has no effect there.
+ * - `dependency-missing`: a worker, or what is built for its ticks, asks for what nothing provides, so no tick can be built.
  * - `singleton-rebuilt`: a provider marked `@StaysSingleton()` is made request-scoped by a dependency.
  * - `resource-rebuilt`: what looks like a pool, a client or a cache is built anew on every tick, because of a dependency.
  * - `transient-captured`: a singleton holds a transient that has a disposer.
