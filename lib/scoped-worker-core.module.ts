@@ -3,6 +3,7 @@ import {
   Module,
   type FactoryProvider,
   type OnApplicationBootstrap,
+  type OnApplicationShutdown,
   type OnModuleInit,
   type Type,
 } from '@nestjs/common';
@@ -45,7 +46,9 @@ const replaceable = [MemorySource, AppStopper].map((token) => ({ provide: token,
   ],
   exports: [ScopedWorkerServices, ProviderScopeFactory, ScopedWorkerRegistry, ScopedWorkerEvents],
 })
-export class ScopedWorkerCoreModule implements OnModuleInit, OnApplicationBootstrap {
+export class ScopedWorkerCoreModule
+  implements OnModuleInit, OnApplicationBootstrap, OnApplicationShutdown
+{
   constructor(private readonly services: ScopedWorkerServices) {
     services.nest.initFirst(ScopedWorkerCoreModule);
   }
@@ -56,5 +59,10 @@ export class ScopedWorkerCoreModule implements OnModuleInit, OnApplicationBootst
 
   onApplicationBootstrap(): void {
     this.services.leaks.onApplicationBootstrap();
+  }
+
+  /** The last hook of the application: this module was the first to be initialised. */
+  onApplicationShutdown(): Promise<void> {
+    return this.services.drain.close();
   }
 }

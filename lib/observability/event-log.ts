@@ -48,7 +48,8 @@ export class EventLog {
     );
     events.on('memory:stopping', (crossing) => this.#logger.error(memoryLine(crossing)));
     events.on('shutdown:started', (start) => this.shutdownStarted(start));
-    events.on('shutdown:finished', (end) => this.shutdownFinished(end));
+    events.on('shutdown:finished', (end) => this.shutdownEnded(end));
+    events.on('shutdown:closed', (end) => this.shutdownEnded(end));
   }
 
   private finished(report: TickReport): void {
@@ -114,7 +115,7 @@ export class EventLog {
       this.#logger.log(`Shutting down: waiting for ${waitingFor.join(', ')}`);
   }
 
-  private shutdownFinished({ waitedMs, abandoned, leftOpen }: ShutdownEnd): void {
+  private shutdownEnded({ waitedMs, abandoned, leftOpen }: ShutdownEnd): void {
     if (leftOpen.length > 0) {
       this.#logger.warn(`Shutting down: disposed what nobody had closed: ${leftOpen.join(', ')}`);
     }

@@ -5,7 +5,7 @@ import { failureOf, throwAll } from './scope-end.js';
 
 /**
  * Opens scopes by hand: in a loop, a message handler of another library, a script. A singleton may
- * inject it and stays a singleton.
+ * inject it and stays a singleton. Scopes open until the last shutdown hook of the application has run.
  *
  * @publicApi
  */
@@ -14,10 +14,11 @@ export class ProviderScopeFactory {
 
   /**
    * Opens a scope that the caller closes: `await using scope = await scopes.open()`, and `close()` when the work
-   * has succeeded. A scope that is left open is disposed when the application closes.
+   * has succeeded. A scope that is left open is rolled back and disposed when the application closes: before any
+   * `onModuleDestroy`, or, when it was opened during the shutdown, after the last shutdown hook.
    *
    * @param seed.request What `REQUEST` gives in the scope.
-   * @throws {ScopeClosedError} when the application is shutting down.
+   * @throws {ScopeClosedError} when the last shutdown hook of the application has run.
    */
   async open(seed?: { request?: unknown }): Promise<ProviderScope> {
     const opener = this.open;
@@ -26,13 +27,14 @@ export class ProviderScopeFactory {
 
   /**
    * Runs `work` in a scope of its own and ends the scope with it: commit when it succeeds, rollback when it
-   * throws, disposal either way. The application's shutdown waits for it.
+   * throws, disposal either way. The shutdown waits for work that had begun before, and for what that work runs; work that
+   * other code begins during the shutdown must be awaited in a shutdown hook by whoever began it.
    *
    * @param seed.request What `REQUEST` gives in the scope.
    * @returns what `work` returns.
    * @throws what `work` throws; together with errors of disposal as one `AggregateError`, the error of
    * the work first.
-   * @throws {ScopeClosedError} when the application is shutting down.
+   * @throws {ScopeClosedError} when the last shutdown hook of the application has run.
    */
   async run<T>(
     work: (scope: ProviderScope) => Promise<T> | T,

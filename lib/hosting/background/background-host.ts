@@ -28,6 +28,10 @@ export class BackgroundHost implements LongRunning {
     for (const life of this.#lives) life.stop();
   }
 
+  interrupt(): void {
+    for (const life of this.#lives) life.interrupt();
+  }
+
   stragglers(): Straggler[] {
     return this.#lives.flatMap((life) => life.stragglers());
   }

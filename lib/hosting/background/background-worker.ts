@@ -34,7 +34,7 @@ export abstract class BackgroundWorker {
    * Called when start-up is complete, in an empty AsyncLocalStorage context. When it returns, the worker is done: it is not
    * called again.
    *
-   * @param stopping Aborted as soon as the application shuts down, which then waits for `execute` until `shutdownTimeoutMs`
+   * @param stopping Aborted when the application shuts down and the listeners of `shutdown:started` are done; the shutdown then waits for `execute` until `shutdownTimeoutMs`
    * is over; what it throws because of the abort is no failure. After a failure it is aborted too, and the next run
    * gets a new one: what the failed run has left behind should end.
    */
