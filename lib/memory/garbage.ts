@@ -27,8 +27,15 @@ export function collectYoungGarbage(): boolean {
  */
 export function collectAllGarbage(): boolean {
   const collectGarbage = loadedCollector();
-  collectGarbage?.();
-  return collectGarbage !== null;
+  if (collectGarbage === null) return false;
+  // Bytecode that was not run for some collections is dropped, and compiled again in the midst of a tick.
+  setFlagsFromString('--no-flush-bytecode');
+  try {
+    collectGarbage();
+  } finally {
+    setFlagsFromString('--flush-bytecode');
+  }
+  return collectYoungGarbage();
 }
 
 function loadedCollector(): Collect | null {

@@ -144,7 +144,8 @@ describe('The meter of growth', () => {
       expect(named()).toEqual([]);
     });
 
-    it('names nobody while what ticks leave is replaced, not added', () => {
+    it('names nobody while what ticks leave is replaced, not added, in a heap too large to confirm it', () => {
+      memory.canCollectAll = false;
       run('cache', 6, MIB);
       expect(named()).toEqual(['cache']);
       for (let round = 0; round < 2; round += 1) {
@@ -170,28 +171,28 @@ describe('The meter of growth', () => {
     it('does not name one that replaces what it has left before', () => {
       replace('cache', 5);
       expect(named()).toEqual(['cache']); // not confirmed yet
-      replace('cache', 3);
+      replace('cache', 5);
       expect(named()).toEqual([]);
     });
 
     it('names the one that grows beside one that replaces as much, with the whole of what it keeps', () => {
-      for (let round = 0; round < 8; round += 1) {
+      for (let round = 0; round < 10; round += 1) {
         replace('cache');
         run('grower', 1, MIB);
       }
       expect(meter.growing()).toEqual([
-        { schedule: 'grower', ticks: 8, measuredTicks: 4, bytesPerTick: MIB, bytes: 8 * MIB },
+        { schedule: 'grower', ticks: 10, measuredTicks: 4, bytesPerTick: MIB, bytes: 10 * MIB },
       ]);
     });
 
     it('asks again when its ticks have doubled: a cache is full one day', () => {
-      run('cache', 8, MIB);
+      run('cache', 10, MIB);
       expect(named()).toEqual(['cache']);
       const collections = memory.fullCollections;
-      replace('cache', 7);
+      replace('cache', 9);
       expect(memory.fullCollections).toBe(collections);
-      replace('cache', 4);
-      expect(memory.fullCollections).toBe(collections + 6);
+      replace('cache', 6);
+      expect(memory.fullCollections).toBe(collections + 10);
       expect(named()).toEqual([]);
     });
 
