@@ -40,6 +40,7 @@ export class LazyTransaction {
       if (this.#end === 'under way') throw new Error(ENDING);
       if (this.#endedByWork !== undefined) throw new Error(endedText(this.#endedByWork));
       await (this.#begun ??= bounding.run(runner, () => startTransaction()));
+      if (!runner.isTransactionActive) throw new Error(LOST);
     };
     Object.assign(runner, {
       query: async (...args: unknown[]) => {
@@ -68,6 +69,7 @@ export class LazyTransaction {
     await this.#begun;
     if (this.#endedByWork !== undefined) throw new Error(endedText(this.#endedByWork));
     if (this.#doom !== undefined) throw new Error(DOOMED, { cause: this.#doom.error });
+    if (!this.runner.isTransactionActive) throw new Error(LOST);
     await this.end(() => this.runner.commitTransaction());
   }
 
@@ -109,6 +111,9 @@ export class LazyTransaction {
 
 const DOOMED =
   'The transaction of the scope cannot be committed: one of its statements failed, and the handler went on. Let the error pass, or run the statement in entityManager.transaction().';
+
+const LOST =
+  'The transaction of the scope was rolled back by the database when a statement failed, and the handler went on. Let the error of that statement pass.';
 
 const ENDING =
   'A statement was sent while the transaction of the scope was being ended, and was refused. Await the work before the handler returns or throws, or give it to scope.waitFor().';

@@ -1,10 +1,13 @@
-import type { DataSource, EntityManager, QueryRunner } from 'typeorm';
+import type { EntityManager, QueryRunner } from 'typeorm';
 import type { ScopeHooks } from '../scope/provider-scope.js';
 import { LazyTransaction } from './lazy-transaction.js';
 
-/** What a connection of `pg` says of its session: idle, in a transaction, or in one that has failed. */
-interface PgClient {
+/** What some connections say of their session. */
+interface Client {
+  /** `pg`: idle, in a transaction, or in one that has failed. */
   getTransactionStatus?(): 'I' | 'T' | 'E' | null;
+  /** better-sqlite3 */
+  readonly inTransaction?: boolean;
 }
 
 /** TypeORM's way to give a broken connection back, so that the pool throws it away. */
@@ -21,17 +24,14 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
   #isInScope = false;
   #hasFailed = false;
 
-  constructor(dataSource: DataSource, transactional: boolean) {
-    const runner = dataSource.createQueryRunner();
+  constructor(runner: QueryRunner, driver: string, transactional: boolean) {
     const connect = runner.connect.bind(runner);
     runner.connect = () =>
       this.#isInScope ? (this.#connecting = connect()) : Promise.reject(new Error(OUTSIDE));
     this.#runner = runner;
     const query = runner.query.bind(runner);
     this.#rollBack = () => query('ROLLBACK');
-    this.#transaction = transactional
-      ? new LazyTransaction(runner, dataSource.options.type)
-      : undefined;
+    this.#transaction = transactional ? new LazyTransaction(runner, driver) : undefined;
   }
 
   get manager(): EntityManager {
@@ -64,7 +64,7 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     const client = await this.#connecting?.catch(() => undefined); // whoever sent the statement has that error
     const isLeftOpen =
-      !this.#runner.isReleased && this.isInTransaction(client as PgClient | undefined);
+      !this.#runner.isReleased && this.isInTransaction(client as Client | undefined);
     if (isLeftOpen) {
       try {
         // Savepoints that were sent at once may have lost their names; this ends the transaction whatever it holds.
@@ -82,11 +82,10 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
     }
   }
 
-  private isInTransaction(client: PgClient | undefined): boolean {
+  private isInTransaction(client: Client | undefined): boolean {
     const status = client?.getTransactionStatus?.();
-    return status === undefined || status === null
-      ? this.#runner.isTransactionActive
-      : status !== 'I';
+    if (status !== undefined && status !== null) return status !== 'I';
+    return client?.inTransaction ?? this.#runner.isTransactionActive;
   }
 }
 

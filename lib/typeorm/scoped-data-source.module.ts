@@ -1,23 +1,37 @@
 import { Module, Scope, type DynamicModule } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
-import type { DataSource } from 'typeorm';
+import type { DataSource, EntityManager } from 'typeorm';
 import { InvalidOptionsError } from '../errors/index.js';
 import { ScopedConnection } from './scoped-connection.js';
+import { scopeRunnersOf, type ScopeRunners } from './scope-runners.js';
 import { loadTypeOrm } from './typeorm-peer.js';
 
-/** Looks a data source up in the application, once. */
+/** What gives a scope its entity manager. */
+export interface ManagerOfScope {
+  readonly manager: EntityManager;
+}
+
+/** Looks a data source up in the application, once, and how scopes connect to it. */
 class DataSourceLookup {
   #dataSource: DataSource | undefined;
+  #runners: ScopeRunners | undefined;
 
   constructor(
     private readonly name: string,
+    private readonly isTransactional: boolean,
     private readonly moduleRef: ModuleRef,
   ) {}
 
-  get dataSource(): DataSource {
-    if (this.#dataSource === undefined)
+  /** A connection of the scope's own; where all share one, an entity manager and nothing to dispose. */
+  connect(): ManagerOfScope {
+    const dataSource = this.#dataSource;
+    if (dataSource === undefined || this.#runners === undefined) {
       throw new InvalidOptionsError([unknownDataSource(this.name)]);
-    return this.#dataSource;
+    }
+    const { create } = this.#runners;
+    return create === undefined
+      ? { manager: dataSource.createEntityManager() }
+      : new ScopedConnection(create(), dataSource.options.type, this.isTransactional);
   }
 
   /** At start-up, when every data source stands. */
@@ -30,7 +44,16 @@ class DataSourceLookup {
     } catch (cause) {
       throw new InvalidOptionsError([unknownDataSource(this.name)], { cause });
     }
+    const runners = await scopeRunnersOf(this.#dataSource);
+    if (runners.create === undefined && this.isTransactional) {
+      throw new InvalidOptionsError([noTransaction(this.name, runners.sharedBecause)]);
+    }
+    this.#runners = runners;
   }
+}
+
+function noTransaction(name: string, because: string): string {
+  return `ScopedTypeOrmModule.forFeature(): { transaction: true } needs a connection for each scope, and the data source "${name}" ${because}; use a database file or a server, or leave the option out.`;
 }
 
 function unknownDataSource(name: string): string {
@@ -63,14 +86,14 @@ export class ScopedDataSourceModule {
           {
             provide: lookup,
             inject: [ModuleRef],
-            useFactory: (moduleRef: ModuleRef) => new DataSourceLookup(dataSource, moduleRef),
+            useFactory: (moduleRef: ModuleRef) =>
+              new DataSourceLookup(dataSource, transactional, moduleRef),
           },
           {
             provide: token,
             scope: Scope.REQUEST,
             inject: [lookup],
-            useFactory: ({ dataSource }: DataSourceLookup) =>
-              new ScopedConnection(dataSource, transactional),
+            useFactory: (found: DataSourceLookup) => found.connect(),
           },
         ],
         exports: [token],

@@ -1,8 +1,11 @@
 import { Module, Scope, type DynamicModule, type Provider } from '@nestjs/common';
 import type { EntityTarget, ObjectLiteral } from 'typeorm';
 import { InvalidOptionsError } from '../errors/index.js';
-import type { ScopedConnection } from './scoped-connection.js';
-import { connectionToken, ScopedDataSourceModule } from './scoped-data-source.module.js';
+import {
+  connectionToken,
+  ScopedDataSourceModule,
+  type ManagerOfScope,
+} from './scoped-data-source.module.js';
 import {
   DEFAULT_DATA_SOURCE,
   getScopedEntityManagerToken,
@@ -52,13 +55,13 @@ export class ScopedTypeOrmModule {
       provide: getScopedEntityManagerToken(dataSource),
       scope: Scope.REQUEST,
       inject,
-      useFactory: (connection: ScopedConnection) => connection.manager,
+      useFactory: (connection: ManagerOfScope) => connection.manager,
     };
     const repositories = entities.map((entity): Provider => ({
       provide: getScopedRepositoryToken(entity, dataSource),
       scope: Scope.REQUEST,
       inject,
-      useFactory: (connection: ScopedConnection) => connection.manager.getRepository(entity),
+      useFactory: (connection: ManagerOfScope) => connection.manager.getRepository(entity),
     }));
     const registration = loadTypeOrm().then(({ TypeOrmModule }) =>
       TypeOrmModule.forFeature([...entities] as never, dataSource),

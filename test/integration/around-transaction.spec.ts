@@ -18,7 +18,7 @@ describe('A transaction that a hook of around holds', () => {
 
   beforeAll(async () => {
     database = await createTestDatabase();
-    test = await startNoteApp(database, {}, { around: [transaction] });
+    test = await startNoteApp(database, {}, { options: { around: [transaction] } });
     await database.query(
       'ALTER TABLE notes ADD CONSTRAINT one_of_a_text UNIQUE (text) DEFERRABLE INITIALLY DEFERRED',
     );

@@ -184,6 +184,13 @@ describe('outboxSource', () => {
       ]);
     });
 
+    it('is of SQLite, is refused', () => {
+      const dataSource = new DataSource({ type: 'better-sqlite3', database: ':memory:' });
+      expect(problemsOf(() => outboxSource(OutboxMessage, dataSource))).toEqual([
+        "outboxSource(OutboxMessage): the data source is of type 'better-sqlite3', and an outbox needs 'postgres'.",
+      ]);
+    });
+
     it('does not know the entity, is refused', async () => {
       const dataSource = await openDataSource(database, []);
       expect(problemsOf(() => outboxSource(OutboxMessage, dataSource))).toEqual([

@@ -1,17 +1,12 @@
-import type { Type } from '@nestjs/common';
+import type { DynamicModule, Type } from '@nestjs/common';
 import type { EntityManager, Repository } from 'typeorm';
-import {
-  ScopedCron,
-  ScopedWorker,
-  type ScopedWorkerModuleOptions,
-  type Tick,
-} from '../../lib/index.js';
+import { ScopedCron, ScopedWorker, type Tick } from '../../lib/index.js';
 import {
   InjectScopedEntityManager,
   InjectScopedRepository,
   ScopedTypeOrmModule,
 } from '../../lib/typeorm/index.js';
-import { startApp, type TestApp } from './app.js';
+import { startApp, type TestApp, type TestAppOptions } from './app.js';
 import type { TestDatabase } from './postgres.js';
 import { YEARLY } from './probe-journal.js';
 import { Note, typeOrmRoot } from './scoped-typeorm.js';
@@ -29,12 +24,19 @@ export interface NoteApp extends TestApp {
   script: (scope: NoteScope) => unknown;
 }
 
-/** Starts an application with one worker, on the notes of a data source, whose handler does what the test says. */
-export async function startNoteApp(
-  database: TestDatabase,
+/**
+ * Starts an application with one worker, on the notes of a data source, whose handler does what the test says.
+ *
+ * @param start how the application is started.
+ */
+export async function startNoteApp<T extends TestApp = TestApp>(
+  database: TestDatabase | DynamicModule,
   options: { transaction?: boolean },
-  module?: ScopedWorkerModuleOptions,
-): Promise<NoteApp> {
+  {
+    start = startApp as (options: TestAppOptions) => Promise<T>,
+    ...more
+  }: TestAppOptions & { start?: (options: TestAppOptions) => Promise<T> } = {},
+): Promise<NoteApp & T> {
   const play: { script: NoteApp['script'] } = { script: () => undefined };
 
   @ScopedWorker()
@@ -55,10 +57,11 @@ export async function startNoteApp(
     }
   }
 
-  const test = await startApp({
-    ...(module === undefined ? {} : { options: module }),
-    imports: [typeOrmRoot(database), ScopedTypeOrmModule.forFeature([Note], options)],
-    providers: [NoteWorker],
+  const root = 'module' in database ? database : typeOrmRoot(database);
+  const test = await start({
+    ...more,
+    imports: [root, ScopedTypeOrmModule.forFeature([Note], options)],
+    providers: [NoteWorker, ...(more.providers ?? [])],
   });
   return Object.assign(play, { ...test, worker: NoteWorker });
 }

@@ -1,0 +1,48 @@
+import type { DataSource, QueryRunner } from 'typeorm';
+import { textOf } from '../errors/error-text.js';
+import { fileOf, FILE_DRIVERS, type SqliteDriver } from './sqlite-driver.js';
+import { SqliteFile } from './sqlite-file.js';
+
+/** Where scopes get their query runners from; without `create`, all of the process share one. */
+export interface ScopeRunners {
+  readonly create: (() => QueryRunner) | undefined;
+  /** Why they share one, for a sentence that begins with the data source. */
+  readonly sharedBecause: string;
+}
+
+const known = new WeakMap<object, Promise<ScopeRunners>>();
+
+/** Returns the same for a data source each time. */
+export function scopeRunnersOf(dataSource: DataSource): Promise<ScopeRunners> {
+  const { driver = dataSource } = dataSource as { readonly driver?: object };
+  let runners = known.get(driver);
+  if (runners === undefined) known.set(driver, (runners = find(dataSource)));
+  return runners;
+}
+
+async function find(dataSource: DataSource): Promise<ScopeRunners> {
+  const own = { create: () => dataSource.createQueryRunner(), sharedBecause: '' };
+  const { driver } = dataSource as Partial<DataSource>;
+  if (driver === undefined) return own; // a stand-in of a test
+  const { type } = driver.options;
+  if (FILE_DRIVERS.includes(type)) return onFile(dataSource, driver as SqliteDriver);
+  // Whatever the driver is: what belongs to everybody must not be taken for a scope's own.
+  const isOne = driver.createQueryRunner('master') === driver.createQueryRunner('master');
+  return isOne ? shared(`has one connection for the whole process (driver ${type})`) : own;
+}
+
+async function onFile(dataSource: DataSource, driver: SqliteDriver): Promise<ScopeRunners> {
+  const path = fileOf(driver);
+  if (path === undefined)
+    return shared('is an SQLite database in memory, which has one connection');
+  try {
+    const file = await SqliteFile.open(dataSource, driver, path);
+    return { create: () => file.createScopeRunner(), sharedBecause: '' };
+  } catch (error) {
+    return shared(`cannot use WAL, which further connections need (${textOf(error)})`);
+  }
+}
+
+function shared(sharedBecause: string): ScopeRunners {
+  return { create: undefined, sharedBecause };
+}

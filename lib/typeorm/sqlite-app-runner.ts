@@ -1,0 +1,101 @@
+import type { QueryRunner } from 'typeorm';
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { SqliteConnection, SqliteDriver } from './sqlite-driver.js';
+import { SqliteRunner, type Send } from './sqlite-runner.js';
+import { begins } from './sqlite-statements.js';
+import type { AppConnection } from './sqlite-app-connection.js';
+
+/** The transaction of the application that the running code is part of. */
+const current = new AsyncLocalStorage<SqliteAppRunner>();
+
+const runners = new WeakMap<QueryRunner, SqliteAppRunner>();
+
+/**
+ * A query runner of the application's data source. It writes and begins transactions on the application's own connection; while
+ * that has the transaction of another query runner open, it reads on a second one.
+ */
+export class SqliteAppRunner extends SqliteRunner {
+  constructor(
+    runner: QueryRunner,
+    private readonly app: AppConnection<SqliteAppRunner>,
+  ) {
+    super(runner, app.lock, app);
+    runners.set(runner, this);
+    if (app.dataSource.subscribers.length > 0) this.joinSubscribers();
+  }
+
+  static of(runner: QueryRunner): SqliteAppRunner | undefined {
+    return runners.get(runner);
+  }
+
+  /** The query runner of the transaction around the calling code. */
+  static around(app: AppConnection<SqliteAppRunner>): SqliteAppRunner | undefined {
+    const runner = current.getStore();
+    return runner?.app === app && runner.isWriting ? runner : undefined;
+  }
+
+  /** Runs the work of a transaction: what the application sends in it through its data source joins the transaction. */
+  within<T>(work: () => T): T {
+    return current.run(this, work);
+  }
+
+  forget(): void {
+    this.endTurn();
+  }
+
+  protected get connection(): SqliteConnection {
+    return this.app.driver.databaseConnection;
+  }
+
+  protected route(statement: string, send: Send): Promise<unknown> {
+    // A BEGIN that was sent as a statement belongs to nobody: the statements of the application after it are part of it.
+    const owner = this.app.unowned ?? this;
+    return owner.inOrder(() => owner.sendOnConnection(statement, send, this.runner));
+  }
+
+  protected async beforeSend(statement: string): Promise<void> {
+    if (this.isWriting && begins(statement)) await this.app.takeFor(this);
+  }
+
+  protected isOwnWork(): boolean {
+    return current.getStore() === this;
+  }
+
+  protected override endTurn(): void {
+    super.endTurn();
+    this.app.leaveTo(this);
+  }
+
+  private async sendOnConnection(
+    statement: string,
+    send: Send,
+    runner: QueryRunner,
+  ): Promise<unknown> {
+    const use = await this.app.use(this, statement);
+    const { driver, stmtCache } = runner as unknown as {
+      driver: SqliteDriver;
+      stmtCache?: unknown;
+    };
+    if (use.connection !== undefined) driver.databaseConnection = use.connection;
+    else Reflect.deleteProperty(driver, 'databaseConnection'); // that of the application shows through
+    if (stmtCache !== undefined) Object.assign(runner, { stmtCache: use.statements });
+    try {
+      return await this.sendInTurn(statement, send);
+    } finally {
+      use.end();
+      if (this.isWriting && !this.runner.isTransactionActive) this.app.unowned = this;
+    }
+  }
+
+  private joinSubscribers(): void {
+    const { broadcaster } = this.runner;
+    const joined = new Proxy(broadcaster, {
+      get: (target, name) => {
+        const value: unknown = Reflect.get(target, name, target);
+        if (typeof value !== 'function') return value;
+        return (...args: unknown[]) => this.within((): unknown => value.apply(target, args));
+      },
+    });
+    Object.assign(this.runner, { broadcaster: joined });
+  }
+}

@@ -1,0 +1,113 @@
+import type { DataSource, EntityManager, QueryRunner } from 'typeorm';
+import { AppConnection } from './sqlite-app-connection.js';
+import { SqliteAppRunner } from './sqlite-app-runner.js';
+import { DriverCopies, type SqliteDriver } from './sqlite-driver.js';
+import { ConnectionPool } from './sqlite-pool.js';
+import { SqliteScopeRunner } from './sqlite-scope-runner.js';
+import { WriteLock } from './write-lock.js';
+
+type TransactionWork = (manager: EntityManager) => Promise<unknown>;
+
+/**
+ * Many connections to the file of one data source, though TypeORM's SQLite drivers have one: each scope has its own, and the
+ * writers of the process wait for each other. The query runners of the application take part in that.
+ */
+export class SqliteFile {
+  readonly #copies: DriverCopies;
+  readonly #pool: ConnectionPool;
+  /** Undefined for a database that is opened to be read only: there nobody waits, and the application goes on as it is. */
+  readonly #app: AppConnection<SqliteAppRunner> | undefined;
+  readonly #lock: WriteLock | undefined;
+  #isPrepared = false;
+
+  private constructor(
+    private readonly dataSource: DataSource,
+    private readonly driver: SqliteDriver,
+    path: string,
+  ) {
+    this.#copies = new DriverCopies(driver);
+    this.#lock = driver.options.readonly === true ? undefined : WriteLock.of(path);
+    this.#pool = new ConnectionPool({
+      connect: async () => {
+        await this.prepare();
+        return this.#copies.connect();
+      },
+      disconnect: (connection) => this.#copies.disconnect(connection),
+    });
+    if (this.#lock !== undefined)
+      this.#app = new AppConnection(dataSource, this.#lock, this.#copies);
+  }
+
+  /**
+   * Patches the data source, once, for as long as it lives. One that is not initialised yet is prepared with the first connection of
+   * a scope.
+   *
+   * @throws Error when the file cannot have several connections; then nothing is patched.
+   */
+  static async open(
+    dataSource: DataSource,
+    driver: SqliteDriver,
+    path: string,
+  ): Promise<SqliteFile> {
+    const file = new SqliteFile(dataSource, driver, path);
+    if (dataSource.isInitialized) await file.prepare();
+    file.patch();
+    return file;
+  }
+
+  /** A query runner for one scope. */
+  createScopeRunner(): QueryRunner {
+    const { runner } = new SqliteScopeRunner(this.#copies.runner('master'), this.#lock, this.#pool);
+    return Object.assign(runner, { manager: this.dataSource.createEntityManager(runner) });
+  }
+
+  /** Switches the file to WAL, where readers and the writer do not disturb each other. */
+  private async prepare(): Promise<void> {
+    if (this.#isPrepared || this.#lock === undefined) return; // where nobody writes, nobody waits
+    const rows = (await this.#copies.runner('master').query('PRAGMA journal_mode = WAL')) as {
+      readonly journal_mode: string;
+    }[];
+    const mode = rows[0]?.journal_mode;
+    if (mode !== 'wal') throw new Error(`the journal mode stays "${mode}"`);
+    this.#isPrepared = true;
+  }
+
+  private patch(): void {
+    const { driver } = this;
+    const disconnect = driver.disconnect.bind(driver);
+    Object.assign(driver, {
+      disconnect: async () => {
+        await this.#pool.close();
+        await this.#app?.close();
+        this.#lock?.leave([this.#pool, this.#app]);
+        await disconnect();
+      },
+    });
+    if (this.#app !== undefined) this.patchApplication(this.#app);
+  }
+
+  private patchApplication(app: AppConnection<SqliteAppRunner>): void {
+    const { manager } = this.dataSource;
+    const transaction = manager.transaction.bind(manager) as (
+      ...args: unknown[]
+    ) => Promise<unknown>;
+    const joined = (work: TransactionWork): TransactionWork => {
+      return (inner) => {
+        const runner = inner.queryRunner && SqliteAppRunner.of(inner.queryRunner);
+        return runner === undefined ? work(inner) : runner.within(() => work(inner));
+      };
+    };
+    Object.assign(this.driver, {
+      createQueryRunner: (mode: 'master' | 'slave') => {
+        const around = SqliteAppRunner.around(app);
+        return (around ?? new SqliteAppRunner(this.#copies.runner(mode), app)).runner;
+      },
+    });
+    Object.assign(manager, {
+      transaction: (...args: unknown[]) =>
+        transaction(
+          ...args.map((arg) => (typeof arg === 'function' ? joined(arg as TransactionWork) : arg)),
+        ),
+    });
+  }
+}

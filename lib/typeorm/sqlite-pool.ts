@@ -1,0 +1,95 @@
+import { livingAmbient, type Ambient } from '../scope/ambient.js';
+import type { SqliteConnection } from './sqlite-driver.js';
+
+export interface PooledConnection {
+  readonly connection: SqliteConnection;
+  /** Prepared statements of better-sqlite3, which belong to a connection. */
+  readonly statements: Map<string, unknown>;
+}
+
+export interface ConnectionOpener {
+  connect(): Promise<SqliteConnection>;
+  disconnect(connection: SqliteConnection): Promise<void>;
+}
+
+/** The maximum number of connections that scopes have at once, as in the pool of `pg`. */
+export const LARGEST_POOL = 10;
+
+interface Waiter {
+  resolve(taken: PooledConnection): void;
+  reject(error: Error): void;
+}
+
+/**
+ * Connections of scopes, opened when they are needed. A scope inside of a scope that has one does not wait: the outer one would not
+ * end before, so it gets a connection beyond the maximum.
+ */
+export class ConnectionPool {
+  readonly #idle: PooledConnection[] = [];
+  /** With the scope for which each one was taken. */
+  readonly #taken = new Map<PooledConnection, unknown>();
+  readonly #waiting: Waiter[] = [];
+  #opening = 0;
+
+  constructor(private readonly opener: ConnectionOpener) {}
+
+  /** The number of open connections. */
+  get size(): number {
+    return this.#idle.length + this.#taken.size + this.#opening;
+  }
+
+  async take(): Promise<PooledConnection> {
+    const scope = livingAmbient()?.scope;
+    const taken =
+      this.#idle.pop() ??
+      (this.size < LARGEST_POOL || this.isInsideOfHolder() ? await this.open() : await this.wait());
+    this.#taken.set(taken, scope);
+    return taken;
+  }
+
+  /** Closes the connection instead when it has a transaction open, or is one too many. */
+  async giveBack(taken: PooledConnection, hasTransaction: boolean): Promise<void> {
+    if (!this.#taken.delete(taken)) return; // closed meanwhile
+    if (hasTransaction || this.size >= LARGEST_POOL) {
+      await this.opener.disconnect(taken.connection);
+      const next = this.size < LARGEST_POOL ? this.#waiting.shift() : undefined;
+      if (next !== undefined) this.open().then(next.resolve, next.reject);
+      return;
+    }
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#idle.push(taken);
+    else next.resolve(taken);
+  }
+
+  /** Closes all connections. What is still waited for is refused; the pool opens new ones when it is used again. */
+  async close(): Promise<void> {
+    for (const { reject } of this.#waiting.splice(0)) {
+      reject(new Error('The data source was destroyed while a scope waited for a connection.'));
+    }
+    const all = [...this.#idle.splice(0), ...this.#taken.keys()];
+    this.#taken.clear();
+    for (const { connection } of all) await this.opener.disconnect(connection);
+  }
+
+  private async open(): Promise<PooledConnection> {
+    this.#opening += 1;
+    try {
+      return { connection: await this.opener.connect(), statements: new Map() };
+    } finally {
+      this.#opening -= 1;
+    }
+  }
+
+  private wait(): Promise<PooledConnection> {
+    return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
+  }
+
+  private isInsideOfHolder(): boolean {
+    const holders = new Set(this.#taken.values());
+    let ambient: Ambient | undefined = livingAmbient();
+    for (; ambient !== undefined; ambient = ambient.outer) {
+      if (ambient.scope !== undefined && holders.has(ambient.scope)) return true;
+    }
+    return false;
+  }
+}

@@ -1,0 +1,95 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { QueryRunner } from 'typeorm';
+import type { SqliteConnection } from './sqlite-driver.js';
+import { beginAsWriter, effectOnTransaction, mayWrite } from './sqlite-statements.js';
+import type { WriteLock, WriteTurn } from './write-lock.js';
+
+/** The query runner that sends a statement now: what subscribers send meanwhile is part of that. */
+const sending = new AsyncLocalStorage<QueryRunner>();
+
+export type Send = (statement: string) => Promise<unknown>;
+
+/**
+ * Sends the statements of a query runner one after the other, and those that write when it is their turn. The turn lasts for the
+ * statement, or until the end of the transaction that it has begun.
+ *
+ * Only `query` sends statements (TypeORM 0.3 and 1.1, SQLite drivers); the rest of a query runner calls it.
+ */
+export abstract class SqliteRunner {
+  #last: Promise<unknown> = Promise.resolve();
+  #turn: WriteTurn | undefined;
+  #isInTransaction = false;
+
+  constructor(
+    readonly runner: QueryRunner,
+    /** Undefined for a database that is opened to be read only. */
+    private readonly lock: WriteLock | undefined,
+    private readonly group: object,
+  ) {
+    const query = runner.query.bind(runner) as (...args: unknown[]) => Promise<unknown>;
+    Object.assign(runner, {
+      query: async (statement: string, ...rest: unknown[]): Promise<unknown> => {
+        const send: Send = (text) => query(text, ...rest);
+        if (runner.isReleased || sending.getStore() === runner) return send(statement);
+        try {
+          return await this.route(statement, (text) => sending.run(runner, () => send(text)));
+        } catch (error) {
+          // TypeORM goes on as in a transaction when its BEGIN has failed, or SQLite has rolled it back by itself.
+          const isOwn = this.lock === undefined || this.isWriting;
+          if (!isOwn || !this.hasTransaction()) {
+            Object.assign(runner, { isTransactionActive: false });
+          }
+          throw error;
+        }
+      },
+    });
+  }
+
+  get isWriting(): boolean {
+    return this.#turn !== undefined;
+  }
+
+  /** After the statements before it. */
+  protected inOrder<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(work);
+    this.#last = result.catch(() => undefined);
+    return result;
+  }
+
+  protected async sendInTurn(statement: string, send: Send): Promise<unknown> {
+    if (this.lock === undefined) return send(statement);
+    if (this.#turn === undefined && mayWrite(statement)) {
+      this.#turn = await this.lock.take(this.group, () => this.isOwnWork());
+    }
+    try {
+      await this.beforeSend(statement);
+      const result = await send(beginAsWriter(statement));
+      const effect = effectOnTransaction(statement);
+      if (effect !== undefined) this.#isInTransaction = effect === 'begin';
+      return result;
+    } finally {
+      if (!this.hasTransaction()) this.endTurn();
+    }
+  }
+
+  /** True while the connection has a transaction open, whoever began it and however. */
+  protected hasTransaction(): boolean {
+    return this.connection?.inTransaction ?? this.#isInTransaction;
+  }
+
+  protected endTurn(): void {
+    this.#isInTransaction = false;
+    this.#turn?.end();
+    this.#turn = undefined;
+  }
+
+  protected abstract get connection(): SqliteConnection | undefined;
+
+  protected abstract route(statement: string, send: Send): Promise<unknown>;
+
+  /** Runs when it is the statement's turn. */
+  protected abstract beforeSend(statement: string): unknown;
+
+  /** True when the calling code is part of the work that this query runner writes for. */
+  protected abstract isOwnWork(): boolean;
+}

@@ -1,0 +1,65 @@
+import { isInside, livingAmbient } from '../scope/ambient.js';
+import type { QueryRunner } from 'typeorm';
+import type { ConnectionPool, PooledConnection } from './sqlite-pool.js';
+import type { SqliteConnection, SqliteDriver } from './sqlite-driver.js';
+import { SqliteRunner, type Send } from './sqlite-runner.js';
+import type { WriteLock } from './write-lock.js';
+
+/** The query runner of a scope: takes a connection for itself with its first statement, and gives it back on release. */
+export class SqliteScopeRunner extends SqliteRunner {
+  #taking: Promise<PooledConnection> | undefined;
+  #taken: PooledConnection | undefined;
+  #scope: unknown;
+
+  constructor(
+    runner: QueryRunner,
+    lock: WriteLock | undefined,
+    private readonly pool: ConnectionPool,
+  ) {
+    super(runner, lock, pool);
+    const release = runner.release.bind(runner);
+    Object.assign(runner, {
+      connect: async () => (await (this.#taking ??= this.take())).connection,
+      release: () => {
+        Object.assign(runner, { isReleased: true });
+        return this.inOrder(async () => {
+          await release();
+          const taken = await this.#taking?.catch(() => undefined); // the statement has that error
+          this.#taking = undefined;
+          if (taken === undefined) return;
+          await this.pool.giveBack(taken, this.hasTransaction());
+          this.endTurn();
+        });
+      },
+    });
+  }
+
+  protected get connection(): SqliteConnection | undefined {
+    return this.#taken?.connection;
+  }
+
+  protected async route(statement: string, send: Send): Promise<unknown> {
+    return this.inOrder(async () => {
+      await this.runner.connect();
+      return this.sendInTurn(statement, send);
+    });
+  }
+
+  protected beforeSend(): void {}
+
+  protected isOwnWork(): boolean {
+    return this.#scope !== undefined && isInside(this.#scope);
+  }
+
+  private async take(): Promise<PooledConnection> {
+    this.#scope = livingAmbient()?.scope;
+    const taken = await this.pool.take();
+    const { driver, stmtCache } = this.runner as unknown as {
+      driver: SqliteDriver;
+      stmtCache?: unknown;
+    };
+    driver.databaseConnection = taken.connection;
+    if (stmtCache !== undefined) Object.assign(this.runner, { stmtCache: taken.statements });
+    return (this.#taken = taken);
+  }
+}

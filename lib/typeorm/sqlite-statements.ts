@@ -1,0 +1,35 @@
+const COMMENTS = /^(?:\s+|--[^\n]*(?:\n|$)|\/\*[\s\S]*?\*\/)+/;
+const WRITING_PRAGMA =
+  /^PRAGMA\s+[\w".]*((user_version|application_id|journal_mode|auto_vacuum)\s*[=(]|incremental_vacuum|wal_checkpoint|optimize)/i;
+
+/** True for a statement that may write to the file, or begins a transaction that may; when in doubt, true. */
+export function mayWrite(statement: string): boolean {
+  const text = statement.replace(COMMENTS, '');
+  if (/^(SELECT|VALUES|EXPLAIN|DETACH|ROLLBACK|ATTACH)\b/i.test(text)) return false;
+  if (/^PRAGMA\b/i.test(text)) return WRITING_PRAGMA.test(text);
+  if (/^WITH\b/i.test(text)) return /\b(INSERT|UPDATE|DELETE|REPLACE)\b/i.test(text);
+  return true;
+}
+
+/** True for a statement that begins a transaction when none is open. */
+export function begins(statement: string): boolean {
+  return /^(BEGIN|SAVEPOINT)\b/i.test(statement.replace(COMMENTS, ''));
+}
+
+/**
+ * Makes a transaction a writer from its first statement on. One that reads first and writes later fails with SQLITE_BUSY_SNAPSHOT
+ * when another connection has written in between, and cannot be repeated.
+ */
+export function beginAsWriter(statement: string): string {
+  return /^\s*BEGIN(\s+TRANSACTION)?\s*;?\s*$/i.test(statement)
+    ? 'BEGIN IMMEDIATE TRANSACTION'
+    : statement;
+}
+
+/** What a statement that was successful does to a transaction: begins it, ends it, or neither. */
+export function effectOnTransaction(statement: string): 'begin' | 'end' | undefined {
+  const text = statement.replace(COMMENTS, '');
+  if (/^BEGIN\b/i.test(text)) return 'begin';
+  if (/^(COMMIT|END)\b/i.test(text)) return 'end';
+  return /^ROLLBACK\b/i.test(text) && !/\bTO\b/i.test(text) ? 'end' : undefined;
+}

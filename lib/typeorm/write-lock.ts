@@ -1,0 +1,117 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+
+/** The writer that may write to a file now. */
+export interface WriteTurn {
+  end(): void;
+}
+
+/** Tells whether the calling code is part of the work for which a turn was taken. */
+export type IsOwnWork = () => boolean;
+
+interface Waiter {
+  readonly group: object;
+  readonly isOwnWork: IsOwnWork;
+  /** Runs a function in the context of the code that waits. */
+  readonly inContext: <T>(work: () => T) => T;
+  readonly timer: NodeJS.Timeout;
+  resolve(turn: WriteTurn): void;
+  reject(error: Error): void;
+}
+
+/** How long a writer waits while another one does not finish, in milliseconds. */
+export const LONGEST_TURN_MS = 60_000;
+
+const locks = new Map<string, WeakRef<WriteLock>>();
+
+/**
+ * Lets one connection of this process write to an SQLite file at a time, and the others wait without blocking the event loop.
+ * SQLite itself waits by blocking the thread, on which the writer that it waits for would have to finish.
+ */
+export class WriteLock {
+  #current: { readonly group: object; readonly isOwnWork: IsOwnWork } | undefined;
+  #waiting: Waiter[] = [];
+
+  private constructor(private readonly file: string) {}
+
+  /** Returns the lock of a file, shared by all data sources of the process. */
+  static of(file: string): WriteLock {
+    let lock = locks.get(file)?.deref();
+    if (lock === undefined) {
+      lock = new WriteLock(file);
+      locks.set(file, new WeakRef(lock));
+    }
+    return lock;
+  }
+
+  /**
+   * Waits for the turn of the caller, first come, first served.
+   *
+   * @param group what the caller leaves with, for `leave()`.
+   * @throws Error when the turn is held by work that the calling code is part of, which would wait for itself, and when one turn
+   * lasts longer than `LONGEST_TURN_MS`.
+   */
+  take(group: object, isOwnWork: IsOwnWork): Promise<WriteTurn> {
+    if (this.#current === undefined) return Promise.resolve(this.begin(group, isOwnWork));
+    if (this.#current.isOwnWork()) return Promise.reject(new Error(waitsForItself(this.file)));
+    return new Promise((resolve, reject) => {
+      const waiter: Waiter = {
+        group,
+        isOwnWork,
+        inContext: AsyncLocalStorage.snapshot(),
+        timer: setTimeout(() => this.refuse(waiter, tookTooLong(this.file)), LONGEST_TURN_MS),
+        resolve,
+        reject,
+      };
+      waiter.timer.unref();
+      this.#waiting.push(waiter);
+    });
+  }
+
+  /** Ends the turn and the waiting of a data source that is destroyed. */
+  leave(groups: readonly unknown[]): void {
+    for (const waiter of this.#waiting) {
+      if (groups.includes(waiter.group)) this.refuse(waiter, destroyed(this.file));
+    }
+    if (this.#current !== undefined && groups.includes(this.#current.group)) this.next();
+  }
+
+  private begin(group: object, isOwnWork: IsOwnWork): WriteTurn {
+    const turn = { group, isOwnWork };
+    this.#current = turn;
+    return {
+      end: () => {
+        if (this.#current === turn) this.next();
+      },
+    };
+  }
+
+  private next(): void {
+    this.#current = undefined;
+    const first = this.#waiting.shift();
+    if (first === undefined) return;
+    clearTimeout(first.timer);
+    first.resolve(this.begin(first.group, first.isOwnWork));
+    for (const waiter of this.#waiting) {
+      if (waiter.inContext(first.isOwnWork)) this.refuse(waiter, waitsForItself(this.file));
+      else waiter.timer.refresh();
+    }
+  }
+
+  private refuse(waiter: Waiter, text: string): void {
+    clearTimeout(waiter.timer);
+    this.#waiting = this.#waiting.filter((other) => other !== waiter);
+    waiter.reject(new Error(text));
+  }
+}
+
+function waitsForItself(file: string): string {
+  return `A write to ${file} would wait for itself: the transaction that writes to the file now ends only after this write, and SQLite has one writer at a time. Send it through the entity manager of that transaction, or after the transaction.`;
+}
+
+function tookTooLong(file: string): string {
+  return `A write to ${file} has waited ${LONGEST_TURN_MS / 1_000} s for another transaction of this process, which has not finished, and SQLite has one writer at a time. Look for a transaction that is never ended, or that waits for this write.`;
+}
+
+function destroyed(file: string): string {
+  return `A write to ${file} was waiting for its turn when the data source was destroyed; it was not sent.`;
+}

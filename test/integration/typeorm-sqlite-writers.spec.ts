@@ -1,0 +1,337 @@
+import { Controller, Get } from '@nestjs/common';
+import { InjectDataSource } from '@nestjs/typeorm';
+import Database from 'better-sqlite3';
+import {
+  EventSubscriber,
+  type DataSource,
+  type EntitySubscriberInterface,
+  type InsertEvent,
+  type Repository,
+} from 'typeorm';
+import { closeApps } from '../support/app.js';
+import { gate, turn } from '../support/gate.js';
+import { startHttpApp } from '../support/http-app.js';
+import { startNoteApp, type NoteApp, type NoteScope } from '../support/note-worker.js';
+import { dataSourceOf, Note } from '../support/scoped-typeorm.js';
+import { createTestFile, removeTestFiles, sqliteRoot, type TestFile } from '../support/sqlite.js';
+
+const WAITS_FOR_ITSELF =
+  'would wait for itself: the transaction that writes to the file now ends only after this write, and SQLite has one writer at a time. Send it through the entity manager of that transaction, or after the transaction.';
+
+describe('Writers of one SQLite file', () => {
+  let file: TestFile;
+  let test: NoteApp;
+  let dataSource: DataSource;
+  let plain: Repository<Note>;
+
+  beforeEach(() => {
+    file = createTestFile();
+  });
+  afterEach(async () => {
+    await closeApps();
+    removeTestFiles();
+  });
+
+  const start = async (root: Parameters<typeof sqliteRoot>[1] = {}): Promise<void> => {
+    test = await startNoteApp(sqliteRoot(file, root), { transaction: true });
+    dataSource = dataSourceOf(test);
+    plain = dataSource.getRepository(Note);
+  };
+  const run = (script: (scope: NoteScope) => unknown) => {
+    test.script = script;
+    return test.registry.run('work');
+  };
+  /** A tick that has written and waits, with its transaction open, until it is let go. */
+  const writingTick = async (text = 'of a tick') => {
+    const written = gate();
+    const end = gate();
+    const report = run(async ({ notes }) => {
+      await notes.save({ text });
+      written.open();
+      await end.opened;
+    });
+    await written.opened;
+    return { report, end };
+  };
+  /** True while a promise has not settled after some turns of the event loop, which would be blocked if SQLite waited. */
+  const isWaiting = async (work: Promise<unknown>): Promise<boolean> => {
+    let isSettled = false;
+    const settle = (): void => void (isSettled = true);
+    work.then(settle, settle);
+    for (let turns = 0; turns < 20; turns += 1) await turn();
+    return !isSettled;
+  };
+
+  describe('while a tick has a transaction open', () => {
+    it.each<[string, () => Promise<unknown>]>([
+      ['a plain save()', () => plain.save({ text: 'plain' })],
+      ['a plain insert()', () => plain.insert({ text: 'plain' })],
+      ['a statement', () => dataSource.query(`INSERT INTO notes (text) VALUES ('plain')`)],
+      ['a transaction', () => dataSource.transaction((own) => own.save(Note, { text: 'plain' }))],
+    ])('%s waits for it, and the event loop goes on', async (_, write) => {
+      await start();
+      const { report, end } = await writingTick();
+      const writing = write();
+      expect(await isWaiting(writing)).toBe(true);
+      expect(await plain.count()).toBe(0);
+      end.open();
+      await writing;
+
+      expect((await report).error).toBeUndefined();
+      expect(file.committed()).toEqual(['of a tick', 'plain']);
+    });
+
+    it('a request is answered all the same, and one that writes after that', async () => {
+      @Controller()
+      class NoteController {
+        constructor(@InjectDataSource() private readonly source: DataSource) {}
+
+        @Get('count')
+        count(): Promise<number> {
+          return this.source.getRepository(Note).count();
+        }
+
+        @Get('write')
+        async write(): Promise<string[]> {
+          return this.source.transaction(async (manager) => {
+            await manager.save(Note, { text: 'of a request' });
+            return (await manager.find(Note)).map(({ text }) => text).sort();
+          });
+        }
+      }
+      const served = await startNoteApp(
+        sqliteRoot(file),
+        { transaction: true },
+        { start: startHttpApp, controllers: [NoteController] },
+      );
+      test = served;
+      const { end } = await writingTick();
+      const writes = Promise.all([served.get('/write'), served.get('/write')]);
+      expect(await served.get('/count')).toBe(0);
+      end.open();
+
+      expect((await writes).map((texts) => (texts as string[]).length)).toEqual(
+        expect.arrayContaining([2, 3]),
+      );
+      await served.http.close();
+    });
+  });
+
+  describe('of the application alone', () => {
+    it('have a transaction each: one that fails takes nothing of others with it', async () => {
+      await start();
+      const written = gate();
+      const failing = gate();
+      const failed = dataSource.transaction(async (manager) => {
+        await manager.save(Note, { text: 'rolled back' });
+        written.open();
+        await failing.opened;
+      });
+      await written.opened;
+      const kept = Promise.all([
+        plain.save({ text: 'saved' }),
+        plain.insert({ text: 'inserted' }),
+        dataSource.transaction((manager) => manager.save(Note, { text: 'in a transaction' })),
+      ]);
+      expect(await isWaiting(kept)).toBe(true);
+      expect(await plain.count()).toBe(0);
+      failing.fail(new Error('no more'));
+
+      await expect(failed).rejects.toThrow('no more');
+      await kept;
+      expect(file.committed()).toEqual(['in a transaction', 'inserted', 'saved']);
+    });
+
+    it('a tick waits for the transaction of a request, and sees nothing of it before', async () => {
+      await start();
+      const inside = gate();
+      const end = gate();
+      const request = dataSource.transaction(async (manager) => {
+        await manager.save(Note, { text: 'of a request' });
+        inside.open();
+        await end.opened;
+      });
+      await inside.opened;
+      const report = run(async ({ notes }) => (await notes.find()).length);
+      expect(await isWaiting(report)).toBe(true);
+      end.open();
+      await request;
+
+      expect(await report).toMatchObject({ outcome: 'succeeded', value: 1 });
+    });
+
+    it('inside of a transaction, what a repository writes and reads is part of it, as before', async () => {
+      await start();
+      const failed = dataSource.transaction(async (manager) => {
+        await manager.save(Note, { text: 'a' });
+        await plain.save({ text: 'b' });
+        expect(await plain.count()).toBe(2);
+        await dataSource.transaction((nested) => nested.save(Note, { text: 'c' }));
+        throw new Error('no more');
+      });
+
+      await expect(failed).rejects.toThrow('no more');
+      expect(file.committed()).toEqual([]);
+      await plain.save({ text: 'later' });
+      expect(file.committed()).toEqual(['later']);
+    });
+
+    it('a subscriber that writes through the data source does so in the transaction of the save()', async () => {
+      @EventSubscriber()
+      class Audit implements EntitySubscriberInterface<Note> {
+        listenTo(): typeof Note {
+          return Note;
+        }
+
+        async afterInsert({ entity }: InsertEvent<Note>): Promise<void> {
+          if (entity.text !== 'audited') await plain.save({ text: 'audited' });
+        }
+      }
+      await start({ subscribers: [Audit] });
+      await plain.save({ text: 'a' });
+
+      expect(file.committed()).toEqual(['a', 'audited']);
+    });
+
+    it('with a query runner, the transaction is its own', async () => {
+      await start();
+      const runner = dataSource.createQueryRunner();
+      await runner.connect();
+      await runner.startTransaction();
+      await runner.manager.save(Note, { text: 'rolled back' });
+      const other = plain.save({ text: 'kept' });
+      expect(await isWaiting(other)).toBe(true);
+      await runner.rollbackTransaction();
+      await runner.release();
+      await other;
+
+      expect(file.committed()).toEqual(['kept']);
+    });
+
+    it('a transaction that was begun with a statement takes in what comes after, until it is ended', async () => {
+      await start();
+      await dataSource.query('BEGIN');
+      await dataSource.query(`INSERT INTO notes (text) VALUES ('a')`);
+      const report = run(({ notes }) => notes.save({ text: 'of a tick' }));
+      expect(await isWaiting(report)).toBe(true);
+      expect(await plain.count()).toBe(1);
+      await dataSource.query('ROLLBACK');
+
+      expect((await report).error).toBeUndefined();
+      await plain.save({ text: 'plain' });
+      expect(file.committed()).toEqual(['of a tick', 'plain']);
+    });
+
+    it('a change of the schema takes the one connection that the application has', async () => {
+      await start();
+      await plain.save({ text: 'kept' });
+      await dataSource.query('PRAGMA foreign_keys = OFF');
+      expect(await dataSource.query('PRAGMA foreign_keys')).toEqual([{ foreign_keys: 0 }]);
+      await dataSource.transaction(async (manager) => {
+        expect(await manager.query('PRAGMA foreign_keys')).toEqual([{ foreign_keys: 0 }]);
+        await manager.query('ALTER TABLE notes ADD COLUMN more text');
+      });
+      await dataSource.query('PRAGMA foreign_keys = ON');
+      await dataSource.synchronize();
+
+      expect(file.committed()).toEqual(['kept']);
+      const columns = file.query<{ name: string }>('PRAGMA table_info(notes)');
+      expect(columns.map(({ name }) => name)).toEqual(['id', 'text']);
+    });
+  });
+
+  describe('when one would wait for itself', () => {
+    it('is refused at once: a repository of the application inside of a tick that has written', async () => {
+      await start();
+      const report = await run(async ({ notes }) => {
+        await plain.save({ text: 'before' });
+        await notes.save({ text: 'of the tick' });
+        expect(await plain.count()).toBe(1);
+        await plain.save({ text: 'never' });
+      });
+
+      expect(report).toMatchObject({ outcome: 'failed', phase: 'handler', disposeErrors: [] });
+      expect((report.error as Error).message).toBe(`A write to ${file.path} ${WAITS_FOR_ITSELF}`);
+      expect(file.committed()).toEqual(['before']);
+    });
+
+    it('is refused also when it had to wait before', async () => {
+      await start();
+      const read = ({ notes }: NoteScope) => notes.count();
+      await Promise.all([run(read), run(read)]); // opens two connections
+      const { end } = await writingTick();
+      const report = run(async ({ notes }) => {
+        const own = notes.save({ text: 'of the tick' });
+        await turn();
+        await Promise.all([own, plain.save({ text: 'never' })]);
+      });
+      expect(await isWaiting(report)).toBe(true);
+      end.open();
+
+      expect((await report).error).toMatchObject({
+        message: expect.stringContaining(WAITS_FOR_ITSELF),
+      });
+      expect(file.committed()).toEqual(['of a tick']);
+    });
+
+    it('is refused in a scope inside of a transaction of the application', async () => {
+      await start();
+      const failed = dataSource.transaction(async (manager) => {
+        await manager.save(Note, { text: 'a' });
+        const { error } = await run(({ notes }) => notes.save({ text: 'b' }));
+        throw error as Error;
+      });
+
+      await expect(failed).rejects.toThrow(WAITS_FOR_ITSELF);
+      expect(file.committed()).toEqual([]);
+    });
+  });
+
+  it('those of two data sources with one file wait for each other', async () => {
+    const second = dataSourceOf(
+      await startNoteApp(sqliteRoot(file), { transaction: true }),
+    ).getRepository(Note);
+    await start();
+    const { report, end } = await writingTick();
+    const writing = second.save({ text: 'of another' });
+    expect(await isWaiting(writing)).toBe(true);
+    end.open();
+    await Promise.all([report, writing]);
+
+    expect(file.committed()).toEqual(['of a tick', 'of another']);
+  });
+
+  it('of another process are waited for by SQLite, for as long as the application says', async () => {
+    await start({ timeout: 10 });
+    const other = new Database(file.path);
+    other.exec('BEGIN IMMEDIATE');
+    const refused = await run(({ notes }) => notes.save({ text: 'refused' }));
+    other.exec('COMMIT');
+    other.close();
+    const accepted = await run(({ notes }) => notes.save({ text: 'accepted' }));
+
+    expect(String(refused.error)).toContain('database is locked');
+    expect(accepted.error).toBeUndefined();
+    expect(file.committed()).toEqual(['accepted']);
+  });
+
+  it('are refused when the data source is destroyed while they wait, and nothing is written', async () => {
+    await start();
+    const { report, end } = await writingTick();
+    const refused = plain.save({ text: 'never' });
+    refused.catch(() => undefined);
+    await turn();
+    await dataSource.destroy();
+    await expect(refused).rejects.toThrow(
+      'was waiting for its turn when the data source was destroyed; it was not sent.',
+    );
+    end.open();
+    expect(await report).toMatchObject({ outcome: 'failed', phase: 'commit' });
+    expect(file.committed()).toEqual([]);
+
+    await dataSource.initialize();
+    const again = await run(({ notes }) => notes.save({ text: 'again' }));
+    expect(again.error).toBeUndefined();
+    expect(file.committed()).toEqual(['again']);
+  });
+});

@@ -1,0 +1,294 @@
+import { EventSubscriber, type EntitySubscriberInterface, type InsertEvent } from 'typeorm';
+import { closeApps } from '../support/app.js';
+import { gate } from '../support/gate.js';
+import { startNoteApp, type NoteApp, type NoteScope } from '../support/note-worker.js';
+import { dataSourceOf, Note } from '../support/scoped-typeorm.js';
+import {
+  countConnections,
+  createTestFile,
+  removeTestFiles,
+  sqliteRoot,
+  type TestFile,
+} from '../support/sqlite.js';
+
+describe('A scope on an SQLite file', () => {
+  let file: TestFile;
+
+  beforeEach(() => {
+    file = createTestFile();
+  });
+  afterEach(async () => {
+    await closeApps();
+    removeTestFiles();
+  });
+
+  const start = (
+    options: { transaction?: boolean } = { transaction: true },
+    root: Parameters<typeof sqliteRoot>[1] = {},
+  ): Promise<NoteApp> => startNoteApp(sqliteRoot(file, root), options);
+  const run = (test: NoteApp, script: (scope: NoteScope) => unknown) => {
+    test.script = script;
+    return test.registry.run('work');
+  };
+
+  describe('with a transaction', () => {
+    it('[B38] commits it when the tick succeeds, and nobody sees it before', async () => {
+      const test = await start();
+      const report = await run(test, async ({ notes }) => {
+        await notes.insert({ text: 'a' });
+        await notes.save([{ text: 'b' }, { text: 'c' }]);
+        expect(file.committed()).toEqual([]);
+        expect(await dataSourceOf(test).getRepository(Note).count()).toBe(0);
+      });
+
+      expect(report.error).toBeUndefined();
+      expect(file.committed()).toEqual(['a', 'b', 'c']);
+    });
+
+    it('[B38] rolls back when the tick fails, and nothing but its own work', async () => {
+      const test = await start();
+      const written = gate();
+      const failing = gate();
+      const report = run(test, async ({ notes }) => {
+        await notes.save({ text: 'of the tick' });
+        written.open();
+        await failing.opened;
+      });
+      await written.opened;
+      const saved = dataSourceOf(test).getRepository(Note).save({ text: 'of a request' });
+      failing.fail(new Error('no more'));
+      await saved;
+
+      expect(await report).toMatchObject({ outcome: 'failed', disposeErrors: [] });
+      expect(file.committed()).toEqual(['of a request']);
+    });
+
+    it('reads what it has read before: two ticks that read first and write later wait for each other', async () => {
+      const test = await start();
+      await dataSourceOf(test).getRepository(Note).save({ text: '0' });
+      test.script = async ({ notes }) => {
+        const [note] = await notes.find();
+        note!.text = String(Number(note!.text) + 1);
+        await notes.save(note!);
+      };
+      const reports = await Promise.all(
+        Array.from({ length: 20 }, () => test.registry.run('work')),
+      );
+
+      expect(reports.map(({ error }) => error)).toEqual(Array(20).fill(undefined));
+      expect(file.committed()).toEqual(['20']);
+    });
+
+    it('fails the tick when SQLite has rolled back by itself and the handler goes on', async () => {
+      const test = await start();
+      const report = await run(test, async ({ manager, notes }) => {
+        await notes.insert({ id: 1, text: 'a' });
+        await manager
+          .query(`INSERT OR ROLLBACK INTO notes (id, text) VALUES (1, 'b')`)
+          .catch(() => undefined);
+        await notes.insert({ text: 'c' }).catch(() => undefined);
+      });
+
+      expect(report).toMatchObject({ outcome: 'failed', phase: 'commit', disposeErrors: [] });
+      expect((report.error as Error).message).toBe(
+        'The transaction of the scope was rolled back by the database when a statement failed, and the handler went on. Let the error of that statement pass.',
+      );
+      expect(file.committed()).toEqual([]);
+    });
+
+    it('makes transactions inside of it savepoints', async () => {
+      const test = await start();
+      const report = await run(test, async ({ manager, notes }) => {
+        await notes.save({ text: 'before' });
+        await manager
+          .transaction(async (nested) => {
+            await nested.save(Note, { text: 'nested' });
+            throw new Error('only this');
+          })
+          .catch(() => undefined);
+        await notes.save({ text: 'after' });
+      });
+
+      expect(report.error).toBeUndefined();
+      expect(file.committed()).toEqual(['after', 'before']);
+    });
+  });
+
+  describe('without a transaction', () => {
+    it('keeps each save(), also when the tick fails', async () => {
+      const test = await start({});
+      await run(test, async ({ notes }) => {
+        await notes.save({ text: 'kept' });
+        throw new Error('too late');
+      });
+
+      expect(file.committed()).toEqual(['kept']);
+    });
+
+    it('does not end a transaction of a request when it ends', async () => {
+      const test = await start({});
+      const inside = gate();
+      const ended = gate();
+      const request = dataSourceOf(test).transaction(async (manager) => {
+        await manager.save(Note, { text: 'of a request' });
+        inside.open();
+        await ended.opened;
+        await manager.save(Note, { text: 'of it too' });
+      });
+      await inside.opened;
+      const report = await run(test, async ({ notes }) => expect(await notes.count()).toBe(0));
+      ended.open();
+      await request;
+
+      expect(report.error).toBeUndefined();
+      expect(file.committed()).toEqual(['of a request', 'of it too']);
+    });
+
+    it('rolls back a transaction that the handler began and did not end, and says so', async () => {
+      const test = await start({});
+      const report = await run(test, async ({ manager }) => {
+        await manager.query('BEGIN');
+        await manager.query(`INSERT INTO notes (text) VALUES ('left open')`);
+      });
+      await dataSourceOf(test).getRepository(Note).save({ text: 'of a request' });
+
+      expect(report).toMatchObject({ outcome: 'failed', phase: 'dispose' });
+      expect(String(report.error)).toContain('began a transaction and did not end it');
+      expect(file.committed()).toEqual(['of a request']);
+    });
+  });
+
+  describe('has a connection', () => {
+    const pragmas = async ({ manager }: NoteScope): Promise<unknown[]> => {
+      const names = ['journal_mode', 'busy_timeout', 'foreign_keys', 'cache_size'];
+      const rows = await Promise.all(
+        names.map((name) => manager.query<Record<string, unknown>[]>(`PRAGMA ${name}`)),
+      );
+      return rows.map(([row]) => Object.values(row!)[0]);
+    };
+
+    it('in WAL, with a busy timeout and foreign keys, and prepared as the application says', async () => {
+      const test = await start(
+        { transaction: true },
+        {
+          prepareDatabase: (connection: { pragma(text: string): unknown }) =>
+            void connection.pragma('cache_size = -1234'),
+        },
+      );
+
+      expect((await run(test, pragmas)).value).toEqual(['wal', 5_000, 1, -1234]);
+    });
+
+    it('with the busy timeout of the application', async () => {
+      const test = await start({}, { timeout: 1_500 });
+
+      expect((await run(test, pragmas)).value).toEqual(expect.arrayContaining([1_500]));
+    });
+
+    it('with the metadata, subscribers and log of the data source, which it does not build again', async () => {
+      const inserted: string[] = [];
+      @EventSubscriber()
+      class Subscriber implements EntitySubscriberInterface<Note> {
+        listenTo(): typeof Note {
+          return Note;
+        }
+
+        afterInsert({ entity }: InsertEvent<Note>): void {
+          inserted.push(entity.text);
+        }
+      }
+      const statements: string[] = [];
+      const logged = (sql: string): void => void statements.push(sql);
+      const nothing = (): void => undefined;
+      const test = await start(
+        { transaction: true },
+        {
+          subscribers: [Subscriber],
+          dropSchema: true,
+          migrationsRun: true,
+          logger: {
+            logQuery: logged,
+            logQueryError: nothing,
+            logQuerySlow: nothing,
+            logSchemaBuild: nothing,
+            logMigration: nothing,
+            log: nothing,
+          },
+        },
+      );
+      const dataSource = dataSourceOf(test);
+      await dataSource.getRepository(Note).save({ text: 'before' });
+      statements.length = 0;
+      const report = await run(test, async ({ manager, notes }) => {
+        expect(notes.metadata).toBe(dataSource.getMetadata(Note));
+        await manager.save(Note, { text: 'noted' });
+      });
+
+      expect(report.error).toBeUndefined();
+      expect(inserted).toEqual(['before', 'noted']);
+      expect(statements).toEqual([
+        'BEGIN IMMEDIATE TRANSACTION',
+        'SAVEPOINT typeorm_1',
+        expect.stringContaining('INSERT INTO "notes"'),
+        'RELEASE SAVEPOINT typeorm_1',
+        'COMMIT',
+      ]);
+      expect(file.committed()).toEqual(['before', 'noted']);
+    });
+
+    it('of its own: each scope at once, and a new entity manager each time', async () => {
+      const connections = countConnections();
+      const test = await start({}, { driver: connections.driver });
+      const managers = new Set<unknown>();
+      const meet = gate();
+      let waiting = 0;
+      test.script = async ({ manager }) => {
+        managers.add(manager);
+        await manager.query('SELECT 1');
+        if ((waiting += 1) === 3) meet.open();
+        await meet.opened;
+      };
+      expect(connections.opened).toBe(1);
+      await Promise.all(Array.from({ length: 3 }, () => test.registry.run('work')));
+
+      expect(managers.size).toBe(3);
+      expect(connections.opened).toBe(1 + 3);
+    });
+
+    it('also in scopes inside of scopes, when the pool is used up', async () => {
+      const test = await start({});
+      const meet = gate();
+      let waiting = 0;
+      test.script = async ({ notes, tick }) => {
+        if (tick.payload === 'inner') return notes.count();
+        await notes.count();
+        if ((waiting += 1) === 10) meet.open();
+        await meet.opened;
+        const inner = await test.registry.run('work', { payload: 'inner' });
+        return inner.value;
+      };
+      const reports = await Promise.all(
+        Array.from({ length: 20 }, () => test.registry.run('work')),
+      );
+
+      expect(reports.map(({ value }) => value)).toEqual(Array(20).fill(0));
+    });
+
+    it('from a bounded pool, and none without a statement; all are closed at shutdown', async () => {
+      const connections = countConnections();
+      const test = await start({ transaction: true }, { driver: connections.driver });
+      await run(test, () => undefined);
+      expect(connections.opened).toBe(1);
+      test.script = async ({ notes }) => {
+        await notes.count();
+        await notes.save({ text: 'x' });
+      };
+      await Promise.all(Array.from({ length: 50 }, () => test.registry.run('work')));
+
+      expect(file.committed()).toHaveLength(50);
+      expect(connections.opened).toBeLessThanOrEqual(1 + 10);
+      await test.app.close();
+      expect(connections.closed).toBe(connections.opened);
+    });
+  });
+});

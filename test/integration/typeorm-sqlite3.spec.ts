@@ -1,0 +1,88 @@
+import { TypeOrmModule, type TypeOrmModuleOptions } from '@nestjs/typeorm';
+import { DataSource } from 'typeorm';
+import { closeApps } from '../support/app.js';
+import { gate, turn } from '../support/gate.js';
+import { startNoteApp } from '../support/note-worker.js';
+import { dataSourceOf, Note } from '../support/scoped-typeorm.js';
+import { sqlite3OnBetterSqlite3 } from '../support/sqlite3-on-better-sqlite3.js';
+import { createTestFile, removeTestFiles } from '../support/sqlite.js';
+
+const options = (database: string): TypeOrmModuleOptions =>
+  ({
+    type: 'sqlite',
+    database,
+    driver: sqlite3OnBetterSqlite3,
+    autoLoadEntities: true,
+    synchronize: true,
+    retryAttempts: 0,
+  }) as unknown as TypeOrmModuleOptions;
+
+const hasDriver = (): boolean => {
+  try {
+    new DataSource(options(':memory:') as never);
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+// TypeORM 1 has no driver for sqlite3 any more: there these have nothing to run on.
+(hasDriver() ? describe : describe.skip)('A scope on a file of sqlite3', () => {
+  afterEach(async () => {
+    await closeApps();
+    removeTestFiles();
+  });
+
+  it('has a connection of its own, with a busy timeout, and writers wait for each other', async () => {
+    const file = createTestFile();
+    const test = await startNoteApp(TypeOrmModule.forRoot(options(file.path)), {
+      transaction: true,
+    });
+    const plain = dataSourceOf(test).getRepository(Note);
+    const written = gate();
+    const end = gate();
+    test.script = async ({ manager, notes }) => {
+      await notes.save({ text: 'of a tick' });
+      written.open();
+      await end.opened;
+      return manager.query('PRAGMA busy_timeout');
+    };
+    const report = test.registry.run('work');
+    await written.opened;
+    const saving = [plain.save({ text: 'plain' }), plain.insert({ text: 'inserted' })];
+    for (let turns = 0; turns < 50; turns += 1) await turn();
+    expect(await plain.count()).toBe(0);
+    end.open();
+    await Promise.all(saving);
+
+    expect(await report).toMatchObject({ outcome: 'succeeded', value: [{ timeout: 5_000 }] });
+    expect(file.committed()).toEqual(['inserted', 'of a tick', 'plain']);
+  });
+
+  it('is rolled back alone, and leaves the turn to others', async () => {
+    const file = createTestFile();
+    const test = await startNoteApp(TypeOrmModule.forRoot(options(file.path)), {
+      transaction: true,
+    });
+    test.script = async ({ notes, tick }) => {
+      await notes.save({ text: `tick ${tick.payload as number}` });
+      if (tick.payload === 0) throw new Error('no more');
+    };
+    const plain = dataSourceOf(test).getRepository(Note);
+    await Promise.all([
+      ...[0, 1, 2].map((payload) => test.registry.run('work', { payload })),
+      plain.save({ text: 'plain' }),
+      dataSourceOf(test).transaction((manager) => manager.save(Note, { text: 'request' })),
+    ]);
+
+    expect(file.committed()).toEqual(['plain', 'request', 'tick 1', 'tick 2']);
+  });
+
+  it('refuses { transaction: true } in memory', async () => {
+    const starting = startNoteApp(TypeOrmModule.forRoot(options(':memory:')), {
+      transaction: true,
+    });
+
+    await expect(starting).rejects.toThrow('is an SQLite database in memory');
+  });
+});
