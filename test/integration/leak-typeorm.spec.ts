@@ -7,4 +7,7 @@ await import('./typeorm-connection.spec.js');
 await import('./typeorm-data-source.spec.js');
 await import('./typeorm-outside.spec.js');
 await import('./typeorm-pool.spec.js');
+await import('./typeorm-sqlite.spec.js');
+await import('./typeorm-sqlite-shared.spec.js');
+await import('./typeorm-sqlite-writers.spec.js');
 await import('./typeorm-transaction.spec.js');

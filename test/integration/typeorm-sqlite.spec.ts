@@ -1,4 +1,9 @@
-import { EventSubscriber, type EntitySubscriberInterface, type InsertEvent } from 'typeorm';
+import {
+  EntitySchema,
+  EventSubscriber,
+  type EntitySubscriberInterface,
+  type InsertEvent,
+} from 'typeorm';
 import { closeApps } from '../support/app.js';
 import { gate } from '../support/gate.js';
 import { startNoteApp, type NoteApp, type NoteScope } from '../support/note-worker.js';
@@ -234,6 +239,26 @@ describe('A scope on an SQLite file', () => {
         'COMMIT',
       ]);
       expect(file.committed()).toEqual(['before', 'noted']);
+    });
+
+    it('with the databases that entities attach', async () => {
+      const Attached = new EntitySchema<{ id: number; text: string }>({
+        name: 'Attached',
+        database: 'attached.db',
+        columns: { id: { type: 'int', primary: true, generated: true }, text: { type: 'text' } },
+      });
+      const test = await startNoteApp(
+        sqliteRoot(file, { entities: [Attached], autoLoadEntities: true } as object),
+        { transaction: true },
+      );
+      const report = await run(test, async ({ manager, notes }) => {
+        await notes.save({ text: 'a' });
+        await manager.save(Attached, { text: 'b' });
+      });
+
+      expect(report.error).toBeUndefined();
+      expect(await dataSourceOf(test).manager.find(Attached)).toEqual([{ id: 1, text: 'b' }]);
+      expect(file.committed()).toEqual(['a']);
     });
 
     it('of its own: each scope at once, and a new entity manager each time', async () => {
