@@ -38,8 +38,8 @@ export class ConnectionPool {
     return this.#idle.length + this.#taken.size + this.#opening;
   }
 
-  async take(): Promise<PooledConnection> {
-    const scope = livingAmbient()?.scope;
+  /** @param scope for which it is taken. */
+  async take(scope: unknown): Promise<PooledConnection> {
     const taken =
       this.#idle.pop() ??
       (this.size < LARGEST_POOL || this.isInsideOfHolder() ? await this.open() : await this.wait());

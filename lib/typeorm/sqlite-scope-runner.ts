@@ -1,5 +1,5 @@
-import { isInside, livingAmbient } from '../scope/ambient.js';
 import type { QueryRunner } from 'typeorm';
+import { isInside, livingAmbient } from '../scope/ambient.js';
 import type { ConnectionPool, PooledConnection } from './sqlite-pool.js';
 import type { SqliteConnection, SqliteDriver } from './sqlite-driver.js';
 import { SqliteRunner, type Send } from './sqlite-runner.js';
@@ -9,7 +9,8 @@ import type { WriteLock } from './write-lock.js';
 export class SqliteScopeRunner extends SqliteRunner {
   #taking: Promise<PooledConnection> | undefined;
   #taken: PooledConnection | undefined;
-  #scope: unknown;
+  /** A connection is built while its scope is: the code that uses it may run elsewhere, for a scope opened by hand. */
+  readonly #scope = livingAmbient()?.scope;
 
   constructor(
     runner: QueryRunner,
@@ -52,8 +53,7 @@ export class SqliteScopeRunner extends SqliteRunner {
   }
 
   private async take(): Promise<PooledConnection> {
-    this.#scope = livingAmbient()?.scope;
-    const taken = await this.pool.take();
+    const taken = await this.pool.take(this.#scope);
     const { driver, stmtCache } = this.runner as unknown as {
       driver: SqliteDriver;
       stmtCache?: unknown;

@@ -8,6 +8,7 @@ import {
   type InsertEvent,
   type Repository,
 } from 'typeorm';
+import { getScopedRepositoryToken } from '../../lib/typeorm/index.js';
 import { closeApps } from '../support/app.js';
 import { gate, turn } from '../support/gate.js';
 import { startHttpApp } from '../support/http-app.js';
@@ -285,6 +286,26 @@ describe('Writers of one SQLite file', () => {
       await expect(failed).rejects.toThrow(WAITS_FOR_ITSELF);
       expect(file.committed()).toEqual([]);
     });
+  });
+
+  it('in scopes by hand beside each other wait for each other, also inside of a tick', async () => {
+    await start();
+    const token = getScopedRepositoryToken(Note);
+    const open = gate();
+    let waiting = 0;
+    const write = async (text: string): Promise<void> => {
+      const scope = await test.scopes.open();
+      const notes = await scope.resolve<Repository<Note>>(token);
+      if ((waiting += 1) === 5) open.open();
+      await open.opened;
+      await notes.save({ text });
+      await turn();
+      await scope.close();
+    };
+    const report = await run(() => Promise.all(['a', 'b', 'c', 'd', 'e'].map(write)));
+
+    expect(report.error).toBeUndefined();
+    expect(file.committed()).toEqual(['a', 'b', 'c', 'd', 'e']);
   });
 
   it('those of two data sources with one file wait for each other', async () => {
