@@ -1,3 +1,4 @@
+import { INQUIRER, REQUEST } from '@nestjs/core';
 import { handlersOf, workerOptions } from '../decorators/worker-metadata.js';
 import { finding, type Finding } from '../findings/finding.js';
 import { livesInScope, type ApplicationGraph } from '../graph/index.js';
@@ -95,35 +96,41 @@ function lossOf(
     };
   const each = scoped === 'built-for-each' ? unit : 'client';
   const built = `${each === 'client' ? 'Nest 12 builds' : 'Nest builds'} ${name} again for each ${each}, and nobody disposes what is built`;
-  const unclosed = undisposed(wrapper, graph);
+  const { methods, hasFactory } = undisposed(wrapper, graph);
   const never =
-    unclosed.length === 0
+    methods.length === 0
       ? ''
-      : `: ${unclosed.join(', ')} ${unclosed.length === 1 ? 'is' : 'are'} never called`;
+      : `: ${methods.join(', ')} ${methods.length === 1 ? 'is' : 'are'} never called`;
   if (scoped === 'built-for-each-client')
     return {
       isCertain: true,
       text: `${built}${never}. Nest 11 makes the call on an object that was never constructed.`,
     };
-  return unclosed.length > 0
-    ? { isCertain: true, text: `${built}${never}.` }
-    : {
-        isCertain: false,
-        text: `${built}. No class in its tree has a disposer, so only what a factory returns can stay open.`,
-      };
+  if (methods.length > 0) return { isCertain: true, text: `${built}${never}.` };
+  return {
+    isCertain: false,
+    text: hasFactory
+      ? `${built}. No class in its tree has a disposer; what its factories return may have one.`
+      : `${built}. Nothing stays open as long as no class in its tree has a disposer.`,
+  };
 }
 
-/** The disposers and hooks of what is built for a call, written `Class.method`. */
-function undisposed(wrapper: NestWrapper, { current }: ApplicationGraph): string[] {
+/** The disposers and hooks of what is built for a call, written `Class.method`, and whether factories may add some. */
+function undisposed(
+  wrapper: NestWrapper,
+  { current }: ApplicationGraph,
+): { methods: string[]; hasFactory: boolean } {
   const provider = current.of(wrapper);
-  if (provider === undefined) return [];
-  const methods = current
-    .scopedTree(provider)
-    .filter(livesInScope)
-    .flatMap(({ name, disposer, scopeHooks }) =>
-      [...(disposer === undefined ? [] : [disposer]), ...scopeHooks].map(
-        (method) => `${name}.${method}`,
-      ),
-    );
-  return [...new Set(methods)];
+  const tree = provider === undefined ? [] : current.scopedTree(provider).filter(livesInScope);
+  const methods = tree.flatMap(({ name, disposer, scopeHooks }) =>
+    [...(disposer === undefined ? [] : [disposer]), ...scopeHooks].map(
+      (method) => `${name}.${method}`,
+    ),
+  );
+  return {
+    methods: [...new Set(methods)],
+    hasFactory: tree.some(
+      ({ kind, token }) => kind === 'factory' && token !== REQUEST && token !== INQUIRER,
+    ),
+  };
 }

@@ -99,6 +99,12 @@ export class OptionsStore implements ScopeSettings, TickSettings {
     return this.resolved.globalEnhancers;
   }
 
+  /** Whether anything of the application runs around ticks. Asked before the options have been checked. */
+  get hasHooks(): boolean {
+    const { around, onOpen } = this.resolved;
+    return (Array.isArray(around) && around.length > 0) || typeof onOpen === 'function';
+  }
+
   get stateDetection(): boolean {
     const { stateDetection, scopeValidation } = this.resolved;
     return stateDetection && scopeValidation !== 'off';

@@ -51,7 +51,7 @@ export class Review {
           this.options.resolved.allow.some((allowance) =>
             fits(allowance, { kind, token, subject: name }),
           ),
-        this.options.around.length > 0 || this.options.onOpen !== undefined,
+        this.options.hasHooks,
       ));
     // A second `init()` of a refused application looks again.
     this.#found.length = 0;

@@ -7,6 +7,7 @@ import {
   Module,
   Scope,
   type ModuleMetadata,
+  type Provider,
   type Type,
 } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
@@ -174,7 +175,18 @@ describe('A class whose methods another library calls', () => {
     );
   });
 
-  it('[L7] is a hint when nothing in its tree has a disposer', async () => {
+  it.each<[string, Provider, string]>([
+    [
+      'nothing in its tree has a disposer',
+      Tenant,
+      'Nothing stays open as long as no class in its tree has a disposer.',
+    ],
+    [
+      'a factory may return what has one',
+      { provide: Tenant, scope: Scope.REQUEST, useFactory: () => ({}) },
+      'No class in its tree has a disposer; what its factories return may have one.',
+    ],
+  ])('[L7] is a hint when %s', async (_what, tenant, text) => {
     @Injectable()
     class Mail {
       constructor(readonly tenant: Tenant) {}
@@ -183,11 +195,11 @@ describe('A class whose methods another library calls', () => {
       take(): void {}
     }
     const { log } = await startApp({
-      ...asProvider(Mail),
+      providers: [tenant, Mail],
       options: { scopeValidation: 'strict' },
     });
     expect(log.of('log').filter((line) => line.startsWith('[SW109]'))).toEqual([
-      '[SW109] Mail: @nestjs/event-emitter calls Mail.take for each event, and Mail depends on Tenant, which is request-scoped. Nest builds Mail again for each event, and nobody disposes what is built. No class in its tree has a disposer, so only what a factory returns can stay open. Inject ProviderScopeFactory as scopes in place of Tenant, so that Mail is a singleton, and resolve Tenant in scopes.run(async (scope) => { ... }) for each event.',
+      `[SW109] Mail: @nestjs/event-emitter calls Mail.take for each event, and Mail depends on Tenant, which is request-scoped. Nest builds Mail again for each event, and nobody disposes what is built. ${text} Inject ProviderScopeFactory as scopes in place of Tenant, so that Mail is a singleton, and resolve Tenant in scopes.run(async (scope) => { ... }) for each event.`,
     ]);
   });
 
