@@ -90,7 +90,7 @@ function problemsOf(options: unknown, checks: Readonly<Record<string, Check>>): 
     }
     const equivalent = Object.hasOwn(checks, 'overlap') && equivalentOf(key, value);
     if (!Object.hasOwn(checks, key) && equivalent) {
-      problems.push(`${key} is an option of @Cron; write ${equivalent} instead`);
+      problems.push(`${key} belongs to @Cron; write ${equivalent} instead`);
       continue;
     }
     if (!Object.hasOwn(checks, key)) {

@@ -106,6 +106,12 @@ describe('Start-up', () => {
         cron(YEARLY, { timeoutMs: 5 }),
       ],
       [
+        'an option of @Cron',
+        cron(YEARLY, { waitForCompletion: true }),
+        "Job.run: @ScopedCron option waitForCompletion belongs to @Cron; write overlap: 'skip' instead.",
+        cron(YEARLY, { overlap: 'skip' }),
+      ],
+      [
         'a word that is no choice',
         cron(YEARLY, { overlap: 'queue' }),
         "'skip', 'buffer-one', 'allow', 'cancel-other'",

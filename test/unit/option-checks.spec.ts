@@ -138,7 +138,7 @@ describe('The checks of options', () => {
       ],
     ])('[C13] names the equivalent of %s of @Cron', (_what, options, equivalent) => {
       const [key] = Object.keys(options);
-      const problem = `${key} is an option of @Cron; write ${equivalent} instead`;
+      const problem = `${key} belongs to @Cron; write ${equivalent} instead`;
       expect(handlerOptionProblems(options)).toEqual([problem]);
       expect(defaultsProblems(options)).toEqual([problem]);
       expect(consumerOptionProblems(options)).toEqual([
