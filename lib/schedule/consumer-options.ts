@@ -8,7 +8,7 @@ export interface DeadLetter<T = unknown> {
   /** The name of the consumer. */
   readonly schedule: string;
   readonly deliveries: number;
-  /** What the last delivery failed with. */
+  /** What the last delivery failed with. When the deliveries before ended with their process, an `Error` that says so. */
   readonly error: unknown;
 }
 
@@ -30,12 +30,13 @@ export interface ConsumerOptions extends Pick<
   /** How many messages are worked on at once; the source is not read ahead. Minimum 1. Default: `maxConcurrency`, else 1. */
   readonly concurrency?: number;
   /**
-   * How often a message is delivered before it is put aside. Interrupted deliveries do not count. Needs
+   * The maximum number of deliveries of a message before it is put aside. It is put aside when the last one fails, and, without
+   * calling the handler, when it comes once more: its last delivery may have ended with the process. Interrupted deliveries do not count. Needs
    * `deadLetter`, or a source that keeps dead letters itself. Minimum 1. Default: no limit.
    */
   readonly maxDeliveries?: number;
   /**
-   * Called with a message that failed on its last delivery, in a scope of its own; when it has succeeded, the message is
+   * Called with a message that failed on its last delivery, or came after it, in a scope of its own; when it has succeeded, the message is
    * acknowledged. When it fails, the message goes back.
    */
   readonly deadLetter?: DeadLetterHandler;

@@ -107,9 +107,9 @@ describe('deadLetter', () => {
     expect(source.fates).toEqual([]);
   });
 
-  it('is asked again on the next delivery when it has failed', async () => {
+  it('is asked again on the next delivery when it has failed, with the same error and without the handler', async () => {
     let isDown = true;
-    const { source, letters } = await failingConsumer(new HandSource(), {
+    const { source, letters, reports } = await failingConsumer(new HandSource(), {
       maxDeliveries: 2,
       deadLetter: () => (isDown ? fail() : undefined),
     });
@@ -120,7 +120,8 @@ describe('deadLetter', () => {
     await source.settled(3);
     expect(source.fates.at(-1)).toBe('ack m');
     await until(() => letters.length > 0);
-    expect(letters).toMatchObject([{ id: 'm', deliveries: 3 }]);
+    expect(letters).toMatchObject([{ id: 'm', deliveries: 3, error: new Error('boom') }]);
+    expect(reports).toHaveLength(2);
   });
 
   it.each<[string, Partial<Delivery>]>([

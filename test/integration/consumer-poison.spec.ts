@@ -59,12 +59,56 @@ describe('a message that fails again and again', () => {
     expect(source.fates).toEqual(['deadLetter()', 'ack 1']);
   });
 
-  it('is put aside at once when it has been delivered too often already, by other processes say', async () => {
+  it.each([3, 9])(
+    'is put aside without a tick or a scope when it comes once more: delivery %i',
+    async (deliveries) => {
+      const called: unknown[] = [];
+      const source = new HandSource({ keepsDeadLetters: true });
+      const { letters, reports, registry } = await failingConsumer(
+        source,
+        { maxDeliveries: 2 },
+        ({ payload }) => called.push(payload),
+      );
+      source.give('bad', { id: 'm', deliveries });
+      source.give('good', { id: 'n', deliveries: 2 });
+      await source.settled(2);
+      await until(() => reports.length > 0);
+      const message = `Message m of Consumer.handle came as delivery ${deliveries}, and maxDeliveries is 2. The deliveries before failed, or ended with their process, so the handler was not called again. Look for what ends the process, such as a lack of memory.`;
+      expect(source.fates).toEqual([`dead m: ${message}`, 'ack n']);
+      expect(letters).toEqual([
+        {
+          body: 'bad',
+          id: 'm',
+          schedule: 'Consumer.handle',
+          deliveries,
+          error: new Error(message),
+        },
+      ]);
+      expect(called).toEqual(['good']);
+      expect(registry.stats()).toMatchObject({ openedScopes: 1, openScopes: 0 });
+    },
+  );
+
+  it('that comes once more goes back when it cannot be put aside', async () => {
     const source = new HandSource({ keepsDeadLetters: true });
-    await failingConsumer(source, { maxDeliveries: 2 });
-    source.give('bad', { deliveries: 9 });
+    const { letters, next } = await failingConsumer(source, { maxDeliveries: 2 });
+    const told = next('failure:stray');
+    const deadLetter = (): Promise<never> => Promise.reject(new Error('no store'));
+    source.give('bad', { id: 'm', deliveries: 3, deadLetter });
     await source.settled(1);
-    expect(source.fates).toEqual(['dead 1: boom']);
+    expect(source.fates).toEqual([expect.stringMatching(/^nack m: Message m of /)]);
+    expect(await told).toMatchObject({ where: 'dead-letter', tickId: undefined });
+    expect(letters).toEqual([]);
+  });
+
+  it('that comes once more while the consumer is paused goes back', async () => {
+    const source = new HandSource({ keepsDeadLetters: true });
+    const { registry, letters } = await failingConsumer(source, { maxDeliveries: 2 });
+    await turns();
+    registry.pause('Consumer.handle');
+    source.give('bad', { id: 'm', deliveries: 3 });
+    await source.settled(1);
+    expect([source.fates, letters]).toEqual([['nack m'], []]);
   });
 
   it('that succeeds on its last delivery is no dead letter', async () => {

@@ -137,6 +137,10 @@ export class Consumer implements ReadingObserver {
 
   private async handle(delivery: Delivery, handling: Handling): Promise<void> {
     const { schedule, dispatcher, settler } = this;
+    if (settler.isSpent(delivery) && !dispatcher.isPaused(schedule)) {
+      handling.name = this.nameOf(delivery);
+      return settler.putSpentAside(delivery);
+    }
     const report = await dispatcher.dispatch(
       { schedule, scheduledAt: new Date(), trigger: 'message', messageId: delivery.id },
       { payload: delivery.body, conclude: (report) => settler.settle(delivery, report) },
@@ -145,8 +149,12 @@ export class Consumer implements ReadingObserver {
   }
 
   private giveBack(delivery: Delivery, handling: Handling, report?: TickReport): Promise<void> {
-    handling.name = `${this.schedule.name} (message ${delivery.id})`;
+    handling.name = this.nameOf(delivery);
     return this.settler.giveBack(delivery, report);
+  }
+
+  private nameOf({ id }: Delivery): string {
+    return `${this.schedule.name} (message ${id})`;
   }
 
   /** Waits until one more message may be worked on, or the consumer stops. */

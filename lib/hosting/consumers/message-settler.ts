@@ -3,11 +3,14 @@ import type { Delivery } from '../../messages/message-source.js';
 import type { ScopedWorkerEvents } from '../../observability/scoped-worker-events.js';
 import type { ResolvedConsumer } from '../../schedule/consumer-options.js';
 import type { ProviderScopeFactory } from '../../scope/provider-scope-factory.js';
-import { DeliveryCounts } from './delivery-counts.js';
+import { RecentMessages } from './recent-messages.js';
 
 /** Decides what becomes of a message when its tick has ended: acknowledged, given back, or put aside. */
 export class MessageSettler {
-  readonly #counts = new DeliveryCounts();
+  /** Failed deliveries, for sources that do not count them. */
+  readonly #failures = new RecentMessages<number>();
+  /** The last error of messages that could not be put aside. */
+  readonly #lastErrors = new RecentMessages<unknown>();
 
   constructor(
     private readonly schedule: string,
@@ -29,13 +32,31 @@ export class MessageSettler {
     return report;
   }
 
+  /**
+   * True when a message comes once more after its last delivery. That ended with its process, or could not be put aside: calling
+   * the handler again could end this process too, and so every one that follows.
+   */
+  isSpent(delivery: Delivery): boolean {
+    const { maxDeliveries } = this.consumer;
+    return maxDeliveries !== undefined && this.deliveriesOf(delivery) > maxDeliveries;
+  }
+
+  /** Puts a spent message aside, or gives it back when that fails; never rejects. */
+  async putSpentAside(delivery: Delivery): Promise<void> {
+    const { id } = delivery;
+    const deliveries = this.deliveriesOf(delivery);
+    const error = this.#lastErrors.get(id) ?? this.spentError(id, deliveries);
+    if (await this.putAside(delivery, deliveries, error)) return this.forget(id);
+    await this.attempt('nack', undefined, () => delivery.nack(error));
+  }
+
   /** For a message that was interrupted, or never begun. */
   async giveBack(delivery: Delivery, report?: TickReport): Promise<void> {
     await this.attempt('nack', report, () => delivery.nack());
   }
 
   private async acknowledge(delivery: Delivery, report: TickReport): Promise<TickReport> {
-    this.#counts.forget(delivery.id);
+    this.forget(delivery.id);
     try {
       await delivery.ack();
       return report;
@@ -45,25 +66,42 @@ export class MessageSettler {
   }
 
   private async failed(delivery: Delivery, report: TickReport): Promise<void> {
-    const deliveries = delivery.deliveries ?? this.#counts.add(delivery.id);
+    const { id } = delivery;
     const { maxDeliveries } = this.consumer;
-    const isLast = maxDeliveries !== undefined && deliveries >= maxDeliveries;
-    if (isLast && (await this.putAside(delivery, deliveries, report))) {
-      this.#counts.forget(delivery.id);
-      return;
+    const deliveries = this.deliveriesOf(delivery);
+    const error = errorOf(report);
+    if (delivery.deliveries === undefined) this.#failures.set(id, deliveries);
+    if (maxDeliveries !== undefined && deliveries >= maxDeliveries) {
+      if (await this.putAside(delivery, deliveries, error, report)) return this.forget(id);
+      this.#lastErrors.set(id, error);
     }
-    await this.attempt('nack', report, () => delivery.nack(errorOf(report)));
+    await this.attempt('nack', report, () => delivery.nack(error));
+  }
+
+  private deliveriesOf({ id, deliveries }: Delivery): number {
+    return deliveries ?? (this.#failures.get(id) ?? 0) + 1;
+  }
+
+  private forget(id: string): void {
+    this.#failures.forget(id);
+    this.#lastErrors.forget(id);
+  }
+
+  private spentError(id: string, deliveries: number): Error {
+    return new Error(
+      `Message ${id} of ${this.schedule} came as delivery ${deliveries}, and maxDeliveries is ${this.consumer.maxDeliveries}. The deliveries before failed, or ended with their process, so the handler was not called again. Look for what ends the process, such as a lack of memory.`,
+    );
   }
 
   /** @returns false when it could not be put aside: then it must go back. */
   private async putAside(
     delivery: Delivery,
     deliveries: number,
-    report: TickReport,
+    error: unknown,
+    report?: TickReport,
   ): Promise<boolean> {
     const { deadLetter } = this.consumer;
     const { body, id } = delivery;
-    const error = errorOf(report);
     const letter = { body, id, schedule: this.schedule, deliveries, error };
     const isAside = await this.attempt('dead-letter', report, () =>
       deadLetter === undefined

@@ -1,0 +1,56 @@
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
+import { buildPrograms, startProgram } from '../support/programs.js';
+
+jest.setTimeout(90_000); // far more than it takes on a machine that does nothing else
+
+describe('A message that kills its process', () => {
+  let folder: string;
+  let database: TestDatabase;
+
+  beforeAll(async () => {
+    folder = buildPrograms();
+    const manifest = {
+      name: 'nestjs-scoped-worker',
+      type: 'module',
+      exports: { '.': './lib/index.js', './typeorm': './lib/typeorm/index.js' },
+    };
+    writeFileSync(join(folder, 'package.json'), JSON.stringify(manifest));
+    database = await createTestDatabase();
+    await database.query(`
+      CREATE TABLE outbox (
+        id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        text text NOT NULL,
+        "availableAt" timestamptz NOT NULL DEFAULT now(),
+        deliveries int NOT NULL DEFAULT 0,
+        "deadAt" timestamptz
+      )`);
+  }, 60_000);
+  afterAll(async () => {
+    await database.drop();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  it('[G5] is delivered maxDeliveries times, then it is a dead letter and the others are handled', async () => {
+    await database.query(`INSERT INTO outbox (text) VALUES ('poison')`);
+    for (let delivery = 1; delivery <= 3; delivery += 1) {
+      const { ended } = startProgram(folder, 'poison-message', database.url);
+      expect(await ended).toEqual({ code: null, signal: 'SIGKILL', lines: ['handled poison'] });
+    }
+    await database.query(`INSERT INTO outbox (text) VALUES ('good')`);
+    const survivor = startProgram(folder, 'poison-message', database.url);
+    await survivor.wrote('dead after 4 deliveries');
+    await survivor.wrote('handled good');
+    survivor.kill('SIGTERM');
+    const { signal, lines } = await survivor.ended;
+    expect([signal, [...lines].sort()]).toEqual([
+      'SIGTERM',
+      ['dead after 4 deliveries', 'handled good'],
+    ]);
+    expect(await database.query('SELECT text, "deadAt" IS NOT NULL AS dead FROM outbox')).toEqual([
+      { text: 'poison', dead: true },
+    ]);
+  });
+});
