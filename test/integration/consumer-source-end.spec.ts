@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { type ConsumerOptions, type MessageSource } from '../../lib/index.js';
 import { closeApps, type TestAppOptions } from '../support/app.js';
 import { begin, untilStopped } from '../support/background.js';
@@ -28,42 +29,86 @@ async function started<S extends MessageSource>(
 }
 
 describe('a source at the shutdown', () => {
-  it('that does not hear its signal is asked to return, and not waited for', async () => {
-    const { source, app, log } = await started(new HandSource({ isDeaf: true }));
-    await app.close();
-    expect([source.returned, performance.now()]).toEqual([1, 0]);
-    expect(log.of('error')).toEqual([]);
-  });
-
-  it('that hangs in its generator is not waited for longer than a second, and is told of', async () => {
-    const source = {
-      async *read() {
-        await new Promise(() => undefined);
-        yield undefined as never;
+  /** One that is written by hand, with no `return()`. */
+  const withoutReturn = (source: HandSource): MessageSource => ({
+    read: (signal) => ({
+      [Symbol.asyncIterator]: () => {
+        const iterator = source.read(signal)[Symbol.asyncIterator]();
+        return { next: () => iterator.next() };
       },
-    };
-    const { app, log, ended } = await started(source);
-    const close = closing({ app });
-    await advance(999);
-    expect(close.done).toBe(false);
-    await advance(1);
-    await close.promise;
-    expect((await ended).abandoned).toEqual([]);
-    expect(log.of('error')).toEqual([
-      'source of Consumer.handle (no tick) failed: The source of Consumer.handle did not end within 1000 ms of its signal, and is waited for no longer. Let read(signal) end when the signal is aborted.',
-    ]);
+    }),
   });
 
-  it('whose return() hangs is not waited for longer than a second', async () => {
-    const hangs = new HandSource({ isDeaf: true, onReturn: () => new Promise(() => undefined) });
-    const { app } = await started(hangs);
-    const close = closing({ app });
-    await advance(999);
-    expect(close.done).toBe(false);
-    await advance(1);
-    await close.promise;
-    expect(performance.now()).toBe(1_000);
-  });
+  it.each<[string, (source: HandSource) => MessageSource]>([
+    ['has no return()', withoutReturn],
+    ['answers return() at once', (source) => source],
+  ])(
+    '[D20] whose next() is under way is waited for: a message that arrives goes back before onModuleDestroy, when it %s',
+    async (_, sourceOf) => {
+      const source = new HandSource({ isDeaf: true });
+      @Injectable()
+      class Connection implements OnModuleDestroy {
+        onModuleDestroy(): void {
+          source.note('disconnected');
+        }
+      }
+      const test = await startConsumer(sourceOf(source), () => undefined, undefined, {
+        providers: [Connection],
+      });
+      await begin();
+      const ended = test.next('shutdown:finished');
+      const close = closing(test);
+      await turns();
+      expect(close.done).toBe(false);
+      source.give();
+      await close.promise;
+      expect(source.fates).toEqual(['nack 1', 'disconnected']);
+      expect((await ended).abandoned).toEqual([]);
+      expect(test.log.of('error')).toEqual([]);
+    },
+  );
+
+  it.each<[string, () => MessageSource]>([
+    ['a next() without return()', () => withoutReturn(new HandSource({ isDeaf: true }))],
+    ['a next() with return()', () => new HandSource({ isDeaf: true })],
+    [
+      'its generator',
+      () => ({
+        async *read() {
+          await new Promise(() => undefined);
+          yield undefined as never;
+        },
+      }),
+    ],
+    [
+      'its return()',
+      () => new HandSource({ isDeaf: true, onReturn: () => new Promise(() => undefined) }),
+    ],
+  ])(
+    '[D6] that hangs in %s is told of after a second, and abandoned by name when shutdownTimeoutMs is over',
+    async (_, sourceOf) => {
+      const { app, log, ended } = await started(
+        sourceOf(),
+        undefined,
+        {},
+        {
+          shutdownTimeoutMs: 5_000,
+        },
+      );
+      const close = closing({ app });
+      await advance(999);
+      expect(log.of('error')).toEqual([]);
+      await advance(1);
+      expect(log.of('error')).toEqual([
+        'source of Consumer.handle (no tick) failed: The source of Consumer.handle did not end within 1000 ms of its signal. A message that it still delivers goes back. Let read(signal) end when the signal is aborted.',
+      ]);
+      await advance(3_999);
+      expect(close.done).toBe(false);
+      await advance(1);
+      await close.promise;
+      expect((await ended).abandoned).toEqual(['Consumer.handle (its source)']);
+    },
+  );
 
   it.each([
     ['rejects', () => Promise.reject(boom())],
@@ -74,21 +119,10 @@ describe('a source at the shutdown', () => {
       },
     ],
   ])('whose return() %s stops nothing, and is told of', async (_, onReturn) => {
-    const { app, log } = await started(new HandSource({ isDeaf: true, onReturn }));
+    const { app, log } = await started(new HandSource({ onReturn }));
     await app.close();
     expect(performance.now()).toBe(0);
     expect(log.of('error')).toEqual(['source of Consumer.handle (no tick) failed: boom']);
-  });
-
-  it('[D6] that hangs longer than shutdownTimeoutMs is abandoned by name', async () => {
-    const onReturn = () => new Promise(() => undefined);
-    const hangs = new HandSource({ isDeaf: true, onReturn });
-    const { app, ended } = await started(hangs, undefined, {}, { shutdownTimeoutMs: 200 });
-    const close = closing({ app });
-    await advance(200);
-    await close.promise;
-    expect((await ended).abandoned).toEqual(['Consumer.handle (its source)']);
-    await advance(1_000);
   });
 
   it('that delivers late: the message goes back, and that is waited for', async () => {
@@ -114,7 +148,8 @@ describe('a source at the shutdown', () => {
   });
 
   it('that delivers after the shutdown: the message goes back', async () => {
-    const { source, app } = await started(new HandSource({ isDeaf: true }));
+    const deaf = new HandSource({ isDeaf: true });
+    const { source, app } = await started(deaf, undefined, {}, { shutdownTimeoutMs: 0 });
     await app.close();
     source.give();
     await source.settled(1);

@@ -4,7 +4,7 @@ import { show } from '../../checks/option-checks.js';
 import { onAbort } from '../../time/on-abort.js';
 import { pause } from '../../time/pause.js';
 
-/** How long a source may take to end its iteration once its signal is aborted. */
+/** How long a source may take to end its iteration once its signal is aborted, before that is told. */
 const CLOSING_MS = 1_000;
 
 /** What becomes of a reading where nobody waits for it. */
@@ -23,6 +23,9 @@ export class SourceReading {
   #iterator: AsyncIterator<Delivery> | undefined;
   /** The source ended it, or failed. */
   #isOver = false;
+  /** Settles with the last `next()`. */
+  #arriving = Promise.resolve();
+  #ended = Promise.resolve();
 
   constructor(
     /** The consumer's, for messages. */
@@ -40,6 +43,7 @@ export class SourceReading {
   async next(): Promise<Delivery | undefined> {
     const { signal } = this.#signal;
     const arriving = this.ask();
+    this.#arriving = arriving.then(nothing, nothing);
     let off = (): void => undefined;
     const told = new Promise<void>((resolve) => (off = onAbort(signal, resolve)));
     try {
@@ -62,23 +66,32 @@ export class SourceReading {
     );
   }
 
-  /** Lets the source take back what it holds. One that does not follow its signal is not waited for longer; never rejects. */
+  /** Lets the source take back what it holds. Waits a second at most, then tells that it hangs; `ended` waits longer. Never rejects. */
   async end(): Promise<void> {
     this.stop('this reading is over');
-    const iterator = this.#iterator;
-    if (this.#isOver || iterator === undefined) return;
-    const ended = new AbortController();
-    const end = async (): Promise<void> => void (await iterator.return?.());
-    void end()
-      .catch((error: unknown) => this.failedToEnd(error))
-      .finally(() => ended.abort());
-    await pause(CLOSING_MS, ended.signal);
-    if (!ended.signal.aborted)
+    const done = new AbortController();
+    this.#ended = Promise.all([this.#arriving, this.return()]).then(() => done.abort());
+    await pause(CLOSING_MS, done.signal);
+    if (!done.signal.aborted)
       this.observer.endFailed(
         new Error(
-          `The source of ${this.name} did not end within ${CLOSING_MS} ms of its signal, and is waited for no longer. Let read(signal) end when the signal is aborted.`,
+          `The source of ${this.name} did not end within ${CLOSING_MS} ms of its signal. A message that it still delivers goes back. Let read(signal) end when the signal is aborted.`,
         ),
       );
+  }
+
+  /** Settles when nothing can arrive any more, after `end()`; never rejects. */
+  get ended(): Promise<void> {
+    return this.#ended;
+  }
+
+  private async return(): Promise<void> {
+    if (this.#isOver) return;
+    try {
+      await this.#iterator?.return?.();
+    } catch (error) {
+      this.failedToEnd(error);
+    }
   }
 
   private async ask(): Promise<Delivery | undefined> {
@@ -105,6 +118,8 @@ export class SourceReading {
     if (name !== 'AbortError') this.observer.endFailed(error);
   }
 }
+
+function nothing(): void {}
 
 /** @throws TypeError when `read()` gave what cannot be iterated. */
 function iteratorOf(iterable: AsyncIterable<Delivery>): AsyncIterator<Delivery> {
