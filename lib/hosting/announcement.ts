@@ -18,7 +18,8 @@ export class Announcement {
     private readonly options: OptionsStore,
   ) {}
 
-  whatRuns(): void {
+  /** @returns whether anything will run by itself. */
+  whatRuns(): boolean {
     const schedules = this.registry.list();
     const background = exploreBackground(this.nest.modules.values()).workers.map(
       ({ name }) => name,
@@ -43,6 +44,7 @@ export class Announcement {
           `${name}: the cron expression ${JSON.stringify(expression)} is never due.`,
         );
     }
+    return background.length > 0 || schedules.some(({ state }) => state !== 'disabled');
   }
 
   /** Jobs that were refused are findings; those of singletons need nothing, and would look forgotten. */

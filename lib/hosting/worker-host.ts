@@ -14,6 +14,7 @@ import { ConsumerHost } from './consumers/consumer-host.js';
 import { Drain } from './drain.js';
 import { MemoryHost } from './memory-host.js';
 import { SchedulerRegistryBridge } from './scheduler-registry-bridge.js';
+import { SignalHint } from './signal-hint.js';
 import { StartUpSettled } from './start-up-settled.js';
 
 /**
@@ -24,6 +25,7 @@ export class WorkerHost implements OnApplicationBootstrap, OnModuleDestroy {
   #state: 'idle' | 'started' | 'stopped' = 'idle';
   #stopping: Promise<void> | undefined;
   #startUp: StartUpSettled | undefined;
+  readonly #signalHint: SignalHint;
 
   constructor(
     private readonly nest: NestInside,
@@ -41,6 +43,7 @@ export class WorkerHost implements OnApplicationBootstrap, OnModuleDestroy {
   ) {
     // The watch sees what starts behind it.
     drain.longRunning = [memory, consumers, background];
+    this.#signalHint = new SignalHint(nest);
   }
 
   async onApplicationBootstrap(): Promise<void> {
@@ -60,10 +63,11 @@ export class WorkerHost implements OnApplicationBootstrap, OnModuleDestroy {
         ),
       missed: (slots) => slots.forEach((slot) => this.dispatcher.miss(slot)),
     });
-    this.announce.whatRuns();
+    const isWorking = this.announce.whatRuns();
     // The engine may have taken its time, and the application may have been closed meanwhile.
     if (this.#state !== 'started') return;
     for (const work of this.drain.longRunning) startUp.whenSettled(() => work.start());
+    if (isWorking) startUp.whenSettled(() => this.#signalHint.begin());
   }
 
   onModuleDestroy(): Promise<void> {
@@ -80,6 +84,7 @@ export class WorkerHost implements OnApplicationBootstrap, OnModuleDestroy {
   private async stop(): Promise<void> {
     this.#state = 'stopped';
     this.#startUp?.dispose();
+    this.#signalHint.dispose();
     this.dispatcher.close();
     for (const work of this.drain.longRunning) work.stop();
     await this.runningEngine.stop();

@@ -1,0 +1,35 @@
+import { Logger, ShutdownSignal } from '@nestjs/common';
+import { isMainThread } from 'node:worker_threads';
+import type { NestInside } from '../nest/index.js';
+
+/** Many applications call `enableShutdownHooks()` some time after `listen()`, and a script has ended by then. */
+const LOOK_AFTER_MS = 10_000;
+
+/**
+ * Says once, some time after start-up, that a signal would drain nothing. Whether `enableShutdownHooks()` was called no provider
+ * can know. That the process has no listener for any signal it can: then neither Nest nor the application handles one.
+ */
+export class SignalHint {
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(private readonly nest: NestInside) {}
+
+  begin(): void {
+    // A worker thread gets no signals and does not see the listeners of the main thread.
+    if (this.nest.isTesting || !isMainThread) return;
+    this.#timer = setTimeout(() => this.look(), LOOK_AFTER_MS).unref();
+  }
+
+  dispose(): void {
+    clearTimeout(this.#timer);
+  }
+
+  private look(): void {
+    // Process managers may ask by a message to end, too.
+    const ways = [...Object.values(ShutdownSignal), 'message'];
+    if (ways.some((way) => process.listenerCount(way) > 0)) return;
+    new Logger('ScopedWorker').warn(
+      'No signal is handled: SIGTERM ends this process at once, without draining what runs. Call app.enableShutdownHooks(), or app.close() in a signal handler of your own.',
+    );
+  }
+}
