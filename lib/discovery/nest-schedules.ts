@@ -4,7 +4,7 @@ import { isFactory, type NestModule } from '../nest/index.js';
 import type { HandlerOptions } from '../schedule/handler-options.js';
 
 /**
- * The keys of `@nestjs/schedule`, which keeps its metadata on the function of the method; the same from 6.0 to 12.0. They are
+ * The keys of `@nestjs/schedule`, which keeps its metadata on the function of the method; the same from 5.0 to 12.0. They are
  * read by their names: the package is optional, and the application may have another copy of it than we could import.
  */
 const TYPE = 'SCHEDULER_TYPE';

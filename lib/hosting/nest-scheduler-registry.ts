@@ -6,7 +6,7 @@ import type { JobCallbacks } from './shown-job.js';
 /** What `SchedulerRegistry` of `@nestjs/schedule` has a list of; the names are unique in each list. */
 export type NestKind = Exclude<ScheduleKind, 'message'>;
 
-/** The part of `SchedulerRegistry` of `@nestjs/schedule` that is used; the same in 6 and 12. */
+/** The part of `SchedulerRegistry` of `@nestjs/schedule` that is used; the same from 5 to 12. */
 export interface NestSchedulerRegistry {
   doesExist(type: NestKind, name: string): boolean;
   getCronJob(name: string): CronJob;

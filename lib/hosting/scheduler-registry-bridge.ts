@@ -210,7 +210,8 @@ function timeOf({ expression, options: { timeZone, utcOffset } }: Schedule): Cro
  * @throws Error when it is none, or says more than an expression.
  */
 function expressionOf(time: unknown, schedule: Schedule): string {
-  const { source, timeZone, utcOffset } = (time ?? {}) as Partial<CronTime>;
+  const { source, ...zone } = (time ?? {}) as Partial<CronTime>;
+  const { timeZone, utcOffset } = withZone(zone);
   const refuse = (why: string): never => {
     throw new Error(`${schedule.name}: setTime() ${why}.`);
   };
@@ -223,6 +224,12 @@ function expressionOf(time: unknown, schedule: Schedule): string {
   return refuse(
     `keeps the zone of the schedule, which is ${zoneText(own)}, not ${zoneText({ timeZone, utcOffset })}: give the CronTime the same one`,
   );
+}
+
+/** A `CronTime` of cron 3 (`@nestjs/schedule` 5) leaves the zone of the process out; one of cron 4 has it. */
+function withZone({ timeZone, utcOffset }: Partial<CronZone>): Partial<CronZone> {
+  if (timeZone !== undefined || utcOffset !== undefined) return { timeZone, utcOffset };
+  return { timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone };
 }
 
 function zoneText({ timeZone, utcOffset }: Partial<CronZone>): string {

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import { Injectable } from '@nestjs/common';
 import { Cron, ScheduleModule, SchedulerRegistry } from '@nestjs/schedule';
 import { CronJob, CronTime } from 'cron';
+import { CronTime as CronTime3 } from 'cron-3';
 import {
   ScopedCron,
   ScopedInterval,
@@ -246,11 +247,25 @@ describe('SchedulerRegistry of @nestjs/schedule, when our schedules change at ru
       expect(registry.get('Ours.shifted').nextRun).toEqual(new Date('2026-01-15T12:30:00Z'));
     });
 
+    // `@nestjs/schedule` 5 comes with cron 3, whose CronTime without a zone has no `timeZone` at all.
+    it.each<[name: string, time: CronTime3, nextRun: string]>([
+      ['ours', new CronTime3('0 * * * * *'), '2026-01-15T12:01:00Z'],
+      ['Ours.zoned', new CronTime3('0 30 14 * * *', 'Europe/Berlin'), '2026-01-15T13:30:00Z'],
+      ['Ours.shifted', new CronTime3('0 0 14 * * *', null, 90), '2026-01-15T12:30:00Z'],
+    ])('[E10] setTime() of %s takes a CronTime of cron 3', async (name, time, nextRun) => {
+      const { jobs, registry } = await withScheduleModule();
+      jobs.getCronJob(name).setTime(time as unknown as CronTime);
+      expect(registry.get(name).nextRun).toEqual(new Date(nextRun));
+    });
+
     it.each<[string, string, unknown, string]>([
       ['a Date', 'ours', new CronTime(new Date('2030-01-01T00:00:00Z')), 'one moment'],
       ['another zone', 'ours', new CronTime('* * * * * *', 'Asia/Tokyo'), 'Asia/Tokyo'],
       ['no zone, where there is one', 'Ours.zoned', new CronTime('0 * * * * *'), 'Europe/Berlin'],
       ['another offset', 'Ours.shifted', new CronTime('0 * * * * *', null, 60), 'offset'],
+      ['no zone, of cron 3', 'Ours.zoned', new CronTime3('0 * * * * *'), 'Europe/Berlin'],
+      ['an offset, of cron 3', 'ours', new CronTime3('0 * * * * *', null, 60), 'offset'],
+      ['a Date, of cron 3', 'ours', new CronTime3(new Date('2030-01-01T00:00:00Z')), 'one moment'],
       ['a string', 'ours', '0 * * * * *', 'CronTime'],
       ['undefined', 'ours', undefined, 'CronTime'],
       ['an object', 'ours', { source: 5 }, 'CronTime'],
