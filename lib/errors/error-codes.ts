@@ -14,6 +14,7 @@ export const ERROR_CODES = [
   'DISPOSE_TIMEOUT',
   'PERIODIC_TIMER',
   'MISSING_PEER',
+  'UNSUPPORTED_NEST',
 ] as const;
 
 /** @publicApi */

@@ -10,3 +10,4 @@ export { ScopeValidationError } from './scope-validation.error.js';
 export { ScopedWorkerError } from './scoped-worker.error.js';
 export { TickTimeoutError } from './tick-timeout.error.js';
 export { UnknownScheduleError } from './unknown-schedule.error.js';
+export { UnsupportedNestError } from './unsupported-nest.error.js';

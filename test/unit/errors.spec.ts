@@ -42,6 +42,7 @@ const examples: readonly errors.ScopedWorkerError[] = [
   new errors.DisposeTimeoutError('Mailer.onModuleDestroy', 10_000),
   new errors.PeriodicTimerError('already-waiting'),
   new errors.MissingPeerError('nestjs-scoped-worker/typeorm', ['@nestjs/typeorm', 'typeorm']),
+  new errors.UnsupportedNestError(),
 ];
 
 describe('Errors', () => {

@@ -1,0 +1,16 @@
+import { ScopedWorkerError } from './scoped-worker.error.js';
+
+/**
+ * The application runs a version of Nest that cannot drain: it destroys modules before running ticks have finished.
+ *
+ * @publicApi
+ */
+export class UnsupportedNestError extends ScopedWorkerError {
+  readonly code = 'UNSUPPORTED_NEST';
+
+  constructor() {
+    super(
+      'nestjs-scoped-worker needs Nest 11 or 12, but this application runs an older version, which destroys modules on shutdown before running ticks have finished: upgrade its @nestjs packages.',
+    );
+  }
+}
