@@ -114,7 +114,7 @@ describe('SchedulerRegistry of @nestjs/schedule, of intervals and timeouts', () 
     expect(jest.getTimerCount()).toBe(0);
   });
 
-  it('[C11] refuses to start when Nest has one of the same name and kind; another kind may have it', async () => {
+  it('[C13] refuses to start when Nest has one of the same name and kind; another kind may have it', async () => {
     @ScopedWorker()
     class Ours {
       @ScopedInterval(1_000, { name: 'poll' })
