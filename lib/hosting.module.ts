@@ -1,14 +1,23 @@
-import { Module, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import {
+  Module,
+  type OnApplicationBootstrap,
+  type OnModuleDestroy,
+  type OnModuleInit,
+} from '@nestjs/common';
 import { ScopedWorkerServices } from './scoped-worker-services.js';
 
 /**
- * The place of the host among the application's modules: the last to bootstrap, the first to be
- * destroyed. It has no provider, because the hooks of one module run together.
+ * The place of the host among the application's modules: the last to be initialised and to
+ * bootstrap, the first to be destroyed. It has no provider, because the hooks of one module run together.
  */
 @Module({})
-export class HostingModule implements OnApplicationBootstrap, OnModuleDestroy {
+export class HostingModule implements OnModuleInit, OnApplicationBootstrap, OnModuleDestroy {
   constructor(private readonly services: ScopedWorkerServices) {
     services.nest.stopFirst(HostingModule);
+  }
+
+  onModuleInit(): Promise<void> {
+    return this.services.startUp.decide();
   }
 
   onApplicationBootstrap(): Promise<void> {

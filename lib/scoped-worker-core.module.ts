@@ -54,7 +54,7 @@ export class ScopedWorkerCoreModule
   }
 
   onModuleInit(): Promise<void> {
-    return this.services.startUp.onModuleInit();
+    return this.services.startUp.check();
   }
 
   onApplicationBootstrap(): void {

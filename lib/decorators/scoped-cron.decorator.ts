@@ -6,8 +6,8 @@ import { addHandler } from './worker-metadata.js';
  * Calls the method whenever the cron expression is due, each time in a scope of its own, with the `Tick`.
  *
  * @param expression five or six fields, seconds first, as `@Cron` of `@nestjs/schedule` reads it; `'-'`
- * switches the schedule off. Not a `Date`: use `@ScopedTimeout` for one firing. Or `{ inject, useFactory }`, which is asked
- * once, at start-up, and may answer with a promise.
+ * switches the schedule off. Not a `Date`: use `@ScopedTimeout` for one firing. Or `{ inject, useFactory }`, which is
+ * called once, after every `onModuleInit`, and may return a promise.
  * @throws {InvalidScheduleError} at start-up, when expression or options cannot work.
  * @publicApi
  */

@@ -16,21 +16,18 @@ export class ProvidedValues {
 
   /** Calls the factory of `{ inject, useFactory }` with singletons, as seen from `module`. */
   async fromFactory(given: FromProviders<unknown>, module: NestModule): Promise<Provided> {
-    const problem = fromProvidersProblem(given);
-    if (problem !== undefined) return { problem };
-    const injected: unknown[] = [];
-    for (const [index, entry] of (given.inject ?? []).entries()) {
-      const token = injectedToken(entry);
-      if (token === undefined || token === null) return { problem: noToken(index) };
-      const found = this.singleton(token, module);
-      if (found.problem !== undefined) return found;
-      injected.push(found.value);
-    }
+    const injected = this.injectedInto(given, module);
+    if (injected.problem !== undefined) return injected;
     try {
-      return { value: await given.useFactory(...injected) };
+      return { value: await given.useFactory(...(injected.value as unknown[])) };
     } catch (error) {
       return { problem: `has a useFactory that threw: ${textOf(error)} (${placeOf(error)})` };
     }
+  }
+
+  /** What keeps the factory from being called, without calling it. */
+  factoryProblem(given: FromProviders<unknown>, module: NestModule): string | undefined {
+    return this.injectedInto(given, module).problem;
   }
 
   singleton(token: unknown, module: NestModule): Provided {
@@ -44,6 +41,20 @@ export class ProvidedValues {
     return {
       problem: `names ${nameOf(token)}, which is no singleton of this application. Provide it in a module, without a request scope`,
     };
+  }
+
+  private injectedInto(given: FromProviders<unknown>, module: NestModule): Provided {
+    const problem = fromProvidersProblem(given);
+    if (problem !== undefined) return { problem };
+    const injected: unknown[] = [];
+    for (const [index, entry] of (given.inject ?? []).entries()) {
+      const token = injectedToken(entry);
+      if (token === undefined || token === null) return { problem: noToken(index) };
+      const found = this.singleton(token, module);
+      if (found.problem !== undefined) return found;
+      injected.push(found.value);
+    }
+    return { value: injected };
   }
 
   /** The last one of the whole application, as `ModuleRef` has it. */

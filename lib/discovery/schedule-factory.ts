@@ -18,8 +18,8 @@ import {
 } from '../schedule/handler-options.js';
 import { hasMethod } from '../checks/has-method.js';
 import { show } from '../checks/option-checks.js';
-import type { Schedule } from '../schedule/schedule.js';
-import { readTiming, WHAT_IS_DUE } from '../schedule/timing.js';
+import type { HandlerTarget, Schedule } from '../schedule/schedule.js';
+import { readTiming, undecidedTiming, WHAT_IS_DUE } from '../schedule/timing.js';
 import type { Provided } from './provided-values.js';
 import type { FoundWorker } from './worker-explorer.js';
 
@@ -34,7 +34,7 @@ export type ScheduleAttempt =
     };
 
 /** What is known of a schedule whatever it is due by: its options, and what is wrong with them or with its place. */
-export function readOptions(
+function readOptions(
   worker: FoundWorker,
   metadata: HandlerMetadata,
   name: string,
@@ -91,14 +91,29 @@ export function makeSchedule(
       handler,
       ...timing,
       options: consumer === undefined ? options : ofConsumer(options, consumer),
-      target: {
-        worker: worker.wrapper,
-        method: metadata.method,
-        isBare: metadata.isAdopted ?? false,
-      },
+      target: targetOf(worker, metadata),
       ...(consumer === undefined ? {} : { consumer }),
     },
   };
+}
+
+/** What stands for a schedule until a provider has said when it is due: it is listed and never due. */
+export function undecidedSchedule(
+  worker: FoundWorker,
+  metadata: HandlerMetadata,
+  name: string,
+  module: Pick<ScopedWorkerModuleOptions, 'defaults' | 'overrides'>,
+): ScheduleAttempt {
+  const { kind } = metadata;
+  const handler = handlerName(worker.workerClass, metadata);
+  const { options, problems } = readOptions(worker, metadata, name, module);
+  if (problems.length > 0) return { handler, name, problems };
+  const target = targetOf(worker, metadata);
+  return { schedule: { name, handler, ...undecidedTiming(kind), options, target } };
+}
+
+function targetOf({ wrapper }: FoundWorker, { method, isAdopted }: HandlerMetadata): HandlerTarget {
+  return { worker: wrapper, method, isBare: isAdopted ?? false };
 }
 
 export function handlerName(workerClass: Function, metadata: HandlerMetadata): string {

@@ -1,8 +1,9 @@
 import type { HandlerMetadata } from '../decorators/worker-metadata.js';
 import { ApplicationGraph } from '../graph/index.js';
+import type { ScopedWorkerModuleOptions } from '../options/module-options.js';
 import { OptionsStore } from '../options/options-store.js';
 import { isFromProviders, type FromProviders } from '../schedule/from-providers.js';
-import type { ResolvedHandlerOptions } from '../schedule/handler-options.js';
+import type { NestModule } from '../nest/index.js';
 import type { Schedule } from '../schedule/schedule.js';
 import { withoutUndefined } from '../schedule/without-undefined.js';
 import type { Finding } from '../findings/finding.js';
@@ -12,7 +13,7 @@ import { foreignFindings } from './foreign-findings.js';
 import { nestScheduling } from './nest-schedules.js';
 import { missingDependencies } from './missing-dependencies.js';
 import { ProvidedValues, type Provided } from './provided-values.js';
-import { handlerName, makeSchedule, ownOverride, readOptions } from './schedule-factory.js';
+import { handlerName, makeSchedule, ownOverride, undecidedSchedule } from './schedule-factory.js';
 import { askedName, writtenNames, type NamedHandler } from './schedule-names.js';
 import {
   duplicate,
@@ -28,26 +29,28 @@ import { WorkerExplorer, type Exploration, type FoundWorker } from './worker-exp
 
 /** The schedules of the application, and everything that is wrong with them. */
 export interface Plan {
+  /** In the order in which they were found. One that is not decided is never due. */
   readonly schedules: readonly Schedule[];
-  /** Those of which only a provider knows when they are due, when none was asked. */
   readonly undecided: readonly UndecidedSchedule[];
   readonly workers: readonly FoundWorker[];
   readonly findings: readonly Finding[];
 }
 
-/** A schedule that a provider decides on. */
+/** A schedule of which only a provider knows when it is due. */
 export interface UndecidedSchedule {
-  readonly name: string;
-  /** Written `Class.method`. */
-  readonly handler: string;
-  readonly metadata: HandlerMetadata;
-  readonly options: ResolvedHandlerOptions;
+  /** What stands for it in the plan. */
+  readonly schedule: Schedule;
+  readonly handler: NamedHandler;
 }
 
-interface PlannedHandler extends NamedHandler {
-  /** Undefined when only a provider knows, and none was asked. */
-  readonly when: Provided | undefined;
+/** What became of an undecided schedule. */
+export interface Decision {
+  readonly schedule: Schedule | undefined;
+  readonly findings: readonly Finding[];
 }
+
+/** Gives the source of a consumer; undefined when providers are not asked. */
+type SourceOf = (token: unknown, module: NestModule) => Provided | undefined;
 
 interface Outline {
   readonly found: Exploration;
@@ -64,24 +67,39 @@ export class SchedulePlanner {
     private readonly graph: ApplicationGraph,
   ) {}
 
+  /** Asks providers for names and sources; not yet for what they decide. */
   async plan(): Promise<Plan> {
     const { handlers, ...outline } = this.outline();
-    const planned: PlannedHandler[] = [];
-    for (const written of handlers) {
-      const handler = await askedName(written, this.provided);
-      planned.push({ ...handler, when: await this.whenOf(handler) });
-    }
-    return this.complete(outline, planned);
+    const named: NamedHandler[] = [];
+    for (const handler of handlers) named.push(await askedName(handler, this.provided));
+    return this.complete(outline, named, (source, module) =>
+      this.provided.singleton(source, module),
+    );
   }
 
-  /** The same without asking providers for anything: what they would give is not decided. */
+  /** The same without asking providers for anything. */
   planUnasked(): Plan {
     const { handlers, ...outline } = this.outline();
-    const planned = handlers.map((handler) => ({
-      ...handler,
-      when: this.writtenFor(handler),
-    }));
-    return this.complete(outline, planned);
+    return this.complete(outline, handlers, () => undefined);
+  }
+
+  /** Asks a provider for what it decides. */
+  async decide({ handler }: UndecidedSchedule): Promise<Decision> {
+    const { worker, metadata, name } = handler;
+    const given = metadata.when as FromProviders<unknown>;
+    const when = await this.provided.fromFactory(given, worker.wrapper.host!);
+    const { schedule, problems = [] } = makeSchedule(
+      worker,
+      metadata,
+      name,
+      this.layersFor(metadata),
+      when,
+    );
+    const culprit = handlerName(worker.workerClass, metadata);
+    return {
+      schedule: schedule && placed(schedule, worker),
+      findings: problems.map((message) => invalid(culprit, message)),
+    };
   }
 
   private outline(): Outline & { readonly handlers: readonly NamedHandler[] } {
@@ -108,40 +126,29 @@ export class SchedulePlanner {
 
   private complete(
     { found, workers, findings }: Outline,
-    handlers: readonly PlannedHandler[],
+    handlers: readonly NamedHandler[],
+    sourceOf: SourceOf,
   ): Plan {
     const schedules: Schedule[] = [];
     const undecided: UndecidedSchedule[] = [];
     const named = new Map<string, NamedHandler>();
     const duplicates: Finding[] = [];
     const refuse = (refused: Finding): void => void findings.push(refused);
-    const { kinds } = nestScheduling(this.explorer.application.modules.values());
-    const { defaults, overrides } = this.options.resolved;
-    // `ScheduleModule.forRoot({ cronJobs: false })` is how a process is told to run no crons, whoever runs them.
-    const off = { defaults: { disabled: true, ...withoutUndefined(defaults) }, overrides };
-    const moduleOptions = ({ kind }: HandlerMetadata) =>
-      kind === 'message' || kinds.has(kind) ? this.options.resolved : off;
     for (const planned of handlers) {
-      const { worker, metadata, when, nameFrom } = planned;
+      const { worker, metadata, nameFrom } = planned;
       const name = nameFrom === undefined ? planned.name : `${planned.name} (named at start-up)`;
       const handler = handlerName(worker.workerClass, metadata);
       if (planned.nameProblem !== undefined) refuse(invalid(handler, planned.nameProblem));
-      if (when === undefined) {
-        const { options, problems } = readOptions(worker, metadata, name, moduleOptions(metadata));
-        problems.forEach((message) => refuse(invalid(handler, message)));
-        const disabled = options.disabled || isReadyMade(worker);
-        if (problems.length === 0)
-          undecided.push({
-            name,
-            handler,
-            metadata,
-            options: { ...options, disabled },
-          });
-      } else {
-        const attempt = makeSchedule(worker, metadata, name, moduleOptions(metadata), when);
-        attempt.problems?.forEach((message) => refuse(invalid(handler, message)));
-        if (attempt.schedule !== undefined)
-          schedules.push(isReadyMade(worker) ? switchedOff(attempt.schedule) : attempt.schedule);
+      const when = this.whenOf(planned, sourceOf);
+      const attempt =
+        when === undefined
+          ? undecidedSchedule(worker, metadata, name, this.layersFor(metadata))
+          : makeSchedule(worker, metadata, name, this.layersFor(metadata), when);
+      attempt.problems?.forEach((message) => refuse(invalid(handler, message)));
+      if (attempt.schedule !== undefined) {
+        const schedule = placed(attempt.schedule, worker);
+        schedules.push(schedule);
+        if (when === undefined) undecided.push({ schedule, handler: planned });
       }
       if (nameFrom !== undefined || planned.nameProblem !== undefined) continue;
       const earlier = named.get(name);
@@ -155,14 +162,28 @@ export class SchedulePlanner {
     return { schedules, undecided, workers, findings };
   }
 
-  private async whenOf(handler: NamedHandler): Promise<Provided> {
+  /**
+   * The module's options for a handler. `ScheduleModule.forRoot({ cronJobs: false })` is how a process is told to run no crons,
+   * whoever runs them.
+   */
+  private layersFor({
+    kind,
+  }: HandlerMetadata): Pick<ScopedWorkerModuleOptions, 'defaults' | 'overrides'> {
+    const { resolved } = this.options;
+    const { kinds } = nestScheduling(this.explorer.application.modules.values());
+    if (kind === 'message' || kinds.has(kind)) return resolved;
+    return { ...resolved, defaults: { disabled: true, ...withoutUndefined(resolved.defaults) } };
+  }
+
+  /** When a schedule is due, or what is wrong with that; undefined when only a provider knows. */
+  private whenOf(handler: NamedHandler, sourceOf: SourceOf): Provided | undefined {
     const written = this.writtenFor(handler);
     if (written !== undefined) return written;
     const { when, kind } = handler.metadata;
     const module = handler.worker.wrapper.host!;
-    return kind === 'message'
-      ? this.provided.singleton(when, module)
-      : this.provided.fromFactory(when as FromProviders<unknown>, module);
+    if (kind === 'message') return sourceOf(when, module);
+    const problem = this.provided.factoryProblem(when as FromProviders<unknown>, module);
+    return problem === undefined ? undefined : { problem };
   }
 
   /** What `overrides` say, or the decorator; undefined when that leaves it to providers. */
@@ -196,6 +217,9 @@ export class SchedulePlanner {
   }
 }
 
-function switchedOff(schedule: Schedule): Schedule {
-  return { ...schedule, options: { ...schedule.options, disabled: true } };
+/** A worker that is ready-made cannot be new on each tick: its schedules are never due. */
+function placed(schedule: Schedule, worker: FoundWorker): Schedule {
+  return isReadyMade(worker)
+    ? { ...schedule, options: { ...schedule.options, disabled: true } }
+    : schedule;
 }

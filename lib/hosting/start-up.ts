@@ -1,28 +1,56 @@
-import type { OnModuleInit } from '@nestjs/common';
-import { SchedulePlanner } from '../discovery/schedule-planner.js';
+import { SchedulePlanner, type UndecidedSchedule } from '../discovery/schedule-planner.js';
 import { workerRoots } from '../discovery/worker-roots.js';
+import type { Finding } from '../findings/finding.js';
 import { OptionsStore } from '../options/options-store.js';
 import { ScheduleBook } from '../registry/schedule-book.js';
+import type { Schedule } from '../schedule/schedule.js';
 import { Review } from '../validation/review.js';
 import { StartUpCheck } from '../validation/start-up-check.js';
 
-/**
- * Checks everything before anything starts. Its module is the first whose `onModuleInit` Nest calls.
- */
-export class StartUp implements OnModuleInit {
+/** Checks everything before anything starts: what is written in the application first, then what its providers say. */
+export class StartUp {
+  #undecided: readonly UndecidedSchedule[] = [];
+
   constructor(
     private readonly options: OptionsStore,
     private readonly planner: SchedulePlanner,
     private readonly review: Review,
-    private readonly check: StartUpCheck,
+    private readonly verdict: StartUpCheck,
     private readonly book: ScheduleBook,
   ) {}
 
-  async onModuleInit(): Promise<void> {
+  /** Called before any `onModuleInit` of the application. */
+  async check(): Promise<void> {
     const { scopeValidation: strictness, globalEnhancers } = this.options.resolved;
-    const { schedules, workers, findings } = await this.planner.plan();
+    const { schedules, undecided, workers, findings } = await this.planner.plan();
     this.review.begin((graph) => workerRoots(workers, graph, globalEnhancers), findings);
-    this.check.pass(this.review.standing, strictness);
+    this.verdict.pass(this.review.standing, strictness);
     this.book.fill(schedules, workers);
+    this.#undecided = undecided;
+  }
+
+  /**
+   * Asks providers when schedules are due: after every `onModuleInit`, where settings are loaded. What the application has
+   * rescheduled or removed meanwhile nobody is asked for.
+   *
+   * @throws {InvalidScheduleError} with everything that is wrong.
+   */
+  async decide(): Promise<void> {
+    const decided = new Map<UndecidedSchedule, Schedule>();
+    const findings: Finding[] = [];
+    for (const undecided of this.#undecided) {
+      if (!this.isOpen(undecided)) continue;
+      const decision = await this.planner.decide(undecided);
+      findings.push(...decision.findings);
+      if (decision.schedule !== undefined) decided.set(undecided, decision.schedule);
+    }
+    this.verdict.pass(findings, this.options.resolved.scopeValidation);
+    for (const [undecided, schedule] of decided)
+      if (this.isOpen(undecided)) this.book.put(schedule);
+    this.#undecided = [];
+  }
+
+  private isOpen({ schedule }: UndecidedSchedule): boolean {
+    return this.book.has(schedule.name) && this.book.get(schedule.name) === schedule;
   }
 }

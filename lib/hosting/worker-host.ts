@@ -19,12 +19,12 @@ import { StartUpSettled } from './start-up-settled.js';
 
 /**
  * Starts the engine when start-up is complete, and stops it before anything of the application is
- * destroyed: its module is the last to bootstrap and the first to be destroyed.
+ * destroyed: its module is the last to be initialised and to bootstrap, and the first to be destroyed.
  */
 export class WorkerHost implements OnApplicationBootstrap, OnModuleDestroy {
   #state: 'idle' | 'started' | 'stopped' = 'idle';
   #stopping: Promise<void> | undefined;
-  #startUp: StartUpSettled | undefined;
+  #settled: StartUpSettled | undefined;
   readonly #signalHint: SignalHint;
 
   constructor(
@@ -55,19 +55,19 @@ export class WorkerHost implements OnApplicationBootstrap, OnModuleDestroy {
     this.dispatcher.judge = (report, slot) => this.judge(report, slot);
     this.dispatcher.remember = (report, { schedule }) => this.book.remember(report, schedule);
     this.dispatcher.open();
-    const startUp = (this.#startUp = new StartUpSettled(this.nest.http));
+    const settled = (this.#settled = new StartUpSettled(this.nest.http));
     await this.runningEngine.start(this.book.all, {
       fire: (slot) =>
         new Promise((done) =>
-          startUp.whenSettled(() => done(fromEmptyContext(() => this.fire(slot)))),
+          settled.whenSettled(() => done(fromEmptyContext(() => this.fire(slot)))),
         ),
       missed: (slots) => slots.forEach((slot) => this.dispatcher.miss(slot)),
     });
     const isWorking = this.announce.whatRuns();
     // The engine may have taken its time, and the application may have been closed meanwhile.
     if (this.#state !== 'started') return;
-    for (const work of this.drain.longRunning) startUp.whenSettled(() => work.start());
-    if (isWorking) startUp.whenSettled(() => this.#signalHint.begin());
+    for (const work of this.drain.longRunning) settled.whenSettled(() => work.start());
+    if (isWorking) settled.whenSettled(() => this.#signalHint.begin());
   }
 
   onModuleDestroy(): Promise<void> {
@@ -83,7 +83,7 @@ export class WorkerHost implements OnApplicationBootstrap, OnModuleDestroy {
 
   private async stop(): Promise<void> {
     this.#state = 'stopped';
-    this.#startUp?.dispose();
+    this.#settled?.dispose();
     this.#signalHint.dispose();
     this.dispatcher.close();
     for (const work of this.drain.longRunning) work.stop();

@@ -27,10 +27,10 @@ export function inspectSchedule(
 }
 
 export function inspectUndecided({
-  name,
-  handler,
-  metadata: { kind, when },
-  options,
+  schedule: { name, handler, kind, options },
+  handler: {
+    metadata: { when },
+  },
 }: UndecidedSchedule): InspectedSchedule {
   const isMessage = kind === 'message';
   const stateOf = (): InspectedSchedule['state'] => {

@@ -103,10 +103,12 @@ function plannedSubject(application: OpenedApplication, from: Date): Subject {
   const review = new Review(holder, store);
   const missing = isImported ? [] : plan.workers.map(({ workerClass }) => notImported(workerClass));
   review.begin(() => roots, [...plan.findings, ...missing]);
-  const schedules = [
-    ...plan.schedules.map((schedule) => inspectSchedule(schedule, from)),
-    ...plan.undecided.map(inspectUndecided),
-  ].map((schedule) => (isImported ? schedule : { ...schedule, nextRuns: [] }));
+  const schedules = plan.schedules
+    .map((schedule) => {
+      const undecided = plan.undecided.find((each) => each.schedule === schedule);
+      return undecided ? inspectUndecided(undecided) : inspectSchedule(schedule, from);
+    })
+    .map((schedule) => (isImported ? schedule : { ...schedule, nextRuns: [] }));
   return {
     graph,
     roots,

@@ -49,11 +49,11 @@ export function readTiming(
   zone: CronZone,
   canBeOff = kind === 'cron',
 ): TimingAttempt {
-  const timing = { kind, expression: undefined, everyMs: undefined, isOff: false };
-  if (kind === 'message') return { timing: { ...timing, timeline: new EmptyTimeline() } };
+  const timing = undecidedTiming(kind);
+  if (kind === 'message') return { timing };
   if (when === OFF && canBeOff) {
     const expression = kind === 'cron' ? OFF : undefined;
-    return { timing: { ...timing, expression, timeline: new EmptyTimeline(), isOff: true } };
+    return { timing: { ...timing, expression, isOff: true } };
   }
   if (kind === 'cron') {
     const cron = readCron(when, zone);
@@ -72,6 +72,12 @@ export function readTiming(
   const everyMs = when as number;
   const timeline = isInterval ? new IntervalTimeline(everyMs) : new TimeoutTimeline(everyMs);
   return { timing: { ...timing, everyMs, timeline } };
+}
+
+/** Of what is never due, because it is not known yet when it is. */
+export function undecidedTiming(kind: ScheduleKind): Timing {
+  const timeline = new EmptyTimeline();
+  return { kind, expression: undefined, everyMs: undefined, timeline, isOff: false };
 }
 
 /** The expression, or what is wrong with it. A bad zone is named with the other options. */

@@ -12,6 +12,7 @@ import {
   ScopedCron,
   ScopedInterval,
   ScopedWorker,
+  ScopedWorkerRegistry,
   type FromProviders,
   type HandlerOptions,
   type ScheduleOverride,
@@ -21,7 +22,7 @@ import { closeApps, startApp, type TestApp } from '../support/app.js';
 import { advance, afterNoon, useFakeClock } from '../support/fake-clock.js';
 import { turn } from '../support/gate.js';
 import { at } from '../support/interval-app.js';
-import { refusal } from '../support/refusal.js';
+import { lateRefusal, refusal } from '../support/refusal.js';
 
 beforeEach(() => useFakeClock());
 afterEach(async () => {
@@ -76,10 +77,10 @@ async function timed(given: Timed): Promise<TestApp & { readonly due: string[] }
   return { ...test, due };
 }
 
-/** The sentence with which start-up is refused. */
-async function refused(given: Timed): Promise<string> {
+/** The sentence with which start-up is refused: for what is written, or for what providers say. */
+async function refused(given: Timed, refuse = refusal): Promise<string> {
   const { providers = [], overrides = {} } = given;
-  const error = await refusal({
+  const error = await refuse({
     providers: [jobs(given), ConfigService, ...providers],
     options: { overrides },
   });
@@ -158,7 +159,7 @@ describe('A timing that providers give', () => {
     expect(registry.get('nightly').nextRun).toEqual(new Date('2026-01-15T13:30:00Z'));
   });
 
-  it('[D23] is asked for before onModuleInit of any module, when the singletons are built', async () => {
+  it('[D23] is asked for after onModuleInit of every module, and before any onApplicationBootstrap', async () => {
     const order: string[] = [];
     @Injectable()
     class Settings implements OnModuleInit {
@@ -166,8 +167,13 @@ describe('A timing that providers give', () => {
         order.push('built');
       }
 
-      onModuleInit(): void {
+      async onModuleInit(): Promise<void> {
+        await turn();
         order.push('initialised');
+      }
+
+      onApplicationBootstrap(): void {
+        order.push('bootstrapped');
       }
     }
     await timed({
@@ -180,7 +186,7 @@ describe('A timing that providers give', () => {
       },
       providers: [Settings],
     });
-    expect(order).toEqual(['built', 'asked', 'initialised']);
+    expect(order).toEqual(['built', 'initialised', 'asked', 'bootstrapped']);
   });
 
   it('[C17] is asked for as well when the schedule is disabled', async () => {
@@ -289,7 +295,7 @@ describe('A timing that providers give', () => {
     ])(
       '[C13] a factory that gives %s stops start-up, naming the handler',
       async (_, given, words) => {
-        const message = await refused(given);
+        const message = await refused(given, lateRefusal);
         const decorator = given.cron === undefined ? 'period of @ScopedInterval' : 'cron';
         expect(message).toMatch(/^Jobs\.run: the .* \S.*\.$/);
         expect(message).toContain(decorator);
@@ -308,7 +314,7 @@ describe('A timing that providers give', () => {
     ])(
       '[C13] a factory that %s stops start-up, with its error and its place',
       async (_, factory) => {
-        expect(await refused(cron(factory))).toMatch(
+        expect(await refused(cron(factory), lateRefusal)).toMatch(
           /^Jobs\.run: the cron expression of @ScopedCron has a useFactory that threw: no CRON in the environment \(.*provided-timing\.spec\.ts:\d+:\d+\)?\)\.$/,
         );
       },
@@ -319,7 +325,10 @@ describe('A timing that providers give', () => {
       ['a string', 'oops'],
       ['an object without a text', Object.create(null)],
     ])('[C13] a factory may throw %s', async (_, thrown) => {
-      const message = await refused(cron(() => Promise.reject(thrown as Error)));
+      const message = await refused(
+        cron(() => Promise.reject(thrown as Error)),
+        lateRefusal,
+      );
       expect(message).toMatch(/has a useFactory that threw: .+\(no stack\)\.$/);
     });
 
@@ -401,28 +410,127 @@ describe('A timing that providers give', () => {
       expect(registry.get('Jobs.run').expression).toBe('@daily');
     });
 
-    it('[C8] [C13] everything that is wrong is said at once', async () => {
-      @ScopedWorker()
-      class Many {
-        @ScopedCron({ inject: ['A'], useFactory: () => '-' })
-        one(): void {}
+    @ScopedWorker()
+    class Many {
+      @ScopedInterval({ useFactory: () => 0 })
+      two(): void {}
 
-        @ScopedInterval({ useFactory: () => 0 })
-        two(): void {}
+      @ScopedCron({
+        useFactory: () => {
+          throw new Error('no');
+        },
+      })
+      three(): void {}
+    }
+    const culprits = (error: unknown): string[] =>
+      (error as { problems: string[] }).problems.map((problem) => problem.split(':')[0]!);
 
-        @ScopedCron({
-          useFactory: () => {
-            throw new Error('no');
-          },
-        })
-        three(): void {}
-      }
-      const error = (await refusal({ providers: [Many] })) as { problems?: string[] };
-      expect(error.problems!.map((problem) => problem.split(':')[0])).toEqual([
-        'Many.one',
+    it('[C8] [C13] everything that providers say is said at once', async () => {
+      expect(culprits(await lateRefusal({ providers: [Many] }))).toEqual([
         'Many.two',
         'Many.three',
       ]);
+    });
+
+    it('[C8] [C13] what is written comes first, all of it, and nobody is asked', async () => {
+      @ScopedWorker()
+      class Written {
+        @ScopedCron({ inject: ['A'], useFactory: () => '-' })
+        one(): void {}
+
+        @ScopedCron({ useFactory: () => '-' }, { timeoutMs: -1 })
+        two(): void {}
+
+        @ScopedInterval(0)
+        three(): void {}
+      }
+      expect(culprits(await refusal({ providers: [Written, Many] }))).toEqual([
+        'Written.one',
+        'Written.two',
+        'Written.three',
+      ]);
+    });
+  });
+
+  describe('when the application loads its settings in onModuleInit', () => {
+    @Injectable()
+    class Settings implements OnModuleInit {
+      cron: string | undefined;
+
+      async onModuleInit(): Promise<void> {
+        await turn();
+        this.cron = '*/10 * * * * *';
+      }
+    }
+    let asked = 0;
+    const cron = {
+      inject: [Settings],
+      useFactory: (settings: Settings) => {
+        asked += 1;
+        return settings.cron as never;
+      },
+    };
+    beforeEach(() => {
+      asked = 0;
+    });
+
+    /** Does something with the schedule in an `onModuleInit`. */
+    async function during(work: (registry: ScopedWorkerRegistry) => void) {
+      @Injectable()
+      class Early implements OnModuleInit {
+        constructor(private readonly registry: ScopedWorkerRegistry) {}
+
+        onModuleInit(): void {
+          work(this.registry);
+        }
+      }
+      return timed({ cron, providers: [Settings, Early] });
+    }
+
+    it('is what they say', async () => {
+      const { due } = await timed({ cron, providers: [Settings] });
+      await advance(20_000);
+      expect(due).toEqual(at(10_000, 20_000));
+    });
+
+    it('is listed before it is known', async () => {
+      const seen: unknown[] = [];
+      await during((registry) => seen.push(...registry.list()));
+      expect(seen).toMatchObject([
+        {
+          name: 'Jobs.run',
+          kind: 'cron',
+          state: 'active',
+          expression: undefined,
+          nextRun: undefined,
+        },
+      ]);
+    });
+
+    it('keeps a pause', async () => {
+      const { registry } = await during((early) => early.pause('Jobs.run'));
+      expect(registry.get('Jobs.run')).toMatchObject({
+        state: 'paused',
+        expression: '*/10 * * * * *',
+      });
+    });
+
+    it('is not asked for when it was rescheduled', async () => {
+      const { registry } = await during((early) =>
+        early.reschedule('Jobs.run', { cron: '@daily' }),
+      );
+      expect([registry.get('Jobs.run').expression, asked]).toEqual(['@daily', 0]);
+    });
+
+    it('is not asked for when it was removed', async () => {
+      const { registry } = await during((early) => early.remove('Jobs.run'));
+      expect([registry.list(), asked]).toEqual([[], 0]);
+    });
+
+    it('[C13] has its name, which no other can take', async () => {
+      const add = (early: ScopedWorkerRegistry): unknown =>
+        early.add({ name: 'Jobs.run', handler: 'Jobs.run', everyMs: 1_000 });
+      await expect(during(add)).rejects.toThrow(/the name is taken by a schedule of Jobs\.run/);
     });
   });
 });

@@ -7,10 +7,26 @@ import { compileApp, type TestAppOptions } from './app.js';
  * Starts an application that must be refused, and gives the error. Fails when anything was half started:
  * an engine, a scope, or a hook of another module.
  */
-export async function refusal({
-  options,
-  ...metadata
-}: TestAppOptions): Promise<ScopedWorkerError> {
+export async function refusal(metadata: TestAppOptions): Promise<ScopedWorkerError> {
+  const { error, reached, names } = await refused(metadata);
+  expect({ reached, names }).toEqual({ reached: [], names: [] });
+  return error;
+}
+
+/** The same of an application that is refused for what its providers say: they are asked after every `onModuleInit`. */
+export async function lateRefusal(metadata: TestAppOptions): Promise<ScopedWorkerError> {
+  const { error, reached } = await refused(metadata);
+  expect(reached).toEqual(['onModuleInit', 'onModuleInit']);
+  return error;
+}
+
+async function refused({ options, ...metadata }: TestAppOptions): Promise<{
+  readonly error: ScopedWorkerError;
+  /** The hooks of other modules that were called, and the engine. */
+  readonly reached: readonly string[];
+  /** The schedules that are listed all the same. */
+  readonly names: readonly string[];
+}> {
   const reached: string[] = [];
   @Injectable()
   class Bystander implements OnModuleInit {
@@ -54,9 +70,9 @@ export async function refusal({
   timer.mockRestore();
 
   expect(error).toBeInstanceOf(ScopedWorkerError);
-  expect({ reached, timers }).toEqual({ reached: [], timers: 0 });
+  expect(timers).toBe(0);
   const registry = test.app.get(ScopedWorkerRegistry);
-  expect(registry.list()).toEqual([]);
   expect(registry.stats()).toMatchObject({ openedScopes: 0, runningTicks: 0 });
-  return error as ScopedWorkerError;
+  const names = registry.list().map(({ name }) => name);
+  return { error: error as ScopedWorkerError, reached, names };
 }
