@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import type { HandlerMetadata } from '../decorators/worker-metadata.js';
 import { isFactory, type NestModule } from '../nest/index.js';
+import { classOf } from './class-of.js';
 import type { HandlerOptions } from '../schedule/handler-options.js';
 
 /**
@@ -71,6 +72,26 @@ export function nestHandlersOf(
       return [timer('timeout', '@Timeout', method, handler, TIMEOUT)];
     return [];
   });
+}
+
+/** The decorator that Nest runs under a name, with its handler, written `Class.method`. */
+export function nestHandlerNamed(
+  modules: Iterable<NestModule>,
+  kind: keyof typeof TYPES,
+  name: string,
+): { readonly decorator: string; readonly handler: string } | undefined {
+  for (const { providers, controllers } of modules) {
+    for (const wrapper of [...providers.values(), ...controllers.values()]) {
+      const owner = classOf(wrapper);
+      if (owner === undefined || !wrapper.isDependencyTreeStatic()) continue;
+      const found = nestHandlersOf(owner, new Set([kind])).find(
+        ({ options }) => options?.name === name,
+      );
+      if (found !== undefined)
+        return { decorator: found.decorator, handler: `${owner.name}.${found.method}` };
+    }
+  }
+  return undefined;
 }
 
 /** The methods as an instance has them, inherited ones included. */

@@ -103,14 +103,15 @@ export class SchedulePlanner {
   }
 
   private outline(): Outline & { readonly handlers: readonly NamedHandler[] } {
+    const { application } = this.explorer;
     const found = this.explorer.explore();
     const { adoptNestSchedules } = this.options.resolved;
     const { workers, findings: skipped } = adopt(found, adoptNestSchedules, this.graph);
-    const modules = [...this.explorer.application.modules.values()];
+    const modules = [...application.modules.values()];
     const findings: Finding[] = [
       ...this.options.problems().map(invalidOption),
       ...unmarkedFindings(found),
-      ...unprovidedFindings(found),
+      ...(application.isTestingModule ? [] : unprovidedFindings(found)),
       ...skipped,
       ...backgroundFindings(modules, this.graph),
       ...foreignFindings(modules, this.graph),

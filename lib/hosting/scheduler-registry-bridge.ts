@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { CronTime } from 'cron';
 import { show } from '../checks/option-checks.js';
-import { nestScheduling } from '../discovery/nest-schedules.js';
+import { nestHandlerNamed, nestScheduling } from '../discovery/nest-schedules.js';
 import { logError } from '../errors/error-log.js';
 import { DuplicateScheduleError } from '../errors/index.js';
 import { RunningTicks } from '../execution/running-ticks.js';
@@ -54,7 +54,8 @@ export class SchedulerRegistryBridge {
     const taken = schedules.flatMap((schedule) => {
       const kind = this.kindOf(schedule);
       if (kind === undefined || !target.doesExist(kind, schedule.name)) return [];
-      return `${schedule.handler}: ${NOUNS[kind]} of @nestjs/schedule has the name "${schedule.name}" too. Give one of them another name.`;
+      const { handler, name } = schedule;
+      return `${handler}: its schedule "${name}" has the name of ${this.holderOf(kind, name)}. Give one of them another name: { name: '...' }.`;
     });
     if (taken.length > 0) throw new DuplicateScheduleError(taken);
     for (const schedule of schedules) this.add(schedule, target);
@@ -88,6 +89,14 @@ export class SchedulerRegistryBridge {
     if (schedule !== undefined) this.add(schedule, target);
   }
 
+  /** Who has a name in the registry. */
+  private holderOf(kind: NestKind, name: string): string {
+    const holder = nestHandlerNamed(this.nest.modules.values(), kind, name);
+    return holder === undefined
+      ? `${NOUNS[kind]} that the application has added to SchedulerRegistry`
+      : `the ${holder.decorator} of ${holder.handler}, which @nestjs/schedule runs`;
+  }
+
   private add(schedule: Schedule, target: NestSchedulerRegistry): void {
     const { name } = schedule;
     const kind = this.kindOf(schedule);
@@ -98,7 +107,7 @@ export class SchedulerRegistryBridge {
     }
     if (target.doesExist(kind, name)) {
       this.#logger.warn(
-        `${name}: ${NOUNS[kind]} of @nestjs/schedule has this name too, so the schedule is not shown in SchedulerRegistry. Give one of them another name.`,
+        `${name}: this is also the name of ${this.holderOf(kind, name)}, so the schedule does not appear in SchedulerRegistry. Give one of them another name.`,
       );
       return;
     }

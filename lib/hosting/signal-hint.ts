@@ -16,7 +16,7 @@ export class SignalHint {
 
   begin(): void {
     // A worker thread gets no signals and does not see the listeners of the main thread.
-    if (this.nest.isTesting || !isMainThread) return;
+    if (this.nest.isTestingModule || !isMainThread) return;
     this.#timer = setTimeout(() => this.look(), LOOK_AFTER_MS).unref();
   }
 

@@ -1,9 +1,11 @@
-import { SchedulePlanner, type UndecidedSchedule } from '../discovery/schedule-planner.js';
+import {
+  SchedulePlanner,
+  type Decision,
+  type UndecidedSchedule,
+} from '../discovery/schedule-planner.js';
 import { workerRoots } from '../discovery/worker-roots.js';
-import type { Finding } from '../findings/finding.js';
 import { OptionsStore } from '../options/options-store.js';
 import { ScheduleBook } from '../registry/schedule-book.js';
-import type { Schedule } from '../schedule/schedule.js';
 import { Review } from '../validation/review.js';
 import { StartUpCheck } from '../validation/start-up-check.js';
 
@@ -36,17 +38,14 @@ export class StartUp {
    * @throws {InvalidScheduleError} with everything that is wrong.
    */
   async decide(): Promise<void> {
-    const decided = new Map<UndecidedSchedule, Schedule>();
-    const findings: Finding[] = [];
+    const decisions = new Map<UndecidedSchedule, Decision>();
     for (const undecided of this.#undecided) {
-      if (!this.isOpen(undecided)) continue;
-      const decision = await this.planner.decide(undecided);
-      findings.push(...decision.findings);
-      if (decision.schedule !== undefined) decided.set(undecided, decision.schedule);
+      if (this.isOpen(undecided)) decisions.set(undecided, await this.planner.decide(undecided));
     }
+    const findings = [...decisions.values()].flatMap((decision) => decision.findings);
     this.verdict.pass(findings, this.options.resolved.scopeValidation);
-    for (const [undecided, schedule] of decided)
-      if (this.isOpen(undecided)) this.book.put(schedule);
+    for (const [undecided, { schedule }] of decisions)
+      if (schedule !== undefined && this.isOpen(undecided)) this.book.put(schedule);
     this.#undecided = [];
   }
 

@@ -8,4 +8,9 @@ export abstract class Application {
   constructor() {
     refuseOldNest();
   }
+
+  /** Made by `Test.createTestingModule()`, and so only a part of an application; the name is the same from 11.0.0 to 12.5.1. */
+  get isTestingModule(): boolean {
+    return [...this.modules.values()].some(({ name }) => name === 'RootTestModule');
+  }
 }

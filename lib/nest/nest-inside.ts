@@ -88,11 +88,6 @@ export class NestInside extends Application {
     return this.#rootModule;
   }
 
-  /** True in an application of `Test.createTestingModule()`, whose root module has this name (11.0.0 to 12.5.1). */
-  get isTesting(): boolean {
-    return (this.rootModule.metatype as Function | undefined)?.name === 'RootTestModule';
-  }
-
   /**
    * Makes the hooks of a module the first of all on the way down and the last of all on the way up.
    *

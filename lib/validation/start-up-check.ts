@@ -15,6 +15,8 @@ const SAME_FOR_ALL: ReadonlySet<FindingKind> = new Set<FindingKind>([
   'scope-not-needed',
 ]);
 
+const NAMED_IN_ONE_LINE = 8;
+
 type Strictness = NonNullable<ScopedWorkerModuleOptions['scopeValidation']>;
 
 /** Decides what findings do to start-up. */
@@ -61,9 +63,11 @@ function errorOf(findings: readonly Finding[]): ScopedWorkerError {
 
 function oneLine([first, ...others]: readonly Finding[]): string | undefined {
   if (first === undefined) return undefined;
-  const more =
-    others.length === 0 ? '' : ` The same of ${others.map(({ subject }) => subject).join(', ')}.`;
-  return `${numbered(first)}${more}`;
+  if (others.length === 0) return numbered(first);
+  const named = others.slice(0, NAMED_IN_ONE_LINE).map(({ subject }) => subject);
+  const unnamed = others.length - named.length;
+  const names = unnamed > 0 ? `${named.join(', ')} and ${unnamed} more` : named.join(', ');
+  return `${numbered(first)} The same of ${names}.`;
 }
 
 function numbered({ number, message }: Finding): string {

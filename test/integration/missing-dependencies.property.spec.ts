@@ -129,7 +129,8 @@ async function refusalOf(
   try {
     const app = await builder.compile();
     refusedAt = 'resolve';
-    const [type] = new WorkerExplorer({ modules } as Application).explore().workers;
+    const [type] = new WorkerExplorer({ modules, isTestingModule: true } as Application).explore()
+      .workers;
     await app.resolve(type!.workerClass as Type, ContextIdFactory.create(), { strict: false });
     return { refusedAt: undefined, modules };
   } catch (error) {
@@ -140,7 +141,10 @@ async function refusalOf(
 
 /** What is wrong with what was found, if anything. */
 function complaintAbout({ refusedAt, modules }: Awaited<ReturnType<typeof refusalOf>>): string {
-  const { workers } = new WorkerExplorer({ modules } as Application).explore();
+  const { workers } = new WorkerExplorer({
+    modules,
+    isTestingModule: true,
+  } as Application).explore();
   const found = missingDependencies(workers).map(({ message }) => message);
   const all = [...modules.values()].flatMap(({ providers }) => [...providers.values()]);
   switch (refusedAt) {

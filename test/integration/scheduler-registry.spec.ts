@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Injectable, Module } from '@nestjs/common';
+import { CronJob } from 'cron';
 import { Cron, ScheduleModule, SchedulerRegistry } from '@nestjs/schedule';
 import {
   DuplicateScheduleError,
@@ -191,10 +192,34 @@ describe('SchedulerRegistry of @nestjs/schedule', () => {
       await expect(starting).rejects.toBeInstanceOf(DuplicateScheduleError);
       await expect(starting).rejects.toMatchObject({
         code: 'DUPLICATE_SCHEDULE',
-        message: expect.stringMatching(/Ours\.run.*cleanup/),
+        message:
+          'Ours.run: its schedule "cleanup" has the name of the @Cron of Theirs.run, which @nestjs/schedule runs. Give one of them another name: { name: \'...\' }.',
       });
       await advance(3_000);
       expect(ran).toEqual([]);
+    });
+
+    it('says so of a job that the application has added', async () => {
+      @ScopedWorker()
+      class Ours {
+        @ScopedCron('* * * * * *', { name: 'added' })
+        run(): void {}
+      }
+      @Injectable()
+      class Adds {
+        constructor(private readonly jobs: SchedulerRegistry) {}
+
+        onModuleInit(): void {
+          this.jobs.addCronJob('added', CronJob.from({ cronTime: '@yearly', onTick: () => {} }));
+        }
+      }
+      const { app } = await compileApp({
+        imports: [ScheduleModule.forRoot()],
+        providers: [Ours, Adds],
+      });
+      await expect(app.init()).rejects.toThrow(
+        'Ours.run: its schedule "added" has the name of a job that the application has added to SchedulerRegistry.',
+      );
     });
 
     it('starts when the names differ', async () => {

@@ -53,6 +53,21 @@ const HINT =
 describe('A worker that injects singletons only', () => {
   afterEach(closeApps);
 
+  it('is not told that it is fine when it is refused for being durable', async () => {
+    @Injectable({ scope: Scope.REQUEST, durable: true })
+    @ScopedWorker()
+    class Lasting {
+      @ScopedCron(YEARLY)
+      run(): void {}
+    }
+    const { app } = await startApp({
+      providers: [Lasting],
+      options: { scopeValidation: 'warn' },
+    });
+    const { findings } = inspectScopes(app);
+    expect(findings.map(({ number }) => number)).toEqual(['SW101']);
+  });
+
   it.each(['error', 'strict', 'warn'] as const)(
     "is told that it needs no scope, for information, under '%s'",
     async (scopeValidation) => {

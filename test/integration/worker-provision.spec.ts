@@ -1,12 +1,14 @@
 import { Injectable, Module, type DynamicModule } from '@nestjs/common';
 import { jest } from '@jest/globals';
+import { NestFactory } from '@nestjs/core';
 import {
+  inspectScopes,
   ScopedCron,
   ScopedWorker,
   ScopedWorkerModule,
   ScopedWorkerRegistry,
 } from '../../lib/index.js';
-import { closeApps, startApp } from '../support/app.js';
+import { closeApps, RecordingLogger, startApp } from '../support/app.js';
 import { advance, useFakeClock } from '../support/fake-clock.js';
 import { YEARLY } from '../support/probe-journal.js';
 
@@ -95,14 +97,41 @@ describe('The provision of a worker', () => {
     @Injectable()
     class Other {}
 
-    it('is only logged, also under strict validation', async () => {
-      const { registry, log } = await startApp({
+    /** An application as `main.ts` starts it. */
+    async function started(): Promise<RecordingLogger> {
+      @Module({
+        imports: [ScopedWorkerModule.forRoot({ scopeValidation: 'strict' })],
         providers: [Other],
-        options: { scopeValidation: 'strict' },
+      })
+      class AppModule {}
+      const logger = new RecordingLogger();
+      const app = await NestFactory.createApplicationContext(AppModule, { logger });
+      expect(namesOf(app.get(ScopedWorkerRegistry))).toEqual([]);
+      await app.close();
+      return logger;
+    }
+
+    it('is only logged, also under strict validation', async () => {
+      const lines = (await started()).of('log').filter((message) => message.includes('Forgotten'));
+      expect(lines).toEqual([expect.stringMatching(/^\[SW104\] .*no module/)]);
+    });
+
+    it('is one line with the first names, however many there are', async () => {
+      const many = Array.from({ length: 30 }, (_, index) => {
+        class Many {}
+        Object.defineProperty(Many, 'name', { value: `Many${index}` });
+        ScopedWorker()(Many);
+        return Many;
       });
-      expect(namesOf(registry)).toEqual([]);
-      const lines = log.of('log').filter((message) => message.includes('Forgotten'));
-      expect(lines).toEqual([expect.stringContaining('no module')]);
+      const lines = (await started()).of('log').filter((message) => message.includes('[SW104]'));
+      expect(lines).toEqual([expect.stringMatching(/ The same of (\w+, ){7}\w+ and \d+ more\.$/)]);
+      expect(many).toHaveLength(30);
+    });
+
+    it('is not mentioned in a test, whose module is a part of the application', async () => {
+      const { app, log } = await startApp({ providers: [Other] });
+      expect(log.of('log').join()).not.toContain('Forgotten');
+      expect(inspectScopes(app).findings).toEqual([]);
     });
 
     it('is named when an override means it', async () => {

@@ -28,10 +28,10 @@ export async function wordsAbout({ options, ...metadata }: TestAppOptions): Prom
   return told(await startApp({ ...metadata, options: { scopeValidation: 'strict', ...options } }));
 }
 
-/** What was logged of findings, without the notices of workers that another test of the file provides. */
+/** What was logged of findings. */
 export function told({ log }: TestApp, level?: string): string[] {
   return log.entries
     .filter((entry) => level === undefined || entry.level === level)
     .map(({ message }) => message)
-    .filter((message) => /^\[SW\d{3}\] /.test(message) && !message.startsWith('[SW104]'));
+    .filter((message) => /^\[SW\d{3}\] /.test(message));
 }

@@ -13,7 +13,7 @@ export function scopeNotNeeded({ graph, workers, hasHooks }: Scene): Finding[] {
         handlers.length > 0 &&
         around.length === 0 &&
         provider.kind === 'class' &&
-        provider.declared === 'request' &&
+        provider.lifetime === 'request' && // a durable one is refused (SW101)
         provider.disposer === undefined &&
         provider.scopeHooks.length === 0 &&
         graph.dependenciesOf(provider).every(({ lifetime }) => lifetime === 'singleton'),
