@@ -34,14 +34,15 @@ interface NodePlan {
   readonly dependencies: readonly DependencyPlan[];
 }
 
+/** 0 to 2. */
 const MODULES = 3;
 const tokenOf = (node: number): string => `NODE_${node}`;
 
 const nodePlan: fc.Arbitrary<NodePlan> = fc.record({
-  kind: fc.constantFrom('class', 'class', 'factory', 'alias', 'absent'),
+  kind: fc.constantFrom('class', 'class', 'class', 'factory', 'factory', 'alias', 'absent'),
   scope: fc.constantFrom(Scope.REQUEST, Scope.REQUEST, Scope.DEFAULT, Scope.TRANSIENT),
-  module: fc.nat(MODULES - 1),
-  isExported: fc.constantFrom(true, true, false),
+  module: fc.constantFrom(0, 0, 1, 2),
+  isExported: fc.constantFrom(true, true, true, true, false),
   dependencies: fc.array(
     fc.record({
       token: fc.nat(20),
@@ -174,8 +175,8 @@ function complaintAbout({ refusedAt, modules }: Awaited<ReturnType<typeof refusa
       }),
       { numRuns: Number(process.env['GRAPH_RUNS'] ?? 100), timeout: 10_000 },
     );
-    expect(tally.built).toBeGreaterThan(5);
-    expect(tally.compile + tally.resolve).toBeGreaterThan(5);
-    expect(tally.resolve > 5).toBe(process.env['NEST'] === 'nest11-newest');
+    expect(tally.built).toBeGreaterThan(0);
+    expect(tally.compile + tally.resolve).toBeGreaterThan(0);
+    expect(tally.resolve > 0).toBe(process.env['NEST'] === 'nest11-newest');
   });
 });
