@@ -1,4 +1,5 @@
 import { Inject, Module, Optional, type DynamicModule } from '@nestjs/common';
+import { bareProperties } from './nest/index.js';
 import type { ScopedWorkerModuleOptions } from './options/module-options.js';
 import { ScopedWorkerCoreModule } from './scoped-worker-core.module.js';
 import { ScopedWorkerServices } from './scoped-worker-services.js';
@@ -17,7 +18,10 @@ export class ScopedWorkerModule extends ConfigurableModuleClass {
     services: ScopedWorkerServices,
   ) {
     super();
-    services.options.declare(options === undefined ? {} : options);
+    const isObject = typeof options === 'object' && options !== null;
+    services.options.declare(
+      isObject ? bareProperties(options) : options === undefined ? {} : options,
+    );
   }
 
   /**

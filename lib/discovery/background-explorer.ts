@@ -1,4 +1,4 @@
-import { tokenText, type NestModule, type NestWrapper } from '../nest/index.js';
+import { isSameObject, tokenText, type NestModule, type NestWrapper } from '../nest/index.js';
 import { classOf, isClassProvider } from './class-of.js';
 import { sameAmong } from './same-build.js';
 
@@ -55,7 +55,9 @@ export function exploreBackground(modules: Iterable<NestModule>): BackgroundExpl
   const others = found.filter((each) => !areClasses(each));
   for (const { wrapper, module, place } of [...found.filter(areClasses), ...others]) {
     const instance = wrapper.instance as object;
-    if (candidates.some(({ instances }) => instances.includes(instance))) continue;
+    const isKnown = ({ instances }: Candidate): boolean =>
+      instances.some((known) => isSameObject(known, instance));
+    if (candidates.some(isKnown)) continue;
     const alike = candidates.filter((other) => isAlike(other, wrapper));
     const { known } = sameAmong(alike, wrapper);
     if (known === undefined)

@@ -1,5 +1,6 @@
 import { isClass } from '../checks/is-class.js';
 import { inspect } from 'node:util';
+import { bare } from '../nest/index.js';
 import type { GuardedScope } from './guarded-scope.js';
 
 /**
@@ -30,14 +31,17 @@ const instances = new WeakMap<
   { readonly instance: object; readonly scope: GuardedScope }
 >();
 
-/** The instance of a proxy; anything else as it is. */
-export function instanceBehind(proxy: object): object {
-  return instances.get(proxy)?.instance ?? proxy;
+/** The instance behind a proxy, and behind what an `instanceDecorator` of the application has made of either. */
+export function instanceBehind(injected: object): object {
+  let instance = bare(injected);
+  for (let found = instances.get(instance); found !== undefined; found = instances.get(instance))
+    instance = bare(found.instance);
+  return instance;
 }
 
 /** True for a proxy of a scope that is not closed. */
 function isGuarded(value: object): boolean {
-  return instances.get(value)?.scope.isClosed === false;
+  return instances.get(bare(value))?.scope.isClosed === false;
 }
 
 /**
@@ -51,6 +55,8 @@ export function guarded<T extends object>(given: T, className: string, scope: Gu
   if (isGuarded(given)) return given; // of another scope, whose end counts
   const instance = instanceBehind(given) as T; // what a pool got back as the proxy of a scope that is closed
   const methods = new Map<Function, Function>();
+  // An instance decorator of the application may have put a proxy around the proxy.
+  const isItself = (self: unknown): boolean => bare(self) === proxy;
   const harmless = new Map<Function, Function>(); // one function may be both, as `close` and `Symbol.dispose`
   const guardMethod = (method: Function, key: PropertyKey): Function => {
     const isHarmless = HARMLESS.has(key);
@@ -59,7 +65,7 @@ export function guarded<T extends object>(given: T, className: string, scope: Gu
     if (guardedMethod === undefined) {
       const apply = (target: Function, self: unknown, args: unknown[]): unknown => {
         if (scope.isClosed && !isHarmless) throw scope.refuse(className, String(key), apply);
-        return scope.injected(Reflect.apply(target, self === proxy ? instance : self, args));
+        return scope.injected(Reflect.apply(target, isItself(self) ? instance : self, args));
       };
       guardedMethod = new Proxy(method, { apply });
       known.set(method, guardedMethod);
@@ -68,7 +74,7 @@ export function guarded<T extends object>(given: T, className: string, scope: Gu
   };
   const proxy: T = new Proxy(instance, {
     get(target, key, receiver) {
-      const value: unknown = Reflect.get(target, key, receiver === proxy ? target : receiver);
+      const value: unknown = Reflect.get(target, key, isItself(receiver) ? target : receiver);
       if (typeof value !== 'function') {
         const injected = scope.injected(value);
         return injected === value || isFixed(target, key) ? value : injected;
@@ -77,7 +83,7 @@ export function guarded<T extends object>(given: T, className: string, scope: Gu
     },
     // An object that inherits from the proxy keeps what is its own.
     set: (target, key, value, receiver) =>
-      Reflect.set(target, key, value, receiver === proxy ? target : receiver),
+      Reflect.set(target, key, value, isItself(receiver) ? target : receiver),
   });
   instances.set(proxy, { instance, scope });
   scope.wrapped(instance, proxy);

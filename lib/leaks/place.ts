@@ -1,3 +1,6 @@
+/** Frames that Nest Observe puts between the caller and what is called. */
+const MOST_OF_DECORATOR = 6;
+
 /**
  * Where a function that is on the stack was called, as `file:line:column`; undefined when the stack does not tell. The name
  * of the caller is left out: source maps make another one of it.
@@ -8,13 +11,20 @@ export function placeOfCall(callee: Function): string | undefined {
   const limit = Error.stackTraceLimit;
   const holder: { stack?: string } = {};
   try {
-    Error.stackTraceLimit = 1;
+    Error.stackTraceLimit = 1 + MOST_OF_DECORATOR;
     Error.captureStackTrace(holder, callee);
     if (typeof holder.stack !== 'string') return undefined;
-    return /^\s+at (?:.*\()?([^()\n]+)\)?$/m.exec(holder.stack)?.[1];
+    const frames = holder.stack.split('\n').filter((line) => /^\s+at /.test(line));
+    const caller = frames.find((frame) => !isOfDecorator(frame, callee)) ?? frames[0];
+    return /^\s+at (?:.*\()?([^()\n]+)\)?$/.exec(caller ?? '')?.[1];
   } catch {
     return undefined; // a hook of the application that formats stacks has thrown
   } finally {
     Error.stackTraceLimit = limit;
   }
+}
+
+/** Nest Observe names its own frames as the method that it wraps, and runs them in AsyncLocalStorage. */
+function isOfDecorator(frame: string, { name }: Function): boolean {
+  return frame.includes(`at ProviderScopeFactory.${name} (`) || frame.includes('(node:');
 }

@@ -47,7 +47,15 @@ export function inMemoryQueue<T>(options: InMemoryQueueOptions = {}): InMemoryQu
   const problem = countProblem(capacity);
   if (problem !== undefined)
     throw new InvalidOptionsError([`inMemoryQueue(): capacity ${problem}.`]);
-  return new BoundedQueue<T>(capacity);
+  const queue = new BoundedQueue<T>(capacity);
+  // An instance decorator of the application puts a proxy around it, from which private fields cannot be reached.
+  return {
+    get size() {
+      return queue.size;
+    },
+    put: (body, how) => queue.put(body, how),
+    read: (signal) => queue.read(signal),
+  };
 }
 
 interface Message<T> {

@@ -1,3 +1,4 @@
+import { handsOn } from './decorations.js';
 import { isFactory } from './is-factory.js';
 import type { NestWrapper } from './nest-types.js';
 
@@ -45,9 +46,9 @@ export class BuildReplacement {
     return this.#made !== undefined && given === this.#made.standIn ? this.#made.instance : given;
   }
 
-  /** A factory that gives what was injected into it makes nothing. */
+  /** What a factory hands on is left as it is. */
   private standInFor(instance: unknown, injected: readonly unknown[]): unknown {
-    if (typeof instance !== 'object' || instance === null || injected.includes(instance))
+    if (typeof instance !== 'object' || instance === null || handsOn(instance, injected))
       return instance;
     const standIn = this.replace(instance, this.wrapper);
     this.#made = { instance, standIn };

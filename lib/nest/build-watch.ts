@@ -1,4 +1,5 @@
 import { BuildReplacement } from './build-replacement.js';
+import { handsOn } from './decorations.js';
 import { isFactory } from './is-factory.js';
 import type { ContextId, NestInjector, NestProperty, NestWrapper } from './nest-types.js';
 
@@ -58,8 +59,7 @@ export function watchBuilds(injector: NestInjector): boolean {
     return original.apply(this, replacement?.argumentsFor(args) ?? args).then(
       (instance) => {
         if (hasInit(wrapper)) injectEarly(instance, resolved.take(contextId!, wrapper));
-        // A factory that returns what was injected into it makes nothing: an alias by another name.
-        const isHandedOn = isFactory(wrapper) && (args[0] as unknown[]).includes(instance);
+        const isHandedOn = isFactory(wrapper) && handsOn(instance, args[0] as unknown[]);
         const built = replacement === undefined ? instance : replacement.behind(instance);
         const ready = observer.built(isHandedOn ? undefined : built, wrapper);
         if (ready === undefined) return instance;

@@ -7,7 +7,14 @@ import {
 } from '@nestjs/core';
 import { Application } from './application.js';
 import { watchBuilds } from './build-watch.js';
-import type { ContextId, NestModule, NestWrapper, OpenModuleRef } from './nest-types.js';
+import { watchDecorations } from './decorations.js';
+import type {
+  ContextId,
+  NestModule,
+  NestWrapper,
+  OpenContainer,
+  OpenModuleRef,
+} from './nest-types.js';
 
 /** A provider as it stands in a module. */
 export interface PlacedWrapper {
@@ -27,17 +34,26 @@ export class NestInside extends Application {
   #rootModule: NestModule | undefined;
   readonly #places = new Map<unknown, NestWrapper>();
 
+  private readonly modulesContainer: ModulesContainer;
+
   constructor(
-    private readonly modulesContainer: ModulesContainer,
+    modulesContainer: ModulesContainer,
     private readonly moduleRef: ModuleRef,
     private readonly httpAdapterHost: HttpAdapterHost,
   ) {
     super();
+    // What is injected may be decorated, and the methods of a Map refuse to run on a proxy.
+    this.modulesContainer = this.container?.getModules?.() ?? modulesContainer;
     this.watchModules();
   }
 
   get modules(): ReadonlyMap<string, NestModule> {
     return this.modulesContainer as unknown as ReadonlyMap<string, NestModule>;
+  }
+
+  /** True when an `instanceDecorator` of the application wraps what Nest builds. */
+  get isDecorated(): boolean {
+    return this.container?.contextOptions?.instrument?.instanceDecorator !== undefined;
   }
 
   /** True when every build is seen as it happens; false sends scopes to the scan of `context-instances.ts`. */
@@ -112,7 +128,7 @@ export class NestInside extends Application {
    * over one container runs the hooks of the same modules (as `app.select()` makes them).
    */
   async closeApplication(): Promise<void> {
-    const container = (this.moduleRef as unknown as OpenModuleRef).container as NestContainer;
+    const container = this.container as unknown as NestContainer;
     const adapter = this.httpAdapterHost?.httpAdapter;
     class ClosingContext extends NestApplicationContext {
       protected override async dispose(): Promise<void> {
@@ -153,6 +169,7 @@ export class NestInside extends Application {
     const watch = (module: NestModule): void => {
       const injector = (module.providers.get(ModuleRef)?.instance as OpenModuleRef | undefined)
         ?.injector;
+      if (injector !== undefined) watchDecorations(injector);
       if (injector === undefined || !watchBuilds(injector)) this.#canWatch = false;
     };
     for (const module of this.modules.values()) watch(module);
@@ -163,6 +180,10 @@ export class NestInside extends Application {
       watch(module as unknown as NestModule);
       return modulesContainer;
     };
+  }
+
+  private get container(): OpenContainer | undefined {
+    return (this.moduleRef as unknown as OpenModuleRef).container;
   }
 
   private setDistance(moduleClass: Function, distance: number): void {

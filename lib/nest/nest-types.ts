@@ -1,5 +1,5 @@
 import type { Scope } from '@nestjs/common';
-import type { ContextId, ModuleRef } from '@nestjs/core';
+import type { ContextId, ModuleRef, ModulesContainer } from '@nestjs/core';
 
 /**
  * The part of Nest's `InstanceWrapper` that this library reads; the same from 11.0.0 to 12.5.1.
@@ -56,6 +56,8 @@ export interface NestProperty {
 /** The part of Nest's `Injector` that this library reads and instruments. */
 export interface NestInjector {
   instantiateClass?: (this: NestInjector, ...args: unknown[]) => Promise<unknown>;
+  /** From 11.1 on: what `instrument` of the application was given, or the identity. */
+  instanceDecorator?: (instance: unknown) => unknown;
   resolveProperties?: (this: NestInjector, ...args: unknown[]) => Promise<NestProperty[]>;
   loadPerContext<T>(
     instance: unknown,
@@ -69,7 +71,14 @@ export interface NestInjector {
 /** `ModuleRef` with the two fields that Nest declares private. */
 export interface OpenModuleRef {
   readonly injector?: NestInjector;
-  readonly container?: unknown;
+  readonly container?: OpenContainer;
+}
+
+/** The part of Nest's `NestContainer` that this library reads. */
+export interface OpenContainer {
+  /** What `NestFactory.create()` was given. */
+  readonly contextOptions?: { readonly instrument?: { readonly instanceDecorator?: unknown } };
+  getModules?(): ModulesContainer;
 }
 
 export type { ContextId, ModuleRef };

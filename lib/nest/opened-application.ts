@@ -1,7 +1,7 @@
 import { ModulesContainer } from '@nestjs/core';
 import type { INestApplicationContext } from '@nestjs/common';
 import { Application } from './application.js';
-import type { NestModule, NestWrapper } from './nest-types.js';
+import type { NestModule, NestWrapper, OpenContainer } from './nest-types.js';
 
 /** An application seen from outside, which need not have been initialised, nor have any instance. */
 export class OpenedApplication extends Application {
@@ -9,7 +9,10 @@ export class OpenedApplication extends Application {
 
   constructor(private readonly app: INestApplicationContext) {
     super();
-    this.modules = app.get(ModulesContainer) as unknown as ReadonlyMap<string, NestModule>;
+    // Not what `app.get()` gives, if possible: it may be decorated, and the methods of a Map refuse to run on a proxy.
+    const { container } = app as { container?: OpenContainer };
+    const modules = container?.getModules?.() ?? app.get(ModulesContainer);
+    this.modules = modules as unknown as ReadonlyMap<string, NestModule>;
   }
 
   /** The instance of a singleton that stands in some module; undefined when there is none, or it was never constructed. */

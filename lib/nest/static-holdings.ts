@@ -1,3 +1,4 @@
+import { ObjectSearch } from './decorations.js';
 import type { NestInside } from './nest-inside.js';
 
 /**
@@ -6,6 +7,9 @@ import type { NestInside } from './nest-inside.js';
  *
  * Maps of more than 1,000 entries are not read, and neither are arrays and sets: the latter are how a provider counts what others own. Private `#fields` and
  * closures cannot be read; `shared()` is for these.
+ *
+ * In an application with an `instanceDecorator` the instances are proxies, and what they hold may be: there an object is
+ * recognised behind them as well.
  */
 export class StaticHoldings {
   #instances: object[] = [];
@@ -14,9 +18,14 @@ export class StaticHoldings {
   constructor(private readonly nest: NestInside) {}
 
   holds(candidate: object): boolean {
-    return this.instances().some(
-      (holder) => holder === candidate || handsSafely(holder, candidate),
-    );
+    const instances = this.instances();
+    if (!this.nest.isDecorated) return anyHolds(instances, (value) => value === candidate);
+    const search = new ObjectSearch(candidate);
+    try {
+      return anyHolds(instances, (value) => search.finds(value));
+    } finally {
+      search.end();
+    }
   }
 
   /** Static instances are final once start-up is complete, save for modules that are loaded lazily. */
@@ -34,28 +43,34 @@ export class StaticHoldings {
   }
 }
 
+type IsIt = (value: unknown) => boolean;
+
+function anyHolds(holders: readonly object[], isIt: IsIt): boolean {
+  return holders.some((holder) => isIt(holder) || handsSafely(holder, isIt));
+}
+
 /** A larger map is a cache of data: looking through it on every tick would cost more than the tick. */
 const LARGEST_MAP = 1_000;
 
 /** A proxy may throw when it is looked at outside of its own context (as those of nestjs-cls): it hands out nothing here. */
-function handsSafely(holder: object, candidate: object): boolean {
+function handsSafely(holder: object, isIt: IsIt): boolean {
   try {
-    return hands(holder, candidate, 2);
+    return hands(holder, isIt, 2);
   } catch {
     return false;
   }
 }
 
-function hands(holder: object, candidate: object, depth: number): boolean {
+function hands(holder: object, isIt: IsIt, depth: number): boolean {
   if (holder instanceof Map) {
     if (holder.size > LARGEST_MAP) return false;
-    for (const value of holder.values()) if (value === candidate) return true;
+    for (const value of holder.values()) if (isIt(value)) return true;
     return false;
   }
   for (const key of Object.keys(holder)) {
     const value: unknown = Object.getOwnPropertyDescriptor(holder, key)?.value;
-    if (value === candidate) return true;
-    if (depth > 1 && isDictionary(value) && hands(value, candidate, depth - 1)) return true;
+    if (isIt(value)) return true;
+    if (depth > 1 && isDictionary(value) && hands(value, isIt, depth - 1)) return true;
   }
   return false;
 }

@@ -18,13 +18,13 @@ const NOTHING: readonly Promise<void>[] = [];
  * @publicApi
  */
 export class ScopedWorkerEvents {
-  readonly #listeners = new Map<EventName, Set<Listener<never>>>();
-  readonly #logger = new Logger('ScopedWorker');
+  private readonly listeners = new Map<EventName, Set<Listener<never>>>();
+  private readonly logger = new Logger('ScopedWorker');
 
   /** @returns a function that takes the listener off again. */
   on<E extends EventName>(event: E, listener: Listener<E>): () => void {
-    let listeners = this.#listeners.get(event);
-    if (listeners === undefined) this.#listeners.set(event, (listeners = new Set()));
+    let listeners = this.listeners.get(event);
+    if (listeners === undefined) this.listeners.set(event, (listeners = new Set()));
     listeners.add(listener as Listener<never>);
     return () => this.off(event, listener);
   }
@@ -39,12 +39,12 @@ export class ScopedWorkerEvents {
   }
 
   off<E extends EventName>(event: E, listener: Listener<E>): void {
-    this.#listeners.get(event)?.delete(listener as Listener<never>);
+    this.listeners.get(event)?.delete(listener as Listener<never>);
   }
 
   /** @internal */
   isHeard(event: EventName): boolean {
-    return (this.#listeners.get(event)?.size ?? 0) > 0;
+    return (this.listeners.get(event)?.size ?? 0) > 0;
   }
 
   /** @internal */
@@ -62,7 +62,7 @@ export class ScopedWorkerEvents {
     event: E,
     payload: ScopedWorkerEventMap[E],
   ): readonly Promise<void>[] {
-    const listeners = this.#listeners.get(event);
+    const listeners = this.listeners.get(event);
     if (listeners === undefined) return NOTHING;
     let pending: Promise<void>[] | undefined;
     for (const listener of [...listeners] as Listener<E>[]) {
@@ -84,7 +84,7 @@ export class ScopedWorkerEvents {
 
   private report(event: EventName, error: unknown): void {
     try {
-      logError(this.#logger, `A listener of ${event} failed`, error);
+      logError(this.logger, `A listener of ${event} failed`, error);
     } catch {
       // A logger of the application that throws has no other place to be told of.
     }

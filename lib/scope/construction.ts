@@ -1,4 +1,4 @@
-import type { BuildObserver, ContextId, NestWrapper } from '../nest/index.js';
+import { bare, type BuildObserver, type ContextId, type NestWrapper } from '../nest/index.js';
 import { Builds } from './builds.js';
 import { BuiltScan } from './built-scan.js';
 import { readMember } from './disposer.js';
@@ -71,7 +71,7 @@ export class Construction implements BuildObserver {
 
   /** Enters what was built without a load; nothing while builds are watched. */
   async scan(): Promise<void> {
-    await this.#scan?.run((instance, wrapper) => this.add(instance, wrapper));
+    await this.#scan?.run((made, wrapper) => this.add(this.behind(made, wrapper), wrapper));
   }
 
   get standIn(): BuildObserver['standIn'] {
@@ -124,13 +124,21 @@ export class Construction implements BuildObserver {
   }
 
   /**
-   * The instance itself, also when a factory has given what was injected in its place: the property of an injected provider,
-   * say. Undefined for what a static provider holds in that form.
+   * The instance itself, without what an `instanceDecorator` of the application has put around it, and also when a factory
+   * has given what was injected in its place: the property of an injected provider, say. Undefined for what a static
+   * provider holds in that form.
+   *
+   * Hooks and disposers are called on it, so that `this` is the object that its constructor knows: a proxy may not
+   * reach private fields, and what the constructor has registered could not be taken off by another identity.
    */
   private behind(made: unknown, wrapper: NestWrapper): unknown {
-    if (this.scope.watch === undefined || typeof made !== 'object' || made === null) return made;
-    const instance = this.scope.watch.bare(made);
-    return instance !== made && this.home.ownership.isHeld(made, wrapper) ? undefined : instance;
+    const injected = bare(made);
+    if (this.scope.watch === undefined || typeof injected !== 'object' || injected === null)
+      return injected;
+    const instance = this.scope.watch.bare(injected);
+    return instance !== injected && this.home.ownership.isHeld(injected, wrapper)
+      ? undefined
+      : instance;
   }
 
   private add(instance: unknown, wrapper: NestWrapper): boolean {

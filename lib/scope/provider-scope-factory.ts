@@ -21,7 +21,8 @@ export class ProviderScopeFactory {
    * @throws {ScopeClosedError} when the last shutdown hook of the application has run.
    */
   async open(seed?: { request?: unknown }): Promise<ProviderScope> {
-    const opener = this.open;
+    // Not `this.open`: a decoration of the factory gives another function.
+    const opener = ProviderScopeFactory.prototype.open;
     return this.scopes.open({ kind: 'open', request: seed?.request, opener }).handOut();
   }
 
@@ -40,7 +41,8 @@ export class ProviderScopeFactory {
     work: (scope: ProviderScope) => Promise<T> | T,
     seed?: { request?: unknown },
   ): Promise<T> {
-    const scope = this.scopes.open({ kind: 'run', request: seed?.request, opener: this.run });
+    const opener = ProviderScopeFactory.prototype.run;
+    const scope = this.scopes.open({ kind: 'run', request: seed?.request, opener });
     let value: T | undefined;
     let thrown: { error: unknown } | undefined;
     try {

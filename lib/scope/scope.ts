@@ -1,5 +1,6 @@
 import { ScopeClosedError } from '../errors/index.js';
 import {
+  bare,
   createContextId,
   createDeadContextId,
   type ContextId,
@@ -106,20 +107,26 @@ export class Scope implements ProviderScope, ConstructedScope, EndingScope {
     return this.load(() => this.scopes.nest.resolve<T>(token, this.contextId, within));
   }
 
-  /** Builds one provider of one module, and gives the instance itself; the way of the runner to its worker. */
+  /**
+   * Builds one provider of one module, and gives the instance itself, or what an `instanceDecorator` of the application has
+   * made of it; the way of the runner to its worker.
+   */
   build<T>(wrapper: NestWrapper): Promise<T> {
     const refused = this.refusedTo(`build ${String(wrapper.name)}`);
     if (refused !== undefined) return Promise.reject(refused);
     const loading = this.load(() => this.scopes.nest.load<T & object>(wrapper, this.contextId));
     if (this.watch?.guard === undefined) return loading;
-    return loading.then((instance) => this.watch!.bare(instance) as T);
+    return loading.then((instance) =>
+      bare(instance) === instance ? (this.watch!.bare(instance) as T) : instance,
+    );
   }
 
   wasGiven(instance: unknown): boolean {
     if (typeof instance !== 'object' || instance === null || this.#given === undefined)
       return false;
-    if (instance === this.#given) return true;
-    return this.kind === 'tick' && instance === (this.#given as { payload?: unknown }).payload;
+    if (instance === bare(this.#given)) return true;
+    const { payload } = this.#given as { payload?: unknown };
+    return this.kind === 'tick' && instance === bare(payload);
   }
 
   defer(cleanup: () => unknown): void {

@@ -1,3 +1,5 @@
+import { bare } from '../nest/index.js';
+
 const sharedObjects = new WeakSet<object>();
 
 /**
@@ -10,7 +12,7 @@ const sharedObjects = new WeakSet<object>();
  * @publicApi
  */
 export function shared<T extends object>(value: T): T {
-  sharedObjects.add(value);
+  sharedObjects.add(bare(value));
   return value;
 }
 

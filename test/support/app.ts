@@ -1,4 +1,10 @@
-import type { INestApplicationContext, LoggerService, ModuleMetadata } from '@nestjs/common';
+import {
+  Module,
+  type INestApplicationContext,
+  type LoggerService,
+  type ModuleMetadata,
+} from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
 import { Test, type TestingModule, type TestingModuleBuilder } from '@nestjs/testing';
 import {
   ProviderScopeFactory,
@@ -40,8 +46,13 @@ export interface TestApp {
   next<E extends keyof ScopedWorkerEventMap>(event: E): Promise<ScopedWorkerEventMap[E]>;
 }
 
+/** What `instrument` of `NestFactory.create()` takes; Nest has it from 11.1 on. */
+export type InstanceDecorator = (instance: unknown) => unknown;
+
 export interface TestAppOptions extends ModuleMetadata {
   readonly options?: ScopedWorkerModuleOptions;
+  /** Decorates every instance that Nest makes; `build` has no effect then. */
+  readonly instanceDecorator?: InstanceDecorator;
   /** Changes the builder: `overrideProvider` and the like. */
   readonly build?: (builder: TestingModuleBuilder) => TestingModuleBuilder;
 }
@@ -51,18 +62,28 @@ const started = new Set<INestApplicationContext>();
 /** Applications whose start-up was refused, each with its error. */
 const refused = new WeakMap<INestApplicationContext, unknown>();
 
+let decoratorOfAll: InstanceDecorator | undefined;
+
+/** From here on every application of the test file is built with this decorator. */
+export function decorateAll(instanceDecorator: InstanceDecorator): void {
+  decoratorOfAll = instanceDecorator;
+}
+
 /** Builds an application with the module in it; not initialised. */
 export async function compileApp({
   options,
   build,
-  ...metadata
+  instanceDecorator = decoratorOfAll,
+  ...given
 }: TestAppOptions): Promise<TestApp> {
   const log = new RecordingLogger();
-  const builder = Test.createTestingModule({
-    ...metadata,
-    imports: [ScopedWorkerModule.forRoot(options), ...(metadata.imports ?? [])],
-  }).setLogger(log);
-  const app = await (build?.(builder) ?? builder).compile();
+  const imports = [ScopedWorkerModule.forRoot(options), ...(given.imports ?? [])];
+  const metadata = { ...given, imports };
+  const builder = Test.createTestingModule(metadata).setLogger(log);
+  const app =
+    instanceDecorator === undefined
+      ? await (build?.(builder) ?? builder).compile()
+      : await createDecorated(metadata, instanceDecorator, log);
   started.add(app);
   rememberRefusal(app);
   const events = app.get(ScopedWorkerEvents);
@@ -74,6 +95,22 @@ export async function compileApp({
     log,
     next: (event) => new Promise((resolve) => events.once(event, resolve)),
   };
+}
+
+/** Testing modules take no `instrument`: only `NestFactory` does. */
+async function createDecorated(
+  metadata: ModuleMetadata,
+  instanceDecorator: InstanceDecorator,
+  logger: LoggerService,
+): Promise<TestingModule> {
+  class DecoratedRootModule {}
+  Module(metadata)(DecoratedRootModule);
+  const app = await NestFactory.create(DecoratedRootModule, {
+    logger,
+    abortOnError: false,
+    instrument: { instanceDecorator },
+  });
+  return app as unknown as TestingModule;
 }
 
 /** Builds and initialises an application; `closeApps` closes it. */
