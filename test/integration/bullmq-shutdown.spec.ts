@@ -96,12 +96,12 @@ describe('A backlog of BullMQ, worked off by a plain @Processor() that opens sco
     await closing;
 
     expect((await tick).outcome).toBe('succeeded');
-    expect(ends).toEqual([['shutdown:finished'], ['shutdown:closed']]);
     const { completed, waiting, failed, active } = await queue.getJobCounts();
     expect([failed, active]).toEqual([0, 0]);
     expect(completed).toBe(work.taken);
     expect(completed).toBeGreaterThanOrEqual(110);
     expect(waiting).toBe(BACKLOG - work.taken);
     expect(waiting).toBeGreaterThan(200);
+    expect(ends).toEqual([['shutdown:finished'], ['shutdown:closed']]);
   });
 });
