@@ -25,9 +25,8 @@ export class ScopedWorkerModule extends ConfigurableModuleClass {
   }
 
   /**
-   * @throws {InvalidOptionsError} at start-up, when an option cannot work or two imports differ.
-   * @throws {InvalidScheduleError} {DuplicateScheduleError} {ScopeValidationError} at start-up, with
-   * everything that is wrong, before anything is scheduled.
+   * @throws {StartUpError} at start-up, with everything that is wrong in `problems`, before anything is scheduled: an
+   * `InvalidOptionsError`, `InvalidScheduleError` or `DuplicateScheduleError`, or a `ScopeValidationError` of several kinds.
    */
   static override forRoot(options: ScopedWorkerModuleOptions = {}): DynamicModule {
     return super.forRoot(options);

@@ -1,18 +1,14 @@
-import { ScopedWorkerError } from './scoped-worker.error.js';
+import { StartUpError } from './start-up.error.js';
 
 /**
  * Two schedules carry one name. Thrown at start-up, before anything is scheduled.
  *
  * @publicApi
  */
-export class DuplicateScheduleError extends ScopedWorkerError {
+export class DuplicateScheduleError extends StartUpError {
   readonly code = 'DUPLICATE_SCHEDULE';
 
-  /** One sentence for each name that is used twice. */
-  readonly problems: readonly string[];
-
   constructor(problems: readonly string[]) {
-    super(problems.join('\n'));
-    this.problems = problems;
+    super(problems.join('\n'), problems);
   }
 }

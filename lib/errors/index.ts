@@ -8,6 +8,7 @@ export { PeriodicTimerError } from './periodic-timer.error.js';
 export { ScopeClosedError } from './scope-closed.error.js';
 export { ScopeValidationError } from './scope-validation.error.js';
 export { ScopedWorkerError } from './scoped-worker.error.js';
+export { StartUpError } from './start-up.error.js';
 export { TickTimeoutError } from './tick-timeout.error.js';
 export { UnknownScheduleError } from './unknown-schedule.error.js';
 export { UnsupportedNestError } from './unsupported-nest.error.js';

@@ -1,4 +1,4 @@
-import { ScopedWorkerError } from './scoped-worker.error.js';
+import { StartUpError } from './start-up.error.js';
 
 /**
  * The options of `ScopedWorkerModule` or a `BackgroundWorker` cannot work, or two imports of the module disagree: thrown at
@@ -6,14 +6,10 @@ import { ScopedWorkerError } from './scoped-worker.error.js';
  *
  * @publicApi
  */
-export class InvalidOptionsError extends ScopedWorkerError {
+export class InvalidOptionsError extends StartUpError {
   readonly code = 'INVALID_OPTIONS';
 
-  /** One sentence for each thing that is wrong. */
-  readonly problems: readonly string[];
-
   constructor(problems: readonly string[], options?: { cause?: unknown }) {
-    super(problems.join('\n'), options);
-    this.problems = problems;
+    super(problems.join('\n'), problems, options);
   }
 }

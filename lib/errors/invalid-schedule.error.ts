@@ -1,4 +1,4 @@
-import { ScopedWorkerError } from './scoped-worker.error.js';
+import { StartUpError } from './start-up.error.js';
 
 /**
  * A decorator, one of its options or an override cannot work. Thrown at start-up, before anything is
@@ -6,14 +6,10 @@ import { ScopedWorkerError } from './scoped-worker.error.js';
  *
  * @publicApi
  */
-export class InvalidScheduleError extends ScopedWorkerError {
+export class InvalidScheduleError extends StartUpError {
   readonly code = 'INVALID_SCHEDULE';
 
-  /** One sentence for each thing that is wrong. */
-  readonly problems: readonly string[];
-
   constructor(problems: readonly string[]) {
-    super(problems.join('\n'));
-    this.problems = problems;
+    super(problems.join('\n'), problems);
   }
 }

@@ -1,5 +1,5 @@
 import type { Finding } from '../findings/finding.js';
-import { ScopedWorkerError } from './scoped-worker.error.js';
+import { StartUpError } from './start-up.error.js';
 
 /**
  * Start-up found more than one kind of thing wrong, or a finding that `scopeValidation` refuses. Carries
@@ -7,15 +7,19 @@ import { ScopedWorkerError } from './scoped-worker.error.js';
  *
  * @publicApi
  */
-export class ScopeValidationError extends ScopedWorkerError {
+export class ScopeValidationError extends StartUpError {
   readonly code = 'SCOPE_VALIDATION';
 
-  constructor(readonly findings: readonly Finding[]) {
+  constructor(
+    /** The same as `problems`, as data. */
+    readonly findings: readonly Finding[],
+  ) {
     super(
       `Start-up was stopped by ${findings.length} ${findings.length === 1 ? 'finding' : 'findings'}; nothing was scheduled:\n` +
         findings
           .map((finding, index) => `  ${index + 1}. [${finding.number}] ${finding.message}`)
           .join('\n'),
+      findings.map(({ message }) => message),
     );
   }
 }

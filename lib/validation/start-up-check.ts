@@ -4,7 +4,7 @@ import {
   InvalidOptionsError,
   InvalidScheduleError,
   ScopeValidationError,
-  type ScopedWorkerError,
+  type StartUpError,
 } from '../errors/index.js';
 import type { ScopedWorkerModuleOptions } from '../options/module-options.js';
 import { HOPELESS, type Finding, type FindingKind } from '../findings/finding.js';
@@ -23,7 +23,7 @@ type Strictness = NonNullable<ScopedWorkerModuleOptions['scopeValidation']>;
 export class StartUpCheck {
   readonly #logger = new Logger('ScopedWorker');
 
-  /** Logs what does not stop start-up, each once. @throws {ScopedWorkerError} once, with everything that does. */
+  /** Logs what does not stop start-up, each once. @throws {StartUpError} once, with everything that does. */
   pass(findings: readonly Finding[], strictness: Strictness): void {
     const stopping = findings.filter((finding) => stops(finding, strictness));
     if (strictness !== 'off') this.log(findings.filter((finding) => !stopping.includes(finding)));
@@ -51,7 +51,7 @@ function stops({ kind, severity }: Finding, strictness: Strictness): boolean {
 }
 
 /** Findings of one kind give the error of that kind, mixed ones a `ScopeValidationError`. */
-function errorOf(findings: readonly Finding[]): ScopedWorkerError {
+function errorOf(findings: readonly Finding[]): StartUpError {
   const kinds = new Set(findings.map((finding) => finding.kind));
   const messages = findings.map((finding) => finding.message);
   if (kinds.size === 1 && kinds.has('invalid-options')) return new InvalidOptionsError(messages);

@@ -53,7 +53,8 @@ describe('Errors', () => {
 
     it('every class has a code of its own, and every code a class', () => {
       const classes = Object.entries(errors).filter(
-        ([name, value]) => typeof value === 'function' && name !== 'ScopedWorkerError',
+        ([name, value]) =>
+          typeof value === 'function' && !['ScopedWorkerError', 'StartUpError'].includes(name),
       );
       expect(classes.map(([name]) => name).sort()).toEqual(
         examples.map((error) => error.constructor.name).sort(),
@@ -85,6 +86,20 @@ describe('Errors', () => {
         expect(error.message).not.toContain('undefined');
       },
     );
+
+    it('has all that is wrong in one list, whichever class of start-up it is', () => {
+      const ofStartUp = examples.filter((error) => error instanceof errors.StartUpError);
+      expect(ofStartUp.map(({ code }) => code)).toEqual([
+        'SCOPE_VALIDATION',
+        'INVALID_SCHEDULE',
+        'DUPLICATE_SCHEDULE',
+        'INVALID_OPTIONS',
+      ]);
+      for (const { problems, message } of ofStartUp) {
+        expect(problems).toHaveLength(1);
+        expect(message).toContain(problems[0]);
+      }
+    });
 
     it('keeps the cause it is given', () => {
       const cause = new Error('cause');
