@@ -1,17 +1,59 @@
-import type { ConsumerOptions } from '../schedule/consumer-options.js';
+import type { InjectionToken } from '@nestjs/common';
+import type { ConsumerOptions, SourceOf } from '../schedule/consumer-options.js';
 import { addHandler } from './worker-metadata.js';
+
+/**
+ * A decorator for methods that can take the messages of a source. Refused by the compiler: a first parameter that is the `Tick` of
+ * another message. A parameter that is no tick is left alone: pipes may make anything of the tick.
+ */
+type ConsumerDecorator<T> = <Method>(
+  target: object,
+  method: string | symbol,
+  descriptor: Takes<Method, T> extends true
+    ? TypedPropertyDescriptor<Method>
+    : TakesTickOfAnotherMessage<T>,
+) => void;
+
+/** Whether a method takes messages of a type. Of which nothing is known, those fit each method. */
+type Takes<Method, T> = unknown extends T
+  ? true
+  : Method extends (tick: infer First, ...rest: never[]) => unknown
+    ? First extends TickOf<infer Payload>
+      ? [T] extends [Payload]
+        ? true
+        : false
+      : true
+    : true;
+
+/** Its name is what the compiler says. */
+interface TakesTickOfAnotherMessage<Expected> {
+  readonly expected: TickOf<Expected>;
+}
+
+/** What tells a `Tick` from anything else that a handler may take. */
+interface TickOf<Payload> {
+  readonly payload: Payload;
+  readonly attempt: number;
+  readonly signal: AbortSignal;
+}
 
 /**
  * Calls the method for each message of a source, each time in a scope of its own, with the `Tick`: the message's body is
  * `tick.payload`. A message is acknowledged after its scope has committed and was disposed; it goes back when the tick
  * did not succeed.
  *
+ * The compiler knows the messages of a source whose token is its class: `deadLetter` gets them, and a method with the `Tick` of
+ * another message is refused. A string or a symbol says nothing of them; write `@ScopedConsumer<Order>(ORDERS)` to say it.
+ *
  * @param source token of a provider that is a `MessageSource`.
  * @throws {InvalidScheduleError} at start-up, when no provider has the token, when it is no `MessageSource`, or when options
  * cannot work.
  * @publicApi
  */
-export function ScopedConsumer(source: unknown, options?: ConsumerOptions): MethodDecorator {
+export function ScopedConsumer<T = unknown>(
+  source: InjectionToken<SourceOf<T>> | undefined,
+  options?: ConsumerOptions<T>,
+): ConsumerDecorator<T> {
   return (target, method) =>
     addHandler(target, {
       kind: 'message',

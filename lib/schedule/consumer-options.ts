@@ -1,6 +1,9 @@
 import type { MessageSource } from '../messages/message-source.js';
 import type { CommonHandlerOptions } from './handler-options.js';
 
+/** What tells the compiler of the messages of a source. */
+export type SourceOf<T> = Pick<MessageSource<T>, 'read'>;
+
 /** A message that failed as often as its consumer allows. */
 export interface DeadLetter<T = unknown> {
   readonly body: T;
@@ -13,8 +16,8 @@ export interface DeadLetter<T = unknown> {
 }
 
 /** What puts a dead letter where a person finds it; `resolve` gives providers of a scope of its own. */
-export type DeadLetterHandler = (
-  letter: DeadLetter<never>,
+export type DeadLetterHandler<T = unknown> = (
+  letter: DeadLetter<T>,
   resolve: <R>(token: (abstract new (...args: never[]) => R) | string | symbol) => Promise<R>,
 ) => unknown;
 
@@ -23,7 +26,7 @@ export type DeadLetterHandler = (
  *
  * @publicApi
  */
-export interface ConsumerOptions extends Pick<
+export interface ConsumerOptions<T = never> extends Pick<
   CommonHandlerOptions,
   'name' | 'disabled' | 'timeoutMs' | 'retry' | 'onFailure' | 'maxConcurrency'
 > {
@@ -39,7 +42,7 @@ export interface ConsumerOptions extends Pick<
    * Called with a message that failed on its last delivery, or came after it, in a scope of its own; when it has succeeded, the message is
    * acknowledged. When it fails, the message goes back.
    */
-  readonly deadLetter?: DeadLetterHandler;
+  readonly deadLetter?: DeadLetterHandler<T>;
 }
 
 /** The part of a consumer's options that no other handler has, with every default filled in. */
@@ -49,5 +52,5 @@ export interface ResolvedConsumer {
   readonly sourceName: string;
   readonly concurrency: number;
   readonly maxDeliveries: number | undefined;
-  readonly deadLetter: DeadLetterHandler | undefined;
+  readonly deadLetter: DeadLetterHandler<never> | undefined;
 }
