@@ -1,13 +1,15 @@
 import { isClass } from '../checks/is-class.js';
 import { Ambient, livingAmbient, runInside } from '../scope/ambient.js';
-import { combined } from '../scope/scope-end.js';
 import type { Tick } from './tick.js';
 
 /**
  * Wraps an attempt of a tick: everything from the opening of its scope to the last disposer happens in `next()`.
  *
- * @param next runs the attempt, once: called again it gives the same promise. Rejects with the error of an attempt that did
- * not succeed. It must be called before the hook has ended.
+ * An error that the hook throws after `next()` fails an attempt that had succeeded, in the phase `around`. The scope has
+ * committed by then.
+ *
+ * @param next runs the attempt, once: called again it returns the same promise. Rejects with the error of an attempt that did
+ * not succeed. Call it before the hook ends.
  * @publicApi
  */
 export type TickHook = (tick: Tick, next: () => Promise<unknown>) => unknown;
@@ -24,8 +26,8 @@ export function isInterceptor(value: unknown): value is TickInterceptor {
 export interface AroundEnd {
   /** A hook threw, or ended without `next()`, before the attempt began: there was none. */
   readonly refused?: { readonly error: unknown };
-  /** What hooks threw besides, several as one `AggregateError`, the innermost first. */
-  readonly stray?: { readonly error: unknown };
+  /** What hooks threw after the attempt had begun, its own error not counted; the innermost first. */
+  readonly thrown: readonly unknown[];
 }
 
 interface Attempted {
@@ -64,14 +66,11 @@ export async function runAround(
   // After `next()` the scope has ended, and a hook is still part of the tick: a shutdown, or a run of its own schedule,
   // that it waits for must not wait for it.
   const ofScope = new Ambient<unknown>(tick.scope, livingAmbient(), true);
-  await runInside(ofScope, outermost).catch(() => undefined); // told by `onThrown`, or in the report of the attempt
+  await runInside(ofScope, outermost).catch(() => undefined); // noted by `onThrown`, or the attempt's own error
   ofScope.scope = undefined;
   const first = thrown.length > 0 ? () => thrown.shift() : () => new Error(noNext(tick));
   const refused = hasBegun ? undefined : { error: first() };
-  return {
-    ...(refused === undefined ? {} : { refused }),
-    ...(thrown.length === 0 ? {} : { stray: { error: combined(thrown) } }),
-  };
+  return { ...(refused === undefined ? {} : { refused }), thrown };
 }
 
 /** Runs one hook, and waits for what it has begun, whether it does so itself or not. */

@@ -13,7 +13,14 @@ import type { TickAttempt } from './tick-attempt.js';
 import { TickObserver } from './tick-observer.js';
 import type { AttemptReport } from './tick-report.js';
 import { TickSettings } from './tick-settings.js';
-import { judgeEnd, judgeWork, type PhaseError, type WorkVerdict } from './verdict.js';
+import {
+  judgeEnd,
+  judgeHooks,
+  judgeWork,
+  type Judgement,
+  type PhaseError,
+  type WorkVerdict,
+} from './verdict.js';
 
 /** How an attempt ended, with what its handler returned. */
 export interface AttemptEnd {
@@ -25,7 +32,7 @@ export interface AttemptEnd {
 
 interface ScopedEnd {
   readonly end: ScopeEnd;
-  readonly verdict: WorkVerdict;
+  readonly judgement: Judgement;
   readonly value?: unknown;
   readonly isAborted: boolean;
 }
@@ -55,7 +62,7 @@ export class AttemptRunner {
 
   async run(attempt: TickAttempt): Promise<AttemptEnd> {
     const startedAt = performance.now();
-    const { end, verdict, value, isAborted } = await this.openAndRun(attempt);
+    const { end, judgement, value, isAborted } = await this.openAndRun(attempt);
     const { built, disposed, disposeMs } = end;
     const { tick } = attempt;
     const report: AttemptReport = {
@@ -63,13 +70,15 @@ export class AttemptRunner {
       scopeId: tick.scope === undefined ? undefined : tick.scope.id,
       startedAt: attempt.startedAt,
       endedAt: new Date(),
-      ...judgeEnd(verdict, end),
+      ...judgement,
       built,
       disposed,
       durationMs: performance.now() - startedAt,
       disposeMs,
     };
-    readStacks(report.error); // those of its scope have been read
+    // Those of its scope have been read.
+    readStacks(report.error);
+    for (const error of report.disposeErrors) readStacks(error);
     return { report, value, isAborted };
   }
 
@@ -89,8 +98,8 @@ export class AttemptRunner {
     } catch (error) {
       const thrown: PhaseError = { phase: 'open', error };
       const { abortCause } = attempt;
-      const verdict = judgeWork(thrown, tick.signal, abortCause);
-      return { end: NOTHING_BUILT, verdict, isAborted: abortCause !== undefined };
+      const judgement = judgeEnd(judgeWork(thrown, tick.signal, abortCause), NOTHING_BUILT);
+      return { end: NOTHING_BUILT, judgement, isAborted: abortCause !== undefined };
     }
     attempt.enter(scope);
     if (tick.attempt === 1) this.observer.tickStarted(tick);
@@ -103,19 +112,23 @@ export class AttemptRunner {
   }
 
   private async runInHooks(
-    { tick }: TickAttempt,
+    attempt: TickAttempt,
     run: (refused?: { readonly error: unknown }) => Promise<ScopedEnd>,
   ): Promise<ScopedEnd> {
-    let ended: ScopedEnd | undefined;
-    const { refused, stray } = await runAround(this.settings.around, tick, async () => {
-      ended = await run();
-      const { outcome, error } = judgeEnd(ended.verdict, ended.end);
+    const { tick } = attempt;
+    let ran: ScopedEnd | undefined;
+    const { refused, thrown } = await runAround(this.settings.around, tick, async () => {
+      ran = await run();
+      const { outcome, error } = ran.judgement;
       return outcome === 'succeeded'
-        ? { value: ended.value }
+        ? { value: ran.value }
         : { value: undefined, failed: { error } };
     });
-    if (stray !== undefined) this.observer.hookFailed(tick, stray.error);
-    return ended ?? run(refused);
+    const ended = ran ?? (await run(refused));
+    if (thrown.length === 0) return ended;
+    const { abortCause } = attempt;
+    const judgement = judgeHooks(ended.judgement, thrown, tick.signal, abortCause);
+    return { ...ended, judgement, isAborted: abortCause !== undefined };
   }
 
   private async runInScope(
@@ -138,7 +151,7 @@ export class AttemptRunner {
       isAborted = attempt.abortCause !== undefined;
       return verdict.thrown;
     });
-    return { end, verdict: verdict!, value: work.value, isAborted };
+    return { end, judgement: judgeEnd(verdict!, end), value: work.value, isAborted };
   }
 
   /** Open, resolve, call, settle. `onOpen` comes before the first `await`: what it enters stays entered. */

@@ -3,7 +3,10 @@ import { show } from '../checks/option-checks.js';
 import { isThenable } from '../scope/disposer.js';
 import type { AttemptReport } from './tick-report.js';
 
-/** True when one more attempt may help: what is committed, and what was cancelled, is not tried again. */
+/**
+ * True when one more attempt may help. An attempt that was cancelled, or failed only in disposal, is not retried. One that a hook
+ * of `around` failed is: its work is lost when the hook held the transaction, and only the hook knows.
+ */
 export function isWorthRetrying(
   { outcome, phase, attempt }: AttemptReport,
   { attempts }: RetryOptions,

@@ -10,8 +10,6 @@ export abstract class TickObserver {
   abstract tickSkipped(report: TickReport): void;
   /** An attempt did not succeed, and there will be another. */
   abstract tickRetrying(retry: TickRetry): void;
-  /** A hook of `around` threw when the tick had begun. */
-  abstract hookFailed(tick: Tick, error: unknown): void;
   /** `retry.backoffMs` threw, or gave no number; the next attempt comes at once. */
   abstract backoffFailed(
     tick: { readonly schedule: string; readonly id: string },

@@ -4,8 +4,13 @@ import type { Slot, Trigger } from '../schedule/slot.js';
 /** How a tick ended. */
 export type TickOutcome = 'succeeded' | 'failed' | 'cancelled' | 'timed-out' | 'skipped';
 
-/** Where a tick that did not succeed went wrong; `ack`: its work is committed, but its message could not be acknowledged. */
-export type TickPhase = 'open' | 'resolve' | 'handler' | 'commit' | 'dispose' | 'ack';
+/**
+ * Where a tick that did not succeed went wrong.
+ *
+ * - `around`: a hook of `around` threw after `next()`. The scope has committed, into what the hook may have rolled back.
+ * - `ack`: the work is committed, but its message could not be acknowledged.
+ */
+export type TickPhase = 'open' | 'resolve' | 'handler' | 'commit' | 'dispose' | 'around' | 'ack';
 
 /**
  * Why a tick was skipped.
@@ -85,7 +90,10 @@ export interface TickReport {
    * `AggregateError`.
    */
   readonly error?: unknown;
-  /** Errors of `onScopeRollback` and of disposers, in the order in which they were called. */
+  /**
+   * Errors of `onScopeRollback` and of disposers, in the order in which they were called; then what hooks of `around` threw
+   * besides `error`, the innermost first.
+   */
   readonly disposeErrors: readonly unknown[];
   /** What the handler returned; the last value of an Observable. */
   readonly value?: unknown;

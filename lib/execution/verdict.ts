@@ -5,6 +5,12 @@ import type { ScopeEnd } from '../scope/scope-end.js';
 import type { AbortCause } from './running-ticks.js';
 import type { AttemptReport, TickOutcome, TickPhase } from './tick-report.js';
 
+/** The part of a report that says how it went. */
+export type Judgement = Pick<
+  AttemptReport,
+  'outcome' | 'reason' | 'phase' | 'error' | 'disposeErrors'
+>;
+
 /** An error with the phase in which it arose. */
 export interface PhaseError {
   readonly phase: TickPhase;
@@ -44,11 +50,8 @@ export function judgeWork(
   return { outcome: 'failed', thrown };
 }
 
-/** The part of the report that says how it went, with the end of the scope taken in. */
-export function judgeEnd(
-  work: WorkVerdict,
-  end: ScopeEnd,
-): Pick<AttemptReport, 'outcome' | 'reason' | 'phase' | 'error' | 'disposeErrors'> {
+/** Judges an attempt with the end of its scope taken in. */
+export function judgeEnd(work: WorkVerdict, end: ScopeEnd): Judgement {
   const { disposeErrors } = end;
   if (work.thrown !== undefined) {
     const { phase, error } = work.thrown;
@@ -61,6 +64,25 @@ export function judgeEnd(
     return { outcome: 'failed', phase: 'dispose', error: combined(disposeErrors), disposeErrors };
   }
   return { outcome: work.outcome, disposeErrors };
+}
+
+/**
+ * Judges an attempt with what hooks of `around` threw after it had begun: the first error fails an attempt that has
+ * succeeded, although its scope has committed, because the hook may have rolled back what was committed into it.
+ */
+export function judgeHooks(
+  attempt: Judgement,
+  thrown: readonly unknown[],
+  signal: AbortSignal,
+  cause: AbortCause | undefined,
+): Judgement {
+  if (thrown.length === 0) return attempt;
+  if (attempt.outcome !== 'succeeded')
+    return { ...attempt, disposeErrors: [...attempt.disposeErrors, ...thrown] };
+  const [error, ...others] = thrown;
+  const { outcome, reason } = judgeWork({ phase: 'around', error }, signal, cause);
+  const because = reason === undefined ? {} : { reason };
+  return { outcome, ...because, phase: 'around', error, disposeErrors: others };
 }
 
 /** The shutdown refuses to build more: for the tick that is its abort. */

@@ -55,7 +55,7 @@ export class EventLog {
     const { outcome, schedule, tickId, error, phase, disposeErrors, history } = report;
     const others = [
       ...history.slice(0, -1).flatMap((attempt) => attempt.disposeErrors),
-      ...disposeErrors.filter((other) => other !== error && phase !== 'dispose'),
+      ...disposeErrors.filter((other) => !isPartOf(other, error)),
     ];
     // Cut off between two attempts: that the last one has failed stands nowhere else.
     const last = history.at(-1);
@@ -64,8 +64,7 @@ export class EventLog {
         `${schedule} cancelled (${tickId}, ${report.reason}) after an attempt that failed: ${textOf(error)}`,
       );
     if (others.length === 0 && (outcome === 'succeeded' || outcome === 'cancelled')) return;
-    const also =
-      others.length === 0 ? '' : ` Disposal failed as well: ${others.map(textOf).join('; ')}`;
+    const also = others.length === 0 ? '' : ` Failed as well: ${others.map(textOf).join('; ')}`;
     if (outcome === 'succeeded')
       return this.#logger.error(`${schedule} succeeded (${tickId}).${also}`);
     this.#logger.error(
@@ -132,6 +131,14 @@ export class EventLog {
 
 function memoryLine(crossing: MemoryCrossing): string {
   return `Memory: ${reachedText(crossing)}. ${growthText(crossing.schedules)}`;
+}
+
+/** True for an error itself, and for each of several that were made one. */
+function isPartOf(error: unknown, whole: unknown): boolean {
+  if (error === whole) return true;
+  if (!(whole instanceof AggregateError)) return false;
+  const errors: unknown = whole.errors;
+  return Array.isArray(errors) && errors.includes(error);
 }
 
 /** Which tick it was: with its message, and after how many attempts. */

@@ -33,7 +33,6 @@ export interface StrayFailure {
     | 'abort-listener'
     | 'late-disposer'
     | 'engine'
-    | 'around'
     | 'retry-backoff'
     | 'nack'
     | 'dead-letter'

@@ -36,10 +36,6 @@ export class EventObserver implements TickObserver, ScopeObserver {
     this.stray('abort-listener', tick, error);
   }
 
-  hookFailed(tick: TickName, error: unknown): void {
-    this.stray('around', tick, error);
-  }
-
   backoffFailed(tick: TickName, error: unknown): void {
     this.stray('retry-backoff', tick, error);
   }

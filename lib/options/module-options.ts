@@ -52,8 +52,8 @@ export interface ScopedWorkerModuleOptions {
    * Hooks around every attempt of every tick, the first one outermost: `(tick, next) => cls.run(() => next())`. `next()`
    * settles when the scope is disposed, and rejects with the error of an attempt that did not succeed.
    *
-   * A hook that throws before it has called `next()` fails the attempt; one that throws afterwards changes nothing any
-   * more, and is told by `failure:stray`.
+   * A hook that throws fails the attempt: in the phase `open` before it has called `next()`, in the phase `around`
+   * afterwards. A message is not acknowledged then.
    */
   readonly around?: readonly TickInterceptor[];
   /**

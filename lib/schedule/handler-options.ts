@@ -16,8 +16,9 @@ export type ZoneOptions =
     };
 
 /**
- * How a tick is tried again, each time in a fresh scope, when its attempt failed or timed out. Not tried again: what was
- * cancelled, and what failed only in disposal, because its work is committed.
+ * How a tick is retried, each time in a fresh scope, when its attempt failed or timed out. Not retried: a cancelled attempt,
+ * and one that failed only in disposal, because its work is committed. An error of an `around` hook after `next()` is
+ * retried: the hook may have rolled back the work.
  *
  * @publicApi
  */

@@ -101,9 +101,9 @@ describe('A hook of around', () => {
       expect(await registry.run('Worker.run')).toMatchObject({ outcome: 'failed', error: failure });
     });
 
-    it('is the error of the tick though a hook around it throws another, which is told as well', async () => {
+    it('is the error of the tick though a hook around it throws another, which is kept beside it', async () => {
       const other = new Error('other');
-      const { registry, strays } = await aroundApp({
+      const { registry, strays, log } = await aroundApp({
         around: [
           (_tick, next) =>
             next().catch(() => {
@@ -112,8 +112,10 @@ describe('A hook of around', () => {
           () => Promise.reject(failure),
         ],
       });
-      expect((await registry.run('Worker.run')).error).toBe(failure);
-      expect(strays).toMatchObject([{ where: 'around', error: other }]);
+      const report = await registry.run('Worker.run');
+      expect(report).toMatchObject({ phase: 'open', error: failure, disposeErrors: [other] });
+      expect(strays).toEqual([]);
+      expect(log.of('error')).toEqual([expect.stringMatching(/: hook Failed as well: other$/)]);
     });
 
     it('[A16] is tried again', async () => {
@@ -218,34 +220,52 @@ describe('A hook of around', () => {
       throw failure;
     };
 
-    it('changes nothing any more, and is told once as a stray', async () => {
-      const { registry, finished, strays, log } = await aroundApp({ around: [after] });
+    it("[L3] fails the tick in the phase 'around', whose scope has committed", async () => {
+      const lines: string[] = [];
+      const { registry, finished, strays, log } = await aroundApp(
+        { around: [after] },
+        ({ scope }) => {
+          scope.defer(() => lines.push('disposed'));
+          return 'value';
+        },
+      );
       const report = await registry.run('Worker.run');
-      expect(report).toMatchObject({ outcome: 'succeeded', value: 'value' });
-      expect(finished).toEqual([report]);
-      expect(strays).toEqual([
-        { where: 'around', schedule: 'Worker.run', tickId: report.tickId, error: failure },
-      ]);
-      expect(log.of('error')).toEqual([`around of Worker.run (${report.tickId}) failed: hook`]);
+      expect(report).toMatchObject({
+        outcome: 'failed',
+        phase: 'around',
+        disposeErrors: [],
+        history: [{ outcome: 'failed', phase: 'around' }],
+      });
+      expect(report.error).toBe(failure);
+      expect(report.history[0]!.error).toBe(failure);
+      expect([finished, strays, lines]).toEqual([[report], [], ['disposed']]);
+      expect(log.of('error')).toEqual([`Worker.run failed (${report.tickId}, phase around): hook`]);
     });
 
-    it('is told though a hook around it hides it', async () => {
-      const { registry, strays } = await aroundApp({
+    it('[L3] succeeds when it throws nothing', async () => {
+      const { registry } = await aroundApp({
+        around: [async (_tick, next) => void (await next())],
+      });
+      expect(await registry.run('Worker.run')).toMatchObject({ outcome: 'succeeded' });
+    });
+
+    it('[L3] fails the tick though a hook around it hides the error', async () => {
+      const { registry } = await aroundApp({
         around: [(_tick, next) => next().catch(() => undefined), after],
       });
-      expect((await registry.run('Worker.run')).outcome).toBe('succeeded');
-      expect(strays.map(({ error }) => error)).toEqual([failure]);
+      const report = await registry.run('Worker.run');
+      expect(report).toMatchObject({ outcome: 'failed', phase: 'around', error: failure });
     });
 
-    it('is told once though a hook around it throws it on', async () => {
-      const { registry, strays } = await aroundApp({ around: [noting([], 'outer'), after] });
-      await registry.run('Worker.run');
-      expect(strays.map(({ error }) => error)).toEqual([failure]);
+    it('is kept once though a hook around it throws it on', async () => {
+      const { registry } = await aroundApp({ around: [noting([], 'outer'), after] });
+      const report = await registry.run('Worker.run');
+      expect(report).toMatchObject({ phase: 'around', error: failure, disposeErrors: [] });
     });
 
-    it('several are told together, the innermost first', async () => {
+    it('[L3] of several the innermost is the error of the tick, the others are kept beside it', async () => {
       const other = new Error('other');
-      const { registry, strays } = await aroundApp({
+      const { registry, log } = await aroundApp({
         around: [
           async (_tick, next) => {
             await next().catch(() => undefined);
@@ -254,15 +274,15 @@ describe('A hook of around', () => {
           after,
         ],
       });
-      expect((await registry.run('Worker.run')).outcome).toBe('succeeded');
-      expect(strays).toHaveLength(1);
-      expect((strays[0]!.error as AggregateError).errors).toEqual([failure, other]);
+      const report = await registry.run('Worker.run');
+      expect(report).toMatchObject({ phase: 'around', error: failure, disposeErrors: [other] });
+      expect(log.of('error')).toEqual([expect.stringMatching(/: hook Failed as well: other$/)]);
     });
 
-    it('is told also when it throws while the tick is still at work', async () => {
+    it('[L3] fails the tick also when it throws while the tick is still at work', async () => {
       const held = gate();
       const begun = gate();
-      const { registry, strays } = await aroundApp(
+      const { registry } = await aroundApp(
         {
           around: [
             async (_tick, next) => {
@@ -275,7 +295,6 @@ describe('A hook of around', () => {
         async () => {
           begun.open();
           await held.opened;
-          return 'value';
         },
       );
       const run = registry.run('Worker.run');
@@ -283,23 +302,22 @@ describe('A hook of around', () => {
       await turns();
       expect(registry.stats().runningTicks).toBe(1);
       held.open();
-      expect(await run).toMatchObject({ outcome: 'succeeded', value: 'value' });
-      expect(strays.map(({ error }) => error)).toEqual([failure]);
+      expect(await run).toMatchObject({ outcome: 'failed', phase: 'around', error: failure });
     });
 
-    it('is no stray when the tick has failed, and that is what it throws', async () => {
-      const { registry, strays, log } = await aroundApp(
+    it('changes nothing when the tick has failed, and that is what it throws', async () => {
+      const { registry, log } = await aroundApp(
         { around: [noting([], 'a'), noting([], 'b')] },
         () => Promise.reject(failure),
       );
-      expect((await registry.run('Worker.run')).error).toBe(failure);
-      expect(strays).toEqual([]);
+      const report = await registry.run('Worker.run');
+      expect(report).toMatchObject({ phase: 'handler', error: failure, disposeErrors: [] });
       expect(log.of('error')).toHaveLength(1);
     });
 
-    it('is a stray when the tick has failed with another error, which stays that of the tick', async () => {
+    it('leaves its error to a tick that has failed with another one, and is kept beside it', async () => {
       const own = new Error('own');
-      const { registry, strays } = await aroundApp(
+      const { registry } = await aroundApp(
         {
           around: [
             async (_tick, next) => {
@@ -310,22 +328,83 @@ describe('A hook of around', () => {
         },
         () => Promise.reject(failure),
       );
-      expect((await registry.run('Worker.run')).error).toBe(failure);
-      expect(strays.map(({ error }) => error)).toEqual([own]);
+      const report = await registry.run('Worker.run');
+      expect(report).toMatchObject({ phase: 'handler', error: failure, disposeErrors: [own] });
     });
 
-    it('[A16] is not tried again for that', async () => {
-      const { registry } = await aroundApp({
-        around: [after],
-        handler: { retry: { attempts: 3 } },
+    it('is logged beside the errors of several disposers, which the hook sees as the report has them', async () => {
+      const own = new Error('own');
+      const seen: unknown[] = [];
+      const { registry, log } = await aroundApp(
+        {
+          around: [
+            async (_tick, next) => {
+              await next().catch((error: unknown) => seen.push(error));
+              throw own;
+            },
+          ],
+        },
+        ({ scope }) => {
+          scope.defer(() => Promise.reject(new Error('older')));
+          scope.defer(() => Promise.reject(new Error('newer')));
+        },
+      );
+      const { phase, error } = await registry.run('Worker.run');
+      expect([phase, seen[0]]).toEqual(['dispose', error]);
+      expect(seen[0]).toBe(error);
+      expect(log.of('error')).toEqual([expect.stringMatching(/newer Failed as well: own$/)]);
+    });
+
+    it('[L3] is tried again: what was committed into the hook may be rolled back', async () => {
+      const table: string[] = [];
+      const transaction: TickHook = async ({ attempt }, next) => {
+        const before = table.length;
+        await next();
+        if (attempt > 1) return;
+        table.length = before; // the commit of the hook fails
+        throw failure;
+      };
+      const { registry } = await aroundApp(
+        { around: [transaction], handler: { retry: { attempts: 3 } } },
+        ({ attempt }) => table.push(`row of attempt ${attempt}`),
+      );
+      const report = await registry.run('Worker.run');
+      expect(report).toMatchObject({
+        outcome: 'succeeded',
+        attempts: 2,
+        history: [{ outcome: 'failed', phase: 'around' }, { outcome: 'succeeded' }],
       });
-      expect(await registry.run('Worker.run')).toMatchObject({ outcome: 'succeeded', attempts: 1 });
+      expect(table).toEqual(['row of attempt 2']);
+    });
+
+    it('[L3] [D11] is cancelled when it throws because the tick was', async () => {
+      const begun = gate();
+      const { app, registry, log } = await aroundApp({
+        around: [
+          async (tick, next) => {
+            await next();
+            begun.open();
+            return untilAborted(tick);
+          },
+        ],
+        handler: { retry: { attempts: 2 } },
+      });
+      const run = registry.run('Worker.run');
+      await begun.opened;
+      await app.close();
+      expect(await run).toMatchObject({
+        outcome: 'cancelled',
+        reason: 'shutdown',
+        phase: 'around',
+        attempts: 1,
+      });
+      expect(log.of('error')).toEqual([]);
     });
 
     it('[D16] holds up no schedule', async () => {
       const { registry } = await aroundApp({ around: [after], handler: { overlap: 'skip' } });
       for (let run = 0; run < 5; run += 1)
-        expect((await registry.run('Worker.run')).outcome).toBe('succeeded');
+        expect((await registry.run('Worker.run')).phase).toBe('around');
     });
   });
 

@@ -110,6 +110,28 @@ describe('ack()', () => {
     expect(source.fates).toEqual(['nack 1: boom']);
   });
 
+  it('[L3] is not called when a hook of around throws after next(): the message goes back', async () => {
+    let isDown = true;
+    const test = await startConsumer(new HandSource(), () => undefined, undefined, {
+      options: {
+        around: [
+          async (_tick, next) => {
+            await next();
+            if (isDown) throw boom();
+          },
+        ],
+      },
+    });
+    const report = finished(test);
+    test.source.give();
+    expect(await report).toMatchObject({ outcome: 'failed', phase: 'around', error: boom() });
+    isDown = false;
+    const next = finished(test);
+    test.source.give();
+    expect(await next).toMatchObject({ outcome: 'succeeded' });
+    expect(test.source.fates).toEqual(['nack 1: boom', 'ack 2']);
+  });
+
   it('[G5] that fails makes the tick fail in the phase ack, told once, with its own error', async () => {
     const error = boom();
     const { source, next, registry, log } = await startConsumer(new HandSource(), () => 'value');

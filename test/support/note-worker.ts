@@ -1,6 +1,11 @@
 import type { Type } from '@nestjs/common';
 import type { EntityManager, Repository } from 'typeorm';
-import { ScopedCron, ScopedWorker, type Tick } from '../../lib/index.js';
+import {
+  ScopedCron,
+  ScopedWorker,
+  type ScopedWorkerModuleOptions,
+  type Tick,
+} from '../../lib/index.js';
 import {
   InjectScopedEntityManager,
   InjectScopedRepository,
@@ -28,6 +33,7 @@ export interface NoteApp extends TestApp {
 export async function startNoteApp(
   database: TestDatabase,
   options: { transaction?: boolean },
+  module?: ScopedWorkerModuleOptions,
 ): Promise<NoteApp> {
   const play: { script: NoteApp['script'] } = { script: () => undefined };
 
@@ -50,6 +56,7 @@ export async function startNoteApp(
   }
 
   const test = await startApp({
+    ...(module === undefined ? {} : { options: module }),
     imports: [typeOrmRoot(database), ScopedTypeOrmModule.forFeature([Note], options)],
     providers: [NoteWorker],
   });
