@@ -65,7 +65,8 @@ export class Ledger {
 
   /**
    * Calls `onScopeCommit` newest first, so that what depends on another commits into it before that
-   * one commits. When one throws, those after it are rolled back instead.
+   * one commits. When one throws, it is rolled back, and so are those after it: a transaction whose COMMIT failed may still be
+   * open, and holds its connection.
    */
   async commit(): Promise<{ failure?: { error: unknown }; rollbackErrors: unknown[] }> {
     const hooked = this.hooked();
@@ -75,7 +76,7 @@ export class Ledger {
       } catch (error) {
         return {
           failure: { error },
-          rollbackErrors: await rollBack(hooked.slice(index + 1), error),
+          rollbackErrors: await rollBack(hooked.slice(index), error),
         };
       }
     }

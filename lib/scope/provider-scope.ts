@@ -65,8 +65,14 @@ export interface ProviderScope extends AsyncDisposable {
 export interface ScopeHooks {
   /** Awaited after construction, before anything that depends on the provider is built. */
   onScopeInit?(): unknown;
-  /** Awaited when the work has succeeded, before any disposer, newest first. Throwing fails the tick. */
+  /**
+   * Awaited when the work has succeeded, before any disposer, newest first. Throwing fails the tick and calls `onScopeRollback`
+   * of this provider, then of those that have not committed yet.
+   */
   onScopeCommit?(): unknown;
-  /** Awaited when the work has failed, was cancelled or timed out, before any disposer, newest first. */
+  /**
+   * Awaited when the work has failed, was cancelled or timed out, or a commit failed, before any disposer, newest first. After its
+   * own commit failed, the provider may be partly committed: roll back what is open.
+   */
   onScopeRollback?(error: unknown): unknown;
 }

@@ -56,7 +56,7 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
 
   /**
    * Gives the connection back. TypeORM forgets a connection that arrives after `release()`, so one that is
-   * still being taken is waited for. A transaction that is still open (its commit failed, or user code began it) is
+   * still being taken is waited for. A transaction that is still open (its rollback failed, or user code began it) is
    * rolled back first: the pool would hand it to the next one.
    *
    * @throws Error when work that has succeeded left a transaction open, because that work is lost.

@@ -148,7 +148,7 @@ describe('Scope hooks', () => {
   });
 
   describe('when a commit fails', () => {
-    it('[B38] fail the tick in the phase commit, and roll back the rest with that error', async () => {
+    it('[L4] [B38] fail the tick in the phase commit; the failed one and the rest are rolled back with that error', async () => {
       failing = 'committed Second';
       const { report, lines } = await run();
 
@@ -158,10 +158,49 @@ describe('Scope hooks', () => {
         'called handler',
         'committed Third',
         'committed Second',
+        'rolled back Second',
         'rolled back First',
         ...disposals,
       ]);
-      expect(causes).toEqual([report.error]);
+      expect(causes).toEqual([report.error, report.error]);
+    });
+
+    it('[L4] keep its error the first when its own rollback fails as well, and go on', async () => {
+      class Stubborn extends Hooked {
+        override async onScopeRollback(error: unknown): Promise<void> {
+          await super.onScopeRollback(error);
+          throw new Error('still not rolled back');
+        }
+      }
+      @RequestScoped()
+      class Fourth extends Stubborn {
+        constructor(readonly third: Third) {
+          super();
+        }
+      }
+      failing = 'committed Fourth';
+      const { registry } = await startApp({
+        providers: [worker([Fourth]), Fourth, First, Second, Third],
+      });
+      const report = await registry.run('Worker.run');
+
+      expect(report).toMatchObject({ phase: 'commit', error: new Error('not committed Fourth') });
+      expect(report.disposeErrors).toEqual([new Error('still not rolled back')]);
+      expect(journal.of('rolled')).toEqual([
+        'back Fourth',
+        'back Third',
+        'back Second',
+        'back First',
+      ]);
+    });
+
+    it('[L4] roll back in a scope by hand too, and reject with that error', async () => {
+      failing = 'committed Third';
+      const { scopes } = await startApp({ providers: [First, Second, Third] });
+      const run = scopes.run((scope) => scope.resolve(Third));
+
+      await expect(run).rejects.toEqual(new Error('not committed Third'));
+      expect(journal.lines.slice(3)).toEqual(['committed Third', ...rollbacks, ...disposals]);
     });
 
     it('[B38] keep its error the first when a disposer fails as well', async () => {

@@ -79,11 +79,16 @@ describe('The ledger of a scope', () => {
     expect({ built: ledger.built, disposed: ledger.disposed }).toEqual({ built: 3, disposed: 1 });
   });
 
-  it('[B38] commits newest first, and rolls back what had not been committed when one fails', async () => {
+  it('[L4] commits newest first, and rolls back the one that fails with those after it', async () => {
     add(hooked('1'), disposable('2'), hooked('3', 'commit'), hooked('4'));
     const { failure, rollbackErrors } = await ledger.commit();
 
-    expect(log).toEqual(['committed 4', 'committed 3', 'rolled back 1: commit of 3']);
+    expect(log).toEqual([
+      'committed 4',
+      'committed 3',
+      'rolled back 3: commit of 3',
+      'rolled back 1: commit of 3',
+    ]);
     expect(failure?.error).toEqual(new Error('commit of 3'));
     expect(rollbackErrors).toEqual([]);
   });

@@ -1,0 +1,96 @@
+import { Inject } from '@nestjs/common';
+import { getDataSourceToken, TypeOrmModule } from '@nestjs/typeorm';
+import type { DataSource, QueryRunner } from 'typeorm';
+import type { ScopeHooks } from '../../lib/index.js';
+import { closeApps, startApp, type TestApp } from '../support/app.js';
+import { startNoteApp } from '../support/note-worker.js';
+import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
+import { RequestScoped, worker } from '../support/probes.js';
+import {
+  checkNothingKept,
+  committed,
+  Note,
+  poolOf,
+  typeOrmRoot,
+} from '../support/scoped-typeorm.js';
+
+/** More than the pool has. */
+const TICKS = 8;
+
+/** A unit of work as applications write it: without a disposer, since both hooks give the connection back. */
+@RequestScoped()
+class UnitOfWork implements ScopeHooks {
+  readonly runner: QueryRunner;
+
+  constructor(@Inject(getDataSourceToken()) dataSource: DataSource) {
+    this.runner = dataSource.createQueryRunner();
+  }
+
+  onScopeInit(): Promise<void> {
+    return this.runner.startTransaction();
+  }
+
+  async onScopeCommit(): Promise<void> {
+    await this.runner.commitTransaction();
+    await this.runner.release();
+  }
+
+  async onScopeRollback(): Promise<void> {
+    await this.runner.rollbackTransaction();
+    await this.runner.release();
+  }
+}
+
+describe('A COMMIT that fails', () => {
+  let database: TestDatabase;
+
+  beforeAll(async () => {
+    database = await createTestDatabase();
+  });
+  beforeEach(() => database.query('DROP TABLE IF EXISTS notes'));
+  afterEach(closeApps);
+  afterAll(() => database.drop());
+
+  const constrain = (): Promise<unknown> =>
+    database.query(
+      'ALTER TABLE notes ADD CONSTRAINT one_of_a_text UNIQUE (text) DEFERRABLE INITIALLY DEFERRED',
+    );
+
+  /** Runs more failing ticks than the pool has connections, then one that succeeds, and closes the application. */
+  async function surviveCommits(test: TestApp, schedule: string): Promise<void> {
+    for (let tick = 0; tick < TICKS; tick += 1) {
+      const report = await test.registry.run(schedule, { payload: ['twice', 'twice'] });
+      expect(report).toMatchObject({ outcome: 'failed', phase: 'commit', disposeErrors: [] });
+      expect(String(report.error)).toContain('one_of_a_text');
+    }
+    const report = await test.registry.run(schedule, { payload: ['once'] });
+    expect(report).toMatchObject({ outcome: 'succeeded' });
+    await checkNothingKept(poolOf(test), database);
+    expect(await committed(database)).toEqual(['once']);
+    await test.app.close(); // ends the pool, which waits for every connection that was taken
+  }
+
+  it('[L4] is rolled back by the provider that failed, whose connection goes back to the pool', async () => {
+    const test = await startApp({
+      imports: [typeOrmRoot(database), TypeOrmModule.forFeature([Note])],
+      providers: [
+        UnitOfWork,
+        worker([UnitOfWork], async (tick, { runner }: UnitOfWork) => {
+          for (const text of tick.payload as string[])
+            await runner.query('INSERT INTO notes (text) VALUES ($1)', [text]);
+        }),
+      ],
+    });
+    await constrain();
+    await surviveCommits(test, 'Worker.run');
+  });
+
+  it('[L4] of ScopedTypeOrmModule is rolled back, and its connection goes back to the pool', async () => {
+    const test = await startNoteApp(database, { transaction: true });
+    test.script = async ({ notes, tick }) => {
+      for (const text of tick.payload as string[]) await notes.insert({ text });
+    };
+    await constrain();
+    await surviveCommits(test, 'work');
+  });
+});
