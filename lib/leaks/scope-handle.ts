@@ -37,6 +37,14 @@ export class ScopeHandle implements ProviderScope {
     this.#scope.defer(cleanup);
   }
 
+  onCommit(hook: () => unknown): void {
+    this.#scope.onCommit(hook);
+  }
+
+  onRollback(hook: (error: unknown) => unknown): void {
+    this.#scope.onRollback(hook);
+  }
+
   waitFor(work: PromiseLike<unknown>): void {
     this.#scope.waitFor(work);
   }

@@ -24,7 +24,7 @@ export interface LateEntry {
 
 /**
  * What a scope has to do at its end, in the order in which it came: owned instances as they were built,
- * `defer` as it was called. Read backwards it is the order of disposal.
+ * `defer`, `onCommit` and `onRollback` as they were called. Read backwards it is the order of disposal.
  *
  * Keeps only what has a disposer or a hook; any other instance is counted and forgotten.
  */
@@ -63,10 +63,16 @@ export class Ledger {
     });
   }
 
+  /** Adds hooks of code that is no provider. */
+  hook(hooks: ScopeHooks): void {
+    this.hasHooks = true;
+    this.#entries.push({ disposer: undefined, hooked: hooks, instance: undefined });
+  }
+
   /**
    * Calls `onScopeCommit` newest first, so that what depends on another commits into it before that
-   * one commits. When one throws, it is rolled back, and so are those after it: a transaction whose COMMIT failed may still be
-   * open, and holds its connection.
+   * one commits. When one throws, it is rolled back with all that has not committed: those after it, and those before it that have
+   * no `onScopeCommit`. A transaction whose COMMIT failed may still be open, and holds its connection.
    */
   async commit(): Promise<{ failure?: { error: unknown }; rollbackErrors: unknown[] }> {
     const hooked = this.hooked();
@@ -76,7 +82,10 @@ export class Ledger {
       } catch (error) {
         return {
           failure: { error },
-          rollbackErrors: await rollBack(hooked.slice(index), error),
+          rollbackErrors: await rollBack(
+            hooked.filter((other, at) => at >= index || other.onScopeCommit === undefined),
+            error,
+          ),
         };
       }
     }

@@ -35,6 +35,22 @@ export interface ProviderScope extends AsyncDisposable {
    */
   defer(cleanup: () => unknown): void;
   /**
+   * Calls `hook` when the work has succeeded, among the `onScopeCommit` hooks of providers: newest first, by the time of
+   * registration; awaited. When it throws, the tick fails in the phase `commit`, and what has not committed yet is rolled back.
+   *
+   * @throws {ScopeClosedError} when the work has settled: it is decided whether the scope commits.
+   */
+  onCommit(hook: () => unknown): void;
+  /**
+   * Calls `hook` when the work has failed, was cancelled or timed out, or when the commit of something older fails, among the
+   * `onScopeRollback` hooks of providers: newest first, by the time of registration; awaited. When it throws, the error joins
+   * `disposeErrors`.
+   *
+   * @param hook receives the error.
+   * @throws {ScopeClosedError} when the work has settled: it is decided whether the scope rolls back.
+   */
+  onRollback(hook: (error: unknown) => unknown): void;
+  /**
    * Disposal waits until `work` has settled. A rejection fails the tick, when its handler did not fail
    * before.
    *

@@ -17,7 +17,7 @@ import type { ScopeKind, ScopeSeed } from './scope-seed.js';
 import type { WatchedScope } from './scope-watch.js';
 import { Ledger } from './ledger.js';
 import { PendingWork } from './pending-work.js';
-import type { ProviderScope, ScopeToken } from './provider-scope.js';
+import type { ProviderScope, ScopeHooks, ScopeToken } from './provider-scope.js';
 import {
   concludeScope,
   failureOf,
@@ -125,6 +125,14 @@ export class Scope implements ProviderScope, ConstructedScope, EndingScope {
     this.ledger.defer(cleanup);
   }
 
+  onCommit(hook: () => unknown): void {
+    this.addHook('onCommit', { onScopeCommit: hook });
+  }
+
+  onRollback(hook: (error: unknown) => unknown): void {
+    this.addHook('onRollback', { onScopeRollback: hook });
+  }
+
   waitFor(work: PromiseLike<unknown>): void {
     if (this.isDisposing) {
       void Promise.resolve(work).catch(() => undefined); // refused, it must not end the process
@@ -213,6 +221,15 @@ export class Scope implements ProviderScope, ConstructedScope, EndingScope {
     this.#given = undefined;
     this.watch?.ended();
     this.#end.make();
+  }
+
+  private addHook(method: string, hooks: ScopeHooks): void {
+    const [hook] = Object.values(hooks);
+    if (typeof hook !== 'function')
+      throw new TypeError(`scope.${method}() takes a function, not ${typeof hook}.`);
+    if (this.#state === 'ending' || this.#state === 'closed')
+      throw this.closedError(`register a hook with ${method}()`);
+    this.ledger.hook(hooks);
   }
 
   private load<T>(start: () => Promise<T>): Promise<T> {
