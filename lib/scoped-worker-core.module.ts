@@ -32,7 +32,7 @@ import { ScheduleBook } from './registry/schedule-book.js';
 import { ScopedWorkerRegistry } from './registry/scoped-worker-registry.js';
 import { OpenScopes } from './scope/open-scopes.js';
 import { Ownership } from './scope/ownership.js';
-import { ProviderScopeFactory } from './scope/provider-scope-factory.js';
+import { ProviderScopeFactory } from './execution/provider-scope-factory.js';
 import { ScopeObserver } from './scope/scope-observer.js';
 import { ScopeSettings } from './scope/scope-settings.js';
 import { ScopeWatch } from './scope/scope-watch.js';

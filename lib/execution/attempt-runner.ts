@@ -87,9 +87,9 @@ export class AttemptRunner {
     const { schedule } = attempt.seed.slot;
     let scope: Scope;
     try {
-      const { worker } = schedule.target;
+      const { worker, isByHand } = schedule.target;
       scope = this.scopes.open({
-        kind: 'tick',
+        kind: isByHand === true ? 'tick-by-hand' : 'tick',
         request: tick,
         ...(worker === undefined ? {} : { module: worker.host! }),
         schedule: schedule.name,

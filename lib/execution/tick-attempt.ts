@@ -55,12 +55,16 @@ export class TickAttempt {
     scope.tick = this.tick;
   }
 
-  abort(cause: AbortCause): void {
+  abort(
+    cause: AbortCause,
+    reason: unknown = new DOMException(
+      `${this.tick.schedule} was aborted: ${WHY[cause]}.`,
+      'AbortError',
+    ),
+  ): void {
     if (this.tick.signal.aborted) return;
     this.abortCause = cause;
-    this.#signal.abort(
-      new DOMException(`${this.tick.schedule} was aborted: ${WHY[cause]}.`, 'AbortError'),
-    );
+    this.#signal.abort(reason);
   }
 
   timeOut(error: TickTimeoutError): void {

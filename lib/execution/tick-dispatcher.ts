@@ -7,16 +7,7 @@ import { RunningTicks } from './running-ticks.js';
 import { nextTickId } from './tick-course.js';
 import { TickObserver } from './tick-observer.js';
 import { skippedReport, type SkipReason, type TickReport } from './tick-report.js';
-import { TickRunner, type Conclude } from './tick-runner.js';
-
-export interface DispatchOptions {
-  /** What `tick.payload` is. */
-  readonly payload?: unknown;
-  /**
-   * The last step of a tick that has run, before its overlap slot is freed: a message is acknowledged. Must not reject.
-   */
-  readonly conclude?: Conclude;
-}
+import { TickRunner, type TickRunOptions } from './tick-runner.js';
 
 /**
  * The door between what is due and what runs: it lets a slot through, holds it, or skips it with a
@@ -46,7 +37,7 @@ export class TickDispatcher {
   ) {}
 
   /** Never rejects: an error of the tick stands in its report. */
-  async dispatch(slot: Slot, options: DispatchOptions = {}): Promise<TickReport> {
+  async dispatch(slot: Slot, options: TickRunOptions = {}): Promise<TickReport> {
     if (this.#closedFor !== undefined) return this.skip(slot, this.#closedFor);
     if (slot.trigger !== 'manual' && this.#paused.has(slot.schedule.name))
       return this.skip(slot, 'paused');
@@ -56,14 +47,13 @@ export class TickDispatcher {
     const report = await this.pass(slot, () =>
       isList
         ? this.items.run(slot, forEach, (payload) => this.runItem(slot, payload))
-        : this.runOne(slot, options),
+        : this.runner.run(slot, options),
     );
+    if (report.reason === 'no-items') this.observer.tickSkipped(report);
     if (report.outcome === 'skipped') return report;
-    // Of a list the items have been told. That it was cut short is told by its summary only.
+    // The items of a list are reported one by one. Only the summary says that the list was cut short.
     if (report.items === undefined || report.outcome === 'cancelled')
       this.observer.tickFinished(report);
-    else if (report.items.length === 0 && report.outcome === 'succeeded')
-      this.skip(slot, 'no-items');
     return report;
   }
 
@@ -85,6 +75,7 @@ export class TickDispatcher {
   /** From now on nothing begins: no tick, no further attempt; what waited in a buffer never will. */
   close(): void {
     this.#closedFor = 'stopping';
+    this.running.beginShutdown();
     for (const gate of this.#gates.values()) gate.clear('stopping');
     for (const running of this.running.all) running.beginNoMore('shutdown');
   }
@@ -121,6 +112,7 @@ export class TickDispatcher {
       slot,
       run: async () => {
         const report = await run();
+        if (report.outcome === 'skipped') return report;
         this.remember(report, slot);
         // Each item has been judged by itself; a list that could not be had is judged here.
         if (report.items === undefined) this.judge(report, slot);
@@ -132,12 +124,8 @@ export class TickDispatcher {
     return report;
   }
 
-  private runOne(slot: Slot, { payload, conclude }: DispatchOptions): Promise<TickReport> {
-    return this.runner.run(slot, payload, conclude);
-  }
-
   private async runItem(slot: Slot, payload: unknown): Promise<TickReport> {
-    const report = await this.runner.run(slot, payload);
+    const report = await this.runner.run(slot, { payload });
     this.judge(report, slot);
     this.observer.tickFinished(report);
     return report;

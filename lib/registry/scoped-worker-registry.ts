@@ -47,6 +47,11 @@ export class ScopedWorkerRegistry {
     return this.book.all.map((schedule) => this.info(schedule));
   }
 
+  /** True when a schedule has this name. */
+  has(name: string): boolean {
+    return this.book.has(name);
+  }
+
   /** @throws {UnknownScheduleError} when no schedule has this name. */
   get(name: string): ScheduleInfo {
     return this.info(this.book.get(name));
@@ -190,6 +195,7 @@ export class ScopedWorkerRegistry {
       nextRun: state === 'active' ? this.engine.nextRun(schedule) : undefined,
       lastReport: this.book.lastReport(name),
       running: this.running.of(name).length,
+      runningSince: this.running.since(name),
     };
   }
 }

@@ -70,7 +70,7 @@ export class Scope implements ProviderScope, ConstructedScope, EndingScope {
     this.ambient = new Ambient<Scope>(
       this,
       livingAmbient() as Ambient<Scope> | undefined,
-      seed.kind === 'tick',
+      seed.tickId !== undefined,
     );
   }
 
@@ -117,7 +117,8 @@ export class Scope implements ProviderScope, ConstructedScope, EndingScope {
     if (typeof instance !== 'object' || instance === null || this.#given === undefined)
       return false;
     if (instance === this.#given) return true;
-    return this.kind === 'tick' && instance === (this.#given as { payload?: unknown }).payload;
+    const isTick = this.seed.tickId !== undefined;
+    return isTick && instance === (this.#given as { payload?: unknown }).payload;
   }
 
   defer(cleanup: () => unknown): void {
