@@ -83,7 +83,7 @@ export type { ScheduleInfo } from './registry/schedule-info.js';
 export { ScopedWorkerRegistry, type ScopedWorkerStats } from './registry/scoped-worker-registry.js';
 export type { Schedule } from './schedule/schedule.js';
 export type { Slot, Trigger } from './schedule/slot.js';
-export type { TickByHand } from './execution/tick-by-hand.js';
+export type { TickByHand } from './execution/work-by-hand.js';
 export { ProviderScopeFactory } from './execution/provider-scope-factory.js';
 export type { ProviderScope, ScopeHooks, ScopeToken } from './scope/provider-scope.js';
 export type { ScopeEndNotice, ScopeNotice } from './scope/scope-observer.js';

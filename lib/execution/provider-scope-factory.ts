@@ -4,7 +4,7 @@ import { runInside } from '../scope/ambient.js';
 import { OpenScopes } from '../scope/open-scopes.js';
 import type { ProviderScope } from '../scope/provider-scope.js';
 import { combined, failureOf, isPartOf, throwAll } from '../scope/scope-end.js';
-import { runProblems, slotByHand, type TickByHand } from './tick-by-hand.js';
+import { runProblems, slotByHand, type TickByHand } from './work-by-hand.js';
 import { TickObserver } from './tick-observer.js';
 import type { TickReport } from './tick-report.js';
 import { TickRunner } from './tick-runner.js';

@@ -4,6 +4,7 @@ import type { Slot } from '../schedule/slot.js';
 import { ItemRunner } from './item-runner.js';
 import { OverlapGate } from './overlap-gate.js';
 import { RunningTicks } from './running-ticks.js';
+import { slotByHand } from './work-by-hand.js';
 import { nextTickId } from './tick-course.js';
 import { TickObserver } from './tick-observer.js';
 import { skippedReport, type SkipReason, type TickReport } from './tick-report.js';
@@ -57,6 +58,17 @@ export class TickDispatcher {
     return report;
   }
 
+  /**
+   * Runs work beside which no tick of the overlap key runs. Also before start-up is complete and during the shutdown: the caller's
+   * request is at work then too.
+   *
+   * @throws what `work` throws, and the reason of `signal` when that ends the wait.
+   */
+  exclusive<T>(key: string, work: () => T | Promise<T>, signal?: AbortSignal): Promise<T> {
+    const slot = slotByHand(`exclusive(${key})`, work, { overlapKey: key }, work);
+    return this.atGate(slot, (gate) => gate.hold(slot, work, signal));
+  }
+
   skip(slot: Slot, reason: SkipReason): TickReport {
     const report = skippedReport(slot, nextTickId(), reason);
     this.observer.tickSkipped(report);
@@ -102,26 +114,38 @@ export class TickDispatcher {
   }
 
   private async pass(slot: Slot, run: () => Promise<TickReport>): Promise<TickReport> {
-    const key = overlapKeyOf(slot.schedule);
+    return this.atGate(slot, (gate) =>
+      gate.pass({
+        slot,
+        run: async () => {
+          const report = await run();
+          if (report.outcome === 'skipped') return report;
+          this.remember(report, slot);
+          // Each item has been judged by itself; a list that could not be had is judged here.
+          if (report.items === undefined) this.judge(report, slot);
+          return report;
+        },
+        skip: (reason) => this.skip(slot, reason),
+      }),
+    );
+  }
+
+  /** Gates are kept only while something runs or waits at them. */
+  private async atGate<T>(
+    { schedule }: Slot,
+    enter: (gate: OverlapGate) => Promise<T>,
+  ): Promise<T> {
+    const key = overlapKeyOf(schedule);
     let gate = this.#gates.get(key);
     if (gate === undefined) {
       gate = new OverlapGate((running) => this.running.abortSlot(running, 'overlap'));
       this.#gates.set(key, gate);
     }
-    const report = await gate.pass({
-      slot,
-      run: async () => {
-        const report = await run();
-        if (report.outcome === 'skipped') return report;
-        this.remember(report, slot);
-        // Each item has been judged by itself; a list that could not be had is judged here.
-        if (report.items === undefined) this.judge(report, slot);
-        return report;
-      },
-      skip: (reason) => this.skip(slot, reason),
-    });
-    if (gate.isIdle && this.#gates.get(key) === gate) this.#gates.delete(key);
-    return report;
+    try {
+      return await enter(gate);
+    } finally {
+      if (gate.isIdle && this.#gates.get(key) === gate) this.#gates.delete(key);
+    }
   }
 
   private async runItem(slot: Slot, payload: unknown): Promise<TickReport> {

@@ -82,3 +82,15 @@ export function runProblems(work: unknown, options: unknown): string[] {
     say('request', 'and name exclude each other: in a tick REQUEST is the tick. Use payload');
   return problems;
 }
+
+/** Says what is wrong with the arguments of `registry.exclusive()`, one sentence for each thing. */
+export function exclusiveProblems(key: unknown, work: unknown, signal: unknown): string[] {
+  const problems = Object.entries({
+    key: nameProblem(key, false),
+    work: functionProblem(work),
+    signal: signal === undefined ? undefined : signalProblem(signal),
+  });
+  return problems.flatMap(([what, problem]) =>
+    problem === undefined ? [] : `registry.exclusive(): ${what} ${problem}.`,
+  );
+}
