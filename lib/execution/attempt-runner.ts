@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { readStacks } from '../errors/error-text.js';
-import { ScopeClosedError, TickTimeoutError } from '../errors/index.js';
+import { ScopeClosedError } from '../errors/index.js';
 import { Enhancers } from '../nest/index.js';
 import type { Slot } from '../schedule/slot.js';
 import { runIsolated } from '../scope/ambient.js';
@@ -103,7 +103,7 @@ export class AttemptRunner {
     }
     attempt.enter(scope);
     if (tick.attempt === 1) this.observer.tickStarted(tick);
-    const stopTimer = this.startTimeout(attempt);
+    const stopTimer = attempt.startTimer();
     return runIsolated(scope.ambient, () => {
       const run = (refused?: { readonly error: unknown }): Promise<ScopedEnd> =>
         this.runInScope(attempt, scope, stopTimer, refused);
@@ -195,17 +195,6 @@ export class AttemptRunner {
     } catch (error) {
       return { thrown: { phase, error } };
     }
-  }
-
-  private startTimeout(attempt: TickAttempt): () => void {
-    const { name, options } = attempt.seed.slot.schedule;
-    const { timeoutMs } = options;
-    if (timeoutMs === undefined) return () => undefined;
-    const timer = setTimeout(
-      () => attempt.timeOut(new TickTimeoutError(name, timeoutMs)),
-      timeoutMs,
-    );
-    return () => clearTimeout(timer);
   }
 }
 
