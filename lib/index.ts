@@ -43,6 +43,7 @@ export type { ScheduleGrowth } from './memory/schedule-growth.js';
 export { inspectScopes } from './inspection/inspect-scopes.js';
 export type {
   InspectedFinding,
+  InspectedNestJob,
   InspectedProvider,
   InspectedSchedule,
   InspectedWorker,

@@ -1,107 +1,68 @@
-import { Global, Module } from '@nestjs/common';
-import { SchedulePlanner } from './discovery/schedule-planner.js';
-import { WorkerExplorer } from './discovery/worker-explorer.js';
-import { RunningTicks } from './execution/running-ticks.js';
-import { TickDispatcher } from './execution/tick-dispatcher.js';
-import { TickObserver } from './execution/tick-observer.js';
-import { TickSettings } from './execution/tick-settings.js';
-import { TickRunner } from './execution/tick-runner.js';
-import { Announcement } from './hosting/announcement.js';
+import {
+  Global,
+  Module,
+  type FactoryProvider,
+  type OnApplicationBootstrap,
+  type OnApplicationShutdown,
+  type OnModuleInit,
+  type Type,
+} from '@nestjs/common';
 import { AppStopper } from './hosting/app-stopper.js';
-import { BackgroundHost } from './hosting/background/background-host.js';
-import { ConsumerHost } from './hosting/consumers/consumer-host.js';
-import { Drain } from './hosting/drain.js';
-import { HostingModule } from './hosting/hosting.module.js';
-import { MemoryHost } from './hosting/memory-host.js';
-import { SchedulerRegistryBridge } from './hosting/scheduler-registry-bridge.js';
-import { StartUp } from './hosting/start-up.js';
-import { ApplicationGraph } from './graph/index.js';
-import { Application, Enhancers, NestInside } from './nest/index.js';
-import { MemorySource, ProcessMemory } from './memory/memory-source.js';
-import { LeakWatch } from './leaks/leak-watch.js';
-import { EventObserver } from './observability/event-observer.js';
+import { HostingModule } from './hosting.module.js';
+import { InspectedServices } from './inspection/inspected-services.js';
+import { MemorySource } from './memory/memory-source.js';
 import { ScopedWorkerEvents } from './observability/scoped-worker-events.js';
-import { EventLog } from './observability/event-log.js';
-import { AttemptRunner } from './execution/attempt-runner.js';
-import { ItemRunner } from './execution/item-runner.js';
-import { ProvidedValues } from './discovery/provided-values.js';
-import { ScheduleMaker } from './registry/schedule-maker.js';
-import { OptionsStore } from './options/options-store.js';
-import { RunningEngine } from './registry/running-engine.js';
-import { ScheduleBook } from './registry/schedule-book.js';
 import { ScopedWorkerRegistry } from './registry/scoped-worker-registry.js';
-import { OpenScopes } from './scope/open-scopes.js';
-import { Ownership } from './scope/ownership.js';
+import { ScopedWorkerServices } from './scoped-worker-services.js';
 import { ProviderScopeFactory } from './execution/provider-scope-factory.js';
-import { ScopeObserver } from './scope/scope-observer.js';
-import { ScopeSettings } from './scope/scope-settings.js';
-import { ScopeWatch } from './scope/scope-watch.js';
-import { Review } from './validation/review.js';
-import { StartUpCheck } from './validation/start-up-check.js';
 
-const forHost = [
-  NestInside,
-  Enhancers,
-  ScheduleBook,
-  TickDispatcher,
-  RunningEngine,
-  Drain,
-  SchedulerRegistryBridge,
-  AppStopper,
-  Announcement,
-  BackgroundHost,
-  ConsumerHost,
-  MemoryHost,
-];
+/** A service that users inject. */
+function provide<T>(
+  token: Type<T>,
+  service: (services: ScopedWorkerServices) => T,
+): FactoryProvider<T> {
+  return { provide: token, useFactory: service, inject: [ScopedWorkerServices] };
+}
+
+/** Null unless a test overrides them: the services build their own. */
+const replaceable = [MemorySource, AppStopper].map((token) => ({ provide: token, useValue: null }));
 
 /**
  * All services, once for each application: a static module, however often `ScopedWorkerModule.forRoot()` is
  * imported. That is why nothing is doubled.
+ *
+ * Nest calls the hooks of the module, which pass the call to a service.
  */
 @Global()
 @Module({
   imports: [HostingModule],
   providers: [
-    ...forHost,
-    { provide: Application, useExisting: NestInside },
-    ApplicationGraph,
-    OptionsStore,
-    { provide: ScopeSettings, useExisting: OptionsStore },
-    { provide: TickSettings, useExisting: OptionsStore },
-    WorkerExplorer,
-    SchedulePlanner,
-    StartUpCheck,
-    Review,
-    StartUp,
-    { provide: MemorySource, useClass: ProcessMemory },
-    RunningTicks,
-    TickRunner,
-    ScheduleMaker,
-    ProvidedValues,
-    ItemRunner,
-    AttemptRunner,
-    OpenScopes,
-    Ownership,
-    EventObserver,
-    { provide: TickObserver, useExisting: EventObserver },
-    { provide: ScopeObserver, useExisting: EventObserver },
-    LeakWatch,
-    { provide: ScopeWatch, useExisting: LeakWatch },
-    EventLog,
-    ProviderScopeFactory,
-    ScopedWorkerRegistry,
-    ScopedWorkerEvents,
+    ...replaceable,
+    ScopedWorkerServices,
+    { provide: InspectedServices, useExisting: ScopedWorkerServices },
+    provide(ProviderScopeFactory, ({ scopes }) => scopes),
+    provide(ScopedWorkerRegistry, ({ registry }) => registry),
+    provide(ScopedWorkerEvents, ({ events }) => events),
   ],
-  exports: [
-    ...forHost,
-    OptionsStore,
-    ProviderScopeFactory,
-    ScopedWorkerRegistry,
-    ScopedWorkerEvents,
-  ],
+  exports: [ScopedWorkerServices, ProviderScopeFactory, ScopedWorkerRegistry, ScopedWorkerEvents],
 })
-export class ScopedWorkerCoreModule {
-  constructor(nest: NestInside) {
-    nest.initFirst(ScopedWorkerCoreModule);
+export class ScopedWorkerCoreModule
+  implements OnModuleInit, OnApplicationBootstrap, OnApplicationShutdown
+{
+  constructor(private readonly services: ScopedWorkerServices) {
+    services.nest.initFirst(ScopedWorkerCoreModule);
+  }
+
+  onModuleInit(): Promise<void> {
+    return this.services.startUp.onModuleInit();
+  }
+
+  onApplicationBootstrap(): void {
+    this.services.leaks.onApplicationBootstrap();
+  }
+
+  /** The last hook of the application: this module was the first to be initialised. */
+  onApplicationShutdown(): Promise<void> {
+    return this.services.drain.close();
   }
 }

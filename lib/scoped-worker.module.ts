@@ -1,7 +1,7 @@
 import { Inject, Module, Optional, type DynamicModule } from '@nestjs/common';
 import type { ScopedWorkerModuleOptions } from './options/module-options.js';
-import { OptionsStore } from './options/options-store.js';
 import { ScopedWorkerCoreModule } from './scoped-worker-core.module.js';
+import { ScopedWorkerServices } from './scoped-worker-services.js';
 import { ConfigurableModuleClass, SCOPED_WORKER_OPTIONS } from './options/module-definition.js';
 
 /**
@@ -14,10 +14,10 @@ import { ConfigurableModuleClass, SCOPED_WORKER_OPTIONS } from './options/module
 export class ScopedWorkerModule extends ConfigurableModuleClass {
   constructor(
     @Optional() @Inject(SCOPED_WORKER_OPTIONS) options: ScopedWorkerModuleOptions | undefined,
-    store: OptionsStore,
+    services: ScopedWorkerServices,
   ) {
     super();
-    store.declare(options === undefined ? {} : options);
+    services.options.declare(options === undefined ? {} : options);
   }
 
   /**

@@ -1,6 +1,7 @@
 import type { Lifetime } from '../graph/index.js';
 import type {
   InspectedFinding,
+  InspectedNestJob,
   InspectedProvider,
   ScopeInspection,
 } from '../inspection/inspection.js';
@@ -23,6 +24,17 @@ const FRAMES: Readonly<Record<Severity, string>> = {
   info: 'stroke-width:3px',
 };
 
+/** What the box of a job says below its name. */
+const FATES: Readonly<Record<InspectedNestJob['fate'], string>> = {
+  runs: 'Nest runs it',
+  disabled: 'disabled',
+  skipped: 'Nest skips it',
+  adopted: 'adopted',
+  unconstructed: 'Nest runs it unconstructed',
+  'not-run': 'nothing runs it',
+  invalid: 'invalid',
+};
+
 interface Node {
   readonly id: string;
   readonly provider: InspectedProvider;
@@ -30,9 +42,10 @@ interface Node {
 
 /**
  * The workers and what they depend on as a Mermaid flowchart: what is shared with the application are leaves, and what a finding
- * is about is framed. Findings about what no worker depends on stand as comments.
+ * is about is framed. The jobs of `@nestjs/schedule` are boxes beside them. Findings about what no worker depends on stand as
+ * comments.
  */
-export function mermaid({ workers, findings }: ScopeInspection): string {
+export function mermaid({ workers, nestJobs, findings }: ScopeInspection): string {
   const nodes = new Map<string, Node>();
   const edges = new Set<string>();
   const visit = (provider: InspectedProvider): string => {
@@ -49,23 +62,36 @@ export function mermaid({ workers, findings }: ScopeInspection): string {
     const { name, lifetime } = provider;
     lines.push(`${id}${open}"${escaped(name)}<br/>${lifetime}"${close}:::${lifetime}`);
   }
+  nestJobs.forEach(({ name, fate }, index) =>
+    lines.push(`j${index + 1}[["${escaped(name)}<br/>${FATES[fate]}"]]:::job`),
+  );
   lines.push(...edges);
   const used = new Set([...nodes.values()].map(({ provider }) => provider.lifetime));
   for (const lifetime of used) lines.push(`classDef ${lifetime} ${STYLES[lifetime]}`);
+  if (nestJobs.length > 0) lines.push(`classDef job ${STYLES.singleton}`);
   // The last frame of a node counts: that of the worst finding.
   for (const severity of ['info', 'warning', 'error'])
     for (const finding of findings)
-      if (finding.severity === severity) lines.push(...framesOf(finding, [...nodes.values()]));
+      if (finding.severity === severity)
+        lines.push(...framesOf(finding, [...nodes.values()], nestJobs));
   return `${lines.map((line, index) => (index === 0 ? line : `  ${line}`)).join('\n')}\n`;
 }
 
-function framesOf(finding: InspectedFinding, nodes: readonly Node[]): string[] {
+function framesOf(
+  finding: InspectedFinding,
+  nodes: readonly Node[],
+  nestJobs: readonly InspectedNestJob[],
+): string[] {
   const { number, kind, subject, severity } = finding;
   const comment = `%% ${severity} ${number} ${kind}: ${oneLine(subject)}`;
   const framed = nodes.filter(
     ({ provider: { name } }) => name === subject || subject.startsWith(`${name}.`),
   );
-  return [comment, ...framed.map(({ id }) => `style ${id} ${FRAMES[severity]}`)];
+  const jobs = nestJobs.flatMap(({ handler }, index) =>
+    handler === subject ? [`j${index + 1}`] : [],
+  );
+  const ids = [...framed.map(({ id }) => id), ...jobs];
+  return [comment, ...ids.map((id) => `style ${id} ${FRAMES[severity]}`)];
 }
 
 /** Within quotes Mermaid knows entities, as in `#34;`; everything that might mean something to it becomes one. */

@@ -20,32 +20,35 @@ export function adopt(
   isWanted: boolean,
   graph: ApplicationGraph,
 ): Adoption {
-  const byClass = new Map(workers.map((worker) => [worker.workerClass, worker]));
+  const adopting = [...workers];
   const findings: Finding[] = [];
   for (const jobs of skipped) {
     if (jobs.runBy !== undefined) {
       findings.push(runElsewhere(jobs));
       continue;
     }
-    const worker = byClass.get(jobs.ownerClass);
+    const at = adopting.findIndex(
+      ({ workerClass, modules }) =>
+        workerClass === jobs.ownerClass && modules.includes(jobs.modules[0]!),
+    );
+    const worker = adopting[at];
     const adopted = jobs.handlers.filter((handler) => {
       const obstacle = obstacleTo(jobs, handler, worker, isWanted, graph);
       if (obstacle !== undefined) findings.push(obstacle);
       return obstacle === undefined;
     });
-    if (adopted.length > 0) byClass.set(jobs.ownerClass, withJobs(worker, jobs, adopted));
+    if (adopted.length === 0) continue;
+    if (worker === undefined) adopting.push(ofJobs(jobs, adopted));
+    else adopting[at] = { ...worker, handlers: [...worker.handlers, ...adopted] };
   }
-  return { workers: [...byClass.values()], findings };
+  return { workers: adopting, findings };
 }
 
-function withJobs(
-  worker: FoundWorker | undefined,
-  { ownerClass, wrapper, modules }: SkippedJobs,
-  adopted: readonly HandlerMetadata[],
+function ofJobs(
+  { ownerClass, wrapper, modules, difference }: SkippedJobs,
+  handlers: readonly HandlerMetadata[],
 ): FoundWorker {
-  return worker === undefined
-    ? { workerClass: ownerClass, wrapper, modules, options: {}, handlers: adopted }
-    : { ...worker, handlers: [...worker.handlers, ...adopted] };
+  return { workerClass: ownerClass, wrapper, modules, options: {}, handlers, difference };
 }
 
 /** What keeps one job from being adopted. */

@@ -1,15 +1,16 @@
 import { tokenText, type NestModule, type NestWrapper } from '../nest/index.js';
 import { classOf, isClassProvider } from './class-of.js';
+import { sameAmong } from './same-build.js';
 
 /** Marks the prototype of `BackgroundWorker`. */
 export const IS_BACKGROUND_WORKER = Symbol('nestjs-scoped-worker:is-background-worker');
 
 /** A background worker that lives with the application. */
 export interface FoundBackgroundWorker {
-  /** For logs and events: its class, or its token when others have the same class. */
+  /** For logs and events: what it calls itself, its class, or its token when others have the same class. */
   readonly name: string;
   readonly instance: object;
-  /** Where it is provided; an instance of the first one runs. */
+  /** Where it is provided with the same dependencies; an instance of the first one runs. */
   readonly modules: readonly NestModule[];
 }
 
@@ -22,17 +23,21 @@ export interface BackgroundExploration {
 
 interface Candidate {
   readonly wrapper: NestWrapper;
-  readonly instance: object;
   readonly modules: NestModule[];
+  /** The instance that runs, and those that are left out for it. */
+  readonly instances: [object, ...object[]];
+  /** Where it was found first. */
+  readonly place: number;
 }
 
 /**
  * Finds the background workers among the providers of all modules, once each: an object under several tokens is one
- * worker, and so is a class, or a factory under one token, in several modules.
+ * worker, and so is a class, or a factory under one token, that several modules provide with the same dependencies.
  */
 export function exploreBackground(modules: Iterable<NestModule>): BackgroundExploration {
   const candidates: Candidate[] = [];
   const homeless = new Map<Function, NestWrapper>();
+  const found: { wrapper: NestWrapper; module: NestModule; place: number }[] = [];
   for (const module of modules) {
     for (const wrapper of module.providers.values()) {
       if (wrapper.isAlias) continue;
@@ -40,36 +45,62 @@ export function exploreBackground(modules: Iterable<NestModule>): BackgroundExpl
         const provided = classOf(wrapper);
         if (isMarked(provided?.prototype) && !homeless.has(provided!))
           homeless.set(provided!, wrapper);
-        continue;
+      } else if (isMarked(wrapper.instance)) {
+        found.push({ wrapper, module, place: found.length });
       }
-      const { instance } = wrapper;
-      if (!isMarked(instance)) continue;
-      const known = candidates.find((other) => isSame(other, wrapper));
-      if (known === undefined) candidates.push({ wrapper, instance, modules: [module] });
-      else if (known.instance !== instance) known.modules.push(module);
     }
   }
-  return { workers: named(candidates), homeless };
+  // Classes first: what a factory hands on may be the instance of one that comes later.
+  const areClasses = ({ wrapper }: { wrapper: NestWrapper }): boolean => isClassProvider(wrapper);
+  const others = found.filter((each) => !areClasses(each));
+  for (const { wrapper, module, place } of [...found.filter(areClasses), ...others]) {
+    const instance = wrapper.instance as object;
+    if (candidates.some(({ instances }) => instances.includes(instance))) continue;
+    const alike = candidates.filter((other) => isAlike(other, wrapper));
+    const { known } = sameAmong(alike, wrapper);
+    if (known === undefined)
+      candidates.push({ wrapper, modules: [module], instances: [instance], place });
+    else {
+      known.modules.push(module);
+      known.instances.push(instance);
+    }
+  }
+  return { workers: named(candidates.toSorted((one, other) => one.place - other.place)), homeless };
 }
 
-function isSame(known: Candidate, wrapper: NestWrapper): boolean {
-  if (known.instance === wrapper.instance) return true;
-  if (!wrapper.metatype || known.wrapper.metatype !== wrapper.metatype) return false;
-  return isClassProvider(wrapper) || known.wrapper.token === wrapper.token;
+/** Two providers of one class, or of one token. */
+function isAlike({ wrapper: known }: Candidate, wrapper: NestWrapper): boolean {
+  if (!wrapper.metatype || isClassProvider(known) !== isClassProvider(wrapper)) return false;
+  return isClassProvider(wrapper)
+    ? known.metatype === wrapper.metatype
+    : known.token === wrapper.token;
 }
 
 function named(candidates: readonly Candidate[]): FoundBackgroundWorker[] {
-  const names = candidates.map(({ instance }) => instance.constructor.name);
+  const workers = candidates.map(({ wrapper, modules, instances: [instance] }) => ({
+    wrapper,
+    modules,
+    instance,
+    given: givenName(instance),
+  }));
+  const classes = workers.map(({ given, instance }) => given ?? instance.constructor.name);
   const isUnique = (name: string): boolean =>
-    name !== '' && names.indexOf(name) === names.lastIndexOf(name);
+    name !== '' && classes.indexOf(name) === classes.lastIndexOf(name);
   const taken = new Map<string, number>();
-  return candidates.map(({ wrapper, instance, modules }, index) => {
-    const own = names[index]!;
-    const name = isUnique(own) || isClassProvider(wrapper) ? own : tokenText(wrapper.token);
+  return workers.map(({ wrapper, instance, given, modules }, index) => {
+    const own = classes[index]!;
+    const isOwn = given !== undefined || isUnique(own) || isClassProvider(wrapper);
+    const name = isOwn ? own : tokenText(wrapper.token);
     const count = (taken.get(name) ?? 0) + 1;
     taken.set(name, count);
     return { name: count === 1 ? name : `${name}#${count}`, instance, modules };
   });
+}
+
+/** What the worker calls itself. */
+function givenName(instance: object): string | undefined {
+  const { name } = instance as { readonly name?: unknown };
+  return typeof name === 'string' && name.trim() !== '' ? name : undefined;
 }
 
 function isMarked(candidate: unknown): candidate is object {

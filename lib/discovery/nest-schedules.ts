@@ -24,6 +24,9 @@ export interface NestScheduling {
   readonly kinds: ReadonlySet<keyof typeof TYPES>;
 }
 
+/** The options of `ScheduleModule.forRoot()` that switch a kind off. */
+export const SWITCHES = { cron: 'cronJobs', interval: 'intervals', timeout: 'timeouts' } as const;
+
 /** Reads `ScheduleModule.forRoot()`. Imported more than once, it runs what any of the imports has not switched off. */
 export function nestScheduling(modules: Iterable<NestModule>): NestScheduling {
   const kinds = new Set<keyof typeof TYPES>();
@@ -43,7 +46,6 @@ export function nestScheduling(modules: Iterable<NestModule>): NestScheduling {
   return isImported ? { isImported, kinds } : { isImported, kinds: EVERY_KIND };
 }
 
-const SWITCHES = { cron: 'cronJobs', interval: 'intervals', timeout: 'timeouts' } as const;
 function hasSwitches(options: unknown): boolean {
   if (typeof options !== 'object' || options === null) return false;
   return Object.values(SWITCHES).some((option) => option in options);
@@ -72,7 +74,7 @@ export function nestHandlersOf(
 }
 
 /** The methods as an instance has them, inherited ones included. */
-function methodsOf(target: Function): [name: string, method: Function][] {
+export function methodsOf(target: Function): [name: string, method: Function][] {
   const methods = new Map<string, unknown>();
   for (
     let owner: unknown = target.prototype;

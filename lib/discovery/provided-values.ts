@@ -1,4 +1,3 @@
-import { Injectable } from '@nestjs/common';
 import { show } from '../checks/option-checks.js';
 import { stackOf, textOf } from '../errors/error-text.js';
 import { Application, tokenText, type NestModule, type NestWrapper } from '../nest/index.js';
@@ -12,7 +11,6 @@ export type Provided =
   | { readonly value?: never; readonly problem: string };
 
 /** Asks providers for what a decorator leaves to them: an expression, a period, a source of messages. */
-@Injectable()
 export class ProvidedValues {
   constructor(private readonly application: Application) {}
 

@@ -1,16 +1,19 @@
-import { Injectable } from '@nestjs/common';
 import type { HandlerMetadata } from '../decorators/worker-metadata.js';
 import { ApplicationGraph } from '../graph/index.js';
 import { OptionsStore } from '../options/options-store.js';
 import { isFromProviders, type FromProviders } from '../schedule/from-providers.js';
 import type { ResolvedHandlerOptions } from '../schedule/handler-options.js';
 import type { Schedule } from '../schedule/schedule.js';
-import { show } from '../checks/option-checks.js';
+import { withoutUndefined } from '../schedule/without-undefined.js';
 import type { Finding } from '../findings/finding.js';
 import { backgroundFindings } from './background-findings.js';
 import { adopt } from './adoption.js';
+import { foreignFindings } from './foreign-findings.js';
+import { nestScheduling } from './nest-schedules.js';
+import { missingDependencies } from './missing-dependencies.js';
 import { ProvidedValues, type Provided } from './provided-values.js';
 import { handlerName, makeSchedule, ownOverride, readOptions } from './schedule-factory.js';
+import { askedName, writtenNames, type NamedHandler } from './schedule-names.js';
 import {
   duplicate,
   invalid,
@@ -41,12 +44,6 @@ export interface UndecidedSchedule {
   readonly options: ResolvedHandlerOptions;
 }
 
-interface NamedHandler {
-  readonly worker: FoundWorker;
-  readonly metadata: HandlerMetadata;
-  readonly name: string;
-}
-
 interface PlannedHandler extends NamedHandler {
   /** Undefined when only a provider knows, and none was asked. */
   readonly when: Provided | undefined;
@@ -59,7 +56,6 @@ interface Outline {
 }
 
 /** Turns what the explorer found into schedules; reads, checks, starts nothing. */
-@Injectable()
 export class SchedulePlanner {
   constructor(
     private readonly explorer: WorkerExplorer,
@@ -71,7 +67,10 @@ export class SchedulePlanner {
   async plan(): Promise<Plan> {
     const { handlers, ...outline } = this.outline();
     const planned: PlannedHandler[] = [];
-    for (const handler of handlers) planned.push({ ...handler, when: await this.whenOf(handler) });
+    for (const written of handlers) {
+      const handler = await askedName(written, this.provided);
+      planned.push({ ...handler, when: await this.whenOf(handler) });
+    }
     return this.complete(outline, planned);
   }
 
@@ -89,33 +88,46 @@ export class SchedulePlanner {
     const found = this.explorer.explore();
     const { adoptNestSchedules } = this.options.resolved;
     const { workers, findings: skipped } = adopt(found, adoptNestSchedules, this.graph);
+    const modules = [...this.explorer.application.modules.values()];
     const findings: Finding[] = [
       ...this.options.problems().map(invalidOption),
       ...unmarkedFindings(found),
       ...unprovidedFindings(found),
       ...skipped,
-      ...backgroundFindings(this.explorer.application.modules.values(), this.graph),
+      ...backgroundFindings(modules, this.graph),
+      ...foreignFindings(modules, this.graph),
+      ...missingDependencies(workers),
     ];
     for (const worker of workers) {
       const placement = placementFinding(worker);
       if (placement !== undefined) findings.push(placement);
       findings.push(...repeatedFindings(worker));
     }
-    return { found, workers, findings, handlers: workers.flatMap(namesOf) };
+    return { found, workers, findings, handlers: workers.flatMap(writtenNames) };
   }
 
   private complete(
     { found, workers, findings }: Outline,
     handlers: readonly PlannedHandler[],
   ): Plan {
-    const schedules = new Map<string, Schedule>();
+    const schedules: Schedule[] = [];
     const undecided: UndecidedSchedule[] = [];
-    const named = new Map<string, string>();
+    const named = new Map<string, NamedHandler>();
+    const duplicates: Finding[] = [];
     const refuse = (refused: Finding): void => void findings.push(refused);
-    for (const { worker, metadata, name, when } of handlers) {
+    const { kinds } = nestScheduling(this.explorer.application.modules.values());
+    const { defaults, overrides } = this.options.resolved;
+    // `ScheduleModule.forRoot({ cronJobs: false })` is how a process is told to run no crons, whoever runs them.
+    const off = { defaults: { disabled: true, ...withoutUndefined(defaults) }, overrides };
+    const moduleOptions = ({ kind }: HandlerMetadata) =>
+      kind === 'message' || kinds.has(kind) ? this.options.resolved : off;
+    for (const planned of handlers) {
+      const { worker, metadata, when, nameFrom } = planned;
+      const name = nameFrom === undefined ? planned.name : `${planned.name} (named at start-up)`;
       const handler = handlerName(worker.workerClass, metadata);
+      if (planned.nameProblem !== undefined) refuse(invalid(handler, planned.nameProblem));
       if (when === undefined) {
-        const { options, problems } = readOptions(worker, metadata, name, this.options.resolved);
+        const { options, problems } = readOptions(worker, metadata, name, moduleOptions(metadata));
         problems.forEach((message) => refuse(invalid(handler, message)));
         const disabled = options.disabled || isReadyMade(worker);
         if (problems.length === 0)
@@ -126,20 +138,21 @@ export class SchedulePlanner {
             options: { ...options, disabled },
           });
       } else {
-        const attempt = makeSchedule(worker, metadata, name, this.options.resolved, when);
+        const attempt = makeSchedule(worker, metadata, name, moduleOptions(metadata), when);
         attempt.problems?.forEach((message) => refuse(invalid(handler, message)));
         if (attempt.schedule !== undefined)
-          schedules.set(
-            name,
-            isReadyMade(worker) ? switchedOff(attempt.schedule) : attempt.schedule,
-          );
+          schedules.push(isReadyMade(worker) ? switchedOff(attempt.schedule) : attempt.schedule);
       }
+      if (nameFrom !== undefined || planned.nameProblem !== undefined) continue;
       const earlier = named.get(name);
-      if (earlier === undefined) named.set(name, handler);
-      else refuse(duplicate(name, earlier, handler));
+      if (earlier === undefined) named.set(name, planned);
+      else duplicates.push(duplicate(name, earlier, planned));
     }
-    this.unknownOverrides(named, found).forEach(refuse);
-    return { schedules: [...schedules.values()], undecided, workers, findings };
+    // Of three workers of one class each would say the same.
+    new Map(duplicates.map((each) => [each.message, each])).forEach(refuse);
+    const isEachNamed = handlers.every(({ nameFrom, nameProblem }) => !(nameFrom ?? nameProblem));
+    if (isEachNamed) this.unknownOverrides(named, found).forEach(refuse);
+    return { schedules, undecided, workers, findings };
   }
 
   private async whenOf(handler: NamedHandler): Promise<Provided> {
@@ -165,7 +178,7 @@ export class SchedulePlanner {
     return isFromProviders(when) ? undefined : { value: when };
   }
 
-  private unknownOverrides(named: ReadonlyMap<string, string>, found: Exploration): Finding[] {
+  private unknownOverrides(named: ReadonlyMap<string, unknown>, found: Exploration): Finding[] {
     const unknown = Object.keys(this.options.resolved.overrides ?? {}).filter(
       (name) => !named.has(name),
     );
@@ -181,29 +194,6 @@ export class SchedulePlanner {
       );
     });
   }
-}
-
-/** The handlers of a worker with the names of their schedules; a second decorator on a method gets `#2`. */
-function namesOf(worker: FoundWorker): NamedHandler[] {
-  const unnamed = new Map<string, number>();
-  return worker.handlers.map((metadata) => {
-    const given = metadata.options?.name;
-    // A name of another type is refused with the other options; until then it needs a place in the map.
-    if (given !== undefined)
-      return {
-        worker,
-        metadata,
-        name: typeof given === 'string' ? given : show(given),
-      };
-    const handler = handlerName(worker.workerClass, metadata);
-    const count = (unnamed.get(handler) ?? 0) + 1;
-    unnamed.set(handler, count);
-    return {
-      worker,
-      metadata,
-      name: count === 1 ? handler : `${handler}#${count}`,
-    };
-  });
 }
 
 function switchedOff(schedule: Schedule): Schedule {

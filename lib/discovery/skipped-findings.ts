@@ -29,8 +29,9 @@ export function skipped(
   });
 }
 
-function whyNotStatic(
-  { ownerClass: { name }, wrapper }: SkippedJobs,
+/** What keeps a class from being a singleton, as the end of a sentence that begins with `because`. */
+export function whyNotStatic(
+  { ownerClass: { name }, wrapper }: Pick<SkippedJobs, 'ownerClass' | 'wrapper'>,
   graph: ApplicationGraph,
 ): { why: string; chain: readonly string[] } {
   const of = isFactory(wrapper) ? `the factory of ${name}` : name;

@@ -1,6 +1,7 @@
 import type { HandlerMetadata } from '../decorators/worker-metadata.js';
 import type { NestModule, NestWrapper } from '../nest/index.js';
 import { classOf } from './class-of.js';
+import { sameAmong, type Difference } from './same-build.js';
 import { nestHandlersOf, nestScheduling } from './nest-schedules.js';
 
 /** A class with `@Cron`, `@Interval` or `@Timeout` that `@nestjs/schedule` does not run, with the provider that builds it. */
@@ -9,6 +10,8 @@ export interface SkippedJobs {
   readonly wrapper: NestWrapper;
   /** The modules in which it is skipped; the first one builds it. */
   readonly modules: readonly NestModule[];
+  /** What tells it from an earlier provider of the same class. */
+  readonly difference?: Difference | undefined;
   readonly handlers: readonly HandlerMetadata[];
   /** The module in which the same class is a singleton, so that Nest does run it. */
   readonly runBy: NestModule | undefined;
@@ -20,16 +23,33 @@ export interface SkippedJobs {
   readonly isScheduleModuleImported: boolean;
 }
 
+/** A class with `@Cron`, `@Interval` or `@Timeout` that is a singleton: `@nestjs/schedule` runs its jobs. */
+export interface SingletonJobs {
+  readonly ownerClass: Function;
+  readonly wrapper: NestWrapper;
+  /** The modules that provide it: Nest runs each job once for each of them. */
+  readonly modules: readonly NestModule[];
+  readonly handlers: readonly HandlerMetadata[];
+  /** Without `ScheduleModule.forRoot()` nothing runs them. */
+  readonly isScheduleModuleImported: boolean;
+}
+
+/** The classes with jobs of `@nestjs/schedule`, by what it does with them. */
+export interface NestJobs {
+  readonly skipped: readonly SkippedJobs[];
+  readonly singletons: readonly SingletonJobs[];
+}
+
 /**
- * Finds what `ScheduleExplorer` of `@nestjs/schedule` passes over: providers and controllers whose dependency tree is not
- * static. It warns of those that have a prototype to look at; of what a factory makes it has none, and says nothing. What
- * `ScheduleModule.forRoot({ cronJobs: false })` and its like switch off is switched off, not skipped.
+ * Finds the jobs of `@nestjs/schedule` as its `ScheduleExplorer` does. It passes over providers and controllers whose
+ * dependency tree is not static. It warns of those that have a prototype to look at; of what a factory makes it has none,
+ * and says nothing. What `ScheduleModule.forRoot({ cronJobs: false })` and its like switch off is left out.
  */
-export function skippedJobs(modules: Iterable<NestModule>): SkippedJobs[] {
+export function nestJobs(modules: Iterable<NestModule>): NestJobs {
   const all = [...modules];
   const { isImported, kinds } = nestScheduling(all);
-  const skipped = new Map<Function, SkippedJobs & { modules: NestModule[] }>();
-  const runBy = new Map<Function, NestModule>();
+  const skipped: (SkippedJobs & { modules: NestModule[] })[] = [];
+  const singletons = new Map<Function, SingletonJobs & { modules: NestModule[] }>();
   for (const module of all) {
     for (const wrapper of [...module.providers.values(), ...module.controllers.values()]) {
       const ownerClass = classOf(wrapper);
@@ -39,15 +59,28 @@ export function skippedJobs(modules: Iterable<NestModule>): SkippedJobs[] {
       const isNeverConstructed = wrapper.isTransient && wrapper.isDependencyTreeStatic();
       if (isNeverConstructed && !isImported) continue;
       if (wrapper.isDependencyTreeStatic() && !wrapper.isTransient) {
-        if (isImported && !runBy.has(ownerClass)) runBy.set(ownerClass, module);
+        const same = singletons.get(ownerClass);
+        if (same === undefined)
+          singletons.set(ownerClass, {
+            ownerClass,
+            wrapper,
+            modules: [module],
+            handlers,
+            isScheduleModuleImported: isImported,
+          });
+        else same.modules.push(module);
         continue;
       }
-      const known = skipped.get(ownerClass);
+      const { known, difference } = sameAmong(
+        skipped.filter((jobs) => jobs.ownerClass === ownerClass),
+        wrapper,
+      );
       if (known === undefined)
-        skipped.set(ownerClass, {
+        skipped.push({
           ownerClass,
           wrapper,
           modules: [module],
+          difference,
           handlers,
           runBy: undefined,
           isModule: ownerClass === module.metatype,
@@ -57,5 +90,10 @@ export function skippedJobs(modules: Iterable<NestModule>): SkippedJobs[] {
       else known.modules.push(module);
     }
   }
-  return [...skipped.values()].map((jobs) => ({ ...jobs, runBy: runBy.get(jobs.ownerClass) }));
+  const runBy = ({ ownerClass }: SkippedJobs): NestModule | undefined =>
+    isImported ? singletons.get(ownerClass)?.modules[0] : undefined;
+  return {
+    skipped: skipped.map((jobs) => ({ ...jobs, runBy: runBy(jobs) })),
+    singletons: [...singletons.values()],
+  };
 }

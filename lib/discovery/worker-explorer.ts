@@ -1,4 +1,3 @@
-import { Injectable } from '@nestjs/common';
 import {
   allDeclaredWorkers,
   handlersOf,
@@ -8,14 +7,17 @@ import {
 } from '../decorators/worker-metadata.js';
 import { Application, type NestModule, type NestWrapper } from '../nest/index.js';
 import { classOf } from './class-of.js';
-import { skippedJobs, type SkippedJobs } from './skipped-jobs.js';
+import { sameAmong, type Difference } from './same-build.js';
+import { nestJobs, type SkippedJobs } from './skipped-jobs.js';
 
 /** A worker class with the provider that builds it. */
 export interface FoundWorker {
   readonly workerClass: Function;
   readonly wrapper: NestWrapper;
-  /** Every module that provides the class; the first one builds it. */
+  /** Every module that provides the class with the same dependencies; the first one builds it. */
   readonly modules: readonly NestModule[];
+  /** What tells it from an earlier worker of the same class. */
+  readonly difference?: Difference | undefined;
   readonly options: ScopedWorkerOptions;
   readonly handlers: readonly HandlerMetadata[];
 }
@@ -44,15 +46,14 @@ const everProvided = new WeakSet<Function>();
 
 /**
  * Finds workers among providers and controllers: by their class, or by a token that is their class when a
- * factory or a value provides them. A class is found once, in however many modules it stands; aliases
- * are left out.
+ * factory or a value provides them. A class is found once, in however many modules it stands, and once more for each
+ * of them that gives it other dependencies; aliases are left out.
  */
-@Injectable()
 export class WorkerExplorer {
   constructor(readonly application: Application) {}
 
   explore(): Exploration {
-    const workers = new Map<Function, FoundWorker & { modules: NestModule[] }>();
+    const workers: (FoundWorker & { modules: NestModule[] })[] = [];
     const unmarked = new Map<Function, UnmarkedClass>();
     for (const module of this.application.modules.values()) {
       for (const wrapper of [...module.providers.values(), ...module.controllers.values()]) {
@@ -65,25 +66,28 @@ export class WorkerExplorer {
           if (handlers.length > 0) unmarked.set(ownerClass, { ownerClass, handlers, isModule });
           continue;
         }
-        const known = workers.get(ownerClass);
+        const { known, difference } = sameAmong(
+          workers.filter(({ workerClass }) => workerClass === ownerClass),
+          wrapper,
+        );
         if (known === undefined)
-          workers.set(ownerClass, {
+          workers.push({
             workerClass: ownerClass,
             wrapper,
             modules: [module],
             options,
             handlers,
+            difference,
           });
         else known.modules.push(module);
       }
     }
-    const provided = [...workers.keys()];
-    for (const worker of provided) markProvided(worker);
+    for (const { workerClass } of workers) markProvided(workerClass);
     return {
-      workers: [...workers.values()],
+      workers,
       unmarked: [...unmarked.values()],
       unprovided: allDeclaredWorkers().filter((worker) => !everProvided.has(worker)),
-      skipped: skippedJobs(this.application.modules.values()),
+      skipped: nestJobs(this.application.modules.values()).skipped,
     };
   }
 }

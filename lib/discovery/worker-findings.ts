@@ -1,5 +1,8 @@
 import { finding, type Finding } from '../findings/finding.js';
+import { tokenText } from '../nest/index.js';
+import type { Difference } from './same-build.js';
 import { handlerName } from './schedule-factory.js';
+import type { NamedHandler } from './schedule-names.js';
 import type { Exploration, FoundWorker } from './worker-explorer.js';
 
 export function invalidOption(message: string): Finding {
@@ -14,9 +17,36 @@ export function invalid(subject: string, message: string): Finding {
   return finding({ kind: 'invalid-schedule', subject, message });
 }
 
-export function duplicate(name: string, earlier: string, later: string): Finding {
-  const message = `${later}: its schedule "${name}" has the name of a schedule of ${earlier}. Give one of them another name: { name: '...' }.`;
-  return finding({ kind: 'duplicate-schedule', subject: later, message });
+export function duplicate(name: string, earlier: NamedHandler, later: NamedHandler): Finding {
+  const [one, other] = [earlier, later].map(({ worker, metadata }) =>
+    handlerName(worker.workerClass, metadata),
+  ) as [string, string];
+  const { difference } = later.worker;
+  const areTwins =
+    difference !== undefined && earlier.worker.workerClass === later.worker.workerClass;
+  const message =
+    areTwins && one === other
+      ? `${other}: two schedules would have the name "${name}". ${twinText(earlier.worker, later.worker, difference)}, so each of them has to run. ${twinHelp(later, difference)}`
+      : `${other}: its schedule "${name}" has the name of a schedule of ${one}. Give one of them another name: { name: '...' }.`;
+  return finding({ kind: 'duplicate-schedule', subject: other, message });
+}
+
+function twinText(earlier: FoundWorker, later: FoundWorker, { token }: Difference): string {
+  const { name } = later.workerClass;
+  const [one, other] = [earlier, later].map(({ modules }) => modules[0]!);
+  const where =
+    one!.metatype === other!.metatype
+      ? `${one!.name} is imported more than once and provides ${name}`
+      : `${one!.name} and ${other!.name} provide ${name}`;
+  return `${where} with different dependencies (${tokenText(token)})`;
+}
+
+function twinHelp({ metadata, worker }: NamedHandler, { token }: Difference): string {
+  const name = "{ name: { inject: [...], useFactory: (...) => '...' } }";
+  const same = `from what differs, such as ${tokenText(token)}, and the same on every start`;
+  return metadata.isAdopted === true
+    ? `Mark ${worker.workerClass.name} @ScopedWorker(), write @Scoped${metadata.decorator.slice(1)}, and let providers give its name ${same}: ${name}.`
+    : `Let providers give the name, ${same}: ${name}.`;
 }
 
 export function unmarkedFindings({ unmarked }: Exploration): Finding[] {
@@ -88,10 +118,11 @@ export function placementFinding({
 }
 
 export function repeatedFindings({ workerClass, modules }: FoundWorker): Finding[] {
-  // A dynamic module that is registered twice is one.
+  if (new Set(modules).size < 2) return [];
   const names = [...new Map(modules.map(({ metatype, name }) => [metatype, name])).values()];
-  if (names.length < 2) return [];
-  const message = `${workerClass.name} is provided in ${names.join(', ')}; its schedules run once, with the one of ${names[0]}. Provide it in one module.`;
+  const where =
+    names.length === 1 ? `${names[0]}, which is imported more than once` : names.join(', ');
+  const message = `${workerClass.name} is provided in ${where}; its schedules run once, with the one of ${names[0]}. Provide it in one module.`;
   const { name } = workerClass;
   return [
     finding({

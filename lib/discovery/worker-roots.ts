@@ -1,6 +1,7 @@
 import { livesInScope, type GraphProvider, type LifetimeGraph } from '../graph/index.js';
 import type { WorkerRoot } from '../validation/scene.js';
 import { handlerName } from './schedule-factory.js';
+import { writtenNames } from './schedule-names.js';
 import type { FoundWorker } from './worker-explorer.js';
 
 /** Where the ticks of each worker enter the graph. */
@@ -12,12 +13,14 @@ export function workerRoots(
   const everywhere = hasGlobalEnhancers
     ? graph.providers.filter((provider) => isGlobalEnhancer(provider) && livesInScope(provider))
     : [];
-  return workers.flatMap(({ workerClass, wrapper, handlers }) => {
+  return workers.flatMap((worker) => {
+    const { workerClass, wrapper, handlers } = worker;
     const provider = graph.of(wrapper);
     if (provider === undefined) return [];
     return {
       provider,
       handlers: handlers.map((handler) => handlerName(workerClass, handler)),
+      schedules: writtenNames(worker).map(({ name }) => name),
       // Jobs that are adopted are called as Nest calls them: without.
       around: handlers.some(({ isAdopted }) => isAdopted !== true) ? everywhere : [],
     };

@@ -1,4 +1,3 @@
-import { Injectable } from '@nestjs/common';
 import { readStacks } from '../errors/error-text.js';
 import { ScopeClosedError } from '../errors/index.js';
 import { Enhancers } from '../nest/index.js';
@@ -21,6 +20,7 @@ import {
   type PhaseError,
   type WorkVerdict,
 } from './verdict.js';
+import { WorkerState } from './worker-state.js';
 
 /** How an attempt ended, with what its handler returned. */
 export interface AttemptEnd {
@@ -51,14 +51,17 @@ const NOTHING_BUILT: ScopeEnd = {
 };
 
 /** Takes one attempt through open, resolve, call, settle, dispose. */
-@Injectable()
 export class AttemptRunner {
+  readonly #state: WorkerState;
+
   constructor(
     private readonly scopes: OpenScopes,
     private readonly settings: TickSettings,
     private readonly enhancers: Enhancers,
     private readonly observer: TickObserver,
-  ) {}
+  ) {
+    this.#state = new WorkerState(settings, observer);
+  }
 
   async run(attempt: TickAttempt): Promise<AttemptEnd> {
     const startedAt = performance.now();
@@ -159,6 +162,7 @@ export class AttemptRunner {
     const { tick } = attempt;
     const { slot } = attempt.seed;
     let phase: PhaseError['phase'] = 'open';
+    let look: ReturnType<WorkerState['begin']>;
     try {
       const opened = this.settings.onOpen?.(scope, tick);
       if (opened !== undefined) await opened;
@@ -177,6 +181,7 @@ export class AttemptRunner {
       if (worker === undefined) return { value: await settle(call(tick), tick.signal) };
       const handler = instance?.[method];
       if (typeof handler !== 'function') throw new TypeError(noHandler(slot));
+      look = this.#state.begin(slot.schedule.target, instance);
       if (isBare) return { value: await settle(handler.call(instance), tick.signal) };
       const { globalEnhancers } = this.settings;
       const result: unknown = this.enhancers.has(worker, method, globalEnhancers)
@@ -194,6 +199,8 @@ export class AttemptRunner {
       return { value: await settle(result, tick.signal) };
     } catch (error) {
       return { thrown: { phase, error } };
+    } finally {
+      look?.end();
     }
   }
 }

@@ -1,4 +1,3 @@
-import { Injectable } from '@nestjs/common';
 import { readStacks } from '../errors/error-text.js';
 import { ScopeClosedError } from '../errors/index.js';
 import { NestInside } from '../nest/index.js';
@@ -21,7 +20,6 @@ import { TickList } from './tick-list.js';
 type RunItem = (item: unknown) => Promise<TickReport>;
 
 /** Runs a slot of a schedule with `forEach`: asks for the list, then runs a tick for each item. */
-@Injectable()
 export class ItemRunner {
   constructor(
     private readonly scopes: ProviderScopeFactory,

@@ -1,4 +1,3 @@
-import { Injectable } from '@nestjs/common';
 import { InvalidOptionsError } from '../errors/index.js';
 import { runInside } from '../scope/ambient.js';
 import { OpenScopes } from '../scope/open-scopes.js';
@@ -12,11 +11,10 @@ import type { Tick } from './tick.js';
 
 /**
  * Opens scopes by hand: in a loop, a message handler of another library, a script. A singleton may
- * inject it and stays a singleton.
+ * inject it and stays a singleton. Scopes open until the last shutdown hook of the application has run.
  *
  * @publicApi
  */
-@Injectable()
 export class ProviderScopeFactory {
   constructor(
     private readonly scopes: OpenScopes,
@@ -26,10 +24,11 @@ export class ProviderScopeFactory {
 
   /**
    * Opens a scope that the caller closes: `await using scope = await scopes.open()`, and `close()` when the work
-   * has succeeded. A scope that is left open is disposed when the application closes.
+   * has succeeded. A scope that is left open is rolled back and disposed when the application closes: before any
+   * `onModuleDestroy`, or, when it was opened during the shutdown, after the last shutdown hook.
    *
    * @param seed.request What `REQUEST` gives in the scope.
-   * @throws {ScopeClosedError} when the application is shutting down.
+   * @throws {ScopeClosedError} when the last shutdown hook of the application has run.
    */
   async open(seed?: { request?: unknown }): Promise<ProviderScope> {
     const opener = this.open;
@@ -38,7 +37,8 @@ export class ProviderScopeFactory {
 
   /**
    * Runs `work` in a scope of its own and ends the scope with it: commit when it succeeds, rollback when it
-   * throws, disposal either way. The application's shutdown waits for it.
+   * throws, disposal either way. The shutdown waits for work that had begun before, and for what that work runs; work that
+   * other code begins during the shutdown must be awaited in a shutdown hook by whoever began it.
    *
    * With a `name` it is a tick: `onOpen` and the hooks of `around` run, `REQUEST`, `@InjectTick()` and `currentTick()` return its
    * `Tick`, and it has a report, events and a line in the log when it fails. There is no retry and no overlap rule. Its signal is aborted by
@@ -48,7 +48,7 @@ export class ProviderScopeFactory {
    * @returns what `work` returns.
    * @throws what `work` throws; together with errors of disposal as one `AggregateError`, the error of
    * the work first. With a name: the error of the report, such as that of a hook, or `TickTimeoutError`.
-   * @throws {ScopeClosedError} when the application is shutting down.
+   * @throws {ScopeClosedError} when the last shutdown hook of the application has run.
    * @throws {InvalidOptionsError} when the options cannot work; nothing runs then.
    */
   async run<T, P = undefined>(

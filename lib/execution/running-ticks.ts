@@ -1,4 +1,3 @@
-import { Injectable } from '@nestjs/common';
 import type { Slot } from '../schedule/slot.js';
 import { isInsideAwaited } from '../scope/ambient.js';
 
@@ -24,7 +23,6 @@ export interface RunningTick {
 }
 
 /** What runs at this moment. */
-@Injectable()
 export class RunningTicks {
   readonly #ticks = new Set<RunningTick>();
   readonly #lists = new Set<RunningTick>();
@@ -52,6 +50,11 @@ export class RunningTicks {
   /** What the shutdown aborts and waits for: ticks, and lists whose ticks are still to begin. */
   get all(): readonly RunningTick[] {
     return [...this.#lists, ...this.#ticks].filter(({ isAwaited }) => isAwaited);
+  }
+
+  /** Begun during the shutdown by code that it does not wait for: ticks by hand. */
+  get late(): readonly RunningTick[] {
+    return [...this.#ticks].filter(({ isAwaited }) => !isAwaited);
   }
 
   /** Ticks of a schedule. */

@@ -1,4 +1,3 @@
-import { Injectable } from '@nestjs/common';
 import { overlapKeyOf, type Schedule } from '../schedule/schedule.js';
 import type { Slot } from '../schedule/slot.js';
 import { ItemRunner } from './item-runner.js';
@@ -14,7 +13,6 @@ import { TickRunner, type TickRunOptions } from './tick-runner.js';
  * The door between what is due and what runs: it lets a slot through, holds it, or skips it with a
  * reason. A skipped slot builds nothing.
  */
-@Injectable()
 export class TickDispatcher {
   /** By overlap key; only of what runs or waits. */
   readonly #gates = new Map<string, OverlapGate>();

@@ -1,3 +1,4 @@
+import type { NestWrapper } from '../nest/index.js';
 import type { Tick } from './tick.js';
 import type { TickReport, TickRetry } from './tick-report.js';
 
@@ -15,6 +16,8 @@ export abstract class TickObserver {
     tick: { readonly schedule: string; readonly id: string },
     error: unknown,
   ): void;
+  /** A handler left changed fields on its worker; called once for each handler. */
+  abstract stateLeft(worker: NestWrapper, method: string, fields: readonly string[]): void;
   /** A listener of a tick's signal threw. */
   abstract abortListenerFailed(
     tick: { readonly schedule: string; readonly id: string },

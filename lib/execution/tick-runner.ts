@@ -1,4 +1,3 @@
-import { Injectable } from '@nestjs/common';
 import { Ambient, livingAmbient, runInside } from '../scope/ambient.js';
 import { pause } from '../time/pause.js';
 import type { Slot } from '../schedule/slot.js';
@@ -29,7 +28,6 @@ function asItIs(report: TickReport): TickReport {
  * Takes a tick through its attempts, each in a scope of its own that is closed before the next one opens. Whatever
  * happens on the way ends in the report: `run` never rejects.
  */
-@Injectable()
 export class TickRunner {
   constructor(
     private readonly attempts: AttemptRunner,

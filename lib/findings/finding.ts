@@ -14,6 +14,9 @@ export const FINDINGS = {
   'nest-schedule-skipped': { number: 'SW106', severity: 'error' },
   'nest-schedule-transient': { number: 'SW107', severity: 'error' },
   'module-not-imported': { number: 'SW108', severity: 'error' },
+  'message-handler-scoped': { number: 'SW109', severity: 'warning' },
+  'worker-run-elsewhere': { number: 'SW110', severity: 'warning' },
+  'dependency-missing': { number: 'SW113', severity: 'error' },
   'singleton-rebuilt': { number: 'SW201', severity: 'error' },
   'resource-rebuilt': { number: 'SW202', severity: 'warning' },
   'transient-captured': { number: 'SW203', severity: 'warning' },
@@ -22,6 +25,7 @@ export const FINDINGS = {
   'controller-rebuilt': { number: 'SW206', severity: 'warning' },
   'scope-not-needed': { number: 'SW207', severity: 'info' },
   'allowance-unused': { number: 'SW208', severity: 'info' },
+  'state-on-worker': { number: 'SW209', severity: 'info' },
 } as const satisfies Record<string, { number: `SW${number}`; severity: Severity }>;
 
 /** Findings that nothing can work around: without a readable expression there is no schedule. */
@@ -46,7 +50,7 @@ export const ALLOWABLE: ReadonlySet<string> = new Set(
  * - `duplicate-schedule`: two schedules carry one name.
  * - `worker-not-scoped`: Nest builds a worker once for the whole application.
  * - `worker-ready-made`: a worker is provided with `useValue`, so it cannot be new on every tick.
- * - `worker-provided-twice`: one worker class stands in several modules; its schedules run once. Or a background
+ * - `worker-provided-twice`: several modules provide one worker class with the same dependencies; its schedules run once. Or a background
  *   worker is provided more than once; it runs once.
  * - `worker-not-provided`: a class of this process is marked `@ScopedWorker()`, but no module of this
  *   application provides it.
@@ -56,13 +60,18 @@ export const ALLOWABLE: ReadonlySet<string> = new Set(
  * - `nest-schedule-transient`: it stands on a transient class, where Nest runs it on an object that was never constructed.
  * - `module-not-imported`: there are workers, and `ScopedWorkerModule` is not imported, so none of them runs. Only the inspector
  *   can see that.
+ * - `message-handler-scoped`: another library calls a request-scoped class for each job, message or event, and nobody disposes
+ *   what is built for the call.
+ * - `worker-run-elsewhere`: another library calls methods of a class that is marked `@ScopedWorker()`; the mark has no effect there.
+ * - `dependency-missing`: a worker, or what is built for its ticks, asks for what nothing provides, so no tick can be built.
  * - `singleton-rebuilt`: a provider marked `@StaysSingleton()` is made request-scoped by a dependency.
  * - `resource-rebuilt`: what looks like a pool, a client or a cache is built anew on every tick, because of a dependency.
  * - `transient-captured`: a singleton holds a transient that has a disposer.
  * - `durable-captive`: a durable provider holds a request-scoped one, which ends before it.
  * - `shared-by-factory`: a request-scoped factory hands out an object that a static provider holds. Found when it runs.
- * - `controller-rebuilt`: a controller or gateway is made request-scoped by what only workers need.
+ * - `controller-rebuilt`: a controller is made request-scoped by what only workers need.
  * - `scope-not-needed`: nothing is built for the ticks of a worker but the worker itself.
+ * - `state-on-worker`: a handler leaves changed fields on its worker, which the next tick does not see. Found when it runs.
  * - `allowance-unused`: an entry of `allow` fits no finding.
  *
  * @publicApi

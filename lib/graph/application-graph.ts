@@ -1,10 +1,8 @@
-import { Injectable } from '@nestjs/common';
 import { Application, type NestWrapper } from '../nest/index.js';
 import type { GraphProvider, LifetimeGraph } from './lifetime-graph.js';
 import { readGraph } from './read-graph.js';
 
 /** The graph of the running application: read when it is first asked for, and again when a module was loaded lazily. */
-@Injectable()
 export class ApplicationGraph {
   #graph: LifetimeGraph | undefined;
   #modules = 0;

@@ -1,9 +1,8 @@
-import { Injectable, Logger } from '@nestjs/common';
-import { stackOf, textOf } from '../errors/error-text.js';
+import { Logger } from '@nestjs/common';
+import { logError } from '../errors/error-log.js';
 import { NestInside } from '../nest/index.js';
 
 /** Ends the application of its own accord: after a failure with `onFailure: 'stop-app'`, or before memory runs out. */
-@Injectable()
 export class AppStopper {
   readonly #logger = new Logger('ScopedWorker');
   #stopping = false;
@@ -29,7 +28,7 @@ export class AppStopper {
     try {
       await this.nest.closeApplication();
     } catch (error) {
-      this.#logger.error(`Closing the application failed: ${textOf(error)}`, stackOf(error));
+      logError(this.#logger, 'Closing the application failed', error);
     }
     process.exit();
   }

@@ -1,25 +1,33 @@
-import { Injectable } from '@nestjs/common';
 import { RunningTicks } from '../execution/running-ticks.js';
 import { ScopedWorkerEvents } from '../observability/scoped-worker-events.js';
 import { OptionsStore } from '../options/options-store.js';
 import { isInside } from '../scope/ambient.js';
 import { OpenScopes } from '../scope/open-scopes.js';
+import type { ScopeKind } from '../scope/scope-seed.js';
 import type { Scope } from '../scope/scope.js';
 import type { LongRunning, Straggler } from './long-running.js';
-import { SecondSignal } from './second-signal.js';
+import { Patience } from './patience.js';
 
-const REFUSAL = 'the application is shutting down.';
+const ALL_KINDS: readonly ScopeKind[] = ['tick', 'tick-by-hand', 'run', 'open'];
+const STOPPING = 'the application is shutting down.';
+const CLOSED =
+  'the last shutdown hook of the application has run. Stop what opens scopes in a shutdown hook, and await its work there.';
 
 /**
  * Waits for running ticks, and for work in `ProviderScopeFactory.run()`, on shutdown: `drainTimeoutMs` without
  * aborting, then aborted, all of them together until `shutdownTimeoutMs` is over or a second signal comes.
  *
+ * Scopes by hand open until the last shutdown hook of the application has run, which calls `close()`.
+ *
  * Work that asked for the shutdown itself (`await app.close()` in a handler) is aborted and not waited for.
  */
-@Injectable()
 export class Drain {
   /** What else lives as long as the application. */
   longRunning: readonly LongRunning[] = [];
+  #patience = new Patience(0);
+  /** Scopes by hand that `shutdown:finished` has named. */
+  #abandoned: readonly Scope[] = [];
+  #closing: Promise<void> | undefined;
 
   constructor(
     private readonly running: RunningTicks,
@@ -31,69 +39,95 @@ export class Drain {
   async run(): Promise<void> {
     const { drainTimeoutMs, shutdownTimeoutMs } = this.options.resolved;
     const startedAt = performance.now();
-    const left = (): number => shutdownTimeoutMs - (performance.now() - startedAt);
-    this.events.emit('shutdown:started', {
-      waitingFor: namesOf(this.stragglers().filter(({ isBrief }) => isBrief !== true)),
-    });
-
-    const secondSignal = new SecondSignal();
+    const patience = (this.#patience = new Patience(shutdownTimeoutMs));
+    const stragglers = (): Straggler[] => this.stragglers();
+    this.scopes.beginShutdown();
+    const listeners = this.announce();
     let leftOpen: string[] = [];
+    patience.begin();
     try {
-      if (drainTimeoutMs > 0)
-        await this.wait(
-          () => this.stragglers(),
-          Math.min(drainTimeoutMs, shutdownTimeoutMs),
-          secondSignal,
-        );
-      this.scopes.refuse(REFUSAL);
+      await patience.wait(listeners);
+      for (const work of this.longRunning) work.interrupt?.();
+      if (drainTimeoutMs > 0) await patience.wait(stragglers, drainTimeoutMs);
+      this.scopes.refuseToOpen(['tick'], STOPPING);
+      this.scopes.refuseToBuild(['tick'], STOPPING);
       for (const tick of this.running.all) tick.abort('shutdown');
-      await this.wait(() => this.stragglers(), left(), secondSignal);
-      leftOpen = this.disposeLeftOpen();
-      await this.wait(() => this.stragglers(), left(), secondSignal);
+      await patience.wait(stragglers);
+      leftOpen = this.disposeLeftOpen(isAwaited);
+      await patience.wait(stragglers);
     } finally {
-      secondSignal.dispose();
+      patience.end();
     }
-    const abandoned = namesOf(this.stragglers());
+    this.#abandoned = this.byHand(isAwaited);
     this.events.emit('shutdown:finished', {
       waitedMs: performance.now() - startedAt,
-      abandoned,
+      abandoned: namesOf([...listeners(), ...stragglers()]),
       leftOpen,
     });
   }
 
-  /** Waits until there are no stragglers; ticks started by stragglers meanwhile are stragglers too. */
-  private async wait(
-    stragglers: () => Straggler[],
-    timeoutMs: number,
-    secondSignal: SecondSignal,
-  ): Promise<void> {
-    if (timeoutMs <= 0 || stragglers().length === 0) return;
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const timeIsUp = new Promise<'give up'>((resolve) => {
-      timer = setTimeout(() => resolve('give up'), timeoutMs);
-    });
-    const giveUp = Promise.race([timeIsUp, secondSignal.received.then(() => 'give up' as const)]);
-    for (let rest = stragglers(); rest.length > 0; rest = stragglers()) {
-      const settled = Promise.all(rest.map(({ done }) => done)).then(() => 'settled' as const);
-      if ((await Promise.race([settled, giveUp])) === 'give up') break;
+  /** Ends what is still open by hand, in the time that the drain has left. Called again, it returns the same promise. */
+  close(): Promise<void> {
+    this.#closing ??= this.endLeftOpen();
+    return this.#closing;
+  }
+
+  private async endLeftOpen(): Promise<void> {
+    const startedAt = performance.now();
+    const patience = this.#patience;
+    const isNew = (scope: Scope): boolean => !this.#abandoned.includes(scope);
+    const stragglers = (): Straggler[] => [
+      ...this.running.late.map(({ label, done }) => ({ name: label, done })),
+      ...this.byHand(isNew).map(stragglerOf),
+    ];
+    this.scopes.refuseToOpen(ALL_KINDS, CLOSED);
+    let leftOpen: string[] = [];
+    patience.begin();
+    try {
+      await patience.wait(stragglers);
+      leftOpen = this.disposeLeftOpen(isNew);
+      await patience.wait(stragglers);
+    } finally {
+      patience.end();
     }
-    clearTimeout(timer);
+    this.scopes.refuseToBuild(ALL_KINDS, CLOSED);
+    this.events.emit('shutdown:closed', {
+      waitedMs: performance.now() - startedAt,
+      abandoned: namesOf(stragglers()),
+      leftOpen,
+    });
+  }
+
+  /** @returns the listeners of `shutdown:started`, as long as one of them is at work. */
+  private announce(): () => Straggler[] {
+    const pending = this.events.announce('shutdown:started', {
+      waitingFor: namesOf(this.stragglers().filter(({ isBrief }) => isBrief !== true)),
+    });
+    let isDone = pending.length === 0;
+    const done = Promise.all(pending).then(() => (isDone = true));
+    return () => (isDone ? [] : [{ name: 'a listener of shutdown:started', done }]);
   }
 
   private stragglers(): Straggler[] {
     const ticks = this.running.all
       .filter((running) => !running.isInside())
       .map(({ label, done }) => ({ name: label, done }));
-    const byHand = [...this.scopes.all]
-      .filter((scope) => scope.kind === 'run' || (scope.kind === 'open' && scope.closed))
-      .filter((scope) => !isInside(scope))
-      .map((scope) => ({ name: nameOf(scope), done: scope.ended }));
+    const byHand = this.byHand(isAwaited).map(stragglerOf);
     return [...ticks, ...byHand, ...this.longRunning.flatMap((work) => work.stragglers())];
   }
 
-  /** Scopes from `ProviderScopeFactory.open()` that nobody closed are disposed before the singletons go. */
-  private disposeLeftOpen(): string[] {
-    const leftOpen = [...this.scopes.all].filter((scope) => scope.kind === 'open' && !scope.closed);
+  /** Scopes by hand that end by themselves. */
+  private byHand(isMeant: (scope: Scope) => boolean): Scope[] {
+    return [...this.scopes.all]
+      .filter((scope) => scope.kind === 'run' || (scope.kind === 'open' && scope.closed))
+      .filter((scope) => isMeant(scope) && !isInside(scope));
+  }
+
+  /** Rolls back and disposes scopes from `ProviderScopeFactory.open()` that nobody closed. */
+  private disposeLeftOpen(isMeant: (scope: Scope) => boolean): string[] {
+    const leftOpen = [...this.scopes.all].filter(
+      (scope) => scope.kind === 'open' && !scope.closed && isMeant(scope),
+    );
     for (const scope of leftOpen) {
       scope[Symbol.asyncDispose]().catch((error: unknown) => {
         this.events.emit('failure:stray', {
@@ -104,8 +138,16 @@ export class Drain {
         });
       });
     }
-    return leftOpen.map((scope) => `${nameOf(scope)}`);
+    return leftOpen.map(nameOf);
   }
+}
+
+function isAwaited(scope: Scope): boolean {
+  return scope.isAwaited;
+}
+
+function stragglerOf(scope: Scope): Straggler {
+  return { name: nameOf(scope), done: scope.ended };
 }
 
 function namesOf(stragglers: readonly Straggler[]): string[] {

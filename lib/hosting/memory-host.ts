@@ -1,4 +1,4 @@
-import { Injectable, Logger } from '@nestjs/common';
+import { Logger } from '@nestjs/common';
 import { TickDispatcher } from '../execution/tick-dispatcher.js';
 import { GrowthMeter } from '../memory/growth-meter.js';
 import { DEFAULT_CHECK_EVERY_MS, type MemoryOptions } from '../memory/memory-options.js';
@@ -14,7 +14,6 @@ import { AppStopper } from './app-stopper.js';
 import type { LongRunning, Straggler } from './long-running.js';
 
 /** Runs the memory watch from start-up to shutdown; without the option `memory` it does nothing. */
-@Injectable()
 export class MemoryHost implements LongRunning {
   readonly #logger = new Logger('ScopedWorker');
   #ends: (() => void)[] = [];

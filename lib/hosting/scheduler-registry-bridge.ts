@@ -1,142 +1,201 @@
-import { Injectable, Logger } from '@nestjs/common';
-import { CronJob, CronTime } from 'cron';
+import { Logger } from '@nestjs/common';
+import { CronTime } from 'cron';
+import { show } from '../checks/option-checks.js';
+import { nestScheduling } from '../discovery/nest-schedules.js';
+import { logError } from '../errors/error-log.js';
 import { DuplicateScheduleError } from '../errors/index.js';
+import { RunningTicks } from '../execution/running-ticks.js';
+import type { Tick } from '../execution/tick.js';
+import type { TickReport } from '../execution/tick-report.js';
 import { NestInside } from '../nest/index.js';
 import type { ScheduleChange } from '../observability/event-map.js';
 import { ScopedWorkerEvents } from '../observability/scoped-worker-events.js';
 import { ScheduleBook } from '../registry/schedule-book.js';
 import { ScopedWorkerRegistry } from '../registry/scoped-worker-registry.js';
 import type { CronZone } from '../schedule/cron-expression.js';
-import { show } from '../checks/option-checks.js';
 import { isDisabled, type Schedule } from '../schedule/schedule.js';
-
-/** The part of `SchedulerRegistry` of `@nestjs/schedule` that is used; the same in 6 and 12. */
-interface NestSchedulerRegistry {
-  doesExist(type: 'cron', name: string): boolean;
-  getCronJob(name: string): CronJob;
-  addCronJob(name: string, job: CronJob): void;
-  deleteCronJob(name: string): void;
-}
+import {
+  addTo,
+  deleteFrom,
+  findSchedulerRegistry,
+  isThere,
+  type NestKind,
+  type NestSchedulerRegistry,
+  type Shown,
+} from './nest-scheduler-registry.js';
+import { shownJob, type JobCallbacks } from './shown-job.js';
+import { shownTimer } from './shown-timer.js';
 
 /**
- * Shows our crons in the `SchedulerRegistry` of an application that imports `ScheduleModule.forRoot()`, as they come and
- * go. Each is a `CronJob` without a timer of its own: `nextDate()` and `lastDate()` answer, `start()` and `stop()`
- * resume and pause the schedule, `setTime()` reschedules it.
+ * Shows our schedules in the `SchedulerRegistry` of an application that imports `ScheduleModule.forRoot()`, as they come
+ * and go: a cron as a `CronJob` without a timer of its own, an interval or a timeout as a timer that never fires. Stopping
+ * a job pauses its schedule; deleting a job or clearing a timer removes its schedule.
  */
-@Injectable()
 export class SchedulerRegistryBridge {
   readonly #logger = new Logger('ScopedWorker');
-  /** By schedule name; a job that is not here has nothing to do with its schedule any more. */
-  readonly #jobs = new Map<string, CronJob>();
+  /** By schedule name; an entry that is not here has nothing to do with its schedule any more. */
+  readonly #shown = new Map<string, Shown>();
+  /** Timers that were cleared. They stay in the registry, as with Nest. */
+  readonly #cleared = new WeakSet<object>();
   #isClosing = false;
 
   constructor(
     private readonly nest: NestInside,
     private readonly book: ScheduleBook,
     private readonly registry: ScopedWorkerRegistry,
+    private readonly running: RunningTicks,
     private readonly events: ScopedWorkerEvents,
   ) {}
 
   /** @throws {DuplicateScheduleError} when a job of `@nestjs/schedule` has the name of one of ours. */
   show(schedules: readonly Schedule[]): void {
-    const target = this.find();
+    const target = findSchedulerRegistry(this.nest);
     if (target === undefined) return;
-    const crons = schedules.filter(isShown);
-    const taken = crons.filter(({ name }) => target.doesExist('cron', name));
-    if (taken.length > 0) {
-      throw new DuplicateScheduleError(
-        taken.map(
-          ({ handler, name }) =>
-            `${handler}: a job of @nestjs/schedule has the name "${name}" too. Give one of them another name.`,
-        ),
-      );
-    }
-    for (const schedule of crons) this.add(schedule, target);
+    const taken = schedules.flatMap((schedule) => {
+      const kind = this.kindOf(schedule);
+      if (kind === undefined || !target.doesExist(kind, schedule.name)) return [];
+      return `${schedule.handler}: ${NOUNS[kind]} of @nestjs/schedule has the name "${schedule.name}" too. Give one of them another name.`;
+    });
+    if (taken.length > 0) throw new DuplicateScheduleError(taken);
+    for (const schedule of schedules) this.add(schedule, target);
     this.events.on('shutdown:started', () => (this.#isClosing = true));
     this.events.on('schedule:changed', (change) => this.changed(change, target));
-    this.events.on('tick:started', ({ schedule, firedAt }) => {
-      const job = this.#jobs.get(schedule);
-      if (job !== undefined) job.lastExecution = firedAt;
-    });
+    this.events.on('tick:started', (tick) => this.started(tick));
+    this.events.on('tick:skipped', (report) => this.skipped(report));
   }
 
-  /** By its name and shape: the application may have another copy of `@nestjs/schedule` than we could import. */
-  private find(): NestSchedulerRegistry | undefined {
-    for (const { wrapper } of this.nest.wrappers()) {
-      if (typeof wrapper.token !== 'function' || wrapper.token.name !== 'SchedulerRegistry')
-        continue;
-      const instance = wrapper.instance as Partial<NestSchedulerRegistry> | null;
-      if (typeof instance?.addCronJob === 'function' && typeof instance.doesExist === 'function') {
-        return instance as NestSchedulerRegistry;
-      }
-    }
-    return undefined;
+  /** Under which kind a schedule appears; undefined when it does not, because it is never due. */
+  private kindOf(schedule: Schedule): NestKind | undefined {
+    const { kind, isOff } = schedule;
+    if (kind === 'message' || isOff) return undefined;
+    if (!isDisabled(schedule)) return kind;
+    // As with `@Cron`: `disabled` leaves a job that `start()` starts, `ScheduleModule.forRoot({ cronJobs: false })` leaves none.
+    return kind === 'cron' && nestScheduling(this.nest.modules.values()).kinds.has(kind)
+      ? kind
+      : undefined;
   }
 
   private changed({ schedule: name, change }: ScheduleChange, target: NestSchedulerRegistry): void {
     if (this.#isClosing || change === 'paused' || change === 'resumed') return;
     const schedule = this.book.has(name) ? this.book.get(name) : undefined;
-    const job = this.#jobs.get(name);
-    if (schedule === undefined || !isShown(schedule)) {
-      if (job !== undefined) this.takeAway(name, job, target);
-    } else if (job !== undefined) {
-      job.cronTime = timeOf(schedule);
-    } else if (target.doesExist('cron', name)) {
-      this.#logger.warn(
-        `${name}: a job of @nestjs/schedule has this name too, so the schedule is not shown in SchedulerRegistry. Give one of them another name.`,
-      );
-    } else {
-      this.add(schedule, target);
+    const kind = schedule && this.kindOf(schedule);
+    const shown = this.#shown.get(name);
+    if (shown !== undefined && shown.kind === kind) {
+      if (shown.kind === 'cron') shown.entry.cronTime = timeOf(schedule!);
+      return;
     }
+    if (shown !== undefined) this.takeAway(name, shown, target);
+    if (schedule !== undefined) this.add(schedule, target);
   }
 
   private add(schedule: Schedule, target: NestSchedulerRegistry): void {
-    const job = this.jobOf(schedule);
-    this.#jobs.set(schedule.name, job);
-    target.addCronJob(schedule.name, job);
-  }
-
-  private takeAway(name: string, job: CronJob, target: NestSchedulerRegistry): void {
-    this.#jobs.delete(name); // first: `deleteCronJob()` stops the job, which must not pause the schedule
-    // The application may have deleted it, and added one of its own.
-    if (target.doesExist('cron', name) && target.getCronJob(name) === job)
-      target.deleteCronJob(name);
-  }
-
-  private jobOf(schedule: Schedule): CronJob {
     const { name } = schedule;
-    const isHere = (): boolean => this.#jobs.get(name) === job;
-    const run = (): void => {
-      if (!isHere()) throw goneError(name);
-      void this.registry.run(name);
-    };
-    const job = CronJob.from({
-      cronTime: schedule.expression!,
-      onTick: run,
-      start: false,
-      name,
-    }) as CronJob;
-    job.cronTime = timeOf(schedule);
-    // On shutdown `ScheduleModule` stops every job that it knows; that is no wish to pause ours.
-    const ifHere = (work: () => void) => (): void =>
-      this.#isClosing || !isHere() ? undefined : work();
-    const setTime = (time: unknown): void => {
-      if (!isHere()) throw goneError(name);
-      this.registry.reschedule(name, { cron: expressionOf(time, this.book.get(name)) });
-    };
-    Object.defineProperties(job, {
-      isActive: { get: () => isHere() && this.registry.get(name).state === 'active' },
-      start: { value: ifHere(() => this.registry.resume(name)) },
-      stop: { value: ifHere(() => this.registry.pause(name)) },
-      setTime: { value: setTime },
+    const kind = this.kindOf(schedule);
+    if (kind === undefined) return;
+    if (kind !== 'cron' && target.doesExist(kind, name)) {
+      const timer = kind === 'interval' ? target.getInterval(name) : target.getTimeout(name);
+      if (this.#cleared.has(timer as object)) deleteFrom(target, name, kind);
+    }
+    if (target.doesExist(kind, name)) {
+      this.#logger.warn(
+        `${name}: ${NOUNS[kind]} of @nestjs/schedule has this name too, so the schedule is not shown in SchedulerRegistry. Give one of them another name.`,
+      );
+      return;
+    }
+    const shown: Shown =
+      kind === 'cron' ? this.jobOf(schedule, target) : { kind, entry: this.timerOf(name) };
+    this.#shown.set(name, shown);
+    addTo(target, name, shown);
+  }
+
+  private takeAway(name: string, shown: Shown, target: NestSchedulerRegistry): void {
+    this.#shown.delete(name); // first: deleting it stops or clears it, which must not change the schedule
+    if (isThere(target, name, shown)) deleteFrom(target, name, shown.kind);
+  }
+
+  private started({ schedule, firedAt }: Tick): void {
+    const shown = this.#shown.get(schedule);
+    if (shown?.kind !== 'cron') return;
+    const { entry: job, callbacks } = shown;
+    job.lastExecution = firedAt;
+    for (const callback of callbacks)
+      void this.call(schedule, () => callback.call(job.context, job.onComplete));
+  }
+
+  /** A slot that is due while the run before it goes on moves `lastDate()` too. */
+  private skipped({ schedule, reason, trigger, firedAt }: TickReport): void {
+    const shown = this.#shown.get(schedule);
+    if (shown?.kind === 'cron' && trigger === 'cron' && reason === 'overlap')
+      shown.entry.lastExecution = firedAt;
+  }
+
+  private async call(schedule: string, callback: () => unknown): Promise<void> {
+    try {
+      await callback();
+    } catch (error) {
+      logError(this.#logger, `A callback of the CronJob of ${schedule} failed`, error);
+    }
+  }
+
+  private timerOf(name: string): NodeJS.Timeout {
+    const timer = shownTimer(() => {
+      this.#cleared.add(timer);
+      if (this.#isClosing || this.#shown.get(name)?.entry !== timer) return;
+      this.#shown.delete(name);
+      this.registry.remove(name);
     });
-    return job;
+    return timer;
+  }
+
+  private jobOf(schedule: Schedule, target: NestSchedulerRegistry): Shown {
+    const { name } = schedule;
+    const isHere = (): boolean => this.#shown.get(name)?.entry === job;
+    const ask = <T>(work: () => T): T => {
+      if (!isHere()) throw goneError(name);
+      return work();
+    };
+    // On shutdown `ScheduleModule` stops every job that it knows; that is no wish to pause ours.
+    const ifHere = <T>(work: () => T): T | undefined =>
+      this.#isClosing || !isHere() ? undefined : work();
+    const callbacks: JobCallbacks = [];
+    const job = shownJob(
+      schedule,
+      timeOf(schedule),
+      {
+        isActive: () => isHere() && this.registry.get(name).state === 'active',
+        isRunning: () => isHere() && this.running.of(name).length > 0,
+        run: async () => {
+          await ask(() => this.registry.run(name));
+        },
+        start: () => ifHere(() => this.registry.start(name)),
+        stop: () => ifHere(() => this.stop(name, target)),
+        setTime: (time) =>
+          ask(() => {
+            this.registry.reschedule(name, { cron: expressionOf(time, this.book.get(name)) });
+          }),
+      },
+      callbacks,
+    );
+    return { kind: 'cron', entry: job, callbacks };
+  }
+
+  /** `deleteCronJob()` stops a job before it deletes it: what is deleted by then is removed, and not only paused. */
+  private async stop(name: string, target: NestSchedulerRegistry): Promise<void> {
+    const shown = this.#shown.get(name)!;
+    this.registry.pause(name);
+    const ends = this.running.all
+      .filter((running) => running.slot.schedule.name === name && !running.isInside())
+      .map(({ done }) => done);
+    await Promise.resolve();
+    if (!this.#isClosing && this.#shown.get(name) === shown && !isThere(target, name, shown)) {
+      this.#shown.delete(name);
+      this.registry.remove(name);
+    }
+    await Promise.all(ends);
   }
 }
 
-function isShown(schedule: Schedule): boolean {
-  return schedule.kind === 'cron' && !isDisabled(schedule);
-}
+const NOUNS = { cron: 'a job', interval: 'an interval', timeout: 'a timeout' } as const;
 
 function timeOf({ expression, options: { timeZone, utcOffset } }: Schedule): CronTime {
   return utcOffset === undefined

@@ -1,4 +1,4 @@
-import { Injectable, type OnModuleInit } from '@nestjs/common';
+import type { OnModuleInit } from '@nestjs/common';
 import { SchedulePlanner } from '../discovery/schedule-planner.js';
 import { workerRoots } from '../discovery/worker-roots.js';
 import { OptionsStore } from '../options/options-store.js';
@@ -9,7 +9,6 @@ import { StartUpCheck } from '../validation/start-up-check.js';
 /**
  * Checks everything before anything starts. Its module is the first whose `onModuleInit` Nest calls.
  */
-@Injectable()
 export class StartUp implements OnModuleInit {
   constructor(
     private readonly options: OptionsStore,

@@ -1,4 +1,4 @@
-import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import type { OnApplicationBootstrap, OnModuleDestroy } from '@nestjs/common';
 import { TickDispatcher } from '../execution/tick-dispatcher.js';
 import type { TickReport } from '../execution/tick-report.js';
 import { NestInside } from '../nest/index.js';
@@ -20,7 +20,6 @@ import { StartUpSettled } from './start-up-settled.js';
  * Starts the engine when start-up is complete, and stops it before anything of the application is
  * destroyed: its module is the last to bootstrap and the first to be destroyed.
  */
-@Injectable()
 export class WorkerHost implements OnApplicationBootstrap, OnModuleDestroy {
   #state: 'idle' | 'started' | 'stopped' = 'idle';
   #stopping: Promise<void> | undefined;

@@ -8,13 +8,14 @@ import { ApplicationGraph, type LifetimeGraph } from '../graph/index.js';
 import { isFactory, OpenedApplication } from '../nest/index.js';
 import type { ScopedWorkerModuleOptions } from '../options/module-options.js';
 import { OptionsStore } from '../options/options-store.js';
-import { ScheduleBook } from '../registry/schedule-book.js';
-import { ScopedWorkerRegistry } from '../registry/scoped-worker-registry.js';
 import { SCOPED_WORKER_OPTIONS } from '../options/module-definition.js';
 import { finding, type Finding } from '../findings/finding.js';
 import { Review } from '../validation/review.js';
 import type { WorkerRoot } from '../validation/scene.js';
+import type { Schedule } from '../schedule/schedule.js';
 import { disposalOf } from './disposal-order.js';
+import { InspectedServices } from './inspected-services.js';
+import { inspectNestJobs } from './inspect-nest-jobs.js';
 import { inspectSchedule, inspectUndecided } from './inspect-schedules.js';
 import type { InspectedFinding, InspectedSchedule, ScopeInspection } from './inspection.js';
 import { workerTree } from './worker-tree.js';
@@ -24,6 +25,8 @@ interface Subject {
   readonly graph: LifetimeGraph;
   readonly roots: readonly WorkerRoot[];
   readonly schedules: readonly InspectedSchedule[];
+  /** Those of which it is known when they are due. */
+  readonly planned: readonly Schedule[];
   readonly review: Review;
   readonly counts: ScopeInspection['counts'];
   readonly notes: readonly string[];
@@ -47,11 +50,13 @@ export function inspectScopes(
   { from = new Date() }: { readonly from?: Date } = {},
 ): ScopeInspection {
   const application = new OpenedApplication(app);
-  const { graph, roots, schedules, review, counts, notes } =
+  const { graph, roots, schedules, planned, review, counts, notes } =
     startedSubject(application, from) ?? plannedSubject(application, from);
   review.complete();
+  const modules = [...application.modules.values()];
   return {
     schedules,
+    nestJobs: inspectNestJobs(modules, planned, new ApplicationGraph(application), from),
     workers: roots.map(({ provider, handlers, around }) => ({
       name: provider.name,
       module: provider.module,
@@ -59,7 +64,7 @@ export function inspectScopes(
       tree: workerTree(provider, around, graph),
       disposal: disposalOf(provider, around, graph),
     })),
-    background: exploreBackground(application.modules.values()).workers.map(({ name }) => name),
+    background: exploreBackground(modules).workers.map(({ name }) => name),
     findings: review.standing.map(plain),
     allowed: review.allowed.map((allowed) => ({
       finding: plain(allowed.finding),
@@ -71,19 +76,18 @@ export function inspectScopes(
 }
 
 function startedSubject(application: OpenedApplication, from: Date): Subject | undefined {
-  const book = application.constructed(ScheduleBook);
-  const review = application.constructed(Review);
+  const { book, review, registry, graph: whole } = servicesOf(application);
   if (book?.isFilled !== true || review?.scene === undefined) return undefined;
   const { graph, workers } = review.scene;
-  const registry = application.constructed(ScopedWorkerRegistry);
   return {
     graph,
     roots: workers,
     schedules: book.all.map((schedule) =>
       inspectSchedule(schedule, from, registry?.get(schedule.name).state === 'paused'),
     ),
+    planned: book.all,
     review,
-    counts: countsOf(application.constructed(ApplicationGraph)?.current ?? graph),
+    counts: countsOf(whole?.current ?? graph),
     notes: [],
   };
 }
@@ -103,7 +107,20 @@ function plannedSubject(application: OpenedApplication, from: Date): Subject {
     ...plan.schedules.map((schedule) => inspectSchedule(schedule, from)),
     ...plan.undecided.map(inspectUndecided),
   ].map((schedule) => (isImported ? schedule : { ...schedule, nextRuns: [] }));
-  return { graph, roots, schedules, review, counts: countsOf(graph), notes };
+  return {
+    graph,
+    roots,
+    schedules,
+    planned: plan.schedules,
+    review,
+    counts: countsOf(graph),
+    notes,
+  };
+}
+
+/** Empty in Nest's preview mode, which makes objects that have the prototype and are not constructed. */
+function servicesOf(application: OpenedApplication): Partial<InspectedServices> {
+  return application.constructed(InspectedServices) ?? {};
 }
 
 function optionsOf(application: OpenedApplication): {
@@ -111,9 +128,8 @@ function optionsOf(application: OpenedApplication): {
   readonly isImported: boolean;
   readonly notes: string[];
 } {
-  const started = application.constructed(OptionsStore);
-  if (started !== undefined && OptionsStore.isConstructed(started))
-    return { store: started, isImported: true, notes: [] };
+  const { options: started } = servicesOf(application);
+  if (started !== undefined) return { store: started, isImported: true, notes: [] };
   const store = new OptionsStore();
   const given = application.provider(SCOPED_WORKER_OPTIONS);
   if (given !== undefined && !isFactory(given)) {
@@ -121,7 +137,7 @@ function optionsOf(application: OpenedApplication): {
     return { store, isImported: true, notes: [] };
   }
   store.declare({});
-  const isImported = application.provider(OptionsStore) !== undefined;
+  const isImported = application.provider(InspectedServices) !== undefined;
   if (given === undefined && isImported) return { store, isImported, notes: [] }; // without forRoot()
   const note =
     given === undefined

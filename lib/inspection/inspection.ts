@@ -20,6 +20,37 @@ export interface InspectedSchedule {
   readonly nextRuns: readonly string[];
 }
 
+/**
+ * A job of `@nestjs/schedule`: a method with `@Cron`, `@Interval` or `@Timeout`. Those that `ScheduleModule.forRoot()` switches
+ * off, and jobs that the application adds to `SchedulerRegistry` itself, are not among them.
+ */
+export interface InspectedNestJob {
+  readonly name: string;
+  /** Written `Class.method`. */
+  readonly handler: string;
+  /** The module that provides its class; the first one when there are several. */
+  readonly module: string;
+  readonly kind: ScheduleKind;
+  /** As `InspectedSchedule.due`. */
+  readonly due: string;
+  readonly timeZone: string | undefined;
+  /**
+   * - `runs`: Nest runs it.
+   * - `disabled`: its decorator switches it off.
+   * - `skipped`: Nest passes over it, because its class is no singleton.
+   * - `adopted`: this library runs it, since `adoptNestSchedules` is set. It is among the schedules.
+   * - `unconstructed`: Nest runs it on an object whose constructor was never called.
+   * - `not-run`: `ScheduleModule.forRoot()` is not imported.
+   * - `invalid`: its decorator cannot be read.
+   */
+  readonly fate:
+    'runs' | 'disabled' | 'skipped' | 'adopted' | 'unconstructed' | 'not-run' | 'invalid';
+  /** The same in a sentence, with the reason. */
+  readonly status: string;
+  /** The next five runs in ISO 8601, as if the application started now; empty when it doesn't run. */
+  readonly nextRuns: readonly string[];
+}
+
 /** A provider in the tree of a worker. */
 export interface InspectedProvider {
   readonly name: string;
@@ -60,6 +91,8 @@ export type InspectedFinding = Omit<Finding, 'token'>;
  */
 export interface ScopeInspection {
   readonly schedules: readonly InspectedSchedule[];
+  /** The jobs of `@nestjs/schedule`, with what Nest does with them. */
+  readonly nestJobs: readonly InspectedNestJob[];
   readonly workers: readonly InspectedWorker[];
   /** Background workers, by name. */
   readonly background: readonly string[];

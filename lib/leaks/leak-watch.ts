@@ -1,4 +1,4 @@
-import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
+import { Logger, type OnApplicationBootstrap } from '@nestjs/common';
 import { NestInside, StaticHoldings } from '../nest/index.js';
 import { OptionsStore } from '../options/options-store.js';
 import { ScopedWorkerEvents } from '../observability/scoped-worker-events.js';
@@ -7,7 +7,6 @@ import type { ScopeWatch, WatchedScope } from '../scope/scope-watch.js';
 import { LeakDetector } from './leak-detector.js';
 
 /** Looks for leaks when `leakDetection` is given, and does nothing otherwise. */
-@Injectable()
 export class LeakWatch implements ScopeWatch, OnApplicationBootstrap {
   #detector: LeakDetector | undefined;
   #isStopped = false;

@@ -19,7 +19,16 @@ export function summaryOf(figures: readonly number[]): { bytesPerTick: number; i
 
 function withoutFarthest(figures: readonly number[]): readonly number[] {
   if (figures.length < LEAST_FIGURES) return figures;
-  const sorted = figures.toSorted((left, right) => left - right);
-  const middle = sorted[Math.floor(sorted.length / 2)]!;
+  const sorted = ascending(figures);
+  const middle = medianOf(figures);
   return middle - sorted[0]! > sorted.at(-1)! - middle ? sorted.slice(1) : sorted.slice(0, -1);
+}
+
+/** The middle figure; of two in the middle the greater. */
+export function medianOf(figures: readonly number[]): number {
+  return ascending(figures)[Math.floor(figures.length / 2)]!;
+}
+
+function ascending(figures: readonly number[]): number[] {
+  return figures.toSorted((left, right) => left - right);
 }

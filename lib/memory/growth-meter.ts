@@ -1,11 +1,13 @@
 import { Growth, type TickCounts } from './growth.js';
 import { KeptShare } from './kept-share.js';
-import { growingSchedules, type ScheduleGrowth } from './schedule-growth.js';
+import { growingSchedules, LEAST_BYTES, type ScheduleGrowth } from './schedule-growth.js';
 
 /** Reads how much the heap and the buffers take. */
 export interface HeapReader {
   /** Right after a collection of young garbage; undefined where there is no such thing. */
   floorBytes(): number | undefined;
+  /** Right after a collection of all garbage; undefined where there is no such thing, or where it would take too long. */
+  liveBytes(): number | undefined;
   /** True when a full collection of V8 was seen since the last call; one may be missed. */
   wasCollected(): boolean;
   /** Watches until the function is called that it returns, which says whether there was a full collection; none is missed. */
@@ -21,6 +23,11 @@ const SHARE_OF_TIME = 0.01;
 /** After so many ticks in a row that could not be measured alone, a schedule is measured beside others. */
 const PATIENCE_TICKS = 10;
 
+interface Reading {
+  readonly floorBytes: number | undefined;
+  readonly tookMs: number;
+}
+
 interface Measuring {
   readonly schedule: string;
   readonly counts: TickCounts;
@@ -29,7 +36,9 @@ interface Measuring {
   readonly tookMs: number;
   /** False when a tick of another schedule ran meanwhile. */
   isAlone: boolean;
-  /** Ends its watch of collections; undefined when it is known that the tick is spoilt. */
+  /** Read behind full collections: V8's own do not spoil it. */
+  readonly isConfirming: boolean;
+  /** Ends its watch of collections; undefined without a watch, and once the tick is known to be spoilt. */
   endWatch: (() => boolean) | undefined;
   /** The tick has ended, and only the second reading is left. */
   hasEnded: boolean;
@@ -39,6 +48,9 @@ interface Measuring {
  * Measures what ticks leave in the heap: reads it before a tick and after, each time behind a collection of young garbage. Without
  * the collections the garbage of all ticks drowns what a few leave. They cost time, so only some ticks are measured: the first
  * ones of each schedule, then one now and then; and rather those beside which no other schedule runs.
+ *
+ * A collection of young garbage cannot tell what a tick adds from what it puts in the place of something older. So a schedule that
+ * seems to grow is confirmed: a few of its ticks are read behind full collections, which stop the process for longer.
  */
 export class GrowthMeter {
   readonly #growth = new Growth();
@@ -84,15 +96,20 @@ export class GrowthMeter {
   finish(tickId: string): void {
     const measuring = this.#measuring.get(tickId);
     if (measuring === undefined) return;
-    const { floorBytes, tookMs } = this.read();
+    const { schedule, counts, isAlone, isConfirming } = measuring;
+    const { floorBytes, tookMs } = isConfirming ? this.readLive() : this.read();
     this.#measuring.delete(tickId);
     const isSpoilt = isSpoiltNow(measuring);
-    if (floorBytes === undefined) return;
-    const { schedule, counts, isAlone } = measuring;
-    if (!isSpoilt && (isAlone || this.isPatienceOver(schedule)))
-      this.#growth.learn(counts, floorBytes - measuring.floorBytes);
+    if (floorBytes !== undefined) {
+      const grownBytes = floorBytes - measuring.floorBytes;
+      if (isConfirming && isAlone)
+        this.#growth.confirm(schedule, grownBytes, this.#growth.ticksSince(counts, schedule));
+      else if (!isConfirming && !isSpoilt && (isAlone || this.isPatienceOver(schedule)))
+        this.#growth.learn(counts, grownBytes);
+    } else if (!isConfirming) return;
     this.#mixed.set(schedule, isAlone ? 0 : this.mixedOf(schedule) + 1);
-    const isEager = isAlone && this.#growth.measuredTicksOf(schedule) < EAGER_TICKS;
+    const isEager =
+      isAlone && !isConfirming && this.#growth.measuredTicksOf(schedule) < EAGER_TICKS;
     const restMs = ((measuring.tookMs + tookMs) / SHARE_OF_TIME) * this.#notBefore.size;
     this.#notBefore.set(schedule, isEager ? 0 : performance.now() + restMs);
   }
@@ -133,18 +150,20 @@ export class GrowthMeter {
     }
     // None of its other ticks until this one is done; for ever when the heap cannot be read.
     this.#notBefore.set(schedule, Infinity);
-    const { floorBytes, tookMs } = this.read();
+    const needsConfirmation = isAlone && this.#growth.needsConfirmation(schedule, LEAST_BYTES);
+    const live = needsConfirmation ? this.readLive() : undefined;
+    const isConfirming = live?.floorBytes !== undefined;
+    const { floorBytes, tookMs } = isConfirming ? live! : this.read();
     if (floorBytes === undefined) return;
-    const counts = this.#growth.counts();
-    const endWatch = this.heap.watchCollections();
     this.#measuring.set(tickId, {
       schedule,
-      counts,
+      counts: this.#growth.counts(),
       floorBytes,
       tookMs,
       isAlone,
+      isConfirming,
       hasEnded: false,
-      endWatch,
+      endWatch: isConfirming ? undefined : this.heap.watchCollections(),
     });
   }
 
@@ -172,9 +191,17 @@ export class GrowthMeter {
     if (floorBytes !== undefined) this.#keptShare.note(floorBytes, this.#growth);
   }
 
-  private read(): { floorBytes: number | undefined; tookMs: number } {
+  private read(): Reading {
+    return this.timed(() => this.heap.floorBytes());
+  }
+
+  private readLive(): Reading {
+    return this.timed(() => this.heap.liveBytes());
+  }
+
+  private timed(readBytes: () => number | undefined): Reading {
     const startedAt = performance.now();
-    const floorBytes = this.heap.floorBytes();
+    const floorBytes = readBytes();
     if (this.heap.wasCollected()) this.noteCollection(floorBytes);
     return { floorBytes, tookMs: performance.now() - startedAt };
   }

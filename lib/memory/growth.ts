@@ -1,4 +1,4 @@
-import { summaryOf } from './figures.js';
+import { medianOf, summaryOf } from './figures.js';
 
 /** How many ticks of each schedule had ended at some moment. */
 export type TickCounts = ReadonlyMap<string, number>;
@@ -11,10 +11,14 @@ export interface GrowthEstimate {
   readonly bytesPerTick: number;
   /** False while the figure may be an accident of measuring. */
   readonly isSure: boolean;
+  /** True when full collections have shown the figure, so that nothing replaced is in it. */
+  readonly isConfirmed: boolean;
 }
 
 /** What a schedule did longer ago counts no more. */
 const KEPT_FIGURES = 20;
+/** Ticks between full collections that make a confirmation; their median counts. */
+const CONFIRMING_TICKS = 3;
 
 interface Account {
   ticks: number;
@@ -23,6 +27,10 @@ interface Account {
   figures: number[];
   bytesPerTick: number;
   isSure: boolean;
+  /** What a tick has added between two full collections, by each of the last ones. */
+  confirmed: number[];
+  /** Ticks at the last of these figures. */
+  confirmedAt: number;
 }
 
 /**
@@ -56,13 +64,17 @@ export class Growth {
     return new Map([...this.#accounts].map(([schedule, { ticks }]) => [schedule, ticks]));
   }
 
+  ticksSince(counts: TickCounts, schedule: string): number {
+    return this.ticksOf(schedule) - (counts.get(schedule) ?? 0);
+  }
+
   /** @param grownBytes What the heap has grown by since the ticks were counted. */
   learn(since: TickCounts, grownBytes: number): void {
     const parts: { account: Account; count: number }[] = [];
     let unexplained = grownBytes;
     let squares = 0;
     for (const [schedule, account] of this.#accounts) {
-      const count = account.ticks - (since.get(schedule) ?? 0);
+      const count = this.ticksSince(since, schedule);
       // A schedule that was removed and added anew meanwhile has fewer ticks than before.
       if (count <= 0) continue;
       parts.push({ account, count });
@@ -77,6 +89,25 @@ export class Growth {
     }
   }
 
+  /** Learns what one tick, or `count` of them, has added between two full collections. */
+  confirm(schedule: string, grownBytes: number, count: number): void {
+    const account = this.accountOf(schedule);
+    if (this.isOutdated(account)) account.confirmed = [];
+    account.confirmed.push(grownBytes / count);
+    account.confirmedAt = account.ticks;
+  }
+
+  /**
+   * True when a full collection must tell whether what the ticks leave stays, or takes the place of what earlier ones have
+   * left. A confirmation is renewed whenever the number of ticks has doubled: a cache fills first, and then replaces.
+   */
+  needsConfirmation(schedule: string, leastBytes: number): boolean {
+    const account = this.accountOf(schedule);
+    const { isSure, bytesPerTick, ticks, confirmed } = account;
+    if (!isSure || bytesPerTick * ticks < leastBytes) return false;
+    return confirmed.length < CONFIRMING_TICKS || this.isOutdated(account);
+  }
+
   /** What the ticks from one count to another one should have left, by those estimates of now that are sure. */
   expectedBytes(from: TickCounts, to: TickCounts): number {
     let bytes = 0;
@@ -88,19 +119,30 @@ export class Growth {
   }
 
   estimates(): GrowthEstimate[] {
-    return [...this.#accounts].map(([schedule, { ticks, measured, bytesPerTick, isSure }]) => ({
-      schedule,
-      ticks,
-      measuredTicks: measured,
-      bytesPerTick,
-      isSure,
-    }));
+    return [...this.#accounts].map(([schedule, account]) => {
+      const { ticks, measured: measuredTicks, isSure, confirmed } = account;
+      const isConfirmed = confirmed.length >= CONFIRMING_TICKS;
+      const bytesPerTick = isConfirmed ? medianOf(confirmed) : account.bytesPerTick;
+      return { schedule, ticks, measuredTicks, bytesPerTick, isSure, isConfirmed };
+    });
+  }
+
+  private isOutdated({ confirmed, confirmedAt, ticks }: Account): boolean {
+    return confirmed.length >= CONFIRMING_TICKS && ticks >= 2 * confirmedAt;
   }
 
   private accountOf(schedule: string): Account {
     let account = this.#accounts.get(schedule);
     if (account === undefined) {
-      account = { ticks: 0, measured: 0, figures: [], bytesPerTick: 0, isSure: false };
+      account = {
+        ticks: 0,
+        measured: 0,
+        figures: [],
+        bytesPerTick: 0,
+        isSure: false,
+        confirmed: [],
+        confirmedAt: 0,
+      };
       this.#accounts.set(schedule, account);
     }
     return account;

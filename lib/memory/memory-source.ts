@@ -1,21 +1,23 @@
-import { Injectable } from '@nestjs/common';
 import { totalmem } from 'node:os';
 import { getHeapStatistics } from 'node:v8';
 import { FullCollections, watchFullCollections } from './full-collections.js';
 import type { HeapReader } from './growth-meter.js';
-import { memorySample, type MemorySample } from './memory-sample.js';
-import { collectYoungGarbage } from './young-garbage.js';
+import { memorySample, MIB, type MemorySample } from './memory-sample.js';
+import { collectAllGarbage, collectYoungGarbage } from './garbage.js';
 
 /** Where the memory watch reads: the process, or what a test puts in its place. */
 export abstract class MemorySource implements HeapReader {
   abstract sample(): MemorySample;
   abstract floorBytes(): number | undefined;
+  abstract liveBytes(): number | undefined;
   abstract wasCollected(): boolean;
   abstract watchCollections(): () => boolean;
 }
 
+/** Collecting all garbage of a larger heap would stop the process for more than about a quarter of a second. */
+const LARGEST_HEAP_BYTES = 256 * MIB;
+
 /** Reads the memory of this process. */
-@Injectable()
 export class ProcessMemory extends MemorySource {
   readonly #collections = new FullCollections();
 
@@ -33,9 +35,12 @@ export class ProcessMemory extends MemorySource {
   }
 
   floorBytes(): number | undefined {
-    if (!collectYoungGarbage()) return undefined;
-    const { used_heap_size, external_memory } = getHeapStatistics();
-    return used_heap_size + external_memory;
+    return collectYoungGarbage() ? heldBytes() : undefined;
+  }
+
+  liveBytes(): number | undefined {
+    const { used_heap_size } = getHeapStatistics();
+    return used_heap_size <= LARGEST_HEAP_BYTES && collectAllGarbage() ? heldBytes() : undefined;
   }
 
   wasCollected(): boolean {
@@ -45,4 +50,9 @@ export class ProcessMemory extends MemorySource {
   watchCollections(): () => boolean {
     return watchFullCollections();
   }
+}
+
+function heldBytes(): number {
+  const { used_heap_size, external_memory } = getHeapStatistics();
+  return used_heap_size + external_memory;
 }

@@ -19,12 +19,12 @@ export interface ScheduleGrowth {
 }
 
 /** What a schedule has added in all is not worth a word below this. */
-const LEAST_BYTES = MIB;
+export const LEAST_BYTES = MIB;
 
 /**
  * The schedules that grow, the one that has added most first.
  *
- * @param keptShare How much of what ticks leave stays, from 0 to 1.
+ * @param keptShare The part of what ticks leave that stays, from 0 to 1, for schedules that no full collection has confirmed.
  */
 export function growingSchedules(
   estimates: readonly GrowthEstimate[],
@@ -32,8 +32,8 @@ export function growingSchedules(
 ): ScheduleGrowth[] {
   return estimates
     .filter(({ isSure }) => isSure)
-    .map(({ schedule, ticks, measuredTicks, bytesPerTick: left }) => {
-      const bytesPerTick = Math.round(left * keptShare);
+    .map(({ schedule, ticks, measuredTicks, isConfirmed, bytesPerTick: left }) => {
+      const bytesPerTick = Math.round(isConfirmed ? left : left * keptShare);
       return { schedule, ticks, measuredTicks, bytesPerTick, bytes: bytesPerTick * ticks };
     })
     .filter(({ bytes }) => bytes >= LEAST_BYTES)

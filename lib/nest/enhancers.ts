@@ -1,6 +1,5 @@
-import { Inject, Injectable, Optional } from '@nestjs/common';
 import type { CanActivate, ExceptionFilter, NestInterceptor, PipeTransform } from '@nestjs/common';
-import { ApplicationConfig, ExternalContextCreator } from '@nestjs/core';
+import type { ApplicationConfig } from '@nestjs/core';
 import { isFactory } from './is-factory.js';
 import { consumersOf, EnhancedRun, type ReadyEnhancers } from './enhanced-run.js';
 import { EnhancerInstances, type EnhancedCall } from './enhancer-instances.js';
@@ -11,15 +10,14 @@ import type { ContextId, NestWrapper } from './nest-types.js';
 type Method = (...args: unknown[]) => unknown;
 
 /** Calls handlers inside the guards, interceptors, pipes and filters that stand on them, as Nest does with its own handlers. */
-@Injectable()
 export class Enhancers {
   readonly #declared = new WeakMap<Function, Map<string, DeclaredEnhancers>>();
   readonly #instances = new EnhancerInstances();
   readonly #global: GlobalEnhancers;
 
   constructor(
-    @Optional() @Inject(ExternalContextCreator) private readonly creator: unknown,
-    @Optional() @Inject(ApplicationConfig) config: ApplicationConfig | undefined,
+    private readonly creator: unknown,
+    config: ApplicationConfig | undefined,
   ) {
     this.#global = new GlobalEnhancers(config);
   }

@@ -4,7 +4,13 @@ export { createContextId, createDeadContextId } from './context-id.js';
 export { buildsInFlight, instancesInOrder } from './context-instances.js';
 export { Enhancers } from './enhancers.js';
 export { injectedToken } from './injected-token.js';
-export { injectionsOf, isGateway, type Injection } from './injections.js';
+export {
+  injectionsOf,
+  isGateway,
+  missingInjectionsOf,
+  type Injection,
+  type MissingInjection,
+} from './injections.js';
 export { isFactory } from './is-factory.js';
 export { NestInside, type PlacedWrapper } from './nest-inside.js';
 export type { ContextId, NestModule, NestWrapper } from './nest-types.js';

@@ -12,10 +12,20 @@ export interface Injection {
   readonly wrapper: NestWrapper;
 }
 
+/** Something that a provider asks for and nothing provides. */
+export interface MissingInjection {
+  /** As in `Injection`. */
+  readonly at: string;
+  /** Undefined where an import that goes in a circle has left nothing. */
+  readonly token: unknown;
+}
+
 /** The keys of `@nestjs/common/constants`, which Nest 12 publishes for no import; the same from 11.0.0 to 12.5.1. */
 const PARAM_TYPES = 'design:paramtypes';
 const DECLARED_PARAMS = 'self:paramtypes';
 const DECLARED_PROPERTIES = 'self:properties_metadata';
+const OPTIONAL_PARAMS = 'optional:paramtypes';
+const OPTIONAL_PROPERTIES = 'optional:properties_metadata';
 
 /**
  * What a provider gets injected, in the order in which Nest resolves it. Guards, interceptors, pipes and filters of a controller
@@ -59,6 +69,57 @@ export function injectionsOf(wrapper: NestWrapper): Injection[] {
   ];
 }
 
+/**
+ * What keeps Nest from building a provider: what it asks for, is not optional, and its module does not see. Nest 12 refuses
+ * that at start-up itself; Nest 11 does not look at what says itself that it is request-scoped or transient before its first
+ * request.
+ */
+export function missingInjectionsOf(wrapper: NestWrapper): MissingInjection[] {
+  const found = new Set(injectionsOf(wrapper).map(({ at }) => at));
+  return askedFor(wrapper)
+    .filter(({ at, given, isOptional }) => !isOptional && !found.has(at) && !isInquirer(given))
+    .map(({ at, given }) => ({ at, token: tokenOf(given) }));
+}
+
+function askedFor(
+  wrapper: NestWrapper,
+): { readonly at: string; readonly given: unknown; readonly isOptional: boolean }[] {
+  if (isFactory(wrapper))
+    return wrapper.inject!.map((given, index) => ({
+      at: `inject[${index}]`,
+      given,
+      isOptional: (given as { optional?: unknown } | null | undefined)?.optional === true,
+    }));
+  const { metatype } = wrapper;
+  if (!metatype) return [];
+  // A subclass inherits the flags: Nest 11 has it so for constructors too, and Nest 12 refuses by itself.
+  const optional = (key: string): readonly unknown[] =>
+    (Reflect.getMetadata(key, metatype) as readonly unknown[] | undefined) ?? [];
+  const optionalParams = optional(OPTIONAL_PARAMS);
+  const optionalProperties = optional(OPTIONAL_PROPERTIES);
+  return [
+    ...Array.from(paramsOf(wrapper), (given, index) => ({
+      at: `constructor[${index}]`,
+      given,
+      isOptional: optionalParams.includes(index),
+    })),
+    ...propertiesOf(wrapper).map(({ key, type }) => ({
+      at: `property ${String(key)}`,
+      given: type,
+      isOptional: optionalProperties.includes(key),
+    })),
+  ];
+}
+
+/** The dependent itself: never a provider that could be missing. */
+function isInquirer(given: unknown): boolean {
+  return tokenOf(given) === INQUIRER;
+}
+
+function tokenOf(given: unknown): unknown {
+  return injectedToken(optionalToken(given)) ?? undefined;
+}
+
 /** Marked with `@WebSocketGateway()` of `@nestjs/websockets`, which need not be installed. */
 export function isGateway(type: Function): boolean {
   return Reflect.getMetadata('websockets:is_gateway', type) === true;
@@ -93,10 +154,9 @@ function propertiesOf({ metatype }: NestWrapper): readonly {
 
 function lookUp(wrapper: NestWrapper, given: unknown): NestWrapper | undefined {
   const { host } = wrapper;
-  const token = injectedToken(optionalToken(given));
+  const token = tokenOf(given);
   // Nest looks for nothing under the token of the dependent itself.
-  if (host === undefined || token === undefined || token === null || token === wrapper.token)
-    return undefined;
+  if (host === undefined || token === undefined || token === wrapper.token) return undefined;
   const found = seenProvider(host, token);
   return found?.isAlias === true && wrapper.isAlias !== true ? behind(found) : found;
 }

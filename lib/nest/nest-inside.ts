@@ -1,4 +1,3 @@
-import { Injectable } from '@nestjs/common';
 import {
   HttpAdapterHost,
   ModuleRef,
@@ -21,7 +20,6 @@ export interface PlacedWrapper {
  * hooks. With the other files of this folder it is the only place that reads what Nest does not
  * publish; each such read is named where it stands.
  */
-@Injectable()
 export class NestInside extends Application {
   /** Set when start-up is complete: no static provider is built after that. */
   isStarted = false;

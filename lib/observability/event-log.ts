@@ -1,5 +1,5 @@
-import { Injectable, Logger } from '@nestjs/common';
-import { stackOf, textOf } from '../errors/error-text.js';
+import { Logger } from '@nestjs/common';
+import { below, logError, logErrors, loggedError } from '../errors/error-log.js';
 import type { TickReport } from '../execution/tick-report.js';
 import type { MemoryCrossing } from '../memory/memory-notice.js';
 import { growthText, reachedText, recoveredText } from '../memory/memory-text.js';
@@ -20,7 +20,6 @@ import { ScopedWorkerEvents } from './scoped-worker-events.js';
  * Writes what needs a person to Nest's logger: each failure of a tick, a background worker or a source once, each dead
  * letter, the first of a row of skipped ticks, memory that reaches a threshold, each leak, what the shutdown waits for and what it gave up.
  */
-@Injectable()
 export class EventLog {
   readonly #logger = new Logger('ScopedWorker');
   readonly #skipping = new Set<string>();
@@ -31,9 +30,11 @@ export class EventLog {
     events.on('schedule:changed', ({ schedule, change }) => {
       if (change === 'removed') this.#skipping.delete(schedule);
     });
-    events.on('finding:reported', ({ number, message }) =>
-      this.#logger.warn(`[${number}] ${message}`),
-    );
+    events.on('finding:reported', ({ number, severity, message }) => {
+      const line = `[${number}] ${message}`;
+      if (severity === 'info') this.#logger.log(line);
+      else this.#logger.warn(line);
+    });
     events.on('failure:stray', (failure) => this.stray(failure));
     events.on('background:failed', (failure) => this.backgroundFailed(failure));
     events.on('background:ended', (end) => this.backgroundEnded(end));
@@ -48,7 +49,8 @@ export class EventLog {
     );
     events.on('memory:stopping', (crossing) => this.#logger.error(memoryLine(crossing)));
     events.on('shutdown:started', (start) => this.shutdownStarted(start));
-    events.on('shutdown:finished', (end) => this.shutdownFinished(end));
+    events.on('shutdown:finished', (end) => this.shutdownEnded(end));
+    events.on('shutdown:closed', (end) => this.shutdownEnded(end));
   }
 
   private finished(report: TickReport): void {
@@ -60,18 +62,17 @@ export class EventLog {
     ];
     // Cut off between two attempts: that the last one has failed stands nowhere else.
     const last = history.at(-1);
-    if (outcome === 'cancelled' && last !== undefined && last.outcome !== 'cancelled')
+    if (outcome === 'cancelled' && last !== undefined && last.outcome !== 'cancelled') {
+      const { text, details } = loggedError(error);
       this.#logger.warn(
-        `${schedule} cancelled (${tickId}, ${report.reason}) after an attempt that failed: ${textOf(error)}`,
+        `${schedule} cancelled (${tickId}, ${report.reason}) after an attempt that failed: ${text}${below(details)}`,
       );
+    }
     if (others.length === 0 && (outcome === 'succeeded' || outcome === 'cancelled')) return;
-    const also = others.length === 0 ? '' : ` Failed as well: ${others.map(textOf).join('; ')}`;
     if (outcome === 'succeeded')
-      return this.#logger.error(`${schedule} succeeded (${tickId}).${also}`);
-    this.#logger.error(
-      `${schedule} ${outcome} (${placeOf(report)}, phase ${phase}): ${textOf(error)}${also}`,
-      stackOf(error),
-    );
+      return logErrors(this.#logger, `${schedule} succeeded (${tickId}).`, ALSO, others);
+    const place = `${placeOf(report)}, phase ${phase}`;
+    logError(this.#logger, `${schedule} ${outcome} (${place})`, error, ALSO, others);
   }
 
   private skipped(report: TickReport): void {
@@ -85,12 +86,12 @@ export class EventLog {
   private stray({ where, schedule, tickId, worker, error }: StrayFailure): void {
     const tick = schedule === undefined ? worker : `${schedule} (${tickId ?? 'no tick'})`;
     const of = tick === undefined ? '' : ` of ${tick}`;
-    this.#logger.error(`${where}${of} failed: ${textOf(error)}`, stackOf(error));
+    logError(this.#logger, `${where}${of} failed`, error);
   }
 
   private backgroundFailed({ worker, error, restartInMs }: BackgroundFailure): void {
     const next = restartInMs === undefined ? 'not restarted' : `restart in ${restartInMs} ms`;
-    this.#logger.error(`${worker}.execute failed (${next}): ${textOf(error)}`, stackOf(error));
+    logError(this.#logger, `${worker}.execute failed (${next})`, error);
   }
 
   private backgroundEnded({ worker }: BackgroundEnd): void {
@@ -100,17 +101,13 @@ export class EventLog {
   private sourceFailed({ schedule, error, reopenInMs }: SourceFailure): void {
     const next = `read again in ${reopenInMs} ms`;
     if (error === undefined) this.#logger.warn(`The source of ${schedule} has ended (${next})`);
-    else
-      this.#logger.error(
-        `The source of ${schedule} failed (${next}): ${textOf(error)}`,
-        stackOf(error),
-      );
+    else logError(this.#logger, `The source of ${schedule} failed (${next})`, error);
   }
 
   private messageDead({ schedule, id, deliveries, error }: DeadLetter): void {
     const times = deliveries === 1 ? '1 delivery' : `${deliveries} deliveries`;
     this.#logger.warn(
-      `${schedule}: message ${id} was put aside after ${times}, the last error: ${textOf(error)}`,
+      `${schedule}: message ${id} was put aside after ${times}, the last error: ${loggedError(error).text}`,
     );
   }
 
@@ -119,7 +116,7 @@ export class EventLog {
       this.#logger.log(`Shutting down: waiting for ${waitingFor.join(', ')}`);
   }
 
-  private shutdownFinished({ waitedMs, abandoned, leftOpen }: ShutdownEnd): void {
+  private shutdownEnded({ waitedMs, abandoned, leftOpen }: ShutdownEnd): void {
     if (leftOpen.length > 0) {
       this.#logger.warn(`Shutting down: disposed what nobody had closed: ${leftOpen.join(', ')}`);
     }
@@ -129,6 +126,8 @@ export class EventLog {
     );
   }
 }
+
+const ALSO = 'Failed as well';
 
 function memoryLine(crossing: MemoryCrossing): string {
   return `Memory: ${reachedText(crossing)}. ${growthText(crossing.schedules)}`;

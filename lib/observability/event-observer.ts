@@ -1,4 +1,3 @@
-import { Injectable } from '@nestjs/common';
 import type { TickObserver } from '../execution/tick-observer.js';
 import type { TickReport, TickRetry } from '../execution/tick-report.js';
 import type { Tick } from '../execution/tick.js';
@@ -9,7 +8,6 @@ import { Review } from '../validation/review.js';
 import { ScopedWorkerEvents } from './scoped-worker-events.js';
 
 /** Turns what execution and scopes tell into events. */
-@Injectable()
 export class EventObserver implements TickObserver, ScopeObserver {
   constructor(
     private readonly events: ScopedWorkerEvents,
@@ -54,6 +52,11 @@ export class EventObserver implements TickObserver, ScopeObserver {
 
   handedOut(wrapper: NestWrapper): void {
     const finding = this.review.handedOut(wrapper);
+    if (finding !== undefined) this.events.emit('finding:reported', finding);
+  }
+
+  stateLeft(worker: NestWrapper, method: string, fields: readonly string[]): void {
+    const finding = this.review.stateLeft(worker, method, fields);
     if (finding !== undefined) this.events.emit('finding:reported', finding);
   }
 

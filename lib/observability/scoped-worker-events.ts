@@ -1,21 +1,22 @@
-import { Injectable, Logger } from '@nestjs/common';
-import { stackOf, textOf } from '../errors/error-text.js';
+import { Logger } from '@nestjs/common';
+import { logError } from '../errors/error-log.js';
 import { isThenable } from '../scope/disposer.js';
 import type { ScopedWorkerEventMap } from './event-map.js';
 
 type EventName = keyof ScopedWorkerEventMap;
 type Listener<E extends EventName> = (event: ScopedWorkerEventMap[E]) => unknown;
 
+const NOTHING: readonly Promise<void>[] = [];
+
 /**
  * What happens, as typed events: the seam for logs, metrics and tests.
  *
  * Listeners are called one after the other, in the order in which they were added, before the work goes on. One that
  * throws or rejects is logged; it neither stops the others nor fails the tick. Promises that
- * listeners return are not waited for.
+ * listeners return are awaited for `shutdown:started`, and for no other event.
  *
  * @publicApi
  */
-@Injectable()
 export class ScopedWorkerEvents {
   readonly #listeners = new Map<EventName, Set<Listener<never>>>();
   readonly #logger = new Logger('ScopedWorker');
@@ -48,22 +49,42 @@ export class ScopedWorkerEvents {
 
   /** @internal */
   emit<E extends EventName>(event: E, payload: ScopedWorkerEventMap[E]): void {
+    void this.announce(event, payload);
+  }
+
+  /**
+   * As `emit`, for whoever awaits the listeners.
+   *
+   * @internal
+   * @returns what the listeners have yet to finish; these promises never reject.
+   */
+  announce<E extends EventName>(
+    event: E,
+    payload: ScopedWorkerEventMap[E],
+  ): readonly Promise<void>[] {
     const listeners = this.#listeners.get(event);
-    if (listeners === undefined) return;
+    if (listeners === undefined) return NOTHING;
+    let pending: Promise<void>[] | undefined;
     for (const listener of [...listeners] as Listener<E>[]) {
       try {
         const result = listener(payload);
         if (isThenable(result))
-          result.then(undefined, (error: unknown) => this.report(event, error));
+          (pending ??= []).push(
+            Promise.resolve(result).then(
+              () => undefined,
+              (error: unknown) => this.report(event, error),
+            ),
+          );
       } catch (error) {
         this.report(event, error);
       }
     }
+    return pending ?? NOTHING;
   }
 
   private report(event: EventName, error: unknown): void {
     try {
-      this.#logger.error(`A listener of ${event} failed: ${textOf(error)}`, stackOf(error));
+      logError(this.#logger, `A listener of ${event} failed`, error);
     } catch {
       // A logger of the application that throws has no other place to be told of.
     }

@@ -65,6 +65,14 @@ export interface ScopedWorkerModuleOptions {
    */
   readonly globalEnhancers?: boolean;
   /**
+   * Compares the fields of a worker before and after its handler, in the first three calls of each handler, and reports the
+   * finding `state-on-worker` once where a field was changed or added: the next tick has another worker. Fields that a getter
+   * gives are not read, and changes inside of an object or a collection are not seen. Off under `scopeValidation: 'off'`.
+   *
+   * @defaultValue true, unless `NODE_ENV` is `production`
+   */
+  readonly stateDetection?: boolean;
+  /**
    * Looks for scoped instances that outlive their scope, and for scopes by hand that nobody closes, and tells them by
    * `leak:found`, `leak:scope` and `leak:call`. Off unless it is given, in every environment; `{}` turns it on.
    */

@@ -1,4 +1,3 @@
-import { Injectable } from '@nestjs/common';
 import { isInterceptor, type TickInterceptor } from '../execution/around.js';
 import type { TickSettings } from '../execution/tick-settings.js';
 import type { ScopeSettings } from '../scope/scope-settings.js';
@@ -25,6 +24,7 @@ type Resolved = Omit<ScopedWorkerModuleOptions, 'leakDetection'> &
       | 'overrides'
       | 'around'
       | 'globalEnhancers'
+      | 'stateDetection'
       | 'drainTimeoutMs'
       | 'shutdownTimeoutMs'
       | 'disposeTimeoutMs'
@@ -46,18 +46,20 @@ const DEFAULTS = {
   globalEnhancers: false,
 } as const satisfies ScopedWorkerModuleOptions;
 
-const KNOWN = [...Object.keys(DEFAULTS), 'engine', 'defaults', 'onOpen', 'leakDetection', 'memory'];
+const KNOWN = [
+  ...Object.keys(DEFAULTS),
+  'engine',
+  'defaults',
+  'onOpen',
+  'stateDetection',
+  'leakDetection',
+  'memory',
+];
 
 /** Collects the options of every import of `ScopedWorkerModule`, and gives the one set that is in force. */
-@Injectable()
 export class OptionsStore implements ScopeSettings, TickSettings {
   readonly #declared: ScopedWorkerModuleOptions[] = [];
   #resolved: Resolved | undefined;
-
-  /** False for what Nest's preview mode of a testing module makes: an object with the prototype, and nothing else. */
-  static isConstructed(store: OptionsStore): boolean {
-    return #declared in store;
-  }
 
   declare(options: ScopedWorkerModuleOptions): void {
     this.#declared.push(options);
@@ -67,7 +69,7 @@ export class OptionsStore implements ScopeSettings, TickSettings {
   get resolved(): Resolved {
     if (this.#resolved === undefined) {
       const given: ScopedWorkerModuleOptions = withoutUndefined(this.#declared[0]);
-      const resolved: Omit<Resolved, 'leakDetection'> = {
+      const resolved: Omit<Resolved, 'leakDetection' | 'stateDetection'> = {
         ...DEFAULTS,
         ...given,
       };
@@ -75,7 +77,8 @@ export class OptionsStore implements ScopeSettings, TickSettings {
       const overrides = isObject(resolved.overrides) ? resolved.overrides : {};
       const allow = allowProblems(resolved.allow, ALLOWABLE).length === 0 ? resolved.allow : [];
       const leakDetection = resolvedLeakDetection(given.leakDetection);
-      this.#resolved = { ...resolved, overrides, allow, leakDetection };
+      const { stateDetection = process.env['NODE_ENV'] !== 'production' } = given;
+      this.#resolved = { ...resolved, overrides, allow, leakDetection, stateDetection };
     }
     return this.#resolved;
   }
@@ -94,6 +97,11 @@ export class OptionsStore implements ScopeSettings, TickSettings {
 
   get globalEnhancers(): boolean {
     return this.resolved.globalEnhancers;
+  }
+
+  get stateDetection(): boolean {
+    const { stateDetection, scopeValidation } = this.resolved;
+    return stateDetection && scopeValidation !== 'off';
   }
 
   /** One sentence for each thing that is wrong. */
@@ -142,6 +150,8 @@ function optionProblems(options: ScopedWorkerModuleOptions): string[] {
   if (options.around !== undefined) say('around', aroundProblem(options.around));
   if (options.globalEnhancers !== undefined)
     say('globalEnhancers', booleanProblem(options.globalEnhancers));
+  if (options.stateDetection !== undefined)
+    say('stateDetection', booleanProblem(options.stateDetection));
   if (options.adoptNestSchedules !== undefined)
     say('adoptNestSchedules', booleanProblem(options.adoptNestSchedules));
   if (engine !== undefined && typeof (engine as { start?: unknown } | null)?.start !== 'function') {

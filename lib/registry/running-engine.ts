@@ -1,4 +1,3 @@
-import { Injectable } from '@nestjs/common';
 import { inProcessEngine } from '../engine/in-process/in-process-engine.js';
 import type { Engine, EngineHost } from '../engine/engine.js';
 import { ScopedWorkerEvents } from '../observability/scoped-worker-events.js';
@@ -10,7 +9,6 @@ import { fromEmptyContext } from '../scope/ambient.js';
  * The engine of the application: the one of the options, or one of its own. It is told of changes only while it runs;
  * what it fails with at run time is told, and breaks nothing: the schedule book and the dispatcher hold without it.
  */
-@Injectable()
 export class RunningEngine {
   #engine: Engine | undefined;
   #isRunning = false;

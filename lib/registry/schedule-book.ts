@@ -1,4 +1,3 @@
-import { Injectable } from '@nestjs/common';
 import { UnknownScheduleError } from '../errors/index.js';
 import type { TickReport } from '../execution/tick-report.js';
 import type { NestWrapper } from '../nest/index.js';
@@ -14,7 +13,6 @@ export interface WorkerPlace {
 }
 
 /** The schedules of the application by name, with the last report of each. */
-@Injectable()
 export class ScheduleBook {
   readonly #schedules = new Map<string, Schedule>();
   /** The same object for a schedule and what it was rescheduled to. */

@@ -1,4 +1,3 @@
-import { Injectable } from '@nestjs/common';
 import { isClass } from '../checks/is-class.js';
 import { DuplicateScheduleError, InvalidScheduleError } from '../errors/index.js';
 import { OptionsStore } from '../options/options-store.js';
@@ -16,7 +15,6 @@ import type { ScheduleDefinition, ScheduleTiming } from './schedule-definition.j
 const OFF = '-';
 
 /** Makes schedules at run time, with the checks of start-up. */
-@Injectable()
 export class ScheduleMaker {
   /** Crons that were intervals with `fixedDelay`, and may be so again. */
   readonly #wantFixedDelay = new WeakSet<Schedule>();

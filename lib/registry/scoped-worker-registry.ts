@@ -1,4 +1,3 @@
-import { Injectable } from '@nestjs/common';
 import { InvalidOptionsError } from '../errors/index.js';
 import { exclusiveProblems } from '../execution/work-by-hand.js';
 import { RunningTicks } from '../execution/running-ticks.js';
@@ -32,7 +31,6 @@ export interface ScopedWorkerStats {
  *
  * @publicApi
  */
-@Injectable()
 export class ScopedWorkerRegistry {
   constructor(
     private readonly book: ScheduleBook,
@@ -99,6 +97,19 @@ export class ScopedWorkerRegistry {
     if (!this.dispatcher.resume(schedule)) return;
     this.engine.resume(schedule);
     for (const list of this.listsOf(name)) list.resume();
+    this.changed(name, 'resumed');
+  }
+
+  /** @internal As `start()` of a `CronJob` does: resumes a schedule, and switches on one that its options switch off. */
+  start(name: string): void {
+    const schedule = this.book.get(name);
+    // A worker that is provided as a ready-made value cannot be new on each tick.
+    const canRun = schedule.target.worker === undefined || schedule.target.worker.metatype;
+    if (!schedule.options.disabled || !canRun) return this.resume(name);
+    const enabled = { ...schedule, options: { ...schedule.options, disabled: false } };
+    this.book.put(enabled);
+    this.dispatcher.resume(enabled);
+    this.engine.replace(enabled);
     this.changed(name, 'resumed');
   }
 

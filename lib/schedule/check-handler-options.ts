@@ -1,4 +1,4 @@
-import { fromProvidersProblem } from './from-providers.js';
+import { fromProvidersProblem, isFromProviders } from './from-providers.js';
 import type { ScheduleKind } from './schedule-kind.js';
 import {
   booleanProblem,
@@ -14,7 +14,7 @@ import {
 type Check = (value: unknown) => string | undefined;
 
 const CHECKS: Readonly<Record<string, Check>> = {
-  name: nameProblem,
+  name: givenNameProblem,
   disabled: booleanProblem,
   timeZone: timeZoneProblem,
   utcOffset: utcOffsetProblem,
@@ -48,7 +48,7 @@ const SHARED_CHECKS = Object.fromEntries(OF_CONSUMERS.map((key) => [key, CHECKS[
 
 /** Says what is wrong with the options of a consumer. */
 export function consumerOptionProblems(options: unknown): string[] {
-  return problemsOf(options, { name: nameProblem, ...SHARED_CHECKS, ...CONSUMER_CHECKS });
+  return problemsOf(options, { name: givenNameProblem, ...SHARED_CHECKS, ...CONSUMER_CHECKS });
 }
 
 /** Says what is wrong with what `overrides` gives for one schedule; `cron` and `everyMs` are checked where they are read. */
@@ -88,6 +88,11 @@ function problemsOf(options: unknown, checks: Readonly<Record<string, Check>>): 
       );
       continue;
     }
+    const equivalent = Object.hasOwn(checks, 'overlap') && equivalentOf(key, value);
+    if (!Object.hasOwn(checks, key) && equivalent) {
+      problems.push(`${key} is an option of @Cron; write ${equivalent} instead`);
+      continue;
+    }
     if (!Object.hasOwn(checks, key)) {
       const known = Object.keys(checks).join(', ');
       problems.push(`has an unknown option "${key}"; the options are ${known}`);
@@ -103,8 +108,31 @@ function problemsOf(options: unknown, checks: Readonly<Record<string, Check>>): 
   return problems;
 }
 
+/** What an option of `@Cron`, or of the job that it makes, is called here. */
+function equivalentOf(key: string, value: unknown): string | undefined {
+  switch (key) {
+    case 'waitForCompletion':
+      return value === false ? "overlap: 'allow'" : "overlap: 'skip'";
+    case 'threshold':
+      return "misfireThresholdMs and misfire: 'skip'";
+    case 'initialDelay':
+      return 'initialDelayMs';
+    case 'runOnInit':
+      return 'runOnStart';
+    case 'unrefTimeout':
+      return 'engine: inProcessEngine({ unref: true }) in ScopedWorkerModule.forRoot()';
+    default:
+      return undefined;
+  }
+}
+
 function passes(): undefined {
   return undefined;
+}
+
+/** A name, or what gives it. */
+function givenNameProblem(value: unknown): string | undefined {
+  return isFromProviders(value) ? fromProvidersProblem(value) : nameProblem(value);
 }
 
 function timeZoneProblem(value: unknown): string | undefined {

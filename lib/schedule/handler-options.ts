@@ -36,8 +36,12 @@ export interface RetryOptions {
 
 /** What `HandlerOptions` says of every kind of schedule. */
 export interface CommonHandlerOptions {
-  /** Unique in the application. Default: `Class.method`. */
-  readonly name?: string;
+  /**
+   * Unique in the application, and the same on every start. Or `{ inject, useFactory }`, for a worker of a module that is
+   * imported more than once: it is asked with singletons as the worker's module sees them, once, before any `onModuleInit`.
+   * Default: `Class.method`.
+   */
+  readonly name?: string | FromProviders<string>;
   /** The schedule is listed and never due. Default: false. */
   readonly disabled?: boolean;
   /**

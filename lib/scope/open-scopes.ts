@@ -1,6 +1,6 @@
-import { Injectable } from '@nestjs/common';
 import { ScopeClosedError } from '../errors/index.js';
 import { buildsInFlight, NestInside, type ContextId, type NestModule } from '../nest/index.js';
+import { isInsideAwaited } from './ambient.js';
 import { idSource } from './id-source.js';
 import { Ownership } from './ownership.js';
 import type { ScopeEnd } from './scope-end.js';
@@ -24,10 +24,11 @@ export interface ScopeOpening {
 const nextId = idSource('scope');
 
 /** Opens scopes, and knows which are open. */
-@Injectable()
 export class OpenScopes implements ScopeHome<Scope> {
   readonly #open = new Set<Scope>();
-  #refusal: string | undefined;
+  /** Why scopes of a kind do not open. */
+  readonly #refusals = new Map<ScopeKind, string>();
+  #isShuttingDown = false;
   openedCount = 0;
   closedCount = 0;
 
@@ -47,10 +48,11 @@ export class OpenScopes implements ScopeHome<Scope> {
     return this.#open;
   }
 
-  /** @throws {ScopeClosedError} once the application's shutdown has begun to abort. */
+  /** @throws {ScopeClosedError} once the shutdown refuses scopes of the kind. */
   open(opening: ScopeOpening): Scope {
-    if (this.#refusal !== undefined)
-      throw new ScopeClosedError(undefined, `Cannot open a scope: ${this.#refusal}`);
+    const refusal = this.#refusals.get(opening.kind);
+    if (refusal !== undefined)
+      throw new ScopeClosedError(undefined, `Cannot open a scope: ${refusal}`);
     const scope = new Scope(
       {
         kind: opening.kind,
@@ -64,6 +66,7 @@ export class OpenScopes implements ScopeHome<Scope> {
       opening.request,
     );
     if (opening.request !== undefined) this.nest.registerRequest(opening.request, scope.contextId);
+    if (this.#isShuttingDown) scope.isAwaited = isInsideAwaited();
     this.#open.add(scope);
     this.openedCount += 1;
     this.observer.scopeOpened(() => scope.notice);
@@ -83,10 +86,19 @@ export class OpenScopes implements ScopeHome<Scope> {
     }));
   }
 
-  /** From now on nothing opens, and open scopes build nothing more. */
-  refuse(why: string): void {
-    this.#refusal = why;
-    for (const scope of this.#open) scope.refusal = why;
+  /** From now on the drain waits only for what is open already, and for what that opens. */
+  beginShutdown(): void {
+    this.#isShuttingDown = true;
+  }
+
+  /** From now on no scope of these kinds opens. */
+  refuseToOpen(kinds: readonly ScopeKind[], why: string): void {
+    for (const kind of kinds) this.#refusals.set(kind, why);
+  }
+
+  /** From now on open scopes of these kinds build nothing more. */
+  refuseToBuild(kinds: readonly ScopeKind[], why: string): void {
+    for (const scope of this.#open) if (kinds.includes(scope.kind)) scope.refusal ??= why;
   }
 
   /** Waits until nothing is being built under a context id any more. */

@@ -1,4 +1,3 @@
-import { Injectable } from '@nestjs/common';
 import { isFactory, NestInside, StaticHoldings, type NestWrapper } from '../nest/index.js';
 import { readMember } from './disposer.js';
 import { ScopeObserver } from './scope-observer.js';
@@ -14,7 +13,6 @@ export const IS_SCOPE = Symbol('nestjs-scoped-worker:is-scope');
  * hands out one object again and again), what a factory marked as `shared()`, and what a factory
  * returns though a static provider holds it.
  */
-@Injectable()
 export class Ownership {
   readonly #owned = new WeakSet<object>();
   readonly #handsOut = new WeakMap<NestWrapper, boolean>();

@@ -22,8 +22,8 @@ export interface ProviderScope extends AsyncDisposable {
    *
    * @param options.strict Look only in the worker's own module (the root module, for a scope opened by
    * hand) instead of the whole application. Default: false.
-   * @throws {ScopeClosedError} when the scope is closed, closes while the provider is built, or the
-   * application's shutdown has aborted the tick.
+   * @throws {ScopeClosedError} when the scope is closed or closes while the provider is built, when the shutdown has
+   * aborted the tick, or when the last shutdown hook of the application has run.
    * @throws what the provider's constructor, factory or `onScopeInit` throws, unwrapped.
    */
   resolve<T = unknown>(token: ScopeToken<T>, options?: { strict?: boolean }): Promise<T>;

@@ -41,6 +41,8 @@ export class Scope implements ProviderScope, ConstructedScope, EndingScope {
   readonly watch: WatchedScope | undefined;
   /** What the shutdown says to whoever still wants to build here. */
   refusal: string | undefined;
+  /** False when it was opened during the shutdown, by code that the drain does not wait for. */
+  isAwaited = true;
   isDisposing = false;
   /** For `currentTick()`; set by the runner. */
   tick: unknown;

@@ -1,8 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { QueryRunner } from 'typeorm';
 
-/** Marks the statements with which TypeORM itself begins the transaction. */
-const beginning = new AsyncLocalStorage<QueryRunner>();
+/** Marks the statements that begin and end the transaction of a query runner. */
+const bounding = new AsyncLocalStorage<QueryRunner>();
 
 /** Where one failed statement dooms its transaction, and COMMIT then rolls back without an error. */
 const DOOMING_DRIVERS = ['postgres', 'aurora-postgres', 'cockroachdb'];
@@ -21,7 +21,7 @@ const TO_SAVEPOINT = /^\s*ROLLBACK\b.*\bTO\b/i;
 export class LazyTransaction {
   readonly #isDoomable: boolean;
   #begun: Promise<void> | undefined;
-  #isEnding = false;
+  #end: 'to come' | 'under way' | 'over' = 'to come';
   #inFlight = 0;
   #doom: { readonly error: unknown; readonly isAlone: boolean } | undefined;
   #endedByWork: string | undefined;
@@ -35,9 +35,11 @@ export class LazyTransaction {
     const stream = runner.stream.bind(runner);
     const startTransaction = runner.startTransaction.bind(runner);
     const begin = async (): Promise<void> => {
-      if (this.#isEnding || beginning.getStore() === runner) return;
+      if (this.#end === 'over' || bounding.getStore() === runner) return;
+      // Sent between the statements of the end, it would be kept by itself.
+      if (this.#end === 'under way') throw new Error(ENDING);
       if (this.#endedByWork !== undefined) throw new Error(endedText(this.#endedByWork));
-      await (this.#begun ??= beginning.run(runner, () => startTransaction()));
+      await (this.#begun ??= bounding.run(runner, () => startTransaction()));
     };
     Object.assign(runner, {
       query: async (...args: unknown[]) => {
@@ -66,21 +68,30 @@ export class LazyTransaction {
     await this.#begun;
     if (this.#endedByWork !== undefined) throw new Error(endedText(this.#endedByWork));
     if (this.#doom !== undefined) throw new Error(DOOMED, { cause: this.#doom.error });
-    this.#isEnding = true;
-    while (this.runner.isTransactionActive) await this.runner.commitTransaction();
+    await this.end(() => this.runner.commitTransaction());
   }
 
   /** Does nothing when no transaction is open. */
   async rollback(): Promise<void> {
     await this.#begun?.catch(() => undefined); // whoever sent the first statement has that error
-    this.#isEnding = true;
-    while (this.runner.isTransactionActive && !this.runner.isReleased) {
-      await this.runner.rollbackTransaction();
+    await this.end(() => this.runner.rollbackTransaction());
+  }
+
+  /** Ends the savepoints that are open, and the transaction. What disposers send afterwards is no longer part of it. */
+  private async end(endInnermost: () => Promise<void>): Promise<void> {
+    const { runner } = this;
+    this.#end = 'under way';
+    try {
+      await bounding.run(runner, async () => {
+        while (runner.isTransactionActive && !runner.isReleased) await endInnermost();
+      });
+    } finally {
+      this.#end = 'over';
     }
   }
 
   private async watch(statement: string, send: () => Promise<unknown>): Promise<unknown> {
-    if (!this.#isEnding && END.test(statement)) this.#endedByWork = statement;
+    if (this.#end === 'to come' && END.test(statement)) this.#endedByWork = statement;
     this.#inFlight += 1;
     try {
       const result = await send();
@@ -98,6 +109,9 @@ export class LazyTransaction {
 
 const DOOMED =
   'The transaction of the scope cannot be committed: one of its statements failed, and the handler went on. Let the error pass, or run the statement in entityManager.transaction().';
+
+const ENDING =
+  'A statement was sent while the transaction of the scope was being ended, and was refused. Await the work before the handler returns or throws, or give it to scope.waitFor().';
 
 function endedText(statement: string): string {
   return `The transaction of the scope was ended by the handler (${statement.trim()}), and belongs to the scope. Throw to roll it back, or leave out { transaction: true }.`;

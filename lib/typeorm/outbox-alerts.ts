@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import type { EventEmitter } from 'node:events';
 import type { DataSource, QueryRunner } from 'typeorm';
-import { textOf } from '../errors/error-text.js';
+import { loggedError } from '../errors/error-log.js';
 import { Backoff } from '../time/backoff.js';
 import { pause } from '../time/pause.js';
 import { quoteIdentifier } from './outbox-columns.js';
@@ -104,7 +104,7 @@ export class OutboxAlerts {
     if (this.#isTroubled || this.#stopped.signal.aborted) return;
     this.#isTroubled = true;
     this.#logger.warn(
-      `Cannot listen on "${channel}" (${textOf(error)}): the outbox is only polled until that succeeds again.`,
+      `Cannot listen on "${channel}" (${loggedError(error).text}): the outbox is only polled until that succeeds again.`,
     );
   }
 }

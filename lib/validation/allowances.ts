@@ -15,8 +15,8 @@ export interface Judged {
   readonly unused: readonly Finding[];
 }
 
-/** Is found only when a tick runs, so at start-up nothing says that its allowance has no use. */
-const FOUND_LATE: FindingKind = 'shared-by-factory';
+/** Found only when a tick runs, so at start-up nothing says that an allowance has no use. */
+const FOUND_LATE = ['shared-by-factory', 'state-on-worker'] as const satisfies FindingKind[];
 
 export function judge(findings: readonly Finding[], allow: readonly Allowance[]): Judged {
   const allowed: AllowedFinding[] = [];
@@ -29,7 +29,9 @@ export function judge(findings: readonly Finding[], allow: readonly Allowance[])
     allowed.push({ finding: found, reason: allowance.reason });
     return false;
   });
-  const unused = allow.filter((allowance) => !used.has(allowance) && !names(allowance, FOUND_LATE));
+  const unused = allow.filter(
+    (allowance) => !used.has(allowance) && !FOUND_LATE.some((kind) => names(allowance, kind)),
+  );
   return { standing, allowed, unused: unused.map(unusedFinding) };
 }
 

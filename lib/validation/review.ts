@@ -1,15 +1,14 @@
-import { Injectable } from '@nestjs/common';
 import { ApplicationGraph, type LifetimeGraph } from '../graph/index.js';
 import type { NestWrapper } from '../nest/index.js';
 import { OptionsStore } from '../options/options-store.js';
 import { fits, judge, type AllowedFinding } from './allowances.js';
 import type { Finding } from '../findings/finding.js';
 import { sharedByFactory } from './rules/shared-by-factory.js';
+import { stateOnWorker } from './rules/state-on-worker.js';
 import { Scene, type WorkerRoot } from './scene.js';
 import { validate } from './validator.js';
 
 /** Looks through the application at start-up, and remembers what was found, then and later. */
-@Injectable()
 export class Review {
   readonly #found: Finding[] = [];
   readonly #handedOut = new WeakSet<NestWrapper>();
@@ -52,6 +51,7 @@ export class Review {
           this.options.resolved.allow.some((allowance) =>
             fits(allowance, { kind, token, subject: name }),
           ),
+        this.options.around.length > 0 || this.options.onOpen !== undefined,
       ));
     // A second `init()` of a refused application looks again.
     this.#found.length = 0;
@@ -78,7 +78,22 @@ export class Review {
     // A module that was loaded lazily is in the graph of now, and its ids come after those of start-up.
     const provider = this.graph.current.of(wrapper);
     if (provider === undefined) return undefined;
-    const found = sharedByFactory(provider, this.#look());
+    return this.foundLate(sharedByFactory(provider, this.#look()));
+  }
+
+  /**
+   * A handler has left changed fields on its worker. A worker that outlives its ticks loses nothing.
+   *
+   * @returns the finding; undefined when it is allowed, or nothing is lost.
+   */
+  stateLeft(worker: NestWrapper, method: string, fields: readonly string[]): Finding | undefined {
+    const isShared =
+      worker.isDependencyTreeDurable() || (worker.isDependencyTreeStatic() && !worker.isTransient);
+    return isShared ? undefined : this.foundLate(stateOnWorker(worker, method, fields));
+  }
+
+  /** @returns the finding, unless it is allowed. */
+  private foundLate(found: Finding): Finding | undefined {
     this.#found.push(found);
     return judge([found], this.options.resolved.allow).standing[0];
   }

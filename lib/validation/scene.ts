@@ -6,6 +6,8 @@ export interface WorkerRoot {
   readonly provider: GraphProvider;
   /** Its handlers, written `Class.method`. */
   readonly handlers: readonly string[];
+  /** The names of its schedules, in the order of its handlers. */
+  readonly schedules: readonly string[];
   /** What is built for its ticks besides: global enhancers that are scoped. */
   readonly around: readonly GraphProvider[];
 }
@@ -22,6 +24,8 @@ export class Scene {
     readonly workers: readonly WorkerRoot[],
     /** What the option `allow` says is meant so. */
     readonly allows: (kind: FindingKind, provider: GraphProvider) => boolean = () => false,
+    /** Whether hooks of the module run around ticks: what they isolate is not in the graph. */
+    readonly hasHooks = false,
   ) {
     this.#workers = new Set(workers.map(({ provider }) => provider.id));
     const open: GraphProvider[] = [];

@@ -1,4 +1,4 @@
-import { Injectable, Logger } from '@nestjs/common';
+import { Logger } from '@nestjs/common';
 import {
   DuplicateScheduleError,
   InvalidOptionsError,
@@ -18,7 +18,6 @@ const SAME_FOR_ALL: ReadonlySet<FindingKind> = new Set<FindingKind>([
 type Strictness = NonNullable<ScopedWorkerModuleOptions['scopeValidation']>;
 
 /** Decides what findings do to start-up. */
-@Injectable()
 export class StartUpCheck {
   readonly #logger = new Logger('ScopedWorker');
 

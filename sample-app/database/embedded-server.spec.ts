@@ -1,8 +1,7 @@
 import { jest } from '@jest/globals';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { SampleBuild } from '../../test/support/sample-app.js';
 
 jest.setTimeout(60_000); // every test starts a process or two
@@ -25,7 +24,9 @@ describeOnce('sample application with a PostgreSQL of its own', () => {
   afterAll(() => build.remove());
 
   it('says that the data folder cannot be made', async () => {
-    const path = join(fileURLToPath(new URL('../..', import.meta.url)), 'package.json', 'data');
+    const file = join(folder, 'file');
+    writeFileSync(file, '');
+    const path = join(file, 'data');
     const sample = build.start({ DATA_DIR: path });
     expect(await sample.ended).toBe(1);
     expect(sample.stderr).toBe(
@@ -35,7 +36,8 @@ describeOnce('sample application with a PostgreSQL of its own', () => {
 
   it('says that the data folder is read-only', async () => {
     const path = join(folder, 'data');
-    mkdirSync(path, { mode: 0o555 });
+    mkdirSync(path);
+    chmodSync(path, 0o555); // not as a mode of mkdir, which the umask narrows
     const sample = build.start({ DATA_DIR: path });
     expect(await sample.ended).toBe(1);
     expect(sample.stderr).toBe(

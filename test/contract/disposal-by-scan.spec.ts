@@ -1,5 +1,5 @@
 import { beforeAll, expect, it } from '@jest/globals';
-import { NestInside } from '../../lib/nest/index.js';
+import { ScopedWorkerServices } from '../../lib/scoped-worker-services.js';
 import { closeApps, startApp } from '../support/app.js';
 import { hideBuilds } from '../support/hide-builds.js';
 import { describeDisposalEnd } from './disposal-end.contract.js';
@@ -11,7 +11,7 @@ beforeAll(hideBuilds);
 it('notices that Nest has no `instantiateClass` to watch', async () => {
   const { app, scopes } = await startApp({});
   await scopes.run(() => undefined);
-  expect(app.get(NestInside).seesBuilds).toBe(false);
+  expect(app.get(ScopedWorkerServices).nest.seesBuilds).toBe(false);
   await closeApps();
 });
 

@@ -9,7 +9,7 @@ import {
 } from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
 import { HandSource, SOURCE, startConsumer, until } from '../support/consumers.js';
-import { countdown, gate, quietFor, type Gate } from '../support/gate.js';
+import { countdown, gate, type Gate } from '../support/gate.js';
 import { turns } from '../support/running-tick.js';
 
 afterEach(closeApps);
@@ -137,9 +137,8 @@ describe('handlers that never wait', () => {
       void queue.put(handled); // there is always one more
     });
     await queue.put(0);
-    await quietFor(20); // never comes back when the event loop is starved
+    await until(() => handled > 1); // needs turns of the event loop, which a starved one never gets
     await app.close();
-    expect(handled).toBeGreaterThan(1);
     expect(queue.size).toBe(1);
   });
 
@@ -151,9 +150,10 @@ describe('handlers that never wait', () => {
       if (payload === 'bad') throw new Error('boom');
     });
     for (const body of ['bad', 'b', 'c']) await queue.put(body);
-    await quietFor(20);
+    await until(() => seen.length >= 3);
     await app.close();
-    expect(seen).toEqual(['bad', 'b', 'c']);
+    // On a slow machine the failed message may already be back.
+    expect(seen.slice(0, 3)).toEqual(['bad', 'b', 'c']);
   });
 });
 

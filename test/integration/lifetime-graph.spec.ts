@@ -21,12 +21,12 @@ import {
 import { INQUIRER, LazyModuleLoader, ModuleRef, NestFactory, REQUEST } from '@nestjs/core';
 import { Test, type TestingModuleBuilder } from '@nestjs/testing';
 import fc from 'fast-check';
-import { ApplicationGraph } from '../../lib/graph/index.js';
 import { seenProvider } from '../../lib/nest/seen-provider.js';
 import { edgesOf, graphNow, modulesOf, named, written } from '../support/application-graph.js';
 import { closeApps, RecordingLogger, startApp } from '../support/app.js';
 import { OnDemand, RequestScoped, Transient } from '../support/probes.js';
 import { ScopedWorker } from '../../lib/index.js';
+import { ScopedWorkerServices } from '../../lib/scoped-worker-services.js';
 
 const isOldest = process.env['NEST'] === 'nest11-oldest';
 const opened: INestApplicationContext[] = [];
@@ -923,7 +923,7 @@ describe('lifetime graph of an application', () => {
       @Module({ providers: [Asked] })
       class LateModule {}
       const { app } = await startApp({ providers: [Static] });
-      const graph = app.get(ApplicationGraph, { strict: false });
+      const { graph } = app.get(ScopedWorkerServices, { strict: false });
       const before = graph.current;
       expect(graph.current).toBe(before);
       expect(before.providers.some(({ name }) => name === 'Asked')).toBe(false);

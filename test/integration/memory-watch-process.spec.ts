@@ -34,10 +34,10 @@ describe.each(['context', 'http'])(
   },
 );
 
-describe('A process with a job that keeps 100 KB a tick and one that makes 1 MB of garbage a tick', () => {
-  it('is told that the first one grows, and by how much', async () => {
+describe('A process with a job that keeps 100 KB a tick beside one that replaces 320 KB', () => {
+  it('names the first one, and how much it keeps', async () => {
     const { code, lines } = await startProgram(folder, 'memory-growth').ended;
-    expect(lines).toEqual(['first Jobs.retain', 'leaves about 130 KB: true']);
+    expect(lines).toEqual(['suspects both', 'grows Jobs.retain', 'leaves about 130 KB: true']);
     expect(code).toBe(0);
   });
 });

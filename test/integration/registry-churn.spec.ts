@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { ScopedWorkerRegistry } from '../../lib/index.js';
-import { ScheduleBook } from '../../lib/registry/schedule-book.js';
+import { ScopedWorkerServices } from '../../lib/scoped-worker-services.js';
 import { closeApps, compileApp, startApp } from '../support/app.js';
 import { collectGarbage } from '../support/collect-garbage.js';
 import { advance, useFakeClock } from '../support/fake-clock.js';
@@ -12,7 +12,7 @@ const nothing = (): void => undefined;
 
 /** The sizes of every map and set that an object of the library holds, private ones included. */
 function sizesOf(app: Awaited<ReturnType<typeof startApp>>['app']): Record<string, number> {
-  const book = app.get(ScheduleBook, { strict: false });
+  const { book } = app.get(ScopedWorkerServices, { strict: false });
   return { schedules: book.all.length, last: book.lastReport('row 0') === undefined ? 0 : 1 };
 }
 

@@ -44,7 +44,9 @@ describe('what is told', () => {
       registry.cancel('Worker.run');
       expect(await report).toMatchObject({ outcome: 'cancelled', reason: 'cancel' });
       expect(log.of('warn')).toContainEqual(
-        expect.stringMatching(/^Worker\.run cancelled \(tick-.+, cancel\) after .+: no answer$/),
+        expect.stringMatching(
+          /^Worker\.run cancelled \(tick-.+, cancel\) after .+: no answer\n {4}at /,
+        ),
       );
     });
 

@@ -57,6 +57,7 @@ describe('SchedulerRegistry of @nestjs/schedule', () => {
   it('has our crons under their names, beside those of @Cron', async () => {
     const { jobs } = await bothKinds();
     expect([...jobs.getCronJobs().keys()].sort()).toEqual([
+      'Ours.disabled',
       'Ours.shifted',
       'Ours.zoned',
       'ours',

@@ -426,6 +426,8 @@ describe('A scope by hand with a name', () => {
       const report = registry.run('Worker.run');
       await turn();
       const started = next('shutdown:started');
+      const finished = next('shutdown:finished');
+      const ended = next('shutdown:closed');
       const closed = closing({ app });
       await started;
       const late = scopes.run(() => never.opened, { name: 'of another library' });
@@ -435,10 +437,44 @@ describe('A scope by hand with a name', () => {
       expect(registry.stats().runningTicks).toBe(3);
       mayEnd.open();
       expect((await report).outcome).toBe('succeeded');
-      await closed.promise;
+      expect((await finished).abandoned).toEqual([]);
       expect(registry.stats().runningTicks).toBe(1);
+      await turns();
+      expect(closed.done).toBe(false); // the last step waits for it, after the shutdown hooks
       never.open();
-      await late;
+      await Promise.all([late, closed.promise]);
+      expect((await ended).abandoned).toEqual([]);
+    });
+
+    it('[L1] opens until the last shutdown hook of the application has run, builds, and is not aborted', async () => {
+      const outcomes: unknown[] = [];
+      const { scopes, app } = await start({
+        providers: [
+          Unit,
+          {
+            provide: 'CONSUMER',
+            useValue: {
+              onApplicationShutdown: async () => {
+                const value = await scopesOf().run(
+                  async (scope, tick) => {
+                    await scope.resolve(Unit);
+                    return tick.signal.aborted;
+                  },
+                  { name: 'late job' },
+                );
+                outcomes.push(value);
+              },
+            },
+          },
+        ],
+      });
+      const scopesOf = () => scopes;
+      await app.close();
+      expect(outcomes).toEqual([false]);
+      expect(journal.lines).toEqual(['built Unit', 'committed Unit', 'disposed Unit']);
+      await expect(scopes.run(() => 1, { name: 'too late' })).rejects.toThrow(
+        'Cannot open a scope: the last shutdown hook of the application has run.',
+      );
     });
   });
 

@@ -134,19 +134,21 @@ describe('What a scope shares', () => {
     class TransientUser {
       constructor(
         readonly mine: Transient,
+        readonly again: Transient,
         readonly holder: Holder,
       ) {}
 
       @ScopedCron(YEARLY)
       async tick({ scope }: Tick): Promise<unknown[]> {
-        return [this.mine, await scope.resolve(Transient), this.holder.mine];
+        return [this.mine, await scope.resolve(Transient), this.holder.mine, this.again];
       }
     }
 
-    it('[A6] it is new at each injection, and those of the tick are disposed with it', async () => {
+    it('[A6] it is new for each consumer, and those of the tick are disposed with it', async () => {
       const { registry } = await startApp({ providers: [Transient, Holder, TransientUser] });
       const report = await registry.run('TransientUser.tick');
-      const [own, resolved, ofSingleton] = report.value as Transient[];
+      const [own, resolved, ofSingleton, ownAgain] = report.value as Transient[];
+      expect(ownAgain).toBe(own);
       expect(new Set([own, resolved, ofSingleton]).size).toBe(3);
       expect(new Set(disposed)).toEqual(new Set([own, resolved]));
 

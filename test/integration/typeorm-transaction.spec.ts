@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import type { EntityManager } from 'typeorm';
 import { closeApps } from '../support/app.js';
-import { gate } from '../support/gate.js';
+import { gate, turn } from '../support/gate.js';
 import { startNoteApp, type NoteApp, type NoteScope } from '../support/note-worker.js';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
 import {
@@ -134,6 +134,20 @@ describe('The transaction of a scope', () => {
       await test.app.close();
 
       expect(await report).toMatchObject({ outcome: 'cancelled', disposeErrors: [] });
+      expect(await committed(database)).toEqual([]);
+    });
+
+    it('with a save() that is still under way, of which nothing is kept', async () => {
+      const under: Promise<unknown>[] = [];
+      const report = await run(async ({ notes }) => {
+        under.push(notes.save({ text: 'a' }));
+        under[0]!.catch(() => undefined);
+        await turn(); // BEGIN is sent, and its savepoint is not
+        throw new Error('no more');
+      });
+      await Promise.allSettled(under);
+
+      expect(report).toMatchObject({ outcome: 'failed', phase: 'handler', disposeErrors: [] });
       expect(await committed(database)).toEqual([]);
     });
 

@@ -18,7 +18,7 @@ import { InjectTick, ScopedCron, ScopedWorker, type Tick } from '../../lib/index
 import { closeApps, startApp } from '../support/app.js';
 import { YEARLY } from '../support/probe-journal.js';
 import { RequestScoped, worker } from '../support/probes.js';
-import { findingsOf, Gateway, told, wordsAbout } from '../support/validation.js';
+import { findingsOf, told, wordsAbout } from '../support/validation.js';
 
 /** Reads the tick: only workers can have a use for it. */
 @Injectable()
@@ -43,12 +43,6 @@ class ReportsController {
   all(): string[] {
     return [];
   }
-}
-
-@Gateway()
-@Injectable()
-class ReportsGateway {
-  constructor(readonly reports: Reports) {}
 }
 
 /** A controller that injects a token. */
@@ -142,6 +136,29 @@ describe('A controller', () => {
     // There is nothing in between that could take the worker as an argument.
     expect(findings[0]!.message).not.toContain('let Mailer take');
     expect(findings[0]!.message).toContain("call registry.run('Mailer.send')");
+  });
+
+  it('is told the name of the schedule where it injects a worker of which the schedule has its own', async () => {
+    @ScopedWorker()
+    class Mailer {
+      @ScopedCron(YEARLY, { name: 'mail' })
+      send(): void {}
+    }
+    const [found] = await findingsOf({
+      controllers: [controllerOver(Mailer)],
+      providers: [Mailer],
+    });
+    expect(found!.message).toContain("call registry.run('mail')");
+  });
+
+  it('is told to resolve a worker without schedules in a scope', async () => {
+    @ScopedWorker()
+    class Mailer {}
+    const [found] = await findingsOf({
+      controllers: [controllerOver(Mailer)],
+      providers: [Mailer],
+    });
+    expect(found!.message).toContain('Resolve Mailer in a scope instead of injecting it');
   });
 
   describe('is not reported', () => {
@@ -303,64 +320,5 @@ describe('A controller', () => {
         }),
       ).toEqual([]);
     });
-  });
-});
-
-describe('A gateway', () => {
-  afterEach(closeApps);
-
-  it('is reported when what only workers need makes it request-scoped', async () => {
-    const findings = await findingsOf({
-      providers: [UnitOfWork, Reports, ReportsGateway, worker([Reports, UnitOfWork])],
-    });
-    expect(findings).toMatchObject([
-      {
-        kind: 'controller-rebuilt',
-        severity: 'warning',
-        subject: 'ReportsGateway',
-        chain: ['ReportsGateway', 'Reports', 'UnitOfWork'],
-        message:
-          'ReportsGateway is made request-scoped by UnitOfWork (ReportsGateway -> Reports -> UnitOfWork), which workers inject themselves and no controller does: Nest hands all messages to one instance of a gateway, which was built for no request. Give workers and ReportsGateway services of their own, or let Reports take what it needs of UnitOfWork as an argument of its methods.',
-      },
-    ]);
-  });
-
-  it.each<[string, () => Provider[]]>([
-    [
-      'when it is a singleton',
-      () => {
-        @Gateway()
-        @Injectable()
-        class Chat {}
-        return [Chat];
-      },
-    ],
-    [
-      'when it is a provider without the mark',
-      () => {
-        @Injectable()
-        class Feed {
-          constructor(readonly reports: Reports) {}
-        }
-        return [Feed];
-      },
-    ],
-    [
-      'when it says itself that it is request-scoped',
-      () => {
-        @Gateway()
-        @RequestScoped()
-        class Own {
-          constructor(readonly reports: Reports) {}
-        }
-        return [Own];
-      },
-    ],
-  ])('is not reported %s', async (_what, gateways) => {
-    expect(
-      await wordsAbout({
-        providers: [UnitOfWork, Reports, ...gateways(), worker([Reports, UnitOfWork])],
-      }),
-    ).toEqual([]);
   });
 });

@@ -85,6 +85,18 @@ describe('A worker that injects singletons only', () => {
     expect(await wordsAbout({ providers: [Api, Cleaner], options: { allow } })).toEqual([]);
   });
 
+  it.each([
+    ['around', { around: [(_tick: Tick, next: () => Promise<unknown>) => next()] }],
+    ['onOpen', { onOpen: () => undefined }],
+  ])('is told nothing where %s may be what isolates its ticks', async (_option, options) => {
+    expect(await wordsAbout({ providers: [Api, Cleaner], options })).toEqual([]);
+  });
+
+  it('is told as before beside an empty list of hooks', async () => {
+    const options = { around: [] };
+    expect(await wordsAbout({ providers: [Api, Cleaner], options })).toEqual([HINT]);
+  });
+
   describe('is another matter, and not told', () => {
     @RequestScoped()
     class Tenant {}

@@ -1,10 +1,13 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import {
+  Controller,
   Inject,
   Injectable,
   Module,
   Scope,
+  UseGuards,
   type BeforeApplicationShutdown,
+  type CanActivate,
   type OnApplicationBootstrap,
   type OnApplicationShutdown,
   type OnModuleDestroy,
@@ -12,8 +15,16 @@ import {
   type Provider,
 } from '@nestjs/common';
 import { EventEmitter } from 'node:events';
-import { InjectTick, ProviderScopeFactory, StaysSingleton, type Tick } from '../../lib/index.js';
+import {
+  InjectTick,
+  ProviderScopeFactory,
+  ScopedCron,
+  ScopedWorker,
+  StaysSingleton,
+  type Tick,
+} from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
+import { YEARLY } from '../support/probe-journal.js';
 import { RequestScoped, Transient, worker } from '../support/probes.js';
 import { findingsOf, told, wordsAbout } from '../support/validation.js';
 
@@ -278,5 +289,67 @@ describe('A probable pool, client or cache', () => {
       Object.assign(Worker.prototype as object, { onModuleDestroy: () => undefined });
       expect(await wordsAbout({ providers: [Tenant, Worker] })).toEqual([]);
     });
+  });
+});
+
+describe('A guard with a lifecycle hook', () => {
+  afterEach(closeApps);
+
+  @Injectable()
+  class KeyGuard implements CanActivate, OnModuleInit {
+    constructor(readonly tenant: Tenant) {}
+
+    onModuleInit(): void {}
+
+    canActivate(): boolean {
+      return true;
+    }
+  }
+
+  @ScopedWorker()
+  @UseGuards(KeyGuard)
+  class Guarded {
+    @ScopedCron(YEARLY)
+    run(): void {}
+  }
+
+  it('is reported when a dependency has it rebuilt on every tick', async () => {
+    const findings = await findingsOf({ providers: [Tenant, Guarded] });
+    expect(findings).toMatchObject([
+      {
+        kind: 'resource-rebuilt',
+        severity: 'warning',
+        subject: 'KeyGuard',
+        chain: ['Guarded.run', 'KeyGuard', 'Tenant'],
+      },
+    ]);
+    expect(findings[0]!.message).toContain('nobody calls onModuleInit any more');
+  });
+
+  it('is accepted as a singleton, with a scope of its own, and where no tick gets to it', async () => {
+    @Injectable()
+    class Single implements CanActivate, OnModuleInit {
+      onModuleInit(): void {}
+
+      canActivate(): boolean {
+        return true;
+      }
+    }
+    @RequestScoped()
+    class Own extends Single {
+      constructor(readonly tenant: Tenant) {
+        super();
+      }
+    }
+    @ScopedWorker()
+    @UseGuards(Single, Own)
+    class Worker {
+      @ScopedCron(YEARLY)
+      run(): void {}
+    }
+    @Controller('guarded')
+    @UseGuards(KeyGuard)
+    class OverHttp {}
+    expect(await wordsAbout({ providers: [Tenant, Worker], controllers: [OverHttp] })).toEqual([]);
   });
 });

@@ -1,5 +1,6 @@
 import type {
   InspectedFinding,
+  InspectedNestJob,
   InspectedProvider,
   ScopeInspection,
 } from '../../lib/inspection/inspection.js';
@@ -28,10 +29,27 @@ export function provider(
   };
 }
 
+/** A job of `@nestjs/schedule`; what is not said is that of a cron that Nest runs. */
+export function nestJob(handler: string, more: Partial<InspectedNestJob> = {}): InspectedNestJob {
+  return {
+    name: handler,
+    handler,
+    module: 'AppModule',
+    kind: 'cron',
+    due: '0 0 3 * * *',
+    timeZone: 'Europe/Berlin',
+    fate: 'runs',
+    status: 'Nest runs it.',
+    nextRuns: [],
+    ...more,
+  };
+}
+
 /** An inspection of an application that has nothing but what is given. */
 export function inspectionOf(given: Partial<ScopeInspection> = {}): ScopeInspection {
   return {
     schedules: [],
+    nestJobs: [],
     workers: [],
     background: [],
     findings: [],

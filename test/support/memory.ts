@@ -12,7 +12,13 @@ export class FakeMemory extends MemorySource {
   limitMb = 2_000;
   /** What ticks have left in the heap. */
   leftBytes = 0;
+  /** How much of that is garbage by now, which only a full collection finds. */
+  replacedBytes = 0;
   floors = 0;
+  /** How often all garbage was collected. */
+  fullCollections = 0;
+  /** False for a heap whose full collection would take too long. */
+  canCollectAll = true;
   isCollected = false;
   /** How often `watchCollections` is under way. */
   watches = 0;
@@ -33,6 +39,14 @@ export class FakeMemory extends MemorySource {
   floorBytes(): number | undefined {
     this.floors += 1;
     return this.canCollect ? this.heapMb * MIB + this.leftBytes : undefined;
+  }
+
+  liveBytes(): number | undefined {
+    if (!this.canCollectAll) return undefined;
+    this.fullCollections += 1;
+    this.leftBytes -= this.replacedBytes;
+    this.replacedBytes = 0;
+    return this.heapMb * MIB + this.leftBytes;
   }
 
   wasCollected(): boolean {

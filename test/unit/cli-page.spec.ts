@@ -4,7 +4,7 @@ import { stripVTControlCharacters } from 'node:util';
 import { page } from '../../lib/cli/page/page.js';
 import { widthOf } from '../../lib/cli/page/text.js';
 import type { InspectedProvider, ScopeInspection } from '../../lib/inspection/inspection.js';
-import { inspectionOf, provider, warning } from '../support/inspection.js';
+import { inspectionOf, nestJob, provider, warning } from '../support/inspection.js';
 
 const plain = { width: 80, isColoured: false };
 
@@ -211,6 +211,51 @@ No findings.
 `);
   });
 
+  it('shows the jobs of @nestjs/schedule, with their next runs and what becomes of each', () => {
+    const inspection = inspectionOf({
+      nestJobs: [
+        nestJob('Rates.load', {
+          module: 'RatesModule',
+          status: 'Nest runs it. Rates is a singleton and needs no scope.',
+          nextRuns: ['2026-06-01T01:00:00.000Z', '2026-06-02T01:00:00.000Z'],
+        }),
+        nestJob('Mailer.send', {
+          name: 'mail',
+          kind: 'interval',
+          due: 'every 5000 ms',
+          timeZone: undefined,
+          fate: 'skipped',
+          status:
+            'Nest skips it, because Mailer depends on Tenant, which is request-scoped (Mailer -> Invoices -> Tenant) (SW106).',
+        }),
+      ],
+      notes: ['ScopedWorkerModule is not imported.'],
+    });
+    expect(pageOf(inspection)).toBe(`AppModule of dist/app.module.js
+0 schedules, 2 jobs of @nestjs/schedule, 0 workers, 0 background workers.
+2 modules with 20 providers, controllers and enhancers: 20 singleton.
+
+Jobs of @nestjs/schedule (2)
+
+  Rates.load in RatesModule
+    when     cron 0 0 3 * * *, in the time zone Europe/Berlin
+    next     2026-06-01 03:00, 2026-06-02 03:00
+    status   Nest runs it. Rates is a singleton and needs no scope.
+
+  mail in AppModule
+    runs     Mailer.send
+    when     every 5000 ms
+    status   Nest skips it, because Mailer depends on Tenant, which is
+             request-scoped (Mailer -> Invoices -> Tenant) (SW106).
+
+Notes
+
+  - ScopedWorkerModule is not imported.
+
+No findings.
+`);
+  });
+
   it('says the same in colours as without', () => {
     const inspection = inspectionOf({
       workers: [{ name: 'W', module: 'M', handlers: ['W.run'], tree, disposal: [] }],
@@ -297,6 +342,20 @@ const inspections = fc.record({
       timeZone: fc.constantFrom('Europe/Berlin', 'UTC+02:00', undefined),
       state: fc.constantFrom('active', 'disabled', 'undecided'),
       runsOnStart: fc.boolean(),
+      nextRuns: fc.constantFrom([], ['2026-06-01T01:00:00.000Z', '2026-06-01T01:00:00.100Z']),
+    }),
+    { maxLength: 3 },
+  ),
+  nestJobs: fc.array(
+    fc.record({
+      name: names,
+      handler: names,
+      module: names,
+      kind: fc.constantFrom('cron', 'interval', 'timeout'),
+      due: names,
+      timeZone: fc.constantFrom('Europe/Berlin', 'UTC+02:00', undefined),
+      fate: fc.constantFrom('runs', 'skipped', 'adopted'),
+      status: names,
       nextRuns: fc.constantFrom([], ['2026-06-01T01:00:00.000Z', '2026-06-01T01:00:00.100Z']),
     }),
     { maxLength: 3 },

@@ -157,6 +157,75 @@ describe('The meter of growth', () => {
     });
   });
 
+  describe('when a schedule seems to grow', () => {
+    /** Each tick leaves a MiB and drops the one before. */
+    function replace(schedule: string, times = 1): void {
+      for (let time = 0; time < times; time += 1) {
+        const tick = start(schedule);
+        memory.replacedBytes += MIB;
+        end(tick, MIB);
+      }
+    }
+
+    it('does not name one that replaces what it has left before', () => {
+      replace('cache', 5);
+      expect(named()).toEqual(['cache']); // not confirmed yet
+      replace('cache', 3);
+      expect(named()).toEqual([]);
+    });
+
+    it('names the one that grows beside one that replaces as much, with the whole of what it keeps', () => {
+      for (let round = 0; round < 8; round += 1) {
+        replace('cache');
+        run('grower', 1, MIB);
+      }
+      expect(meter.growing()).toEqual([
+        { schedule: 'grower', ticks: 8, measuredTicks: 4, bytesPerTick: MIB, bytes: 8 * MIB },
+      ]);
+    });
+
+    it('asks again when its ticks have doubled: a cache is full one day', () => {
+      run('cache', 8, MIB);
+      expect(named()).toEqual(['cache']);
+      const collections = memory.fullCollections;
+      replace('cache', 7);
+      expect(memory.fullCollections).toBe(collections);
+      replace('cache', 4);
+      expect(memory.fullCollections).toBe(collections + 6);
+      expect(named()).toEqual([]);
+    });
+
+    it('takes 1 % of the time at most for full collections, too', () => {
+      run('grower', 5, MIB);
+      const liveBytes = memory.liveBytes.bind(memory);
+      memory.liveBytes = () => {
+        jest.advanceTimersByTime(10);
+        return liveBytes();
+      };
+      run('grower', 20, MIB);
+      expect(memory.fullCollections).toBe(2);
+      jest.advanceTimersByTime(2_000);
+      run('grower', 20, MIB);
+      expect(memory.fullCollections).toBe(4);
+    });
+
+    it('does not count what a tick of another schedule keeps meanwhile', () => {
+      run('grower', 5, MIB);
+      run('other');
+      const tick = start('grower');
+      run('other', 1, 100 * MIB);
+      end(tick, MIB);
+      run('grower', 3, MIB);
+      expect(meter.growing()).toMatchObject([{ schedule: 'grower', bytesPerTick: MIB }]);
+    });
+
+    it('stays with the estimate where a full collection would take too long', () => {
+      memory.canCollectAll = false;
+      run('grower', 20, MIB);
+      expect(meter.growing()).toMatchObject([{ schedule: 'grower', bytesPerTick: MIB }]);
+    });
+  });
+
   it('forgets a schedule', () => {
     run('a', 5, MIB);
     const tick = start('a');

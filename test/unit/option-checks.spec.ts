@@ -1,4 +1,8 @@
-import { handlerOptionProblems } from '../../lib/schedule/check-handler-options.js';
+import {
+  consumerOptionProblems,
+  defaultsProblems,
+  handlerOptionProblems,
+} from '../../lib/schedule/check-handler-options.js';
 import {
   booleanProblem,
   choiceProblem,
@@ -119,6 +123,27 @@ describe('The checks of options', () => {
       ['a name of every object', { constructor: {} }, /^has an unknown option "constructor"/],
     ])('refuses %s', (_what, options, problem) => {
       expect(handlerOptionProblems(options)).toEqual([expect.stringMatching(problem)]);
+    });
+
+    it.each<[string, object, string]>([
+      ['waitForCompletion', { waitForCompletion: true }, "overlap: 'skip'"],
+      ['waitForCompletion: false', { waitForCompletion: false }, "overlap: 'allow'"],
+      ['threshold', { threshold: 500 }, "misfireThresholdMs and misfire: 'skip'"],
+      ['initialDelay', { initialDelay: 500 }, 'initialDelayMs'],
+      ['runOnInit', { runOnInit: true }, 'runOnStart'],
+      [
+        'unrefTimeout',
+        { unrefTimeout: true },
+        'engine: inProcessEngine({ unref: true }) in ScopedWorkerModule.forRoot()',
+      ],
+    ])('[C13] names the equivalent of %s of @Cron', (_what, options, equivalent) => {
+      const [key] = Object.keys(options);
+      const problem = `${key} is an option of @Cron; write ${equivalent} instead`;
+      expect(handlerOptionProblems(options)).toEqual([problem]);
+      expect(defaultsProblems(options)).toEqual([problem]);
+      expect(consumerOptionProblems(options)).toEqual([
+        expect.stringContaining(`has an unknown option "${key}"`),
+      ]);
     });
 
     it.each([null, 5, 'x', true])('refuses %p in place of options', (options) => {

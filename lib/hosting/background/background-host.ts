@@ -1,4 +1,3 @@
-import { Injectable } from '@nestjs/common';
 import { exploreBackground } from '../../discovery/background-explorer.js';
 import { NestInside } from '../../nest/index.js';
 import { ScopedWorkerEvents } from '../../observability/scoped-worker-events.js';
@@ -8,7 +7,6 @@ import { BackgroundLife } from './background-life.js';
 import type { BackgroundWorker } from './background-worker.js';
 
 /** Runs the background workers of the application. */
-@Injectable()
 export class BackgroundHost implements LongRunning {
   #lives: readonly BackgroundLife[] = [];
 
@@ -28,6 +26,10 @@ export class BackgroundHost implements LongRunning {
 
   stop(): void {
     for (const life of this.#lives) life.stop();
+  }
+
+  interrupt(): void {
+    for (const life of this.#lives) life.interrupt();
   }
 
   stragglers(): Straggler[] {

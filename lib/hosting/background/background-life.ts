@@ -36,8 +36,12 @@ export class BackgroundLife {
     fromEmptyContext(() => setImmediate(() => void this.live()));
   }
 
+  /** It is not restarted any more. */
   stop(): void {
     this.#shutdown.abort();
+  }
+
+  interrupt(): void {
     this.#signal?.abort(
       new DOMException(
         `${this.#method} was aborted: the application is shutting down.`,

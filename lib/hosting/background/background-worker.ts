@@ -13,6 +13,15 @@ export type { BackgroundFailurePolicy };
  */
 export abstract class BackgroundWorker {
   /**
+   * Names the worker in logs and events; read once, at start-up. Set it where a module that is imported more than once
+   * provides the class, to tell its workers apart: `` override readonly name = `sync ${this.tenant}` ``. Two workers of one name
+   * are numbered, as `Sync` and `Sync#2`, in the order of the imports.
+   *
+   * @defaultValue the name of the class; of several factories for one class, their tokens
+   */
+  declare readonly name?: string;
+
+  /**
    * What happens when `execute` throws or rejects; it is reported in any case. `'restart'`: it is called again, after 1 second
    * at first, then twice as long each time up to 60 seconds; after a run of more than 60 seconds the wait is 1 second again.
    * `'stop-app'`: the application is closed and the process ends. `'ignore'`: nothing.
@@ -25,7 +34,7 @@ export abstract class BackgroundWorker {
    * Called when start-up is complete, in an empty AsyncLocalStorage context. When it returns, the worker is done: it is not
    * called again.
    *
-   * @param stopping Aborted as soon as the application shuts down, which then waits for `execute` until `shutdownTimeoutMs`
+   * @param stopping Aborted when the application shuts down and the listeners of `shutdown:started` are done; the shutdown then waits for `execute` until `shutdownTimeoutMs`
    * is over; what it throws because of the abort is no failure. After a failure it is aborted too, and the next run
    * gets a new one: what the failed run has left behind should end.
    */

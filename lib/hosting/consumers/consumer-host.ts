@@ -1,4 +1,3 @@
-import { Injectable } from '@nestjs/common';
 import { TickDispatcher } from '../../execution/tick-dispatcher.js';
 import type { ScheduleChange } from '../../observability/event-map.js';
 import { ScopedWorkerEvents } from '../../observability/scoped-worker-events.js';
@@ -10,7 +9,6 @@ import { Consumer } from './consumer.js';
 import { MessageSettler } from './message-settler.js';
 
 /** Runs the consumers of the application. */
-@Injectable()
 export class ConsumerHost implements LongRunning {
   readonly #consumers = new Map<string, Consumer>();
   /** Removed ones may still be at work on a message. */

@@ -8,49 +8,38 @@ import { arrows, type Scene } from '../scene.js';
 type Purpose = 'yes' | 'likely' | 'no';
 
 /**
- * A controller or gateway that is request-scoped because of what only workers need. It does not say so itself, and all that makes
+ * A controller that is request-scoped because of what only workers need. It does not say so itself, and all that makes
  * it so is for workers: a worker, what asks for the tick, or what is built on that which this library provides for scopes. What a
  * worker injects itself and no controller does is likely to be; that is for information only. What reads the request is for
- * requests.
+ * requests. Gateways are reported with the other classes that get messages, as `message-handler-scoped`.
  */
 export function controllerRebuilt(scene: Scene): Finding[] {
   return scene.graph.providers
     .filter(
       (provider) =>
-        isEntrance(provider) && provider.lifetime === 'bubbled' && !scene.isWorker(provider),
+        provider.place === 'controller' &&
+        provider.lifetime === 'bubbled' &&
+        !scene.isWorker(provider),
     )
-    .flatMap((entrance) => {
-      const culprits = culpritsOf(entrance, scene);
-      const purposes = culprits.map((culprit) => isForWorkers(culprit, entrance, scene));
-      // A gateway is never built for a request: whatever makes it request-scoped is a fault.
-      if (purposes.length === 0 || (purposes.includes('no') && !entrance.isGateway)) return [];
-      const isSure = entrance.isGateway || !purposes.includes('likely');
-      const way = scene.graph.wayToRequestScope(entrance)!;
+    .flatMap((controller) => {
+      const culprits = culpritsOf(controller, scene);
+      const purposes = culprits.map((culprit) => isForWorkers(culprit, controller, scene));
+      if (purposes.length === 0 || purposes.includes('no')) return [];
+      const isSure = !purposes.includes('likely');
+      const way = scene.graph.wayToRequestScope(controller)!;
       const chain = way.map(({ name }) => name);
-      const { name, isGateway } = entrance;
-      const what = isGateway
-        ? 'Nest hands all messages to one instance of a gateway, which was built for no request'
-        : 'it and what it injects are built anew for every request, in which there is no tick';
+      const { name } = controller;
       const end = beforeRequest(way);
-      const isTick = !purposes.includes('no');
-      const itself = isTick ? 'the tick' : 'REQUEST';
-      const culprit = end.length === 1 ? itself : end.at(-1)!.name;
+      const culprit = end.length === 1 ? 'the tick' : end.at(-1)!.name;
       return finding({
         kind: 'controller-rebuilt',
         ...(isSure ? {} : { severity: 'info' as const }),
         subject: name,
-        token: entrance.token,
+        token: controller.token,
         chain,
-        message: `${name} is made request-scoped by ${culprit} (${arrows(chain)}), ${whose(purposes)}: ${what}. ${instead(end, isTick, scene)}${isGateway ? '' : `; if it is meant so, write scope: Scope.REQUEST on ${name}`}.`,
+        message: `${name} is made request-scoped by ${culprit} (${arrows(chain)}), ${isSure ? 'which is for workers' : 'which workers inject themselves and no controller does'}: it and what it injects are built anew for every request, in which there is no tick. ${instead(end, scene)}; if it is meant so, write scope: Scope.REQUEST on ${name}.`,
       });
     });
-}
-
-function whose(purposes: readonly Purpose[]): string {
-  if (purposes.includes('no')) return 'which is request-scoped';
-  return purposes.includes('likely')
-    ? 'which workers inject themselves and no controller does'
-    : 'which is for workers';
 }
 
 /** Whoever asks for the tick stands for it: `REQUEST` is no word of theirs. */
@@ -58,14 +47,14 @@ function beforeRequest(way: readonly GraphProvider[]): readonly GraphProvider[] 
   return way.at(-1)!.token === REQUEST ? way.slice(0, -1) : way;
 }
 
-function instead(way: readonly GraphProvider[], isTick: boolean, scene: Scene): string {
+function instead(way: readonly GraphProvider[], scene: Scene): string {
   const [{ name }, dependency] = way as [GraphProvider, GraphProvider | undefined];
-  if (dependency === undefined)
-    return isTick ? 'Call currentTick() instead of injecting it' : 'Take it out: there is none';
+  if (dependency === undefined) return 'Call currentTick() instead of injecting it';
   const culprit = way.at(-1)!.name;
   const worker = scene.workers.find(({ provider }) => provider.id === way.at(-1)!.id);
-  if (worker !== undefined)
-    return `To run it now, inject ScopedWorkerRegistry and call registry.run('${worker.handlers[0]}'), and move what ${name} needs besides into a service of its own`;
+  const schedule = worker?.schedules[0];
+  if (schedule !== undefined)
+    return `To run it now, inject ScopedWorkerRegistry and call registry.run('${schedule}'), and move what ${name} needs besides into a service of its own`;
   return way.length === 2
     ? `Resolve ${culprit} in a scope instead of injecting it: scopes.run(async (scope) => { ... }), with ProviderScopeFactory injected as scopes`
     : `Give workers and ${name} services of their own, or let ${dependency.name} take what it needs of ${culprit} as an argument of its methods`;

@@ -5,7 +5,7 @@ import { nearestOf } from '../nearest.js';
 import { mustStay } from './singleton-rebuilt.js';
 
 /**
- * A probable pool, client or cache that is built anew on every tick: a class with lifecycle hooks or a disposer that is
+ * A probable pool, client or cache that is built anew on every tick: a provider, a guard or its like with lifecycle hooks or a disposer that is
  * request-scoped only because something that it depends on is. One that says itself that it is request-scoped, or has hooks for
  * scopes, is meant so.
  */
@@ -14,7 +14,7 @@ export function resourceRebuilt(scene: Scene): Finding[] {
     (provider) =>
       provider.lifetime === 'bubbled' &&
       provider.kind === 'class' &&
-      provider.place === 'provider' &&
+      provider.place !== 'controller' &&
       marksOf(provider).length > 0 &&
       provider.scopeHooks.length === 0 &&
       scene.isBuiltForTicks(provider) &&

@@ -1,8 +1,12 @@
 import { finding, type Finding } from '../../findings/finding.js';
 import type { Scene } from '../scene.js';
 
-/** A worker that shares all that it uses with the rest of the application. */
-export function scopeNotNeeded({ graph, workers }: Scene): Finding[] {
+/**
+ * A worker that shares all that it uses with the rest of the application. Where hooks run around ticks, they may be what
+ * isolates a tick (`RequestContext` of MikroORM, `cls.run`), so nothing is said.
+ */
+export function scopeNotNeeded({ graph, workers, hasHooks }: Scene): Finding[] {
+  if (hasHooks) return [];
   return workers
     .filter(
       ({ provider, handlers, around }) =>

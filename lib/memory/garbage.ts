@@ -1,9 +1,9 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
-type Collect = (options: { readonly type: 'minor' }) => void;
+type Collect = (options?: { readonly type: 'minor' }) => void;
 
-/** Undefined until it was looked for; null where there is none. */
+/** Undefined until the first call; null where there is none. */
 let collect: Collect | null | undefined;
 
 /**
@@ -14,11 +14,26 @@ let collect: Collect | null | undefined;
  * @returns false where this cannot be asked for.
  */
 export function collectYoungGarbage(): boolean {
+  const collectGarbage = loadedCollector();
+  collectGarbage?.({ type: 'minor' });
+  collectGarbage?.({ type: 'minor' });
+  return collectGarbage !== null;
+}
+
+/**
+ * Collects all garbage and stops the process meanwhile: about a millisecond for each MiB of small live objects (Node 20).
+ *
+ * @returns false where this cannot be asked for.
+ */
+export function collectAllGarbage(): boolean {
+  const collectGarbage = loadedCollector();
+  collectGarbage?.();
+  return collectGarbage !== null;
+}
+
+function loadedCollector(): Collect | null {
   if (collect === undefined) collect = collector() ?? null;
-  if (collect === null) return false;
-  collect({ type: 'minor' });
-  collect({ type: 'minor' });
-  return true;
+  return collect;
 }
 
 /** `gc` as `--expose-gc` gives it: a new context has it while the flag is set, and the global object stays as it is. */

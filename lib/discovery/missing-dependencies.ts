@@ -1,0 +1,58 @@
+import { finding, type Finding } from '../findings/finding.js';
+import {
+  injectionsOf,
+  missingInjectionsOf,
+  tokenText,
+  type MissingInjection,
+  type NestWrapper,
+} from '../nest/index.js';
+import { handlerName } from './schedule-factory.js';
+import type { FoundWorker } from './worker-explorer.js';
+
+/**
+ * What is built for ticks and cannot be, because something that it asks for is not provided. Nest 12 refuses to start then; on
+ * Nest 11 the first tick would find out.
+ */
+export function missingDependencies(workers: readonly FoundWorker[]): Finding[] {
+  const seen = new Set<NestWrapper>();
+  return workers.flatMap((worker) => missingOf(worker, seen));
+}
+
+function missingOf(
+  { workerClass, wrapper: root, handlers }: FoundWorker,
+  seen: Set<NestWrapper>,
+): Finding[] {
+  const [first] = handlers;
+  if (first === undefined) return [];
+  const findings: Finding[] = [];
+  const open: { readonly wrapper: NestWrapper; readonly way: readonly string[] }[] = [
+    { wrapper: root, way: [handlerName(workerClass, first)] },
+  ];
+  for (const { wrapper, way } of open) {
+    // What is static Nest has built already.
+    if (seen.has(wrapper) || (wrapper.isDependencyTreeStatic() && !wrapper.isTransient)) continue;
+    seen.add(wrapper);
+    for (const missing of missingInjectionsOf(wrapper))
+      findings.push(missingFinding(wrapper, missing, way));
+    for (const { wrapper: next } of injectionsOf(wrapper))
+      open.push({ wrapper: next, way: [...way, tokenText(next.token)] });
+  }
+  return findings;
+}
+
+function missingFinding(
+  { token: dependent, host }: NestWrapper,
+  { at, token }: MissingInjection,
+  way: readonly string[],
+): Finding {
+  const subject = tokenText(dependent);
+  const module = host?.name ?? 'its module';
+  const [handler] = way;
+  const chain = [...way, ...(token === undefined ? [] : [tokenText(token)])];
+  const arrows = chain.length > 2 ? ` (${chain.join(' -> ')})` : '';
+  const message =
+    token === undefined
+      ? `${subject} cannot be built: what it injects at ${at} is undefined. Every tick of ${handler} would fail${arrows}. Look for imports that go in a circle, and write @Inject(forwardRef(() => Token)) there.`
+      : `${subject} cannot be built: ${module} does not see a provider of ${tokenText(token)}, which ${subject} injects at ${at}. Every tick of ${handler} would fail${arrows}. Add ${tokenText(token)} to the providers of ${module}, or import a module that exports it.`;
+  return finding({ kind: 'dependency-missing', subject, token: dependent, chain, message });
+}

@@ -1,0 +1,174 @@
+import { ModuleRef } from '@nestjs/core';
+import { handlersOf, workerOptions } from '../decorators/worker-metadata.js';
+import { injectedToken, injectionsOf, isFactory, type NestWrapper } from '../nest/index.js';
+import { seenProvider } from '../nest/seen-provider.js';
+import { isFromProviders } from '../schedule/from-providers.js';
+
+/** What makes two workers of two providers of one class. */
+export interface Difference {
+  /** The token under which their modules provide different things. */
+  readonly token: unknown;
+}
+
+/**
+ * Compares what two providers of one class are built from. One class in two modules is most often a slip, and runs once; but a
+ * module that is configured twice has two workers, each with its own dependencies.
+ *
+ * What cannot be told (a factory that is made anew for each import, an object of a class) counts as different between two
+ * imports of one module, and as the same between two modules.
+ *
+ * @returns undefined when they are one worker.
+ */
+function differenceBetween(one: NestWrapper, other: NestWrapper): Difference | undefined {
+  const comparison = new Comparison();
+  let certain = comparison.providers(one, other);
+  for (const token of tokensAskedFor(one)) certain ??= comparison.seen(token, one, other);
+  if (certain !== undefined) return certain;
+  const isConfiguredTwice = one.host !== other.host && one.host?.metatype === other.host?.metatype;
+  return isConfiguredTwice ? comparison.doubt : undefined;
+}
+
+/** The one of several providers of a class that is the same worker; else what tells this one from the last of them. */
+export function sameAmong<Known extends { readonly wrapper: NestWrapper }>(
+  all: readonly Known[],
+  wrapper: NestWrapper,
+): { readonly known?: Known; readonly difference?: Difference | undefined } {
+  let difference: Difference | undefined;
+  for (const known of all) {
+    difference = differenceBetween(known.wrapper, wrapper);
+    if (difference === undefined) return { known };
+  }
+  return { difference };
+}
+
+/** The tokens that the decorators of a worker name: providers are asked for them as seen from its module. */
+function tokensAskedFor({ metatype, token }: NestWrapper): unknown[] {
+  const owner = [metatype, token].find(
+    (candidate) => typeof candidate === 'function' && workerOptions(candidate) !== undefined,
+  ) as Function | undefined;
+  if (owner === undefined) return [];
+  const handlers = handlersOf(owner);
+  const sources = handlers.flatMap(({ kind, when }) => (kind === 'message' ? [when] : []));
+  const given = [
+    ...handlers.flatMap(({ when, options }) => [when, ...Object.values(options ?? {})]),
+    ...Object.values(workerOptions(owner)!),
+  ];
+  const injected = given.flatMap((value) =>
+    isFromProviders(value) && Array.isArray(value.inject) ? (value.inject as unknown[]) : [],
+  );
+  return [...sources, ...injected.map(injectedToken)].filter(
+    (asked) => asked !== undefined && asked !== null,
+  );
+}
+
+class Comparison {
+  /** What may be different, when nothing certainly is. */
+  doubt: Difference | undefined;
+  readonly #compared = new Map<NestWrapper, Set<NestWrapper>>();
+
+  /** @returns what is certainly different. */
+  providers(one: NestWrapper, other: NestWrapper): Difference | undefined {
+    if (one === other || this.#compared.get(one)?.has(other) === true) return undefined;
+    this.#compared.set(one, (this.#compared.get(one) ?? new Set()).add(other));
+    const different = { token: one.token };
+    if (kindOf(one) !== kindOf(other)) return different;
+    switch (kindOf(one)) {
+      case 'value':
+        return this.values(one.instance, other.instance, different);
+      case 'class':
+        if (one.metatype !== other.metatype) return different;
+        return one.token === ModuleRef
+          ? this.modules(one, other)
+          : this.injections(one, other, different);
+      case 'alias':
+        return this.injections(one, other, different);
+      case 'factory':
+        return this.injections(one, other, different) ?? this.factories(one, other, different);
+    }
+  }
+
+  /** What the modules of two providers see under a token. */
+  seen(token: unknown, one: NestWrapper, other: NestWrapper): Difference | undefined {
+    const [first, second] = [one, other].map(({ host }) => host && seenProvider(host, token));
+    return first === undefined || second === undefined ? undefined : this.providers(first, second);
+  }
+
+  private injections(
+    one: NestWrapper,
+    other: NestWrapper,
+    different: Difference,
+  ): Difference | undefined {
+    const ofOther = new Map(injectionsOf(other).map(({ at, wrapper }) => [at, wrapper]));
+    const ofOne = injectionsOf(one);
+    if (ofOne.length !== ofOther.size) return different;
+    for (const { at, wrapper } of ofOne) {
+      const counterpart = ofOther.get(at);
+      const found = counterpart === undefined ? different : this.providers(wrapper, counterpart);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+
+  /** With `ModuleRef` a provider gets at all that its module provides. */
+  private modules(one: NestWrapper, other: NestWrapper): Difference | undefined {
+    for (const [token, wrapper] of one.host?.providers ?? []) {
+      const counterpart = other.host?.providers.get(token);
+      const found = counterpart && this.providers(wrapper, counterpart);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+
+  private factories(
+    one: NestWrapper,
+    other: NestWrapper,
+    different: Difference,
+  ): Difference | undefined {
+    if (one.metatype === other.metatype) return undefined;
+    if (String(one.metatype) !== String(other.metatype)) return different;
+    const areMade = [one, other].every(
+      (wrapper) => wrapper.isDependencyTreeStatic() && wrapper.instance !== undefined,
+    );
+    if (areMade) return this.values(one.instance, other.instance, different);
+    this.doubt ??= different;
+    return undefined;
+  }
+
+  private values(one: unknown, other: unknown, different: Difference): Difference | undefined {
+    const verdict = compareValues(one, other);
+    if (verdict === 'different') return different;
+    if (verdict === 'unknown') this.doubt ??= different;
+    return undefined;
+  }
+}
+
+function kindOf(wrapper: NestWrapper): 'alias' | 'factory' | 'class' | 'value' {
+  if (wrapper.isAlias === true) return 'alias';
+  if (isFactory(wrapper)) return 'factory';
+  return wrapper.metatype ? 'class' : 'value';
+}
+
+/** Plain data is compared by what it says; of two functions, or objects of a class, nothing is known. */
+function compareValues(one: unknown, other: unknown, depth = 0): 'same' | 'different' | 'unknown' {
+  if (Object.is(one, other)) return 'same';
+  if (typeof one !== typeof other || one === null || other === null) return 'different';
+  if (typeof one === 'function') return 'unknown';
+  if (typeof one !== 'object') return 'different';
+  if (depth > 8 || !isPlain(one) || !isPlain(other as object)) return 'unknown';
+  const keys = Object.keys(one);
+  if (keys.length !== Object.keys(other as object).length) return 'different';
+  let verdict: 'same' | 'unknown' = 'same';
+  for (const key of keys) {
+    if (!Object.hasOwn(other as object, key)) return 'different';
+    const [left, right] = [one, other].map((owner) => (owner as Record<string, unknown>)[key]);
+    const found = compareValues(left, right, depth + 1);
+    if (found === 'different') return found;
+    if (found === 'unknown') verdict = found;
+  }
+  return verdict;
+}
+
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null || Array.isArray(value);
+}

@@ -1,0 +1,53 @@
+import { nameProblem, show } from '../checks/option-checks.js';
+import type { HandlerMetadata } from '../decorators/worker-metadata.js';
+import {
+  fromProvidersProblem,
+  isFromProviders,
+  type FromProviders,
+} from '../schedule/from-providers.js';
+import type { ProvidedValues } from './provided-values.js';
+import { handlerName } from './schedule-factory.js';
+import type { FoundWorker } from './worker-explorer.js';
+
+/** One decorator on a method of a worker, with the name of its schedule. */
+export interface NamedHandler {
+  readonly worker: FoundWorker;
+  readonly metadata: HandlerMetadata;
+  /** While a provider has not been asked for it, `Class.method`. */
+  readonly name: string;
+  /** What gives the name, when it has not been asked. */
+  readonly nameFrom?: FromProviders<string>;
+  /** Why there is no name, as one sentence. */
+  readonly nameProblem?: string;
+}
+
+/** The handlers of a worker with their names as they are written; a second decorator on a method gets `#2`. */
+export function writtenNames(worker: FoundWorker): NamedHandler[] {
+  const unnamed = new Map<string, number>();
+  return worker.handlers.map((metadata) => {
+    const given: unknown = metadata.options?.name;
+    const handler = handlerName(worker.workerClass, metadata);
+    if (isFromProviders(given) && fromProvidersProblem(given) === undefined)
+      return { worker, metadata, name: handler, nameFrom: given as FromProviders<string> };
+    // A name of another type is refused with the other options; until then it needs a place in the map.
+    if (given !== undefined)
+      return { worker, metadata, name: typeof given === 'string' ? given : show(given) };
+    const count = (unnamed.get(handler) ?? 0) + 1;
+    unnamed.set(handler, count);
+    return { worker, metadata, name: count === 1 ? handler : `${handler}#${count}` };
+  });
+}
+
+/** The handler with the name that providers give. */
+export async function askedName(
+  { nameFrom, ...handler }: NamedHandler,
+  provided: ProvidedValues,
+): Promise<NamedHandler> {
+  if (nameFrom === undefined) return handler;
+  const { worker, metadata } = handler;
+  const { value, problem } = await provided.fromFactory(nameFrom, worker.wrapper.host!);
+  const wrong = problem ?? nameProblem(value);
+  if (wrong === undefined) return { ...handler, name: value as string };
+  const culprit = `${handlerName(worker.workerClass, metadata)}: the name of ${metadata.decorator}`;
+  return { ...handler, nameProblem: `${culprit} ${wrong}.` };
+}

@@ -1,0 +1,109 @@
+import { inspect } from 'node:util';
+import { stackOf, textOf } from './error-text.js';
+
+/** Bounds of what is written of one error: an error of an HTTP client may hold sockets, agents and a whole response. */
+const DEPTH = 4;
+const MAX_LENGTH = 16_000;
+
+/** An error for the log. */
+export interface LoggedError {
+  /** Its message, with the name of its class unless that is `Error`. */
+  readonly text: string;
+  /** What else `util.inspect()` shows: stack, causes, errors of an AggregateError, own properties. */
+  readonly details: string | undefined;
+}
+
+/**
+ * Splits what `util.inspect()` shows of an error, so that its message is written once. Whatever was thrown has a text: where
+ * inspection fails, the message and the stack are what is known.
+ */
+export function loggedError(error: unknown): LoggedError {
+  const message = textOf(error);
+  const shown = inspected(error);
+  if (shown === undefined) return { text: message, details: stackOf(error) };
+  if (typeof error !== 'object' || error === null) return { text: message, details: undefined };
+  if (!hasMessage(error)) return { text: shown, details: undefined };
+  const isBare = shown.startsWith('['); // without frames: `[TypeError: message] { code: 'A' }`
+  const start = shown.indexOf(message);
+  const head = shown.slice(isBare ? 1 : 0, Math.max(start, 0));
+  if (message === '' || !/^[^\n]+: $/.test(head)) return whole(message, shown);
+  const rest = shown.slice(start + message.length + (isBare ? 1 : 0)).replace(/^\n/, '');
+  return {
+    text: head === 'Error: ' ? message : `${head}${message}`,
+    details: rest === '' ? undefined : rest,
+  };
+}
+
+/** Of an error without a message, a stack that does not begin with it, or an object that is no error. */
+function whole(message: string, shown: string): LoggedError {
+  if (message !== '') return { text: message, details: shown };
+  const [name, ...rest] = shown.split('\n');
+  return {
+    text: name!.replace(/: $/, ''),
+    details: rest.length === 0 ? undefined : rest.join('\n'),
+  };
+}
+
+/** The part of Nest's logger that failures need. */
+interface ErrorLogger {
+  error(message: string, stack?: string): void;
+}
+
+/**
+ * Logs an error: what happened and the text of the error as the message, all the rest as the stack, which Nest's loggers write
+ * below the message, or into a field of its own.
+ *
+ * @param others errors that came with it, with what is to be said of them.
+ */
+export function logError(
+  logger: ErrorLogger,
+  what: string,
+  error: unknown,
+  ofOthers = '',
+  others: readonly unknown[] = [],
+): void {
+  const { text, details } = loggedError(error);
+  logErrors(logger, `${what}: ${text}`, ofOthers, others, details);
+}
+
+/** Logs errors that came with something that has an outcome of its own. */
+export function logErrors(
+  logger: ErrorLogger,
+  message: string,
+  ofErrors: string,
+  errors: readonly unknown[],
+  details?: string,
+): void {
+  const logged = errors.map(loggedError);
+  const texts =
+    logged.length === 0 ? '' : ` ${ofErrors}: ${logged.map(({ text }) => text).join('; ')}`;
+  const stacks = logged.map((each) => each.details && `${ofErrors}: ${each.text}\n${each.details}`);
+  const stack = [details, ...stacks].filter((part) => part !== undefined).join('\n');
+  logger.error(`${message}${texts}`, stack === '' ? undefined : stack);
+}
+
+/** Details to append to a message, for levels that have no stack. */
+export function below(details: string | undefined): string {
+  return details === undefined ? '' : `\n${details}`;
+}
+
+function inspected(error: unknown): string | undefined {
+  try {
+    const shown = inspect(error, { depth: DEPTH, maxArrayLength: 20, maxStringLength: 2_000 });
+    if (shown.length <= MAX_LENGTH) return shown;
+    // The stack comes first and the cause last: both are kept.
+    const half = MAX_LENGTH / 2;
+    const left = shown.length - MAX_LENGTH;
+    return `${shown.slice(0, half)}\n... ${left} more characters ...\n${shown.slice(-half)}`;
+  } catch {
+    return undefined;
+  }
+}
+
+function hasMessage(error: object): boolean {
+  try {
+    return typeof (error as { message?: unknown }).message === 'string';
+  } catch {
+    return false;
+  }
+}

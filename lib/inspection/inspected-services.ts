@@ -1,0 +1,14 @@
+import type { ApplicationGraph } from '../graph/index.js';
+import type { OptionsStore } from '../options/options-store.js';
+import type { ScheduleBook } from '../registry/schedule-book.js';
+import type { ScopedWorkerRegistry } from '../registry/scoped-worker-registry.js';
+import type { Review } from '../validation/review.js';
+
+/** What the inspector reads of the library's own services in an application that has started. */
+export abstract class InspectedServices {
+  abstract readonly options: OptionsStore;
+  abstract readonly graph: ApplicationGraph;
+  abstract readonly review: Review;
+  abstract readonly book: ScheduleBook;
+  abstract readonly registry: ScopedWorkerRegistry;
+}

@@ -1,0 +1,150 @@
+import { Inject, Injectable, Optional } from '@nestjs/common';
+import {
+  ApplicationConfig,
+  ExternalContextCreator,
+  HttpAdapterHost,
+  ModuleRef,
+  ModulesContainer,
+} from '@nestjs/core';
+import { ProvidedValues } from './discovery/provided-values.js';
+import { SchedulePlanner } from './discovery/schedule-planner.js';
+import { WorkerExplorer } from './discovery/worker-explorer.js';
+import { AttemptRunner } from './execution/attempt-runner.js';
+import { ItemRunner } from './execution/item-runner.js';
+import { ProviderScopeFactory } from './execution/provider-scope-factory.js';
+import { RunningTicks } from './execution/running-ticks.js';
+import { TickDispatcher } from './execution/tick-dispatcher.js';
+import { TickRunner } from './execution/tick-runner.js';
+import { ApplicationGraph } from './graph/index.js';
+import { Announcement } from './hosting/announcement.js';
+import { AppStopper } from './hosting/app-stopper.js';
+import { BackgroundHost } from './hosting/background/background-host.js';
+import { ConsumerHost } from './hosting/consumers/consumer-host.js';
+import { Drain } from './hosting/drain.js';
+import { MemoryHost } from './hosting/memory-host.js';
+import { SchedulerRegistryBridge } from './hosting/scheduler-registry-bridge.js';
+import { StartUp } from './hosting/start-up.js';
+import { WorkerHost } from './hosting/worker-host.js';
+import type { InspectedServices } from './inspection/inspected-services.js';
+import { LeakWatch } from './leaks/leak-watch.js';
+import { MemorySource, ProcessMemory } from './memory/memory-source.js';
+import { Enhancers, NestInside } from './nest/index.js';
+import { EventLog } from './observability/event-log.js';
+import { EventObserver } from './observability/event-observer.js';
+import { ScopedWorkerEvents } from './observability/scoped-worker-events.js';
+import { OptionsStore } from './options/options-store.js';
+import { RunningEngine } from './registry/running-engine.js';
+import { ScheduleBook } from './registry/schedule-book.js';
+import { ScheduleMaker } from './registry/schedule-maker.js';
+import { ScopedWorkerRegistry } from './registry/scoped-worker-registry.js';
+import { OpenScopes } from './scope/open-scopes.js';
+import { Ownership } from './scope/ownership.js';
+import { Review } from './validation/review.js';
+import { StartUpCheck } from './validation/start-up-check.js';
+
+/**
+ * Builds all services of one application, each after those that it takes, and keeps them in fields.
+ *
+ * It is the only one of them that Nest builds. An `instanceDecorator` of the application (Nest Observe sets one) wraps
+ * every provider in a proxy: as providers, our services would call each other through these proxies and appear as
+ * spans in the users' traces.
+ */
+@Injectable()
+export class ScopedWorkerServices implements InspectedServices {
+  // What is known of the application.
+  readonly nest: NestInside;
+  readonly options: OptionsStore;
+  readonly graph: ApplicationGraph;
+  readonly review: Review;
+
+  // What is reported.
+  readonly events: ScopedWorkerEvents;
+  readonly log: EventLog;
+  readonly observer: EventObserver;
+
+  // Scopes.
+  readonly leaks: LeakWatch;
+  readonly openScopes: OpenScopes;
+
+  // Ticks.
+  readonly scopes: ProviderScopeFactory;
+  readonly running: RunningTicks;
+  readonly dispatcher: TickDispatcher;
+
+  // Schedules.
+  readonly book: ScheduleBook;
+  readonly engine: RunningEngine;
+  readonly registry: ScopedWorkerRegistry;
+
+  // Start and stop.
+  readonly startUp: StartUp;
+  readonly drain: Drain;
+  readonly host: WorkerHost;
+
+  constructor(
+    modules: ModulesContainer,
+    moduleRef: ModuleRef,
+    http: HttpAdapterHost,
+    @Optional() @Inject(ExternalContextCreator) creator: unknown,
+    @Optional() @Inject(ApplicationConfig) config: ApplicationConfig | undefined,
+    @Inject(MemorySource) givenMemory: MemorySource | null,
+    @Inject(AppStopper) givenStopper: AppStopper | null,
+  ) {
+    const nest = (this.nest = new NestInside(modules, moduleRef, http));
+    const options = (this.options = new OptionsStore());
+    const graph = (this.graph = new ApplicationGraph(nest));
+    const review = (this.review = new Review(graph, options));
+
+    const events = (this.events = new ScopedWorkerEvents());
+    this.log = new EventLog(events);
+    const observer = (this.observer = new EventObserver(events, review));
+
+    const ownership = new Ownership(nest, observer);
+    const leaks = (this.leaks = new LeakWatch(options, events, nest));
+    const openScopes = new OpenScopes(nest, ownership, observer, leaks, options);
+    this.openScopes = openScopes;
+
+    const running = (this.running = new RunningTicks());
+    const enhancers = new Enhancers(creator, config);
+    const attempts = new AttemptRunner(openScopes, options, enhancers, observer);
+    const ticks = new TickRunner(attempts, running, observer);
+    const scopes = (this.scopes = new ProviderScopeFactory(openScopes, ticks, observer));
+    const items = new ItemRunner(scopes, running, nest);
+    const dispatcher = (this.dispatcher = new TickDispatcher(ticks, items, running, observer));
+
+    const book = (this.book = new ScheduleBook());
+    const engine = (this.engine = new RunningEngine(options, events));
+    const maker = new ScheduleMaker(book, options);
+    const registry = (this.registry = new ScopedWorkerRegistry(
+      book,
+      running,
+      dispatcher,
+      openScopes,
+      events,
+      engine,
+      maker,
+    ));
+
+    const provided = new ProvidedValues(nest);
+    const planner = new SchedulePlanner(new WorkerExplorer(nest), options, provided, graph);
+    this.startUp = new StartUp(options, planner, review, new StartUpCheck(), book);
+
+    const stopper = givenStopper ?? new AppStopper(nest);
+    const memorySource = givenMemory ?? new ProcessMemory();
+    const drain = (this.drain = new Drain(running, openScopes, options, events));
+    this.host = new WorkerHost(
+      nest,
+      book,
+      dispatcher,
+      engine,
+      registry,
+      drain,
+      new SchedulerRegistryBridge(nest, book, registry, running, events),
+      stopper,
+      new Announcement(registry, nest, options),
+      new BackgroundHost(nest, events, stopper),
+      new ConsumerHost(book, dispatcher, scopes, events),
+      new MemoryHost(options, memorySource, events, dispatcher, stopper),
+    );
+  }
+}

@@ -1,0 +1,208 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { Injectable, Module, Scope, type ModuleMetadata } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { Cron, Interval, ScheduleModule, Timeout } from '@nestjs/schedule';
+import { inspectScopes, ScopedCron, ScopedWorker, type ScopeInspection } from '../../lib/index.js';
+import { adoptingApp } from '../support/adoption.js';
+import { closeApps, startApp } from '../support/app.js';
+import { RequestScoped } from '../support/probes.js';
+
+const from = new Date('2026-01-15T12:00:30Z');
+
+@RequestScoped()
+class Tenant {}
+
+@Injectable()
+class Invoices {
+  constructor(readonly tenant: Tenant) {}
+}
+
+/** Nest skips it. */
+@Injectable()
+class Mailer {
+  constructor(readonly invoices: Invoices) {}
+
+  @Cron('0 0 * * * *', { timeZone: 'UTC' })
+  send(): void {}
+}
+
+/** Nest runs it. */
+@Injectable()
+class Rates {
+  @Cron('0 0 3 * * *', { name: 'rates', timeZone: 'Europe/Berlin' })
+  load(): void {}
+
+  @Interval(60_000)
+  poll(): void {}
+
+  @Timeout(5_000)
+  once(): void {}
+
+  @Cron('0 0 0 1 1 *', { disabled: true })
+  never(): void {}
+}
+
+@Injectable({ scope: Scope.TRANSIENT })
+class Stamps {
+  @Interval(1_000)
+  stamp(): void {}
+}
+
+/** As the command loads an application: nothing of it is built. */
+async function preview(metadata: ModuleMetadata): Promise<ScopeInspection> {
+  @Module(metadata)
+  class AppModule {}
+  const app = await NestFactory.createApplicationContext(AppModule, {
+    preview: true,
+    logger: false,
+  });
+  return inspectScopes(app, { from });
+}
+
+const providers = [Tenant, Invoices, Mailer, Rates];
+const fates = ({ nestJobs }: ScopeInspection): string[][] =>
+  nestJobs.map(({ handler, fate, status }) => [handler, fate, status]);
+
+const NEEDS_NONE = 'Nest runs it. Rates is a singleton and needs no scope.';
+const SKIPPED =
+  'Nest skips it, because Mailer depends on Tenant, which is request-scoped (Mailer -> Invoices -> Tenant) (SW106).';
+
+describe('The jobs of @nestjs/schedule in an inspection', () => {
+  afterEach(closeApps);
+
+  it('are listed with what becomes of each before anything is moved, and nothing is built', async () => {
+    const inspection = await preview({ imports: [ScheduleModule.forRoot()], providers });
+    expect(fates(inspection)).toEqual([
+      ['Rates.load', 'runs', NEEDS_NONE],
+      ['Rates.poll', 'runs', NEEDS_NONE],
+      ['Rates.once', 'runs', NEEDS_NONE],
+      ['Rates.never', 'disabled', "@Cron has disabled: true, so Nest doesn't run it."],
+      ['Mailer.send', 'skipped', SKIPPED],
+    ]);
+    const [load, poll, once, never, send] = inspection.nestJobs;
+    expect(load).toMatchObject({
+      name: 'rates',
+      module: 'AppModule',
+      kind: 'cron',
+      due: '0 0 3 * * *',
+      timeZone: 'Europe/Berlin',
+    });
+    expect(load!.nextRuns).toHaveLength(5);
+    expect(load!.nextRuns[0]).toBe('2026-01-16T02:00:00.000Z');
+    expect(poll).toMatchObject({ due: 'every 60000 ms' });
+    expect(poll!.nextRuns[0]).toBe('2026-01-15T12:01:30.000Z');
+    expect(once!.nextRuns).toEqual(['2026-01-15T12:00:35.000Z']);
+    expect([never!.nextRuns, send!.nextRuns]).toEqual([[], []]);
+    expect(inspection.schedules).toEqual([]);
+    expect(JSON.parse(JSON.stringify(inspection))).toEqual(inspection);
+  });
+
+  it('are the same on an application that has started', async () => {
+    const planned = await preview({ imports: [ScheduleModule.forRoot()], providers });
+    const { app } = await startApp({
+      imports: [ScheduleModule.forRoot()],
+      providers,
+      options: { scopeValidation: 'warn' },
+    });
+    expect(fates(inspectScopes(app, { from }))).toEqual(fates(planned));
+  });
+
+  it('are shown as adopted where adoptNestSchedules is set', async () => {
+    const { app } = await adoptingApp({ providers });
+    const inspection = inspectScopes(app, { from });
+    expect(fates(inspection).at(-1)).toEqual([
+      'Mailer.send',
+      'adopted',
+      'Adopted: the schedule Mailer.send runs it, each tick in its own scope.',
+    ]);
+    expect(inspection.nestJobs.at(-1)!.nextRuns).toEqual(inspection.schedules[0]!.nextRuns);
+  });
+
+  it('run nowhere without ScheduleModule.forRoot()', async () => {
+    const inspection = await preview({ providers });
+    expect(inspection.nestJobs.map(({ fate, nextRuns }) => [fate, nextRuns])).toEqual(
+      Array.from({ length: 5 }, (_, index) => [index === 4 ? 'skipped' : 'not-run', []]),
+    );
+    expect(inspection.nestJobs[0]!.status).toBe(
+      'Nothing runs it, because ScheduleModule.forRoot() is not imported. Rates is a singleton and needs no scope.',
+    );
+    expect(inspection.nestJobs[4]!.status).toMatch(
+      /^Nothing runs it, and with ScheduleModule\.forRoot\(\) Nest would skip it, because Mailer /,
+    );
+  });
+
+  it('leave out what ScheduleModule.forRoot() switches off', async () => {
+    const imports = [ScheduleModule.forRoot({ cronJobs: false })];
+    const { nestJobs } = await preview({ imports, providers });
+    expect(nestJobs.map(({ handler }) => handler)).toEqual(['Rates.poll', 'Rates.once']);
+  });
+
+  it('name every module in which Nest runs them, and a transient class', async () => {
+    @Module({ providers: [Rates] })
+    class EuropeModule {}
+    @Module({ providers: [Rates] })
+    class AsiaModule {}
+    const { nestJobs } = await preview({
+      imports: [ScheduleModule.forRoot(), EuropeModule, AsiaModule],
+      providers: [Stamps],
+    });
+    expect(nestJobs.map(({ handler, status }) => `${handler}: ${status}`)).toEqual(
+      expect.arrayContaining([
+        'Rates.poll: Nest runs it, once in each of EuropeModule, AsiaModule. Rates is a singleton and needs no scope.',
+        'Stamps.stamp: Nest runs it on an object that was never constructed, because Stamps is transient (SW107).',
+      ]),
+    );
+    expect(nestJobs).toHaveLength(5);
+  });
+
+  it('show what is wrong with a decorator that cannot be read', async () => {
+    @Injectable()
+    class Broken {
+      @Cron('not a cron')
+      run(): void {}
+    }
+    const { nestJobs } = await preview({
+      imports: [ScheduleModule.forRoot()],
+      providers: [Broken],
+    });
+    expect(nestJobs).toMatchObject([{ fate: 'invalid', nextRuns: [] }]);
+    expect(nestJobs[0]!.status).toMatch(
+      /^Broken\.run: the cron expression of @Cron cannot be read: /,
+    );
+  });
+
+  it('are none where there are none', async () => {
+    @ScopedWorker()
+    class Worker {
+      @ScopedCron('0 0 * * * *')
+      run(): void {}
+    }
+    expect((await preview({ providers: [Worker] })).nestJobs).toEqual([]);
+  });
+});
+
+describe('Start-up under adoptNestSchedules', () => {
+  afterEach(closeApps);
+  const ABOUT = /@nestjs\/schedule/;
+
+  it('says which jobs it left to Nest, and why', async () => {
+    const { log } = await adoptingApp({ providers });
+    expect(log.of('log').filter((line) => ABOUT.test(line))).toEqual([
+      '4 jobs of @nestjs/schedule were not adopted, because their classes are singletons and need no scope. Nest runs them: Rates.load, Rates.poll, Rates.once, Rates.never',
+    ]);
+  });
+
+  it('warns of those that nothing runs', async () => {
+    const { log } = await startApp({ providers, options: { adoptNestSchedules: true } });
+    expect(log.of('warn').filter((line) => ABOUT.test(line))).toEqual([
+      '4 jobs of @nestjs/schedule were not adopted, because their classes are singletons and need no scope. Nothing runs them, because ScheduleModule.forRoot() is not imported: Rates.load, Rates.poll, Rates.once, Rates.never',
+    ]);
+  });
+
+  it('says nothing where every job is adopted, and without the option', async () => {
+    const adopting = await adoptingApp({ providers: [Tenant, Invoices, Mailer] });
+    const without = await startApp({ imports: [ScheduleModule.forRoot()], providers: [Rates] });
+    const lines = [adopting, without].flatMap(({ log }) => [...log.of('log'), ...log.of('warn')]);
+    expect(lines.filter((line) => ABOUT.test(line))).toEqual([]);
+  });
+});

@@ -1,0 +1,475 @@
+import {
+  Inject,
+  Injectable,
+  Module,
+  Scope,
+  type DynamicModule,
+  type ModuleMetadata,
+  type Provider,
+} from '@nestjs/common';
+import { ModuleRef } from '@nestjs/core';
+import { Cron, ScheduleModule } from '@nestjs/schedule';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import {
+  BackgroundWorker,
+  DuplicateScheduleError,
+  InjectTick,
+  inMemoryQueue,
+  inspectScopes,
+  InvalidScheduleError,
+  ScopedConsumer,
+  ScopedCron,
+  ScopedWorker,
+  ScopedWorkerRegistry,
+  type Tick,
+} from '../../lib/index.js';
+import { closeApps, compileApp, startApp, type TestApp } from '../support/app.js';
+import { begin, heard } from '../support/background.js';
+import { advance, useFakeClock } from '../support/fake-clock.js';
+import { YEARLY } from '../support/probe-journal.js';
+import { refusal } from '../support/refusal.js';
+
+const TENANT = 'TENANT';
+const named = {
+  inject: [TENANT],
+  useFactory: (tenant: string) => `sync ${tenant}`,
+};
+
+const ran: string[] = [];
+
+@ScopedWorker()
+class NamedSync {
+  constructor(@Inject(TENANT) private readonly tenant: string) {}
+
+  @ScopedCron('0 * * * * *', { name: named })
+  run({ schedule }: Tick): void {
+    ran.push(`${schedule} for ${this.tenant}`);
+  }
+}
+
+@ScopedWorker()
+class Sync {
+  constructor(@Inject(TENANT) private readonly tenant: string) {}
+
+  @ScopedCron('0 * * * * *')
+  run(): void {
+    ran.push(this.tenant);
+  }
+}
+
+@ScopedWorker()
+class Plain {
+  @ScopedCron('0 * * * * *')
+  run(): void {
+    ran.push('plain');
+  }
+}
+
+@ScopedWorker()
+class Asking {
+  constructor(readonly moduleRef: ModuleRef) {}
+
+  @ScopedCron(YEARLY)
+  run(): void {}
+}
+
+@Injectable()
+class TenantClient {
+  constructor(@Inject(TENANT) readonly tenant: string) {}
+}
+
+@Module({})
+class SyncModule {
+  /** As a module of an application is written: what it is given is a provider of its own. */
+  static for(tenant: string, ...providers: Provider[]): DynamicModule {
+    return { module: SyncModule, providers: [{ provide: TENANT, useValue: tenant }, ...providers] };
+  }
+}
+
+const namesOf = (registry: ScopedWorkerRegistry): string[] =>
+  registry.list().map(({ name }) => name);
+
+const infos = ({ log }: TestApp): string[] =>
+  log.of('log').filter((message) => message.startsWith('[SW103]'));
+
+beforeEach(() => {
+  ran.length = 0;
+  useFakeClock();
+});
+
+afterEach(async () => {
+  await closeApps();
+  jest.useRealTimers();
+});
+
+describe('A module that is imported twice', () => {
+  describe('when each gives the worker other dependencies', () => {
+    const imports = ['acme', 'globex'].map((tenant) => SyncModule.for(tenant, NamedSync));
+
+    it('[D24] each runs, once per slot, under the name that its providers give', async () => {
+      const { registry, log } = await startApp({ imports, options: { scopeValidation: 'strict' } });
+      expect(namesOf(registry)).toEqual(['sync acme', 'sync globex']);
+      expect(registry.get('sync acme').handler).toBe('NamedSync.run');
+      expect(log.of('log').join('\n')).toMatch(/2 scheduled.*sync acme \(.*sync globex \(/);
+      await advance(120_000);
+      expect(ran.sort()).toEqual([
+        'sync acme for acme',
+        'sync acme for acme',
+        'sync globex for globex',
+        'sync globex for globex',
+      ]);
+    });
+
+    it('overrides name each by itself, and an unknown name lists what exists', async () => {
+      const overrides = { 'sync globex': { disabled: true } };
+      const { registry } = await startApp({ imports, options: { overrides } });
+      expect(registry.get('sync acme').state).toBe('active');
+      expect(registry.get('sync globex').state).toBe('disabled');
+      const error = await refusal({
+        imports,
+        options: { overrides: { 'sync initech': { disabled: true } } },
+      });
+      expect(error.message).toContain('Use one of the names that exist: sync acme, sync globex.');
+    });
+
+    it('[C13] without names of their own start-up is refused, and says how to give them', async () => {
+      const error = await refusal({
+        imports: ['acme', 'globex', 'initech'].map((tenant) => SyncModule.for(tenant, Sync)),
+      });
+      expect(error).toBeInstanceOf(DuplicateScheduleError);
+      expect(error.message).toBe(
+        `Sync.run: two schedules would have the name "Sync.run". SyncModule is imported more than once and provides Sync with different dependencies (TENANT), so each of them has to run. Let providers give the name, from what differs, such as TENANT, and the same on every start: { name: { inject: [...], useFactory: (...) => '...' } }.`,
+      );
+    });
+
+    it.each<[string, readonly DynamicModule[]]>([
+      [
+        'a value of its own behind a class',
+        ['acme', 'globex'].map((tenant) =>
+          SyncModule.for(
+            tenant,
+            TenantClient,
+            { provide: 'alias', useExisting: TenantClient },
+            { provide: Plain, scope: Scope.REQUEST, inject: ['alias'], useFactory: () => ({}) },
+          ),
+        ),
+      ],
+      [
+        'an object of a class, of which nothing is known',
+        ['acme', 'globex'].map((tenant) => {
+          class Hidden {
+            readonly #tenant = tenant;
+            who = (): string => this.#tenant;
+          }
+          return {
+            module: SyncModule,
+            providers: [{ provide: TENANT, useFactory: () => new Hidden() }, Sync],
+          };
+        }),
+      ],
+      [
+        'a module that it asks by ModuleRef',
+        ['acme', 'globex'].map((tenant) => SyncModule.for(tenant, Asking)),
+      ],
+    ])('[C13] they are told apart by %s', async (_what, dynamic) => {
+      expect(await refusal({ imports: [...dynamic] })).toBeInstanceOf(DuplicateScheduleError);
+    });
+
+    it('[D24] they are told apart by what a decorator asks providers for', async () => {
+      @ScopedWorker()
+      class Polling {
+        @ScopedCron(
+          {
+            inject: [TENANT],
+            useFactory: (tenant: string) => (tenant === 'acme' ? '@daily' : '@hourly'),
+          },
+          { name: { ...named, useFactory: async (tenant: string) => `poll ${tenant}` } },
+        )
+        run(): void {}
+      }
+      const { registry } = await startApp({
+        imports: ['acme', 'globex'].map((tenant) => SyncModule.for(tenant, Polling)),
+      });
+      expect(registry.list().map(({ name, expression }) => [name, expression])).toEqual([
+        ['poll acme', '@daily'],
+        ['poll globex', '@hourly'],
+      ]);
+    });
+
+    it('[D24] each consumer reads the source of its module', async () => {
+      const received: string[] = [];
+      @ScopedWorker()
+      class Consumer {
+        @ScopedConsumer('QUEUE', { name: named })
+        handle({ schedule, payload }: Tick<string>): void {
+          received.push(`${schedule}: ${payload}`);
+        }
+      }
+      const queues = ['acme', 'globex'].map((tenant) => [tenant, inMemoryQueue<string>()] as const);
+      await startApp({
+        imports: queues.map(([tenant, queue]) =>
+          SyncModule.for(tenant, Consumer, { provide: 'QUEUE', useValue: queue }),
+        ),
+      });
+      await Promise.all(queues.map(([tenant, queue]) => queue.put(`hello ${tenant}`)));
+      await advance(1_000);
+      expect(received.sort()).toEqual(['sync acme: hello acme', 'sync globex: hello globex']);
+    });
+
+    it('[C19] [C13] a job that would be adopted has no name that a provider can give', async () => {
+      @Injectable()
+      class Job {
+        constructor(
+          @InjectTick() readonly tick: Tick,
+          @Inject(TENANT) readonly tenant: string,
+        ) {}
+
+        @Cron('0 0 0 1 1 *')
+        run(): void {}
+      }
+      const error = await refusal({
+        imports: [ScheduleModule.forRoot(), ...['a', 'b'].map((id) => SyncModule.for(id, Job))],
+        options: { adoptNestSchedules: true },
+      });
+      expect(error.message).toContain(
+        'so each of them has to run. Mark Job @ScopedWorker(), write @ScopedCron, and let providers give its name from what differs, such as TENANT',
+      );
+    });
+  });
+
+  it.each<[string, readonly DynamicModule[]]>([
+    ['the same values', ['acme', 'acme'].map((tenant) => SyncModule.for(tenant, Sync))],
+    [
+      'the same data',
+      [
+        { url: 'x', tags: ['a'] },
+        { url: 'x', tags: ['a'] },
+      ].map((useValue) => ({
+        module: SyncModule,
+        providers: [{ provide: TENANT, useValue }, Sync],
+      })),
+    ],
+    [
+      'factories that give the same',
+      [1, 2].map(() => ({
+        module: SyncModule,
+        providers: [{ provide: TENANT, useFactory: () => 'acme' }, Sync],
+      })),
+    ],
+    [
+      'other values that the worker does not use',
+      ['acme', 'globex'].map((tenant) => SyncModule.for(tenant, Plain)),
+    ],
+  ])('[D24] its worker runs once with %s, and the log says so', async (_what, imports) => {
+    const test = await startApp({ imports: [...imports], options: { scopeValidation: 'strict' } });
+    const { registry } = test;
+    expect(namesOf(registry)).toHaveLength(1);
+    expect(infos(test)).toEqual([
+      expect.stringMatching(
+        /^\[SW103\] (Sync|Plain) is provided in SyncModule, which is imported more than once; its schedules run once, with the one of SyncModule\. Provide it in one module\.$/,
+      ),
+    ]);
+    await advance(60_000);
+    expect(ran).toHaveLength(1);
+  });
+});
+
+describe('Two modules that provide one worker', () => {
+  @Injectable()
+  class Client {
+    constructor(@Inject(TENANT) readonly tenant: string) {}
+  }
+  @ScopedWorker()
+  class Deep {
+    constructor(readonly client: Client) {}
+
+    @ScopedCron('0 * * * * *')
+    run(): void {
+      ran.push(this.client.tenant);
+    }
+  }
+  const provide = (useValue: string): Provider[] => [Deep, Client, { provide: TENANT, useValue }];
+  @Module({ providers: provide('acme') })
+  class First {}
+  @Module({ providers: provide('acme') })
+  class Second {}
+  @Module({ providers: provide('globex') })
+  class Other {}
+  @Module({ providers: [Deep, Client, { provide: TENANT, useFactory: () => new Date(0) }] })
+  class Made {}
+  @Module({ providers: [Deep, Client, { provide: TENANT, useFactory: () => new Date(0) }] })
+  class MadeAgain {}
+
+  it.each<[string, ModuleMetadata]>([
+    ['they give it the same dependencies', { imports: [First, Second] }],
+    ['it cannot be told whether they do', { imports: [Made, MadeAgain] }],
+  ])('[D24] run it once when %s', async (_what, metadata) => {
+    const test = await startApp(metadata);
+    expect(infos(test)).toEqual([expect.stringMatching(/^\[SW103\] Deep is provided in .*, .*;/)]);
+    await advance(60_000);
+    expect(ran).toHaveLength(1);
+  });
+
+  it('[D24] [C13] must name it when they give it different ones', async () => {
+    const error = await refusal({ imports: [First, Other] });
+    expect(error.message).toContain(
+      'First and Other provide Deep with different dependencies (TENANT), so each of them has to run.',
+    );
+  });
+});
+
+describe('A name that providers give', () => {
+  const refused = async (name: unknown, ...providers: Provider[]): Promise<string> => {
+    @ScopedWorker()
+    class Job {
+      @ScopedCron(YEARLY, { name: name as never })
+      run(): void {}
+    }
+    const error = await refusal({ providers: [Job, ...providers] });
+    expect(error).toBeInstanceOf(InvalidScheduleError);
+    expect((error as InvalidScheduleError).problems).toHaveLength(1);
+    return error.message;
+  };
+
+  it.each<[string, unknown, string]>([
+    [
+      'is none',
+      { useFactory: () => undefined },
+      'the name of @ScopedCron must be a string, not undefined.',
+    ],
+    ['is empty', { useFactory: () => ' ' }, 'must not be empty'],
+    [
+      'comes from what nobody provides',
+      { inject: ['NOBODY'], useFactory: () => 'x' },
+      'the name of @ScopedCron names NOBODY, which is no singleton of this application.',
+    ],
+    ['has no function', { useFactory: 'x' }, 'name must be { inject, useFactory } with a function'],
+    [
+      'throws',
+      {
+        useFactory: () => {
+          throw new Error('no tenant');
+        },
+      },
+      'has a useFactory that threw: no tenant',
+    ],
+  ])('[C13] stops start-up when it %s', async (_what, name, words) => {
+    const message = await refused(name);
+    expect(message).toMatch(/^Job\.run: /);
+    expect(message).toContain(words);
+  });
+
+  it('[C13] clashes with another one', async () => {
+    @ScopedWorker()
+    class Job {
+      @ScopedCron(YEARLY, { name: { useFactory: () => 'nightly' } })
+      one(): void {}
+
+      @ScopedCron(YEARLY, { name: 'nightly' })
+      two(): void {}
+    }
+    expect((await refusal({ providers: [Job] })).message).toBe(
+      `Job.two: its schedule "nightly" has the name of a schedule of Job.one. Give one of them another name: { name: '...' }.`,
+    );
+  });
+
+  it('is not asked for by the inspector, which says so', async () => {
+    let calls = 0;
+    @ScopedWorker()
+    class Job {
+      constructor(@Inject(TENANT) readonly tenant: string) {}
+
+      @ScopedCron('@daily', {
+        name: { inject: [TENANT], useFactory: (tenant: string) => `${(calls += 1)} ${tenant}` },
+      })
+      run(): void {}
+    }
+    const { app } = await compileApp({
+      imports: ['acme', 'globex'].map((tenant) => SyncModule.for(tenant, Job)),
+      options: { overrides: { '1 acme': { disabled: true } } },
+    });
+    const { schedules, findings } = inspectScopes(app);
+    expect(calls).toBe(0);
+    expect(schedules.map(({ name, due }) => [name, due])).toEqual([
+      ['Job.run (named at start-up)', '@daily'],
+      ['Job.run (named at start-up)', '@daily'],
+    ]);
+    expect(findings.filter(({ severity }) => severity === 'error')).toEqual([]);
+    await app.init();
+    expect(inspectScopes(app).schedules.map(({ name }) => name)).toEqual(['1 acme', '2 globex']);
+  });
+});
+
+describe('A background worker that several modules provide', () => {
+  @Injectable()
+  class Loop extends BackgroundWorker {
+    constructor(@Inject(TENANT) readonly tenant: string) {
+      super();
+    }
+
+    async execute(stopping: AbortSignal): Promise<void> {
+      ran.push(this.tenant);
+      await heard(stopping);
+    }
+  }
+  @Injectable()
+  class NamedLoop extends Loop {
+    override readonly name = `loop of ${this.tenant}`;
+  }
+  const start = async (metadata: ModuleMetadata): Promise<string | undefined> => {
+    const { log } = await startApp(metadata);
+    await begin();
+    return log.of('log').find((message) => message.includes(' background: '));
+  };
+  const pair = (loop: typeof Loop, ...tenants: string[]): DynamicModule[] =>
+    tenants.map((tenant) => SyncModule.for(tenant, loop));
+
+  it('[D24] each runs, numbered, when they give it different dependencies', async () => {
+    expect(await start({ imports: pair(Loop, 'acme', 'globex') })).toBe(
+      '2 background: Loop, Loop#2',
+    );
+    expect(ran.sort()).toEqual(['acme', 'globex']);
+  });
+
+  it('[D24] each goes by the name that it gives itself', async () => {
+    expect(await start({ imports: pair(NamedLoop, 'acme', 'globex') })).toBe(
+      '2 background: loop of acme, loop of globex',
+    );
+  });
+
+  it('[D24] it runs once when they give it the same', async () => {
+    expect(await start({ imports: pair(Loop, 'acme', 'acme') })).toBe('1 background: Loop');
+    expect(ran).toEqual(['acme']);
+  });
+
+  describe('and that a factory hands on', () => {
+    const handsOn: Provider = {
+      provide: 'handed on',
+      inject: [Loop],
+      useFactory: (it: Loop) => it,
+    };
+    const own = (tenant: string): Provider[] => [Loop, { provide: TENANT, useValue: tenant }];
+    @Module({ providers: own('acme'), exports: [Loop] })
+    class First {}
+    @Module({ providers: own('acme'), exports: [Loop] })
+    class Second {}
+    @Module({ providers: own('globex'), exports: [Loop] })
+    class Other {}
+    @Module({ imports: [First], providers: [handsOn] })
+    class HandsOnFirst {}
+    @Module({ imports: [Second], providers: [handsOn] })
+    class HandsOnSecond {}
+    @Module({ imports: [Other], providers: [handsOn] })
+    class HandsOnOther {}
+
+    it.each<[string, ModuleMetadata, string[]]>([
+      ['the first', { imports: [HandsOnFirst, First, Second] }, ['acme']],
+      ['the second', { imports: [First, HandsOnSecond, Second] }, ['acme']],
+      ['the second, before all', { imports: [HandsOnSecond, First] }, ['acme']],
+      ['that of another tenant', { imports: [First, HandsOnOther] }, ['acme', 'globex']],
+    ])('[D24] each instance runs at most once: %s', async (_what, metadata, expected) => {
+      await start(metadata);
+      expect(ran.sort()).toEqual(expected);
+    });
+  });
+});

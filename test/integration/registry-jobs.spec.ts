@@ -1,0 +1,275 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { ScheduleModule, SchedulerRegistry } from '@nestjs/schedule';
+import { CronJob } from 'cron';
+import {
+  ScopedConsumer,
+  ScopedCron,
+  ScopedInterval,
+  ScopedTimeout,
+  ScopedWorker,
+  inMemoryQueue,
+  type HandlerOptions,
+  type ScopedWorkerModuleOptions,
+} from '../../lib/index.js';
+import { closeApps, startApp } from '../support/app.js';
+import { advance, afterNoon, useFakeClock } from '../support/fake-clock.js';
+import { gate } from '../support/gate.js';
+
+beforeEach(() => useFakeClock());
+afterEach(async () => {
+  await closeApps();
+  jest.restoreAllMocks();
+  jest.useRealTimers();
+});
+
+/** A cron of ours of every second, whose runs last until the gate is opened, and its job. */
+async function withJob(options: HandlerOptions = {}) {
+  const ran: number[] = [];
+  const end = gate();
+  @ScopedWorker()
+  class Ours {
+    @ScopedCron('* * * * * *', { name: 'ours', ...options })
+    async everySecond(): Promise<void> {
+      ran.push(Date.now());
+      await end.opened;
+    }
+  }
+  const test = await startApp({ imports: [ScheduleModule.forRoot()], providers: [Ours] });
+  const jobs = test.app.get(SchedulerRegistry, { strict: false });
+  return { ...test, ran, end, jobs, job: jobs.getCronJob('ours') };
+}
+
+describe('A CronJob of SchedulerRegistry that shows one of our crons', () => {
+  it('moves lastDate() with each slot, also with one that is skipped for overlap', async () => {
+    const { job, ran, end } = await withJob();
+    await advance(3_000);
+    expect(ran).toHaveLength(1);
+    expect(job.lastDate()).toEqual(new Date(afterNoon(3_000)));
+    end.open();
+  });
+
+  it('says in isCallbackRunning whether a tick runs', async () => {
+    const { job, end } = await withJob();
+    expect(job.isCallbackRunning).toBe(false);
+    await advance(1_000);
+    expect(job.isCallbackRunning).toBe(true);
+    end.open();
+    await advance(0);
+    expect(job.isCallbackRunning).toBe(false);
+  });
+
+  it('says in waitForCompletion what overlap is, and refuses another value', async () => {
+    const skipping = await withJob();
+    expect(skipping.job.waitForCompletion).toBe(true);
+    expect(() => (skipping.job.waitForCompletion = false)).toThrow(
+      "ours: waitForCompletion cannot be set on a job. Set overlap on the decorator of the schedule: 'skip' waits, 'allow' does not.",
+    );
+    const { job } = await withJob({ overlap: 'allow' });
+    expect(job.waitForCompletion).toBe(false);
+  });
+
+  it('stop() waits for the run, as with waitForCompletion', async () => {
+    const { job, end, registry } = await withJob();
+    await advance(1_000);
+    const stopped = jest.fn();
+    void Promise.resolve(job.stop()).then(stopped);
+    expect(registry.get('ours').state).toBe('paused');
+    await advance(5_000);
+    expect(stopped).not.toHaveBeenCalled();
+    end.open();
+    await advance(0);
+    expect(stopped).toHaveBeenCalledTimes(1);
+  });
+
+  it("stop() does not wait when overlap is 'allow'", async () => {
+    const { job, end } = await withJob({ overlap: 'allow' });
+    await advance(1_000);
+    expect(job.stop()).toBeUndefined();
+    end.open();
+  });
+
+  it('stop() in its own handler does not wait for itself', async () => {
+    const finished = jest.fn();
+    @ScopedWorker()
+    class Ours {
+      constructor(private readonly jobs: SchedulerRegistry) {}
+
+      @ScopedCron('* * * * * *')
+      async run(): Promise<void> {
+        await this.jobs.getCronJob('Ours.run').stop();
+        finished();
+      }
+    }
+    await startApp({ imports: [ScheduleModule.forRoot()], providers: [Ours] });
+    await advance(3_000);
+    expect(finished).toHaveBeenCalledTimes(1);
+  });
+
+  it('fireOnTick() waits for the run', async () => {
+    const { job, end } = await withJob();
+    const fired = jest.fn();
+    void job.fireOnTick().then(fired);
+    await advance(500);
+    expect(fired).not.toHaveBeenCalled();
+    end.open();
+    await advance(0);
+    expect(fired).toHaveBeenCalledTimes(1);
+  });
+
+  it('calls what addCallback() adds with each tick; one that fails is logged and stops nothing', async () => {
+    const { job, end, log, ran } = await withJob();
+    const added = jest.fn();
+    job.addCallback(() => {
+      throw new Error('no luck');
+    });
+    job.addCallback(() => Promise.reject(new Error('no luck later')));
+    job.addCallback(() => void added());
+    end.open();
+    await advance(2_000);
+    await job.fireOnTick();
+    expect(added).toHaveBeenCalledTimes(3);
+    expect(ran).toHaveLength(3);
+    expect(log.of('error').filter((line) => /no luck/.test(line))).toHaveLength(6);
+    expect(log.of('error')[0]).toMatch(/^A callback of the CronJob of ours failed: .*no luck/);
+  });
+
+  describe('when it is deleted', () => {
+    it('[F21] removes its schedule, which computes no more slots', async () => {
+      const { jobs, registry, log, ran } = await withJob();
+      jobs.deleteCronJob('ours');
+      await advance(0);
+      expect(registry.list()).toEqual([]);
+      expect(jest.getTimerCount()).toBe(0);
+      await advance(2_000);
+      expect([ran, log.of('error'), log.of('warn')]).toEqual([[], [], []]);
+    });
+
+    it('[F21] removes its schedule when another job takes the name at once', async () => {
+      const { jobs, registry } = await withJob();
+      jobs.deleteCronJob('ours');
+      const theirs = new CronJob('0 0 0 1 1 *', () => undefined);
+      jobs.addCronJob('ours', theirs);
+      await advance(0);
+      expect(registry.list()).toEqual([]);
+      expect(jobs.getCronJob('ours')).toBe(theirs);
+    });
+
+    it('[F21] only pauses its schedule when it is stopped', async () => {
+      const { job, registry } = await withJob();
+      void job.stop();
+      await advance(0);
+      expect(registry.get('ours').state).toBe('paused');
+    });
+
+    it('[F21] lets the run that deletes it end', async () => {
+      const { jobs, registry, end, next } = await withJob();
+      await advance(1_000);
+      const report = next('tick:finished');
+      jobs.deleteCronJob('ours');
+      await advance(0);
+      end.open();
+      expect(await report).toMatchObject({ schedule: 'ours', outcome: 'succeeded' });
+      expect(registry.list()).toEqual([]);
+    });
+  });
+
+  describe('when its schedule is disabled', () => {
+    it('is there and not active, and start() starts it', async () => {
+      const { job, registry, ran, end } = await withJob({ disabled: true });
+      end.open();
+      await advance(1_000);
+      expect([job.isActive, ran]).toEqual([false, []]);
+      job.start();
+      expect([job.isActive, registry.get('ours').state]).toEqual([true, 'active']);
+      await advance(2_000);
+      expect(ran).toHaveLength(2);
+      void job.stop();
+      expect(registry.get('ours').state).toBe('paused');
+    });
+  });
+});
+
+describe('ScheduleModule.forRoot()', () => {
+  async function switched(
+    switches: { cronJobs?: boolean; intervals?: boolean; timeouts?: boolean },
+    options: ScopedWorkerModuleOptions = {},
+  ) {
+    const ran = new Set<string>();
+    const queue = inMemoryQueue<string>();
+    const QUEUE = 'QUEUE';
+    @ScopedWorker()
+    class Ours {
+      @ScopedCron('* * * * * *')
+      cron(): void {
+        ran.add('cron');
+      }
+
+      @ScopedCron('* * * * * *', { disabled: false })
+      insists(): void {
+        ran.add('insists');
+      }
+
+      @ScopedInterval(1_000)
+      interval(): void {
+        ran.add('interval');
+      }
+
+      @ScopedTimeout(1_000)
+      timeout(): void {
+        ran.add('timeout');
+      }
+
+      @ScopedConsumer(QUEUE)
+      consumer(): void {
+        ran.add('consumer');
+      }
+    }
+    const test = await startApp({
+      imports: [ScheduleModule.forRoot(switches)],
+      providers: [Ours, { provide: QUEUE, useValue: queue }],
+      options,
+    });
+    void queue.put('message');
+    await advance(2_000);
+    return { ...test, ran, jobs: test.app.get(SchedulerRegistry, { strict: false }) };
+  }
+
+  it('with cronJobs: false disables our crons too, and says so', async () => {
+    const { ran, registry, log, jobs } = await switched({ cronJobs: false });
+    expect([...ran].sort()).toEqual(['consumer', 'insists', 'interval', 'timeout']);
+    expect(registry.get('Ours.cron')).toMatchObject({ state: 'disabled', nextRun: undefined });
+    expect([...jobs.getCronJobs().keys()]).toEqual(['Ours.insists']);
+    expect(log.of('log')).toContainEqual(
+      'Disabled by ScheduleModule.forRoot({ cronJobs: false }): Ours.cron. To run one of them all the same, set disabled: false on it.',
+    );
+  });
+
+  it('with intervals: false and timeouts: false disables ours too', async () => {
+    const { ran, jobs } = await switched({ intervals: false, timeouts: false });
+    expect([...ran].sort()).toEqual(['consumer', 'cron', 'insists']);
+    expect([jobs.getIntervals(), jobs.getTimeouts()]).toEqual([[], []]);
+  });
+
+  it('disables nothing when defaults or overrides say disabled: false', async () => {
+    const all = await switched({ cronJobs: false }, { defaults: { disabled: false } });
+    expect(all.ran).toContain('cron');
+    const one = await switched(
+      { cronJobs: false, intervals: false },
+      { overrides: { 'Ours.cron': { disabled: false } } },
+    );
+    expect([...one.ran].sort()).toEqual(['consumer', 'cron', 'insists', 'timeout']);
+  });
+
+  it('disables nothing without these options, and says nothing', async () => {
+    const { ran, log } = await switched({});
+    expect(ran.size).toBe(5);
+    expect(log.of('log').filter((line) => line.startsWith('Disabled'))).toEqual([]);
+  });
+
+  it('does not disable what is added at run time', async () => {
+    const { registry, ran } = await switched({ cronJobs: false });
+    registry.add({ name: 'added', cron: '* * * * * *', handler: () => void ran.add('added') });
+    await advance(1_000);
+    expect(ran).toContain('added');
+  });
+});

@@ -1,0 +1,338 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import {
+  Controller,
+  Get,
+  Inject,
+  Injectable,
+  Module,
+  Scope,
+  type ModuleMetadata,
+  type Type,
+} from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { inspectScopes, ScopedCron, ScopedWorker, type Finding } from '../../lib/index.js';
+import { closeApps, startApp } from '../support/app.js';
+import {
+  EventPattern,
+  MessagePattern,
+  OnEvent,
+  Processor,
+  RabbitSubscribe,
+  WebSocketGateway,
+} from '../support/foreign-decorators.js';
+import { YEARLY } from '../support/probe-journal.js';
+import { RequestScoped } from '../support/probes.js';
+import { findingsOf, told, wordsAbout } from '../support/validation.js';
+
+@RequestScoped()
+class Session {
+  async [Symbol.asyncDispose](): Promise<void> {}
+}
+
+/** Nothing of it has to be disposed. */
+@RequestScoped()
+class Tenant {}
+
+@Injectable()
+class Invoices {
+  constructor(readonly session: Session) {}
+}
+
+const shown = (findings: readonly Finding[]): string[][] =>
+  findings.map(({ number, severity, subject }) => [number, severity, subject]);
+
+/** What a class is to others, and where it is provided. */
+const asProvider = (type: Type, ...others: Type[]): ModuleMetadata => ({
+  providers: [Session, Invoices, Tenant, type, ...others],
+});
+const asController = (type: Type): ModuleMetadata => ({
+  providers: [Session, Invoices, Tenant],
+  controllers: [type],
+});
+
+const REMEDY =
+  'Inject ProviderScopeFactory as scopes in place of Invoices, so that Mail is a singleton, and resolve Invoices in scopes.run(async (scope) => { ... }) for each';
+const BECAUSE =
+  'and Mail depends on Session, which is request-scoped (Mail -> Invoices -> Session).';
+const LEFT = 'and nobody disposes what is built: Session.[Symbol.asyncDispose] is never called.';
+
+describe('A class whose methods another library calls', () => {
+  afterEach(closeApps);
+
+  /** Each with the decorator of one library, request-scoped because of what it depends on. */
+  const BUBBLED: [what: string, metadata: () => ModuleMetadata, message: string][] = [
+    [
+      '@Processor()',
+      () => {
+        @Processor('mail')
+        class Mail {
+          constructor(readonly invoices: Invoices) {}
+
+          process(): void {}
+        }
+        return asProvider(Mail);
+      },
+      `Mail: @nestjs/bullmq calls Mail.process for each job, ${BECAUSE} Nest builds Mail again for each job, ${LEFT} ${REMEDY} job.`,
+    ],
+    [
+      '@OnEvent()',
+      () => {
+        @Injectable()
+        class Mail {
+          constructor(readonly invoices: Invoices) {}
+
+          @OnEvent('order.created')
+          created(): void {}
+
+          @OnEvent('order.deleted')
+          deleted(): void {}
+        }
+        return asProvider(Mail);
+      },
+      `Mail: @nestjs/event-emitter calls Mail.created, Mail.deleted for each event, ${BECAUSE} Nest builds Mail again for each event, ${LEFT} ${REMEDY} event.`,
+    ],
+    ...[EventPattern, MessagePattern].map((pattern): [string, () => ModuleMetadata, string] => [
+      pattern === EventPattern ? '@EventPattern()' : '@MessagePattern()',
+      () => {
+        @Controller()
+        class Mail {
+          constructor(readonly invoices: Invoices) {}
+
+          @pattern('order')
+          take(): void {}
+        }
+        return asController(Mail);
+      },
+      `Mail: @nestjs/microservices calls Mail.take for each message, ${BECAUSE} Nest builds Mail again for each message, ${LEFT} ${REMEDY} message.`,
+    ]),
+    [
+      '@RabbitSubscribe()',
+      () => {
+        @Injectable()
+        class Mail {
+          constructor(readonly invoices: Invoices) {}
+
+          @RabbitSubscribe({ queue: 'mail' })
+          take(): void {}
+        }
+        return asProvider(Mail);
+      },
+      `Mail: @golevelup/nestjs-rabbitmq calls Mail.take for each message, ${BECAUSE} @golevelup/nestjs-rabbitmq makes the call on an object that was never constructed: its dependencies are undefined. ${REMEDY} message.`,
+    ],
+    [
+      '@WebSocketGateway()',
+      () => {
+        @WebSocketGateway()
+        @Injectable()
+        class Mail {
+          constructor(readonly invoices: Invoices) {}
+        }
+        return asProvider(Mail);
+      },
+      `Mail: @nestjs/websockets calls Mail for each message, ${BECAUSE} Nest 12 builds Mail again for each client, ${LEFT} Nest 11 makes the call on an object that was never constructed. ${REMEDY} message.`,
+    ],
+  ];
+
+  it.each(BUBBLED)(
+    '[L7] is reported when a dependency makes it request-scoped: %s',
+    async (_what, metadata, message) => {
+      expect(await findingsOf(metadata())).toEqual([
+        {
+          number: 'SW109',
+          kind: 'message-handler-scoped',
+          severity: 'warning',
+          subject: 'Mail',
+          token: expect.any(Function),
+          chain: ['Mail', 'Invoices', 'Session'],
+          message,
+        },
+      ]);
+    },
+  );
+
+  it('[L7] is reported when it says itself that it is request-scoped', async () => {
+    @Processor('mail')
+    class ByDecorator {
+      constructor(readonly session: Session) {}
+
+      process(): void {}
+    }
+    @Injectable({ scope: Scope.REQUEST })
+    class ByItself {
+      @OnEvent('order')
+      take(): void {}
+
+      onModuleDestroy(): void {}
+    }
+    const findings = await findingsOf(asProvider(ByDecorator, ByItself));
+    expect(shown(findings)).toEqual([
+      ['SW109', 'warning', 'ByDecorator'],
+      ['SW109', 'warning', 'ByItself'],
+    ]);
+    expect(findings[1]!.message).toBe(
+      'ByItself: @nestjs/event-emitter calls ByItself.take for each event, and ByItself is request-scoped. Nest builds ByItself again for each event, and nobody disposes what is built: ByItself.onModuleDestroy is never called. Make ByItself a singleton, inject ProviderScopeFactory as scopes, and call scopes.run(async (scope) => { ... }) for each event.',
+    );
+  });
+
+  it('[L7] is a hint when nothing in its tree has a disposer', async () => {
+    @Injectable()
+    class Mail {
+      constructor(readonly tenant: Tenant) {}
+
+      @OnEvent('order')
+      take(): void {}
+    }
+    const { log } = await startApp({
+      ...asProvider(Mail),
+      options: { scopeValidation: 'strict' },
+    });
+    expect(log.of('log').filter((line) => line.startsWith('[SW109]'))).toEqual([
+      '[SW109] Mail: @nestjs/event-emitter calls Mail.take for each event, and Mail depends on Tenant, which is request-scoped. Nest builds Mail again for each event, and nobody disposes what is built. No class in its tree has a disposer, so only what a factory returns can stay open. Inject ProviderScopeFactory as scopes in place of Tenant, so that Mail is a singleton, and resolve Tenant in scopes.run(async (scope) => { ... }) for each event.',
+    ]);
+  });
+
+  it('[L7] is logged by default and does not stop start-up; allowed, it is silent', async () => {
+    @Processor('mail')
+    class Mail {
+      constructor(readonly session: Session) {}
+
+      process(): void {}
+    }
+    const test = await startApp(asProvider(Mail));
+    expect(told(test, 'warn')).toEqual([expect.stringMatching(/^\[SW109\] Mail: /)]);
+    const allow = [{ finding: 'SW109', token: Mail, reason: 'disposes by hand' }];
+    expect(await wordsAbout({ ...asProvider(Mail), options: { allow } })).toEqual([]);
+  });
+
+  it('[L7] is accepted as a singleton, whatever its decorators', async () => {
+    @Processor('mail')
+    class Jobs {
+      process(): void {}
+    }
+    @Injectable()
+    class Listener {
+      @OnEvent('order')
+      take(): void {}
+
+      @RabbitSubscribe({ queue: 'orders' })
+      subscribed(): void {}
+    }
+    @WebSocketGateway()
+    @Injectable()
+    class Chat {}
+    @Controller()
+    class Messages {
+      @EventPattern('order')
+      take(): void {}
+    }
+    expect(
+      await wordsAbout({ providers: [Jobs, Listener, Chat], controllers: [Messages] }),
+    ).toEqual([]);
+  });
+
+  it('[L7] is accepted where no other library calls it', async () => {
+    @Controller('invoices')
+    class OverHttp {
+      constructor(readonly session: Session) {}
+
+      @Get()
+      list(): string[] {
+        return [];
+      }
+    }
+    @Injectable()
+    class NoController {
+      constructor(readonly session: Session) {}
+
+      @EventPattern('order') // Nest looks for it on controllers only
+      take(): void {}
+    }
+    @Injectable({ scope: Scope.REQUEST, durable: true })
+    class Durable {
+      @OnEvent('order')
+      take(): void {}
+    }
+    expect(
+      await wordsAbout({
+        providers: [Session, NoController, Durable],
+        controllers: [OverHttp],
+      }),
+    ).toEqual([]);
+  });
+
+  it('[L7] is found by the inspector in an application without ScopedWorkerModule', async () => {
+    @Processor('mail')
+    class Mail {
+      constructor(@Inject(Session) readonly session: Session) {}
+
+      process(): void {}
+    }
+    @Module({ providers: [Session, Mail] })
+    class AppModule {}
+    const app = await NestFactory.createApplicationContext(AppModule, {
+      preview: true,
+      logger: false,
+    });
+    const { findings } = inspectScopes(app);
+    expect(findings.filter(({ kind }) => kind !== 'worker-not-provided')).toMatchObject([
+      { number: 'SW109', subject: 'Mail' },
+    ]);
+  });
+});
+
+describe('A class that is marked @ScopedWorker() and that another library calls', () => {
+  afterEach(closeApps);
+
+  it('[L7] is reported above @Processor()', async () => {
+    @ScopedWorker()
+    @Processor('mail')
+    class Mail {
+      process(): void {}
+    }
+    expect(await findingsOf({ providers: [Mail] })).toEqual([
+      {
+        number: 'SW110',
+        kind: 'worker-run-elsewhere',
+        severity: 'warning',
+        subject: 'Mail',
+        token: Mail,
+        chain: [],
+        message:
+          "Mail is marked @ScopedWorker(), but @nestjs/bullmq calls Mail.process for each job, and this library doesn't run that call. No job of @nestjs/bullmq gets a scope, and nothing is disposed after it. Remove @ScopedWorker() from Mail, inject ProviderScopeFactory as scopes there, and call scopes.run(async (scope) => { ... }) for each job.",
+      },
+    ]);
+  });
+
+  it('[L7] is reported below it as well, where it is a singleton', async () => {
+    @Processor('mail')
+    @ScopedWorker()
+    class Mail {
+      process(): void {}
+    }
+    expect(shown(await findingsOf({ providers: [Mail] }))).toEqual([['SW110', 'warning', 'Mail']]);
+  });
+
+  it('[L7] is asked to move the foreign methods when it has handlers of its own', async () => {
+    @ScopedWorker()
+    class Mail {
+      @ScopedCron(YEARLY)
+      send(): void {}
+
+      @OnEvent('order')
+      take(): void {}
+    }
+    const [found] = await findingsOf({ providers: [Mail] });
+    expect(found!.message).toContain('Move take to a class without @ScopedWorker(), inject ');
+  });
+
+  it('[L7] is accepted without such decorators', async () => {
+    @ScopedWorker()
+    class Mail {
+      constructor(readonly session: Session) {}
+
+      @ScopedCron(YEARLY)
+      send(): void {}
+    }
+    expect(await wordsAbout({ providers: [Session, Mail] })).toEqual([]);
+  });
+});
