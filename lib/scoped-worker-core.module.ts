@@ -14,7 +14,7 @@ import { MemorySource } from './memory/memory-source.js';
 import { ScopedWorkerEvents } from './observability/scoped-worker-events.js';
 import { ScopedWorkerRegistry } from './registry/scoped-worker-registry.js';
 import { ScopedWorkerServices } from './scoped-worker-services.js';
-import { ProviderScopeFactory } from './scope/provider-scope-factory.js';
+import { ProviderScopeFactory } from './execution/provider-scope-factory.js';
 
 /** A service that users inject. */
 function provide<T>(

@@ -11,6 +11,7 @@ import { SchedulePlanner } from './discovery/schedule-planner.js';
 import { WorkerExplorer } from './discovery/worker-explorer.js';
 import { AttemptRunner } from './execution/attempt-runner.js';
 import { ItemRunner } from './execution/item-runner.js';
+import { ProviderScopeFactory } from './execution/provider-scope-factory.js';
 import { RunningTicks } from './execution/running-ticks.js';
 import { TickDispatcher } from './execution/tick-dispatcher.js';
 import { TickRunner } from './execution/tick-runner.js';
@@ -38,7 +39,6 @@ import { ScheduleMaker } from './registry/schedule-maker.js';
 import { ScopedWorkerRegistry } from './registry/scoped-worker-registry.js';
 import { OpenScopes } from './scope/open-scopes.js';
 import { Ownership } from './scope/ownership.js';
-import { ProviderScopeFactory } from './scope/provider-scope-factory.js';
 import { Review } from './validation/review.js';
 import { StartUpCheck } from './validation/start-up-check.js';
 
@@ -65,9 +65,9 @@ export class ScopedWorkerServices implements InspectedServices {
   // Scopes.
   readonly leaks: LeakWatch;
   readonly openScopes: OpenScopes;
-  readonly scopes: ProviderScopeFactory;
 
   // Ticks.
+  readonly scopes: ProviderScopeFactory;
   readonly running: RunningTicks;
   readonly dispatcher: TickDispatcher;
 
@@ -102,13 +102,13 @@ export class ScopedWorkerServices implements InspectedServices {
     const ownership = new Ownership(nest, observer);
     const leaks = (this.leaks = new LeakWatch(options, events, nest));
     const openScopes = new OpenScopes(nest, ownership, observer, leaks, options);
-    const scopes = (this.scopes = new ProviderScopeFactory(openScopes));
     this.openScopes = openScopes;
 
     const running = (this.running = new RunningTicks());
     const enhancers = new Enhancers(creator, config);
     const attempts = new AttemptRunner(openScopes, options, enhancers, observer);
     const ticks = new TickRunner(attempts, running, observer);
+    const scopes = (this.scopes = new ProviderScopeFactory(openScopes, ticks, observer));
     const items = new ItemRunner(scopes, running, nest);
     const dispatcher = (this.dispatcher = new TickDispatcher(ticks, items, running, observer));
 

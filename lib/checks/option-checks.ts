@@ -54,10 +54,21 @@ export function functionProblem(value: unknown): string | undefined {
   return typeof value === 'function' ? undefined : `must be a function, not ${show(value)}`;
 }
 
-/** Says what is wrong with a schedule's name, or undefined. */
-export function nameProblem(value: unknown): string | undefined {
+export function signalProblem(value: unknown): string | undefined {
+  const { aborted, addEventListener } = (value ?? {}) as Partial<AbortSignal>;
+  if (typeof aborted === 'boolean' && typeof addEventListener === 'function') return undefined;
+  return `must be an AbortSignal, not ${show(value)}`;
+}
+
+/**
+ * Says what is wrong with a name, or undefined.
+ *
+ * @param isOptional whether there is a default.
+ */
+export function nameProblem(value: unknown, isOptional = true): string | undefined {
   if (typeof value !== 'string') return `must be a string, not ${show(value)}`;
-  if (value.trim() === '') return 'must not be empty; leave it out to get the default';
+  if (value.trim() === '')
+    return `must not be empty${isOptional ? '; leave it out to get the default' : ''}`;
   if (value !== value.trim() || /\p{Cc}/u.test(value)) {
     return `must not begin or end with white space or hold control characters, as ${show(value)} does`;
   }

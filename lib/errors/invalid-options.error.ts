@@ -2,7 +2,8 @@ import { StartUpError } from './start-up.error.js';
 
 /**
  * The options of `ScopedWorkerModule` or a `BackgroundWorker` cannot work, or two imports of the module disagree: thrown at
- * start-up. Or those of a `PeriodicTimer`: thrown where it is made or changed.
+ * start-up. Or those of a `PeriodicTimer`: thrown where it is made or changed. Or those of `ProviderScopeFactory.run()` and
+ * `registry.exclusive()`: their promise rejects.
  *
  * @publicApi
  */

@@ -1,5 +1,5 @@
 import { readStacks } from '../errors/error-text.js';
-import { ScopeClosedError, TickTimeoutError } from '../errors/index.js';
+import { ScopeClosedError } from '../errors/index.js';
 import { Enhancers } from '../nest/index.js';
 import type { Slot } from '../schedule/slot.js';
 import { runIsolated } from '../scope/ambient.js';
@@ -90,9 +90,9 @@ export class AttemptRunner {
     const { schedule } = attempt.seed.slot;
     let scope: Scope;
     try {
-      const { worker } = schedule.target;
+      const { worker, isByHand } = schedule.target;
       scope = this.scopes.open({
-        kind: 'tick',
+        kind: isByHand === true ? 'tick-by-hand' : 'tick',
         request: tick,
         ...(worker === undefined ? {} : { module: worker.host! }),
         schedule: schedule.name,
@@ -106,7 +106,7 @@ export class AttemptRunner {
     }
     attempt.enter(scope);
     if (tick.attempt === 1) this.observer.tickStarted(tick);
-    const stopTimer = this.startTimeout(attempt);
+    const stopTimer = attempt.startTimer();
     return runIsolated(scope.ambient, () => {
       const run = (refused?: { readonly error: unknown }): Promise<ScopedEnd> =>
         this.runInScope(attempt, scope, stopTimer, refused);
@@ -202,17 +202,6 @@ export class AttemptRunner {
     } finally {
       look?.end();
     }
-  }
-
-  private startTimeout(attempt: TickAttempt): () => void {
-    const { name, options } = attempt.seed.slot.schedule;
-    const { timeoutMs } = options;
-    if (timeoutMs === undefined) return () => undefined;
-    const timer = setTimeout(
-      () => attempt.timeOut(new TickTimeoutError(name, timeoutMs)),
-      timeoutMs,
-    );
-    return () => clearTimeout(timer);
   }
 }
 

@@ -8,9 +8,9 @@ import type { Schedule } from '../schedule/schedule.js';
 import type { Slot } from '../schedule/slot.js';
 import { runInside, runIsolated } from '../scope/ambient.js';
 import { show } from '../checks/option-checks.js';
-import { ProviderScopeFactory } from '../scope/provider-scope-factory.js';
 import { combined } from '../scope/scope-end.js';
 import type { ProviderScope, ScopeToken } from '../scope/provider-scope.js';
+import { ProviderScopeFactory } from './provider-scope-factory.js';
 import { RunningTicks } from './running-ticks.js';
 import { emptyReport, type TickReport } from './tick-report.js';
 import { nextTickId } from './tick-course.js';
@@ -29,7 +29,7 @@ export class ItemRunner {
 
   /**
    * @returns a summary with the reports of all items: `failed`, with the error of each that failed, or when there is no
-   * list. Never rejects.
+   * list; `skipped` when it is empty. Never rejects.
    */
   async run(
     slot: Slot,
@@ -134,6 +134,7 @@ function endOf(
   const cancelled = items.find(({ outcome }) => outcome === 'cancelled');
   const reason = items.length < length ? (stopped ?? 'paused') : cancelled?.reason;
   if (reason !== undefined) return { outcome: 'cancelled', reason, ...counts };
+  if (length === 0) return { outcome: 'skipped', reason: 'no-items', ...counts };
   return { outcome: 'succeeded', ...counts };
 }
 

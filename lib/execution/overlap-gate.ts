@@ -1,6 +1,8 @@
 import { AsyncResource } from 'node:async_hooks';
 import type { Slot } from '../schedule/slot.js';
-import { isInsideTickOf } from './tick.js';
+import { Ambient, isInsideAwaited, livingAmbient, runInside } from '../scope/ambient.js';
+import { onAbort } from '../time/on-abort.js';
+import { isInsideSlot } from './tick.js';
 import type { SkipReason, TickReport } from './tick-report.js';
 
 interface Waiting {
@@ -8,7 +10,8 @@ interface Waiting {
   /** Whether the next one of its schedule takes its place. */
   readonly canMerge: boolean;
   start(): void;
-  skip(reason: SkipReason): void;
+  /** Undefined for work that is never dropped. */
+  readonly skip?: (reason: SkipReason) => void;
 }
 
 /** What a slot asks of the gate. */
@@ -37,10 +40,9 @@ export class OverlapGate {
   pass(gated: GatedSlot): Promise<TickReport> {
     const { slot } = gated;
     const { overlap } = slot.schedule.options;
-    if (this.#running.length < limitOf(slot)) return this.run(gated);
+    if (this.#running.length < limitOf(slot)) return this.run(slot, gated.run);
     // Waiting, a tick that runs its own schedule would wait for itself.
-    const isOwn = this.#running.some(({ schedule }) => isInsideTickOf(schedule.name));
-    if (isOwn) return Promise.resolve(gated.skip('overlap'));
+    if (this.#running.some(isInsideSlot)) return Promise.resolve(gated.skip('overlap'));
     const canMerge = slot.isCatchUp !== true && overlap !== 'allow';
     if (canMerge) {
       if (overlap === 'skip') return Promise.resolve(gated.skip('overlap'));
@@ -50,12 +52,51 @@ export class OverlapGate {
         return Promise.resolve(gated.skip('merged'));
       if (merged !== undefined) {
         this.#waiting.splice(this.#waiting.indexOf(merged), 1);
-        merged.skip('merged');
+        merged.skip!('merged');
       }
     }
     const report = this.wait(gated, canMerge);
     if (overlap === 'cancel-other') this.makeRoomFor(slot);
     return report;
+  }
+
+  /**
+   * Runs work that nothing else runs beside: it waits its turn and is never dropped. Inside what runs already, which may be a
+   * tick that holds the gate, it runs at once.
+   *
+   * @param signal ends the wait: the promise rejects with its reason.
+   */
+  async hold<T>(slot: Slot, work: () => T | Promise<T>, signal?: AbortSignal): Promise<T> {
+    signal?.throwIfAborted();
+    if (this.#running.some(isInsideSlot)) return work();
+    const run = async (): Promise<T> => {
+      const holder = { slot, isAwaited: isInsideAwaited() };
+      const ambient = new Ambient<unknown>(holder, livingAmbient(), false);
+      try {
+        return await runInside(ambient, work);
+      } finally {
+        ambient.scope = undefined;
+      }
+    };
+    if (this.#running.length === 0) return this.run(slot, run);
+    return new Promise<T>((resolve, reject) => {
+      let unfollow = (): void => undefined;
+      const waiting: Waiting = {
+        slot,
+        canMerge: false,
+        start: AsyncResource.bind(() => {
+          unfollow();
+          resolve(this.run(slot, run));
+        }),
+      };
+      this.#waiting.push(waiting);
+      if (signal === undefined) return;
+      unfollow = onAbort(signal, () => {
+        this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
+        unfollow();
+        reject(signal.reason as Error);
+      });
+    });
   }
 
   get isIdle(): boolean {
@@ -64,12 +105,13 @@ export class OverlapGate {
 
   /** Drops what waits, of one schedule or of all. What was asked for by hand survives a pause. */
   clear(reason: SkipReason, schedule?: string): void {
-    const isDropped = ({ slot }: Waiting): boolean =>
+    const isDropped = ({ slot, skip }: Waiting): boolean =>
+      skip !== undefined &&
       (schedule === undefined || slot.schedule.name === schedule) &&
       !(reason === 'paused' && slot.trigger === 'manual');
     const dropped = this.#waiting.filter(isDropped);
     this.#waiting = this.#waiting.filter((waiting) => !isDropped(waiting));
-    for (const waiting of dropped) waiting.skip(reason);
+    for (const waiting of dropped) waiting.skip!(reason);
   }
 
   private wait({ slot, run, skip }: GatedSlot, canMerge: boolean): Promise<TickReport> {
@@ -78,16 +120,16 @@ export class OverlapGate {
         slot,
         canMerge,
         // Not in the AsyncLocalStorage context of the tick that it waited for.
-        start: AsyncResource.bind(() => resolve(this.run({ slot, run, skip }))),
+        start: AsyncResource.bind(() => resolve(this.run(slot, run))),
         skip: (reason) => resolve(skip(reason)),
       });
     });
   }
 
-  private async run({ slot, run }: GatedSlot): Promise<TickReport> {
+  private async run<T>(slot: Slot, work: () => Promise<T>): Promise<T> {
     this.#running.push(slot);
     try {
-      return await run();
+      return await work();
     } finally {
       this.#running.splice(this.#running.indexOf(slot), 1);
       this.startWaiting();

@@ -1,4 +1,5 @@
 import type { Slot } from '../schedule/slot.js';
+import { isInsideAwaited } from '../scope/ambient.js';
 
 /** Why a tick was aborted from outside; `overlap`: another one takes its place. */
 export type AbortCause = 'shutdown' | 'cancel' | 'overlap';
@@ -6,6 +7,9 @@ export type AbortCause = 'shutdown' | 'cancel' | 'overlap';
 /** A tick that has been fired and not yet reported, or the ticks for a list of items. */
 export interface RunningTick {
   readonly slot: Slot;
+  readonly firedAt: Date;
+  /** False for what was begun during the shutdown by code that the shutdown does not wait for. */
+  isAwaited: boolean;
   /** For the log, such as `ReportWorker.send (tick-1)`. */
   readonly label: string;
   /** Settles when the report is out; never rejects. */
@@ -22,8 +26,10 @@ export interface RunningTick {
 export class RunningTicks {
   readonly #ticks = new Set<RunningTick>();
   readonly #lists = new Set<RunningTick>();
+  #isShuttingDown = false;
 
   add(running: RunningTick): void {
+    running.isAwaited = !this.#isShuttingDown || isInsideAwaited();
     this.#ticks.add(running);
     void running.done.then(() => this.#ticks.delete(running));
   }
@@ -33,14 +39,35 @@ export class RunningTicks {
     void running.done.then(() => this.#lists.delete(running));
   }
 
-  /** Ticks, and lists whose ticks are still to begin. */
+  /**
+   * From now on only what belongs to running work joins `all`. Otherwise a consumer of another library that runs tick after tick by hand
+   * would hold up the shutdown for as long as its queue is not empty.
+   */
+  beginShutdown(): void {
+    this.#isShuttingDown = true;
+  }
+
+  /** What the shutdown aborts and waits for: ticks, and lists whose ticks are still to begin. */
   get all(): readonly RunningTick[] {
-    return [...this.#lists, ...this.#ticks];
+    return [...this.#lists, ...this.#ticks].filter(({ isAwaited }) => isAwaited);
+  }
+
+  /** Begun during the shutdown by code that it does not wait for: ticks by hand. */
+  get late(): readonly RunningTick[] {
+    return [...this.#ticks].filter(({ isAwaited }) => !isAwaited);
   }
 
   /** Ticks of a schedule. */
   of(schedule: string): readonly RunningTick[] {
     return [...this.#ticks].filter(({ slot }) => slot.schedule.name === schedule);
+  }
+
+  /** When the oldest tick or list of a schedule was fired; undefined when nothing of it runs. */
+  since(schedule: string): Date | undefined {
+    return [...this.#lists, ...this.#ticks]
+      .filter(({ slot }) => slot.schedule.name === schedule)
+      .map(({ firedAt }) => firedAt)
+      .reduce<Date | undefined>((oldest, at) => (oldest && oldest <= at ? oldest : at), undefined);
   }
 
   abortSlot(slot: Slot, cause: AbortCause): void {

@@ -1,6 +1,6 @@
 import type { Slot } from '../schedule/slot.js';
 import type { Scope } from '../scope/scope.js';
-import type { TickTimeoutError } from '../errors/index.js';
+import { TickTimeoutError } from '../errors/index.js';
 import type { AbortCause } from './running-ticks.js';
 import type { TickObserver } from './tick-observer.js';
 import { TickSignal } from './tick-signal.js';
@@ -55,15 +55,27 @@ export class TickAttempt {
     scope.tick = this.tick;
   }
 
-  abort(cause: AbortCause): void {
+  abort(
+    cause: AbortCause,
+    reason: unknown = new DOMException(
+      `${this.tick.schedule} was aborted: ${WHY[cause]}.`,
+      'AbortError',
+    ),
+  ): void {
     if (this.tick.signal.aborted) return;
     this.abortCause = cause;
-    this.#signal.abort(
-      new DOMException(`${this.tick.schedule} was aborted: ${WHY[cause]}.`, 'AbortError'),
-    );
+    this.#signal.abort(reason);
   }
 
-  timeOut(error: TickTimeoutError): void {
-    this.#signal.abort(error);
+  /** Aborts it when its `timeoutMs` is over. @returns a function that stops the timer. */
+  startTimer(): () => void {
+    const { name, options } = this.seed.slot.schedule;
+    const { timeoutMs } = options;
+    if (timeoutMs === undefined) return () => undefined;
+    const timer = setTimeout(
+      () => this.#signal.abort(new TickTimeoutError(name, timeoutMs)),
+      timeoutMs,
+    );
+    return () => clearTimeout(timer);
   }
 }

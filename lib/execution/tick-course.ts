@@ -1,6 +1,7 @@
 import type { Slot } from '../schedule/slot.js';
 import { isInside } from '../scope/ambient.js';
 import { idSource } from '../scope/id-source.js';
+import { onAbort } from '../time/on-abort.js';
 import type { AbortCause, RunningTick } from './running-ticks.js';
 import { TickAttempt } from './tick-attempt.js';
 import type { TickObserver } from './tick-observer.js';
@@ -15,13 +16,14 @@ export class TickCourse implements RunningTick {
   readonly done: Promise<unknown>;
   /** Settles `done`. */
   end!: () => void;
+  isAwaited = true;
   /** All attempts have ended; only the conclusion is left. */
   isOver = false;
   /** Set when no further attempt may begin. */
   stopped: AbortCause | undefined;
   readonly #wait = new AbortController();
   #attempt: TickAttempt | undefined;
-  #abort: AbortCause | undefined;
+  #abort: { readonly cause: AbortCause; readonly reason?: unknown } | undefined;
 
   constructor(
     readonly slot: Slot,
@@ -45,7 +47,7 @@ export class TickCourse implements RunningTick {
   begin(number: number): TickAttempt {
     const { slot, id, firedAt, payload } = this;
     this.#attempt = new TickAttempt({ slot, id, firedAt, payload, number }, this.observer);
-    if (this.#abort !== undefined) this.#attempt.abort(this.#abort);
+    if (this.#abort !== undefined) this.#attempt.abort(this.#abort.cause, this.#abort.reason);
     return this.#attempt;
   }
 
@@ -58,12 +60,24 @@ export class TickCourse implements RunningTick {
     return isInside(this);
   }
 
-  abort(cause: AbortCause): boolean {
+  abort(cause: AbortCause, reason?: unknown): boolean {
     if (this.isOver) return false;
     this.beginNoMore(cause);
-    this.#abort ??= cause;
-    this.#attempt?.abort(cause);
+    this.#abort ??= { cause, reason };
+    this.#attempt?.abort(cause, reason);
     return true;
+  }
+
+  /**
+   * Cancels the tick when the signal is aborted, with its reason.
+   *
+   * @returns a function that ends it.
+   */
+  follow(signal: AbortSignal): () => void {
+    const cancel = (): void => void this.abort('cancel', signal.reason);
+    if (!signal.aborted) return onAbort(signal, cancel);
+    cancel();
+    return () => undefined;
   }
 
   beginNoMore(cause: AbortCause): void {

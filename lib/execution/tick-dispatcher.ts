@@ -3,19 +3,11 @@ import type { Slot } from '../schedule/slot.js';
 import { ItemRunner } from './item-runner.js';
 import { OverlapGate } from './overlap-gate.js';
 import { RunningTicks } from './running-ticks.js';
+import { slotByHand } from './work-by-hand.js';
 import { nextTickId } from './tick-course.js';
 import { TickObserver } from './tick-observer.js';
 import { skippedReport, type SkipReason, type TickReport } from './tick-report.js';
-import { TickRunner, type Conclude } from './tick-runner.js';
-
-export interface DispatchOptions {
-  /** What `tick.payload` is. */
-  readonly payload?: unknown;
-  /**
-   * The last step of a tick that has run, before its overlap slot is freed: a message is acknowledged. Must not reject.
-   */
-  readonly conclude?: Conclude;
-}
+import { TickRunner, type TickRunOptions } from './tick-runner.js';
 
 /**
  * The door between what is due and what runs: it lets a slot through, holds it, or skips it with a
@@ -44,7 +36,7 @@ export class TickDispatcher {
   ) {}
 
   /** Never rejects: an error of the tick stands in its report. */
-  async dispatch(slot: Slot, options: DispatchOptions = {}): Promise<TickReport> {
+  async dispatch(slot: Slot, options: TickRunOptions = {}): Promise<TickReport> {
     if (this.#closedFor !== undefined) return this.skip(slot, this.#closedFor);
     if (slot.trigger !== 'manual' && this.#paused.has(slot.schedule.name))
       return this.skip(slot, 'paused');
@@ -54,15 +46,25 @@ export class TickDispatcher {
     const report = await this.pass(slot, () =>
       isList
         ? this.items.run(slot, forEach, (payload) => this.runItem(slot, payload))
-        : this.runOne(slot, options),
+        : this.runner.run(slot, options),
     );
+    if (report.reason === 'no-items') this.observer.tickSkipped(report);
     if (report.outcome === 'skipped') return report;
-    // Of a list the items have been told. That it was cut short is told by its summary only.
+    // The items of a list are reported one by one. Only the summary says that the list was cut short.
     if (report.items === undefined || report.outcome === 'cancelled')
       this.observer.tickFinished(report);
-    else if (report.items.length === 0 && report.outcome === 'succeeded')
-      this.skip(slot, 'no-items');
     return report;
+  }
+
+  /**
+   * Runs work beside which no tick of the overlap key runs. Also before start-up is complete and during the shutdown: the caller's
+   * request is at work then too.
+   *
+   * @throws what `work` throws, and the reason of `signal` when that ends the wait.
+   */
+  exclusive<T>(key: string, work: () => T | Promise<T>, signal?: AbortSignal): Promise<T> {
+    const slot = slotByHand(`exclusive(${key})`, work, { overlapKey: key }, work);
+    return this.atGate(slot, (gate) => gate.hold(slot, work, signal));
   }
 
   skip(slot: Slot, reason: SkipReason): TickReport {
@@ -83,6 +85,7 @@ export class TickDispatcher {
   /** From now on nothing begins: no tick, no further attempt; what waited in a buffer never will. */
   close(): void {
     this.#closedFor = 'stopping';
+    this.running.beginShutdown();
     for (const gate of this.#gates.values()) gate.clear('stopping');
     for (const running of this.running.all) running.beginNoMore('shutdown');
   }
@@ -109,33 +112,42 @@ export class TickDispatcher {
   }
 
   private async pass(slot: Slot, run: () => Promise<TickReport>): Promise<TickReport> {
-    const key = overlapKeyOf(slot.schedule);
+    return this.atGate(slot, (gate) =>
+      gate.pass({
+        slot,
+        run: async () => {
+          const report = await run();
+          if (report.outcome === 'skipped') return report;
+          this.remember(report, slot);
+          // Each item has been judged by itself; a list that could not be had is judged here.
+          if (report.items === undefined) this.judge(report, slot);
+          return report;
+        },
+        skip: (reason) => this.skip(slot, reason),
+      }),
+    );
+  }
+
+  /** Gates are kept only while something runs or waits at them. */
+  private async atGate<T>(
+    { schedule }: Slot,
+    enter: (gate: OverlapGate) => Promise<T>,
+  ): Promise<T> {
+    const key = overlapKeyOf(schedule);
     let gate = this.#gates.get(key);
     if (gate === undefined) {
       gate = new OverlapGate((running) => this.running.abortSlot(running, 'overlap'));
       this.#gates.set(key, gate);
     }
-    const report = await gate.pass({
-      slot,
-      run: async () => {
-        const report = await run();
-        this.remember(report, slot);
-        // Each item has been judged by itself; a list that could not be had is judged here.
-        if (report.items === undefined) this.judge(report, slot);
-        return report;
-      },
-      skip: (reason) => this.skip(slot, reason),
-    });
-    if (gate.isIdle && this.#gates.get(key) === gate) this.#gates.delete(key);
-    return report;
-  }
-
-  private runOne(slot: Slot, { payload, conclude }: DispatchOptions): Promise<TickReport> {
-    return this.runner.run(slot, payload, conclude);
+    try {
+      return await enter(gate);
+    } finally {
+      if (gate.isIdle && this.#gates.get(key) === gate) this.#gates.delete(key);
+    }
   }
 
   private async runItem(slot: Slot, payload: unknown): Promise<TickReport> {
-    const report = await this.runner.run(slot, payload);
+    const report = await this.runner.run(slot, { payload });
     this.judge(report, slot);
     this.observer.tickFinished(report);
     return report;

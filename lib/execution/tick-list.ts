@@ -9,6 +9,8 @@ export class TickList implements RunningTick {
   readonly end: () => void;
   /** What asks for the list, and the ticks of its items, are part of it. */
   readonly ambient: Ambient = new Ambient<unknown>(this, livingAmbient(), false);
+  readonly firedAt = new Date();
+  isAwaited = true;
   /** Set when no further item may begin. */
   stopped: AbortCause | 'paused' | undefined;
 

@@ -69,6 +69,8 @@ export interface TickRetry {
  */
 export interface TickReport {
   readonly schedule: string;
+  /** The handler, written `Class.method`; for a function, its name, or `'function'`. */
+  readonly handler: string;
   readonly tickId: string;
   readonly trigger: Trigger;
   /** The id of its message; undefined for all other triggers. */
@@ -119,6 +121,7 @@ export function emptyReport(slot: Slot, tickId: string): Omit<TickReport, 'outco
   const now = new Date();
   return {
     schedule: slot.schedule.name,
+    handler: slot.schedule.handler,
     tickId,
     trigger: slot.trigger,
     ...ofMessage(slot),
@@ -151,6 +154,7 @@ export function tickReport(
   const hasFailed = outcome !== 'succeeded';
   return {
     schedule: slot.schedule.name,
+    handler: slot.schedule.handler,
     tickId: id,
     trigger: slot.trigger,
     ...ofMessage(slot),

@@ -11,6 +11,15 @@ import { emptyReport, tickReport, type AttemptReport, type TickReport } from './
 /** What is done with a tick that has run, before it is told: a message is acknowledged. */
 export type Conclude = (report: TickReport) => TickReport | Promise<TickReport>;
 
+export interface TickRunOptions {
+  /** What `tick.payload` is; else what the schedule gives. */
+  readonly payload?: unknown;
+  /** The last step of a tick that has run, before its overlap slot is freed: a message is acknowledged. Must not reject. */
+  readonly conclude?: Conclude | undefined;
+  /** Cancels the tick when it is aborted. */
+  readonly signal?: AbortSignal;
+}
+
 function asItIs(report: TickReport): TickReport {
   return report;
 }
@@ -26,12 +35,15 @@ export class TickRunner {
     private readonly observer: TickObserver,
   ) {}
 
-  /** @param conclude is the last step of the tick; must not reject. */
-  run(slot: Slot, payload: unknown, conclude: Conclude = asItIs): Promise<TickReport> {
+  run(
+    slot: Slot,
+    { payload, conclude = asItIs, signal }: TickRunOptions = {},
+  ): Promise<TickReport> {
     const given = payload === undefined ? slot.schedule.payload : payload;
     const course = new TickCourse(slot, given, this.observer);
     // It stands among the running ticks first: a listener of its first event may want to cancel it.
     this.running.add(course);
+    const unfollow = signal === undefined ? undefined : course.follow(signal);
     // Hooks and the conclusion are part of the tick as well, beyond the life of its scopes.
     const ambient = new Ambient<unknown>(course, livingAmbient(), false);
     const report = runInside(ambient, () =>
@@ -45,6 +57,7 @@ export class TickRunner {
     );
     void report.then(() => {
       ambient.scope = undefined;
+      unfollow?.();
       course.end();
     });
     return report;

@@ -1,4 +1,4 @@
-import type { Trigger } from '../schedule/slot.js';
+import type { Slot, Trigger } from '../schedule/slot.js';
 import { currentAmbient, type Ambient } from '../scope/ambient.js';
 import type { ProviderScope } from '../scope/provider-scope.js';
 import type { Scope } from '../scope/scope.js';
@@ -47,11 +47,11 @@ export function currentTick(): Tick | undefined {
   return undefined;
 }
 
-/** True when the calling code is part of a tick of the schedule, directly or through ticks and scopes that it started. */
-export function isInsideTickOf(schedule: string): boolean {
+/** True when the calling code is part of what runs for the slot, directly or through ticks and scopes that it started. */
+export function isInsideSlot(slot: Slot): boolean {
   for (const ambient of ambients()) {
-    const running = ambient.scope as { slot?: { schedule: { name: string } } } | undefined;
-    if (running?.slot?.schedule.name === schedule) return true;
+    const running = ambient.scope as { slot?: Slot } | undefined;
+    if (running?.slot === slot) return true;
   }
   return false;
 }

@@ -37,7 +37,8 @@ export function judgeWork(
   cause: AbortCause | undefined,
 ): WorkVerdict {
   const reason: unknown = signal.reason;
-  if (signal.aborted && reason instanceof TickTimeoutError) {
+  // With a cause it was aborted from outside, maybe with the timeout of the tick around it.
+  if (signal.aborted && cause === undefined && reason instanceof TickTimeoutError) {
     const isOther = thrown !== undefined && !isAbortError(thrown.error, signal);
     const error = isOther
       ? new TickTimeoutError(reason.schedule, reason.timeoutMs, { cause: thrown.error })

@@ -3,10 +3,12 @@ import { ScopedWorkerEvents } from '../observability/scoped-worker-events.js';
 import { OptionsStore } from '../options/options-store.js';
 import { isInside } from '../scope/ambient.js';
 import { OpenScopes } from '../scope/open-scopes.js';
+import type { ScopeKind } from '../scope/scope-seed.js';
 import type { Scope } from '../scope/scope.js';
 import type { LongRunning, Straggler } from './long-running.js';
 import { Patience } from './patience.js';
 
+const ALL_KINDS: readonly ScopeKind[] = ['tick', 'tick-by-hand', 'run', 'open'];
 const STOPPING = 'the application is shutting down.';
 const CLOSED =
   'the last shutdown hook of the application has run. Stop what opens scopes in a shutdown hook, and await its work there.';
@@ -74,8 +76,11 @@ export class Drain {
     const startedAt = performance.now();
     const patience = this.#patience;
     const isNew = (scope: Scope): boolean => !this.#abandoned.includes(scope);
-    const stragglers = (): Straggler[] => this.byHand(isNew).map(stragglerOf);
-    this.scopes.refuseToOpen(['tick', 'run', 'open'], CLOSED);
+    const stragglers = (): Straggler[] => [
+      ...this.running.late.map(({ label, done }) => ({ name: label, done })),
+      ...this.byHand(isNew).map(stragglerOf),
+    ];
+    this.scopes.refuseToOpen(ALL_KINDS, CLOSED);
     let leftOpen: string[] = [];
     patience.begin();
     try {
@@ -85,7 +90,7 @@ export class Drain {
     } finally {
       patience.end();
     }
-    this.scopes.refuseToBuild(['tick', 'run', 'open'], CLOSED);
+    this.scopes.refuseToBuild(ALL_KINDS, CLOSED);
     this.events.emit('shutdown:closed', {
       waitedMs: performance.now() - startedAt,
       abandoned: namesOf(stragglers()),

@@ -4,6 +4,7 @@ import type { TickReport } from '../execution/tick-report.js';
 import type { MemoryCrossing } from '../memory/memory-notice.js';
 import { growthText, reachedText, recoveredText } from '../memory/memory-text.js';
 import type { DeadLetter } from '../schedule/consumer-options.js';
+import { isPartOf } from '../scope/scope-end.js';
 import type {
   BackgroundEnd,
   BackgroundFailure,
@@ -130,14 +131,6 @@ const ALSO = 'Failed as well';
 
 function memoryLine(crossing: MemoryCrossing): string {
   return `Memory: ${reachedText(crossing)}. ${growthText(crossing.schedules)}`;
-}
-
-/** True for an error itself, and for each of several that were made one. */
-function isPartOf(error: unknown, whole: unknown): boolean {
-  if (error === whole) return true;
-  if (!(whole instanceof AggregateError)) return false;
-  const errors: unknown = whole.errors;
-  return Array.isArray(errors) && errors.includes(error);
 }
 
 /** Which tick it was: with its message, and after how many attempts. */

@@ -8,7 +8,7 @@ import type { Schedule } from '../schedule/schedule.js';
  */
 export interface ScheduleInfo {
   readonly name: string;
-  /** `Class.method`. */
+  /** `Class.method`; for a function, its name, or `'function'`. */
   readonly handler: string;
   readonly kind: Schedule['kind'];
   /** The cron expression; undefined for intervals and timeouts. */
@@ -24,4 +24,9 @@ export interface ScheduleInfo {
   readonly lastReport: TickReport | undefined;
   /** Ticks that run at this moment. */
   readonly running: number;
+  /**
+   * When the oldest of what runs was fired: of the ticks, or of a `forEach` its list. Undefined when nothing runs. Compare it with
+   * the clock to find a tick that hangs.
+   */
+  readonly runningSince: Date | undefined;
 }

@@ -6,7 +6,7 @@ import type { CronZone } from '../schedule/cron-expression.js';
 import { hasMethod } from '../checks/has-method.js';
 import { resolveHandlerOptions, type HandlerDefaults } from '../schedule/handler-options.js';
 import { nameProblem, show } from '../checks/option-checks.js';
-import type { HandlerTarget, Schedule } from '../schedule/schedule.js';
+import { functionName, type HandlerTarget, type Schedule } from '../schedule/schedule.js';
 import { readTiming, WHAT_IS_DUE, type Timing } from '../schedule/timing.js';
 import { withoutUndefined } from '../schedule/without-undefined.js';
 import { ScheduleBook } from './schedule-book.js';
@@ -62,7 +62,7 @@ export class ScheduleMaker {
       ]);
     return {
       name,
-      handler: typeof handler === 'string' ? handler : handler.name || 'function',
+      handler: typeof handler === 'string' ? handler : functionName(handler),
       ...timing,
       options,
       target,

@@ -1,3 +1,5 @@
+import { InvalidOptionsError } from '../errors/index.js';
+import { exclusiveProblems } from '../execution/work-by-hand.js';
 import { RunningTicks } from '../execution/running-ticks.js';
 import { TickDispatcher } from '../execution/tick-dispatcher.js';
 import { TickList } from '../execution/tick-list.js';
@@ -43,6 +45,11 @@ export class ScopedWorkerRegistry {
   /** All schedules, disabled ones included, in the order in which they were found. */
   list(): ScheduleInfo[] {
     return this.book.all.map((schedule) => this.info(schedule));
+  }
+
+  /** True when a schedule has this name. */
+  has(name: string): boolean {
+    return this.book.has(name);
   }
 
   /** @throws {UnknownScheduleError} when no schedule has this name. */
@@ -160,6 +167,30 @@ export class ScopedWorkerRegistry {
     return this.running.abortSchedule(name, 'cancel');
   }
 
+  /**
+   * Runs `work` under the lock that the ticks of an `overlapKey` take: no tick of a schedule with this key begins while it runs, and it
+   * begins when none runs. For an HTTP handler, say, that changes what a job changes.
+   *
+   * It waits its turn, also behind other calls with the key. A tick that comes due meanwhile follows its own `overlap` rule. Inside a
+   * tick or work that holds the key, it runs at once. The lock is of this process only. It works before start-up is complete and
+   * during the shutdown, which does not wait for it.
+   *
+   * @param options.signal Ends the wait, such as `AbortSignal.timeout(2_000)`; not the work. Default: no limit.
+   * @returns what `work` returns.
+   * @throws what `work` throws; or the reason of `signal`, when it is aborted before `work` begins.
+   * @throws {InvalidOptionsError} when an argument cannot work; nothing runs then.
+   */
+  async exclusive<T>(
+    key: string,
+    work: () => Promise<T> | T,
+    options: { readonly signal?: AbortSignal } = {},
+  ): Promise<T> {
+    const { signal } = options;
+    const problems = exclusiveProblems(key, work, signal);
+    if (problems.length > 0) throw new InvalidOptionsError(problems);
+    return this.dispatcher.exclusive(key, work, signal);
+  }
+
   stats(): ScopedWorkerStats {
     return {
       openScopes: this.scopes.openedCount - this.scopes.closedCount,
@@ -201,6 +232,7 @@ export class ScopedWorkerRegistry {
       nextRun: state === 'active' ? this.engine.nextRun(schedule) : undefined,
       lastReport: this.book.lastReport(name),
       running: this.running.of(name).length,
+      runningSince: this.running.since(name),
     };
   }
 }

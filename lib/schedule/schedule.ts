@@ -11,10 +11,13 @@ export type HandlerTarget =
       /** Called as `@nestjs/schedule` would call it: without arguments, guards, interceptors, pipes and filters. */
       readonly isBare?: boolean;
       readonly call?: never;
+      readonly isByHand?: never;
     }
   | {
       // oxlint-disable-next-line typescript/no-explicit-any -- the tick, which stands above schedules
       readonly call: (tick: any) => unknown;
+      /** Work of `ProviderScopeFactory.run()`, which no schedule of the registry has. */
+      readonly isByHand?: boolean;
       readonly worker?: never;
       readonly method?: never;
       readonly isBare?: never;
@@ -27,7 +30,7 @@ export type HandlerTarget =
 export interface Schedule extends Timing {
   /** Unique in the application. */
   readonly name: string;
-  /** The handler, written `Class.method`. */
+  /** The handler, written `Class.method`; for a function, its name, or `'function'`. */
   readonly handler: string;
   readonly options: ResolvedHandlerOptions;
   readonly target: HandlerTarget;
@@ -35,6 +38,11 @@ export interface Schedule extends Timing {
   readonly payload?: unknown;
   /** Of consumers only. */
   readonly consumer?: ResolvedConsumer;
+}
+
+/** What a function is called as a handler. A function written as the property `handler` has that name, which says nothing. */
+export function functionName({ name }: Function): string {
+  return name === '' || name === 'handler' ? 'function' : name;
 }
 
 /** True when it is listed and never due by itself. */

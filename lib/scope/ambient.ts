@@ -53,6 +53,20 @@ export function livingAmbient(): Ambient | undefined {
   return ambient;
 }
 
+/**
+ * True when the calling code is part of work that a shutdown waits for: of a scope, a tick or a background worker, unless that itself
+ * was begun during the shutdown by code that is not part of any.
+ */
+export function isInsideAwaited(): boolean {
+  let isPart = false;
+  for (let ambient = storage.getStore(); ambient !== undefined; ambient = ambient.outer) {
+    const scope = ambient.scope as { readonly isAwaited?: boolean } | undefined;
+    if (scope?.isAwaited === false) return false;
+    isPart ||= scope !== undefined;
+  }
+  return isPart;
+}
+
 /** True when the calling code is part of the work of `scope`, or of something that work started. */
 export function isInside(scope: unknown): boolean {
   for (let ambient = storage.getStore(); ambient !== undefined; ambient = ambient.outer) {

@@ -1,6 +1,6 @@
 import { ScopeClosedError } from '../errors/index.js';
 import { buildsInFlight, NestInside, type ContextId, type NestModule } from '../nest/index.js';
-import { livingAmbient } from './ambient.js';
+import { isInsideAwaited } from './ambient.js';
 import { idSource } from './id-source.js';
 import { Ownership } from './ownership.js';
 import type { ScopeEnd } from './scope-end.js';
@@ -115,13 +115,4 @@ export class OpenScopes implements ScopeHome<Scope> {
       await Promise.allSettled(pending);
     }
   }
-}
-
-/**
- * True when the running code belongs to work that the drain waits for. Without this, a consumer of another library that takes
- * message after message would hold up the drain for as long as its queue is not empty.
- */
-function isInsideAwaited(): boolean {
-  const outer = livingAmbient()?.scope;
-  return outer instanceof Scope ? outer.isAwaited : outer !== undefined;
 }

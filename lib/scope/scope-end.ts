@@ -100,6 +100,14 @@ export function throwAll(end: ScopeEnd, known?: unknown): void {
   if (unknown.length > 0) throw combined(unknown);
 }
 
+/** True for an error itself, and for each of several that are one `AggregateError`. */
+export function isPartOf(error: unknown, whole: unknown): boolean {
+  if (error === whole) return true;
+  if (!(whole instanceof AggregateError)) return false;
+  const errors: unknown = whole.errors;
+  return Array.isArray(errors) && errors.includes(error);
+}
+
 /** One error as it is; several as an `AggregateError` that keeps their order and names the first. */
 export function combined(errors: readonly unknown[]): unknown {
   if (errors.length === 1) return errors[0];

@@ -1,7 +1,10 @@
 import type { NestModule } from '../nest/index.js';
 
-/** How a scope is ended: by the runner of a tick, by `ProviderScopeFactory.run()`, or by hand. */
-export type ScopeKind = 'tick' | 'run' | 'open';
+/**
+ * How a scope is ended: by the runner of a tick, which is due or `ProviderScopeFactory.run()` with a name; by
+ * `ProviderScopeFactory.run()` without one; or by whoever opened it.
+ */
+export type ScopeKind = 'tick' | 'tick-by-hand' | 'run' | 'open';
 
 export interface ScopeSeed {
   readonly kind: ScopeKind;

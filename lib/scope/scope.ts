@@ -73,7 +73,7 @@ export class Scope implements ProviderScope, ConstructedScope, EndingScope {
     this.ambient = new Ambient<Scope>(
       this,
       livingAmbient() as Ambient<Scope> | undefined,
-      seed.kind === 'tick',
+      seed.tickId !== undefined,
     );
   }
 
@@ -126,7 +126,7 @@ export class Scope implements ProviderScope, ConstructedScope, EndingScope {
       return false;
     if (instance === bare(this.#given)) return true;
     const { payload } = this.#given as { payload?: unknown };
-    return this.kind === 'tick' && instance === bare(payload);
+    return this.seed.tickId !== undefined && instance === bare(payload);
   }
 
   defer(cleanup: () => unknown): void {

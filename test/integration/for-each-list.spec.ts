@@ -148,11 +148,23 @@ describe('The list of forEach', () => {
       ['a promise of one', async () => []],
       ['a Set', () => new Set()],
     ])("[A21] the slot is skipped with 'no-items', and builds no worker: %s", async (_, list) => {
-      const { registry, begun, finished, skipped } = await forEachApp({ list });
+      const { registry, begun, finished, skipped, next } = await forEachApp({ list });
+      const event = next('tick:skipped');
       const report = await registry.run('Worker.run');
-      expect(report).toMatchObject({ outcome: 'succeeded', items: [], attempts: 0 });
+      expect(report).toMatchObject({ outcome: 'skipped', reason: 'no-items', attempts: 0 });
+      expect(report).toMatchObject({ items: [], built: 0 });
+      expect(await event).toBe(report);
       expect([begun, finished, skipped]).toEqual([[], [], ['Worker.run no-items']]);
       expect(registry.stats().openedScopes).toBe(1);
+    });
+
+    it('[A21] the report of the last tick that ran stays', async () => {
+      const items = ['one'];
+      const { registry } = await forEachApp({ list: () => items });
+      await registry.run('Worker.run');
+      items.length = 0;
+      await registry.run('Worker.run');
+      expect(registry.get('Worker.run').lastReport).toMatchObject({ outcome: 'succeeded' });
     });
   });
 

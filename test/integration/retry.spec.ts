@@ -443,7 +443,7 @@ describe('a retried tick', () => {
       expect(report.history[0]).toMatchObject({ outcome: 'failed', phase: 'resolve' });
     });
 
-    it('[B38] a commit that fails, after the rest is rolled back', async () => {
+    it('[B38] [L4] a commit that fails, after it and the rest are rolled back', async () => {
       const lines: string[] = [];
       let commits = 0;
       const unit = (name: string) => ({
@@ -469,7 +469,7 @@ describe('a retried tick', () => {
         { providers: provided },
       );
       expect(await run()).toMatchObject({ outcome: 'succeeded', attempts: 2 });
-      expect(lines).toEqual(['commit B', 'rollback A', 'commit B', 'commit A']);
+      expect(lines).toEqual(['commit B', 'rollback B', 'rollback A', 'commit B', 'commit A']);
     });
 
     it('[D32] a timed-out attempt, once its handler has really ended; the time counts for each attempt', async () => {

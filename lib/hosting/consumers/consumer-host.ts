@@ -3,7 +3,7 @@ import type { ScheduleChange } from '../../observability/event-map.js';
 import { ScopedWorkerEvents } from '../../observability/scoped-worker-events.js';
 import { ScheduleBook } from '../../registry/schedule-book.js';
 import { isDisabled } from '../../schedule/schedule.js';
-import { ProviderScopeFactory } from '../../scope/provider-scope-factory.js';
+import { ProviderScopeFactory } from '../../execution/provider-scope-factory.js';
 import type { LongRunning, Straggler } from '../long-running.js';
 import { Consumer } from './consumer.js';
 import { MessageSettler } from './message-settler.js';

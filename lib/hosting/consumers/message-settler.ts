@@ -2,7 +2,7 @@ import type { TickReport } from '../../execution/tick-report.js';
 import type { Delivery } from '../../messages/message-source.js';
 import type { ScopedWorkerEvents } from '../../observability/scoped-worker-events.js';
 import type { ResolvedConsumer } from '../../schedule/consumer-options.js';
-import type { ProviderScopeFactory } from '../../scope/provider-scope-factory.js';
+import type { ProviderScopeFactory } from '../../execution/provider-scope-factory.js';
 import { RecentMessages } from './recent-messages.js';
 
 /** Decides what becomes of a message when its tick has ended: acknowledged, given back, or put aside. */

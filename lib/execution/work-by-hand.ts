@@ -1,0 +1,96 @@
+import {
+  functionProblem,
+  limitProblem,
+  nameProblem,
+  show,
+  signalProblem,
+} from '../checks/option-checks.js';
+import { resolveHandlerOptions, type HandlerDefaults } from '../schedule/handler-options.js';
+import { functionName } from '../schedule/schedule.js';
+import type { Slot } from '../schedule/slot.js';
+import { EmptyTimeline } from '../schedule/timeline.js';
+import type { Tick } from './tick.js';
+
+/**
+ * Makes work of `ProviderScopeFactory.run()` a tick.
+ *
+ * @publicApi
+ */
+export interface TickByHand<P = unknown> {
+  /**
+   * What the work is called in reports, events and logs: `tick.schedule`. Name the kind of work, such as `'mails.send'`, not the single
+   * run. Several may run under one name at once. The registry does not list it.
+   */
+  readonly name: string;
+  /** Aborts the tick when it is aborted, with its reason. Default: only a timeout and the shutdown abort it. */
+  readonly signal?: AbortSignal;
+  /** Milliseconds after which the signal of the tick is aborted and the tick counts as timed out. Minimum 1. Default: no limit. */
+  readonly timeoutMs?: number;
+  /** What `tick.payload` is. */
+  readonly payload?: P;
+  /** In a tick `REQUEST` is the tick: use `payload`. */
+  readonly request?: never;
+}
+
+/** The slot of work by hand: of a schedule that is never due and that nobody lists. */
+export function slotByHand(
+  name: string,
+  work: Function,
+  options: HandlerDefaults,
+  call: (tick: Tick<never>) => unknown,
+): Slot {
+  return {
+    trigger: 'manual',
+    scheduledAt: new Date(),
+    schedule: {
+      name,
+      handler: functionName(work),
+      kind: 'timeout',
+      expression: undefined,
+      everyMs: undefined,
+      timeline: new EmptyTimeline(),
+      isOff: true,
+      options: resolveHandlerOptions('timeout', options),
+      target: { call, isByHand: true },
+    },
+  };
+}
+
+/** Says what is wrong with the arguments of `ProviderScopeFactory.run()`, one sentence for each thing. */
+export function runProblems(work: unknown, options: unknown): string[] {
+  const problems: string[] = [];
+  const say = (option: string, problem: string | undefined): void => {
+    if (problem !== undefined) problems.push(`ProviderScopeFactory.run(): ${option} ${problem}.`);
+  };
+  say('work', functionProblem(work));
+  if (typeof options !== 'object' || options === null) {
+    say('options', `must be an object such as { name } or { request }, not ${show(options)}`);
+    return problems;
+  }
+  const { name, signal, timeoutMs, payload, request } = options as Partial<
+    Record<keyof TickByHand, unknown>
+  >;
+  if (name === undefined) {
+    for (const [key, value] of Object.entries({ signal, timeoutMs, payload }))
+      if (value !== undefined) say(key, 'needs a name beside it: only a tick has it. Add name');
+    return problems;
+  }
+  say('name', nameProblem(name, false));
+  if (timeoutMs !== undefined) say('timeoutMs', limitProblem(timeoutMs, 1));
+  if (signal !== undefined) say('signal', signalProblem(signal));
+  if (request !== undefined)
+    say('request', 'and name exclude each other: in a tick REQUEST is the tick. Use payload');
+  return problems;
+}
+
+/** Says what is wrong with the arguments of `registry.exclusive()`, one sentence for each thing. */
+export function exclusiveProblems(key: unknown, work: unknown, signal: unknown): string[] {
+  const problems = Object.entries({
+    key: nameProblem(key, false),
+    work: functionProblem(work),
+    signal: signal === undefined ? undefined : signalProblem(signal),
+  });
+  return problems.flatMap(([what, problem]) =>
+    problem === undefined ? [] : `registry.exclusive(): ${what} ${problem}.`,
+  );
+}
