@@ -16,7 +16,7 @@ export const FINDINGS = {
   'module-not-imported': { number: 'SW108', severity: 'error' },
   'message-handler-scoped': { number: 'SW109', severity: 'warning' },
   'worker-run-elsewhere': { number: 'SW110', severity: 'warning' },
-  'dependency-missing': { number: 'SW113', severity: 'error' },
+  'dependency-missing': { number: 'SW111', severity: 'error' },
   'singleton-rebuilt': { number: 'SW201', severity: 'error' },
   'resource-rebuilt': { number: 'SW202', severity: 'warning' },
   'transient-captured': { number: 'SW203', severity: 'warning' },

@@ -199,7 +199,7 @@ describe('nestjs-scoped-worker inspect', () => {
     const isFinding = process.env['NEST'] === 'nest11-newest';
     expect([code, isFinding ? stdout : stderr]).toEqual([
       isFinding ? 1 : 2,
-      expect.stringMatching(isFinding ? /SW113[^]*Mail cannot be built/ : /Mail \(\?\)[^]*Smtp/),
+      expect.stringMatching(isFinding ? /SW111[^]*Mail cannot be built/ : /Mail \(\?\)[^]*Smtp/),
     ]);
   });
 

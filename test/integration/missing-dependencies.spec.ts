@@ -141,7 +141,7 @@ describe('A worker that asks for what nothing provides', () => {
       error instanceof ScopeValidationError
         ? error.findings.map(({ number, chain }) => `${number} ${chain.at(-1)}`).join()
         : error!.constructor.name;
-    expect(['SW113 Smtp', 'UnknownDependenciesException']).toContain(verdict);
+    expect(['SW111 Smtp', 'UnknownDependenciesException']).toContain(verdict);
     const accepted = await startApp({
       ...metadata,
       imports: [...(metadata.imports ?? []), ...(neighbour.imports ?? [])],
@@ -184,7 +184,7 @@ describe('A worker that asks for what nothing provides', () => {
   });
 
   it("can be started all the same, by allow and by scopeValidation: 'warn'", async () => {
-    const allow = [{ finding: 'SW113', token: Mailer, reason: 'provided at run time' }];
+    const allow = [{ finding: 'SW111', token: Mailer, reason: 'provided at run time' }];
     const allowed = await startApp({ providers: viaMailer, options: { allow } });
     expect(await allowed.registry.run('Worker.run')).toMatchObject({
       outcome: 'failed',
@@ -192,7 +192,7 @@ describe('A worker that asks for what nothing provides', () => {
     });
     const warned = await startApp({ providers: viaMailer, options: { scopeValidation: 'warn' } });
     expect(warned.log.of('warn')).toContainEqual(
-      expect.stringMatching(/^\[SW113\] Mailer cannot be built: /),
+      expect.stringMatching(/^\[SW111\] Mailer cannot be built: /),
     );
   });
 });
