@@ -67,40 +67,41 @@ export class ProviderScopeFactory {
     const problems = runProblems(work, options);
     if (problems.length > 0) throw new InvalidOptionsError(problems);
     return options.name === undefined
-      ? this.runInScope(work as (scope: ProviderScope) => Promise<T> | T, options.request)
-      : this.runTick(work, options);
+      ? runInScope(this.scopes, work as (scope: ProviderScope) => Promise<T> | T, options.request)
+      : runTick(this.ticks, this.observer, work, options);
   }
+}
 
-  private async runInScope<T>(
-    work: (scope: ProviderScope) => Promise<T> | T,
-    request: unknown,
-  ): Promise<T> {
-    const scope = this.scopes.open({
-      kind: 'run',
-      request,
-      opener: ProviderScopeFactory.prototype.run,
-    });
-    let value: T | undefined;
-    let thrown: { error: unknown } | undefined;
-    try {
-      value = await runInside(scope.ambient, () => work(scope));
-    } catch (error) {
-      thrown = { error };
-    }
-    throwAll(await scope.end((workErrors) => thrown ?? failureOf(workErrors)));
-    return value as T;
-  }
+// Functions, not methods: a decoration of the factory would show them as steps of the user's.
 
-  private async runTick<T>(
-    work: (scope: ProviderScope, tick: Tick<never>) => Promise<T> | T,
-    { name, payload, timeoutMs, signal }: TickByHand,
-  ): Promise<T> {
-    const limit = timeoutMs === undefined ? {} : { timeoutMs };
-    const slot = slotByHand(name, work, limit, (tick) => work(tick.scope, tick));
-    const report = await this.ticks.run(slot, { payload, ...(signal && { signal }) });
-    this.observer.tickFinished(report);
-    return valueOf(report) as T;
+async function runInScope<T>(
+  scopes: OpenScopes,
+  work: (scope: ProviderScope) => Promise<T> | T,
+  request: unknown,
+): Promise<T> {
+  const scope = scopes.open({ kind: 'run', request, opener: ProviderScopeFactory.prototype.run });
+  let value: T | undefined;
+  let thrown: { error: unknown } | undefined;
+  try {
+    value = await runInside(scope.ambient, () => work(scope));
+  } catch (error) {
+    thrown = { error };
   }
+  throwAll(await scope.end((workErrors) => thrown ?? failureOf(workErrors)));
+  return value as T;
+}
+
+async function runTick<T>(
+  ticks: TickRunner,
+  observer: TickObserver,
+  work: (scope: ProviderScope, tick: Tick<never>) => Promise<T> | T,
+  { name, payload, timeoutMs, signal }: TickByHand,
+): Promise<T> {
+  const limit = timeoutMs === undefined ? {} : { timeoutMs };
+  const slot = slotByHand(name, work, limit, (tick) => work(tick.scope, tick));
+  const report = await ticks.run(slot, { payload, ...(signal && { signal }) });
+  observer.tickFinished(report);
+  return valueOf(report) as T;
 }
 
 /** @throws what the report says went wrong, as a scope by hand throws it. */

@@ -267,11 +267,11 @@ describe('Enhancers', () => {
     });
   });
 
-  describe('when the worker stands in several modules', () => {
+  describe('when several modules provide the worker, each with guards of its own', () => {
     @ScopedWorker()
     @UseGuards(PlaceGuard)
     class Worker {
-      @ScopedCron(YEARLY)
+      @ScopedCron(YEARLY, { name: { inject: ['place'], useFactory: (place: string) => place } })
       run(): void {}
     }
     @Module({ providers: [...at('first'), Worker] })
@@ -281,10 +281,12 @@ describe('Enhancers', () => {
 
     it.each([
       ['first', [FirstModule, SecondModule]],
+      ['second', [FirstModule, SecondModule]],
+      ['first', [SecondModule, FirstModule]],
       ['second', [SecondModule, FirstModule]],
     ])('[A13][A23] they are those of the module that builds it: %s', async (place, imports) => {
       const { registry } = await startApp({ imports });
-      expect(await registry.run('Worker.run')).toMatchObject({ outcome: 'succeeded' });
+      expect(await registry.run(place)).toMatchObject({ outcome: 'succeeded' });
       expect(seen).toEqual([place]);
     });
   });

@@ -102,7 +102,7 @@ describe('SchedulerRegistry of @nestjs/schedule, when our schedules change at ru
       registry.add({ name: 'theirs', cron: '* * * * * *', handler: () => void ran.push('added') });
       expect(jobs.getCronJob('theirs')).toBe(theirs);
       expect(log.of('warn')).toEqual([
-        'theirs: a job of @nestjs/schedule has this name too, so the schedule is not shown in SchedulerRegistry. Give one of them another name.',
+        'theirs: this is also the name of the @Cron of Theirs.yearly, which @nestjs/schedule runs, so the schedule does not appear in SchedulerRegistry. Give one of them another name.',
       ]);
       await advance(1_000);
       expect(ran).toContain('added');
