@@ -139,7 +139,9 @@ describe('SchedulerRegistry of @nestjs/schedule, of intervals and timeouts', () 
     };
     await expect(with_(Same)).rejects.toMatchObject({
       code: 'DUPLICATE_SCHEDULE',
-      message: expect.stringMatching(/Ours\.poll: an interval of @nestjs\/schedule.*"poll"/),
+      message: expect.stringMatching(
+        /^Ours\.poll: its schedule "poll" has the name of the @Interval of .*, which @nestjs\/schedule runs/,
+      ),
     });
     await expect(with_(Other)).resolves.toBeDefined();
   });
