@@ -98,12 +98,13 @@ class Comparison {
     other: NestWrapper,
     different: Difference,
   ): Difference | undefined {
-    const ofOther = new Map(injectionsOf(other).map(({ at, wrapper }) => [at, wrapper]));
     const ofOne = injectionsOf(one);
-    if (ofOne.length !== ofOther.size) return different;
-    for (const { at, wrapper } of ofOne) {
-      const counterpart = ofOther.get(at);
-      const found = counterpart === undefined ? different : this.providers(wrapper, counterpart);
+    const ofOther = injectionsOf(other);
+    if (ofOne.length !== ofOther.length) return different;
+    for (const [index, { at, wrapper }] of ofOne.entries()) {
+      const counterpart = ofOther[index]!;
+      const found =
+        counterpart.at === at ? this.providers(wrapper, counterpart.wrapper) : different;
       if (found !== undefined) return found;
     }
     return undefined;

@@ -68,9 +68,9 @@ export async function runAround(
   const ofScope = new Ambient<unknown>(tick.scope, livingAmbient(), true);
   await runInside(ofScope, outermost).catch(() => undefined); // noted by `onThrown`, or the attempt's own error
   ofScope.scope = undefined;
-  const first = thrown.length > 0 ? () => thrown.shift() : () => new Error(noNext(tick));
-  const refused = hasBegun ? undefined : { error: first() };
-  return { ...(refused === undefined ? {} : { refused }), thrown };
+  if (hasBegun) return { thrown };
+  const [error, ...others] = thrown.length > 0 ? thrown : [new Error(noNext(tick))];
+  return { refused: { error }, thrown: others };
 }
 
 /** Runs one hook, and waits for what it has begun, whether it does so itself or not. */

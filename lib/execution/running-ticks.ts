@@ -57,15 +57,15 @@ export class RunningTicks {
     return [...this.#ticks].filter(({ isAwaited }) => !isAwaited);
   }
 
-  /** Ticks of a schedule. */
+  /** Ticks of a schedule; a tick by hand may have the same name. */
   of(schedule: string): readonly RunningTick[] {
-    return [...this.#ticks].filter(({ slot }) => slot.schedule.name === schedule);
+    return [...this.#ticks].filter((running) => belongsTo(running, schedule));
   }
 
   /** When the oldest tick or list of a schedule was fired; undefined when nothing of it runs. */
   since(schedule: string): Date | undefined {
     return [...this.#lists, ...this.#ticks]
-      .filter(({ slot }) => slot.schedule.name === schedule)
+      .filter((running) => belongsTo(running, schedule))
       .map(({ firedAt }) => firedAt)
       .reduce<Date | undefined>((oldest, at) => (oldest && oldest <= at ? oldest : at), undefined);
   }
@@ -76,11 +76,15 @@ export class RunningTicks {
 
   /** @returns how many ticks were told. */
   abortSchedule(schedule: string, cause: AbortCause): number {
-    for (const list of this.#lists) if (list.slot.schedule.name === schedule) list.abort(cause);
+    for (const list of this.#lists) if (belongsTo(list, schedule)) list.abort(cause);
     return this.of(schedule).filter((tick) => tick.abort(cause)).length;
   }
 
   get count(): number {
     return this.#ticks.size;
   }
+}
+
+function belongsTo({ slot }: RunningTick, schedule: string): boolean {
+  return slot.schedule.name === schedule && slot.schedule.target.isByHand !== true;
 }

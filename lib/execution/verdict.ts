@@ -77,7 +77,6 @@ export function judgeHooks(
   signal: AbortSignal,
   cause: AbortCause | undefined,
 ): Judgement {
-  if (thrown.length === 0) return attempt;
   if (attempt.outcome !== 'succeeded')
     return { ...attempt, disposeErrors: [...attempt.disposeErrors, ...thrown] };
   const [error, ...others] = thrown;

@@ -37,6 +37,8 @@ export class SchedulerRegistryBridge {
   readonly #shown = new Map<string, Shown>();
   /** Timers that were cleared. They stay in the registry, as with Nest. */
   readonly #cleared = new WeakSet<object>();
+  /** The dates of the slots for which callbacks were called. */
+  readonly #called = new WeakSet<Date>();
   #isClosing = false;
 
   constructor(
@@ -122,9 +124,11 @@ export class SchedulerRegistryBridge {
     if (isThere(target, name, shown)) deleteFrom(target, name, shown.kind);
   }
 
-  private started({ schedule, firedAt }: Tick): void {
+  private started({ schedule, scheduledAt, firedAt }: Tick): void {
     const shown = this.#shown.get(schedule);
-    if (shown?.kind !== 'cron') return;
+    // The items of `forEach` are ticks of one slot, and share its date.
+    if (shown?.kind !== 'cron' || this.#called.has(scheduledAt)) return;
+    this.#called.add(scheduledAt);
     const { entry: job, callbacks } = shown;
     job.lastExecution = firedAt;
     for (const callback of callbacks)

@@ -112,10 +112,9 @@ export class Ledger {
     { disposer, instance }: Entry,
     timeoutMs: number,
   ): DisposeFailure | undefined | Promise<DisposeFailure | undefined> {
-    if (disposer === undefined) return undefined;
-    if (instance === undefined) return runDisposer(disposer, timeoutMs);
-    this.disposed += 1;
-    const outcome = runDisposer(disposer, timeoutMs);
+    const outcome = disposer && runDisposer(disposer, timeoutMs);
+    if (instance === undefined) return outcome;
+    if (disposer !== undefined) this.disposed += 1;
     if (outcome instanceof Promise) return outcome.finally(() => this.ownership.release(instance));
     this.ownership.release(instance);
     return outcome;

@@ -184,6 +184,15 @@ describe('What a scope owns', () => {
       expect(journal.of('disposed')).toEqual(['Kept', 'Kept']);
     });
 
+    it('[B17] commits it in each tick that it was handed to, also when it has nothing to dispose', async () => {
+      const commits: string[] = [];
+      const unit = { onScopeCommit: () => void commits.push('commit') };
+      const { registry } = await run(['KEPT'], [kept(unit)]);
+      await registry.run('Worker.run');
+
+      expect(commits).toEqual(['commit', 'commit']);
+    });
+
     it('[B17] disposes it once under two tokens of one tick', async () => {
       const object = probe('Kept');
       await run(['KEPT', 'AGAIN'], [kept(object), { ...kept(object), provide: 'AGAIN' }] as never);

@@ -3,6 +3,8 @@ import {
   Injectable,
   Module,
   Scope,
+  UseInterceptors,
+  type CallHandler,
   type DynamicModule,
   type ModuleMetadata,
   type Provider,
@@ -308,6 +310,34 @@ describe('Two modules that provide one worker', () => {
     expect(infos(test)).toEqual([expect.stringMatching(/^\[SW103\] Deep is provided in .*, .*;/)]);
     await advance(60_000);
     expect(ran).toHaveLength(1);
+  });
+
+  it('[D24] run it once when it has several enhancers', async () => {
+    @Injectable()
+    class Log {
+      intercept(_context: unknown, next: CallHandler): unknown {
+        return next.handle();
+      }
+    }
+    @ScopedWorker()
+    class Logged {
+      @ScopedCron('0 * * * * *')
+      @UseInterceptors(Log)
+      run(): void {
+        ran.push('logged');
+      }
+
+      @ScopedCron(YEARLY)
+      @UseInterceptors(Log)
+      close(): void {}
+    }
+    @Module({ providers: [Logged] })
+    class One {}
+    @Module({ providers: [Logged] })
+    class Another {}
+    await startApp({ imports: [One, Another] });
+    await advance(60_000);
+    expect(ran).toEqual(['logged']);
   });
 
   it('[D24] [C13] must name it when they give it different ones', async () => {

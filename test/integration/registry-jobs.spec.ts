@@ -133,6 +133,16 @@ describe('A CronJob of SchedulerRegistry that shows one of our crons', () => {
     expect(log.of('error')[0]).toMatch(/^A callback of the CronJob of ours failed: .*no luck/);
   });
 
+  it('calls what addCallback() adds once for all items of a list', async () => {
+    const { job, end, ran } = await withJob({ forEach: { useFactory: () => ['a', 'b', 'c'] } });
+    const added = jest.fn();
+    job.addCallback(() => void added());
+    end.open();
+    await advance(1_000);
+    expect(ran).toHaveLength(3);
+    expect(added).toHaveBeenCalledTimes(1);
+  });
+
   describe('when it is deleted', () => {
     it('[F21] removes its schedule, which computes no more slots', async () => {
       const { jobs, registry, log, ran } = await withJob();

@@ -4,6 +4,8 @@ import { Inject, Injectable } from '@nestjs/common';
 import { REQUEST } from '@nestjs/core';
 import { of } from 'rxjs';
 import {
+  ScopedCron,
+  ScopedWorker,
   currentTick,
   InjectTick,
   InvalidOptionsError,
@@ -15,6 +17,7 @@ import {
 import { closeApps, startApp, type TestAppOptions } from '../support/app.js';
 import { noting } from '../support/around.js';
 import { gate, turn } from '../support/gate.js';
+import { YEARLY } from '../support/probe-journal.js';
 import { probes, RequestScoped, worker } from '../support/probes.js';
 import { heard } from '../support/run-time-schedules.js';
 import { closing, turns, untilAborted } from '../support/running-tick.js';
@@ -149,6 +152,23 @@ describe('A scope by hand with a name', () => {
     const [one, other] = await runs;
     expect(one).not.toBe(other);
     expect(finished.map(({ tickId }) => tickId)).toEqual([one, other]);
+  });
+
+  it('[L6] with the name of a schedule is none of its ticks', async () => {
+    @ScopedWorker()
+    class Imports {
+      @ScopedCron(YEARLY, { name: 'import' })
+      run(): void {}
+    }
+    const { scopes, registry } = await start({ providers: [Imports] });
+    const end = gate();
+    const byHand = scopes.run(() => end.opened, { name: 'import' });
+    await turns();
+    expect(registry.get('import')).toMatchObject({ running: 0 });
+    expect(registry.get('import').runningSince).toBeUndefined();
+    expect(registry.cancel('import')).toBe(0);
+    end.open();
+    await byHand;
   });
 
   it('[L6] gives its error to the caller, and reports it as a failed tick', async () => {
