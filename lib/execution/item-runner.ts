@@ -1,5 +1,6 @@
 import { readStacks } from '../errors/error-text.js';
 import { ScopeClosedError } from '../errors/index.js';
+import { isErrorOf } from '../errors/is-error-of.js';
 import { NestInside } from '../nest/index.js';
 import { seenProvider } from '../nest/seen-provider.js';
 import type { FromProviders } from '../schedule/from-providers.js';
@@ -57,7 +58,7 @@ export class ItemRunner {
       return endOf(reports, items.length, list.stopped);
     } catch (error) {
       readStacks(error); // it is kept as that of the last report
-      const isRefused = list.stopped === 'shutdown' && error instanceof ScopeClosedError;
+      const isRefused = list.stopped === 'shutdown' && isErrorOf(error, ScopeClosedError);
       const outcome = isRefused ? { outcome: 'cancelled', reason: 'shutdown' } : FAILED;
       return { ...outcome, phase: 'open', error } as ListEnd;
     }

@@ -1,5 +1,6 @@
 import { isAbortError } from '../errors/abort-error.js';
 import { ScopeClosedError, TickTimeoutError } from '../errors/index.js';
+import { isErrorOf } from '../errors/is-error-of.js';
 import { combined } from '../scope/scope-end.js';
 import type { ScopeEnd } from '../scope/scope-end.js';
 import type { AbortCause } from './running-ticks.js';
@@ -87,5 +88,5 @@ export function judgeHooks(
 
 /** The shutdown refuses to build more: for the tick that is its abort. */
 function isRefusal(error: unknown, cause: AbortCause): boolean {
-  return cause === 'shutdown' && error instanceof ScopeClosedError;
+  return cause === 'shutdown' && isErrorOf(error, ScopeClosedError);
 }

@@ -1,4 +1,5 @@
 import { readStacks, textOf } from '../errors/error-text.js';
+import { isErrorOf } from '../errors/is-error-of.js';
 import type { Ledger } from './ledger.js';
 
 /** What a scope does at its end. */
@@ -103,7 +104,7 @@ export function throwAll(end: ScopeEnd, known?: unknown): void {
 /** True for an error itself, and for each of several that are one `AggregateError`. */
 export function isPartOf(error: unknown, whole: unknown): boolean {
   if (error === whole) return true;
-  if (!(whole instanceof AggregateError)) return false;
+  if (!isErrorOf(whole, AggregateError)) return false;
   const errors: unknown = whole.errors;
   return Array.isArray(errors) && errors.includes(error);
 }

@@ -186,6 +186,18 @@ describe('a source at the shutdown', () => {
     expect(log.of('error')).toEqual([]);
   });
 
+  it('whose return() throws a proxy that was revoked stops nothing, and is told of', async () => {
+    const { proxy, revoke } = Proxy.revocable({}, {});
+    revoke();
+    const onReturn = (): never => {
+      throw proxy;
+    };
+    const { app, log } = await started(new HandSource({ onReturn }));
+    await app.close();
+    expect(performance.now()).toBe(0);
+    expect(log.of('error')).toEqual([expect.stringMatching(/^source of Consumer\.handle/)]);
+  });
+
   it('[D41] that waits to be read again leaves no timer, and is not read again after the shutdown', async () => {
     const source = scripted(() => {
       throw boom();

@@ -140,6 +140,47 @@ describe('A value that cannot be turned into text', () => {
   });
 });
 
+/** An error behind a proxy that was revoked: whatever it is asked, `instanceof` too, throws. */
+function revoked(): unknown {
+  const { proxy, revoke } = Proxy.revocable(new Error('boom'), {});
+  revoke();
+  return proxy;
+}
+
+describe('A proxy that was revoked', () => {
+  afterEach(closeApps);
+
+  it('thrown after the abort of the shutdown fails the tick, and its scope is disposed before the application', async () => {
+    const disposed = jest.fn();
+    const { app, report, log } = await runningTick(async ({ scope, signal }) => {
+      scope.defer(disposed);
+      await new Promise((resolve) => signal.addEventListener('abort', resolve));
+      throw revoked();
+    }, options);
+    await app.close();
+    expect(disposed).toHaveBeenCalledTimes(1);
+    expect(await within(report)).toMatchObject({ outcome: 'failed', phase: 'handler' });
+    expect(log.of('fatal').concat(log.of('warn'))).toEqual([]);
+  });
+
+  it('thrown by the work of a scope by hand and by its disposer is part of what the scope throws', async () => {
+    const { scopes } = await startApp({ providers: [worker([])] });
+    const [thrown, inDisposal] = [revoked(), revoked()];
+    const run = scopes.run(
+      (scope) => {
+        scope.defer(() => {
+          throw inDisposal;
+        });
+        throw thrown;
+      },
+      { name: 'work' },
+    );
+    const error = (await run.catch((reason: unknown) => reason)) as AggregateError;
+    expect(error).toBeInstanceOf(AggregateError);
+    expect([error.errors[0] === thrown, error.errors[1] === inDisposal]).toEqual([true, true]);
+  });
+});
+
 it('A logger that throws fails no caller of registry.run()', async () => {
   const handler = (): never => {
     throw new Error('no luck');

@@ -1,3 +1,4 @@
+import { isAbortError } from '../../errors/abort-error.js';
 import { TickSignal } from '../../execution/tick-signal.js';
 import type { Delivery, MessageSource } from '../../messages/message-source.js';
 import { show } from '../../checks/option-checks.js';
@@ -114,8 +115,7 @@ export class SourceReading {
 
   /** To end with the error of the abort is what a source is expected to do. */
   private failedToEnd(error: unknown): void {
-    const { name } = (error ?? {}) as { name?: unknown };
-    if (name !== 'AbortError') this.observer.endFailed(error);
+    if (!isAbortError(error, this.#signal.signal)) this.observer.endFailed(error);
   }
 }
 
