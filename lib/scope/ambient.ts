@@ -55,13 +55,14 @@ export function livingAmbient(): Ambient | undefined {
 
 /**
  * True when the calling code is part of work that a shutdown waits for: of a scope, a tick or a background worker, unless that itself
- * was begun during the shutdown by code that is not part of any.
+ * was begun during the shutdown by code that is not part of any. The innermost one that knows decides: a tick that began before the
+ * shutdown is awaited, also under a lock that is not.
  */
 export function isInsideAwaited(): boolean {
   let isPart = false;
   for (let ambient = storage.getStore(); ambient !== undefined; ambient = ambient.outer) {
     const scope = ambient.scope as { readonly isAwaited?: boolean } | undefined;
-    if (scope?.isAwaited === false) return false;
+    if (scope?.isAwaited !== undefined) return scope.isAwaited;
     isPart ||= scope !== undefined;
   }
   return isPart;

@@ -239,6 +239,38 @@ describe('registry.exclusive()', () => {
     expect(lines).toEqual(['first begins', 'first ends', 'second begins', 'second ends']);
   });
 
+  it('[L6] leaves the tick that it runs part of the shutdown, with what that tick runs', async () => {
+    const { app, events, next, registry, scopes } = await start();
+    const [begun, listening] = [gate(), gate()];
+    const signals: AbortSignal[] = [];
+    const call = registry.exclusive('billing', () =>
+      scopes.run(
+        async () => {
+          const shutdown = next('shutdown:started');
+          begun.open();
+          await shutdown;
+          await scopes.run(
+            async (_, { signal }) => {
+              signals.push(signal);
+              await new Promise((resolve) => signal.addEventListener('abort', resolve));
+            },
+            { name: 'inner' },
+          );
+        },
+        { name: 'outer' },
+      ),
+    );
+    await begun.opened;
+    events.on('shutdown:started', () => listening.opened);
+    const finished = next('shutdown:finished');
+    const close = closing({ app });
+    await turns();
+    expect(signals.map(({ aborted }) => aborted)).toEqual([false]);
+    listening.open();
+    await Promise.all([call, close.promise]);
+    expect(await finished).toMatchObject({ abandoned: [] });
+  });
+
   describe('with arguments that cannot work', () => {
     it.each<[string, unknown[], string]>([
       ['no key', [undefined, () => 1], 'key must be a string, not undefined.'],
