@@ -30,6 +30,8 @@ export interface GatedSlot {
 export class OverlapGate {
   readonly #running: Slot[] = [];
   #waiting: Waiting[] = [];
+  /** Work of `hold()` runs: nothing begins beside it. */
+  #isHeld = false;
 
   constructor(
     /** Aborts what runs of a slot, for `'cancel-other'`. */
@@ -40,9 +42,12 @@ export class OverlapGate {
   pass(gated: GatedSlot): Promise<TickReport> {
     const { slot } = gated;
     const { overlap } = slot.schedule.options;
-    if (this.#running.length < limitOf(slot)) return this.run(slot, gated.run);
+    const hasRoom = this.#running.length < limitOf(slot);
+    const isClaimed = this.#isHeld || this.#waiting.some(isHold);
+    if (hasRoom && !isClaimed) return this.run(slot, gated.run);
     // Waiting, a tick that runs its own schedule would wait for itself.
-    if (this.#running.some(isInsideSlot)) return Promise.resolve(gated.skip('overlap'));
+    if (this.#running.some(isInsideSlot))
+      return hasRoom ? this.run(slot, gated.run) : Promise.resolve(gated.skip('overlap'));
     const canMerge = slot.isCatchUp !== true && overlap !== 'allow';
     if (canMerge) {
       if (overlap === 'skip') return Promise.resolve(gated.skip('overlap'));
@@ -72,10 +77,12 @@ export class OverlapGate {
     const run = async (): Promise<T> => {
       const holder = { slot, isAwaited: isInsideAwaited() };
       const ambient = new Ambient<unknown>(holder, livingAmbient(), false);
+      this.#isHeld = true;
       try {
         return await runInside(ambient, work);
       } finally {
         ambient.scope = undefined;
+        this.#isHeld = false;
       }
     };
     if (this.#running.length === 0) return this.run(slot, run);
@@ -95,6 +102,7 @@ export class OverlapGate {
         this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
         unfollow();
         reject(signal.reason as Error);
+        this.startWaiting();
       });
     });
   }
@@ -136,10 +144,14 @@ export class OverlapGate {
     }
   }
 
-  /** In their order; one that may not run yet does not hold up another schedule that may. */
+  /** In their order; a tick that may not run yet does not hold up another schedule that may, as work of `hold()` does. */
   private startWaiting(): void {
     for (const waiting of this.#waiting.slice()) {
-      if (this.#running.length >= limitOf(waiting.slot)) continue;
+      if (this.#isHeld) return;
+      if (this.#running.length >= limitOf(waiting.slot)) {
+        if (isHold(waiting)) return;
+        continue;
+      }
       const at = this.#waiting.indexOf(waiting);
       if (at < 0) continue;
       this.#waiting.splice(at, 1);
@@ -149,7 +161,7 @@ export class OverlapGate {
 
   /** Aborts the oldest ones that stand in the way. Of slots that are made up for together, none takes another's place. */
   private makeRoomFor(slot: Slot): void {
-    const tooMany = this.#running.length - limitOf(slot) + 1;
+    const tooMany = Math.max(this.#running.length - limitOf(slot) + 1, 0); // none is: it waits for work of `hold()`
     const others = this.#running.filter(({ isCatchUp }) => !(slot.isCatchUp && isCatchUp));
     for (const running of others.slice(0, tooMany)) this.abort(running);
   }
@@ -160,6 +172,11 @@ function limitOf({ schedule: { options } }: Slot): number {
   const { overlap, maxConcurrency, forEach } = options;
   const limit = forEach === undefined ? maxConcurrency : undefined;
   return limit ?? (overlap === 'allow' ? Number.POSITIVE_INFINITY : 1);
+}
+
+/** Ticks can be dropped while they wait, work of `hold()` cannot. */
+function isHold({ skip }: Waiting): boolean {
+  return skip === undefined;
 }
 
 function isSame(left: Slot, right: Slot): boolean {

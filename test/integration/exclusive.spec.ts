@@ -138,6 +138,86 @@ describe('registry.exclusive()', () => {
     expect(lines.at(-1)).toBe('work ends');
   });
 
+  describe.each<[string, HandlerOptions]>([
+    ["overlap: 'allow'", { overlap: 'allow' }],
+    ['maxConcurrency: 2', { overlap: 'buffer-one', maxConcurrency: 2 }],
+  ])('and a schedule with %s', (_, rule) => {
+    it('[F8] keeps its ticks out while it runs, also those that waited behind it', async () => {
+      const [held, tick] = [gate(), gate()];
+      const { registry, hold, lines } = await start(() => tick.opened, rule);
+      const first = registry.run('Worker.run');
+      await turns();
+      const call = hold('work', held);
+      const second = registry.run('Worker.run');
+      tick.open();
+      await first;
+      const third = registry.run('Worker.run');
+      await turns();
+      expect(lines).toEqual(['tick begins', 'tick ends', 'work begins']);
+      held.open();
+      await Promise.all([call, second, third]);
+      expect(lines.slice(2, 4)).toEqual(['work begins', 'work ends']);
+    });
+
+    it('[F8] gets its turn, however many ticks come due', async () => {
+      const ticks = [gate(), gate(), gate(), gate()];
+      const { registry, lines } = await start(
+        ({ payload }) => ticks[payload as number]!.opened,
+        rule,
+      );
+      const reports = [registry.run('Worker.run', { payload: 0 })];
+      await turns();
+      const call = registry.exclusive('billing', () => lines.push('work'));
+      for (const payload of [1, 2, 3]) {
+        reports.push(registry.run('Worker.run', { payload }));
+        await turns();
+        ticks[payload - 1]!.open();
+        await turns();
+      }
+      expect(lines).toContain('work');
+      ticks[3]!.open();
+      await Promise.all([call, ...reports]);
+    });
+
+    it('[F8] lets the ticks behind it go on when it gives up its turn', async () => {
+      const [first, free] = [gate(), gate()];
+      free.open();
+      const { registry, hold, lines } = await start(
+        ({ payload }) => (payload === 1 ? first.opened : free.opened),
+        rule,
+      );
+      const report = registry.run('Worker.run', { payload: 1 });
+      await turns();
+      const controller = new AbortController();
+      const call = hold('work', free, 'billing', controller.signal);
+      const second = registry.run('Worker.run', { payload: 2 });
+      await turns();
+      expect(lines).toEqual(['tick begins']);
+      controller.abort(new Error('too long'));
+      await expect(call).rejects.toThrow('too long');
+      expect((await second).outcome).toBe('succeeded');
+      first.open();
+      await report;
+    });
+
+    it('[F8] waits for no tick that a tick of the key runs and waits for', async () => {
+      const waiting = gate();
+      const test: { app?: Awaited<ReturnType<typeof start>> } = {};
+      const app = await start(async ({ payload }) => {
+        if (payload === 2) return;
+        await waiting.opened;
+        await test.app!.registry.run('Worker.run', { payload: 2 });
+      }, rule);
+      test.app = app;
+      const report = app.registry.run('Worker.run', { payload: 1 });
+      await turns();
+      const call = app.registry.exclusive('billing', () => app.lines.push('work'));
+      waiting.open();
+      await Promise.all([report, call]);
+      expect(app.lines).toEqual(['tick begins', 'tick begins', 'tick ends', 'tick ends', 'work']);
+    });
+  });
+
   describe('inside what holds the key', () => {
     it('[F8] runs at once in a tick, and in a scope that the tick opened', async () => {
       const test: { app?: Awaited<ReturnType<typeof start>> } = {};
