@@ -59,13 +59,13 @@ export class RunningTicks {
 
   /** Ticks of a schedule; a tick by hand may have the same name. */
   of(schedule: string): readonly RunningTick[] {
-    return [...this.#ticks].filter((running) => belongsTo(running, schedule));
+    return [...this.#ticks].filter((running) => isOf(running, schedule));
   }
 
   /** When the oldest tick or list of a schedule was fired; undefined when nothing of it runs. */
   since(schedule: string): Date | undefined {
     return [...this.#lists, ...this.#ticks]
-      .filter((running) => belongsTo(running, schedule))
+      .filter((running) => isOf(running, schedule))
       .map(({ firedAt }) => firedAt)
       .reduce<Date | undefined>((oldest, at) => (oldest && oldest <= at ? oldest : at), undefined);
   }
@@ -85,6 +85,7 @@ export class RunningTicks {
   }
 }
 
-function belongsTo({ slot }: RunningTick, schedule: string): boolean {
-  return slot.schedule.name === schedule && slot.schedule.target.isByHand !== true;
+/** A tick by hand may have the name of a schedule, and is none of its ticks. */
+export function isOf({ slot: { schedule } }: RunningTick, name: string): boolean {
+  return schedule.name === name && schedule.target.isByHand !== true;
 }

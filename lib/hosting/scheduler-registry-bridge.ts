@@ -4,7 +4,7 @@ import { show } from '../checks/option-checks.js';
 import { nestHandlerNamed, nestScheduling } from '../discovery/nest-schedules.js';
 import { logError } from '../errors/error-log.js';
 import { DuplicateScheduleError } from '../errors/index.js';
-import { RunningTicks } from '../execution/running-ticks.js';
+import { isOf, RunningTicks } from '../execution/running-ticks.js';
 import type { Tick } from '../execution/tick.js';
 import type { TickReport } from '../execution/tick-report.js';
 import { NestInside } from '../nest/index.js';
@@ -128,6 +128,8 @@ export class SchedulerRegistryBridge {
     const shown = this.#shown.get(schedule);
     // The items of `forEach` are ticks of one slot, and share its date.
     if (shown?.kind !== 'cron' || this.#called.has(scheduledAt)) return;
+    const isOurs = this.running.of(schedule).some(({ slot }) => slot.scheduledAt === scheduledAt);
+    if (!isOurs) return; // a tick by hand with the name of the schedule
     this.#called.add(scheduledAt);
     const { entry: job, callbacks } = shown;
     job.lastExecution = firedAt;
@@ -197,7 +199,7 @@ export class SchedulerRegistryBridge {
     const shown = this.#shown.get(name)!;
     this.registry.pause(name);
     const ends = this.running.all
-      .filter((running) => running.slot.schedule.name === name && !running.isInside())
+      .filter((running) => isOf(running, name) && !running.isInside())
       .map(({ done }) => done);
     await Promise.resolve();
     if (!this.#isClosing && this.#shown.get(name) === shown && !isThere(target, name, shown)) {

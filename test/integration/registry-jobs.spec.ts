@@ -81,6 +81,18 @@ describe('A CronJob of SchedulerRegistry that shows one of our crons', () => {
     expect(stopped).toHaveBeenCalledTimes(1);
   });
 
+  it('sees nothing of a scope by hand with the name of the schedule', async () => {
+    const { job, scopes, end } = await withJob();
+    const callback = jest.fn<() => void>();
+    job.addCallback(callback);
+    const run = scopes.run(() => end.opened, { name: 'ours' });
+    await advance(0);
+    expect([job.isCallbackRunning, job.lastDate(), callback.mock.calls]).toEqual([false, null, []]);
+    await job.stop();
+    end.open();
+    await run;
+  });
+
   it("stop() does not wait when overlap is 'allow'", async () => {
     const { job, end } = await withJob({ overlap: 'allow' });
     await advance(1_000);

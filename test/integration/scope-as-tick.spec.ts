@@ -4,8 +4,6 @@ import { Inject, Injectable } from '@nestjs/common';
 import { REQUEST } from '@nestjs/core';
 import { of } from 'rxjs';
 import {
-  ScopedCron,
-  ScopedWorker,
   currentTick,
   InjectTick,
   InvalidOptionsError,
@@ -17,7 +15,6 @@ import {
 import { closeApps, startApp, type TestAppOptions } from '../support/app.js';
 import { noting } from '../support/around.js';
 import { gate, turn } from '../support/gate.js';
-import { YEARLY } from '../support/probe-journal.js';
 import { probes, RequestScoped, worker } from '../support/probes.js';
 import { heard } from '../support/run-time-schedules.js';
 import { closing, turns, untilAborted } from '../support/running-tick.js';
@@ -154,21 +151,22 @@ describe('A scope by hand with a name', () => {
     expect(finished.map(({ tickId }) => tickId)).toEqual([one, other]);
   });
 
-  it('[L6] with the name of a schedule is none of its ticks', async () => {
-    @ScopedWorker()
-    class Imports {
-      @ScopedCron(YEARLY, { name: 'import' })
-      run(): void {}
-    }
-    const { scopes, registry } = await start({ providers: [Imports] });
-    const end = gate();
-    const byHand = scopes.run(() => end.opened, { name: 'import' });
+  it('[L6] with the name of a schedule is no tick of it: cancel() leaves it alone, and it does not count as running', async () => {
+    const held = gate();
+    const { scopes, registry } = await start({ providers: [worker([])] });
+    const run = scopes.run(
+      async (_scope, { signal }) => {
+        await held.opened;
+        return signal.aborted;
+      },
+      { name: 'Worker.run' },
+    );
     await turns();
-    expect(registry.get('import')).toMatchObject({ running: 0 });
-    expect(registry.get('import').runningSince).toBeUndefined();
-    expect(registry.cancel('import')).toBe(0);
-    end.open();
-    await byHand;
+    expect(registry.get('Worker.run')).toMatchObject({ running: 0, runningSince: undefined });
+    expect(registry.cancel('Worker.run')).toBe(0);
+    held.open();
+    expect(await run).toBe(false);
+    expect(registry.get('Worker.run').lastReport).toBeUndefined();
   });
 
   it('[L6] gives its error to the caller, and reports it as a failed tick', async () => {
