@@ -77,6 +77,7 @@ export class SqliteFile {
     const disconnect = driver.disconnect.bind(driver);
     Object.assign(driver, {
       disconnect: async () => {
+        this.#isPrepared = false; // initialised again, it may find another file
         await this.#pool.close();
         await this.#app?.close();
         this.#lock?.leave([this.#pool, this.#app]);

@@ -52,8 +52,7 @@ export class ConnectionPool {
     if (!this.#taken.delete(taken)) return; // closed meanwhile
     if (hasTransaction || this.size >= LARGEST_POOL) {
       await this.opener.disconnect(taken.connection);
-      const next = this.size < LARGEST_POOL ? this.#waiting.shift() : undefined;
-      if (next !== undefined) this.open().then(next.resolve, next.reject);
+      this.openForNext();
       return;
     }
     const next = this.#waiting.shift();
@@ -73,11 +72,18 @@ export class ConnectionPool {
 
   private async open(): Promise<PooledConnection> {
     this.#opening += 1;
+    const opened = this.opener.connect().finally(() => (this.#opening -= 1));
     try {
-      return { connection: await this.opener.connect(), statements: new Map() };
-    } finally {
-      this.#opening -= 1;
+      return { connection: await opened, statements: new Map() };
+    } catch (error) {
+      this.openForNext(); // nobody gives back what was not opened
+      throw error;
     }
+  }
+
+  private openForNext(): void {
+    const next = this.size < LARGEST_POOL ? this.#waiting.shift() : undefined;
+    if (next !== undefined) this.open().then(next.resolve, next.reject);
   }
 
   private wait(): Promise<PooledConnection> {

@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import {
   EntitySchema,
   EventSubscriber,
@@ -184,6 +185,19 @@ describe('A scope on an SQLite file', () => {
       expect((await run(test, pragmas)).value).toEqual(['wal', 5_000, 1, -1234]);
     });
 
+    it('in WAL also on another file, which the data source finds when it is initialised again', async () => {
+      const test = await start({ transaction: true });
+      const dataSource = dataSourceOf(test);
+      await run(test, ({ notes }) => notes.save({ text: 'before' }));
+      await dataSource.destroy();
+      rmSync(file.path);
+      await dataSource.initialize();
+      await run(test, ({ notes }) => notes.save({ text: 'after' }));
+
+      expect(file.query('PRAGMA journal_mode')).toEqual([{ journal_mode: 'wal' }]);
+      expect(file.committed()).toEqual(['after']);
+    });
+
     it('with the busy timeout of the application', async () => {
       const test = await start({}, { timeout: 1_500 });
 
@@ -297,6 +311,28 @@ describe('A scope on an SQLite file', () => {
       );
 
       expect(reports.map(({ value }) => value)).toEqual(Array(20).fill(0));
+    });
+
+    it('or fails when none can be opened, and so do those that wait for one', async () => {
+      let isBroken = false;
+      const test = await start(
+        {},
+        {
+          prepareDatabase: () => {
+            if (isBroken) throw new Error('cannot be prepared');
+          },
+        },
+      );
+      isBroken = true;
+      test.script = ({ notes }) => notes.count();
+      const reports = await Promise.all(
+        Array.from({ length: 25 }, () => test.registry.run('work')),
+      );
+      expect(reports.map(({ error }) => (error as Error).message)).toEqual(
+        Array(25).fill('cannot be prepared'),
+      );
+      isBroken = false;
+      expect((await test.registry.run('work')).value).toBe(0);
     });
 
     it('from a bounded pool, and none without a statement; all are closed at shutdown', async () => {
