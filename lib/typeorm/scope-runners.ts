@@ -5,7 +5,7 @@ import { SqliteFile } from './sqlite-file.js';
 
 /** Where scopes get their query runners from; without `create`, all of the process share one. */
 export interface ScopeRunners {
-  readonly create: (() => QueryRunner) | undefined;
+  readonly create: ((isTransactional: boolean) => QueryRunner) | undefined;
   /** Why they share one, for a sentence that begins with the data source. */
   readonly sharedBecause: string;
 }
@@ -37,7 +37,10 @@ async function onFile(dataSource: DataSource, driver: SqliteDriver): Promise<Sco
     return shared('is an SQLite database in memory, which has one connection');
   try {
     const file = await SqliteFile.open(dataSource, driver, path);
-    return { create: () => file.createScopeRunner(), sharedBecause: '' };
+    return {
+      create: (isTransactional) => file.createScopeRunner(isTransactional),
+      sharedBecause: '',
+    };
   } catch (error) {
     return shared(`cannot use WAL, which further connections need (${textOf(error)})`);
   }

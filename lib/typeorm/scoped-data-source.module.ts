@@ -31,7 +31,11 @@ class DataSourceLookup {
     const { create } = this.#runners;
     return create === undefined
       ? { manager: dataSource.createEntityManager() }
-      : new ScopedConnection(create(), dataSource.options.type, this.isTransactional);
+      : new ScopedConnection(
+          create(this.isTransactional),
+          dataSource.options.type,
+          this.isTransactional,
+        );
   }
 
   /** At start-up, when every data source stands. */

@@ -21,6 +21,14 @@ export class SqliteAppRunner extends SqliteRunner {
   ) {
     super(runner, app.lock, app);
     runners.set(runner, this);
+    const release = runner.release.bind(runner);
+    Object.assign(runner, {
+      release: () => {
+        // `dataSource.query('BEGIN')` has released the query runner that would end the transaction.
+        if (this.isWriting && !runner.isTransactionActive) app.unowned = this;
+        return release();
+      },
+    });
     if (app.dataSource.subscribers.length > 0) this.joinSubscribers();
   }
 
@@ -48,7 +56,7 @@ export class SqliteAppRunner extends SqliteRunner {
   }
 
   protected route(statement: string, send: Send): Promise<unknown> {
-    // A BEGIN that was sent as a statement belongs to nobody: the statements of the application after it are part of it.
+    // What was begun with `dataSource.query('BEGIN')` belongs to nobody: the statements of the application after it are part of it.
     const owner = this.app.unowned ?? this;
     return owner.inOrder(() => owner.sendOnConnection(statement, send, this.runner));
   }
@@ -83,19 +91,6 @@ export class SqliteAppRunner extends SqliteRunner {
       return await this.sendInTurn(statement, send);
     } finally {
       use.end();
-      if (this.isWriting && !this.runner.isTransactionActive) this.app.unowned = this;
     }
-  }
-
-  private joinSubscribers(): void {
-    const { broadcaster } = this.runner;
-    const joined = new Proxy(broadcaster, {
-      get: (target, name) => {
-        const value: unknown = Reflect.get(target, name, target);
-        if (typeof value !== 'function') return value;
-        return (...args: unknown[]) => this.within((): unknown => value.apply(target, args));
-      },
-    });
-    Object.assign(this.runner, { broadcaster: joined });
   }
 }

@@ -3,6 +3,7 @@ import { AppConnection } from './sqlite-app-connection.js';
 import { SqliteAppRunner } from './sqlite-app-runner.js';
 import { DriverCopies, type SqliteDriver } from './sqlite-driver.js';
 import { ConnectionPool } from './sqlite-pool.js';
+import type { SqliteRunner } from './sqlite-runner.js';
 import { SqliteScopeRunner } from './sqlite-scope-runner.js';
 import { WriteLock } from './write-lock.js';
 
@@ -56,9 +57,17 @@ export class SqliteFile {
   }
 
   /** A query runner for one scope. */
-  createScopeRunner(): QueryRunner {
-    const { runner } = new SqliteScopeRunner(this.#copies.runner('master'), this.#lock, this.#pool);
-    return Object.assign(runner, { manager: this.dataSource.createEntityManager(runner) });
+  createScopeRunner(isTransactional: boolean): QueryRunner {
+    const scoped = new SqliteScopeRunner(
+      this.#copies.runner('master'),
+      this.#lock,
+      this.#pool,
+      isTransactional,
+      this.dataSource,
+    );
+    const manager = this.dataSource.createEntityManager(scoped.runner);
+    enterTransactions(manager, () => scoped);
+    return Object.assign(scoped.runner, { manager });
   }
 
   /** Switches the file to WAL, where readers and the writer do not disturb each other. */
@@ -88,27 +97,34 @@ export class SqliteFile {
   }
 
   private patchApplication(app: AppConnection<SqliteAppRunner>): void {
-    const { manager } = this.dataSource;
-    const transaction = manager.transaction.bind(manager) as (
-      ...args: unknown[]
-    ) => Promise<unknown>;
-    const joined = (work: TransactionWork): TransactionWork => {
-      return (inner) => {
-        const runner = inner.queryRunner && SqliteAppRunner.of(inner.queryRunner);
-        return runner === undefined ? work(inner) : runner.within(() => work(inner));
-      };
-    };
     Object.assign(this.driver, {
       createQueryRunner: (mode: 'master' | 'slave') => {
         const around = SqliteAppRunner.around(app);
         return (around ?? new SqliteAppRunner(this.#copies.runner(mode), app)).runner;
       },
     });
-    Object.assign(manager, {
-      transaction: (...args: unknown[]) =>
-        transaction(
-          ...args.map((arg) => (typeof arg === 'function' ? joined(arg as TransactionWork) : arg)),
-        ),
-    });
+    enterTransactions(this.dataSource.manager, ({ queryRunner }) =>
+      queryRunner === undefined ? undefined : SqliteAppRunner.of(queryRunner),
+    );
   }
+}
+
+/** Has the callback of `manager.transaction()` run within the query runner that the transaction is of. */
+function enterTransactions(
+  manager: EntityManager,
+  runnerOf: (inner: EntityManager) => SqliteRunner | undefined,
+): void {
+  const transaction = manager.transaction.bind(manager) as (...args: unknown[]) => Promise<unknown>;
+  const entering =
+    (work: TransactionWork): TransactionWork =>
+    (inner) => {
+      const runner = runnerOf(inner);
+      return runner === undefined ? work(inner) : runner.within(() => work(inner));
+    };
+  Object.assign(manager, {
+    transaction: (...args: unknown[]) =>
+      transaction(
+        ...args.map((arg) => (typeof arg === 'function' ? entering(arg as TransactionWork) : arg)),
+      ),
+  });
 }

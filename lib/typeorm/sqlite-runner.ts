@@ -83,6 +83,22 @@ export abstract class SqliteRunner {
     this.#turn = undefined;
   }
 
+  /** Has subscribers run as a part of what they are called for. */
+  protected joinSubscribers(): void {
+    const { broadcaster } = this.runner;
+    const joined = new Proxy(broadcaster, {
+      get: (target, name) => {
+        const value: unknown = Reflect.get(target, name, target);
+        if (typeof value !== 'function') return value;
+        return (...args: unknown[]) => this.within((): unknown => value.apply(target, args));
+      },
+    });
+    Object.assign(this.runner, { broadcaster: joined });
+  }
+
+  /** Runs the work of a transaction. */
+  abstract within<T>(work: () => T): T;
+
   protected abstract get connection(): SqliteConnection | undefined;
 
   protected abstract route(statement: string, send: Send): Promise<unknown>;

@@ -1,9 +1,13 @@
-import type { QueryRunner } from 'typeorm';
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { DataSource, QueryRunner } from 'typeorm';
 import { isInside, livingAmbient } from '../scope/ambient.js';
 import type { ConnectionPool, PooledConnection } from './sqlite-pool.js';
 import type { SqliteConnection, SqliteDriver } from './sqlite-driver.js';
 import { SqliteRunner, type Send } from './sqlite-runner.js';
 import type { WriteLock } from './write-lock.js';
+
+/** The query runner whose transaction the running code is part of. */
+const current = new AsyncLocalStorage<SqliteScopeRunner>();
 
 /** The query runner of a scope: takes a connection for itself with its first statement, and gives it back on release. */
 export class SqliteScopeRunner extends SqliteRunner {
@@ -16,8 +20,12 @@ export class SqliteScopeRunner extends SqliteRunner {
     runner: QueryRunner,
     lock: WriteLock | undefined,
     private readonly pool: ConnectionPool,
+    /** True when its transaction ends with the scope. */
+    private readonly isTransactional: boolean,
+    { subscribers }: DataSource,
   ) {
     super(runner, lock, pool);
+    if (!isTransactional && subscribers.length > 0) this.joinSubscribers();
     const release = runner.release.bind(runner);
     Object.assign(runner, {
       connect: async () => (await (this.#taking ??= this.take())).connection,
@@ -48,7 +56,14 @@ export class SqliteScopeRunner extends SqliteRunner {
 
   protected beforeSend(): void {}
 
+  /** Until that ends, its own transaction keeps others from writing. */
+  within<T>(work: () => T): T {
+    return current.run(this, work);
+  }
+
   protected isOwnWork(): boolean {
+    // What a save() has begun ends by itself, whatever else the scope does meanwhile.
+    if (!this.isTransactional) return current.getStore() === this;
     return this.#scope !== undefined && isInside(this.#scope);
   }
 

@@ -33,8 +33,11 @@ describe('Writers of one SQLite file', () => {
     removeTestFiles();
   });
 
-  const start = async (root: Parameters<typeof sqliteRoot>[1] = {}): Promise<void> => {
-    test = await startNoteApp(sqliteRoot(file, root), { transaction: true });
+  const start = async (
+    root: Parameters<typeof sqliteRoot>[1] = {},
+    transaction = true,
+  ): Promise<void> => {
+    test = await startNoteApp(sqliteRoot(file, root), { transaction });
     dataSource = dataSourceOf(test);
     plain = dataSource.getRepository(Note);
   };
@@ -209,6 +212,21 @@ describe('Writers of one SQLite file', () => {
       expect(file.committed()).toEqual(['kept']);
     });
 
+    it('with a query runner, the transaction is its own also when it was begun with a statement', async () => {
+      await start();
+      const runner = dataSource.createQueryRunner();
+      await runner.query('BEGIN');
+      await runner.query(`INSERT INTO notes (text) VALUES ('rolled back')`);
+      const other = plain.save({ text: 'kept' });
+      expect(await isWaiting(other)).toBe(true);
+      expect(await plain.count()).toBe(0);
+      await runner.query('ROLLBACK');
+      await runner.release();
+      await other;
+
+      expect(file.committed()).toEqual(['kept']);
+    });
+
     it('a transaction that was begun with a statement takes in what comes after, until it is ended', async () => {
       await start();
       await dataSource.query('BEGIN');
@@ -273,6 +291,53 @@ describe('Writers of one SQLite file', () => {
         message: expect.stringContaining(WAITS_FOR_ITSELF),
       });
       expect(file.committed()).toEqual(['of a tick']);
+    });
+
+    describe('without a transaction for the scope', () => {
+      beforeEach(() => start({}, false));
+
+      it('is refused inside of the callback of a transaction', async () => {
+        const report = await run(async ({ notes, manager }) => {
+          await notes.count();
+          await manager.transaction(async (own) => {
+            await own.save(Note, { text: 'rolled back' });
+            await plain.save({ text: 'never' });
+          });
+        });
+
+        expect((report.error as Error).message).toContain(WAITS_FOR_ITSELF);
+        expect(file.committed()).toEqual([]);
+      });
+
+      it('is refused in a subscriber that does not write through the connection of the scope', async () => {
+        @EventSubscriber()
+        class Audit implements EntitySubscriberInterface<Note> {
+          listenTo = () => Note;
+
+          async afterInsert({ entity: { text } }: InsertEvent<Note>): Promise<void> {
+            if (text === 'saved') await plain.save({ text: 'audited' });
+          }
+        }
+        dataSource.subscribers.push(new Audit());
+        const report = await run(({ notes }) => notes.save({ text: 'saved' }));
+
+        expect((report.error as Error).message).toContain(WAITS_FOR_ITSELF);
+        expect(file.committed()).toEqual([]);
+        await plain.save({ text: 'saved' });
+        expect(file.committed()).toEqual(['audited', 'saved']);
+      });
+
+      it('is not refused beside a save() of the scope, which ends by itself: it waits', async () => {
+        const report = await run(async ({ notes }) => {
+          await notes.count();
+          await Promise.all([notes.save({ text: 'a' }), plain.save({ text: 'b' })]);
+          await Promise.all([plain.save({ text: 'c' }), notes.save({ text: 'd' })]);
+          await Promise.all(['e', 'f', 'g'].map((text) => plain.save({ text })));
+        });
+
+        expect(report.error).toBeUndefined();
+        expect(file.committed()).toEqual(['a', 'b', 'c', 'd', 'e', 'f', 'g']);
+      });
     });
 
     it('is refused in a scope inside of a transaction of the application', async () => {
