@@ -1,5 +1,5 @@
 import { Module, Scope, type DynamicModule, type Provider } from '@nestjs/common';
-import type { EntityTarget, ObjectLiteral } from 'typeorm';
+import type { EntityManager, EntityTarget, ObjectLiteral, Repository } from 'typeorm';
 import { InvalidOptionsError } from '../errors/index.js';
 import {
   connectionToken,
@@ -55,13 +55,13 @@ export class ScopedTypeOrmModule {
       provide: getScopedEntityManagerToken(dataSource),
       scope: Scope.REQUEST,
       inject,
-      useFactory: (connection: ManagerOfScope) => connection.manager,
+      useFactory: managerOf,
     };
     const repositories = entities.map((entity): Provider => ({
       provide: getScopedRepositoryToken(entity, dataSource),
       scope: Scope.REQUEST,
       inject,
-      useFactory: (connection: ManagerOfScope) => connection.manager.getRepository(entity),
+      useFactory: repositoryFactory(entity),
     }));
     const registration = loadTypeOrm().then(({ TypeOrmModule }) =>
       TypeOrmModule.forFeature([...entities] as never, dataSource),
@@ -75,6 +75,20 @@ export class ScopedTypeOrmModule {
       exports: providers,
     };
   }
+}
+
+const managerOf = ({ manager }: ManagerOfScope): EntityManager => manager;
+
+type RepositoryFactory = (connection: ManagerOfScope) => Repository<ObjectLiteral>;
+
+const repositoryFactories = new Map<EntityTarget<ObjectLiteral>, RepositoryFactory>();
+
+/** The same function for an entity each time: what several imports provide is then known to be the same. */
+function repositoryFactory(entity: EntityTarget<ObjectLiteral>): RepositoryFactory {
+  let factory = repositoryFactories.get(entity);
+  if (factory === undefined)
+    repositoryFactories.set(entity, (factory = ({ manager }) => manager.getRepository(entity)));
+  return factory;
 }
 
 function check(entities: unknown, { dataSource, transaction }: ScopedTypeOrmOptions): void {

@@ -12,6 +12,7 @@ import {
 import { ModuleRef } from '@nestjs/core';
 import { Cron, ScheduleModule } from '@nestjs/schedule';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import type { EntityManager, Repository } from 'typeorm';
 import {
   BackgroundWorker,
   DuplicateScheduleError,
@@ -26,10 +27,17 @@ import {
   type Tick,
 } from '../../lib/index.js';
 import { closeApps, compileApp, startApp, type TestApp } from '../support/app.js';
+import {
+  InjectScopedEntityManager,
+  InjectScopedRepository,
+  ScopedTypeOrmModule,
+} from '../../lib/typeorm/index.js';
 import { begin, heard } from '../support/background.js';
 import { advance, useFakeClock } from '../support/fake-clock.js';
 import { YEARLY } from '../support/probe-journal.js';
 import { refusal } from '../support/refusal.js';
+import { Note } from '../support/scoped-typeorm.js';
+import { sqliteRoot } from '../support/sqlite.js';
 
 const TENANT = 'TENANT';
 const named = {
@@ -274,6 +282,29 @@ describe('A module that is imported twice', () => {
     await advance(60_000);
     expect(ran).toHaveLength(1);
   });
+});
+
+it('[D24] A worker of a module that is imported twice runs once with scoped repositories', async () => {
+  @ScopedWorker()
+  class Counting {
+    constructor(
+      @InjectScopedRepository(Note) private readonly notes: Repository<Note>,
+      @InjectScopedEntityManager() readonly manager: EntityManager,
+    ) {}
+
+    @ScopedCron(YEARLY)
+    run(): Promise<number> {
+      return this.notes.count();
+    }
+  }
+  const again = (): DynamicModule => ({
+    module: SyncModule,
+    imports: [ScopedTypeOrmModule.forFeature([Note])],
+    providers: [Counting],
+  });
+  const test = await startApp({ imports: [sqliteRoot(), again(), again()] });
+  expect(infos(test)).toHaveLength(1);
+  expect(await test.registry.run('Counting.run')).toMatchObject({ value: 0 });
 });
 
 describe('Two modules that provide one worker', () => {
