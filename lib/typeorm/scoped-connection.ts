@@ -15,43 +15,46 @@ interface OpenRunner {
   releasePostgresConnection?(error: unknown): Promise<void>;
 }
 
-/** One query runner for one scope: its connection, and its transaction when it has one. */
+/**
+ * One query runner for one scope: its connection, and its transaction when it has one. Nest may hand it out behind a proxy, which
+ * `#private` fields would refuse.
+ */
 export class ScopedConnection implements ScopeHooks, AsyncDisposable {
-  readonly #runner: QueryRunner;
-  readonly #rollBack: () => Promise<unknown>;
-  readonly #transaction: LazyTransaction | undefined;
-  #connecting: Promise<unknown> | undefined;
-  #isInScope = false;
-  #hasFailed = false;
+  private readonly runner: QueryRunner;
+  private readonly rollBack: () => Promise<unknown>;
+  private readonly transaction: LazyTransaction | undefined;
+  private connecting: Promise<unknown> | undefined;
+  private isInScope = false;
+  private hasFailed = false;
 
   constructor(runner: QueryRunner, driver: string, transactional: boolean) {
     const connect = runner.connect.bind(runner);
     runner.connect = () =>
-      this.#isInScope ? (this.#connecting = connect()) : Promise.reject(new Error(OUTSIDE));
-    this.#runner = runner;
+      this.isInScope ? (this.connecting = connect()) : Promise.reject(new Error(OUTSIDE));
+    this.runner = runner;
     const query = runner.query.bind(runner);
-    this.#rollBack = () => query('ROLLBACK');
-    this.#transaction = transactional ? new LazyTransaction(runner, driver) : undefined;
+    this.rollBack = () => query('ROLLBACK');
+    this.transaction = transactional ? new LazyTransaction(runner, driver) : undefined;
   }
 
   get manager(): EntityManager {
-    return this.#runner.manager;
+    return this.runner.manager;
   }
 
   /** Only a scope calls it, and only a scope gives the connection back. */
   onScopeInit(): void {
-    this.#isInScope = true;
+    this.isInScope = true;
   }
 
   async onScopeCommit(): Promise<void> {
-    this.#hasFailed = true; // until it has not
-    await this.#transaction?.commit();
-    this.#hasFailed = false;
+    this.hasFailed = true; // until it has not
+    await this.transaction?.commit();
+    this.hasFailed = false;
   }
 
   async onScopeRollback(): Promise<void> {
-    this.#hasFailed = true;
-    await this.#transaction?.rollback();
+    this.hasFailed = true;
+    await this.transaction?.rollback();
   }
 
   /**
@@ -62,30 +65,30 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
    * @throws Error when work that has succeeded left a transaction open, because that work is lost.
    */
   async [Symbol.asyncDispose](): Promise<void> {
-    const client = await this.#connecting?.catch(() => undefined); // whoever sent the statement has that error
+    const client = await this.connecting?.catch(() => undefined); // whoever sent the statement has that error
     const isLeftOpen =
-      !this.#runner.isReleased && this.isInTransaction(client as Client | undefined);
+      !this.runner.isReleased && this.isInTransaction(client as Client | undefined);
     if (isLeftOpen) {
       try {
         // Savepoints that were sent at once may have lost their names; this ends the transaction whatever it holds.
-        await this.#rollBack();
-        Object.assign(this.#runner, { isTransactionActive: false });
+        await this.rollBack();
+        Object.assign(this.runner, { isTransactionActive: false });
       } catch (error) {
-        await (this.#runner as OpenRunner).releasePostgresConnection?.(error);
+        await (this.runner as OpenRunner).releasePostgresConnection?.(error);
         throw error;
       } finally {
-        await this.#runner.release();
+        await this.runner.release();
       }
-      if (!this.#hasFailed) throw new Error(LEFT_OPEN);
+      if (!this.hasFailed) throw new Error(LEFT_OPEN);
     } else {
-      await this.#runner.release();
+      await this.runner.release();
     }
   }
 
   private isInTransaction(client: Client | undefined): boolean {
     const status = client?.getTransactionStatus?.();
     if (status !== undefined && status !== null) return status !== 'I';
-    return client?.inTransaction ?? this.#runner.isTransactionActive;
+    return client?.inTransaction ?? this.runner.isTransactionActive;
   }
 }
 

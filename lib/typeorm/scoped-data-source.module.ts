@@ -11,10 +11,13 @@ export interface ManagerOfScope {
   readonly manager: EntityManager;
 }
 
-/** Looks a data source up in the application, once, and how scopes connect to it. */
+/**
+ * Looks a data source up in the application, once, and how scopes connect to it. Nest may hand it out behind a proxy, which
+ * `#private` fields would refuse.
+ */
 class DataSourceLookup {
-  #dataSource: DataSource | undefined;
-  #runners: ScopeRunners | undefined;
+  private dataSource: DataSource | undefined;
+  private runners: ScopeRunners | undefined;
 
   constructor(
     private readonly name: string,
@@ -24,11 +27,11 @@ class DataSourceLookup {
 
   /** A connection of the scope's own; where all share one, an entity manager and nothing to dispose. */
   connect(): ManagerOfScope {
-    const dataSource = this.#dataSource;
-    if (dataSource === undefined || this.#runners === undefined) {
+    const dataSource = this.dataSource;
+    if (dataSource === undefined || this.runners === undefined) {
       throw new InvalidOptionsError([unknownDataSource(this.name)]);
     }
-    const { create } = this.#runners;
+    const { create } = this.runners;
     return create === undefined
       ? { manager: dataSource.createEntityManager() }
       : new ScopedConnection(
@@ -42,17 +45,17 @@ class DataSourceLookup {
   async onModuleInit(): Promise<void> {
     const { getDataSourceToken } = await loadTypeOrm();
     try {
-      this.#dataSource = this.moduleRef.get<DataSource>(getDataSourceToken(this.name) as never, {
+      this.dataSource = this.moduleRef.get<DataSource>(getDataSourceToken(this.name) as never, {
         strict: false,
       });
     } catch (cause) {
       throw new InvalidOptionsError([unknownDataSource(this.name)], { cause });
     }
-    const runners = await scopeRunnersOf(this.#dataSource);
+    const runners = await scopeRunnersOf(this.dataSource);
     if (runners.create === undefined && this.isTransactional) {
       throw new InvalidOptionsError([noTransaction(this.name, runners.sharedBecause)]);
     }
-    this.#runners = runners;
+    this.runners = runners;
   }
 }
 

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Injectable, Module } from '@nestjs/common';
 import { createInstanceDecorator, createObserveModule } from '@nestjs/observe';
 import { AsyncLocalStorage } from 'node:async_hooks';
+import type { Repository } from 'typeorm';
 import {
   BackgroundWorker,
   inMemoryQueue,
@@ -10,11 +11,14 @@ import {
   ScopedWorker,
   ScopedWorkerModule,
 } from '../../lib/index.js';
+import { InjectScopedRepository, ScopedTypeOrmModule } from '../../lib/typeorm/index.js';
 import { closeApps, compileApp, startApp, type InstanceDecorator } from '../support/app.js';
 import { collectGarbage } from '../support/collect-garbage.js';
 import { DECORATES, DECORATORS, plainProxy } from '../support/decorators.js';
 import { turn } from '../support/gate.js';
 import { OnDemand, RequestScoped } from '../support/probes.js';
+import { Note } from '../support/scoped-typeorm.js';
+import { createTestFile, removeTestFiles, sqliteRoot, type TestFile } from '../support/sqlite.js';
 
 // Nest 11.0 has no `instrument`, so nothing is ever decorated there.
 const onDecorating = DECORATES ? describe : describe.skip;
@@ -41,8 +45,31 @@ function tracing() {
   return { spans, instanceDecorator, trace };
 }
 
+/** An application behind a plain Proxy, whose worker does what the script says with the notes of a database file. */
+async function startNotes(file: TestFile) {
+  const script = { current: (notes: Repository<Note>): unknown => notes.count() };
+  @ScopedWorker()
+  class Notes {
+    constructor(@InjectScopedRepository(Note) private readonly notes: Repository<Note>) {}
+
+    @OnDemand()
+    run(): unknown {
+      return script.current(this.notes);
+    }
+  }
+  const started = await startApp({
+    imports: [sqliteRoot(file), ScopedTypeOrmModule.forFeature([Note], { transaction: true })],
+    providers: [Notes],
+    instanceDecorator: plainProxy,
+  });
+  return { ...started, script };
+}
+
 onDecorating('An application with an instance decorator', () => {
-  afterEach(closeApps);
+  afterEach(async () => {
+    await closeApps();
+    removeTestFiles();
+  });
 
   describe('when a scope calls its instances', () => {
     function registered() {
@@ -291,6 +318,20 @@ onDecorating('An application with an instance decorator', () => {
       await orders.put('one');
       expect(await finished).toMatchObject({ outcome: 'succeeded' });
       expect(taken).toEqual(['one']);
+    });
+
+    it('scopes have a connection and a transaction of TypeORM', async () => {
+      const file = createTestFile();
+      const { app, registry, script } = await startNotes(file);
+      script.current = (notes) => notes.save({ text: 'committed' });
+      expect(await registry.run('Notes.run')).toMatchObject({ outcome: 'succeeded' });
+      script.current = async (notes) => {
+        await notes.save({ text: 'rolled back' });
+        throw new Error('no more');
+      };
+      expect(await registry.run('Notes.run')).toMatchObject({ error: { message: 'no more' } });
+      await app.close();
+      expect(file.committed()).toEqual(['committed']);
     });
 
     it('inspectScopes() sees the started application', async () => {
