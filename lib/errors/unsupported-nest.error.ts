@@ -1,16 +1,17 @@
-import { ScopedWorkerError } from './scoped-worker.error.js';
+import { StartUpError } from './start-up.error.js';
+
+const TEXT =
+  'nestjs-scoped-worker needs Nest 11 or 12, but this application runs an older version, which destroys modules on shutdown before running ticks have finished: upgrade its @nestjs packages.';
 
 /**
  * The application runs a version of Nest that cannot drain: it destroys modules before running ticks have finished.
  *
  * @publicApi
  */
-export class UnsupportedNestError extends ScopedWorkerError {
+export class UnsupportedNestError extends StartUpError {
   readonly code = 'UNSUPPORTED_NEST';
 
   constructor() {
-    super(
-      'nestjs-scoped-worker needs Nest 11 or 12, but this application runs an older version, which destroys modules on shutdown before running ticks have finished: upgrade its @nestjs packages.',
-    );
+    super(TEXT, [TEXT]);
   }
 }

@@ -94,6 +94,7 @@ describe('Errors', () => {
         'INVALID_SCHEDULE',
         'DUPLICATE_SCHEDULE',
         'INVALID_OPTIONS',
+        'UNSUPPORTED_NEST',
       ]);
       for (const { problems, message } of ofStartUp) {
         expect(problems).toHaveLength(1);
