@@ -76,7 +76,7 @@ export class RunningTicks {
 
   /** @returns how many ticks were told. */
   abortSchedule(schedule: string, cause: AbortCause): number {
-    for (const list of this.#lists) if (belongsTo(list, schedule)) list.abort(cause);
+    for (const list of this.#lists) if (isOf(list, schedule)) list.abort(cause);
     return this.of(schedule).filter((tick) => tick.abort(cause)).length;
   }
 

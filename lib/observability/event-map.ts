@@ -47,7 +47,7 @@ export interface StrayFailure {
 
 /** `execute` of a background worker has thrown or rejected. */
 export interface BackgroundFailure {
-  /** The class, or the token when several workers have one class. */
+  /** `name` of the `BackgroundWorker`, with a number where several have the same. */
   readonly worker: string;
   readonly error: unknown;
   /** Milliseconds until it is called again; undefined when it is not. */
