@@ -196,6 +196,15 @@ function placeProblems(
   return [];
 }
 
+/** `@Interval('poll', 1000)` and `@Timeout('once', 1000)` of `@nestjs/schedule` have the name first. */
+function nameFirst({ kind, decorator, when, options }: HandlerMetadata): string[] | undefined {
+  const isTimed = kind === 'interval' || kind === 'timeout';
+  if (!isTimed || typeof when !== 'string' || typeof options !== 'number') return undefined;
+  return [
+    `takes its name as an option; write ${decorator}(${String(options)}, { name: ${show(when)} }) instead`,
+  ];
+}
+
 function optionProblems(
   worker: FoundWorker,
   metadata: HandlerMetadata,
@@ -204,12 +213,11 @@ function optionProblems(
   name: string,
 ): string[] {
   const { kind, decorator } = metadata;
-  const own = (kind === 'message' ? consumerOptionProblems : handlerOptionProblems)(
-    metadata.options,
-  );
+  const check = kind === 'message' ? consumerOptionProblems : handlerOptionProblems;
+  const own = nameFirst(metadata) ?? check(metadata.options).map((problem) => `option ${problem}`);
   const overrideLabel = `${handler}: overrides[${JSON.stringify(name)}]`;
   const problems = [
-    ...own.map((problem) => `${handler}: ${decorator} option ${problem}.`),
+    ...own.map((problem) => `${handler}: ${decorator} ${problem}.`),
     ...defaultsProblems(worker.options).map(
       (problem) => `${handler}: @ScopedWorker option ${problem}.`,
     ),

@@ -146,6 +146,21 @@ describe('Start-up', () => {
       expect(registry.list()).toHaveLength(1);
     });
 
+    it.each([
+      ['@ScopedInterval', interval('poll', 1_000 as never)],
+      ['@ScopedTimeout', timeout('poll', 1_000 as never)],
+    ])(
+      '[C13] says where the name goes when %s has it first, as with Nest',
+      async (decorator, use) => {
+        const error = await refusal({ providers: [jobWith(bad)] });
+
+        expect((error as InvalidScheduleError).problems).toEqual([
+          `Job.run: ${decorator} takes its name as an option; write ${decorator}(1000, { name: "poll" }) instead.`,
+          expect.stringContaining('must be a number of milliseconds'),
+        ]);
+      },
+    );
+
     it.each<[string, object, string, object]>([
       ['a bad zone', { timeZone: 'Mars' }, "such as 'Europe/Berlin'", { timeZone: 'UTC' }],
       ['a negative timeout', { timeoutMs: -5 }, 'timeoutMs', { timeoutMs: 5 }],
