@@ -85,7 +85,6 @@ export class TickDispatcher {
   /** From now on nothing begins: no tick, no further attempt; what waited in a buffer never will. */
   close(): void {
     this.#closedFor = 'stopping';
-    this.running.beginShutdown();
     for (const gate of this.#gates.values()) gate.clear('stopping');
     for (const running of this.running.all) running.beginNoMore('shutdown');
   }

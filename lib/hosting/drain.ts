@@ -36,12 +36,17 @@ export class Drain {
     private readonly events: ScopedWorkerEvents,
   ) {}
 
+  /** From now on the drain waits for what has begun already, and for what that begins. */
+  begin(): void {
+    this.running.beginShutdown();
+    this.scopes.beginShutdown();
+  }
+
   async run(): Promise<void> {
     const { drainTimeoutMs, shutdownTimeoutMs } = this.options.resolved;
     const startedAt = performance.now();
     const patience = (this.#patience = new Patience(shutdownTimeoutMs));
     const stragglers = (): Straggler[] => this.stragglers();
-    this.scopes.beginShutdown();
     const listeners = this.announce();
     let leftOpen: string[] = [];
     patience.begin();

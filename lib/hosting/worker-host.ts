@@ -86,6 +86,7 @@ export class WorkerHost implements OnApplicationBootstrap, OnModuleDestroy {
     this.#settled?.dispose();
     this.#signalHint.dispose();
     this.dispatcher.close();
+    this.drain.begin();
     for (const work of this.drain.longRunning) work.stop();
     await this.runningEngine.stop();
     await this.drain.run();

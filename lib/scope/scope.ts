@@ -242,8 +242,9 @@ export class Scope implements ProviderScope, ConstructedScope, EndingScope {
   }
 
   private load<T>(start: () => Promise<T>): Promise<T> {
-    // Inside its own build a scope may be closed; that close must not wait for this build.
-    return this.#construction.load(this.kind === 'open' ? runInside(this.ambient, start) : start());
+    // What is built belongs to this scope, also when code of an inner one asks for it. And inside its own build a scope may be
+    // closed; that close must not wait for this build.
+    return this.#construction.load(runInside(this.ambient, start));
   }
 
   /** A tick stands in logs as JSON, and its scope leads back to it. */

@@ -8,7 +8,7 @@ import { eventually } from '../support/outbox.js';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
 import { buildPrograms } from '../support/programs.js';
 
-jest.setTimeout(150_000); // far more than it takes on a machine that does nothing else
+jest.setTimeout(300_000); // far more than it takes on a machine that does nothing else
 
 const MESSAGES = 10_000;
 /** The first process stalls long before it could have had its half of the rest. */

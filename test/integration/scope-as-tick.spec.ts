@@ -14,6 +14,7 @@ import {
 } from '../../lib/index.js';
 import { closeApps, startApp, type TestAppOptions } from '../support/app.js';
 import { noting } from '../support/around.js';
+import { quietEngine } from '../support/quiet-engine.js';
 import { gate, turn } from '../support/gate.js';
 import { probes, RequestScoped, worker } from '../support/probes.js';
 import { heard } from '../support/run-time-schedules.js';
@@ -463,6 +464,24 @@ describe('A scope by hand with a name', () => {
       never.open();
       await Promise.all([late, closed.promise]);
       expect((await ended).abandoned).toEqual([]);
+    });
+
+    it('[L1] with and without a name, work that begins while the engine stops does not hold up the drain', async () => {
+      const [stopping, stopped, end] = [gate(), gate(), gate()];
+      const engine = quietEngine(() => undefined);
+      engine.stop = async () => {
+        stopping.open();
+        await stopped.opened;
+      };
+      const { scopes, app, next } = await start({ options: { engine } });
+      const finished = next('shutdown:finished');
+      const closed = closing({ app });
+      await stopping.opened;
+      const late = [scopes.run(() => end.opened), scopes.run(() => end.opened, { name: 'late' })];
+      stopped.open();
+      expect(await finished).toMatchObject({ abandoned: [] });
+      end.open();
+      await Promise.all([...late, closed.promise]);
     });
 
     it('[L1] opens until the last shutdown hook of the application has run, builds, and is not aborted', async () => {

@@ -152,7 +152,7 @@ describe('Start-up', () => {
     ])(
       '[C13] says where the name goes when %s has it first, as with Nest',
       async (decorator, use) => {
-        const error = await refusal({ providers: [jobWith(bad)] });
+        const error = await refusal({ providers: [jobWith(use)] });
 
         expect((error as InvalidScheduleError).problems).toEqual([
           `Job.run: ${decorator} takes its name as an option; write ${decorator}(1000, { name: "poll" }) instead.`,
