@@ -73,7 +73,6 @@ export class OverlapGate {
    */
   async hold<T>(slot: Slot, work: () => T | Promise<T>, signal?: AbortSignal): Promise<T> {
     signal?.throwIfAborted();
-    if (this.#running.some(isInsideSlot)) return work();
     const run = async (): Promise<T> => {
       const holder = { slot, isAwaited: isInsideAwaited() };
       const ambient = new Ambient<unknown>(holder, livingAmbient(), false);
@@ -85,7 +84,8 @@ export class OverlapGate {
         this.#isHeld = false;
       }
     };
-    if (this.#running.length === 0) return this.run(slot, run);
+    // Counted as well: it may outlast what it is inside of, when nobody awaits it there.
+    if (this.#running.length === 0 || this.#running.some(isInsideSlot)) return this.run(slot, run);
     return new Promise<T>((resolve, reject) => {
       let unfollow = (): void => undefined;
       const waiting: Waiting = {

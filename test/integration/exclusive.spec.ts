@@ -242,6 +242,26 @@ describe('registry.exclusive()', () => {
       expect(lines).toEqual([]);
     });
 
+    it('[F8] keeps the key until it ends when nobody awaits it there, and what it runs inside itself does not wait for it', async () => {
+      const { registry, lines, hold } = await start();
+      const inner = gate();
+      let forgotten: Promise<unknown> | undefined;
+      await registry.exclusive('billing', () => {
+        forgotten = registry.exclusive('billing', async () => {
+          await hold('inner', inner);
+          await registry.exclusive('billing', () => lines.push('inside inner'));
+        });
+      });
+      const next = registry.exclusive('billing', () => lines.push('next'));
+      expect((await registry.run('Worker.run')).reason).toBe('overlap');
+      await turns();
+      expect(lines).toEqual(['inner begins']);
+
+      inner.open();
+      await Promise.all([forgotten, next]);
+      expect(lines).toEqual(['inner begins', 'inner ends', 'inside inner', 'next']);
+    });
+
     it('[F8] waits in code that the work has left behind', async () => {
       const [held, late] = [gate(), gate()];
       const { registry, hold, lines } = await start();
