@@ -66,6 +66,9 @@ function fieldsOf(instance: unknown): Fields {
 /** A field that has been cleared holds no state. */
 function changedFields(before: Fields, after: Fields): string[] {
   return [...after]
-    .filter(([name, value]) => value !== undefined && !Object.is(before.get(name), value))
+    .filter(
+      ([name, value]) =>
+        value !== undefined && value !== null && !Object.is(before.get(name), value),
+    )
     .map(([name]) => name);
 }

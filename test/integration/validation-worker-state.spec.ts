@@ -175,6 +175,7 @@ describe('A handler that leaves state on its worker', () => {
         @Inject(Api) readonly api!: Api;
         running = false;
         pending: object | undefined;
+        client: object | null = {};
 
         constructor(readonly tenant: Tenant) {
           Object.defineProperty(this, 'clock', { enumerable: true, get: () => (read += 1) });
@@ -191,6 +192,7 @@ describe('A handler that leaves state on its worker', () => {
           this.tenant.name = 'globex';
           this.running = false;
           this.pending = undefined;
+          this.client = null;
         }
       }
       expect(await reported(Quiet)).toEqual([]);
