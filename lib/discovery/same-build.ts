@@ -1,6 +1,12 @@
 import { ModuleRef } from '@nestjs/core';
 import { handlersOf, workerOptions } from '../decorators/worker-metadata.js';
-import { injectedToken, injectionsOf, isFactory, type NestWrapper } from '../nest/index.js';
+import {
+  injectedToken,
+  injectionsOf,
+  isFactory,
+  type Injection,
+  type NestWrapper,
+} from '../nest/index.js';
 import { seenProvider } from '../nest/seen-provider.js';
 import { isFromProviders } from '../schedule/from-providers.js';
 
@@ -77,13 +83,11 @@ class Comparison {
         return this.values(one.instance, other.instance, different);
       case 'class':
         if (one.metatype !== other.metatype) return different;
-        return one.token === ModuleRef
-          ? this.modules(one, other)
-          : this.injections(one, other, different);
+        return one.token === ModuleRef ? this.modules(one, other) : this.injections(one, other);
       case 'alias':
-        return this.injections(one, other, different);
+        return this.injections(one, other);
       case 'factory':
-        return this.injections(one, other, different) ?? this.factories(one, other, different);
+        return this.injections(one, other) ?? this.factories(one, other, different);
     }
   }
 
@@ -93,18 +97,16 @@ class Comparison {
     return first === undefined || second === undefined ? undefined : this.providers(first, second);
   }
 
-  private injections(
-    one: NestWrapper,
-    other: NestWrapper,
-    different: Difference,
-  ): Difference | undefined {
-    const ofOne = injectionsOf(one);
-    const ofOther = injectionsOf(other);
-    if (ofOne.length !== ofOther.length) return different;
-    for (const [index, { at, wrapper }] of ofOne.entries()) {
-      const counterpart = ofOther[index]!;
+  private injections(one: NestWrapper, other: NestWrapper): Difference | undefined {
+    const [more, fewer] = [injectionsOf(one), injectionsOf(other)].toSorted(
+      (left, right) => right.length - left.length,
+    ) as [Injection[], Injection[]];
+    for (const [index, { at, wrapper }] of more.entries()) {
+      const counterpart = fewer[index];
       const found =
-        counterpart.at === at ? this.providers(wrapper, counterpart.wrapper) : different;
+        counterpart?.at === at
+          ? this.providers(wrapper, counterpart.wrapper)
+          : { token: wrapper.token }; // optional, and only one of them has it
       if (found !== undefined) return found;
     }
     return undefined;

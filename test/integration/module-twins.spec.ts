@@ -2,6 +2,7 @@ import {
   Inject,
   Injectable,
   Module,
+  Optional,
   Scope,
   UseInterceptors,
   type CallHandler,
@@ -369,6 +370,24 @@ describe('Two modules that provide one worker', () => {
     await startApp({ imports: [One, Another] });
     await advance(60_000);
     expect(ran).toEqual(['logged']);
+  });
+
+  it('[D24] [C13] must name it when only one has what is optional', async () => {
+    @ScopedWorker()
+    class Sending {
+      constructor(@Optional() @Inject(TENANT) readonly tenant?: string) {}
+
+      @ScopedCron(YEARLY)
+      run(): void {}
+    }
+    @Module({ providers: [Sending] })
+    class Without {}
+    @Module({ providers: [Sending, { provide: TENANT, useValue: 'acme' }] })
+    class With {}
+    const text =
+      'provide Sending with different dependencies (TENANT), so each of them has to run.';
+    expect((await refusal({ imports: [Without, With] })).message).toContain(text);
+    expect((await refusal({ imports: [With, Without] })).message).toContain(text);
   });
 
   it('[D24] [C13] must name it when they give it different ones', async () => {
