@@ -10,7 +10,7 @@ export class UnsupportedNestError extends ScopedWorkerError {
 
   constructor() {
     super(
-      'nestjs-scoped-worker needs Nest 11 or 12, but this application runs an older version, which destroys modules on shutdown before running ticks have finished: upgrade its @nestjs packages.',
+      'nestjs-scoped-worker needs Nest 11 or 12, but this application runs an older version, which destroys modules on shutdown before running ticks have finished. Upgrade its @nestjs packages.',
     );
   }
 }

@@ -10,7 +10,7 @@ interface Waiting {
   /** Whether the next one of its schedule takes its place. */
   readonly canMerge: boolean;
   start(): void;
-  /** Undefined for work that is never dropped. */
+  /** Undefined for work that is never skipped. */
   readonly skip?: (reason: SkipReason) => void;
 }
 
@@ -61,10 +61,10 @@ export class OverlapGate {
   }
 
   /**
-   * Runs work that nothing else runs beside: it waits its turn and is never dropped. Inside what runs already, which may be a
-   * tick that holds the gate, it runs at once.
+   * Runs work exclusively: it waits its turn and is never skipped. Inside work that already runs, such as a tick that holds the
+   * gate, it runs at once.
    *
-   * @param signal ends the wait: the promise rejects with its reason.
+   * @param signal ends the wait: the promise then rejects with the reason of the signal.
    */
   async hold<T>(slot: Slot, work: () => T | Promise<T>, signal?: AbortSignal): Promise<T> {
     signal?.throwIfAborted();

@@ -65,7 +65,7 @@ export class Announcement {
       if (kinds.has(kind as keyof typeof SWITCHES) || off.length === 0) continue;
       const names = off.map(({ name }) => name).join(', ');
       this.#logger.log(
-        `Disabled by ScheduleModule.forRoot({ ${option}: false }): ${names}. To run one of them all the same, set disabled: false on it.`,
+        `Disabled by ScheduleModule.forRoot({ ${option}: false }): ${names}. To run one of them anyway, set disabled: false on it.`,
       );
     }
   }

@@ -11,7 +11,7 @@ import { Patience } from './patience.js';
 const ALL_KINDS: readonly ScopeKind[] = ['tick', 'tick-by-hand', 'run', 'open'];
 const STOPPING = 'the application is shutting down.';
 const CLOSED =
-  'the last shutdown hook of the application has run. Stop what opens scopes in a shutdown hook, and await its work there.';
+  'the last shutdown hook of the application has run. In a shutdown hook, stop the code that opens scopes, and await its work.';
 
 /**
  * Waits for running ticks, and for work in `ProviderScopeFactory.run()`, on shutdown: `drainTimeoutMs` without

@@ -29,7 +29,7 @@ export class SignalHint {
     const ways = [...Object.values(ShutdownSignal), 'message'];
     if (ways.some((way) => process.listenerCount(way) > 0)) return;
     new Logger('ScopedWorker').warn(
-      'No signal is handled: SIGTERM ends this process at once, without draining what runs. Call app.enableShutdownHooks(), or app.close() in a signal handler of your own.',
+      'This process handles no signal: SIGTERM ends it at once, and running work is not drained. Call app.enableShutdownHooks(), or call app.close() in your own signal handler.',
     );
   }
 }

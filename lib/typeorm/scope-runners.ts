@@ -34,12 +34,12 @@ async function find(dataSource: DataSource): Promise<ScopeRunners> {
 async function onFile(dataSource: DataSource, driver: SqliteDriver): Promise<ScopeRunners> {
   const path = fileOf(driver);
   if (path === undefined)
-    return shared('is an SQLite database in memory, which has one connection');
+    return shared('is an SQLite database in memory, which has only one connection');
   try {
     const file = await SqliteFile.open(dataSource, driver, path);
     return { create: () => file.createScopeRunner(), sharedBecause: '' };
   } catch (error) {
-    return shared(`cannot use WAL, which further connections need (${textOf(error)})`);
+    return shared(`cannot use WAL, which several connections require (${textOf(error)})`);
   }
 }
 

@@ -53,7 +53,7 @@ class DataSourceLookup {
 }
 
 function noTransaction(name: string, because: string): string {
-  return `ScopedTypeOrmModule.forFeature(): { transaction: true } needs a connection for each scope, and the data source "${name}" ${because}; use a database file or a server, or leave the option out.`;
+  return `ScopedTypeOrmModule.forFeature(): { transaction: true } needs a connection for each scope, but the data source "${name}" ${because}. Use a database file or a server, or omit the option.`;
 }
 
 function unknownDataSource(name: string): string {

@@ -105,13 +105,13 @@ export class WriteLock {
 }
 
 function waitsForItself(file: string): string {
-  return `A write to ${file} would wait for itself: the transaction that writes to the file now ends only after this write, and SQLite has one writer at a time. Send it through the entity manager of that transaction, or after the transaction.`;
+  return `A write to ${file} would wait for itself: the transaction that is writing to the file ends only after this write, and SQLite allows one writer at a time. Send the write through the entity manager of that transaction, or after it ends.`;
 }
 
 function tookTooLong(file: string): string {
-  return `A write to ${file} has waited ${LONGEST_TURN_MS / 1_000} s for another transaction of this process, which has not finished, and SQLite has one writer at a time. Look for a transaction that is never ended, or that waits for this write.`;
+  return `A write to ${file} waited ${LONGEST_TURN_MS / 1_000} s for another transaction of this process, which did not finish. SQLite allows one writer at a time. Look for a transaction that never ends, or that waits for this write.`;
 }
 
 function destroyed(file: string): string {
-  return `A write to ${file} was waiting for its turn when the data source was destroyed; it was not sent.`;
+  return `A write to ${file} was waiting for its turn when the data source was destroyed, so it was not sent.`;
 }

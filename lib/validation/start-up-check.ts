@@ -67,7 +67,7 @@ function oneLine([first, ...others]: readonly Finding[]): string | undefined {
   const named = others.slice(0, NAMED_IN_ONE_LINE).map(({ subject }) => subject);
   const unnamed = others.length - named.length;
   const names = unnamed > 0 ? `${named.join(', ')} and ${unnamed} more` : named.join(', ');
-  return `${numbered(first)} The same of ${names}.`;
+  return `${numbered(first)} The same applies to ${names}.`;
 }
 
 function numbered({ number, message }: Finding): string {

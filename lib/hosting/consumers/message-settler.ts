@@ -89,7 +89,7 @@ export class MessageSettler {
 
   private spentError(id: string, deliveries: number): Error {
     return new Error(
-      `Message ${id} of ${this.schedule} came as delivery ${deliveries}, and maxDeliveries is ${this.consumer.maxDeliveries}. The deliveries before failed, or ended with their process, so the handler was not called again. Look for what ends the process, such as a lack of memory.`,
+      `Message ${id} of ${this.schedule} arrived as delivery ${deliveries}, but maxDeliveries is ${this.consumer.maxDeliveries}. The earlier deliveries failed, or ended with their process, so the handler was not called again. Find out why the process ends, for example because it runs out of memory.`,
     );
   }
 

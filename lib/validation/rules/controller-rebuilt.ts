@@ -37,7 +37,7 @@ export function controllerRebuilt(scene: Scene): Finding[] {
         subject: name,
         token: controller.token,
         chain,
-        message: `${name} is made request-scoped by ${culprit} (${arrows(chain)}), ${isSure ? 'which is for workers' : 'which workers inject themselves and no controller does'}: it and what it injects are built anew for every request, in which there is no tick. ${instead(end, scene)}; if it is meant so, write scope: Scope.REQUEST on ${name}.`,
+        message: `${name} is made request-scoped by ${culprit} (${arrows(chain)}), ${isSure ? 'which is for workers' : 'which workers inject themselves and no controller does'}: it and its dependencies are built again for every request, and a request has no tick. ${instead(end, scene)}. If this is intentional, write scope: Scope.REQUEST on ${name}.`,
       });
     });
 }
@@ -54,7 +54,7 @@ function instead(way: readonly GraphProvider[], scene: Scene): string {
   const worker = scene.workers.find(({ provider }) => provider.id === way.at(-1)!.id);
   const schedule = worker?.schedules[0];
   if (schedule !== undefined)
-    return `To run it now, inject ScopedWorkerRegistry and call registry.run('${schedule}'), and move what ${name} needs besides into a service of its own`;
+    return `To run it now, inject ScopedWorkerRegistry and call registry.run('${schedule}'), and move the other code that ${name} needs into a service of its own`;
   return way.length === 2
     ? `Resolve ${culprit} in a scope instead of injecting it: scopes.run(async (scope) => { ... }), with ProviderScopeFactory injected as scopes`
     : `Give workers and ${name} services of their own, or let ${dependency.name} take what it needs of ${culprit} as an argument of its methods`;
