@@ -47,7 +47,7 @@ export class Announcement {
     return background.length > 0 || schedules.some(({ state }) => state !== 'disabled');
   }
 
-  /** Jobs that were refused are findings; those of singletons need nothing, and would look forgotten. */
+  /** Logs the jobs of singletons. They need no scope, but would look forgotten; refused jobs are findings. */
   private notAdopted(): void {
     const { singletons } = nestJobs(this.nest.modules.values());
     const [first] = singletons;

@@ -17,7 +17,7 @@ const CLOSED =
  * Waits for running ticks, and for work in `ProviderScopeFactory.run()`, on shutdown: `drainTimeoutMs` without
  * aborting, then aborted, all of them together until `shutdownTimeoutMs` is over or a second signal comes.
  *
- * Scopes by hand open until the last shutdown hook of the application has run, which calls `close()`.
+ * Scopes by hand can be opened until the last shutdown hook of the application has run, which calls `close()`.
  *
  * Work that asked for the shutdown itself (`await app.close()` in a handler) is aborted and not waited for.
  */
@@ -66,7 +66,7 @@ export class Drain {
     });
   }
 
-  /** Ends what is still open by hand, in the time that the drain has left. Called again, it returns the same promise. */
+  /** Ends scopes by hand that are still open, in the time that the drain has left. A second call returns the same promise. */
   close(): Promise<void> {
     this.#closing ??= this.endLeftOpen();
     return this.#closing;
@@ -98,7 +98,7 @@ export class Drain {
     });
   }
 
-  /** @returns the listeners of `shutdown:started`, as long as one of them is at work. */
+  /** @returns the listeners of `shutdown:started`, while one of them is running. */
   private announce(): () => Straggler[] {
     const pending = this.events.announce('shutdown:started', {
       waitingFor: namesOf(this.stragglers().filter(({ isBrief }) => isBrief !== true)),
@@ -123,7 +123,7 @@ export class Drain {
       .filter((scope) => isMeant(scope) && !isInside(scope));
   }
 
-  /** Rolls back and disposes scopes from `ProviderScopeFactory.open()` that nobody closed. */
+  /** Rolls back and disposes scopes from `ProviderScopeFactory.open()` that were never closed. */
   private disposeLeftOpen(isMeant: (scope: Scope) => boolean): string[] {
     const leftOpen = [...this.scopes.all].filter(
       (scope) => scope.kind === 'open' && !scope.closed && isMeant(scope),

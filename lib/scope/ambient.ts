@@ -54,8 +54,8 @@ export function livingAmbient(): Ambient | undefined {
 }
 
 /**
- * True when the calling code is part of work that a shutdown waits for: of a scope, a tick or a background worker, unless that itself
- * was begun during the shutdown by code that is not part of any.
+ * True if the calling code is part of work that a shutdown waits for: a scope, a tick or a background worker, unless code
+ * outside of all these began it during the shutdown.
  */
 export function isInsideAwaited(): boolean {
   let isPart = false;

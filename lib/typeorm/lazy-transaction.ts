@@ -36,7 +36,7 @@ export class LazyTransaction {
     const startTransaction = runner.startTransaction.bind(runner);
     const begin = async (): Promise<void> => {
       if (this.#end === 'over' || bounding.getStore() === runner) return;
-      // Sent between the statements of the end, it would be kept by itself.
+      // Between the statements that end the transaction, it would take effect outside of it.
       if (this.#end === 'under way') throw new Error(ENDING);
       if (this.#endedByWork !== undefined) throw new Error(endedText(this.#endedByWork));
       await (this.#begun ??= bounding.run(runner, () => startTransaction()));
@@ -79,7 +79,7 @@ export class LazyTransaction {
     await this.end(() => this.runner.rollbackTransaction());
   }
 
-  /** Ends the savepoints that are open, and the transaction. What disposers send afterwards is no longer part of it. */
+  /** Ends the open savepoints and the transaction. Statements that disposers send afterwards are no longer part of it. */
   private async end(endInnermost: () => Promise<void>): Promise<void> {
     const { runner } = this;
     this.#end = 'under way';

@@ -6,12 +6,12 @@ import { ScopedConnection } from './scoped-connection.js';
 import { scopeRunnersOf, type ScopeRunners } from './scope-runners.js';
 import { loadTypeOrm } from './typeorm-peer.js';
 
-/** What gives a scope its entity manager. */
+/** Holds the entity manager of a scope. */
 export interface ManagerOfScope {
   readonly manager: EntityManager;
 }
 
-/** Looks a data source up in the application, once, and how scopes connect to it. */
+/** Looks up a data source in the application once, and determines how scopes connect to it. */
 class DataSourceLookup {
   #dataSource: DataSource | undefined;
   #runners: ScopeRunners | undefined;
@@ -22,7 +22,7 @@ class DataSourceLookup {
     private readonly moduleRef: ModuleRef,
   ) {}
 
-  /** A connection of the scope's own; where all share one, an entity manager and nothing to dispose. */
+  /** Creates the scope's own connection; if all scopes share one, only an entity manager, which needs no disposal. */
   connect(): ManagerOfScope {
     const dataSource = this.#dataSource;
     if (dataSource === undefined || this.#runners === undefined) {

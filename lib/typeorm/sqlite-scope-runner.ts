@@ -5,11 +5,14 @@ import type { SqliteConnection, SqliteDriver } from './sqlite-driver.js';
 import { SqliteRunner, type Send } from './sqlite-runner.js';
 import type { WriteLock } from './write-lock.js';
 
-/** The query runner of a scope: takes a connection for itself with its first statement, and gives it back on release. */
+/** The query runner of a scope: takes its own connection with its first statement, and returns it on release. */
 export class SqliteScopeRunner extends SqliteRunner {
   #taking: Promise<PooledConnection> | undefined;
   #taken: PooledConnection | undefined;
-  /** A connection is built while its scope is: the code that uses it may run elsewhere, for a scope opened by hand. */
+  /**
+   * The scope for which the query runner is created, read at once: the code that uses it later may run elsewhere, for a scope
+   * opened by hand.
+   */
   readonly #scope = livingAmbient()?.scope;
 
   constructor(
@@ -25,7 +28,7 @@ export class SqliteScopeRunner extends SqliteRunner {
         Object.assign(runner, { isReleased: true });
         return this.inOrder(async () => {
           await release();
-          const taken = await this.#taking?.catch(() => undefined); // the statement has that error
+          const taken = await this.#taking?.catch(() => undefined); // the statement rejects with that error
           this.#taking = undefined;
           if (taken === undefined) return;
           await this.pool.giveBack(taken, this.hasTransaction());

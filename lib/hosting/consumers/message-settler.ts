@@ -33,15 +33,15 @@ export class MessageSettler {
   }
 
   /**
-   * True when a message comes once more after its last delivery. That ended with its process, or could not be put aside: calling
-   * the handler again could end this process too, and so every one that follows.
+   * True if a message is delivered again after its last delivery. That delivery ended with its process, or the message could
+   * not be put aside. Calling the handler again could end this process too, and every process after it.
    */
   isSpent(delivery: Delivery): boolean {
     const { maxDeliveries } = this.consumer;
     return maxDeliveries !== undefined && this.deliveriesOf(delivery) > maxDeliveries;
   }
 
-  /** Puts a spent message aside, or gives it back when that fails; never rejects. */
+  /** Puts a message without deliveries left aside, or returns it to the source if that fails; never rejects. */
   async putSpentAside(delivery: Delivery): Promise<void> {
     const { id } = delivery;
     const deliveries = this.deliveriesOf(delivery);

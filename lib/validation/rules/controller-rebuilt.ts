@@ -8,10 +8,11 @@ import { arrows, type Scene } from '../scene.js';
 type Purpose = 'yes' | 'likely' | 'no';
 
 /**
- * A controller that is request-scoped because of what only workers need. It does not say so itself, and all that makes
- * it so is for workers: a worker, what asks for the tick, or what is built on that which this library provides for scopes. What a
- * worker injects itself and no controller does is likely to be; that is for information only. What reads the request is for
- * requests. Gateways are reported with the other classes that get messages, as `message-handler-scoped`.
+ * Reports a controller that is request-scoped only because of providers that are for workers, and not by its own declaration.
+ * For workers are: a worker, a provider that injects the tick, or one that is built on the scoped providers of this library. A
+ * provider that a worker injects and no controller does is only likely to be, so the finding is then an info. A provider that
+ * reads the request is for requests. Gateways are reported with the other classes that receive messages, as
+ * `message-handler-scoped`.
  */
 export function controllerRebuilt(scene: Scene): Finding[] {
   return scene.graph.providers

@@ -1,11 +1,11 @@
 import { finding, type Finding } from '../../findings/finding.js';
 import type { NestWrapper } from '../../nest/index.js';
 
-/** How many fields a message names. */
+/** The maximum number of fields that a message names. */
 const NAMED = 5;
 
 /**
- * A handler that leaves changed fields on its worker. The graph does not know it: a tick that was looked at does. It may be
+ * Reports a handler that leaves changed fields on its worker. The graph cannot show this; only a tick can. It may be
  * intentional, such as a cache for one tick.
  */
 export function stateOnWorker(
