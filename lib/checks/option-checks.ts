@@ -61,7 +61,7 @@ export function signalProblem(value: unknown): string | undefined {
 }
 
 /**
- * Says what is wrong with a name, or undefined.
+ * Returns what is wrong with a name, or undefined.
  *
  * @param isOptional true if there is a default.
  */
