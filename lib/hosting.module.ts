@@ -7,8 +7,8 @@ import {
 import { ScopedWorkerServices } from './scoped-worker-services.js';
 
 /**
- * The place of the host among the application's modules: the last to be initialised and to
- * bootstrap, the first to be destroyed. It has no provider, because the hooks of one module run together.
+ * Holds the place of the host among the application's modules: Nest initialises and bootstraps it last, and destroys it first.
+ * It has no provider, because the hooks of one module run together.
  */
 @Module({})
 export class HostingModule implements OnModuleInit, OnApplicationBootstrap, OnModuleDestroy {

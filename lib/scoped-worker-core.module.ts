@@ -24,14 +24,14 @@ function provide<T>(
   return { provide: token, useFactory: service, inject: [ScopedWorkerServices] };
 }
 
-/** Null unless a test overrides them: the services build their own. */
+/** Null unless a test overrides them; the services then build their own. */
 const replaceable = [MemorySource, AppStopper].map((token) => ({ provide: token, useValue: null }));
 
 /**
  * All services, once for each application: a static module, however often `ScopedWorkerModule.forRoot()` is
  * imported. That is why nothing is doubled.
  *
- * Nest calls the hooks of the module, which pass the call to a service.
+ * Nest calls the hooks of the module, and they call a service.
  */
 @Global()
 @Module({

@@ -43,21 +43,20 @@ import { Review } from './validation/review.js';
 import { StartUpCheck } from './validation/start-up-check.js';
 
 /**
- * Builds all services of one application, each after those that it takes, and keeps them in fields.
+ * Builds all services of one application, each after its dependencies, and keeps them in fields.
  *
- * It is the only one of them that Nest builds. An `instanceDecorator` of the application (Nest Observe sets one) wraps
- * every provider in a proxy: as providers, our services would call each other through these proxies and appear as
- * spans in the users' traces.
+ * Nest builds only this one. An `instanceDecorator` of the application (Nest Observe sets one) wraps every provider in a proxy:
+ * as providers, our services would call each other through these proxies and appear as spans in the users' traces.
  */
 @Injectable()
 export class ScopedWorkerServices implements InspectedServices {
-  // What is known of the application.
+  // The application.
   readonly nest: NestInside;
   readonly options: OptionsStore;
   readonly graph: ApplicationGraph;
   readonly review: Review;
 
-  // What is reported.
+  // Reports.
   readonly events: ScopedWorkerEvents;
   readonly log: EventLog;
   readonly observer: EventObserver;

@@ -25,7 +25,7 @@ export class ScopedWorkerModule extends ConfigurableModuleClass {
   }
 
   /**
-   * @throws {StartUpError} at start-up, with everything that is wrong in `problems`, before anything is scheduled: an
+   * @throws {StartUpError} at start-up, before anything is scheduled, with everything that is wrong in `problems`: an
    * `InvalidOptionsError`, `InvalidScheduleError` or `DuplicateScheduleError`, or a `ScopeValidationError` of several kinds.
    */
   static override forRoot(options: ScopedWorkerModuleOptions = {}): DynamicModule {

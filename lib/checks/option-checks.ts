@@ -61,14 +61,14 @@ export function signalProblem(value: unknown): string | undefined {
 }
 
 /**
- * Says what is wrong with a name, or undefined.
+ * Returns what is wrong with a name, or undefined.
  *
- * @param isOptional whether there is a default.
+ * @param isOptional true if there is a default.
  */
 export function nameProblem(value: unknown, isOptional = true): string | undefined {
   if (typeof value !== 'string') return `must be a string, not ${show(value)}`;
   if (value.trim() === '')
-    return `must not be empty${isOptional ? '; leave it out to get the default' : ''}`;
+    return `must not be empty${isOptional ? '; omit it to get the default' : ''}`;
   if (value !== value.trim() || /\p{Cc}/u.test(value)) {
     return `must not begin or end with white space or hold control characters, as ${show(value)} does`;
   }

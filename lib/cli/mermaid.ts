@@ -24,7 +24,7 @@ const FRAMES: Readonly<Record<Severity, string>> = {
   info: 'stroke-width:3px',
 };
 
-/** What the box of a job says below its name. */
+/** The text below the name in the box of a job. */
 const FATES: Readonly<Record<InspectedNestJob['fate'], string>> = {
   runs: 'Nest runs it',
   disabled: 'disabled',
@@ -41,9 +41,9 @@ interface Node {
 }
 
 /**
- * The workers and what they depend on as a Mermaid flowchart: what is shared with the application are leaves, and what a finding
- * is about is framed. The jobs of `@nestjs/schedule` are boxes beside them. Findings about what no worker depends on stand as
- * comments.
+ * Draws the workers and their dependencies as a Mermaid flowchart. Providers that are shared with the application are leaves,
+ * and the subject of a finding has a frame. The jobs of `@nestjs/schedule` are boxes next to them. Findings about providers
+ * that no worker depends on appear as comments.
  */
 export function mermaid({ workers, nestJobs, findings }: ScopeInspection): string {
   const nodes = new Map<string, Node>();

@@ -3,8 +3,8 @@ import type { ConsumerOptions, SourceOf } from '../schedule/consumer-options.js'
 import { addHandler } from './worker-metadata.js';
 
 /**
- * A decorator for methods that can take the messages of a source. Refused by the compiler: a first parameter that is the `Tick` of
- * another message. A parameter that is no tick is left alone: pipes may make anything of the tick.
+ * A decorator for methods that can take the messages of a source. The compiler refuses a first parameter that is the `Tick` of
+ * another message. It accepts a parameter that isn't a tick, because pipes can turn the tick into anything.
  */
 type ConsumerDecorator<T> = <Method>(
   target: object,
@@ -14,7 +14,7 @@ type ConsumerDecorator<T> = <Method>(
     : TakesTickOfAnotherMessage<T>,
 ) => void;
 
-/** Whether a method takes messages of a type. Of which nothing is known, those fit each method. */
+/** True if a method takes messages of a type. Messages of an unknown type fit every method. */
 type Takes<Method, T> = unknown extends T
   ? true
   : Method extends (tick: infer First, ...rest: never[]) => unknown
@@ -25,12 +25,12 @@ type Takes<Method, T> = unknown extends T
       : true
     : true;
 
-/** Its name is what the compiler says. */
+/** Its name appears in the compiler error. */
 interface TakesTickOfAnotherMessage<Expected> {
   readonly expected: TickOf<Expected>;
 }
 
-/** What tells a `Tick` from anything else that a handler may take. */
+/** The property that distinguishes a `Tick` from any other parameter of a handler. */
 interface TickOf<Payload> {
   readonly payload: Payload;
   readonly attempt: number;
@@ -42,8 +42,8 @@ interface TickOf<Payload> {
  * `tick.payload`. A message is acknowledged after its scope has committed and was disposed; it goes back when the tick
  * did not succeed.
  *
- * The compiler knows the messages of a source whose token is its class: `deadLetter` gets them, and a method with the `Tick` of
- * another message is refused. A string or a symbol says nothing of them; write `@ScopedConsumer<Order>(ORDERS)` to say it.
+ * If the token is the class of the source, the compiler infers the message type: `deadLetter` receives it, and a method with
+ * the `Tick` of another message is refused. A string or a symbol carries no type: write `@ScopedConsumer<Order>(ORDERS)`.
  *
  * @param source token of a provider that is a `MessageSource`.
  * @throws {InvalidScheduleError} at start-up, when no provider has the token, when it is no `MessageSource`, or when options

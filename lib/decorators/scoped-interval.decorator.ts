@@ -7,8 +7,8 @@ import { addHandler } from './worker-metadata.js';
  * comes one period after start-up (with `initialDelayMs`: after that delay). By default a run never
  * overlaps the one before; ticks that come due meanwhile merge into one that follows at once.
  *
- * @param everyMs from 1 to 4,294,967,294 (49.7 days). Or `{ inject, useFactory }`, which is called once, after every
- * `onModuleInit`; it may return a promise, and `'-'` to switch the schedule off.
+ * @param everyMs from 1 to 4,294,967,294 (49.7 days). Or `{ inject, useFactory }`: the factory is called once, after every
+ * `onModuleInit`. It may return a promise, and `'-'` to disable the schedule.
  * @throws {InvalidScheduleError} at start-up, when period or options cannot work.
  * @publicApi
  */

@@ -7,10 +7,10 @@ export const IS_BACKGROUND_WORKER = Symbol('nestjs-scoped-worker:is-background-w
 
 /** A background worker that lives with the application. */
 export interface FoundBackgroundWorker {
-  /** For logs and events: what it calls itself, its class, or its token when others have the same class. */
+  /** For logs and events: its own `name`, its class, or its token if others have the same class. */
   readonly name: string;
   readonly instance: object;
-  /** Where it is provided with the same dependencies; an instance of the first one runs. */
+  /** All places that provide it with the same dependencies; the instance of the first one runs. */
   readonly modules: readonly NestModule[];
 }
 
@@ -24,9 +24,9 @@ export interface BackgroundExploration {
 interface Candidate {
   readonly wrapper: NestWrapper;
   readonly modules: NestModule[];
-  /** The instance that runs, and those that are left out for it. */
+  /** The instance that runs, and the duplicates that don't. */
   readonly instances: [object, ...object[]];
-  /** Where it was found first. */
+  /** The place where it was found first. */
   readonly place: number;
 }
 
@@ -50,7 +50,7 @@ export function exploreBackground(modules: Iterable<NestModule>): BackgroundExpl
       }
     }
   }
-  // Classes first: what a factory hands on may be the instance of one that comes later.
+  // Classes first: a factory may return the instance of a class that is listed later.
   const areClasses = ({ wrapper }: { wrapper: NestWrapper }): boolean => isClassProvider(wrapper);
   const others = found.filter((each) => !areClasses(each));
   for (const { wrapper, module, place } of [...found.filter(areClasses), ...others]) {
@@ -99,7 +99,7 @@ function named(candidates: readonly Candidate[]): FoundBackgroundWorker[] {
   });
 }
 
-/** What the worker calls itself. */
+/** Returns the worker's own name. */
 function givenName(instance: object): string | undefined {
   const { name } = instance as { readonly name?: unknown };
   return typeof name === 'string' && name.trim() !== '' ? name : undefined;

@@ -13,8 +13,8 @@ interface ForeignClass extends ForeignHandlers {
 }
 
 /**
- * Reports classes that another library calls, and of which nobody disposes what is built for a call. A class that is
- * marked as a worker is reported whatever its scope is: the mark does not reach calls of that library.
+ * Reports classes that another library calls, and whose instances are never disposed after a call. A class that is marked as a
+ * worker is reported regardless of its scope, because the decorator has no effect on calls of that library.
  */
 export function foreignFindings(modules: Iterable<NestModule>, graph: ApplicationGraph): Finding[] {
   const seen = new Set<Function>();
@@ -35,7 +35,7 @@ export function foreignFindings(modules: Iterable<NestModule>, graph: Applicatio
   return findings;
 }
 
-/** Durable classes are shared by many calls: they are not built for one. */
+/** Excludes durable classes, because many calls share one instance. */
 function isRequestScoped(wrapper: NestWrapper): boolean {
   return (
     !wrapper.isTransient && !wrapper.isDependencyTreeStatic() && !wrapper.isDependencyTreeDurable()
@@ -84,7 +84,7 @@ function calls({ ownerClass: { name }, library, unit, methods }: ForeignClass): 
   return `${library} calls ${what} for each ${unit}`;
 }
 
-/** What the calls of a request-scoped class do not get. */
+/** Describes what is missing when a request-scoped class is called. */
 function lossOf(
   { ownerClass: { name }, wrapper, library, unit, scoped }: ForeignClass,
   graph: ApplicationGraph,
@@ -95,7 +95,7 @@ function lossOf(
       text: `${library} makes the call on an object that was never constructed: its dependencies are undefined.`,
     };
   const each = scoped === 'built-for-each' ? unit : 'client';
-  const built = `${each === 'client' ? 'Nest 12 builds' : 'Nest builds'} ${name} again for each ${each}, and nobody disposes what is built`;
+  const built = `${each === 'client' ? 'Nest 12 builds' : 'Nest builds'} ${name} again for each ${each} and never disposes these instances`;
   const { methods, hasFactory } = undisposed(wrapper, graph);
   const never =
     methods.length === 0
@@ -110,12 +110,15 @@ function lossOf(
   return {
     isCertain: false,
     text: hasFactory
-      ? `${built}. No class in its tree has a disposer; what its factories return may have one.`
-      : `${built}. Nothing stays open as long as no class in its tree has a disposer.`,
+      ? `${built}. No class in its tree has a disposer, but the results of its factories may have one.`
+      : `${built}. Nothing stays open while no class in its tree has a disposer.`,
   };
 }
 
-/** The disposers and hooks of what is built for a call, written `Class.method`, and whether factories may add some. */
+/**
+ * Lists the disposers and hooks of the instances that are built for a call, written `Class.method`, and whether factories may
+ * add some.
+ */
 function undisposed(
   wrapper: NestWrapper,
   { current }: ApplicationGraph,

@@ -2,21 +2,21 @@ import 'reflect-metadata';
 import { isGateway, type NestModule, type NestWrapper } from '../nest/index.js';
 import { methodsOf } from './nest-schedules.js';
 
-/** Methods of a class that another library calls, for each job, message or event. */
+/** The methods of a class that another library calls for each job, message or event. */
 export interface ForeignHandlers {
   /** The library that calls them. */
   readonly library: string;
-  /** What it calls them for, in the singular. */
+  /** What triggers a call, in the singular. */
   readonly unit: 'job' | 'message' | 'event';
   /** Their names; empty when the library calls the class as a whole. */
   readonly methods: readonly string[];
-  /** What the library does with a class that is request-scoped. */
+  /** How the library treats a request-scoped class. */
   readonly scoped: 'built-for-each' | 'never-constructed' | 'built-for-each-client';
 }
 
 type Kind = Omit<ForeignHandlers, 'methods'>;
 
-/** Decorators of classes, by their metadata keys: the packages are optional. */
+/** Class decorators, by their metadata keys, because the packages are optional. */
 const ON_CLASSES: readonly (Kind & { readonly key: string; readonly method?: string })[] = [
   {
     library: '@nestjs/bullmq',
@@ -33,7 +33,7 @@ const ON_CLASSES: readonly (Kind & { readonly key: string; readonly method?: str
   },
 ];
 
-/** Decorators of methods. A key in the form `Symbol(NAME)` is a symbol, which each copy of the package has its own of. */
+/** Method decorators. A key in the form `Symbol(NAME)` is a symbol that differs in each copy of the package. */
 const ON_METHODS: readonly (Kind & { readonly key: string; readonly place?: 'controller' })[] = [
   {
     library: '@nestjs/event-emitter',
@@ -44,7 +44,7 @@ const ON_METHODS: readonly (Kind & { readonly key: string; readonly place?: 'con
   {
     library: '@nestjs/microservices',
     key: 'microservices:handler_type',
-    place: 'controller', // Nest looks at no other classes
+    place: 'controller', // Nest ignores all other classes
     unit: 'message',
     scoped: 'built-for-each',
   },
@@ -56,7 +56,7 @@ const ON_METHODS: readonly (Kind & { readonly key: string; readonly place?: 'con
   },
 ];
 
-/** The handlers of a class that other libraries call, by library. */
+/** Returns the handlers of a class that other libraries call, by library. */
 export function foreignHandlersOf(
   ownerClass: Function,
   wrapper: NestWrapper,

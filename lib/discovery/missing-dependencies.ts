@@ -10,8 +10,8 @@ import { handlerName } from './schedule-factory.js';
 import type { FoundWorker } from './worker-explorer.js';
 
 /**
- * What is built for ticks and cannot be, because something that it asks for is not provided. Nest 12 refuses to start then; on
- * Nest 11 the first tick would find out.
+ * Reports providers that ticks need and that cannot be built, because a dependency is not provided. Nest 12 itself refuses to
+ * start then. On Nest 11, only the first tick would fail.
  */
 export function missingDependencies(workers: readonly FoundWorker[]): Finding[] {
   const seen = new Set<NestWrapper>();
@@ -29,7 +29,7 @@ function missingOf(
     { wrapper: root, way: [handlerName(workerClass, first)] },
   ];
   for (const { wrapper, way } of open) {
-    // What is static Nest has built already.
+    // Nest has already built static providers.
     if (seen.has(wrapper) || (wrapper.isDependencyTreeStatic() && !wrapper.isTransient)) continue;
     seen.add(wrapper);
     for (const missing of missingInjectionsOf(wrapper))
@@ -52,7 +52,7 @@ function missingFinding(
   const arrows = chain.length > 2 ? ` (${chain.join(' -> ')})` : '';
   const message =
     token === undefined
-      ? `${subject} cannot be built: what it injects at ${at} is undefined. Every tick of ${handler} would fail${arrows}. Look for imports that go in a circle, and write @Inject(forwardRef(() => Token)) there.`
+      ? `${subject} cannot be built: the token that it injects at ${at} is undefined. Every tick of ${handler} would fail${arrows}. Look for a circular import, and write @Inject(forwardRef(() => Token)) there.`
       : `${subject} cannot be built: ${module} does not see a provider of ${tokenText(token)}, which ${subject} injects at ${at}. Every tick of ${handler} would fail${arrows}. Add ${tokenText(token)} to the providers of ${module}, or import a module that exports it.`;
   return finding({ kind: 'dependency-missing', subject, token: dependent, chain, message });
 }

@@ -25,7 +25,7 @@ export interface NestScheduling {
   readonly kinds: ReadonlySet<keyof typeof TYPES>;
 }
 
-/** The options of `ScheduleModule.forRoot()` that switch a kind off. */
+/** The options of `ScheduleModule.forRoot()` that disable a kind. */
 export const SWITCHES = { cron: 'cronJobs', interval: 'intervals', timeout: 'timeouts' } as const;
 
 /** Reads `ScheduleModule.forRoot()`. Imported more than once, it runs what any of the imports has not switched off. */
@@ -74,7 +74,7 @@ export function nestHandlersOf(
   });
 }
 
-/** The decorator that Nest runs under a name, with its handler, written `Class.method`. */
+/** The decorator whose job Nest runs under a name, and its handler, written `Class.method`. */
 export function nestHandlerNamed(
   modules: Iterable<NestModule>,
   kind: keyof typeof TYPES,

@@ -25,7 +25,7 @@ export class ProvidedValues {
     }
   }
 
-  /** What keeps the factory from being called, without calling it. */
+  /** Returns the reason why the factory cannot be called, without calling it. */
   factoryProblem(given: FromProviders<unknown>, module: NestModule): string | undefined {
     return this.injectedInto(given, module).problem;
   }

@@ -10,20 +10,20 @@ import {
 import { seenProvider } from '../nest/seen-provider.js';
 import { isFromProviders } from '../schedule/from-providers.js';
 
-/** What makes two workers of two providers of one class. */
+/** The difference that makes two providers of one class two workers. */
 export interface Difference {
-  /** The token under which their modules provide different things. */
+  /** The token for which their modules have different providers. */
   readonly token: unknown;
 }
 
 /**
- * Compares what two providers of one class are built from. One class in two modules is most often a slip, and runs once; but a
+ * Compares the dependencies of two providers of one class. One class in two modules is usually a mistake, and runs once. But a
  * module that is configured twice has two workers, each with its own dependencies.
  *
- * What cannot be told (a factory that is made anew for each import, an object of a class) counts as different between two
- * imports of one module, and as the same between two modules.
+ * If the comparison cannot tell (a factory that is created for each import, an object of a class), the dependencies count as
+ * different between two imports of one module, and as the same between two modules.
  *
- * @returns undefined when they are one worker.
+ * @returns undefined if they are one worker.
  */
 function differenceBetween(one: NestWrapper, other: NestWrapper): Difference | undefined {
   const comparison = new Comparison();
@@ -34,7 +34,7 @@ function differenceBetween(one: NestWrapper, other: NestWrapper): Difference | u
   return isConfiguredTwice ? comparison.doubt : undefined;
 }
 
-/** The one of several providers of a class that is the same worker; else what tells this one from the last of them. */
+/** Finds the provider of a class that is the same worker; otherwise returns the difference from the last one. */
 export function sameAmong<Known extends { readonly wrapper: NestWrapper }>(
   all: readonly Known[],
   wrapper: NestWrapper,
@@ -47,7 +47,7 @@ export function sameAmong<Known extends { readonly wrapper: NestWrapper }>(
   return { difference };
 }
 
-/** The tokens that the decorators of a worker name: providers are asked for them as seen from its module. */
+/** The tokens that the decorators of a worker inject, resolved as its module sees them. */
 function tokensAskedFor({ metatype, token }: NestWrapper): unknown[] {
   const owner = [metatype, token].find(
     (candidate) => typeof candidate === 'function' && workerOptions(candidate) !== undefined,
@@ -68,11 +68,11 @@ function tokensAskedFor({ metatype, token }: NestWrapper): unknown[] {
 }
 
 class Comparison {
-  /** What may be different, when nothing certainly is. */
+  /** A possible difference, used if there is no certain one. */
   doubt: Difference | undefined;
   readonly #compared = new Map<NestWrapper, Set<NestWrapper>>();
 
-  /** @returns what is certainly different. */
+  /** @returns a certain difference. */
   providers(one: NestWrapper, other: NestWrapper): Difference | undefined {
     if (one === other || this.#compared.get(one)?.has(other) === true) return undefined;
     this.#compared.set(one, (this.#compared.get(one) ?? new Set()).add(other));
@@ -91,7 +91,7 @@ class Comparison {
     }
   }
 
-  /** What the modules of two providers see under a token. */
+  /** Compares the providers that two modules see for a token. */
   seen(token: unknown, one: NestWrapper, other: NestWrapper): Difference | undefined {
     const [first, second] = [one, other].map(({ host }) => host && seenProvider(host, token));
     return first === undefined || second === undefined ? undefined : this.providers(first, second);
@@ -112,7 +112,7 @@ class Comparison {
     return undefined;
   }
 
-  /** With `ModuleRef` a provider gets at all that its module provides. */
+  /** With `ModuleRef`, a provider can access everything that its module provides. */
   private modules(one: NestWrapper, other: NestWrapper): Difference | undefined {
     for (const [token, wrapper] of one.host?.providers ?? []) {
       const counterpart = other.host?.providers.get(token);
@@ -151,7 +151,7 @@ function kindOf(wrapper: NestWrapper): 'alias' | 'factory' | 'class' | 'value' {
   return wrapper.metatype ? 'class' : 'value';
 }
 
-/** Plain data is compared by what it says; of two functions, or objects of a class, nothing is known. */
+/** Compares plain data by value. Two functions, or two objects of a class, cannot be compared. */
 function compareValues(one: unknown, other: unknown, depth = 0): 'same' | 'different' | 'unknown' {
   if (Object.is(one, other)) return 'same';
   if (typeof one !== typeof other || one === null || other === null) return 'different';

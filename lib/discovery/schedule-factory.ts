@@ -97,7 +97,7 @@ export function makeSchedule(
   };
 }
 
-/** What stands for a schedule until a provider has said when it is due: it is listed and never due. */
+/** A placeholder for a schedule whose due moments a provider decides later: it is listed and never due. */
 export function undecidedSchedule(
   worker: FoundWorker,
   metadata: HandlerMetadata,

@@ -13,15 +13,15 @@ import type { FoundWorker } from './worker-explorer.js';
 export interface NamedHandler {
   readonly worker: FoundWorker;
   readonly metadata: HandlerMetadata;
-  /** While a provider has not been asked for it, `Class.method`. */
+  /** `Class.method` until a provider has returned the name. */
   readonly name: string;
-  /** What gives the name, when it has not been asked. */
+  /** The factory that returns the name, if it hasn't been called yet. */
   readonly nameFrom?: FromProviders<string>;
-  /** Why there is no name, as one sentence. */
+  /** The reason why there is no name, as one sentence. */
   readonly nameProblem?: string;
 }
 
-/** The handlers of a worker with their names as they are written; a second decorator on a method gets `#2`. */
+/** Returns the handlers of a worker with the names from their decorators. A second decorator on a method gets `#2`. */
 export function writtenNames(worker: FoundWorker): NamedHandler[] {
   const unnamed = new Map<string, number>();
   return worker.handlers.map((metadata) => {
@@ -29,7 +29,8 @@ export function writtenNames(worker: FoundWorker): NamedHandler[] {
     const handler = handlerName(worker.workerClass, metadata);
     if (isFromProviders(given) && fromProvidersProblem(given) === undefined)
       return { worker, metadata, name: handler, nameFrom: given as FromProviders<string> };
-    // A name of another type is refused with the other options; until then it needs a place in the map.
+    // A name of another type is refused with the other options later; until then, it needs an entry
+    // in the map.
     if (given !== undefined)
       return { worker, metadata, name: typeof given === 'string' ? given : show(given) };
     const count = (unnamed.get(handler) ?? 0) + 1;
@@ -38,7 +39,7 @@ export function writtenNames(worker: FoundWorker): NamedHandler[] {
   });
 }
 
-/** The handler with the name that providers give. */
+/** Returns the handler with the name that its factory returns. */
 export async function askedName(
   { nameFrom, ...handler }: NamedHandler,
   provided: ProvidedValues,

@@ -29,27 +29,27 @@ import { WorkerExplorer, type Exploration, type FoundWorker } from './worker-exp
 
 /** The schedules of the application, and everything that is wrong with them. */
 export interface Plan {
-  /** In the order in which they were found. One that is not decided is never due. */
+  /** In the order in which they were found. An undecided one is never due. */
   readonly schedules: readonly Schedule[];
   readonly undecided: readonly UndecidedSchedule[];
   readonly workers: readonly FoundWorker[];
   readonly findings: readonly Finding[];
 }
 
-/** A schedule of which only a provider knows when it is due. */
+/** A schedule whose due moments only a provider knows. */
 export interface UndecidedSchedule {
-  /** What stands for it in the plan. */
+  /** Its placeholder in the plan. */
   readonly schedule: Schedule;
   readonly handler: NamedHandler;
 }
 
-/** What became of an undecided schedule. */
+/** The result for an undecided schedule. */
 export interface Decision {
   readonly schedule: Schedule | undefined;
   readonly findings: readonly Finding[];
 }
 
-/** Gives the source of a consumer; undefined when providers are not asked. */
+/** Returns the source of a consumer; undefined if factories are not called. */
 type SourceOf = (token: unknown, module: NestModule) => Provided | undefined;
 
 interface Outline {
@@ -67,7 +67,7 @@ export class SchedulePlanner {
     private readonly graph: ApplicationGraph,
   ) {}
 
-  /** Asks providers for names and sources; not yet for what they decide. */
+  /** Calls the factories for names and sources, but not yet those for due moments. */
   async plan(): Promise<Plan> {
     const { handlers, ...outline } = this.outline();
     const named: NamedHandler[] = [];
@@ -77,13 +77,13 @@ export class SchedulePlanner {
     );
   }
 
-  /** The same without asking providers for anything. */
+  /** Does the same without calling any factory. */
   planUnasked(): Plan {
     const { handlers, ...outline } = this.outline();
     return this.complete(outline, handlers, () => undefined);
   }
 
-  /** Asks a provider for what it decides. */
+  /** Calls the factory that decides when a schedule is due. */
   async decide({ handler }: UndecidedSchedule): Promise<Decision> {
     const { worker, metadata, name } = handler;
     const given = metadata.when as FromProviders<unknown>;
@@ -156,7 +156,7 @@ export class SchedulePlanner {
       if (earlier === undefined) named.set(name, planned);
       else duplicates.push(duplicate(name, earlier, planned));
     }
-    // Of three workers of one class each would say the same.
+    // Three workers of one class would each report the same problem.
     new Map(duplicates.map((each) => [each.message, each])).forEach(refuse);
     const isEachNamed = handlers.every(({ nameFrom, nameProblem }) => !(nameFrom ?? nameProblem));
     if (isEachNamed) this.unknownOverrides(named, found).forEach(refuse);
@@ -164,8 +164,8 @@ export class SchedulePlanner {
   }
 
   /**
-   * The module's options for a handler. `ScheduleModule.forRoot({ cronJobs: false })` is how a process is told to run no crons,
-   * whoever runs them.
+   * Returns the module's options for a handler. `ScheduleModule.forRoot({ cronJobs: false })` means that this process runs no
+   * crons, no matter which library runs them.
    */
   private layersFor({
     kind,
@@ -176,7 +176,7 @@ export class SchedulePlanner {
     return { ...resolved, defaults: { disabled: true, ...withoutUndefined(resolved.defaults) } };
   }
 
-  /** When a schedule is due, or what is wrong with that; undefined when only a provider knows. */
+  /** Returns when a schedule is due, or the problem with its value; undefined if only a provider knows. */
   private whenOf(handler: NamedHandler, sourceOf: SourceOf): Provided | undefined {
     const written = this.writtenFor(handler);
     if (written !== undefined) return written;
@@ -218,7 +218,7 @@ export class SchedulePlanner {
   }
 }
 
-/** A worker that is ready-made cannot be new on each tick: its schedules are never due. */
+/** Makes the schedules of a ready-made worker never due, because it cannot be new on each tick. */
 function placed(schedule: Schedule, worker: FoundWorker): Schedule {
   return isReadyMade(worker)
     ? { ...schedule, options: { ...schedule.options, disabled: true } }

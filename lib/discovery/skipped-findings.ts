@@ -29,7 +29,7 @@ export function skipped(
   });
 }
 
-/** What keeps a class from being a singleton, as the end of a sentence that begins with `because`. */
+/** Returns the reason why a class is not a singleton, to follow `because` in a sentence. */
 export function whyNotStatic(
   { ownerClass: { name }, wrapper }: Pick<SkippedJobs, 'ownerClass' | 'wrapper'>,
   graph: ApplicationGraph,

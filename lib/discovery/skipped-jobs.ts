@@ -10,7 +10,7 @@ export interface SkippedJobs {
   readonly wrapper: NestWrapper;
   /** The modules in which it is skipped; the first one builds it. */
   readonly modules: readonly NestModule[];
-  /** What tells it from an earlier provider of the same class. */
+  /** The difference from an earlier provider of the same class. */
   readonly difference?: Difference | undefined;
   readonly handlers: readonly HandlerMetadata[];
   /** The module in which the same class is a singleton, so that Nest does run it. */
@@ -30,20 +30,20 @@ export interface SingletonJobs {
   /** The modules that provide it: Nest runs each job once for each of them. */
   readonly modules: readonly NestModule[];
   readonly handlers: readonly HandlerMetadata[];
-  /** Without `ScheduleModule.forRoot()` nothing runs them. */
+  /** Without `ScheduleModule.forRoot()`, nothing runs them. */
   readonly isScheduleModuleImported: boolean;
 }
 
-/** The classes with jobs of `@nestjs/schedule`, by what it does with them. */
+/** The classes with jobs of `@nestjs/schedule`, grouped by how it treats them. */
 export interface NestJobs {
   readonly skipped: readonly SkippedJobs[];
   readonly singletons: readonly SingletonJobs[];
 }
 
 /**
- * Finds the jobs of `@nestjs/schedule` as its `ScheduleExplorer` does. It passes over providers and controllers whose
- * dependency tree is not static. It warns of those that have a prototype to look at; of what a factory makes it has none,
- * and says nothing. What `ScheduleModule.forRoot({ cronJobs: false })` and its like switch off is left out.
+ * Finds the jobs of `@nestjs/schedule` as its `ScheduleExplorer` does. It skips providers and controllers whose dependency tree
+ * is not static. It logs a warning for those whose prototype it can read, and says nothing about instances from a factory.
+ * Kinds that `ScheduleModule.forRoot({ cronJobs: false })` and similar options disable are left out.
  */
 export function nestJobs(modules: Iterable<NestModule>): NestJobs {
   const all = [...modules];

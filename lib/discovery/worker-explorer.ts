@@ -16,7 +16,7 @@ export interface FoundWorker {
   readonly wrapper: NestWrapper;
   /** Every module that provides the class with the same dependencies; the first one builds it. */
   readonly modules: readonly NestModule[];
-  /** What tells it from an earlier worker of the same class. */
+  /** The difference from an earlier worker of the same class. */
   readonly difference?: Difference | undefined;
   readonly options: ScopedWorkerOptions;
   readonly handlers: readonly HandlerMetadata[];
@@ -45,9 +45,9 @@ export interface Exploration {
 const everProvided = new WeakSet<Function>();
 
 /**
- * Finds workers among providers and controllers: by their class, or by a token that is their class when a
- * factory or a value provides them. A class is found once, in however many modules it stands, and once more for each
- * of them that gives it other dependencies; aliases are left out.
+ * Finds workers among providers and controllers: by their class, or by a token that is their class when a factory or a value
+ * provides them. A class is found once, no matter how many modules provide it, and once more for each module that provides it
+ * with different dependencies. Aliases are left out.
  */
 export class WorkerExplorer {
   constructor(readonly application: Application) {}

@@ -26,7 +26,7 @@ export function duplicate(name: string, earlier: NamedHandler, later: NamedHandl
     difference !== undefined && earlier.worker.workerClass === later.worker.workerClass;
   const message =
     areTwins && one === other
-      ? `${other}: two schedules would have the name "${name}". ${twinText(earlier.worker, later.worker, difference)}, so each of them has to run. ${twinHelp(later, difference)}`
+      ? `${other}: two schedules would have the name "${name}". ${twinText(earlier.worker, later.worker, difference)}, so each of these workers has to run. ${twinHelp(later, difference)}`
       : `${other}: its schedule "${name}" has the name of a schedule of ${one}. Give one of them another name: { name: '...' }.`;
   return finding({ kind: 'duplicate-schedule', subject: other, message });
 }
@@ -43,10 +43,10 @@ function twinText(earlier: FoundWorker, later: FoundWorker, { token }: Differenc
 
 function twinHelp({ metadata, worker }: NamedHandler, { token }: Difference): string {
   const name = "{ name: { inject: [...], useFactory: (...) => '...' } }";
-  const same = `from what differs, such as ${tokenText(token)}, and the same on every start`;
+  const same = `from a provider that differs, such as ${tokenText(token)}, and return the same name on every start`;
   return metadata.isAdopted === true
-    ? `Mark ${worker.workerClass.name} @ScopedWorker(), write @Scoped${metadata.decorator.slice(1)}, and let providers give its name ${same}: ${name}.`
-    : `Let providers give the name, ${same}: ${name}.`;
+    ? `Mark ${worker.workerClass.name} @ScopedWorker(), write @Scoped${metadata.decorator.slice(1)}, and compute the name ${same}: ${name}.`
+    : `Compute the name ${same}: ${name}.`;
 }
 
 export function unmarkedFindings({ unmarked }: Exploration): Finding[] {
@@ -122,7 +122,7 @@ export function repeatedFindings({ workerClass, modules }: FoundWorker): Finding
   const names = [...new Map(modules.map(({ metatype, name }) => [metatype, name])).values()];
   const where =
     names.length === 1 ? `${names[0]}, which is imported more than once` : names.join(', ');
-  const message = `${workerClass.name} is provided in ${where}; its schedules run once, with the one of ${names[0]}. Provide it in one module.`;
+  const message = `${workerClass.name} is provided in ${where}; its schedules run once, on the worker of ${names[0]}. Provide it in one module.`;
   const { name } = workerClass;
   return [
     finding({

@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import { stackOf, textOf } from './error-text.js';
 
-/** Bounds of what is written of one error: an error of an HTTP client may hold sockets, agents and a whole response. */
+/** Limits for the text of one error: an error of an HTTP client may hold sockets, agents and a whole response. */
 const DEPTH = 4;
 const MAX_LENGTH = 16_000;
 
@@ -9,13 +9,13 @@ const MAX_LENGTH = 16_000;
 export interface LoggedError {
   /** Its message, with the name of its class unless that is `Error`. */
   readonly text: string;
-  /** What else `util.inspect()` shows: stack, causes, errors of an AggregateError, own properties. */
+  /** The rest of the `util.inspect()` output: stack, causes, errors of an AggregateError, own properties. */
   readonly details: string | undefined;
 }
 
 /**
- * Splits what `util.inspect()` shows of an error, so that its message is written once. Whatever was thrown has a text: where
- * inspection fails, the message and the stack are what is known.
+ * Splits the `util.inspect()` output of an error, so that its message appears once. Every thrown value has a text: if
+ * inspection fails, the message and the stack are used.
  */
 export function loggedError(error: unknown): LoggedError {
   const message = textOf(error);
@@ -34,7 +34,7 @@ export function loggedError(error: unknown): LoggedError {
   };
 }
 
-/** Of an error without a message, a stack that does not begin with it, or an object that is no error. */
+/** Handles an error without a message, a stack that does not begin with the message, or an object that is not an error. */
 function whole(message: string, shown: string): LoggedError {
   if (message !== '') return { text: message, details: shown };
   const [name, ...rest] = shown.split('\n');
@@ -50,10 +50,10 @@ interface ErrorLogger {
 }
 
 /**
- * Logs an error: what happened and the text of the error as the message, all the rest as the stack, which Nest's loggers write
- * below the message, or into a field of its own.
+ * Logs an error. The message says what happened and has the text of the error. The rest is the stack, which Nest's loggers
+ * write below the message or into a separate field.
  *
- * @param others errors that came with it, with what is to be said of them.
+ * @param others further errors, and the label to log them with.
  */
 export function logError(
   logger: ErrorLogger,
@@ -66,7 +66,7 @@ export function logError(
   logErrors(logger, `${what}: ${text}`, ofOthers, others, details);
 }
 
-/** Logs errors that came with something that has an outcome of its own. */
+/** Logs errors that accompany something with its own outcome. */
 export function logErrors(
   logger: ErrorLogger,
   message: string,
@@ -91,7 +91,7 @@ function inspected(error: unknown): string | undefined {
   try {
     const shown = inspect(error, { depth: DEPTH, maxArrayLength: 20, maxStringLength: 2_000 });
     if (shown.length <= MAX_LENGTH) return shown;
-    // The stack comes first and the cause last: both are kept.
+    // The stack comes first and the cause last, so the middle is cut.
     const half = MAX_LENGTH / 2;
     const left = shown.length - MAX_LENGTH;
     return `${shown.slice(0, half)}\n... ${left} more characters ...\n${shown.slice(-half)}`;

@@ -1,15 +1,15 @@
 import { ScopedWorkerError } from './scoped-worker.error.js';
 
 /**
- * Base of the errors with which this library refuses to start: everything that is wrong is in one list, whatever the class.
- * Where the same is asked for at run time (`registry.add()`, a `PeriodicTimer`), the same classes are thrown there.
+ * The base of the errors that stop start-up. Every class lists everything that is wrong in `problems`. `registry.add()` and
+ * `PeriodicTimer` throw the same classes at run time.
  *
  * @publicApi
  */
 export abstract class StartUpError extends ScopedWorkerError {
   constructor(
     message: string,
-    /** One entry for each thing that is wrong: who, what, and what to write instead. */
+    /** One entry for each problem: where it is, what is wrong, and what to write instead. */
     readonly problems: readonly string[],
     options?: { cause?: unknown },
   ) {

@@ -5,11 +5,11 @@ import type { Tick } from './tick.js';
 /**
  * Wraps an attempt of a tick: everything from the opening of its scope to the last disposer happens in `next()`.
  *
- * An error that the hook throws after `next()` fails an attempt that had succeeded, in the phase `around`. The scope has
- * committed by then.
+ * An error that the hook throws after `next()` fails an attempt that had succeeded, in the phase `around`. By then, the scope
+ * has committed.
  *
- * @param next runs the attempt, once: called again it returns the same promise. Rejects with the error of an attempt that did
- * not succeed. Call it before the hook ends.
+ * @param next runs the attempt once: a second call returns the same promise. Rejects with the error of an attempt that did not
+ * succeed. Call it before the hook ends.
  * @publicApi
  */
 export type TickHook = (tick: Tick, next: () => Promise<unknown>) => unknown;
@@ -26,7 +26,7 @@ export function isInterceptor(value: unknown): value is TickInterceptor {
 export interface AroundEnd {
   /** A hook threw, or ended without `next()`, before the attempt began: there was none. */
   readonly refused?: { readonly error: unknown };
-  /** What hooks threw after the attempt had begun, its own error not counted; the innermost first. */
+  /** Errors that hooks threw after the attempt had begun, without the attempt's own error; the innermost first. */
   readonly thrown: readonly unknown[];
 }
 

@@ -79,7 +79,7 @@ export class AttemptRunner {
       durationMs: performance.now() - startedAt,
       disposeMs,
     };
-    // Those of its scope have been read.
+    // The fields of its scope have been read.
     readStacks(report.error);
     for (const error of report.disposeErrors) readStacks(error);
     return { report, value, isAborted };

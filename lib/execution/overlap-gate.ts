@@ -10,7 +10,7 @@ interface Waiting {
   /** Whether the next one of its schedule takes its place. */
   readonly canMerge: boolean;
   start(): void;
-  /** Undefined for work that is never dropped. */
+  /** Undefined for work that is never skipped. */
   readonly skip?: (reason: SkipReason) => void;
 }
 
@@ -30,8 +30,8 @@ export interface GatedSlot {
 export class OverlapGate {
   readonly #running: Slot[] = [];
   #waiting: Waiting[] = [];
-  /** Work of `hold()` runs: nothing begins beside it. */
-  #isHeld = false;
+  /** How much work of `hold()` runs, one inside the other: nothing begins beside it. */
+  #holders = 0;
 
   constructor(
     /** Aborts what runs of a slot, for `'cancel-other'`. */
@@ -43,7 +43,7 @@ export class OverlapGate {
     const { slot } = gated;
     const { overlap } = slot.schedule.options;
     const hasRoom = this.#running.length < limitOf(slot);
-    const isClaimed = this.#isHeld || this.#waiting.some(isHold);
+    const isClaimed = this.#holders > 0 || this.#waiting.some(isHold);
     if (hasRoom && !isClaimed) return this.run(slot, gated.run);
     // Waiting, a tick that runs its own schedule would wait for itself.
     if (this.#running.some(isInsideSlot))
@@ -66,22 +66,22 @@ export class OverlapGate {
   }
 
   /**
-   * Runs work that nothing else runs beside: it waits its turn and is never dropped. Inside what runs already, which may be a
-   * tick that holds the gate, it runs at once.
+   * Runs work exclusively: it waits its turn and is never skipped. Inside work that already runs, such as a tick that holds the
+   * gate, it runs at once.
    *
-   * @param signal ends the wait: the promise rejects with its reason.
+   * @param signal ends the wait: the promise then rejects with the reason of the signal.
    */
   async hold<T>(slot: Slot, work: () => T | Promise<T>, signal?: AbortSignal): Promise<T> {
     signal?.throwIfAborted();
     const run = async (): Promise<T> => {
       const holder = { slot, isAwaited: isInsideAwaited() };
       const ambient = new Ambient<unknown>(holder, livingAmbient(), false);
-      this.#isHeld = true;
+      this.#holders += 1;
       try {
         return await runInside(ambient, work);
       } finally {
         ambient.scope = undefined;
-        this.#isHeld = false;
+        this.#holders -= 1;
       }
     };
     // Counted as well: it may outlast what it is inside of, when nobody awaits it there.
@@ -147,7 +147,7 @@ export class OverlapGate {
   /** In their order; a tick that may not run yet does not hold up another schedule that may, as work of `hold()` does. */
   private startWaiting(): void {
     for (const waiting of this.#waiting.slice()) {
-      if (this.#isHeld) return;
+      if (this.#holders > 0) return;
       if (this.#running.length >= limitOf(waiting.slot)) {
         if (isHold(waiting)) return;
         continue;

@@ -10,8 +10,8 @@ import { TickRunner } from './tick-runner.js';
 import type { Tick } from './tick.js';
 
 /**
- * Opens scopes by hand: in a loop, a message handler of another library, a script. A singleton may
- * inject it and stays a singleton. Scopes open until the last shutdown hook of the application has run.
+ * Opens scopes by hand: in a loop, a message handler of another library, a script. A singleton that injects it stays a
+ * singleton. You can open scopes until the last shutdown hook of the application has run.
  *
  * @publicApi
  */
@@ -23,34 +23,34 @@ export class ProviderScopeFactory {
   ) {}
 
   /**
-   * Opens a scope that the caller closes: `await using scope = await scopes.open()`, and `close()` when the work
-   * has succeeded. A scope that is left open is rolled back and disposed when the application closes: before any
-   * `onModuleDestroy`, or, when it was opened during the shutdown, after the last shutdown hook.
+   * Opens a scope that the caller closes: `await using scope = await scopes.open()`, and `close()` when the work has succeeded.
+   * A scope that is left open is rolled back and disposed when the application closes: before any `onModuleDestroy`, or, if it
+   * was opened during the shutdown, after the last shutdown hook.
    *
    * @param seed.request What `REQUEST` gives in the scope.
    * @throws {ScopeClosedError} when the last shutdown hook of the application has run.
    */
   async open(seed?: { request?: unknown }): Promise<ProviderScope> {
-    // Not `this.open`: a decoration of the factory gives another function.
+    // Not `this.open`: a decorated factory has a different function there.
     const opener = ProviderScopeFactory.prototype.open;
     return this.scopes.open({ kind: 'open', request: seed?.request, opener }).handOut();
   }
 
   /**
-   * Runs `work` in a scope of its own and ends the scope with it: commit when it succeeds, rollback when it
-   * throws, disposal either way. The shutdown waits for work that had begun before, and for what that work runs; work that
-   * other code begins during the shutdown must be awaited in a shutdown hook by whoever began it.
+   * Runs `work` in its own scope and ends the scope with it: commits if it succeeds, rolls back if it throws, and disposes in
+   * both cases. The shutdown waits for work that began before it, and for the work that this starts. If other code starts work
+   * during the shutdown, await it in a shutdown hook.
    *
-   * With a `name` it is a tick: `onOpen` and the hooks of `around` run, `REQUEST`, `@InjectTick()` and `currentTick()` return its
-   * `Tick`, and it has a report, events and a line in the log when it fails. There is no retry and no overlap rule. Its signal is aborted by
-   * `signal`, by `timeoutMs` and by the shutdown.
+   * With a `name`, it is a tick: `onOpen` and the hooks of `around` run, `REQUEST`, `@InjectTick()` and `currentTick()` return
+   * its `Tick`, and it has a report, events and, if it fails, a line in the log. It has no retry and no overlap rule. `signal`,
+   * `timeoutMs` and the shutdown abort its signal.
    *
-   * @param options.request What `REQUEST` gives in the scope; not beside `name`.
-   * @returns what `work` returns.
-   * @throws what `work` throws; together with errors of disposal as one `AggregateError`, the error of
-   * the work first. With a name: the error of the report, such as that of a hook, or `TickTimeoutError`.
+   * @param options.request The value of `REQUEST` in the scope; cannot be combined with `name`.
+   * @returns the result of `work`.
+   * @throws the error of `work`; together with errors of disposal as one `AggregateError`, the error of the work first. With a
+   * name: the error of the report, such as the error of a hook, or `TickTimeoutError`.
    * @throws {ScopeClosedError} when the last shutdown hook of the application has run.
-   * @throws {InvalidOptionsError} when the options cannot work; nothing runs then.
+   * @throws {InvalidOptionsError} if the options are invalid; nothing runs then.
    */
   async run<T, P = undefined>(
     work: (scope: ProviderScope, tick: Tick<P>) => Promise<T> | T,
@@ -104,7 +104,7 @@ async function runTick<T>(
   return valueOf(report) as T;
 }
 
-/** @throws what the report says went wrong, as a scope by hand throws it. */
+/** @throws the error of the report, in the form that a scope by hand throws. */
 function valueOf({ outcome, value, error, disposeErrors }: TickReport): unknown {
   if (outcome === 'succeeded') return value;
   throw combined([error, ...disposeErrors.filter((other) => !isPartOf(other, error))]);

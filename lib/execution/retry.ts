@@ -4,8 +4,8 @@ import { isThenable } from '../scope/disposer.js';
 import type { AttemptReport } from './tick-report.js';
 
 /**
- * True when one more attempt may help. An attempt that was cancelled, or failed only in disposal, is not retried. One that a hook
- * of `around` failed is: its work is lost when the hook held the transaction, and only the hook knows.
+ * True when one more attempt may help. An attempt that was cancelled, or failed only in disposal, is not retried. An attempt
+ * that a hook of `around` failed is retried: its work is lost if the hook held the transaction, and only the hook knows that.
  */
 export function isWorthRetrying(
   { outcome, phase, attempt }: AttemptReport,

@@ -8,7 +8,7 @@ export type AbortCause = 'shutdown' | 'cancel' | 'overlap';
 export interface RunningTick {
   readonly slot: Slot;
   readonly firedAt: Date;
-  /** False for what was begun during the shutdown by code that the shutdown does not wait for. */
+  /** False for work that was begun during the shutdown by code that the shutdown does not wait for. */
   isAwaited: boolean;
   /** For the log, such as `ReportWorker.send (tick-1)`. */
   readonly label: string;
@@ -40,19 +40,19 @@ export class RunningTicks {
   }
 
   /**
-   * From now on only what belongs to running work joins `all`. Otherwise a consumer of another library that runs tick after tick by hand
-   * would hold up the shutdown for as long as its queue is not empty.
+   * From now on, only work that belongs to running work joins `all`. Otherwise, a consumer of another library that runs tick
+   * after tick by hand would hold up the shutdown until its queue is empty.
    */
   beginShutdown(): void {
     this.#isShuttingDown = true;
   }
 
-  /** What the shutdown aborts and waits for: ticks, and lists whose ticks are still to begin. */
+  /** The work that the shutdown aborts and waits for: ticks, and lists whose ticks have not all begun. */
   get all(): readonly RunningTick[] {
     return [...this.#lists, ...this.#ticks].filter(({ isAwaited }) => isAwaited);
   }
 
-  /** Begun during the shutdown by code that it does not wait for: ticks by hand. */
+  /** Ticks by hand that were begun during the shutdown by code that it does not wait for. */
   get late(): readonly RunningTick[] {
     return [...this.#ticks].filter(({ isAwaited }) => !isAwaited);
   }
@@ -62,7 +62,7 @@ export class RunningTicks {
     return [...this.#ticks].filter((running) => isOf(running, schedule));
   }
 
-  /** When the oldest tick or list of a schedule was fired; undefined when nothing of it runs. */
+  /** Returns when the oldest running tick or list of a schedule was fired; undefined if none runs. */
   since(schedule: string): Date | undefined {
     return [...this.#lists, ...this.#ticks]
       .filter((running) => isOf(running, schedule))

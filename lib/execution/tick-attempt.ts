@@ -67,7 +67,7 @@ export class TickAttempt {
     this.#signal.abort(reason);
   }
 
-  /** Aborts it when its `timeoutMs` is over. @returns a function that stops the timer. */
+  /** Aborts the attempt when its `timeoutMs` is over. @returns a function that stops the timer. */
   startTimer(): () => void {
     const { name, options } = this.seed.slot.schedule;
     const { timeoutMs } = options;

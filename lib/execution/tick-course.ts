@@ -69,9 +69,9 @@ export class TickCourse implements RunningTick {
   }
 
   /**
-   * Cancels the tick when the signal is aborted, with its reason.
+   * Cancels the tick with the reason of the signal when the signal is aborted.
    *
-   * @returns a function that ends it.
+   * @returns a function that removes the listener.
    */
   follow(signal: AbortSignal): () => void {
     const cancel = (): void => void this.abort('cancel', signal.reason);

@@ -50,17 +50,17 @@ export class TickDispatcher {
     );
     if (report.reason === 'no-items') this.observer.tickSkipped(report);
     if (report.outcome === 'skipped') return report;
-    // The items of a list are reported one by one. Only the summary says that the list was cut short.
+    // Each item of a list has its own report. Only the summary says that the list was cut short.
     if (report.items === undefined || report.outcome === 'cancelled')
       this.observer.tickFinished(report);
     return report;
   }
 
   /**
-   * Runs work beside which no tick of the overlap key runs. Also before start-up is complete and during the shutdown: the caller's
-   * request is at work then too.
+   * Runs work while no tick of the overlap key runs. This also works before start-up is complete and during the shutdown,
+   * because callers serve requests then too.
    *
-   * @throws what `work` throws, and the reason of `signal` when that ends the wait.
+   * @throws the error of `work`, or the reason of `signal` if that ends the wait.
    */
   exclusive<T>(key: string, work: () => T | Promise<T>, signal?: AbortSignal): Promise<T> {
     const slot = slotByHand(`exclusive(${key})`, work, { overlapKey: key }, work);
@@ -118,7 +118,7 @@ export class TickDispatcher {
           const report = await run();
           if (report.outcome === 'skipped') return report;
           this.remember(report, slot);
-          // Each item has been judged by itself; a list that could not be had is judged here.
+          // Each item has its own outcome; a failure to get the list is handled here.
           if (report.items === undefined) this.judge(report, slot);
           return report;
         },
@@ -127,7 +127,7 @@ export class TickDispatcher {
     );
   }
 
-  /** Gates are kept only while something runs or waits at them. */
+  /** Keeps gates only while something runs or waits at them. */
   private async atGate<T>(
     { schedule }: Slot,
     enter: (gate: OverlapGate) => Promise<T>,

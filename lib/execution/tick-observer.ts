@@ -16,7 +16,7 @@ export abstract class TickObserver {
     tick: { readonly schedule: string; readonly id: string },
     error: unknown,
   ): void;
-  /** A handler left changed fields on its worker; called once for each handler. */
+  /** Called once for each handler that left changed fields on its worker. */
   abstract stateLeft(worker: NestWrapper, method: string, fields: readonly string[]): void;
   /** A listener of a tick's signal threw. */
   abstract abortListenerFailed(

@@ -7,7 +7,7 @@ export type TickOutcome = 'succeeded' | 'failed' | 'cancelled' | 'timed-out' | '
 /**
  * Where a tick that did not succeed went wrong.
  *
- * - `around`: a hook of `around` threw after `next()`. The scope has committed, into what the hook may have rolled back.
+ * - `around`: a hook of `around` threw after `next()`. The scope has committed, but the hook may have rolled back its work.
  * - `ack`: the work is committed, but its message could not be acknowledged.
  */
 export type TickPhase = 'open' | 'resolve' | 'handler' | 'commit' | 'dispose' | 'around' | 'ack';
@@ -93,8 +93,8 @@ export interface TickReport {
    */
   readonly error?: unknown;
   /**
-   * Errors of `onScopeRollback` and of disposers, in the order in which they were called; then what hooks of `around` threw
-   * besides `error`, the innermost first.
+   * Errors of `onScopeRollback` and of disposers, in the order in which they were called; then other errors that hooks of
+   * `around` threw, the innermost first.
    */
   readonly disposeErrors: readonly unknown[];
   /** What the handler returned; the last value of an Observable. */

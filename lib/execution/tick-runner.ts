@@ -12,11 +12,11 @@ import { emptyReport, tickReport, type AttemptReport, type TickReport } from './
 export type Conclude = (report: TickReport) => TickReport | Promise<TickReport>;
 
 export interface TickRunOptions {
-  /** What `tick.payload` is; else what the schedule gives. */
+  /** The value of `tick.payload`; otherwise the payload of the schedule. */
   readonly payload?: unknown;
   /** The last step of a tick that has run, before its overlap slot is freed: a message is acknowledged. Must not reject. */
   readonly conclude?: Conclude | undefined;
-  /** Cancels the tick when it is aborted. */
+  /** Cancels the tick when this signal is aborted. */
   readonly signal?: AbortSignal;
 }
 

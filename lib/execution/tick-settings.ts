@@ -8,6 +8,6 @@ export abstract class TickSettings {
     ((scope: ProviderScope, tick: Tick) => void | Promise<void>) | undefined;
   abstract readonly around: readonly TickInterceptor[];
   abstract readonly globalEnhancers: boolean;
-  /** Whether the fields of workers are looked at before and after their handlers. */
+  /** Whether the fields of workers are compared before and after their handlers. */
   abstract readonly stateDetection: boolean;
 }

@@ -47,7 +47,7 @@ export function currentTick(): Tick | undefined {
   return undefined;
 }
 
-/** True when the calling code is part of what runs for the slot, directly or through ticks and scopes that it started. */
+/** True if the calling code belongs to the work of the slot, directly or through ticks and scopes that it started. */
 export function isInsideSlot(slot: Slot): boolean {
   for (const ambient of ambients()) {
     const running = ambient.scope as { slot?: Slot } | undefined;

@@ -6,7 +6,7 @@ import type { ScopeEnd } from '../scope/scope-end.js';
 import type { AbortCause } from './running-ticks.js';
 import type { AttemptReport, TickOutcome, TickPhase } from './tick-report.js';
 
-/** The part of a report that says how it went. */
+/** The part of a report that describes the outcome. */
 export type Judgement = Pick<
   AttemptReport,
   'outcome' | 'reason' | 'phase' | 'error' | 'disposeErrors'
@@ -38,7 +38,7 @@ export function judgeWork(
   cause: AbortCause | undefined,
 ): WorkVerdict {
   const reason: unknown = signal.reason;
-  // With a cause it was aborted from outside, maybe with the timeout of the tick around it.
+  // With a cause, it was aborted from outside, maybe by the timeout of the tick around it.
   if (signal.aborted && cause === undefined && reason instanceof TickTimeoutError) {
     const isOther = thrown !== undefined && !isAbortError(thrown.error, signal);
     const error = isOther
@@ -52,7 +52,7 @@ export function judgeWork(
   return { outcome: 'failed', thrown };
 }
 
-/** Judges an attempt with the end of its scope taken in. */
+/** Decides the outcome of an attempt, including the end of its scope. */
 export function judgeEnd(work: WorkVerdict, end: ScopeEnd): Judgement {
   const { disposeErrors } = end;
   if (work.thrown !== undefined) {
@@ -69,8 +69,8 @@ export function judgeEnd(work: WorkVerdict, end: ScopeEnd): Judgement {
 }
 
 /**
- * Judges an attempt with what hooks of `around` threw after it had begun: the first error fails an attempt that has
- * succeeded, although its scope has committed, because the hook may have rolled back what was committed into it.
+ * Decides the outcome of an attempt, including errors that hooks of `around` threw after it had begun. The first error fails an
+ * attempt that has succeeded, although its scope has committed, because the hook may have rolled back the committed work.
  */
 export function judgeHooks(
   attempt: Judgement,

@@ -12,27 +12,27 @@ import { EmptyTimeline } from '../schedule/timeline.js';
 import type { Tick } from './tick.js';
 
 /**
- * Makes work of `ProviderScopeFactory.run()` a tick.
+ * Turns the work of `ProviderScopeFactory.run()` into a tick.
  *
  * @publicApi
  */
 export interface TickByHand<P = unknown> {
   /**
-   * What the work is called in reports, events and logs: `tick.schedule`. Name the kind of work, such as `'mails.send'`, not the single
-   * run. Several may run under one name at once. The registry does not list it.
+   * The name of the work in reports, events and logs: `tick.schedule`. Name the kind of work, such as `'mails.send'`, not the
+   * single run. Several runs can have the same name at once. The registry does not list it.
    */
   readonly name: string;
-  /** Aborts the tick when it is aborted, with its reason. Default: only a timeout and the shutdown abort it. */
+  /** Aborts the tick when the signal is aborted, with its reason. Default: only a timeout and the shutdown abort the tick. */
   readonly signal?: AbortSignal;
   /** Milliseconds after which the signal of the tick is aborted and the tick counts as timed out. Minimum 1. Default: no limit. */
   readonly timeoutMs?: number;
-  /** What `tick.payload` is. */
+  /** The value of `tick.payload`. */
   readonly payload?: P;
-  /** In a tick `REQUEST` is the tick: use `payload`. */
+  /** In a tick, `REQUEST` is the tick: use `payload`. */
   readonly request?: never;
 }
 
-/** The slot of work by hand: of a schedule that is never due and that nobody lists. */
+/** Makes the slot of work by hand, with a schedule that is never due and never listed. */
 export function slotByHand(
   name: string,
   work: Function,
@@ -56,7 +56,7 @@ export function slotByHand(
   };
 }
 
-/** Says what is wrong with the arguments of `ProviderScopeFactory.run()`, one sentence for each thing. */
+/** Returns what is wrong with the arguments of `ProviderScopeFactory.run()`, one sentence for each problem. */
 export function runProblems(work: unknown, options: unknown): string[] {
   const problems: string[] = [];
   const say = (option: string, problem: string | undefined): void => {
@@ -72,18 +72,19 @@ export function runProblems(work: unknown, options: unknown): string[] {
   >;
   if (name === undefined) {
     for (const [key, value] of Object.entries({ signal, timeoutMs, payload }))
-      if (value !== undefined) say(key, 'needs a name beside it: only a tick has it. Add name');
+      if (value !== undefined)
+        say(key, 'requires a name, because only a tick has this option. Add name');
     return problems;
   }
   say('name', nameProblem(name, false));
   if (timeoutMs !== undefined) say('timeoutMs', limitProblem(timeoutMs, 1));
   if (signal !== undefined) say('signal', signalProblem(signal));
   if (request !== undefined)
-    say('request', 'and name exclude each other: in a tick REQUEST is the tick. Use payload');
+    say('request', 'cannot be combined with name: in a tick, REQUEST is the tick. Use payload');
   return problems;
 }
 
-/** Says what is wrong with the arguments of `registry.exclusive()`, one sentence for each thing. */
+/** Returns what is wrong with the arguments of `registry.exclusive()`, one sentence for each problem. */
 export function exclusiveProblems(key: unknown, work: unknown, signal: unknown): string[] {
   const problems = Object.entries({
     key: nameProblem(key, false),

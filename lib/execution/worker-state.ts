@@ -3,20 +3,20 @@ import type { HandlerTarget } from '../schedule/schedule.js';
 import type { TickObserver } from './tick-observer.js';
 import type { TickSettings } from './tick-settings.js';
 
-/** How many calls of a handler are looked at. */
+/** The number of calls that are checked for each handler. */
 const SAMPLES = 3;
 
-/** Unlike a count of 0: calls that are under way are not looked at any more either. */
+/** Unlike a count of 0, calls that are still running are not checked any more either. */
 const DONE = -1;
 
 type Fields = ReadonlyMap<string, unknown>;
 
 /**
- * Looks at the fields of a worker before and after its handler. What a handler leaves there is lost, because the next tick
- * has another instance. Each handler is looked at in its first calls, and reported once.
+ * Compares the fields of a worker before and after its handler. Values that a handler leaves there are lost, because the next
+ * tick has another instance. Each handler is checked in its first calls, and reported once.
  */
 export class WorkerState {
-  /** How many calls are still to be looked at, by provider and method; `DONE` when one was reported. */
+  /** The number of calls still to be checked, by provider and method; `DONE` once the handler was reported. */
   readonly #left = new WeakMap<NestWrapper, Map<string, number>>();
 
   constructor(
@@ -24,7 +24,7 @@ export class WorkerState {
     private readonly observer: Pick<TickObserver, 'stateLeft'>,
   ) {}
 
-  /** @returns undefined when this call is not looked at; else `end()` is to be called when the handler has settled. */
+  /** @returns undefined if this call is not checked; otherwise call `end()` when the handler has settled. */
   begin({ worker, method }: HandlerTarget, instance: unknown): { end(): void } | undefined {
     if (!this.settings.stateDetection || worker === undefined) return undefined;
     const left = this.leftOf(worker);
@@ -50,7 +50,7 @@ export class WorkerState {
   }
 }
 
-/** Own fields that hold a value, by name. A getter is not called: reading must change nothing. */
+/** Returns the own fields that have a value, by name. Getters are not called, because reading must not change anything. */
 function fieldsOf(instance: unknown): Fields {
   const fields = new Map<string, unknown>();
   if (typeof instance !== 'object' || instance === null) return fields;
@@ -58,12 +58,12 @@ function fieldsOf(instance: unknown): Fields {
     for (const [name, field] of Object.entries(Object.getOwnPropertyDescriptors(instance)))
       if ('value' in field) fields.set(name, field.value);
   } catch {
-    return new Map(); // a proxy that does not like to be looked at
+    return new Map(); // a proxy that throws on inspection
   }
   return fields;
 }
 
-/** A field that has been cleared holds no state. */
+/** Ignores cleared fields, because they hold no state. */
 function changedFields(before: Fields, after: Fields): string[] {
   return [...after]
     .filter(

@@ -60,18 +60,21 @@ export const ALLOWABLE: ReadonlySet<string> = new Set(
  * - `nest-schedule-transient`: it stands on a transient class, where Nest runs it on an object that was never constructed.
  * - `module-not-imported`: there are workers, and `ScopedWorkerModule` is not imported, so none of them runs. Only the inspector
  *   can see that.
- * - `message-handler-scoped`: another library calls a request-scoped class for each job, message or event, and nobody disposes
- *   what is built for the call.
- * - `worker-run-elsewhere`: another library calls methods of a class that is marked `@ScopedWorker()`; the mark has no effect there.
- * - `dependency-missing`: a worker, or what is built for its ticks, asks for what nothing provides, so no tick can be built.
+ * - `message-handler-scoped`: another library calls a request-scoped class for each job, message or event, and its instances
+ *   are never disposed.
+ * - `worker-run-elsewhere`: another library calls methods of a class that is marked `@ScopedWorker()`; the decorator has no
+ *   effect there.
+ * - `dependency-missing`: a worker, or a provider that its ticks need, injects something that is not provided, so every tick
+ *   would fail.
  * - `singleton-rebuilt`: a provider marked `@StaysSingleton()` is made request-scoped by a dependency.
  * - `resource-rebuilt`: what looks like a pool, a client or a cache is built anew on every tick, because of a dependency.
  * - `transient-captured`: a singleton holds a transient that has a disposer.
  * - `durable-captive`: a durable provider holds a request-scoped one, which ends before it.
  * - `shared-by-factory`: a request-scoped factory hands out an object that a static provider holds. Found when it runs.
- * - `controller-rebuilt`: a controller is made request-scoped by what only workers need.
+ * - `controller-rebuilt`: a controller is request-scoped because of a provider that only workers need.
  * - `scope-not-needed`: nothing is built for the ticks of a worker but the worker itself.
- * - `state-on-worker`: a handler leaves changed fields on its worker, which the next tick does not see. Found when it runs.
+ * - `state-on-worker`: a handler leaves changed fields on its worker, which the next tick does not see. Found when the
+ *   handler runs.
  * - `allowance-unused`: an entry of `allow` fits no finding.
  *
  * @publicApi

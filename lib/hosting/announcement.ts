@@ -47,7 +47,7 @@ export class Announcement {
     return background.length > 0 || schedules.some(({ state }) => state !== 'disabled');
   }
 
-  /** Jobs that were refused are findings; those of singletons need nothing, and would look forgotten. */
+  /** Logs the jobs of singletons. They need no scope, but would look forgotten; refused jobs are findings. */
   private notAdopted(): void {
     const { singletons } = nestJobs(this.nest.modules.values());
     const [first] = singletons;
@@ -65,7 +65,7 @@ export class Announcement {
       if (kinds.has(kind as keyof typeof SWITCHES) || off.length === 0) continue;
       const names = off.map(({ name }) => name).join(', ');
       this.#logger.log(
-        `Disabled by ScheduleModule.forRoot({ ${option}: false }): ${names}. To run one of them all the same, set disabled: false on it.`,
+        `Disabled by ScheduleModule.forRoot({ ${option}: false }): ${names}. To run one of them anyway, set disabled: false on it.`,
       );
     }
   }

@@ -11,13 +11,13 @@ import { Patience } from './patience.js';
 const ALL_KINDS: readonly ScopeKind[] = ['tick', 'tick-by-hand', 'run', 'open'];
 const STOPPING = 'the application is shutting down.';
 const CLOSED =
-  'the last shutdown hook of the application has run. Stop what opens scopes in a shutdown hook, and await its work there.';
+  'the last shutdown hook of the application has run. In a shutdown hook, stop the code that opens scopes, and await its work.';
 
 /**
  * Waits for running ticks, and for work in `ProviderScopeFactory.run()`, on shutdown: `drainTimeoutMs` without
  * aborting, then aborted, all of them together until `shutdownTimeoutMs` is over or a second signal comes.
  *
- * Scopes by hand open until the last shutdown hook of the application has run, which calls `close()`.
+ * Scopes by hand can be opened until the last shutdown hook of the application has run, which calls `close()`.
  *
  * Work that asked for the shutdown itself (`await app.close()` in a handler) is aborted and not waited for.
  */
@@ -71,7 +71,7 @@ export class Drain {
     });
   }
 
-  /** Ends what is still open by hand, in the time that the drain has left. Called again, it returns the same promise. */
+  /** Ends scopes by hand that are still open, in the time that the drain has left. A second call returns the same promise. */
   close(): Promise<void> {
     this.#closing ??= this.endLeftOpen();
     return this.#closing;
@@ -103,7 +103,7 @@ export class Drain {
     });
   }
 
-  /** @returns the listeners of `shutdown:started`, as long as one of them is at work. */
+  /** @returns the listeners of `shutdown:started`, while one of them is running. */
   private announce(): () => Straggler[] {
     const pending = this.events.announce('shutdown:started', {
       waitingFor: namesOf(this.stragglers().filter(({ isBrief }) => isBrief !== true)),
@@ -128,7 +128,7 @@ export class Drain {
       .filter((scope) => isMeant(scope) && !isInside(scope));
   }
 
-  /** Rolls back and disposes scopes from `ProviderScopeFactory.open()` that nobody closed. */
+  /** Rolls back and disposes scopes from `ProviderScopeFactory.open()` that were never closed. */
   private disposeLeftOpen(isMeant: (scope: Scope) => boolean): string[] {
     const leftOpen = [...this.scopes.all].filter(
       (scope) => scope.kind === 'open' && !scope.closed && isMeant(scope),

@@ -14,7 +14,7 @@ export interface LongRunning {
   start(): void;
   /** Called once, when the shutdown begins: nothing new is begun. */
   stop(): void;
-  /** Called once, when the listeners of `shutdown:started` are done: what runs is asked to end. */
+  /** Called once, when the listeners of `shutdown:started` have finished: asks running work to end. */
   interrupt?(): void;
   /** What has not ended. */
   stragglers(): Straggler[];

@@ -3,10 +3,10 @@ import type { NestInside } from '../nest/index.js';
 import type { ScheduleKind } from '../schedule/schedule-kind.js';
 import type { JobCallbacks } from './shown-job.js';
 
-/** What `SchedulerRegistry` of `@nestjs/schedule` has a list of; the names are unique in each list. */
+/** The kinds that `SchedulerRegistry` of `@nestjs/schedule` lists; names are unique within each list. */
 export type NestKind = Exclude<ScheduleKind, 'message'>;
 
-/** The part of `SchedulerRegistry` of `@nestjs/schedule` that is used; the same from 5 to 12. */
+/** The part of `SchedulerRegistry` of `@nestjs/schedule` that this library uses; the same from 5 to 12. */
 export interface NestSchedulerRegistry {
   doesExist(type: NestKind, name: string): boolean;
   getCronJob(name: string): CronJob;
@@ -20,7 +20,10 @@ export interface NestSchedulerRegistry {
   deleteTimeout(name: string): void;
 }
 
-/** By its name and shape: the application may have another copy of `@nestjs/schedule` than we could import. */
+/**
+ * Finds the registry by its name and shape, because the application may have a different copy of `@nestjs/schedule` from the
+ * one that we could import.
+ */
 export function findSchedulerRegistry(nest: NestInside): NestSchedulerRegistry | undefined {
   for (const { wrapper } of nest.wrappers()) {
     if (typeof wrapper.token !== 'function' || wrapper.token.name !== 'SchedulerRegistry') continue;
@@ -32,12 +35,12 @@ export function findSchedulerRegistry(nest: NestInside): NestSchedulerRegistry |
   return undefined;
 }
 
-/** What appears for a schedule. */
+/** The entry that appears for a schedule. */
 export type Shown =
   | { readonly kind: 'cron'; readonly entry: CronJob; readonly callbacks: JobCallbacks }
   | { readonly kind: 'interval' | 'timeout'; readonly entry: NodeJS.Timeout };
 
-/** Whether the registry still has it: the application may have deleted it, and added one of its own. */
+/** True if the registry still has the entry: the application may have deleted it, and added its own. */
 export function isThere(target: NestSchedulerRegistry, name: string, shown: Shown): boolean {
   return target.doesExist(shown.kind, name) && get(target, name, shown.kind) === shown.entry;
 }
@@ -48,7 +51,7 @@ export function addTo(target: NestSchedulerRegistry, name: string, shown: Shown)
   else target.addTimeout(name, shown.entry);
 }
 
-/** Deletes it, which stops a job and clears a timer. */
+/** Deletes the entry, which stops a job and clears a timer. */
 export function deleteFrom(target: NestSchedulerRegistry, name: string, kind: NestKind): void {
   if (kind === 'cron') target.deleteCronJob(name);
   else if (kind === 'interval') target.deleteInterval(name);

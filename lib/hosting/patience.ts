@@ -1,7 +1,7 @@
 import type { Straggler } from './long-running.js';
 import { SecondSignal } from './second-signal.js';
 
-/** The time that the shutdown may wait, all its waits together. A second signal uses it up. */
+/** The total time that the shutdown may wait. A second signal uses it up. */
 export class Patience {
   /** A moment of `performance.now()`. */
   #deadline = 0;
@@ -10,7 +10,9 @@ export class Patience {
   /** @param leftMs Milliseconds that the waits may still take. */
   constructor(private leftMs: number) {}
 
-  /** Begins a part of the shutdown in which the library waits; what the application's hooks take in between is not counted. */
+  /**
+   * Begins a part of the shutdown in which the library waits. Time that the application's hooks take in between is not counted.
+   */
   begin(): void {
     this.#deadline = performance.now() + this.leftMs;
     this.#secondSignal = new SecondSignal();
@@ -23,7 +25,7 @@ export class Patience {
     this.#secondSignal = undefined;
   }
 
-  /** Waits until there are no stragglers; what stragglers start meanwhile may be stragglers too. */
+  /** Waits until there are no stragglers; work that stragglers start meanwhile may be stragglers too. */
   async wait(stragglers: () => readonly Straggler[], atMostMs = Infinity): Promise<void> {
     const timeoutMs = Math.min(this.remainingMs, atMostMs);
     if (timeoutMs <= 0 || stragglers().length === 0) return;

@@ -33,9 +33,9 @@ import { shownTimer } from './shown-timer.js';
  */
 export class SchedulerRegistryBridge {
   readonly #logger = new Logger('ScopedWorker');
-  /** By schedule name; an entry that is not here has nothing to do with its schedule any more. */
+  /** By schedule name; an entry that is not here is no longer linked to its schedule. */
   readonly #shown = new Map<string, Shown>();
-  /** Timers that were cleared. They stay in the registry, as with Nest. */
+  /** Cleared timers. They stay in the registry, as with Nest. */
   readonly #cleared = new WeakSet<object>();
   /** The dates of the slots for which callbacks were called. */
   readonly #called = new WeakSet<Date>();
@@ -67,12 +67,13 @@ export class SchedulerRegistryBridge {
     this.events.on('tick:skipped', (report) => this.skipped(report));
   }
 
-  /** Under which kind a schedule appears; undefined when it does not, because it is never due. */
+  /** Returns the kind under which a schedule appears; undefined if it does not appear, because it is never due. */
   private kindOf(schedule: Schedule): NestKind | undefined {
     const { kind, isOff } = schedule;
     if (kind === 'message' || isOff) return undefined;
     if (!isDisabled(schedule)) return kind;
-    // As with `@Cron`: `disabled` leaves a job that `start()` starts, `ScheduleModule.forRoot({ cronJobs: false })` leaves none.
+    // As with `@Cron`: with `disabled`, the job exists and `start()` starts it; with
+    // `ScheduleModule.forRoot({ cronJobs: false })`, it does not exist.
     return kind === 'cron' && nestScheduling(this.nest.modules.values()).kinds.has(kind)
       ? kind
       : undefined;
@@ -91,7 +92,7 @@ export class SchedulerRegistryBridge {
     if (schedule !== undefined) this.add(schedule, target);
   }
 
-  /** Who has a name in the registry. */
+  /** Describes the owner of a name in the registry. */
   private holderOf(kind: NestKind, name: string): string {
     const holder = nestHandlerNamed(this.nest.modules.values(), kind, name);
     return holder === undefined
@@ -120,7 +121,7 @@ export class SchedulerRegistryBridge {
   }
 
   private takeAway(name: string, shown: Shown, target: NestSchedulerRegistry): void {
-    this.#shown.delete(name); // first: deleting it stops or clears it, which must not change the schedule
+    this.#shown.delete(name); // first, because deleting the entry stops or clears it, which must not change the schedule
     if (isThere(target, name, shown)) deleteFrom(target, name, shown.kind);
   }
 
@@ -137,7 +138,7 @@ export class SchedulerRegistryBridge {
       void this.call(schedule, () => callback.call(job.context, job.onComplete));
   }
 
-  /** A slot that is due while the run before it goes on moves `lastDate()` too. */
+  /** Moves `lastDate()` for a slot that is due while the previous run continues. */
   private skipped({ schedule, reason, trigger, firedAt }: TickReport): void {
     const shown = this.#shown.get(schedule);
     if (shown?.kind === 'cron' && trigger === 'cron' && reason === 'overlap')
@@ -194,7 +195,7 @@ export class SchedulerRegistryBridge {
     return { kind: 'cron', entry: job, callbacks };
   }
 
-  /** `deleteCronJob()` stops a job before it deletes it: what is deleted by then is removed, and not only paused. */
+  /** `deleteCronJob()` stops a job before it deletes it: a job that is deleted by then is removed, and not only paused. */
   private async stop(name: string, target: NestSchedulerRegistry): Promise<void> {
     const shown = this.#shown.get(name)!;
     this.registry.pause(name);

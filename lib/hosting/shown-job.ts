@@ -1,26 +1,26 @@
 import { CronJob, type CronTime } from 'cron';
 import type { Schedule } from '../schedule/schedule.js';
 
-/** What a job can ask of its schedule. */
+/** The operations of a schedule that a job can call. */
 export interface JobControl {
   isActive(): boolean;
-  /** Whether a tick of the schedule runs. */
+  /** True while a tick of the schedule runs. */
   isRunning(): boolean;
   run(): Promise<void>;
   start(): void;
-  /** Pauses the schedule. Settles when the ticks that run have ended. */
+  /** Pauses the schedule. Settles when its running ticks have ended. */
   stop(): Promise<void> | undefined;
   setTime(time: unknown): void;
 }
 
-/** A function that was given to `addCallback()`, and the arguments of its call. */
+/** A function from `addCallback()`, and the arguments of its call. */
 export type JobCallbacks = ((this: unknown, onComplete: unknown) => unknown)[];
 
 /**
- * Makes a `CronJob` without a timer of its own, whose methods act on a schedule. `waitForCompletion` follows the overlap rule of
- * the schedule: with it `stop()` and `fireOnTick()` of `cron` return promises that wait for the run.
+ * Makes a `CronJob` without its own timer, whose methods act on a schedule. `waitForCompletion` follows the overlap rule of the
+ * schedule: if it is true, `stop()` and `fireOnTick()` of `cron` return promises that wait for the run.
  *
- * @param callbacks receives what is given to `addCallback()`.
+ * @param callbacks receives the functions from `addCallback()`.
  */
 export function shownJob(
   { name, expression, options }: Schedule,

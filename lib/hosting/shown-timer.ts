@@ -1,14 +1,14 @@
 import { fromEmptyContext } from '../scope/ambient.js';
 
 /**
- * Makes a timer that never fires, to appear where others expect the timer of a schedule. It calls `onClear` once, when
- * someone clears it: with `clearInterval()` or `clearTimeout()`, by its number, with `close()` or `using`.
+ * Makes a timer that never fires, for code that expects the timer of a schedule. It calls `onClear` once, when the timer is
+ * cleared: with `clearInterval()` or `clearTimeout()`, by its number, with `close()` or `using`.
  *
- * Node clears a timer by writing `null` to `_onTimeout` (20 to 26, `lib/timers.js`), whichever way it is asked. The fake
- * clocks of Jest, Vitest and sinon have no such field, and read the number of a timer only to clear it.
+ * Node always clears a timer by writing `null` to `_onTimeout` (20 to 26, `lib/timers.js`). The fake clocks of Jest, Vitest and
+ * sinon lack this field, and read the number of a timer only to clear it.
  */
 export function shownTimer(onClear: () => void): NodeJS.Timeout {
-  // A timer keeps the AsyncLocalStorage store in which it is made.
+  // A timer keeps the AsyncLocalStorage store in which it is created.
   const timer = fromEmptyContext(() => setTimeout(nothing, 1));
   clearTimeout(timer);
   let isCleared = false;

@@ -6,8 +6,8 @@ import type { NestInside } from '../nest/index.js';
 const LOOK_AFTER_MS = 10_000;
 
 /**
- * Says once, some time after start-up, that a signal would drain nothing. Whether `enableShutdownHooks()` was called no provider
- * can know. That the process has no listener for any signal it can: then neither Nest nor the application handles one.
+ * Logs once, some time after start-up, that a signal would drain nothing. No provider can know whether `enableShutdownHooks()`
+ * was called. But if the process has no listener for any signal, neither Nest nor the application handles one.
  */
 export class SignalHint {
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -15,7 +15,7 @@ export class SignalHint {
   constructor(private readonly nest: NestInside) {}
 
   begin(): void {
-    // A worker thread gets no signals and does not see the listeners of the main thread.
+    // A worker thread receives no signals and cannot see the listeners of the main thread.
     if (this.nest.isTestingModule || !isMainThread) return;
     this.#timer = setTimeout(() => this.look(), LOOK_AFTER_MS).unref();
   }
@@ -25,11 +25,11 @@ export class SignalHint {
   }
 
   private look(): void {
-    // Process managers may ask by a message to end, too.
+    // Process managers may also send a message to end the process.
     const ways = [...Object.values(ShutdownSignal), 'message'];
     if (ways.some((way) => process.listenerCount(way) > 0)) return;
     new Logger('ScopedWorker').warn(
-      'No signal is handled: SIGTERM ends this process at once, without draining what runs. Call app.enableShutdownHooks(), or app.close() in a signal handler of your own.',
+      'This process handles no signal: SIGTERM ends it at once, and running work is not drained. Call app.enableShutdownHooks(), or call app.close() in your own signal handler.',
     );
   }
 }

@@ -9,7 +9,7 @@ import { ScheduleBook } from '../registry/schedule-book.js';
 import { Review } from '../validation/review.js';
 import { StartUpCheck } from '../validation/start-up-check.js';
 
-/** Checks everything before anything starts: what is written in the application first, then what its providers say. */
+/** Checks everything before anything starts: first the decorators and options, then the values from providers. */
 export class StartUp {
   #undecided: readonly UndecidedSchedule[] = [];
 
@@ -32,8 +32,8 @@ export class StartUp {
   }
 
   /**
-   * Asks providers when schedules are due: after every `onModuleInit`, where settings are loaded. What the application has
-   * rescheduled or removed meanwhile nobody is asked for.
+   * Calls the factories that decide when schedules are due: after every `onModuleInit`, where settings are loaded. Skips
+   * schedules that the application has rescheduled or removed meanwhile.
    *
    * @throws {InvalidScheduleError} with everything that is wrong.
    */

@@ -18,8 +18,8 @@ import { SignalHint } from './signal-hint.js';
 import { StartUpSettled } from './start-up-settled.js';
 
 /**
- * Starts the engine when start-up is complete, and stops it before anything of the application is
- * destroyed: its module is the last to be initialised and to bootstrap, and the first to be destroyed.
+ * Starts the engine when start-up is complete, and stops it before anything of the application is destroyed: Nest initialises
+ * and bootstraps its module last, and destroys it first.
  */
 export class WorkerHost implements OnApplicationBootstrap, OnModuleDestroy {
   #state: 'idle' | 'started' | 'stopped' = 'idle';

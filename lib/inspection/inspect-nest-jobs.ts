@@ -7,13 +7,13 @@ import type { Schedule } from '../schedule/schedule.js';
 import { inspectSchedule } from './inspect-schedules.js';
 import type { InspectedNestJob } from './inspection.js';
 
-/** What becomes of a job, and the sentence that says so. */
+/** What happens to a job, and the sentence that says so. */
 type Fate = Pick<InspectedNestJob, 'fate' | 'status'>;
 
 /**
- * Lists the jobs of `@nestjs/schedule`, with what Nest does with them.
+ * Lists the jobs of `@nestjs/schedule` and how Nest treats them.
  *
- * @param schedules those of this library: a job among them is adopted.
+ * @param schedules the schedules of this library; a job among them is adopted.
  */
 export function inspectNestJobs(
   modules: Iterable<NestModule>,

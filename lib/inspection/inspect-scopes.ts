@@ -25,7 +25,7 @@ interface Subject {
   readonly graph: LifetimeGraph;
   readonly roots: readonly WorkerRoot[];
   readonly schedules: readonly InspectedSchedule[];
-  /** Those of which it is known when they are due. */
+  /** The schedules whose due moments are known. */
   readonly planned: readonly Schedule[];
   readonly review: Review;
   readonly counts: ScopeInspection['counts'];
@@ -120,7 +120,7 @@ function plannedSubject(application: OpenedApplication, from: Date): Subject {
   };
 }
 
-/** Empty in Nest's preview mode, which makes objects that have the prototype and are not constructed. */
+/** Empty in Nest's preview mode, which creates objects with the prototype, but never constructs them. */
 function servicesOf(application: OpenedApplication): Partial<InspectedServices> {
   return application.constructed(InspectedServices) ?? {};
 }

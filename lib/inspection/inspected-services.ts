@@ -4,7 +4,7 @@ import type { ScheduleBook } from '../registry/schedule-book.js';
 import type { ScopedWorkerRegistry } from '../registry/scoped-worker-registry.js';
 import type { Review } from '../validation/review.js';
 
-/** What the inspector reads of the library's own services in an application that has started. */
+/** The library's own services that the inspector reads in an application that has started. */
 export abstract class InspectedServices {
   abstract readonly options: OptionsStore;
   abstract readonly graph: ApplicationGraph;

@@ -21,8 +21,8 @@ export interface InspectedSchedule {
 }
 
 /**
- * A job of `@nestjs/schedule`: a method with `@Cron`, `@Interval` or `@Timeout`. Those that `ScheduleModule.forRoot()` switches
- * off, and jobs that the application adds to `SchedulerRegistry` itself, are not among them.
+ * A job of `@nestjs/schedule`: a method with `@Cron`, `@Interval` or `@Timeout`. Does not include jobs that
+ * `ScheduleModule.forRoot()` disables, or jobs that the application itself adds to `SchedulerRegistry`.
  */
 export interface InspectedNestJob {
   readonly name: string;
@@ -36,9 +36,9 @@ export interface InspectedNestJob {
   readonly timeZone: string | undefined;
   /**
    * - `runs`: Nest runs it.
-   * - `disabled`: its decorator switches it off.
-   * - `skipped`: Nest passes over it, because its class is no singleton.
-   * - `adopted`: this library runs it, since `adoptNestSchedules` is set. It is among the schedules.
+   * - `disabled`: its decorator disables it.
+   * - `skipped`: Nest skips it, because its class is not a singleton.
+   * - `adopted`: this library runs it, because `adoptNestSchedules` is set. It is among the schedules.
    * - `unconstructed`: Nest runs it on an object whose constructor was never called.
    * - `not-run`: `ScheduleModule.forRoot()` is not imported.
    * - `invalid`: its decorator cannot be read.
@@ -91,7 +91,7 @@ export type InspectedFinding = Omit<Finding, 'token'>;
  */
 export interface ScopeInspection {
   readonly schedules: readonly InspectedSchedule[];
-  /** The jobs of `@nestjs/schedule`, with what Nest does with them. */
+  /** The jobs of `@nestjs/schedule` and how Nest treats them. */
   readonly nestJobs: readonly InspectedNestJob[];
   readonly workers: readonly InspectedWorker[];
   /** Background workers, by name. */

@@ -31,7 +31,7 @@ const instances = new WeakMap<
   { readonly instance: object; readonly scope: GuardedScope }
 >();
 
-/** The instance behind a proxy, and behind what an `instanceDecorator` of the application has made of either. */
+/** Returns the instance behind a proxy, and behind the decorations of an `instanceDecorator` of the application. */
 export function instanceBehind(injected: object): object {
   let instance = bare(injected);
   for (let found = instances.get(instance); found !== undefined; found = instances.get(instance))

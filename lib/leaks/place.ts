@@ -1,4 +1,4 @@
-/** Frames that Nest Observe puts between the caller and what is called. */
+/** Frames that Nest Observe adds between the caller and the called method. */
 const MOST_OF_DECORATOR = 6;
 
 /**
@@ -24,7 +24,7 @@ export function placeOfCall(callee: Function): string | undefined {
   }
 }
 
-/** Nest Observe names its own frames as the method that it wraps, and runs them in AsyncLocalStorage. */
+/** Nest Observe names its own frames after the method that it wraps, and runs them in AsyncLocalStorage. */
 function isOfDecorator(frame: string, { name }: Function): boolean {
   return frame.includes(`at ProviderScopeFactory.${name} (`) || frame.includes('(node:');
 }

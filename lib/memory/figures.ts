@@ -24,7 +24,7 @@ function withoutFarthest(figures: readonly number[]): readonly number[] {
   return middle - sorted[0]! > sorted.at(-1)! - middle ? sorted.slice(1) : sorted.slice(0, -1);
 }
 
-/** The middle figure; of two in the middle the greater. */
+/** Returns the median; of two middle figures, the greater one. */
 export function medianOf(figures: readonly number[]): number {
   return ascending(figures)[Math.floor(figures.length / 2)]!;
 }

@@ -3,7 +3,7 @@ import { runInNewContext } from 'node:vm';
 
 type Collect = (options?: { readonly type: 'minor' }) => void;
 
-/** Undefined until the first call; null where there is none. */
+/** Undefined until the first call; null if not available. */
 let collect: Collect | null | undefined;
 
 /**
@@ -11,7 +11,7 @@ let collect: Collect | null | undefined;
  * Twice: what survives is old then and not copied again, and the memory of dead buffers is counted off in the next
  * collection only.
  *
- * @returns false where this cannot be asked for.
+ * @returns false if this is not possible.
  */
 export function collectYoungGarbage(): boolean {
   const collectGarbage = loadedCollector();
@@ -23,12 +23,13 @@ export function collectYoungGarbage(): boolean {
 /**
  * Collects all garbage and stops the process meanwhile: about a millisecond for each MiB of small live objects (Node 20).
  *
- * @returns false where this cannot be asked for.
+ * @returns false if this is not possible.
  */
 export function collectAllGarbage(): boolean {
   const collectGarbage = loadedCollector();
   if (collectGarbage === null) return false;
-  // Bytecode that was not run for some collections is dropped, and compiled again in the midst of a tick.
+  // V8 drops bytecode that did not run during several collections, and compiles it again in the
+  // middle of a tick.
   setFlagsFromString('--no-flush-bytecode');
   try {
     collectGarbage();

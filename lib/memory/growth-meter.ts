@@ -6,7 +6,7 @@ import { growingSchedules, LEAST_BYTES, type ScheduleGrowth } from './schedule-g
 export interface HeapReader {
   /** Right after a collection of young garbage; undefined where there is no such thing. */
   floorBytes(): number | undefined;
-  /** Right after a collection of all garbage; undefined where there is no such thing, or where it would take too long. */
+  /** The reading right after a full collection; undefined if that is not possible, or would take too long. */
   liveBytes(): number | undefined;
   /** True when a full collection of V8 was seen since the last call; one may be missed. */
   wasCollected(): boolean;
@@ -36,9 +36,9 @@ interface Measuring {
   readonly tookMs: number;
   /** False when a tick of another schedule ran meanwhile. */
   isAlone: boolean;
-  /** Read behind full collections: V8's own do not spoil it. */
+  /** Measured after full collections, so V8's own collections do not spoil it. */
   readonly isConfirming: boolean;
-  /** Ends its watch of collections; undefined without a watch, and once the tick is known to be spoilt. */
+  /** Stops watching for collections; undefined without a watch, and once the tick is known to be spoilt. */
   endWatch: (() => boolean) | undefined;
   /** The tick has ended, and only the second reading is left. */
   hasEnded: boolean;
@@ -49,8 +49,8 @@ interface Measuring {
  * the collections the garbage of all ticks drowns what a few leave. They cost time, so only some ticks are measured: the first
  * ones of each schedule, then one now and then; and rather those beside which no other schedule runs.
  *
- * A collection of young garbage cannot tell what a tick adds from what it puts in the place of something older. So a schedule that
- * seems to grow is confirmed: a few of its ticks are read behind full collections, which stop the process for longer.
+ * A collection of young garbage cannot tell whether a tick adds data or replaces older data. So a schedule that seems to grow
+ * is confirmed: a few of its ticks are measured after full collections, which stop the process for longer.
  */
 export class GrowthMeter {
   readonly #growth = new Growth();

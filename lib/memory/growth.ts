@@ -11,13 +11,13 @@ export interface GrowthEstimate {
   readonly bytesPerTick: number;
   /** False while the figure may be an accident of measuring. */
   readonly isSure: boolean;
-  /** True when full collections have shown the figure, so that nothing replaced is in it. */
+  /** True if full collections confirmed the figure, so that it includes no replaced data. */
   readonly isConfirmed: boolean;
 }
 
 /** What a schedule did longer ago counts no more. */
 const KEPT_FIGURES = 20;
-/** Ticks between full collections that make a confirmation; their median counts. */
+/** The number of ticks between full collections that make a confirmation; their median counts. */
 const CONFIRMING_TICKS = 5;
 
 interface Account {
@@ -27,9 +27,9 @@ interface Account {
   figures: number[];
   bytesPerTick: number;
   isSure: boolean;
-  /** What a tick has added between two full collections, by each of the last ones. */
+  /** The growth of each of the last ticks that were measured between two full collections. */
   confirmed: number[];
-  /** Ticks at the last of these figures. */
+  /** The number of ticks at the last of these figures. */
   confirmedAt: number;
 }
 
@@ -89,7 +89,7 @@ export class Growth {
     }
   }
 
-  /** Learns what one tick, or `count` of them, has added between two full collections. */
+  /** Records the growth of one tick, or of `count` ticks, between two full collections. */
   confirm(schedule: string, grownBytes: number, count: number): void {
     const account = this.accountOf(schedule);
     if (this.isOutdated(account)) account.confirmed = [];
@@ -98,8 +98,8 @@ export class Growth {
   }
 
   /**
-   * True when a full collection must tell whether what the ticks leave stays, or takes the place of what earlier ones have
-   * left. A confirmation is renewed whenever the number of ticks has doubled: a cache fills first, and then replaces.
+   * True if a full collection must show whether the ticks add data or replace data of earlier ticks. A confirmation is renewed
+   * whenever the number of ticks has doubled: a cache fills first, and then replaces.
    */
   needsConfirmation(schedule: string, leastBytes: number): boolean {
     const account = this.accountOf(schedule);

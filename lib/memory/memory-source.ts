@@ -14,7 +14,10 @@ export abstract class MemorySource implements HeapReader {
   abstract watchCollections(): () => boolean;
 }
 
-/** Collecting all garbage of a larger heap would stop the process for more than about a quarter of a second. */
+/**
+ * The largest heap for full collections: in a larger one, they would stop the process for more than about a quarter of a
+ * second.
+ */
 const LARGEST_HEAP_BYTES = 256 * MIB;
 
 /** Reads the memory of this process. */
@@ -52,7 +55,7 @@ export class ProcessMemory extends MemorySource {
   }
 }
 
-/** Compiled code comes and goes with collections, some 200 KB at a time, and no tick keeps it. */
+/** Excludes compiled code, which comes and goes with collections, some 200 KB at a time, and which no tick keeps. */
 const NOT_DATA = /^(code|trusted|read_only|shared)_/;
 
 function heldBytes(): number {

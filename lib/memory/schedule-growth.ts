@@ -24,7 +24,8 @@ export const LEAST_BYTES = MIB;
 /**
  * The schedules that grow, the one that has added most first.
  *
- * @param keptShare The part of what ticks leave that stays, from 0 to 1, for schedules that no full collection has confirmed.
+ * @param keptShare The share of the measured growth that stays, from 0 to 1, for schedules that no full collection has
+ * confirmed.
  */
 export function growingSchedules(
   estimates: readonly GrowthEstimate[],

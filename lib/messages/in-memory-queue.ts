@@ -48,7 +48,8 @@ export function inMemoryQueue<T>(options: InMemoryQueueOptions = {}): InMemoryQu
   if (problem !== undefined)
     throw new InvalidOptionsError([`inMemoryQueue(): capacity ${problem}.`]);
   const queue = new BoundedQueue<T>(capacity);
-  // An instance decorator of the application puts a proxy around it, from which private fields cannot be reached.
+  // An instance decorator of the application may wrap the queue in a proxy, through which private
+  // fields cannot be accessed.
   return {
     get size() {
       return queue.size;

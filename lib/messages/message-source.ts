@@ -35,8 +35,8 @@ export interface MessageSource<T = unknown> {
    * at a time. When the iteration ends or throws, `read` is called again after a pause.
    *
    * @param signal is aborted when the application stops, or the consumer is removed: end the iteration, take back what is under
-   * way. The shutdown waits for a `next()` that is under way, and for `return()`, until `shutdownTimeoutMs` is over. Each call has
-   * a signal of its own, which is aborted after a failure, too: what that call has left behind should end.
+   * way. The shutdown waits for a pending `next()`, and for `return()`, until `shutdownTimeoutMs` is over. Each call has its
+   * own signal, which is also aborted after a failure, to end everything that the call has left behind.
    */
   read(signal: AbortSignal): AsyncIterable<Delivery<T>>;
   /** True when each delivery has `deadLetter()`. */

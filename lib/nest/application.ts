@@ -9,7 +9,10 @@ export abstract class Application {
     refuseOldNest();
   }
 
-  /** Made by `Test.createTestingModule()`, and so only a part of an application; the name is the same from 11.0.0 to 12.5.1. */
+  /**
+   * True if `Test.createTestingModule()` created the application, so that it is only a part of one. The name is the same from
+   * 11.0.0 to 12.5.1.
+   */
   get isTestingModule(): boolean {
     return [...this.modules.values()].some(({ name }) => name === 'RootTestModule');
   }

@@ -46,7 +46,7 @@ export class BuildReplacement {
     return this.#made !== undefined && given === this.#made.standIn ? this.#made.instance : given;
   }
 
-  /** What a factory hands on is left as it is. */
+  /** An instance that a factory only passes through stays as it is. */
   private standInFor(instance: unknown, injected: readonly unknown[]): unknown {
     if (typeof instance !== 'object' || instance === null || handsOn(instance, injected))
       return instance;

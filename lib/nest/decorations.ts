@@ -1,17 +1,18 @@
 import { types } from 'node:util';
 import type { NestInjector } from './nest-types.js';
 
-/** By what an `instanceDecorator` returned: what it was given. */
+/** Maps the result of an `instanceDecorator` to its argument. */
 const decorations = new WeakMap<object, object>();
 
 const watched = new WeakSet<NestInjector>();
 
 /**
- * Remembers what an injector decorates, so that `bare()` leads back.
+ * Remembers the instances that an injector decorates, so that `bare()` can find them.
  *
- * `Injector#instanceDecorator` (from 11.1 on) is what `NestFactory.create(..., { instrument: { instanceDecorator } })` was
- * given, or the identity. Nest calls it with each instance that a constructor or factory has made. What is decorated
- * elsewhere (singletons, by an injector that nobody can reach, and values, by their module) is recognised by `isSameObject()`.
+ * `Injector#instanceDecorator` (from 11.1 on) is the `instanceDecorator` of
+ * `NestFactory.create(..., { instrument: { instanceDecorator } })`, or the identity. Nest calls it with each instance that a
+ * constructor or factory has created. Instances that are decorated elsewhere (singletons, by an injector that cannot be
+ * reached, and values, by their module) are recognised by `isSameObject()`.
  */
 export function watchDecorations(injector: NestInjector): void {
   const decorate = injector.instanceDecorator;
@@ -19,14 +20,14 @@ export function watchDecorations(injector: NestInjector): void {
   watched.add(injector);
   injector.instanceDecorator = (instance) => {
     const decorated = decorate(instance);
-    // A decorator that takes its own proxy off must not lead in a circle.
+    // A decorator that unwraps its own proxy must not cause a cycle.
     if (isObject(instance) && isObject(decorated) && bare(instance) !== bare(decorated))
       decorations.set(decorated, instance);
     return decorated;
   };
 }
 
-/** The object that was built, behind all decorations that are known of; anything else as it is. */
+/** Returns the object behind all known decorations; anything else unchanged. */
 export function bare<T>(value: T): T {
   let object: unknown = value;
   while (isObject(object)) {
@@ -37,7 +38,7 @@ export function bare<T>(value: T): T {
   return object as T;
 }
 
-/** A copy with the own properties as they are: read through a decoration, functions are other ones each time. */
+/** Returns a copy with the bare own properties: through a decoration, functions differ on each read. */
 export function bareProperties<T extends object>(decorated: T): T {
   const entries = Object.entries(Object.getOwnPropertyDescriptors(decorated))
     .filter(([, { enumerable }]) => enumerable === true)
@@ -47,7 +48,7 @@ export function bareProperties<T extends object>(decorated: T): T {
   return Object.fromEntries(entries) as T;
 }
 
-/** True for one object, and for two of which one is a proxy of the other, or both are proxies of a third. */
+/** True if both are the same object, one is a proxy of the other, or both are proxies of a third. */
 export function isSameObject(left: object, right: object): boolean {
   const search = new ObjectSearch(left);
   try {
@@ -57,7 +58,7 @@ export function isSameObject(left: object, right: object): boolean {
   }
 }
 
-/** True for a factory's result that was injected into it: it made nothing, and is an alias by another name. */
+/** True if a factory returned an object that was injected into it: it created nothing, and acts as an alias. */
 export function handsOn(made: unknown, injected: readonly unknown[]): boolean {
   const own = bare(made);
   if (injected.some((value) => bare(value) === own)) return true;
@@ -68,9 +69,9 @@ export function handsOn(made: unknown, injected: readonly unknown[]): boolean {
 const MARK = Symbol('nestjs-scoped-worker:mark');
 
 /**
- * Recognises an object behind proxies whose target is not known. It gets a hidden property for the length of the search,
- * which is seen through every proxy that does not hide the properties of its target. To be ended before anybody else
- * runs; an object that cannot be extended is recognised by its identity only.
+ * Recognises an object behind proxies whose target is not known. The object has a hidden property during the search, which is
+ * visible through every proxy that does not hide the properties of its target. End the search before other code runs. An object
+ * that cannot be extended is recognised only by its identity.
  */
 export class ObjectSearch {
   readonly #object: object;
@@ -89,7 +90,7 @@ export class ObjectSearch {
       this.#isMarked ??= Reflect.defineProperty(this.#object, MARK, { configurable: true });
       return this.#isMarked && Object.hasOwn(other, MARK);
     } catch {
-      return false; // a proxy that does not like to be looked at (as those of nestjs-cls)
+      return false; // a proxy that throws on inspection (such as those of nestjs-cls)
     }
   }
 

@@ -12,11 +12,11 @@ export interface Injection {
   readonly wrapper: NestWrapper;
 }
 
-/** Something that a provider asks for and nothing provides. */
+/** A dependency of a provider that nothing provides. */
 export interface MissingInjection {
   /** As in `Injection`. */
   readonly at: string;
-  /** Undefined where an import that goes in a circle has left nothing. */
+  /** Undefined if a circular import has left no token. */
   readonly token: unknown;
 }
 
@@ -70,9 +70,9 @@ export function injectionsOf(wrapper: NestWrapper): Injection[] {
 }
 
 /**
- * What keeps Nest from building a provider: what it asks for, is not optional, and its module does not see. Nest 12 refuses
- * that at start-up itself; Nest 11 does not look at what says itself that it is request-scoped or transient before its first
- * request.
+ * Returns the dependencies that keep Nest from building a provider: not optional, and not visible to its module. Nest 12 itself
+ * refuses them at start-up. Nest 11 does not check providers that declare themselves request-scoped or transient before the
+ * first request.
  */
 export function missingInjectionsOf(wrapper: NestWrapper): MissingInjection[] {
   const found = new Set(injectionsOf(wrapper).map(({ at }) => at));
@@ -92,7 +92,8 @@ function askedFor(
     }));
   const { metatype } = wrapper;
   if (!metatype) return [];
-  // A subclass inherits the flags: Nest 11 has it so for constructors too, and Nest 12 refuses by itself.
+  // A subclass inherits the flags: Nest 11 does this for constructors too, and Nest 12 itself
+  // refuses.
   const optional = (key: string): readonly unknown[] =>
     (Reflect.getMetadata(key, metatype) as readonly unknown[] | undefined) ?? [];
   const optionalParams = optional(OPTIONAL_PARAMS);
@@ -111,7 +112,7 @@ function askedFor(
   ];
 }
 
-/** The dependent itself: never a provider that could be missing. */
+/** True for the token of the dependent itself, which can never be missing. */
 function isInquirer(given: unknown): boolean {
   return tokenOf(given) === INQUIRER;
 }

@@ -42,7 +42,7 @@ export class NestInside extends Application {
     private readonly httpAdapterHost: HttpAdapterHost,
   ) {
     super();
-    // What is injected may be decorated, and the methods of a Map refuse to run on a proxy.
+    // Injected objects may be decorated, and the methods of a Map throw on a proxy.
     this.modulesContainer = this.container?.getModules?.() ?? modulesContainer;
     this.watchModules();
   }
@@ -51,7 +51,7 @@ export class NestInside extends Application {
     return this.modulesContainer as unknown as ReadonlyMap<string, NestModule>;
   }
 
-  /** True when an `instanceDecorator` of the application wraps what Nest builds. */
+  /** True if an `instanceDecorator` of the application wraps the instances that Nest builds. */
   get isDecorated(): boolean {
     return this.container?.contextOptions?.instrument?.instanceDecorator !== undefined;
   }

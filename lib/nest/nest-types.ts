@@ -56,7 +56,7 @@ export interface NestProperty {
 /** The part of Nest's `Injector` that this library reads and instruments. */
 export interface NestInjector {
   instantiateClass?: (this: NestInjector, ...args: unknown[]) => Promise<unknown>;
-  /** From 11.1 on: what `instrument` of the application was given, or the identity. */
+  /** From 11.1 on: the `instanceDecorator` of the application's `instrument` option, or the identity. */
   instanceDecorator?: (instance: unknown) => unknown;
   resolveProperties?: (this: NestInjector, ...args: unknown[]) => Promise<NestProperty[]>;
   loadPerContext<T>(
@@ -76,7 +76,7 @@ export interface OpenModuleRef {
 
 /** The part of Nest's `NestContainer` that this library reads. */
 export interface OpenContainer {
-  /** What `NestFactory.create()` was given. */
+  /** The options of `NestFactory.create()`. */
   readonly contextOptions?: { readonly instrument?: { readonly instanceDecorator?: unknown } };
   getModules?(): ModulesContainer;
 }

@@ -9,7 +9,8 @@ export class OpenedApplication extends Application {
 
   constructor(private readonly app: INestApplicationContext) {
     super();
-    // Not what `app.get()` gives, if possible: it may be decorated, and the methods of a Map refuse to run on a proxy.
+    // If possible, not the result of `app.get()`: it may be decorated, and the methods of a Map
+    // throw on a proxy.
     const { container } = app as { container?: OpenContainer };
     const modules = container?.getModules?.() ?? app.get(ModulesContainer);
     this.modules = modules as unknown as ReadonlyMap<string, NestModule>;

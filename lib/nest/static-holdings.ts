@@ -8,8 +8,8 @@ import type { NestInside } from './nest-inside.js';
  * Maps of more than 1,000 entries are not read, and neither are arrays and sets: the latter are how a provider counts what others own. Private `#fields` and
  * closures cannot be read; `shared()` is for these.
  *
- * In an application with an `instanceDecorator` the instances are proxies, and what they hold may be: there an object is
- * recognised behind them as well.
+ * In an application with an `instanceDecorator`, the instances are proxies, and the objects that they hold may be proxies too.
+ * An object is also recognised behind them.
  */
 export class StaticHoldings {
   #instances: object[] = [];

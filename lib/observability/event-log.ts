@@ -127,7 +127,7 @@ export class EventLog {
   }
 }
 
-const ALSO = 'Failed as well';
+const ALSO = 'Also failed';
 
 function memoryLine(crossing: MemoryCrossing): string {
   return `Memory: ${reachedText(crossing)}. ${growthText(crossing.schedules)}`;

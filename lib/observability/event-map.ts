@@ -18,7 +18,7 @@ export interface ShutdownStart {
   readonly waitingFor: readonly string[];
 }
 
-/** The shutdown waits no longer: the end of the drain, or of the last shutdown hook. */
+/** The end of a wait of the shutdown: the end of the drain, or of the last shutdown hook. */
 export interface ShutdownEnd {
   readonly waitedMs: number;
   /** What had not ended when the time was up, or a second signal came. */

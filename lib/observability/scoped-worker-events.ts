@@ -53,10 +53,10 @@ export class ScopedWorkerEvents {
   }
 
   /**
-   * As `emit`, for whoever awaits the listeners.
+   * Emits like `emit`, for callers that await the listeners.
    *
    * @internal
-   * @returns what the listeners have yet to finish; these promises never reject.
+   * @returns the pending promises of the listeners; they never reject.
    */
   announce<E extends EventName>(
     event: E,

@@ -52,8 +52,8 @@ export interface ScopedWorkerModuleOptions {
    * Hooks around every attempt of every tick, the first one outermost: `(tick, next) => cls.run(() => next())`. `next()`
    * settles when the scope is disposed, and rejects with the error of an attempt that did not succeed.
    *
-   * A hook that throws fails the attempt: in the phase `open` before it has called `next()`, in the phase `around`
-   * afterwards. A message is not acknowledged then.
+   * If a hook throws, the attempt fails: in the phase `open` before it has called `next()`, in the phase `around` afterwards.
+   * The message is then not acknowledged.
    */
   readonly around?: readonly TickInterceptor[];
   /**
@@ -66,8 +66,8 @@ export interface ScopedWorkerModuleOptions {
   readonly globalEnhancers?: boolean;
   /**
    * Compares the fields of a worker before and after its handler, in the first three calls of each handler, and reports the
-   * finding `state-on-worker` once where a field was changed or added: the next tick has another worker. Fields that a getter
-   * gives are not read, and changes inside of an object or a collection are not seen. Off under `scopeValidation: 'off'`.
+   * finding `state-on-worker` once if a field was changed or added, because the next tick has another worker. It does not call
+   * getters, and does not see changes inside an object or a collection. Off under `scopeValidation: 'off'`.
    *
    * @defaultValue true, unless `NODE_ENV` is `production`
    */

@@ -99,7 +99,7 @@ export class OptionsStore implements ScopeSettings, TickSettings {
     return this.resolved.globalEnhancers;
   }
 
-  /** Whether anything of the application runs around ticks. Asked before the options have been checked. */
+  /** True if the application has hooks around ticks. Called before the options have been checked. */
   get hasHooks(): boolean {
     const { around, onOpen } = this.resolved;
     return (Array.isArray(around) && around.length > 0) || typeof onOpen === 'function';

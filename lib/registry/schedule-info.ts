@@ -25,8 +25,8 @@ export interface ScheduleInfo {
   /** Ticks that run at this moment. */
   readonly running: number;
   /**
-   * When the oldest of what runs was fired: of the ticks, or of a `forEach` its list. Undefined when nothing runs. Compare it with
-   * the clock to find a tick that hangs.
+   * When the oldest running tick was fired, or for `forEach`, its list. Undefined if nothing runs. Compare it with the clock to
+   * find a tick that hangs.
    */
   readonly runningSince: Date | undefined;
 }

@@ -47,7 +47,7 @@ export class ScopedWorkerRegistry {
     return this.book.all.map((schedule) => this.info(schedule));
   }
 
-  /** True when a schedule has this name. */
+  /** Returns true if a schedule has this name. */
   has(name: string): boolean {
     return this.book.has(name);
   }
@@ -100,7 +100,7 @@ export class ScopedWorkerRegistry {
     this.changed(name, 'resumed');
   }
 
-  /** @internal As `start()` of a `CronJob` does: resumes a schedule, and switches on one that its options switch off. */
+  /** @internal Acts like `start()` of a `CronJob`: resumes a schedule, and enables one that its options disable. */
   start(name: string): void {
     const schedule = this.book.get(name);
     // A worker that is provided as a ready-made value cannot be new on each tick.
@@ -168,17 +168,17 @@ export class ScopedWorkerRegistry {
   }
 
   /**
-   * Runs `work` under the lock that the ticks of an `overlapKey` take: no tick of a schedule with this key begins while it runs, and it
-   * begins when none runs. For an HTTP handler, say, that changes what a job changes.
+   * Runs `work` under the lock that the ticks of an `overlapKey` take. It begins when no tick with this key runs, and no such
+   * tick begins while it runs. Use it, for example, in an HTTP handler that changes the same data as a job.
    *
-   * It waits its turn, also behind other calls with the key. A tick that comes due meanwhile follows its own `overlap` rule. Inside a
-   * tick or work that holds the key, it runs at once. The lock is of this process only. It works before start-up is complete and
-   * during the shutdown, which does not wait for it.
+   * It waits its turn, also behind other calls with the key. A tick that is due meanwhile follows its own `overlap` rule.
+   * Inside a tick or work that holds the key, it runs at once. The lock covers this process only. It works before start-up is
+   * complete and during the shutdown, which does not wait for it.
    *
    * @param options.signal Ends the wait, such as `AbortSignal.timeout(2_000)`; not the work. Default: no limit.
-   * @returns what `work` returns.
-   * @throws what `work` throws; or the reason of `signal`, when it is aborted before `work` begins.
-   * @throws {InvalidOptionsError} when an argument cannot work; nothing runs then.
+   * @returns the result of `work`.
+   * @throws the error of `work`; or the reason of `signal`, if it is aborted before `work` begins.
+   * @throws {InvalidOptionsError} if an argument is invalid; nothing runs then.
    */
   async exclusive<T>(
     key: string,

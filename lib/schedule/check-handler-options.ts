@@ -108,7 +108,7 @@ function problemsOf(options: unknown, checks: Readonly<Record<string, Check>>): 
   return problems;
 }
 
-/** What an option of `@Cron`, or of the job that it makes, is called here. */
+/** Returns this library's equivalent of an option of `@Cron`, or of the job that it creates. */
 function equivalentOf(key: string, value: unknown): string | undefined {
   switch (key) {
     case 'waitForCompletion':
@@ -130,7 +130,7 @@ function passes(): undefined {
   return undefined;
 }
 
-/** A name, or what gives it. */
+/** Checks a name, or the factory that returns it. */
 function givenNameProblem(value: unknown): string | undefined {
   return isFromProviders(value) ? fromProvidersProblem(value) : nameProblem(value);
 }

@@ -1,7 +1,7 @@
 import type { MessageSource } from '../messages/message-source.js';
 import type { CommonHandlerOptions } from './handler-options.js';
 
-/** What tells the compiler of the messages of a source. */
+/** The part of a source from which the compiler infers its messages. */
 export type SourceOf<T> = Pick<MessageSource<T>, 'read'>;
 
 /** A message that failed as often as its consumer allows. */
@@ -11,7 +11,7 @@ export interface DeadLetter<T = unknown> {
   /** The name of the consumer. */
   readonly schedule: string;
   readonly deliveries: number;
-  /** What the last delivery failed with. When the deliveries before ended with their process, an `Error` that says so. */
+  /** The error of the last delivery. If the earlier deliveries ended with their process, an `Error` that says so. */
   readonly error: unknown;
 }
 
@@ -33,14 +33,14 @@ export interface ConsumerOptions<T = never> extends Pick<
   /** How many messages are worked on at once; the source is not read ahead. Minimum 1. Default: `maxConcurrency`, else 1. */
   readonly concurrency?: number;
   /**
-   * The maximum number of deliveries of a message before it is put aside. It is put aside when the last one fails, and, without
-   * calling the handler, when it comes once more: its last delivery may have ended with the process. Interrupted deliveries do not count. Needs
-   * `deadLetter`, or a source that keeps dead letters itself. Minimum 1. Default: no limit.
+   * The maximum number of deliveries of a message before it is put aside. It is put aside when the last one fails, or, without
+   * calling the handler, if it is delivered again: its last delivery may have ended with the process. Interrupted deliveries do
+   * not count. Needs `deadLetter`, or a source that keeps dead letters itself. Minimum 1. Default: no limit.
    */
   readonly maxDeliveries?: number;
   /**
-   * Called with a message that failed on its last delivery, or came after it, in a scope of its own; when it has succeeded, the message is
-   * acknowledged. When it fails, the message goes back.
+   * Called, in its own scope, with a message that failed on its last delivery, or was delivered again after it; when it has
+   * succeeded, the message is acknowledged. When it fails, the message goes back.
    */
   readonly deadLetter?: DeadLetterHandler<T>;
 }

@@ -16,9 +16,9 @@ export type ZoneOptions =
     };
 
 /**
- * How a tick is retried, each time in a fresh scope, when its attempt failed or timed out. Not retried: a cancelled attempt,
- * and one that failed only in disposal, because its work is committed. An error of an `around` hook after `next()` is
- * retried: the hook may have rolled back the work.
+ * How a tick is retried if its attempt failed or timed out, each time in a new scope. Not retried: a cancelled attempt, and one
+ * that failed only in disposal, because its work is committed. An error of an `around` hook after `next()` is retried: the hook
+ * may have rolled back the work.
  *
  * @publicApi
  */
@@ -38,8 +38,8 @@ export interface RetryOptions {
 export interface CommonHandlerOptions {
   /**
    * Unique in the application, and the same on every start. Or `{ inject, useFactory }`, for a worker of a module that is
-   * imported more than once: it is asked with singletons as the worker's module sees them, once, before any `onModuleInit`.
-   * Default: `Class.method`.
+   * imported more than once: the factory is called once, with singletons as the worker's module sees them, before any
+   * `onModuleInit`. Default: `Class.method`.
    */
   readonly name?: string | FromProviders<string>;
   /** The schedule is listed and never due. Default: false. */

@@ -16,7 +16,7 @@ export type HandlerTarget =
   | {
       // oxlint-disable-next-line typescript/no-explicit-any -- the tick, which stands above schedules
       readonly call: (tick: any) => unknown;
-      /** Work of `ProviderScopeFactory.run()`, which no schedule of the registry has. */
+      /** True for work of `ProviderScopeFactory.run()`, which is not a schedule of the registry. */
       readonly isByHand?: boolean;
       readonly worker?: never;
       readonly method?: never;
@@ -40,7 +40,10 @@ export interface Schedule extends Timing {
   readonly consumer?: ResolvedConsumer;
 }
 
-/** What a function is called as a handler. A function written as the property `handler` has that name, which says nothing. */
+/**
+ * Returns the name of a function as a handler. A function that is written as the property `handler` has only that name, which
+ * is meaningless.
+ */
 export function functionName({ name }: Function): string {
   return name === '' || name === 'handler' ? 'function' : name;
 }

@@ -74,7 +74,7 @@ export function readTiming(
   return { timing: { ...timing, everyMs, timeline } };
 }
 
-/** Of what is never due, because it is not known yet when it is. */
+/** The timing of a schedule that is never due, because its due moments are not known yet. */
 export function undecidedTiming(kind: ScheduleKind): Timing {
   const timeline = new EmptyTimeline();
   return { kind, expression: undefined, everyMs: undefined, timeline, isOff: false };

@@ -124,12 +124,12 @@ export class Construction implements BuildObserver {
   }
 
   /**
-   * The instance itself, without what an `instanceDecorator` of the application has put around it, and also when a factory
-   * has given what was injected in its place: the property of an injected provider, say. Undefined for what a static
-   * provider holds in that form.
+   * The instance itself, without the decoration of an `instanceDecorator` of the application. This also applies if a factory
+   * returned an injected object instead, for example a property of an injected provider. Undefined for an object that a static
+   * provider holds in decorated form.
    *
-   * Hooks and disposers are called on it, so that `this` is the object that its constructor knows: a proxy may not
-   * reach private fields, and what the constructor has registered could not be taken off by another identity.
+   * Hooks and disposers are called on it, so that `this` is the object that its constructor created: private fields may not be
+   * accessible through a proxy, and a callback that the constructor registered could not be removed with another identity.
    */
   private behind(made: unknown, wrapper: NestWrapper): unknown {
     const injected = bare(made);

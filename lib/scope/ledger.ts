@@ -63,16 +63,16 @@ export class Ledger {
     });
   }
 
-  /** Adds hooks of code that is no provider. */
+  /** Adds hooks of code that isn't a provider. */
   hook(hooks: ScopeHooks): void {
     this.hasHooks = true;
     this.#entries.push({ disposer: undefined, hooked: hooks, instance: undefined });
   }
 
   /**
-   * Calls `onScopeCommit` newest first, so that what depends on another commits into it before that
-   * one commits. When one throws, it is rolled back with all that has not committed: those after it, and those before it that have
-   * no `onScopeCommit`. A transaction whose COMMIT failed may still be open, and holds its connection.
+   * Calls `onScopeCommit` newest first, so that what depends on another commits into it before that one commits. If one throws,
+   * it is rolled back with all that have not committed: those after it, and those before it that have no `onScopeCommit`. A
+   * transaction whose COMMIT failed may still be open and hold its connection.
    */
   async commit(): Promise<{ failure?: { error: unknown }; rollbackErrors: unknown[] }> {
     const hooked = this.hooked();

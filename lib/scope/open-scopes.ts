@@ -26,7 +26,7 @@ const nextId = idSource('scope');
 /** Opens scopes, and knows which are open. */
 export class OpenScopes implements ScopeHome<Scope> {
   readonly #open = new Set<Scope>();
-  /** Why scopes of a kind do not open. */
+  /** The reasons why scopes of a kind cannot be opened. */
   readonly #refusals = new Map<ScopeKind, string>();
   #isShuttingDown = false;
   openedCount = 0;
@@ -86,17 +86,17 @@ export class OpenScopes implements ScopeHome<Scope> {
     }));
   }
 
-  /** From now on the drain waits only for what is open already, and for what that opens. */
+  /** From now on, the drain waits only for scopes that are already open, and for the scopes that their work opens. */
   beginShutdown(): void {
     this.#isShuttingDown = true;
   }
 
-  /** From now on no scope of these kinds opens. */
+  /** From now on, no scope of these kinds can be opened. */
   refuseToOpen(kinds: readonly ScopeKind[], why: string): void {
     for (const kind of kinds) this.#refusals.set(kind, why);
   }
 
-  /** From now on open scopes of these kinds build nothing more. */
+  /** From now on, open scopes of these kinds build nothing more. */
   refuseToBuild(kinds: readonly ScopeKind[], why: string): void {
     for (const scope of this.#open) if (kinds.includes(scope.kind)) scope.refusal ??= why;
   }

@@ -9,7 +9,7 @@ export const IS_SCOPE = Symbol('nestjs-scoped-worker:is-scope');
 /**
  * Decides what a scope owns of what Nest built under its context id.
  *
- * Every instance is judged without what an `instanceDecorator` of the application has put around it.
+ * Ownership is decided by the instance without the decoration of an `instanceDecorator` of the application.
  *
  * Not owned: what is not an object, what an earlier provider or scope already owns (an alias, a factory that
  * hands out one object again and again), what a factory marked as `shared()`, and what a factory

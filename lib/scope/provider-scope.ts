@@ -35,19 +35,20 @@ export interface ProviderScope extends AsyncDisposable {
    */
   defer(cleanup: () => unknown): void;
   /**
-   * Calls `hook` when the work has succeeded, among the `onScopeCommit` hooks of providers: newest first, by the time of
-   * registration; awaited. When it throws, the tick fails in the phase `commit`, and what has not committed yet is rolled back.
+   * Calls and awaits `hook` when the work has succeeded, among the `onScopeCommit` hooks of providers: the most recently
+   * registered first. If it throws, the tick fails in the phase `commit`, and everything that has not committed yet is rolled
+   * back.
    *
-   * @throws {ScopeClosedError} when the work has settled: it is decided whether the scope commits.
+   * @throws {ScopeClosedError} if the work has settled, because it is then decided whether the scope commits.
    */
   onCommit(hook: () => unknown): void;
   /**
-   * Calls `hook` when the work has failed, was cancelled or timed out, or when the commit of something older fails, among the
-   * `onScopeRollback` hooks of providers: newest first, by the time of registration; awaited. When it throws, the error joins
+   * Calls and awaits `hook` when the work has failed, was cancelled or timed out, or when the commit of something older fails,
+   * among the `onScopeRollback` hooks of providers: the most recently registered first. If it throws, the error joins
    * `disposeErrors`.
    *
    * @param hook receives the error.
-   * @throws {ScopeClosedError} when the work has settled: it is decided whether the scope rolls back.
+   * @throws {ScopeClosedError} if the work has settled, because it is then decided whether the scope rolls back.
    */
   onRollback(hook: (error: unknown) => unknown): void;
   /**
@@ -87,8 +88,8 @@ export interface ScopeHooks {
    */
   onScopeCommit?(): unknown;
   /**
-   * Awaited when the work has failed, was cancelled or timed out, or a commit failed, before any disposer, newest first. After its
-   * own commit failed, the provider may be partly committed: roll back what is open.
+   * Awaited when the work has failed, was cancelled or timed out, or a commit failed, before any disposer, newest first. After
+   * its own commit failed, the provider may be partly committed: roll back everything that is still open.
    */
   onScopeRollback?(error: unknown): unknown;
 }

@@ -101,7 +101,7 @@ export function throwAll(end: ScopeEnd, known?: unknown): void {
   if (unknown.length > 0) throw combined(unknown);
 }
 
-/** True for an error itself, and for each of several that are one `AggregateError`. */
+/** True for the error itself, and for each error of an `AggregateError`. */
 export function isPartOf(error: unknown, whole: unknown): boolean {
   if (error === whole) return true;
   if (!isErrorOf(whole, AggregateError)) return false;

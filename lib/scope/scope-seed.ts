@@ -1,8 +1,8 @@
 import type { NestModule } from '../nest/index.js';
 
 /**
- * How a scope is ended: by the runner of a tick, which is due or `ProviderScopeFactory.run()` with a name; by
- * `ProviderScopeFactory.run()` without one; or by whoever opened it.
+ * How a scope ends: by the runner of a tick, which is due or comes from `ProviderScopeFactory.run()` with a name; by
+ * `ProviderScopeFactory.run()` without one; or by the code that opened it.
  */
 export type ScopeKind = 'tick' | 'tick-by-hand' | 'run' | 'open';
 

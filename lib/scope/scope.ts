@@ -42,7 +42,7 @@ export class Scope implements ProviderScope, ConstructedScope, EndingScope {
   readonly watch: WatchedScope | undefined;
   /** What the shutdown says to whoever still wants to build here. */
   refusal: string | undefined;
-  /** False when it was opened during the shutdown, by code that the drain does not wait for. */
+  /** False if it was opened during the shutdown by code that the drain does not wait for. */
   isAwaited = true;
   isDisposing = false;
   /** For `currentTick()`; set by the runner. */
@@ -108,8 +108,8 @@ export class Scope implements ProviderScope, ConstructedScope, EndingScope {
   }
 
   /**
-   * Builds one provider of one module, and gives the instance itself, or what an `instanceDecorator` of the application has
-   * made of it; the way of the runner to its worker.
+   * Builds one provider of one module, and returns the instance itself, or the result of an `instanceDecorator` of the
+   * application. The runner gets its worker this way.
    */
   build<T>(wrapper: NestWrapper): Promise<T> {
     const refused = this.refusedTo(`build ${String(wrapper.name)}`);

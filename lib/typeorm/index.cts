@@ -1,4 +1,5 @@
-// For `require()`: the same module, which Node loads from CommonJS. TypeScript takes its types for those of CommonJS.
+// For `require()`: the same module, which Node can load from CommonJS. TypeScript treats its types
+// as those of a CommonJS module.
 import library = require('./index.js');
 
 export = library;

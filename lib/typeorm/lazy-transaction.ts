@@ -36,7 +36,7 @@ export class LazyTransaction {
     const startTransaction = runner.startTransaction.bind(runner);
     const begin = async (): Promise<void> => {
       if (this.#end === 'over' || bounding.getStore() === runner) return;
-      // Sent between the statements of the end, it would be kept by itself.
+      // Between the statements that end the transaction, it would take effect outside of it.
       if (this.#end === 'under way') throw new Error(ENDING);
       if (this.#endedByWork !== undefined) throw new Error(endedText(this.#endedByWork));
       await (this.#begun ??= bounding.run(runner, () => startTransaction()));
@@ -79,7 +79,7 @@ export class LazyTransaction {
     await this.end(() => this.runner.rollbackTransaction());
   }
 
-  /** Ends the savepoints that are open, and the transaction. What disposers send afterwards is no longer part of it. */
+  /** Ends the open savepoints and the transaction. Statements that disposers send afterwards are no longer part of it. */
   private async end(endInnermost: () => Promise<void>): Promise<void> {
     const { runner } = this;
     this.#end = 'under way';
@@ -113,10 +113,10 @@ const DOOMED =
   'The transaction of the scope cannot be committed: one of its statements failed, and the handler went on. Let the error pass, or run the statement in entityManager.transaction().';
 
 const LOST =
-  'The transaction of the scope was rolled back by the database when a statement failed, and the handler went on. Let the error of that statement pass.';
+  'The database rolled back the transaction of the scope when a statement failed, and the handler continued. Do not catch the error of that statement.';
 
 const ENDING =
-  'A statement was sent while the transaction of the scope was being ended, and was refused. Await the work before the handler returns or throws, or give it to scope.waitFor().';
+  'A statement was sent while the transaction of the scope was ending, so it was refused. Await the work before the handler returns or throws, or pass it to scope.waitFor().';
 
 function endedText(statement: string): string {
   return `The transaction of the scope was ended by the handler (${statement.trim()}), and belongs to the scope. Throw to roll it back, or leave out { transaction: true }.`;

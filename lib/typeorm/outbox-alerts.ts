@@ -104,7 +104,7 @@ export class OutboxAlerts {
     if (this.#isTroubled || this.#stopped.signal.aborted) return;
     this.#isTroubled = true;
     this.#logger.warn(
-      `Cannot listen on "${channel}" (${loggedError(error).text}): the outbox is only polled until that succeeds again.`,
+      `Cannot listen on "${channel}" (${loggedError(error).text}): the outbox is only polled until listening succeeds again.`,
     );
   }
 }

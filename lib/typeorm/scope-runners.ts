@@ -3,7 +3,7 @@ import { textOf } from '../errors/error-text.js';
 import { fileOf, FILE_DRIVERS, type SqliteDriver } from './sqlite-driver.js';
 import { SqliteFile } from './sqlite-file.js';
 
-/** Where scopes get their query runners from; without `create`, all of the process share one. */
+/** The source of query runners for scopes; without `create`, the whole process shares one. */
 export interface ScopeRunners {
   readonly create: ((isTransactional: boolean) => QueryRunner) | undefined;
   /** Why they share one, for a sentence that begins with the data source. */
@@ -12,7 +12,7 @@ export interface ScopeRunners {
 
 const known = new WeakMap<object, Promise<ScopeRunners>>();
 
-/** Returns the same for a data source each time. */
+/** Returns the same object for a data source each time. */
 export function scopeRunnersOf(dataSource: DataSource): Promise<ScopeRunners> {
   const { driver = dataSource } = dataSource as { readonly driver?: object };
   let runners = known.get(driver);
@@ -23,10 +23,10 @@ export function scopeRunnersOf(dataSource: DataSource): Promise<ScopeRunners> {
 async function find(dataSource: DataSource): Promise<ScopeRunners> {
   const own = { create: () => dataSource.createQueryRunner(), sharedBecause: '' };
   const { driver } = dataSource as Partial<DataSource>;
-  if (driver === undefined) return own; // a stand-in of a test
+  if (driver === undefined) return own; // a test double
   const { type } = driver.options;
   if (FILE_DRIVERS.includes(type)) return onFile(dataSource, driver as SqliteDriver);
-  // Whatever the driver is: what belongs to everybody must not be taken for a scope's own.
+  // For every driver: a query runner that all code shares must not be treated as a scope's own.
   const isOne = driver.createQueryRunner('master') === driver.createQueryRunner('master');
   return isOne ? shared(`has one connection for the whole process (driver ${type})`) : own;
 }
@@ -34,7 +34,7 @@ async function find(dataSource: DataSource): Promise<ScopeRunners> {
 async function onFile(dataSource: DataSource, driver: SqliteDriver): Promise<ScopeRunners> {
   const path = fileOf(driver);
   if (path === undefined)
-    return shared('is an SQLite database in memory, which has one connection');
+    return shared('is an SQLite database in memory, which has only one connection');
   try {
     const file = await SqliteFile.open(dataSource, driver, path);
     return {
@@ -42,7 +42,7 @@ async function onFile(dataSource: DataSource, driver: SqliteDriver): Promise<Sco
       sharedBecause: '',
     };
   } catch (error) {
-    return shared(`cannot use WAL, which further connections need (${textOf(error)})`);
+    return shared(`cannot use WAL, which several connections require (${textOf(error)})`);
   }
 }
 

@@ -2,7 +2,7 @@ import type { EntityManager, QueryRunner } from 'typeorm';
 import type { ScopeHooks } from '../scope/provider-scope.js';
 import { LazyTransaction } from './lazy-transaction.js';
 
-/** What some connections say of their session. */
+/** Session state that some connections expose. */
 interface Client {
   /** `pg`: idle, in a transaction, or in one that has failed. */
   getTransactionStatus?(): 'I' | 'T' | 'E' | null;

@@ -6,7 +6,7 @@ import { ScopedConnection } from './scoped-connection.js';
 import { scopeRunnersOf, type ScopeRunners } from './scope-runners.js';
 import { loadTypeOrm } from './typeorm-peer.js';
 
-/** What gives a scope its entity manager. */
+/** Holds the entity manager of a scope. */
 export interface ManagerOfScope {
   readonly manager: EntityManager;
 }
@@ -25,7 +25,7 @@ class DataSourceLookup {
     private readonly moduleRef: ModuleRef,
   ) {}
 
-  /** A connection of the scope's own; where all share one, an entity manager and nothing to dispose. */
+  /** Creates the scope's own connection; if all scopes share one, only an entity manager, which needs no disposal. */
   connect(): ManagerOfScope {
     const dataSource = this.dataSource;
     if (dataSource === undefined || this.runners === undefined) {
@@ -60,7 +60,7 @@ class DataSourceLookup {
 }
 
 function noTransaction(name: string, because: string): string {
-  return `ScopedTypeOrmModule.forFeature(): { transaction: true } needs a connection for each scope, and the data source "${name}" ${because}; use a database file or a server, or leave the option out.`;
+  return `ScopedTypeOrmModule.forFeature(): { transaction: true } needs a connection for each scope, but the data source "${name}" ${because}. Use a database file or a server, or omit the option.`;
 }
 
 function unknownDataSource(name: string): string {

@@ -14,18 +14,18 @@ export interface ConnectionUse {
 
 /** A query runner that may have a transaction open. */
 interface Owner {
-  /** Ends the transaction as far as others wait for it: its connection was closed. */
+  /** Ends the transaction for the others that wait for it, because its connection was closed. */
   forget(): void;
 }
 
 const NOTHING = (): void => undefined;
 
 /**
- * The connection of the application's data source, as its query runners share it: one transaction at a time has it for itself,
- * and who reads meanwhile does so on a second connection.
+ * The connection of the application's data source, which its query runners share. One transaction at a time has exclusive use
+ * of it; meanwhile, other query runners read on a second connection.
  */
 export class AppConnection<Runner extends Owner> {
-  /** Of a transaction that was begun with a statement, and not by a query runner. */
+  /** For a transaction that was begun with a statement, and not by a query runner. */
   unowned: Runner | undefined;
   #owner: Runner | undefined;
   #statements = new Map<string, unknown>();
@@ -57,7 +57,7 @@ export class AppConnection<Runner extends Owner> {
     return { connection: undefined, statements, end: () => this.endRead() };
   }
 
-  /** Gives the connection to a transaction, when the statements that read on it have ended. */
+  /** Assigns the connection to a transaction, once the statements that read on it have ended. */
   async takeFor(runner: Runner): Promise<void> {
     this.#owner = runner;
     if (this.#reads > 0) await new Promise<void>((resolve) => (this.#afterReads = resolve));
@@ -75,7 +75,7 @@ export class AppConnection<Runner extends Owner> {
     this.#statements = new Map();
     this.#secondStatements = new Map();
     this.#owner?.forget();
-    const connection = await second?.catch(() => undefined); // the statement has that error
+    const connection = await second?.catch(() => undefined); // the statement rejects with that error
     if (connection !== undefined) await this.copies.disconnect(connection);
   }
 

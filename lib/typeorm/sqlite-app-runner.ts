@@ -11,8 +11,8 @@ const current = new AsyncLocalStorage<SqliteAppRunner>();
 const runners = new WeakMap<QueryRunner, SqliteAppRunner>();
 
 /**
- * A query runner of the application's data source. It writes and begins transactions on the application's own connection; while
- * that has the transaction of another query runner open, it reads on a second one.
+ * A query runner of the application's data source. It writes and begins transactions on the application's own connection. While
+ * the transaction of another query runner is open there, it reads on a second connection.
  */
 export class SqliteAppRunner extends SqliteRunner {
   constructor(
@@ -42,7 +42,9 @@ export class SqliteAppRunner extends SqliteRunner {
     return runner?.app === app && runner.isWriting ? runner : undefined;
   }
 
-  /** Runs the work of a transaction: what the application sends in it through its data source joins the transaction. */
+  /**
+   * Runs the work of a transaction: statements that the application sends in it through its data source join the transaction.
+   */
   within<T>(work: () => T): T {
     return current.run(this, work);
   }
@@ -85,7 +87,7 @@ export class SqliteAppRunner extends SqliteRunner {
       stmtCache?: unknown;
     };
     if (use.connection !== undefined) driver.databaseConnection = use.connection;
-    else Reflect.deleteProperty(driver, 'databaseConnection'); // that of the application shows through
+    else Reflect.deleteProperty(driver, 'databaseConnection'); // the application's connection shows through
     if (stmtCache !== undefined) Object.assign(runner, { stmtCache: use.statements });
     try {
       return await this.sendInTurn(statement, send);

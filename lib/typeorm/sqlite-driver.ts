@@ -7,7 +7,7 @@ export interface SqliteConnection {
   readonly inTransaction?: boolean;
 }
 
-/** What TypeORM's drivers for SQLite files have besides what every driver has. */
+/** The members that TypeORM's drivers for SQLite files have in addition to those of every driver. */
 export interface SqliteDriver extends Driver {
   readonly options: Driver['options'] & {
     readonly database?: unknown;
@@ -26,10 +26,10 @@ export interface SqliteDriver extends Driver {
 /** Drivers that can open a file more than once. `sqlite` is sqlite3, of TypeORM 0.3 only. */
 export const FILE_DRIVERS: readonly string[] = ['better-sqlite3', 'sqlite'];
 
-/** How long SQLite waits for other processes when the application does not say, in milliseconds. */
+/** How long SQLite waits for other processes by default, in milliseconds. */
 const BUSY_TIMEOUT_MS = 5_000;
 
-/** Returns the path of the database; undefined in memory, and for a temporary file, which each connection has for itself. */
+/** Returns the path of the database; undefined in memory, and for a temporary file, which is private to its connection. */
 export function fileOf({ options }: SqliteDriver): string | undefined {
   const { database } = options;
   if (typeof database !== 'string' || database.trim() === '') return undefined;
@@ -42,7 +42,7 @@ export function fileOf({ options }: SqliteDriver): string | undefined {
   }
 }
 
-/** Copies of a driver that differ in their connection and in nothing else: its options, metadata and logger are the same. */
+/** Makes copies of a driver that differ only in their connection: options, metadata and logger are the same. */
 export class DriverCopies {
   readonly #createQueryRunner: Driver['createQueryRunner'];
 
@@ -50,15 +50,18 @@ export class DriverCopies {
     this.#createQueryRunner = driver.createQueryRunner;
   }
 
-  /** A query runner on the connection of the application, or on another one. */
+  /** Returns a query runner on the connection of the application, or on another one. */
   runner(mode: 'master' | 'slave', connection?: SqliteConnection): QueryRunner {
     const copy = Object.create(this.driver) as SqliteDriver;
-    copy.queryRunner = undefined; // it would be returned
+    copy.queryRunner = undefined; // otherwise it would be returned
     if (connection !== undefined) copy.databaseConnection = connection;
     return this.#createQueryRunner.call(copy, mode);
   }
 
-  /** Opens a further connection, as the driver opened the first one: key, `prepareDatabase`, foreign keys, attached databases. */
+  /**
+   * Opens another connection in the same way as the driver opened the first one: key, `prepareDatabase`, foreign keys, attached
+   * databases.
+   */
   async connect(): Promise<SqliteConnection> {
     const { driver } = this;
     const connection = await driver.createDatabaseConnection();
@@ -82,7 +85,7 @@ export class DriverCopies {
   async disconnect(connection: SqliteConnection): Promise<void> {
     const copy = Object.create(this.driver) as SqliteDriver;
     copy.databaseConnection = connection;
-    // Of the prototype: on the driver itself it closes what belongs to the library, too.
+    // From the prototype: on the driver itself, it also closes the connections of the library.
     await (Object.getPrototypeOf(this.driver) as SqliteDriver).disconnect.call(copy);
   }
 }

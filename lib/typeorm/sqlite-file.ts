@@ -10,13 +10,13 @@ import { WriteLock } from './write-lock.js';
 type TransactionWork = (manager: EntityManager) => Promise<unknown>;
 
 /**
- * Many connections to the file of one data source, though TypeORM's SQLite drivers have one: each scope has its own, and the
- * writers of the process wait for each other. The query runners of the application take part in that.
+ * Manages several connections to the file of one data source, although TypeORM's SQLite drivers have one. Each scope has its
+ * own connection, and the writers of the process wait for each other, including the query runners of the application.
  */
 export class SqliteFile {
   readonly #copies: DriverCopies;
   readonly #pool: ConnectionPool;
-  /** Undefined for a database that is opened to be read only: there nobody waits, and the application goes on as it is. */
+  /** Undefined for a database that is opened read-only: there, no code waits, and the application works unchanged. */
   readonly #app: AppConnection<SqliteAppRunner> | undefined;
   readonly #lock: WriteLock | undefined;
   #isPrepared = false;
@@ -40,10 +40,10 @@ export class SqliteFile {
   }
 
   /**
-   * Patches the data source, once, for as long as it lives. One that is not initialised yet is prepared with the first connection of
-   * a scope.
+   * Patches the data source once, for its whole lifetime. A data source that is not initialised yet is prepared with the first
+   * connection of a scope.
    *
-   * @throws Error when the file cannot have several connections; then nothing is patched.
+   * @throws Error if the file cannot have several connections; then nothing is patched.
    */
   static async open(
     dataSource: DataSource,
@@ -70,9 +70,9 @@ export class SqliteFile {
     return Object.assign(scoped.runner, { manager });
   }
 
-  /** Switches the file to WAL, where readers and the writer do not disturb each other. */
+  /** Switches the file to WAL, in which readers and the writer do not block each other. */
   private async prepare(): Promise<void> {
-    if (this.#isPrepared || this.#lock === undefined) return; // where nobody writes, nobody waits
+    if (this.#isPrepared || this.#lock === undefined) return; // without writers, no code waits
     const rows = (await this.#copies.runner('master').query('PRAGMA journal_mode = WAL')) as {
       readonly journal_mode: string;
     }[];

@@ -12,7 +12,7 @@ export interface ConnectionOpener {
   disconnect(connection: SqliteConnection): Promise<void>;
 }
 
-/** The maximum number of connections that scopes have at once, as in the pool of `pg`. */
+/** The maximum number of connections for scopes at once, as in the pool of `pg`. */
 export const LARGEST_POOL = 10;
 
 interface Waiter {
@@ -21,12 +21,12 @@ interface Waiter {
 }
 
 /**
- * Connections of scopes, opened when they are needed. A scope inside of a scope that has one does not wait: the outer one would not
- * end before, so it gets a connection beyond the maximum.
+ * Opens connections for scopes when they are needed. A scope inside a scope that has a connection does not wait, because the
+ * outer scope cannot end before the inner one: it gets a connection beyond the maximum.
  */
 export class ConnectionPool {
   readonly #idle: PooledConnection[] = [];
-  /** With the scope for which each one was taken. */
+  /** Maps each taken connection to its scope. */
   readonly #taken = new Map<PooledConnection, unknown>();
   readonly #waiting: Waiter[] = [];
   #opening = 0;
@@ -38,7 +38,7 @@ export class ConnectionPool {
     return this.#idle.length + this.#taken.size + this.#opening;
   }
 
-  /** @param scope for which it is taken. */
+  /** @param scope the scope that takes the connection. */
   async take(scope: unknown): Promise<PooledConnection> {
     const taken =
       this.#idle.pop() ??
@@ -47,7 +47,7 @@ export class ConnectionPool {
     return taken;
   }
 
-  /** Closes the connection instead when it has a transaction open, or is one too many. */
+  /** Closes the connection instead if it has a transaction open, or exceeds the maximum. */
   async giveBack(taken: PooledConnection, hasTransaction: boolean): Promise<void> {
     if (!this.#taken.delete(taken)) return; // closed meanwhile
     if (hasTransaction || this.size >= LARGEST_POOL) {
@@ -60,7 +60,7 @@ export class ConnectionPool {
     else next.resolve(taken);
   }
 
-  /** Closes all connections. What is still waited for is refused; the pool opens new ones when it is used again. */
+  /** Closes all connections and refuses all waiting scopes. The pool opens new connections when it is used again. */
   async close(): Promise<void> {
     for (const { reject } of this.#waiting.splice(0)) {
       reject(new Error('The data source was destroyed while a scope waited for a connection.'));

@@ -4,14 +4,14 @@ import type { SqliteConnection } from './sqlite-driver.js';
 import { beginAsWriter, effectOnTransaction, mayWrite } from './sqlite-statements.js';
 import type { WriteLock, WriteTurn } from './write-lock.js';
 
-/** The query runner that sends a statement now: what subscribers send meanwhile is part of that. */
+/** The query runner that is sending a statement: statements that subscribers send meanwhile are part of it. */
 const sending = new AsyncLocalStorage<QueryRunner>();
 
 export type Send = (statement: string) => Promise<unknown>;
 
 /**
- * Sends the statements of a query runner one after the other, and those that write when it is their turn. The turn lasts for the
- * statement, or until the end of the transaction that it has begun.
+ * Sends the statements of a query runner one after the other. A statement that writes waits for its turn. The turn lasts for
+ * the statement, or until the end of the transaction that it has begun.
  *
  * Only `query` sends statements (TypeORM 0.3 and 1.1, SQLite drivers); the rest of a query runner calls it.
  */
@@ -22,7 +22,7 @@ export abstract class SqliteRunner {
 
   constructor(
     readonly runner: QueryRunner,
-    /** Undefined for a database that is opened to be read only. */
+    /** Undefined for a database that is opened read-only. */
     private readonly lock: WriteLock | undefined,
     private readonly group: object,
   ) {
@@ -34,7 +34,8 @@ export abstract class SqliteRunner {
         try {
           return await this.route(statement, (text) => sending.run(runner, () => send(text)));
         } catch (error) {
-          // TypeORM goes on as in a transaction when its BEGIN has failed, or SQLite has rolled it back by itself.
+          // TypeORM continues as if in a transaction after its BEGIN has failed, or SQLite has
+          // rolled it back by itself.
           const isOwn = this.lock === undefined || this.isWriting;
           if (!isOwn || !this.hasTransaction()) {
             Object.assign(runner, { isTransactionActive: false });
@@ -72,7 +73,7 @@ export abstract class SqliteRunner {
     }
   }
 
-  /** True while the connection has a transaction open, whoever began it and however. */
+  /** True while the connection has a transaction open, no matter which code began it and how. */
   protected hasTransaction(): boolean {
     return this.connection?.inTransaction ?? this.#isInTransaction;
   }
@@ -103,9 +104,9 @@ export abstract class SqliteRunner {
 
   protected abstract route(statement: string, send: Send): Promise<unknown>;
 
-  /** Runs when it is the statement's turn. */
+  /** Runs the statement when its turn has come. */
   protected abstract beforeSend(statement: string): unknown;
 
-  /** True when the calling code is part of the work that this query runner writes for. */
+  /** True if the calling code is part of the work that this query runner writes for. */
   protected abstract isOwnWork(): boolean;
 }

@@ -13,7 +13,10 @@ const current = new AsyncLocalStorage<SqliteScopeRunner>();
 export class SqliteScopeRunner extends SqliteRunner {
   #taking: Promise<PooledConnection> | undefined;
   #taken: PooledConnection | undefined;
-  /** A connection is built while its scope is: the code that uses it may run elsewhere, for a scope opened by hand. */
+  /**
+   * The scope for which the query runner is created, read at once: the code that uses it later may run elsewhere, for a scope
+   * opened by hand.
+   */
   readonly #scope = livingAmbient()?.scope;
 
   constructor(
@@ -33,7 +36,7 @@ export class SqliteScopeRunner extends SqliteRunner {
         Object.assign(runner, { isReleased: true });
         return this.inOrder(async () => {
           await release();
-          const taken = await this.#taking?.catch(() => undefined); // the statement has that error
+          const taken = await this.#taking?.catch(() => undefined); // the statement rejects with that error
           this.#taking = undefined;
           if (taken === undefined) return;
           await this.pool.giveBack(taken, this.hasTransaction());

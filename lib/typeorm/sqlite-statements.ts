@@ -17,8 +17,8 @@ export function begins(statement: string): boolean {
 }
 
 /**
- * Makes a transaction a writer from its first statement on. One that reads first and writes later fails with SQLITE_BUSY_SNAPSHOT
- * when another connection has written in between, and cannot be repeated.
+ * Makes a transaction a writer from its first statement on. A transaction that reads first and writes later fails with
+ * SQLITE_BUSY_SNAPSHOT if another connection has written in between, and cannot be repeated.
  */
 export function beginAsWriter(statement: string): string {
   return /^\s*BEGIN(\s+TRANSACTION)?\s*;?\s*$/i.test(statement)
@@ -26,7 +26,7 @@ export function beginAsWriter(statement: string): string {
     : statement;
 }
 
-/** What a statement that was successful does to a transaction: begins it, ends it, or neither. */
+/** Returns what a successful statement does to a transaction: begins it, ends it, or neither. */
 export function effectOnTransaction(statement: string): 'begin' | 'end' | undefined {
   const text = statement.replace(COMMENTS, '');
   if (/^BEGIN\b/i.test(text)) return 'begin';

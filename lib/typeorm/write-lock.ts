@@ -1,11 +1,11 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 
-/** The writer that may write to a file now. */
+/** The turn of the writer that may currently write to a file. */
 export interface WriteTurn {
   end(): void;
 }
 
-/** Tells whether the calling code is part of the work for which a turn was taken. */
+/** Returns whether the calling code is part of the work for which a turn was taken. */
 export type IsOwnWork = () => boolean;
 
 interface Waiter {
@@ -24,8 +24,8 @@ export const LONGEST_TURN_MS = 60_000;
 const locks = new Map<string, WeakRef<WriteLock>>();
 
 /**
- * Lets one connection of this process write to an SQLite file at a time, and the others wait without blocking the event loop.
- * SQLite itself waits by blocking the thread, on which the writer that it waits for would have to finish.
+ * Lets one connection of this process at a time write to an SQLite file. The others wait without blocking the event loop.
+ * SQLite itself waits by blocking the thread on which the current writer would have to finish.
  */
 export class WriteLock {
   #current: { readonly group: object; readonly isOwnWork: IsOwnWork } | undefined;
@@ -46,9 +46,9 @@ export class WriteLock {
   /**
    * Waits for the turn of the caller, first come, first served.
    *
-   * @param group what the caller leaves with, for `leave()`.
-   * @throws Error when the turn is held by work that the calling code is part of, which would wait for itself, and when one turn
-   * lasts longer than `LONGEST_TURN_MS`.
+   * @param group the argument with which the caller is found in `leave()`.
+   * @throws Error if the calling code is part of the work that holds the turn, because it would wait for itself, and if one
+   * turn lasts longer than `LONGEST_TURN_MS`.
    */
   take(group: object, isOwnWork: IsOwnWork): Promise<WriteTurn> {
     if (this.#current === undefined) return Promise.resolve(this.begin(group, isOwnWork));
@@ -67,7 +67,7 @@ export class WriteLock {
     });
   }
 
-  /** Ends the turn and the waiting of a data source that is destroyed. */
+  /** Ends the turn and the waits of a data source that is destroyed. */
   leave(groups: readonly unknown[]): void {
     for (const waiter of this.#waiting) {
       if (groups.includes(waiter.group)) this.refuse(waiter, destroyed(this.file));
@@ -105,13 +105,13 @@ export class WriteLock {
 }
 
 function waitsForItself(file: string): string {
-  return `A write to ${file} would wait for itself: the transaction that writes to the file now ends only after this write, and SQLite has one writer at a time. Send it through the entity manager of that transaction, or after the transaction.`;
+  return `A write to ${file} would wait for itself: the transaction that is writing to the file ends only after this write, and SQLite allows one writer at a time. Send the write through the entity manager of that transaction, or after it ends.`;
 }
 
 function tookTooLong(file: string): string {
-  return `A write to ${file} has waited ${LONGEST_TURN_MS / 1_000} s for another transaction of this process, which has not finished, and SQLite has one writer at a time. Look for a transaction that is never ended, or that waits for this write.`;
+  return `A write to ${file} waited ${LONGEST_TURN_MS / 1_000} s for another transaction of this process, which did not finish. SQLite allows one writer at a time. Look for a transaction that never ends, or that waits for this write.`;
 }
 
 function destroyed(file: string): string {
-  return `A write to ${file} was waiting for its turn when the data source was destroyed; it was not sent.`;
+  return `A write to ${file} was waiting for its turn when the data source was destroyed, so it was not sent.`;
 }

@@ -15,7 +15,7 @@ export interface Judged {
   readonly unused: readonly Finding[];
 }
 
-/** Found only when a tick runs, so at start-up nothing says that an allowance has no use. */
+/** Kinds that are found only when a tick runs, so start-up cannot tell whether an allowance for them is unused. */
 const FOUND_LATE = ['shared-by-factory', 'state-on-worker'] as const satisfies FindingKind[];
 
 export function judge(findings: readonly Finding[], allow: readonly Allowance[]): Judged {

@@ -82,9 +82,9 @@ export class Review {
   }
 
   /**
-   * A handler has left changed fields on its worker. A worker that outlives its ticks loses nothing.
+   * Reports that a handler has left changed fields on its worker. A worker that outlives its ticks loses nothing.
    *
-   * @returns the finding; undefined when it is allowed, or nothing is lost.
+   * @returns the finding; undefined if it is allowed, or nothing is lost.
    */
   stateLeft(worker: NestWrapper, method: string, fields: readonly string[]): Finding | undefined {
     const isShared =

@@ -24,7 +24,7 @@ export class Scene {
     readonly workers: readonly WorkerRoot[],
     /** What the option `allow` says is meant so. */
     readonly allows: (kind: FindingKind, provider: GraphProvider) => boolean = () => false,
-    /** Whether hooks of the module run around ticks: what they isolate is not in the graph. */
+    /** True if hooks of the module run around ticks: the graph does not show what they isolate. */
     readonly hasHooks = false,
   ) {
     this.#workers = new Set(workers.map(({ provider }) => provider.id));

@@ -23,7 +23,7 @@ type Strictness = NonNullable<ScopedWorkerModuleOptions['scopeValidation']>;
 export class StartUpCheck {
   readonly #logger = new Logger('ScopedWorker');
 
-  /** Logs what does not stop start-up, each once. @throws {StartUpError} once, with everything that does. */
+  /** Logs each problem that does not stop start-up once. @throws {StartUpError} once, with every problem that does. */
   pass(findings: readonly Finding[], strictness: Strictness): void {
     const stopping = findings.filter((finding) => stops(finding, strictness));
     if (strictness !== 'off') this.log(findings.filter((finding) => !stopping.includes(finding)));
@@ -67,7 +67,7 @@ function oneLine([first, ...others]: readonly Finding[]): string | undefined {
   const named = others.slice(0, NAMED_IN_ONE_LINE).map(({ subject }) => subject);
   const unnamed = others.length - named.length;
   const names = unnamed > 0 ? `${named.join(', ')} and ${unnamed} more` : named.join(', ');
-  return `${numbered(first)} The same of ${names}.`;
+  return `${numbered(first)} The same applies to ${names}.`;
 }
 
 function numbered({ number, message }: Finding): string {

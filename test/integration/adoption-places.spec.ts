@@ -194,7 +194,7 @@ describe('Where decorators of Nest stand', () => {
       await advance(60_000);
       expect(ran).toEqual(['run Tenant']);
       expect(log.of('log')).toContain(
-        '[SW103] Job is provided in First, Second; its schedules run once, with the one of First. Provide it in one module.',
+        '[SW103] Job is provided in First, Second; its schedules run once, on the worker of First. Provide it in one module.',
       );
     });
 

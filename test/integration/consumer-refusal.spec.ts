@@ -109,7 +109,7 @@ describe('a consumer is refused at start-up', () => {
       { timeoutMs: 0 },
       'timeoutMs must be a number of milliseconds from 1 to 2147483647 (24.8 days), not 0',
     ],
-    [{ name: ' ' }, 'name must not be empty; leave it out to get the default'],
+    [{ name: ' ' }, 'name must not be empty; omit it to get the default'],
     ...['overlap', 'overlapKey', 'misfire', 'timeZone', 'runOnStart', 'fixedDelay', 'forEach'].map(
       (option): [ConsumerOptions, string] => [
         { [option]: 'skip' } as never,

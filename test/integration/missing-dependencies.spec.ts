@@ -179,7 +179,7 @@ describe('A worker that asks for what nothing provides', () => {
     }
     Reflect.defineMetadata('self:paramtypes', [{ index: 0, param: undefined }], Circular);
     await expect(startApp({ providers: [worker([Circular]), Circular] })).rejects.toThrow(
-      'Circular cannot be built: what it injects at constructor[0] is undefined. Every tick of Worker.run would fail. Look for imports that go in a circle, and write @Inject(forwardRef(() => Token)) there.',
+      'Circular cannot be built: the token that it injects at constructor[0] is undefined. Every tick of Worker.run would fail. Look for a circular import, and write @Inject(forwardRef(() => Token)) there.',
     );
   });
 

@@ -149,7 +149,7 @@ describe('A module that is imported twice', () => {
       });
       expect(error).toBeInstanceOf(DuplicateScheduleError);
       expect(error.message).toBe(
-        `Sync.run: two schedules would have the name "Sync.run". SyncModule is imported more than once and provides Sync with different dependencies (TENANT), so each of them has to run. Let providers give the name, from what differs, such as TENANT, and the same on every start: { name: { inject: [...], useFactory: (...) => '...' } }.`,
+        `Sync.run: two schedules would have the name "Sync.run". SyncModule is imported more than once and provides Sync with different dependencies (TENANT), so each of these workers has to run. Compute the name from a provider that differs, such as TENANT, and return the same name on every start: { name: { inject: [...], useFactory: (...) => '...' } }.`,
       );
     });
 
@@ -243,7 +243,7 @@ describe('A module that is imported twice', () => {
         options: { adoptNestSchedules: true },
       });
       expect(error.message).toContain(
-        'so each of them has to run. Mark Job @ScopedWorker(), write @ScopedCron, and let providers give its name from what differs, such as TENANT',
+        'so each of these workers has to run. Mark Job @ScopedWorker(), write @ScopedCron, and compute the name from a provider that differs, such as TENANT',
       );
     });
   });
@@ -277,7 +277,7 @@ describe('A module that is imported twice', () => {
     expect(namesOf(registry)).toHaveLength(1);
     expect(infos(test)).toEqual([
       expect.stringMatching(
-        /^\[SW103\] (Sync|Plain) is provided in SyncModule, which is imported more than once; its schedules run once, with the one of SyncModule\. Provide it in one module\.$/,
+        /^\[SW103\] (Sync|Plain) is provided in SyncModule, which is imported more than once; its schedules run once, on the worker of SyncModule\. Provide it in one module\.$/,
       ),
     ]);
     await advance(60_000);
@@ -393,7 +393,7 @@ describe('Two modules that provide one worker', () => {
   it('[D24] [C13] must name it when they give it different ones', async () => {
     const error = await refusal({ imports: [First, Other] });
     expect(error.message).toContain(
-      'First and Other provide Deep with different dependencies (TENANT), so each of them has to run.',
+      'First and Other provide Deep with different dependencies (TENANT), so each of these workers has to run.',
     );
   });
 });

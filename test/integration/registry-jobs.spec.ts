@@ -262,7 +262,7 @@ describe('ScheduleModule.forRoot()', () => {
     expect(registry.get('Ours.cron')).toMatchObject({ state: 'disabled', nextRun: undefined });
     expect([...jobs.getCronJobs().keys()]).toEqual(['Ours.insists']);
     expect(log.of('log')).toContainEqual(
-      'Disabled by ScheduleModule.forRoot({ cronJobs: false }): Ours.cron. To run one of them all the same, set disabled: false on it.',
+      'Disabled by ScheduleModule.forRoot({ cronJobs: false }): Ours.cron. To run one of them anyway, set disabled: false on it.',
     );
   });
 

@@ -541,12 +541,12 @@ describe('A scope by hand with a name', () => {
       [
         'a timeout without a name',
         [work, { timeoutMs: 5 }],
-        'timeoutMs needs a name beside it: only a tick has it. Add name.',
+        'timeoutMs requires a name, because only a tick has this option. Add name.',
       ],
       [
         'a request beside a name',
         [work, { name: 'a', request: {} }],
-        'request and name exclude each other: in a tick REQUEST is the tick. Use payload.',
+        'request cannot be combined with name: in a tick, REQUEST is the tick. Use payload.',
       ],
     ])('[C13] is refused in one sentence: %s', async (_, args, text) => {
       const { scopes, registry } = await start();

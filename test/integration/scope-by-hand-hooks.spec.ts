@@ -89,7 +89,7 @@ describe('A scope by hand during the shutdown', () => {
     await app.close();
     expect(lines).toEqual(HOOKS.flatMap((hook) => [hook, hook]));
     await expect(scopes.open()).rejects.toThrow(
-      'Cannot open a scope: the last shutdown hook of the application has run. Stop what opens scopes in a shutdown hook, and await its work there.',
+      'Cannot open a scope: the last shutdown hook of the application has run. In a shutdown hook, stop the code that opens scopes, and await its work.',
     );
     await expect(scopes.run(() => undefined)).rejects.toThrow(ScopeClosedError);
   });

@@ -18,7 +18,7 @@ class Loop extends BackgroundWorker {
 }
 
 const HINT = [
-  'No signal is handled: SIGTERM ends this process at once, without draining what runs. Call app.enableShutdownHooks(), or app.close() in a signal handler of your own.',
+  'This process handles no signal: SIGTERM ends it at once, and running work is not drained. Call app.enableShutdownHooks(), or call app.close() in your own signal handler.',
 ];
 
 describe('The warning that no signal is handled', () => {

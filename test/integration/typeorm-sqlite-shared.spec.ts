@@ -51,12 +51,12 @@ describe('A data source with one connection', () => {
     [
       'better-sqlite3 in memory',
       () => sqliteRoot(),
-      'is an SQLite database in memory, which has one connection',
+      'is an SQLite database in memory, which has only one connection',
     ],
     [
       'better-sqlite3 with a temporary file',
       () => sqliteRoot(undefined, { database: '' }),
-      'is an SQLite database in memory, which has one connection',
+      'is an SQLite database in memory, which has only one connection',
     ],
     ['sql.js', sqlJsRoot, 'has one connection for the whole process (driver sqljs)'],
     [
@@ -76,7 +76,7 @@ describe('A data source with one connection', () => {
       await expect(starting).rejects.toThrow(InvalidOptionsError);
       await expect(starting).rejects.toMatchObject({
         problems: [
-          `ScopedTypeOrmModule.forFeature(): { transaction: true } needs a connection for each scope, and the data source "default" ${because}; use a database file or a server, or leave the option out.`,
+          `ScopedTypeOrmModule.forFeature(): { transaction: true } needs a connection for each scope, but the data source "default" ${because}. Use a database file or a server, or omit the option.`,
         ],
       });
     });
@@ -143,7 +143,7 @@ describe('A data source with one connection', () => {
       const starting = startNoteApp(root(), { transaction: true });
 
       await expect(starting).rejects.toThrow(
-        'the data source "default" cannot use WAL, which further connections need (SqliteError: database is locked); use a database file or a server, or leave the option out.',
+        'the data source "default" cannot use WAL, which several connections require (SqliteError: database is locked). Use a database file or a server, or omit the option.',
       );
       reader.exec('COMMIT');
       reader.close();

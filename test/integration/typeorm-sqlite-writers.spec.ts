@@ -17,7 +17,7 @@ import { dataSourceOf, Note } from '../support/scoped-typeorm.js';
 import { createTestFile, removeTestFiles, sqliteRoot, type TestFile } from '../support/sqlite.js';
 
 const WAITS_FOR_ITSELF =
-  'would wait for itself: the transaction that writes to the file now ends only after this write, and SQLite has one writer at a time. Send it through the entity manager of that transaction, or after the transaction.';
+  'would wait for itself: the transaction that is writing to the file ends only after this write, and SQLite allows one writer at a time. Send the write through the entity manager of that transaction, or after it ends.';
 
 describe('Writers of one SQLite file', () => {
   let file: TestFile;
@@ -409,7 +409,7 @@ describe('Writers of one SQLite file', () => {
     await turn();
     await dataSource.destroy();
     await expect(refused).rejects.toThrow(
-      'was waiting for its turn when the data source was destroyed; it was not sent.',
+      'was waiting for its turn when the data source was destroyed, so it was not sent.',
     );
     end.open();
     expect(await report).toMatchObject({ outcome: 'failed', phase: 'commit' });

@@ -97,7 +97,7 @@ describe('A scope on an SQLite file', () => {
 
       expect(report).toMatchObject({ outcome: 'failed', phase: 'commit', disposeErrors: [] });
       expect((report.error as Error).message).toBe(
-        'The transaction of the scope was rolled back by the database when a statement failed, and the handler went on. Let the error of that statement pass.',
+        'The database rolled back the transaction of the scope when a statement failed, and the handler continued. Do not catch the error of that statement.',
       );
       expect(file.committed()).toEqual([]);
     });

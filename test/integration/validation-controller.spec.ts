@@ -79,7 +79,7 @@ describe('A controller', () => {
         token: ExportsController,
         chain: ['ExportsController', 'Exports', 'Progress', 'REQUEST'],
         message:
-          'ExportsController is made request-scoped by Progress (ExportsController -> Exports -> Progress -> REQUEST), which is for workers: it and what it injects are built anew for every request, in which there is no tick. Give workers and ExportsController services of their own, or let Exports take what it needs of Progress as an argument of its methods; if it is meant so, write scope: Scope.REQUEST on ExportsController.',
+          'ExportsController is made request-scoped by Progress (ExportsController -> Exports -> Progress -> REQUEST), which is for workers: it and its dependencies are built again for every request, and a request has no tick. Give workers and ExportsController services of their own, or let Exports take what it needs of Progress as an argument of its methods. If this is intentional, write scope: Scope.REQUEST on ExportsController.',
       },
     ]);
   });

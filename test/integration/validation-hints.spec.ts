@@ -89,7 +89,7 @@ describe('A worker that injects singletons only', () => {
 
   it('shares its line with others', async () => {
     const test = await startApp({ providers: [Api, Cleaner, Warmer, orders, Orders] });
-    expect(told(test)).toEqual([`${HINT} The same of Warmer, Orders.`]);
+    expect(told(test)).toEqual([`${HINT} The same applies to Warmer, Orders.`]);
   });
 
   it("is told nothing under 'off', nor when it is allowed", async () => {

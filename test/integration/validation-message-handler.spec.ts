@@ -55,7 +55,7 @@ const REMEDY =
   'Inject ProviderScopeFactory as scopes in place of Invoices, so that Mail is a singleton, and resolve Invoices in scopes.run(async (scope) => { ... }) for each';
 const BECAUSE =
   'and Mail depends on Session, which is request-scoped (Mail -> Invoices -> Session).';
-const LEFT = 'and nobody disposes what is built: Session.[Symbol.asyncDispose] is never called.';
+const LEFT = 'and never disposes these instances: Session.[Symbol.asyncDispose] is never called.';
 
 describe('A class whose methods another library calls', () => {
   afterEach(closeApps);
@@ -73,7 +73,7 @@ describe('A class whose methods another library calls', () => {
         }
         return asProvider(Mail);
       },
-      `Mail: @nestjs/bullmq calls Mail.process for each job, ${BECAUSE} Nest builds Mail again for each job, ${LEFT} ${REMEDY} job.`,
+      `Mail: @nestjs/bullmq calls Mail.process for each job, ${BECAUSE} Nest builds Mail again for each job ${LEFT} ${REMEDY} job.`,
     ],
     [
       '@OnEvent()',
@@ -90,7 +90,7 @@ describe('A class whose methods another library calls', () => {
         }
         return asProvider(Mail);
       },
-      `Mail: @nestjs/event-emitter calls Mail.created, Mail.deleted for each event, ${BECAUSE} Nest builds Mail again for each event, ${LEFT} ${REMEDY} event.`,
+      `Mail: @nestjs/event-emitter calls Mail.created, Mail.deleted for each event, ${BECAUSE} Nest builds Mail again for each event ${LEFT} ${REMEDY} event.`,
     ],
     ...[EventPattern, MessagePattern].map((pattern): [string, () => ModuleMetadata, string] => [
       pattern === EventPattern ? '@EventPattern()' : '@MessagePattern()',
@@ -104,7 +104,7 @@ describe('A class whose methods another library calls', () => {
         }
         return asController(Mail);
       },
-      `Mail: @nestjs/microservices calls Mail.take for each message, ${BECAUSE} Nest builds Mail again for each message, ${LEFT} ${REMEDY} message.`,
+      `Mail: @nestjs/microservices calls Mail.take for each message, ${BECAUSE} Nest builds Mail again for each message ${LEFT} ${REMEDY} message.`,
     ]),
     [
       '@RabbitSubscribe()',
@@ -130,7 +130,7 @@ describe('A class whose methods another library calls', () => {
         }
         return asProvider(Mail);
       },
-      `Mail: @nestjs/websockets calls Mail for each message, ${BECAUSE} Nest 12 builds Mail again for each client, ${LEFT} Nest 11 makes the call on an object that was never constructed. ${REMEDY} message.`,
+      `Mail: @nestjs/websockets calls Mail for each message, ${BECAUSE} Nest 12 builds Mail again for each client ${LEFT} Nest 11 makes the call on an object that was never constructed. ${REMEDY} message.`,
     ],
   ];
 
@@ -171,7 +171,7 @@ describe('A class whose methods another library calls', () => {
       ['SW109', 'warning', 'ByItself'],
     ]);
     expect(findings[1]!.message).toBe(
-      'ByItself: @nestjs/event-emitter calls ByItself.take for each event, and ByItself is request-scoped. Nest builds ByItself again for each event, and nobody disposes what is built: ByItself.onModuleDestroy is never called. Make ByItself a singleton, inject ProviderScopeFactory as scopes, and call scopes.run(async (scope) => { ... }) for each event.',
+      'ByItself: @nestjs/event-emitter calls ByItself.take for each event, and ByItself is request-scoped. Nest builds ByItself again for each event and never disposes these instances: ByItself.onModuleDestroy is never called. Make ByItself a singleton, inject ProviderScopeFactory as scopes, and call scopes.run(async (scope) => { ... }) for each event.',
     );
   });
 
@@ -179,12 +179,12 @@ describe('A class whose methods another library calls', () => {
     [
       'nothing in its tree has a disposer',
       Tenant,
-      'Nothing stays open as long as no class in its tree has a disposer.',
+      'Nothing stays open while no class in its tree has a disposer.',
     ],
     [
       'a factory may return what has one',
       { provide: Tenant, scope: Scope.REQUEST, useFactory: () => ({}) },
-      'No class in its tree has a disposer; what its factories return may have one.',
+      'No class in its tree has a disposer, but the results of its factories may have one.',
     ],
   ])('[L7] is a hint when %s', async (_what, tenant, text) => {
     @Injectable()
@@ -199,7 +199,7 @@ describe('A class whose methods another library calls', () => {
       options: { scopeValidation: 'strict' },
     });
     expect(log.of('log').filter((line) => line.startsWith('[SW109]'))).toEqual([
-      `[SW109] Mail: @nestjs/event-emitter calls Mail.take for each event, and Mail depends on Tenant, which is request-scoped. Nest builds Mail again for each event, and nobody disposes what is built. ${text} Inject ProviderScopeFactory as scopes in place of Tenant, so that Mail is a singleton, and resolve Tenant in scopes.run(async (scope) => { ... }) for each event.`,
+      `[SW109] Mail: @nestjs/event-emitter calls Mail.take for each event, and Mail depends on Tenant, which is request-scoped. Nest builds Mail again for each event and never disposes these instances. ${text} Inject ProviderScopeFactory as scopes in place of Tenant, so that Mail is a singleton, and resolve Tenant in scopes.run(async (scope) => { ... }) for each event.`,
     ]);
   });
 

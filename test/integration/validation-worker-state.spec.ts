@@ -82,7 +82,7 @@ describe('A handler that leaves state on its worker', () => {
         token: Sync,
         chain: [],
         message:
-          "Sync.run leaves changed fields on its worker: announcedVersion, timer. The next tick has a new Sync, so what these fields hold is lost. If a later tick needs it, keep it in a singleton and inject that. If it serves this tick only, all is well: allow SW209 for 'Sync.run'.",
+          "Sync.run leaves changed fields on its worker: announcedVersion, timer. The next tick gets a new Sync, so the values of these fields are lost. If a later tick needs this state, keep it in a singleton and inject that. If only this tick uses it, allow SW209 for 'Sync.run'.",
       },
     ]);
   });
@@ -127,7 +127,7 @@ describe('A handler that leaves state on its worker', () => {
       'Worker.fails',
     ]);
     expect(found[0]!.message).toContain(
-      'leaves a changed field on its worker: added. The next tick has a new Worker, so what this field holds is lost.',
+      'leaves a changed field on its worker: added. The next tick gets a new Worker, so the value of this field is lost.',
     );
   });
 

@@ -124,7 +124,9 @@ describe('The provision of a worker', () => {
         return Many;
       });
       const lines = (await started()).of('log').filter((message) => message.includes('[SW104]'));
-      expect(lines).toEqual([expect.stringMatching(/ The same of (\w+, ){7}\w+ and \d+ more\.$/)]);
+      expect(lines).toEqual([
+        expect.stringMatching(/ The same applies to (\w+, ){7}\w+ and \d+ more\.$/),
+      ]);
       expect(many).toHaveLength(30);
     });
 

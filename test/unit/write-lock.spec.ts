@@ -45,7 +45,7 @@ describe('The write lock of a file', () => {
     const accepted = lock.take(group, foreign);
     jest.advanceTimersByTime(1);
     await expect(refused).rejects.toThrow(
-      `A write to /data/${count}.db has waited 60 s for another transaction of this process, which has not finished, and SQLite has one writer at a time. Look for a transaction that is never ended, or that waits for this write.`,
+      `A write to /data/${count}.db waited 60 s for another transaction of this process, which did not finish. SQLite allows one writer at a time. Look for a transaction that never ends, or that waits for this write.`,
     );
     stuck.end();
     (await accepted).end();

@@ -14,7 +14,7 @@ const STATES: Readonly<Record<InspectedSchedule['state'], string>> = {
   undecided: '',
 };
 
-/** What runs without being asked: the schedules, the jobs of `@nestjs/schedule`, and the background workers. */
+/** Prints everything that runs by itself: the schedules, the jobs of `@nestjs/schedule`, and the background workers. */
 export function writeSchedules(
   { schedules, nestJobs, background, findings }: ScopeInspection,
   sheet: Sheet,
@@ -44,7 +44,7 @@ export function writeSchedules(
 
 function explainStart(sheet: Sheet): void {
   sheet.blank();
-  sheet.text('Runs that are counted from the start are shown as if the application started now.');
+  sheet.text('Runs counted from start-up are shown as if the application started now.');
 }
 
 function writeNestJob(job: InspectedNestJob, sheet: Sheet): void {
@@ -98,7 +98,7 @@ function nextOf({ kind, nextRuns, timeZone }: Due): string {
   return `${dueMoments(nextRuns, zone)} ${zone}`;
 }
 
-/** `3 schedules, 2 workers, 1 background worker`; jobs of `@nestjs/schedule` where there are some. */
+/** `3 schedules, 2 workers, 1 background worker`; jobs of `@nestjs/schedule` only if there are any. */
 export function countsOf({ schedules, nestJobs, workers, background }: ScopeInspection): string {
   const jobs =
     nestJobs.length === 0 ? [] : [`${counted(nestJobs.length, 'job')} of @nestjs/schedule`];

@@ -36,7 +36,7 @@ export class BackgroundLife {
     fromEmptyContext(() => setImmediate(() => void this.live()));
   }
 
-  /** It is not restarted any more. */
+  /** From now on, the worker is not restarted. */
   stop(): void {
     this.#shutdown.abort();
   }

@@ -13,9 +13,9 @@ export type { BackgroundFailurePolicy };
  */
 export abstract class BackgroundWorker {
   /**
-   * Names the worker in logs and events; read once, at start-up. Set it where a module that is imported more than once
-   * provides the class, to tell its workers apart: `` override readonly name = `sync ${this.tenant}` ``. Two workers of one name
-   * are numbered, as `Sync` and `Sync#2`, in the order of the imports.
+   * The name of the worker in logs and events, read once, at start-up. If a module that is imported more than once provides the
+   * class, set it to tell the workers apart: `` override readonly name = `sync ${this.tenant}` ``. Workers of the same name are
+   * numbered in the order of the imports: `Sync` and `Sync#2`.
    *
    * @defaultValue the name of the class; of several factories for one class, their tokens
    */
@@ -34,9 +34,10 @@ export abstract class BackgroundWorker {
    * Called when start-up is complete, in an empty AsyncLocalStorage context. When it returns, the worker is done: it is not
    * called again.
    *
-   * @param stopping Aborted when the application shuts down and the listeners of `shutdown:started` are done; the shutdown then waits for `execute` until `shutdownTimeoutMs`
-   * is over; what it throws because of the abort is no failure. After a failure it is aborted too, and the next run
-   * gets a new one: what the failed run has left behind should end.
+   * @param stopping Aborted when the application shuts down and the listeners of `shutdown:started` have finished. The shutdown
+   * then waits for `execute` until `shutdownTimeoutMs` is over. An error that `execute` throws because of the abort isn't a
+   * failure. After a failure, `stopping` is aborted too, to end everything that the failed run left behind, and the next run
+   * receives a new signal.
    */
   abstract execute(stopping: AbortSignal): Promise<void>;
 

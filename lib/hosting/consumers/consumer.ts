@@ -111,7 +111,8 @@ export class Consumer implements ReadingObserver {
       }
     } finally {
       await reading.end();
-      // The source's connection may go with its onModuleDestroy: a message that arrives later could not go back.
+      // The source may close its connection in onModuleDestroy: a message that arrives later could
+      // not go back.
       if (this.isStopped) await reading.ended;
     }
   }

@@ -33,15 +33,15 @@ export class MessageSettler {
   }
 
   /**
-   * True when a message comes once more after its last delivery. That ended with its process, or could not be put aside: calling
-   * the handler again could end this process too, and so every one that follows.
+   * True if a message is delivered again after its last delivery. That delivery ended with its process, or the message could
+   * not be put aside. Calling the handler again could end this process too, and every process after it.
    */
   isSpent(delivery: Delivery): boolean {
     const { maxDeliveries } = this.consumer;
     return maxDeliveries !== undefined && this.deliveriesOf(delivery) > maxDeliveries;
   }
 
-  /** Puts a spent message aside, or gives it back when that fails; never rejects. */
+  /** Puts a message without deliveries left aside, or returns it to the source if that fails; never rejects. */
   async putSpentAside(delivery: Delivery): Promise<void> {
     const { id } = delivery;
     const deliveries = this.deliveriesOf(delivery);
@@ -89,7 +89,7 @@ export class MessageSettler {
 
   private spentError(id: string, deliveries: number): Error {
     return new Error(
-      `Message ${id} of ${this.schedule} came as delivery ${deliveries}, and maxDeliveries is ${this.consumer.maxDeliveries}. The deliveries before failed, or ended with their process, so the handler was not called again. Look for what ends the process, such as a lack of memory.`,
+      `Message ${id} of ${this.schedule} arrived as delivery ${deliveries}, but maxDeliveries is ${this.consumer.maxDeliveries}. The earlier deliveries failed, or ended with their process, so the handler was not called again. Find out why the process ends, for example because it runs out of memory.`,
     );
   }
 

@@ -1,7 +1,7 @@
-/** Messages that are remembered at most; beyond, those that were set longest ago are forgotten. */
+/** The maximum number of messages to remember; beyond it, the entry that was set longest ago is dropped. */
 const MOST_REMEMBERED = 10_000;
 
-/** Remembers something of messages, by id. */
+/** Remembers a value for each message, by id. */
 export class RecentMessages<V> {
   readonly #values = new Map<string, V>();
 

@@ -5,7 +5,7 @@ import { show } from '../../checks/option-checks.js';
 import { onAbort } from '../../time/on-abort.js';
 import { pause } from '../../time/pause.js';
 
-/** How long a source may take to end its iteration once its signal is aborted, before that is told. */
+/** How long a source may take to end its iteration after its signal is aborted, before the library reports it. */
 const CLOSING_MS = 1_000;
 
 /** What becomes of a reading where nobody waits for it. */
@@ -67,7 +67,10 @@ export class SourceReading {
     );
   }
 
-  /** Lets the source take back what it holds. Waits a second at most, then tells that it hangs; `ended` waits longer. Never rejects. */
+  /**
+   * Lets the source take back its messages. Waits at most a second, then reports that the source hangs; `ended` waits longer.
+   * Never rejects.
+   */
   async end(): Promise<void> {
     this.stop('this reading is over');
     const done = new AbortController();
@@ -81,7 +84,7 @@ export class SourceReading {
       );
   }
 
-  /** Settles when nothing can arrive any more, after `end()`; never rejects. */
+  /** Settles after `end()`, when no message can arrive any more; never rejects. */
   get ended(): Promise<void> {
     return this.#ended;
   }

@@ -8,10 +8,11 @@ import { arrows, type Scene } from '../scene.js';
 type Purpose = 'yes' | 'likely' | 'no';
 
 /**
- * A controller that is request-scoped because of what only workers need. It does not say so itself, and all that makes
- * it so is for workers: a worker, what asks for the tick, or what is built on that which this library provides for scopes. What a
- * worker injects itself and no controller does is likely to be; that is for information only. What reads the request is for
- * requests. Gateways are reported with the other classes that get messages, as `message-handler-scoped`.
+ * Reports a controller that is request-scoped only because of providers that are for workers, and not by its own declaration.
+ * For workers are: a worker, a provider that injects the tick, or one that is built on the scoped providers of this library. A
+ * provider that a worker injects and no controller does is only likely to be, so the finding is then an info. A provider that
+ * reads the request is for requests. Gateways are reported with the other classes that receive messages, as
+ * `message-handler-scoped`.
  */
 export function controllerRebuilt(scene: Scene): Finding[] {
   return scene.graph.providers
@@ -37,7 +38,7 @@ export function controllerRebuilt(scene: Scene): Finding[] {
         subject: name,
         token: controller.token,
         chain,
-        message: `${name} is made request-scoped by ${culprit} (${arrows(chain)}), ${isSure ? 'which is for workers' : 'which workers inject themselves and no controller does'}: it and what it injects are built anew for every request, in which there is no tick. ${instead(end, scene)}; if it is meant so, write scope: Scope.REQUEST on ${name}.`,
+        message: `${name} is made request-scoped by ${culprit} (${arrows(chain)}), ${isSure ? 'which is for workers' : 'which workers inject themselves and no controller does'}: it and its dependencies are built again for every request, and a request has no tick. ${instead(end, scene)}. If this is intentional, write scope: Scope.REQUEST on ${name}.`,
       });
     });
 }
@@ -54,7 +55,7 @@ function instead(way: readonly GraphProvider[], scene: Scene): string {
   const worker = scene.workers.find(({ provider }) => provider.id === way.at(-1)!.id);
   const schedule = worker?.schedules[0];
   if (schedule !== undefined)
-    return `To run it now, inject ScopedWorkerRegistry and call registry.run('${schedule}'), and move what ${name} needs besides into a service of its own`;
+    return `To run it now, inject ScopedWorkerRegistry and call registry.run('${schedule}'), and move the other code that ${name} needs into a service of its own`;
   return way.length === 2
     ? `Resolve ${culprit} in a scope instead of injecting it: scopes.run(async (scope) => { ... }), with ProviderScopeFactory injected as scopes`
     : `Give workers and ${name} services of their own, or let ${dependency.name} take what it needs of ${culprit} as an argument of its methods`;

@@ -5,9 +5,9 @@ import { nearestOf } from '../nearest.js';
 import { mustStay } from './singleton-rebuilt.js';
 
 /**
- * A probable pool, client or cache that is built anew on every tick: a provider, a guard or its like with lifecycle hooks or a disposer that is
- * request-scoped only because something that it depends on is. One that says itself that it is request-scoped, or has hooks for
- * scopes, is meant so.
+ * Reports a probable pool, client or cache that is built again on every tick: a provider, a guard or a similar class with
+ * lifecycle hooks or a disposer that is request-scoped only because of a dependency. If it declares itself request-scoped, or
+ * has hooks for scopes, this is intentional.
  */
 export function resourceRebuilt(scene: Scene): Finding[] {
   const rebuilt = scene.graph.providers.filter(

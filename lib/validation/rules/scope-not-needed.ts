@@ -2,8 +2,8 @@ import { finding, type Finding } from '../../findings/finding.js';
 import type { Scene } from '../scene.js';
 
 /**
- * A worker that shares all that it uses with the rest of the application. Where hooks run around ticks, they may be what
- * isolates a tick (`RequestContext` of MikroORM, `cls.run`), so nothing is said.
+ * Reports a worker whose dependencies are all shared with the rest of the application. If hooks run around ticks, they may
+ * isolate a tick (`RequestContext` of MikroORM, `cls.run`), so nothing is reported.
  */
 export function scopeNotNeeded({ graph, workers, hasHooks }: Scene): Finding[] {
   if (hasHooks) return [];
@@ -13,7 +13,7 @@ export function scopeNotNeeded({ graph, workers, hasHooks }: Scene): Finding[] {
         handlers.length > 0 &&
         around.length === 0 &&
         provider.kind === 'class' &&
-        provider.lifetime === 'request' && // a durable one is refused (SW101)
+        provider.lifetime === 'request' && // a durable worker is refused (SW101)
         provider.disposer === undefined &&
         provider.scopeHooks.length === 0 &&
         graph.dependenciesOf(provider).every(({ lifetime }) => lifetime === 'singleton'),

@@ -1,11 +1,11 @@
 import { finding, type Finding } from '../../findings/finding.js';
 import type { NestWrapper } from '../../nest/index.js';
 
-/** How many fields a message names. */
+/** The maximum number of fields that a message names. */
 const NAMED = 5;
 
 /**
- * A handler that leaves changed fields on its worker. The graph does not know it: a tick that was looked at does. It may be
+ * Reports a handler that leaves changed fields on its worker. The graph cannot show this; only a tick can. It may be
  * intentional, such as a cache for one tick.
  */
 export function stateOnWorker(
@@ -17,14 +17,14 @@ export function stateOnWorker(
   const subject = `${name}.${method}`;
   const more = fields.length > NAMED ? ` and ${fields.length - NAMED} more` : '';
   const named = `${fields.slice(0, NAMED).join(', ')}${more}`;
-  const [has, it, holds] =
+  const [has, values] =
     fields.length === 1
-      ? ['a changed field', 'this field', 'holds']
-      : ['changed fields', 'these fields', 'hold'];
+      ? ['a changed field', 'value of this field is']
+      : ['changed fields', 'values of these fields are'];
   return finding({
     kind: 'state-on-worker',
     subject,
     token,
-    message: `${subject} leaves ${has} on its worker: ${named}. The next tick has a new ${name}, so what ${it} ${holds} is lost. If a later tick needs it, keep it in a singleton and inject that. If it serves this tick only, all is well: allow SW209 for '${subject}'.`,
+    message: `${subject} leaves ${has} on its worker: ${named}. The next tick gets a new ${name}, so the ${values} lost. If a later tick needs this state, keep it in a singleton and inject that. If only this tick uses it, allow SW209 for '${subject}'.`,
   });
 }
