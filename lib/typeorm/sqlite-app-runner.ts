@@ -1,5 +1,6 @@
-import type { QueryRunner } from 'typeorm';
+import { Logger } from '@nestjs/common';
 import { AsyncLocalStorage } from 'node:async_hooks';
+import type { QueryRunner } from 'typeorm';
 import type { SqliteConnection, SqliteDriver } from './sqlite-driver.js';
 import { SqliteRunner, type Send } from './sqlite-runner.js';
 import { begins } from './sqlite-statements.js';
@@ -23,9 +24,13 @@ export class SqliteAppRunner extends SqliteRunner {
     runners.set(runner, this);
     const release = runner.release.bind(runner);
     Object.assign(runner, {
-      release: () => {
-        // `dataSource.query('BEGIN')` has released the query runner that would end the transaction.
-        if (this.isWriting && !runner.isTransactionActive) app.unowned = this;
+      release: async () => {
+        // Inside of the transaction, the calls of TypeORM that share this query runner release it too.
+        if (this.isWriting && !this.isOwnWork()) {
+          if (runner.isTransactionActive) await this.rollBackForgotten();
+          // `dataSource.query('BEGIN')` has released the query runner that would end the transaction.
+          else app.unowned = this;
+        }
         return release();
       },
     });
@@ -76,6 +81,13 @@ export class SqliteAppRunner extends SqliteRunner {
     this.app.leaveTo(this);
   }
 
+  /** Others would wait for the end of the transaction, and nobody can end it any more. */
+  private async rollBackForgotten(): Promise<void> {
+    new Logger('ScopedWorker').warn(FORGOTTEN);
+    await this.runner.query('ROLLBACK').catch(() => undefined); // it is over already, or the data source is destroyed
+    Object.assign(this.runner, { isTransactionActive: false });
+  }
+
   private async sendOnConnection(
     statement: string,
     send: Send,
@@ -96,3 +108,6 @@ export class SqliteAppRunner extends SqliteRunner {
     }
   }
 }
+
+const FORGOTTEN =
+  'A query runner was released while its transaction was open; it was rolled back, so that others can write to the file. Call commitTransaction() or rollbackTransaction() before release().';

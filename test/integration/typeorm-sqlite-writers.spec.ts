@@ -227,6 +227,28 @@ describe('Writers of one SQLite file', () => {
       expect(file.committed()).toEqual(['kept']);
     });
 
+    it('with a query runner that is released too early is rolled back, and others can write', async () => {
+      await start();
+      const runner = dataSource.createQueryRunner();
+      await runner.startTransaction();
+      await runner.manager.save(Note, { text: 'forgotten' });
+      const other = plain.save({ text: 'kept' });
+      await runner.release();
+      await other;
+
+      expect(file.committed()).toEqual(['kept']);
+      expect(test.log.of('warn')).toContainEqual(
+        expect.stringContaining('A query runner was released while its transaction was open'),
+      );
+      await dataSource.transaction(async (manager) => {
+        const inner = dataSource.createQueryRunner();
+        await manager.save(Note, { text: 'in the transaction' });
+        await inner.release();
+        await plain.save({ text: 'in it, too' });
+      });
+      expect(file.committed()).toEqual(['in it, too', 'in the transaction', 'kept']);
+    });
+
     it('a transaction that was begun with a statement takes in what comes after, until it is ended', async () => {
       await start();
       await dataSource.query('BEGIN');
