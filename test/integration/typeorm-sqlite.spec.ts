@@ -4,9 +4,13 @@ import {
   EventSubscriber,
   type EntitySubscriberInterface,
   type InsertEvent,
+  type Repository,
 } from 'typeorm';
+import type { Tick } from '../../lib/index.js';
+import { getScopedRepositoryToken } from '../../lib/typeorm/index.js';
 import { closeApps } from '../support/app.js';
 import { gate } from '../support/gate.js';
+import { worker } from '../support/probes.js';
 import { startNoteApp, type NoteApp, type NoteScope } from '../support/note-worker.js';
 import { dataSourceOf, Note } from '../support/scoped-typeorm.js';
 import {
@@ -67,6 +71,25 @@ describe('A scope on an SQLite file', () => {
 
       expect(await report).toMatchObject({ outcome: 'failed', disposeErrors: [] });
       expect(file.committed()).toEqual(['of a request']);
+    });
+
+    it('[L5] runs a hook after the COMMIT when it was registered before the repository was resolved', async () => {
+      const seen: string[][] = [];
+      const handler = async ({ scope }: Tick): Promise<void> => {
+        scope.onCommit(() => void seen.push(file.committed()));
+        const notes = await scope.resolve<Repository<Note>>(getScopedRepositoryToken(Note));
+        scope.onCommit(() => void seen.push(file.committed()));
+        await notes.save({ text: 'a' });
+      };
+      const { registry } = await startNoteApp(
+        sqliteRoot(file),
+        { transaction: true },
+        { providers: [worker([], handler)] },
+      );
+      const report = await registry.run('Worker.run');
+
+      expect(report.error).toBeUndefined();
+      expect(seen).toEqual([[], ['a']]); // the later one runs first, inside the transaction
     });
 
     it('reads what it has read before: two ticks that read first and write later wait for each other', async () => {
