@@ -16,6 +16,7 @@ export interface ConnectionOpener {
 export const LARGEST_POOL = 10;
 
 interface Waiter {
+  readonly scope: unknown;
   resolve(taken: PooledConnection): void;
   reject(error: Error): void;
 }
@@ -30,6 +31,8 @@ export class ConnectionPool {
   readonly #taken = new Map<PooledConnection, unknown>();
   readonly #waiting: Waiter[] = [];
   #opening = 0;
+  /** The number of `close()` calls: a connection that was requested before one of them arrives too late. */
+  #closings = 0;
 
   constructor(private readonly opener: ConnectionOpener) {}
 
@@ -40,54 +43,62 @@ export class ConnectionPool {
 
   /** @param scope the scope that takes the connection. */
   async take(scope: unknown): Promise<PooledConnection> {
-    const taken =
-      this.#idle.pop() ??
-      (this.size < LARGEST_POOL || this.isInsideOfHolder() ? await this.open() : await this.wait());
-    this.#taken.set(taken, scope);
-    return taken;
+    const idle = this.#idle.pop();
+    if (idle !== undefined) return this.assign(idle, scope);
+    if (this.size < LARGEST_POOL || this.isInsideOfHolder()) return this.open(scope);
+    return new Promise((resolve, reject) => this.#waiting.push({ scope, resolve, reject }));
   }
 
   /** Closes the connection instead if it has a transaction open, or exceeds the maximum. */
   async giveBack(taken: PooledConnection, hasTransaction: boolean): Promise<void> {
     if (!this.#taken.delete(taken)) return; // closed meanwhile
     if (hasTransaction || this.size >= LARGEST_POOL) {
-      await this.opener.disconnect(taken.connection);
-      this.openForNext();
+      try {
+        await this.opener.disconnect(taken.connection);
+      } finally {
+        this.openForNext();
+      }
       return;
     }
     const next = this.#waiting.shift();
     if (next === undefined) this.#idle.push(taken);
-    else next.resolve(taken);
+    else next.resolve(this.assign(taken, next.scope));
   }
 
   /** Closes all connections and refuses all waiting scopes. The pool opens new connections when it is used again. */
   async close(): Promise<void> {
-    for (const { reject } of this.#waiting.splice(0)) {
-      reject(new Error('The data source was destroyed while a scope waited for a connection.'));
-    }
+    this.#closings += 1;
+    for (const { reject } of this.#waiting.splice(0)) reject(new Error(DESTROYED));
     const all = [...this.#idle.splice(0), ...this.#taken.keys()];
     this.#taken.clear();
     for (const { connection } of all) await this.opener.disconnect(connection);
   }
 
-  private async open(): Promise<PooledConnection> {
+  private assign(taken: PooledConnection, scope: unknown): PooledConnection {
+    this.#taken.set(taken, scope);
+    return taken;
+  }
+
+  private async open(scope: unknown): Promise<PooledConnection> {
+    const closings = this.#closings;
     this.#opening += 1;
     const opened = this.opener.connect().finally(() => (this.#opening -= 1));
+    let connection: SqliteConnection;
     try {
-      return { connection: await opened, statements: new Map() };
+      connection = await opened;
     } catch (error) {
-      this.openForNext(); // nobody gives back what was not opened
+      this.openForNext(); // no scope gives back a connection that was not opened
       throw error;
     }
+    if (closings === this.#closings)
+      return this.assign({ connection, statements: new Map() }, scope);
+    await this.opener.disconnect(connection);
+    throw new Error(DESTROYED);
   }
 
   private openForNext(): void {
     const next = this.size < LARGEST_POOL ? this.#waiting.shift() : undefined;
-    if (next !== undefined) this.open().then(next.resolve, next.reject);
-  }
-
-  private wait(): Promise<PooledConnection> {
-    return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
+    if (next !== undefined) this.open(next.scope).then(next.resolve, next.reject);
   }
 
   private isInsideOfHolder(): boolean {
@@ -99,3 +110,5 @@ export class ConnectionPool {
     return false;
   }
 }
+
+const DESTROYED = 'The data source was destroyed while a scope waited for a connection.';

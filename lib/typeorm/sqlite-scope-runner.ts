@@ -39,8 +39,11 @@ export class SqliteScopeRunner extends SqliteRunner {
           const taken = await this.#taking?.catch(() => undefined); // the statement rejects with that error
           this.#taking = undefined;
           if (taken === undefined) return;
-          await this.pool.giveBack(taken, this.hasTransaction());
-          this.endTurn();
+          try {
+            await this.pool.giveBack(taken, this.hasTransaction());
+          } finally {
+            this.endTurn();
+          }
         });
       },
     });

@@ -104,7 +104,7 @@ describe('a message that fails again and again', () => {
   it('that comes once more while the consumer is paused goes back', async () => {
     const source = new HandSource({ keepsDeadLetters: true });
     const { registry, letters } = await failingConsumer(source, { maxDeliveries: 2 });
-    await turns();
+    await until(() => source.pending === 1);
     registry.pause('Consumer.handle');
     source.give('bad', { id: 'm', deliveries: 3 });
     await source.settled(1);
