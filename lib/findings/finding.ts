@@ -26,6 +26,7 @@ export const FINDINGS = {
   'scope-not-needed': { number: 'SW207', severity: 'info' },
   'allowance-unused': { number: 'SW208', severity: 'info' },
   'state-on-worker': { number: 'SW209', severity: 'info' },
+  'worker-hook-unused': { number: 'SW210', severity: 'warning' },
 } as const satisfies Record<string, { number: `SW${number}`; severity: Severity }>;
 
 /** Findings that nothing can work around: without a readable expression there is no schedule. */
@@ -73,6 +74,7 @@ export const ALLOWABLE: ReadonlySet<string> = new Set(
  * - `shared-by-factory`: a request-scoped factory hands out an object that a static provider holds. Found when it runs.
  * - `controller-rebuilt`: a controller is request-scoped because of a provider that only workers need.
  * - `scope-not-needed`: nothing is built for the ticks of a worker but the worker itself.
+ * - `worker-hook-unused`: a worker has a lifecycle hook that Nest never calls, because the worker is new on each tick.
  * - `state-on-worker`: a handler leaves changed fields on its worker, which the next tick does not see. Found when the
  *   handler runs.
  * - `allowance-unused`: an entry of `allow` fits no finding.

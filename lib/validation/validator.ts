@@ -5,6 +5,7 @@ import { resourceRebuilt } from './rules/resource-rebuilt.js';
 import { scopeNotNeeded } from './rules/scope-not-needed.js';
 import { singletonRebuilt } from './rules/singleton-rebuilt.js';
 import { transientCaptured } from './rules/transient-captured.js';
+import { workerHookUnused } from './rules/worker-hook-unused.js';
 import type { Scene } from './scene.js';
 
 /** In the order of the report. What `shared-by-factory` is about is found when a tick runs: see `Review#handedOut`. */
@@ -14,6 +15,7 @@ const RULES: readonly ((scene: Scene) => Finding[])[] = [
   resourceRebuilt,
   transientCaptured,
   controllerRebuilt,
+  workerHookUnused,
   scopeNotNeeded,
 ];
 

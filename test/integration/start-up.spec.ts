@@ -66,7 +66,7 @@ describe('Start-up', () => {
         'both timeZone and utcOffset; keep one',
         cron(YEARLY, { timeZone: 'UTC', utcOffset: undefined }),
       ],
-      ['an empty name', cron(YEARLY, { name: '' }), 'leave it out', cron(YEARLY, { name: 'a' })],
+      ['an empty name', cron(YEARLY, { name: '' }), 'omit it', cron(YEARLY, { name: 'a' })],
       ['a name of spaces', cron(YEARLY, { name: ' ' }), 'empty', cron(YEARLY, { name: 'a b' })],
       ['a name with a line feed', cron(YEARLY, { name: 'a\nb' }), 'control', cron(YEARLY)],
       [

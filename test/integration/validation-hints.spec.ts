@@ -48,7 +48,7 @@ class Orders {
 
 const orders = { provide: 'orders', useFactory: () => inMemoryQueue<number>({ capacity: 1 }) };
 const HINT =
-  '[SW207] Cleaner injects nothing that is new on each tick: save for what it resolves by hand, nothing but itself is built for a tick and nothing is disposed after it. It needs no scope, and is fine as it is.';
+  '[SW207] Cleaner injects nothing that is new on each tick: save for what it resolves by hand, nothing but itself is built for a tick and nothing is disposed after it. It needs no scope.';
 
 describe('A worker that injects singletons only', () => {
   afterEach(closeApps);
@@ -213,5 +213,42 @@ describe('A worker that injects singletons only', () => {
     ])('%s', async (_what, providers) => {
       expect(await wordsAbout({ providers: [Api, Tenant, ...providers] })).toEqual([]);
     });
+  });
+});
+
+describe('A worker with a lifecycle hook of Nest', () => {
+  @RequestScoped()
+  class Tenant {}
+  @ScopedWorker()
+  class Imports {
+    constructor(readonly tenant: Tenant) {}
+
+    onApplicationBootstrap(): void {}
+
+    @ScopedCron(YEARLY)
+    run(): void {}
+  }
+  @ScopedWorker()
+  class Closing {
+    constructor(readonly tenant: Tenant) {}
+
+    onModuleDestroy(): void {}
+
+    @ScopedCron(YEARLY)
+    run(): void {}
+  }
+
+  it('is reported, because Nest never calls the hook', async () => {
+    const words = await wordsAbout({
+      options: { scopeValidation: 'error' },
+      providers: [Tenant, Imports],
+    });
+    expect(words).toEqual([
+      '[SW210] Nest never calls onApplicationBootstrap of Imports, because a worker is new on each tick. The work of the hook is lost. Move it to a singleton. To run a handler once at start-up, set runOnStart: true; for work before each tick, use onScopeInit.',
+    ]);
+  });
+
+  it('is not when the scope calls it', async () => {
+    expect(await wordsAbout({ providers: [Tenant, Closing] })).toEqual([]);
   });
 });

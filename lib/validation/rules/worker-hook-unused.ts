@@ -1,0 +1,19 @@
+import { finding, type Finding } from '../../findings/finding.js';
+import type { Scene } from '../scene.js';
+
+/**
+ * Reports a worker with lifecycle hooks of Nest. Nest calls none of them on request-scoped classes. `onModuleDestroy` is the
+ * exception: the scope calls it as a disposer.
+ */
+export function workerHookUnused({ workers }: Scene): Finding[] {
+  return workers.flatMap(({ provider: { name, token, hooks, lifetime } }) => {
+    const unused = hooks.filter((hook) => hook !== 'onModuleDestroy');
+    if (lifetime !== 'request' || unused.length === 0) return [];
+    return finding({
+      kind: 'worker-hook-unused',
+      subject: name,
+      token,
+      message: `Nest never calls ${unused.join(', ')} of ${name}, because a worker is new on each tick. The work of the hook is lost. Move it to a singleton. To run a handler once at start-up, set runOnStart: true; for work before each tick, use onScopeInit.`,
+    });
+  });
+}
