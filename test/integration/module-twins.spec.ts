@@ -385,7 +385,7 @@ describe('Two modules that provide one worker', () => {
     @Module({ providers: [Sending, { provide: TENANT, useValue: 'acme' }] })
     class With {}
     const text =
-      'provide Sending with different dependencies (TENANT), so each of them has to run.';
+      'provide Sending with different dependencies (TENANT), so each of these workers has to run.';
     expect((await refusal({ imports: [Without, With] })).message).toContain(text);
     expect((await refusal({ imports: [With, Without] })).message).toContain(text);
   });
