@@ -130,7 +130,9 @@ class Comparison {
     if (one.metatype === other.metatype) return undefined;
     if (String(one.metatype) !== String(other.metatype)) return different;
     const areMade = [one, other].every(
-      (wrapper) => wrapper.isDependencyTreeStatic() && wrapper.instance !== undefined,
+      (wrapper) =>
+        // null: a factory that Nest's preview mode has not called
+        wrapper.isDependencyTreeStatic() && (wrapper.instance ?? undefined) !== undefined,
     );
     if (areMade) return this.values(one.instance, other.instance, different);
     this.doubt ??= different;
@@ -138,7 +140,7 @@ class Comparison {
   }
 
   private values(one: unknown, other: unknown, different: Difference): Difference | undefined {
-    const verdict = compareValues(one, other);
+    const verdict = comparedSafely(one, other);
     if (verdict === 'different') return different;
     if (verdict === 'unknown') this.doubt ??= different;
     return undefined;
@@ -149,6 +151,15 @@ function kindOf(wrapper: NestWrapper): 'alias' | 'factory' | 'class' | 'value' {
   if (wrapper.isAlias === true) return 'alias';
   if (isFactory(wrapper)) return 'factory';
   return wrapper.metatype ? 'class' : 'value';
+}
+
+/** A proxy may throw on inspection, as those of nestjs-cls do, and so may a getter: nothing is known of such a value. */
+function comparedSafely(one: unknown, other: unknown): ReturnType<typeof compareValues> {
+  try {
+    return compareValues(one, other);
+  } catch {
+    return 'unknown';
+  }
 }
 
 /** Compares plain data by value. Two functions, or two objects of a class, cannot be compared. */

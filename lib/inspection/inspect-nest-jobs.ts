@@ -35,7 +35,7 @@ export function inspectNestJobs(
               target.isBare === true && name === handlerName(jobs.ownerClass, handler),
           );
           const fate = adopted === undefined ? fateOfSkipped(jobs, graph) : fateOfAdopted(adopted);
-          return inspectJob(jobs, handler, fate, from);
+          return inspectJob(jobs, handler, fate, from, adopted);
         }),
       ),
   ];
@@ -46,6 +46,7 @@ function inspectJob(
   metadata: SingletonJobs['handlers'][number],
   { fate, status }: Fate,
   from: Date,
+  adopted?: Schedule,
 ): InspectedNestJob {
   const handler = handlerName(ownerClass, metadata);
   const given: unknown = metadata.options?.name;
@@ -65,7 +66,8 @@ function inspectJob(
       status: problems.join(' '),
       nextRuns: [],
     };
-  const { kind, due, timeZone, nextRuns, state } = inspectSchedule(schedule, from);
+  // Overrides and defaults of the module apply to the schedule that runs it.
+  const { kind, due, timeZone, nextRuns, state } = inspectSchedule(adopted ?? schedule, from);
   const isOff = fate === 'runs' && state === 'disabled';
   return {
     name,

@@ -27,10 +27,12 @@ interface Account {
   figures: number[];
   bytesPerTick: number;
   isSure: boolean;
-  /** The growth of each of the last ticks that were measured between two full collections. */
-  confirmed: number[];
-  /** The number of ticks at the last of these figures. */
+  /** The growth of each tick of the last complete confirmation, between two full collections. */
+  confirmed: readonly number[];
+  /** The number of ticks at the end of that confirmation. */
   confirmedAt: number;
+  /** The figures of a confirmation that is not complete: the one before it still counts. */
+  confirming: number[];
 }
 
 /**
@@ -92,8 +94,10 @@ export class Growth {
   /** Records the growth of one tick, or of `count` ticks, between two full collections. */
   confirm(schedule: string, grownBytes: number, count: number): void {
     const account = this.accountOf(schedule);
-    if (this.isOutdated(account)) account.confirmed = [];
-    account.confirmed.push(grownBytes / count);
+    account.confirming.push(grownBytes / count);
+    if (account.confirming.length < CONFIRMING_TICKS) return;
+    account.confirmed = account.confirming;
+    account.confirming = [];
     account.confirmedAt = account.ticks;
   }
 
@@ -103,9 +107,9 @@ export class Growth {
    */
   needsConfirmation(schedule: string, leastBytes: number): boolean {
     const account = this.accountOf(schedule);
-    const { isSure, bytesPerTick, ticks, confirmed } = account;
+    const { isSure, bytesPerTick, ticks, confirmedAt, confirming } = account;
     if (!isSure || bytesPerTick * ticks < leastBytes) return false;
-    return confirmed.length < CONFIRMING_TICKS || this.isOutdated(account);
+    return confirming.length > 0 || ticks >= 2 * confirmedAt;
   }
 
   /** What the ticks from one count to another one should have left, by those estimates of now that are sure. */
@@ -121,14 +125,10 @@ export class Growth {
   estimates(): GrowthEstimate[] {
     return [...this.#accounts].map(([schedule, account]) => {
       const { ticks, measured: measuredTicks, isSure, confirmed } = account;
-      const isConfirmed = confirmed.length >= CONFIRMING_TICKS;
+      const isConfirmed = confirmed.length > 0;
       const bytesPerTick = isConfirmed ? medianOf(confirmed) : account.bytesPerTick;
       return { schedule, ticks, measuredTicks, bytesPerTick, isSure, isConfirmed };
     });
-  }
-
-  private isOutdated({ confirmed, confirmedAt, ticks }: Account): boolean {
-    return confirmed.length >= CONFIRMING_TICKS && ticks >= 2 * confirmedAt;
   }
 
   private accountOf(schedule: string): Account {
@@ -142,6 +142,7 @@ export class Growth {
         isSure: false,
         confirmed: [],
         confirmedAt: 0,
+        confirming: [],
       };
       this.#accounts.set(schedule, account);
     }

@@ -43,7 +43,7 @@ export interface ProviderScope extends AsyncDisposable {
    */
   onCommit(hook: () => unknown): void;
   /**
-   * Calls and awaits `hook` when the work has failed, was cancelled or timed out, or when the commit of something older fails,
+   * Calls and awaits `hook` when the work has failed, was cancelled or timed out, or when a commit fails before its own `onCommit` has run,
    * among the `onScopeRollback` hooks of providers: the most recently registered first. If it throws, the error joins
    * `disposeErrors`.
    *

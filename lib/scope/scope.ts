@@ -125,8 +125,8 @@ export class Scope implements ProviderScope, ConstructedScope, EndingScope {
     if (typeof instance !== 'object' || instance === null || this.#given === undefined)
       return false;
     if (instance === bare(this.#given)) return true;
-    const { payload } = this.#given as { payload?: unknown };
-    return this.seed.tickId !== undefined && instance === bare(payload);
+    if (this.seed.tickId === undefined) return false; // the seed of a scope by hand may be anything
+    return instance === bare((this.#given as { payload?: unknown }).payload);
   }
 
   defer(cleanup: () => unknown): void {

@@ -86,6 +86,7 @@ export class SqliteAppRunner extends SqliteRunner {
     new Logger('ScopedWorker').warn(FORGOTTEN);
     await this.runner.query('ROLLBACK').catch(() => undefined); // it is over already, or the data source is destroyed
     Object.assign(this.runner, { isTransactionActive: false });
+    this.endTurn(); // sqlite3 does not say that SQLite has ended the transaction by itself
   }
 
   private async sendOnConnection(

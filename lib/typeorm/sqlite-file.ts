@@ -34,6 +34,7 @@ export class SqliteFile {
         return this.#copies.connect();
       },
       disconnect: (connection) => this.#copies.disconnect(connection),
+      isWaitedFor: () => this.#lock?.isHeldByCaller === true,
     });
     if (this.#lock !== undefined)
       this.#app = new AppConnection(dataSource, this.#lock, this.#copies);
@@ -87,10 +88,15 @@ export class SqliteFile {
     Object.assign(driver, {
       disconnect: async () => {
         this.#isPrepared = false; // initialised again, it may find another file
-        await this.#pool.close();
-        await this.#app?.close();
-        this.#lock?.leave([this.#pool, this.#app]);
-        await disconnect();
+        const groups = [this.#pool, this.#app];
+        // First, or the end of a transaction below would give the turn to one of them.
+        this.#lock?.refuseWaiting(groups);
+        try {
+          await this.#pool.close();
+        } finally {
+          await this.#app?.close().finally(() => this.#lock?.leave(groups));
+          await disconnect();
+        }
       },
     });
     if (this.#app !== undefined) this.patchApplication(this.#app);

@@ -10,6 +10,8 @@ export interface PooledConnection {
 export interface ConnectionOpener {
   connect(): Promise<SqliteConnection>;
   disconnect(connection: SqliteConnection): Promise<void>;
+  /** True if the calling code is part of work for which other scopes wait with their connections. */
+  isWaitedFor(): boolean;
 }
 
 /** The maximum number of connections for scopes at once, as in the pool of `pg`. */
@@ -22,8 +24,8 @@ interface Waiter {
 }
 
 /**
- * Opens connections for scopes when they are needed. A scope inside a scope that has a connection does not wait, because the
- * outer scope cannot end before the inner one: it gets a connection beyond the maximum.
+ * Opens connections for scopes when they are needed. A scope inside a scope that has a connection, or inside the transaction for
+ * which the others wait, does not wait itself, because they cannot end before it: it gets a connection beyond the maximum.
  */
 export class ConnectionPool {
   readonly #idle: PooledConnection[] = [];
@@ -45,7 +47,8 @@ export class ConnectionPool {
   async take(scope: unknown): Promise<PooledConnection> {
     const idle = this.#idle.pop();
     if (idle !== undefined) return this.assign(idle, scope);
-    if (this.size < LARGEST_POOL || this.isInsideOfHolder()) return this.open(scope);
+    const hasRoom = this.size < LARGEST_POOL;
+    if (hasRoom || this.opener.isWaitedFor() || this.isInsideOfHolder()) return this.open(scope);
     return new Promise((resolve, reject) => this.#waiting.push({ scope, resolve, reject }));
   }
 
@@ -71,7 +74,10 @@ export class ConnectionPool {
     for (const { reject } of this.#waiting.splice(0)) reject(new Error(DESTROYED));
     const all = [...this.#idle.splice(0), ...this.#taken.keys()];
     this.#taken.clear();
-    for (const { connection } of all) await this.opener.disconnect(connection);
+    const closed = await Promise.allSettled(
+      all.map(({ connection }) => this.opener.disconnect(connection)),
+    );
+    for (const end of closed) if (end.status === 'rejected') throw end.reason;
   }
 
   private assign(taken: PooledConnection, scope: unknown): PooledConnection {

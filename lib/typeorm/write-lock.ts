@@ -69,10 +69,20 @@ export class WriteLock {
 
   /** Ends the turn and the waits of a data source that is destroyed. */
   leave(groups: readonly unknown[]): void {
+    this.refuseWaiting(groups);
+    if (this.#current !== undefined && groups.includes(this.#current.group)) this.next();
+  }
+
+  /** Refuses the writers of a data source that is being destroyed, while its own turn still lasts. */
+  refuseWaiting(groups: readonly unknown[]): void {
     for (const waiter of this.#waiting) {
       if (groups.includes(waiter.group)) this.refuse(waiter, destroyed(this.file));
     }
-    if (this.#current !== undefined && groups.includes(this.#current.group)) this.next();
+  }
+
+  /** True if the calling code is part of the work that has the turn. */
+  get isHeldByCaller(): boolean {
+    return this.#current?.isOwnWork() === true;
   }
 
   private begin(group: object, isOwnWork: IsOwnWork): WriteTurn {

@@ -161,6 +161,25 @@ describe('app.close() while a background worker runs', () => {
       expect(test.log.of('error')).toEqual([]);
     });
 
+    it('[D12] is a failure before `stopping` is aborted, also with an abort error of its own', async () => {
+      const [began, mayFail] = [gate(), gate()];
+      const test = await runningBackground(async () => {
+        await mayFail.opened;
+        throw new DOMException('the request was aborted', 'AbortError');
+      });
+      const failed = gate();
+      test.events.on('background:failed', () => failed.open());
+      test.events.on('shutdown:started', async () => {
+        began.open();
+        await failed.opened;
+      });
+      const closed = test.app.close();
+      await began.opened;
+      mayFail.open();
+      await closed;
+      expect(test.log.of('error')).toEqual([expect.stringMatching(/^Sync\.execute failed/)]);
+    });
+
     it('[D11] is no failure, and logs no error: the refusal to open a scope after app.close()', async () => {
       const held = gate();
       const options = { shutdownTimeoutMs: 0 };

@@ -107,6 +107,14 @@ describe('The jobs of @nestjs/schedule in an inspection', () => {
     expect(fates(inspectScopes(app, { from }))).toEqual(fates(planned));
   });
 
+  it('have the moments of the schedule that runs them', async () => {
+    const { app } = await adoptingApp(
+      { providers: [Tenant, Invoices, Mailer] },
+      { overrides: { 'Mailer.send': { disabled: true } } },
+    );
+    expect(inspectScopes(app).nestJobs).toMatchObject([{ fate: 'adopted', nextRuns: [] }]);
+  });
+
   it('are shown as adopted where adoptNestSchedules is set', async () => {
     const { app } = await adoptingApp({ providers });
     const inspection = inspectScopes(app, { from });

@@ -10,7 +10,7 @@ import {
   type ModuleMetadata,
   type Provider,
 } from '@nestjs/common';
-import { ModuleRef } from '@nestjs/core';
+import { ModuleRef, NestFactory } from '@nestjs/core';
 import { Cron, ScheduleModule } from '@nestjs/schedule';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import type { EntityManager, Repository } from 'typeorm';
@@ -24,6 +24,7 @@ import {
   ScopedConsumer,
   ScopedCron,
   ScopedWorker,
+  ScopedWorkerModule,
   ScopedWorkerRegistry,
   type Tick,
 } from '../../lib/index.js';
@@ -451,6 +452,27 @@ describe('A name that providers give', () => {
     expect((await refusal({ providers: [Job] })).message).toBe(
       `Job.two: its schedule "nightly" has the name of a schedule of Job.one. Give one of them another name: { name: '...' }.`,
     );
+  });
+
+  it('[D24] two workers whose factories differ are found by the inspector in preview mode, too', async () => {
+    class Client {
+      constructor(readonly url: string) {}
+    }
+    @ScopedWorker()
+    class Job {
+      constructor(@Inject('CLIENT') readonly client: Client) {}
+
+      @ScopedCron('@daily')
+      run(): void {}
+    }
+    const register = (url: string): DynamicModule => ({
+      module: SyncModule,
+      providers: [Job, { provide: 'CLIENT', useFactory: () => new Client(url) }],
+    });
+    @Module({ imports: [ScopedWorkerModule.forRoot(), register('a'), register('b')] })
+    class App {}
+    const app = await NestFactory.createApplicationContext(App, { preview: true, logger: false });
+    expect(inspectScopes(app).findings.map(({ number }) => number)).toContain('SW003');
   });
 
   it('is not asked for by the inspector, which says so', async () => {

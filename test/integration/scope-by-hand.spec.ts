@@ -150,6 +150,23 @@ describe('A scope by hand', () => {
       expect(journal.lines).toEqual([...built, 'committed Unit', ...disposed]);
     });
 
+    it.each<[string, unknown]>([
+      ['null', null],
+      [
+        'an object that refuses to be read',
+        {
+          get payload(): never {
+            throw new Error('not yet');
+          },
+        },
+      ],
+    ])('[B38] owns what it builds, whatever its request is: %s', async (_what, request) => {
+      const { scopes } = await startApp({ providers });
+      await scopes.run((scope) => scope.resolve(Unit), { request });
+
+      expect(journal.lines).toEqual([...built, 'committed Unit', ...disposed]);
+    });
+
     it('[B24, B38] rolls back and disposes when the work throws, and rejects with its error', async () => {
       const { scopes } = await startApp({ providers });
       const error = new Error('work down');

@@ -7,6 +7,7 @@ import {
   type CanActivate,
   type Provider,
 } from '@nestjs/common';
+import { Cron, ScheduleModule } from '@nestjs/schedule';
 import {
   InjectTick,
   inspectScopes,
@@ -245,6 +246,26 @@ describe('A worker with a lifecycle hook of Nest', () => {
     });
     expect(words).toEqual([
       '[SW210] Nest never calls onApplicationBootstrap of Imports, because a worker is new on each tick. The work of the hook is lost. Move it to a singleton. To run a handler once at start-up, set runOnStart: true; for work before each tick, use onScopeInit.',
+    ]);
+  });
+
+  it('is reported when a dependency makes an adopted class request-scoped', async () => {
+    @Injectable()
+    class Jobs {
+      constructor(readonly tenant: Tenant) {}
+
+      onModuleInit(): void {}
+
+      @Cron(YEARLY)
+      run(): void {}
+    }
+    const words = await wordsAbout({
+      options: { scopeValidation: 'error', adoptNestSchedules: true },
+      imports: [ScheduleModule.forRoot()],
+      providers: [Tenant, Jobs],
+    });
+    expect(words).toEqual([
+      expect.stringMatching(/^\[SW210\] Nest never calls onModuleInit of Jobs,/),
     ]);
   });
 

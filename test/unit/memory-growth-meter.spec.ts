@@ -196,6 +196,16 @@ describe('The meter of growth', () => {
       expect(named()).toEqual([]);
     });
 
+    it('leaves one unnamed that was found to replace, also while it is asked again', () => {
+      replace('cache', 10);
+      expect(named()).toEqual([]);
+      for (let tick = 0; tick < 30; tick += 1) {
+        replace('cache');
+        expect(named()).toEqual([]);
+      }
+      expect(memory.fullCollections).toBe(20); // five ticks at first, and five when there were 20
+    });
+
     it('takes 1 % of the time at most for full collections, too', () => {
       run('grower', 5, MIB);
       const liveBytes = memory.liveBytes.bind(memory);

@@ -8,6 +8,7 @@ function poolOf(
   opener: {
     connect?: () => Promise<SqliteConnection>;
     disconnect?: () => Promise<void>;
+    isWaitedFor?: () => boolean;
   } = {},
 ) {
   const closed: SqliteConnection[] = [];
@@ -17,6 +18,7 @@ function poolOf(
       closed.push(connection);
       await opener.disconnect?.();
     },
+    isWaitedFor: opener.isWaitedFor ?? (() => false),
   });
   return { pool, closed };
 }
@@ -31,6 +33,22 @@ describe('The pool of connections to an SQLite file', () => {
     await expect(pool.giveBack(taken[0]!, true)).rejects.toThrow('busy');
     expect((await next).connection).not.toBe(taken[0]!.connection);
     expect(pool.size).toBe(LARGEST_POOL);
+  });
+
+  it('gives work for which the others wait a connection beyond the maximum', async () => {
+    let isWaitedFor = false;
+    const { pool } = poolOf({ isWaitedFor: () => isWaitedFor });
+    await Promise.all(Array.from({ length: LARGEST_POOL }, (_, scope) => pool.take(scope)));
+    isWaitedFor = true;
+    await pool.take('inside the transaction');
+    expect(pool.size).toBe(LARGEST_POOL + 1);
+  });
+
+  it('closes all connections, also when one of them cannot be closed', async () => {
+    const { pool, closed } = poolOf({ disconnect: () => Promise.reject(new Error('busy')) });
+    await Promise.all([pool.take('one'), pool.take('other')]);
+    await expect(pool.close()).rejects.toThrow('busy');
+    expect(closed).toHaveLength(2);
   });
 
   it('closes what was being opened when it was closed, and refuses the scope that waits for it', async () => {

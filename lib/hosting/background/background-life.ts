@@ -83,7 +83,8 @@ export class BackgroundLife {
   }
 
   private failed(error: unknown, signal: TickSignal, ranMs: number): number | undefined {
-    const cause = this.isStopped ? 'shutdown' : undefined;
+    // Until the listeners of `shutdown:started` are done, nothing has been aborted: an error is a failure.
+    const cause = this.isStopped && signal.signal.aborted ? 'shutdown' : undefined;
     const { outcome } = judgeWork({ phase: 'handler', error }, signal.signal, cause);
     if (outcome === 'cancelled') return undefined;
     signal.abort(new DOMException(`${this.#method} has failed: this run is over.`, 'AbortError'));

@@ -8,7 +8,8 @@ import type { Scene } from '../scene.js';
 export function workerHookUnused({ workers }: Scene): Finding[] {
   return workers.flatMap(({ provider: { name, token, hooks, lifetime } }) => {
     const unused = hooks.filter((hook) => hook !== 'onModuleDestroy');
-    if (lifetime !== 'request' || unused.length === 0) return [];
+    const isNew = lifetime === 'request' || lifetime === 'bubbled';
+    if (!isNew || unused.length === 0) return [];
     return finding({
       kind: 'worker-hook-unused',
       subject: name,
