@@ -18,7 +18,7 @@ export interface GrowthEstimate {
 /** What a schedule did longer ago counts no more. */
 const KEPT_FIGURES = 20;
 /** The number of ticks between full collections that make a confirmation; their median counts. */
-const CONFIRMING_TICKS = 5;
+const CONFIRMING_TICKS = 7;
 
 interface Account {
   ticks: number;

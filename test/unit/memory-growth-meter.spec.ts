@@ -171,39 +171,39 @@ describe('The meter of growth', () => {
     it('does not name one that replaces what it has left before', () => {
       replace('cache', 5);
       expect(named()).toEqual(['cache']); // not confirmed yet
-      replace('cache', 5);
+      replace('cache', 7);
       expect(named()).toEqual([]);
     });
 
     it('names the one that grows beside one that replaces as much, with the whole of what it keeps', () => {
-      for (let round = 0; round < 10; round += 1) {
+      for (let round = 0; round < 12; round += 1) {
         replace('cache');
         run('grower', 1, MIB);
       }
       expect(meter.growing()).toEqual([
-        { schedule: 'grower', ticks: 10, measuredTicks: 4, bytesPerTick: MIB, bytes: 10 * MIB },
+        { schedule: 'grower', ticks: 12, measuredTicks: 4, bytesPerTick: MIB, bytes: 12 * MIB },
       ]);
     });
 
     it('asks again when its ticks have doubled: a cache is full one day', () => {
-      run('cache', 10, MIB);
+      run('cache', 12, MIB);
       expect(named()).toEqual(['cache']);
       const collections = memory.fullCollections;
-      replace('cache', 9);
+      replace('cache', 11);
       expect(memory.fullCollections).toBe(collections);
-      replace('cache', 6);
-      expect(memory.fullCollections).toBe(collections + 10);
+      replace('cache', 8);
+      expect(memory.fullCollections).toBe(collections + 14);
       expect(named()).toEqual([]);
     });
 
     it('leaves one unnamed that was found to replace, also while it is asked again', () => {
-      replace('cache', 10);
+      replace('cache', 12);
       expect(named()).toEqual([]);
       for (let tick = 0; tick < 30; tick += 1) {
         replace('cache');
         expect(named()).toEqual([]);
       }
-      expect(memory.fullCollections).toBe(20); // five ticks at first, and five when there were 20
+      expect(memory.fullCollections).toBe(28); // seven ticks at first, and seven when there were 24
     });
 
     it('takes 1 % of the time at most for full collections, too', () => {
