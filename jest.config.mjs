@@ -56,8 +56,8 @@ export default {
   // A worker that has grown is replaced: collecting the garbage of a hundred suites would outlast a test's time.
   maxWorkers: 2,
   workerIdleMemoryLimit: '600MB',
-  // A hang is found all the same, and a busy machine is no failure.
-  testTimeout: 20_000,
+  // A guard against hangs, far above what any test needs on a busy machine.
+  testTimeout: 120_000,
   projects: [
     { ...base, displayName: 'unit', testMatch: ['<rootDir>/test/unit/**/*.spec.ts'] },
     {

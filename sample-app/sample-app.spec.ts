@@ -1,8 +1,5 @@
-import { jest } from '@jest/globals';
 import { createTestDatabase, type TestDatabase } from '../test/support/postgres.js';
 import { SampleBuild } from '../test/support/sample-app.js';
-
-jest.setTimeout(60_000); // every test starts a process
 
 // The sample application runs on the Nest that it was installed with, whatever the tests run on.
 const describeOnce = process.env['NEST'] ? describe.skip : describe;

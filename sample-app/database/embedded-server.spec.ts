@@ -1,10 +1,7 @@
-import { jest } from '@jest/globals';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SampleBuild } from '../../test/support/sample-app.js';
-
-jest.setTimeout(60_000); // every test starts a process or two
 
 const describeOnce = process.env['NEST'] ? describe.skip : describe;
 

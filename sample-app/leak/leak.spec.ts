@@ -1,9 +1,6 @@
-import { jest } from '@jest/globals';
 import { fileURLToPath } from 'node:url';
 import { SampleBuild } from '../../test/support/sample-app.js';
 import { HeapChart } from './heap-chart.js';
-
-jest.setTimeout(90_000); // it starts three processes, and draws every ten seconds when it writes into a pipe
 
 const collectsGarbage = fileURLToPath(
   new URL('../../test/fixtures/collects-garbage.mjs', import.meta.url),

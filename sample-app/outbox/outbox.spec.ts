@@ -1,11 +1,8 @@
-import { jest } from '@jest/globals';
 import { createTestDatabase, type TestDatabase } from '../../test/support/postgres.js';
 import { SampleBuild, type Sample } from '../../test/support/sample-app.js';
 import type { OrderView } from './order-list.js';
 import type { Order } from './order.entity.js';
 import type { OutboxMessage } from './outbox-message.entity.js';
-
-jest.setTimeout(60_000); // every test starts a process
 
 const describeOnce = process.env['NEST'] ? describe.skip : describe;
 

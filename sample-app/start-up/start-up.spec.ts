@@ -1,10 +1,7 @@
-import { jest } from '@jest/globals';
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { createTestDatabase, type TestDatabase } from '../../test/support/postgres.js';
 import { SampleBuild, type SampleSettings } from '../../test/support/sample-app.js';
-
-jest.setTimeout(60_000); // every test starts a process
 
 const describeOnce = process.env['NEST'] ? describe.skip : describe;
 

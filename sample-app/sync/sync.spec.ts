@@ -1,8 +1,5 @@
-import { jest } from '@jest/globals';
 import { createTestDatabase, type TestDatabase } from '../../test/support/postgres.js';
 import { SampleBuild, type Sample } from '../../test/support/sample-app.js';
-
-jest.setTimeout(60_000); // every test starts a process
 
 const describeOnce = process.env['NEST'] ? describe.skip : describe;
 

@@ -9,8 +9,6 @@ import { gate, turn } from '../support/gate.js';
 import { Probe, ProbeJournal, PROBES } from '../support/probe-journal.js';
 import { closing, turns } from '../support/running-tick.js';
 
-jest.setTimeout(60_000); // a full garbage collection takes long on a busy machine
-
 /** The loop of the documentation. */
 @Injectable()
 class Importer extends BackgroundWorker {

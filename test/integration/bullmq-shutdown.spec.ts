@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import {
   Injectable,
   type BeforeApplicationShutdown,
@@ -13,8 +13,6 @@ import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
 import { gate } from '../support/gate.js';
 import { permits } from '../support/permits.js';
 import { RequestScoped, worker } from '../support/probes.js';
-
-jest.setTimeout(60_000); // far more than it takes on a machine that does nothing else
 
 const { Queue, Worker } = withBackend(createPostgresBackend);
 

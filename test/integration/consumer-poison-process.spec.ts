@@ -1,10 +1,8 @@
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
 import { buildPrograms, startProgram } from '../support/programs.js';
-
-jest.setTimeout(90_000); // far more than it takes on a machine that does nothing else
 
 describe('A message that kills its process', () => {
   let folder: string;
@@ -27,7 +25,7 @@ describe('A message that kills its process', () => {
         deliveries int NOT NULL DEFAULT 0,
         "deadAt" timestamptz
       )`);
-  }, 60_000);
+  });
   afterAll(async () => {
     await database.drop();
     rmSync(folder, { recursive: true, force: true });

@@ -1,12 +1,10 @@
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { buildPrograms, runCommand, writeProgram } from '../support/programs.js';
-
-jest.setTimeout(15_000);
 
 /** Outlasts every test, and no more than that. */
 const BLOCKED = `
@@ -29,7 +27,7 @@ export class AppModule {}
 let folder: string;
 beforeAll(() => {
   folder = buildPrograms();
-}, 60_000);
+});
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** Settles when nobody is left who could write to it: neither the command nor what it has started. */

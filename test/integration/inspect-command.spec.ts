@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,8 +10,6 @@ import {
   writeProgram,
   type CommandEnd,
 } from '../support/programs.js';
-
-jest.setTimeout(30_000);
 
 /** Whatever is constructed or called says so on stdout or stderr, and opens a socket. */
 const APP = `
@@ -95,7 +93,7 @@ const FINDINGS: Readonly<Record<string, { classes: string; providers: string }>>
 let folder: string;
 beforeAll(() => {
   folder = buildPrograms();
-}, 60_000);
+});
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const inspect = (

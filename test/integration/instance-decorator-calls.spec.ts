@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import { Injectable, Module } from '@nestjs/common';
 import { createInstanceDecorator, createObserveModule } from '@nestjs/observe';
 import { AsyncLocalStorage } from 'node:async_hooks';
@@ -22,8 +22,6 @@ import { createTestFile, removeTestFiles, sqliteRoot, type TestFile } from '../s
 
 // Nest 11.0 has no `instrument`, so nothing is ever decorated there.
 const onDecorating = DECORATES ? describe : describe.skip;
-
-jest.setTimeout(60_000); // full garbage collections take long on a busy machine
 
 /** Nest Observe's decorator, with a registry that only notes the spans of a trace. */
 function tracing() {

@@ -7,8 +7,6 @@ import { collectGarbage } from '../support/collect-garbage.js';
 import { gate } from '../support/gate.js';
 import { probes, RequestScoped, Transient, worker } from '../support/probes.js';
 
-jest.setTimeout(60_000); // full garbage collections take long on a busy machine
-
 describe('leak:found is silent on clean code', () => {
   afterEach(closeApps);
 

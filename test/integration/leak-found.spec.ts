@@ -5,8 +5,6 @@ import { closeApps, startApp, type TestApp, type TestAppOptions } from '../suppo
 import { collectGarbage } from '../support/collect-garbage.js';
 import { RequestScoped, Transient, worker } from '../support/probes.js';
 
-jest.setTimeout(60_000); // full garbage collections take long on a busy machine
-
 describe('leak:found', () => {
   afterEach(closeApps);
 

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import { currentTick, type LeakedScope, type ProviderScope } from '../../lib/index.js';
 import { isInside } from '../../lib/scope/ambient.js';
 import { IS_SCOPE } from '../../lib/scope/ownership.js';
@@ -6,8 +6,6 @@ import { closeApps, startApp } from '../support/app.js';
 import { collectGarbage } from '../support/collect-garbage.js';
 import { turn } from '../support/gate.js';
 import { probes, RequestScoped } from '../support/probes.js';
-
-jest.setTimeout(60_000); // full garbage collections take long on a busy machine
 
 describe('leak:scope', () => {
   afterEach(closeApps);

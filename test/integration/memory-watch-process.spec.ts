@@ -1,13 +1,11 @@
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { rmSync } from 'node:fs';
 import { buildPrograms, startProgram } from '../support/programs.js';
-
-jest.setTimeout(30_000);
 
 let folder: string;
 beforeAll(() => {
   folder = buildPrograms();
-}, 60_000);
+});
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe.each(['context', 'http'])(

@@ -5,7 +5,7 @@ import { collectGarbage } from '../support/collect-garbage.js';
 import { turn } from '../support/gate.js';
 import { OnDemand, RequestScoped, Transient, worker } from '../support/probes.js';
 
-jest.setTimeout(60_000); // a full garbage collection takes long on a busy machine
+jest.setTimeout(300_000); // 10,000 ticks with full garbage collections
 
 describe('Memory', () => {
   let built: WeakRef<object>[] = [];

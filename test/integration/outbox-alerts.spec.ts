@@ -26,8 +26,6 @@ import {
 import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
 import { typeOrmRoot } from '../support/scoped-typeorm.js';
 
-jest.setTimeout(30_000);
-
 describe('The alerts of an outbox', () => {
   let database: TestDatabase;
 

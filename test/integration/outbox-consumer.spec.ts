@@ -15,8 +15,6 @@ import { eventually, KeptMessage } from '../support/outbox.js';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
 import { aborted, dataSourceOf, Note, typeOrmRoot } from '../support/scoped-typeorm.js';
 
-jest.setTimeout(30_000);
-
 type Script = (tick: Tick<KeptMessage>, notes: Repository<Note>) => Promise<unknown>;
 
 describe('A consumer of an outbox', () => {

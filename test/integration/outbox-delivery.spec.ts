@@ -13,8 +13,6 @@ import {
 } from '../support/outbox.js';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
 
-jest.setTimeout(30_000);
-
 describe('outboxSource', () => {
   let database: TestDatabase;
 

@@ -1,4 +1,3 @@
-import { jest } from '@jest/globals';
 import { outboxSource } from '../../lib/typeorm/index.js';
 import { quietFor } from '../support/gate.js';
 import {
@@ -9,8 +8,6 @@ import {
   reader,
 } from '../support/outbox.js';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
-
-jest.setTimeout(30_000);
 
 describe('The lease of a message', () => {
   let database: TestDatabase;

@@ -1,4 +1,3 @@
-import { jest } from '@jest/globals';
 import {
   ChildEntity,
   Column,
@@ -17,8 +16,6 @@ import { outboxChannel, outboxSource } from '../../lib/typeorm/index.js';
 import { quietFor } from '../support/gate.js';
 import { closeOutboxes, NEVER_MS, openDataSource, reader } from '../support/outbox.js';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
-
-jest.setTimeout(30_000);
 
 abstract class Base {
   @Column('timestamptz', { default: () => 'now()' })

@@ -43,7 +43,7 @@ describe('An outbox', () => {
         id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
         message int NOT NULL, deliveries int NOT NULL, scope text NOT NULL, process int NOT NULL, use int NOT NULL
       )`);
-  }, 60_000);
+  });
   afterAll(async () => {
     for (const child of children) child.kill('SIGKILL');
     await database.drop();

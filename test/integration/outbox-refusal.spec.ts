@@ -1,15 +1,12 @@
 import { Module, type INestApplicationContext } from '@nestjs/common';
 import { getDataSourceToken, TypeOrmModule } from '@nestjs/typeorm';
 import { Test } from '@nestjs/testing';
-import { jest } from '@jest/globals';
 import { DataSource, EntitySchema, type EntitySchemaColumnOptions } from 'typeorm';
 import { InvalidOptionsError } from '../../lib/errors/index.js';
 import type { MessageSource } from '../../lib/messages/message-source.js';
 import { outboxSource, type OutboxSourceOptions } from '../../lib/typeorm/index.js';
 import { closeOutboxes, openDataSource, OutboxMessage, reader } from '../support/outbox.js';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
-
-jest.setTimeout(30_000);
 
 type Columns = Record<string, EntitySchemaColumnOptions>;
 

@@ -22,8 +22,6 @@ import {
 } from '../support/outbox.js';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
 
-jest.setTimeout(30_000);
-
 describe('An outbox whose data source is restarted while it is read', () => {
   let database: TestDatabase;
   beforeAll(async () => {

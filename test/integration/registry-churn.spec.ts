@@ -40,7 +40,7 @@ describe('schedules that come and go', () => {
       expect(changes.length).toBeGreaterThan(4_000);
       await advance(2_000);
       expect(ran).toEqual([]);
-    }, 60_000);
+    });
 
     it('[J1] 1,000 that have run and been skipped leave no report, no tick and no scope', async () => {
       const { app, registry } = await jobsApp();

@@ -1,12 +1,10 @@
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ModuleRef } from '@nestjs/core';
 import { ScopedWorker, type ProviderScope, type Tick } from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
 import { collectGarbage } from '../support/collect-garbage.js';
 import { gate, turn } from '../support/gate.js';
 import { OnDemand, RequestScoped, worker } from '../support/probes.js';
-
-jest.setTimeout(60_000); // a full garbage collection takes long on a busy machine
 
 describe('References to a scope', () => {
   let built: WeakRef<object>[] = [];

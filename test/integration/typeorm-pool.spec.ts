@@ -1,11 +1,8 @@
-import { jest } from '@jest/globals';
 import { closeApps } from '../support/app.js';
 import { gate } from '../support/gate.js';
 import { startNoteApp, type NoteApp, type NoteScope } from '../support/note-worker.js';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
 import { aborted, idleInTransaction, poolOf } from '../support/scoped-typeorm.js';
-
-jest.setTimeout(60_000); // 500 ticks with statements
 
 const TICKS = 500;
 const AT_ONCE = 8; // more than the pool has, so that ticks wait for connections

@@ -1,6 +1,5 @@
 import { Controller, Get, Param, type DynamicModule } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
-import { jest } from '@jest/globals';
 import type { DataSource } from 'typeorm';
 import { closeApps } from '../support/app.js';
 import { startHttpApp } from '../support/http-app.js';
@@ -13,8 +12,6 @@ import {
   removeTestFiles,
   sqliteRoot,
 } from '../support/sqlite.js';
-
-jest.setTimeout(120_000); // thousands of ticks with statements
 
 describe('Ticks, requests and plain saves at once', () => {
   let database: TestDatabase;

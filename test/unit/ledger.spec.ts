@@ -1,10 +1,8 @@
-import { beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { beforeEach, describe, expect, it } from '@jest/globals';
 import type { NestWrapper } from '../../lib/nest/index.js';
 import { Ledger } from '../../lib/scope/ledger.js';
 import type { Ownership } from '../../lib/scope/ownership.js';
 import { collectGarbage } from '../support/collect-garbage.js';
-
-jest.setTimeout(60_000); // a full garbage collection takes long on a busy machine
 
 describe('The ledger of a scope', () => {
   const wrapper = {} as NestWrapper;
