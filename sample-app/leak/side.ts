@@ -32,7 +32,9 @@ const [, , side = ''] = process.argv;
 class SideModule {}
 
 const app = await NestFactory.createApplicationContext(SideModule, { logger: ['error'] });
-const tell = (notice: SideNotice): void => void process.send?.(notice);
+// The other process may just have closed the channel. The callback receives that error, which would end this process otherwise.
+const tell = (notice: SideNotice): void =>
+  void process.send?.(notice, undefined, undefined, () => undefined);
 
 app.get(ScopedWorkerEvents).on('leak:found', (leak) => tell({ kind: 'leak', leak }));
 const registry = app.get(ScopedWorkerRegistry);
