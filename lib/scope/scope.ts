@@ -216,6 +216,12 @@ export class Scope implements ProviderScope, ConstructedScope, EndingScope {
     return this.scopes.disposeTimeoutMs;
   }
 
+  reportsLateFailures(): (error: unknown) => void {
+    const { notice } = this;
+    const { observer } = this.scopes;
+    return (error) => observer.lateDisposeFailed(notice, error);
+  }
+
   stopAdding(): void {
     this.isDisposing = true;
   }
