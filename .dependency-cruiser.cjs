@@ -10,7 +10,7 @@ const arrows = {
   messages: ['checks', 'time', 'errors'],
   schedule: ['checks', 'messages', 'nest'],
   decorators: ['schedule'],
-  engine: ['schedule', 'time', 'errors'],
+  engine: ['checks', 'schedule', 'time', 'errors'],
   scope: ['graph', 'nest', 'errors'],
   execution: ['checks', 'scope', 'schedule', 'nest', 'time', 'errors'],
   observability: [

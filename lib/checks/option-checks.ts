@@ -75,6 +75,16 @@ export function nameProblem(value: unknown, isOptional = true): string | undefin
   return undefined;
 }
 
+/** Returns what is wrong with an object of options: that it is none, or the options that don't exist. */
+export function optionsProblems(options: unknown, known: readonly string[]): string[] {
+  if (typeof options !== 'object' || options === null || Array.isArray(options))
+    return [`options must be an object such as { ${known[0]} }, not ${show(options)}`];
+  const which = known.length === 1 ? 'the only option is' : 'the options are';
+  return Object.keys(options)
+    .filter((key) => !known.includes(key))
+    .map((key) => `${key} is no option; ${which} ${known.join(', ')}`);
+}
+
 export function show(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value);
   if (typeof value === 'function') return `function ${value.name || '(anonymous)'}`;

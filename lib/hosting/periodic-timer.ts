@@ -1,5 +1,5 @@
 import { InvalidOptionsError, PeriodicTimerError } from '../errors/index.js';
-import { periodProblem, show } from '../checks/option-checks.js';
+import { optionsProblems, periodProblem, show } from '../checks/option-checks.js';
 import { Alarm } from '../time/alarm.js';
 import { onAbort } from '../time/on-abort.js';
 
@@ -171,11 +171,14 @@ function checkedSignal(
 ): AbortSignal | undefined {
   if (option === undefined) return undefined;
   if (isSignal(option)) return option;
-  const { signal } = (option ?? { signal: option }) as { readonly signal?: unknown };
-  if (signal === undefined || isSignal(signal)) return signal;
-  throw new InvalidOptionsError([
-    `PeriodicTimer: signal must be an AbortSignal, not ${show(signal)}.`,
-  ]);
+  const isObject = typeof option === 'object' && option !== null;
+  const { signal } = (isObject ? option : { signal: option }) as { readonly signal?: unknown };
+  const problems = isObject ? optionsProblems(option, ['signal']) : [];
+  if (signal !== undefined && !isSignal(signal))
+    problems.push(`signal must be an AbortSignal, not ${show(signal)}`);
+  if (problems.length > 0)
+    throw new InvalidOptionsError(problems.map((problem) => `PeriodicTimer: ${problem}.`));
+  return signal as AbortSignal | undefined;
 }
 
 function isSignal(value: unknown): value is AbortSignal {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { countProblem } from '../checks/option-checks.js';
+import { countProblem, optionsProblems, signalProblem } from '../checks/option-checks.js';
 import { InvalidOptionsError } from '../errors/index.js';
 import { onAbort } from '../time/on-abort.js';
 import type { Delivery, MessageSource } from './message-source.js';
@@ -30,6 +30,7 @@ export interface InMemoryQueue<T> extends MessageSource<T> {
    * @param options.signal ends the waiting; the message is not added then.
    * @returns the message's id, once it has been added.
    * @throws `signal.reason` when the waiting was ended.
+   * @throws {InvalidOptionsError} when the options cannot work; the message is not added.
    */
   put(body: T, options?: { signal?: AbortSignal }): Promise<string>;
   /** Messages that wait to be worked on, those that came back included. */
@@ -39,14 +40,14 @@ export interface InMemoryQueue<T> extends MessageSource<T> {
 /**
  * Makes a bounded queue: `{ provide: ORDERS, useValue: inMemoryQueue<Order>({ capacity: 100 }) }`.
  *
- * @throws {InvalidOptionsError} when `capacity` is no whole number from 1 on.
+ * @throws {InvalidOptionsError} when `capacity` is no whole number from 1 on, or an option doesn't exist.
  * @publicApi
  */
 export function inMemoryQueue<T>(options: InMemoryQueueOptions = {}): InMemoryQueue<T> {
+  refuse('inMemoryQueue()', optionsProblems(options, ['capacity']));
   const { capacity = 1_000 } = options;
   const problem = countProblem(capacity);
-  if (problem !== undefined)
-    throw new InvalidOptionsError([`inMemoryQueue(): capacity ${problem}.`]);
+  if (problem !== undefined) refuse('inMemoryQueue()', [`capacity ${problem}`]);
   const queue = new BoundedQueue<T>(capacity);
   // An instance decorator of the application may wrap the queue in a proxy, through which private
   // fields cannot be accessed.
@@ -57,6 +58,11 @@ export function inMemoryQueue<T>(options: InMemoryQueueOptions = {}): InMemoryQu
     put: (body, how) => queue.put(body, how),
     read: (signal) => queue.read(signal),
   };
+}
+
+function refuse(call: string, problems: readonly string[]): void {
+  if (problems.length > 0)
+    throw new InvalidOptionsError(problems.map((problem) => `${call}: ${problem}.`));
 }
 
 interface Message<T> {
@@ -90,7 +96,11 @@ class BoundedQueue<T> implements InMemoryQueue<T> {
     return this.#waiting.length + this.#returned.length;
   }
 
-  async put(body: T, { signal }: { signal?: AbortSignal } = {}): Promise<string> {
+  async put(body: T, options: { signal?: AbortSignal } = {}): Promise<string> {
+    refuse('put()', optionsProblems(options, ['signal']));
+    const { signal } = options;
+    const problem = signal === undefined ? undefined : signalProblem(signal);
+    if (problem !== undefined) refuse('put()', [`signal ${problem}`]);
     signal?.throwIfAborted();
     const message: Message<T> = { id: randomUUID(), body, deliveries: 0 };
     if (this.#hasRoom && this.#writers.size === 0) this.#add(message);

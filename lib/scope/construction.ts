@@ -20,6 +20,8 @@ export interface ConstructedScope {
   readonly closed: boolean;
   /** True when nothing joins the ledger any more. */
   readonly isDisposing: boolean;
+  /** Returns what receives the error of a disposer that fails when nobody waits for it. */
+  reportsLateFailures(): (error: unknown) => void;
   /** Why the scope does not do `what`; undefined when it does. */
   refusedTo(what: string): Error | undefined;
   /** The error of whoever wanted to do `what` while the scope closed. */
@@ -166,8 +168,8 @@ export class Construction implements BuildObserver {
 
   /** Of an instance that arrives when disposal has begun, which goes on; only the instance itself is disposed here. */
   private async disposeLate(late: LateEntry): Promise<void> {
-    const failure = await late.dispose(this.home.disposeTimeoutMs);
-    if (failure !== undefined)
-      this.home.observer.lateDisposeFailed(this.scope.notice, failure.error);
+    const failedLate = this.scope.reportsLateFailures();
+    const failure = await late.dispose(this.home.disposeTimeoutMs, failedLate);
+    if (failure !== undefined) failedLate(failure.error);
   }
 }

@@ -30,16 +30,19 @@ export interface DisposeFailure {
 /**
  * Calls a disposer and waits for it, at most `timeoutMs`; without a promise when there is nothing to wait
  * for. Never throws and never rejects: a disposer that fails must not stop the next.
+ *
+ * @param failedLate is called with the error of a disposer that fails when nobody waits for it any more.
  */
 export function runDisposer(
   disposer: Disposer,
   timeoutMs: number,
+  failedLate: (error: unknown) => void,
 ): DisposeFailure | undefined | Promise<DisposeFailure | undefined> {
   try {
     const result = disposer.call();
     if (!isThenable(result)) return undefined;
     const hung = (): Error => new DisposeTimeoutError(disposer.name, timeoutMs);
-    return within(result, timeoutMs, hung).then(
+    return within(result, timeoutMs, hung, failedLate).then(
       () => undefined,
       (error: unknown) => ({ error }),
     );
@@ -48,14 +51,19 @@ export function runDisposer(
   }
 }
 
-/** Waits for `work` at most `timeoutMs`, then throws; a later rejection of `work` is taken care of. */
+/** Waits for `work` at most `timeoutMs`, then throws; a later rejection of `work` goes to `failedLate`. */
 export function within<T>(
   work: PromiseLike<T>,
   timeoutMs: number,
   onTimeout: () => Error,
+  failedLate?: (error: unknown) => void,
 ): Promise<T> {
   return new Promise<T>((resolve, reject) => {
-    const timer = setTimeout(() => reject(onTimeout()), timeoutMs);
+    let isOver = false;
+    const timer = setTimeout(() => {
+      isOver = true;
+      reject(onTimeout());
+    }, timeoutMs);
     // A thenable may throw in `then` itself; a promise of its own turns that into a rejection.
     Promise.resolve(work).then(
       (value) => {
@@ -63,6 +71,7 @@ export function within<T>(
         resolve(value);
       },
       (error: unknown) => {
+        if (isOver) return failedLate?.(error);
         clearTimeout(timer);
         reject(error as Error);
       },

@@ -19,7 +19,10 @@ interface Entry {
 
 /** An instance that arrived too late to be disposed with the others. */
 export interface LateEntry {
-  dispose(timeoutMs: number): Promise<DisposeFailure | undefined>;
+  dispose(
+    timeoutMs: number,
+    failedLate: (error: unknown) => void,
+  ): Promise<DisposeFailure | undefined>;
 }
 
 /**
@@ -98,10 +101,13 @@ export class Ledger {
   }
 
   /** Disposes newest first, one after the other, and never stops at an error. */
-  async dispose(timeoutMs: number): Promise<unknown[]> {
+  async dispose(
+    timeoutMs: number,
+    failedLate: (error: unknown) => void = () => undefined,
+  ): Promise<unknown[]> {
     const errors: unknown[] = [];
     for (let entry = this.#entries.pop(); entry !== undefined; entry = this.#entries.pop()) {
-      const outcome = this.disposeEntry(entry, timeoutMs);
+      const outcome = this.disposeEntry(entry, timeoutMs, failedLate);
       const failure = outcome instanceof Promise ? await outcome : outcome;
       if (failure !== undefined) errors.push(failure.error);
     }
@@ -111,8 +117,9 @@ export class Ledger {
   private disposeEntry(
     { disposer, instance }: Entry,
     timeoutMs: number,
+    failedLate: (error: unknown) => void,
   ): DisposeFailure | undefined | Promise<DisposeFailure | undefined> {
-    const outcome = disposer && runDisposer(disposer, timeoutMs);
+    const outcome = disposer && runDisposer(disposer, timeoutMs, failedLate);
     if (instance === undefined) return outcome;
     if (disposer !== undefined) this.disposed += 1;
     if (outcome instanceof Promise) return outcome.finally(() => this.ownership.release(instance));
@@ -125,7 +132,9 @@ export class Ledger {
     const entry = this.#entries.at(-1);
     if (entry === undefined || entry.instance !== instance) return undefined;
     this.#entries.pop();
-    return { dispose: async (timeoutMs) => this.disposeEntry(entry, timeoutMs) };
+    return {
+      dispose: async (timeoutMs, failedLate) => this.disposeEntry(entry, timeoutMs, failedLate),
+    };
   }
 
   get isEmpty(): boolean {

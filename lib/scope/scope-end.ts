@@ -8,6 +8,8 @@ export interface EndingScope {
   /** Settles `waitFor` work, and builds that were started and not awaited; gives the errors of the work. */
   settleWork(): Promise<readonly unknown[]>;
   readonly disposeTimeoutMs: number;
+  /** Returns what receives the error of a disposer that fails after `disposeTimeoutMs`. It doesn't hold the scope. */
+  reportsLateFailures(): (error: unknown) => void;
   /** True while `waitFor` work is not settled. */
   readonly hasWork: boolean;
   /** The verdict stands: nothing more is built. */
@@ -74,7 +76,10 @@ export async function concludeScope(
 
   const startedAt = performance.now();
   scope.stopAdding();
-  if (!ledger.isEmpty) disposeErrors.push(...(await ledger.dispose(scope.disposeTimeoutMs)));
+  if (!ledger.isEmpty)
+    disposeErrors.push(
+      ...(await ledger.dispose(scope.disposeTimeoutMs, scope.reportsLateFailures())),
+    );
   const { built, disposed } = ledger;
   const disposeMs = performance.now() - startedAt;
   const end: ScopeEnd = { failure, disposeErrors, built, disposed, disposeMs };

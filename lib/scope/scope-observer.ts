@@ -20,7 +20,7 @@ export interface ScopeEndNotice extends ScopeNotice {
 export abstract class ScopeObserver {
   abstract scopeOpened(notice: () => ScopeNotice): void;
   abstract scopeClosed(notice: () => ScopeEndNotice): void;
-  /** A disposer failed after its scope was closed: an instance that arrived late. */
+  /** A disposer failed when nobody waited for it: after its time limit, or on an instance that arrived late. */
   abstract lateDisposeFailed(notice: ScopeNotice, error: unknown): void;
   /** A request-scoped factory gave an object that a static provider holds; told whenever it is seen. */
   abstract handedOut(wrapper: NestWrapper): void;

@@ -130,6 +130,7 @@ export class Scope implements ProviderScope, ConstructedScope, EndingScope {
   }
 
   defer(cleanup: () => unknown): void {
+    refuseNoFunction('defer', cleanup);
     if (this.isDisposing) throw this.closedError('register a cleanup');
     this.ledger.defer(cleanup);
   }
@@ -216,6 +217,12 @@ export class Scope implements ProviderScope, ConstructedScope, EndingScope {
     return this.scopes.disposeTimeoutMs;
   }
 
+  reportsLateFailures(): (error: unknown) => void {
+    const { notice } = this;
+    const { observer } = this.scopes;
+    return (error) => observer.lateDisposeFailed(notice, error);
+  }
+
   stopAdding(): void {
     this.isDisposing = true;
   }
@@ -234,8 +241,7 @@ export class Scope implements ProviderScope, ConstructedScope, EndingScope {
 
   private addHook(method: string, hooks: ScopeHooks): void {
     const [hook] = Object.values(hooks);
-    if (typeof hook !== 'function')
-      throw new TypeError(`scope.${method}() takes a function, not ${typeof hook}.`);
+    refuseNoFunction(method, hook);
     if (this.#state === 'ending' || this.#state === 'closed')
       throw this.closedError(`register a hook with ${method}()`);
     this.ledger.hook(hooks);
@@ -266,4 +272,9 @@ export class Scope implements ProviderScope, ConstructedScope, EndingScope {
   closedError(what: string): ScopeClosedError {
     return closedError(this.notice, what);
   }
+}
+
+function refuseNoFunction(method: string, value: unknown): void {
+  if (typeof value !== 'function')
+    throw new TypeError(`scope.${method}() takes a function, not ${typeof value}.`);
 }

@@ -1,3 +1,4 @@
+import { InvalidOptionsError } from '../errors/index.js';
 import { bare } from '../nest/index.js';
 
 const sharedObjects = new WeakSet<object>();
@@ -9,9 +10,14 @@ const sharedObjects = new WeakSet<object>();
  *
  * @example { provide: POOL, scope: Scope.REQUEST, useFactory: (pools: Pools) => shared(pools.get('eu')) }
  * @returns the object itself.
+ * @throws {InvalidOptionsError} for a value that is no object, such as the undefined of a map without this key.
  * @publicApi
  */
 export function shared<T extends object>(value: T): T {
+  if ((typeof value !== 'object' && typeof value !== 'function') || value === null)
+    throw new InvalidOptionsError([
+      `shared() takes an object or a function, not ${String(value)}.`,
+    ]);
   sharedObjects.add(bare(value));
   return value;
 }

@@ -1,5 +1,6 @@
 import { Module, Scope, type DynamicModule, type Provider } from '@nestjs/common';
 import type { EntityManager, EntityTarget, ObjectLiteral, Repository } from 'typeorm';
+import { optionsProblems, show } from '../checks/option-checks.js';
 import { InvalidOptionsError } from '../errors/index.js';
 import {
   connectionToken,
@@ -91,14 +92,22 @@ function repositoryFactory(entity: EntityTarget<ObjectLiteral>): RepositoryFacto
   return factory;
 }
 
-function check(entities: unknown, { dataSource, transaction }: ScopedTypeOrmOptions): void {
+/** A class, the name of an `EntitySchema`, or the schema itself. */
+const KINDS_OF_ENTITY = ['function', 'string', 'object'];
+
+function check(entities: unknown, options: ScopedTypeOrmOptions): void {
   const problems: string[] = [];
   const say = (problem: string): void =>
     void problems.push(`ScopedTypeOrmModule.forFeature(): ${problem}.`);
   if (!Array.isArray(entities)) say('the first argument must be an array of entities');
   else if (entities.some((entity) => entity === undefined || entity === null)) {
     say('one of the entities is undefined: look for an import that goes in a circle');
+  } else {
+    const strange = entities.filter((entity) => !KINDS_OF_ENTITY.includes(typeof entity));
+    for (const entity of strange) say(`an entity must be a class, not ${show(entity)}`);
   }
+  for (const problem of optionsProblems(options, ['dataSource', 'transaction'])) say(problem);
+  const { dataSource, transaction } = options ?? {};
   if (dataSource !== undefined && (typeof dataSource !== 'string' || dataSource === '')) {
     say('dataSource must be the name of a data source, a string');
   }

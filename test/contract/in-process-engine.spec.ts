@@ -28,4 +28,17 @@ describe('in-process engine', () => {
     await engine.stop();
     await another.stop();
   });
+
+  it.each([
+    [{ unref: 1 }, 'unref must be true or false, not 1.'],
+    [{ unreff: true }, 'unreff is no option; the only option is unref.'],
+    [null, 'options must be an object such as { unref }, not null.'],
+  ])('refuses the options %p', (options, problem) => {
+    expect(() => inProcessEngine(options as never)).toThrow(InvalidOptionsError);
+    expect(() => inProcessEngine(options as never)).toThrow(`inProcessEngine(): ${problem}`);
+  });
+
+  it.each([[{}], [{ unref: undefined }], [{ unref: false }]])('takes the options %p', (options) => {
+    expect(inProcessEngine(options as never).name).toBe('in-process');
+  });
 });

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Inject, Injectable, Scope, type Provider } from '@nestjs/common';
 import { REQUEST } from '@nestjs/core';
-import { shared, type Tick } from '../../lib/index.js';
+import { InvalidOptionsError, shared, type Tick } from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
 import { probes, RequestScoped, worker } from '../support/probes.js';
 
@@ -168,6 +168,13 @@ describe('What a scope owns', () => {
       provide: 'KEPT',
       ...request,
       useFactory: () => object,
+    });
+
+    it.each([undefined, null, 'eu'])('shared() says that it cannot mark %p', (value) => {
+      expect(() => shared(value as never)).toThrow(InvalidOptionsError);
+      expect(() => shared(value as never)).toThrow(
+        `shared() takes an object or a function, not ${value}.`,
+      );
     });
 
     it('[B17] leaves it when it is marked as shared', async () => {

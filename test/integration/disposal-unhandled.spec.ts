@@ -119,9 +119,9 @@ describe('Rejections in a tick', () => {
     expect((await report).outcome).toBe('succeeded');
   });
 
-  it('[B34] are handled when a disposer rejects after its time was up', async () => {
+  it('[B34] are handled when a disposer rejects after its time was up, and told as failure:stray', async () => {
     const hang = gate();
-    const { registry } = await startApp({
+    const { registry, next } = await startApp({
       options: { disposeTimeoutMs: 1 },
       providers: [
         worker(['HANGING']),
@@ -133,9 +133,33 @@ describe('Rejections in a tick', () => {
       ],
     });
     const report = await registry.run('Worker.run');
-    hang.fail(new Error('too late'));
+    const stray = next('failure:stray');
+    const tooLate = new Error('too late');
+    hang.fail(tooLate);
 
     expect(report).toMatchObject({ phase: 'dispose', error: { code: 'DISPOSE_TIMEOUT' } });
+    expect(await stray).toEqual({
+      where: 'late-disposer',
+      schedule: 'Worker.run',
+      tickId: report.tickId,
+      error: tooLate,
+    });
+  });
+
+  it('[B35] a disposer that ends well after its time was up is told once, in the report', async () => {
+    const hang = gate();
+    const { registry, events } = await startApp({
+      options: { disposeTimeoutMs: 1 },
+      providers: [worker([], (tick) => tick.scope.defer(() => hang.opened))],
+    });
+    const strays: unknown[] = [];
+    events.on('failure:stray', (stray) => strays.push(stray));
+    const report = await registry.run('Worker.run');
+    hang.open();
+    await letNodeNotice();
+
+    expect(report.disposeErrors).toHaveLength(1);
+    expect(strays).toEqual([]);
   });
 
   it('[B34] are handled when work is handed in after disposal has begun', async () => {

@@ -162,6 +162,10 @@ describe('scope.onCommit() and scope.onRollback()', () => {
 
   it('[L5] refuse what is no function, and go on', async () => {
     const { report } = await run(({ scope }) => {
+      // As in scope.defer(connection.close()).
+      expect(() => scope.defer(Promise.resolve() as never)).toThrow(
+        new TypeError('scope.defer() takes a function, not object.'),
+      );
       expect(() => scope.onCommit(undefined as never)).toThrow(
         new TypeError('scope.onCommit() takes a function, not undefined.'),
       );

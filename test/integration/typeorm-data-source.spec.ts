@@ -202,6 +202,14 @@ describe('A data source', () => {
       [[], { dataSource: '' }, 'dataSource must be the name of a data source, a string'],
       [[], { dataSource: 1 }, 'dataSource must be the name of a data source, a string'],
       [[], { transaction: 'yes' }, 'transaction must be true or false'],
+      [
+        [],
+        { transactions: true },
+        'transactions is no option; the options are dataSource, transaction',
+      ],
+      [[], 5, 'options must be an object such as { dataSource }, not 5'],
+      [[], null, 'options must be an object such as { dataSource }, not null'],
+      [[5], {}, 'an entity must be a class, not 5'],
       [Note, {}, 'the first argument must be an array of entities'],
       [
         [undefined],

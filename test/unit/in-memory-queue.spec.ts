@@ -54,6 +54,34 @@ describe('inMemoryQueue()', () => {
     },
   );
 
+  it.each([
+    [{ cap: 5 }, 'cap is no option; the only option is capacity.'],
+    [null, 'options must be an object such as { capacity }, not null.'],
+    [5, 'options must be an object such as { capacity }, not 5.'],
+  ])('refuses the options %p', (options, problem) => {
+    expect(() => inMemoryQueue(options as never)).toThrow(
+      expect.objectContaining({
+        code: 'INVALID_OPTIONS',
+        message: `inMemoryQueue(): ${problem}`,
+      }) as unknown as Error,
+    );
+  });
+
+  it.each([
+    [{ signal: 5 }, 'signal must be an AbortSignal, not 5.'],
+    [{ timeoutMs: 5 }, 'timeoutMs is no option; the only option is signal.'],
+    [5, 'options must be an object such as { signal }, not 5.'],
+  ])('put() refuses the options %p, and adds nothing', async (options, problem) => {
+    const queue = inMemoryQueue<number>();
+    await expect(queue.put(1, options as never)).rejects.toMatchObject({
+      code: 'INVALID_OPTIONS',
+      message: `put(): ${problem}`,
+    });
+    expect(queue.size).toBe(0);
+    await queue.put(1, {});
+    expect(queue.size).toBe(1);
+  });
+
   it.each([[1], [1_000_000], [undefined]])('takes the capacity %p', (capacity) => {
     const options = capacity === undefined ? {} : { capacity };
     expect(inMemoryQueue(options).size).toBe(0);

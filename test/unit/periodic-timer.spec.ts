@@ -401,6 +401,17 @@ describe('PeriodicTimer', () => {
       await expect(new PeriodicTimer(5).waitForNextTick({ signal })).rejects.toThrow(text);
     });
 
+    it.each([
+      [5, 'signal must be an AbortSignal, not 5.'],
+      [{ single: undefined }, 'single is no option; the only option is signal.'],
+    ])('the options %p are refused', async (options, problem) => {
+      const bad = options as never;
+      expect(() => new PeriodicTimer(5, bad)).toThrow(`PeriodicTimer: ${problem}`);
+      await expect(new PeriodicTimer(5).waitForNextTick(bad)).rejects.toThrow(
+        `PeriodicTimer: ${problem}`,
+      );
+    });
+
     it('no signal, and undefined, are taken', () => {
       expect(new PeriodicTimer(5, {}).periodMs).toBe(5);
       expect(new PeriodicTimer(5, { signal: undefined }).periodMs).toBe(5);

@@ -1,3 +1,4 @@
+import { booleanProblem, optionsProblems } from '../../checks/option-checks.js';
 import { InvalidOptionsError } from '../../errors/index.js';
 import { isDisabled, type Schedule } from '../../schedule/schedule.js';
 import type { Engine, EngineHost } from '../engine.js';
@@ -15,9 +16,17 @@ export interface InProcessEngineOptions {
  * The default engine: timers of this process. Each replica of the application runs every schedule.
  * After a restart nothing is made up for: slots that passed while the process was down are gone.
  *
+ * @throws {InvalidOptionsError} when an option cannot work or doesn't exist.
  * @publicApi
  */
 export function inProcessEngine(options: InProcessEngineOptions = {}): Engine {
+  const problems = optionsProblems(options, ['unref']);
+  if (problems.length === 0 && options.unref !== undefined) {
+    const problem = booleanProblem(options.unref);
+    if (problem !== undefined) problems.push(`unref ${problem}`);
+  }
+  if (problems.length > 0)
+    throw new InvalidOptionsError(problems.map((problem) => `inProcessEngine(): ${problem}.`));
   return new InProcessEngine(options.unref ?? false);
 }
 
