@@ -172,8 +172,9 @@ export class ScopedWorkerRegistry {
    * tick begins while it runs. Use it, for example, in an HTTP handler that changes the same data as a job.
    *
    * It waits its turn, also behind other calls with the key. A tick that is due meanwhile follows its own `overlap` rule.
-   * Inside a tick or work that holds the key, it runs at once. The lock covers this process only. It works before start-up is
-   * complete and during the shutdown, which does not wait for it.
+   * Inside a tick with this key, it doesn't wait for ticks to end. If several such ticks run at once, their calls run one after
+   * the other, and so do calls that one tick makes at once. Inside `work`, a further call doesn't wait for that work. The lock covers
+   * this process only. It works before start-up is complete and during the shutdown, which does not wait for it.
    *
    * @param options.signal Ends the wait, such as `AbortSignal.timeout(2_000)`; not the work. Default: no limit.
    * @returns the result of `work`.
