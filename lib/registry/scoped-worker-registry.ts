@@ -1,5 +1,3 @@
-import { InvalidOptionsError } from '../errors/index.js';
-import { exclusiveProblems } from '../execution/work-by-hand.js';
 import { RunningTicks } from '../execution/running-ticks.js';
 import { TickDispatcher } from '../execution/tick-dispatcher.js';
 import { TickList } from '../execution/tick-list.js';
@@ -9,6 +7,7 @@ import { ScopedWorkerEvents } from '../observability/scoped-worker-events.js';
 import { isDisabled, type Schedule } from '../schedule/schedule.js';
 import type { Slot } from '../schedule/slot.js';
 import { OpenScopes } from '../scope/open-scopes.js';
+import { checkExclusive, checkRun } from './registry-arguments.js';
 import { RunningEngine } from './running-engine.js';
 import { ScheduleBook } from './schedule-book.js';
 import type { ScheduleDefinition, ScheduleTiming } from './schedule-definition.js';
@@ -61,11 +60,14 @@ export class ScopedWorkerRegistry {
    * Runs a schedule now, also when it is paused or disabled. The overlap rule of the schedule holds: the report may
    * be `skipped`. The tick sees the caller's AsyncLocalStorage context.
    *
+   * @param options.payload The value of `tick.payload`. Default: the payload of the schedule.
    * @returns the report when the tick has ended. A failing tick does not reject.
    * @throws {UnknownScheduleError} when no schedule has this name.
+   * @throws {InvalidOptionsError} if an option doesn't exist; nothing runs then.
    */
   async run(name: string, options: { payload?: unknown } = {}): Promise<TickReport> {
     const schedule = this.book.get(name);
+    checkRun(options);
     return this.dispatcher.dispatch(
       { schedule, scheduledAt: new Date(), trigger: 'manual' },
       { payload: options.payload },
@@ -186,10 +188,8 @@ export class ScopedWorkerRegistry {
     work: () => Promise<T> | T,
     options: { readonly signal?: AbortSignal } = {},
   ): Promise<T> {
-    const { signal } = options;
-    const problems = exclusiveProblems(key, work, signal);
-    if (problems.length > 0) throw new InvalidOptionsError(problems);
-    return this.dispatcher.exclusive(key, work, signal);
+    checkExclusive(key, work, options);
+    return this.dispatcher.exclusive(key, work, options.signal);
   }
 
   stats(): ScopedWorkerStats {
