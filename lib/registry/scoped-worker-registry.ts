@@ -95,11 +95,7 @@ export class ScopedWorkerRegistry {
 
   /** @throws {UnknownScheduleError} when no schedule has this name. */
   resume(name: string): void {
-    const schedule = this.book.get(name);
-    if (!this.dispatcher.resume(schedule)) return;
-    this.engine.resume(schedule);
-    for (const list of this.listsOf(name)) list.resume();
-    this.changed(name, 'resumed');
+    if (this.endPause(this.book.get(name))) this.changed(name, 'resumed');
   }
 
   /** @internal Acts like `start()` of a `CronJob`: resumes a schedule, and enables one that its options disable. */
@@ -110,7 +106,7 @@ export class ScopedWorkerRegistry {
     if (!schedule.options.disabled || !canRun) return this.resume(name);
     const enabled = { ...schedule, options: { ...schedule.options, disabled: false } };
     this.book.put(enabled);
-    this.dispatcher.resume(enabled);
+    this.endPause(enabled); // first, because `replace()` of an engine keeps a pause
     this.engine.replace(enabled);
     this.changed(name, 'resumed');
   }
@@ -200,6 +196,14 @@ export class ScopedWorkerRegistry {
       runningTicks: this.running.count,
       schedules: this.book.all.length,
     };
+  }
+
+  /** @returns false if the schedule was not paused. */
+  private endPause(schedule: Schedule): boolean {
+    if (!this.dispatcher.resume(schedule)) return false;
+    this.engine.resume(schedule);
+    for (const list of this.listsOf(schedule.name)) list.resume();
+    return true;
   }
 
   private listsOf(name: string): TickList[] {
