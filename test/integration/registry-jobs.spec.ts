@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import { ScheduleModule, SchedulerRegistry } from '@nestjs/schedule';
 import { CronJob } from 'cron';
 import {
+  DuplicateScheduleError,
   ScopedConsumer,
   ScopedCron,
   ScopedInterval,
@@ -183,6 +184,33 @@ describe('A CronJob of SchedulerRegistry that shows one of our crons', () => {
       await advance(0);
       expect(registry.list()).toEqual([]);
       expect(jobs.getCronJob('ours')).toBe(theirs);
+    });
+
+    it('[F21] frees the name in SchedulerRegistry at once, and in our registry for remove() and add()', async () => {
+      const { jobs, registry, log } = await withJob();
+      jobs.deleteCronJob('ours');
+      const theirs = new CronJob('0 0 0 1 1 *', () => undefined);
+      jobs.addCronJob('ours', theirs);
+      jobs.deleteCronJob('ours');
+      registry.remove('ours');
+      registry.add({ name: 'ours', cron: '0 0 0 1 1 *', handler: () => undefined });
+      const job = jobs.getCronJob('ours');
+      await advance(0);
+      expect(registry.list()).toMatchObject([{ name: 'ours', handler: 'function' }]);
+      expect(jobs.getCronJob('ours')).toBe(job);
+      expect([log.of('error'), log.of('warn')]).toEqual([[], []]);
+    });
+
+    it('[F21] frees the name in our registry for add() alone one step of promises later', async () => {
+      const { jobs, registry } = await withJob();
+      const add = () =>
+        registry.add({ name: 'ours', cron: '0 0 0 1 1 *', handler: () => undefined });
+      jobs.deleteCronJob('ours');
+      expect(add).toThrow(DuplicateScheduleError);
+      await Promise.resolve();
+      add();
+      await advance(0);
+      expect(registry.list()).toMatchObject([{ name: 'ours', handler: 'function' }]);
     });
 
     it('[F21] only pauses its schedule when it is stopped', async () => {
