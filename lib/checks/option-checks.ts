@@ -50,6 +50,19 @@ export function countProblem(value: unknown): string | undefined {
   return `must be a whole number from 1 on, not ${show(value)}`;
 }
 
+/** Returns what is wrong with an object of options as a whole: what it is, then each key that isn't an option. */
+export function optionsProblems(
+  options: unknown,
+  known: readonly string[],
+): [what: string, problem: string][] {
+  if (typeof options !== 'object' || options === null || Array.isArray(options))
+    return [['options', `must be an object such as { ${known[0]} }, not ${show(options)}`]];
+  const others = known.length === 1 ? 'only option is' : 'options are';
+  return Object.entries(options)
+    .filter(([key, value]) => value !== undefined && !known.includes(key))
+    .map(([key]) => [key, `isn't an option; the ${others} ${known.join(', ')}`]);
+}
+
 export function functionProblem(value: unknown): string | undefined {
   return typeof value === 'function' ? undefined : `must be a function, not ${show(value)}`;
 }

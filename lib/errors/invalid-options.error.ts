@@ -3,7 +3,7 @@ import { StartUpError } from './start-up.error.js';
 /**
  * The options of `ScopedWorkerModule` or a `BackgroundWorker` cannot work, or two imports of the module disagree: thrown at
  * start-up. Or the options of a `PeriodicTimer`: thrown by its constructor or by an assignment. Or the arguments of
- * `ProviderScopeFactory.run()` and `registry.exclusive()`: their promise rejects.
+ * `ProviderScopeFactory.run()`, `registry.run()` and `registry.exclusive()`: their promise rejects.
  *
  * @publicApi
  */

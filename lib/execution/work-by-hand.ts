@@ -2,6 +2,7 @@ import {
   functionProblem,
   limitProblem,
   nameProblem,
+  optionsProblems,
   show,
   signalProblem,
 } from '../checks/option-checks.js';
@@ -56,6 +57,9 @@ export function slotByHand(
   };
 }
 
+/** The options of `ProviderScopeFactory.run()`. */
+const OF_RUN = ['name', 'signal', 'timeoutMs', 'payload', 'request'] as const;
+
 /** Returns what is wrong with the arguments of `ProviderScopeFactory.run()`, one sentence for each problem. */
 export function runProblems(work: unknown, options: unknown): string[] {
   const problems: string[] = [];
@@ -63,10 +67,11 @@ export function runProblems(work: unknown, options: unknown): string[] {
     if (problem !== undefined) problems.push(`ProviderScopeFactory.run(): ${option} ${problem}.`);
   };
   say('work', functionProblem(work));
-  if (typeof options !== 'object' || options === null) {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     say('options', `must be an object such as { name } or { request }, not ${show(options)}`);
     return problems;
   }
+  for (const [what, problem] of optionsProblems(options, OF_RUN)) say(what, problem);
   const { name, signal, timeoutMs, payload, request } = options as Partial<
     Record<keyof TickByHand, unknown>
   >;
@@ -82,16 +87,4 @@ export function runProblems(work: unknown, options: unknown): string[] {
   if (request !== undefined)
     say('request', 'cannot be combined with name: in a tick, REQUEST is the tick. Use payload');
   return problems;
-}
-
-/** Returns what is wrong with the arguments of `registry.exclusive()`, one sentence for each problem. */
-export function exclusiveProblems(key: unknown, work: unknown, signal: unknown): string[] {
-  const problems = Object.entries({
-    key: nameProblem(key, false),
-    work: functionProblem(work),
-    signal: signal === undefined ? undefined : signalProblem(signal),
-  });
-  return problems.flatMap(([what, problem]) =>
-    problem === undefined ? [] : `registry.exclusive(): ${what} ${problem}.`,
-  );
 }

@@ -526,6 +526,21 @@ describe('A scope by hand with a name', () => {
         [work, null],
         'options must be an object such as { name } or { request }, not null.',
       ],
+      [
+        'an array',
+        [work, ['import']],
+        'options must be an object such as { name } or { request }, not an array.',
+      ],
+      [
+        'an unknown option',
+        [work, { name: 'a', timeout: 5 }],
+        "timeout isn't an option; the options are name, signal, timeoutMs, payload, request.",
+      ],
+      [
+        'an unknown option without a name',
+        [work, { overlapKey: 'a' }],
+        "overlapKey isn't an option; the options are name, signal, timeoutMs, payload, request.",
+      ],
       ['an empty name', [work, { name: ' ' }], 'name must not be empty.'],
       ['a number as name', [work, { name: 7 }], 'name must be a string, not 7.'],
       [
@@ -561,6 +576,8 @@ describe('A scope by hand with a name', () => {
       const { scopes } = await start();
       expect(await scopes.run(work)).toBe('value');
       expect(await scopes.run(work, { request: 1 })).toBe('value');
+      const withoutValue = { timeout: undefined } as object;
+      expect(await scopes.run(work, withoutValue)).toBe('value');
       expect(
         await scopes.run(work, {
           name: 'a',
