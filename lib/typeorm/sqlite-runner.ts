@@ -60,7 +60,7 @@ export abstract class SqliteRunner {
   protected async sendInTurn(statement: string, send: Send): Promise<unknown> {
     if (this.lock === undefined) return send(statement);
     if (this.#turn === undefined && mayWrite(statement)) {
-      this.#turn = await this.lock.take(this.group, () => this.isOwnWork());
+      this.#turn = await this.lock.take(this.group, () => this.isOwnWork(), this.signal);
     }
     try {
       await this.beforeSend(statement);
@@ -71,6 +71,11 @@ export abstract class SqliteRunner {
     } finally {
       if (!this.hasTransaction()) this.endTurn();
     }
+  }
+
+  /** Ends a wait for the turn when it is aborted. */
+  protected get signal(): AbortSignal | undefined {
+    return undefined;
   }
 
   /** True while the connection has a transaction open, no matter which code began it and how. */
