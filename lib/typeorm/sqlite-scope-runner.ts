@@ -26,7 +26,9 @@ export class SqliteScopeRunner extends SqliteRunner {
    */
   readonly #scope = livingAmbient()?.scope as ScopeOfTick | undefined;
   /** Read at once, because a scope that has ended no longer has a tick. */
-  readonly #signal = this.#scope?.tick?.signal;
+  readonly #tickSignal = this.#scope?.tick?.signal;
+  /** Ends the waits of the statement that is being sent. */
+  #signal: AbortSignal | undefined;
 
   constructor(
     runner: QueryRunner,
@@ -58,14 +60,12 @@ export class SqliteScopeRunner extends SqliteRunner {
     });
   }
 
-  /**
-   * An abort ends the waits of that moment. A later statement waits as usual, so that a handler can still save its state, unless
-   * its transaction will be rolled back anyway.
-   */
   protected override get signal(): AbortSignal | undefined {
-    const signal = this.#signal;
-    if (signal?.aborted !== true) return signal;
-    return this.isTransactional && isErrorOf(signal.reason, TickTimeoutError) ? signal : undefined;
+    return this.#signal;
+  }
+
+  protected get ownsConnection(): boolean {
+    return true;
   }
 
   protected get connection(): SqliteConnection | undefined {
@@ -73,7 +73,9 @@ export class SqliteScopeRunner extends SqliteRunner {
   }
 
   protected async route(statement: string, send: Send): Promise<unknown> {
+    const signal = this.signalOfNewStatement();
     return this.inOrder(async () => {
+      this.#signal = signal;
       await this.runner.connect();
       return this.sendInTurn(statement, send);
     });
@@ -92,10 +94,20 @@ export class SqliteScopeRunner extends SqliteRunner {
     return this.#scope !== undefined && isInside(this.#scope);
   }
 
+  /**
+   * An abort ends the waits of the statements before it. A later one waits as usual, so that a handler can still save its state,
+   * unless its transaction will be rolled back anyway.
+   */
+  private signalOfNewStatement(): AbortSignal | undefined {
+    const signal = this.#tickSignal;
+    if (signal?.aborted !== true) return signal;
+    return this.isTransactional && isErrorOf(signal.reason, TickTimeoutError) ? signal : undefined;
+  }
+
   private async take(): Promise<PooledConnection> {
     let taken: PooledConnection;
     try {
-      taken = await this.pool.take(this.#scope, this.signal);
+      taken = await this.pool.take(this.#scope, this.#signal);
     } catch (error) {
       this.#taking = undefined; // the next statement tries again
       throw error;

@@ -21,6 +21,15 @@ interface Waiter {
   reject(error: unknown): void;
 }
 
+/** The calling code is part of the work that has the turn, which would wait for its own end. */
+export class WaitsForItself extends Error {
+  constructor(file: string) {
+    super(
+      `A write to ${file} would wait for itself: the transaction that is writing to the file ends only after this write, and SQLite allows one writer at a time. Send the write through the entity manager of that transaction, or after it ends.`,
+    );
+  }
+}
+
 /** How long a writer waits while another one does not finish, in milliseconds. */
 export const LONGEST_TURN_MS = 60_000;
 
@@ -51,13 +60,13 @@ export class WriteLock {
    *
    * @param group the argument with which the caller is found in `leave()`.
    * @param signal ends the wait when it is aborted.
-   * @throws Error if the calling code is part of the work that holds the turn, because it would wait for itself, and if one
-   * turn lasts longer than `LONGEST_TURN_MS`.
+   * @throws WaitsForItself
+   * @throws Error if one turn lasts longer than `LONGEST_TURN_MS`.
    * @throws the reason of `signal`.
    */
   take(group: object, isOwnWork: IsOwnWork, signal?: AbortSignal): Promise<WriteTurn> {
     if (this.#current === undefined) return Promise.resolve(this.begin(group, isOwnWork));
-    if (this.#current.isOwnWork()) return Promise.reject(new Error(waitsForItself(this.file)));
+    if (this.#current.isOwnWork()) return Promise.reject(new WaitsForItself(this.file));
     if (signal?.aborted === true) return Promise.reject(signal.reason as Error);
     return new Promise((resolve, reject) => {
       const waiter: Waiter = {
@@ -112,8 +121,7 @@ export class WriteLock {
     stopWaiting(first);
     first.resolve(this.begin(first.group, first.isOwnWork));
     for (const waiter of this.#waiting) {
-      if (waiter.inContext(first.isOwnWork))
-        this.refuse(waiter, new Error(waitsForItself(this.file)));
+      if (waiter.inContext(first.isOwnWork)) this.refuse(waiter, new WaitsForItself(this.file));
       else waiter.timer.refresh();
     }
   }
@@ -128,10 +136,6 @@ export class WriteLock {
 function stopWaiting({ timer, unfollow }: Waiter): void {
   clearTimeout(timer);
   unfollow?.();
-}
-
-function waitsForItself(file: string): string {
-  return `A write to ${file} would wait for itself: the transaction that is writing to the file ends only after this write, and SQLite allows one writer at a time. Send the write through the entity manager of that transaction, or after it ends.`;
 }
 
 function tookTooLong(file: string): string {

@@ -154,6 +154,20 @@ describe('A tick that is aborted while it waits for an SQLite file', () => {
       expect(file.committed()).toEqual(['after the abort', 'held']);
     });
 
+    it('is cancelled at once when the abort comes while its connection is opened, with all it has sent', async () => {
+      await holdTurn();
+      const controller = new AbortController();
+      const cancelled = byHand((notes) => {
+        const sent = ['a', 'b'].map((text) => notes.insert({ text }));
+        setImmediate(() => controller.abort(new Error('enough')));
+        return Promise.allSettled(sent);
+      }, controller.signal);
+
+      expect(await cancelled).toEqual(
+        Array(2).fill({ status: 'rejected', reason: controller.signal.reason }),
+      );
+    });
+
     it('is cancelled at once while it waits for a connection, which the next one gets', async () => {
       const reading = countdown(POOL);
       const holders = Array.from({ length: POOL }, () =>
