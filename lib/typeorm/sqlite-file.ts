@@ -99,10 +99,13 @@ export class SqliteFile {
         // First, or the end of a transaction below would give the turn to one of them.
         this.#lock?.refuseWaiting(groups);
         try {
-          await this.#pool.close();
+          await Promise.all([this.#pool.close(), this.#app?.close()]);
         } finally {
-          await this.#app?.close().finally(() => this.#lock?.leave(groups));
-          await disconnect();
+          // The turn last: a transaction that is open on a connection ends only when it is closed.
+          await disconnect().finally(() => {
+            this.#app?.forget();
+            this.#lock?.leave(groups);
+          });
         }
       },
     });

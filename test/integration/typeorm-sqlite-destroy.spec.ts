@@ -2,7 +2,7 @@ import type { DataSource, Repository } from 'typeorm';
 import type { ProviderScope } from '../../lib/index.js';
 import { getScopedRepositoryToken } from '../../lib/typeorm/index.js';
 import { closeApps } from '../support/app.js';
-import { gate } from '../support/gate.js';
+import { gate, turn } from '../support/gate.js';
 import { startNoteApp, type NoteApp } from '../support/note-worker.js';
 import { dataSourceOf, Note } from '../support/scoped-typeorm.js';
 import {
@@ -28,7 +28,10 @@ describe('A scope on an SQLite file whose data source is destroyed', () => {
   let scope: ProviderScope;
   let notes: Repository<Note>;
 
-  const start = async (transaction: boolean, options: { readonly?: boolean } = {}) => {
+  const start = async (
+    transaction: boolean,
+    options: Partial<Parameters<typeof sqliteRoot>[1]> = {},
+  ): Promise<void> => {
     connections = countConnections();
     test = await startNoteApp(sqliteRoot(file, { driver: connections.driver, ...options }), {
       transaction,
@@ -123,5 +126,36 @@ describe('A scope on an SQLite file whose data source is destroyed', () => {
     await expect(failed).rejects.toThrow(CLOSED);
 
     expect(connections.closed).toBe(connections.opened);
+  });
+
+  it('leaves the turn to another data source only when its connections are closed', async () => {
+    const opening = gate();
+    let isSlow = false;
+    await start(true, { prepareDatabase: () => (isSlow ? opening.opened : undefined) });
+    const other = dataSourceOf(
+      await startNoteApp(sqliteRoot(file, { timeout: 0 }), { transaction: true }),
+    ).getRepository(Note);
+    const inside = gate();
+    const end = gate();
+    const failed = dataSource.transaction(async (manager) => {
+      await manager.save(Note, { text: 'lost' });
+      inside.open();
+      await end.opened;
+    });
+    await inside.opened;
+    isSlow = true;
+    const reading = dataSource.getRepository(Note).count(); // on a second connection
+    await turn();
+    const writing = other.save({ text: 'of the other' });
+    await turn();
+    const destroyed = dataSource.destroy();
+    await turn();
+    opening.open();
+    await Promise.allSettled([reading, destroyed]);
+    await writing;
+    end.open();
+    await expect(failed).rejects.toThrow(CLOSED);
+
+    expect(file.committed()).toEqual(['of the other']);
   });
 });
