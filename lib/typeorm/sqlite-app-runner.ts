@@ -58,6 +58,10 @@ export class SqliteAppRunner extends SqliteRunner {
     this.endTurn();
   }
 
+  protected get ownsConnection(): boolean {
+    return this.isWriting;
+  }
+
   protected get connection(): SqliteConnection {
     return this.app.driver.databaseConnection;
   }
