@@ -14,3 +14,13 @@ export class InvalidOptionsError extends StartUpError {
     super(problems.join('\n'), problems, options);
   }
 }
+
+/**
+ * Refuses an invalid argument of a call.
+ *
+ * @throws {InvalidOptionsError} if there is a problem; each of its sentences begins with `call`.
+ */
+export function refuseInvalid(call: string, problems: readonly string[]): void {
+  if (problems.length > 0)
+    throw new InvalidOptionsError(problems.map((problem) => `${call}: ${problem}.`));
+}
