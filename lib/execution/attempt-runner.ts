@@ -6,7 +6,7 @@ import { runIsolated } from '../scope/ambient.js';
 import { OpenScopes } from '../scope/open-scopes.js';
 import { failureOf, type ScopeEnd } from '../scope/scope-end.js';
 import type { Scope } from '../scope/scope.js';
-import { runAround } from './around.js';
+import { runAround, type Refused } from './around.js';
 import { settle } from './settle.js';
 import type { TickAttempt } from './tick-attempt.js';
 import { TickObserver } from './tick-observer.js';
@@ -108,7 +108,7 @@ export class AttemptRunner {
     if (tick.attempt === 1) this.observer.tickStarted(tick);
     const stopTimer = attempt.startTimer();
     return runIsolated(scope.ambient, () => {
-      const run = (refused?: { readonly error: unknown }): Promise<ScopedEnd> =>
+      const run = (refused?: Refused): Promise<ScopedEnd> =>
         this.runInScope(attempt, scope, stopTimer, refused);
       return this.settings.around.length === 0 ? run() : this.runInHooks(attempt, run);
     });
@@ -116,18 +116,16 @@ export class AttemptRunner {
 
   private async runInHooks(
     attempt: TickAttempt,
-    run: (refused?: { readonly error: unknown }) => Promise<ScopedEnd>,
+    run: (refused?: Refused) => Promise<ScopedEnd>,
   ): Promise<ScopedEnd> {
     const { tick } = attempt;
-    let ran: ScopedEnd | undefined;
-    const { refused, thrown } = await runAround(this.settings.around, tick, async () => {
-      ran = await run();
-      const { outcome, error } = ran.judgement;
-      return outcome === 'succeeded'
-        ? { value: ran.value }
-        : { value: undefined, failed: { error } };
+    let running: Promise<ScopedEnd> | undefined;
+    const thrown = await runAround(this.settings.around, tick, async (refused) => {
+      const { judgement, value } = await (running = run(refused));
+      const { outcome, error } = judgement;
+      return outcome === 'succeeded' ? { value } : { value: undefined, failed: { error } };
     });
-    const ended = ran ?? (await run(refused));
+    const ended = await running!;
     if (thrown.length === 0) return ended;
     const { abortCause } = attempt;
     const judgement = judgeHooks(ended.judgement, thrown, tick.signal, abortCause);
@@ -138,7 +136,7 @@ export class AttemptRunner {
     attempt: TickAttempt,
     scope: Scope,
     stopTimer: () => void,
-    refused: { readonly error: unknown } | undefined,
+    refused: Refused | undefined,
   ): Promise<ScopedEnd> {
     const work: Work =
       refused === undefined
