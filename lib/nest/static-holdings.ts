@@ -20,12 +20,7 @@ export class StaticHoldings {
   holds(candidate: object): boolean {
     const instances = this.instances();
     if (!this.nest.isDecorated) return anyHolds(instances, (value) => value === candidate);
-    const search = new ObjectSearch(candidate);
-    try {
-      return anyHolds(instances, (value) => search.finds(value));
-    } finally {
-      search.end();
-    }
+    return holdsDecorated(instances, candidate);
   }
 
   /** Static instances are final once start-up is complete, save for modules that are loaded lazily. */
@@ -44,6 +39,16 @@ export class StaticHoldings {
 }
 
 type IsIt = (value: unknown) => boolean;
+
+/** Answers whether one of the holders holds an object, as `StaticHoldings` does, also behind proxies. */
+export function holdsDecorated(holders: readonly object[], candidate: object): boolean {
+  const search = new ObjectSearch(candidate);
+  try {
+    return anyHolds(holders, (value) => search.finds(value));
+  } finally {
+    search.end();
+  }
+}
 
 function anyHolds(holders: readonly object[], isIt: IsIt): boolean {
   return holders.some((holder) => isIt(holder) || handsSafely(holder, isIt));
