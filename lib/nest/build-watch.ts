@@ -1,10 +1,10 @@
 import { BuildReplacement } from './build-replacement.js';
 import { objectsOf } from './context-instances.js';
 import { handsOn } from './decorations.js';
+import { holdsDecorated } from './holding.js';
 import { injectionsOf } from './injections.js';
 import { isFactory } from './is-factory.js';
 import type { ContextId, NestInjector, NestProperty, NestWrapper } from './nest-types.js';
-import { holdsDecorated } from './static-holdings.js';
 
 /** Told of what Nest builds under one context id. */
 export interface BuildObserver {
