@@ -1,94 +1,98 @@
-/** The arrows of lib/: which folder may import which. Every folder is listed; the way of a tick goes downwards. */
+/**
+ * The arrows of lib/: which folder may import which. Every folder is listed, and a folder may import only folders above it. The
+ * life of a tick goes upwards in this list.
+ */
 const arrows = {
-  findings: [],
-  errors: ['findings'],
-  checks: [],
+  util: [],
+  errors: [],
   nest: ['errors'],
-  graph: ['checks', 'nest'],
-  time: [],
-  memory: ['checks'],
-  messages: ['checks', 'time', 'errors'],
-  schedule: ['checks', 'messages', 'nest'],
+  graph: ['util', 'nest'],
+  v8: [],
+  memory: ['util', 'v8'],
+  'consumers/source': ['util', 'errors'],
+  schedule: ['util', 'consumers/source', 'nest'],
   decorators: ['schedule'],
-  engine: ['checks', 'schedule', 'time', 'errors'],
-  scope: ['graph', 'nest', 'errors'],
-  execution: ['checks', 'scope', 'schedule', 'nest', 'time', 'errors'],
-  observability: [
-    'findings',
-    'execution',
-    'memory',
-    'nest',
-    'schedule',
-    'scope',
-    'validation',
-    'errors',
-  ],
-  options: ['findings', 'checks', 'engine', 'execution', 'memory', 'scope', 'schedule'],
-  leaks: ['checks', 'nest', 'observability', 'options', 'scope', 'errors'],
-  validation: ['findings', 'decorators', 'graph', 'nest', 'options', 'errors'],
+  engine: ['util', 'errors', 'schedule'],
+  scope: ['util', 'errors', 'nest', 'graph'],
+  tick: ['util', 'errors', 'nest', 'schedule', 'scope'],
+  options: ['util', 'errors', 'memory', 'schedule', 'engine', 'scope', 'tick'],
+  validation: ['errors', 'nest', 'graph', 'decorators', 'options'],
+  events: ['errors', 'nest', 'memory', 'schedule', 'scope', 'tick', 'validation'],
+  leaks: ['util', 'errors', 'nest', 'v8', 'scope', 'options', 'events'],
   discovery: [
-    'findings',
-    'checks',
+    'util',
+    'errors',
+    'nest',
+    'graph',
+    'consumers/source',
+    'schedule',
     'decorators',
-    'graph',
-    'schedule',
     'options',
     'validation',
-    'messages',
-    'nest',
-    'errors',
   ],
-  registry: [
-    'checks',
-    'nest',
-    'engine',
-    'execution',
-    'observability',
-    'options',
+  registry: ['util', 'errors', 'nest', 'schedule', 'engine', 'scope', 'tick', 'options', 'events'],
+  background: ['util', 'errors', 'nest', 'scope', 'tick', 'events', 'discovery', 'registry'],
+  consumers: [
+    'util',
+    'errors',
+    'consumers/source',
     'schedule',
     'scope',
-    'errors',
+    'tick',
+    'events',
+    'registry',
   ],
-  hosting: [
-    'checks',
-    'discovery',
-    'execution',
+  lifecycle: [
+    'util',
+    'errors',
+    'nest',
     'memory',
-    'messages',
-    'nest',
-    'observability',
-    'options',
-    'registry',
     'schedule',
     'scope',
-    'time',
-    'validation',
-    'errors',
-  ],
-  inspection: [
-    'findings',
-    'discovery',
-    'graph',
-    'nest',
+    'tick',
     'options',
-    'registry',
-    'schedule',
     'validation',
+    'events',
+    'discovery',
+    'registry',
+    'background',
+    'consumers',
   ],
-  cli: ['findings', 'checks', 'graph', 'inspection'],
-  typeorm: ['checks', 'messages', 'scope', 'time', 'errors'],
+  inspect: [
+    'util',
+    'errors',
+    'nest',
+    'graph',
+    'schedule',
+    'options',
+    'validation',
+    'discovery',
+    'registry',
+  ],
+  typeorm: ['util', 'errors', 'consumers/source', 'scope'],
 };
 
 /** Entry points of their own (`nestjs-scoped-worker/<name>`): the core imports none of them. */
 const subpaths = ['typeorm', 'bullmq'];
 
+/** `consumers/source` has arrows of its own, apart from those of `consumers`. */
+const nested = Object.keys(arrows).filter((folder) => folder.includes('/'));
+
+/** Matches the files of a folder without those of a nested folder that has its own arrows. */
+function filesOf(folder) {
+  const below = nested.filter((other) => other.startsWith(`${folder}/`));
+  const without = below.map((other) => `(?!${other.slice(folder.length + 1)}/)`).join('');
+  return `${folder}/${without}`;
+}
+
 const rules = Object.entries(arrows).map(([folder, allowed]) => ({
   name: `arrows-of-${folder}`,
   comment: `lib/${folder} may import only: ${[folder, ...allowed].join(', ')}.`,
   severity: 'error',
-  from: { path: `^lib/${folder}/` },
+  from: { path: `^lib/${filesOf(folder)}` },
   to: {
-    path: `^lib/(?!(${[folder, ...allowed].join('|')})/)[^/]+/`,
+    path: '^lib/[^/]+/',
+    pathNot: `^lib/(${[folder, ...allowed].map(filesOf).join('|')})`,
   },
 }));
 

@@ -9,13 +9,10 @@ export {
 } from './decorators/index.js';
 export type { ScopedWorkerOptions } from './decorators/worker-metadata.js';
 export type { Engine, EngineHost } from './engine/engine.js';
-export {
-  inProcessEngine,
-  type InProcessEngineOptions,
-} from './engine/in-process/in-process-engine.js';
+export { inProcessEngine, type InProcessEngineOptions } from './engine/in-process-engine.js';
 export * from './errors/index.js';
-export type { TickHook, TickInterceptor } from './execution/around.js';
-export type { AbortCause } from './execution/running-ticks.js';
+export type { TickHook, TickInterceptor } from './tick/around.js';
+export type { AbortCause } from './tick/running-ticks.js';
 export type {
   AttemptReport,
   SkipReason,
@@ -23,24 +20,21 @@ export type {
   TickPhase,
   TickReport,
   TickRetry,
-} from './execution/tick-report.js';
-export { currentTick, type Tick } from './execution/tick.js';
-export {
-  BackgroundWorker,
-  type BackgroundFailurePolicy,
-} from './hosting/background/background-worker.js';
+} from './tick/tick-report.js';
+export { currentTick, type Tick } from './tick/tick.js';
+export { BackgroundWorker, type BackgroundFailurePolicy } from './background/background-worker.js';
 export {
   inMemoryQueue,
   type InMemoryQueue,
   type InMemoryQueueOptions,
-} from './messages/in-memory-queue.js';
-export type { Delivery, MessageSource } from './messages/message-source.js';
+} from './consumers/source/in-memory-queue.js';
+export type { Delivery, MessageSource } from './consumers/source/message-source.js';
 export type { MemoryCheck, MemoryCrossing } from './memory/memory-notice.js';
 export type { MemoryOptions } from './memory/memory-options.js';
 export type { MemorySample } from './memory/memory-sample.js';
 export type { MemoryThreshold } from './memory/memory-threshold.js';
 export type { ScheduleGrowth } from './memory/schedule-growth.js';
-export { inspectScopes } from './inspection/inspect-scopes.js';
+export { inspectScopes } from './inspect/inspect-scopes.js';
 export type {
   InspectedFinding,
   InspectedNestJob,
@@ -48,8 +42,8 @@ export type {
   InspectedSchedule,
   InspectedWorker,
   ScopeInspection,
-} from './inspection/inspection.js';
-export { PeriodicTimer, type PeriodicTimerOptions } from './hosting/periodic-timer.js';
+} from './inspect/inspection.js';
+export { PeriodicTimer, type PeriodicTimerOptions } from './background/periodic-timer.js';
 export type {
   BackgroundEnd,
   BackgroundFailure,
@@ -62,8 +56,8 @@ export type {
   ShutdownStart,
   SourceFailure,
   StrayFailure,
-} from './observability/event-map.js';
-export { ScopedWorkerEvents } from './observability/scoped-worker-events.js';
+} from './events/event-map.js';
+export { ScopedWorkerEvents } from './events/scoped-worker-events.js';
 export type {
   ConsumerOptions,
   DeadLetter,
@@ -84,11 +78,11 @@ export type { ScheduleInfo } from './registry/schedule-info.js';
 export { ScopedWorkerRegistry, type ScopedWorkerStats } from './registry/scoped-worker-registry.js';
 export type { Schedule } from './schedule/schedule.js';
 export type { Slot, Trigger } from './schedule/slot.js';
-export type { TickByHand } from './execution/work-by-hand.js';
-export { ProviderScopeFactory } from './execution/provider-scope-factory.js';
+export type { TickByHand } from './tick/work-by-hand.js';
+export { ProviderScopeFactory } from './tick/provider-scope-factory.js';
 export type { ProviderScope, ScopeHooks, ScopeToken } from './scope/provider-scope.js';
 export type { ScopeEndNotice, ScopeNotice } from './scope/scope-observer.js';
 export type { Lifetime } from './graph/index.js';
 export { shared } from './scope/shared.js';
 export { ScopedWorkerModule } from './scoped-worker.module.js';
-export type { Finding, FindingKind, FindingNumber, Severity } from './findings/finding.js';
+export type { Finding, FindingKind, FindingNumber, Severity } from './errors/finding.js';

@@ -7,14 +7,14 @@ import {
   type OnModuleInit,
   type Type,
 } from '@nestjs/common';
-import { AppStopper } from './hosting/app-stopper.js';
+import { AppStopper } from './nest/app-stopper.js';
 import { HostingModule } from './hosting.module.js';
-import { InspectedServices } from './inspection/inspected-services.js';
+import { InspectedServices } from './inspect/inspected-services.js';
 import { MemorySource } from './memory/memory-source.js';
-import { ScopedWorkerEvents } from './observability/scoped-worker-events.js';
+import { ScopedWorkerEvents } from './events/scoped-worker-events.js';
 import { ScopedWorkerRegistry } from './registry/scoped-worker-registry.js';
 import { ScopedWorkerServices } from './scoped-worker-services.js';
-import { ProviderScopeFactory } from './execution/provider-scope-factory.js';
+import { ProviderScopeFactory } from './tick/provider-scope-factory.js';
 
 /** A service that users inject. */
 function provide<T>(

@@ -1,6 +1,6 @@
 import { isSameObject, tokenText, type NestModule, type NestWrapper } from '../nest/index.js';
 import { classOf, isClassProvider } from './class-of.js';
-import { sameAmong } from './same-build.js';
+import { sameAmong } from './same-worker.js';
 
 /** Marks the prototype of `BackgroundWorker`. */
 export const IS_BACKGROUND_WORKER = Symbol('nestjs-scoped-worker:is-background-worker');

@@ -1,8 +1,8 @@
 import { workerOptions } from '../decorators/worker-metadata.js';
 import type { ApplicationGraph } from '../graph/index.js';
 import type { NestModule, NestWrapper } from '../nest/index.js';
-import { choiceProblem } from '../checks/option-checks.js';
-import { finding, type Finding } from '../findings/finding.js';
+import { choiceProblem } from '../util/option-checks.js';
+import { finding, type Finding } from '../errors/finding.js';
 import { exploreBackground, type FoundBackgroundWorker } from './background-explorer.js';
 
 const POLICIES = ['restart', 'stop-app', 'ignore'] as const;

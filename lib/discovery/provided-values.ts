@@ -1,4 +1,4 @@
-import { show } from '../checks/option-checks.js';
+import { show } from '../util/option-checks.js';
 import { stackOf, textOf } from '../errors/error-text.js';
 import { Application, tokenText, type NestModule, type NestWrapper } from '../nest/index.js';
 import { seenProvider } from '../nest/seen-provider.js';

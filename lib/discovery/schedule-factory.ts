@@ -1,6 +1,6 @@
 import type { HandlerMetadata } from '../decorators/worker-metadata.js';
 import { tokenText } from '../nest/index.js';
-import type { MessageSource } from '../messages/message-source.js';
+import type { MessageSource } from '../consumers/source/message-source.js';
 import type { ScopedWorkerModuleOptions } from '../options/module-options.js';
 import {
   consumerOptionProblems,
@@ -16,8 +16,8 @@ import {
   type ResolvedHandlerOptions,
   type ScheduleOverride,
 } from '../schedule/handler-options.js';
-import { hasMethod } from '../checks/has-method.js';
-import { show } from '../checks/option-checks.js';
+import { hasMethod } from '../util/has-method.js';
+import { show } from '../util/option-checks.js';
 import type { HandlerTarget, Schedule } from '../schedule/schedule.js';
 import { readTiming, undecidedTiming, WHAT_IS_DUE } from '../schedule/timing.js';
 import type { Provided } from './provided-values.js';

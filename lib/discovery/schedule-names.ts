@@ -1,4 +1,4 @@
-import { nameProblem, show } from '../checks/option-checks.js';
+import { nameProblem, show } from '../util/option-checks.js';
 import type { HandlerMetadata } from '../decorators/worker-metadata.js';
 import {
   fromProvidersProblem,

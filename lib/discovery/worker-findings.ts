@@ -1,6 +1,6 @@
-import { finding, type Finding } from '../findings/finding.js';
+import { finding, type Finding } from '../errors/finding.js';
 import { tokenText } from '../nest/index.js';
-import type { Difference } from './same-build.js';
+import type { Difference } from './same-worker.js';
 import { handlerName } from './schedule-factory.js';
 import type { NamedHandler } from './schedule-names.js';
 import type { Exploration, FoundWorker } from './worker-explorer.js';

@@ -1,4 +1,4 @@
-import { hasMethod } from '../checks/has-method.js';
+import { hasMethod } from '../util/has-method.js';
 
 /** How an instance may be disposed, in the order of preference: the first that it has is called. */
 export const DISPOSERS = [

@@ -1,5 +1,5 @@
 import { performance } from 'node:perf_hooks';
-import type { LeakedScope } from '../observability/event-map.js';
+import type { LeakedScope } from '../events/event-map.js';
 import type { ProviderScope } from '../scope/provider-scope.js';
 import { ScopeHandle } from './scope-handle.js';
 

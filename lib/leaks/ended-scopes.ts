@@ -1,4 +1,4 @@
-import type { LeakFound } from '../observability/event-map.js';
+import type { LeakFound } from '../events/event-map.js';
 import type { EndedScope } from './ended-scope.js';
 import { Survivors } from './survivors.js';
 

@@ -1,5 +1,5 @@
 import type { ScopeClosedError } from '../errors/index.js';
-import type { LateCall } from '../observability/event-map.js';
+import type { LateCall } from '../events/event-map.js';
 import { closedError } from '../scope/refusal.js';
 import type { Origin } from './ended-scope.js';
 

@@ -1,4 +1,4 @@
-import { isClass } from '../checks/is-class.js';
+import { isClass } from '../util/is-class.js';
 import { inspect } from 'node:util';
 import { bare } from '../nest/index.js';
 import type { GuardedScope } from './guarded-scope.js';

@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks';
 import type { LeakDetectionOptions } from '../options/leak-options.js';
-import type { ScopedWorkerEvents } from '../observability/scoped-worker-events.js';
+import type { ScopedWorkerEvents } from '../events/scoped-worker-events.js';
 import { fromEmptyContext } from '../scope/ambient.js';
 import type { ScopeSeed } from '../scope/scope-seed.js';
 import type { WatchedScope } from '../scope/scope-watch.js';
@@ -8,7 +8,7 @@ import { DroppedScopes } from './dropped-scopes.js';
 import type { Origin } from './ended-scope.js';
 import { EndedScopes } from './ended-scopes.js';
 import { FollowedScope, type Following } from './followed-scope.js';
-import { MajorCollections } from './major-collections.js';
+import { MajorCollections } from '../v8/major-collections.js';
 import { placeOfCall } from './place.js';
 import { ScopeGuard } from './scope-guard.js';
 import { Takers } from './takers.js';

@@ -1,5 +1,5 @@
 import type { NestWrapper } from '../nest/index.js';
-import type { LateCall } from '../observability/event-map.js';
+import type { LateCall } from '../events/event-map.js';
 import type { ProviderScope } from '../scope/provider-scope.js';
 import type { WatchedScope } from '../scope/scope-watch.js';
 import { classNameOf } from './class-name.js';

@@ -1,4 +1,4 @@
-import { limitProblem, percentProblem, positiveProblem, show } from '../checks/option-checks.js';
+import { limitProblem, percentProblem, positiveProblem, show } from '../util/option-checks.js';
 
 /** More often than this, a watch would be a load of its own. */
 const LEAST_CHECK_EVERY_MS = 100;

@@ -1,9 +1,9 @@
 import { totalmem } from 'node:os';
 import { getHeapSpaceStatistics, getHeapStatistics } from 'node:v8';
-import { FullCollections, watchFullCollections } from './full-collections.js';
+import { FullCollections, watchFullCollections } from '../v8/full-collections.js';
 import type { HeapReader } from './growth-meter.js';
 import { memorySample, MIB, type MemorySample } from './memory-sample.js';
-import { collectAllGarbage, collectYoungGarbage } from './garbage.js';
+import { collectAllGarbage, collectYoungGarbage } from '../v8/garbage.js';
 
 /** Where the memory watch reads: the process, or what a test puts in its place. */
 export abstract class MemorySource implements HeapReader {

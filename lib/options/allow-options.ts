@@ -1,4 +1,4 @@
-import { show } from '../checks/option-checks.js';
+import { show } from '../util/option-checks.js';
 
 /**
  * A finding that is meant so. It is not reported; the inspector lists it with its reason.

@@ -1,5 +1,5 @@
-import { booleanProblem, limitProblem, show } from '../checks/option-checks.js';
-import { withoutUndefined } from '../schedule/without-undefined.js';
+import { booleanProblem, limitProblem, show } from '../util/option-checks.js';
+import { withoutUndefined } from '../util/without-undefined.js';
 
 /**
  * What is looked for at run time of scoped instances that outlive their scope.

@@ -1,7 +1,7 @@
 import type { Engine } from '../engine/engine.js';
 import type { Allowance } from './allow-options.js';
-import type { TickInterceptor } from '../execution/around.js';
-import type { Tick } from '../execution/tick.js';
+import type { TickInterceptor } from '../tick/around.js';
+import type { Tick } from '../tick/tick.js';
 import type { ProviderScope } from '../scope/provider-scope.js';
 import type { HandlerDefaults, ScheduleOverride } from '../schedule/handler-options.js';
 import type { MemoryOptions } from '../memory/memory-options.js';

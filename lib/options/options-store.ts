@@ -1,5 +1,5 @@
-import { isInterceptor, type TickInterceptor } from '../execution/around.js';
-import type { TickSettings } from '../execution/tick-settings.js';
+import { isInterceptor, type TickInterceptor } from '../tick/around.js';
+import type { TickSettings } from '../tick/tick-settings.js';
 import type { ScopeSettings } from '../scope/scope-settings.js';
 import { defaultsProblems } from '../schedule/check-handler-options.js';
 import {
@@ -9,10 +9,10 @@ import {
 } from './leak-options.js';
 import { allowProblems } from './allow-options.js';
 import type { ScopedWorkerModuleOptions } from './module-options.js';
-import { ALLOWABLE } from '../findings/finding.js';
+import { ALLOWABLE } from '../errors/finding.js';
 import { memoryOptionProblems } from '../memory/check-memory-options.js';
-import { booleanProblem, choiceProblem, limitProblem, show } from '../checks/option-checks.js';
-import { withoutUndefined } from '../schedule/without-undefined.js';
+import { booleanProblem, choiceProblem, limitProblem, show } from '../util/option-checks.js';
+import { withoutUndefined } from '../util/without-undefined.js';
 
 type Resolved = Omit<ScopedWorkerModuleOptions, 'leakDetection'> &
   Required<

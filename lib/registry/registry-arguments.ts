@@ -4,7 +4,7 @@ import {
   nameProblem,
   optionsProblems,
   signalProblem,
-} from '../checks/option-checks.js';
+} from '../util/option-checks.js';
 import { refuseInvalid } from '../errors/invalid-options.error.js';
 
 /** @throws {InvalidOptionsError} if the options of `registry.run()` are invalid. */

@@ -1,6 +1,6 @@
-import { inProcessEngine } from '../engine/in-process/in-process-engine.js';
+import { inProcessEngine } from '../engine/in-process-engine.js';
 import type { Engine, EngineHost } from '../engine/engine.js';
-import { ScopedWorkerEvents } from '../observability/scoped-worker-events.js';
+import { ScopedWorkerEvents } from '../events/scoped-worker-events.js';
 import { OptionsStore } from '../options/options-store.js';
 import type { Schedule } from '../schedule/schedule.js';
 import { fromEmptyContext } from '../scope/ambient.js';

@@ -1,5 +1,5 @@
 import { UnknownScheduleError } from '../errors/index.js';
-import type { TickReport } from '../execution/tick-report.js';
+import type { TickReport } from '../tick/tick-report.js';
 import type { NestWrapper } from '../nest/index.js';
 import type { HandlerDefaults } from '../schedule/handler-options.js';
 import type { Schedule } from '../schedule/schedule.js';

@@ -1,4 +1,4 @@
-import type { Tick } from '../execution/tick.js';
+import type { Tick } from '../tick/tick.js';
 import type { CommonHandlerOptions, ZoneOptions } from '../schedule/handler-options.js';
 
 /** Another timing for a schedule: a cron expression, or a period. `'-'` switches it off. */

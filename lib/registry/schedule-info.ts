@@ -1,4 +1,4 @@
-import type { TickReport } from '../execution/tick-report.js';
+import type { TickReport } from '../tick/tick-report.js';
 import type { Schedule } from '../schedule/schedule.js';
 
 /**

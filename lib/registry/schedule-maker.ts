@@ -1,14 +1,14 @@
-import { isClass } from '../checks/is-class.js';
+import { isClass } from '../util/is-class.js';
 import { DuplicateScheduleError, InvalidScheduleError } from '../errors/index.js';
 import { OptionsStore } from '../options/options-store.js';
 import { handlerOptionProblems } from '../schedule/check-handler-options.js';
 import type { CronZone } from '../schedule/cron-expression.js';
-import { hasMethod } from '../checks/has-method.js';
+import { hasMethod } from '../util/has-method.js';
 import { resolveHandlerOptions, type HandlerDefaults } from '../schedule/handler-options.js';
-import { nameProblem, show } from '../checks/option-checks.js';
+import { nameProblem, show } from '../util/option-checks.js';
 import { functionName, type HandlerTarget, type Schedule } from '../schedule/schedule.js';
 import { readTiming, WHAT_IS_DUE, type Timing } from '../schedule/timing.js';
-import { withoutUndefined } from '../schedule/without-undefined.js';
+import { withoutUndefined } from '../util/without-undefined.js';
 import { ScheduleBook } from './schedule-book.js';
 import type { ScheduleDefinition, ScheduleTiming } from './schedule-definition.js';
 

@@ -1,9 +1,9 @@
-import { RunningTicks } from '../execution/running-ticks.js';
-import { TickDispatcher } from '../execution/tick-dispatcher.js';
-import { TickList } from '../execution/tick-list.js';
-import type { TickReport } from '../execution/tick-report.js';
-import type { ScheduleChange } from '../observability/event-map.js';
-import { ScopedWorkerEvents } from '../observability/scoped-worker-events.js';
+import { RunningTicks } from '../tick/running-ticks.js';
+import { TickDispatcher } from '../tick/tick-dispatcher.js';
+import { TickList } from '../tick/tick-list.js';
+import type { TickReport } from '../tick/tick-report.js';
+import type { ScheduleChange } from '../events/event-map.js';
+import { ScopedWorkerEvents } from '../events/scoped-worker-events.js';
 import { isDisabled, type Schedule } from '../schedule/schedule.js';
 import type { Slot } from '../schedule/slot.js';
 import { OpenScopes } from '../scope/open-scopes.js';

@@ -9,7 +9,7 @@ import {
   limitProblem,
   nameProblem,
   show,
-} from '../checks/option-checks.js';
+} from '../util/option-checks.js';
 
 type Check = (value: unknown) => string | undefined;
 

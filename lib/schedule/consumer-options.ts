@@ -1,4 +1,4 @@
-import type { MessageSource } from '../messages/message-source.js';
+import type { MessageSource } from '../consumers/source/message-source.js';
 import type { CommonHandlerOptions } from './handler-options.js';
 
 /** The part of a source from which the compiler infers its messages. */

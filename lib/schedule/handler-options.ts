@@ -1,6 +1,6 @@
 import type { FromProviders } from './from-providers.js';
 import type { ScheduleKind } from './schedule-kind.js';
-import { withoutUndefined } from './without-undefined.js';
+import { withoutUndefined } from '../util/without-undefined.js';
 
 /** A cron is read in a named zone or at a fixed offset, never both. */
 export type ZoneOptions =

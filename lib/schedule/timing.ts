@@ -1,6 +1,6 @@
 import { CronExpression, type CronZone } from './cron-expression.js';
 import { handlerOptionProblems } from './check-handler-options.js';
-import { delayProblem, periodProblem, show } from '../checks/option-checks.js';
+import { delayProblem, periodProblem, show } from '../util/option-checks.js';
 import type { ScheduleKind } from './schedule-kind.js';
 import {
   CronTimeline,

@@ -1,7 +1,7 @@
 import { ScopeClosedError } from '../errors/index.js';
 import { buildsInFlight, NestInside, type ContextId, type NestModule } from '../nest/index.js';
 import { isInsideAwaited } from './ambient.js';
-import { idSource } from './id-source.js';
+import { idSource } from '../util/id-source.js';
 import { Ownership } from './ownership.js';
 import type { ScopeEnd } from './scope-end.js';
 import { ScopeObserver } from './scope-observer.js';

@@ -2,8 +2,8 @@ import { Logger } from '@nestjs/common';
 import type { EventEmitter } from 'node:events';
 import type { DataSource, QueryRunner } from 'typeorm';
 import { loggedError } from '../errors/error-log.js';
-import { Backoff } from '../time/backoff.js';
-import { pause } from '../time/pause.js';
+import { Backoff } from '../util/backoff.js';
+import { pause } from '../util/pause.js';
 import { quoteIdentifier } from './outbox-columns.js';
 
 /** TypeORM's way to give a connection back so that the pool closes it. */

@@ -1,8 +1,8 @@
 import type { ObjectLiteral } from 'typeorm';
-import { limitProblem } from '../checks/option-checks.js';
+import { limitProblem } from '../util/option-checks.js';
 import { InvalidOptionsError } from '../errors/index.js';
 import { textOf } from '../errors/error-text.js';
-import type { Delivery } from '../messages/message-source.js';
+import type { Delivery } from '../consumers/source/message-source.js';
 import type { OutboxLeases } from './outbox-leases.js';
 import { DEFAULT_RETRY_DELAY, type ResolvedOutboxOptions } from './outbox-options.js';
 import type { ClaimedRow, OutboxTable } from './outbox-table.js';

@@ -1,4 +1,4 @@
-import { Alarm } from '../time/alarm.js';
+import { Alarm } from '../util/alarm.js';
 import type { ClaimedRow } from './outbox-table.js';
 
 /** What the leases need of the table. */

@@ -1,4 +1,4 @@
-import { booleanProblem, limitProblem, show } from '../checks/option-checks.js';
+import { booleanProblem, limitProblem, show } from '../util/option-checks.js';
 import { InvalidOptionsError } from '../errors/index.js';
 
 /** @publicApi */

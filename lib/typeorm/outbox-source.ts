@@ -1,6 +1,6 @@
 import type { DataSource, EntityTarget, ObjectLiteral } from 'typeorm';
 import { InvalidOptionsError } from '../errors/index.js';
-import type { Delivery, MessageSource } from '../messages/message-source.js';
+import type { Delivery, MessageSource } from '../consumers/source/message-source.js';
 import { OutboxAlerts } from './outbox-alerts.js';
 import { OutboxAnnouncer, outboxChannel } from './outbox-channel.js';
 import { entityName } from './entity-name.js';

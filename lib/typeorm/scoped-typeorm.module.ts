@@ -1,6 +1,6 @@
 import { Module, Scope, type DynamicModule, type Provider } from '@nestjs/common';
 import type { EntityManager, EntityTarget, ObjectLiteral, Repository } from 'typeorm';
-import { optionsProblems, show } from '../checks/option-checks.js';
+import { optionsProblems, show } from '../util/option-checks.js';
 import { InvalidOptionsError } from '../errors/index.js';
 import {
   connectionToken,

@@ -1,5 +1,5 @@
 import { livingAmbient, type Ambient } from '../scope/ambient.js';
-import { onAbort } from '../time/on-abort.js';
+import { onAbort } from '../util/on-abort.js';
 import type { SqliteConnection } from './sqlite-driver.js';
 
 export interface PooledConnection {

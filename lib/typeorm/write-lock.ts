@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { onAbort } from '../time/on-abort.js';
+import { onAbort } from '../util/on-abort.js';
 
 /** The turn of the writer that may currently write to a file. */
 export interface WriteTurn {

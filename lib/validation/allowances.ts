@@ -1,6 +1,6 @@
 import type { Allowance } from '../options/allow-options.js';
 import { tokenText } from '../nest/index.js';
-import { finding, FINDINGS, type Finding, type FindingKind } from '../findings/finding.js';
+import { finding, FINDINGS, type Finding, type FindingKind } from '../errors/finding.js';
 
 /** A finding that `allow` names. */
 export interface AllowedFinding {

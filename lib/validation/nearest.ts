@@ -1,5 +1,5 @@
 import type { GraphProvider } from '../graph/index.js';
-import type { FindingKind } from '../findings/finding.js';
+import type { FindingKind } from '../errors/finding.js';
 import type { Scene } from './scene.js';
 
 /** A provider with the way to what makes it request-scoped, both ends included. */

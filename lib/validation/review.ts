@@ -2,7 +2,7 @@ import { ApplicationGraph, type LifetimeGraph } from '../graph/index.js';
 import type { NestWrapper } from '../nest/index.js';
 import { OptionsStore } from '../options/options-store.js';
 import { fits, judge, type AllowedFinding } from './allowances.js';
-import type { Finding } from '../findings/finding.js';
+import type { Finding } from '../errors/finding.js';
 import { sharedByFactory } from './rules/shared-by-factory.js';
 import { stateOnWorker } from './rules/state-on-worker.js';
 import { Scene, type WorkerRoot } from './scene.js';

@@ -1,5 +1,5 @@
 import type { GraphProvider, LifetimeGraph } from '../graph/index.js';
-import type { FindingKind } from '../findings/finding.js';
+import type { FindingKind } from '../errors/finding.js';
 
 /** Where the ticks of a worker enter the graph. */
 export interface WorkerRoot {

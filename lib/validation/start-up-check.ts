@@ -7,7 +7,7 @@ import {
   type StartUpError,
 } from '../errors/index.js';
 import type { ScopedWorkerModuleOptions } from '../options/module-options.js';
-import { HOPELESS, type Finding, type FindingKind } from '../findings/finding.js';
+import { HOPELESS, type Finding, type FindingKind } from '../errors/finding.js';
 
 /** What can be said of many in one line. */
 const SAME_FOR_ALL: ReadonlySet<FindingKind> = new Set<FindingKind>([

@@ -1,4 +1,4 @@
-import type { Finding } from '../findings/finding.js';
+import type { Finding } from '../errors/finding.js';
 import { controllerRebuilt } from './rules/controller-rebuilt.js';
 import { durableCaptive } from './rules/durable-captive.js';
 import { resourceRebuilt } from './rules/resource-rebuilt.js';

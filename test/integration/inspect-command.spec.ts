@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ScopeInspection } from '../../lib/inspection/inspection.js';
+import type { ScopeInspection } from '../../lib/inspect/inspection.js';
 import {
   buildPrograms,
   makeFolder,

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Scope, type Provider } from '@nestjs/common';
 import { inspectScopes, ScopedCron, ScopedWorker } from '../../lib/index.js';
-import type { InspectedProvider } from '../../lib/inspection/inspection.js';
+import type { InspectedProvider } from '../../lib/inspect/inspection.js';
 import { closeApps, compileApp, startApp } from '../support/app.js';
 import { probes, Transient, worker } from '../support/probes.js';
 

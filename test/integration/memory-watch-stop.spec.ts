@@ -1,5 +1,5 @@
 import { jest } from '@jest/globals';
-import { AppStopper } from '../../lib/hosting/app-stopper.js';
+import { AppStopper } from '../../lib/nest/app-stopper.js';
 import type { MemoryOptions } from '../../lib/index.js';
 import { closeApps } from '../support/app.js';
 import { advance, useFakeClock } from '../support/fake-clock.js';

@@ -2,7 +2,7 @@ import { Logger } from '@nestjs/common';
 import { jest } from '@jest/globals';
 import { getDataSourceToken } from '@nestjs/typeorm';
 import type { DataSource, Repository } from 'typeorm';
-import type { MessageSource } from '../../lib/messages/message-source.js';
+import type { MessageSource } from '../../lib/consumers/source/message-source.js';
 import {
   getScopedRepositoryToken,
   outboxChannel,

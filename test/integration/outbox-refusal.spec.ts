@@ -3,7 +3,7 @@ import { getDataSourceToken, TypeOrmModule } from '@nestjs/typeorm';
 import { Test } from '@nestjs/testing';
 import { DataSource, EntitySchema, type EntitySchemaColumnOptions } from 'typeorm';
 import { InvalidOptionsError } from '../../lib/errors/index.js';
-import type { MessageSource } from '../../lib/messages/message-source.js';
+import type { MessageSource } from '../../lib/consumers/source/message-source.js';
 import { outboxSource, type OutboxSourceOptions } from '../../lib/typeorm/index.js';
 import { closeOutboxes, openDataSource, OutboxMessage, reader } from '../support/outbox.js';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.js';

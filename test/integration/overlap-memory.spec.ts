@@ -1,6 +1,6 @@
 import { queryObjects } from 'node:v8';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { OverlapGate } from '../../lib/execution/overlap-gate.js';
+import { OverlapGate } from '../../lib/tick/overlap-gate.js';
 import { closeApps, startApp } from '../support/app.js';
 import { collectGarbage } from '../support/collect-garbage.js';
 import { gate } from '../support/gate.js';

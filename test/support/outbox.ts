@@ -6,7 +6,7 @@ import {
   type DataSourceOptions,
 } from 'typeorm';
 import type pg from 'pg';
-import type { Delivery, MessageSource } from '../../lib/messages/message-source.js';
+import type { Delivery, MessageSource } from '../../lib/consumers/source/message-source.js';
 import { quietFor } from './gate.js';
 import type { TestDatabase } from './postgres.js';
 

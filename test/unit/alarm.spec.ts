@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { Alarm } from '../../lib/time/alarm.js';
+import { Alarm } from '../../lib/util/alarm.js';
 import { leap, NOON, useFakeClock } from '../support/fake-clock.js';
 
 const MINUTE = 60_000;

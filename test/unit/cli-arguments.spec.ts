@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { readArguments, UsageError } from '../../lib/cli/arguments.js';
+import { readArguments, UsageError } from '../../lib/inspect/cli/arguments.js';
 
 function refusal(...args: string[]): string {
   try {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { dueMoments } from '../../lib/cli/page/due-moments.js';
+import { dueMoments } from '../../lib/inspect/cli/page/due-moments.js';
 
 /** Blanks are no-break ones, so that a line does not end between a date and its time. */
 function shown(moments: readonly string[], timeZone: string): string {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { mermaid } from '../../lib/cli/mermaid.js';
+import { mermaid } from '../../lib/inspect/cli/mermaid.js';
 import { inspectionOf, nestJob, provider, warning } from '../support/inspection.js';
 
 describe('The Mermaid flowchart', () => {

@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { stripVTControlCharacters } from 'node:util';
-import { page } from '../../lib/cli/page/page.js';
-import { widthOf } from '../../lib/cli/page/text.js';
-import type { InspectedProvider, ScopeInspection } from '../../lib/inspection/inspection.js';
+import { page } from '../../lib/inspect/cli/page/page.js';
+import { widthOf } from '../../lib/inspect/cli/page/text.js';
+import type { InspectedProvider, ScopeInspection } from '../../lib/inspect/inspection.js';
 import { inspectionOf, nestJob, provider, warning } from '../support/inspection.js';
 
 const plain = { width: 80, isColoured: false };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { terminalOf } from '../../lib/cli/terminal.js';
+import { terminalOf } from '../../lib/inspect/cli/terminal.js';
 
 const file = {};
 const tty = { isTTY: true, columns: 90 };

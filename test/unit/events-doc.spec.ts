@@ -4,7 +4,7 @@ const read = (path: string): string => readFileSync(new URL(path, import.meta.ur
 
 /** Name and payload of each event in the code. */
 function inCode(): string[] {
-  const source = read('../../lib/observability/event-map.ts');
+  const source = read('../../lib/events/event-map.ts');
   const start = source.indexOf('interface ScopedWorkerEventMap {');
   const body = source.slice(start, source.indexOf('\n}', start));
   return [...body.matchAll(/^ {2}'([^']+)': (\w+);$/gm)].map(([, name, type]) => `${name} ${type}`);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { getEventListeners } from 'node:events';
-import { onAbort } from '../../lib/time/on-abort.js';
+import { onAbort } from '../../lib/util/on-abort.js';
 
 describe('onAbort', () => {
   const count = (signal: AbortSignal): number => getEventListeners(signal, 'abort').length;

@@ -13,7 +13,7 @@ import {
   nameProblem,
   periodProblem,
   show,
-} from '../../lib/checks/option-checks.js';
+} from '../../lib/util/option-checks.js';
 
 const NO_NUMBERS = [undefined, null, '5', true, {}, [5], 5n, new Date(5), Symbol('5')];
 

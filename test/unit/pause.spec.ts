@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { pause } from '../../lib/time/pause.js';
+import { pause } from '../../lib/util/pause.js';
 import { advance, leap, useFakeClock } from '../support/fake-clock.js';
 
 describe('a pause', () => {

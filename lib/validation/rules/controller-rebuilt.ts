@@ -1,7 +1,7 @@
 import { REQUEST } from '@nestjs/core';
 import { injectsTick } from '../../decorators/inject-tick.decorator.js';
 import type { GraphProvider } from '../../graph/index.js';
-import { finding, type Finding } from '../../findings/finding.js';
+import { finding, type Finding } from '../../errors/finding.js';
 import { arrows, type Scene } from '../scene.js';
 
 /** Whether something is for workers. */

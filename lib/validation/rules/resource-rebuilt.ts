@@ -1,5 +1,5 @@
 import type { GraphProvider } from '../../graph/index.js';
-import { finding, type Finding } from '../../findings/finding.js';
+import { finding, type Finding } from '../../errors/finding.js';
 import { arrows, type Scene } from '../scene.js';
 import { nearestOf } from '../nearest.js';
 import { mustStay } from './singleton-rebuilt.js';

@@ -1,6 +1,6 @@
 import { staysSingleton } from '../../decorators/stays-singleton.decorator.js';
 import type { GraphProvider } from '../../graph/index.js';
-import { finding, type Finding } from '../../findings/finding.js';
+import { finding, type Finding } from '../../errors/finding.js';
 import { arrows, type Scene } from '../scene.js';
 import { nearestOf } from '../nearest.js';
 

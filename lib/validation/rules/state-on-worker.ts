@@ -1,4 +1,4 @@
-import { finding, type Finding } from '../../findings/finding.js';
+import { finding, type Finding } from '../../errors/finding.js';
 import { isFactory, tokenText, type NestWrapper } from '../../nest/index.js';
 
 /** The maximum number of fields that a message names. */

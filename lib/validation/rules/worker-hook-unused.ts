@@ -1,4 +1,4 @@
-import { finding, type Finding } from '../../findings/finding.js';
+import { finding, type Finding } from '../../errors/finding.js';
 import type { Scene } from '../scene.js';
 
 /**

@@ -1,0 +1,113 @@
+import { TickSignal } from '../tick/tick-signal.js';
+import { judgeWork } from '../tick/verdict.js';
+import type { ScopedWorkerEvents } from '../events/scoped-worker-events.js';
+import { Ambient, fromEmptyContext, isInside, runIsolated } from '../scope/ambient.js';
+import { Backoff } from '../util/backoff.js';
+import { pause } from '../util/pause.js';
+import type { AppStopper } from '../nest/app-stopper.js';
+import type { Straggler } from '../registry/long-running.js';
+import type { BackgroundFailurePolicy, BackgroundWorker } from './background-worker.js';
+
+const FIRST_RESTART_MS = 1_000;
+const LONGEST_RESTART_MS = 60_000;
+
+/** The life of one background worker: runs it, and again after a failure, until it is done or the shutdown begins. */
+export class BackgroundLife {
+  readonly #backoff = new Backoff(FIRST_RESTART_MS, LONGEST_RESTART_MS);
+  readonly #shutdown = new AbortController();
+  /** Of the last run, also when it has returned: its listeners hear of the shutdown. */
+  #signal: TickSignal | undefined;
+  #running: Promise<unknown> | undefined;
+  readonly #method: string;
+  readonly #policy: BackgroundFailurePolicy;
+
+  constructor(
+    private readonly name: string,
+    private readonly worker: BackgroundWorker,
+    private readonly events: ScopedWorkerEvents,
+    private readonly stopper: AppStopper,
+  ) {
+    this.#method = `${name}.execute`;
+    this.#policy = worker.onFailure;
+  }
+
+  /** Returns at once: the worker begins in a macrotask of its own, as it may block. */
+  start(): void {
+    fromEmptyContext(() => setImmediate(() => void this.live()));
+  }
+
+  /** From now on, the worker is not restarted. */
+  stop(): void {
+    this.#shutdown.abort();
+  }
+
+  interrupt(): void {
+    this.#signal?.abort(
+      new DOMException(
+        `${this.#method} was aborted: the application is shutting down.`,
+        'AbortError',
+      ),
+    );
+  }
+
+  /** What runs, unless the calling code is part of it. */
+  stragglers(): Straggler[] {
+    if (this.#running === undefined || isInside(this)) return [];
+    return [{ name: this.#method, done: this.#running }];
+  }
+
+  private async live(): Promise<void> {
+    while (!this.isStopped) {
+      const running = (this.#running = this.run());
+      const restartInMs = await running;
+      if (restartInMs === undefined) return;
+      await pause(restartInMs, this.#shutdown.signal);
+    }
+  }
+
+  /** Calls `execute` once; never rejects. @returns when to do so again, if at all. */
+  private async run(): Promise<number | undefined> {
+    const signal = (this.#signal = new TickSignal((error) => this.listenerFailed(error)));
+    const ambient = new Ambient<unknown>(this, undefined, false);
+    const startedAt = performance.now();
+    try {
+      await runIsolated(ambient, async () => this.worker.execute(signal.signal));
+      if (!this.isStopped) this.events.emit('background:ended', { worker: this.name });
+      return undefined;
+    } catch (error) {
+      return this.failed(error, signal, performance.now() - startedAt);
+    } finally {
+      this.#running = undefined; // first: a shutdown that it began must not take it for another one that runs
+      ambient.scope = undefined;
+    }
+  }
+
+  private failed(error: unknown, signal: TickSignal, ranMs: number): number | undefined {
+    // Until the listeners of `shutdown:started` are done, nothing has been aborted: an error is a failure.
+    const cause = this.isStopped && signal.signal.aborted ? 'shutdown' : undefined;
+    const { outcome } = judgeWork({ phase: 'handler', error }, signal.signal, cause);
+    if (outcome === 'cancelled') return undefined;
+    signal.abort(new DOMException(`${this.#method} has failed: this run is over.`, 'AbortError'));
+    if (ranMs > LONGEST_RESTART_MS) this.#backoff.reset();
+    const policy = this.isStopped ? 'ignore' : this.#policy;
+    const restartInMs = policy === 'restart' ? this.#backoff.next() : undefined;
+    this.events.emit('background:failed', { worker: this.name, error, restartInMs });
+    if (policy === 'stop-app')
+      fromEmptyContext(() => void this.stopper.stopAfterFailure(this.#method));
+    return restartInMs;
+  }
+
+  private listenerFailed(error: unknown): void {
+    this.events.emit('failure:stray', {
+      where: 'abort-listener',
+      schedule: undefined,
+      tickId: undefined,
+      worker: this.name,
+      error,
+    });
+  }
+
+  private get isStopped(): boolean {
+    return this.#shutdown.signal.aborted;
+  }
+}

@@ -1,0 +1,54 @@
+import { TickDispatcher } from '../tick/tick-dispatcher.js';
+import type { ScheduleChange } from '../events/event-map.js';
+import { ScopedWorkerEvents } from '../events/scoped-worker-events.js';
+import { ScheduleBook } from '../registry/schedule-book.js';
+import { isDisabled } from '../schedule/schedule.js';
+import { ProviderScopeFactory } from '../tick/provider-scope-factory.js';
+import type { LongRunning, Straggler } from '../registry/long-running.js';
+import { Consumer } from './consumer.js';
+import { MessageSettler } from './message-settler.js';
+
+/** Runs the consumers of the application. */
+export class ConsumerHost implements LongRunning {
+  readonly #consumers = new Map<string, Consumer>();
+  /** Removed ones may still be at work on a message. */
+  readonly #removed = new Set<Consumer>();
+
+  constructor(
+    private readonly book: ScheduleBook,
+    private readonly dispatcher: TickDispatcher,
+    private readonly scopes: ProviderScopeFactory,
+    private readonly events: ScopedWorkerEvents,
+  ) {}
+
+  start(): void {
+    this.events.on('schedule:changed', (change) => this.changed(change));
+    for (const schedule of this.book.all) {
+      const { name, consumer } = schedule;
+      if (consumer === undefined || isDisabled(schedule)) continue;
+      const settler = new MessageSettler(name, consumer, this.scopes, this.events);
+      const loop = new Consumer({ ...schedule, consumer }, this.dispatcher, settler, this.events);
+      this.#consumers.set(name, loop);
+      loop.start();
+    }
+  }
+
+  stop(): void {
+    for (const consumer of this.#consumers.values())
+      consumer.stop('the application is shutting down');
+  }
+
+  stragglers(): Straggler[] {
+    return [...this.#consumers.values(), ...this.#removed].flatMap((one) => one.stragglers());
+  }
+
+  private changed({ schedule, change }: ScheduleChange): void {
+    const consumer = this.#consumers.get(schedule);
+    if (consumer === undefined) return;
+    if (change === 'resumed') consumer.wake();
+    if (change !== 'removed') return;
+    consumer.stop('the consumer was removed');
+    this.#consumers.delete(schedule);
+    this.#removed.add(consumer);
+  }
+}

@@ -1,0 +1,186 @@
+import type { TickDispatcher } from '../tick/tick-dispatcher.js';
+import type { TickReport } from '../tick/tick-report.js';
+import type { Delivery } from './source/message-source.js';
+import type { StrayFailure } from '../events/event-map.js';
+import type { ScopedWorkerEvents } from '../events/scoped-worker-events.js';
+import type { ResolvedConsumer } from '../schedule/consumer-options.js';
+import type { Schedule } from '../schedule/schedule.js';
+import { Ambient, fromEmptyContext, isInside, runInside } from '../scope/ambient.js';
+import { Backoff } from '../util/backoff.js';
+import { pause } from '../util/pause.js';
+import type { Straggler } from '../registry/long-running.js';
+import type { MessageSettler } from './message-settler.js';
+import { SourceReading, type ReadingObserver } from './source-reading.js';
+
+const FIRST_REOPEN_MS = 100;
+const LONGEST_REOPEN_MS = 30_000;
+
+/** One message that is being worked on. */
+interface Handling {
+  /** Undefined while a tick has it, which is named by itself. */
+  name: string | undefined;
+  readonly done: Promise<void>;
+}
+
+/** Reads one source, message by message, and has each handled as a tick. */
+export class Consumer implements ReadingObserver {
+  readonly #stopping = new AbortController();
+  readonly #backoff = new Backoff(FIRST_REOPEN_MS, LONGEST_REOPEN_MS);
+  readonly #handlings = new Set<Handling>();
+  #loop: Promise<void> = Promise.resolve();
+  #isReading = false;
+  #reading: SourceReading | undefined;
+  /** Called when a message has been dealt with, when the consumer is resumed, and when it stops. */
+  #wake: () => void = () => undefined;
+
+  constructor(
+    private readonly schedule: Schedule & { readonly consumer: ResolvedConsumer },
+    private readonly dispatcher: TickDispatcher,
+    private readonly settler: MessageSettler,
+    private readonly events: ScopedWorkerEvents,
+  ) {}
+
+  start(): void {
+    this.#loop = fromEmptyContext(() => this.read());
+  }
+
+  stop(why: string): void {
+    this.#stopping.abort();
+    this.#reading?.stop(why);
+    this.#wake();
+  }
+
+  /** May go on: it was resumed. */
+  wake(): void {
+    this.#wake();
+  }
+
+  stragglers(): Straggler[] {
+    const handlings = [...this.#handlings].filter((handling) => !isInside(handling));
+    return [
+      ...handlings,
+      ...(this.#isReading
+        ? [{ name: `${this.schedule.name} (its source)`, isBrief: true, done: this.#loop }]
+        : []),
+    ];
+  }
+
+  late(delivery: Delivery): void {
+    this.hold((handling) => this.giveBack(delivery, handling));
+  }
+
+  listenerFailed(error: unknown): void {
+    this.stray('abort-listener', error);
+  }
+
+  endFailed(error: unknown): void {
+    this.stray('source', error);
+  }
+
+  /** Reads until it is stopped, and opens the source again whenever it ends or fails; never rejects. */
+  private async read(): Promise<void> {
+    this.#isReading = true;
+    while (!this.isStopped) {
+      let error: unknown;
+      try {
+        await this.readToEnd();
+      } catch (thrown) {
+        error = thrown ?? new Error('The source failed without an error.');
+      }
+      if (this.isStopped) {
+        // The source is not read again, so `source:failed` doesn't report the error.
+        if (error !== undefined) this.#reading!.failedToEnd(error);
+        break;
+      }
+      const reopenInMs = this.#backoff.next();
+      this.events.emit('source:failed', { schedule: this.schedule.name, error, reopenInMs });
+      await pause(reopenInMs, this.#stopping.signal);
+    }
+    this.#isReading = false;
+  }
+
+  /** The next message is asked for only when it can be worked on at once. */
+  private async readToEnd(): Promise<void> {
+    const { name, consumer } = this.schedule;
+    const reading = (this.#reading = new SourceReading(name, consumer.source, this));
+    try {
+      for (;;) {
+        await this.untilFree();
+        if (this.isStopped) return;
+        const delivery = await reading.next();
+        if (delivery === undefined) return;
+        this.take(delivery);
+        // A source and handlers that never wait for anything must not hold up the timers and sockets of the process.
+        await pause(0, this.#stopping.signal);
+      }
+    } finally {
+      await reading.end();
+      // The source may close its connection in onModuleDestroy: a message that arrives later could
+      // not go back.
+      if (this.isStopped) await reading.ended;
+    }
+  }
+
+  private take(delivery: Delivery): void {
+    this.#backoff.reset();
+    this.hold((handling) => this.handle(delivery, handling));
+  }
+
+  /** @param work must not reject. */
+  private hold(work: (handling: Handling) => Promise<void>): void {
+    let finish!: () => void;
+    const done = new Promise<void>((resolve) => (finish = resolve));
+    const handling: Handling = { name: undefined, done };
+    this.#handlings.add(handling);
+    const ambient = new Ambient<unknown>(handling, undefined, false);
+    // What the source has entered in AsyncLocalStorage while it read is not the message's.
+    void fromEmptyContext(() => runInside(ambient, () => work(handling))).finally(() => {
+      this.#handlings.delete(handling);
+      ambient.scope = undefined;
+      finish();
+      this.#wake();
+    });
+  }
+
+  private async handle(delivery: Delivery, handling: Handling): Promise<void> {
+    const { schedule, dispatcher, settler } = this;
+    if (settler.isSpent(delivery) && !dispatcher.isPaused(schedule)) {
+      handling.name = this.nameOf(delivery);
+      return settler.putSpentAside(delivery);
+    }
+    const report = await dispatcher.dispatch(
+      { schedule, scheduledAt: new Date(), trigger: 'message', messageId: delivery.id },
+      { payload: delivery.body, conclude: (report) => settler.settle(delivery, report) },
+    );
+    if (report.outcome === 'skipped') await this.giveBack(delivery, handling, report);
+  }
+
+  private giveBack(delivery: Delivery, handling: Handling, report?: TickReport): Promise<void> {
+    handling.name = this.nameOf(delivery);
+    return this.settler.giveBack(delivery, report);
+  }
+
+  private nameOf({ id }: Delivery): string {
+    return `${this.schedule.name} (message ${id})`;
+  }
+
+  /** Waits until one more message may be worked on, or the consumer stops. */
+  private async untilFree(): Promise<void> {
+    while (!this.isStopped && !this.isFree)
+      await new Promise<void>((resolve) => (this.#wake = resolve));
+  }
+
+  private get isFree(): boolean {
+    const { schedule, dispatcher } = this;
+    return this.#handlings.size < schedule.consumer.concurrency && !dispatcher.isPaused(schedule);
+  }
+
+  private get isStopped(): boolean {
+    return this.#stopping.signal.aborted;
+  }
+
+  private stray(where: StrayFailure['where'], error: unknown): void {
+    const { name: schedule } = this.schedule;
+    this.events.emit('failure:stray', { where, schedule, tickId: undefined, error });
+  }
+}

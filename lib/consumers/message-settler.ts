@@ -1,0 +1,139 @@
+import type { TickReport } from '../tick/tick-report.js';
+import type { Delivery } from './source/message-source.js';
+import type { ScopedWorkerEvents } from '../events/scoped-worker-events.js';
+import type { ResolvedConsumer } from '../schedule/consumer-options.js';
+import type { ProviderScopeFactory } from '../tick/provider-scope-factory.js';
+import { RecentMessages } from './recent-messages.js';
+
+/** Decides what becomes of a message when its tick has ended: acknowledged, given back, or put aside. */
+export class MessageSettler {
+  /** Failed deliveries, for sources that do not count them. */
+  readonly #failures = new RecentMessages<number>();
+  /** The last error of messages that could not be put aside. */
+  readonly #lastErrors = new RecentMessages<unknown>();
+
+  constructor(
+    private readonly schedule: string,
+    private readonly consumer: ResolvedConsumer,
+    private readonly scopes: ProviderScopeFactory,
+    private readonly events: ScopedWorkerEvents,
+  ) {}
+
+  /**
+   * Never rejects.
+   *
+   * @returns the report, which becomes a failure when the message cannot be acknowledged: its work is committed, and
+   * it will be delivered again.
+   */
+  async settle(delivery: Delivery, report: TickReport): Promise<TickReport> {
+    if (report.outcome === 'succeeded') return this.acknowledge(delivery, report);
+    if (report.outcome === 'cancelled') await this.giveBack(delivery, report);
+    else await this.failed(delivery, report);
+    return report;
+  }
+
+  /**
+   * True if a message is delivered again after its last delivery. That delivery ended with its process, or the message could
+   * not be put aside. Calling the handler again could end this process too, and every process after it.
+   */
+  isSpent(delivery: Delivery): boolean {
+    const { maxDeliveries } = this.consumer;
+    return maxDeliveries !== undefined && this.deliveriesOf(delivery) > maxDeliveries;
+  }
+
+  /** Puts a message without deliveries left aside, or returns it to the source if that fails; never rejects. */
+  async putSpentAside(delivery: Delivery): Promise<void> {
+    const { id } = delivery;
+    const deliveries = this.deliveriesOf(delivery);
+    const error = this.#lastErrors.get(id) ?? this.spentError(id, deliveries);
+    if (await this.putAside(delivery, deliveries, error)) return this.forget(id);
+    await this.attempt('nack', undefined, () => delivery.nack(error));
+  }
+
+  /** For a message that was interrupted, or never begun. */
+  async giveBack(delivery: Delivery, report?: TickReport): Promise<void> {
+    await this.attempt('nack', report, () => delivery.nack());
+  }
+
+  private async acknowledge(delivery: Delivery, report: TickReport): Promise<TickReport> {
+    this.forget(delivery.id);
+    try {
+      await delivery.ack();
+      return report;
+    } catch (error) {
+      return { ...report, outcome: 'failed', phase: 'ack', error };
+    }
+  }
+
+  private async failed(delivery: Delivery, report: TickReport): Promise<void> {
+    const { id } = delivery;
+    const { maxDeliveries } = this.consumer;
+    const deliveries = this.deliveriesOf(delivery);
+    const error = errorOf(report);
+    if (delivery.deliveries === undefined) this.#failures.set(id, deliveries);
+    if (maxDeliveries !== undefined && deliveries >= maxDeliveries) {
+      if (await this.putAside(delivery, deliveries, error, report)) return this.forget(id);
+      this.#lastErrors.set(id, error);
+    }
+    await this.attempt('nack', report, () => delivery.nack(error));
+  }
+
+  private deliveriesOf({ id, deliveries }: Delivery): number {
+    return deliveries ?? (this.#failures.get(id) ?? 0) + 1;
+  }
+
+  private forget(id: string): void {
+    this.#failures.forget(id);
+    this.#lastErrors.forget(id);
+  }
+
+  private spentError(id: string, deliveries: number): Error {
+    return new Error(
+      `Message ${id} of ${this.schedule} arrived as delivery ${deliveries}, but maxDeliveries is ${this.consumer.maxDeliveries}. The earlier deliveries failed, or ended with their process, so the handler was not called again. Find out why the process ends, for example because it runs out of memory.`,
+    );
+  }
+
+  /** @returns false when it could not be put aside: then it must go back. */
+  private async putAside(
+    delivery: Delivery,
+    deliveries: number,
+    error: unknown,
+    report?: TickReport,
+  ): Promise<boolean> {
+    const { deadLetter } = this.consumer;
+    const { body, id } = delivery;
+    const letter = { body, id, schedule: this.schedule, deliveries, error };
+    const isAside = await this.attempt('dead-letter', report, () =>
+      deadLetter === undefined
+        ? delivery.deadLetter!(error)
+        : this.scopes.run(async (scope) =>
+            deadLetter(letter as never, (token) => scope.resolve(token)),
+          ),
+    );
+    if (!isAside) return false;
+    if (deadLetter !== undefined) await this.attempt('dead-letter', report, () => delivery.ack());
+    this.events.emit('message:dead', letter);
+    return true;
+  }
+
+  /** @returns false when it failed, which is told. */
+  private async attempt(
+    where: 'nack' | 'dead-letter',
+    report: TickReport | undefined,
+    what: () => unknown,
+  ): Promise<boolean> {
+    try {
+      await what();
+      return true;
+    } catch (error) {
+      const { schedule } = this;
+      this.events.emit('failure:stray', { where, schedule, tickId: report?.tickId, error });
+      return false;
+    }
+  }
+}
+
+/** Never undefined: to a source, a message that goes back without an error was only interrupted. */
+function errorOf({ error, schedule }: TickReport): unknown {
+  return error ?? new Error(`${schedule} failed without an error.`);
+}

@@ -1,0 +1,214 @@
+import { randomUUID } from 'node:crypto';
+import { countProblem, named, optionsProblems, signalProblem } from '../../util/option-checks.js';
+import { refuseInvalid } from '../../errors/invalid-options.error.js';
+import { onAbort } from '../../util/on-abort.js';
+import type { Delivery, MessageSource } from './message-source.js';
+
+const FIRST_REDELIVERY_MS = 100;
+const LONGEST_REDELIVERY_MS = 30_000;
+
+/** @publicApi */
+export interface InMemoryQueueOptions {
+  /**
+   * How many messages may wait to be worked on; `put()` waits for room. Those that are worked on do not count. Those that
+   * have come back do, and come back even when the queue is full. Minimum 1. @defaultValue 1_000
+   */
+  readonly capacity?: number;
+}
+
+/**
+ * A queue in the memory of this process: what it holds is gone when the process ends. Messages are delivered in the order
+ * of `put()`. One that went back comes before those that never were delivered: at once when it was interrupted; when it
+ * has failed, after 100 ms at first, then twice as long each time up to 30 seconds, so that it does not hold up the others.
+ *
+ * @publicApi
+ */
+export interface InMemoryQueue<T> extends MessageSource<T> {
+  /**
+   * Adds a message, waiting for room when the queue is full.
+   *
+   * @param options.signal ends the waiting; the message is not added then.
+   * @returns the message's id, once it has been added.
+   * @throws `signal.reason` when the waiting was ended.
+   * @throws {InvalidOptionsError} when the options cannot work; the message is not added.
+   */
+  put(body: T, options?: { signal?: AbortSignal }): Promise<string>;
+  /** Messages that wait to be worked on, those that came back included. */
+  readonly size: number;
+}
+
+/**
+ * Makes a bounded queue: `{ provide: ORDERS, useValue: inMemoryQueue<Order>({ capacity: 100 }) }`.
+ *
+ * @throws {InvalidOptionsError} when `capacity` is no whole number from 1 on, or an option doesn't exist.
+ * @publicApi
+ */
+export function inMemoryQueue<T>(options: InMemoryQueueOptions = {}): InMemoryQueue<T> {
+  refuseInvalid('inMemoryQueue()', optionsProblems(options, ['capacity']));
+  const { capacity = 1_000 } = options;
+  refuseInvalid('inMemoryQueue()', named({ capacity: countProblem(capacity) }));
+  const queue = new BoundedQueue<T>(capacity);
+  // An instance decorator of the application may wrap the queue in a proxy, through which private
+  // fields cannot be accessed.
+  return {
+    get size() {
+      return queue.size;
+    },
+    put: (body, how) => queue.put(body, how),
+    read: (signal) => queue.read(signal),
+  };
+}
+
+interface Message<T> {
+  readonly id: string;
+  readonly body: T;
+  deliveries: number;
+}
+
+/** A message that went back. */
+interface Returned<T> {
+  readonly message: Message<T>;
+  /** By `performance.now()`. */
+  readonly dueAt: number;
+}
+
+interface Writer<T> {
+  readonly message: Message<T>;
+  readonly admit: () => void;
+}
+
+class BoundedQueue<T> implements InMemoryQueue<T> {
+  readonly #waiting: Message<T>[] = [];
+  /** What is due first stands first; never held up by a full queue. */
+  readonly #returned: Returned<T>[] = [];
+  readonly #writers = new Set<Writer<T>>();
+  readonly #readers = new Set<() => void>();
+
+  constructor(private readonly capacity: number) {}
+
+  get size(): number {
+    return this.#waiting.length + this.#returned.length;
+  }
+
+  async put(body: T, options: { signal?: AbortSignal } = {}): Promise<string> {
+    refuseInvalid('put()', optionsProblems(options, ['signal']));
+    const { signal } = options;
+    if (signal !== undefined) refuseInvalid('put()', named({ signal: signalProblem(signal) }));
+    signal?.throwIfAborted();
+    const message: Message<T> = { id: randomUUID(), body, deliveries: 0 };
+    if (this.#hasRoom && this.#writers.size === 0) this.#add(message);
+    else await this.#waitForRoom(message, signal);
+    return message.id;
+  }
+
+  async *read(signal: AbortSignal): AsyncGenerator<Delivery<T>, void, undefined> {
+    while (!signal.aborted) {
+      const message = this.#take();
+      if (message === undefined) {
+        await this.#untilReadable(signal);
+        continue;
+      }
+      this.#admitWriters();
+      message.deliveries += 1;
+      yield this.#deliveryOf(message);
+    }
+  }
+
+  get #hasRoom(): boolean {
+    return this.size < this.capacity;
+  }
+
+  #take(): Message<T> | undefined {
+    const [returned] = this.#returned;
+    if (returned === undefined || returned.dueAt > performance.now()) return this.#waiting.shift();
+    this.#returned.shift();
+    return returned.message;
+  }
+
+  #deliveryOf(message: Message<T>): Delivery<T> {
+    const { id, body, deliveries } = message;
+    let isSettled = false;
+    const settle = (how: () => void): void => {
+      if (isSettled) return;
+      isSettled = true;
+      how();
+    };
+    return {
+      id,
+      body,
+      deliveries,
+      ack: () => settle(() => undefined),
+      nack: (error) =>
+        settle(() => {
+          if (error !== undefined) return this.#return(message, waitAfter(deliveries));
+          message.deliveries -= 1; // it was only interrupted
+          this.#return(message, 0);
+        }),
+    };
+  }
+
+  #add(message: Message<T>): void {
+    this.#waiting.push(message);
+    this.#wakeReaders();
+  }
+
+  #return(message: Message<T>, waitMs: number): void {
+    const dueAt = performance.now() + waitMs;
+    const later = this.#returned.findIndex((other) => other.dueAt > dueAt);
+    this.#returned.splice(later < 0 ? this.#returned.length : later, 0, { message, dueAt });
+    this.#wakeReaders();
+  }
+
+  #waitForRoom(message: Message<T>, signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const giveUp = (): void => {
+        this.#writers.delete(writer);
+        off();
+        reject(signal!.reason as Error);
+      };
+      const off = signal === undefined ? () => undefined : onAbort(signal, giveUp);
+      const writer: Writer<T> = {
+        message,
+        admit: () => {
+          off();
+          resolve();
+        },
+      };
+      this.#writers.add(writer);
+    });
+  }
+
+  #admitWriters(): void {
+    for (const writer of this.#writers) {
+      if (!this.#hasRoom) return;
+      this.#writers.delete(writer);
+      this.#add(writer.message);
+      writer.admit();
+    }
+  }
+
+  #wakeReaders(): void {
+    for (const wake of this.#readers) wake();
+  }
+
+  /** Waits until there may be a message, or the signal is aborted. */
+  #untilReadable(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = (): void => {
+        clearTimeout(timer);
+        off();
+        this.#readers.delete(wake);
+        resolve();
+      };
+      const [next] = this.#returned;
+      const waitMs = next && Math.max(next.dueAt - performance.now(), 0);
+      const timer = waitMs === undefined ? undefined : setTimeout(wake, Math.ceil(waitMs));
+      const off = onAbort(signal, wake);
+      this.#readers.add(wake);
+    });
+  }
+}
+
+function waitAfter(deliveries: number): number {
+  return Math.min(FIRST_REDELIVERY_MS * 2 ** (deliveries - 1), LONGEST_REDELIVERY_MS);
+}

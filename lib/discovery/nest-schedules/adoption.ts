@@ -1,0 +1,83 @@
+import type { HandlerMetadata } from '../../decorators/worker-metadata.js';
+import type { ApplicationGraph } from '../../graph/index.js';
+import type { Finding } from '../../errors/finding.js';
+import { neverConstructed, runElsewhere, skipped } from './skipped-findings.js';
+import type { SkippedJobs } from './skipped-jobs.js';
+import type { Exploration, FoundWorker } from '../worker-explorer.js';
+
+/** The workers of an application with those that stand in for Nest's own scheduler, and what is reported of the rest. */
+export interface Adoption {
+  readonly workers: readonly FoundWorker[];
+  readonly findings: readonly Finding[];
+}
+
+/**
+ * Makes workers of the classes whose `@Cron`, `@Interval` and `@Timeout` Nest skips, when that is wanted; reports what stays
+ * skipped.
+ */
+export function adopt(
+  { workers, skipped }: Exploration,
+  isWanted: boolean,
+  graph: ApplicationGraph,
+): Adoption {
+  const adopting = [...workers];
+  const findings: Finding[] = [];
+  for (const jobs of skipped) {
+    if (jobs.runBy !== undefined) {
+      findings.push(runElsewhere(jobs));
+      continue;
+    }
+    const at = adopting.findIndex(
+      ({ workerClass, modules }) =>
+        workerClass === jobs.ownerClass && modules.includes(jobs.modules[0]!),
+    );
+    const worker = adopting[at];
+    const adopted = jobs.handlers.filter((handler) => {
+      const obstacle = obstacleTo(jobs, handler, worker, isWanted, graph);
+      if (obstacle !== undefined) findings.push(obstacle);
+      return obstacle === undefined;
+    });
+    if (adopted.length === 0) continue;
+    if (worker === undefined) adopting.push(ofJobs(jobs, adopted));
+    else adopting[at] = { ...worker, handlers: [...worker.handlers, ...adopted] };
+  }
+  return { workers: adopting, findings };
+}
+
+function ofJobs(
+  { ownerClass, wrapper, modules, difference }: SkippedJobs,
+  handlers: readonly HandlerMetadata[],
+): FoundWorker {
+  return { workerClass: ownerClass, wrapper, modules, options: {}, handlers, difference };
+}
+
+/** What keeps one job from being adopted. */
+function obstacleTo(
+  jobs: SkippedJobs,
+  handler: HandlerMetadata,
+  worker: FoundWorker | undefined,
+  isWanted: boolean,
+  graph: ApplicationGraph,
+): Finding | undefined {
+  const { name } = jobs.ownerClass;
+  const ours = `@Scoped${handler.decorator.slice(1)}`;
+  const own = worker?.handlers.find(({ method }) => method === handler.method);
+  const skip = (help: string): Finding => skipped(jobs, handler, graph, help);
+  if (jobs.isNeverConstructed) return neverConstructed(jobs, handler);
+  if (jobs.isModule) return skip('Move the method to a provider of the module.');
+  if (own !== undefined)
+    return skip(
+      `The method has ${own.decorator} as well, which runs: remove ${handler.decorator}.`,
+    );
+  if (jobs.wrapper.isDependencyTreeDurable())
+    return skip(
+      `Nor can it be adopted: ${name} is durable, and would outlive the tick. Mark it @ScopedWorker() in place of @Injectable() and write ${ours}; what it depends on may be durable.`,
+    );
+  if (isWanted) return undefined;
+  const option = 'adoptNestSchedules: true in ScopedWorkerModule.forRoot()';
+  const help =
+    worker === undefined
+      ? `To run each tick in a scope of its own, set ${option}, or mark ${name} @ScopedWorker() in place of @Injectable() and write ${ours}.`
+      : `${name} is a worker: write ${ours} in its place, or set ${option}.`;
+  return skip(help);
+}

@@ -1,0 +1,179 @@
+import 'reflect-metadata';
+import type { HandlerMetadata } from '../../decorators/worker-metadata.js';
+import { isFactory, type NestModule } from '../../nest/index.js';
+import { classOf } from '../class-of.js';
+import type { HandlerOptions } from '../../schedule/handler-options.js';
+
+/**
+ * The keys of `@nestjs/schedule`, which keeps its metadata on the function of the method; the same from 5.0 to 12.0. They are
+ * read by their names: the package is optional, and the application may have another copy of it than we could import.
+ */
+const TYPE = 'SCHEDULER_TYPE';
+const NAME = 'SCHEDULER_NAME';
+const CRON = 'SCHEDULE_CRON_OPTIONS';
+const INTERVAL = 'SCHEDULE_INTERVAL_OPTIONS';
+const TIMEOUT = 'SCHEDULE_TIMEOUT_OPTIONS';
+const MODULE_OPTIONS = 'SCHEDULE_MODULE_OPTIONS';
+
+/** Its `SchedulerType`. */
+const TYPES = { cron: 1, timeout: 2, interval: 3 } as const;
+
+/** What `ScheduleModule` does in an application. */
+export interface NestScheduling {
+  readonly isImported: boolean;
+  /** The kinds that it runs; all of them when it is not imported. */
+  readonly kinds: ReadonlySet<keyof typeof TYPES>;
+}
+
+/** The options of `ScheduleModule.forRoot()` that disable a kind. */
+export const SWITCHES = { cron: 'cronJobs', interval: 'intervals', timeout: 'timeouts' } as const;
+
+/** Reads `ScheduleModule.forRoot()`. Imported more than once, it runs what any of the imports has not switched off. */
+export function nestScheduling(modules: Iterable<NestModule>): NestScheduling {
+  const kinds = new Set<keyof typeof TYPES>();
+  let isImported = false;
+  for (const { providers } of modules) {
+    const wrapper = providers.get(MODULE_OPTIONS);
+    if (wrapper === undefined) continue;
+    isImported = true;
+    // The factory of `forRootAsync()` is not called in Nest's preview mode: its defaults are taken.
+    if (isFactory(wrapper) && !hasSwitches(wrapper.instance))
+      return { isImported, kinds: EVERY_KIND };
+    const options = wrapper.instance as Readonly<Record<string, unknown>> | null | undefined;
+    for (const [kind, option] of Object.entries(SWITCHES)) {
+      if (options?.[option]) kinds.add(kind as keyof typeof TYPES);
+    }
+  }
+  return isImported ? { isImported, kinds } : { isImported, kinds: EVERY_KIND };
+}
+
+function hasSwitches(options: unknown): boolean {
+  if (typeof options !== 'object' || options === null) return false;
+  return Object.values(SWITCHES).some((option) => option in options);
+}
+
+const EVERY_KIND: NestScheduling['kinds'] = new Set(['cron', 'interval', 'timeout'] as const);
+
+/**
+ * What `@Cron`, `@Interval` and `@Timeout` say on the methods of a class, in the words of our own decorators. As
+ * `@nestjs/schedule` reads it: an override without a decorator is no job, of several decorators on one method the topmost
+ * counts, and static methods, accessors and methods named by a symbol are left out.
+ */
+export function nestHandlersOf(
+  target: Function,
+  kinds: NestScheduling['kinds'],
+): HandlerMetadata[] {
+  return methodsOf(target).flatMap(([method, handler]) => {
+    const type: unknown = Reflect.getMetadata(TYPE, handler);
+    if (type === TYPES.cron && kinds.has('cron')) return [cron(method, handler)];
+    if (type === TYPES.interval && kinds.has('interval'))
+      return [timer('interval', '@Interval', method, handler, INTERVAL)];
+    if (type === TYPES.timeout && kinds.has('timeout'))
+      return [timer('timeout', '@Timeout', method, handler, TIMEOUT)];
+    return [];
+  });
+}
+
+/** The decorator whose job Nest runs under a name, and its handler, written `Class.method`. */
+export function nestHandlerNamed(
+  modules: Iterable<NestModule>,
+  kind: keyof typeof TYPES,
+  name: string,
+): { readonly decorator: string; readonly handler: string } | undefined {
+  for (const { providers, controllers } of modules) {
+    for (const wrapper of [...providers.values(), ...controllers.values()]) {
+      const owner = classOf(wrapper);
+      if (owner === undefined || !wrapper.isDependencyTreeStatic()) continue;
+      const found = nestHandlersOf(owner, new Set([kind])).find(
+        ({ options }) => options?.name === name,
+      );
+      if (found !== undefined)
+        return { decorator: found.decorator, handler: `${owner.name}.${found.method}` };
+    }
+  }
+  return undefined;
+}
+
+/** The methods as an instance has them, inherited ones included. */
+export function methodsOf(target: Function): [name: string, method: Function][] {
+  const methods = new Map<string, unknown>();
+  for (
+    let owner: unknown = target.prototype;
+    typeof owner === 'object' && owner !== null && owner !== Object.prototype;
+    owner = Object.getPrototypeOf(owner)
+  ) {
+    for (const [name, property] of Object.entries(Object.getOwnPropertyDescriptors(owner))) {
+      if (name !== 'constructor' && !methods.has(name)) methods.set(name, property.value);
+    }
+  }
+  return [...methods].filter(isMethod);
+}
+
+function isMethod(entry: [string, unknown]): entry is [string, Function] {
+  return typeof entry[1] === 'function';
+}
+
+function cron(method: string, handler: Function): HandlerMetadata {
+  const given = (Reflect.getMetadata(CRON, handler) ?? {}) as Readonly<Record<string, unknown>>;
+  const { cronTime, disabled, initialDelay, threshold, timeZone, utcOffset } = given;
+  const instant = instantOf(cronTime);
+  return adopted(instant === undefined ? 'cron' : 'timeout', '@Cron', method, instant ?? cronTime, {
+    name: given['name'] || undefined,
+    // A bare `@Cron` fires whether or not the run before has ended.
+    overlap: given['waitForCompletion'] ? 'skip' : 'allow',
+    ...(disabled === undefined ? {} : { disabled: Boolean(disabled) }),
+    timeZone: timeZone ?? undefined,
+    utcOffset: utcOffset ?? undefined,
+    initialDelayMs: initialDelay ?? undefined,
+    ...misfireOf(threshold),
+  });
+}
+
+/** A given `threshold` of `cron`: later than that, a slot is skipped. Without one `cron` 4.4 runs one late slot, as we do. */
+function misfireOf(threshold: unknown): object {
+  if (threshold === undefined || threshold === null) return {};
+  return {
+    misfire: 'skip',
+    misfireThresholdMs:
+      typeof threshold === 'number' ? Math.max(Math.abs(threshold), 1) : threshold,
+  };
+}
+
+function timer(
+  kind: 'interval' | 'timeout',
+  decorator: string,
+  method: string,
+  handler: Function,
+  key: string,
+): HandlerMetadata {
+  const given = Reflect.getMetadata(key, handler) as { readonly timeout?: unknown } | undefined;
+  const name: unknown = Reflect.getMetadata(NAME, handler) || undefined;
+  // A bare `setInterval`: the next run does not wait.
+  return adopted(kind, decorator, method, given?.timeout, { name, overlap: 'allow' });
+}
+
+function adopted(
+  kind: HandlerMetadata['kind'],
+  decorator: string,
+  method: string,
+  when: unknown,
+  options: object,
+): HandlerMetadata {
+  return {
+    kind,
+    decorator,
+    method,
+    isStatic: false,
+    isAdopted: true,
+    when,
+    options: options as HandlerOptions,
+  };
+}
+
+/** The moment of a `Date` or of a luxon `DateTime`, which has `toMillis()`. */
+function instantOf(cronTime: unknown): Date | undefined {
+  if (cronTime instanceof Date) return cronTime;
+  const { toMillis } = (cronTime ?? {}) as { toMillis?: unknown };
+  if (typeof toMillis !== 'function') return undefined;
+  return new Date((cronTime as { toMillis(): number }).toMillis());
+}

@@ -1,0 +1,94 @@
+import { booleanProblem, named, optionsProblems } from '../util/option-checks.js';
+import { InvalidOptionsError, refuseInvalid } from '../errors/invalid-options.error.js';
+import { isDisabled, type Schedule } from '../schedule/schedule.js';
+import type { Engine, EngineHost } from './engine.js';
+import { ScheduleClock } from './schedule-clock.js';
+
+/** @publicApi */
+export interface InProcessEngineOptions {
+  /**
+   * With true, waiting for the next tick does not keep the process alive. @defaultValue false
+   */
+  readonly unref?: boolean;
+}
+
+/**
+ * The default engine: timers of this process. Each replica of the application runs every schedule.
+ * After a restart nothing is made up for: slots that passed while the process was down are gone.
+ *
+ * @throws {InvalidOptionsError} when an option cannot work or doesn't exist.
+ * @publicApi
+ */
+export function inProcessEngine(options: InProcessEngineOptions = {}): Engine {
+  refuseInvalid('inProcessEngine()', optionsProblems(options, ['unref']));
+  const { unref = false } = options;
+  refuseInvalid('inProcessEngine()', named({ unref: booleanProblem(unref) }));
+  return new InProcessEngine(unref);
+}
+
+class InProcessEngine implements Engine {
+  readonly name = 'in-process';
+  readonly #clocks = new Map<string, ScheduleClock>();
+  #state: 'idle' | 'started' | 'stopped' = 'idle';
+  #host: EngineHost | undefined;
+
+  constructor(private readonly unref: boolean) {}
+
+  start(schedules: readonly Schedule[], host: EngineHost): void {
+    if (this.#state !== 'idle') {
+      throw new InvalidOptionsError([
+        'ScopedWorkerModule: engine is in use by another application; call inProcessEngine() once for each.',
+      ]);
+    }
+    this.#state = 'started';
+    this.#host = host;
+    for (const schedule of schedules) this.add(schedule);
+  }
+
+  add(schedule: Schedule): void {
+    this.clockOf(schedule)?.start(Date.now());
+  }
+
+  replace(schedule: Schedule): void {
+    const paused = this.#clocks.get(schedule.name)?.paused ?? false;
+    this.remove(schedule.name);
+    const clock = this.clockOf(schedule);
+    if (clock === undefined) return;
+    clock.paused = paused;
+    clock.startAgain(Date.now());
+  }
+
+  remove(schedule: string): void {
+    const clock = this.#clocks.get(schedule);
+    this.#clocks.delete(schedule);
+    clock?.retire();
+  }
+
+  stop(): void {
+    this.#state = 'stopped';
+    for (const clock of this.#clocks.values()) clock.retire();
+    this.#clocks.clear();
+  }
+
+  pause(schedule: string): void {
+    const clock = this.#clocks.get(schedule);
+    if (clock !== undefined) clock.paused = true;
+  }
+
+  resume(schedule: string): void {
+    const clock = this.#clocks.get(schedule);
+    if (clock !== undefined) clock.paused = false;
+  }
+
+  nextRun(schedule: string): Date | undefined {
+    const next = this.#clocks.get(schedule)?.nextRun;
+    return next === undefined ? undefined : new Date(next);
+  }
+
+  private clockOf(schedule: Schedule): ScheduleClock | undefined {
+    if (this.#state !== 'started' || isDisabled(schedule)) return undefined;
+    const clock = new ScheduleClock(schedule, this.#host!, this.unref);
+    this.#clocks.set(schedule.name, clock);
+    return clock;
+  }
+}

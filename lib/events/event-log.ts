@@ -1,0 +1,147 @@
+import { Logger } from '@nestjs/common';
+import { below, logError, logErrors, loggedError } from '../errors/error-log.js';
+import type { TickReport } from '../tick/tick-report.js';
+import type { MemoryCrossing } from '../memory/memory-notice.js';
+import { growthText, reachedText, recoveredText } from '../memory/memory-text.js';
+import type { DeadLetter } from '../schedule/consumer-options.js';
+import { isPartOf } from '../scope/scope-end.js';
+import type {
+  BackgroundEnd,
+  BackgroundFailure,
+  ShutdownEnd,
+  ShutdownStart,
+  SourceFailure,
+  StrayFailure,
+} from './event-map.js';
+import { lateCallStack, leakedScopeText, leakFoundText } from './leak-text.js';
+import { ScopedWorkerEvents } from './scoped-worker-events.js';
+
+/**
+ * Writes what needs a person to Nest's logger: each failure of a tick, a background worker or a source once, each dead
+ * letter, the first of a row of skipped ticks, memory that reaches a threshold, each leak, what the shutdown waits for and what it gave up.
+ */
+export class EventLog {
+  readonly #logger = new Logger('ScopedWorker');
+  /**
+   * When the last tick of a row of skipped ones was skipped, in epoch milliseconds, by schedule. Ticks that were due by then belong
+   * to the same trouble, whether they ran late or in the place of skipped ones.
+   */
+  readonly #lastSkips = new Map<string, number>();
+
+  constructor(events: ScopedWorkerEvents) {
+    events.on('tick:finished', (report) => this.finished(report));
+    events.on('tick:skipped', (report) => this.skipped(report));
+    events.on('schedule:changed', ({ schedule, change }) => {
+      if (change === 'removed') this.#lastSkips.delete(schedule);
+    });
+    events.on('finding:reported', ({ number, severity, message }) => {
+      const line = `[${number}] ${message}`;
+      if (severity === 'info') this.#logger.log(line);
+      else this.#logger.warn(line);
+    });
+    events.on('failure:stray', (failure) => this.stray(failure));
+    events.on('background:failed', (failure) => this.backgroundFailed(failure));
+    events.on('background:ended', (end) => this.backgroundEnded(end));
+    events.on('source:failed', (failure) => this.sourceFailed(failure));
+    events.on('message:dead', (letter) => this.messageDead(letter));
+    events.on('leak:found', (leak) => this.#logger.warn(leakFoundText(leak)));
+    events.on('leak:scope', (leaked) => this.#logger.warn(leakedScopeText(leaked)));
+    events.on('leak:call', (call) => this.#logger.error(call.error.message, lateCallStack(call)));
+    events.on('memory:warning', (crossing) => this.#logger.warn(memoryLine(crossing)));
+    events.on('memory:recovered', (crossing) =>
+      this.#logger.log(`Memory: ${recoveredText(crossing)}.`),
+    );
+    events.on('memory:stopping', (crossing) => this.#logger.error(memoryLine(crossing)));
+    events.on('shutdown:started', (start) => this.shutdownStarted(start));
+    events.on('shutdown:finished', (end) => this.shutdownEnded(end));
+    events.on('shutdown:closed', (end) => this.shutdownEnded(end));
+  }
+
+  private finished(report: TickReport): void {
+    const lastSkip = this.#lastSkips.get(report.schedule);
+    if (lastSkip !== undefined && report.scheduledAt.getTime() > lastSkip)
+      this.#lastSkips.delete(report.schedule);
+    const { outcome, schedule, tickId, error, phase, disposeErrors, history } = report;
+    const others = [
+      ...history.slice(0, -1).flatMap((attempt) => attempt.disposeErrors),
+      ...disposeErrors.filter((other) => !isPartOf(other, error)),
+    ];
+    // Cut off between two attempts: that the last one has failed stands nowhere else.
+    const last = history.at(-1);
+    if (outcome === 'cancelled' && last !== undefined && last.outcome !== 'cancelled') {
+      const { text, details } = loggedError(error);
+      this.#logger.warn(
+        `${schedule} cancelled (${tickId}, ${report.reason}) after an attempt that failed: ${text}${below(details)}`,
+      );
+    }
+    if (others.length === 0 && (outcome === 'succeeded' || outcome === 'cancelled')) return;
+    if (outcome === 'succeeded')
+      return logErrors(this.#logger, `${schedule} succeeded (${tickId}).`, ALSO, others);
+    const place = `${placeOf(report)}, phase ${phase}`;
+    logError(this.#logger, `${schedule} ${outcome} (${place})`, error, ALSO, others);
+  }
+
+  private skipped(report: TickReport): void {
+    if (report.reason === 'paused' || report.reason === 'stopping') return;
+    const message = `${report.schedule} skipped (${report.tickId}, due ${report.scheduledAt.toISOString()}): ${report.reason}`;
+    const isFirst = !this.#lastSkips.has(report.schedule);
+    this.#lastSkips.set(report.schedule, report.endedAt.getTime());
+    if (isFirst) this.#logger.warn(message);
+    else this.#logger.debug(message);
+  }
+
+  private stray({ where, schedule, tickId, worker, error }: StrayFailure): void {
+    const tick = schedule === undefined ? worker : `${schedule} (${tickId ?? 'no tick'})`;
+    const of = tick === undefined ? '' : ` of ${tick}`;
+    logError(this.#logger, `${where}${of} failed`, error);
+  }
+
+  private backgroundFailed({ worker, error, restartInMs }: BackgroundFailure): void {
+    const next = restartInMs === undefined ? 'not restarted' : `restart in ${restartInMs} ms`;
+    logError(this.#logger, `${worker}.execute failed (${next})`, error);
+  }
+
+  private backgroundEnded({ worker }: BackgroundEnd): void {
+    this.#logger.log(`${worker}.execute has returned: the background worker is done.`);
+  }
+
+  private sourceFailed({ schedule, error, reopenInMs }: SourceFailure): void {
+    const next = `read again in ${reopenInMs} ms`;
+    if (error === undefined) this.#logger.warn(`The source of ${schedule} has ended (${next})`);
+    else logError(this.#logger, `The source of ${schedule} failed (${next})`, error);
+  }
+
+  private messageDead({ schedule, id, deliveries, error }: DeadLetter): void {
+    const times = deliveries === 1 ? '1 delivery' : `${deliveries} deliveries`;
+    this.#logger.warn(
+      `${schedule}: message ${id} was put aside after ${times}, the last error: ${loggedError(error).text}`,
+    );
+  }
+
+  private shutdownStarted({ waitingFor }: ShutdownStart): void {
+    if (waitingFor.length > 0)
+      this.#logger.log(`Shutting down: waiting for ${waitingFor.join(', ')}`);
+  }
+
+  private shutdownEnded({ waitedMs, abandoned, leftOpen }: ShutdownEnd): void {
+    if (leftOpen.length > 0) {
+      this.#logger.warn(`Shutting down: disposed what nobody had closed: ${leftOpen.join(', ')}`);
+    }
+    if (abandoned.length === 0) return;
+    this.#logger.error(
+      `Shutting down: gave up after ${Math.round(waitedMs)} ms on ${abandoned.join(', ')}`,
+    );
+  }
+}
+
+const ALSO = 'Also failed';
+
+function memoryLine(crossing: MemoryCrossing): string {
+  return `Memory: ${reachedText(crossing)}. ${growthText(crossing.schedules)}`;
+}
+
+/** Which tick it was: with its message, and after how many attempts. */
+function placeOf({ tickId, messageId, attempts }: TickReport): string {
+  const message = messageId === undefined ? '' : `, message ${messageId}`;
+  return `${tickId}${message}${attempts > 1 ? `, ${attempts} attempts` : ''}`;
+}

@@ -1,0 +1,117 @@
+import { MAX_TIMER_MS } from '../../util/option-checks.js';
+import { parseArgs } from 'node:util';
+
+/** What the command line asks for. */
+export type Command =
+  | { readonly kind: 'help' }
+  | { readonly kind: 'version' }
+  | { readonly kind: 'inspect'; readonly options: InspectOptions };
+
+export interface InspectOptions {
+  /** The file of the root module, as it was given. */
+  readonly file: string;
+  /** The export that is the root module; undefined when the file has to say it. */
+  readonly exportName: string | undefined;
+  readonly format: 'page' | 'json' | 'mermaid';
+  /** How long the application may take to load. */
+  readonly timeoutMs: number;
+  /** False when colours are refused; undefined when the environment decides. */
+  readonly color: false | undefined;
+}
+
+/** The command line says something that cannot be done. */
+export class UsageError extends Error {}
+
+const DEFAULT_TIMEOUT_MS = 30_000;
+
+const OPTIONS = {
+  export: { type: 'string' },
+  json: { type: 'boolean' },
+  mermaid: { type: 'boolean' },
+  timeout: { type: 'string' },
+  'no-color': { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+  version: { type: 'boolean', short: 'v' },
+} as const;
+
+export const HELP = `Usage: nestjs-scoped-worker inspect <module file> [options]
+
+Loads the application without starting it, and shows its schedules, what is
+built and disposed for each tick of its workers, and what is wrong with them.
+No provider is constructed and no factory is called.
+
+  <module file>     the compiled file of the root module, such as
+                    dist/app.module.js
+
+  --export <name>   the export that is the root module, when there are several
+  --json            print everything as JSON
+  --mermaid         print the workers and what they depend on as a flowchart
+  --timeout <ms>    how long loading may take; default ${DEFAULT_TIMEOUT_MS}
+  --no-color        no colours, as NO_COLOR=1; FORCE_COLOR=1 asks for them
+  --help            print this
+  --version         print the version
+
+Exit codes: 0 no errors and no warnings were found, 1 some were found,
+2 the application could not be inspected.
+`;
+
+/** @throws {UsageError} with one sentence. */
+export function readArguments(args: readonly string[]): Command {
+  const { values, positionals } = parse(args);
+  if (values.help === true) return { kind: 'help' };
+  if (values.version === true) return { kind: 'version' };
+  const [command, file, ...rest] = positionals;
+  if (command === undefined) throw new UsageError('A command is missing; there is one: inspect.');
+  if (command !== 'inspect')
+    throw new UsageError(`"${command}" is no command; there is one: inspect.`);
+  if (file === undefined || file === '')
+    throw new UsageError(
+      'inspect needs the file of the root module: nestjs-scoped-worker inspect dist/app.module.js.',
+    );
+  if (rest.length > 0)
+    throw new UsageError(`inspect takes one file, and "${rest.join(' ')}" is one more.`);
+  if (values.json === true && values.mermaid === true)
+    throw new UsageError('--json and --mermaid exclude each other; write one of them.');
+  const format = values.json === true ? 'json' : values.mermaid === true ? 'mermaid' : 'page';
+  return {
+    kind: 'inspect',
+    options: {
+      file,
+      exportName: values.export,
+      format,
+      timeoutMs: timeoutOf(values.timeout),
+      color: values['no-color'] === true ? false : undefined,
+    },
+  };
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true, strict: true });
+  } catch (error) {
+    throw new UsageError(sentenceOf(error as Error & { code?: string }), { cause: error });
+  }
+}
+
+/** The messages of `parseArgs` begin with the option in quotes, and go on with advice for rarer cases. */
+function sentenceOf({ code, message }: Error & { code?: string }): string {
+  const option = /'(-[^\s']*)/.exec(message)?.[1] ?? message;
+  if (code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION') {
+    const known = Object.keys(OPTIONS).map((name) => `--${name}`);
+    return `${option} isn't an option; the options are ${known.join(', ')}.`;
+  }
+  const name = option.replace(/^--?/, '');
+  if (OPTIONS[name as keyof typeof OPTIONS]?.type === 'string')
+    return `${option} needs a value, such as ${option}=${name === 'timeout' ? DEFAULT_TIMEOUT_MS : 'AppModule'}.`;
+  return `${option} takes no value.`;
+}
+
+function timeoutOf(given: string | undefined): number {
+  if (given === undefined) return DEFAULT_TIMEOUT_MS;
+  const ms = /^\d+$/.test(given) ? Number(given) : 0;
+  if (ms < 1 || ms > MAX_TIMER_MS)
+    throw new UsageError(
+      `--timeout must be a number of milliseconds from 1 to ${MAX_TIMER_MS}, not "${given}".`,
+    );
+  return ms;
+}

@@ -1,0 +1,110 @@
+import 'reflect-metadata';
+import { isClass } from '../../../util/is-class.js';
+import { CannotInspect } from '../cannot-inspect.js';
+
+/** What Nest is given as the root of an application. */
+export interface RootModule {
+  readonly name: string;
+  /** A class, or a dynamic module. */
+  readonly module: unknown;
+}
+
+type Exports = Readonly<Record<string, unknown>>;
+
+/** The keys of `@nestjs/common/constants`; the same from 11.0.0 to 12.5.1. A `@Module({})` leaves none. */
+const MODULE_METADATA = ['imports', 'controllers', 'providers', 'exports'];
+
+/**
+ * What a file exports, by name. `module.exports` of a CommonJS file comes as the default export; there its properties are the
+ * exports.
+ */
+export function exportsOf(loaded: Exports): Exports {
+  const { default: given } = loaded;
+  const isCommonJs = typeof given === 'object' && given !== null && !isDynamic(given);
+  const { 'module.exports': _, ...named } = { ...loaded };
+  if (!isCommonJs || given instanceof Promise) return named;
+  const { default: __, ...others } = named;
+  return { ...others, ...(given as Exports) };
+}
+
+/**
+ * The root module: the export that is asked for by name, else the default export, else `AppModule`, else the only one that is a
+ * module. A function that is no class is called for it; promises are awaited.
+ *
+ * @throws {CannotInspect} when there is none, or more than one.
+ */
+export async function exportedModule(
+  exports: Exports,
+  file: string,
+  exportName: string | undefined,
+): Promise<RootModule> {
+  const chosen = exportName ?? chooseFrom(exports, file);
+  if (!(chosen in exports))
+    throw new CannotInspect(`${file} has no export ${chosen}. ${whatIsThere(exports)}`);
+  const given = exports[chosen];
+  const module: unknown = await (isFunction(given) ? given() : given);
+  if (isRoot(module)) return { name: nameOf(module) || chosen, module };
+  const what = isFunction(given) ? 'gives' : 'is';
+  throw new CannotInspect(
+    `The export ${chosen} of ${file} ${what} neither a class nor a dynamic module, but ${describe(module)}. ${whatIsThere(exports)}`,
+  );
+}
+
+/** The root module of an application that a file starts. */
+export async function startedModule(given: unknown, file: string): Promise<RootModule> {
+  const module: unknown = await given;
+  if (isRoot(module)) return { name: nameOf(module) || 'the application', module };
+  throw new CannotInspect(
+    `${file} gives NestFactory neither a class nor a dynamic module, but ${describe(module)}.`,
+  );
+}
+
+function chooseFrom(exports: Exports, file: string): string {
+  for (const name of ['default', 'AppModule']) if (exports[name] !== undefined) return name;
+  const modules = Object.keys(exports).filter((name) => isModule(exports[name]));
+  const [first, second] = modules;
+  if (first === undefined)
+    throw new CannotInspect(`${file} exports no module. ${whatIsThere(exports)}`);
+  if (second !== undefined)
+    throw new CannotInspect(
+      `${file} exports ${modules.length} modules: ${modules.join(', ')}. Name one: --export ${first}`,
+    );
+  return first;
+}
+
+function whatIsThere(exports: Exports): string {
+  const names = Object.keys(exports);
+  return names.length === 0
+    ? 'It exports nothing: give the file that holds the root module, not one that starts the application.'
+    : `It exports ${names.join(', ')}.`;
+}
+
+function isModule(value: unknown): boolean {
+  if (!isClass(value)) return isDynamic(value);
+  return (
+    value.name.endsWith('Module') || MODULE_METADATA.some((key) => Reflect.hasMetadata(key, value))
+  );
+}
+
+type Dynamic = { readonly module: Function };
+
+function isDynamic(value: unknown): value is Dynamic {
+  return isClass((value as { module?: unknown } | null | undefined)?.module);
+}
+
+function isRoot(value: unknown): value is Function | Dynamic {
+  return isClass(value) || isDynamic(value);
+}
+
+function nameOf(module: Function | Dynamic): string {
+  return isDynamic(module) ? module.module.name : module.name;
+}
+
+function isFunction(value: unknown): value is () => unknown {
+  return typeof value === 'function' && !isClass(value);
+}
+
+function describe(value: unknown): string {
+  if (value === null || value === undefined) return String(value);
+  return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
+}

@@ -1,0 +1,176 @@
+import type { INestApplicationContext } from '@nestjs/common';
+import { exploreBackground } from '../discovery/background-explorer.js';
+import { ProvidedValues } from '../discovery/provided-values.js';
+import { SchedulePlanner } from '../discovery/schedule-planner.js';
+import { WorkerExplorer } from '../discovery/worker-explorer.js';
+import { workerRoots } from '../discovery/worker-roots.js';
+import { ApplicationGraph, type LifetimeGraph } from '../graph/index.js';
+import { isFactory, OpenedApplication } from '../nest/index.js';
+import type { ScopedWorkerModuleOptions } from '../options/module-options.js';
+import { OptionsStore } from '../options/options-store.js';
+import { SCOPED_WORKER_OPTIONS } from '../options/module-definition.js';
+import { finding, type Finding } from '../errors/finding.js';
+import { Review } from '../validation/review.js';
+import type { WorkerRoot } from '../validation/scene.js';
+import type { Schedule } from '../schedule/schedule.js';
+import { disposalOf } from './disposal-order.js';
+import { InspectedServices } from './inspected-services.js';
+import { inspectNestJobs } from './inspect-nest-jobs.js';
+import { inspectSchedule, inspectUndecided } from './inspect-schedules.js';
+import type { InspectedFinding, InspectedSchedule, ScopeInspection } from './inspection.js';
+import { workerTree } from './worker-tree.js';
+
+/** What is inspected of an application, read from it when it has started, or planned as its start-up would. */
+interface Subject {
+  readonly graph: LifetimeGraph;
+  readonly roots: readonly WorkerRoot[];
+  readonly schedules: readonly InspectedSchedule[];
+  /** The schedules whose due moments are known. */
+  readonly planned: readonly Schedule[];
+  readonly review: Review;
+  readonly counts: ScopeInspection['counts'];
+  readonly notes: readonly string[];
+}
+
+/**
+ * Looks at the schedules, the scopes and the findings of an application, and starts nothing: no provider is built, no
+ * factory is called.
+ *
+ * The application may have been started, or only be created: by `Test.createTestingModule().compile()`, or by
+ * `NestFactory.createApplicationContext(AppModule, { preview: true })`, in which Nest calls no constructor, so that no
+ * connection is opened. Before start-up nobody is asked for what a decorator leaves to providers (the expression of a cron, say),
+ * nor for the options of `forRootAsync()`; `notes` says so.
+ *
+ * @param options.from the moment from which `nextRuns` are counted; a fixed one makes the result fit for a snapshot.
+ * Default: now.
+ * @publicApi
+ */
+export function inspectScopes(
+  app: INestApplicationContext,
+  { from = new Date() }: { readonly from?: Date } = {},
+): ScopeInspection {
+  const application = new OpenedApplication(app);
+  const { graph, roots, schedules, planned, review, counts, notes } =
+    startedSubject(application, from) ?? plannedSubject(application, from);
+  review.complete();
+  const modules = [...application.modules.values()];
+  return {
+    schedules,
+    nestJobs: inspectNestJobs(modules, planned, new ApplicationGraph(application), from),
+    workers: roots.map(({ provider, handlers, around }) => ({
+      name: provider.name,
+      module: provider.module,
+      handlers,
+      tree: workerTree(provider, around, graph),
+      disposal: disposalOf(provider, around, graph),
+    })),
+    background: exploreBackground(modules).workers.map(({ name }) => name),
+    findings: review.standing.map(plain),
+    allowed: review.allowed.map((allowed) => ({
+      finding: plain(allowed.finding),
+      reason: allowed.reason,
+    })),
+    notes,
+    counts,
+  };
+}
+
+function startedSubject(application: OpenedApplication, from: Date): Subject | undefined {
+  const { book, review, registry, graph: whole } = servicesOf(application);
+  if (book?.isFilled !== true || review?.scene === undefined) return undefined;
+  const { graph, workers } = review.scene;
+  return {
+    graph,
+    roots: workers,
+    schedules: book.all.map((schedule) =>
+      inspectSchedule(schedule, from, registry?.get(schedule.name).state === 'paused'),
+    ),
+    planned: book.all,
+    review,
+    counts: countsOf(whole?.current ?? graph),
+    notes: [],
+  };
+}
+
+function plannedSubject(application: OpenedApplication, from: Date): Subject {
+  const { store, isImported, notes } = optionsOf(application);
+  const holder = new ApplicationGraph(application);
+  const explorer = new WorkerExplorer(application);
+  const planner = new SchedulePlanner(explorer, store, new ProvidedValues(application), holder);
+  const plan = planner.planUnasked();
+  const graph = holder.current;
+  const roots = workerRoots(plan.workers, graph, store.resolved.globalEnhancers);
+  const review = new Review(holder, store);
+  const missing = isImported ? [] : plan.workers.map(({ workerClass }) => notImported(workerClass));
+  review.begin(() => roots, [...plan.findings, ...missing]);
+  const schedules = plan.schedules
+    .map((schedule) => {
+      const undecided = plan.undecided.find((each) => each.schedule === schedule);
+      return undecided ? inspectUndecided(undecided) : inspectSchedule(schedule, from);
+    })
+    .map((schedule) => (isImported ? schedule : { ...schedule, nextRuns: [] }));
+  return {
+    graph,
+    roots,
+    schedules,
+    planned: plan.schedules,
+    review,
+    counts: countsOf(graph),
+    notes,
+  };
+}
+
+/** Empty in Nest's preview mode, which creates objects with the prototype, but never constructs them. */
+function servicesOf(application: OpenedApplication): Partial<InspectedServices> {
+  return application.constructed(InspectedServices) ?? {};
+}
+
+function optionsOf(application: OpenedApplication): {
+  readonly store: OptionsStore;
+  readonly isImported: boolean;
+  readonly notes: string[];
+} {
+  const { options: started } = servicesOf(application);
+  if (started !== undefined) return { store: started, isImported: true, notes: [] };
+  const store = new OptionsStore();
+  const given = application.provider(SCOPED_WORKER_OPTIONS);
+  if (given !== undefined && !isFactory(given)) {
+    store.declare(given.instance as ScopedWorkerModuleOptions);
+    return { store, isImported: true, notes: [] };
+  }
+  store.declare({});
+  const isImported = application.provider(InspectedServices) !== undefined;
+  if (given === undefined && isImported) return { store, isImported, notes: [] }; // without forRoot()
+  const note =
+    given === undefined
+      ? 'ScopedWorkerModule is not imported: no @ScopedWorker() runs in this application.'
+      : 'The options come from ScopedWorkerModule.forRootAsync(), which is not called here: the defaults are taken, so that what allow and adoptNestSchedules permit is shown as a finding.';
+  return { store, isImported: given !== undefined, notes: [note] };
+}
+
+function notImported(workerClass: Function): Finding {
+  const { name } = workerClass;
+  return finding({
+    kind: 'module-not-imported',
+    subject: name,
+    token: workerClass,
+    message: `${name} is marked @ScopedWorker(), but ScopedWorkerModule is not imported, so none of its handlers runs. Import ScopedWorkerModule.forRoot() in the root module.`,
+  });
+}
+
+function plain({ token: _token, ...rest }: Finding): InspectedFinding {
+  return rest;
+}
+
+function countsOf({ providers, modules }: LifetimeGraph): ScopeInspection['counts'] {
+  const counts = {
+    modules: modules.length,
+    singleton: 0,
+    request: 0,
+    bubbled: 0,
+    durable: 0,
+    transient: 0,
+  };
+  for (const { lifetime } of providers) counts[lifetime] += 1;
+  return counts;
+}

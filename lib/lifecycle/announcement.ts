@@ -1,0 +1,87 @@
+import { Logger } from '@nestjs/common';
+import { exploreBackground } from '../discovery/background-explorer.js';
+import { nestScheduling, SWITCHES } from '../discovery/nest-schedules/nest-schedules.js';
+import { nestJobs, type SingletonJobs } from '../discovery/nest-schedules/skipped-jobs.js';
+import { handlerName } from '../discovery/schedule-factory.js';
+import { NestInside } from '../nest/index.js';
+import { OptionsStore } from '../options/options-store.js';
+import type { ScheduleInfo } from '../registry/schedule-info.js';
+import { ScopedWorkerRegistry } from '../registry/scoped-worker-registry.js';
+
+/** Says at start-up what will run: a job that is due in five minutes must not look like one that is not there. */
+export class Announcement {
+  readonly #logger = new Logger('ScopedWorker');
+
+  constructor(
+    private readonly registry: ScopedWorkerRegistry,
+    private readonly nest: NestInside,
+    private readonly options: OptionsStore,
+  ) {}
+
+  /** @returns whether anything will run by itself. */
+  whatRuns(): boolean {
+    const schedules = this.registry.list();
+    const background = exploreBackground(this.nest.modules.values()).workers.map(
+      ({ name }) => name,
+    );
+    if (schedules.length > 0) {
+      const lines = schedules.map(
+        ({ name, state, nextRun }) => `${name} (${nextRun?.toISOString() ?? state})`,
+      );
+      this.#logger.log(`${schedules.length} scheduled, with the next run: ${lines.join(', ')}`);
+    }
+    this.whatIsSwitchedOff(schedules);
+    if (background.length > 0)
+      this.#logger.log(`${background.length} background: ${background.join(', ')}`);
+    if (schedules.length + background.length === 0)
+      this.#logger.log(
+        'ScopedWorkerModule has nothing to run: no worker and no background worker is provided.',
+      );
+    if (this.options.resolved.adoptNestSchedules) this.notAdopted();
+    for (const { name, kind, state, nextRun, expression } of schedules) {
+      if (state === 'active' && kind === 'cron' && nextRun === undefined)
+        this.#logger.warn(
+          `${name}: the cron expression ${JSON.stringify(expression)} is never due.`,
+        );
+    }
+    return background.length > 0 || schedules.some(({ state }) => state !== 'disabled');
+  }
+
+  /** Logs the jobs of singletons. They need no scope, but would look forgotten; refused jobs are findings. */
+  private notAdopted(): void {
+    const { singletons } = nestJobs(this.nest.modules.values());
+    const [first] = singletons;
+    if (first === undefined) return;
+    if (first.isScheduleModuleImported)
+      return this.#logger.log(notAdoptedText(singletons, 'Nest runs'));
+    const why = ', because ScheduleModule.forRoot() is not imported';
+    this.#logger.warn(notAdoptedText(singletons, 'Nothing runs', why));
+  }
+
+  private whatIsSwitchedOff(schedules: readonly ScheduleInfo[]): void {
+    const { kinds } = nestScheduling(this.nest.modules.values());
+    for (const [kind, option] of Object.entries(SWITCHES)) {
+      const off = schedules.filter((each) => each.kind === kind && each.state === 'disabled');
+      if (kinds.has(kind as keyof typeof SWITCHES) || off.length === 0) continue;
+      const names = off.map(({ name }) => name).join(', ');
+      this.#logger.log(
+        `Disabled by ScheduleModule.forRoot({ ${option}: false }): ${names}. To run one of them anyway, set disabled: false on it.`,
+      );
+    }
+  }
+}
+
+function notAdoptedText(jobs: readonly SingletonJobs[], who: string, why = ''): string {
+  const names = jobs.flatMap(({ ownerClass, handlers }) =>
+    handlers.map((handler) => handlerName(ownerClass, handler)),
+  );
+  const [count, they, them] =
+    names.length === 1
+      ? ['1 job of @nestjs/schedule was', 'its class is a singleton and needs', 'it']
+      : [
+          `${names.length} jobs of @nestjs/schedule were`,
+          'their classes are singletons and need',
+          'them',
+        ];
+  return `${count} not adopted, because ${they} no scope. ${who} ${them}${why}: ${names.join(', ')}`;
+}

@@ -1,0 +1,168 @@
+import { RunningTicks, type RunningTick } from '../tick/running-ticks.js';
+import { ScopedWorkerEvents } from '../events/scoped-worker-events.js';
+import { OptionsStore } from '../options/options-store.js';
+import { isInside } from '../scope/ambient.js';
+import { OpenScopes } from '../scope/open-scopes.js';
+import type { ScopeKind } from '../scope/scope-seed.js';
+import type { Scope } from '../scope/scope.js';
+import type { LongRunning, Straggler } from '../registry/long-running.js';
+import { Patience } from './patience.js';
+
+const ALL_KINDS: readonly ScopeKind[] = ['tick', 'tick-by-hand', 'run', 'open'];
+const STOPPING = 'the application is shutting down.';
+const CLOSED =
+  'the last shutdown hook of the application has run. In a shutdown hook, stop the code that opens scopes, and await its work.';
+
+/**
+ * Waits for running ticks, and for work in `ProviderScopeFactory.run()`, on shutdown: `drainTimeoutMs` without
+ * aborting, then aborted, all of them together until `shutdownTimeoutMs` is over or a second signal comes.
+ *
+ * Scopes by hand can be opened until the last shutdown hook of the application has run, which calls `close()`.
+ *
+ * Work that asked for the shutdown itself (`await app.close()` in a handler) is aborted and not waited for.
+ */
+export class Drain {
+  /** What else lives as long as the application. */
+  longRunning: readonly LongRunning[] = [];
+  #patience = new Patience(0);
+  /** The ticks and scopes by hand that the end of the drain has left behind, and `shutdown:finished` has named. */
+  #abandoned: ReadonlySet<RunningTick | Scope> = new Set();
+  #closing: Promise<void> | undefined;
+
+  constructor(
+    private readonly running: RunningTicks,
+    private readonly scopes: OpenScopes,
+    private readonly options: OptionsStore,
+    private readonly events: ScopedWorkerEvents,
+  ) {}
+
+  /** From now on the drain waits for what has begun already, and for what that begins. */
+  begin(): void {
+    this.running.beginShutdown();
+    this.scopes.beginShutdown();
+  }
+
+  async run(): Promise<void> {
+    const { drainTimeoutMs, shutdownTimeoutMs } = this.options.resolved;
+    const startedAt = performance.now();
+    const patience = (this.#patience = new Patience(shutdownTimeoutMs));
+    const stragglers = (): Straggler[] => this.stragglers();
+    const listeners = this.announce();
+    let leftOpen: string[] = [];
+    patience.begin();
+    try {
+      await patience.wait(listeners);
+      for (const work of this.longRunning) work.interrupt?.();
+      if (drainTimeoutMs > 0) await patience.wait(stragglers, drainTimeoutMs);
+      this.scopes.refuseToOpen(['tick'], STOPPING);
+      this.scopes.refuseToBuild(['tick'], STOPPING);
+      for (const tick of this.running.all) tick.abort('shutdown');
+      await patience.wait(stragglers);
+      leftOpen = this.disposeLeftOpen(isAwaited);
+      await patience.wait(stragglers);
+    } finally {
+      patience.end();
+    }
+    this.#abandoned = new Set([...this.running.all, ...this.byHand(isAwaited)]);
+    this.events.emit('shutdown:finished', {
+      waitedMs: performance.now() - startedAt,
+      abandoned: namesOf([...listeners(), ...stragglers()]),
+      leftOpen,
+    });
+  }
+
+  /** Ends scopes by hand that are still open, in the time that the drain has left. A second call returns the same promise. */
+  close(): Promise<void> {
+    this.#closing ??= this.endLeftOpen();
+    return this.#closing;
+  }
+
+  private async endLeftOpen(): Promise<void> {
+    const startedAt = performance.now();
+    const patience = this.#patience;
+    const isNew = (work: RunningTick | Scope): boolean => !this.#abandoned.has(work);
+    const stragglers = (): Straggler[] => [
+      ...ticksOf(this.running.ticks.filter(isNew)),
+      ...this.byHand(isNew).map(stragglerOf),
+    ];
+    this.scopes.refuseToOpen(ALL_KINDS, CLOSED);
+    let leftOpen: string[] = [];
+    patience.begin();
+    try {
+      await patience.wait(stragglers);
+      leftOpen = this.disposeLeftOpen(isNew);
+      await patience.wait(stragglers);
+    } finally {
+      patience.end();
+    }
+    this.scopes.refuseToBuild(ALL_KINDS, CLOSED);
+    this.events.emit('shutdown:closed', {
+      waitedMs: performance.now() - startedAt,
+      abandoned: namesOf(stragglers()),
+      leftOpen,
+    });
+  }
+
+  /** @returns the listeners of `shutdown:started`, while one of them is running. */
+  private announce(): () => Straggler[] {
+    const pending = this.events.announce('shutdown:started', {
+      waitingFor: namesOf(this.stragglers().filter(({ isBrief }) => isBrief !== true)),
+    });
+    let isDone = pending.length === 0;
+    const done = Promise.all(pending).then(() => (isDone = true));
+    return () => (isDone ? [] : [{ name: 'a listener of shutdown:started', done }]);
+  }
+
+  private stragglers(): Straggler[] {
+    const byHand = this.byHand(isAwaited).map(stragglerOf);
+    const longRunning = this.longRunning.flatMap((work) => work.stragglers());
+    return [...ticksOf(this.running.all), ...byHand, ...longRunning];
+  }
+
+  /** Scopes by hand that end by themselves. */
+  private byHand(isMeant: (scope: Scope) => boolean): Scope[] {
+    return [...this.scopes.all]
+      .filter((scope) => scope.kind === 'run' || (scope.kind === 'open' && scope.closed))
+      .filter((scope) => isMeant(scope) && !isInside(scope));
+  }
+
+  /** Rolls back and disposes scopes from `ProviderScopeFactory.open()` that were never closed. */
+  private disposeLeftOpen(isMeant: (scope: Scope) => boolean): string[] {
+    const leftOpen = [...this.scopes.all].filter(
+      (scope) => scope.kind === 'open' && !scope.closed && isMeant(scope),
+    );
+    for (const scope of leftOpen) {
+      scope[Symbol.asyncDispose]().catch((error: unknown) => {
+        this.events.emit('failure:stray', {
+          where: 'late-disposer',
+          schedule: undefined,
+          tickId: undefined,
+          error,
+        });
+      });
+    }
+    return leftOpen.map(nameOf);
+  }
+}
+
+function isAwaited(scope: Scope): boolean {
+  return scope.isAwaited;
+}
+
+function ticksOf(running: readonly RunningTick[]): Straggler[] {
+  return running
+    .filter((tick) => !tick.isInside())
+    .map(({ label, done }) => ({ name: label, done }));
+}
+
+function stragglerOf(scope: Scope): Straggler {
+  return { name: nameOf(scope), done: scope.ended };
+}
+
+function namesOf(stragglers: readonly Straggler[]): string[] {
+  return stragglers.flatMap(({ name }) => name ?? []);
+}
+
+function nameOf(scope: Scope): string {
+  return `ProviderScopeFactory.${scope.kind}() (${scope.id})`;
+}

@@ -1,0 +1,102 @@
+import { Logger } from '@nestjs/common';
+import { TickDispatcher } from '../tick/tick-dispatcher.js';
+import { GrowthMeter } from '../memory/growth-meter.js';
+import { DEFAULT_CHECK_EVERY_MS, type MemoryOptions } from '../memory/memory-options.js';
+import { MIB } from '../memory/memory-sample.js';
+import { MemorySource } from '../memory/memory-source.js';
+import { reachedText, thresholdText } from '../memory/memory-text.js';
+import { thresholdOf } from '../memory/memory-threshold.js';
+import { MemoryWatch } from '../memory/memory-watch.js';
+import { ScopedWorkerEvents } from '../events/scoped-worker-events.js';
+import { OptionsStore } from '../options/options-store.js';
+import { fromEmptyContext } from '../scope/ambient.js';
+import { AppStopper } from '../nest/app-stopper.js';
+import type { LongRunning, Straggler } from '../registry/long-running.js';
+
+/** Runs the memory watch from start-up to shutdown; without the option `memory` it does nothing. */
+export class MemoryHost implements LongRunning {
+  readonly #logger = new Logger('ScopedWorker');
+  #ends: (() => void)[] = [];
+
+  constructor(
+    private readonly options: OptionsStore,
+    private readonly source: MemorySource,
+    private readonly events: ScopedWorkerEvents,
+    private readonly dispatcher: TickDispatcher,
+    private readonly stopper: AppStopper,
+  ) {}
+
+  start(): void {
+    const { memory } = this.options.resolved;
+    if (memory === undefined) return;
+    this.guarded(() => this.warnOfVainStop(memory));
+    const meter = new GrowthMeter(this.source);
+    this.#ends = [this.measure(meter), this.watch(memory, meter)];
+  }
+
+  stop(): void {
+    for (const end of this.#ends.splice(0)) end();
+  }
+
+  stragglers(): Straggler[] {
+    return [];
+  }
+
+  private measure(meter: GrowthMeter): () => void {
+    const offs = [
+      this.events.on('tick:started', ({ schedule, id }) => meter.started(schedule, id)),
+      this.events.on('tick:finished', ({ tickId }) => {
+        if (!meter.ended(tickId)) return;
+        // The tick is still on the stack, and AsyncLocalStorage would hold what it has put there.
+        fromEmptyContext(() => setImmediate(() => meter.finish(tickId)));
+      }),
+      this.events.on('schedule:changed', ({ schedule, change }) => {
+        if (change === 'removed') meter.forget(schedule);
+      }),
+    ];
+    return () => {
+      for (const off of offs) off();
+      meter.end();
+    };
+  }
+
+  private watch(memory: MemoryOptions, meter: GrowthMeter): () => void {
+    const watch = new MemoryWatch(memory, this.source, meter, {
+      sampled: (check) => this.events.emit('memory:sampled', check),
+      warned: (crossing) => this.events.emit('memory:warning', crossing),
+      recovered: (crossing) => this.events.emit('memory:recovered', crossing),
+      stopReached: (crossing) => {
+        this.events.emit('memory:stopping', crossing);
+        this.dispatcher.close();
+        void this.stopper.stop(`Memory: ${reachedText(crossing)}`);
+      },
+    });
+    const everyMs = memory.checkEveryMs ?? DEFAULT_CHECK_EVERY_MS;
+    const timer = fromEmptyContext(() =>
+      setInterval(() => this.guarded(() => watch.check()), everyMs),
+    );
+    timer.unref();
+    return () => clearInterval(timer);
+  }
+
+  private guarded(look: () => void): void {
+    try {
+      look();
+    } catch (error) {
+      // Reading RSS opens a file of the system, and there may be no handle left. It is tried again with the next check.
+      const [schedule, tickId] = [undefined, undefined];
+      this.events.emit('failure:stray', { where: 'memory', schedule, tickId, error });
+    }
+  }
+
+  /** A stop beyond what the process may use never comes: the kernel is quicker. */
+  private warnOfVainStop(memory: MemoryOptions): void {
+    const stop = thresholdOf(memory, 'stop');
+    if (stop?.option !== 'stopAtMb') return;
+    const limitMb = Math.floor(this.source.sample().limitBytes / MIB);
+    if (stop.value >= limitMb)
+      this.#logger.warn(
+        `${thresholdText(stop)} is never reached: this process may use ${limitMb} MiB.`,
+      );
+  }
+}

@@ -1,0 +1,48 @@
+import type { Straggler } from '../registry/long-running.js';
+import { SecondSignal } from './second-signal.js';
+
+/** The total time that the shutdown may wait. A second signal uses it up. */
+export class Patience {
+  /** A moment of `performance.now()`. */
+  #deadline = 0;
+  #secondSignal: SecondSignal | undefined;
+
+  /** @param leftMs Milliseconds that the waits may still take. */
+  constructor(private leftMs: number) {}
+
+  /**
+   * Begins a part of the shutdown in which the library waits. Time that the application's hooks take in between is not counted.
+   */
+  begin(): void {
+    this.#deadline = performance.now() + this.leftMs;
+    this.#secondSignal = new SecondSignal();
+    void this.#secondSignal.received.then(() => (this.#deadline = 0));
+  }
+
+  end(): void {
+    this.leftMs = this.remainingMs;
+    this.#secondSignal?.dispose();
+    this.#secondSignal = undefined;
+  }
+
+  /** Waits until there are no stragglers; work that stragglers start meanwhile may be stragglers too. */
+  async wait(stragglers: () => readonly Straggler[], atMostMs = Infinity): Promise<void> {
+    const timeoutMs = Math.min(this.remainingMs, atMostMs);
+    if (timeoutMs <= 0 || stragglers().length === 0) return;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const timeIsUp = new Promise<'give up'>((resolve) => {
+      timer = setTimeout(() => resolve('give up'), timeoutMs);
+    });
+    const signalled = this.#secondSignal?.received.then(() => 'give up' as const);
+    const giveUp = Promise.race([timeIsUp, ...(signalled === undefined ? [] : [signalled])]);
+    for (let rest = stragglers(); rest.length > 0; rest = stragglers()) {
+      const settled = Promise.all(rest.map(({ done }) => done)).then(() => 'settled' as const);
+      if ((await Promise.race([settled, giveUp])) === 'give up') break;
+    }
+    clearTimeout(timer);
+  }
+
+  private get remainingMs(): number {
+    return Math.max(this.#deadline - performance.now(), 0);
+  }
+}

@@ -1,0 +1,261 @@
+import { Logger } from '@nestjs/common';
+import { CronTime } from 'cron';
+import { show } from '../../util/option-checks.js';
+import { nestHandlerNamed, nestScheduling } from '../../discovery/nest-schedules/nest-schedules.js';
+import { logError } from '../../errors/error-log.js';
+import { DuplicateScheduleError } from '../../errors/index.js';
+import { RunningTicks } from '../../tick/running-ticks.js';
+import type { Tick } from '../../tick/tick.js';
+import type { TickReport } from '../../tick/tick-report.js';
+import { NestInside } from '../../nest/index.js';
+import type { ScheduleChange } from '../../events/event-map.js';
+import { ScopedWorkerEvents } from '../../events/scoped-worker-events.js';
+import { ScheduleBook } from '../../registry/schedule-book.js';
+import { ScopedWorkerRegistry } from '../../registry/scoped-worker-registry.js';
+import type { CronZone } from '../../schedule/cron-expression.js';
+import { isDisabled, type Schedule } from '../../schedule/schedule.js';
+import {
+  addTo,
+  deleteFrom,
+  findSchedulerRegistry,
+  isThere,
+  type NestKind,
+  type NestSchedulerRegistry,
+  type Shown,
+} from './nest-scheduler-registry.js';
+import { shownJob, type JobCallbacks } from './shown-job.js';
+import { shownTimer } from './shown-timer.js';
+import { StopWaits } from '../stop-waits.js';
+
+/**
+ * Shows our schedules in the `SchedulerRegistry` of an application that imports `ScheduleModule.forRoot()`, as they come
+ * and go: a cron as a `CronJob` without a timer of its own, an interval or a timeout as a timer that never fires. Stopping
+ * a job pauses its schedule; deleting a job or clearing a timer removes its schedule.
+ */
+export class SchedulerRegistryBridge {
+  readonly #logger = new Logger('ScopedWorker');
+  /** By schedule name; an entry that is not here is no longer linked to its schedule. */
+  readonly #shown = new Map<string, Shown>();
+  /** Cleared timers. They stay in the registry, as with Nest. */
+  readonly #cleared = new WeakSet<object>();
+  /** The dates of the slots for which callbacks were called. */
+  readonly #called = new WeakSet<Date>();
+  readonly #stopWaits: StopWaits;
+  #isClosing = false;
+
+  constructor(
+    private readonly nest: NestInside,
+    private readonly book: ScheduleBook,
+    private readonly registry: ScopedWorkerRegistry,
+    private readonly running: RunningTicks,
+    private readonly events: ScopedWorkerEvents,
+  ) {
+    this.#stopWaits = new StopWaits(running);
+  }
+
+  /** @throws {DuplicateScheduleError} when a job of `@nestjs/schedule` has the name of one of ours. */
+  show(schedules: readonly Schedule[]): void {
+    const target = findSchedulerRegistry(this.nest);
+    if (target === undefined) return;
+    const taken = schedules.flatMap((schedule) => {
+      const kind = this.kindOf(schedule);
+      if (kind === undefined || !target.doesExist(kind, schedule.name)) return [];
+      const { handler, name } = schedule;
+      return `${handler}: its schedule "${name}" has the name of ${this.holderOf(kind, name)}. Give one of them another name: { name: '...' }.`;
+    });
+    if (taken.length > 0) throw new DuplicateScheduleError(taken);
+    for (const schedule of schedules) this.add(schedule, target);
+    this.events.on('shutdown:started', () => (this.#isClosing = true));
+    this.events.on('schedule:changed', (change) => this.changed(change, target));
+    this.events.on('tick:started', (tick) => this.started(tick));
+    this.events.on('tick:skipped', (report) => this.skipped(report));
+  }
+
+  /** Returns the kind under which a schedule appears; undefined if it does not appear, because it is never due. */
+  private kindOf(schedule: Schedule): NestKind | undefined {
+    const { kind, isOff } = schedule;
+    if (kind === 'message' || isOff) return undefined;
+    if (!isDisabled(schedule)) return kind;
+    // As with `@Cron`: with `disabled`, the job exists and `start()` starts it; with
+    // `ScheduleModule.forRoot({ cronJobs: false })`, it does not exist.
+    return kind === 'cron' && nestScheduling(this.nest.modules.values()).kinds.has(kind)
+      ? kind
+      : undefined;
+  }
+
+  private changed({ schedule: name, change }: ScheduleChange, target: NestSchedulerRegistry): void {
+    if (this.#isClosing || change === 'paused' || change === 'resumed') return;
+    const schedule = this.book.has(name) ? this.book.get(name) : undefined;
+    const kind = schedule && this.kindOf(schedule);
+    const shown = this.#shown.get(name);
+    if (shown !== undefined && shown.kind === kind) {
+      if (shown.kind === 'cron') shown.entry.cronTime = timeOf(schedule!);
+      return;
+    }
+    if (shown !== undefined) this.takeAway(name, shown, target);
+    if (schedule !== undefined) this.add(schedule, target);
+  }
+
+  /** Describes the owner of a name in the registry. */
+  private holderOf(kind: NestKind, name: string): string {
+    const holder = nestHandlerNamed(this.nest.modules.values(), kind, name);
+    return holder === undefined
+      ? `${NOUNS[kind]} that the application has added to SchedulerRegistry`
+      : `the ${holder.decorator} of ${holder.handler}, which @nestjs/schedule runs`;
+  }
+
+  private add(schedule: Schedule, target: NestSchedulerRegistry): void {
+    const { name } = schedule;
+    const kind = this.kindOf(schedule);
+    if (kind === undefined) return;
+    if (kind !== 'cron' && target.doesExist(kind, name)) {
+      const timer = kind === 'interval' ? target.getInterval(name) : target.getTimeout(name);
+      if (this.#cleared.has(timer as object)) deleteFrom(target, name, kind);
+    }
+    if (target.doesExist(kind, name)) {
+      this.#logger.warn(
+        `${name}: this is also the name of ${this.holderOf(kind, name)}, so the schedule does not appear in SchedulerRegistry. Give one of them another name.`,
+      );
+      return;
+    }
+    const shown: Shown =
+      kind === 'cron' ? this.jobOf(schedule, target) : { kind, entry: this.timerOf(name) };
+    this.#shown.set(name, shown);
+    addTo(target, name, shown);
+  }
+
+  private takeAway(name: string, shown: Shown, target: NestSchedulerRegistry): void {
+    this.#shown.delete(name); // first, because deleting the entry stops or clears it, which must not change the schedule
+    if (isThere(target, name, shown)) deleteFrom(target, name, shown.kind);
+  }
+
+  private started({ schedule, scheduledAt, firedAt }: Tick): void {
+    const shown = this.#shown.get(schedule);
+    // The items of `forEach` are ticks of one slot, and share its date.
+    if (shown?.kind !== 'cron' || this.#called.has(scheduledAt)) return;
+    const isOurs = this.running.of(schedule).some(({ slot }) => slot.scheduledAt === scheduledAt);
+    if (!isOurs) return; // a tick by hand with the name of the schedule
+    this.#called.add(scheduledAt);
+    const { entry: job, callbacks } = shown;
+    job.lastExecution = firedAt;
+    for (const callback of callbacks)
+      void this.call(schedule, () => callback.call(job.context, job.onComplete));
+  }
+
+  /** Moves `lastDate()` for a slot that is due while the previous run continues. */
+  private skipped({ schedule, reason, trigger, firedAt }: TickReport): void {
+    const shown = this.#shown.get(schedule);
+    if (shown?.kind === 'cron' && trigger === 'cron' && reason === 'overlap')
+      shown.entry.lastExecution = firedAt;
+  }
+
+  private async call(schedule: string, callback: () => unknown): Promise<void> {
+    try {
+      await callback();
+    } catch (error) {
+      logError(this.#logger, `A callback of the CronJob of ${schedule} failed`, error);
+    }
+  }
+
+  private timerOf(name: string): NodeJS.Timeout {
+    const timer = shownTimer(() => {
+      this.#cleared.add(timer);
+      if (this.#isClosing || this.#shown.get(name)?.entry !== timer) return;
+      this.#shown.delete(name);
+      this.registry.remove(name);
+    });
+    return timer;
+  }
+
+  private jobOf(schedule: Schedule, target: NestSchedulerRegistry): Shown {
+    const { name } = schedule;
+    const isHere = (): boolean => this.#shown.get(name)?.entry === job;
+    const ask = <T>(work: () => T): T => {
+      if (!isHere()) throw goneError(name);
+      return work();
+    };
+    // On shutdown `ScheduleModule` stops every job that it knows; that is no wish to pause ours.
+    const ifHere = <T>(work: () => T): T | undefined =>
+      this.#isClosing || !isHere() ? undefined : work();
+    const callbacks: JobCallbacks = [];
+    const job = shownJob(
+      schedule,
+      timeOf(schedule),
+      {
+        isActive: () => isHere() && this.registry.get(name).state === 'active',
+        isRunning: () => isHere() && this.running.of(name).length > 0,
+        run: async () => {
+          await ask(() => this.registry.run(name));
+        },
+        start: () => ifHere(() => this.registry.start(name)),
+        stop: () => ifHere(() => this.stop(name, target)),
+        setTime: (time) =>
+          ask(() => {
+            this.registry.reschedule(name, { cron: expressionOf(time, this.book.get(name)) });
+          }),
+      },
+      callbacks,
+    );
+    return { kind: 'cron', entry: job, callbacks };
+  }
+
+  /** `deleteCronJob()` stops a job before it deletes it: a job that is deleted by then is removed, and not only paused. */
+  private async stop(name: string, target: NestSchedulerRegistry): Promise<void> {
+    const shown = this.#shown.get(name)!;
+    this.registry.pause(name);
+    const ended = this.#stopWaits.untilEnded(name);
+    await Promise.resolve();
+    if (!this.#isClosing && this.#shown.get(name) === shown && !isThere(target, name, shown)) {
+      this.#shown.delete(name);
+      this.registry.remove(name);
+    }
+    await ended;
+  }
+}
+
+const NOUNS = { cron: 'a job', interval: 'an interval', timeout: 'a timeout' } as const;
+
+function timeOf({ expression, options: { timeZone, utcOffset } }: Schedule): CronTime {
+  return utcOffset === undefined
+    ? new CronTime(expression!, timeZone)
+    : new CronTime(expression!, null, utcOffset);
+}
+
+/**
+ * The expression of a `CronTime`, which may come from another copy of `cron`. Its zone must be that of the schedule: a
+ * `CronTime` without a zone stands for that of the process.
+ *
+ * @throws Error when it is none, or says more than an expression.
+ */
+function expressionOf(time: unknown, schedule: Schedule): string {
+  const { source, ...zone } = (time ?? {}) as Partial<CronTime>;
+  const { timeZone, utcOffset } = withZone(zone);
+  const refuse = (why: string): never => {
+    throw new Error(`${schedule.name}: setTime() ${why}.`);
+  };
+  if (typeof source === 'object')
+    return refuse('takes a cron expression, and one moment is none: use @ScopedTimeout');
+  if (typeof time !== 'object' || typeof source !== 'string')
+    return refuse(`takes a CronTime, such as new CronTime('0 */5 * * * *'), not ${show(time)}`);
+  const own = timeOf(schedule);
+  if (timeZone === own.timeZone && utcOffset === own.utcOffset) return source;
+  return refuse(
+    `keeps the zone of the schedule, which is ${zoneText(own)}, not ${zoneText({ timeZone, utcOffset })}: give the CronTime the same one`,
+  );
+}
+
+/** A `CronTime` of cron 3 (`@nestjs/schedule` 5) leaves the zone of the process out; one of cron 4 has it. */
+function withZone({ timeZone, utcOffset }: Partial<CronZone>): Partial<CronZone> {
+  if (timeZone !== undefined || utcOffset !== undefined) return { timeZone, utcOffset };
+  return { timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone };
+}
+
+function zoneText({ timeZone, utcOffset }: Partial<CronZone>): string {
+  return timeZone ?? `an offset of ${utcOffset} minutes`;
+}
+
+function goneError(name: string): Error {
+  return new Error(
+    `${name} is not in SchedulerRegistry any more: it was removed, switched off, or is no cron now. Use ScopedWorkerRegistry.`,
+  );
+}

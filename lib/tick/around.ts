@@ -1,0 +1,114 @@
+import { isClass } from '../util/is-class.js';
+import { Ambient, livingAmbient, runInside } from '../scope/ambient.js';
+import type { Tick } from './tick.js';
+
+/**
+ * Wraps an attempt of a tick: everything from the opening of its scope to the last disposer happens in `next()`.
+ *
+ * An error that the hook throws after `next()` fails an attempt that had succeeded, in the phase `around`. By then, the scope
+ * has committed.
+ *
+ * @param next runs the attempt once: a second call returns the same promise. Rejects with the error of an attempt that did not
+ * succeed. Call it before the hook ends.
+ * @publicApi
+ */
+export type TickHook = (tick: Tick, next: () => Promise<unknown>) => unknown;
+
+/** @publicApi */
+export type TickInterceptor = TickHook | { intercept: TickHook };
+
+export function isInterceptor(value: unknown): value is TickInterceptor {
+  if (typeof value === 'function') return !isClass(value);
+  return typeof (value as { intercept?: unknown } | null)?.intercept === 'function';
+}
+
+/** Why an attempt is not made: the error of the hook that would not let it begin. */
+export interface Refused {
+  readonly error: unknown;
+}
+
+interface Attempted {
+  readonly value: unknown;
+  readonly failed?: { readonly error: unknown };
+}
+
+/**
+ * Runs `attempt` inside all hooks, and waits for both.
+ *
+ * If a hook throws, or ends, before it has called `next()`, the attempt is refused with this error. The hooks around that hook
+ * see the end of the refused attempt, like that of any other.
+ *
+ * @param attempt must not reject; gives the error of what did not succeed. With `refused`, it only ends the scope.
+ * @returns the errors that hooks threw, without the attempt's own error; the innermost first.
+ */
+export async function runAround(
+  hooks: readonly TickInterceptor[],
+  tick: Tick,
+  attempt: (refused?: Refused) => Promise<Attempted>,
+): Promise<readonly unknown[]> {
+  const known = new Set<unknown>();
+  const thrown: unknown[] = [];
+  const innermost = async (refused?: Refused): Promise<unknown> => {
+    const { value, failed } = await attempt(refused);
+    if (failed === undefined) return value;
+    known.add(failed.error);
+    throw failed.error;
+  };
+  const onThrown = (error: unknown): void => {
+    if (!known.has(error)) thrown.push(error);
+    known.add(error);
+  };
+  const outermost = hooks.reduceRight<() => Promise<unknown>>(
+    (inner, hook) => () => runHook(hook, tick, inner, innermost, onThrown),
+    () => innermost(),
+  );
+  // After `next()` the scope has ended, and a hook is still part of the tick: a shutdown, or a run of its own schedule,
+  // that it waits for must not wait for it.
+  const ofScope = new Ambient<unknown>(tick.scope, livingAmbient(), true);
+  await runInside(ofScope, outermost).catch(() => undefined); // noted by `onThrown`, or the attempt's own error
+  ofScope.scope = undefined;
+  return thrown;
+}
+
+/** Runs one hook, and waits for what it has begun, whether it does so itself or not. */
+async function runHook(
+  hook: TickInterceptor,
+  tick: Tick,
+  inner: () => Promise<unknown>,
+  refuse: (refused: Refused) => Promise<unknown>,
+  onThrown: (error: unknown) => void,
+): Promise<unknown> {
+  let called: Promise<unknown> | undefined;
+  let isOver = false;
+  const next = (): Promise<unknown> => {
+    called ??= isOver ? Promise.reject(new Error(tooLate(tick))) : inner();
+    called.catch(() => undefined); // a hook need not wait for it
+    return called;
+  };
+  let refused: Refused;
+  try {
+    const value = await (typeof hook === 'function'
+      ? hook(tick, next)
+      : hook.intercept(tick, next));
+    if (called !== undefined) return value;
+    refused = { error: new Error(noNext(tick)) };
+  } catch (error) {
+    if (called !== undefined) {
+      onThrown(error);
+      throw error;
+    }
+    refused = { error };
+  } finally {
+    isOver = true;
+    await called?.catch(() => undefined);
+  }
+  return refuse(refused);
+}
+
+function noNext({ schedule }: Tick): string {
+  return `${schedule}: a hook of \`around\` ended without calling next(), so the tick did not run. Return next(), or throw to say why not.`;
+}
+
+function tooLate({ schedule }: Tick): string {
+  return `${schedule}: a hook of \`around\` called next() too late, when it had ended: the tick did not run. Return next(), or await it.`;
+}

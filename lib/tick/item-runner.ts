@@ -1,0 +1,171 @@
+import { readStacks } from '../errors/error-text.js';
+import { ScopeClosedError } from '../errors/index.js';
+import { isErrorOf } from '../errors/is-error-of.js';
+import { NestInside } from '../nest/index.js';
+import { seenProvider } from '../nest/seen-provider.js';
+import type { FromProviders } from '../schedule/from-providers.js';
+import { injectedToken } from '../nest/injected-token.js';
+import type { Schedule } from '../schedule/schedule.js';
+import type { Slot } from '../schedule/slot.js';
+import { runInside, runIsolated } from '../scope/ambient.js';
+import { show } from '../util/option-checks.js';
+import { combined } from '../scope/scope-end.js';
+import type { ProviderScope, ScopeToken } from '../scope/provider-scope.js';
+import { ProviderScopeFactory } from './provider-scope-factory.js';
+import { RunningTicks } from './running-ticks.js';
+import { emptyReport, type TickReport } from './tick-report.js';
+import { nextTickId } from './tick-course.js';
+import { TickList } from './tick-list.js';
+
+/** Runs the tick of one item; must not reject. */
+type RunItem = (item: unknown) => Promise<TickReport>;
+
+/** Runs a slot of a schedule with `forEach`: asks for the list, then runs a tick for each item. */
+export class ItemRunner {
+  constructor(
+    private readonly scopes: ProviderScopeFactory,
+    private readonly running: RunningTicks,
+    private readonly nest: NestInside,
+  ) {}
+
+  /**
+   * @returns a summary with the reports of all items: `failed`, with the error of each that failed, or when there is no
+   * list; `skipped` when it is empty. Never rejects.
+   */
+  async run(
+    slot: Slot,
+    forEach: FromProviders<Iterable<unknown>>,
+    runItem: RunItem,
+  ): Promise<TickReport> {
+    const list = new TickList(slot);
+    this.running.addList(list);
+    void list.done.then(() => (list.ambient.scope = undefined)); // when it has left the running lists
+    const blank = emptyReport(slot, nextTickId());
+    const startedAt = performance.now();
+    const how = await this.runList(list, forEach, runItem);
+    list.end();
+    return { ...blank, ...how, endedAt: new Date(), durationMs: performance.now() - startedAt };
+  }
+
+  private async runList(
+    list: TickList,
+    forEach: FromProviders<Iterable<unknown>>,
+    runItem: RunItem,
+  ): Promise<ListEnd> {
+    try {
+      // Isolated: what the factory puts into AsyncLocalStorage is not for the items, nor for the caller.
+      const items = await runIsolated(list.ambient, () => this.itemsOf(list.slot, forEach));
+      const reports = await runInside(list.ambient, () => this.runAll(items, list, runItem));
+      return endOf(reports, items.length, list.stopped);
+    } catch (error) {
+      readStacks(error); // it is kept as that of the last report
+      const isRefused = list.stopped === 'shutdown' && isErrorOf(error, ScopeClosedError);
+      const outcome = isRefused ? { outcome: 'cancelled', reason: 'shutdown' } : FAILED;
+      return { ...outcome, phase: 'open', error } as ListEnd;
+    }
+  }
+
+  /** In a scope of its own: the list may come from a request-scoped repository. */
+  private itemsOf(
+    { schedule }: Slot,
+    { inject = [], useFactory }: FromProviders<Iterable<unknown>>,
+  ): Promise<unknown[]> {
+    return this.scopes.run(async (scope) => {
+      const injected: unknown[] = [];
+      for (const entry of inject)
+        injected.push(await this.resolve(injectedToken(entry), scope, schedule));
+      const list: unknown = await useFactory(...injected);
+      if (!isList(list)) throw new TypeError(noList(schedule.handler, list));
+      return [...list];
+    });
+  }
+
+  /** What the worker's module sees under a token; else what the whole application has. */
+  private resolve(token: unknown, scope: ProviderScope, { target }: Schedule): Promise<unknown> {
+    const seen = target.worker && seenProvider(target.worker.host!, token)?.host;
+    return seen === undefined
+      ? scope.resolve(token as ScopeToken<unknown>)
+      : this.nest.resolve(token, scope.contextId, seen);
+  }
+
+  /** At most `maxConcurrency` at once, in the order of the list. */
+  private async runAll(
+    items: readonly unknown[],
+    list: TickList,
+    runItem: RunItem,
+  ): Promise<TickReport[]> {
+    const { maxConcurrency = 1 } = list.slot.schedule.options;
+    // Nobody is given the reports of the items unless the list was asked for by hand.
+    const kept = list.slot.trigger === 'manual' ? asItIs : withoutValue;
+    const reports: TickReport[] = [];
+    let next = 0;
+    const lane = async (): Promise<void> => {
+      while (next < items.length && list.stopped === undefined) {
+        const index = next;
+        next += 1;
+        reports[index] = kept(await runItem(items[index]));
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(maxConcurrency, items.length) }, lane));
+    return reports;
+  }
+}
+
+/** How a list ended, for its report. */
+type ListEnd = Partial<TickReport> & Pick<TickReport, 'outcome'>;
+
+const FAILED = { outcome: 'failed' } as const;
+
+function endOf(
+  items: readonly TickReport[],
+  length: number,
+  stopped: TickList['stopped'],
+): ListEnd {
+  const counts = {
+    items,
+    attempts: sum(items, 'attempts'),
+    built: sum(items, 'built'),
+    disposed: sum(items, 'disposed'),
+    disposeMs: sum(items, 'disposeMs'),
+  };
+  const failed = items.filter(({ outcome }) => outcome === 'failed' || outcome === 'timed-out');
+  if (failed.length > 0) {
+    const { phase } = failed[0]!;
+    return { ...FAILED, phase: phase!, error: combined(failed.map(errorOf)), ...counts };
+  }
+  const cancelled = items.find(({ outcome }) => outcome === 'cancelled');
+  const reason = items.length < length ? (stopped ?? 'paused') : cancelled?.reason;
+  if (reason !== undefined) return { outcome: 'cancelled', reason, ...counts };
+  if (length === 0) return { outcome: 'skipped', reason: 'no-items', ...counts };
+  return { outcome: 'succeeded', ...counts };
+}
+
+function asItIs(report: TickReport): TickReport {
+  return report;
+}
+
+function withoutValue({ value: _value, ...report }: TickReport): TickReport {
+  return report;
+}
+
+function sum(
+  items: readonly TickReport[],
+  key: 'attempts' | 'built' | 'disposed' | 'disposeMs',
+): number {
+  return items.reduce((total, item) => total + item[key], 0);
+}
+
+function errorOf({ error }: TickReport): unknown {
+  return error;
+}
+
+function isList(value: unknown): value is Iterable<unknown> {
+  return (
+    typeof (value as Partial<Iterable<unknown>> | null)?.[Symbol.iterator] === 'function' &&
+    typeof value !== 'string'
+  );
+}
+
+function noList(handler: string, value: unknown): string {
+  return `${handler}: the useFactory of forEach must return a list, not ${show(value)}. Return an array: there is one tick for each of its items.`;
+}

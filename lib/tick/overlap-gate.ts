@@ -1,0 +1,209 @@
+import { AsyncResource } from 'node:async_hooks';
+import type { Slot } from '../schedule/slot.js';
+import { Ambient, isInsideAwaited, livingAmbient, runInside } from '../scope/ambient.js';
+import { onAbort } from '../util/on-abort.js';
+import { isInsideSlot } from './tick.js';
+import type { SkipReason, TickReport } from './tick-report.js';
+
+/** A tick, or work of `hold()`, that asks to begin. */
+interface Asking {
+  readonly slot: Slot;
+  /** What runs here and has the caller among its work. That may await the caller, so the caller must not wait for its end. */
+  readonly within: readonly Slot[];
+  /** Undefined for work of `hold()`, which is never skipped. */
+  readonly skip?: (reason: SkipReason) => void;
+}
+
+interface Waiting extends Asking {
+  /** Whether the next one of its schedule takes its place. */
+  readonly canMerge: boolean;
+  start(): void;
+}
+
+/** What a slot asks of the gate. */
+export interface GatedSlot {
+  readonly slot: Slot;
+  /** Must not reject. */
+  run(): Promise<TickReport>;
+  /** Makes the report of a slot that does not run. */
+  skip(reason: SkipReason): TickReport;
+}
+
+/**
+ * Decides what a slot does that is due while as many ticks run as may. It serves one schedule, or those that share
+ * an `overlapKey`. The guard is a count of what runs, so it never expires while a handler runs, however long.
+ */
+export class OverlapGate {
+  /** Ticks and work of `hold()`. */
+  readonly #running: Slot[] = [];
+  #waiting: Waiting[] = [];
+  /** The running work of `hold()`. Each is part of all that began before it, so the innermost one waits for none. */
+  readonly #holders = new Set<Slot>();
+
+  constructor(
+    /** Aborts what runs of a slot, for `'cancel-other'`. */
+    private readonly abort: (slot: Slot) => void,
+  ) {}
+
+  /** Runs the slot now, later or never, as `overlap` of its schedule says. */
+  pass(gated: GatedSlot): Promise<TickReport> {
+    const { slot } = gated;
+    const { overlap } = slot.schedule.options;
+    const within = this.#running.filter(isInsideSlot);
+    if (this.mayBegin({ slot, within, skip: gated.skip }, this.#waiting.some(isHold)))
+      return this.run(slot, gated.run);
+    // Waiting for room, a tick that runs its own schedule would wait for itself.
+    if (within.length > 0 && !this.hasRoom(slot)) return Promise.resolve(gated.skip('overlap'));
+    const canMerge = slot.isCatchUp !== true && overlap !== 'allow';
+    if (canMerge) {
+      if (overlap === 'skip') return Promise.resolve(gated.skip('overlap'));
+      const merged = this.#waiting.find((other) => other.canMerge && isSame(other.slot, slot));
+      // What was asked for by hand is not merged into what is merely due.
+      if (merged?.slot.trigger === 'manual' && slot.trigger !== 'manual')
+        return Promise.resolve(gated.skip('merged'));
+      if (merged !== undefined) {
+        this.#waiting.splice(this.#waiting.indexOf(merged), 1);
+        merged.skip!('merged');
+      }
+    }
+    const report = this.wait(gated, within, canMerge);
+    if (overlap === 'cancel-other') this.makeRoomFor(slot);
+    return report;
+  }
+
+  /**
+   * Runs work exclusively: it waits its turn and is never skipped. Inside a running tick, it doesn't wait for ticks, which could
+   * wait for it in turn. It waits only for other work of `hold()` that it is not part of.
+   *
+   * @param signal ends the wait: the promise then rejects with the reason of the signal.
+   */
+  async hold<T>(slot: Slot, work: () => T | Promise<T>, signal?: AbortSignal): Promise<T> {
+    signal?.throwIfAborted();
+    const run = async (): Promise<T> => {
+      const holder = { slot, isAwaited: isInsideAwaited() };
+      const ambient = new Ambient<unknown>(holder, livingAmbient(), false);
+      this.#holders.add(slot);
+      try {
+        return await runInside(ambient, work);
+      } finally {
+        ambient.scope = undefined;
+        this.#holders.delete(slot);
+      }
+    };
+    const within = this.#running.filter(isInsideSlot);
+    // Counted as well: it may outlast what it is inside of, when nobody awaits it there.
+    if (this.mayBegin({ slot, within }, false)) return this.run(slot, run);
+    return new Promise<T>((resolve, reject) => {
+      let unfollow = (): void => undefined;
+      const waiting: Waiting = {
+        slot,
+        within,
+        canMerge: false,
+        start: AsyncResource.bind(() => {
+          unfollow();
+          resolve(this.run(slot, run));
+        }),
+      };
+      this.#waiting.push(waiting);
+      if (signal === undefined) return;
+      unfollow = onAbort(signal, () => {
+        this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
+        unfollow();
+        reject(signal.reason as Error);
+        this.startWaiting();
+      });
+    });
+  }
+
+  get isIdle(): boolean {
+    return this.#running.length === 0 && this.#waiting.length === 0;
+  }
+
+  /** Drops what waits, of one schedule or of all. What was asked for by hand survives a pause. */
+  clear(reason: SkipReason, schedule?: string): void {
+    const isDropped = ({ slot, skip }: Waiting): boolean =>
+      skip !== undefined &&
+      (schedule === undefined || slot.schedule.name === schedule) &&
+      !(reason === 'paused' && slot.trigger === 'manual');
+    const dropped = this.#waiting.filter(isDropped);
+    this.#waiting = this.#waiting.filter((waiting) => !isDropped(waiting));
+    for (const waiting of dropped) waiting.skip!(reason);
+  }
+
+  private wait(
+    { slot, run, skip }: GatedSlot,
+    within: readonly Slot[],
+    canMerge: boolean,
+  ): Promise<TickReport> {
+    return new Promise((resolve) => {
+      this.#waiting.push({
+        slot,
+        within,
+        canMerge,
+        // Not in the AsyncLocalStorage context of the tick that it waited for.
+        start: AsyncResource.bind(() => resolve(this.run(slot, run))),
+        skip: (reason) => resolve(skip(reason)),
+      });
+    });
+  }
+
+  private async run<T>(slot: Slot, work: () => Promise<T>): Promise<T> {
+    this.#running.push(slot);
+    try {
+      return await work();
+    } finally {
+      this.#running.splice(this.#running.indexOf(slot), 1);
+      this.startWaiting();
+    }
+  }
+
+  /** Starts what may begin, in its order. A tick that may not begin yet doesn't hold up another schedule that may. */
+  private startWaiting(): void {
+    let isClaimed = false;
+    for (const waiting of this.#waiting.slice()) {
+      const at = this.#waiting.indexOf(waiting);
+      if (at < 0) continue;
+      if (this.mayBegin(waiting, isClaimed)) {
+        this.#waiting.splice(at, 1);
+        waiting.start();
+      } else isClaimed ||= isHold(waiting);
+    }
+  }
+
+  /** @param isClaimed whether work of `hold()` is ahead: ticks outside of what runs stay behind it. */
+  private mayBegin(asking: Asking, isClaimed: boolean): boolean {
+    const { slot, within } = asking;
+    for (const holder of this.#holders) if (!within.includes(holder)) return false;
+    const isInner = within.some((outer) => this.#running.includes(outer));
+    if (isHold(asking)) return isInner || this.#running.length === 0;
+    return this.hasRoom(slot) && (isInner || !isClaimed);
+  }
+
+  private hasRoom(slot: Slot): boolean {
+    return this.#running.length < limitOf(slot);
+  }
+
+  /** Aborts the oldest ticks that stand in the way. Of slots that are made up for together, none takes another's place. */
+  private makeRoomFor(slot: Slot): void {
+    const ticks = this.#running.filter((running) => !this.#holders.has(running));
+    const tooMany = Math.max(ticks.length - limitOf(slot) + 1, 0); // with none too many, it waits for work of `hold()`
+    const others = ticks.filter(({ isCatchUp }) => !(slot.isCatchUp && isCatchUp));
+    for (const running of others.slice(0, tooMany)) this.abort(running);
+  }
+}
+
+/** How many may run when this one starts too. For overlap, the ticks of a `forEach` are one. */
+function limitOf({ schedule: { options } }: Slot): number {
+  const { overlap, maxConcurrency, forEach } = options;
+  const limit = forEach === undefined ? maxConcurrency : undefined;
+  return limit ?? (overlap === 'allow' ? Number.POSITIVE_INFINITY : 1);
+}
+
+/** Ticks can be dropped while they wait, work of `hold()` cannot. */
+function isHold({ skip }: Asking): boolean {
+  return skip === undefined;
+}
+
+function isSame(left: Slot, right: Slot): boolean {
+  return left.schedule.name === right.schedule.name;
+}

@@ -1,0 +1,33 @@
+import type { RetryOptions } from '../schedule/handler-options.js';
+import { show } from '../util/option-checks.js';
+import { isThenable } from '../scope/disposer.js';
+import type { AttemptReport } from './tick-report.js';
+
+/**
+ * True when one more attempt may help. An attempt that was cancelled, or failed only in disposal, is not retried. An attempt
+ * that a hook of `around` failed is retried: its work is lost if the hook held the transaction, and only the hook knows that.
+ */
+export function isWorthRetrying(
+  { outcome, phase, attempt }: AttemptReport,
+  { attempts }: RetryOptions,
+): boolean {
+  const hasFailed = outcome === 'failed' || outcome === 'timed-out';
+  return hasFailed && phase !== 'dispose' && attempt < attempts;
+}
+
+/**
+ * The wait before the next attempt, in milliseconds.
+ *
+ * @throws what `backoffMs` throws, and an Error when it gives no number of milliseconds.
+ */
+export function retryWaitMs(
+  { backoffMs, jitter }: Required<RetryOptions>,
+  attempt: number,
+  random: () => number = Math.random,
+): number {
+  const waitMs: unknown = typeof backoffMs === 'function' ? backoffMs(attempt) : backoffMs;
+  if (typeof waitMs === 'number' && Number.isFinite(waitMs) && waitMs >= 0)
+    return waitMs * (1 - jitter * random());
+  if (isThenable(waitMs)) waitMs.then(undefined, () => undefined); // its error must not end the process
+  throw new Error(`retry.backoffMs must give milliseconds from 0 on, not ${show(waitMs)}.`);
+}
