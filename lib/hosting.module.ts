@@ -21,10 +21,10 @@ export class HostingModule implements OnModuleInit, OnApplicationBootstrap, OnMo
   }
 
   onApplicationBootstrap(): Promise<void> {
-    return this.services.host.onApplicationBootstrap();
+    return this.services.lifecycle.onApplicationBootstrap();
   }
 
   onModuleDestroy(): Promise<void> {
-    return this.services.host.onModuleDestroy();
+    return this.services.lifecycle.onModuleDestroy();
   }
 }

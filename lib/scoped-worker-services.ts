@@ -21,10 +21,11 @@ import { AppStopper } from './nest/app-stopper.js';
 import { BackgroundHost } from './background/background-host.js';
 import { ConsumerHost } from './consumers/consumer-host.js';
 import { Drain } from './lifecycle/drain.js';
+import { FailurePolicy } from './lifecycle/failure-policy.js';
 import { MemoryHost } from './lifecycle/memory-host.js';
 import { SchedulerRegistryBridge } from './lifecycle/scheduler-registry/scheduler-registry-bridge.js';
 import { StartUp } from './lifecycle/start-up.js';
-import { WorkerHost } from './lifecycle/application-lifecycle.js';
+import { ApplicationLifecycle } from './lifecycle/application-lifecycle.js';
 import type { InspectedServices } from './inspect/inspected-services.js';
 import { LeakWatch } from './leaks/leak-watch.js';
 import { MemorySource, ProcessMemory } from './memory/memory-source.js';
@@ -78,7 +79,7 @@ export class ScopedWorkerServices implements InspectedServices {
   // Start and stop.
   readonly startUp: StartUp;
   readonly drain: Drain;
-  readonly host: WorkerHost;
+  readonly lifecycle: ApplicationLifecycle;
 
   constructor(
     modules: ModulesContainer,
@@ -109,9 +110,12 @@ export class ScopedWorkerServices implements InspectedServices {
     const ticks = new TickRunner(attempts, running, observer);
     const scopes = (this.scopes = new ProviderScopeFactory(openScopes, ticks, observer));
     const items = new ItemRunner(scopes, running, nest);
-    const dispatcher = (this.dispatcher = new TickDispatcher(ticks, items, running, observer));
-
     const book = (this.book = new ScheduleBook());
+    const stopper = givenStopper ?? new AppStopper(nest);
+    const policy = new FailurePolicy(book, stopper, () => this);
+    const dispatcher = new TickDispatcher(ticks, items, running, observer, policy);
+    this.dispatcher = dispatcher;
+
     const engine = (this.engine = new RunningEngine(options, events));
     const maker = new ScheduleMaker(book, options);
     const registry = (this.registry = new ScopedWorkerRegistry(
@@ -128,22 +132,23 @@ export class ScopedWorkerServices implements InspectedServices {
     const planner = new SchedulePlanner(new WorkerExplorer(nest), options, provided, graph);
     this.startUp = new StartUp(options, planner, review, new StartUpCheck(), book);
 
-    const stopper = givenStopper ?? new AppStopper(nest);
     const memorySource = givenMemory ?? new ProcessMemory();
-    const drain = (this.drain = new Drain(running, openScopes, options, events));
-    this.host = new WorkerHost(
+    const longRunning = [
+      // The watch sees what starts after it.
+      new MemoryHost(options, memorySource, events, dispatcher, stopper),
+      new ConsumerHost(book, dispatcher, scopes, events),
+      new BackgroundHost(nest, events, stopper),
+    ];
+    const drain = (this.drain = new Drain(running, openScopes, options, events, longRunning));
+    this.lifecycle = new ApplicationLifecycle(
       nest,
       book,
       dispatcher,
       engine,
-      registry,
       drain,
       new SchedulerRegistryBridge(nest, book, registry, running, events),
-      stopper,
       new Announcement(registry, nest, options),
-      new BackgroundHost(nest, events, stopper),
-      new ConsumerHost(book, dispatcher, scopes, events),
-      new MemoryHost(options, memorySource, events, dispatcher, stopper),
+      longRunning,
     );
   }
 }

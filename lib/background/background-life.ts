@@ -1,7 +1,7 @@
 import { TickSignal } from '../tick/tick-signal.js';
 import { judgeWork } from '../tick/verdict.js';
 import type { ScopedWorkerEvents } from '../events/scoped-worker-events.js';
-import { Ambient, fromEmptyContext, isInside, runIsolated } from '../scope/ambient.js';
+import { fromEmptyContext, isInside, WorkContext, type WorkOwner } from '../scope/work-context.js';
 import { Backoff } from '../util/backoff.js';
 import { pause } from '../util/pause.js';
 import type { AppStopper } from '../nest/app-stopper.js';
@@ -12,7 +12,8 @@ const FIRST_RESTART_MS = 1_000;
 const LONGEST_RESTART_MS = 60_000;
 
 /** The life of one background worker: runs it, and again after a failure, until it is done or the shutdown begins. */
-export class BackgroundLife {
+export class BackgroundLife implements WorkOwner {
+  readonly isAwaited = true;
   readonly #backoff = new Backoff(FIRST_RESTART_MS, LONGEST_RESTART_MS);
   readonly #shutdown = new AbortController();
   /** Of the last run, also when it has returned: its listeners hear of the shutdown. */
@@ -68,17 +69,17 @@ export class BackgroundLife {
   /** Calls `execute` once; never rejects. @returns when to do so again, if at all. */
   private async run(): Promise<number | undefined> {
     const signal = (this.#signal = new TickSignal((error) => this.listenerFailed(error)));
-    const ambient = new Ambient<unknown>(this, undefined, false);
+    const context = new WorkContext(this, undefined);
     const startedAt = performance.now();
     try {
-      await runIsolated(ambient, async () => this.worker.execute(signal.signal));
+      await context.runIsolated(async () => this.worker.execute(signal.signal));
       if (!this.isStopped) this.events.emit('background:ended', { worker: this.name });
       return undefined;
     } catch (error) {
       return this.failed(error, signal, performance.now() - startedAt);
     } finally {
       this.#running = undefined; // first: a shutdown that it began must not take it for another one that runs
-      ambient.scope = undefined;
+      context.end();
     }
   }
 

@@ -5,7 +5,7 @@ import type { StrayFailure } from '../events/event-map.js';
 import type { ScopedWorkerEvents } from '../events/scoped-worker-events.js';
 import type { ResolvedConsumer } from '../schedule/consumer-options.js';
 import type { Schedule } from '../schedule/schedule.js';
-import { Ambient, fromEmptyContext, isInside, runInside } from '../scope/ambient.js';
+import { fromEmptyContext, isInside, runAs, type WorkOwner } from '../scope/work-context.js';
 import { Backoff } from '../util/backoff.js';
 import { pause } from '../util/pause.js';
 import type { Straggler } from '../registry/long-running.js';
@@ -16,7 +16,7 @@ const FIRST_REOPEN_MS = 100;
 const LONGEST_REOPEN_MS = 30_000;
 
 /** One message that is being worked on. */
-interface Handling {
+interface Handling extends WorkOwner {
   /** Undefined while a tick has it, which is named by itself. */
   name: string | undefined;
   readonly done: Promise<void>;
@@ -130,13 +130,11 @@ export class Consumer implements ReadingObserver {
   private hold(work: (handling: Handling) => Promise<void>): void {
     let finish!: () => void;
     const done = new Promise<void>((resolve) => (finish = resolve));
-    const handling: Handling = { name: undefined, done };
+    const handling: Handling = { name: undefined, isAwaited: true, done };
     this.#handlings.add(handling);
-    const ambient = new Ambient<unknown>(handling, undefined, false);
     // What the source has entered in AsyncLocalStorage while it read is not the message's.
-    void fromEmptyContext(() => runInside(ambient, () => work(handling))).finally(() => {
+    void fromEmptyContext(() => runAs(handling, () => work(handling))).finally(() => {
       this.#handlings.delete(handling);
-      ambient.scope = undefined;
       finish();
       this.#wake();
     });

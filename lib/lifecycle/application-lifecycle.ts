@@ -1,18 +1,13 @@
 import type { OnApplicationBootstrap, OnModuleDestroy } from '@nestjs/common';
 import { TickDispatcher } from '../tick/tick-dispatcher.js';
-import type { TickReport } from '../tick/tick-report.js';
 import { NestInside } from '../nest/index.js';
 import { RunningEngine } from '../registry/running-engine.js';
 import { ScheduleBook } from '../registry/schedule-book.js';
-import { ScopedWorkerRegistry } from '../registry/scoped-worker-registry.js';
 import type { Slot } from '../schedule/slot.js';
-import { fromEmptyContext } from '../scope/ambient.js';
+import { fromEmptyContext } from '../scope/work-context.js';
 import { Announcement } from './announcement.js';
-import { AppStopper } from '../nest/app-stopper.js';
-import { BackgroundHost } from '../background/background-host.js';
-import { ConsumerHost } from '../consumers/consumer-host.js';
+import type { LongRunning } from '../registry/long-running.js';
 import { Drain } from './drain.js';
-import { MemoryHost } from './memory-host.js';
 import { SchedulerRegistryBridge } from './scheduler-registry/scheduler-registry-bridge.js';
 import { SignalHint } from './signal-hint.js';
 import { StartUpSettled } from './start-up-settled.js';
@@ -21,7 +16,7 @@ import { StartUpSettled } from './start-up-settled.js';
  * Starts the engine when start-up is complete, and stops it before anything of the application is destroyed: Nest initialises
  * and bootstraps its module last, and destroys it first.
  */
-export class WorkerHost implements OnApplicationBootstrap, OnModuleDestroy {
+export class ApplicationLifecycle implements OnApplicationBootstrap, OnModuleDestroy {
   #state: 'idle' | 'started' | 'stopped' = 'idle';
   #stopping: Promise<void> | undefined;
   #settled: StartUpSettled | undefined;
@@ -32,17 +27,11 @@ export class WorkerHost implements OnApplicationBootstrap, OnModuleDestroy {
     private readonly book: ScheduleBook,
     private readonly dispatcher: TickDispatcher,
     private readonly runningEngine: RunningEngine,
-    private readonly registry: ScopedWorkerRegistry,
     private readonly drain: Drain,
     private readonly bridge: SchedulerRegistryBridge,
-    private readonly stopper: AppStopper,
     private readonly announce: Announcement,
-    background: BackgroundHost,
-    consumers: ConsumerHost,
-    memory: MemoryHost,
+    private readonly longRunning: readonly LongRunning[],
   ) {
-    // The watch sees what starts behind it.
-    drain.longRunning = [memory, consumers, background];
     this.#signalHint = new SignalHint(nest);
   }
 
@@ -50,10 +39,8 @@ export class WorkerHost implements OnApplicationBootstrap, OnModuleDestroy {
     // On Nest 11 `app.close()` during start-up does not wait for it.
     if (this.#state !== 'idle') return;
     this.#state = 'started';
-    this.nest.isStarted = true;
+    this.nest.startUpEnded();
     this.bridge.show(this.book.all);
-    this.dispatcher.judge = (report, slot) => this.judge(report, slot);
-    this.dispatcher.remember = (report, { schedule }) => this.book.remember(report, schedule);
     this.dispatcher.open();
     const settled = (this.#settled = new StartUpSettled(this.nest.http));
     await this.runningEngine.start(this.book.all, {
@@ -66,7 +53,7 @@ export class WorkerHost implements OnApplicationBootstrap, OnModuleDestroy {
     const isWorking = this.announce.whatRuns();
     // The engine may have taken its time, and the application may have been closed meanwhile.
     if (this.#state !== 'started') return;
-    for (const work of this.drain.longRunning) settled.whenSettled(() => work.start());
+    for (const work of this.longRunning) settled.whenSettled(() => work.start());
     if (isWorking) settled.whenSettled(() => this.#signalHint.begin());
   }
 
@@ -87,19 +74,8 @@ export class WorkerHost implements OnApplicationBootstrap, OnModuleDestroy {
     this.#signalHint.dispose();
     this.dispatcher.close();
     this.drain.begin();
-    for (const work of this.drain.longRunning) work.stop();
+    for (const work of this.longRunning) work.stop();
     await this.runningEngine.stop();
     await this.drain.run();
-  }
-
-  private judge(report: TickReport, slot: Slot): void {
-    const { schedule } = slot;
-    if (report.outcome !== 'failed' && report.outcome !== 'timed-out') return;
-    const { onFailure } = schedule.options;
-    if (onFailure === 'pause' && this.book.holds(schedule))
-      this.registry.pauseAfter(schedule.name, slot);
-    if (onFailure !== 'stop-app' || this.#state !== 'started') return;
-    this.dispatcher.close();
-    fromEmptyContext(() => void this.stopper.stopAfterFailure(report.schedule));
   }
 }

@@ -1,14 +1,13 @@
 import { RunningTicks, type RunningTick } from '../tick/running-ticks.js';
 import { ScopedWorkerEvents } from '../events/scoped-worker-events.js';
 import { OptionsStore } from '../options/options-store.js';
-import { isInside } from '../scope/ambient.js';
+import { isInside } from '../scope/work-context.js';
 import { OpenScopes } from '../scope/open-scopes.js';
-import type { ScopeKind } from '../scope/scope-seed.js';
+import { SCOPE_KINDS } from '../scope/scope-seed.js';
 import type { Scope } from '../scope/scope.js';
 import type { LongRunning, Straggler } from '../registry/long-running.js';
 import { Patience } from './patience.js';
 
-const ALL_KINDS: readonly ScopeKind[] = ['tick', 'tick-by-hand', 'run', 'open'];
 const STOPPING = 'the application is shutting down.';
 const CLOSED =
   'the last shutdown hook of the application has run. In a shutdown hook, stop the code that opens scopes, and await its work.';
@@ -22,8 +21,6 @@ const CLOSED =
  * Work that asked for the shutdown itself (`await app.close()` in a handler) is aborted and not waited for.
  */
 export class Drain {
-  /** What else lives as long as the application. */
-  longRunning: readonly LongRunning[] = [];
   #patience = new Patience(0);
   /** The ticks and scopes by hand that the end of the drain has left behind, and `shutdown:finished` has named. */
   #abandoned: ReadonlySet<RunningTick | Scope> = new Set();
@@ -34,6 +31,7 @@ export class Drain {
     private readonly scopes: OpenScopes,
     private readonly options: OptionsStore,
     private readonly events: ScopedWorkerEvents,
+    private readonly longRunning: readonly LongRunning[],
   ) {}
 
   /** From now on the drain waits for what has begun already, and for what that begins. */
@@ -85,7 +83,7 @@ export class Drain {
       ...ticksOf(this.running.ticks.filter(isNew)),
       ...this.byHand(isNew).map(stragglerOf),
     ];
-    this.scopes.refuseToOpen(ALL_KINDS, CLOSED);
+    this.scopes.refuseToOpen(SCOPE_KINDS, CLOSED);
     let leftOpen: string[] = [];
     patience.begin();
     try {
@@ -95,7 +93,7 @@ export class Drain {
     } finally {
       patience.end();
     }
-    this.scopes.refuseToBuild(ALL_KINDS, CLOSED);
+    this.scopes.refuseToBuild(SCOPE_KINDS, CLOSED);
     this.events.emit('shutdown:closed', {
       waitedMs: performance.now() - startedAt,
       abandoned: namesOf(stragglers()),

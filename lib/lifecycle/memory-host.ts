@@ -9,7 +9,7 @@ import { thresholdOf } from '../memory/memory-threshold.js';
 import { MemoryWatch } from '../memory/memory-watch.js';
 import { ScopedWorkerEvents } from '../events/scoped-worker-events.js';
 import { OptionsStore } from '../options/options-store.js';
-import { fromEmptyContext } from '../scope/ambient.js';
+import { fromEmptyContext } from '../scope/work-context.js';
 import { AppStopper } from '../nest/app-stopper.js';
 import type { LongRunning, Straggler } from '../registry/long-running.js';
 

@@ -28,8 +28,7 @@ export interface PlacedWrapper {
  * publish; each such read is named where it stands.
  */
 export class NestInside extends Application {
-  /** Set when start-up is complete: no static provider is built after that. */
-  isStarted = false;
+  #hasStarted = false;
   #canWatch = true;
   #rootModule: NestModule | undefined;
   readonly #places = new Map<unknown, NestWrapper>();
@@ -96,6 +95,15 @@ export class NestInside extends Application {
       module.controllers.get(wrapper.token) === wrapper ? module.controllers : module.providers;
     const prototypeHost = wrapper.instance ?? { constructor: wrapper.token };
     return injector.loadPerContext(prototypeHost, module, collection, contextId, wrapper);
+  }
+
+  /** Start-up is complete: no static provider is built after that, except those of modules that are loaded lazily. */
+  startUpEnded(): void {
+    this.#hasStarted = true;
+  }
+
+  get hasStarted(): boolean {
+    return this.#hasStarted;
   }
 
   /** The module that was given to `NestFactory` or that the testing module made. */

@@ -25,7 +25,7 @@ export class StaticHoldings {
 
   /** Static instances are final once start-up is complete, save for modules that are loaded lazily. */
   private instances(): object[] {
-    if (this.nest.isStarted && this.#known === this.nest.modules.size) return this.#instances;
+    if (this.nest.hasStarted && this.#known === this.nest.modules.size) return this.#instances;
     const instances = new Set<object>();
     for (const { wrapper } of this.nest.wrappers()) {
       if (wrapper.isTransient || !wrapper.isDependencyTreeStatic()) continue;

@@ -3,7 +3,7 @@ import type { Engine, EngineHost } from '../engine/engine.js';
 import { ScopedWorkerEvents } from '../events/scoped-worker-events.js';
 import { OptionsStore } from '../options/options-store.js';
 import type { Schedule } from '../schedule/schedule.js';
-import { fromEmptyContext } from '../scope/ambient.js';
+import { fromEmptyContext } from '../scope/work-context.js';
 
 /**
  * The engine of the application: the one of the options, or one of its own. It is told of changes only while it runs;

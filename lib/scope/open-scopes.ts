@@ -1,6 +1,6 @@
 import { ScopeClosedError } from '../errors/index.js';
 import { buildsInFlight, NestInside, type ContextId, type NestModule } from '../nest/index.js';
-import { isInsideAwaited } from './ambient.js';
+import { isInsideAwaited } from './work-context.js';
 import { idSource } from '../util/id-source.js';
 import { Ownership } from './ownership.js';
 import type { ScopeEnd } from './scope-end.js';

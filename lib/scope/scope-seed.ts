@@ -4,7 +4,9 @@ import type { NestModule } from '../nest/index.js';
  * How a scope ends: by the runner of a tick, which is due or comes from `ProviderScopeFactory.run()` with a name; by
  * `ProviderScopeFactory.run()` without one; or by the code that opened it.
  */
-export type ScopeKind = 'tick' | 'tick-by-hand' | 'run' | 'open';
+export const SCOPE_KINDS = ['tick', 'tick-by-hand', 'run', 'open'] as const;
+
+export type ScopeKind = (typeof SCOPE_KINDS)[number];
 
 export interface ScopeSeed {
   readonly kind: ScopeKind;

@@ -8,7 +8,7 @@ import {
   type NestWrapper,
 } from '../nest/index.js';
 import { IS_SCOPE } from './ownership.js';
-import { Ambient, isInside, livingAmbient, runInside } from './ambient.js';
+import { isInside, livingContext, WorkContext, type WorkOwner } from './work-context.js';
 import { Happening } from './happening.js';
 import { Construction, type ConstructedScope } from './construction.js';
 import { closedError } from './refusal.js';
@@ -35,11 +35,11 @@ import {
  * disposers) -> `closed`. How instances come into it is told by `Construction`, what happens at its end by
  * `concludeScope`.
  */
-export class Scope implements ProviderScope, ConstructedScope, EndingScope {
+export class Scope implements ProviderScope, ConstructedScope, EndingScope, WorkOwner {
   readonly id: string;
   readonly kind: ScopeKind;
   readonly ledger: Ledger;
-  readonly ambient: Ambient<Scope>;
+  readonly context: WorkContext;
   readonly watch: WatchedScope | undefined;
   /** What the shutdown says to whoever still wants to build here. */
   refusal: string | undefined;
@@ -71,11 +71,7 @@ export class Scope implements ProviderScope, ConstructedScope, EndingScope {
     this.ledger = new Ledger(scopes.ownership);
     this.#construction = new Construction(this, scopes);
     this.#contextId = createContextId(request, this.#construction);
-    this.ambient = new Ambient<Scope>(
-      this,
-      livingAmbient() as Ambient<Scope> | undefined,
-      seed.tickId !== undefined,
-    );
+    this.context = new WorkContext(this, livingContext(), seed.tickId !== undefined);
   }
 
   get [IS_SCOPE](): true {
@@ -184,7 +180,7 @@ export class Scope implements ProviderScope, ConstructedScope, EndingScope {
       if (this.kind === 'open') this.#state = 'closing';
       this.watch?.ending(this.end);
       // Inside, so that a hook or a disposer that closes the scope does not wait for itself.
-      this.#ending = runInside(this.ambient, () => concludeScope(this, verdict));
+      this.#ending = this.context.run(() => concludeScope(this, verdict));
     }
     return this.#ending;
   }
@@ -235,7 +231,7 @@ export class Scope implements ProviderScope, ConstructedScope, EndingScope {
     // What arrives late can be found by a scan under the true id only.
     if (this.#construction.isWatched) this.#contextId = undefined;
     this.scopes.retire(this, end);
-    this.ambient.scope = undefined;
+    this.context.end();
     this.tick = undefined;
     this.#given = undefined;
     this.watch?.ended();
@@ -253,7 +249,7 @@ export class Scope implements ProviderScope, ConstructedScope, EndingScope {
   private load<T>(start: () => Promise<T>): Promise<T> {
     // What is built belongs to this scope, also when code of an inner one asks for it. And inside its own build a scope may be
     // closed; that close must not wait for this build.
-    return this.#construction.load(runInside(this.ambient, start));
+    return this.#construction.load(this.context.run(start));
   }
 
   /** A tick stands in logs as JSON, and its scope leads back to it. */

@@ -1,5 +1,4 @@
 import { isClass } from '../util/is-class.js';
-import { Ambient, livingAmbient, runInside } from '../scope/ambient.js';
 import type { Tick } from './tick.js';
 
 /**
@@ -27,7 +26,7 @@ export interface Refused {
   readonly error: unknown;
 }
 
-interface Attempted {
+export interface Attempted {
   readonly value: unknown;
   readonly failed?: { readonly error: unknown };
 }
@@ -62,11 +61,7 @@ export async function runAround(
     (inner, hook) => () => runHook(hook, tick, inner, innermost, onThrown),
     () => innermost(),
   );
-  // After `next()` the scope has ended, and a hook is still part of the tick: a shutdown, or a run of its own schedule,
-  // that it waits for must not wait for it.
-  const ofScope = new Ambient<unknown>(tick.scope, livingAmbient(), true);
-  await runInside(ofScope, outermost).catch(() => undefined); // noted by `onThrown`, or the attempt's own error
-  ofScope.scope = undefined;
+  await outermost().catch(() => undefined); // noted by `onThrown`, or the attempt's own error
   return thrown;
 }
 

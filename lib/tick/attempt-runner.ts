@@ -3,11 +3,11 @@ import { readStacks } from '../errors/error-text.js';
 import { ScopeClosedError } from '../errors/index.js';
 import { Enhancers } from '../nest/index.js';
 import type { Slot } from '../schedule/slot.js';
-import { runIsolated } from '../scope/ambient.js';
 import { OpenScopes } from '../scope/open-scopes.js';
 import { failureOf, type ScopeEnd } from '../scope/scope-end.js';
 import type { Scope } from '../scope/scope.js';
-import { runAround, type Refused } from './around.js';
+import { runAs } from '../scope/work-context.js';
+import { runAround, type Attempted, type Refused } from './around.js';
 import { settle } from './settle.js';
 import type { TickAttempt } from './tick-attempt.js';
 import { TickObserver } from './tick-observer.js';
@@ -108,7 +108,7 @@ export class AttemptRunner {
     attempt.enter(scope);
     if (tick.attempt === 1) this.observer.tickStarted(tick);
     const stopTimer = attempt.startTimer();
-    return runIsolated(scope.ambient, () => {
+    return scope.context.runIsolated(() => {
       const run = (refused?: Refused): Promise<ScopedEnd> =>
         this.runInScope(attempt, scope, stopTimer, refused);
       return this.settings.around.length === 0 ? run() : this.runInHooks(attempt, run);
@@ -121,11 +121,18 @@ export class AttemptRunner {
   ): Promise<ScopedEnd> {
     const { tick } = attempt;
     let running: Promise<ScopedEnd> | undefined;
-    const thrown = await runAround(this.settings.around, tick, async (refused) => {
+    const runOnce = async (refused?: Refused): Promise<Attempted> => {
       const { judgement, value } = await (running = run(refused));
       const { outcome, error } = judgement;
       return outcome === 'succeeded' ? { value } : { value: undefined, failed: { error } };
-    });
+    };
+    // After `next()` the scope has ended, and a hook is still part of the tick: a shutdown, or a run of its own schedule,
+    // that it waits for must not wait for it.
+    const thrown = await runAs(
+      tick.scope,
+      () => runAround(this.settings.around, tick, runOnce),
+      true,
+    );
     const ended = await running!;
     if (thrown.length === 0) return ended;
     const { abortCause } = attempt;

@@ -7,7 +7,6 @@ import type { FromProviders } from '../schedule/from-providers.js';
 import { injectedToken } from '../nest/injected-token.js';
 import type { Schedule } from '../schedule/schedule.js';
 import type { Slot } from '../schedule/slot.js';
-import { runInside, runIsolated } from '../scope/ambient.js';
 import { show } from '../util/option-checks.js';
 import { combined } from '../scope/scope-end.js';
 import type { ProviderScope, ScopeToken } from '../scope/provider-scope.js';
@@ -39,7 +38,7 @@ export class ItemRunner {
   ): Promise<TickReport> {
     const list = new TickList(slot);
     this.running.addList(list);
-    void list.done.then(() => (list.ambient.scope = undefined)); // when it has left the running lists
+    void list.done.then(() => list.context.end()); // when it has left the running lists
     const blank = emptyReport(slot, nextTickId());
     const startedAt = performance.now();
     const how = await this.runList(list, forEach, runItem);
@@ -54,8 +53,8 @@ export class ItemRunner {
   ): Promise<ListEnd> {
     try {
       // Isolated: what the factory puts into AsyncLocalStorage is not for the items, nor for the caller.
-      const items = await runIsolated(list.ambient, () => this.itemsOf(list.slot, forEach));
-      const reports = await runInside(list.ambient, () => this.runAll(items, list, runItem));
+      const items = await list.context.runIsolated(() => this.itemsOf(list.slot, forEach));
+      const reports = await list.context.run(() => this.runAll(items, list, runItem));
       return endOf(reports, items.length, list.stopped);
     } catch (error) {
       readStacks(error); // it is kept as that of the last report

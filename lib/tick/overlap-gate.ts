@@ -1,6 +1,6 @@
 import { AsyncResource } from 'node:async_hooks';
 import type { Slot } from '../schedule/slot.js';
-import { Ambient, isInsideAwaited, livingAmbient, runInside } from '../scope/ambient.js';
+import { isInsideAwaited, runAs } from '../scope/work-context.js';
 import { onAbort } from '../util/on-abort.js';
 import { isInsideSlot } from './tick.js';
 import type { SkipReason, TickReport } from './tick-report.js';
@@ -81,12 +81,10 @@ export class OverlapGate {
     signal?.throwIfAborted();
     const run = async (): Promise<T> => {
       const holder = { slot, isAwaited: isInsideAwaited() };
-      const ambient = new Ambient<unknown>(holder, livingAmbient(), false);
       this.#holders.add(slot);
       try {
-        return await runInside(ambient, work);
+        return await runAs(holder, work);
       } finally {
-        ambient.scope = undefined;
         this.#holders.delete(slot);
       }
     };

@@ -1,5 +1,4 @@
 import { refuseInvalid } from '../errors/invalid-options.error.js';
-import { runInside } from '../scope/ambient.js';
 import { OpenScopes } from '../scope/open-scopes.js';
 import type { ProviderScope } from '../scope/provider-scope.js';
 import { combined, failureOf, isPartOf, throwAll } from '../scope/scope-end.js';
@@ -82,7 +81,7 @@ async function runInScope<T>(
   let value: T | undefined;
   let thrown: { error: unknown } | undefined;
   try {
-    value = await runInside(scope.ambient, () => work(scope));
+    value = await scope.context.run(() => work(scope));
   } catch (error) {
     thrown = { error };
   }

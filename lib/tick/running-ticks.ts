@@ -1,5 +1,5 @@
 import type { Slot } from '../schedule/slot.js';
-import { isInsideAwaited } from '../scope/ambient.js';
+import { isInsideAwaited } from '../scope/work-context.js';
 
 /** Why a tick was aborted from outside; `overlap`: another one takes its place. */
 export type AbortCause = 'shutdown' | 'cancel' | 'overlap';

@@ -1,5 +1,5 @@
 import type { Slot } from '../schedule/slot.js';
-import { isInside } from '../scope/ambient.js';
+import { isInside } from '../scope/work-context.js';
 import { idSource } from '../util/id-source.js';
 import { onAbort } from '../util/on-abort.js';
 import type { AbortCause, RunningTick } from './running-ticks.js';

@@ -5,6 +5,7 @@ import { OverlapGate } from './overlap-gate.js';
 import { RunningTicks } from './running-ticks.js';
 import { slotByHand } from './work-by-hand.js';
 import { nextTickId } from './tick-course.js';
+import { SlotObserver } from './slot-observer.js';
 import { TickObserver } from './tick-observer.js';
 import { skippedReport, type SkipReason, type TickReport } from './tick-report.js';
 import { TickRunner, type TickRunOptions } from './tick-runner.js';
@@ -19,20 +20,12 @@ export class TickDispatcher {
   readonly #paused = new Set<string>();
   #closedFor: 'not-started' | 'stopping' | undefined = 'not-started';
 
-  /**
-   * Told of a tick that has run before its overlap slot is freed: what failure means for the schedule must hold
-   * for the slot that waits as well.
-   */
-  judge: (report: TickReport, slot: Slot) => void = () => undefined;
-
-  /** Told of what has run of a slot, before its overlap slot is freed: of a list, the summary. */
-  remember: (report: TickReport, slot: Slot) => void = () => undefined;
-
   constructor(
     private readonly runner: TickRunner,
     private readonly items: ItemRunner,
     private readonly running: RunningTicks,
     private readonly observer: TickObserver,
+    private readonly slots: SlotObserver,
   ) {}
 
   /** Never rejects: an error of the tick stands in its report. */
@@ -82,6 +75,10 @@ export class TickDispatcher {
     this.#closedFor = undefined;
   }
 
+  get isOpen(): boolean {
+    return this.#closedFor === undefined;
+  }
+
   /** From now on nothing begins: no tick, no further attempt; what waited in a buffer never will. */
   close(): void {
     this.#closedFor = 'stopping';
@@ -117,9 +114,9 @@ export class TickDispatcher {
         run: async () => {
           const report = await run();
           if (report.outcome === 'skipped') return report;
-          this.remember(report, slot);
+          this.slots.slotRan(report, slot);
           // Each item has its own outcome; a failure to get the list is handled here.
-          if (report.items === undefined) this.judge(report, slot);
+          if (report.items === undefined) this.slots.tickRan(report, slot);
           return report;
         },
         skip: (reason) => this.skip(slot, reason),
@@ -147,7 +144,7 @@ export class TickDispatcher {
 
   private async runItem(slot: Slot, payload: unknown): Promise<TickReport> {
     const report = await this.runner.run(slot, { payload });
-    this.judge(report, slot);
+    this.slots.tickRan(report, slot);
     this.observer.tickFinished(report);
     return report;
   }

@@ -1,5 +1,5 @@
 import type { Slot } from '../schedule/slot.js';
-import { Ambient, isInside, livingAmbient } from '../scope/ambient.js';
+import { isInside, livingContext, WorkContext } from '../scope/work-context.js';
 import type { AbortCause, RunningTick } from './running-ticks.js';
 
 /** The ticks of a `forEach` for one slot, as one piece of running work. */
@@ -8,7 +8,7 @@ export class TickList implements RunningTick {
   /** Settles `done`. */
   end!: () => void;
   /** What asks for the list, and the ticks of its items, are part of it. */
-  readonly ambient: Ambient = new Ambient<unknown>(this, livingAmbient(), false);
+  readonly context = new WorkContext(this, livingContext());
   readonly firedAt = new Date();
   isAwaited = true;
   /** Set when no further item may begin. */

@@ -1,7 +1,6 @@
 import type { Slot, Trigger } from '../schedule/slot.js';
-import { currentAmbient, type Ambient } from '../scope/ambient.js';
+import { contexts } from '../scope/work-context.js';
 import type { ProviderScope } from '../scope/provider-scope.js';
-import type { Scope } from '../scope/scope.js';
 
 /**
  * One firing of a schedule. The handler's first argument; `@InjectTick()` and `@Inject(REQUEST)` give
@@ -40,23 +39,15 @@ export interface Tick<P = unknown> {
  * @publicApi
  */
 export function currentTick(): Tick | undefined {
-  for (const ambient of ambients()) {
-    if (ambient.scope?.tick !== undefined) return ambient.scope.tick as Tick;
-    if (ambient.isTick) return undefined; // of a tick that has ended
+  for (const { owner, isTick } of contexts()) {
+    if (owner?.tick !== undefined) return owner.tick as Tick;
+    if (isTick) return undefined; // of a tick that has ended
   }
   return undefined;
 }
 
 /** True if the calling code belongs to the work of the slot, directly or through ticks and scopes that it started. */
 export function isInsideSlot(slot: Slot): boolean {
-  for (const ambient of ambients()) {
-    const running = ambient.scope as { slot?: Slot } | undefined;
-    if (running?.slot === slot) return true;
-  }
+  for (const { owner } of contexts()) if (owner?.slot === slot) return true;
   return false;
-}
-
-function* ambients(): Generator<Ambient<Scope>> {
-  let ambient = currentAmbient() as Ambient<Scope> | undefined;
-  for (; ambient !== undefined; ambient = ambient.outer) yield ambient;
 }

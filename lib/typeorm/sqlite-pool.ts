@@ -1,4 +1,4 @@
-import { livingAmbient, type Ambient } from '../scope/ambient.js';
+import { contexts } from '../scope/work-context.js';
 import { onAbort } from '../util/on-abort.js';
 import type { SqliteConnection } from './sqlite-driver.js';
 
@@ -132,10 +132,7 @@ export class ConnectionPool {
 
   private isInsideOfHolder(): boolean {
     const holders = new Set(this.#taken.values());
-    let ambient: Ambient | undefined = livingAmbient();
-    for (; ambient !== undefined; ambient = ambient.outer) {
-      if (ambient.scope !== undefined && holders.has(ambient.scope)) return true;
-    }
+    for (const { owner } of contexts()) if (owner !== undefined && holders.has(owner)) return true;
     return false;
   }
 }

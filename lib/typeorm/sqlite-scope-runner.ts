@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { DataSource, QueryRunner } from 'typeorm';
 import { TickTimeoutError } from '../errors/index.js';
 import { isErrorOf } from '../errors/is-error-of.js';
-import { isInside, livingAmbient } from '../scope/ambient.js';
+import { isInside, livingContext } from '../scope/work-context.js';
 import type { ConnectionPool, PooledConnection } from './sqlite-pool.js';
 import type { SqliteConnection, SqliteDriver } from './sqlite-driver.js';
 import { SqliteRunner, type Send } from './sqlite-runner.js';
@@ -10,11 +10,6 @@ import type { WriteLock } from './write-lock.js';
 
 /** The query runner whose transaction the running code is part of. */
 const current = new AsyncLocalStorage<SqliteScopeRunner>();
-
-/** A scope, which has a tick unless it was opened by hand without a name. */
-interface ScopeOfTick {
-  readonly tick?: { readonly signal: AbortSignal };
-}
 
 /** The query runner of a scope: takes a connection for itself with its first statement, and gives it back on release. */
 export class SqliteScopeRunner extends SqliteRunner {
@@ -24,9 +19,10 @@ export class SqliteScopeRunner extends SqliteRunner {
    * The scope for which the query runner is created, read at once: the code that uses it later may run elsewhere, for a scope
    * opened by hand.
    */
-  readonly #scope = livingAmbient()?.scope as ScopeOfTick | undefined;
+  readonly #scope = livingContext()?.owner;
   /** Read at once, because a scope that has ended no longer has a tick. */
-  readonly #tickSignal = this.#scope?.tick?.signal;
+  readonly #tickSignal = (this.#scope?.tick as { readonly signal: AbortSignal } | undefined)
+    ?.signal;
   /** Ends the wait of the statement that needs a connection. */
   #signal: AbortSignal | undefined;
 

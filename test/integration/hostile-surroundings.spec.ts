@@ -13,7 +13,7 @@ import {
   type ScopedWorkerModuleOptions,
   type Tick,
 } from '../../lib/index.js';
-import { currentAmbient } from '../../lib/scope/ambient.js';
+import { contexts } from '../../lib/scope/work-context.js';
 import { closeApps, compileApp, startApp } from '../support/app.js';
 import { advance, NOON, useFakeClock } from '../support/fake-clock.js';
 import { gate, quietFor, turn } from '../support/gate.js';
@@ -255,13 +255,7 @@ describe('In hostile surroundings, a schedule', () => {
   });
 
   it('a loop that starts its next round by a timer does not grow', async () => {
-    const links = (): number => {
-      let count = 0;
-      for (let ambient = currentAmbient(); ambient !== undefined; ambient = ambient.outer) {
-        count += 1;
-      }
-      return count;
-    };
+    const links = (): number => [...contexts()].length;
     const { scopes } = await startApp({});
     const done = gate<number>();
     const loop = (round: number): void =>

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { currentTick, type LeakedScope, type ProviderScope } from '../../lib/index.js';
-import { isInside } from '../../lib/scope/ambient.js';
+import type { Scope } from '../../lib/scope/scope.js';
+import { isInside } from '../../lib/scope/work-context.js';
 import { IS_SCOPE } from '../../lib/scope/ownership.js';
 import { closeApps, startApp } from '../support/app.js';
 import { collectGarbage } from '../support/collect-garbage.js';
@@ -82,7 +83,7 @@ describe('leak:scope', () => {
     expect((scope as ProviderScope & { [IS_SCOPE]: true })[IS_SCOPE]).toBe(true);
     expect(scope.contextId).toEqual(expect.objectContaining({ id: expect.any(Number) }));
     expect(await scope.resolve(Session)).toBe(session);
-    expect(isInside(scope)).toBe(false);
+    expect(isInside(scope as Scope)).toBe(false);
     expect(currentTick()).toBeUndefined();
     const closing = scope.close();
     expect(scope.closed).toBe(true);

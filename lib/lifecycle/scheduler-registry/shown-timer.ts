@@ -1,4 +1,4 @@
-import { fromEmptyContext } from '../../scope/ambient.js';
+import { fromEmptyContext } from '../../scope/work-context.js';
 
 /**
  * Makes a timer that never fires, for code that expects the timer of a schedule. It calls `onClear` once, when the timer is

@@ -1,0 +1,39 @@
+import { AppStopper } from '../nest/app-stopper.js';
+import { ScheduleBook } from '../registry/schedule-book.js';
+import type { ScopedWorkerRegistry } from '../registry/scoped-worker-registry.js';
+import type { Slot } from '../schedule/slot.js';
+import { fromEmptyContext } from '../scope/work-context.js';
+import type { SlotObserver } from '../tick/slot-observer.js';
+import type { TickDispatcher } from '../tick/tick-dispatcher.js';
+import type { TickReport } from '../tick/tick-report.js';
+
+/** What a failure acts on. It is built later: the dispatcher needs the policy. */
+export interface FailureTargets {
+  readonly dispatcher: TickDispatcher;
+  readonly registry: ScopedWorkerRegistry;
+}
+
+/** Does what `onFailure` of a schedule says, and keeps the last report of each schedule. */
+export class FailurePolicy implements SlotObserver {
+  constructor(
+    private readonly book: ScheduleBook,
+    private readonly stopper: AppStopper,
+    private readonly targets: () => FailureTargets,
+  ) {}
+
+  tickRan({ outcome, schedule: name }: TickReport, slot: Slot): void {
+    if (outcome !== 'failed' && outcome !== 'timed-out') return;
+    const { dispatcher, registry } = this.targets();
+    const { schedule } = slot;
+    const { onFailure } = schedule.options;
+    if (onFailure === 'pause' && this.book.holds(schedule))
+      registry.pauseAfter(schedule.name, slot);
+    if (onFailure !== 'stop-app' || !dispatcher.isOpen) return;
+    dispatcher.close();
+    fromEmptyContext(() => void this.stopper.stopAfterFailure(name));
+  }
+
+  slotRan(report: TickReport, { schedule }: Slot): void {
+    this.book.remember(report, schedule);
+  }
+}

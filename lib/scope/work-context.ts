@@ -1,0 +1,99 @@
+import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks';
+
+/** What code can be part of the work of: a scope, a tick, the ticks of a list, exclusive work, a message, a background worker. */
+export interface WorkOwner {
+  /** False for work that was begun during the shutdown by code that the shutdown does not wait for. */
+  readonly isAwaited: boolean;
+  /** Of a scope: its tick, as long as the scope is open. */
+  readonly tick?: unknown;
+  /** Of a tick or a list: its slot. */
+  readonly slot?: unknown;
+}
+
+/** Says whose work the code is that runs now, and inside which other work that was begun. */
+export class WorkContext {
+  /** Undefined once the work has ended: a stray timer keeps this object, but not the owner. */
+  #owner: WorkOwner | undefined;
+
+  constructor(
+    owner: WorkOwner,
+    readonly outer: WorkContext | undefined,
+    /** True for the work of a tick's scope, also after it has ended. */
+    readonly isTick = false,
+  ) {
+    this.#owner = owner;
+  }
+
+  get owner(): WorkOwner | undefined {
+    return this.#owner;
+  }
+
+  /** Runs `work` as work of the owner, in the caller's AsyncLocalStorage context. */
+  run<T>(work: () => T): T {
+    return storage.run(this, work);
+  }
+
+  /**
+   * Runs `work` as work of the owner. What it puts into AsyncLocalStorage, also by `enterWith`, stays inside: Node 20 keeps
+   * stores on the current resource, so the work has a resource of its own.
+   */
+  runIsolated<T>(work: () => T): T {
+    const resource = new AsyncResource('ScopedWorkerTick', { requireManualDestroy: true });
+    return resource.runInAsyncScope(() => storage.run(this, work));
+  }
+
+  end(): void {
+    this.#owner = undefined;
+  }
+}
+
+const storage = new AsyncLocalStorage<WorkContext>();
+
+/** Made while this file is loaded, so it carries no AsyncLocalStorage store of the application. */
+const root = new AsyncResource('ScopedWorker', { requireManualDestroy: true });
+
+/** Runs `work` with an empty AsyncLocalStorage context, whatever started the timer that led here. */
+export function fromEmptyContext<T>(work: () => T): T {
+  return root.runInAsyncScope(work);
+}
+
+/** Runs `work` as work of `owner` until it has settled. */
+export async function runAs<T>(
+  owner: WorkOwner,
+  work: () => T | Promise<T>,
+  isTick = false,
+): Promise<T> {
+  const context = new WorkContext(owner, livingContext(), isTick);
+  try {
+    return await context.run(work);
+  } finally {
+    context.end();
+  }
+}
+
+/** Yields the contexts around the calling code, the innermost first. */
+export function* contexts(): Generator<WorkContext> {
+  for (let context = storage.getStore(); context !== undefined; context = context.outer)
+    yield context;
+}
+
+/** Returns the innermost whose work has not ended: a loop that starts each round from the last one must not grow a chain. */
+export function livingContext(): WorkContext | undefined {
+  let context = storage.getStore();
+  while (context !== undefined && context.owner === undefined) context = context.outer;
+  return context;
+}
+
+/**
+ * True when the calling code is part of work that the shutdown waits for. The innermost owner decides: a tick that began before
+ * the shutdown is awaited, also under a lock that is not.
+ */
+export function isInsideAwaited(): boolean {
+  return livingContext()?.owner?.isAwaited ?? false;
+}
+
+/** True when the calling code is part of the work of `owner`, or of something that this work started. */
+export function isInside(owner: WorkOwner): boolean {
+  for (const context of contexts()) if (context.owner === owner) return true;
+  return false;
+}
