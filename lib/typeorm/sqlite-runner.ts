@@ -58,10 +58,15 @@ export abstract class SqliteRunner {
     return result;
   }
 
-  protected async sendInTurn(statement: string, send: Send): Promise<unknown> {
+  /** @param signal ends a wait for the turn when it is aborted. */
+  protected async sendInTurn(
+    statement: string,
+    send: Send,
+    signal: AbortSignal | undefined,
+  ): Promise<unknown> {
     if (this.lock === undefined) return send(statement);
     if (this.#turn === undefined && mayWrite(statement)) {
-      if (this.#refusal === undefined) await this.takeTurn(this.lock, statement);
+      if (this.#refusal === undefined) await this.takeTurn(this.lock, statement, signal);
       else if (!divides(statement)) throw this.#refusal;
     }
     const text = this.isWriting ? beginAsWriter(statement) : statement;
@@ -77,19 +82,18 @@ export abstract class SqliteRunner {
   }
 
   /** A transaction that is refused the turn because it would wait for itself begins without it, and may only read. */
-  private async takeTurn(lock: WriteLock, statement: string): Promise<void> {
+  private async takeTurn(
+    lock: WriteLock,
+    statement: string,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
     try {
-      this.#turn = await lock.take(this.group, () => this.isOwnWork(), this.signal);
+      this.#turn = await lock.take(this.group, () => this.isOwnWork(), signal);
     } catch (error) {
       const canRead = this.ownsConnection && beginAsWriter(statement) !== statement;
       if (!canRead || !(error instanceof WaitsForItself)) throw error;
       this.#refusal = error;
     }
-  }
-
-  /** Ends a wait for the turn when it is aborted. */
-  protected get signal(): AbortSignal | undefined {
-    return undefined;
   }
 
   /** True while the connection has a transaction open, no matter which code began it and how. */

@@ -27,7 +27,7 @@ export class SqliteScopeRunner extends SqliteRunner {
   readonly #scope = livingAmbient()?.scope as ScopeOfTick | undefined;
   /** Read at once, because a scope that has ended no longer has a tick. */
   readonly #tickSignal = this.#scope?.tick?.signal;
-  /** Ends the waits of the statement that is being sent. */
+  /** Ends the wait of the statement that needs a connection. */
   #signal: AbortSignal | undefined;
 
   constructor(
@@ -60,10 +60,6 @@ export class SqliteScopeRunner extends SqliteRunner {
     });
   }
 
-  protected override get signal(): AbortSignal | undefined {
-    return this.#signal;
-  }
-
   protected get ownsConnection(): boolean {
     return true;
   }
@@ -77,7 +73,7 @@ export class SqliteScopeRunner extends SqliteRunner {
     return this.inOrder(async () => {
       this.#signal = signal;
       await this.runner.connect();
-      return this.sendInTurn(statement, send);
+      return this.sendInTurn(statement, send, signal);
     });
   }
 
