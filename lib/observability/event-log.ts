@@ -27,6 +27,8 @@ export class EventLog {
    * to the same trouble, whether they ran late or in the place of skipped ones.
    */
   readonly #lastSkips = new Map<string, number>();
+  /** The schedules, and scopes by hand as one, in whose ticks a refused write was reported. */
+  readonly #refused = new Set<string | undefined>();
 
   constructor(events: ScopedWorkerEvents) {
     events.on('tick:finished', (report) => this.finished(report));
@@ -90,10 +92,24 @@ export class EventLog {
     else this.#logger.debug(message);
   }
 
-  private stray({ where, schedule, tickId, worker, error }: StrayFailure): void {
+  private stray(failure: StrayFailure): void {
+    const { where, schedule, tickId, worker, error } = failure;
+    if (where === 'refused-write') return this.writeRefused(failure);
     const tick = schedule === undefined ? worker : `${schedule} (${tickId ?? 'no tick'})`;
     const of = tick === undefined ? '' : ` of ${tick}`;
     logError(this.#logger, `${where}${of} failed`, error);
+  }
+
+  /** The cause is in the code, so each tick of the schedule has the same one. */
+  private writeRefused({ schedule, tickId, error }: StrayFailure): void {
+    const who = schedule === undefined ? 'A scope by hand' : `${schedule} (${tickId})`;
+    const message = `${who} caught the error of a refused write, whose data is missing`;
+    if (this.#refused.has(schedule)) {
+      this.#logger.debug(`${message}: ${loggedError(error).text}`);
+      return;
+    }
+    this.#refused.add(schedule);
+    logError(this.#logger, message, error);
   }
 
   private backgroundFailed({ worker, error, restartInMs }: BackgroundFailure): void {

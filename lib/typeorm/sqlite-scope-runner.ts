@@ -13,7 +13,8 @@ const current = new AsyncLocalStorage<SqliteScopeRunner>();
 
 /** A scope, which has a tick unless it was opened by hand without a name. */
 interface ScopeOfTick {
-  readonly tick?: { readonly signal: AbortSignal };
+  readonly id: string;
+  readonly tick?: { readonly id: string; readonly schedule: string; readonly signal: AbortSignal };
 }
 
 /** The query runner of a scope: takes a connection for itself with its first statement, and gives it back on release. */
@@ -27,6 +28,7 @@ export class SqliteScopeRunner extends SqliteRunner {
   readonly #scope = livingAmbient()?.scope as ScopeOfTick | undefined;
   /** Read at once, because a scope that has ended no longer has a tick. */
   readonly #tickSignal = this.#scope?.tick?.signal;
+  readonly label = labelOf(this.#scope);
   /** Ends the wait of the statement that needs a connection. */
   #signal: AbortSignal | undefined;
 
@@ -84,7 +86,7 @@ export class SqliteScopeRunner extends SqliteRunner {
     return current.run(this, work);
   }
 
-  protected isOwnWork(): boolean {
+  isOwnWork(): boolean {
     // What a save() has begun ends by itself, whatever else the scope does meanwhile.
     if (!this.isTransactional) return current.getStore() === this;
     return this.#scope !== undefined && isInside(this.#scope);
@@ -116,4 +118,9 @@ export class SqliteScopeRunner extends SqliteRunner {
     if (stmtCache !== undefined) Object.assign(this.runner, { stmtCache: taken.statements });
     return (this.#taken = taken);
   }
+}
+
+function labelOf(scope: ScopeOfTick | undefined): string {
+  if (scope?.tick !== undefined) return `${scope.tick.schedule} (${scope.tick.id})`;
+  return scope === undefined ? 'a scope' : `scope ${scope.id}`;
 }
