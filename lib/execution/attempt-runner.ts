@@ -1,3 +1,4 @@
+import { isAbortError } from '../errors/abort-error.js';
 import { readStacks } from '../errors/error-text.js';
 import { ScopeClosedError } from '../errors/index.js';
 import { Enhancers } from '../nest/index.js';
@@ -146,11 +147,16 @@ export class AttemptRunner {
     let isAborted = false;
     const end = await scope.end((workErrors) => {
       stopTimer();
-      const late = failureOf(workErrors);
-      const thrown = work.thrown ?? (late && { phase: 'handler', error: late.error });
-      verdict = judgeWork(thrown, attempt.tick.signal, attempt.abortCause);
+      const { signal } = attempt.tick;
+      const failure = failureOf(workErrors, work.thrown);
+      const thrown = work.thrown ?? (failure && { phase: 'handler', error: failure.error });
+      verdict = judgeWork(thrown, signal, attempt.abortCause);
       isAborted = attempt.abortCause !== undefined;
-      return verdict.thrown;
+      // Work that gives up because the tick was aborted does what it should.
+      const others = failure?.others?.filter(
+        (error) => !signal.aborted || !isAbortError(error, signal),
+      );
+      return verdict.thrown && { error: verdict.thrown.error, others: others ?? [] };
     });
     return { end, judgement: judgeEnd(verdict!, end), value: work.value, isAborted };
   }

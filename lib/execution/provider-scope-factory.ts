@@ -86,7 +86,7 @@ async function runInScope<T>(
   } catch (error) {
     thrown = { error };
   }
-  throwAll(await scope.end((workErrors) => thrown ?? failureOf(workErrors)));
+  throwAll(await scope.end((workErrors) => failureOf(workErrors, thrown)));
   return value as T;
 }
 
