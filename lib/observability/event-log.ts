@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { below, logError, logErrors, loggedError } from '../errors/error-log.js';
-import type { TickReport } from '../execution/tick-report.js';
+import { tickLabel, type TickReport } from '../execution/tick-report.js';
 import type { MemoryCrossing } from '../memory/memory-notice.js';
 import { growthText, reachedText, recoveredText } from '../memory/memory-text.js';
 import type { DeadLetter } from '../schedule/consumer-options.js';
@@ -29,6 +29,8 @@ export class EventLog {
   readonly #lastSkips = new Map<string, number>();
   /** The schedules, and scopes by hand as one, in whose ticks a refused write was reported. */
   readonly #refused = new Set<string | undefined>();
+  /** What the shutdown did not wait for any longer. */
+  #abandoned: readonly string[] = [];
 
   constructor(events: ScopedWorkerEvents) {
     events.on('tick:finished', (report) => this.finished(report));
@@ -80,7 +82,9 @@ export class EventLog {
     if (outcome === 'succeeded')
       return logErrors(this.#logger, `${schedule} succeeded (${tickId}).`, ALSO, others);
     const place = `${placeOf(report)}, phase ${phase}`;
-    logError(this.#logger, `${schedule} ${outcome} (${place})`, error, ALSO, others);
+    const isAbandoned = this.#abandoned.includes(tickLabel(schedule, tickId, report.messageId));
+    const when = isAbandoned ? AFTER_SHUTDOWN : '';
+    logError(this.#logger, `${schedule} ${outcome} (${place})${when}`, error, ALSO, others);
   }
 
   private skipped(report: TickReport): void {
@@ -144,6 +148,7 @@ export class EventLog {
       this.#logger.warn(`Shutting down: disposed what nobody had closed: ${leftOpen.join(', ')}`);
     }
     if (abandoned.length === 0) return;
+    this.#abandoned = [...this.#abandoned, ...abandoned];
     this.#logger.error(
       `Shutting down: gave up after ${Math.round(waitedMs)} ms on ${abandoned.join(', ')}`,
     );
@@ -151,6 +156,8 @@ export class EventLog {
 }
 
 const ALSO = 'Also failed';
+
+const AFTER_SHUTDOWN = ' after the shutdown gave up on it, so its connections may be closed';
 
 function memoryLine(crossing: MemoryCrossing): string {
   return `Memory: ${reachedText(crossing)}. ${growthText(crossing.schedules)}`;

@@ -29,6 +29,7 @@ export class SqliteScopeRunner extends SqliteRunner {
   /** Read at once, because a scope that has ended no longer has a tick. */
   readonly #tickSignal = this.#scope?.tick?.signal;
   readonly label = labelOf(this.#scope);
+  private readonly file: string;
   /** Ends the wait of the statement that needs a connection. */
   #signal: AbortSignal | undefined;
 
@@ -38,9 +39,10 @@ export class SqliteScopeRunner extends SqliteRunner {
     private readonly pool: ConnectionPool,
     /** True when its transaction ends with the scope. */
     private readonly isTransactional: boolean,
-    { subscribers }: DataSource,
+    { subscribers, options }: DataSource,
   ) {
     super(runner, lock, pool);
+    this.file = String(options.database);
     if (!isTransactional && subscribers.length > 0) this.joinSubscribers();
     const release = runner.release.bind(runner);
     Object.assign(runner, {
@@ -75,6 +77,7 @@ export class SqliteScopeRunner extends SqliteRunner {
     return this.inOrder(async () => {
       this.#signal = signal;
       await this.runner.connect();
+      if (!this.pool.holds(this.#taken!)) throw new Error(closedText(this.file));
       return this.sendInTurn(statement, send, signal);
     });
   }
@@ -123,4 +126,8 @@ export class SqliteScopeRunner extends SqliteRunner {
 function labelOf(scope: ScopeOfTick | undefined): string {
   if (scope?.tick !== undefined) return `${scope.tick.schedule} (${scope.tick.id})`;
   return scope === undefined ? 'a scope' : `scope ${scope.id}`;
+}
+
+function closedText(file: string): string {
+  return `The data source of ${file} was destroyed while the scope was open, so its statement was not sent and an open transaction was rolled back. Await the work before you call destroy(), or let the shutdown wait longer with shutdownTimeoutMs.`;
 }
