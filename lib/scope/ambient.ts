@@ -54,6 +54,22 @@ export function livingAmbient(): Ambient | undefined {
 }
 
 /**
+ * The scope whose end shows what happened to the calling code: that of the innermost tick; outside of ticks, the innermost one.
+ *
+ * @param isScope false for what is in the place of a scope.
+ */
+export function answeringScope<S>(isScope: (scope: unknown) => scope is S): S | undefined {
+  let innermost: S | undefined;
+  for (let ambient = storage.getStore(); ambient !== undefined; ambient = ambient.outer) {
+    const { scope, isTick } = ambient;
+    if (!isScope(scope)) continue;
+    if (isTick) return scope;
+    innermost ??= scope;
+  }
+  return innermost;
+}
+
+/**
  * True when the calling code is part of work that a shutdown waits for: of a scope, a tick or a background worker, unless that itself
  * was begun during the shutdown by code that is not part of any. The innermost one that knows decides: a tick that began before the
  * shutdown is awaited, also under a lock that is not.

@@ -13,7 +13,8 @@ const current = new AsyncLocalStorage<SqliteScopeRunner>();
 
 /** A scope, which has a tick unless it was opened by hand without a name. */
 interface ScopeOfTick {
-  readonly tick?: { readonly signal: AbortSignal };
+  readonly id: string;
+  readonly tick?: { readonly id: string; readonly schedule: string; readonly signal: AbortSignal };
 }
 
 /** The query runner of a scope: takes a connection for itself with its first statement, and gives it back on release. */
@@ -27,6 +28,8 @@ export class SqliteScopeRunner extends SqliteRunner {
   readonly #scope = livingAmbient()?.scope as ScopeOfTick | undefined;
   /** Read at once, because a scope that has ended no longer has a tick. */
   readonly #tickSignal = this.#scope?.tick?.signal;
+  readonly label = labelOf(this.#scope);
+  private readonly file: string;
   /** Ends the wait of the statement that needs a connection. */
   #signal: AbortSignal | undefined;
 
@@ -36,9 +39,10 @@ export class SqliteScopeRunner extends SqliteRunner {
     private readonly pool: ConnectionPool,
     /** True when its transaction ends with the scope. */
     private readonly isTransactional: boolean,
-    { subscribers }: DataSource,
+    { subscribers, options }: DataSource,
   ) {
     super(runner, lock, pool);
+    this.file = String(options.database);
     if (!isTransactional && subscribers.length > 0) this.joinSubscribers();
     const release = runner.release.bind(runner);
     Object.assign(runner, {
@@ -73,6 +77,7 @@ export class SqliteScopeRunner extends SqliteRunner {
     return this.inOrder(async () => {
       this.#signal = signal;
       await this.runner.connect();
+      if (!this.pool.holds(this.#taken!)) throw new Error(closedText(this.file));
       return this.sendInTurn(statement, send, signal);
     });
   }
@@ -84,7 +89,7 @@ export class SqliteScopeRunner extends SqliteRunner {
     return current.run(this, work);
   }
 
-  protected isOwnWork(): boolean {
+  isOwnWork(): boolean {
     // What a save() has begun ends by itself, whatever else the scope does meanwhile.
     if (!this.isTransactional) return current.getStore() === this;
     return this.#scope !== undefined && isInside(this.#scope);
@@ -116,4 +121,13 @@ export class SqliteScopeRunner extends SqliteRunner {
     if (stmtCache !== undefined) Object.assign(this.runner, { stmtCache: taken.statements });
     return (this.#taken = taken);
   }
+}
+
+function labelOf(scope: ScopeOfTick | undefined): string {
+  if (scope?.tick !== undefined) return `${scope.tick.schedule} (${scope.tick.id})`;
+  return scope === undefined ? 'a scope' : `scope ${scope.id}`;
+}
+
+function closedText(file: string): string {
+  return `The data source of ${file} was destroyed while the scope was open, so its statement was not sent and an open transaction was rolled back. Await the work before you call destroy(), or let the shutdown wait longer with shutdownTimeoutMs.`;
 }
