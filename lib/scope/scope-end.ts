@@ -112,7 +112,7 @@ export function failureOf(
 ): ScopeVerdict {
   if (thrown === undefined)
     return workErrors.length === 0 ? undefined : { error: combined(workErrors) };
-  const others = workErrors.filter((error) => !isPartOf(error, thrown.error));
+  const others = workErrors.filter((error) => !leadsTo(thrown.error, error));
   return { error: thrown.error, others };
 }
 
