@@ -13,6 +13,7 @@ export const ERROR_CODES = [
   'TICK_TIMEOUT',
   'DISPOSE_TIMEOUT',
   'PERIODIC_TIMER',
+  'WRITE_REFUSED',
   'MISSING_PEER',
   'UNSUPPORTED_NEST',
 ] as const;

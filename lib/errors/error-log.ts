@@ -63,7 +63,7 @@ export function logError(
   others: readonly unknown[] = [],
 ): void {
   const { text, details } = loggedError(error);
-  logErrors(logger, `${what}: ${text}`, ofOthers, others, details);
+  logOthers(logger, `${what}: ${text}`, ofOthers, others, details, text);
 }
 
 /** Logs errors that accompany something with its own outcome. */
@@ -72,11 +72,26 @@ export function logErrors(
   message: string,
   ofErrors: string,
   errors: readonly unknown[],
+): void {
+  logOthers(logger, message, ofErrors, errors);
+}
+
+/**
+ * @param details the stack of the error that the message ends with.
+ * @param known the text of that error: errors with the same cause often have the same text, which appears once.
+ */
+function logOthers(
+  logger: ErrorLogger,
+  message: string,
+  ofErrors: string,
+  errors: readonly unknown[],
   details?: string,
+  known?: string,
 ): void {
   const logged = errors.map(loggedError);
-  const texts =
-    logged.length === 0 ? '' : ` ${ofErrors}: ${logged.map(({ text }) => text).join('; ')}`;
+  const different = new Set(logged.map(({ text }) => text).filter((text) => text !== known));
+  const stop = /[.!?]$/.test(message) ? '' : '.';
+  const texts = different.size === 0 ? '' : `${stop} ${ofErrors}: ${[...different].join('; ')}`;
   const stacks = logged.map((each) => each.details && `${ofErrors}: ${each.text}\n${each.details}`);
   const stack = [details, ...stacks].filter((part) => part !== undefined).join('\n');
   logger.error(`${message}${texts}`, stack === '' ? undefined : stack);

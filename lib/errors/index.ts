@@ -12,3 +12,4 @@ export { StartUpError } from './start-up.error.js';
 export { TickTimeoutError } from './tick-timeout.error.js';
 export { UnknownScheduleError } from './unknown-schedule.error.js';
 export { UnsupportedNestError } from './unsupported-nest.error.js';
+export { WriteRefusedError } from './write-refused.error.js';

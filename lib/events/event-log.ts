@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { below, logError, logErrors, loggedError } from '../errors/error-log.js';
-import type { TickReport } from '../tick/tick-report.js';
+import { tickLabel, type TickReport } from '../tick/tick-report.js';
 import type { MemoryCrossing } from '../memory/memory-notice.js';
 import { growthText, reachedText, recoveredText } from '../memory/memory-text.js';
 import type { DeadLetter } from '../schedule/consumer-options.js';
@@ -27,6 +27,10 @@ export class EventLog {
    * to the same trouble, whether they ran late or in the place of skipped ones.
    */
   readonly #lastSkips = new Map<string, number>();
+  /** The schedules, and scopes by hand as one, in whose ticks a refused write was reported. */
+  readonly #refused = new Set<string | undefined>();
+  /** What the shutdown did not wait for any longer. */
+  #abandoned: readonly string[] = [];
 
   constructor(events: ScopedWorkerEvents) {
     events.on('tick:finished', (report) => this.finished(report));
@@ -78,7 +82,9 @@ export class EventLog {
     if (outcome === 'succeeded')
       return logErrors(this.#logger, `${schedule} succeeded (${tickId}).`, ALSO, others);
     const place = `${placeOf(report)}, phase ${phase}`;
-    logError(this.#logger, `${schedule} ${outcome} (${place})`, error, ALSO, others);
+    const isAbandoned = this.#abandoned.includes(tickLabel(schedule, tickId, report.messageId));
+    const when = isAbandoned ? AFTER_SHUTDOWN : '';
+    logError(this.#logger, `${schedule} ${outcome} (${place})${when}`, error, ALSO, others);
   }
 
   private skipped(report: TickReport): void {
@@ -90,10 +96,24 @@ export class EventLog {
     else this.#logger.debug(message);
   }
 
-  private stray({ where, schedule, tickId, worker, error }: StrayFailure): void {
+  private stray(failure: StrayFailure): void {
+    const { where, schedule, tickId, worker, error } = failure;
+    if (where === 'refused-write') return this.writeRefused(failure);
     const tick = schedule === undefined ? worker : `${schedule} (${tickId ?? 'no tick'})`;
     const of = tick === undefined ? '' : ` of ${tick}`;
     logError(this.#logger, `${where}${of} failed`, error);
+  }
+
+  /** The cause is in the code, so each tick of the schedule has the same one. */
+  private writeRefused({ schedule, tickId, error }: StrayFailure): void {
+    const who = schedule === undefined ? 'A scope by hand' : `${schedule} (${tickId})`;
+    const message = `${who} caught the error of a refused write, whose data is missing`;
+    if (this.#refused.has(schedule)) {
+      this.#logger.debug(`${message}: ${loggedError(error).text}`);
+      return;
+    }
+    this.#refused.add(schedule);
+    logError(this.#logger, message, error);
   }
 
   private backgroundFailed({ worker, error, restartInMs }: BackgroundFailure): void {
@@ -128,6 +148,7 @@ export class EventLog {
       this.#logger.warn(`Shutting down: disposed what nobody had closed: ${leftOpen.join(', ')}`);
     }
     if (abandoned.length === 0) return;
+    this.#abandoned = [...this.#abandoned, ...abandoned];
     this.#logger.error(
       `Shutting down: gave up after ${Math.round(waitedMs)} ms on ${abandoned.join(', ')}`,
     );
@@ -135,6 +156,8 @@ export class EventLog {
 }
 
 const ALSO = 'Also failed';
+
+const AFTER_SHUTDOWN = ' after the shutdown gave up on it, so its connections may be closed';
 
 function memoryLine(crossing: MemoryCrossing): string {
   return `Memory: ${reachedText(crossing)}. ${growthText(crossing.schedules)}`;

@@ -38,7 +38,8 @@ export interface StrayFailure {
     | 'nack'
     | 'dead-letter'
     | 'source'
-    | 'memory';
+    | 'memory'
+    | 'refused-write';
   readonly schedule: string | undefined;
   readonly tickId: string | undefined;
   /** The background worker, where it is one. */

@@ -54,6 +54,10 @@ export class EventObserver implements TickObserver, ScopeObserver {
     this.events.emit('failure:stray', { where: 'late-disposer', schedule, tickId, error });
   }
 
+  errorHidden({ schedule, tickId }: ScopeNotice, error: unknown): void {
+    this.events.emit('failure:stray', { where: 'refused-write', schedule, tickId, error });
+  }
+
   handedOut(wrapper: NestWrapper): void {
     const finding = this.review.handedOut(wrapper);
     if (finding !== undefined) this.events.emit('finding:reported', finding);

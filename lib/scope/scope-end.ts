@@ -112,7 +112,7 @@ export function failureOf(
 ): ScopeVerdict {
   if (thrown === undefined)
     return workErrors.length === 0 ? undefined : { error: combined(workErrors) };
-  const others = workErrors.filter((error) => !isPartOf(error, thrown.error));
+  const others = workErrors.filter((error) => !leadsTo(thrown.error, error));
   return { error: thrown.error, others };
 }
 
@@ -134,6 +134,19 @@ export function isPartOf(error: unknown, whole: unknown): boolean {
   if (!isErrorOf(whole, AggregateError)) return false;
   const errors: unknown = whole.errors;
   return Array.isArray(errors) && errors.includes(error);
+}
+
+/** True for the error itself, and for one that has it as a cause, or among its errors. */
+export function leadsTo(whole: unknown, error: unknown, depth = 8): boolean {
+  if (whole === error) return true;
+  if (depth === 0 || typeof whole !== 'object' || whole === null) return false;
+  try {
+    const { cause, errors } = whole as { cause?: unknown; errors?: unknown };
+    const parts: unknown[] = [cause, ...(Array.isArray(errors) ? errors : [])];
+    return parts.some((part) => leadsTo(part, error, depth - 1));
+  } catch {
+    return false; // a getter of the error threw
+  }
 }
 
 /** One error as it is; several as an `AggregateError` that keeps their order and names the first. */

@@ -24,6 +24,8 @@ export abstract class ScopeObserver {
   abstract workFailed(notice: ScopeNotice, error: unknown): void;
   /** A disposer failed when nobody waited for it: after its time limit, or on an instance that arrived late. */
   abstract lateDisposeFailed(notice: ScopeNotice, error: unknown): void;
+  /** The work of a scope caught an error that the library has thrown, and the scope ended without it. */
+  abstract errorHidden(notice: ScopeNotice, error: unknown): void;
   /** A request-scoped factory gave an object that a static provider holds; told whenever it is seen. */
   abstract handedOut(wrapper: NestWrapper): void;
 }

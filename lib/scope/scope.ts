@@ -22,6 +22,7 @@ import type { ProviderScope, ScopeHooks, ScopeToken } from './provider-scope.js'
 import {
   concludeScope,
   failureOf,
+  leadsTo,
   throwAll,
   type EndingScope,
   type ScopeEnd,
@@ -53,6 +54,7 @@ export class Scope implements ProviderScope, ConstructedScope, EndingScope, Work
   #contextId: ContextId | undefined;
   #given: unknown;
   #isEndedByItsOwnBuild = false;
+  #mustShow: { readonly error: unknown } | undefined;
   readonly #construction: Construction;
   readonly #work = new PendingWork();
   #ending: Promise<ScopeEnd> | undefined;
@@ -148,6 +150,11 @@ export class Scope implements ProviderScope, ConstructedScope, EndingScope, Work
     this.#work.add(work);
   }
 
+  /** Reports an error that the library throws into the work, unless the scope ends with it. Of several, the first one. */
+  mustShow(error: unknown): void {
+    this.#mustShow ??= { error };
+  }
+
   async close(): Promise<void> {
     if (this.kind !== 'open') {
       if (this.#state === 'open') this.#state = 'closing';
@@ -228,6 +235,7 @@ export class Scope implements ProviderScope, ConstructedScope, EndingScope, Work
 
   finish(end: ScopeEnd): void {
     this.#state = 'closed';
+    this.showHidden(end);
     // What arrives late can be found by a scan under the true id only.
     if (this.#construction.isWatched) this.#contextId = undefined;
     this.scopes.retire(this, end);
@@ -236,6 +244,13 @@ export class Scope implements ProviderScope, ConstructedScope, EndingScope, Work
     this.#given = undefined;
     this.watch?.ended();
     this.#end.make();
+  }
+
+  private showHidden({ failure, disposeErrors }: ScopeEnd): void {
+    if (this.#mustShow === undefined) return;
+    const { error } = this.#mustShow;
+    const isShown = [failure?.error, ...disposeErrors].some((each) => leadsTo(each, error));
+    if (!isShown) this.scopes.observer.errorHidden(this.notice, error);
   }
 
   private addHook(method: string, hooks: ScopeHooks): void {

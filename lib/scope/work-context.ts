@@ -8,6 +8,8 @@ export interface WorkOwner {
   readonly tick?: unknown;
   /** Of a tick or a list: its slot. */
   readonly slot?: unknown;
+  /** Of a scope: reports an error that the library throws into the work, unless the scope ends with it. */
+  mustShow?(error: unknown): void;
 }
 
 /** Says whose work the code is that runs now, and inside which other work that was begun. */
@@ -96,4 +98,14 @@ export function isInsideAwaited(): boolean {
 export function isInside(owner: WorkOwner): boolean {
   for (const context of contexts()) if (context.owner === owner) return true;
   return false;
+}
+
+/**
+ * Has an error reported that the library throws into the calling code, unless the scope ends with it: the scope of the innermost
+ * tick or, outside of ticks, the innermost scope.
+ */
+export function mustShow(error: unknown): void {
+  const scopes = [...contexts()].filter(({ owner }) => owner?.mustShow !== undefined);
+  const answering = scopes.find(({ isTick }) => isTick) ?? scopes[0];
+  answering?.owner?.mustShow?.(error);
 }

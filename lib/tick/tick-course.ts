@@ -5,6 +5,7 @@ import { onAbort } from '../util/on-abort.js';
 import type { AbortCause, RunningTick } from './running-ticks.js';
 import { TickAttempt } from './tick-attempt.js';
 import type { TickObserver } from './tick-observer.js';
+import { tickLabel } from './tick-report.js';
 
 export const nextTickId = idSource('tick');
 
@@ -35,8 +36,7 @@ export class TickCourse implements RunningTick {
 
   get label(): string {
     const { schedule, messageId } = this.slot;
-    const message = messageId === undefined ? '' : `, message ${messageId}`;
-    return `${schedule.name} (${this.id}${message})`;
+    return tickLabel(schedule.name, this.id, messageId);
   }
 
   /** Aborted when a wait between attempts is to end at once. */

@@ -111,6 +111,12 @@ export interface TickReport {
   readonly disposeMs: number;
 }
 
+/** Names a tick for the log, such as `ReportWorker.send (tick-1)`. */
+export function tickLabel(schedule: string, tickId: string, messageId: string | undefined): string {
+  const message = messageId === undefined ? '' : `, message ${messageId}`;
+  return `${schedule} (${tickId}${message})`;
+}
+
 /** The report of a tick that did not run: nothing was built for it. */
 export function skippedReport(slot: Slot, tickId: string, reason: SkipReason): TickReport {
   return { ...emptyReport(slot, tickId), outcome: 'skipped', reason };

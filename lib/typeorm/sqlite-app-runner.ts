@@ -2,6 +2,7 @@ import { Logger } from '@nestjs/common';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { QueryRunner } from 'typeorm';
 import type { SqliteConnection, SqliteDriver } from './sqlite-driver.js';
+import { captureFrames } from './refused-write.js';
 import { SqliteRunner, type Send } from './sqlite-runner.js';
 import { begins, mayWrite } from './sqlite-statements.js';
 import type { AppConnection } from './sqlite-app-connection.js';
@@ -27,6 +28,7 @@ export class SqliteAppRunner extends SqliteRunner {
   ) {
     super(runner, app.lock, app);
     runners.set(runner, this);
+    if (app.lock.isHeldByCaller) this.prepared = captureFrames(SqliteAppRunner);
     const release = runner.release.bind(runner);
     Object.assign(runner, {
       release: async () => {
@@ -88,7 +90,9 @@ export class SqliteAppRunner extends SqliteRunner {
     if (this.isWriting && begins(statement)) await this.app.takeFor(this);
   }
 
-  protected isOwnWork(): boolean {
+  readonly label = 'the application';
+
+  isOwnWork(): boolean {
     return current.getStore() === this;
   }
 

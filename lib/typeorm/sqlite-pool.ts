@@ -68,6 +68,11 @@ export class ConnectionPool {
     });
   }
 
+  /** False for a connection that `close()` has closed. */
+  holds(taken: PooledConnection): boolean {
+    return this.#taken.has(taken);
+  }
+
   /** Closes the connection instead if it has a transaction open, or exceeds the maximum. */
   async giveBack(taken: PooledConnection, hasTransaction: boolean): Promise<void> {
     if (!this.#taken.delete(taken)) return; // closed meanwhile

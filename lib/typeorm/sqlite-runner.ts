@@ -1,8 +1,10 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { QueryRunner } from 'typeorm';
+import { livingContext } from '../scope/work-context.js';
 import type { SqliteConnection } from './sqlite-driver.js';
 import { beginAsWriter, divides, effectOnTransaction, mayWrite } from './sqlite-statements.js';
-import { WaitsForItself, type WriteLock, type WriteTurn } from './write-lock.js';
+import { captureFrames, refusedWrite, type Frames } from './refused-write.js';
+import { WaitsForItself, type WriteLock, type Writer, type WriteTurn } from './write-lock.js';
 
 /** The query runner that is sending a statement: statements that subscribers send meanwhile are part of it. */
 const sending = new AsyncLocalStorage<QueryRunner>();
@@ -15,36 +17,46 @@ export type Send = (statement: string) => Promise<unknown>;
  *
  * Only `query` sends statements (TypeORM 0.3 and 1.1, SQLite drivers); the rest of a query runner calls it.
  */
-export abstract class SqliteRunner {
+export abstract class SqliteRunner implements Writer {
   #last: Promise<unknown> = Promise.resolve();
   #turn: WriteTurn | undefined;
   #isInTransaction = false;
   /** Why the open transaction may only read: it began inside the work that has the turn. */
   #refusal: WaitsForItself | undefined;
+  /** Where the query runner was created, if its writes may be refused. */
+  protected prepared: Frames | undefined;
 
   constructor(
     readonly runner: QueryRunner,
     /** Undefined for a database that is opened read-only. */
     private readonly lock: WriteLock | undefined,
-    private readonly group: object,
+    readonly group: object,
   ) {
     const query = runner.query.bind(runner) as (...args: unknown[]) => Promise<unknown>;
-    Object.assign(runner, {
-      query: async (statement: string, ...rest: unknown[]): Promise<unknown> => {
-        const send: Send = (text) => query(text, ...rest);
-        if (runner.isReleased || sending.getStore() === runner) return send(statement);
-        try {
-          return await this.route(statement, (text) => sending.run(runner, () => send(text)));
-        } catch (error) {
-          // TypeORM continues as if in a transaction after its BEGIN has failed, or SQLite has
-          // rolled it back by itself.
-          if (!this.ownsConnection || !this.hasTransaction()) {
-            Object.assign(runner, { isTransactionActive: false });
-          }
-          throw error;
+    const sendQuery = async (statement: string, ...rest: unknown[]): Promise<unknown> => {
+      const send: Send = (text) => query(text, ...rest);
+      if (runner.isReleased || sending.getStore() === runner) return send(statement);
+      const frames = this.mayBeRefused(statement) ? captureFrames(sendQuery) : undefined;
+      try {
+        return await this.route(statement, (text) => sending.run(runner, () => send(text)));
+      } catch (error) {
+        // TypeORM continues as if in a transaction after its BEGIN has failed, or SQLite has
+        // rolled it back by itself.
+        if (!this.ownsConnection || !this.hasTransaction()) {
+          Object.assign(runner, { isTransactionActive: false });
         }
-      },
-    });
+        throw error instanceof WaitsForItself
+          ? refusedWrite(error, statement, frames, this.prepared)
+          : error;
+      }
+    };
+    Object.assign(runner, { query: sendQuery });
+  }
+
+  /** False for what requests write, so that they do not pay for the frames. */
+  private mayBeRefused(statement: string): boolean {
+    if (this.lock === undefined || this.isWriting || !mayWrite(statement)) return false;
+    return livingContext() !== undefined || this.lock.isHeldByCaller;
   }
 
   get isWriting(): boolean {
@@ -88,7 +100,7 @@ export abstract class SqliteRunner {
     signal: AbortSignal | undefined,
   ): Promise<void> {
     try {
-      this.#turn = await lock.take(this.group, () => this.isOwnWork(), signal);
+      this.#turn = await lock.take(this, signal);
     } catch (error) {
       const canRead = this.ownsConnection && beginAsWriter(statement) !== statement;
       if (!canRead || !(error instanceof WaitsForItself)) throw error;
@@ -135,5 +147,7 @@ export abstract class SqliteRunner {
   protected abstract beforeSend(statement: string): unknown;
 
   /** True if the calling code is part of the work that this query runner writes for. */
-  protected abstract isOwnWork(): boolean;
+  abstract isOwnWork(): boolean;
+
+  abstract readonly label: string;
 }

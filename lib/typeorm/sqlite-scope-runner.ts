@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { DataSource, QueryRunner } from 'typeorm';
 import { TickTimeoutError } from '../errors/index.js';
 import { isErrorOf } from '../errors/is-error-of.js';
-import { isInside, livingContext } from '../scope/work-context.js';
+import { isInside, livingContext, type WorkOwner } from '../scope/work-context.js';
 import type { ConnectionPool, PooledConnection } from './sqlite-pool.js';
 import type { SqliteConnection, SqliteDriver } from './sqlite-driver.js';
 import { SqliteRunner, type Send } from './sqlite-runner.js';
@@ -10,6 +10,12 @@ import type { WriteLock } from './write-lock.js';
 
 /** The query runner whose transaction the running code is part of. */
 const current = new AsyncLocalStorage<SqliteScopeRunner>();
+
+/** A scope, which has a tick unless it was opened by hand without a name. */
+interface ScopeOfTick extends WorkOwner {
+  readonly id: string;
+  readonly tick?: { readonly id: string; readonly schedule: string; readonly signal: AbortSignal };
+}
 
 /** The query runner of a scope: takes a connection for itself with its first statement, and gives it back on release. */
 export class SqliteScopeRunner extends SqliteRunner {
@@ -19,10 +25,11 @@ export class SqliteScopeRunner extends SqliteRunner {
    * The scope for which the query runner is created, read at once: the code that uses it later may run elsewhere, for a scope
    * opened by hand.
    */
-  readonly #scope = livingContext()?.owner;
+  readonly #scope = livingContext()?.owner as ScopeOfTick | undefined;
   /** Read at once, because a scope that has ended no longer has a tick. */
-  readonly #tickSignal = (this.#scope?.tick as { readonly signal: AbortSignal } | undefined)
-    ?.signal;
+  readonly #tickSignal = this.#scope?.tick?.signal;
+  readonly label = labelOf(this.#scope);
+  private readonly file: string;
   /** Ends the wait of the statement that needs a connection. */
   #signal: AbortSignal | undefined;
 
@@ -32,9 +39,10 @@ export class SqliteScopeRunner extends SqliteRunner {
     private readonly pool: ConnectionPool,
     /** True when its transaction ends with the scope. */
     private readonly isTransactional: boolean,
-    { subscribers }: DataSource,
+    { subscribers, options }: DataSource,
   ) {
     super(runner, lock, pool);
+    this.file = String(options.database);
     if (!isTransactional && subscribers.length > 0) this.joinSubscribers();
     const release = runner.release.bind(runner);
     Object.assign(runner, {
@@ -69,6 +77,7 @@ export class SqliteScopeRunner extends SqliteRunner {
     return this.inOrder(async () => {
       this.#signal = signal;
       await this.runner.connect();
+      if (!this.pool.holds(this.#taken!)) throw new Error(closedText(this.file));
       return this.sendInTurn(statement, send, signal);
     });
   }
@@ -80,7 +89,7 @@ export class SqliteScopeRunner extends SqliteRunner {
     return current.run(this, work);
   }
 
-  protected isOwnWork(): boolean {
+  isOwnWork(): boolean {
     // What a save() has begun ends by itself, whatever else the scope does meanwhile.
     if (!this.isTransactional) return current.getStore() === this;
     return this.#scope !== undefined && isInside(this.#scope);
@@ -112,4 +121,13 @@ export class SqliteScopeRunner extends SqliteRunner {
     if (stmtCache !== undefined) Object.assign(this.runner, { stmtCache: taken.statements });
     return (this.#taken = taken);
   }
+}
+
+function labelOf(scope: ScopeOfTick | undefined): string {
+  if (scope?.tick !== undefined) return `${scope.tick.schedule} (${scope.tick.id})`;
+  return scope === undefined ? 'a scope' : `scope ${scope.id}`;
+}
+
+function closedText(file: string): string {
+  return `The data source of ${file} was destroyed while the scope was open, so its statement was not sent and an open transaction was rolled back. Await the work before you call destroy(), or let the shutdown wait longer with shutdownTimeoutMs.`;
 }

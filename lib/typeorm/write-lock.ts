@@ -6,12 +6,18 @@ export interface WriteTurn {
   end(): void;
 }
 
-/** Returns whether the calling code is part of the work for which a turn was taken. */
-export type IsOwnWork = () => boolean;
+/** Code that writes to a file. */
+export interface Writer {
+  /** The argument with which it is found in `leave()`. */
+  readonly group: object;
+  /** Names whose transaction it is, for errors of others. */
+  readonly label: string;
+  /** Returns whether the calling code is part of the work for which a turn was taken. */
+  isOwnWork(): boolean;
+}
 
 interface Waiter {
-  readonly group: object;
-  readonly isOwnWork: IsOwnWork;
+  readonly writer: Writer;
   /** Runs a function in the context of the code that waits. */
   readonly inContext: <T>(work: () => T) => T;
   readonly timer: NodeJS.Timeout;
@@ -23,10 +29,12 @@ interface Waiter {
 
 /** The calling code is part of the work that has the turn, which would wait for its own end. */
 export class WaitsForItself extends Error {
-  constructor(file: string) {
-    super(
-      `A write to ${file} would wait for itself: the transaction that is writing to the file ends only after this write, and SQLite allows one writer at a time. Send the write through the entity manager of that transaction, or after it ends.`,
-    );
+  constructor(
+    readonly file: string,
+    /** The label of the writer that has the turn. */
+    readonly holder: string,
+  ) {
+    super(`A write to ${file} would wait for itself.`);
   }
 }
 
@@ -40,7 +48,7 @@ const locks = new Map<string, WeakRef<WriteLock>>();
  * SQLite itself waits by blocking the thread on which the current writer would have to finish.
  */
 export class WriteLock {
-  #current: { readonly group: object; readonly isOwnWork: IsOwnWork } | undefined;
+  #current: { readonly writer: Writer } | undefined;
   #waiting: Waiter[] = [];
 
   private constructor(private readonly file: string) {}
@@ -58,20 +66,19 @@ export class WriteLock {
   /**
    * Waits for the turn of the caller, first come, first served.
    *
-   * @param group the argument with which the caller is found in `leave()`.
    * @param signal ends the wait when it is aborted.
    * @throws WaitsForItself
    * @throws Error if one turn lasts longer than `LONGEST_TURN_MS`.
    * @throws the reason of `signal`.
    */
-  take(group: object, isOwnWork: IsOwnWork, signal?: AbortSignal): Promise<WriteTurn> {
-    if (this.#current === undefined) return Promise.resolve(this.begin(group, isOwnWork));
-    if (this.#current.isOwnWork()) return Promise.reject(new WaitsForItself(this.file));
+  take(writer: Writer, signal?: AbortSignal): Promise<WriteTurn> {
+    if (this.#current === undefined) return Promise.resolve(this.begin(writer));
+    const holder = this.#current.writer;
+    if (holder.isOwnWork()) return Promise.reject(new WaitsForItself(this.file, holder.label));
     if (signal?.aborted === true) return Promise.reject(signal.reason as Error);
     return new Promise((resolve, reject) => {
       const waiter: Waiter = {
-        group,
-        isOwnWork,
+        writer,
         inContext: AsyncLocalStorage.snapshot(),
         timer: setTimeout(
           () => this.refuse(waiter, new Error(tookTooLong(this.file))),
@@ -89,23 +96,24 @@ export class WriteLock {
   /** Ends the turn and the waits of a data source that is destroyed. */
   leave(groups: readonly unknown[]): void {
     this.refuseWaiting(groups);
-    if (this.#current !== undefined && groups.includes(this.#current.group)) this.next();
+    if (this.#current !== undefined && groups.includes(this.#current.writer.group)) this.next();
   }
 
   /** Refuses the writers of a data source that is being destroyed, while its own turn still lasts. */
   refuseWaiting(groups: readonly unknown[]): void {
     for (const waiter of this.#waiting) {
-      if (groups.includes(waiter.group)) this.refuse(waiter, new Error(destroyed(this.file)));
+      if (groups.includes(waiter.writer.group))
+        this.refuse(waiter, new Error(destroyed(this.file)));
     }
   }
 
   /** True if the calling code is part of the work that has the turn. */
   get isHeldByCaller(): boolean {
-    return this.#current?.isOwnWork() === true;
+    return this.#current?.writer.isOwnWork() === true;
   }
 
-  private begin(group: object, isOwnWork: IsOwnWork): WriteTurn {
-    const turn = { group, isOwnWork };
+  private begin(writer: Writer): WriteTurn {
+    const turn = { writer };
     this.#current = turn;
     return {
       end: () => {
@@ -119,9 +127,11 @@ export class WriteLock {
     const first = this.#waiting.shift();
     if (first === undefined) return;
     stopWaiting(first);
-    first.resolve(this.begin(first.group, first.isOwnWork));
+    const { writer } = first;
+    first.resolve(this.begin(writer));
     for (const waiter of this.#waiting) {
-      if (waiter.inContext(first.isOwnWork)) this.refuse(waiter, new WaitsForItself(this.file));
+      if (waiter.inContext(() => writer.isOwnWork()))
+        this.refuse(waiter, new WaitsForItself(this.file, writer.label));
       else waiter.timer.refresh();
     }
   }

@@ -152,7 +152,7 @@ describe('A hook of around', () => {
       const report = await registry.run('Worker.run');
       expect(report).toMatchObject({ phase: 'open', error: failure, disposeErrors: [other] });
       expect(strays).toEqual([]);
-      expect(log.of('error')).toEqual([expect.stringMatching(/: hook Also failed: other$/)]);
+      expect(log.of('error')).toEqual([expect.stringMatching(/: hook\. Also failed: other$/)]);
     });
 
     it('[A16] is tried again', async () => {
@@ -312,7 +312,7 @@ describe('A hook of around', () => {
       });
       const report = await registry.run('Worker.run');
       expect(report).toMatchObject({ phase: 'around', error: failure, disposeErrors: [other] });
-      expect(log.of('error')).toEqual([expect.stringMatching(/: hook Also failed: other$/)]);
+      expect(log.of('error')).toEqual([expect.stringMatching(/: hook\. Also failed: other$/)]);
     });
 
     it('[L3] fails the tick also when it throws while the tick is still at work', async () => {
@@ -388,7 +388,7 @@ describe('A hook of around', () => {
       const { phase, error } = await registry.run('Worker.run');
       expect([phase, seen[0]]).toEqual(['dispose', error]);
       expect(seen[0]).toBe(error);
-      expect(log.of('error')).toEqual([expect.stringMatching(/newer Also failed: own$/)]);
+      expect(log.of('error')).toEqual([expect.stringMatching(/newer\. Also failed: own$/)]);
     });
 
     it('[L3] is tried again: what was committed into the hook may be rolled back', async () => {

@@ -71,6 +71,35 @@ describe('app.close()', () => {
     await test.report;
   });
 
+  it.each([
+    ['fails', true],
+    ['is cancelled', false],
+  ])('[D6] a tick that was abandoned and %s says so in the log, once', async (_, isFailure) => {
+    const held = gate();
+    const test = await runningTick(
+      async ({ signal, scope }) => {
+        scope.defer(() => Promise.reject(new Error('the pool is closed')));
+        scope.defer(() => Promise.reject(new Error('the pool is closed')));
+        await held.opened;
+        throw isFailure ? new Error('the pool is closed') : (signal.reason as Error);
+      },
+      { shutdownTimeoutMs: 5_000 },
+    );
+    const close = closing(test);
+    await advance(5_000);
+    await close.promise;
+    held.open();
+    const { tickId, outcome } = await test.report;
+
+    expect(outcome).toBe(isFailure ? 'failed' : 'cancelled');
+    const errors = isFailure
+      ? 'the pool is closed'
+      : 'DOMException [AbortError]: Worker.run was aborted: the application is shutting down. Also failed: the pool is closed';
+    expect(test.log.of('error').slice(1)).toEqual([
+      `Worker.run ${outcome} (${tickId}, phase handler) after the shutdown gave up on it, so its connections may be closed: ${errors}`,
+    ]);
+  });
+
   it('[D6] abandons nothing that ends in time', async () => {
     const test = await runningTick(untilAborted, { shutdownTimeoutMs: 5_000 });
     const ended = test.next('shutdown:finished');

@@ -17,6 +17,9 @@ import {
 const NOT_CONNECTED =
   'was destroyed, or is not initialized yet, so a scope cannot open a connection';
 
+const DESTROYED =
+  'was destroyed while the scope was open, so its statement was not sent and an open transaction was rolled back.';
+
 /** What better-sqlite3 says. */
 const CLOSED = 'The database connection is not open';
 
@@ -65,7 +68,7 @@ describe('A scope on an SQLite file whose data source is destroyed', () => {
       await start(transaction);
       await notes.count();
       await dataSource.destroy();
-      await expect(notes.save({ text: 'never' })).rejects.toThrow(CLOSED);
+      await expect(notes.save({ text: 'never' })).rejects.toThrow(DESTROYED);
       await scope[Symbol.asyncDispose]();
 
       expect(connections.closed).toBe(connections.opened);

@@ -78,6 +78,34 @@ const hasDriver = (): boolean => {
     expect(file.committed()).toEqual(['plain', 'request', 'tick 1', 'tick 2']);
   });
 
+  it('that the shutdown gave up on is logged once, and says that its data source was destroyed', async () => {
+    const file = createTestFile();
+    const test = await startNoteApp(
+      TypeOrmModule.forRoot(options(file.path)),
+      { transaction: true },
+      { options: { shutdownTimeoutMs: 1 } },
+    );
+    const written = gate();
+    const end = gate();
+    test.script = async ({ notes }) => {
+      await notes.save({ text: 'of a tick' });
+      written.open();
+      await end.opened;
+    };
+    const report = test.registry.run('work');
+    await written.opened;
+    await test.app.close();
+    end.open();
+    const { tickId } = await report;
+
+    expect(test.log.of('error').slice(1)).toEqual([
+      expect.stringMatching(
+        `^work failed \\(${tickId}, phase commit\\) after the shutdown gave up on it, so its connections may be closed: The data source of ${file.path} was destroyed while the scope was open, .+ shutdownTimeoutMs\\.$`,
+      ),
+    ]);
+    expect(file.committed()).toEqual([]);
+  });
+
   it('refuses { transaction: true } in memory', async () => {
     const starting = startNoteApp(TypeOrmModule.forRoot(options(':memory:')), {
       transaction: true,

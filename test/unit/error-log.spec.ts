@@ -135,12 +135,24 @@ it('logError() writes errors that came with it behind it, each with its stack', 
   logError({ error }, 'Job.run failed', new Error('no luck'), 'Disposal failed as well', others);
   expect(error.mock.calls).toEqual([
     [
-      'Job.run failed: no luck Disposal failed as well: a; NotFoundError: b',
+      'Job.run failed: no luck. Disposal failed as well: a; NotFoundError: b',
       expect.stringMatching(
         /^ {4}at [^]+\nDisposal failed as well: a\n {4}at [^]+: NotFoundError: b\n {4}at [^]+P2025/,
       ),
     ],
   ]);
+});
+
+it('logError() writes a text that several errors have once, and each stack', () => {
+  const error = jest.fn();
+  const others = [new Error('No luck.'), new Error('a'), new Error('a'), new Error('No luck.')];
+  logError({ error }, 'Job.run failed', new Error('No luck.'), 'Also failed', others);
+  logError({ error }, 'Job.run failed', new Error('No luck.'), 'Also failed', [others[0]]);
+  expect(error.mock.calls.map(([message]) => message)).toEqual([
+    'Job.run failed: No luck. Also failed: a',
+    'Job.run failed: No luck.',
+  ]);
+  expect(String(error.mock.calls[0]![1]).match(/^Also failed: /gm)).toHaveLength(4);
 });
 
 function withStack(stack: string | undefined): Error {

@@ -41,6 +41,11 @@ const examples: readonly errors.ScopedWorkerError[] = [
   new errors.TickTimeoutError('Reports.nightly', 5_000),
   new errors.DisposeTimeoutError('Mailer.onModuleDestroy', 10_000),
   new errors.PeriodicTimerError('already-waiting'),
+  new errors.WriteRefusedError(
+    '/data/app.db',
+    'INSERT INTO "audit"("text") VALUES (?)',
+    'Reports.nightly (tick-1)',
+  ),
   new errors.MissingPeerError('nestjs-scoped-worker/typeorm', ['@nestjs/typeorm', 'typeorm']),
   new errors.UnsupportedNestError(),
 ];

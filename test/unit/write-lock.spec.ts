@@ -1,10 +1,15 @@
 import { jest } from '@jest/globals';
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { LONGEST_TURN_MS, WriteLock } from '../../lib/typeorm/write-lock.js';
+import { LONGEST_TURN_MS, WriteLock, type Writer } from '../../lib/typeorm/write-lock.js';
 
 describe('The write lock of a file', () => {
   const group = {};
-  const foreign = (): boolean => false;
+  const writer = (isOwnWork: () => boolean, of: object = group): Writer => ({
+    group: of,
+    label: 'it',
+    isOwnWork,
+  });
+  const foreign = writer(() => false);
   let count = 0;
   let lock: WriteLock;
 
@@ -26,7 +31,7 @@ describe('The write lock of a file', () => {
   it('gives the turn to one writer after the other, in the order in which they came', async () => {
     const order: number[] = [];
     const write = async (number: number): Promise<void> => {
-      const turn = await lock.take(group, foreign);
+      const turn = await lock.take(foreign);
       order.push(number);
       await Promise.resolve();
       order.push(number);
@@ -39,10 +44,10 @@ describe('The write lock of a file', () => {
   });
 
   it(`refuses those that have waited ${LONGEST_TURN_MS} ms for one turn, and no others`, async () => {
-    const stuck = await lock.take(group, foreign);
-    const refused = lock.take(group, foreign);
+    const stuck = await lock.take(foreign);
+    const refused = lock.take(foreign);
     jest.advanceTimersByTime(LONGEST_TURN_MS - 1);
-    const accepted = lock.take(group, foreign);
+    const accepted = lock.take(foreign);
     jest.advanceTimersByTime(1);
     await expect(refused).rejects.toThrow(
       `A write to /data/${count}.db waited 60 s for another transaction of this process, which did not finish. SQLite allows one writer at a time. Look for a transaction that never ends, or that waits for this write.`,
@@ -52,8 +57,8 @@ describe('The write lock of a file', () => {
   });
 
   it('counts the time again with each turn that ends', async () => {
-    let turn = await lock.take(group, foreign);
-    const waiting = [1, 2, 3].map(() => lock.take(group, foreign));
+    let turn = await lock.take(foreign);
+    const waiting = [1, 2, 3].map(() => lock.take(foreign));
     for (const next of waiting) {
       jest.advanceTimersByTime(LONGEST_TURN_MS - 1);
       turn.end();
@@ -66,15 +71,15 @@ describe('The write lock of a file', () => {
 
   it('refuses whom the holder waits for: at once, and when the holder came first in the queue', async () => {
     const storage = new AsyncLocalStorage<string>();
-    const isInside = (name: string) => () => storage.getStore() === name;
-    const first = await lock.take(group, isInside('first'));
-    await expect(storage.run('first', () => lock.take(group, foreign))).rejects.toThrow(
+    const isInside = (name: string) => writer(() => storage.getStore() === name);
+    const first = await lock.take(isInside('first'));
+    await expect(storage.run('first', () => lock.take(foreign))).rejects.toThrow(
       'would wait for itself',
     );
-    const second = lock.take(group, isInside('second'));
-    const refused = storage.run('second', () => lock.take(group, foreign));
+    const second = lock.take(isInside('second'));
+    const refused = storage.run('second', () => lock.take(foreign));
     refused.catch(() => undefined);
-    const third = lock.take(group, foreign);
+    const third = lock.take(foreign);
     first.end();
     await expect(refused).rejects.toThrow('would wait for itself');
     (await second).end();
@@ -83,9 +88,9 @@ describe('The write lock of a file', () => {
 
   it('refuses those of a group that leaves, and goes on with the others', async () => {
     const other = {};
-    await lock.take(group, foreign);
-    const refused = lock.take(group, foreign);
-    const accepted = lock.take(other, foreign);
+    await lock.take(foreign);
+    const refused = lock.take(foreign);
+    const accepted = lock.take(writer(() => false, other));
     lock.leave([group]);
 
     await expect(refused).rejects.toThrow('it was not sent');

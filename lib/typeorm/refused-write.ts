@@ -1,0 +1,55 @@
+import { WriteRefusedError } from '../errors/index.js';
+import { mustShow } from '../scope/work-context.js';
+import type { WaitsForItself } from './write-lock.js';
+
+/** The frames of the code that sends a statement. */
+export interface Frames {
+  readonly stack?: string;
+}
+
+/** Between the application and its query runner are up to 15 frames of TypeORM; V8 keeps 10 by default. */
+const FRAMES = 40;
+
+/** The maximum number of characters of a statement in an error. */
+const LONGEST_STATEMENT = 120;
+
+/** Captures the stack now, because after a wait it leads to the library only. V8 writes its text when it is first read. */
+export function captureFrames(below: Function): Frames {
+  const frames: Frames = {};
+  const limit = Error.stackTraceLimit;
+  Reflect.set(Error, 'stackTraceLimit', FRAMES);
+  Error.captureStackTrace(frames, below);
+  Reflect.set(Error, 'stackTraceLimit', limit);
+  return frames;
+}
+
+/**
+ * Returns the error for the caller. If the caller catches it, the library reports it when the scope ends.
+ *
+ * @param sent where the statement was sent.
+ * @param prepared where its query runner was created, to fill gaps: V8 loses the caller of an async function that waits and
+ * then returns a promise, as `insert()` does.
+ */
+export function refusedWrite(
+  { file, holder }: WaitsForItself,
+  statement: string,
+  sent: Frames | undefined,
+  prepared: Frames | undefined,
+): WriteRefusedError {
+  const error = new WriteRefusedError(file, shorten(statement), holder);
+  const lines = linesOf(sent);
+  const origin = linesOf(prepared);
+  if (!origin.some((line) => lines.includes(line))) lines.push(...origin);
+  if (lines.length > 0) error.stack = [`${error.name}: ${error.message}`, ...lines].join('\n');
+  mustShow(error);
+  return error;
+}
+
+function linesOf(frames: Frames | undefined): string[] {
+  return (frames?.stack ?? '').split('\n').filter((line) => line.startsWith('    at '));
+}
+
+function shorten(statement: string): string {
+  const text = statement.trim().replace(/\s+/g, ' ');
+  return text.length <= LONGEST_STATEMENT ? text : `${text.slice(0, LONGEST_STATEMENT)}...`;
+}

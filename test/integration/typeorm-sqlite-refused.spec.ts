@@ -1,0 +1,277 @@
+import { Injectable } from '@nestjs/common';
+import { InjectRepository, TypeOrmModule } from '@nestjs/typeorm';
+import type { DataSource, Repository } from 'typeorm';
+import { WriteRefusedError, type ScopedWorkerEventMap } from '../../lib/index.js';
+import { getScopedRepositoryToken } from '../../lib/typeorm/index.js';
+import { closeApps } from '../support/app.js';
+import { startNoteApp, type NoteApp, type NoteScope } from '../support/note-worker.js';
+import { dataSourceOf, Note } from '../support/scoped-typeorm.js';
+import { createTestFile, removeTestFiles, sqliteRoot, type TestFile } from '../support/sqlite.js';
+
+/** A service of the application that was there before the workers. */
+@Injectable()
+class Audit {
+  readonly errors: unknown[] = [];
+
+  constructor(@InjectRepository(Note) readonly notes: Repository<Note>) {}
+
+  async save(text: string): Promise<void> {
+    await this.notes.save({ text });
+  }
+
+  async write(work: () => Promise<unknown>): Promise<void> {
+    await work();
+  }
+
+  /** Catches what `save()` throws. */
+  async tryToSave(text: string): Promise<void> {
+    await this.save(text).catch((error: unknown) => this.errors.push(error));
+  }
+}
+
+describe('A write that is refused inside of a tick with a transaction on an SQLite file', () => {
+  let file: TestFile;
+  let test: NoteApp;
+  let audit: Audit;
+  let dataSource: DataSource;
+  let strays: ScopedWorkerEventMap['failure:stray'][];
+
+  beforeEach(async () => {
+    file = createTestFile();
+    strays = [];
+    const root = {
+      module: class Root {},
+      imports: [sqliteRoot(file), TypeOrmModule.forFeature([Note])],
+      providers: [Audit],
+      exports: [Audit],
+    };
+    test = await startNoteApp(root, { transaction: true });
+    test.events.on('failure:stray', (failure) => strays.push(failure));
+    audit = test.app.get(Audit, { strict: false });
+    dataSource = dataSourceOf(test);
+  });
+  afterEach(async () => {
+    await closeApps();
+    removeTestFiles();
+  });
+
+  const run = (script: (scope: NoteScope) => unknown) => {
+    test.script = script;
+    return test.registry.run('work');
+  };
+  /** The error of a write inside of a tick that has written. */
+  const refusalOf = async (write: () => Promise<unknown>): Promise<WriteRefusedError> => {
+    const { error } = await run(async ({ notes }) => {
+      await notes.save({ text: 'of the tick' });
+      await write();
+    });
+    expect(error).toBeInstanceOf(WriteRefusedError);
+    return error as WriteRefusedError;
+  };
+
+  describe('and whose error is caught', () => {
+    const tick = async ({ notes }: NoteScope): Promise<void> => {
+      await audit.tryToSave('before');
+      await notes.save({ text: 'of the tick' });
+      await audit.tryToSave('first');
+      await audit.tryToSave('second');
+    };
+
+    it('is reported once for each tick, when the tick has ended, and logged once for the schedule', async () => {
+      const reports = [];
+      for (const number of [1, 2]) {
+        const report = await run(async (scope) => {
+          await tick(scope);
+          expect(strays).toHaveLength(number - 1);
+        });
+        reports.push(report);
+      }
+
+      expect(reports).toMatchObject([{ outcome: 'succeeded' }, { outcome: 'succeeded' }]);
+      expect(audit.errors).toHaveLength(4);
+      expect(strays).toEqual(
+        reports.map(({ tickId }, index) => ({
+          where: 'refused-write',
+          schedule: 'work',
+          tickId,
+          error: audit.errors[index * 2],
+        })),
+      );
+      const lines = [...test.log.of('error'), ...test.log.of('debug')];
+      expect(lines).toEqual(
+        reports.map(
+          ({ tickId }) =>
+            expect.stringMatching(
+              `^work \\(${tickId}\\) caught the error of a refused write, whose data is missing: WriteRefusedError: A write to `,
+            ) as string,
+        ),
+      );
+      expect(test.log.of('error')).toHaveLength(1);
+    });
+
+    it('is reported beside another failure of the tick', async () => {
+      const report = await run(async (scope) => {
+        await tick(scope);
+        throw new Error('no such note');
+      });
+
+      expect(report).toMatchObject({ outcome: 'failed', error: { message: 'no such note' } });
+      expect(strays).toMatchObject([{ where: 'refused-write', tickId: report.tickId }]);
+    });
+
+    it('is reported of the tick, also in a scope by hand that catches it or throws it', async () => {
+      const inScope = (write: (text: string) => Promise<void>) => async (scope: NoteScope) => {
+        await scope.notes.save({ text: 'of the tick' });
+        await test.scopes.run(() => write('never')).catch(() => undefined);
+      };
+      const reports = [
+        await run(inScope((text) => audit.tryToSave(text))),
+        await run(inScope((text) => audit.save(text))),
+      ];
+
+      expect(strays).toMatchObject(
+        reports.map(({ tickId }) => ({ where: 'refused-write', schedule: 'work', tickId })),
+      );
+    });
+
+    it('is reported of a scope by hand outside of ticks', async () => {
+      await test.scopes.run(async (scope) => {
+        const own = await scope.resolve<Repository<Note>>(getScopedRepositoryToken(Note));
+        await own.save({ text: 'of the scope' });
+        await audit.tryToSave('never');
+      });
+
+      expect(strays).toMatchObject([{ where: 'refused-write', schedule: undefined }]);
+      expect(test.log.of('error')).toEqual([
+        expect.stringMatching(/^A scope by hand caught the error of a refused write, /),
+      ]);
+      expect(file.committed()).toEqual(['of the scope']);
+    });
+  });
+
+  it.each<[string, (error: unknown) => unknown]>([
+    ['as it is', (error) => error],
+    ['as a cause', (cause) => new Error('cannot audit', { cause })],
+    ['as one of several', (error) => new AggregateError([new Error('other'), error])],
+  ])('is not reported again when the tick fails with the error, %s', async (_, wrap) => {
+    const report = await run(async ({ notes }) => {
+      await notes.save({ text: 'of the tick' });
+      await audit.save('never').catch((error: unknown) => {
+        throw wrap(error);
+      });
+    });
+
+    expect(report.outcome).toBe('failed');
+    expect(strays).toEqual([]);
+    expect(test.log.of('error')).toHaveLength(1);
+  });
+
+  it('is not refused, and not reported, before the first statement or with the scoped repository', async () => {
+    const report = await run(async ({ notes }) => {
+      await audit.tryToSave('before');
+      await new Audit(notes).tryToSave('in the tick');
+    });
+
+    expect(report.outcome).toBe('succeeded');
+    expect(audit.errors).toEqual([]);
+    expect(strays).toEqual([]);
+    expect(file.committed()).toEqual(['before', 'in the tick']);
+  });
+
+  describe('has an error', () => {
+    it('that names the file, the statement, the tick and what to write instead', async () => {
+      const error = await refusalOf(() => audit.notes.insert({ text: 'never' }));
+
+      expect(error).toMatchObject({
+        code: 'WRITE_REFUSED',
+        file: file.path,
+        statement: expect.stringMatching(/^INSERT INTO "notes"\(.*"text"\) VALUES \(.*\?\)/),
+        holder: expect.stringMatching(/^work \(tick-.+\)$/),
+      });
+      expect(error.message).toContain(error.statement);
+      expect(error.message).toContain(`The transaction of ${error.holder} is writing to the file`);
+      expect(error.message).toContain('@InjectScopedRepository()');
+    });
+
+    it('that shortens a long statement to one line', async () => {
+      const error = await refusalOf(() =>
+        dataSource.query(`\n  INSERT INTO notes (text)\n  VALUES ('${'x'.repeat(200)}')`),
+      );
+
+      expect(error.statement).toMatch(/^INSERT INTO notes \(text\) VALUES \('x+\.\.\.$/);
+      expect(error.statement).toHaveLength(123);
+    });
+
+    it.each<[string, () => Promise<unknown>]>([
+      ['save()', () => audit.notes.save({ text: 'never' })],
+      ['save() of many', () => audit.notes.save([{ text: 'never' }, { text: 'either' }])],
+      ['insert()', () => audit.notes.insert({ text: 'never' })],
+      ['update()', () => audit.notes.update({ id: 1 }, { text: 'never' })],
+      ['delete()', () => audit.notes.delete({ id: 1 })],
+      ['upsert()', () => audit.notes.upsert({ id: 1, text: 'never' }, ['id'])],
+      ['a query builder', () => audit.notes.createQueryBuilder().delete().execute()],
+      ['a statement', () => dataSource.query('DELETE FROM notes')],
+      ['a transaction', () => dataSource.transaction((own) => own.delete(Note, { id: 1 }))],
+    ])('whose stack leads to the service: %s', async (_, write) => {
+      const error = await refusalOf(() => audit.write(write));
+
+      expect(error.stack).toContain(`WriteRefusedError: ${error.message}\n    at `);
+      expect(error.stack).toMatch(/ at (async )?Audit\.(write|work \[as write\]) \(/);
+    });
+
+    it('whose stack leads to the service also when it had to wait before', async () => {
+      const read = ({ notes }: NoteScope) => notes.count();
+      await Promise.all([run(read), run(read)]); // opens two connections
+      let letGo = (): void => undefined;
+      const held = dataSource.transaction(async (manager) => {
+        await manager.save(Note, { text: 'held' });
+        await new Promise<void>((resolve) => (letGo = resolve));
+      });
+      const report = run(async ({ notes }) => {
+        const own = notes.save({ text: 'of the tick' });
+        own.catch(() => undefined);
+        await new Promise((resolve) => setImmediate(resolve));
+        await audit.save('never');
+      });
+      for (let turns = 0; turns < 50; turns += 1) {
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      letGo();
+      await held;
+
+      const { error } = await report;
+      expect(error).toMatchObject({ code: 'WRITE_REFUSED' });
+      expect((error as Error).stack).toContain('Audit.save');
+    });
+
+    it('that names its own statement in a scope whose transaction may only read', async () => {
+      const error = await refusalOf(() =>
+        test.scopes.run(async (scope) => {
+          const own = await scope.resolve<Repository<Note>>(getScopedRepositoryToken(Note));
+          await own.count();
+          await own.save({ text: 'never' });
+        }),
+      );
+
+      expect(error.statement).toMatch(/^INSERT INTO "notes"/);
+      expect(error.holder).toMatch(/^work \(tick-/);
+    });
+
+    it('that names a scope by hand, or the application', async () => {
+      const ofScope = test.scopes.run(async (scope) => {
+        const own = await scope.resolve<Repository<Note>>(getScopedRepositoryToken(Note));
+        await own.save({ text: 'never' });
+        await audit.save('never');
+      });
+      await expect(ofScope).rejects.toMatchObject({
+        holder: expect.stringMatching(/^scope scope-/),
+      });
+      const ofApplication = dataSource.transaction(async (manager) => {
+        await manager.save(Note, { text: 'never' });
+        throw (await run(({ notes }) => notes.save({ text: 'never' }))).error;
+      });
+      await expect(ofApplication).rejects.toMatchObject({ holder: 'the application' });
+      expect(file.committed()).toEqual([]);
+    });
+  });
+});
