@@ -1,4 +1,4 @@
-import { runAs } from '../scope/work-context.js';
+import { livingContext, WorkContext } from '../scope/work-context.js';
 import { pause } from '../util/pause.js';
 import type { Slot } from '../schedule/slot.js';
 import { AttemptRunner } from './attempt-runner.js';
@@ -45,20 +45,23 @@ export class TickRunner {
     this.running.add(course);
     const unfollow = signal === undefined ? undefined : course.follow(signal);
     // Hooks and the conclusion are part of the tick as well, beyond the life of its scopes.
-    return runAs(course, async () => {
-      const report = await this.runAttempts(course)
+    const context = new WorkContext(course, livingContext());
+    const report = context.run(() =>
+      this.runAttempts(course)
         .catch((error: unknown) => brokenReport(course, error))
         .then((report) => {
           course.isOver = true;
           return conclude(report);
         })
-        .catch((error: unknown) => brokenReport(course, error));
+        .catch((error: unknown) => brokenReport(course, error)),
+    );
+    void report.then(() => {
       unfollow?.();
       course.end();
-      // It leaves the running ticks first: a shutdown that it began must not take it for another one that runs.
-      await course.done;
-      return report;
     });
+    // After it has left the running ticks: a shutdown that it began must not take it for another one that runs.
+    void course.done.then(() => context.end());
+    return report;
   }
 
   private async runAttempts(course: TickCourse): Promise<TickReport> {
