@@ -2,7 +2,11 @@ import type { HandlerMetadata } from '../decorators/worker-metadata.js';
 import { ApplicationGraph } from '../graph/index.js';
 import type { ScopedWorkerModuleOptions } from '../options/module-options.js';
 import { OptionsStore } from '../options/options-store.js';
-import { isFromProviders, type FromProviders } from '../schedule/from-providers.js';
+import {
+  isFromProviders,
+  unresolvableProblem,
+  type FromProviders,
+} from '../schedule/from-providers.js';
 import type { NestModule } from '../nest/index.js';
 import type { Schedule } from '../schedule/schedule.js';
 import { withoutUndefined } from '../schedule/without-undefined.js';
@@ -146,6 +150,8 @@ export class SchedulePlanner {
           ? undecidedSchedule(worker, metadata, name, this.layersFor(metadata))
           : makeSchedule(worker, metadata, name, this.layersFor(metadata), when);
       attempt.problems?.forEach((message) => refuse(invalid(handler, message)));
+      const listProblem = this.listProblem(attempt.schedule, planned);
+      if (listProblem !== undefined) refuse(invalid(handler, listProblem));
       if (attempt.schedule !== undefined) {
         const schedule = placed(attempt.schedule, worker);
         schedules.push(schedule);
@@ -198,6 +204,19 @@ export class SchedulePlanner {
     }[kind];
     if (changed !== undefined) return { value: changed };
     return isFromProviders(when) ? undefined : { value: when };
+  }
+
+  private listProblem(
+    schedule: Schedule | undefined,
+    { worker, metadata }: NamedHandler,
+  ): string | undefined {
+    const { forEach } = schedule?.options ?? {};
+    if (forEach === undefined || metadata.kind === 'message') return undefined;
+    const { application } = this.explorer;
+    const problem = unresolvableProblem(forEach, application, worker.wrapper.host!);
+    if (problem === undefined) return undefined;
+    const culprit = handlerName(worker.workerClass, metadata);
+    return `${culprit}: forEach of ${metadata.decorator} ${problem}.`;
   }
 
   private unknownOverrides(named: ReadonlyMap<string, unknown>, found: Exploration): Finding[] {
