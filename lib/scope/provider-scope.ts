@@ -55,6 +55,7 @@ export interface ProviderScope extends AsyncDisposable {
    * Disposal waits until `work` has settled. A rejection fails the tick, when its handler did not fail
    * before.
    *
+   * @throws {TypeError} if `work` isn't a promise, such as the function that returns one.
    * @throws {ScopeClosedError} when the scope has begun to dispose.
    */
   waitFor(work: PromiseLike<unknown>): void;
