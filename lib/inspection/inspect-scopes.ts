@@ -1,10 +1,13 @@
 import type { INestApplicationContext } from '@nestjs/common';
+import { isDate } from 'node:util/types';
+import { optionsProblems, show } from '../checks/option-checks.js';
 import { exploreBackground } from '../discovery/background-explorer.js';
 import { ProvidedValues } from '../discovery/provided-values.js';
 import { SchedulePlanner } from '../discovery/schedule-planner.js';
 import { WorkerExplorer } from '../discovery/worker-explorer.js';
 import { workerRoots } from '../discovery/worker-roots.js';
 import { ApplicationGraph, type LifetimeGraph } from '../graph/index.js';
+import { InvalidOptionsError } from '../errors/index.js';
 import { isFactory, OpenedApplication } from '../nest/index.js';
 import type { ScopedWorkerModuleOptions } from '../options/module-options.js';
 import { OptionsStore } from '../options/options-store.js';
@@ -43,12 +46,15 @@ interface Subject {
  *
  * @param options.from the moment from which `nextRuns` are counted; a fixed one makes the result fit for a snapshot.
  * Default: now.
+ * @throws {InvalidOptionsError} if an argument is invalid.
  * @publicApi
  */
 export function inspectScopes(
   app: INestApplicationContext,
-  { from = new Date() }: { readonly from?: Date } = {},
+  options: { readonly from?: Date } = {},
 ): ScopeInspection {
+  refuseArguments(app, options);
+  const { from = new Date() } = options;
   const application = new OpenedApplication(app);
   const { graph, roots, schedules, planned, review, counts, notes } =
     startedSubject(application, from) ?? plannedSubject(application, from);
@@ -73,6 +79,22 @@ export function inspectScopes(
     notes,
     counts,
   };
+}
+
+function refuseArguments(app: unknown, options: { readonly from?: unknown }): void {
+  const problems = optionsProblems(options, ['from']);
+  const { from } = options ?? {};
+  if (isDate(options)) problems.push('write { from: date } in place of a Date');
+  if (from !== undefined && !(isDate(from) && !Number.isNaN(from.getTime())))
+    problems.push(`from must be a valid Date, not ${isDate(from) ? 'an invalid one' : show(from)}`);
+  if (!OpenedApplication.canOpen(app)) {
+    const isPromise = typeof (app as { then?: unknown } | null | undefined)?.then === 'function';
+    problems.unshift(
+      `the first argument must be an application of Nest, not ${isPromise ? 'a promise: await it' : show(app)}`,
+    );
+  }
+  if (problems.length > 0)
+    throw new InvalidOptionsError(problems.map((problem) => `inspectScopes(): ${problem}.`));
 }
 
 function startedSubject(application: OpenedApplication, from: Date): Subject | undefined {
