@@ -129,8 +129,11 @@ export class OptionsStore implements ScopeSettings, TickSettings {
 }
 
 function optionProblems(options: ScopedWorkerModuleOptions): string[] {
-  if (typeof options !== 'object' || options === null) {
-    return [`ScopedWorkerModule.forRoot() takes an object of options, not ${show(options)}.`];
+  if (!isObject(options)) {
+    const given = options === null ? 'null or undefined; {} gives the defaults' : show(options);
+    return [
+      `ScopedWorkerModule.forRoot() and forRootAsync() take an object of options, not ${given}.`,
+    ];
   }
   const problems: string[] = [];
   const say = (option: string, problem: string | undefined): void => {
