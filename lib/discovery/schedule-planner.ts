@@ -17,7 +17,13 @@ import { foreignFindings } from './foreign-findings.js';
 import { nestScheduling } from './nest-schedules.js';
 import { missingDependencies } from './missing-dependencies.js';
 import { ProvidedValues, type Provided } from './provided-values.js';
-import { handlerName, makeSchedule, ownOverride, undecidedSchedule } from './schedule-factory.js';
+import {
+  handlerName,
+  makeSchedule,
+  overriddenTiming,
+  ownOverride,
+  undecidedSchedule,
+} from './schedule-factory.js';
 import { askedName, writtenNames, type NamedHandler } from './schedule-names.js';
 import {
   duplicate,
@@ -197,12 +203,8 @@ export class SchedulePlanner {
   private writtenFor({ metadata: { kind, when }, name }: NamedHandler): Provided | undefined {
     if (kind === 'message') return undefined;
     const override = ownOverride(this.options.resolved.overrides, name);
-    const changed = {
-      cron: override?.cron,
-      interval: override?.everyMs,
-      timeout: undefined,
-    }[kind];
-    if (changed !== undefined) return { value: changed };
+    const changed = overriddenTiming(kind, override);
+    if (changed !== undefined) return { value: override?.[changed] };
     return isFromProviders(when) ? undefined : { value: when };
   }
 
