@@ -21,6 +21,7 @@ import { InspectedServices } from './inspected-services.js';
 import { inspectNestJobs } from './inspect-nest-jobs.js';
 import { inspectSchedule, inspectUndecided } from './inspect-schedules.js';
 import type { InspectedFinding, InspectedSchedule, ScopeInspection } from './inspection.js';
+import { runTimeJobsNotes } from './run-time-jobs.js';
 import { workerTree } from './worker-tree.js';
 
 /** What is inspected of an application, read from it when it has started, or planned as its start-up would. */
@@ -60,9 +61,10 @@ export function inspectScopes(
     startedSubject(application, from) ?? plannedSubject(application, from);
   review.complete();
   const modules = [...application.modules.values()];
+  const whole = new ApplicationGraph(application);
   return {
     schedules,
-    nestJobs: inspectNestJobs(modules, planned, new ApplicationGraph(application), from),
+    nestJobs: inspectNestJobs(modules, planned, whole, from),
     workers: roots.map(({ provider, handlers, around }) => ({
       name: provider.name,
       module: provider.module,
@@ -76,7 +78,7 @@ export function inspectScopes(
       finding: plain(allowed.finding),
       reason: allowed.reason,
     })),
-    notes,
+    notes: [...notes, ...runTimeJobsNotes(whole.current)],
     counts,
   };
 }
