@@ -50,6 +50,23 @@ export function countProblem(value: unknown): string | undefined {
   return `must be a whole number from 1 on, not ${show(value)}`;
 }
 
+/** Returns what is wrong with an object of options as a whole: what it is, or the keys that aren't options. */
+export function optionsProblems(options: unknown, known: readonly string[]): string[] {
+  if (typeof options !== 'object' || options === null || Array.isArray(options))
+    return [`options must be an object such as { ${known[0]} }, not ${show(options)}`];
+  const others = known.length === 1 ? 'only option is' : 'options are';
+  return Object.entries(options)
+    .filter(([key, value]) => value !== undefined && !known.includes(key))
+    .map(([key]) => `${key} isn't an option; the ${others} ${known.join(', ')}`);
+}
+
+/** Puts the name of each argument or option in front of its problem. */
+export function named(problems: Readonly<Record<string, string | undefined>>): string[] {
+  return Object.entries(problems).flatMap(([what, problem]) =>
+    problem === undefined ? [] : `${what} ${problem}`,
+  );
+}
+
 export function functionProblem(value: unknown): string | undefined {
   return typeof value === 'function' ? undefined : `must be a function, not ${show(value)}`;
 }
@@ -73,16 +90,6 @@ export function nameProblem(value: unknown, isOptional = true): string | undefin
     return `must not begin or end with white space or hold control characters, as ${show(value)} does`;
   }
   return undefined;
-}
-
-/** Returns what is wrong with an object of options: that it is none, or the options that don't exist. */
-export function optionsProblems(options: unknown, known: readonly string[]): string[] {
-  if (typeof options !== 'object' || options === null || Array.isArray(options))
-    return [`options must be an object such as { ${known[0]} }, not ${show(options)}`];
-  const which = known.length === 1 ? 'the only option is' : 'the options are';
-  return Object.keys(options)
-    .filter((key) => !known.includes(key))
-    .map((key) => `${key} is no option; ${which} ${known.join(', ')}`);
 }
 
 export function show(value: unknown): string {

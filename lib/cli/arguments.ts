@@ -98,7 +98,7 @@ function sentenceOf({ code, message }: Error & { code?: string }): string {
   const option = /'(-[^\s']*)/.exec(message)?.[1] ?? message;
   if (code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION') {
     const known = Object.keys(OPTIONS).map((name) => `--${name}`);
-    return `${option} is no option; the options are ${known.join(', ')}.`;
+    return `${option} isn't an option; the options are ${known.join(', ')}.`;
   }
   const name = option.replace(/^--?/, '');
   if (OPTIONS[name as keyof typeof OPTIONS]?.type === 'string')

@@ -2,7 +2,7 @@ import { pathToFileURL } from 'node:url';
 import { inspectApplication, type Inspected } from './application-process.js';
 import { HELP, readArguments, UsageError, type InspectOptions } from './arguments.js';
 import { CannotInspect } from './cannot-inspect.js';
-import { copyOfApplication, ownCopy } from './library-copy.js';
+import { copyOfApplication, ownCopy, ownPage } from './library-copy.js';
 import { mermaid } from './mermaid.js';
 import { moduleFile } from './module-file.js';
 import { page } from './page/page.js';
@@ -63,7 +63,11 @@ async function inspect(options: InspectOptions): Promise<number | undefined> {
 function printed(inspected: Inspected, { format, color }: InspectOptions): string {
   if (format === 'json') return `${JSON.stringify(inspected.inspection, null, 2)}\n`;
   if (format === 'mermaid') return mermaid(inspected.inspection);
-  return page(inspected, terminalOf(process.stdout, process.env, color));
+  return page(
+    inspected,
+    terminalOf(process.stdout, process.env, color),
+    ownPage('13-validation.md', process.cwd()),
+  );
 }
 
 function ignoreClosedPipe(error: NodeJS.ErrnoException): void {

@@ -1,6 +1,6 @@
-import { readFileSync, realpathSync } from 'node:fs';
+import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const NAME = 'nestjs-scoped-worker';
@@ -26,6 +26,21 @@ export function copyOfApplication(file: string): LibraryCopy | undefined {
   } catch {
     return undefined;
   }
+}
+
+/**
+ * Returns where a page of the documentation of the running copy is, as a reader would write it; undefined if it isn't there.
+ * `npx` may run a copy from its cache, so the page need not be in `node_modules` of the application.
+ */
+export function ownPage(name: string, cwd: string): string | undefined {
+  const file = join(ownCopy().root, 'docs', name);
+  if (!existsSync(file)) return undefined;
+  const linked = join('node_modules', NAME, 'docs', name);
+  const place = resolve(cwd, linked);
+  // Some package managers link node_modules to a longer path.
+  if (existsSync(place) && realpathSync(place) === file) return linked;
+  const near = relative(cwd, file);
+  return near.startsWith('..') ? file : near;
 }
 
 function copyAt(manifest: string): LibraryCopy {

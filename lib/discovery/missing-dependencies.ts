@@ -11,7 +11,7 @@ import type { FoundWorker } from './worker-explorer.js';
 
 /**
  * Reports providers that ticks need and that cannot be built, because a dependency is not provided. Nest 12 itself refuses to
- * start then. On Nest 11, only the first tick would fail.
+ * start then. On Nest 11.2, only the first tick would fail.
  */
 export function missingDependencies(workers: readonly FoundWorker[]): Finding[] {
   const seen = new Set<NestWrapper>();

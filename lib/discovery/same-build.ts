@@ -9,6 +9,7 @@ import {
 } from '../nest/index.js';
 import { seenProvider } from '../nest/seen-provider.js';
 import { isFromProviders } from '../schedule/from-providers.js';
+import { compareValues } from './compare-values.js';
 
 /** The difference that makes two providers of one class two workers. */
 export interface Difference {
@@ -140,7 +141,7 @@ class Comparison {
   }
 
   private values(one: unknown, other: unknown, different: Difference): Difference | undefined {
-    const verdict = comparedSafely(one, other);
+    const verdict = compareValues(one, other);
     if (verdict === 'different') return different;
     if (verdict === 'unknown') this.doubt ??= different;
     return undefined;
@@ -151,38 +152,4 @@ function kindOf(wrapper: NestWrapper): 'alias' | 'factory' | 'class' | 'value' {
   if (wrapper.isAlias === true) return 'alias';
   if (isFactory(wrapper)) return 'factory';
   return wrapper.metatype ? 'class' : 'value';
-}
-
-/** A proxy may throw on inspection, as those of nestjs-cls do, and so may a getter: nothing is known of such a value. */
-function comparedSafely(one: unknown, other: unknown): ReturnType<typeof compareValues> {
-  try {
-    return compareValues(one, other);
-  } catch {
-    return 'unknown';
-  }
-}
-
-/** Compares plain data by value. Two functions, or two objects of a class, cannot be compared. */
-function compareValues(one: unknown, other: unknown, depth = 0): 'same' | 'different' | 'unknown' {
-  if (Object.is(one, other)) return 'same';
-  if (typeof one !== typeof other || one === null || other === null) return 'different';
-  if (typeof one === 'function') return 'unknown';
-  if (typeof one !== 'object') return 'different';
-  if (depth > 8 || !isPlain(one) || !isPlain(other as object)) return 'unknown';
-  const keys = Object.keys(one);
-  if (keys.length !== Object.keys(other as object).length) return 'different';
-  let verdict: 'same' | 'unknown' = 'same';
-  for (const key of keys) {
-    if (!Object.hasOwn(other as object, key)) return 'different';
-    const [left, right] = [one, other].map((owner) => (owner as Record<string, unknown>)[key]);
-    const found = compareValues(left, right, depth + 1);
-    if (found === 'different') return found;
-    if (found === 'unknown') verdict = found;
-  }
-  return verdict;
-}
-
-function isPlain(value: object): boolean {
-  const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === Object.prototype || prototype === null || Array.isArray(value);
 }

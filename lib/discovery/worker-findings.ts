@@ -22,13 +22,19 @@ export function duplicate(name: string, earlier: NamedHandler, later: NamedHandl
     handlerName(worker.workerClass, metadata),
   ) as [string, string];
   const { difference } = later.worker;
-  const areTwins =
-    difference !== undefined && earlier.worker.workerClass === later.worker.workerClass;
+  const isOneClass = earlier.worker.workerClass === later.worker.workerClass;
   const message =
-    areTwins && one === other
+    isOneClass && one === other && difference !== undefined
       ? `${other}: two schedules would have the name "${name}". ${twinText(earlier.worker, later.worker, difference)}, so each of these workers has to run. ${twinHelp(later, difference)}`
-      : `${other}: its schedule "${name}" has the name of a schedule of ${one}. Give one of them another name: { name: '...' }.`;
+      : one === other && !isOneClass
+        ? `${placed(other, later)}: its schedule "${name}" has the name of a schedule of ${placed(one, earlier)}, which is a different class. Give one of them another name: { name: '...' }.`
+        : `${other}: its schedule "${name}" has the name of a schedule of ${one}. Give one of them another name: { name: '...' }.`;
   return finding({ kind: 'duplicate-schedule', subject: other, message });
+}
+
+/** Two classes with one name differ only by where they are. */
+function placed(handler: string, { worker }: NamedHandler): string {
+  return `${handler} in ${worker.modules[0]!.name}`;
 }
 
 function twinText(earlier: FoundWorker, later: FoundWorker, { token }: Difference): string {

@@ -22,12 +22,9 @@ export function isInterceptor(value: unknown): value is TickInterceptor {
   return typeof (value as { intercept?: unknown } | null)?.intercept === 'function';
 }
 
-/** How a chain of hooks has gone. */
-export interface AroundEnd {
-  /** A hook threw, or ended without `next()`, before the attempt began: there was none. */
-  readonly refused?: { readonly error: unknown };
-  /** Errors that hooks threw after the attempt had begun, without the attempt's own error; the innermost first. */
-  readonly thrown: readonly unknown[];
+/** Why an attempt is not made: the error of the hook that would not let it begin. */
+export interface Refused {
+  readonly error: unknown;
 }
 
 interface Attempted {
@@ -38,19 +35,21 @@ interface Attempted {
 /**
  * Runs `attempt` inside all hooks, and waits for both.
  *
- * @param attempt must not reject; gives the error of what did not succeed.
+ * If a hook throws, or ends, before it has called `next()`, the attempt is refused with this error. The hooks around that hook
+ * see the end of the refused attempt, like that of any other.
+ *
+ * @param attempt must not reject; gives the error of what did not succeed. With `refused`, it only ends the scope.
+ * @returns the errors that hooks threw, without the attempt's own error; the innermost first.
  */
 export async function runAround(
   hooks: readonly TickInterceptor[],
   tick: Tick,
-  attempt: () => Promise<Attempted>,
-): Promise<AroundEnd> {
-  let hasBegun = false;
+  attempt: (refused?: Refused) => Promise<Attempted>,
+): Promise<readonly unknown[]> {
   const known = new Set<unknown>();
   const thrown: unknown[] = [];
-  const innermost = async (): Promise<unknown> => {
-    hasBegun = true;
-    const { value, failed } = await attempt();
+  const innermost = async (refused?: Refused): Promise<unknown> => {
+    const { value, failed } = await attempt(refused);
     if (failed === undefined) return value;
     known.add(failed.error);
     throw failed.error;
@@ -60,17 +59,15 @@ export async function runAround(
     known.add(error);
   };
   const outermost = hooks.reduceRight<() => Promise<unknown>>(
-    (inner, hook) => () => runHook(hook, tick, inner, onThrown),
-    innermost,
+    (inner, hook) => () => runHook(hook, tick, inner, innermost, onThrown),
+    () => innermost(),
   );
   // After `next()` the scope has ended, and a hook is still part of the tick: a shutdown, or a run of its own schedule,
   // that it waits for must not wait for it.
   const ofScope = new Ambient<unknown>(tick.scope, livingAmbient(), true);
   await runInside(ofScope, outermost).catch(() => undefined); // noted by `onThrown`, or the attempt's own error
   ofScope.scope = undefined;
-  if (hasBegun) return { thrown };
-  const [error, ...others] = thrown.length > 0 ? thrown : [new Error(noNext(tick))];
-  return { refused: { error }, thrown: others };
+  return thrown;
 }
 
 /** Runs one hook, and waits for what it has begun, whether it does so itself or not. */
@@ -78,6 +75,7 @@ async function runHook(
   hook: TickInterceptor,
   tick: Tick,
   inner: () => Promise<unknown>,
+  refuse: (refused: Refused) => Promise<unknown>,
   onThrown: (error: unknown) => void,
 ): Promise<unknown> {
   let called: Promise<unknown> | undefined;
@@ -87,15 +85,24 @@ async function runHook(
     called.catch(() => undefined); // a hook need not wait for it
     return called;
   };
+  let refused: Refused;
   try {
-    return await (typeof hook === 'function' ? hook(tick, next) : hook.intercept(tick, next));
+    const value = await (typeof hook === 'function'
+      ? hook(tick, next)
+      : hook.intercept(tick, next));
+    if (called !== undefined) return value;
+    refused = { error: new Error(noNext(tick)) };
   } catch (error) {
-    onThrown(error);
-    throw error;
+    if (called !== undefined) {
+      onThrown(error);
+      throw error;
+    }
+    refused = { error };
   } finally {
     isOver = true;
     await called?.catch(() => undefined);
   }
+  return refuse(refused);
 }
 
 function noNext({ schedule }: Tick): string {

@@ -1,3 +1,4 @@
+import { isAbortError } from '../errors/abort-error.js';
 import { readStacks } from '../errors/error-text.js';
 import { ScopeClosedError } from '../errors/index.js';
 import { Enhancers } from '../nest/index.js';
@@ -6,7 +7,7 @@ import { runIsolated } from '../scope/ambient.js';
 import { OpenScopes } from '../scope/open-scopes.js';
 import { failureOf, type ScopeEnd } from '../scope/scope-end.js';
 import type { Scope } from '../scope/scope.js';
-import { runAround } from './around.js';
+import { runAround, type Refused } from './around.js';
 import { settle } from './settle.js';
 import type { TickAttempt } from './tick-attempt.js';
 import { TickObserver } from './tick-observer.js';
@@ -108,7 +109,7 @@ export class AttemptRunner {
     if (tick.attempt === 1) this.observer.tickStarted(tick);
     const stopTimer = attempt.startTimer();
     return runIsolated(scope.ambient, () => {
-      const run = (refused?: { readonly error: unknown }): Promise<ScopedEnd> =>
+      const run = (refused?: Refused): Promise<ScopedEnd> =>
         this.runInScope(attempt, scope, stopTimer, refused);
       return this.settings.around.length === 0 ? run() : this.runInHooks(attempt, run);
     });
@@ -116,18 +117,16 @@ export class AttemptRunner {
 
   private async runInHooks(
     attempt: TickAttempt,
-    run: (refused?: { readonly error: unknown }) => Promise<ScopedEnd>,
+    run: (refused?: Refused) => Promise<ScopedEnd>,
   ): Promise<ScopedEnd> {
     const { tick } = attempt;
-    let ran: ScopedEnd | undefined;
-    const { refused, thrown } = await runAround(this.settings.around, tick, async () => {
-      ran = await run();
-      const { outcome, error } = ran.judgement;
-      return outcome === 'succeeded'
-        ? { value: ran.value }
-        : { value: undefined, failed: { error } };
+    let running: Promise<ScopedEnd> | undefined;
+    const thrown = await runAround(this.settings.around, tick, async (refused) => {
+      const { judgement, value } = await (running = run(refused));
+      const { outcome, error } = judgement;
+      return outcome === 'succeeded' ? { value } : { value: undefined, failed: { error } };
     });
-    const ended = ran ?? (await run(refused));
+    const ended = await running!;
     if (thrown.length === 0) return ended;
     const { abortCause } = attempt;
     const judgement = judgeHooks(ended.judgement, thrown, tick.signal, abortCause);
@@ -138,7 +137,7 @@ export class AttemptRunner {
     attempt: TickAttempt,
     scope: Scope,
     stopTimer: () => void,
-    refused: { readonly error: unknown } | undefined,
+    refused: Refused | undefined,
   ): Promise<ScopedEnd> {
     const work: Work =
       refused === undefined
@@ -148,11 +147,16 @@ export class AttemptRunner {
     let isAborted = false;
     const end = await scope.end((workErrors) => {
       stopTimer();
-      const late = failureOf(workErrors);
-      const thrown = work.thrown ?? (late && { phase: 'handler', error: late.error });
-      verdict = judgeWork(thrown, attempt.tick.signal, attempt.abortCause);
+      const { signal } = attempt.tick;
+      const failure = failureOf(workErrors, work.thrown);
+      const thrown = work.thrown ?? (failure && { phase: 'handler', error: failure.error });
+      verdict = judgeWork(thrown, signal, attempt.abortCause);
       isAborted = attempt.abortCause !== undefined;
-      return verdict.thrown;
+      // Work that gives up because the tick was aborted does what it should.
+      const others = failure?.others?.filter(
+        (error) => !signal.aborted || !isAbortError(error, signal),
+      );
+      return verdict.thrown && { error: verdict.thrown.error, others: others ?? [] };
     });
     return { end, judgement: judgeEnd(verdict!, end), value: work.value, isAborted };
   }

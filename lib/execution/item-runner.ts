@@ -39,6 +39,7 @@ export class ItemRunner {
   ): Promise<TickReport> {
     const list = new TickList(slot);
     this.running.addList(list);
+    void list.done.then(() => (list.ambient.scope = undefined)); // when it has left the running lists
     const blank = emptyReport(slot, nextTickId());
     const startedAt = performance.now();
     const how = await this.runList(list, forEach, runItem);

@@ -5,13 +5,19 @@ import { onAbort } from '../time/on-abort.js';
 import { isInsideSlot } from './tick.js';
 import type { SkipReason, TickReport } from './tick-report.js';
 
-interface Waiting {
+/** A tick, or work of `hold()`, that asks to begin. */
+interface Asking {
   readonly slot: Slot;
+  /** What runs here and has the caller among its work. That may await the caller, so the caller must not wait for its end. */
+  readonly within: readonly Slot[];
+  /** Undefined for work of `hold()`, which is never skipped. */
+  readonly skip?: (reason: SkipReason) => void;
+}
+
+interface Waiting extends Asking {
   /** Whether the next one of its schedule takes its place. */
   readonly canMerge: boolean;
   start(): void;
-  /** Undefined for work that is never skipped. */
-  readonly skip?: (reason: SkipReason) => void;
 }
 
 /** What a slot asks of the gate. */
@@ -28,10 +34,11 @@ export interface GatedSlot {
  * an `overlapKey`. The guard is a count of what runs, so it never expires while a handler runs, however long.
  */
 export class OverlapGate {
+  /** Ticks and work of `hold()`. */
   readonly #running: Slot[] = [];
   #waiting: Waiting[] = [];
-  /** How much work of `hold()` runs, one inside the other: nothing begins beside it. */
-  #holders = 0;
+  /** The running work of `hold()`. Each is part of all that began before it, so the innermost one waits for none. */
+  readonly #holders = new Set<Slot>();
 
   constructor(
     /** Aborts what runs of a slot, for `'cancel-other'`. */
@@ -42,12 +49,11 @@ export class OverlapGate {
   pass(gated: GatedSlot): Promise<TickReport> {
     const { slot } = gated;
     const { overlap } = slot.schedule.options;
-    const hasRoom = this.#running.length < limitOf(slot);
-    const isClaimed = this.#holders > 0 || this.#waiting.some(isHold);
-    if (hasRoom && !isClaimed) return this.run(slot, gated.run);
-    // Waiting, a tick that runs its own schedule would wait for itself.
-    if (this.#running.some(isInsideSlot))
-      return hasRoom ? this.run(slot, gated.run) : Promise.resolve(gated.skip('overlap'));
+    const within = this.#running.filter(isInsideSlot);
+    if (this.mayBegin({ slot, within, skip: gated.skip }, this.#waiting.some(isHold)))
+      return this.run(slot, gated.run);
+    // Waiting for room, a tick that runs its own schedule would wait for itself.
+    if (within.length > 0 && !this.hasRoom(slot)) return Promise.resolve(gated.skip('overlap'));
     const canMerge = slot.isCatchUp !== true && overlap !== 'allow';
     if (canMerge) {
       if (overlap === 'skip') return Promise.resolve(gated.skip('overlap'));
@@ -60,14 +66,14 @@ export class OverlapGate {
         merged.skip!('merged');
       }
     }
-    const report = this.wait(gated, canMerge);
+    const report = this.wait(gated, within, canMerge);
     if (overlap === 'cancel-other') this.makeRoomFor(slot);
     return report;
   }
 
   /**
-   * Runs work exclusively: it waits its turn and is never skipped. Inside work that already runs, such as a tick that holds the
-   * gate, it runs at once.
+   * Runs work exclusively: it waits its turn and is never skipped. Inside a running tick, it doesn't wait for ticks, which could
+   * wait for it in turn. It waits only for other work of `hold()` that it is not part of.
    *
    * @param signal ends the wait: the promise then rejects with the reason of the signal.
    */
@@ -76,20 +82,22 @@ export class OverlapGate {
     const run = async (): Promise<T> => {
       const holder = { slot, isAwaited: isInsideAwaited() };
       const ambient = new Ambient<unknown>(holder, livingAmbient(), false);
-      this.#holders += 1;
+      this.#holders.add(slot);
       try {
         return await runInside(ambient, work);
       } finally {
         ambient.scope = undefined;
-        this.#holders -= 1;
+        this.#holders.delete(slot);
       }
     };
+    const within = this.#running.filter(isInsideSlot);
     // Counted as well: it may outlast what it is inside of, when nobody awaits it there.
-    if (this.#running.length === 0 || this.#running.some(isInsideSlot)) return this.run(slot, run);
+    if (this.mayBegin({ slot, within }, false)) return this.run(slot, run);
     return new Promise<T>((resolve, reject) => {
       let unfollow = (): void => undefined;
       const waiting: Waiting = {
         slot,
+        within,
         canMerge: false,
         start: AsyncResource.bind(() => {
           unfollow();
@@ -122,10 +130,15 @@ export class OverlapGate {
     for (const waiting of dropped) waiting.skip!(reason);
   }
 
-  private wait({ slot, run, skip }: GatedSlot, canMerge: boolean): Promise<TickReport> {
+  private wait(
+    { slot, run, skip }: GatedSlot,
+    within: readonly Slot[],
+    canMerge: boolean,
+  ): Promise<TickReport> {
     return new Promise((resolve) => {
       this.#waiting.push({
         slot,
+        within,
         canMerge,
         // Not in the AsyncLocalStorage context of the tick that it waited for.
         start: AsyncResource.bind(() => resolve(this.run(slot, run))),
@@ -144,25 +157,37 @@ export class OverlapGate {
     }
   }
 
-  /** In their order; a tick that may not run yet does not hold up another schedule that may, as work of `hold()` does. */
+  /** Starts what may begin, in its order. A tick that may not begin yet doesn't hold up another schedule that may. */
   private startWaiting(): void {
+    let isClaimed = false;
     for (const waiting of this.#waiting.slice()) {
-      if (this.#holders > 0) return;
-      if (this.#running.length >= limitOf(waiting.slot)) {
-        if (isHold(waiting)) return;
-        continue;
-      }
       const at = this.#waiting.indexOf(waiting);
       if (at < 0) continue;
-      this.#waiting.splice(at, 1);
-      waiting.start();
+      if (this.mayBegin(waiting, isClaimed)) {
+        this.#waiting.splice(at, 1);
+        waiting.start();
+      } else isClaimed ||= isHold(waiting);
     }
   }
 
-  /** Aborts the oldest ones that stand in the way. Of slots that are made up for together, none takes another's place. */
+  /** @param isClaimed whether work of `hold()` is ahead: ticks outside of what runs stay behind it. */
+  private mayBegin(asking: Asking, isClaimed: boolean): boolean {
+    const { slot, within } = asking;
+    for (const holder of this.#holders) if (!within.includes(holder)) return false;
+    const isInner = within.some((outer) => this.#running.includes(outer));
+    if (isHold(asking)) return isInner || this.#running.length === 0;
+    return this.hasRoom(slot) && (isInner || !isClaimed);
+  }
+
+  private hasRoom(slot: Slot): boolean {
+    return this.#running.length < limitOf(slot);
+  }
+
+  /** Aborts the oldest ticks that stand in the way. Of slots that are made up for together, none takes another's place. */
   private makeRoomFor(slot: Slot): void {
-    const tooMany = Math.max(this.#running.length - limitOf(slot) + 1, 0); // none is: it waits for work of `hold()`
-    const others = this.#running.filter(({ isCatchUp }) => !(slot.isCatchUp && isCatchUp));
+    const ticks = this.#running.filter((running) => !this.#holders.has(running));
+    const tooMany = Math.max(ticks.length - limitOf(slot) + 1, 0); // with none too many, it waits for work of `hold()`
+    const others = ticks.filter(({ isCatchUp }) => !(slot.isCatchUp && isCatchUp));
     for (const running of others.slice(0, tooMany)) this.abort(running);
   }
 }
@@ -175,7 +200,7 @@ function limitOf({ schedule: { options } }: Slot): number {
 }
 
 /** Ticks can be dropped while they wait, work of `hold()` cannot. */
-function isHold({ skip }: Waiting): boolean {
+function isHold({ skip }: Asking): boolean {
   return skip === undefined;
 }
 

@@ -1,4 +1,4 @@
-import { InvalidOptionsError } from '../errors/index.js';
+import { refuseInvalid } from '../errors/invalid-options.error.js';
 import { runInside } from '../scope/ambient.js';
 import { OpenScopes } from '../scope/open-scopes.js';
 import type { ProviderScope } from '../scope/provider-scope.js';
@@ -50,7 +50,7 @@ export class ProviderScopeFactory {
    * @throws the error of `work`; together with errors of disposal as one `AggregateError`, the error of the work first. With a
    * name: the error of the report, such as the error of a hook, or `TickTimeoutError`.
    * @throws {ScopeClosedError} when the last shutdown hook of the application has run.
-   * @throws {InvalidOptionsError} if the options are invalid; nothing runs then.
+   * @throws {refuseInvalid} if the options are invalid; nothing runs then.
    */
   async run<T, P = undefined>(
     work: (scope: ProviderScope, tick: Tick<P>) => Promise<T> | T,
@@ -64,8 +64,7 @@ export class ProviderScopeFactory {
     work: (scope: ProviderScope, tick: Tick<never>) => Promise<T> | T,
     options: TickByHand | { readonly request?: unknown; readonly name?: never } = {},
   ): Promise<T> {
-    const problems = runProblems(work, options);
-    if (problems.length > 0) throw new InvalidOptionsError(problems);
+    refuseInvalid('ProviderScopeFactory.run()', runProblems(work, options));
     return options.name === undefined
       ? runInScope(this.scopes, work as (scope: ProviderScope) => Promise<T> | T, options.request)
       : runTick(this.ticks, this.observer, work, options);
@@ -87,7 +86,7 @@ async function runInScope<T>(
   } catch (error) {
     thrown = { error };
   }
-  throwAll(await scope.end((workErrors) => thrown ?? failureOf(workErrors)));
+  throwAll(await scope.end((workErrors) => failureOf(workErrors, thrown)));
   return value as T;
 }
 

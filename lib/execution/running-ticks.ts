@@ -52,9 +52,9 @@ export class RunningTicks {
     return [...this.#lists, ...this.#ticks].filter(({ isAwaited }) => isAwaited);
   }
 
-  /** Ticks by hand that were begun during the shutdown by code that it does not wait for. */
-  get late(): readonly RunningTick[] {
-    return [...this.#ticks].filter(({ isAwaited }) => !isAwaited);
+  /** All ticks, also those that were begun during the shutdown by code that it does not wait for. */
+  get ticks(): readonly RunningTick[] {
+    return [...this.#ticks];
   }
 
   /** Ticks of a schedule; a tick by hand may have the same name. */

@@ -6,7 +6,7 @@ import type { AbortCause, RunningTick } from './running-ticks.js';
 export class TickList implements RunningTick {
   readonly done: Promise<unknown>;
   /** Settles `done`. */
-  readonly end: () => void;
+  end!: () => void;
   /** What asks for the list, and the ticks of its items, are part of it. */
   readonly ambient: Ambient = new Ambient<unknown>(this, livingAmbient(), false);
   readonly firedAt = new Date();
@@ -15,12 +15,7 @@ export class TickList implements RunningTick {
   stopped: AbortCause | 'paused' | undefined;
 
   constructor(readonly slot: Slot) {
-    let announce!: () => void;
-    this.done = new Promise<void>((resolve) => (announce = resolve));
-    this.end = () => {
-      this.ambient.scope = undefined;
-      announce();
-    };
+    this.done = new Promise<void>((resolve) => (this.end = resolve));
   }
 
   get label(): string {

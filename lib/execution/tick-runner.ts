@@ -56,10 +56,11 @@ export class TickRunner {
         .catch((error: unknown) => brokenReport(course, error)),
     );
     void report.then(() => {
-      ambient.scope = undefined;
       unfollow?.();
       course.end();
     });
+    // After it has left the running ticks: a shutdown that it began must not take it for another one that runs.
+    void course.done.then(() => (ambient.scope = undefined));
     return report;
   }
 

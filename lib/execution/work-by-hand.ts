@@ -1,7 +1,9 @@
 import {
   functionProblem,
   limitProblem,
+  named,
   nameProblem,
+  optionsProblems,
   show,
   signalProblem,
 } from '../checks/option-checks.js';
@@ -56,42 +58,35 @@ export function slotByHand(
   };
 }
 
-/** Returns what is wrong with the arguments of `ProviderScopeFactory.run()`, one sentence for each problem. */
+/** The options of `ProviderScopeFactory.run()`. */
+const OF_RUN = ['name', 'signal', 'timeoutMs', 'payload', 'request'] as const;
+
+/** Returns what is wrong with the arguments of `ProviderScopeFactory.run()`. */
 export function runProblems(work: unknown, options: unknown): string[] {
-  const problems: string[] = [];
-  const say = (option: string, problem: string | undefined): void => {
-    if (problem !== undefined) problems.push(`ProviderScopeFactory.run(): ${option} ${problem}.`);
-  };
-  say('work', functionProblem(work));
-  if (typeof options !== 'object' || options === null) {
-    say('options', `must be an object such as { name } or { request }, not ${show(options)}`);
-    return problems;
-  }
+  const problems = named({ work: functionProblem(work) });
+  if (typeof options !== 'object' || options === null || Array.isArray(options))
+    return [
+      ...problems,
+      `options must be an object such as { name } or { request }, not ${show(options)}`,
+    ];
+  problems.push(...optionsProblems(options, OF_RUN));
   const { name, signal, timeoutMs, payload, request } = options as Partial<
     Record<keyof TickByHand, unknown>
   >;
   if (name === undefined) {
     for (const [key, value] of Object.entries({ signal, timeoutMs, payload }))
       if (value !== undefined)
-        say(key, 'requires a name, because only a tick has this option. Add name');
+        problems.push(`${key} requires a name, because only a tick has this option. Add name`);
     return problems;
   }
-  say('name', nameProblem(name, false));
-  if (timeoutMs !== undefined) say('timeoutMs', limitProblem(timeoutMs, 1));
-  if (signal !== undefined) say('signal', signalProblem(signal));
-  if (request !== undefined)
-    say('request', 'cannot be combined with name: in a tick, REQUEST is the tick. Use payload');
-  return problems;
-}
-
-/** Returns what is wrong with the arguments of `registry.exclusive()`, one sentence for each problem. */
-export function exclusiveProblems(key: unknown, work: unknown, signal: unknown): string[] {
-  const problems = Object.entries({
-    key: nameProblem(key, false),
-    work: functionProblem(work),
-    signal: signal === undefined ? undefined : signalProblem(signal),
-  });
-  return problems.flatMap(([what, problem]) =>
-    problem === undefined ? [] : `registry.exclusive(): ${what} ${problem}.`,
-  );
+  const noRequest = 'cannot be combined with name: in a tick, REQUEST is the tick. Use payload';
+  return [
+    ...problems,
+    ...named({
+      name: nameProblem(name, false),
+      timeoutMs: timeoutMs === undefined ? undefined : limitProblem(timeoutMs, 1),
+      signal: signal === undefined ? undefined : signalProblem(signal),
+      request: request === undefined ? undefined : noRequest,
+    }),
+  ];
 }

@@ -1,5 +1,6 @@
-import type { NestWrapper } from '../nest/index.js';
+import { bare, isFactory, type NestWrapper } from '../nest/index.js';
 import type { HandlerTarget } from '../schedule/schedule.js';
+import { isShared } from '../scope/shared.js';
 import type { TickObserver } from './tick-observer.js';
 import type { TickSettings } from './tick-settings.js';
 
@@ -18,6 +19,8 @@ type Fields = ReadonlyMap<string, unknown>;
 export class WorkerState {
   /** The number of calls still to be checked, by provider and method; `DONE` once the handler was reported. */
   readonly #left = new WeakMap<NestWrapper, Map<string, number>>();
+  /** The instances that factories have returned, by provider. */
+  readonly #returned = new WeakMap<NestWrapper, WeakSet<object>>();
 
   constructor(
     private readonly settings: Pick<TickSettings, 'stateDetection'>,
@@ -29,7 +32,7 @@ export class WorkerState {
     if (!this.settings.stateDetection || worker === undefined) return undefined;
     const left = this.leftOf(worker);
     const samples = left.get(method) ?? SAMPLES;
-    if (samples <= 0) return undefined;
+    if (samples <= 0 || this.mayOutliveTick(worker, instance)) return undefined;
     left.set(method, samples - 1);
     const before = fieldsOf(instance);
     return {
@@ -41,6 +44,24 @@ export class WorkerState {
         this.observer.stateLeft(worker, method, fields);
       },
     };
+  }
+
+  /**
+   * A factory may return one object for all ticks, and then no state is lost. Its worker is checked once the factory has
+   * returned a second object.
+   */
+  private mayOutliveTick(worker: NestWrapper, instance: unknown): boolean {
+    if (!isFactory(worker) || typeof instance !== 'object' || instance === null) return false;
+    const object = bare(instance);
+    if (isShared(object)) return true;
+    const returned = this.#returned.get(worker);
+    if (returned === undefined) {
+      this.#returned.set(worker, new WeakSet([object]));
+      return true;
+    }
+    if (returned.has(object)) return true;
+    returned.add(object);
+    return false;
   }
 
   private leftOf(worker: NestWrapper): Map<string, number> {

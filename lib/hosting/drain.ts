@@ -1,4 +1,4 @@
-import { RunningTicks } from '../execution/running-ticks.js';
+import { RunningTicks, type RunningTick } from '../execution/running-ticks.js';
 import { ScopedWorkerEvents } from '../observability/scoped-worker-events.js';
 import { OptionsStore } from '../options/options-store.js';
 import { isInside } from '../scope/ambient.js';
@@ -25,8 +25,8 @@ export class Drain {
   /** What else lives as long as the application. */
   longRunning: readonly LongRunning[] = [];
   #patience = new Patience(0);
-  /** Scopes by hand that `shutdown:finished` has named. */
-  #abandoned: readonly Scope[] = [];
+  /** The ticks and scopes by hand that the end of the drain has left behind, and `shutdown:finished` has named. */
+  #abandoned: ReadonlySet<RunningTick | Scope> = new Set();
   #closing: Promise<void> | undefined;
 
   constructor(
@@ -63,7 +63,7 @@ export class Drain {
     } finally {
       patience.end();
     }
-    this.#abandoned = this.byHand(isAwaited);
+    this.#abandoned = new Set([...this.running.all, ...this.byHand(isAwaited)]);
     this.events.emit('shutdown:finished', {
       waitedMs: performance.now() - startedAt,
       abandoned: namesOf([...listeners(), ...stragglers()]),
@@ -80,9 +80,9 @@ export class Drain {
   private async endLeftOpen(): Promise<void> {
     const startedAt = performance.now();
     const patience = this.#patience;
-    const isNew = (scope: Scope): boolean => !this.#abandoned.includes(scope);
+    const isNew = (work: RunningTick | Scope): boolean => !this.#abandoned.has(work);
     const stragglers = (): Straggler[] => [
-      ...this.running.late.map(({ label, done }) => ({ name: label, done })),
+      ...ticksOf(this.running.ticks.filter(isNew)),
       ...this.byHand(isNew).map(stragglerOf),
     ];
     this.scopes.refuseToOpen(ALL_KINDS, CLOSED);
@@ -114,11 +114,9 @@ export class Drain {
   }
 
   private stragglers(): Straggler[] {
-    const ticks = this.running.all
-      .filter((running) => !running.isInside())
-      .map(({ label, done }) => ({ name: label, done }));
     const byHand = this.byHand(isAwaited).map(stragglerOf);
-    return [...ticks, ...byHand, ...this.longRunning.flatMap((work) => work.stragglers())];
+    const longRunning = this.longRunning.flatMap((work) => work.stragglers());
+    return [...ticksOf(this.running.all), ...byHand, ...longRunning];
   }
 
   /** Scopes by hand that end by themselves. */
@@ -149,6 +147,12 @@ export class Drain {
 
 function isAwaited(scope: Scope): boolean {
   return scope.isAwaited;
+}
+
+function ticksOf(running: readonly RunningTick[]): Straggler[] {
+  return running
+    .filter((tick) => !tick.isInside())
+    .map(({ label, done }) => ({ name: label, done }));
 }
 
 function stragglerOf(scope: Scope): Straggler {

@@ -1,5 +1,6 @@
-import { InvalidOptionsError, PeriodicTimerError } from '../errors/index.js';
-import { optionsProblems, periodProblem, show } from '../checks/option-checks.js';
+import { PeriodicTimerError } from '../errors/index.js';
+import { refuseInvalid } from '../errors/invalid-options.error.js';
+import { named, optionsProblems, periodProblem, signalProblem } from '../checks/option-checks.js';
 import { Alarm } from '../time/alarm.js';
 import { onAbort } from '../time/on-abort.js';
 
@@ -161,8 +162,7 @@ function clockLead(): number {
 }
 
 function checkedPeriod(periodMs: number): number {
-  const problem = periodProblem(periodMs);
-  if (problem !== undefined) throw new InvalidOptionsError([`PeriodicTimer: periodMs ${problem}.`]);
+  refuseInvalid('PeriodicTimer', named({ periodMs: periodProblem(periodMs) }));
   return periodMs;
 }
 
@@ -170,18 +170,11 @@ function checkedSignal(
   option: AbortSignal | { readonly signal?: AbortSignal | undefined } | undefined,
 ): AbortSignal | undefined {
   if (option === undefined) return undefined;
-  if (isSignal(option)) return option;
+  if (signalProblem(option) === undefined) return option as AbortSignal;
   const isObject = typeof option === 'object' && option !== null;
   const { signal } = (isObject ? option : { signal: option }) as { readonly signal?: unknown };
   const problems = isObject ? optionsProblems(option, ['signal']) : [];
-  if (signal !== undefined && !isSignal(signal))
-    problems.push(`signal must be an AbortSignal, not ${show(signal)}`);
-  if (problems.length > 0)
-    throw new InvalidOptionsError(problems.map((problem) => `PeriodicTimer: ${problem}.`));
+  if (signal !== undefined) problems.push(...named({ signal: signalProblem(signal) }));
+  refuseInvalid('PeriodicTimer', problems);
   return signal as AbortSignal | undefined;
-}
-
-function isSignal(value: unknown): value is AbortSignal {
-  const { aborted, addEventListener } = (value ?? {}) as Partial<AbortSignal>;
-  return typeof aborted === 'boolean' && typeof addEventListener === 'function';
 }

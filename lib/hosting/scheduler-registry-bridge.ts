@@ -4,7 +4,7 @@ import { show } from '../checks/option-checks.js';
 import { nestHandlerNamed, nestScheduling } from '../discovery/nest-schedules.js';
 import { logError } from '../errors/error-log.js';
 import { DuplicateScheduleError } from '../errors/index.js';
-import { isOf, RunningTicks } from '../execution/running-ticks.js';
+import { RunningTicks } from '../execution/running-ticks.js';
 import type { Tick } from '../execution/tick.js';
 import type { TickReport } from '../execution/tick-report.js';
 import { NestInside } from '../nest/index.js';
@@ -25,6 +25,7 @@ import {
 } from './nest-scheduler-registry.js';
 import { shownJob, type JobCallbacks } from './shown-job.js';
 import { shownTimer } from './shown-timer.js';
+import { StopWaits } from './stop-waits.js';
 
 /**
  * Shows our schedules in the `SchedulerRegistry` of an application that imports `ScheduleModule.forRoot()`, as they come
@@ -39,6 +40,7 @@ export class SchedulerRegistryBridge {
   readonly #cleared = new WeakSet<object>();
   /** The dates of the slots for which callbacks were called. */
   readonly #called = new WeakSet<Date>();
+  readonly #stopWaits: StopWaits;
   #isClosing = false;
 
   constructor(
@@ -47,7 +49,9 @@ export class SchedulerRegistryBridge {
     private readonly registry: ScopedWorkerRegistry,
     private readonly running: RunningTicks,
     private readonly events: ScopedWorkerEvents,
-  ) {}
+  ) {
+    this.#stopWaits = new StopWaits(running);
+  }
 
   /** @throws {DuplicateScheduleError} when a job of `@nestjs/schedule` has the name of one of ours. */
   show(schedules: readonly Schedule[]): void {
@@ -208,15 +212,13 @@ export class SchedulerRegistryBridge {
   private async stop(name: string, target: NestSchedulerRegistry): Promise<void> {
     const shown = this.#shown.get(name)!;
     this.registry.pause(name);
-    const ends = this.running.all
-      .filter((running) => isOf(running, name) && !running.isInside())
-      .map(({ done }) => done);
+    const ended = this.#stopWaits.untilEnded(name);
     await Promise.resolve();
     if (!this.#isClosing && this.#shown.get(name) === shown && !isThere(target, name, shown)) {
       this.#shown.delete(name);
       this.registry.remove(name);
     }
-    await Promise.all(ends);
+    await ended;
   }
 }
 

@@ -7,7 +7,7 @@ import { SchedulePlanner } from '../discovery/schedule-planner.js';
 import { WorkerExplorer } from '../discovery/worker-explorer.js';
 import { workerRoots } from '../discovery/worker-roots.js';
 import { ApplicationGraph, type LifetimeGraph } from '../graph/index.js';
-import { InvalidOptionsError } from '../errors/index.js';
+import { refuseInvalid } from '../errors/invalid-options.error.js';
 import { isFactory, OpenedApplication } from '../nest/index.js';
 import type { ScopedWorkerModuleOptions } from '../options/module-options.js';
 import { OptionsStore } from '../options/options-store.js';
@@ -95,8 +95,7 @@ function refuseArguments(app: unknown, options: { readonly from?: unknown }): vo
       `the first argument must be an application of Nest, not ${isPromise ? 'a promise: await it' : show(app)}`,
     );
   }
-  if (problems.length > 0)
-    throw new InvalidOptionsError(problems.map((problem) => `inspectScopes(): ${problem}.`));
+  refuseInvalid('inspectScopes()', problems);
 }
 
 function startedSubject(application: OpenedApplication, from: Date): Subject | undefined {

@@ -24,7 +24,7 @@ export function memoryOptionProblems(memory: unknown): [option: string, problem:
     if (value === undefined) continue;
     const problem = Object.hasOwn(CHECKS, option)
       ? CHECKS[option]!(value)
-      : `is no option; the options are ${Object.keys(CHECKS).join(', ')}`;
+      : `isn't an option; the options are ${Object.keys(CHECKS).join(', ')}`;
     if (problem !== undefined) problems.push([`memory.${option}`, problem]);
   }
   for (const purpose of ['warn', 'stop']) {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { countProblem, optionsProblems, signalProblem } from '../checks/option-checks.js';
-import { InvalidOptionsError } from '../errors/index.js';
+import { countProblem, named, optionsProblems, signalProblem } from '../checks/option-checks.js';
+import { refuseInvalid } from '../errors/invalid-options.error.js';
 import { onAbort } from '../time/on-abort.js';
 import type { Delivery, MessageSource } from './message-source.js';
 
@@ -44,10 +44,9 @@ export interface InMemoryQueue<T> extends MessageSource<T> {
  * @publicApi
  */
 export function inMemoryQueue<T>(options: InMemoryQueueOptions = {}): InMemoryQueue<T> {
-  refuse('inMemoryQueue()', optionsProblems(options, ['capacity']));
+  refuseInvalid('inMemoryQueue()', optionsProblems(options, ['capacity']));
   const { capacity = 1_000 } = options;
-  const problem = countProblem(capacity);
-  if (problem !== undefined) refuse('inMemoryQueue()', [`capacity ${problem}`]);
+  refuseInvalid('inMemoryQueue()', named({ capacity: countProblem(capacity) }));
   const queue = new BoundedQueue<T>(capacity);
   // An instance decorator of the application may wrap the queue in a proxy, through which private
   // fields cannot be accessed.
@@ -58,11 +57,6 @@ export function inMemoryQueue<T>(options: InMemoryQueueOptions = {}): InMemoryQu
     put: (body, how) => queue.put(body, how),
     read: (signal) => queue.read(signal),
   };
-}
-
-function refuse(call: string, problems: readonly string[]): void {
-  if (problems.length > 0)
-    throw new InvalidOptionsError(problems.map((problem) => `${call}: ${problem}.`));
 }
 
 interface Message<T> {
@@ -97,10 +91,9 @@ class BoundedQueue<T> implements InMemoryQueue<T> {
   }
 
   async put(body: T, options: { signal?: AbortSignal } = {}): Promise<string> {
-    refuse('put()', optionsProblems(options, ['signal']));
+    refuseInvalid('put()', optionsProblems(options, ['signal']));
     const { signal } = options;
-    const problem = signal === undefined ? undefined : signalProblem(signal);
-    if (problem !== undefined) refuse('put()', [`signal ${problem}`]);
+    if (signal !== undefined) refuseInvalid('put()', named({ signal: signalProblem(signal) }));
     signal?.throwIfAborted();
     const message: Message<T> = { id: randomUUID(), body, deliveries: 0 };
     if (this.#hasRoom && this.#writers.size === 0) this.#add(message);

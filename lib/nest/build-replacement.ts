@@ -1,4 +1,3 @@
-import { handsOn } from './decorations.js';
 import { isFactory } from './is-factory.js';
 import type { NestWrapper } from './nest-types.js';
 
@@ -10,6 +9,8 @@ export class BuildReplacement {
   constructor(
     private readonly wrapper: NestWrapper,
     private readonly replace: (instance: object, wrapper: NestWrapper) => object,
+    /** True for what a factory did not create, but only passes on. */
+    private readonly isPassedOn: (made: unknown) => boolean,
   ) {}
 
   /**
@@ -20,7 +21,6 @@ export class BuildReplacement {
    * the stand-in nothing sees the instance itself: Nest marks it as resolved before anybody could exchange it afterwards.
    */
   argumentsFor([instances, wrapper, target, ...rest]: unknown[]): unknown[] {
-    const injected = instances as readonly unknown[];
     if (isFactory(this.wrapper)) {
       const factory = (target as NestWrapper).metatype as unknown as (
         ...args: unknown[]
@@ -28,13 +28,13 @@ export class BuildReplacement {
       const metatype = (...args: unknown[]): unknown => {
         const made = Reflect.apply(factory, target, args);
         if (typeof (made as { then?: unknown } | undefined)?.then !== 'function')
-          return this.standInFor(made, injected);
-        return Promise.resolve(made).then((value) => this.standInFor(value, injected));
+          return this.standInFor(made);
+        return Promise.resolve(made).then((value) => this.standInFor(value));
       };
       return [instances, wrapper, withMetatype(target as NestWrapper, metatype), ...rest];
     }
     const metatype = this.wrapper.metatype as unknown as new (...args: unknown[]) => unknown;
-    const stand = (instance: unknown): unknown => this.standInFor(instance, []);
+    const stand = (instance: unknown): unknown => this.standInFor(instance);
     const constructed = function (...args: unknown[]): unknown {
       return stand(new metatype(...args));
     };
@@ -46,9 +46,8 @@ export class BuildReplacement {
     return this.#made !== undefined && given === this.#made.standIn ? this.#made.instance : given;
   }
 
-  /** An instance that a factory only passes through stays as it is. */
-  private standInFor(instance: unknown, injected: readonly unknown[]): unknown {
-    if (typeof instance !== 'object' || instance === null || handsOn(instance, injected))
+  private standInFor(instance: unknown): unknown {
+    if (typeof instance !== 'object' || instance === null || this.isPassedOn(instance))
       return instance;
     const standIn = this.replace(instance, this.wrapper);
     this.#made = { instance, standIn };

@@ -1,5 +1,8 @@
 import { BuildReplacement } from './build-replacement.js';
+import { objectsOf } from './context-instances.js';
 import { handsOn } from './decorations.js';
+import { holdsDecorated } from './holding.js';
+import { injectionsOf } from './injections.js';
 import { isFactory } from './is-factory.js';
 import type { ContextId, NestInjector, NestProperty, NestWrapper } from './nest-types.js';
 
@@ -51,17 +54,19 @@ export function watchBuilds(injector: NestInjector): boolean {
     } catch (error) {
       return Promise.reject(error as Error);
     }
+    const isPassedOn = (made: unknown): boolean =>
+      isFactory(wrapper) &&
+      (handsOn(made, args[0] as unknown[]) || isHeldByDurable(made, wrapper, contextId!));
     // What is handed out to a circle before it is built cannot be replaced.
     const replacement =
       observer.standIn === undefined || wrapper.forwardRef === true
         ? undefined
-        : new BuildReplacement(wrapper, observer.standIn);
+        : new BuildReplacement(wrapper, observer.standIn, isPassedOn);
     return original.apply(this, replacement?.argumentsFor(args) ?? args).then(
       (instance) => {
         if (hasInit(wrapper)) injectEarly(instance, resolved.take(contextId!, wrapper));
-        const isHandedOn = isFactory(wrapper) && handsOn(instance, args[0] as unknown[]);
         const built = replacement === undefined ? instance : replacement.behind(instance);
-        const ready = observer.built(isHandedOn ? undefined : built, wrapper);
+        const ready = observer.built(isPassedOn(instance) ? undefined : built, wrapper);
         if (ready === undefined) return instance;
         const awaited = ready.then(() => instance);
         // Nest 11.0 drops the promise of a member of a circle; the observer keeps the error and throws it itself.
@@ -152,8 +157,23 @@ function isOfDurable(
   return wrapper.isTransient && inquirer !== undefined && livesElsewhere(inquirer, contextId);
 }
 
-/** A durable provider that a context id strategy gives a parent is stored under that parent. */
+/** True for a durable provider that a context id strategy gives a parent: it is stored under that parent. */
 function livesElsewhere(wrapper: NestWrapper, contextId: ContextId): boolean {
-  if (contextId.getParent === undefined || !wrapper.isDependencyTreeDurable()) return false;
-  return contextId.getParent({ token: wrapper.token as never, isTreeDurable: true }) !== contextId;
+  return homeOf(wrapper, contextId) !== contextId;
+}
+
+/** Returns the context id under which an instance is stored. */
+function homeOf(wrapper: NestWrapper, contextId: ContextId): ContextId {
+  if (contextId.getParent === undefined || !wrapper.isDependencyTreeDurable()) return contextId;
+  return contextId.getParent({ token: wrapper.token as never, isTreeDurable: true });
+}
+
+/** True if a durable provider, injected into the factory, holds what it returned, for example the pool of a tenant. */
+function isHeldByDurable(made: unknown, wrapper: NestWrapper, contextId: ContextId): boolean {
+  if (contextId.getParent === undefined || typeof made !== 'object' || made === null) return false;
+  const holders = injectionsOf(wrapper).flatMap(({ wrapper: injected }) => {
+    const home = homeOf(injected, contextId);
+    return home === contextId ? [] : objectsOf(injected, home);
+  });
+  return holdsDecorated(holders, made);
 }

@@ -23,6 +23,13 @@ function existing(wrapper: NestWrapper, contextId: ContextId): NestInstanceHost[
   return stores.map((store) => store?.get(contextId)).filter((host) => host !== undefined);
 }
 
+/** Returns the objects that a provider has under a context id; builds nothing. */
+export function objectsOf(wrapper: NestWrapper, contextId: ContextId): object[] {
+  return existing(wrapper, contextId).flatMap(({ instance }) =>
+    typeof instance === 'object' && instance !== null ? [instance] : [],
+  );
+}
+
 /** Promises of what is being built under a context id at this moment. */
 export function buildsInFlight(
   wrappers: Iterable<NestWrapper>,

@@ -71,10 +71,11 @@ export function injectionsOf(wrapper: NestWrapper): Injection[] {
 
 /**
  * Returns the dependencies that keep Nest from building a provider: not optional, and not visible to its module. Nest 12 itself
- * refuses them at start-up. Nest 11 does not check providers that declare themselves request-scoped or transient before the
- * first request.
+ * refuses them at start-up. Nest 11.2 does not check providers that declare themselves request-scoped or transient before the
+ * first request. Where Nest has resolved them, nothing is missing: versions differ in what they accept.
  */
 export function missingInjectionsOf(wrapper: NestWrapper): MissingInjection[] {
+  if (wrapper.initTime !== undefined) return [];
   const found = new Set(injectionsOf(wrapper).map(({ at }) => at));
   return askedFor(wrapper)
     .filter(({ at, given, isOptional }) => !isOptional && !found.has(at) && !isInquirer(given))

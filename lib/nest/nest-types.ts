@@ -19,6 +19,8 @@ export interface NestWrapper {
   readonly scope?: Scope;
   readonly durable?: boolean;
   readonly isTransient: boolean;
+  /** Set when Nest has resolved everything that the provider injects; the same from 11.0.0 to 12.5.1. */
+  readonly initTime?: number;
   readonly host?: NestModule;
   isDependencyTreeStatic(): boolean;
   isDependencyTreeDurable(): boolean;

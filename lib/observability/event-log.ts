@@ -22,13 +22,17 @@ import { ScopedWorkerEvents } from './scoped-worker-events.js';
  */
 export class EventLog {
   readonly #logger = new Logger('ScopedWorker');
-  readonly #skipping = new Set<string>();
+  /**
+   * When the last tick of a row of skipped ones was skipped, in epoch milliseconds, by schedule. Ticks that were due by then belong
+   * to the same trouble, whether they ran late or in the place of skipped ones.
+   */
+  readonly #lastSkips = new Map<string, number>();
 
   constructor(events: ScopedWorkerEvents) {
     events.on('tick:finished', (report) => this.finished(report));
     events.on('tick:skipped', (report) => this.skipped(report));
     events.on('schedule:changed', ({ schedule, change }) => {
-      if (change === 'removed') this.#skipping.delete(schedule);
+      if (change === 'removed') this.#lastSkips.delete(schedule);
     });
     events.on('finding:reported', ({ number, severity, message }) => {
       const line = `[${number}] ${message}`;
@@ -54,7 +58,9 @@ export class EventLog {
   }
 
   private finished(report: TickReport): void {
-    this.#skipping.delete(report.schedule);
+    const lastSkip = this.#lastSkips.get(report.schedule);
+    if (lastSkip !== undefined && report.scheduledAt.getTime() > lastSkip)
+      this.#lastSkips.delete(report.schedule);
     const { outcome, schedule, tickId, error, phase, disposeErrors, history } = report;
     const others = [
       ...history.slice(0, -1).flatMap((attempt) => attempt.disposeErrors),
@@ -78,9 +84,10 @@ export class EventLog {
   private skipped(report: TickReport): void {
     if (report.reason === 'paused' || report.reason === 'stopping') return;
     const message = `${report.schedule} skipped (${report.tickId}, due ${report.scheduledAt.toISOString()}): ${report.reason}`;
-    if (this.#skipping.has(report.schedule)) return this.#logger.debug(message);
-    this.#skipping.add(report.schedule);
-    this.#logger.warn(message);
+    const isFirst = !this.#lastSkips.has(report.schedule);
+    this.#lastSkips.set(report.schedule, report.endedAt.getTime());
+    if (isFirst) this.#logger.warn(message);
+    else this.#logger.debug(message);
   }
 
   private stray({ where, schedule, tickId, worker, error }: StrayFailure): void {

@@ -31,6 +31,7 @@ export interface ShutdownEnd {
 export interface StrayFailure {
   readonly where:
     | 'abort-listener'
+    | 'wait-for'
     | 'late-disposer'
     | 'engine'
     | 'retry-backoff'

@@ -46,6 +46,10 @@ export class EventObserver implements TickObserver, ScopeObserver {
     if (this.events.isHeard('scope:closed')) this.events.emit('scope:closed', notice());
   }
 
+  workFailed({ schedule, tickId }: ScopeNotice, error: unknown): void {
+    this.events.emit('failure:stray', { where: 'wait-for', schedule, tickId, error });
+  }
+
   lateDisposeFailed({ schedule, tickId }: ScopeNotice, error: unknown): void {
     this.events.emit('failure:stray', { where: 'late-disposer', schedule, tickId, error });
   }

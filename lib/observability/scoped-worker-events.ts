@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { functionProblem, show } from '../checks/option-checks.js';
 import { logError } from '../errors/error-log.js';
-import { InvalidOptionsError } from '../errors/index.js';
+import { refuseInvalid } from '../errors/invalid-options.error.js';
 import { isThenable } from '../scope/disposer.js';
 import type { ScopedWorkerEventMap } from './event-map.js';
 import { EVENT_NAMES } from './event-names.js';
@@ -107,6 +107,5 @@ function refuseBad(method: string, event: unknown, listener: unknown): void {
     problems.push(`there is no event ${show(event)}; the events are ${EVENT_NAMES.join(', ')}`);
   const problem = functionProblem(listener);
   if (problem !== undefined) problems.push(`the listener ${problem}`);
-  if (problems.length > 0)
-    throw new InvalidOptionsError(problems.map((each) => `events.${method}(): ${each}.`));
+  refuseInvalid(`events.${method}()`, problems);
 }

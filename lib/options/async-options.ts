@@ -1,6 +1,6 @@
 import type { Provider } from '@nestjs/common';
 import { optionsProblems, show } from '../checks/option-checks.js';
-import { InvalidOptionsError } from '../errors/index.js';
+import { refuseInvalid } from '../errors/invalid-options.error.js';
 import { type ASYNC_OPTIONS_TYPE, SCOPED_WORKER_OPTIONS } from './module-definition.js';
 
 export type AsyncOptions = typeof ASYNC_OPTIONS_TYPE;
@@ -23,8 +23,7 @@ export function refuseAsyncOptions(options: AsyncOptions): void {
     if (typeof value !== 'function' && !isToken)
       problems.push(`${way} must be ${what}, not ${show(value)}`);
   }
-  if (problems.length > 0)
-    throw new InvalidOptionsError(problems.map((problem) => `${CALL}: ${problem}.`));
+  refuseInvalid(CALL, problems);
 }
 
 /**
@@ -46,7 +45,5 @@ export function checkedProvider(provider: Provider, { useFactory }: AsyncOptions
 function refuseNoCreate(factory: unknown): void {
   if (typeof (factory as { create?: unknown } | null | undefined)?.create === 'function') return;
   const name = (factory as object | null | undefined)?.constructor?.name ?? show(factory);
-  throw new InvalidOptionsError([
-    `${CALL}: ${name} has no method create(), which must return the options.`,
-  ]);
+  refuseInvalid(CALL, [`${name} has no method create(), which must return the options`]);
 }

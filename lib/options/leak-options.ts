@@ -54,7 +54,7 @@ export function leakDetectionProblems(options: unknown): [option: string, proble
   const problems: [string, string | undefined][] = [];
   for (const key of Object.keys(options)) {
     if (!KNOWN.includes(key))
-      problems.push([key, `is no option; the options are ${KNOWN.join(', ')}`]);
+      problems.push([key, `isn't an option; the options are ${KNOWN.join(', ')}`]);
   }
   const { sample, graceMs, strict } = options as Record<string, unknown>;
   if (sample !== undefined) problems.push(['sample', shareProblem(sample)]);

@@ -140,7 +140,7 @@ function optionProblems(options: ScopedWorkerModuleOptions): string[] {
     if (problem !== undefined) problems.push(`ScopedWorkerModule: ${option} ${problem}.`);
   };
   for (const key of Object.keys(options)) {
-    if (!KNOWN.includes(key)) say(key, `is no option; the options are ${KNOWN.join(', ')}`);
+    if (!KNOWN.includes(key)) say(key, `isn't an option; the options are ${KNOWN.join(', ')}`);
   }
   const { scopeValidation, drainTimeoutMs, shutdownTimeoutMs, disposeTimeoutMs, onOpen, engine } =
     options;

@@ -1,5 +1,3 @@
-import { InvalidOptionsError } from '../errors/index.js';
-import { exclusiveProblems } from '../execution/work-by-hand.js';
 import { RunningTicks } from '../execution/running-ticks.js';
 import { TickDispatcher } from '../execution/tick-dispatcher.js';
 import { TickList } from '../execution/tick-list.js';
@@ -9,6 +7,7 @@ import { ScopedWorkerEvents } from '../observability/scoped-worker-events.js';
 import { isDisabled, type Schedule } from '../schedule/schedule.js';
 import type { Slot } from '../schedule/slot.js';
 import { OpenScopes } from '../scope/open-scopes.js';
+import { checkExclusive, checkRun } from './registry-arguments.js';
 import { RunningEngine } from './running-engine.js';
 import { ScheduleBook } from './schedule-book.js';
 import type { ScheduleDefinition, ScheduleTiming } from './schedule-definition.js';
@@ -61,11 +60,14 @@ export class ScopedWorkerRegistry {
    * Runs a schedule now, also when it is paused or disabled. The overlap rule of the schedule holds: the report may
    * be `skipped`. The tick sees the caller's AsyncLocalStorage context.
    *
+   * @param options.payload The value of `tick.payload`. Default: the payload of the schedule.
    * @returns the report when the tick has ended. A failing tick does not reject.
    * @throws {UnknownScheduleError} when no schedule has this name.
+   * @throws {InvalidOptionsError} if an option doesn't exist; nothing runs then.
    */
   async run(name: string, options: { payload?: unknown } = {}): Promise<TickReport> {
     const schedule = this.book.get(name);
+    checkRun(options);
     return this.dispatcher.dispatch(
       { schedule, scheduledAt: new Date(), trigger: 'manual' },
       { payload: options.payload },
@@ -93,11 +95,7 @@ export class ScopedWorkerRegistry {
 
   /** @throws {UnknownScheduleError} when no schedule has this name. */
   resume(name: string): void {
-    const schedule = this.book.get(name);
-    if (!this.dispatcher.resume(schedule)) return;
-    this.engine.resume(schedule);
-    for (const list of this.listsOf(name)) list.resume();
-    this.changed(name, 'resumed');
+    if (this.endPause(this.book.get(name))) this.changed(name, 'resumed');
   }
 
   /** @internal Acts like `start()` of a `CronJob`: resumes a schedule, and enables one that its options disable. */
@@ -108,7 +106,7 @@ export class ScopedWorkerRegistry {
     if (!schedule.options.disabled || !canRun) return this.resume(name);
     const enabled = { ...schedule, options: { ...schedule.options, disabled: false } };
     this.book.put(enabled);
-    this.dispatcher.resume(enabled);
+    this.endPause(enabled); // first, because `replace()` of an engine keeps a pause
     this.engine.replace(enabled);
     this.changed(name, 'resumed');
   }
@@ -172,8 +170,9 @@ export class ScopedWorkerRegistry {
    * tick begins while it runs. Use it, for example, in an HTTP handler that changes the same data as a job.
    *
    * It waits its turn, also behind other calls with the key. A tick that is due meanwhile follows its own `overlap` rule.
-   * Inside a tick or work that holds the key, it runs at once. The lock covers this process only. It works before start-up is
-   * complete and during the shutdown, which does not wait for it.
+   * Inside a tick with this key, it doesn't wait for ticks to end. If several such ticks run at once, their calls run one after
+   * the other, and so do calls that one tick makes at once. Inside `work`, a further call doesn't wait for that work. The lock covers
+   * this process only. It works before start-up is complete and during the shutdown, which does not wait for it.
    *
    * @param options.signal Ends the wait, such as `AbortSignal.timeout(2_000)`; not the work. Default: no limit.
    * @returns the result of `work`.
@@ -185,10 +184,8 @@ export class ScopedWorkerRegistry {
     work: () => Promise<T> | T,
     options: { readonly signal?: AbortSignal } = {},
   ): Promise<T> {
-    const { signal } = options;
-    const problems = exclusiveProblems(key, work, signal);
-    if (problems.length > 0) throw new InvalidOptionsError(problems);
-    return this.dispatcher.exclusive(key, work, signal);
+    checkExclusive(key, work, options);
+    return this.dispatcher.exclusive(key, work, options.signal);
   }
 
   stats(): ScopedWorkerStats {
@@ -199,6 +196,14 @@ export class ScopedWorkerRegistry {
       runningTicks: this.running.count,
       schedules: this.book.all.length,
     };
+  }
+
+  /** @returns false if the schedule was not paused. */
+  private endPause(schedule: Schedule): boolean {
+    if (!this.dispatcher.resume(schedule)) return false;
+    this.engine.resume(schedule);
+    for (const list of this.listsOf(schedule.name)) list.resume();
+    return true;
   }
 
   private listsOf(name: string): TickList[] {

@@ -12,6 +12,8 @@ export interface EndingScope {
   reportsLateFailures(): (error: unknown) => void;
   /** True while `waitFor` work is not settled. */
   readonly hasWork: boolean;
+  /** Reports an error of the work that is not why it failed. */
+  workFailed(error: unknown): void;
   /** The verdict stands: nothing more is built. */
   refuseBuilds(): void;
   /** False spares the end of most scopes a few turns of the microtask queue. */
@@ -21,6 +23,15 @@ export interface EndingScope {
   /** The last step: the scope is closed. */
   finish(end: ScopeEnd): void;
 }
+
+/** Whether the work of a scope has failed; undefined means success. */
+export type ScopeVerdict =
+  | {
+      readonly error: unknown;
+      /** Other errors of the work, which nobody else receives. */
+      readonly others?: readonly unknown[];
+    }
+  | undefined;
 
 /** How a scope ended. */
 export interface ScopeEnd {
@@ -45,7 +56,7 @@ export interface ScopeEnd {
  */
 export async function concludeScope(
   scope: EndingScope,
-  verdict: (workErrors: readonly unknown[]) => { error: unknown } | undefined,
+  verdict: (workErrors: readonly unknown[]) => ScopeVerdict,
 ): Promise<ScopeEnd> {
   const { ledger } = scope;
   await Promise.resolve(); // from here on the caller knows that the scope is ending
@@ -58,6 +69,7 @@ export async function concludeScope(
   scope.refuseBuilds();
 
   let failure: ScopeEnd['failure'] = failed && { error: failed.error, phase: 'work' };
+  for (const error of failed?.others ?? []) scope.workFailed(error);
   const disposeErrors: unknown[] = [];
   if (ledger.hasHooks && failed !== undefined)
     disposeErrors.push(...(await ledger.rollback(failed.error)));
@@ -89,9 +101,19 @@ export async function concludeScope(
   return end;
 }
 
-/** The verdict on work whose only errors are those of `waitFor`. */
-export function failureOf(workErrors: readonly unknown[]): { error: unknown } | undefined {
-  return workErrors.length === 0 ? undefined : { error: combined(workErrors) };
+/**
+ * The verdict on the errors of work.
+ *
+ * @param thrown by the work itself; the errors of `waitFor` work are others, unless they are the same.
+ */
+export function failureOf(
+  workErrors: readonly unknown[],
+  thrown?: { readonly error: unknown },
+): ScopeVerdict {
+  if (thrown === undefined)
+    return workErrors.length === 0 ? undefined : { error: combined(workErrors) };
+  const others = workErrors.filter((error) => !isPartOf(error, thrown.error));
+  return { error: thrown.error, others };
 }
 
 /**

@@ -20,6 +20,8 @@ export interface ScopeEndNotice extends ScopeNotice {
 export abstract class ScopeObserver {
   abstract scopeOpened(notice: () => ScopeNotice): void;
   abstract scopeClosed(notice: () => ScopeEndNotice): void;
+  /** Work given to `waitFor` failed, and the scope had already failed by another error. */
+  abstract workFailed(notice: ScopeNotice, error: unknown): void;
   /** A disposer failed when nobody waited for it: after its time limit, or on an instance that arrived late. */
   abstract lateDisposeFailed(notice: ScopeNotice, error: unknown): void;
   /** A request-scoped factory gave an object that a static provider holds; told whenever it is seen. */

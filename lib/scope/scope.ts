@@ -26,6 +26,7 @@ import {
   throwAll,
   type EndingScope,
   type ScopeEnd,
+  type ScopeVerdict,
 } from './scope-end.js';
 
 /**
@@ -171,7 +172,7 @@ export class Scope implements ProviderScope, ConstructedScope, EndingScope {
       this.id,
       `Scope ${this.id} was disposed without close(): its work is rolled back.`,
     );
-    throwAll(await this.end(() => ({ error })), error);
+    throwAll(await this.end((workErrors) => ({ error, others: workErrors })), error);
   }
 
   /**
@@ -179,9 +180,7 @@ export class Scope implements ProviderScope, ConstructedScope, EndingScope {
    *
    * @param verdict is asked once all work has settled; undefined means success.
    */
-  end(
-    verdict: (workErrors: readonly unknown[]) => { error: unknown } | undefined,
-  ): Promise<ScopeEnd> {
+  end(verdict: (workErrors: readonly unknown[]) => ScopeVerdict): Promise<ScopeEnd> {
     if (this.#ending === undefined) {
       this.#isEndedByItsOwnBuild = this.kind === 'open' && isInside(this);
       if (this.kind === 'open') this.#state = 'closing';
@@ -201,6 +200,10 @@ export class Scope implements ProviderScope, ConstructedScope, EndingScope {
     if (!this.#construction.isWatched) await this.#construction.scan();
     await this.#work.settle();
     return this.#work.errors;
+  }
+
+  workFailed(error: unknown): void {
+    this.scopes.observer.workFailed(this.notice, error);
   }
 
   refuseBuilds(): void {

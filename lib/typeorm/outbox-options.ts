@@ -79,7 +79,7 @@ function optionProblems(options: OutboxSourceOptions): string[] {
   const known = Object.keys(DEFAULTS);
   const problems = Object.keys(options)
     .filter((key) => !known.includes(key))
-    .map((key) => `${key} is no option; the options are ${known.join(', ')}`);
+    .map((key) => `${key} isn't an option; the options are ${known.join(', ')}`);
   const { leaseMs, pollMs, retryDelayMs, listen } = options;
   const say = (option: string, value: unknown, problem: string | undefined): void => {
     if (value !== undefined && problem !== undefined) problems.push(`${option} ${problem}`);

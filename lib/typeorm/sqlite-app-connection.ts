@@ -68,15 +68,19 @@ export class AppConnection<Runner extends Owner> {
     if (this.unowned === runner) this.unowned = undefined;
   }
 
-  /** Closes the second connection, and forgets the first, which the data source closes. */
+  /** Closes the second connection. */
   async close(): Promise<void> {
     const second = this.#second;
     this.#second = undefined;
-    this.#statements = new Map();
     this.#secondStatements = new Map();
-    this.#owner?.forget();
     const connection = await second?.catch(() => undefined); // the statement rejects with that error
     if (connection !== undefined) await this.copies.disconnect(connection);
+  }
+
+  /** Forgets the first connection, which the data source has closed. */
+  forget(): void {
+    this.#statements = new Map();
+    this.#owner?.forget();
   }
 
   private async connectAgain(): Promise<SqliteConnection> {

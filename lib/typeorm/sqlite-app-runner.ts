@@ -3,7 +3,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { QueryRunner } from 'typeorm';
 import type { SqliteConnection, SqliteDriver } from './sqlite-driver.js';
 import { SqliteRunner, type Send } from './sqlite-runner.js';
-import { begins } from './sqlite-statements.js';
+import { begins, mayWrite } from './sqlite-statements.js';
 import type { AppConnection } from './sqlite-app-connection.js';
 
 /** The transaction of the application that the running code is part of. */
@@ -16,6 +16,11 @@ const runners = new WeakMap<QueryRunner, SqliteAppRunner>();
  * the transaction of another query runner is open there, it reads on a second connection.
  */
 export class SqliteAppRunner extends SqliteRunner {
+  /** Aborted when the query runner is released before its statements could write. */
+  #release = new AbortController();
+  /** The number of statements that have not ended. */
+  #pending = 0;
+
   constructor(
     runner: QueryRunner,
     private readonly app: AppConnection<SqliteAppRunner>,
@@ -25,6 +30,7 @@ export class SqliteAppRunner extends SqliteRunner {
     const release = runner.release.bind(runner);
     Object.assign(runner, {
       release: async () => {
+        if (this.#pending > 0 && !this.isWriting) this.refuseWaiting();
         // Inside of the transaction, the calls of TypeORM that share this query runner release it too.
         if (this.isWriting && !this.isOwnWork()) {
           if (runner.isTransactionActive) await this.rollBackForgotten();
@@ -58,6 +64,10 @@ export class SqliteAppRunner extends SqliteRunner {
     this.endTurn();
   }
 
+  protected get ownsConnection(): boolean {
+    return this.isWriting;
+  }
+
   protected get connection(): SqliteConnection {
     return this.app.driver.databaseConnection;
   }
@@ -65,7 +75,13 @@ export class SqliteAppRunner extends SqliteRunner {
   protected route(statement: string, send: Send): Promise<unknown> {
     // What was begun with `dataSource.query('BEGIN')` belongs to nobody: the statements of the application after it are part of it.
     const owner = this.app.unowned ?? this;
-    return owner.inOrder(() => owner.sendOnConnection(statement, send, this.runner));
+    const { signal } = owner.#release;
+    owner.#pending += 1;
+    const sent = owner.inOrder(() => {
+      if (!owner.isWriting && mayWrite(statement)) signal.throwIfAborted();
+      return owner.sendOnConnection(statement, send, this.runner, signal);
+    });
+    return sent.finally(() => (owner.#pending -= 1));
   }
 
   protected async beforeSend(statement: string): Promise<void> {
@@ -81,6 +97,13 @@ export class SqliteAppRunner extends SqliteRunner {
     this.app.leaveTo(this);
   }
 
+  /** Nobody would end a transaction that begins after the release. TypeORM lets a released query runner be used again. */
+  private refuseWaiting(): void {
+    const release = this.#release;
+    this.#release = new AbortController();
+    release.abort(new Error(releasedText(String(this.app.driver.options.database))));
+  }
+
   /** Others would wait for the end of the transaction, and nobody can end it any more. */
   private async rollBackForgotten(): Promise<void> {
     new Logger('ScopedWorker').warn(FORGOTTEN);
@@ -93,6 +116,7 @@ export class SqliteAppRunner extends SqliteRunner {
     statement: string,
     send: Send,
     runner: QueryRunner,
+    signal: AbortSignal,
   ): Promise<unknown> {
     const use = await this.app.use(this, statement);
     const { driver, stmtCache } = runner as unknown as {
@@ -103,7 +127,7 @@ export class SqliteAppRunner extends SqliteRunner {
     else Reflect.deleteProperty(driver, 'databaseConnection'); // the application's connection shows through
     if (stmtCache !== undefined) Object.assign(runner, { stmtCache: use.statements });
     try {
-      return await this.sendInTurn(statement, send);
+      return await this.sendInTurn(statement, send, signal);
     } finally {
       use.end();
     }
@@ -112,3 +136,7 @@ export class SqliteAppRunner extends SqliteRunner {
 
 const FORGOTTEN =
   'A query runner was released while its transaction was open; it was rolled back, so that others can write to the file. Call commitTransaction() or rollbackTransaction() before release().';
+
+function releasedText(file: string): string {
+  return `A query runner was released before its statement could write to ${file}, so it was not sent. Await the statement before you call release().`;
+}

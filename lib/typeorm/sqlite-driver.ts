@@ -46,7 +46,11 @@ export function fileOf({ options }: SqliteDriver): string | undefined {
 export class DriverCopies {
   readonly #createQueryRunner: Driver['createQueryRunner'];
 
-  constructor(readonly driver: SqliteDriver) {
+  constructor(
+    readonly driver: SqliteDriver,
+    /** False while the data source is being destroyed, and until it is initialized again. */
+    public isConnected: boolean,
+  ) {
     this.#createQueryRunner = driver.createQueryRunner;
   }
 
@@ -61,8 +65,11 @@ export class DriverCopies {
   /**
    * Opens another connection in the same way as the driver opened the first one: key, `prepareDatabase`, foreign keys, attached
    * databases.
+   *
+   * @throws Error if nobody would close it.
    */
   async connect(): Promise<SqliteConnection> {
+    this.checkConnected();
     const { driver } = this;
     const connection = await driver.createDatabaseConnection();
     try {
@@ -82,10 +89,18 @@ export class DriverCopies {
     }
   }
 
+  checkConnected(): void {
+    if (!this.isConnected) throw new Error(notConnected(String(this.driver.options.database)));
+  }
+
   async disconnect(connection: SqliteConnection): Promise<void> {
     const copy = Object.create(this.driver) as SqliteDriver;
     copy.databaseConnection = connection;
     // From the prototype: on the driver itself, it also closes the connections of the library.
     await (Object.getPrototypeOf(this.driver) as SqliteDriver).disconnect.call(copy);
   }
+}
+
+function notConnected(file: string): string {
+  return `The data source of ${file} was destroyed, or is not initialized yet, so a scope cannot open a connection. Await the work before you call destroy(), or call initialize() first.`;
 }

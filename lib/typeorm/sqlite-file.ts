@@ -26,10 +26,11 @@ export class SqliteFile {
     private readonly driver: SqliteDriver,
     path: string,
   ) {
-    this.#copies = new DriverCopies(driver);
+    this.#copies = new DriverCopies(driver, dataSource.isInitialized);
     this.#lock = driver.options.readonly === true ? undefined : WriteLock.of(path);
     this.#pool = new ConnectionPool({
       connect: async () => {
+        this.#copies.checkConnected();
         await this.prepare();
         return this.#copies.connect();
       },
@@ -84,18 +85,27 @@ export class SqliteFile {
 
   private patch(): void {
     const { driver } = this;
+    const connect = driver.connect.bind(driver);
     const disconnect = driver.disconnect.bind(driver);
     Object.assign(driver, {
+      connect: async () => {
+        await connect();
+        this.#copies.isConnected = true;
+      },
       disconnect: async () => {
+        this.#copies.isConnected = false;
         this.#isPrepared = false; // initialised again, it may find another file
         const groups = [this.#pool, this.#app];
         // First, or the end of a transaction below would give the turn to one of them.
         this.#lock?.refuseWaiting(groups);
         try {
-          await this.#pool.close();
+          await Promise.all([this.#pool.close(), this.#app?.close()]);
         } finally {
-          await this.#app?.close().finally(() => this.#lock?.leave(groups));
-          await disconnect();
+          // The turn last: a transaction that is open on a connection ends only when it is closed.
+          await disconnect().finally(() => {
+            this.#app?.forget();
+            this.#lock?.leave(groups);
+          });
         }
       },
     });

@@ -1,4 +1,5 @@
 import { livingAmbient, type Ambient } from '../scope/ambient.js';
+import { onAbort } from '../time/on-abort.js';
 import type { SqliteConnection } from './sqlite-driver.js';
 
 export interface PooledConnection {
@@ -19,8 +20,10 @@ export const LARGEST_POOL = 10;
 
 interface Waiter {
   readonly scope: unknown;
+  /** Stops listening to the signal of the scope. */
+  readonly unfollow: (() => void) | undefined;
   resolve(taken: PooledConnection): void;
-  reject(error: Error): void;
+  reject(error: unknown): void;
 }
 
 /**
@@ -31,7 +34,7 @@ export class ConnectionPool {
   readonly #idle: PooledConnection[] = [];
   /** Maps each taken connection to its scope. */
   readonly #taken = new Map<PooledConnection, unknown>();
-  readonly #waiting: Waiter[] = [];
+  #waiting: Waiter[] = [];
   #opening = 0;
   /** The number of `close()` calls: a connection that was requested before one of them arrives too late. */
   #closings = 0;
@@ -43,13 +46,26 @@ export class ConnectionPool {
     return this.#idle.length + this.#taken.size + this.#opening;
   }
 
-  /** @param scope the scope that takes the connection. */
-  async take(scope: unknown): Promise<PooledConnection> {
+  /**
+   * @param scope the scope that takes the connection.
+   * @param signal ends the wait for a connection when it is aborted.
+   */
+  async take(scope: unknown, signal?: AbortSignal): Promise<PooledConnection> {
     const idle = this.#idle.pop();
     if (idle !== undefined) return this.assign(idle, scope);
     const hasRoom = this.size < LARGEST_POOL;
     if (hasRoom || this.opener.isWaitedFor() || this.isInsideOfHolder()) return this.open(scope);
-    return new Promise((resolve, reject) => this.#waiting.push({ scope, resolve, reject }));
+    signal?.throwIfAborted();
+    return new Promise((resolve, reject) => {
+      const leave = (): void => {
+        this.#waiting = this.#waiting.filter((other) => other !== waiter);
+        waiter.unfollow?.();
+        reject(signal?.reason);
+      };
+      const unfollow = signal && onAbort(signal, leave);
+      const waiter: Waiter = { scope, unfollow, resolve, reject };
+      this.#waiting.push(waiter);
+    });
   }
 
   /** Closes the connection instead if it has a transaction open, or exceeds the maximum. */
@@ -63,7 +79,7 @@ export class ConnectionPool {
       }
       return;
     }
-    const next = this.#waiting.shift();
+    const next = this.nextWaiting();
     if (next === undefined) this.#idle.push(taken);
     else next.resolve(this.assign(taken, next.scope));
   }
@@ -71,7 +87,8 @@ export class ConnectionPool {
   /** Closes all connections and refuses all waiting scopes. The pool opens new connections when it is used again. */
   async close(): Promise<void> {
     this.#closings += 1;
-    for (const { reject } of this.#waiting.splice(0)) reject(new Error(DESTROYED));
+    let waiter: Waiter | undefined;
+    while ((waiter = this.nextWaiting()) !== undefined) waiter.reject(new Error(DESTROYED));
     const all = [...this.#idle.splice(0), ...this.#taken.keys()];
     this.#taken.clear();
     const closed = await Promise.allSettled(
@@ -103,8 +120,14 @@ export class ConnectionPool {
   }
 
   private openForNext(): void {
-    const next = this.size < LARGEST_POOL ? this.#waiting.shift() : undefined;
+    const next = this.size < LARGEST_POOL ? this.nextWaiting() : undefined;
     if (next !== undefined) this.open(next.scope).then(next.resolve, next.reject);
+  }
+
+  private nextWaiting(): Waiter | undefined {
+    const next = this.#waiting.shift();
+    next?.unfollow?.();
+    return next;
   }
 
   private isInsideOfHolder(): boolean {

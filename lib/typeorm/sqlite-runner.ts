@@ -1,8 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { QueryRunner } from 'typeorm';
 import type { SqliteConnection } from './sqlite-driver.js';
-import { beginAsWriter, effectOnTransaction, mayWrite } from './sqlite-statements.js';
-import type { WriteLock, WriteTurn } from './write-lock.js';
+import { beginAsWriter, divides, effectOnTransaction, mayWrite } from './sqlite-statements.js';
+import { WaitsForItself, type WriteLock, type WriteTurn } from './write-lock.js';
 
 /** The query runner that is sending a statement: statements that subscribers send meanwhile are part of it. */
 const sending = new AsyncLocalStorage<QueryRunner>();
@@ -19,6 +19,8 @@ export abstract class SqliteRunner {
   #last: Promise<unknown> = Promise.resolve();
   #turn: WriteTurn | undefined;
   #isInTransaction = false;
+  /** Why the open transaction may only read: it began inside the work that has the turn. */
+  #refusal: WaitsForItself | undefined;
 
   constructor(
     readonly runner: QueryRunner,
@@ -36,8 +38,7 @@ export abstract class SqliteRunner {
         } catch (error) {
           // TypeORM continues as if in a transaction after its BEGIN has failed, or SQLite has
           // rolled it back by itself.
-          const isOwn = this.lock === undefined || this.isWriting;
-          if (!isOwn || !this.hasTransaction()) {
+          if (!this.ownsConnection || !this.hasTransaction()) {
             Object.assign(runner, { isTransactionActive: false });
           }
           throw error;
@@ -57,19 +58,41 @@ export abstract class SqliteRunner {
     return result;
   }
 
-  protected async sendInTurn(statement: string, send: Send): Promise<unknown> {
+  /** @param signal ends a wait for the turn when it is aborted. */
+  protected async sendInTurn(
+    statement: string,
+    send: Send,
+    signal: AbortSignal | undefined,
+  ): Promise<unknown> {
     if (this.lock === undefined) return send(statement);
     if (this.#turn === undefined && mayWrite(statement)) {
-      this.#turn = await this.lock.take(this.group, () => this.isOwnWork());
+      if (this.#refusal === undefined) await this.takeTurn(this.lock, statement, signal);
+      else if (!divides(statement)) throw this.#refusal;
     }
+    const text = this.isWriting ? beginAsWriter(statement) : statement;
     try {
       await this.beforeSend(statement);
-      const result = await send(beginAsWriter(statement));
+      const result = await send(text);
       const effect = effectOnTransaction(statement);
       if (effect !== undefined) this.#isInTransaction = effect === 'begin';
       return result;
     } finally {
       if (!this.hasTransaction()) this.endTurn();
+    }
+  }
+
+  /** A transaction that is refused the turn because it would wait for itself begins without it, and may only read. */
+  private async takeTurn(
+    lock: WriteLock,
+    statement: string,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    try {
+      this.#turn = await lock.take(this.group, () => this.isOwnWork(), signal);
+    } catch (error) {
+      const canRead = this.ownsConnection && beginAsWriter(statement) !== statement;
+      if (!canRead || !(error instanceof WaitsForItself)) throw error;
+      this.#refusal = error;
     }
   }
 
@@ -80,6 +103,7 @@ export abstract class SqliteRunner {
 
   protected endTurn(): void {
     this.#isInTransaction = false;
+    this.#refusal = undefined;
     this.#turn?.end();
     this.#turn = undefined;
   }
@@ -99,6 +123,9 @@ export abstract class SqliteRunner {
 
   /** Runs the work of a transaction. */
   abstract within<T>(work: () => T): T;
+
+  /** True if no other query runner has a transaction on the connection. */
+  protected abstract get ownsConnection(): boolean;
 
   protected abstract get connection(): SqliteConnection | undefined;
 

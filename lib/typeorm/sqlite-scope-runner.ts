@@ -1,5 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { DataSource, QueryRunner } from 'typeorm';
+import { TickTimeoutError } from '../errors/index.js';
+import { isErrorOf } from '../errors/is-error-of.js';
 import { isInside, livingAmbient } from '../scope/ambient.js';
 import type { ConnectionPool, PooledConnection } from './sqlite-pool.js';
 import type { SqliteConnection, SqliteDriver } from './sqlite-driver.js';
@@ -9,6 +11,11 @@ import type { WriteLock } from './write-lock.js';
 /** The query runner whose transaction the running code is part of. */
 const current = new AsyncLocalStorage<SqliteScopeRunner>();
 
+/** A scope, which has a tick unless it was opened by hand without a name. */
+interface ScopeOfTick {
+  readonly tick?: { readonly signal: AbortSignal };
+}
+
 /** The query runner of a scope: takes a connection for itself with its first statement, and gives it back on release. */
 export class SqliteScopeRunner extends SqliteRunner {
   #taking: Promise<PooledConnection> | undefined;
@@ -17,7 +24,11 @@ export class SqliteScopeRunner extends SqliteRunner {
    * The scope for which the query runner is created, read at once: the code that uses it later may run elsewhere, for a scope
    * opened by hand.
    */
-  readonly #scope = livingAmbient()?.scope;
+  readonly #scope = livingAmbient()?.scope as ScopeOfTick | undefined;
+  /** Read at once, because a scope that has ended no longer has a tick. */
+  readonly #tickSignal = this.#scope?.tick?.signal;
+  /** Ends the wait of the statement that needs a connection. */
+  #signal: AbortSignal | undefined;
 
   constructor(
     runner: QueryRunner,
@@ -49,14 +60,20 @@ export class SqliteScopeRunner extends SqliteRunner {
     });
   }
 
+  protected get ownsConnection(): boolean {
+    return true;
+  }
+
   protected get connection(): SqliteConnection | undefined {
     return this.#taken?.connection;
   }
 
   protected async route(statement: string, send: Send): Promise<unknown> {
+    const signal = this.signalOfNewStatement();
     return this.inOrder(async () => {
+      this.#signal = signal;
       await this.runner.connect();
-      return this.sendInTurn(statement, send);
+      return this.sendInTurn(statement, send, signal);
     });
   }
 
@@ -73,8 +90,24 @@ export class SqliteScopeRunner extends SqliteRunner {
     return this.#scope !== undefined && isInside(this.#scope);
   }
 
+  /**
+   * An abort ends the waits of the statements before it. A later one waits as usual, so that a handler can still save its state,
+   * unless its transaction will be rolled back anyway.
+   */
+  private signalOfNewStatement(): AbortSignal | undefined {
+    const signal = this.#tickSignal;
+    if (signal?.aborted !== true) return signal;
+    return this.isTransactional && isErrorOf(signal.reason, TickTimeoutError) ? signal : undefined;
+  }
+
   private async take(): Promise<PooledConnection> {
-    const taken = await this.pool.take(this.#scope);
+    let taken: PooledConnection;
+    try {
+      taken = await this.pool.take(this.#scope, this.#signal);
+    } catch (error) {
+      this.#taking = undefined; // the next statement tries again
+      throw error;
+    }
     const { driver, stmtCache } = this.runner as unknown as {
       driver: SqliteDriver;
       stmtCache?: unknown;

@@ -16,6 +16,11 @@ export function begins(statement: string): boolean {
   return /^(BEGIN|SAVEPOINT)\b/i.test(statement.replace(COMMENTS, ''));
 }
 
+/** True for a statement that writes nothing by itself when it is sent in a transaction. */
+export function divides(statement: string): boolean {
+  return /^(SAVEPOINT|RELEASE|COMMIT|END)\b/i.test(statement.replace(COMMENTS, ''));
+}
+
 /**
  * Makes a transaction a writer from its first statement on. A transaction that reads first and writes later fails with
  * SQLITE_BUSY_SNAPSHOT if another connection has written in between, and cannot be repeated.

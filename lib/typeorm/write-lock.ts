@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { onAbort } from '../time/on-abort.js';
 
 /** The turn of the writer that may currently write to a file. */
 export interface WriteTurn {
@@ -14,8 +15,19 @@ interface Waiter {
   /** Runs a function in the context of the code that waits. */
   readonly inContext: <T>(work: () => T) => T;
   readonly timer: NodeJS.Timeout;
+  /** Stops listening to the signal of the tick that waits. */
+  readonly unfollow: (() => void) | undefined;
   resolve(turn: WriteTurn): void;
-  reject(error: Error): void;
+  reject(error: unknown): void;
+}
+
+/** The calling code is part of the work that has the turn, which would wait for its own end. */
+export class WaitsForItself extends Error {
+  constructor(file: string) {
+    super(
+      `A write to ${file} would wait for itself: the transaction that is writing to the file ends only after this write, and SQLite allows one writer at a time. Send the write through the entity manager of that transaction, or after it ends.`,
+    );
+  }
 }
 
 /** How long a writer waits while another one does not finish, in milliseconds. */
@@ -47,18 +59,25 @@ export class WriteLock {
    * Waits for the turn of the caller, first come, first served.
    *
    * @param group the argument with which the caller is found in `leave()`.
-   * @throws Error if the calling code is part of the work that holds the turn, because it would wait for itself, and if one
-   * turn lasts longer than `LONGEST_TURN_MS`.
+   * @param signal ends the wait when it is aborted.
+   * @throws WaitsForItself
+   * @throws Error if one turn lasts longer than `LONGEST_TURN_MS`.
+   * @throws the reason of `signal`.
    */
-  take(group: object, isOwnWork: IsOwnWork): Promise<WriteTurn> {
+  take(group: object, isOwnWork: IsOwnWork, signal?: AbortSignal): Promise<WriteTurn> {
     if (this.#current === undefined) return Promise.resolve(this.begin(group, isOwnWork));
-    if (this.#current.isOwnWork()) return Promise.reject(new Error(waitsForItself(this.file)));
+    if (this.#current.isOwnWork()) return Promise.reject(new WaitsForItself(this.file));
+    if (signal?.aborted === true) return Promise.reject(signal.reason as Error);
     return new Promise((resolve, reject) => {
       const waiter: Waiter = {
         group,
         isOwnWork,
         inContext: AsyncLocalStorage.snapshot(),
-        timer: setTimeout(() => this.refuse(waiter, tookTooLong(this.file)), LONGEST_TURN_MS),
+        timer: setTimeout(
+          () => this.refuse(waiter, new Error(tookTooLong(this.file))),
+          LONGEST_TURN_MS,
+        ),
+        unfollow: signal && onAbort(signal, () => this.refuse(waiter, signal.reason)),
         resolve,
         reject,
       };
@@ -76,7 +95,7 @@ export class WriteLock {
   /** Refuses the writers of a data source that is being destroyed, while its own turn still lasts. */
   refuseWaiting(groups: readonly unknown[]): void {
     for (const waiter of this.#waiting) {
-      if (groups.includes(waiter.group)) this.refuse(waiter, destroyed(this.file));
+      if (groups.includes(waiter.group)) this.refuse(waiter, new Error(destroyed(this.file)));
     }
   }
 
@@ -99,23 +118,24 @@ export class WriteLock {
     this.#current = undefined;
     const first = this.#waiting.shift();
     if (first === undefined) return;
-    clearTimeout(first.timer);
+    stopWaiting(first);
     first.resolve(this.begin(first.group, first.isOwnWork));
     for (const waiter of this.#waiting) {
-      if (waiter.inContext(first.isOwnWork)) this.refuse(waiter, waitsForItself(this.file));
+      if (waiter.inContext(first.isOwnWork)) this.refuse(waiter, new WaitsForItself(this.file));
       else waiter.timer.refresh();
     }
   }
 
-  private refuse(waiter: Waiter, text: string): void {
-    clearTimeout(waiter.timer);
+  private refuse(waiter: Waiter, error: unknown): void {
+    stopWaiting(waiter);
     this.#waiting = this.#waiting.filter((other) => other !== waiter);
-    waiter.reject(new Error(text));
+    waiter.reject(error);
   }
 }
 
-function waitsForItself(file: string): string {
-  return `A write to ${file} would wait for itself: the transaction that is writing to the file ends only after this write, and SQLite allows one writer at a time. Send the write through the entity manager of that transaction, or after it ends.`;
+function stopWaiting({ timer, unfollow }: Waiter): void {
+  clearTimeout(timer);
+  unfollow?.();
 }
 
 function tookTooLong(file: string): string {

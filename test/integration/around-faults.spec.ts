@@ -94,6 +94,43 @@ describe('A hook of around', () => {
       expect(strays).toEqual([]);
     });
 
+    it('[B24] the hooks around it see a closed scope: what it had resolved is disposed', async () => {
+      const seen: unknown[] = [];
+      const { app, registry } = await aroundApp({
+        around: [
+          ({ scope }, next) =>
+            next().catch((error: unknown) => {
+              seen.push(error, scope.closed, app.get(ProbeJournal).alive);
+            }),
+          async ({ scope }) => {
+            await scope.resolve(Probe);
+            throw failure;
+          },
+        ],
+        providers: PROBES,
+      });
+      expect(await registry.run('Worker.run')).toMatchObject({ phase: 'open', error: failure });
+      expect(seen).toEqual([failure, true, []]);
+    });
+
+    it('[D32] has timed out for the hooks around it too', async () => {
+      const seen: unknown[] = [];
+      const { registry } = await aroundApp({
+        around: [
+          (_tick, next) =>
+            next().catch((error: unknown) => {
+              seen.push(error);
+              throw error;
+            }),
+          (tick) => untilAborted(tick).catch(() => Promise.reject(failure)),
+        ],
+        handler: { timeoutMs: 5 },
+      });
+      const { error, disposeErrors } = await registry.run('Worker.run');
+      expect(error).toMatchObject({ code: 'TICK_TIMEOUT', cause: failure });
+      expect([seen, disposeErrors]).toEqual([[error], []]);
+    });
+
     it('is the error of the tick though a hook around it hides it', async () => {
       const { registry } = await aroundApp({
         around: [(_tick, next) => next().catch(() => 'fine'), () => Promise.reject(failure)],
@@ -178,8 +215,7 @@ describe('A hook of around', () => {
       const report = await registry.run('Worker.run');
       expect(report).toMatchObject({ outcome: 'failed', phase: 'open', built: 0 });
       expect((report.error as Error).message).toBe(NO_NEXT);
-      expect(lines).toHaveLength(2);
-      expect(lines[0]).toBe('outer begins');
+      expect(lines).toEqual(['outer begins', `outer sees ${NO_NEXT}`]);
     });
 
     it('that calls it too late finds it refused: neither hooks nor handler run, nothing is unhandled', async () => {

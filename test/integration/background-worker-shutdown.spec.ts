@@ -26,6 +26,22 @@ afterEach(async () => {
 });
 
 describe('app.close() while a background worker runs', () => {
+  it('[D28] names no worker that has begun it and ends while it runs, whenever that is', async () => {
+    const abandoned: string[] = [];
+    for (let later = 0; later < 20; later += 1) {
+      const mayBegin = gate();
+      const test = await runningBackground(async () => {
+        await mayBegin.opened;
+        void test.app.close();
+        for (let turn = 0; turn < later; turn += 1) await Promise.resolve();
+      });
+      const ended = test.next('shutdown:finished');
+      mayBegin.open();
+      abandoned.push(...(await ended).abandoned);
+    }
+    expect(abandoned).toEqual([]);
+  });
+
   it('[D5] aborts its signal at once, and resolves when it has ended', async () => {
     const held = gate();
     const test = await runningBackground(() => held.opened);

@@ -186,6 +186,55 @@ describe('a source at the shutdown', () => {
     expect(log.of('error')).toEqual([]);
   });
 
+  describe('that fails in the turn in which its consumer is stopped', () => {
+    it('after the stop, is told of', async () => {
+      const { source, log, registry } = await started(new HandSource({ isDeaf: true }));
+      registry.remove('Consumer.handle');
+      source.fail(boom());
+      await turns();
+      expect(log.of('error')).toEqual(['source of Consumer.handle (no tick) failed: boom']);
+    });
+
+    it.each(Array.from({ length: 25 }, (_, steps) => steps))(
+      'is told of once, with %d steps of promises between its failure and the stop',
+      async (steps) => {
+        const { source, log, registry } = await started(new HandSource({ isDeaf: true }));
+        source.fail(boom());
+        for (let step = 0; step < steps; step += 1) await Promise.resolve();
+        registry.remove('Consumer.handle');
+        await turns();
+        expect(log.of('error')).toEqual([
+          expect.stringMatching(/^(source of|The source of) Consumer\.handle .*: boom$/),
+        ]);
+        expect(source.opened).toBe(1);
+      },
+    );
+
+    it('is not told of when the error is that of an abort', async () => {
+      const { source, log, registry } = await started(new HandSource({ isDeaf: true }));
+      source.fail(new DOMException('gone', 'AbortError'));
+      registry.remove('Consumer.handle');
+      await turns();
+      expect(log.of('error')).toEqual([]);
+    });
+
+    it('is told of when it was stopped while its iteration was being ended', async () => {
+      const returned = gate();
+      const { source, log, registry } = await started(
+        new HandSource({ onReturn: () => returned.opened }),
+      );
+      source.giveRaw('order');
+      await turns();
+      expect(source.returned).toBe(1);
+      registry.remove('Consumer.handle');
+      returned.open();
+      await turns();
+      expect(log.of('error')).toEqual([
+        'source of Consumer.handle (no tick) failed: TypeError: The source gave "order", which is no delivery: { id: string, body, ack(), nack(error?) }.',
+      ]);
+    });
+  });
+
   it('whose return() throws a proxy that was revoked stops nothing, and is told of', async () => {
     const { proxy, revoke } = Proxy.revocable({}, {});
     revoke();

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { Injectable, Scope } from '@nestjs/common';
+import { Injectable, Scope, type Provider } from '@nestjs/common';
 import { ContextIdFactory, type ContextId, type HostComponentInfo } from '@nestjs/core';
 import { closeApps, startApp } from '../support/app.js';
 import { probes, RequestScoped, worker } from '../support/probes.js';
@@ -41,6 +41,43 @@ describe('Disposal passes over', () => {
     await registry.run('Worker.run');
 
     expect(journal.of('disposed')).toEqual(['Scoped', 'Durable']);
+  });
+
+  it('[B17] what a durable provider holds and a request-scoped factory returns, such as the pool of a tenant', async () => {
+    ContextIdFactory.apply({
+      attach: (contextId) => (info: HostComponentInfo) => (info.isTreeDurable ? tenant : contextId),
+    });
+    @Injectable({ scope: Scope.REQUEST, durable: true })
+    class Tenant {
+      readonly pool = new Disposable();
+      readonly regions = new Map([['eu', new Disposable()]]);
+    }
+    const disposed: string[] = [];
+    class Disposable {
+      [Symbol.dispose](): void {
+        disposed.push('held');
+      }
+    }
+    const made = (): object => ({ [Symbol.dispose]: () => void disposed.push('made') });
+    const ofTenant = (provide: string, useFactory: (tenant: Tenant) => object): Provider => ({
+      provide,
+      scope: Scope.REQUEST,
+      inject: [Tenant],
+      useFactory,
+    });
+    const { registry } = await startApp({
+      providers: [
+        worker(['POOL', 'EU', 'OWN']),
+        Tenant,
+        ofTenant('POOL', ({ pool }) => pool),
+        ofTenant('EU', ({ regions }) => regions.get('eu')!),
+        ofTenant('OWN', made),
+      ],
+    });
+    await registry.run('Worker.run');
+    await registry.run('Worker.run');
+
+    expect(disposed).toEqual(['made', 'made']);
   });
 
   it('[B17] a factory result that is no object', async () => {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Observable } from 'rxjs';
-import type { ProviderScope, ScopedWorkerRegistry, Tick } from '../../lib/index.js';
+import type { ProviderScope, ScopedWorkerRegistry, StrayFailure, Tick } from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
 import { gate, turn, type Gate } from '../support/gate.js';
 import { probes, RequestScoped, thenable, worker } from '../support/probes.js';
@@ -111,7 +111,11 @@ describe('Disposal waits', () => {
         throw new Error('handler down');
       });
 
-      expect(report.error).toEqual(new Error('handler down'));
+      expect(report).toMatchObject({
+        outcome: 'failed',
+        error: new Error('handler down'),
+        disposeErrors: [],
+      });
     });
 
     it('[B36] for all of it though one piece has failed, which fails the tick', async () => {
@@ -124,6 +128,65 @@ describe('Disposal waits', () => {
         outcome: 'failed',
         phase: 'handler',
         error: new Error('work down'),
+      });
+    });
+
+    describe('that failed after the handler had failed', () => {
+      const workDown = new Error('work down');
+      let cancel: () => void;
+
+      async function straysOf(handler: (tick: Tick) => unknown): Promise<StrayFailure[]> {
+        const strays: StrayFailure[] = [];
+        const { registry, events } = await startApp({ providers: [worker([], handler)] });
+        cancel = () => void registry.cancel('Worker.run');
+        events.on('failure:stray', (stray) => void strays.push(stray));
+        const report = await registry.run('Worker.run');
+        expect(report).toMatchObject({ outcome: 'failed', disposeErrors: [] });
+        return strays;
+      }
+
+      it('[B36] and reports its error apart from that of the tick', async () => {
+        const strays = await straysOf((tick) => {
+          tick.scope.waitFor(Promise.reject(workDown));
+          throw new Error('handler down');
+        });
+
+        expect(strays).toMatchObject([
+          { where: 'wait-for', schedule: 'Worker.run', error: workDown },
+        ]);
+      });
+
+      it('[B36] and reports nothing when the handler has awaited the same work', async () => {
+        const strays = await straysOf((tick) => {
+          const work = Promise.reject(workDown);
+          tick.scope.waitFor(work);
+          return work;
+        });
+
+        expect(strays).toEqual([]);
+      });
+
+      it('[B36] and reports nothing when the work gave up because the tick was aborted', async () => {
+        const strays = await straysOf((tick) => {
+          const aborted = new Promise((resolve) => tick.signal.addEventListener('abort', resolve));
+          const gaveUp = new DOMException('given up', 'AbortError');
+          tick.scope.waitFor(aborted.then(() => Promise.reject(gaveUp)));
+          cancel();
+          throw new Error('handler down');
+        });
+
+        expect(strays).toEqual([]);
+      });
+
+      it('[B36] and reports its error when a scope by hand is left without close()', async () => {
+        const { scopes, events } = await startApp({ providers: [worker([])] });
+        const strays: StrayFailure[] = [];
+        events.on('failure:stray', (stray) => void strays.push(stray));
+        const scope = await scopes.open();
+        scope.waitFor(Promise.reject(workDown));
+        await scope[Symbol.asyncDispose]();
+
+        expect(strays).toMatchObject([{ where: 'wait-for', schedule: undefined, error: workDown }]);
       });
     });
 

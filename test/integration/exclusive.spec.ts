@@ -381,11 +381,33 @@ describe('registry.exclusive()', () => {
         ['billing', () => 1, { signal: 5 }],
         'signal must be an AbortSignal, not 5.',
       ],
+      [
+        'an unknown option',
+        ['billing', () => 1, { timeoutMs: 5 }],
+        "timeoutMs isn't an option; the only option is signal.",
+      ],
+      [
+        'a number as options',
+        ['billing', () => 1, 2_000],
+        'options must be an object such as { signal }, not 2000.',
+      ],
+      [
+        'null as options',
+        ['billing', () => 1, null],
+        'options must be an object such as { signal }, not null.',
+      ],
     ])('[C13] is refused in one sentence: %s', async (_, args, text) => {
       const { registry } = await start();
       const call = registry.exclusive(...(args as [string, () => number]));
       await expect(call).rejects.toThrow(InvalidOptionsError);
       await expect(call).rejects.toThrow(`registry.exclusive(): ${text}`);
+    });
+
+    it('[C13] the neighbours are accepted', async () => {
+      const { registry } = await start();
+      const { signal } = new AbortController();
+      for (const options of [undefined, {}, { signal }, { timeoutMs: undefined }])
+        expect(await registry.exclusive('billing', () => 1, options)).toBe(1);
     });
   });
 });

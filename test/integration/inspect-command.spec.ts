@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -377,6 +377,26 @@ describe('An application in another place', () => {
       /\nThe application has @nestjs\/core \d+\.\d+\.\d+ \(.*\), and nestjs-scoped-worker another one, \d+\.\d+\.\d+ \(.*\): their classes stand for different providers\. Let both use one copy; npm ls @nestjs\/core shows who installs which\.\n$/,
     );
     expect([code, stdout]).toEqual([2, '']);
+  });
+
+  describe('is told where findings are explained', () => {
+    const pointer = /Each number is explained in\s+(\S+)\.\n/;
+    const docs = (): string => join(folder, 'docs');
+    const page = async (file: string): Promise<string> => {
+      const { stdout, stderr } = await runCommand(folder, ['inspect', file, '--no-color']);
+      expect(stderr).toBe('');
+      expect(stdout).toContain('SW106');
+      return stdout;
+    };
+    afterEach(() => rmSync(docs(), { recursive: true, force: true }));
+
+    it('by the documentation of the library that runs, where it has any', async () => {
+      const file = writeProgram(place(otherNest), 'app.cjs', JOBS);
+      expect(await page(file)).not.toMatch(/Each number/);
+      mkdirSync(docs());
+      writeFileSync(join(docs(), '13-validation.md'), '');
+      expect(pointer.exec(await page(file))?.[1]).toBe('docs/13-validation.md');
+    });
   });
 
   const withCopy = (manifest: object): string => {

@@ -1123,7 +1123,7 @@ describe('inspectScopes', () => {
       ['text as moment', { from: 'x' }, 'from must be a valid Date, not "x"'],
       ['null as moment', { from: null }, 'from must be a valid Date, not null'],
       ['an invalid Date', { from: new Date('x') }, 'from must be a valid Date, not an invalid one'],
-      ['an unknown option', { to: new Date() }, 'to is no option; the only option is from'],
+      ['an unknown option', { to: new Date() }, "to isn't an option; the only option is from"],
       ['a number', 5, 'options must be an object such as { from }, not 5'],
       ['a Date', new Date(0), 'write { from: date } in place of a Date'],
       ['null', null, 'options must be an object such as { from }, not null'],

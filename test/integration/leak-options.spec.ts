@@ -26,7 +26,7 @@ describe('The option leakDetection', () => {
       'leakDetection.graceMs must be a number of milliseconds from 0 to 2147483647 (24.8 days), not -1.',
     ],
     [{ strict: 'yes' }, 'leakDetection.strict must be true or false, not "yes".'],
-    [{ grace: 1 }, 'leakDetection.grace is no option; the options are sample, graceMs, strict.'],
+    [{ grace: 1 }, "leakDetection.grace isn't an option; the options are sample, graceMs, strict."],
   ])('is refused as %j', async (leakDetection, problem) => {
     await expect(starting(leakDetection)).rejects.toMatchObject({
       code: 'INVALID_OPTIONS',

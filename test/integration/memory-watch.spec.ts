@@ -32,7 +32,7 @@ describe('The memory watch', () => {
       expect((error as InvalidOptionsError).problems).toEqual([
         'ScopedWorkerModule: memory.warnAtMb must be a number above 0, not -5.',
         'ScopedWorkerModule: memory.stopAtPercent must be a number above 0 and up to 100, not 101.',
-        'ScopedWorkerModule: memory.every is no option; the options are warnAtMb, warnAtPercent, stopAtMb, stopAtPercent, checkEveryMs.',
+        "ScopedWorkerModule: memory.every isn't an option; the options are warnAtMb, warnAtPercent, stopAtMb, stopAtPercent, checkEveryMs.",
       ]);
     });
 

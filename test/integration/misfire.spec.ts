@@ -227,15 +227,42 @@ describe('missed slots', () => {
     expect(test.begun).toHaveLength(8);
   });
 
-  it('are warned of once for a row, and again after the next run', async () => {
-    const test = await slotApp('cron', { a: { misfire: 'skip', overlap: 'allow' } });
-    await sleepFor(5_000);
-    expect(test.log.of('warn')).toHaveLength(1);
-    test.releaseAll();
-    await advance(0);
+  it.each<HandlerOptions>([
+    { misfire: 'skip', overlap: 'allow' },
+    { misfire: 'once', overlap: 'buffer-one' },
+  ])('are warned of once for a row, and again after a run without any: %j', async (options) => {
+    const test = await slotApp('cron', { a: options });
+    const releaseAll = async (): Promise<void> => {
+      for (let count = 0; count < 3; count += 1) {
+        test.releaseAll();
+        await advance(0);
+      }
+    };
+    for (let sleep = 0; sleep < 3; sleep += 1) {
+      await sleepFor(5_000);
+      await releaseAll();
+    }
+    expect(test.log.of('warn')).toEqual([expect.stringContaining('missed')]);
+    await advance(1_000);
+    await releaseAll();
     await sleepFor(5_000);
     expect(test.log.of('warn')).toHaveLength(2);
-    test.releaseAll();
+    await releaseAll();
+  });
+
+  it('and merged ones that alternate are one row', async () => {
+    const test = await slotApp('cron', { a: { misfire: 'skip', overlap: 'buffer-one' } });
+    for (let round = 0; round < 3; round += 1) {
+      await sleepFor(3_000);
+      await advance(3_000);
+      for (let count = 0; count < 3; count += 1) {
+        test.releaseAll();
+        await advance(0);
+      }
+    }
+    const reasons = new Set(test.skipped.map((line) => line.split(' ').at(-1)));
+    expect(reasons).toEqual(new Set(['missed', 'merged']));
+    expect(test.log.of('warn')).toHaveLength(1);
   });
 });
 

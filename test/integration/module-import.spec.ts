@@ -144,7 +144,11 @@ describe('The import of the module', () => {
       ['undefined', undefined, 'options must be an object such as { useFactory }, not undefined'],
       ['a list', [], 'options must be an object such as { useFactory }, not an array'],
       ['nothing in it', {}, 'needs one of useFactory, useClass, useExisting'],
-      ['an unknown option', { useFactory, isGlobal: true }, 'isGlobal is no option; the options'],
+      [
+        'an unknown option',
+        { useFactory, isGlobal: true },
+        "isGlobal isn't an option; the options",
+      ],
       ['no function', { useFactory: {} }, 'useFactory must be a function, not an object'],
       ['no class', { useClass: {} }, 'useClass must be a class with a method create(), not an'],
       [

@@ -50,7 +50,7 @@ describe('The options of the module', () => {
       [
         'an unknown key',
         { shutdownTimeout: 5 },
-        'shutdownTimeout is no option; the options are',
+        "shutdownTimeout isn't an option; the options are",
         { shutdownTimeoutMs: 5 },
       ],
       [

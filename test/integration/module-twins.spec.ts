@@ -9,6 +9,7 @@ import {
   type DynamicModule,
   type ModuleMetadata,
   type Provider,
+  type Type,
 } from '@nestjs/common';
 import { ModuleRef, NestFactory } from '@nestjs/core';
 import { Cron, ScheduleModule } from '@nestjs/schedule';
@@ -286,6 +287,55 @@ describe('A module that is imported twice', () => {
   });
 });
 
+describe('A module that is imported twice with a value object', () => {
+  const twice = (...values: readonly unknown[]): DynamicModule[] =>
+    values.map((since) => ({
+      module: SyncModule,
+      providers: [{ provide: TENANT, useValue: { since } }, Sync],
+    }));
+  class Hidden {
+    readonly #tenant: string;
+    constructor(tenant: string) {
+      this.#tenant = tenant;
+    }
+    who = (): string => this.#tenant;
+  }
+  class Registry extends Map {}
+
+  it.each<[string, () => unknown, unknown]>([
+    ['a date', () => new Date(0), new Date(1)],
+    ['a pattern', () => /a/g, /a/i],
+    ['an address', () => new URL('http://a/x?y'), new URL('http://a/x?z')],
+    ['a query', () => new URLSearchParams('a=1'), new URLSearchParams('a=2')],
+    ['bytes', () => Buffer.from('acme'), Buffer.from('globex')],
+    ['an array of bytes', () => Uint8Array.of(1, 2), Uint8Array.of(1, 3)],
+    ['a set', () => new Set(['a', 1]), new Set(['a', 2])],
+    ['a smaller set', () => new Set(['a', 1]), new Set(['a'])],
+    ['a map', () => new Map([['a', { b: new Date(0) }]]), new Map([['a', { b: new Date(1) }]])],
+    ['a map with another key', () => new Map([['a', 1]]), new Map([['b', 1]])],
+    ['a value of another kind', () => new Set(['a']), new Map([['a', 'a']])],
+  ])('[D24] its worker runs once with the same, and twice with another: %s', async (...given) => {
+    const [, value, other] = given;
+    const { registry } = await startApp({ imports: twice(value(), value()) });
+    expect(namesOf(registry)).toEqual(['Sync.run']);
+    const refused = await refusal({ imports: twice(value(), other) });
+    expect(refused).toBeInstanceOf(DuplicateScheduleError);
+  });
+
+  it.each<[string, () => unknown]>([
+    ['an object of a class in a map', () => new Map([['a', new Hidden('acme')]])],
+    ['an object of a class in a set', () => new Set([new Hidden('acme')])],
+    ['an object as a key of a map', () => new Map([[{}, 1]])],
+    ['a class that extends Map', () => new Registry()],
+  ])(
+    '[D24] [C13] must name it if nobody can tell whether they differ: %s',
+    async (_what, value) => {
+      const refused = await refusal({ imports: twice(value(), value()) });
+      expect(refused).toBeInstanceOf(DuplicateScheduleError);
+    },
+  );
+});
+
 it('[D24] A worker of a module that is imported twice runs once with scoped repositories', async () => {
   @ScopedWorker()
   class Counting {
@@ -330,9 +380,10 @@ describe('Two modules that provide one worker', () => {
   class Second {}
   @Module({ providers: provide('globex') })
   class Other {}
-  @Module({ providers: [Deep, Client, { provide: TENANT, useFactory: () => new Date(0) }] })
+  class Key {}
+  @Module({ providers: [Deep, Client, { provide: TENANT, useFactory: () => new Key() }] })
   class Made {}
-  @Module({ providers: [Deep, Client, { provide: TENANT, useFactory: () => new Date(0) }] })
+  @Module({ providers: [Deep, Client, { provide: TENANT, useFactory: () => new Key() }] })
   class MadeAgain {}
 
   it.each<[string, ModuleMetadata]>([
@@ -452,6 +503,35 @@ describe('A name that providers give', () => {
     expect((await refusal({ providers: [Job] })).message).toBe(
       `Job.two: its schedule "nightly" has the name of a schedule of Job.one. Give one of them another name: { name: '...' }.`,
     );
+  });
+
+  describe('of two classes with one name', () => {
+    const job = (): Type => {
+      @ScopedWorker()
+      class Job {
+        @ScopedCron(YEARLY)
+        run(): void {}
+      }
+      return Job;
+    };
+    @Module({ providers: [job()] })
+    class MailModule {}
+    @Module({ providers: [job()] })
+    class BillingModule {}
+
+    it('[C13] clashes, and the error tells them apart by their modules', async () => {
+      expect((await refusal({ imports: [MailModule, BillingModule] })).message).toBe(
+        `Job.run in BillingModule: its schedule "Job.run" has the name of a schedule of Job.run in MailModule, which is a different class. Give one of them another name: { name: '...' }.`,
+      );
+    });
+
+    it('[C13] clashes in one module as well', async () => {
+      @Module({ providers: [job(), job()] })
+      class OneModule {}
+      expect((await refusal({ imports: [OneModule] })).message).toBe(
+        `Job.run in OneModule: its schedule "Job.run" has the name of a schedule of Job.run in OneModule, which is a different class. Give one of them another name: { name: '...' }.`,
+      );
+    });
   });
 
   it('[D24] two workers whose factories differ are found by the inspector in preview mode, too', async () => {

@@ -152,7 +152,7 @@ describe('outboxSource', () => {
       [{ listen: 'yes' }, ['listen must be true or false, not "yes"']],
       [
         { leaseMS: 5 },
-        ['leaseMS is no option; the options are leaseMs, pollMs, retryDelayMs, listen'],
+        ["leaseMS isn't an option; the options are leaseMs, pollMs, retryDelayMs, listen"],
       ],
       [null, ['the third argument must be an object of options, not null']],
       [[], ['the third argument must be an object of options, not an array']],

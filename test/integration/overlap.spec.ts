@@ -92,6 +92,21 @@ describe('overlap of a cron', () => {
     },
   );
 
+  it("warns once while each run has dropped slots, and again after a run without any, when it is 'skip'", async () => {
+    const { log, release } = await secondly({ overlap: 'skip' });
+    for (let run = 0; run < 3; run += 1) {
+      await advance(3_000);
+      release();
+      await advance(0);
+    }
+    expect(log.of('warn')).toEqual([expect.stringContaining('overlap')]);
+    await advance(1_000);
+    release();
+    await advance(2_000);
+    expect(log.of('warn')).toHaveLength(2);
+    release();
+  });
+
   it('[F10] drops nothing when no tick runs', async () => {
     const { begun, skipped, release } = await secondly({ overlap: 'skip' });
     for (let second = 0; second < 5; second += 1) {
@@ -119,6 +134,26 @@ describe('overlap of a cron', () => {
   });
 
   describe("when it is 'buffer-one'", () => {
+    it('warns once while slots are merged run after run, and again after a run without any', async () => {
+      const { log, release, skipped } = await secondly({ overlap: 'buffer-one' });
+      for (let run = 0; run < 4; run += 1) {
+        await advance(3_000);
+        release();
+        await advance(0);
+      }
+      expect(skipped.length).toBeGreaterThan(4);
+      expect(log.of('warn')).toEqual([expect.stringContaining('merged')]);
+      release();
+      await advance(1_000);
+      release();
+      await advance(0);
+      await advance(3_000);
+      expect(log.of('warn')).toHaveLength(2);
+      release();
+      await advance(0);
+      release();
+    });
+
     it('runs one after the other, and merges what comes due between', async () => {
       const { begun, skipped, release, mostAtOnce } = await secondly({ overlap: 'buffer-one' });
       await advance(3_500);

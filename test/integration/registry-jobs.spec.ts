@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import { ScheduleModule, SchedulerRegistry } from '@nestjs/schedule';
 import { CronJob } from 'cron';
 import {
+  DuplicateScheduleError,
   ScopedConsumer,
   ScopedCron,
   ScopedInterval,
@@ -14,6 +15,8 @@ import {
 import { closeApps, startApp } from '../support/app.js';
 import { advance, afterNoon, useFakeClock } from '../support/fake-clock.js';
 import { gate } from '../support/gate.js';
+import { quietEngine } from '../support/quiet-engine.js';
+import { heard } from '../support/run-time-schedules.js';
 
 beforeEach(() => useFakeClock());
 afterEach(async () => {
@@ -23,7 +26,10 @@ afterEach(async () => {
 });
 
 /** A cron of ours of every second, whose runs last until the gate is opened, and its job. */
-async function withJob(options: HandlerOptions = {}) {
+async function withJob(
+  options: HandlerOptions = {},
+  moduleOptions: ScopedWorkerModuleOptions = {},
+) {
   const ran: number[] = [];
   const end = gate();
   @ScopedWorker()
@@ -34,9 +40,13 @@ async function withJob(options: HandlerOptions = {}) {
       await end.opened;
     }
   }
-  const test = await startApp({ imports: [ScheduleModule.forRoot()], providers: [Ours] });
+  const test = await startApp({
+    imports: [ScheduleModule.forRoot()],
+    providers: [Ours],
+    options: moduleOptions,
+  });
   const jobs = test.app.get(SchedulerRegistry, { strict: false });
-  return { ...test, ran, end, jobs, job: jobs.getCronJob('ours') };
+  return { ...test, ...heard(test), ran, end, jobs, job: jobs.getCronJob('ours') };
 }
 
 describe('A CronJob of SchedulerRegistry that shows one of our crons', () => {
@@ -176,6 +186,33 @@ describe('A CronJob of SchedulerRegistry that shows one of our crons', () => {
       expect(jobs.getCronJob('ours')).toBe(theirs);
     });
 
+    it('[F21] frees the name in SchedulerRegistry at once, and in our registry for remove() and add()', async () => {
+      const { jobs, registry, log } = await withJob();
+      jobs.deleteCronJob('ours');
+      const theirs = new CronJob('0 0 0 1 1 *', () => undefined);
+      jobs.addCronJob('ours', theirs);
+      jobs.deleteCronJob('ours');
+      registry.remove('ours');
+      registry.add({ name: 'ours', cron: '0 0 0 1 1 *', handler: () => undefined });
+      const job = jobs.getCronJob('ours');
+      await advance(0);
+      expect(registry.list()).toMatchObject([{ name: 'ours', handler: 'function' }]);
+      expect(jobs.getCronJob('ours')).toBe(job);
+      expect([log.of('error'), log.of('warn')]).toEqual([[], []]);
+    });
+
+    it('[F21] frees the name in our registry for add() alone one step of promises later', async () => {
+      const { jobs, registry } = await withJob();
+      const add = () =>
+        registry.add({ name: 'ours', cron: '0 0 0 1 1 *', handler: () => undefined });
+      jobs.deleteCronJob('ours');
+      expect(add).toThrow(DuplicateScheduleError);
+      await Promise.resolve();
+      add();
+      await advance(0);
+      expect(registry.list()).toMatchObject([{ name: 'ours', handler: 'function' }]);
+    });
+
     it('[F21] only pauses its schedule when it is stopped', async () => {
       const { job, registry } = await withJob();
       void job.stop();
@@ -207,6 +244,43 @@ describe('A CronJob of SchedulerRegistry that shows one of our crons', () => {
       expect(ran).toHaveLength(2);
       void job.stop();
       expect(registry.get('ours').state).toBe('paused');
+    });
+
+    it.each([
+      [true, ['pause', 'resume', 'replace']],
+      [false, ['replace']],
+    ])(
+      'start() resumes it in an engine of its own as well; paused before: %s',
+      async (isPaused, told) => {
+        const calls: string[] = [];
+        const engine = {
+          ...quietEngine(() => undefined),
+          add: () => undefined,
+          remove: () => undefined,
+        };
+        for (const call of ['pause', 'resume'] as const)
+          engine[call] = (name) => void calls.push(`${call} ${name}`);
+        engine.replace = ({ name, options }) =>
+          void calls.push(`replace ${name}${options.disabled ? ', disabled' : ''}`);
+        const { job, registry, changes } = await withJob({ disabled: true }, { engine });
+        if (isPaused) registry.pause('ours');
+        job.start();
+        expect(registry.get('ours').state).toBe('active');
+        expect(calls).toEqual(told.map((call) => `${call} ours`));
+        expect(changes.at(-1)).toEqual({ schedule: 'ours', change: 'resumed' });
+      },
+    );
+
+    it('start() lets a list go on that was run by hand and paused', async () => {
+      const forEach = { useFactory: () => ['a', 'b'] };
+      const { job, registry, ran, end } = await withJob({ disabled: true, forEach });
+      const report = registry.run('ours');
+      await advance(0);
+      registry.pause('ours');
+      job.start();
+      end.open();
+      expect((await report).outcome).toBe('succeeded');
+      expect(ran).toHaveLength(2);
     });
   });
 });

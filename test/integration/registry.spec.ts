@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
 import {
+  InvalidOptionsError,
   ScopedInterval,
   ScopedTimeout,
   ScopedWorker,
@@ -167,6 +168,25 @@ describe('registry', () => {
       await registry.run('report');
       await advance(500);
       expect(ownRuns()).toEqual([`manual ${afterNoon(500)}`, `interval ${afterNoon(1_000)}`]);
+    });
+
+    it.each<[string, unknown, string]>([
+      ['an unknown option', { tenant: 7 }, "tenant isn't an option; the only option is payload."],
+      ['null', null, 'options must be an object such as { payload }, not null.'],
+      ['a text', 'acme', 'options must be an object such as { payload }, not "acme".'],
+      ['an array', [7], 'options must be an object such as { payload }, not an array.'],
+    ])('[C13] refuses %s in one sentence, and runs nothing', async (_, options, text) => {
+      const { registry, ran } = await twoSchedules();
+      const refused = registry.run('report', options as object);
+      await expect(refused).rejects.toBeInstanceOf(InvalidOptionsError);
+      await expect(refused).rejects.toThrow(`registry.run(): ${text}`);
+      expect(ran).toEqual([]);
+    });
+
+    it('[C13] accepts options without a value', async () => {
+      const { registry } = await twoSchedules();
+      for (const options of [undefined, {}, { payload: undefined }, { tenant: undefined }])
+        expect((await registry.run('report', options)).outcome).toBe('succeeded');
     });
   });
 

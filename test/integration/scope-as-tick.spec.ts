@@ -466,6 +466,72 @@ describe('A scope by hand with a name', () => {
       expect((await ended).abandoned).toEqual([]);
     });
 
+    it.each([{ name: 'flush' }, {}])(
+      '[L1] that a hook begins without awaiting it, is waited for, also when a handler closes the application: %j',
+      async (options) => {
+        const ended = gate();
+        let begun: Promise<void> | undefined;
+        @Injectable()
+        class Buffer {
+          constructor(private readonly scopes: ProviderScopeFactory) {}
+
+          onModuleDestroy(): void {
+            begun ??= this.scopes.run(() => ended.opened, options as { name: string }); // Nest 11 calls it again
+          }
+        }
+        const lines: string[] = [];
+        const { registry, next, ...test } = await start({
+          providers: [
+            worker([], async () => {
+              await test.app.close();
+              lines.push('closed');
+            }),
+            Buffer,
+          ],
+        });
+        const closed = next('shutdown:closed');
+        const report = registry.run('Worker.run');
+        await next('shutdown:finished');
+        await turns();
+        expect(lines).toEqual([]);
+        ended.open();
+        expect((await report).outcome).toBe('succeeded');
+        expect(await closed).toMatchObject({ abandoned: [] });
+        expect(lines).toEqual(['closed']);
+        await begun;
+      },
+    );
+
+    it('[D6] that an abandoned tick begins, is named when the last hook has run', async () => {
+      const [mayBegin, mayEnd] = [gate(), gate()];
+      @Injectable()
+      class Slow {
+        async onModuleDestroy(): Promise<void> {
+          mayBegin.open();
+          await turns();
+        }
+      }
+      const { registry, next, ...test } = await start({
+        options: { shutdownTimeoutMs: 0 },
+        providers: [
+          worker([], async () => {
+            await mayBegin.opened;
+            await test.scopes.run(() => mayEnd.opened, { name: 'late work' });
+          }),
+          Slow,
+        ],
+      });
+      const report = registry.run('Worker.run');
+      await turn();
+      const [finished, closed] = [next('shutdown:finished'), next('shutdown:closed')];
+      await test.app.close();
+      const tick = expect.stringMatching(/^Worker\.run \(/);
+      expect(await finished).toMatchObject({ abandoned: [tick] });
+      expect(await closed).toMatchObject({ abandoned: [expect.stringMatching(/^late work \(/)] });
+      mayEnd.open();
+      await report;
+    });
+
     it('[L1] with and without a name, work that begins while the engine stops does not hold up the drain', async () => {
       const [stopping, stopped, end] = [gate(), gate(), gate()];
       const engine = quietEngine(() => undefined);
@@ -526,6 +592,21 @@ describe('A scope by hand with a name', () => {
         [work, null],
         'options must be an object such as { name } or { request }, not null.',
       ],
+      [
+        'an array',
+        [work, ['import']],
+        'options must be an object such as { name } or { request }, not an array.',
+      ],
+      [
+        'an unknown option',
+        [work, { name: 'a', timeout: 5 }],
+        "timeout isn't an option; the options are name, signal, timeoutMs, payload, request.",
+      ],
+      [
+        'an unknown option without a name',
+        [work, { overlapKey: 'a' }],
+        "overlapKey isn't an option; the options are name, signal, timeoutMs, payload, request.",
+      ],
       ['an empty name', [work, { name: ' ' }], 'name must not be empty.'],
       ['a number as name', [work, { name: 7 }], 'name must be a string, not 7.'],
       [
@@ -561,6 +642,8 @@ describe('A scope by hand with a name', () => {
       const { scopes } = await start();
       expect(await scopes.run(work)).toBe('value');
       expect(await scopes.run(work, { request: 1 })).toBe('value');
+      const withoutValue = { timeout: undefined } as object;
+      expect(await scopes.run(work, withoutValue)).toBe('value');
       expect(
         await scopes.run(work, {
           name: 'a',

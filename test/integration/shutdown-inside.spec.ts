@@ -120,6 +120,17 @@ describe('app.close() inside a handler', () => {
     expect(performance.now()).toBe(0);
   });
 
+  it('[D6] names nothing that ends while it closes: a listener of scope:closed began it', async () => {
+    const { app, events, registry, next } = await startApp({
+      options: { drainTimeoutMs: 1_000 },
+      providers: [worker([])],
+    });
+    events.once('scope:closed', () => app.close());
+    const [ended, closed] = [next('shutdown:finished'), next('shutdown:closed')];
+    expect((await registry.run('Worker.run')).outcome).toBe('succeeded');
+    expect([(await ended).abandoned, (await closed).abandoned]).toEqual([[], []]);
+  });
+
   it('[D28] holds for a tick that a timer fired', async () => {
     let app: TestingModule | undefined;
     const closed = gate();

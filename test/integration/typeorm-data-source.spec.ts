@@ -205,7 +205,7 @@ describe('A data source', () => {
       [
         [],
         { transactions: true },
-        'transactions is no option; the options are dataSource, transaction',
+        "transactions isn't an option; the options are dataSource, transaction",
       ],
       [[], 5, 'options must be an object such as { dataSource }, not 5'],
       [[], null, 'options must be an object such as { dataSource }, not null'],

@@ -249,6 +249,32 @@ describe('Writers of one SQLite file', () => {
       expect(file.committed()).toEqual(['in it, too', 'in the transaction', 'kept']);
     });
 
+    it('with a query runner that is released while it waits sends nothing any more, and others can write', async () => {
+      await start();
+      const holder = dataSource.createQueryRunner();
+      await holder.startTransaction();
+      const runner = dataSource.createQueryRunner();
+      const work = Promise.allSettled([
+        runner.startTransaction(),
+        runner.query(`INSERT INTO notes (text) VALUES ('never')`),
+        runner.query('SELECT 1 AS one'),
+      ]);
+      expect(await isWaiting(work)).toBe(true);
+      await runner.release();
+      const refused = {
+        status: 'rejected',
+        reason: expect.objectContaining({
+          message: `A query runner was released before its statement could write to ${file.path}, so it was not sent. Await the statement before you call release().`,
+        }),
+      };
+      expect(await work).toEqual([refused, refused, { status: 'fulfilled', value: [{ one: 1 }] }]);
+      await holder.commitTransaction();
+      await holder.release();
+
+      await plain.save({ text: 'plain' });
+      expect(file.committed()).toEqual(['plain']);
+    });
+
     it('a transaction that was begun with a statement takes in what comes after, until it is ended', async () => {
       await start();
       await dataSource.query('BEGIN');

@@ -122,10 +122,10 @@ describe('A controller', () => {
     expect(findings[0]!.message).toContain('made request-scoped by Progress');
   });
 
-  it('is reported when it injects a worker', async () => {
+  it('is reported when it injects a worker, with what to move and what to call', async () => {
     @ScopedWorker()
     class Mailer {
-      @ScopedCron(YEARLY)
+      @ScopedCron(YEARLY, { name: 'mail' })
       send(): void {}
     }
     const findings = await findingsOf({
@@ -133,22 +133,29 @@ describe('A controller', () => {
       providers: [Mailer],
     });
     expect(findings).toMatchObject([{ kind: 'controller-rebuilt', chain: ['Over', 'Mailer'] }]);
-    // There is nothing in between that could take the worker as an argument.
-    expect(findings[0]!.message).not.toContain('let Mailer take');
-    expect(findings[0]!.message).toContain("call registry.run('Mailer.send')");
+    expect(findings[0]!.message).toBe(
+      "Over is made request-scoped by Mailer (Over -> Mailer), which is a worker: it and its dependencies are built again for every request, and a request has no tick. Move the fields and methods of Mailer that Over uses to a service, and inject that service into both. Keep only the handlers in Mailer. To run one now, inject ScopedWorkerRegistry and call registry.run('mail'). If this is intentional, write scope: Scope.REQUEST on Over.",
+    );
   });
 
-  it('is told the name of the schedule where it injects a worker of which the schedule has its own', async () => {
+  it('is told what to move out of a worker that one of its services injects', async () => {
     @ScopedWorker()
     class Mailer {
-      @ScopedCron(YEARLY, { name: 'mail' })
+      @ScopedCron(YEARLY)
       send(): void {}
     }
+    @Injectable()
+    class Status {
+      constructor(readonly mailer: Mailer) {}
+    }
     const [found] = await findingsOf({
-      controllers: [controllerOver(Mailer)],
-      providers: [Mailer],
+      controllers: [controllerOver(Status)],
+      providers: [Mailer, Status],
     });
-    expect(found!.message).toContain("call registry.run('mail')");
+    expect(found!.chain).toEqual(['Over', 'Status', 'Mailer']);
+    expect(found!.message).toContain(
+      "Move the fields and methods of Mailer that Status uses to a service, and inject that service into both. Keep only the handlers in Mailer. To run one now, inject ScopedWorkerRegistry and call registry.run('Mailer.send').",
+    );
   });
 
   it('is told to resolve a worker without schedules in a scope', async () => {

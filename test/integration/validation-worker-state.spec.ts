@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { Inject, Injectable, type Type } from '@nestjs/common';
+import { Inject, Injectable, Scope, type Provider, type Type } from '@nestjs/common';
 import { Cron, ScheduleModule } from '@nestjs/schedule';
 import {
   inspectScopes,
@@ -7,6 +7,7 @@ import {
   ScopedCron,
   ScopedWorker,
   inMemoryQueue,
+  shared,
   type Finding,
   type ScopedWorkerModuleOptions,
 } from '../../lib/index.js';
@@ -24,18 +25,23 @@ class Tenant {
 @Injectable()
 class Api {}
 
+/** What is reported from here on. */
+function foundBy({ events }: TestApp): Finding[] {
+  const found: Finding[] = [];
+  events.on('finding:reported', (finding) => found.push(finding));
+  return found;
+}
+
 /** An application of one worker, with what it reports while it runs. */
 async function started(
-  worker: Type,
+  worker: Provider,
   options: ScopedWorkerModuleOptions = {},
 ): Promise<TestApp & { found: Finding[] }> {
   const test = await startApp({
     providers: [Tenant, Api, worker],
     options: { scopeValidation: 'strict', ...options },
   });
-  const found: Finding[] = [];
-  test.events.on('finding:reported', (finding) => found.push(finding));
-  return { ...test, found };
+  return { ...test, found: foundBy(test) };
 }
 
 /** What is reported of a worker whose handler is `run`, in four ticks. */
@@ -274,6 +280,58 @@ describe('A handler that leaves state on its worker', () => {
       }
       const allow = [{ finding: 'SW101', token: Shared, reason: 'one instance' }];
       expect(await reported(Shared, { allow })).toEqual([]);
+    });
+  });
+
+  describe('and that a factory builds', () => {
+    const tenant = new Tenant();
+    const made = (useFactory: () => Sync): Promise<TestApp & { found: Finding[] }> =>
+      started({ provide: Sync, scope: Scope.REQUEST, useFactory });
+    const inTicks = async ({ registry, found }: Awaited<ReturnType<typeof made>>, ticks = 4) => {
+      for (let tick = 0; tick < ticks; tick += 1) await registry.run('Sync.run');
+      return found;
+    };
+
+    it('is reported under its token, once a second instance proves that the state is lost', async () => {
+      class SyncOfTenant extends Sync {}
+      const test = await made(() => new SyncOfTenant(tenant));
+      expect(await inTicks(test, 1)).toEqual([]);
+      expect(await inTicks(test)).toMatchObject([{ subject: 'Sync.run', token: Sync }]);
+      expect(test.found[0]!.message).toMatch(
+        /^Sync\.run leaves changed fields .* gets a new Sync, .* allow SW209 for 'Sync\.run'\.$/,
+      );
+    });
+
+    it.each<[string, ScopedWorkerModuleOptions]>([
+      ['always', {}],
+      ['under strict leak detection', { leakDetection: { strict: true } }],
+    ])('is not reported if it returns one object %s', async (_when, options) => {
+      const only = new Sync(tenant);
+      const provider = { provide: Sync, scope: Scope.REQUEST, useFactory: () => only };
+      expect(await inTicks(await started(provider, options))).toEqual([]);
+      expect(only).toMatchObject({ announcedVersion: 4 });
+    });
+
+    it('is not reported if it returns what a singleton holds', async () => {
+      const { registry, found } = await startApp({
+        providers: [
+          { provide: 'only', useFactory: () => new Sync(tenant) },
+          {
+            provide: Sync,
+            scope: Scope.REQUEST,
+            inject: ['only'],
+            useFactory: (only: Sync) => only,
+          },
+        ],
+      }).then((test) => ({ ...test, found: foundBy(test) }));
+      for (let tick = 0; tick < 4; tick += 1) await registry.run('Sync.run');
+      expect(found.filter(({ number }) => number === 'SW209')).toEqual([]);
+    });
+
+    it('is not reported if what it returns is shared()', async () => {
+      const pool = [1, 2].map(() => shared(new Sync(tenant)));
+      let next = 0;
+      expect(await inTicks(await made(() => pool[(next += 1) % 2]!))).toEqual([]);
     });
   });
 

@@ -53,7 +53,7 @@ describe('The arguments of the command line', () => {
     ],
     [
       ['inspect', 'a.js', '--yaml'],
-      '--yaml is no option; the options are --export, --json, --mermaid, --timeout, --no-color, --help, --version.',
+      "--yaml isn't an option; the options are --export, --json, --mermaid, --timeout, --no-color, --help, --version.",
     ],
     [['inspect', 'a.js', '--json=1'], '--json takes no value.'],
     [['inspect', 'a.js', '--timeout'], '--timeout needs a value, such as --timeout=30000.'],

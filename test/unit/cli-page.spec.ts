@@ -9,7 +9,11 @@ import { inspectionOf, nestJob, provider, warning } from '../support/inspection.
 const plain = { width: 80, isColoured: false };
 
 function pageOf(inspection: ScopeInspection, terminal = plain): string {
-  return page({ application: 'AppModule', file: 'dist/app.module.js', inspection }, terminal);
+  return page(
+    { application: 'AppModule', file: 'dist/app.module.js', inspection },
+    terminal,
+    'node_modules/nestjs-scoped-worker/docs/13-validation.md',
+  );
 }
 
 const session = provider('Session', {

@@ -55,7 +55,7 @@ describe('inMemoryQueue()', () => {
   );
 
   it.each([
-    [{ cap: 5 }, 'cap is no option; the only option is capacity.'],
+    [{ cap: 5 }, "cap isn't an option; the only option is capacity."],
     [null, 'options must be an object such as { capacity }, not null.'],
     [5, 'options must be an object such as { capacity }, not 5.'],
   ])('refuses the options %p', (options, problem) => {
@@ -69,7 +69,7 @@ describe('inMemoryQueue()', () => {
 
   it.each([
     [{ signal: 5 }, 'signal must be an AbortSignal, not 5.'],
-    [{ timeoutMs: 5 }, 'timeoutMs is no option; the only option is signal.'],
+    [{ timeoutMs: 5 }, "timeoutMs isn't an option; the only option is signal."],
     [5, 'options must be an object such as { signal }, not 5.'],
   ])('put() refuses the options %p, and adds nothing', async (options, problem) => {
     const queue = inMemoryQueue<number>();

@@ -68,7 +68,7 @@ describe('The options of the memory watch', () => {
       'an unknown option',
       { warnAtMB: 5 },
       [
-        'memory.warnAtMB is no option; the options are warnAtMb, warnAtPercent, stopAtMb, stopAtPercent, checkEveryMs',
+        "memory.warnAtMB isn't an option; the options are warnAtMb, warnAtPercent, stopAtMb, stopAtPercent, checkEveryMs",
       ],
       { warnAtMb: 5 },
     ],
@@ -76,7 +76,7 @@ describe('The options of the memory watch', () => {
       'a name of every object',
       { constructor: 5 },
       [
-        'memory.constructor is no option; the options are warnAtMb, warnAtPercent, stopAtMb, stopAtPercent, checkEveryMs',
+        "memory.constructor isn't an option; the options are warnAtMb, warnAtPercent, stopAtMb, stopAtPercent, checkEveryMs",
       ],
       {},
     ],

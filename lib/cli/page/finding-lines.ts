@@ -13,7 +13,11 @@ const WORDS: Readonly<Record<Severity, string>> = {
 };
 
 /** What is wrong, the worst first, then what is allowed to be so. */
-export function writeFindings({ findings, allowed }: ScopeInspection, sheet: Sheet): void {
+export function writeFindings(
+  { findings, allowed }: ScopeInspection,
+  sheet: Sheet,
+  guide: string | undefined,
+): void {
   if (findings.length > 0) {
     sheet.heading(`Findings (${findings.length})`);
     for (const severity of SEVERITIES) {
@@ -21,11 +25,10 @@ export function writeFindings({ findings, allowed }: ScopeInspection, sheet: She
         if (finding.severity === severity) writeFinding(finding, sheet);
       }
     }
-    sheet.blank();
-    sheet.text(
-      'Each number is explained in node_modules/nestjs-scoped-worker/docs/13-validation.md.',
-      { look: 'quiet' },
-    );
+    if (guide !== undefined) {
+      sheet.blank();
+      sheet.text(`Each number is explained in ${guide}.`, { look: 'quiet' });
+    }
   }
   if (allowed.length === 0) return;
   sheet.heading(`Allowed findings (${allowed.length})`);

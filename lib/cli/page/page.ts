@@ -15,8 +15,16 @@ const LIFETIMES = [
   'durable',
 ] as const satisfies readonly Lifetime[];
 
-/** What was read from an application, for people: no line is wider than the terminal. */
-export function page({ application, file, inspection }: Inspected, terminal: Terminal): string {
+/**
+ * What was read from an application, for people: no line is wider than the terminal.
+ *
+ * @param guide is the file that explains the findings; undefined if it isn't installed.
+ */
+export function page(
+  { application, file, inspection }: Inspected,
+  terminal: Terminal,
+  guide: string | undefined,
+): string {
   const sheet = new Sheet(terminal);
   const { counts, workers, findings, notes } = inspection;
   sheet.name(application, `of ${file}`, { indent: 0 });
@@ -30,7 +38,7 @@ export function page({ application, file, inspection }: Inspected, terminal: Ter
   );
   writeSchedules(inspection, sheet);
   writeWorkers(workers, sheet);
-  writeFindings(inspection, sheet);
+  writeFindings(inspection, sheet, guide);
   if (notes.length > 0) {
     sheet.heading('Notes');
     sheet.blank();

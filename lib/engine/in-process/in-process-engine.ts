@@ -1,5 +1,5 @@
-import { booleanProblem, optionsProblems } from '../../checks/option-checks.js';
-import { InvalidOptionsError } from '../../errors/index.js';
+import { booleanProblem, named, optionsProblems } from '../../checks/option-checks.js';
+import { InvalidOptionsError, refuseInvalid } from '../../errors/invalid-options.error.js';
 import { isDisabled, type Schedule } from '../../schedule/schedule.js';
 import type { Engine, EngineHost } from '../engine.js';
 import { ScheduleClock } from './schedule-clock.js';
@@ -20,14 +20,10 @@ export interface InProcessEngineOptions {
  * @publicApi
  */
 export function inProcessEngine(options: InProcessEngineOptions = {}): Engine {
-  const problems = optionsProblems(options, ['unref']);
-  if (problems.length === 0 && options.unref !== undefined) {
-    const problem = booleanProblem(options.unref);
-    if (problem !== undefined) problems.push(`unref ${problem}`);
-  }
-  if (problems.length > 0)
-    throw new InvalidOptionsError(problems.map((problem) => `inProcessEngine(): ${problem}.`));
-  return new InProcessEngine(options.unref ?? false);
+  refuseInvalid('inProcessEngine()', optionsProblems(options, ['unref']));
+  const { unref = false } = options;
+  refuseInvalid('inProcessEngine()', named({ unref: booleanProblem(unref) }));
+  return new InProcessEngine(unref);
 }
 
 class InProcessEngine implements Engine {

@@ -60,7 +60,6 @@ export class BackgroundLife {
     while (!this.isStopped) {
       const running = (this.#running = this.run());
       const restartInMs = await running;
-      this.#running = undefined;
       if (restartInMs === undefined) return;
       await pause(restartInMs, this.#shutdown.signal);
     }
@@ -78,6 +77,7 @@ export class BackgroundLife {
     } catch (error) {
       return this.failed(error, signal, performance.now() - startedAt);
     } finally {
+      this.#running = undefined; // first: a shutdown that it began must not take it for another one that runs
       ambient.scope = undefined;
     }
   }

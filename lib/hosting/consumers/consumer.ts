@@ -87,7 +87,11 @@ export class Consumer implements ReadingObserver {
       } catch (thrown) {
         error = thrown ?? new Error('The source failed without an error.');
       }
-      if (this.isStopped) break;
+      if (this.isStopped) {
+        // The source is not read again, so `source:failed` doesn't report the error.
+        if (error !== undefined) this.#reading!.failedToEnd(error);
+        break;
+      }
       const reopenInMs = this.#backoff.next();
       this.events.emit('source:failed', { schedule: this.schedule.name, error, reopenInMs });
       await pause(reopenInMs, this.#stopping.signal);

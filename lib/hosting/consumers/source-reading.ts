@@ -89,6 +89,11 @@ export class SourceReading {
     return this.#ended;
   }
 
+  /** Reports an error of a source that is not read again. To end with the error of the abort is what a source is expected to do. */
+  failedToEnd(error: unknown): void {
+    if (!isAbortError(error, this.#signal.signal)) this.observer.endFailed(error);
+  }
+
   private async return(): Promise<void> {
     if (this.#isOver) return;
     try {
@@ -114,11 +119,6 @@ export class SourceReading {
     if (result.done !== true) return checked(result.value);
     this.#isOver = true;
     return undefined;
-  }
-
-  /** To end with the error of the abort is what a source is expected to do. */
-  private failedToEnd(error: unknown): void {
-    if (!isAbortError(error, this.#signal.signal)) this.observer.endFailed(error);
   }
 }
 

@@ -38,7 +38,7 @@ export function controllerRebuilt(scene: Scene): Finding[] {
         subject: name,
         token: controller.token,
         chain,
-        message: `${name} is made request-scoped by ${culprit} (${arrows(chain)}), ${isSure ? 'which is for workers' : 'which workers inject themselves and no controller does'}: it and its dependencies are built again for every request, and a request has no tick. ${instead(end, scene)}. If this is intentional, write scope: Scope.REQUEST on ${name}.`,
+        message: `${name} is made request-scoped by ${culprit} (${arrows(chain)}), ${why(end, isSure, scene)}: it and its dependencies are built again for every request, and a request has no tick. ${instead(end, scene)}. If this is intentional, write scope: Scope.REQUEST on ${name}.`,
       });
     });
 }
@@ -48,14 +48,19 @@ function beforeRequest(way: readonly GraphProvider[]): readonly GraphProvider[] 
   return way.at(-1)!.token === REQUEST ? way.slice(0, -1) : way;
 }
 
+function why(way: readonly GraphProvider[], isSure: boolean, scene: Scene): string {
+  if (!isSure) return 'which workers inject themselves and no controller does';
+  return scene.isWorker(way.at(-1)!) ? 'which is a worker' : 'which is for workers';
+}
+
 function instead(way: readonly GraphProvider[], scene: Scene): string {
   const [{ name }, dependency] = way as [GraphProvider, GraphProvider | undefined];
   if (dependency === undefined) return 'Call currentTick() instead of injecting it';
-  const culprit = way.at(-1)!.name;
-  const worker = scene.workers.find(({ provider }) => provider.id === way.at(-1)!.id);
+  const { id, name: culprit } = way.at(-1)!;
+  const worker = scene.workers.find(({ provider }) => provider.id === id);
   const schedule = worker?.schedules[0];
   if (schedule !== undefined)
-    return `To run it now, inject ScopedWorkerRegistry and call registry.run('${schedule}'), and move the other code that ${name} needs into a service of its own`;
+    return `Move the fields and methods of ${culprit} that ${way.at(-2)!.name} uses to a service, and inject that service into both. Keep only the handlers in ${culprit}. To run one now, inject ScopedWorkerRegistry and call registry.run('${schedule}')`;
   return way.length === 2
     ? `Resolve ${culprit} in a scope instead of injecting it: scopes.run(async (scope) => { ... }), with ProviderScopeFactory injected as scopes`
     : `Give workers and ${name} services of their own, or let ${dependency.name} take what it needs of ${culprit} as an argument of its methods`;

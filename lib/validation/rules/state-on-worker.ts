@@ -1,5 +1,5 @@
 import { finding, type Finding } from '../../findings/finding.js';
-import type { NestWrapper } from '../../nest/index.js';
+import { isFactory, tokenText, type NestWrapper } from '../../nest/index.js';
 
 /** The maximum number of fields that a message names. */
 const NAMED = 10;
@@ -9,11 +9,13 @@ const NAMED = 10;
  * intentional, such as a cache for one tick.
  */
 export function stateOnWorker(
-  { token, name: tokenName, metatype }: NestWrapper,
+  wrapper: NestWrapper,
   method: string,
   fields: readonly string[],
 ): Finding {
-  const name = metatype?.name || String(tokenName);
+  const { token, metatype } = wrapper;
+  // The metatype of a factory is its function.
+  const name = tokenText(isFactory(wrapper) ? token : (metatype ?? token));
   const subject = `${name}.${method}`;
   const more = fields.length > NAMED ? ` and ${fields.length - NAMED} more` : '';
   const named = `${fields.slice(0, NAMED).join(', ')}${more}`;

@@ -1,0 +1,85 @@
+import { isDeepStrictEqual, types } from 'node:util';
+
+type Verdict = 'same' | 'different' | 'unknown';
+
+/** The nesting up to which values are compared. */
+const MAX_DEPTH = 8;
+
+/** Classes whose content is their text. On Node 20, two different `URLSearchParams` are equal for `isDeepStrictEqual`. */
+const TEXTUAL: readonly { readonly prototype: object }[] = [URL, URLSearchParams];
+
+/**
+ * Compares plain data and the value objects of the platform by content. Functions, and objects of a class of the application,
+ * cannot be compared: they may keep their state where nobody sees it.
+ */
+export function compareValues(one: unknown, other: unknown): Verdict {
+  try {
+    return compared(one, other, 0);
+  } catch {
+    return 'unknown'; // a proxy that throws on inspection, as those of nestjs-cls do, or a getter that throws
+  }
+}
+
+function compared(one: unknown, other: unknown, depth: number): Verdict {
+  if (Object.is(one, other)) return 'same';
+  if (typeof one !== typeof other || one === null || other === null) return 'different';
+  if (typeof one === 'function') return 'unknown';
+  if (typeof one !== 'object') return 'different';
+  if (depth > MAX_DEPTH) return 'unknown';
+  const kind = kindOf(one);
+  if (kind !== kindOf(other as object)) return 'different';
+  switch (kind) {
+    case 'plain':
+      return entriesCompared(new Map(Object.entries(one)), new Map(Object.entries(other!)), depth);
+    case 'map':
+      return entriesCompared(one as MapOfAny, other as MapOfAny, depth);
+    case 'set':
+      return entriesCompared(
+        new Map([...(one as Set<unknown>)].map((value) => [value, true])),
+        new Map([...(other as Set<unknown>)].map((value) => [value, true])),
+        depth,
+      );
+    case 'comparable':
+      return isDeepStrictEqual(one, other) ? 'same' : 'different';
+    case 'textual':
+      return (one as URL).toString() === (other as URL).toString() ? 'same' : 'different';
+    case 'other':
+      return 'unknown';
+  }
+}
+
+type MapOfAny = ReadonlyMap<unknown, unknown>;
+
+function entriesCompared(one: MapOfAny, other: MapOfAny, depth: number): Verdict {
+  if (one.size !== other.size) return 'different';
+  let verdict: Verdict = 'same';
+  for (const [key, value] of one) {
+    const found = other.has(key)
+      ? compared(value, other.get(key), depth + 1)
+      : // Another object may be an equal key.
+        isObject(key)
+        ? 'unknown'
+        : 'different';
+    if (found === 'different') return found;
+    if (found === 'unknown') verdict = found;
+  }
+  return verdict;
+}
+
+/**
+ * A subclass of a map, a set or an address is of the kind `other`, because it may have hidden state. A date may come from another
+ * realm, or from a fake clock.
+ */
+function kindOf(value: object): 'plain' | 'map' | 'set' | 'comparable' | 'textual' | 'other' {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype === Object.prototype || prototype === null || Array.isArray(value)) return 'plain';
+  if (prototype === Map.prototype) return 'map';
+  if (prototype === Set.prototype) return 'set';
+  if (types.isDate(value) || types.isRegExp(value) || types.isUint8Array(value))
+    return 'comparable';
+  return TEXTUAL.some((type) => type.prototype === prototype) ? 'textual' : 'other';
+}
+
+function isObject(value: unknown): boolean {
+  return (typeof value === 'object' && value !== null) || typeof value === 'function';
+}

@@ -1,0 +1,40 @@
+import { isOf, type RunningTick, type RunningTicks } from '../execution/running-ticks.js';
+
+/** A call of `stop()` that waits, and the running ticks that it is part of. */
+interface StopWait {
+  readonly callers: readonly RunningTick[];
+  readonly ends: readonly RunningTick[];
+}
+
+/** Waits for running ticks to end, for `stop()` of a job. Ticks that stop their own or each other's jobs never wait in a circle. */
+export class StopWaits {
+  readonly #waits = new Set<StopWait>();
+
+  constructor(private readonly running: RunningTicks) {}
+
+  /**
+   * Settles when the ticks of a schedule that run now have ended. Inside a tick, it doesn't wait for that tick, nor for ticks
+   * that wait for that tick themselves. Never rejects.
+   */
+  async untilEnded(schedule: string): Promise<void> {
+    const { all } = this.running;
+    const callers = all.filter((running) => running.isInside());
+    const ends = all.filter(
+      (running) =>
+        isOf(running, schedule) && !callers.some((caller) => this.needs(running, caller)),
+    );
+    const wait = { callers, ends };
+    this.#waits.add(wait);
+    await Promise.all(ends.map(({ done }) => done));
+    this.#waits.delete(wait);
+  }
+
+  /** True if a tick ends only after another one, or is that one. What waits has no circle, so this ends. */
+  private needs(running: RunningTick, other: RunningTick): boolean {
+    if (running === other) return true;
+    return [...this.#waits].some(
+      ({ callers, ends }) =>
+        callers.includes(running) && ends.some((end) => this.needs(end, other)),
+    );
+  }
+}

@@ -1,0 +1,51 @@
+import { ObjectSearch } from './decorations.js';
+
+type IsIt = (value: unknown) => boolean;
+
+/** Answers whether one of the holders holds an object, as `anyHolds` does, also behind proxies. */
+export function holdsDecorated(holders: readonly object[], candidate: object): boolean {
+  const search = new ObjectSearch(candidate);
+  try {
+    return anyHolds(holders, (value) => search.finds(value));
+  } finally {
+    search.end();
+  }
+}
+
+/** True if one of the holders is the object that is looked for, or keeps it in a property, a `Map` or a plain object. */
+export function anyHolds(holders: readonly object[], isIt: IsIt): boolean {
+  return holders.some((holder) => isIt(holder) || handsSafely(holder, isIt));
+}
+
+/** A larger map is a cache of data: looking through it on every tick would cost more than the tick. */
+const LARGEST_MAP = 1_000;
+
+/** A proxy may throw when it is looked at outside of its own context (as those of nestjs-cls): it hands out nothing here. */
+function handsSafely(holder: object, isIt: IsIt): boolean {
+  try {
+    return hands(holder, isIt, 2);
+  } catch {
+    return false;
+  }
+}
+
+function hands(holder: object, isIt: IsIt, depth: number): boolean {
+  if (holder instanceof Map) {
+    if (holder.size > LARGEST_MAP) return false;
+    for (const value of holder.values()) if (isIt(value)) return true;
+    return false;
+  }
+  for (const key of Object.keys(holder)) {
+    const value: unknown = Object.getOwnPropertyDescriptor(holder, key)?.value;
+    if (isIt(value)) return true;
+    if (depth > 1 && isDictionary(value) && hands(value, isIt, depth - 1)) return true;
+  }
+  return false;
+}
+
+function isDictionary(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null) return false;
+  if (value instanceof Map) return true;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+}

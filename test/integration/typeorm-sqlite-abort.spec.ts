@@ -1,0 +1,196 @@
+import type { DataSource, Repository } from 'typeorm';
+import { TickTimeoutError } from '../../lib/index.js';
+import { getScopedRepositoryToken } from '../../lib/typeorm/index.js';
+import { closeApps } from '../support/app.js';
+import { countdown, gate, turn, type Gate } from '../support/gate.js';
+import { startNoteApp, type NoteApp, type NoteScope } from '../support/note-worker.js';
+import { dataSourceOf, Note } from '../support/scoped-typeorm.js';
+import {
+  countConnections,
+  createTestFile,
+  removeTestFiles,
+  sqliteRoot,
+  type ConnectionLog,
+  type TestFile,
+} from '../support/sqlite.js';
+
+/** As many as the pool has connections. */
+const POOL = 10;
+
+describe('A tick that is aborted while it waits for an SQLite file', () => {
+  let file: TestFile;
+  let connections: ConnectionLog;
+  let test: NoteApp;
+  let dataSource: DataSource;
+  let plain: Repository<Note>;
+  let holding: Gate;
+
+  const start = async (transaction: boolean): Promise<void> => {
+    file = createTestFile();
+    connections = countConnections();
+    test = await startNoteApp(
+      sqliteRoot(file, { driver: connections.driver }),
+      { transaction },
+      { options: { drainTimeoutMs: 0 } },
+    );
+    dataSource = dataSourceOf(test);
+    plain = dataSource.getRepository(Note);
+    holding = gate();
+  };
+  afterEach(async () => {
+    holding.open();
+    await closeApps();
+    removeTestFiles();
+  });
+
+  const run = (name: 'work' | 'hurry', script: (scope: NoteScope) => unknown) => {
+    test.script = script;
+    return test.registry.run(name);
+  };
+  /** Work in a tick by hand. */
+  const byHand = (
+    work: (notes: Repository<Note>) => unknown,
+    signal?: AbortSignal,
+  ): Promise<unknown> => {
+    const ended = test.scopes.run(
+      async (scope) => work(await scope.resolve<Repository<Note>>(getScopedRepositoryToken(Note))),
+      { name: 'by hand', ...(signal && { signal }) },
+    );
+    ended.catch(() => undefined);
+    return ended;
+  };
+  /** Enough for all that can go on to do so. */
+  const someTurns = async (): Promise<void> => {
+    for (let turns = 0; turns < 50; turns += 1) await turn();
+  };
+  /** A transaction of the application that has the turn until the gate is opened. */
+  const holdTurn = async (): Promise<{ readonly held: Promise<unknown> }> => {
+    const written = gate();
+    const held = dataSource.transaction(async (manager) => {
+      await manager.save(Note, { text: 'held' });
+      written.open();
+      await holding.opened;
+    });
+    await written.opened;
+    return { held };
+  };
+
+  describe('with a transaction for the scope', () => {
+    beforeEach(() => start(true));
+
+    it('times out at once, and leaves its place to the next', async () => {
+      const { held } = await holdTurn();
+      const report = await run('hurry', ({ notes }) => notes.save({ text: 'never' }));
+      expect(report).toMatchObject({ outcome: 'timed-out', disposeErrors: [] });
+      expect(report.error).toBeInstanceOf(TickTimeoutError);
+
+      const next = run('work', ({ notes }) => notes.save({ text: 'next' }));
+      holding.open();
+      await held;
+      expect((await next).error).toBeUndefined();
+      expect(file.committed()).toEqual(['held', 'next']);
+    });
+
+    it('is cancelled at once by its own signal, and those behind it take their turns', async () => {
+      const { held } = await holdTurn();
+      const controller = new AbortController();
+      const first = byHand((notes) => notes.save({ text: 'first' }));
+      const cancelled = byHand((notes) => notes.save({ text: 'never' }), controller.signal);
+      const saving = plain.save({ text: 'plain' });
+      await someTurns();
+      controller.abort(new Error('enough'));
+      await expect(cancelled).rejects.toThrow('enough');
+
+      holding.open();
+      await Promise.all([held, first, saving]);
+      expect(file.committed()).toEqual(['first', 'held', 'plain']);
+    });
+
+    it('is cancelled at once by the shutdown', async () => {
+      const { held } = await holdTurn();
+      held.catch(() => undefined); // the data source is destroyed meanwhile
+      const report = run('work', ({ notes }) => notes.save({ text: 'never' }));
+      await someTurns();
+      await test.app.close();
+
+      expect(await report).toMatchObject({ outcome: 'cancelled', reason: 'shutdown' });
+      expect(connections.closed).toBe(connections.opened);
+      expect(file.committed()).toEqual([]);
+    });
+
+    it('rejects all its statements with that reason, also those after it', async () => {
+      await holdTurn();
+      const controller = new AbortController();
+      const errors: unknown[] = [];
+      const cancelled = byHand(async (notes) => {
+        for (const text of ['a', 'b']) {
+          await notes.save({ text }).catch((error: unknown) => errors.push(error));
+        }
+      }, controller.signal);
+      await someTurns();
+      controller.abort(new Error('enough'));
+
+      await expect(cancelled).rejects.toThrow('enough');
+      expect(errors).toEqual([controller.signal.reason, controller.signal.reason]);
+    });
+  });
+
+  describe('without a transaction for the scope', () => {
+    beforeEach(() => start(false));
+
+    it('is cancelled at once, and can still write after that: this waits for its turn', async () => {
+      const { held } = await holdTurn();
+      const controller = new AbortController();
+      const rejected = gate();
+      const work = byHand(async (notes) => {
+        await expect(notes.save({ text: 'never' })).rejects.toThrow('enough');
+        rejected.open();
+        await notes.save({ text: 'after the abort' });
+      }, controller.signal);
+      await someTurns();
+      controller.abort(new Error('enough'));
+      await rejected.opened;
+
+      holding.open();
+      await Promise.all([held, work]);
+      expect(file.committed()).toEqual(['after the abort', 'held']);
+    });
+
+    it('is cancelled at once when the abort comes while its connection is opened, with all it has sent', async () => {
+      await holdTurn();
+      const controller = new AbortController();
+      const cancelled = byHand((notes) => {
+        const sent = ['a', 'b'].map((text) => notes.insert({ text }));
+        setImmediate(() => controller.abort(new Error('enough')));
+        return Promise.allSettled(sent);
+      }, controller.signal);
+
+      expect(await cancelled).toEqual(
+        Array(2).fill({ status: 'rejected', reason: controller.signal.reason }),
+      );
+    });
+
+    it('is cancelled at once while it waits for a connection, which the next one gets', async () => {
+      const reading = countdown(POOL);
+      const holders = Array.from({ length: POOL }, () =>
+        byHand(async (notes) => {
+          await notes.count();
+          reading.hit();
+          await holding.opened;
+        }),
+      );
+      await reading.done;
+      const controller = new AbortController();
+      const cancelled = byHand((notes) => notes.count(), controller.signal);
+      const next = byHand((notes) => notes.count());
+      await someTurns();
+      controller.abort(new Error('enough'));
+      await expect(cancelled).rejects.toThrow('enough');
+
+      holding.open();
+      expect(await next).toBe(0);
+      await Promise.all(holders);
+      expect(connections.opened).toBe(1 + POOL);
+    });
+  });
+});

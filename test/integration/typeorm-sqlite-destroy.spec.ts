@@ -1,0 +1,161 @@
+import type { DataSource, Repository } from 'typeorm';
+import type { ProviderScope } from '../../lib/index.js';
+import { getScopedRepositoryToken } from '../../lib/typeorm/index.js';
+import { closeApps } from '../support/app.js';
+import { gate, turn } from '../support/gate.js';
+import { startNoteApp, type NoteApp } from '../support/note-worker.js';
+import { dataSourceOf, Note } from '../support/scoped-typeorm.js';
+import {
+  countConnections,
+  createTestFile,
+  removeTestFiles,
+  sqliteRoot,
+  type ConnectionLog,
+  type TestFile,
+} from '../support/sqlite.js';
+
+const NOT_CONNECTED =
+  'was destroyed, or is not initialized yet, so a scope cannot open a connection';
+
+/** What better-sqlite3 says. */
+const CLOSED = 'The database connection is not open';
+
+describe('A scope on an SQLite file whose data source is destroyed', () => {
+  let file: TestFile;
+  let connections: ConnectionLog;
+  let test: NoteApp;
+  let dataSource: DataSource;
+  let scope: ProviderScope;
+  let notes: Repository<Note>;
+
+  const start = async (
+    transaction: boolean,
+    options: Partial<Parameters<typeof sqliteRoot>[1]> = {},
+  ): Promise<void> => {
+    connections = countConnections();
+    test = await startNoteApp(sqliteRoot(file, { driver: connections.driver, ...options }), {
+      transaction,
+    });
+    dataSource = dataSourceOf(test);
+    scope = await test.scopes.open();
+    notes = await scope.resolve<Repository<Note>>(getScopedRepositoryToken(Note));
+  };
+  beforeEach(() => {
+    file = createTestFile();
+  });
+  afterEach(async () => {
+    await closeApps();
+    removeTestFiles();
+  });
+
+  describe.each([true, false])('with transaction %j', (transaction) => {
+    it('cannot send its first statement, and opens no connection', async () => {
+      await start(transaction);
+      await dataSource.destroy();
+      const opened = connections.opened;
+      await expect(notes.count()).rejects.toThrow(NOT_CONNECTED);
+      await expect(notes.save({ text: 'never' })).rejects.toThrow(NOT_CONNECTED);
+      await scope[Symbol.asyncDispose]();
+
+      expect(connections.opened).toBe(opened);
+      expect(connections.closed).toBe(connections.opened);
+    });
+
+    it('cannot go on with its connection, which is closed', async () => {
+      await start(transaction);
+      await notes.count();
+      await dataSource.destroy();
+      await expect(notes.save({ text: 'never' })).rejects.toThrow(CLOSED);
+      await scope[Symbol.asyncDispose]();
+
+      expect(connections.closed).toBe(connections.opened);
+      expect(file.committed()).toEqual([]);
+    });
+
+    it('cannot open one while it is being destroyed either', async () => {
+      await start(transaction);
+      const before = notes.count();
+      const destroyed = dataSource.destroy();
+      const after = (await test.scopes.open()).resolve<Repository<Note>>(
+        getScopedRepositoryToken(Note),
+      );
+      await Promise.allSettled([before, after.then((other) => other.count()), destroyed]);
+
+      expect(connections.closed).toBe(connections.opened);
+    });
+
+    it('works when it is initialized again', async () => {
+      await start(transaction);
+      await dataSource.destroy();
+      await expect(notes.count()).rejects.toThrow(NOT_CONNECTED);
+      await dataSource.initialize();
+      test.script = ({ notes: own }) => own.save({ text: 'again' });
+      expect((await test.registry.run('work')).error).toBeUndefined();
+      expect(file.committed()).toEqual(['again']);
+      await dataSource.destroy();
+
+      expect(connections.closed).toBe(connections.opened);
+    });
+  });
+
+  it('opens none on a file that is only read', async () => {
+    await start(false);
+    await dataSource.destroy();
+    await start(false, { readonly: true });
+    await dataSource.destroy();
+    await expect(notes.count()).rejects.toThrow(NOT_CONNECTED);
+
+    expect(connections.closed).toBe(connections.opened);
+  });
+
+  it('opens none for a query of the application beside a transaction that ends with it', async () => {
+    await start(true);
+    const inside = gate();
+    const end = gate();
+    const failed = dataSource.transaction(async (manager) => {
+      await manager.count(Note);
+      inside.open();
+      await end.opened;
+    });
+    await inside.opened;
+    const reads = [dataSource.getRepository(Note).count()];
+    const destroyed = dataSource.destroy();
+    reads.push(dataSource.getRepository(Note).count());
+    await Promise.allSettled([...reads, destroyed]);
+    end.open();
+    await expect(failed).rejects.toThrow(CLOSED);
+
+    expect(connections.closed).toBe(connections.opened);
+  });
+
+  it('leaves the turn to another data source only when its connections are closed', async () => {
+    const opening = gate();
+    let isSlow = false;
+    await start(true, { prepareDatabase: () => (isSlow ? opening.opened : undefined) });
+    const other = dataSourceOf(
+      await startNoteApp(sqliteRoot(file, { timeout: 0 }), { transaction: true }),
+    ).getRepository(Note);
+    const inside = gate();
+    const end = gate();
+    const failed = dataSource.transaction(async (manager) => {
+      await manager.save(Note, { text: 'lost' });
+      inside.open();
+      await end.opened;
+    });
+    await inside.opened;
+    isSlow = true;
+    const reading = dataSource.getRepository(Note).count(); // on a second connection
+    await turn();
+    const writing = other.save({ text: 'of the other' });
+    await turn();
+    const destroyed = dataSource.destroy();
+    await turn();
+    opening.open();
+    await Promise.allSettled([reading, destroyed]);
+    await writing;
+    end.open();
+    await expect(failed).rejects.toThrow(CLOSED);
+
+    expect(file.committed()).toEqual(['of the other']);
+  });
+});
