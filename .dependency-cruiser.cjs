@@ -15,6 +15,7 @@ const arrows = {
   execution: ['checks', 'scope', 'schedule', 'nest', 'time', 'errors'],
   observability: [
     'findings',
+    'checks',
     'execution',
     'memory',
     'nest',
@@ -23,7 +24,7 @@ const arrows = {
     'validation',
     'errors',
   ],
-  options: ['findings', 'checks', 'engine', 'execution', 'memory', 'scope', 'schedule'],
+  options: ['findings', 'checks', 'engine', 'execution', 'memory', 'scope', 'schedule', 'errors'],
   leaks: ['checks', 'nest', 'observability', 'options', 'scope', 'errors'],
   validation: ['findings', 'decorators', 'graph', 'nest', 'options', 'errors'],
   discovery: [
@@ -67,6 +68,8 @@ const arrows = {
   ],
   inspection: [
     'findings',
+    'checks',
+    'errors',
     'discovery',
     'graph',
     'nest',

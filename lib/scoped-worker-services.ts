@@ -113,7 +113,7 @@ export class ScopedWorkerServices implements InspectedServices {
 
     const book = (this.book = new ScheduleBook());
     const engine = (this.engine = new RunningEngine(options, events));
-    const maker = new ScheduleMaker(book, options);
+    const maker = new ScheduleMaker(book, options, nest);
     const registry = (this.registry = new ScopedWorkerRegistry(
       book,
       running,

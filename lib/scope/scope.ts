@@ -9,6 +9,7 @@ import {
 } from '../nest/index.js';
 import { IS_SCOPE } from './ownership.js';
 import { Ambient, isInside, livingAmbient, runInside } from './ambient.js';
+import { isThenable } from './disposer.js';
 import { Happening } from './happening.js';
 import { Construction, type ConstructedScope } from './construction.js';
 import { closedError } from './refusal.js';
@@ -147,6 +148,7 @@ export class Scope implements ProviderScope, ConstructedScope, EndingScope {
   }
 
   waitFor(work: PromiseLike<unknown>): void {
+    if (!isThenable(work)) throw new TypeError(noPromise(work));
     if (this.isDisposing) {
       void Promise.resolve(work).catch(() => undefined); // refused, it must not end the process
       throw this.closedError('wait for work');
@@ -295,4 +297,9 @@ export class Scope implements ProviderScope, ConstructedScope, EndingScope {
 function refuseNoFunction(method: string, value: unknown): void {
   if (typeof value !== 'function')
     throw new TypeError(`scope.${method}() takes a function, not ${typeof value}.`);
+}
+
+function noPromise(work: unknown): string {
+  const help = ' Call the function, and pass the promise that it returns.';
+  return `scope.waitFor() takes a promise, not ${typeof work}.${typeof work === 'function' ? help : ''}`;
 }
