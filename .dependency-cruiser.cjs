@@ -17,7 +17,7 @@ const arrows = {
   tick: ['util', 'errors', 'nest', 'schedule', 'scope'],
   options: ['util', 'errors', 'memory', 'schedule', 'engine', 'scope', 'tick'],
   validation: ['errors', 'nest', 'graph', 'decorators', 'options'],
-  events: ['errors', 'nest', 'memory', 'schedule', 'scope', 'tick', 'validation'],
+  events: ['util', 'errors', 'nest', 'memory', 'schedule', 'scope', 'tick', 'validation'],
   leaks: ['util', 'errors', 'nest', 'v8', 'scope', 'options', 'events'],
   discovery: [
     'util',

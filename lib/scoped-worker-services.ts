@@ -117,7 +117,7 @@ export class ScopedWorkerServices implements InspectedServices {
     this.dispatcher = dispatcher;
 
     const engine = (this.engine = new RunningEngine(options, events));
-    const maker = new ScheduleMaker(book, options);
+    const maker = new ScheduleMaker(book, options, nest);
     const registry = (this.registry = new ScopedWorkerRegistry(
       book,
       running,

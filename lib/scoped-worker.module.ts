@@ -1,6 +1,7 @@
 import { Inject, Module, Optional, type DynamicModule } from '@nestjs/common';
 import { bareProperties } from './nest/index.js';
 import type { ScopedWorkerModuleOptions } from './options/module-options.js';
+import { checkedProvider, refuseAsyncOptions, type AsyncOptions } from './options/async-options.js';
 import { ScopedWorkerCoreModule } from './scoped-worker-core.module.js';
 import { ScopedWorkerServices } from './scoped-worker-services.js';
 import { ConfigurableModuleClass, SCOPED_WORKER_OPTIONS } from './options/module-definition.js';
@@ -18,7 +19,7 @@ export class ScopedWorkerModule extends ConfigurableModuleClass {
     services: ScopedWorkerServices,
   ) {
     super();
-    const isObject = typeof options === 'object' && options !== null;
+    const isObject = typeof options === 'object' && options !== null && !Array.isArray(options);
     services.options.declare(
       isObject ? bareProperties(options) : options === undefined ? {} : options,
     );
@@ -30,5 +31,20 @@ export class ScopedWorkerModule extends ConfigurableModuleClass {
    */
   static override forRoot(options: ScopedWorkerModuleOptions = {}): DynamicModule {
     return super.forRoot(options);
+  }
+
+  /**
+   * Reads the options from providers. The factory must return an object; `{}` gives the defaults.
+   *
+   * @throws {InvalidOptionsError} here for an argument that cannot work; while Nest builds the application if a class has no
+   * `create()`; at start-up as `forRoot()`.
+   */
+  static override forRootAsync(options: AsyncOptions): DynamicModule {
+    refuseAsyncOptions(options);
+    const { providers = [], ...definition } = super.forRootAsync(options);
+    return {
+      ...definition,
+      providers: providers.map((provider) => checkedProvider(provider, options)),
+    };
   }
 }

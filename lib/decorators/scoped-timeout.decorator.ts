@@ -1,14 +1,19 @@
+import type { FromProviders } from '../schedule/from-providers.js';
 import type { HandlerOptions } from '../schedule/handler-options.js';
 import { addHandler } from './worker-metadata.js';
 
 /**
  * Calls the method once, `delayMs` milliseconds after start-up, in a scope of its own, with the `Tick`.
  *
- * @param delayMs from 0 to 4,294,967,294 (49.7 days).
+ * @param delayMs from 0 to 4,294,967,294 (49.7 days). Or `{ inject, useFactory }`: the factory is called once, after every
+ * `onModuleInit`. It may return a promise, and `'-'` to disable the schedule.
  * @throws {InvalidScheduleError} at start-up, when delay or options cannot work.
  * @publicApi
  */
-export function ScopedTimeout(delayMs: number, options?: HandlerOptions): MethodDecorator {
+export function ScopedTimeout(
+  delayMs: number | FromProviders<number | '-'>,
+  options?: HandlerOptions,
+): MethodDecorator {
   return (target, method) =>
     addHandler(target, {
       kind: 'timeout',

@@ -2,7 +2,7 @@ import { show } from '../util/option-checks.js';
 import { stackOf, textOf } from '../errors/error-text.js';
 import { Application, tokenText, type NestModule, type NestWrapper } from '../nest/index.js';
 import { seenProvider } from '../nest/seen-provider.js';
-import { fromProvidersProblem, type FromProviders } from '../schedule/from-providers.js';
+import { fromProvidersProblem, noToken, type FromProviders } from '../schedule/from-providers.js';
 import { injectedToken } from '../nest/injected-token.js';
 
 /** A value, or one clause that says why there is none. */
@@ -63,10 +63,6 @@ export class ProvidedValues {
       .map(({ providers }) => providers.get(token))
       .findLast((wrapper) => wrapper !== undefined);
   }
-}
-
-function noToken(index: number): string {
-  return `has no token at inject[${index}]: look for an import that goes in a circle`;
 }
 
 function nameOf(token: unknown): string {

@@ -4,9 +4,9 @@ import type { MessageSource } from '../consumers/source/message-source.js';
 import type { ScopedWorkerModuleOptions } from '../options/module-options.js';
 import {
   consumerOptionProblems,
-  defaultsProblems,
-  handlerOptionProblems,
+  decoratorProblems,
   overrideProblems,
+  workerOptionProblems,
 } from '../schedule/check-handler-options.js';
 import type { ConsumerOptions, ResolvedConsumer } from '../schedule/consumer-options.js';
 import { isFromProviders } from '../schedule/from-providers.js';
@@ -68,8 +68,12 @@ export function makeSchedule(
   const handler = handlerName(worker.workerClass, metadata);
   const override = ownOverride(module.overrides, name);
   const { options, problems } = readOptions(worker, metadata, name, module);
-  const say = (problem: string): void =>
-    void problems.push(`${handler}: the ${WHAT_IS_DUE[kind]} of ${decorator} ${problem}.`);
+  const changed = overriddenTiming(kind, override);
+  const culprit =
+    changed === undefined
+      ? `the ${WHAT_IS_DUE[kind]} of ${decorator}`
+      : `overrides[${JSON.stringify(name)}].${changed}`;
+  const say = (problem: string): void => void problems.push(`${handler}: ${culprit} ${problem}.`);
   if (when.problem !== undefined) say(when.problem);
   const { timing, problem } = readTiming(
     kind,
@@ -126,6 +130,15 @@ export function ownOverride(
   name: string,
 ): ScheduleOverride | undefined {
   return Object.hasOwn(overrides ?? {}, name) ? overrides?.[name] : undefined;
+}
+
+/** Returns the key of `overrides` that decides when a schedule is due, in place of its decorator. */
+export function overriddenTiming(
+  kind: HandlerMetadata['kind'],
+  override: ScheduleOverride | undefined,
+): 'cron' | 'everyMs' | undefined {
+  if (kind === 'cron' && override?.cron !== undefined) return 'cron';
+  return kind === 'interval' && override?.everyMs !== undefined ? 'everyMs' : undefined;
 }
 
 /** The figures of a consumer, or what is wrong with its source. */
@@ -213,13 +226,13 @@ function optionProblems(
   name: string,
 ): string[] {
   const { kind, decorator } = metadata;
-  const check = kind === 'message' ? consumerOptionProblems : handlerOptionProblems;
-  const own = nameFirst(metadata) ?? check(metadata.options).map((problem) => `option ${problem}`);
+  const check = kind === 'message' ? consumerOptionProblems : decoratorProblems;
+  const own = nameFirst(metadata) ?? check(metadata.options);
   const overrideLabel = `${handler}: overrides[${JSON.stringify(name)}]`;
   const problems = [
     ...own.map((problem) => `${handler}: ${decorator} ${problem}.`),
-    ...defaultsProblems(worker.options).map(
-      (problem) => `${handler}: @ScopedWorker option ${problem}.`,
+    ...workerOptionProblems(worker.options).map(
+      (problem) => `${handler}: @ScopedWorker ${problem}.`,
     ),
     ...overrideProblems(override, kind).map((problem) => `${overrideLabel} ${problem}.`),
   ];

@@ -2,7 +2,11 @@ import type { HandlerMetadata } from '../decorators/worker-metadata.js';
 import { ApplicationGraph } from '../graph/index.js';
 import type { ScopedWorkerModuleOptions } from '../options/module-options.js';
 import { OptionsStore } from '../options/options-store.js';
-import { isFromProviders, type FromProviders } from '../schedule/from-providers.js';
+import {
+  isFromProviders,
+  unresolvableProblem,
+  type FromProviders,
+} from '../schedule/from-providers.js';
 import type { NestModule } from '../nest/index.js';
 import type { Schedule } from '../schedule/schedule.js';
 import { withoutUndefined } from '../util/without-undefined.js';
@@ -13,7 +17,13 @@ import { foreignFindings } from './foreign-findings.js';
 import { nestScheduling } from './nest-schedules/nest-schedules.js';
 import { missingDependencies } from './missing-dependencies.js';
 import { ProvidedValues, type Provided } from './provided-values.js';
-import { handlerName, makeSchedule, ownOverride, undecidedSchedule } from './schedule-factory.js';
+import {
+  handlerName,
+  makeSchedule,
+  overriddenTiming,
+  ownOverride,
+  undecidedSchedule,
+} from './schedule-factory.js';
 import { askedName, writtenNames, type NamedHandler } from './schedule-names.js';
 import {
   duplicate,
@@ -146,6 +156,8 @@ export class SchedulePlanner {
           ? undecidedSchedule(worker, metadata, name, this.layersFor(metadata))
           : makeSchedule(worker, metadata, name, this.layersFor(metadata), when);
       attempt.problems?.forEach((message) => refuse(invalid(handler, message)));
+      const listProblem = this.listProblem(attempt.schedule, planned);
+      if (listProblem !== undefined) refuse(invalid(handler, listProblem));
       if (attempt.schedule !== undefined) {
         const schedule = placed(attempt.schedule, worker);
         schedules.push(schedule);
@@ -191,13 +203,22 @@ export class SchedulePlanner {
   private writtenFor({ metadata: { kind, when }, name }: NamedHandler): Provided | undefined {
     if (kind === 'message') return undefined;
     const override = ownOverride(this.options.resolved.overrides, name);
-    const changed = {
-      cron: override?.cron,
-      interval: override?.everyMs,
-      timeout: undefined,
-    }[kind];
-    if (changed !== undefined) return { value: changed };
+    const changed = overriddenTiming(kind, override);
+    if (changed !== undefined) return { value: override?.[changed] };
     return isFromProviders(when) ? undefined : { value: when };
+  }
+
+  private listProblem(
+    schedule: Schedule | undefined,
+    { worker, metadata }: NamedHandler,
+  ): string | undefined {
+    const { forEach } = schedule?.options ?? {};
+    if (forEach === undefined || metadata.kind === 'message') return undefined;
+    const { application } = this.explorer;
+    const problem = unresolvableProblem(forEach, application, worker.wrapper.host!);
+    if (problem === undefined) return undefined;
+    const culprit = handlerName(worker.workerClass, metadata);
+    return `${culprit}: forEach of ${metadata.decorator} ${problem}.`;
   }
 
   private unknownOverrides(named: ReadonlyMap<string, unknown>, found: Exploration): Finding[] {

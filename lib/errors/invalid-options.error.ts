@@ -2,8 +2,8 @@ import { StartUpError } from './start-up.error.js';
 
 /**
  * The options of `ScopedWorkerModule` or a `BackgroundWorker` cannot work, or two imports of the module disagree: thrown at
- * start-up. Or the options of a `PeriodicTimer`: thrown by its constructor or by an assignment. Or the arguments of
- * `ProviderScopeFactory.run()`, `registry.run()` and `registry.exclusive()`: their promise rejects.
+ * start-up. Or the options of a `PeriodicTimer`: thrown by its constructor or by an assignment. Or the arguments of a call, such
+ * as `events.on()`, which throws it, and `registry.run()`, whose promise rejects.
  *
  * @publicApi
  */

@@ -1,7 +1,10 @@
 import { Logger } from '@nestjs/common';
+import { functionProblem, show } from '../util/option-checks.js';
 import { logError } from '../errors/error-log.js';
+import { refuseInvalid } from '../errors/invalid-options.error.js';
 import { isThenable } from '../scope/disposer.js';
 import type { ScopedWorkerEventMap } from './event-map.js';
+import { EVENT_NAMES } from './event-names.js';
 
 type EventName = keyof ScopedWorkerEventMap;
 type Listener<E extends EventName> = (event: ScopedWorkerEventMap[E]) => unknown;
@@ -21,8 +24,14 @@ export class ScopedWorkerEvents {
   private readonly listeners = new Map<EventName, Set<Listener<never>>>();
   private readonly logger = new Logger('ScopedWorker');
 
-  /** @returns a function that takes the listener off again. */
+  /**
+   * Calls `listener` at each event of this name.
+   *
+   * @returns a function that takes the listener off again.
+   * @throws {InvalidOptionsError} if there is no such event, or if the listener isn't a function.
+   */
   on<E extends EventName>(event: E, listener: Listener<E>): () => void {
+    refuseBad('on', event, listener);
     let listeners = this.listeners.get(event);
     if (listeners === undefined) this.listeners.set(event, (listeners = new Set()));
     listeners.add(listener as Listener<never>);
@@ -31,6 +40,7 @@ export class ScopedWorkerEvents {
 
   /** As `on`, for the next event only. */
   once<E extends EventName>(event: E, listener: Listener<E>): () => void {
+    refuseBad('once', event, listener);
     const off = this.on(event, (payload) => {
       off();
       return listener(payload);
@@ -89,4 +99,13 @@ export class ScopedWorkerEvents {
       // A logger of the application that throws has no other place to be told of.
     }
   }
+}
+
+function refuseBad(method: string, event: unknown, listener: unknown): void {
+  const problems: string[] = [];
+  if (!EVENT_NAMES.includes(event as string))
+    problems.push(`there is no event ${show(event)}; the events are ${EVENT_NAMES.join(', ')}`);
+  const problem = functionProblem(listener);
+  if (problem !== undefined) problems.push(`the listener ${problem}`);
+  refuseInvalid(`events.${method}()`, problems);
 }

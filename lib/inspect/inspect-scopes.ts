@@ -1,10 +1,13 @@
 import type { INestApplicationContext } from '@nestjs/common';
+import { isDate } from 'node:util/types';
+import { optionsProblems, show } from '../util/option-checks.js';
 import { exploreBackground } from '../discovery/background-explorer.js';
 import { ProvidedValues } from '../discovery/provided-values.js';
 import { SchedulePlanner } from '../discovery/schedule-planner.js';
 import { WorkerExplorer } from '../discovery/worker-explorer.js';
 import { workerRoots } from '../discovery/worker-roots.js';
 import { ApplicationGraph, type LifetimeGraph } from '../graph/index.js';
+import { refuseInvalid } from '../errors/invalid-options.error.js';
 import { isFactory, OpenedApplication } from '../nest/index.js';
 import type { ScopedWorkerModuleOptions } from '../options/module-options.js';
 import { OptionsStore } from '../options/options-store.js';
@@ -18,6 +21,7 @@ import { InspectedServices } from './inspected-services.js';
 import { inspectNestJobs } from './inspect-nest-jobs.js';
 import { inspectSchedule, inspectUndecided } from './inspect-schedules.js';
 import type { InspectedFinding, InspectedSchedule, ScopeInspection } from './inspection.js';
+import { runTimeJobsNotes } from './run-time-jobs.js';
 import { workerTree } from './worker-tree.js';
 
 /** What is inspected of an application, read from it when it has started, or planned as its start-up would. */
@@ -43,20 +47,24 @@ interface Subject {
  *
  * @param options.from the moment from which `nextRuns` are counted; a fixed one makes the result fit for a snapshot.
  * Default: now.
+ * @throws {InvalidOptionsError} if an argument is invalid.
  * @publicApi
  */
 export function inspectScopes(
   app: INestApplicationContext,
-  { from = new Date() }: { readonly from?: Date } = {},
+  options: { readonly from?: Date } = {},
 ): ScopeInspection {
+  refuseArguments(app, options);
+  const { from = new Date() } = options;
   const application = new OpenedApplication(app);
   const { graph, roots, schedules, planned, review, counts, notes } =
     startedSubject(application, from) ?? plannedSubject(application, from);
   review.complete();
   const modules = [...application.modules.values()];
+  const whole = new ApplicationGraph(application);
   return {
     schedules,
-    nestJobs: inspectNestJobs(modules, planned, new ApplicationGraph(application), from),
+    nestJobs: inspectNestJobs(modules, planned, whole, from),
     workers: roots.map(({ provider, handlers, around }) => ({
       name: provider.name,
       module: provider.module,
@@ -70,9 +78,24 @@ export function inspectScopes(
       finding: plain(allowed.finding),
       reason: allowed.reason,
     })),
-    notes,
+    notes: [...notes, ...runTimeJobsNotes(whole.current)],
     counts,
   };
+}
+
+function refuseArguments(app: unknown, options: { readonly from?: unknown }): void {
+  const problems = optionsProblems(options, ['from']);
+  const { from } = options ?? {};
+  if (isDate(options)) problems.push('write { from: date } in place of a Date');
+  if (from !== undefined && !(isDate(from) && !Number.isNaN(from.getTime())))
+    problems.push(`from must be a valid Date, not ${isDate(from) ? 'an invalid one' : show(from)}`);
+  if (!OpenedApplication.canOpen(app)) {
+    const isPromise = typeof (app as { then?: unknown } | null | undefined)?.then === 'function';
+    problems.unshift(
+      `the first argument must be an application of Nest, not ${isPromise ? 'a promise: await it' : show(app)}`,
+    );
+  }
+  refuseInvalid('inspectScopes()', problems);
 }
 
 function startedSubject(application: OpenedApplication, from: Date): Subject | undefined {

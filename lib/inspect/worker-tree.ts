@@ -1,4 +1,5 @@
 import { livesInScope, type GraphProvider, type LifetimeGraph } from '../graph/index.js';
+import { isInternalToken } from '../nest/index.js';
 import type { InspectedProvider } from './inspection.js';
 import { instanceOf, lifetimeOwner } from './instance-of.js';
 import { inSteps, type Steps } from './steps.js';
@@ -24,7 +25,9 @@ export function workerTree(
     shown.add(key);
     under.add(provider.id);
     const dependencies: InspectedProvider[] = [];
-    const next = isOpened ? graph.dependenciesOf(provider) : [];
+    const next = isOpened
+      ? graph.dependenciesOf(provider).filter(({ token }) => !isInternalToken(token))
+      : [];
     const nextOwner = lifetimeOwner(provider, owner);
     for (const dependency of provider === worker && isOpened ? [...next, ...around] : next)
       dependencies.push((yield show(dependency, nextOwner)) as InspectedProvider);

@@ -25,9 +25,10 @@ export class Announcement {
       ({ name }) => name,
     );
     if (schedules.length > 0) {
-      const lines = schedules.map(
-        ({ name, state, nextRun }) => `${name} (${nextRun?.toISOString() ?? state})`,
-      );
+      const lines = schedules.map((info) => {
+        const when = isNeverDue(info) ? 'never due' : info.state;
+        return `${info.name} (${info.nextRun?.toISOString() ?? when})`;
+      });
       this.#logger.log(`${schedules.length} scheduled, with the next run: ${lines.join(', ')}`);
     }
     this.whatIsSwitchedOff(schedules);
@@ -38,12 +39,8 @@ export class Announcement {
         'ScopedWorkerModule has nothing to run: no worker and no background worker is provided.',
       );
     if (this.options.resolved.adoptNestSchedules) this.notAdopted();
-    for (const { name, kind, state, nextRun, expression } of schedules) {
-      if (state === 'active' && kind === 'cron' && nextRun === undefined)
-        this.#logger.warn(
-          `${name}: the cron expression ${JSON.stringify(expression)} is never due.`,
-        );
-    }
+    for (const { name, expression } of schedules.filter(isNeverDue))
+      this.#logger.warn(`${name}: the cron expression ${JSON.stringify(expression)} is never due.`);
     return background.length > 0 || schedules.some(({ state }) => state !== 'disabled');
   }
 
@@ -69,6 +66,10 @@ export class Announcement {
       );
     }
   }
+}
+
+function isNeverDue({ kind, state, nextRun }: ScheduleInfo): boolean {
+  return state === 'active' && kind === 'cron' && nextRun === undefined;
 }
 
 function notAdoptedText(jobs: readonly SingletonJobs[], who: string, why = ''): string {

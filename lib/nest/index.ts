@@ -17,4 +17,4 @@ export { NestInside, type PlacedWrapper } from './nest-inside.js';
 export type { ContextId, NestModule, NestWrapper } from './nest-types.js';
 export { StaticHoldings } from './static-holdings.js';
 export { OpenedApplication } from './opened-application.js';
-export { tokenText } from './token-text.js';
+export { isInternalToken, tokenText } from './token-text.js';

@@ -9,11 +9,16 @@ export class OpenedApplication extends Application {
 
   constructor(private readonly app: INestApplicationContext) {
     super();
-    // If possible, not the result of `app.get()`: it may be decorated, and the methods of a Map
-    // throw on a proxy.
-    const { container } = app as { container?: OpenContainer };
-    const modules = container?.getModules?.() ?? app.get(ModulesContainer);
-    this.modules = modules as unknown as ReadonlyMap<string, NestModule>;
+    this.modules = modulesOf(app);
+  }
+
+  /** False for anything that is no application of Nest. */
+  static canOpen(app: unknown): app is INestApplicationContext {
+    try {
+      return modulesOf(app as INestApplicationContext).size > 0; // a TestingModuleBuilder has none yet
+    } catch {
+      return false;
+    }
   }
 
   /** The instance of a singleton that stands in some module; undefined when there is none, or it was never constructed. */
@@ -36,4 +41,11 @@ export class OpenedApplication extends Application {
     const { appOptions } = this.app as { appOptions?: { preview?: boolean } };
     return appOptions?.preview === true;
   }
+}
+
+/** If possible, not the result of `app.get()`: it may be decorated, and the methods of a Map throw on a proxy. */
+function modulesOf(app: INestApplicationContext): ReadonlyMap<string, NestModule> {
+  const { container } = app as { container?: OpenContainer };
+  const modules = container?.getModules?.() ?? app.get(ModulesContainer);
+  return modules as unknown as ReadonlyMap<string, NestModule>;
 }

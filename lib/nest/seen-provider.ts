@@ -17,6 +17,24 @@ export function seenProvider(module: NestModule, token: unknown): NestWrapper | 
   return module.providers.get(token) ?? exportedTo(module, token, new Set([module]));
 }
 
+/**
+ * True if a scope can resolve the token: `module` sees it, or one of `modules` has it. `ModuleRef` doesn't find controllers;
+ * `NestInside.resolve()` finds those that aren't singletons.
+ */
+export function canResolve(
+  token: unknown,
+  modules: Iterable<NestModule>,
+  module: NestModule | undefined,
+): boolean {
+  if (module !== undefined && seenProvider(module, token) !== undefined) return true;
+  return [...modules].some(
+    ({ providers, injectables, controllers }) =>
+      providers.has(token) ||
+      injectables.has(token) ||
+      controllers.get(token)?.isDependencyTreeStatic() === false,
+  );
+}
+
 function exportedTo(
   { imports = new Set(), exports }: LinkedModule,
   token: unknown,

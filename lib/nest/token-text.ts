@@ -2,7 +2,34 @@
 export function tokenText(token: unknown): string {
   if (typeof token === 'function') return nameOf(token) || 'a class without a name';
   if (typeof token === 'symbol') return token.description || 'Symbol()';
-  return String(token);
+  return ownTokenText(String(token));
+}
+
+/** True for the token of a provider that only this library uses, and that says nothing about a user's application. */
+export function isInternalToken(token: unknown): boolean {
+  return typeof token === 'string' && token.startsWith(OWN) && token.endsWith(':lookup');
+}
+
+const OWN = 'nestjs-scoped-worker:';
+
+/** The tokens of `nestjs-scoped-worker/typeorm` are strings that nobody wrote; `Repository:<data source>:<entity>` among them. */
+function ownTokenText(token: string): string {
+  const [, what, name = '', isTransaction] =
+    /^nestjs-scoped-worker:(Connection|EntityManager|Repository):(.*?)(:transaction)?$/.exec(
+      token,
+    ) ?? [];
+  switch (what) {
+    case 'Connection':
+      return `${isTransaction === undefined ? 'connection' : 'transaction'} of data source ${name}`;
+    case 'EntityManager':
+      return `EntityManager of data source ${name}`;
+    case 'Repository': {
+      const at = name.lastIndexOf(':');
+      return `Repository of ${name.slice(at + 1)} (${name.slice(0, at)})`;
+    }
+    default:
+      return token;
+  }
 }
 
 /** `mixin()` of Nest gives a class another name in each process: the one in its source is meant. */

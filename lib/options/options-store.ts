@@ -129,8 +129,11 @@ export class OptionsStore implements ScopeSettings, TickSettings {
 }
 
 function optionProblems(options: ScopedWorkerModuleOptions): string[] {
-  if (typeof options !== 'object' || options === null) {
-    return [`ScopedWorkerModule.forRoot() takes an object of options, not ${show(options)}.`];
+  if (!isObject(options)) {
+    const given = options === null ? 'null or undefined; {} gives the defaults' : show(options);
+    return [
+      `ScopedWorkerModule.forRoot() and forRootAsync() take an object of options, not ${given}.`,
+    ];
   }
   const problems: string[] = [];
   const say = (option: string, problem: string | undefined): void => {
@@ -153,7 +156,7 @@ function optionProblems(options: ScopedWorkerModuleOptions): string[] {
   }
   if (onOpen !== undefined && typeof onOpen !== 'function')
     say('onOpen', `must be a function, not ${show(onOpen)}`);
-  if (options.around !== undefined) say('around', aroundProblem(options.around));
+  if (options.around !== undefined) say(...aroundProblem(options.around));
   if (options.globalEnhancers !== undefined)
     say('globalEnhancers', booleanProblem(options.globalEnhancers));
   if (options.stateDetection !== undefined)
@@ -175,11 +178,12 @@ function optionProblems(options: ScopedWorkerModuleOptions): string[] {
   return problems;
 }
 
-function aroundProblem(around: unknown): string | undefined {
-  if (!Array.isArray(around)) return `must be a list of hooks, not ${show(around)}`;
+function aroundProblem(around: unknown): [option: string, problem: string | undefined] {
+  if (!Array.isArray(around)) return ['around', `must be a list of hooks, not ${show(around)}`];
   const bad = around.findIndex((hook) => !isInterceptor(hook));
-  if (bad < 0) return undefined;
-  return `[${bad}] must be a function (tick, next) or an object with intercept(tick, next), not ${show(around[bad])}`;
+  if (bad < 0) return ['around', undefined];
+  const problem = `must be a function (tick, next) or an object with intercept(tick, next), not ${show(around[bad])}`;
+  return [`around[${bad}]`, problem];
 }
 
 /** Two imports agree when they give the same options; functions and engines must be the same object. */

@@ -1,10 +1,16 @@
 import { isClass } from '../util/is-class.js';
 import { DuplicateScheduleError, InvalidScheduleError } from '../errors/index.js';
+import type { Application } from '../nest/index.js';
 import { OptionsStore } from '../options/options-store.js';
 import { handlerOptionProblems } from '../schedule/check-handler-options.js';
 import type { CronZone } from '../schedule/cron-expression.js';
 import { hasMethod } from '../util/has-method.js';
-import { resolveHandlerOptions, type HandlerDefaults } from '../schedule/handler-options.js';
+import { fromProvidersProblem, unresolvableProblem } from '../schedule/from-providers.js';
+import {
+  resolveHandlerOptions,
+  type HandlerDefaults,
+  type ResolvedHandlerOptions,
+} from '../schedule/handler-options.js';
 import { nameProblem, show } from '../util/option-checks.js';
 import { functionName, type HandlerTarget, type Schedule } from '../schedule/schedule.js';
 import { readTiming, WHAT_IS_DUE, type Timing } from '../schedule/timing.js';
@@ -22,6 +28,7 @@ export class ScheduleMaker {
   constructor(
     private readonly book: ScheduleBook,
     private readonly options: OptionsStore,
+    private readonly application: Application,
   ) {}
 
   /**
@@ -53,6 +60,8 @@ export class ScheduleMaker {
     const options = resolveHandlerOptions(kind, defaults, this.optionsOf(target), given);
     if (options.forEach !== undefined && payload !== undefined)
       say('payload and forEach exclude each other, because each item is a payload; keep one');
+    const unresolvable = this.unresolvable(options.forEach, target);
+    if (unresolvable !== undefined) say(`forEach ${unresolvable}`);
     const timing = timingOf({ cron, everyMs }, options, say);
     if (timing === undefined || typeof target === 'string' || problems.length > 0)
       throw new InvalidScheduleError(problems);
@@ -131,6 +140,16 @@ export class ScheduleMaker {
     )
       return `handler names ${className}, which Nest builds once for the whole application; put @ScopedWorker() above its other decorators, without durable`;
     return known?.target ?? { worker: wrapper, method };
+  }
+
+  private unresolvable(
+    forEach: ResolvedHandlerOptions['forEach'],
+    target: HandlerTarget | string,
+  ): string | undefined {
+    // A forEach that is none at all already has its own problem.
+    if (fromProvidersProblem(forEach) !== undefined || forEach === undefined) return undefined;
+    const module = typeof target === 'string' ? undefined : target.worker?.host;
+    return unresolvableProblem(forEach, this.application, module);
   }
 
   /** What `@ScopedWorker()` says for all handlers of its class. */

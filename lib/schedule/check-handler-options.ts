@@ -46,9 +46,10 @@ const CONSUMER_CHECKS: Readonly<Record<string, Check>> = {
 const OF_CONSUMERS = ['disabled', 'maxConcurrency', 'timeoutMs', 'retry', 'onFailure'];
 const SHARED_CHECKS = Object.fromEntries(OF_CONSUMERS.map((key) => [key, CHECKS[key]!]));
 
-/** Says what is wrong with the options of a consumer. */
+/** Returns what is wrong with the options of a consumer's decorator, as `decoratorProblems()` does. */
 export function consumerOptionProblems(options: unknown): string[] {
-  return problemsOf(options, { name: givenNameProblem, ...SHARED_CHECKS, ...CONSUMER_CHECKS });
+  const checks = { name: givenNameProblem, ...SHARED_CHECKS, ...CONSUMER_CHECKS };
+  return problemsOf(options, checks, OF_DECORATOR);
 }
 
 /** Says what is wrong with what `overrides` gives for one schedule; `cron` and `everyMs` are checked where they are read. */
@@ -67,6 +68,16 @@ export function defaultsProblems(defaults: unknown): string[] {
   return problemsOf(defaults, NAMELESS_CHECKS);
 }
 
+/** Does the same for the options of `@ScopedWorker()`, as `decoratorProblems()` does. */
+export function workerOptionProblems(options: unknown): string[] {
+  return problemsOf(options, NAMELESS_CHECKS, OF_DECORATOR);
+}
+
+/** Returns what is wrong with the options of a handler's decorator: one clause for each, to follow the decorator's name. */
+export function decoratorProblems(options: unknown): string[] {
+  return problemsOf(options, CHECKS, OF_DECORATOR);
+}
+
 /**
  * Says what is wrong with one layer of handler options: an unknown option, a bad value, two that exclude
  * each other. One clause for each, to follow the name of the culprit.
@@ -75,10 +86,23 @@ export function handlerOptionProblems(options: unknown): string[] {
   return problemsOf(options, CHECKS);
 }
 
-function problemsOf(options: unknown, checks: Readonly<Record<string, Check>>): string[] {
+/** How a clause begins that is about one option, and one that is about all of them. */
+interface Subjects {
+  readonly one: string;
+  readonly all: string;
+}
+
+const OF_DECORATOR: Subjects = { one: 'option ', all: 'options must be an object' };
+const OF_CALL: Subjects = { one: '', all: 'must be an object of options' };
+
+function problemsOf(
+  options: unknown,
+  checks: Readonly<Record<string, Check>>,
+  { one, all }: Subjects = OF_CALL,
+): string[] {
   if (options === undefined) return [];
   if (typeof options !== 'object' || options === null || Array.isArray(options))
-    return [`options must be an object, not ${show(options)}`];
+    return [`${all}, not ${show(options)}`];
   const problems: string[] = [];
   for (const [key, value] of Object.entries(options)) {
     if (value === undefined) continue;
@@ -90,7 +114,7 @@ function problemsOf(options: unknown, checks: Readonly<Record<string, Check>>): 
     }
     const equivalent = Object.hasOwn(checks, 'overlap') && equivalentOf(key, value);
     if (!Object.hasOwn(checks, key) && equivalent) {
-      problems.push(`${key} belongs to @Cron; write ${equivalent} instead`);
+      problems.push(`${one}${key} belongs to @Cron; write ${equivalent} instead`);
       continue;
     }
     if (!Object.hasOwn(checks, key)) {
@@ -99,7 +123,7 @@ function problemsOf(options: unknown, checks: Readonly<Record<string, Check>>): 
       continue;
     }
     const problem = checks[key]!(value);
-    if (problem !== undefined) problems.push(`${key} ${problem}`);
+    if (problem !== undefined) problems.push(`${one}${key} ${problem}`);
   }
   const { timeZone, utcOffset } = options as { timeZone?: unknown; utcOffset?: unknown };
   if (timeZone !== undefined && utcOffset !== undefined) {

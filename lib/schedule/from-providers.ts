@@ -1,3 +1,7 @@
+import { show } from '../util/option-checks.js';
+import { injectedToken, tokenText, type Application, type NestModule } from '../nest/index.js';
+import { canResolve } from '../nest/seen-provider.js';
+
 /**
  * A value that providers give, at start-up: `{ inject: [ConfigService], useFactory: (config) => config.get('CRON') }`.
  *
@@ -22,7 +26,29 @@ export function fromProvidersProblem(value: unknown): string | undefined {
   if (inject === undefined) return undefined;
   if (!Array.isArray(inject)) return 'must have a list of tokens as inject';
   const missing = inject.findIndex((token) => token === undefined || token === null);
-  if (missing >= 0)
-    return `has no token at inject[${missing}]: look for an import that goes in a circle`;
+  return missing < 0 ? undefined : noToken(missing);
+}
+
+/**
+ * Returns what keeps a scope from resolving what a factory injects, or undefined.
+ *
+ * @param module sees the tokens first; if it doesn't, any module will do.
+ */
+export function unresolvableProblem(
+  { inject = [] }: FromProviders<unknown>,
+  { modules }: Pick<Application, 'modules'>,
+  module: NestModule | undefined,
+): string | undefined {
+  for (const [index, entry] of inject.entries()) {
+    const token = injectedToken(entry);
+    if (token === undefined || token === null) return noToken(index);
+    if (canResolve(token, modules.values(), module)) continue;
+    const where = module === undefined ? 'a module' : module.name;
+    return `injects ${typeof token === 'object' ? show(token) : tokenText(token)}, but no module provides it: add it to the providers of ${where}`;
+  }
   return undefined;
+}
+
+export function noToken(index: number): string {
+  return `has no token at inject[${index}]: look for an import that goes in a circle`;
 }

@@ -84,6 +84,8 @@ export function undecidedTiming(kind: ScheduleKind): Timing {
 function readCron(when: unknown, zone: CronZone): CronExpression | string {
   const help =
     "write five or six fields, seconds first, such as '0 */5 * * * *', or '-' to switch it off";
+  if (when instanceof Date)
+    return 'must be a string, not a Date; for a single run, use @ScopedTimeout with a delay in milliseconds';
   if (typeof when !== 'string') return `must be a string, not ${show(when)}; ${help}`;
   const { timeZone, utcOffset } = zone;
   const isGoodZone = handlerOptionProblems({ timeZone, utcOffset }).length === 0;

@@ -55,6 +55,7 @@ export interface ProviderScope extends AsyncDisposable {
    * Disposal waits until `work` has settled. A rejection fails the tick. If the handler has failed too, its error is
    * the error of the tick, and the other one is logged, unless it only says that the tick was aborted.
    *
+   * @throws {TypeError} if `work` isn't a promise, such as the function that returns one.
    * @throws {ScopeClosedError} when the scope has begun to dispose.
    */
   waitFor(work: PromiseLike<unknown>): void;

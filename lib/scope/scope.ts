@@ -9,6 +9,7 @@ import {
 } from '../nest/index.js';
 import { IS_SCOPE } from './ownership.js';
 import { isInside, livingContext, WorkContext, type WorkOwner } from './work-context.js';
+import { isThenable } from './disposer.js';
 import { Happening } from './happening.js';
 import { Construction, type ConstructedScope } from './construction.js';
 import { closedError } from './refusal.js';
@@ -143,6 +144,7 @@ export class Scope implements ProviderScope, ConstructedScope, EndingScope, Work
   }
 
   waitFor(work: PromiseLike<unknown>): void {
+    if (!isThenable(work)) throw new TypeError(noPromise(work));
     if (this.isDisposing) {
       void Promise.resolve(work).catch(() => undefined); // refused, it must not end the process
       throw this.closedError('wait for work');
@@ -291,4 +293,9 @@ export class Scope implements ProviderScope, ConstructedScope, EndingScope, Work
 function refuseNoFunction(method: string, value: unknown): void {
   if (typeof value !== 'function')
     throw new TypeError(`scope.${method}() takes a function, not ${typeof value}.`);
+}
+
+function noPromise(work: unknown): string {
+  const help = ' Call the function, and pass the promise that it returns.';
+  return `scope.waitFor() takes a promise, not ${typeof work}.${typeof work === 'function' ? help : ''}`;
 }

@@ -213,7 +213,7 @@ describe('What an adopted decorator says', () => {
       [
         'two zones',
         Cron(MINUTELY, { timeZone: 'UTC', utcOffset: 0 } as never),
-        /Job\.run: @Cron option has both timeZone and utcOffset/,
+        /Job\.run: @Cron has both timeZone and utcOffset/,
       ],
       ['period', Interval(0), /Job\.run: the period of @Interval must be a number/],
       ['delay', Timeout(-1), /Job\.run: the delay of @Timeout must be a number/],

@@ -35,6 +35,20 @@ describe('The start-up log', () => {
     ]);
   });
 
+  it('[F6] says of a cron that has no next run that it is never due', async () => {
+    @ScopedWorker()
+    class Never {
+      @ScopedCron('0 0 0 30 2 *', { timeZone: 'UTC' })
+      run(): void {}
+
+      @ScopedCron('-')
+      off(): void {}
+    }
+    expect(await announced([Never])).toEqual([
+      '2 scheduled, with the next run: Never.run (never due), Never.off (disabled)',
+    ]);
+  });
+
   it('[D1] names background workers, beside schedules and alone', async () => {
     expect(await announced([Loop])).toEqual(['1 background: Loop']);
     expect(await announced([Loop, Yearly])).toHaveLength(2);

@@ -415,9 +415,9 @@ describe('around', () => {
       ['a function', () => undefined, 'around must be a list of hooks, not function'],
       ['an object', { intercept: () => undefined }, 'around must be a list of hooks'],
       ['null', null, 'around must be a list of hooks, not null'],
-      ['a list of text', ['cls'], 'around [0] must be a function (tick, next)'],
-      ['a hole', [() => undefined, undefined], 'around [1] must be'],
-      ['a class', [class Hook {}], 'around [0] must be'],
+      ['a list of text', ['cls'], 'around[0] must be a function (tick, next)'],
+      ['a hole', [() => undefined, undefined], 'around[1] must be'],
+      ['a class', [class Hook {}], 'around[0] must be'],
       [
         'a class of hooks',
         [
@@ -425,12 +425,12 @@ describe('around', () => {
             intercept(): void {}
           },
         ],
-        'around [0] must be',
+        'around[0] must be',
       ],
     ])('[C13] %s stops start-up in one sentence', async (_, around, words) => {
       const error = await refusal({ options: { around: around as never } });
       expect(error.code).toBe('INVALID_OPTIONS');
-      expect(error.message).toMatch(/^ScopedWorkerModule: around .*[^.]\.$/);
+      expect(error.message).toMatch(/^ScopedWorkerModule: around.*[^.]\.$/);
       expect(error.message).toContain(words);
     });
 

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { InvalidOptionsError } from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
 import { turn } from '../support/gate.js';
 import { worker } from '../support/probes.js';
@@ -70,5 +71,28 @@ describe('events', () => {
     await registry.run('Worker.run');
     await registry.run('Worker.run');
     expect(heard).toEqual(['first', 'second', 'once', 'second']);
+  });
+
+  describe('when a listener is added that would never be called', () => {
+    const listener = (): void => undefined;
+
+    it.each(['on', 'once'] as const)('refuses a name that no event has: %s()', async (method) => {
+      const { events } = await startApp({});
+      expect(() => events[method]('tick:finish' as never, listener)).toThrow(InvalidOptionsError);
+      expect(() => events[method]('tick:finish' as never, listener)).toThrow(
+        new RegExp(
+          `^events\\.${method}\\(\\): there is no event "tick:finish"; the events are tick:started, tick:finished, [^.]*\\.$`,
+        ),
+      );
+      expect(() => events[method]('toString' as never, listener)).toThrow('no event "toString"');
+      events[method]('tick:finished', listener)();
+    });
+
+    it.each(['on', 'once'] as const)('refuses what is no function: %s()', async (method) => {
+      const { events } = await startApp({});
+      expect(() => events[method]('tick:finished', 'log' as never)).toThrow(
+        `events.${method}(): the listener must be a function, not "log".`,
+      );
+    });
   });
 });

@@ -1,6 +1,17 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { forwardRef, Injectable, Module, Scope, type Provider, type Type } from '@nestjs/common';
+import {
+  Controller,
+  forwardRef,
+  Get,
+  Inject,
+  Injectable,
+  Module,
+  Scope,
+  UseGuards,
+  type Provider,
+  type Type,
+} from '@nestjs/common';
 import { ScopedInterval, ScopedWorker, type Tick } from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
 import { forEachApp } from '../support/for-each.js';
@@ -142,6 +153,162 @@ describe('The list of forEach', () => {
     expect(begun).toEqual(['a']);
   });
 
+  describe('when no module provides what inject names', () => {
+    const failing = { inject: ['nope'], useFactory: () => [] };
+
+    it.each<[string, object, object, string]>([
+      ['of the decorator', failing, {}, 'nope'],
+      ['of a symbol', { ...failing, inject: [Symbol('tenants')] }, {}, 'tenants'],
+      ['behind forwardRef()', { ...failing, inject: [forwardRef(() => 'nope')] }, {}, 'nope'],
+      [
+        'of an object',
+        { ...failing, inject: [{ token: 'nope', optional: true }] },
+        {},
+        'an object',
+      ],
+      ['of defaults', {}, { defaults: { forEach: failing } }, 'nope'],
+      ['of overrides', {}, { overrides: { 'Worker.run': { forEach: failing } } }, 'nope'],
+    ])('[C13] start-up is refused with one sentence: %s', async (_, forEach, options, token) => {
+      @ScopedWorker()
+      class Worker {
+        @ScopedInterval(1_000, 'useFactory' in forEach ? { forEach: forEach as never } : {})
+        run(): void {}
+      }
+      const error = await refusal({ providers: [Worker], options });
+      expect(error).toMatchObject({ code: 'INVALID_SCHEDULE' });
+      expect(error.message).toBe(
+        `Worker.run: forEach of @ScopedInterval injects ${token}, but no module provides it: add it to the providers of RootTestModule.`,
+      );
+    });
+
+    it('[C13] a token that forwardRef() leaves undefined is refused, too', async () => {
+      @ScopedWorker()
+      class Worker {
+        @ScopedInterval(1_000, {
+          forEach: { inject: [forwardRef(() => undefined)], useFactory: () => [] },
+        })
+        run(): void {}
+      }
+      const { message } = await refusal({ providers: [Worker] });
+      expect(message).toBe(
+        'Worker.run: forEach of @ScopedInterval has no token at inject[0]: look for an import that goes in a circle.',
+      );
+    });
+
+    it('[C13] a factory for the timing changes nothing', async () => {
+      @ScopedWorker()
+      class Worker {
+        @ScopedInterval({ useFactory: () => 1_000 }, { forEach: failing })
+        run(): void {}
+      }
+      const { message } = await refusal({ providers: [Worker] });
+      expect(message).toMatch(/^Worker\.run: forEach of @ScopedInterval injects nope,/);
+    });
+
+    it('useMocker() mocks no such token, as with a token of a cron', async () => {
+      @ScopedWorker()
+      class Worker {
+        @ScopedInterval(1_000, { forEach: failing })
+        run(): void {}
+      }
+      const { message } = await refusal({
+        providers: [Worker],
+        build: (builder) => builder.useMocker(() => ({})),
+      });
+      expect(message).toMatch(/injects nope, but no module provides it/);
+    });
+
+    it('a token that useMocker() has mocked for a constructor is found', async () => {
+      class Tenants {}
+      @Injectable()
+      class Invoices {
+        constructor(@Inject(Tenants) readonly tenants: Tenants) {}
+      }
+      @ScopedWorker()
+      class Worker {
+        @ScopedInterval(1_000, { forEach: { inject: [Tenants], useFactory: () => ['a'] } })
+        run(): void {}
+      }
+      const { registry } = await startApp({
+        providers: [Worker, Invoices],
+        build: (builder) => builder.useMocker(() => ({})),
+      });
+      expect(await registry.run('Worker.run')).toMatchObject({ outcome: 'succeeded' });
+    });
+
+    it('a token of a module that the worker does not import is found', async () => {
+      @Module({ providers: [{ provide: 'tenants', useValue: ['a', 'b'] }] })
+      class Elsewhere {}
+      const { registry, begun } = await forEachApp({
+        imports: [Elsewhere],
+        inject: ['tenants'],
+        list: (tenants: string[]) => tenants,
+      });
+      await registry.run('Worker.run');
+      expect(begun).toEqual(['a', 'b']);
+    });
+
+    it('an enhancer and a request-scoped controller are found, since the run finds them', async () => {
+      @RequestScoped()
+      class Tenants {
+        readonly all = ['a'];
+      }
+      @Controller({ scope: Scope.REQUEST })
+      class Pages {
+        readonly all = ['b'];
+      }
+      @Injectable()
+      class Guard {
+        readonly all = ['c'];
+
+        canActivate(): boolean {
+          return true;
+        }
+      }
+      @UseGuards(Guard)
+      @Controller()
+      class Guarded {
+        @Get()
+        page(): void {}
+      }
+      const { registry, begun } = await forEachApp({
+        inject: [Tenants, Pages, Guard],
+        providers: [Tenants],
+        controllers: [Pages, Guarded],
+        list: (...lists: { all: string[] }[]) => lists.flatMap(({ all }) => all),
+      });
+      await registry.run('Worker.run');
+      expect(begun).toEqual(['a', 'b', 'c']);
+    });
+
+    it('[C13] a singleton controller is refused, since the run does not find it', async () => {
+      @Controller()
+      class Pages {}
+      @ScopedWorker()
+      class Worker {
+        @ScopedInterval(1_000, { forEach: { inject: [Pages], useFactory: () => [] } })
+        run(): void {}
+      }
+      const { message } = await refusal({ providers: [Worker], controllers: [Pages] });
+      expect(message).toMatch(/injects Pages, but no module provides it/);
+    });
+
+    it('[C13] registry.add() refuses it with the same sentence', async () => {
+      const { registry } = await forEachApp({ list: [] });
+      const add = (inject: string[]) =>
+        registry.add({
+          name: 'more',
+          handler: 'Worker.run',
+          everyMs: 1_000,
+          forEach: { inject, useFactory: () => [] },
+        });
+      expect(() => add(['nope'])).toThrow(
+        'registry.add("more"): forEach injects nope, but no module provides it: add it to the providers of RootTestModule.',
+      );
+      expect(add([]).name).toBe('more');
+    });
+  });
+
   describe('when it is empty', () => {
     it.each<[string, () => Iterable<unknown> | Promise<Iterable<unknown>>]>([
       ['an array', () => []],
@@ -258,13 +425,6 @@ describe('The list of forEach', () => {
         providers: [Broken],
       });
       expect((await registry.run('Worker.run')).error).toBe(failure);
-    });
-
-    it('a token that nobody provides is named', async () => {
-      const { registry } = await forEachApp({ inject: ['TENANTS'], list: () => [] });
-      const { outcome, error } = await registry.run('Worker.run');
-      expect(outcome).toBe('failed');
-      expect((error as Error).message).toContain('TENANTS');
     });
 
     it("'pause' pauses the schedule", async () => {

@@ -1,7 +1,14 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { Injectable, Module, Scope, type ModuleMetadata } from '@nestjs/common';
+import {
+  Inject,
+  Injectable,
+  Module,
+  Scope,
+  type ModuleMetadata,
+  type Provider,
+} from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { Cron, Interval, ScheduleModule, Timeout } from '@nestjs/schedule';
+import { Cron, Interval, ScheduleModule, SchedulerRegistry, Timeout } from '@nestjs/schedule';
 import { inspectScopes, ScopedCron, ScopedWorker, type ScopeInspection } from '../../lib/index.js';
 import { adoptingApp } from '../support/adoption.js';
 import { closeApps, startApp } from '../support/app.js';
@@ -177,6 +184,34 @@ describe('The jobs of @nestjs/schedule in an inspection', () => {
     expect(nestJobs[0]!.status).toMatch(
       /^Broken\.run: the cron expression of @Cron cannot be read: /,
     );
+  });
+
+  it('that the application may add at run time are pointed out, by who injects SchedulerRegistry', async () => {
+    @Injectable()
+    class Rules {
+      constructor(readonly jobs: SchedulerRegistry) {}
+    }
+    @Injectable()
+    class Imports {
+      @Inject(SchedulerRegistry) readonly jobs!: SchedulerRegistry;
+    }
+    const notesOf = async (...providers: Provider[]): Promise<readonly string[]> => {
+      const { notes } = await preview({ imports: [ScheduleModule.forRoot()], providers });
+      return notes.filter((note) => note.includes('SchedulerRegistry'));
+    };
+    expect(await notesOf(Rates)).toEqual([]);
+    expect(await notesOf(Rules)).toEqual([
+      'Rules injects SchedulerRegistry: jobs that it adds at run time are not shown.',
+    ]);
+    const jobs = { provide: 'jobs', inject: [SchedulerRegistry], useFactory: () => [] };
+    expect(await notesOf(Rules, Imports, jobs)).toEqual([
+      'Rules, Imports, jobs inject SchedulerRegistry: jobs that they add at run time are not shown.',
+    ]);
+
+    const { app } = await startApp({ imports: [ScheduleModule.forRoot()], providers: [Rules] });
+    expect(inspectScopes(app).notes).toEqual([
+      'Rules injects SchedulerRegistry: jobs that it adds at run time are not shown.',
+    ]);
   });
 
   it('are none where there are none', async () => {

@@ -17,6 +17,7 @@ import {
   inMemoryQueue,
   InjectTick,
   inspectScopes,
+  InvalidOptionsError,
   ScopedConsumer,
   ScopedCron,
   ScopedInterval,
@@ -1113,5 +1114,45 @@ describe('inspectScopes', () => {
     class LateModule {}
     await app.get(LazyModuleLoader).load(() => LateModule);
     expect(inspectScopes(app).counts.modules).toBe(before + 1);
+  });
+
+  describe('when its arguments cannot work', () => {
+    const promise = Promise.resolve();
+
+    it.each<[string, unknown, string]>([
+      ['text as moment', { from: 'x' }, 'from must be a valid Date, not "x"'],
+      ['null as moment', { from: null }, 'from must be a valid Date, not null'],
+      ['an invalid Date', { from: new Date('x') }, 'from must be a valid Date, not an invalid one'],
+      ['an unknown option', { to: new Date() }, "to isn't an option; the only option is from"],
+      ['a number', 5, 'options must be an object such as { from }, not 5'],
+      ['a Date', new Date(0), 'write { from: date } in place of a Date'],
+      ['null', null, 'options must be an object such as { from }, not null'],
+    ])('one sentence refuses %s', async (_, options, words) => {
+      const app = await compiled({ providers: [] });
+      const inspecting = (): unknown => inspectScopes(app, options as never);
+      expect(inspecting).toThrow(InvalidOptionsError);
+      expect(inspecting).toThrow(new Error(`inspectScopes(): ${words}.`));
+    });
+
+    it.each<[string, unknown, string]>([
+      ['undefined', undefined, 'undefined'],
+      ['a module', class AppModule {}, 'function AppModule'],
+      ['a Map', new Map(), 'an object'],
+      ['a promise', promise, 'a promise: await it'],
+      ['a builder', Test.createTestingModule({}), 'an object'],
+    ])('one sentence refuses %s in place of the application', (_, app, words) => {
+      const inspecting = (): unknown => inspectScopes(app as never);
+      expect(inspecting).toThrow(InvalidOptionsError);
+      expect(inspecting).toThrow(
+        new Error(
+          `inspectScopes(): the first argument must be an application of Nest, not ${words}.`,
+        ),
+      );
+    });
+
+    it('accepts a moment that is left out', async () => {
+      const app = await compiled({ providers: [] });
+      expect(inspectScopes(app, { from: undefined } as never).schedules).toEqual([]);
+    });
   });
 });

@@ -1,13 +1,27 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { Scope, type Provider } from '@nestjs/common';
-import { inspectScopes, ScopedCron, ScopedWorker } from '../../lib/index.js';
+import { Injectable, Module, Scope, type Provider } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import type { EntityManager, Repository } from 'typeorm';
+import { inspectScopes, ScopedCron, ScopedWorker, ScopedWorkerModule } from '../../lib/index.js';
+import {
+  InjectScopedEntityManager,
+  InjectScopedRepository,
+  ScopedTypeOrmModule,
+} from '../../lib/typeorm/index.js';
 import type { InspectedProvider } from '../../lib/inspect/inspection.js';
 import { closeApps, compileApp, startApp } from '../support/app.js';
 import { probes, Transient, worker } from '../support/probes.js';
+import { Note } from '../support/scoped-typeorm.js';
 
 /** Every provider of a tree that is built, by name. */
 function builtOf({ name, isRepeated, dependencies }: InspectedProvider): string[] {
   return isRepeated ? [] : [name, ...dependencies.flatMap(builtOf)];
+}
+
+/** Every name in a tree, in its order. */
+function namesIn({ name, dependencies }: InspectedProvider): string[] {
+  return [name, ...dependencies.flatMap(namesIn)];
 }
 
 /** Nest 11.0 builds the transient of a transient once for each that injects it (as graph-truth.property.spec.ts has it). */
@@ -98,5 +112,46 @@ describe('The next runs of a schedule', () => {
       '2026-06-01T00:01:00.000Z',
       '2026-06-01T03:00:00.000Z',
     ]);
+  });
+
+  it('names what ScopedTypeOrmModule provides in words, and leaves out what only the library uses', async () => {
+    @Injectable()
+    class Notes {
+      constructor(
+        @InjectScopedRepository(Note) readonly notes: Repository<Note>,
+        @InjectScopedRepository('Memo') readonly memos: Repository<object>,
+        @InjectScopedEntityManager('archive') readonly archive: EntityManager,
+      ) {}
+    }
+    @Module({
+      imports: [
+        ScopedWorkerModule.forRoot(),
+        TypeOrmModule.forRoot({ type: 'postgres', name: 'archive' }),
+        TypeOrmModule.forRoot({ type: 'postgres' }),
+        ScopedTypeOrmModule.forFeature([Note, 'Memo'], { transaction: true }),
+        ScopedTypeOrmModule.forFeature([], { dataSource: 'archive' }),
+      ],
+      providers: [Notes, worker([Notes])],
+    })
+    class AppModule {}
+    const app = await NestFactory.createApplicationContext(AppModule, {
+      preview: true,
+      logger: false,
+    });
+    const { workers, findings } = inspectScopes(app);
+    expect(namesIn(workers[0]!.tree)).toEqual([
+      'Worker',
+      'Notes',
+      'Repository of Note (default)',
+      'transaction of data source default',
+      'Repository of Memo (default)',
+      'transaction of data source default',
+      'EntityManager of data source archive',
+      'connection of data source archive',
+    ]);
+    expect(workers[0]!.disposal.join()).toContain(
+      'what the factory of transaction of data source default returns',
+    );
+    expect(findings).toEqual([]);
   });
 });

@@ -1,4 +1,4 @@
-import { Global, Injectable, Module, type OnModuleInit } from '@nestjs/common';
+import { Global, Injectable, Module, type DynamicModule, type OnModuleInit } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import {
   InvalidOptionsError,
@@ -110,6 +110,94 @@ describe('The import of the module', () => {
         /an object of options, not "text"/,
       );
       expect(await start({ useFactory: async () => ({ drainTimeoutMs: 1 }) })).toHaveLength(1);
+    });
+  });
+
+  describe('when its options cannot be had', () => {
+    const from = (given: unknown): Promise<string> =>
+      starting(() => ScopedWorkerModule.forRootAsync(given as never));
+    const starting = async (module: () => DynamicModule): Promise<string> => {
+      try {
+        const app = await Test.createTestingModule({ imports: [module()], providers: [Job] })
+          .setLogger(new RecordingLogger())
+          .compile();
+        await app.init();
+        await app.close();
+      } catch (error) {
+        expect(error).toBeInstanceOf(InvalidOptionsError);
+        return (error as Error).message;
+      }
+      return 'started';
+    };
+    const made = (value: unknown): DynamicModule => ({
+      module: class Elsewhere {},
+      providers: [{ provide: 'made', useValue: value }],
+      exports: ['made'],
+    });
+    const useFactory = (): object => ({});
+    class WithoutCreate {}
+    class Creates {
+      readonly create = (): object => ({});
+    }
+
+    it.each<[string, unknown, string]>([
+      ['undefined', undefined, 'options must be an object such as { useFactory }, not undefined'],
+      ['a list', [], 'options must be an object such as { useFactory }, not an array'],
+      ['nothing in it', {}, 'needs one of useFactory, useClass, useExisting'],
+      [
+        'an unknown option',
+        { useFactory, isGlobal: true },
+        "isGlobal isn't an option; the options",
+      ],
+      ['no function', { useFactory: {} }, 'useFactory must be a function, not an object'],
+      ['no class', { useClass: {} }, 'useClass must be a class with a method create(), not an'],
+      [
+        'a class without create()',
+        { useClass: WithoutCreate },
+        'WithoutCreate has no method create()',
+      ],
+      [
+        'an existing one without create()',
+        { useExisting: 'made', imports: [made(5)] },
+        'Number has no method create()',
+      ],
+    ])('[C13] one sentence refuses %s', async (_, given, words) => {
+      const message = await from(given);
+      expect(message).toMatch(/^ScopedWorkerModule\.forRootAsync\(\): [^\n]*\.$/);
+      expect(message).toContain(words);
+    });
+
+    it.each<[string, unknown]>([
+      ['undefined', { useFactory: () => undefined }],
+      ['a promise of undefined', { useFactory: async () => undefined }],
+      ['null', { useFactory: () => null }],
+      [
+        'undefined from create()',
+        {
+          useClass: class {
+            create(): void {}
+          },
+        },
+      ],
+    ])('[C13] one sentence refuses %s in their place', async (_, given) => {
+      expect(await from(given)).toBe(
+        'ScopedWorkerModule.forRoot() and forRootAsync() take an object of options, not null or undefined; {} gives the defaults.',
+      );
+    });
+
+    it.each<[string, unknown]>([
+      ['a function', { useFactory }],
+      ['a promise', { useFactory: async () => ({}), inject: [], imports: [] }],
+      ['a class whose create() is a field', { useClass: Creates }],
+      ['an existing token', { useExisting: 'made', imports: [made(new Creates())] }],
+    ])('accepts %s', async (_, given) => {
+      expect(await from(given)).toBe('started');
+    });
+
+    it('[C13] forRoot() refuses a list', async () => {
+      expect(await starting(() => ScopedWorkerModule.forRoot([] as never))).toBe(
+        'ScopedWorkerModule.forRoot() and forRootAsync() take an object of options, not an array.',
+      );
     });
   });
 

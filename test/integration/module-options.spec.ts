@@ -96,9 +96,19 @@ describe('The options of the module', () => {
 
     it.each<[string, object, string, object]>([
       ['an override of nobody', { 'Job.walk': {} }, 'names that exist: Job.', { 'Job.run': {} }],
-      ['a number', { 'Job.run': 5 }, 'an object', { 'Job.run': { disabled: true } }],
+      [
+        'a number',
+        { 'Job.run': 5 },
+        'overrides["Job.run"] must be an object of options, not 5.',
+        { 'Job.run': { disabled: true } },
+      ],
       ['null', { 'Job.run': null }, 'an object', { 'Job.run': undefined }],
-      ['a bad cron', { 'Job.run': { cron: 'x' } }, 'cannot be read', { 'Job.run': { cron: '-' } }],
+      [
+        'a bad cron',
+        { 'Job.run': { cron: '61 * * * *' } },
+        'Job.run: overrides["Job.run"].cron cannot be read: "61 * * * *"',
+        { 'Job.run': { cron: '-' } },
+      ],
       [
         'a period for a cron',
         { 'Job.run': { everyMs: 5 } },
@@ -111,7 +121,12 @@ describe('The options of the module', () => {
         'use everyMs',
         { 'Job.run': { cron: '-' } },
       ],
-      ['a period of 0', { 'Job.poll': { everyMs: 0 } }, 'from 1', { 'Job.poll': { everyMs: 1 } }],
+      [
+        'a period of 0',
+        { 'Job.poll': { everyMs: 0 } },
+        'Job.poll: overrides["Job.poll"].everyMs must be a number of milliseconds from 1',
+        { 'Job.poll': { everyMs: 1 } },
+      ],
       ['a new name', { 'Job.run': { name: 'x' } }, 'name', { 'Job.run': { onFailure: 'pause' } }],
       ['a key of every object', { constructor: {} }, '"constructor"', { 'Job.run': {} }],
     ])('[C13] refuses %s in overrides, and starts its neighbour', async (_, bad, says, good) => {

@@ -11,6 +11,7 @@ import {
 import {
   ScopedCron,
   ScopedInterval,
+  ScopedTimeout,
   ScopedWorker,
   ScopedWorkerRegistry,
   type FromProviders,
@@ -117,6 +118,38 @@ describe('A timing that providers give', () => {
     expect(registry.get('Jobs.run')).toMatchObject({ kind: 'interval', everyMs: 1_500 });
     await advance(3_000);
     expect(due).toEqual(at(1_500, 3_000));
+  });
+
+  it('is the delay of a timeout', async () => {
+    const due: string[] = [];
+    @ScopedWorker()
+    class Jobs {
+      @ScopedTimeout({
+        inject: [ConfigService],
+        useFactory: (config: ConfigService) => config.get<number>('EVERY_MS'),
+      })
+      warmUp({ scheduledAt }: Tick): void {
+        due.push(scheduledAt.toISOString());
+      }
+
+      @ScopedTimeout({ useFactory: () => '-' })
+      off(): void {}
+    }
+    const { registry } = await startApp({ providers: [Jobs, ConfigService] });
+    expect(registry.get('Jobs.warmUp')).toMatchObject({ kind: 'timeout', everyMs: 1_500 });
+    expect(registry.get('Jobs.off')).toMatchObject({ kind: 'timeout', state: 'disabled' });
+    await advance(4_000);
+    expect(due).toEqual(at(1_500));
+  });
+
+  it('[C13] of a timeout is refused if it cannot work', async () => {
+    @ScopedWorker()
+    class Jobs {
+      @ScopedTimeout({ useFactory: () => -1 })
+      warmUp(): void {}
+    }
+    const { message } = await lateRefusal({ providers: [Jobs] });
+    expect(message).toMatch(/^Jobs\.warmUp: the delay of @ScopedTimeout must be .*, not -1\.$/);
   });
 
   it('is awaited, and asked for once', async () => {

@@ -218,7 +218,7 @@ describe('SchedulerRegistry of @nestjs/schedule', () => {
         providers: [Ours, Adds],
       });
       await expect(app.init()).rejects.toThrow(
-        'Ours.run: its schedule "added" has the name of a job that the application has added to SchedulerRegistry.',
+        'Ours.run: its schedule "added" has the name of a job that the application has added to SchedulerRegistry. Give one of them another name: { name: \'...\' }, or remove the addCronJob() call if it is the same job.',
       );
     });
 

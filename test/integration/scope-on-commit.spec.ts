@@ -172,6 +172,15 @@ describe('scope.onCommit() and scope.onRollback()', () => {
       expect(() => scope.onRollback({} as never)).toThrow(
         new TypeError('scope.onRollback() takes a function, not object.'),
       );
+      expect(() => scope.waitFor((() => Promise.resolve()) as never)).toThrow(
+        new TypeError(
+          'scope.waitFor() takes a promise, not function. Call the function, and pass the promise that it returns.',
+        ),
+      );
+      expect(() => scope.waitFor(undefined as never)).toThrow(
+        new TypeError('scope.waitFor() takes a promise, not undefined.'),
+      );
+      scope.waitFor(turn());
     });
     expect(report.error).toBeUndefined();
   });

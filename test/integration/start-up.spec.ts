@@ -37,7 +37,12 @@ describe('Start-up', () => {
       ['a second that does not exist', cron('60 * * * * *'), '60', cron('59 * * * * *')],
       ['an empty cron', cron(''), "'-' to switch it off", cron('-')],
       ['a cron of two dashes', cron('--'), "'-' to switch it off", cron('-')],
-      ['a cron that is a Date', cron(new Date()), 'must be a string', cron(YEARLY)],
+      [
+        'a cron that is a Date',
+        cron(new Date()),
+        'Job.run: the cron expression of @ScopedCron must be a string, not a Date; for a single run, use @ScopedTimeout with a delay in milliseconds.',
+        cron(YEARLY),
+      ],
       ['a cron that is missing', cron(undefined), 'must be a string', cron(YEARLY)],
       ['an interval of 0', interval(0), 'from 1', interval(1)],
       ['a negative interval', interval(-1_000), '-1000', interval(1_000)],
@@ -102,7 +107,7 @@ describe('Start-up', () => {
       [
         'an unknown option',
         cron(YEARLY, { timeout: 5 }),
-        'unknown option "timeout"; the options are',
+        'Job.run: @ScopedCron has an unknown option "timeout"; the options are',
         cron(YEARLY, { timeoutMs: 5 }),
       ],
       [

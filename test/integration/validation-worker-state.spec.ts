@@ -93,6 +93,24 @@ describe('A handler that leaves state on its worker', () => {
     ]);
   });
 
+  it('names up to ten fields', async () => {
+    const fill = async (count: number): Promise<string> => {
+      @ScopedWorker()
+      class Filler {
+        @ScopedCron(YEARLY)
+        run(): void {
+          for (let at = 1; at <= count; at += 1) Object.assign(this, { [`f${at}`]: at });
+        }
+      }
+      const { registry, found } = await started(Filler, { scopeValidation: 'error' });
+      await registry.run('Filler.run');
+      return found.find(({ number }) => number === 'SW209')!.message;
+    };
+    const ten = 'f1, f2, f3, f4, f5, f6, f7, f8, f9, f10';
+    expect(await fill(10)).toContain(`worker: ${ten}. The`);
+    expect(await fill(12)).toContain(`worker: ${ten} and 2 more. The`);
+  });
+
   it('is logged for information, and shown by the inspector', async () => {
     const { app, log, registry } = await started(Sync);
     await registry.run('Sync.run');

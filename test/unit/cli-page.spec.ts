@@ -321,7 +321,7 @@ No findings.
 const names = fc.oneof(
   fc.string({ maxLength: 90 }),
   fc.string({ unit: 'grapheme', maxLength: 60 }),
-  fc.constantFrom('Invoices', 'nestjs-scoped-worker:Connection:default', '設定'.repeat(30)),
+  fc.constantFrom('Invoices', 'transaction of data source default', '設定'.repeat(30)),
 );
 const lifetimes = fc.constantFrom('request', 'bubbled', 'durable', 'transient', 'singleton');
 const treesOf = (floors: number): fc.Arbitrary<object> =>

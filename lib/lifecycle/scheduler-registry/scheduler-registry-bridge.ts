@@ -61,7 +61,11 @@ export class SchedulerRegistryBridge {
       const kind = this.kindOf(schedule);
       if (kind === undefined || !target.doesExist(kind, schedule.name)) return [];
       const { handler, name } = schedule;
-      return `${handler}: its schedule "${name}" has the name of ${this.holderOf(kind, name)}. Give one of them another name: { name: '...' }.`;
+      const holder = this.holderOf(kind, name);
+      const remedy = holder.isAdded
+        ? `, or remove the ${ADDERS[kind]} call if it is the same job`
+        : '';
+      return `${handler}: its schedule "${name}" has the name of ${holder.text}. Give one of them another name: { name: '...' }${remedy}.`;
     });
     if (taken.length > 0) throw new DuplicateScheduleError(taken);
     for (const schedule of schedules) this.add(schedule, target);
@@ -97,11 +101,16 @@ export class SchedulerRegistryBridge {
   }
 
   /** Describes the owner of a name in the registry. */
-  private holderOf(kind: NestKind, name: string): string {
+  private holderOf(
+    kind: NestKind,
+    name: string,
+  ): { readonly text: string; readonly isAdded: boolean } {
     const holder = nestHandlerNamed(this.nest.modules.values(), kind, name);
-    return holder === undefined
-      ? `${NOUNS[kind]} that the application has added to SchedulerRegistry`
-      : `the ${holder.decorator} of ${holder.handler}, which @nestjs/schedule runs`;
+    const text =
+      holder === undefined
+        ? `${NOUNS[kind]} that the application has added to SchedulerRegistry`
+        : `the ${holder.decorator} of ${holder.handler}, which @nestjs/schedule runs`;
+    return { text, isAdded: holder === undefined };
   }
 
   private add(schedule: Schedule, target: NestSchedulerRegistry): void {
@@ -114,7 +123,7 @@ export class SchedulerRegistryBridge {
     }
     if (target.doesExist(kind, name)) {
       this.#logger.warn(
-        `${name}: this is also the name of ${this.holderOf(kind, name)}, so the schedule does not appear in SchedulerRegistry. Give one of them another name.`,
+        `${name}: this is also the name of ${this.holderOf(kind, name).text}, so the schedule does not appear in SchedulerRegistry. Give one of them another name.`,
       );
       return;
     }
@@ -212,6 +221,13 @@ export class SchedulerRegistryBridge {
     await ended;
   }
 }
+
+/** The methods of `SchedulerRegistry` by which an application adds something. */
+const ADDERS = {
+  cron: 'addCronJob()',
+  interval: 'addInterval()',
+  timeout: 'addTimeout()',
+} as const;
 
 const NOUNS = { cron: 'a job', interval: 'an interval', timeout: 'a timeout' } as const;
 

@@ -2,7 +2,7 @@ import { finding, type Finding } from '../../errors/finding.js';
 import { isFactory, tokenText, type NestWrapper } from '../../nest/index.js';
 
 /** The maximum number of fields that a message names. */
-const NAMED = 5;
+const NAMED = 10;
 
 /**
  * Reports a handler that leaves changed fields on its worker. The graph cannot show this; only a tick can. It may be

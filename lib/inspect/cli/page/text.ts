@@ -15,14 +15,9 @@ export function widthOf(text: string): number {
   return width;
 }
 
-/**
- * A text of the application as it can stand on a page: on one line, without codes that a terminal would follow, and without the
- * prefix of this library's own tokens.
- */
+/** A text of the application as it can stand on a page: on one line, without codes that a terminal would follow. */
 export function clean(text: string): string {
-  return text
-    .replaceAll(/[\p{Control}\p{Line_Separator}\p{Paragraph_Separator}]+/gu, ' ')
-    .replaceAll('nestjs-scoped-worker:', '');
+  return text.replaceAll(/[\p{Control}\p{Line_Separator}\p{Paragraph_Separator}]+/gu, ' ');
 }
 
 /**

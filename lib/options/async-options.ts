@@ -1,0 +1,49 @@
+import type { Provider } from '@nestjs/common';
+import { optionsProblems, show } from '../util/option-checks.js';
+import { refuseInvalid } from '../errors/invalid-options.error.js';
+import { type ASYNC_OPTIONS_TYPE, SCOPED_WORKER_OPTIONS } from './module-definition.js';
+
+export type AsyncOptions = typeof ASYNC_OPTIONS_TYPE;
+
+const CALL = 'ScopedWorkerModule.forRootAsync()';
+const WAYS = ['useFactory', 'useClass', 'useExisting'] as const;
+const KNOWN = [...WAYS, 'inject', 'imports', 'provideInjectionTokensFrom'];
+
+/** @throws {InvalidOptionsError} with everything that is wrong with the argument of `forRootAsync()`. */
+export function refuseAsyncOptions(options: AsyncOptions): void {
+  const problems = optionsProblems(options, KNOWN);
+  const given = (options ?? {}) as Readonly<Record<string, unknown>>;
+  const ways = WAYS.filter((way) => given[way] !== undefined);
+  if (problems.length === 0 && ways.length === 0)
+    problems.push(`needs one of ${WAYS.join(', ')}, which returns the options`);
+  for (const way of ways) {
+    const what = way === 'useFactory' ? 'a function' : 'a class with a method create()';
+    const value = given[way];
+    const isToken = way === 'useExisting' && ['string', 'symbol'].includes(typeof value);
+    if (typeof value !== 'function' && !isToken)
+      problems.push(`${way} must be ${what}, not ${show(value)}`);
+  }
+  refuseInvalid(CALL, problems);
+}
+
+/**
+ * Returns the provider that Nest makes of the argument, with two mistakes caught: a class without `create()`, and a result of
+ * undefined, which the module would take for an import without options.
+ */
+export function checkedProvider(provider: Provider, { useFactory }: AsyncOptions): Provider {
+  if (!('useFactory' in provider) || provider.provide !== SCOPED_WORKER_OPTIONS) return provider;
+  const ask = provider.useFactory;
+  return {
+    ...provider,
+    useFactory: async (...injected: unknown[]): Promise<unknown> => {
+      if (useFactory === undefined) refuseNoCreate(injected[0]);
+      return (await ask(...injected)) ?? null;
+    },
+  };
+}
+
+function refuseNoCreate(factory: unknown): void {
+  if (typeof (factory as { create?: unknown } | null | undefined)?.create === 'function') return;
+  const name = (factory as object | null | undefined)?.constructor?.name ?? show(factory);
+  refuseInvalid(CALL, [`${name} has no method create(), which must return the options`]);
+}

@@ -1,0 +1,94 @@
+import { afterAll, describe, expect, it } from '@jest/globals';
+import { Module } from '@nestjs/common';
+import { Test } from '@nestjs/testing';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { getDataSourceToken, TypeOrmModule } from '@nestjs/typeorm';
+import { Column, Entity, PrimaryGeneratedColumn, type DataSource, type Repository } from 'typeorm';
+import {
+  ScopedCron,
+  ScopedWorker,
+  ScopedWorkerModule,
+  ScopedWorkerRegistry,
+  type Tick,
+} from '../../lib/index.js';
+import {
+  getScopedRepositoryToken,
+  InjectScopedRepository,
+  ScopedTypeOrmModule,
+} from '../../lib/typeorm/index.js';
+import { RecordingLogger } from '../support/app.js';
+
+@Entity()
+class Note {
+  @PrimaryGeneratedColumn()
+  id!: number;
+
+  @Column('text')
+  text!: string;
+}
+
+@ScopedWorker()
+class NoteWorker {
+  constructor(@InjectScopedRepository(Note) private readonly notes: Repository<Note>) {}
+
+  @ScopedCron('@daily')
+  async write(tick: Tick<{ fails: boolean } | undefined>): Promise<void> {
+    await this.notes.save({ text: 'written' });
+    if (tick.payload?.fails) throw new Error('after the save');
+  }
+}
+
+@Module({
+  imports: [ScopedTypeOrmModule.forFeature([Note], { transaction: true })],
+  providers: [NoteWorker],
+})
+class NoteModule {}
+
+const folder = mkdtempSync(join(tmpdir(), 'notes-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const imports = () => [
+  TypeOrmModule.forRoot({
+    type: 'better-sqlite3',
+    database: join(folder, 'test.db'),
+    autoLoadEntities: true,
+    synchronize: true,
+    dropSchema: true, // each application starts with empty tables
+  }),
+  ScopedWorkerModule.forRoot({ defaults: { disabled: true } }),
+  NoteModule,
+];
+
+describe('The samples of docs/06-testing.md for TypeORM', () => {
+  it('rolls back what a failing tick has saved', async () => {
+    const tested = await Test.createTestingModule({ imports: imports() })
+      .setLogger(new RecordingLogger())
+      .compile();
+    await tested.init();
+    const registry = tested.get(ScopedWorkerRegistry);
+    const notes = tested.get<DataSource>(getDataSourceToken()).getRepository(Note);
+
+    const failed = await registry.run('NoteWorker.write', { payload: { fails: true } });
+    expect([failed.outcome, await notes.count()]).toEqual(['failed', 0]);
+
+    const succeeded = await registry.run('NoteWorker.write');
+    expect([succeeded.outcome, await notes.count()]).toEqual(['succeeded', 1]);
+    await tested.close();
+  });
+
+  it('saves a note', async () => {
+    const saved: object[] = [];
+    const tested = await Test.createTestingModule({ imports: imports() })
+      .overrideProvider(getScopedRepositoryToken(Note))
+      .useValue({ save: async (note: object) => void saved.push(note) })
+      .setLogger(new RecordingLogger())
+      .compile();
+    await tested.init();
+    await tested.get(ScopedWorkerRegistry).run('NoteWorker.write');
+    await tested.close();
+
+    expect(saved).toEqual([{ text: 'written' }]);
+  });
+});
