@@ -41,7 +41,7 @@ describe('nestjs-scoped-worker inspect leaves no process behind', () => {
       const { NODE_OPTIONS: _, ...env } = process.env;
       const command = spawn(
         process.execPath,
-        [join(folder, 'lib/cli/main.js'), 'inspect', 'blocked.js'],
+        [join(folder, 'lib/inspect/cli/main.js'), 'inspect', 'blocked.js'],
         { cwd: folder, env, stdio: ['ignore', 'ignore', 'pipe'] },
       );
       const ended = silent(command);

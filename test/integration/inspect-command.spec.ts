@@ -250,11 +250,11 @@ describe('nestjs-scoped-worker inspect', () => {
     expect((JSON.parse(piped.stdout) as ScopeInspection).workers).toHaveLength(700);
     const shell = (command: string): string =>
       execFileSync('sh', ['-c', command], { cwd: folder, encoding: 'utf8' });
-    shell(`"${process.execPath}" lib/cli/main.js inspect many.js --json > many.json`);
+    shell(`"${process.execPath}" lib/inspect/cli/main.js inspect many.js --json > many.json`);
     const written = JSON.parse(readFileSync(join(folder, 'many.json'), 'utf8')) as ScopeInspection;
     expect(written.workers).toHaveLength(700);
     const head = shell(
-      `("${process.execPath}" lib/cli/main.js inspect many.js; echo $? >&2) 2>&1 | head -1`,
+      `("${process.execPath}" lib/inspect/cli/main.js inspect many.js; echo $? >&2) 2>&1 | head -1`,
     );
     expect(head).toBe('AppModule of many.js\n');
   });

@@ -57,7 +57,7 @@ function build(folder: string): void {
     version: '0.0.0-test',
     type: 'module',
     exports: { '.': './lib/index.js', './package.json': './package.json' },
-    bin: { 'nestjs-scoped-worker': './lib/cli/main.js' },
+    bin: { 'nestjs-scoped-worker': './lib/inspect/cli/main.js' },
   };
   writeFileSync(join(folder, 'package.json'), JSON.stringify(manifest));
   const tsc = join(root, 'node_modules/typescript/bin/tsc');
@@ -137,7 +137,7 @@ export async function runCommand(
   env: Readonly<Record<string, string>> = {},
 ): Promise<CommandEnd> {
   const { NODE_OPTIONS: _, NO_COLOR: __, FORCE_COLOR: ___, ...own } = process.env;
-  const child = spawn(process.execPath, [join(folder, 'lib/cli/main.js'), ...args], {
+  const child = spawn(process.execPath, [join(folder, 'lib/inspect/cli/main.js'), ...args], {
     cwd: folder,
     env: { ...own, TZ: 'UTC', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -16,7 +16,7 @@ export interface LibraryCopy {
 
 /** The copy that is running. */
 export function ownCopy(): LibraryCopy {
-  return copyAt(fileURLToPath(new URL('../../package.json', import.meta.url)));
+  return copyAt(fileURLToPath(new URL('../../../package.json', import.meta.url)));
 }
 
 /** The copy that the application imports; undefined when it has none installed. */
