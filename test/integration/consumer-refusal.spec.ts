@@ -16,7 +16,8 @@ import { refusal } from '../support/refusal.js';
 afterEach(closeApps);
 
 const OF = 'Consumer.handle: the source of @ScopedConsumer';
-const OPTION = 'Consumer.handle: @ScopedConsumer option';
+const OF_OPTIONS = 'Consumer.handle: @ScopedConsumer';
+const OPTION = `${OF_OPTIONS} option`;
 const OPTIONS =
   'name, disabled, maxConcurrency, timeoutMs, retry, onFailure, concurrency, maxDeliveries, deadLetter';
 
@@ -119,7 +120,7 @@ describe('a consumer is refused at start-up', () => {
   ])('[C13] with the options %p', async (options, problem) => {
     expect(
       await problemsOf([consumer([], undefined, options), provided(new HandSource())]),
-    ).toEqual([`${OPTION} ${problem}.`]);
+    ).toEqual([`${problem.startsWith('has') ? OF_OPTIONS : OPTION} ${problem}.`]);
   });
 
   it('[C13] with everything that is wrong at once', async () => {

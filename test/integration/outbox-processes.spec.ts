@@ -15,7 +15,7 @@ const MESSAGES = 10_000;
 const STALL_AFTER = 1_500;
 const ADDED_MEANWHILE = 2_000;
 
-const patiently = { withinMs: 100_000, everyMs: 250 };
+const patiently = { withinMs: 140_000, everyMs: 250 };
 
 describe('An outbox', () => {
   let folder: string;

@@ -49,7 +49,7 @@ describe('An outbox whose data source is restarted while it is read', () => {
     await first.ack();
     const second = next();
     second.catch(() => undefined);
-    await eventually('it listens again', isListening, { withinMs: 3_000 });
+    await eventually('it listens again', isListening);
     await dataSource.manager.save(OutboxMessage, { text: 'b' });
     expect((await second).body.text).toBe('b');
   });
@@ -64,7 +64,7 @@ describe('An outbox whose data source is restarted while it is read', () => {
     await dataSource.destroy();
     await quietFor(500);
     await dataSource.initialize();
-    await eventually('it ended', () => ended, { withinMs: 3_000 });
+    await eventually('it ended', () => ended);
     expect(ended).toBe(true);
   });
 
@@ -80,10 +80,10 @@ describe('An outbox whose data source is restarted while it is read', () => {
     await quietFor(100);
     await dataSource.destroy();
     await dataSource.initialize();
-    await eventually('it listens again', isListening, { withinMs: 3_000 });
+    await eventually('it listens again', isListening);
     await quietFor(100);
     await dataSource.manager.save(OutboxMessage, { text: 'b' });
-    await eventually('it came', () => came !== undefined, { withinMs: 3_000 });
+    await eventually('it came', () => came !== undefined);
     expect(came).toBe('b');
   });
 });

@@ -141,7 +141,7 @@ export async function listeners(database: TestDatabase): Promise<number[]> {
 export async function eventually(
   what: string,
   condition: () => boolean | Promise<boolean>,
-  { withinMs = 10_000, everyMs = 10 } = {},
+  { withinMs = 90_000, everyMs = 10 } = {},
 ): Promise<void> {
   const deadline = Date.now() + withinMs;
   while (!(await condition())) {
