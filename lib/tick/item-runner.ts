@@ -8,7 +8,7 @@ import { injectedToken } from '../nest/injected-token.js';
 import type { Schedule } from '../schedule/schedule.js';
 import type { Slot } from '../schedule/slot.js';
 import { show } from '../util/option-checks.js';
-import { combined } from '../scope/scope-end.js';
+import { combined } from '../errors/error-parts.js';
 import type { ProviderScope, ScopeToken } from '../scope/provider-scope.js';
 import { ProviderScopeFactory } from './provider-scope-factory.js';
 import { RunningTicks } from './running-ticks.js';
