@@ -13,7 +13,7 @@ const arrows = {
   schedule: ['util', 'consumers/source', 'nest'],
   decorators: ['schedule'],
   engine: ['util', 'errors', 'schedule'],
-  scope: ['util', 'errors', 'nest', 'graph'],
+  scope: ['util', 'errors', 'nest'],
   tick: ['util', 'errors', 'nest', 'schedule', 'scope'],
   options: ['util', 'errors', 'memory', 'schedule', 'engine', 'scope', 'tick'],
   validation: ['errors', 'nest', 'graph', 'decorators', 'options'],

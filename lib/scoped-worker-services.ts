@@ -13,6 +13,7 @@ import { AttemptRunner } from './tick/attempt-runner.js';
 import { ItemRunner } from './tick/item-runner.js';
 import { ProviderScopeFactory } from './tick/provider-scope-factory.js';
 import { RunningTicks } from './tick/running-ticks.js';
+import { SingleTick } from './tick/slot-work.js';
 import { TickDispatcher } from './tick/tick-dispatcher.js';
 import { TickRunner } from './tick/tick-runner.js';
 import { ApplicationGraph } from './graph/index.js';
@@ -109,12 +110,12 @@ export class ScopedWorkerServices implements InspectedServices {
     const attempts = new AttemptRunner(openScopes, options, enhancers, observer);
     const ticks = new TickRunner(attempts, running, observer);
     const scopes = (this.scopes = new ProviderScopeFactory(openScopes, ticks, observer));
-    const items = new ItemRunner(scopes, running, nest);
     const book = (this.book = new ScheduleBook());
     const stopper = givenStopper ?? new AppStopper(nest);
     const policy = new FailurePolicy(book, stopper, () => this);
-    const dispatcher = new TickDispatcher(ticks, items, running, observer, policy);
-    this.dispatcher = dispatcher;
+    const single = new SingleTick(ticks, policy, observer);
+    const items = new ItemRunner(ticks, policy, observer, scopes, running, nest);
+    const dispatcher = (this.dispatcher = new TickDispatcher(single, items, running, observer));
 
     const engine = (this.engine = new RunningEngine(options, events));
     const maker = new ScheduleMaker(book, options, nest);

@@ -5,6 +5,7 @@ import type { StrayFailure } from '../events/event-map.js';
 import type { ScopedWorkerEvents } from '../events/scoped-worker-events.js';
 import type { ResolvedConsumer } from '../schedule/consumer-options.js';
 import type { Schedule } from '../schedule/schedule.js';
+import { Latch } from '../util/latch.js';
 import { fromEmptyContext, isInside, runAs, type WorkOwner } from '../scope/work-context.js';
 import { Backoff } from '../util/backoff.js';
 import { pause } from '../util/pause.js';
@@ -128,14 +129,13 @@ export class Consumer implements ReadingObserver {
 
   /** @param work must not reject. */
   private hold(work: (handling: Handling) => Promise<void>): void {
-    let finish!: () => void;
-    const done = new Promise<void>((resolve) => (finish = resolve));
-    const handling: Handling = { name: undefined, isAwaited: true, done };
+    const end = new Latch();
+    const handling: Handling = { name: undefined, isAwaited: true, done: end.opened };
     this.#handlings.add(handling);
     // What the source has entered in AsyncLocalStorage while it read is not the message's.
     void fromEmptyContext(() => runAs(handling, () => work(handling))).finally(() => {
       this.#handlings.delete(handling);
-      finish();
+      end.open();
       this.#wake();
     });
   }

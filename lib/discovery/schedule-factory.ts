@@ -16,7 +16,7 @@ import {
   type ResolvedHandlerOptions,
   type ScheduleOverride,
 } from '../schedule/handler-options.js';
-import { hasMethod } from '../util/has-method.js';
+import { hasMethod } from '../util/values.js';
 import { show } from '../util/option-checks.js';
 import type { HandlerTarget, Schedule } from '../schedule/schedule.js';
 import { readTiming, undecidedTiming, WHAT_IS_DUE } from '../schedule/timing.js';

@@ -4,7 +4,7 @@ import { tickLabel, type TickReport } from '../tick/tick-report.js';
 import type { MemoryCrossing } from '../memory/memory-notice.js';
 import { growthText, reachedText, recoveredText } from '../memory/memory-text.js';
 import type { DeadLetter } from '../schedule/consumer-options.js';
-import { isPartOf } from '../scope/scope-end.js';
+import { isPartOf } from '../errors/error-parts.js';
 import type {
   BackgroundEnd,
   BackgroundFailure,

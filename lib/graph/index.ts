@@ -7,5 +7,4 @@ export {
   type Lifetime,
   LifetimeGraph,
 } from './lifetime-graph.js';
-export { DISPOSERS } from './prototype-methods.js';
 export { readGraph } from './read-graph.js';

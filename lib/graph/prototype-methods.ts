@@ -1,11 +1,5 @@
-import { hasMethod } from '../util/has-method.js';
-
-/** How an instance may be disposed, in the order of preference: the first that it has is called. */
-export const DISPOSERS = [
-  [Symbol.asyncDispose, '[Symbol.asyncDispose]'],
-  [Symbol.dispose, '[Symbol.dispose]'],
-  ['onModuleDestroy', 'onModuleDestroy'],
-] as const;
+import { DISPOSERS } from '../nest/index.js';
+import { hasMethod } from '../util/values.js';
 
 const LIFECYCLE_HOOKS = [
   'onModuleInit',

@@ -1,5 +1,5 @@
 import { isFactory, type NestWrapper } from '../nest/index.js';
-import { readMember } from '../scope/disposer.js';
+import { readMember } from '../util/values.js';
 
 /** How an instance is called in reports: by its class; the plain object of a factory by the provider's token. */
 export function classNameOf(instance: object, wrapper: NestWrapper): string {

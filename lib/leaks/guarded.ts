@@ -1,4 +1,4 @@
-import { isClass } from '../util/is-class.js';
+import { isClass } from '../util/values.js';
 import { inspect } from 'node:util';
 import { bare } from '../nest/index.js';
 import type { GuardedScope } from './guarded-scope.js';

@@ -2,7 +2,7 @@ import { performance } from 'node:perf_hooks';
 import type { LeakDetectionOptions } from '../options/leak-options.js';
 import type { ScopedWorkerEvents } from '../events/scoped-worker-events.js';
 import { fromEmptyContext } from '../scope/work-context.js';
-import type { ScopeSeed } from '../scope/scope-seed.js';
+import type { ScopeSeed } from '../scope/scope-observer.js';
 import type { WatchedScope } from '../scope/scope-watch.js';
 import { DroppedScopes } from './dropped-scopes.js';
 import type { Origin } from './ended-scope.js';

@@ -2,7 +2,7 @@ import { Logger, type OnApplicationBootstrap } from '@nestjs/common';
 import { NestInside, StaticHoldings } from '../nest/index.js';
 import { OptionsStore } from '../options/options-store.js';
 import { ScopedWorkerEvents } from '../events/scoped-worker-events.js';
-import type { ScopeSeed } from '../scope/scope-seed.js';
+import type { ScopeSeed } from '../scope/scope-observer.js';
 import type { ScopeWatch, WatchedScope } from '../scope/scope-watch.js';
 import { LeakDetector } from './leak-detector.js';
 

@@ -18,3 +18,4 @@ export type { ContextId, NestModule, NestWrapper } from './nest-types.js';
 export { StaticHoldings } from './static-holdings.js';
 export { OpenedApplication } from './opened-application.js';
 export { isInternalToken, tokenText } from './token-text.js';
+export { DISPOSERS } from './disposers.js';

@@ -1,10 +1,9 @@
-import { isClass } from '../util/is-class.js';
+import { hasMethod, isClass } from '../util/values.js';
 import { DuplicateScheduleError, InvalidScheduleError } from '../errors/index.js';
 import type { Application } from '../nest/index.js';
 import { OptionsStore } from '../options/options-store.js';
 import { handlerOptionProblems } from '../schedule/check-handler-options.js';
 import type { CronZone } from '../schedule/cron-expression.js';
-import { hasMethod } from '../util/has-method.js';
 import { fromProvidersProblem, unresolvableProblem } from '../schedule/from-providers.js';
 import {
   resolveHandlerOptions,

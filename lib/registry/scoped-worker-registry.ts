@@ -1,6 +1,5 @@
 import { RunningTicks } from '../tick/running-ticks.js';
 import { TickDispatcher } from '../tick/tick-dispatcher.js';
-import { TickList } from '../tick/tick-list.js';
 import type { TickReport } from '../tick/tick-report.js';
 import type { ScheduleChange } from '../events/event-map.js';
 import { ScopedWorkerEvents } from '../events/scoped-worker-events.js';
@@ -89,7 +88,7 @@ export class ScopedWorkerRegistry {
     const schedule = this.book.get(name);
     if (!this.dispatcher.pause(schedule)) return;
     this.engine.pause(schedule);
-    for (const list of this.listsOf(name)) if (list.slot !== failed) list.pause();
+    this.running.pauseLists(name, failed);
     this.changed(name, 'paused');
   }
 
@@ -202,15 +201,8 @@ export class ScopedWorkerRegistry {
   private endPause(schedule: Schedule): boolean {
     if (!this.dispatcher.resume(schedule)) return false;
     this.engine.resume(schedule);
-    for (const list of this.listsOf(schedule.name)) list.resume();
+    this.running.resumeLists(schedule.name);
     return true;
-  }
-
-  private listsOf(name: string): TickList[] {
-    return this.running.all.filter(
-      (running): running is TickList =>
-        running instanceof TickList && running.slot.schedule.name === name,
-    );
   }
 
   private changed(schedule: string, change: ScheduleChange['change']): void {

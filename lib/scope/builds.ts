@@ -1,4 +1,4 @@
-import { within } from './disposer.js';
+import { within } from '../util/within.js';
 
 /** What is being built for a scope at this moment: loads that were asked of it, and the builds under them. */
 export class Builds {

@@ -1,11 +1,17 @@
-import { bare, type BuildObserver, type ContextId, type NestWrapper } from '../nest/index.js';
+import {
+  bare,
+  type BuildObserver,
+  type ContextId,
+  type NestInside,
+  type NestWrapper,
+} from '../nest/index.js';
 import { Builds } from './builds.js';
 import { BuiltScan } from './built-scan.js';
-import { readMember } from './disposer.js';
+import { readMember } from '../util/values.js';
 import type { Ledger, LateEntry } from './ledger.js';
 import type { ScopeHooks } from './provider-scope.js';
-import type { ScopeHome } from './scope-home.js';
-import type { ScopeNotice } from './scope-observer.js';
+import type { Ownership } from './ownership.js';
+import type { ScopeNotice, ScopeObserver } from './scope-observer.js';
 import type { WatchedScope } from './scope-watch.js';
 
 /** What is built for: a scope, as its construction sees it. */
@@ -28,6 +34,16 @@ export interface ConstructedScope {
   closedError(what: string): Error;
 }
 
+/** What building asks of the application. */
+export interface ConstructionHome {
+  readonly nest: NestInside;
+  readonly ownership: Ownership;
+  readonly observer: ScopeObserver;
+  readonly disposeTimeoutMs: number;
+  /** Waits until nothing is being built under a context id any more. */
+  quiesce(contextId: ContextId): Promise<void>;
+}
+
 /**
  * How instances come into a scope: built, entered in the ledger, initialised, and only then given to whoever asked.
  *
@@ -40,7 +56,7 @@ export class Construction implements BuildObserver {
 
   constructor(
     private readonly scope: ConstructedScope,
-    private readonly home: Omit<ScopeHome<never>, 'retire'>,
+    private readonly home: ConstructionHome,
   ) {
     const { nest } = home;
     this.#scan = nest.seesBuilds ? undefined : new BuiltScan(nest, () => scope.contextId);

@@ -1,5 +1,7 @@
 import { DisposeTimeoutError } from '../errors/index.js';
-import { DISPOSERS } from '../graph/index.js';
+import { DISPOSERS } from '../nest/index.js';
+import { isThenable, readMember } from '../util/values.js';
+import { within } from '../util/within.js';
 
 /** One thing to do when a scope is disposed. */
 export interface Disposer {
@@ -49,51 +51,6 @@ export function runDisposer(
   } catch (error) {
     return { error };
   }
-}
-
-/** Waits for `work` at most `timeoutMs`, then throws; a later rejection of `work` goes to `failedLate`. */
-export function within<T>(
-  work: PromiseLike<T>,
-  timeoutMs: number,
-  onTimeout: () => Error,
-  failedLate?: (error: unknown) => void,
-): Promise<T> {
-  return new Promise<T>((resolve, reject) => {
-    let isOver = false;
-    const timer = setTimeout(() => {
-      isOver = true;
-      reject(onTimeout());
-    }, timeoutMs);
-    // A thenable may throw in `then` itself; a promise of its own turns that into a rejection.
-    Promise.resolve(work).then(
-      (value) => {
-        clearTimeout(timer);
-        resolve(value);
-      },
-      (error: unknown) => {
-        if (isOver) return failedLate?.(error);
-        clearTimeout(timer);
-        reject(error as Error);
-      },
-    );
-  });
-}
-
-/** A member of an object that may be a proxy, or have a getter that throws: such a member is none. */
-export function readMember(instance: object, key: PropertyKey): unknown {
-  try {
-    return (instance as Record<PropertyKey, unknown>)[key];
-  } catch {
-    return undefined;
-  }
-}
-
-export function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return (
-    (typeof value === 'object' || typeof value === 'function') &&
-    value !== null &&
-    typeof (value as { then?: unknown }).then === 'function'
-  );
 }
 
 function nameOf(instance: object): string {

@@ -1,11 +1,6 @@
 import type { NestWrapper } from '../nest/index.js';
-import {
-  disposerOf,
-  readMember,
-  runDisposer,
-  type DisposeFailure,
-  type Disposer,
-} from './disposer.js';
+import { disposerOf, runDisposer, type DisposeFailure, type Disposer } from './disposer.js';
+import { readMember } from '../util/values.js';
 import type { Ownership } from './ownership.js';
 import type { ScopeHooks } from './provider-scope.js';
 

@@ -4,12 +4,10 @@ import { isInsideAwaited } from './work-context.js';
 import { idSource } from '../util/id-source.js';
 import { Ownership } from './ownership.js';
 import type { ScopeEnd } from './scope-end.js';
-import { ScopeObserver } from './scope-observer.js';
+import { ScopeObserver, type ScopeKind } from './scope-observer.js';
 import { ScopeSettings } from './scope-settings.js';
 import { ScopeWatch } from './scope-watch.js';
-import type { ScopeHome } from './scope-home.js';
-import type { ScopeKind } from './scope-seed.js';
-import { Scope } from './scope.js';
+import { Scope, type ScopeHome } from './scope.js';
 
 export interface ScopeOpening {
   readonly kind: ScopeKind;
@@ -24,7 +22,7 @@ export interface ScopeOpening {
 const nextId = idSource('scope');
 
 /** Opens scopes, and knows which are open. */
-export class OpenScopes implements ScopeHome<Scope> {
+export class OpenScopes implements ScopeHome {
   readonly #open = new Set<Scope>();
   /** The reasons why scopes of a kind cannot be opened. */
   readonly #refusals = new Map<ScopeKind, string>();

@@ -1,5 +1,5 @@
 import { isFactory, NestInside, StaticHoldings, type NestWrapper } from '../nest/index.js';
-import { readMember } from './disposer.js';
+import { readMember } from '../util/values.js';
 import { ScopeObserver } from './scope-observer.js';
 import { isShared } from './shared.js';
 

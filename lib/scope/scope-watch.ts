@@ -1,6 +1,6 @@
 import type { NestWrapper } from '../nest/index.js';
 import type { ProviderScope } from './provider-scope.js';
-import type { ScopeSeed } from './scope-seed.js';
+import type { ScopeSeed } from './scope-observer.js';
 
 /** Follows what outlives its scope; asked for each scope, and must cost nothing while it is not wanted. Must not throw. */
 export abstract class ScopeWatch {

@@ -9,26 +9,31 @@ import {
 } from '../nest/index.js';
 import { IS_SCOPE } from './ownership.js';
 import { isInside, livingContext, WorkContext, type WorkOwner } from './work-context.js';
-import { isThenable } from './disposer.js';
-import { Happening } from './happening.js';
-import { Construction, type ConstructedScope } from './construction.js';
+import { isThenable } from '../util/values.js';
+import { Latch } from '../util/latch.js';
+import { Construction, type ConstructedScope, type ConstructionHome } from './construction.js';
 import { closedError } from './refusal.js';
-import type { ScopeHome } from './scope-home.js';
-import type { ScopeNotice } from './scope-observer.js';
-import type { ScopeKind, ScopeSeed } from './scope-seed.js';
-import type { WatchedScope } from './scope-watch.js';
+import type { ScopeKind, ScopeNotice, ScopeSeed } from './scope-observer.js';
+import type { ScopeWatch, WatchedScope } from './scope-watch.js';
 import { Ledger } from './ledger.js';
 import { PendingWork } from './pending-work.js';
 import type { ProviderScope, ScopeHooks, ScopeToken } from './provider-scope.js';
 import {
   concludeScope,
   failureOf,
-  leadsTo,
   throwAll,
   type EndingScope,
   type ScopeEnd,
   type ScopeVerdict,
 } from './scope-end.js';
+import { leadsTo } from '../errors/error-parts.js';
+
+/** What a scope asks of the application. */
+export interface ScopeHome extends ConstructionHome {
+  readonly watch: ScopeWatch;
+  /** Takes an ended scope off the list. */
+  retire(scope: Scope, end: ScopeEnd): void;
+}
 
 /**
  * The scope behind the public `ProviderScope`.
@@ -59,11 +64,11 @@ export class Scope implements ProviderScope, ConstructedScope, EndingScope, Work
   readonly #construction: Construction;
   readonly #work = new PendingWork();
   #ending: Promise<ScopeEnd> | undefined;
-  readonly #end = new Happening();
+  readonly #end = new Latch();
 
   constructor(
     readonly seed: ScopeSeed,
-    private readonly scopes: ScopeHome<Scope>,
+    private readonly scopes: ScopeHome,
     /** What a context id strategy sees. */
     request: unknown,
   ) {
@@ -93,7 +98,7 @@ export class Scope implements ProviderScope, ConstructedScope, EndingScope, Work
 
   /** Settles when the scope has ended; never rejects. */
   get ended(): Promise<unknown> {
-    return this.#end.happened;
+    return this.#end.opened;
   }
 
   get closed(): boolean {
@@ -245,7 +250,7 @@ export class Scope implements ProviderScope, ConstructedScope, EndingScope, Work
     this.tick = undefined;
     this.#given = undefined;
     this.watch?.ended();
-    this.#end.make();
+    this.#end.open();
   }
 
   private showHidden({ failure, disposeErrors }: ScopeEnd): void {

@@ -1,4 +1,4 @@
-import { isClass } from '../util/is-class.js';
+import { isClass } from '../util/values.js';
 import type { Tick } from './tick.js';
 
 /**

@@ -3,25 +3,28 @@ import { ScopeClosedError } from '../errors/index.js';
 import { isErrorOf } from '../errors/is-error-of.js';
 import { NestInside } from '../nest/index.js';
 import { seenProvider } from '../nest/seen-provider.js';
-import type { FromProviders } from '../schedule/from-providers.js';
 import { injectedToken } from '../nest/injected-token.js';
 import type { Schedule } from '../schedule/schedule.js';
 import type { Slot } from '../schedule/slot.js';
 import { show } from '../util/option-checks.js';
-import { combined } from '../scope/scope-end.js';
+import { combined } from '../errors/error-parts.js';
 import type { ProviderScope, ScopeToken } from '../scope/provider-scope.js';
 import { ProviderScopeFactory } from './provider-scope-factory.js';
+import type { SlotObserver } from './slot-observer.js';
+import type { SlotWork } from './slot-work.js';
+import { TickObserver } from './tick-observer.js';
+import { TickRunner } from './tick-runner.js';
 import { RunningTicks } from './running-ticks.js';
 import { emptyReport, type TickReport } from './tick-report.js';
 import { nextTickId } from './tick-course.js';
 import { TickList } from './tick-list.js';
 
-/** Runs the tick of one item; must not reject. */
-type RunItem = (item: unknown) => Promise<TickReport>;
-
 /** Runs a slot of a schedule with `forEach`: asks for the list, then runs a tick for each item. */
-export class ItemRunner {
+export class ItemRunner implements SlotWork {
   constructor(
+    private readonly runner: TickRunner,
+    private readonly slots: SlotObserver,
+    private readonly observer: TickObserver,
     private readonly scopes: ProviderScopeFactory,
     private readonly running: RunningTicks,
     private readonly nest: NestInside,
@@ -31,30 +34,34 @@ export class ItemRunner {
    * @returns a summary with the reports of all items: `failed`, with the error of each that failed, or when there is no
    * list; `skipped` when it is empty. Never rejects.
    */
-  async run(
-    slot: Slot,
-    forEach: FromProviders<Iterable<unknown>>,
-    runItem: RunItem,
-  ): Promise<TickReport> {
+  async run(slot: Slot): Promise<TickReport> {
     const list = new TickList(slot);
     this.running.addList(list);
     void list.done.then(() => list.context.end()); // when it has left the running lists
     const blank = emptyReport(slot, nextTickId());
     const startedAt = performance.now();
-    const how = await this.runList(list, forEach, runItem);
+    const how = await this.runList(list);
     list.end();
-    return { ...blank, ...how, endedAt: new Date(), durationMs: performance.now() - startedAt };
+    const durationMs = performance.now() - startedAt;
+    const report: TickReport = { ...blank, ...how, endedAt: new Date(), durationMs };
+    if (report.outcome === 'skipped') this.observer.tickSkipped(report);
+    else this.slots.slotRan(report, slot);
+    // Each item has its own outcome; a failure to get the list is handled here.
+    if (report.items === undefined) this.slots.tickRan(report, slot);
+    return report;
   }
 
-  private async runList(
-    list: TickList,
-    forEach: FromProviders<Iterable<unknown>>,
-    runItem: RunItem,
-  ): Promise<ListEnd> {
+  /** Each item has its own report. Only the summary says that there was no list, or that it was cut short. */
+  report(report: TickReport): void {
+    if (report.items === undefined || report.outcome === 'cancelled')
+      this.observer.tickFinished(report);
+  }
+
+  private async runList(list: TickList): Promise<ListEnd> {
     try {
       // Isolated: what the factory puts into AsyncLocalStorage is not for the items, nor for the caller.
-      const items = await list.context.runIsolated(() => this.itemsOf(list.slot, forEach));
-      const reports = await list.context.run(() => this.runAll(items, list, runItem));
+      const items = await list.context.runIsolated(() => this.itemsOf(list.slot));
+      const reports = await list.context.run(() => this.runAll(items, list));
       return endOf(reports, items.length, list.stopped);
     } catch (error) {
       readStacks(error); // it is kept as that of the last report
@@ -65,10 +72,8 @@ export class ItemRunner {
   }
 
   /** In a scope of its own: the list may come from a request-scoped repository. */
-  private itemsOf(
-    { schedule }: Slot,
-    { inject = [], useFactory }: FromProviders<Iterable<unknown>>,
-  ): Promise<unknown[]> {
+  private itemsOf({ schedule }: Slot): Promise<unknown[]> {
+    const { inject = [], useFactory } = schedule.options.forEach!;
     return this.scopes.run(async (scope) => {
       const injected: unknown[] = [];
       for (const entry of inject)
@@ -88,25 +93,29 @@ export class ItemRunner {
   }
 
   /** At most `maxConcurrency` at once, in the order of the list. */
-  private async runAll(
-    items: readonly unknown[],
-    list: TickList,
-    runItem: RunItem,
-  ): Promise<TickReport[]> {
-    const { maxConcurrency = 1 } = list.slot.schedule.options;
+  private async runAll(items: readonly unknown[], list: TickList): Promise<TickReport[]> {
+    const { slot } = list;
+    const { maxConcurrency = 1 } = slot.schedule.options;
     // Nobody is given the reports of the items unless the list was asked for by hand.
-    const kept = list.slot.trigger === 'manual' ? asItIs : withoutValue;
+    const kept = slot.trigger === 'manual' ? asItIs : withoutValue;
     const reports: TickReport[] = [];
     let next = 0;
     const lane = async (): Promise<void> => {
       while (next < items.length && list.stopped === undefined) {
         const index = next;
         next += 1;
-        reports[index] = kept(await runItem(items[index]));
+        reports[index] = kept(await this.runItem(slot, items[index]));
       }
     };
     await Promise.all(Array.from({ length: Math.min(maxConcurrency, items.length) }, lane));
     return reports;
+  }
+
+  private async runItem(slot: Slot, payload: unknown): Promise<TickReport> {
+    const report = await this.runner.run(slot, { payload });
+    this.slots.tickRan(report, slot);
+    this.observer.tickFinished(report);
+    return report;
   }
 }
 

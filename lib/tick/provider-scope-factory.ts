@@ -1,7 +1,8 @@
 import { refuseInvalid } from '../errors/invalid-options.error.js';
 import { OpenScopes } from '../scope/open-scopes.js';
 import type { ProviderScope } from '../scope/provider-scope.js';
-import { combined, failureOf, isPartOf, throwAll } from '../scope/scope-end.js';
+import { combined, isPartOf } from '../errors/error-parts.js';
+import { failureOf, throwAll } from '../scope/scope-end.js';
 import { runProblems, slotByHand, type TickByHand } from './work-by-hand.js';
 import { TickObserver } from './tick-observer.js';
 import type { TickReport } from './tick-report.js';

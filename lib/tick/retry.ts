@@ -1,6 +1,6 @@
 import type { RetryOptions } from '../schedule/handler-options.js';
 import { show } from '../util/option-checks.js';
-import { isThenable } from '../scope/disposer.js';
+import { isThenable } from '../util/values.js';
 import type { AttemptReport } from './tick-report.js';
 
 /**

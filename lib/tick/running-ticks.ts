@@ -22,10 +22,18 @@ export interface RunningTick {
   beginNoMore(cause: AbortCause): void;
 }
 
+/** The ticks for a list of items. */
+export interface RunningList extends RunningTick {
+  /** The schedule was paused: no further item begins. */
+  pause(): void;
+  /** The schedule was resumed. */
+  resume(): void;
+}
+
 /** What runs at this moment. */
 export class RunningTicks {
   readonly #ticks = new Set<RunningTick>();
-  readonly #lists = new Set<RunningTick>();
+  readonly #lists = new Set<RunningList>();
   #isShuttingDown = false;
 
   add(running: RunningTick): void {
@@ -34,7 +42,7 @@ export class RunningTicks {
     void running.done.then(() => this.#ticks.delete(running));
   }
 
-  addList(running: RunningTick): void {
+  addList(running: RunningList): void {
     this.#lists.add(running);
     void running.done.then(() => this.#lists.delete(running));
   }
@@ -78,6 +86,15 @@ export class RunningTicks {
   abortSchedule(schedule: string, cause: AbortCause): number {
     for (const list of this.#lists) if (isOf(list, schedule)) list.abort(cause);
     return this.of(schedule).filter((tick) => tick.abort(cause)).length;
+  }
+
+  /** @param failed the slot whose item has led to the pause; its list goes on, because one item's failure does not stop the others. */
+  pauseLists(schedule: string, failed?: Slot): void {
+    for (const list of this.#lists) if (isOf(list, schedule) && list.slot !== failed) list.pause();
+  }
+
+  resumeLists(schedule: string): void {
+    for (const list of this.#lists) if (isOf(list, schedule)) list.resume();
   }
 
   get count(): number {

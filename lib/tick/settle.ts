@@ -1,4 +1,4 @@
-import { isThenable } from '../scope/disposer.js';
+import { isThenable } from '../util/values.js';
 
 interface Subscribable {
   subscribe(observer: {

@@ -1,6 +1,7 @@
 import type { Slot } from '../schedule/slot.js';
 import { isInside } from '../scope/work-context.js';
 import { idSource } from '../util/id-source.js';
+import { Latch } from '../util/latch.js';
 import { onAbort } from '../util/on-abort.js';
 import type { AbortCause, RunningTick } from './running-ticks.js';
 import { TickAttempt } from './tick-attempt.js';
@@ -14,9 +15,7 @@ export class TickCourse implements RunningTick {
   readonly id = nextTickId();
   readonly firedAt = new Date();
   readonly startedAt = performance.now();
-  readonly done: Promise<unknown>;
-  /** Settles `done`. */
-  end!: () => void;
+  readonly #end = new Latch();
   isAwaited = true;
   /** All attempts have ended; only the conclusion is left. */
   isOver = false;
@@ -30,8 +29,15 @@ export class TickCourse implements RunningTick {
     readonly slot: Slot,
     readonly payload: unknown,
     private readonly observer: TickObserver,
-  ) {
-    this.done = new Promise<void>((resolve) => (this.end = resolve));
+  ) {}
+
+  get done(): Promise<unknown> {
+    return this.#end.opened;
+  }
+
+  /** Settles `done`. */
+  end(): void {
+    this.#end.open();
   }
 
   get label(): string {

@@ -1,14 +1,13 @@
 import { overlapKeyOf, type Schedule } from '../schedule/schedule.js';
 import type { Slot } from '../schedule/slot.js';
-import { ItemRunner } from './item-runner.js';
 import { OverlapGate } from './overlap-gate.js';
 import { RunningTicks } from './running-ticks.js';
 import { slotByHand } from './work-by-hand.js';
 import { nextTickId } from './tick-course.js';
-import { SlotObserver } from './slot-observer.js';
+import type { SlotWork } from './slot-work.js';
 import { TickObserver } from './tick-observer.js';
 import { skippedReport, type SkipReason, type TickReport } from './tick-report.js';
-import { TickRunner, type TickRunOptions } from './tick-runner.js';
+import type { TickRunOptions } from './tick-runner.js';
 
 /**
  * The door between what is due and what runs: it lets a slot through, holds it, or skips it with a
@@ -21,11 +20,10 @@ export class TickDispatcher {
   #closedFor: 'not-started' | 'stopping' | undefined = 'not-started';
 
   constructor(
-    private readonly runner: TickRunner,
-    private readonly items: ItemRunner,
+    private readonly single: SlotWork,
+    private readonly items: SlotWork,
     private readonly running: RunningTicks,
     private readonly observer: TickObserver,
-    private readonly slots: SlotObserver,
   ) {}
 
   /** Never rejects: an error of the tick stands in its report. */
@@ -33,19 +31,17 @@ export class TickDispatcher {
     if (this.#closedFor !== undefined) return this.skip(slot, this.#closedFor);
     if (slot.trigger !== 'manual' && this.#paused.has(slot.schedule.name))
       return this.skip(slot, 'paused');
-    const { forEach } = slot.schedule.options;
     // What is asked for with a payload is asked for one item.
-    const isList = forEach !== undefined && options.payload === undefined;
-    const report = await this.pass(slot, () =>
-      isList
-        ? this.items.run(slot, forEach, (payload) => this.runItem(slot, payload))
-        : this.runner.run(slot, options),
+    const isList = slot.schedule.options.forEach !== undefined && options.payload === undefined;
+    const work = isList ? this.items : this.single;
+    const report = await this.atGate(slot, (gate) =>
+      gate.pass({
+        slot,
+        run: () => work.run(slot, options),
+        skip: (reason) => this.skip(slot, reason),
+      }),
     );
-    if (report.reason === 'no-items') this.observer.tickSkipped(report);
-    if (report.outcome === 'skipped') return report;
-    // Each item of a list has its own report. Only the summary says that the list was cut short.
-    if (report.items === undefined || report.outcome === 'cancelled')
-      this.observer.tickFinished(report);
+    if (report.outcome !== 'skipped') work.report(report);
     return report;
   }
 
@@ -107,23 +103,6 @@ export class TickDispatcher {
     this.#gates.get(overlapKeyOf(schedule))?.clear('removed', schedule.name);
   }
 
-  private async pass(slot: Slot, run: () => Promise<TickReport>): Promise<TickReport> {
-    return this.atGate(slot, (gate) =>
-      gate.pass({
-        slot,
-        run: async () => {
-          const report = await run();
-          if (report.outcome === 'skipped') return report;
-          this.slots.slotRan(report, slot);
-          // Each item has its own outcome; a failure to get the list is handled here.
-          if (report.items === undefined) this.slots.tickRan(report, slot);
-          return report;
-        },
-        skip: (reason) => this.skip(slot, reason),
-      }),
-    );
-  }
-
   /** Keeps gates only while something runs or waits at them. */
   private async atGate<T>(
     { schedule }: Slot,
@@ -140,12 +119,5 @@ export class TickDispatcher {
     } finally {
       if (gate.isIdle && this.#gates.get(key) === gate) this.#gates.delete(key);
     }
-  }
-
-  private async runItem(slot: Slot, payload: unknown): Promise<TickReport> {
-    const report = await this.runner.run(slot, { payload });
-    this.slots.tickRan(report, slot);
-    this.observer.tickFinished(report);
-    return report;
   }
 }

@@ -1,12 +1,11 @@
 import type { Slot } from '../schedule/slot.js';
 import { isInside, livingContext, WorkContext } from '../scope/work-context.js';
-import type { AbortCause, RunningTick } from './running-ticks.js';
+import { Latch } from '../util/latch.js';
+import type { AbortCause, RunningList } from './running-ticks.js';
 
 /** The ticks of a `forEach` for one slot, as one piece of running work. */
-export class TickList implements RunningTick {
-  readonly done: Promise<unknown>;
-  /** Settles `done`. */
-  end!: () => void;
+export class TickList implements RunningList {
+  readonly #end = new Latch();
   /** What asks for the list, and the ticks of its items, are part of it. */
   readonly context = new WorkContext(this, livingContext());
   readonly firedAt = new Date();
@@ -14,8 +13,15 @@ export class TickList implements RunningTick {
   /** Set when no further item may begin. */
   stopped: AbortCause | 'paused' | undefined;
 
-  constructor(readonly slot: Slot) {
-    this.done = new Promise<void>((resolve) => (this.end = resolve));
+  constructor(readonly slot: Slot) {}
+
+  get done(): Promise<unknown> {
+    return this.#end.opened;
+  }
+
+  /** Settles `done`. */
+  end(): void {
+    this.#end.open();
   }
 
   get label(): string {
@@ -35,15 +41,10 @@ export class TickList implements RunningTick {
     if (this.stopped === undefined || this.stopped === 'paused') this.stopped = cause;
   }
 
-  /**
-   * The schedule was paused. That ends the list, unless the end of an item has led to it (`onFailure: 'pause'`): one
-   * item's failure does not stop the others.
-   */
   pause(): void {
     this.stopped ??= 'paused';
   }
 
-  /** The schedule was resumed. */
   resume(): void {
     if (this.stopped === 'paused') this.stopped = undefined;
   }

@@ -1,4 +1,4 @@
-import { isThenable } from '../scope/disposer.js';
+import { isThenable } from '../util/values.js';
 
 type Listener = (event: Event) => unknown;
 type AnyListener = Listener | { handleEvent(event: Event): unknown };

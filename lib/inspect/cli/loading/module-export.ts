@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { isClass } from '../../../util/is-class.js';
+import { isClass } from '../../../util/values.js';
 import { CannotInspect } from '../cannot-inspect.js';
 
 /** What Nest is given as the root of an application. */

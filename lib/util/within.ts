@@ -1,0 +1,27 @@
+/** Waits for `work` at most `timeoutMs`, then throws; a later rejection of `work` goes to `failedLate`. */
+export function within<T>(
+  work: PromiseLike<T>,
+  timeoutMs: number,
+  onTimeout: () => Error,
+  failedLate?: (error: unknown) => void,
+): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    let isOver = false;
+    const timer = setTimeout(() => {
+      isOver = true;
+      reject(onTimeout());
+    }, timeoutMs);
+    // A thenable may throw in `then` itself; a promise of its own turns that into a rejection.
+    Promise.resolve(work).then(
+      (value) => {
+        clearTimeout(timer);
+        resolve(value);
+      },
+      (error: unknown) => {
+        if (isOver) return failedLate?.(error);
+        clearTimeout(timer);
+        reject(error as Error);
+      },
+    );
+  });
+}
