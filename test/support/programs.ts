@@ -8,6 +8,8 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const sources = join(root, 'test/fixtures/programs');
+/** A guard against hangs, below that of a test. */
+const HANGS_MS = 100_000;
 
 /** How a program ended. */
 export interface ProgramEnd {
@@ -92,13 +94,13 @@ export function writeProgram(folder: string, name: string, source: string): stri
   return file;
 }
 
-/** Starts a program; it is killed when it has not ended after 20 seconds. */
+/** Starts a program; it is killed if it hangs. */
 export function startProgram(folder: string, name: string, ...args: string[]): Program {
   const { NODE_OPTIONS: _, ...env } = process.env;
   const child = spawn(process.execPath, [join(folder, `${name}.js`), ...args], {
     env,
     stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: 20_000,
+    timeout: HANGS_MS,
     killSignal: 'SIGKILL',
   });
   const lines: string[] = [];
@@ -130,7 +132,7 @@ export interface CommandEnd {
   readonly stderr: string;
 }
 
-/** Runs the built command line in that folder; it is killed when it has not ended after 20 seconds. */
+/** Runs the built command line in that folder; it is killed if it hangs. */
 export async function runCommand(
   folder: string,
   args: readonly string[],
@@ -141,7 +143,7 @@ export async function runCommand(
     cwd: folder,
     env: { ...own, TZ: 'UTC', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: 20_000,
+    timeout: HANGS_MS,
     killSignal: 'SIGKILL',
   });
   const [stdout, stderr, code] = await Promise.all([
