@@ -5,6 +5,7 @@ import { WriteRefusedError, type ScopedWorkerEventMap } from '../../lib/index.js
 import { getScopedRepositoryToken } from '../../lib/typeorm/index.js';
 import { closeApps } from '../support/app.js';
 import { startNoteApp, type NoteApp, type NoteScope } from '../support/note-worker.js';
+import { YEARLY } from '../support/probe-journal.js';
 import { dataSourceOf, Note } from '../support/scoped-typeorm.js';
 import { createTestFile, removeTestFiles, sqliteRoot, type TestFile } from '../support/sqlite.js';
 
@@ -107,6 +108,15 @@ describe('A write that is refused inside of a tick with a transaction on an SQLi
         ),
       );
       expect(test.log.of('error')).toHaveLength(1);
+    });
+
+    it('is logged again for a schedule that has been removed and added again', async () => {
+      await run(tick);
+      test.registry.remove('work');
+      test.registry.add({ name: 'work', cron: YEARLY, handler: 'NoteWorker.work' });
+      await run(tick);
+
+      expect(test.log.of('error')).toHaveLength(2);
     });
 
     it('is reported beside another failure of the tick', async () => {
