@@ -176,6 +176,19 @@ describe('A write that is refused inside of a tick with a transaction on an SQLi
     expect(test.log.of('error')).toHaveLength(1);
   });
 
+  it('is reported only as waitFor work that failed, if it was that and the tick fails with another error', async () => {
+    const report = await run(async ({ notes, tick }) => {
+      await notes.save({ text: 'of the tick' });
+      tick.scope.waitFor(audit.save('never'));
+      throw new Error('no such note');
+    });
+
+    expect(report).toMatchObject({ outcome: 'failed', error: { message: 'no such note' } });
+    expect(strays).toEqual([
+      expect.objectContaining({ where: 'wait-for', error: expect.any(WriteRefusedError) }),
+    ]);
+  });
+
   it('is not refused, and not reported, before the first statement or with the scoped repository', async () => {
     const report = await run(async ({ notes }) => {
       await audit.tryToSave('before');
