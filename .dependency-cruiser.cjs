@@ -69,13 +69,14 @@ const arrows = {
     'discovery',
     'registry',
   ],
+  'inspect/cli': ['util', 'errors', 'graph', 'inspect'],
   typeorm: ['util', 'errors', 'consumers/source', 'scope'],
 };
 
 /** Entry points of their own (`nestjs-scoped-worker/<name>`): the core imports none of them. */
 const subpaths = ['typeorm', 'bullmq'];
 
-/** `consumers/source` has arrows of its own, apart from those of `consumers`. */
+/** These have arrows of their own: `consumers/source` apart from those of `consumers`, and so on. */
 const nested = Object.keys(arrows).filter((folder) => folder.includes('/'));
 
 /** Matches the files of a folder without those of a nested folder that has its own arrows. */

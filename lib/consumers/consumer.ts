@@ -6,7 +6,7 @@ import type { ScopedWorkerEvents } from '../events/scoped-worker-events.js';
 import type { ResolvedConsumer } from '../schedule/consumer-options.js';
 import type { Schedule } from '../schedule/schedule.js';
 import { Latch } from '../util/latch.js';
-import { fromEmptyContext, isInside, runAs, type WorkOwner } from '../scope/work-context.js';
+import { fromEmptyContext, isInside, WorkContext, type WorkOwner } from '../scope/work-context.js';
 import { Backoff } from '../util/backoff.js';
 import { pause } from '../util/pause.js';
 import type { Straggler } from '../registry/long-running.js';
@@ -132,9 +132,11 @@ export class Consumer implements ReadingObserver {
     const end = new Latch();
     const handling: Handling = { name: undefined, isAwaited: true, done: end.opened };
     this.#handlings.add(handling);
+    const context = new WorkContext(handling, undefined);
     // What the source has entered in AsyncLocalStorage while it read is not the message's.
-    void fromEmptyContext(() => runAs(handling, () => work(handling))).finally(() => {
-      this.#handlings.delete(handling);
+    void fromEmptyContext(() => context.run(() => work(handling))).finally(() => {
+      this.#handlings.delete(handling); // first: a shutdown that it began must not take it for another one that runs
+      context.end();
       end.open();
       this.#wake();
     });

@@ -36,7 +36,9 @@ export class EventLog {
     events.on('tick:finished', (report) => this.finished(report));
     events.on('tick:skipped', (report) => this.skipped(report));
     events.on('schedule:changed', ({ schedule, change }) => {
-      if (change === 'removed') this.#lastSkips.delete(schedule);
+      if (change !== 'removed') return;
+      this.#lastSkips.delete(schedule);
+      this.#refused.delete(schedule);
     });
     events.on('finding:reported', ({ number, severity, message }) => {
       const line = `[${number}] ${message}`;

@@ -7,7 +7,7 @@ import type { NestWrapper } from '../nest/index.js';
 import { Review } from '../validation/review.js';
 import { ScopedWorkerEvents } from './scoped-worker-events.js';
 
-/** Turns what execution and scopes tell into events. */
+/** Turns what ticks and scopes report into events. */
 export class EventObserver implements TickObserver, ScopeObserver {
   constructor(
     private readonly events: ScopedWorkerEvents,
@@ -30,12 +30,12 @@ export class EventObserver implements TickObserver, ScopeObserver {
     this.events.emit('tick:retrying', retry);
   }
 
-  abortListenerFailed(tick: TickName, error: unknown): void {
-    this.stray('abort-listener', tick, error);
+  abortListenerFailed({ schedule, id: tickId }: TickName, error: unknown): void {
+    this.stray('abort-listener', { schedule, tickId }, error);
   }
 
-  backoffFailed(tick: TickName, error: unknown): void {
-    this.stray('retry-backoff', tick, error);
+  backoffFailed({ schedule, id: tickId }: TickName, error: unknown): void {
+    this.stray('retry-backoff', { schedule, tickId }, error);
   }
 
   scopeOpened(notice: () => ScopeNotice): void {
@@ -46,16 +46,16 @@ export class EventObserver implements TickObserver, ScopeObserver {
     if (this.events.isHeard('scope:closed')) this.events.emit('scope:closed', notice());
   }
 
-  workFailed({ schedule, tickId }: ScopeNotice, error: unknown): void {
-    this.events.emit('failure:stray', { where: 'wait-for', schedule, tickId, error });
+  workFailed(scope: ScopeNotice, error: unknown): void {
+    this.stray('wait-for', scope, error);
   }
 
-  lateDisposeFailed({ schedule, tickId }: ScopeNotice, error: unknown): void {
-    this.events.emit('failure:stray', { where: 'late-disposer', schedule, tickId, error });
+  lateDisposeFailed(scope: ScopeNotice, error: unknown): void {
+    this.stray('late-disposer', scope, error);
   }
 
-  errorHidden({ schedule, tickId }: ScopeNotice, error: unknown): void {
-    this.events.emit('failure:stray', { where: 'refused-write', schedule, tickId, error });
+  errorHidden(scope: ScopeNotice, error: unknown): void {
+    this.stray('refused-write', scope, error);
   }
 
   handedOut(wrapper: NestWrapper): void {
@@ -68,8 +68,12 @@ export class EventObserver implements TickObserver, ScopeObserver {
     if (finding !== undefined) this.events.emit('finding:reported', finding);
   }
 
-  private stray(where: StrayFailure['where'], { schedule, id }: TickName, error: unknown): void {
-    this.events.emit('failure:stray', { where, schedule, tickId: id, error });
+  private stray(
+    where: StrayFailure['where'],
+    { schedule, tickId }: Pick<ScopeNotice, 'schedule' | 'tickId'>,
+    error: unknown,
+  ): void {
+    this.events.emit('failure:stray', { where, schedule, tickId, error });
   }
 }
 

@@ -14,13 +14,13 @@ const OWN = 'nestjs-scoped-worker:';
 
 /** The tokens of `nestjs-scoped-worker/typeorm` are strings that nobody wrote; `Repository:<data source>:<entity>` among them. */
 function ownTokenText(token: string): string {
-  const [, what, name = '', isTransaction] =
-    /^nestjs-scoped-worker:(Connection|EntityManager|Repository):(.*?)(:transaction)?$/.exec(
-      token,
-    ) ?? [];
+  const [, what, name = ''] =
+    /^nestjs-scoped-worker:(Connection|EntityManager|Repository):(.*)$/.exec(token) ?? [];
   switch (what) {
     case 'Connection':
-      return `${isTransaction === undefined ? 'connection' : 'transaction'} of data source ${name}`;
+      return name.endsWith(TRANSACTION)
+        ? `transaction of data source ${name.slice(0, -TRANSACTION.length)}`
+        : `connection of data source ${name}`;
     case 'EntityManager':
       return `EntityManager of data source ${name}`;
     case 'Repository': {
@@ -31,6 +31,8 @@ function ownTokenText(token: string): string {
       return token;
   }
 }
+
+const TRANSACTION = ':transaction';
 
 /** `mixin()` of Nest gives a class another name in each process: the one in its source is meant. */
 function nameOf(token: Function): string {

@@ -145,7 +145,7 @@ export class ScheduleMaker {
     forEach: ResolvedHandlerOptions['forEach'],
     target: HandlerTarget | string,
   ): string | undefined {
-    // A forEach that is none at all already has its own problem.
+    // An invalid forEach already has its own problem.
     if (fromProvidersProblem(forEach) !== undefined || forEach === undefined) return undefined;
     const module = typeof target === 'string' ? undefined : target.worker?.host;
     return unresolvableProblem(forEach, this.application, module);

@@ -104,7 +104,7 @@ export async function concludeScope(
 /**
  * The verdict on the errors of work.
  *
- * @param thrown by the work itself; the errors of `waitFor` work are others, unless they are the same.
+ * @param thrown by the work itself; the errors of `waitFor` work are others, unless it is one of them or has them as causes.
  */
 export function failureOf(
   workErrors: readonly unknown[],

@@ -211,6 +211,8 @@ export class Scope implements ProviderScope, ConstructedScope, EndingScope, Work
   }
 
   workFailed(error: unknown): void {
+    if (this.#mustShow !== undefined && leadsTo(error, this.#mustShow.error))
+      this.#mustShow = undefined; // it is reported here
     this.scopes.observer.workFailed(this.notice, error);
   }
 

@@ -10,7 +10,7 @@ const sharedObjects = new WeakSet<object>();
  *
  * @example { provide: POOL, scope: Scope.REQUEST, useFactory: (pools: Pools) => shared(pools.get('eu')) }
  * @returns the object itself.
- * @throws {InvalidOptionsError} for a value that is no object, such as the undefined of a map without this key.
+ * @throws {InvalidOptionsError} if the value isn't an object, such as `undefined` from a `Map` without this key.
  * @publicApi
  */
 export function shared<T extends object>(value: T): T {

@@ -2,8 +2,8 @@ import type { Slot } from '../schedule/slot.js';
 import type { TickReport } from './tick-report.js';
 
 /**
- * Is told what a slot has run before its overlap slot is freed: what a failure means for the schedule must apply to the slot that
- * waits as well. Must not throw.
+ * Receives the reports of a slot before its overlap slot is free, because `onFailure` must also apply to the slot that waits. Must
+ * not throw.
  */
 export abstract class SlotObserver {
   /** A tick has run: the only one of its slot, or that of an item of a list. */

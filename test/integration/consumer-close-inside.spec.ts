@@ -80,4 +80,22 @@ describe('app.close() inside the work on a message', () => {
     expect((await ended).abandoned).toEqual([]);
     expect(performance.now()).toBe(0);
   });
+
+  it('[D28] names no message that is put aside, has begun it and ends while it runs, whenever that is', async () => {
+    const abandoned: string[] = [];
+    for (let later = 0; later < 20; later += 1) {
+      const app: { close(): Promise<void> }[] = [];
+      const { source, ended, ...test } = await started(new HandSource(), undefined, {
+        maxDeliveries: 1,
+        deadLetter: async () => {
+          void app[0]!.close();
+          for (let turn = 0; turn < later; turn += 1) await Promise.resolve();
+        },
+      });
+      app.push(test.app);
+      source.give(undefined, { deliveries: 2 });
+      abandoned.push(...(await ended).abandoned);
+    }
+    expect(abandoned).toEqual([]);
+  });
 });

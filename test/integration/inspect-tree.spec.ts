@@ -120,6 +120,7 @@ describe('The next runs of a schedule', () => {
       constructor(
         @InjectScopedRepository(Note) readonly notes: Repository<Note>,
         @InjectScopedRepository('Memo') readonly memos: Repository<object>,
+        @InjectScopedRepository('transaction') readonly transactions: Repository<object>,
         @InjectScopedEntityManager('archive') readonly archive: EntityManager,
       ) {}
     }
@@ -128,7 +129,7 @@ describe('The next runs of a schedule', () => {
         ScopedWorkerModule.forRoot(),
         TypeOrmModule.forRoot({ type: 'postgres', name: 'archive' }),
         TypeOrmModule.forRoot({ type: 'postgres' }),
-        ScopedTypeOrmModule.forFeature([Note, 'Memo'], { transaction: true }),
+        ScopedTypeOrmModule.forFeature([Note, 'Memo', 'transaction'], { transaction: true }),
         ScopedTypeOrmModule.forFeature([], { dataSource: 'archive' }),
       ],
       providers: [Notes, worker([Notes])],
@@ -145,6 +146,8 @@ describe('The next runs of a schedule', () => {
       'Repository of Note (default)',
       'transaction of data source default',
       'Repository of Memo (default)',
+      'transaction of data source default',
+      'Repository of transaction (default)',
       'transaction of data source default',
       'EntityManager of data source archive',
       'connection of data source archive',

@@ -5,6 +5,7 @@ import { WriteRefusedError, type ScopedWorkerEventMap } from '../../lib/index.js
 import { getScopedRepositoryToken } from '../../lib/typeorm/index.js';
 import { closeApps } from '../support/app.js';
 import { startNoteApp, type NoteApp, type NoteScope } from '../support/note-worker.js';
+import { YEARLY } from '../support/probe-journal.js';
 import { dataSourceOf, Note } from '../support/scoped-typeorm.js';
 import { createTestFile, removeTestFiles, sqliteRoot, type TestFile } from '../support/sqlite.js';
 
@@ -109,6 +110,15 @@ describe('A write that is refused inside of a tick with a transaction on an SQLi
       expect(test.log.of('error')).toHaveLength(1);
     });
 
+    it('is logged again for a schedule that has been removed and added again', async () => {
+      await run(tick);
+      test.registry.remove('work');
+      test.registry.add({ name: 'work', cron: YEARLY, handler: 'NoteWorker.work' });
+      await run(tick);
+
+      expect(test.log.of('error')).toHaveLength(2);
+    });
+
     it('is reported beside another failure of the tick', async () => {
       const report = await run(async (scope) => {
         await tick(scope);
@@ -164,6 +174,19 @@ describe('A write that is refused inside of a tick with a transaction on an SQLi
     expect(report.outcome).toBe('failed');
     expect(strays).toEqual([]);
     expect(test.log.of('error')).toHaveLength(1);
+  });
+
+  it('is reported only as waitFor work that failed, if it was that and the tick fails with another error', async () => {
+    const report = await run(async ({ notes, tick }) => {
+      await notes.save({ text: 'of the tick' });
+      tick.scope.waitFor(audit.save('never'));
+      throw new Error('no such note');
+    });
+
+    expect(report).toMatchObject({ outcome: 'failed', error: { message: 'no such note' } });
+    expect(strays).toEqual([
+      expect.objectContaining({ where: 'wait-for', error: expect.any(WriteRefusedError) }),
+    ]);
   });
 
   it('is not refused, and not reported, before the first statement or with the scoped repository', async () => {
