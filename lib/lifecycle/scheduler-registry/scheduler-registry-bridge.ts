@@ -25,7 +25,7 @@ import {
 } from './nest-scheduler-registry.js';
 import { shownJob, type JobCallbacks } from './shown-job.js';
 import { shownTimer } from './shown-timer.js';
-import { StopWaits } from '../stop-waits.js';
+import { StopWaits } from './stop-waits.js';
 
 /**
  * Shows our schedules in the `SchedulerRegistry` of an application that imports `ScheduleModule.forRoot()`, as they come
