@@ -1,6 +1,6 @@
 /**
- * The arrows of lib/: which folder may import which. Every folder is listed, and a folder may import only folders above it. The
- * life of a tick goes upwards in this list.
+ * The arrows of lib/: which folder may import which. The folders are listed from the lowest to the highest, and each may import
+ * only folders listed before it.
  */
 const arrows = {
   util: [],
