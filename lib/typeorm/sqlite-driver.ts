@@ -13,6 +13,8 @@ export interface SqliteDriver extends Driver {
     readonly database?: unknown;
     readonly readonly?: boolean;
     readonly busyTimeout?: number;
+    /** Whether the application itself asks for WAL. */
+    readonly enableWAL?: boolean;
   };
   databaseConnection: SqliteConnection;
   /** The one query runner, which `createQueryRunner()` returns each time. */
@@ -28,6 +30,9 @@ export const FILE_DRIVERS: readonly string[] = ['better-sqlite3', 'sqlite'];
 
 /** How long SQLite waits for other processes by default, in milliseconds. */
 const BUSY_TIMEOUT_MS = 5_000;
+
+/** A value of `PRAGMA synchronous`. */
+const NORMAL = 1;
 
 /** Returns the path of the database; undefined in memory, and for a temporary file, which is private to its connection. */
 export function fileOf({ options }: SqliteDriver): string | undefined {
@@ -82,11 +87,24 @@ export class DriverCopies {
       )) {
         await runner.query(`ATTACH "${attachFilepathAbsolute}" AS "${attachHandle}"`);
       }
+      await this.keepCommits(runner);
       return connection;
     } catch (error) {
       await this.disconnect(connection);
       throw error;
     }
+  }
+
+  /**
+   * Has commits on a connection in WAL survive a power failure, as they did before the library switched the file to WAL:
+   * better-sqlite3 is built with `SQLITE_DEFAULT_WAL_SYNCHRONOUS=1`, and SQLite syncs such commits with the next checkpoint only.
+   * An application that asks for WAL itself has chosen that.
+   */
+  async keepCommits(runner: QueryRunner): Promise<void> {
+    const { enableWAL, readonly } = this.driver.options;
+    if (enableWAL === true || readonly === true) return;
+    const [row] = (await runner.query('PRAGMA synchronous')) as { readonly synchronous: number }[];
+    if (row?.synchronous === NORMAL) await runner.query('PRAGMA synchronous = FULL');
   }
 
   checkConnected(): void {

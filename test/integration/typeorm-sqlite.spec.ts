@@ -2,6 +2,7 @@ import { rmSync } from 'node:fs';
 import {
   EntitySchema,
   EventSubscriber,
+  type EntityManager,
   type EntitySubscriberInterface,
   type InsertEvent,
   type Repository,
@@ -219,6 +220,27 @@ describe('A scope on an SQLite file', () => {
 
       expect(file.query('PRAGMA journal_mode')).toEqual([{ journal_mode: 'wal' }]);
       expect(file.committed()).toEqual(['after']);
+    });
+
+    it.each([
+      ['FULL', 'the library switches to WAL', {}, 2],
+      ['as the driver opens it', 'the application asks for WAL', { enableWAL: true }, 1],
+      [
+        'EXTRA',
+        'the application prepares it so',
+        {
+          prepareDatabase: (connection: { pragma(text: string): unknown }) =>
+            void connection.pragma('synchronous = EXTRA'),
+        },
+        3,
+      ],
+    ])('with synchronous %s when %s', async (_level, _why, options, synchronous) => {
+      const test = await start({}, options);
+      const ask = (db: Pick<EntityManager, 'query'>): Promise<unknown> =>
+        db.query('PRAGMA synchronous');
+
+      expect((await run(test, ({ manager }) => ask(manager))).value).toEqual([{ synchronous }]);
+      expect(await ask(dataSourceOf(test).manager)).toEqual([{ synchronous }]);
     });
 
     it('with the busy timeout of the application', async () => {
