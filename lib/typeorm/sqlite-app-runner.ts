@@ -42,7 +42,7 @@ export class SqliteAppRunner extends SqliteRunner {
         return release();
       },
     });
-    if (app.dataSource.subscribers.length > 0) this.joinSubscribers();
+    this.joinSubscribers(app.dataSource);
   }
 
   static of(runner: QueryRunner): SqliteAppRunner | undefined {

@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { QueryRunner } from 'typeorm';
+import type { DataSource, QueryRunner } from 'typeorm';
 import { livingContext } from '../scope/work-context.js';
 import type { SqliteConnection } from './sqlite-driver.js';
 import { beginAsWriter, divides, effectOnTransaction, mayWrite } from './sqlite-statements.js';
@@ -120,8 +120,11 @@ export abstract class SqliteRunner implements Writer {
     this.#turn = undefined;
   }
 
-  /** Has subscribers run as a part of what they are called for. */
-  protected joinSubscribers(): void {
+  /** Has subscribers, and listeners of entities such as `@AfterInsert()`, run as a part of what they are called for. */
+  protected joinSubscribers({ subscribers, entityMetadatas }: DataSource): void {
+    const isNeeded =
+      subscribers.length > 0 || entityMetadatas.some(({ listeners }) => listeners.length > 0);
+    if (!isNeeded) return;
     const { broadcaster } = this.runner;
     const joined = new Proxy(broadcaster, {
       get: (target, name) => {
