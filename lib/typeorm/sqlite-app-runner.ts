@@ -30,14 +30,30 @@ export class SqliteAppRunner extends SqliteRunner {
     runners.set(runner, this);
     if (app.lock.isHeldByCaller) this.prepared = captureFrames(SqliteAppRunner);
     const release = runner.release.bind(runner);
+    const beforeMigration = runner.beforeMigration.bind(runner);
+    const afterMigration = runner.afterMigration.bind(runner);
+    const withoutForeignKeys = (): Promise<unknown> =>
+      this.sendFor(withoutForeignKeys, 'PRAGMA foreign_keys = OFF', async () => {
+        await beforeMigration();
+        this.keepsTurn = true; // nobody else must write without them
+      });
+    const withForeignKeys = (): Promise<unknown> => {
+      this.keepsTurn = false;
+      return this.sendFor(withForeignKeys, 'PRAGMA foreign_keys = ON', afterMigration);
+    };
     Object.assign(runner, {
+      beforeMigration: withoutForeignKeys,
+      afterMigration: withForeignKeys,
       release: async () => {
         if (this.#pending > 0 && !this.isWriting) this.refuseWaiting();
         // Inside of the transaction, the calls of TypeORM that share this query runner release it too.
         if (this.isWriting && !this.isOwnWork()) {
+          const isMigrating = this.keepsTurn;
           if (runner.isTransactionActive) await this.rollBackForgotten();
           // `dataSource.query('BEGIN')` has released the query runner that would end the transaction.
-          else app.unowned = this;
+          else if (!isMigrating) app.unowned = this;
+          // TypeORM omits it if a migration fails. It fails itself when the data source is destroyed.
+          if (isMigrating) await withForeignKeys().catch(() => undefined);
         }
         return release();
       },
