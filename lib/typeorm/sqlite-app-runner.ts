@@ -93,13 +93,14 @@ export class SqliteAppRunner extends SqliteRunner {
   protected route(statement: string, send: Send): Promise<unknown> {
     // What was begun with `dataSource.query('BEGIN')` belongs to nobody: the statements of the application after it are part of it.
     const owner = this.app.unowned ?? this;
-    const { signal } = owner.#release;
-    owner.#pending += 1;
+    // The release doesn't concern code that only shares the query runner, such as a subscriber that doesn't await its save().
+    const signal = owner.isOwnWork() ? undefined : owner.#release.signal;
+    if (signal !== undefined) owner.#pending += 1;
     const sent = owner.inOrder(() => {
-      if (!owner.isWriting && mayWrite(statement)) signal.throwIfAborted();
+      if (!owner.isWriting && mayWrite(statement)) signal?.throwIfAborted();
       return owner.sendOnConnection(statement, send, this.runner, signal);
     });
-    return sent.finally(() => (owner.#pending -= 1));
+    return signal === undefined ? sent : sent.finally(() => (owner.#pending -= 1));
   }
 
   protected async beforeSend(statement: string): Promise<void> {
@@ -136,7 +137,7 @@ export class SqliteAppRunner extends SqliteRunner {
     statement: string,
     send: Send,
     runner: QueryRunner,
-    signal: AbortSignal,
+    signal: AbortSignal | undefined,
   ): Promise<unknown> {
     const use = await this.app.use(this, statement);
     const { driver, stmtCache } = runner as unknown as {

@@ -224,6 +224,21 @@ describe('Writers of one SQLite file', () => {
       expect(file.committed()).toEqual(['a', 'audited']);
     });
 
+    it('a subscriber that does not await what it writes loses nothing while others wait for their turn', async () => {
+      const audits: Promise<unknown>[] = [];
+      class Audit implements EntitySubscriberInterface<Note> {
+        afterInsert({ entity: { text } }: InsertEvent<Note>): void {
+          if (text !== 'audited') audits.push(plain.save({ text: 'audited' }));
+        }
+      }
+      await start();
+      dataSource.subscribers.push(new Audit());
+      await Promise.all(['a', 'b', 'c'].map((text) => plain.save({ text })));
+      await Promise.all(audits);
+
+      expect(file.committed()).toEqual(['a', 'audited', 'audited', 'audited', 'b', 'c']);
+    });
+
     it('a listener of an entity that writes through the data source does so in the transaction of the save()', async () => {
       await startWithOrders();
       await Order.create({ text: 'a' }).save();
