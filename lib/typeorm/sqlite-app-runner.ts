@@ -30,19 +30,35 @@ export class SqliteAppRunner extends SqliteRunner {
     runners.set(runner, this);
     if (app.lock.isHeldByCaller) this.prepared = captureFrames(SqliteAppRunner);
     const release = runner.release.bind(runner);
+    const beforeMigration = runner.beforeMigration.bind(runner);
+    const afterMigration = runner.afterMigration.bind(runner);
+    const withoutForeignKeys = (): Promise<unknown> =>
+      this.sendFor(withoutForeignKeys, 'PRAGMA foreign_keys = OFF', async () => {
+        await beforeMigration();
+        this.keepsTurn = true; // nobody else must write without them
+      });
+    const withForeignKeys = (): Promise<unknown> => {
+      this.keepsTurn = false;
+      return this.sendFor(withForeignKeys, 'PRAGMA foreign_keys = ON', afterMigration);
+    };
     Object.assign(runner, {
+      beforeMigration: withoutForeignKeys,
+      afterMigration: withForeignKeys,
       release: async () => {
         if (this.#pending > 0 && !this.isWriting) this.refuseWaiting();
         // Inside of the transaction, the calls of TypeORM that share this query runner release it too.
         if (this.isWriting && !this.isOwnWork()) {
+          const isMigrating = this.keepsTurn;
           if (runner.isTransactionActive) await this.rollBackForgotten();
           // `dataSource.query('BEGIN')` has released the query runner that would end the transaction.
-          else app.unowned = this;
+          else if (!isMigrating) app.unowned = this;
+          // TypeORM omits it if a migration fails. It fails itself when the data source is destroyed.
+          if (isMigrating) await withForeignKeys().catch(() => undefined);
         }
         return release();
       },
     });
-    if (app.dataSource.subscribers.length > 0) this.joinSubscribers();
+    this.joinSubscribers(app.dataSource);
   }
 
   static of(runner: QueryRunner): SqliteAppRunner | undefined {
@@ -77,13 +93,14 @@ export class SqliteAppRunner extends SqliteRunner {
   protected route(statement: string, send: Send): Promise<unknown> {
     // What was begun with `dataSource.query('BEGIN')` belongs to nobody: the statements of the application after it are part of it.
     const owner = this.app.unowned ?? this;
-    const { signal } = owner.#release;
-    owner.#pending += 1;
+    // The release doesn't concern code that only shares the query runner, such as a subscriber that doesn't await its save().
+    const signal = owner.isOwnWork() ? undefined : owner.#release.signal;
+    if (signal !== undefined) owner.#pending += 1;
     const sent = owner.inOrder(() => {
-      if (!owner.isWriting && mayWrite(statement)) signal.throwIfAborted();
+      if (!owner.isWriting && mayWrite(statement)) signal?.throwIfAborted();
       return owner.sendOnConnection(statement, send, this.runner, signal);
     });
-    return sent.finally(() => (owner.#pending -= 1));
+    return signal === undefined ? sent : sent.finally(() => (owner.#pending -= 1));
   }
 
   protected async beforeSend(statement: string): Promise<void> {
@@ -120,7 +137,7 @@ export class SqliteAppRunner extends SqliteRunner {
     statement: string,
     send: Send,
     runner: QueryRunner,
-    signal: AbortSignal,
+    signal: AbortSignal | undefined,
   ): Promise<unknown> {
     const use = await this.app.use(this, statement);
     const { driver, stmtCache } = runner as unknown as {

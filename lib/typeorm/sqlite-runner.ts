@@ -1,8 +1,14 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { QueryRunner } from 'typeorm';
+import type { DataSource, QueryRunner } from 'typeorm';
 import { livingContext } from '../scope/work-context.js';
 import type { SqliteConnection } from './sqlite-driver.js';
-import { beginAsWriter, divides, effectOnTransaction, mayWrite } from './sqlite-statements.js';
+import {
+  beginAsWriter,
+  begins,
+  divides,
+  effectOnTransaction,
+  mayWrite,
+} from './sqlite-statements.js';
 import { captureFrames, refusedWrite, type Frames } from './refused-write.js';
 import { WaitsForItself, type WriteLock, type Writer, type WriteTurn } from './write-lock.js';
 
@@ -23,6 +29,8 @@ export abstract class SqliteRunner implements Writer {
   #isInTransaction = false;
   /** Why the open transaction may only read: it began inside the work that has the turn. */
   #refusal: WaitsForItself | undefined;
+  /** True while the turn lasts beyond its transaction: the schema changes, and foreign keys are off. */
+  protected keepsTurn = false;
   /** Where the query runner was created, if its writes may be refused. */
   protected prepared: Frames | undefined;
 
@@ -33,24 +41,34 @@ export abstract class SqliteRunner implements Writer {
     readonly group: object,
   ) {
     const query = runner.query.bind(runner) as (...args: unknown[]) => Promise<unknown>;
-    const sendQuery = async (statement: string, ...rest: unknown[]): Promise<unknown> => {
+    const sendQuery = (statement: string, ...rest: unknown[]): Promise<unknown> => {
       const send: Send = (text) => query(text, ...rest);
       if (runner.isReleased || sending.getStore() === runner) return send(statement);
-      const frames = this.mayBeRefused(statement) ? captureFrames(sendQuery) : undefined;
-      try {
-        return await this.route(statement, (text) => sending.run(runner, () => send(text)));
-      } catch (error) {
-        // TypeORM continues as if in a transaction after its BEGIN has failed, or SQLite has
-        // rolled it back by itself.
-        if (!this.ownsConnection || !this.hasTransaction()) {
-          Object.assign(runner, { isTransactionActive: false });
-        }
-        throw error instanceof WaitsForItself
-          ? refusedWrite(error, statement, frames, this.prepared)
-          : error;
-      }
+      return this.sendFor(sendQuery, statement, send);
     };
     Object.assign(runner, { query: sendQuery });
+  }
+
+  /**
+   * Sends a statement when it may be sent.
+   *
+   * @param caller the stack of a refused write begins with its caller.
+   */
+  protected async sendFor(caller: Function, statement: string, send: Send): Promise<unknown> {
+    const { runner } = this;
+    const frames = this.mayBeRefused(statement) ? captureFrames(caller) : undefined;
+    try {
+      return await this.route(statement, (text) => sending.run(runner, () => send(text)));
+    } catch (error) {
+      // TypeORM continues as if in a transaction after its BEGIN has failed, or SQLite has
+      // rolled it back by itself.
+      if (!this.ownsConnection || !this.hasTransaction()) {
+        Object.assign(runner, { isTransactionActive: false });
+      }
+      throw error instanceof WaitsForItself
+        ? refusedWrite(error, statement, frames, this.prepared)
+        : error;
+    }
   }
 
   /** False for what requests write, so that they do not pay for the frames. */
@@ -88,8 +106,11 @@ export abstract class SqliteRunner implements Writer {
       const effect = effectOnTransaction(statement);
       if (effect !== undefined) this.#isInTransaction = effect === 'begin';
       return result;
+    } catch (error) {
+      if (begins(statement) && !this.hasTransaction()) this.keepsTurn = false; // TypeORM then ends nothing
+      throw error;
     } finally {
-      if (!this.hasTransaction()) this.endTurn();
+      if (!this.keepsTurn && !this.hasTransaction()) this.endTurn();
     }
   }
 
@@ -120,8 +141,11 @@ export abstract class SqliteRunner implements Writer {
     this.#turn = undefined;
   }
 
-  /** Has subscribers run as a part of what they are called for. */
-  protected joinSubscribers(): void {
+  /** Has subscribers, and listeners of entities such as `@AfterInsert()`, run as a part of what they are called for. */
+  protected joinSubscribers({ subscribers, entityMetadatas }: DataSource): void {
+    const isNeeded =
+      subscribers.length > 0 || entityMetadatas.some(({ listeners }) => listeners.length > 0);
+    if (!isNeeded) return;
     const { broadcaster } = this.runner;
     const joined = new Proxy(broadcaster, {
       get: (target, name) => {

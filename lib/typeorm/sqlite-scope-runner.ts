@@ -39,11 +39,11 @@ export class SqliteScopeRunner extends SqliteRunner {
     private readonly pool: ConnectionPool,
     /** True when its transaction ends with the scope. */
     private readonly isTransactional: boolean,
-    { subscribers, options }: DataSource,
+    dataSource: DataSource,
   ) {
     super(runner, lock, pool);
-    this.file = String(options.database);
-    if (!isTransactional && subscribers.length > 0) this.joinSubscribers();
+    this.file = String(dataSource.options.database);
+    if (!isTransactional) this.joinSubscribers(dataSource);
     const release = runner.release.bind(runner);
     Object.assign(runner, {
       connect: async () => (await (this.#taking ??= this.take())).connection,

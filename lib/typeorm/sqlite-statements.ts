@@ -1,8 +1,11 @@
 const COMMENTS = /^(?:\s+|--[^\n]*(?:\n|$)|\/\*[\s\S]*?\*\/)+/;
 const WRITING_PRAGMA =
-  /^PRAGMA\s+[\w".]*((user_version|application_id|journal_mode|auto_vacuum)\s*[=(]|incremental_vacuum|wal_checkpoint|optimize)/i;
+  /^PRAGMA\s+[\w".]*((user_version|application_id|journal_mode|auto_vacuum|foreign_keys)\s*[=(]|incremental_vacuum|wal_checkpoint|optimize)/i;
 
-/** True for a statement that may write to the file, or begins a transaction that may; when in doubt, true. */
+/**
+ * True for a statement that may write to the file, or begins a transaction that may; when in doubt, true. Also for
+ * `PRAGMA foreign_keys = ...`, which decides about writes, and has no effect while a transaction is open on the connection.
+ */
 export function mayWrite(statement: string): boolean {
   const text = statement.replace(COMMENTS, '');
   if (/^(SELECT|VALUES|EXPLAIN|DETACH|ROLLBACK|ATTACH)\b/i.test(text)) return false;

@@ -2,13 +2,18 @@ import { Controller, Get } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import Database from 'better-sqlite3';
 import {
+  AfterInsert,
+  BaseEntity,
+  Column,
+  Entity,
   EventSubscriber,
+  PrimaryGeneratedColumn,
   type DataSource,
   type EntitySubscriberInterface,
   type InsertEvent,
   type Repository,
 } from 'typeorm';
-import { getScopedRepositoryToken } from '../../lib/typeorm/index.js';
+import { getScopedRepositoryToken, ScopedTypeOrmModule } from '../../lib/typeorm/index.js';
 import { closeApps } from '../support/app.js';
 import { gate, turn } from '../support/gate.js';
 import { startHttpApp } from '../support/http-app.js';
@@ -17,6 +22,22 @@ import { dataSourceOf, Note } from '../support/scoped-typeorm.js';
 import { createTestFile, removeTestFiles, sqliteRoot, type TestFile } from '../support/sqlite.js';
 
 const WAITS_FOR_ITSELF = 'would wait for itself, so it was refused: ';
+
+let note: (text: string) => Promise<unknown>;
+
+@Entity('orders')
+class Order extends BaseEntity {
+  @PrimaryGeneratedColumn()
+  id!: number;
+
+  @Column('text')
+  text!: string;
+
+  @AfterInsert()
+  async audit(): Promise<void> {
+    await note(`audited ${this.text}`);
+  }
+}
 
 describe('Writers of one SQLite file', () => {
   let file: TestFile;
@@ -39,6 +60,13 @@ describe('Writers of one SQLite file', () => {
     test = await startNoteApp(sqliteRoot(file, root), { transaction });
     dataSource = dataSourceOf(test);
     plain = dataSource.getRepository(Note);
+  };
+  const startWithOrders = async (transaction = true): Promise<void> => {
+    const imports = [sqliteRoot(file), ScopedTypeOrmModule.forFeature([Order])];
+    test = await startNoteApp({ module: class Root {}, imports }, { transaction });
+    dataSource = dataSourceOf(test);
+    plain = dataSource.getRepository(Note);
+    note = (text) => plain.insert({ text });
   };
   const run = (script: (scope: NoteScope) => unknown) => {
     test.script = script;
@@ -194,6 +222,33 @@ describe('Writers of one SQLite file', () => {
       await plain.save({ text: 'a' });
 
       expect(file.committed()).toEqual(['a', 'audited']);
+    });
+
+    it('a subscriber that does not await what it writes loses nothing while others wait for their turn', async () => {
+      const audits: Promise<unknown>[] = [];
+      class Audit implements EntitySubscriberInterface<Note> {
+        afterInsert({ entity: { text } }: InsertEvent<Note>): void {
+          if (text !== 'audited') audits.push(plain.save({ text: 'audited' }));
+        }
+      }
+      await start();
+      dataSource.subscribers.push(new Audit());
+      await Promise.all(['a', 'b', 'c'].map((text) => plain.save({ text })));
+      await Promise.all(audits);
+
+      expect(file.committed()).toEqual(['a', 'audited', 'audited', 'audited', 'b', 'c']);
+    });
+
+    it('a listener of an entity that writes through the data source does so in the transaction of the save()', async () => {
+      await startWithOrders();
+      await Order.create({ text: 'a' }).save();
+      const failed = dataSource.transaction(async (manager) => {
+        await manager.save(Order.create({ text: 'b' }));
+        throw new Error('no more');
+      });
+
+      await expect(failed).rejects.toThrow('no more');
+      expect(file.committed()).toEqual(['audited a']);
     });
 
     it('with a query runner, the transaction is its own', async () => {
@@ -374,6 +429,14 @@ describe('Writers of one SQLite file', () => {
         expect(file.committed()).toEqual([]);
         await plain.save({ text: 'saved' });
         expect(file.committed()).toEqual(['audited', 'saved']);
+      });
+
+      it('is refused in a listener of an entity, which does not write through the connection of the scope', async () => {
+        await startWithOrders(false);
+        const report = await run(({ manager }) => manager.save(Order.create({ text: 'a' })));
+
+        expect((report.error as Error).message).toContain(WAITS_FOR_ITSELF);
+        expect(file.committed()).toEqual([]);
       });
 
       it('is not refused beside a save() of the scope, which ends by itself: it waits', async () => {

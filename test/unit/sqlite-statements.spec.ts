@@ -14,7 +14,7 @@ describe('A statement for SQLite', () => {
     'WITH a AS (SELECT 1) SELECT * FROM a',
     'EXPLAIN QUERY PLAN DELETE FROM a',
     'PRAGMA table_info("a")',
-    'PRAGMA foreign_keys = ON',
+    'PRAGMA foreign_keys',
     'PRAGMA user_version',
     'ROLLBACK',
   ])('%j does not wait for writers', (statement) => {
@@ -31,6 +31,7 @@ describe('A statement for SQLite', () => {
     'VACUUM',
     'CREATE TABLE a (b)',
     'PRAGMA user_version = 3',
+    'PRAGMA foreign_keys = ON',
     'PRAGMA wal_checkpoint(TRUNCATE)',
     '-- SELECT\nDELETE FROM a',
   ])('%j waits for its turn', (statement) => {
