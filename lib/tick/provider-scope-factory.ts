@@ -49,7 +49,7 @@ export class ProviderScopeFactory {
    * @throws the error of `work`; together with errors of disposal as one `AggregateError`, the error of the work first. With a
    * name: the error of the report, such as the error of a hook, or `TickTimeoutError`.
    * @throws {ScopeClosedError} when the last shutdown hook of the application has run.
-   * @throws {refuseInvalid} if the options are invalid; nothing runs then.
+   * @throws {InvalidOptionsError} if the options are invalid; nothing runs then.
    */
   async run<T, P = undefined>(
     work: (scope: ProviderScope, tick: Tick<P>) => Promise<T> | T,
