@@ -72,9 +72,10 @@ export class EventLog {
       ...history.slice(0, -1).flatMap((attempt) => attempt.disposeErrors),
       ...disposeErrors.filter((other) => !isPartOf(other, error)),
     ];
-    // Cut off between two attempts: that the last one has failed stands nowhere else.
+    // Cut off between two attempts: that the last one has failed stands nowhere else, unless the line of its other errors says so.
     const last = history.at(-1);
-    if (outcome === 'cancelled' && last !== undefined && last.outcome !== 'cancelled') {
+    const isCutOff = outcome === 'cancelled' && last !== undefined && last.outcome !== 'cancelled';
+    if (isCutOff && others.length === 0) {
       const { text, details } = loggedError(error);
       this.#logger.warn(
         `${schedule} cancelled (${tickId}, ${report.reason}) after an attempt that failed: ${text}${below(details)}`,

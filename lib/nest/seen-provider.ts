@@ -1,3 +1,4 @@
+import { INQUIRER, REQUEST } from '@nestjs/core';
 import type { NestModule, NestWrapper } from './nest-types.js';
 
 /** The part of Nest's `Module` that says what it sees of others; the same from 11.0.0 to 12.5.1. */
@@ -33,6 +34,14 @@ export function canResolve(
       injectables.has(token) ||
       controllers.get(token)?.isDependencyTreeStatic() === false,
   );
+}
+
+/** True for what Nest itself has only while it builds something for a request or for another provider. */
+export function isOfBuild(token: unknown, module: NestModule | undefined): boolean {
+  if (token !== REQUEST && token !== INQUIRER) return false;
+  const seen = module && seenProvider(module, token);
+  const isOfApplication = seen?.isDependencyTreeStatic() === true && !seen.isTransient;
+  return !isOfApplication;
 }
 
 function exportedTo(

@@ -1,6 +1,6 @@
 import { show } from '../util/option-checks.js';
 import { injectedToken, tokenText, type Application, type NestModule } from '../nest/index.js';
-import { canResolve } from '../nest/seen-provider.js';
+import { canResolve, isOfBuild } from '../nest/seen-provider.js';
 
 /**
  * A value that providers give, at start-up: `{ inject: [ConfigService], useFactory: (config) => config.get('CRON') }`.
@@ -42,6 +42,8 @@ export function unresolvableProblem(
   for (const [index, entry] of inject.entries()) {
     const token = injectedToken(entry);
     if (token === undefined || token === null) return noToken(index);
+    if (isOfBuild(token, module))
+      return `injects ${tokenText(token)}, which does not exist there: the list is made before the ticks of its items begin`;
     if (canResolve(token, modules.values(), module)) continue;
     const where = module === undefined ? 'a module' : module.name;
     return `injects ${typeof token === 'object' ? show(token) : tokenText(token)}, but no module provides it: add it to the providers of ${where}`;

@@ -12,6 +12,7 @@ import {
   type Provider,
   type Type,
 } from '@nestjs/common';
+import { INQUIRER, REQUEST } from '@nestjs/core';
 import { ScopedInterval, ScopedWorker, type Tick } from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
 import { forEachApp } from '../support/for-each.js';
@@ -291,6 +292,31 @@ describe('The list of forEach', () => {
       }
       const { message } = await refusal({ providers: [Worker], controllers: [Pages] });
       expect(message).toMatch(/injects Pages, but no module provides it/);
+    });
+
+    it.each([REQUEST, INQUIRER])(
+      '[C13] %s is refused, since the list has no tick',
+      async (token) => {
+        @ScopedWorker()
+        class Worker {
+          @ScopedInterval(1_000, { forEach: { inject: [token], useFactory: () => [] } })
+          run(): void {}
+        }
+        const { message } = await refusal({ providers: [Worker] });
+        expect(message).toBe(
+          `Worker.run: forEach of @ScopedInterval injects ${token}, which does not exist there: the list is made before the ticks of its items begin.`,
+        );
+      },
+    );
+
+    it('[C13] a value that the application provides as REQUEST is injected', async () => {
+      const { registry, begun } = await forEachApp({
+        inject: [REQUEST],
+        providers: [{ provide: REQUEST, useValue: ['a'] }],
+        list: (request: string[]) => request,
+      });
+      await registry.run('Worker.run');
+      expect(begun).toEqual(['a']);
     });
 
     it('[C13] registry.add() refuses it with the same sentence', async () => {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { ScopedInterval, ScopedWorker, type HandlerOptions } from '../../lib/index.js';
+import { ScopedInterval, ScopedWorker, type HandlerOptions, type Tick } from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
 import { advance, leap, useFakeClock } from '../support/fake-clock.js';
 import { worker } from '../support/probes.js';
@@ -48,6 +48,29 @@ describe('what is told', () => {
           /^Worker\.run cancelled \(tick-.+, cancel\) after .+: no answer\n {4}at /,
         ),
       );
+    });
+
+    it('[D16] that attempt and its disposer, which failed too, are logged in one line', async () => {
+      const handler = ({ scope }: Tick): never => {
+        scope.defer(() => {
+          throw new Error('connection kept');
+        });
+        throw new Error('no answer');
+      };
+      const retry = { attempts: 2, backoffMs: 60_000 };
+      const { registry, log, next } = await startApp({
+        providers: [worker([], handler, { retry })],
+      });
+      const waits = next('tick:retrying');
+      const report = registry.run('Worker.run');
+      await waits;
+      registry.cancel('Worker.run');
+      expect(await report).toMatchObject({ outcome: 'cancelled' });
+      expect([...log.of('error'), ...log.of('warn')]).toEqual([
+        expect.stringMatching(
+          /^Worker\.run cancelled .+: no answer\. Also failed: connection kept$/,
+        ),
+      ]);
     });
 
     it('[B30] a disposer that failed after the first attempt is logged though the second succeeds', async () => {
