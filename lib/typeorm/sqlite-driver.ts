@@ -5,6 +5,8 @@ import type { Driver, QueryRunner } from 'typeorm';
 /** A connection of better-sqlite3, or of sqlite3, which does not say whether a transaction is open. */
 export interface SqliteConnection {
   readonly inTransaction?: boolean;
+  /** Of better-sqlite3; sqlite3 keeps the default of SQLite, which is `FULL` in every mode. */
+  pragma?(text: string, options?: { readonly simple: boolean }): unknown;
 }
 
 /** The members that TypeORM's drivers for SQLite files have in addition to those of every driver. */
@@ -87,7 +89,7 @@ export class DriverCopies {
       )) {
         await runner.query(`ATTACH "${attachFilepathAbsolute}" AS "${attachHandle}"`);
       }
-      await this.keepCommits(runner);
+      this.keepCommits(connection);
       return connection;
     } catch (error) {
       await this.disconnect(connection);
@@ -100,11 +102,11 @@ export class DriverCopies {
    * better-sqlite3 is built with `SQLITE_DEFAULT_WAL_SYNCHRONOUS=1`, and SQLite syncs such commits with the next checkpoint only.
    * An application that asks for WAL itself has chosen that.
    */
-  async keepCommits(runner: QueryRunner): Promise<void> {
+  keepCommits(connection: SqliteConnection): void {
     const { enableWAL, readonly } = this.driver.options;
     if (enableWAL === true || readonly === true) return;
-    const [row] = (await runner.query('PRAGMA synchronous')) as { readonly synchronous: number }[];
-    if (row?.synchronous === NORMAL) await runner.query('PRAGMA synchronous = FULL');
+    if (connection.pragma?.('synchronous', { simple: true }) === NORMAL)
+      connection.pragma('synchronous = FULL');
   }
 
   checkConnected(): void {

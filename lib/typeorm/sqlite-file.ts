@@ -75,13 +75,12 @@ export class SqliteFile {
   /** Switches the file to WAL, in which readers and the writer do not block each other. */
   private async prepare(): Promise<void> {
     if (this.#isPrepared || this.#lock === undefined) return; // without writers, no code waits
-    const runner = this.#copies.runner('master');
-    const rows = (await runner.query('PRAGMA journal_mode = WAL')) as {
+    const rows = (await this.#copies.runner('master').query('PRAGMA journal_mode = WAL')) as {
       readonly journal_mode: string;
     }[];
     const mode = rows[0]?.journal_mode;
     if (mode !== 'wal') throw new Error(`the journal mode stays "${mode}"`);
-    await this.#copies.keepCommits(runner);
+    this.#copies.keepCommits(this.driver.databaseConnection);
     this.#isPrepared = true;
   }
 
