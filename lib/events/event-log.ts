@@ -31,6 +31,8 @@ export class EventLog {
   readonly #refused = new Set<string | undefined>();
   /** What the shutdown did not wait for any longer. */
   #abandoned: readonly string[] = [];
+  /** The ticks that the shutdown has cancelled; undefined unless the log says that it waits. */
+  #cancelled: string[] | undefined;
 
   constructor(events: ScopedWorkerEvents) {
     events.on('tick:finished', (report) => this.finished(report));
@@ -60,6 +62,7 @@ export class EventLog {
     events.on('memory:stopping', (crossing) => this.#logger.error(memoryLine(crossing)));
     events.on('shutdown:started', (start) => this.shutdownStarted(start));
     events.on('shutdown:finished', (end) => this.shutdownEnded(end));
+    events.on('shutdown:finished', (end) => this.drained(end));
     events.on('shutdown:closed', (end) => this.shutdownEnded(end));
   }
 
@@ -68,6 +71,8 @@ export class EventLog {
     if (lastSkip !== undefined && report.scheduledAt.getTime() > lastSkip)
       this.#lastSkips.delete(report.schedule);
     const { outcome, schedule, tickId, error, phase, disposeErrors, history } = report;
+    if (outcome === 'cancelled' && report.reason === 'shutdown')
+      this.#cancelled?.push(tickLabel(schedule, tickId, report.messageId));
     const others = [
       ...history.slice(0, -1).flatMap((attempt) => attempt.disposeErrors),
       ...disposeErrors.filter((other) => !isPartOf(other, error)),
@@ -142,8 +147,16 @@ export class EventLog {
   }
 
   private shutdownStarted({ waitingFor }: ShutdownStart): void {
-    if (waitingFor.length > 0)
-      this.#logger.log(`Shutting down: waiting for ${waitingFor.join(', ')}`);
+    if (waitingFor.length === 0) return;
+    this.#cancelled = [];
+    this.#logger.log(`Shutting down: waiting for ${waitingFor.join(', ')}`);
+  }
+
+  private drained({ waitedMs, abandoned }: ShutdownEnd): void {
+    if (this.#cancelled === undefined || abandoned.length > 0) return;
+    const cancelled =
+      this.#cancelled.length === 0 ? '' : `; cancelled: ${this.#cancelled.join(', ')}`;
+    this.#logger.log(`Shutting down: all work ended after ${Math.round(waitedMs)} ms${cancelled}`);
   }
 
   private shutdownEnded({ waitedMs, abandoned, leftOpen }: ShutdownEnd): void {

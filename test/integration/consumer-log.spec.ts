@@ -82,6 +82,9 @@ describe('the log of a consumer', () => {
     expect(withoutIds(own)).toEqual([
       '1 scheduled, with the next run: Consumer.handle (active)',
       'Shutting down: waiting for Consumer.handle (tick-id, message 1)',
+      expect.stringMatching(
+        / ended after \d+ ms; cancelled: Consumer\.handle \(tick-id, message 1\)$/,
+      ),
     ]);
   });
 });

@@ -106,6 +106,13 @@ describe('app.close()', () => {
     await test.app.close();
     expect((await ended).abandoned).toEqual([]);
     expect(test.log.of('error')).toEqual([]);
+    const name = `Worker.run (${test.tick.id})`;
+    expect(test.log.of('log').filter((line) => line.startsWith('Shutting down'))).toEqual([
+      `Shutting down: waiting for ${name}`,
+      expect.stringMatching(
+        /^Shutting down: all work ended after \d+ ms; cancelled: Worker\.run \(tick-.*\)$/,
+      ),
+    ]);
   });
 
   it('[D7] has one deadline for all ticks and scopes together, not a sum', async () => {
