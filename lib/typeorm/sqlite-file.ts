@@ -117,7 +117,7 @@ export class SqliteFile {
     Object.assign(this.driver, {
       createQueryRunner: (mode: 'master' | 'slave') => {
         const around = SqliteAppRunner.around(app);
-        return (around ?? new SqliteAppRunner(this.#copies.runner(mode), app)).runner;
+        return (around ?? new SqliteAppRunner(this.#copies.runner(mode), app)).handOut();
       },
     });
     enterTransactions(this.dataSource.manager, ({ queryRunner }) =>
