@@ -21,6 +21,10 @@ export class SqliteAppRunner extends SqliteRunner {
   #release = new AbortController();
   /** The number of statements that have not ended. */
   #pending = 0;
+  /** How often the query runner was handed out and not released: code inside of its transaction is given the same one. */
+  #users = 0;
+  /** True once its owner has released it while code inside of the transaction, which nobody awaited, still uses it. */
+  #isLeft = false;
 
   constructor(
     runner: QueryRunner,
@@ -45,9 +49,13 @@ export class SqliteAppRunner extends SqliteRunner {
       beforeMigration: withoutForeignKeys,
       afterMigration: withForeignKeys,
       release: async () => {
+        this.#users = Math.max(0, this.#users - 1);
         if (this.#pending > 0 && !this.isWriting) this.refuseWaiting();
         // Inside of the transaction, the calls of TypeORM that share this query runner release it too.
-        if (this.isWriting && !this.isOwnWork()) {
+        this.#isLeft ||= this.isWriting && !this.isOwnWork();
+        // The last one to end would end the transaction, as TypeORM counts savepoints.
+        if (this.#isLeft && this.#users === 0) {
+          this.#isLeft = false;
           const isMigrating = this.keepsTurn;
           if (runner.isTransactionActive) await this.rollBackForgotten();
           // `dataSource.query('BEGIN')` has released the query runner that would end the transaction.
@@ -63,6 +71,12 @@ export class SqliteAppRunner extends SqliteRunner {
 
   static of(runner: QueryRunner): SqliteAppRunner | undefined {
     return runners.get(runner);
+  }
+
+  /** Returns the query runner to code that will release it. */
+  handOut(): QueryRunner {
+    this.#users += 1;
+    return this.runner;
   }
 
   /** The query runner of the transaction around the calling code. */
@@ -115,6 +129,7 @@ export class SqliteAppRunner extends SqliteRunner {
 
   protected override endTurn(): void {
     super.endTurn();
+    this.#isLeft = false;
     this.app.leaveTo(this);
   }
 

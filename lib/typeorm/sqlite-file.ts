@@ -42,8 +42,7 @@ export class SqliteFile {
   }
 
   /**
-   * Patches the data source once, for its whole lifetime. A data source that is not initialised yet is prepared with the first
-   * connection of a scope.
+   * Patches the data source once, for its whole lifetime. A data source that is not initialised yet is prepared as soon as it is.
    *
    * @throws Error if the file cannot have several connections; then nothing is patched.
    */
@@ -87,11 +86,17 @@ export class SqliteFile {
   private patch(): void {
     const { driver } = this;
     const connect = driver.connect.bind(driver);
+    const afterConnect = driver.afterConnect.bind(driver);
     const disconnect = driver.disconnect.bind(driver);
     Object.assign(driver, {
       connect: async () => {
         await connect();
         this.#copies.isConnected = true;
+      },
+      afterConnect: async () => {
+        await afterConnect();
+        // Later, a transaction of the application may be open. If it fails, the first scope tries again, and has the error.
+        await this.prepare().catch(() => undefined);
       },
       disconnect: async () => {
         this.#copies.isConnected = false;
@@ -117,7 +122,7 @@ export class SqliteFile {
     Object.assign(this.driver, {
       createQueryRunner: (mode: 'master' | 'slave') => {
         const around = SqliteAppRunner.around(app);
-        return (around ?? new SqliteAppRunner(this.#copies.runner(mode), app)).runner;
+        return (around ?? new SqliteAppRunner(this.#copies.runner(mode), app)).handOut();
       },
     });
     enterTransactions(this.dataSource.manager, ({ queryRunner }) =>

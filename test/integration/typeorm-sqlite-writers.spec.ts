@@ -1,4 +1,5 @@
-import { Controller, Get } from '@nestjs/common';
+import { jest } from '@jest/globals';
+import { Controller, Get, Logger } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import Database from 'better-sqlite3';
 import {
@@ -49,6 +50,7 @@ describe('Writers of one SQLite file', () => {
     file = createTestFile();
   });
   afterEach(async () => {
+    jest.restoreAllMocks();
     await closeApps();
     removeTestFiles();
   });
@@ -237,6 +239,52 @@ describe('Writers of one SQLite file', () => {
       await Promise.all(audits);
 
       expect(file.committed()).toEqual(['a', 'audited', 'audited', 'audited', 'b', 'c']);
+    });
+
+    it('a transaction inside of another one that nobody awaits ends it, and nothing is lost', async () => {
+      await start();
+      const [written, end] = [gate(), gate()];
+      let inner: Promise<unknown> | undefined;
+      await dataSource.transaction(async (manager) => {
+        inner = dataSource.transaction(async (nested) => {
+          await nested.save(Note, { text: 'nested' });
+          written.open();
+          await end.opened;
+        });
+        await written.opened;
+        await manager.save(Note, { text: 'a' });
+      });
+      const next = plain.manager.transaction((later) => later.save(Note, { text: 'later' }));
+      expect(await isWaiting(next)).toBe(true);
+      end.open();
+      await Promise.all([inner, next]);
+
+      expect(file.committed()).toEqual(['a', 'later', 'nested']);
+    });
+
+    it('a query runner that was left by both who used it is rolled back, and others can write', async () => {
+      await start();
+      const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
+      const [written, end] = [gate(), gate()];
+      let inner: Promise<unknown> | undefined;
+      await dataSource.transaction(async (manager) => {
+        inner = (async () => {
+          const nested = dataSource.createQueryRunner();
+          await nested.startTransaction();
+          await nested.manager.save(Note, { text: 'nested' });
+          written.open();
+          await end.opened;
+          await nested.release();
+        })();
+        await written.opened;
+        await manager.save(Note, { text: 'a' });
+      });
+      end.open();
+      await inner;
+      await plain.save({ text: 'later' });
+
+      expect(file.committed()).toEqual(['later']);
+      expect(warn).toHaveBeenCalledWith(expect.stringContaining('was rolled back'));
     });
 
     it('a listener of an entity that writes through the data source does so in the transaction of the save()', async () => {

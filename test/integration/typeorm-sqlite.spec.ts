@@ -222,6 +222,20 @@ describe('A scope on an SQLite file', () => {
       expect(file.committed()).toEqual(['after']);
     });
 
+    it('also if the application has a transaction open when the first scope comes after initialize()', async () => {
+      const test = await start({ transaction: true });
+      const dataSource = dataSourceOf(test);
+      await dataSource.destroy();
+      await dataSource.initialize();
+      const report = await dataSource.transaction(async (manager) => {
+        await manager.save(Note, { text: 'a' });
+        return run(test, ({ notes }) => notes.count());
+      });
+
+      expect(report.error).toBeUndefined();
+      expect(report.value).toBe(0);
+    });
+
     it.each([
       ['FULL', 'the library switches to WAL', {}, 2],
       ['as the driver opens it', 'the application asks for WAL', { enableWAL: true }, 1],
