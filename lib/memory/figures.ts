@@ -29,6 +29,14 @@ export function medianOf(figures: readonly number[]): number {
   return ascending(figures)[Math.floor(figures.length / 2)]!;
 }
 
+/**
+ * True if all figures but one are above nothing. V8 takes and gives back pages in the midst of ticks, so that the median of a tick
+ * that only replaces data is sometimes a few KB.
+ */
+export function isAboveNothing(figures: readonly number[]): boolean {
+  return ascending(figures)[1]! > 0;
+}
+
 function ascending(figures: readonly number[]): number[] {
   return figures.toSorted((left, right) => left - right);
 }

@@ -1,4 +1,4 @@
-import { medianOf, summaryOf } from './figures.js';
+import { isAboveNothing, medianOf, summaryOf } from './figures.js';
 
 /** How many ticks of each schedule had ended at some moment. */
 export type TickCounts = ReadonlyMap<string, number>;
@@ -124,8 +124,9 @@ export class Growth {
 
   estimates(): GrowthEstimate[] {
     return [...this.#accounts].map(([schedule, account]) => {
-      const { ticks, measured: measuredTicks, isSure, confirmed } = account;
+      const { ticks, measured: measuredTicks, confirmed } = account;
       const isConfirmed = confirmed.length > 0;
+      const isSure = account.isSure && (!isConfirmed || isAboveNothing(confirmed));
       const bytesPerTick = isConfirmed ? medianOf(confirmed) : account.bytesPerTick;
       return { schedule, ticks, measuredTicks, bytesPerTick, isSure, isConfirmed };
     });

@@ -185,3 +185,20 @@ describe('The share of growth that stays', () => {
     expect(listed(growth, 0)).toEqual([]);
   });
 });
+
+describe('Growth that full collections confirm', () => {
+  const KB = 1024;
+
+  it.each<[string, readonly number[], boolean]>([
+    ['grows when each tick adds data', [117, 117, 224, 116, 116, 117, 118], true],
+    ['grows when V8 took back a page in one tick', [117, -40, 117, 116, 116, 117, 118], true],
+    ['replaces data when its median is an accident', [142, 25, -143, -11, 12, 20, 111], false],
+    ['replaces data when its median is below nothing', [-15, -15, 64, -15, -14, 67, -14], false],
+  ])('says of a schedule that it %s: %p KB', (_what, figures, grows) => {
+    const growth = new Growth();
+    for (let tick = 0; tick < 100; tick += 1) stretch(growth, ['a'], 320 * KB);
+    for (const figure of figures) growth.confirm('a', figure * KB, 1);
+
+    expect(listed(growth).map(({ schedule }) => schedule)).toEqual(grows ? ['a'] : []);
+  });
+});
