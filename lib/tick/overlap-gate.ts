@@ -181,7 +181,7 @@ export class OverlapGate {
     return this.#running.length < limitOf(slot);
   }
 
-  /** Aborts the oldest ticks that stand in the way. Of slots that are made up for together, none takes another's place. */
+  /** Aborts the oldest ticks that take the place of this one. Catch-up runs of one series don't abort each other. */
   private makeRoomFor(slot: Slot): void {
     const ticks = this.#running.filter((running) => !this.#holders.has(running));
     const tooMany = Math.max(ticks.length - limitOf(slot) + 1, 0); // with none too many, it waits for work of `hold()`

@@ -30,10 +30,8 @@ describe('what is told', () => {
       expect(log.of('error')).toEqual([]);
     });
 
-    it('[D16] an attempt that failed before the tick was cancelled is logged', async () => {
-      const handler = (): never => {
-        throw new Error('no answer');
-      };
+    /** Cancels a tick that waits for its second attempt. */
+    async function logOfCancelledWait(handler: (tick: Tick) => never) {
       const retry = { attempts: 2, backoffMs: 60_000 };
       const { registry, log, next } = await startApp({
         providers: [worker([], handler, { retry })],
@@ -43,6 +41,14 @@ describe('what is told', () => {
       await waits;
       registry.cancel('Worker.run');
       expect(await report).toMatchObject({ outcome: 'cancelled', reason: 'cancel' });
+      return log;
+    }
+
+    it('[D16] an attempt that failed before the tick was cancelled is logged', async () => {
+      const handler = (): never => {
+        throw new Error('no answer');
+      };
+      const log = await logOfCancelledWait(handler);
       expect(log.of('warn')).toContainEqual(
         expect.stringMatching(
           /^Worker\.run cancelled \(tick-.+, cancel\) after .+: no answer\n {4}at /,
@@ -57,15 +63,7 @@ describe('what is told', () => {
         });
         throw new Error('no answer');
       };
-      const retry = { attempts: 2, backoffMs: 60_000 };
-      const { registry, log, next } = await startApp({
-        providers: [worker([], handler, { retry })],
-      });
-      const waits = next('tick:retrying');
-      const report = registry.run('Worker.run');
-      await waits;
-      registry.cancel('Worker.run');
-      expect(await report).toMatchObject({ outcome: 'cancelled' });
+      const log = await logOfCancelledWait(handler);
       expect([...log.of('error'), ...log.of('warn')]).toEqual([
         expect.stringMatching(
           /^Worker\.run cancelled .+: no answer\. Also failed: connection kept$/,

@@ -93,6 +93,18 @@ describe('Migrations of an SQLite file while the application writes', () => {
   };
   const children = () => file.query('SELECT * FROM children');
 
+  /** A request whose transaction has written, and ends with the gate. */
+  async function requestInTransaction() {
+    const [written, end] = [gate(), gate()];
+    const request = dataSource.transaction(async (manager) => {
+      await manager.save(Note, { text: 'a' });
+      written.open();
+      await end.opened;
+    });
+    await written.opened;
+    return { request, end };
+  }
+
   it('are alone while foreign keys are off, and switch them on again', async () => {
     await start(Again1700000000000);
     const seen = await whileSaving(dataSource.runMigrations());
@@ -106,13 +118,7 @@ describe('Migrations of an SQLite file while the application writes', () => {
 
   it('wait for the transaction of a request before they switch foreign keys off, or they would delete rows', async () => {
     await start(Again1700000000000);
-    const [written, end] = [gate(), gate()];
-    const request = dataSource.transaction(async (manager) => {
-      await manager.save(Note, { text: 'a' });
-      written.open();
-      await end.opened;
-    });
-    await written.opened;
+    const { request, end } = await requestInTransaction();
     const migration = migrate();
     await turn();
     end.open();
@@ -166,13 +172,7 @@ describe('Migrations of an SQLite file while the application writes', () => {
 
   it('PRAGMA foreign_keys that a request sends waits for the transaction of another', async () => {
     await start(Again1700000000000);
-    const [written, end] = [gate(), gate()];
-    const request = dataSource.transaction(async (manager) => {
-      await manager.save(Note, { text: 'a' });
-      written.open();
-      await end.opened;
-    });
-    await written.opened;
+    const { request, end } = await requestInTransaction();
     const off = dataSource.query('PRAGMA foreign_keys = OFF');
     await turn();
     end.open();
