@@ -81,7 +81,8 @@ export function makeSchedule(
     options,
     kind === 'cron' || isFromProviders(metadata.when),
   );
-  if (problem !== undefined && when.problem === undefined) say(problem);
+  const isNamed = when.problem !== undefined || nameFirst(metadata) !== undefined;
+  if (problem !== undefined && !isNamed) say(problem);
   let consumer: ResolvedConsumer | undefined;
   if (kind === 'message' && when.problem === undefined) {
     const read = readConsumer(when.value, options, metadata, override);

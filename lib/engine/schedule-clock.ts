@@ -1,4 +1,4 @@
-import type { Schedule } from '../schedule/schedule.js';
+import { hasFixedDelay, type Schedule } from '../schedule/schedule.js';
 import type { Slot, Trigger } from '../schedule/slot.js';
 import { InstantTimeline } from '../schedule/timeline.js';
 import type { EngineHost } from './engine.js';
@@ -26,6 +26,7 @@ export class ScheduleClock {
   #madeUp = 0;
   #next: number | undefined;
   #stopped = false;
+  readonly #hasFixedDelay: boolean;
   paused = false;
 
   constructor(
@@ -34,6 +35,7 @@ export class ScheduleClock {
     private readonly unref: boolean,
   ) {
     this.#alarm = new Alarm(unref);
+    this.#hasFixedDelay = hasFixedDelay(schedule);
   }
 
   get nextRun(): number | undefined {
@@ -48,11 +50,11 @@ export class ScheduleClock {
         startAt - now,
         () => {
           const done = this.host.fire(this.slot(startAt, 'start'));
-          if (options.fixedDelay) void done.then(() => this.arm(timeline.again(Date.now())));
+          if (this.#hasFixedDelay) void done.then(() => this.arm(timeline.again(Date.now())));
         },
         false,
       );
-      if (options.fixedDelay) return;
+      if (this.#hasFixedDelay) return;
     }
     const first = timeline.first(startAt, options.initialDelayMs > 0);
     // The tick at the start takes the slot of one that is due at the same moment.
@@ -98,14 +100,14 @@ export class ScheduleClock {
     const { run, missed } = decideMisfire(this.schedule, due, now);
     const isMadeUp =
       run.length > 1 || (run.length === 1 && now - run[0]! > options.misfireThresholdMs);
-    if (options.fixedDelay) this.#next = undefined;
+    if (this.#hasFixedDelay) this.#next = undefined;
     else this.arm(timeline.after(due.at(-1)!));
     if (missed.length > 0)
       this.host.missed(missed.slice(-NAMED_MISSES).map((slot) => this.slot(slot)));
-    if (run.length === 0 && options.fixedDelay) return this.arm(timeline.again(Date.now()));
+    if (run.length === 0 && this.#hasFixedDelay) return this.arm(timeline.again(Date.now()));
     this.afterDelay(options.jitterMs > 0 ? Math.random() * options.jitterMs : 0, () => {
       const done = this.fireTogether(run, isMadeUp);
-      if (options.fixedDelay) void done.then(() => this.arm(timeline.again(Date.now())));
+      if (this.#hasFixedDelay) void done.then(() => this.arm(timeline.again(Date.now())));
     });
   }
 
@@ -126,7 +128,7 @@ export class ScheduleClock {
   private dueUntil(now: number, at: number): number[] {
     const { timeline, options } = this.schedule;
     const due = [at];
-    if (options.fixedDelay) return due;
+    if (this.#hasFixedDelay) return due;
     const walk = options.misfire === 'all' ? MOST_MADE_UP : NAMED_MISSES;
     for (
       let next = timeline.after(at);

@@ -97,7 +97,9 @@ export class EventLog {
 
   private skipped(report: TickReport): void {
     if (report.reason === 'paused' || report.reason === 'stopping') return;
-    const message = `${report.schedule} skipped (${report.tickId}, due ${report.scheduledAt.toISOString()}): ${report.reason}`;
+    const cause =
+      report.trigger === 'manual' ? 'run by hand' : `due ${report.scheduledAt.toISOString()}`;
+    const message = `${report.schedule} skipped (${report.tickId}, ${cause}): ${report.reason}`;
     const isFirst = !this.#lastSkips.has(report.schedule);
     this.#lastSkips.set(report.schedule, report.endedAt.getTime());
     if (isFirst) this.#logger.warn(message);

@@ -1,4 +1,10 @@
-import { limitProblem, percentProblem, positiveProblem, show } from '../util/option-checks.js';
+import {
+  limitProblem,
+  percentProblem,
+  positiveProblem,
+  show,
+  unknownProblem,
+} from '../util/option-checks.js';
 
 /** More often than this, a watch would be a load of its own. */
 const LEAST_CHECK_EVERY_MS = 100;
@@ -24,7 +30,7 @@ export function memoryOptionProblems(memory: unknown): [option: string, problem:
     if (value === undefined) continue;
     const problem = Object.hasOwn(CHECKS, option)
       ? CHECKS[option]!(value)
-      : `isn't an option; the options are ${Object.keys(CHECKS).join(', ')}`;
+      : unknownProblem(Object.keys(CHECKS));
     if (problem !== undefined) problems.push([`memory.${option}`, problem]);
   }
   for (const purpose of ['warn', 'stop']) {

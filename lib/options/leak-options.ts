@@ -1,4 +1,4 @@
-import { booleanProblem, limitProblem, show } from '../util/option-checks.js';
+import { booleanProblem, limitProblem, show, unknownProblem } from '../util/option-checks.js';
 import { withoutUndefined } from '../util/without-undefined.js';
 
 /**
@@ -51,11 +51,9 @@ export function leakDetectionProblems(options: unknown): [option: string, proble
   if (options === undefined) return [];
   if (typeof options !== 'object' || options === null || Array.isArray(options))
     return [['leakDetection', `must be an object of ${KNOWN.join(', ')}, not ${show(options)}`]];
-  const problems: [string, string | undefined][] = [];
-  for (const key of Object.keys(options)) {
-    if (!KNOWN.includes(key))
-      problems.push([key, `isn't an option; the options are ${KNOWN.join(', ')}`]);
-  }
+  const problems: [string, string | undefined][] = Object.keys(withoutUndefined(options))
+    .filter((key) => !KNOWN.includes(key))
+    .map((key) => [key, unknownProblem(KNOWN)]);
   const { sample, graceMs, strict } = options as Record<string, unknown>;
   if (sample !== undefined) problems.push(['sample', shareProblem(sample)]);
   if (graceMs !== undefined) problems.push(['graceMs', limitProblem(graceMs, 0)]);

@@ -11,7 +11,13 @@ import { allowProblems } from './allow-options.js';
 import type { ScopedWorkerModuleOptions } from './module-options.js';
 import { ALLOWABLE } from '../errors/finding.js';
 import { memoryOptionProblems } from '../memory/check-memory-options.js';
-import { booleanProblem, choiceProblem, limitProblem, show } from '../util/option-checks.js';
+import {
+  booleanProblem,
+  choiceProblem,
+  limitProblem,
+  optionsProblems,
+  show,
+} from '../util/option-checks.js';
 import { withoutUndefined } from '../util/without-undefined.js';
 
 type Resolved = Omit<ScopedWorkerModuleOptions, 'leakDetection'> &
@@ -139,9 +145,8 @@ function optionProblems(options: ScopedWorkerModuleOptions): string[] {
   const say = (option: string, problem: string | undefined): void => {
     if (problem !== undefined) problems.push(`ScopedWorkerModule: ${option} ${problem}.`);
   };
-  for (const key of Object.keys(options)) {
-    if (!KNOWN.includes(key)) say(key, `isn't an option; the options are ${KNOWN.join(', ')}`);
-  }
+  for (const problem of optionsProblems(options, KNOWN))
+    problems.push(`ScopedWorkerModule: ${problem}.`);
   const { scopeValidation, drainTimeoutMs, shutdownTimeoutMs, disposeTimeoutMs, onOpen, engine } =
     options;
   if (scopeValidation !== undefined) {

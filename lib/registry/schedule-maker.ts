@@ -21,9 +21,6 @@ const OFF = '-';
 
 /** Makes schedules at run time, with the checks of start-up. */
 export class ScheduleMaker {
-  /** Crons that were intervals with `fixedDelay`, and may be so again. */
-  readonly #wantFixedDelay = new WeakSet<Schedule>();
-
   constructor(
     private readonly book: ScheduleBook,
     private readonly options: OptionsStore,
@@ -101,11 +98,7 @@ export class ScheduleMaker {
         ? readTiming(kind, OFF, options, true).timing // it stays an interval, for when it is switched on again
         : timingOf(given ?? {}, options, say);
     if (timing === undefined || problems.length > 0) throw new InvalidScheduleError(problems);
-    const wantsFixedDelay = options.fixedDelay || this.#wantFixedDelay.has(schedule);
-    const fixedDelay = wantsFixedDelay && timing.kind === 'interval';
-    const changed = { ...schedule, ...timing, options: { ...options, fixedDelay } };
-    if (wantsFixedDelay) this.#wantFixedDelay.add(changed);
-    return changed;
+    return { ...schedule, ...timing };
   }
 
   private targetOf(handler: unknown): HandlerTarget | string {

@@ -10,6 +10,7 @@ import {
   nameProblem,
   show,
 } from '../util/option-checks.js';
+import { withoutUndefined } from '../util/without-undefined.js';
 
 type Check = (value: unknown) => string | undefined;
 
@@ -79,7 +80,7 @@ export function decoratorProblems(options: unknown): string[] {
 }
 
 /**
- * Says what is wrong with one layer of handler options: an unknown option, a bad value, two that exclude
+ * Says what is wrong with one layer of handler options: an option that doesn't exist, a bad value, two that exclude
  * each other. One clause for each, to follow the name of the culprit.
  */
 export function handlerOptionProblems(options: unknown): string[] {
@@ -118,8 +119,7 @@ function problemsOf(
       continue;
     }
     if (!Object.hasOwn(checks, key)) {
-      const known = Object.keys(checks).join(', ');
-      problems.push(`has an unknown option "${key}"; the options are ${known}`);
+      problems.push(`has no option "${key}"; the options are ${Object.keys(checks).join(', ')}`);
       continue;
     }
     const problem = checks[key]!(value);
@@ -181,9 +181,9 @@ function retryProblem(value: unknown): string | undefined {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     return `must be an object such as { attempts: 3, backoffMs: 1_000 }, not ${show(value)}`;
   const { attempts, backoffMs, jitter, ...others } = value as Record<string, unknown>;
-  const [unknown] = Object.keys(others);
+  const [unknown] = Object.keys(withoutUndefined(others));
   if (unknown !== undefined)
-    return `has an unknown option "${unknown}"; the options are attempts, backoffMs, jitter`;
+    return `has no option "${unknown}"; the options are attempts, backoffMs, jitter`;
   const attemptsProblem = countProblem(attempts);
   if (attemptsProblem !== undefined) {
     const none = attempts === 0 ? '; 1 is no retry, and `disabled` switches a schedule off' : '';

@@ -53,6 +53,11 @@ export function isDisabled({ options, isOff }: Schedule): boolean {
   return options.disabled || isOff;
 }
 
+/** True when its period counts from the end of the tick before. A cron that was such an interval, and may be again, keeps the option. */
+export function hasFixedDelay({ kind, options }: Schedule): boolean {
+  return kind === 'interval' && options.fixedDelay;
+}
+
 /** Schedules that share it count as one for overlap. */
 export function overlapKeyOf({ name, options }: Schedule): string {
   return options.overlapKey === undefined ? `schedule ${name}` : `key ${options.overlapKey}`;

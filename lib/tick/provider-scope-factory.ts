@@ -1,3 +1,4 @@
+import { optionsProblems } from '../util/option-checks.js';
 import { refuseInvalid } from '../errors/invalid-options.error.js';
 import { OpenScopes } from '../scope/open-scopes.js';
 import type { ProviderScope } from '../scope/provider-scope.js';
@@ -29,11 +30,13 @@ export class ProviderScopeFactory {
    *
    * @param seed.request What `REQUEST` gives in the scope.
    * @throws {ScopeClosedError} when the last shutdown hook of the application has run.
+   * @throws {InvalidOptionsError} if an option doesn't exist.
    */
-  async open(seed?: { request?: unknown }): Promise<ProviderScope> {
+  async open(seed: { request?: unknown } = {}): Promise<ProviderScope> {
+    refuseInvalid('ProviderScopeFactory.open()', optionsProblems(seed, ['request']));
     // Not `this.open`: a decorated factory has a different function there.
     const opener = ProviderScopeFactory.prototype.open;
-    return this.scopes.open({ kind: 'open', request: seed?.request, opener }).handOut();
+    return this.scopes.open({ kind: 'open', request: seed.request, opener }).handOut();
   }
 
   /**

@@ -1,4 +1,4 @@
-import { booleanProblem, limitProblem, show } from '../util/option-checks.js';
+import { booleanProblem, limitProblem, optionsProblems, show } from '../util/option-checks.js';
 import { InvalidOptionsError } from '../errors/index.js';
 
 /** @publicApi */
@@ -76,10 +76,7 @@ function optionProblems(options: OutboxSourceOptions): string[] {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     return [`the third argument must be an object of options, not ${show(options)}`];
   }
-  const known = Object.keys(DEFAULTS);
-  const problems = Object.keys(options)
-    .filter((key) => !known.includes(key))
-    .map((key) => `${key} isn't an option; the options are ${known.join(', ')}`);
+  const problems = optionsProblems(options, Object.keys(DEFAULTS));
   const { leaseMs, pollMs, retryDelayMs, listen } = options;
   const say = (option: string, value: unknown, problem: string | undefined): void => {
     if (value !== undefined && problem !== undefined) problems.push(`${option} ${problem}`);

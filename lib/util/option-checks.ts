@@ -54,10 +54,15 @@ export function countProblem(value: unknown): string | undefined {
 export function optionsProblems(options: unknown, known: readonly string[]): string[] {
   if (typeof options !== 'object' || options === null || Array.isArray(options))
     return [`options must be an object such as { ${known[0]} }, not ${show(options)}`];
-  const others = known.length === 1 ? 'only option is' : 'options are';
   return Object.entries(options)
     .filter(([key, value]) => value !== undefined && !known.includes(key))
-    .map(([key]) => `${key} isn't an option; the ${others} ${known.join(', ')}`);
+    .map(([key]) => `${key} ${unknownProblem(known)}`);
+}
+
+/** Returns what is wrong with an option that isn't one of `known`. */
+export function unknownProblem(known: readonly string[]): string {
+  const others = known.length === 1 ? 'only option is' : 'options are';
+  return `isn't an option; the ${others} ${known.join(', ')}`;
 }
 
 /** Puts the name of each argument or option in front of its problem. */

@@ -114,7 +114,7 @@ describe('a consumer is refused at start-up', () => {
     ...['overlap', 'overlapKey', 'misfire', 'timeZone', 'runOnStart', 'fixedDelay', 'forEach'].map(
       (option): [ConsumerOptions, string] => [
         { [option]: 'skip' } as never,
-        `has an unknown option "${option}"; the options are ${OPTIONS}`,
+        `has no option "${option}"; the options are ${OPTIONS}`,
       ],
     ),
   ])('[C13] with the options %p', async (options, problem) => {

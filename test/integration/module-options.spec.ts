@@ -51,7 +51,7 @@ describe('The options of the module', () => {
         'an unknown key',
         { shutdownTimeout: 5 },
         "shutdownTimeout isn't an option; the options are",
-        { shutdownTimeoutMs: 5 },
+        { shutdownTimeout: undefined, leakDetection: { grace: undefined } },
       ],
       [
         'an unknown strictness',

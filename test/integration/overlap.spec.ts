@@ -107,6 +107,14 @@ describe('overlap of a cron', () => {
     release();
   });
 
+  it('[F10] says in the log when the dropped tick was run by hand', async () => {
+    const { log, registry, release } = await secondly({ overlap: 'skip' });
+    await advance(1_000);
+    const { tickId } = await registry.run('Importer.import');
+    expect(log.of('warn')).toEqual([`Importer.import skipped (${tickId}, run by hand): overlap`]);
+    release();
+  });
+
   it('[F10] drops nothing when no tick runs', async () => {
     const { begun, skipped, release } = await secondly({ overlap: 'skip' });
     for (let second = 0; second < 5; second += 1) {

@@ -437,7 +437,7 @@ describe('registry.add()', () => {
       ['a Date', { name: 'x', handler: 'Jobs.poll', cron: new Date() }, 'must be a string'],
       ['a period of 0', { ...good, everyMs: 0 }, 'the period must be a number of milliseconds'],
       ['a period that is NaN', { ...good, everyMs: Number.NaN }, 'not NaN'],
-      ['an unknown option', { ...good, timout: 5 }, 'has an unknown option "timout"'],
+      ['an unknown option', { ...good, timout: 5 }, 'has no option "timout"'],
       ['a bad option', { ...good, overlap: 'queue' }, "overlap must be one of 'skip'"],
       ['a bad retry', { ...good, retry: { attempts: 0 } }, 'retry attempts must be'],
       ['two zones', { ...good, timeZone: 'UTC', utcOffset: 0 }, 'both timeZone and utcOffset'],

@@ -7,6 +7,7 @@ import {
   ScopedInterval,
   ScopedTimeout,
   ScopedWorker,
+  type HandlerOptions,
   type ScheduleTiming,
   type Tick,
 } from '../../lib/index.js';
@@ -171,14 +172,16 @@ describe('registry.reschedule()', () => {
     expect(begun).toEqual(at(400, 800, 1_400));
   });
 
-  it.each<[string, ScheduleTiming]>([
-    ['a cron', { cron: '0 0 0 1 1 *' }],
-    ["'-'", { cron: '-' }],
-  ])('[E10] a fixed delay is still one after it was %s', async (_, between) => {
+  it.each<[string, ScheduleTiming, HandlerOptions]>([
+    ['a cron', { cron: '0 0 0 1 1 *' }, {}],
+    ["'-'", { cron: '-' }, {}],
+    ['a cron that was started', { cron: '0 0 0 1 1 *' }, { disabled: true }],
+  ])('[E10] a fixed delay is still one after it was %s', async (_, between, others) => {
     const held = gate();
     const { begun, work } = recorder({ 1: held });
-    const { registry } = await intervalApp(1_000, work, { fixedDelay: true });
+    const { registry } = await intervalApp(1_000, work, { fixedDelay: true, ...others });
     registry.reschedule('Poller.poll', between);
+    if (others.disabled) registry.start('Poller.poll');
     registry.reschedule('Poller.poll', { everyMs: 1_000 });
     await advance(1_300);
     held.open();

@@ -60,6 +60,20 @@ describe('A scope by hand', () => {
       expect(journal.lines).toEqual([...built, 'rolled back Unit: SCOPE_CLOSED', ...disposed]);
     });
 
+    it('refuses an option that does not exist, and opens nothing', async () => {
+      const { scopes, registry } = await startApp({ providers });
+      const tenant = { tenant: 7 } as { request?: unknown };
+
+      await expect(scopes.open(tenant)).rejects.toMatchObject({
+        problems: [
+          "ProviderScopeFactory.open(): tenant isn't an option; the only option is request.",
+        ],
+      });
+      expect(registry.stats().openedScopes).toBe(0);
+      const scope = await scopes.open({ request: 7 });
+      await scope.close();
+    });
+
     it('[B24, B38] rolls back and disposes when an error leaves the `await using` block', async () => {
       const { scopes } = await startApp({ providers });
       const error = new Error('work down');

@@ -107,7 +107,7 @@ describe('Start-up', () => {
       [
         'an unknown option',
         cron(YEARLY, { timeout: 5 }),
-        'Job.run: @ScopedCron has an unknown option "timeout"; the options are',
+        'Job.run: @ScopedCron has no option "timeout"; the options are',
         cron(YEARLY, { timeoutMs: 5 }),
       ],
       [
@@ -161,7 +161,6 @@ describe('Start-up', () => {
 
         expect((error as InvalidScheduleError).problems).toEqual([
           `Job.run: ${decorator} takes its name as an option; write ${decorator}(1000, { name: "poll" }) instead.`,
-          expect.stringContaining('must be a number of milliseconds'),
         ]);
       },
     );
