@@ -1,17 +1,16 @@
 import { StartUpError } from './start-up.error.js';
 
-const TEXT =
-  'nestjs-scoped-worker needs Nest 11 or 12, but this application runs an older version, which destroys modules on shutdown before running ticks have finished. Upgrade its @nestjs packages.';
-
 /**
- * The application runs a version of Nest that cannot drain: it destroys modules before running ticks have finished.
+ * The library can't work with the installed version of Nest: it can't drain, or can't see what to dispose.
  *
  * @publicApi
  */
 export class UnsupportedNestError extends StartUpError {
   readonly code = 'UNSUPPORTED_NEST';
 
-  constructor() {
-    super(TEXT, [TEXT]);
+  /** @param reason a clause that says why, and a sentence that says what to do. */
+  constructor(reason: string) {
+    const text = `nestjs-scoped-worker needs Nest 11 or 12, but ${reason}.`;
+    super(text, [text]);
   }
 }

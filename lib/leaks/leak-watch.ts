@@ -15,7 +15,7 @@ export class LeakWatch implements ScopeWatch, OnApplicationBootstrap {
   constructor(
     private readonly options: OptionsStore,
     private readonly events: ScopedWorkerEvents,
-    private readonly nest: NestInside,
+    nest: NestInside,
   ) {
     this.#statics = new StaticHoldings(nest);
     events.on('schedule:changed', ({ schedule, change }) => {
@@ -31,13 +31,8 @@ export class LeakWatch implements ScopeWatch, OnApplicationBootstrap {
     const { leakDetection } = this.options.resolved;
     if (leakDetection === undefined) return;
     const { sample, graceMs, strict } = leakDetection;
-    const logger = new Logger('ScopedWorker');
-    logger.log(
+    new Logger('ScopedWorker').log(
       `Leak detection is on (sample ${sample}, graceMs ${graceMs}${strict ? ', strict' : ''}).`,
-    );
-    if (!strict || this.nest.seesBuilds) return;
-    logger.warn(
-      'leakDetection.strict does nothing: this version of Nest does not show what it builds, so that no call can be refused. leak:found and leak:scope are told all the same.',
     );
   }
 

@@ -33,13 +33,10 @@ const watched = new WeakSet<NestInjector>();
  *
  * `Injector#instantiateClass` is the one place where Nest calls a constructor or a factory. Up to
  * 11.x its fourth argument is the context id, from 12 on a resolution context that holds it.
- *
- * @returns false when this version of Nest has no such method.
  */
-export function watchBuilds(injector: NestInjector): boolean {
+export function watchBuilds(injector: NestInjector): void {
+  if (watched.has(injector)) return;
   const original = injector.instantiateClass;
-  if (typeof original !== 'function') return false;
-  if (watched.has(injector)) return true;
   watched.add(injector);
 
   injector.instantiateClass = function (this: NestInjector, ...args: unknown[]): Promise<unknown> {
@@ -80,7 +77,6 @@ export function watchBuilds(injector: NestInjector): boolean {
   };
 
   const resolveProperties = injector.resolveProperties;
-  if (typeof resolveProperties !== 'function') return true;
   injector.resolveProperties = function (this: NestInjector, ...args: unknown[]) {
     const properties = resolveProperties.apply(this, args);
     const contextId = contextIdOf(args[3]);
@@ -94,7 +90,6 @@ export function watchBuilds(injector: NestInjector): boolean {
       return values;
     });
   };
-  return true;
 }
 
 /**

@@ -1,12 +1,4 @@
-import { REQUEST } from '@nestjs/core';
-import { injectionsOf } from './injections.js';
 import type { ContextId, NestInstanceHost, NestWrapper } from './nest-types.js';
-
-/** An instance that exists under a context id, with the provider it came from. */
-export interface ContextInstance {
-  readonly instance: unknown;
-  readonly wrapper: NestWrapper;
-}
 
 /** The stores of `InstanceWrapper`, for versions without `getExistingInstancesByContextId`. */
 interface OpenWrapper {
@@ -44,34 +36,4 @@ export function buildsInFlight(
     }
   }
   return pending;
-}
-
-/**
- * The instances that exist under a context id, what is depended on before what depends on it. The way
- * of finding them when builds cannot be watched; the order is a depth-first walk of the dependencies
- * that Nest recorded, so it is an order of dependence, not of time.
- */
-export function instancesInOrder(
-  wrappers: Iterable<NestWrapper>,
-  contextId: ContextId,
-): ContextInstance[] {
-  const found = new Map<NestWrapper, unknown[]>();
-  for (const wrapper of wrappers) {
-    if (wrapper.token === REQUEST || (wrapper.isDependencyTreeStatic() && !wrapper.isTransient))
-      continue;
-    const instances = existing(wrapper, contextId)
-      .filter((host) => host.isResolved)
-      .map((host) => host.instance);
-    if (instances.length > 0) found.set(wrapper, instances);
-  }
-  const ordered: ContextInstance[] = [];
-  const visited = new Set<NestWrapper>();
-  const visit = (wrapper: NestWrapper): void => {
-    if (visited.has(wrapper)) return;
-    visited.add(wrapper);
-    for (const dependency of injectionsOf(wrapper)) visit(dependency.wrapper);
-    for (const instance of found.get(wrapper) ?? []) ordered.push({ instance, wrapper });
-  };
-  for (const wrapper of found.keys()) visit(wrapper);
-  return ordered;
 }

@@ -1,7 +1,7 @@
 export { Application } from './application.js';
 export type { BuildObserver } from './build-watch.js';
 export { createContextId, createDeadContextId } from './context-id.js';
-export { buildsInFlight, instancesInOrder } from './context-instances.js';
+export { buildsInFlight } from './context-instances.js';
 export { bare, bareProperties, isSameObject } from './decorations.js';
 export { Enhancers } from './enhancers.js';
 export { injectedToken } from './injected-token.js';

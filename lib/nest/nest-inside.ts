@@ -8,6 +8,7 @@ import {
 import { Application } from './application.js';
 import { watchBuilds } from './build-watch.js';
 import { watchDecorations } from './decorations.js';
+import { refuseUnknownInjector } from './supported-nest.js';
 import type {
   ContextId,
   NestModule,
@@ -29,7 +30,6 @@ export interface PlacedWrapper {
  */
 export class NestInside extends Application {
   #hasStarted = false;
-  #canWatch = true;
   #rootModule: NestModule | undefined;
   readonly #places = new Map<unknown, NestWrapper>();
 
@@ -53,11 +53,6 @@ export class NestInside extends Application {
   /** True if an `instanceDecorator` of the application wraps the instances that Nest builds. */
   get isDecorated(): boolean {
     return this.container?.contextOptions?.instrument?.instanceDecorator !== undefined;
-  }
-
-  /** True when every build is seen as it happens; false sends scopes to the scan of `context-instances.ts`. */
-  get seesBuilds(): boolean {
-    return this.#canWatch;
   }
 
   /** Every provider, controller and injectable, with its module. */
@@ -89,8 +84,7 @@ export class NestInside extends Application {
   load<T>(wrapper: NestWrapper, contextId: ContextId): Promise<T> {
     const module = wrapper.host!;
     const moduleRef = this.moduleRefOf(module);
-    const injector = (moduleRef as unknown as OpenModuleRef).injector;
-    if (injector === undefined) return this.resolve(wrapper.token, contextId, module);
+    const { injector } = moduleRef as unknown as OpenModuleRef;
     const collection =
       module.controllers.get(wrapper.token) === wrapper ? module.controllers : module.providers;
     const prototypeHost = wrapper.instance ?? { constructor: wrapper.token };
@@ -172,13 +166,17 @@ export class NestInside extends Application {
     return place;
   }
 
-  /** Has every build under a context id of `createContextId` told to its observer, in lazily loaded modules too. */
+  /**
+   * Reports every build under a context id of `createContextId` to its observer, in lazily loaded modules too.
+   *
+   * @throws {UnsupportedNestError}
+   */
   private watchModules(): void {
     const watch = (module: NestModule): void => {
-      const injector = (module.providers.get(ModuleRef)?.instance as OpenModuleRef | undefined)
-        ?.injector;
-      if (injector !== undefined) watchDecorations(injector);
-      if (injector === undefined || !watchBuilds(injector)) this.#canWatch = false;
+      const { injector } = this.moduleRefOf(module) as unknown as OpenModuleRef;
+      refuseUnknownInjector(injector);
+      watchDecorations(injector);
+      watchBuilds(injector);
     };
     for (const module of this.modules.values()) watch(module);
     const { modulesContainer } = this;

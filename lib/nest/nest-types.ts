@@ -57,10 +57,10 @@ export interface NestProperty {
 
 /** The part of Nest's `Injector` that this library reads and instruments. */
 export interface NestInjector {
-  instantiateClass?: (this: NestInjector, ...args: unknown[]) => Promise<unknown>;
+  instantiateClass: (this: NestInjector, ...args: unknown[]) => Promise<unknown>;
   /** From 11.1 on: the `instanceDecorator` of the application's `instrument` option, or the identity. */
   instanceDecorator?: (instance: unknown) => unknown;
-  resolveProperties?: (this: NestInjector, ...args: unknown[]) => Promise<NestProperty[]>;
+  resolveProperties: (this: NestInjector, ...args: unknown[]) => Promise<NestProperty[]>;
   loadPerContext<T>(
     instance: unknown,
     moduleRef: NestModule,
@@ -72,7 +72,7 @@ export interface NestInjector {
 
 /** `ModuleRef` with the two fields that Nest declares private. */
 export interface OpenModuleRef {
-  readonly injector?: NestInjector;
+  readonly injector: NestInjector;
   readonly container?: OpenContainer;
 }
 

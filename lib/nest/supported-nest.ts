@@ -1,5 +1,6 @@
 import * as common from '@nestjs/common';
 import { UnsupportedNestError } from '../errors/index.js';
+import type { NestInjector } from './nest-types.js';
 
 /**
  * Refuses Nest 10 and older. They call `onModuleDestroy` in the order of `onModuleInit` (`NestApplicationContext#callDestroyHook`
@@ -10,5 +11,24 @@ import { UnsupportedNestError } from '../errors/index.js';
  * @throws {UnsupportedNestError}
  */
 export function refuseOldNest(nest: object = common): void {
-  if (!('IntrinsicException' in nest)) throw new UnsupportedNestError();
+  if ('IntrinsicException' in nest) return;
+  throw new UnsupportedNestError(
+    'this application runs an older version, which destroys modules on shutdown before running ticks have finished. Upgrade its @nestjs packages',
+  );
+}
+
+/** The methods of Nest's injector, from 11.0.0 to 12.5.1, by which builds are followed and started. */
+const METHODS = ['instantiateClass', 'resolveProperties', 'loadPerContext'] as const;
+
+/**
+ * Refuses a Nest whose injector has other methods than those that the library knows: it would dispose nothing.
+ *
+ * @throws {UnsupportedNestError}
+ */
+export function refuseUnknownInjector(injector: Partial<NestInjector> | undefined): void {
+  const missing = METHODS.find((method) => typeof injector?.[method] !== 'function');
+  if (missing === undefined) return;
+  throw new UnsupportedNestError(
+    `the injector of this @nestjs/core has no method ${missing}, without which the library can't see what to dispose. Install a version that docs/compatibility.md lists`,
+  );
 }

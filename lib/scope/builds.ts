@@ -12,12 +12,10 @@ export class Builds {
   constructor(
     /** Waits until Nest builds nothing more for the scope. */
     private readonly quiesce: () => Promise<void>,
-    /** True when builds cannot be watched: then only a look at everything tells. */
-    private readonly isBlind: boolean,
   ) {}
 
   get areSettled(): boolean {
-    return this.#loads === 0 && this.#underWay === 0 && !this.#hasFailed && !this.isBlind;
+    return this.#loads === 0 && this.#underWay === 0 && !this.#hasFailed;
   }
 
   began(): void {

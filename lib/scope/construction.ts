@@ -6,7 +6,6 @@ import {
   type NestWrapper,
 } from '../nest/index.js';
 import { Builds } from './builds.js';
-import { BuiltScan } from './built-scan.js';
 import { readMember } from '../util/values.js';
 import type { Ledger, LateEntry } from './ledger.js';
 import type { ScopeHooks } from './provider-scope.js';
@@ -51,20 +50,12 @@ export interface ConstructionHome {
  */
 export class Construction implements BuildObserver {
   readonly #builds: Builds;
-  /** Undefined while builds are watched. */
-  readonly #scan: BuiltScan | undefined;
 
   constructor(
     private readonly scope: ConstructedScope,
     private readonly home: ConstructionHome,
   ) {
-    const { nest } = home;
-    this.#scan = nest.seesBuilds ? undefined : new BuiltScan(nest, () => scope.contextId);
-    this.#builds = new Builds(() => home.quiesce(scope.contextId), this.#scan !== undefined);
-  }
-
-  get isWatched(): boolean {
-    return this.#scan === undefined;
+    this.#builds = new Builds(() => home.quiesce(scope.contextId));
   }
 
   get areSettled(): boolean {
@@ -73,23 +64,15 @@ export class Construction implements BuildObserver {
 
   /** @throws what the build throws, and `ScopeClosedError` when the scope closed meanwhile. */
   load<T>(loading: Promise<T>): Promise<T> {
-    return this.#builds.load(
-      this.#scan?.after(loading, (instance, wrapper) => this.found(instance, wrapper)) ?? loading,
-      (instance) => {
-        if (this.scope.closed) throw this.scope.closedError('finish a resolve');
-        return instance;
-      },
-    );
+    return this.#builds.load(loading, (instance) => {
+      if (this.scope.closed) throw this.scope.closedError('finish a resolve');
+      return instance;
+    });
   }
 
   /** Waits until nothing is being built any more, at most `timeoutMs`. */
   settle(timeoutMs: number): Promise<void> {
     return this.#builds.settle(timeoutMs);
-  }
-
-  /** Enters what was built without a load; nothing while builds are watched. */
-  async scan(): Promise<void> {
-    await this.#scan?.run((made, wrapper) => this.add(this.behind(made, wrapper), wrapper));
   }
 
   get standIn(): BuildObserver['standIn'] {
@@ -134,11 +117,6 @@ export class Construction implements BuildObserver {
   buildFailed(): void {
     this.#builds.ended();
     this.#builds.failed();
-  }
-
-  private found(instance: object, wrapper: NestWrapper): Promise<void> | undefined {
-    this.#builds.began();
-    return this.built(instance, wrapper);
   }
 
   /**

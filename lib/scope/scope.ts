@@ -205,7 +205,6 @@ export class Scope implements ProviderScope, ConstructedScope, EndingScope, Work
   async settleWork(): Promise<readonly unknown[]> {
     await this.#work.settle();
     if (!this.#isEndedByItsOwnBuild) await this.#construction.settle(this.disposeTimeoutMs);
-    if (!this.#construction.isWatched) await this.#construction.scan();
     await this.#work.settle();
     return this.#work.errors;
   }
@@ -245,8 +244,7 @@ export class Scope implements ProviderScope, ConstructedScope, EndingScope, Work
   finish(end: ScopeEnd): void {
     this.#state = 'closed';
     this.showHidden(end);
-    // What arrives late can be found by a scan under the true id only.
-    if (this.#construction.isWatched) this.#contextId = undefined;
+    this.#contextId = undefined;
     this.scopes.retire(this, end);
     this.context.end();
     this.tick = undefined;

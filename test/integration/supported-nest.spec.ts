@@ -1,9 +1,14 @@
 import * as common from '@nestjs/common';
+import { ModuleRef } from '@nestjs/core';
 import { UnsupportedNestError } from '../../lib/index.js';
-import { refuseOldNest } from '../../lib/nest/supported-nest.js';
+import type { NestInjector, OpenModuleRef } from '../../lib/nest/nest-types.js';
+import { refuseOldNest, refuseUnknownInjector } from '../../lib/nest/supported-nest.js';
+import { closeApps, startApp } from '../support/app.js';
 
 /** What `@nestjs/common` 10 exports, as far as it matters. The smoke test has an application of Nest 10 itself. */
 const { IntrinsicException: _, ...older } = common;
+
+afterEach(closeApps);
 
 describe('The supported versions of Nest', () => {
   it('include the one that runs these tests', () => {
@@ -13,5 +18,35 @@ describe('The supported versions of Nest', () => {
 
   it('exclude those that destroy modules in the order in which they initialise them', () => {
     expect(() => refuseOldNest(older)).toThrow(UnsupportedNestError);
+  });
+
+  it.each(['instantiateClass', 'resolveProperties', 'loadPerContext'] as const)(
+    'exclude those whose injector has no method %s',
+    async (method) => {
+      const { app } = await startApp({});
+      const { injector } = app.get(ModuleRef) as unknown as OpenModuleRef;
+      expect(() => refuseUnknownInjector(injector)).not.toThrow();
+      const changed = Object.create(injector, { [method]: { value: undefined } }) as NestInjector;
+      expect(() => refuseUnknownInjector(changed)).toThrow(method);
+    },
+  );
+
+  it('are checked at start-up', async () => {
+    const { app } = await startApp({});
+    const { injector } = app.get(ModuleRef) as unknown as OpenModuleRef;
+    const prototype = Object.getPrototypeOf(injector) as { loadPerContext: unknown };
+    const { loadPerContext } = prototype;
+    prototype.loadPerContext = undefined; // the one that Nest itself does not call at start-up
+    try {
+      await expect(startApp({})).rejects.toMatchObject({
+        code: 'UNSUPPORTED_NEST',
+        problems: [
+          "nestjs-scoped-worker needs Nest 11 or 12, but the injector of this @nestjs/core has no method loadPerContext, without which the library can't see what to dispose. Install a version that docs/compatibility.md lists.",
+        ],
+      });
+    } finally {
+      prototype.loadPerContext = loadPerContext;
+    }
+    await expect(startApp({})).resolves.toBeDefined();
   });
 });

@@ -47,7 +47,9 @@ const examples: readonly errors.ScopedWorkerError[] = [
     'Reports.nightly (tick-1)',
   ),
   new errors.MissingPeerError('nestjs-scoped-worker/typeorm', ['@nestjs/typeorm', 'typeorm']),
-  new errors.UnsupportedNestError(),
+  new errors.UnsupportedNestError(
+    'this application runs an older version, which destroys modules on shutdown before running ticks have finished. Upgrade its @nestjs packages',
+  ),
 ];
 
 describe('Errors', () => {
