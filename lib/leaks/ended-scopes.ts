@@ -1,6 +1,21 @@
 import type { LeakFound } from '../events/event-map.js';
-import type { EndedScope } from './ended-scope.js';
-import { Survivors } from './survivors.js';
+import { Survivors, type Origin } from './survivors.js';
+
+/** What is kept of an instance: nothing that keeps it alive. */
+export interface FollowedInstance {
+  readonly ref: WeakRef<object>;
+  readonly className: string;
+  /** By a factory, which may give what is not its own. */
+  readonly isMade?: boolean;
+}
+
+/** A closed scope whose instances should die. */
+export interface EndedScope {
+  readonly origin: Origin;
+  /** On the clock of `performance.now()`. */
+  readonly endedAt: number;
+  readonly instances: readonly FollowedInstance[];
+}
 
 /** More instances than these are not followed at once: some 10 MB of notes. */
 export const MOST_FOLLOWED = 100_000;
@@ -16,7 +31,9 @@ export class EndedScopes {
   #waiting: EndedScope[] = [];
   #waitingCount = 0;
   #survivors = new Survivors();
-  /** Objects that factories give to one scope after the other: lent, no scope's own. */
+  /** The scope that a factory's object was built for first. */
+  readonly #takers = new WeakMap<object, object>();
+  /** Objects that factories return to one scope after the other: no scope owns them. */
   readonly #lent = new WeakSet<object>();
 
   constructor(
@@ -29,8 +46,17 @@ export class EndedScopes {
     return this.#waitingCount + this.#survivors.count >= MOST_FOLLOWED;
   }
 
-  lend(instance: object): void {
-    this.#lent.add(instance);
+  /**
+   * Notes that a factory returned an object to a scope; scopes that are not sampled count too.
+   *
+   * @param scope is kept as long as the object; it must not lead to instances.
+   * @returns false if the object was returned before: for a second token of the scope, or to an earlier scope.
+   */
+  take(instance: object, scope: object): boolean {
+    const taker = this.#takers.get(instance);
+    if (taker === undefined) this.#takers.set(instance, scope);
+    else if (taker !== scope) this.#lent.add(instance);
+    return taker === undefined;
   }
 
   add(scope: EndedScope): void {

@@ -4,15 +4,13 @@ import type { ScopedWorkerEvents } from '../events/scoped-worker-events.js';
 import { fromEmptyContext } from '../scope/work-context.js';
 import type { ScopeSeed } from '../scope/scope-observer.js';
 import type { WatchedScope } from '../scope/scope-watch.js';
+import { CallGuard } from './call-guard.js';
 import { DroppedScopes } from './dropped-scopes.js';
-import type { Origin } from './ended-scope.js';
 import { EndedScopes } from './ended-scopes.js';
 import { FollowedScope, type Following } from './followed-scope.js';
 import { MajorCollections } from '../v8/major-collections.js';
 import { placeOfCall } from './place.js';
-import { ScopeGuard } from './scope-guard.js';
-import { Takers } from './takers.js';
-import { UnfollowedScope } from './unfollowed-scope.js';
+import type { Origin } from './survivors.js';
 
 /** What one application looks for, from its first scope to its shutdown. */
 export class LeakDetector {
@@ -26,30 +24,24 @@ export class LeakDetector {
     isHeld: (instance: object) => boolean,
   ) {
     this.#collections = new MajorCollections(() => this.sweep());
-    const ended = new EndedScopes(options.graceMs, isHeld);
     this.#following = {
-      ended,
+      ended: new EndedScopes(options.graceMs, isHeld),
       dropped: new DroppedScopes((leaked) => {
         if (!this.#isStopped) fromEmptyContext(() => events.emit('leak:scope', leaked));
       }),
-      takers: new Takers(ended),
     };
   }
 
   opened({ id: scopeId, schedule, tickId, opener }: ScopeSeed): WatchedScope | undefined {
     const { strict } = this.options;
-    const isFollowed = this.isChosen();
+    const isSampled = this.isChosen();
     if (this.#isStopped && !strict) return undefined;
-    const place = opener && isFollowed ? placeOfCall(opener) : undefined;
+    const place = opener && isSampled ? placeOfCall(opener) : undefined;
     const origin: Origin = { scopeId, schedule, tickId, place };
-    const guard = strict
-      ? new ScopeGuard(origin, (call) =>
-          fromEmptyContext(() => this.events.emit('leak:call', call)),
-        )
+    const calls = strict
+      ? new CallGuard(origin, (call) => fromEmptyContext(() => this.events.emit('leak:call', call)))
       : undefined;
-    return isFollowed
-      ? new FollowedScope(origin, this.#following, guard)
-      : new UnfollowedScope(this.#following.takers, guard);
+    return new FollowedScope(origin, this.#following, isSampled, calls);
   }
 
   forget(schedule: string): void {

@@ -1,5 +1,12 @@
 import type { LeakFound } from '../events/event-map.js';
-import type { Origin } from './ended-scope.js';
+
+/** The scope that an instance was built for. */
+export interface Origin {
+  readonly schedule: string | undefined;
+  readonly tickId: string | undefined;
+  readonly scopeId: string;
+  readonly place: string | undefined;
+}
 
 interface Survivor {
   readonly origin: Origin;

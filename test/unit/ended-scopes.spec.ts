@@ -33,7 +33,8 @@ describe('Ended scopes', () => {
   it('do not tell of what was lent', () => {
     const scopes = new EndedScopes(0);
     scopes.add({ origin, endedAt: 1, instances: instances(1) });
-    scopes.lend(alive);
+    scopes.take(alive, {});
+    scopes.take(alive, {});
 
     expect(scopes.sweep(10, 20)).toEqual([]);
   });

@@ -1,10 +1,10 @@
-import { GuardedScope } from '../../lib/leaks/guarded-scope.js';
-import { guarded } from '../../lib/leaks/guarded.js';
+import { CallGuard } from '../../lib/leaks/call-guard.js';
+import { guarded } from '../../lib/leaks/guarded-proxy.js';
 
 describe('A guarded instance with one function under two names', () => {
   it('lets a second disposal pass, and refuses the method', () => {
     const origin = { schedule: 'W.run', tickId: 'tick-1', scopeId: 'scope-1', place: undefined };
-    const scope = new GuardedScope(origin, () => undefined);
+    const scope = new CallGuard(origin, () => undefined);
     const close = (): void => undefined;
     const file = guarded({ close, [Symbol.dispose]: close }, 'File', scope);
     file.close(); // the first name that was read

@@ -1,13 +1,13 @@
 import { EventEmitter } from 'node:events';
 import { inspect } from 'node:util';
-import { GuardedScope } from '../../lib/leaks/guarded-scope.js';
-import { guarded, instanceBehind } from '../../lib/leaks/guarded.js';
+import { CallGuard } from '../../lib/leaks/call-guard.js';
+import { guarded, instanceBehind } from '../../lib/leaks/guarded-proxy.js';
 
 const origin = { schedule: 'W.run', tickId: 'tick-1', scopeId: 'scope-1', place: undefined };
 
 function open() {
   const refused: string[] = [];
-  const scope = new GuardedScope(origin, ({ method }) => refused.push(method));
+  const scope = new CallGuard(origin, ({ method }) => refused.push(method));
   const wrap = <T extends object>(instance: T): T => guarded(instance, 'Thing', scope);
   const close = (): void => {
     scope.ending(close);

@@ -1,10 +1,13 @@
 import type { ScopeClosedError } from '../errors/index.js';
 import type { LateCall } from '../events/event-map.js';
+import type { NestWrapper } from '../nest/index.js';
 import { closedError } from '../scope/refusal.js';
-import type { Origin } from './ended-scope.js';
+import { classNameOf } from './class-name.js';
+import { guarded, instanceBehind, type GuardedScope } from './guarded-proxy.js';
+import type { Origin } from './survivors.js';
 
-/** What the proxies of a scope know of it: all that is left of it when it is closed. */
-export class GuardedScope {
+/** Wraps what one scope owns in proxies, and refuses calls through them once the scope is closed. */
+export class CallGuard implements GuardedScope {
   #isClosed = false;
   #closedAt: Date | undefined;
   /** The frames of whoever closed the scope. */
@@ -18,11 +21,19 @@ export class GuardedScope {
     private readonly refused: (call: LateCall) => void,
   ) {}
 
+  readonly guard = (instance: object, wrapper: NestWrapper, isOwn: () => boolean): object => {
+    const own = instanceBehind(instance);
+    const known = this.injected(own);
+    if (known !== own) return known;
+    if (!isOwn()) return instance;
+    return guarded(instance, classNameOf(instance, wrapper), this);
+  };
+
   get isClosed(): boolean {
     return this.#isClosed;
   }
 
-  /** What is injected in place of an instance; anything else as it is. */
+  /** Returns what is injected in place of an instance; anything else as it is. */
   injected<T>(value: T): T {
     if (typeof value !== 'object' || value === null) return value;
     return (this.#proxies.get(value) as T | undefined) ?? value;
@@ -48,7 +59,7 @@ export class GuardedScope {
     this.#closedAt = new Date();
   }
 
-  /** Tells of a call that came too late. @returns what the caller gets; its stack begins with the caller. */
+  /** Reports a call that came too late. @returns the error for the caller; its stack begins with the caller. */
   refuse(className: string, method: string, callee: Function): ScopeClosedError {
     const { scopeId, schedule, tickId } = this.origin;
     const owner = schedule === undefined ? '' : ` of ${schedule} (${tickId})`;

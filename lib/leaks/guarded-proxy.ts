@@ -1,7 +1,16 @@
 import { isClass } from '../util/values.js';
 import { inspect } from 'node:util';
 import { bare } from '../nest/index.js';
-import type { GuardedScope } from './guarded-scope.js';
+
+/** The scope of a proxy. */
+export interface GuardedScope {
+  readonly isClosed: boolean;
+  /** Returns the proxy of an instance of this scope; anything else as it is. */
+  injected<T>(value: T): T;
+  wrapped(instance: object, proxy: object): void;
+  /** Reports a call that came too late, and returns the error for the caller. */
+  refuse(className: string, method: string, callee: Function): Error;
+}
 
 /**
  * Called by loggers, by operators, by whoever disposes a second time and by whoever takes its own listener off (`fetch` does so from a
