@@ -41,7 +41,7 @@ import { ScheduleMaker } from './registry/schedule-maker.js';
 import { ScopedWorkerRegistry } from './registry/scoped-worker-registry.js';
 import { OpenScopes } from './scope/open-scopes.js';
 import { Ownership } from './scope/ownership.js';
-import { Review } from './validation/review.js';
+import { Review } from './validation/finding-book.js';
 import { StartUpCheck } from './validation/start-up-check.js';
 
 /**

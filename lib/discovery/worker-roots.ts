@@ -1,5 +1,5 @@
 import { livesInScope, type GraphProvider, type LifetimeGraph } from '../graph/index.js';
-import type { WorkerRoot } from '../validation/scene.js';
+import type { WorkerRoot } from '../validation/tick-graph.js';
 import { handlerName } from './schedule-factory.js';
 import { writtenNames } from './schedule-names.js';
 import type { FoundWorker } from './worker-explorer.js';

@@ -4,7 +4,7 @@ import type { Tick } from '../tick/tick.js';
 import type { ScopeEndNotice, ScopeNotice, ScopeObserver } from '../scope/scope-observer.js';
 import type { StrayFailure } from './event-map.js';
 import type { NestWrapper } from '../nest/index.js';
-import { Review } from '../validation/review.js';
+import { Review } from '../validation/finding-book.js';
 import { ScopedWorkerEvents } from './scoped-worker-events.js';
 
 /** Turns what ticks and scopes report into events. */

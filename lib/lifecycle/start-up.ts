@@ -6,7 +6,7 @@ import {
 import { workerRoots } from '../discovery/worker-roots.js';
 import { OptionsStore } from '../options/options-store.js';
 import { ScheduleBook } from '../registry/schedule-book.js';
-import { Review } from '../validation/review.js';
+import { Review } from '../validation/finding-book.js';
 import { StartUpCheck } from '../validation/start-up-check.js';
 
 /** Checks everything before anything starts: first the decorators and options, then the values from providers. */

@@ -16,7 +16,7 @@ import { TickObserver } from './tick-observer.js';
 import { TickRunner } from './tick-runner.js';
 import { RunningTicks } from './running-ticks.js';
 import { emptyReport, type TickReport } from './tick-report.js';
-import { nextTickId } from './tick-course.js';
+import { nextTickId } from './running-tick.js';
 import { TickList } from './tick-list.js';
 
 /** Runs a slot of a schedule with `forEach`: asks for the list, then runs a tick for each item. */

@@ -3,7 +3,7 @@ import type { Slot } from '../schedule/slot.js';
 import { OverlapGate } from './overlap-gate.js';
 import { RunningTicks } from './running-ticks.js';
 import { slotByHand } from './work-by-hand.js';
-import { nextTickId } from './tick-course.js';
+import { nextTickId } from './running-tick.js';
 import type { SlotWork } from './slot-work.js';
 import { TickObserver } from './tick-observer.js';
 import { skippedReport, type SkipReason, type TickReport } from './tick-report.js';

@@ -4,7 +4,7 @@ import type { Slot } from '../schedule/slot.js';
 import { AttemptRunner } from './attempt-runner.js';
 import { isWorthRetrying, retryWaitMs } from './retry.js';
 import { RunningTicks } from './running-ticks.js';
-import { TickCourse } from './tick-course.js';
+import { TickCourse } from './running-tick.js';
 import { TickObserver } from './tick-observer.js';
 import { emptyReport, tickReport, type AttemptReport, type TickReport } from './tick-report.js';
 

@@ -1,6 +1,6 @@
 import type { GraphProvider } from '../graph/index.js';
 import type { FindingKind } from '../errors/finding.js';
-import type { Scene } from './scene.js';
+import type { Scene } from './tick-graph.js';
 
 /** A provider with the way to what makes it request-scoped, both ends included. */
 export interface Rebuilt {

@@ -1,12 +1,12 @@
 import type { Finding } from '../errors/finding.js';
-import { controllerRebuilt } from './rules/controller-rebuilt.js';
-import { durableCaptive } from './rules/durable-captive.js';
-import { resourceRebuilt } from './rules/resource-rebuilt.js';
-import { scopeNotNeeded } from './rules/scope-not-needed.js';
-import { singletonRebuilt } from './rules/singleton-rebuilt.js';
-import { transientCaptured } from './rules/transient-captured.js';
-import { workerHookUnused } from './rules/worker-hook-unused.js';
-import type { Scene } from './scene.js';
+import { controllerRebuilt } from './rules/sw206-controller-rebuilt.js';
+import { durableCaptive } from './rules/sw204-durable-captive.js';
+import { resourceRebuilt } from './rules/sw202-resource-rebuilt.js';
+import { scopeNotNeeded } from './rules/sw207-scope-not-needed.js';
+import { singletonRebuilt } from './rules/sw201-singleton-rebuilt.js';
+import { transientCaptured } from './rules/sw203-transient-captured.js';
+import { workerHookUnused } from './rules/sw210-worker-hook-unused.js';
+import type { Scene } from './tick-graph.js';
 
 /** In the order of the report. What `shared-by-factory` is about is found when a tick runs: see `Review#handedOut`. */
 const RULES: readonly ((scene: Scene) => Finding[])[] = [

@@ -1,5 +1,5 @@
 import { finding, type Finding } from '../../errors/finding.js';
-import type { Scene } from '../scene.js';
+import type { Scene } from '../tick-graph.js';
 
 /**
  * Reports a worker with lifecycle hooks of Nest. Nest calls none of them on request-scoped classes. `onModuleDestroy` is the

@@ -1,6 +1,6 @@
 import type { GraphProvider } from '../../graph/index.js';
 import { finding, type Finding } from '../../errors/finding.js';
-import { arrows, type Scene } from '../scene.js';
+import { arrows, type Scene } from '../tick-graph.js';
 
 /**
  * A request-scoped factory that hands out an object which a static provider holds. What a factory returns is not known before it

@@ -3,9 +3,9 @@ import type { NestWrapper } from '../nest/index.js';
 import { OptionsStore } from '../options/options-store.js';
 import { fits, judge, type AllowedFinding } from './allowances.js';
 import type { Finding } from '../errors/finding.js';
-import { sharedByFactory } from './rules/shared-by-factory.js';
-import { stateOnWorker } from './rules/state-on-worker.js';
-import { Scene, type WorkerRoot } from './scene.js';
+import { sharedByFactory } from './rules/sw205-shared-by-factory.js';
+import { stateOnWorker } from './rules/sw209-state-on-worker.js';
+import { Scene, type WorkerRoot } from './tick-graph.js';
 import { validate } from './validator.js';
 
 /** Looks through the application at start-up, and remembers what was found, then and later. */

@@ -1,5 +1,5 @@
 import { finding, type Finding } from '../../errors/finding.js';
-import type { Scene } from '../scene.js';
+import type { Scene } from '../tick-graph.js';
 
 /**
  * Reports a worker whose dependencies are all shared with the rest of the application. If hooks run around ticks, they may

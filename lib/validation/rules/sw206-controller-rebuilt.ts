@@ -2,7 +2,7 @@ import { REQUEST } from '@nestjs/core';
 import { injectsTick } from '../../decorators/inject-tick.decorator.js';
 import type { GraphProvider } from '../../graph/index.js';
 import { finding, type Finding } from '../../errors/finding.js';
-import { arrows, type Scene } from '../scene.js';
+import { arrows, type Scene } from '../tick-graph.js';
 
 /** Whether something is for workers. */
 type Purpose = 'yes' | 'likely' | 'no';

@@ -1,7 +1,7 @@
 import { staysSingleton } from '../../decorators/stays-singleton.decorator.js';
 import type { GraphProvider } from '../../graph/index.js';
 import { finding, type Finding } from '../../errors/finding.js';
-import { arrows, type Scene } from '../scene.js';
+import { arrows, type Scene } from '../tick-graph.js';
 import { nearestOf } from '../nearest.js';
 
 /** A provider marked `@StaysSingleton()` that is none. */

@@ -2,7 +2,7 @@ import { INQUIRER, REQUEST } from '@nestjs/core';
 import { injectsTick } from '../../decorators/inject-tick.decorator.js';
 import type { GraphProvider } from '../../graph/index.js';
 import { finding, type Finding } from '../../errors/finding.js';
-import { arrows, type Scene } from '../scene.js';
+import { arrows, type Scene } from '../tick-graph.js';
 
 /**
  * A durable provider over a request-scoped one. Nest takes what is marked durable for durable whatever it depends on, so it keeps

@@ -1,6 +1,6 @@
 import type { GraphProvider } from '../../graph/index.js';
 import { finding, type Finding } from '../../errors/finding.js';
-import { arrows, type Scene } from '../scene.js';
+import { arrows, type Scene } from '../tick-graph.js';
 
 /** A transient with a disposer that a singleton holds, directly or through other transients. */
 export function transientCaptured(scene: Scene): Finding[] {
