@@ -41,7 +41,7 @@ import { ScheduleMaker } from './registry/schedule-maker.js';
 import { ScopedWorkerRegistry } from './registry/scoped-worker-registry.js';
 import { OpenScopes } from './scope/open-scopes.js';
 import { Ownership } from './scope/ownership.js';
-import { Review } from './validation/finding-book.js';
+import { FindingBook } from './validation/finding-book.js';
 import { StartUpCheck } from './validation/start-up-check.js';
 
 /**
@@ -56,7 +56,7 @@ export class ScopedWorkerServices implements InspectedServices {
   readonly nest: NestInside;
   readonly options: OptionsStore;
   readonly graph: ApplicationGraph;
-  readonly review: Review;
+  readonly findings: FindingBook;
 
   // Reports.
   readonly events: ScopedWorkerEvents;
@@ -94,11 +94,11 @@ export class ScopedWorkerServices implements InspectedServices {
     const nest = (this.nest = new NestInside(modules, moduleRef, http));
     const options = (this.options = new OptionsStore());
     const graph = (this.graph = new ApplicationGraph(nest));
-    const review = (this.review = new Review(graph, options));
+    const findings = (this.findings = new FindingBook(graph, options));
 
     const events = (this.events = new ScopedWorkerEvents());
     this.log = new EventLog(events);
-    const observer = (this.observer = new EventObserver(events, review));
+    const observer = (this.observer = new EventObserver(events, findings));
 
     const ownership = new Ownership(nest, observer);
     const leaks = (this.leaks = new LeakWatch(options, events, nest));
@@ -131,7 +131,7 @@ export class ScopedWorkerServices implements InspectedServices {
 
     const provided = new ProvidedValues(nest);
     const planner = new SchedulePlanner(new WorkerExplorer(nest), options, provided, graph);
-    this.startUp = new StartUp(options, planner, review, new StartUpCheck(), book);
+    this.startUp = new StartUp(options, planner, findings, new StartUpCheck(), book);
 
     const memorySource = givenMemory ?? new ProcessMemory();
     const longRunning = [

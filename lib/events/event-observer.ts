@@ -4,14 +4,14 @@ import type { Tick } from '../tick/tick.js';
 import type { ScopeEndNotice, ScopeNotice, ScopeObserver } from '../scope/scope-observer.js';
 import type { StrayFailure } from './event-map.js';
 import type { NestWrapper } from '../nest/index.js';
-import { Review } from '../validation/finding-book.js';
+import { FindingBook } from '../validation/finding-book.js';
 import { ScopedWorkerEvents } from './scoped-worker-events.js';
 
 /** Turns what ticks and scopes report into events. */
 export class EventObserver implements TickObserver, ScopeObserver {
   constructor(
     private readonly events: ScopedWorkerEvents,
-    private readonly review: Review,
+    private readonly findings: FindingBook,
   ) {}
 
   tickStarted(tick: Tick): void {
@@ -59,12 +59,12 @@ export class EventObserver implements TickObserver, ScopeObserver {
   }
 
   handedOut(wrapper: NestWrapper): void {
-    const finding = this.review.handedOut(wrapper);
+    const finding = this.findings.handedOut(wrapper);
     if (finding !== undefined) this.events.emit('finding:reported', finding);
   }
 
   stateLeft(worker: NestWrapper, method: string, fields: readonly string[]): void {
-    const finding = this.review.stateLeft(worker, method, fields);
+    const finding = this.findings.stateLeft(worker, method, fields);
     if (finding !== undefined) this.events.emit('finding:reported', finding);
   }
 

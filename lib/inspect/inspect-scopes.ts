@@ -13,10 +13,10 @@ import type { ScopedWorkerModuleOptions } from '../options/module-options.js';
 import { OptionsStore } from '../options/options-store.js';
 import { SCOPED_WORKER_OPTIONS } from '../options/module-definition.js';
 import { finding, type Finding } from '../errors/finding.js';
-import { Review } from '../validation/finding-book.js';
+import { FindingBook } from '../validation/finding-book.js';
 import type { WorkerRoot } from '../validation/tick-graph.js';
 import type { Schedule } from '../schedule/schedule.js';
-import { disposalOf } from './predicted-disposal.js';
+import { predictDisposal } from './predicted-disposal.js';
 import { InspectedServices } from './inspected-services.js';
 import { inspectNestJobs } from './inspect-nest-jobs.js';
 import { inspectSchedule, inspectUndecided } from './inspect-schedules.js';
@@ -31,7 +31,7 @@ interface Subject {
   readonly schedules: readonly InspectedSchedule[];
   /** The schedules whose due moments are known. */
   readonly planned: readonly Schedule[];
-  readonly review: Review;
+  readonly findings: FindingBook;
   readonly counts: ScopeInspection['counts'];
   readonly notes: readonly string[];
 }
@@ -57,9 +57,9 @@ export function inspectScopes(
   refuseArguments(app, options);
   const { from = new Date() } = options;
   const application = new OpenedApplication(app);
-  const { graph, roots, schedules, planned, review, counts, notes } =
+  const { graph, roots, schedules, planned, findings, counts, notes } =
     startedSubject(application, from) ?? plannedSubject(application, from);
-  review.complete();
+  findings.complete();
   const modules = [...application.modules.values()];
   const whole = new ApplicationGraph(application);
   return {
@@ -70,11 +70,11 @@ export function inspectScopes(
       module: provider.module,
       handlers,
       tree: workerTree(provider, around, graph),
-      disposal: disposalOf(provider, around, graph),
+      disposal: predictDisposal(provider, around, graph),
     })),
     background: exploreBackground(modules).workers.map(({ name }) => name),
-    findings: review.standing.map(plain),
-    allowed: review.allowed.map((allowed) => ({
+    findings: findings.standing.map(plain),
+    allowed: findings.allowed.map((allowed) => ({
       finding: plain(allowed.finding),
       reason: allowed.reason,
     })),
@@ -99,9 +99,9 @@ function refuseArguments(app: unknown, options: { readonly from?: unknown }): vo
 }
 
 function startedSubject(application: OpenedApplication, from: Date): Subject | undefined {
-  const { book, review, registry, graph: whole } = servicesOf(application);
-  if (book?.isFilled !== true || review?.scene === undefined) return undefined;
-  const { graph, workers } = review.scene;
+  const { book, findings, registry, graph: whole } = servicesOf(application);
+  if (book?.isFilled !== true || findings?.ticks === undefined) return undefined;
+  const { graph, workers } = findings.ticks;
   return {
     graph,
     roots: workers,
@@ -109,7 +109,7 @@ function startedSubject(application: OpenedApplication, from: Date): Subject | u
       inspectSchedule(schedule, from, registry?.get(schedule.name).state === 'paused'),
     ),
     planned: book.all,
-    review,
+    findings,
     counts: countsOf(whole?.current ?? graph),
     notes: [],
   };
@@ -123,9 +123,9 @@ function plannedSubject(application: OpenedApplication, from: Date): Subject {
   const plan = planner.planUnasked();
   const graph = holder.current;
   const roots = workerRoots(plan.workers, graph, store.resolved.globalEnhancers);
-  const review = new Review(holder, store);
+  const findings = new FindingBook(holder, store);
   const missing = isImported ? [] : plan.workers.map(({ workerClass }) => notImported(workerClass));
-  review.begin(() => roots, [...plan.findings, ...missing]);
+  findings.begin(() => roots, [...plan.findings, ...missing]);
   const schedules = plan.schedules
     .map((schedule) => {
       const undecided = plan.undecided.find((each) => each.schedule === schedule);
@@ -137,7 +137,7 @@ function plannedSubject(application: OpenedApplication, from: Date): Subject {
     roots,
     schedules,
     planned: plan.schedules,
-    review,
+    findings,
     counts: countsOf(graph),
     notes,
   };

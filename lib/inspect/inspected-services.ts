@@ -2,13 +2,13 @@ import type { ApplicationGraph } from '../graph/index.js';
 import type { OptionsStore } from '../options/options-store.js';
 import type { ScheduleBook } from '../registry/schedule-book.js';
 import type { ScopedWorkerRegistry } from '../registry/scoped-worker-registry.js';
-import type { Review } from '../validation/finding-book.js';
+import type { FindingBook } from '../validation/finding-book.js';
 
 /** The library's own services that the inspector reads in an application that has started. */
 export abstract class InspectedServices {
   abstract readonly options: OptionsStore;
   abstract readonly graph: ApplicationGraph;
-  abstract readonly review: Review;
+  abstract readonly findings: FindingBook;
   abstract readonly book: ScheduleBook;
   abstract readonly registry: ScopedWorkerRegistry;
 }

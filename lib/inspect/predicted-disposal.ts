@@ -10,7 +10,7 @@ import { inSteps, type Steps } from './steps.js';
  * nothing in common the real order may be another one: a factory, say, or an `onScopeInit`, takes its time. What a factory returns is
  * not known before it runs.
  */
-export function disposalOf(
+export function predictDisposal(
   worker: GraphProvider,
   around: readonly GraphProvider[],
   graph: LifetimeGraph,

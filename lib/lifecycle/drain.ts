@@ -1,4 +1,4 @@
-import { RunningTicks, type RunningTick } from '../tick/running-ticks.js';
+import { RunningTicks, type RunningWork } from '../tick/running-ticks.js';
 import { ScopedWorkerEvents } from '../events/scoped-worker-events.js';
 import { OptionsStore } from '../options/options-store.js';
 import { isInside } from '../scope/work-context.js';
@@ -23,7 +23,7 @@ const CLOSED =
 export class Drain {
   #patience = new Patience(0);
   /** The ticks and scopes by hand that the end of the drain has left behind, and `shutdown:finished` has named. */
-  #abandoned: ReadonlySet<RunningTick | Scope> = new Set();
+  #abandoned: ReadonlySet<RunningWork | Scope> = new Set();
   #closing: Promise<void> | undefined;
 
   constructor(
@@ -78,7 +78,7 @@ export class Drain {
   private async endLeftOpen(): Promise<void> {
     const startedAt = performance.now();
     const patience = this.#patience;
-    const isNew = (work: RunningTick | Scope): boolean => !this.#abandoned.has(work);
+    const isNew = (work: RunningWork | Scope): boolean => !this.#abandoned.has(work);
     const stragglers = (): Straggler[] => [
       ...ticksOf(this.running.ticks.filter(isNew)),
       ...this.byHand(isNew).map(stragglerOf),
@@ -147,7 +147,7 @@ function isAwaited(scope: Scope): boolean {
   return scope.isAwaited;
 }
 
-function ticksOf(running: readonly RunningTick[]): Straggler[] {
+function ticksOf(running: readonly RunningWork[]): Straggler[] {
   return running
     .filter((tick) => !tick.isInside())
     .map(({ label, done }) => ({ name: label, done }));

@@ -6,7 +6,7 @@ import {
 import { workerRoots } from '../discovery/worker-roots.js';
 import { OptionsStore } from '../options/options-store.js';
 import { ScheduleBook } from '../registry/schedule-book.js';
-import { Review } from '../validation/finding-book.js';
+import { FindingBook } from '../validation/finding-book.js';
 import { StartUpCheck } from '../validation/start-up-check.js';
 
 /** Checks everything before anything starts: first the decorators and options, then the values from providers. */
@@ -16,7 +16,7 @@ export class StartUp {
   constructor(
     private readonly options: OptionsStore,
     private readonly planner: SchedulePlanner,
-    private readonly review: Review,
+    private readonly findings: FindingBook,
     private readonly verdict: StartUpCheck,
     private readonly book: ScheduleBook,
   ) {}
@@ -25,8 +25,8 @@ export class StartUp {
   async check(): Promise<void> {
     const { scopeValidation: strictness, globalEnhancers } = this.options.resolved;
     const { schedules, undecided, workers, findings } = await this.planner.plan();
-    this.review.begin((graph) => workerRoots(workers, graph, globalEnhancers), findings);
-    this.verdict.pass(this.review.standing, strictness);
+    this.findings.begin((graph) => workerRoots(workers, graph, globalEnhancers), findings);
+    this.verdict.pass(this.findings.standing, strictness);
     this.book.fill(schedules, workers);
     this.#undecided = undecided;
   }

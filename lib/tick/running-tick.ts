@@ -3,7 +3,7 @@ import { isInside } from '../scope/work-context.js';
 import { idSource } from '../util/id-source.js';
 import { Latch } from '../util/latch.js';
 import { onAbort } from '../util/on-abort.js';
-import type { AbortCause, RunningTick } from './running-ticks.js';
+import type { AbortCause, RunningWork } from './running-ticks.js';
 import { TickAttempt } from './tick-attempt.js';
 import type { TickObserver } from './tick-observer.js';
 import { tickLabel } from './tick-report.js';
@@ -11,7 +11,7 @@ import { tickLabel } from './tick-report.js';
 export const nextTickId = idSource('tick');
 
 /** A tick from its firing to its report, over all its attempts: what can be told to it from outside. */
-export class TickCourse implements RunningTick {
+export class RunningTick implements RunningWork {
   readonly id = nextTickId();
   readonly firedAt = new Date();
   readonly startedAt = performance.now();

@@ -5,7 +5,7 @@ import { isInsideAwaited } from '../scope/work-context.js';
 export type AbortCause = 'shutdown' | 'cancel' | 'overlap';
 
 /** A tick that has been fired and not yet reported, or the ticks for a list of items. */
-export interface RunningTick {
+export interface RunningWork {
   readonly slot: Slot;
   readonly firedAt: Date;
   /** False for work that was begun during the shutdown by code that the shutdown does not wait for. */
@@ -23,7 +23,7 @@ export interface RunningTick {
 }
 
 /** The ticks for a list of items. */
-export interface RunningList extends RunningTick {
+export interface RunningList extends RunningWork {
   /** The schedule was paused: no further item begins. */
   pause(): void;
   /** The schedule was resumed. */
@@ -32,11 +32,11 @@ export interface RunningList extends RunningTick {
 
 /** What runs at this moment. */
 export class RunningTicks {
-  readonly #ticks = new Set<RunningTick>();
+  readonly #ticks = new Set<RunningWork>();
   readonly #lists = new Set<RunningList>();
   #isShuttingDown = false;
 
-  add(running: RunningTick): void {
+  add(running: RunningWork): void {
     running.isAwaited = !this.#isShuttingDown || isInsideAwaited();
     this.#ticks.add(running);
     void running.done.then(() => this.#ticks.delete(running));
@@ -56,17 +56,17 @@ export class RunningTicks {
   }
 
   /** The work that the shutdown aborts and waits for: ticks, and lists whose ticks have not all begun. */
-  get all(): readonly RunningTick[] {
+  get all(): readonly RunningWork[] {
     return [...this.#lists, ...this.#ticks].filter(({ isAwaited }) => isAwaited);
   }
 
   /** All ticks, also those that were begun during the shutdown by code that it does not wait for. */
-  get ticks(): readonly RunningTick[] {
+  get ticks(): readonly RunningWork[] {
     return [...this.#ticks];
   }
 
   /** Ticks of a schedule; a tick by hand may have the same name. */
-  of(schedule: string): readonly RunningTick[] {
+  of(schedule: string): readonly RunningWork[] {
     return [...this.#ticks].filter((running) => isOf(running, schedule));
   }
 
@@ -103,6 +103,6 @@ export class RunningTicks {
 }
 
 /** A tick by hand may have the name of a schedule, and is none of its ticks. */
-export function isOf({ slot: { schedule } }: RunningTick, name: string): boolean {
+export function isOf({ slot: { schedule } }: RunningWork, name: string): boolean {
   return schedule.name === name && schedule.target.isByHand !== true;
 }

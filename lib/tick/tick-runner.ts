@@ -4,7 +4,7 @@ import type { Slot } from '../schedule/slot.js';
 import { AttemptRunner } from './attempt-runner.js';
 import { isWorthRetrying, retryWaitMs } from './retry.js';
 import { RunningTicks } from './running-ticks.js';
-import { TickCourse } from './running-tick.js';
+import { RunningTick } from './running-tick.js';
 import { TickObserver } from './tick-observer.js';
 import { emptyReport, tickReport, type AttemptReport, type TickReport } from './tick-report.js';
 
@@ -40,43 +40,43 @@ export class TickRunner {
     { payload, conclude = asItIs, signal }: TickRunOptions = {},
   ): Promise<TickReport> {
     const given = payload === undefined ? slot.schedule.payload : payload;
-    const course = new TickCourse(slot, given, this.observer);
+    const tick = new RunningTick(slot, given, this.observer);
     // It stands among the running ticks first: a listener of its first event may want to cancel it.
-    this.running.add(course);
-    const unfollow = signal === undefined ? undefined : course.follow(signal);
+    this.running.add(tick);
+    const unfollow = signal === undefined ? undefined : tick.follow(signal);
     // Hooks and the conclusion are part of the tick as well, beyond the life of its scopes.
-    const context = new WorkContext(course, livingContext());
+    const context = new WorkContext(tick, livingContext());
     const report = context.run(() =>
-      this.runAttempts(course)
-        .catch((error: unknown) => brokenReport(course, error))
+      this.runAttempts(tick)
+        .catch((error: unknown) => brokenReport(tick, error))
         .then((report) => {
-          course.isOver = true;
+          tick.isOver = true;
           return conclude(report);
         })
-        .catch((error: unknown) => brokenReport(course, error)),
+        .catch((error: unknown) => brokenReport(tick, error)),
     );
     void report.then(() => {
       unfollow?.();
-      course.end();
+      tick.end();
     });
     // After it has left the running ticks: a shutdown that it began must not take it for another one that runs.
-    void course.done.then(() => context.end());
+    void tick.done.then(() => context.end());
     return report;
   }
 
-  private async runAttempts(course: TickCourse): Promise<TickReport> {
-    const { retry } = course.slot.schedule.options;
+  private async runAttempts(tick: RunningTick): Promise<TickReport> {
+    const { retry } = tick.slot.schedule.options;
     const history: AttemptReport[] = [];
     for (;;) {
-      const ended = await this.runAttempt(course, history, retry);
+      const ended = await this.runAttempt(tick, history, retry);
       if (ended !== undefined) return ended;
-      if (course.stopped === undefined) await this.waitForRetry(course, history.at(-1)!);
-      if (course.stopped !== undefined)
+      if (tick.stopped === undefined) await this.waitForRetry(tick, history.at(-1)!);
+      if (tick.stopped !== undefined)
         return {
-          ...tickReport(course, history, undefined),
+          ...tickReport(tick, history, undefined),
           endedAt: new Date(),
           outcome: 'cancelled',
-          reason: course.stopped,
+          reason: tick.stopped,
         };
     }
   }
@@ -87,33 +87,33 @@ export class TickRunner {
    * @returns undefined when another one may follow.
    */
   private async runAttempt(
-    course: TickCourse,
+    tick: RunningTick,
     history: AttemptReport[],
     retry: Parameters<typeof isWorthRetrying>[1],
   ): Promise<TickReport | undefined> {
-    const { report, value, isAborted } = await this.attempts.run(course.begin(history.length + 1));
+    const { report, value, isAborted } = await this.attempts.run(tick.begin(history.length + 1));
     history.push(report);
-    course.attemptEnded();
+    tick.attemptEnded();
     // What was aborted and failed by something else has failed, as it would have without retries.
     const isLast = isAborted || !isWorthRetrying(report, retry);
-    return isLast ? tickReport(course, history, value) : undefined;
+    return isLast ? tickReport(tick, history, value) : undefined;
   }
 
-  private async waitForRetry(course: TickCourse, { attempt, error }: AttemptReport): Promise<void> {
-    const { name, options } = course.slot.schedule;
+  private async waitForRetry(tick: RunningTick, { attempt, error }: AttemptReport): Promise<void> {
+    const { name, options } = tick.slot.schedule;
     let waitMs = 0;
     try {
       waitMs = retryWaitMs(options.retry, attempt);
     } catch (thrown) {
-      this.observer.backoffFailed({ schedule: name, id: course.id }, thrown);
+      this.observer.backoffFailed({ schedule: name, id: tick.id }, thrown);
     }
-    this.observer.tickRetrying({ schedule: name, tickId: course.id, attempt, error, waitMs });
-    await pause(waitMs, course.waitSignal);
+    this.observer.tickRetrying({ schedule: name, tickId: tick.id, attempt, error, waitMs });
+    await pause(waitMs, tick.waitSignal);
   }
 }
 
 /** The report of a tick that the library itself has let down: even then it is told, and the schedule lives on. */
-function brokenReport({ slot, id }: TickCourse, error: unknown): TickReport {
+function brokenReport({ slot, id }: RunningTick, error: unknown): TickReport {
   return {
     ...emptyReport(slot, id),
     attempts: 1,

@@ -5,14 +5,14 @@ import { fits, judge, type AllowedFinding } from './allowances.js';
 import type { Finding } from '../errors/finding.js';
 import { sharedByFactory } from './rules/sw205-shared-by-factory.js';
 import { stateOnWorker } from './rules/sw209-state-on-worker.js';
-import { Scene, type WorkerRoot } from './tick-graph.js';
+import { TickGraph, type WorkerRoot } from './tick-graph.js';
 import { validate } from './validator.js';
 
 /** Looks through the application at start-up, and remembers what was found, then and later. */
-export class Review {
+export class FindingBook {
   readonly #found: Finding[] = [];
   readonly #handedOut = new WeakSet<NestWrapper>();
-  #look: (() => Scene) | undefined;
+  #look: (() => TickGraph) | undefined;
   #isComplete = false;
 
   constructor(
@@ -21,7 +21,7 @@ export class Review {
   ) {}
 
   /** What is looked at; undefined before `begin`. */
-  get scene(): Scene | undefined {
+  get ticks(): TickGraph | undefined {
     return this.#look?.();
   }
 
@@ -42,9 +42,9 @@ export class Review {
    * @param found what discovery objects to.
    */
   begin(rootsIn: (graph: LifetimeGraph) => readonly WorkerRoot[], found: readonly Finding[]): void {
-    let scene: Scene | undefined;
+    let ticks: TickGraph | undefined;
     this.#look = () =>
-      (scene ??= new Scene(
+      (ticks ??= new TickGraph(
         this.graph.current,
         rootsIn(this.graph.current),
         (kind, { token, name }) =>

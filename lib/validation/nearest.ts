@@ -1,6 +1,6 @@
 import type { GraphProvider } from '../graph/index.js';
 import type { FindingKind } from '../errors/finding.js';
-import type { Scene } from './tick-graph.js';
+import type { TickGraph } from './tick-graph.js';
 
 /** A provider with the way to what makes it request-scoped, both ends included. */
 export interface Rebuilt {
@@ -15,7 +15,7 @@ export interface Rebuilt {
 export function nearestOf(
   kind: FindingKind,
   rebuilt: readonly GraphProvider[],
-  { graph, allows }: Scene,
+  { graph, allows }: TickGraph,
 ): Rebuilt[] {
   const ids = new Set(rebuilt.filter((provider) => !allows(kind, provider)).map(({ id }) => id));
   return rebuilt.flatMap((provider) => {

@@ -13,7 +13,7 @@ export interface WorkerRoot {
 }
 
 /** What the rules look at: the graph, and where the ticks enter it. */
-export class Scene {
+export class TickGraph {
   /** By provider: from where the first tick gets to it. */
   readonly #cameFrom = new Map<number, GraphProvider | undefined>();
   readonly #handlers = new Map<number, string>();

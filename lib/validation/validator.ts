@@ -6,10 +6,10 @@ import { scopeNotNeeded } from './rules/sw207-scope-not-needed.js';
 import { singletonRebuilt } from './rules/sw201-singleton-rebuilt.js';
 import { transientCaptured } from './rules/sw203-transient-captured.js';
 import { workerHookUnused } from './rules/sw210-worker-hook-unused.js';
-import type { Scene } from './tick-graph.js';
+import type { TickGraph } from './tick-graph.js';
 
-/** In the order of the report. What `shared-by-factory` is about is found when a tick runs: see `Review#handedOut`. */
-const RULES: readonly ((scene: Scene) => Finding[])[] = [
+/** In the order of the report. What `shared-by-factory` is about is found when a tick runs: see `FindingBook#handedOut`. */
+const RULES: readonly ((ticks: TickGraph) => Finding[])[] = [
   singletonRebuilt,
   durableCaptive,
   resourceRebuilt,
@@ -19,9 +19,9 @@ const RULES: readonly ((scene: Scene) => Finding[])[] = [
   scopeNotNeeded,
 ];
 
-/** Everything that the lifetimes of the application's providers give cause to say. Reads the scene, and nothing else. */
-export function validate(scene: Scene): Finding[] {
-  return RULES.flatMap((rule) => withoutRepetition(rule(scene)));
+/** Everything that the lifetimes of the application's providers give cause to say. Reads the graph only. */
+export function validate(ticks: TickGraph): Finding[] {
+  return RULES.flatMap((rule) => withoutRepetition(rule(ticks)));
 }
 
 /** A provider that stands in several modules, or in a dynamic one that is registered twice, has one fault. */

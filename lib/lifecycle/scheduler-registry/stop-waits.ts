@@ -1,9 +1,9 @@
-import { isOf, type RunningTick, type RunningTicks } from '../../tick/running-ticks.js';
+import { isOf, type RunningWork, type RunningTicks } from '../../tick/running-ticks.js';
 
 /** A call of `stop()` that waits, and the running ticks that it is part of. */
 interface StopWait {
-  readonly callers: readonly RunningTick[];
-  readonly ends: readonly RunningTick[];
+  readonly callers: readonly RunningWork[];
+  readonly ends: readonly RunningWork[];
 }
 
 /** Waits for running ticks to end, for `stop()` of a job. Ticks that stop their own or each other's jobs never wait in a circle. */
@@ -30,7 +30,7 @@ export class StopWaits {
   }
 
   /** True if a tick ends only after another one, or is that one. What waits has no circle, so this ends. */
-  private needs(running: RunningTick, other: RunningTick): boolean {
+  private needs(running: RunningWork, other: RunningWork): boolean {
     if (running === other) return true;
     return [...this.#waits].some(
       ({ callers, ends }) =>

@@ -1,22 +1,22 @@
 import { staysSingleton } from '../../decorators/stays-singleton.decorator.js';
 import type { GraphProvider } from '../../graph/index.js';
 import { finding, type Finding } from '../../errors/finding.js';
-import { arrows, type Scene } from '../tick-graph.js';
+import { arrows, type TickGraph } from '../tick-graph.js';
 import { nearestOf } from '../nearest.js';
 
 /** A provider marked `@StaysSingleton()` that is none. */
-export function singletonRebuilt(scene: Scene): Finding[] {
-  const rebuilt = scene.graph.providers
+export function singletonRebuilt(ticks: TickGraph): Finding[] {
+  const rebuilt = ticks.graph.providers
     .filter(mustStay)
     .filter(({ lifetime }) => lifetime !== 'singleton');
-  return nearestOf('singleton-rebuilt', rebuilt, scene).map(({ provider, way }) => {
-    const chain = scene.chain(way);
+  return nearestOf('singleton-rebuilt', rebuilt, ticks).map(({ provider, way }) => {
+    const chain = ticks.chain(way);
     const { name } = provider;
     const [, dependency] = way;
     const culprit = way.at(-1)!;
     const message =
       dependency === undefined
-        ? scene.isWorker(provider)
+        ? ticks.isWorker(provider)
           ? `${name} is marked @StaysSingleton(), but is a worker, which is new on each tick. Leave @StaysSingleton() out.`
           : `${name} is marked @StaysSingleton(), but says itself that it is ${itself(provider)}. Leave @StaysSingleton() or its scope out.`
         : `${name} is marked @StaysSingleton(), but ${culprit.name} makes it ${outcome(provider)} (${arrows(chain)}): ${fate(provider)}. Take ${dependency.name} out of what ${name} injects and pass what ${name} needs of it as an argument of its methods, or leave @StaysSingleton() out.`;

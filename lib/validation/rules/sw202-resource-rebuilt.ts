@@ -1,6 +1,6 @@
 import type { GraphProvider } from '../../graph/index.js';
 import { finding, type Finding } from '../../errors/finding.js';
-import { arrows, type Scene } from '../tick-graph.js';
+import { arrows, type TickGraph } from '../tick-graph.js';
 import { nearestOf } from '../nearest.js';
 import { mustStay } from './sw201-singleton-rebuilt.js';
 
@@ -9,20 +9,20 @@ import { mustStay } from './sw201-singleton-rebuilt.js';
  * lifecycle hooks or a disposer that is request-scoped only because of a dependency. If it declares itself request-scoped, or
  * has hooks for scopes, this is intentional.
  */
-export function resourceRebuilt(scene: Scene): Finding[] {
-  const rebuilt = scene.graph.providers.filter(
+export function resourceRebuilt(ticks: TickGraph): Finding[] {
+  const rebuilt = ticks.graph.providers.filter(
     (provider) =>
       provider.lifetime === 'bubbled' &&
       provider.kind === 'class' &&
       provider.place !== 'controller' &&
       marksOf(provider).length > 0 &&
       provider.scopeHooks.length === 0 &&
-      scene.isBuiltForTicks(provider) &&
-      !scene.isWorker(provider) &&
+      ticks.isBuiltForTicks(provider) &&
+      !ticks.isWorker(provider) &&
       !mustStay(provider),
   );
-  return nearestOf('resource-rebuilt', rebuilt, scene).map(({ provider, way }) => {
-    const chain = scene.chain(way);
+  return nearestOf('resource-rebuilt', rebuilt, ticks).map(({ provider, way }) => {
+    const chain = ticks.chain(way);
     const { name } = provider;
     const marks = marksOf(provider).join(', ');
     return finding({

@@ -1,13 +1,13 @@
 import type { GraphProvider } from '../../graph/index.js';
 import { finding, type Finding } from '../../errors/finding.js';
-import { arrows, type Scene } from '../tick-graph.js';
+import { arrows, type TickGraph } from '../tick-graph.js';
 
 /** A transient with a disposer that a singleton holds, directly or through other transients. */
-export function transientCaptured(scene: Scene): Finding[] {
-  return scene.graph.providers
+export function transientCaptured(ticks: TickGraph): Finding[] {
+  return ticks.graph.providers
     .filter(({ lifetime, disposer }) => lifetime === 'transient' && disposer !== undefined)
     .flatMap((transient) =>
-      holdersOf(transient, scene).map((way) => {
+      holdersOf(transient, ticks).map((way) => {
         const chain = way.map(({ name }) => name);
         const holder = way[0]!;
         const isKnownToNest = transient.disposer === 'onModuleDestroy';
@@ -26,7 +26,7 @@ export function transientCaptured(scene: Scene): Finding[] {
 }
 
 /** The ways from singletons down to a transient. */
-function holdersOf(transient: GraphProvider, { graph }: Scene): (readonly GraphProvider[])[] {
+function holdersOf(transient: GraphProvider, { graph }: TickGraph): (readonly GraphProvider[])[] {
   const found: (readonly GraphProvider[])[] = [];
   const seen = new Set<number>([transient.id]);
   const ways: (readonly [GraphProvider, ...GraphProvider[]])[] = [[transient]];

@@ -1,14 +1,14 @@
 import type { GraphProvider } from '../../graph/index.js';
 import { finding, type Finding } from '../../errors/finding.js';
-import { arrows, type Scene } from '../tick-graph.js';
+import { arrows, type TickGraph } from '../tick-graph.js';
 
 /**
  * A request-scoped factory that hands out an object which a static provider holds. What a factory returns is not known before it
  * runs, so no rule can see it in the graph: the scope that gets the object does.
  */
-export function sharedByFactory(provider: GraphProvider, scene: Scene): Finding {
+export function sharedByFactory(provider: GraphProvider, ticks: TickGraph): Finding {
   const { name, token } = provider;
-  const chain = scene.chain([provider]);
+  const chain = ticks.chain([provider]);
   const way = chain.length > 1 ? ` (${arrows(chain)})` : '';
   return finding({
     kind: 'shared-by-factory',

@@ -2,7 +2,7 @@ import { REQUEST } from '@nestjs/core';
 import { injectsTick } from '../../decorators/inject-tick.decorator.js';
 import type { GraphProvider } from '../../graph/index.js';
 import { finding, type Finding } from '../../errors/finding.js';
-import { arrows, type Scene } from '../tick-graph.js';
+import { arrows, type TickGraph } from '../tick-graph.js';
 
 /** Whether something is for workers. */
 type Purpose = 'yes' | 'likely' | 'no';
@@ -14,20 +14,20 @@ type Purpose = 'yes' | 'likely' | 'no';
  * reads the request is for requests. Gateways are reported with the other classes that receive messages, as
  * `message-handler-scoped`.
  */
-export function controllerRebuilt(scene: Scene): Finding[] {
-  return scene.graph.providers
+export function controllerRebuilt(ticks: TickGraph): Finding[] {
+  return ticks.graph.providers
     .filter(
       (provider) =>
         provider.place === 'controller' &&
         provider.lifetime === 'bubbled' &&
-        !scene.isWorker(provider),
+        !ticks.isWorker(provider),
     )
     .flatMap((controller) => {
-      const culprits = culpritsOf(controller, scene);
-      const purposes = culprits.map((culprit) => isForWorkers(culprit, controller, scene));
+      const culprits = culpritsOf(controller, ticks);
+      const purposes = culprits.map((culprit) => isForWorkers(culprit, controller, ticks));
       if (purposes.length === 0 || purposes.includes('no')) return [];
       const isSure = !purposes.includes('likely');
-      const way = scene.graph.wayToRequestScope(controller)!;
+      const way = ticks.graph.wayToRequestScope(controller)!;
       const chain = way.map(({ name }) => name);
       const { name } = controller;
       const end = beforeRequest(way);
@@ -38,7 +38,7 @@ export function controllerRebuilt(scene: Scene): Finding[] {
         subject: name,
         token: controller.token,
         chain,
-        message: `${name} is made request-scoped by ${culprit} (${arrows(chain)}), ${why(end, isSure, scene)}: it and its dependencies are built again for every request, and a request has no tick. ${instead(end, scene)}. If this is intentional, write scope: Scope.REQUEST on ${name}.`,
+        message: `${name} is made request-scoped by ${culprit} (${arrows(chain)}), ${why(end, isSure, ticks)}: it and its dependencies are built again for every request, and a request has no tick. ${instead(end, ticks)}. If this is intentional, write scope: Scope.REQUEST on ${name}.`,
       });
     });
 }
@@ -48,16 +48,16 @@ function beforeRequest(way: readonly GraphProvider[]): readonly GraphProvider[] 
   return way.at(-1)!.token === REQUEST ? way.slice(0, -1) : way;
 }
 
-function why(way: readonly GraphProvider[], isSure: boolean, scene: Scene): string {
+function why(way: readonly GraphProvider[], isSure: boolean, ticks: TickGraph): string {
   if (!isSure) return 'which workers inject themselves and no controller does';
-  return scene.isWorker(way.at(-1)!) ? 'which is a worker' : 'which is for workers';
+  return ticks.isWorker(way.at(-1)!) ? 'which is a worker' : 'which is for workers';
 }
 
-function instead(way: readonly GraphProvider[], scene: Scene): string {
+function instead(way: readonly GraphProvider[], ticks: TickGraph): string {
   const [{ name }, dependency] = way as [GraphProvider, GraphProvider | undefined];
   if (dependency === undefined) return 'Call currentTick() instead of injecting it';
   const { id, name: culprit } = way.at(-1)!;
-  const worker = scene.workers.find(({ provider }) => provider.id === id);
+  const worker = ticks.workers.find(({ provider }) => provider.id === id);
   const schedule = worker?.schedules[0];
   if (schedule !== undefined)
     return `Move the fields and methods of ${culprit} that ${way.at(-2)!.name} uses to a service, and inject that service into both. Keep only the handlers in ${culprit}. To run one now, inject ScopedWorkerRegistry and call registry.run('${schedule}')`;
@@ -71,7 +71,7 @@ function isEntrance({ place, isGateway }: GraphProvider): boolean {
 }
 
 /** What is request-scoped by itself in the tree of a provider, and next to it on some way. */
-function culpritsOf(from: GraphProvider, { graph }: Scene): GraphProvider[] {
+function culpritsOf(from: GraphProvider, { graph }: TickGraph): GraphProvider[] {
   const seen = new Set<number>([from.id]);
   const open = [from];
   const culprits: GraphProvider[] = [];
@@ -89,8 +89,8 @@ function culpritsOf(from: GraphProvider, { graph }: Scene): GraphProvider[] {
   return culprits;
 }
 
-function isForWorkers(culprit: GraphProvider, entrance: GraphProvider, scene: Scene): Purpose {
-  const { graph } = scene;
+function isForWorkers(culprit: GraphProvider, entrance: GraphProvider, ticks: TickGraph): Purpose {
+  const { graph } = ticks;
   // Reached as the tick: the class that asks for it stands on the way.
   if (culprit.token === REQUEST) {
     const isTick = graph
@@ -99,7 +99,7 @@ function isForWorkers(culprit: GraphProvider, entrance: GraphProvider, scene: Sc
       .every(({ type }) => injectsTick(type));
     return isTick ? 'yes' : 'no';
   }
-  if (scene.isWorker(culprit)) return 'yes';
+  if (ticks.isWorker(culprit)) return 'yes';
   const tree = graph.scopedTree(culprit);
   const readsRequest = tree.some(
     (provider) =>
@@ -110,7 +110,7 @@ function isForWorkers(culprit: GraphProvider, entrance: GraphProvider, scene: Sc
   if (tree.some(({ type, token }) => injectsTick(type) || isOfThisLibrary(token))) return 'yes';
   const dependents = graph.dependentsOf(culprit);
   const isLikely =
-    dependents.some((dependent) => scene.isWorker(dependent)) &&
+    dependents.some((dependent) => ticks.isWorker(dependent)) &&
     !dependents.some((dependent) => isEntrance(dependent) || dependent.place === 'enhancer');
   return isLikely ? 'likely' : 'no';
 }

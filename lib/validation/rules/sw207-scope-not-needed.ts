@@ -1,11 +1,11 @@
 import { finding, type Finding } from '../../errors/finding.js';
-import type { Scene } from '../tick-graph.js';
+import type { TickGraph } from '../tick-graph.js';
 
 /**
  * Reports a worker whose dependencies are all shared with the rest of the application. If hooks run around ticks, they may
  * isolate a tick (`RequestContext` of MikroORM, `cls.run`), so nothing is reported.
  */
-export function scopeNotNeeded({ graph, workers, hasHooks }: Scene): Finding[] {
+export function scopeNotNeeded({ graph, workers, hasHooks }: TickGraph): Finding[] {
   if (hasHooks) return [];
   return workers
     .filter(

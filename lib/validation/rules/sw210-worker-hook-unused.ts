@@ -1,11 +1,11 @@
 import { finding, type Finding } from '../../errors/finding.js';
-import type { Scene } from '../tick-graph.js';
+import type { TickGraph } from '../tick-graph.js';
 
 /**
  * Reports a worker with lifecycle hooks of Nest. Nest calls none of them on request-scoped classes. `onModuleDestroy` is the
  * exception: the scope calls it as a disposer.
  */
-export function workerHookUnused({ workers }: Scene): Finding[] {
+export function workerHookUnused({ workers }: TickGraph): Finding[] {
   return workers.flatMap(({ provider: { name, token, hooks, lifetime } }) => {
     const unused = hooks.filter((hook) => hook !== 'onModuleDestroy');
     const isNew = lifetime === 'request' || lifetime === 'bubbled';
