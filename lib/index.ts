@@ -10,7 +10,24 @@ export {
 export type { ScopedWorkerOptions } from './decorators/worker-metadata.js';
 export type { Engine, EngineHost } from './engine/engine.js';
 export { inProcessEngine, type InProcessEngineOptions } from './engine/in-process-engine.js';
-export * from './errors/index.js';
+export {
+  DisposeTimeoutError,
+  DuplicateScheduleError,
+  ERROR_CODES,
+  InvalidOptionsError,
+  InvalidScheduleError,
+  MissingPeerError,
+  PeriodicTimerError,
+  ScopeClosedError,
+  ScopedWorkerError,
+  ScopeValidationError,
+  StartUpError,
+  TickTimeoutError,
+  UnknownScheduleError,
+  UnsupportedNestError,
+  WriteRefusedError,
+  type ErrorCode,
+} from './errors/errors.js';
 export type { TickHook, TickInterceptor } from './tick/around.js';
 export type { AbortCause } from './tick/running-ticks.js';
 export type {
@@ -29,7 +46,7 @@ export {
   type InMemoryQueueOptions,
 } from './consumers/source/in-memory-queue.js';
 export type { Delivery, MessageSource } from './consumers/source/message-source.js';
-export type { MemoryCheck, MemoryCrossing } from './memory/memory-notice.js';
+export type { MemoryCheck, MemoryCrossing } from './memory/memory-text.js';
 export type { MemoryOptions } from './memory/memory-options.js';
 export type { MemorySample } from './memory/memory-sample.js';
 export type { MemoryThreshold } from './memory/memory-threshold.js';
@@ -73,15 +90,14 @@ export type {
 export type { LeakDetectionOptions } from './options/leak-options.js';
 export type { Allowance } from './options/allow-options.js';
 export type { ScopedWorkerModuleOptions } from './options/module-options.js';
-export type { ScheduleDefinition, ScheduleTiming } from './registry/schedule-definition.js';
-export type { ScheduleInfo } from './registry/schedule-info.js';
+export type { ScheduleDefinition, ScheduleInfo, ScheduleTiming } from './registry/schedule-info.js';
 export { ScopedWorkerRegistry, type ScopedWorkerStats } from './registry/scoped-worker-registry.js';
 export type { Schedule } from './schedule/schedule.js';
 export type { Slot, Trigger } from './schedule/slot.js';
 export type { TickByHand } from './tick/work-by-hand.js';
 export { ProviderScopeFactory } from './tick/provider-scope-factory.js';
 export type { ProviderScope, ScopeHooks, ScopeToken } from './scope/provider-scope.js';
-export type { ScopeEndNotice, ScopeNotice } from './scope/scope-observer.js';
+export type { ScopeEndNotice, ScopeNotice } from './scope/scope-ports.js';
 export type { Lifetime } from './graph/index.js';
 export { shared } from './scope/shared.js';
 export { ScopedWorkerModule } from './scoped-worker.module.js';

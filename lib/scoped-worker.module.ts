@@ -1,10 +1,13 @@
 import { Inject, Module, Optional, type DynamicModule } from '@nestjs/common';
 import { bareProperties } from './nest/index.js';
-import type { ScopedWorkerModuleOptions } from './options/module-options.js';
+import {
+  type ScopedWorkerModuleOptions,
+  ConfigurableModuleClass,
+  SCOPED_WORKER_OPTIONS,
+} from './options/module-options.js';
 import { checkedProvider, refuseAsyncOptions, type AsyncOptions } from './options/async-options.js';
 import { ScopedWorkerCoreModule } from './scoped-worker-core.module.js';
 import { ScopedWorkerServices } from './scoped-worker-services.js';
-import { ConfigurableModuleClass, SCOPED_WORKER_OPTIONS } from './options/module-definition.js';
 
 /**
  * Runs the handlers of `@ScopedWorker()` classes, each tick in a scope of its own. Imported once, in the root

@@ -1,5 +1,4 @@
-import { PeriodicTimerError } from '../errors/index.js';
-import { refuseInvalid } from '../errors/invalid-options.error.js';
+import { PeriodicTimerError, refuseInvalid } from '../errors/errors.js';
 import { named, optionsProblems, periodProblem, signalProblem } from '../util/option-checks.js';
 import { Alarm } from '../util/alarm.js';
 import { onAbort } from '../util/on-abort.js';

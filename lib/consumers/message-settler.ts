@@ -3,7 +3,6 @@ import type { Delivery } from './source/message-source.js';
 import type { ScopedWorkerEvents } from '../events/scoped-worker-events.js';
 import type { ResolvedConsumer } from '../schedule/consumer-options.js';
 import type { ProviderScopeFactory } from '../tick/provider-scope-factory.js';
-import { RecentMessages } from './recent-messages.js';
 
 /** Decides what becomes of a message when its tick has ended: acknowledged, given back, or put aside. */
 export class MessageSettler {
@@ -136,4 +135,26 @@ export class MessageSettler {
 /** Never undefined: to a source, a message that goes back without an error was only interrupted. */
 function errorOf({ error, schedule }: TickReport): unknown {
   return error ?? new Error(`${schedule} failed without an error.`);
+}
+
+/** The maximum number of messages to remember; beyond it, the entry that was set longest ago is dropped. */
+const MOST_REMEMBERED = 10_000;
+
+/** Remembers a value for each message, by id. */
+export class RecentMessages<V> {
+  readonly #values = new Map<string, V>();
+
+  get(id: string): V | undefined {
+    return this.#values.get(id);
+  }
+
+  set(id: string, value: V): void {
+    this.#values.delete(id);
+    this.#values.set(id, value);
+    if (this.#values.size > MOST_REMEMBERED) this.forget(this.#values.keys().next().value!);
+  }
+
+  forget(id: string): void {
+    this.#values.delete(id);
+  }
 }

@@ -1,4 +1,4 @@
-import { isAbortError } from '../errors/abort-error.js';
+import { isAbortError } from '../errors/error-parts.js';
 import { TickSignal } from '../tick/tick-signal.js';
 import type { Delivery, MessageSource } from './source/message-source.js';
 import { show } from '../util/option-checks.js';

@@ -1,7 +1,6 @@
 import 'reflect-metadata';
 import type { ConsumerOptions } from '../schedule/consumer-options.js';
-import type { HandlerDefaults, HandlerOptions } from '../schedule/handler-options.js';
-import type { ScheduleKind } from '../schedule/schedule-kind.js';
+import type { HandlerDefaults, HandlerOptions, ScheduleKind } from '../schedule/handler-options.js';
 
 const WORKER = Symbol.for('nestjs-scoped-worker:worker');
 const HANDLERS = Symbol.for('nestjs-scoped-worker:handlers');

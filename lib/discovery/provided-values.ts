@@ -3,7 +3,7 @@ import { stackOf, textOf } from '../errors/error-text.js';
 import { Application, tokenText, type NestModule, type NestWrapper } from '../nest/index.js';
 import { seenProvider } from '../nest/seen-provider.js';
 import { fromProvidersProblem, noToken, type FromProviders } from '../schedule/from-providers.js';
-import { injectedToken } from '../nest/injected-token.js';
+import { injectedToken } from '../nest/tokens.js';
 
 /** A value, or one clause that says why there is none. */
 export type Provided =

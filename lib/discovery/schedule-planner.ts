@@ -9,7 +9,7 @@ import {
 } from '../schedule/from-providers.js';
 import type { NestModule } from '../nest/index.js';
 import type { Schedule } from '../schedule/schedule.js';
-import { withoutUndefined } from '../util/without-undefined.js';
+import { withoutUndefined } from '../util/values.js';
 import type { Finding } from '../errors/finding.js';
 import { backgroundFindings } from './background-findings.js';
 import { adopt } from './nest-schedules/adoption.js';

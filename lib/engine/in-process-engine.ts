@@ -1,5 +1,5 @@
 import { booleanProblem, named, optionsProblems } from '../util/option-checks.js';
-import { InvalidOptionsError, refuseInvalid } from '../errors/invalid-options.error.js';
+import { InvalidOptionsError, refuseInvalid } from '../errors/errors.js';
 import { isDisabled, type Schedule } from '../schedule/schedule.js';
 import type { Engine, EngineHost } from './engine.js';
 import { ScheduleClock } from './schedule-clock.js';

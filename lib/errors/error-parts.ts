@@ -1,5 +1,16 @@
 import { textOf } from './error-text.js';
-import { isErrorOf } from './is-error-of.js';
+
+/** `instanceof` for anything that was thrown: false for a proxy that was revoked, or whose traps throw. */
+export function isErrorOf<T>(
+  error: unknown,
+  type: abstract new (...args: never[]) => T,
+): error is T {
+  try {
+    return error instanceof type;
+  } catch {
+    return false;
+  }
+}
 
 /** One error as it is; several as an `AggregateError` that keeps their order and names the first. */
 export function combined(errors: readonly unknown[]): unknown {
@@ -23,6 +34,17 @@ export function leadsTo(whole: unknown, error: unknown, depth = 8): boolean {
     const { cause, errors } = whole as { cause?: unknown; errors?: unknown };
     const parts: unknown[] = [cause, ...(Array.isArray(errors) ? errors : [])];
     return parts.some((part) => leadsTo(part, error, depth - 1));
+  } catch {
+    return false; // a getter of the error threw
+  }
+}
+
+/** True for the reason of an abort, and for what APIs that follow a signal throw in its place: a name of `AbortError`, a code of `ABORT_ERR`. */
+export function isAbortError(error: unknown, signal: AbortSignal): boolean {
+  if (error === signal.reason) return true;
+  try {
+    const { name, code } = (error ?? {}) as { name?: unknown; code?: unknown };
+    return name === 'AbortError' || code === 'ABORT_ERR';
   } catch {
     return false; // a getter of the error threw
   }

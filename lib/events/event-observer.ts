@@ -1,7 +1,7 @@
-import type { TickObserver } from '../tick/tick-observer.js';
+import type { TickObserver } from '../tick/tick-ports.js';
 import type { TickReport, TickRetry } from '../tick/tick-report.js';
 import type { Tick } from '../tick/tick.js';
-import type { ScopeEndNotice, ScopeNotice, ScopeObserver } from '../scope/scope-observer.js';
+import type { ScopeEndNotice, ScopeNotice, ScopeObserver } from '../scope/scope-ports.js';
 import type { StrayFailure } from './event-map.js';
 import type { NestWrapper } from '../nest/index.js';
 import { FindingBook } from '../validation/finding-book.js';

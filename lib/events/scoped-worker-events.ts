@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { functionProblem, show } from '../util/option-checks.js';
 import { logError } from '../errors/error-log.js';
-import { refuseInvalid } from '../errors/invalid-options.error.js';
+import { refuseInvalid } from '../errors/errors.js';
 import { isThenable } from '../util/values.js';
 import type { ScopedWorkerEventMap } from './event-map.js';
 import { EVENT_NAMES } from './event-names.js';

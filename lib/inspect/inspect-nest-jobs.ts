@@ -5,7 +5,7 @@ import {
   type SingletonJobs,
   type SkippedJobs,
 } from '../discovery/nest-schedules/skipped-jobs.js';
-import type { ApplicationGraph } from '../graph/index.js';
+import type { ApplicationGraph, GraphProvider, LifetimeGraph } from '../graph/index.js';
 import type { NestModule } from '../nest/index.js';
 import type { Schedule } from '../schedule/schedule.js';
 import { inspectSchedule } from './inspect-schedules.js';
@@ -122,4 +122,24 @@ function fateOfAdopted({ name }: Schedule): Fate {
     fate: 'adopted',
     status: `Adopted: the schedule ${name} runs it, each tick in its own scope.`,
   };
+}
+
+/** Returns a note that names the providers that can add jobs to `SchedulerRegistry` of `@nestjs/schedule` at run time. */
+export function runTimeJobsNotes({ providers }: LifetimeGraph): string[] {
+  const registries = new Set(providers.filter(isSchedulerRegistry).map(({ id }) => id));
+  const adders = providers.filter(
+    ({ module, dependencies }) =>
+      module !== 'ScheduleModule' && dependencies.some(({ to }) => registries.has(to)),
+  );
+  const names = [...new Set(adders.map(({ name }) => name))];
+  if (names.length === 0) return [];
+  const [inject, they] = names.length === 1 ? ['injects', 'it adds'] : ['inject', 'they add'];
+  return [
+    `${names.join(', ')} ${inject} SchedulerRegistry: jobs that ${they} at run time are not shown.`,
+  ];
+}
+
+/** By name: the application may have another copy of `@nestjs/schedule` than the one that we could import. */
+function isSchedulerRegistry({ token }: GraphProvider): boolean {
+  return typeof token === 'function' && token.name === 'SchedulerRegistry';
 }

@@ -7,21 +7,22 @@ import { SchedulePlanner } from '../discovery/schedule-planner.js';
 import { WorkerExplorer } from '../discovery/worker-explorer.js';
 import { workerRoots } from '../discovery/worker-roots.js';
 import { ApplicationGraph, type LifetimeGraph } from '../graph/index.js';
-import { refuseInvalid } from '../errors/invalid-options.error.js';
+import { refuseInvalid } from '../errors/errors.js';
 import { isFactory, OpenedApplication } from '../nest/index.js';
-import type { ScopedWorkerModuleOptions } from '../options/module-options.js';
+import {
+  type ScopedWorkerModuleOptions,
+  SCOPED_WORKER_OPTIONS,
+} from '../options/module-options.js';
 import { OptionsStore } from '../options/options-store.js';
-import { SCOPED_WORKER_OPTIONS } from '../options/module-definition.js';
 import { finding, type Finding } from '../errors/finding.js';
 import { FindingBook } from '../validation/finding-book.js';
 import type { WorkerRoot } from '../validation/tick-graph.js';
 import type { Schedule } from '../schedule/schedule.js';
 import { predictDisposal } from './predicted-disposal.js';
 import { InspectedServices } from './inspected-services.js';
-import { inspectNestJobs } from './inspect-nest-jobs.js';
+import { inspectNestJobs, runTimeJobsNotes } from './inspect-nest-jobs.js';
 import { inspectSchedule, inspectUndecided } from './inspect-schedules.js';
 import type { InspectedFinding, InspectedSchedule, ScopeInspection } from './inspection.js';
-import { runTimeJobsNotes } from './run-time-jobs.js';
 import { workerTree } from './worker-tree.js';
 
 /** What is inspected of an application, read from it when it has started, or planned as its start-up would. */

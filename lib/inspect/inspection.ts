@@ -1,5 +1,5 @@
 import type { Lifetime } from '../graph/index.js';
-import type { ScheduleKind } from '../schedule/schedule-kind.js';
+import type { ScheduleKind } from '../schedule/handler-options.js';
 import type { Finding } from '../errors/finding.js';
 
 /** A schedule as the inspector shows it. */

@@ -1,7 +1,6 @@
 import { REQUEST } from '@nestjs/core';
 import { livesInScope, type GraphProvider, type LifetimeGraph } from '../graph/index.js';
-import { instanceOf, lifetimeOwner } from './instance-of.js';
-import { inSteps, type Steps } from './steps.js';
+import { instanceOf, lifetimeOwner, inSteps, type Steps } from './instance-of.js';
 
 /**
  * What is disposed at the end of a tick, newest first: the reverse of the order of construction. Nest builds what is injected side

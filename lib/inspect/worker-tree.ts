@@ -1,8 +1,7 @@
 import { livesInScope, type GraphProvider, type LifetimeGraph } from '../graph/index.js';
 import { isInternalToken } from '../nest/index.js';
 import type { InspectedProvider } from './inspection.js';
-import { instanceOf, lifetimeOwner } from './instance-of.js';
-import { inSteps, type Steps } from './steps.js';
+import { instanceOf, lifetimeOwner, inSteps, type Steps } from './instance-of.js';
 
 /**
  * What is built for a tick of a worker, as a tree of dependencies.

@@ -1,10 +1,9 @@
-import type { ScopeClosedError } from '../errors/index.js';
+import type { ScopeClosedError } from '../errors/errors.js';
 import type { LateCall } from '../events/event-map.js';
 import type { NestWrapper } from '../nest/index.js';
 import { closedError } from '../scope/refusal.js';
-import { classNameOf } from './class-name.js';
+import { classNameOf, type Origin } from './survivors.js';
 import { guarded, instanceBehind, type GuardedScope } from './guarded-proxy.js';
-import type { Origin } from './survivors.js';
 
 /** Wraps what one scope owns in proxies, and refuses calls through them once the scope is closed. */
 export class CallGuard implements GuardedScope {

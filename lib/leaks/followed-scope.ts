@@ -1,13 +1,12 @@
 import { performance } from 'node:perf_hooks';
 import { isFactory, type NestWrapper } from '../nest/index.js';
 import type { ProviderScope } from '../scope/provider-scope.js';
-import type { WatchedScope } from '../scope/scope-watch.js';
+import type { WatchedScope } from '../scope/scope-ports.js';
 import type { CallGuard } from './call-guard.js';
-import { classNameOf } from './class-name.js';
+import { classNameOf, type Origin } from './survivors.js';
 import type { DroppedScopes } from './dropped-scopes.js';
 import type { EndedScopes, FollowedInstance } from './ended-scopes.js';
 import { instanceBehind } from './guarded-proxy.js';
-import type { Origin } from './survivors.js';
 
 /** Where what a scope leaves behind is followed. */
 export interface Following {

@@ -2,13 +2,12 @@ import { performance } from 'node:perf_hooks';
 import type { LeakDetectionOptions } from '../options/leak-options.js';
 import type { ScopedWorkerEvents } from '../events/scoped-worker-events.js';
 import { fromEmptyContext } from '../scope/work-context.js';
-import type { ScopeSeed } from '../scope/scope-observer.js';
-import type { WatchedScope } from '../scope/scope-watch.js';
+import type { ScopeSeed, WatchedScope } from '../scope/scope-ports.js';
 import { CallGuard } from './call-guard.js';
 import { DroppedScopes } from './dropped-scopes.js';
 import { EndedScopes } from './ended-scopes.js';
 import { FollowedScope, type Following } from './followed-scope.js';
-import { MajorCollections } from '../v8/major-collections.js';
+import { MajorCollections } from '../v8/collections.js';
 import { placeOfCall } from './place.js';
 import type { Origin } from './survivors.js';
 

@@ -2,8 +2,7 @@ import { Logger, type OnApplicationBootstrap } from '@nestjs/common';
 import { NestInside, StaticHoldings } from '../nest/index.js';
 import { OptionsStore } from '../options/options-store.js';
 import { ScopedWorkerEvents } from '../events/scoped-worker-events.js';
-import type { ScopeSeed } from '../scope/scope-observer.js';
-import type { ScopeWatch, WatchedScope } from '../scope/scope-watch.js';
+import type { ScopeSeed, ScopeWatch, WatchedScope } from '../scope/scope-ports.js';
 import { LeakDetector } from './leak-detector.js';
 
 /** Looks for leaks when `leakDetection` is given, and does nothing otherwise. */

@@ -9,7 +9,7 @@ import { Announcement } from './announcement.js';
 import type { LongRunning } from '../registry/long-running.js';
 import { Drain } from './drain.js';
 import { SchedulerRegistryBridge } from './scheduler-registry/scheduler-registry-bridge.js';
-import { SignalHint } from './signal-hint.js';
+import { SignalHint } from './signals.js';
 import { StartUpSettled } from './start-up-settled.js';
 
 /**

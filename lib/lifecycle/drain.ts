@@ -3,7 +3,7 @@ import { ScopedWorkerEvents } from '../events/scoped-worker-events.js';
 import { OptionsStore } from '../options/options-store.js';
 import { isInside } from '../scope/work-context.js';
 import { OpenScopes } from '../scope/open-scopes.js';
-import { SCOPE_KINDS } from '../scope/scope-observer.js';
+import { SCOPE_KINDS } from '../scope/scope-ports.js';
 import type { Scope } from '../scope/scope.js';
 import type { LongRunning, Straggler } from '../registry/long-running.js';
 import { Patience } from './patience.js';

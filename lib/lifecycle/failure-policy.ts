@@ -3,7 +3,7 @@ import { ScheduleBook } from '../registry/schedule-book.js';
 import type { ScopedWorkerRegistry } from '../registry/scoped-worker-registry.js';
 import type { Slot } from '../schedule/slot.js';
 import { fromEmptyContext } from '../scope/work-context.js';
-import type { SlotObserver } from '../tick/slot-observer.js';
+import type { SlotObserver } from '../tick/tick-ports.js';
 import type { TickDispatcher } from '../tick/tick-dispatcher.js';
 import type { TickReport } from '../tick/tick-report.js';
 

@@ -1,5 +1,5 @@
 import type { Straggler } from '../registry/long-running.js';
-import { SecondSignal } from './second-signal.js';
+import { SecondSignal } from './signals.js';
 
 /** The total time that the shutdown may wait. A second signal uses it up. */
 export class Patience {

@@ -1,3 +1,11 @@
+import {
+  limitProblem,
+  percentProblem,
+  positiveProblem,
+  show,
+  unknownProblem,
+} from '../util/option-checks.js';
+
 /** When the memory watch warns: at so many MiB, at a percentage, or never. */
 type WarnAt =
   | {
@@ -42,3 +50,45 @@ export type MemoryOptions = WarnAt &
   };
 
 export const DEFAULT_CHECK_EVERY_MS = 10_000;
+
+/** More often than this, a watch would be a load of its own. */
+const LEAST_CHECK_EVERY_MS = 100;
+
+const CHECKS: Readonly<Record<string, (value: unknown) => string | undefined>> = {
+  warnAtMb: positiveProblem,
+  warnAtPercent: percentProblem,
+  stopAtMb: positiveProblem,
+  stopAtPercent: percentProblem,
+  checkEveryMs: (value) => limitProblem(value, LEAST_CHECK_EVERY_MS),
+};
+
+/** Says what is wrong with the option `memory`: pairs of an option's name and a clause that follows it. */
+export function memoryOptionProblems(memory: unknown): [option: string, problem: string][] {
+  if (memory === undefined) return [];
+  if (typeof memory !== 'object' || memory === null || Array.isArray(memory))
+    return [['memory', `must be an object such as { warnAtPercent: 80 }, not ${show(memory)}`]];
+  const given = memory as Record<string, unknown>;
+  const problems: [string, string][] = [];
+  const isSound = (option: string): boolean =>
+    given[option] !== undefined && CHECKS[option]!(given[option]) === undefined;
+  for (const [option, value] of Object.entries(given)) {
+    if (value === undefined) continue;
+    const problem = Object.hasOwn(CHECKS, option)
+      ? CHECKS[option]!(value)
+      : unknownProblem(Object.keys(CHECKS));
+    if (problem !== undefined) problems.push([`memory.${option}`, problem]);
+  }
+  for (const purpose of ['warn', 'stop']) {
+    const [mb, percent] = [`${purpose}AtMb`, `${purpose}AtPercent`] as const;
+    if (given[mb] !== undefined && given[percent] !== undefined)
+      problems.push(['memory', `has both ${mb} and ${percent}; keep one of them`]);
+  }
+  for (const unit of ['Mb', 'Percent']) {
+    const [warn, stop] = [`warnAt${unit}`, `stopAt${unit}`] as const;
+    if (!isSound(warn) || !isSound(stop)) continue;
+    const [warnAt, stopAt] = [given[warn] as number, given[stop] as number];
+    if (stopAt <= warnAt)
+      problems.push([`memory.${stop}`, `must be above memory.${warn} (${warnAt}), not ${stopAt}`]);
+  }
+  return problems;
+}

@@ -1,6 +1,6 @@
 import { totalmem } from 'node:os';
 import { getHeapSpaceStatistics, getHeapStatistics } from 'node:v8';
-import { FullCollections, watchFullCollections } from '../v8/full-collections.js';
+import { FullCollections, watchFullCollections } from '../v8/collections.js';
 import type { HeapReader } from './growth-meter.js';
 import { memorySample, MIB, type MemorySample } from './memory-sample.js';
 import { collectAllGarbage, collectYoungGarbage } from '../v8/garbage.js';

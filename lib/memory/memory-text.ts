@@ -1,7 +1,26 @@
-import type { MemoryCrossing } from './memory-notice.js';
 import { MIB, type MemorySample } from './memory-sample.js';
 import type { MemoryThreshold } from './memory-threshold.js';
 import type { ScheduleGrowth } from './schedule-growth.js';
+
+/**
+ * A check of the memory watch.
+ *
+ * @publicApi
+ */
+export interface MemoryCheck {
+  readonly sample: MemorySample;
+  /** The schedules whose ticks leave something in the heap, the one that has added most first. */
+  readonly schedules: readonly ScheduleGrowth[];
+}
+
+/**
+ * The memory of the process has reached a threshold, or has fallen below it again.
+ *
+ * @publicApi
+ */
+export interface MemoryCrossing extends MemoryCheck {
+  readonly threshold: MemoryThreshold;
+}
 
 /** So many schedules stand in a line of the log; the event has all. */
 const NAMED = 3;

@@ -1,9 +1,8 @@
-import { Crossing } from './crossing.js';
+import { Crossing, levelOf, thresholdOf, type MemoryThreshold } from './memory-threshold.js';
 import type { GrowthMeter } from './growth-meter.js';
-import type { MemoryCrossing, MemoryCheck } from './memory-notice.js';
+import type { MemoryCrossing, MemoryCheck } from './memory-text.js';
 import type { MemoryOptions } from './memory-options.js';
 import type { MemorySource } from './memory-source.js';
-import { levelOf, thresholdOf, type MemoryThreshold } from './memory-threshold.js';
 
 /** Is told what the watch sees. */
 export interface MemoryObserver {

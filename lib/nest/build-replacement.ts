@@ -1,5 +1,4 @@
-import { isFactory } from './is-factory.js';
-import type { NestWrapper } from './nest-types.js';
+import { isFactory, type NestWrapper } from './nest-types.js';
 
 /** What stands in for an instance, and the instance itself. */
 export class BuildReplacement {

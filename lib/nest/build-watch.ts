@@ -3,8 +3,13 @@ import { objectsOf } from './context-instances.js';
 import { handsOn } from './decorations.js';
 import { holdsDecorated } from './holding.js';
 import { injectionsOf } from './injections.js';
-import { isFactory } from './is-factory.js';
-import type { ContextId, NestInjector, NestProperty, NestWrapper } from './nest-types.js';
+import {
+  isFactory,
+  type ContextId,
+  type NestInjector,
+  type NestProperty,
+  type NestWrapper,
+} from './nest-types.js';
 
 /** Told of what Nest builds under one context id. */
 export interface BuildObserver {

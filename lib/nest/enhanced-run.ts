@@ -8,9 +8,10 @@ import {
   type PipeTransform,
 } from '@nestjs/common';
 import { from, isObservable, of, type Observable } from 'rxjs';
+
 import { catchError, mergeMap } from 'rxjs/operators'; // `rxjs` itself has them from 7.2 on
-import { isAbortError } from '../errors/abort-error.js';
-import { ScopeClosedError } from '../errors/index.js';
+import { isAbortError } from '../errors/error-parts.js';
+import { ScopeClosedError } from '../errors/errors.js';
 import type { DeclaredParam } from './enhancer-metadata.js';
 
 /** What `ExecutionContext.getType()` gives. */

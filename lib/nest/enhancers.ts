@@ -1,11 +1,10 @@
 import type { CanActivate, ExceptionFilter, NestInterceptor, PipeTransform } from '@nestjs/common';
 import type { ApplicationConfig } from '@nestjs/core';
-import { isFactory } from './is-factory.js';
+import { isFactory, type ContextId, type NestWrapper } from './nest-types.js';
 import { consumersOf, EnhancedRun, type ReadyEnhancers } from './enhanced-run.js';
 import { EnhancerInstances, type EnhancedCall } from './enhancer-instances.js';
 import { declaredOn, type DeclaredEnhancers, type EnhancerKind } from './enhancer-metadata.js';
 import { GlobalEnhancers } from './global-enhancers.js';
-import type { ContextId, NestWrapper } from './nest-types.js';
 
 type Method = (...args: unknown[]) => unknown;
 

@@ -4,7 +4,6 @@ export { createContextId, createDeadContextId } from './context-id.js';
 export { buildsInFlight } from './context-instances.js';
 export { bare, bareProperties, isSameObject } from './decorations.js';
 export { Enhancers } from './enhancers.js';
-export { injectedToken } from './injected-token.js';
 export {
   injectionsOf,
   isGateway,
@@ -12,10 +11,14 @@ export {
   type Injection,
   type MissingInjection,
 } from './injections.js';
-export { isFactory } from './is-factory.js';
 export { NestInside, type PlacedWrapper } from './nest-inside.js';
-export type { ContextId, NestModule, NestWrapper } from './nest-types.js';
 export { StaticHoldings } from './static-holdings.js';
 export { OpenedApplication } from './opened-application.js';
-export { isInternalToken, tokenText } from './token-text.js';
-export { DISPOSERS } from './disposers.js';
+export {
+  DISPOSERS,
+  isFactory,
+  type ContextId,
+  type NestModule,
+  type NestWrapper,
+} from './nest-types.js';
+export { injectedToken, isInternalToken, tokenText } from './tokens.js';

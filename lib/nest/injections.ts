@@ -1,9 +1,8 @@
 import 'reflect-metadata';
 import { INQUIRER } from '@nestjs/core';
-import { isFactory } from './is-factory.js';
-import { injectedToken } from './injected-token.js';
+import { isFactory, type NestWrapper } from './nest-types.js';
+import { injectedToken } from './tokens.js';
 import { seenProvider } from './seen-provider.js';
-import type { NestWrapper } from './nest-types.js';
 
 /** Something that a provider gets injected. */
 export interface Injection {

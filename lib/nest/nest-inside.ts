@@ -5,10 +5,9 @@ import {
   NestApplicationContext,
   type NestContainer,
 } from '@nestjs/core';
-import { Application } from './application.js';
+import { Application, refuseUnknownInjector } from './application.js';
 import { watchBuilds } from './build-watch.js';
 import { watchDecorations } from './decorations.js';
-import { refuseUnknownInjector } from './supported-nest.js';
 import type {
   ContextId,
   NestModule,

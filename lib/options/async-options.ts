@@ -1,7 +1,7 @@
 import type { Provider } from '@nestjs/common';
 import { optionsProblems, show } from '../util/option-checks.js';
-import { refuseInvalid } from '../errors/invalid-options.error.js';
-import { type ASYNC_OPTIONS_TYPE, SCOPED_WORKER_OPTIONS } from './module-definition.js';
+import { refuseInvalid } from '../errors/errors.js';
+import { type ASYNC_OPTIONS_TYPE, SCOPED_WORKER_OPTIONS } from './module-options.js';
 
 export type AsyncOptions = typeof ASYNC_OPTIONS_TYPE;
 

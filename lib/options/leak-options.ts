@@ -1,5 +1,5 @@
 import { booleanProblem, limitProblem, show, unknownProblem } from '../util/option-checks.js';
-import { withoutUndefined } from '../util/without-undefined.js';
+import { withoutUndefined } from '../util/values.js';
 
 /**
  * What is looked for at run time of scoped instances that outlive their scope.

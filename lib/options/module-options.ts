@@ -6,6 +6,7 @@ import type { ProviderScope } from '../scope/provider-scope.js';
 import type { HandlerDefaults, ScheduleOverride } from '../schedule/handler-options.js';
 import type { MemoryOptions } from '../memory/memory-options.js';
 import type { LeakDetectionOptions } from './leak-options.js';
+import { ConfigurableModuleBuilder } from '@nestjs/common';
 
 /**
  * Options of `ScopedWorkerModule.forRoot()`. All are optional.
@@ -83,3 +84,12 @@ export interface ScopedWorkerModuleOptions {
    */
   readonly memory?: MemoryOptions;
 }
+
+export const {
+  ConfigurableModuleClass,
+  MODULE_OPTIONS_TOKEN: SCOPED_WORKER_OPTIONS,
+  OPTIONS_TYPE,
+  ASYNC_OPTIONS_TYPE,
+} = new ConfigurableModuleBuilder<ScopedWorkerModuleOptions>({ moduleName: 'ScopedWorker' })
+  .setClassMethodName('forRoot')
+  .build();

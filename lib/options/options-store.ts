@@ -1,6 +1,6 @@
 import { isInterceptor, type TickInterceptor } from '../tick/around.js';
-import type { TickSettings } from '../tick/tick-settings.js';
-import type { ScopeSettings } from '../scope/scope-settings.js';
+import type { TickSettings } from '../tick/tick-ports.js';
+import type { ScopeSettings } from '../scope/scope-ports.js';
 import { defaultsProblems } from '../schedule/check-handler-options.js';
 import {
   leakDetectionProblems,
@@ -10,7 +10,7 @@ import {
 import { allowProblems } from './allow-options.js';
 import type { ScopedWorkerModuleOptions } from './module-options.js';
 import { ALLOWABLE } from '../errors/finding.js';
-import { memoryOptionProblems } from '../memory/check-memory-options.js';
+import { memoryOptionProblems } from '../memory/memory-options.js';
 import {
   booleanProblem,
   choiceProblem,
@@ -18,7 +18,7 @@ import {
   optionsProblems,
   show,
 } from '../util/option-checks.js';
-import { withoutUndefined } from '../util/without-undefined.js';
+import { withoutUndefined } from '../util/values.js';
 
 type Resolved = Omit<ScopedWorkerModuleOptions, 'leakDetection'> &
   Required<

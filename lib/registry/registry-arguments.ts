@@ -5,7 +5,7 @@ import {
   optionsProblems,
   signalProblem,
 } from '../util/option-checks.js';
-import { refuseInvalid } from '../errors/invalid-options.error.js';
+import { refuseInvalid } from '../errors/errors.js';
 
 /** @throws {InvalidOptionsError} if the options of `registry.run()` are invalid. */
 export function checkRun(options: unknown): void {

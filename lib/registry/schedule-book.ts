@@ -1,4 +1,4 @@
-import { UnknownScheduleError } from '../errors/index.js';
+import { UnknownScheduleError } from '../errors/errors.js';
 import type { TickReport } from '../tick/tick-report.js';
 import type { NestWrapper } from '../nest/index.js';
 import type { HandlerDefaults } from '../schedule/handler-options.js';

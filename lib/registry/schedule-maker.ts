@@ -1,5 +1,5 @@
-import { hasMethod, isClass } from '../util/values.js';
-import { DuplicateScheduleError, InvalidScheduleError } from '../errors/index.js';
+import { hasMethod, isClass, withoutUndefined } from '../util/values.js';
+import { DuplicateScheduleError, InvalidScheduleError } from '../errors/errors.js';
 import type { Application } from '../nest/index.js';
 import { OptionsStore } from '../options/options-store.js';
 import { handlerOptionProblems } from '../schedule/check-handler-options.js';
@@ -13,9 +13,8 @@ import {
 import { nameProblem, show } from '../util/option-checks.js';
 import { functionName, type HandlerTarget, type Schedule } from '../schedule/schedule.js';
 import { readTiming, WHAT_IS_DUE, type Timing } from '../schedule/timing.js';
-import { withoutUndefined } from '../util/without-undefined.js';
 import { ScheduleBook } from './schedule-book.js';
-import type { ScheduleDefinition, ScheduleTiming } from './schedule-definition.js';
+import type { ScheduleDefinition, ScheduleTiming } from './schedule-info.js';
 
 const OFF = '-';
 

@@ -9,8 +9,7 @@ import { OpenScopes } from '../scope/open-scopes.js';
 import { checkExclusive, checkRun } from './registry-arguments.js';
 import { RunningEngine } from './running-engine.js';
 import { ScheduleBook } from './schedule-book.js';
-import type { ScheduleDefinition, ScheduleTiming } from './schedule-definition.js';
-import type { ScheduleInfo } from './schedule-info.js';
+import type { ScheduleDefinition, ScheduleTiming, ScheduleInfo } from './schedule-info.js';
 import { ScheduleMaker } from './schedule-maker.js';
 
 /** Counts of the whole application. */

@@ -1,5 +1,5 @@
 import { fromProvidersProblem, isFromProviders } from './from-providers.js';
-import type { ScheduleKind } from './schedule-kind.js';
+import type { ScheduleKind } from './handler-options.js';
 import {
   booleanProblem,
   choiceProblem,
@@ -10,7 +10,7 @@ import {
   nameProblem,
   show,
 } from '../util/option-checks.js';
-import { withoutUndefined } from '../util/without-undefined.js';
+import { withoutUndefined } from '../util/values.js';
 
 type Check = (value: unknown) => string | undefined;
 

@@ -1,6 +1,8 @@
 import type { FromProviders } from './from-providers.js';
-import type { ScheduleKind } from './schedule-kind.js';
-import { withoutUndefined } from '../util/without-undefined.js';
+import { withoutUndefined } from '../util/values.js';
+
+/** What makes a handler due. */
+export type ScheduleKind = 'cron' | 'interval' | 'timeout' | 'message';
 
 /** A cron is read in a named zone or at a fixed offset, never both. */
 export type ZoneOptions =

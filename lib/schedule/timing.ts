@@ -1,7 +1,6 @@
 import { CronExpression, type CronZone } from './cron-expression.js';
 import { handlerOptionProblems } from './check-handler-options.js';
 import { delayProblem, periodProblem, show } from '../util/option-checks.js';
-import type { ScheduleKind } from './schedule-kind.js';
 import {
   CronTimeline,
   EmptyTimeline,
@@ -10,6 +9,7 @@ import {
   TimeoutTimeline,
   type Timeline,
 } from './timeline.js';
+import type { ScheduleKind } from './handler-options.js';
 
 /** When a schedule is due, read from what its decorator, configuration or a caller says. */
 export interface Timing {

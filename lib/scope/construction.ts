@@ -10,8 +10,7 @@ import { readMember } from '../util/values.js';
 import type { Ledger, LateEntry } from './ledger.js';
 import type { ScopeHooks } from './provider-scope.js';
 import type { Ownership } from './ownership.js';
-import type { ScopeNotice, ScopeObserver } from './scope-observer.js';
-import type { WatchedScope } from './scope-watch.js';
+import type { ScopeNotice, ScopeObserver, WatchedScope } from './scope-ports.js';
 
 /** What is built for: a scope, as its construction sees it. */
 export interface ConstructedScope {

@@ -1,4 +1,4 @@
-import { DisposeTimeoutError } from '../errors/index.js';
+import { DisposeTimeoutError } from '../errors/errors.js';
 import { DISPOSERS } from '../nest/index.js';
 import { isThenable, readMember } from '../util/values.js';
 import { within } from '../util/within.js';

@@ -1,12 +1,10 @@
-import { ScopeClosedError } from '../errors/index.js';
+import { ScopeClosedError } from '../errors/errors.js';
 import { buildsInFlight, NestInside, type ContextId, type NestModule } from '../nest/index.js';
 import { isInsideAwaited } from './work-context.js';
 import { idSource } from '../util/id-source.js';
 import { Ownership } from './ownership.js';
 import type { ScopeEnd } from './scope-end.js';
-import { ScopeObserver, type ScopeKind } from './scope-observer.js';
-import { ScopeSettings } from './scope-settings.js';
-import { ScopeWatch } from './scope-watch.js';
+import { ScopeObserver, type ScopeKind, ScopeSettings, ScopeWatch } from './scope-ports.js';
 import { Scope, type ScopeHome } from './scope.js';
 
 export interface ScopeOpening {

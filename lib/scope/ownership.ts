@@ -1,6 +1,6 @@
 import { isFactory, NestInside, StaticHoldings, type NestWrapper } from '../nest/index.js';
 import { readMember } from '../util/values.js';
-import { ScopeObserver } from './scope-observer.js';
+import { ScopeObserver } from './scope-ports.js';
 import { isShared } from './shared.js';
 
 /** Marks scopes: a factory may hand one on, and a scope must not dispose itself or another. */

@@ -1,5 +1,5 @@
-import { ScopeClosedError } from '../errors/index.js';
-import type { ScopeNotice } from './scope-observer.js';
+import { ScopeClosedError } from '../errors/errors.js';
+import type { ScopeNotice } from './scope-ports.js';
 
 /**
  * The error of whoever asks something of a closed scope: to `resolve Mailer`, say.

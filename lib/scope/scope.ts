@@ -1,4 +1,4 @@
-import { ScopeClosedError } from '../errors/index.js';
+import { ScopeClosedError } from '../errors/errors.js';
 import {
   bare,
   createContextId,
@@ -13,12 +13,10 @@ import { isThenable } from '../util/values.js';
 import { Latch } from '../util/latch.js';
 import { Construction, type ConstructedScope, type ConstructionHome } from './construction.js';
 import { closedError } from './refusal.js';
-import type { ScopeKind, ScopeNotice, ScopeSeed } from './scope-observer.js';
-import type { ScopeWatch, WatchedScope } from './scope-watch.js';
+import type { ScopeKind, ScopeNotice, ScopeSeed, ScopeWatch, WatchedScope } from './scope-ports.js';
 import { Ledger } from './ledger.js';
-import { PendingWork } from './pending-work.js';
-import type { ProviderScope, ScopeHooks, ScopeToken } from './provider-scope.js';
 import {
+  PendingWork,
   concludeScope,
   failureOf,
   throwAll,
@@ -26,6 +24,7 @@ import {
   type ScopeEnd,
   type ScopeVerdict,
 } from './scope-end.js';
+import type { ProviderScope, ScopeHooks, ScopeToken } from './provider-scope.js';
 import { leadsTo } from '../errors/error-parts.js';
 
 /** What a scope asks of the application. */

@@ -1,4 +1,4 @@
-import { InvalidOptionsError } from '../errors/index.js';
+import { InvalidOptionsError } from '../errors/errors.js';
 import { bare } from '../nest/index.js';
 
 const sharedObjects = new WeakSet<object>();

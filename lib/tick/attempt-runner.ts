@@ -1,6 +1,6 @@
-import { isAbortError } from '../errors/abort-error.js';
+import { isAbortError } from '../errors/error-parts.js';
 import { readStacks } from '../errors/error-text.js';
-import { ScopeClosedError } from '../errors/index.js';
+import { ScopeClosedError } from '../errors/errors.js';
 import { Enhancers } from '../nest/index.js';
 import type { Slot } from '../schedule/slot.js';
 import { OpenScopes } from '../scope/open-scopes.js';
@@ -10,9 +10,8 @@ import { runAs } from '../scope/work-context.js';
 import { runAround, type Attempted, type Refused } from './around.js';
 import { settle } from './settle.js';
 import type { TickAttempt } from './tick-attempt.js';
-import { TickObserver } from './tick-observer.js';
+import { TickObserver, TickSettings } from './tick-ports.js';
 import type { AttemptReport } from './tick-report.js';
-import { TickSettings } from './tick-settings.js';
 import {
   judgeEnd,
   judgeHooks,

@@ -1,11 +1,11 @@
 import { optionsProblems } from '../util/option-checks.js';
-import { refuseInvalid } from '../errors/invalid-options.error.js';
+import { refuseInvalid } from '../errors/errors.js';
 import { OpenScopes } from '../scope/open-scopes.js';
 import type { ProviderScope } from '../scope/provider-scope.js';
 import { combined, isPartOf } from '../errors/error-parts.js';
 import { failureOf, throwAll } from '../scope/scope-end.js';
 import { runProblems, slotByHand, type TickByHand } from './work-by-hand.js';
-import { TickObserver } from './tick-observer.js';
+import { TickObserver } from './tick-ports.js';
 import type { TickReport } from './tick-report.js';
 import { TickRunner } from './tick-runner.js';
 import type { Tick } from './tick.js';

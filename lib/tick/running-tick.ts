@@ -5,7 +5,7 @@ import { Latch } from '../util/latch.js';
 import { onAbort } from '../util/on-abort.js';
 import type { AbortCause, RunningWork } from './running-ticks.js';
 import { TickAttempt } from './tick-attempt.js';
-import type { TickObserver } from './tick-observer.js';
+import type { TickObserver } from './tick-ports.js';
 import { tickLabel } from './tick-report.js';
 
 export const nextTickId = idSource('tick');

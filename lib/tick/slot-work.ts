@@ -1,6 +1,5 @@
 import type { Slot } from '../schedule/slot.js';
-import type { SlotObserver } from './slot-observer.js';
-import type { TickObserver } from './tick-observer.js';
+import type { SlotObserver, TickObserver } from './tick-ports.js';
 import type { TickReport } from './tick-report.js';
 import type { TickRunner, TickRunOptions } from './tick-runner.js';
 

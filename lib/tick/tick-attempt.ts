@@ -1,8 +1,8 @@
 import type { Slot } from '../schedule/slot.js';
 import type { Scope } from '../scope/scope.js';
-import { TickTimeoutError } from '../errors/index.js';
+import { TickTimeoutError } from '../errors/errors.js';
 import type { AbortCause } from './running-ticks.js';
-import type { TickObserver } from './tick-observer.js';
+import type { TickObserver } from './tick-ports.js';
 import { TickSignal } from './tick-signal.js';
 import type { Tick } from './tick.js';
 

@@ -5,7 +5,7 @@ import { RunningTicks } from './running-ticks.js';
 import { slotByHand } from './work-by-hand.js';
 import { nextTickId } from './running-tick.js';
 import type { SlotWork } from './slot-work.js';
-import { TickObserver } from './tick-observer.js';
+import { TickObserver } from './tick-ports.js';
 import { skippedReport, type SkipReason, type TickReport } from './tick-report.js';
 import type { TickRunOptions } from './tick-runner.js';
 

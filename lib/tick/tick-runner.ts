@@ -5,7 +5,7 @@ import { AttemptRunner } from './attempt-runner.js';
 import { isWorthRetrying, retryWaitMs } from './retry.js';
 import { RunningTicks } from './running-ticks.js';
 import { RunningTick } from './running-tick.js';
-import { TickObserver } from './tick-observer.js';
+import { TickObserver } from './tick-ports.js';
 import { emptyReport, tickReport, type AttemptReport, type TickReport } from './tick-report.js';
 
 /** What is done with a tick that has run, before it is told: a message is acknowledged. */

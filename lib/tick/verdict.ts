@@ -1,7 +1,5 @@
-import { isAbortError } from '../errors/abort-error.js';
-import { ScopeClosedError, TickTimeoutError } from '../errors/index.js';
-import { isErrorOf } from '../errors/is-error-of.js';
-import { combined } from '../errors/error-parts.js';
+import { isAbortError, isErrorOf, combined } from '../errors/error-parts.js';
+import { ScopeClosedError, TickTimeoutError } from '../errors/errors.js';
 import type { ScopeEnd } from '../scope/scope-end.js';
 import type { AbortCause } from './running-ticks.js';
 import type { AttemptReport, TickOutcome, TickPhase } from './tick-report.js';

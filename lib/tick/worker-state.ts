@@ -1,8 +1,7 @@
 import { bare, isFactory, type NestWrapper } from '../nest/index.js';
 import type { HandlerTarget } from '../schedule/schedule.js';
 import { isShared } from '../scope/shared.js';
-import type { TickObserver } from './tick-observer.js';
-import type { TickSettings } from './tick-settings.js';
+import type { TickObserver, TickSettings } from './tick-ports.js';
 
 /** The number of calls that are checked for each handler. */
 const SAMPLES = 3;

@@ -1,6 +1,6 @@
 import type { DataSource, EntityMetadata, EntityTarget, ObjectLiteral } from 'typeorm';
-import { InvalidOptionsError } from '../errors/index.js';
-import { entityName } from './entity-name.js';
+import { InvalidOptionsError } from '../errors/errors.js';
+import { entityName } from './scoped-tokens.js';
 
 /** The table of an outbox and its columns, quoted for SQL; a column that the entity leaves out is undefined. */
 export interface OutboxColumns {

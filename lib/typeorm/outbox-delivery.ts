@@ -1,6 +1,6 @@
 import type { ObjectLiteral } from 'typeorm';
 import { limitProblem } from '../util/option-checks.js';
-import { InvalidOptionsError } from '../errors/index.js';
+import { InvalidOptionsError } from '../errors/errors.js';
 import { textOf } from '../errors/error-text.js';
 import type { Delivery } from '../consumers/source/message-source.js';
 import type { OutboxLeases } from './outbox-leases.js';

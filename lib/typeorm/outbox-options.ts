@@ -1,5 +1,5 @@
 import { booleanProblem, limitProblem, optionsProblems, show } from '../util/option-checks.js';
-import { InvalidOptionsError } from '../errors/index.js';
+import { InvalidOptionsError } from '../errors/errors.js';
 
 /** @publicApi */
 export interface OutboxSourceOptions {

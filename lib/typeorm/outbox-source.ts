@@ -1,9 +1,9 @@
 import type { DataSource, EntityTarget, ObjectLiteral } from 'typeorm';
-import { InvalidOptionsError } from '../errors/index.js';
+import { InvalidOptionsError } from '../errors/errors.js';
 import type { Delivery, MessageSource } from '../consumers/source/message-source.js';
 import { OutboxAlerts } from './outbox-alerts.js';
 import { OutboxAnnouncer, outboxChannel } from './outbox-channel.js';
-import { entityName } from './entity-name.js';
+import { entityName } from './scoped-tokens.js';
 import { readOutboxColumns } from './outbox-columns.js';
 import { OutboxDelivery, putOff } from './outbox-delivery.js';
 import { OutboxLeases } from './outbox-leases.js';

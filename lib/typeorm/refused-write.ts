@@ -1,4 +1,4 @@
-import { WriteRefusedError } from '../errors/index.js';
+import { WriteRefusedError } from '../errors/errors.js';
 import { mustShow } from '../scope/work-context.js';
 import type { WaitsForItself } from './write-lock.js';
 

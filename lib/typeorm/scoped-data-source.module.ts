@@ -1,7 +1,7 @@
 import { Module, Scope, type DynamicModule } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import type { DataSource, EntityManager } from 'typeorm';
-import { InvalidOptionsError } from '../errors/index.js';
+import { InvalidOptionsError } from '../errors/errors.js';
 import { ScopedConnection } from './scoped-connection.js';
 import { scopeRunnersOf, type ScopeRunners } from './scope-runners.js';
 import { loadTypeOrm } from './typeorm-peer.js';

@@ -1,5 +1,4 @@
 import type { EntityTarget, ObjectLiteral } from 'typeorm';
-import { entityName } from './entity-name.js';
 
 /** Name of the data source that `TypeOrmModule.forRoot()` makes without a `name`. */
 export const DEFAULT_DATA_SOURCE = 'default';
@@ -25,4 +24,11 @@ export function getScopedRepositoryToken<Entity extends ObjectLiteral>(
     byDataSource.set(dataSource, token);
   }
   return token;
+}
+
+/** An entity for messages. */
+export function entityName(entity: EntityTarget<ObjectLiteral>): string {
+  if (typeof entity === 'string') return entity;
+  const { name, options } = entity as { name?: string; options?: { name?: string } };
+  return name ?? options?.name ?? 'entity';
 }

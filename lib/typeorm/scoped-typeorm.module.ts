@@ -1,7 +1,7 @@
 import { Module, Scope, type DynamicModule, type Provider } from '@nestjs/common';
 import type { EntityManager, EntityTarget, ObjectLiteral, Repository } from 'typeorm';
 import { optionsProblems, show } from '../util/option-checks.js';
-import { InvalidOptionsError } from '../errors/index.js';
+import { InvalidOptionsError } from '../errors/errors.js';
 import {
   connectionToken,
   ScopedDataSourceModule,

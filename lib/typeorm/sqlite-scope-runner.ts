@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { DataSource, QueryRunner } from 'typeorm';
-import { TickTimeoutError } from '../errors/index.js';
-import { isErrorOf } from '../errors/is-error-of.js';
+import { TickTimeoutError } from '../errors/errors.js';
+import { isErrorOf } from '../errors/error-parts.js';
 import { isInside, livingContext, type WorkOwner } from '../scope/work-context.js';
 import type { ConnectionPool, PooledConnection } from './sqlite-pool.js';
 import type { SqliteConnection, SqliteDriver } from './sqlite-driver.js';

@@ -1,4 +1,4 @@
-import { MissingPeerError } from '../errors/index.js';
+import { MissingPeerError } from '../errors/errors.js';
 
 type TypeOrmPeer = typeof import('@nestjs/typeorm');
 

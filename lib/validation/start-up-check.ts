@@ -5,7 +5,7 @@ import {
   InvalidScheduleError,
   ScopeValidationError,
   type StartUpError,
-} from '../errors/index.js';
+} from '../errors/errors.js';
 import type { ScopedWorkerModuleOptions } from '../options/module-options.js';
 import { HOPELESS, type Finding, type FindingKind } from '../errors/finding.js';
 

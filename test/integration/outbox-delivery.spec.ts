@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { jest } from '@jest/globals';
-import { InvalidOptionsError } from '../../lib/errors/index.js';
+import { InvalidOptionsError } from '../../lib/errors/errors.js';
 import { outboxSource } from '../../lib/typeorm/index.js';
 import { gate, quietFor } from '../support/gate.js';
 import {

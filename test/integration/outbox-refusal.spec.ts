@@ -2,7 +2,7 @@ import { Module, type INestApplicationContext } from '@nestjs/common';
 import { getDataSourceToken, TypeOrmModule } from '@nestjs/typeorm';
 import { Test } from '@nestjs/testing';
 import { DataSource, EntitySchema, type EntitySchemaColumnOptions } from 'typeorm';
-import { InvalidOptionsError } from '../../lib/errors/index.js';
+import { InvalidOptionsError } from '../../lib/errors/errors.js';
 import type { MessageSource } from '../../lib/consumers/source/message-source.js';
 import { outboxSource, type OutboxSourceOptions } from '../../lib/typeorm/index.js';
 import { closeOutboxes, openDataSource, OutboxMessage, reader } from '../support/outbox.js';

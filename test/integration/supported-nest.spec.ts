@@ -2,7 +2,7 @@ import * as common from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { UnsupportedNestError } from '../../lib/index.js';
 import type { NestInjector, OpenModuleRef } from '../../lib/nest/nest-types.js';
-import { refuseOldNest, refuseUnknownInjector } from '../../lib/nest/supported-nest.js';
+import { refuseOldNest, refuseUnknownInjector } from '../../lib/nest/application.js';
 import { closeApps, startApp } from '../support/app.js';
 
 /** What `@nestjs/common` 10 exports, as far as it matters. The smoke test has an application of Nest 10 itself. */

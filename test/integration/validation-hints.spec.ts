@@ -15,9 +15,9 @@ import {
   ScopedCron,
   ScopedWorker,
   type Tick,
+  inMemoryQueue,
 } from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
-import { inMemoryQueue } from '../../lib/index.js';
 import { YEARLY } from '../support/probe-journal.js';
 import { RequestScoped, Transient } from '../support/probes.js';
 import { told, wordsAbout } from '../support/validation.js';

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import * as errors from '../../lib/errors/index.js';
+import * as errors from '../../lib/errors/errors.js';
 
 const page = readFileSync(new URL('../../docs/errors.md', import.meta.url), 'utf8');
 

@@ -1,5 +1,5 @@
 import type { MemoryOptions } from '../../lib/index.js';
-import { memoryOptionProblems } from '../../lib/memory/check-memory-options.js';
+import { memoryOptionProblems } from '../../lib/memory/memory-options.js';
 
 const problems = (memory: unknown): string[] =>
   memoryOptionProblems(memory).map(([option, problem]) => `${option} ${problem}`);

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { getEventListeners } from 'node:events';
-import { InvalidOptionsError, PeriodicTimerError } from '../../lib/errors/index.js';
+import { InvalidOptionsError, PeriodicTimerError } from '../../lib/errors/errors.js';
 import { PeriodicTimer } from '../../lib/background/periodic-timer.js';
 import { collectGarbage } from '../support/collect-garbage.js';
 import { advance, leap, NOON, useFakeClock } from '../support/fake-clock.js';

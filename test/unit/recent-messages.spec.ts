@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { RecentMessages } from '../../lib/consumers/recent-messages.js';
+import { RecentMessages } from '../../lib/consumers/message-settler.js';
 
 describe('RecentMessages', () => {
   it('remembers each id by itself', () => {

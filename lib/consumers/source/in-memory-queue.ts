@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { countProblem, named, optionsProblems, signalProblem } from '../../util/option-checks.js';
-import { refuseInvalid } from '../../errors/invalid-options.error.js';
+import { refuseInvalid } from '../../errors/errors.js';
 import { onAbort } from '../../util/on-abort.js';
 import type { Delivery, MessageSource } from './message-source.js';
 

@@ -1,6 +1,6 @@
 import type { CronJob } from 'cron';
 import type { NestInside } from '../../nest/index.js';
-import type { ScheduleKind } from '../../schedule/schedule-kind.js';
+import type { ScheduleKind } from '../../schedule/handler-options.js';
 import type { JobCallbacks } from './shown-job.js';
 
 /** The kinds that `SchedulerRegistry` of `@nestjs/schedule` lists; names are unique within each list. */

@@ -3,7 +3,7 @@ import { CronTime } from 'cron';
 import { show } from '../../util/option-checks.js';
 import { nestHandlerNamed, nestScheduling } from '../../discovery/nest-schedules/nest-schedules.js';
 import { logError } from '../../errors/error-log.js';
-import { DuplicateScheduleError } from '../../errors/index.js';
+import { DuplicateScheduleError } from '../../errors/errors.js';
 import { RunningTicks } from '../../tick/running-ticks.js';
 import type { Tick } from '../../tick/tick.js';
 import type { TickReport } from '../../tick/tick-report.js';

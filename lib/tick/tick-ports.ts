@@ -1,6 +1,9 @@
 import type { NestWrapper } from '../nest/index.js';
 import type { Tick } from './tick.js';
 import type { TickReport, TickRetry } from './tick-report.js';
+import type { Slot } from '../schedule/slot.js';
+import type { ProviderScope } from '../scope/provider-scope.js';
+import type { TickInterceptor } from './around.js';
 
 /** Is told of every tick; must not throw. */
 export abstract class TickObserver {
@@ -23,4 +26,25 @@ export abstract class TickObserver {
     tick: { readonly schedule: string; readonly id: string },
     error: unknown,
   ): void;
+}
+
+/**
+ * Receives the reports of a slot before its overlap slot is free, because `onFailure` must also apply to the slot that waits. Must
+ * not throw.
+ */
+export abstract class SlotObserver {
+  /** A tick has run: the only one of its slot, or that of an item of a list. */
+  abstract tickRan(report: TickReport, slot: Slot): void;
+  /** All of a slot has run; `report` is that of its tick, or the summary of its list. */
+  abstract slotRan(report: TickReport, slot: Slot): void;
+}
+
+/** What ticks need of the module's options. */
+export abstract class TickSettings {
+  abstract readonly onOpen:
+    ((scope: ProviderScope, tick: Tick) => void | Promise<void>) | undefined;
+  abstract readonly around: readonly TickInterceptor[];
+  abstract readonly globalEnhancers: boolean;
+  /** Whether the fields of workers are compared before and after their handlers. */
+  abstract readonly stateDetection: boolean;
 }

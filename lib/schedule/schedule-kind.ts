@@ -1,2 +1,0 @@
-/** What makes a handler due. */
-export type ScheduleKind = 'cron' | 'interval' | 'timeout' | 'message';
