@@ -61,7 +61,9 @@ describe('Errors', () => {
     it('every class has a code of its own, and every code a class', () => {
       const classes = Object.entries(errors).filter(
         ([name, value]) =>
-          typeof value === 'function' && !['ScopedWorkerError', 'StartUpError'].includes(name),
+          typeof value === 'function' &&
+          name.endsWith('Error') &&
+          !['ScopedWorkerError', 'StartUpError'].includes(name),
       );
       expect(classes.map(([name]) => name).sort()).toEqual(
         examples.map((error) => error.constructor.name).sort(),
