@@ -93,7 +93,8 @@ export class EventLog {
     if (others.length === 0 && (outcome === 'succeeded' || outcome === 'cancelled')) return;
     if (outcome === 'succeeded')
       return logErrors(this.#logger, `${schedule} succeeded (${tickId}).`, ALSO, others);
-    const place = `${placeOf(report)}, phase ${phase}`;
+    const partly = report.isPartlyCommitted === true ? PARTLY_COMMITTED : '';
+    const place = `${placeOf(report)}, phase ${phase}${partly}`;
     const isAbandoned = this.#abandoned.includes(tickLabel(schedule, tickId, report.messageId));
     const when = isAbandoned ? AFTER_SHUTDOWN : '';
     logError(this.#logger, `${schedule} ${outcome} (${place})${when}`, error, ALSO, others);
@@ -178,6 +179,8 @@ export class EventLog {
 }
 
 const ALSO = 'Also failed';
+
+const PARTLY_COMMITTED = ' after a transaction was committed, which stays';
 
 const AFTER_SHUTDOWN = ' after the shutdown gave up on it, so its connections may be closed';
 

@@ -12,6 +12,13 @@ interface Entry {
   readonly instance: object | undefined;
 }
 
+/** How the commit hooks ended. */
+export interface CommitEnd {
+  /** `hasCommitted`: an earlier hook had returned `'committed'`, and what it committed stays. */
+  readonly failure?: { readonly error: unknown; readonly hasCommitted: boolean };
+  readonly rollbackErrors: readonly unknown[];
+}
+
 /** An instance that arrived too late to be disposed with the others. */
 export interface LateEntry {
   dispose(
@@ -72,14 +79,16 @@ export class Ledger {
    * it is rolled back with all that have not committed: those after it, and those before it that have no `onScopeCommit`. A
    * transaction whose COMMIT failed may still be open and hold its connection.
    */
-  async commit(): Promise<{ failure?: { error: unknown }; rollbackErrors: unknown[] }> {
+  async commit(): Promise<CommitEnd> {
     const hooked = this.hooked();
+    let hasCommitted = false;
     for (const [index, instance] of hooked.entries()) {
+      if (instance.onScopeCommit === undefined) continue;
       try {
-        await instance.onScopeCommit?.();
+        if ((await instance.onScopeCommit()) === 'committed') hasCommitted = true;
       } catch (error) {
         return {
-          failure: { error },
+          failure: { error, hasCommitted },
           rollbackErrors: await rollBack(
             hooked.filter((other, at) => at >= index || other.onScopeCommit === undefined),
             error,

@@ -86,6 +86,9 @@ export interface ScopeHooks {
   /**
    * Awaited when the work has succeeded, before any disposer, newest first. Throwing fails the tick and calls `onScopeRollback`
    * of this provider, then of those that have not committed yet.
+   *
+   * Return `'committed'` if the work is durable now, as a provider that holds a database transaction does. If a later commit hook
+   * fails, the tick isn't retried then, because a retry would repeat that work.
    */
   onScopeCommit?(): unknown;
   /**

@@ -36,7 +36,14 @@ export type ScopeVerdict =
 /** How a scope ended. */
 export interface ScopeEnd {
   /** The error that made the work fail, or a failing commit's. */
-  readonly failure: { readonly error: unknown; readonly phase: 'work' | 'commit' } | undefined;
+  readonly failure:
+    | {
+        readonly error: unknown;
+        readonly phase: 'work' | 'commit';
+        /** A commit hook failed after another one had returned `'committed'`. */
+        readonly hasCommitted?: boolean;
+      }
+    | undefined;
   /** Errors of rollback hooks and disposers, in the order in which they were called. */
   readonly disposeErrors: readonly unknown[];
   readonly built: number;
@@ -75,7 +82,7 @@ export async function concludeScope(
     disposeErrors.push(...(await ledger.rollback(failed.error)));
   if (ledger.hasHooks && failed === undefined) {
     const commit = await ledger.commit();
-    if (commit.failure !== undefined) failure = { error: commit.failure.error, phase: 'commit' };
+    if (commit.failure !== undefined) failure = { ...commit.failure, phase: 'commit' };
     disposeErrors.push(...commit.rollbackErrors);
   }
 

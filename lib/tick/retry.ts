@@ -4,15 +4,15 @@ import { isThenable } from '../util/values.js';
 import type { AttemptReport } from './tick-report.js';
 
 /**
- * True when one more attempt may help. An attempt that was cancelled, or failed only in disposal, is not retried. An attempt
+ * True when one more attempt may help. An attempt that was cancelled, or whose work is committed, is not retried. An attempt
  * that a hook of `around` failed is retried: its work is lost if the hook held the transaction, and only the hook knows that.
  */
 export function isWorthRetrying(
-  { outcome, phase, attempt }: AttemptReport,
+  { outcome, phase, isPartlyCommitted, attempt }: AttemptReport,
   { attempts }: RetryOptions,
 ): boolean {
   const hasFailed = outcome === 'failed' || outcome === 'timed-out';
-  return hasFailed && phase !== 'dispose' && attempt < attempts;
+  return hasFailed && phase !== 'dispose' && !isPartlyCommitted && attempt < attempts;
 }
 
 /**

@@ -43,6 +43,8 @@ export interface AttemptReport {
   readonly outcome: Exclude<TickOutcome, 'skipped'>;
   readonly reason?: AbortCause;
   readonly phase?: TickPhase;
+  /** A commit hook threw after another one had returned `'committed'`. That work stays, so there is no other attempt. */
+  readonly isPartlyCommitted?: true;
   readonly error?: unknown;
   readonly disposeErrors: readonly unknown[];
   readonly built: number;
@@ -87,6 +89,8 @@ export interface TickReport {
   readonly reason?: SkipReason | AbortCause;
   /** Where it went wrong; undefined when it succeeded or was skipped. */
   readonly phase?: TickPhase;
+  /** A commit hook threw after another one had returned `'committed'`. That work stays, so the tick wasn't retried. */
+  readonly isPartlyCommitted?: true;
   /**
    * The error as it was thrown. When only disposal failed: the disposer's error, several as one
    * `AggregateError`.
@@ -156,7 +160,8 @@ export function tickReport(
   value: unknown,
 ): TickReport {
   const { slot, id, firedAt } = tick;
-  const { endedAt, outcome, reason, phase, error, disposeErrors } = history.at(-1)!;
+  const { endedAt, outcome, reason, phase, isPartlyCommitted, error, disposeErrors } =
+    history.at(-1)!;
   const hasFailed = outcome !== 'succeeded';
   return {
     schedule: slot.schedule.name,
@@ -172,6 +177,7 @@ export function tickReport(
     outcome,
     ...(reason === undefined ? {} : { reason }),
     ...(hasFailed ? { phase: phase!, error } : {}),
+    ...(isPartlyCommitted && { isPartlyCommitted }),
     disposeErrors,
     ...(value === undefined ? {} : { value }),
     built: sum(history, 'built'),

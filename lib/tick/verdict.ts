@@ -7,7 +7,7 @@ import type { AttemptReport, TickOutcome, TickPhase } from './tick-report.js';
 /** The part of a report that describes the outcome. */
 export type Judgement = Pick<
   AttemptReport,
-  'outcome' | 'reason' | 'phase' | 'error' | 'disposeErrors'
+  'outcome' | 'reason' | 'phase' | 'error' | 'disposeErrors' | 'isPartlyCommitted'
 >;
 
 /** An error with the phase in which it arose. */
@@ -58,8 +58,11 @@ export function judgeEnd(work: WorkVerdict, end: ScopeEnd): Judgement {
     const reason = work.reason === undefined ? {} : { reason: work.reason };
     return { outcome: work.outcome, ...reason, phase, error, disposeErrors };
   }
-  if (end.failure !== undefined)
-    return { outcome: 'failed', phase: 'commit', error: end.failure.error, disposeErrors };
+  if (end.failure !== undefined) {
+    const { error, hasCommitted } = end.failure;
+    const partly = hasCommitted === true ? { isPartlyCommitted: true as const } : {};
+    return { outcome: 'failed', phase: 'commit', ...partly, error, disposeErrors };
+  }
   if (disposeErrors.length > 0) {
     return { outcome: 'failed', phase: 'dispose', error: combined(disposeErrors), disposeErrors };
   }

@@ -61,16 +61,18 @@ export class LazyTransaction {
   /**
    * Does nothing when no statement was sent.
    *
+   * @returns whether it has committed.
    * @throws Error when the work ended the transaction itself, or swallowed the error of a statement: PostgreSQL
    * would answer COMMIT with a rollback, and say nothing.
    */
-  async commit(): Promise<void> {
-    if (this.#begun === undefined) return;
+  async commit(): Promise<boolean> {
+    if (this.#begun === undefined) return false;
     await this.#begun;
     if (this.#endedByWork !== undefined) throw new Error(endedText(this.#endedByWork));
     if (this.#doom !== undefined) throw new Error(DOOMED, { cause: this.#doom.error });
     if (!this.runner.isTransactionActive) throw new Error(LOST);
     await this.end(() => this.runner.commitTransaction());
+    return true;
   }
 
   /** Does nothing when no transaction is open. */

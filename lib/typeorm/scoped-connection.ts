@@ -46,10 +46,11 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
     this.isInScope = true;
   }
 
-  async onScopeCommit(): Promise<void> {
+  async onScopeCommit(): Promise<'committed' | undefined> {
     this.hasFailed = true; // until it has not
-    await this.transaction?.commit();
+    const hasCommitted = await this.transaction?.commit();
     this.hasFailed = false;
+    return hasCommitted === true ? 'committed' : undefined;
   }
 
   async onScopeRollback(): Promise<void> {

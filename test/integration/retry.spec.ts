@@ -518,6 +518,31 @@ describe('a retried tick', () => {
       expect(ticks).toHaveLength(1);
     });
 
+    it.each([
+      ['committed', { outcome: 'failed', isPartlyCommitted: true, attempts: 1 }],
+      [undefined, { outcome: 'succeeded', attempts: 2 }],
+    ])(
+      '[A16] a commit hook that fails after another one that returned %p, if it says that the work is durable',
+      async (returned, expected) => {
+        let calls = 0;
+        const fails = (): void => {
+          calls += 1;
+          if (calls === 1) throw new Error('the first time');
+        };
+        const provided = [fails, () => returned].map((onScopeCommit, at) => ({
+          provide: `UNIT ${at}`,
+          scope: Scope.REQUEST,
+          useFactory: () => ({ onScopeCommit }),
+        }));
+        const resolve: Attempt = async ({ scope }) => {
+          await scope.resolve('UNIT 0');
+          await scope.resolve('UNIT 1'); // commits first
+        };
+        const { run } = await retryApp([resolve], { providers: provided });
+        expect(await run()).toMatchObject(expected);
+      },
+    );
+
     it('[A16] what was cancelled', async () => {
       const { run, registry, next, retries } = await retryApp([untilAborted]);
       const started = next('tick:started');

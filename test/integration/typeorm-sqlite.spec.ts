@@ -93,6 +93,31 @@ describe('A scope on an SQLite file', () => {
       expect(seen).toEqual([[], ['a']]); // the later one runs first, inside the transaction
     });
 
+    it('[A16] is not run again by a retry when a hook fails after the COMMIT', async () => {
+      const handler = async ({ scope }: Tick): Promise<void> => {
+        scope.onCommit(() => Promise.reject(new Error('mail server down')));
+        const notes = await scope.resolve<Repository<Note>>(getScopedRepositoryToken(Note));
+        await notes.save({ text: 'a' });
+      };
+      const { registry, log } = await startNoteApp(
+        sqliteRoot(file),
+        { transaction: true },
+        { providers: [worker([], handler, { retry: { attempts: 3 } })] },
+      );
+      const report = await registry.run('Worker.run');
+
+      expect(report).toMatchObject({
+        outcome: 'failed',
+        phase: 'commit',
+        isPartlyCommitted: true,
+        attempts: 1,
+      });
+      expect(file.committed()).toEqual(['a']);
+      expect(log.of('error').join()).toContain(
+        `Worker.run failed (${report.tickId}, phase commit after a transaction was committed, which stays)`,
+      );
+    });
+
     it('reads what it has read before: two ticks that read first and write later wait for each other', async () => {
       const test = await start();
       await dataSourceOf(test).getRepository(Note).save({ text: '0' });
