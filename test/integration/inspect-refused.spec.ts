@@ -155,6 +155,21 @@ describe('A file that fails', () => {
     );
   });
 
+  it('is refused when it imports the file that starts it, which can be inspected instead', async () => {
+    // As tsc writes it: what is not yet exported is undefined.
+    const files = {
+      'starts.cjs': `const { NestFactory } = require('@nestjs/core'); const app = require('./circular.cjs');
+        exports.version = '1'; void NestFactory.createApplicationContext(app.AppModule);`,
+      'circular.cjs': `require('reflect-metadata'); require('./starts.cjs'); const { Module } = require('@nestjs/common');
+        class AppModule {} Module({})(AppModule); exports.AppModule = AppModule;`,
+    };
+    for (const [name, source] of Object.entries(files)) writeFileSync(join(folder, name), source);
+    expect(refusalOf(await runCommand(folder, ['inspect', 'circular.cjs']))).toBe(
+      'While circular.cjs was loaded, NestFactory received undefined instead of a class or a dynamic module. Files that import each other are a common cause: a service imports a file that starts the application. Inspect that file instead, such as dist/main.js.\n',
+    );
+    expect(await runCommand(folder, ['inspect', 'starts.cjs'])).toMatchObject({ code: 0 });
+  });
+
   it('is refused when it throws what is no error', async () => {
     const refusal = refusalOf(await inspect('odd.js', `throw { status: 3 };`));
     expect(refusal).toBe('odd.js threw while it was loaded: { status: 3 }\n');

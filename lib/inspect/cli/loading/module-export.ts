@@ -54,8 +54,12 @@ export async function exportedModule(
 export async function startedModule(given: unknown, file: string): Promise<RootModule> {
   const module: unknown = await given;
   if (isRoot(module)) return { name: nameOf(module) || 'the application', module };
+  const reason =
+    module === undefined
+      ? ' Files that import each other are a common cause: a service imports a file that starts the application. Inspect that file instead, such as dist/main.js.'
+      : '';
   throw new CannotInspect(
-    `${file} gives NestFactory neither a class nor a dynamic module, but ${describe(module)}.`,
+    `While ${file} was loaded, NestFactory received ${describe(module)} instead of a class or a dynamic module.${reason}`,
   );
 }
 
