@@ -4,8 +4,10 @@ export { createContextId, createDeadContextId } from './context-id.js';
 export { buildsInFlight, instancesInOrder } from './context-instances.js';
 export { bare, bareProperties, isSameObject } from './decorations.js';
 export { Enhancers } from './enhancers.js';
+export { enhancerClasses } from './enhancer-metadata.js';
 export { injectedToken } from './injected-token.js';
 export {
+  declaredTokens,
   injectionsOf,
   isGateway,
   missingInjectionsOf,

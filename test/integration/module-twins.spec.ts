@@ -4,6 +4,7 @@ import {
   Module,
   Optional,
   Scope,
+  UseGuards,
   UseInterceptors,
   type CallHandler,
   type DynamicModule,
@@ -186,6 +187,44 @@ describe('A module that is imported twice', () => {
       ],
     ])('[C13] they are told apart by %s', async (_what, dynamic) => {
       expect(await refusal({ imports: [...dynamic] })).toBeInstanceOf(DuplicateScheduleError);
+    });
+
+    describe('only through a guard', () => {
+      @Injectable()
+      class TenantGuard {
+        constructor(@Inject(TENANT) readonly tenant: string) {}
+
+        canActivate(): boolean {
+          return true;
+        }
+      }
+      @ScopedWorker()
+      class Guarded {
+        @ScopedCron('0 * * * * *')
+        @UseGuards(TenantGuard)
+        run(): void {}
+      }
+      const byFactory = {
+        provide: Guarded,
+        scope: Scope.REQUEST,
+        useFactory: () => new Guarded(),
+      };
+
+      it.each<[string, Provider]>([
+        ['the class itself', Guarded],
+        ['useClass', { provide: 'guarded', useClass: Guarded }],
+        ['a factory', byFactory],
+      ])('[C13] they are told apart when they provide it by %s', async (_how, provider) => {
+        const imports = ['acme', 'globex'].map((tenant) => SyncModule.for(tenant, provider));
+        expect(await refusal({ imports })).toBeInstanceOf(DuplicateScheduleError);
+      });
+
+      it('[D24] it runs once when both give the guard the same', async () => {
+        const imports = ['first', 'second'].map((other) =>
+          SyncModule.for('acme', byFactory, { provide: 'other', useValue: other }),
+        );
+        expect(namesOf((await startApp({ imports })).registry)).toEqual(['Guarded.run']);
+      });
     });
 
     it('[D24] they are told apart by what a decorator asks providers for', async () => {
