@@ -140,7 +140,8 @@ export class ScopedWorkerServices implements InspectedServices {
       new ConsumerHost(book, dispatcher, scopes, events),
       new BackgroundHost(nest, events, stopper),
     ];
-    const drain = (this.drain = new Drain(running, openScopes, options, events, longRunning));
+    const drained = [engine, ...longRunning];
+    const drain = (this.drain = new Drain(running, openScopes, options, events, drained));
     this.lifecycle = new ApplicationLifecycle(
       nest,
       book,
