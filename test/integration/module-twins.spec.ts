@@ -28,6 +28,7 @@ import {
   ScopedWorker,
   ScopedWorkerModule,
   ScopedWorkerRegistry,
+  type DeadLetter,
   type Tick,
 } from '../../lib/index.js';
 import { closeApps, compileApp, startApp, type TestApp } from '../support/app.js';
@@ -266,6 +267,39 @@ describe('A module that is imported twice', () => {
       await Promise.all(queues.map(([tenant, queue]) => queue.put(`hello ${tenant}`)));
       await advance(1_000);
       expect(received.sort()).toEqual(['sync acme: hello acme', 'sync globex: hello globex']);
+    });
+
+    it('each puts its dead letters where its module says', async () => {
+      const letters: string[] = [];
+      @Injectable({ scope: Scope.REQUEST })
+      class DeadLetters {
+        constructor(@Inject(TENANT) private readonly tenant: string) {}
+
+        keep({ body }: DeadLetter): void {
+          letters.push(`${String(body)} for ${this.tenant}`);
+        }
+      }
+      @ScopedWorker()
+      class Consumer {
+        @ScopedConsumer('QUEUE', {
+          name: named,
+          maxDeliveries: 1,
+          deadLetter: async (letter, resolve) => (await resolve(DeadLetters)).keep(letter),
+        })
+        handle(): never {
+          throw new Error('boom');
+        }
+      }
+      const queues = ['acme', 'globex'].map((tenant) => [tenant, inMemoryQueue<string>()] as const);
+      const queue = (useValue: unknown): Provider => ({ provide: 'QUEUE', useValue });
+      await startApp({
+        imports: queues.map(([tenant, source]) =>
+          SyncModule.for(tenant, Consumer, DeadLetters, queue(source)),
+        ),
+      });
+      await Promise.all(queues.map(([tenant, source]) => source.put(`letter of ${tenant}`)));
+      await advance(1_000);
+      expect(letters.sort()).toEqual(['letter of acme for acme', 'letter of globex for globex']);
     });
 
     it('[C19] [C13] a job that would be adopted has no name that a provider can give', async () => {
