@@ -13,6 +13,7 @@ import { AttemptRunner } from './tick/attempt-runner.js';
 import { ItemRunner } from './tick/item-runner.js';
 import { ProviderScopeFactory } from './tick/provider-scope-factory.js';
 import { RunningTicks } from './tick/running-ticks.js';
+import { SeenProviders } from './tick/seen-providers.js';
 import { SingleTick } from './tick/slot-work.js';
 import { TickDispatcher } from './tick/tick-dispatcher.js';
 import { TickRunner } from './tick/tick-runner.js';
@@ -114,7 +115,8 @@ export class ScopedWorkerServices implements InspectedServices {
     const stopper = givenStopper ?? new AppStopper(nest);
     const policy = new FailurePolicy(book, stopper, () => this);
     const single = new SingleTick(ticks, policy, observer);
-    const items = new ItemRunner(ticks, policy, observer, scopes, running, nest);
+    const providers = new SeenProviders(nest);
+    const items = new ItemRunner(ticks, policy, observer, scopes, running, providers);
     const dispatcher = (this.dispatcher = new TickDispatcher(single, items, running, observer));
 
     const engine = (this.engine = new RunningEngine(options, events));
@@ -137,10 +139,11 @@ export class ScopedWorkerServices implements InspectedServices {
     const longRunning = [
       // The watch sees what starts after it.
       new MemoryHost(options, memorySource, events, dispatcher, stopper),
-      new ConsumerHost(book, dispatcher, scopes, events),
+      new ConsumerHost(book, dispatcher, scopes, providers, events),
       new BackgroundHost(nest, events, stopper),
     ];
-    const drain = (this.drain = new Drain(running, openScopes, options, events, longRunning));
+    const drained = [engine, ...longRunning];
+    const drain = (this.drain = new Drain(running, openScopes, options, events, drained));
     this.lifecycle = new ApplicationLifecycle(
       nest,
       book,

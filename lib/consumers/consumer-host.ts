@@ -3,6 +3,8 @@ import type { ScheduleChange } from '../events/event-map.js';
 import { ScopedWorkerEvents } from '../events/scoped-worker-events.js';
 import { ScheduleBook } from '../registry/schedule-book.js';
 import { isDisabled } from '../schedule/schedule.js';
+import type { ProviderScope } from '../scope/provider-scope.js';
+import { SeenProviders } from '../tick/seen-providers.js';
 import { ProviderScopeFactory } from '../tick/provider-scope-factory.js';
 import type { LongRunning, Straggler } from '../registry/long-running.js';
 import { Consumer } from './consumer.js';
@@ -18,6 +20,7 @@ export class ConsumerHost implements LongRunning {
     private readonly book: ScheduleBook,
     private readonly dispatcher: TickDispatcher,
     private readonly scopes: ProviderScopeFactory,
+    private readonly providers: SeenProviders,
     private readonly events: ScopedWorkerEvents,
   ) {}
 
@@ -26,7 +29,9 @@ export class ConsumerHost implements LongRunning {
     for (const schedule of this.book.all) {
       const { name, consumer } = schedule;
       if (consumer === undefined || isDisabled(schedule)) continue;
-      const settler = new MessageSettler(name, consumer, this.scopes, this.events);
+      const resolve = <T>(token: unknown, scope: ProviderScope): Promise<T> =>
+        this.providers.resolve(token, scope, schedule.target);
+      const settler = new MessageSettler(name, consumer, this.scopes, resolve, this.events);
       const loop = new Consumer({ ...schedule, consumer }, this.dispatcher, settler, this.events);
       this.#consumers.set(name, loop);
       loop.start();

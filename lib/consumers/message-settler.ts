@@ -2,6 +2,7 @@ import type { TickReport } from '../tick/tick-report.js';
 import type { Delivery } from './source/message-source.js';
 import type { ScopedWorkerEvents } from '../events/scoped-worker-events.js';
 import type { ResolvedConsumer } from '../schedule/consumer-options.js';
+import type { ProviderScope } from '../scope/provider-scope.js';
 import type { ProviderScopeFactory } from '../tick/provider-scope-factory.js';
 
 /** Decides what becomes of a message when its tick has ended: acknowledged, given back, or put aside. */
@@ -15,6 +16,7 @@ export class MessageSettler {
     private readonly schedule: string,
     private readonly consumer: ResolvedConsumer,
     private readonly scopes: ProviderScopeFactory,
+    private readonly resolve: <T>(token: unknown, scope: ProviderScope) => Promise<T>,
     private readonly events: ScopedWorkerEvents,
   ) {}
 
@@ -106,7 +108,7 @@ export class MessageSettler {
       deadLetter === undefined
         ? delivery.deadLetter!(error)
         : this.scopes.run(async (scope) =>
-            deadLetter(letter as never, (token) => scope.resolve(token)),
+            deadLetter(letter as never, (token) => this.resolve(token, scope)),
           ),
     );
     if (!isAside) return false;

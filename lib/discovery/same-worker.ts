@@ -1,6 +1,8 @@
 import { ModuleRef } from '@nestjs/core';
 import { handlersOf, workerOptions } from '../decorators/worker-metadata.js';
 import {
+  declaredTokens,
+  enhancerClasses,
   injectedToken,
   injectionsOf,
   isFactory,
@@ -48,7 +50,10 @@ export function sameAmong<Known extends { readonly wrapper: NestWrapper }>(
   return { difference };
 }
 
-/** The tokens that the decorators of a worker inject, resolved as its module sees them. */
+/**
+ * The tokens that the decorators of a worker inject, resolved as its module sees them. Guards and the like are among them: behind
+ * a factory, and before 11.2 behind `useClass`, Nest does not count them as injections.
+ */
 function tokensAskedFor({ metatype, token }: NestWrapper): unknown[] {
   const owner = [metatype, token].find(
     (candidate) => typeof candidate === 'function' && workerOptions(candidate) !== undefined,
@@ -63,7 +68,9 @@ function tokensAskedFor({ metatype, token }: NestWrapper): unknown[] {
   const injected = given.flatMap((value) =>
     isFromProviders(value) && Array.isArray(value.inject) ? (value.inject as unknown[]) : [],
   );
-  return [...sources, ...injected.map(injectedToken)].filter(
+  const enhancers = handlers.flatMap(({ method }) => enhancerClasses(owner, method));
+  const ofEnhancers = [...new Set(enhancers)].flatMap(declaredTokens);
+  return [...sources, ...injected.map(injectedToken), ...ofEnhancers].filter(
     (asked) => asked !== undefined && asked !== null,
   );
 }

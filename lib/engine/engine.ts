@@ -19,7 +19,10 @@ export interface Engine {
   readonly name: string;
   /** Called once, when start-up is complete; must not wait for a tick. */
   start(schedules: readonly Schedule[], host: EngineHost): void | Promise<void>;
-  /** Called once; from then on nothing is fired, and no timer and no handle is left. */
+  /**
+   * Called once; from then on nothing is fired, and no timer and no handle is left. The shutdown waits for the promise until
+   * `shutdownTimeoutMs` is over, and drains the ticks meanwhile: it may wait for what `fire()` has returned.
+   */
   stop(): void | Promise<void>;
   /** One more schedule, while the engine runs. */
   add(schedule: Schedule): void | Promise<void>;

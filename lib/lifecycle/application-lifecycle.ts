@@ -45,9 +45,10 @@ export class ApplicationLifecycle implements OnApplicationBootstrap, OnModuleDes
     const settled = (this.#settled = new StartUpSettled(this.nest.http));
     await this.runningEngine.start(this.book.all, {
       fire: (slot) =>
-        new Promise((done) =>
-          settled.whenSettled(() => done(fromEmptyContext(() => this.fire(slot)))),
-        ),
+        new Promise((done) => {
+          const fire = (): void => done(fromEmptyContext(() => this.fire(slot)));
+          settled.whenSettled(fire, fire); // after the end it is skipped; an engine may wait for that
+        }),
       missed: (slots) => slots.forEach((slot) => this.dispatcher.miss(slot)),
     });
     const isWorking = this.announce.whatRuns();
@@ -70,12 +71,12 @@ export class ApplicationLifecycle implements OnApplicationBootstrap, OnModuleDes
 
   private async stop(): Promise<void> {
     this.#state = 'stopped';
-    this.#settled?.dispose();
     this.#signalHint.dispose();
     this.dispatcher.close();
     this.drain.begin();
+    this.#settled?.dispose();
     for (const work of this.longRunning) work.stop();
-    await this.runningEngine.stop();
+    this.runningEngine.stop();
     await this.drain.run();
   }
 }

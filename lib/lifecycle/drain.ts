@@ -31,7 +31,7 @@ export class Drain {
     private readonly scopes: OpenScopes,
     private readonly options: OptionsStore,
     private readonly events: ScopedWorkerEvents,
-    private readonly longRunning: readonly LongRunning[],
+    private readonly longRunning: readonly Pick<LongRunning, 'interrupt' | 'stragglers'>[],
   ) {}
 
   /** From now on the drain waits for what has begun already, and for what that begins. */

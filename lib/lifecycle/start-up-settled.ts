@@ -10,9 +10,10 @@ const LISTEN_WITHIN_MS = 100;
  */
 export class StartUpSettled {
   #isSettled = false;
+  #isDisposed = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #stopListening: (() => void) | undefined;
-  #waiting: (() => void)[] = [];
+  #waiting: { readonly work: () => void; readonly otherwise: () => void }[] = [];
 
   constructor(http: HttpAdapterHost | undefined) {
     this.#timer = setTimeout(() => {
@@ -23,22 +24,24 @@ export class StartUpSettled {
     }, 0);
   }
 
-  /** Calls `work` at that moment; at once when it has passed, never when the application is closed before. */
-  whenSettled(work: () => void): void {
+  /** Calls `work` at that moment; at once when it has passed, and `otherwise` instead when the application is closed before. */
+  whenSettled(work: () => void, otherwise: () => void = () => undefined): void {
     if (this.#isSettled) work();
-    else this.#waiting.push(work);
+    else if (this.#isDisposed) otherwise();
+    else this.#waiting.push({ work, otherwise });
   }
 
   dispose(): void {
     clearTimeout(this.#timer);
     this.#stopListening?.();
-    this.#waiting = [];
+    this.#isDisposed = true;
+    for (const { otherwise } of this.#waiting.splice(0)) otherwise();
   }
 
   private settle(): void {
     clearTimeout(this.#timer);
     this.#stopListening?.();
     this.#isSettled = true;
-    for (const work of this.#waiting.splice(0)) work();
+    for (const { work } of this.#waiting.splice(0)) work();
   }
 }

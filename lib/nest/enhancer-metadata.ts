@@ -73,6 +73,13 @@ export function declaredOn(owner: Function, method: string): DeclaredEnhancers {
   };
 }
 
+/** Returns the classes of what stands on a class, on one of its methods, or on a parameter of it. */
+export function enhancerClasses(owner: Function, method: string): Function[] {
+  const { enhancers, params } = declaredOn(owner, method);
+  const declared = [...Object.values(enhancers).flat(), ...params.flatMap(({ pipes }) => pipes)];
+  return declared.filter((each) => typeof each === 'function');
+}
+
 /**
  * The method and those that it overrides. Nest reads a method's decorators from its function, so an override has none of
  * them; here it keeps its schedule, and what guards it must not get lost: each kind holds until an override names its own.

@@ -4,7 +4,9 @@ export { createContextId, createDeadContextId } from './context-id.js';
 export { buildsInFlight } from './context-instances.js';
 export { bare, bareProperties, isSameObject } from './decorations.js';
 export { Enhancers } from './enhancers.js';
+export { enhancerClasses } from './enhancer-metadata.js';
 export {
+  declaredTokens,
   injectionsOf,
   isGateway,
   missingInjectionsOf,

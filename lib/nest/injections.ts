@@ -112,6 +112,12 @@ function askedFor(
   ];
 }
 
+/** Returns the tokens that a class declares, for a class that Nest has not scanned. */
+export function declaredTokens(metatype: Function): unknown[] {
+  const given = [...paramsOf({ metatype }), ...propertiesOf({ metatype }).map(({ type }) => type)];
+  return given.map(tokenOf).filter((token) => token !== undefined && token !== INQUIRER);
+}
+
 /** True for the token of the dependent itself, which can never be missing. */
 function isInquirer(given: unknown): boolean {
   return tokenOf(given) === INQUIRER;
@@ -133,7 +139,7 @@ function hasHoles(recorded: readonly (NestWrapper | undefined)[]): boolean {
   return false;
 }
 
-function paramsOf({ metatype }: NestWrapper): readonly unknown[] {
+function paramsOf({ metatype }: Pick<NestWrapper, 'metatype'>): readonly unknown[] {
   if (!metatype) return [];
   const params = [...((Reflect.getMetadata(PARAM_TYPES, metatype) as unknown[] | undefined) ?? [])];
   const declared = Reflect.getMetadata(DECLARED_PARAMS, metatype) as
@@ -142,7 +148,7 @@ function paramsOf({ metatype }: NestWrapper): readonly unknown[] {
   return params;
 }
 
-function propertiesOf({ metatype }: NestWrapper): readonly {
+function propertiesOf({ metatype }: Pick<NestWrapper, 'metatype'>): readonly {
   readonly key: PropertyKey;
   readonly type: unknown;
 }[] {

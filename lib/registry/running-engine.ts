@@ -4,6 +4,8 @@ import { ScopedWorkerEvents } from '../events/scoped-worker-events.js';
 import { OptionsStore } from '../options/options-store.js';
 import type { Schedule } from '../schedule/schedule.js';
 import { fromEmptyContext } from '../scope/work-context.js';
+import { isThenable } from '../util/values.js';
+import type { Straggler } from './long-running.js';
 
 /**
  * The engine of the application: the one of the options, or one of its own. It is told of changes only while it runs;
@@ -14,6 +16,8 @@ export class RunningEngine {
   #isRunning = false;
   #isStopped = false;
   #starting: Promise<void> | undefined;
+  /** Of an engine that takes its time to stop, while it does so. */
+  #stopping: Promise<void> | undefined;
 
   constructor(
     private readonly options: OptionsStore,
@@ -30,12 +34,24 @@ export class RunningEngine {
     else this.#isRunning = true;
   }
 
-  /** An engine that is still starting is stopped as soon as it has started. */
-  async stop(): Promise<void> {
+  /** Tells the engine to stop; one that is still starting is told as soon as it has started. `stragglers()` has the rest. */
+  stop(): void {
     this.#isStopped = true;
     if (!this.#isRunning) return;
     this.#isRunning = false;
-    await this.tell(undefined, (engine) => engine.stop());
+    let isPending = false;
+    const told = this.tell(undefined, (engine) => {
+      const stopped = engine.stop();
+      isPending = isThenable(stopped);
+      return stopped;
+    });
+    if (isPending) this.#stopping = told.then(() => void (this.#stopping = undefined));
+  }
+
+  /** The engine while it stops. It may wait for the ticks that it has fired, so the drain goes on meanwhile. */
+  stragglers(): Straggler[] {
+    if (this.#stopping === undefined) return [];
+    return [{ name: `the engine (${this.engine.name})`, isBrief: true, done: this.#stopping }];
   }
 
   add(schedule: Schedule): void {

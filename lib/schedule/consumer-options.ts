@@ -15,7 +15,10 @@ export interface DeadLetter<T = unknown> {
   readonly error: unknown;
 }
 
-/** What puts a dead letter where a person finds it; `resolve` gives providers of a scope of its own. */
+/**
+ * What puts a dead letter where a person finds it; `resolve` gives providers of a scope of its own: what the consumer's module sees,
+ * else what the whole application has.
+ */
 export type DeadLetterHandler<T = unknown> = (
   letter: DeadLetter<T>,
   resolve: <R>(token: (abstract new (...args: never[]) => R) | string | symbol) => Promise<R>,

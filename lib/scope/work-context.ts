@@ -16,14 +16,30 @@ export interface WorkOwner {
 export class WorkContext {
   /** Undefined once the work has ended: a stray timer keeps this object, but not the owner. */
   #owner: WorkOwner | undefined;
+  #outer: WorkContext | undefined;
 
   constructor(
     owner: WorkOwner,
-    readonly outer: WorkContext | undefined,
+    outer: WorkContext | undefined,
     /** True for the work of a tick's scope, also after it has ended. */
     readonly isTick = false,
   ) {
     this.#owner = owner;
+    this.#outer = outer;
+  }
+
+  /** Forgets what has ended, except for one tick in front of what has not: code of an ended tick is not part of the tick outside. */
+  get outer(): WorkContext | undefined {
+    let outer = this.#outer;
+    let tick: WorkContext | undefined;
+    for (; outer !== undefined && outer.#owner === undefined; outer = outer.#outer)
+      if (outer.isTick) tick ??= outer;
+    if (tick !== undefined && outer !== undefined) {
+      tick.#outer = outer;
+      outer = tick;
+    }
+    this.#outer = outer;
+    return outer;
   }
 
   get owner(): WorkOwner | undefined {
@@ -79,11 +95,14 @@ export function* contexts(): Generator<WorkContext> {
     yield context;
 }
 
-/** Returns the innermost whose work has not ended: a loop that starts each round from the last one must not grow a chain. */
+/**
+ * Returns the innermost whose work has not ended. A loop that starts each round from the last one, whether that has ended or not,
+ * must not grow a chain, so everything that has ended is left out, also between contexts whose work goes on.
+ */
 export function livingContext(): WorkContext | undefined {
-  let context = storage.getStore();
-  while (context !== undefined && context.owner === undefined) context = context.outer;
-  return context;
+  let living: WorkContext | undefined;
+  for (const context of contexts()) if (context.owner !== undefined) living ??= context;
+  return living;
 }
 
 /**

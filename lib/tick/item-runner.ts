@@ -1,14 +1,11 @@
 import { readStacks } from '../errors/error-text.js';
 import { ScopeClosedError } from '../errors/errors.js';
-import { isErrorOf, combined } from '../errors/error-parts.js';
-import { NestInside } from '../nest/index.js';
-import { seenProvider } from '../nest/seen-provider.js';
+import { combined, isErrorOf } from '../errors/error-parts.js';
 import { injectedToken } from '../nest/tokens.js';
-import type { Schedule } from '../schedule/schedule.js';
 import type { Slot } from '../schedule/slot.js';
 import { show } from '../util/option-checks.js';
-import type { ProviderScope, ScopeToken } from '../scope/provider-scope.js';
 import { ProviderScopeFactory } from './provider-scope-factory.js';
+import { SeenProviders } from './seen-providers.js';
 import { type SlotObserver, TickObserver } from './tick-ports.js';
 import type { SlotWork } from './slot-work.js';
 import { TickRunner } from './tick-runner.js';
@@ -25,7 +22,7 @@ export class ItemRunner implements SlotWork {
     private readonly observer: TickObserver,
     private readonly scopes: ProviderScopeFactory,
     private readonly running: RunningTicks,
-    private readonly nest: NestInside,
+    private readonly providers: SeenProviders,
   ) {}
 
   /**
@@ -75,19 +72,11 @@ export class ItemRunner implements SlotWork {
     return this.scopes.run(async (scope) => {
       const injected: unknown[] = [];
       for (const entry of inject)
-        injected.push(await this.resolve(injectedToken(entry), scope, schedule));
+        injected.push(await this.providers.resolve(injectedToken(entry), scope, schedule.target));
       const list: unknown = await useFactory(...injected);
       if (!isList(list)) throw new TypeError(noList(schedule.handler, list));
       return [...list];
     });
-  }
-
-  /** What the worker's module sees under a token; else what the whole application has. */
-  private resolve(token: unknown, scope: ProviderScope, { target }: Schedule): Promise<unknown> {
-    const seen = target.worker && seenProvider(target.worker.host!, token)?.host;
-    return seen === undefined
-      ? scope.resolve(token as ScopeToken<unknown>)
-      : this.nest.resolve(token, scope.contextId, seen);
   }
 
   /** At most `maxConcurrency` at once, in the order of the list. */

@@ -4,6 +4,7 @@ import { REQUEST } from '@nestjs/core';
 import { Test } from '@nestjs/testing';
 import { Observable } from 'rxjs';
 import {
+  currentTick,
   inProcessEngine,
   ProviderScopeFactory,
   ScopedInterval,
@@ -266,6 +267,54 @@ describe('In hostile surroundings, a schedule', () => {
     loop(1);
 
     expect(await done.opened).toBeLessThan(4);
+  });
+
+  it.each(['run', 'tick'])(
+    'a loop whose rounds, each a %s, start the next one before they end does not grow',
+    async (kind) => {
+      const options = kind === 'tick' ? { name: 'round' } : undefined;
+      const { scopes } = await startApp({});
+      const done = gate<number>();
+      const loop = (round: number): void =>
+        void scopes.run(
+          async () => {
+            if (round === 50) return done.open([...contexts()].length);
+            await turn();
+            loop(round + 1);
+          },
+          options as { name: string },
+        );
+      // Inside work that goes on: what ended in between must not stay either.
+      const links = await scopes.run(() => {
+        loop(1);
+        return done.opened;
+      });
+      expect(links).toBeLessThan(8);
+    },
+  );
+
+  it('code of a tick that has ended is in no tick, whatever goes on around it', async () => {
+    const { scopes } = await startApp({});
+    const [ended, looked] = [gate(), gate<(Tick | undefined)[]>()];
+    await scopes.run(
+      async () => {
+        await scopes.run(
+          () =>
+            void scopes.run(async () => {
+              await ended.opened;
+              // The second look comes after a piece of work has looked for what it is part of.
+              const first = currentTick();
+              await scopes.run(() => undefined);
+              looked.open([first, currentTick()]);
+            }),
+          { name: 'inner' },
+        );
+        ended.open();
+        expect(await looked.opened).toEqual([undefined, undefined]);
+        expect(currentTick()?.schedule).toBe('outer');
+      },
+      { name: 'outer' },
+    );
   });
 
   it('an instance that arrives during disposal is disposed, and nothing else before its turn', async () => {

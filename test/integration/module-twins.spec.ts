@@ -4,6 +4,7 @@ import {
   Module,
   Optional,
   Scope,
+  UseGuards,
   UseInterceptors,
   type CallHandler,
   type DynamicModule,
@@ -27,6 +28,7 @@ import {
   ScopedWorker,
   ScopedWorkerModule,
   ScopedWorkerRegistry,
+  type DeadLetter,
   type Tick,
 } from '../../lib/index.js';
 import { closeApps, compileApp, startApp, type TestApp } from '../support/app.js';
@@ -188,6 +190,44 @@ describe('A module that is imported twice', () => {
       expect(await refusal({ imports: [...dynamic] })).toBeInstanceOf(DuplicateScheduleError);
     });
 
+    describe('only through a guard', () => {
+      @Injectable()
+      class TenantGuard {
+        constructor(@Inject(TENANT) readonly tenant: string) {}
+
+        canActivate(): boolean {
+          return true;
+        }
+      }
+      @ScopedWorker()
+      class Guarded {
+        @ScopedCron('0 * * * * *')
+        @UseGuards(TenantGuard)
+        run(): void {}
+      }
+      const byFactory = {
+        provide: Guarded,
+        scope: Scope.REQUEST,
+        useFactory: () => new Guarded(),
+      };
+
+      it.each<[string, Provider]>([
+        ['the class itself', Guarded],
+        ['useClass', { provide: 'guarded', useClass: Guarded }],
+        ['a factory', byFactory],
+      ])('[C13] they are told apart when they provide it by %s', async (_how, provider) => {
+        const imports = ['acme', 'globex'].map((tenant) => SyncModule.for(tenant, provider));
+        expect(await refusal({ imports })).toBeInstanceOf(DuplicateScheduleError);
+      });
+
+      it('[D24] it runs once when both give the guard the same', async () => {
+        const imports = ['first', 'second'].map((other) =>
+          SyncModule.for('acme', byFactory, { provide: 'other', useValue: other }),
+        );
+        expect(namesOf((await startApp({ imports })).registry)).toEqual(['Guarded.run']);
+      });
+    });
+
     it('[D24] they are told apart by what a decorator asks providers for', async () => {
       @ScopedWorker()
       class Polling {
@@ -227,6 +267,39 @@ describe('A module that is imported twice', () => {
       await Promise.all(queues.map(([tenant, queue]) => queue.put(`hello ${tenant}`)));
       await advance(1_000);
       expect(received.sort()).toEqual(['sync acme: hello acme', 'sync globex: hello globex']);
+    });
+
+    it('each puts its dead letters where its module says', async () => {
+      const letters: string[] = [];
+      @Injectable({ scope: Scope.REQUEST })
+      class DeadLetters {
+        constructor(@Inject(TENANT) private readonly tenant: string) {}
+
+        keep({ body }: DeadLetter): void {
+          letters.push(`${String(body)} for ${this.tenant}`);
+        }
+      }
+      @ScopedWorker()
+      class Consumer {
+        @ScopedConsumer('QUEUE', {
+          name: named,
+          maxDeliveries: 1,
+          deadLetter: async (letter, resolve) => (await resolve(DeadLetters)).keep(letter),
+        })
+        handle(): never {
+          throw new Error('boom');
+        }
+      }
+      const queues = ['acme', 'globex'].map((tenant) => [tenant, inMemoryQueue<string>()] as const);
+      const queue = (useValue: unknown): Provider => ({ provide: 'QUEUE', useValue });
+      await startApp({
+        imports: queues.map(([tenant, source]) =>
+          SyncModule.for(tenant, Consumer, DeadLetters, queue(source)),
+        ),
+      });
+      await Promise.all(queues.map(([tenant, source]) => source.put(`letter of ${tenant}`)));
+      await advance(1_000);
+      expect(letters.sort()).toEqual(['letter of acme for acme', 'letter of globex for globex']);
     });
 
     it('[C19] [C13] a job that would be adopted has no name that a provider can give', async () => {

@@ -1,6 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { Injectable, type OnModuleDestroy } from '@nestjs/common';
-import { inProcessEngine, type Engine } from '../../lib/index.js';
+import { Injectable, type OnModuleDestroy, type Type } from '@nestjs/common';
+import {
+  inProcessEngine,
+  ScopedInterval,
+  ScopedWorker,
+  type Engine,
+  type Tick,
+} from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
 import { advance, useFakeClock } from '../support/fake-clock.js';
 import { gate } from '../support/gate.js';
@@ -113,6 +119,57 @@ describe('app.close()', () => {
       },
     );
 
+    it('[D6] [D22] an engine whose stop never ends is given up on, and named', async () => {
+      const engine = engineThat((real) => {
+        void real.stop();
+        return new Promise(() => undefined);
+      });
+      const test = await runningTick(untilAborted, { engine, shutdownTimeoutMs: 100 });
+      const finished = test.next('shutdown:finished');
+      const close = closing(test);
+      await advance(100);
+      await close.promise;
+      expect((await test.report).outcome).toBe('cancelled');
+      expect((await finished).abandoned).toEqual(['the engine (patched)']);
+    });
+
+    it('an engine may wait for the ticks that it has fired', async () => {
+      const fired: Promise<void>[] = [];
+      const engine = engineThat(
+        async (real) => {
+          await real.stop();
+          await Promise.all(fired);
+        },
+        (done) => fired.push(done),
+      );
+      const begun = gate();
+      const held = (tick: Tick): Promise<never> => {
+        begun.open();
+        return untilAborted(tick);
+      };
+      const test = await startApp({ options: { engine }, providers: [atStart(held)] });
+      const [report, finished] = [test.next('tick:finished'), test.next('shutdown:finished')];
+      await advance(100);
+      await begun.opened;
+      await test.app.close();
+      expect((await report).outcome).toBe('cancelled');
+      expect((await finished).abandoned).toEqual([]);
+    });
+
+    it('[D3] a slot that is due while start-up settles is skipped, and the engine hears of it', async () => {
+      const fired: Promise<void>[] = [];
+      const engine = engineThat(
+        (real) => real.stop(),
+        (done) => fired.push(done),
+      );
+      const test = await startApp({ options: { engine }, providers: [atStart(() => undefined)] });
+      const skipped = test.next('tick:skipped');
+      await test.app.close();
+      await Promise.all(fired);
+      expect(fired).toHaveLength(1);
+      expect(await skipped).toMatchObject({ trigger: 'start', reason: 'stopping' });
+    });
+
     it('[D22] a scope by hand that fails to close does not keep the next from being closed', async () => {
       const test = await startApp({ providers: [worker([])] });
       const closed: string[] = [];
@@ -127,3 +184,42 @@ describe('app.close()', () => {
     });
   });
 });
+
+/** A worker with a tick right after start-up. */
+function atStart(handler: (tick: Tick) => unknown): Type {
+  @ScopedWorker()
+  class AtStart {
+    @ScopedInterval(60_000, { runOnStart: true })
+    run(tick: Tick): unknown {
+      return handler(tick);
+    }
+  }
+  return AtStart;
+}
+
+/** The in-process engine with another `stop()`; `onFire` is given what each slot settles with. */
+function engineThat(
+  stop: (real: Engine) => void | Promise<void>,
+  onFire: (done: Promise<void>) => unknown = () => undefined,
+): Engine {
+  const real = inProcessEngine();
+  return {
+    name: 'patched',
+    start: (schedules, host) =>
+      real.start(schedules, {
+        missed: (slots) => host.missed(slots),
+        fire: (slot) => {
+          const done = host.fire(slot);
+          onFire(done);
+          return done;
+        },
+      }),
+    stop: () => stop(real),
+    add: (schedule) => real.add(schedule),
+    replace: (schedule) => real.replace(schedule),
+    remove: (schedule) => real.remove(schedule),
+    pause: (schedule) => real.pause(schedule),
+    resume: (schedule) => real.resume(schedule),
+    nextRun: (schedule) => real.nextRun(schedule),
+  };
+}
