@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, it } from '@jest/globals';
-import { Module } from '@nestjs/common';
+import { Injectable, Module, Scope } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -90,5 +90,51 @@ describe('The samples of docs/06-testing.md for TypeORM', () => {
     await tested.close();
 
     expect(saved).toEqual([{ text: 'written' }]);
+  });
+});
+
+describe('What docs/06-testing.md says about doubles', () => {
+  @Injectable({ scope: Scope.REQUEST })
+  class Mailer {}
+
+  @ScopedWorker()
+  class Reminders {
+    constructor(private readonly mailer: Mailer) {}
+
+    @ScopedCron('@daily')
+    remind(): Mailer {
+      return this.mailer;
+    }
+  }
+
+  const builder = () =>
+    Test.createTestingModule({
+      imports: [ScopedWorkerModule.forRoot({ defaults: { disabled: true } })],
+      providers: [Mailer, Reminders],
+    }).setLogger(new RecordingLogger());
+
+  it('builds a request-scoped double from useClass for each tick', async () => {
+    @Injectable({ scope: Scope.REQUEST })
+    class MailerDouble {}
+    const tested = await builder().overrideProvider(Mailer).useClass(MailerDouble).compile();
+    await tested.init();
+    const registry = tested.get(ScopedWorkerRegistry);
+
+    const first = await registry.run('Reminders.remind');
+    const second = await registry.run('Reminders.remind');
+    await tested.close();
+
+    expect(first.value).toBeInstanceOf(MailerDouble);
+    expect(second.value).not.toBe(first.value);
+  });
+
+  it('names the schedules of a replaced worker after its subclass', async () => {
+    class QuietReminders extends Reminders {}
+    const tested = await builder().overrideProvider(Reminders).useClass(QuietReminders).compile();
+    await tested.init();
+    const names = tested.get(ScopedWorkerRegistry).list();
+    await tested.close();
+
+    expect(names).toMatchObject([{ name: 'QuietReminders.remind' }]);
   });
 });
