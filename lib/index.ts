@@ -28,7 +28,7 @@ export {
   WriteRefusedError,
   type ErrorCode,
 } from './errors/errors.js';
-export type { TickHook, TickInterceptor } from './tick/around.js';
+export type { AroundHook } from './tick/around.js';
 export type { AbortCause } from './tick/running-ticks.js';
 export type {
   AttemptReport,
@@ -92,8 +92,8 @@ export type { Allowance } from './options/allow-options.js';
 export type { ScopedWorkerModuleOptions } from './options/module-options.js';
 export type { ScheduleDefinition, ScheduleInfo, ScheduleTiming } from './registry/schedule-info.js';
 export { ScopedWorkerRegistry, type ScopedWorkerStats } from './registry/scoped-worker-registry.js';
-export type { Schedule } from './schedule/schedule.js';
-export type { Slot, Trigger } from './schedule/slot.js';
+export type { EngineSchedule } from './schedule/schedule.js';
+export type { EngineSlot, Trigger } from './schedule/slot.js';
 export type { TickByHand } from './tick/work-by-hand.js';
 export { ProviderScopeFactory } from './tick/provider-scope-factory.js';
 export type { ProviderScope, ScopeHooks, ScopeToken } from './scope/provider-scope.js';
@@ -101,4 +101,4 @@ export type { ScopeEndNotice, ScopeNotice } from './scope/scope-ports.js';
 export type { Lifetime } from './graph/index.js';
 export { shared } from './scope/shared.js';
 export { ScopedWorkerModule } from './scoped-worker.module.js';
-export type { Finding, FindingKind, FindingNumber, Severity } from './errors/finding.js';
+export type { Finding, FindingKind, FindingNumber, FindingSeverity } from './errors/finding.js';

@@ -51,7 +51,7 @@ interface TickOf<Payload> {
  * @publicApi
  */
 export function ScopedConsumer<T = unknown>(
-  source: InjectionToken<SourceOf<T>> | undefined,
+  source: InjectionToken<SourceOf<T>>,
   options?: ConsumerOptions<T>,
 ): ConsumerDecorator<T> {
   return (target, method) =>

@@ -1,12 +1,12 @@
-import type { Schedule } from '../schedule/schedule.js';
-import type { Slot } from '../schedule/slot.js';
+import type { EngineSchedule } from '../schedule/schedule.js';
+import type { EngineSlot } from '../schedule/slot.js';
 
 /** What an engine asks of the application. */
 export interface EngineHost {
   /** Runs a slot. Settles when its tick has ended or was skipped, and never rejects. */
-  fire(slot: Slot): Promise<void>;
+  fire(slot: EngineSlot): Promise<void>;
   /** Says that slots passed while nobody could run them. */
-  missed(slots: readonly Slot[]): void;
+  missed(slots: readonly EngineSlot[]): void;
 }
 
 /**
@@ -18,16 +18,16 @@ export interface EngineHost {
 export interface Engine {
   readonly name: string;
   /** Called once, when start-up is complete; must not wait for a tick. */
-  start(schedules: readonly Schedule[], host: EngineHost): void | Promise<void>;
+  start(schedules: readonly EngineSchedule[], host: EngineHost): void | Promise<void>;
   /**
    * Called once; from then on nothing is fired, and no timer and no handle is left. The shutdown waits for the promise until
    * `shutdownTimeoutMs` is over, and drains the ticks meanwhile: it may wait for what `fire()` has returned.
    */
   stop(): void | Promise<void>;
   /** One more schedule, while the engine runs. */
-  add(schedule: Schedule): void | Promise<void>;
+  add(schedule: EngineSchedule): void | Promise<void>;
   /** Another timing for the schedule of this name, which counts afresh from now. */
-  replace(schedule: Schedule): void | Promise<void>;
+  replace(schedule: EngineSchedule): void | Promise<void>;
   /** The schedule is fired no more. */
   remove(schedule: string): void | Promise<void>;
   /** The schedule keeps its grid. Slots that are fired all the same are skipped, with an event. */

@@ -1,6 +1,6 @@
 import { booleanProblem, named, optionsProblems } from '../util/option-checks.js';
 import { InvalidOptionsError, refuseInvalid } from '../errors/errors.js';
-import { isDisabled, type Schedule } from '../schedule/schedule.js';
+import { isDisabled, type EngineSchedule } from '../schedule/schedule.js';
 import type { Engine, EngineHost } from './engine.js';
 import { ScheduleClock } from './schedule-clock.js';
 
@@ -34,7 +34,7 @@ class InProcessEngine implements Engine {
 
   constructor(private readonly unref: boolean) {}
 
-  start(schedules: readonly Schedule[], host: EngineHost): void {
+  start(schedules: readonly EngineSchedule[], host: EngineHost): void {
     if (this.#state !== 'idle') {
       throw new InvalidOptionsError([
         'ScopedWorkerModule: engine is in use by another application; call inProcessEngine() once for each.',
@@ -45,11 +45,11 @@ class InProcessEngine implements Engine {
     for (const schedule of schedules) this.add(schedule);
   }
 
-  add(schedule: Schedule): void {
+  add(schedule: EngineSchedule): void {
     this.clockOf(schedule)?.start(Date.now());
   }
 
-  replace(schedule: Schedule): void {
+  replace(schedule: EngineSchedule): void {
     const paused = this.#clocks.get(schedule.name)?.paused ?? false;
     this.remove(schedule.name);
     const clock = this.clockOf(schedule);
@@ -85,7 +85,7 @@ class InProcessEngine implements Engine {
     return next === undefined ? undefined : new Date(next);
   }
 
-  private clockOf(schedule: Schedule): ScheduleClock | undefined {
+  private clockOf(schedule: EngineSchedule): ScheduleClock | undefined {
     if (this.#state !== 'started' || isDisabled(schedule)) return undefined;
     const clock = new ScheduleClock(schedule, this.#host!, this.unref);
     this.#clocks.set(schedule.name, clock);

@@ -1,5 +1,5 @@
-import { hasFixedDelay, type Schedule } from '../schedule/schedule.js';
-import type { Slot, Trigger } from '../schedule/slot.js';
+import { hasFixedDelay, type EngineSchedule } from '../schedule/schedule.js';
+import type { EngineSlot, Trigger } from '../schedule/slot.js';
 import { InstantTimeline } from '../schedule/timeline.js';
 import type { EngineHost } from './engine.js';
 import { decideMisfire, MOST_MADE_UP } from '../schedule/misfire.js';
@@ -30,7 +30,7 @@ export class ScheduleClock {
   paused = false;
 
   constructor(
-    private readonly schedule: Schedule,
+    private readonly schedule: EngineSchedule,
     private readonly host: EngineHost,
     private readonly unref: boolean,
   ) {
@@ -178,7 +178,7 @@ export class ScheduleClock {
     delayed.alarm.set(Date.now() + delayMs, ring, ring);
   }
 
-  private slot(at: number, trigger: Trigger = this.schedule.kind): Slot {
+  private slot(at: number, trigger: Trigger = this.schedule.kind): EngineSlot {
     return { schedule: this.schedule, scheduledAt: new Date(at), trigger };
   }
 }

@@ -27,7 +27,7 @@ export const FINDINGS = {
   'allowance-unused': { number: 'SW208', severity: 'info' },
   'state-on-worker': { number: 'SW209', severity: 'info' },
   'worker-hook-unused': { number: 'SW210', severity: 'warning' },
-} as const satisfies Record<string, { number: `SW${number}`; severity: Severity }>;
+} as const satisfies Record<string, { number: `SW${number}`; severity: FindingSeverity }>;
 
 /** Findings that nothing can work around: without a readable expression there is no schedule. */
 export const HOPELESS: ReadonlySet<FindingKind> = new Set<FindingKind>([
@@ -36,7 +36,7 @@ export const HOPELESS: ReadonlySet<FindingKind> = new Set<FindingKind>([
   'duplicate-schedule',
 ]);
 
-/** What `allow` may name: kinds and numbers of all findings that can be worked around. */
+/** What `allowFindings` may name: kinds and numbers of all findings that can be worked around. */
 export const ALLOWABLE: ReadonlySet<string> = new Set(
   Object.entries(FINDINGS)
     .filter(([kind]) => !HOPELESS.has(kind as FindingKind) && kind !== 'allowance-unused')
@@ -77,7 +77,7 @@ export const ALLOWABLE: ReadonlySet<string> = new Set(
  * - `worker-hook-unused`: a worker has a lifecycle hook that Nest never calls, because the worker is new on each tick.
  * - `state-on-worker`: a handler leaves changed fields on its worker, which the next tick does not see. Found when the
  *   handler runs.
- * - `allowance-unused`: an entry of `allow` fits no finding.
+ * - `allowance-unused`: an entry of `allowFindings` fits no finding.
  *
  * @publicApi
  */
@@ -94,7 +94,7 @@ export type FindingNumber = (typeof FINDINGS)[FindingKind]['number'];
  *
  * @publicApi
  */
-export type Severity = 'error' | 'warning' | 'info';
+export type FindingSeverity = 'error' | 'warning' | 'info';
 
 /**
  * Something the validator objects to.
@@ -104,10 +104,10 @@ export type Severity = 'error' | 'warning' | 'info';
 export interface Finding {
   readonly number: FindingNumber;
   readonly kind: FindingKind;
-  readonly severity: Severity;
+  readonly severity: FindingSeverity;
   /** The culprit, written `Class.method` or `Class`. */
   readonly subject: string;
-  /** The token of the culprit where it is a provider: what `allow` names. */
+  /** The token of the culprit where it is a provider: what `allowFindings` names. */
   readonly token?: unknown;
   /** The way along dependencies that leads to it, such as `['ReportWorker.send', 'Invoices', 'Tenant']`; else empty. */
   readonly chain: readonly string[];
@@ -123,7 +123,7 @@ export interface FindingDraft {
   readonly token?: unknown;
   readonly chain?: readonly string[];
   /** Where the case at hand weighs less than its kind. */
-  readonly severity?: Severity;
+  readonly severity?: FindingSeverity;
 }
 
 export function finding({ kind, chain = [], ...draft }: FindingDraft): Finding {

@@ -119,27 +119,50 @@ export interface LateCall {
  * @publicApi
  */
 export interface ScopedWorkerEventMap {
+  /** A tick was fired. Its scope is open, and nothing is built in it yet. */
   'tick:started': Tick;
+  /** A tick has finished: its scope is disposed, and the report is complete. */
   'tick:finished': TickReport;
+  /** A slot did not run, and nothing was built for it. `reason` says why. */
   'tick:skipped': TickReport;
+  /** An attempt failed or timed out, its scope is disposed, and another attempt follows. */
   'tick:retrying': TickRetry;
+  /** A scope was opened. Nothing is built in it yet. */
   'scope:opened': ScopeNotice;
+  /** A scope has closed: everything that it owned is disposed. */
   'scope:closed': ScopeEndNotice;
+  /** A schedule was paused, resumed, added, removed or rescheduled at run time. */
   'schedule:changed': ScheduleChange;
+  /** The library found something while a tick ran (SW205, SW209). Findings of start-up are logged or thrown instead. */
   'finding:reported': Finding;
+  /** `execute()` of a background worker has thrown or rejected. */
   'background:failed': BackgroundFailure;
+  /** `execute()` of a background worker has returned while the application runs. It isn't called again. */
   'background:ended': BackgroundEnd;
+  /** A source of messages threw, ended, or could not be opened. The library opens it again. */
   'source:failed': SourceFailure;
+  /** A message became a dead letter, and its dead-letter handler has accepted it. */
   'message:dead': DeadLetter;
+  /** Instances of a closed scope are still reachable. Needs `leakDetection`. */
   'leak:found': LeakFound;
+  /** A scope by hand was dropped without being closed. Needs `leakDetection`. */
   'leak:scope': LeakedScope;
+  /** A call into an instance of a closed scope was refused. Needs `leakDetection` with `strict`. */
   'leak:call': LateCall;
+  /** The memory was checked. Needs `memory`. */
   'memory:sampled': MemoryCheck;
+  /** The memory has reached `warnAtMb` or `warnAtPercent`. */
   'memory:warning': MemoryCrossing;
+  /** The memory has fallen 5 % below the threshold of the warning. */
   'memory:recovered': MemoryCrossing;
+  /** The memory has reached `stopAtMb` or `stopAtPercent`: the application shuts down. */
   'memory:stopping': MemoryCrossing;
+  /** The shutdown has begun, and nothing new is due. The library awaits the promises that listeners return. */
   'shutdown:started': ShutdownStart;
+  /** The drain is over. `onModuleDestroy` of the application runs after it. */
   'shutdown:finished': ShutdownEnd;
+  /** The last shutdown hook of the application has run, and all scopes are closed. */
   'shutdown:closed': ShutdownEnd;
+  /** Something of the application failed where no code awaits it. `where` says what. */
   'failure:stray': StrayFailure;
 }

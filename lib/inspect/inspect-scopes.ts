@@ -168,7 +168,7 @@ function optionsOf(application: OpenedApplication): {
   const note =
     given === undefined
       ? 'ScopedWorkerModule is not imported: no @ScopedWorker() runs in this application.'
-      : 'The options come from ScopedWorkerModule.forRootAsync(), which is not called here: the defaults are taken, so that what allow and adoptNestSchedules permit is shown as a finding.';
+      : 'The options come from ScopedWorkerModule.forRootAsync(), which is not called here: the defaults are taken, so that what allowFindings and adoptNestSchedules permit is shown as a finding.';
   return { store, isImported: given !== undefined, notes: [note] };
 }
 

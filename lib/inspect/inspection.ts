@@ -97,7 +97,7 @@ export interface ScopeInspection {
   /** Background workers, by name. */
   readonly background: readonly string[];
   readonly findings: readonly InspectedFinding[];
-  /** Findings that the option `allow` names, with their reasons. */
+  /** Findings that the option `allowFindings` names, with their reasons. */
   readonly allowed: readonly {
     readonly finding: InspectedFinding;
     readonly reason: string;

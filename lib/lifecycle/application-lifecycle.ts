@@ -3,7 +3,7 @@ import { TickDispatcher } from '../tick/tick-dispatcher.js';
 import { NestInside } from '../nest/index.js';
 import { RunningEngine } from '../registry/running-engine.js';
 import { ScheduleBook } from '../registry/schedule-book.js';
-import type { Slot } from '../schedule/slot.js';
+import type { EngineSlot, Slot } from '../schedule/slot.js';
 import { fromEmptyContext } from '../scope/work-context.js';
 import { Announcement } from './announcement.js';
 import type { LongRunning } from '../registry/long-running.js';
@@ -49,7 +49,7 @@ export class ApplicationLifecycle implements OnApplicationBootstrap, OnModuleDes
           const fire = (): void => done(fromEmptyContext(() => this.fire(slot)));
           settled.whenSettled(fire, fire); // after the end it is skipped; an engine may wait for that
         }),
-      missed: (slots) => slots.forEach((slot) => this.dispatcher.miss(slot)),
+      missed: (slots) => slots.forEach((slot) => this.dispatcher.miss(this.slotOf(slot))),
     });
     const isWorking = this.announce.whatRuns();
     // The engine may have taken its time, and the application may have been closed meanwhile.
@@ -63,10 +63,15 @@ export class ApplicationLifecycle implements OnApplicationBootstrap, OnModuleDes
     return this.#stopping;
   }
 
-  private async fire(slot: Slot): Promise<void> {
+  private async fire(fired: EngineSlot): Promise<void> {
+    const slot = this.slotOf(fired);
     // It may have been removed since it was due.
     if (!this.book.holds(slot.schedule)) return void this.dispatcher.skip(slot, 'removed');
     await this.dispatcher.dispatch(slot);
+  }
+
+  private slotOf(slot: EngineSlot): Slot {
+    return { ...slot, schedule: this.book.known(slot.schedule) };
   }
 
   private async stop(): Promise<void> {

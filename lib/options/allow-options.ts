@@ -17,18 +17,23 @@ export interface Allowance {
 const KEYS = ['finding', 'token', 'reason'];
 
 /**
- * One clause for each thing that is wrong with `allow`, to follow the name of the entry.
+ * One clause for each thing that is wrong with `allowFindings`, to follow the name of the entry.
  *
  * @param findings what may be allowed, kinds and numbers.
  */
 export function allowProblems(
-  allow: unknown,
+  allowFindings: unknown,
   findings: ReadonlySet<string>,
 ): [entry: string, problem: string][] {
-  if (!Array.isArray(allow))
-    return [['allow', `must be a list of { finding, token, reason }, not ${show(allow)}`]];
-  return allow.flatMap((entry: unknown, index) =>
-    entryProblems(entry, findings).map((problem): [string, string] => [`allow[${index}]`, problem]),
+  if (!Array.isArray(allowFindings))
+    return [
+      ['allowFindings', `must be a list of { finding, token, reason }, not ${show(allowFindings)}`],
+    ];
+  return allowFindings.flatMap((entry: unknown, index) =>
+    entryProblems(entry, findings).map((problem): [string, string] => [
+      `allowFindings[${index}]`,
+      problem,
+    ]),
   );
 }
 

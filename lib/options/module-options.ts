@@ -1,8 +1,7 @@
 import type { Engine } from '../engine/engine.js';
 import type { Allowance } from './allow-options.js';
-import type { TickInterceptor } from '../tick/around.js';
+import type { AroundHook } from '../tick/around.js';
 import type { Tick } from '../tick/tick.js';
-import type { ProviderScope } from '../scope/provider-scope.js';
 import type { HandlerDefaults, ScheduleOverride } from '../schedule/handler-options.js';
 import type { MemoryOptions } from '../memory/memory-options.js';
 import type { LeakDetectionOptions } from './leak-options.js';
@@ -26,7 +25,7 @@ export interface ScopedWorkerModuleOptions {
    */
   readonly scopeValidation?: 'strict' | 'error' | 'warn' | 'off';
   /** Findings that are meant so; they are neither reported nor stop start-up. @defaultValue [] */
-  readonly allow?: readonly Allowance[];
+  readonly allowFindings?: readonly Allowance[];
   /**
    * Runs `@Cron`, `@Interval` and `@Timeout` of `@nestjs/schedule` that Nest skips because their class cannot be a
    * singleton, each tick in a scope of its own. Those that Nest does run are left to it. With false they stop start-up.
@@ -48,7 +47,7 @@ export interface ScopedWorkerModuleOptions {
    * Called for every tick before anything is built in its scope; awaited. What it puts into
    * AsyncLocalStorage with `enterWith` before its first `await` is seen by constructors and the handler.
    */
-  readonly onOpen?: (scope: ProviderScope, tick: Tick) => void | Promise<void>;
+  readonly onOpen?: (tick: Tick) => void | Promise<void>;
   /**
    * Hooks around every attempt of every tick, the first one outermost: `(tick, next) => cls.run(() => next())`. `next()`
    * settles when the scope is disposed, and rejects with the error of an attempt that did not succeed.
@@ -56,7 +55,7 @@ export interface ScopedWorkerModuleOptions {
    * If a hook throws, the attempt fails: in the phase `open` before it has called `next()`, in the phase `around` afterwards.
    * The message is then not acknowledged.
    */
-  readonly around?: readonly TickInterceptor[];
+  readonly around?: readonly AroundHook[];
   /**
    * Has global guards, interceptors, pipes and filters (`app.useGlobalGuards()`, `APP_GUARD` and their like) run around
    * handlers as well. Those that stand on a worker or on a handler always run. Most global ones are written for HTTP requests;

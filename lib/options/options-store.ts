@@ -1,4 +1,4 @@
-import { isInterceptor, type TickInterceptor } from '../tick/around.js';
+import { isAroundHook, type AroundHook } from '../tick/around.js';
 import type { TickSettings } from '../tick/tick-ports.js';
 import type { ScopeSettings } from '../scope/scope-ports.js';
 import { defaultsProblems } from '../schedule/check-handler-options.js';
@@ -25,7 +25,7 @@ type Resolved = Omit<ScopedWorkerModuleOptions, 'leakDetection'> &
     Pick<
       ScopedWorkerModuleOptions,
       | 'scopeValidation'
-      | 'allow'
+      | 'allowFindings'
       | 'adoptNestSchedules'
       | 'overrides'
       | 'around'
@@ -42,7 +42,7 @@ type Resolved = Omit<ScopedWorkerModuleOptions, 'leakDetection'> &
 
 const DEFAULTS = {
   scopeValidation: 'error',
-  allow: [],
+  allowFindings: [],
   adoptNestSchedules: false,
   overrides: {},
   drainTimeoutMs: 0,
@@ -81,10 +81,11 @@ export class OptionsStore implements ScopeSettings, TickSettings {
       };
       // What is no object is refused by `problems()`; until then it must not get in the way of other findings.
       const overrides = isObject(resolved.overrides) ? resolved.overrides : {};
-      const allow = allowProblems(resolved.allow, ALLOWABLE).length === 0 ? resolved.allow : [];
+      const allowFindings =
+        allowProblems(resolved.allowFindings, ALLOWABLE).length === 0 ? resolved.allowFindings : [];
       const leakDetection = resolvedLeakDetection(given.leakDetection);
       const { stateDetection = process.env['NODE_ENV'] !== 'production' } = given;
-      this.#resolved = { ...resolved, overrides, allow, leakDetection, stateDetection };
+      this.#resolved = { ...resolved, overrides, allowFindings, leakDetection, stateDetection };
     }
     return this.#resolved;
   }
@@ -97,7 +98,7 @@ export class OptionsStore implements ScopeSettings, TickSettings {
     return this.resolved.onOpen;
   }
 
-  get around(): readonly TickInterceptor[] {
+  get around(): readonly AroundHook[] {
     return this.resolved.around;
   }
 
@@ -171,8 +172,9 @@ function optionProblems(options: ScopedWorkerModuleOptions): string[] {
   if (engine !== undefined && typeof (engine as { start?: unknown } | null)?.start !== 'function') {
     say('engine', `must be an engine such as inProcessEngine(), not ${show(engine)}`);
   }
-  if (options.allow !== undefined)
-    for (const [entry, problem] of allowProblems(options.allow, ALLOWABLE)) say(entry, problem);
+  if (options.allowFindings !== undefined)
+    for (const [entry, problem] of allowProblems(options.allowFindings, ALLOWABLE))
+      say(entry, problem);
   for (const problem of defaultsProblems(options.defaults)) say('defaults', problem);
   for (const [option, problem] of leakDetectionProblems(options.leakDetection))
     say(option, problem);
@@ -185,7 +187,7 @@ function optionProblems(options: ScopedWorkerModuleOptions): string[] {
 
 function aroundProblem(around: unknown): [option: string, problem: string | undefined] {
   if (!Array.isArray(around)) return ['around', `must be a list of hooks, not ${show(around)}`];
-  const bad = around.findIndex((hook) => !isInterceptor(hook));
+  const bad = around.findIndex((hook) => !isAroundHook(hook));
   if (bad < 0) return ['around', undefined];
   const problem = `must be a function (tick, next) or an object with intercept(tick, next), not ${show(around[bad])}`;
   return [`around[${bad}]`, problem];

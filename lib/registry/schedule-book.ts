@@ -2,7 +2,7 @@ import { UnknownScheduleError } from '../errors/errors.js';
 import type { TickReport } from '../tick/tick-report.js';
 import type { NestWrapper } from '../nest/index.js';
 import type { HandlerDefaults } from '../schedule/handler-options.js';
-import type { Schedule } from '../schedule/schedule.js';
+import type { EngineSchedule, Schedule } from '../schedule/schedule.js';
 
 /** A worker class with the provider that builds it. */
 export interface WorkerPlace {
@@ -16,7 +16,7 @@ export interface WorkerPlace {
 export class ScheduleBook {
   readonly #schedules = new Map<string, Schedule>();
   /** The same object for a schedule and what it was rescheduled to. */
-  readonly #lives = new WeakMap<Schedule, object>();
+  readonly #lives = new WeakMap<EngineSchedule, object>();
   readonly #lastReports = new Map<string, TickReport>();
 
   /** The workers of the application, for schedules that are added later. */
@@ -41,10 +41,16 @@ export class ScheduleBook {
   }
 
   /** Whether a schedule is the one of its name, or was before that was rescheduled; not one that was removed meanwhile. */
-  holds(schedule: Schedule): boolean {
+  holds(schedule: EngineSchedule): boolean {
     const current = this.#schedules.get(schedule.name);
     const life = this.#lives.get(schedule); // none for a copy, as an engine may make
     return current !== undefined && (life === undefined || life === this.#lives.get(current));
+  }
+
+  /** Returns the schedule that an engine hands back: the object itself, or for a copy that the engine made, the one of its name. */
+  known(schedule: EngineSchedule): Schedule {
+    if (this.#lives.has(schedule)) return schedule as Schedule;
+    return this.#schedules.get(schedule.name) ?? (schedule as Schedule); // a copy of one that was removed
   }
 
   delete(name: string): void {

@@ -1,4 +1,4 @@
-import type { Schedule } from './schedule.js';
+import type { EngineSchedule } from './schedule.js';
 
 /** What becomes of slots that are due together: which run, oldest first, and which do not. */
 export interface MisfireDecision {
@@ -18,7 +18,7 @@ export const MOST_MADE_UP = 1_000;
  * @param due in epoch milliseconds, oldest first; at least one.
  */
 export function decideMisfire(
-  { kind, options: { misfire, misfireThresholdMs } }: Pick<Schedule, 'kind' | 'options'>,
+  { kind, options: { misfire, misfireThresholdMs } }: Pick<EngineSchedule, 'kind' | 'options'>,
   due: readonly number[],
   now: number,
 ): MisfireDecision {

@@ -24,12 +24,30 @@ export type HandlerTarget =
     };
 
 /**
- * When a handler is due: one decorator, or one definition given at run time, with every default and override filled in.
- * It never changes: another timing makes another one under the same name.
+ * When a schedule is due: what an engine needs. It never changes: another timing is another object under the same name.
+ *
+ * @publicApi
  */
-export interface Schedule extends Timing {
+export interface EngineSchedule extends Timing {
   /** Unique in the application. */
   readonly name: string;
+  /** With every default and override filled in. */
+  readonly options: Pick<
+    ResolvedHandlerOptions,
+    | 'disabled'
+    | 'timeZone'
+    | 'utcOffset'
+    | 'misfire'
+    | 'misfireThresholdMs'
+    | 'initialDelayMs'
+    | 'jitterMs'
+    | 'runOnStart'
+    | 'fixedDelay'
+  >;
+}
+
+/** When a handler is due, and what it does then: one decorator, or one definition given at run time. */
+export interface Schedule extends EngineSchedule {
   /** The handler, written `Class.method`; for a function, its name, or `'function'`. */
   readonly handler: string;
   readonly options: ResolvedHandlerOptions;
@@ -49,12 +67,12 @@ export function functionName({ name }: Function): string {
 }
 
 /** True when it is listed and never due by itself. */
-export function isDisabled({ options, isOff }: Schedule): boolean {
+export function isDisabled({ options, isOff }: EngineSchedule): boolean {
   return options.disabled || isOff;
 }
 
 /** True when its period counts from the end of the tick before. A cron that was such an interval, and may be again, keeps the option. */
-export function hasFixedDelay({ kind, options }: Schedule): boolean {
+export function hasFixedDelay({ kind, options }: EngineSchedule): boolean {
   return kind === 'interval' && options.fixedDelay;
 }
 

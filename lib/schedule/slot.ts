@@ -1,11 +1,15 @@
-import type { Schedule } from './schedule.js';
+import type { EngineSchedule, Schedule } from './schedule.js';
 
 /** What made a slot due. */
 export type Trigger = 'cron' | 'interval' | 'timeout' | 'manual' | 'message' | 'start';
 
-/** The identity of one due moment: a schedule and the time it was due at. */
-export interface Slot {
-  readonly schedule: Schedule;
+/**
+ * One due moment of a schedule.
+ *
+ * @publicApi
+ */
+export interface EngineSlot {
+  readonly schedule: EngineSchedule;
   readonly scheduledAt: Date;
   readonly trigger: Trigger;
   /**
@@ -13,6 +17,11 @@ export interface Slot {
    * or merged.
    */
   readonly isCatchUp?: boolean;
+}
+
+/** The identity of one due moment: a schedule and the time it was due at. */
+export interface Slot extends EngineSlot {
+  readonly schedule: Schedule;
   /** The id of its message, for logs. */
   readonly messageId?: string;
 }

@@ -2,7 +2,8 @@ import { isClass } from '../util/values.js';
 import type { Tick } from './tick.js';
 
 /**
- * Wraps an attempt of a tick: everything from the opening of its scope to the last disposer happens in `next()`.
+ * A hook around each attempt of a tick: everything from the opening of its scope to the last disposer happens in `next()`. A function, or
+ * an object with `intercept()`.
  *
  * An error that the hook throws after `next()` fails an attempt that had succeeded, in the phase `around`. By then, the scope
  * has committed.
@@ -11,12 +12,11 @@ import type { Tick } from './tick.js';
  * succeed. Call it before the hook ends.
  * @publicApi
  */
-export type TickHook = (tick: Tick, next: () => Promise<unknown>) => unknown;
+export type AroundHook =
+  | ((tick: Tick, next: () => Promise<unknown>) => unknown)
+  | { intercept(tick: Tick, next: () => Promise<unknown>): unknown };
 
-/** @publicApi */
-export type TickInterceptor = TickHook | { intercept: TickHook };
-
-export function isInterceptor(value: unknown): value is TickInterceptor {
+export function isAroundHook(value: unknown): value is AroundHook {
   if (typeof value === 'function') return !isClass(value);
   return typeof (value as { intercept?: unknown } | null)?.intercept === 'function';
 }
@@ -41,7 +41,7 @@ export interface Attempted {
  * @returns the errors that hooks threw, without the attempt's own error; the innermost first.
  */
 export async function runAround(
-  hooks: readonly TickInterceptor[],
+  hooks: readonly AroundHook[],
   tick: Tick,
   attempt: (refused?: Refused) => Promise<Attempted>,
 ): Promise<readonly unknown[]> {
@@ -67,7 +67,7 @@ export async function runAround(
 
 /** Runs one hook, and waits for what it has begun, whether it does so itself or not. */
 async function runHook(
-  hook: TickInterceptor,
+  hook: AroundHook,
   tick: Tick,
   inner: () => Promise<unknown>,
   refuse: (refused: Refused) => Promise<unknown>,

@@ -174,7 +174,7 @@ export class AttemptRunner {
     let phase: PhaseError['phase'] = 'open';
     let look: ReturnType<WorkerState['begin']>;
     try {
-      const opened = this.settings.onOpen?.(scope, tick);
+      const opened = this.settings.onOpen?.(tick);
       if (opened !== undefined) await opened;
       tick.signal.throwIfAborted();
       const { worker, method, isBare, call } = slot.schedule.target;

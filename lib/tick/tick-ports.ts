@@ -2,8 +2,7 @@ import type { NestWrapper } from '../nest/index.js';
 import type { Tick } from './tick.js';
 import type { TickReport, TickRetry } from './tick-report.js';
 import type { Slot } from '../schedule/slot.js';
-import type { ProviderScope } from '../scope/provider-scope.js';
-import type { TickInterceptor } from './around.js';
+import type { AroundHook } from './around.js';
 
 /** Is told of every tick; must not throw. */
 export abstract class TickObserver {
@@ -41,9 +40,8 @@ export abstract class SlotObserver {
 
 /** What ticks need of the module's options. */
 export abstract class TickSettings {
-  abstract readonly onOpen:
-    ((scope: ProviderScope, tick: Tick) => void | Promise<void>) | undefined;
-  abstract readonly around: readonly TickInterceptor[];
+  abstract readonly onOpen: ((tick: Tick) => void | Promise<void>) | undefined;
+  abstract readonly around: readonly AroundHook[];
   abstract readonly globalEnhancers: boolean;
   /** Whether the fields of workers are compared before and after their handlers. */
   abstract readonly stateDetection: boolean;

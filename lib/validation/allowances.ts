@@ -2,7 +2,7 @@ import type { Allowance } from '../options/allow-options.js';
 import { tokenText } from '../nest/index.js';
 import { finding, FINDINGS, type Finding, type FindingKind } from '../errors/finding.js';
 
-/** A finding that `allow` names. */
+/** A finding that `allowFindings` names. */
 export interface AllowedFinding {
   readonly finding: Finding;
   readonly reason: string;
@@ -18,18 +18,18 @@ export interface Judged {
 /** Kinds that are found only when a tick runs, so start-up cannot tell whether an allowance for them is unused. */
 const FOUND_LATE = ['shared-by-factory', 'state-on-worker'] as const satisfies FindingKind[];
 
-export function judge(findings: readonly Finding[], allow: readonly Allowance[]): Judged {
+export function judge(findings: readonly Finding[], allowFindings: readonly Allowance[]): Judged {
   const allowed: AllowedFinding[] = [];
   const used = new Set<Allowance>();
   const standing = findings.filter((found) => {
-    const fitting = allow.filter((candidate) => fits(candidate, found));
+    const fitting = allowFindings.filter((candidate) => fits(candidate, found));
     const [allowance] = fitting;
     if (allowance === undefined) return true;
     for (const each of fitting) used.add(each);
     allowed.push({ finding: found, reason: allowance.reason });
     return false;
   });
-  const unused = allow.filter(
+  const unused = allowFindings.filter(
     (allowance) => !used.has(allowance) && !FOUND_LATE.some((kind) => names(allowance, kind)),
   );
   return { standing, allowed, unused: unused.map(unusedFinding) };
@@ -53,6 +53,6 @@ function unusedFinding({ finding: named, token }: Allowance): Finding {
     kind: 'allowance-unused',
     subject,
     token,
-    message: `allow names ${named} of ${subject}, and start-up has no such finding. Take the entry out, or correct its finding or its token.`,
+    message: `allowFindings names ${named} of ${subject}, and start-up has no such finding. Take the entry out, or correct its finding or its token.`,
   });
 }

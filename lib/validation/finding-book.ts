@@ -27,12 +27,12 @@ export class FindingBook {
 
   /** What is not allowed. */
   get standing(): readonly Finding[] {
-    const { standing, unused } = judge(this.#found, this.options.resolved.allow);
+    const { standing, unused } = judge(this.#found, this.options.resolved.allowFindings);
     return this.#isComplete ? [...standing, ...unused] : standing;
   }
 
   get allowed(): readonly AllowedFinding[] {
-    return judge(this.#found, this.options.resolved.allow).allowed;
+    return judge(this.#found, this.options.resolved.allowFindings).allowed;
   }
 
   /**
@@ -48,7 +48,7 @@ export class FindingBook {
         this.graph.current,
         rootsIn(this.graph.current),
         (kind, { token, name }) =>
-          this.options.resolved.allow.some((allowance) =>
+          this.options.resolved.allowFindings.some((allowance) =>
             fits(allowance, { kind, token, subject: name }),
           ),
         this.options.hasHooks,
@@ -95,7 +95,7 @@ export class FindingBook {
   /** @returns the finding, unless it is allowed. */
   private foundLate(found: Finding): Finding | undefined {
     this.#found.push(found);
-    return judge([found], this.options.resolved.allow).standing[0];
+    return judge([found], this.options.resolved.allowFindings).standing[0];
   }
 
   private get isOff(): boolean {

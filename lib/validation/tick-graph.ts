@@ -22,7 +22,7 @@ export class TickGraph {
   constructor(
     readonly graph: LifetimeGraph,
     readonly workers: readonly WorkerRoot[],
-    /** What the option `allow` says is meant so. */
+    /** What the option `allowFindings` says is meant so. */
     readonly allows: (kind: FindingKind, provider: GraphProvider) => boolean = () => false,
     /** True if hooks of the module run around ticks: the graph does not show what they isolate. */
     readonly hasHooks = false,

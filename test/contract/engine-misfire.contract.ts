@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import type { Engine, HandlerOptions, Schedule } from '../../lib/index.js';
+import type { Engine, HandlerOptions, EngineSchedule } from '../../lib/index.js';
 import { advance, leap, useFakeClock } from '../support/fake-clock.js';
 import { cron, interval, startEngine, timeout } from '../support/schedules.js';
 
@@ -7,7 +7,7 @@ const SECOND = 1_000;
 const HOUR = 3_600_000;
 
 /** Schedules of every second, by kind. */
-const KINDS: [string, (options?: HandlerOptions) => Schedule][] = [
+const KINDS: [string, (options?: HandlerOptions) => EngineSchedule][] = [
   ['cron', (options) => cron('a', '* * * * * *', options)],
   ['interval', (options) => interval('a', SECOND, options)],
 ];
@@ -32,7 +32,7 @@ export function describeEngineMisfire(name: string, create: () => Engine): void 
     });
 
     /** Starts the schedule, and lets no timer ring until `seconds` after noon. */
-    async function asleepUntil(seconds: number, schedule: Schedule) {
+    async function asleepUntil(seconds: number, schedule: EngineSchedule) {
       const host = await startEngine(engine, [schedule]);
       leap(seconds * SECOND - SECOND);
       await advance(SECOND);
@@ -260,7 +260,7 @@ export function describeEngineMisfire(name: string, create: () => Engine): void 
     it('[F2] makes no slot late by the search for it', async () => {
       const schedule = interval('a', SECOND, { misfire: 'skip' });
       const { timeline } = schedule;
-      const slow: Schedule = {
+      const slow: EngineSchedule = {
         ...schedule,
         timeline: Object.assign(Object.create(timeline) as typeof timeline, {
           after: (due: number) => {

@@ -2,9 +2,14 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import { Injectable, Scope } from '@nestjs/common';
 import { Cron, Interval, ScheduleModule, Timeout, type CronOptions } from '@nestjs/schedule';
 import { CronTime } from 'cron';
-import { ScopedWorker, type Engine, type ScopedWorkerModuleOptions } from '../../lib/index.js';
-import type { Schedule } from '../../lib/schedule/schedule.js';
+import {
+  ScopedWorker,
+  type Engine,
+  type ScopedWorkerModuleOptions,
+  type EngineSchedule,
+} from '../../lib/index.js';
 import { adoptingApp, jobClass } from '../support/adoption.js';
+import type { Schedule } from '../../lib/schedule/schedule.js';
 import { closeApps, startApp } from '../support/app.js';
 import { advance, afterNoon, leap, NOON, useFakeClock } from '../support/fake-clock.js';
 import { quietEngine } from '../support/quiet-engine.js';
@@ -24,14 +29,14 @@ async function scheduleOf(
   decorator: MethodDecorator,
   options: ScopedWorkerModuleOptions = {},
 ): Promise<Schedule> {
-  const given: Schedule[] = [];
+  const given: EngineSchedule[] = [];
   const engine: Engine = quietEngine((schedules) => given.push(...schedules));
   await adoptingApp(
     { providers: [jobClass(Scope.REQUEST, decorator, () => undefined)] },
     { engine, ...options },
   );
   expect(given).toHaveLength(1);
-  return given[0]!;
+  return given[0] as Schedule; // the library's own object
 }
 
 /** The moments, in ms after noon, at which a job begins that takes `workMs`. */
@@ -277,7 +282,7 @@ describe('What an adopted decorator says', () => {
         @Cron(MINUTELY)
         run(): void {}
       }
-      const given: Schedule[] = [];
+      const given: EngineSchedule[] = [];
       await startApp({
         imports: [ScheduleModule.forRoot()],
         providers: [Job],

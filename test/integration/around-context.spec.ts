@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { Injectable, Scope } from '@nestjs/common';
-import { ScopedInterval, ScopedWorker, type Tick, type TickHook } from '../../lib/index.js';
+import { ScopedInterval, ScopedWorker, type Tick, type AroundHook } from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
 import { aroundApp } from '../support/around.js';
 import { collectGarbage } from '../support/collect-garbage.js';
@@ -43,8 +43,8 @@ class Repository {
   }
 }
 
-const inStore: TickHook = ({ id }, next) => store.run({ tickId: id }, next);
-const inStoreLater: TickHook = async ({ id }, next) => {
+const inStore: AroundHook = ({ id }, next) => store.run({ tickId: id }, next);
+const inStoreLater: AroundHook = async ({ id }, next) => {
   await turn();
   return store.run({ tickId: id }, async () => {
     await turn();
@@ -70,7 +70,7 @@ async function work({ scope, payload }: Tick): Promise<void> {
 }
 
 describe('AsyncLocalStorage and around', () => {
-  it.each<[string, TickHook]>([
+  it.each<[string, AroundHook]>([
     ['als.run(store, next)', inStore],
     ['als.run() after a wait, and next() after another', inStoreLater],
   ])('[A17] %s is seen by all that happens in the tick', async (_, hook) => {
@@ -160,7 +160,7 @@ describe('AsyncLocalStorage and around', () => {
     const { registry } = await aroundApp(
       {
         around: [(_tick, next) => new AsyncLocalStorage<number>().run(1, next)],
-        options: { onOpen: (_scope, { id }) => store.enterWith({ tickId: id }) },
+        options: { onOpen: ({ id }) => store.enterWith({ tickId: id }) },
         needs: [Repository],
         providers: [Repository],
       },

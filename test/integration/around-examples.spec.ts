@@ -7,7 +7,7 @@ import {
   ScopedWorkerModule,
   ScopedWorkerRegistry,
   type Tick,
-  type TickHook,
+  type AroundHook,
 } from '../../lib/index.js';
 import { closeApps } from '../support/app.js';
 import { aroundApp } from '../support/around.js';
@@ -123,7 +123,7 @@ describe('The examples of the page on `around`', () => {
       },
     };
 
-    const sentryCheckIn: TickHook = async ({ schedule }, next) => {
+    const sentryCheckIn: AroundHook = async ({ schedule }, next) => {
       const monitorSlug = schedule.replace(/\W+/g, '-').toLowerCase();
       const checkInId = Sentry.captureCheckIn({ monitorSlug, status: 'in_progress' });
       try {
@@ -198,7 +198,7 @@ describe('The examples of the page on `around`', () => {
   describe('a log context', () => {
     const logContext = new AsyncLocalStorage<string>();
 
-    const withLogContext: TickHook = ({ schedule, id }, next) =>
+    const withLogContext: AroundHook = ({ schedule, id }, next) =>
       logContext.run(`${schedule} ${id}`, next);
 
     class EventLogger extends ConsoleLogger {

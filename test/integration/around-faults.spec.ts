@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { TestingModule } from '@nestjs/testing';
-import type { Tick, TickHook } from '../../lib/index.js';
+import type { Tick, AroundHook } from '../../lib/index.js';
 import { closeApps } from '../support/app.js';
 import { aroundApp, noting } from '../support/around.js';
 import { gate, quietFor, turn } from '../support/gate.js';
@@ -29,7 +29,7 @@ async function unhandled(work: () => Promise<unknown>): Promise<unknown[]> {
 
 describe('A hook of around', () => {
   describe('that throws before next()', () => {
-    it.each<[string, TickHook]>([
+    it.each<[string, AroundHook]>([
       [
         'at once',
         () => {
@@ -85,7 +85,7 @@ describe('A hook of around', () => {
 
     it('is seen by the hooks around it, and is told once though they throw on', async () => {
       const lines: string[] = [];
-      const throwing: TickHook = () => Promise.reject(failure);
+      const throwing: AroundHook = () => Promise.reject(failure);
       const { registry, strays } = await aroundApp({
         around: [noting(lines, 'outer'), throwing],
       });
@@ -201,7 +201,7 @@ describe('A hook of around', () => {
   });
 
   describe('that ends without next()', () => {
-    it.each<[string, TickHook]>([
+    it.each<[string, AroundHook]>([
       ['at once', () => undefined],
       ['after a wait', () => turn()],
       ['with a value', () => 'value'],
@@ -251,7 +251,7 @@ describe('A hook of around', () => {
   });
 
   describe('that throws after next()', () => {
-    const after: TickHook = async (_tick, next) => {
+    const after: AroundHook = async (_tick, next) => {
       await next();
       throw failure;
     };
@@ -393,7 +393,7 @@ describe('A hook of around', () => {
 
     it('[L3] is tried again: what was committed into the hook may be rolled back', async () => {
       const table: string[] = [];
-      const transaction: TickHook = async ({ attempt }, next) => {
+      const transaction: AroundHook = async ({ attempt }, next) => {
         const before = table.length;
         await next();
         if (attempt > 1) return;
@@ -445,7 +445,7 @@ describe('A hook of around', () => {
   });
 
   describe('that calls next() twice', () => {
-    it.each<[string, TickHook]>([
+    it.each<[string, AroundHook]>([
       [
         'at once',
         async (_tick, next) => {
@@ -495,7 +495,7 @@ describe('A hook of around', () => {
   });
 
   describe('that runs its own schedule', () => {
-    it.each<[string, (again: (tick: Tick) => Promise<unknown>) => TickHook]>([
+    it.each<[string, (again: (tick: Tick) => Promise<unknown>) => AroundHook]>([
       [
         'before next()',
         (again) => async (tick, next) => {
@@ -516,7 +516,7 @@ describe('A hook of around', () => {
   });
 
   describe('that does not wait for next()', () => {
-    const careless: TickHook = (_tick, next) => void next();
+    const careless: AroundHook = (_tick, next) => void next();
 
     it('[B36] the tick is waited for all the same, before its report', async () => {
       const held = gate();
@@ -548,7 +548,7 @@ describe('A hook of around', () => {
 
     it('the hooks inside are waited for, also before they have called next()', async () => {
       const lines: string[] = [];
-      const slow: TickHook = async (_tick, next) => {
+      const slow: AroundHook = async (_tick, next) => {
         await turn();
         await next();
         await turn();
@@ -560,7 +560,7 @@ describe('A hook of around', () => {
     });
 
     it('the error of a hook inside is that of the tick, when there was no attempt', async () => {
-      const slow: TickHook = async () => {
+      const slow: AroundHook = async () => {
         await turn();
         throw failure;
       };
@@ -591,7 +591,7 @@ describe('A hook of around', () => {
       await closed.promise;
     });
 
-    it.each<[string, (app: () => TestingModule) => TickHook]>([
+    it.each<[string, (app: () => TestingModule) => AroundHook]>([
       [
         'before next()',
         (app) => async (_tick, next) => {

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { EntityManager } from 'typeorm';
-import type { TickHook } from '../../lib/index.js';
+import type { AroundHook } from '../../lib/index.js';
 import { closeApps } from '../support/app.js';
 import { startNoteApp, type NoteApp } from '../support/note-worker.js';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
@@ -8,7 +8,7 @@ import { checkNothingKept, committed, dataSourceOf, poolOf } from '../support/sc
 
 describe('A transaction that a hook of around holds', () => {
   const managers = new AsyncLocalStorage<EntityManager>();
-  const transaction: TickHook = (_tick, next) =>
+  const transaction: AroundHook = (_tick, next) =>
     dataSourceOf(test).transaction((manager) => managers.run(manager, next));
   const insert = (text: string): Promise<unknown> =>
     managers.getStore()!.query('INSERT INTO notes (text) VALUES ($1)', [text]);

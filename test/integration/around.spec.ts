@@ -14,8 +14,7 @@ import {
   ScopedWorker,
   TickTimeoutError,
   type Tick,
-  type TickHook,
-  type TickInterceptor,
+  type AroundHook,
 } from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
 import { aroundApp, noting } from '../support/around.js';
@@ -84,7 +83,7 @@ describe('around', () => {
     ]);
   });
 
-  it.each<[string, (lines: string[]) => TickInterceptor]>([
+  it.each<[string, (lines: string[]) => AroundHook]>([
     ['a function', (lines) => noting(lines, 'hook')],
     ['an object with intercept', (lines) => ({ intercept: noting(lines, 'hook') })],
     [
@@ -92,7 +91,7 @@ describe('around', () => {
       (lines) =>
         new (class Interceptor {
           readonly name = 'hook';
-          intercept(...args: Parameters<TickHook>): unknown {
+          intercept(...args: Parameters<Extract<AroundHook, Function>>): unknown {
             return noting(lines, this.name)(...args);
           }
         })(),
@@ -126,7 +125,7 @@ describe('around', () => {
 
   it('a hook cannot change the report by what it returns, nor by hiding an error', async () => {
     const failure = new Error('no paper');
-    const hide: TickHook = async (_tick, next) => {
+    const hide: AroundHook = async (_tick, next) => {
       await next().catch(() => undefined);
       return 'all is well';
     };
@@ -299,7 +298,7 @@ describe('around', () => {
       more: Partial<Parameters<typeof aroundApp>[0]> = {},
     ) {
       const seen: { error?: unknown } = {};
-      const hook: TickHook = async (_tick, next) => {
+      const hook: AroundHook = async (_tick, next) => {
         await next().catch((error: unknown) => (seen.error = error));
       };
       const test = await aroundApp({ around: [hook], ...more }, work);
@@ -378,7 +377,7 @@ describe('around', () => {
     it('[D11] next() rejects with the abort of one that is cancelled', async () => {
       const begun = gate();
       const seen: { error?: unknown } = {};
-      const hook: TickHook = async (_tick, next) => {
+      const hook: AroundHook = async (_tick, next) => {
         await next().catch((error: unknown) => (seen.error = error));
       };
       const { registry, log } = await aroundApp({ around: [hook] }, (tick) => {

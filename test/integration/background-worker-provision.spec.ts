@@ -166,8 +166,10 @@ describe('The provision of a background worker', () => {
       ]);
       const once = await start({ imports: [First], options: { scopeValidation: 'strict' } });
       expect(ofSync(once)).toEqual([]);
-      const allow = [{ finding: 'SW103', token: Sync, reason: 'one for each region' }];
-      expect(ofSync(await start({ imports: [First, Second], options: { allow } }))).toEqual([]);
+      const allowFindings = [{ finding: 'SW103', token: Sync, reason: 'one for each region' }];
+      expect(ofSync(await start({ imports: [First, Second], options: { allowFindings } }))).toEqual(
+        [],
+      );
     });
 
     it('[D24] it runs once in each of two applications of one process', async () => {

@@ -57,7 +57,7 @@ describe('a consumer is refused at start-up', () => {
   it('[C13] when the token is undefined', async () => {
     @ScopedWorker()
     class Consumer {
-      @ScopedConsumer(undefined)
+      @ScopedConsumer(undefined as never)
       handle(): void {}
     }
     expect(await problemsOf([Consumer])).toEqual([

@@ -201,7 +201,7 @@ describe('Disposal waits', () => {
         }
       }
       const { registry } = await startApp({
-        options: { onOpen: (opened) => void (scope = opened) },
+        options: { onOpen: (opened) => void (scope = opened.scope) },
         providers: [worker([Outbox]), Outbox, Connection],
       });
       const ended = registry.run('Worker.run');

@@ -12,14 +12,7 @@ import {
 } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import { map, tap, type Observable } from 'rxjs';
-import {
-  currentTick,
-  InjectTick,
-  ScopedCron,
-  ScopedWorker,
-  type ProviderScope,
-  type Tick,
-} from '../../lib/index.js';
+import { currentTick, InjectTick, ScopedCron, ScopedWorker, type Tick } from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
 import { gate } from '../support/gate.js';
 import { Probe, ProbeJournal, PROBES, YEARLY } from '../support/probe-journal.js';
@@ -254,7 +247,7 @@ describe('The enhancers of a handler', () => {
       let tick: Tick | undefined;
       const { registry } = await startApp({
         providers: [Worker],
-        options: { onOpen: (_: ProviderScope, opened: Tick) => void (tick = opened) },
+        options: { onOpen: (opened) => void (tick = opened) },
       });
       expect(await registry.run('Worker.run')).toMatchObject({ value: 'caught' });
       expect(contexts).toEqual([

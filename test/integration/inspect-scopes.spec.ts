@@ -316,7 +316,7 @@ describe('inspectScopes', () => {
       class AppModule {}
       const inspection = inspectScopes(await previewOf(AppModule), { from });
       expect(inspection.notes).toEqual([
-        'The options come from ScopedWorkerModule.forRootAsync(), which is not called here: the defaults are taken, so that what allow and adoptNestSchedules permit is shown as a finding.',
+        'The options come from ScopedWorkerModule.forRootAsync(), which is not called here: the defaults are taken, so that what allowFindings and adoptNestSchedules permit is shown as a finding.',
       ]);
       expect(schedule(inspection, 'Worker.run').state).toBe('active');
       expect(calls).toBe(0);
@@ -504,7 +504,7 @@ describe('inspectScopes', () => {
         ({ kind }) => kind === 'transient-captured',
       );
       const allowed = await findings({
-        allow: [{ finding: 'transient-captured', token: subject, reason }],
+        allowFindings: [{ finding: 'transient-captured', token: subject, reason }],
       });
       expect(findingsOf(allowed)).toEqual([]);
       expect(allowed.allowed).toMatchObject([{ finding: { subject }, reason }]);

@@ -187,9 +187,9 @@ describe('A worker that asks for what nothing provides', () => {
     );
   });
 
-  it("can be started all the same, by allow and by scopeValidation: 'warn'", async () => {
-    const allow = [{ finding: 'SW111', token: Mailer, reason: 'provided at run time' }];
-    const allowed = await startApp({ providers: viaMailer, options: { allow } });
+  it("can be started all the same, by allowFindings and by scopeValidation: 'warn'", async () => {
+    const allowFindings = [{ finding: 'SW111', token: Mailer, reason: 'provided at run time' }];
+    const allowed = await startApp({ providers: viaMailer, options: { allowFindings } });
     expect(await allowed.registry.run('Worker.run')).toMatchObject({
       outcome: 'failed',
       phase: 'resolve',

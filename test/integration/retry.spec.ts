@@ -139,7 +139,7 @@ describe('a retried tick', () => {
         ],
         {
           options: {
-            onOpen: (_scope, { attempt }) => {
+            onOpen: ({ attempt }) => {
               seen.push(store.getStore());
               store.enterWith(`seed ${attempt}`);
             },

@@ -63,7 +63,7 @@ describe('A scope by hand with a name', () => {
       providers,
       options: {
         around: [noting(journal.lines, 'hook')],
-        onOpen: (_scope, { schedule }) => journal.note(`onOpen ${schedule}`),
+        onOpen: ({ schedule }) => journal.note(`onOpen ${schedule}`),
       },
     });
     events.on('tick:started', ({ schedule, trigger }) =>

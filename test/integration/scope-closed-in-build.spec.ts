@@ -62,7 +62,7 @@ describe('A scope', () => {
       async (token) => {
         let scope!: ProviderScope;
         const { registry } = await startApp({
-          options: { onOpen: (opened) => void (scope = opened) },
+          options: { onOpen: (opened) => void (scope = opened.scope) },
           providers: [
             worker([token], () => journal.note('called handler')),
             Connection,

@@ -17,7 +17,7 @@ describe('Opened and closed scopes', () => {
       if (tick.payload === here) throw new Error(`fails in ${here}`);
     };
     const { registry, scopes, events } = await startApp({
-      options: { onOpen: (_scope, tick) => failAt(tick, 'open') },
+      options: { onOpen: (tick) => failAt(tick, 'open') },
       providers: [
         worker(
           ['PROBE'],

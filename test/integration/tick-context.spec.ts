@@ -53,7 +53,7 @@ describe('The context of a tick', () => {
     it('[A15] it runs before any constructor of the scope', async () => {
       const { registry } = await startApp({
         providers,
-        options: { onOpen: (_scope, tick) => tenants.enterWith(String(tick.payload)) },
+        options: { onOpen: (tick) => tenants.enterWith(String(tick.payload)) },
       });
       const { value } = await registry.run('SeededWorker.tick', { payload: 'acme' });
       expect(value).toMatchObject({
@@ -65,9 +65,9 @@ describe('The context of a tick', () => {
       const { registry } = await startApp({
         providers,
         options: {
-          onOpen: async (scope, tick) => {
+          onOpen: async (tick) => {
             await turn();
-            seeds.set(scope, tick.payload);
+            seeds.set(tick.scope, tick.payload);
           },
         },
       });
@@ -100,7 +100,7 @@ describe('The context of a tick', () => {
       async (_kind, enter) => {
         const { registry } = await startApp({
           providers,
-          options: { onOpen: (_scope, tick) => enter(String(tick.payload)) },
+          options: { onOpen: (tick) => enter(String(tick.payload)) },
         });
         const reports = await Promise.all(
           ['acme', 'bolt', 'core'].map((payload) => registry.run('SeededWorker.tick', { payload })),

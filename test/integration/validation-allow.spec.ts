@@ -37,7 +37,7 @@ const both: Allowance[] = [
   { finding: 'singleton-rebuilt', token: Client, reason },
 ];
 
-describe('allow', () => {
+describe('allowFindings', () => {
   afterEach(closeApps);
 
   it('takes a finding out of the report, and the rest stands', async () => {
@@ -46,7 +46,7 @@ describe('allow', () => {
     for (const [index, kind] of ['resource-rebuilt', 'singleton-rebuilt'].entries()) {
       const findings = await findingsOf({
         providers: providers(),
-        options: { allow: [both[index]!] },
+        options: { allowFindings: [both[index]!] },
       });
       expect(findings.map((finding) => finding.kind)).toEqual(
         ['singleton-rebuilt', 'resource-rebuilt'].filter((other) => other !== kind),
@@ -55,7 +55,7 @@ describe('allow', () => {
   });
 
   it('has an application start of which all findings are allowed, and the inspector lists them with their reasons', async () => {
-    const { app } = await startClean({ providers: providers(), options: { allow: both } });
+    const { app } = await startClean({ providers: providers(), options: { allowFindings: both } });
     const { allowed, findings } = inspectScopes(app);
     expect(findings.filter(({ kind }) => kind !== 'worker-not-provided')).toEqual([]);
     expect(
@@ -87,7 +87,7 @@ describe('allow', () => {
       expect(
         await wordsAbout({
           providers: [Tenant, provider, worker([token])],
-          options: { allow: [allowance] },
+          options: { allowFindings: [allowance] },
         }),
       ).toEqual([]);
     });
@@ -107,7 +107,7 @@ describe('allow', () => {
     ])('and not one %s', async (_what, allowance) => {
       const findings = await findingsOf({
         providers: [Tenant, Pool, worker([Pool])],
-        options: { allow: [allowance] },
+        options: { allowFindings: [allowance] },
       });
       expect(findings).toMatchObject([{ kind: 'resource-rebuilt', subject: 'Pool' }]);
     });
@@ -126,20 +126,23 @@ describe('allow', () => {
     }
     const metadata = { imports: [ScheduleModule.forRoot()], providers: [Tenant, Mailer] };
     const one = [{ finding: 'nest-schedule-skipped', token: 'Mailer.send', reason }];
-    const findings = await findingsOf({ ...metadata, options: { allow: one } });
+    const findings = await findingsOf({ ...metadata, options: { allowFindings: one } });
     expect(findings.map(({ subject }) => subject)).toEqual(['Mailer.poll']);
 
     const all = [{ finding: 'SW106', token: Mailer, reason }];
-    const { log } = await startApp({ ...metadata, options: { allow: all } });
+    const { log } = await startApp({ ...metadata, options: { allowFindings: all } });
     expect(warningsOf(log).filter((line) => line.startsWith('[SW'))).toEqual([]);
   });
 
   describe('when an entry fits no finding', () => {
-    const allow = [{ finding: 'SW202', token: Pool, reason }];
+    const allowFindings = [{ finding: 'SW202', token: Pool, reason }];
     const line =
-      '[SW208] allow names SW202 of Pool, and start-up has no such finding. Take the entry out, or correct its finding or its token.';
+      '[SW208] allowFindings names SW202 of Pool, and start-up has no such finding. Take the entry out, or correct its finding or its token.';
     const start = (scopeValidation: 'strict' | 'error' | 'warn' | 'off'): Promise<TestApp> =>
-      startApp({ providers: [Tenant, worker([Tenant])], options: { allow, scopeValidation } });
+      startApp({
+        providers: [Tenant, worker([Tenant])],
+        options: { allowFindings, scopeValidation },
+      });
 
     it.each(['strict', 'error', 'warn'] as const)(
       "told under '%s', and the application starts",
@@ -157,8 +160,8 @@ describe('allow', () => {
     });
 
     it('each is told, with what it names', async () => {
-      const more = [...allow, { finding: 'durable-captive', token: 'cache', reason }];
-      const test = await startApp({ options: { allow: more } });
+      const more = [...allowFindings, { finding: 'durable-captive', token: 'cache', reason }];
+      const test = await startApp({ options: { allowFindings: more } });
       expect(told(test)).toEqual([line, line.replace('SW202 of Pool', 'durable-captive of cache')]);
     });
   });
@@ -167,72 +170,76 @@ describe('allow', () => {
     const entry = { finding: 'SW202', token: Pool, reason };
 
     it.each<[string, unknown, string]>([
-      ['a text', 'SW202', 'allow must be a list of { finding, token, reason }, not "SW202"'],
-      ['one entry', entry, 'allow must be a list of { finding, token, reason }, not '],
+      [
+        'a text',
+        'SW202',
+        'allowFindings must be a list of { finding, token, reason }, not "SW202"',
+      ],
+      ['one entry', entry, 'allowFindings must be a list of { finding, token, reason }, not '],
       [
         'an entry that is none',
         ['SW202'],
-        'allow[0] must be { finding, token, reason }, not "SW202"',
+        'allowFindings[0] must be { finding, token, reason }, not "SW202"',
       ],
-      ['a list in it', [[entry]], 'allow[0] must be { finding, token, reason }, not '],
-      ['null', [entry, null], 'allow[1] must be { finding, token, reason }, not null'],
+      ['a list in it', [[entry]], 'allowFindings[0] must be { finding, token, reason }, not '],
+      ['null', [entry, null], 'allowFindings[1] must be { finding, token, reason }, not null'],
       [
         'a finding that does not exist',
         [{ ...entry, finding: 'SW999' }],
-        'allow[0] has finding "SW999", which is none that can be allowed; write the number of one, or worker-not-scoped, worker-ready-made, ',
+        'allowFindings[0] has finding "SW999", which is none that can be allowed; write the number of one, or worker-not-scoped, worker-ready-made, ',
       ],
       [
         'a finding without which there is nothing to run',
         [{ ...entry, finding: 'invalid-schedule' }],
-        'allow[0] has finding "invalid-schedule", which is none that can be allowed; ',
+        'allowFindings[0] has finding "invalid-schedule", which is none that can be allowed; ',
       ],
       [
         'no finding',
         [{ token: Pool, reason }],
-        'allow[0] has finding undefined, which is none that can be allowed; ',
+        'allowFindings[0] has finding undefined, which is none that can be allowed; ',
       ],
       [
         'a number for a token',
         [{ ...entry, token: 5 }],
-        'allow[0] needs the token of the culprit, a class, a string or a symbol, not 5',
+        'allowFindings[0] needs the token of the culprit, a class, a string or a symbol, not 5',
       ],
       [
         'no token',
         [{ finding: 'SW202', reason }],
-        'allow[0] needs the token of the culprit, a class, a string or a symbol, not undefined',
+        'allowFindings[0] needs the token of the culprit, a class, a string or a symbol, not undefined',
       ],
       [
         'no reason',
         [{ finding: 'SW202', token: Pool }],
-        'allow[0] needs a reason, a sentence for whoever reads it next, not undefined',
+        'allowFindings[0] needs a reason, a sentence for whoever reads it next, not undefined',
       ],
       [
         'an empty reason',
         [{ ...entry, reason: ' ' }],
-        'allow[0] needs a reason, a sentence for whoever reads it next, not " "',
+        'allowFindings[0] needs a reason, a sentence for whoever reads it next, not " "',
       ],
       [
         'a key of another kind',
         [{ ...entry, until: 2027 }],
-        'allow[0] has until, which is no part of it: write { finding, token, reason }',
+        'allowFindings[0] has until, which is no part of it: write { finding, token, reason }',
       ],
-    ])('%s', async (_what, allow, text) => {
-      const error = await refusal({ options: { allow: allow as never } });
+    ])('%s', async (_what, allowFindings, text) => {
+      const error = await refusal({ options: { allowFindings: allowFindings as never } });
       expect(error).toBeInstanceOf(InvalidOptionsError);
       const { problems } = error as InvalidOptionsError;
-      expect(problems).toEqual([expect.stringMatching(/^ScopedWorkerModule: allow.*\.$/)]);
+      expect(problems).toEqual([expect.stringMatching(/^ScopedWorkerModule: allowFindings.*\.$/)]);
       expect(problems[0]).toContain(`ScopedWorkerModule: ${text}`);
     });
 
     it('all at once', async () => {
-      const allow = [{ finding: 'x', token: 1, reason: '' }, 2] as never;
-      const error = await refusal({ options: { allow } });
+      const allowFindings = [{ finding: 'x', token: 1, reason: '' }, 2] as never;
+      const error = await refusal({ options: { allowFindings } });
       expect((error as InvalidOptionsError).problems).toHaveLength(4);
     });
 
     it("'allowance-unused', which is found after what is allowed was taken out", async () => {
-      const allow = [{ ...entry, finding: 'allowance-unused' }];
-      const error = await refusal({ options: { allow } });
+      const allowFindings = [{ ...entry, finding: 'allowance-unused' }];
+      const error = await refusal({ options: { allowFindings } });
       expect(error).toBeInstanceOf(InvalidOptionsError);
     });
   });
@@ -240,11 +247,15 @@ describe('allow', () => {
   it('is the same in two imports that say the same', async () => {
     const again = (): Allowance[] => both.map((entry) => ({ ...entry }));
     @Module({
-      imports: [ScopedWorkerModule.forRoot({ scopeValidation: 'strict', allow: again() })],
+      imports: [ScopedWorkerModule.forRoot({ scopeValidation: 'strict', allowFindings: again() })],
     })
     class Second {}
     expect(
-      await wordsAbout({ imports: [Second], providers: providers(), options: { allow: again() } }),
+      await wordsAbout({
+        imports: [Second],
+        providers: providers(),
+        options: { allowFindings: again() },
+      }),
     ).toEqual([]);
   });
 });

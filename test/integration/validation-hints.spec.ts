@@ -97,8 +97,10 @@ describe('A worker that injects singletons only', () => {
     await expect(
       startApp({ providers: [Api, Cleaner], options: { scopeValidation: 'off' } }).then(told),
     ).resolves.toEqual([]);
-    const allow = [{ finding: 'SW207', token: Cleaner, reason: 'a worker like all others' }];
-    expect(await wordsAbout({ providers: [Api, Cleaner], options: { allow } })).toEqual([]);
+    const allowFindings = [
+      { finding: 'SW207', token: Cleaner, reason: 'a worker like all others' },
+    ];
+    expect(await wordsAbout({ providers: [Api, Cleaner], options: { allowFindings } })).toEqual([]);
   });
 
   it.each([

@@ -212,8 +212,8 @@ describe('A class whose methods another library calls', () => {
     }
     const test = await startApp(asProvider(Mail));
     expect(told(test, 'warn')).toEqual([expect.stringMatching(/^\[SW109\] Mail: /)]);
-    const allow = [{ finding: 'SW109', token: Mail, reason: 'disposes by hand' }];
-    expect(await wordsAbout({ ...asProvider(Mail), options: { allow } })).toEqual([]);
+    const allowFindings = [{ finding: 'SW109', token: Mail, reason: 'disposes by hand' }];
+    expect(await wordsAbout({ ...asProvider(Mail), options: { allowFindings } })).toEqual([]);
   });
 
   it('[L7] is accepted as a singleton, whatever its decorators', async () => {

@@ -154,8 +154,10 @@ describe('A request-scoped factory', () => {
     });
 
     it.each(['shared-by-factory', 'SW205'])('when it is allowed as %s', async (finding) => {
-      const allow = [{ finding, token: 'manager', reason: 'the manager is meant to be lent' }];
-      const test = await reported({ providers: [LENT], options: { allow } });
+      const allowFindings = [
+        { finding, token: 'manager', reason: 'the manager is meant to be lent' },
+      ];
+      const test = await reported({ providers: [LENT], options: { allowFindings } });
       expect([test.findings, told(test, 'warn')]).toEqual([[], []]);
       expect(inspectScopes(test.app).allowed).toMatchObject([
         { finding: { subject: 'manager' }, reason: 'the manager is meant to be lent' },
@@ -163,10 +165,12 @@ describe('A request-scoped factory', () => {
     });
 
     it('as an allowance without use, while it has not been found', async () => {
-      const allow = [{ finding: 'SW205', token: 'manager', reason: 'lent in production only' }];
+      const allowFindings = [
+        { finding: 'SW205', token: 'manager', reason: 'lent in production only' },
+      ];
       const test = await reported({
         providers: [handsOut(() => new Connection())],
-        options: { allow },
+        options: { allowFindings },
       });
       expect(told(test)).toEqual([]);
     });

@@ -66,7 +66,7 @@ describe('What has two ways to something request-scoped', () => {
   });
 });
 
-describe('Two entries of allow that fit one finding', () => {
+describe('Two entries of allowFindings that fit one finding', () => {
   afterEach(closeApps);
 
   it('are both in use', async () => {
@@ -81,7 +81,7 @@ describe('Two entries of allow that fit one finding', () => {
     const words = await wordsAbout({
       providers: [Tenant, Mailer],
       options: {
-        allow: [
+        allowFindings: [
           { finding: 'SW106', token: Mailer, reason },
           { finding: 'SW106', token: 'Mailer.send', reason },
         ],

@@ -88,7 +88,7 @@ describe('A handler that leaves state on its worker', () => {
         token: Sync,
         chain: [],
         message:
-          "Sync.run leaves changed fields on its worker: announcedVersion, timer. The next tick gets a new Sync, so the values of these fields are lost. If a later tick needs this state, keep it in a singleton and inject that. If only this tick uses it, allow SW209 for 'Sync.run'.",
+          "Sync.run leaves changed fields on its worker: announcedVersion, timer. The next tick gets a new Sync, so the values of these fields are lost. If a later tick needs this state, keep it in a singleton and inject that. If only this tick uses it, add SW209 for 'Sync.run' to allowFindings.",
       },
     ]);
   });
@@ -254,10 +254,10 @@ describe('A handler that leaves state on its worker', () => {
       ['the handler', 'Sync.run'],
       ['the class', Sync],
     ])('when %s is allowed', async (_what, token) => {
-      const allow = [
+      const allowFindings = [
         { finding: 'SW209', token: token as Function, reason: 'a cache for one tick' },
       ];
-      const test = await started(Sync, { allow });
+      const test = await started(Sync, { allowFindings });
       // Before the handler ran, nothing says that the allowance has no use.
       expect(told(test)).toEqual([]);
       await test.registry.run('Sync.run');
@@ -278,8 +278,8 @@ describe('A handler that leaves state on its worker', () => {
           this.runs += 1;
         }
       }
-      const allow = [{ finding: 'SW101', token: Shared, reason: 'one instance' }];
-      expect(await reported(Shared, { allow })).toEqual([]);
+      const allowFindings = [{ finding: 'SW101', token: Shared, reason: 'one instance' }];
+      expect(await reported(Shared, { allowFindings })).toEqual([]);
     });
   });
 
@@ -298,7 +298,7 @@ describe('A handler that leaves state on its worker', () => {
       expect(await inTicks(test, 1)).toEqual([]);
       expect(await inTicks(test)).toMatchObject([{ subject: 'Sync.run', token: Sync }]);
       expect(test.found[0]!.message).toMatch(
-        /^Sync\.run leaves changed fields .* gets a new Sync, .* allow SW209 for 'Sync\.run'\.$/,
+        /^Sync\.run leaves changed fields .* gets a new Sync, .* add SW209 for 'Sync\.run' to allowFindings\.$/,
       );
     });
 

@@ -4,8 +4,7 @@ import type {
   ScopedWorkerModuleOptions,
   StrayFailure,
   Tick,
-  TickHook,
-  TickInterceptor,
+  AroundHook,
 } from '../../lib/index.js';
 import { startApp, type TestApp, type TestAppOptions } from './app.js';
 import { worker } from './probes.js';
@@ -16,7 +15,7 @@ export interface AroundApp extends TestApp, Pick<JobsApp, 'finished'> {
 }
 
 export interface AroundOptions extends TestAppOptions {
-  readonly around: readonly TickInterceptor[];
+  readonly around: readonly AroundHook[];
   readonly handler?: HandlerOptions;
   /** What the worker is given. */
   readonly needs?: readonly InjectionToken[];
@@ -42,7 +41,7 @@ export async function aroundApp(
 }
 
 /** A hook that notes when it begins, and how `next()` has ended. */
-export function noting(lines: string[], name: string): TickHook {
+export function noting(lines: string[], name: string): Extract<AroundHook, Function> {
   return async (_tick, next) => {
     lines.push(`${name} begins`);
     try {

@@ -1,11 +1,10 @@
-import type { Engine } from '../../lib/index.js';
-import type { Schedule } from '../../lib/schedule/schedule.js';
+import type { Engine, EngineSchedule } from '../../lib/index.js';
 
 /** An engine that shows what it is started with, and never fires. */
-export function quietEngine(started: (schedules: readonly Schedule[]) => void): Engine {
+export function quietEngine(started: (schedules: readonly EngineSchedule[]) => void): Engine {
   return {
     name: 'quiet',
-    start: (schedules: readonly Schedule[]) => started(schedules),
+    start: (schedules: readonly EngineSchedule[]) => started(schedules),
     stop: () => undefined,
     pause: () => undefined,
     resume: () => undefined,

@@ -1,7 +1,7 @@
 import type { Engine, EngineHost } from '../../lib/engine/engine.js';
 import { CronExpression } from '../../lib/schedule/cron-expression.js';
 import { resolveHandlerOptions, type HandlerOptions } from '../../lib/schedule/handler-options.js';
-import type { Schedule } from '../../lib/schedule/schedule.js';
+import type { EngineSchedule, Schedule } from '../../lib/schedule/schedule.js';
 import type { Slot } from '../../lib/schedule/slot.js';
 import { CronTimeline, IntervalTimeline, TimeoutTimeline } from '../../lib/schedule/timeline.js';
 import { gate, type Gate } from './gate.js';
@@ -73,7 +73,7 @@ function written({ schedule: { name }, scheduledAt }: Slot): string {
 /** Starts an engine with these schedules. */
 export async function startEngine(
   engine: Engine,
-  schedules: readonly Schedule[],
+  schedules: readonly EngineSchedule[],
   holds = false,
 ): Promise<RecordingHost> {
   const host = new RecordingHost(holds);

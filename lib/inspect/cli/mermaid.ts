@@ -5,7 +5,7 @@ import type {
   InspectedProvider,
   ScopeInspection,
 } from '../inspection.js';
-import type { Severity } from '../../errors/finding.js';
+import type { FindingSeverity } from '../../errors/finding.js';
 import { clean } from './page/text.js';
 
 /** By lifetime, light enough for black letters. */
@@ -18,7 +18,7 @@ const STYLES: Readonly<Record<Lifetime, string>> = {
 };
 
 /** What a finding is about is framed, whatever its lifetime. */
-const FRAMES: Readonly<Record<Severity, string>> = {
+const FRAMES: Readonly<Record<FindingSeverity, string>> = {
   error: 'stroke:#d00000,stroke-width:4px',
   warning: 'stroke:#e08000,stroke-width:4px',
   info: 'stroke-width:3px',

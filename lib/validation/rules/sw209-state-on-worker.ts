@@ -27,6 +27,6 @@ export function stateOnWorker(
     kind: 'state-on-worker',
     subject,
     token,
-    message: `${subject} leaves ${has} on its worker: ${named}. The next tick gets a new ${name}, so the ${values} lost. If a later tick needs this state, keep it in a singleton and inject that. If only this tick uses it, allow SW209 for '${subject}'.`,
+    message: `${subject} leaves ${has} on its worker: ${named}. The next tick gets a new ${name}, so the ${values} lost. If a later tick needs this state, keep it in a singleton and inject that. If only this tick uses it, add SW209 for '${subject}' to allowFindings.`,
   });
 }

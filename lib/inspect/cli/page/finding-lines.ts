@@ -1,12 +1,12 @@
 import type { InspectedFinding, ScopeInspection } from '../../inspection.js';
-import type { Severity } from '../../../errors/finding.js';
+import type { FindingSeverity } from '../../../errors/finding.js';
 import type { Sheet } from './sheet.js';
 import { counted } from './text.js';
 
-const SEVERITIES = ['error', 'warning', 'info'] as const satisfies readonly Severity[];
+const SEVERITIES = ['error', 'warning', 'info'] as const satisfies readonly FindingSeverity[];
 
 /** As people say it: an `info` finding may well be meant so. */
-const WORDS: Readonly<Record<Severity, string>> = {
+const WORDS: Readonly<Record<FindingSeverity, string>> = {
   error: 'error',
   warning: 'warning',
   info: 'hint',

@@ -1,8 +1,8 @@
 import type { Lifetime } from '../../../graph/index.js';
-import type { Severity } from '../../../errors/finding.js';
+import type { FindingSeverity } from '../../../errors/finding.js';
 
 /** What a piece of text is; each has a look of its own. */
-export type Look = Lifetime | Severity | 'heading' | 'name' | 'quiet' | 'fine';
+export type Look = Lifetime | FindingSeverity | 'heading' | 'name' | 'quiet' | 'fine';
 
 /** The codes of SGR (ECMA-48): 1 bold, 2 faint, 31 and so on colours. */
 const CODES: Readonly<Record<Look, string>> = {
