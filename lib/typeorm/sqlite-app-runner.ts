@@ -3,7 +3,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { QueryRunner } from 'typeorm';
 import type { SqliteConnection, SqliteDriver } from './sqlite-driver.js';
 import { captureFrames } from './refused-write.js';
-import { SqliteRunner, type Send } from './sqlite-runner.js';
+import { forgetTransaction, SqliteRunner, type Send } from './sqlite-runner.js';
 import { begins, mayWrite } from './sqlite-statements.js';
 import type { AppConnection } from './sqlite-app-connection.js';
 
@@ -144,7 +144,7 @@ export class SqliteAppRunner extends SqliteRunner {
   private async rollBackForgotten(): Promise<void> {
     new Logger('ScopedWorker').warn(FORGOTTEN);
     await this.runner.query('ROLLBACK').catch(() => undefined); // it is over already, or the data source is destroyed
-    Object.assign(this.runner, { isTransactionActive: false });
+    forgetTransaction(this.runner);
     this.endTurn(); // sqlite3 does not say that SQLite has ended the transaction by itself
   }
 

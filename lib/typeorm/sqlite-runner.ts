@@ -17,6 +17,16 @@ const sending = new AsyncLocalStorage<QueryRunner>();
 
 export type Send = (statement: string) => Promise<unknown>;
 
+/** The savepoints that TypeORM counts. */
+interface DeepRunner extends QueryRunner {
+  readonly transactionDepth: number;
+}
+
+/** Has TypeORM begin a transaction again, and not a savepoint in one that is over. */
+export function forgetTransaction(runner: QueryRunner): void {
+  Object.assign(runner, { isTransactionActive: false, transactionDepth: 0 });
+}
+
 /**
  * Sends the statements of a query runner one after the other. A statement that writes waits for its turn. The turn lasts for
  * the statement, or until the end of the transaction that it has begun.
@@ -61,10 +71,9 @@ export abstract class SqliteRunner implements Writer {
       return await this.route(statement, (text) => sending.run(runner, () => send(text)));
     } catch (error) {
       // TypeORM continues as if in a transaction after its BEGIN has failed, or SQLite has
-      // rolled it back by itself.
-      if (!this.ownsConnection || !this.hasTransaction()) {
-        Object.assign(runner, { isTransactionActive: false });
-      }
+      // rolled it back by itself. A BEGIN that waits behind this statement is still to come.
+      const hasBegun = begins(statement) || (runner as DeepRunner).transactionDepth > 0;
+      if (hasBegun && !(this.ownsConnection && this.hasTransaction())) forgetTransaction(runner);
       throw error instanceof WaitsForItself
         ? refusedWrite(error, statement, frames, this.prepared)
         : error;

@@ -174,6 +174,43 @@ describe('A scope on an SQLite file', () => {
       expect(file.committed()).toEqual(['of a request', 'of it too']);
     });
 
+    it('saves what is sent at once with a statement that fails, and what comes after it', async () => {
+      const test = await start({});
+      const report = await run(test, async ({ notes }) => {
+        await notes.insert({ id: 1, text: 'a' });
+        const [failed, saved] = await Promise.allSettled([
+          notes.insert({ id: 1, text: 'never' }),
+          notes.save({ text: 'at once' }),
+        ]);
+        expect(failed.status).toBe('rejected');
+        expect(saved.status).toBe('fulfilled');
+        await notes.save({ text: 'later' });
+      });
+
+      expect(report.error).toBeUndefined();
+      expect(file.committed()).toEqual(['a', 'at once', 'later']);
+    });
+
+    it('begins transactions again after SQLite has rolled one back by itself', async () => {
+      const test = await start({});
+      const report = await run(test, async ({ manager }) => {
+        await manager.save(Note, { id: 1, text: 'a' });
+        const rolledBack = manager.transaction((own) =>
+          own.query(`INSERT OR ROLLBACK INTO notes (id, text) VALUES (1, 'never')`),
+        );
+        await expect(rolledBack).rejects.toThrow('UNIQUE constraint failed');
+        const failed = manager.transaction(async (own) => {
+          await own.save(Note, { text: 'never' });
+          throw new Error('no more');
+        });
+        await expect(failed).rejects.toThrow('no more');
+        await manager.transaction((own) => own.save(Note, { text: 'b' }));
+      });
+
+      expect(report.error).toBeUndefined();
+      expect(file.committed()).toEqual(['a', 'b']);
+    });
+
     it('rolls back a transaction that the handler began and did not end, and says so', async () => {
       const test = await start({});
       const report = await run(test, async ({ manager }) => {
