@@ -104,17 +104,23 @@ export class SqliteAppRunner extends SqliteRunner {
     return this.app.driver.databaseConnection;
   }
 
-  protected route(statement: string, send: Send): Promise<unknown> {
+  protected async route(statement: string, send: Send): Promise<unknown> {
     // What was begun with `dataSource.query('BEGIN')` belongs to nobody: the statements of the application after it are part of it.
     const owner = this.app.unowned ?? this;
     // The release doesn't concern code that only shares the query runner, such as a subscriber that doesn't await its save().
     const signal = owner.isOwnWork() ? undefined : owner.#release.signal;
     if (signal !== undefined) owner.#pending += 1;
-    const sent = owner.inOrder(() => {
+    const sent = owner.inOrder<unknown>(async () => {
+      if (owner !== this && owner !== this.app.unowned) return TOO_LATE;
       if (!owner.isWriting && mayWrite(statement)) signal?.throwIfAborted();
       return owner.sendOnConnection(statement, send, this.runner, signal);
     });
-    return signal === undefined ? sent : sent.finally(() => (owner.#pending -= 1));
+    try {
+      const result = await sent;
+      return result === TOO_LATE ? this.route(statement, send) : result;
+    } finally {
+      if (signal !== undefined) owner.#pending -= 1;
+    }
   }
 
   protected async beforeSend(statement: string): Promise<void> {
@@ -169,6 +175,9 @@ export class SqliteAppRunner extends SqliteRunner {
     }
   }
 }
+
+/** The transaction that belonged to nobody ended before the statement, which is not part of it. */
+const TOO_LATE = Symbol('too late');
 
 const FORGOTTEN =
   'A query runner was released while its transaction was open; it was rolled back, so that others can write to the file. Call commitTransaction() or rollbackTransaction() before release().';

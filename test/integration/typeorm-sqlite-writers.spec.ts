@@ -391,6 +391,18 @@ describe('Writers of one SQLite file', () => {
       expect(file.committed()).toEqual(['of a tick', 'plain']);
     });
 
+    it('a save() that waits for the end of such a transaction has one of its own, and others can write', async () => {
+      await start();
+      await dataSource.query('BEGIN');
+      const ended = dataSource.query('COMMIT');
+      const saved = plain.save({ text: 'a' });
+      await ended;
+      expect(await isWaiting(saved)).toBe(false);
+      await plain.save({ text: 'b' });
+
+      expect(file.committed()).toEqual(['a', 'b']);
+    });
+
     it('a change of the schema takes the one connection that the application has', async () => {
       await start();
       await plain.save({ text: 'kept' });
