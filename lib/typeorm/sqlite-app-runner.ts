@@ -29,6 +29,8 @@ export class SqliteAppRunner extends SqliteRunner {
   constructor(
     runner: QueryRunner,
     private readonly app: AppConnection<SqliteAppRunner>,
+    /** False if several owners may have it who don't know of each other, so that a release by one of them says nothing. */
+    isOwned = true,
   ) {
     super(runner, app.lock, app);
     runners.set(runner, this);
@@ -49,6 +51,7 @@ export class SqliteAppRunner extends SqliteRunner {
       beforeMigration: withoutForeignKeys,
       afterMigration: withForeignKeys,
       release: async () => {
+        if (!isOwned) return release();
         this.#users = Math.max(0, this.#users - 1);
         if (this.#pending > 0 && !this.isWriting) this.refuseWaiting();
         // Inside of the transaction, the calls of TypeORM that share this query runner release it too.

@@ -70,6 +70,17 @@ export class DriverCopies {
   }
 
   /**
+   * Returns the query runner that everybody has who asked for one before now, and may keep it. It gets a copy of the driver, as
+   * the others have.
+   */
+  adoptRunner(): QueryRunner | undefined {
+    const { queryRunner } = this.driver;
+    return (
+      queryRunner && Object.assign(queryRunner, { driver: Object.create(this.driver) as Driver })
+    );
+  }
+
+  /**
    * Opens another connection in the same way as the driver opened the first one: key, `prepareDatabase`, foreign keys, attached
    * databases.
    *

@@ -119,6 +119,8 @@ export class SqliteFile {
   }
 
   private patchApplication(app: AppConnection<SqliteAppRunner>): void {
+    const adopted = this.#copies.adoptRunner();
+    if (adopted !== undefined) new SqliteAppRunner(adopted, app, false);
     Object.assign(this.driver, {
       createQueryRunner: (mode: 'master' | 'slave') => {
         const around = SqliteAppRunner.around(app);

@@ -1,5 +1,5 @@
 import { jest } from '@jest/globals';
-import { Controller, Get, Logger } from '@nestjs/common';
+import { Controller, Get, Injectable, Logger } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import Database from 'better-sqlite3';
 import {
@@ -12,6 +12,7 @@ import {
   type DataSource,
   type EntitySubscriberInterface,
   type InsertEvent,
+  type QueryRunner,
   type Repository,
 } from 'typeorm';
 import { getScopedRepositoryToken, ScopedTypeOrmModule } from '../../lib/typeorm/index.js';
@@ -327,6 +328,33 @@ describe('Writers of one SQLite file', () => {
       await other;
 
       expect(file.committed()).toEqual(['kept']);
+    });
+
+    it('with a query runner that a constructor created, the transaction is its own', async () => {
+      @Injectable()
+      class Batch {
+        readonly runner: QueryRunner;
+
+        constructor(@InjectDataSource() source: DataSource) {
+          this.runner = source.createQueryRunner();
+        }
+      }
+      test = await startNoteApp(sqliteRoot(file), { transaction: true }, { providers: [Batch] });
+      plain = dataSourceOf(test).getRepository(Note);
+      const { runner } = test.app.get(Batch);
+      for (const text of ['first', 'second']) {
+        await runner.startTransaction();
+        await runner.manager.save(Note, { text: 'rolled back' });
+        const other = plain.insert({ text });
+        expect(await isWaiting(other)).toBe(true);
+        expect(await plain.countBy({ text: 'rolled back' })).toBe(0);
+        await runner.rollbackTransaction();
+        await runner.release();
+        await other;
+      }
+      expect((await run(({ notes }) => notes.insert({ text: 'tick' }))).error).toBeUndefined();
+
+      expect(file.committed()).toEqual(['first', 'second', 'tick']);
     });
 
     it('with a query runner that is released too early is rolled back, and others can write', async () => {
