@@ -1,14 +1,10 @@
 import { Logger } from '@nestjs/common';
-import { AsyncLocalStorage } from 'node:async_hooks';
 import type { QueryRunner } from 'typeorm';
 import type { SqliteConnection, SqliteDriver } from './sqlite-driver.js';
 import { captureFrames } from './refused-write.js';
 import { forgetTransaction, SqliteRunner, type Send } from './sqlite-runner.js';
 import { begins, mayWrite } from './sqlite-statements.js';
 import type { AppConnection } from './sqlite-app-connection.js';
-
-/** The transaction of the application that the running code is part of. */
-const current = new AsyncLocalStorage<SqliteAppRunner>();
 
 const runners = new WeakMap<QueryRunner, SqliteAppRunner>();
 
@@ -82,17 +78,11 @@ export class SqliteAppRunner extends SqliteRunner {
     return this.runner;
   }
 
-  /** The query runner of the transaction around the calling code. */
+  /** The query runner of the transaction around the calling code: statements that it sends through the data source join that. */
   static around(app: AppConnection<SqliteAppRunner>): SqliteAppRunner | undefined {
-    const runner = current.getStore();
-    return runner?.app === app && runner.isWriting ? runner : undefined;
-  }
-
-  /**
-   * Runs the work of a transaction: statements that the application sends in it through its data source join the transaction.
-   */
-  within<T>(work: () => T): T {
-    return current.run(this, work);
+    const joins = (runner: SqliteRunner): runner is SqliteAppRunner =>
+      runner instanceof SqliteAppRunner && runner.app === app && runner.isWriting;
+    return SqliteRunner.enclosing.find(joins);
   }
 
   forget(): void {
@@ -133,7 +123,7 @@ export class SqliteAppRunner extends SqliteRunner {
   readonly label = 'the application';
 
   isOwnWork(): boolean {
-    return current.getStore() === this;
+    return this.isAround;
   }
 
   protected override endTurn(): void {

@@ -15,6 +15,9 @@ import { WaitsForItself, type WriteLock, type Writer, type WriteTurn } from './w
 /** The query runner that is sending a statement: statements that subscribers send meanwhile are part of it. */
 const sending = new AsyncLocalStorage<QueryRunner>();
 
+/** The query runners that the running code is part of the work of, the innermost first: those of several files, for example. */
+const around = new AsyncLocalStorage<readonly SqliteRunner[]>();
+
 export type Send = (statement: string) => Promise<unknown>;
 
 /** The savepoints that TypeORM counts. */
@@ -166,8 +169,22 @@ export abstract class SqliteRunner implements Writer {
     Object.assign(this.runner, { broadcaster: joined });
   }
 
+  /** The query runners that the calling code is part of the work of, the innermost first. */
+  protected static get enclosing(): readonly SqliteRunner[] {
+    return around.getStore() ?? [];
+  }
+
   /** Runs the work of a transaction. */
-  abstract within<T>(work: () => T): T;
+  within<T>(work: () => T): T {
+    // Work that outlasts the others and starts more must not grow a chain.
+    const others = SqliteRunner.enclosing.filter((other) => other !== this && other.isWriting);
+    return around.run([this, ...others], work);
+  }
+
+  /** True if the calling code runs within this query runner. */
+  protected get isAround(): boolean {
+    return SqliteRunner.enclosing.includes(this);
+  }
 
   /** True if no other query runner has a transaction on the connection. */
   protected abstract get ownsConnection(): boolean;

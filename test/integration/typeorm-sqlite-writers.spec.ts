@@ -10,12 +10,17 @@ import {
   EventSubscriber,
   PrimaryGeneratedColumn,
   type DataSource,
+  type EntityManager,
   type EntitySubscriberInterface,
   type InsertEvent,
   type QueryRunner,
   type Repository,
 } from 'typeorm';
-import { getScopedRepositoryToken, ScopedTypeOrmModule } from '../../lib/typeorm/index.js';
+import {
+  getScopedEntityManagerToken,
+  getScopedRepositoryToken,
+  ScopedTypeOrmModule,
+} from '../../lib/typeorm/index.js';
 import { closeApps } from '../support/app.js';
 import { gate, turn } from '../support/gate.js';
 import { startHttpApp } from '../support/http-app.js';
@@ -70,6 +75,18 @@ describe('Writers of one SQLite file', () => {
     dataSource = dataSourceOf(test);
     plain = dataSource.getRepository(Note);
     note = (text) => plain.insert({ text });
+  };
+  /** With a second data source, on a file of its own. */
+  const startWithArchive = async (transaction = true): Promise<DataSource> => {
+    const imports = [
+      sqliteRoot(file),
+      sqliteRoot(createTestFile(), { name: 'archive' }),
+      ScopedTypeOrmModule.forFeature([Note], { dataSource: 'archive', transaction }),
+    ];
+    test = await startNoteApp({ module: class Root {}, imports }, { transaction });
+    dataSource = dataSourceOf(test);
+    plain = dataSource.getRepository(Note);
+    return dataSourceOf(test, 'archive');
   };
   const run = (script: (scope: NoteScope) => unknown) => {
     test.script = script;
@@ -208,6 +225,22 @@ describe('Writers of one SQLite file', () => {
       expect(file.committed()).toEqual([]);
       await plain.save({ text: 'later' });
       expect(file.committed()).toEqual(['later']);
+    });
+
+    it('inside of transactions of two data sources, what a repository writes is part of its own', async () => {
+      const archive = await startWithArchive();
+      const moving = dataSource.transaction(() =>
+        archive.transaction(async (manager) => {
+          await manager.save(Note, { text: 'archived' });
+          await plain.save({ text: 'moved' });
+          throw new Error('no more');
+        }),
+      );
+      expect(await isWaiting(moving.catch(() => undefined))).toBe(false);
+
+      await expect(moving).rejects.toThrow('no more');
+      expect(file.committed()).toEqual([]);
+      expect(await archive.getRepository(Note).count()).toBe(0);
     });
 
     it('a subscriber that writes through the data source does so in the transaction of the save()', async () => {
@@ -498,6 +531,23 @@ describe('Writers of one SQLite file', () => {
         });
 
         expect((report.error as Error).message).toContain(WAITS_FOR_ITSELF);
+        expect(file.committed()).toEqual([]);
+      });
+
+      it('is refused inside of the callback also when a transaction of another data source is around it', async () => {
+        await startWithArchive(false);
+        const archived = getScopedEntityManagerToken('archive');
+        const report = await run(({ manager }) =>
+          manager.transaction(async (own) => {
+            await own.save(Note, { text: 'a' });
+            await test.scopes.run(async (scope) => {
+              const other = await scope.resolve<EntityManager>(archived);
+              await other.transaction(() => plain.save({ text: 'never' }));
+            });
+          }),
+        );
+
+        expect(String(report.error)).toContain(WAITS_FOR_ITSELF);
         expect(file.committed()).toEqual([]);
       });
 
