@@ -161,11 +161,7 @@ export class SqliteAppRunner extends SqliteRunner {
     if (use.connection !== undefined) driver.databaseConnection = use.connection;
     else Reflect.deleteProperty(driver, 'databaseConnection'); // the application's connection shows through
     if (stmtCache !== undefined) Object.assign(runner, { stmtCache: use.statements });
-    try {
-      return await this.sendInTurn(statement, send, signal);
-    } finally {
-      use.end();
-    }
+    return use.run(() => this.sendInTurn(statement, send, signal));
   }
 }
 

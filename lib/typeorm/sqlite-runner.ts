@@ -9,16 +9,28 @@ import {
   effectOnTransaction,
   mayWrite,
 } from './sqlite-statements.js';
+import { leaveReads } from './sqlite-app-connection.js';
 import { captureFrames, refusedWrite, type Frames } from './refused-write.js';
 import { WaitsForItself, type WriteLock, type Writer, type WriteTurn } from './write-lock.js';
 
-/** The query runner that is sending a statement: statements that subscribers send meanwhile are part of it. */
-const sending = new AsyncLocalStorage<QueryRunner>();
+/** The statements that wait for each other: all of a query runner, or those that a subscriber sends inside of one of them. */
+interface Queue {
+  readonly of: SqliteRunner;
+  last: Promise<unknown>;
+  isOver: boolean;
+}
+
+/** The queue inside of the statement that the running code is part of. */
+const inside = new AsyncLocalStorage<Queue>();
 
 /** The query runners that the running code is part of the work of, the innermost first: those of several files, for example. */
 const around = new AsyncLocalStorage<readonly SqliteRunner[]>();
 
 export type Send = (statement: string) => Promise<unknown>;
+
+function queueOf(runner: SqliteRunner): Queue {
+  return { of: runner, last: Promise.resolve(), isOver: false };
+}
 
 /** The savepoints that TypeORM counts. */
 interface DeepRunner extends QueryRunner {
@@ -37,7 +49,9 @@ export function forgetTransaction(runner: QueryRunner): void {
  * Only `query` sends statements (TypeORM 0.3 and 1.1, SQLite drivers); the rest of a query runner calls it.
  */
 export abstract class SqliteRunner implements Writer {
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #queue = queueOf(this);
+  /** The number of statements that are being sent: more than one if a subscriber sends some inside of another. */
+  #sending = 0;
   #turn: WriteTurn | undefined;
   #isInTransaction = false;
   /** Why the open transaction may only read: it began inside the work that has the turn. */
@@ -56,8 +70,7 @@ export abstract class SqliteRunner implements Writer {
     const query = runner.query.bind(runner) as (...args: unknown[]) => Promise<unknown>;
     const sendQuery = (statement: string, ...rest: unknown[]): Promise<unknown> => {
       const send: Send = (text) => query(text, ...rest);
-      if (runner.isReleased || sending.getStore() === runner) return send(statement);
-      return this.sendFor(sendQuery, statement, send);
+      return runner.isReleased ? send(statement) : this.sendFor(sendQuery, statement, send);
     };
     Object.assign(runner, { query: sendQuery });
   }
@@ -71,7 +84,7 @@ export abstract class SqliteRunner implements Writer {
     const { runner } = this;
     const frames = this.mayBeRefused(statement) ? captureFrames(caller) : undefined;
     try {
-      return await this.route(statement, (text) => sending.run(runner, () => send(text)));
+      return await this.route(statement, send);
     } catch (error) {
       // TypeORM continues as if in a transaction after its BEGIN has failed, or SQLite has
       // rolled it back by itself. A BEGIN that waits behind this statement is still to come.
@@ -93,10 +106,16 @@ export abstract class SqliteRunner implements Writer {
     return this.#turn !== undefined;
   }
 
-  /** After the statements before it. */
+  /** After the statements before it, except for one that waits for the calling code. */
   protected inOrder<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#last.then(work);
-    this.#last = result.catch(() => undefined);
+    const outer = inside.getStore();
+    const queue = outer?.of === this && !outer.isOver ? outer : this.#queue;
+    const inner = queueOf(this);
+    const result = queue.last
+      .then(() => inside.run(inner, work))
+      .finally(() => (inner.isOver = true));
+    const end = (): Promise<unknown> => inner.last; // a subscriber may not be awaited
+    queue.last = result.then(end, end);
     return result;
   }
 
@@ -112,6 +131,7 @@ export abstract class SqliteRunner implements Writer {
       else if (!divides(statement)) throw this.#refusal;
     }
     const text = this.isWriting ? beginAsWriter(statement) : statement;
+    this.#sending += 1;
     try {
       await this.beforeSend(statement);
       const result = await send(text);
@@ -122,7 +142,8 @@ export abstract class SqliteRunner implements Writer {
       if (begins(statement) && !this.hasTransaction()) this.keepsTurn = false; // TypeORM then ends nothing
       throw error;
     } finally {
-      if (!this.keepsTurn && !this.hasTransaction()) this.endTurn();
+      this.#sending -= 1;
+      if (this.#sending === 0 && !this.keepsTurn && !this.hasTransaction()) this.endTurn();
     }
   }
 
@@ -132,6 +153,7 @@ export abstract class SqliteRunner implements Writer {
     statement: string,
     signal: AbortSignal | undefined,
   ): Promise<void> {
+    leaveReads();
     try {
       this.#turn = await lock.take(this, signal);
     } catch (error) {
