@@ -116,8 +116,14 @@ export class DriverCopies {
   keepCommits(connection: SqliteConnection): void {
     const { enableWAL, readonly } = this.driver.options;
     if (enableWAL === true || readonly === true) return;
-    if (connection.pragma?.('synchronous', { simple: true }) === NORMAL)
-      connection.pragma('synchronous = FULL');
+    // The switch concerns attached databases too.
+    const databases = connection.pragma?.('database_list') as
+      { readonly name: string }[] | undefined;
+    for (const { name } of databases ?? []) {
+      const pragma = `"${name.replaceAll('"', '""')}".synchronous`;
+      if (connection.pragma!(pragma, { simple: true }) === NORMAL)
+        connection.pragma!(`${pragma} = FULL`);
+    }
   }
 
   checkConnected(): void {

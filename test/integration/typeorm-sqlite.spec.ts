@@ -294,6 +294,26 @@ describe('A scope on an SQLite file', () => {
       expect(await ask(dataSourceOf(test).manager)).toEqual([{ synchronous }]);
     });
 
+    it('with synchronous FULL also for databases that are attached', async () => {
+      const attached = `${file.path}-attached`;
+      const test = await start(
+        {},
+        {
+          prepareDatabase: (connection: { exec(sql: string): unknown }) =>
+            void connection.exec(
+              `ATTACH '${attached}' AS "an ""other"""; CREATE TABLE IF NOT EXISTS "an ""other""".a (b)`,
+            ),
+        },
+      );
+      const ask = (db: Pick<EntityManager, 'query'>): Promise<unknown> =>
+        db.query('PRAGMA "an ""other""".synchronous');
+      expect((await run(test, ({ manager }) => ask(manager))).value).toEqual([{ synchronous: 2 }]);
+      await dataSourceOf(test).destroy();
+      await dataSourceOf(test).initialize();
+
+      expect(await ask(dataSourceOf(test).manager)).toEqual([{ synchronous: 2 }]);
+    });
+
     it('with the busy timeout of the application', async () => {
       const test = await start({}, { timeout: 1_500 });
 
