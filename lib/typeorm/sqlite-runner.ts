@@ -139,7 +139,9 @@ export abstract class SqliteRunner implements Writer {
       if (effect !== undefined) this.#isInTransaction = effect === 'begin';
       return result;
     } catch (error) {
-      if (begins(statement) && !this.hasTransaction()) this.keepsTurn = false; // TypeORM then ends nothing
+      // TypeORM then ends nothing, and leaves foreign keys off.
+      if (this.keepsTurn && begins(statement) && !this.hasTransaction())
+        await this.runner.afterMigration().catch(() => undefined);
       throw error;
     } finally {
       this.#sending -= 1;
