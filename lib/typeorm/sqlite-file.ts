@@ -127,7 +127,21 @@ export class SqliteFile {
         return (around ?? new SqliteAppRunner(this.#copies.runner(mode), app)).handOut();
       },
     });
-    enterTransactions(this.dataSource.manager, ({ queryRunner }) =>
+    enterApplicationTransactions(this.dataSource);
+  }
+}
+
+const entered = new WeakSet<EntityManager>();
+
+/**
+ * Also for the class of entity managers, because code may have created some before: the constructor of a repository class calls
+ * `dataSource.createEntityManager()`. For those of other data sources, nothing changes.
+ */
+function enterApplicationTransactions({ manager }: DataSource): void {
+  for (const each of [manager, Object.getPrototypeOf(manager) as EntityManager]) {
+    if (entered.has(each)) continue;
+    entered.add(each);
+    enterTransactions(each, ({ queryRunner }) =>
       queryRunner === undefined ? undefined : SqliteAppRunner.of(queryRunner),
     );
   }
@@ -138,7 +152,7 @@ function enterTransactions(
   manager: EntityManager,
   runnerOf: (inner: EntityManager) => SqliteRunner | undefined,
 ): void {
-  const transaction = manager.transaction.bind(manager) as (...args: unknown[]) => Promise<unknown>;
+  const transaction = manager.transaction as (...args: unknown[]) => Promise<unknown>;
   const entering =
     (work: TransactionWork): TransactionWork =>
     (inner) => {
@@ -146,9 +160,11 @@ function enterTransactions(
       return runner === undefined ? work(inner) : runner.within(() => work(inner));
     };
   Object.assign(manager, {
-    transaction: (...args: unknown[]) =>
-      transaction(
-        ...args.map((arg) => (typeof arg === 'function' ? entering(arg as TransactionWork) : arg)),
-      ),
+    transaction(this: EntityManager, ...args: unknown[]) {
+      const given = args.map((arg) =>
+        typeof arg === 'function' ? entering(arg as TransactionWork) : arg,
+      );
+      return transaction.apply(this, given);
+    },
   });
 }

@@ -14,8 +14,8 @@ import {
   type EntityManager,
   type EntitySubscriberInterface,
   type InsertEvent,
+  Repository,
   type QueryRunner,
-  type Repository,
 } from 'typeorm';
 import {
   getScopedEntityManagerToken,
@@ -240,6 +240,25 @@ describe('Writers of one SQLite file', () => {
       await expect(moving).rejects.toThrow('no more');
       expect(file.committed()).toEqual([]);
       expect(await archive.getRepository(Note).count()).toBe(0);
+    });
+
+    it('inside of a transaction of a repository class with its own entity manager, it is part of that', async () => {
+      @Injectable()
+      class Notes extends Repository<Note> {
+        constructor(@InjectDataSource() source: DataSource) {
+          super(Note, source.createEntityManager());
+        }
+      }
+      test = await startNoteApp(sqliteRoot(file), { transaction: true }, { providers: [Notes] });
+      plain = dataSourceOf(test).getRepository(Note);
+      const failed = test.app.get(Notes).manager.transaction(async (manager) => {
+        await manager.save(Note, { text: 'a' });
+        await plain.save({ text: 'b' });
+        throw new Error('no more');
+      });
+
+      await expect(failed).rejects.toThrow('no more');
+      expect(file.committed()).toEqual([]);
     });
 
     it('a subscriber that writes through the data source does so in the transaction of the save()', async () => {
