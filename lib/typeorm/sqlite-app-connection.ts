@@ -72,6 +72,11 @@ export class AppConnection<Runner extends Owner> {
     return this.copies.driver;
   }
 
+  /** False while the data source is destroyed. */
+  get isConnected(): boolean {
+    return this.copies.isConnected;
+  }
+
   async use(runner: Runner, statement: string): Promise<ConnectionUse> {
     const statements = this.#statements;
     if (this.#owner === runner || mayWrite(statement)) {

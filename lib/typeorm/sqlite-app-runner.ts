@@ -21,6 +21,8 @@ export class SqliteAppRunner extends SqliteRunner {
   #users = 0;
   /** True once its owner has released it while code inside of the transaction, which nobody awaited, still uses it. */
   #isLeft = false;
+  /** True from the end of its transaction by `destroy()` until the release: the rest of it must not take effect by itself. */
+  #isCut = false;
 
   constructor(
     runner: QueryRunner,
@@ -47,8 +49,9 @@ export class SqliteAppRunner extends SqliteRunner {
       beforeMigration: withoutForeignKeys,
       afterMigration: withForeignKeys,
       release: async () => {
-        if (!isOwned) return release();
         this.#users = Math.max(0, this.#users - 1);
+        if (this.#users === 0) this.#isCut = false;
+        if (!isOwned) return release();
         if (this.#pending > 0 && !this.isWriting) this.refuseWaiting();
         // Inside of the transaction, the calls of TypeORM that share this query runner release it too.
         this.#isLeft ||= this.isWriting && !this.isOwnWork();
@@ -81,11 +84,14 @@ export class SqliteAppRunner extends SqliteRunner {
   /** The query runner of the transaction around the calling code: statements that it sends through the data source join that. */
   static around(app: AppConnection<SqliteAppRunner>): SqliteAppRunner | undefined {
     const joins = (runner: SqliteRunner): runner is SqliteAppRunner =>
-      runner instanceof SqliteAppRunner && runner.app === app && runner.isWriting;
+      runner instanceof SqliteAppRunner &&
+      runner.app === app &&
+      (runner.isWriting || runner.#isCut);
     return SqliteRunner.enclosing.find(joins);
   }
 
   forget(): void {
+    this.#isCut = true;
     this.endTurn();
   }
 
@@ -118,6 +124,8 @@ export class SqliteAppRunner extends SqliteRunner {
 
   protected async beforeSend(statement: string): Promise<void> {
     if (this.isWriting && begins(statement)) await this.app.takeFor(this);
+    // Last, because the data source may have been destroyed during a wait.
+    if (this.#isCut && this.app.isConnected) throw new Error(cutText(this.file));
   }
 
   readonly label = 'the application';
@@ -136,7 +144,11 @@ export class SqliteAppRunner extends SqliteRunner {
   private refuseWaiting(): void {
     const release = this.#release;
     this.#release = new AbortController();
-    release.abort(new Error(releasedText(String(this.app.driver.options.database))));
+    release.abort(new Error(releasedText(this.file)));
+  }
+
+  private get file(): string {
+    return String(this.app.driver.options.database);
   }
 
   /** Others would wait for the end of the transaction, and nobody can end it any more. */
@@ -170,6 +182,10 @@ const TOO_LATE = Symbol('too late');
 
 const FORGOTTEN =
   'A query runner was released while its transaction was open; it was rolled back, so that others can write to the file. Call commitTransaction() or rollbackTransaction() before release().';
+
+function cutText(file: string): string {
+  return `The data source of ${file} was destroyed while a transaction of the application was open, so the rest of it was not sent. Await the work before you call destroy().`;
+}
 
 function releasedText(file: string): string {
   return `A query runner was released before its statement could write to ${file}, so it was not sent. Await the statement before you call release().`;
