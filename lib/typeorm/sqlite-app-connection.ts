@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import type { DataSource } from 'typeorm';
 import type { DriverCopies, SqliteConnection, SqliteDriver } from './sqlite-driver.js';
 import { mayWrite } from './sqlite-statements.js';
@@ -9,7 +10,35 @@ export interface ConnectionUse {
   readonly connection: SqliteConnection | undefined;
   /** Prepared statements of better-sqlite3, which belong to a connection. */
   readonly statements: Map<string, unknown>;
-  end(): void;
+  /** Sends the statement. */
+  run<T>(send: () => Promise<T>): Promise<T>;
+}
+
+/** A statement that reads on the application's connection. */
+class Read {
+  isOver = false;
+  readonly ended: Promise<void>;
+  #resolve!: () => void;
+
+  constructor() {
+    this.ended = new Promise((resolve) => (this.#resolve = resolve));
+  }
+
+  end(): void {
+    this.isOver = true;
+    this.#resolve();
+  }
+}
+
+/** The reads that the running code is part of, as a subscriber of one is. */
+const reading = new AsyncLocalStorage<readonly Read[]>();
+
+/**
+ * Has no transaction wait for the reads that the calling code is part of, because they wait for it: it writes, and may wait for
+ * the end of that transaction.
+ */
+export function leaveReads(): void {
+  for (const read of reading.getStore() ?? []) read.end();
 }
 
 /** A query runner that may have a transaction open. */
@@ -18,7 +47,7 @@ interface Owner {
   forget(): void;
 }
 
-const NOTHING = (): void => undefined;
+const RUN: ConnectionUse['run'] = (send) => send();
 
 /**
  * The connection of the application's data source, which its query runners share. One transaction at a time has exclusive use
@@ -31,8 +60,7 @@ export class AppConnection<Runner extends Owner> {
   #statements = new Map<string, unknown>();
   #second: Promise<SqliteConnection> | undefined;
   #secondStatements = new Map<string, unknown>();
-  #reads = 0;
-  #afterReads: (() => void) | undefined;
+  readonly #reads = new Set<Read>();
 
   constructor(
     readonly dataSource: DataSource,
@@ -44,23 +72,28 @@ export class AppConnection<Runner extends Owner> {
     return this.copies.driver;
   }
 
+  /** False while the data source is destroyed. */
+  get isConnected(): boolean {
+    return this.copies.isConnected;
+  }
+
   async use(runner: Runner, statement: string): Promise<ConnectionUse> {
     const statements = this.#statements;
     if (this.#owner === runner || mayWrite(statement)) {
-      return { connection: undefined, statements, end: NOTHING };
+      return { connection: undefined, statements, run: RUN };
     }
     if (this.#owner !== undefined) {
       const connection = await (this.#second ??= this.connectAgain());
-      return { connection, statements: this.#secondStatements, end: NOTHING };
+      return { connection, statements: this.#secondStatements, run: RUN };
     }
-    this.#reads += 1;
-    return { connection: undefined, statements, end: () => this.endRead() };
+    return { connection: undefined, statements, run: this.beginRead() };
   }
 
   /** Assigns the connection to a transaction, once the statements that read on it have ended. */
   async takeFor(runner: Runner): Promise<void> {
     this.#owner = runner;
-    if (this.#reads > 0) await new Promise<void>((resolve) => (this.#afterReads = resolve));
+    leaveReads();
+    await Promise.all(Array.from(this.#reads, ({ ended }) => ended));
   }
 
   leaveTo(runner: Runner): void {
@@ -92,8 +125,17 @@ export class AppConnection<Runner extends Owner> {
     }
   }
 
-  private endRead(): void {
-    this.#reads -= 1;
-    if (this.#reads === 0) this.#afterReads?.();
+  private beginRead(): ConnectionUse['run'] {
+    const read = new Read();
+    this.#reads.add(read);
+    const outer = (reading.getStore() ?? []).filter(({ isOver }) => !isOver);
+    return async (send) => {
+      try {
+        return await reading.run([read, ...outer], send);
+      } finally {
+        read.end();
+        this.#reads.delete(read);
+      }
+    };
   }
 }

@@ -1,14 +1,10 @@
 import { Logger } from '@nestjs/common';
-import { AsyncLocalStorage } from 'node:async_hooks';
 import type { QueryRunner } from 'typeorm';
 import type { SqliteConnection, SqliteDriver } from './sqlite-driver.js';
 import { captureFrames } from './refused-write.js';
-import { SqliteRunner, type Send } from './sqlite-runner.js';
+import { forgetTransaction, SqliteRunner, type Send } from './sqlite-runner.js';
 import { begins, mayWrite } from './sqlite-statements.js';
 import type { AppConnection } from './sqlite-app-connection.js';
-
-/** The transaction of the application that the running code is part of. */
-const current = new AsyncLocalStorage<SqliteAppRunner>();
 
 const runners = new WeakMap<QueryRunner, SqliteAppRunner>();
 
@@ -25,10 +21,14 @@ export class SqliteAppRunner extends SqliteRunner {
   #users = 0;
   /** True once its owner has released it while code inside of the transaction, which nobody awaited, still uses it. */
   #isLeft = false;
+  /** True from the end of its transaction by `destroy()` until the release: the rest of it must not take effect by itself. */
+  #isCut = false;
 
   constructor(
     runner: QueryRunner,
     private readonly app: AppConnection<SqliteAppRunner>,
+    /** False if several owners may have it who don't know of each other, so that a release by one of them says nothing. */
+    isOwned = true,
   ) {
     super(runner, app.lock, app);
     runners.set(runner, this);
@@ -50,6 +50,8 @@ export class SqliteAppRunner extends SqliteRunner {
       afterMigration: withForeignKeys,
       release: async () => {
         this.#users = Math.max(0, this.#users - 1);
+        if (this.#users === 0) this.#isCut = false;
+        if (!isOwned) return release();
         if (this.#pending > 0 && !this.isWriting) this.refuseWaiting();
         // Inside of the transaction, the calls of TypeORM that share this query runner release it too.
         this.#isLeft ||= this.isWriting && !this.isOwnWork();
@@ -79,20 +81,17 @@ export class SqliteAppRunner extends SqliteRunner {
     return this.runner;
   }
 
-  /** The query runner of the transaction around the calling code. */
+  /** The query runner of the transaction around the calling code: statements that it sends through the data source join that. */
   static around(app: AppConnection<SqliteAppRunner>): SqliteAppRunner | undefined {
-    const runner = current.getStore();
-    return runner?.app === app && runner.isWriting ? runner : undefined;
-  }
-
-  /**
-   * Runs the work of a transaction: statements that the application sends in it through its data source join the transaction.
-   */
-  within<T>(work: () => T): T {
-    return current.run(this, work);
+    const joins = (runner: SqliteRunner): runner is SqliteAppRunner =>
+      runner instanceof SqliteAppRunner &&
+      runner.app === app &&
+      (runner.isWriting || runner.#isCut);
+    return SqliteRunner.enclosing.find(joins);
   }
 
   forget(): void {
+    this.#isCut = true;
     this.endTurn();
   }
 
@@ -104,27 +103,35 @@ export class SqliteAppRunner extends SqliteRunner {
     return this.app.driver.databaseConnection;
   }
 
-  protected route(statement: string, send: Send): Promise<unknown> {
+  protected async route(statement: string, send: Send): Promise<unknown> {
     // What was begun with `dataSource.query('BEGIN')` belongs to nobody: the statements of the application after it are part of it.
     const owner = this.app.unowned ?? this;
     // The release doesn't concern code that only shares the query runner, such as a subscriber that doesn't await its save().
     const signal = owner.isOwnWork() ? undefined : owner.#release.signal;
     if (signal !== undefined) owner.#pending += 1;
-    const sent = owner.inOrder(() => {
+    const sent = owner.inOrder<unknown>(async () => {
+      if (owner !== this && owner !== this.app.unowned) return TOO_LATE;
       if (!owner.isWriting && mayWrite(statement)) signal?.throwIfAborted();
       return owner.sendOnConnection(statement, send, this.runner, signal);
     });
-    return signal === undefined ? sent : sent.finally(() => (owner.#pending -= 1));
+    try {
+      const result = await sent;
+      return result === TOO_LATE ? this.route(statement, send) : result;
+    } finally {
+      if (signal !== undefined) owner.#pending -= 1;
+    }
   }
 
   protected async beforeSend(statement: string): Promise<void> {
     if (this.isWriting && begins(statement)) await this.app.takeFor(this);
+    // Last, because the data source may have been destroyed during a wait.
+    if (this.#isCut && this.app.isConnected) throw new Error(cutText(this.file));
   }
 
   readonly label = 'the application';
 
   isOwnWork(): boolean {
-    return current.getStore() === this;
+    return this.isAround;
   }
 
   protected override endTurn(): void {
@@ -137,14 +144,18 @@ export class SqliteAppRunner extends SqliteRunner {
   private refuseWaiting(): void {
     const release = this.#release;
     this.#release = new AbortController();
-    release.abort(new Error(releasedText(String(this.app.driver.options.database))));
+    release.abort(new Error(releasedText(this.file)));
+  }
+
+  private get file(): string {
+    return String(this.app.driver.options.database);
   }
 
   /** Others would wait for the end of the transaction, and nobody can end it any more. */
   private async rollBackForgotten(): Promise<void> {
     new Logger('ScopedWorker').warn(FORGOTTEN);
     await this.runner.query('ROLLBACK').catch(() => undefined); // it is over already, or the data source is destroyed
-    Object.assign(this.runner, { isTransactionActive: false });
+    forgetTransaction(this.runner);
     this.endTurn(); // sqlite3 does not say that SQLite has ended the transaction by itself
   }
 
@@ -162,16 +173,19 @@ export class SqliteAppRunner extends SqliteRunner {
     if (use.connection !== undefined) driver.databaseConnection = use.connection;
     else Reflect.deleteProperty(driver, 'databaseConnection'); // the application's connection shows through
     if (stmtCache !== undefined) Object.assign(runner, { stmtCache: use.statements });
-    try {
-      return await this.sendInTurn(statement, send, signal);
-    } finally {
-      use.end();
-    }
+    return use.run(() => this.sendInTurn(statement, send, signal));
   }
 }
 
+/** The transaction that belonged to nobody ended before the statement, which is not part of it. */
+const TOO_LATE = Symbol('too late');
+
 const FORGOTTEN =
   'A query runner was released while its transaction was open; it was rolled back, so that others can write to the file. Call commitTransaction() or rollbackTransaction() before release().';
+
+function cutText(file: string): string {
+  return `The data source of ${file} was destroyed while a transaction of the application was open, so the rest of it was not sent. Await the work before you call destroy().`;
+}
 
 function releasedText(file: string): string {
   return `A query runner was released before its statement could write to ${file}, so it was not sent. Await the statement before you call release().`;

@@ -70,6 +70,17 @@ export class DriverCopies {
   }
 
   /**
+   * Returns the query runner that everybody has who asked for one before now, and may keep it. It gets a copy of the driver, as
+   * the others have.
+   */
+  adoptRunner(): QueryRunner | undefined {
+    const { queryRunner } = this.driver;
+    return (
+      queryRunner && Object.assign(queryRunner, { driver: Object.create(this.driver) as Driver })
+    );
+  }
+
+  /**
    * Opens another connection in the same way as the driver opened the first one: key, `prepareDatabase`, foreign keys, attached
    * databases.
    *
@@ -105,8 +116,14 @@ export class DriverCopies {
   keepCommits(connection: SqliteConnection): void {
     const { enableWAL, readonly } = this.driver.options;
     if (enableWAL === true || readonly === true) return;
-    if (connection.pragma?.('synchronous', { simple: true }) === NORMAL)
-      connection.pragma('synchronous = FULL');
+    // The switch concerns attached databases too.
+    const databases = connection.pragma?.('database_list') as
+      { readonly name: string }[] | undefined;
+    for (const { name } of databases ?? []) {
+      const pragma = `"${name.replaceAll('"', '""')}".synchronous`;
+      if (connection.pragma!(pragma, { simple: true }) === NORMAL)
+        connection.pragma!(`${pragma} = FULL`);
+    }
   }
 
   checkConnected(): void {

@@ -119,13 +119,29 @@ export class SqliteFile {
   }
 
   private patchApplication(app: AppConnection<SqliteAppRunner>): void {
+    const adopted = this.#copies.adoptRunner();
+    if (adopted !== undefined) new SqliteAppRunner(adopted, app, false);
     Object.assign(this.driver, {
       createQueryRunner: (mode: 'master' | 'slave') => {
         const around = SqliteAppRunner.around(app);
         return (around ?? new SqliteAppRunner(this.#copies.runner(mode), app)).handOut();
       },
     });
-    enterTransactions(this.dataSource.manager, ({ queryRunner }) =>
+    enterApplicationTransactions(this.dataSource);
+  }
+}
+
+const entered = new WeakSet<EntityManager>();
+
+/**
+ * Also for the class of entity managers, because code may have created some before: the constructor of a repository class calls
+ * `dataSource.createEntityManager()`. For those of other data sources, nothing changes.
+ */
+function enterApplicationTransactions({ manager }: DataSource): void {
+  for (const each of [manager, Object.getPrototypeOf(manager) as EntityManager]) {
+    if (entered.has(each)) continue;
+    entered.add(each);
+    enterTransactions(each, ({ queryRunner }) =>
       queryRunner === undefined ? undefined : SqliteAppRunner.of(queryRunner),
     );
   }
@@ -136,7 +152,7 @@ function enterTransactions(
   manager: EntityManager,
   runnerOf: (inner: EntityManager) => SqliteRunner | undefined,
 ): void {
-  const transaction = manager.transaction.bind(manager) as (...args: unknown[]) => Promise<unknown>;
+  const transaction = manager.transaction as (...args: unknown[]) => Promise<unknown>;
   const entering =
     (work: TransactionWork): TransactionWork =>
     (inner) => {
@@ -144,9 +160,11 @@ function enterTransactions(
       return runner === undefined ? work(inner) : runner.within(() => work(inner));
     };
   Object.assign(manager, {
-    transaction: (...args: unknown[]) =>
-      transaction(
-        ...args.map((arg) => (typeof arg === 'function' ? entering(arg as TransactionWork) : arg)),
-      ),
+    transaction(this: EntityManager, ...args: unknown[]) {
+      const given = args.map((arg) =>
+        typeof arg === 'function' ? entering(arg as TransactionWork) : arg,
+      );
+      return transaction.apply(this, given);
+    },
   });
 }

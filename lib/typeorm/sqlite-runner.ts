@@ -9,13 +9,38 @@ import {
   effectOnTransaction,
   mayWrite,
 } from './sqlite-statements.js';
+import { leaveReads } from './sqlite-app-connection.js';
 import { captureFrames, refusedWrite, type Frames } from './refused-write.js';
 import { WaitsForItself, type WriteLock, type Writer, type WriteTurn } from './write-lock.js';
 
-/** The query runner that is sending a statement: statements that subscribers send meanwhile are part of it. */
-const sending = new AsyncLocalStorage<QueryRunner>();
+/** The statements that wait for each other: all of a query runner, or those that a subscriber sends inside of one of them. */
+interface Queue {
+  readonly of: SqliteRunner;
+  last: Promise<unknown>;
+  isOver: boolean;
+}
+
+/** The queue inside of the statement that the running code is part of. */
+const inside = new AsyncLocalStorage<Queue>();
+
+/** The query runners that the running code is part of the work of, the innermost first: those of several files, for example. */
+const around = new AsyncLocalStorage<readonly SqliteRunner[]>();
 
 export type Send = (statement: string) => Promise<unknown>;
+
+function queueOf(runner: SqliteRunner): Queue {
+  return { of: runner, last: Promise.resolve(), isOver: false };
+}
+
+/** The savepoints that TypeORM counts. */
+interface DeepRunner extends QueryRunner {
+  readonly transactionDepth: number;
+}
+
+/** Has TypeORM begin a transaction again, and not a savepoint in one that is over. */
+export function forgetTransaction(runner: QueryRunner): void {
+  Object.assign(runner, { isTransactionActive: false, transactionDepth: 0 });
+}
 
 /**
  * Sends the statements of a query runner one after the other. A statement that writes waits for its turn. The turn lasts for
@@ -24,7 +49,9 @@ export type Send = (statement: string) => Promise<unknown>;
  * Only `query` sends statements (TypeORM 0.3 and 1.1, SQLite drivers); the rest of a query runner calls it.
  */
 export abstract class SqliteRunner implements Writer {
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #queue = queueOf(this);
+  /** The number of statements that are being sent: more than one if a subscriber sends some inside of another. */
+  #sending = 0;
   #turn: WriteTurn | undefined;
   #isInTransaction = false;
   /** Why the open transaction may only read: it began inside the work that has the turn. */
@@ -43,8 +70,7 @@ export abstract class SqliteRunner implements Writer {
     const query = runner.query.bind(runner) as (...args: unknown[]) => Promise<unknown>;
     const sendQuery = (statement: string, ...rest: unknown[]): Promise<unknown> => {
       const send: Send = (text) => query(text, ...rest);
-      if (runner.isReleased || sending.getStore() === runner) return send(statement);
-      return this.sendFor(sendQuery, statement, send);
+      return runner.isReleased ? send(statement) : this.sendFor(sendQuery, statement, send);
     };
     Object.assign(runner, { query: sendQuery });
   }
@@ -58,13 +84,12 @@ export abstract class SqliteRunner implements Writer {
     const { runner } = this;
     const frames = this.mayBeRefused(statement) ? captureFrames(caller) : undefined;
     try {
-      return await this.route(statement, (text) => sending.run(runner, () => send(text)));
+      return await this.route(statement, send);
     } catch (error) {
       // TypeORM continues as if in a transaction after its BEGIN has failed, or SQLite has
-      // rolled it back by itself.
-      if (!this.ownsConnection || !this.hasTransaction()) {
-        Object.assign(runner, { isTransactionActive: false });
-      }
+      // rolled it back by itself. A BEGIN that waits behind this statement is still to come.
+      const hasBegun = begins(statement) || (runner as DeepRunner).transactionDepth > 0;
+      if (hasBegun && !(this.ownsConnection && this.hasTransaction())) forgetTransaction(runner);
       throw error instanceof WaitsForItself
         ? refusedWrite(error, statement, frames, this.prepared)
         : error;
@@ -81,10 +106,16 @@ export abstract class SqliteRunner implements Writer {
     return this.#turn !== undefined;
   }
 
-  /** After the statements before it. */
+  /** After the statements before it, except for one that waits for the calling code. */
   protected inOrder<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#last.then(work);
-    this.#last = result.catch(() => undefined);
+    const outer = inside.getStore();
+    const queue = outer?.of === this && !outer.isOver ? outer : this.#queue;
+    const inner = queueOf(this);
+    const result = queue.last
+      .then(() => inside.run(inner, work))
+      .finally(() => (inner.isOver = true));
+    const end = (): Promise<unknown> => inner.last; // a subscriber may not be awaited
+    queue.last = result.then(end, end);
     return result;
   }
 
@@ -100,6 +131,7 @@ export abstract class SqliteRunner implements Writer {
       else if (!divides(statement)) throw this.#refusal;
     }
     const text = this.isWriting ? beginAsWriter(statement) : statement;
+    this.#sending += 1;
     try {
       await this.beforeSend(statement);
       const result = await send(text);
@@ -107,10 +139,13 @@ export abstract class SqliteRunner implements Writer {
       if (effect !== undefined) this.#isInTransaction = effect === 'begin';
       return result;
     } catch (error) {
-      if (begins(statement) && !this.hasTransaction()) this.keepsTurn = false; // TypeORM then ends nothing
+      // TypeORM then ends nothing, and leaves foreign keys off.
+      if (this.keepsTurn && begins(statement) && !this.hasTransaction())
+        await this.runner.afterMigration().catch(() => undefined);
       throw error;
     } finally {
-      if (!this.keepsTurn && !this.hasTransaction()) this.endTurn();
+      this.#sending -= 1;
+      if (this.#sending === 0 && !this.keepsTurn && !this.hasTransaction()) this.endTurn();
     }
   }
 
@@ -120,6 +155,7 @@ export abstract class SqliteRunner implements Writer {
     statement: string,
     signal: AbortSignal | undefined,
   ): Promise<void> {
+    leaveReads();
     try {
       this.#turn = await lock.take(this, signal);
     } catch (error) {
@@ -157,8 +193,22 @@ export abstract class SqliteRunner implements Writer {
     Object.assign(this.runner, { broadcaster: joined });
   }
 
+  /** The query runners that the calling code is part of the work of, the innermost first. */
+  protected static get enclosing(): readonly SqliteRunner[] {
+    return around.getStore() ?? [];
+  }
+
   /** Runs the work of a transaction. */
-  abstract within<T>(work: () => T): T;
+  within<T>(work: () => T): T {
+    // Work that outlasts the others and starts more must not grow a chain.
+    const others = SqliteRunner.enclosing.filter((other) => other !== this && other.isWriting);
+    return around.run([this, ...others], work);
+  }
+
+  /** True if the calling code runs within this query runner. */
+  protected get isAround(): boolean {
+    return SqliteRunner.enclosing.includes(this);
+  }
 
   /** True if no other query runner has a transaction on the connection. */
   protected abstract get ownsConnection(): boolean;

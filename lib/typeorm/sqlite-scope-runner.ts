@@ -1,4 +1,3 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
 import type { DataSource, QueryRunner } from 'typeorm';
 import { TickTimeoutError } from '../errors/errors.js';
 import { isErrorOf } from '../errors/error-parts.js';
@@ -7,9 +6,6 @@ import type { ConnectionPool, PooledConnection } from './sqlite-pool.js';
 import type { SqliteConnection, SqliteDriver } from './sqlite-driver.js';
 import { SqliteRunner, type Send } from './sqlite-runner.js';
 import type { WriteLock } from './write-lock.js';
-
-/** The query runner whose transaction the running code is part of. */
-const current = new AsyncLocalStorage<SqliteScopeRunner>();
 
 /** A scope, which has a tick unless it was opened by hand without a name. */
 interface ScopeOfTick extends WorkOwner {
@@ -84,14 +80,9 @@ export class SqliteScopeRunner extends SqliteRunner {
 
   protected beforeSend(): void {}
 
-  /** Until that ends, its own transaction keeps others from writing. */
-  within<T>(work: () => T): T {
-    return current.run(this, work);
-  }
-
   isOwnWork(): boolean {
     // What a save() has begun ends by itself, whatever else the scope does meanwhile.
-    if (!this.isTransactional) return current.getStore() === this;
+    if (!this.isTransactional) return this.isAround;
     return this.#scope !== undefined && isInside(this.#scope);
   }
 

@@ -20,6 +20,9 @@ const NOT_CONNECTED =
 const DESTROYED =
   'was destroyed while the scope was open, so its statement was not sent and an open transaction was rolled back.';
 
+const CUT =
+  'was destroyed while a transaction of the application was open, so the rest of it was not sent.';
+
 /** What better-sqlite3 says. */
 const CLOSED = 'The database connection is not open';
 
@@ -129,6 +132,32 @@ describe('A scope on an SQLite file whose data source is destroyed', () => {
     await expect(failed).rejects.toThrow(CLOSED);
 
     expect(connections.closed).toBe(connections.opened);
+  });
+
+  it('and initialized again lets nothing of an open transaction take effect by itself', async () => {
+    await start(true);
+    const plain = dataSource.getRepository(Note);
+    const [inside, end] = [gate(), gate()];
+    const errors: string[] = [];
+    const failed = dataSource.transaction(async (manager) => {
+      await manager.save(Note, { text: 'lost' });
+      inside.open();
+      await end.opened;
+      for (const save of [
+        () => manager.save(Note, { text: 'rest' }),
+        () => plain.insert({ text: 'rest' }),
+      ])
+        await save().catch((error: Error) => errors.push(error.message));
+    });
+    await inside.opened;
+    await dataSource.destroy();
+    await dataSource.initialize();
+    end.open();
+
+    await expect(failed).rejects.toThrow('Transaction is not started yet');
+    expect(errors).toEqual(Array(2).fill(expect.stringContaining(CUT)));
+    await plain.save({ text: 'later' });
+    expect(file.committed()).toEqual(['later']);
   });
 
   it('leaves the turn to another data source only when its connections are closed', async () => {

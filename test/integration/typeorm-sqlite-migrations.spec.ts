@@ -1,4 +1,5 @@
 import { jest } from '@jest/globals';
+import Database from 'better-sqlite3';
 import type { DataSource, MigrationInterface, QueryRunner, Repository } from 'typeorm';
 import { closeApps } from '../support/app.js';
 import { gate, turn } from '../support/gate.js';
@@ -42,8 +43,13 @@ describe('Migrations of an SQLite file while the application writes', () => {
   let dataSource: DataSource;
   let plain: Repository<Note>;
 
-  const start = async (migration: new () => MigrationInterface): Promise<void> => {
-    test = await startNoteApp(sqliteRoot(file, { migrations: [migration] }), { transaction: true });
+  const start = async (
+    migration: new () => MigrationInterface,
+    options: Parameters<typeof sqliteRoot>[1] = {},
+  ): Promise<void> => {
+    test = await startNoteApp(sqliteRoot(file, { migrations: [migration], ...options }), {
+      transaction: true,
+    });
     dataSource = dataSourceOf(test);
     plain = dataSource.getRepository(Note);
     for (const statement of TABLES) await dataSource.query(statement);
@@ -139,6 +145,23 @@ describe('Migrations of an SQLite file while the application writes', () => {
       expect(file.committed()).toEqual(['a']);
       expect(foreignKeys()).toBe(1);
       expect(children()).toHaveLength(1);
+    },
+  );
+
+  it.each(['all', 'each'] as const)(
+    'that cannot begin, in transactions of %j, leave foreign keys on, and let others write',
+    async (transaction) => {
+      await start(Failing1700000000001, { timeout: 0 });
+      jest.spyOn(console, 'log').mockImplementation(() => undefined); // of TypeORM
+      await expect(dataSource.runMigrations({ transaction })).rejects.toThrow('no more'); // creates its table
+      const other = new Database(file.path);
+      other.exec('BEGIN IMMEDIATE');
+      await expect(dataSource.runMigrations({ transaction })).rejects.toThrow('database is locked');
+      other.close();
+      await plain.save({ text: 'a' });
+
+      expect(file.committed()).toEqual(['a']);
+      expect(foreignKeys()).toBe(1);
     },
   );
 

@@ -1,5 +1,5 @@
 import { jest } from '@jest/globals';
-import { Controller, Get, Logger } from '@nestjs/common';
+import { Controller, Get, Injectable, Logger } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import Database from 'better-sqlite3';
 import {
@@ -9,12 +9,19 @@ import {
   Entity,
   EventSubscriber,
   PrimaryGeneratedColumn,
+  type AfterQueryEvent,
   type DataSource,
+  type EntityManager,
   type EntitySubscriberInterface,
   type InsertEvent,
-  type Repository,
+  Repository,
+  type QueryRunner,
 } from 'typeorm';
-import { getScopedRepositoryToken, ScopedTypeOrmModule } from '../../lib/typeorm/index.js';
+import {
+  getScopedEntityManagerToken,
+  getScopedRepositoryToken,
+  ScopedTypeOrmModule,
+} from '../../lib/typeorm/index.js';
 import { closeApps } from '../support/app.js';
 import { gate, turn } from '../support/gate.js';
 import { startHttpApp } from '../support/http-app.js';
@@ -69,6 +76,18 @@ describe('Writers of one SQLite file', () => {
     dataSource = dataSourceOf(test);
     plain = dataSource.getRepository(Note);
     note = (text) => plain.insert({ text });
+  };
+  /** With a second data source, on a file of its own. */
+  const startWithArchive = async (transaction = true): Promise<DataSource> => {
+    const imports = [
+      sqliteRoot(file),
+      sqliteRoot(createTestFile(), { name: 'archive' }),
+      ScopedTypeOrmModule.forFeature([Note], { dataSource: 'archive', transaction }),
+    ];
+    test = await startNoteApp({ module: class Root {}, imports }, { transaction });
+    dataSource = dataSourceOf(test);
+    plain = dataSource.getRepository(Note);
+    return dataSourceOf(test, 'archive');
   };
   const run = (script: (scope: NoteScope) => unknown) => {
     test.script = script;
@@ -209,6 +228,39 @@ describe('Writers of one SQLite file', () => {
       expect(file.committed()).toEqual(['later']);
     });
 
+    it('inside of transactions of two data sources, what a repository writes is part of its own', async () => {
+      const archive = await startWithArchive();
+      const moving = dataSource.transaction(() =>
+        archive.transaction(async (manager) => {
+          await manager.save(Note, { text: 'archived' });
+          await plain.save({ text: 'moved' });
+          throw new Error('no more');
+        }),
+      );
+      await expect(moving).rejects.toThrow('no more');
+      expect(file.committed()).toEqual([]);
+      expect(await archive.getRepository(Note).count()).toBe(0);
+    });
+
+    it('inside of a transaction of a repository class with its own entity manager, it is part of that', async () => {
+      @Injectable()
+      class Notes extends Repository<Note> {
+        constructor(@InjectDataSource() source: DataSource) {
+          super(Note, source.createEntityManager());
+        }
+      }
+      test = await startNoteApp(sqliteRoot(file), { transaction: true }, { providers: [Notes] });
+      plain = dataSourceOf(test).getRepository(Note);
+      const failed = test.app.get(Notes).manager.transaction(async (manager) => {
+        await manager.save(Note, { text: 'a' });
+        await plain.save({ text: 'b' });
+        throw new Error('no more');
+      });
+
+      await expect(failed).rejects.toThrow('no more');
+      expect(file.committed()).toEqual([]);
+    });
+
     it('a subscriber that writes through the data source does so in the transaction of the save()', async () => {
       @EventSubscriber()
       class Audit implements EntitySubscriberInterface<Note> {
@@ -239,6 +291,32 @@ describe('Writers of one SQLite file', () => {
       await Promise.all(audits);
 
       expect(file.committed()).toEqual(['a', 'audited', 'audited', 'audited', 'b', 'c']);
+    });
+
+    describe.each<[string, (event: AfterQueryEvent) => Promise<unknown>]>([
+      ['the data source', () => plain.save({ text: 'audited' })],
+      ['its event', ({ manager }) => manager.save(Note, { text: 'audited' })],
+    ])('a subscriber of a read that writes through %s', (_, audit) => {
+      class Audit implements EntitySubscriberInterface<Note> {
+        async afterQuery(event: AfterQueryEvent): Promise<void> {
+          if (event.query.startsWith('SELECT COUNT')) await audit(event);
+        }
+      }
+
+      it('does so in its turn, beside others that write', async () => {
+        await start();
+        dataSource.subscribers.push(new Audit());
+        await Promise.all([
+          plain.count(),
+          plain.save({ text: 'a' }),
+          plain.count(),
+          run(({ notes }) => notes.save({ text: 'tick' })),
+          dataSource.transaction((manager) => manager.save(Note, { text: 'b' })),
+        ]);
+        await plain.save({ text: 'c' });
+
+        expect(file.committed()).toEqual(['a', 'audited', 'audited', 'b', 'c', 'tick']);
+      });
     });
 
     it('a transaction inside of another one that nobody awaits ends it, and nothing is lost', async () => {
@@ -329,6 +407,33 @@ describe('Writers of one SQLite file', () => {
       expect(file.committed()).toEqual(['kept']);
     });
 
+    it('with a query runner that a constructor created, the transaction is its own', async () => {
+      @Injectable()
+      class Batch {
+        readonly runner: QueryRunner;
+
+        constructor(@InjectDataSource() source: DataSource) {
+          this.runner = source.createQueryRunner();
+        }
+      }
+      test = await startNoteApp(sqliteRoot(file), { transaction: true }, { providers: [Batch] });
+      plain = dataSourceOf(test).getRepository(Note);
+      const { runner } = test.app.get(Batch);
+      for (const text of ['first', 'second']) {
+        await runner.startTransaction();
+        await runner.manager.save(Note, { text: 'rolled back' });
+        const other = plain.insert({ text });
+        expect(await isWaiting(other)).toBe(true);
+        expect(await plain.countBy({ text: 'rolled back' })).toBe(0);
+        await runner.rollbackTransaction();
+        await runner.release();
+        await other;
+      }
+      expect((await run(({ notes }) => notes.insert({ text: 'tick' }))).error).toBeUndefined();
+
+      expect(file.committed()).toEqual(['first', 'second', 'tick']);
+    });
+
     it('with a query runner that is released too early is rolled back, and others can write', async () => {
       await start();
       const runner = dataSource.createQueryRunner();
@@ -389,6 +494,17 @@ describe('Writers of one SQLite file', () => {
       expect((await report).error).toBeUndefined();
       await plain.save({ text: 'plain' });
       expect(file.committed()).toEqual(['of a tick', 'plain']);
+    });
+
+    it('a save() that waits for the end of such a transaction has one of its own, and others can write', async () => {
+      await start();
+      await dataSource.query('BEGIN');
+      const ended = dataSource.query('COMMIT');
+      const saved = plain.save({ text: 'a' });
+      await Promise.all([ended, saved]);
+      await plain.save({ text: 'b' });
+
+      expect(file.committed()).toEqual(['a', 'b']);
     });
 
     it('a change of the schema takes the one connection that the application has', async () => {
@@ -461,6 +577,23 @@ describe('Writers of one SQLite file', () => {
         expect(file.committed()).toEqual([]);
       });
 
+      it('is refused inside of the callback also when a transaction of another data source is around it', async () => {
+        await startWithArchive(false);
+        const archived = getScopedEntityManagerToken('archive');
+        const report = await run(({ manager }) =>
+          manager.transaction(async (own) => {
+            await own.save(Note, { text: 'a' });
+            await test.scopes.run(async (scope) => {
+              const other = await scope.resolve<EntityManager>(archived);
+              await other.transaction(() => plain.save({ text: 'never' }));
+            });
+          }),
+        );
+
+        expect(String(report.error)).toContain(WAITS_FOR_ITSELF);
+        expect(file.committed()).toEqual([]);
+      });
+
       it('is refused in a subscriber that does not write through the connection of the scope', async () => {
         @EventSubscriber()
         class Audit implements EntitySubscriberInterface<Note> {
@@ -477,6 +610,35 @@ describe('Writers of one SQLite file', () => {
         expect(file.committed()).toEqual([]);
         await plain.save({ text: 'saved' });
         expect(file.committed()).toEqual(['audited', 'saved']);
+      });
+
+      it('waits for its turn in a subscriber of a read of the scope', async () => {
+        const audits: Promise<unknown>[] = [];
+        class Audit implements EntitySubscriberInterface<Note> {
+          async afterQuery({ query, manager }: AfterQueryEvent): Promise<void> {
+            if (!query.startsWith('SELECT COUNT')) return;
+            audits.push(manager.save(Note, { text: 'audited' }));
+            await audits[0];
+          }
+        }
+        await start({ timeout: 0 }, false);
+        dataSource.subscribers.push(new Audit());
+        const end = gate();
+        const held = dataSource.transaction(async (manager) => {
+          await manager.save(Note, { text: 'a' });
+          await end.opened;
+        });
+        const report = run(async ({ notes }) => {
+          await notes.count();
+          await notes.save({ text: 'b' });
+          await Promise.all(audits); // TypeORM 0.3 doesn't
+        });
+        expect(await isWaiting(report)).toBe(true);
+        end.open();
+        await held;
+
+        expect((await report).error).toBeUndefined();
+        expect(file.committed()).toEqual(['a', 'audited', 'b']);
       });
 
       it('is refused in a listener of an entity, which does not write through the connection of the scope', async () => {

@@ -199,6 +199,43 @@ describe('A scope on an SQLite file', () => {
       expect(file.committed()).toEqual(['of a request', 'of it too']);
     });
 
+    it('saves what is sent at once with a statement that fails, and what comes after it', async () => {
+      const test = await start({});
+      const report = await run(test, async ({ notes }) => {
+        await notes.insert({ id: 1, text: 'a' });
+        const [failed, saved] = await Promise.allSettled([
+          notes.insert({ id: 1, text: 'never' }),
+          notes.save({ text: 'at once' }),
+        ]);
+        expect(failed.status).toBe('rejected');
+        expect(saved.status).toBe('fulfilled');
+        await notes.save({ text: 'later' });
+      });
+
+      expect(report.error).toBeUndefined();
+      expect(file.committed()).toEqual(['a', 'at once', 'later']);
+    });
+
+    it('begins transactions again after SQLite has rolled one back by itself', async () => {
+      const test = await start({});
+      const report = await run(test, async ({ manager }) => {
+        await manager.save(Note, { id: 1, text: 'a' });
+        const rolledBack = manager.transaction((own) =>
+          own.query(`INSERT OR ROLLBACK INTO notes (id, text) VALUES (1, 'never')`),
+        );
+        await expect(rolledBack).rejects.toThrow('UNIQUE constraint failed');
+        const failed = manager.transaction(async (own) => {
+          await own.save(Note, { text: 'never' });
+          throw new Error('no more');
+        });
+        await expect(failed).rejects.toThrow('no more');
+        await manager.transaction((own) => own.save(Note, { text: 'b' }));
+      });
+
+      expect(report.error).toBeUndefined();
+      expect(file.committed()).toEqual(['a', 'b']);
+    });
+
     it('rolls back a transaction that the handler began and did not end, and says so', async () => {
       const test = await start({});
       const report = await run(test, async ({ manager }) => {
@@ -280,6 +317,26 @@ describe('A scope on an SQLite file', () => {
 
       expect((await run(test, ({ manager }) => ask(manager))).value).toEqual([{ synchronous }]);
       expect(await ask(dataSourceOf(test).manager)).toEqual([{ synchronous }]);
+    });
+
+    it('with synchronous FULL also for databases that are attached', async () => {
+      const attached = `${file.path}-attached`;
+      const test = await start(
+        {},
+        {
+          prepareDatabase: (connection: { exec(sql: string): unknown }) =>
+            void connection.exec(
+              `ATTACH '${attached}' AS "an ""other"""; CREATE TABLE IF NOT EXISTS "an ""other""".a (b)`,
+            ),
+        },
+      );
+      const ask = (db: Pick<EntityManager, 'query'>): Promise<unknown> =>
+        db.query('PRAGMA "an ""other""".synchronous');
+      expect((await run(test, ({ manager }) => ask(manager))).value).toEqual([{ synchronous: 2 }]);
+      await dataSourceOf(test).destroy();
+      await dataSourceOf(test).initialize();
+
+      expect(await ask(dataSourceOf(test).manager)).toEqual([{ synchronous: 2 }]);
     });
 
     it('with the busy timeout of the application', async () => {
