@@ -57,7 +57,9 @@ export class ScopedWorkerCoreModule
     return this.services.startUp.check();
   }
 
+  /** The first of the application: its `onApplicationBootstrap` finds our schedules, as it finds the jobs of Nest. */
   onApplicationBootstrap(): void {
+    this.services.bridge.show();
     this.services.leaks.onApplicationBootstrap();
   }
 

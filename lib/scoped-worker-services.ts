@@ -80,6 +80,7 @@ export class ScopedWorkerServices implements InspectedServices {
 
   // Start and stop.
   readonly startUp: StartUp;
+  readonly bridge: SchedulerRegistryBridge;
   readonly drain: Drain;
   readonly lifecycle: ApplicationLifecycle;
 
@@ -134,6 +135,7 @@ export class ScopedWorkerServices implements InspectedServices {
     const provided = new ProvidedValues(nest);
     const planner = new SchedulePlanner(new WorkerExplorer(nest), options, provided, graph);
     this.startUp = new StartUp(options, planner, findings, new StartUpCheck(), book);
+    this.bridge = new SchedulerRegistryBridge(nest, book, registry, running, events);
 
     const memorySource = givenMemory ?? new ProcessMemory();
     const longRunning = [
@@ -150,7 +152,6 @@ export class ScopedWorkerServices implements InspectedServices {
       dispatcher,
       engine,
       drain,
-      new SchedulerRegistryBridge(nest, book, registry, running, events),
       new Announcement(registry, nest, options),
       longRunning,
     );

@@ -8,7 +8,6 @@ import { fromEmptyContext } from '../scope/work-context.js';
 import { Announcement } from './announcement.js';
 import type { LongRunning } from '../registry/long-running.js';
 import { Drain } from './drain.js';
-import { SchedulerRegistryBridge } from './scheduler-registry/scheduler-registry-bridge.js';
 import { SignalHint } from './signals.js';
 import { StartUpSettled } from './start-up-settled.js';
 
@@ -28,7 +27,6 @@ export class ApplicationLifecycle implements OnApplicationBootstrap, OnModuleDes
     private readonly dispatcher: TickDispatcher,
     private readonly runningEngine: RunningEngine,
     private readonly drain: Drain,
-    private readonly bridge: SchedulerRegistryBridge,
     private readonly announce: Announcement,
     private readonly longRunning: readonly LongRunning[],
   ) {
@@ -40,7 +38,6 @@ export class ApplicationLifecycle implements OnApplicationBootstrap, OnModuleDes
     if (this.#state !== 'idle') return;
     this.#state = 'started';
     this.nest.startUpEnded();
-    this.bridge.show(this.book.all);
     this.dispatcher.open();
     const settled = (this.#settled = new StartUpSettled(this.nest.http));
     await this.runningEngine.start(this.book.all, {

@@ -35,6 +35,23 @@ export function findSchedulerRegistry(nest: NestInside): NestSchedulerRegistry |
   return undefined;
 }
 
+/** Returns the provider of the module of a registry whose class has this name. */
+export function findBeside(
+  nest: NestInside,
+  registry: NestSchedulerRegistry,
+  className: string,
+): Readonly<Record<string, unknown>> | undefined {
+  for (const { providers } of nest.modules.values()) {
+    const wrappers = [...providers.values()];
+    if (!wrappers.some(({ instance }) => instance === registry)) continue;
+    const found = wrappers.find(
+      ({ token }) => typeof token === 'function' && token.name === className,
+    );
+    if (found !== undefined) return found.instance as Readonly<Record<string, unknown>>;
+  }
+  return undefined;
+}
+
 /** The entry that appears for a schedule. */
 export type Shown =
   | { readonly kind: 'cron'; readonly entry: CronJob; readonly callbacks: JobCallbacks }
@@ -58,7 +75,8 @@ export function deleteFrom(target: NestSchedulerRegistry, name: string, kind: Ne
   else target.deleteTimeout(name);
 }
 
-function get(target: NestSchedulerRegistry, name: string, kind: NestKind): unknown {
+/** @throws Error if the registry has no such entry. */
+export function get(target: NestSchedulerRegistry, name: string, kind: NestKind): unknown {
   if (kind === 'cron') return target.getCronJob(name);
   return kind === 'interval' ? target.getInterval(name) : target.getTimeout(name);
 }

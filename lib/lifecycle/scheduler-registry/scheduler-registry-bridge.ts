@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { CronTime } from 'cron';
 import { show } from '../../util/option-checks.js';
-import { nestHandlerNamed, nestScheduling } from '../../discovery/nest-schedules/nest-schedules.js';
+import { nestScheduling } from '../../discovery/nest-schedules/nest-schedules.js';
 import { logError } from '../../errors/error-log.js';
 import { DuplicateScheduleError } from '../../errors/errors.js';
 import { RunningTicks } from '../../tick/running-ticks.js';
@@ -23,6 +23,7 @@ import {
   type NestSchedulerRegistry,
   type Shown,
 } from './nest-scheduler-registry.js';
+import { NameHolders } from './name-holders.js';
 import { shownJob, type JobCallbacks } from './shown-job.js';
 import { shownTimer } from './shown-timer.js';
 import { StopWaits } from './stop-waits.js';
@@ -51,26 +52,34 @@ export class SchedulerRegistryBridge {
     private readonly events: ScopedWorkerEvents,
   ) {
     this.#stopWaits = new StopWaits(running);
+    // On Nest 11, `app.close()` during start-up doesn't wait for it, and may come before `show()`.
+    events.on('shutdown:started', () => (this.#isClosing = true));
   }
 
-  /** @throws {DuplicateScheduleError} when a job of `@nestjs/schedule` has the name of one of ours. */
-  show(schedules: readonly Schedule[]): void {
+  /**
+   * Called before any `onApplicationBootstrap` of the application, and before Nest adds the jobs of its decorators.
+   *
+   * @throws {DuplicateScheduleError} when a job of `@nestjs/schedule` has, or gets, the name of one of ours.
+   */
+  show(): void {
+    const schedules = this.book.all;
     const target = findSchedulerRegistry(this.nest);
     if (target === undefined) return;
+    const holders = new NameHolders(this.nest, target);
     const taken = schedules.flatMap((schedule) => {
       const kind = this.kindOf(schedule);
-      if (kind === undefined || !target.doesExist(kind, schedule.name)) return [];
       const { handler, name } = schedule;
-      const holder = this.holderOf(kind, name);
-      const remedy = holder.isAdded
-        ? `, or remove the ${ADDERS[kind]} call if it is the same job`
-        : '';
+      const holder = kind && holders.holderOf(kind, name);
+      if (holder === undefined) return [];
+      const remedy =
+        holder.adder === undefined
+          ? ''
+          : `, or remove the ${holder.adder} call if it is the same job`;
       return `${handler}: its schedule "${name}" has the name of ${holder.text}. Give one of them another name: { name: '...' }${remedy}.`;
     });
     if (taken.length > 0) throw new DuplicateScheduleError(taken);
-    for (const schedule of schedules) this.add(schedule, target);
-    this.events.on('shutdown:started', () => (this.#isClosing = true));
-    this.events.on('schedule:changed', (change) => this.changed(change, target));
+    for (const schedule of schedules) this.add(schedule, target, holders);
+    this.events.on('schedule:changed', (change) => this.changed(change, target, holders));
     this.events.on('tick:started', (tick) => this.started(tick));
     this.events.on('tick:skipped', (report) => this.skipped(report));
   }
@@ -87,7 +96,11 @@ export class SchedulerRegistryBridge {
       : undefined;
   }
 
-  private changed({ schedule: name, change }: ScheduleChange, target: NestSchedulerRegistry): void {
+  private changed(
+    { schedule: name, change }: ScheduleChange,
+    target: NestSchedulerRegistry,
+    holders: NameHolders,
+  ): void {
     if (this.#isClosing || change === 'paused' || change === 'resumed') return;
     const schedule = this.book.has(name) ? this.book.get(name) : undefined;
     const kind = schedule && this.kindOf(schedule);
@@ -97,23 +110,10 @@ export class SchedulerRegistryBridge {
       return;
     }
     if (shown !== undefined) this.takeAway(name, shown, target);
-    if (schedule !== undefined) this.add(schedule, target);
+    if (schedule !== undefined) this.add(schedule, target, holders);
   }
 
-  /** Describes the owner of a name in the registry. */
-  private holderOf(
-    kind: NestKind,
-    name: string,
-  ): { readonly text: string; readonly isAdded: boolean } {
-    const holder = nestHandlerNamed(this.nest.modules.values(), kind, name);
-    const text =
-      holder === undefined
-        ? `${NOUNS[kind]} that the application has added to SchedulerRegistry`
-        : `the ${holder.decorator} of ${holder.handler}, which @nestjs/schedule runs`;
-    return { text, isAdded: holder === undefined };
-  }
-
-  private add(schedule: Schedule, target: NestSchedulerRegistry): void {
+  private add(schedule: Schedule, target: NestSchedulerRegistry, holders: NameHolders): void {
     const { name } = schedule;
     const kind = this.kindOf(schedule);
     if (kind === undefined) return;
@@ -121,9 +121,10 @@ export class SchedulerRegistryBridge {
       const timer = kind === 'interval' ? target.getInterval(name) : target.getTimeout(name);
       if (this.#cleared.has(timer as object)) deleteFrom(target, name, kind);
     }
-    if (target.doesExist(kind, name)) {
+    const holder = holders.holderOf(kind, name);
+    if (holder !== undefined) {
       this.#logger.warn(
-        `${name}: this is also the name of ${this.holderOf(kind, name).text}, so the schedule does not appear in SchedulerRegistry. Give one of them another name.`,
+        `${name}: this is also the name of ${holder.text}, so the schedule does not appear in SchedulerRegistry. Give one of them another name.`,
       );
       return;
     }
@@ -221,15 +222,6 @@ export class SchedulerRegistryBridge {
     await ended;
   }
 }
-
-/** The methods of `SchedulerRegistry` by which an application adds something. */
-const ADDERS = {
-  cron: 'addCronJob()',
-  interval: 'addInterval()',
-  timeout: 'addTimeout()',
-} as const;
-
-const NOUNS = { cron: 'a job', interval: 'an interval', timeout: 'a timeout' } as const;
 
 function timeOf({ expression, options: { timeZone, utcOffset } }: Schedule): CronTime {
   return utcOffset === undefined
