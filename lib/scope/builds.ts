@@ -18,6 +18,10 @@ export class Builds {
     return this.#loads === 0 && this.#underWay === 0 && !this.#hasFailed;
   }
 
+  get areUnderWay(): boolean {
+    return this.#underWay > 0;
+  }
+
   began(): void {
     this.#underWay += 1;
   }

@@ -61,6 +61,10 @@ export class Construction implements BuildObserver {
     return this.#builds.areSettled;
   }
 
+  get isUnderWay(): boolean {
+    return this.#builds.areUnderWay;
+  }
+
   /** @throws what the build throws, and `ScopeClosedError` when the scope closed meanwhile. */
   load<T>(loading: Promise<T>): Promise<T> {
     return this.#builds.load(loading, (instance) => {

@@ -14,8 +14,8 @@ export interface EndingScope {
   readonly hasWork: boolean;
   /** Reports an error of the work that is not why it failed. */
   workFailed(error: unknown): void;
-  /** The verdict stands: nothing more is built. */
-  refuseBuilds(): void;
+  /** The verdict is final: no build begins any more, and those that have begun are awaited. */
+  refuseBuilds(): Promise<void> | undefined;
   /** False spares the end of most scopes a few turns of the microtask queue. */
   readonly hasUnsettledWork: boolean;
   /** From here on nothing joins the ledger. */
@@ -73,7 +73,8 @@ export async function concludeScope(
     while (scope.hasWork);
   }
   const failed = verdict(workErrors);
-  scope.refuseBuilds();
+  const building = scope.refuseBuilds();
+  if (building !== undefined) await building;
 
   let failure: ScopeEnd['failure'] = failed && { error: failed.error, phase: 'work' };
   for (const error of failed?.others ?? []) scope.workFailed(error);

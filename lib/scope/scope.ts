@@ -214,8 +214,11 @@ export class Scope implements ProviderScope, ConstructedScope, EndingScope, Work
     this.scopes.observer.workFailed(this.notice, error);
   }
 
-  refuseBuilds(): void {
+  /** What began to be built between the settling of the work and the verdict arrives before anything is disposed. */
+  refuseBuilds(): Promise<void> | undefined {
     this.#state = 'ending';
+    if (!this.#construction.isUnderWay || this.#isEndedByItsOwnBuild) return undefined;
+    return this.#construction.settle(this.disposeTimeoutMs);
   }
 
   get hasWork(): boolean {

@@ -159,12 +159,12 @@ describe('A file that fails', () => {
     // As tsc writes it: what is not yet exported is undefined.
     const files = {
       'starts.cjs': `const { NestFactory } = require('@nestjs/core'); const app = require('./circular.cjs');
-        exports.version = '1'; void NestFactory.createApplicationContext(app.AppModule);`,
+        exports.version = '1'; void NestFactory.createApplicationContext(app['AppModule']);`,
       'circular.cjs': `require('reflect-metadata'); require('./starts.cjs'); const { Module } = require('@nestjs/common');
         class AppModule {} Module({})(AppModule); exports.AppModule = AppModule;`,
     };
     for (const [name, source] of Object.entries(files)) writeFileSync(join(folder, name), source);
-    expect(refusalOf(await runCommand(folder, ['inspect', 'circular.cjs']))).toBe(
+    expect(refusalOf(await runCommand(folder, ['inspect', 'circular.cjs']))).toContain(
       'While circular.cjs was loaded, NestFactory received undefined instead of a class or a dynamic module. Files that import each other are a common cause: a service imports a file that starts the application. Inspect that file instead, such as dist/main.js.\n',
     );
     expect(await runCommand(folder, ['inspect', 'starts.cjs'])).toMatchObject({ code: 0 });
