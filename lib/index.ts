@@ -29,7 +29,7 @@ export {
   type ErrorCode,
 } from './errors/errors.js';
 export type { AroundHook } from './tick/around.js';
-export type { AbortCause } from './tick/running-ticks.js';
+export type { AbortCause } from './tick/tick-report.js';
 export type {
   AttemptReport,
   SkipReason,
@@ -99,6 +99,6 @@ export { ProviderScopeFactory } from './tick/provider-scope-factory.js';
 export type { ProviderScope, ScopeHooks, ScopeToken } from './scope/provider-scope.js';
 export type { ScopeEndNotice, ScopeNotice } from './scope/scope-ports.js';
 export type { Lifetime } from './graph/index.js';
-export { shared } from './scope/shared.js';
+export { shared } from './scope/ownership.js';
 export { ScopedWorkerModule } from './scoped-worker.module.js';
 export type { Finding, FindingKind, FindingNumber, FindingSeverity } from './errors/finding.js';

@@ -1,4 +1,4 @@
-import { TickSignal } from '../tick/tick-signal.js';
+import { TickSignal } from '../tick/tick-attempt.js';
 import { judgeWork } from '../tick/verdict.js';
 import type { ScopedWorkerEvents } from '../events/scoped-worker-events.js';
 import { fromEmptyContext, isInside, WorkContext, type WorkOwner } from '../scope/work-context.js';

@@ -1,7 +1,7 @@
 import type { ScopeClosedError } from '../errors/errors.js';
 import type { LateCall } from '../events/event-map.js';
 import type { NestWrapper } from '../nest/index.js';
-import { closedError } from '../scope/refusal.js';
+import { closedError } from '../scope/scope-ports.js';
 import { classNameOf, type Origin } from './survivors.js';
 import { guarded, instanceBehind, type GuardedScope } from './guarded-proxy.js';
 

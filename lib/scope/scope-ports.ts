@@ -1,5 +1,6 @@
 import type { NestModule, NestWrapper } from '../nest/index.js';
 import type { ProviderScope } from './provider-scope.js';
+import { ScopeClosedError } from '../errors/errors.js';
 
 /**
  * How a scope ends: by the runner of a tick, which is due or comes from `ProviderScopeFactory.run()` with a name; by
@@ -80,4 +81,23 @@ export interface WatchedScope {
   ending(callee: Function): void;
   /** The scope is closed. */
   ended(): void;
+}
+
+/**
+ * The error of whoever asks something of a closed scope: to `resolve Mailer`, say.
+ *
+ * @param cause where the scope was closed, when that is known.
+ */
+export function closedError(
+  { scopeId, schedule, tickId }: ScopeNotice,
+  what: string,
+  cause?: Error,
+): ScopeClosedError {
+  const tick = cause === undefined ? '' : ` (${tickId})`;
+  const owner = schedule === undefined ? '' : ` of ${schedule}${tick}`;
+  return new ScopeClosedError(
+    scopeId,
+    `Cannot ${what}: scope ${scopeId}${owner} is closed. Await all work before the handler returns, or hand it to scope.waitFor().`,
+    cause === undefined ? undefined : { cause },
+  );
 }

@@ -12,8 +12,14 @@ import { isInside, livingContext, WorkContext, type WorkOwner } from './work-con
 import { isThenable } from '../util/values.js';
 import { Latch } from '../util/latch.js';
 import { Construction, type ConstructedScope, type ConstructionHome } from './construction.js';
-import { closedError } from './refusal.js';
-import type { ScopeKind, ScopeNotice, ScopeSeed, ScopeWatch, WatchedScope } from './scope-ports.js';
+import {
+  closedError,
+  type ScopeKind,
+  type ScopeNotice,
+  type ScopeSeed,
+  type ScopeWatch,
+  type WatchedScope,
+} from './scope-ports.js';
 import { Ledger } from './ledger.js';
 import {
   PendingWork,

@@ -8,7 +8,7 @@ import { failureOf, type ScopeEnd } from '../scope/scope-end.js';
 import type { Scope } from '../scope/scope.js';
 import { runAs } from '../scope/work-context.js';
 import { runAround, type Attempted, type Refused } from './around.js';
-import { settle } from './settle.js';
+import { settle } from '../util/settle.js';
 import type { TickAttempt } from './tick-attempt.js';
 import { TickObserver, TickSettings } from './tick-ports.js';
 import type { AttemptReport } from './tick-report.js';

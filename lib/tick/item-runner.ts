@@ -7,11 +7,9 @@ import { show } from '../util/option-checks.js';
 import { ProviderScopeFactory } from './provider-scope-factory.js';
 import { SeenProviders } from './seen-providers.js';
 import { type SlotObserver, TickObserver } from './tick-ports.js';
-import type { SlotWork } from './slot-work.js';
-import { TickRunner } from './tick-runner.js';
-import { RunningTicks } from './running-ticks.js';
+import { type SlotWork, TickRunner } from './tick-runner.js';
+import { RunningTicks, nextTickId } from './running-ticks.js';
 import { emptyReport, type TickReport } from './tick-report.js';
-import { nextTickId } from './running-tick.js';
 import { TickList } from './tick-list.js';
 
 /** Runs a slot of a schedule with `forEach`: asks for the list, then runs a tick for each item. */

@@ -1,13 +1,11 @@
 import { overlapKeyOf, type Schedule } from '../schedule/schedule.js';
 import type { Slot } from '../schedule/slot.js';
 import { OverlapGate } from './overlap-gate.js';
-import { RunningTicks } from './running-ticks.js';
+import { RunningTicks, nextTickId } from './running-ticks.js';
 import { slotByHand } from './work-by-hand.js';
-import { nextTickId } from './running-tick.js';
-import type { SlotWork } from './slot-work.js';
+import type { SlotWork, TickRunOptions } from './tick-runner.js';
 import { TickObserver } from './tick-ports.js';
 import { skippedReport, type SkipReason, type TickReport } from './tick-report.js';
-import type { TickRunOptions } from './tick-runner.js';
 
 /**
  * The door between what is due and what runs: it lets a slot through, holds it, or skips it with a

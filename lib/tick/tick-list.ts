@@ -1,7 +1,8 @@
 import type { Slot } from '../schedule/slot.js';
 import { isInside, livingContext, WorkContext } from '../scope/work-context.js';
 import { Latch } from '../util/latch.js';
-import type { AbortCause, RunningList } from './running-ticks.js';
+import type { RunningList } from './running-ticks.js';
+import type { AbortCause } from './tick-report.js';
 
 /** The ticks of a `forEach` for one slot, as one piece of running work. */
 export class TickList implements RunningList {

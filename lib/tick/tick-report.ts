@@ -1,5 +1,7 @@
-import type { AbortCause } from './running-ticks.js';
 import type { Slot, Trigger } from '../schedule/slot.js';
+
+/** Why a tick was aborted from outside; `overlap`: another one takes its place. */
+export type AbortCause = 'shutdown' | 'cancel' | 'overlap';
 
 /** How a tick ended. */
 export type TickOutcome = 'succeeded' | 'failed' | 'cancelled' | 'timed-out' | 'skipped';

@@ -3,9 +3,8 @@ import { pause } from '../util/pause.js';
 import type { Slot } from '../schedule/slot.js';
 import { AttemptRunner } from './attempt-runner.js';
 import { isWorthRetrying, retryWaitMs } from './retry.js';
-import { RunningTicks } from './running-ticks.js';
-import { RunningTick } from './running-tick.js';
-import { TickObserver } from './tick-ports.js';
+import { RunningTicks, RunningTick } from './running-ticks.js';
+import { TickObserver, type SlotObserver } from './tick-ports.js';
 import { emptyReport, tickReport, type AttemptReport, type TickReport } from './tick-report.js';
 
 /** What is done with a tick that has run, before it is told: a message is acknowledged. */
@@ -121,4 +120,31 @@ function brokenReport({ slot, id }: RunningTick, error: unknown): TickReport {
     phase: 'handler',
     error,
   };
+}
+
+/** What a slot runs when it is let through: one tick, or a tick for each item of a list. */
+export interface SlotWork {
+  /** Runs the slot, and tells the `SlotObserver`. Never rejects. */
+  run(slot: Slot, options: TickRunOptions): Promise<TickReport>;
+  /** Reports the end of a slot that was not skipped, once its overlap slot is free. */
+  report(report: TickReport): void;
+}
+
+export class SingleTick implements SlotWork {
+  constructor(
+    private readonly runner: TickRunner,
+    private readonly slots: SlotObserver,
+    private readonly observer: TickObserver,
+  ) {}
+
+  async run(slot: Slot, options: TickRunOptions): Promise<TickReport> {
+    const report = await this.runner.run(slot, options);
+    this.slots.slotRan(report, slot);
+    this.slots.tickRan(report, slot);
+    return report;
+  }
+
+  report(report: TickReport): void {
+    this.observer.tickFinished(report);
+  }
 }

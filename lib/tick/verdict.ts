@@ -1,8 +1,7 @@
 import { isAbortError, isErrorOf, combined } from '../errors/error-parts.js';
 import { ScopeClosedError, TickTimeoutError } from '../errors/errors.js';
 import type { ScopeEnd } from '../scope/scope-end.js';
-import type { AbortCause } from './running-ticks.js';
-import type { AttemptReport, TickOutcome, TickPhase } from './tick-report.js';
+import type { AbortCause, AttemptReport, TickOutcome, TickPhase } from './tick-report.js';
 
 /** The part of a report that describes the outcome. */
 export type Judgement = Pick<

@@ -1,6 +1,6 @@
 import { bare, isFactory, type NestWrapper } from '../nest/index.js';
 import type { HandlerTarget } from '../schedule/schedule.js';
-import { isShared } from '../scope/shared.js';
+import { isShared } from '../scope/ownership.js';
 import type { TickObserver, TickSettings } from './tick-ports.js';
 
 /** The number of calls that are checked for each handler. */

@@ -1,4 +1,4 @@
-import { isThenable } from '../util/values.js';
+import { isThenable } from './values.js';
 
 interface Subscribable {
   subscribe(observer: {
