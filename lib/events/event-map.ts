@@ -141,7 +141,7 @@ export interface ScopedWorkerEventMap {
   'background:ended': BackgroundEnd;
   /** A source of messages threw, ended, or could not be opened. The library opens it again. */
   'source:failed': SourceFailure;
-  /** A message became a dead letter, and its dead-letter handler has accepted it. */
+  /** A message became a dead letter: `deadLetter`, or its source, has put it aside. */
   'message:dead': DeadLetter;
   /** Instances of a closed scope are still reachable. Needs `leakDetection`. */
   'leak:found': LeakFound;
@@ -153,7 +153,7 @@ export interface ScopedWorkerEventMap {
   'memory:sampled': MemoryCheck;
   /** The memory has reached `warnAtMb` or `warnAtPercent`. */
   'memory:warning': MemoryCrossing;
-  /** The memory has fallen 5 % below the threshold of the warning. */
+  /** The memory has fallen more than 5 % below the threshold of the warning. */
   'memory:recovered': MemoryCrossing;
   /** The memory has reached `stopAtMb` or `stopAtPercent`: the application shuts down. */
   'memory:stopping': MemoryCrossing;
@@ -163,6 +163,6 @@ export interface ScopedWorkerEventMap {
   'shutdown:finished': ShutdownEnd;
   /** The last shutdown hook of the application has run, and all scopes are closed. */
   'shutdown:closed': ShutdownEnd;
-  /** Something of the application failed where no code awaits it. `where` says what. */
+  /** Something failed where no code awaits it. `where` says what. */
   'failure:stray': StrayFailure;
 }

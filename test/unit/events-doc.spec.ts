@@ -12,7 +12,8 @@ function inCode(): string[] {
 
 /** Name and payload of each section of the page. */
 function onPage(): string[] {
-  const sections = read('../../docs/events.md').split(/^## /m).slice(1);
+  const [events] = read('../../docs/events.md').split(/^## Verified by$/m);
+  const sections = events!.split(/^## /m).slice(1);
   return sections.map((section) => {
     const name = section.slice(0, section.indexOf('\n'));
     return `${name} ${/^\*\*Payload\*\* `(\w+)`$/m.exec(section)?.[1]}`;
