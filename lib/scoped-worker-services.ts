@@ -114,9 +114,9 @@ export class ScopedWorkerServices implements InspectedServices {
     const book = (this.book = new ScheduleBook());
     const stopper = givenStopper ?? new AppStopper(nest);
     const policy = new FailurePolicy(book, stopper, () => this);
-    const single = new SingleTick(ticks, policy, observer);
+    const single = new SingleTick(ticks, policy, book, observer);
     const providers = new SeenProviders(nest);
-    const items = new ItemRunner(ticks, policy, observer, scopes, running, providers);
+    const items = new ItemRunner(ticks, policy, book, observer, scopes, running, providers);
     const dispatcher = (this.dispatcher = new TickDispatcher(single, items, running, observer));
 
     const engine = (this.engine = new RunningEngine(options, events));

@@ -9,6 +9,7 @@ import { LeakDetector } from './leak-detector.js';
 export class LeakWatch implements ScopeWatch, OnApplicationBootstrap {
   #detector: LeakDetector | undefined;
   #isStopped = false;
+  isOn = true; // until the options are known
   readonly #statics: StaticHoldings;
 
   constructor(
@@ -28,6 +29,7 @@ export class LeakWatch implements ScopeWatch, OnApplicationBootstrap {
 
   onApplicationBootstrap(): void {
     const { leakDetection } = this.options.resolved;
+    this.isOn = leakDetection !== undefined;
     if (leakDetection === undefined) return;
     const { sample, graceMs, strict } = leakDetection;
     new Logger('ScopedWorker').log(

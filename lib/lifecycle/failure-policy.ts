@@ -3,7 +3,7 @@ import { ScheduleBook } from '../registry/schedule-book.js';
 import type { ScopedWorkerRegistry } from '../registry/scoped-worker-registry.js';
 import type { Slot } from '../schedule/slot.js';
 import { fromEmptyContext } from '../scope/work-context.js';
-import type { SlotObserver } from '../tick/tick-ports.js';
+import type { FailureObserver } from '../tick/tick-ports.js';
 import type { TickDispatcher } from '../tick/tick-dispatcher.js';
 import type { TickReport } from '../tick/tick-report.js';
 
@@ -13,15 +13,15 @@ export interface FailureTargets {
   readonly registry: ScopedWorkerRegistry;
 }
 
-/** Does what `onFailure` of a schedule says, and keeps the last report of each schedule. */
-export class FailurePolicy implements SlotObserver {
+/** Does what `onFailure` of a schedule says. */
+export class FailurePolicy implements FailureObserver {
   constructor(
     private readonly book: ScheduleBook,
     private readonly stopper: AppStopper,
     private readonly targets: () => FailureTargets,
   ) {}
 
-  tickRan({ outcome, schedule: name }: TickReport, slot: Slot): void {
+  tickFailed({ outcome, schedule: name }: TickReport, slot: Slot): void {
     if (outcome !== 'failed' && outcome !== 'timed-out') return;
     const { dispatcher, registry } = this.targets();
     const { schedule } = slot;
@@ -31,9 +31,5 @@ export class FailurePolicy implements SlotObserver {
     if (onFailure !== 'stop-app' || !dispatcher.isOpen) return;
     dispatcher.close();
     fromEmptyContext(() => void this.stopper.stopAfterFailure(name));
-  }
-
-  slotRan(report: TickReport, { schedule }: Slot): void {
-    this.book.remember(report, schedule);
   }
 }

@@ -1,4 +1,5 @@
 import { UnknownScheduleError } from '../errors/errors.js';
+import type { LastReports } from '../tick/tick-ports.js';
 import type { TickReport } from '../tick/tick-report.js';
 import type { NestWrapper } from '../nest/index.js';
 import type { HandlerDefaults } from '../schedule/handler-options.js';
@@ -13,7 +14,7 @@ export interface WorkerPlace {
 }
 
 /** The schedules of the application by name, with the last report of each. */
-export class ScheduleBook {
+export class ScheduleBook implements LastReports {
   readonly #schedules = new Map<string, Schedule>();
   /** The same object for a schedule and what it was rescheduled to. */
   readonly #lives = new WeakMap<EngineSchedule, object>();

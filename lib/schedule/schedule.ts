@@ -75,8 +75,3 @@ export function isDisabled({ options, isOff }: EngineSchedule): boolean {
 export function hasFixedDelay({ kind, options }: EngineSchedule): boolean {
   return kind === 'interval' && options.fixedDelay;
 }
-
-/** Schedules that share it count as one for overlap. */
-export function overlapKeyOf({ name, options }: Schedule): string {
-  return options.overlapKey === undefined ? `schedule ${name}` : `key ${options.overlapKey}`;
-}

@@ -103,7 +103,7 @@ export async function concludeScope(
   const { built, disposed } = ledger;
   const disposeMs = performance.now() - startedAt;
   const end: ScopeEnd = { failure, disposeErrors, built, disposed, disposeMs };
-  readStacks(failure?.error);
+  if (failure !== undefined) readStacks(failure.error);
   for (const error of disposeErrors) readStacks(error);
   scope.finish(end);
   return end;

@@ -58,7 +58,9 @@ export abstract class ScopeSettings {
 
 /** Follows what outlives its scope; asked for each scope, and must cost nothing while it is not wanted. Must not throw. */
 export abstract class ScopeWatch {
-  /** Called on the stack of whoever opens the scope. @returns undefined for a scope that is not followed. */
+  /** False once it is known that nothing is followed. */
+  abstract readonly isOn: boolean;
+  /** Called on the stack of the code that opens the scope. @returns undefined for a scope that is not followed. */
   abstract opened(seed: ScopeSeed): WatchedScope | undefined;
 }
 

@@ -80,7 +80,7 @@ export class Scope implements ProviderScope, ConstructedScope, EndingScope, Work
     this.#given = request;
     this.id = seed.id;
     this.kind = seed.kind;
-    this.watch = scopes.watch.opened(seed);
+    this.watch = scopes.watch.isOn ? scopes.watch.opened(seed) : undefined;
     this.ledger = new Ledger(scopes.ownership);
     this.#construction = new Construction(this, scopes);
     this.#contextId = createContextId(request, this.#construction);

@@ -60,7 +60,7 @@ export class AttemptRunner {
     private readonly enhancers: Enhancers,
     private readonly observer: TickObserver,
   ) {
-    this.#state = new WorkerState(settings, observer);
+    this.#state = new WorkerState(observer);
   }
 
   async run(attempt: TickAttempt): Promise<AttemptEnd> {
@@ -80,7 +80,7 @@ export class AttemptRunner {
       disposeMs,
     };
     // The fields of its scope have been read.
-    readStacks(report.error);
+    if (report.error !== undefined) readStacks(report.error);
     for (const error of report.disposeErrors) readStacks(error);
     return { report, value, isAborted };
   }
@@ -191,7 +191,7 @@ export class AttemptRunner {
       if (worker === undefined) return { value: await settle(call(tick), tick.signal) };
       const handler = instance?.[method];
       if (typeof handler !== 'function') throw new TypeError(noHandler(slot));
-      look = this.#state.begin(slot.schedule.target, instance);
+      if (this.settings.stateDetection) look = this.#state.begin(slot.schedule.target, instance);
       if (isBare) return { value: await settle(handler.call(instance), tick.signal) };
       const { globalEnhancers } = this.settings;
       const result: unknown = this.enhancers.has(worker, method, globalEnhancers)

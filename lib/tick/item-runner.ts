@@ -6,7 +6,7 @@ import type { Slot } from '../schedule/slot.js';
 import { show } from '../util/option-checks.js';
 import { ProviderScopeFactory } from './provider-scope-factory.js';
 import { SeenProviders } from './seen-providers.js';
-import { type SlotObserver, TickObserver } from './tick-ports.js';
+import { FailureObserver, LastReports, TickObserver } from './tick-ports.js';
 import { type SlotWork, TickRunner } from './tick-runner.js';
 import { RunningTicks, nextTickId } from './running-ticks.js';
 import { emptyReport, type TickReport } from './tick-report.js';
@@ -16,7 +16,8 @@ import { TickList } from './tick-list.js';
 export class ItemRunner implements SlotWork {
   constructor(
     private readonly runner: TickRunner,
-    private readonly slots: SlotObserver,
+    private readonly failures: FailureObserver,
+    private readonly reports: LastReports,
     private readonly observer: TickObserver,
     private readonly scopes: ProviderScopeFactory,
     private readonly running: RunningTicks,
@@ -38,9 +39,9 @@ export class ItemRunner implements SlotWork {
     const durationMs = performance.now() - startedAt;
     const report: TickReport = { ...blank, ...how, endedAt: new Date(), durationMs };
     if (report.outcome === 'skipped') this.observer.tickSkipped(report);
-    else this.slots.slotRan(report, slot);
+    else this.reports.remember(report, slot.schedule);
     // Each item has its own outcome; a failure to get the list is handled here.
-    if (report.items === undefined) this.slots.tickRan(report, slot);
+    if (report.items === undefined) this.failures.tickFailed(report, slot);
     return report;
   }
 
@@ -98,7 +99,7 @@ export class ItemRunner implements SlotWork {
 
   private async runItem(slot: Slot, payload: unknown): Promise<TickReport> {
     const report = await this.runner.run(slot, { payload });
-    this.slots.tickRan(report, slot);
+    if (report.outcome !== 'succeeded') this.failures.tickFailed(report, slot);
     this.observer.tickFinished(report);
     return report;
   }

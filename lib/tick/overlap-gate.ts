@@ -1,4 +1,5 @@
 import { AsyncResource } from 'node:async_hooks';
+import type { Schedule } from '../schedule/schedule.js';
 import type { Slot } from '../schedule/slot.js';
 import { isInsideAwaited, runAs } from '../scope/work-context.js';
 import { onAbort } from '../util/on-abort.js';
@@ -204,4 +205,9 @@ function isHold({ skip }: Asking): boolean {
 
 function isSame(left: Slot, right: Slot): boolean {
   return left.schedule.name === right.schedule.name;
+}
+
+/** Schedules that share it count as one for overlap. */
+export function overlapKeyOf({ name, options }: Schedule): string {
+  return options.overlapKey === undefined ? `schedule ${name}` : `key ${options.overlapKey}`;
 }

@@ -1,6 +1,6 @@
-import { overlapKeyOf, type Schedule } from '../schedule/schedule.js';
+import type { Schedule } from '../schedule/schedule.js';
 import type { Slot } from '../schedule/slot.js';
-import { OverlapGate } from './overlap-gate.js';
+import { OverlapGate, overlapKeyOf } from './overlap-gate.js';
 import { RunningTicks, nextTickId } from './running-ticks.js';
 import { slotByHand } from './work-by-hand.js';
 import type { SlotWork, TickRunOptions } from './tick-runner.js';

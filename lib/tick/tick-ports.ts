@@ -1,6 +1,7 @@
 import type { NestWrapper } from '../nest/index.js';
 import type { Tick } from './tick.js';
 import type { TickReport, TickRetry } from './tick-report.js';
+import type { Schedule } from '../schedule/schedule.js';
 import type { Slot } from '../schedule/slot.js';
 import type { AroundHook } from './around.js';
 
@@ -27,15 +28,16 @@ export abstract class TickObserver {
   ): void;
 }
 
-/**
- * Receives the reports of a slot before its overlap slot is free, because `onFailure` must also apply to the slot that waits. Must
- * not throw.
- */
-export abstract class SlotObserver {
-  /** A tick has run: the only one of its slot, or that of an item of a list. */
-  abstract tickRan(report: TickReport, slot: Slot): void;
-  /** All of a slot has run; `report` is that of its tick, or the summary of its list. */
-  abstract slotRan(report: TickReport, slot: Slot): void;
+/** Acts on failures. Called before the overlap slot is free, because `onFailure` also applies to the slot that waits. Must not throw. */
+export abstract class FailureObserver {
+  /** A tick has not succeeded: the only one of its slot, or that of an item of a list. */
+  abstract tickFailed(report: TickReport, slot: Slot): void;
+}
+
+/** Keeps the last report of each schedule. */
+export abstract class LastReports {
+  /** @param report of the tick of a slot, or the summary of its list. */
+  abstract remember(report: TickReport, schedule: Schedule): void;
 }
 
 /** What ticks need of the module's options. */

@@ -4,7 +4,7 @@ import type { Slot } from '../schedule/slot.js';
 import { AttemptRunner } from './attempt-runner.js';
 import { isWorthRetrying, retryWaitMs } from './retry.js';
 import { RunningTicks, RunningTick } from './running-ticks.js';
-import { TickObserver, type SlotObserver } from './tick-ports.js';
+import { FailureObserver, LastReports, TickObserver } from './tick-ports.js';
 import { emptyReport, tickReport, type AttemptReport, type TickReport } from './tick-report.js';
 
 /** What is done with a tick that has run, before it is told: a message is acknowledged. */
@@ -94,7 +94,7 @@ export class TickRunner {
     history.push(report);
     tick.attemptEnded();
     // What was aborted and failed by something else has failed, as it would have without retries.
-    const isLast = isAborted || !isWorthRetrying(report, retry);
+    const isLast = report.outcome === 'succeeded' || isAborted || !isWorthRetrying(report, retry);
     return isLast ? tickReport(tick, history, value) : undefined;
   }
 
@@ -124,7 +124,7 @@ function brokenReport({ slot, id }: RunningTick, error: unknown): TickReport {
 
 /** What a slot runs when it is let through: one tick, or a tick for each item of a list. */
 export interface SlotWork {
-  /** Runs the slot, and tells the `SlotObserver`. Never rejects. */
+  /** Runs the slot, keeps its report, and passes on its failures. Never rejects. */
   run(slot: Slot, options: TickRunOptions): Promise<TickReport>;
   /** Reports the end of a slot that was not skipped, once its overlap slot is free. */
   report(report: TickReport): void;
@@ -133,14 +133,15 @@ export interface SlotWork {
 export class SingleTick implements SlotWork {
   constructor(
     private readonly runner: TickRunner,
-    private readonly slots: SlotObserver,
+    private readonly failures: FailureObserver,
+    private readonly reports: LastReports,
     private readonly observer: TickObserver,
   ) {}
 
   async run(slot: Slot, options: TickRunOptions): Promise<TickReport> {
     const report = await this.runner.run(slot, options);
-    this.slots.slotRan(report, slot);
-    this.slots.tickRan(report, slot);
+    this.reports.remember(report, slot.schedule);
+    if (report.outcome !== 'succeeded') this.failures.tickFailed(report, slot);
     return report;
   }
 

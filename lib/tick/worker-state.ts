@@ -1,7 +1,7 @@
 import { bare, isFactory, type NestWrapper } from '../nest/index.js';
 import type { HandlerTarget } from '../schedule/schedule.js';
 import { isShared } from '../scope/ownership.js';
-import type { TickObserver, TickSettings } from './tick-ports.js';
+import type { TickObserver } from './tick-ports.js';
 
 /** The number of calls that are checked for each handler. */
 const SAMPLES = 3;
@@ -21,14 +21,11 @@ export class WorkerState {
   /** The instances that factories have returned, by provider. */
   readonly #returned = new WeakMap<NestWrapper, WeakSet<object>>();
 
-  constructor(
-    private readonly settings: Pick<TickSettings, 'stateDetection'>,
-    private readonly observer: Pick<TickObserver, 'stateLeft'>,
-  ) {}
+  constructor(private readonly observer: Pick<TickObserver, 'stateLeft'>) {}
 
   /** @returns undefined if this call is not checked; otherwise call `end()` when the handler has settled. */
   begin({ worker, method }: HandlerTarget, instance: unknown): { end(): void } | undefined {
-    if (!this.settings.stateDetection || worker === undefined) return undefined;
+    if (worker === undefined) return undefined;
     const left = this.leftOf(worker);
     const samples = left.get(method) ?? SAMPLES;
     if (samples <= 0 || this.mayOutliveTick(worker, instance)) return undefined;
