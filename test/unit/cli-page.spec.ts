@@ -107,7 +107,7 @@ describe('The page of an application', () => {
         },
         warning(
           'Invoices',
-          'Invoices is built anew on every tick, because it depends on Session. Take Session out of what it injects.',
+          'Invoices is built again on every tick, because it depends on Session. Stop injecting Session into Invoices.',
         ),
       ],
       allowed: [{ finding: warning('Cache', 'It is.'), reason: 'It is small.' }],
@@ -179,8 +179,8 @@ Workers (2)
 Findings (2)
 
   warning SW202 Invoices (resource-rebuilt)
-    Invoices is built anew on every tick, because it depends on Session. Take
-    Session out of what it injects.
+    Invoices is built again on every tick, because it depends on Session. Stop
+    injecting Session into Invoices.
 
   hint SW207 IdleWorker (scope-not-needed)
     IdleWorker injects singletons only.
