@@ -12,7 +12,7 @@ function pageOf(inspection: ScopeInspection, terminal = plain): string {
   return page(
     { application: 'AppModule', file: 'dist/app.module.js', inspection },
     terminal,
-    'node_modules/nestjs-scoped-worker/docs/13-validation.md',
+    'node_modules/nestjs-scoped-worker/docs/findings.md',
   );
 }
 
@@ -186,7 +186,7 @@ Findings (2)
     IdleWorker injects singletons only.
 
   Each number is explained in
-  node_modules/nestjs-scoped-worker/docs/13-validation.md.
+  node_modules/nestjs-scoped-worker/docs/findings.md.
 
 Allowed findings (1)
 
