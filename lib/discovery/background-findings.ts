@@ -30,7 +30,7 @@ function scoped({ name }: Function, wrapper: NestWrapper, graph: ApplicationGrap
     subject: name,
     token: wrapper.token,
     chain,
-    message: `${name} is a BackgroundWorker, but ${why}: no instance of it lives with the application, so it would never run. ${instead} in a scope that each iteration opens: this.scopes.run(async (scope) => { ... }), with ProviderScopeFactory injected as scopes.`,
+    message: `${name} is a BackgroundWorker, but ${why}. No instance of it lives with the application, so it would never run. ${instead} in this.scopes.run(async (scope) => { ... }).`,
   });
 }
 
@@ -38,7 +38,8 @@ function reasonOf(
   wrapper: NestWrapper,
   graph: ApplicationGraph,
 ): { why: string; instead: string; chain: readonly string[] } {
-  const asSingleton = 'Make it a singleton, and resolve what it needs';
+  const inject = 'inject ProviderScopeFactory as scopes. In each iteration, resolve';
+  const asSingleton = `Make it a singleton, and ${inject} what it needs`;
   if (wrapper.isTransient) return { why: 'it is transient', instead: asSingleton, chain: [] };
   const way = graph.wayToRequestScope(wrapper);
   if (way === undefined) return { why: 'it is not a singleton', instead: asSingleton, chain: [] };
@@ -48,7 +49,7 @@ function reasonOf(
     return {
       chain,
       why: `its dependency ${chain.slice(1).join(' -> ')} makes it request-scoped`,
-      instead: `Do not inject ${dependency}, but resolve it`,
+      instead: `Instead of ${dependency}, ${inject} ${dependency}`,
     };
   }
   const { metatype } = wrapper;
@@ -56,7 +57,7 @@ function reasonOf(
     ? {
         chain,
         why: '@ScopedWorker() makes it request-scoped',
-        instead: 'Mark it @Injectable() only, and resolve what it needs',
+        instead: `Mark it @Injectable() only, and ${inject} what it needs`,
       }
     : { why: 'it is request-scoped', instead: asSingleton, chain };
 }
@@ -73,7 +74,7 @@ function policyFindings({ name, instance }: FoundBackgroundWorker): Finding[] {
 function repeatedFindings({ name, instance, modules }: FoundBackgroundWorker): Finding[] {
   if (modules.length < 2) return [];
   const names = [...new Set(modules.map((module) => module.name))];
-  const message = `${name} is provided ${modules.length} times, in ${names.join(', ')}; it runs once, with the first instance of ${names[0]}. Provide it in one module.`;
+  const message = `${name} is provided ${modules.length} times, in ${names.join(', ')}. Only the first instance, in ${names[0]}, runs. Provide it in one module.`;
   const token = instance.constructor;
   return [finding({ kind: 'worker-provided-twice', subject: name, token, message })];
 }

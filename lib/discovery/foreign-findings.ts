@@ -54,7 +54,7 @@ function workerRunElsewhere(found: ForeignClass): Finding {
     kind: 'worker-run-elsewhere',
     subject: name,
     token: wrapper.token,
-    message: `${name} is marked @ScopedWorker(), but ${calls(found)}, and this library doesn't run that call. No ${unit} of ${library} gets a scope, and nothing is disposed after it. ${remedy}, inject ProviderScopeFactory as scopes there, and call scopes.run(async (scope) => { ... }) for each ${unit}.`,
+    message: `${name} is marked @ScopedWorker(), but ${calls(found)}, and this library doesn't run that call. No ${unit} of ${library} gets a scope, and nothing is disposed after it. ${remedy}, and inject ProviderScopeFactory as scopes there. For each ${unit}, call scopes.run(async (scope) => { ... }).`,
   });
 }
 
@@ -66,15 +66,15 @@ function messageHandlerScoped(found: ForeignClass, graph: ApplicationGraph): Fin
   const dependency = chain[1];
   const instead =
     dependency === undefined
-      ? `Make ${name} a singleton, inject ProviderScopeFactory as scopes, and call`
-      : `Inject ProviderScopeFactory as scopes in place of ${dependency}, so that ${name} is a singleton, and resolve ${dependency} in`;
+      ? `Make ${name} a singleton, and inject ProviderScopeFactory as scopes. For each ${unit}, call`
+      : `Instead of ${dependency}, inject ProviderScopeFactory as scopes, so that ${name} is a singleton. For each ${unit}, resolve ${dependency} in`;
   return finding({
     kind: 'message-handler-scoped',
     ...(isCertain ? {} : { severity: 'info' as const }),
     subject: name,
     token: wrapper.token,
     chain: [name, ...chain.slice(1)],
-    message: `${name}: ${calls(found)}, and ${why}. ${text} ${instead} scopes.run(async (scope) => { ... }) for each ${unit}.`,
+    message: `${name}: ${calls(found)}, and ${why}. ${text} ${instead} scopes.run(async (scope) => { ... }).`,
   });
 }
 

@@ -52,7 +52,7 @@ function missingFinding(
   const arrows = chain.length > 2 ? ` (${chain.join(' -> ')})` : '';
   const message =
     token === undefined
-      ? `${subject} cannot be built: the token that it injects at ${at} is undefined. Every tick of ${handler} would fail${arrows}. Look for a circular import, and write @Inject(forwardRef(() => Token)) there.`
-      : `${subject} cannot be built: ${module} does not see a provider of ${tokenText(token)}, which ${subject} injects at ${at}. Every tick of ${handler} would fail${arrows}. Add ${tokenText(token)} to the providers of ${module}, or import a module that exports it.`;
+      ? `${subject} cannot be built: the token that it injects at ${at} is undefined. Every tick of ${handler} would fail${arrows}. Check for a circular import, and write @Inject(forwardRef(() => Token)) there.`
+      : `${subject} cannot be built: it injects ${tokenText(token)} at ${at}, but ${module} neither provides nor imports it. Every tick of ${handler} would fail${arrows}. Add ${tokenText(token)} to the providers of ${module}, or import a module that exports it.`;
   return finding({ kind: 'dependency-missing', subject, token: dependent, chain, message });
 }

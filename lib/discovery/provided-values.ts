@@ -39,7 +39,7 @@ export class ProvidedValues {
     if (wrapper?.isDependencyTreeStatic() === true && !wrapper.isTransient)
       return { value: wrapper.instance };
     return {
-      problem: `names ${nameOf(token)}, which is no singleton of this application. Provide it in a module, without a request scope`,
+      problem: `names ${nameOf(token)}, which isn't a singleton of this application. Provide it in a module, without a request scope`,
     };
   }
 

@@ -151,7 +151,7 @@ function readConsumer(
 ): ResolvedConsumer | string {
   const given = metadata.options as ConsumerOptions | undefined;
   if (typeof (source as Partial<MessageSource> | null)?.read !== 'function')
-    return `is ${show(source)}, which is no MessageSource: it has no read(signal)`;
+    return `is ${show(source)}, which isn't a MessageSource: it has no read(signal)`;
   const consumer: ResolvedConsumer = {
     source: source as MessageSource,
     sourceName: tokenText(metadata.when),
@@ -166,7 +166,7 @@ function readConsumer(
   };
   const isLost = consumer.deadLetter === undefined && consumer.source.keepsDeadLetters !== true;
   if (consumer.maxDeliveries !== undefined && isLost)
-    return 'keeps no dead letters, so a message that reaches maxDeliveries would be lost: give deadLetter as well';
+    return 'keeps no dead letters, so a message that reaches maxDeliveries would be lost. Set deadLetter as well';
   return consumer;
 }
 
@@ -194,17 +194,17 @@ function placeProblems(
 ): string[] {
   if (metadata.isStatic) {
     return [
-      `${handler}: ${metadata.decorator} stands on a static method. Make it an instance method: each tick has its own worker.`,
+      `${handler}: ${metadata.decorator} is on a static method. Make it an instance method: each tick has its own worker.`,
     ];
   }
   if (metadata.method.startsWith('Symbol(')) {
     return [
-      `${handler}: ${metadata.decorator} stands on a method whose name is a symbol. Give the method a name: schedules are called by it.`,
+      `${handler}: ${metadata.decorator} is on a method whose name is a symbol. Use a string as its name: the schedule is named after the method.`,
     ];
   }
   if (!hasMethod(workerClass, metadata.method)) {
     return [
-      `${handler}: ${metadata.decorator} stands on something that is no method. Put it on a method of the class.`,
+      `${handler}: ${metadata.decorator} is not on a method. Move it to a method of the class.`,
     ];
   }
   return [];
@@ -215,7 +215,7 @@ function nameFirst({ kind, decorator, when, options }: HandlerMetadata): string[
   const isTimed = kind === 'interval' || kind === 'timeout';
   if (!isTimed || typeof when !== 'string' || typeof options !== 'number') return undefined;
   return [
-    `takes its name as an option; write ${decorator}(${String(options)}, { name: ${show(when)} }) instead`,
+    `takes its name as an option. Write ${decorator}(${String(options)}, { name: ${show(when)} }) instead`,
   ];
 }
 
@@ -238,24 +238,24 @@ function optionProblems(
     ...overrideProblems(override, kind).map((problem) => `${overrideLabel} ${problem}.`),
   ];
   if (override?.cron !== undefined && kind !== 'cron') {
-    const help = kind === 'interval' ? '; use everyMs' : '';
-    problems.push(`${overrideLabel} has cron, but ${decorator} is no cron${help}.`);
+    const help = kind === 'interval' ? '. Use everyMs' : '';
+    problems.push(`${overrideLabel} has cron, but ${decorator} isn't a cron${help}.`);
   }
   if (override?.everyMs !== undefined && kind !== 'interval') {
-    const help = kind === 'cron' ? '; use cron' : '';
-    problems.push(`${overrideLabel} has everyMs, but ${decorator} is no interval${help}.`);
+    const help = kind === 'cron' ? '. Use cron' : '';
+    problems.push(`${overrideLabel} has everyMs, but ${decorator} isn't an interval${help}.`);
   }
   const ofConsumers = override?.concurrency ?? override?.maxDeliveries;
   if (ofConsumers !== undefined && kind !== 'message') {
     problems.push(
-      `${overrideLabel} has concurrency or maxDeliveries, but ${decorator} is no consumer; use maxConcurrency.`,
+      `${overrideLabel} has concurrency or maxDeliveries, but ${decorator} isn't a consumer. Use maxConcurrency.`,
     );
   }
   const { fixedDelay } = (metadata.options ?? {}) as HandlerOptions;
   const asksFixedDelay = fixedDelay === true || override?.fixedDelay === true;
   if (asksFixedDelay && kind !== 'interval' && kind !== 'message') {
     problems.push(
-      `${handler}: fixedDelay is an option of @ScopedInterval; leave it out of ${decorator}.`,
+      `${handler}: fixedDelay is an option of @ScopedInterval. Remove it from ${decorator}.`,
     );
   }
   return problems;

@@ -230,7 +230,7 @@ export class SchedulePlanner {
       const help =
         forgotten === undefined
           ? `Use one of the names that exist: ${[...named.keys()].join(', ') || 'there are none'}.`
-          : `${forgotten.name} is marked @ScopedWorker(), but no module provides it: add it to the providers of a module.`;
+          : `${forgotten.name} is marked @ScopedWorker(), but no module provides it. Add it to the providers of a module.`;
       return invalid(
         name,
         `overrides[${JSON.stringify(name)}]: no schedule has this name. ${help}`,

@@ -27,8 +27,8 @@ export function duplicate(name: string, earlier: NamedHandler, later: NamedHandl
     isOneClass && one === other && difference !== undefined
       ? `${other}: two schedules would have the name "${name}". ${twinText(earlier.worker, later.worker, difference)}, so each of these workers has to run. ${twinHelp(later, difference)}`
       : one === other && !isOneClass
-        ? `${placed(other, later)}: its schedule "${name}" has the name of a schedule of ${placed(one, earlier)}, which is a different class. Give one of them another name: { name: '...' }.`
-        : `${other}: its schedule "${name}" has the name of a schedule of ${one}. Give one of them another name: { name: '...' }.`;
+        ? `${placed(other, later)}: its schedule "${name}" has the name of a schedule of ${placed(one, earlier)}, which is a different class. Rename one of them: { name: '...' }.`
+        : `${other}: its schedule "${name}" has the name of a schedule of ${one}. Rename one of them: { name: '...' }.`;
   return finding({ kind: 'duplicate-schedule', subject: other, message });
 }
 
@@ -60,9 +60,9 @@ export function unmarkedFindings({ unmarked }: Exploration): Finding[] {
     handlers.map((metadata) => {
       const handler = handlerName(ownerClass, metadata);
       const help = isModule
-        ? `${ownerClass.name} is a module, which Nest builds once. Move the method to a provider marked with @ScopedWorker().`
-        : `${ownerClass.name} is none. Mark the class with @ScopedWorker().`;
-      return invalid(handler, `${handler}: ${metadata.decorator} needs a worker, and ${help}`);
+        ? `${ownerClass.name} is a module, which Nest builds once. Move the method to a provider marked @ScopedWorker().`
+        : `${ownerClass.name} isn't one. Mark the class @ScopedWorker().`;
+      return invalid(handler, `${handler}: ${metadata.decorator} needs a worker, but ${help}`);
     }),
   );
 }
@@ -73,7 +73,7 @@ export function unprovidedFindings({ unprovided }: Exploration): Finding[] {
       kind: 'worker-not-provided',
       subject: worker.name,
       token: worker,
-      message: `${worker.name} is marked @ScopedWorker(), but no module of this application provides it, so its handlers never run. Add it to the providers of a module.`,
+      message: `${worker.name} is marked @ScopedWorker(), but no module of this application provides it. Its handlers never run. Add it to the providers of a module.`,
     }),
   );
 }
@@ -92,7 +92,7 @@ export function placementFinding({
   const { name } = workerClass;
   if (handlers.length === 0) return undefined;
   if (isReadyMade({ wrapper })) {
-    const message = `${name} is provided as a ready-made value, so it cannot be new on each tick: its schedules are switched off. Provide the class itself to run them.`;
+    const message = `${name} is provided as a ready-made value, so it cannot be new on each tick. Its schedules are switched off. To run them, provide the class itself.`;
     return finding({
       kind: 'worker-ready-made',
       subject: name,
@@ -104,7 +104,7 @@ export function placementFinding({
   if (!outlivesTicks && (!wrapper.isDependencyTreeStatic() || wrapper.isTransient))
     return undefined;
   if (outlivesTicks) {
-    const message = `${name} is marked @ScopedWorker() and durable, but a worker is new on each tick. Leave durable out; what it depends on may be durable.`;
+    const message = `${name} is marked @ScopedWorker() and durable, but a worker is new on each tick. Remove durable from it. Its dependencies may be durable.`;
     return finding({
       kind: 'worker-not-scoped',
       subject: name,
@@ -113,13 +113,13 @@ export function placementFinding({
     });
   }
   const help = wrapper.inject
-    ? 'Give its factory { scope: Scope.REQUEST }.'
-    : 'Put @ScopedWorker() above the other decorators of the class, so that none of them resets its scope.';
+    ? 'Add scope: Scope.REQUEST to its factory.'
+    : 'Move @ScopedWorker() above the other decorators of the class, so that none of them resets its scope.';
   return finding({
     kind: 'worker-not-scoped',
     subject: name,
     token: workerClass,
-    message: `${name} is marked @ScopedWorker(), but Nest builds it once for the whole application. ${help}`,
+    message: `${name} is marked @ScopedWorker(), but Nest builds it once for the whole application. All ticks would share that instance, and no tick would dispose it. ${help}`,
   });
 }
 
@@ -128,7 +128,7 @@ export function repeatedFindings({ workerClass, modules }: FoundWorker): Finding
   const names = [...new Map(modules.map(({ metatype, name }) => [metatype, name])).values()];
   const where =
     names.length === 1 ? `${names[0]}, which is imported more than once` : names.join(', ');
-  const message = `${workerClass.name} is provided in ${where}; its schedules run once, on the worker of ${names[0]}. Provide it in one module.`;
+  const message = `${workerClass.name} is provided in ${where}. Its schedules run once, on the worker of ${names[0]}. Provide it in one module.`;
   const { name } = workerClass;
   return [
     finding({

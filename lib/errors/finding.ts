@@ -1,6 +1,6 @@
 /**
- * How much a finding weighs, and its number, by kind. The numbers stay when kinds are added. SW0xx and SW1xx are made in
- * lib/discovery, SW2xx by the rules of lib/validation.
+ * The number and the severity of each kind. A number never changes its meaning. lib/discovery reports SW0xx and SW1xx, the rules of
+ * lib/validation report SW2xx. `npm run findings` writes this table and the descriptions of `FindingKind` to docs/findings.md.
  */
 export const FINDINGS = {
   'invalid-options': { number: 'SW001', severity: 'error' },
@@ -29,14 +29,14 @@ export const FINDINGS = {
   'worker-hook-unused': { number: 'SW210', severity: 'warning' },
 } as const satisfies Record<string, { number: `SW${number}`; severity: FindingSeverity }>;
 
-/** Findings that nothing can work around: without a readable expression there is no schedule. */
+/** Kinds that always stop start-up: without valid options and expressions, nothing can run. */
 export const HOPELESS: ReadonlySet<FindingKind> = new Set<FindingKind>([
   'invalid-options',
   'invalid-schedule',
   'duplicate-schedule',
 ]);
 
-/** What `allowFindings` may name: kinds and numbers of all findings that can be worked around. */
+/** The kinds and numbers that `allowFindings` may name. */
 export const ALLOWABLE: ReadonlySet<string> = new Set(
   Object.entries(FINDINGS)
     .filter(([kind]) => !HOPELESS.has(kind as FindingKind) && kind !== 'allowance-unused')
@@ -44,60 +44,61 @@ export const ALLOWABLE: ReadonlySet<string> = new Set(
 );
 
 /**
- * What a finding is about. The page `docs/13-validation.md` has a section for each.
+ * The kind of a finding. `docs/findings.md` has a section for each.
  *
- * - `invalid-options`: an option of `ScopedWorkerModule` cannot work, or two imports of it differ.
- * - `invalid-schedule`: a decorator, an option or an override cannot work.
- * - `duplicate-schedule`: two schedules carry one name.
- * - `worker-not-scoped`: Nest builds a worker once for the whole application.
- * - `worker-ready-made`: a worker is provided with `useValue`, so it cannot be new on every tick.
- * - `worker-provided-twice`: several modules provide one worker class with the same dependencies; its schedules run once. Or a background
- *   worker is provided more than once; it runs once.
- * - `worker-not-provided`: a class of this process is marked `@ScopedWorker()`, but no module of this
- *   application provides it.
- * - `background-worker-scoped`: a `BackgroundWorker` is request-scoped or transient, so no instance of it lives with
- *   the application.
- * - `nest-schedule-skipped`: `@Cron`, `@Interval` or `@Timeout` of `@nestjs/schedule` stands where Nest does not run it.
- * - `nest-schedule-transient`: it stands on a transient class, where Nest runs it on an object that was never constructed.
- * - `module-not-imported`: there are workers, and `ScopedWorkerModule` is not imported, so none of them runs. Only the inspector
- *   can see that.
- * - `message-handler-scoped`: another library calls a request-scoped class for each job, message or event, and its instances
- *   are never disposed.
- * - `worker-run-elsewhere`: another library calls methods of a class that is marked `@ScopedWorker()`; the decorator has no
- *   effect there.
- * - `dependency-missing`: a worker, or a provider that its ticks need, injects something that is not provided, so every tick
- *   would fail.
- * - `singleton-rebuilt`: a provider marked `@StaysSingleton()` is made request-scoped by a dependency.
- * - `resource-rebuilt`: what looks like a pool, a client or a cache is built anew on every tick, because of a dependency.
+ * - `invalid-options`: an option of `ScopedWorkerModule` or of a background worker is invalid, or two imports of the module
+ *   differ.
+ * - `invalid-schedule`: a decorator, an option of a handler or an override is invalid.
+ * - `duplicate-schedule`: two schedules have the same name.
+ * - `worker-not-scoped`: Nest builds a worker once for the whole application, or the worker is durable.
+ * - `worker-ready-made`: a worker is provided with `useValue`, so it cannot be new on each tick.
+ * - `worker-provided-twice`: several modules provide a worker with the same dependencies, and it runs only once.
+ * - `worker-not-provided`: a class is marked `@ScopedWorker()`, but no module of the application provides it.
+ * - `background-worker-scoped`: a `BackgroundWorker` is request-scoped or transient, so no instance of it lives with the
+ *   application.
+ * - `nest-schedule-skipped`: `@Cron`, `@Interval` or `@Timeout` of `@nestjs/schedule` is on a class where Nest skips it.
+ * - `nest-schedule-transient`: `@Cron`, `@Interval` or `@Timeout` is on a transient class, where Nest runs it on an object that
+ *   was never constructed.
+ * - `module-not-imported`: the application has workers but doesn't import `ScopedWorkerModule`, so none of them runs. Only the
+ *   inspector reports it.
+ * - `message-handler-scoped`: another library calls a request-scoped class for each job, message or event, and nothing disposes
+ *   its instances. An info if no class in its tree has a disposer or a hook for scopes.
+ * - `worker-run-elsewhere`: another library calls methods of a class marked `@ScopedWorker()`, where the decorator has no effect.
+ * - `dependency-missing`: a worker, or a provider that its ticks need, injects a token without a provider, so every tick would
+ *   fail.
+ * - `singleton-rebuilt`: a dependency makes a provider marked `@StaysSingleton()` request-scoped.
+ * - `resource-rebuilt`: a probable pool, client or cache is built again on every tick, because of a dependency.
  * - `transient-captured`: a singleton holds a transient that has a disposer.
- * - `durable-captive`: a durable provider holds a request-scoped one, which ends before it.
- * - `shared-by-factory`: a request-scoped factory hands out an object that a static provider holds. Found when it runs.
- * - `controller-rebuilt`: a controller is request-scoped because of a provider that only workers need.
- * - `scope-not-needed`: nothing is built for the ticks of a worker but the worker itself.
+ * - `durable-captive`: a durable provider holds a request-scoped one, which is disposed earlier. A warning if no tick reaches it.
+ * - `shared-by-factory`: a request-scoped factory returns an object that a static provider holds, which only a running
+ *   tick shows.
+ * - `controller-rebuilt`: a controller is request-scoped because of a provider that only workers need. An info if that is only
+ *   likely.
+ * - `scope-not-needed`: the ticks of a worker build nothing but the worker itself.
+ * - `allowance-unused`: an entry of `allowFindings` matches no finding.
+ * - `state-on-worker`: a handler leaves changed fields on its worker, which the next tick doesn't see. Only a running tick
+ *   shows it.
  * - `worker-hook-unused`: a worker has a lifecycle hook that Nest never calls, because the worker is new on each tick.
- * - `state-on-worker`: a handler leaves changed fields on its worker, which the next tick does not see. Found when the
- *   handler runs.
- * - `allowance-unused`: an entry of `allowFindings` fits no finding.
  *
  * @publicApi
  */
 export type FindingKind = keyof typeof FINDINGS;
 
-/** The number of a finding, such as `SW202`: short, and the same in every version. @publicApi */
+/** The number of a finding, such as `SW202`, which is the same in every version. @publicApi */
 export type FindingNumber = (typeof FINDINGS)[FindingKind]['number'];
 
 /**
- * - `error`: work will not run, or will use an object after its disposal. Stops start-up.
- * - `warning`: something lives longer, or is built more often, than its author believes. Is logged; stops start-up under
+ * - `error`: work does not run, or uses an object after its disposal. Stops start-up.
+ * - `warning`: a provider lives longer, or is built more often, than its source suggests. Logged; stops start-up under
  *   `scopeValidation: 'strict'`.
- * - `info`: it may well be meant so. Is logged.
+ * - `info`: it may be intentional. Logged.
  *
  * @publicApi
  */
 export type FindingSeverity = 'error' | 'warning' | 'info';
 
 /**
- * Something the validator objects to.
+ * A problem that the validator reports.
  *
  * @publicApi
  */
@@ -107,22 +108,22 @@ export interface Finding {
   readonly severity: FindingSeverity;
   /** The culprit, written `Class.method` or `Class`. */
   readonly subject: string;
-  /** The token of the culprit where it is a provider: what `allowFindings` names. */
+  /** The token of the culprit, if it is a provider. `allowFindings` names it. */
   readonly token?: unknown;
-  /** The way along dependencies that leads to it, such as `['ReportWorker.send', 'Invoices', 'Tenant']`; else empty. */
+  /** The chain of dependencies, such as `['ReportWorker.send', 'Invoices', 'Tenant']`; empty if the finding has none. */
   readonly chain: readonly string[];
-  /** Who, what is wrong, why it matters, and what to write instead. */
+  /** What happened, where, why it matters, and what to do. */
   readonly message: string;
 }
 
-/** What a rule says; number and severity come with the kind. */
+/** A finding without the number and the severity of its kind. */
 export interface FindingDraft {
   readonly kind: FindingKind;
   readonly subject: string;
   readonly message: string;
   readonly token?: unknown;
   readonly chain?: readonly string[];
-  /** Where the case at hand weighs less than its kind. */
+  /** Replaces the severity of the kind, for a case that is less severe. */
   readonly severity?: FindingSeverity;
 }
 

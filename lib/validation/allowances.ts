@@ -8,14 +8,14 @@ export interface AllowedFinding {
   readonly reason: string;
 }
 
-/** What stands of some findings, what is allowed, and which allowances fit none. */
+/** Findings by whether `allowFindings` names them, and the entries that match no finding. */
 export interface Judged {
   readonly standing: readonly Finding[];
   readonly allowed: readonly AllowedFinding[];
   readonly unused: readonly Finding[];
 }
 
-/** Kinds that are found only when a tick runs, so start-up cannot tell whether an allowance for them is unused. */
+/** Kinds that are found only when a tick runs, so start-up cannot know whether an allowance for them is unused. */
 const FOUND_LATE = ['shared-by-factory', 'state-on-worker'] as const satisfies FindingKind[];
 
 export function judge(findings: readonly Finding[], allowFindings: readonly Allowance[]): Judged {
@@ -53,6 +53,6 @@ function unusedFinding({ finding: named, token }: Allowance): Finding {
     kind: 'allowance-unused',
     subject,
     token,
-    message: `allowFindings names ${named} of ${subject}, and start-up has no such finding. Take the entry out, or correct its finding or its token.`,
+    message: `allowFindings names ${named} of ${subject}, but start-up has no such finding. The entry would hide a later one. Remove it, or correct its finding or its token.`,
   });
 }

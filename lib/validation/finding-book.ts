@@ -8,7 +8,7 @@ import { stateOnWorker } from './rules/sw209-state-on-worker.js';
 import { TickGraph, type WorkerRoot } from './tick-graph.js';
 import { validate } from './validator.js';
 
-/** Looks through the application at start-up, and remembers what was found, then and later. */
+/** Validates the application at start-up, and keeps the findings of start-up and of ticks. */
 export class FindingBook {
   readonly #found: Finding[] = [];
   readonly #handedOut = new WeakSet<NestWrapper>();
@@ -20,12 +20,12 @@ export class FindingBook {
     private readonly options: OptionsStore,
   ) {}
 
-  /** What is looked at; undefined before `begin`. */
+  /** The graph that the rules read; undefined before `begin`. */
   get ticks(): TickGraph | undefined {
     return this.#look?.();
   }
 
-  /** What is not allowed. */
+  /** The findings that `allowFindings` does not name. */
   get standing(): readonly Finding[] {
     const { standing, unused } = judge(this.#found, this.options.resolved.allowFindings);
     return this.#isComplete ? [...standing, ...unused] : standing;
@@ -36,10 +36,10 @@ export class FindingBook {
   }
 
   /**
-   * Looks at the lifetimes, unless validation is off.
+   * Validates the lifetimes, unless validation is off.
    *
-   * @param rootsIn gives the workers; is asked when the graph is read.
-   * @param found what discovery objects to.
+   * @param rootsIn returns the workers; called when the graph is read.
+   * @param found the findings of discovery.
    */
   begin(rootsIn: (graph: LifetimeGraph) => readonly WorkerRoot[], found: readonly Finding[]): void {
     let ticks: TickGraph | undefined;
@@ -53,14 +53,14 @@ export class FindingBook {
           ),
         this.options.hasHooks,
       ));
-    // A second `init()` of a refused application looks again.
+    // A second `init()` of a refused application starts over.
     this.#found.length = 0;
     this.#isComplete = false;
     this.#found.push(...found);
     if (!this.isOff) this.complete();
   }
 
-  /** Looks at the lifetimes in any case: for the inspector. */
+  /** Validates the lifetimes even if validation is off: for the inspector. */
   complete(): void {
     if (this.#isComplete || this.#look === undefined) return;
     this.#isComplete = true;
@@ -68,14 +68,14 @@ export class FindingBook {
   }
 
   /**
-   * A request-scoped factory has handed out an object that a static provider holds.
+   * Reports that a request-scoped factory has returned an object that a static provider keeps.
    *
-   * @returns the finding, the first time; undefined when it is allowed, or validation is off.
+   * @returns the finding, the first time; undefined if it is allowed, or validation is off.
    */
   handedOut(wrapper: NestWrapper): Finding | undefined {
     if (this.#handedOut.has(wrapper) || this.#look === undefined || this.isOff) return undefined;
     this.#handedOut.add(wrapper);
-    // A module that was loaded lazily is in the graph of now, and its ids come after those of start-up.
+    // Only the current graph has modules that were loaded lazily. Their ids follow those of start-up.
     const provider = this.graph.current.of(wrapper);
     if (provider === undefined) return undefined;
     return this.foundLate(sharedByFactory(provider, this.#look()));

@@ -2,15 +2,15 @@ import type { GraphProvider } from '../graph/index.js';
 import type { FindingKind } from '../errors/finding.js';
 import type { TickGraph } from './tick-graph.js';
 
-/** A provider with the way to what makes it request-scoped, both ends included. */
+/** A provider with the chain to the provider that makes it request-scoped, including both. */
 export interface Rebuilt {
   readonly provider: GraphProvider;
   readonly way: readonly GraphProvider[];
 }
 
 /**
- * Of providers on one way only the one next to the request-scoped end: when it is mended, those before it are. One that is
- * allowed will not be mended, and stands for none.
+ * Keeps only the provider nearest to the request-scoped dependency, because fixing it fixes the others on the chain. A provider
+ * that is allowed stays as it is, so it doesn't cover others.
  */
 export function nearestOf(
   kind: FindingKind,
@@ -20,7 +20,7 @@ export function nearestOf(
   const ids = new Set(rebuilt.filter((provider) => !allows(kind, provider)).map(({ id }) => id));
   return rebuilt.flatMap((provider) => {
     if (graph.wayToRequestScope(provider) === undefined) return [{ provider, way: [provider] }];
-    // Mended are those of which every way leads through another one.
+    // A provider is covered if each of its chains leads through another one.
     const way = graph.wayToRequestScope(provider, ({ id }) => id === provider.id || !ids.has(id));
     return way === undefined ? [] : [{ provider, way }];
   });

@@ -9,7 +9,7 @@ import {
 import type { ScopedWorkerModuleOptions } from '../options/module-options.js';
 import { HOPELESS, type Finding, type FindingKind } from '../errors/finding.js';
 
-/** What can be said of many in one line. */
+/** Kinds whose findings share one log line. */
 const SAME_FOR_ALL: ReadonlySet<FindingKind> = new Set<FindingKind>([
   'worker-not-provided',
   'scope-not-needed',
@@ -19,7 +19,7 @@ const NAMED_IN_ONE_LINE = 8;
 
 type Strictness = NonNullable<ScopedWorkerModuleOptions['scopeValidation']>;
 
-/** Decides what findings do to start-up. */
+/** Decides which findings stop start-up. */
 export class StartUpCheck {
   readonly #logger = new Logger('ScopedWorker');
 
@@ -50,7 +50,7 @@ function stops({ kind, severity }: Finding, strictness: Strictness): boolean {
   return strictness === 'error' && severity === 'error';
 }
 
-/** Findings of one kind give the error of that kind, mixed ones a `ScopeValidationError`. */
+/** Returns the error of the kind if all findings are of one kind, otherwise a `ScopeValidationError`. */
 function errorOf(findings: readonly Finding[]): StartUpError {
   const kinds = new Set(findings.map((finding) => finding.kind));
   const messages = findings.map((finding) => finding.message);

@@ -1,20 +1,20 @@
 import type { GraphProvider, LifetimeGraph } from '../graph/index.js';
 import type { FindingKind } from '../errors/finding.js';
 
-/** Where the ticks of a worker enter the graph. */
+/** A worker, as the place where its ticks enter the graph. */
 export interface WorkerRoot {
   readonly provider: GraphProvider;
   /** Its handlers, written `Class.method`. */
   readonly handlers: readonly string[];
   /** The names of its schedules, in the order of its handlers. */
   readonly schedules: readonly string[];
-  /** What is built for its ticks besides: global enhancers that are scoped. */
+  /** Scoped global enhancers, which are built for its ticks too. */
   readonly around: readonly GraphProvider[];
 }
 
-/** What the rules look at: the graph, and where the ticks enter it. */
+/** The input of the rules: the graph, and where ticks enter it. */
 export class TickGraph {
-  /** By provider: from where the first tick gets to it. */
+  /** By provider: the dependent through which a tick first reaches it. */
   readonly #cameFrom = new Map<number, GraphProvider | undefined>();
   readonly #handlers = new Map<number, string>();
   readonly #workers: ReadonlySet<number>;
@@ -22,7 +22,7 @@ export class TickGraph {
   constructor(
     readonly graph: LifetimeGraph,
     readonly workers: readonly WorkerRoot[],
-    /** What the option `allowFindings` says is meant so. */
+    /** True for a finding that `allowFindings` names. */
     readonly allows: (kind: FindingKind, provider: GraphProvider) => boolean = () => false,
     /** True if hooks of the module run around ticks: the graph does not show what they isolate. */
     readonly hasHooks = false,
@@ -53,7 +53,7 @@ export class TickGraph {
     }
   }
 
-  /** True for what is built for ticks. */
+  /** True if ticks build the provider. */
   isBuiltForTicks({ id }: GraphProvider): boolean {
     return this.#cameFrom.has(id);
   }
@@ -63,8 +63,8 @@ export class TickGraph {
   }
 
   /**
-   * The names on the way from a handler to a provider that is built for its ticks, and on from there; without a handler when
-   * no tick gets to it.
+   * Returns the names of a chain, preceded by those from a handler to its first provider. If no tick reaches that provider, the
+   * chain has no handler.
    */
   chain(way: readonly GraphProvider[]): string[] {
     const names = way.map(({ name }) => name);
@@ -80,7 +80,7 @@ export class TickGraph {
   }
 }
 
-/** A chain as it stands in a message. */
+/** Formats a chain for a message. */
 export function arrows(chain: readonly string[]): string {
   return chain.join(' -> ');
 }

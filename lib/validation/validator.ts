@@ -8,7 +8,7 @@ import { transientCaptured } from './rules/sw203-transient-captured.js';
 import { workerHookUnused } from './rules/sw210-worker-hook-unused.js';
 import type { TickGraph } from './tick-graph.js';
 
-/** In the order of the report. What `shared-by-factory` is about is found when a tick runs: see `FindingBook#handedOut`. */
+/** In the order of the report. `FindingBook` adds the kinds that are found when a tick runs. */
 const RULES: readonly ((ticks: TickGraph) => Finding[])[] = [
   singletonRebuilt,
   durableCaptive,
@@ -19,12 +19,12 @@ const RULES: readonly ((ticks: TickGraph) => Finding[])[] = [
   scopeNotNeeded,
 ];
 
-/** Everything that the lifetimes of the application's providers give cause to say. Reads the graph only. */
+/** Returns the findings about the lifetimes of providers. Reads only the graph. */
 export function validate(ticks: TickGraph): Finding[] {
   return RULES.flatMap((rule) => withoutRepetition(rule(ticks)));
 }
 
-/** A provider that stands in several modules, or in a dynamic one that is registered twice, has one fault. */
+/** Merges equal findings: a provider of several modules, or of a dynamic module that is registered twice, is reported once. */
 function withoutRepetition(findings: readonly Finding[]): Finding[] {
   const told = new Map(findings.map((found) => [found.message, found]));
   return findings.filter((found) => {

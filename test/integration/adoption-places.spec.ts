@@ -194,7 +194,7 @@ describe('Where decorators of Nest stand', () => {
       await advance(60_000);
       expect(ran).toEqual(['run Tenant']);
       expect(log.of('log')).toContain(
-        '[SW103] Job is provided in First, Second; its schedules run once, on the worker of First. Provide it in one module.',
+        '[SW103] Job is provided in First, Second. Its schedules run once, on the worker of First. Provide it in one module.',
       );
     });
 
@@ -208,7 +208,7 @@ describe('Where decorators of Nest stand', () => {
         await advance(60_000);
         expect([ran, registry.list()]).toEqual([['run String'], []]);
         expect(log.of('log')).toContain(
-          '[SW103] Job is a singleton in Single and request-scoped in First: Nest runs its @Cron with the one of Single and skips the other.',
+          '[SW103] Job is a singleton in Single and request-scoped in First. Nest runs its @Cron only on the instance of Single. Provide it in one module.',
         );
         expect(warningsOf(log)).toEqual([skipWarning('cron job', 'Job@run')]);
       },
@@ -283,7 +283,7 @@ describe('Where decorators of Nest stand', () => {
             subject: `${name}.run`,
             message: expect.stringMatching(
               new RegExp(
-                `Nor can it be adopted: ${name} is durable, and would outlive the tick\\. Mark it @ScopedWorker\\(\\) in place of @Injectable\\(\\) and write @ScopedCron`,
+                `The library cannot adopt the job, because ${name} is durable and would outlive its tick\\. Mark ${name} @ScopedWorker\\(\\) instead of @Injectable\\(\\), and write @ScopedCron`,
               ),
             ),
           },

@@ -68,7 +68,7 @@ const MAILER = [Tenant, Invoices, Mailer];
 const WHY =
   'because Mailer depends on Tenant, which is request-scoped (Mailer -> Invoices -> Tenant)';
 const FIX =
-  'To run each tick in a scope of its own, set adoptNestSchedules: true in ScopedWorkerModule.forRoot(), or mark Mailer @ScopedWorker() in place of @Injectable() and write';
+  'To run each tick in its own scope, set adoptNestSchedules: true in ScopedWorkerModule.forRoot(). Or mark Mailer @ScopedWorker() instead of @Injectable(), and write';
 
 /** The findings of an application with `ScheduleModule` that must not start. */
 async function findingsOf({ imports = [], ...metadata }: TestAppOptions) {
@@ -146,13 +146,13 @@ describe('Without adoptNestSchedules', () => {
     });
     expect(none).toEqual([]);
     expect(own!.message).toMatch(
-      /^Made\.run: Nest skips this @Cron and says nothing, because the factory of Made is request-scoped\. /,
+      /^Made\.run: Nest skips this @Cron without a warning, because the factory of Made is request-scoped\. /,
     );
     const [bubbling] = await findingsOf({
       providers: [Tenant, { provide: Made, inject: [Tenant], useFactory: () => new Made() }],
     });
     expect(bubbling!.message).toMatch(
-      /Nest skips this @Cron and says nothing, because the factory of Made depends on Tenant, which is request-scoped\. /,
+      /Nest skips this @Cron without a warning, because the factory of Made depends on Tenant, which is request-scoped\. /,
     );
   });
 
@@ -286,7 +286,11 @@ describe('Without adoptNestSchedules', () => {
 
     it.each([
       ['with ScheduleModule', [ScheduleModule.forRoot()], 'Nest skips this @Cron with a warning'],
-      ['without it', [], 'nothing runs this @Cron: ScheduleModule.forRoot() is not imported'],
+      [
+        'without it',
+        [],
+        'nothing runs this @Cron, because ScheduleModule.forRoot() is not imported',
+      ],
     ])('[C19] %s, it is refused', async (_where, imports, what) => {
       const error = await refusal({ imports, providers: [Migrated] });
       expect((error as ScopeValidationError).findings).toMatchObject([
@@ -294,7 +298,7 @@ describe('Without adoptNestSchedules', () => {
       ]);
       expect(error.message).toContain(`Migrated.theirs: ${what}`);
       expect(error.message).toContain(
-        'Migrated is a worker: write @ScopedCron in its place, or set adoptNestSchedules: true',
+        'Migrated is a worker: write @ScopedCron instead, or set adoptNestSchedules: true',
       );
     });
 
@@ -326,7 +330,7 @@ describe('Without adoptNestSchedules', () => {
         {
           subject: 'Doubled.run',
           message: expect.stringMatching(
-            /The method has @ScopedCron as well, which runs: remove @Cron\.$/,
+            /@ScopedCron on the same method runs it already\. Remove @Cron\.$/,
           ),
         },
       ]);
@@ -344,7 +348,7 @@ describe('Without adoptNestSchedules', () => {
         })),
       );
       expect(error.message).toMatch(
-        /Mailer\.send: nothing runs this @Cron: ScheduleModule\.forRoot\(\) is not imported, and with it Nest would skip it with a warning, because Mailer depends on Tenant/,
+        /Mailer\.send: nothing runs this @Cron, because ScheduleModule\.forRoot\(\) is not imported\. With it, Nest would skip the job with a warning, because Mailer depends on Tenant/,
       );
     });
 

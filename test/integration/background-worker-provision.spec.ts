@@ -162,7 +162,7 @@ describe('The provision of a background worker', () => {
     it('[D24] says where it is left out, and says nothing when it is provided once', async () => {
       const twice = await start({ imports: [First, Second] });
       expect(ofSync(twice)).toEqual([
-        '[SW103] Sync is provided 2 times, in First, Second; it runs once, with the first instance of First. Provide it in one module.',
+        '[SW103] Sync is provided 2 times, in First, Second. Only the first instance, in First, runs. Provide it in one module.',
       ]);
       const once = await start({ imports: [First], options: { scopeValidation: 'strict' } });
       expect(ofSync(once)).toEqual([]);
@@ -293,26 +293,25 @@ describe('The provision of a background worker', () => {
         super();
       }
     }
-    const INSTEAD =
-      'in a scope that each iteration opens: this.scopes.run(async (scope) => { ... }), with ProviderScopeFactory injected as scopes.';
+    const INSTEAD = 'in this.scopes.run(async (scope) => { ... }).';
 
     it.each<[string, Provider[], string]>([
       [
         'request-scoped by itself',
         [RequestScoped],
-        `RequestScoped is a BackgroundWorker, but it is request-scoped: no instance of it lives with the application, so it would never run. Make it a singleton, and resolve what it needs ${INSTEAD}`,
+        `RequestScoped is a BackgroundWorker, but it is request-scoped. No instance of it lives with the application, so it would never run. Make it a singleton, and inject ProviderScopeFactory as scopes. In each iteration, resolve what it needs ${INSTEAD}`,
       ],
-      ['durable', [Durable], 'Durable is a BackgroundWorker, but it is request-scoped: '],
-      ['transient', [Transient], 'Transient is a BackgroundWorker, but it is transient: '],
+      ['durable', [Durable], 'Durable is a BackgroundWorker, but it is request-scoped. '],
+      ['transient', [Transient], 'Transient is a BackgroundWorker, but it is transient. '],
       [
         'a @ScopedWorker() too',
         [Marked],
-        'Marked is a BackgroundWorker, but @ScopedWorker() makes it request-scoped: no instance of it lives with the application, so it would never run. Mark it @Injectable() only, and resolve what it needs',
+        'Marked is a BackgroundWorker, but @ScopedWorker() makes it request-scoped. No instance of it lives with the application, so it would never run. Mark it @Injectable() only, and inject ProviderScopeFactory as scopes. In each iteration, resolve what it needs',
       ],
       [
         'request-scoped by what it injects',
         [Indirect, Orders, Tenant],
-        `Indirect is a BackgroundWorker, but its dependency Orders -> Tenant makes it request-scoped: no instance of it lives with the application, so it would never run. Do not inject Orders, but resolve it ${INSTEAD}`,
+        `Indirect is a BackgroundWorker, but its dependency Orders -> Tenant makes it request-scoped. No instance of it lives with the application, so it would never run. Instead of Orders, inject ProviderScopeFactory as scopes. In each iteration, resolve Orders ${INSTEAD}`,
       ],
       ['request-scoped by a property', [ByProperty, Tenant], 'its dependency Tenant makes it'],
       ['request-scoped by REQUEST', [ByRequest], 'its dependency REQUEST makes it'],

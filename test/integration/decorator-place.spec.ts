@@ -94,7 +94,7 @@ describe('Decorators and names', () => {
     it('[C13] refuses them, naming both, and starts each alone', async () => {
       const error = await refusal({ providers: [Early, Late] });
       expect(error).toBeInstanceOf(DuplicateScheduleError);
-      expect(error.message).toMatch(/Late\.run: .*"nightly".*Early\.run.*another name/);
+      expect(error.message).toMatch(/Late\.run: .*"nightly".*Early\.run.*Rename one/);
       await startApp({ providers: [Early] });
       await startApp({ providers: [Late] });
     });

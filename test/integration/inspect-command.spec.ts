@@ -394,8 +394,8 @@ describe('An application in another place', () => {
       const file = writeProgram(place(otherNest), 'app.cjs', JOBS);
       expect(await page(file)).not.toMatch(/Each number/);
       mkdirSync(docs());
-      writeFileSync(join(docs(), '13-validation.md'), '');
-      expect(pointer.exec(await page(file))?.[1]).toBe('docs/13-validation.md');
+      writeFileSync(join(docs(), 'findings.md'), '');
+      expect(pointer.exec(await page(file))?.[1]).toBe('docs/findings.md');
     });
   });
 

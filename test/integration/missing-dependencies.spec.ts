@@ -169,7 +169,7 @@ describe('A worker that asks for what nothing provides', () => {
     class MailModule {}
     const { app } = await compileApp({ imports: [MailModule] });
     const message =
-      'Mailer cannot be built: MailModule does not see a provider of Smtp, which Mailer injects at constructor[0]. Every tick of Worker.run would fail (Worker.run -> Mailer -> Smtp). Add Smtp to the providers of MailModule, or import a module that exports it.';
+      'Mailer cannot be built: it injects Smtp at constructor[0], but MailModule neither provides nor imports it. Every tick of Worker.run would fail (Worker.run -> Mailer -> Smtp). Add Smtp to the providers of MailModule, or import a module that exports it.';
     expect(inspectScopes(app).findings.map((found) => found.message)).toContain(message);
     await expect(app.init()).rejects.toMatchObject({
       findings: [{ message, subject: 'Mailer' }],
@@ -183,7 +183,7 @@ describe('A worker that asks for what nothing provides', () => {
     }
     Reflect.defineMetadata('self:paramtypes', [{ index: 0, param: undefined }], Circular);
     await expect(startApp({ providers: [worker([Circular]), Circular] })).rejects.toThrow(
-      'Circular cannot be built: the token that it injects at constructor[0] is undefined. Every tick of Worker.run would fail. Look for a circular import, and write @Inject(forwardRef(() => Token)) there.',
+      'Circular cannot be built: the token that it injects at constructor[0] is undefined. Every tick of Worker.run would fail. Check for a circular import, and write @Inject(forwardRef(() => Token)) there.',
     );
   });
 

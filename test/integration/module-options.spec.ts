@@ -112,13 +112,13 @@ describe('The options of the module', () => {
       [
         'a period for a cron',
         { 'Job.run': { everyMs: 5 } },
-        'use cron',
+        'Use cron',
         { 'Job.poll': { everyMs: 5 } },
       ],
       [
         'a cron for a period',
         { 'Job.poll': { cron: '-' } },
-        'use everyMs',
+        'Use everyMs',
         { 'Job.run': { cron: '-' } },
       ],
       [

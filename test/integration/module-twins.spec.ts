@@ -352,7 +352,7 @@ describe('A module that is imported twice', () => {
     expect(namesOf(registry)).toHaveLength(1);
     expect(infos(test)).toEqual([
       expect.stringMatching(
-        /^\[SW103\] (Sync|Plain) is provided in SyncModule, which is imported more than once; its schedules run once, on the worker of SyncModule\. Provide it in one module\.$/,
+        /^\[SW103\] (Sync|Plain) is provided in SyncModule, which is imported more than once\. Its schedules run once, on the worker of SyncModule\. Provide it in one module\.$/,
       ),
     ]);
     await advance(60_000);
@@ -464,7 +464,9 @@ describe('Two modules that provide one worker', () => {
     ['it cannot be told whether they do', { imports: [Made, MadeAgain] }],
   ])('[D24] run it once when %s', async (_what, metadata) => {
     const test = await startApp(metadata);
-    expect(infos(test)).toEqual([expect.stringMatching(/^\[SW103\] Deep is provided in .*, .*;/)]);
+    expect(infos(test)).toEqual([
+      expect.stringMatching(/^\[SW103\] Deep is provided in .*, .*\. Its/),
+    ]);
     await advance(60_000);
     expect(ran).toHaveLength(1);
   });
@@ -546,7 +548,7 @@ describe('A name that providers give', () => {
     [
       'comes from what nobody provides',
       { inject: ['NOBODY'], useFactory: () => 'x' },
-      'the name of @ScopedCron names NOBODY, which is no singleton of this application.',
+      "the name of @ScopedCron names NOBODY, which isn't a singleton of this application.",
     ],
     ['has no function', { useFactory: 'x' }, 'name must be { inject, useFactory } with a function'],
     [
@@ -574,7 +576,7 @@ describe('A name that providers give', () => {
       two(): void {}
     }
     expect((await refusal({ providers: [Job] })).message).toBe(
-      `Job.two: its schedule "nightly" has the name of a schedule of Job.one. Give one of them another name: { name: '...' }.`,
+      `Job.two: its schedule "nightly" has the name of a schedule of Job.one. Rename one of them: { name: '...' }.`,
     );
   });
 
@@ -594,7 +596,7 @@ describe('A name that providers give', () => {
 
     it('[C13] clashes, and the error tells them apart by their modules', async () => {
       expect((await refusal({ imports: [MailModule, BillingModule] })).message).toBe(
-        `Job.run in BillingModule: its schedule "Job.run" has the name of a schedule of Job.run in MailModule, which is a different class. Give one of them another name: { name: '...' }.`,
+        `Job.run in BillingModule: its schedule "Job.run" has the name of a schedule of Job.run in MailModule, which is a different class. Rename one of them: { name: '...' }.`,
       );
     });
 
@@ -602,7 +604,7 @@ describe('A name that providers give', () => {
       @Module({ providers: [job(), job()] })
       class OneModule {}
       expect((await refusal({ imports: [OneModule] })).message).toBe(
-        `Job.run in OneModule: its schedule "Job.run" has the name of a schedule of Job.run in OneModule, which is a different class. Give one of them another name: { name: '...' }.`,
+        `Job.run in OneModule: its schedule "Job.run" has the name of a schedule of Job.run in OneModule, which is a different class. Rename one of them: { name: '...' }.`,
       );
     });
   });

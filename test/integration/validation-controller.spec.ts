@@ -79,7 +79,7 @@ describe('A controller', () => {
         token: ExportsController,
         chain: ['ExportsController', 'Exports', 'Progress', 'REQUEST'],
         message:
-          'ExportsController is made request-scoped by Progress (ExportsController -> Exports -> Progress -> REQUEST), which is for workers: it and its dependencies are built again for every request, and a request has no tick. Give workers and ExportsController services of their own, or let Exports take what it needs of Progress as an argument of its methods. If this is intentional, write scope: Scope.REQUEST on ExportsController.',
+          'ExportsController is request-scoped because of Progress (ExportsController -> Exports -> Progress -> REQUEST), which is for workers. Nest builds it and its dependencies again for every request, and a request has no tick. Use separate services for workers and for ExportsController, or pass what Exports needs from Progress as a method argument. If this is intentional, add scope: Scope.REQUEST to ExportsController.',
       },
     ]);
   });
@@ -92,7 +92,7 @@ describe('A controller', () => {
     });
     expect(told(test)).toEqual([
       expect.stringMatching(
-        /^\[SW206\] ReportsController is made request-scoped by UnitOfWork \(.*\), which workers inject themselves and no controller does: /,
+        /^\[SW206\] ReportsController is request-scoped because of UnitOfWork \(.*\), which workers inject directly and no controller does\. /,
       ),
     ]);
     expect(told(test, 'log')).toHaveLength(1);
@@ -103,7 +103,9 @@ describe('A controller', () => {
       controllers: [controllerOver(Progress)],
       providers: [Progress, worker([Progress])],
     });
-    expect(told(test)).toEqual([expect.stringMatching(/^\[SW206\] Over is made /)]);
+    expect(told(test)).toEqual([
+      expect.stringMatching(/^\[SW206\] Over is request-scoped because /),
+    ]);
     expect(told(test, 'warn')).toHaveLength(1);
   });
 
@@ -118,8 +120,8 @@ describe('A controller', () => {
     });
     expect(findings).toMatchObject([{ kind: 'controller-rebuilt', subject: 'Over' }]);
     expect(findings[0]!.chain.slice(0, 3)).toEqual(['Over', 'Exports', 'Progress']);
-    // Who reads "made request-scoped by REQUEST, which is for workers" looks for a request.
-    expect(findings[0]!.message).toContain('made request-scoped by Progress');
+    // Who reads "request-scoped because of REQUEST, which is for workers" looks for a request.
+    expect(findings[0]!.message).toContain('request-scoped because of Progress');
   });
 
   it('is reported when it injects a worker, with what to move and what to call', async () => {
@@ -134,7 +136,7 @@ describe('A controller', () => {
     });
     expect(findings).toMatchObject([{ kind: 'controller-rebuilt', chain: ['Over', 'Mailer'] }]);
     expect(findings[0]!.message).toBe(
-      "Over is made request-scoped by Mailer (Over -> Mailer), which is a worker: it and its dependencies are built again for every request, and a request has no tick. Move the fields and methods of Mailer that Over uses to a service, and inject that service into both. Keep only the handlers in Mailer. To run one now, inject ScopedWorkerRegistry and call registry.run('mail'). If this is intentional, write scope: Scope.REQUEST on Over.",
+      "Over is request-scoped because of Mailer (Over -> Mailer), which is a worker. Nest builds it and its dependencies again for every request, and a request has no tick. Move the fields and methods of Mailer that Over uses to a service, and inject that service into both. Keep only the handlers in Mailer. To run one now, inject ScopedWorkerRegistry and call registry.run('mail'). If this is intentional, add scope: Scope.REQUEST to Over.",
     );
   });
 
@@ -165,7 +167,9 @@ describe('A controller', () => {
       controllers: [controllerOver(Mailer)],
       providers: [Mailer],
     });
-    expect(found!.message).toContain('Resolve Mailer in a scope instead of injecting it');
+    expect(found!.message).toContain(
+      'Instead of Mailer, inject ProviderScopeFactory as scopes, and resolve Mailer in',
+    );
   });
 
   describe('is not reported', () => {

@@ -65,7 +65,7 @@ describe('A durable provider', () => {
         token: Shop,
         chain: ['Worker.run', 'Shop', 'Catalogue', 'Session'],
         message:
-          'Shop is durable and holds Session, which is request-scoped (Worker.run -> Shop -> Catalogue -> Session): Session is disposed when the tick ends, and Shop, which a ContextIdStrategy keeps, goes on with it. Pass what Shop needs of it as an argument of its methods, or make Session durable as well.',
+          'Shop is durable and holds Session, which is request-scoped (Worker.run -> Shop -> Catalogue -> Session). The scope disposes Session after the tick, but the ContextIdStrategy keeps Shop, which goes on using it. Pass what Shop needs from Session as a method argument, or make Session durable as well.',
       },
     ]);
   });
@@ -89,7 +89,7 @@ describe('A durable provider', () => {
     const providers = [Session, Catalogue, Shop];
     const test = await startApp({ providers });
     const line =
-      '[SW204] Shop is durable and holds Session, which is request-scoped (Shop -> Catalogue -> Session): Shop keeps the Session of the first request for all that follow. Pass what Shop needs of it as an argument of its methods, or make Session durable as well.';
+      '[SW204] Shop is durable and holds Session, which is request-scoped (Shop -> Catalogue -> Session). Shop keeps the Session of the first request for all later ones. Pass what Shop needs from Session as a method argument, or make Session durable as well.';
     expect(told(test)).toEqual([line]);
     expect(await findingsOf({ providers })).toMatchObject([{ severity: 'warning' }]);
   });
@@ -159,7 +159,7 @@ describe('A durable provider', () => {
     expect(others).toEqual([]);
     expect(finding!.chain).toEqual(['Worker.run', 'ForTicks', 'Tick']);
     expect(finding!.message).toBe(
-      'ForTicks is durable and asks for the tick, but lives longer than one: Nest injects the payload of the durable context in its place. Pass the tick as an argument of its methods, or call currentTick() in them.',
+      'ForTicks is durable and injects the tick, but lives longer than a tick. Nest injects the payload of the durable context instead. Pass the tick as a method argument, or call currentTick() in the method.',
     );
   });
 

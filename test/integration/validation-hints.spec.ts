@@ -49,7 +49,7 @@ class Orders {
 
 const orders = { provide: 'orders', useFactory: () => inMemoryQueue<number>({ capacity: 1 }) };
 const HINT =
-  '[SW207] Cleaner injects nothing that is new on each tick: save for what it resolves by hand, nothing but itself is built for a tick and nothing is disposed after it. It needs no scope.';
+  '[SW207] Cleaner injects nothing that is new on each tick. Unless it resolves providers by hand, only Cleaner itself is built for a tick, and nothing is disposed after it. It needs no scope.';
 
 describe('A worker that injects singletons only', () => {
   afterEach(closeApps);
@@ -247,7 +247,7 @@ describe('A worker with a lifecycle hook of Nest', () => {
       providers: [Tenant, Imports],
     });
     expect(words).toEqual([
-      '[SW210] Nest never calls onApplicationBootstrap of Imports, because a worker is new on each tick. The work of the hook is lost. Move it to a singleton. To run a handler once at start-up, set runOnStart: true; for work before each tick, use onScopeInit.',
+      '[SW210] Nest never calls onApplicationBootstrap of Imports, because a worker is new on each tick. The work in the hook is never done. Move it to a singleton. To run a handler once at start-up, set runOnStart: true. For work before each tick, use onScopeInit.',
     ]);
   });
 

@@ -51,8 +51,8 @@ const asController = (type: Type): ModuleMetadata => ({
   controllers: [type],
 });
 
-const REMEDY =
-  'Inject ProviderScopeFactory as scopes in place of Invoices, so that Mail is a singleton, and resolve Invoices in scopes.run(async (scope) => { ... }) for each';
+const remedy = (unit: string): string =>
+  `Instead of Invoices, inject ProviderScopeFactory as scopes, so that Mail is a singleton. For each ${unit}, resolve Invoices in scopes.run(async (scope) => { ... }).`;
 const BECAUSE =
   'and Mail depends on Session, which is request-scoped (Mail -> Invoices -> Session).';
 const LEFT = 'and never disposes these instances: Session.[Symbol.asyncDispose] is never called.';
@@ -73,7 +73,7 @@ describe('A class whose methods another library calls', () => {
         }
         return asProvider(Mail);
       },
-      `Mail: @nestjs/bullmq calls Mail.process for each job, ${BECAUSE} Nest builds Mail again for each job ${LEFT} ${REMEDY} job.`,
+      `Mail: @nestjs/bullmq calls Mail.process for each job, ${BECAUSE} Nest builds Mail again for each job ${LEFT} ${remedy('job')}`,
     ],
     [
       '@OnEvent()',
@@ -90,7 +90,7 @@ describe('A class whose methods another library calls', () => {
         }
         return asProvider(Mail);
       },
-      `Mail: @nestjs/event-emitter calls Mail.created, Mail.deleted for each event, ${BECAUSE} Nest builds Mail again for each event ${LEFT} ${REMEDY} event.`,
+      `Mail: @nestjs/event-emitter calls Mail.created, Mail.deleted for each event, ${BECAUSE} Nest builds Mail again for each event ${LEFT} ${remedy('event')}`,
     ],
     ...[EventPattern, MessagePattern].map((pattern): [string, () => ModuleMetadata, string] => [
       pattern === EventPattern ? '@EventPattern()' : '@MessagePattern()',
@@ -104,7 +104,7 @@ describe('A class whose methods another library calls', () => {
         }
         return asController(Mail);
       },
-      `Mail: @nestjs/microservices calls Mail.take for each message, ${BECAUSE} Nest builds Mail again for each message ${LEFT} ${REMEDY} message.`,
+      `Mail: @nestjs/microservices calls Mail.take for each message, ${BECAUSE} Nest builds Mail again for each message ${LEFT} ${remedy('message')}`,
     ]),
     [
       '@RabbitSubscribe()',
@@ -118,7 +118,7 @@ describe('A class whose methods another library calls', () => {
         }
         return asProvider(Mail);
       },
-      `Mail: @golevelup/nestjs-rabbitmq calls Mail.take for each message, ${BECAUSE} @golevelup/nestjs-rabbitmq makes the call on an object that was never constructed: its dependencies are undefined. ${REMEDY} message.`,
+      `Mail: @golevelup/nestjs-rabbitmq calls Mail.take for each message, ${BECAUSE} @golevelup/nestjs-rabbitmq makes the call on an object that was never constructed: its dependencies are undefined. ${remedy('message')}`,
     ],
     [
       '@WebSocketGateway()',
@@ -130,7 +130,7 @@ describe('A class whose methods another library calls', () => {
         }
         return asProvider(Mail);
       },
-      `Mail: @nestjs/websockets calls Mail for each message, ${BECAUSE} Nest 12 builds Mail again for each client ${LEFT} Nest 11 makes the call on an object that was never constructed. ${REMEDY} message.`,
+      `Mail: @nestjs/websockets calls Mail for each message, ${BECAUSE} Nest 12 builds Mail again for each client ${LEFT} Nest 11 makes the call on an object that was never constructed. ${remedy('message')}`,
     ],
   ];
 
@@ -171,7 +171,7 @@ describe('A class whose methods another library calls', () => {
       ['SW109', 'warning', 'ByItself'],
     ]);
     expect(findings[1]!.message).toBe(
-      'ByItself: @nestjs/event-emitter calls ByItself.take for each event, and ByItself is request-scoped. Nest builds ByItself again for each event and never disposes these instances: ByItself.onModuleDestroy is never called. Make ByItself a singleton, inject ProviderScopeFactory as scopes, and call scopes.run(async (scope) => { ... }) for each event.',
+      'ByItself: @nestjs/event-emitter calls ByItself.take for each event, and ByItself is request-scoped. Nest builds ByItself again for each event and never disposes these instances: ByItself.onModuleDestroy is never called. Make ByItself a singleton, and inject ProviderScopeFactory as scopes. For each event, call scopes.run(async (scope) => { ... }).',
     );
   });
 
@@ -199,7 +199,7 @@ describe('A class whose methods another library calls', () => {
       options: { scopeValidation: 'strict' },
     });
     expect(log.of('log').filter((line) => line.startsWith('[SW109]'))).toEqual([
-      `[SW109] Mail: @nestjs/event-emitter calls Mail.take for each event, and Mail depends on Tenant, which is request-scoped. Nest builds Mail again for each event and never disposes these instances. ${text} Inject ProviderScopeFactory as scopes in place of Tenant, so that Mail is a singleton, and resolve Tenant in scopes.run(async (scope) => { ... }) for each event.`,
+      `[SW109] Mail: @nestjs/event-emitter calls Mail.take for each event, and Mail depends on Tenant, which is request-scoped. Nest builds Mail again for each event and never disposes these instances. ${text} Instead of Tenant, inject ProviderScopeFactory as scopes, so that Mail is a singleton. For each event, resolve Tenant in scopes.run(async (scope) => { ... }).`,
     ]);
   });
 
@@ -310,7 +310,7 @@ describe('A class that is marked @ScopedWorker() and that another library calls'
         token: Mail,
         chain: [],
         message:
-          "Mail is marked @ScopedWorker(), but @nestjs/bullmq calls Mail.process for each job, and this library doesn't run that call. No job of @nestjs/bullmq gets a scope, and nothing is disposed after it. Remove @ScopedWorker() from Mail, inject ProviderScopeFactory as scopes there, and call scopes.run(async (scope) => { ... }) for each job.",
+          "Mail is marked @ScopedWorker(), but @nestjs/bullmq calls Mail.process for each job, and this library doesn't run that call. No job of @nestjs/bullmq gets a scope, and nothing is disposed after it. Remove @ScopedWorker() from Mail, and inject ProviderScopeFactory as scopes there. For each job, call scopes.run(async (scope) => { ... }).",
       },
     ]);
   });
@@ -334,7 +334,7 @@ describe('A class that is marked @ScopedWorker() and that another library calls'
       take(): void {}
     }
     const [found] = await findingsOf({ providers: [Mail] });
-    expect(found!.message).toContain('Move take to a class without @ScopedWorker(), inject ');
+    expect(found!.message).toContain('Move take to a class without @ScopedWorker(), and inject ');
   });
 
   it('[L7] is accepted without such decorators', async () => {

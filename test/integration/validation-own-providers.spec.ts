@@ -150,7 +150,7 @@ describe("The library's own providers pass the strictest validation without a fi
         chain: expect.arrayContaining(['Over', 'Notes']),
       },
     ]);
-    expect(findings[0]!.message).toMatch(/^Over is made request-scoped by /);
+    expect(findings[0]!.message).toMatch(/^Over is request-scoped because of /);
     // The user knows it as @InjectScopedRepository(Note), and has never seen this token.
     expect(findings[0]!.message).not.toContain('nestjs-scoped-worker:');
   });

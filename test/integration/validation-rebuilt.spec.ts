@@ -51,7 +51,7 @@ class Repository {
 
 const CHAIN = ['Worker.run', 'Repository', 'Pool', 'Settings', 'Tenant'];
 const MESSAGE =
-  'Pool is built anew on every tick, because it depends on Tenant, which is request-scoped (Worker.run -> Repository -> Pool -> Settings -> Tenant). It has onModuleInit, onModuleDestroy, as pools, clients and caches have, and nobody calls onModuleInit any more. Take Settings out of what it injects and pass what Pool needs of it as an argument of its methods; if it is meant so, write @Injectable({ scope: Scope.REQUEST }) on Pool.';
+  'Pool is built again on every tick, because it depends on Tenant, which is request-scoped (Worker.run -> Repository -> Pool -> Settings -> Tenant). It declares onModuleInit and onModuleDestroy, which suggests a pool, client or cache. Nest never calls onModuleInit on request-scoped instances. Stop injecting Settings into Pool, and pass what Pool needs from it as a method argument. If this is intentional, add @Injectable({ scope: Scope.REQUEST }) to Pool.';
 
 describe('A probable pool, client or cache', () => {
   afterEach(closeApps);
@@ -134,33 +134,37 @@ describe('A probable pool, client or cache', () => {
       [
         'onModuleInit',
         Initialised,
-        'It has onModuleInit, as pools, clients and caches have, and nobody calls onModuleInit any more.',
+        'It declares onModuleInit, which suggests a pool, client or cache. Nest never calls onModuleInit on request-scoped instances.',
       ],
       [
         'onApplicationBootstrap',
         Bootstrapped,
-        'It has onApplicationBootstrap, as pools, clients and caches have, and nobody calls onApplicationBootstrap any more.',
+        'It declares onApplicationBootstrap, which suggests a pool, client or cache. Nest never calls onApplicationBootstrap on request-scoped instances.',
       ],
       [
         'shutdown hooks',
         ShutDown,
-        'and nobody calls beforeApplicationShutdown, onApplicationShutdown any more.',
+        'Nest never calls beforeApplicationShutdown or onApplicationShutdown on request-scoped instances.',
       ],
-      ['Symbol.dispose', Disposable, 'It has [Symbol.dispose], as pools, clients and caches have.'],
+      [
+        'Symbol.dispose',
+        Disposable,
+        'It declares [Symbol.dispose], which suggests a pool, client or cache.',
+      ],
       [
         'Symbol.asyncDispose',
         AsyncDisposable,
-        'It has [Symbol.asyncDispose], as pools, clients and caches have.',
+        'It declares [Symbol.asyncDispose], which suggests a pool, client or cache.',
       ],
       [
         'what its base class has',
         Inherited,
-        'It has onModuleDestroy, as pools, clients and caches have.',
+        'It declares onModuleDestroy, which suggests a pool, client or cache.',
       ],
       [
         'what its class has under another token',
         { provide: 'client', useClass: Disposable },
-        'client is built anew on every tick',
+        'client is built again on every tick',
       ],
     ])('%s', async (_what, provider, text) => {
       const token = typeof provider === 'function' ? provider : provider.provide;
@@ -323,7 +327,7 @@ describe('A guard with a lifecycle hook', () => {
         chain: ['Guarded.run', 'KeyGuard', 'Tenant'],
       },
     ]);
-    expect(findings[0]!.message).toContain('nobody calls onModuleInit any more');
+    expect(findings[0]!.message).toContain('Nest never calls onModuleInit');
   });
 
   it('is accepted as a singleton, with a scope of its own, and where no tick gets to it', async () => {

@@ -188,7 +188,7 @@ describe('scopeValidation', () => {
       async (scopeValidation) => {
         const test = await startApp(metadata(scopeValidation));
         expect(told(test, 'warn')).toEqual([
-          expect.stringMatching(/^\[SW202\] Pool is built anew on every tick, /),
+          expect.stringMatching(/^\[SW202\] Pool is built again on every tick, /),
           expect.stringMatching(/^\[SW203\] Connection is transient /),
         ]);
         expect(told(test, 'error')).toEqual([]);

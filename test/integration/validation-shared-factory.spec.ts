@@ -30,7 +30,7 @@ const handsOut = (useFactory: (source: DataSource) => unknown): FactoryProvider 
 
 const LENT = handsOut(({ manager }) => manager);
 const MESSAGE =
-  'The factory of manager is request-scoped, but hands out an object that a singleton holds (Worker.run -> manager): every tick gets the same one, and no scope disposes it. Build a new one in the factory; if it is meant so, return shared(...), or leave the scope of the factory out.';
+  'The factory of manager is request-scoped, but returns an object that a singleton holds (Worker.run -> manager). Every tick gets the same object, and no scope disposes it. Create a new object in the factory. If sharing is intentional, return shared(...), or remove the scope of the factory.';
 
 /** Runs two ticks, and gives what was reported in them. */
 async function reported(metadata: TestAppOptions): Promise<TestApp & { findings: Finding[] }> {

@@ -58,7 +58,7 @@ describe('A provider marked @StaysSingleton()', () => {
         token: Pool,
         chain: ['Worker.run', 'Invoices', 'Pool', 'Settings', 'Tenant'],
         message:
-          'Pool is marked @StaysSingleton(), but Tenant makes it request-scoped (Worker.run -> Invoices -> Pool -> Settings -> Tenant): it is built anew for every scope and disposed with it, while what it has handed out may still be in use. Take Settings out of what Pool injects and pass what Pool needs of it as an argument of its methods, or leave @StaysSingleton() out.',
+          'Pool is marked @StaysSingleton(), but Tenant makes it request-scoped (Worker.run -> Invoices -> Pool -> Settings -> Tenant). Each scope builds and disposes its own Pool, while objects that Pool has returned may still be in use. Stop injecting Settings into Pool, and pass what Pool needs from it as a method argument. Or remove @StaysSingleton().',
       },
     ]);
   });
@@ -93,7 +93,7 @@ describe('A provider marked @StaysSingleton()', () => {
     const [finding] = await findingsOf({ providers: [Tenant, Settings, locale, Cache] });
     expect(finding!.chain).toEqual(['Cache', 'locale']);
     expect(finding!.message).toContain('but locale makes it request-scoped (Cache -> locale)');
-    expect(finding!.message).toContain('Take locale out of what Cache injects');
+    expect(finding!.message).toContain('Stop injecting locale into Cache');
   });
 
   it('[C1] is reported on each of two ways that have nothing in common', async () => {
@@ -186,7 +186,7 @@ describe('A provider marked @StaysSingleton()', () => {
       providers: [staysOver('x', scope), { provide: 'x', useValue: 1 }],
     });
     expect(finding!.message).toBe(
-      `Stays is marked @StaysSingleton(), but says itself that it is ${what}. Leave @StaysSingleton() or its scope out.`,
+      `Stays is marked @StaysSingleton(), but it declares itself ${what}. Remove @StaysSingleton() or the scope.`,
     );
   });
 
@@ -194,9 +194,9 @@ describe('A provider marked @StaysSingleton()', () => {
     @Injectable({ scope: Scope.REQUEST, durable: true })
     class Shop {}
     const [finding] = await findingsOf({ providers: [Shop, staysOver(Shop)] });
-    expect(finding!.message).toContain('but Shop makes it durable (Stays -> Shop): ');
+    expect(finding!.message).toContain('but Shop makes it durable (Stays -> Shop). Nest builds ');
     // It is built for each context of the strategy, not for each scope, and no scope disposes it.
-    expect(finding!.message).not.toContain('anew for every scope');
+    expect(finding!.message).not.toContain('Each scope builds');
   });
 
   describe('is not reported', () => {

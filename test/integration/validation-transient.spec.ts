@@ -54,7 +54,7 @@ describe('A disposable transient', () => {
         token: Connection,
         chain: ['Reports', 'Connection'],
         message:
-          'Connection is transient and has [Symbol.dispose], but the singleton Reports holds one (Reports -> Connection) for as long as the application runs: nobody disposes it, since Nest does not call [Symbol.dispose]. Make Connection a singleton and dispose it in onModuleDestroy, or let Reports resolve it in a scope: inject ProviderScopeFactory, and write scopes.run(async (scope) => { ... }).',
+          'Connection is transient and has [Symbol.dispose], but the singleton Reports holds one (Reports -> Connection) for as long as the application runs. Nothing disposes it, because Nest never calls [Symbol.dispose]. Make Connection a singleton and dispose it in onModuleDestroy. Or inject ProviderScopeFactory into Reports as scopes, and resolve Connection in scopes.run(async (scope) => { ... }).',
       },
     ]);
   });
@@ -82,7 +82,7 @@ describe('A disposable transient', () => {
       constructor(readonly session: Session) {}
     }
     const test = await startApp({ providers: [Session, Holder] });
-    expect(told(test).join()).toContain('it is disposed only when the application closes. Make ');
+    expect(told(test).join()).toContain('Nest disposes it only when the application closes. Make ');
     expect(destroyed).toEqual([]);
     await test.app.close();
     expect(destroyed).toContain('Session');
@@ -273,7 +273,7 @@ describe('A @Cron of a transient class in a static tree', () => {
           token: Job,
           chain: [],
           message:
-            'Job.run: Job is transient, and Nest runs this @Cron on an object that was never constructed: its dependencies are undefined. Make Job a singleton, or mark it @ScopedWorker() in place of @Injectable() and write @ScopedCron.',
+            'Job.run: Nest runs this @Cron on an object that was never constructed, because Job is transient. Its dependencies are undefined. Make Job a singleton. Or mark it @ScopedWorker() instead of @Injectable(), and write @ScopedCron.',
         },
       ]);
     },

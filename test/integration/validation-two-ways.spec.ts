@@ -105,7 +105,7 @@ describe('A worker in two modules of the same name', () => {
       imports: [sharedModule(), sharedModule()],
     });
     expect(words).toContainEqual(
-      '[SW103] Worker is provided in SharedModule, SharedModule; its schedules run once, on the worker of SharedModule. Provide it in one module.',
+      '[SW103] Worker is provided in SharedModule, SharedModule. Its schedules run once, on the worker of SharedModule. Provide it in one module.',
     );
   });
 });

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { ownPage } from '../../lib/inspect/cli/library-copy.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '');
-const PAGE = '13-validation.md';
+const PAGE = 'findings.md';
 
 describe('A page of the documentation', () => {
   let application: string;

@@ -12,7 +12,7 @@ function pageOf(inspection: ScopeInspection, terminal = plain): string {
   return page(
     { application: 'AppModule', file: 'dist/app.module.js', inspection },
     terminal,
-    'node_modules/nestjs-scoped-worker/docs/13-validation.md',
+    'node_modules/nestjs-scoped-worker/docs/findings.md',
   );
 }
 
@@ -107,7 +107,7 @@ describe('The page of an application', () => {
         },
         warning(
           'Invoices',
-          'Invoices is built anew on every tick, because it depends on Session. Take Session out of what it injects.',
+          'Invoices is built again on every tick, because it depends on Session. Stop injecting Session into Invoices.',
         ),
       ],
       allowed: [{ finding: warning('Cache', 'It is.'), reason: 'It is small.' }],
@@ -179,14 +179,14 @@ Workers (2)
 Findings (2)
 
   warning SW202 Invoices (resource-rebuilt)
-    Invoices is built anew on every tick, because it depends on Session. Take
-    Session out of what it injects.
+    Invoices is built again on every tick, because it depends on Session. Stop
+    injecting Session into Invoices.
 
   hint SW207 IdleWorker (scope-not-needed)
     IdleWorker injects singletons only.
 
   Each number is explained in
-  node_modules/nestjs-scoped-worker/docs/13-validation.md.
+  node_modules/nestjs-scoped-worker/docs/findings.md.
 
 Allowed findings (1)
 

@@ -21,14 +21,14 @@ const examples: readonly errors.ScopedWorkerError[] = [
       subject: 'Reports',
       chain: [],
       message:
-        'Reports is marked @ScopedWorker(), but Nest builds it once for the whole application. Give its factory { scope: Scope.REQUEST }.',
+        'Reports is marked @ScopedWorker(), but Nest builds it once for the whole application. All ticks would share that instance, and no tick would dispose it. Add scope: Scope.REQUEST to its factory.',
     },
   ]),
   new errors.InvalidScheduleError([
     'Reports.nightly: the period of @ScopedInterval must be a number of milliseconds from 1 to 4294967294 (49.7 days), not 0.',
   ]),
   new errors.DuplicateScheduleError([
-    'Invoices.nightly: its schedule "nightly" has the name of a schedule of Reports.nightly. Give one of them another name: { name: \'...\' }.',
+    'Invoices.nightly: its schedule "nightly" has the name of a schedule of Reports.nightly. Rename one of them: { name: \'...\' }.',
   ]),
   new errors.UnknownScheduleError('Reports.nigthly', ['Reports.nightly', 'Reports.hourly']),
   new errors.InvalidOptionsError([

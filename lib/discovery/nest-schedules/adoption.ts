@@ -67,17 +67,17 @@ function obstacleTo(
   if (jobs.isModule) return skip('Move the method to a provider of the module.');
   if (own !== undefined)
     return skip(
-      `The method has ${own.decorator} as well, which runs: remove ${handler.decorator}.`,
+      `${own.decorator} on the same method runs it already. Remove ${handler.decorator}.`,
     );
   if (jobs.wrapper.isDependencyTreeDurable())
     return skip(
-      `Nor can it be adopted: ${name} is durable, and would outlive the tick. Mark it @ScopedWorker() in place of @Injectable() and write ${ours}; what it depends on may be durable.`,
+      `The library cannot adopt the job, because ${name} is durable and would outlive its tick. Mark ${name} @ScopedWorker() instead of @Injectable(), and write ${ours}. Its dependencies may be durable.`,
     );
   if (isWanted) return undefined;
   const option = 'adoptNestSchedules: true in ScopedWorkerModule.forRoot()';
   const help =
     worker === undefined
-      ? `To run each tick in a scope of its own, set ${option}, or mark ${name} @ScopedWorker() in place of @Injectable() and write ${ours}.`
-      : `${name} is a worker: write ${ours} in its place, or set ${option}.`;
+      ? `To run each tick in its own scope, set ${option}. Or mark ${name} @ScopedWorker() instead of @Injectable(), and write ${ours}.`
+      : `${name} is a worker: write ${ours} instead, or set ${option}.`;
   return skip(help);
 }

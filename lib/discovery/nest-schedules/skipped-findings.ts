@@ -15,10 +15,10 @@ export function skipped(
   const { ownerClass, wrapper, isScheduleModuleImported } = jobs;
   const subject = handlerName(ownerClass, handler);
   const { decorator } = handler;
-  const silently = isFactory(wrapper) ? 'and says nothing' : 'with a warning';
+  const silently = isFactory(wrapper) ? 'without a warning' : 'with a warning';
   const what = isScheduleModuleImported
     ? `Nest skips this ${decorator} ${silently}`
-    : `nothing runs this ${decorator}: ScheduleModule.forRoot() is not imported, and with it Nest would skip it ${silently}`;
+    : `nothing runs this ${decorator}, because ScheduleModule.forRoot() is not imported. With it, Nest would skip the job ${silently}`;
   const { why, chain } = whyNotStatic(jobs, graph);
   return finding({
     kind: 'nest-schedule-skipped',
@@ -54,7 +54,7 @@ export function neverConstructed(
     kind: 'nest-schedule-transient',
     subject,
     token: wrapper.token,
-    message: `${subject}: ${ownerClass.name} is transient, and Nest runs this ${decorator} on an object that was never constructed: its dependencies are undefined. Make ${ownerClass.name} a singleton, or mark it @ScopedWorker() in place of @Injectable() and write @Scoped${decorator.slice(1)}.`,
+    message: `${subject}: Nest runs this ${decorator} on an object that was never constructed, because ${ownerClass.name} is transient. Its dependencies are undefined. Make ${ownerClass.name} a singleton. Or mark it @ScopedWorker() instead of @Injectable(), and write @Scoped${decorator.slice(1)}.`,
   });
 }
 
@@ -73,6 +73,6 @@ export function runElsewhere({
     kind: 'worker-provided-twice',
     subject: name,
     token: wrapper.token,
-    message: `${name} is a singleton in ${runBy!.name} and request-scoped in ${others}: Nest runs its ${decorators} with the one of ${runBy!.name} and skips the other.`,
+    message: `${name} is a singleton in ${runBy!.name} and request-scoped in ${others}. Nest runs its ${decorators} only on the instance of ${runBy!.name}. Provide it in one module.`,
   });
 }

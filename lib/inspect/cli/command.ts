@@ -66,7 +66,7 @@ function printed(inspected: Inspected, { format, color }: InspectOptions): strin
   return page(
     inspected,
     terminalOf(process.stdout, process.env, color),
-    ownPage('13-validation.md', process.cwd()),
+    ownPage('findings.md', process.cwd()),
   );
 }
 

@@ -4,7 +4,7 @@ import { finding, type Finding } from '../../errors/finding.js';
 import { arrows, type TickGraph } from '../tick-graph.js';
 import { nearestOf } from '../nearest.js';
 
-/** A provider marked `@StaysSingleton()` that is none. */
+/** Reports a provider that is marked `@StaysSingleton()` and isn't a singleton. */
 export function singletonRebuilt(ticks: TickGraph): Finding[] {
   const rebuilt = ticks.graph.providers
     .filter(mustStay)
@@ -17,9 +17,9 @@ export function singletonRebuilt(ticks: TickGraph): Finding[] {
     const message =
       dependency === undefined
         ? ticks.isWorker(provider)
-          ? `${name} is marked @StaysSingleton(), but is a worker, which is new on each tick. Leave @StaysSingleton() out.`
-          : `${name} is marked @StaysSingleton(), but says itself that it is ${itself(provider)}. Leave @StaysSingleton() or its scope out.`
-        : `${name} is marked @StaysSingleton(), but ${culprit.name} makes it ${outcome(provider)} (${arrows(chain)}): ${fate(provider)}. Take ${dependency.name} out of what ${name} injects and pass what ${name} needs of it as an argument of its methods, or leave @StaysSingleton() out.`;
+          ? `${name} is marked @StaysSingleton(), but it is a worker, and each tick gets a new one. Remove @StaysSingleton().`
+          : `${name} is marked @StaysSingleton(), but it declares itself ${itself(provider)}. Remove @StaysSingleton() or the scope.`
+        : `${name} is marked @StaysSingleton(), but ${culprit.name} makes it ${outcome(provider)} (${arrows(chain)}). ${fate(provider)} Stop injecting ${dependency.name} into ${name}, and pass what ${name} needs from it as a method argument. Or remove @StaysSingleton().`;
     return finding({
       kind: 'singleton-rebuilt',
       subject: name,
@@ -39,10 +39,10 @@ function itself({ declared, isDeclaredDurable }: GraphProvider): string {
   return isDeclaredDurable ? 'durable' : 'request-scoped';
 }
 
-function fate({ lifetime }: GraphProvider): string {
+function fate({ name, lifetime }: GraphProvider): string {
   return lifetime === 'durable'
-    ? 'it is built anew for every context of the ContextIdStrategy'
-    : 'it is built anew for every scope and disposed with it, while what it has handed out may still be in use';
+    ? `Nest builds another ${name} for each context of the ContextIdStrategy.`
+    : `Each scope builds and disposes its own ${name}, while objects that ${name} has returned may still be in use.`;
 }
 
 function outcome({ lifetime }: GraphProvider): string {

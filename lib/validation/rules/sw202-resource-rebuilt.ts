@@ -24,13 +24,13 @@ export function resourceRebuilt(ticks: TickGraph): Finding[] {
   return nearestOf('resource-rebuilt', rebuilt, ticks).map(({ provider, way }) => {
     const chain = ticks.chain(way);
     const { name } = provider;
-    const marks = marksOf(provider).join(', ');
+    const marks = marksOf(provider).join(' and ');
     return finding({
       kind: 'resource-rebuilt',
       subject: name,
       token: provider.token,
       chain,
-      message: `${name} is built anew on every tick, because it depends on ${way.at(-1)!.name}, which is request-scoped (${arrows(chain)}). It has ${marks}, as pools, clients and caches have${unheard(provider)}. Take ${way[1]!.name} out of what it injects and pass what ${name} needs of it as an argument of its methods; if it is meant so, write @Injectable({ scope: Scope.REQUEST }) on ${name}.`,
+      message: `${name} is built again on every tick, because it depends on ${way.at(-1)!.name}, which is request-scoped (${arrows(chain)}). It declares ${marks}, which suggests a pool, client or cache.${unheard(provider)} Stop injecting ${way[1]!.name} into ${name}, and pass what ${name} needs from it as a method argument. If this is intentional, add @Injectable({ scope: Scope.REQUEST }) to ${name}.`,
     });
   });
 }
@@ -39,8 +39,10 @@ function marksOf({ disposer, hooks }: GraphProvider): string[] {
   return [...new Set([...hooks, ...(disposer === undefined ? [] : [disposer])])];
 }
 
-/** Nest calls no hook of what is request-scoped; `onModuleDestroy` is called by the scope. */
+/** Names the hooks that Nest never calls on request-scoped instances. The scope calls `onModuleDestroy`. */
 function unheard({ hooks }: GraphProvider): string {
   const lost = hooks.filter((hook) => hook !== 'onModuleDestroy');
-  return lost.length === 0 ? '' : `, and nobody calls ${lost.join(', ')} any more`;
+  return lost.length === 0
+    ? ''
+    : ` Nest never calls ${lost.join(' or ')} on request-scoped instances.`;
 }

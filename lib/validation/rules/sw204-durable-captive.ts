@@ -5,8 +5,9 @@ import { finding, type Finding } from '../../errors/finding.js';
 import { arrows, type TickGraph } from '../tick-graph.js';
 
 /**
- * A durable provider over a request-scoped one. Nest takes what is marked durable for durable whatever it depends on, so it keeps
- * the instance of the first tick. `REQUEST` is allowed: there Nest injects the payload of the durable context.
+ * Reports a durable provider that depends on a request-scoped one. Nest treats a provider marked durable as durable regardless of
+ * its dependencies, so it keeps the instance of the first tick. `REQUEST` is allowed: there Nest injects the payload of the
+ * durable context.
  */
 export function durableCaptive(ticks: TickGraph): Finding[] {
   return ticks.graph.providers
@@ -19,20 +20,20 @@ export function durableCaptive(ticks: TickGraph): Finding[] {
       const captive = way.at(-1)!.name;
       const isDisposed = ticks.isBuiltForTicks(durable);
       const fate = isDisposed
-        ? `${captive} is disposed when the tick ends, and ${durable.name}, which a ContextIdStrategy keeps, goes on with it`
-        : `${durable.name} keeps the ${captive} of the first request for all that follow`;
+        ? `The scope disposes ${captive} after the tick, but the ContextIdStrategy keeps ${durable.name}, which goes on using it.`
+        : `${durable.name} keeps the ${captive} of the first request for all later ones.`;
       return finding({
         kind: 'durable-captive',
         ...(isDisposed ? {} : { severity: 'warning' as const }),
         subject: durable.name,
         token: durable.token,
         chain,
-        message: `${durable.name} is durable and holds ${captive}, which is request-scoped (${arrows(chain)}): ${fate}. Pass what ${durable.name} needs of it as an argument of its methods, or make ${captive} durable as well.`,
+        message: `${durable.name} is durable and holds ${captive}, which is request-scoped (${arrows(chain)}). ${fate} Pass what ${durable.name} needs from ${captive} as a method argument, or make ${captive} durable as well.`,
       });
     });
 }
 
-/** The tick of whoever came first would be the tick of all. */
+/** Reports an injected tick: all later ticks would see the first one. */
 function tickOf(durable: GraphProvider, ticks: TickGraph): Finding {
   const { name, token } = durable;
   return finding({
@@ -41,7 +42,7 @@ function tickOf(durable: GraphProvider, ticks: TickGraph): Finding {
     subject: name,
     token,
     chain: [...ticks.chain([durable]), 'Tick'],
-    message: `${name} is durable and asks for the tick, but lives longer than one: Nest injects the payload of the durable context in its place. Pass the tick as an argument of its methods, or call currentTick() in them.`,
+    message: `${name} is durable and injects the tick, but lives longer than a tick. Nest injects the payload of the durable context instead. Pass the tick as a method argument, or call currentTick() in the method.`,
   });
 }
 
@@ -54,7 +55,7 @@ function wayToCaptive(
   return graph.wayTo(
     durable,
     isCaptive,
-    // A durable dependency is a finding of its own.
+    // A durable dependency has its own finding.
     ({ lifetime, token }) =>
       lifetime !== 'singleton' && lifetime !== 'durable' && token !== REQUEST,
   );

@@ -3,8 +3,8 @@ import { finding, type Finding } from '../../errors/finding.js';
 import { arrows, type TickGraph } from '../tick-graph.js';
 
 /**
- * A request-scoped factory that hands out an object which a static provider holds. What a factory returns is not known before it
- * runs, so no rule can see it in the graph: the scope that gets the object does.
+ * Reports a request-scoped factory that returns an object that a static provider keeps. The graph doesn't show what a factory
+ * returns, so the scope that receives the object detects it.
  */
 export function sharedByFactory(provider: GraphProvider, ticks: TickGraph): Finding {
   const { name, token } = provider;
@@ -15,6 +15,6 @@ export function sharedByFactory(provider: GraphProvider, ticks: TickGraph): Find
     subject: name,
     token,
     chain,
-    message: `The factory of ${name} is request-scoped, but hands out an object that a singleton holds${way}: every tick gets the same one, and no scope disposes it. Build a new one in the factory; if it is meant so, return shared(...), or leave the scope of the factory out.`,
+    message: `The factory of ${name} is request-scoped, but returns an object that a singleton holds${way}. Every tick gets the same object, and no scope disposes it. Create a new object in the factory. If sharing is intentional, return shared(...), or remove the scope of the factory.`,
   });
 }

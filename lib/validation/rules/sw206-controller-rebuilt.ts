@@ -4,7 +4,7 @@ import type { GraphProvider } from '../../graph/index.js';
 import { finding, type Finding } from '../../errors/finding.js';
 import { arrows, type TickGraph } from '../tick-graph.js';
 
-/** Whether something is for workers. */
+/** Says whether a provider is for workers. */
 type Purpose = 'yes' | 'likely' | 'no';
 
 /**
@@ -38,18 +38,18 @@ export function controllerRebuilt(ticks: TickGraph): Finding[] {
         subject: name,
         token: controller.token,
         chain,
-        message: `${name} is made request-scoped by ${culprit} (${arrows(chain)}), ${why(end, isSure, ticks)}: it and its dependencies are built again for every request, and a request has no tick. ${instead(end, ticks)}. If this is intentional, write scope: Scope.REQUEST on ${name}.`,
+        message: `${name} is request-scoped because of ${culprit} (${arrows(chain)}), ${why(end, isSure, ticks)}. Nest builds it and its dependencies again for every request, and a request has no tick. ${instead(end, ticks)}. If this is intentional, add scope: Scope.REQUEST to ${name}.`,
       });
     });
 }
 
-/** Whoever asks for the tick stands for it: `REQUEST` is no word of theirs. */
+/** Leaves `REQUEST` out: the class that injects the tick never names it. */
 function beforeRequest(way: readonly GraphProvider[]): readonly GraphProvider[] {
   return way.at(-1)!.token === REQUEST ? way.slice(0, -1) : way;
 }
 
 function why(way: readonly GraphProvider[], isSure: boolean, ticks: TickGraph): string {
-  if (!isSure) return 'which workers inject themselves and no controller does';
+  if (!isSure) return 'which workers inject directly and no controller does';
   return ticks.isWorker(way.at(-1)!) ? 'which is a worker' : 'which is for workers';
 }
 
@@ -62,15 +62,15 @@ function instead(way: readonly GraphProvider[], ticks: TickGraph): string {
   if (schedule !== undefined)
     return `Move the fields and methods of ${culprit} that ${way.at(-2)!.name} uses to a service, and inject that service into both. Keep only the handlers in ${culprit}. To run one now, inject ScopedWorkerRegistry and call registry.run('${schedule}')`;
   return way.length === 2
-    ? `Resolve ${culprit} in a scope instead of injecting it: scopes.run(async (scope) => { ... }), with ProviderScopeFactory injected as scopes`
-    : `Give workers and ${name} services of their own, or let ${dependency.name} take what it needs of ${culprit} as an argument of its methods`;
+    ? `Instead of ${culprit}, inject ProviderScopeFactory as scopes, and resolve ${culprit} in scopes.run(async (scope) => { ... })`
+    : `Use separate services for workers and for ${name}, or pass what ${dependency.name} needs from ${culprit} as a method argument`;
 }
 
 function isEntrance({ place, isGateway }: GraphProvider): boolean {
   return place === 'controller' || isGateway;
 }
 
-/** What is request-scoped by itself in the tree of a provider, and next to it on some way. */
+/** Returns the nearest providers in the tree of a provider that declare themselves request-scoped. */
 function culpritsOf(from: GraphProvider, { graph }: TickGraph): GraphProvider[] {
   const seen = new Set<number>([from.id]);
   const open = [from];
@@ -91,7 +91,7 @@ function culpritsOf(from: GraphProvider, { graph }: TickGraph): GraphProvider[] 
 
 function isForWorkers(culprit: GraphProvider, entrance: GraphProvider, ticks: TickGraph): Purpose {
   const { graph } = ticks;
-  // Reached as the tick: the class that asks for it stands on the way.
+  // The tick is injected as REQUEST: the class that injects it is on the chain.
   if (culprit.token === REQUEST) {
     const isTick = graph
       .dependentsOf(culprit)
@@ -115,7 +115,7 @@ function isForWorkers(culprit: GraphProvider, entrance: GraphProvider, ticks: Ti
   return isLikely ? 'likely' : 'no';
 }
 
-/** The tokens of `nestjs-scoped-worker/typeorm` and its like: what they give refuses to work outside of scopes. */
+/** True for tokens such as those of `nestjs-scoped-worker/typeorm`: their providers refuse to work outside of scopes. */
 function isOfThisLibrary(token: unknown): boolean {
   return typeof token === 'string' && token.startsWith('nestjs-scoped-worker:');
 }

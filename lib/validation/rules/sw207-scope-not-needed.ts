@@ -23,7 +23,7 @@ export function scopeNotNeeded({ graph, workers, hasHooks }: TickGraph): Finding
         kind: 'scope-not-needed',
         subject: name,
         token,
-        message: `${name} injects nothing that is new on each tick: save for what it resolves by hand, nothing but itself is built for a tick and nothing is disposed after it. It needs no scope.`,
+        message: `${name} injects nothing that is new on each tick. Unless it resolves providers by hand, only ${name} itself is built for a tick, and nothing is disposed after it. It needs no scope.`,
       }),
     );
 }

@@ -14,7 +14,7 @@ export function workerHookUnused({ workers }: TickGraph): Finding[] {
       kind: 'worker-hook-unused',
       subject: name,
       token,
-      message: `Nest never calls ${unused.join(', ')} of ${name}, because a worker is new on each tick. The work of the hook is lost. Move it to a singleton. To run a handler once at start-up, set runOnStart: true; for work before each tick, use onScopeInit.`,
+      message: `Nest never calls ${unused.join(', ')} of ${name}, because a worker is new on each tick. The work in the hook is never done. Move it to a singleton. To run a handler once at start-up, set runOnStart: true. For work before each tick, use onScopeInit.`,
     });
   });
 }
