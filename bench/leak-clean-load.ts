@@ -83,7 +83,7 @@ async function load(): Promise<void> {
     if (tick % 10 === 0) {
       const scope = await scopes.open();
       await scope.resolve(Cursor).catch(() => undefined); // one in three fails
-      await scope.close().catch(() => undefined);
+      await scope.complete().catch(() => undefined);
     }
     if (tick % 500 === 499) await collect();
   }

@@ -26,7 +26,7 @@ for (const size of [1, 6, 20, 60]) {
   const ours = async (): Promise<void> => {
     const scope = await scopes.open();
     await scope.resolve(graph.root);
-    await scope.close();
+    await scope.complete();
   };
   const nest = (): Promise<object> =>
     moduleRef.resolve(graph.root, ContextIdFactory.create(), { strict: false });

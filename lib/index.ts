@@ -96,7 +96,7 @@ export type { EngineSchedule } from './schedule/schedule.js';
 export type { EngineSlot, Trigger } from './schedule/slot.js';
 export type { TickByHand } from './tick/work-by-hand.js';
 export { ProviderScopeFactory } from './tick/provider-scope-factory.js';
-export type { ProviderScope, ScopeHooks, ScopeToken } from './scope/provider-scope.js';
+export type { OpenedScope, ProviderScope, ScopeHooks, ScopeToken } from './scope/provider-scope.js';
 export type { ScopeEndNotice, ScopeNotice } from './scope/scope-ports.js';
 export type { Lifetime } from './graph/index.js';
 export { shared } from './scope/ownership.js';

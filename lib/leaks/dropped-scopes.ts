@@ -1,8 +1,6 @@
 import { performance } from 'node:perf_hooks';
 import type { LeakedScope } from '../events/event-map.js';
-import type { ContextId } from '../nest/index.js';
-import { IS_SCOPE } from '../scope/ownership.js';
-import type { ProviderScope, ScopeToken } from '../scope/provider-scope.js';
+import type { ProviderScope } from '../scope/provider-scope.js';
 
 interface Opened {
   readonly scope: ProviderScope;
@@ -17,82 +15,20 @@ export class DroppedScopes {
 
   constructor(told: (leaked: LeakedScope) => void) {
     this.#handles = new FinalizationRegistry(({ scope, place, openedAt, startedAt }) => {
-      if (scope.closed) return; // dropped while it ends, as by `void scope.close()`
+      if (scope.closed) return; // dropped while it ends, as by `void scope.complete()`
       const ageMs = performance.now() - startedAt;
       told({ scopeId: scope.id, place, openedAt, ageMs });
     });
   }
 
-  /** @returns the handle for the caller; nobody else may keep it. */
-  handOut(scope: ProviderScope, place: string | undefined): ProviderScope {
-    const handle = new ScopeHandle(scope);
+  /** @param handle of the scope; only its opener may keep it. */
+  follow(handle: object, scope: ProviderScope, place: string | undefined): void {
     const opened = { scope, place, openedAt: new Date(), startedAt: performance.now() };
     this.#handles.register(handle, opened, scope);
-    return handle;
   }
 
   /** The scope has ended. */
   retired(scope: ProviderScope): void {
     this.#handles.unregister(scope);
-  }
-}
-
-/**
- * The scope that the caller of `ProviderScopeFactory.open()` receives. The library holds no reference to it, so when it is
- * collected, nobody can close the scope any more.
- */
-class ScopeHandle implements ProviderScope {
-  readonly #scope: ProviderScope;
-
-  constructor(scope: ProviderScope) {
-    this.#scope = scope;
-  }
-
-  get [IS_SCOPE](): true {
-    return true;
-  }
-
-  get id(): string {
-    return this.#scope.id;
-  }
-
-  get contextId(): ContextId {
-    return this.#scope.contextId;
-  }
-
-  get closed(): boolean {
-    return this.#scope.closed;
-  }
-
-  resolve<T = unknown>(token: ScopeToken<T>, options?: { strict?: boolean }): Promise<T> {
-    return this.#scope.resolve(token, options);
-  }
-
-  defer(cleanup: () => unknown): void {
-    this.#scope.defer(cleanup);
-  }
-
-  onCommit(hook: () => unknown): void {
-    this.#scope.onCommit(hook);
-  }
-
-  onRollback(hook: (error: unknown) => unknown): void {
-    this.#scope.onRollback(hook);
-  }
-
-  waitFor(work: PromiseLike<unknown>): void {
-    this.#scope.waitFor(work);
-  }
-
-  close(): Promise<void> {
-    return this.#scope.close();
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#scope[Symbol.asyncDispose]();
-  }
-
-  toJSON(): object {
-    return { id: this.id, closed: this.closed };
   }
 }

@@ -37,10 +37,10 @@ export class FollowedScope implements WatchedScope {
     return this.calls === undefined ? injected : instanceBehind(injected);
   }
 
-  handOut(scope: ProviderScope): ProviderScope {
-    if (!this.isSampled) return scope;
+  handedOut(handle: object, scope: ProviderScope): void {
+    if (!this.isSampled) return;
     this.#handedOut = scope;
-    return this.following.dropped.handOut(scope, this.origin.place);
+    this.following.dropped.follow(handle, scope, this.origin.place);
   }
 
   built(instance: object, wrapper: NestWrapper): void {

@@ -1,6 +1,7 @@
 import { RunningTicks, type RunningWork } from '../tick/running-ticks.js';
 import { ScopedWorkerEvents } from '../events/scoped-worker-events.js';
 import { OptionsStore } from '../options/options-store.js';
+import { rollBackScope } from '../scope/scope-handle.js';
 import { isInside } from '../scope/work-context.js';
 import { OpenScopes } from '../scope/open-scopes.js';
 import { SCOPE_KINDS } from '../scope/scope-ports.js';
@@ -130,7 +131,7 @@ export class Drain {
       (scope) => scope.kind === 'open' && !scope.closed && isMeant(scope),
     );
     for (const scope of leftOpen) {
-      scope[Symbol.asyncDispose]().catch((error: unknown) => {
+      rollBackScope(scope).catch((error: unknown) => {
         this.events.emit('failure:stray', {
           where: 'late-disposer',
           schedule: undefined,

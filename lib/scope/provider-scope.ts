@@ -9,7 +9,7 @@ export type ScopeToken<T> = (abstract new (...args: never[]) => T) | string | sy
  *
  * @publicApi
  */
-export interface ProviderScope extends AsyncDisposable {
+export interface ProviderScope {
   /** Unique in the process; in logs, events and reports. */
   readonly id: string;
   /** The context id for `ModuleRef.resolve(token, contextId)`; what is resolved so belongs to the scope too. */
@@ -59,20 +59,28 @@ export interface ProviderScope extends AsyncDisposable {
    * @throws {ScopeClosedError} when the scope has begun to dispose.
    */
   waitFor(work: PromiseLike<unknown>): void;
+}
+
+/**
+ * A scope that you opened with `ProviderScopeFactory.open()`. Complete it when its work has succeeded. Otherwise its work is rolled
+ * back when it is disposed, because the end of a block doesn't tell success from failure.
+ *
+ * @example
+ * await using scope = await scopes.open();
+ * await (await scope.resolve(Importer)).import();
+ * await scope.complete();
+ * @publicApi
+ */
+export interface OpenedScope extends ProviderScope, AsyncDisposable {
   /**
-   * Ends the scope as a success: waits for `waitFor` work, calls `onScopeCommit`, disposes newest first.
-   * Calling it again, also at the same time, gives the same end.
+   * Waits for `waitFor` work, calls `onScopeCommit`, and disposes newest first. Further calls, also at the same time, return the same
+   * end. In a hook or a disposer of this scope, it resolves at once.
    *
-   * The scope of a tick, or of `ProviderScopeFactory.run()`, is ended by its runner: there `close()` only
-   * refuses what comes later, and disposal still waits for the handler. Called from inside that work it
-   * resolves at once, so that nothing waits for itself.
-   *
-   * Leaving an `await using` block without `close()` disposes as well, yet rolls back, because the block
-   * cannot tell success from failure.
-   *
-   * @throws the disposer's own error; several as one `AggregateError` in the order of disposal.
+   * @throws the error of a commit hook, of `waitFor` work or of a disposer; several as one `AggregateError`.
    */
-  close(): Promise<void>;
+  complete(): Promise<void>;
+  /** Rolls back and disposes, unless `complete()` was called. Runs at the end of an `await using` block. */
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 /**

@@ -75,8 +75,8 @@ export interface WatchedScope {
     ((instance: object, wrapper: NestWrapper, isOwn: () => boolean) => object) | undefined;
   /** The instance behind what `guard` gave. */
   bare(injected: object): object;
-  /** What the caller of `ProviderScopeFactory.open()` gets. */
-  handOut(scope: ProviderScope): ProviderScope;
+  /** The caller of `ProviderScopeFactory.open()` receives this handle of the scope. */
+  handedOut(handle: object, scope: ProviderScope): void;
   /** Something was built that the scope owns. */
   built(instance: object, wrapper: NestWrapper): void;
   /** The end has begun; called on the stack of whoever ends the scope, by `callee`. */

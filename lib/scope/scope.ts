@@ -24,8 +24,6 @@ import { Ledger } from './ledger.js';
 import {
   PendingWork,
   concludeScope,
-  failureOf,
-  throwAll,
   type EndingScope,
   type ScopeEnd,
   type ScopeVerdict,
@@ -96,9 +94,9 @@ export class Scope implements ProviderScope, ConstructedScope, EndingScope, Work
     return (this.#contextId ??= createDeadContextId(this.#construction));
   }
 
-  /** What the one who opened the scope by hand is given. */
-  handOut(): ProviderScope {
-    return this.watch?.handOut(this) ?? this;
+  /** Undefined until the scope is ended. */
+  get ending(): Promise<ScopeEnd> | undefined {
+    return this.#ending;
   }
 
   /** Settles when the scope has ended; never rejects. */
@@ -165,27 +163,6 @@ export class Scope implements ProviderScope, ConstructedScope, EndingScope, Work
   /** Reports an error that the library throws into the work, unless the scope ends with it. Of several, the first one. */
   mustShow(error: unknown): void {
     this.#mustShow ??= { error };
-  }
-
-  async close(): Promise<void> {
-    if (this.kind !== 'open') {
-      if (this.#state === 'open') this.#state = 'closing';
-      if (isInside(this)) return;
-      await this.ended;
-      return;
-    }
-    if (this.#ending !== undefined && isInside(this)) return;
-    throwAll(await this.end(failureOf));
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (this.kind !== 'open') return this.close();
-    if (this.#ending !== undefined) return isInside(this) ? undefined : void (await this.#ending); // close() has told its caller of any error
-    const error = new ScopeClosedError(
-      this.id,
-      `Scope ${this.id} was disposed without close(): its work is rolled back.`,
-    );
-    throwAll(await this.end((workErrors) => ({ error, others: workErrors })), error);
   }
 
   /**

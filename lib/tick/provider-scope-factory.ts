@@ -1,7 +1,8 @@
 import { optionsProblems } from '../util/option-checks.js';
 import { refuseInvalid } from '../errors/errors.js';
 import { OpenScopes } from '../scope/open-scopes.js';
-import type { ProviderScope } from '../scope/provider-scope.js';
+import type { OpenedScope, ProviderScope } from '../scope/provider-scope.js';
+import { ScopeHandle } from '../scope/scope-handle.js';
 import { combined, isPartOf } from '../errors/error-parts.js';
 import { failureOf, throwAll } from '../scope/scope-end.js';
 import { runProblems, slotByHand, type TickByHand } from './work-by-hand.js';
@@ -24,7 +25,7 @@ export class ProviderScopeFactory {
   ) {}
 
   /**
-   * Opens a scope that the caller closes: `await using scope = await scopes.open()`, and `close()` when the work has succeeded.
+   * Opens a scope that you end: `await using scope = await scopes.open()`, and `await scope.complete()` when its work has succeeded.
    * A scope that is left open is rolled back and disposed when the application closes: before any `onModuleDestroy`, or, if it
    * was opened during the shutdown, after the last shutdown hook.
    *
@@ -32,11 +33,14 @@ export class ProviderScopeFactory {
    * @throws {ScopeClosedError} when the last shutdown hook of the application has run.
    * @throws {InvalidOptionsError} if an option doesn't exist.
    */
-  async open(seed: { request?: unknown } = {}): Promise<ProviderScope> {
+  async open(seed: { request?: unknown } = {}): Promise<OpenedScope> {
     refuseInvalid('ProviderScopeFactory.open()', optionsProblems(seed, ['request']));
     // Not `this.open`: a decorated factory has a different function there.
     const opener = ProviderScopeFactory.prototype.open;
-    return this.scopes.open({ kind: 'open', request: seed.request, opener }).handOut();
+    const scope = this.scopes.open({ kind: 'open', request: seed.request, opener });
+    const handle = new ScopeHandle(scope);
+    scope.watch?.handedOut(handle, scope);
+    return handle;
   }
 
   /**

@@ -138,8 +138,8 @@ export function describeDisposalEnd(mode: string): void {
       const { scopes } = await startApp({ providers: [Connection, Repository] });
       const scope = await scopes.open();
       await scope.resolve(Repository);
-      await Promise.all([scope.close(), scope.close()]);
-      await scope.close();
+      await Promise.all([scope.complete(), scope.complete()]);
+      await scope.complete();
 
       expect(journal.of('disposed')).toEqual(['Repository', 'Connection']);
       await expect(scope.resolve(Connection)).rejects.toThrow(ScopeClosedError);
@@ -156,7 +156,7 @@ export function describeDisposalEnd(mode: string): void {
             scope: Scope.REQUEST,
             inject: [Connection],
             useFactory: async () => {
-              await scope.close();
+              await scope.complete();
               return probe('Closing');
             },
           },
@@ -164,7 +164,7 @@ export function describeDisposalEnd(mode: string): void {
       });
       const scope = await scopes.open();
       await expect(scope.resolve('CLOSING')).rejects.toThrow(ScopeClosedError);
-      await scope.close();
+      await scope.complete();
 
       expect(journal.of('disposed').sort()).toEqual(['Closing', 'Connection']);
     });

@@ -101,7 +101,7 @@ describe('What is still being built when the work ends', () => {
     const scope = await scopes.open();
     const resolved = scope.resolve('SLOW').catch((error: unknown) => error);
     await started.opened;
-    const closed = scope.close();
+    const closed = scope.complete();
     await turn();
     mayFinish.open();
     await closed;

@@ -52,7 +52,7 @@ describe('What a scope owns', () => {
       await registry.run('Worker.run', { payload: probe('Payload') });
       const scope = await scopes.open({ request: probe('Request') });
       const { request } = await scope.resolve(Seeded);
-      await scope.close();
+      await scope.complete();
 
       expect(request.name).toBe('Request');
       expect(journal.of('disposed')).toEqual(['Seeded', 'Seeded', 'Seeded']);

@@ -104,10 +104,10 @@ describe('Rejections in a tick', () => {
   it('[B34] are handled when the handler does not wait for a resolve that the end of the tick refuses', async () => {
     const mayFinish = gate();
     const { registry } = await startApp({
+      options: { disposeTimeoutMs: 1 },
       providers: [
         worker([ModuleRef], (tick) => {
           tick.scope.resolve('SLOW').catch(() => undefined);
-          return tick.scope.close();
         }),
         { provide: 'SLOW', ...request, useFactory: () => mayFinish.opened },
       ],

@@ -219,7 +219,7 @@ describe('Disposal waits', () => {
       const scope = await scopes.open();
       await scope.resolve(Connection);
       scope.waitFor(held.opened.then(() => journal.note('done work')));
-      const closed = scope.close();
+      const closed = scope.complete();
       await turn();
       held.open();
       await closed;

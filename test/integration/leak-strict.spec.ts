@@ -67,7 +67,7 @@ describe('leakDetection: { strict: true }', () => {
     const { scopes, calls } = await start({ providers: [Mailer] });
     const scope = await scopes.open();
     const mailer = await scope.resolve(Mailer);
-    await scope.close();
+    await scope.complete();
     const error = caught(() => mailer.send('too late')) as ScopeClosedError;
 
     expect(error).toBeInstanceOf(ScopeClosedError);
@@ -262,7 +262,7 @@ describe('leakDetection: { strict: true }', () => {
     const { scopes, calls } = await start({ providers: [Mailer] }, false);
     const scope = await scopes.open();
     const mailer = await scope.resolve(Mailer);
-    await scope.close();
+    await scope.complete();
 
     expect(mailer.send('too late')).toBe(1);
     expect(calls).toEqual([]);

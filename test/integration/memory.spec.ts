@@ -79,7 +79,7 @@ describe('Memory', () => {
       await scope.resolve(Disposable);
       await collectGarbage();
       expect(alive()).toBe(2);
-      await scope.close();
+      await scope.complete();
       await collectGarbage();
 
       expect(alive()).toBe(0);

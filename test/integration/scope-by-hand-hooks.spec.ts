@@ -36,7 +36,7 @@ function foreignConsumer(): { readonly Foreign: Type; readonly lines: string[] }
       const opened = async (): Promise<void> => {
         await using scope = await this.scopes.open();
         await work(scope);
-        await scope.close();
+        await scope.complete();
       };
       for (const way of [() => this.scopes.run(work), opened]) {
         await way().then(
@@ -113,7 +113,7 @@ describe('A scope by hand during the shutdown', () => {
     );
     expect(await open.resolve(Unit)).toBeInstanceOf(Unit);
     expect(await test.scopes.run((scope) => scope.resolve(Unit))).toBeInstanceOf(Unit);
-    await open.close();
+    await open.complete();
     held.open();
     await close.promise;
   });

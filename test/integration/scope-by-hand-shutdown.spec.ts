@@ -1,6 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
-import type { ProviderScope } from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
 import { gate, turn } from '../support/gate.js';
 import { probes, RequestScoped } from '../support/probes.js';
@@ -58,7 +57,7 @@ describe('A scope by hand', () => {
       const scope = await scopes.open();
       await scope.resolve(Unit);
       scope.defer(() => mayEnd.opened);
-      const closing = scope.close();
+      const closing = scope.complete();
       const closed = app.close();
       await turn();
       await turn();
@@ -71,13 +70,13 @@ describe('A scope by hand', () => {
     it('[B21] does not keep the application from closing though its work never settles', async () => {
       const { scopes, app } = await startApp({ options: { shutdownTimeoutMs: 10 }, providers });
       const never = gate();
-      const scope: ProviderScope = await scopes.open();
+      const scope = await scopes.open();
       scope.waitFor(never.opened);
       await app.close();
 
       expect(scope.closed).toBe(true);
       never.open();
-      await scope.close().catch(() => undefined);
+      await scope.complete().catch(() => undefined);
     }, 2_000);
   });
 });

@@ -1,5 +1,4 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { ScopeClosedError } from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
 import { turn } from '../support/gate.js';
 import { probes, RequestScoped, worker } from '../support/probes.js';
@@ -33,7 +32,7 @@ describe('A scope by hand', () => {
       const { scopes } = await startApp({ providers });
       const scope = await scopes.open();
       await scope.resolve(Unit);
-      await scope.close();
+      await scope.complete();
 
       expect(journal.lines).toEqual([...built, 'committed Unit', ...disposed]);
       expect(scope.closed).toBe(true);
@@ -44,7 +43,7 @@ describe('A scope by hand', () => {
       {
         await using scope = await scopes.open();
         await scope.resolve(Unit);
-        await scope.close();
+        await scope.complete();
       }
 
       expect(journal.lines).toEqual([...built, 'committed Unit', ...disposed]);
@@ -71,7 +70,7 @@ describe('A scope by hand', () => {
       });
       expect(registry.stats().openedScopes).toBe(0);
       const scope = await scopes.open({ request: 7 });
-      await scope.close();
+      await scope.complete();
     });
 
     it('[B24, B38] rolls back and disposes when an error leaves the `await using` block', async () => {
@@ -92,13 +91,13 @@ describe('A scope by hand', () => {
       const [older, newer] = [new Error('older'), new Error('newer')];
       const scope = await scopes.open();
       scope.defer(() => Promise.reject(older));
-      await expect(scope.close()).rejects.toBe(older);
+      await expect(scope.complete()).rejects.toBe(older);
 
       const other = await scopes.open();
       await other.resolve(Unit);
       other.defer(() => Promise.reject(older));
       other.defer(() => Promise.reject(newer));
-      const thrown = await other.close().catch((error: unknown) => error);
+      const thrown = await other.complete().catch((error: unknown) => error);
       expect(thrown).toBeInstanceOf(AggregateError);
       expect((thrown as AggregateError).errors).toEqual([newer, older]);
       expect(journal.of('disposed')).toEqual(['Unit', 'Connection']);
@@ -111,7 +110,7 @@ describe('A scope by hand', () => {
       await scope.resolve(Unit);
       scope.waitFor(turn().then(() => Promise.reject(error)));
 
-      await expect(scope.close()).rejects.toBe(error);
+      await expect(scope.complete()).rejects.toBe(error);
       expect(journal.lines).toEqual([...built, 'rolled back Unit: Error: work down', ...disposed]);
     });
 
@@ -126,7 +125,7 @@ describe('A scope by hand', () => {
       const scope = await scopes.open();
       await expect(scope.resolve(Broken)).rejects.toEqual(new Error('database down'));
       await expect(scope.resolve(Unit)).resolves.toBeInstanceOf(Unit);
-      await scope.close();
+      await scope.complete();
 
       expect(journal.lines).toEqual([...built, 'committed Unit', ...disposed]);
     });
@@ -138,7 +137,7 @@ describe('A scope by hand', () => {
           worker([Unit], async () => {
             const inner = await scopes.open();
             await inner.resolve(Unit);
-            await inner.close();
+            await inner.complete();
             journal.note('closed inner');
           }),
         ],
@@ -205,18 +204,6 @@ describe('A scope by hand', () => {
 
       expect(thrown).toBeInstanceOf(AggregateError);
       expect((thrown as AggregateError).errors).toEqual([work, cleanup]);
-    });
-
-    it('[B12] resolves close() at once inside the work, and disposes after the work', async () => {
-      const { scopes } = await startApp({ providers });
-      await scopes.run(async (scope) => {
-        await scope.resolve(Unit);
-        await scope.close();
-        journal.note('closed scope');
-        await expect(scope.resolve(Unit)).rejects.toThrow(ScopeClosedError);
-      });
-
-      expect(journal.lines).toEqual([...built, 'closed scope', 'committed Unit', ...disposed]);
     });
   });
 });

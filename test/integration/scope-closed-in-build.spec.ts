@@ -1,9 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Scope, type Provider } from '@nestjs/common';
-import type { ProviderScope } from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
 import { turn } from '../support/gate.js';
-import { probes, RequestScoped, worker } from '../support/probes.js';
+import { probes, RequestScoped } from '../support/probes.js';
 
 describe('A scope', () => {
   const { journal, Probe, probe } = probes();
@@ -46,48 +45,24 @@ describe('A scope', () => {
       '[B22] fails the resolve of %s, and disposes the half-built objects of a scope by hand',
       async (token) => {
         const { scopes } = await startApp({
-          providers: [Connection, ...closing(() => scope.close())],
+          providers: [Connection, ...closing(() => scope.complete())],
         });
         const scope = await scopes.open();
         await expect(scope.resolve(token)).rejects.toMatchObject({ code: 'SCOPE_CLOSED' });
-        await scope.close();
+        await scope.complete();
 
         expect(journal.of('built')).toEqual(['Connection', 'Closing']);
         expect(journal.of('disposed').sort()).toEqual(['Closing', 'Connection']);
       },
     );
 
-    it.each(['BY_FACTORY', 'NOT_WAITING', 'DEPENDENT'])(
-      '[B22] fails a tick that depends on %s, and disposes its half-built objects',
-      async (token) => {
-        let scope!: ProviderScope;
-        const { registry } = await startApp({
-          options: { onOpen: (opened) => void (scope = opened.scope) },
-          providers: [
-            worker([token], () => journal.note('called handler')),
-            Connection,
-            ...closing(() => scope.close()),
-          ],
-        });
-        const report = await registry.run('Worker.run');
-
-        expect(report).toMatchObject({ outcome: 'failed', error: { code: 'SCOPE_CLOSED' } });
-        expect(journal.lines).toEqual([
-          'built Connection',
-          'built Closing',
-          'disposed Closing',
-          'disposed Connection',
-        ]);
-      },
-    );
-
     it('[B22] neither fails nor hangs a build when another scope is closed in it', async () => {
       const { scopes } = await startApp({
-        providers: [Connection, ...closing(() => another.close())],
+        providers: [Connection, ...closing(() => another.complete())],
       });
       const [scope, another] = [await scopes.open(), await scopes.open()];
       await expect(scope.resolve('BY_FACTORY')).resolves.toMatchObject({ name: 'Closing' });
-      await scope.close();
+      await scope.complete();
 
       expect(journal.of('disposed')).toEqual(['Closing', 'Connection']);
     });

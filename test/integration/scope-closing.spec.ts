@@ -22,8 +22,8 @@ describe('A closed scope', () => {
       const { scopes } = await startApp({ providers: [Connection] });
       const scope = await scopes.open();
       await scope.resolve(Connection);
-      await scope.close();
-      await scope.close();
+      await scope.complete();
+      await scope.complete();
       await scope[Symbol.asyncDispose]();
 
       expect(journal.of('disposed')).toEqual(['Connection']);
@@ -35,7 +35,7 @@ describe('A closed scope', () => {
       const scope = await scopes.open();
       await scope.resolve(Connection);
       scope.defer(() => mayEnd.opened);
-      const calls = [scope.close(), scope.close(), scope[Symbol.asyncDispose]()].map((call) =>
+      const calls = [scope.complete(), scope.complete(), scope[Symbol.asyncDispose]()].map((call) =>
         call.then(() => journal.note('settled close')),
       );
       await turn();
@@ -58,7 +58,7 @@ describe('A closed scope', () => {
       scope.defer(() => {
         throw error;
       });
-      const [first, second] = await Promise.allSettled([scope.close(), scope.close()]);
+      const [first, second] = await Promise.allSettled([scope.complete(), scope.complete()]);
 
       expect(first).toEqual({ status: 'rejected', reason: error });
       expect(second).toEqual({ status: 'rejected', reason: error });
@@ -75,7 +75,7 @@ describe('A closed scope', () => {
               scope: Scope.REQUEST,
               useFactory: () => ({
                 [hook]: async () => {
-                  await scope.close();
+                  await scope.complete();
                   journal.note('settled close');
                 },
               }),
@@ -84,7 +84,7 @@ describe('A closed scope', () => {
         });
         const scope = await scopes.open();
         await scope.resolve('CLOSING').catch(() => undefined);
-        await scope.close();
+        await scope.complete();
 
         expect(journal.of('settled')).toEqual(['close']);
         expect(registry.stats()).toMatchObject({ openedScopes: 1, closedScopes: 1, openScopes: 0 });
@@ -100,7 +100,7 @@ describe('A closed scope', () => {
       const { scopes } = await startApp({ providers: [Connection, Other] });
       const [scope, other] = [await scopes.open(), await scopes.open()];
       await scope.resolve(Connection);
-      await scope.close();
+      await scope.complete();
 
       for (const token of [Connection, Other]) {
         const refusal = await scope.resolve(token).catch((error: unknown) => error);
@@ -108,7 +108,7 @@ describe('A closed scope', () => {
         expect(refusal).toMatchObject(closedError(scope.id));
       }
       expect(await other.resolve(Connection)).toBeInstanceOf(Connection);
-      await other.close();
+      await other.complete();
       expect(journal.of('built')).toEqual(['Connection', 'Connection']);
     });
 
@@ -119,7 +119,7 @@ describe('A closed scope', () => {
         const scope = await scopes.open();
         const had = scope.contextId;
         await scope.resolve(Connection);
-        await scope.close();
+        await scope.complete();
         const contextId = which === 'the id that it had' ? had : scope.contextId;
 
         await expect(

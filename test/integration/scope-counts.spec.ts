@@ -61,7 +61,7 @@ describe('Opened and closed scopes', () => {
     registry.pause('Worker.run');
     await scopes.run(() => undefined);
     await scopes.run(() => Promise.reject(new Error('down'))).catch(() => undefined);
-    await (await scopes.open()).close();
+    await (await scopes.open()).complete();
     await (await scopes.open())[Symbol.asyncDispose]();
 
     expect(reports.map(({ outcome, phase }) => `${outcome} ${phase ?? ''}`.trim())).toEqual([

@@ -63,7 +63,7 @@ describe('The scope of a tick', () => {
         const inner = await this.scopes.open();
         const other = await inner.resolve(Probe);
         const request = await inner.resolve(REQUEST);
-        await inner.close();
+        await inner.complete();
         return {
           isOther: other !== this.probe,
           otherIsDisposed: other.isDisposed,
@@ -102,7 +102,7 @@ describe('The scope of a tick', () => {
       const outliving = value as Awaited<ReturnType<ProviderScopeFactory['open']>>;
       const probe = await outliving.resolve(Probe);
       expect(probe.isDisposed).toBe(false);
-      await outliving.close();
+      await outliving.complete();
       expect(probe.isDisposed).toBe(true);
     });
   });
@@ -113,10 +113,10 @@ describe('The scope of a tick', () => {
       const outer = await scopes.open();
       const inner = await scopes.open();
       const [ofOuter, ofInner] = [await outer.resolve(Probe), await inner.resolve(Probe)];
-      await outer.close();
+      await outer.complete();
       expect([ofOuter.isDisposed, ofInner.isDisposed]).toEqual([true, false]);
       expect(await inner.resolve(Probe)).toBe(ofInner);
-      await inner.close();
+      await inner.complete();
       expect(ofInner.isDisposed).toBe(true);
     });
 

@@ -109,7 +109,6 @@ describe('scope.onCommit() and scope.onRollback()', () => {
     const { lines } = await run(
       ({ scope }) => {
         scope.waitFor(turn().then(() => scope.onCommit(note('committed by work'))));
-        void scope.close();
       },
       {
         options: {
@@ -207,7 +206,7 @@ describe('scope.onCommit() and scope.onRollback()', () => {
         {
           await using scope = await scopes.open();
           scope.onCommit(note('committed'));
-          await scope.close();
+          await scope.complete();
           expect(() => scope.onCommit(() => undefined)).toThrow(ScopeClosedError);
         }
         {

@@ -96,10 +96,11 @@ describe('References to a scope', () => {
     });
 
     it('[J5] keeps a scope by hand that nobody closed, until the application closes it', async () => {
-      const { scopes, app } = await startApp({ providers: [Dropped] });
-      const scope = await scopes.open().then(drop);
+      const { scopes, app, registry } = await startApp({ providers: [Dropped] });
+      await scopes.open().then(drop);
       await collectGarbage();
-      expect(scope.deref()).toBeDefined();
+      expect(registry.stats().openScopes).toBe(1);
+      expect(alive()).toBe(1);
       expect(Dropped.disposals).toBe(0);
       await app.close();
 
@@ -159,7 +160,7 @@ describe('References to a scope', () => {
       await scopes.open().then(async (scope) => {
         built.push(new WeakRef(scope));
         await scope.resolve(Stray);
-        await scope.close();
+        await scope.complete();
       });
       await collectGarbage();
 
@@ -181,7 +182,7 @@ describe('References to a scope', () => {
       const { scopes } = await startApp({ providers: [Failing] });
       const scope = await scopes.open();
       await (async () => void (await scope.resolve(Failing)))();
-      await scope.close().catch(() => undefined);
+      await scope.complete().catch(() => undefined);
       await collectGarbage();
 
       expect(scope.closed).toBe(true);

@@ -63,7 +63,7 @@ describe('A transaction in a scope by hand', () => {
   it('[B38] of open() is committed by close()', async () => {
     const scope = await test.scopes.open();
     await write(scope);
-    await scope.close();
+    await scope.complete();
     expect(await committed(database)).toEqual(['written']);
   });
 
@@ -83,7 +83,7 @@ describe('A transaction in a scope by hand', () => {
   it('[B38] of a block that calls close() at its end is committed', async () => {
     const scope = await test.scopes.open();
     await write(scope);
-    await scope.close();
+    await scope.complete();
     await scope[Symbol.asyncDispose]();
     expect(await committed(database)).toEqual(['written']);
   });

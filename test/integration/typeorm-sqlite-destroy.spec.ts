@@ -1,5 +1,5 @@
 import type { DataSource, Repository } from 'typeorm';
-import type { ProviderScope } from '../../lib/index.js';
+import type { OpenedScope } from '../../lib/index.js';
 import { getScopedRepositoryToken } from '../../lib/typeorm/index.js';
 import { closeApps } from '../support/app.js';
 import { gate, turn } from '../support/gate.js';
@@ -31,7 +31,7 @@ describe('A scope on an SQLite file whose data source is destroyed', () => {
   let connections: ConnectionLog;
   let test: NoteApp;
   let dataSource: DataSource;
-  let scope: ProviderScope;
+  let scope: OpenedScope;
   let notes: Repository<Note>;
 
   const start = async (

@@ -687,7 +687,7 @@ describe('Writers of one SQLite file', () => {
       await open.opened;
       await notes.save({ text });
       await turn();
-      await scope.close();
+      await scope.complete();
     };
     const report = await run(() => Promise.all(['a', 'b', 'c', 'd', 'e'].map(write)));
 

@@ -370,7 +370,7 @@ describe('A request-scoped token outside of any scope', () => {
     const { scopes } = await startApp({ providers: scoped });
     const scope = await scopes.open();
     await expect(scope.resolve(Invoices)).resolves.toBeInstanceOf(Invoices);
-    await scope.close();
+    await scope.complete();
     const error: unknown = await scope.resolve(Invoices).catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(ScopeClosedError);
     expect((error as Error).message).toContain('Invoices');

@@ -21,7 +21,7 @@ type Resolving =
 
 type Step =
   | { readonly does: Resolving; readonly node: number }
-  | { readonly does: 'wait' | 'defer' | 'defer a failure' | 'wait for' | 'close' | 'throw' };
+  | { readonly does: 'wait' | 'defer' | 'defer a failure' | 'wait for' | 'throw' };
 
 /** A random application, what its handler does, and what happens from outside while ticks run. */
 interface GraphPlan {
@@ -46,7 +46,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     node: fc.nat(20),
   }),
   fc.record({
-    does: fc.constantFrom('wait', 'defer', 'defer a failure', 'wait for', 'close', 'throw'),
+    does: fc.constantFrom('wait', 'defer', 'defer a failure', 'wait for', 'throw'),
   }),
 );
 
@@ -131,7 +131,6 @@ async function runGraph(plan: GraphPlan): Promise<GraphOutcome> {
         scope.resolve(at(action.node)).catch(() => undefined);
       if (action.does === 'wait') await turn();
       if (action.does === 'wait for') scope.waitFor(turn().then(() => log.step()));
-      if (action.does === 'close') await scope.close();
       if (action.does === 'throw') throw new Error('handler down');
       if (action.does === 'defer' || action.does === 'defer a failure') {
         deferred.asked += 1;

@@ -1,0 +1,83 @@
+import { ScopeClosedError } from '../errors/errors.js';
+import type { ContextId } from '../nest/index.js';
+import { IS_SCOPE } from './ownership.js';
+import type { OpenedScope, ScopeToken } from './provider-scope.js';
+import { failureOf, throwAll } from './scope-end.js';
+import type { Scope } from './scope.js';
+import { isInside } from './work-context.js';
+
+/**
+ * The scope that the caller of `ProviderScopeFactory.open()` receives. The library holds no reference to it, so when it is
+ * collected, nobody can close the scope any more.
+ */
+export class ScopeHandle implements OpenedScope {
+  readonly #scope: Scope;
+
+  constructor(scope: Scope) {
+    this.#scope = scope;
+  }
+
+  get [IS_SCOPE](): true {
+    return true;
+  }
+
+  get id(): string {
+    return this.#scope.id;
+  }
+
+  get contextId(): ContextId {
+    return this.#scope.contextId;
+  }
+
+  get closed(): boolean {
+    return this.#scope.closed;
+  }
+
+  resolve<T = unknown>(token: ScopeToken<T>, options?: { strict?: boolean }): Promise<T> {
+    return this.#scope.resolve(token, options);
+  }
+
+  defer(cleanup: () => unknown): void {
+    this.#scope.defer(cleanup);
+  }
+
+  onCommit(hook: () => unknown): void {
+    this.#scope.onCommit(hook);
+  }
+
+  onRollback(hook: (error: unknown) => unknown): void {
+    this.#scope.onRollback(hook);
+  }
+
+  waitFor(work: PromiseLike<unknown>): void {
+    this.#scope.waitFor(work);
+  }
+
+  complete(): Promise<void> {
+    return completeScope(this.#scope);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return rollBackScope(this.#scope);
+  }
+
+  toJSON(): object {
+    return { id: this.id, closed: this.closed };
+  }
+}
+
+async function completeScope(scope: Scope): Promise<void> {
+  if (scope.ending !== undefined && isInside(scope)) return;
+  throwAll(await scope.end(failureOf));
+}
+
+/** Rolls back and disposes a scope by hand, unless it has ended or is ending. */
+export async function rollBackScope(scope: Scope): Promise<void> {
+  // An error of that end belongs to the caller of `complete()`.
+  if (scope.ending !== undefined) return isInside(scope) ? undefined : void (await scope.ending);
+  const error = new ScopeClosedError(
+    scope.id,
+    `Scope ${scope.id} was disposed without complete(), so its work is rolled back.`,
+  );
+  throwAll(await scope.end((workErrors) => ({ error, others: workErrors })), error);
+}
