@@ -23,7 +23,7 @@ import { readTiming, undecidedTiming, WHAT_IS_DUE } from '../schedule/timing.js'
 import type { Provided } from './provided-values.js';
 import type { FoundWorker } from './worker-explorer.js';
 
-/** A schedule, or what keeps it from being one. */
+/** A schedule, or the problems that prevent it. */
 export type ScheduleAttempt =
   | { readonly schedule: Schedule; readonly problems?: never }
   | {
@@ -33,7 +33,7 @@ export type ScheduleAttempt =
       readonly problems: readonly string[];
     };
 
-/** What is known of a schedule whatever it is due by: its options, and what is wrong with them or with its place. */
+/** Reads the options of a schedule, and lists the problems with them and with the place of the decorator. */
 function readOptions(
   worker: FoundWorker,
   metadata: HandlerMetadata,
@@ -53,9 +53,9 @@ function readOptions(
 }
 
 /**
- * Makes the schedule of one decorator, or says everything that is wrong with it.
+ * Creates the schedule of one decorator, or lists all problems with it.
  *
- * @param when what the decorator says, or what providers gave for it.
+ * @param when the value from the decorator, from `overrides` or from a provider.
  */
 export function makeSchedule(
   worker: FoundWorker,
@@ -102,7 +102,7 @@ export function makeSchedule(
   };
 }
 
-/** A placeholder for a schedule whose due moments a provider decides later: it is listed and never due. */
+/** Creates a placeholder, which is listed and never due, for a schedule whose due moments a provider decides later. */
 export function undecidedSchedule(
   worker: FoundWorker,
   metadata: HandlerMetadata,
@@ -125,7 +125,7 @@ export function handlerName(workerClass: Function, metadata: HandlerMetadata): s
   return `${workerClass.name}.${metadata.method}`;
 }
 
-/** What `overrides` says of a schedule. */
+/** Returns the entry of `overrides` for a schedule. */
 export function ownOverride(
   overrides: ScopedWorkerModuleOptions['overrides'],
   name: string,
@@ -142,7 +142,7 @@ export function overriddenTiming(
   return kind === 'interval' && override?.everyMs !== undefined ? 'everyMs' : undefined;
 }
 
-/** The figures of a consumer, or what is wrong with its source. */
+/** Returns the options of a consumer, or the problem with its source. */
 function readConsumer(
   source: unknown,
   { maxConcurrency }: ResolvedHandlerOptions,
@@ -151,7 +151,7 @@ function readConsumer(
 ): ResolvedConsumer | string {
   const given = metadata.options as ConsumerOptions | undefined;
   if (typeof (source as Partial<MessageSource> | null)?.read !== 'function')
-    return `is ${show(source)}, which is no MessageSource: it has no read(signal)`;
+    return `is ${show(source)}, which isn't a MessageSource: it has no read(signal)`;
   const consumer: ResolvedConsumer = {
     source: source as MessageSource,
     sourceName: tokenText(metadata.when),
@@ -166,11 +166,11 @@ function readConsumer(
   };
   const isLost = consumer.deadLetter === undefined && consumer.source.keepsDeadLetters !== true;
   if (consumer.maxDeliveries !== undefined && isLost)
-    return 'keeps no dead letters, so a message that reaches maxDeliveries would be lost: give deadLetter as well';
+    return 'keeps no dead letters, so a message that reaches maxDeliveries would be lost. Set deadLetter too';
   return consumer;
 }
 
-/** Messages do not come due: how many run at once is for the consumer to say, and none is skipped. */
+/** Resets the options of due times, because messages have none: the consumer limits the concurrency, and no message is skipped. */
 function ofConsumer(
   options: ResolvedHandlerOptions,
   { concurrency }: ResolvedConsumer,
@@ -194,28 +194,28 @@ function placeProblems(
 ): string[] {
   if (metadata.isStatic) {
     return [
-      `${handler}: ${metadata.decorator} stands on a static method. Make it an instance method: each tick has its own worker.`,
+      `${handler}: ${metadata.decorator} is on a static method. Make it an instance method: each tick has its own worker.`,
     ];
   }
   if (metadata.method.startsWith('Symbol(')) {
     return [
-      `${handler}: ${metadata.decorator} stands on a method whose name is a symbol. Give the method a name: schedules are called by it.`,
+      `${handler}: ${metadata.decorator} is on a method whose name is a symbol. Use a string: the schedule is named after the method.`,
     ];
   }
   if (!hasMethod(workerClass, metadata.method)) {
     return [
-      `${handler}: ${metadata.decorator} stands on something that is no method. Put it on a method of the class.`,
+      `${handler}: ${metadata.decorator} isn't on a method. Put it on a method of the class.`,
     ];
   }
   return [];
 }
 
-/** `@Interval('poll', 1000)` and `@Timeout('once', 1000)` of `@nestjs/schedule` have the name first. */
+/** Reports a name as the first argument, where `@Interval('poll', 1000)` of `@nestjs/schedule` has it. */
 function nameFirst({ kind, decorator, when, options }: HandlerMetadata): string[] | undefined {
   const isTimed = kind === 'interval' || kind === 'timeout';
   if (!isTimed || typeof when !== 'string' || typeof options !== 'number') return undefined;
   return [
-    `takes its name as an option; write ${decorator}(${String(options)}, { name: ${show(when)} }) instead`,
+    `takes its name as an option. Write ${decorator}(${String(options)}, { name: ${show(when)} }) instead`,
   ];
 }
 
@@ -238,24 +238,24 @@ function optionProblems(
     ...overrideProblems(override, kind).map((problem) => `${overrideLabel} ${problem}.`),
   ];
   if (override?.cron !== undefined && kind !== 'cron') {
-    const help = kind === 'interval' ? '; use everyMs' : '';
-    problems.push(`${overrideLabel} has cron, but ${decorator} is no cron${help}.`);
+    const help = kind === 'interval' ? '. Use everyMs' : '';
+    problems.push(`${overrideLabel} has cron, but ${decorator} isn't a cron${help}.`);
   }
   if (override?.everyMs !== undefined && kind !== 'interval') {
-    const help = kind === 'cron' ? '; use cron' : '';
-    problems.push(`${overrideLabel} has everyMs, but ${decorator} is no interval${help}.`);
+    const help = kind === 'cron' ? '. Use cron' : '';
+    problems.push(`${overrideLabel} has everyMs, but ${decorator} isn't an interval${help}.`);
   }
   const ofConsumers = override?.concurrency ?? override?.maxDeliveries;
   if (ofConsumers !== undefined && kind !== 'message') {
     problems.push(
-      `${overrideLabel} has concurrency or maxDeliveries, but ${decorator} is no consumer; use maxConcurrency.`,
+      `${overrideLabel} has concurrency or maxDeliveries, but ${decorator} isn't a consumer. Use maxConcurrency.`,
     );
   }
   const { fixedDelay } = (metadata.options ?? {}) as HandlerOptions;
   const asksFixedDelay = fixedDelay === true || override?.fixedDelay === true;
   if (asksFixedDelay && kind !== 'interval' && kind !== 'message') {
     problems.push(
-      `${handler}: fixedDelay is an option of @ScopedInterval; leave it out of ${decorator}.`,
+      `${handler}: fixedDelay is an option of @ScopedInterval. Remove it from ${decorator}.`,
     );
   }
   return problems;

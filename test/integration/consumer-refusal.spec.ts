@@ -43,7 +43,7 @@ const provided = (source: unknown): Provider => ({
 describe('a consumer is refused at start-up', () => {
   it('[C13] when no module provides its source', async () => {
     expect(await problemsOf([consumer([])])).toEqual([
-      `${OF} names Symbol(SOURCE), which is no singleton of this application. Provide it in a module, without a request scope.`,
+      `${OF} names Symbol(SOURCE), which isn't a singleton of this application. Provide it in a module, without a request scope.`,
     ]);
   });
 
@@ -61,7 +61,7 @@ describe('a consumer is refused at start-up', () => {
       handle(): void {}
     }
     expect(await problemsOf([Consumer])).toEqual([
-      `${OF} is undefined: look for an import that goes in a circle.`,
+      `${OF} is undefined. Look for a circular import.`,
     ]);
   });
 
@@ -74,7 +74,7 @@ describe('a consumer is refused at start-up', () => {
     ['"queue"', 'queue'],
   ])('[C13] when its source is %s', async (shown, source) => {
     expect(await problemsOf([consumer([]), provided(source)])).toEqual([
-      `${OF} is ${shown}, which is no MessageSource: it has no read(signal).`,
+      `${OF} is ${shown}, which isn't a MessageSource: it has no read(signal).`,
     ]);
   });
 
@@ -145,7 +145,7 @@ describe('a consumer is refused at start-up', () => {
     expect(source.opened).toBe(1);
   });
 
-  const lost = `${OF} keeps no dead letters, so a message that reaches maxDeliveries would be lost: give deadLetter as well.`;
+  const lost = `${OF} keeps no dead letters, so a message that reaches maxDeliveries would be lost. Set deadLetter too.`;
 
   it('[C13] with maxDeliveries and nowhere to put dead letters', async () => {
     const options = { maxDeliveries: 3 };
@@ -172,8 +172,8 @@ describe('a consumer is refused at start-up', () => {
   });
 
   it.each([
-    [{ cron: '@yearly' }, 'has cron, but @ScopedConsumer is no cron'],
-    [{ everyMs: 1_000 }, 'has everyMs, but @ScopedConsumer is no interval'],
+    [{ cron: '@yearly' }, "has cron, but @ScopedConsumer isn't a cron"],
+    [{ everyMs: 1_000 }, "has everyMs, but @ScopedConsumer isn't an interval"],
     [{ concurrency: 0 }, 'concurrency must be a whole number from 1 on, not 0'],
     [{ maxDeliveries: 0 }, 'maxDeliveries must be a whole number from 1 on, not 0'],
   ])('[C13] with the overrides %p', async (override, problem) => {
@@ -190,7 +190,7 @@ describe('a consumer is refused at start-up', () => {
     }
     const overrides = { 'Report.send': { concurrency: 2 } };
     expect(await problemsOf([Report], { overrides })).toEqual([
-      'Report.send: overrides["Report.send"] has concurrency or maxDeliveries, but @ScopedCron is no consumer; use maxConcurrency.',
+      `Report.send: overrides["Report.send"] has concurrency or maxDeliveries, but @ScopedCron isn't a consumer. Use maxConcurrency.`,
     ]);
   });
 });

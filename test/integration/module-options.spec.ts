@@ -118,7 +118,7 @@ describe('The options of the module', () => {
       [
         'a cron for a period',
         { 'Job.poll': { cron: '-' } },
-        'use everyMs',
+        'Use everyMs',
         { 'Job.run': { cron: '-' } },
       ],
       [

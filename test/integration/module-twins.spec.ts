@@ -546,7 +546,7 @@ describe('A name that providers give', () => {
     [
       'comes from what nobody provides',
       { inject: ['NOBODY'], useFactory: () => 'x' },
-      'the name of @ScopedCron names NOBODY, which is no singleton of this application.',
+      "the name of @ScopedCron names NOBODY, which isn't a singleton of this application.",
     ],
     ['has no function', { useFactory: 'x' }, 'name must be { inject, useFactory } with a function'],
     [

@@ -160,7 +160,7 @@ describe('Start-up', () => {
         const error = await refusal({ providers: [jobWith(use)] });
 
         expect((error as InvalidScheduleError).problems).toEqual([
-          `Job.run: ${decorator} takes its name as an option; write ${decorator}(1000, { name: "poll" }) instead.`,
+          `Job.run: ${decorator} takes its name as an option. Write ${decorator}(1000, { name: "poll" }) instead.`,
         ]);
       },
     );
