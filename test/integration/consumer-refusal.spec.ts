@@ -50,7 +50,7 @@ describe('a consumer is refused at start-up', () => {
   it('[C13] when its source is request-scoped', async () => {
     const source = { provide: SOURCE, scope: Scope.REQUEST, useFactory: () => new HandSource() };
     expect(await problemsOf([consumer([]), source])).toEqual([
-      expect.stringContaining(`${OF} names Symbol(SOURCE), which is no singleton`),
+      expect.stringContaining(`${OF} names Symbol(SOURCE), which isn't a singleton`),
     ]);
   });
 

@@ -112,7 +112,7 @@ describe('The options of the module', () => {
       [
         'a period for a cron',
         { 'Job.run': { everyMs: 5 } },
-        'use cron',
+        'Use cron',
         { 'Job.poll': { everyMs: 5 } },
       ],
       [
