@@ -29,7 +29,9 @@ export class ScopedWorkerModule extends ConfigurableModuleClass {
   }
 
   /**
-   * @throws {StartUpError} at start-up, before anything is scheduled, with all problems in `problems`: an `InvalidOptionsError`,
+   * Configures the library.
+   *
+   * @throws {StartUpError} at start-up, before anything is scheduled, with all `problems`. It is an `InvalidOptionsError`,
    * `InvalidScheduleError` or `DuplicateScheduleError`, or a `ScopeValidationError` for problems of several kinds.
    */
   static override forRoot(options: ScopedWorkerModuleOptions = {}): DynamicModule {

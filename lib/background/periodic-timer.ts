@@ -5,7 +5,7 @@ import { onAbort } from '../util/on-abort.js';
 
 /** @publicApi */
 export interface PeriodicTimerOptions {
-  /** Ends the timer when it is aborted, as `dispose()` does. */
+  /** Ends the timer when it is aborted, like `dispose()`. */
   readonly signal?: AbortSignal | undefined;
 }
 

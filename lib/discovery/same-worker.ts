@@ -23,7 +23,7 @@ export interface Difference {
  * Compares the dependencies of two providers of one class. One class in two modules is usually a mistake, and runs once. But a
  * module that is configured twice has two workers, each with its own dependencies.
  *
- * If the comparison is inconclusive (a factory that is created for each import, an object of a class), the dependencies count as
+ * Some dependencies cannot be compared: a factory that is created for each import, or an object of a class. They count as
  * different between two imports of one module, and as the same between two modules.
  *
  * @returns undefined if they are one worker.

@@ -112,8 +112,8 @@ export class ScheduleClock {
   }
 
   /**
-   * Fires slots together with catch-up runs, which wait for their turn. A schedule that cannot keep up would queue more and more
-   * of them, so slots that are missed while they wait are due like any other: the overlap rule applies.
+   * Fires slots together with catch-up runs, which wait for their turn. Slots that are missed while they wait follow the overlap
+   * rule: a schedule that cannot keep up would queue more and more of them.
    */
   private async fireTogether(run: readonly number[], isMadeUp: boolean): Promise<void> {
     const most = this.schedule.options.misfire === 'all' ? MOST_MADE_UP : 1;

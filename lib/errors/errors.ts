@@ -157,8 +157,8 @@ export function refuseInvalid(call: string, problems: readonly string[]): void {
 
 /**
  * Thrown if a closed scope is used, or a scope that may no longer build because the application is shutting down. Under
- * `leakDetection: { strict: true }`, also thrown by calls of methods of an instance whose scope has closed; the stack of `cause`
- * shows where the scope closed.
+ * `leakDetection: { strict: true }`, methods of an instance whose scope has closed throw it too. The stack of `cause` then shows
+ * where the scope closed.
  *
  * @publicApi
  */
@@ -235,7 +235,7 @@ export class PeriodicTimerError extends ScopedWorkerError {
 }
 
 /**
- * Thrown if a write to an SQLite file would wait for itself: the transaction that is writing to the file waits for the code that
+ * Thrown if a write to an SQLite file would wait for itself. The transaction that is writing to the file waits for the code that
  * sent the write. Nothing was written.
  *
  * @publicApi

@@ -21,8 +21,8 @@ import { lateCallStack, leakedScopeText, leakFoundText } from './leak-text.js';
 import { ScopedWorkerEvents } from './scoped-worker-events.js';
 
 /**
- * Logs everything that needs attention with Nest's logger: each failure of a tick, a background worker or a source once, each dead
- * letter, the first of several skipped ticks, memory that reaches a threshold, each leak, and the work that the shutdown waits for.
+ * Logs events that need attention with Nest's logger. It logs each failure of a tick, a background worker or a source once. It also
+ * logs dead letters, the first of several skipped ticks, memory thresholds, leaks, and the work that the shutdown waits for.
  */
 export class EventLog {
   readonly #logger = new Logger('ScopedWorker');

@@ -5,8 +5,8 @@ import { classOf } from '../class-of.js';
 import type { HandlerOptions } from '../../schedule/handler-options.js';
 
 /**
- * The metadata keys of `@nestjs/schedule`, set on the function of the method; the same from 5.0 to 12.0. They are copied here
- * because the package is optional, and the application may have another copy of it than the one that we could import.
+ * The metadata keys of `@nestjs/schedule`, set on the function of the method; the same from 5.0 to 12.0. They aren't imported,
+ * because the package is optional, and the application may have another copy of it.
  */
 const TYPE = 'SCHEDULER_TYPE';
 const NAME = 'SCHEDULER_NAME';
