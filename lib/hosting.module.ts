@@ -7,8 +7,8 @@ import {
 import { ScopedWorkerServices } from './scoped-worker-services.js';
 
 /**
- * Holds the place of the host among the application's modules: Nest initialises and bootstraps it last, and destroys it first.
- * It has no provider, because the hooks of one module run together.
+ * Starts and stops the host at the right time: Nest initialises and bootstraps this module last, and destroys it first. It has
+ * no provider, because the hooks of one module run together.
  */
 @Module({})
 export class HostingModule implements OnModuleInit, OnApplicationBootstrap, OnModuleDestroy {

@@ -16,7 +16,7 @@ import { ScopedWorkerRegistry } from './registry/scoped-worker-registry.js';
 import { ScopedWorkerServices } from './scoped-worker-services.js';
 import { ProviderScopeFactory } from './tick/provider-scope-factory.js';
 
-/** A service that users inject. */
+/** Provides a service that users inject. */
 function provide<T>(
   token: Type<T>,
   service: (services: ScopedWorkerServices) => T,
@@ -28,10 +28,8 @@ function provide<T>(
 const replaceable = [MemorySource, AppStopper].map((token) => ({ provide: token, useValue: null }));
 
 /**
- * All services, once for each application: a static module, however often `ScopedWorkerModule.forRoot()` is
- * imported. That is why nothing is doubled.
- *
- * Nest calls the hooks of the module, and they call a service.
+ * Provides all services once for each application, because Nest builds a static module once, no matter how often
+ * `ScopedWorkerModule.forRoot()` is imported.
  */
 @Global()
 @Module({

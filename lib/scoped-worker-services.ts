@@ -47,8 +47,8 @@ import { StartUpCheck } from './validation/start-up-check.js';
 /**
  * Builds all services of one application, each after its dependencies, and keeps them in fields.
  *
- * Nest builds only this one. An `instanceDecorator` of the application (Nest Observe sets one) wraps every provider in a proxy:
- * as providers, our services would call each other through these proxies and appear as spans in the users' traces.
+ * Nest builds only this one. An `instanceDecorator` of the application (Nest Observe sets one) wraps every provider in a proxy.
+ * As providers, our services would call each other through these proxies and appear as spans in the users' traces.
  */
 @Injectable()
 export class ScopedWorkerServices implements InspectedServices {
@@ -138,7 +138,7 @@ export class ScopedWorkerServices implements InspectedServices {
 
     const memorySource = givenMemory ?? new ProcessMemory();
     const longRunning = [
-      // The watch sees what starts after it.
+      // First, because the memory watch sees only what starts after it.
       new MemoryHost(options, memorySource, events, dispatcher, stopper),
       new ConsumerHost(book, dispatcher, scopes, providers, events),
       new BackgroundHost(nest, events, stopper),

@@ -10,8 +10,8 @@ import { ScopedWorkerCoreModule } from './scoped-worker-core.module.js';
 import { ScopedWorkerServices } from './scoped-worker-services.js';
 
 /**
- * Runs the handlers of `@ScopedWorker()` classes, each tick in a scope of its own. Imported once, in the root
- * module; its services are global.
+ * Runs the handlers of `@ScopedWorker()` classes, each tick in its own scope. Import it once, in the root module: its services
+ * are global.
  *
  * @publicApi
  */
@@ -29,18 +29,20 @@ export class ScopedWorkerModule extends ConfigurableModuleClass {
   }
 
   /**
-   * @throws {StartUpError} at start-up, before anything is scheduled, with everything that is wrong in `problems`: an
-   * `InvalidOptionsError`, `InvalidScheduleError` or `DuplicateScheduleError`, or a `ScopeValidationError` of several kinds.
+   * Configures the library.
+   *
+   * @throws {StartUpError} at start-up, before anything is scheduled, with all `problems`. It is an `InvalidOptionsError`,
+   * `InvalidScheduleError` or `DuplicateScheduleError`, or a `ScopeValidationError` for problems of several kinds.
    */
   static override forRoot(options: ScopedWorkerModuleOptions = {}): DynamicModule {
     return super.forRoot(options);
   }
 
   /**
-   * Reads the options from providers. The factory must return an object; `{}` gives the defaults.
+   * Reads the options from providers. The factory must return an object; return `{}` for the defaults.
    *
-   * @throws {InvalidOptionsError} here for an argument that cannot work; while Nest builds the application if a class has no
-   * `create()`; at start-up as `forRoot()`.
+   * @throws {InvalidOptionsError} immediately if an argument is invalid, and while Nest builds the application if a class has no
+   * `create()`. At start-up, the same errors as `forRoot()`.
    */
   static override forRootAsync(options: AsyncOptions): DynamicModule {
     refuseAsyncOptions(options);

@@ -11,12 +11,12 @@ import type { BackgroundFailurePolicy, BackgroundWorker } from './background-wor
 const FIRST_RESTART_MS = 1_000;
 const LONGEST_RESTART_MS = 60_000;
 
-/** The life of one background worker: runs it, and again after a failure, until it is done or the shutdown begins. */
+/** Runs one background worker, and restarts it after a failure, until it is done or the shutdown begins. */
 export class BackgroundLife implements WorkOwner {
   readonly isAwaited = true;
   readonly #backoff = new Backoff(FIRST_RESTART_MS, LONGEST_RESTART_MS);
   readonly #shutdown = new AbortController();
-  /** Of the last run, also when it has returned: its listeners hear of the shutdown. */
+  /** The signal of the last run. It stays when the run has returned, so that its listeners learn of the shutdown. */
   #signal: TickSignal | undefined;
   #running: Promise<unknown> | undefined;
   readonly #method: string;
@@ -32,12 +32,12 @@ export class BackgroundLife implements WorkOwner {
     this.#policy = worker.onFailure;
   }
 
-  /** Returns at once: the worker begins in a macrotask of its own, as it may block. */
+  /** Returns immediately. The worker begins in its own macrotask, because it may block. */
   start(): void {
     fromEmptyContext(() => setImmediate(() => void this.live()));
   }
 
-  /** From now on, the worker is not restarted. */
+  /** Prevents further restarts. */
   stop(): void {
     this.#shutdown.abort();
   }
@@ -51,7 +51,7 @@ export class BackgroundLife implements WorkOwner {
     );
   }
 
-  /** What runs, unless the calling code is part of it. */
+  /** Returns the current run, unless the caller is part of it. */
   stragglers(): Straggler[] {
     if (this.#running === undefined || isInside(this)) return [];
     return [{ name: this.#method, done: this.#running }];
@@ -66,7 +66,7 @@ export class BackgroundLife implements WorkOwner {
     }
   }
 
-  /** Calls `execute` once; never rejects. @returns when to do so again, if at all. */
+  /** Calls `execute` once; never rejects. @returns the milliseconds until the next call, if any. */
   private async run(): Promise<number | undefined> {
     const signal = (this.#signal = new TickSignal((error) => this.listenerFailed(error)));
     const context = new WorkContext(this, undefined);
@@ -78,13 +78,13 @@ export class BackgroundLife implements WorkOwner {
     } catch (error) {
       return this.failed(error, signal, performance.now() - startedAt);
     } finally {
-      this.#running = undefined; // first: a shutdown that it began must not take it for another one that runs
+      this.#running = undefined; // before `end()`: a shutdown that this run began must not wait for it
       context.end();
     }
   }
 
   private failed(error: unknown, signal: TickSignal, ranMs: number): number | undefined {
-    // Until the listeners of `shutdown:started` are done, nothing has been aborted: an error is a failure.
+    // Nothing is aborted before the listeners of `shutdown:started` finish, so an error until then is a failure.
     const cause = this.isStopped && signal.signal.aborted ? 'shutdown' : undefined;
     const { outcome } = judgeWork({ phase: 'handler', error }, signal.signal, cause);
     if (outcome === 'cancelled') return undefined;

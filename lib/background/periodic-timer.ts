@@ -5,7 +5,7 @@ import { onAbort } from '../util/on-abort.js';
 
 /** @publicApi */
 export interface PeriodicTimerOptions {
-  /** Ends the timer when it is aborted, as `dispose()` does. */
+  /** Ends the timer when it is aborted, like `dispose()`. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -14,16 +14,16 @@ interface Wait {
   readonly stopListening: () => void;
 }
 
-/** A wall clock that went back by less was slewed, not set. */
+/** If the wall clock goes back by less than this, it was slewed, not set. */
 const SLEWED_MS = 1_000;
 
 /**
- * A timer for one loop to wait for, after .NET's `System.Threading.PeriodicTimer`:
- * `while (await timer.waitForNextTick()) { ... }`, or `for await (const _ of timer) { ... }`.
+ * Times one loop, like .NET's `System.Threading.PeriodicTimer`: `while (await timer.waitForNextTick()) { ... }`, or
+ * `for await (const _ of timer) { ... }`.
  *
- * Its ticks lie on a grid that begins with the construction, so work between two waits makes no drift. Ticks that
- * came due while nobody waited are one: the next wait answers at once, and the grid goes on. While nobody waits,
- * the timer holds nothing: no timer of Node, no listener, and not the process.
+ * The ticks are on a grid that starts with the construction, so the work between two waits causes no drift. Ticks that come due
+ * while no call waits count as one: the next call resolves immediately, and the grid continues. Between two waits, the timer
+ * holds no Node timer and no listener, and doesn't keep the process alive.
  *
  * @publicApi
  */
@@ -31,18 +31,18 @@ export class PeriodicTimer implements AsyncIterable<void>, Disposable {
   readonly #alarm = new Alarm(false);
   readonly #signal: AbortSignal | undefined;
   #periodMs: number;
-  /** The next moment of the grid, in epoch ms; past when a tick came due that nobody has taken. */
+  /** The next moment of the grid, in epoch milliseconds. It is in the past if a tick is due that no call has taken. */
   #next: number;
-  /** A tick came due before the period was changed, and nobody has taken it. */
+  /** True if a tick came due before the period changed, and no call has taken it. */
   #isOwed = false;
-  /** How far the wall clock was ahead of the monotonic one when it was last looked at. */
+  /** The lead of the wall clock over the monotonic clock at the last check. */
   #clockLead = clockLead();
   #wait: Wait | undefined;
   #isDisposed = false;
 
   /**
-   * @param periodMs Milliseconds from tick to tick, from 1 to 4,294,967,294 (49.7 days).
-   * @throws {InvalidOptionsError} when the period or the signal cannot work.
+   * @param periodMs the milliseconds between two ticks, from 1 to 4,294,967,294 (49.7 days).
+   * @throws {InvalidOptionsError} if the period or the signal is invalid.
    */
   constructor(periodMs: number, options?: PeriodicTimerOptions) {
     this.#periodMs = checkedPeriod(periodMs);
@@ -55,11 +55,10 @@ export class PeriodicTimer implements AsyncIterable<void>, Disposable {
   }
 
   /**
-   * Begins a new grid, also for a wait that is pending: the next tick comes one new period from now. A tick that is due
-   * already stays due.
+   * Starts a new grid, even while a call waits: the next tick is one new period from now. A tick that is already due stays due.
    *
-   * @throws {InvalidOptionsError} when the period cannot work; the old one stays.
-   * @throws {PeriodicTimerError} when the timer was disposed, or its signal aborted.
+   * @throws {InvalidOptionsError} if the period is invalid; the timer keeps the old one.
+   * @throws {PeriodicTimerError} if the timer was disposed or its signal was aborted.
    */
   set periodMs(periodMs: number) {
     if (this.isOver) throw new PeriodicTimerError('over');
@@ -70,12 +69,12 @@ export class PeriodicTimer implements AsyncIterable<void>, Disposable {
   }
 
   /**
-   * Waits for the next tick. While it waits, the process is kept alive.
+   * Waits for the next tick. The process stays alive while it waits.
    *
-   * @param signal Cancels this wait only: no tick is lost, and the timer goes on.
-   * @returns true for a tick; false when the timer was disposed or its own signal aborted, also when a tick was due.
-   * @throws `signal.reason` when the wait is cancelled.
-   * @throws {PeriodicTimerError} when an earlier call still waits.
+   * @param signal cancels this wait only: no tick is lost, and the timer continues.
+   * @returns true for a tick; false if the timer was disposed or its own signal was aborted, even if a tick was due.
+   * @throws `signal.reason` if the wait is cancelled.
+   * @throws {PeriodicTimerError} if an earlier call is still waiting.
    */
   async waitForNextTick(
     signal?: AbortSignal | { readonly signal?: AbortSignal | undefined },
@@ -90,14 +89,14 @@ export class PeriodicTimer implements AsyncIterable<void>, Disposable {
         this.takeWait();
         reject(cancel!.reason as Error);
       };
-      // Only while somebody waits: the signal may live much longer than the timer.
+      // The listeners are removed after the wait, because the signal may live much longer than the timer.
       const offs = [cancel, this.#signal].map((signal) => signal && onAbort(signal, end));
       this.#wait = { resolve, stopListening: () => offs.forEach((off) => off?.()) };
       this.arm(this.#wait);
     });
   }
 
-  /** Ends the timer: a pending wait, and each one from now on, gives false. */
+  /** Ends the timer: a pending call and all later ones return false. */
   dispose(): void {
     this.#isDisposed = true;
     this.endWait(false);
@@ -107,7 +106,7 @@ export class PeriodicTimer implements AsyncIterable<void>, Disposable {
     this.dispose();
   }
 
-  /** Gives each tick until the timer is over. Leaving the loop does not dispose the timer. */
+  /** Yields each tick until the timer is over. Leaving the loop doesn't dispose the timer. */
   async *[Symbol.asyncIterator](): AsyncGenerator<void, void, undefined> {
     while (await this.waitForNextTick()) yield;
   }
@@ -117,7 +116,7 @@ export class PeriodicTimer implements AsyncIterable<void>, Disposable {
   }
 
   private arm(wait: Wait): void {
-    // Not within this turn: a loop that is always late would never let the event loop deliver an abort.
+    // Never in the same turn: a loop that is always late would keep the event loop from delivering an abort.
     if (this.isDue()) setImmediate(() => this.#wait === wait && this.ring());
     else
       this.#alarm.set(
@@ -147,7 +146,7 @@ export class PeriodicTimer implements AsyncIterable<void>, Disposable {
   }
 
   private isDue(): boolean {
-    // Nothing watches the clock while nobody waits: the time that passed counts, not what the clock was set to.
+    // No alarm watches the clock between two waits: elapsed time counts, not the time to which the clock was set.
     const lead = clockLead();
     const setBackBy = this.#clockLead - lead;
     this.#clockLead = lead;

@@ -13,7 +13,7 @@ import { MessageSettler } from './message-settler.js';
 /** Runs the consumers of the application. */
 export class ConsumerHost implements LongRunning {
   readonly #consumers = new Map<string, Consumer>();
-  /** Removed ones may still be at work on a message. */
+  /** Removed consumers, which may still work on a message. */
   readonly #removed = new Set<Consumer>();
 
   constructor(

@@ -18,12 +18,12 @@ const LONGEST_REOPEN_MS = 30_000;
 
 /** One message that is being worked on. */
 interface Handling extends WorkOwner {
-  /** Undefined while a tick has it, which is named by itself. */
+  /** Undefined while a tick runs for the message, because the tick has its own name. */
   name: string | undefined;
   readonly done: Promise<void>;
 }
 
-/** Reads one source, message by message, and has each handled as a tick. */
+/** Reads one source, message by message, and runs a tick for each message. */
 export class Consumer implements ReadingObserver {
   readonly #stopping = new AbortController();
   readonly #backoff = new Backoff(FIRST_REOPEN_MS, LONGEST_REOPEN_MS);
@@ -31,7 +31,7 @@ export class Consumer implements ReadingObserver {
   #loop: Promise<void> = Promise.resolve();
   #isReading = false;
   #reading: SourceReading | undefined;
-  /** Called when a message has been dealt with, when the consumer is resumed, and when it stops. */
+  /** Called when a message is settled, when the consumer is resumed, and when it stops. */
   #wake: () => void = () => undefined;
 
   constructor(
@@ -51,7 +51,7 @@ export class Consumer implements ReadingObserver {
     this.#wake();
   }
 
-  /** May go on: it was resumed. */
+  /** Continues after the consumer was resumed. */
   wake(): void {
     this.#wake();
   }
@@ -78,7 +78,7 @@ export class Consumer implements ReadingObserver {
     this.stray('source', error);
   }
 
-  /** Reads until it is stopped, and opens the source again whenever it ends or fails; never rejects. */
+  /** Reads until the consumer stops. Opens the source again when it ends or fails; never rejects. */
   private async read(): Promise<void> {
     this.#isReading = true;
     while (!this.isStopped) {
@@ -100,7 +100,7 @@ export class Consumer implements ReadingObserver {
     this.#isReading = false;
   }
 
-  /** The next message is asked for only when it can be worked on at once. */
+  /** Requests a message only when a tick can start for it immediately. */
   private async readToEnd(): Promise<void> {
     const { name, consumer } = this.schedule;
     const reading = (this.#reading = new SourceReading(name, consumer.source, this));
@@ -116,8 +116,7 @@ export class Consumer implements ReadingObserver {
       }
     } finally {
       await reading.end();
-      // The source may close its connection in onModuleDestroy: a message that arrives later could
-      // not go back.
+      // The source may close its connection in onModuleDestroy: a later message could not go back.
       if (this.isStopped) await reading.ended;
     }
   }
@@ -133,9 +132,9 @@ export class Consumer implements ReadingObserver {
     const handling: Handling = { name: undefined, isAwaited: true, done: end.opened };
     this.#handlings.add(handling);
     const context = new WorkContext(handling, undefined);
-    // What the source has entered in AsyncLocalStorage while it read is not the message's.
+    // The AsyncLocalStorage context of the source must not leak into the tick.
     void fromEmptyContext(() => context.run(() => work(handling))).finally(() => {
-      this.#handlings.delete(handling); // first: a shutdown that it began must not take it for another one that runs
+      this.#handlings.delete(handling); // before `end()`: a shutdown that it began must not wait for it
       context.end();
       end.open();
       this.#wake();
@@ -164,7 +163,7 @@ export class Consumer implements ReadingObserver {
     return `${this.schedule.name} (message ${id})`;
   }
 
-  /** Waits until one more message may be worked on, or the consumer stops. */
+  /** Waits until another tick may start, or the consumer stops. */
   private async untilFree(): Promise<void> {
     while (!this.isStopped && !this.isFree)
       await new Promise<void>((resolve) => (this.#wake = resolve));

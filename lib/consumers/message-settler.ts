@@ -5,9 +5,9 @@ import type { ResolvedConsumer } from '../schedule/consumer-options.js';
 import type { ProviderScope } from '../scope/provider-scope.js';
 import type { ProviderScopeFactory } from '../tick/provider-scope-factory.js';
 
-/** Decides what becomes of a message when its tick has ended: acknowledged, given back, or put aside. */
+/** Settles a message when its tick has finished: acknowledges it, sends it back, or puts it aside. */
 export class MessageSettler {
-  /** Failed deliveries, for sources that do not count them. */
+  /** The number of failed deliveries, for sources that don't count them. */
   readonly #failures = new RecentMessages<number>();
   /** The last error of messages that could not be put aside. */
   readonly #lastErrors = new RecentMessages<unknown>();
@@ -21,10 +21,10 @@ export class MessageSettler {
   ) {}
 
   /**
-   * Never rejects.
+   * Settles a message; never rejects.
    *
-   * @returns the report, which becomes a failure when the message cannot be acknowledged: its work is committed, and
-   * it will be delivered again.
+   * @returns the report. It becomes a failure if the message cannot be acknowledged: its work is committed, and the source will
+   * deliver it again.
    */
   async settle(delivery: Delivery, report: TickReport): Promise<TickReport> {
     if (report.outcome === 'succeeded') return this.acknowledge(delivery, report);
@@ -42,7 +42,7 @@ export class MessageSettler {
     return maxDeliveries !== undefined && this.deliveriesOf(delivery) > maxDeliveries;
   }
 
-  /** Puts a message without deliveries left aside, or returns it to the source if that fails; never rejects. */
+  /** Puts aside a message that has no deliveries left, or sends it back if that fails; never rejects. */
   async putSpentAside(delivery: Delivery): Promise<void> {
     const { id } = delivery;
     const deliveries = this.deliveriesOf(delivery);
@@ -51,7 +51,7 @@ export class MessageSettler {
     await this.attempt('nack', undefined, () => delivery.nack(error));
   }
 
-  /** For a message that was interrupted, or never begun. */
+  /** Sends back a message whose tick was interrupted or never started. */
   async giveBack(delivery: Delivery, report?: TickReport): Promise<void> {
     await this.attempt('nack', report, () => delivery.nack());
   }
@@ -94,7 +94,7 @@ export class MessageSettler {
     );
   }
 
-  /** @returns false when it could not be put aside: then it must go back. */
+  /** @returns false if the message could not be put aside, and so must go back. */
   private async putAside(
     delivery: Delivery,
     deliveries: number,
@@ -117,7 +117,7 @@ export class MessageSettler {
     return true;
   }
 
-  /** @returns false when it failed, which is told. */
+  /** @returns false if the call failed; emits `failure:stray`. */
   private async attempt(
     where: 'nack' | 'dead-letter',
     report: TickReport | undefined,
@@ -134,7 +134,7 @@ export class MessageSettler {
   }
 }
 
-/** Never undefined: to a source, a message that goes back without an error was only interrupted. */
+/** Never returns undefined: for a source, a message that goes back without an error was only interrupted. */
 function errorOf({ error, schedule }: TickReport): unknown {
   return error ?? new Error(`${schedule} failed without an error.`);
 }

@@ -5,16 +5,16 @@ import { show } from '../util/option-checks.js';
 import { onAbort } from '../util/on-abort.js';
 import { pause } from '../util/pause.js';
 
-/** How long a source may take to end its iteration after its signal is aborted, before the library reports it. */
+/** The milliseconds from the abort of the signal until the library reports a source that doesn't end. */
 const CLOSING_MS = 1_000;
 
-/** What becomes of a reading where nobody waits for it. */
+/** Receives the results of a reading that no code awaits. */
 export interface ReadingObserver {
-  /** A message that arrives when nobody wants it any more. */
+  /** A message arrived after the reading was stopped. */
   late(delivery: Delivery): void;
   /** A listener of the signal threw. */
   listenerFailed(error: unknown): void;
-  /** The source did not end in time, or failed to. */
+  /** The source did not end in time, or failed while it ended. */
   endFailed(error: unknown): void;
 }
 
@@ -29,7 +29,7 @@ export class SourceReading {
   #ended = Promise.resolve();
 
   constructor(
-    /** The consumer's, for messages. */
+    /** The name of the consumer, for messages. */
     private readonly name: string,
     private readonly source: MessageSource,
     private readonly observer: ReadingObserver,
@@ -38,8 +38,8 @@ export class SourceReading {
   }
 
   /**
-   * @returns undefined when the source has ended the iteration, or was told to; what still arrives then is late.
-   * @throws what the source throws.
+   * @returns undefined if the source ended the iteration or its signal was aborted; a later message goes to `late()`.
+   * @throws the error of the source.
    */
   async next(): Promise<Delivery | undefined> {
     const { signal } = this.#signal;
@@ -60,16 +60,15 @@ export class SourceReading {
     return undefined;
   }
 
-  /** Tells the source to end. */
+  /** Aborts the signal of the source. */
   stop(why: string): void {
     this.#signal.abort(
-      new DOMException(`The source of ${this.name} was told to end: ${why}.`, 'AbortError'),
+      new DOMException(`The source of ${this.name} must end: ${why}.`, 'AbortError'),
     );
   }
 
   /**
-   * Lets the source take back its messages. Waits at most a second, then reports that the source hangs; `ended` waits longer.
-   * Never rejects.
+   * Lets the source take back its messages; never rejects. After a second it reports that the source hangs; `ended` waits longer.
    */
   async end(): Promise<void> {
     this.stop('this reading is over');
@@ -79,17 +78,17 @@ export class SourceReading {
     if (!done.signal.aborted)
       this.observer.endFailed(
         new Error(
-          `The source of ${this.name} did not end within ${CLOSING_MS} ms of its signal. A message that it still delivers goes back. Let read(signal) end when the signal is aborted.`,
+          `The source of ${this.name} did not end within ${CLOSING_MS} ms after its signal was aborted. A message that it still delivers goes back. End read(signal) when the signal is aborted.`,
         ),
       );
   }
 
-  /** Settles after `end()`, when no message can arrive any more; never rejects. */
+  /** Resolves after `end()`, when no more messages can arrive; never rejects. */
   get ended(): Promise<void> {
     return this.#ended;
   }
 
-  /** Reports an error of a source that is not read again. To end with the error of the abort is what a source is expected to do. */
+  /** Reports an error of a source that isn't read again, except the abort error, with which a source is expected to end. */
   failedToEnd(error: unknown): void {
     if (!isAbortError(error, this.#signal.signal)) this.observer.endFailed(error);
   }
@@ -110,7 +109,7 @@ export class SourceReading {
       result = await this.#iterator.next();
       if (typeof result !== 'object' || result === null)
         throw new TypeError(
-          `The next() of the source gave ${show(result)}, and not { done, value }.`,
+          `next() of the source returned ${show(result)} instead of { done, value }.`,
         );
     } catch (error) {
       this.#isOver = true;
@@ -124,22 +123,22 @@ export class SourceReading {
 
 function nothing(): void {}
 
-/** @throws TypeError when `read()` gave what cannot be iterated. */
+/** @throws TypeError if the result of `read()` cannot be iterated. */
 function iteratorOf(iterable: AsyncIterable<Delivery>): AsyncIterator<Delivery> {
   const iterate = (iterable as Partial<AsyncIterable<Delivery>> | null)?.[Symbol.asyncIterator];
   if (typeof iterate === 'function') return iterate.call(iterable);
   const shown = (iterable as unknown) instanceof Promise ? 'a promise' : show(iterable);
   throw new TypeError(
-    `read() of the source gave ${shown}, which is no AsyncIterable: write it as async *read(signal), and yield each delivery.`,
+    `read() of the source returned ${shown}, which isn't an AsyncIterable. Write it as async *read(signal), and yield each delivery.`,
   );
 }
 
-/** @throws TypeError when a source gives what is no delivery. */
+/** @throws TypeError if the value isn't a delivery. */
 function checked(value: unknown): Delivery {
   const { id, ack, nack } = (value ?? {}) as Partial<Delivery>;
   if (typeof id === 'string' && typeof ack === 'function' && typeof nack === 'function')
     return value as Delivery;
   throw new TypeError(
-    `The source gave ${show(value)}, which is no delivery: { id: string, body, ack(), nack(error?) }.`,
+    `The source yielded ${show(value)}, which isn't a delivery: { id: string, body, ack(), nack(error?) }.`,
   );
 }

@@ -5,9 +5,9 @@ import { REQUEST } from '@nestjs/core';
 const INJECTS_TICK = Symbol.for('nestjs-scoped-worker:injects-tick');
 
 /**
- * Injects the `Tick` into the worker or anything that it depends on; the provider becomes request-scoped
- * by that. The same as `@Inject(REQUEST)`, by its right name: in an HTTP request it gives the HTTP request,
- * in a scope by hand its `seed.request`.
+ * Injects the `Tick` into the worker, or into a provider that it depends on. This makes the provider request-scoped. The
+ * decorator is another name for `@Inject(REQUEST)`: it injects the HTTP request in an HTTP request, and `seed.request` in a
+ * scope by hand.
  *
  * @publicApi
  */
@@ -20,7 +20,7 @@ export function InjectTick(): PropertyDecorator & ParameterDecorator {
   };
 }
 
-/** True for a class that asks for the tick, and so is written for workers. */
+/** True if a class injects the tick: it is written for workers. */
 export function injectsTick(type: unknown): boolean {
   return typeof type === 'function' && Reflect.getMetadata(INJECTS_TICK, type) === true;
 }

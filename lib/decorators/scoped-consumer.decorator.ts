@@ -25,7 +25,7 @@ type Takes<Method, T> = unknown extends T
       : true
     : true;
 
-/** Its name appears in the compiler error. */
+/** The compiler error shows its name. */
 interface TakesTickOfAnotherMessage<Expected> {
   readonly expected: TickOf<Expected>;
 }
@@ -38,16 +38,16 @@ interface TickOf<Payload> {
 }
 
 /**
- * Calls the method for each message of a source, each time in a scope of its own, with the `Tick`: the message's body is
- * `tick.payload`. A message is acknowledged after its scope has committed and was disposed; it goes back when the tick
- * did not succeed.
+ * Calls the method for each message of a source, each time in its own scope, with the `Tick`. The body of the message is
+ * `tick.payload`. The library acknowledges a message after its scope was committed and disposed. If the tick doesn't succeed,
+ * the message goes back to the source.
  *
  * If the token is the class of the source, the compiler infers the message type: `deadLetter` receives it, and a method with
  * the `Tick` of another message is refused. A string or a symbol carries no type: write `@ScopedConsumer<Order>(ORDERS)`.
  *
- * @param source token of a provider that is a `MessageSource`.
- * @throws {InvalidScheduleError} at start-up, when no provider has the token, when it is no `MessageSource`, or when options
- * cannot work.
+ * @param source the token of a provider that is a `MessageSource`.
+ * @throws {InvalidScheduleError} at start-up, if no provider has the token, if it isn't a `MessageSource`, or if an option is
+ * invalid.
  * @publicApi
  */
 export function ScopedConsumer<T = unknown>(

@@ -3,12 +3,12 @@ import type { HandlerOptions } from '../schedule/handler-options.js';
 import { addHandler } from './worker-metadata.js';
 
 /**
- * Calls the method whenever the cron expression is due, each time in a scope of its own, with the `Tick`.
+ * Calls the method each time the cron expression is due, in its own scope, with the `Tick`.
  *
  * @param expression five or six fields, seconds first, as `@Cron` of `@nestjs/schedule` reads it; `'-'` disables the schedule.
- * Not a `Date`: use `@ScopedTimeout` for one firing. Or `{ inject, useFactory }`: the factory is called once, after every
- * `onModuleInit`, and may return a promise.
- * @throws {InvalidScheduleError} at start-up, when expression or options cannot work.
+ * Or `{ inject, useFactory }`: the library calls the factory once, after every `onModuleInit`. It may return a promise. A `Date`
+ * isn't allowed: for a single run, use `@ScopedTimeout`.
+ * @throws {InvalidScheduleError} at start-up, if the expression or an option is invalid.
  * @publicApi
  */
 export function ScopedCron(

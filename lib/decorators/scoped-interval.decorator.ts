@@ -3,13 +3,13 @@ import type { HandlerOptions } from '../schedule/handler-options.js';
 import { addHandler } from './worker-metadata.js';
 
 /**
- * Calls the method every `everyMs` milliseconds, each time in a scope of its own, with the `Tick`. The first tick
- * comes one period after start-up (with `initialDelayMs`: after that delay). By default a run never
- * overlaps the one before; ticks that come due meanwhile merge into one that follows at once.
+ * Calls the method every `everyMs` milliseconds, each time in its own scope, with the `Tick`. The first tick is due one period
+ * after start-up, or after `initialDelayMs` if you set it. By default runs don't overlap: ticks that come due during a run merge
+ * into one that follows immediately.
  *
- * @param everyMs from 1 to 4,294,967,294 (49.7 days). Or `{ inject, useFactory }`: the factory is called once, after every
- * `onModuleInit`. It may return a promise, and `'-'` to disable the schedule.
- * @throws {InvalidScheduleError} at start-up, when period or options cannot work.
+ * @param everyMs from 1 to 4,294,967,294 (49.7 days). Or `{ inject, useFactory }`: the library calls the factory once, after
+ * every `onModuleInit`. It may return a promise, and `'-'` to disable the schedule.
+ * @throws {InvalidScheduleError} at start-up, if the period or an option is invalid.
  * @publicApi
  */
 export function ScopedInterval(

@@ -3,11 +3,11 @@ import type { HandlerOptions } from '../schedule/handler-options.js';
 import { addHandler } from './worker-metadata.js';
 
 /**
- * Calls the method once, `delayMs` milliseconds after start-up, in a scope of its own, with the `Tick`.
+ * Calls the method once, `delayMs` milliseconds after start-up, in its own scope, with the `Tick`.
  *
- * @param delayMs from 0 to 4,294,967,294 (49.7 days). Or `{ inject, useFactory }`: the factory is called once, after every
- * `onModuleInit`. It may return a promise, and `'-'` to disable the schedule.
- * @throws {InvalidScheduleError} at start-up, when delay or options cannot work.
+ * @param delayMs from 0 to 4,294,967,294 (49.7 days). Or `{ inject, useFactory }`: the library calls the factory once, after
+ * every `onModuleInit`. It may return a promise, and `'-'` to disable the schedule.
+ * @throws {InvalidScheduleError} at start-up, if the delay or an option is invalid.
  * @publicApi
  */
 export function ScopedTimeout(

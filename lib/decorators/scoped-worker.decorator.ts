@@ -2,10 +2,10 @@ import { Injectable, Scope } from '@nestjs/common';
 import { markWorker, type ScopedWorkerOptions } from './worker-metadata.js';
 
 /**
- * Marks a class as a worker: a request-scoped provider that is new on every tick of its handlers. It must be provided in
- * a module. On a controller it stands above `@Controller()`.
+ * Marks a class as a worker: a request-scoped provider that Nest builds again for each tick of its handlers. A module must
+ * provide the class. On a controller, write the decorator above `@Controller()`.
  *
- * @param options defaults for all handlers of the class; a handler's own options beat them.
+ * @param options defaults for all handlers of the class; the options of a handler take precedence.
  * @publicApi
  */
 export function ScopedWorker(options?: ScopedWorkerOptions): ClassDecorator {

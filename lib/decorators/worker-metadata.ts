@@ -8,16 +8,16 @@ const HANDLERS = Symbol.for('nestjs-scoped-worker:handlers');
 /** Options of `@ScopedWorker()`: defaults for all handlers of the class. */
 export type ScopedWorkerOptions = HandlerDefaults;
 
-/** What a decorator on a method says. */
+/** The content of a decorator on a method. */
 export interface HandlerMetadata {
   readonly kind: ScheduleKind;
-  /** As written, such as `@ScopedCron`, for messages. */
+  /** As written in the source, for messages: `@ScopedCron`. */
   readonly decorator: string;
   readonly method: string;
   readonly isStatic: boolean;
-  /** A decorator of `@nestjs/schedule`: its method is called as Nest would call it, without arguments and enhancers. */
+  /** True for `@nestjs/schedule`: the library calls the method as Nest would, without arguments and enhancers. */
   readonly isAdopted?: boolean;
-  /** The expression of a cron, the milliseconds of the others, what gives them, or the token of a source; unchecked. */
+  /** A cron expression, milliseconds, a factory that returns one of them, or the token of a source; unchecked. */
   readonly when: unknown;
   /** Unchecked. */
   readonly options: HandlerOptions | ConsumerOptions | undefined;
@@ -30,12 +30,12 @@ export function markWorker(target: Function, options: ScopedWorkerOptions | unde
   declaredWorkers.add(new WeakRef(target));
 }
 
-/** The options of a worker class, its own or inherited; undefined when the class is no worker. */
+/** Returns the options of a worker class, own or inherited; undefined if the class isn't a worker. */
 export function workerOptions(target: Function): ScopedWorkerOptions | undefined {
   return Reflect.getMetadata(WORKER, target) as ScopedWorkerOptions | undefined;
 }
 
-/** Every class of this process that is marked as a worker. */
+/** Returns every class of this process that is marked as a worker. */
 export function allDeclaredWorkers(): Function[] {
   return [...declaredWorkers].map((ref) => ref.deref()).filter((worker) => worker !== undefined);
 }
@@ -44,15 +44,15 @@ export function addHandler(target: object, handler: Omit<HandlerMetadata, 'isSta
   const isStatic = typeof target === 'function';
   const owner = isStatic ? target : target.constructor;
   const own = (Reflect.getOwnMetadata(HANDLERS, owner) as HandlerMetadata[] | undefined) ?? [];
-  // The decorators of one method are applied from the last to the first; this is the order of the source.
+  // JavaScript applies the decorators of a method from the last to the first; this restores the order of the source.
   const first = own.findIndex(({ method }) => method === handler.method);
   const at = first === -1 ? own.length : first;
   Reflect.defineMetadata(HANDLERS, own.toSpliced(at, 0, { ...handler, isStatic }), owner);
 }
 
 /**
- * The handlers of a class, inherited ones included. Decorators on a subclass's method replace those on the
- * method it overrides; an override without a decorator keeps them.
+ * Returns the handlers of a class, inherited ones included. Decorators on a method of a subclass replace those on the method
+ * that it overrides; an override without a decorator keeps them.
  */
 export function handlersOf(target: Function): HandlerMetadata[] {
   const byMethod = new Map<string, HandlerMetadata[]>();

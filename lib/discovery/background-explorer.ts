@@ -7,17 +7,17 @@ export const IS_BACKGROUND_WORKER = Symbol('nestjs-scoped-worker:is-background-w
 
 /** A background worker that lives with the application. */
 export interface FoundBackgroundWorker {
-  /** For logs and events: its own `name`, its class, or its token if others have the same class. */
+  /** The name for logs and events: its `name`, its class, or its token if other workers have the same class. */
   readonly name: string;
   readonly instance: object;
   /** All places that provide it with the same dependencies; the instance of the first one runs. */
   readonly modules: readonly NestModule[];
 }
 
-/** What was found of background workers in the application. */
+/** The background workers of the application. */
 export interface BackgroundExploration {
   readonly workers: readonly FoundBackgroundWorker[];
-  /** Providers of a background worker of which no instance lives with the application, by class. */
+  /** The providers of background workers that have no instance for the whole application, by class. */
   readonly homeless: ReadonlyMap<Function, NestWrapper>;
 }
 
@@ -26,13 +26,13 @@ interface Candidate {
   readonly modules: NestModule[];
   /** The instance that runs, and the duplicates that don't. */
   readonly instances: [object, ...object[]];
-  /** The place where it was found first. */
+  /** Its position in the order of discovery. */
   readonly place: number;
 }
 
 /**
- * Finds the background workers among the providers of all modules, once each: an object under several tokens is one
- * worker, and so is a class, or a factory under one token, that several modules provide with the same dependencies.
+ * Finds each background worker among the providers of all modules once. An object under several tokens is one worker. So is a
+ * class, or a factory under one token, that several modules provide with the same dependencies.
  */
 export function exploreBackground(modules: Iterable<NestModule>): BackgroundExploration {
   const candidates: Candidate[] = [];
@@ -70,7 +70,7 @@ export function exploreBackground(modules: Iterable<NestModule>): BackgroundExpl
   return { workers: named(candidates.toSorted((one, other) => one.place - other.place)), homeless };
 }
 
-/** Two providers of one class, or of one token. */
+/** True for two providers of one class, or of one token. */
 function isAlike({ wrapper: known }: Candidate, wrapper: NestWrapper): boolean {
   if (!wrapper.metatype || isClassProvider(known) !== isClassProvider(wrapper)) return false;
   return isClassProvider(wrapper)
@@ -99,7 +99,6 @@ function named(candidates: readonly Candidate[]): FoundBackgroundWorker[] {
   });
 }
 
-/** Returns the worker's own name. */
 function givenName(instance: object): string | undefined {
   const { name } = instance as { readonly name?: unknown };
   return typeof name === 'string' && name.trim() !== '' ? name : undefined;
@@ -110,6 +109,6 @@ function isMarked(candidate: unknown): candidate is object {
   try {
     return (candidate as { [IS_BACKGROUND_WORKER]?: unknown })[IS_BACKGROUND_WORKER] === true;
   } catch {
-    return false; // a proxy that does not like to be looked at (as those of nestjs-cls)
+    return false; // a proxy that throws on inspection, as those of nestjs-cls do
   }
 }

@@ -7,10 +7,10 @@ import { exploreBackground, type FoundBackgroundWorker } from './background-expl
 
 const POLICIES = ['restart', 'stop-app', 'ignore'] as const;
 
-/** What a background worker does to the application when it fails. */
+/** The reaction of the library to the failure of a background worker. */
 export type BackgroundFailurePolicy = (typeof POLICIES)[number];
 
-/** What is wrong with the background workers of the application. */
+/** Reports the problems with the background workers of the application. */
 export function backgroundFindings(
   modules: Iterable<NestModule>,
   graph: ApplicationGraph,
@@ -63,7 +63,7 @@ function reasonOf(
 }
 
 function policyFindings({ name, instance }: FoundBackgroundWorker): Finding[] {
-  // In Nest's preview mode nothing is constructed, and no field is set.
+  // Nest's preview mode constructs nothing, so the field isn't set.
   if (!('onFailure' in instance)) return [];
   const problem = choiceProblem((instance as { onFailure?: unknown }).onFailure, POLICIES);
   if (problem === undefined) return [];

@@ -1,6 +1,6 @@
 import { isFactory, type NestWrapper } from '../nest/index.js';
 
-/** The class that a provider makes: its own, or the token of a factory or value. An alias makes none. */
+/** Returns the class of a provider: its own, or the token of a factory or value. An alias has none. */
 export function classOf(wrapper: NestWrapper): Function | undefined {
   if (wrapper.isAlias) return undefined;
   if (isClassProvider(wrapper)) return wrapper.metatype!;

@@ -10,7 +10,7 @@ const TEXTUAL: readonly { readonly prototype: object }[] = [URL, URLSearchParams
 
 /**
  * Compares plain data and the value objects of the platform by content. Functions, and objects of a class of the application,
- * cannot be compared: they may keep their state where nobody sees it.
+ * cannot be compared, because they may have hidden state.
  */
 export function compareValues(one: unknown, other: unknown): Verdict {
   try {

@@ -13,8 +13,8 @@ interface ForeignClass extends ForeignHandlers {
 }
 
 /**
- * Reports classes that another library calls, and whose instances are never disposed after a call. A class that is marked as a
- * worker is reported regardless of its scope, because the decorator has no effect on calls of that library.
+ * Reports classes that another library calls, and whose instances are never disposed after a call. A worker class is reported
+ * regardless of its scope, because the decorator has no effect on calls of that library.
  */
 export function foreignFindings(modules: Iterable<NestModule>, graph: ApplicationGraph): Finding[] {
   const seen = new Set<Function>();

@@ -8,7 +8,7 @@ export interface ForeignHandlers {
   readonly library: string;
   /** What triggers a call, in the singular. */
   readonly unit: 'job' | 'message' | 'event';
-  /** Their names; empty when the library calls the class as a whole. */
+  /** Their names; empty if the library calls the class as a whole. */
   readonly methods: readonly string[];
   /** How the library treats a request-scoped class. */
   readonly scoped: 'built-for-each' | 'never-constructed' | 'built-for-each-client';

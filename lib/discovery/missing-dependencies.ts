@@ -10,8 +10,8 @@ import { handlerName } from './schedule-factory.js';
 import type { FoundWorker } from './worker-explorer.js';
 
 /**
- * Reports providers that ticks need and that cannot be built, because a dependency is not provided. Nest 12 itself refuses to
- * start then. On Nest 11.2, only the first tick would fail.
+ * Reports providers that ticks need and that Nest cannot build, because a dependency isn't provided. Nest 12 itself refuses to
+ * start. On Nest 11.2, only the first tick would fail.
  */
 export function missingDependencies(workers: readonly FoundWorker[]): Finding[] {
   const seen = new Set<NestWrapper>();

@@ -5,12 +5,12 @@ import { seenProvider } from '../nest/seen-provider.js';
 import { fromProvidersProblem, noToken, type FromProviders } from '../schedule/from-providers.js';
 import { injectedToken } from '../nest/tokens.js';
 
-/** A value, or one clause that says why there is none. */
+/** A value, or one clause that says why it is missing. */
 export type Provided =
   | { readonly value: unknown; readonly problem?: never }
   | { readonly value?: never; readonly problem: string };
 
-/** Asks providers for what a decorator leaves to them: an expression, a period, a source of messages. */
+/** Gets the values that a decorator leaves to providers: an expression, a period, a source of messages. */
 export class ProvidedValues {
   constructor(private readonly application: Application) {}
 
@@ -32,10 +32,10 @@ export class ProvidedValues {
 
   singleton(token: unknown, module: NestModule): Provided {
     if (token === undefined || token === null)
-      return { problem: 'is undefined: look for an import that goes in a circle' };
+      return { problem: 'is undefined. Look for a circular import' };
     const wrapper = seenProvider(module, token) ?? this.anyProvider(token);
-    // Not by `ModuleRef.get()`: on Nest 11.0 it gives an object that was never constructed for what a dependency has
-    // made request-scoped.
+    // Not `ModuleRef.get()`: on Nest 11.0 it returns an object that was never constructed if a dependency makes the provider
+    // request-scoped.
     if (wrapper?.isDependencyTreeStatic() === true && !wrapper.isTransient)
       return { value: wrapper.instance };
     return {
@@ -57,7 +57,7 @@ export class ProvidedValues {
     return { value: injected };
   }
 
-  /** The last one of the whole application, as `ModuleRef` has it. */
+  /** Returns the last provider of the token in the whole application, as `ModuleRef` does. */
   private anyProvider(token: unknown): NestWrapper | undefined {
     return [...this.application.modules.values()]
       .map(({ providers }) => providers.get(token))

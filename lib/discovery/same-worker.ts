@@ -23,7 +23,7 @@ export interface Difference {
  * Compares the dependencies of two providers of one class. One class in two modules is usually a mistake, and runs once. But a
  * module that is configured twice has two workers, each with its own dependencies.
  *
- * If the comparison cannot tell (a factory that is created for each import, an object of a class), the dependencies count as
+ * Some dependencies cannot be compared: a factory that is created for each import, or an object of a class. They count as
  * different between two imports of one module, and as the same between two modules.
  *
  * @returns undefined if they are one worker.
@@ -51,8 +51,8 @@ export function sameAmong<Known extends { readonly wrapper: NestWrapper }>(
 }
 
 /**
- * The tokens that the decorators of a worker inject, resolved as its module sees them. Guards and the like are among them: behind
- * a factory, and before 11.2 behind `useClass`, Nest does not count them as injections.
+ * Returns the tokens that the decorators of a worker inject, as its module sees them. They include guards and the like: behind a
+ * factory, and before 11.2 behind `useClass`, Nest doesn't count them as injections.
  */
 function tokensAskedFor({ metatype, token }: NestWrapper): unknown[] {
   const owner = [metatype, token].find(
@@ -76,7 +76,7 @@ function tokensAskedFor({ metatype, token }: NestWrapper): unknown[] {
 }
 
 class Comparison {
-  /** A possible difference, used if there is no certain one. */
+  /** A possible difference, used if no certain one is found. */
   doubt: Difference | undefined;
   readonly #compared = new Map<NestWrapper, Set<NestWrapper>>();
 
@@ -139,7 +139,7 @@ class Comparison {
     if (String(one.metatype) !== String(other.metatype)) return different;
     const areMade = [one, other].every(
       (wrapper) =>
-        // null: a factory that Nest's preview mode has not called
+        // null if Nest's preview mode has not called the factory
         wrapper.isDependencyTreeStatic() && (wrapper.instance ?? undefined) !== undefined,
     );
     if (areMade) return this.values(one.instance, other.instance, different);

@@ -23,7 +23,7 @@ import { readTiming, undecidedTiming, WHAT_IS_DUE } from '../schedule/timing.js'
 import type { Provided } from './provided-values.js';
 import type { FoundWorker } from './worker-explorer.js';
 
-/** A schedule, or what keeps it from being one. */
+/** A schedule, or the problems that prevent it. */
 export type ScheduleAttempt =
   | { readonly schedule: Schedule; readonly problems?: never }
   | {
@@ -33,7 +33,7 @@ export type ScheduleAttempt =
       readonly problems: readonly string[];
     };
 
-/** What is known of a schedule whatever it is due by: its options, and what is wrong with them or with its place. */
+/** Reads the options of a schedule, and lists the problems with them and with the place of the decorator. */
 function readOptions(
   worker: FoundWorker,
   metadata: HandlerMetadata,
@@ -53,9 +53,9 @@ function readOptions(
 }
 
 /**
- * Makes the schedule of one decorator, or says everything that is wrong with it.
+ * Creates the schedule of one decorator, or lists all problems with it.
  *
- * @param when what the decorator says, or what providers gave for it.
+ * @param when the value from the decorator, from `overrides` or from a provider.
  */
 export function makeSchedule(
   worker: FoundWorker,
@@ -102,7 +102,7 @@ export function makeSchedule(
   };
 }
 
-/** A placeholder for a schedule whose due moments a provider decides later: it is listed and never due. */
+/** Creates a placeholder, which is listed and never due, for a schedule whose due moments a provider decides later. */
 export function undecidedSchedule(
   worker: FoundWorker,
   metadata: HandlerMetadata,
@@ -125,7 +125,7 @@ export function handlerName(workerClass: Function, metadata: HandlerMetadata): s
   return `${workerClass.name}.${metadata.method}`;
 }
 
-/** What `overrides` says of a schedule. */
+/** Returns the entry of `overrides` for a schedule. */
 export function ownOverride(
   overrides: ScopedWorkerModuleOptions['overrides'],
   name: string,
@@ -142,7 +142,7 @@ export function overriddenTiming(
   return kind === 'interval' && override?.everyMs !== undefined ? 'everyMs' : undefined;
 }
 
-/** The figures of a consumer, or what is wrong with its source. */
+/** Returns the options of a consumer, or the problem with its source. */
 function readConsumer(
   source: unknown,
   { maxConcurrency }: ResolvedHandlerOptions,
@@ -170,7 +170,7 @@ function readConsumer(
   return consumer;
 }
 
-/** Messages do not come due: how many run at once is for the consumer to say, and none is skipped. */
+/** Resets the options of due times, because messages have none: the consumer limits the concurrency, and no message is skipped. */
 function ofConsumer(
   options: ResolvedHandlerOptions,
   { concurrency }: ResolvedConsumer,
@@ -210,7 +210,7 @@ function placeProblems(
   return [];
 }
 
-/** `@Interval('poll', 1000)` and `@Timeout('once', 1000)` of `@nestjs/schedule` have the name first. */
+/** Reports a name as the first argument, where `@Interval('poll', 1000)` of `@nestjs/schedule` has it. */
 function nameFirst({ kind, decorator, when, options }: HandlerMetadata): string[] | undefined {
   const isTimed = kind === 'interval' || kind === 'timeout';
   if (!isTimed || typeof when !== 'string' || typeof options !== 'number') return undefined;

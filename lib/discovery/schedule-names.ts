@@ -17,7 +17,7 @@ export interface NamedHandler {
   readonly name: string;
   /** The factory that returns the name, if it hasn't been called yet. */
   readonly nameFrom?: FromProviders<string>;
-  /** The reason why there is no name, as one sentence. */
+  /** One sentence that says why the handler has no name. */
   readonly nameProblem?: string;
 }
 
@@ -29,8 +29,7 @@ export function writtenNames(worker: FoundWorker): NamedHandler[] {
     const handler = handlerName(worker.workerClass, metadata);
     if (isFromProviders(given) && fromProvidersProblem(given) === undefined)
       return { worker, metadata, name: handler, nameFrom: given as FromProviders<string> };
-    // A name of another type is refused with the other options later; until then, it needs an entry
-    // in the map.
+    // A name of another type is refused with the other options later; until then, it needs a key in the map.
     if (given !== undefined)
       return { worker, metadata, name: typeof given === 'string' ? given : show(given) };
     const count = (unnamed.get(handler) ?? 0) + 1;

@@ -10,6 +10,7 @@ import {
 import type { NestModule } from '../nest/index.js';
 import type { Schedule } from '../schedule/schedule.js';
 import { withoutUndefined } from '../util/values.js';
+import { namesText } from '../errors/errors.js';
 import type { Finding } from '../errors/finding.js';
 import { backgroundFindings } from './background-findings.js';
 import { adopt } from './nest-schedules/adoption.js';
@@ -37,7 +38,7 @@ import {
 } from './worker-findings.js';
 import { WorkerExplorer, type Exploration, type FoundWorker } from './worker-explorer.js';
 
-/** The schedules of the application, and everything that is wrong with them. */
+/** The schedules of the application, and all problems with them. */
 export interface Plan {
   /** In the order in which they were found. An undecided one is never due. */
   readonly schedules: readonly Schedule[];
@@ -68,7 +69,7 @@ interface Outline {
   readonly findings: Finding[];
 }
 
-/** Turns what the explorer found into schedules; reads, checks, starts nothing. */
+/** Creates schedules from the findings of the explorer. It reads and checks, and starts nothing. */
 export class SchedulePlanner {
   constructor(
     private readonly explorer: WorkerExplorer,
@@ -199,7 +200,7 @@ export class SchedulePlanner {
     return problem === undefined ? undefined : { problem };
   }
 
-  /** What `overrides` say, or the decorator; undefined when that leaves it to providers. */
+  /** Returns the value from `overrides` or the decorator; undefined if the decorator leaves it to providers. */
   private writtenFor({ metadata: { kind, when }, name }: NamedHandler): Provided | undefined {
     if (kind === 'message') return undefined;
     const override = ownOverride(this.options.resolved.overrides, name);
@@ -229,7 +230,7 @@ export class SchedulePlanner {
       const forgotten = found.unprovided.find((worker) => name.startsWith(`${worker.name}.`));
       const help =
         forgotten === undefined
-          ? `Use one of the names that exist: ${[...named.keys()].join(', ') || 'there are none'}.`
+          ? namesText([...named.keys()])
           : `${forgotten.name} is marked @ScopedWorker(), but no module provides it. Add it to the providers of a module.`;
       return invalid(
         name,
@@ -239,7 +240,7 @@ export class SchedulePlanner {
   }
 }
 
-/** Makes the schedules of a ready-made worker never due, because it cannot be new on each tick. */
+/** Disables the schedules of a ready-made worker, because it cannot be new for each tick. */
 function placed(schedule: Schedule, worker: FoundWorker): Schedule {
   return isReadyMade(worker)
     ? { ...schedule, options: { ...schedule.options, disabled: true } }

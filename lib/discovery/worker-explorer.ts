@@ -22,26 +22,25 @@ export interface FoundWorker {
   readonly handlers: readonly HandlerMetadata[];
 }
 
-/** A class that has handlers and is no worker. */
+/** A class that has handlers and isn't a worker: not marked, or a module. */
 export interface UnmarkedClass {
   readonly ownerClass: Function;
   readonly handlers: readonly HandlerMetadata[];
-  /** A module class: Nest builds it once, whatever it is marked as. */
+  /** True for a module class, which Nest builds once even if it is marked. */
   readonly isModule: boolean;
 }
 
-/** What the explorer found in the application. */
+/** The workers and similar classes of the application. */
 export interface Exploration {
   readonly workers: readonly FoundWorker[];
-  /** Classes with handlers that are no workers: not marked, or modules. */
   readonly unmarked: readonly UnmarkedClass[];
-  /** Classes that are marked as workers, and that neither this application nor one before it provides. */
+  /** Classes that are marked as workers, and that neither this application nor an earlier one provides. */
   readonly unprovided: readonly Function[];
   /** Classes with `@Cron`, `@Interval` or `@Timeout` of `@nestjs/schedule` that Nest skips. */
   readonly skipped: readonly SkippedJobs[];
 }
 
-/** Workers that an application of this process has provided. */
+/** The workers that an application of this process has provided. */
 const everProvided = new WeakSet<Function>();
 
 /**
@@ -92,7 +91,7 @@ export class WorkerExplorer {
   }
 }
 
-/** A worker that is a base class of a provided one is in use as well. */
+/** Marks a worker as provided, and its base classes too, because they are in use. */
 function markProvided(worker: Function): void {
   for (
     let owner: unknown = worker;

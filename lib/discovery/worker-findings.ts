@@ -32,7 +32,7 @@ export function duplicate(name: string, earlier: NamedHandler, later: NamedHandl
   return finding({ kind: 'duplicate-schedule', subject: other, message });
 }
 
-/** Two classes with one name differ only by where they are. */
+/** Names the module, because two classes have the same name. */
 function placed(handler: string, { worker }: NamedHandler): string {
   return `${handler} in ${worker.modules[0]!.name}`;
 }
@@ -78,12 +78,12 @@ export function unprovidedFindings({ unprovided }: Exploration): Finding[] {
   );
 }
 
-/** Provided with `useValue`. */
+/** True if a module provides the worker with `useValue`. */
 export function isReadyMade({ wrapper }: Pick<FoundWorker, 'wrapper'>): boolean {
   return !wrapper.metatype;
 }
 
-/** A worker must not be a singleton: each tick has its own. */
+/** Reports a worker that isn't new for each tick. */
 export function placementFinding({
   workerClass,
   wrapper,

@@ -4,7 +4,7 @@ import { handlerName } from './schedule-factory.js';
 import { writtenNames } from './schedule-names.js';
 import type { FoundWorker } from './worker-explorer.js';
 
-/** Where the ticks of each worker enter the graph. */
+/** Returns the providers at which the ticks of each worker enter the graph. */
 export function workerRoots(
   workers: readonly FoundWorker[],
   graph: LifetimeGraph,
@@ -21,13 +21,13 @@ export function workerRoots(
       provider,
       handlers: handlers.map((handler) => handlerName(workerClass, handler)),
       schedules: writtenNames(worker).map(({ name }) => name),
-      // Jobs that are adopted are called as Nest calls them: without.
+      // Adopted jobs are called as Nest calls them: without enhancers.
       around: handlers.some(({ isAdopted }) => isAdopted !== true) ? everywhere : [],
     };
   });
 }
 
-/** What Nest makes of the token `APP_GUARD` and its like; the same from 11.0.0 to 12.5.1. */
+/** Matches the tokens that Nest generates for `APP_GUARD` and the like; the same from 11.0.0 to 12.5.1. */
 function isGlobalEnhancer({ place, token }: GraphProvider): boolean {
   return (
     place === 'enhancer' &&

@@ -6,17 +6,15 @@ import { ScheduleClock } from './schedule-clock.js';
 
 /** @publicApi */
 export interface InProcessEngineOptions {
-  /**
-   * With true, waiting for the next tick does not keep the process alive. @defaultValue false
-   */
+  /** True if waiting for the next tick doesn't keep the process alive. @defaultValue false */
   readonly unref?: boolean;
 }
 
 /**
- * The default engine: timers of this process. Each replica of the application runs every schedule.
- * After a restart nothing is made up for: slots that passed while the process was down are gone.
+ * Returns the default engine, which uses timers of this process. Each replica of the application runs every schedule. Slots
+ * that passed while the process was down are lost: a restart doesn't catch them up.
  *
- * @throws {InvalidOptionsError} when an option cannot work or doesn't exist.
+ * @throws {InvalidOptionsError} if an option is invalid or doesn't exist.
  * @publicApi
  */
 export function inProcessEngine(options: InProcessEngineOptions = {}): Engine {
@@ -37,7 +35,7 @@ class InProcessEngine implements Engine {
   start(schedules: readonly EngineSchedule[], host: EngineHost): void {
     if (this.#state !== 'idle') {
       throw new InvalidOptionsError([
-        'ScopedWorkerModule: engine is in use by another application; call inProcessEngine() once for each.',
+        'ScopedWorkerModule: engine is in use by another application. Call inProcessEngine() once for each application.',
       ]);
     }
     this.#state = 'started';

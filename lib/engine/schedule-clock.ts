@@ -5,16 +5,16 @@ import type { EngineHost } from './engine.js';
 import { decideMisfire, MOST_MADE_UP } from '../schedule/misfire.js';
 import { Alarm } from '../util/alarm.js';
 
-/** A clock set back by more than this is a correction, by less a repeated hour (as Vixie cron has it). */
+/** If a clock is set back by more than this, it was corrected; otherwise an hour is repeated (as in Vixie cron). */
 const CORRECTION_MS = 3 * 3_600_000;
 
-/** Slots that are named one by one when many were missed at once. */
+/** The maximum number of missed slots that are reported at once. */
 const NAMED_MISSES = 100;
 
 interface Delayed {
   readonly alarm: Alarm;
   readonly work: () => void;
-  /** True for slots, which wait for their jitter; false for the tick at the start. */
+  /** True for a slot that waits for its jitter; false for the tick on start-up. */
   readonly isDue: boolean;
 }
 
@@ -22,7 +22,7 @@ interface Delayed {
 export class ScheduleClock {
   readonly #alarm: Alarm;
   readonly #delays = new Set<Delayed>();
-  /** Slots that wait their turn because they were made up for, and have not ended. */
+  /** The number of catch-up runs that have not finished. */
   #madeUp = 0;
   #next: number | undefined;
   #stopped = false;
@@ -57,12 +57,12 @@ export class ScheduleClock {
       if (this.#hasFixedDelay) return;
     }
     const first = timeline.first(startAt, options.initialDelayMs > 0);
-    // The tick at the start takes the slot of one that is due at the same moment.
+    // The tick on start-up replaces a slot that is due at the same moment.
     const isTaken = options.runOnStart && first === startAt;
     this.arm(isTaken ? timeline.after(first) : first);
   }
 
-  /** Counts afresh: neither the delay nor the tick of a start is meant for a new timing. */
+  /** Counts from now: the initial delay and the tick on start-up don't apply to a new timing. */
   startAgain(now: number): void {
     this.arm(this.schedule.timeline.again(now));
   }
@@ -74,7 +74,7 @@ export class ScheduleClock {
     this.#delays.clear();
   }
 
-  /** As `stop()`, for a schedule that is changed or taken away: what waits for its jitter is fired at once, and not lost. */
+  /** As `stop()`, for a schedule that is changed or removed: slots that wait for their jitter fire immediately, so none is lost. */
   retire(): void {
     const waiting = [...this.#delays];
     this.stop();
@@ -91,10 +91,10 @@ export class ScheduleClock {
     );
   }
 
-  /** Re-arms before it fires: whatever the tick does, the schedule lives on. */
+  /** Re-arms before it fires, so that a tick cannot stop its schedule. */
   private ring(at: number): void {
     const { timeline, options } = this.schedule;
-    // One look at the clock: the search, which may take its time, makes no slot late.
+    // The clock is read once, so that a long search doesn't make slots late.
     const now = Date.now();
     const due = this.dueUntil(now, at);
     const { run, missed } = decideMisfire(this.schedule, due, now);
@@ -112,8 +112,8 @@ export class ScheduleClock {
   }
 
   /**
-   * Together with what is made up for, a slot waits its turn. A schedule that cannot keep up would queue more and more of
-   * them: what is missed while they wait is due like any other slot, and the overlap rule holds.
+   * Fires slots together with catch-up runs, which wait for their turn. Slots that are missed while they wait follow the overlap
+   * rule: a schedule that cannot keep up would queue more and more of them.
    */
   private async fireTogether(run: readonly number[], isMadeUp: boolean): Promise<void> {
     const most = this.schedule.options.misfire === 'all' ? MOST_MADE_UP : 1;
@@ -124,7 +124,7 @@ export class ScheduleClock {
     this.#madeUp -= count;
   }
 
-  /** The slots from `at` on: one, or more when the event loop was blocked or the machine slept. */
+  /** Returns the slots from `at` on: one, or more if the event loop was blocked or the machine slept. */
   private dueUntil(now: number, at: number): number[] {
     const { timeline, options } = this.schedule;
     const due = [at];
@@ -136,18 +136,18 @@ export class ScheduleClock {
       next = timeline.after(next)
     ) {
       due.push(next);
-      // After a long sleep there are too many to walk one by one; those that are left out are not named. What is kept
-      // in the end is the latest: a little more than this walk has found is left to find.
+      // After a long sleep there are too many slots to walk one by one. Only the latest are kept, so this jumps ahead until
+      // a little more is left to find than this walk has found.
       if (due.length % walk === 0) {
         const ahead = this.skipAhead(next, now, (next - at) * 1.1);
-        // Due itself: of an irregular cron nothing may be left to find after it.
+        // It is due itself: an irregular cron may have no slot after it.
         if (ahead > next) due.push((next = ahead));
       }
     }
     return due;
   }
 
-  /** A slot between `from` and now, about `window` before now; further back when there is none so late. */
+  /** Returns a slot between `from` and now: about `window` before now, or earlier if no slot is so late. */
   private skipAhead(from: number, now: number, window: number): number {
     for (let back = window; now - back > from; back *= 2) {
       const slot = this.schedule.timeline.skipTo(from, now - back);
@@ -157,7 +157,7 @@ export class ScheduleClock {
     return from;
   }
 
-  /** Periods and delays keep what is left of their wait; a cron and a known moment follow the wall clock. */
+  /** Intervals and delays keep the rest of their wait; a cron and a fixed moment follow the wall clock. */
   private onSetBack(at: number, byMs: number): void {
     const { kind, timeline } = this.schedule;
     const followsClock = kind === 'cron' || timeline instanceof InstantTimeline;
@@ -166,7 +166,7 @@ export class ScheduleClock {
   }
 
   private afterDelay(delayMs: number, work: () => void, isDue = true): void {
-    // A listener may have changed the schedule while it was told of missed slots: as with `retire()`, nothing due is lost.
+    // A listener may have changed the schedule when it received the missed slots. As in `retire()`, no due slot is lost.
     if (this.#stopped) return isDue ? work() : undefined;
     if (delayMs <= 0) return work();
     const delayed: Delayed = { alarm: new Alarm(this.unref), work, isDue };

@@ -14,8 +14,8 @@ export interface LoggedError {
 }
 
 /**
- * Splits the `util.inspect()` output of an error, so that its message appears once. Every thrown value has a text: if
- * inspection fails, the message and the stack are used.
+ * Splits the `util.inspect()` output of an error, so that its message appears once. If inspection fails, it uses the message and
+ * the stack: every thrown value has a text.
  */
 export function loggedError(error: unknown): LoggedError {
   const message = textOf(error);
@@ -50,8 +50,8 @@ interface ErrorLogger {
 }
 
 /**
- * Logs an error. The message says what happened and has the text of the error. The rest is the stack, which Nest's loggers
- * write below the message or into a separate field.
+ * Logs an error. The message says what happened and contains the text of the error. The rest goes into the stack, which Nest's
+ * loggers write below the message or into a separate field.
  *
  * @param others further errors, and the label to log them with.
  */
@@ -66,7 +66,7 @@ export function logError(
   logOthers(logger, `${what}: ${text}`, ofOthers, others, details, text);
 }
 
-/** Logs errors that accompany something with its own outcome. */
+/** Logs errors that occurred in addition to another outcome. */
 export function logErrors(
   logger: ErrorLogger,
   message: string,

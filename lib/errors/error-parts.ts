@@ -1,6 +1,6 @@
 import { textOf } from './error-text.js';
 
-/** `instanceof` for anything that was thrown: false for a proxy that was revoked, or whose traps throw. */
+/** Works like `instanceof`, and returns false for a proxy that was revoked or whose traps throw. */
 export function isErrorOf<T>(
   error: unknown,
   type: abstract new (...args: never[]) => T,
@@ -12,7 +12,7 @@ export function isErrorOf<T>(
   }
 }
 
-/** One error as it is; several as an `AggregateError` that keeps their order and names the first. */
+/** Returns a single error as it is, and several as an `AggregateError` that keeps their order and names the first. */
 export function combined(errors: readonly unknown[]): unknown {
   if (errors.length === 1) return errors[0];
   return new AggregateError(errors, `${errors.length} errors, the first: ${textOf(errors[0])}`);
@@ -26,7 +26,7 @@ export function isPartOf(error: unknown, whole: unknown): boolean {
   return Array.isArray(errors) && errors.includes(error);
 }
 
-/** True for the error itself, and for one that has it as a cause, or among its errors. */
+/** True for the error itself, and for an error that has it as a cause or among its errors. */
 export function leadsTo(whole: unknown, error: unknown, depth = 8): boolean {
   if (whole === error) return true;
   if (depth === 0 || typeof whole !== 'object' || whole === null) return false;
@@ -39,7 +39,7 @@ export function leadsTo(whole: unknown, error: unknown, depth = 8): boolean {
   }
 }
 
-/** True for the reason of an abort, and for what APIs that follow a signal throw in its place: a name of `AbortError`, a code of `ABORT_ERR`. */
+/** True for the reason of an abort, and for the `AbortError` or `ABORT_ERR` that APIs throw in its place. */
 export function isAbortError(error: unknown, signal: AbortSignal): boolean {
   if (error === signal.reason) return true;
   try {

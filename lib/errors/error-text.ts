@@ -1,6 +1,6 @@
 /**
- * The text of anything that was thrown. It may be a proxy, an object without a prototype, or one whose getters
- * throw: what is said of an error must not become another one.
+ * Returns the text of any thrown value. It never throws, even for a proxy, an object without a prototype, or an object whose
+ * getters throw.
  */
 export function textOf(error: unknown): string {
   try {
@@ -11,7 +11,7 @@ export function textOf(error: unknown): string {
   }
 }
 
-/** The stack of an error, when it has one. */
+/** Returns the stack of an error, if it has one. */
 export function stackOf(error: unknown): string | undefined {
   try {
     const { stack } = (error ?? {}) as { stack?: unknown };
@@ -22,8 +22,8 @@ export function stackOf(error: unknown): string | undefined {
 }
 
 /**
- * Reads the stacks of what was thrown, with its causes. V8 writes a stack when it is first read, and until then the error
- * keeps the `this` of each of its frames alive: one that is kept must not keep the instance that threw it.
+ * Reads the stacks of a thrown value and its causes. V8 formats a stack when it is first read; until then, the error keeps the
+ * `this` of each frame alive. A stored error must not keep the instance that threw it.
  */
 export function readStacks(error: unknown, depth = 4): void {
   if (depth === 0 || typeof error !== 'object' || error === null) return;

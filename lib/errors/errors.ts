@@ -1,7 +1,7 @@
 import type { Finding } from './finding.js';
 
 /**
- * Every `code` that an error of this library carries, in the order of `docs/errors.md`.
+ * Lists every `code` that an error of this library can have, in the order of `docs/errors.md`.
  *
  * @publicApi
  */
@@ -24,8 +24,8 @@ export const ERROR_CODES = [
 export type ErrorCode = (typeof ERROR_CODES)[number];
 
 /**
- * Base of every error that this library throws on its own account. An error of the application (a
- * constructor, a handler, a disposer) is never wrapped in it.
+ * Base class of the errors that this library throws. The library never wraps an error of the application (from a constructor, a
+ * handler or a disposer) in it.
  *
  * @publicApi
  */
@@ -39,15 +39,15 @@ export abstract class ScopedWorkerError extends Error {
 }
 
 /**
- * The base of the errors that stop start-up. Every class lists everything that is wrong in `problems`. `registry.add()` and
- * `PeriodicTimer` throw the same classes at run time.
+ * Base class of the errors that stop start-up. `problems` lists everything that is wrong. `registry.add()` and `PeriodicTimer`
+ * throw the same classes at run time.
  *
  * @publicApi
  */
 export abstract class StartUpError extends ScopedWorkerError {
   constructor(
     message: string,
-    /** One entry for each problem: where it is, what is wrong, and what to write instead. */
+    /** One entry for each problem: where it is, what is wrong, and what to do. */
     readonly problems: readonly string[],
     options?: { cause?: unknown },
   ) {
@@ -56,8 +56,7 @@ export abstract class StartUpError extends ScopedWorkerError {
 }
 
 /**
- * Start-up found more than one kind of thing wrong, or a finding that `scopeValidation` refuses. Carries
- * all of them.
+ * Thrown if start-up finds problems of more than one kind, or a finding that `scopeValidation` refuses. Lists all of them.
  *
  * @publicApi
  */
@@ -65,11 +64,11 @@ export class ScopeValidationError extends StartUpError {
   readonly code = 'SCOPE_VALIDATION';
 
   constructor(
-    /** The same as `problems`, as data. */
+    /** The problems as data. */
     readonly findings: readonly Finding[],
   ) {
     super(
-      `Start-up was stopped by ${findings.length} ${findings.length === 1 ? 'finding' : 'findings'}; nothing was scheduled:\n` +
+      `${findings.length} ${findings.length === 1 ? 'finding' : 'findings'} stopped start-up, so nothing was scheduled:\n` +
         findings
           .map((finding, index) => `  ${index + 1}. [${finding.number}] ${finding.message}`)
           .join('\n'),
@@ -79,8 +78,8 @@ export class ScopeValidationError extends StartUpError {
 }
 
 /**
- * A decorator, one of its options or an override cannot work. Thrown at start-up, before anything is
- * scheduled; names every culprit as `Class.method`.
+ * Thrown if a decorator, one of its options or an override is invalid: at start-up, before anything is scheduled. The message
+ * names every culprit as `Class.method`.
  *
  * @publicApi
  */
@@ -93,7 +92,7 @@ export class InvalidScheduleError extends StartUpError {
 }
 
 /**
- * Two schedules carry one name. Thrown at start-up, before anything is scheduled.
+ * Thrown if two schedules have the same name: at start-up, before anything is scheduled.
  *
  * @publicApi
  */
@@ -106,7 +105,7 @@ export class DuplicateScheduleError extends StartUpError {
 }
 
 /**
- * A schedule was asked for under a name that no schedule has.
+ * Thrown if no schedule has the requested name.
  *
  * @publicApi
  */
@@ -114,23 +113,27 @@ export class UnknownScheduleError extends ScopedWorkerError {
   readonly code = 'UNKNOWN_SCHEDULE';
 
   constructor(
-    /** The name that was asked for. */
+    /** The requested name. */
     readonly schedule: string,
     /** The names that exist. */
     readonly known: readonly string[],
     hint?: string,
   ) {
-    const names = known.length === 0 ? 'there are none' : known.join(', ');
-    super(
-      `No schedule is named "${schedule}". ${hint ?? `Use one of the names that exist: ${names}.`}`,
-    );
+    super(`No schedule is named "${schedule}". ${hint ?? namesText(known)}`);
   }
 }
 
+/** Returns the sentence that lists the names of all schedules. */
+export function namesText(known: readonly string[]): string {
+  return known.length === 0
+    ? 'The application has no schedules.'
+    : `Use one of the names that exist: ${known.join(', ')}.`;
+}
+
 /**
- * The options of `ScopedWorkerModule` or a `BackgroundWorker` cannot work, or two imports of the module disagree: thrown at
- * start-up. Or the options of a `PeriodicTimer`: thrown by its constructor or by an assignment. Or the arguments of a call, such
- * as `events.on()`, which throws it, and `registry.run()`, whose promise rejects.
+ * Thrown at start-up if an option of `ScopedWorkerModule` or a `BackgroundWorker` is invalid, or if two imports of the module
+ * disagree. Also thrown by calls with invalid arguments, such as `new PeriodicTimer()` and `events.on()`; asynchronous ones, such
+ * as `registry.run()`, reject with it.
  *
  * @publicApi
  */
@@ -143,9 +146,9 @@ export class InvalidOptionsError extends StartUpError {
 }
 
 /**
- * Refuses an invalid argument of a call.
+ * Refuses invalid arguments of a call.
  *
- * @throws {InvalidOptionsError} if there is a problem; each of its sentences begins with `call`.
+ * @throws {InvalidOptionsError} if there are problems; each of its sentences begins with `call`.
  */
 export function refuseInvalid(call: string, problems: readonly string[]): void {
   if (problems.length > 0)
@@ -153,9 +156,9 @@ export function refuseInvalid(call: string, problems: readonly string[]): void {
 }
 
 /**
- * Something was asked of a scope that is closed, or of a scope that may no longer build because the
- * application is shutting down. Or a method was called on an instance of a closed scope, under
- * `leakDetection: { strict: true }`: then `cause` has the stack of the closing.
+ * Thrown if a closed scope is used, or a scope that may no longer build because the application is shutting down. Under
+ * `leakDetection: { strict: true }`, methods of an instance whose scope has closed throw it too. The stack of `cause` then shows
+ * where the scope closed.
  *
  * @publicApi
  */
@@ -163,7 +166,7 @@ export class ScopeClosedError extends ScopedWorkerError {
   readonly code = 'SCOPE_CLOSED';
 
   constructor(
-    /** Id of the scope, or `undefined` when it was never opened. */
+    /** The id of the scope; `undefined` if it was never opened. */
     readonly scopeId: string | undefined,
     what: string,
     options?: { cause?: unknown },
@@ -173,8 +176,8 @@ export class ScopeClosedError extends ScopedWorkerError {
 }
 
 /**
- * A tick ran longer than its `timeoutMs`. It is the reason of the tick's signal and the error of its
- * report; `cause` is what the handler threw after the abort, when that is another error.
+ * Reports a tick that ran longer than its `timeoutMs`. It is the reason of the tick's signal and the error of its report. `cause`
+ * is the error that the handler threw after the abort, if it differs.
  *
  * @publicApi
  */
@@ -194,7 +197,7 @@ export class TickTimeoutError extends ScopedWorkerError {
 }
 
 /**
- * A disposer did not settle within `disposeTimeoutMs`. The scope went on without it.
+ * Reports a disposer that did not settle within `disposeTimeoutMs`. The scope continued without it.
  *
  * @publicApi
  */
@@ -202,24 +205,24 @@ export class DisposeTimeoutError extends ScopedWorkerError {
   readonly code = 'DISPOSE_TIMEOUT';
 
   constructor(
-    /** What hung, written `Class.method`. */
+    /** Written `Class.method`. */
     readonly disposer: string,
     readonly timeoutMs: number,
   ) {
     super(
-      `${disposer} did not settle within disposeTimeoutMs of ${timeoutMs} ms; the scope was closed without waiting for it.`,
+      `${disposer} did not settle within its disposeTimeoutMs of ${timeoutMs} ms. The scope closed without waiting for it. Set a time limit in the disposer, or raise disposeTimeoutMs.`,
     );
   }
 }
 
 const TEXTS = {
   'already-waiting':
-    'PeriodicTimer: waitForNextTick() was called while an earlier call still waits. Await each call before the next one, or give each loop a timer of its own.',
-  over: 'PeriodicTimer: periodMs cannot be changed any more, because the timer was disposed or its signal was aborted. Make a new timer.',
+    'PeriodicTimer: waitForNextTick() was called while an earlier call was still waiting. Await each call before the next one, or use one timer for each loop.',
+  over: 'PeriodicTimer: periodMs cannot be changed, because the timer was disposed or its signal was aborted. Create a new timer.',
 } as const;
 
 /**
- * A `PeriodicTimer` was asked for what it cannot do: a second wait at the same time, or another period after its end.
+ * Thrown if a second loop waits for a `PeriodicTimer`, or if `periodMs` is set after the timer is over.
  *
  * @publicApi
  */
@@ -232,8 +235,8 @@ export class PeriodicTimerError extends ScopedWorkerError {
 }
 
 /**
- * A write to an SQLite file was refused, because the transaction that is writing to the file waits for the code that sent it. Nothing
- * was written.
+ * Thrown if a write to an SQLite file would wait for itself. The transaction that is writing to the file waits for the code that
+ * sent the write. Nothing was written.
  *
  * @publicApi
  */
@@ -245,7 +248,7 @@ export class WriteRefusedError extends ScopedWorkerError {
     readonly file: string,
     /** The SQL statement, shortened. For `save()` and `remove()` it is the `BEGIN` of their transaction. */
     readonly statement: string,
-    /** Who has the transaction open: `Reports.nightly (tick-1)`, `scope scope-1` or `the application`. */
+    /** The owner of the open transaction: `Reports.nightly (tick-1)`, `scope scope-1` or `the application`. */
     readonly holder: string,
   ) {
     super(
@@ -255,7 +258,7 @@ export class WriteRefusedError extends ScopedWorkerError {
 }
 
 /**
- * An optional package that a feature needs is not installed.
+ * Thrown if an optional package that a feature needs isn't installed.
  *
  * @publicApi
  */
@@ -263,7 +266,7 @@ export class MissingPeerError extends ScopedWorkerError {
   readonly code = 'MISSING_PEER';
 
   constructor(
-    /** What needs the package. */
+    /** The feature that needs the packages. */
     readonly feature: string,
     /** The packages to install. */
     readonly packages: readonly string[],
@@ -277,14 +280,14 @@ export class MissingPeerError extends ScopedWorkerError {
 }
 
 /**
- * The library can't work with the installed version of Nest: it can't drain, or can't see what to dispose.
+ * Thrown if the library can't work with the installed version of Nest: it can't drain, or can't see what to dispose.
  *
  * @publicApi
  */
 export class UnsupportedNestError extends StartUpError {
   readonly code = 'UNSUPPORTED_NEST';
 
-  /** @param reason a clause that says why, and a sentence that says what to do. */
+  /** @param reason a clause with the reason, and a sentence that says what to do. */
   constructor(reason: string) {
     const text = `nestjs-scoped-worker needs Nest 11 or 12, but ${reason}.`;
     super(text, [text]);

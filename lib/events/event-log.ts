@@ -21,21 +21,21 @@ import { lateCallStack, leakedScopeText, leakFoundText } from './leak-text.js';
 import { ScopedWorkerEvents } from './scoped-worker-events.js';
 
 /**
- * Writes what needs a person to Nest's logger: each failure of a tick, a background worker or a source once, each dead
- * letter, the first of a row of skipped ticks, memory that reaches a threshold, each leak, what the shutdown waits for and what it gave up.
+ * Logs events that need attention with Nest's logger. It logs each failure of a tick, a background worker or a source once. It also
+ * logs dead letters, the first of several skipped ticks, memory thresholds, leaks, and the work that the shutdown waits for.
  */
 export class EventLog {
   readonly #logger = new Logger('ScopedWorker');
   /**
-   * When the last tick of a row of skipped ones was skipped, in epoch milliseconds, by schedule. Ticks that were due by then belong
-   * to the same trouble, whether they ran late or in the place of skipped ones.
+   * The time of the last skip, in epoch milliseconds, by schedule. Ticks that were due by then belong to the same problem, whether
+   * they ran late or replaced skipped ones.
    */
   readonly #lastSkips = new Map<string, number>();
-  /** The schedules, and scopes by hand as one, in whose ticks a refused write was reported. */
+  /** The schedules with a reported refused write; undefined stands for all scopes by hand. */
   readonly #refused = new Set<string | undefined>();
-  /** What the shutdown did not wait for any longer. */
+  /** The names of the work that the shutdown stopped waiting for. */
   #abandoned: readonly string[] = [];
-  /** The ticks that the shutdown has cancelled; undefined unless the log says that it waits. */
+  /** The ticks that the shutdown cancelled; undefined if it waits for nothing. */
   #cancelled: string[] | undefined;
 
   constructor(events: ScopedWorkerEvents) {
@@ -81,7 +81,7 @@ export class EventLog {
       ...history.slice(0, -1).flatMap((attempt) => attempt.disposeErrors),
       ...disposeErrors.filter((other) => !isPartOf(other, error)),
     ];
-    // Cut off between two attempts: that the last one has failed stands nowhere else, unless the line of its other errors says so.
+    // Cancelled between two attempts: without other errors, no other line reports the failure of the last attempt.
     const last = history.at(-1);
     const isCutOff = outcome === 'cancelled' && last !== undefined && last.outcome !== 'cancelled';
     if (isCutOff && others.length === 0) {
@@ -119,10 +119,10 @@ export class EventLog {
     logError(this.#logger, `${where}${of} failed`, error);
   }
 
-  /** The cause is in the code, so each tick of the schedule has the same one. */
+  /** Logs an error once for each schedule, because the cause is in its code. */
   private writeRefused({ schedule, tickId, error }: StrayFailure): void {
     const who = schedule === undefined ? 'A scope by hand' : `${schedule} (${tickId})`;
-    const message = `${who} caught the error of a refused write, whose data is missing`;
+    const message = `${who} caught the error of a refused write, so its data is missing`;
     if (this.#refused.has(schedule)) {
       this.#logger.debug(`${message}: ${loggedError(error).text}`);
       return;
@@ -149,7 +149,7 @@ export class EventLog {
   private messageDead({ schedule, id, deliveries, error }: DeadLetter): void {
     const times = deliveries === 1 ? '1 delivery' : `${deliveries} deliveries`;
     this.#logger.warn(
-      `${schedule}: message ${id} was put aside after ${times}, the last error: ${loggedError(error).text}`,
+      `${schedule}: message ${id} was put aside after ${times}. Last error: ${loggedError(error).text}`,
     );
   }
 
@@ -163,32 +163,37 @@ export class EventLog {
     if (this.#cancelled === undefined || abandoned.length > 0) return;
     const cancelled =
       this.#cancelled.length === 0 ? '' : `; cancelled: ${this.#cancelled.join(', ')}`;
-    this.#logger.log(`Shutting down: all work ended after ${Math.round(waitedMs)} ms${cancelled}`);
+    this.#logger.log(
+      `Shutting down: all work finished after ${Math.round(waitedMs)} ms${cancelled}`,
+    );
   }
 
   private shutdownEnded({ waitedMs, abandoned, leftOpen }: ShutdownEnd): void {
     if (leftOpen.length > 0) {
-      this.#logger.warn(`Shutting down: disposed what nobody had closed: ${leftOpen.join(', ')}`);
+      this.#logger.warn(
+        `Shutting down: disposed scopes that were left open: ${leftOpen.join(', ')}`,
+      );
     }
     if (abandoned.length === 0) return;
     this.#abandoned = [...this.#abandoned, ...abandoned];
     this.#logger.error(
-      `Shutting down: gave up after ${Math.round(waitedMs)} ms on ${abandoned.join(', ')}`,
+      `Shutting down: stopped waiting after ${Math.round(waitedMs)} ms for ${abandoned.join(', ')}`,
     );
   }
 }
 
 const ALSO = 'Also failed';
 
-const PARTLY_COMMITTED = ' after a transaction was committed, which stays';
+const PARTLY_COMMITTED = ', after one transaction was already committed';
 
-const AFTER_SHUTDOWN = ' after the shutdown gave up on it, so its connections may be closed';
+const AFTER_SHUTDOWN =
+  ' after the shutdown stopped waiting for it, so its connections may be closed';
 
 function memoryLine(crossing: MemoryCrossing): string {
   return `Memory: ${reachedText(crossing)}. ${growthText(crossing.schedules)}`;
 }
 
-/** Which tick it was: with its message, and after how many attempts. */
+/** Returns the id of a tick, with its message and the number of attempts. */
 function placeOf({ tickId, messageId, attempts }: TickReport): string {
   const message = messageId === undefined ? '' : `, message ${messageId}`;
   return `${tickId}${message}${attempts > 1 ? `, ${attempts} attempts` : ''}`;

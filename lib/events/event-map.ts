@@ -12,22 +12,22 @@ export interface ScheduleChange {
   readonly change: 'paused' | 'resumed' | 'added' | 'removed' | 'rescheduled';
 }
 
-/** The shutdown has begun: what it waits for. */
+/** The shutdown has started. */
 export interface ShutdownStart {
-  /** Schedule names with tick ids, and scopes by hand. */
+  /** The work that the shutdown waits for: schedule names with tick ids, and scopes by hand. */
   readonly waitingFor: readonly string[];
 }
 
-/** The end of a wait of the shutdown: the end of the drain, or of the last shutdown hook. */
+/** The shutdown has stopped waiting: the drain is over, or the last shutdown hook has run. */
 export interface ShutdownEnd {
   readonly waitedMs: number;
-  /** What had not ended when the time was up, or a second signal came. */
+  /** The names of work that had not finished at the timeout, or when a second signal arrived. */
   readonly abandoned: readonly string[];
-  /** Scopes from `ProviderScopeFactory.open()` that nobody had closed; the shutdown disposed them. */
+  /** Scopes from `ProviderScopeFactory.open()` that were left open; the shutdown disposed them. */
   readonly leftOpen: readonly string[];
 }
 
-/** Something of the application failed where nobody waits for it. */
+/** Code of the application failed where no code awaits it. */
 export interface StrayFailure {
   readonly where:
     | 'abort-listener'
@@ -42,21 +42,21 @@ export interface StrayFailure {
     | 'refused-write';
   readonly schedule: string | undefined;
   readonly tickId: string | undefined;
-  /** The background worker, where it is one. */
+  /** The name of the background worker, if one failed. */
   readonly worker?: string;
   readonly error: unknown;
 }
 
-/** `execute` of a background worker has thrown or rejected. */
+/** `execute` of a background worker threw or rejected. */
 export interface BackgroundFailure {
-  /** `name` of the `BackgroundWorker`, with a number where several have the same. */
+  /** The `name` of the `BackgroundWorker`, with a number if several have the same name. */
   readonly worker: string;
   readonly error: unknown;
-  /** Milliseconds until it is called again; undefined when it is not. */
+  /** Milliseconds until the library calls it again; undefined if it doesn't. */
   readonly restartInMs: number | undefined;
 }
 
-/** `execute` of a background worker has returned while the application runs; it is not called again. */
+/** `execute` of a background worker returned while the application runs. The library doesn't call it again. */
 export interface BackgroundEnd {
   readonly worker: string;
 }
@@ -65,22 +65,19 @@ export interface BackgroundEnd {
 export interface SourceFailure {
   /** The name of the consumer. */
   readonly schedule: string;
-  /** Undefined when the source ended without an error. */
+  /** Undefined if the source ended without an error. */
   readonly error: unknown;
-  /** When it is opened again, in milliseconds from now. */
+  /** Milliseconds until the library opens it again. */
   readonly reopenInMs: number;
 }
 
-/**
- * Instances of a scope are still reachable although the scope has closed: at least `graceMs` and three major garbage
- * collections ago.
- */
+/** Instances of a scope are still reachable, `graceMs` and three major garbage collections after the scope closed. */
 export interface LeakFound {
   /** The schedule in whose scopes they were built; undefined for scopes by hand. */
   readonly schedule: string | undefined;
-  /** The class, or the token of a factory that gave a plain object. */
+  /** The class, or the token of a factory that returned a plain object. */
   readonly className: string;
-  /** How many of this class and schedule have outlived their scopes and are alive now. */
+  /** The number of living instances of this class and schedule that have outlived their scopes. */
   readonly count: number;
   /** The tick of the oldest; undefined for a scope by hand. */
   readonly tickId: string | undefined;
@@ -88,14 +85,14 @@ export interface LeakFound {
   readonly scopeId: string;
   /** Milliseconds since the scope of the oldest closed. */
   readonly ageMs: number;
-  /** Where the scope of the oldest was opened, for a scope by hand. */
+  /** The line that opened the scope of the oldest, for a scope by hand. */
   readonly place: string | undefined;
 }
 
-/** A scope from `ProviderScopeFactory.open()` was dropped without `close()`: nobody can close it any more. */
+/** A scope from `ProviderScopeFactory.open()` was dropped without `close()`: no code can close it any more. */
 export interface LeakedScope {
   readonly scopeId: string;
-  /** The line that opened it; undefined when the stack does not tell. */
+  /** The line that opened it; undefined if the stack doesn't show it. */
   readonly place: string | undefined;
   readonly openedAt: Date;
   /** Milliseconds since it was opened. */
@@ -109,12 +106,12 @@ export interface LateCall {
   readonly scopeId: string;
   readonly className: string;
   readonly method: string;
-  /** What the caller got: its stack is that of the call, the stack of its `cause` that of the closing. */
+  /** The error that the caller received. Its stack shows the call; the stack of its `cause` shows where the scope closed. */
   readonly error: ScopeClosedError;
 }
 
 /**
- * The events of the library, `noun:verb`, with what each carries.
+ * Maps each event, named `noun:verb`, to its payload.
  *
  * @publicApi
  */
@@ -135,9 +132,9 @@ export interface ScopedWorkerEventMap {
   'schedule:changed': ScheduleChange;
   /** The library found something while a tick ran (SW205, SW209). Findings of start-up are logged or thrown instead. */
   'finding:reported': Finding;
-  /** `execute()` of a background worker has thrown or rejected. */
+  /** `execute()` of a background worker threw or rejected. */
   'background:failed': BackgroundFailure;
-  /** `execute()` of a background worker has returned while the application runs. It isn't called again. */
+  /** `execute()` of a background worker returned while the application runs. The library doesn't call it again. */
   'background:ended': BackgroundEnd;
   /** A source of messages threw, ended, or could not be opened. The library opens it again. */
   'source:failed': SourceFailure;

@@ -1,6 +1,6 @@
 import type { ScopedWorkerEventMap } from './event-map.js';
 
-/** Every event; the compiler compares it with the map, both ways. */
+/** Lists every event: the compiler compares it with the map in both directions. */
 const EVENTS = {
   'tick:started': true,
   'tick:finished': true,

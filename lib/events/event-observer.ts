@@ -7,7 +7,7 @@ import type { NestWrapper } from '../nest/index.js';
 import { FindingBook } from '../validation/finding-book.js';
 import { ScopedWorkerEvents } from './scoped-worker-events.js';
 
-/** Turns what ticks and scopes report into events. */
+/** Emits events for the reports of ticks and scopes. */
 export class EventObserver implements TickObserver, ScopeObserver {
   constructor(
     private readonly events: ScopedWorkerEvents,

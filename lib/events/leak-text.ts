@@ -1,7 +1,7 @@
 import { stackOf } from '../errors/error-text.js';
 import type { LateCall, LeakedScope, LeakFound } from './event-map.js';
 
-/** What the log says of instances that have outlived their scope. */
+/** Returns the log line for instances that have outlived their scope. */
 export function leakFoundText(leak: LeakFound): string {
   const { schedule, className, count, tickId, scopeId, ageMs, place } = leak;
   const what =
@@ -11,15 +11,15 @@ export function leakFoundText(leak: LeakFound): string {
   const where =
     schedule === undefined ? `scopes by hand, opened${at(place)}` : `schedule ${schedule}`;
   const oldest = tickId === undefined ? scopeId : `${tickId}, ${scopeId}`;
-  return `Leak: ${what} (${where}; the oldest, of ${oldest}, since ${seconds(ageMs)}). Look for what holds ${count === 1 ? 'it' : 'them'}: an array or a map of a module, an event listener, the closure of a timer, a field of a singleton.`;
+  return `Leak: ${what} (${where}; the oldest, from ${oldest}, for ${seconds(ageMs)}). Look for what holds ${count === 1 ? 'it' : 'them'}: an array or a map of a module, an event listener, the closure of a timer, a field of a singleton.`;
 }
 
-/** What the log says of a scope that nobody can close any more. */
+/** Returns the log line for a scope that no code can close any more. */
 export function leakedScopeText({ scopeId, place, ageMs }: LeakedScope): string {
-  return `Leak: scope ${scopeId}, opened${at(place)} ${seconds(ageMs)} ago, was dropped without close(); what it owns is disposed when the application closes. Write "await using scope = await scopes.open()", or use scopes.run().`;
+  return `Leak: scope ${scopeId}, opened${at(place)} ${seconds(ageMs)} ago, was dropped without close(). The library disposes its instances when the application closes. Write "await using scope = await scopes.open()", or use scopes.run().`;
 }
 
-/** The stack of a call that came too late, and below it that of the closing. */
+/** Returns the stack of a late call, and below it the stack of the code that closed the scope. */
 export function lateCallStack({ error }: LateCall): string {
   return `${stackOf(error)}\nCaused by: ${stackOf(error.cause)}`;
 }

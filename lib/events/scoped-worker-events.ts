@@ -12,11 +12,11 @@ type Listener<E extends EventName> = (event: ScopedWorkerEventMap[E]) => unknown
 const NOTHING: readonly Promise<void>[] = [];
 
 /**
- * What happens, as typed events: the seam for logs, metrics and tests.
+ * Emits typed events, for logs, metrics and tests.
  *
- * Listeners are called one after the other, in the order in which they were added, before the work goes on. One that
- * throws or rejects is logged; it neither stops the others nor fails the tick. Promises that
- * listeners return are awaited for `shutdown:started`, and for no other event.
+ * The library calls listeners one after the other, in the order in which you added them, before the work continues. It logs a
+ * listener that throws or rejects; the other listeners and the tick aren't affected. It awaits the promises that listeners of
+ * `shutdown:started` return, and those of no other event.
  *
  * @publicApi
  */
@@ -25,9 +25,9 @@ export class ScopedWorkerEvents {
   private readonly logger = new Logger('ScopedWorker');
 
   /**
-   * Calls `listener` at each event of this name.
+   * Calls `listener` for each event with this name.
    *
-   * @returns a function that takes the listener off again.
+   * @returns a function that removes the listener.
    * @throws {InvalidOptionsError} if there is no such event, or if the listener isn't a function.
    */
   on<E extends EventName>(event: E, listener: Listener<E>): () => void {
@@ -38,7 +38,7 @@ export class ScopedWorkerEvents {
     return () => this.off(event, listener);
   }
 
-  /** As `on`, for the next event only. */
+  /** Calls `listener` for the next event only; otherwise like `on`. */
   once<E extends EventName>(event: E, listener: Listener<E>): () => void {
     refuseBad('once', event, listener);
     const off = this.on(event, (payload) => {
@@ -96,7 +96,7 @@ export class ScopedWorkerEvents {
     try {
       logError(this.logger, `A listener of ${event} failed`, error);
     } catch {
-      // A logger of the application that throws has no other place to be told of.
+      // The logger of the application threw: there is no other place to report it.
     }
   }
 }
@@ -104,7 +104,7 @@ export class ScopedWorkerEvents {
 function refuseBad(method: string, event: unknown, listener: unknown): void {
   const problems: string[] = [];
   if (!EVENT_NAMES.includes(event as string))
-    problems.push(`there is no event ${show(event)}; the events are ${EVENT_NAMES.join(', ')}`);
+    problems.push(`${show(event)} isn't an event; the events are ${EVENT_NAMES.join(', ')}`);
   const problem = functionProblem(listener);
   if (problem !== undefined) problems.push(`the listener ${problem}`);
   refuseInvalid(`events.${method}()`, problems);

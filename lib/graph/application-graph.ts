@@ -2,14 +2,14 @@ import { Application, type NestWrapper } from '../nest/index.js';
 import type { GraphProvider, LifetimeGraph } from './lifetime-graph.js';
 import { readGraph } from './read-graph.js';
 
-/** The graph of the running application: read when it is first asked for, and again when a module was loaded lazily. */
+/** Reads the graph of the running application on first use, and again after a module was loaded lazily. */
 export class ApplicationGraph {
   #graph: LifetimeGraph | undefined;
   #modules = 0;
 
   constructor(private readonly application: Application) {}
 
-  /** As `LifetimeGraph#wayToRequestScope`, of what Nest keeps of a provider. */
+  /** As `LifetimeGraph#wayToRequestScope`, for Nest's wrapper of a provider. */
   wayToRequestScope(wrapper: NestWrapper): readonly GraphProvider[] | undefined {
     const provider = this.current.of(wrapper);
     return provider && this.current.wayToRequestScope(provider);

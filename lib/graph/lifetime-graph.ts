@@ -2,26 +2,26 @@
  * How long an instance of a provider lives.
  *
  * - `singleton`: as long as the application.
- * - `request`: as long as the scope; it says so itself.
- * - `bubbled`: as long as the scope, because something that it depends on does.
- * - `durable`: as long as the context that a `ContextIdStrategy` names, such as a tenant.
- * - `transient`: one for each provider that injects it, and as long as that one.
+ * - `request`: as long as the scope, because the provider declares it.
+ * - `bubbled`: as long as the scope, because one of its dependencies does.
+ * - `durable`: as long as the context that a `ContextIdStrategy` defines, such as a tenant.
+ * - `transient`: as long as the provider that injects it, which has its own instance.
  *
  * @publicApi
  */
 export type Lifetime = 'singleton' | 'request' | 'bubbled' | 'durable' | 'transient';
 
-/** One provider depends on another. */
+/** The dependency of one provider on another. */
 export interface GraphEdge {
-  /** Where it is injected: `constructor[0]`, `inject[0]`, `property name`; or `enhancer`: a guard of a controller, say. */
+  /** Where it is injected: `constructor[0]`, `inject[0]`, `property name`, or `enhancer` (such as a guard of a controller). */
   readonly at: string;
-  /** The id of what is injected. */
+  /** The id of the injected provider. */
   readonly to: number;
 }
 
-/** A provider, a controller or an enhancer as it stands in one module. */
+/** A provider, a controller or an enhancer of one module. */
 export interface GraphProvider {
-  /** Its place in `LifetimeGraph#providers`. */
+  /** Its index in `LifetimeGraph#providers`. */
   readonly id: number;
   /** For messages: the class, or the text of the token. */
   readonly name: string;
@@ -31,17 +31,17 @@ export interface GraphProvider {
   readonly kind: 'class' | 'factory' | 'value' | 'alias';
   /** Marked with `@WebSocketGateway()`. */
   readonly isGateway: boolean;
-  /** The class of a provider of the kind `class`. What a factory returns is not known before it runs. */
+  /** The class of a provider of the kind `class`. The result of a factory isn't known before it runs. */
   readonly type: Function | undefined;
   readonly lifetime: Lifetime;
-  /** What the provider says itself. */
+  /** The scope that the provider itself declares. */
   readonly declared: 'singleton' | 'request' | 'transient';
   readonly isDeclaredDurable: boolean;
-  /** The one method that disposes an instance; undefined when there is none, or none is known. */
+  /** The one method that disposes an instance; undefined if it has none, or if none is known. */
   readonly disposer: string | undefined;
   /** Nest's lifecycle hooks, by name. */
   readonly hooks: readonly string[];
-  /** `onScopeInit`, `onScopeCommit`, `onScopeRollback`: written for scopes. */
+  /** Those of `onScopeInit`, `onScopeCommit` and `onScopeRollback` that it has. */
   readonly scopeHooks: readonly string[];
   readonly dependencies: readonly GraphEdge[];
 }
@@ -49,13 +49,13 @@ export interface GraphProvider {
 /** A module of the application. */
 export interface GraphModule {
   readonly name: string;
-  /** The ids of what stands in it. */
+  /** The ids of its providers, controllers and enhancers. */
   readonly providers: readonly number[];
 }
 
 /**
- * Who depends on whom, and who lives how long: pure data, read from Nest at start-up. The rules of the validator, and the trees
- * of the inspector, read nothing else.
+ * Holds the dependencies and lifetimes of all providers, read from Nest at start-up. The rules of the validator and the trees of
+ * the inspector read nothing else.
  */
 export class LifetimeGraph {
   readonly #dependents = new Map<number, number[]>();
@@ -63,7 +63,7 @@ export class LifetimeGraph {
   constructor(
     readonly providers: readonly GraphProvider[],
     readonly modules: readonly GraphModule[],
-    /** Where Nest's own record of a provider stands in the graph. */
+    /** The ids of the providers, by Nest's wrapper. */
     private readonly places: WeakMap<object, number>,
   ) {
     for (const { id, dependencies } of providers) {
@@ -75,7 +75,7 @@ export class LifetimeGraph {
     }
   }
 
-  /** @param wrapper what Nest keeps of the provider. */
+  /** @param wrapper Nest's wrapper of the provider. */
   of(wrapper: object): GraphProvider | undefined {
     const id = this.places.get(wrapper);
     return id === undefined ? undefined : this.providers[id];
@@ -94,8 +94,8 @@ export class LifetimeGraph {
   }
 
   /**
-   * The shortest way along dependencies from a provider to the nearest one that fits, both ends included. The way does not
-   * lead through what `passes` refuses.
+   * Returns the shortest path along dependencies from a provider to the nearest one that fits, both ends included. The path
+   * doesn't lead through providers that `passes` refuses.
    */
   wayTo(
     from: GraphProvider,
@@ -116,9 +116,9 @@ export class LifetimeGraph {
   }
 
   /**
-   * The way from a provider to the nearest one that is request-scoped by itself, both ends included: what keeps Nest from
-   * building the first one once. A singleton has none. A way to something durable
-   * is given only for a durable provider, or where there is no other. The way does not lead through what `passes` refuses, nor end there.
+   * Returns the path from a provider to the nearest one that declares itself request-scoped, both ends included. It is the reason
+   * why Nest doesn't build the first one once; a singleton has no such path. The path ends at a durable provider only if `from`
+   * is durable or there is no other path. It neither leads through nor ends at a provider that `passes` refuses.
    */
   wayToRequestScope(
     from: GraphProvider,
@@ -140,7 +140,7 @@ export class LifetimeGraph {
     );
   }
 
-  /** What is built with a provider in its scope, itself included; not what is shared with others. */
+  /** Returns the providers that Nest builds for a provider in its scope, itself included, without those that are shared. */
   scopedTree(from: GraphProvider): readonly GraphProvider[] {
     const seen = new Set<number>([from.id]);
     const tree = [from];
@@ -155,7 +155,7 @@ export class LifetimeGraph {
   }
 }
 
-/** True for what is built anew in each scope when something of the scope needs it. */
+/** True if each scope that needs the provider has its own instance. */
 export function livesInScope({ lifetime }: GraphProvider): boolean {
   return lifetime === 'request' || lifetime === 'bubbled' || lifetime === 'transient';
 }

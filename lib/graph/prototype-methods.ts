@@ -11,7 +11,7 @@ const LIFECYCLE_HOOKS = [
 
 const SCOPE_HOOKS = ['onScopeInit', 'onScopeCommit', 'onScopeRollback'] as const;
 
-/** The disposer that instances of a class have; one that a constructor assigns is not known. */
+/** Returns the disposer that instances of a class have. A disposer that a constructor assigns isn't known. */
 export function disposerOfClass(type: Function): string | undefined {
   return DISPOSERS.find(([method]) => hasMethod(type, method))?.[1];
 }

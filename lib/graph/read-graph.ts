@@ -15,7 +15,7 @@ import {
 } from './lifetime-graph.js';
 import { disposerOfClass, lifecycleHooksOf, scopeHooksOf } from './prototype-methods.js';
 
-/** Reads the graph from the modules of an application; builds and calls nothing. */
+/** Reads the graph from the modules of an application. Builds and calls nothing. */
 export function readGraph(modules: Iterable<NestModule>): LifetimeGraph {
   const placed = [...modules].map((module) => ({ module, wrappers: [...wrappersOf(module)] }));
   const places = new WeakMap<object, number>();
@@ -30,7 +30,7 @@ export function readGraph(modules: Iterable<NestModule>): LifetimeGraph {
     for (const { wrapper, place } of wrappers) {
       const id = places.get(wrapper)!;
       ids.push(id);
-      // A provider that stands in one module twice (as an enhancer, say) is one provider.
+      // A module may have a provider twice, for example as an enhancer too: it is one provider.
       providers[id] ??= read(wrapper, { id, place, module: module.name, places });
     }
     graphModules.push({ name: module.name, providers: ids });
@@ -79,7 +79,7 @@ function read(wrapper: NestWrapper, { id, place, module, places }: Place): Graph
   };
 }
 
-/** What stands under `APP_GUARD` and its like has a token of Nest's making, another one in each process. */
+/** For `APP_GUARD` and similar tokens, Nest generates a token that differs in each process. */
 function nameOf(token: unknown, type: Function | undefined): string {
   const [, everywhere] =
     (typeof token === 'string' && /^(APP_[A-Z]+) \(UUID: .*\)$/.exec(token)) || [];

@@ -11,7 +11,7 @@ import type { Schedule } from '../schedule/schedule.js';
 import { inspectSchedule } from './inspect-schedules.js';
 import type { InspectedNestJob } from './inspection.js';
 
-/** What happens to a job, and the sentence that says so. */
+/** The fate of a job, and the sentence that describes it. */
 type Fate = Pick<InspectedNestJob, 'fate' | 'status'>;
 
 /**
@@ -64,7 +64,7 @@ function inspectJob(
       handler,
       module,
       kind: metadata.kind,
-      due: 'a moment that cannot be read',
+      due: 'invalid',
       timeZone: undefined,
       fate: 'invalid',
       status: problems.join(' '),
@@ -139,7 +139,7 @@ export function runTimeJobsNotes({ providers }: LifetimeGraph): string[] {
   ];
 }
 
-/** By name: the application may have another copy of `@nestjs/schedule` than the one that we could import. */
+/** Compares the name, because the application may have another copy of `@nestjs/schedule` than the one that we could import. */
 function isSchedulerRegistry({ token }: GraphProvider): boolean {
   return typeof token === 'function' && token.name === 'SchedulerRegistry';
 }

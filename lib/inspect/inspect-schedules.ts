@@ -41,7 +41,7 @@ export function inspectUndecided({
     name,
     handler,
     kind,
-    due: isMessage ? `each message of ${tokenText(when)}` : 'a provider says so at start-up',
+    due: isMessage ? `each message of ${tokenText(when)}` : 'decided by a provider at start-up',
     timeZone: kind === 'cron' ? zoneName(options) : undefined,
     state: stateOf(),
     runsOnStart: options.runOnStart && !options.disabled,
@@ -64,7 +64,7 @@ function nextRuns({ timeline, options }: Schedule, from: number): string[] {
   let due = timeline.first(startAt, options.initialDelayMs > 0);
   if (options.runOnStart) {
     runs.push(new Date(startAt).toISOString());
-    // The tick at the start takes the slot of one that is due at the same moment.
+    // The tick on start-up replaces a slot that is due at the same moment.
     if (due === startAt) due = timeline.after(due);
   }
   for (; due !== undefined && runs.length < RUNS; due = timeline.after(due))

@@ -25,7 +25,7 @@ import { inspectSchedule, inspectUndecided } from './inspect-schedules.js';
 import type { InspectedFinding, InspectedSchedule, ScopeInspection } from './inspection.js';
 import { workerTree } from './worker-tree.js';
 
-/** What is inspected of an application, read from it when it has started, or planned as its start-up would. */
+/** The inspected parts of an application: read from it if it has started, otherwise planned as its start-up would. */
 interface Subject {
   readonly graph: LifetimeGraph;
   readonly roots: readonly WorkerRoot[];
@@ -38,16 +38,14 @@ interface Subject {
 }
 
 /**
- * Looks at the schedules, the scopes and the findings of an application, and starts nothing: no provider is built, no
- * factory is called.
+ * Returns the schedules, scopes and findings of an application. It builds no provider and calls no factory.
  *
- * The application may have been started, or only be created: by `Test.createTestingModule().compile()`, or by
- * `NestFactory.createApplicationContext(AppModule, { preview: true })`, in which Nest calls no constructor, so that no
- * connection is opened. Before start-up nobody is asked for what a decorator leaves to providers (the expression of a cron, say),
- * nor for the options of `forRootAsync()`; `notes` says so.
+ * The application has started, or was created by `Test.createTestingModule().compile()` or by
+ * `NestFactory.createApplicationContext(AppModule, { preview: true })`. In preview mode Nest calls no constructor, so your
+ * application opens no connection. Before start-up, the inspector doesn't know values from providers (such as the expression of
+ * a cron) or the options of `forRootAsync()`; `notes` says so.
  *
- * @param options.from the moment from which `nextRuns` are counted; a fixed one makes the result fit for a snapshot.
- * Default: now.
+ * @param options.from the time from which `nextRuns` are counted. Set it to compare the result with a snapshot. Default: now.
  * @throws {InvalidOptionsError} if an argument is invalid.
  * @publicApi
  */
@@ -87,13 +85,13 @@ export function inspectScopes(
 function refuseArguments(app: unknown, options: { readonly from?: unknown }): void {
   const problems = optionsProblems(options, ['from']);
   const { from } = options ?? {};
-  if (isDate(options)) problems.push('write { from: date } in place of a Date');
+  if (isDate(options)) problems.push('write { from: date } instead of a Date');
   if (from !== undefined && !(isDate(from) && !Number.isNaN(from.getTime())))
     problems.push(`from must be a valid Date, not ${isDate(from) ? 'an invalid one' : show(from)}`);
   if (!OpenedApplication.canOpen(app)) {
     const isPromise = typeof (app as { then?: unknown } | null | undefined)?.then === 'function';
     problems.unshift(
-      `the first argument must be an application of Nest, not ${isPromise ? 'a promise: await it' : show(app)}`,
+      `the first argument must be a Nest application, not ${isPromise ? 'a promise: await it' : show(app)}`,
     );
   }
   refuseInvalid('inspectScopes()', problems);
@@ -144,7 +142,7 @@ function plannedSubject(application: OpenedApplication, from: Date): Subject {
   };
 }
 
-/** Empty in Nest's preview mode, which creates objects with the prototype, but never constructs them. */
+/** Returns nothing in Nest's preview mode, which creates objects with the prototype but never constructs them. */
 function servicesOf(application: OpenedApplication): Partial<InspectedServices> {
   return application.constructed(InspectedServices) ?? {};
 }
@@ -168,7 +166,7 @@ function optionsOf(application: OpenedApplication): {
   const note =
     given === undefined
       ? 'ScopedWorkerModule is not imported: no @ScopedWorker() runs in this application.'
-      : 'The options come from ScopedWorkerModule.forRootAsync(), which is not called here: the defaults are taken, so that what allowFindings and adoptNestSchedules permit is shown as a finding.';
+      : 'The options come from ScopedWorkerModule.forRootAsync(), which the inspector does not call. It uses the defaults, so findings that allowFindings or adoptNestSchedules would remove are shown.';
   return { store, isImported: given !== undefined, notes: [note] };
 }
 

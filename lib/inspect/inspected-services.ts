@@ -4,7 +4,7 @@ import type { ScheduleBook } from '../registry/schedule-book.js';
 import type { ScopedWorkerRegistry } from '../registry/scoped-worker-registry.js';
 import type { FindingBook } from '../validation/finding-book.js';
 
-/** The library's own services that the inspector reads in an application that has started. */
+/** The services of the library that the inspector reads if the application has started. */
 export abstract class InspectedServices {
   abstract readonly options: OptionsStore;
   abstract readonly graph: ApplicationGraph;

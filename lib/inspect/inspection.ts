@@ -8,15 +8,15 @@ export interface InspectedSchedule {
   /** Written `Class.method`. */
   readonly handler: string;
   readonly kind: ScheduleKind;
-  /** The cron expression, `every 5000 ms`, `5000 ms after the start`, `each message of ORDERS`, or that a provider gives it. */
+  /** The cron expression, `every 5000 ms`, `5000 ms after the start`, `each message of ORDERS`, or that a provider decides it. */
   readonly due: string;
-  /** Where a cron expression is read; undefined for all other kinds. */
+  /** The time zone of a cron expression; undefined for all other kinds. */
   readonly timeZone: string | undefined;
-  /** `undecided`: a provider says when it is due, and was not asked. `paused`: at run time, until it is resumed. */
+  /** `undecided`: a provider decides when it is due, and was not called. `paused`: at run time, until it is resumed. */
   readonly state: 'active' | 'paused' | 'disabled' | 'undecided';
-  /** One more tick right after start-up; it is the first of `nextRuns`. */
+  /** True if one more tick runs right after start-up. It is the first of `nextRuns`. */
   readonly runsOnStart: boolean;
-  /** The next five due moments in ISO 8601, as if the application started now; fewer when there are no more. */
+  /** The next five due moments in ISO 8601, as if the application started now; fewer if there are no more. */
   readonly nextRuns: readonly string[];
 }
 
@@ -28,7 +28,7 @@ export interface InspectedNestJob {
   readonly name: string;
   /** Written `Class.method`. */
   readonly handler: string;
-  /** The module that provides its class; the first one when there are several. */
+  /** The first module that provides its class. */
   readonly module: string;
   readonly kind: ScheduleKind;
   /** As `InspectedSchedule.due`. */
@@ -47,7 +47,7 @@ export interface InspectedNestJob {
     'runs' | 'disabled' | 'skipped' | 'adopted' | 'unconstructed' | 'not-run' | 'invalid';
   /** The same in a sentence, with the reason. */
   readonly status: string;
-  /** The next five runs in ISO 8601, as if the application started now; empty when it doesn't run. */
+  /** The next five runs in ISO 8601, as if the application started now; empty if it doesn't run. */
   readonly nextRuns: readonly string[];
 }
 
@@ -56,28 +56,28 @@ export interface InspectedProvider {
   readonly name: string;
   readonly module: string;
   readonly lifetime: Lifetime;
-  /** Made by a factory: what it returns is not known before it runs. */
+  /** True if a factory makes it: its result isn't known before the factory runs. */
   readonly isFactory: boolean;
-  /** Why it lives as long as it does. */
+  /** The reason for its lifetime. */
   readonly why: string;
-  /** How an instance is disposed; undefined when it is not, or not known. */
+  /** The method that disposes an instance; undefined if it has none, or if none is known. */
   readonly disposer: string | undefined;
-  /** `onScopeInit`, `onScopeCommit`, `onScopeRollback`, as far as it has them. */
+  /** Those of `onScopeInit`, `onScopeCommit` and `onScopeRollback` that it has. */
   readonly scopeHooks: readonly string[];
-  /** It stands in the tree before, with what it depends on: one instance for the whole scope. */
+  /** True if it appears earlier in the tree, with its dependencies: one instance for the whole scope. */
   readonly isRepeated: boolean;
-  /** What it depends on; empty for what is shared with others, and where `isRepeated`. */
+  /** Its dependencies; empty if it is shared with others, or if `isRepeated`. */
   readonly dependencies: readonly InspectedProvider[];
 }
 
-/** A worker with what is built for each of its ticks. */
+/** A worker, with the instances that are built for each of its ticks. */
 export interface InspectedWorker {
   readonly name: string;
   readonly module: string;
   /** Written `Class.method`. */
   readonly handlers: readonly string[];
   readonly tree: InspectedProvider;
-  /** What is disposed at the end of a tick, in this order, written `Class.method`; of a factory what it returns. */
+  /** The disposals after each tick, in this order, written `Class.method`, or `what the factory of X returns`. */
   readonly disposal: readonly string[];
 }
 
@@ -85,7 +85,7 @@ export interface InspectedWorker {
 export type InspectedFinding = Omit<Finding, 'token'>;
 
 /**
- * What the inspector knows of an application: plain data, the same for the same application and the same moment.
+ * Contains the result of the inspector as plain data, which is the same for the same application and the same `from`.
  *
  * @publicApi
  */
@@ -102,8 +102,8 @@ export interface ScopeInspection {
     readonly finding: InspectedFinding;
     readonly reason: string;
   }[];
-  /** What could not be looked at, and why. */
+  /** The parts of the application that could not be inspected, and the reasons. */
   readonly notes: readonly string[];
-  /** How many modules there are, and providers, controllers and enhancers of each lifetime. */
+  /** The number of modules, and of providers, controllers and enhancers of each lifetime. */
   readonly counts: Readonly<Record<Lifetime | 'modules', number>>;
 }

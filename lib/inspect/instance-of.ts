@@ -1,19 +1,19 @@
 import type { GraphProvider } from '../graph/index.js';
 
-/** Nest builds a transient once for each provider that injects it, by itself or through other transients. */
+/** Identifies an instance: Nest builds a transient once for each provider that injects it, directly or through other transients. */
 export function instanceOf({ id, lifetime }: GraphProvider, owner: GraphProvider): string {
   return lifetime === 'transient' ? `${id} of ${owner.id}` : `${id}`;
 }
 
-/** What the transients under a provider are built for. */
+/** Returns the provider for which Nest builds the transients under a provider. */
 export function lifetimeOwner(provider: GraphProvider, owner: GraphProvider): GraphProvider {
   return provider.lifetime === 'transient' ? owner : provider;
 }
 
-/** Work that may go deeper than the stack: it yields what it waits for. */
+/** Recursive work that may be deeper than the stack: it yields its nested work. */
 export type Steps<Result> = Generator<Steps<unknown>, Result, unknown>;
 
-/** Takes such work to its end. */
+/** Runs such work to completion. */
 export function inSteps<Result>(first: Steps<Result>): Result {
   const open: Steps<unknown>[] = [first];
   let given: unknown;

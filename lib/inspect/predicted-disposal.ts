@@ -3,11 +3,10 @@ import { livesInScope, type GraphProvider, type LifetimeGraph } from '../graph/i
 import { instanceOf, lifetimeOwner, inSteps, type Steps } from './instance-of.js';
 
 /**
- * What is disposed at the end of a tick, newest first: the reverse of the order of construction. Nest builds what is injected side
- * by side at the same time, so what has more levels of dependencies under it is finished later; then come properties, and
- * guards and their like after what they stand on. A dependency is always disposed after what depends on it. Between two that depend on
- * nothing in common the real order may be another one: a factory, say, or an `onScopeInit`, takes its time. What a factory returns is
- * not known before it runs.
+ * Predicts the disposals after a tick, in the reverse order of construction. Nest builds the dependencies of a constructor
+ * concurrently, so one with more levels under it finishes later. Properties follow, then guards and other enhancers of the class.
+ * A dependency is always disposed after its dependents. The real order of two independent providers may differ, because a factory
+ * or an `onScopeInit` takes time.
  */
 export function predictDisposal(
   worker: GraphProvider,
@@ -19,7 +18,7 @@ export function predictDisposal(
     readonly finished: number;
   }[] = [];
   const known = new Map<string, number>();
-  /** @returns the round in which it is finished. */
+  /** @returns the round in which construction finishes. */
   const build = function* (
     provider: GraphProvider,
     owner: GraphProvider,

@@ -4,9 +4,9 @@ import type { InspectedProvider } from './inspection.js';
 import { instanceOf, lifetimeOwner, inSteps, type Steps } from './instance-of.js';
 
 /**
- * What is built for a tick of a worker, as a tree of dependencies.
+ * Returns the tree of dependencies that Nest builds for a tick of a worker.
  *
- * @param around scoped global enhancers: they stand behind what the worker itself depends on.
+ * @param around scoped global enhancers, which follow the dependencies of the worker itself.
  */
 export function workerTree(
   worker: GraphProvider,
@@ -19,7 +19,7 @@ export function workerTree(
     const { name, module, kind, lifetime, disposer, scopeHooks } = provider;
     const key = instanceOf(provider, owner);
     const isRepeated = shown.has(key);
-    // A circle of transients cannot be built, but must not keep the inspector busy for ever.
+    // Nest cannot build a circle of transients, but the inspector must not loop forever.
     const isOpened = livesInScope(provider) && !isRepeated && !under.has(provider.id);
     shown.add(key);
     under.add(provider.id);
@@ -51,9 +51,9 @@ function whyItLives(provider: GraphProvider, graph: LifetimeGraph): string {
     case 'singleton':
       return 'shared with the whole application';
     case 'request':
-      return 'request-scoped by itself';
+      return 'declared request-scoped';
     case 'transient':
-      return 'transient: one for each that injects it';
+      return 'transient: one for each provider that injects it';
     case 'durable':
       return 'durable: shared by the ticks of one context';
     case 'bubbled': {

@@ -37,7 +37,7 @@ describe('the log of a consumer', () => {
     for (const deliveries of [1, 2]) source.give('bad', { id: 'm-7', deliveries });
     await until(() => reports.length === 2);
     expect(withoutIds(log.of('warn'))).toEqual([
-      'Consumer.handle: message m-7 was put aside after 2 deliveries, the last error: boom',
+      'Consumer.handle: message m-7 was put aside after 2 deliveries. Last error: boom',
     ]);
     expect(withoutIds(log.of('error'))).toEqual([
       'Consumer.handle failed (tick-id, message m-7, phase handler): boom',
@@ -51,7 +51,7 @@ describe('the log of a consumer', () => {
     source.give('bad');
     await until(() => log.of('warn').length > 0);
     expect(log.of('warn')).toEqual([
-      'Consumer.handle: message 1 was put aside after 1 delivery, the last error: boom',
+      'Consumer.handle: message 1 was put aside after 1 delivery. Last error: boom',
     ]);
   });
 
@@ -83,7 +83,7 @@ describe('the log of a consumer', () => {
       '1 scheduled, with the next run: Consumer.handle (active)',
       'Shutting down: waiting for Consumer.handle (tick-id, message 1)',
       expect.stringMatching(
-        / ended after \d+ ms; cancelled: Consumer\.handle \(tick-id, message 1\)$/,
+        / finished after \d+ ms; cancelled: Consumer\.handle \(tick-id, message 1\)$/,
       ),
     ]);
   });

@@ -61,7 +61,7 @@ describe('a consumer is refused at start-up', () => {
       handle(): void {}
     }
     expect(await problemsOf([Consumer])).toEqual([
-      `${OF} is undefined: look for an import that goes in a circle.`,
+      `${OF} is undefined. Look for a circular import.`,
     ]);
   });
 

@@ -159,7 +159,7 @@ describe('a consumer in the registry', () => {
       registry.remove(NAME);
       await turns();
       expect(source.signals[0]!.reason).toMatchObject({
-        message: 'The source of Consumer.handle was told to end: the consumer was removed.',
+        message: 'The source of Consumer.handle must end: the consumer was removed.',
       });
       expect([source.pending, source.fates]).toEqual([0, []]);
       held.open();

@@ -100,7 +100,7 @@ describe('a source at the shutdown', () => {
       expect(log.of('error')).toEqual([]);
       await advance(1);
       expect(log.of('error')).toEqual([
-        'source of Consumer.handle (no tick) failed: The source of Consumer.handle did not end within 1000 ms of its signal. A message that it still delivers goes back. Let read(signal) end when the signal is aborted.',
+        'source of Consumer.handle (no tick) failed: The source of Consumer.handle did not end within 1000 ms after its signal was aborted. A message that it still delivers goes back. End read(signal) when the signal is aborted.',
       ]);
       await advance(3_999);
       expect(close.done).toBe(false);
@@ -230,7 +230,7 @@ describe('a source at the shutdown', () => {
       returned.open();
       await turns();
       expect(log.of('error')).toEqual([
-        'source of Consumer.handle (no tick) failed: TypeError: The source gave "order", which is no delivery: { id: string, body, ack(), nack(error?) }.',
+        'source of Consumer.handle (no tick) failed: TypeError: The source yielded "order", which isn\'t a delivery: { id: string, body, ack(), nack(error?) }.',
       ]);
     });
   });

@@ -122,7 +122,7 @@ describe('a source', () => {
       source.giveRaw(value);
       await turns();
       expect(failures).toEqual([
-        `The source gave ${shown}, which is no delivery: { id: string, body, ack(), nack(error?) }. 100`,
+        `The source yielded ${shown}, which isn't a delivery: { id: string, body, ack(), nack(error?) }. 100`,
       ]);
       expect(source.returned).toBe(1);
       expect(source.signals[0]!.aborted).toBe(true);
@@ -191,7 +191,7 @@ describe('a source', () => {
     expect(source.signals[1]!.aborted).toBe(true);
     expect(source.signals[1]!.reason).toMatchObject({
       name: 'AbortError',
-      message: 'The source of Consumer.handle was told to end: the application is shutting down.',
+      message: 'The source of Consumer.handle must end: the application is shutting down.',
     });
   });
 

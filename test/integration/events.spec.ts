@@ -81,10 +81,12 @@ describe('events', () => {
       expect(() => events[method]('tick:finish' as never, listener)).toThrow(InvalidOptionsError);
       expect(() => events[method]('tick:finish' as never, listener)).toThrow(
         new RegExp(
-          `^events\\.${method}\\(\\): there is no event "tick:finish"; the events are tick:started, tick:finished, [^.]*\\.$`,
+          `^events\\.${method}\\(\\): "tick:finish" isn't an event; the events are tick:started, tick:finished, [^.]*\\.$`,
         ),
       );
-      expect(() => events[method]('toString' as never, listener)).toThrow('no event "toString"');
+      expect(() => events[method]('toString' as never, listener)).toThrow(
+        '"toString" isn\'t an event',
+      );
       events[method]('tick:finished', listener)();
     });
 

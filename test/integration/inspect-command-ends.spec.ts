@@ -67,7 +67,7 @@ describe('nestjs-scoped-worker inspect', () => {
     writeProgram(folder, 'gone.js', `process.chdir('/');\nthrow new Error('too late');\n`);
     const { code, stderr } = await runCommand(folder, ['inspect', 'gone.js']);
     expect(stderr).toMatch(
-      /^gone\.js threw while it was loaded: Error: too late\n {4}at gone\.js:2:/,
+      /^gone\.js threw while it was loading: Error: too late\n {4}at gone\.js:2:/,
     );
     expect(code).toBe(2);
   });

@@ -118,7 +118,7 @@ Schedules \(2\)
     when     cron 0 0 3 \* \* \*, in the time zone Europe/Berlin
     next     (\d{4}-\d\d-\d\d 03:00,?\s+){5}
   ReportWorker\.provided
-    when     cron; a provider says when, at start-up, and was not asked
+    when     cron, decided by a provider at start-up
 
 Background workers \(1\)
 
@@ -128,8 +128,8 @@ Background workers \(1\)
 
 Workers \(1\)
 
-  request    new for each tick, because it says so itself
-  bubbled    new for each tick, because something that it depends on is
+  request    new for each tick, because the provider declares it
+  bubbled    new for each tick, because one of its dependencies is
   transient  new for each provider that injects it
   shared     one for the whole application; no tick disposes it
 
@@ -372,9 +372,9 @@ describe('An application in another place', () => {
        export class AppModule {}`,
     );
     const { code, stdout, stderr } = await runCommand(folder, ['inspect', file]);
-    expect(stderr).toMatch(/^Nest cannot put the modules of .*app\.mjs together: /);
+    expect(stderr).toMatch(/^Nest cannot resolve the modules of .*app\.mjs: /);
     expect(stderr).toMatch(
-      /\nThe application has @nestjs\/core \d+\.\d+\.\d+ \(.*\), and nestjs-scoped-worker another one, \d+\.\d+\.\d+ \(.*\): their classes stand for different providers\. Let both use one copy; npm ls @nestjs\/core shows who installs which\.\n$/,
+      /\nThe application uses @nestjs\/core \d+\.\d+\.\d+ \(.*\), but nestjs-scoped-worker uses \d+\.\d+\.\d+ \(.*\)\. Nest treats their classes as different providers\. Install one copy for both\. Run npm ls @nestjs\/core to see which package installs which\.\n$/,
     );
     expect([code, stdout]).toEqual([2, '']);
   });

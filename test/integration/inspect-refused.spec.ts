@@ -31,7 +31,7 @@ const refusalOf = ({ code, stdout, stderr }: CommandEnd): string => {
 describe('A command line that cannot be read', () => {
   it('is refused with one sentence and exit code 2', async () => {
     expect(refusalOf(await runCommand(folder, ['inspct', 'a.js']))).toBe(
-      '"inspct" is no command; there is one: inspect. See nestjs-scoped-worker --help.\n',
+      '"inspct" isn\'t a command. The only command is inspect. See nestjs-scoped-worker --help.\n',
     );
   });
 });
@@ -50,19 +50,19 @@ describe('A file that cannot be loaded', () => {
   it.each([
     [
       'project/dist/app.modul.js',
-      'project/dist/app.modul.js does not exist. Is it project/dist/app.module.js?\n',
+      'project/dist/app.modul.js does not exist. Did you mean project/dist/app.module.js?\n',
     ],
     [
       'project/dist/app.module',
-      'project/dist/app.module does not exist. Is it project/dist/app.module.js?\n',
+      'project/dist/app.module does not exist. Did you mean project/dist/app.module.js?\n',
     ],
     [
       'project/dist/root.js',
-      'project/dist/root.js does not exist. Is it project/dist/app.module.js or project/dist/orders/orders.module.js?\n',
+      'project/dist/root.js does not exist. Did you mean project/dist/app.module.js or project/dist/orders/orders.module.js?\n',
     ],
     [
       'project/dist',
-      'project/dist is no file: give the one of the root module, such as project/dist/app.module.js.\n',
+      "project/dist isn't a file. Pass the file of the root module, such as project/dist/app.module.js.\n",
     ],
   ])('%s is refused, and near names are proposed', async (file, sentence) => {
     expect(refusalOf(await runCommand(folder, ['inspect', file]))).toBe(sentence);
@@ -79,7 +79,7 @@ describe('A file that cannot be loaded', () => {
     async (file) => {
       const refusal = refusalOf(await runCommand(folder, ['inspect', file]));
       expect(refusal).toMatch(
-        / TypeScript: give the compiled file, such as dist\/app\.module\.js\.\n$/,
+        / TypeScript\. Pass the compiled file, such as dist\/app\.module\.js\.\n$/,
       );
     },
   );
@@ -91,7 +91,7 @@ describe('A file without a root module', () => {
       'nothing',
       'console.log(1)',
       [],
-      'none.js exports no module. It exports nothing: give the file that holds the root module, not one that starts the application.',
+      'none.js exports no module. It exports nothing. Pass the file of the root module, not one that starts the application.',
     ],
     [
       'no module',
@@ -103,7 +103,7 @@ describe('A file without a root module', () => {
       'two modules',
       'export class AModule {} export class BModule {} export const port = 3000;',
       [],
-      'none.js exports 2 modules: AModule, BModule. Name one: --export AModule',
+      'none.js exports 2 modules: AModule, BModule. Choose one: --export AModule',
     ],
     [
       'other names',
@@ -121,7 +121,7 @@ describe('A file without a root module', () => {
       'a function that gives something else',
       'export default async () => undefined;',
       [],
-      'The export default of none.js gives neither a class nor a dynamic module, but undefined. It exports default.',
+      'The export default of none.js returns neither a class nor a dynamic module, but undefined. It exports default.',
     ],
   ])('that exports %s is refused', async (_, source, args, sentence) => {
     expect(refusalOf(await inspect('none.js', source, args)).replace('1\n', '')).toBe(
@@ -136,7 +136,7 @@ describe('A file that fails', () => {
       await inspect('throws.js', `\nJSON.parse('{');\nexport class AppModule {}`),
     );
     expect(refusal).toMatch(
-      /^throws\.js threw while it was loaded: SyntaxError: .*JSON.*\n {4}at throws\.js:\d+:\d+\n$/,
+      /^throws\.js threw while it was loading: SyntaxError: .*JSON.*\n {4}at throws\.js:\d+:\d+\n$/,
     );
   });
 
@@ -144,14 +144,14 @@ describe('A file that fails', () => {
     writeProgram(folder, 'config.cjs', `throw new Error('PORT is not set');`);
     const refusal = refusalOf(await inspect('requires.cjs', `require('./config.cjs');`));
     expect(refusal).toMatch(
-      /^requires\.cjs threw while it was loaded: Error: PORT is not set\n {4}at config\.cjs:2:\d+\n$/,
+      /^requires\.cjs threw while it was loading: Error: PORT is not set\n {4}at config\.cjs:2:\d+\n$/,
     );
   });
 
   it('is refused when it imports what is not there', async () => {
     const refusal = refusalOf(await inspect('imports.js', `import './missing.js';`));
     expect(refusal).toMatch(
-      /^imports\.js threw while it was loaded: Error: Cannot find module '.*missing\.js' imported from .*imports\.js\n$/,
+      /^imports\.js threw while it was loading: Error: Cannot find module '.*missing\.js' imported from .*imports\.js\n$/,
     );
   });
 
@@ -165,14 +165,14 @@ describe('A file that fails', () => {
     };
     for (const [name, source] of Object.entries(files)) writeFileSync(join(folder, name), source);
     expect(refusalOf(await runCommand(folder, ['inspect', 'circular.cjs']))).toContain(
-      'While circular.cjs was loaded, NestFactory received undefined instead of a class or a dynamic module. Files that import each other are a common cause: a service imports a file that starts the application. Inspect that file instead, such as dist/main.js.\n',
+      'While circular.cjs was loading, NestFactory received undefined instead of a class or a dynamic module. Files that import each other are a common cause: a service imports a file that starts the application. Inspect that file instead, such as dist/main.js.\n',
     );
     expect(await runCommand(folder, ['inspect', 'starts.cjs'])).toMatchObject({ code: 0 });
   });
 
   it('is refused when it throws what is no error', async () => {
     const refusal = refusalOf(await inspect('odd.js', `throw { status: 3 };`));
-    expect(refusal).toBe('odd.js threw while it was loaded: { status: 3 }\n');
+    expect(refusal).toBe('odd.js threw while it was loading: { status: 3 }\n');
   });
 
   it("is refused with Nest's words when a dependency cannot be resolved", async () => {
@@ -186,7 +186,7 @@ describe('A file that fails', () => {
       ),
     );
     expect(refusal).toMatch(
-      /^Nest cannot put the modules of unresolved\.js together: .*Nest can't resolve dependencies of the Service \(\?\)/,
+      /^Nest cannot resolve the modules of unresolved\.js: .*Nest can't resolve dependencies of the Service \(\?\)/,
     );
     expect(refusal.match(/can't resolve dependencies/g)).toHaveLength(1);
   });
@@ -201,16 +201,16 @@ describe('A file that fails', () => {
       ),
     );
     expect(refusal).toMatch(
-      /^Nest cannot put the modules of rejected\.js together: Error: no such region\n {4}at rejected\.js:\d+:\d+\n$/,
+      /^Nest cannot resolve the modules of rejected\.js: Error: no such region\n {4}at rejected\.js:\d+:\d+\n$/,
     );
   });
 
   it('is refused when it ends its process', async () => {
     expect(refusalOf(await inspect('exits.js', `process.exit(0);`))).toBe(
-      'exits.js ended its process with exit code 0 while the file was loaded. Give the file that holds the root module, not one that starts the application.\n',
+      'exits.js ended its process with exit code 0 while the file was loading. Pass the file of the root module, not one that starts the application.\n',
     );
     expect(refusalOf(await inspect('killed.js', `process.kill(process.pid, 'SIGKILL');`))).toMatch(
-      /^killed\.js ended its process by SIGKILL while the file was loaded\./,
+      /^killed\.js ended its process by SIGKILL while the file was loading\./,
     );
   });
 });
@@ -218,7 +218,7 @@ describe('A file that fails', () => {
 describe('A file that does not come to an end', () => {
   it('is refused at once when nothing can wake it', async () => {
     expect(refusalOf(await inspect('never.js', `await new Promise(() => {});`))).toBe(
-      'never.js waits for something that can never come (a promise that nobody settles), while the file was loaded.\n',
+      'never.js stopped while the file was loading, because it awaits a promise that never settles.\n',
     );
     expect(
       refusalOf(
@@ -228,15 +228,15 @@ describe('A file that does not come to an end', () => {
         ),
       ),
     ).toBe(
-      'never-module.js waits for something that can never come (a promise that nobody settles), while Nest put its modules together.\n',
+      'never-module.js stopped while Nest was resolving its modules, because it awaits a promise that never settles.\n',
     );
   });
 
   it('is refused with the error that went astray, for which it waits in vain', async () => {
     const source = `await new Promise(() => setImmediate(() => { throw new Error('no key'); }));`;
     expect(refusalOf(await inspect('astray.js', source))).toBe(
-      `astray.js waits for something that can never come (a promise that nobody settles), while the file was loaded.
-While the application was loaded, an error was thrown where nobody waits for it: Error: no key
+      `astray.js stopped while the file was loading, because it awaits a promise that never settles.
+While the application was loading, an error was thrown where no code awaits it: Error: no key
 `,
     );
   });
@@ -257,9 +257,9 @@ While the application was loaded, an error was thrown where nobody waits for it:
     );
     server.close();
     expect(refusal).toBe(
-      `waits.js was not loaded within 1000 ms: the time was up while the file was loaded. Give it more time with --timeout, or look for something that is awaited there and needs a running application.
+      `waits.js did not load within 1000 ms: the time ran out while the file was loading. Raise --timeout, or look for an await that needs a running application.
 Still open: 1 TCP connection.
-1 connection to 127.0.0.1:${port} was opened while the application was loaded; the inspection needs none. Open connections in a provider or a factory, which are not called here.
+Loading the application opened 1 connection to 127.0.0.1:${port}. The inspection needs none. Open connections in a provider or a factory: the inspector calls neither.
 `,
     );
   });
@@ -275,13 +275,13 @@ Still open: 1 TCP connection.
       ),
     );
     expect(refusal).toMatch(
-      /^waits-module\.js was not loaded within 3000 ms: the time was up while Nest put its modules together\. [^]*\nStill open: 1 timer\.\n$/,
+      /^waits-module\.js did not load within 3000 ms: the time ran out while Nest was resolving its modules\. [^]*\nStill open: 1 timer\.\n$/,
     );
   });
 
   it('is refused when it blocks its process', async () => {
     expect(refusalOf(await inspect('blocks.js', `for (;;);`, ['--timeout', '3000']))).toBe(
-      'blocks.js has blocked its process for more than 3000 ms while the file was loaded, perhaps in an endless loop.\n',
+      'blocks.js blocked its process for more than 3000 ms while the file was loading. Look for an endless loop.\n',
     );
   });
 });
@@ -304,9 +304,9 @@ describe('A file that opens connections while it is loaded', () => {
     expect(stderr).toBe('');
     expect(code).toBe(0);
     expect((JSON.parse(stdout) as { notes: string[] }).notes.slice(1)).toEqual([
-      '2 connections to 127.0.0.1:1 were opened while the application was loaded; the inspection needs none. Open connections in a provider or a factory, which are not called here.',
-      '1 connection to /tmp/no-such-socket-of-nobody was opened while the application was loaded; the inspection needs none. Open connections in a provider or a factory, which are not called here.',
-      'A server was started on a free port while the application was loaded; the inspection needs none. Start it in the file that starts the application.',
+      'Loading the application opened 2 connections to 127.0.0.1:1. The inspection needs none. Open connections in a provider or a factory: the inspector calls neither.',
+      'Loading the application opened 1 connection to /tmp/no-such-socket-of-nobody. The inspection needs none. Open connections in a provider or a factory: the inspector calls neither.',
+      'Loading the application started a server on a free port. The inspection needs none. Start the server in the file that starts the application.',
     ]);
   });
 
@@ -320,7 +320,7 @@ describe('A file that opens connections while it is loaded', () => {
     );
     expect(code).toBe(0);
     expect((JSON.parse(stdout) as { notes: string[] }).notes).toContain(
-      'While the application was loaded, an error was thrown where nobody waits for it: Error: no feature flags',
+      'While the application was loading, an error was thrown where no code awaits it: Error: no feature flags',
     );
   });
 });

@@ -316,7 +316,7 @@ describe('inspectScopes', () => {
       class AppModule {}
       const inspection = inspectScopes(await previewOf(AppModule), { from });
       expect(inspection.notes).toEqual([
-        'The options come from ScopedWorkerModule.forRootAsync(), which is not called here: the defaults are taken, so that what allowFindings and adoptNestSchedules permit is shown as a finding.',
+        'The options come from ScopedWorkerModule.forRootAsync(), which the inspector does not call. It uses the defaults, so findings that allowFindings or adoptNestSchedules would remove are shown.',
       ]);
       expect(schedule(inspection, 'Worker.run').state).toBe('active');
       expect(calls).toBe(0);
@@ -728,7 +728,7 @@ describe('inspectScopes', () => {
         name: 'Worker.cron',
         handler: 'Worker.cron',
         kind: 'cron',
-        due: 'a provider says so at start-up',
+        due: 'decided by a provider at start-up',
         timeZone: 'Europe/Berlin',
         state: 'undecided',
         runsOnStart: false,
@@ -893,14 +893,14 @@ describe('inspectScopes', () => {
         ...provider.dependencies.flatMap(why),
       ];
       expect(why(tree)).toEqual([
-        'Worker: request-scoped by itself',
+        'Worker: declared request-scoped',
         'Service: because of Repo -> Session',
         'Repo: because of Session',
-        'Session: request-scoped by itself',
-        'Logger: transient: one for each that injects it',
+        'Session: declared request-scoped',
+        'Logger: transient: one for each provider that injects it',
         'Tenant: durable: shared by the ticks of one context',
         'Single: shared with the whole application',
-        'Session: request-scoped by itself',
+        'Session: declared request-scoped',
         'VALUE: shared with the whole application',
       ]);
       expect(lines(tree).at(-2)).toBe('  Session request, again');
@@ -1125,7 +1125,7 @@ describe('inspectScopes', () => {
       ['an invalid Date', { from: new Date('x') }, 'from must be a valid Date, not an invalid one'],
       ['an unknown option', { to: new Date() }, "to isn't an option; the only option is from"],
       ['a number', 5, 'options must be an object such as { from }, not 5'],
-      ['a Date', new Date(0), 'write { from: date } in place of a Date'],
+      ['a Date', new Date(0), 'write { from: date } instead of a Date'],
       ['null', null, 'options must be an object such as { from }, not null'],
     ])('one sentence refuses %s', async (_, options, words) => {
       const app = await compiled({ providers: [] });
@@ -1144,9 +1144,7 @@ describe('inspectScopes', () => {
       const inspecting = (): unknown => inspectScopes(app as never);
       expect(inspecting).toThrow(InvalidOptionsError);
       expect(inspecting).toThrow(
-        new Error(
-          `inspectScopes(): the first argument must be an application of Nest, not ${words}.`,
-        ),
+        new Error(`inspectScopes(): the first argument must be a Nest application, not ${words}.`),
       );
     });
 

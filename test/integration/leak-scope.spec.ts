@@ -43,7 +43,7 @@ describe('leak:scope', () => {
     ]);
     expect(log.of('warn')).toEqual([
       expect.stringMatching(
-        /^Leak: scope scope-\S+, opened at \S+ \d+ s ago, was dropped without close\(\); what it owns is disposed when the application closes\. /,
+        /^Leak: scope scope-\S+, opened at \S+ \d+ s ago, was dropped without close\(\)\. The library disposes its instances when the application closes\. /,
       ),
     ]);
     expect(journal.of('disposed')).toEqual([]);

@@ -96,7 +96,7 @@ describe('app.close()', () => {
       ? 'the pool is closed'
       : 'DOMException [AbortError]: Worker.run was aborted: the application is shutting down. Also failed: the pool is closed';
     expect(test.log.of('error').slice(1)).toEqual([
-      `Worker.run ${outcome} (${tickId}, phase handler) after the shutdown gave up on it, so its connections may be closed: ${errors}`,
+      `Worker.run ${outcome} (${tickId}, phase handler) after the shutdown stopped waiting for it, so its connections may be closed: ${errors}`,
     ]);
   });
 
@@ -110,7 +110,7 @@ describe('app.close()', () => {
     expect(test.log.of('log').filter((line) => line.startsWith('Shutting down'))).toEqual([
       `Shutting down: waiting for ${name}`,
       expect.stringMatching(
-        /^Shutting down: all work ended after \d+ ms; cancelled: Worker\.run \(tick-.*\)$/,
+        /^Shutting down: all work finished after \d+ ms; cancelled: Worker\.run \(tick-.*\)$/,
       ),
     ]);
   });

@@ -63,7 +63,7 @@ describe('The report of start-up', () => {
         'nobody',
       ]);
       for (const { message } of findings) expect(error.message).toContain(message);
-      expect(error.message).toMatch(/stopped by 7 findings/);
+      expect(error.message).toMatch(/^7 findings stopped start-up/);
     });
 
     it('[C13] all that is wrong with one handler is named, not only the first thing', async () => {

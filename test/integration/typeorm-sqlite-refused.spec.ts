@@ -103,7 +103,7 @@ describe('A write that is refused inside of a tick with a transaction on an SQLi
         reports.map(
           ({ tickId }) =>
             expect.stringMatching(
-              `^work \\(${tickId}\\) caught the error of a refused write, whose data is missing: WriteRefusedError: A write to `,
+              `^work \\(${tickId}\\) caught the error of a refused write, so its data is missing: WriteRefusedError: A write to `,
             ) as string,
         ),
       );

@@ -114,7 +114,7 @@ describe('A scope on an SQLite file', () => {
       });
       expect(file.committed()).toEqual(['a']);
       expect(log.of('error').join()).toContain(
-        `Worker.run failed (${report.tickId}, phase commit after a transaction was committed, which stays)`,
+        `Worker.run failed (${report.tickId}, phase commit, after one transaction was already committed)`,
       );
     });
 

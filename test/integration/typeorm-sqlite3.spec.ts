@@ -100,7 +100,7 @@ const hasDriver = (): boolean => {
 
     expect(test.log.of('error').slice(1)).toEqual([
       expect.stringMatching(
-        `^work failed \\(${tickId}, phase commit\\) after the shutdown gave up on it, so its connections may be closed: The data source of ${file.path} was destroyed while the scope was open, .+ shutdownTimeoutMs\\.$`,
+        `^work failed \\(${tickId}, phase commit\\) after the shutdown stopped waiting for it, so its connections may be closed: The data source of ${file.path} was destroyed while the scope was open, .+ shutdownTimeoutMs\\.$`,
       ),
     ]);
     expect(file.committed()).toEqual([]);

@@ -112,7 +112,7 @@ describe('scopeValidation', () => {
     const error = await refusal(everything('strict'));
     const { findings } = error as ScopeValidationError;
     expect(error.message.split('\n')).toEqual([
-      `Start-up was stopped by ${findings.length} findings; nothing was scheduled:`,
+      `${findings.length} findings stopped start-up, so nothing was scheduled:`,
       ...findings.map(({ number, message }, index) => `  ${index + 1}. [${number}] ${message}`),
     ]);
     for (const finding of findings) {
@@ -163,7 +163,7 @@ describe('scopeValidation', () => {
     const single = { provide: Single, useFactory: () => new Single() };
     const { app } = await compileApp({ providers: [Tenant, Client, single] });
     const texts = [await textOfInit(app), await textOfInit(app)];
-    expect(texts[0]).toContain('stopped by 2 findings');
+    expect(texts[0]).toContain('2 findings stopped start-up');
     expect(texts[1]).toBe(texts[0]);
   });
 
@@ -197,7 +197,7 @@ describe('scopeValidation', () => {
 
     it("'strict' stops start-up", async () => {
       const error = await refusal(metadata('strict'));
-      expect(error.message).toMatch(/^Start-up was stopped by 2 findings; /);
+      expect(error.message).toMatch(/^2 findings stopped start-up, /);
     });
   });
 

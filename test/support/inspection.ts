@@ -19,8 +19,7 @@ export function provider(
     module: 'AppModule',
     lifetime,
     isFactory: false,
-    why:
-      lifetime === 'singleton' ? 'shared with the whole application' : 'request-scoped by itself',
+    why: lifetime === 'singleton' ? 'shared with the whole application' : 'declared request-scoped',
     disposer: undefined,
     scopeHooks: [],
     isRepeated: false,

@@ -40,17 +40,14 @@ describe('The arguments of the command line', () => {
   });
 
   it.each<[string[], string]>([
-    [[], 'A command is missing; there is one: inspect.'],
-    [['look', 'a.js'], '"look" is no command; there is one: inspect.'],
+    [[], 'The command is missing. The only command is inspect.'],
+    [['look', 'a.js'], '"look" isn\'t a command. The only command is inspect.'],
     [
       ['inspect'],
       'inspect needs the file of the root module: nestjs-scoped-worker inspect dist/app.module.js.',
     ],
-    [['inspect', 'a.js', 'b.js'], 'inspect takes one file, and "b.js" is one more.'],
-    [
-      ['inspect', 'a.js', '--json', '--mermaid'],
-      '--json and --mermaid exclude each other; write one of them.',
-    ],
+    [['inspect', 'a.js', 'b.js'], 'inspect takes one file. Remove "b.js".'],
+    [['inspect', 'a.js', '--json', '--mermaid'], 'Use either --json or --mermaid, not both.'],
     [
       ['inspect', 'a.js', '--yaml'],
       "--yaml isn't an option; the options are --export, --json, --mermaid, --timeout, --no-color, --help, --version.",

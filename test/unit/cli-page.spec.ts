@@ -29,7 +29,10 @@ const tree = provider('ReportWorker', {
       why: 'because of Session',
       dependencies: [session, provider('Config'), provider('Logger')],
     }),
-    provider('Stamp', { lifetime: 'transient', why: 'transient: one for each that injects it' }),
+    provider('Stamp', {
+      lifetime: 'transient',
+      why: 'transient: one for each provider that injects it',
+    }),
     provider('CONNECTION', { lifetime: 'request', isFactory: true }),
     { ...session, isRepeated: true },
     provider('Clock'),
@@ -74,7 +77,7 @@ describe('The page of an application', () => {
           name: 'ReportWorker.provided',
           handler: 'ReportWorker.provided',
           kind: 'cron',
-          due: 'a provider says so at start-up',
+          due: 'decided by a provider at start-up',
           timeZone: undefined,
           state: 'undecided',
           runsOnStart: false,
@@ -134,7 +137,7 @@ Schedules (4)
     when     for each message of ORDERS
 
   ReportWorker.provided
-    when     cron; a provider says when, at start-up, and was not asked
+    when     cron, decided by a provider at start-up
 
 Background workers (1)
 
@@ -144,13 +147,13 @@ Background workers (1)
 
 Workers (2)
 
-  request    new for each tick, because it says so itself
-  bubbled    new for each tick, because something that it depends on is
+  request    new for each tick, because the provider declares it
+  bubbled    new for each tick, because one of its dependencies is
   transient  new for each provider that injects it
   shared     one for the whole application; no tick disposes it
 
-  What a factory returns is disposed if it has a disposer; that is not known
-  before it runs.
+  The result of a factory is disposed if it has a disposer. The inspector cannot
+  see that, because it calls no factory.
 
   ReportWorker in ReportModule
     handlers ReportWorker.send, ReportWorker.clean
@@ -170,7 +173,7 @@ Workers (2)
      2. what the factory of CONNECTION returns
 
   IdleWorker in ReportModule
-    has no decorated handler; schedules may be added while the application runs
+    has no decorated handler; you can add schedules while the application runs
 
     IdleWorker  request
 

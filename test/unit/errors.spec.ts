@@ -127,7 +127,7 @@ describe('Errors', () => {
         schedule: 'a',
         known: ['b'],
       });
-      expect(new errors.UnknownScheduleError('a', []).message).toContain('there are none');
+      expect(new errors.UnknownScheduleError('a', []).message).toContain('has no schedules');
       expect(new errors.ScopeClosedError(undefined, 'x').scopeId).toBeUndefined();
       expect(new errors.InvalidScheduleError(['a', 'b'])).toMatchObject({
         problems: ['a', 'b'],

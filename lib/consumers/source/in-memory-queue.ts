@@ -10,37 +10,37 @@ const LONGEST_REDELIVERY_MS = 30_000;
 /** @publicApi */
 export interface InMemoryQueueOptions {
   /**
-   * How many messages may wait to be worked on; `put()` waits for room. Those that are worked on do not count. Those that
-   * have come back do, and come back even when the queue is full. Minimum 1. @defaultValue 1_000
+   * The maximum number of waiting messages; `put()` waits for room. Messages that a handler works on don't count. Messages that
+   * have come back count, and come back even if the queue is full. Minimum 1. @defaultValue 1_000
    */
   readonly capacity?: number;
 }
 
 /**
- * A queue in the memory of this process: what it holds is gone when the process ends. Messages are delivered in the order
- * of `put()`. One that went back comes before those that never were delivered: at once when it was interrupted; when it
- * has failed, after 100 ms at first, then twice as long each time up to 30 seconds, so that it does not hold up the others.
+ * Queues messages in the memory of this process, in the order of `put()`. They are lost when the process ends. A message that
+ * went back is delivered before new ones: immediately if it was interrupted. If it failed, it waits for 100 ms, then for twice
+ * as long each time, up to 30 seconds, and doesn't delay the others.
  *
  * @publicApi
  */
 export interface InMemoryQueue<T> extends MessageSource<T> {
   /**
-   * Adds a message, waiting for room when the queue is full.
+   * Adds a message. If the queue is full, waits for room.
    *
-   * @param options.signal ends the waiting; the message is not added then.
-   * @returns the message's id, once it has been added.
-   * @throws `signal.reason` when the waiting was ended.
-   * @throws {InvalidOptionsError} when the options cannot work; the message is not added.
+   * @param options.signal cancels the wait; the message isn't added.
+   * @returns the id of the message, once it is added.
+   * @throws `signal.reason` if the wait was cancelled.
+   * @throws {InvalidOptionsError} if an option is invalid; the message isn't added.
    */
   put(body: T, options?: { signal?: AbortSignal }): Promise<string>;
-  /** Messages that wait to be worked on, those that came back included. */
+  /** The number of waiting messages, including those that came back. */
   readonly size: number;
 }
 
 /**
- * Makes a bounded queue: `{ provide: ORDERS, useValue: inMemoryQueue<Order>({ capacity: 100 }) }`.
+ * Creates a bounded queue: `{ provide: ORDERS, useValue: inMemoryQueue<Order>({ capacity: 100 }) }`.
  *
- * @throws {InvalidOptionsError} when `capacity` is no whole number from 1 on, or an option doesn't exist.
+ * @throws {InvalidOptionsError} if `capacity` isn't a whole number from 1 on, or an option doesn't exist.
  * @publicApi
  */
 export function inMemoryQueue<T>(options: InMemoryQueueOptions = {}): InMemoryQueue<T> {
@@ -48,8 +48,7 @@ export function inMemoryQueue<T>(options: InMemoryQueueOptions = {}): InMemoryQu
   const { capacity = 1_000 } = options;
   refuseInvalid('inMemoryQueue()', named({ capacity: countProblem(capacity) }));
   const queue = new BoundedQueue<T>(capacity);
-  // An instance decorator of the application may wrap the queue in a proxy, through which private
-  // fields cannot be accessed.
+  // An instance decorator of the application may wrap the queue in a proxy, which cannot access private fields.
   return {
     get size() {
       return queue.size;
@@ -79,7 +78,7 @@ interface Writer<T> {
 
 class BoundedQueue<T> implements InMemoryQueue<T> {
   readonly #waiting: Message<T>[] = [];
-  /** What is due first stands first; never held up by a full queue. */
+  /** Sorted by due time; not limited by the capacity. */
   readonly #returned: Returned<T>[] = [];
   readonly #writers = new Set<Writer<T>>();
   readonly #readers = new Set<() => void>();

@@ -1,44 +1,44 @@
 /**
- * One message, handed over by a source. When it has been dealt with, one of its methods is called, once; after a
- * `deadLetter()` that failed, `nack(error)` follows.
+ * Delivers one message from a source to a consumer. The library settles it with one call of one method. If `deadLetter()` fails,
+ * the library then calls `nack(error)`.
  *
  * @publicApi
  */
 export interface Delivery<T = unknown> {
-  /** What the handler gets as `tick.payload`. */
+  /** The handler receives it as `tick.payload`. */
   readonly body: T;
-  /** The same on each delivery of one message. */
+  /** Identifies the message: every delivery of it has the same id. */
   readonly id: string;
-  /** How often the message has been delivered, this time included. Left out, the consumer counts by `id`, in this process only. */
+  /** The number of deliveries so far, including this one. By default the consumer counts them by `id`, in this process only. */
   readonly deliveries?: number;
-  /** The message is done. Called after its scope has committed and was disposed. */
+  /** Acknowledges the message, after its scope was committed and disposed. */
   ack(): unknown;
   /**
-   * The message goes back, to be delivered again.
+   * Sends the message back, to be delivered again.
    *
-   * @param error why it failed; left out when it was only interrupted, which counts as no delivery.
+   * @param error the reason of the failure; undefined if the message was only interrupted, which doesn't count as a delivery.
    */
   nack(error?: unknown): unknown;
-  /** Puts the message aside for good, where a person finds it. For sources with `keepsDeadLetters`. */
+  /** Puts the message aside permanently, where a person finds it. Required if the source has `keepsDeadLetters`. */
   deadLetter?(error: unknown): unknown;
 }
 
 /**
- * Where messages come from: a queue, a table, a socket. Provide an object of this shape, and name its token in
+ * Delivers messages from a queue, a table or a socket. Provide an object of this shape, and pass its token to
  * `@ScopedConsumer(token)`.
  *
  * @publicApi
  */
 export interface MessageSource<T = unknown> {
   /**
-   * Begins to read. The next message is asked for only when it can be worked on at once; there is never more than one request
-   * at a time. When the iteration ends or throws, `read` is called again after a pause.
+   * Starts to read. The library requests the next message only when it can run a tick for it immediately, and never makes two
+   * requests at a time. When the iteration ends or throws, the library calls `read` again after a pause.
    *
-   * @param signal is aborted when the application stops, or the consumer is removed: end the iteration, take back what is under
-   * way. The shutdown waits for a pending `next()`, and for `return()`, until `shutdownTimeoutMs` is over. Each call has its
-   * own signal, which is also aborted after a failure, to end everything that the call has left behind.
+   * @param signal is aborted when the application stops or the consumer is removed: end the iteration, and take back undelivered
+   * messages. The shutdown waits for a pending `next()`, and for `return()`, until `shutdownTimeoutMs` is over. Each call has its
+   * own signal, which is also aborted after a failure, to end everything that the call left behind.
    */
   read(signal: AbortSignal): AsyncIterable<Delivery<T>>;
-  /** True when each delivery has `deadLetter()`. */
+  /** True if each delivery has `deadLetter()`. */
   readonly keepsDeadLetters?: boolean;
 }

@@ -5,14 +5,14 @@ import { neverConstructed, runElsewhere, skipped } from './skipped-findings.js';
 import type { SkippedJobs } from './skipped-jobs.js';
 import type { Exploration, FoundWorker } from '../worker-explorer.js';
 
-/** The workers of an application with those that stand in for Nest's own scheduler, and what is reported of the rest. */
+/** The workers of an application, including those with adopted jobs, and the findings about jobs that stay skipped. */
 export interface Adoption {
   readonly workers: readonly FoundWorker[];
   readonly findings: readonly Finding[];
 }
 
 /**
- * Makes workers of the classes whose `@Cron`, `@Interval` and `@Timeout` Nest skips, when that is wanted; reports what stays
+ * Turns the classes whose `@Cron`, `@Interval` and `@Timeout` Nest skips into workers, if `isWanted`. Reports the jobs that stay
  * skipped.
  */
 export function adopt(
@@ -51,7 +51,7 @@ function ofJobs(
   return { workerClass: ownerClass, wrapper, modules, options: {}, handlers, difference };
 }
 
-/** What keeps one job from being adopted. */
+/** Returns the finding for a job that cannot be adopted. */
 function obstacleTo(
   jobs: SkippedJobs,
   handler: HandlerMetadata,

@@ -5,8 +5,8 @@ import { classOf } from '../class-of.js';
 import type { HandlerOptions } from '../../schedule/handler-options.js';
 
 /**
- * The keys of `@nestjs/schedule`, which keeps its metadata on the function of the method; the same from 5.0 to 12.0. They are
- * read by their names: the package is optional, and the application may have another copy of it than we could import.
+ * The metadata keys of `@nestjs/schedule`, set on the function of the method; the same from 5.0 to 12.0. They aren't imported,
+ * because the package is optional, and the application may have another copy of it.
  */
 const TYPE = 'SCHEDULER_TYPE';
 const NAME = 'SCHEDULER_NAME';
@@ -18,17 +18,17 @@ const MODULE_OPTIONS = 'SCHEDULE_MODULE_OPTIONS';
 /** Its `SchedulerType`. */
 const TYPES = { cron: 1, timeout: 2, interval: 3 } as const;
 
-/** What `ScheduleModule` does in an application. */
+/** The configuration of `ScheduleModule` in an application. */
 export interface NestScheduling {
   readonly isImported: boolean;
-  /** The kinds that it runs; all of them when it is not imported. */
+  /** The kinds that it runs; all of them if it isn't imported. */
   readonly kinds: ReadonlySet<keyof typeof TYPES>;
 }
 
 /** The options of `ScheduleModule.forRoot()` that disable a kind. */
 export const SWITCHES = { cron: 'cronJobs', interval: 'intervals', timeout: 'timeouts' } as const;
 
-/** Reads `ScheduleModule.forRoot()`. Imported more than once, it runs what any of the imports has not switched off. */
+/** Reads `ScheduleModule.forRoot()`. If it is imported more than once, a kind runs unless all imports disable it. */
 export function nestScheduling(modules: Iterable<NestModule>): NestScheduling {
   const kinds = new Set<keyof typeof TYPES>();
   let isImported = false;
@@ -36,7 +36,7 @@ export function nestScheduling(modules: Iterable<NestModule>): NestScheduling {
     const wrapper = providers.get(MODULE_OPTIONS);
     if (wrapper === undefined) continue;
     isImported = true;
-    // The factory of `forRootAsync()` is not called in Nest's preview mode: its defaults are taken.
+    // Nest's preview mode doesn't call the factory of `forRootAsync()`, so the defaults apply.
     if (isFactory(wrapper) && !hasSwitches(wrapper.instance))
       return { isImported, kinds: EVERY_KIND };
     const options = wrapper.instance as Readonly<Record<string, unknown>> | null | undefined;
@@ -55,9 +55,9 @@ function hasSwitches(options: unknown): boolean {
 const EVERY_KIND: NestScheduling['kinds'] = new Set(['cron', 'interval', 'timeout'] as const);
 
 /**
- * What `@Cron`, `@Interval` and `@Timeout` say on the methods of a class, in the words of our own decorators. As
- * `@nestjs/schedule` reads it: an override without a decorator is no job, of several decorators on one method the topmost
- * counts, and static methods, accessors and methods named by a symbol are left out.
+ * Returns the `@Cron`, `@Interval` and `@Timeout` of the methods of a class, in the form of our decorators. As in
+ * `@nestjs/schedule`, an override without a decorator isn't a job, and the topmost of several decorators on one method counts.
+ * Static methods, accessors and methods named by a symbol are left out.
  */
 export function nestHandlersOf(
   target: Function,
@@ -74,7 +74,7 @@ export function nestHandlersOf(
   });
 }
 
-/** The decorator whose job Nest runs under a name, and its handler, written `Class.method`. */
+/** Returns the decorator whose job Nest runs under a name, and its handler, written `Class.method`. */
 export function nestHandlerNamed(
   modules: Iterable<NestModule>,
   kind: keyof typeof TYPES,
@@ -94,7 +94,7 @@ export function nestHandlerNamed(
   return undefined;
 }
 
-/** The methods as an instance has them, inherited ones included. */
+/** Returns the methods of an instance, inherited ones included. */
 export function methodsOf(target: Function): [name: string, method: Function][] {
   const methods = new Map<string, unknown>();
   for (
@@ -119,7 +119,7 @@ function cron(method: string, handler: Function): HandlerMetadata {
   const instant = instantOf(cronTime);
   return adopted(instant === undefined ? 'cron' : 'timeout', '@Cron', method, instant ?? cronTime, {
     name: given['name'] || undefined,
-    // A bare `@Cron` fires whether or not the run before has ended.
+    // By default `@Cron` doesn't wait until the previous run has finished.
     overlap: given['waitForCompletion'] ? 'skip' : 'allow',
     ...(disabled === undefined ? {} : { disabled: Boolean(disabled) }),
     timeZone: timeZone ?? undefined,
@@ -129,7 +129,7 @@ function cron(method: string, handler: Function): HandlerMetadata {
   });
 }
 
-/** A given `threshold` of `cron`: later than that, a slot is skipped. Without one `cron` 4.4 runs one late slot, as we do. */
+/** A slot that is later than the `threshold` of `cron` is skipped. Without one, `cron` 4.4 runs one late slot, as we do. */
 function misfireOf(threshold: unknown): object {
   if (threshold === undefined || threshold === null) return {};
   return {
@@ -148,7 +148,7 @@ function timer(
 ): HandlerMetadata {
   const given = Reflect.getMetadata(key, handler) as { readonly timeout?: unknown } | undefined;
   const name: unknown = Reflect.getMetadata(NAME, handler) || undefined;
-  // A bare `setInterval`: the next run does not wait.
+  // Nest uses `setInterval`, which doesn't wait for the previous run.
   return adopted(kind, decorator, method, given?.timeout, { name, overlap: 'allow' });
 }
 
@@ -170,7 +170,7 @@ function adopted(
   };
 }
 
-/** The moment of a `Date` or of a luxon `DateTime`, which has `toMillis()`. */
+/** Returns the moment of a `Date` or of a luxon `DateTime`, which has `toMillis()`. */
 function instantOf(cronTime: unknown): Date | undefined {
   if (cronTime instanceof Date) return cronTime;
   const { toMillis } = (cronTime ?? {}) as { toMillis?: unknown };

@@ -5,7 +5,7 @@ import { finding, type Finding } from '../../errors/finding.js';
 import { handlerName } from '../schedule-factory.js';
 import type { SkippedJobs } from './skipped-jobs.js';
 
-/** A job that Nest passes over, with what keeps its class from being a singleton. */
+/** Reports a job that Nest skips, with the reason why its class isn't a singleton. */
 export function skipped(
   jobs: SkippedJobs,
   handler: HandlerMetadata,
@@ -43,7 +43,7 @@ export function whyNotStatic(
   return { why: `${of} depends on ${chain.at(-1)}, which is request-scoped${shown}`, chain };
 }
 
-/** A job of a transient class: Nest calls it, with the object that stands for instances to come. */
+/** Reports a job of a transient class: Nest calls it on the prototype object, which was never constructed. */
 export function neverConstructed(
   { ownerClass, wrapper }: SkippedJobs,
   handler: HandlerMetadata,
@@ -58,7 +58,7 @@ export function neverConstructed(
   });
 }
 
-/** A class that is a singleton in one module and request-scoped in others. */
+/** Reports a class that is a singleton in one module and request-scoped in others. */
 export function runElsewhere({
   ownerClass,
   wrapper,

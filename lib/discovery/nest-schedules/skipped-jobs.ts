@@ -19,7 +19,7 @@ export interface SkippedJobs {
   readonly isModule: boolean;
   /** A transient class in a static tree: Nest runs the job on an object without constructor. */
   readonly isNeverConstructed: boolean;
-  /** Without `ScheduleModule.forRoot()` nothing looks at the decorators, whatever they stand on. */
+  /** Without `ScheduleModule.forRoot()`, nothing reads the decorators. */
   readonly isScheduleModuleImported: boolean;
 }
 

@@ -4,31 +4,31 @@ import type { ScopeInspection } from '../inspection.js';
 import { CannotInspect } from './cannot-inspect.js';
 import { STAGES, type LoadRequest, type LoaderMessage, type Stage } from './loading/protocol.js';
 
-/** What was read from an application. */
+/** The inspection of an application. */
 export interface Inspected {
-  /** The root module, by its name. */
+  /** The name of the root module. */
   readonly application: string;
-  /** Its file, as it was given. */
+  /** Its file, as the user wrote it. */
   readonly file: string;
   readonly inspection: ScopeInspection;
 }
 
 const LOADER = fileURLToPath(new URL('./loading/loader.js', import.meta.url));
 
-/** The loader says itself that the time is up. When its event loop is blocked, it cannot, and is not waited for any longer. */
+/** The extra time in which the loader itself may report the timeout. It cannot if its event loop is blocked. */
 const GRACE_MS = 1_000;
 
-/** What ends this process from outside; its child would not hear of it while it is blocked. */
+/** Signals that end this process. A blocked child would not notice them. */
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /**
- * Loads the application in a process of its own and inspects it there. Whatever that process does (print, exit, wait for ever,
- * block, crash), it can be told from here, and nothing of it outlives the answer. What it prints goes to stderr.
+ * Loads and inspects the application in a child process. The parent reports if that process exits, waits forever, blocks or
+ * crashes, and kills it after the answer. Its output goes to stderr.
  *
- * @throws {CannotInspect} when there is no answer.
+ * @throws {CannotInspect} if the child doesn't answer.
  */
 export function inspectApplication(request: LoadRequest): Promise<Inspected> {
-  // A process group of its own, so that the processes which the application has started end with it.
+  // In its own process group, so that processes which the application has started end with it.
   const detached = process.platform !== 'win32';
   const child = fork(LOADER, [], { stdio: ['ignore', 2, 2, 'ipc'], detached });
   const kill = (): void => {
@@ -36,7 +36,7 @@ export function inspectApplication(request: LoadRequest): Promise<Inspected> {
       if (detached && child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
       else child.kill('SIGKILL');
     } catch {
-      // it has ended, and so have all that it had started
+      // it has ended, with all processes that it had started
     }
   };
   const release = (): void => {
@@ -71,7 +71,7 @@ function answerOf(child: ChildProcess, request: LoadRequest): Promise<Inspected>
           stage = message.stage;
           overdue ??= setTimeout(() => {
             refuse(
-              `${shownFile} has blocked its process for more than ${timeoutMs} ms ${STAGES[stage]}, perhaps in an endless loop.`,
+              `${shownFile} blocked its process for more than ${timeoutMs} ms ${STAGES[stage]}. Look for an endless loop.`,
             );
           }, timeoutMs + GRACE_MS);
           break;
@@ -87,14 +87,14 @@ function answerOf(child: ChildProcess, request: LoadRequest): Promise<Inspected>
           refuse(message.reason);
       }
     });
-    child.on('error', (error) => refuse(`No process could be started: ${error.message}`));
+    child.on('error', (error) => refuse(`Cannot start a child process: ${error.message}`));
     child.on('exit', (code, signal) => {
       const how = signal === null ? `with exit code ${code}` : `by ${signal}`;
       refuse(
-        `${shownFile} ended its process ${how} ${STAGES[stage]}. Give the file that holds the root module, not one that starts the application.`,
+        `${shownFile} ended its process ${how} ${STAGES[stage]}. Pass the file of the root module, not one that starts the application.`,
       );
     });
-    // A process that cannot even start is told by its exit.
+    // The `exit` listener reports a process that cannot start.
     child.send(request, () => undefined);
   });
 }

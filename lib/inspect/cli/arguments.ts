@@ -1,25 +1,25 @@
 import { MAX_TIMER_MS } from '../../util/option-checks.js';
 import { parseArgs } from 'node:util';
 
-/** What the command line asks for. */
+/** The parsed command line. */
 export type Command =
   | { readonly kind: 'help' }
   | { readonly kind: 'version' }
   | { readonly kind: 'inspect'; readonly options: InspectOptions };
 
 export interface InspectOptions {
-  /** The file of the root module, as it was given. */
+  /** The file of the root module, as the user wrote it. */
   readonly file: string;
-  /** The export that is the root module; undefined when the file has to say it. */
+  /** The export that is the root module; undefined to choose it from the file. */
   readonly exportName: string | undefined;
   readonly format: 'page' | 'json' | 'mermaid';
-  /** How long the application may take to load. */
+  /** The maximum time to load the application. */
   readonly timeoutMs: number;
-  /** False when colours are refused; undefined when the environment decides. */
+  /** False for no colours; undefined if the environment decides. */
   readonly color: false | undefined;
 }
 
-/** The command line says something that cannot be done. */
+/** The command line is invalid. */
 export class UsageError extends Error {}
 
 const DEFAULT_TIMEOUT_MS = 30_000;
@@ -36,23 +36,23 @@ const OPTIONS = {
 
 export const HELP = `Usage: nestjs-scoped-worker inspect <module file> [options]
 
-Loads the application without starting it, and shows its schedules, what is
-built and disposed for each tick of its workers, and what is wrong with them.
-No provider is constructed and no factory is called.
+Loads the application without starting it, and shows its schedules, what each
+tick of its workers builds and disposes, and all findings. It constructs no
+provider and calls no factory.
 
   <module file>     the compiled file of the root module, such as
                     dist/app.module.js
 
-  --export <name>   the export that is the root module, when there are several
+  --export <name>   the export that is the root module, if there are several
   --json            print everything as JSON
-  --mermaid         print the workers and what they depend on as a flowchart
-  --timeout <ms>    how long loading may take; default ${DEFAULT_TIMEOUT_MS}
-  --no-color        no colours, as NO_COLOR=1; FORCE_COLOR=1 asks for them
+  --mermaid         print the workers and their dependencies as a flowchart
+  --timeout <ms>    the maximum time to load; default ${DEFAULT_TIMEOUT_MS}
+  --no-color        no colours, like NO_COLOR=1; FORCE_COLOR=1 forces them
   --help            print this
   --version         print the version
 
-Exit codes: 0 no errors and no warnings were found, 1 some were found,
-2 the application could not be inspected.
+Exit codes: 0 no errors or warnings, 1 errors or warnings, 2 the application
+cannot be inspected.
 `;
 
 /** @throws {UsageError} with one sentence. */
@@ -61,17 +61,17 @@ export function readArguments(args: readonly string[]): Command {
   if (values.help === true) return { kind: 'help' };
   if (values.version === true) return { kind: 'version' };
   const [command, file, ...rest] = positionals;
-  if (command === undefined) throw new UsageError('A command is missing; there is one: inspect.');
+  if (command === undefined)
+    throw new UsageError('The command is missing. The only command is inspect.');
   if (command !== 'inspect')
-    throw new UsageError(`"${command}" is no command; there is one: inspect.`);
+    throw new UsageError(`"${command}" isn't a command. The only command is inspect.`);
   if (file === undefined || file === '')
     throw new UsageError(
       'inspect needs the file of the root module: nestjs-scoped-worker inspect dist/app.module.js.',
     );
-  if (rest.length > 0)
-    throw new UsageError(`inspect takes one file, and "${rest.join(' ')}" is one more.`);
+  if (rest.length > 0) throw new UsageError(`inspect takes one file. Remove "${rest.join(' ')}".`);
   if (values.json === true && values.mermaid === true)
-    throw new UsageError('--json and --mermaid exclude each other; write one of them.');
+    throw new UsageError('Use either --json or --mermaid, not both.');
   const format = values.json === true ? 'json' : values.mermaid === true ? 'mermaid' : 'page';
   return {
     kind: 'inspect',
@@ -93,7 +93,7 @@ function parse(args: readonly string[]) {
   }
 }
 
-/** The messages of `parseArgs` begin with the option in quotes, and go on with advice for rarer cases. */
+/** Replaces the messages of `parseArgs`, which begin with the option in quotes and continue with advice for rare cases. */
 function sentenceOf({ code, message }: Error & { code?: string }): string {
   const option = /'(-[^\s']*)/.exec(message)?.[1] ?? message;
   if (code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION') {

@@ -1,2 +1,2 @@
-/** Why an application cannot be inspected, in words for the person who asked. */
+/** The application cannot be inspected. The message is written for the user. */
 export class CannotInspect extends Error {}

@@ -13,13 +13,12 @@ const FOUND_SOMETHING = 1;
 const CANNOT_INSPECT = 2;
 
 /**
- * Does what the command line asks for. What was asked for is written to stdout, and nothing else is; why it cannot be done goes
- * to stderr.
+ * Runs the command. It writes only the result to stdout, and errors to stderr.
  *
- * @returns the exit code; undefined when another copy of the command has taken over, and sets it.
+ * @returns the exit code; undefined if another copy of the command has taken over and sets it.
  */
 export async function runCommand(args: readonly string[]): Promise<number | undefined> {
-  // Whoever reads a pipe may stop reading, as `head` does.
+  // The reader of a pipe may stop reading, as `head` does.
   process.stdout.on('error', ignoreClosedPipe);
   process.stderr.on('error', ignoreClosedPipe);
   try {
@@ -46,7 +45,7 @@ async function inspect(options: InspectOptions): Promise<number | undefined> {
   const file = moduleFile(options.file, process.cwd());
   const copy = copyOfApplication(file);
   if (copy !== undefined && copy.root !== ownCopy().root) {
-    // Two copies of the library do not know each other's decorators: the application's own must look at it.
+    // A copy of the library doesn't know the decorators of another one, so the application's copy must inspect it.
     if (copy.command === undefined)
       throw new CannotInspect(
         `This application uses nestjs-scoped-worker ${copy.version} (${copy.root}), which has no inspector. Update it.`,

@@ -10,16 +10,16 @@ export interface LibraryCopy {
   /** Its folder, without symbolic links. */
   readonly root: string;
   readonly version: string;
-  /** The file of its command; undefined when it has none. */
+  /** The file of its command; undefined if it has none. */
   readonly command: string | undefined;
 }
 
-/** The copy that is running. */
+/** Returns the running copy. */
 export function ownCopy(): LibraryCopy {
   return copyAt(fileURLToPath(new URL('../../../package.json', import.meta.url)));
 }
 
-/** The copy that the application imports; undefined when it has none installed. */
+/** Returns the copy that the application imports; undefined if it has none installed. */
 export function copyOfApplication(file: string): LibraryCopy | undefined {
   try {
     return copyAt(createRequire(file).resolve(`${NAME}/package.json`));
@@ -29,8 +29,8 @@ export function copyOfApplication(file: string): LibraryCopy | undefined {
 }
 
 /**
- * Returns where a page of the documentation of the running copy is, as a reader would write it; undefined if it isn't there.
- * `npx` may run a copy from its cache, so the page need not be in `node_modules` of the application.
+ * Returns the path of a documentation page of the running copy, as a user would write it; undefined if it doesn't exist. `npx` may
+ * run a copy from its cache, so the page may be outside of the application's `node_modules`.
  */
 export function ownPage(name: string, cwd: string): string | undefined {
   const file = join(ownCopy().root, 'docs', name);

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { runCommand } from './command.js';
 
-// The exit code is set, and the process left to end by itself: whatever is on its way into a pipe arrives.
+// No `process.exit()`: the process ends by itself when all output has reached the pipe.
 const exitCode = await runCommand(process.argv.slice(2));
 if (exitCode !== undefined) process.exitCode = exitCode;

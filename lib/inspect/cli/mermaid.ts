@@ -8,7 +8,7 @@ import type {
 import type { FindingSeverity } from '../../errors/finding.js';
 import { clean } from './page/text.js';
 
-/** By lifetime, light enough for black letters. */
+/** Fills by lifetime, light enough for black text. */
 const STYLES: Readonly<Record<Lifetime, string>> = {
   request: 'fill:#cdeefa,stroke:#0a7ea4,color:#000',
   bubbled: 'fill:#fdf1c7,stroke:#b58900,color:#000',
@@ -17,7 +17,7 @@ const STYLES: Readonly<Record<Lifetime, string>> = {
   singleton: 'fill:#f2f2f2,stroke:#999999,color:#555',
 };
 
-/** What a finding is about is framed, whatever its lifetime. */
+/** Frames of the subjects of findings, by severity. */
 const FRAMES: Readonly<Record<FindingSeverity, string>> = {
   error: 'stroke:#d00000,stroke-width:4px',
   warning: 'stroke:#e08000,stroke-width:4px',
@@ -69,7 +69,7 @@ export function mermaid({ workers, nestJobs, findings }: ScopeInspection): strin
   const used = new Set([...nodes.values()].map(({ provider }) => provider.lifetime));
   for (const lifetime of used) lines.push(`classDef ${lifetime} ${STYLES[lifetime]}`);
   if (nestJobs.length > 0) lines.push(`classDef job ${STYLES.singleton}`);
-  // The last frame of a node counts: that of the worst finding.
+  // The last frame of a node wins, so the most severe findings are last.
   for (const severity of ['info', 'warning', 'error'])
     for (const finding of findings)
       if (finding.severity === severity)
@@ -94,7 +94,7 @@ function framesOf(
   return [comment, ...ids.map((id) => `style ${id} ${FRAMES[severity]}`)];
 }
 
-/** Within quotes Mermaid knows entities, as in `#34;`; everything that might mean something to it becomes one. */
+/** Replaces every character that may be syntax with an entity that Mermaid reads within quotes, such as `#34;`. */
 function escaped(name: string): string {
   return clean(name).replaceAll(
     /[^\p{L}\p{N} .,:_()/-]/gu,
@@ -102,7 +102,7 @@ function escaped(name: string): string {
   );
 }
 
-/** Braces in comments are read as directives. */
+/** Removes braces, because Mermaid reads them in comments as directives. */
 function oneLine(text: string): string {
   return clean(text).replaceAll(/[{}]/g, ' ');
 }

@@ -5,16 +5,16 @@ import { CannotInspect } from './cannot-inspect.js';
 const TYPESCRIPT = new Set(['.ts', '.mts', '.cts', '.tsx']);
 const LOADABLE = new Set(['.js', '.mjs', '.cjs']);
 
-/** Where compilers put what they make. */
+/** The usual output folders of compilers. */
 const BUILD_FOLDERS = ['dist', 'build', 'out'];
 
 const DEEPEST = 6;
 const MOST_PROPOSED = 3;
 
 /**
- * The file that was meant, as an absolute path.
+ * Returns the absolute path of a file.
  *
- * @throws {CannotInspect} when it cannot be loaded; names files that may have been meant.
+ * @throws {CannotInspect} if it cannot be loaded; the message suggests files with similar names.
  */
 export function moduleFile(given: string, cwd: string): string {
   const file = resolve(cwd, given);
@@ -23,7 +23,7 @@ export function moduleFile(given: string, cwd: string): string {
     const what = stat === undefined ? 'does not exist, and would be' : 'is';
     const near = nearFiles(file, cwd) || 'dist/app.module.js';
     throw new CannotInspect(
-      `${given} ${what} TypeScript: give the compiled file, such as ${near}.`,
+      `${given} ${what} TypeScript. Pass the compiled file, such as ${near}.`,
     );
   }
   if (stat === undefined) {
@@ -31,19 +31,19 @@ export function moduleFile(given: string, cwd: string): string {
     throw new CannotInspect(
       near === ''
         ? `${given} does not exist (${file}). Is the application compiled?`
-        : `${given} does not exist. Is it ${near}?`,
+        : `${given} does not exist. Did you mean ${near}?`,
     );
   }
   if (!stat.isFile()) {
     const near = nearFiles(join(file, 'app.module.js'), cwd) || 'dist/app.module.js';
     throw new CannotInspect(
-      `${given} is no file: give the one of the root module, such as ${near}.`,
+      `${given} isn't a file. Pass the file of the root module, such as ${near}.`,
     );
   }
   return file;
 }
 
-/** The compiled files whose names come nearest; when none comes near, some that end in `.module`. Empty when there is none. */
+/** Returns the compiled files with the most similar names, or else some that end in `.module`; empty if there are no such files. */
 function nearFiles(file: string, cwd: string): string {
   const wanted = stem(file);
   const folders = [dirname(file), ...BUILD_FOLDERS.map((folder) => join(cwd, folder))];
@@ -76,7 +76,7 @@ function loadableIn(folder: string, depth: number): string[] {
   });
 }
 
-/** `app.module` of `app.module.js`. */
+/** Returns `app.module` for `app.module.js`. */
 function stem(file: string): string {
   const extension = extname(file);
   return LOADABLE.has(extension) || TYPESCRIPT.has(extension)
@@ -84,7 +84,7 @@ function stem(file: string): string {
     : basename(file);
 }
 
-/** How many letters have to be put in, taken out or replaced (Levenshtein). */
+/** Returns the Levenshtein distance. */
 function distanceBetween(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (let i = 1; i <= a.length; i += 1) {

@@ -1,4 +1,4 @@
-/** What the page is written for. */
+/** The output of the page. */
 export interface Terminal {
   /** In columns; no line of the page is wider. */
   readonly width: number;
@@ -10,8 +10,8 @@ const NARROWEST = 40;
 const WIDEST = 100;
 
 /**
- * A terminal is as wide as it says, within reason; a file and a pipe have 80 columns and no colours. `--no-color` beats
- * `FORCE_COLOR`, which beats `NO_COLOR`, as in Node itself.
+ * Returns the width of a terminal, within limits. A file or a pipe has 80 columns and no colours. `--no-color` takes precedence
+ * over `FORCE_COLOR`, and `FORCE_COLOR` over `NO_COLOR`, as in Node itself.
  */
 export function terminalOf(
   stream: { readonly isTTY?: boolean; readonly columns?: number },

@@ -8,16 +8,16 @@ import { NestCopy } from './nest-copy.js';
 import type { LoadRequest, Stage } from './protocol.js';
 import { placeInApplication, thrownText } from './thrown-text.js';
 
-/** An application that was inspected, with the name of its root module. */
+/** The inspection of an application, with the name of its root module. */
 export interface LoadedInspection {
   readonly application: string;
   readonly inspection: ScopeInspection;
 }
 
 /**
- * Loads a file, finds the root module in it, lets Nest put the modules together without building anything, and inspects that.
+ * Loads a file, finds its root module, lets Nest resolve the modules without building anything, and inspects the result.
  *
- * @throws {CannotInspect} when one of these fails.
+ * @throws {CannotInspect} if one of these steps fails.
  */
 export async function loadAndInspect(
   request: LoadRequest,
@@ -29,15 +29,13 @@ export async function loadAndInspect(
   enter('graph');
   const app = await assemble(nest, root).catch(
     explain(file, (text) =>
-      [`Nest cannot put the modules of ${shownFile} together: ${text}`, ...nest.doubts()].join(
-        '\n',
-      ),
+      [`Nest cannot resolve the modules of ${shownFile}: ${text}`, ...nest.doubts()].join('\n'),
     ),
   );
   return { application: root.name, inspection: inspectScopes(nest.known(app)) };
 }
 
-/** The module that the file exports, or the one with which it starts an application: it is kept from that. */
+/** Returns the module that the file exports, or the one with which it starts an application, without starting it. */
 async function rootOf(
   { file, shownFile, exportName }: LoadRequest,
   nest: NestCopy,
@@ -46,7 +44,7 @@ async function rootOf(
   const started = nest.keepFromStarting();
   const loading = import(pathToFileURL(file).href) as Promise<Record<string, unknown>>;
   const loaded = loading.catch(
-    explain(file, (text) => `${shownFile} threw while it was loaded: ${text}`),
+    explain(file, (text) => `${shownFile} threw while it was loading: ${text}`),
   );
   const first = await Promise.race([
     loaded.then((exports) => ({ exports })),
@@ -58,11 +56,11 @@ async function rootOf(
       ? startedModule(first.given, shownFile)
       : exportedModule(exportsOf(first.exports), shownFile, exportName);
   return root.catch(
-    explain(file, (text) => `The root module of ${shownFile} cannot be made: ${text}`),
+    explain(file, (text) => `The root module of ${shownFile} cannot be created: ${text}`),
   );
 }
 
-/** In preview mode Nest resolves all dependencies, but calls no constructor, no factory and no hook. */
+/** Uses the preview mode, in which Nest resolves all dependencies but calls no constructor, factory or hook. */
 async function assemble(nest: NestCopy, { module }: RootModule): Promise<INestApplicationContext> {
   return nest.createApplicationContext(module as Type | DynamicModule, {
     preview: true,
@@ -71,14 +69,14 @@ async function assemble(nest: NestCopy, { module }: RootModule): Promise<INestAp
   });
 }
 
-/** Nest's warnings and errors, on stderr: this process has no other output. */
+/** Writes Nest's warnings and errors to stderr, the only output of this process. */
 const errorLog: LoggerService = {
   log: () => undefined,
   warn: (message: unknown, ...rest: unknown[]) => write('warning', message, rest),
   error: (message: unknown, ...rest: unknown[]) => write('error', message, rest),
 };
 
-/** What would be said twice: that nothing is built, and the error that is told in the end. */
+/** Their messages would be repetitions: that nothing is built, and the error that the answer contains. */
 const TOLD_ELSEWHERE: readonly unknown[] = ['NestApplicationContext', 'ExceptionHandler'];
 
 function write(level: string, message: unknown, rest: readonly unknown[]): void {

@@ -1,4 +1,4 @@
-// The process in which an application is loaded. It answers to the one that has started it, and is killed by that.
+// Loads an application in a child process, which answers to its parent and is killed by it.
 import 'reflect-metadata'; // before any decorator of the application
 import { setImmediate } from 'node:timers/promises';
 import { CannotInspect } from '../cannot-inspect.js';
@@ -23,7 +23,7 @@ async function load(request: LoadRequest): Promise<void> {
     say({ kind: 'stage', stage });
   };
   enter('file');
-  // From here on only the application keeps this process alive: when nothing is left to wait for, that is seen at once.
+  // Only the application keeps this process alive from here on, so `beforeExit` shows that nothing is left to wait for.
   process.channel?.unref();
   const refuse = (...sentences: string[]): void => {
     const told = [...sentences, ...connections.notes(), ...strays.notes()];
@@ -31,12 +31,12 @@ async function load(request: LoadRequest): Promise<void> {
   };
   process.on('beforeExit', () => {
     refuse(
-      `${shownFile} waits for something that can never come (a promise that nobody settles), ${STAGES[stage]}.`,
+      `${shownFile} stopped ${STAGES[stage]}, because it awaits a promise that never settles.`,
     );
   });
   setTimeout(() => {
     refuse(
-      `${shownFile} was not loaded within ${timeoutMs} ms: the time was up ${STAGES[stage]}. Give it more time with --timeout, or look for something that is awaited there and needs a running application.`,
+      `${shownFile} did not load within ${timeoutMs} ms: the time ran out ${STAGES[stage]}. Raise --timeout, or look for an await that needs a running application.`,
       ...resources.notes(),
     );
   }, timeoutMs).unref();
@@ -44,14 +44,14 @@ async function load(request: LoadRequest): Promise<void> {
   process.argv = [process.argv[0]!, request.file];
   try {
     const { application, inspection } = await loadAndInspect(request, enter);
-    await setImmediate(); // Node tells rejections that nobody handles when all microtasks are done
+    await setImmediate(); // Node reports unhandled rejections after all microtasks
     const notes = [...inspection.notes, ...connections.notes(), ...strays.notes()];
     answer({ kind: 'inspected', application, inspection: { ...inspection, notes } });
   } catch (error) {
     refuse(
       error instanceof CannotInspect
         ? error.message
-        : `The inspector failed at ${shownFile}: ${(error as Error)?.stack ?? thrownText(error)}`,
+        : `The inspector failed for ${shownFile}: ${(error as Error)?.stack ?? thrownText(error)}`,
     );
   }
 }
@@ -60,7 +60,7 @@ function say(message: LoaderMessage): void {
   process.send?.(message);
 }
 
-/** The last word: this process waits until it was heard, and is killed then. */
+/** Sends the answer, and keeps this process alive until the parent kills it. */
 function answer(message: LoaderMessage): void {
   say(message);
   process.channel?.ref();

@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { isClass } from '../../../util/values.js';
 import { CannotInspect } from '../cannot-inspect.js';
 
-/** What Nest is given as the root of an application. */
+/** The root module of an application. */
 export interface RootModule {
   readonly name: string;
   /** A class, or a dynamic module. */
@@ -11,12 +11,12 @@ export interface RootModule {
 
 type Exports = Readonly<Record<string, unknown>>;
 
-/** The keys of `@nestjs/common/constants`; the same from 11.0.0 to 12.5.1. A `@Module({})` leaves none. */
+/** The keys of `@nestjs/common/constants`; the same from 11.0.0 to 12.5.1. A `@Module({})` sets none of them. */
 const MODULE_METADATA = ['imports', 'controllers', 'providers', 'exports'];
 
 /**
- * What a file exports, by name. `module.exports` of a CommonJS file comes as the default export; there its properties are the
- * exports.
+ * Returns the exports of a file, by name. For CommonJS, `import()` returns `module.exports` as the default export; its properties
+ * are the exports.
  */
 export function exportsOf(loaded: Exports): Exports {
   const { default: given } = loaded;
@@ -28,10 +28,10 @@ export function exportsOf(loaded: Exports): Exports {
 }
 
 /**
- * The root module: the export that is asked for by name, else the default export, else `AppModule`, else the only one that is a
- * module. A function that is no class is called for it; promises are awaited.
+ * Returns the root module: the requested export, else the default export, else `AppModule`, else the only export that is a
+ * module. It calls a function that isn't a class, and awaits promises.
  *
- * @throws {CannotInspect} when there is none, or more than one.
+ * @throws {CannotInspect} if no export is a module, or several are.
  */
 export async function exportedModule(
   exports: Exports,
@@ -44,13 +44,13 @@ export async function exportedModule(
   const given = exports[chosen];
   const module: unknown = await (isFunction(given) ? given() : given);
   if (isRoot(module)) return { name: nameOf(module) || chosen, module };
-  const what = isFunction(given) ? 'gives' : 'is';
+  const what = isFunction(given) ? 'returns' : 'is';
   throw new CannotInspect(
     `The export ${chosen} of ${file} ${what} neither a class nor a dynamic module, but ${describe(module)}. ${whatIsThere(exports)}`,
   );
 }
 
-/** The root module of an application that a file starts. */
+/** Returns the root module of an application that a file starts. */
 export async function startedModule(given: unknown, file: string): Promise<RootModule> {
   const module: unknown = await given;
   if (isRoot(module)) return { name: nameOf(module) || 'the application', module };
@@ -59,7 +59,7 @@ export async function startedModule(given: unknown, file: string): Promise<RootM
       ? ' Files that import each other are a common cause: a service imports a file that starts the application. Inspect that file instead, such as dist/main.js.'
       : '';
   throw new CannotInspect(
-    `While ${file} was loaded, NestFactory received ${describe(module)} instead of a class or a dynamic module.${reason}`,
+    `While ${file} was loading, NestFactory received ${describe(module)} instead of a class or a dynamic module.${reason}`,
   );
 }
 
@@ -71,7 +71,7 @@ function chooseFrom(exports: Exports, file: string): string {
     throw new CannotInspect(`${file} exports no module. ${whatIsThere(exports)}`);
   if (second !== undefined)
     throw new CannotInspect(
-      `${file} exports ${modules.length} modules: ${modules.join(', ')}. Name one: --export ${first}`,
+      `${file} exports ${modules.length} modules: ${modules.join(', ')}. Choose one: --export ${first}`,
     );
   return first;
 }
@@ -79,7 +79,7 @@ function chooseFrom(exports: Exports, file: string): string {
 function whatIsThere(exports: Exports): string {
   const names = Object.keys(exports);
   return names.length === 0
-    ? 'It exports nothing: give the file that holds the root module, not one that starts the application.'
+    ? 'It exports nothing. Pass the file of the root module, not one that starts the application.'
     : `It exports ${names.join(', ')}.`;
 }
 

@@ -10,16 +10,16 @@ type Core = typeof import('@nestjs/core');
 const CORE = '@nestjs/core';
 
 /**
- * The `@nestjs/core` of the application, which need not be the one of this library. Its classes are tokens of providers (`ModuleRef`,
- * say), and those of one copy stand for nothing in an application of another.
+ * Loads the `@nestjs/core` of the application, which may be another copy than the one of this library. Its classes are tokens of
+ * providers, such as `ModuleRef`, and the classes of another copy have no providers.
  */
 export class NestCopy {
-  /** As it is before `keepFromStarting`. */
+  /** The original function, before `keepFromStarting()` replaces it. */
   readonly createApplicationContext: Core['NestFactory']['createApplicationContext'];
 
   private constructor(
     private readonly core: Core,
-    /** Where it was found; undefined when none is installed where the application is. */
+    /** Its file; undefined if the application has none installed. */
     private readonly place: string | undefined,
   ) {
     const { NestFactory } = core;
@@ -27,9 +27,9 @@ export class NestCopy {
   }
 
   /**
-   * From now on nothing comes of it when the application starts itself, as a `main.js` does.
+   * Prevents the application from starting itself, as a `main.js` does.
    *
-   * @returns what it wanted to start first; never settles when it starts nothing.
+   * @returns the first module that it tries to start; never settles if it starts nothing.
    */
   keepFromStarting(): Promise<unknown> {
     return new Promise((resolve) => {
@@ -45,14 +45,14 @@ export class NestCopy {
     });
   }
 
-  /** The copy that a file imports; that of this library when there is none. */
+  /** Returns the copy that a file imports, or the one of this library. */
   static async of(file: string): Promise<NestCopy> {
     const place = resolved(file);
     const core = (await import(place === undefined ? CORE : pathToFileURL(place).href)) as Core;
     return new NestCopy(core.NestFactory === undefined ? defaultOf(core) : core, place);
   }
 
-  /** The application as this library can look into it: it asks for classes of the copy of its own. */
+  /** Returns a proxy of the application that accepts the classes of this library's copy as tokens. */
   known(app: INestApplicationContext): INestApplicationContext {
     const { core } = this;
     if ((core.ModulesContainer as unknown) === ModulesContainer) return app;
@@ -65,16 +65,16 @@ export class NestCopy {
     });
   }
 
-  /** Why modules may not fit together, as far as it has to do with copies of Nest. */
+  /** Returns a note if the copies of Nest may be the reason why modules cannot be resolved. */
   doubts(): string[] {
     const own = resolved(fileURLToPath(import.meta.url))!;
     if (this.place === undefined)
       return [
-        `No ${CORE} is installed where the application is, so that of nestjs-scoped-worker was used (${folderOf(own)}). If the file is a bundle with a Nest of its own, inspect what the compiler makes before it is bundled.`,
+        `The application has no ${CORE} installed, so the inspector used the one of nestjs-scoped-worker (${folderOf(own)}). If the file is a bundle that contains Nest, inspect the compiled files before they are bundled.`,
       ];
     if (this.place === own) return [];
     return [
-      `The application has ${CORE} ${versionOf(this.place)} (${folderOf(this.place)}), and nestjs-scoped-worker another one, ${versionOf(own)} (${folderOf(own)}): their classes stand for different providers. Let both use one copy; npm ls ${CORE} shows who installs which.`,
+      `The application uses ${CORE} ${versionOf(this.place)} (${folderOf(this.place)}), but nestjs-scoped-worker uses ${versionOf(own)} (${folderOf(own)}). Nest treats their classes as different providers. Install one copy for both. Run npm ls ${CORE} to see which package installs which.`,
     ];
   }
 }
@@ -87,7 +87,7 @@ function resolved(from: string): string | undefined {
   }
 }
 
-/** What `import()` gives for CommonJS when it cannot tell the names of the exports. */
+/** Unwraps the result of `import()` for CommonJS whose named exports Node cannot detect. */
 function defaultOf(core: Core): Core {
   return (core as unknown as { default: Core }).default;
 }

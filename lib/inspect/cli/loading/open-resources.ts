@@ -1,4 +1,4 @@
-/** What Node calls a resource, in words; what is not here is shown as Node calls it. */
+/** Words for Node's names of resources. Others are shown by Node's name. */
 const WORDS: Readonly<Record<string, string>> = {
   Timeout: 'timer',
   Immediate: 'immediate',
@@ -15,11 +15,11 @@ const WORDS: Readonly<Record<string, string>> = {
   FSReqCallback: 'file operation',
 };
 
-/** What keeps this process alive, beyond what did at the construction. */
+/** Finds the resources that keep this process alive and did not exist at the construction. */
 export class OpenResources {
   readonly #before = counted();
 
-  /** One sentence, or none. */
+  /** Returns one note, or none. */
   notes(): string[] {
     const open: string[] = [];
     for (const [name, count] of counted()) {

@@ -3,7 +3,7 @@ import { Server, Socket } from 'node:net';
 type Connect = (this: Socket, ...args: unknown[]) => Socket;
 type Listen = (this: Server, ...args: unknown[]) => Server;
 
-/** Watches, from its construction on, which connections are opened and where somebody listens. Hinders nobody. */
+/** Records the connections and servers that are opened after its construction, without preventing them. */
 export class OpenedConnections {
   readonly #connections = new Map<string, number>();
   readonly #servers = new Set<string>();
@@ -24,23 +24,22 @@ export class OpenedConnections {
     } as typeof Server.prototype.listen;
   }
 
-  /** A sentence for each thing that was opened. */
+  /** Returns a note for each address. */
   notes(): string[] {
     return [
       ...[...this.#connections].map(([address, count]) => {
         const what = count === 1 ? '1 connection' : `${count} connections`;
-        const were = count === 1 ? 'was' : 'were';
-        return `${what} to ${address} ${were} opened while the application was loaded; the inspection needs none. Open connections in a provider or a factory, which are not called here.`;
+        return `Loading the application opened ${what} to ${address}. The inspection needs none. Open connections in a provider or a factory: the inspector calls neither.`;
       }),
       ...[...this.#servers].map(
         (address) =>
-          `A server was started on ${address} while the application was loaded; the inspection needs none. Start it in the file that starts the application.`,
+          `Loading the application started a server on ${address}. The inspection needs none. Start the server in the file that starts the application.`,
       ),
     ];
   }
 }
 
-/** From the arguments of `connect` and `listen`: (options), (port, host), (path), or what Node makes of them for itself. */
+/** Reads the arguments of `connect` and `listen`: (options), (port, host), (path), or Node's internal form of them. */
 function addressOf([given, host]: readonly unknown[], defaultHost = 'localhost'): string {
   const first: unknown = Array.isArray(given) ? given[0] : given;
   if (typeof first === 'object' && first !== null) {

@@ -1,26 +1,26 @@
 import type { ScopeInspection } from '../../inspection.js';
 
-/** What the loader is asked for. */
+/** The request to the loader. */
 export interface LoadRequest {
   /** The file of the root module, as an absolute path. */
   readonly file: string;
-  /** The same as it was given: for messages. */
+  /** The path as the user wrote it, for messages. */
   readonly shownFile: string;
   readonly exportName: string | undefined;
   readonly timeoutMs: number;
 }
 
-/** How far loading got. */
+/** The progress of loading. */
 export type Stage = 'file' | 'module' | 'graph';
 
-/** The same in words that end a sentence. */
+/** Clauses that end a sentence. */
 export const STAGES: Readonly<Record<Stage, string>> = {
-  file: 'while the file was loaded',
-  module: 'while its root module was made',
-  graph: 'while Nest put its modules together',
+  file: 'while the file was loading',
+  module: 'while its root module was being created',
+  graph: 'while Nest was resolving its modules',
 };
 
-/** What the loader says; the application may send messages of its own, which are none of these. */
+/** A message of the loader. The application may send other messages, which have none of these kinds. */
 export type LoaderMessage =
   | { readonly kind: 'stage'; readonly stage: Stage }
   | {

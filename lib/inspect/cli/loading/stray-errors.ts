@@ -1,15 +1,15 @@
 import { thrownText } from './thrown-text.js';
 
 /**
- * Collects, from its construction on, errors that nobody waits for: a connection that is refused, say. A running application
- * might end by them, an inspection need not.
+ * Collects the errors that no code awaits, from its construction on. They could end a running application, but must not end the
+ * inspection.
  */
 export class StrayErrors {
   readonly #errors = new Set<string>();
 
   constructor() {
     const note = (error: unknown): void => {
-      // That a connection was opened at all is told elsewhere.
+      // `OpenedConnections` already reports the connection.
       if (!isOfConnection(error)) this.#errors.add(thrownText(error));
     };
     process.on('uncaughtException', note);
@@ -19,7 +19,7 @@ export class StrayErrors {
   notes(): string[] {
     return [...this.#errors].map(
       (text) =>
-        `While the application was loaded, an error was thrown where nobody waits for it: ${text}`,
+        `While the application was loading, an error was thrown where no code awaits it: ${text}`,
     );
   }
 }

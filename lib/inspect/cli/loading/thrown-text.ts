@@ -2,11 +2,11 @@ import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { inspect, stripVTControlCharacters } from 'node:util';
 
-/** As it is before the application may change it. */
+/** The working directory before the application can change it. */
 const FOLDER = process.cwd();
 const OWN_FOLDER = fileURLToPath(new URL('..', import.meta.url));
 
-/** What was thrown, as `Error: the message`. */
+/** Returns the text of a thrown value: `Error: the message`. */
 export function thrownText(thrown: unknown): string {
   if (!(thrown instanceof Error)) return inspect(thrown, { depth: 0 });
   const name = thrown.name || 'Error';
@@ -14,10 +14,10 @@ export function thrownText(thrown: unknown): string {
 }
 
 /**
- * The first place in an error's stack that is code of the application: neither of Node nor of a package.
+ * Finds the first line of a stack in code of the application, which is neither Node's nor a package's.
  *
  * @param file a file of the application.
- * @returns such as `at dist/config.js:3:9`; undefined when there is none.
+ * @returns for example `at dist/config.js:3:9`; undefined if no line is.
  */
 export function placeInApplication(thrown: unknown, file: string): string | undefined {
   const { stack } = (thrown ?? {}) as { stack?: unknown };
@@ -34,7 +34,7 @@ export function placeInApplication(thrown: unknown, file: string): string | unde
   return undefined;
 }
 
-/** The package that a file belongs to; undefined for the application's own files. */
+/** Returns the package of a file; undefined for files of the application. */
 function packageOf(path: string): string | undefined {
   return /.*[\\/]node_modules[\\/]((?:@[^\\/]+[\\/])?[^\\/]+)/.exec(path)?.[1];
 }

@@ -1,12 +1,11 @@
 import { NO_BREAK } from './text.js';
 
-/** Moments that are further apart are told from each other by their seconds. */
+/** Moments that are closer together need milliseconds. */
 const SECOND_MS = 1_000;
 
 /**
- * Moments as the clocks of a zone show them: `2026-03-28 02:30, 2026-03-29 03:30`. A date that is that of the moment before is left
- * out; so are seconds that all of them have at zero, and fractions unless two of them need them. Where the clocks are changed
- * between two of them, each carries its offset.
+ * Formats moments in a time zone: `2026-03-28 02:30, 2026-03-29 03:30`. It leaves out a repeated date, seconds if all are zero,
+ * and milliseconds unless two moments need them. If the clocks change between two moments, each has its offset.
  *
  * @param timeZone an IANA name or an offset such as `UTC+02:00`.
  */
@@ -47,7 +46,7 @@ function localTime(moment: string, timeZone: string): LocalTime {
   return { date: date!, time: time!, offset: offsetText(offsetMs) };
 }
 
-/** How far the clocks of a zone are ahead of UTC, in milliseconds. */
+/** Returns the milliseconds by which a zone is ahead of UTC. */
 function offsetOf(at: Date, timeZone: string): number {
   const [, sign, hours, minutes] = /^UTC([+-])(\d\d):(\d\d)$/.exec(timeZone) ?? [];
   if (sign !== undefined)

@@ -5,14 +5,14 @@ import { counted } from './text.js';
 
 const SEVERITIES = ['error', 'warning', 'info'] as const satisfies readonly FindingSeverity[];
 
-/** As people say it: an `info` finding may well be meant so. */
+/** The words on the page. An `info` finding is a hint, because it may be intentional. */
 const WORDS: Readonly<Record<FindingSeverity, string>> = {
   error: 'error',
   warning: 'warning',
   info: 'hint',
 };
 
-/** What is wrong, the worst first, then what is allowed to be so. */
+/** Writes the findings, the most severe first, and then the allowed ones. */
 export function writeFindings(
   { findings, allowed }: ScopeInspection,
   sheet: Sheet,
@@ -48,7 +48,7 @@ function writeFinding(
   sheet.text(message, { indent: 4 });
 }
 
-/** `2 errors, 1 warning, 3 hints.`, without what there is none of. */
+/** Returns `2 errors, 1 warning, 3 hints.`, without zeros. */
 export function verdict(findings: readonly InspectedFinding[], sheet: Sheet): string {
   const counts = SEVERITIES.flatMap((severity) => {
     const count = findings.filter((finding) => finding.severity === severity).length;

@@ -16,7 +16,7 @@ const LIFETIMES = [
 ] as const satisfies readonly Lifetime[];
 
 /**
- * What was read from an application, for people: no line is wider than the terminal.
+ * Returns an inspection as text for people. No line is wider than the terminal.
  *
  * @param guide is the file that explains the findings; undefined if it isn't installed.
  */

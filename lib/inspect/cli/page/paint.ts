@@ -1,10 +1,10 @@
 import type { Lifetime } from '../../../graph/index.js';
 import type { FindingSeverity } from '../../../errors/finding.js';
 
-/** What a piece of text is; each has a look of its own. */
+/** The role of a text, which decides its colour. */
 export type Look = Lifetime | FindingSeverity | 'heading' | 'name' | 'quiet' | 'fine';
 
-/** The codes of SGR (ECMA-48): 1 bold, 2 faint, 31 and so on colours. */
+/** SGR codes (ECMA-48): 1 is bold, 2 is faint, 31 and up are colours. */
 const CODES: Readonly<Record<Look, string>> = {
   request: '36',
   bubbled: '33',
@@ -20,7 +20,7 @@ const CODES: Readonly<Record<Look, string>> = {
   fine: '32',
 };
 
-/** Gives a text its look, or leaves it as it is where there are no colours. */
+/** Applies a look to a text, or returns it unchanged without colours. */
 export type Paint = (look: Look, text: string) => string;
 
 export function paintOf(isColoured: boolean): Paint {

@@ -10,7 +10,7 @@ const STATES: Readonly<Record<InspectedSchedule['state'], string>> = {
   undecided: '',
 };
 
-/** Prints everything that runs by itself: the schedules, the jobs of `@nestjs/schedule`, and the background workers. */
+/** Prints the schedules, the jobs of `@nestjs/schedule` and the background workers. */
 export function writeSchedules(
   { schedules, nestJobs, background, findings }: ScopeInspection,
   sheet: Sheet,
@@ -62,12 +62,12 @@ function writeSchedule(schedule: InspectedSchedule, isImported: boolean, sheet: 
   if (schedule.runsOnStart) sheet.labelled('also', 'when the application starts');
   if (nextRuns.length > 0) sheet.labelled('next', nextOf(schedule));
   else if (state === 'active' && schedule.kind !== 'message' && isImported)
-    sheet.labelled('next', 'never: no moment fits');
+    sheet.labelled('next', 'never: no moment matches');
 }
 
 function whenOf(schedule: InspectedSchedule): string {
   const { kind, due, state } = schedule;
-  if (state === 'undecided') return `${kind}; a provider says when, at start-up, and was not asked`;
+  if (state === 'undecided') return `${kind}, decided by a provider at start-up`;
   return kind === 'message' ? `for ${due}` : dueText(schedule);
 }
 
@@ -79,7 +79,7 @@ function dueText({ kind, due, timeZone }: Due): string {
     : due;
 }
 
-/** Counted from the start of the application; when that is, an expression by itself does not care. */
+/** True if the runs are counted from the start of the application, unlike those of a cron expression. */
 function isFromStart({
   kind,
   runsOnStart = false,
@@ -94,7 +94,7 @@ function nextOf({ kind, nextRuns, timeZone }: Due): string {
   return `${dueMoments(nextRuns, zone)} ${zone}`;
 }
 
-/** `3 schedules, 2 workers, 1 background worker`; jobs of `@nestjs/schedule` only if there are any. */
+/** Returns `3 schedules, 2 workers, 1 background worker`, with jobs of `@nestjs/schedule` if the application has any. */
 export function countsOf({ schedules, nestJobs, workers, background }: ScopeInspection): string {
   const jobs =
     nestJobs.length === 0 ? [] : [`${counted(nestJobs.length, 'job')} of @nestjs/schedule`];

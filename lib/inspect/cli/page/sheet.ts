@@ -2,15 +2,15 @@ import type { Terminal } from '../terminal.js';
 import { paintOf, type Look, type Paint } from './paint.js';
 import { clean, fitName, padded, widthOf, wrap } from './text.js';
 
-/** Where a text stands, and how it looks. */
+/** The position and the look of a text. */
 interface Placed {
   readonly indent?: number;
-  /** What stands before it on its first line. */
+  /** The text before it on its first line. */
   readonly before?: string;
   readonly look?: Look;
 }
 
-/** The lines of a page, none wider than it is. */
+/** Collects the lines of a page, and keeps each within its width. */
 export class Sheet {
   readonly #lines: string[] = [];
   readonly width: number;
@@ -30,9 +30,7 @@ export class Sheet {
     if (this.#lines.length > 0 && this.#lines.at(-1) !== '') this.#lines.push('');
   }
 
-  /**
-   * A name, shortened if need be, with something short before it, and more behind it, or below it where that does not fit.
-   */
+  /** Adds a name, shortened if necessary, with `before` in front of it, and `more` behind it or below it. */
   name(name: string, more: string, { indent = 2, before = '', look }: Placed = {}): void {
     const left = indent + widthOf(before);
     const fitting = fitName(name, this.width - left);
@@ -43,7 +41,7 @@ export class Sheet {
     if (!isOneLine) this.text(more, { indent: indent + 2 });
   }
 
-  /** A text over as many lines as it needs. What comes `before` stands on the first one, and the others are indented by as much. */
+  /** Adds a text, wrapped into lines. `before` is on the first line; the others are indented by its width. */
   text(text: string, { indent = 2, before = '', look }: Placed = {}): void {
     const margin = ' '.repeat(indent);
     const left = indent + widthOf(before);
@@ -53,12 +51,12 @@ export class Sheet {
     });
   }
 
-  /** A text behind its label, such as `next   12:00, 13:00`. */
+  /** Adds a text behind its label, such as `next   12:00, 13:00`. */
   labelled(label: string, text: string, indent = 4): void {
     this.text(text, { indent, before: padded(label, LABEL_WIDTH) });
   }
 
-  /** A line that fits already. */
+  /** Adds a line that already fits. */
   line(line: string): void {
     this.#lines.push(line.trimEnd());
   }

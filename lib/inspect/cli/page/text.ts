@@ -1,29 +1,26 @@
-/** Letters that terminals draw two columns wide: East Asian ones and pictures. */
+/** Characters that terminals draw two columns wide: East Asian ones and pictographs. */
 const WIDE =
   /[\u1100-\u115F\u2E80-\uA4CF\uAC00-\uD7A3\uF900-\uFAFF\uFE30-\uFE6F\uFF00-\uFF60\uFFE0-\uFFE6]|\p{Extended_Pictographic}/u;
 
-/** Letters that are drawn onto the one before. */
+/** Characters that terminals draw onto the previous one. */
 const NARROW = /\p{Mark}|\u200D/u;
 
-/** A blank at which no line is broken. */
+/** A space at which `wrap()` doesn't break a line. */
 export const NO_BREAK = '\u00A0';
 
-/** How many columns a text takes. */
+/** Returns the number of columns of a text. */
 export function widthOf(text: string): number {
   let width = 0;
   for (const letter of text) width += columnsOf(letter);
   return width;
 }
 
-/** A text of the application as it can stand on a page: on one line, without codes that a terminal would follow. */
+/** Cleans a text of the application for a page: it has one line, and no codes that control a terminal. */
 export function clean(text: string): string {
   return text.replaceAll(/[\p{Control}\p{Line_Separator}\p{Paragraph_Separator}]+/gu, ' ');
 }
 
-/**
- * Breaks a text at blanks into lines of at most that width; what has no blank is broken where the line ends. At a no-break space
- * nothing is broken.
- */
+/** Wraps a text at spaces, except no-break spaces, to a maximum width. A longer word is broken at the width. */
 export function wrap(text: string, width: number): string[] {
   const lines: string[] = [];
   let line = '';
@@ -46,7 +43,7 @@ export function wrap(text: string, width: number): string[] {
   return lines.map((complete) => complete.replaceAll(NO_BREAK, ' '));
 }
 
-/** A name of at most that width; what is too much is left out in the middle, since names differ at their ends. */
+/** Shortens a name to a maximum width, in the middle, because names differ at their ends. */
 export function fitName(name: string, width: number): string {
   const whole = clean(name);
   if (widthOf(whole) <= width) return whole;
@@ -58,17 +55,17 @@ export function fitName(name: string, width: number): string {
   return `${head}…${tail}`;
 }
 
-/** A text with blanks behind it, up to that width. */
+/** Pads a text with spaces to a width. */
 export function padded(text: string, width: number): string {
   return text + ' '.repeat(Math.max(0, width - widthOf(text)));
 }
 
-/** `1 worker`, `2 workers`. */
+/** Returns `1 worker`, `2 workers`. */
 export function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
-/** The beginning of a text, at least one letter of it. */
+/** Returns the beginning of a text, at least one character. */
 function headOf(text: string, width: number): string {
   let head = '';
   let taken = 0;

@@ -7,33 +7,31 @@ const GAP = 2;
 const LIFETIME_WIDTH = 'transient'.length;
 const SHARED = 'shared: ';
 
-/** Of what a line has for names and details, the part that names may take, also where details are long. */
+/** The share of a line that names may take if the details are long. */
 const NAMES_SHARE = 0.55;
 
-/** What is left of a name, however deep it stands, unless the terminal is narrow; and of the branches in front of it. */
+/** The minimum widths of a name and of the branches in front of it, even deep in the tree, unless the terminal is narrow. */
 const SHORTEST_NAME = 12;
 const SHORTEST_GUIDE = '…└─ '.length;
 
-/** A line of the tree: a provider, or what several of its kind are folded into. */
+/** A line of the tree: a provider, or several shared ones on one line. */
 interface Row {
   /** The branches in front of it. */
   readonly guide: string;
   /** The branches in front of its further lines. */
   readonly guideBelow: string;
   readonly provider: InspectedProvider | undefined;
-  /** What is said of it. */
   readonly detail: string;
 }
 
-/** How wide they may be. */
+/** The maximum widths. */
 interface Columns {
   readonly name: number;
   readonly guide: number;
 }
 
 /**
- * A worker and what it depends on, one line for each: its name, how long it lives, and why. What is shared with the whole
- * application stands on one line.
+ * Writes a worker and its dependencies, one line for each, with the lifetime and its reason. Shared providers are on one line.
  */
 export function writeTree(tree: InspectedProvider, sheet: Sheet): void {
   const rows = rowsOf(tree, '', '');
@@ -80,7 +78,7 @@ function rowsOf(provider: InspectedProvider, guide: string, below: string): Row[
   return rows;
 }
 
-/** What the word for the lifetime does not say. */
+/** Returns what the name of the lifetime doesn't say. */
 function detailOf(provider: InspectedProvider): string {
   const { why, lifetime, isFactory, disposer, scopeHooks, isRepeated } = provider;
   if (isRepeated) return 'the same as above';
@@ -122,7 +120,7 @@ function writeRow(row: Row, columns: Columns, sheet: Sheet): void {
     sheet.line(`${margin}${sheet.paint('quiet', padded(guideBelow, before))}${line}`);
 }
 
-/** Of branches that stand too deep only the nearest are drawn. */
+/** Draws only the nearest branches if the tree is too deep. */
 function fitGuide(guide: string, width: number): string {
   return guide.length <= width ? guide : `…${guide.slice(1 - width)}`;
 }

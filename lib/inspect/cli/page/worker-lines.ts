@@ -4,16 +4,16 @@ import type { Sheet } from './sheet.js';
 import { padded } from './text.js';
 import { writeTree } from './tree-lines.js';
 
-/** What the words for lifetimes mean, in the order in which they are explained. */
+/** Explains the lifetimes, in the order of the page. */
 const MEANINGS: Readonly<Record<Lifetime, string>> = {
-  request: 'new for each tick, because it says so itself',
-  bubbled: 'new for each tick, because something that it depends on is',
+  request: 'new for each tick, because the provider declares it',
+  bubbled: 'new for each tick, because one of its dependencies is',
   transient: 'new for each provider that injects it',
   durable: 'one for each context, such as a tenant; no tick disposes it',
   singleton: 'one for the whole application; no tick disposes it',
 };
 
-/** Each worker with what is built for its ticks, and what is disposed after them. */
+/** Writes each worker with the instances that are built for its ticks, and those that are disposed after them. */
 export function writeWorkers(workers: readonly InspectedWorker[], sheet: Sheet): void {
   if (workers.length === 0) return;
   sheet.heading(`Workers (${workers.length})`);
@@ -27,7 +27,7 @@ export function writeWorkers(workers: readonly InspectedWorker[], sheet: Sheet):
   if (workers.some(({ tree }) => hasFactory(tree))) {
     sheet.blank();
     sheet.text(
-      'What a factory returns is disposed if it has a disposer; that is not known before it runs.',
+      'The result of a factory is disposed if it has a disposer. The inspector cannot see that, because it calls no factory.',
     );
   }
   for (const worker of workers) writeWorker(worker, sheet);
@@ -45,7 +45,7 @@ function writeWorker(
       before: handlers.length === 1 ? 'handler  ' : 'handlers ',
     });
   else
-    sheet.text('has no decorated handler; schedules may be added while the application runs', {
+    sheet.text('has no decorated handler; you can add schedules while the application runs', {
       indent: 4,
     });
   sheet.blank();
