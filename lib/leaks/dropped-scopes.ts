@@ -11,19 +11,19 @@ interface Opened {
   readonly startedAt: number;
 }
 
-/** Scopes by hand whose handle was collected before anybody closed them. The shutdown disposes them. */
+/** Finds scopes by hand whose handle was collected before they were closed. The shutdown disposes them. */
 export class DroppedScopes {
   readonly #handles: FinalizationRegistry<Opened>;
 
   constructor(told: (leaked: LeakedScope) => void) {
     this.#handles = new FinalizationRegistry(({ scope, place, openedAt, startedAt }) => {
-      if (scope.closed) return; // dropped while it ends, as by `void scope.close()`
+      if (scope.closed) return; // dropped while it closes, as by `void scope.close()`
       const ageMs = performance.now() - startedAt;
       told({ scopeId: scope.id, place, openedAt, ageMs });
     });
   }
 
-  /** @returns the handle for the caller; nobody else may keep it. */
+  /** @returns the handle, to which only the caller may keep a reference. */
   handOut(scope: ProviderScope, place: string | undefined): ProviderScope {
     const handle = new ScopeHandle(scope);
     const opened = { scope, place, openedAt: new Date(), startedAt: performance.now() };
@@ -31,14 +31,13 @@ export class DroppedScopes {
     return handle;
   }
 
-  /** The scope has ended. */
   retired(scope: ProviderScope): void {
     this.#handles.unregister(scope);
   }
 }
 
 /**
- * The scope that the caller of `ProviderScopeFactory.open()` receives. The library holds no reference to it, so when it is
+ * The scope that the caller of `ProviderScopeFactory.open()` receives. The library holds no reference to it: once it is
  * collected, nobody can close the scope any more.
  */
 class ScopeHandle implements ProviderScope {
