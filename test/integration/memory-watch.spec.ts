@@ -225,7 +225,7 @@ describe('The memory watch', () => {
     const { log } = await memoryApp({ stopAtMb: 2_000 });
     await check();
     expect(log.of('warn')).toEqual([
-      'memory.stopAtMb (2000) is never reached: this process may use 2000 MiB.',
+      'memory.stopAtMb (2000) is never reached: this process may use only 2000 MiB. Set a lower value.',
     ]);
   });
 
