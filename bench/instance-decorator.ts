@@ -3,7 +3,7 @@
  *
  * Variables: no decorator; Observe's, without an open trace (as in a tick); the same inside a trace (as in a job of a queue
  * that calls `ProviderScopeFactory.run()`). The work: a scope with a graph of 6 request-scoped providers, as a tick and by
- * hand. Baseline: `ModuleRef.resolve` of the same graph in the same application, which shows what Observe costs the providers
+ * hand. Baseline: `ModuleRef.resolve` of the same graph in the same application, which shows the cost of Observe for the providers
  * themselves. All in one process, in turns; medians of the rounds. The number of spans is that of one scope.
  */
 import 'reflect-metadata';

@@ -2,9 +2,8 @@
  * Question: how much does validation add to the start of an application with 2,000 providers?
  *
  * Variables: `scopeValidation: 'error'` (reads the lifetime graph and applies all rules) and `'off'` (neither). The application
- * has 100 modules of 20 providers: singletons, request-scoped and transient ones, factories, each with three dependencies, some
- * with hooks; and a worker in each module. Each start has its own process, because an application starts cold. Baseline: the
- * same application with `'off'`.
+ * has 100 modules of 20 providers and a worker: singletons, request-scoped and transient ones, factories. Each has three
+ * dependencies, some have hooks. Each start has its own process, because an application starts cold. Baseline: `'off'`.
  */
 import 'reflect-metadata';
 import { spawnSync } from 'node:child_process';

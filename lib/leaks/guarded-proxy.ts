@@ -40,7 +40,7 @@ const instances = new WeakMap<
   { readonly instance: object; readonly scope: GuardedScope }
 >();
 
-/** Returns the instance behind a proxy, and behind the decorations of an `instanceDecorator` of the application. */
+/** Returns the instance behind proxies of this library and decorations of the application's `instanceDecorator`. */
 export function instanceBehind(injected: object): object {
   let instance = bare(injected);
   for (let found = instances.get(instance); found !== undefined; found = instances.get(instance))
@@ -55,8 +55,8 @@ function isGuarded(value: object): boolean {
 
 /**
  * Returns a proxy of an instance whose methods refuse calls once the scope is closed. Methods run on the instance itself, so that
- * private fields and the internal slots of built-in classes work. If a method returns, or a property has, an instance that is
- * wrapped too, the caller receives its proxy, so that two references to one instance are equal.
+ * private fields and the internal slots of built-in classes work. If a result or a property is a wrapped instance too, the caller
+ * receives its proxy, so that two references to one instance are equal.
  *
  * Only calls are refused. Property reads and writes always reach the instance, including getters.
  */

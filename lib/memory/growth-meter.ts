@@ -47,7 +47,7 @@ interface Measuring {
 /**
  * Measures what ticks leave in the heap: reads it before and after a tick, each time right after a collection of young garbage.
  * Without these collections, the garbage of all ticks would hide what a few leave. They take time, so only some ticks are
- * measured: the first ones of each schedule, then one from time to time, preferably while no other schedule runs.
+ * measured: the first ones of each schedule, then a few more. Preferably, no other schedule runs meanwhile.
  *
  * A collection of young garbage doesn't show whether a tick adds data or replaces older data. So a schedule that seems to grow is
  * confirmed: a few of its ticks are measured after full collections, which stop the process for longer.

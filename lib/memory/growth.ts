@@ -38,8 +38,8 @@ interface Account {
 /**
  * Estimates what the ticks of each schedule leave in the heap. For a stretch of time, it knows how much the heap has grown and
  * whose ticks finished. A stretch with ticks of one schedule yields a figure at once. If ticks of several overlap, each stretch is
- * one equation: the estimate of each schedule is adjusted by its share of the unexplained growth (normalised least mean squares:
- * Nagumo & Noda, "A learning method for system identification", 1967). Schedules that always run together can't be separated.
+ * one equation. It adjusts each estimate by the schedule's share of the unexplained growth (normalised least mean squares: Nagumo
+ * & Noda, "A learning method for system identification", 1967). Schedules that always run together can't be separated.
  */
 export class Growth {
   readonly #accounts = new Map<string, Account>();

@@ -19,8 +19,8 @@ type WarnAt =
   | {
       readonly warnAtMb?: never;
       /**
-       * Warns when either of two shares reaches this percentage: heap in use of V8's heap limit, or RSS of the memory that the
-       * process may use (the limit of its container, or all memory of the machine). Above 0, up to 100.
+       * Warns when the heap in use reaches this percentage of V8's heap limit, or RSS this percentage of the memory limit. That is
+       * the limit of the container, or all memory of the machine. Above 0, up to 100.
        */
       readonly warnAtPercent?: number;
     };

@@ -36,17 +36,17 @@ function levelText(sample: MemorySample, { option }: MemoryThreshold): string {
   return `${name} ${bytesText(used as number)} of ${bytesText(limit as number)} (${percent.toFixed(1)} %)`;
 }
 
-/** `RSS 512 MiB has reached memory.warnAtMb (500)`. */
+/** Returns, for example, `RSS 512 MiB has reached memory.warnAtMb (500)`. */
 export function reachedText({ sample, threshold }: MemoryCrossing): string {
   return `${levelText(sample, threshold)} has reached ${thresholdText(threshold)}`;
 }
 
-/** `RSS 470 MiB is below memory.warnAtMb (500) again`. */
+/** Returns, for example, `RSS 470 MiB is below memory.warnAtMb (500) again`. */
 export function recoveredText({ sample, threshold }: MemoryCrossing): string {
   return `${levelText(sample, threshold)} is below ${thresholdText(threshold)} again`;
 }
 
-/** `memory.warnAtMb (500)`. */
+/** Returns, for example, `memory.warnAtMb (500)`. */
 export function thresholdText({ option, value }: MemoryThreshold): string {
   return `memory.${option} (${value})`;
 }

@@ -13,8 +13,7 @@ export function createDeadContextId(observer: BuildObserver): ContextId {
  * Returns a new context id for one scope. If the application has a `ContextIdStrategy`, durable providers come from the context
  * that the strategy chooses for `request`. All others belong to the new id, even if `request` is an HTTP request with an id.
  *
- * If the strategy cannot read `request` (because it reads HTTP headers, say), the scope fails with the strategy's error, but only
- * when it needs a durable provider.
+ * A strategy for HTTP headers may throw on `request`. The scope fails with that error only when it needs a durable provider.
  */
 export function createContextId(request: unknown, observer: BuildObserver): ContextId {
   const contextId: ObservedContextId = ContextIdFactory.create();

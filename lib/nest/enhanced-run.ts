@@ -22,8 +22,8 @@ const FORBIDDEN = 'Forbidden resource';
 
 /**
  * The parts of `ExternalContextCreator` that run enhancers in Nest itself; declared private, the same from 11.0.0 to 12.5.1. Its
- * `create()` doesn't fit: it finds the module by the class, always adds global enhancers, logs every error, completes Observables,
- * and passes a handler either its arguments or its decorated parameters. Of `host`, these parts only read the constructor.
+ * `create()` doesn't fit: it finds the module by the class, always adds global enhancers, logs every error and completes
+ * Observables. It passes a handler either its arguments or its decorated parameters. Of `host`, only the constructor is read.
  */
 export interface Consumers {
   readonly guardsConsumer: {

@@ -96,8 +96,8 @@ export class EnhancerInstances {
   }
 
   /**
-   * Makes a class an injectable of a module. Nest does so while it scans the classes that modules provide, but it doesn't see a
-   * class behind a factory, nor behind `useClass` before 11.2. Loads it as Nest does on start-up: first the prototype, then the
+   * Makes a class an injectable of a module. Nest does so while it scans the classes that modules provide. It doesn't see a class
+   * behind a factory, nor behind `useClass` before 11.2. Loads it as Nest does on start-up: first the prototype, then the
    * instance, or only its dependencies if it is scoped.
    */
   private async add(kind: EnhancerKind, type: Function, module: OpenModule): Promise<NestWrapper> {

@@ -145,8 +145,8 @@ export class NestInside extends Application {
   }
 
   /**
-   * Returns the provider that `ModuleRef.resolve` would choose in the whole application (of the last module that has the token), if
-   * Nest builds it for each context. Caches it. Otherwise returns undefined, and Nest resolves the token.
+   * Returns the provider that `ModuleRef.resolve` would choose, that of the last module with the token, and caches it. Returns
+   * undefined unless Nest builds it for each context; Nest then resolves the token.
    */
   private placeOf(token: unknown): NestWrapper | undefined {
     const known = this.#places.get(token);

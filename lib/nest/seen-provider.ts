@@ -10,9 +10,9 @@ interface LinkedModule extends NestModule {
 }
 
 /**
- * Returns the provider that a module sees under a token, as Nest's injector finds it for the module's own providers: that of the
- * module, or else the first that its imports export. `ModuleRef` finds only that of the module itself, or that of the last module
- * in the application that has the token.
+ * Returns the provider that a module sees under a token: its own, or else the first that its imports export. Nest's injector
+ * finds the same for the module's own providers. `ModuleRef` finds only that of the module itself, or that of the last module in
+ * the application that has the token.
  */
 export function seenProvider(module: NestModule, token: unknown): NestWrapper | undefined {
   return module.providers.get(token) ?? exportedTo(module, token, new Set([module]));

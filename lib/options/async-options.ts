@@ -27,8 +27,8 @@ export function refuseAsyncOptions(options: AsyncOptions): void {
 }
 
 /**
- * Returns the provider that Nest creates from the argument, and catches two mistakes: a class without `create()`, and a result
- * of undefined, which the module would mistake for an import without options.
+ * Returns the provider that Nest creates from the argument, and catches two mistakes: a class without `create()`, and an undefined
+ * result. The module would mistake that for an import without options.
  */
 export function checkedProvider(provider: Provider, { useFactory }: AsyncOptions): Provider {
   if (!('useFactory' in provider) || provider.provide !== SCOPED_WORKER_OPTIONS) return provider;

@@ -17,9 +17,9 @@ export interface ScopedWorkerModuleOptions {
   readonly engine?: Engine;
   /**
    * Decides which findings stop start-up. Errors that leave no choice, such as an unreadable cron expression or a duplicate
-   * name, always do. `'strict'`: warnings too. `'error'`: errors; warnings are logged once. `'warn'`: nothing that can be
-   * worked around; everything is logged. `'off'`: like `'warn'`, but nothing is logged and lifetimes aren't checked. The same
-   * in every environment.
+   * name, always do. `'strict'`: all errors and warnings. `'error'`: all errors; warnings are logged once. `'warn'`: no others;
+   * everything is logged. `'off'`: like `'warn'`, but without the log, and lifetimes aren't checked. The same in every
+   * environment.
    *
    * @defaultValue 'error'
    */
@@ -39,7 +39,7 @@ export interface ScopedWorkerModuleOptions {
   readonly overrides?: Readonly<Record<string, ScheduleOverride>>;
   /** Milliseconds that running ticks have to finish on shutdown before they are aborted. @defaultValue 0 */
   readonly drainTimeoutMs?: number;
-  /** Milliseconds in which all running ticks must finish on shutdown, `drainTimeoutMs` included. @defaultValue 30_000 */
+  /** Milliseconds that the shutdown waits for running ticks in total, `drainTimeoutMs` included. @defaultValue 30_000 */
   readonly shutdownTimeoutMs?: number;
   /** Milliseconds in which one disposer must settle. @defaultValue 10_000 */
   readonly disposeTimeoutMs?: number;

@@ -99,7 +99,7 @@ export class RunningEngine {
     what: (engine: Engine) => void | Promise<void>,
   ): Promise<void> {
     try {
-      // Its timers must not keep the caller's AsyncLocalStorage store alive for as long as the schedule lives.
+      // The timers of an engine must not keep the caller's AsyncLocalStorage stores alive.
       await fromEmptyContext(() => what(this.engine));
     } catch (error) {
       this.events.emit('failure:stray', { where: 'engine', schedule, tickId: undefined, error });

@@ -164,8 +164,8 @@ export class ScopedWorkerRegistry {
   }
 
   /**
-   * Runs `work` under the lock that the ticks of an `overlapKey` take: it starts when no tick with this key runs, and no such
-   * tick starts while it runs. Use it, for example, in an HTTP handler that changes the same data as a job.
+   * Runs `work` under the lock that the ticks of an `overlapKey` take. It starts when no tick with this key runs, and no such tick
+   * starts while it runs. Use it, for example, in an HTTP handler that changes the same data as a job.
    *
    * The call waits its turn, also behind other calls with the key. A tick that is due meanwhile follows its own `overlap` rule.
    * Inside a tick with this key, a call doesn't wait for ticks to finish. If several such ticks run at once, their calls run one

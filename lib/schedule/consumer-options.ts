@@ -11,7 +11,7 @@ export interface DeadLetter<T = unknown> {
   /** The name of the consumer. */
   readonly schedule: string;
   readonly deliveries: number;
-  /** The error of the last delivery. If earlier deliveries ended with their process, an `Error` that says so. */
+  /** The error of the last delivery. If that delivery ended with its process, an `Error` that says so. */
   readonly error: unknown;
 }
 
@@ -36,8 +36,8 @@ export interface ConsumerOptions<T = never> extends Pick<
   /** The maximum number of messages in work at once; none are prefetched. Minimum 1. Default: `maxConcurrency`, or else 1. */
   readonly concurrency?: number;
   /**
-   * The maximum number of deliveries before a message is put aside: when the last one fails, or when the message arrives once
-   * more, because its last delivery may have ended with the process. The handler isn't called then. Interrupted deliveries don't
+   * The maximum number of deliveries: a message is put aside when the last one fails. If it arrives again after that, it is put
+   * aside without calling the handler, because its last delivery may have ended with the process. Interrupted deliveries don't
    * count. Needs `deadLetter`, or a source that keeps dead letters itself. Minimum 1. Default: no limit.
    */
   readonly maxDeliveries?: number;

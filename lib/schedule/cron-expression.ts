@@ -18,9 +18,9 @@ const LONGEST_GAP = 120;
  * A cron expression, evaluated by the `cron` package, as `@Cron` of `@nestjs/schedule` does, so that both are due at the same
  * times. Five or six fields, seconds first, month and day names, presets such as `@daily`.
  *
- * Corrects two answers of `cron` 4.4 around the end of daylight saving time, which would run a fixed local time twice or go back
- * in time: an instant whose local time the expression does not name (03:00 in Berlin comes out as 02:00 and again as 03:00), and
- * an instant before the requested one.
+ * Corrects two answers of `cron` 4.4 around the end of daylight saving time. One is an instant whose local time the expression
+ * doesn't name, which would run a fixed local time twice (03:00 in Berlin comes out as 02:00 and again as 03:00). The other is an
+ * instant before the requested one.
  */
 export class CronExpression {
   readonly #time: CronTime;

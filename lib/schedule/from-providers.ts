@@ -30,7 +30,7 @@ export function fromProvidersProblem(value: unknown): string | undefined {
 }
 
 /**
- * Returns what keeps a scope from resolving what a factory injects, or undefined.
+ * Returns the problem that keeps a scope from resolving what a factory injects, or undefined.
  *
  * @param module The module that is searched first, before all others.
  */

@@ -40,7 +40,7 @@ export interface RetryOptions {
 export interface CommonHandlerOptions {
   /**
    * A name that is unique in the application and the same on every start. If a module is imported more than once, use
-   * `{ inject, useFactory }`: the library calls the factory once, before any `onModuleInit`, with singletons as the worker's
+   * `{ inject, useFactory }`. The library calls the factory once, before any `onModuleInit`, with singletons as the worker's
    * module sees them. Default: `Class.method`.
    */
   readonly name?: string | FromProviders<string>;
@@ -53,8 +53,8 @@ export interface CommonHandlerOptions {
    * - `'allow'`: it runs at the same time, in its own scope.
    * - `'buffer-one'`: it runs right after the running one; ticks that come due meanwhile merge into it.
    *   The default of intervals.
-   * - `'cancel-other'`: the running one is aborted, and this one runs once that has really finished. Ticks that come due
-   *   meanwhile merge into it.
+   * - `'cancel-other'`: the running one is aborted, and this one runs when the other has really finished. Ticks that come
+   *   due meanwhile merge into it.
    */
   readonly overlap?: 'skip' | 'buffer-one' | 'allow' | 'cancel-other';
   /** Schedules with the same key count as one for `overlap`. Default: each schedule counts alone. */
@@ -99,7 +99,7 @@ export interface CommonHandlerOptions {
   readonly onFailure?: 'continue' | 'pause' | 'stop-app';
   /** Milliseconds after start-up during which the schedule is not due. Default: 0. */
   readonly initialDelayMs?: number;
-  /** Milliseconds by which a tick is delayed at most, at random. Default: 0. */
+  /** The maximum random delay of each tick, in milliseconds. Default: 0. */
   readonly jitterMs?: number;
   /** Runs one more tick right after start-up (after `initialDelayMs`), with the trigger `'start'`. Default: false. */
   readonly runOnStart?: boolean;
@@ -108,8 +108,8 @@ export interface CommonHandlerOptions {
 }
 
 /**
- * Options of a handler. Sources, each overriding the ones before: `defaults` of the module, `@ScopedWorker()`, the handler's
- * decorator, `overrides` by schedule name.
+ * Options of a handler, from `defaults` of the module, `@ScopedWorker()`, the handler's decorator and `overrides` by schedule
+ * name. Each of these overrides the ones before it.
  *
  * @publicApi
  */
@@ -132,8 +132,9 @@ export type ScheduleOverride = HandlerDefaults & {
   readonly cron?: string;
   /** Another period in milliseconds. Intervals only. */
   readonly everyMs?: number;
-  /** Consumers only, and so is `maxDeliveries`. */
+  /** Another `concurrency`. Consumers only. */
   readonly concurrency?: number;
+  /** Another `maxDeliveries`. Consumers only. */
   readonly maxDeliveries?: number;
 };
 

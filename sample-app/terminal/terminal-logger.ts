@@ -4,8 +4,8 @@ import type { LoggerService } from '@nestjs/common';
 const SAID_ELSEWHERE = new Set<unknown>(['ExceptionHandler', 'NestApplication', 'TypeOrmModule']);
 
 /**
- * Logs for this terminal: all warnings and errors, each on one line, but of the ordinary lines only those of the library, such as
- * what the shutdown waits for.
+ * Logs for this terminal: all warnings and errors, each on one line. Of the ordinary lines, it shows only those of the library,
+ * such as what the shutdown waits for.
  */
 export class TerminalLogger implements LoggerService {
   log(message: unknown, ...rest: unknown[]): void {
