@@ -2,8 +2,8 @@ import { anyHolds, holdsDecorated } from './holding.js';
 import type { NestInside } from './nest-inside.js';
 
 /**
- * Finds out whether a static provider holds an object: as its instance, as the value of an own property, or as an entry of a
- * `Map` or plain object there. An example is a map with one pool for each tenant.
+ * Finds out whether a static provider holds an object: as its instance, as an own property, or in a `Map` or plain object there,
+ * such as one pool for each tenant.
  *
  * Skips maps of more than 1,000 entries. Skips arrays and sets, in which providers often track objects that others own. Cannot
  * read private `#fields` and closures; `shared()` is for these.
