@@ -99,7 +99,7 @@ export class EnhancedRun {
     private readonly enhancers: ReadyEnhancers,
     private readonly seed: RunSeed,
   ) {
-    this.#host = seed.owner.prototype as object; // so that `getClass()` is the worker, even for a plain object of a factory
+    this.#host = seed.owner.prototype as object; // so that `getClass()` is the worker, even for a plain object from a factory
   }
 
   /** Returns the result of the handler, an interceptor or a filter. The caller must subscribe to an Observable. */
