@@ -186,7 +186,8 @@ function retryProblem(value: unknown): string | undefined {
   }
   if (backoffMs !== undefined && typeof backoffMs !== 'function') {
     const problem = delayProblem(backoffMs);
-    if (problem !== undefined) return `backoffMs ${problem}; it may also be a function of the attempt`;
+    if (problem !== undefined)
+      return `backoffMs ${problem}; it may also be a function of the attempt`;
   }
   if (jitter !== undefined && !(typeof jitter === 'number' && jitter >= 0 && jitter <= 1))
     return `jitter must be a number from 0 to 1, not ${show(jitter)}`;
