@@ -1,5 +1,5 @@
 /**
- * Question: how many messages a second does a consumer with a scope for each message handle?
+ * Question: how many messages per second does a consumer with a scope for each message handle?
  *
  * Variables: a graph of 6 request-scoped providers, concurrency 1 and 10, an in-memory queue. Baseline: a loop over the same
  * queue that calls one shared object. All in one process, in turns; medians of the rounds.
@@ -21,7 +21,7 @@ import { median, printMachine } from './support.js';
 const MESSAGES = 5_000;
 const ROUNDS = 15;
 
-/** Puts the messages in, and waits until as many were handled. */
+/** Puts the messages in, and waits until all are handled. */
 class Round {
   #left = MESSAGES;
   readonly done: Promise<void>;
@@ -39,7 +39,7 @@ class Round {
 
 let round = new Round();
 
-/** Messages per second from the first `put` to the last handled one. */
+/** Returns the messages per second, from the first `put` to the last handled message. */
 async function measure(queue: InMemoryQueue<number>): Promise<number> {
   round = new Round();
   const startedAt = performance.now();
@@ -66,7 +66,7 @@ function consume(graph: ReturnType<typeof providerGraph>, queue: object, concurr
   return NestFactory.createApplicationContext(BenchModule, { logger: false });
 }
 
-/** One object for all messages, which is what a long-lived consumer holds. */
+/** One object for all messages, as in a long-lived consumer. */
 async function shareOne(graph: ReturnType<typeof providerGraph>, queue: InMemoryQueue<number>) {
   const shared = graph.construct();
   const stopping = new AbortController();

@@ -1,10 +1,10 @@
 /**
- * Question: what does Nest Observe, which decorates every instance, cost a piece of work with a scope?
+ * Question: how much does Nest Observe, which decorates every instance, add to the cost of a scope?
  *
- * Variables: no decorator; Observe's, without an open trace (as in a tick); the same inside of a trace (as in a job of a queue
+ * Variables: no decorator; Observe's, without an open trace (as in a tick); the same inside a trace (as in a job of a queue
  * that calls `ProviderScopeFactory.run()`). The work: a scope with a graph of 6 request-scoped providers, as a tick and by
- * hand. Baseline: `ModuleRef.resolve` of the same graph in the same application, which shows what Observe costs the providers
- * themselves. All in one process, in turns; medians of the rounds. The number of spans is that of one piece of work.
+ * hand. Baseline: `ModuleRef.resolve` of the same graph in the same application, which shows the cost of Observe for the providers
+ * themselves. All in one process, in turns; medians of the rounds. The number of spans is that of one scope.
  */
 import 'reflect-metadata';
 import { Inject, Module, type DynamicModule } from '@nestjs/common';
@@ -24,7 +24,7 @@ import { median, printMachine, timeBatch } from './support.js';
 const ROUNDS = 41;
 const CALLS = 200;
 
-/** The part of Observe's registry of traces that opens one and drops it. */
+/** The part of Observe's trace registry that opens a trace and drops it. */
 interface Traces {
   startTrace(id: string, data: object): void;
   abandonTrace(id: string): void;
@@ -86,7 +86,7 @@ const traces = [...observed.get(ModulesContainer).values()]
 let spans = 0;
 let lastTrace = 0;
 
-/** The same work inside of a trace that is dropped afterwards. */
+/** Runs the same work inside a trace that is dropped afterwards. */
 function traced(work: () => unknown): () => Promise<void> {
   return async () => {
     const id = `trace-${(lastTrace += 1)}`;

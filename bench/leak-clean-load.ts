@@ -1,8 +1,8 @@
 /**
- * Question: does leak detection report anything of ticks that leave nothing behind?
+ * Question: does leak detection report anything for ticks that leave nothing behind?
  *
- * Variables: an hour of ticks of ten schedules that are due each second (36,000 ticks), run one after the other as fast as they go,
- * and a scope by hand beside each tenth; one tick in three fails: in a constructor, in the handler, or in a disposer. `graceMs: 0`.
+ * Variables: an hour of ticks of ten schedules that are due every second (36,000 ticks), run one after the other without a pause.
+ * Every tenth comes with a scope by hand. One in three fails: in a constructor, in the handler, or in a disposer. `graceMs: 0`.
  * Full garbage collections come every 500 ticks, and a few at the end. Baseline: the same load with one object
  * in a thousand kept in an array, which must be reported.
  */
@@ -90,7 +90,7 @@ async function load(): Promise<void> {
   for (let round = 0; round < 8; round += 1) await collect();
 }
 
-/** The detection is told of a collection in a job of its own, and looks when there were enough. */
+/** Waits for the leak detection, which learns of a collection in a separate job and looks once there were enough. */
 async function collect(): Promise<void> {
   await sleep(1);
   collectGarbage();

@@ -1,10 +1,10 @@
 import { Injectable, Scope, type Provider, type Type } from '@nestjs/common';
 
-/** A graph of request-scoped classes: each but the leaves depends on up to three others, one of them disposable in six. */
+/** A graph of request-scoped classes: each except the leaves depends on up to three others, and one in six is disposable. */
 export interface ProviderGraph {
   readonly root: Type<object>;
   readonly providers: Provider[];
-  /** The same objects with `new`. */
+  /** Creates the same objects with `new`. */
   construct(): object;
 }
 

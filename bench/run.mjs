@@ -1,4 +1,4 @@
-// Runs the compiled benchmarks one after another, each in a process of its own:
+// Runs the compiled benchmarks one after another, each in its own process:
 //   npm run bench              all of them
 //   npm run bench -- <name>    those whose file name contains <name>
 import { spawnSync } from 'node:child_process';

@@ -1,7 +1,7 @@
 /**
- * Question: what does a scope cost over the resolution that Nest does anyway?
+ * Question: how much does a scope cost beyond the resolution that Nest does anyway?
  *
- * Variables: graphs of 1, 6, 20 and 60 request-scoped providers. Baselines: `ModuleRef.resolve` in a fresh context
+ * Variables: graphs of 1, 6, 20 and 60 request-scoped providers. Baselines: `ModuleRef.resolve` under a new context
  * id, which disposes nothing, and the same objects with `new`. All in one process, in turns; medians of the rounds.
  */
 import 'reflect-metadata';

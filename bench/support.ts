@@ -10,7 +10,7 @@ export function median(values: readonly number[]): number {
   return sorted[Math.floor(sorted.length / 2)]!;
 }
 
-/** Microseconds of one call, as the mean of a batch. */
+/** Returns the microseconds of one call, as the mean of a batch. */
 export async function timeBatch(calls: number, work: () => unknown): Promise<number> {
   const startedAt = performance.now();
   for (let call = 0; call < calls; call += 1) {

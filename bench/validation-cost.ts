@@ -1,10 +1,9 @@
 /**
- * Question: what does validation add to the start of an application with 2,000 providers?
+ * Question: how much does validation add to the start of an application with 2,000 providers?
  *
- * Variables: `scopeValidation: 'error'` (the lifetime graph is read, all rules look at it) and `'off'` (neither). The
- * application has 100 modules of 20 providers: singletons, request-scoped and transient ones, factories, each with three
- * dependencies, some with hooks; and a worker in each module. Each start is a process of its own, because an application starts
- * once: nothing is warm. Baseline: the same application with `'off'`.
+ * Variables: `scopeValidation: 'error'` (reads the lifetime graph and applies all rules) and `'off'` (neither). The application
+ * has 100 modules of 20 providers and a worker: singletons, request-scoped and transient ones, factories. Each has three
+ * dependencies, some have hooks. Each start has its own process, because an application starts cold. Baseline: `'off'`.
  */
 import 'reflect-metadata';
 import { spawnSync } from 'node:child_process';
@@ -26,12 +25,12 @@ const ROUNDS = 21;
 type Strictness = 'error' | 'off';
 interface Start {
   readonly startMs: number;
-  /** CPU time of the process for the start: busy neighbours do not count. */
+  /** The CPU time of the process for the start, to which busy neighbours don't add. */
   readonly cpuMs: number;
   readonly inspectMs: number;
 }
 
-/** What each module exports to the next. */
+/** The providers that each module exports to the next. */
 const exported = new Map<Type, Type[]>();
 
 const [, , strictness] = process.argv;
@@ -94,7 +93,7 @@ function modules(): Type[] {
   return made;
 }
 
-/** A module that imports the one before it, and whose first providers depend on what that exports. */
+/** Creates a module that imports the previous one, and whose first providers depend on its exports. */
 function benchModule(index: number, before: Type | undefined): Type {
   const classes: Type[] = [];
   const providers: Provider[] = [];
@@ -131,7 +130,7 @@ function benchModule(index: number, before: Type | undefined): Type {
   return Made;
 }
 
-/** Singletons only, so that most of the application stays one. */
+/** Chooses singletons only, so that most of the application stays singleton. */
 function isShared(place: number): boolean {
   return place < 10;
 }

@@ -16,8 +16,8 @@ export class WorkersModule {
     return {
       module: WorkersModule,
       imports: [
-        // Ticks that run when Ctrl-C comes have five seconds to finish before they are aborted, and three more to end:
-        // less than the ten seconds after which `docker stop` kills.
+        // On Ctrl-C, running ticks have five seconds before they are aborted, and three more to finish: less than the ten seconds
+        // after which `docker stop` kills the process.
         ScopedWorkerModule.forRoot({ drainTimeoutMs: 5_000, shutdownTimeoutMs: 8_000 }),
         TypeOrmModule.forRoot({
           type: 'postgres',
@@ -38,7 +38,7 @@ export class WorkersModule {
   }
 }
 
-/** The workers, and what they have stored over HTTP. */
+/** The workers, and HTTP access to what they have stored. */
 @Module({})
 export class HttpAppModule {
   static on(databaseUrl: string): DynamicModule {

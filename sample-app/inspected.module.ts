@@ -1,4 +1,4 @@
 import { HttpAppModule } from './app.modules.js';
 
-/** The whole application for `nestjs-scoped-worker inspect`, which opens no connection: no database needs to have this URL. */
+/** The whole application for `nestjs-scoped-worker inspect`, which opens no connection, so the database needn't exist. */
 export const InspectedModule = HttpAppModule.on('postgres://localhost/inspected');

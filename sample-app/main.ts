@@ -5,7 +5,7 @@ import { CannotStart } from './start-up/cannot-start.js';
 import { runSample } from './start-up/run-sample.js';
 import { TerminalLogger } from './terminal/terminal-logger.js';
 
-/** The workers, and an HTTP server beside them. */
+/** Runs the workers and an HTTP server. */
 await runSample(async ({ port }, databaseUrl) => {
   const app = await NestFactory.create(HttpAppModule.on(databaseUrl), {
     logger: new TerminalLogger(),
@@ -28,7 +28,7 @@ function portRefused(port: number, error: unknown): unknown {
   const { code } = error as NodeJS.ErrnoException;
   if (code === 'EADDRINUSE') {
     return new CannotStart(
-      `port ${port} is in use by another program. Stop that one, or set PORT to another port.`,
+      `port ${port} is in use by another program. Stop that program, or set PORT to another port.`,
     );
   }
   if (code === 'EACCES') {

@@ -4,7 +4,7 @@ import { WorkersModule } from './app.modules.js';
 import { runSample } from './start-up/run-sample.js';
 import { TerminalLogger } from './terminal/terminal-logger.js';
 
-/** The same workers in a process without HTTP. */
+/** Runs the same workers in a process without HTTP. */
 await runSample((_settings, databaseUrl) =>
   NestFactory.createApplicationContext(WorkersModule.on(databaseUrl), {
     logger: new TerminalLogger(),

@@ -5,14 +5,14 @@ import { closedError } from '../scope/scope-ports.js';
 import { classNameOf, type Origin } from './survivors.js';
 import { guarded, instanceBehind, type GuardedScope } from './guarded-proxy.js';
 
-/** Wraps what one scope owns in proxies, and refuses calls through them once the scope is closed. */
+/** Wraps the instances that one scope owns in proxies, which refuse calls once the scope is closed. */
 export class CallGuard implements GuardedScope {
   #isClosed = false;
   #closedAt: Date | undefined;
-  /** The frames of whoever closed the scope. */
+  /** The stack frames of the code that closed the scope. */
   #closing = '';
 
-  /** Of this scope only: a pool may give an object to another one after it. */
+  /** One map for each scope, because a pool may pass an object to another scope later. */
   readonly #proxies = new WeakMap<object, object>();
 
   constructor(
@@ -32,7 +32,7 @@ export class CallGuard implements GuardedScope {
     return this.#isClosed;
   }
 
-  /** Returns what is injected in place of an instance; anything else as it is. */
+  /** Returns the proxy of an instance of this scope; any other value unchanged. */
   injected<T>(value: T): T {
     if (typeof value !== 'object' || value === null) return value;
     return (this.#proxies.get(value) as T | undefined) ?? value;
@@ -42,14 +42,14 @@ export class CallGuard implements GuardedScope {
     this.#proxies.set(instance, proxy);
   }
 
-  /** Read at once: a stack that was not read keeps what it saw alive. */
+  /** Reads the stack at once, because an unread stack keeps the objects of its frames alive. */
   ending(callee: Function): void {
     const holder: { stack?: unknown } = {};
     try {
       Error.captureStackTrace(holder, callee);
       this.#closing = framesOf(holder.stack);
     } catch {
-      // A hook of the application that formats stacks (`Error.prepareStackTrace`) has thrown.
+      // The application's `Error.prepareStackTrace` has thrown.
     }
   }
 
@@ -58,7 +58,7 @@ export class CallGuard implements GuardedScope {
     this.#closedAt = new Date();
   }
 
-  /** Reports a call that came too late. @returns the error for the caller; its stack begins with the caller. */
+  /** Reports a late call. @returns the error for the caller; its stack begins with the caller. */
   refuse(className: string, method: string, callee: Function): ScopeClosedError {
     const { scopeId, schedule, tickId } = this.origin;
     const owner = schedule === undefined ? '' : ` of ${schedule} (${tickId})`;
@@ -77,7 +77,7 @@ export class CallGuard implements GuardedScope {
   }
 }
 
-/** A stack without the line of its error. */
+/** Returns the frames of a stack, without the message above them. */
 function framesOf(stack: unknown): string {
   if (typeof stack !== 'string') return '';
   const lines = stack.split('\n');

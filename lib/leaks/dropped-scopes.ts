@@ -9,7 +9,7 @@ interface Opened {
   readonly startedAt: number;
 }
 
-/** Scopes by hand whose handle was collected before anybody closed them. The shutdown disposes them. */
+/** Finds scopes by hand whose handle was collected before they were closed. The shutdown disposes them. */
 export class DroppedScopes {
   readonly #handles: FinalizationRegistry<Opened>;
 
@@ -27,7 +27,6 @@ export class DroppedScopes {
     this.#handles.register(handle, opened, scope);
   }
 
-  /** The scope has ended. */
   retired(scope: ProviderScope): void {
     this.#handles.unregister(scope);
   }

@@ -1,44 +1,44 @@
 import type { LeakFound } from '../events/event-map.js';
 import { Survivors, type Origin } from './survivors.js';
 
-/** What is kept of an instance: nothing that keeps it alive. */
+/** A note about an instance, which doesn't keep it alive. */
 export interface FollowedInstance {
   readonly ref: WeakRef<object>;
   readonly className: string;
-  /** By a factory, which may give what is not its own. */
+  /** True if a factory returned it, which may be an object that no scope owns. */
   readonly isMade?: boolean;
 }
 
-/** A closed scope whose instances should die. */
+/** A closed scope, whose instances should become unreachable. */
 export interface EndedScope {
   readonly origin: Origin;
-  /** On the clock of `performance.now()`. */
+  /** A moment of `performance.now()`. */
   readonly endedAt: number;
   readonly instances: readonly FollowedInstance[];
 }
 
-/** More instances than these are not followed at once: some 10 MB of notes. */
+/** The maximum number of instances followed at once: about 10 MB of notes. */
 export const MOST_FOLLOWED = 100_000;
 
 /**
- * Closed scopes until enough collections have passed, then what has survived them.
+ * Keeps closed scopes until enough garbage collections have passed, and finds the instances that survived them.
  *
- * Each `WeakRef` is looked into once, when its scope is due: an earlier look would keep the instance alive for a
- * collection that is marking just then.
+ * Each `WeakRef` is dereferenced once, when its scope is due. An earlier call would keep the instance alive if a collection is
+ * marking at that moment.
  */
 export class EndedScopes {
-  /** In the order in which they ended. */
+  /** In the order in which they closed. */
   #waiting: EndedScope[] = [];
   #waitingCount = 0;
   #survivors = new Survivors();
-  /** The scope that a factory's object was built for first. */
+  /** Maps an object from a factory to the first scope that it was built for. */
   readonly #takers = new WeakMap<object, object>();
-  /** Objects that factories return to one scope after the other: no scope owns them. */
+  /** Objects that factories returned to several scopes, so no scope owns them. */
   readonly #lent = new WeakSet<object>();
 
   constructor(
     private readonly graceMs: number,
-    /** True for what a static provider holds: of a factory's objects, its own. */
+    /** True for an object that a static provider holds, which the factory only passes on. */
     private readonly isHeld: (instance: object) => boolean = () => false,
   ) {}
 
@@ -47,10 +47,10 @@ export class EndedScopes {
   }
 
   /**
-   * Notes that a factory returned an object to a scope; scopes that are not sampled count too.
+   * Notes that a factory returned an object to a scope, sampled or not.
    *
-   * @param scope is kept as long as the object; it must not lead to instances.
-   * @returns false if the object was returned before: for a second token of the scope, or to an earlier scope.
+   * @param scope Kept as long as the object lives, so it must not reference instances.
+   * @returns false if the object was returned before: for another token of the scope, or to an earlier scope.
    */
   take(instance: object, scope: object): boolean {
     const taker = this.#takers.get(instance);
@@ -65,10 +65,10 @@ export class EndedScopes {
   }
 
   /**
-   * Looks at the scopes whose time has come. Runs in a job of its own: what is looked at stays alive until its end.
+   * Checks the scopes that are due. Runs in its own job, because a dereferenced instance stays alive until the job finishes.
    *
-   * @param enoughSince when the third-last collection began
-   * @returns what is to be told
+   * @param enoughSince When the third-last collection began.
+   * @returns the leaks to report.
    */
   sweep(enoughSince: number, now: number): LeakFound[] {
     let due = 0;
@@ -79,7 +79,7 @@ export class EndedScopes {
       for (const { ref, className, isMade } of instances) {
         const instance = ref.deref();
         if (instance === undefined || this.#lent.has(instance)) continue;
-        // Here, not when it was built: few survive, and looking through all static providers takes time.
+        // Checked here, because few objects survive and searching all static providers takes time.
         if (isMade && this.isHeld(instance)) continue;
         this.#survivors.add(instance, className, origin, endedAt);
       }
@@ -88,7 +88,7 @@ export class EndedScopes {
     return this.#survivors.news(now);
   }
 
-  /** A schedule is gone, and nothing of it is told any more. */
+  /** Drops a removed schedule, whose leaks are no longer reported. */
   forget(schedule: string): void {
     this.#waiting = this.#waiting.filter(({ origin }) => origin.schedule !== schedule);
     this.#waitingCount = this.#waiting.reduce((sum, { instances }) => sum + instances.length, 0);

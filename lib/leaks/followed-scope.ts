@@ -8,13 +8,13 @@ import type { DroppedScopes } from './dropped-scopes.js';
 import type { EndedScopes, FollowedInstance } from './ended-scopes.js';
 import { instanceBehind } from './guarded-proxy.js';
 
-/** Where what a scope leaves behind is followed. */
+/** Where the scopes of an application are followed. */
 export interface Following {
   readonly ended: EndedScopes;
   readonly dropped: DroppedScopes;
 }
 
-/** Notes the instances of one scope, from their construction to its end. */
+/** Notes the instances of one scope until it closes, and then has them followed. */
 export class FollowedScope implements WatchedScope {
   #instances: FollowedInstance[] = [];
   #endedAt: number | undefined;
@@ -23,7 +23,7 @@ export class FollowedScope implements WatchedScope {
   constructor(
     private readonly origin: Origin,
     private readonly following: Following,
-    /** False for a scope that `sample` leaves out: it is not reported. */
+    /** False for a scope that `sample` leaves out, which is not reported. */
     private readonly isSampled: boolean,
     /** Undefined without `strict`. */
     private readonly calls: CallGuard | undefined,
@@ -50,7 +50,7 @@ export class FollowedScope implements WatchedScope {
     const className = classNameOf(instance, wrapper);
     const followed = { ref: new WeakRef(instance), className, isMade };
     if (this.#endedAt === undefined) this.#instances.push(followed);
-    else this.follow([followed], performance.now()); // it arrived late
+    else this.follow([followed], performance.now()); // built after the scope closed
   }
 
   ending(callee: Function): void {

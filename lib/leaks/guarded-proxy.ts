@@ -5,16 +5,16 @@ import { bare } from '../nest/index.js';
 /** The scope of a proxy. */
 export interface GuardedScope {
   readonly isClosed: boolean;
-  /** Returns the proxy of an instance of this scope; anything else as it is. */
+  /** Returns the proxy of an instance of this scope; any other value unchanged. */
   injected<T>(value: T): T;
   wrapped(instance: object, proxy: object): void;
-  /** Reports a call that came too late, and returns the error for the caller. */
+  /** Reports a late call, and returns the error for the caller. */
   refuse(className: string, method: string, callee: Function): Error;
 }
 
 /**
- * Called by loggers, by operators, by whoever disposes a second time and by whoever takes its own listener off (`fetch` does so from a
- * finalizer of its own, in which an error ends the process): harmless after the end as well.
+ * Methods that are harmless after a scope has closed: loggers, operators, second disposals and the removal of listeners call
+ * them. `fetch` removes a listener in a finalizer, where an error would end the process.
  */
 const HARMLESS: ReadonlySet<PropertyKey> = new Set<PropertyKey>([
   'toString',
@@ -40,7 +40,7 @@ const instances = new WeakMap<
   { readonly instance: object; readonly scope: GuardedScope }
 >();
 
-/** Returns the instance behind a proxy, and behind the decorations of an `instanceDecorator` of the application. */
+/** Returns the instance behind proxies of this library and decorations of the application's `instanceDecorator`. */
 export function instanceBehind(injected: object): object {
   let instance = bare(injected);
   for (let found = instances.get(instance); found !== undefined; found = instances.get(instance))
@@ -54,19 +54,19 @@ function isGuarded(value: object): boolean {
 }
 
 /**
- * A proxy of an instance whose methods refuse to be called once the scope is closed. They run on the instance itself, so
- * that private fields and the slots of built-in classes work. Where a method returns, or a property has, an instance that is
- * wrapped itself, its proxy is given: whoever compares two references to one instance sees one object.
+ * Returns a proxy of an instance whose methods refuse calls once the scope is closed. Methods run on the instance itself, so that
+ * private fields and the internal slots of built-in classes work. If a result or a property is a wrapped instance too, the caller
+ * receives its proxy, so that two references to one instance are equal.
  *
- * Only calls are refused. Reading and writing properties goes to the instance at all times, getters included.
+ * Only calls are refused. Property reads and writes always reach the instance, including getters.
  */
 export function guarded<T extends object>(given: T, className: string, scope: GuardedScope): T {
-  if (isGuarded(given)) return given; // of another scope, whose end counts
-  const instance = instanceBehind(given) as T; // what a pool got back as the proxy of a scope that is closed
+  if (isGuarded(given)) return given; // by another scope, which decides when calls are refused
+  const instance = instanceBehind(given) as T; // a pool may have got back the proxy of a closed scope
   const methods = new Map<Function, Function>();
-  // An instance decorator of the application may have put a proxy around the proxy.
+  // An `instanceDecorator` of the application may have wrapped the proxy.
   const isItself = (self: unknown): boolean => bare(self) === proxy;
-  const harmless = new Map<Function, Function>(); // one function may be both, as `close` and `Symbol.dispose`
+  const harmless = new Map<Function, Function>(); // one function may be both `close` and `Symbol.dispose`
   const guardMethod = (method: Function, key: PropertyKey): Function => {
     const isHarmless = HARMLESS.has(key);
     const known = isHarmless ? harmless : methods;
@@ -90,7 +90,7 @@ export function guarded<T extends object>(given: T, className: string, scope: Gu
       }
       return isMethod(target, key, value) ? guardMethod(value, key) : value;
     },
-    // An object that inherits from the proxy keeps what is its own.
+    // An object that inherits from the proxy keeps its own properties.
     set: (target, key, value, receiver) =>
       Reflect.set(target, key, value, isItself(receiver) ? target : receiver),
   });
@@ -100,8 +100,8 @@ export function guarded<T extends object>(given: T, className: string, scope: Gu
 }
 
 /**
- * True for what is called on the object: what its prototypes define, and own functions that are no classes. A class or a
- * constructor that is kept in a property (the entity of a repository) is a value, and so is what a getter gives.
+ * True for methods: functions of the prototypes, and own functions that aren't classes. A class or constructor in a property
+ * (the entity of a repository) is a value, and so is the result of a getter.
  */
 function isMethod(target: object, key: PropertyKey, value: Function): boolean {
   if (key === 'constructor') return false;
@@ -114,7 +114,7 @@ function isMethod(target: object, key: PropertyKey, value: Function): boolean {
   return false;
 }
 
-/** A proxy must give the value itself of a property that can never change. */
+/** True for a property that can never change, for which a proxy must return the value itself. */
 function isFixed(target: object, key: PropertyKey): boolean {
   const own = Object.getOwnPropertyDescriptor(target, key);
   return own !== undefined && own.configurable === false && own.writable !== true;

@@ -11,7 +11,7 @@ import { MajorCollections } from '../v8/collections.js';
 import { placeOfCall } from './place.js';
 import type { Origin } from './survivors.js';
 
-/** What one application looks for, from its first scope to its shutdown. */
+/** Looks for leaks of one application, from its first scope to its shutdown. */
 export class LeakDetector {
   readonly #following: Following;
   readonly #collections: MajorCollections;

@@ -5,7 +5,7 @@ import { ScopedWorkerEvents } from '../events/scoped-worker-events.js';
 import type { ScopeSeed, ScopeWatch, WatchedScope } from '../scope/scope-ports.js';
 import { LeakDetector } from './leak-detector.js';
 
-/** Looks for leaks when `leakDetection` is given, and does nothing otherwise. */
+/** Looks for leaks if `leakDetection` is set, and does nothing otherwise. */
 export class LeakWatch implements ScopeWatch, OnApplicationBootstrap {
   #detector: LeakDetector | undefined;
   #isStopped = false;
@@ -41,7 +41,7 @@ export class LeakWatch implements ScopeWatch, OnApplicationBootstrap {
     return this.detector?.opened(seed);
   }
 
-  /** Made with the first scope: options may come late, and the observer of collections is for those who want it. */
+  /** Created with the first scope: options may arrive late, and the observer of collections has a cost. */
   private get detector(): LeakDetector | undefined {
     if (this.#detector === undefined && !this.#isStopped) {
       const { leakDetection } = this.options.resolved;

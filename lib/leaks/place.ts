@@ -1,11 +1,11 @@
-/** Frames that Nest Observe adds between the caller and the called method. */
+/** The maximum number of frames that Nest Observe adds between the caller and the called method. */
 const MOST_OF_DECORATOR = 6;
 
 /**
- * Where a function that is on the stack was called, as `file:line:column`; undefined when the stack does not tell. The name
- * of the caller is left out: source maps make another one of it.
+ * Returns where a function on the stack was called, as `file:line:column`; undefined if the stack doesn't show it. Leaves out the
+ * name of the caller, because source maps change it.
  *
- * The stack is read at once: an error whose stack was not read keeps the `this` of each of its frames alive.
+ * Reads the stack at once, because an error with an unread stack keeps the `this` of each frame alive.
  */
 export function placeOfCall(callee: Function): string | undefined {
   const limit = Error.stackTraceLimit;
@@ -18,13 +18,13 @@ export function placeOfCall(callee: Function): string | undefined {
     const caller = frames.find((frame) => !isOfDecorator(frame, callee)) ?? frames[0];
     return /^\s+at (?:.*\()?([^()\n]+)\)?$/.exec(caller ?? '')?.[1];
   } catch {
-    return undefined; // a hook of the application that formats stacks has thrown
+    return undefined; // the application's `Error.prepareStackTrace` has thrown
   } finally {
     Error.stackTraceLimit = limit;
   }
 }
 
-/** Nest Observe names its own frames after the method that it wraps, and runs them in AsyncLocalStorage. */
+/** True for a frame of Nest Observe, which has the name of the wrapped method or runs in AsyncLocalStorage. */
 function isOfDecorator(frame: string, { name }: Function): boolean {
   return frame.includes(`at ProviderScopeFactory.${name} (`) || frame.includes('(node:');
 }

@@ -21,15 +21,15 @@ interface Group {
   readonly className: string;
   /** The oldest first. */
   readonly alive: Set<Survivor>;
-  /** What the last report counted. */
+  /** The count in the last report. */
   reported: number;
 }
 
 /**
- * Instances that have outlived their scope, by class and schedule, until they die.
+ * Counts the instances that have outlived their scope, by class and schedule, until they are collected.
  *
- * Deaths are told by a `FinalizationRegistry`: to look into a `WeakRef` again and again would keep an object alive for
- * each collection that is marking just then.
+ * Uses a `FinalizationRegistry`, because dereferencing a `WeakRef` repeatedly would keep the object alive for each collection
+ * that is marking at that moment.
  */
 export class Survivors {
   readonly #groups = new Map<string, Group>();
@@ -50,7 +50,7 @@ export class Survivors {
     this.#deaths.register(instance, survivor);
   }
 
-  /** What is new: groups that were never told, and those whose count has doubled. */
+  /** Returns the groups to report: new ones, and those whose count has doubled. */
   news(now: number): LeakFound[] {
     const found: LeakFound[] = [];
     for (const group of this.#groups.values()) {
@@ -75,7 +75,7 @@ export class Survivors {
     }
   }
 
-  /** A group stays when its last one has died, so that a cache of one entry is not told on every tick. */
+  /** Keeps a group whose last instance was collected, so that a cache of one entry isn't reported on every tick. */
   private groupOf(schedule: string | undefined, className: string): Group {
     const key = JSON.stringify([schedule ?? null, className]);
     let group = this.#groups.get(key);
@@ -87,7 +87,7 @@ export class Survivors {
   }
 }
 
-/** How an instance is called in reports: by its class; the plain object of a factory by the provider's token. */
+/** Returns the name of an instance in reports: its class; for a plain object from a factory, the provider's token. */
 export function classNameOf(instance: object, wrapper: NestWrapper): string {
   if (!isFactory(wrapper) && wrapper.metatype) return wrapper.metatype.name;
   const { name } = (readMember(instance, 'constructor') ?? {}) as { name?: unknown };

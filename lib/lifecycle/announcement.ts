@@ -8,7 +8,7 @@ import { OptionsStore } from '../options/options-store.js';
 import type { ScheduleInfo } from '../registry/schedule-info.js';
 import { ScopedWorkerRegistry } from '../registry/scoped-worker-registry.js';
 
-/** Says at start-up what will run: a job that is due in five minutes must not look like one that is not there. */
+/** Logs at start-up what will run, so that a job that is due in five minutes doesn't look like a missing one. */
 export class Announcement {
   readonly #logger = new Logger('ScopedWorker');
 
@@ -18,7 +18,7 @@ export class Announcement {
     private readonly options: OptionsStore,
   ) {}
 
-  /** @returns whether anything will run by itself. */
+  /** @returns true if anything will run by itself. */
   whatRuns(): boolean {
     const schedules = this.registry.list();
     const background = exploreBackground(this.nest.modules.values()).workers.map(
@@ -36,7 +36,7 @@ export class Announcement {
       this.#logger.log(`${background.length} background: ${background.join(', ')}`);
     if (schedules.length + background.length === 0)
       this.#logger.log(
-        'ScopedWorkerModule has nothing to run: no worker and no background worker is provided.',
+        'ScopedWorkerModule has nothing to run: no module provides a worker or a background worker.',
       );
     if (this.options.resolved.adoptNestSchedules) this.notAdopted();
     for (const { name, expression } of schedules.filter(isNeverDue))
@@ -44,7 +44,7 @@ export class Announcement {
     return background.length > 0 || schedules.some(({ state }) => state !== 'disabled');
   }
 
-  /** Logs the jobs of singletons. They need no scope, but would look forgotten; refused jobs are findings. */
+  /** Logs the jobs of singletons, which need no scope but would look forgotten. Refused jobs are findings. */
   private notAdopted(): void {
     const { singletons } = nestJobs(this.nest.modules.values());
     const [first] = singletons;

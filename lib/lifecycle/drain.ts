@@ -14,16 +14,16 @@ const CLOSED =
   'the last shutdown hook of the application has run. In a shutdown hook, stop the code that opens scopes, and await its work.';
 
 /**
- * Waits for running ticks, and for work in `ProviderScopeFactory.run()`, on shutdown: `drainTimeoutMs` without
- * aborting, then aborted, all of them together until `shutdownTimeoutMs` is over or a second signal comes.
+ * Waits for running ticks and for the work of `ProviderScopeFactory.run()` on shutdown. Aborts ticks after `drainTimeoutMs`, and
+ * stops waiting when `shutdownTimeoutMs` is over or a second signal arrives.
  *
- * Scopes by hand can be opened until the last shutdown hook of the application has run, which calls `close()`.
+ * Scopes by hand can be opened until the last shutdown hook of the application has run; `close()` is called then.
  *
- * Work that asked for the shutdown itself (`await app.close()` in a handler) is aborted and not waited for.
+ * Aborts work that itself asked for the shutdown (`await app.close()` in a handler), and doesn't wait for it.
  */
 export class Drain {
   #patience = new Patience(0);
-  /** The ticks and scopes by hand that the end of the drain has left behind, and `shutdown:finished` has named. */
+  /** The ticks and scopes by hand that `shutdown:finished` has reported as abandoned. */
   #abandoned: ReadonlySet<RunningWork | Scope> = new Set();
   #closing: Promise<void> | undefined;
 
@@ -35,7 +35,7 @@ export class Drain {
     private readonly longRunning: readonly Pick<LongRunning, 'interrupt' | 'stragglers'>[],
   ) {}
 
-  /** From now on the drain waits for what has begun already, and for what that begins. */
+  /** Waits from now on only for work that has begun already, and for work that this begins. */
   begin(): void {
     this.running.beginShutdown();
     this.scopes.beginShutdown();
@@ -70,7 +70,7 @@ export class Drain {
     });
   }
 
-  /** Ends scopes by hand that are still open, in the time that the drain has left. A second call returns the same promise. */
+  /** Closes scopes by hand that are still open, in the time that the drain has left. A second call returns the same promise. */
   close(): Promise<void> {
     this.#closing ??= this.endLeftOpen();
     return this.#closing;
@@ -102,7 +102,7 @@ export class Drain {
     });
   }
 
-  /** @returns the listeners of `shutdown:started`, while one of them is running. */
+  /** @returns a function that returns the listeners of `shutdown:started` while one of them is running. */
   private announce(): () => Straggler[] {
     const pending = this.events.announce('shutdown:started', {
       waitingFor: namesOf(this.stragglers().filter(({ isBrief }) => isBrief !== true)),
@@ -118,14 +118,14 @@ export class Drain {
     return [...ticksOf(this.running.all), ...byHand, ...longRunning];
   }
 
-  /** Scopes by hand that end by themselves. */
+  /** Returns the scopes by hand that close by themselves. */
   private byHand(isMeant: (scope: Scope) => boolean): Scope[] {
     return [...this.scopes.all]
       .filter((scope) => scope.kind === 'run' || (scope.kind === 'open' && scope.closed))
       .filter((scope) => isMeant(scope) && !isInside(scope));
   }
 
-  /** Rolls back and disposes scopes from `ProviderScopeFactory.open()` that were never closed. */
+  /** Rolls back and disposes scopes of `ProviderScopeFactory.open()` that were never closed. */
   private disposeLeftOpen(isMeant: (scope: Scope) => boolean): string[] {
     const leftOpen = [...this.scopes.all].filter(
       (scope) => scope.kind === 'open' && !scope.closed && isMeant(scope),

@@ -7,13 +7,13 @@ import type { FailureObserver } from '../tick/tick-ports.js';
 import type { TickDispatcher } from '../tick/tick-dispatcher.js';
 import type { TickReport } from '../tick/tick-report.js';
 
-/** What a failure acts on. It is built later: the dispatcher needs the policy. */
+/** What a failure acts on. Created after the policy, because the dispatcher needs the policy. */
 export interface FailureTargets {
   readonly dispatcher: TickDispatcher;
   readonly registry: ScopedWorkerRegistry;
 }
 
-/** Does what `onFailure` of a schedule says. */
+/** Applies `onFailure` of a schedule. */
 export class FailurePolicy implements FailureObserver {
   constructor(
     private readonly book: ScheduleBook,

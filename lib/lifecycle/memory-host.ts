@@ -13,7 +13,7 @@ import { fromEmptyContext } from '../scope/work-context.js';
 import { AppStopper } from '../nest/app-stopper.js';
 import type { LongRunning, Straggler } from '../registry/long-running.js';
 
-/** Runs the memory watch from start-up to shutdown; without the option `memory` it does nothing. */
+/** Runs the memory watch from start-up to shutdown, if the option `memory` is set. */
 export class MemoryHost implements LongRunning {
   readonly #logger = new Logger('ScopedWorker');
   #ends: (() => void)[] = [];
@@ -47,7 +47,7 @@ export class MemoryHost implements LongRunning {
       this.events.on('tick:started', ({ schedule, id }) => meter.started(schedule, id)),
       this.events.on('tick:finished', ({ tickId }) => {
         if (!meter.ended(tickId)) return;
-        // The tick is still on the stack, and AsyncLocalStorage would hold what it has put there.
+        // The tick is still on the stack, and its AsyncLocalStorage stores would stay alive.
         fromEmptyContext(() => setImmediate(() => meter.finish(tickId)));
       }),
       this.events.on('schedule:changed', ({ schedule, change }) => {
@@ -83,20 +83,20 @@ export class MemoryHost implements LongRunning {
     try {
       look();
     } catch (error) {
-      // Reading RSS opens a file of the system, and there may be no handle left. It is tried again with the next check.
+      // Reading RSS opens a system file, and no handle may be left. The next check tries again.
       const [schedule, tickId] = [undefined, undefined];
       this.events.emit('failure:stray', { where: 'memory', schedule, tickId, error });
     }
   }
 
-  /** A stop beyond what the process may use never comes: the kernel is quicker. */
+  /** Warns of a threshold that is above the memory that the process may use: the kernel ends the process before. */
   private warnOfVainStop(memory: MemoryOptions): void {
     const stop = thresholdOf(memory, 'stop');
     if (stop?.option !== 'stopAtMb') return;
     const limitMb = Math.floor(this.source.sample().limitBytes / MIB);
     if (stop.value >= limitMb)
       this.#logger.warn(
-        `${thresholdText(stop)} is never reached: this process may use ${limitMb} MiB.`,
+        `${thresholdText(stop)} is never reached: this process may use only ${limitMb} MiB. Set a lower value.`,
       );
   }
 }

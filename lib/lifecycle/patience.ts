@@ -1,7 +1,7 @@
 import type { Straggler } from '../registry/long-running.js';
 import { SecondSignal } from './signals.js';
 
-/** The total time that the shutdown may wait. A second signal uses it up. */
+/** Limits the total time that the shutdown waits. A second signal uses it up. */
 export class Patience {
   /** A moment of `performance.now()`. */
   #deadline = 0;
@@ -10,9 +10,7 @@ export class Patience {
   /** @param leftMs Milliseconds that the waits may still take. */
   constructor(private leftMs: number) {}
 
-  /**
-   * Begins a part of the shutdown in which the library waits. Time that the application's hooks take in between is not counted.
-   */
+  /** Begins a phase in which the library waits. Time that the application's hooks take in between doesn't count. */
   begin(): void {
     this.#deadline = performance.now() + this.leftMs;
     this.#secondSignal = new SecondSignal();
@@ -25,19 +23,19 @@ export class Patience {
     this.#secondSignal = undefined;
   }
 
-  /** Waits until there are no stragglers; work that stragglers start meanwhile may be stragglers too. */
+  /** Waits until no straggler is left, including those that stragglers start meanwhile. */
   async wait(stragglers: () => readonly Straggler[], atMostMs = Infinity): Promise<void> {
     const timeoutMs = Math.min(this.remainingMs, atMostMs);
     if (timeoutMs <= 0 || stragglers().length === 0) return;
     let timer: ReturnType<typeof setTimeout> | undefined;
-    const timeIsUp = new Promise<'give up'>((resolve) => {
-      timer = setTimeout(() => resolve('give up'), timeoutMs);
+    const timeIsUp = new Promise<'over'>((resolve) => {
+      timer = setTimeout(() => resolve('over'), timeoutMs);
     });
-    const signalled = this.#secondSignal?.received.then(() => 'give up' as const);
+    const signalled = this.#secondSignal?.received.then(() => 'over' as const);
     const giveUp = Promise.race([timeIsUp, ...(signalled === undefined ? [] : [signalled])]);
     for (let rest = stragglers(); rest.length > 0; rest = stragglers()) {
       const settled = Promise.all(rest.map(({ done }) => done)).then(() => 'settled' as const);
-      if ((await Promise.race([settled, giveUp])) === 'give up') break;
+      if ((await Promise.race([settled, giveUp])) === 'over') break;
     }
     clearTimeout(timer);
   }

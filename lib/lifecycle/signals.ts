@@ -4,12 +4,12 @@ import type { NestInside } from '../nest/index.js';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
-/** Ctrl-C under `npm start` arrives twice: from the terminal and from npm, which passes it on. */
+/** Ctrl-C under `npm start` arrives twice: from the terminal, and from npm, which forwards it. */
 const SAME_CTRL_C_MS = 250;
 
 /**
- * Listens for a process signal while the shutdown waits: whoever sends another one wants it to end. The
- * signal that began the shutdown was delivered before, so it does not count.
+ * Listens for a process signal while the shutdown waits, which ends the wait. The signal that began the shutdown was delivered
+ * before, so it doesn't count.
  */
 export class SecondSignal {
   readonly received: Promise<void>;
@@ -22,7 +22,7 @@ export class SecondSignal {
         if (signal === 'SIGINT' && Date.now() - startedAt < SAME_CTRL_C_MS) return;
         resolve();
       };
-      // Where nobody listens, the signal ends the process, and so it must stay.
+      // A signal without listeners ends the process, and must still do so.
       const heard = SIGNALS.filter((signal) => process.listenerCount(signal) > 0);
       for (const signal of heard) process.on(signal, onSignal);
       this.#dispose = () => {
@@ -36,12 +36,12 @@ export class SecondSignal {
   }
 }
 
-/** Many applications call `enableShutdownHooks()` some time after `listen()`, and a script has ended by then. */
+/** Later than most calls of `enableShutdownHooks()`, which may follow `listen()`; scripts have ended by then. */
 const LOOK_AFTER_MS = 10_000;
 
 /**
- * Logs once, some time after start-up, that a signal would drain nothing. No provider can know whether `enableShutdownHooks()`
- * was called. But if the process has no listener for any signal, neither Nest nor the application handles one.
+ * Logs once, some time after start-up, that a signal would end the process without a drain. A provider can't know whether
+ * `enableShutdownHooks()` was called, but without signal listeners, neither Nest nor the application handles a signal.
  */
 export class SignalHint {
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -59,7 +59,7 @@ export class SignalHint {
   }
 
   private look(): void {
-    // Process managers may also send a message to end the process.
+    // Process managers may send a message instead of a signal.
     const ways = [...Object.values(ShutdownSignal), 'message'];
     if (ways.some((way) => process.listenerCount(way) > 0)) return;
     new Logger('ScopedWorker').warn(

@@ -1,12 +1,11 @@
 import type { HttpAdapterHost } from '@nestjs/core';
 
-/** An application with HTTP that does not listen by then will not, or does so later on its own account. */
+/** An application with HTTP that doesn't listen by then either never does, or does so later independently. */
 const LISTEN_WITHIN_MS = 100;
 
 /**
- * The moment from which ticks may run that are due right after start-up. `init()` must have returned, and
- * an HTTP server must listen first: a handler that burns CPU would delay both, and `app.listen()`
- * begins only after `init()`.
+ * Waits until ticks that are due right after start-up may run. First `init()` must return and an HTTP server must listen, because
+ * a CPU-bound handler would delay both, and `app.listen()` begins only after `init()`.
  */
 export class StartUpSettled {
   #isSettled = false;
@@ -24,7 +23,7 @@ export class StartUpSettled {
     }, 0);
   }
 
-  /** Calls `work` at that moment; at once when it has passed, and `otherwise` instead when the application is closed before. */
+  /** Calls `work` at that moment, or at once if it has passed; calls `otherwise` if the application is closed before. */
   whenSettled(work: () => void, otherwise: () => void = () => undefined): void {
     if (this.#isSettled) work();
     else if (this.#isDisposed) otherwise();

@@ -9,7 +9,7 @@ import { ScheduleBook } from '../registry/schedule-book.js';
 import { FindingBook } from '../validation/finding-book.js';
 import { StartUpCheck } from '../validation/start-up-check.js';
 
-/** Checks everything before anything starts: first the decorators and options, then the values from providers. */
+/** Checks decorators and options, and then the values from providers, before anything starts. */
 export class StartUp {
   #undecided: readonly UndecidedSchedule[] = [];
 
@@ -21,7 +21,7 @@ export class StartUp {
     private readonly book: ScheduleBook,
   ) {}
 
-  /** Called before any `onModuleInit` of the application. */
+  /** Checks the workers; runs before any `onModuleInit` of the application. */
   async check(): Promise<void> {
     const { scopeValidation: strictness, globalEnhancers } = this.options.resolved;
     const { schedules, undecided, workers, findings } = await this.planner.plan();
@@ -32,10 +32,10 @@ export class StartUp {
   }
 
   /**
-   * Calls the factories that decide when schedules are due: after every `onModuleInit`, where settings are loaded. Skips
+   * Calls the factories that decide when schedules are due, after every `onModuleInit`, where applications load settings. Skips
    * schedules that the application has rescheduled or removed meanwhile.
    *
-   * @throws {InvalidScheduleError} with everything that is wrong.
+   * @throws {InvalidScheduleError} listing every problem.
    */
   async decide(): Promise<void> {
     const decisions = new Map<UndecidedSchedule, Decision>();

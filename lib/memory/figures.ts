@@ -1,11 +1,11 @@
-/** Fewer figures say too little about how much they differ, and none of them can be left out. */
+/** The minimum number of figures: fewer don't show how much they vary, and none can be left out. */
 const LEAST_FIGURES = 4;
-/** So many standard errors above nothing, growth is no accident of measuring. */
+/** The number of standard errors above zero from which growth is not a measuring error. */
 const SURE_ERRORS = 2;
 
 /**
- * The average of the figures, in bytes, and whether it is surely above nothing. The figure farthest from the middle is left out:
- * V8 now and then takes or gives back a page in the midst of a tick, which outweighs all the others.
+ * Returns the average of the figures, in bytes, and whether it is certainly above zero. Leaves out the figure farthest from the
+ * median: V8 sometimes takes or returns a page during a tick, which outweighs all other figures.
  */
 export function summaryOf(figures: readonly number[]): { bytesPerTick: number; isSure: boolean } {
   const kept = withoutFarthest(figures);
@@ -30,8 +30,8 @@ export function medianOf(figures: readonly number[]): number {
 }
 
 /**
- * True if all figures but one are above nothing. V8 takes and gives back pages in the midst of ticks, so that the median of a tick
- * that only replaces data is sometimes a few KB.
+ * True if all figures but one are above zero. V8 takes and returns pages during ticks, so the median of a tick that only replaces
+ * data is sometimes a few KB.
  */
 export function isAboveNothing(figures: readonly number[]): boolean {
   return ascending(figures)[1]! > 0;

@@ -2,25 +2,25 @@ import { Growth, type TickCounts } from './growth.js';
 import { KeptShare } from './kept-share.js';
 import { growingSchedules, LEAST_BYTES, type ScheduleGrowth } from './schedule-growth.js';
 
-/** Reads how much the heap and the buffers take. */
+/** Reads the size of the heap and the buffers. */
 export interface HeapReader {
-  /** Right after a collection of young garbage; undefined where there is no such thing. */
+  /** Reads right after a collection of young garbage; undefined if that isn't possible. */
   floorBytes(): number | undefined;
-  /** The reading right after a full collection; undefined if that is not possible, or would take too long. */
+  /** Reads right after a full collection; undefined if that isn't possible, or would take too long. */
   liveBytes(): number | undefined;
-  /** True when a full collection of V8 was seen since the last call; one may be missed. */
+  /** Returns true if a full collection of V8 was detected since the last call; one may be missed. */
   wasCollected(): boolean;
-  /** Watches until the function is called that it returns, which says whether there was a full collection; none is missed. */
+  /** Watches until you call the returned function, which returns true if there was a full collection; none is missed. */
   watchCollections(): () => boolean;
 }
 
 /** The first tick of a schedule loads, compiles and fills caches. */
 const WARM_UP_TICKS = 1;
-/** So many ticks are measured without delay, that there is an answer soon. */
+/** The number of ticks that are measured without delay, for an early answer. */
 const EAGER_TICKS = 10;
-/** Then measuring takes this part of the time at most, over all schedules. */
+/** The maximum share of time that measuring takes after that, over all schedules. */
 const SHARE_OF_TIME = 0.01;
-/** After so many ticks in a row that could not be measured alone, a schedule is measured beside others. */
+/** After this many consecutive ticks that could not be measured alone, a schedule is measured together with others. */
 const PATIENCE_TICKS = 10;
 
 interface Reading {
@@ -32,44 +32,44 @@ interface Measuring {
   readonly schedule: string;
   readonly counts: TickCounts;
   readonly floorBytes: number;
-  /** What the first reading has taken, in milliseconds. */
+  /** The duration of the first reading, in milliseconds. */
   readonly tookMs: number;
-  /** False when a tick of another schedule ran meanwhile. */
+  /** False if a tick of another schedule ran meanwhile. */
   isAlone: boolean;
-  /** Measured after full collections, so V8's own collections do not spoil it. */
+  /** True if measured after full collections, so that V8's own collections don't spoil it. */
   readonly isConfirming: boolean;
-  /** Stops watching for collections; undefined without a watch, and once the tick is known to be spoilt. */
+  /** Stops watching for collections; undefined without a watch, and once the measurement is spoilt. */
   endWatch: (() => boolean) | undefined;
-  /** The tick has ended, and only the second reading is left. */
+  /** True if the tick has finished, and only the second reading is left. */
   hasEnded: boolean;
 }
 
 /**
- * Measures what ticks leave in the heap: reads it before a tick and after, each time behind a collection of young garbage. Without
- * the collections the garbage of all ticks drowns what a few leave. They cost time, so only some ticks are measured: the first
- * ones of each schedule, then one now and then; and rather those beside which no other schedule runs.
+ * Measures what ticks leave in the heap: reads it before and after a tick, each time right after a collection of young garbage.
+ * Without these collections, the garbage of all ticks would hide what a few leave. They take time, so only some ticks are
+ * measured: the first ones of each schedule, then a few more. Preferably, no other schedule runs meanwhile.
  *
- * A collection of young garbage cannot tell whether a tick adds data or replaces older data. So a schedule that seems to grow
- * is confirmed: a few of its ticks are measured after full collections, which stop the process for longer.
+ * A collection of young garbage doesn't show whether a tick adds data or replaces older data. So a schedule that seems to grow is
+ * confirmed: a few of its ticks are measured after full collections, which stop the process for longer.
  */
 export class GrowthMeter {
   readonly #growth = new Growth();
   readonly #keptShare = new KeptShare();
   /** The schedules of the ticks that run, by tick id. */
   readonly #running = new Map<string, string>();
-  /** By tick id; one for each schedule at most. */
+  /** By tick id; at most one for each schedule. */
   readonly #measuring = new Map<string, Measuring>();
-  /** When the next tick of a schedule may be measured, on the monotonic clock. */
+  /** When the next tick of a schedule may be measured, as a moment of `performance.now()`. */
   readonly #notBefore = new Map<string, number>();
-  /** How many ticks of a schedule in a row could not be measured alone. */
+  /** The number of consecutive ticks of a schedule that could not be measured alone. */
   readonly #mixed = new Map<string, number>();
 
   constructor(private readonly heap: HeapReader) {}
 
-  /** A tick was fired, and nothing is built for it yet. */
+  /** Notes that a tick was fired; nothing is built for it yet. */
   started(schedule: string, tickId: string): void {
     for (const [measured, measuring] of this.#measuring) {
-      // Before the next one begins: ticks may follow one another without a turn of the event loop between.
+      // Ticks may follow one another without a turn of the event loop between them.
       if (measuring.hasEnded) this.finish(measured);
       else if (measuring.schedule !== schedule) measuring.isAlone = false;
     }
@@ -78,9 +78,9 @@ export class GrowthMeter {
   }
 
   /**
-   * A tick has ended, its scope is disposed.
+   * Notes that a tick has finished and its scope is disposed.
    *
-   * @returns true when `finish` should be called for it as soon as nothing of the tick is on the stack any more.
+   * @returns true if `finish` should be called for it as soon as the tick is no longer on the stack.
    */
   ended(tickId: string): boolean {
     const schedule = this.#running.get(tickId);
@@ -114,9 +114,9 @@ export class GrowthMeter {
     this.#notBefore.set(schedule, isEager ? 0 : performance.now() + restMs);
   }
 
-  /** To be called now and then, also while no tick is measured. */
+  /** Checks for collections. Call it from time to time, even while no tick is measured. */
   look(): void {
-    // A watch notes each collection, some KB a time, and a tick may take days.
+    // A watch keeps a few KB for each collection, and a tick may take days.
     for (const measuring of this.#measuring.values())
       measuring.endWatch = isSpoiltNow(measuring) ? undefined : this.heap.watchCollections();
     if (this.heap.wasCollected()) this.noteCollection(this.heap.floorBytes());
@@ -132,12 +132,11 @@ export class GrowthMeter {
       if (running === schedule) this.#running.delete(tickId);
   }
 
-  /** Measures no more. */
   end(): void {
     for (const tickId of this.#measuring.keys()) this.drop(tickId);
   }
 
-  /** The schedules that grow, the one that has added most first. */
+  /** Returns the schedules that grow, the one that has added most first. */
   growing(): ScheduleGrowth[] {
     return growingSchedules(this.#growth.estimates(), this.#keptShare.of(this.#growth));
   }
@@ -148,7 +147,7 @@ export class GrowthMeter {
       this.#mixed.set(schedule, this.mixedOf(schedule) + 1);
       return;
     }
-    // None of its other ticks until this one is done; for ever when the heap cannot be read.
+    // Measures no other tick of it until this one is done, and none at all if the heap cannot be read.
     this.#notBefore.set(schedule, Infinity);
     const needsConfirmation = isAlone && this.#growth.needsConfirmation(schedule, LEAST_BYTES);
     const live = needsConfirmation ? this.readLive() : undefined;
@@ -207,7 +206,7 @@ export class GrowthMeter {
   }
 }
 
-/** True when V8 has collected old garbage since the tick began, which is not of this tick. Ends the watch. */
+/** True if V8 has collected garbage of earlier ticks since this tick began. Ends the watch. */
 function isSpoiltNow({ endWatch }: Measuring): boolean {
   return endWatch === undefined || endWatch();
 }

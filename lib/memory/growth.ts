@@ -1,51 +1,49 @@
 import { isAboveNothing, medianOf, summaryOf } from './figures.js';
 
-/** How many ticks of each schedule had ended at some moment. */
+/** The number of ticks of each schedule that had finished at some moment. */
 export type TickCounts = ReadonlyMap<string, number>;
 
-/** What is known of the ticks of one schedule. */
+/** The estimate for the ticks of one schedule. */
 export interface GrowthEstimate {
   readonly schedule: string;
   readonly ticks: number;
   readonly measuredTicks: number;
   readonly bytesPerTick: number;
-  /** False while the figure may be an accident of measuring. */
+  /** False while the figure may be a measuring error. */
   readonly isSure: boolean;
-  /** True if full collections confirmed the figure, so that it includes no replaced data. */
+  /** True if full collections confirmed the figure, so that it excludes replaced data. */
   readonly isConfirmed: boolean;
 }
 
-/** What a schedule did longer ago counts no more. */
+/** The number of figures that count; older ones are dropped. */
 const KEPT_FIGURES = 20;
-/** The number of ticks between full collections that make a confirmation; their median counts. */
+/** The number of ticks, each between full collections, that make a confirmation; their median counts. */
 const CONFIRMING_TICKS = 7;
 
 interface Account {
   ticks: number;
   measured: number;
-  /** What a tick has left, by each of the last stretches. */
+  /** What a tick leaves, according to each of the last stretches. */
   figures: number[];
   bytesPerTick: number;
   isSure: boolean;
   /** The growth of each tick of the last complete confirmation, between two full collections. */
   confirmed: readonly number[];
-  /** The number of ticks at the end of that confirmation. */
+  /** The number of ticks when that confirmation was complete. */
   confirmedAt: number;
-  /** The figures of a confirmation that is not complete: the one before it still counts. */
+  /** The figures of an incomplete confirmation; the previous one still counts. */
   confirming: number[];
 }
 
 /**
- * Estimates what each schedule's ticks leave in the heap, from stretches of time: how much the heap has grown over one, and whose
- * ticks ended in it. A stretch with ticks of one schedule gives a figure at once. Where ticks of several overlap, each stretch is
- * one equation, and the figure of each schedule is its estimate, moved by its part in what was unexplained (normalised least mean
- * squares: Nagumo & Noda, "A learning method for system identification", 1967). So schedules are told apart as far as they do not
- * always come together.
+ * Estimates what the ticks of each schedule leave in the heap. For a stretch of time, it knows how much the heap has grown and
+ * whose ticks finished. A stretch with ticks of one schedule yields a figure at once. If ticks of several overlap, each stretch is
+ * one equation. It adjusts each estimate by the schedule's share of the unexplained growth (normalised least mean squares: Nagumo
+ * & Noda, "A learning method for system identification", 1967). Schedules that always run together can't be separated.
  */
 export class Growth {
   readonly #accounts = new Map<string, Account>();
 
-  /** A tick has ended. */
   ended(schedule: string): void {
     this.accountOf(schedule).ticks += 1;
   }
@@ -70,14 +68,14 @@ export class Growth {
     return this.ticksOf(schedule) - (counts.get(schedule) ?? 0);
   }
 
-  /** @param grownBytes What the heap has grown by since the ticks were counted. */
+  /** @param grownBytes The growth of the heap since the ticks were counted. */
   learn(since: TickCounts, grownBytes: number): void {
     const parts: { account: Account; count: number }[] = [];
     let unexplained = grownBytes;
     let squares = 0;
     for (const [schedule, account] of this.#accounts) {
       const count = this.ticksSince(since, schedule);
-      // A schedule that was removed and added anew meanwhile has fewer ticks than before.
+      // A schedule that was removed and added again meanwhile has fewer ticks than before.
       if (count <= 0) continue;
       parts.push({ account, count });
       unexplained -= count * account.bytesPerTick;
@@ -102,8 +100,8 @@ export class Growth {
   }
 
   /**
-   * True if a full collection must show whether the ticks add data or replace data of earlier ticks. A confirmation is renewed
-   * whenever the number of ticks has doubled: a cache fills first, and then replaces.
+   * True if full collections must show whether the ticks add data or replace data of earlier ticks. A confirmation is renewed
+   * whenever the number of ticks has doubled, because a cache first fills and then replaces.
    */
   needsConfirmation(schedule: string, leastBytes: number): boolean {
     const account = this.accountOf(schedule);
@@ -112,7 +110,7 @@ export class Growth {
     return confirming.length > 0 || ticks >= 2 * confirmedAt;
   }
 
-  /** What the ticks from one count to another one should have left, by those estimates of now that are sure. */
+  /** Returns what the ticks between two counts should have left, according to the current sure estimates. */
   expectedBytes(from: TickCounts, to: TickCounts): number {
     let bytes = 0;
     for (const { schedule, bytesPerTick, isSure } of this.estimates()) {

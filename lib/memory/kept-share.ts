@@ -5,22 +5,22 @@ interface Point {
   readonly counts: TickCounts;
 }
 
-/** So many collections are looked back on: growth of long ago says nothing about now. */
+/** The number of collections that count; older growth says nothing about now. */
 const KEPT_POINTS = 10;
-/** Less than this part of the heap drowns in what else comes and goes. */
+/** Growth below this part of the heap is lost among other changes. */
 const LEAST_PART = 0.1;
 
 /**
- * Corrects what ticks are seen to leave by what V8's own full collections find alive. A tick that replaces what an earlier one has
- * left (a cache, the last report of its schedule) leaves something each time, and nothing grows: only a full collection knows.
+ * Corrects the measured growth by what V8's own full collections find alive. A tick that replaces the data of an earlier tick (a
+ * cache, the last report of its schedule) leaves something each time, and nothing grows. Only a full collection shows this.
  */
 export class KeptShare {
   readonly #points: Point[] = [];
 
-  /** To be called soon after a full collection. */
+  /** Notes the heap. Call it soon after a full collection. */
   note(heapBytes: number, growth: Growth): void {
     const [before, last] = this.#points.slice(-2);
-    // Collections that come thick and fast must not push out those that can be compared.
+    // Collections in quick succession must not push out those that can be compared.
     if (before !== undefined && last !== undefined) {
       const expected = growth.expectedBytes(before.counts, last.counts);
       if (expected < (last.heapBytes * LEAST_PART) / KEPT_POINTS) this.#points.pop();
@@ -29,7 +29,7 @@ export class KeptShare {
     if (this.#points.length > KEPT_POINTS) this.#points.shift();
   }
 
-  /** How much of what the ticks should have left is still there, from 0 to 1; 1 as long as too little can be compared. */
+  /** Returns the share of the expected growth that is still there, from 0 to 1; 1 while too little can be compared. */
   of(growth: Growth): number {
     const [first, last] = [this.#points[0], this.#points.at(-1)];
     if (first === undefined || last === undefined || first === last) return 1;

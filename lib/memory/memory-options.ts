@@ -6,12 +6,12 @@ import {
   unknownProblem,
 } from '../util/option-checks.js';
 
-/** When the memory watch warns: at so many MiB, at a percentage, or never. */
+/** When the memory watch warns: at a number of MiB, at a percentage, or never. */
 type WarnAt =
   | {
       /**
-       * Warns when the resident memory (RSS) of the process reaches so many MiB (1,048,576 bytes). RSS is what a container's limit
-       * and the kernel's out-of-memory killer count.
+       * Warns when the resident memory (RSS) of the process reaches this number of MiB (1,048,576 bytes). A container's limit and
+       * the kernel's out-of-memory killer count RSS.
        */
       readonly warnAtMb?: number;
       readonly warnAtPercent?: never;
@@ -19,39 +19,39 @@ type WarnAt =
   | {
       readonly warnAtMb?: never;
       /**
-       * Warns when the greater of two shares reaches this percentage: heap in use of V8's heap limit, and RSS of the memory that
-       * the process may use (its container's limit, or all of the machine's). Above 0, up to 100.
+       * Warns when the heap in use reaches this percentage of V8's heap limit, or RSS this percentage of the memory limit. That is
+       * the limit of the container, or all memory of the machine. Above 0, up to 100.
        */
       readonly warnAtPercent?: number;
     };
 
-/** When the memory watch stops the application: at so many MiB, at a percentage, or never. */
+/** When the memory watch stops the application: at a number of MiB, at a percentage, or never. */
 type StopAt =
   | {
-      /** As `warnAtMb`: the application is closed with all its hooks, and the process ends. Above `warnAtMb`. */
+      /** Closes the application with all its hooks and ends the process at this RSS, in MiB. Must be above `warnAtMb`. */
       readonly stopAtMb?: number;
       readonly stopAtPercent?: never;
     }
   | {
       readonly stopAtMb?: never;
-      /** As `warnAtPercent`: the application is closed with all its hooks, and the process ends. Above `warnAtPercent`. */
+      /** Closes the application with all its hooks and ends the process at this percentage. Must be above `warnAtPercent`. */
       readonly stopAtPercent?: number;
     };
 
 /**
- * What the memory watch looks for. Without any threshold it takes samples and says which schedules grow.
+ * Options of the memory watch. Without a threshold, it only takes samples and reports which schedules grow.
  *
  * @publicApi
  */
 export type MemoryOptions = WarnAt &
   StopAt & {
-    /** Milliseconds from check to check, 100 at least. @defaultValue 10_000 */
+    /** Milliseconds from check to check, at least 100. @defaultValue 10_000 */
     readonly checkEveryMs?: number;
   };
 
 export const DEFAULT_CHECK_EVERY_MS = 10_000;
 
-/** More often than this, a watch would be a load of its own. */
+/** The shortest period: more frequent checks would be a load themselves. */
 const LEAST_CHECK_EVERY_MS = 100;
 
 const CHECKS: Readonly<Record<string, (value: unknown) => string | undefined>> = {
@@ -62,7 +62,7 @@ const CHECKS: Readonly<Record<string, (value: unknown) => string | undefined>> =
   checkEveryMs: (value) => limitProblem(value, LEAST_CHECK_EVERY_MS),
 };
 
-/** Says what is wrong with the option `memory`: pairs of an option's name and a clause that follows it. */
+/** Returns the problems of the option `memory`: pairs of an option's name and a clause to follow it. */
 export function memoryOptionProblems(memory: unknown): [option: string, problem: string][] {
   if (memory === undefined) return [];
   if (typeof memory !== 'object' || memory === null || Array.isArray(memory))

@@ -2,24 +2,24 @@
 export const MIB = 1_048_576;
 
 /**
- * One look at the memory of the process.
+ * One sample of the memory of the process.
  *
  * @publicApi
  */
 export interface MemorySample {
   /** Resident memory of the whole process: heap, buffers, code, native libraries, stacks. */
   readonly rssBytes: number;
-  /** What objects take in V8's heap, garbage that was not collected yet included; no buffers. */
+  /** The size of all objects in V8's heap, including garbage that isn't collected yet, without buffers. */
   readonly heapUsedBytes: number;
-  /** How far V8 lets the heap grow (`--max-old-space-size`) before it ends the process. */
+  /** The size (`--max-old-space-size`) beyond which V8 ends the process. */
   readonly heapLimitBytes: number;
-  /** What the process may use: the limit of its container, or all memory of the machine. */
+  /** The memory that the process may use: the limit of its container, or all memory of the machine. */
   readonly limitBytes: number;
-  /** The greater of heap used / heap limit and RSS / limit, from 0 on; 100 is full. */
+  /** The greater of heap used / heap limit and RSS / limit, in percent. */
   readonly percent: number;
 }
 
-/** A sample of these figures, with its percentage. */
+/** Returns a sample of these figures, with its percentage. */
 export function memorySample(figures: Omit<MemorySample, 'percent'>): MemorySample {
   const { rssBytes, heapUsedBytes, heapLimitBytes, limitBytes } = figures;
   const percent = Math.max(heapUsedBytes / heapLimitBytes, rssBytes / limitBytes) * 100;

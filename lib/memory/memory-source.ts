@@ -5,7 +5,7 @@ import type { HeapReader } from './growth-meter.js';
 import { memorySample, MIB, type MemorySample } from './memory-sample.js';
 import { collectAllGarbage, collectYoungGarbage } from '../v8/garbage.js';
 
-/** Where the memory watch reads: the process, or what a test puts in its place. */
+/** Reads memory for the memory watch; tests replace it. */
 export abstract class MemorySource implements HeapReader {
   abstract sample(): MemorySample;
   abstract floorBytes(): number | undefined;
@@ -14,10 +14,7 @@ export abstract class MemorySource implements HeapReader {
   abstract watchCollections(): () => boolean;
 }
 
-/**
- * The largest heap for full collections: in a larger one, they would stop the process for more than about a quarter of a
- * second.
- */
+/** The largest heap for full collections: in a larger one, they would stop the process for more than about 250 ms. */
 const LARGEST_HEAP_BYTES = 256 * MIB;
 
 /** Reads the memory of this process. */
@@ -27,7 +24,7 @@ export class ProcessMemory extends MemorySource {
   sample(): MemorySample {
     const { used_heap_size, heap_size_limit } = getHeapStatistics();
     const total = totalmem();
-    // 0, or a number beyond all memory, where there is no limit.
+    // Without a limit, it is 0 or greater than all memory.
     const constrained = process.constrainedMemory();
     return memorySample({
       rssBytes: process.memoryUsage.rss(),
@@ -55,7 +52,7 @@ export class ProcessMemory extends MemorySource {
   }
 }
 
-/** Excludes compiled code, which comes and goes with collections, some 200 KB at a time, and which no tick keeps. */
+/** Spaces with compiled code, which comes and goes with collections, about 200 KB at a time. No tick keeps it. */
 const NOT_DATA = /^(code|trusted|read_only|shared)_/;
 
 function heldBytes(): number {

@@ -3,18 +3,18 @@ import type { MemoryThreshold } from './memory-threshold.js';
 import type { ScheduleGrowth } from './schedule-growth.js';
 
 /**
- * A check of the memory watch.
+ * One check of the memory watch.
  *
  * @publicApi
  */
 export interface MemoryCheck {
   readonly sample: MemorySample;
-  /** The schedules whose ticks leave something in the heap, the one that has added most first. */
+  /** The schedules whose ticks leave data in the heap, the one that has added most first. */
   readonly schedules: readonly ScheduleGrowth[];
 }
 
 /**
- * The memory of the process has reached a threshold, or has fallen below it again.
+ * Emitted when the memory of the process reaches a threshold, or falls below it again.
  *
  * @publicApi
  */
@@ -22,10 +22,10 @@ export interface MemoryCrossing extends MemoryCheck {
   readonly threshold: MemoryThreshold;
 }
 
-/** So many schedules stand in a line of the log; the event has all. */
+/** The maximum number of schedules in a log line; the event has all. */
 const NAMED = 3;
 
-/** How much memory is in use, as the threshold counts it: `RSS 512 MiB`. */
+/** Returns the memory in use, as the threshold counts it: `RSS 512 MiB`. */
 function levelText(sample: MemorySample, { option }: MemoryThreshold): string {
   const { rssBytes, heapUsedBytes, heapLimitBytes, limitBytes, percent } = sample;
   if (option.endsWith('Mb')) return `RSS ${bytesText(rssBytes)}`;
@@ -36,24 +36,24 @@ function levelText(sample: MemorySample, { option }: MemoryThreshold): string {
   return `${name} ${bytesText(used as number)} of ${bytesText(limit as number)} (${percent.toFixed(1)} %)`;
 }
 
-/** `RSS 512 MiB has reached memory.warnAtMb (500)`. */
+/** Returns, for example, `RSS 512 MiB has reached memory.warnAtMb (500)`. */
 export function reachedText({ sample, threshold }: MemoryCrossing): string {
   return `${levelText(sample, threshold)} has reached ${thresholdText(threshold)}`;
 }
 
-/** `RSS 470 MiB is below memory.warnAtMb (500) again`. */
+/** Returns, for example, `RSS 470 MiB is below memory.warnAtMb (500) again`. */
 export function recoveredText({ sample, threshold }: MemoryCrossing): string {
   return `${levelText(sample, threshold)} is below ${thresholdText(threshold)} again`;
 }
 
-/** `memory.warnAtMb (500)`. */
+/** Returns, for example, `memory.warnAtMb (500)`. */
 export function thresholdText({ option, value }: MemoryThreshold): string {
   return `memory.${option} (${value})`;
 }
 
-/** Which schedules grow, those that have added most. */
+/** Returns a sentence with the schedules that have added most. */
 export function growthText(schedules: readonly ScheduleGrowth[]): string {
-  if (schedules.length === 0) return 'No schedule is seen to grow.';
+  if (schedules.length === 0) return 'No schedule appears to grow.';
   const named = schedules
     .slice(0, NAMED)
     .map(

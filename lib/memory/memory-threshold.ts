@@ -2,7 +2,7 @@ import type { MemoryOptions } from './memory-options.js';
 import { MIB, type MemorySample } from './memory-sample.js';
 
 /**
- * A threshold of the memory watch: the option that gives it, and its value in MiB or percent.
+ * A threshold of the memory watch: the option that sets it, and its value in MiB or percent.
  *
  * @publicApi
  */
@@ -11,7 +11,7 @@ export interface MemoryThreshold {
   readonly value: number;
 }
 
-/** The threshold that the options give for a warning or for the stop, if any. */
+/** Returns the threshold that the options set for the warning or for the stop, if any. */
 export function thresholdOf(
   options: MemoryOptions,
   purpose: 'warn' | 'stop',
@@ -23,21 +23,21 @@ export function thresholdOf(
   return undefined;
 }
 
-/** How far a sample is, in the unit of the threshold. */
+/** Returns the memory of a sample, in the unit of the threshold. */
 export function levelOf(sample: MemorySample, { option }: MemoryThreshold): number {
   return option.endsWith('Mb') ? sample.rssBytes / MIB : sample.percent;
 }
 
-/** So far below its threshold a value must fall before the next crossing counts: a value that sways about it is told of once. */
+/** The part of the threshold below which a value must fall before the next crossing counts: a wavering value is reported once. */
 const REARMED_BELOW = 0.95;
 
-/** Sees when a value crosses a threshold: once up, and once down again when it has fallen 5 % below. */
+/** Detects when a value crosses a threshold: once upwards, and once downwards when it has fallen 5 % below. */
 export class Crossing {
   #isAbove = false;
 
   constructor(private readonly threshold: number) {}
 
-  /** @returns what the value has done since the last one, if it crossed. */
+  /** @returns the direction in which the value has crossed the threshold since the last call, if it has. */
   see(value: number): 'up' | 'down' | undefined {
     if (!this.#isAbove && value >= this.threshold) {
       this.#isAbove = true;

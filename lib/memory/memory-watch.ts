@@ -4,12 +4,12 @@ import type { MemoryCrossing, MemoryCheck } from './memory-text.js';
 import type { MemoryOptions } from './memory-options.js';
 import type { MemorySource } from './memory-source.js';
 
-/** Is told what the watch sees. */
+/** Receives what the watch finds. */
 export interface MemoryObserver {
   sampled(check: MemoryCheck): void;
   warned(crossing: MemoryCrossing): void;
   recovered(crossing: MemoryCrossing): void;
-  /** Once at most: the watch sees nothing after that. */
+  /** Called at most once: the watch is over then. */
   stopReached(crossing: MemoryCrossing): void;
 }
 

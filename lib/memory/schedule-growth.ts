@@ -2,30 +2,29 @@ import type { GrowthEstimate } from './growth.js';
 import { MIB } from './memory-sample.js';
 
 /**
- * What the ticks of a schedule leave in the heap and in buffers: an estimate.
+ * An estimate of what the ticks of a schedule leave in the heap and in buffers.
  *
  * @publicApi
  */
 export interface ScheduleGrowth {
   readonly schedule: string;
-  /** Ticks that have ended since the watch began. */
+  /** The number of ticks that have finished since the watch began. */
   readonly ticks: number;
-  /** How many of them the figures come from; with ticks that ended meanwhile. */
+  /** The number of ticks that the figures come from, including ticks that finished during a measurement. */
   readonly measuredTicks: number;
-  /** What one of its ticks leaves for good, on average over the last stretches that were measured. */
+  /** What one tick leaves permanently, on average over the last measurements. */
   readonly bytesPerTick: number;
-  /** `bytesPerTick` times `ticks`: what it has added so far. */
+  /** `bytesPerTick` times `ticks`: what the schedule has added so far. */
   readonly bytes: number;
 }
 
-/** What a schedule has added in all is not worth a word below this. */
+/** The minimum total growth of a schedule that is reported. */
 export const LEAST_BYTES = MIB;
 
 /**
- * The schedules that grow, the one that has added most first.
+ * Returns the schedules that grow, the one that has added most first.
  *
- * @param keptShare The share of the measured growth that stays, from 0 to 1, for schedules that no full collection has
- * confirmed.
+ * @param keptShare The share of the measured growth that stays, from 0 to 1; applies to schedules without a confirmation.
  */
 export function growingSchedules(
   estimates: readonly GrowthEstimate[],

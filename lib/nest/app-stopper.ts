@@ -2,7 +2,7 @@ import { Logger } from '@nestjs/common';
 import { logError } from '../errors/error-log.js';
 import { NestInside } from './index.js';
 
-/** Ends the application of its own accord: after a failure with `onFailure: 'stop-app'`, or before memory runs out. */
+/** Stops the application after a failure with `onFailure: 'stop-app'`, or before memory runs out. */
 export class AppStopper {
   readonly #logger = new Logger('ScopedWorker');
   #stopping = false;
@@ -15,8 +15,8 @@ export class AppStopper {
   }
 
   /**
-   * Closes the application with all its hooks, then ends the process: with the exit code that is set, or
-   * with 1. Anything that would keep the process alive is left behind.
+   * Closes the application with all its hooks, then ends the process with the exit code that is set, or with 1. Doesn't wait for
+   * anything that would keep the process alive.
    *
    * @param cause For the log: a clause such as `Reports.send failed`.
    */

@@ -2,7 +2,7 @@ import type { NestModule, NestInjector } from './nest-types.js';
 import * as common from '@nestjs/common';
 import { UnsupportedNestError } from '../errors/errors.js';
 
-/** The modules of an application as Nest keeps them, in the order in which it found them. */
+/** Reads the modules of an application, in the order in which Nest found them. */
 export abstract class Application {
   abstract readonly modules: ReadonlyMap<string, NestModule>;
 
@@ -11,8 +11,8 @@ export abstract class Application {
   }
 
   /**
-   * True if `Test.createTestingModule()` created the application, so that it is only a part of one. The name is the same from
-   * 11.0.0 to 12.5.1.
+   * True if `Test.createTestingModule()` created the application, which is then only a part of one. The name is the same
+   * from 11.0.0 to 12.5.1.
    */
   get isTestingModule(): boolean {
     return [...this.modules.values()].some(({ name }) => name === 'RootTestModule');
@@ -20,10 +20,11 @@ export abstract class Application {
 }
 
 /**
- * Refuses Nest 10 and older. They call `onModuleDestroy` in the order of `onModuleInit` (`NestApplicationContext#callDestroyHook`
- * of 10.4.22), Nest 11 and 12 in the reverse order: `NestInside.stopFirst` would make the drain the last hook, after pools have closed.
+ * Refuses Nest 10 and older, which call `onModuleDestroy` in the order of `onModuleInit` (`NestApplicationContext#callDestroyHook`
+ * of 10.4.22). Nest 11 and 12 use the reverse order. In Nest 10, `NestInside.stopFirst` would run the drain last, after pools have
+ * closed.
  *
- * Nest exports no version, and a bundle or a test has no manifest to read it from. `IntrinsicException` is public since 11.0.0.
+ * Nest exports no version, and a bundle or a test has no manifest. `IntrinsicException` is public since 11.0.0.
  *
  * @throws {UnsupportedNestError}
  */
@@ -34,11 +35,11 @@ export function refuseOldNest(nest: object = common): void {
   );
 }
 
-/** The methods of Nest's injector, from 11.0.0 to 12.5.1, by which builds are followed and started. */
+/** The methods of Nest's injector that the library wraps or calls; the same from 11.0.0 to 12.5.1. */
 const METHODS = ['instantiateClass', 'resolveProperties', 'loadPerContext'] as const;
 
 /**
- * Refuses a Nest whose injector has other methods than those that the library knows: it would dispose nothing.
+ * Refuses a Nest whose injector lacks a method that the library needs: the library would dispose nothing.
  *
  * @throws {UnsupportedNestError}
  */

@@ -1,23 +1,23 @@
 import { isFactory, type NestWrapper } from './nest-types.js';
 
-/** What stands in for an instance, and the instance itself. */
+/** Replaces an instance with another object while Nest builds it. */
 export class BuildReplacement {
-  /** What was built; undefined while nothing was, and where it is left as it is. */
+  /** Undefined until an instance is built, and if it isn't replaced. */
   #made: { readonly instance: unknown; readonly standIn: unknown } | undefined;
 
   constructor(
     private readonly wrapper: NestWrapper,
     private readonly replace: (instance: object, wrapper: NestWrapper) => object,
-    /** True for what a factory did not create, but only passes on. */
+    /** True for an object that a factory only passes on. */
     private readonly isPassedOn: (made: unknown) => boolean,
   ) {}
 
   /**
-   * The arguments of `Injector#instantiateClass` (the instances to inject, the wrapper, the same wrapper once more as the one
-   * that is built, the context), changed so that what Nest stores and injects is the stand-in.
+   * Changes the arguments of `Injector#instantiateClass`, so that Nest stores and injects the replacement. They are the instances
+   * to inject, the wrapper, the same wrapper as the target, and the context.
    *
-   * From 11.0.0 to 12.5.1 Nest builds by `new wrapper.metatype(...)` or `target.metatype(...)`. With a `metatype` that gives
-   * the stand-in nothing sees the instance itself: Nest marks it as resolved before anybody could exchange it afterwards.
+   * From 11.0.0 to 12.5.1 Nest calls `new wrapper.metatype(...)` or `target.metatype(...)`. This `metatype` returns the replacement,
+   * because Nest marks the instance as resolved before it could be replaced afterwards.
    */
   argumentsFor([instances, wrapper, target, ...rest]: unknown[]): unknown[] {
     if (isFactory(this.wrapper)) {
@@ -40,7 +40,7 @@ export class BuildReplacement {
     return [instances, withMetatype(wrapper as NestWrapper, constructed), target, ...rest];
   }
 
-  /** The instance behind what Nest was given. */
+  /** Returns the instance behind a replacement; any other value unchanged. */
   behind(given: unknown): unknown {
     return this.#made !== undefined && given === this.#made.standIn ? this.#made.instance : given;
   }
@@ -54,7 +54,7 @@ export class BuildReplacement {
   }
 }
 
-/** The wrapper as it is, but for what it builds with. */
+/** Returns a view of the wrapper with another `metatype`. */
 function withMetatype(wrapper: NestWrapper, metatype: Function): NestWrapper {
   return new Proxy(wrapper, {
     get(target, key) {

@@ -11,33 +11,32 @@ import {
   type NestWrapper,
 } from './nest-types.js';
 
-/** Told of what Nest builds under one context id. */
+/** Observes what Nest builds under one context id. */
 export interface BuildObserver {
-  /** Gives what Nest is to inject in place of an instance; undefined while all is injected as it is. */
+  /** Returns the object to inject in place of an instance; undefined if instances are injected unchanged. */
   readonly standIn: ((instance: object, wrapper: NestWrapper) => object) | undefined;
-  /** Called before a constructor or a factory; throws when nothing may be built any more. */
+  /** Called before a constructor or a factory; throws if nothing may be built any more. */
   beforeBuild(wrapper: NestWrapper): void;
-  /** Called with what was built, itself, before anything that depends on it is built; awaited. */
+  /** Called with the instance itself, before its dependents are built; awaited. */
   built(instance: unknown, wrapper: NestWrapper): Promise<void> | undefined;
-  /** Called when the constructor or factory has thrown; the error goes its way. */
+  /** Called if the constructor or factory has thrown; Nest receives the error. */
   buildFailed(): void;
 }
 
-/** Where a context id names its observer. A property, because a WeakMap costs every scope a microsecond. */
+/** The property of a context id that holds its observer. A WeakMap would cost every scope a microsecond. */
 export const OBSERVER = Symbol('nestjs-scoped-worker:observer');
 
-/** A context id of ours. */
+/** A context id that this library created. */
 export type ObservedContextId = ContextId & { [OBSERVER]?: BuildObserver };
 
 const watched = new WeakSet<NestInjector>();
 
 /**
- * Follows what an injector builds. Every `ModuleRef` owns an injector, and `resolve()` of that
- * `ModuleRef` builds through it, so this sees the tick's own graph as well as what a handler resolves by
- * hand.
+ * Observes what an injector builds. Every `ModuleRef` has an injector, which its `resolve()` uses. So the observer sees the graph
+ * of a tick as well as the providers that a handler resolves by hand.
  *
- * `Injector#instantiateClass` is the one place where Nest calls a constructor or a factory. Up to
- * 11.x its fourth argument is the context id, from 12 on a resolution context that holds it.
+ * `Injector#instantiateClass` is the only place where Nest calls a constructor or a factory. Up to 11.x its fourth argument is the
+ * context id, from 12 on a resolution context that contains it.
  */
 export function watchBuilds(injector: NestInjector): void {
   if (watched.has(injector)) return;
@@ -59,7 +58,7 @@ export function watchBuilds(injector: NestInjector): void {
     const isPassedOn = (made: unknown): boolean =>
       isFactory(wrapper) &&
       (handsOn(made, args[0] as unknown[]) || isHeldByDurable(made, wrapper, contextId!));
-    // What is handed out to a circle before it is built cannot be replaced.
+    // An instance that a circular dependency exposes before it is built cannot be replaced.
     const replacement =
       observer.standIn === undefined || wrapper.forwardRef === true
         ? undefined
@@ -71,7 +70,7 @@ export function watchBuilds(injector: NestInjector): void {
         const ready = observer.built(isPassedOn(instance) ? undefined : built, wrapper);
         if (ready === undefined) return instance;
         const awaited = ready.then(() => instance);
-        // Nest 11.0 drops the promise of a member of a circle; the observer keeps the error and throws it itself.
+        // Nest 11.0 drops the promise of a circular dependency; the observer keeps the error and throws it itself.
         return wrapper.forwardRef === true ? awaited.catch(() => instance) : awaited;
       },
       (error: unknown) => {
@@ -86,7 +85,7 @@ export function watchBuilds(injector: NestInjector): void {
     const properties = resolveProperties.apply(this, args);
     const contextId = contextIdOf(args[3]);
     const wrapper = args[0] as NestWrapper;
-    // From 12 on the context of a transient tells its inquirer's id only.
+    // From 12 on, the context of a transient has only the id of its inquirer.
     if (contextId?.[OBSERVER] !== undefined && wrapper.isTransient && contextId !== args[3])
       inquirers.set(args[3] as object, args[4] as NestWrapper | undefined);
     if (contextId?.[OBSERVER] === undefined || !hasInit(wrapper)) return properties;
@@ -98,10 +97,10 @@ export function watchBuilds(injector: NestInjector): void {
 }
 
 /**
- * What is to be injected by property, from the moment Nest has it until the instance is built. Nest injects it after
- * `instantiateClass`, and `onScopeInit`, which is awaited in there, has to see it.
+ * Keeps the values for property injection until the instance is built. Nest injects them after `instantiateClass`, but
+ * `onScopeInit` runs inside it and must see them.
  *
- * Of one provider in one context several may be under way (transients); they come and go in the same order.
+ * Several instances of one provider (transients) may be in progress in one context; they arrive and leave in the same order.
  */
 class ResolvedProperties {
   readonly #waiting = new WeakMap<ContextId, Map<NestWrapper, NestProperty[][]>>();
@@ -138,17 +137,17 @@ function contextIdOf(argument: unknown): ObservedContextId | undefined {
   return (argument as { contextId?: ContextId }).contextId ?? (argument as ObservedContextId);
 }
 
-/** By the resolution context that a transient is built in. */
+/** Keyed by the resolution context in which a transient is built. */
 const inquirers = new WeakMap<object, NestWrapper | undefined>();
 
-/** Who a transient is built for; up to 11.x the fifth argument of `Injector#instantiateClass`. */
+/** Returns the provider that a transient is built for; up to 11.x the fifth argument of `Injector#instantiateClass`. */
 function inquirerOf(args: readonly unknown[]): NestWrapper | undefined {
   return contextIdOf(args[3]) === args[3]
     ? (args[4] as NestWrapper | undefined)
     : inquirers.get(args[3] as object);
 }
 
-/** A transient lives as long as what it was built for, which may be durable. */
+/** True for a transient of a durable provider, because it lives as long as that provider. */
 function isOfDurable(
   wrapper: NestWrapper,
   contextId: ContextId,
@@ -157,7 +156,7 @@ function isOfDurable(
   return wrapper.isTransient && inquirer !== undefined && livesElsewhere(inquirer, contextId);
 }
 
-/** True for a durable provider that a context id strategy gives a parent: it is stored under that parent. */
+/** True for a durable provider that a context id strategy assigns to a parent, under which Nest stores it. */
 function livesElsewhere(wrapper: NestWrapper, contextId: ContextId): boolean {
   return homeOf(wrapper, contextId) !== contextId;
 }
@@ -168,7 +167,7 @@ function homeOf(wrapper: NestWrapper, contextId: ContextId): ContextId {
   return contextId.getParent({ token: wrapper.token as never, isTreeDurable: true });
 }
 
-/** True if a durable provider, injected into the factory, holds what it returned, for example the pool of a tenant. */
+/** True if a durable provider, injected into the factory, holds the result, for example the pool of a tenant. */
 function isHeldByDurable(made: unknown, wrapper: NestWrapper, contextId: ContextId): boolean {
   if (contextId.getParent === undefined || typeof made !== 'object' || made === null) return false;
   const holders = injectionsOf(wrapper).flatMap(({ wrapper: injected }) => {

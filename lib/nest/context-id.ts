@@ -2,7 +2,7 @@ import { ContextIdFactory } from '@nestjs/core';
 import { OBSERVER, type BuildObserver, type ObservedContextId } from './build-watch.js';
 import type { ContextId } from './nest-types.js';
 
-/** An id under which nothing can be built: the observer of the scope that it stands for refuses. */
+/** Returns an id under which nothing can be built, because the observer refuses. */
 export function createDeadContextId(observer: BuildObserver): ContextId {
   const contextId: ObservedContextId = ContextIdFactory.create();
   contextId[OBSERVER] = observer;
@@ -10,12 +10,10 @@ export function createDeadContextId(observer: BuildObserver): ContextId {
 }
 
 /**
- * A context id of its own for one scope. When the application has a `ContextIdStrategy` for durable
- * providers, they are taken from where the strategy says for `request`; everything else belongs to the
- * new id, also when `request` is an HTTP request that has an id already.
+ * Returns a new context id for one scope. If the application has a `ContextIdStrategy`, durable providers come from the context
+ * that the strategy chooses for `request`. All others belong to the new id, even if `request` is an HTTP request with an id.
  *
- * A strategy that cannot read `request` (one written for HTTP headers, say) fails the scope only when a
- * durable provider is needed, with the strategy's own error.
+ * A strategy for HTTP headers may throw on `request`. The scope fails with that error only when it needs a durable provider.
  */
 export function createContextId(request: unknown, observer: BuildObserver): ContextId {
   const contextId: ObservedContextId = ContextIdFactory.create();

@@ -7,7 +7,7 @@ interface OpenWrapper {
   getExistingInstancesByContextId?(contextId: ContextId): NestInstanceHost[];
 }
 
-/** What a wrapper keeps for a context id; builds nothing. */
+/** Returns what a wrapper keeps for a context id; builds nothing. */
 function existing(wrapper: NestWrapper, contextId: ContextId): NestInstanceHost[] {
   const open = wrapper as unknown as OpenWrapper;
   if (open.getExistingInstancesByContextId) return open.getExistingInstancesByContextId(contextId);
@@ -22,7 +22,7 @@ export function objectsOf(wrapper: NestWrapper, contextId: ContextId): object[] 
   );
 }
 
-/** Promises of what is being built under a context id at this moment. */
+/** Returns the promises of the instances that are being built under a context id. */
 export function buildsInFlight(
   wrappers: Iterable<NestWrapper>,
   contextId: ContextId,

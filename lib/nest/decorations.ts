@@ -9,10 +9,9 @@ const watched = new WeakSet<NestInjector>();
 /**
  * Remembers the instances that an injector decorates, so that `bare()` can find them.
  *
- * `Injector#instanceDecorator` (from 11.1 on) is the `instanceDecorator` of
- * `NestFactory.create(..., { instrument: { instanceDecorator } })`, or the identity. Nest calls it with each instance that a
- * constructor or factory has created. Instances that are decorated elsewhere (singletons, by an injector that cannot be
- * reached, and values, by their module) are recognised by `isSameObject()`.
+ * `Injector#instanceDecorator` (from 11.1 on) is that of `NestFactory.create(..., { instrument: { instanceDecorator } })`, or the
+ * identity function. Nest calls it with each instance that a constructor or factory has created. `isSameObject()` recognises
+ * instances that are decorated elsewhere: singletons, by an unreachable injector, and values, by their module.
  */
 export function watchDecorations(injector: NestInjector): void {
   const decorate = injector.instanceDecorator;
@@ -27,7 +26,7 @@ export function watchDecorations(injector: NestInjector): void {
   };
 }
 
-/** Returns the object behind all known decorations; anything else unchanged. */
+/** Returns the object behind all known decorations; any other value unchanged. */
 export function bare<T>(value: T): T {
   let object: unknown = value;
   while (isObject(object)) {
@@ -69,9 +68,9 @@ export function handsOn(made: unknown, injected: readonly unknown[]): boolean {
 const MARK = Symbol('nestjs-scoped-worker:mark');
 
 /**
- * Recognises an object behind proxies whose target is not known. The object has a hidden property during the search, which is
- * visible through every proxy that does not hide the properties of its target. End the search before other code runs. An object
- * that cannot be extended is recognised only by its identity.
+ * Recognises an object behind proxies whose target isn't known. During the search, the object has a hidden property, which is
+ * visible through every proxy that doesn't hide the properties of its target. End the search before other code runs. A
+ * non-extensible object is recognised only by its identity.
  */
 export class ObjectSearch {
   readonly #object: object;

@@ -14,17 +14,16 @@ import { isAbortError } from '../errors/error-parts.js';
 import { ScopeClosedError } from '../errors/errors.js';
 import type { DeclaredParam } from './enhancer-metadata.js';
 
-/** What `ExecutionContext.getType()` gives. */
+/** The value of `ExecutionContext.getType()`. */
 const CONTEXT_TYPE = 'scoped-worker';
 
-/** The text of Nest's own refusal (`FORBIDDEN_MESSAGE`). */
+/** Nest's `FORBIDDEN_MESSAGE`. */
 const FORBIDDEN = 'Forbidden resource';
 
 /**
- * The parts of `ExternalContextCreator` that run enhancers for Nest itself; declared private, the same from 11.0.0 to
- * 12.5.1. Its `create()` does not serve: it finds the module by the class, always adds global enhancers, logs every error,
- * ends Observables, and gives a handler either its arguments or its decorated parameters. Of the host that they are given
- * these parts read the constructor only.
+ * The parts of `ExternalContextCreator` that run enhancers in Nest itself; declared private, the same from 11.0.0 to 12.5.1. Its
+ * `create()` doesn't fit: it finds the module by the class, always adds global enhancers, logs every error and completes
+ * Observables. It passes a handler either its arguments or its decorated parameters. Of `host`, only the constructor is read.
  */
 export interface Consumers {
   readonly guardsConsumer: {
@@ -59,7 +58,7 @@ export interface Consumers {
   };
 }
 
-/** The parts of an `ExternalContextCreator`; undefined when this version of Nest has others. */
+/** Returns the parts of an `ExternalContextCreator`; undefined if this version of Nest has others. */
 export function consumersOf(creator: unknown): Consumers | undefined {
   const consumers = creator as Partial<Consumers> | null | undefined;
   const isWhole =
@@ -71,13 +70,13 @@ export function consumersOf(creator: unknown): Consumers | undefined {
   return isWhole ? (consumers as Consumers) : undefined;
 }
 
-/** What runs around one call of a handler. */
+/** The enhancers of one call of a handler. */
 export interface ReadyEnhancers {
   readonly guards: readonly CanActivate[];
   readonly interceptors: readonly NestInterceptor[];
-  /** Each with the pipes that apply to it, in their order. */
+  /** Each with its pipes, in order. */
   readonly params: readonly (DeclaredParam & { readonly ready: readonly PipeTransform[] })[];
-  /** The first that is meant for an error is asked. */
+  /** The first one that catches an error handles it. */
   readonly filters: readonly ExceptionFilter[];
 }
 
@@ -87,11 +86,11 @@ export interface RunSeed {
   readonly args: readonly unknown[];
   readonly signal: AbortSignal | undefined;
   readonly invoke: (args: readonly unknown[]) => unknown;
-  /** Is given the work of the handler, which may outlast what an interceptor makes of it. */
+  /** Receives the promise of the handler, which may outlast the interceptors. */
   readonly hold?: ((work: Promise<unknown>) => void) | undefined;
 }
 
-/** One call of a handler, with everything that runs around it. */
+/** Runs one call of a handler inside its enhancers. */
 export class EnhancedRun {
   readonly #host: object;
 
@@ -100,10 +99,10 @@ export class EnhancedRun {
     private readonly enhancers: ReadyEnhancers,
     private readonly seed: RunSeed,
   ) {
-    this.#host = seed.owner.prototype as object; // `getClass()` is the worker, also when a factory gave a plain object
+    this.#host = seed.owner.prototype as object; // so that `getClass()` is the worker, even for a plain object from a factory
   }
 
-  /** What the handler, an interceptor or a filter gives; an Observable as it is, for the caller to subscribe to and to end. */
+  /** Returns the result of the handler, an interceptor or a filter. The caller must subscribe to an Observable. */
   async result(): Promise<unknown> {
     if (this.enhancers.filters.length === 0) return this.enhanced();
     try {
@@ -128,13 +127,13 @@ export class EnhancedRun {
     };
     const next = (): Promise<unknown> => {
       const called = work();
-      hold?.(called); // an interceptor, or an abort, may end the Observable before the handler has
+      hold?.(called); // an interceptor or an abort may complete the Observable before the handler settles
       return called;
     };
     return interceptorsConsumer.intercept(interceptors, args, host, handler, next, CONTEXT_TYPE);
   }
 
-  /** The arguments, with a value in the place of each decorated parameter. */
+  /** Returns the arguments, with the values of the decorated parameters. */
   private async decoratedArgs(): Promise<unknown[]> {
     const given = [...this.seed.args];
     const settled = await Promise.allSettled(
@@ -160,7 +159,7 @@ export class EnhancedRun {
     );
   }
 
-  /** Asks the filter that is meant for an error, which stands as it is unless the filter gives something else. */
+  /** Calls the filter that catches an error. Throws the error again without such a filter, or if it returns undefined. */
   private async filter(error: unknown): Promise<unknown> {
     const { signal } = this.seed;
     if (signal?.aborted === true && isInterruption(error, signal)) throw error;
@@ -183,7 +182,7 @@ export class EnhancedRun {
   }
 }
 
-/** What an abort, or the end of the scope after it, has thrown: not for filters to decide about. */
+/** True for the error of an abort, or of a scope that closed after it, which filters must not catch. */
 function isInterruption(error: unknown, signal: AbortSignal): boolean {
   return isAbortError(error, signal) || error instanceof ScopeClosedError;
 }

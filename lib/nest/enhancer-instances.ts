@@ -9,7 +9,7 @@ import type {
   OpenModuleRef,
 } from './nest-types.js';
 
-/** What this file reads of Nest's `InstanceWrapper`, `Module` and `Injector`; the same from 11.0.0 to 12.5.1. */
+/** The parts of Nest's `InstanceWrapper`, `Module` and `Injector` that this file reads; the same from 11.0.0 to 12.5.1. */
 interface OpenWrapper extends NestWrapper {
   getInstanceByContextId(contextId: ContextId, inquirerId: string): NestInstanceHost;
 }
@@ -21,7 +21,7 @@ interface OpenInjector extends NestInjector {
   loadInjectable?(wrapper: NestWrapper, module: NestModule): Promise<void>;
 }
 
-/** What each kind is called by. */
+/** The method of each kind. */
 const METHODS: Readonly<Record<EnhancerKind, string>> = {
   guard: 'canActivate',
   interceptor: 'intercept',
@@ -29,20 +29,20 @@ const METHODS: Readonly<Record<EnhancerKind, string>> = {
   filter: 'catch',
 };
 
-/** For whom enhancers are needed: one call of a handler. */
+/** A call of a handler that needs enhancers. */
 export interface EnhancedCall {
   readonly worker: NestWrapper;
   readonly contextId: ContextId;
 }
 
 /**
- * Gives the instances of enhancers under a context id. Nest's own context creators leave out a guard whose instance
- * they do not find; here that is an error, because the handler would run without it.
+ * Finds or builds the instances of enhancers under a context id. Nest's own context creators leave out a guard without an
+ * instance. Here that is an error, because the handler would run without its guard.
  */
 export class EnhancerInstances {
   readonly #added = new WeakMap<NestModule, Map<Function, Promise<NestWrapper>>>();
 
-  /** The enhancer that a decorator names: an object as it is, of a class the instance for this call. */
+  /** Returns the enhancer that a decorator declares: an object itself, or the instance of a class for this call. */
   async of(kind: EnhancerKind, declared: Declared, call: EnhancedCall): Promise<object> {
     if (typeof declared !== 'function') return declared;
     const wrapper = await this.wrapperOf(kind, declared, call.worker.host!);
@@ -56,8 +56,8 @@ export class EnhancerInstances {
   }
 
   /**
-   * The instance that a provider has for this call. Nest loads the enhancers of a class together with the class, except for
-   * those of a factory, and for global ones when the class is no controller.
+   * Returns the instance of a provider for this call. Nest loads enhancers together with their class, except those of an instance
+   * from a factory, and global ones of a class that isn't a controller.
    */
   async ofWrapper(wrapper: NestWrapper, { worker, contextId }: EnhancedCall): Promise<unknown> {
     if (!wrapper.isTransient && wrapper.isDependencyTreeStatic()) return wrapper.instance;
@@ -86,7 +86,7 @@ export class EnhancerInstances {
     const known = added.get(type) ?? module.injectables.get(type);
     if (known !== undefined) return known;
     const adding = this.add(kind, type, module).catch((error: unknown) => {
-      // The next tick may fare better; and Nest 11.0 cannot read a wrapper whose load has failed.
+      // The next tick tries again. Nest 11.0 also cannot read a wrapper whose load has failed.
       added.delete(type);
       module.injectables.delete(type);
       throw error;
@@ -96,17 +96,19 @@ export class EnhancerInstances {
   }
 
   /**
-   * Makes a class an injectable of a module, which Nest does while it scans the classes that modules provide: it does not see
-   * the class behind a factory, and before 11.2 none behind `useClass`. What the application starts with is loaded the
-   * same way: prototype first, then the instance, or only its dependencies when they are scoped.
+   * Makes a class an injectable of a module. Nest does so while it scans the classes that modules provide. It doesn't see a class
+   * behind a factory, nor behind `useClass` before 11.2. Loads it as Nest does on start-up: first the prototype, then the
+   * instance, or only its dependencies if it is scoped.
    */
   private async add(kind: EnhancerKind, type: Function, module: OpenModule): Promise<NestWrapper> {
     const injector = injectorOf(module);
     if (!module.addInjectable || !injector.loadPrototype || !injector.loadInjectable)
-      throw new Error(`Cannot build ${type.name}: this version of @nestjs/core is not known.`);
+      throw new Error(
+        `Cannot build ${type.name}: this version of @nestjs/core is unknown. Install a version of Nest that nestjs-scoped-worker supports.`,
+      );
     module.addInjectable(type, kind);
     injector.loadPrototype(module.injectables.get(type)!, module.injectables);
-    const wrapper = module.injectables.get(type)!; // Nest 11.0 has replaced it
+    const wrapper = module.injectables.get(type)!; // again, because Nest 11.0 replaces it
     await injector.loadInjectable(wrapper, module);
     return wrapper;
   }

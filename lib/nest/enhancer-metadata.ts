@@ -7,38 +7,38 @@ import {
   UsePipes,
 } from '@nestjs/common';
 
-/** The kinds of enhancers, by Nest's own names. */
+/** The kinds of enhancers, with Nest's own names. */
 export type EnhancerKind = 'guard' | 'interceptor' | 'pipe' | 'filter';
 
-/** What a decorator was given: a class, which Nest builds, or an object, which is used as it is. */
+/** The argument of a decorator: a class, which Nest builds, or an object, which is used unchanged. */
 export type Declared = Function | object;
 
-/** A parameter with a decorator that `createParamDecorator` made. */
+/** A parameter with a decorator from `createParamDecorator`. */
 export interface DeclaredParam {
   readonly index: number;
   readonly factory: unknown;
   readonly data: unknown;
   readonly pipes: readonly Declared[];
-  /** A Standard Schema; Nest 12 hands it to pipes. */
+  /** A Standard Schema, which Nest 12 passes to pipes. */
   readonly schema: unknown;
   readonly metatype: unknown;
 }
 
-/** What the decorators of a class and of one of its methods say. */
+/** The enhancers that the decorators of a class and of one of its methods declare. */
 export interface DeclaredEnhancers {
   readonly owner: Function;
-  /** What `getHandler()` gives, for `Reflector`: the method, or the decorated one that it overrides. */
+  /** The result of `getHandler()`, for `Reflector`: the method, or the decorated one that it overrides. */
   readonly handler: Function | undefined;
-  /** Of each kind those of the class first, then those of the method. */
+  /** Of each kind, those of the class first, then those of the method. */
   readonly enhancers: Readonly<Record<EnhancerKind, readonly Declared[]>>;
   readonly params: readonly DeclaredParam[];
-  /** True when nothing applies: pipes apply to decorated parameters only. */
+  /** True if nothing applies. Pipes apply to decorated parameters only. */
   readonly isEmpty: boolean;
 }
 
 /**
- * The keys under which Nest's decorators keep what they are given. Nest publishes the decorators and not the keys, so the
- * decorators are asked, with a class of our own.
+ * The keys under which Nest's decorators store their arguments. Nest doesn't publish the keys, so they are read from a decorated
+ * class.
  */
 const KEYS: Readonly<Record<EnhancerKind, unknown>> = {
   guard: keyOf(UseGuards({ canActivate: () => true })),
@@ -73,7 +73,7 @@ export function declaredOn(owner: Function, method: string): DeclaredEnhancers {
   };
 }
 
-/** Returns the classes of what stands on a class, on one of its methods, or on a parameter of it. */
+/** Returns the classes of the enhancers on a class, on one of its methods, and on the parameters of that. */
 export function enhancerClasses(owner: Function, method: string): Function[] {
   const { enhancers, params } = declaredOn(owner, method);
   const declared = [...Object.values(enhancers).flat(), ...params.flatMap(({ pipes }) => pipes)];
@@ -81,8 +81,8 @@ export function enhancerClasses(owner: Function, method: string): Function[] {
 }
 
 /**
- * The method and those that it overrides. Nest reads a method's decorators from its function, so an override has none of
- * them; here it keeps its schedule, and what guards it must not get lost: each kind holds until an override names its own.
+ * Returns the method and those that it overrides. Nest reads decorators from the function of a method, so an override has none.
+ * Here an override keeps its schedule, so it keeps its enhancers too: each kind applies until an override declares its own.
  */
 function methodsOf(owner: Function, method: string): Function[] {
   const methods: Function[] = [];
@@ -104,7 +104,7 @@ function paramsOf(owner: Function, method: string): DeclaredParam[] {
   const types = Reflect.getMetadata('design:paramtypes', owner.prototype as object, method) as
     readonly unknown[] | undefined;
   return Object.values(entries ?? {})
-    .filter((entry) => 'factory' in entry) // @Body() and its like have none: they ask for an HTTP request
+    .filter((entry) => 'factory' in entry) // those of @Body() and the like, which need an HTTP request, have none
     .map(({ index, factory, data, pipes, schema }) => ({
       index,
       factory,

@@ -8,7 +8,7 @@ import { GlobalEnhancers } from './global-enhancers.js';
 
 type Method = (...args: unknown[]) => unknown;
 
-/** Calls handlers inside the guards, interceptors, pipes and filters that stand on them, as Nest does with its own handlers. */
+/** Calls handlers inside their guards, interceptors, pipes and filters, as Nest does with its own handlers. */
 export class Enhancers {
   readonly #declared = new WeakMap<Function, Map<string, DeclaredEnhancers>>();
   readonly #instances = new EnhancerInstances();
@@ -22,7 +22,7 @@ export class Enhancers {
   }
 
   /**
-   * True when a call of the handler must go through `call`: always for what a factory makes, whose class is known when it
+   * True if the handler must be called through `call`. Always true for an instance of a factory, whose class is known only once it
    * is built.
    */
   has(wrapper: NestWrapper, method: string, withGlobal: boolean): boolean {
@@ -34,9 +34,9 @@ export class Enhancers {
   /**
    * Calls a handler inside its enhancers, in Nest's order: guards, interceptors, pipes, handler, interceptors, filters.
    *
-   * @param contextId where scoped enhancers are found, or built.
-   * @param signal no handler is called once it is aborted; its reason goes past the filters.
-   * @returns what the handler, an interceptor or a filter gave; an Observable is not subscribed to.
+   * @param contextId The context id under which scoped enhancers are found or built.
+   * @param signal Once it is aborted, no handler is called, and its reason bypasses the filters.
+   * @returns the result of the handler, an interceptor or a filter; doesn't subscribe to an Observable.
    */
   async call(
     instance: object,
@@ -77,7 +77,7 @@ export class Enhancers {
     return declared;
   }
 
-  /** The instances for one call, of each kind in the order global, class, method. */
+  /** Returns the instances for one call, those of each kind in the order global, class, method. */
   private async ready(
     { enhancers, params }: DeclaredEnhancers,
     call: EnhancedCall,
@@ -114,18 +114,18 @@ function ownerOf(wrapper: NestWrapper): Function | undefined {
   return isFactory(wrapper) ? undefined : (wrapper.metatype ?? undefined);
 }
 
-/** The class of what a factory made; the class that the factory stands for when it made a plain object. */
+/** Returns the class of an instance from a factory; for a plain object, the class that is the factory's token. */
 function classOf(instance: object, { token }: NestWrapper): Function {
   const own: unknown = (Object.getPrototypeOf(instance) as object | null)?.constructor;
   const isStandIn = typeof token === 'function' && !(instance instanceof token);
   return typeof own === 'function' && !isStandIn ? own : (token as Function);
 }
 
-/** Nest leaves out a global factory that gave nothing. */
+/** False for the result of a global factory that returned nothing, which Nest leaves out too. */
 function isObject(value: unknown): value is object {
   return value !== null && value !== undefined;
 }
 
 function cannotCall(handler: string): string {
-  return `${handler} is not called, because it has guards, interceptors, pipes or filters and the ExternalContextCreator of this version of @nestjs/core cannot run them. Install a version of Nest that nestjs-scoped-worker supports.`;
+  return `${handler} was not called: it has guards, interceptors, pipes or filters, which the ExternalContextCreator of this version of @nestjs/core cannot run. Install a version of Nest that nestjs-scoped-worker supports.`;
 }

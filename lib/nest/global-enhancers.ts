@@ -6,15 +6,15 @@ const KINDS: readonly EnhancerKind[] = ['guard', 'interceptor', 'pipe', 'filter'
 
 /** The global enhancers of one kind, in the order in which they run. */
 interface OfKind {
-  /** Given to `app.useGlobalGuards()` and its like, and singletons under `APP_GUARD` and its like. */
+  /** Those of `app.useGlobalGuards()` and the like, and singletons under `APP_GUARD` and the like. */
   readonly declared: readonly Declared[];
-  /** Request-scoped and transient ones under `APP_GUARD` and its like. */
+  /** Request-scoped and transient ones under `APP_GUARD` and the like. */
   readonly scoped: readonly NestWrapper[];
 }
 
-/** Reads the global enhancers of the application anew each time: `app.useGlobalGuards()` may come after start-up. */
+/** Reads the global enhancers of the application each time, because `app.useGlobalGuards()` may be called after start-up. */
 export class GlobalEnhancers {
-  /** @param config there is one in every application, from 11.0.0 to 12.5.1, also in one without HTTP. */
+  /** @param config Every application has one, from 11.0.0 to 12.5.1, even without HTTP. */
   constructor(private readonly config: ApplicationConfig | undefined) {}
 
   get isEmpty(): boolean {
@@ -28,7 +28,7 @@ export class GlobalEnhancers {
     const { config } = this;
     if (config === undefined) {
       throw new Error(
-        'globalEnhancers: this version of @nestjs/core does not tell which enhancers are global, so no handler is called without them. Install a version of Nest that nestjs-scoped-worker supports, or leave the option out.',
+        'globalEnhancers: the library cannot read the global enhancers of this version of @nestjs/core, and calls no handler without them. Install a version of Nest that nestjs-scoped-worker supports, or remove the option.',
       );
     }
     const [declared, scoped] = this.read(config, kind);

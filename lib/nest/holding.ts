@@ -2,7 +2,7 @@ import { ObjectSearch } from './decorations.js';
 
 type IsIt = (value: unknown) => boolean;
 
-/** Answers whether one of the holders holds an object, as `anyHolds` does, also behind proxies. */
+/** True if one of the holders holds an object, as `anyHolds` finds out, also behind proxies. */
 export function holdsDecorated(holders: readonly object[], candidate: object): boolean {
   const search = new ObjectSearch(candidate);
   try {
@@ -12,15 +12,15 @@ export function holdsDecorated(holders: readonly object[], candidate: object): b
   }
 }
 
-/** True if one of the holders is the object that is looked for, or keeps it in a property, a `Map` or a plain object. */
+/** True if one of the holders is the object, or keeps it in a property, a `Map` or a plain object. */
 export function anyHolds(holders: readonly object[], isIt: IsIt): boolean {
   return holders.some((holder) => isIt(holder) || handsSafely(holder, isIt));
 }
 
-/** A larger map is a cache of data: looking through it on every tick would cost more than the tick. */
+/** A larger map is probably a cache of data, and searching it on every tick would cost more than the tick. */
 const LARGEST_MAP = 1_000;
 
-/** A proxy may throw when it is looked at outside of its own context (as those of nestjs-cls): it hands out nothing here. */
+/** Ignores a proxy that throws outside its context, such as those of nestjs-cls. */
 function handsSafely(holder: object, isIt: IsIt): boolean {
   try {
     return hands(holder, isIt, 2);

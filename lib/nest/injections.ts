@@ -4,9 +4,9 @@ import { isFactory, type NestWrapper } from './nest-types.js';
 import { injectedToken } from './tokens.js';
 import { seenProvider } from './seen-provider.js';
 
-/** Something that a provider gets injected. */
+/** A dependency that Nest injects into a provider. */
 export interface Injection {
-  /** Where: `constructor[0]`, `inject[0]`, `property name`; `enhancer` for what stands on a controller. */
+  /** The place: `constructor[0]`, `inject[0]`, `property name`; `enhancer` for an enhancer of a controller. */
   readonly at: string;
   readonly wrapper: NestWrapper;
 }
@@ -15,11 +15,11 @@ export interface Injection {
 export interface MissingInjection {
   /** As in `Injection`. */
   readonly at: string;
-  /** Undefined if a circular import has left no token. */
+  /** Undefined because of a circular import. */
   readonly token: unknown;
 }
 
-/** The keys of `@nestjs/common/constants`, which Nest 12 publishes for no import; the same from 11.0.0 to 12.5.1. */
+/** Keys of `@nestjs/common/constants`, which Nest 12 doesn't export; the same from 11.0.0 to 12.5.1. */
 const PARAM_TYPES = 'design:paramtypes';
 const DECLARED_PARAMS = 'self:paramtypes';
 const DECLARED_PROPERTIES = 'self:properties_metadata';
@@ -27,18 +27,18 @@ const OPTIONAL_PARAMS = 'optional:paramtypes';
 const OPTIONAL_PROPERTIES = 'optional:properties_metadata';
 
 /**
- * What a provider gets injected, in the order in which Nest resolves it. Guards, interceptors, pipes and filters of a controller
- * count as injected into it.
+ * Returns the dependencies of a provider, in the order in which Nest resolves them. Guards, interceptors, pipes and filters of a
+ * controller count as its dependencies.
  *
- * Nest records it when it resolves a provider for the first time. Nest 11.2 resolves what says itself that it is
- * request-scoped at its first request only: until then the class's own metadata is read and each token is looked up as Nest
- * does, through aliases to what they stand for. What nobody provides, and what stands for the dependent itself (`INQUIRER`), is left out.
+ * Nest records them when it first resolves a provider. Nest 11.2 resolves a provider that declares itself request-scoped at its
+ * first request only. Until then, this reads the metadata of the class and looks up each token as Nest does, through aliases to
+ * their targets. Leaves out dependencies that nothing provides, and `INQUIRER`.
  */
 export function injectionsOf(wrapper: NestWrapper): Injection[] {
   const isMade = isFactory(wrapper);
   const where = isMade ? 'inject' : 'constructor';
   const recorded = wrapper.getCtorMetadata();
-  // By place: Nest 11.0 records an injection by property again at each step of its way through imports.
+  // Keyed by place, because Nest 11.0 records a property again for each import that it searches.
   const injections = new Map<string, NestWrapper>();
   const add = (at: string, found: NestWrapper | undefined): void => {
     if (found !== undefined && found.token !== INQUIRER) injections.set(at, found);
@@ -62,7 +62,7 @@ export function injectionsOf(wrapper: NestWrapper): Injection[] {
     ...[...injections].map(([at, found]) => ({ at, wrapper: found })),
     ...(wrapper.getEnhancersMetadata() ?? []).map((found) => ({
       at: 'enhancer',
-      // Nest 11.0 replaces the wrapper of a class after it has recorded it here.
+      // Nest 11.0 replaces the wrapper of a class after recording it here.
       wrapper: found.host?.injectables.get(found.token) ?? found,
     })),
   ];
@@ -70,8 +70,8 @@ export function injectionsOf(wrapper: NestWrapper): Injection[] {
 
 /**
  * Returns the dependencies that keep Nest from building a provider: not optional, and not visible to its module. Nest 12 itself
- * refuses them at start-up. Nest 11.2 does not check providers that declare themselves request-scoped or transient before the
- * first request. Where Nest has resolved them, nothing is missing: versions differ in what they accept.
+ * refuses them at start-up. Nest 11.2 doesn't check providers that declare themselves request-scoped or transient before the
+ * first request. If Nest has resolved a provider, nothing is missing, because versions differ in what they accept.
  */
 export function missingInjectionsOf(wrapper: NestWrapper): MissingInjection[] {
   if (wrapper.initTime !== undefined) return [];
@@ -92,8 +92,7 @@ function askedFor(
     }));
   const { metatype } = wrapper;
   if (!metatype) return [];
-  // A subclass inherits the flags: Nest 11 does this for constructors too, and Nest 12 itself
-  // refuses.
+  // A subclass inherits the flags. Nest 11 does this for constructors too, and Nest 12 refuses it.
   const optional = (key: string): readonly unknown[] =>
     (Reflect.getMetadata(key, metatype) as readonly unknown[] | undefined) ?? [];
   const optionalParams = optional(OPTIONAL_PARAMS);
@@ -127,12 +126,12 @@ function tokenOf(given: unknown): unknown {
   return injectedToken(optionalToken(given)) ?? undefined;
 }
 
-/** Marked with `@WebSocketGateway()` of `@nestjs/websockets`, which need not be installed. */
+/** True for a class with `@WebSocketGateway()` of `@nestjs/websockets`, which may not be installed. */
 export function isGateway(type: Function): boolean {
   return Reflect.getMetadata('websockets:is_gateway', type) === true;
 }
 
-/** What is optional and missing leaves a hole, and so does the parameter that stands for the dependent itself. */
+/** A missing optional dependency leaves a hole, and so does `INQUIRER`. */
 function hasHoles(recorded: readonly (NestWrapper | undefined)[]): boolean {
   for (let index = 0; index < recorded.length; index += 1)
     if (recorded[index] === undefined) return true;
@@ -162,13 +161,13 @@ function propertiesOf({ metatype }: Pick<NestWrapper, 'metatype'>): readonly {
 function lookUp(wrapper: NestWrapper, given: unknown): NestWrapper | undefined {
   const { host } = wrapper;
   const token = tokenOf(given);
-  // Nest looks for nothing under the token of the dependent itself.
+  // Nest doesn't look up the token of the dependent itself.
   if (host === undefined || token === undefined || token === wrapper.token) return undefined;
   const found = seenProvider(host, token);
   return found?.isAlias === true && wrapper.isAlias !== true ? behind(found) : found;
 }
 
-/** What an alias stands for, as Nest 11.2 and 12 inject it; the alias itself when that leads nowhere. */
+/** Returns the target of an alias, as Nest 11.2 and 12 inject it; the alias itself if it has none. */
 function behind(alias: NestWrapper): NestWrapper {
   const passed = new Set<NestWrapper>();
   let at: NestWrapper | undefined = alias;
@@ -180,7 +179,7 @@ function behind(alias: NestWrapper): NestWrapper {
   return at === undefined || at.isAlias === true ? alias : at;
 }
 
-/** `{ token, optional }` in `inject` of a factory. */
+/** Returns the token of `{ token, optional }` in `inject` of a factory. */
 function optionalToken(given: unknown): unknown {
   return typeof given === 'object' && given !== null && 'token' in given ? given.token : given;
 }

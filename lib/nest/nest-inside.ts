@@ -16,16 +16,15 @@ import type {
   OpenModuleRef,
 } from './nest-types.js';
 
-/** A provider as it stands in a module. */
+/** A provider, controller or injectable, with its module. */
 export interface PlacedWrapper {
   readonly module: NestModule;
   readonly wrapper: NestWrapper;
 }
 
 /**
- * The running application as Nest keeps it: its modules, its module references, the order of its
- * hooks. With the other files of this folder it is the only place that reads what Nest does not
- * publish; each such read is named where it stands.
+ * Accesses the running application: its modules, its module references, the order of its hooks. Only the files of this
+ * folder read what Nest doesn't publish; a comment marks each such access.
  */
 export class NestInside extends Application {
   #hasStarted = false;
@@ -40,7 +39,7 @@ export class NestInside extends Application {
     private readonly httpAdapterHost: HttpAdapterHost,
   ) {
     super();
-    // Injected objects may be decorated, and the methods of a Map throw on a proxy.
+    // An injected object may be a proxy, on which the methods of a Map throw.
     this.modulesContainer = this.container?.getModules?.() ?? modulesContainer;
     this.watchModules();
   }
@@ -54,7 +53,6 @@ export class NestInside extends Application {
     return this.container?.contextOptions?.instrument?.instanceDecorator !== undefined;
   }
 
-  /** Every provider, controller and injectable, with its module. */
   *wrappers(): Generator<PlacedWrapper> {
     for (const module of this.modules.values()) {
       for (const collection of [module.providers, module.controllers, module.injectables]) {
@@ -63,7 +61,7 @@ export class NestInside extends Application {
     }
   }
 
-  /** `REQUEST` gives `request` in everything that is built under `contextId`. */
+  /** Makes `request` the value of `REQUEST` for all instances under `contextId`. */
   registerRequest(request: unknown, contextId: ContextId): void {
     this.moduleRef.registerRequestByContextId(request, contextId);
   }
@@ -77,8 +75,8 @@ export class NestInside extends Application {
   }
 
   /**
-   * Builds one wrapper under a context id, the way Nest's router builds a request-scoped controller.
-   * `ModuleRef.resolve` would do for providers, yet picks the last module that has the token.
+   * Builds one wrapper under a context id, as Nest's router builds a request-scoped controller. `ModuleRef.resolve` would instead
+   * choose the last module that has the token.
    */
   load<T>(wrapper: NestWrapper, contextId: ContextId): Promise<T> {
     const module = wrapper.host!;
@@ -90,7 +88,7 @@ export class NestInside extends Application {
     return injector.loadPerContext(prototypeHost, module, collection, contextId, wrapper);
   }
 
-  /** Start-up is complete: no static provider is built after that, except those of modules that are loaded lazily. */
+  /** Notes that start-up is complete: from now on, only lazily loaded modules build static providers. */
   startUpEnded(): void {
     this.#hasStarted = true;
   }
@@ -99,34 +97,33 @@ export class NestInside extends Application {
     return this.#hasStarted;
   }
 
-  /** The module that was given to `NestFactory` or that the testing module made. */
+  /** The module that `NestFactory` received, or that the testing module created. */
   get rootModule(): NestModule {
     this.#rootModule ??= [...this.modules.values()][1]!;
     return this.#rootModule;
   }
 
   /**
-   * Makes the hooks of a module the first of all on the way down and the last of all on the way up.
+   * Runs the hooks of a module first on shutdown and last on start-up.
    *
-   * Nest sorts modules by `distance` from the root, greatest first for `onModuleInit` and
-   * `onApplicationBootstrap`, reversed for `onModuleDestroy`; the root has 1, `InternalCoreModule` 0, a
-   * global module `Number.MAX_VALUE` (11.0.0 to 12.5.1, `NestApplicationContext#getModulesToTriggerHooksOn`).
-   * The distances are final once the modules are scanned, and first read when the hooks start, so this
-   * must be called from a constructor.
+   * Nest sorts modules by `distance` from the root: greatest first for `onModuleInit` and `onApplicationBootstrap`, reversed for
+   * `onModuleDestroy`. The root has 1, `InternalCoreModule` 0, a global module `Number.MAX_VALUE` (11.0.0 to 12.5.1,
+   * `NestApplicationContext#getModulesToTriggerHooksOn`). Nest sets the distances when it scans modules and first reads them when
+   * hooks start, so call this from a constructor.
    */
   stopFirst(moduleClass: Function): void {
     this.setDistance(moduleClass, -1);
   }
 
-  /** The opposite: `onModuleInit` before that of any other module, global ones included. */
+  /** Runs `onModuleInit` of a module before that of any other module, global ones included. */
   initFirst(moduleClass: Function): void {
     this.setDistance(moduleClass, Number.POSITIVE_INFINITY);
   }
 
   /**
-   * Closes the application from inside: the same hooks in the same order as `app.close()`, then the
-   * HTTP server. Nest gives no provider a handle of the application, but every `NestApplicationContext`
-   * over one container runs the hooks of the same modules (as `app.select()` makes them).
+   * Closes the application from inside: runs the same hooks in the same order as `app.close()`, then closes the HTTP server. Nest
+   * doesn't expose the application to providers, but every `NestApplicationContext` of one container runs the hooks of the same
+   * modules (as for `app.select()`).
    */
   async closeApplication(): Promise<void> {
     const container = this.container as unknown as NestContainer;
@@ -139,7 +136,7 @@ export class NestInside extends Application {
     await new ClosingContext(container).close();
   }
 
-  /** The HTTP adapter's host, or `undefined` in an application without HTTP. */
+  /** Undefined in an application without HTTP. */
   get http(): HttpAdapterHost | undefined {
     return this.httpAdapterHost?.httpAdapter === undefined ||
       this.httpAdapterHost.httpAdapter === null
@@ -148,8 +145,8 @@ export class NestInside extends Application {
   }
 
   /**
-   * The provider that `ModuleRef.resolve` would choose in the whole application (the last module that has the
-   * token), when it is built for each context: looked up once. Anything else is left to Nest.
+   * Returns the provider that `ModuleRef.resolve` would choose, that of the last module with the token, and caches it. Returns
+   * undefined unless Nest builds it for each context; Nest then resolves the token.
    */
   private placeOf(token: unknown): NestWrapper | undefined {
     const known = this.#places.get(token);
@@ -166,7 +163,7 @@ export class NestInside extends Application {
   }
 
   /**
-   * Reports every build under a context id of `createContextId` to its observer, in lazily loaded modules too.
+   * Reports every build under a context id of `createContextId` to its observer, including those of lazily loaded modules.
    *
    * @throws {UnsupportedNestError}
    */

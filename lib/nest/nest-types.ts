@@ -2,8 +2,8 @@ import type { Scope } from '@nestjs/common';
 import type { ContextId, ModuleRef, ModulesContainer } from '@nestjs/core';
 
 /**
- * The part of Nest's `InstanceWrapper` that this library reads; the same from 11.0.0 to 12.5.1.
- * Written down here so that no type of ours points into Nest's inside.
+ * The part of Nest's `InstanceWrapper` that this library reads; the same from 11.0.0 to 12.5.1. Declared here, so that no type
+ * of the library refers to Nest's internals.
  */
 export interface NestWrapper {
   readonly id: string;
@@ -12,14 +12,14 @@ export interface NestWrapper {
   readonly metatype: (Function & { prototype?: object }) | null | undefined;
   readonly inject?: readonly unknown[] | null;
   readonly isAlias?: boolean;
-  /** True when something reached it through `forwardRef()`: it may be part of a circle. */
+  /** True if a dependent uses `forwardRef()`: it may be part of a circular dependency. */
   readonly forwardRef?: boolean;
   readonly instance: unknown;
-  /** What the provider says itself; what its dependencies make of it is in `isDependencyTreeStatic()`. */
+  /** The declared scope; `isDependencyTreeStatic()` takes the dependencies into account. */
   readonly scope?: Scope;
   readonly durable?: boolean;
   readonly isTransient: boolean;
-  /** Set when Nest has resolved everything that the provider injects; the same from 11.0.0 to 12.5.1. */
+  /** Set once Nest has resolved all dependencies of the provider; the same from 11.0.0 to 12.5.1. */
   readonly initTime?: number;
   readonly host?: NestModule;
   isDependencyTreeStatic(): boolean;
@@ -30,7 +30,7 @@ export interface NestWrapper {
   getEnhancersMetadata(): readonly NestWrapper[] | undefined;
 }
 
-/** What a wrapper keeps for one context. */
+/** What a wrapper keeps for one context id. */
 export interface NestInstanceHost {
   readonly instance: unknown;
   readonly isResolved?: boolean;
@@ -49,7 +49,7 @@ export interface NestModule {
   distance: number;
 }
 
-/** A value for injection by property. */
+/** A value that Nest injects into a property. */
 export interface NestProperty {
   readonly key: PropertyKey;
   readonly instance: unknown;
@@ -58,7 +58,7 @@ export interface NestProperty {
 /** The part of Nest's `Injector` that this library reads and instruments. */
 export interface NestInjector {
   instantiateClass: (this: NestInjector, ...args: unknown[]) => Promise<unknown>;
-  /** From 11.1 on: the `instanceDecorator` of the application's `instrument` option, or the identity. */
+  /** From 11.1 on: the `instanceDecorator` of the application's `instrument` option, or the identity function. */
   instanceDecorator?: (instance: unknown) => unknown;
   resolveProperties: (this: NestInjector, ...args: unknown[]) => Promise<NestProperty[]>;
   loadPerContext<T>(
@@ -89,7 +89,7 @@ export function isFactory(wrapper: NestWrapper): boolean {
   return wrapper.inject !== null && wrapper.inject !== undefined;
 }
 
-/** How an instance may be disposed, in the order of preference: the first that it has is called. */
+/** The disposers of an instance, in order of preference: only the first one that it has is called. */
 export const DISPOSERS = [
   [Symbol.asyncDispose, '[Symbol.asyncDispose]'],
   [Symbol.dispose, '[Symbol.dispose]'],

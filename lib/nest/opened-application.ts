@@ -3,7 +3,7 @@ import type { INestApplicationContext } from '@nestjs/common';
 import { Application } from './application.js';
 import type { NestModule, NestWrapper, OpenContainer } from './nest-types.js';
 
-/** An application seen from outside, which need not have been initialised, nor have any instance. */
+/** Reads an application from outside, even if it isn't initialised and has no instances. */
 export class OpenedApplication extends Application {
   readonly modules: ReadonlyMap<string, NestModule>;
 
@@ -21,10 +21,10 @@ export class OpenedApplication extends Application {
     }
   }
 
-  /** The instance of a singleton that stands in some module; undefined when there is none, or it was never constructed. */
+  /** Returns the instance of a singleton in any module; undefined if no module has it or Nest never constructed it. */
   constructed<T extends object>(type: abstract new (...args: never[]) => T): T | undefined {
     const wrapper = this.provider(type);
-    // In Nest's preview mode an instance is an object that has the prototype and was not constructed.
+    // In Nest's preview mode, an instance only has the prototype and was never constructed.
     return wrapper === undefined || this.isPreview ? undefined : (wrapper.instance as T);
   }
 
@@ -36,14 +36,14 @@ export class OpenedApplication extends Application {
     return undefined;
   }
 
-  /** `NestFactory.create(module, { preview: true })`: nothing was constructed. */
+  /** True for `NestFactory.create(module, { preview: true })`, which constructs nothing. */
   private get isPreview(): boolean {
     const { appOptions } = this.app as { appOptions?: { preview?: boolean } };
     return appOptions?.preview === true;
   }
 }
 
-/** If possible, not the result of `app.get()`: it may be decorated, and the methods of a Map throw on a proxy. */
+/** Reads the container if possible: the result of `app.get()` may be a proxy, on which the methods of a Map throw. */
 function modulesOf(app: INestApplicationContext): ReadonlyMap<string, NestModule> {
   const { container } = app as { container?: OpenContainer };
   const modules = container?.getModules?.() ?? app.get(ModulesContainer);

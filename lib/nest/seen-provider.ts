@@ -1,18 +1,18 @@
 import { INQUIRER, REQUEST } from '@nestjs/core';
 import type { NestModule, NestWrapper } from './nest-types.js';
 
-/** The part of Nest's `Module` that says what it sees of others; the same from 11.0.0 to 12.5.1. */
+/** The part of Nest's `Module` that links it to others; the same from 11.0.0 to 12.5.1. */
 interface LinkedModule extends NestModule {
   /** Global modules included. */
   readonly imports?: ReadonlySet<LinkedModule>;
-  /** Tokens of providers, and classes of modules that are exported again. */
+  /** Tokens of providers, and classes of re-exported modules. */
   readonly exports?: ReadonlySet<unknown>;
 }
 
 /**
- * The provider that a module sees under a token, as Nest's injector looks for it when it builds one of the module's own
- * providers: the module's, or else the first that its imports export. `ModuleRef` knows only the module itself, or the
- * last one of the whole application that has the token.
+ * Returns the provider that a module sees under a token: its own, or else the first that its imports export. Nest's injector
+ * finds the same for the module's own providers. `ModuleRef` finds only that of the module itself, or that of the last module in
+ * the application that has the token.
  */
 export function seenProvider(module: NestModule, token: unknown): NestWrapper | undefined {
   return module.providers.get(token) ?? exportedTo(module, token, new Set([module]));
@@ -36,7 +36,7 @@ export function canResolve(
   );
 }
 
-/** True for what Nest itself has only while it builds something for a request or for another provider. */
+/** True for a token that Nest resolves only while it builds a provider: `REQUEST` and `INQUIRER`. */
 export function isOfBuild(token: unknown, module: NestModule | undefined): boolean {
   if (token !== REQUEST && token !== INQUIRER) return false;
   const seen = module && seenProvider(module, token);

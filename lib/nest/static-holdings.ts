@@ -2,14 +2,14 @@ import { anyHolds, holdsDecorated } from './holding.js';
 import type { NestInside } from './nest-inside.js';
 
 /**
- * Answers whether a static provider holds an object: it is the provider's instance, a value of one of
- * its own properties, or an entry of a `Map` or plain object kept there (a pool for each tenant, say).
+ * Finds out whether a static provider holds an object: as its instance, as an own property, or in a `Map` or plain object there,
+ * such as one pool for each tenant.
  *
- * Maps of more than 1,000 entries are not read, and neither are arrays and sets: the latter are how a provider counts what others
- * own. Private `#fields` and closures cannot be read; `shared()` is for these.
+ * Skips maps of more than 1,000 entries. Skips arrays and sets, in which providers often track objects that others own. Cannot
+ * read private `#fields` and closures; `shared()` is for these.
  *
- * In an application with an `instanceDecorator`, the instances are proxies, and the objects that they hold may be proxies too.
- * An object is also recognised behind them.
+ * In an application with an `instanceDecorator`, instances are proxies, and the objects that they hold may be proxies too. They
+ * are recognised all the same.
  */
 export class StaticHoldings {
   #instances: object[] = [];
@@ -23,7 +23,7 @@ export class StaticHoldings {
     return holdsDecorated(instances, candidate);
   }
 
-  /** Static instances are final once start-up is complete, save for modules that are loaded lazily. */
+  /** Caches the instances once start-up is complete: only lazily loaded modules add more. */
   private instances(): object[] {
     if (this.nest.hasStarted && this.#known === this.nest.modules.size) return this.#instances;
     const instances = new Set<object>();

@@ -1,18 +1,18 @@
-/** A token for messages: the name of a class, the text of a string, the description of a symbol. */
+/** Returns the text of a token for messages: the name of a class, a string itself, the description of a symbol. */
 export function tokenText(token: unknown): string {
   if (typeof token === 'function') return nameOf(token) || 'a class without a name';
   if (typeof token === 'symbol') return token.description || 'Symbol()';
   return ownTokenText(String(token));
 }
 
-/** True for the token of a provider that only this library uses, and that says nothing about a user's application. */
+/** True for the token of a provider that only this library uses, and that isn't part of the user's application. */
 export function isInternalToken(token: unknown): boolean {
   return typeof token === 'string' && token.startsWith(OWN) && token.endsWith(':lookup');
 }
 
 const OWN = 'nestjs-scoped-worker:';
 
-/** The tokens of `nestjs-scoped-worker/typeorm` are strings that nobody wrote; `Repository:<data source>:<entity>` among them. */
+/** Returns a readable text for the tokens of `nestjs-scoped-worker/typeorm`, such as `Repository:<data source>:<entity>`. */
 function ownTokenText(token: string): string {
   const [, what, name = ''] =
     /^nestjs-scoped-worker:(Connection|EntityManager|Repository):(.*)$/.exec(token) ?? [];
@@ -34,7 +34,7 @@ function ownTokenText(token: string): string {
 
 const TRANSACTION = ':transaction';
 
-/** `mixin()` of Nest gives a class another name in each process: the one in its source is meant. */
+/** Returns the name in the source of a class, because Nest's `mixin()` renames it differently in each process. */
 function nameOf(token: Function): string {
   const { name } = token;
   if (!/^[\da-f]{21}$/.test(name)) return name;
@@ -42,7 +42,7 @@ function nameOf(token: Function): string {
   return /^class ([\w$]+)/.exec(source)?.[1] ?? name;
 }
 
-/** The token that an entry of `inject` stands for: itself, or what `forwardRef(() => Token)` gives now. */
+/** Returns the token of an entry of `inject`: the entry itself, or the current result of `forwardRef(() => Token)`. */
 export function injectedToken(given: unknown): unknown {
   const { forwardRef } = (given ?? {}) as { forwardRef?: unknown };
   const isReference = typeof given === 'object' && typeof forwardRef === 'function';

@@ -9,7 +9,7 @@ const CALL = 'ScopedWorkerModule.forRootAsync()';
 const WAYS = ['useFactory', 'useClass', 'useExisting'] as const;
 const KNOWN = [...WAYS, 'inject', 'imports', 'provideInjectionTokensFrom'];
 
-/** @throws {InvalidOptionsError} with everything that is wrong with the argument of `forRootAsync()`. */
+/** @throws {InvalidOptionsError} listing every problem of the argument of `forRootAsync()`. */
 export function refuseAsyncOptions(options: AsyncOptions): void {
   const problems = optionsProblems(options, KNOWN);
   const given = (options ?? {}) as Readonly<Record<string, unknown>>;
@@ -27,8 +27,8 @@ export function refuseAsyncOptions(options: AsyncOptions): void {
 }
 
 /**
- * Returns the provider that Nest makes of the argument, with two mistakes caught: a class without `create()`, and a result of
- * undefined, which the module would take for an import without options.
+ * Returns the provider that Nest creates from the argument, and catches two mistakes: a class without `create()`, and an undefined
+ * result. The module would mistake that for an import without options.
  */
 export function checkedProvider(provider: Provider, { useFactory }: AsyncOptions): Provider {
   if (!('useFactory' in provider) || provider.provide !== SCOPED_WORKER_OPTIONS) return provider;

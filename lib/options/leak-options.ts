@@ -2,28 +2,28 @@ import { booleanProblem, limitProblem, show, unknownProblem } from '../util/opti
 import { withoutUndefined } from '../util/values.js';
 
 /**
- * What is looked for at run time of scoped instances that outlive their scope.
+ * How the library looks for scoped instances that outlive their scope.
  *
  * @publicApi
  */
 export interface LeakDetectionOptions {
   /**
-   * Share of the scopes that are followed for `leak:found` and `leak:scope`, chosen at random: more than 0, at most 1.
-   * `strict` holds for all scopes.
+   * The share of scopes that are followed for `leak:found` and `leak:scope`, chosen at random: more than 0, at most 1.
+   * `strict` applies to all scopes.
    *
    * @defaultValue 1
    */
   readonly sample?: number;
   /**
-   * Milliseconds from the end of a scope in which its instances may still be reachable. Garbage collections that begin
-   * in this time are not counted.
+   * Milliseconds after a scope closes in which its instances may still be reachable. Garbage collections that begin
+   * in this time don't count.
    *
    * @defaultValue 10_000
    */
   readonly graceMs?: number;
   /**
-   * Has a call into an instance whose scope has closed throw `ScopeClosedError`. For tests and development: what a scope
-   * owns is wrapped in a proxy.
+   * Throws `ScopeClosedError` on a call into an instance whose scope has closed. For tests and development: the library
+   * wraps what a scope owns in a proxy.
    *
    * @defaultValue false
    */
@@ -38,7 +38,7 @@ const DEFAULTS = {
 
 const KNOWN = Object.keys(DEFAULTS);
 
-/** @returns undefined when leaks are not looked for. */
+/** @returns undefined if leak detection is off. */
 export function resolvedLeakDetection(
   options: LeakDetectionOptions | undefined,
 ): Required<LeakDetectionOptions> | undefined {
@@ -46,7 +46,7 @@ export function resolvedLeakDetection(
   return { ...DEFAULTS, ...withoutUndefined(options) };
 }
 
-/** What is wrong with the option, each as the end of a sentence that begins with the name of the option. */
+/** Returns the problems of the option, each as a clause to follow the name of the option. */
 export function leakDetectionProblems(options: unknown): [option: string, problem: string][] {
   if (options === undefined) return [];
   if (typeof options !== 'object' || options === null || Array.isArray(options))

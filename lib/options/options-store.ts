@@ -36,7 +36,7 @@ type Resolved = Omit<ScopedWorkerModuleOptions, 'leakDetection'> &
       | 'disposeTimeoutMs'
     >
   > & {
-    /** Undefined when leaks are not looked for. */
+    /** Undefined if leak detection is off. */
     readonly leakDetection: Required<LeakDetectionOptions> | undefined;
   };
 
@@ -62,7 +62,7 @@ const KNOWN = [
   'memory',
 ];
 
-/** Collects the options of every import of `ScopedWorkerModule`, and gives the one set that is in force. */
+/** Collects the options of every import of `ScopedWorkerModule`, and resolves them to the set that applies. */
 export class OptionsStore implements ScopeSettings, TickSettings {
   readonly #declared: ScopedWorkerModuleOptions[] = [];
   #resolved: Resolved | undefined;
@@ -79,7 +79,7 @@ export class OptionsStore implements ScopeSettings, TickSettings {
         ...DEFAULTS,
         ...given,
       };
-      // What is no object is refused by `problems()`; until then it must not get in the way of other findings.
+      // `problems()` refuses invalid values; until then they must not hide other findings.
       const overrides = isObject(resolved.overrides) ? resolved.overrides : {};
       const allowFindings =
         allowProblems(resolved.allowFindings, ALLOWABLE).length === 0 ? resolved.allowFindings : [];
@@ -106,7 +106,7 @@ export class OptionsStore implements ScopeSettings, TickSettings {
     return this.resolved.globalEnhancers;
   }
 
-  /** True if the application has hooks around ticks. Called before the options have been checked. */
+  /** True if the application has hooks around ticks. Runs before the options are checked. */
   get hasHooks(): boolean {
     const { around, onOpen } = this.resolved;
     return (Array.isArray(around) && around.length > 0) || typeof onOpen === 'function';
@@ -117,12 +117,12 @@ export class OptionsStore implements ScopeSettings, TickSettings {
     return stateDetection && scopeValidation !== 'off';
   }
 
-  /** One sentence for each thing that is wrong. */
+  /** Returns one sentence for each problem. */
   problems(): string[] {
     const problems = this.#declared.flatMap(optionProblems);
     if (this.#declared.length === 0) {
       problems.push(
-        'ScopedWorkerModule.forRootAsync() depends on something request-scoped, so its options never exist. Inject only singletons.',
+        'ScopedWorkerModule.forRootAsync() depends on a request-scoped provider, so Nest never creates its options. Inject only singletons.',
       );
     }
     const [first, ...others] = this.#declared;
@@ -137,7 +137,7 @@ export class OptionsStore implements ScopeSettings, TickSettings {
 
 function optionProblems(options: ScopedWorkerModuleOptions): string[] {
   if (!isObject(options)) {
-    const given = options === null ? 'null or undefined; {} gives the defaults' : show(options);
+    const given = options === null ? 'null or undefined; pass {} for the defaults' : show(options);
     return [
       `ScopedWorkerModule.forRoot() and forRootAsync() take an object of options, not ${given}.`,
     ];
@@ -180,7 +180,7 @@ function optionProblems(options: ScopedWorkerModuleOptions): string[] {
     say(option, problem);
   for (const [option, problem] of memoryOptionProblems(options.memory)) say(option, problem);
   if (options.overrides !== undefined && !isObject(options.overrides)) {
-    say('overrides', `must be an object by schedule name, not ${show(options.overrides)}`);
+    say('overrides', `must be an object keyed by schedule name, not ${show(options.overrides)}`);
   }
   return problems;
 }
@@ -193,7 +193,7 @@ function aroundProblem(around: unknown): [option: string, problem: string | unde
   return [`around[${bad}]`, problem];
 }
 
-/** Two imports agree when they give the same options; functions and engines must be the same object. */
+/** True if two imports have the same options; functions and engines must be the same object. */
 function isSame(left: unknown, right: unknown): boolean {
   if (Object.is(left, right)) return true;
   if (Array.isArray(left) && Array.isArray(right))

@@ -1,21 +1,21 @@
-/** Something the shutdown waits for. */
+/** Work that the shutdown waits for. */
 export interface Straggler {
-  /** For the log, such as `ReportWorker.send (tick-1)`; undefined when it is part of another that is named. */
+  /** For the log, such as `ReportWorker.send (tick-1)`; undefined if it is part of another straggler that has a name. */
   readonly name: string | undefined;
-  /** It ends soon at the request to stop, mostly: no reason to say that the shutdown waits. */
+  /** True if it usually stops at once, so that the log needn't say that the shutdown waits for it. */
   readonly isBrief?: boolean;
-  /** Settles when it has ended; never rejects. */
+  /** Resolves when it has finished; never rejects. */
   readonly done: Promise<unknown>;
 }
 
 /** Work that lives as long as the application: background workers, consumers, the memory watch. */
 export interface LongRunning {
-  /** Called once, when start-up has settled; must not wait for the work. */
+  /** Starts the work once start-up has settled; must not wait for it. */
   start(): void;
-  /** Called once, when the shutdown begins: nothing new is begun. */
+  /** Starts no new work from now on. Called once, when the shutdown begins. */
   stop(): void;
-  /** Called once, when the listeners of `shutdown:started` have finished: asks running work to end. */
+  /** Asks running work to stop. Called once, when the listeners of `shutdown:started` have finished. */
   interrupt?(): void;
-  /** What has not ended. */
+  /** Returns the work that hasn't finished. */
   stragglers(): Straggler[];
 }

@@ -8,15 +8,15 @@ import { isThenable } from '../util/values.js';
 import type { Straggler } from './long-running.js';
 
 /**
- * The engine of the application: the one of the options, or one of its own. It is told of changes only while it runs;
- * what it fails with at run time is told, and breaks nothing: the schedule book and the dispatcher hold without it.
+ * Runs the engine of the options, or the in-process engine. Notifies it of changes only while it runs. An error of the engine
+ * at run time is emitted and breaks nothing: the schedule book and the dispatcher work without it.
  */
 export class RunningEngine {
   #engine: Engine | undefined;
   #isRunning = false;
   #isStopped = false;
   #starting: Promise<void> | undefined;
-  /** Of an engine that takes its time to stop, while it does so. */
+  /** Set while an engine takes its time to stop. */
   #stopping: Promise<void> | undefined;
 
   constructor(
@@ -24,17 +24,17 @@ export class RunningEngine {
     private readonly events: ScopedWorkerEvents,
   ) {}
 
-  /** @throws what the engine throws. */
+  /** @throws the error of the engine. */
   async start(schedules: readonly Schedule[], host: EngineHost): Promise<void> {
     const starting = Promise.resolve(this.engine.start(schedules.filter(isTimed), host));
     this.#starting = starting;
     await starting;
-    // An engine that refused to start may be another application's: it is not ours to stop.
+    // An engine that refused to start isn't stopped: it may belong to another application.
     if (this.#isStopped) await this.tell(undefined, (engine) => engine.stop());
     else this.#isRunning = true;
   }
 
-  /** Tells the engine to stop; one that is still starting is told as soon as it has started. `stragglers()` has the rest. */
+  /** Stops the engine; if it is still starting, as soon as it has started. Until it has stopped, `stragglers()` returns it. */
   stop(): void {
     this.#isStopped = true;
     if (!this.#isRunning) return;
@@ -48,7 +48,7 @@ export class RunningEngine {
     if (isPending) this.#stopping = told.then(() => void (this.#stopping = undefined));
   }
 
-  /** The engine while it stops. It may wait for the ticks that it has fired, so the drain goes on meanwhile. */
+  /** Returns the engine while it stops. It may wait for the ticks that it has fired, so the drain continues meanwhile. */
   stragglers(): Straggler[] {
     if (this.#stopping === undefined) return [];
     return [{ name: `the engine (${this.engine.name})`, isBrief: true, done: this.#stopping }];
@@ -88,7 +88,7 @@ export class RunningEngine {
     what: (engine: Engine) => void | Promise<void>,
   ): Promise<void> {
     if (!isTimed(schedule)) return;
-    // What changes while the engine starts is not in the list that it was given.
+    // The list that the engine started with doesn't include later changes.
     if (!this.#isRunning && this.#starting !== undefined)
       await this.#starting.catch(() => undefined);
     if (this.#isRunning) await this.tell(schedule.name, what);
@@ -99,7 +99,7 @@ export class RunningEngine {
     what: (engine: Engine) => void | Promise<void>,
   ): Promise<void> {
     try {
-      // Its timers must not keep the AsyncLocalStorage store of whoever asked, for as long as the schedule lives.
+      // The timers of an engine must not keep the caller's AsyncLocalStorage stores alive.
       await fromEmptyContext(() => what(this.engine));
     } catch (error) {
       this.events.emit('failure:stray', { where: 'engine', schedule, tickId: undefined, error });
@@ -107,7 +107,7 @@ export class RunningEngine {
   }
 }
 
-/** Messages do not come due: no engine knows of consumers. */
+/** False for consumers, which no engine knows of: messages have no due time. */
 function isTimed({ kind }: Schedule): boolean {
   return kind !== 'message';
 }

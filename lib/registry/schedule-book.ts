@@ -9,14 +9,14 @@ import type { EngineSchedule, Schedule } from '../schedule/schedule.js';
 export interface WorkerPlace {
   readonly workerClass: Function;
   readonly wrapper: NestWrapper;
-  /** Of `@ScopedWorker()`. */
+  /** The options of `@ScopedWorker()`. */
   readonly options: HandlerDefaults;
 }
 
-/** The schedules of the application by name, with the last report of each. */
+/** Keeps the schedules of the application by name, with the last report of each. */
 export class ScheduleBook implements LastReports {
   readonly #schedules = new Map<string, Schedule>();
-  /** The same object for a schedule and what it was rescheduled to. */
+  /** Maps a schedule and all that replaced it (by `reschedule()`, say) to the same object. */
   readonly #lives = new WeakMap<EngineSchedule, object>();
   readonly #lastReports = new Map<string, TickReport>();
 
@@ -34,24 +34,24 @@ export class ScheduleBook implements LastReports {
     return this.#schedules.has(name);
   }
 
-  /** Adds a schedule, or replaces the one of its name in its place. */
+  /** Adds a schedule, or replaces the one with its name. */
   put(schedule: Schedule): void {
     const before = this.#schedules.get(schedule.name);
     this.#lives.set(schedule, (before && this.#lives.get(before)) ?? {});
     this.#schedules.set(schedule.name, schedule);
   }
 
-  /** Whether a schedule is the one of its name, or was before that was rescheduled; not one that was removed meanwhile. */
+  /** True if a schedule is in the book, or was before it was rescheduled; false if it was removed meanwhile. */
   holds(schedule: EngineSchedule): boolean {
     const current = this.#schedules.get(schedule.name);
-    const life = this.#lives.get(schedule); // none for a copy, as an engine may make
+    const life = this.#lives.get(schedule); // undefined for a copy that an engine made
     return current !== undefined && (life === undefined || life === this.#lives.get(current));
   }
 
-  /** Returns the schedule that an engine hands back: the object itself, or for a copy that the engine made, the one of its name. */
+  /** Returns the schedule that an engine passes back: the object itself, or for a copy, the schedule with its name. */
   known(schedule: EngineSchedule): Schedule {
     if (this.#lives.has(schedule)) return schedule as Schedule;
-    return this.#schedules.get(schedule.name) ?? (schedule as Schedule); // a copy of one that was removed
+    return this.#schedules.get(schedule.name) ?? (schedule as Schedule); // a copy of a removed one
   }
 
   delete(name: string): void {
@@ -70,9 +70,9 @@ export class ScheduleBook implements LastReports {
     return schedule;
   }
 
-  /** Keeps the report without what the handler returned, and without those of the items: that may be large, and is the caller's. */
+  /** Keeps the report without the value and the reports of items: they may be large, and belong to the caller. */
   remember(report: TickReport, schedule: Schedule): void {
-    if (!this.holds(schedule)) return; // removed while it ran
+    if (!this.holds(schedule)) return; // it was removed while it ran
     const { value: _value, items: _items, ...kept } = report;
     this.#lastReports.set(report.schedule, kept);
   }

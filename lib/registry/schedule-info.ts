@@ -4,7 +4,7 @@ import type { Tick } from '../tick/tick.js';
 import type { CommonHandlerOptions, ZoneOptions } from '../schedule/handler-options.js';
 
 /**
- * What is known of a schedule at this moment.
+ * The state of a schedule at this moment.
  *
  * @publicApi
  */
@@ -20,40 +20,37 @@ export interface ScheduleInfo {
   readonly timeZone: string | undefined;
   readonly utcOffset: number | undefined;
   readonly state: 'active' | 'paused' | 'disabled';
-  /** When it is due next; undefined when it is paused or disabled, never due again, or start-up is not complete. */
+  /** When it is due next; undefined if it is paused, disabled or never due again, or if start-up isn't complete. */
   readonly nextRun: Date | undefined;
-  /** The report of the last tick that ran, without its `value`, so that no result is kept alive here. */
+  /** The report of the last tick, without `value` and `items`, so that no result is kept alive here. */
   readonly lastReport: TickReport | undefined;
-  /** Ticks that run at this moment. */
+  /** The number of ticks that run at this moment. */
   readonly running: number;
   /**
-   * When the oldest running tick was fired, or for `forEach`, its list. Undefined if nothing runs. Compare it with the clock to
-   * find a tick that hangs.
+   * When the oldest running tick was fired; for `forEach`, when its list was. Undefined if nothing runs. Compare it with the
+   * clock to find a tick that hangs.
    */
   readonly runningSince: Date | undefined;
 }
 
-/** Another timing for a schedule: a cron expression, or a period. `'-'` switches it off. */
+/** A new timing for a schedule: a cron expression or a period. `'-'` switches it off. */
 export type ScheduleTiming =
   | { readonly cron: string; readonly everyMs?: never }
   | { readonly cron?: never; readonly everyMs: number };
 
 /**
- * A schedule that is added at run time: with a row of a table, say. What it leaves out comes from `@ScopedWorker()` of
- * its handler's class, then from `defaults` of the module; `overrides` do not apply.
+ * A schedule that you add at run time, for example from a row of a table. Options that you leave out come from `@ScopedWorker()`
+ * on the handler's class, then from `defaults` of the module; `overrides` do not apply.
  *
  * @publicApi
  */
 export type ScheduleDefinition = ScheduleTiming &
   Omit<CommonHandlerOptions, 'name' | 'disabled'> &
   ZoneOptions & {
-    /** Unique in the application. */
+    /** A name that is unique in the application. */
     readonly name: string;
-    /**
-     * A method of a worker, written `Class.method`; or a function, which is given the tick and finds its providers by
-     * `tick.scope.resolve()`.
-     */
+    /** A method of a worker, written `Class.method`; or a function of the tick, which calls `tick.scope.resolve()`. */
     readonly handler: string | ((tick: Tick<never>) => unknown);
-    /** What `tick.payload` is. Not beside `forEach`, where each item is. */
+    /** The value of `tick.payload`. Not together with `forEach`, whose items are the payloads. */
     readonly payload?: unknown;
   };

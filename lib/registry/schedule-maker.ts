@@ -18,7 +18,7 @@ import type { ScheduleDefinition, ScheduleTiming } from './schedule-info.js';
 
 const OFF = '-';
 
-/** Makes schedules at run time, with the checks of start-up. */
+/** Creates schedules at run time, with the same checks as start-up. */
 export class ScheduleMaker {
   constructor(
     private readonly book: ScheduleBook,
@@ -27,8 +27,8 @@ export class ScheduleMaker {
   ) {}
 
   /**
-   * @throws {InvalidScheduleError} with everything that is wrong.
-   * @throws {DuplicateScheduleError} when the name is taken.
+   * @throws {InvalidScheduleError} listing every problem.
+   * @throws {DuplicateScheduleError} if the name is taken.
    */
   fromDefinition(definition: ScheduleDefinition): Schedule {
     if (typeof definition !== 'object' || definition === null)
@@ -50,7 +50,7 @@ export class ScheduleMaker {
     for (const problem of handlerOptionProblems(given)) say(problem);
     const kind = cron === undefined ? 'interval' : 'cron';
     if (given.fixedDelay === true && kind === 'cron')
-      say('fixedDelay is for everyMs; leave it out of a cron');
+      say('fixedDelay applies to everyMs only; remove it');
     const { defaults } = this.options.resolved;
     const options = resolveHandlerOptions(kind, defaults, this.optionsOf(target), given);
     if (options.forEach !== undefined && payload !== undefined)
@@ -62,7 +62,7 @@ export class ScheduleMaker {
       throw new InvalidScheduleError(problems);
     if (this.book.has(name))
       throw new DuplicateScheduleError([
-        `${culprit}: the name is taken by a schedule of ${this.book.get(name).handler}. Give another name, or remove that one first.`,
+        `${culprit}: the name is taken by a schedule of ${this.book.get(name).handler}. Choose another name, or remove that schedule first.`,
       ]);
     return {
       name,
@@ -75,9 +75,9 @@ export class ScheduleMaker {
   }
 
   /**
-   * The schedule with another timing. Nothing is changed yet.
+   * Returns a copy of the schedule with another timing.
    *
-   * @throws {InvalidScheduleError} when the timing cannot work.
+   * @throws {InvalidScheduleError} if the timing is invalid.
    */
   withTiming(schedule: Schedule, given: ScheduleTiming): Schedule {
     const problems: string[] = [];
@@ -90,11 +90,11 @@ export class ScheduleMaker {
     const others = typeof given === 'object' ? Object.keys(withoutUndefined(given)) : [];
     const unknown = others.find((key) => key !== 'cron' && key !== 'everyMs');
     if (unknown !== undefined)
-      say(`takes cron or everyMs, not ${unknown}; the options of a schedule stay`);
+      say(`takes cron or everyMs, not ${unknown}; the other options cannot change`);
     const { options, kind } = schedule;
     const timing =
       given?.cron === OFF && kind === 'interval' && given.everyMs === undefined
-        ? readTiming(kind, OFF, options, true).timing // it stays an interval, for when it is switched on again
+        ? readTiming(kind, OFF, options, true).timing // stays an interval, for when it is switched on again
         : timingOf(given ?? {}, options, say);
     if (timing === undefined || problems.length > 0) throw new InvalidScheduleError(problems);
     return { ...schedule, ...timing };
@@ -104,7 +104,7 @@ export class ScheduleMaker {
     if (isClass(handler))
       return `handler is the class ${handler.name}: name its method, '${handler.name}.method'`;
     if (typeof handler === 'function') return { call: handler as (tick: unknown) => unknown };
-    const help = "write it as 'Class.method', or give a function of the tick";
+    const help = "write it as 'Class.method', or pass a function that takes the tick";
     if (typeof handler !== 'string' || !handler.includes('.'))
       return `handler must name a method of a worker, not ${show(handler)}: ${help}`;
     const at = handler.lastIndexOf('.');
@@ -113,13 +113,13 @@ export class ScheduleMaker {
     const workers = this.book.workers.filter(({ workerClass }) => workerClass.name === className);
     const [worker] = workers;
     if (workers.length > 1)
-      return `handler names ${className}, and ${workers.length} workers are called so; give a function that resolves the right one`;
-    // A class without a mark is a worker when its @Cron was adopted.
+      return `handler names ${className}, but ${workers.length} workers have this name; pass a function that resolves the right one`;
+    // A class without @ScopedWorker() is a worker if its @Cron was adopted.
     const known = this.book.all.find(
       ({ handler: name, target }) => name === handler && target.worker,
     );
     if (worker === undefined)
-      return known?.target ?? `handler names ${className}, and no worker is called so; ${help}`;
+      return known?.target ?? `handler names ${className}, but no worker has this name; ${help}`;
     const { workerClass, wrapper } = worker;
     if (method === 'constructor' || !hasMethod(workerClass, method))
       return `handler names ${handler}, but ${className} has no method ${method}`;
@@ -143,7 +143,7 @@ export class ScheduleMaker {
     return unresolvableProblem(forEach, this.application, module);
   }
 
-  /** What `@ScopedWorker()` says for all handlers of its class. */
+  /** Returns the options of `@ScopedWorker()`, which apply to all handlers of the class. */
   private optionsOf(target: HandlerTarget | string): HandlerDefaults | undefined {
     if (typeof target === 'string') return undefined;
     return this.book.workers.find(({ wrapper }) => wrapper === target.worker)?.options;
@@ -156,7 +156,7 @@ function timingOf(
   say: (problem: string) => void,
 ): Timing | undefined {
   if ((cron === undefined) === (everyMs === undefined)) {
-    say('give either cron, an expression, or everyMs, a period');
+    say('needs either cron, an expression, or everyMs, a period');
     return undefined;
   }
   const kind = cron === undefined ? 'interval' : 'cron';

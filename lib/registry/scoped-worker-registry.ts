@@ -14,17 +14,17 @@ import { ScheduleMaker } from './schedule-maker.js';
 
 /** Counts of the whole application. */
 export interface ScopedWorkerStats {
-  /** Scopes that are open now, of ticks and by hand. */
+  /** Scopes that are open now, those of ticks and those by hand. */
   readonly openScopes: number;
   readonly openedScopes: number;
   readonly closedScopes: number;
-  /** Ticks that were fired and are not reported yet. */
+  /** Ticks that were fired and have no report yet. */
   readonly runningTicks: number;
   readonly schedules: number;
 }
 
 /**
- * The schedules at run time, by name.
+ * Inspects and changes the schedules at run time, by name.
  *
  * @publicApi
  */
@@ -39,7 +39,7 @@ export class ScopedWorkerRegistry {
     private readonly maker: ScheduleMaker,
   ) {}
 
-  /** All schedules, disabled ones included, in the order in which they were found. */
+  /** Returns all schedules, including disabled ones, in the order in which they were found. */
   list(): ScheduleInfo[] {
     return this.book.all.map((schedule) => this.info(schedule));
   }
@@ -49,18 +49,18 @@ export class ScopedWorkerRegistry {
     return this.book.has(name);
   }
 
-  /** @throws {UnknownScheduleError} when no schedule has this name. */
+  /** @throws {UnknownScheduleError} if no schedule has this name. */
   get(name: string): ScheduleInfo {
     return this.info(this.book.get(name));
   }
 
   /**
-   * Runs a schedule now, also when it is paused or disabled. The overlap rule of the schedule holds: the report may
-   * be `skipped`. The tick sees the caller's AsyncLocalStorage context.
+   * Runs a schedule now, even if it is paused or disabled. The overlap rule of the schedule applies, so the report may be
+   * `skipped`. The tick sees the caller's AsyncLocalStorage context.
    *
    * @param options.payload The value of `tick.payload`. Default: the payload of the schedule.
-   * @returns the report when the tick has ended. A failing tick does not reject.
-   * @throws {UnknownScheduleError} when no schedule has this name.
+   * @returns the report, once the tick has finished. If the tick fails, the promise doesn't reject.
+   * @throws {UnknownScheduleError} if no schedule has this name.
    * @throws {InvalidOptionsError} if an option doesn't exist; nothing runs then.
    */
   async run(name: string, options: { payload?: unknown } = {}): Promise<TickReport> {
@@ -73,16 +73,16 @@ export class ScopedWorkerRegistry {
   }
 
   /**
-   * Fires the schedule no more until `resume()`. A tick that runs goes on; the grid is kept. Of a list of `forEach` the
-   * items at work go on, and no further one begins: the rest of that list is not made up for.
+   * Stops firing the schedule until `resume()`. A running tick continues, and the grid of due times stays. With `forEach`, the
+   * running items continue and no others start; the rest of that list is not caught up.
    *
-   * @throws {UnknownScheduleError} when no schedule has this name.
+   * @throws {UnknownScheduleError} if no schedule has this name.
    */
   pause(name: string): void {
     this.pauseAfter(name);
   }
 
-  /** @internal The list of `failed` goes on: one item's failure does not stop the others. */
+  /** @internal The list of `failed` continues: if one item fails, the others still run. */
   pauseAfter(name: string, failed?: Slot): void {
     const schedule = this.book.get(name);
     if (!this.dispatcher.pause(schedule)) return;
@@ -91,7 +91,7 @@ export class ScopedWorkerRegistry {
     this.changed(name, 'paused');
   }
 
-  /** @throws {UnknownScheduleError} when no schedule has this name. */
+  /** @throws {UnknownScheduleError} if no schedule has this name. */
   resume(name: string): void {
     if (this.endPause(this.book.get(name))) this.changed(name, 'resumed');
   }
@@ -99,22 +99,22 @@ export class ScopedWorkerRegistry {
   /** @internal Acts like `start()` of a `CronJob`: resumes a schedule, and enables one that its options disable. */
   start(name: string): void {
     const schedule = this.book.get(name);
-    // A worker that is provided as a ready-made value cannot be new on each tick.
+    // A worker provided with `useValue` cannot be new on each tick.
     const canRun = schedule.target.worker === undefined || schedule.target.worker.metatype;
     if (!schedule.options.disabled || !canRun) return this.resume(name);
     const enabled = { ...schedule, options: { ...schedule.options, disabled: false } };
     this.book.put(enabled);
-    this.endPause(enabled); // first, because `replace()` of an engine keeps a pause
+    this.endPause(enabled); // before `replace()` of the engine, which keeps a pause
     this.engine.replace(enabled);
     this.changed(name, 'resumed');
   }
 
   /**
-   * Adds a schedule: due from now on, or from start-up on when that is not complete. It lives until `remove()` or the end of
-   * the process; nothing is stored.
+   * Adds a schedule, which is due from now on, or once start-up is complete. It lives until `remove()` or until the process ends;
+   * nothing is stored.
    *
-   * @throws {InvalidScheduleError} with everything that is wrong with the definition; nothing is added then.
-   * @throws {DuplicateScheduleError} when the name is taken.
+   * @throws {InvalidScheduleError} listing every problem of the definition; nothing is added then.
+   * @throws {DuplicateScheduleError} if the name is taken.
    */
   add(definition: ScheduleDefinition): ScheduleInfo {
     const schedule = this.maker.fromDefinition(definition);
@@ -125,9 +125,9 @@ export class ScopedWorkerRegistry {
   }
 
   /**
-   * Takes a schedule away. A tick that runs goes on to its end; one that waits is skipped with the reason `removed`.
+   * Removes a schedule. A running tick finishes; a waiting one is skipped with the reason `removed`.
    *
-   * @throws {UnknownScheduleError} when no schedule has this name.
+   * @throws {UnknownScheduleError} if no schedule has this name.
    */
   remove(name: string): void {
     const schedule = this.book.get(name);
@@ -138,11 +138,11 @@ export class ScopedWorkerRegistry {
   }
 
   /**
-   * Gives a schedule another timing, which counts afresh from now; a tick that runs goes on. A pause stays, and so do its
-   * options: also the default of `overlap`, which is that of the kind it was found or added with.
+   * Changes the timing of a schedule, which restarts from now; a running tick continues. A pause and the options stay. So does the
+   * default of `overlap`, even if the kind of the schedule changes.
    *
-   * @throws {UnknownScheduleError} when no schedule has this name.
-   * @throws {InvalidScheduleError} when the timing cannot work; the old one stays.
+   * @throws {UnknownScheduleError} if no schedule has this name.
+   * @throws {InvalidScheduleError} if the timing is invalid; the old one stays.
    */
   reschedule(name: string, timing: ScheduleTiming): ScheduleInfo {
     const schedule = this.maker.withTiming(this.book.get(name), timing);
@@ -153,10 +153,10 @@ export class ScopedWorkerRegistry {
   }
 
   /**
-   * Aborts the signal of the ticks of a schedule that run now, and ends waits between their attempts. The schedule goes on.
+   * Aborts the signals of a schedule's running ticks, and ends the waits between their attempts. The schedule continues.
    *
-   * @returns how many ticks were told.
-   * @throws {UnknownScheduleError} when no schedule has this name.
+   * @returns the number of ticks whose signal was aborted.
+   * @throws {UnknownScheduleError} if no schedule has this name.
    */
   cancel(name: string): number {
     this.book.get(name);
@@ -164,17 +164,17 @@ export class ScopedWorkerRegistry {
   }
 
   /**
-   * Runs `work` under the lock that the ticks of an `overlapKey` take. It begins when no tick with this key runs, and no such
-   * tick begins while it runs. Use it, for example, in an HTTP handler that changes the same data as a job.
+   * Runs `work` under the lock that the ticks of an `overlapKey` take. It starts when no tick with this key runs, and no such tick
+   * starts while it runs. Use it, for example, in an HTTP handler that changes the same data as a job.
    *
-   * It waits its turn, also behind other calls with the key. A tick that is due meanwhile follows its own `overlap` rule.
-   * Inside a tick with this key, it doesn't wait for ticks to end. If several such ticks run at once, their calls run one after
-   * the other, and so do calls that one tick makes at once. Inside `work`, a further call doesn't wait for that work. The lock covers
-   * this process only. It works before start-up is complete and during the shutdown, which does not wait for it.
+   * The call waits its turn, also behind other calls with the key. A tick that is due meanwhile follows its own `overlap` rule.
+   * Inside a tick with this key, a call doesn't wait for ticks to finish. If several such ticks run at once, their calls run one
+   * after the other, and so do calls that one tick makes at once. Inside `work`, a nested call doesn't wait for that work. The lock
+   * covers this process only. It works before start-up is complete and during the shutdown, which doesn't wait for it.
    *
-   * @param options.signal Ends the wait, such as `AbortSignal.timeout(2_000)`; not the work. Default: no limit.
+   * @param options.signal Ends the wait, but not the work; for example `AbortSignal.timeout(2_000)`. Default: no limit.
    * @returns the result of `work`.
-   * @throws the error of `work`; or the reason of `signal`, if it is aborted before `work` begins.
+   * @throws the error of `work`; or the reason of `signal`, if it is aborted before `work` starts.
    * @throws {InvalidOptionsError} if an argument is invalid; nothing runs then.
    */
   async exclusive<T>(
@@ -196,7 +196,7 @@ export class ScopedWorkerRegistry {
     };
   }
 
-  /** @returns false if the schedule was not paused. */
+  /** @returns false if the schedule wasn't paused. */
   private endPause(schedule: Schedule): boolean {
     if (!this.dispatcher.resume(schedule)) return false;
     this.engine.resume(schedule);

@@ -36,24 +36,24 @@ const CHECKS: Readonly<Record<string, Check>> = {
 
 const { name: _name, ...NAMELESS_CHECKS } = CHECKS;
 
-/** Checks of what only consumers have. */
+/** Checks of options that only consumers have. */
 const CONSUMER_CHECKS: Readonly<Record<string, Check>> = {
   concurrency: countProblem,
   maxDeliveries: countProblem,
   deadLetter: functionProblem,
 };
 
-/** What of the common options a consumer has too; the others speak of due moments, and messages have none. */
+/** The common options that a consumer has too; the others are about due times, and messages have none. */
 const OF_CONSUMERS = ['disabled', 'maxConcurrency', 'timeoutMs', 'retry', 'onFailure'];
 const SHARED_CHECKS = Object.fromEntries(OF_CONSUMERS.map((key) => [key, CHECKS[key]!]));
 
-/** Returns what is wrong with the options of a consumer's decorator, as `decoratorProblems()` does. */
+/** Returns the problems of the options of a consumer's decorator, in the form of `decoratorProblems()`. */
 export function consumerOptionProblems(options: unknown): string[] {
   const checks = { name: givenNameProblem, ...SHARED_CHECKS, ...CONSUMER_CHECKS };
   return problemsOf(options, checks, OF_DECORATOR);
 }
 
-/** Says what is wrong with what `overrides` gives for one schedule; `cron` and `everyMs` are checked where they are read. */
+/** Returns the problems of one entry of `overrides`; `cron` and `everyMs` are checked where they are read. */
 export function overrideProblems(override: unknown, kind: ScheduleKind): string[] {
   const { deadLetter: _, ...ofConsumers } = CONSUMER_CHECKS;
   return problemsOf(override, {
@@ -64,30 +64,27 @@ export function overrideProblems(override: unknown, kind: ScheduleKind): string[
   });
 }
 
-/** Says what is wrong with options for many handlers at once, which cannot share a name. */
+/** Returns the problems of options for many handlers, which cannot share a name. */
 export function defaultsProblems(defaults: unknown): string[] {
   return problemsOf(defaults, NAMELESS_CHECKS);
 }
 
-/** Does the same for the options of `@ScopedWorker()`, as `decoratorProblems()` does. */
+/** Returns the problems of the options of `@ScopedWorker()`, in the form of `decoratorProblems()`. */
 export function workerOptionProblems(options: unknown): string[] {
   return problemsOf(options, NAMELESS_CHECKS, OF_DECORATOR);
 }
 
-/** Returns what is wrong with the options of a handler's decorator: one clause for each, to follow the decorator's name. */
+/** Returns the problems of the options of a handler's decorator, each a clause to follow the decorator's name. */
 export function decoratorProblems(options: unknown): string[] {
   return problemsOf(options, CHECKS, OF_DECORATOR);
 }
 
-/**
- * Says what is wrong with one layer of handler options: an option that doesn't exist, a bad value, two that exclude
- * each other. One clause for each, to follow the name of the culprit.
- */
+/** Returns the problems of one layer of handler options, each a clause to follow the name of the culprit. */
 export function handlerOptionProblems(options: unknown): string[] {
   return problemsOf(options, CHECKS);
 }
 
-/** How a clause begins that is about one option, and one that is about all of them. */
+/** The beginning of a clause about one option, and of one about all options. */
 interface Subjects {
   readonly one: string;
   readonly all: string;
@@ -108,9 +105,7 @@ function problemsOf(
   for (const [key, value] of Object.entries(options)) {
     if (value === undefined) continue;
     if (key === 'name' && !Object.hasOwn(checks, key)) {
-      problems.push(
-        'cannot have a name: every schedule has its own name, which its decorator gives',
-      );
+      problems.push('cannot have a name: every schedule has its own name, set in its decorator');
       continue;
     }
     const equivalent = Object.hasOwn(checks, 'overlap') && equivalentOf(key, value);
@@ -132,7 +127,7 @@ function problemsOf(
   return problems;
 }
 
-/** Returns this library's equivalent of an option of `@Cron`, or of the job that it creates. */
+/** Returns this library's equivalent of an option of `@Cron` or of the job that it creates. */
 function equivalentOf(key: string, value: unknown): string | undefined {
   switch (key) {
     case 'waitForCompletion':
@@ -165,7 +160,7 @@ function timeZoneProblem(value: unknown): string | undefined {
       new Intl.DateTimeFormat('en', { timeZone: value });
       return undefined;
     } catch {
-      // RangeError: the zone is unknown to this Node.
+      // RangeError: this Node doesn't know the zone.
     }
   }
   return `must be an IANA time zone such as 'Europe/Berlin' or 'UTC', not ${show(value)}`;
@@ -186,12 +181,13 @@ function retryProblem(value: unknown): string | undefined {
     return `has no option "${unknown}"; the options are attempts, backoffMs, jitter`;
   const attemptsProblem = countProblem(attempts);
   if (attemptsProblem !== undefined) {
-    const none = attempts === 0 ? '; 1 is no retry, and `disabled` switches a schedule off' : '';
+    const none = attempts === 0 ? '; 1 means no retry; to switch a schedule off, use disabled' : '';
     return `attempts ${attemptsProblem}${none}`;
   }
   if (backoffMs !== undefined && typeof backoffMs !== 'function') {
     const problem = delayProblem(backoffMs);
-    if (problem !== undefined) return `backoffMs ${problem}, and may be a function of the attempt`;
+    if (problem !== undefined)
+      return `backoffMs ${problem}; it may also be a function of the attempt`;
   }
   if (jitter !== undefined && !(typeof jitter === 'number' && jitter >= 0 && jitter <= 1))
     return `jitter must be a number from 0 to 1, not ${show(jitter)}`;

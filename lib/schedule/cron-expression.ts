@@ -2,26 +2,25 @@ import { CronTime } from 'cron';
 
 type CronDate = ReturnType<CronTime['getNextDateFrom']>;
 
-/** Where a cron expression is read; neither means the zone of the process. */
+/** The zone in which a cron expression is read; without either value, that of the process. */
 export interface CronZone {
   readonly timeZone: string | undefined;
   readonly utcOffset: number | undefined;
 }
 
-/** In minutes: the longest that clocks are set back at once, and the step in which zones do it. */
+/** The longest time that clocks are set back at once, and the step in which zones do it, in minutes. */
 const FOLD = { longest: 180, step: 30 };
 
-/** In minutes: no zone skips more in spring. */
+/** The longest time that a zone skips in spring, in minutes. */
 const LONGEST_GAP = 120;
 
 /**
- * A cron expression, evaluated by the `cron` package: the evaluator behind `@Cron` of
- * `@nestjs/schedule`, so that a handler is due where `@Cron` would be. Five or six fields, seconds
- * first, month and day names, presets such as `@daily`.
+ * A cron expression, evaluated by the `cron` package, as `@Cron` of `@nestjs/schedule` does, so that both are due at the same
+ * times. Five or six fields, seconds first, month and day names, presets such as `@daily`.
  *
- * Two answers of `cron` 4.4 are corrected, both in the hours around the end of daylight saving time, where they
- * would run a fixed local time twice or go back in time: an instant whose local time the expression
- * does not name (03:00 in Berlin comes out as 02:00 and again as 03:00), and an instant before the one that was asked from.
+ * Corrects two answers of `cron` 4.4 around the end of daylight saving time. One is an instant whose local time the expression
+ * doesn't name, which would run a fixed local time twice (03:00 in Berlin comes out as 02:00 and again as 03:00). The other is an
+ * instant before the requested one.
  */
 export class CronExpression {
   readonly #time: CronTime;
@@ -29,7 +28,7 @@ export class CronExpression {
   readonly #hours: string;
   readonly #minutes: string;
 
-  /** @throws Error of the `cron` package when the expression cannot be read. */
+  /** @throws an error of the `cron` package if the expression cannot be read. */
   constructor(
     readonly source: string,
     zone: CronZone,
@@ -41,7 +40,7 @@ export class CronExpression {
     this.#hours = fields[2]!;
   }
 
-  /** The first due moment after `after`, both in epoch milliseconds; undefined when there is none (30 February). */
+  /** Returns the first due time after `after`, both in epoch milliseconds; undefined if it is never due again (30 February). */
   next(after: number): number | undefined {
     let from = after;
     for (;;) {
@@ -61,7 +60,7 @@ export class CronExpression {
     try {
       return this.#time.getNextDateFrom(new Date(after), this.#zone);
     } catch (error) {
-      // `cron` throws after it has searched eight years in vain, and for nothing else here.
+      // The only error of `cron` here: it has searched eight years without a match.
       if (error instanceof Error && error.message.includes('No execution date')) return undefined;
       throw error;
     }
@@ -71,7 +70,7 @@ export class CronExpression {
     return lists(this.#hours, date.hour) && lists(this.#minutes, date.minute);
   }
 
-  /** True when the local time that is due next does not exist: `cron` answers with one after the gap. */
+  /** True if the next due local time does not exist: `cron` then answers with one after the gap. */
   private isInGap(answer: CronDate, from: number): boolean {
     if (answer.minus({ minutes: LONGEST_GAP }).offset >= answer.offset) return false;
     const asked = answer.plus({ milliseconds: from - answer.toMillis() });
@@ -85,7 +84,7 @@ function lists(field: string, value: number): boolean {
   return field === '*' || field.split(',').includes(String(value));
 }
 
-/** The later of the two instants that share a local time, when it is after `after`. */
+/** Returns the later of the two instants that share a local time, if it is after `after`. */
 function secondOccurrence(date: CronDate, after: number): CronDate | undefined {
   for (let minutes = FOLD.step; minutes <= FOLD.longest; minutes += FOLD.step) {
     const later = date.plus({ minutes });
@@ -95,7 +94,7 @@ function secondOccurrence(date: CronDate, after: number): CronDate | undefined {
   return undefined;
 }
 
-/** The zone in which an expression is read, by name. */
+/** Returns the name of the zone in which an expression is read. */
 export function zoneName({ timeZone, utcOffset }: CronZone): string {
   if (timeZone !== undefined) return timeZone;
   if (utcOffset === undefined) return Intl.DateTimeFormat().resolvedOptions().timeZone;

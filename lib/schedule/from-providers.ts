@@ -3,12 +3,12 @@ import { injectedToken, tokenText, type Application, type NestModule } from '../
 import { canResolve, isOfBuild } from '../nest/seen-provider.js';
 
 /**
- * A value that providers give, at start-up: `{ inject: [ConfigService], useFactory: (config) => config.get('CRON') }`.
+ * A value that providers supply at start-up: `{ inject: [ConfigService], useFactory: (config) => config.get('CRON') }`.
  *
  * @publicApi
  */
 export interface FromProviders<T> {
-  /** Tokens of the providers that `useFactory` is given, in this order. Default: none. */
+  /** Tokens of the providers that `useFactory` receives, in this order. Default: none. */
   readonly inject?: readonly unknown[];
   // oxlint-disable-next-line typescript/no-explicit-any -- as in Nest's own FactoryProvider: the tokens carry no types
   readonly useFactory: (...injected: any[]) => T | Promise<T>;
@@ -18,7 +18,7 @@ export function isFromProviders(value: unknown): value is FromProviders<unknown>
   return typeof value === 'object' && value !== null && 'useFactory' in value;
 }
 
-/** Says what is wrong with something that should be `{ inject, useFactory }`, or undefined. */
+/** Returns the problem of a value that should be `{ inject, useFactory }`, or undefined. */
 export function fromProvidersProblem(value: unknown): string | undefined {
   const { inject, useFactory } = (value ?? {}) as Partial<FromProviders<unknown>>;
   if (typeof useFactory !== 'function')
@@ -30,9 +30,9 @@ export function fromProvidersProblem(value: unknown): string | undefined {
 }
 
 /**
- * Returns what keeps a scope from resolving what a factory injects, or undefined.
+ * Returns the problem that keeps a scope from resolving what a factory injects, or undefined.
  *
- * @param module sees the tokens first; if it doesn't, any module will do.
+ * @param module The module that is searched first, before all others.
  */
 export function unresolvableProblem(
   { inject = [] }: FromProviders<unknown>,
@@ -43,7 +43,7 @@ export function unresolvableProblem(
     const token = injectedToken(entry);
     if (token === undefined || token === null) return noToken(index);
     if (isOfBuild(token, module))
-      return `injects ${tokenText(token)}, which does not exist there: the list is made before the ticks of its items begin`;
+      return `injects ${tokenText(token)}, which does not exist yet: the factory runs before the ticks of its items begin`;
     if (canResolve(token, modules.values(), module)) continue;
     const where = module === undefined ? 'a module' : module.name;
     return `injects ${typeof token === 'object' ? show(token) : tokenText(token)}, but no module provides it: add it to the providers of ${where}`;
@@ -52,5 +52,5 @@ export function unresolvableProblem(
 }
 
 export function noToken(index: number): string {
-  return `has no token at inject[${index}]: look for an import that goes in a circle`;
+  return `has no token at inject[${index}]: look for a circular import`;
 }

@@ -1,21 +1,21 @@
 import type { EngineSchedule } from './schedule.js';
 
-/** What becomes of slots that are due together: which run, oldest first, and which do not. */
+/** Which of the slots that are due together run, oldest first, and which are missed. */
 export interface MisfireDecision {
   readonly run: readonly number[];
   readonly missed: readonly number[];
 }
 
-/** Slots that `misfire: 'all'` makes up for at most. */
+/** The maximum number of slots that `misfire: 'all'` catches up. */
 export const MOST_MADE_UP = 1_000;
 
 /**
- * Decides about slots that passed until `now`, which is more than one when the event loop was blocked or the machine
- * slept. A slot that is late by no more than the threshold runs, whatever the policy. The others: all of them, the latest, or none.
+ * Decides which of the slots that passed until `now` run. A slot that is late by no more than the threshold always runs. Of the
+ * others, all run, or the latest, or none.
  *
- * The punctual slots of an interval merge into the latest, unless all are asked for: its period is shorter than the threshold.
+ * If an interval's period is shorter than the threshold, its punctual slots merge into the latest, except under `'all'`.
  *
- * @param due in epoch milliseconds, oldest first; at least one.
+ * @param due The slots in epoch milliseconds, oldest first; at least one.
  */
 export function decideMisfire(
   { kind, options: { misfire, misfireThresholdMs } }: Pick<EngineSchedule, 'kind' | 'options'>,

@@ -12,16 +12,13 @@ export interface EngineSlot {
   readonly schedule: EngineSchedule;
   readonly scheduledAt: Date;
   readonly trigger: Trigger;
-  /**
-   * True for a slot that is made up for, and for what is due behind it: it waits its turn instead of being skipped
-   * or merged.
-   */
+  /** True for a slot that is caught up, and for slots due after it: it waits its turn instead of being skipped or merged. */
   readonly isCatchUp?: boolean;
 }
 
-/** The identity of one due moment: a schedule and the time it was due at. */
+/** The identity of one run: a schedule and its due time. */
 export interface Slot extends EngineSlot {
   readonly schedule: Schedule;
-  /** The id of its message, for logs. */
+  /** The id of the message, for logs. */
   readonly messageId?: string;
 }

@@ -1,18 +1,17 @@
 import type { CronExpression } from './cron-expression.js';
 
-/** The due moments of a schedule, as pure arithmetic on epoch milliseconds. */
+/** The due times of a schedule, as pure arithmetic on epoch milliseconds; undefined where there are no more. */
 export interface Timeline {
-  /** The first due moment of a schedule that may run from `startAt` on; undefined when there is none. */
+  /** Returns the first due time of a schedule that may run from `startAt` on. */
   first(startAt: number, delayed: boolean): number | undefined;
-  /** The next due moment after `due`; undefined when there is none. */
+  /** Returns the next due time after `due`. */
   after(due: number): number | undefined;
-  /** A due moment near `from`, for a walk from `due` that would be too long; never before `due`. */
+  /** Returns a due time near `from`, never before `due`, without stepping through all due times between. */
   skipTo(due: number, from: number): number | undefined;
-  /** The first due moment of a schedule that counts afresh from `now`. */
+  /** Returns the first due time of a schedule that restarts at `now`. */
   again(now: number): number | undefined;
 }
 
-/** The due moments of a cron expression. */
 export class CronTimeline implements Timeline {
   constructor(private readonly cron: CronExpression) {}
 
@@ -33,11 +32,11 @@ export class CronTimeline implements Timeline {
   }
 }
 
-/** A fixed grid from the first due moment on. */
+/** A fixed grid from the first due time on. */
 export class IntervalTimeline implements Timeline {
   constructor(private readonly everyMs: number) {}
 
-  /** One period after start-up; with an initial delay, right after that delay. */
+  /** Returns one period after start-up; with an initial delay, the end of that delay. */
   first(startAt: number, delayed: boolean): number {
     return delayed ? startAt : startAt + this.everyMs;
   }
@@ -55,7 +54,7 @@ export class IntervalTimeline implements Timeline {
   }
 }
 
-/** One due moment, some time after start-up. */
+/** One due time, some time after start-up. */
 export class TimeoutTimeline implements Timeline {
   constructor(private readonly delayMs: number) {}
 
@@ -76,7 +75,7 @@ export class TimeoutTimeline implements Timeline {
   }
 }
 
-/** One due moment that is known; never due when it has passed. */
+/** One known due time; never due once it has passed. */
 export class InstantTimeline implements Timeline {
   constructor(private readonly at: number) {}
 
@@ -97,7 +96,7 @@ export class InstantTimeline implements Timeline {
   }
 }
 
-/** The timeline of a schedule that is switched off. */
+/** The timeline of a schedule that is off or undecided. */
 export class EmptyTimeline implements Timeline {
   first(): undefined {
     return undefined;

@@ -11,15 +11,15 @@ import {
 } from './timeline.js';
 import type { ScheduleKind } from './handler-options.js';
 
-/** When a schedule is due, read from what its decorator, configuration or a caller says. */
+/** When a schedule is due, read from its decorator, the configuration or a caller. */
 export interface Timing {
   readonly kind: ScheduleKind;
-  /** The cron expression; undefined for all others. */
+  /** The cron expression; undefined for the other kinds. */
   readonly expression: string | undefined;
   /** The period or delay in milliseconds; undefined for crons and messages. */
   readonly everyMs: number | undefined;
   readonly timeline: Timeline;
-  /** Switched off by the expression `'-'`, as Spring has it. */
+  /** True if the expression `'-'` has switched it off, as in Spring. */
   readonly isOff: boolean;
 }
 
@@ -27,7 +27,7 @@ export type TimingAttempt =
   | { readonly timing: Timing; readonly problem?: never }
   | { readonly timing?: never; readonly problem: string };
 
-/** What of a decorator says when it is due, in the words of messages. */
+/** The argument of a decorator that decides when it is due, as error texts call it. */
 export const WHAT_IS_DUE = {
   cron: 'cron expression',
   interval: 'period',
@@ -38,10 +38,10 @@ export const WHAT_IS_DUE = {
 const OFF = '-';
 
 /**
- * Reads a cron expression, a period, a delay or an instant, or says what is wrong: one clause to follow
+ * Reads a cron expression, a period, a delay or an instant. Otherwise returns the problem: a clause to follow
  * `the period of @ScopedInterval`.
  *
- * @param canBeOff whether `'-'` is read as switched off.
+ * @param canBeOff True if `'-'` means switched off.
  */
 export function readTiming(
   kind: ScheduleKind,
@@ -74,13 +74,13 @@ export function readTiming(
   return { timing: { ...timing, everyMs, timeline } };
 }
 
-/** The timing of a schedule that is never due, because its due moments are not known yet. */
+/** Returns the timing of a schedule that is never due, because its due times aren't known yet. */
 export function undecidedTiming(kind: ScheduleKind): Timing {
   const timeline = new EmptyTimeline();
   return { kind, expression: undefined, everyMs: undefined, timeline, isOff: false };
 }
 
-/** The expression, or what is wrong with it. A bad zone is named with the other options. */
+/** Returns the expression, or its problem. A bad zone is reported with the other options. */
 function readCron(when: unknown, zone: CronZone): CronExpression | string {
   const help =
     "write five or six fields, seconds first, such as '0 */5 * * * *', or '-' to switch it off";

@@ -1,7 +1,6 @@
 /**
- * A timer on the wall clock. It looks at the clock at least once a minute, which makes three things
- * right that `setTimeout` gets wrong: a wait over 2^31-1 ms (Node would fire at once), a machine that slept,
- * and a clock that was set.
+ * A timer on the wall clock, which it reads at least once a minute. It handles three cases that `setTimeout` gets wrong: a wait
+ * over 2^31-1 ms (Node would fire at once), a machine that slept, and a clock that was set.
  */
 export class Alarm {
   static readonly LONGEST_WAIT_MS = 60_000;
@@ -11,9 +10,9 @@ export class Alarm {
   constructor(private readonly unref: boolean) {}
 
   /**
-   * Calls `ring` at `at` (epoch ms), or soon when that is past; replaces an earlier call.
+   * Calls `ring` at `at` (epoch ms), or soon if that has passed. Replaces an earlier call.
    *
-   * @param onSetBack is called instead when the clock is found to have gone back; the alarm is off then.
+   * @param onSetBack Called instead if the clock was set back; the alarm is off then.
    */
   set(at: number, ring: () => void, onSetBack: (byMs: number) => void): void {
     this.clear();
@@ -22,7 +21,7 @@ export class Alarm {
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       const now = Date.now();
-      // A timer may ring a millisecond early by the wall clock, and NTP may slew it; neither is a step back.
+      // Timers may fire a millisecond early by the wall clock, and NTP may slew it; neither is a step back.
       const setBackBy = armedAt + wait - now;
       if (setBackBy > 1_000) onSetBack(setBackBy);
       else if (now >= at) ring();

@@ -1,4 +1,4 @@
-/** Waits that double from the first to the longest: what failed is tried again soon, and never in a hot loop. */
+/** Waits that double from the first to the longest: a failed operation is retried soon, and never in a hot loop. */
 export class Backoff {
   #failures = 0;
 
@@ -7,14 +7,14 @@ export class Backoff {
     private readonly longestMs: number,
   ) {}
 
-  /** The wait after one more failure, in milliseconds. */
+  /** Returns the wait after one more failure, in milliseconds. */
   next(): number {
     const waitMs = Math.min(this.firstMs * 2 ** this.#failures, this.longestMs);
     this.#failures += 1;
     return waitMs;
   }
 
-  /** Starts afresh, after a success. */
+  /** Resets the waits after a success. */
   reset(): void {
     this.#failures = 0;
   }

@@ -1,10 +1,10 @@
-/** Opens once, and stays open. The promise is made on demand, because most latches have nobody who waits. */
+/** Opens once, and stays open. Creates the promise on demand, because nobody waits for most latches. */
 export class Latch {
   #isOpen = false;
   #promise: Promise<void> | undefined;
   #resolve: (() => void) | undefined;
 
-  /** Settles when the latch has opened; never rejects. */
+  /** Resolves when the latch has opened; never rejects. */
   get opened(): Promise<void> {
     if (this.#isOpen) return Promise.resolve();
     return (this.#promise ??= new Promise<void>((resolve) => (this.#resolve = resolve)));

@@ -6,10 +6,10 @@ interface Audience {
 const audiences = new WeakMap<AbortSignal, Audience>();
 
 /**
- * Calls the listener when the signal is aborted. However many there are, the signal has one listener: Node takes more than
- * ten for a leak, and warns.
+ * Calls the listener when the signal is aborted. The signal itself has a single listener, because Node warns of a leak when
+ * there are more than ten.
  *
- * @returns a function that takes the listener off again.
+ * @returns a function that removes the listener.
  */
 export function onAbort(signal: AbortSignal, listener: () => void): () => void {
   const { listeners, tell } = audiences.get(signal) ?? gather(signal);

@@ -1,40 +1,36 @@
-/** The longest period, in ms: 2^32 - 2, about 49.7 days, as .NET's PeriodicTimer has it. */
+/** The longest period, in ms: 2^32 - 2, about 49.7 days, as in .NET's PeriodicTimer. */
 export const MAX_PERIOD_MS = 0xffff_fffe;
 
-/** Says what is wrong with a period, or undefined. */
+/** Returns the problem of a period, or undefined. So do the other checks for their values. */
 export function periodProblem(value: unknown): string | undefined {
   if (typeof value === 'number' && value >= 1 && value <= MAX_PERIOD_MS) return undefined;
   return `must be a number of milliseconds from 1 to ${MAX_PERIOD_MS} (49.7 days), not ${show(value)}`;
 }
 
-/** The longest wait of one timer of Node, in ms: 2^31 - 1, about 24.8 days. */
+/** The longest wait of one Node timer, in ms: 2^31 - 1, about 24.8 days. */
 export const MAX_TIMER_MS = 0x7fff_ffff;
 
-/** Says what is wrong with a time limit of at least `least` ms, or undefined. */
+/** Checks a time limit of at least `least` ms. */
 export function limitProblem(value: unknown, least: number): string | undefined {
   if (typeof value === 'number' && value >= least && value <= MAX_TIMER_MS) return undefined;
   return `must be a number of milliseconds from ${least} to ${MAX_TIMER_MS} (24.8 days), not ${show(value)}`;
 }
 
-/** Says what is wrong with an amount that must be above 0, or undefined. */
 export function positiveProblem(value: unknown): string | undefined {
   if (typeof value === 'number' && value > 0 && value < Infinity) return undefined;
   return `must be a number above 0, not ${show(value)}`;
 }
 
-/** Says what is wrong with a percentage that must be above 0, or undefined. */
 export function percentProblem(value: unknown): string | undefined {
   if (typeof value === 'number' && value > 0 && value <= 100) return undefined;
   return `must be a number above 0 and up to 100, not ${show(value)}`;
 }
 
-/** Says what is wrong with a delay that may be 0, or undefined. */
 export function delayProblem(value: unknown): string | undefined {
   if (typeof value === 'number' && value >= 0 && value <= MAX_PERIOD_MS) return undefined;
   return `must be a number of milliseconds from 0 to ${MAX_PERIOD_MS} (49.7 days), not ${show(value)}`;
 }
 
-/** Says what is wrong with a value that must be one of some words, or undefined. */
 export function choiceProblem(value: unknown, choices: readonly string[]): string | undefined {
   if (choices.includes(value as string)) return undefined;
   return `must be one of ${choices.map((choice) => `'${choice}'`).join(', ')}, not ${show(value)}`;
@@ -44,13 +40,12 @@ export function booleanProblem(value: unknown): string | undefined {
   return typeof value === 'boolean' ? undefined : `must be true or false, not ${show(value)}`;
 }
 
-/** Says what is wrong with a count that must be at least 1, or undefined. */
 export function countProblem(value: unknown): string | undefined {
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 1) return undefined;
-  return `must be a whole number from 1 on, not ${show(value)}`;
+  return `must be a whole number of at least 1, not ${show(value)}`;
 }
 
-/** Returns what is wrong with an object of options as a whole: what it is, or the keys that aren't options. */
+/** Returns the problems of an object of options as a whole: its type, or the keys that aren't options. */
 export function optionsProblems(options: unknown, known: readonly string[]): string[] {
   if (typeof options !== 'object' || options === null || Array.isArray(options))
     return [`options must be an object such as { ${known[0]} }, not ${show(options)}`];
@@ -59,13 +54,13 @@ export function optionsProblems(options: unknown, known: readonly string[]): str
     .map(([key]) => `${key} ${unknownProblem(known)}`);
 }
 
-/** Returns what is wrong with an option that isn't one of `known`. */
+/** Returns the problem of an option that isn't one of `known`. */
 export function unknownProblem(known: readonly string[]): string {
   const others = known.length === 1 ? 'only option is' : 'options are';
   return `isn't an option; the ${others} ${known.join(', ')}`;
 }
 
-/** Puts the name of each argument or option in front of its problem. */
+/** Puts the name of each argument or option before its problem. */
 export function named(problems: Readonly<Record<string, string | undefined>>): string[] {
   return Object.entries(problems).flatMap(([what, problem]) =>
     problem === undefined ? [] : `${what} ${problem}`,
@@ -82,17 +77,13 @@ export function signalProblem(value: unknown): string | undefined {
   return `must be an AbortSignal, not ${show(value)}`;
 }
 
-/**
- * Returns what is wrong with a name, or undefined.
- *
- * @param isOptional true if there is a default.
- */
+/** @param isOptional True if there is a default name. */
 export function nameProblem(value: unknown, isOptional = true): string | undefined {
   if (typeof value !== 'string') return `must be a string, not ${show(value)}`;
   if (value.trim() === '')
     return `must not be empty${isOptional ? '; omit it to get the default' : ''}`;
   if (value !== value.trim() || /\p{Cc}/u.test(value)) {
-    return `must not begin or end with white space or hold control characters, as ${show(value)} does`;
+    return `must not begin or end with white space or contain control characters, as ${show(value)} does`;
   }
   return undefined;
 }

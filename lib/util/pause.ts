@@ -2,8 +2,8 @@ import { Alarm } from './alarm.js';
 import { onAbort } from './on-abort.js';
 
 /**
- * Waits `ms` milliseconds, or until the signal is aborted; never rejects. A clock that is set back changes nothing: what
- * is left of the wait stays.
+ * Waits `ms` milliseconds, or until the signal is aborted; never rejects. If the clock is set back, the rest of the wait stays
+ * the same.
  */
 export function pause(ms: number, signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve();

@@ -1,4 +1,4 @@
-/** True for a class, which cannot be called: its `prototype` cannot be replaced; a function has none, or one that can. */
+/** True for a class, which cannot be called. Only the `prototype` of a class is read-only. */
 export function isClass(value: unknown): value is Function {
   return (
     typeof value === 'function' &&
@@ -6,7 +6,7 @@ export function isClass(value: unknown): value is Function {
   );
 }
 
-/** True when instances of a class have a method of its own or of a base class. Looks without reading: a getter must not run. */
+/** True if a class or one of its base classes has a method. Reads no property, because a getter must not run. */
 export function hasMethod(type: Function, method: PropertyKey): boolean {
   for (
     let prototype: unknown = type.prototype;
@@ -19,7 +19,7 @@ export function hasMethod(type: Function, method: PropertyKey): boolean {
   return false;
 }
 
-/** A member of an object that may be a proxy, or have a getter that throws: such a member is none. */
+/** Reads a member of an object that may be a proxy or have a getter that throws; undefined if it throws. */
 export function readMember(instance: object, key: PropertyKey): unknown {
   try {
     return (instance as Record<PropertyKey, unknown>)[key];
@@ -36,7 +36,7 @@ export function isThenable(value: unknown): value is PromiseLike<unknown> {
   );
 }
 
-/** A copy without the keys whose value is undefined, so that they do not hide a default. */
+/** Returns a copy without the keys whose value is undefined, so that they don't hide a default. */
 export function withoutUndefined(options: object | undefined): object {
   return Object.fromEntries(
     Object.entries(options ?? {}).filter(([, value]) => value !== undefined),

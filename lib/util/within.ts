@@ -1,4 +1,4 @@
-/** Waits for `work` at most `timeoutMs`, then throws; a later rejection of `work` goes to `failedLate`. */
+/** Waits for `work` at most `timeoutMs`, then rejects. A later rejection of `work` goes to `failedLate`. */
 export function within<T>(
   work: PromiseLike<T>,
   timeoutMs: number,
@@ -11,7 +11,7 @@ export function within<T>(
       isOver = true;
       reject(onTimeout());
     }, timeoutMs);
-    // A thenable may throw in `then` itself; a promise of its own turns that into a rejection.
+    // `then` of a thenable may itself throw; `Promise.resolve` turns that into a rejection.
     Promise.resolve(work).then(
       (value) => {
         clearTimeout(timer);

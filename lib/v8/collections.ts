@@ -1,23 +1,23 @@
 import { constants, PerformanceObserver } from 'node:perf_hooks';
 import { GCProfiler } from 'node:v8';
 
-/** So many complete collections must have left an object alone before it counts as reachable. */
+/** The number of complete collections that an object must survive to count as reachable. */
 const ENOUGH = 3;
 
 /**
- * Sees the major garbage collections of the process.
+ * Observes the major garbage collections of the process.
  *
- * V8 reports one entry of kind `MAJOR` for each mark-compact, whether it was forced, done at once, or marked in steps
- * before (`INCREMENTAL` is the start of such steps). An object that dies while V8 marks in steps survives that one
- * collection, never the next: two would do, and one more is for the slot between two entries. A scavenge (`MINOR`) tells
- * nothing: it takes what a `WeakRef` points to for alive.
+ * V8 reports one entry of kind `MAJOR` for each mark-compact: forced, done at once, or marked in steps before (`INCREMENTAL` is
+ * the start of such steps). An object that becomes unreachable while V8 marks in steps survives only that one collection. So two
+ * would suffice; a third covers the gap between two entries. A scavenge (`MINOR`) doesn't count, because it keeps the targets of
+ * a `WeakRef` alive.
  */
 export class MajorCollections {
   readonly #observer: PerformanceObserver;
-  /** When the latest began, on the clock of `performance.now()`; the oldest first. */
+  /** When the latest began, as moments of `performance.now()`, oldest first. */
   readonly #latest: number[] = [];
 
-  /** @param happened is called after collections, in a job of its own. */
+  /** @param happened Called after collections, in its own job. */
   constructor(happened: () => void) {
     this.#observer = new PerformanceObserver((list) => {
       const majors = list.getEntries().filter((entry) => {
@@ -32,7 +32,7 @@ export class MajorCollections {
     this.#observer.observe({ entryTypes: ['gc'] });
   }
 
-  /** What was over before this time has seen enough collections since; -Infinity while there were too few. */
+  /** The moment since which there were enough collections; -Infinity while there were too few. */
   get enoughSince(): number {
     return this.#latest.length < ENOUGH ? Number.NEGATIVE_INFINITY : this.#latest[0]!;
   }
@@ -43,13 +43,13 @@ export class MajorCollections {
 }
 
 /**
- * Sees now and then that V8 has made a full garbage collection: an object that nothing else holds is gone. A collection of young
- * garbage leaves what a `WeakRef` points at. It may miss one, as looking at the object can keep it alive; it costs nothing.
+ * Detects full garbage collections at no cost: an object that nothing else holds is gone after one. A collection of young garbage
+ * keeps the target of a `WeakRef`. May miss a collection, because dereferencing the object can keep it alive.
  */
 export class FullCollections {
   #sentinel = new WeakRef({});
 
-  /** True when one was seen since the last call. */
+  /** Returns true if it detected one since the last call. */
   happened(): boolean {
     if (this.#sentinel.deref() !== undefined) return false;
     this.#sentinel = new WeakRef({});
@@ -58,9 +58,9 @@ export class FullCollections {
 }
 
 /**
- * Watches V8's collections, misses none, and costs some native memory for each.
+ * Watches V8's collections without missing one, at the cost of some native memory for each.
  *
- * @returns a function that ends it, and says whether there was a full one.
+ * @returns a function that stops watching, and returns true if there was a full collection.
  */
 export function watchFullCollections(): () => boolean {
   const profiler = new GCProfiler();

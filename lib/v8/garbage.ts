@@ -3,15 +3,14 @@ import { runInNewContext } from 'node:vm';
 
 type Collect = (options?: { readonly type: 'minor' }) => void;
 
-/** Undefined until the first call; null if not available. */
+/** Undefined until the first call; null if V8 doesn't provide it. */
 let collect: Collect | null | undefined;
 
 /**
- * Collects the garbage among V8's young objects: a scavenge, which takes time for what survives, not for the size of the heap.
- * Twice: what survives is old then and not copied again, and the memory of dead buffers is counted off in the next
- * collection only.
+ * Collects the garbage among V8's young objects. A scavenge takes time for the survivors, not for the size of the heap. It runs
+ * twice: survivors are old then and aren't copied again, and V8 subtracts the memory of dead buffers in the next collection.
  *
- * @returns false if this is not possible.
+ * @returns false if this isn't possible.
  */
 export function collectYoungGarbage(): boolean {
   const collectGarbage = loadedCollector();
@@ -21,15 +20,14 @@ export function collectYoungGarbage(): boolean {
 }
 
 /**
- * Collects all garbage and stops the process meanwhile: about a millisecond for each MiB of small live objects (Node 20).
+ * Collects all garbage, which stops the process for about a millisecond for each MiB of small live objects (Node 20).
  *
- * @returns false if this is not possible.
+ * @returns false if this isn't possible.
  */
 export function collectAllGarbage(): boolean {
   const collectGarbage = loadedCollector();
   if (collectGarbage === null) return false;
-  // V8 drops bytecode that did not run during several collections, and compiles it again in the
-  // middle of a tick.
+  // V8 drops bytecode that did not run during several collections, and would compile it again in the middle of a tick.
   setFlagsFromString('--no-flush-bytecode');
   try {
     collectGarbage();
@@ -44,7 +42,7 @@ function loadedCollector(): Collect | null {
   return collect;
 }
 
-/** `gc` as `--expose-gc` gives it: a new context has it while the flag is set, and the global object stays as it is. */
+/** Returns the `gc` of `--expose-gc`, from a new context: the flag adds it there and leaves the global object unchanged. */
 function collector(): Collect | undefined {
   try {
     if (typeof globalThis.gc === 'function') return globalThis.gc as Collect;
@@ -55,7 +53,7 @@ function collector(): Collect | undefined {
       setFlagsFromString('--no-expose-gc');
     }
   } catch {
-    // Another engine than V8, or flags that are frozen: what ticks leave is not measured.
+    // Not V8, or frozen flags: growth isn't measured.
     return undefined;
   }
 }

@@ -4,9 +4,9 @@ import { CannotStart, codeOf } from '../start-up/cannot-start.js';
 const TIMEOUT_SECONDS = 5;
 
 /**
- * Connects once, so that a wrong address is told in a sentence before anything else is started.
+ * Connects once, so that a wrong address is reported before anything else starts.
  *
- * @returns host and port, for people. The URL itself is never shown: it has the password.
+ * @returns host and port, for display. The URL itself is never shown, because it contains the password.
  */
 export async function checkDatabaseUrl(databaseUrl: string): Promise<string> {
   const { server, database, user } = parse(databaseUrl);
@@ -20,7 +20,7 @@ export async function checkDatabaseUrl(databaseUrl: string): Promise<string> {
   } catch (error) {
     throw new CannotStart(explain(error, server, database, user));
   } finally {
-    void client.end().catch(() => undefined); // a server that never answered does not answer this either
+    void client.end().catch(() => undefined); // not awaited: a server may never answer
   }
   return server;
 }
@@ -29,7 +29,7 @@ function parse(databaseUrl: string): { server: string; database: string; user: s
   const url = URL.canParse(databaseUrl) ? new URL(databaseUrl) : undefined;
   if (url === undefined || !/^postgres(ql)?:$/.test(url.protocol)) {
     throw new CannotStart(
-      'DATABASE_URL is not the address of a PostgreSQL, such as postgres://user:password@localhost:5432/name. Correct it, or leave it out to use the embedded PostgreSQL.',
+      'DATABASE_URL is not the address of a PostgreSQL, such as postgres://user:password@localhost:5432/name. Correct it, or unset it to use the embedded PostgreSQL.',
     );
   }
   return {
@@ -51,10 +51,10 @@ function explain(error: unknown, server: string, database: string, user: string)
   const at = `the PostgreSQL at ${server}, from DATABASE_URL,`;
   switch (codeOf(error)) {
     case 'ECONNREFUSED':
-      return `no PostgreSQL answers at ${server}, from DATABASE_URL. Start it, correct DATABASE_URL, or leave it out to use the embedded PostgreSQL.`;
+      return `no PostgreSQL answers at ${server}, from DATABASE_URL. Start it, correct DATABASE_URL, or unset it to use the embedded PostgreSQL.`;
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
-      return `the host of ${server}, from DATABASE_URL, is not known on this network. Correct DATABASE_URL, or leave it out to use the embedded PostgreSQL.`;
+      return `the host of ${server}, from DATABASE_URL, is unknown on this network. Correct DATABASE_URL, or unset it to use the embedded PostgreSQL.`;
     case '28P01':
     case '28000':
       return `${at} refuses the user "${user}" with this password. Correct them in DATABASE_URL.`;
@@ -63,7 +63,7 @@ function explain(error: unknown, server: string, database: string, user: string)
     default: {
       const { message } = error as Error;
       if (/timeout/i.test(message)) {
-        return `${at} did not answer within ${TIMEOUT_SECONDS} seconds. Correct DATABASE_URL, or leave it out to use the embedded PostgreSQL.`;
+        return `${at} did not answer within ${TIMEOUT_SECONDS} seconds. Correct DATABASE_URL, or unset it to use the embedded PostgreSQL.`;
       }
       return `${at} cannot be used: ${message || String(codeOf(error))}.`;
     }

@@ -6,21 +6,21 @@ import { isRoot, othersCanEnter } from './users.js';
 
 export interface DataFolder {
   readonly path: string;
-  /** Lets the next one use it. */
+  /** Lets the next process use it. */
   release(): void;
 }
 
-/** Makes the folder of our own PostgreSQL, when it is not there, and takes it for this process. */
+/** Creates the folder of the embedded PostgreSQL if it doesn't exist, and claims it for this process. */
 export function claimDataFolder(given: string | undefined): DataFolder {
   const path = given === undefined ? defaultFolder() : resolve(given);
   if (isRoot && !othersCanEnter(path)) {
     throw new CannotStart(
-      `the data folder ${path} is closed to other users, and PostgreSQL, which does not run as root, runs as the user "postgres". Set DATA_DIR to a folder that this user can enter.`,
+      `the data folder ${path} is closed to other users. PostgreSQL refuses to run as root, so it runs as the user "postgres". Set DATA_DIR to a folder that this user can enter.`,
     );
   }
   const ownerFile = join(path, 'owner.pid');
   try {
-    if (isRoot) process.umask(0o022); // folders that are made on the way must let "postgres" pass
+    if (isRoot) process.umask(0o022); // the user "postgres" must be able to pass through new folders
     makeFolder(path);
     if (isRoot) refuseReadOnly(path);
     claim(path, ownerFile);
@@ -33,7 +33,7 @@ export function claimDataFolder(given: string | undefined): DataFolder {
   return { path, release: () => rmSync(ownerFile, { force: true }) };
 }
 
-/** Whether a process of this id runs, no matter whose. */
+/** True if a process with this id runs, also one of another user. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
@@ -43,7 +43,7 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-/** Beside the checkout, or where the user "postgres" can enter when root has its checkout in its own home. */
+/** Returns a folder in the checkout, or, for root with a checkout in its home, one that the user "postgres" can enter. */
 function defaultFolder(): string {
   const folder = resolve('.data');
   if (!isRoot || othersCanEnter(resolve('.'))) return folder;
@@ -51,14 +51,14 @@ function defaultFolder(): string {
   return `/var/lib/nestjs-scoped-worker-sample-${name}`;
 }
 
-/** Not `mkdirSync` with `recursive`, which never returns where folders cannot be made at all, such as below /proc. */
+/** Replaces `mkdirSync` with `recursive`, which never returns where folders cannot be created, such as below /proc. */
 function makeFolder(path: string): void {
   if (existsSync(path)) return;
   makeFolder(dirname(path));
   mkdirSync(path);
 }
 
-/** Root may write anywhere; a folder that somebody has made read-only is respected. */
+/** Respects a read-only folder, although root may write anywhere. */
 function refuseReadOnly(path: string): void {
   if ((statSync(path).mode & 0o222) !== 0) return;
   throw Object.assign(new Error('read-only'), { code: 'EACCES' });
@@ -70,7 +70,7 @@ function claim(path: string, ownerFile: string): void {
   } catch (error) {
     if (codeOf(error) !== 'EEXIST') throw error;
     const owner = Number(readFileSync(ownerFile, 'utf8'));
-    // A file that was left by a killed process may name an id that this process, or its npm, has now.
+    // The file of a killed process may contain an id that this process or its npm has now.
     const isTaken = ![process.pid, process.ppid].includes(owner) && owner > 0 && isAlive(owner);
     if (isTaken) {
       throw new CannotStart(

@@ -5,7 +5,7 @@ import { SampleBuild } from '../../test/support/sample-app.js';
 
 const describeOnce = process.env['NEST'] ? describe.skip : describe;
 
-describeOnce('sample application with a PostgreSQL of its own', () => {
+describeOnce('sample application with the embedded PostgreSQL', () => {
   let build: SampleBuild;
   let folder: string;
 

@@ -9,8 +9,8 @@ import type { ServerAnswer } from './server-process.js';
 const STOP_TIMEOUT_MS = 15_000;
 
 /**
- * Starts a PostgreSQL of our own in a process group of its own: Ctrl-C, which the terminal sends to the whole
- * group, must not stop it before the application has closed. That process stops it also when this one is killed.
+ * Starts the embedded PostgreSQL in its own process group, because Ctrl-C goes to a whole group and must not stop it before the
+ * application has closed. The keeper process stops it even if this one is killed.
  */
 export async function startEmbeddedServer(dataFolder: string | undefined): Promise<Database> {
   const startedAt = performance.now();

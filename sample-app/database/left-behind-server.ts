@@ -7,8 +7,8 @@ import { isAlive } from './data-folder.js';
 const WAIT_MS = 10_000;
 
 /**
- * Stops a server that still runs on the data although the application that started it was killed. The
- * caller has claimed the folder, so no application that lives uses that server.
+ * Stops a server that still runs on the data after its application was killed. The caller has claimed the folder, so no running
+ * application uses that server.
  */
 export async function stopLeftBehindServer(
   data: string,
@@ -16,16 +16,16 @@ export async function stopLeftBehindServer(
 ): Promise<void> {
   const pidFile = join(data, 'postmaster.pid');
   if (!existsSync(pidFile)) return;
-  // postmaster.pid: process id, data folder, start time, port, and more.
+  // postmaster.pid contains the process id, data folder, start time, port, and more.
   const [pid, , , port] = readFileSync(pidFile, 'utf8').split('\n').map(Number);
   if (!pid || !isAlive(pid)) return;
   if (await isServerOf(data, { ...login, port: port! })) process.kill(pid, 'SIGINT');
-  // One that does not answer may be stopping just now. What is still there after that is for PostgreSQL to judge.
+  // A server that doesn't answer may be stopping. If it is still there afterwards, PostgreSQL decides.
   const until = Date.now() + WAIT_MS;
   while (existsSync(pidFile) && isAlive(pid) && Date.now() < until) await delay(50);
 }
 
-/** Asks first: after a reboot the process id may belong to another program. */
+/** Asks the server itself, because after a reboot the process id may belong to another program. */
 async function isServerOf(
   data: string,
   login: { user: string; password: string; port: number },

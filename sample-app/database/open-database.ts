@@ -2,14 +2,14 @@ import type { Settings } from '../start-up/settings.js';
 import { checkDatabaseUrl } from './check-database-url.js';
 import { startEmbeddedServer } from './embedded-server.js';
 
-/** A PostgreSQL that answers. */
+/** A running PostgreSQL. */
 export interface Database {
   readonly url: string;
-  /** Ends the server when it is our own. */
+  /** Stops the server if it is the embedded one. */
   stop(): Promise<void>;
 }
 
-/** The PostgreSQL that DATABASE_URL names, or one of our own. */
+/** Connects to the PostgreSQL of DATABASE_URL, or starts the embedded one. */
 export async function openDatabase({ databaseUrl, dataFolder }: Settings): Promise<Database> {
   if (databaseUrl === undefined) return startEmbeddedServer(dataFolder);
   const server = await checkDatabaseUrl(databaseUrl);

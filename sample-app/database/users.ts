@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 
 export const isRoot = process.getuid?.() === 0;
 
-/** Whether every folder on the way to `path`, as far as it exists, lets other users pass. */
+/** True if other users can pass through every existing folder on the path. */
 export function othersCanEnter(path: string): boolean {
   const stats = existsSync(path) ? statSync(path) : undefined;
   const isPassable = !stats?.isDirectory() || (stats.mode & 0o001) !== 0;

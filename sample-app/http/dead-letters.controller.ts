@@ -9,7 +9,7 @@ export class DeadLettersController {
     @InjectRepository(OutboxMessage) private readonly messages: Repository<OutboxMessage>,
   ) {}
 
-  /** The messages that were put aside lately, newest first, with what their last delivery failed with. */
+  /** Returns the latest messages that were put aside, newest first, with the error of their last delivery. */
   @Get()
   latest(): Promise<OutboxMessage[]> {
     return this.messages.find({

@@ -18,7 +18,7 @@ import { SchedulesController } from './schedules.controller.js';
 import { SyncController } from './sync.controller.js';
 import { TicksController } from './ticks.controller.js';
 
-/** Ordinary controllers on the ordinary, singleton repositories of `@nestjs/typeorm`. */
+/** Ordinary controllers with the singleton repositories of `@nestjs/typeorm`. */
 @Module({
   imports: [
     TypeOrmModule.forFeature([Reading, Report, OutboxMessage, Core]),

@@ -15,7 +15,7 @@ import {
 } from 'nestjs-scoped-worker';
 import { catchError, throwError, type Observable } from 'rxjs';
 
-/** Answers with the library's own sentence where the request is to blame for an error of the library. */
+/** Responds with the library's error text if the request caused an error of the library. */
 @Injectable()
 export class LibraryErrorsInterceptor implements NestInterceptor {
   intercept(_context: ExecutionContext, next: CallHandler): Observable<unknown> {

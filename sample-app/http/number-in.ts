@@ -1,7 +1,4 @@
-/**
- * The number that a part of a query writes. What writes none is given as it is, for the library to refuse it with its own
- * sentence.
- */
+/** Returns the number in a part of a query. Anything else is returned unchanged, for the library to refuse. */
 export function numberIn(text: string | undefined): number | undefined {
   const number = typeof text === 'string' && text.trim() !== '' ? Number(text) : NaN;
   return Number.isNaN(number) ? (text as unknown as undefined) : number;

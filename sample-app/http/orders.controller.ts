@@ -11,7 +11,7 @@ export class OrdersController {
     private readonly orders: OrderList,
   ) {}
 
-  /** `?fail=2`: the receiver refuses it twice. `?fail=always`: until it is a dead letter. */
+  /** Places an order. With `?fail=2`, the receiver refuses it twice; with `?fail=always`, until it is a dead letter. */
   @Post()
   place(@Query('item') item = 'coffee', @Query('fail') fail = '0'): Promise<Order> {
     return this.desk.place(String(item), refusalsIn(fail));

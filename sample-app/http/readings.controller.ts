@@ -7,7 +7,7 @@ import { Reading } from '../recording/reading.entity.js';
 export class ReadingsController {
   constructor(@InjectRepository(Reading) private readonly readings: Repository<Reading>) {}
 
-  /** The readings of the last minute or so, newest first. */
+  /** Returns the readings of about the last minute, newest first. */
   @Get()
   latest(): Promise<Reading[]> {
     return this.readings.find({ order: { id: 'DESC' }, take: 60 });

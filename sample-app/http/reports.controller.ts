@@ -7,7 +7,7 @@ import { Report } from '../report/report.entity.js';
 export class ReportsController {
   constructor(@InjectRepository(Report) private readonly reports: Repository<Report>) {}
 
-  /** The latest reports, newest first. */
+  /** Returns the latest reports, newest first. */
   @Get()
   latest(): Promise<Report[]> {
     return this.reports.find({ order: { id: 'DESC' }, take: 60 });

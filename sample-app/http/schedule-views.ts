@@ -1,6 +1,6 @@
 import type { ScheduleInfo, TickReport } from 'nestjs-scoped-worker';
 
-/** What is shown of a tick that has ended. */
+/** The part of a report that is shown. */
 export interface ReportView extends Pick<
   TickReport,
   'tickId' | 'outcome' | 'reason' | 'attempts' | 'endedAt' | 'built' | 'disposed' | 'durationMs'
@@ -8,7 +8,7 @@ export interface ReportView extends Pick<
   readonly error: string | undefined;
 }
 
-/** What is shown of a schedule. */
+/** The part of a schedule that is shown. */
 export interface ScheduleView extends Omit<ScheduleInfo, 'lastReport'> {
   readonly lastReport: ReportView | undefined;
 }

@@ -22,10 +22,10 @@ import {
   type ScheduleView,
 } from './schedule-views.js';
 
-/** A query, unchecked: the library checks, and says what is wrong. */
+/** An unchecked query: the library checks it, and reports what is wrong. */
 type Asked = Readonly<Partial<Record<'name' | 'cron' | 'everyMs' | 'misfire', string>>>;
 
-/** The schedules of this process, and what can be done to them while it runs. */
+/** Shows the schedules of this process, and changes them at run time. */
 @Controller('schedules')
 export class SchedulesController {
   constructor(private readonly registry: ScopedWorkerRegistry) {}
@@ -35,14 +35,14 @@ export class SchedulesController {
     return this.registry.list().map(viewOfSchedule);
   }
 
-  /** Adds one that tells how late its ticks are: `?name=late&everyMs=1000&misfire=all`. */
+  /** Adds a schedule that shows how late its ticks are: `?name=late&everyMs=1000&misfire=all`. */
   @Post()
   add(@Query() { name, misfire, ...timing }: Asked): ScheduleView {
     const definition = { name, misfire, handler: 'LatenessWorker.tell', ...timingIn(timing) };
     return viewOfSchedule(this.registry.add(definition as ScheduleDefinition));
   }
 
-  /** Gives it another timing: `?everyMs=2000`, or `?cron=` with an expression. */
+  /** Changes its timing: `?everyMs=2000`, or `?cron=` with an expression. */
   @Put(':name')
   reschedule(@Param('name') name: string, @Query() timing: Asked): ScheduleView {
     return viewOfSchedule(this.registry.reschedule(name, timingIn(timing)));
@@ -68,12 +68,12 @@ export class SchedulesController {
     return viewOfSchedule(this.registry.get(name));
   }
 
-  /** Answers when the tick has ended, whatever became of it. */
+  /** Responds when the tick has finished, even if it failed. */
   @Post(':name/run')
   @HttpCode(200)
   async run(@Param('name') name: string): Promise<ReportView> {
     if (this.registry.get(name).kind === 'message') {
-      throw new BadRequestException(`"${name}" runs for messages. POST /orders gives it one.`);
+      throw new BadRequestException(`"${name}" runs for messages. POST /orders sends it one.`);
     }
     return viewOfReport(await this.registry.run(name));
   }

@@ -26,14 +26,14 @@ export class SyncController {
     return { periodMs, iterations, failuresToCome, cores };
   }
 
-  /** From now on the loop runs each `ms` milliseconds. */
+  /** Runs the loop every `ms` milliseconds from now on. */
   @Put('period')
   setPeriod(@Query('ms') ms?: string): Promise<SyncView> {
-    this.worker.periodMs = numberIn(ms)!; // checked by the library
+    this.worker.periodMs = numberIn(ms)!; // the library checks it
     return this.show();
   }
 
-  /** The next iterations fail: one, or `times`. */
+  /** Makes the next iteration fail, or the next `times` iterations. */
   @Post('fail')
   @HttpCode(200)
   fail(@Query('times') times = '1'): Promise<SyncView> {

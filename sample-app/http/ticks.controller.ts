@@ -18,7 +18,7 @@ export class TicksController {
     private readonly pool: PoolNumbers,
   ) {}
 
-  /** The library's counts, and the last hundred attempts and scopes by hand, newest first. */
+  /** Returns the library's counts, and the last hundred attempts and scopes by hand, newest first. */
   @Get()
   latest(): TicksView {
     return {

@@ -1,7 +1,7 @@
 const BARS = ' ▁▂▃▄▅▆▇█';
 const ROWS = 8;
 
-/** The heap of one side over time, drawn as columns: one for each moment, eight steps for each row of text. */
+/** Draws the heap of one side over time as columns: one for each moment, with eight steps for each row of text. */
 export class HeapChart {
   readonly #values: number[] = [];
 
@@ -22,7 +22,7 @@ export class HeapChart {
     return this.#values.at(-1);
   }
 
-  /** @param topMb what the full height stands for: the same for both charts, so that they can be compared. */
+  /** @param topMb The heap at full height, the same for both charts, so that you can compare them. */
   lines(topMb: number): string[] {
     const columns = this.columns();
     const step = topMb / (ROWS * 8) || 1;
@@ -38,7 +38,7 @@ export class HeapChart {
     return [this.title, ...rows];
   }
 
-  /** At most `width` columns, each the mean of the moments that it stands for. */
+  /** Returns at most `width` columns, each the mean of its moments. */
   private columns(): number[] {
     const each = Math.max(1, Math.ceil(this.#values.length / this.width));
     const columns: number[] = [];

@@ -3,7 +3,7 @@ import { UnitOfWork } from './unit-of-work.js';
 
 const ROWS = 100;
 
-/** What both workers do on every tick. */
+/** The job that both workers run on every tick. */
 @Injectable()
 export class ImportJob {
   #next = 0;

@@ -7,7 +7,7 @@ import type { SideNotice } from './side.js';
 const SECONDS = Number(process.env['SECONDS'] ?? 60);
 const WIDTH = Math.min((process.stdout.columns ?? 80) - 10, 100);
 
-/** A leak with the moment at which it was named. */
+/** A leak with the moment at which it was reported. */
 interface Named {
   readonly leak: LeakFound;
   readonly afterMs: number;
@@ -23,13 +23,13 @@ interface Side {
 }
 
 /**
- * The same job twice, side by side: once with an object that is captured on the first tick and used for ever, once with one
- * that is new on every tick. Draws both heaps for a minute, and ends with what the leak detection has named.
+ * Runs the same job twice, side by side: once with an object captured on the first tick, once with a new object on every tick.
+ * Draws both heaps for a minute, and then prints what the leak detection has found.
  */
 const startedAt = performance.now();
 const sides = [
   start('naive', 'Naive: one unit of work, captured by a singleton on the first tick'),
-  start('scoped', 'Scoped: a unit of work of its own for each tick'),
+  start('scoped', 'Scoped: a new unit of work for each tick'),
 ];
 const isLive = process.stdout.isTTY;
 let height = 0;
@@ -67,7 +67,7 @@ function start(name: string, title: string): Side {
   return side;
 }
 
-/** In a terminal over what was drawn before; into a file one below the other. */
+/** Draws the charts, in a terminal over the previous ones. */
 function draw(): void {
   const topMb = Math.max(16, ...sides.map(({ chart }) => chart.highest));
   const seconds = ((performance.now() - startedAt) / 1_000).toFixed(0);

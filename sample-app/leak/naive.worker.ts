@@ -3,14 +3,14 @@ import { ScopedInterval, ScopedWorker } from 'nestjs-scoped-worker';
 import { ImportJob } from './import.job.js';
 import { UnitOfWork } from './unit-of-work.js';
 
-/** A singleton, as caches and registries are. */
+/** A singleton, like a cache or a registry. */
 @Injectable()
 export class Connections {
-  /** The unit of work of the first tick: "building one each time is slow". It keeps what it has read, for ever. */
+  /** The unit of work of the first tick, kept because "building one each time is slow". It keeps all rows that it has read. */
   captured: UnitOfWork | undefined;
 }
 
-/** The same job, the naive way. */
+/** Runs the job in the naive way. */
 @ScopedWorker()
 export class NaiveImport {
   constructor(

@@ -2,7 +2,7 @@ import { ScopedInterval, ScopedWorker } from 'nestjs-scoped-worker';
 import { ImportJob } from './import.job.js';
 import { UnitOfWork } from './unit-of-work.js';
 
-/** As it should be: the unit of work of the tick. */
+/** Runs the job with the unit of work of the tick, as it should be. */
 @ScopedWorker()
 export class ScopedImport {
   constructor(

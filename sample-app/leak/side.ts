@@ -12,7 +12,7 @@ import { Connections, NaiveImport } from './naive.worker.js';
 import { ScopedImport } from './scoped.worker.js';
 import { UnitOfWork } from './unit-of-work.js';
 
-/** What one side tells the other process. */
+/** A message from one side to the main process. */
 export type SideNotice =
   | { readonly kind: 'heap'; readonly heapMb: number; readonly ticks: number }
   | { readonly kind: 'leak'; readonly leak: LeakFound };
@@ -22,7 +22,7 @@ const WORKERS: Readonly<Record<string, Type[]>> = {
   scoped: [ScopedImport],
 };
 
-/** One application with one of the two workers, in a process of its own: a heap of its own. */
+/** One application with one of the two workers, in its own process and so with its own heap. */
 const [, , side = ''] = process.argv;
 
 @Module({
@@ -32,7 +32,7 @@ const [, , side = ''] = process.argv;
 class SideModule {}
 
 const app = await NestFactory.createApplicationContext(SideModule, { logger: ['error'] });
-// The other process may just have closed the channel. The callback receives that error, which would end this process otherwise.
+// The main process may just have closed the channel. Without the callback, that error would end this process.
 const tell = (notice: SideNotice): void =>
   void process.send?.(notice, undefined, undefined, () => undefined);
 
@@ -42,6 +42,6 @@ setInterval(() => {
   const heapMb = process.memoryUsage().heapUsed / 1024 ** 2;
   tell({ kind: 'heap', heapMb, ticks: registry.stats().closedScopes });
 }, 250);
-// Ctrl-C reaches the whole group; the parent says when it is over.
+// Ctrl-C reaches the whole process group, but the parent decides when to stop.
 process.on('SIGINT', () => undefined);
 process.once('disconnect', () => void app.close().then(() => process.exit()));

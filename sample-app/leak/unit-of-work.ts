@@ -5,13 +5,13 @@ export interface Row {
   readonly text: string;
 }
 
-/** What an entity manager is: it keeps every row that it has read, so that a row read twice is one object. */
+/** Works like an entity manager: it keeps every row that it has read, so that a row read twice is one object. */
 @Injectable({ scope: Scope.REQUEST })
 export class UnitOfWork {
   readonly #rows = new Map<number, Row>();
   #isOpen = true;
 
-  /** Reads rows, new ones each time, as a table that grows has them. */
+  /** Reads new rows each time, as from a growing table. */
   read(from: number, count: number): void {
     for (let id = from; id < from + count; id += 1)
       this.#rows.set(id, { id, text: `${id} `.repeat(40) });

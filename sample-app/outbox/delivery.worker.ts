@@ -8,8 +8,8 @@ import { OUTBOX } from './outbox.js';
 import { Receiver } from './receiver.js';
 
 /**
- * Delivers the orders. A delivery is a tick of up to two attempts, each in a scope and a transaction of its own. What both
- * fail to deliver goes back, and is put aside after three deliveries: after six offers in all.
+ * Delivers the orders. A delivery is a tick of up to two attempts, each with its own scope and transaction. If both fail, the
+ * message goes back. After three deliveries, so six offers in all, it is put aside.
  */
 @ScopedWorker()
 export class DeliveryWorker {

@@ -1,6 +1,6 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
 
-/** The receiver's own book: how often it was offered an order, and when it took it. */
+/** The receiver's own records: the number of offers of an order, and when it accepted the order. */
 @Entity('offers')
 export class Offer {
   @PrimaryColumn('int')

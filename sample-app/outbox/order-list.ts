@@ -5,11 +5,11 @@ import { Offer } from './offer.entity.js';
 import type { Order } from './order.entity.js';
 import { OutboxMessage, type Refusals } from './outbox-message.entity.js';
 
-/** An order, and what has become of it. */
+/** An order and its state. */
 export interface OrderView extends Order {
   readonly state: 'waiting' | 'delivered' | 'dead';
   readonly refusals: Refusals;
-  /** How often it was offered to the receiver: the attempts of all its deliveries. */
+  /** The number of offers to the receiver: the attempts of all deliveries. */
   readonly attempts: number;
   readonly deliveries: number;
   readonly lastError: string | null;
@@ -22,7 +22,7 @@ export class OrderList {
     @InjectRepository(Offer) private readonly offers: Repository<Offer>,
   ) {}
 
-  /** The latest orders, newest first. */
+  /** Returns the latest orders, newest first. */
   async latest(): Promise<OrderView[]> {
     const messages = await this.messages.find({ order: { id: 'DESC' }, take: 60 });
     const orderIds = messages.map(({ order }) => order.id);

@@ -11,7 +11,7 @@ export class Order {
   @CreateDateColumn({ type: 'timestamptz' })
   placedAt!: Date;
 
-  /** What the receiver answered with when it took the order. */
+  /** The receiver's answer when it accepted the order. */
   @Column('text', { nullable: true })
   receipt!: string | null;
 }

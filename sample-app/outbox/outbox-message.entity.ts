@@ -9,10 +9,10 @@ import {
 } from 'typeorm';
 import { Order } from './order.entity.js';
 
-/** How often the receiver is to refuse an order before it takes it. */
+/** The number of times that the receiver refuses an order before it accepts it. */
 export type Refusals = number | 'always';
 
-/** An order that is to be delivered. It is kept when that is done, so that it can be watched. */
+/** An order to deliver. It stays after delivery, so that you can inspect it. */
 @Entity('outbox_messages')
 @Index(['availableAt', 'id'], { where: '"deadAt" IS NULL AND "deliveredAt" IS NULL' })
 export class OutboxMessage {
@@ -26,7 +26,7 @@ export class OutboxMessage {
   @Column('jsonb')
   refusals!: Refusals;
 
-  // What the source needs.
+  // Columns that the source needs.
 
   @Column('timestamptz', { default: () => 'now()' })
   availableAt!: Date;
@@ -34,7 +34,7 @@ export class OutboxMessage {
   @Column('int', { default: 0 })
   deliveries!: number;
 
-  // What the source may have.
+  // Optional columns of the source.
 
   @Column('timestamptz', { nullable: true })
   deliveredAt!: Date | null;

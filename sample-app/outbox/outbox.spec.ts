@@ -97,7 +97,7 @@ describeOnce('sample application, its outbox', () => {
     await sample.says(new RegExp(`order ${next}, delivery 1, attempt 1\n`));
   });
 
-  it('gives back, on Ctrl-C, what waits for its next attempt', async () => {
+  it('returns a message that waits for its next attempt, on Ctrl-C', async () => {
     const id = await place('?fail=1');
     await sample.says(new RegExp(`order ${id}, .* the next attempt in 500 ms`));
     sample.signal('SIGINT');

@@ -4,10 +4,10 @@ import { outboxSource } from 'nestjs-scoped-worker/typeorm';
 import type { DataSource } from 'typeorm';
 import { OutboxMessage } from './outbox-message.entity.js';
 
-/** The token of the source that the orders come from. */
+/** The token of the source of orders. */
 export const OUTBOX = Symbol('OUTBOX');
 
-/** Looks again soon, so that the next delivery can be waited for at the terminal. */
+/** Polls often, so that the next delivery soon appears in the terminal. */
 export const outboxProvider: Provider = {
   provide: OUTBOX,
   inject: [getDataSourceToken()],

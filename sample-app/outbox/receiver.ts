@@ -5,16 +5,16 @@ import { Offer } from './offer.entity.js';
 import type { OutboxMessage } from './outbox-message.entity.js';
 
 /**
- * Stands for another system, which is told of the orders and may refuse: what it writes is its own, and stays when
- * the tick that called it is rolled back.
+ * Plays another system, which receives the orders and may refuse them. Its own writes stay when the tick that called it is rolled
+ * back.
  */
 @Injectable()
 export class Receiver {
   constructor(@InjectRepository(Offer) private readonly offers: Repository<Offer>) {}
 
   /**
-   * @returns its receipt. A message is delivered at least once: for an order that it has already, it is the same.
-   * @throws when it refuses.
+   * @returns the receipt. Delivery is at least once, so a known order gets the same receipt again.
+   * @throws if it refuses the order.
    */
   async take({ order, refusals }: OutboxMessage): Promise<string> {
     const receipt = `R-${order.id}`;

@@ -5,15 +5,15 @@ import { setTimeout as delay } from 'node:timers/promises';
 const NANOSECONDS_PER_MS = 1e6;
 
 /**
- * Measures the event loop's delay for one tick. It holds a timer of the system while it is enabled: without its
- * disposer every tick would leave one behind.
+ * Measures the delay of the event loop for one tick. While enabled, it holds a system timer: without its disposer, every tick
+ * would leave one behind.
  */
 @Injectable({ scope: Scope.REQUEST })
 export class EventLoopWatch implements Disposable {
   static readonly resolutionMs = 10;
   readonly #histogram = monitorEventLoopDelay({ resolution: EventLoopWatch.resolutionMs });
 
-  /** Watches for some time. The histogram counts from timer to timer, so what it expects is taken off. */
+  /** Measures for some time. The histogram counts from timer to timer, so its resolution is subtracted. */
   async averageDelayMs(forMs: number, signal: AbortSignal): Promise<number> {
     this.#histogram.enable();
     await delay(forMs, undefined, { signal });

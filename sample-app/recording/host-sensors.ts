@@ -4,7 +4,7 @@ import { freemem, loadavg } from 'node:os';
 
 const MB = 1024 * 1024;
 
-/** The sensors of this host that answer at once. */
+/** Reads the sensors of this host that answer at once. */
 @Injectable()
 export class HostSensors {
   async read() {

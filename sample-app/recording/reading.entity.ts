@@ -1,7 +1,7 @@
 import { Column, Entity, Index, ManyToOne, PrimaryGeneratedColumn, type Relation } from 'typeorm';
 import { Report } from '../report/report.entity.js';
 
-/** What the sensors of this host said at one moment. */
+/** The values of the sensors of this host at one moment. */
 @Entity('readings')
 export class Reading {
   @PrimaryGeneratedColumn()
@@ -10,7 +10,7 @@ export class Reading {
   @Column('timestamptz')
   at!: Date;
 
-  /** Processes that want to run, average of the last minute; 0 on Windows. */
+  /** The load average of the last minute; 0 on Windows. */
   @Column('float')
   loadAverage!: number;
 
@@ -20,14 +20,14 @@ export class Reading {
   @Column('float')
   heapUsedMb!: number;
 
-  /** How late timers of this process are, on average. */
+  /** The average delay of timers in this process. */
   @Column('float')
   eventLoopDelayMs!: number;
 
   @Column('float')
   freeDiskMb!: number;
 
-  /** The report that has summed this reading up. */
+  /** The report that includes this reading. */
   @Index()
   @ManyToOne(() => Report, { nullable: true })
   report!: Relation<Report> | null;

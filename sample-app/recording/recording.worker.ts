@@ -8,7 +8,7 @@ import { Reading } from './reading.entity.js';
 
 const WATCH_MS = 250;
 
-/** Reads the sensors of this host each second and stores what they say. */
+/** Reads the sensors of this host every second, and stores the readings. */
 @ScopedWorker()
 export class RecordingWorker {
   constructor(

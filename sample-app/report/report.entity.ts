@@ -1,6 +1,6 @@
 import { Column, Entity, PrimaryGeneratedColumn } from 'typeorm';
 
-/** The readings of some seconds, summed up. */
+/** A summary of the readings of some seconds. */
 @Entity('reports')
 export class Report {
   @PrimaryGeneratedColumn()

@@ -6,8 +6,8 @@ import { ScopeNotes } from '../ticks/scope-notes.js';
 import { Report } from './report.entity.js';
 
 /**
- * Sums up, every ten seconds, the readings that no report has yet. The tick is one transaction: a report without its
- * readings, or readings marked for a report that failed, are never seen.
+ * Sums up new readings every ten seconds. The tick is one transaction, so nobody sees a report without its readings, or readings
+ * marked for a report that failed.
  */
 @ScopedWorker()
 export class ReportWorker {
@@ -26,7 +26,7 @@ export class ReportWorker {
   private async sumUpReadings(): Promise<string> {
     if (!(await this.readings.existsBy({ report: IsNull() }))) return 'no new readings';
     const report = await this.reports.save({ at: new Date() });
-    // Marked first and read by the mark: a reading stored meanwhile waits for the next report.
+    // Marks the readings before reading them, so that a reading stored meanwhile waits for the next report.
     const { affected } = await this.readings.update({ report: IsNull() }, { report });
     const ofReport = { report: { id: report.id } };
     await this.reports.update(report.id, {

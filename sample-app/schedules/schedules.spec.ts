@@ -46,7 +46,7 @@ describeOnce('sample application, its schedules by hand', () => {
     await sample.says(/Schedule report: paused[^]*Schedule report: resumed/);
   });
 
-  it('gives another timing', async () => {
+  it('changes the timing', async () => {
     expect(await sample.ask('PUT', 'schedules/report?cron=*/2+*+*+*+*+*')).toMatchObject({
       status: 200,
       body: { kind: 'cron', expression: '*/2 * * * * *' },
@@ -97,7 +97,7 @@ describeOnce('sample application, its schedules by hand', () => {
 
     expect(await refusal('PUT', 'schedules/report')).toEqual([
       400,
-      'registry.reschedule("report"): give either cron, an expression, or everyMs, a period.',
+      'registry.reschedule("report"): needs either cron, an expression, or everyMs, a period.',
     ]);
     expect(await refusal('PUT', 'schedules/report?everyMs=soon')).toEqual([
       400,
@@ -111,7 +111,7 @@ describeOnce('sample application, its schedules by hand', () => {
     ]);
     expect(await refusal('POST', 'schedules/deliver/run')).toEqual([
       400,
-      '"deliver" runs for messages. POST /orders gives it one.',
+      '"deliver" runs for messages. POST /orders sends it one.',
     ]);
   });
 });

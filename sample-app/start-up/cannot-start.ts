@@ -1,7 +1,7 @@
-/** Why the sample application cannot start, in one sentence for the person who started it. */
+/** The reason why the sample application cannot start, as a text for the user. */
 export class CannotStart extends Error {}
 
-/** The code of an error of the system or of PostgreSQL. */
+/** Returns the code of a system or PostgreSQL error. */
 export function codeOf(error: unknown): string | undefined {
   return (error as { code?: string } | undefined)?.code;
 }

@@ -9,16 +9,15 @@ type Boot = (settings: Settings, databaseUrl: string) => Promise<INestApplicatio
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /**
- * Opens the database, boots the application, and runs until a signal comes: then closes the application first, which
- * waits for the ticks that run, and the database after it.
+ * Opens the database, boots the application, and runs until a signal arrives. Then closes the application, which waits for
+ * running ticks, and after it the database.
  */
 export async function runSample(boot: Boot): Promise<void> {
-  // In place before anything is started, so that an early Ctrl-C stops what has been started by then.
+  // Listens before anything starts, so that an early Ctrl-C stops what has started by then.
   const stopRequested = new Promise<void>((resolve) => {
-    // Ctrl-C under npm arrives twice. A second one of the person's own is meant for the library, which then waits
-    // no longer for ticks.
+    // Under npm, Ctrl-C arrives twice. A second Ctrl-C of the user is for the library, which then stops waiting for ticks.
     for (const signal of SIGNALS) process.on(signal, () => resolve());
-    process.stdout.on('error', () => resolve()); // the reader of a pipe has gone
+    process.stdout.on('error', () => resolve()); // the reader of the pipe is gone
   });
   let database: Database | undefined;
   try {
@@ -26,7 +25,7 @@ export async function runSample(boot: Boot): Promise<void> {
     database = await openDatabase(settings);
     const app = await boot(settings, database.url);
     await stopRequested;
-    if (process.stdout.isTTY) process.stdout.write('\n'); // the terminal has written ^C
+    if (process.stdout.isTTY) process.stdout.write('\n'); // after the ^C of the terminal
     printClosingLines(app);
     await app.close();
     await database.stop();

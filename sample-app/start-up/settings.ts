@@ -2,13 +2,13 @@ import { CannotStart } from './cannot-start.js';
 
 export interface Settings {
   readonly port: number;
-  /** The PostgreSQL to use; undefined for one of our own. */
+  /** The PostgreSQL to use; undefined for the embedded one. */
   readonly databaseUrl: string | undefined;
-  /** Folder of our own PostgreSQL; undefined for the default. */
+  /** The folder of the embedded PostgreSQL; undefined for the default. */
   readonly dataFolder: string | undefined;
 }
 
-/** Reads PORT, DATABASE_URL and DATA_DIR; one that is empty counts as not set. */
+/** Reads PORT, DATABASE_URL and DATA_DIR; an empty one counts as unset. */
 export function readSettings(env: NodeJS.ProcessEnv): Settings {
   const port = env['PORT'] || '3000';
   if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535) {

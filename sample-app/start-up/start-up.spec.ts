@@ -39,7 +39,7 @@ describeOnce('sample application, when it cannot start', () => {
     const { port } = other.address() as AddressInfo;
 
     expect(await refusal({ PORT: String(port), DATABASE_URL: database.url })).toBe(
-      `Cannot start: port ${port} is in use by another program. Stop that one, or set PORT to another port.\n`,
+      `Cannot start: port ${port} is in use by another program. Stop that program, or set PORT to another port.\n`,
     );
     const [connections] = await database.query<{ count: number }>(
       'SELECT count(*)::int FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()',
@@ -50,14 +50,14 @@ describeOnce('sample application, when it cannot start', () => {
 
   it('says that DATABASE_URL is not the address of a PostgreSQL', async () => {
     const sentence =
-      'Cannot start: DATABASE_URL is not the address of a PostgreSQL, such as postgres://user:password@localhost:5432/name. Correct it, or leave it out to use the embedded PostgreSQL.\n';
+      'Cannot start: DATABASE_URL is not the address of a PostgreSQL, such as postgres://user:password@localhost:5432/name. Correct it, or unset it to use the embedded PostgreSQL.\n';
     expect(await refusal({ DATABASE_URL: 'localhost' })).toBe(sentence);
     expect(await refusal({ DATABASE_URL: 'mysql://localhost/x' })).toBe(sentence);
   });
 
   it('says that no server answers', async () => {
     expect(await refusal({ DATABASE_URL: 'postgres://u:p@127.0.0.1:1/x' })).toBe(
-      'Cannot start: no PostgreSQL answers at 127.0.0.1:1, from DATABASE_URL. Start it, correct DATABASE_URL, or leave it out to use the embedded PostgreSQL.\n',
+      'Cannot start: no PostgreSQL answers at 127.0.0.1:1, from DATABASE_URL. Start it, correct DATABASE_URL, or unset it to use the embedded PostgreSQL.\n',
     );
   });
 

@@ -4,7 +4,7 @@ import { cpus } from 'node:os';
 import { Not, In, type Repository, type EntityManager } from 'typeorm';
 import { Core } from './core.entity.js';
 
-/** Brings the table of this host's cores up to date; new in each scope, as its repository is. */
+/** Updates the table of this host's cores. New in each scope, like its repository. */
 @Injectable()
 export class CoreTable {
   constructor(@InjectScopedRepository(Core) private readonly cores: Repository<Core>) {}
@@ -13,7 +13,7 @@ export class CoreTable {
     return this.cores.manager;
   }
 
-  /** @returns how many cores there are. */
+  /** @returns the number of cores. */
   async update(): Promise<number> {
     const syncedAt = new Date();
     const found = cpus().map(({ model, times }, number) => ({

@@ -1,6 +1,6 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
 
-/** A processor core of this host, as it was when it was looked at last. */
+/** A processor core of this host, as last read. */
 @Entity('cores')
 export class Core {
   @PrimaryColumn('int')
@@ -9,7 +9,7 @@ export class Core {
   @Column('text')
   model!: string;
 
-  /** Since this host was started. */
+  /** Counted since this host started. */
   @Column('float')
   busySeconds!: number;
 

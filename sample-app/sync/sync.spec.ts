@@ -21,7 +21,7 @@ describeOnce('sample application, its background worker', () => {
     await database.drop();
   });
 
-  it('runs each iteration in a scope of its own, at the period that is set', async () => {
+  it('runs each iteration in its own scope, at the period that is set', async () => {
     await sample.says(/sync .* cores/);
     await sample.ask('PUT', 'sync/period?ms=3600000');
     const quick = await sample.ask<{ periodMs: number }>('PUT', 'sync/period?ms=50');
@@ -36,19 +36,19 @@ describeOnce('sample application, its background worker', () => {
     expect(body.cores.length).toBeGreaterThan(0);
   });
 
-  it('is started again after a failure, later each time', async () => {
+  it('restarts after a failure, later each time', async () => {
     await sample.says(/sync .* cores/);
     await sample.ask('POST', 'sync/fail?times=2');
     await sample.ask('PUT', 'sync/period?ms=50');
     await sample.complains(
-      /execute failed \(restart in 1000 ms\): This iteration was asked to fail/,
+      /execute failed \(restart in 1000 ms\): This iteration failed on request/,
     );
     await sample.complains(/execute failed \(restart in 2000 ms\)/);
     await sample.saysOften(2, /sync .* cores/);
-    expect(sample.stdout.match(/sync .* fails, as it was asked to/g)).toHaveLength(2);
+    expect(sample.stdout.match(/sync .* fails on request/g)).toHaveLength(2);
   });
 
-  it('stops while it waits to be started again', async () => {
+  it('stops while it waits for its restart', async () => {
     await sample.says(/sync .* cores/);
     await sample.ask('POST', 'sync/fail?times=9');
     await sample.ask('PUT', 'sync/period?ms=50');
@@ -60,7 +60,7 @@ describeOnce('sample application, its background worker', () => {
     expect(sample.stderr).not.toMatch(/restart in 4000 ms/);
   });
 
-  it('refuses what it cannot use, and goes on', async () => {
+  it('refuses invalid input, and continues', async () => {
     expect(await sample.ask('PUT', 'sync/period?ms=0')).toMatchObject({
       status: 400,
       body: { message: expect.stringMatching(/^PeriodicTimer: periodMs must be .*, not 0\.$/) },

@@ -11,12 +11,12 @@ import { CoreTable } from './core-table.js';
 const FIRST_PERIOD_MS = 5_000;
 
 /**
- * A loop of its own instead of a schedule: a singleton that opens a scope for each iteration. When one fails, the library
- * calls `execute` again: after 1 second, 2 seconds, 4 seconds and so on.
+ * Runs a loop instead of a schedule: a singleton that opens a scope for each iteration. If an iteration fails, the library calls
+ * `execute` again after 1 second, 2 seconds, 4 seconds and so on.
  */
 @Injectable()
 export class SyncWorker extends BackgroundWorker {
-  /** Lives through restarts, so that a period that was set over HTTP stays. While nobody waits, it holds nothing. */
+  /** Kept across restarts, so that a period set over HTTP stays. Holds no resource while nobody waits. */
   readonly #timer = new PeriodicTimer(FIRST_PERIOD_MS);
   #iterations = 0;
   #failuresToCome = 0;
@@ -39,12 +39,12 @@ export class SyncWorker extends BackgroundWorker {
     return this.#timer.periodMs;
   }
 
-  /** Also for the wait that is pending. @throws {InvalidOptionsError} when the period cannot work. */
+  /** Applies to the pending wait too. @throws {InvalidOptionsError} if the period is invalid. */
   set periodMs(periodMs: number) {
     this.#timer.periodMs = periodMs;
   }
 
-  /** Iterations that succeeded. */
+  /** The number of iterations that succeeded. */
   get iterations(): number {
     return this.#iterations;
   }
@@ -53,7 +53,7 @@ export class SyncWorker extends BackgroundWorker {
     return this.#failuresToCome;
   }
 
-  /** Lets the next iterations fail. */
+  /** Makes the next iterations fail. */
   failNext(times: number): void {
     this.#failuresToCome = times;
   }
@@ -64,8 +64,8 @@ export class SyncWorker extends BackgroundWorker {
     const count = await table.update();
     if (this.#failuresToCome > 0) {
       this.#failuresToCome -= 1;
-      this.notes.write(scope, { text: 'fails, as it was asked to' });
-      throw new Error('This iteration was asked to fail.'); // what it wrote is rolled back
+      this.notes.write(scope, { text: 'fails on request' });
+      throw new Error('This iteration failed on request.'); // its writes are rolled back
     }
     this.notes.write(scope, { text: `${count} cores` });
   }

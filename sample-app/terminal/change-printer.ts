@@ -1,7 +1,7 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { ScopedWorkerEvents } from 'nestjs-scoped-worker';
 
-/** Prints what was done to schedules at run time; what goes wrong, the library logs. */
+/** Prints changes of schedules at run time; the library itself logs failures. */
 @Injectable()
 export class ChangePrinter implements OnModuleInit {
   constructor(private readonly events: ScopedWorkerEvents) {}

@@ -3,7 +3,7 @@ import { ScopedWorkerEvents, ScopedWorkerRegistry } from 'nestjs-scoped-worker';
 import { PoolNumbers } from '../ticks/pool-numbers.js';
 import { TickJournal } from '../ticks/tick-journal.js';
 
-/** Prints, while an application closes, what it waited for, what it did, and whether anything stayed. */
+/** Prints on shutdown how long the application waited, what it did, and whether connections are left. */
 export function printClosingLines(app: INestApplicationContext): void {
   const registry = app.get(ScopedWorkerRegistry);
   const journal = app.get(TickJournal, { strict: false });
@@ -11,7 +11,7 @@ export function printClosingLines(app: INestApplicationContext): void {
   const events = app.get(ScopedWorkerEvents);
   let waitingFor: readonly string[] = [];
   events.once('shutdown:started', (start) => (waitingFor = start.waitingFor));
-  // The last moment at which the pool stands: the data source is destroyed after the workers.
+  // The last moment at which the pool exists: the data source is destroyed after the workers.
   events.once('shutdown:finished', ({ waitedMs }) => {
     const { openedScopes, closedScopes } = registry.stats();
     const { idle, total } = pool.now();

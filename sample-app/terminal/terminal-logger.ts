@@ -1,11 +1,11 @@
 import type { LoggerService } from '@nestjs/common';
 
-/** Errors of these contexts end the start-up, which says them in its own sentence. */
+/** Errors of these contexts stop start-up, which prints its own sentence for them. */
 const SAID_ELSEWHERE = new Set<unknown>(['ExceptionHandler', 'NestApplication', 'TypeOrmModule']);
 
 /**
- * Nest's logger for this terminal: of the ordinary lines only those of the library, such as what the shutdown waits
- * for, and every warning and error, each on one line.
+ * Logs for this terminal: all warnings and errors, each on one line. Of the ordinary lines, it shows only those of the library,
+ * such as what the shutdown waits for.
  */
 export class TerminalLogger implements LoggerService {
   log(message: unknown, ...rest: unknown[]): void {

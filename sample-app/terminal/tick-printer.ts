@@ -5,14 +5,14 @@ import { TickTable } from './tick-table.js';
 
 const ROWS_PER_HEADER = 20;
 
-const KEY = `One line for each attempt of a tick: its entity manager, what was built for it,
-how much of that had something to dispose, idle/total connections of the pool.
+const KEY = `One line for each attempt of a tick: its entity manager, the number of instances built,
+the number of those that were disposed, idle/total connections of the pool.
 One connection of the pool listens to the outbox.`;
 
-/** Outcomes that need no words where there is no room for them. */
+/** Outcomes that a narrow table doesn't explain. */
 const IS_PLAIN = new Set<TickEntry['outcome']>(['succeeded', 'ended']);
 
-/** Prints one line for each attempt of a tick, under a header that comes again before it has left the screen. */
+/** Prints one line for each attempt of a tick, and repeats the header before it scrolls off the screen. */
 @Injectable()
 export class TickPrinter implements OnModuleInit {
   #table: TickTable | undefined;

@@ -4,7 +4,7 @@ interface Column {
   readonly title: string;
   readonly width: number;
   readonly right?: boolean;
-  /** Left out where the terminal is narrow. */
+  /** True to leave it out in a narrow terminal. */
   readonly wideOnly?: boolean;
   text(entry: TickEntry): string;
 }
@@ -34,7 +34,7 @@ const COLUMNS: readonly Column[] = [
 
 const WIDE = 110;
 
-/** The columns that a terminal of this width has room for, as a function of what stands in them. */
+/** Lays out the columns that fit into the terminal. */
 export class TickTable {
   readonly #columns: readonly Column[];
   readonly #gap: string;
@@ -44,7 +44,7 @@ export class TickTable {
     this.#gap = isWide ? '  ' : ' ';
   }
 
-  /** @param columns width of the terminal; undefined where the output goes into a file or a pipe. */
+  /** @param columns The width of the terminal; undefined if the output goes to a file or a pipe. */
   static for(columns: number | undefined): TickTable {
     return new TickTable(columns === undefined || columns >= WIDE);
   }

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 
-/** Numbers entity managers in the order in which they are met, and keeps none of them alive. */
+/** Numbers entity managers in order of first use, without keeping them alive. */
 @Injectable()
 export class EntityManagerNumbers {
   readonly #numbers = new WeakMap<EntityManager, number>();

@@ -2,13 +2,13 @@ import { Injectable } from '@nestjs/common';
 import type { Pool } from 'pg';
 import { DataSource } from 'typeorm';
 
-/** Connections of the data source: those that wait in the pool, and all. */
+/** The connections of the data source: those that are idle in the pool, and all. */
 export interface PoolCount {
   readonly idle: number;
   readonly total: number;
 }
 
-/** Looks into the pool of `pg` behind the data source. */
+/** Reads the `pg` pool of the data source. */
 @Injectable()
 export class PoolNumbers {
   constructor(private readonly dataSource: DataSource) {}

@@ -3,28 +3,28 @@ import type { ProviderScope } from 'nestjs-scoped-worker';
 import type { EntityManager } from 'typeorm';
 import { EntityManagerNumbers } from './entity-manager-numbers.js';
 
-/** What the code in a scope says of it. */
+/** A note of the code that runs in a scope. */
 export interface ScopeNote {
   /** The entity manager that the scope works with. */
   readonly manager?: EntityManager;
   readonly text?: string;
-  /** Whose scope it is. For scopes by hand: those of ticks have a schedule. */
+  /** The owner of a scope by hand; scopes of ticks have a schedule. */
   readonly owner?: string;
 }
 
-/** A note, with the number of the entity manager in its place. */
+/** A note with the number of the entity manager instead of the manager. */
 export interface TakenNote extends Omit<ScopeNote, 'manager'> {
   readonly entityManager?: number;
 }
 
-/** Keeps what is noted in a scope until the scope has ended, so that a failed attempt has its note as well. */
+/** Keeps the notes of a scope until the scope has closed, so that a failed attempt has its note too. */
 @Injectable()
 export class ScopeNotes {
   readonly #notes = new Map<string, TakenNote>();
 
   constructor(private readonly managers: EntityManagerNumbers) {}
 
-  /** Adds to what was noted in this scope before. */
+  /** Adds to the earlier notes of this scope. */
   write({ id }: Pick<ProviderScope, 'id'>, { manager, ...note }: ScopeNote): void {
     const entityManager = manager && { entityManager: this.managers.of(manager) };
     this.#notes.set(id, { ...this.#notes.get(id), ...note, ...entityManager });

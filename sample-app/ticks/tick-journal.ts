@@ -16,11 +16,11 @@ interface EndedScope extends ScopeEndNotice {
   readonly note: TakenNote;
 }
 
-/** Writes down the scopes as the library reports them, with the outcome of their ticks: the last hundred. */
+/** Keeps the last hundred scopes that the library has reported, with the outcomes of their ticks. */
 @Injectable()
 export class TickJournal {
   readonly #openedAt = new Map<string, number>();
-  /** By tick: what is known of its last attempt until the tick is told to be over, or to try again. */
+  /** The last attempt of each tick, until the library reports that the tick has finished or is retried. */
   readonly #attempts = new Map<string, EndedScope>();
   readonly #entries: TickEntry[] = [];
   readonly #listeners: ((entry: TickEntry) => void)[] = [];
@@ -42,7 +42,7 @@ export class TickJournal {
     return this.#entries.toReversed();
   }
 
-  /** Ticks since the start. */
+  /** The number of ticks since the start. */
   get count(): number {
     return this.#count;
   }

@@ -25,7 +25,7 @@ describe('The start-up log', () => {
 
   it('[C18] says that there is nothing to run when no worker is provided', async () => {
     expect(await announced([])).toEqual([
-      'ScopedWorkerModule has nothing to run: no worker and no background worker is provided.',
+      'ScopedWorkerModule has nothing to run: no module provides a worker or a background worker.',
     ]);
   });
 

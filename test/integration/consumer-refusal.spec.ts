@@ -97,13 +97,13 @@ describe('a consumer is refused at start-up', () => {
   });
 
   it.each<[ConsumerOptions, string]>([
-    [{ concurrency: 0 }, 'concurrency must be a whole number from 1 on, not 0'],
-    [{ concurrency: 1.5 }, 'concurrency must be a whole number from 1 on, not 1.5'],
-    [{ concurrency: Infinity }, 'concurrency must be a whole number from 1 on, not Infinity'],
-    [{ concurrency: '2' as never }, 'concurrency must be a whole number from 1 on, not "2"'],
+    [{ concurrency: 0 }, 'concurrency must be a whole number of at least 1, not 0'],
+    [{ concurrency: 1.5 }, 'concurrency must be a whole number of at least 1, not 1.5'],
+    [{ concurrency: Infinity }, 'concurrency must be a whole number of at least 1, not Infinity'],
+    [{ concurrency: '2' as never }, 'concurrency must be a whole number of at least 1, not "2"'],
     [
       { maxDeliveries: 0, deadLetter: () => 0 },
-      'maxDeliveries must be a whole number from 1 on, not 0',
+      'maxDeliveries must be a whole number of at least 1, not 0',
     ],
     [{ deadLetter: 'no' as never }, 'deadLetter must be a function, not "no"'],
     [
@@ -174,8 +174,8 @@ describe('a consumer is refused at start-up', () => {
   it.each([
     [{ cron: '@yearly' }, "has cron, but @ScopedConsumer isn't a cron"],
     [{ everyMs: 1_000 }, "has everyMs, but @ScopedConsumer isn't an interval"],
-    [{ concurrency: 0 }, 'concurrency must be a whole number from 1 on, not 0'],
-    [{ maxDeliveries: 0 }, 'maxDeliveries must be a whole number from 1 on, not 0'],
+    [{ concurrency: 0 }, 'concurrency must be a whole number of at least 1, not 0'],
+    [{ maxDeliveries: 0 }, 'maxDeliveries must be a whole number of at least 1, not 0'],
   ])('[C13] with the overrides %p', async (override, problem) => {
     const overrides = { 'Consumer.handle': override };
     const problems = await problemsOf([consumer([]), provided(new HandSource())], { overrides });

@@ -512,7 +512,7 @@ describe('Enhancers', () => {
       });
       const { error } = await registry.run('Worker.guarded');
       expect((error as Error).message).toBe(
-        'Worker.guarded is not called, because it has guards, interceptors, pipes or filters and the ExternalContextCreator of this version of @nestjs/core cannot run them. Install a version of Nest that nestjs-scoped-worker supports.',
+        'Worker.guarded was not called: it has guards, interceptors, pipes or filters, which the ExternalContextCreator of this version of @nestjs/core cannot run. Install a version of Nest that nestjs-scoped-worker supports.',
       );
       expect(called).toBe(0);
       expect(await registry.run('Worker.bare')).toMatchObject({ value: 'ran' });

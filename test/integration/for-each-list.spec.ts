@@ -192,7 +192,7 @@ describe('The list of forEach', () => {
       }
       const { message } = await refusal({ providers: [Worker] });
       expect(message).toBe(
-        'Worker.run: forEach of @ScopedInterval has no token at inject[0]: look for an import that goes in a circle.',
+        'Worker.run: forEach of @ScopedInterval has no token at inject[0]: look for a circular import.',
       );
     });
 
@@ -304,7 +304,7 @@ describe('The list of forEach', () => {
         }
         const { message } = await refusal({ providers: [Worker] });
         expect(message).toBe(
-          `Worker.run: forEach of @ScopedInterval injects ${token}, which does not exist there: the list is made before the ticks of its items begin.`,
+          `Worker.run: forEach of @ScopedInterval injects ${token}, which does not exist yet: the factory runs before the ticks of its items begin.`,
         );
       },
     );

@@ -79,7 +79,7 @@ describe('The stop of the memory watch', () => {
     memory.rssMb = 900;
     await advance(1_000);
     expect(log.of('error')).toEqual([
-      'Memory: RSS 900 MiB has reached memory.stopAtMb (800). No schedule is seen to grow.',
+      'Memory: RSS 900 MiB has reached memory.stopAtMb (800). No schedule appears to grow.',
     ]);
   });
 

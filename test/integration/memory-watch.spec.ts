@@ -121,7 +121,7 @@ describe('The memory watch', () => {
       memory.heapMb = 100;
       await check();
       expect(log.of('warn')).toEqual([
-        'Memory: heap 850 MiB of 1000 MiB (85.0 %) has reached memory.warnAtPercent (80). No schedule is seen to grow.',
+        'Memory: heap 850 MiB of 1000 MiB (85.0 %) has reached memory.warnAtPercent (80). No schedule appears to grow.',
       ]);
       expect(log.of('log')).toContain(
         'Memory: heap 100 MiB of 1000 MiB (10.0 %) is below memory.warnAtPercent (80) again.',
@@ -225,7 +225,7 @@ describe('The memory watch', () => {
     const { log } = await memoryApp({ stopAtMb: 2_000 });
     await check();
     expect(log.of('warn')).toEqual([
-      'memory.stopAtMb (2000) is never reached: this process may use 2000 MiB.',
+      'memory.stopAtMb (2000) is never reached: this process may use only 2000 MiB. Set a lower value.',
     ]);
   });
 

@@ -181,7 +181,7 @@ describe('The import of the module', () => {
       ],
     ])('[C13] one sentence refuses %s in their place', async (_, given) => {
       expect(await from(given)).toBe(
-        'ScopedWorkerModule.forRoot() and forRootAsync() take an object of options, not null or undefined; {} gives the defaults.',
+        'ScopedWorkerModule.forRoot() and forRootAsync() take an object of options, not null or undefined; pass {} for the defaults.',
       );
     });
 

@@ -375,7 +375,7 @@ describe('A timing that providers give', () => {
       [
         'an undefined token, as a circle of imports leaves it',
         { inject: [ConfigService, undefined], useFactory: () => '-' },
-        'has no token at inject[1]: look for an import that goes in a circle',
+        'has no token at inject[1]: look for a circular import',
       ],
       ['no useFactory', { inject: [ConfigService] }, 'must be a string, not an object'],
     ])('[C13] %s stops start-up', async (_, given, words) => {
@@ -390,7 +390,7 @@ describe('A timing that providers give', () => {
         },
       });
       expect(await refused(cron(undefined))).toBe(
-        'Jobs.run: the cron expression of @ScopedCron has no token at inject[0]: look for an import that goes in a circle.',
+        'Jobs.run: the cron expression of @ScopedCron has no token at inject[0]: look for a circular import.',
       );
       const { registry } = await timed(cron(ConfigService));
       expect(registry.get('Jobs.run').expression).toBe('*/2 * * * * *');

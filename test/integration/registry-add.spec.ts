@@ -406,7 +406,7 @@ describe('registry.add()', () => {
       );
       expect(error).toBeInstanceOf(DuplicateScheduleError);
       expect(error.message).toBe(
-        'registry.add("Jobs.poll"): the name is taken by a schedule of Jobs.poll. Give another name, or remove that one first.',
+        'registry.add("Jobs.poll"): the name is taken by a schedule of Jobs.poll. Choose another name, or remove that schedule first.',
       );
       expect([registry.list(), changes]).toEqual([before, []]);
       await advance(1_000);
@@ -427,12 +427,16 @@ describe('registry.add()', () => {
       ['a handler without a dot', { ...good, handler: 'poll' }, 'not "poll"'],
       ['an object as handler', { ...good, handler: {} }, 'not an object'],
       ['a class', { ...good, handler: class Jobs {} }, "name its method, 'Jobs.method'"],
-      ['an unknown class', { ...good, handler: 'Jbos.poll' }, 'no worker is called so'],
+      ['an unknown class', { ...good, handler: 'Jbos.poll' }, 'no worker has this name'],
       ['an unknown method', { ...good, handler: 'Jobs.pol' }, 'Jobs has no method pol'],
       ['the constructor', { ...good, handler: 'Jobs.constructor' }, 'no method constructor'],
       ['what every object has', { ...good, handler: 'Jobs.toString' }, 'no method toString'],
-      ['no timing', { ...good, everyMs: undefined }, 'give either cron, an expression, or everyMs'],
-      ['two timings', { ...good, cron: '* * * * * *' }, 'give either cron'],
+      [
+        'no timing',
+        { ...good, everyMs: undefined },
+        'needs either cron, an expression, or everyMs',
+      ],
+      ['two timings', { ...good, cron: '* * * * * *' }, 'needs either cron'],
       ['a bad expression', { name: 'x', handler: 'Jobs.poll', cron: 'often' }, 'cannot be read'],
       ['a Date', { name: 'x', handler: 'Jobs.poll', cron: new Date() }, 'must be a string'],
       ['a period of 0', { ...good, everyMs: 0 }, 'the period must be a number of milliseconds'],
@@ -445,7 +449,7 @@ describe('registry.add()', () => {
       [
         'fixedDelay of a cron',
         { name: 'x', handler: 'Jobs.poll', cron: '* * * * * *', fixedDelay: true },
-        'fixedDelay is for everyMs',
+        'fixedDelay applies to everyMs only',
       ],
       [
         'a payload beside forEach',
@@ -498,7 +502,7 @@ describe('registry.add()', () => {
       const definition = { name: 'x', everyMs: 1_000 };
       const error = thrownBy(() => registry.add({ ...definition, handler: 'Twin.run' }));
       expect(error.message).toBe(
-        'registry.add("x"): handler names Twin, and 2 workers are called so; give a function that resolves the right one.',
+        'registry.add("x"): handler names Twin, but 2 workers have this name; pass a function that resolves the right one.',
       );
       registry.add({
         ...definition,

@@ -186,17 +186,17 @@ describe('allowFindings', () => {
       [
         'a finding that does not exist',
         [{ ...entry, finding: 'SW999' }],
-        'allowFindings[0] has finding "SW999", which is none that can be allowed; write the number of one, or worker-not-scoped, worker-ready-made, ',
+        'allowFindings[0] has finding "SW999", which cannot be allowed; write a number such as "SW202", or one of worker-not-scoped, worker-ready-made, ',
       ],
       [
         'a finding without which there is nothing to run',
         [{ ...entry, finding: 'invalid-schedule' }],
-        'allowFindings[0] has finding "invalid-schedule", which is none that can be allowed; ',
+        'allowFindings[0] has finding "invalid-schedule", which cannot be allowed; ',
       ],
       [
         'no finding',
         [{ token: Pool, reason }],
-        'allowFindings[0] has finding undefined, which is none that can be allowed; ',
+        'allowFindings[0] has finding undefined, which cannot be allowed; ',
       ],
       [
         'a number for a token',
@@ -211,17 +211,17 @@ describe('allowFindings', () => {
       [
         'no reason',
         [{ finding: 'SW202', token: Pool }],
-        'allowFindings[0] needs a reason, a sentence for whoever reads it next, not undefined',
+        'allowFindings[0] needs a reason, a sentence for the next reader, not undefined',
       ],
       [
         'an empty reason',
         [{ ...entry, reason: ' ' }],
-        'allowFindings[0] needs a reason, a sentence for whoever reads it next, not " "',
+        'allowFindings[0] needs a reason, a sentence for the next reader, not " "',
       ],
       [
         'a key of another kind',
         [{ ...entry, until: 2027 }],
-        'allowFindings[0] has until, which is no part of it: write { finding, token, reason }',
+        'allowFindings[0] has the unknown key until; write { finding, token, reason }',
       ],
     ])('%s', async (_what, allowFindings, text) => {
       const error = await refusal({ options: { allowFindings: allowFindings as never } });

@@ -48,7 +48,7 @@ describe('inMemoryQueue()', () => {
       expect(() => inMemoryQueue({ capacity: capacity! })).toThrow(
         expect.objectContaining({
           code: 'INVALID_OPTIONS',
-          message: `inMemoryQueue(): capacity must be a whole number from 1 on, not ${String(capacity)}.`,
+          message: `inMemoryQueue(): capacity must be a whole number of at least 1, not ${String(capacity)}.`,
         }) as unknown as Error,
       );
     },
