@@ -28,7 +28,7 @@ export interface ConstructedScope {
   reportsLateFailures(): (error: unknown) => void;
   /** Why the scope does not do `what`; undefined when it does. */
   refusedTo(what: string): Error | undefined;
-  /** The error of whoever wanted to do `what` while the scope closed. */
+  /** Returns the error for a caller that wanted to do `what` while the scope closed. */
   closedError(what: string): Error;
 }
 
@@ -43,7 +43,7 @@ export interface ConstructionHome {
 }
 
 /**
- * How instances come into a scope: built, entered in the ledger, initialised, and only then given to whoever asked.
+ * How instances come into a scope: built, entered in the ledger, initialised, and only then returned or injected.
  *
  * An instance whose build was under way when disposal had begun is disposed as it arrives, and its load is refused.
  */
@@ -214,7 +214,7 @@ export class Builds {
   /**
    * Follows a load.
    *
-   * @param arrived is given the instance; what it throws the load throws.
+   * @param arrived receives the instance; the load rejects with what it throws.
    */
   load<T>(loading: Promise<T>, arrived: (instance: T) => T): Promise<T> {
     this.#loads += 1;

@@ -28,7 +28,7 @@ export interface LateEntry {
 }
 
 /**
- * What a scope has to do at its end, in the order in which it came: owned instances as they were built,
+ * What a scope has to do when it ends, in the order of registration: owned instances as they were built,
  * `defer`, `onCommit` and `onRollback` as they were called. Read backwards it is the order of disposal.
  *
  * Keeps only what has a disposer or a hook; any other instance is counted and forgotten.
@@ -99,7 +99,7 @@ export class Ledger {
     return { rollbackErrors: [] };
   }
 
-  /** Calls `onScopeRollback` newest first; all of them, whatever one throws. */
+  /** Calls `onScopeRollback` newest first, all of them, also if one throws. */
   rollback(error: unknown): Promise<unknown[]> {
     return rollBack(this.hooked(), error);
   }

@@ -9,7 +9,7 @@ import { Scope, type ScopeHome } from './scope.js';
 
 export interface ScopeOpening {
   readonly kind: ScopeKind;
-  /** What `REQUEST` gives, and what a context id strategy sees. */
+  /** The value of `REQUEST`, and what a context id strategy sees. */
   readonly request?: unknown;
   readonly module?: NestModule;
   readonly schedule?: string;

@@ -12,7 +12,7 @@ export const IS_SCOPE = Symbol('nestjs-scoped-worker:is-scope');
  * Ownership is decided by the instance without the decoration of an `instanceDecorator` of the application.
  *
  * Not owned: what is not an object, what an earlier provider or scope already owns (an alias, a factory that
- * hands out one object again and again), what a factory marked as `shared()`, and what a factory
+ * returns one object again and again), what a factory marked as `shared()`, and what a factory
  * returns though a static provider holds it.
  */
 export class Ownership {
@@ -35,7 +35,7 @@ export class Ownership {
   }
 
   /**
-   * True for an object without anything to do at its end that counts as built. Here a factory is judged
+   * True for an object without hooks and disposers that counts as built. Here a factory is judged
    * by its first result: looking through the static providers on every tick would only serve a figure.
    */
   counts(instance: object, wrapper: NestWrapper): boolean {
@@ -48,13 +48,13 @@ export class Ownership {
     return !isHeld;
   }
 
-  /** True for what a scope will own, as far as it can be told when it has just been built. */
+  /** True for what a scope will own, as far as that is known when it has just been built. */
   willOwn(instance: unknown, wrapper: NestWrapper): boolean {
     if (!this.isCandidate(instance, wrapper) || this.#owned.has(instance)) return false;
     return !isFactory(wrapper) || !this.#statics.holds(instance);
   }
 
-  /** True for what a factory gives although a static provider holds it. */
+  /** True for what a factory returns although a static provider holds it. */
   isHeld(instance: object, wrapper: NestWrapper): boolean {
     return isFactory(wrapper) && this.#statics.holds(instance);
   }
@@ -70,7 +70,7 @@ export class Ownership {
     return true;
   }
 
-  /** Gives an object up that was disposed: a factory may hand it out again, as a pool does. */
+  /** Releases an object that was disposed: a factory may return it again, as a pool does. */
   release(instance: object): void {
     this.#owned.delete(instance);
   }

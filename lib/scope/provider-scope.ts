@@ -17,7 +17,7 @@ export interface ProviderScope {
   /** True from the moment the scope refuses to build; disposal may still be under way. */
   readonly closed: boolean;
   /**
-   * Gives the instance of a provider in this scope, built at the first call. A singleton is given as
+   * Returns the instance of a provider in this scope, built at the first call, or a singleton as
    * it is.
    *
    * @param options.strict Look only in the worker's own module (the root module, for a scope opened by
@@ -63,7 +63,7 @@ export interface ProviderScope {
 
 /**
  * A scope that you opened with `ProviderScopeFactory.open()`. Complete it when its work has succeeded. Otherwise its work is rolled
- * back when it is disposed, because the end of a block doesn't tell success from failure.
+ * back when it is disposed, because the end of a block can mean success or failure.
  *
  * @example
  * await using scope = await scopes.open();

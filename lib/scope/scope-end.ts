@@ -2,10 +2,10 @@ import { combined, leadsTo } from '../errors/error-parts.js';
 import { readStacks } from '../errors/error-text.js';
 import type { Ledger } from './ledger.js';
 
-/** What a scope does at its end. */
+/** The steps of a scope that ends. */
 export interface EndingScope {
   readonly ledger: Ledger;
-  /** Settles `waitFor` work, and builds that were started and not awaited; gives the errors of the work. */
+  /** Settles `waitFor` work, and builds that were started and not awaited; returns the errors of the work. */
   settleWork(): Promise<readonly unknown[]>;
   readonly disposeTimeoutMs: number;
   /** Returns what receives the error of a disposer that fails after `disposeTimeoutMs`. It doesn't hold the scope. */
@@ -52,7 +52,7 @@ export interface ScopeEnd {
 }
 
 /**
- * The order at the end of a scope, the same for ticks and for scopes by hand:
+ * Ends a scope in this order, the same for ticks and for scopes by hand:
  *
  * 1. everything given to `waitFor` settles, and builds still under way;
  * 2. the verdict is asked: from here on it does not change;
@@ -87,7 +87,7 @@ export async function concludeScope(
     disposeErrors.push(...commit.rollbackErrors);
   }
 
-  // Work that came after the verdict, from a hook say, uses the instances as well.
+  // Work that was added after the verdict, by a hook for example, uses the instances as well.
   while (scope.hasWork) {
     const late = (await scope.settleWork()).slice(workErrors.length);
     workErrors = [...workErrors, ...late];
@@ -136,7 +136,7 @@ export function throwAll(end: ScopeEnd, known?: unknown): void {
   if (unknown.length > 0) throw combined(unknown);
 }
 
-/** What was given to `waitFor`. */
+/** The work that `waitFor` received. */
 export class PendingWork {
   /** In the order in which the work failed. */
   readonly errors: unknown[] = [];

@@ -37,7 +37,7 @@ export interface ScopeEndNotice extends ScopeNotice {
   readonly disposeErrors: readonly unknown[];
 }
 
-/** Is told of every scope; must not throw. Notices are made on demand: mostly nobody listens. */
+/** Receives what happens to every scope; must not throw. Notices are made on demand, because there is mostly no listener. */
 export abstract class ScopeObserver {
   abstract scopeOpened(notice: () => ScopeNotice): void;
   abstract scopeClosed(notice: () => ScopeEndNotice): void;
@@ -47,7 +47,7 @@ export abstract class ScopeObserver {
   abstract lateDisposeFailed(notice: ScopeNotice, error: unknown): void;
   /** The work of a scope caught an error that the library has thrown, and the scope ended without it. */
   abstract errorHidden(notice: ScopeNotice, error: unknown): void;
-  /** A request-scoped factory gave an object that a static provider holds; told whenever it is seen. */
+  /** A request-scoped factory returned an object that a static provider holds. Called each time. */
   abstract handedOut(wrapper: NestWrapper): void;
 }
 
@@ -64,29 +64,29 @@ export abstract class ScopeWatch {
   abstract opened(seed: ScopeSeed): WatchedScope | undefined;
 }
 
-/** Is told of one scope. */
+/** Follows one scope. */
 export interface WatchedScope {
   /**
-   * Gives what is injected in place of an instance; undefined while all is injected as it is.
+   * Returns what is injected in place of an instance; undefined if instances are injected as they are.
    *
    * @param isOwn is asked for what was not replaced before: only what the scope owns is.
    */
   readonly guard:
     ((instance: object, wrapper: NestWrapper, isOwn: () => boolean) => object) | undefined;
-  /** The instance behind what `guard` gave. */
+  /** Returns the instance behind a result of `guard`. */
   bare(injected: object): object;
   /** The caller of `ProviderScopeFactory.open()` receives this handle of the scope. */
   handedOut(handle: object, scope: ProviderScope): void;
   /** Something was built that the scope owns. */
   built(instance: object, wrapper: NestWrapper): void;
-  /** The end has begun; called on the stack of whoever ends the scope, by `callee`. */
+  /** The scope begins to end; called by `callee`, on the stack of the code that ends it. */
   ending(callee: Function): void;
   /** The scope is closed. */
   ended(): void;
 }
 
 /**
- * The error of whoever asks something of a closed scope: to `resolve Mailer`, say.
+ * Returns the error for a caller that asks a closed scope for something, such as to `resolve Mailer`.
  *
  * @param cause where the scope was closed, when that is known.
  */

@@ -42,8 +42,8 @@ export interface ScopeHome extends ConstructionHome {
  * The scope behind the public `ProviderScope`.
  *
  * `open` -> `closing` (refuses to build; the runner still has to end it) -> `ending` (work settles, hooks,
- * disposers) -> `closed`. How instances come into it is told by `Construction`, what happens at its end by
- * `concludeScope`.
+ * disposers) -> `closed`. `Construction` says how instances come into it, and
+ * `concludeScope` how it ends.
  */
 export class Scope implements ProviderScope, ConstructedScope, EndingScope, WorkOwner {
   readonly id: string;
@@ -51,7 +51,7 @@ export class Scope implements ProviderScope, ConstructedScope, EndingScope, Work
   readonly ledger: Ledger;
   readonly context: WorkContext;
   readonly watch: WatchedScope | undefined;
-  /** What the shutdown says to whoever still wants to build here. */
+  /** Why the shutdown lets nothing more be built here. */
   refusal: string | undefined;
   /** False if it was opened during the shutdown by code that the drain does not wait for. */
   isAwaited = true;
@@ -259,7 +259,7 @@ export class Scope implements ProviderScope, ConstructedScope, EndingScope, Work
     return this.#construction.load(this.context.run(start));
   }
 
-  /** A tick stands in logs as JSON, and its scope leads back to it. */
+  /** Logs print a tick as JSON, and its scope leads back to it. */
   toJSON(): object {
     return { id: this.id, closed: this.closed };
   }

@@ -53,7 +53,7 @@ export class WorkContext {
 
   /**
    * Runs `work` as work of the owner. What it puts into AsyncLocalStorage, also by `enterWith`, stays inside: Node 20 keeps
-   * stores on the current resource, so the work has a resource of its own.
+   * stores on the current resource, so the work has its own resource.
    */
   runIsolated<T>(work: () => T): T {
     const resource = new AsyncResource('ScopedWorkerTick', { requireManualDestroy: true });
@@ -70,7 +70,7 @@ const storage = new AsyncLocalStorage<WorkContext>();
 /** Made while this file is loaded, so it carries no AsyncLocalStorage store of the application. */
 const root = new AsyncResource('ScopedWorker', { requireManualDestroy: true });
 
-/** Runs `work` with an empty AsyncLocalStorage context, whatever started the timer that led here. */
+/** Runs `work` with an empty AsyncLocalStorage context, regardless of what started the timer that led here. */
 export function fromEmptyContext<T>(work: () => T): T {
   return root.runInAsyncScope(work);
 }

@@ -37,7 +37,7 @@ export interface Attempted {
  * If a hook throws, or ends, before it has called `next()`, the attempt is refused with this error. The hooks around that hook
  * see the end of the refused attempt, like that of any other.
  *
- * @param attempt must not reject; gives the error of what did not succeed. With `refused`, it only ends the scope.
+ * @param attempt must not reject; returns the error of an attempt that did not succeed. With `refused`, it only ends the scope.
  * @returns the errors that hooks threw, without the attempt's own error; the innermost first.
  */
 export async function runAround(

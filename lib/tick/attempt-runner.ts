@@ -125,7 +125,7 @@ export class AttemptRunner {
       const { outcome, error } = judgement;
       return outcome === 'succeeded' ? { value } : { value: undefined, failed: { error } };
     };
-    // After `next()` the scope has ended, and a hook is still part of the tick: a shutdown, or a run of its own schedule,
+    // After `next()` the scope has ended, but a hook is still part of the tick. A shutdown, or a run of the same schedule,
     // that it waits for must not wait for it.
     const thrown = await runAs(
       tick.scope,
@@ -158,7 +158,7 @@ export class AttemptRunner {
       const thrown = work.thrown ?? (failure && { phase: 'handler', error: failure.error });
       verdict = judgeWork(thrown, signal, attempt.abortCause);
       isAborted = attempt.abortCause !== undefined;
-      // Work that gives up because the tick was aborted does what it should.
+      // Work that stops because the tick was aborted does what it should.
       const others = failure?.others?.filter(
         (error) => !signal.aborted || !isAbortError(error, signal),
       );
@@ -167,7 +167,7 @@ export class AttemptRunner {
     return { end, judgement: judgeEnd(verdict!, end), value: work.value, isAborted };
   }
 
-  /** Open, resolve, call, settle. `onOpen` comes before the first `await`: what it enters stays entered. */
+  /** Open, resolve, call, settle. `onOpen` runs before the first `await`, so what it enters stays entered. */
   private async work(attempt: TickAttempt, scope: Scope): Promise<Work> {
     const { tick } = attempt;
     const { slot } = attempt.seed;
@@ -217,5 +217,5 @@ export class AttemptRunner {
 
 /** Only a factory can do this: the class itself was looked at when the application started. */
 function noHandler({ schedule: { handler, target } }: Slot): string {
-  return `${handler}: the factory of ${String(target.worker?.name)} gave an object without the method ${target.method}. Let it return an instance of the class.`;
+  return `${handler}: the factory of ${String(target.worker?.name)} returned an object without the method ${target.method}. Return an instance of the class.`;
 }

@@ -45,7 +45,7 @@ export class ItemRunner implements SlotWork {
     return report;
   }
 
-  /** Each item has its own report. Only the summary says that there was no list, or that it was cut short. */
+  /** Each item has its own report. Only the summary reports that there was no list, or that it was cut short. */
   report(report: TickReport): void {
     if (report.items === undefined || report.outcome === 'cancelled')
       this.observer.tickFinished(report);
@@ -65,7 +65,7 @@ export class ItemRunner implements SlotWork {
     }
   }
 
-  /** In a scope of its own: the list may come from a request-scoped repository. */
+  /** In a separate scope, because the list may come from a request-scoped repository. */
   private itemsOf({ schedule }: Slot): Promise<unknown[]> {
     const { inject = [], useFactory } = schedule.options.forEach!;
     return this.scopes.run(async (scope) => {
@@ -82,7 +82,7 @@ export class ItemRunner implements SlotWork {
   private async runAll(items: readonly unknown[], list: TickList): Promise<TickReport[]> {
     const { slot } = list;
     const { maxConcurrency = 1 } = slot.schedule.options;
-    // Nobody is given the reports of the items unless the list was asked for by hand.
+    // Only a run by hand returns the reports of the items.
     const kept = slot.trigger === 'manual' ? asItIs : withoutValue;
     const reports: TickReport[] = [];
     let next = 0;

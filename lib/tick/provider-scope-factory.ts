@@ -29,7 +29,7 @@ export class ProviderScopeFactory {
    * A scope that is left open is rolled back and disposed when the application closes: before any `onModuleDestroy`, or, if it
    * was opened during the shutdown, after the last shutdown hook.
    *
-   * @param seed.request What `REQUEST` gives in the scope.
+   * @param seed.request The value of `REQUEST` in the scope.
    * @throws {ScopeClosedError} when the last shutdown hook of the application has run.
    * @throws {InvalidOptionsError} if an option doesn't exist.
    */

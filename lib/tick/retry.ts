@@ -18,7 +18,7 @@ export function isWorthRetrying(
 /**
  * The wait before the next attempt, in milliseconds.
  *
- * @throws what `backoffMs` throws, and an Error when it gives no number of milliseconds.
+ * @throws what `backoffMs` throws, and an Error if it doesn't return a number of milliseconds.
  */
 export function retryWaitMs(
   { backoffMs, jitter }: Required<RetryOptions>,
@@ -29,5 +29,7 @@ export function retryWaitMs(
   if (typeof waitMs === 'number' && Number.isFinite(waitMs) && waitMs >= 0)
     return waitMs * (1 - jitter * random());
   if (isThenable(waitMs)) waitMs.then(undefined, () => undefined); // its error must not end the process
-  throw new Error(`retry.backoffMs must give milliseconds from 0 on, not ${show(waitMs)}.`);
+  throw new Error(
+    `retry.backoffMs must return a number of milliseconds of at least 0, not ${show(waitMs)}.`,
+  );
 }

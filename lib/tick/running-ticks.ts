@@ -9,7 +9,7 @@ import type { TickObserver } from './tick-ports.js';
 
 export const nextTickId = idSource('tick');
 
-/** A tick from its firing to its report, over all its attempts: what can be told to it from outside. */
+/** A tick from its firing to its report, over all its attempts, as other code can see and abort it. */
 export class RunningTick implements RunningWork {
   readonly id = nextTickId();
   readonly firedAt = new Date();
@@ -169,7 +169,7 @@ export class RunningTicks {
     for (const running of this.all) if (running.slot === slot) running.abort(cause);
   }
 
-  /** @returns how many ticks were told. */
+  /** @returns the number of ticks that were aborted. */
   abortSchedule(schedule: string, cause: AbortCause): number {
     for (const list of this.#lists) if (isOf(list, schedule)) list.abort(cause);
     return this.of(schedule).filter((tick) => tick.abort(cause)).length;
@@ -189,7 +189,7 @@ export class RunningTicks {
   }
 }
 
-/** A tick by hand may have the name of a schedule, and is none of its ticks. */
+/** A tick by hand may have the name of a schedule without belonging to it. */
 export function isOf({ slot: { schedule } }: RunningWork, name: string): boolean {
   return schedule.name === name && schedule.target.isByHand !== true;
 }

@@ -7,7 +7,7 @@ import type { ProviderScope, ScopeToken } from '../scope/provider-scope.js';
 export class SeenProviders {
   constructor(private readonly nest: NestInside) {}
 
-  /** Gives in a scope what the worker's module sees under a token; else what the whole application has. */
+  /** Resolves a token in a scope as the worker's module sees it, or else from the whole application. */
   resolve<T>(token: unknown, scope: ProviderScope, { worker }: HandlerTarget): Promise<T> {
     const seen = worker && seenProvider(worker.host!, token)?.host;
     return seen === undefined

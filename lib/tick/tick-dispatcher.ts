@@ -24,7 +24,7 @@ export class TickDispatcher {
     private readonly observer: TickObserver,
   ) {}
 
-  /** Never rejects: an error of the tick stands in its report. */
+  /** Never rejects: the report has the error of the tick. */
   async dispatch(slot: Slot, options: TickRunOptions = {}): Promise<TickReport> {
     if (this.#closedFor !== undefined) return this.skip(slot, this.#closedFor);
     if (slot.trigger !== 'manual' && this.#paused.has(slot.schedule.name))

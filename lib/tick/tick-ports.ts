@@ -5,7 +5,7 @@ import type { Schedule } from '../schedule/schedule.js';
 import type { Slot } from '../schedule/slot.js';
 import type { AroundHook } from './around.js';
 
-/** Is told of every tick; must not throw. */
+/** Receives what happens to every tick; must not throw. */
 export abstract class TickObserver {
   /** The tick was fired and has its scope; nothing is built yet. */
   abstract tickStarted(tick: Tick): void;
@@ -14,7 +14,7 @@ export abstract class TickObserver {
   abstract tickSkipped(report: TickReport): void;
   /** An attempt did not succeed, and there will be another. */
   abstract tickRetrying(retry: TickRetry): void;
-  /** `retry.backoffMs` threw, or gave no number; the next attempt comes at once. */
+  /** `retry.backoffMs` threw, or didn't return a number. The next attempt begins at once. */
   abstract backoffFailed(
     tick: { readonly schedule: string; readonly id: string },
     error: unknown,

@@ -17,7 +17,7 @@ export type TickPhase = 'open' | 'resolve' | 'handler' | 'commit' | 'dispose' | 
 /**
  * Why a tick was skipped.
  *
- * - `overlap`: the one before it still ran, or the tick was asked for by a tick of its own schedule.
+ * - `overlap`: the previous tick was still running, or a tick of the same schedule asked for this one.
  * - `merged`: another one took its place in the buffer, or was asked for by hand and keeps it.
  * - `paused`: the schedule is paused.
  * - `missed`: the slot passed while the event loop was blocked or the machine slept.

@@ -7,7 +7,7 @@ import { RunningTicks, RunningTick } from './running-ticks.js';
 import { FailureObserver, LastReports, TickObserver } from './tick-ports.js';
 import { emptyReport, tickReport, type AttemptReport, type TickReport } from './tick-report.js';
 
-/** What is done with a tick that has run, before it is told: a message is acknowledged. */
+/** The last step of a tick that has run, before it is reported: a message is acknowledged. */
 export type Conclude = (report: TickReport) => TickReport | Promise<TickReport>;
 
 export interface TickRunOptions {
@@ -24,8 +24,8 @@ function asItIs(report: TickReport): TickReport {
 }
 
 /**
- * Takes a tick through its attempts, each in a scope of its own that is closed before the next one opens. Whatever
- * happens on the way ends in the report: `run` never rejects.
+ * Runs the attempts of a tick, each in its own scope, which closes before the next one opens. Every error ends in the
+ * report: `run` never rejects.
  */
 export class TickRunner {
   constructor(
@@ -40,7 +40,7 @@ export class TickRunner {
   ): Promise<TickReport> {
     const given = payload === undefined ? slot.schedule.payload : payload;
     const tick = new RunningTick(slot, given, this.observer);
-    // It stands among the running ticks first: a listener of its first event may want to cancel it.
+    // It joins the running ticks first, because a listener of its first event may cancel it.
     this.running.add(tick);
     const unfollow = signal === undefined ? undefined : tick.follow(signal);
     // Hooks and the conclusion are part of the tick as well, beyond the life of its scopes.
@@ -81,7 +81,7 @@ export class TickRunner {
   }
 
   /**
-   * Runs an attempt of its own function: what its handler returned must not be kept while the next one is waited for.
+   * Runs one attempt in a separate function, so that what its handler returned isn't kept during the wait for the next one.
    *
    * @returns undefined when another one may follow.
    */
@@ -111,7 +111,7 @@ export class TickRunner {
   }
 }
 
-/** The report of a tick that the library itself has let down: even then it is told, and the schedule lives on. */
+/** Returns the report of a tick that failed by a fault of the library itself: it is reported too, and the schedule lives on. */
 function brokenReport({ slot, id }: RunningTick, error: unknown): TickReport {
   return {
     ...emptyReport(slot, id),

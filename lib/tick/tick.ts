@@ -3,8 +3,8 @@ import { contexts } from '../scope/work-context.js';
 import type { ProviderScope } from '../scope/provider-scope.js';
 
 /**
- * One firing of a schedule. The handler's first argument; `@InjectTick()` and `@Inject(REQUEST)` give
- * it to the worker and to everything that it depends on.
+ * One firing of a schedule. The handler's first argument; `@InjectTick()` and `@Inject(REQUEST)` inject
+ * it into the worker and everything that it depends on.
  *
  * @publicApi
  */
@@ -20,7 +20,7 @@ export interface Tick<P = unknown> {
   readonly firedAt: Date;
   /** From `scheduledAt` to `firedAt`, in milliseconds. */
   readonly latenessMs: number;
-  /** From 1; each attempt has a `Tick` and a scope of its own. */
+  /** From 1; each attempt has its own `Tick` and scope. */
   readonly attempt: number;
   /**
    * Aborted by a timeout, by `registry.cancel()` and by the application's shutdown. A listener that throws is
@@ -28,7 +28,7 @@ export interface Tick<P = unknown> {
    */
   readonly signal: AbortSignal;
   readonly scope: ProviderScope;
-  /** The body of a message, an item of `forEach`, or what `registry.run(name, { payload })` was given. */
+  /** The body of a message, an item of `forEach`, or the payload of `registry.run(name, { payload })`. */
   readonly payload: P;
 }
 

@@ -25,7 +25,7 @@ export interface WorkVerdict {
 /**
  * Judges the work of a tick once handler and `waitFor` work have settled.
  *
- * A tick whose time was up has timed out, whatever its handler did later. An abort error counts as
+ * A tick whose time was up has timed out, regardless of what its handler did later. An abort error counts as
  * cancelled only when the tick was aborted; without an abort it is a failure like any other. A
  * handler that returns normally after a shutdown or cancel has finished: it succeeded.
  */
@@ -49,7 +49,7 @@ export function judgeWork(
   return { outcome: 'failed', thrown };
 }
 
-/** Decides the outcome of an attempt, including the end of its scope. */
+/** Decides the outcome of an attempt, including how its scope ended. */
 export function judgeEnd(work: WorkVerdict, end: ScopeEnd): Judgement {
   const { disposeErrors } = end;
   if (work.thrown !== undefined) {

@@ -33,7 +33,7 @@ function lastValue(source: Subscribable, signal: AbortSignal): Promise<unknown> 
     let subscription: { unsubscribe(): void } | undefined;
     const onAbort = (): void => {
       reject(signal.reason as Error);
-      subscription?.unsubscribe(); // a teardown that throws is told by the signal's guard
+      subscription?.unsubscribe(); // the signal's guard reports a teardown that throws
     };
     const done = (finish: () => void): void => {
       signal.removeEventListener('abort', onAbort);

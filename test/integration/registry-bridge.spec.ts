@@ -102,7 +102,7 @@ describe('SchedulerRegistry of @nestjs/schedule, when our schedules change at ru
       registry.add({ name: 'theirs', cron: '* * * * * *', handler: () => void ran.push('added') });
       expect(jobs.getCronJob('theirs')).toBe(theirs);
       expect(log.of('warn')).toEqual([
-        'theirs: this is also the name of the @Cron of Theirs.yearly, which @nestjs/schedule runs, so the schedule does not appear in SchedulerRegistry. Give one of them another name.',
+        'theirs: this is also the name of the @Cron of Theirs.yearly, which @nestjs/schedule runs, so the schedule doesn't appear in SchedulerRegistry. Rename one of them.',
       ]);
       await advance(1_000);
       expect(ran).toContain('added');
@@ -131,7 +131,7 @@ describe('SchedulerRegistry of @nestjs/schedule, when our schedules change at ru
       const told = jest.spyOn(console, 'error').mockImplementation(() => undefined);
       const job = jobs.getCronJob('ours');
       registry.remove('ours');
-      const gone = /^ours is not in SchedulerRegistry any more: .+\.$/;
+      const gone = /^ours is no longer in SchedulerRegistry: .+\.$/;
       expect(() => job.setTime(new CronTime('0 * * * * *'))).toThrow(gone);
       await job.fireOnTick();
       expect(told.mock.calls).toEqual([

@@ -115,7 +115,7 @@ describe('the wait between attempts', () => {
         },
         'no figures',
       ],
-      ['gives NaN', () => NaN, 'must give milliseconds from 0 on, not NaN'],
+      ['gives NaN', () => NaN, 'must return a number of milliseconds of at least 0, not NaN'],
       ['gives a negative wait', () => -1, 'not -1'],
       ['gives no end', () => Infinity, 'not Infinity'],
       ['gives nothing', () => undefined, 'not undefined'],

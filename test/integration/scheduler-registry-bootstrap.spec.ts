@@ -269,7 +269,7 @@ describe('SchedulerRegistry, in onApplicationBootstrap of the application', () =
       providers: [Theirs],
     });
     expect(log.of('warn')).toContain(
-      'theirs: this is also the name of the @Cron of Theirs.run, which @nestjs/schedule runs, so the schedule does not appear in SchedulerRegistry. Give one of them another name.',
+      'theirs: this is also the name of the @Cron of Theirs.run, which @nestjs/schedule runs, so the schedule doesn't appear in SchedulerRegistry. Rename one of them.',
     );
     await advance(1_000);
     expect([...ran].sort()).toEqual(['added', 'theirs']);
@@ -320,7 +320,7 @@ describe('A name that a decorator of @nestjs/schedule has too', () => {
       const jobs = app.get(SchedulerRegistry, { strict: false });
       await expect(app.init()).rejects.toThrow(
         new DuplicateScheduleError([
-          `Ours.${name}: its schedule "${name}" has the name of the @${name[0]!.toUpperCase()}${name.slice(1)} of Job.run, which @nestjs/schedule runs. Give one of them another name: { name: '...' }.`,
+          `Ours.${name}: its schedule "${name}" has the name of the @${name[0]!.toUpperCase()}${name.slice(1)} of Job.run, which @nestjs/schedule runs. Rename one of them with { name: '...' }.`,
         ]),
       );
       expect(hasBooted).toBe(false);
@@ -348,7 +348,7 @@ describe('A name that a decorator of @nestjs/schedule has too', () => {
       providers: [Ours, { provide: 'JOB', useFactory: () => new Job() }],
     });
     await expect(app.init()).rejects.toThrow(
-      'Ours.cron: its schedule "cron" has the name of a job that @nestjs/schedule runs. Give one of them another name: { name: \'...\' }.',
+      'Ours.cron: its schedule "cron" has the name of a job that @nestjs/schedule runs. Rename one of them with { name: \'...\' }.',
     );
   });
 

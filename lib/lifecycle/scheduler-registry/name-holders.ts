@@ -21,7 +21,7 @@ interface DecoratedJob {
 
 /**
  * Finds out who has a name in `SchedulerRegistry`: a job that is there, or one of `@Cron`, `@Interval` or `@Timeout` that
- * Nest adds later, in `onApplicationBootstrap` of its own module, after our schedules are shown.
+ * Nest adds later, in `onApplicationBootstrap` of its module, after our schedules are shown.
  *
  * `SchedulerOrchestrator` of `@nestjs/schedule` keeps the jobs that it will add in private fields; the same from 5.0 to 12.0.
  * The decorators alone don't say which ones those are: Nest skips classes, options disable a kind, factories make instances.

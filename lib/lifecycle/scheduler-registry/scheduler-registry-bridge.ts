@@ -30,7 +30,7 @@ import { StopWaits } from './stop-waits.js';
 
 /**
  * Shows our schedules in the `SchedulerRegistry` of an application that imports `ScheduleModule.forRoot()`, as they come
- * and go: a cron as a `CronJob` without a timer of its own, an interval or a timeout as a timer that never fires. Stopping
+ * and go: a cron as a `CronJob` without a timer, an interval or a timeout as a timer that never fires. Stopping
  * a job pauses its schedule; deleting a job or clearing a timer removes its schedule.
  */
 export class SchedulerRegistryBridge {
@@ -52,7 +52,7 @@ export class SchedulerRegistryBridge {
     private readonly events: ScopedWorkerEvents,
   ) {
     this.#stopWaits = new StopWaits(running);
-    // On Nest 11, `app.close()` during start-up doesn't wait for it, and may come before `show()`.
+    // On Nest 11, `app.close()` during start-up doesn't wait for it, and may precede `show()`.
     events.on('shutdown:started', () => (this.#isClosing = true));
   }
 
@@ -75,7 +75,7 @@ export class SchedulerRegistryBridge {
         holder.adder === undefined
           ? ''
           : `, or remove the ${holder.adder} call if it is the same job`;
-      return `${handler}: its schedule "${name}" has the name of ${holder.text}. Give one of them another name: { name: '...' }${remedy}.`;
+      return `${handler}: its schedule "${name}" has the name of ${holder.text}. Rename one of them with { name: '...' }${remedy}.`;
     });
     if (taken.length > 0) throw new DuplicateScheduleError(taken);
     for (const schedule of schedules) this.add(schedule, target, holders);
@@ -124,7 +124,7 @@ export class SchedulerRegistryBridge {
     const holder = holders.holderOf(kind, name);
     if (holder !== undefined) {
       this.#logger.warn(
-        `${name}: this is also the name of ${holder.text}, so the schedule does not appear in SchedulerRegistry. Give one of them another name.`,
+        `${name}: this is also the name of ${holder.text}, so the schedule doesn't appear in SchedulerRegistry. Rename one of them.`,
       );
       return;
     }
@@ -184,7 +184,7 @@ export class SchedulerRegistryBridge {
       if (!isHere()) throw goneError(name);
       return work();
     };
-    // On shutdown `ScheduleModule` stops every job that it knows; that is no wish to pause ours.
+    // On shutdown `ScheduleModule` stops every job that it knows; this must not pause ours.
     const ifHere = <T>(work: () => T): T | undefined =>
       this.#isClosing || !isHere() ? undefined : work();
     const callbacks: JobCallbacks = [];
@@ -233,7 +233,7 @@ function timeOf({ expression, options: { timeZone, utcOffset } }: Schedule): Cro
  * The expression of a `CronTime`, which may come from another copy of `cron`. Its zone must be that of the schedule: a
  * `CronTime` without a zone stands for that of the process.
  *
- * @throws Error when it is none, or says more than an expression.
+ * @throws Error if it isn't one, or has more than an expression.
  */
 function expressionOf(time: unknown, schedule: Schedule): string {
   const { source, ...zone } = (time ?? {}) as Partial<CronTime>;
@@ -242,13 +242,13 @@ function expressionOf(time: unknown, schedule: Schedule): string {
     throw new Error(`${schedule.name}: setTime() ${why}.`);
   };
   if (typeof source === 'object')
-    return refuse('takes a cron expression, and one moment is none: use @ScopedTimeout');
+    return refuse('takes a cron expression, not a moment: use @ScopedTimeout');
   if (typeof time !== 'object' || typeof source !== 'string')
     return refuse(`takes a CronTime, such as new CronTime('0 */5 * * * *'), not ${show(time)}`);
   const own = timeOf(schedule);
   if (timeZone === own.timeZone && utcOffset === own.utcOffset) return source;
   return refuse(
-    `keeps the zone of the schedule, which is ${zoneText(own)}, not ${zoneText({ timeZone, utcOffset })}: give the CronTime the same one`,
+    `keeps the zone of the schedule, which is ${zoneText(own)}, not ${zoneText({ timeZone, utcOffset })}: use the same zone for the CronTime`,
   );
 }
 
@@ -264,6 +264,6 @@ function zoneText({ timeZone, utcOffset }: Partial<CronZone>): string {
 
 function goneError(name: string): Error {
   return new Error(
-    `${name} is not in SchedulerRegistry any more: it was removed, switched off, or is no cron now. Use ScopedWorkerRegistry.`,
+    `${name} is no longer in SchedulerRegistry: it was removed or disabled, or it isn't a cron any more. Use ScopedWorkerRegistry.`,
   );
 }
