@@ -102,7 +102,7 @@ describe('SchedulerRegistry of @nestjs/schedule, when our schedules change at ru
       registry.add({ name: 'theirs', cron: '* * * * * *', handler: () => void ran.push('added') });
       expect(jobs.getCronJob('theirs')).toBe(theirs);
       expect(log.of('warn')).toEqual([
-        'theirs: this is also the name of the @Cron of Theirs.yearly, which @nestjs/schedule runs, so the schedule doesn't appear in SchedulerRegistry. Rename one of them.',
+        "theirs: this is also the name of the @Cron of Theirs.yearly, which @nestjs/schedule runs, so the schedule doesn't appear in SchedulerRegistry. Rename one of them.",
       ]);
       await advance(1_000);
       expect(ran).toContain('added');

@@ -269,7 +269,7 @@ describe('SchedulerRegistry, in onApplicationBootstrap of the application', () =
       providers: [Theirs],
     });
     expect(log.of('warn')).toContain(
-      'theirs: this is also the name of the @Cron of Theirs.run, which @nestjs/schedule runs, so the schedule doesn't appear in SchedulerRegistry. Rename one of them.',
+      "theirs: this is also the name of the @Cron of Theirs.run, which @nestjs/schedule runs, so the schedule doesn't appear in SchedulerRegistry. Rename one of them.",
     );
     await advance(1_000);
     expect([...ran].sort()).toEqual(['added', 'theirs']);
