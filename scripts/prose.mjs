@@ -19,7 +19,7 @@ const HABITS = [
   [/\bmeant so\b/i, 'intentional'],
   [/\b(?:is|are) none\b|\bis none that\b/i, "isn't one; cannot be allowed"],
   [
-    /\b(?:is|are|was) no (?!longer|more\b|one\b|such\b|need\b|way\b|reason\b|other\b|further\b|limit\b|guarantee\b|difference\b)[a-z]+/i,
+    /(?<!\bthere )\b(?:is|are|was) no (?!longer|more\b|one\b|such\b|need\b|way\b|reason\b|other\b|further\b|limit\b|guarantee\b|difference\b)[a-z]+/i,
     "isn't a ...",
   ],
   [/\bmade up for\b|\bmak(?:es?|ing) up for\b/i, 'is caught up, catch-up runs'],
@@ -29,7 +29,7 @@ const HABITS = [
   [/\bon the way (?:down|up)\b|\bthe way of a\b/i, 'on start-up, on shutdown, the life of a tick'],
   [/\b(?:comes?|came) (?:before|after)\b/i, 'runs before, runs after'],
   [/\bhand(?:s|ed|ing)? (?:on|out)\b|\blends?\b|\blent\b/i, 'propagates, exposes, shares'],
-  [/\bit holds that\b|\bholds? (?:for|good|all the same)\b|\bholds[.;]/i, 'applies, is true'],
+  [/\bit holds that\b|\bholds? (?:for|good|all the same)\b/i, 'applies, is true'],
   [/\bin silence\b/i, 'silently'],
   [/\bhow (?:often|many)\b[^.?]{0,40}\bat most\b/i, 'the maximum number of'],
   [

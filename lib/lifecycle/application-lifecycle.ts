@@ -41,11 +41,14 @@ export class ApplicationLifecycle implements OnApplicationBootstrap, OnModuleDes
     this.dispatcher.open();
     const settled = (this.#settled = new StartUpSettled(this.nest.http));
     await this.runningEngine.start(this.book.all, {
-      fire: (slot) =>
-        new Promise((done) => {
-          const fire = (): void => done(fromEmptyContext(() => this.fire(slot)));
-          settled.whenSettled(fire, fire); // after the end it is skipped; an engine may wait for that
-        }),
+      fire: (slot) => {
+        const fire = (): Promise<void> => fromEmptyContext(() => this.fire(slot));
+        if (settled.isSettled) return fire();
+        return new Promise((done) => {
+          const later = (): void => done(fire());
+          settled.whenSettled(later, later); // after the end it is skipped; an engine may wait for that
+        });
+      },
       missed: (slots) => slots.forEach((slot) => this.dispatcher.miss(this.slotOf(slot))),
     });
     const isWorking = this.announce.whatRuns();

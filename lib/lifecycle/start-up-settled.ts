@@ -8,7 +8,7 @@ const LISTEN_WITHIN_MS = 100;
  * a CPU-bound handler would delay both, and `app.listen()` begins only after `init()`.
  */
 export class StartUpSettled {
-  #isSettled = false;
+  isSettled = false;
   #isDisposed = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #stopListening: (() => void) | undefined;
@@ -25,7 +25,7 @@ export class StartUpSettled {
 
   /** Calls `work` at that moment, or at once if it has passed; calls `otherwise` if the application is closed before. */
   whenSettled(work: () => void, otherwise: () => void = () => undefined): void {
-    if (this.#isSettled) work();
+    if (this.isSettled) work();
     else if (this.#isDisposed) otherwise();
     else this.#waiting.push({ work, otherwise });
   }
@@ -40,7 +40,7 @@ export class StartUpSettled {
   private settle(): void {
     clearTimeout(this.#timer);
     this.#stopListening?.();
-    this.#isSettled = true;
+    this.isSettled = true;
     for (const { work } of this.#waiting.splice(0)) work();
   }
 }

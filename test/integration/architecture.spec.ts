@@ -1,0 +1,21 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { readFileSync, rmSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { buildPrograms, startProgram } from '../support/programs.js';
+
+describe('docs/architecture.md', () => {
+  let folder: string;
+  beforeAll(() => {
+    folder = buildPrograms();
+  });
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  it('names the files that a plain tick enters, and no others', async () => {
+    const page = fileURLToPath(new URL('../../docs/architecture.md', import.meta.url));
+    const named = [...readFileSync(page, 'utf8').matchAll(/^\| `([^`]+\.ts)` \|/gm)];
+    const { code, lines } = await startProgram(folder, 'plain-tick').ended;
+
+    expect(named.map(([, file]) => file).sort()).toEqual(lines);
+    expect(code).toBe(0);
+  });
+});
