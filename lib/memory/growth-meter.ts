@@ -1,6 +1,11 @@
-import { Growth, type TickCounts } from './growth.js';
+import {
+  Growth,
+  type TickCounts,
+  growingSchedules,
+  LEAST_BYTES,
+  type ScheduleGrowth,
+} from './schedule-growth.js';
 import { KeptShare } from './kept-share.js';
-import { growingSchedules, LEAST_BYTES, type ScheduleGrowth } from './schedule-growth.js';
 
 /** Reads the size of the heap and the buffers. */
 export interface HeapReader {

@@ -1,4 +1,4 @@
-import type { Growth, TickCounts } from './growth.js';
+import type { Growth, TickCounts } from './schedule-growth.js';
 
 interface Point {
   readonly heapBytes: number;

@@ -1,4 +1,4 @@
-import type { GrowthEstimate } from './growth.js';
+import { isAboveNothing, medianOf, summaryOf } from './figures.js';
 import { MIB } from './memory-sample.js';
 
 /**
@@ -38,4 +38,153 @@ export function growingSchedules(
     })
     .filter(({ bytes }) => bytes >= LEAST_BYTES)
     .sort((left, right) => right.bytes - left.bytes);
+}
+
+/** The number of ticks of each schedule that had finished at some moment. */
+export type TickCounts = ReadonlyMap<string, number>;
+
+/** The estimate for the ticks of one schedule. */
+export interface GrowthEstimate {
+  readonly schedule: string;
+  readonly ticks: number;
+  readonly measuredTicks: number;
+  readonly bytesPerTick: number;
+  /** False while the figure may be a measuring error. */
+  readonly isSure: boolean;
+  /** True if full collections confirmed the figure, so that it excludes replaced data. */
+  readonly isConfirmed: boolean;
+}
+
+/** The number of figures that count; older ones are dropped. */
+const KEPT_FIGURES = 20;
+/** The number of ticks, each between full collections, that make a confirmation; their median counts. */
+const CONFIRMING_TICKS = 7;
+
+interface Account {
+  ticks: number;
+  measured: number;
+  /** What a tick leaves, according to each of the last stretches. */
+  figures: number[];
+  bytesPerTick: number;
+  isSure: boolean;
+  /** The growth of each tick of the last complete confirmation, between two full collections. */
+  confirmed: readonly number[];
+  /** The number of ticks when that confirmation was complete. */
+  confirmedAt: number;
+  /** The figures of an incomplete confirmation; the previous one still counts. */
+  confirming: number[];
+}
+
+/**
+ * Estimates what the ticks of each schedule leave in the heap. For a stretch of time, it knows how much the heap has grown and
+ * whose ticks finished. A stretch with ticks of one schedule yields a figure at once. If ticks of several overlap, each stretch is
+ * one equation. It adjusts each estimate by the schedule's share of the unexplained growth (normalised least mean squares: Nagumo
+ * & Noda, "A learning method for system identification", 1967). Schedules that always run together can't be separated.
+ */
+export class Growth {
+  readonly #accounts = new Map<string, Account>();
+
+  ended(schedule: string): void {
+    this.accountOf(schedule).ticks += 1;
+  }
+
+  ticksOf(schedule: string): number {
+    return this.#accounts.get(schedule)?.ticks ?? 0;
+  }
+
+  measuredTicksOf(schedule: string): number {
+    return this.#accounts.get(schedule)?.measured ?? 0;
+  }
+
+  forget(schedule: string): void {
+    this.#accounts.delete(schedule);
+  }
+
+  counts(): TickCounts {
+    return new Map([...this.#accounts].map(([schedule, { ticks }]) => [schedule, ticks]));
+  }
+
+  ticksSince(counts: TickCounts, schedule: string): number {
+    return this.ticksOf(schedule) - (counts.get(schedule) ?? 0);
+  }
+
+  /** @param grownBytes The growth of the heap since the ticks were counted. */
+  learn(since: TickCounts, grownBytes: number): void {
+    const parts: { account: Account; count: number }[] = [];
+    let unexplained = grownBytes;
+    let squares = 0;
+    for (const [schedule, account] of this.#accounts) {
+      const count = this.ticksSince(since, schedule);
+      // A schedule that was removed and added again meanwhile has fewer ticks than before.
+      if (count <= 0) continue;
+      parts.push({ account, count });
+      unexplained -= count * account.bytesPerTick;
+      squares += count * count;
+    }
+    for (const { account, count } of parts) {
+      account.measured += count;
+      account.figures.push(account.bytesPerTick + (unexplained * count) / squares);
+      if (account.figures.length > KEPT_FIGURES) account.figures.shift();
+      Object.assign(account, summaryOf(account.figures));
+    }
+  }
+
+  /** Records the growth of one tick, or of `count` ticks, between two full collections. */
+  confirm(schedule: string, grownBytes: number, count: number): void {
+    const account = this.accountOf(schedule);
+    account.confirming.push(grownBytes / count);
+    if (account.confirming.length < CONFIRMING_TICKS) return;
+    account.confirmed = account.confirming;
+    account.confirming = [];
+    account.confirmedAt = account.ticks;
+  }
+
+  /**
+   * True if full collections must show whether the ticks add data or replace data of earlier ticks. A confirmation is renewed
+   * whenever the number of ticks has doubled, because a cache first fills and then replaces.
+   */
+  needsConfirmation(schedule: string, leastBytes: number): boolean {
+    const account = this.accountOf(schedule);
+    const { isSure, bytesPerTick, ticks, confirmedAt, confirming } = account;
+    if (!isSure || bytesPerTick * ticks < leastBytes) return false;
+    return confirming.length > 0 || ticks >= 2 * confirmedAt;
+  }
+
+  /** Returns what the ticks between two counts should have left, according to the current sure estimates. */
+  expectedBytes(from: TickCounts, to: TickCounts): number {
+    let bytes = 0;
+    for (const { schedule, bytesPerTick, isSure } of this.estimates()) {
+      const count = (to.get(schedule) ?? 0) - (from.get(schedule) ?? 0);
+      if (isSure) bytes += Math.max(0, count) * bytesPerTick;
+    }
+    return bytes;
+  }
+
+  estimates(): GrowthEstimate[] {
+    return [...this.#accounts].map(([schedule, account]) => {
+      const { ticks, measured: measuredTicks, confirmed } = account;
+      const isConfirmed = confirmed.length > 0;
+      const isSure = account.isSure && (!isConfirmed || isAboveNothing(confirmed));
+      const bytesPerTick = isConfirmed ? medianOf(confirmed) : account.bytesPerTick;
+      return { schedule, ticks, measuredTicks, bytesPerTick, isSure, isConfirmed };
+    });
+  }
+
+  private accountOf(schedule: string): Account {
+    let account = this.#accounts.get(schedule);
+    if (account === undefined) {
+      account = {
+        ticks: 0,
+        measured: 0,
+        figures: [],
+        bytesPerTick: 0,
+        isSure: false,
+        confirmed: [],
+        confirmedAt: 0,
+        confirming: [],
+      };
+      this.#accounts.set(schedule, account);
+    }
+    return account;
+  }
 }

@@ -1,6 +1,5 @@
-import { Growth } from '../../lib/memory/growth.js';
+import { Growth, growingSchedules } from '../../lib/memory/schedule-growth.js';
 import { KeptShare } from '../../lib/memory/kept-share.js';
-import { growingSchedules } from '../../lib/memory/schedule-growth.js';
 import { MIB } from '../../lib/memory/memory-sample.js';
 
 /** Lets the ticks of a stretch end, and tells by how much the heap has grown over it. */

@@ -1,0 +1,99 @@
+import { ALLOWABLE } from '../errors/finding.js';
+import { memoryOptionProblems } from '../memory/memory-options.js';
+import { defaultsProblems } from '../schedule/check-handler-options.js';
+import { isAroundHook } from '../tick/around.js';
+import {
+  booleanProblem,
+  choiceProblem,
+  limitProblem,
+  optionsProblems,
+  show,
+} from '../util/option-checks.js';
+import { allowProblems } from './allow-options.js';
+import { leakDetectionProblems } from './leak-options.js';
+import type { ScopedWorkerModuleOptions } from './module-options.js';
+
+export const DEFAULTS = {
+  scopeValidation: 'error',
+  allowFindings: [],
+  adoptNestSchedules: false,
+  overrides: {},
+  drainTimeoutMs: 0,
+  shutdownTimeoutMs: 30_000,
+  disposeTimeoutMs: 10_000,
+  around: [],
+  globalEnhancers: false,
+} as const satisfies ScopedWorkerModuleOptions;
+
+const KNOWN = [
+  ...Object.keys(DEFAULTS),
+  'engine',
+  'defaults',
+  'onOpen',
+  'stateDetection',
+  'leakDetection',
+  'memory',
+];
+
+/** Returns one sentence for each problem of the options of `ScopedWorkerModule`. */
+export function moduleOptionProblems(options: ScopedWorkerModuleOptions): string[] {
+  if (!isObject(options)) {
+    const given = options === null ? 'null or undefined; pass {} for the defaults' : show(options);
+    return [
+      `ScopedWorkerModule.forRoot() and forRootAsync() take an object of options, not ${given}.`,
+    ];
+  }
+  const problems: string[] = [];
+  const say = (option: string, problem: string | undefined): void => {
+    if (problem !== undefined) problems.push(`ScopedWorkerModule: ${option} ${problem}.`);
+  };
+  for (const problem of optionsProblems(options, KNOWN))
+    problems.push(`ScopedWorkerModule: ${problem}.`);
+  const { scopeValidation, drainTimeoutMs, shutdownTimeoutMs, disposeTimeoutMs, onOpen, engine } =
+    options;
+  if (scopeValidation !== undefined) {
+    say('scopeValidation', choiceProblem(scopeValidation, ['strict', 'error', 'warn', 'off']));
+  }
+  for (const [key, value] of Object.entries({
+    drainTimeoutMs,
+    shutdownTimeoutMs,
+    disposeTimeoutMs,
+  })) {
+    if (value !== undefined) say(key, limitProblem(value, 0));
+  }
+  if (onOpen !== undefined && typeof onOpen !== 'function')
+    say('onOpen', `must be a function, not ${show(onOpen)}`);
+  if (options.around !== undefined) say(...aroundProblem(options.around));
+  if (options.globalEnhancers !== undefined)
+    say('globalEnhancers', booleanProblem(options.globalEnhancers));
+  if (options.stateDetection !== undefined)
+    say('stateDetection', booleanProblem(options.stateDetection));
+  if (options.adoptNestSchedules !== undefined)
+    say('adoptNestSchedules', booleanProblem(options.adoptNestSchedules));
+  if (engine !== undefined && typeof (engine as { start?: unknown } | null)?.start !== 'function') {
+    say('engine', `must be an engine such as inProcessEngine(), not ${show(engine)}`);
+  }
+  if (options.allowFindings !== undefined)
+    for (const [entry, problem] of allowProblems(options.allowFindings, ALLOWABLE))
+      say(entry, problem);
+  for (const problem of defaultsProblems(options.defaults)) say('defaults', problem);
+  for (const [option, problem] of leakDetectionProblems(options.leakDetection))
+    say(option, problem);
+  for (const [option, problem] of memoryOptionProblems(options.memory)) say(option, problem);
+  if (options.overrides !== undefined && !isObject(options.overrides)) {
+    say('overrides', `must be an object keyed by schedule name, not ${show(options.overrides)}`);
+  }
+  return problems;
+}
+
+function aroundProblem(around: unknown): [option: string, problem: string | undefined] {
+  if (!Array.isArray(around)) return ['around', `must be a list of hooks, not ${show(around)}`];
+  const bad = around.findIndex((hook) => !isAroundHook(hook));
+  if (bad < 0) return ['around', undefined];
+  const problem = `must be a function (tick, next) or an object with intercept(tick, next), not ${show(around[bad])}`;
+  return [`around[${bad}]`, problem];
+}
+
+export function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
