@@ -8,6 +8,21 @@ import { GlobalEnhancers } from './global-enhancers.js';
 
 type Method = (...args: unknown[]) => unknown;
 
+/** A call of a handler. */
+export interface HandlerCall {
+  readonly instance: object;
+  readonly method: string;
+  readonly worker: NestWrapper;
+  readonly args: readonly unknown[];
+  /** Scoped enhancers are found or built under it. */
+  readonly contextId: ContextId;
+  readonly withGlobal: boolean;
+  /** Once it is aborted, no handler is called, and its reason bypasses the filters. */
+  readonly signal?: AbortSignal;
+  /** Receives work that goes on when the call has ended. */
+  readonly hold?: (work: Promise<unknown>) => void;
+}
+
 /** Calls handlers inside their guards, interceptors, pipes and filters, as Nest does with its own handlers. */
 export class Enhancers {
   readonly #declared = new WeakMap<Function, Map<string, DeclaredEnhancers>>();
@@ -34,21 +49,19 @@ export class Enhancers {
   /**
    * Calls a handler inside its enhancers, in Nest's order: guards, interceptors, pipes, handler, interceptors, filters.
    *
-   * @param contextId The context id under which scoped enhancers are found or built.
-   * @param signal Once it is aborted, no handler is called, and its reason bypasses the filters.
    * @returns the result of the handler, an interceptor or a filter; doesn't subscribe to an Observable.
    */
-  async call(
-    instance: object,
-    method: string,
-    wrapper: NestWrapper,
-    args: readonly unknown[],
-    contextId: ContextId,
-    withGlobal: boolean,
-    signal?: AbortSignal,
-    hold?: (work: Promise<unknown>) => void,
-  ): Promise<unknown> {
-    const declared = this.declaredOn(ownerOf(wrapper) ?? classOf(instance, wrapper), method);
+  async call({
+    instance,
+    method,
+    worker,
+    args,
+    contextId,
+    withGlobal,
+    signal,
+    hold,
+  }: HandlerCall): Promise<unknown> {
+    const declared = this.declaredOn(ownerOf(worker) ?? classOf(instance, worker), method);
     const called = (instance as Record<string, Method>)[method]!;
     const invoke = (given: readonly unknown[]): unknown => called.apply(instance, [...given]);
     if (declared.isEmpty && !(withGlobal && !this.#global.isEmpty)) return invoke(args);
@@ -56,8 +69,7 @@ export class Enhancers {
     const { owner, handler = called } = declared;
     const consumers = consumersOf(this.creator);
     if (consumers === undefined) throw new Error(cannotCall(`${owner.name}.${method}`));
-    const call = { worker: wrapper, contextId };
-    const enhancers = await this.ready(declared, call, withGlobal);
+    const enhancers = await this.ready(declared, { worker, contextId }, withGlobal);
     const run = new EnhancedRun(consumers, enhancers, {
       owner,
       handler,

@@ -195,16 +195,16 @@ export class AttemptRunner {
       if (isBare) return { value: await settle(handler.call(instance), tick.signal) };
       const { globalEnhancers } = this.settings;
       const result: unknown = this.enhancers.has(worker, method, globalEnhancers)
-        ? this.enhancers.call(
-            instance!,
+        ? this.enhancers.call({
+            instance: instance!,
             method,
             worker,
-            [tick],
-            scope.contextId,
-            globalEnhancers,
-            tick.signal,
-            (work) => scope.waitFor(work.catch(() => undefined)),
-          )
+            args: [tick],
+            contextId: scope.contextId,
+            withGlobal: globalEnhancers,
+            signal: tick.signal,
+            hold: (work) => scope.waitFor(work.catch(() => undefined)),
+          })
         : handler.call(instance, tick);
       return { value: await settle(result, tick.signal) };
     } catch (error) {
