@@ -45,6 +45,15 @@ export function refusedWrite(
   return error;
 }
 
+/** Returns an error that leads to the code that began a transaction. */
+export function originOf(label: string, frames: Frames | undefined): Error | undefined {
+  const lines = linesOf(frames);
+  if (lines.length === 0) return undefined;
+  const error = new Error(`The transaction of ${label} began here.`);
+  error.stack = [`Error: ${error.message}`, ...lines].join('\n');
+  return error;
+}
+
 function linesOf(frames: Frames | undefined): string[] {
   return (frames?.stack ?? '').split('\n').filter((line) => line.startsWith('    at '));
 }

@@ -10,7 +10,7 @@ import {
   mayWrite,
 } from './sqlite-statements.js';
 import { leaveReads } from './sqlite-app-connection.js';
-import { captureFrames, refusedWrite, type Frames } from './refused-write.js';
+import { captureFrames, originOf, refusedWrite, type Frames } from './refused-write.js';
 import { WaitsForItself, type WriteLock, type Writer, type WriteTurn } from './write-lock.js';
 
 /** The statements that wait for each other: all of a query runner, or those that a subscriber sends inside of one of them. */
@@ -56,6 +56,8 @@ export abstract class SqliteRunner implements Writer {
   #isInTransaction = false;
   /** Why the open transaction may only read: it began inside the work that has the turn. */
   #refusal: WaitsForItself | undefined;
+  /** Where the open transaction, or the one that waits for its turn, was begun. */
+  #begun: Frames | undefined;
   /** True while the turn lasts beyond its transaction: the schema changes, and foreign keys are off. */
   protected keepsTurn = false;
   /** Where the query runner was created, if its writes may be refused. */
@@ -82,7 +84,9 @@ export abstract class SqliteRunner implements Writer {
    */
   protected async sendFor(caller: Function, statement: string, send: Send): Promise<unknown> {
     const { runner } = this;
-    const frames = this.mayBeRefused(statement) ? captureFrames(caller) : undefined;
+    const isBegin = this.lock !== undefined && !this.isWriting && begins(statement);
+    const frames = isBegin || this.mayBeRefused(statement) ? captureFrames(caller) : undefined;
+    if (isBegin) this.#begun = frames;
     try {
       return await this.route(statement, send);
     } catch (error) {
@@ -96,7 +100,7 @@ export abstract class SqliteRunner implements Writer {
     }
   }
 
-  /** False for what requests write, so that they do not pay for the frames. */
+  /** False for the single statements of requests, so that they do not pay for the frames. */
   private mayBeRefused(statement: string): boolean {
     if (this.lock === undefined || this.isWriting || !mayWrite(statement)) return false;
     return livingContext() !== undefined || this.lock.isHeldByCaller;
@@ -173,8 +177,13 @@ export abstract class SqliteRunner implements Writer {
   protected endTurn(): void {
     this.#isInTransaction = false;
     this.#refusal = undefined;
+    this.#begun = undefined;
     this.#turn?.end();
     this.#turn = undefined;
+  }
+
+  get origin(): Error | undefined {
+    return originOf(this.label, this.#begun);
   }
 
   /** Has subscribers, and listeners of entities such as `@AfterInsert()`, run as a part of what they are called for. */

@@ -46,6 +46,7 @@ const examples: readonly errors.ScopedWorkerError[] = [
     'INSERT INTO "audit"("text") VALUES (?)',
     'Reports.nightly (tick-1)',
   ),
+  new errors.WriteTimeoutError('/data/app.db', 'Reports.nightly (tick-1)', 60_000),
   new errors.MissingPeerError('nestjs-scoped-worker/typeorm', ['@nestjs/typeorm', 'typeorm']),
   new errors.UnsupportedNestError(
     'this application runs an older version, which destroys modules on shutdown before running ticks have finished. Upgrade its @nestjs packages',
