@@ -1,6 +1,6 @@
 import { WriteRefusedError } from '../errors/errors.js';
-import { mustShow } from '../scope/work-context.js';
-import type { WaitsForItself } from './write-lock.js';
+import { currentContext, mustShow, type WorkContext } from '../scope/work-context.js';
+import type { WaitsForItself, WriteLock } from './write-lock.js';
 
 /** The frames of the code that sends a statement. */
 export interface Frames {
@@ -24,6 +24,35 @@ export function captureFrames(below: Function): Frames {
 }
 
 /**
+ * The work inside which a query runner was created, if it had the turn then. What it writes is refused also after the end of the turn:
+ * its call was made before, as that of the other statements of a `Promise.all()` of which one was refused.
+ */
+export class Creation {
+  readonly frames: Frames;
+  readonly #context: WorkContext | undefined = currentContext();
+
+  private constructor(
+    private readonly refusal: WaitsForItself,
+    below: Function,
+  ) {
+    this.frames = captureFrames(below);
+  }
+
+  static of(lock: WriteLock, below: Function): Creation | undefined {
+    const refusal = lock.refusalOfCaller();
+    return refusal && new Creation(refusal, below);
+  }
+
+  /** Refuses code of that work, but not that of others, to which the query runner was passed. */
+  check(): void {
+    const context = this.#context;
+    const isOver = context !== undefined && context.owner === undefined;
+    if (this.refusal.holder.isOwnWork() || (isOver && context === currentContext()))
+      throw this.refusal;
+  }
+}
+
+/**
  * Returns the error for the caller. If the caller catches it, the library reports it when the scope ends.
  *
  * @param sent where the statement was sent.
@@ -36,7 +65,7 @@ export function refusedWrite(
   sent: Frames | undefined,
   prepared: Frames | undefined,
 ): WriteRefusedError {
-  const error = new WriteRefusedError(file, shorten(statement), holder);
+  const error = new WriteRefusedError(file, shorten(statement), holder.label);
   const lines = linesOf(sent);
   const origin = linesOf(prepared);
   if (!origin.some((line) => lines.includes(line))) lines.push(...origin);

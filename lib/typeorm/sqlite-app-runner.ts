@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import type { QueryRunner } from 'typeorm';
 import type { SqliteConnection, SqliteDriver } from './sqlite-driver.js';
-import { captureFrames } from './refused-write.js';
+import { Creation } from './refused-write.js';
 import { forgetTransaction, SqliteRunner, type Send } from './sqlite-runner.js';
 import { begins, mayWrite } from './sqlite-statements.js';
 import type { AppConnection } from './sqlite-app-connection.js';
@@ -32,7 +32,7 @@ export class SqliteAppRunner extends SqliteRunner {
   ) {
     super(runner, app.lock, app);
     runners.set(runner, this);
-    if (app.lock.isHeldByCaller) this.prepared = captureFrames(SqliteAppRunner);
+    this.creation = Creation.of(app.lock, SqliteAppRunner);
     const release = runner.release.bind(runner);
     const beforeMigration = runner.beforeMigration.bind(runner);
     const afterMigration = runner.afterMigration.bind(runner);

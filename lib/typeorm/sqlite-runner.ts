@@ -10,7 +10,13 @@ import {
   mayWrite,
 } from './sqlite-statements.js';
 import { leaveReads } from './sqlite-app-connection.js';
-import { captureFrames, originOf, refusedWrite, type Frames } from './refused-write.js';
+import {
+  captureFrames,
+  originOf,
+  refusedWrite,
+  type Frames,
+  type Creation,
+} from './refused-write.js';
 import { WaitsForItself, type WriteLock, type Writer, type WriteTurn } from './write-lock.js';
 
 /** The statements that wait for each other: all of a query runner, or those that a subscriber sends inside of one of them. */
@@ -60,8 +66,8 @@ export abstract class SqliteRunner implements Writer {
   #begun: Frames | undefined;
   /** True while the turn lasts beyond its transaction: the schema changes, and foreign keys are off. */
   protected keepsTurn = false;
-  /** Where the query runner was created, if its writes may be refused. */
-  protected prepared: Frames | undefined;
+  /** Where the query runner was created, if that refuses its writes. */
+  protected creation: Creation | undefined;
 
   constructor(
     readonly runner: QueryRunner,
@@ -95,7 +101,7 @@ export abstract class SqliteRunner implements Writer {
       const hasBegun = begins(statement) || (runner as DeepRunner).transactionDepth > 0;
       if (hasBegun && !(this.ownsConnection && this.hasTransaction())) forgetTransaction(runner);
       throw error instanceof WaitsForItself
-        ? refusedWrite(error, statement, frames, this.prepared)
+        ? refusedWrite(error, statement, frames, this.creation?.frames)
         : error;
     }
   }
@@ -161,6 +167,7 @@ export abstract class SqliteRunner implements Writer {
   ): Promise<void> {
     leaveReads();
     try {
+      this.creation?.check();
       this.#turn = await lock.take(this, signal);
     } catch (error) {
       const canRead = this.ownsConnection && beginAsWriter(statement) !== statement;

@@ -45,8 +45,8 @@ interface Waiter {
 export class WaitsForItself extends Error {
   constructor(
     readonly file: string,
-    /** The label of the writer that has the turn. */
-    readonly holder: string,
+    /** The writer that has the turn. */
+    readonly holder: Writer,
   ) {
     super(`A write to ${file} would wait for itself.`);
   }
@@ -91,7 +91,7 @@ export class WriteLock {
   take(writer: Writer, signal?: AbortSignal): Promise<WriteTurn> {
     if (this.#current === undefined) return Promise.resolve(this.begin(writer));
     const holder = this.#current.writer;
-    if (holder.isOwnWork()) return Promise.reject(new WaitsForItself(this.file, holder.label));
+    if (holder.isOwnWork()) return Promise.reject(new WaitsForItself(this.file, holder));
     if (signal?.aborted === true) return Promise.reject(signal.reason as Error);
     return new Promise((resolve, reject) => {
       const waiter: Waiter = {
@@ -133,6 +133,11 @@ export class WriteLock {
     return this.#current?.writer.isOwnWork() === true;
   }
 
+  /** Returns what refuses the calling code if it is part of the work that has the turn. */
+  refusalOfCaller(): WaitsForItself | undefined {
+    return this.isHeldByCaller ? new WaitsForItself(this.file, this.#current!.writer) : undefined;
+  }
+
   private begin(writer: Writer): WriteTurn {
     const turn: Turn = { writer };
     this.#current = turn;
@@ -153,7 +158,7 @@ export class WriteLock {
     first.resolve(this.begin(writer));
     for (const waiter of this.#waiting) {
       if (waiter.inContext(() => writer.isOwnWork()))
-        this.refuse(waiter, new WaitsForItself(this.file, writer.label));
+        this.refuse(waiter, new WaitsForItself(this.file, writer));
       else waiter.timer.refresh();
     }
     this.watch();
