@@ -79,7 +79,7 @@ export class SqliteFile {
     }[];
     const mode = rows[0]?.journal_mode;
     if (mode !== 'wal') throw new Error(`the journal mode stays "${mode}"`);
-    this.#copies.keepCommits(this.driver.databaseConnection);
+    await this.#copies.keepCommits(this.driver.databaseConnection);
     this.#isPrepared = true;
   }
 
