@@ -1,27 +1,10 @@
 import { WriteRefusedError } from '../errors/errors.js';
 import { currentContext, mustShow, type WorkContext } from '../scope/work-context.js';
+import { captureFrames, leadTo, linesOf, type Frames } from './frames.js';
 import type { WaitsForItself, WriteLock } from './write-lock.js';
-
-/** The frames of the code that sends a statement. */
-export interface Frames {
-  readonly stack?: string;
-}
-
-/** Between the application and its query runner are up to 15 frames of TypeORM; V8 keeps 10 by default. */
-const FRAMES = 40;
 
 /** The maximum number of characters of a statement in an error. */
 const LONGEST_STATEMENT = 120;
-
-/** Captures the stack now, because after a wait it leads to the library only. V8 writes its text when it is first read. */
-export function captureFrames(below: Function): Frames {
-  const frames: Frames = {};
-  const limit = Error.stackTraceLimit;
-  Reflect.set(Error, 'stackTraceLimit', FRAMES);
-  Error.captureStackTrace(frames, below);
-  Reflect.set(Error, 'stackTraceLimit', limit);
-  return frames;
-}
 
 /**
  * The work inside which a query runner was created, if it had the turn then. What it writes is refused also after the end of the turn:
@@ -69,22 +52,15 @@ export function refusedWrite(
   const lines = linesOf(sent);
   const origin = linesOf(prepared);
   if (!origin.some((line) => lines.includes(line))) lines.push(...origin);
-  if (lines.length > 0) error.stack = [`${error.name}: ${error.message}`, ...lines].join('\n');
   mustShow(error);
-  return error;
+  return leadTo(error, lines);
 }
 
 /** Returns an error that leads to the code that began a transaction. */
 export function originOf(label: string, frames: Frames | undefined): Error | undefined {
   const lines = linesOf(frames);
   if (lines.length === 0) return undefined;
-  const error = new Error(`The transaction of ${label} began here.`);
-  error.stack = [`Error: ${error.message}`, ...lines].join('\n');
-  return error;
-}
-
-function linesOf(frames: Frames | undefined): string[] {
-  return (frames?.stack ?? '').split('\n').filter((line) => line.startsWith('    at '));
+  return leadTo(new Error(`The transaction of ${label} began here.`), lines);
 }
 
 function shorten(statement: string): string {

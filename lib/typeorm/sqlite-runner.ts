@@ -10,13 +10,8 @@ import {
   mayWrite,
 } from './sqlite-statements.js';
 import { leaveReads } from './sqlite-app-connection.js';
-import {
-  captureFrames,
-  originOf,
-  refusedWrite,
-  type Frames,
-  type Creation,
-} from './refused-write.js';
+import { captureFrames, type Frames } from './frames.js';
+import { originOf, refusedWrite, type Creation } from './refused-write.js';
 import { WaitsForItself, type WriteLock, type Writer, type WriteTurn } from './write-lock.js';
 
 /** The statements that wait for each other: all of a query runner, or those that a subscriber sends inside of one of them. */

@@ -313,7 +313,9 @@ describe('The transaction of a scope', () => {
       let later: unknown;
       const report = await run(async ({ notes }) => {
         await Promise.allSettled(
-          [...texts].map((text) => notes.save({ text: text === 'b' ? (null as never) : text })),
+          texts
+            .split('')
+            .map((text) => notes.save({ text: text === 'b' ? (null as never) : text })),
         );
         await notes.count().catch((error: unknown) => (later = error));
       });
