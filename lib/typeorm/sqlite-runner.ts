@@ -21,8 +21,8 @@ interface Queue {
   isOver: boolean;
 }
 
-/** The queue inside of the statement that the running code is part of. */
-const inside = new AsyncLocalStorage<Queue>();
+/** The queues inside of the statements that the running code is part of, the innermost first: those of several files, for example. */
+const inside = new AsyncLocalStorage<readonly Queue[]>();
 
 /** The query runners that the running code is part of the work of, the innermost first: those of several files, for example. */
 const around = new AsyncLocalStorage<readonly SqliteRunner[]>();
@@ -113,11 +113,11 @@ export abstract class SqliteRunner implements Writer {
 
   /** After the statements before it, except for one that waits for the calling code. */
   protected inOrder<T>(work: () => Promise<T>): Promise<T> {
-    const outer = inside.getStore();
-    const queue = outer?.of === this && !outer.isOver ? outer : this.#queue;
+    const outer = (inside.getStore() ?? []).filter(({ isOver }) => !isOver);
+    const queue = outer.find((each) => each.of === this) ?? this.#queue;
     const inner = queueOf(this);
     const result = queue.last
-      .then(() => inside.run(inner, work))
+      .then(() => inside.run([inner, ...outer], work))
       .finally(() => (inner.isOver = true));
     const end = (): Promise<unknown> => inner.last; // a subscriber may not be awaited
     queue.last = result.then(end, end);

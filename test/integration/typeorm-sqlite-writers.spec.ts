@@ -242,6 +242,27 @@ describe('Writers of one SQLite file', () => {
       expect(await archive.getRepository(Note).count()).toBe(0);
     });
 
+    it('a statement inside of one of another data source is sent inside of the statement around that', async () => {
+      const archive = await startWithArchive();
+      const audits: Promise<unknown>[] = [];
+      const auditing = (audit: () => Promise<unknown>): EntitySubscriberInterface<Note> => ({
+        afterQuery: async ({ query }) => {
+          if (!query.startsWith('SELECT COUNT')) return;
+          audits.push(audit());
+          await audits.at(-1);
+        },
+      });
+      dataSource.subscribers.push(auditing(() => archive.getRepository(Note).count()));
+      archive.subscribers.push(auditing(() => plain.insert({ text: 'audited' })));
+      const moving = dataSource.transaction(async (manager) => {
+        await manager.count(Note);
+        await Promise.all(audits); // TypeORM 0.3 doesn't
+      });
+
+      expect(await isWaiting(moving)).toBe(false);
+      expect(file.committed()).toEqual(['audited']);
+    });
+
     it('inside of a transaction of a repository class with its own entity manager, it is part of that', async () => {
       @Injectable()
       class Notes extends Repository<Note> {
