@@ -157,7 +157,7 @@ function enterTransactions(
     (work: TransactionWork): TransactionWork =>
     (inner) => {
       const runner = runnerOf(inner);
-      return runner === undefined ? work(inner) : runner.within(() => work(inner));
+      return runner === undefined ? work(inner) : runner.transact(() => work(inner));
     };
   Object.assign(manager, {
     transaction(this: EntityManager, ...args: unknown[]) {

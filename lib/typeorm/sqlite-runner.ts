@@ -34,7 +34,7 @@ function queueOf(runner: SqliteRunner): Queue {
 }
 
 /** The savepoints that TypeORM counts. */
-interface DeepRunner extends QueryRunner {
+export interface DeepRunner extends QueryRunner {
   readonly transactionDepth: number;
 }
 
@@ -214,6 +214,11 @@ export abstract class SqliteRunner implements Writer {
     // Work that outlasts the others and starts more must not grow a chain.
     const others = SqliteRunner.enclosing.filter((other) => other !== this && other.isWriting);
     return around.run([this, ...others], work);
+  }
+
+  /** Runs the callback of a transaction. */
+  transact<T>(work: () => Promise<T>): Promise<T> {
+    return this.within(work);
   }
 
   /** True if the calling code runs within this query runner. */

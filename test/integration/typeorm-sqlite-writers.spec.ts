@@ -228,6 +228,40 @@ describe('Writers of one SQLite file', () => {
       expect(file.committed()).toEqual(['later']);
     });
 
+    it('a transaction that fails while another one inside of it is open is rolled back with that', async () => {
+      await start();
+      const [written, end] = [gate(), gate()];
+      const errors: unknown[] = [];
+      const inner = async (): Promise<void> => {
+        const ended = dataSource.transaction(async (manager) => {
+          await manager.save(Note, { text: 'inner' });
+          written.open();
+          await end.opened;
+          await manager.save(Note, { text: 'rest' }).catch((error: unknown) => {
+            errors.push(error);
+            throw error;
+          });
+        });
+        await ended.catch((error: unknown) => errors.push(error));
+      };
+      let innerEnd: Promise<void> | undefined;
+      const outer = dataSource.transaction(async (manager) => {
+        await manager.save(Note, { text: 'outer' });
+        innerEnd = inner();
+        await Promise.all([innerEnd, written.opened.then(() => Promise.reject(new Error('no')))]);
+      });
+      await expect(outer).rejects.toThrow('no');
+      await plain.save({ text: 'later' });
+      end.open();
+      await innerEnd;
+
+      expect(errors).toHaveLength(2);
+      expect(String(errors[0])).toContain('failed while another one inside of it was open');
+      expect(errors[1]).toBe(errors[0]);
+      await plain.save({ text: 'last' });
+      expect(file.committed()).toEqual(['last', 'later']);
+    });
+
     it('inside of transactions of two data sources, what a repository writes is part of its own', async () => {
       const archive = await startWithArchive();
       const moving = dataSource.transaction(() =>
