@@ -134,17 +134,16 @@ export class SqliteFile {
 const entered = new WeakSet<EntityManager>();
 
 /**
- * Also for the class of entity managers, because code may have created some before: the constructor of a repository class calls
+ * For the class of entity managers, because code may have created some before: the constructor of a repository class calls
  * `dataSource.createEntityManager()`. For those of other data sources, nothing changes.
  */
 function enterApplicationTransactions({ manager }: DataSource): void {
-  for (const each of [manager, Object.getPrototypeOf(manager) as EntityManager]) {
-    if (entered.has(each)) continue;
-    entered.add(each);
-    enterTransactions(each, ({ queryRunner }) =>
-      queryRunner === undefined ? undefined : SqliteAppRunner.of(queryRunner),
-    );
-  }
+  const type = Object.getPrototypeOf(manager) as EntityManager;
+  if (entered.has(type)) return;
+  entered.add(type);
+  enterTransactions(type, ({ queryRunner }) =>
+    queryRunner === undefined ? undefined : SqliteAppRunner.of(queryRunner),
+  );
 }
 
 /** Has the callback of `manager.transaction()` run within the query runner that the transaction is of. */
