@@ -1,9 +1,10 @@
 import { Logger } from '@nestjs/common';
+import { setImmediate } from 'node:timers/promises';
 import type { QueryRunner } from 'typeorm';
 import type { SqliteConnection, SqliteDriver } from './sqlite-driver.js';
 import { Creation } from './refused-write.js';
 import { forgetTransaction, SqliteRunner, type DeepRunner, type Send } from './sqlite-runner.js';
-import { begins, mayWrite } from './sqlite-statements.js';
+import { begins, beginsInside, effectOnTransaction, mayWrite } from './sqlite-statements.js';
 import type { AppConnection } from './sqlite-app-connection.js';
 
 const runners = new WeakMap<QueryRunner, SqliteAppRunner>();
@@ -25,6 +26,10 @@ export class SqliteAppRunner extends SqliteRunner {
    * Why the rest of its transaction is refused, until the release: its beginning is lost, so the rest must not take effect by itself.
    */
   #cut: string | undefined;
+  /** The number of transactions inside that are just beginning: TypeORM doesn't count them yet. */
+  #beginning = 0;
+  /** True while the statement is under way that ends the transaction, which no other one can join any more. */
+  #isEnding = false;
 
   constructor(
     runner: QueryRunner,
@@ -102,13 +107,21 @@ export class SqliteAppRunner extends SqliteRunner {
     try {
       return await this.within(work);
     } catch (error) {
+      if (isOutermost) await this.settleInner();
       if (isOutermost && this.depth > 1) {
         // TypeORM would roll back to the innermost savepoint only, and commit the rest with the last transaction inside.
         this.#cut = failedText(this.file);
         await this.rollBack();
       }
       throw error;
+    } finally {
+      if (isOutermost) await this.settleInner();
     }
+  }
+
+  /** Waits until TypeORM counts the transactions inside that are just beginning. */
+  private async settleInner(): Promise<void> {
+    while (this.#beginning > 0) await setImmediate();
   }
 
   private get depth(): number {
@@ -128,6 +141,12 @@ export class SqliteAppRunner extends SqliteRunner {
     const owner = this.app.unowned ?? this;
     // The release doesn't concern code that only shares the query runner, such as a subscriber that doesn't await its save().
     const signal = owner.isOwnWork() ? undefined : owner.#release.signal;
+    const isInner = beginsInside(statement);
+    const isEnd = effectOnTransaction(statement) === 'end';
+    if (isEnd) this.#isEnding = true;
+    if (isEnd && this.#beginning > 0) this.#cut = lateText(this.file);
+    if (isInner && this.#isEnding) throw new Error(lateText(this.file));
+    if (isInner) this.#beginning += 1;
     if (signal !== undefined) owner.#pending += 1;
     const sent = owner.inOrder<unknown>(async () => {
       if (owner !== this && owner !== this.app.unowned) return TOO_LATE;
@@ -139,6 +158,8 @@ export class SqliteAppRunner extends SqliteRunner {
       return result === TOO_LATE ? this.route(statement, send) : result;
     } finally {
       if (signal !== undefined) owner.#pending -= 1;
+      if (isInner) this.#beginning -= 1;
+      if (isEnd) this.#isEnding = false;
     }
   }
 
@@ -147,6 +168,7 @@ export class SqliteAppRunner extends SqliteRunner {
     // Last, because the data source may have been destroyed during a wait.
     if (this.#cut !== undefined && this.app.isConnected && !this.hasTransaction())
       throw new Error(this.#cut);
+    if (beginsInside(statement) && !this.hasTransaction()) throw new Error(lateText(this.file));
   }
 
   readonly label = 'the application';
@@ -207,6 +229,10 @@ const TOO_LATE = Symbol('too late');
 
 const FORGOTTEN =
   'A query runner was released while its transaction was open; it was rolled back, so that others can write to the file. Call commitTransaction() or rollbackTransaction() before release().';
+
+function lateText(file: string): string {
+  return `A transaction on ${file} began inside of another one that was just ending, so it was refused. Await it in the callback of the outer transaction, or begin it after that.`;
+}
 
 function failedText(file: string): string {
   return `A transaction on ${file} failed while another one inside of it was open, so both were rolled back, and the rest of the inner one was not sent. Await the inner transaction, also if other work that runs at the same time fails.`;

@@ -262,6 +262,48 @@ describe('Writers of one SQLite file', () => {
       expect(file.committed()).toEqual(['last', 'later']);
     });
 
+    it.each([
+      [true, 0],
+      [false, 0],
+      [false, 3],
+      [false, 10],
+    ])(
+      'a transaction that begins while the one around it ends takes effect or is rejected; succeeding: %j, after %d',
+      async (isSuccess, lead) => {
+        await start();
+        const texts: string[] = [];
+        // However far the end of the outer one has come.
+        for (let delay = 0; delay < 60; delay += 1) {
+          let inner: Promise<void> | undefined;
+          const begin = async (): Promise<void> => {
+            for (let passed = 0; passed < delay; passed += 1) await Promise.resolve();
+            await dataSource.transaction((manager) => manager.insert(Note, { text: `i${delay}` }));
+            texts.push(`i${delay}`);
+          };
+          const outer = dataSource.transaction(async (manager) => {
+            await manager.insert(Note, { text: `o${delay}` });
+            inner = begin();
+            inner.catch(() => undefined);
+            for (let passed = 0; passed < lead; passed += 1) await Promise.resolve();
+            if (!isSuccess) throw new Error('no more');
+          });
+          await outer.then(
+            () => texts.push(`o${delay}`),
+            (error: Error) => expect(error.message).toBe('no more'),
+          );
+          await inner!.catch(() => undefined);
+        }
+        await plain.insert({ text: 'after' });
+
+        const committed = file.committed();
+        expect(committed).toContain('after');
+        expect([...texts, 'after']).toEqual(expect.arrayContaining(committed));
+        // One that ends inside of the outer one is rolled back with that.
+        const lost = isSuccess ? texts.filter((text) => !committed.includes(text)) : [];
+        expect(lost).toEqual([]);
+      },
+    );
+
     it('inside of transactions of two data sources, what a repository writes is part of its own', async () => {
       const archive = await startWithArchive();
       const moving = dataSource.transaction(() =>
