@@ -26,6 +26,7 @@ export {
   UnknownScheduleError,
   UnsupportedNestError,
   WriteRefusedError,
+  WriteTimeoutError,
   type ErrorCode,
 } from './errors/errors.js';
 export type { AroundHook } from './tick/around.js';

@@ -16,6 +16,7 @@ export const ERROR_CODES = [
   'DISPOSE_TIMEOUT',
   'PERIODIC_TIMER',
   'WRITE_REFUSED',
+  'WRITE_TIMEOUT',
   'MISSING_PEER',
   'UNSUPPORTED_NEST',
 ] as const;
@@ -177,7 +178,7 @@ export class ScopeClosedError extends ScopedWorkerError {
 
 /**
  * Reports a tick that ran longer than its `timeoutMs`. It is the reason of the tick's signal and the error of its report. `cause`
- * is the error that the handler threw after the abort, if it differs.
+ * is the error that the handler threw after the abort, if it differs, or the `WriteTimeoutError` of a write that waited for its turn.
  *
  * @publicApi
  */
@@ -253,6 +254,32 @@ export class WriteRefusedError extends ScopedWorkerError {
   ) {
     super(
       `A write to ${file} would wait for itself, so it was refused: ${statement}. The transaction of ${holder} is writing to the file, and ends only after this write. SQLite allows one writer at a time. Write through the EntityManager of that transaction: inject it with @InjectScopedRepository() or @InjectScopedEntityManager(), or pass it to the service as an argument. Or write after the transaction has ended.`,
+    );
+  }
+}
+
+/**
+ * Thrown if a write to an SQLite file waited too long for a transaction of the same process. The write wasn't sent. It is also the
+ * `cause` of a `TickTimeoutError` if the tick was waiting when its time was up.
+ *
+ * @publicApi
+ */
+export class WriteTimeoutError extends ScopedWorkerError {
+  readonly code = 'WRITE_TIMEOUT';
+
+  constructor(
+    /** The path of the database. */
+    readonly file: string,
+    /** Who has the transaction open: `Reports.nightly (tick-1)`, `scope scope-1` or `the application`. */
+    readonly holder: string,
+    /** How long the write waited, in milliseconds. */
+    readonly waitedMs: number,
+    /** Its `cause` leads to the code that began the transaction, if that is known. */
+    options?: { cause?: unknown },
+  ) {
+    super(
+      `A write to ${file} waited ${waitedMs} ms for its turn. The transaction of ${holder} is writing to the file. SQLite allows one writer at a time. Keep that transaction short, and look for one that never ends or that waits for this write.`,
+      options,
     );
   }
 }

@@ -95,8 +95,7 @@ export function closedError(
   what: string,
   cause?: Error,
 ): ScopeClosedError {
-  const tick = cause === undefined ? '' : ` (${tickId})`;
-  const owner = schedule === undefined ? '' : ` of ${schedule}${tick}`;
+  const owner = schedule === undefined ? '' : ` of ${schedule} (${tickId})`;
   return new ScopeClosedError(
     scopeId,
     `Cannot ${what}: scope ${scopeId}${owner} is closed. Await all work before the handler returns, or hand it to scope.waitFor().`,

@@ -95,6 +95,11 @@ export function* contexts(): Generator<WorkContext> {
     yield context;
 }
 
+/** Returns the context of the calling code, also if its work has ended. */
+export function currentContext(): WorkContext | undefined {
+  return storage.getStore();
+}
+
 /**
  * Returns the innermost whose work has not ended. A loop that starts each round from the last one, whether that has ended or not,
  * must not grow a chain, so everything that has ended is left out, also between contexts whose work goes on.

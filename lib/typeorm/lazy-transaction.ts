@@ -38,7 +38,7 @@ export class LazyTransaction {
       if (this.#end === 'over' || bounding.getStore() === runner) return;
       // Between the statements that end the transaction, it would take effect outside of it.
       if (this.#end === 'under way') throw new Error(ENDING);
-      if (this.#endedByWork !== undefined) throw new Error(endedText(this.#endedByWork));
+      if (this.#endedByWork !== undefined) this.refuse();
       await (this.#begun ??= bounding.run(runner, () => startTransaction()));
       if (!runner.isTransactionActive) throw new Error(LOST);
     };
@@ -68,11 +68,17 @@ export class LazyTransaction {
   async commit(): Promise<boolean> {
     if (this.#begun === undefined) return false;
     await this.#begun;
-    if (this.#endedByWork !== undefined) throw new Error(endedText(this.#endedByWork));
-    if (this.#doom !== undefined) throw new Error(DOOMED, { cause: this.#doom.error });
+    this.refuse();
     if (!this.runner.isTransactionActive) throw new Error(LOST);
     await this.end(() => this.runner.commitTransaction());
     return true;
+  }
+
+  /** Throws if the transaction cannot be committed. */
+  private refuse(): void {
+    // First: if statements are sent at once and one fails, TypeORM itself ends the transaction.
+    if (this.#doom !== undefined) throw new Error(DOOMED, { cause: this.#doom.error });
+    if (this.#endedByWork !== undefined) throw new Error(endedText(this.#endedByWork));
   }
 
   /** Does nothing when no transaction is open. */
@@ -103,7 +109,8 @@ export class LazyTransaction {
       if (TO_SAVEPOINT.test(statement) && this.#doom?.isAlone === true) this.#doom = undefined;
       return result;
     } catch (error) {
-      if (this.#isDoomable) this.#doom ??= { error, isAlone: this.#inFlight === 1 };
+      if (this.#isDoomable && this.#endedByWork === undefined)
+        this.#doom ??= { error, isAlone: this.#inFlight === 1 };
       throw error;
     } finally {
       this.#inFlight -= 1;

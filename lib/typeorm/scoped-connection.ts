@@ -1,5 +1,10 @@
 import type { EntityManager, QueryRunner } from 'typeorm';
+import { ScopeClosedError } from '../errors/errors.js';
 import type { ScopeHooks } from '../scope/provider-scope.js';
+import { closedError } from '../scope/scope-ports.js';
+import type { ScopeNotice } from '../scope/scope-ports.js';
+import { livingContext } from '../scope/work-context.js';
+import { captureFrames, leadTo, linesOf } from './frames.js';
 import { LazyTransaction } from './lazy-transaction.js';
 
 /** Session state that some connections expose. */
@@ -24,17 +29,23 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
   private readonly rollBack: () => Promise<unknown>;
   private readonly transaction: LazyTransaction | undefined;
   private connecting: Promise<unknown> | undefined;
+  /** The scope inside which it is built. */
+  private readonly scope = (livingContext()?.owner as { notice?: ScopeNotice } | undefined)?.notice;
   private isInScope = false;
+  private isOver = false;
   private hasFailed = false;
 
   constructor(runner: QueryRunner, driver: string, transactional: boolean) {
     const connect = runner.connect.bind(runner);
     runner.connect = () =>
-      this.isInScope ? (this.connecting = connect()) : Promise.reject(new Error(OUTSIDE));
+      this.isInScope ? (this.connecting = connect()) : Promise.reject(outside());
     this.runner = runner;
     const query = runner.query.bind(runner);
     this.rollBack = () => query('ROLLBACK');
     this.transaction = transactional ? new LazyTransaction(runner, driver) : undefined;
+    // The rest of both calls one of these. Those of the manager look at the query runner first.
+    this.guard(runner, ['query', 'stream', 'startTransaction']);
+    this.guard(runner.manager, ['query', 'transaction']);
   }
 
   get manager(): EntityManager {
@@ -78,12 +89,37 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
         await (this.runner as OpenRunner).releasePostgresConnection?.(error);
         throw error;
       } finally {
-        await this.runner.release();
+        await this.release();
       }
       if (!this.hasFailed) throw new Error(LEFT_OPEN);
     } else {
-      await this.runner.release();
+      await this.release();
     }
+  }
+
+  private release(): Promise<void> {
+    this.isOver = true;
+    return this.runner.release();
+  }
+
+  /** Refuses calls outside of the scope and after it, with an error that leads to the caller. */
+  private guard<T extends object>(target: T, methods: readonly (keyof T)[]): void {
+    for (const name of methods) {
+      const method = (target[name] as (...args: unknown[]) => Promise<unknown>).bind(target);
+      const guarded = (...args: unknown[]): Promise<unknown> => {
+        const refusal = this.refusal();
+        if (refusal === undefined) return method(...args);
+        return Promise.reject(leadTo(refusal, linesOf(captureFrames(guarded))));
+      };
+      Object.assign(target, { [name]: guarded });
+    }
+  }
+
+  private refusal(): ScopeClosedError | undefined {
+    if (!this.isInScope) return outside();
+    return this.isOver && this.scope !== undefined
+      ? closedError(this.scope, 'use a scoped EntityManager or Repository')
+      : undefined;
   }
 
   private isInTransaction(client: Client | undefined): boolean {
@@ -93,8 +129,12 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
   }
 }
 
+function outside(): ScopeClosedError {
+  return new ScopeClosedError(undefined, OUTSIDE);
+}
+
 const OUTSIDE =
-  'A scoped EntityManager or Repository was used outside of a scope, where nobody would give its connection back: in an HTTP request, say. Use the ones of @nestjs/typeorm there, or ProviderScopeFactory.run().';
+  'A scoped EntityManager or Repository was used outside of a scope, for example in an HTTP request. Its statement was refused, because nobody would give the connection back. Inject the EntityManager or Repository of @nestjs/typeorm there, or run the code with ProviderScopeFactory.run().';
 
 const LEFT_OPEN =
   'The handler began a transaction and did not end it; it was rolled back. End it, or ask for { transaction: true }.';

@@ -1,9 +1,10 @@
 import { Logger } from '@nestjs/common';
+import { setImmediate } from 'node:timers/promises';
 import type { QueryRunner } from 'typeorm';
 import type { SqliteConnection, SqliteDriver } from './sqlite-driver.js';
-import { captureFrames } from './refused-write.js';
-import { forgetTransaction, SqliteRunner, type Send } from './sqlite-runner.js';
-import { begins, mayWrite } from './sqlite-statements.js';
+import { Creation } from './refused-write.js';
+import { forgetTransaction, SqliteRunner, type DeepRunner, type Send } from './sqlite-runner.js';
+import { begins, beginsInside, effectOnTransaction, mayWrite } from './sqlite-statements.js';
 import type { AppConnection } from './sqlite-app-connection.js';
 
 const runners = new WeakMap<QueryRunner, SqliteAppRunner>();
@@ -21,8 +22,14 @@ export class SqliteAppRunner extends SqliteRunner {
   #users = 0;
   /** True once its owner has released it while code inside of the transaction, which nobody awaited, still uses it. */
   #isLeft = false;
-  /** True from the end of its transaction by `destroy()` until the release: the rest of it must not take effect by itself. */
-  #isCut = false;
+  /**
+   * Why the rest of its transaction is refused, until the release: its beginning is lost, so the rest must not take effect by itself.
+   */
+  #cut: string | undefined;
+  /** The number of transactions inside that are just beginning: TypeORM doesn't count them yet. */
+  #beginning = 0;
+  /** True while the statement is under way that ends the transaction, which no other one can join any more. */
+  #isEnding = false;
 
   constructor(
     runner: QueryRunner,
@@ -32,7 +39,7 @@ export class SqliteAppRunner extends SqliteRunner {
   ) {
     super(runner, app.lock, app);
     runners.set(runner, this);
-    if (app.lock.isHeldByCaller) this.prepared = captureFrames(SqliteAppRunner);
+    this.creation = Creation.of(app.lock, SqliteAppRunner);
     const release = runner.release.bind(runner);
     const beforeMigration = runner.beforeMigration.bind(runner);
     const afterMigration = runner.afterMigration.bind(runner);
@@ -50,7 +57,7 @@ export class SqliteAppRunner extends SqliteRunner {
       afterMigration: withForeignKeys,
       release: async () => {
         this.#users = Math.max(0, this.#users - 1);
-        if (this.#users === 0) this.#isCut = false;
+        if (this.#users === 0) this.#cut = undefined;
         if (!isOwned) return release();
         if (this.#pending > 0 && !this.isWriting) this.refuseWaiting();
         // Inside of the transaction, the calls of TypeORM that share this query runner release it too.
@@ -86,13 +93,39 @@ export class SqliteAppRunner extends SqliteRunner {
     const joins = (runner: SqliteRunner): runner is SqliteAppRunner =>
       runner instanceof SqliteAppRunner &&
       runner.app === app &&
-      (runner.isWriting || runner.#isCut);
+      (runner.isWriting || runner.#cut !== undefined);
     return SqliteRunner.enclosing.find(joins);
   }
 
   forget(): void {
-    this.#isCut = true;
+    this.#cut = destroyedText(this.file);
     this.endTurn();
+  }
+
+  override async transact<T>(work: () => Promise<T>): Promise<T> {
+    const isOutermost = this.depth === 1;
+    try {
+      return await this.within(work);
+    } catch (error) {
+      if (isOutermost) await this.settleInner();
+      if (isOutermost && this.depth > 1) {
+        // TypeORM would roll back to the innermost savepoint only, and commit the rest with the last transaction inside.
+        this.#cut = failedText(this.file);
+        await this.rollBack();
+      }
+      throw error;
+    } finally {
+      if (isOutermost) await this.settleInner();
+    }
+  }
+
+  /** Waits until TypeORM counts the transactions inside that are just beginning. */
+  private async settleInner(): Promise<void> {
+    while (this.#beginning > 0) await setImmediate();
+  }
+
+  private get depth(): number {
+    return (this.runner as DeepRunner).transactionDepth;
   }
 
   protected get ownsConnection(): boolean {
@@ -108,6 +141,12 @@ export class SqliteAppRunner extends SqliteRunner {
     const owner = this.app.unowned ?? this;
     // The release doesn't concern code that only shares the query runner, such as a subscriber that doesn't await its save().
     const signal = owner.isOwnWork() ? undefined : owner.#release.signal;
+    const isInner = beginsInside(statement);
+    const isEnd = effectOnTransaction(statement) === 'end';
+    if (isEnd) this.#isEnding = true;
+    if (isEnd && this.#beginning > 0) this.#cut = lateText(this.file);
+    if (isInner && this.#isEnding) throw new Error(lateText(this.file));
+    if (isInner) this.#beginning += 1;
     if (signal !== undefined) owner.#pending += 1;
     const sent = owner.inOrder<unknown>(async () => {
       if (owner !== this && owner !== this.app.unowned) return TOO_LATE;
@@ -119,13 +158,17 @@ export class SqliteAppRunner extends SqliteRunner {
       return result === TOO_LATE ? this.route(statement, send) : result;
     } finally {
       if (signal !== undefined) owner.#pending -= 1;
+      if (isInner) this.#beginning -= 1;
+      if (isEnd) this.#isEnding = false;
     }
   }
 
   protected async beforeSend(statement: string): Promise<void> {
     if (this.isWriting && begins(statement)) await this.app.takeFor(this);
     // Last, because the data source may have been destroyed during a wait.
-    if (this.#isCut && this.app.isConnected) throw new Error(cutText(this.file));
+    if (this.#cut !== undefined && this.app.isConnected && !this.hasTransaction())
+      throw new Error(this.#cut);
+    if (beginsInside(statement) && !this.hasTransaction()) throw new Error(lateText(this.file));
   }
 
   readonly label = 'the application';
@@ -154,9 +197,13 @@ export class SqliteAppRunner extends SqliteRunner {
   /** Others would wait for the end of the transaction, and nobody can end it any more. */
   private async rollBackForgotten(): Promise<void> {
     new Logger('ScopedWorker').warn(FORGOTTEN);
+    await this.rollBack();
+    this.endTurn(); // sqlite3 does not say that SQLite has ended the transaction by itself
+  }
+
+  private async rollBack(): Promise<void> {
     await this.runner.query('ROLLBACK').catch(() => undefined); // it is over already, or the data source is destroyed
     forgetTransaction(this.runner);
-    this.endTurn(); // sqlite3 does not say that SQLite has ended the transaction by itself
   }
 
   private async sendOnConnection(
@@ -183,7 +230,15 @@ const TOO_LATE = Symbol('too late');
 const FORGOTTEN =
   'A query runner was released while its transaction was open; it was rolled back, so that others can write to the file. Call commitTransaction() or rollbackTransaction() before release().';
 
-function cutText(file: string): string {
+function lateText(file: string): string {
+  return `A transaction on ${file} began inside of another one that was just ending, so it was refused. Await it in the callback of the outer transaction, or begin it after that.`;
+}
+
+function failedText(file: string): string {
+  return `A transaction on ${file} failed while another one inside of it was open, so both were rolled back, and the rest of the inner one was not sent. Await the inner transaction, also if other work that runs at the same time fails.`;
+}
+
+function destroyedText(file: string): string {
   return `The data source of ${file} was destroyed while a transaction of the application was open, so the rest of it was not sent. Await the work before you call destroy().`;
 }
 

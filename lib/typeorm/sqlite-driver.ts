@@ -17,6 +17,8 @@ export interface SqliteDriver extends Driver {
     readonly busyTimeout?: number;
     /** Whether the application itself asks for WAL. */
     readonly enableWAL?: boolean;
+    /** Of better-sqlite3. */
+    readonly prepareDatabase?: (connection: SqliteConnection) => unknown;
   };
   databaseConnection: SqliteConnection;
   /** The one query runner, which `createQueryRunner()` returns each time. */
@@ -33,8 +35,9 @@ export const FILE_DRIVERS: readonly string[] = ['better-sqlite3', 'sqlite'];
 /** How long SQLite waits for other processes by default, in milliseconds. */
 const BUSY_TIMEOUT_MS = 5_000;
 
-/** A value of `PRAGMA synchronous`. */
+/** Values of `PRAGMA synchronous`. */
 const NORMAL = 1;
+const EXTRA = 3;
 
 /** Returns the path of the database; undefined in memory, and for a temporary file, which is private to its connection. */
 export function fileOf({ options }: SqliteDriver): string | undefined {
@@ -52,6 +55,7 @@ export function fileOf({ options }: SqliteDriver): string | undefined {
 /** Makes copies of a driver that differ only in their connection: options, metadata and logger are the same. */
 export class DriverCopies {
   readonly #createQueryRunner: Driver['createQueryRunner'];
+  #choosesSynchronous: Promise<boolean> | undefined;
 
   constructor(
     readonly driver: SqliteDriver,
@@ -100,7 +104,7 @@ export class DriverCopies {
       )) {
         await runner.query(`ATTACH "${attachFilepathAbsolute}" AS "${attachHandle}"`);
       }
-      this.keepCommits(connection);
+      await this.keepCommits(connection);
       return connection;
     } catch (error) {
       await this.disconnect(connection);
@@ -111,19 +115,41 @@ export class DriverCopies {
   /**
    * Has commits on a connection in WAL survive a power failure, as they did before the library switched the file to WAL:
    * better-sqlite3 is built with `SQLITE_DEFAULT_WAL_SYNCHRONOUS=1`, and SQLite syncs such commits with the next checkpoint only.
-   * An application that asks for WAL itself has chosen that.
+   * An application that asks for WAL with `enableWAL`, or sets `synchronous` itself, has chosen that.
    */
-  keepCommits(connection: SqliteConnection): void {
+  async keepCommits(connection: SqliteConnection): Promise<void> {
     const { enableWAL, readonly } = this.driver.options;
     if (enableWAL === true || readonly === true) return;
     // The switch concerns attached databases too.
     const databases = connection.pragma?.('database_list') as
       { readonly name: string }[] | undefined;
-    for (const { name } of databases ?? []) {
-      const pragma = `"${name.replaceAll('"', '""')}".synchronous`;
-      if (connection.pragma!(pragma, { simple: true }) === NORMAL)
-        connection.pragma!(`${pragma} = FULL`);
-    }
+    const pragmas = (databases ?? [])
+      .map(({ name }) => `"${name.replaceAll('"', '""')}".synchronous`)
+      .filter((pragma) => connection.pragma!(pragma, { simple: true }) === NORMAL);
+    if (pragmas.length === 0 || (await this.choosesSynchronous())) return;
+    for (const pragma of pragmas) connection.pragma!(`${pragma} = FULL`);
+  }
+
+  /** True if `prepareDatabase` sets `synchronous`. Asks once, a connection that has another value before. */
+  private choosesSynchronous(): Promise<boolean> {
+    return (this.#choosesSynchronous ??= this.askSynchronous().catch(() => false));
+  }
+
+  private async askSynchronous(): Promise<boolean> {
+    const { options } = this.driver;
+    const { prepareDatabase } = options;
+    if (prepareDatabase === undefined) return false;
+    let level: unknown = EXTRA;
+    const prepared = async (connection: SqliteConnection): Promise<void> => {
+      connection.pragma!('synchronous = EXTRA');
+      await prepareDatabase(connection);
+      level = connection.pragma!('synchronous', { simple: true });
+    };
+    const copy = Object.create(this.driver, {
+      options: { value: { ...options, prepareDatabase: prepared } },
+    }) as SqliteDriver;
+    await this.disconnect(await copy.createDatabaseConnection());
+    return level !== EXTRA;
   }
 
   checkConnected(): void {

@@ -79,7 +79,7 @@ export class SqliteFile {
     }[];
     const mode = rows[0]?.journal_mode;
     if (mode !== 'wal') throw new Error(`the journal mode stays "${mode}"`);
-    this.#copies.keepCommits(this.driver.databaseConnection);
+    await this.#copies.keepCommits(this.driver.databaseConnection);
     this.#isPrepared = true;
   }
 
@@ -134,17 +134,16 @@ export class SqliteFile {
 const entered = new WeakSet<EntityManager>();
 
 /**
- * Also for the class of entity managers, because code may have created some before: the constructor of a repository class calls
+ * For the class of entity managers, because code may have created some before: the constructor of a repository class calls
  * `dataSource.createEntityManager()`. For those of other data sources, nothing changes.
  */
 function enterApplicationTransactions({ manager }: DataSource): void {
-  for (const each of [manager, Object.getPrototypeOf(manager) as EntityManager]) {
-    if (entered.has(each)) continue;
-    entered.add(each);
-    enterTransactions(each, ({ queryRunner }) =>
-      queryRunner === undefined ? undefined : SqliteAppRunner.of(queryRunner),
-    );
-  }
+  const type = Object.getPrototypeOf(manager) as EntityManager;
+  if (entered.has(type)) return;
+  entered.add(type);
+  enterTransactions(type, ({ queryRunner }) =>
+    queryRunner === undefined ? undefined : SqliteAppRunner.of(queryRunner),
+  );
 }
 
 /** Has the callback of `manager.transaction()` run within the query runner that the transaction is of. */
@@ -157,7 +156,7 @@ function enterTransactions(
     (work: TransactionWork): TransactionWork =>
     (inner) => {
       const runner = runnerOf(inner);
-      return runner === undefined ? work(inner) : runner.within(() => work(inner));
+      return runner === undefined ? work(inner) : runner.transact(() => work(inner));
     };
   Object.assign(manager, {
     transaction(this: EntityManager, ...args: unknown[]) {

@@ -10,7 +10,8 @@ import {
   mayWrite,
 } from './sqlite-statements.js';
 import { leaveReads } from './sqlite-app-connection.js';
-import { captureFrames, refusedWrite, type Frames } from './refused-write.js';
+import { captureFrames, type Frames } from './frames.js';
+import { originOf, refusedWrite, type Creation } from './refused-write.js';
 import { WaitsForItself, type WriteLock, type Writer, type WriteTurn } from './write-lock.js';
 
 /** The statements that wait for each other: all of a query runner, or those that a subscriber sends inside of one of them. */
@@ -20,8 +21,8 @@ interface Queue {
   isOver: boolean;
 }
 
-/** The queue inside of the statement that the running code is part of. */
-const inside = new AsyncLocalStorage<Queue>();
+/** The queues inside of the statements that the running code is part of, the innermost first: those of several files, for example. */
+const inside = new AsyncLocalStorage<readonly Queue[]>();
 
 /** The query runners that the running code is part of the work of, the innermost first: those of several files, for example. */
 const around = new AsyncLocalStorage<readonly SqliteRunner[]>();
@@ -33,7 +34,7 @@ function queueOf(runner: SqliteRunner): Queue {
 }
 
 /** The savepoints that TypeORM counts. */
-interface DeepRunner extends QueryRunner {
+export interface DeepRunner extends QueryRunner {
   readonly transactionDepth: number;
 }
 
@@ -56,10 +57,12 @@ export abstract class SqliteRunner implements Writer {
   #isInTransaction = false;
   /** Why the open transaction may only read: it began inside the work that has the turn. */
   #refusal: WaitsForItself | undefined;
+  /** Where the open transaction, or the one that waits for its turn, was begun. */
+  #begun: Frames | undefined;
   /** True while the turn lasts beyond its transaction: the schema changes, and foreign keys are off. */
   protected keepsTurn = false;
-  /** Where the query runner was created, if its writes may be refused. */
-  protected prepared: Frames | undefined;
+  /** Where the query runner was created, if that refuses its writes. */
+  protected creation: Creation | undefined;
 
   constructor(
     readonly runner: QueryRunner,
@@ -82,7 +85,9 @@ export abstract class SqliteRunner implements Writer {
    */
   protected async sendFor(caller: Function, statement: string, send: Send): Promise<unknown> {
     const { runner } = this;
-    const frames = this.mayBeRefused(statement) ? captureFrames(caller) : undefined;
+    const isBegin = this.lock !== undefined && !this.isWriting && begins(statement);
+    const frames = isBegin || this.mayBeRefused(statement) ? captureFrames(caller) : undefined;
+    if (isBegin) this.#begun = frames;
     try {
       return await this.route(statement, send);
     } catch (error) {
@@ -91,12 +96,12 @@ export abstract class SqliteRunner implements Writer {
       const hasBegun = begins(statement) || (runner as DeepRunner).transactionDepth > 0;
       if (hasBegun && !(this.ownsConnection && this.hasTransaction())) forgetTransaction(runner);
       throw error instanceof WaitsForItself
-        ? refusedWrite(error, statement, frames, this.prepared)
+        ? refusedWrite(error, statement, frames, this.creation?.frames)
         : error;
     }
   }
 
-  /** False for what requests write, so that they do not pay for the frames. */
+  /** False for the single statements of requests, so that they do not pay for the frames. */
   private mayBeRefused(statement: string): boolean {
     if (this.lock === undefined || this.isWriting || !mayWrite(statement)) return false;
     return livingContext() !== undefined || this.lock.isHeldByCaller;
@@ -108,11 +113,11 @@ export abstract class SqliteRunner implements Writer {
 
   /** After the statements before it, except for one that waits for the calling code. */
   protected inOrder<T>(work: () => Promise<T>): Promise<T> {
-    const outer = inside.getStore();
-    const queue = outer?.of === this && !outer.isOver ? outer : this.#queue;
+    const outer = (inside.getStore() ?? []).filter(({ isOver }) => !isOver);
+    const queue = outer.find((each) => each.of === this) ?? this.#queue;
     const inner = queueOf(this);
     const result = queue.last
-      .then(() => inside.run(inner, work))
+      .then(() => inside.run([inner, ...outer], work))
       .finally(() => (inner.isOver = true));
     const end = (): Promise<unknown> => inner.last; // a subscriber may not be awaited
     queue.last = result.then(end, end);
@@ -157,6 +162,7 @@ export abstract class SqliteRunner implements Writer {
   ): Promise<void> {
     leaveReads();
     try {
+      this.creation?.check();
       this.#turn = await lock.take(this, signal);
     } catch (error) {
       const canRead = this.ownsConnection && beginAsWriter(statement) !== statement;
@@ -173,8 +179,13 @@ export abstract class SqliteRunner implements Writer {
   protected endTurn(): void {
     this.#isInTransaction = false;
     this.#refusal = undefined;
+    this.#begun = undefined;
     this.#turn?.end();
     this.#turn = undefined;
+  }
+
+  get origin(): Error | undefined {
+    return originOf(this.label, this.#begun);
   }
 
   /** Has subscribers, and listeners of entities such as `@AfterInsert()`, run as a part of what they are called for. */
@@ -203,6 +214,11 @@ export abstract class SqliteRunner implements Writer {
     // Work that outlasts the others and starts more must not grow a chain.
     const others = SqliteRunner.enclosing.filter((other) => other !== this && other.isWriting);
     return around.run([this, ...others], work);
+  }
+
+  /** Runs the callback of a transaction. */
+  transact<T>(work: () => Promise<T>): Promise<T> {
+    return this.within(work);
   }
 
   /** True if the calling code runs within this query runner. */

@@ -19,6 +19,11 @@ export function begins(statement: string): boolean {
   return /^(BEGIN|SAVEPOINT)\b/i.test(statement.replace(COMMENTS, ''));
 }
 
+/** True for the statement with which TypeORM begins a transaction inside of another one. */
+export function beginsInside(statement: string): boolean {
+  return statement.startsWith('SAVEPOINT typeorm_');
+}
+
 /** True for a statement that writes nothing by itself when it is sent in a transaction. */
 export function divides(statement: string): boolean {
   return /^(SAVEPOINT|RELEASE|COMMIT|END)\b/i.test(statement.replace(COMMENTS, ''));

@@ -1,4 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { Logger } from '@nestjs/common';
+import { isErrorOf } from '../errors/error-parts.js';
+import { below } from '../errors/error-log.js';
+import { TickTimeoutError, WriteTimeoutError } from '../errors/errors.js';
 import { onAbort } from '../util/on-abort.js';
 
 /** The turn of the writer that may currently write to a file. */
@@ -12,12 +16,22 @@ export interface Writer {
   readonly group: object;
   /** Names whose transaction it is, for errors of others. */
   readonly label: string;
+  /** An error whose stack leads to the code that began the transaction, if that is known. */
+  readonly origin?: Error | undefined;
   /** Returns whether the calling code is part of the work for which a turn was taken. */
   isOwnWork(): boolean;
 }
 
+interface Turn {
+  readonly writer: Writer;
+  /** Runs while others wait for the end of the turn. */
+  alarm?: NodeJS.Timeout | undefined;
+}
+
 interface Waiter {
   readonly writer: Writer;
+  /** When the wait began. */
+  readonly since: number;
   /** Runs a function in the context of the code that waits. */
   readonly inContext: <T>(work: () => T) => T;
   readonly timer: NodeJS.Timeout;
@@ -31,8 +45,8 @@ interface Waiter {
 export class WaitsForItself extends Error {
   constructor(
     readonly file: string,
-    /** The label of the writer that has the turn. */
-    readonly holder: string,
+    /** The writer that has the turn. */
+    readonly holder: Writer,
   ) {
     super(`A write to ${file} would wait for itself.`);
   }
@@ -41,6 +55,9 @@ export class WaitsForItself extends Error {
 /** How long a writer waits while another one does not finish, in milliseconds. */
 export const LONGEST_TURN_MS = 60_000;
 
+/** How long writers wait for one turn before the log says so, in milliseconds. */
+export const LONG_TURN_MS = 5_000;
+
 const locks = new Map<string, WeakRef<WriteLock>>();
 
 /**
@@ -48,7 +65,7 @@ const locks = new Map<string, WeakRef<WriteLock>>();
  * SQLite itself waits by blocking the thread on which the current writer would have to finish.
  */
 export class WriteLock {
-  #current: { readonly writer: Writer } | undefined;
+  #current: Turn | undefined;
   #waiting: Waiter[] = [];
 
   private constructor(private readonly file: string) {}
@@ -68,28 +85,32 @@ export class WriteLock {
    *
    * @param signal ends the wait when it is aborted.
    * @throws WaitsForItself
-   * @throws Error if one turn lasts longer than `LONGEST_TURN_MS`.
-   * @throws the reason of `signal`.
+   * @throws {WriteTimeoutError} if one turn lasts longer than `LONGEST_TURN_MS`.
+   * @throws the reason of `signal`; if that is a timeout, its cause says for whom the caller waited.
    */
   take(writer: Writer, signal?: AbortSignal): Promise<WriteTurn> {
     if (this.#current === undefined) return Promise.resolve(this.begin(writer));
     const holder = this.#current.writer;
-    if (holder.isOwnWork()) return Promise.reject(new WaitsForItself(this.file, holder.label));
+    if (holder.isOwnWork()) return Promise.reject(new WaitsForItself(this.file, holder));
     if (signal?.aborted === true) return Promise.reject(signal.reason as Error);
     return new Promise((resolve, reject) => {
       const waiter: Waiter = {
         writer,
+        since: performance.now(),
         inContext: AsyncLocalStorage.snapshot(),
-        timer: setTimeout(
-          () => this.refuse(waiter, new Error(tookTooLong(this.file))),
-          LONGEST_TURN_MS,
-        ),
-        unfollow: signal && onAbort(signal, () => this.refuse(waiter, signal.reason)),
+        timer: setTimeout(() => this.refuse(waiter, this.timeoutOf(waiter)), LONGEST_TURN_MS),
+        unfollow:
+          signal &&
+          onAbort(signal, () => {
+            explain(signal.reason, () => this.timeoutOf(waiter));
+            this.refuse(waiter, signal.reason);
+          }),
         resolve,
         reject,
       };
       waiter.timer.unref();
       this.#waiting.push(waiter);
+      this.watch();
     });
   }
 
@@ -112,8 +133,13 @@ export class WriteLock {
     return this.#current?.writer.isOwnWork() === true;
   }
 
+  /** Returns what refuses the calling code if it is part of the work that has the turn. */
+  refusalOfCaller(): WaitsForItself | undefined {
+    return this.isHeldByCaller ? new WaitsForItself(this.file, this.#current!.writer) : undefined;
+  }
+
   private begin(writer: Writer): WriteTurn {
-    const turn = { writer };
+    const turn: Turn = { writer };
     this.#current = turn;
     return {
       end: () => {
@@ -123,6 +149,7 @@ export class WriteLock {
   }
 
   private next(): void {
+    clearTimeout(this.#current?.alarm);
     this.#current = undefined;
     const first = this.#waiting.shift();
     if (first === undefined) return;
@@ -131,9 +158,29 @@ export class WriteLock {
     first.resolve(this.begin(writer));
     for (const waiter of this.#waiting) {
       if (waiter.inContext(() => writer.isOwnWork()))
-        this.refuse(waiter, new WaitsForItself(this.file, writer.label));
+        this.refuse(waiter, new WaitsForItself(this.file, writer));
       else waiter.timer.refresh();
     }
+    this.watch();
+  }
+
+  /** Logs once for a turn if others wait for it too long. */
+  private watch(): void {
+    const turn = this.#current;
+    if (turn === undefined || turn.alarm !== undefined || this.#waiting.length === 0) return;
+    turn.alarm = setTimeout(() => {
+      const first = this.#waiting[0];
+      if (first === undefined) turn.alarm = undefined;
+      else warn(this.file, turn.writer, first.writer, this.#waiting.length);
+    }, LONG_TURN_MS);
+    turn.alarm.unref();
+  }
+
+  private timeoutOf({ since }: Waiter): WriteTimeoutError {
+    const { label, origin } = this.#current!.writer;
+    const waitedMs = Math.round(performance.now() - since);
+    const options = origin === undefined ? undefined : { cause: origin };
+    return new WriteTimeoutError(this.file, label, waitedMs, options);
   }
 
   private refuse(waiter: Waiter, error: unknown): void {
@@ -148,8 +195,21 @@ function stopWaiting({ timer, unfollow }: Waiter): void {
   unfollow?.();
 }
 
-function tookTooLong(file: string): string {
-  return `A write to ${file} waited ${LONGEST_TURN_MS / 1_000} s for another transaction of this process, which did not finish. SQLite allows one writer at a time. Look for a transaction that never ends, or that waits for this write.`;
+/**
+ * Gives the error of a timeout a cause. It stays the same object, because other work may have been given it, and the handler compares
+ * it with the reason of its signal.
+ */
+function explain(reason: unknown, cause: () => Error): void {
+  if (!isErrorOf(reason, TickTimeoutError) || reason.cause !== undefined) return;
+  Object.defineProperty(reason, 'cause', { value: cause(), configurable: true, writable: true });
+}
+
+function warn(file: string, holder: Writer, first: Writer, count: number): void {
+  const writes = count === 1 ? 'A write' : `${count} writes`;
+  const have = count === 1 ? 'has' : 'have';
+  new Logger('ScopedWorker').warn(
+    `${writes} to ${file} ${have} waited ${LONG_TURN_MS / 1_000} s for the transaction of ${holder.label}, first that of ${first.label}. SQLite allows one writer at a time. Keep transactions short: a write that waits for ${LONGEST_TURN_MS / 1_000} s fails.${below(holder.origin?.stack)}`,
+  );
 }
 
 function destroyed(file: string): string {

@@ -3,8 +3,12 @@ import { ContextIdFactory } from '@nestjs/core';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { DataSource, type EntityManager } from 'typeorm';
 import { InjectScopedEntityManager, ScopedTypeOrmModule } from '../../lib/typeorm/index.js';
+import { ScopeClosedError } from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
+import { startNoteApp, type NoteScope } from '../support/note-worker.js';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
+import { Note, typeOrmRoot } from '../support/scoped-typeorm.js';
+import { createTestFile, removeTestFiles, sqliteRoot } from '../support/sqlite.js';
 
 @Injectable({ scope: Scope.REQUEST })
 class Query {
@@ -36,11 +40,68 @@ describe('A scoped entity manager', () => {
     const { app } = await start();
     const outside = await app.resolve(Query, ContextIdFactory.create());
 
-    await expect(outside.run()).rejects.toThrow('outside of a scope');
+    const error = await outside.run().catch((refused: unknown) => refused);
+    expect(error).toBeInstanceOf(ScopeClosedError);
+    expect(error).toMatchObject({ code: 'SCOPE_CLOSED', scopeId: undefined });
+    expect((error as Error).message).toContain('outside of a scope');
+    expect((error as Error).stack).toMatch(/ at (async )?Query\..*run/);
     const { master } = app.get(DataSource).driver as unknown as {
       master: { totalCount: number; idleCount: number };
     };
     expect(master.totalCount).toBe(master.idleCount);
+  });
+
+  describe.each([
+    ['PostgreSQL', () => typeOrmRoot(database)],
+    ['an SQLite file', () => sqliteRoot(createTestFile())],
+  ])('on %s', (_, root) => {
+    afterEach(async () => {
+      await closeApps();
+      removeTestFiles();
+    });
+
+    it.each([true, false])(
+      'refuses statements after its scope, and names the tick, with transaction: %j',
+      async (transaction) => {
+        const test = await startNoteApp(root(), { transaction });
+        let late: NoteScope | undefined;
+        test.script = (scope) => scope.notes.count().then(() => (late = scope));
+        const { tickId } = await test.registry.run('work');
+        const { notes, manager } = late!;
+        const calls: (() => Promise<unknown>)[] = [
+          () => notes.save({ text: 'never' }),
+          () => notes.find(),
+          () => notes.count(),
+          () => manager.query('SELECT 1 AS one'),
+          () => manager.queryRunner!.query('SELECT 1 AS one'),
+          () => manager.transaction((inner) => inner.save(Note, { text: 'never' })),
+          () => manager.queryRunner!.startTransaction(),
+        ];
+        const errors: unknown[] = [];
+        const callLate = async (call: () => Promise<unknown>): Promise<void> => {
+          try {
+            await call();
+          } catch (error) {
+            errors.push(error);
+          }
+        };
+        for (const call of calls) await callLate(call);
+
+        expect(errors).toHaveLength(calls.length);
+        for (const error of errors) {
+          expect(error).toBeInstanceOf(ScopeClosedError);
+          const { message, stack, scopeId } = error as ScopeClosedError;
+          // Other specs run this one with detection of leaks, which refuses the call itself.
+          expect(message).toMatch(
+            /^Cannot (use a scoped EntityManager or Repository|call \w+\.\w+): scope /,
+          );
+          expect(message).toContain(
+            `: scope ${scopeId} of work (${tickId}) is closed. Await all work before the handler returns, or hand it to scope.waitFor().`,
+          );
+          expect(stack).toContain('typeorm-outside.spec.ts');
+        }
+      },
+    );
   });
 
   it('takes statements in a scope by hand', async () => {

@@ -1,5 +1,5 @@
 import type { DataSource, Repository } from 'typeorm';
-import { TickTimeoutError } from '../../lib/index.js';
+import { TickTimeoutError, type WriteTimeoutError } from '../../lib/index.js';
 import { getScopedRepositoryToken } from '../../lib/typeorm/index.js';
 import { closeApps } from '../support/app.js';
 import { countdown, gate, turn, type Gate } from '../support/gate.js';
@@ -66,11 +66,14 @@ describe('A tick that is aborted while it waits for an SQLite file', () => {
   /** A transaction of the application that has the turn until the gate is opened. */
   const holdTurn = async (): Promise<{ readonly held: Promise<unknown> }> => {
     const written = gate();
-    const held = dataSource.transaction(async (manager) => {
-      await manager.save(Note, { text: 'held' });
-      written.open();
-      await holding.opened;
-    });
+    const hold = async (): Promise<void> => {
+      await dataSource.transaction(async (manager) => {
+        await manager.save(Note, { text: 'held' });
+        written.open();
+        await holding.opened;
+      });
+    };
+    const held = hold();
     await written.opened;
     return { held };
   };
@@ -89,6 +92,25 @@ describe('A tick that is aborted while it waits for an SQLite file', () => {
       await held;
       expect((await next).error).toBeUndefined();
       expect(file.committed()).toEqual(['held', 'next']);
+    });
+
+    it('has a timeout as its error that names the transaction for which it waited, and leads to it', async () => {
+      await holdTurn();
+      const controller = new AbortController();
+      const waiting = byHand((notes) => notes.save({ text: 'never' }), controller.signal);
+      await someTurns();
+      const timeout = new TickTimeoutError('outer', 1_500);
+      controller.abort(timeout);
+
+      await expect(waiting).rejects.toBe(timeout);
+      expect(timeout.cause).toMatchObject({
+        code: 'WRITE_TIMEOUT',
+        file: file.path,
+        holder: 'the application',
+        waitedMs: expect.any(Number),
+      });
+      const { cause } = timeout.cause as WriteTimeoutError;
+      expect((cause as Error).stack).toMatch(/ began here\.\n[^]* at (async )?hold /);
     });
 
     it('is cancelled at once by its own signal, and those behind it take their turns', async () => {

@@ -1,9 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository, TypeOrmModule } from '@nestjs/typeorm';
-import type { DataSource, Repository } from 'typeorm';
+import type { DataSource, QueryRunner, Repository } from 'typeorm';
 import { WriteRefusedError, type ScopedWorkerEventMap } from '../../lib/index.js';
 import { getScopedRepositoryToken } from '../../lib/typeorm/index.js';
 import { closeApps } from '../support/app.js';
+import { gate, type Gate } from '../support/gate.js';
 import { startNoteApp, type NoteApp, type NoteScope } from '../support/note-worker.js';
 import { YEARLY } from '../support/probe-journal.js';
 import { dataSourceOf, Note } from '../support/scoped-typeorm.js';
@@ -199,6 +200,65 @@ describe('A write that is refused inside of a tick with a transaction on an SQLi
     expect(audit.errors).toEqual([]);
     expect(strays).toEqual([]);
     expect(file.committed()).toEqual(['before', 'in the tick']);
+  });
+
+  describe('and is called before the tick ends, and sent after that', () => {
+    /** Calls `delete()` in a tick that fails, and has its statement sent when the gate opens. */
+    const failWith = async (after: Gate): Promise<{ readonly deleted: Promise<unknown> }> => {
+      const called = gate();
+      const { subscribers } = dataSource;
+      subscribers.push({
+        beforeRemove: () => {
+          called.open();
+          return after.opened;
+        },
+      });
+      let deleted: Promise<unknown> | undefined;
+      const report = await run(async ({ notes }) => {
+        await notes.save({ text: 'of the tick' });
+        deleted = audit.notes.delete({ text: 'before' });
+        deleted.catch(() => undefined);
+        await called.opened;
+        throw new Error('no such note');
+      });
+      subscribers.pop();
+      expect(report).toMatchObject({ outcome: 'failed', error: { message: 'no such note' } });
+      return { deleted: deleted! };
+    };
+
+    it('has no effect when the tick has failed', async () => {
+      await audit.save('before');
+      const after = gate();
+      const { deleted } = await failWith(after);
+      after.open();
+
+      await expect(deleted).rejects.toThrow(WriteRefusedError);
+      expect(file.committed()).toEqual(['before']);
+    });
+
+    it('refuses nothing that other work writes with the same query runner', async () => {
+      let runner: QueryRunner | undefined;
+      await run(async ({ notes }) => {
+        await notes.save({ text: 'of the tick' });
+        runner = dataSource.createQueryRunner();
+      });
+      await runner!.manager.save(Note, { text: 'of the application' });
+      await run(() => runner!.manager.save(Note, { text: 'of another tick' }));
+      await runner!.release();
+
+      expect(file.committed()).toEqual(['of another tick', 'of the application', 'of the tick']);
+    });
+
+    it('is accepted if it is called after the transaction', async () => {
+      const report = await run(async ({ notes, tick }) => {
+        await notes.save({ text: 'never' });
+        tick.scope.defer(() => audit.save('after the rollback'));
+        throw new Error('no such note');
+      });
+
+      expect(report).toMatchObject({ error: { message: 'no such note' }, disposeErrors: [] });
+      expect(file.committed()).toEqual(['after the rollback']);
+    });
   });
 
   describe('has an error', () => {

@@ -228,6 +228,82 @@ describe('Writers of one SQLite file', () => {
       expect(file.committed()).toEqual(['later']);
     });
 
+    it('a transaction that fails while another one inside of it is open is rolled back with that', async () => {
+      await start();
+      const [written, end] = [gate(), gate()];
+      const errors: unknown[] = [];
+      const inner = async (): Promise<void> => {
+        const ended = dataSource.transaction(async (manager) => {
+          await manager.save(Note, { text: 'inner' });
+          written.open();
+          await end.opened;
+          await manager.save(Note, { text: 'rest' }).catch((error: unknown) => {
+            errors.push(error);
+            throw error;
+          });
+        });
+        await ended.catch((error: unknown) => errors.push(error));
+      };
+      let innerEnd: Promise<void> | undefined;
+      const outer = dataSource.transaction(async (manager) => {
+        await manager.save(Note, { text: 'outer' });
+        innerEnd = inner();
+        await Promise.all([innerEnd, written.opened.then(() => Promise.reject(new Error('no')))]);
+      });
+      await expect(outer).rejects.toThrow('no');
+      await plain.save({ text: 'later' });
+      end.open();
+      await innerEnd;
+
+      expect(errors).toHaveLength(2);
+      expect(String(errors[0])).toContain('failed while another one inside of it was open');
+      expect(errors[1]).toBe(errors[0]);
+      await plain.save({ text: 'last' });
+      expect(file.committed()).toEqual(['last', 'later']);
+    });
+
+    it.each([
+      [true, 0],
+      [false, 0],
+      [false, 3],
+      [false, 10],
+    ])(
+      'a transaction that begins while the one around it ends takes effect or is rejected; succeeding: %j, after %d',
+      async (isSuccess, lead) => {
+        await start();
+        const texts: string[] = [];
+        // However far the end of the outer one has come.
+        for (let delay = 0; delay < 60; delay += 1) {
+          let inner: Promise<void> | undefined;
+          const begin = async (): Promise<void> => {
+            for (let passed = 0; passed < delay; passed += 1) await Promise.resolve();
+            await dataSource.transaction((manager) => manager.insert(Note, { text: `i${delay}` }));
+            texts.push(`i${delay}`);
+          };
+          const outer = dataSource.transaction(async (manager) => {
+            await manager.insert(Note, { text: `o${delay}` });
+            inner = begin();
+            inner.catch(() => undefined);
+            for (let passed = 0; passed < lead; passed += 1) await Promise.resolve();
+            if (!isSuccess) throw new Error('no more');
+          });
+          await outer.then(
+            () => texts.push(`o${delay}`),
+            (error: Error) => expect(error.message).toBe('no more'),
+          );
+          await inner!.catch(() => undefined);
+        }
+        await plain.insert({ text: 'after' });
+
+        const committed = file.committed();
+        expect(committed).toContain('after');
+        expect([...texts, 'after']).toEqual(expect.arrayContaining(committed));
+        // One that ends inside of the outer one is rolled back with that.
+        const lost = isSuccess ? texts.filter((text) => !committed.includes(text)) : [];
+        expect(lost).toEqual([]);
+      },
+    );
+
     it('inside of transactions of two data sources, what a repository writes is part of its own', async () => {
       const archive = await startWithArchive();
       const moving = dataSource.transaction(() =>
@@ -240,6 +316,27 @@ describe('Writers of one SQLite file', () => {
       await expect(moving).rejects.toThrow('no more');
       expect(file.committed()).toEqual([]);
       expect(await archive.getRepository(Note).count()).toBe(0);
+    });
+
+    it('a statement inside of one of another data source is sent inside of the statement around that', async () => {
+      const archive = await startWithArchive();
+      const audits: Promise<unknown>[] = [];
+      const auditing = (audit: () => Promise<unknown>): EntitySubscriberInterface<Note> => ({
+        afterQuery: async ({ query }) => {
+          if (!query.startsWith('SELECT COUNT')) return;
+          audits.push(audit());
+          await audits.at(-1);
+        },
+      });
+      dataSource.subscribers.push(auditing(() => archive.getRepository(Note).count()));
+      archive.subscribers.push(auditing(() => plain.insert({ text: 'audited' })));
+      const moving = dataSource.transaction(async (manager) => {
+        await manager.count(Note);
+        await Promise.all(audits); // TypeORM 0.3 doesn't
+      });
+
+      expect(await isWaiting(moving)).toBe(false);
+      expect(file.committed()).toEqual(['audited']);
     });
 
     it('inside of a transaction of a repository class with its own entity manager, it is part of that', async () => {

@@ -22,6 +22,12 @@ import {
   type TestFile,
 } from '../support/sqlite.js';
 
+/** Sets pragmas of every connection. */
+const prepare = (...pragmas: string[]) => ({
+  prepareDatabase: (connection: { pragma(text: string): unknown }) =>
+    pragmas.forEach((text) => connection.pragma(text)),
+});
+
 describe('A scope on an SQLite file', () => {
   let file: TestFile;
 
@@ -301,14 +307,16 @@ describe('A scope on an SQLite file', () => {
     it.each([
       ['FULL', 'the library switches to WAL', {}, 2],
       ['as the driver opens it', 'the application asks for WAL', { enableWAL: true }, 1],
+      ['FULL', 'the application prepares something else', prepare('cache_size = -1000'), 2],
+      ['FULL', 'the application prepares only WAL', prepare('journal_mode = WAL'), 2],
+      ['EXTRA', 'the application prepares it so', prepare('synchronous = EXTRA'), 3],
+      ['OFF', 'the application prepares it so', prepare('synchronous = OFF'), 0],
+      ['NORMAL', 'the application prepares it so', prepare('synchronous = NORMAL'), 1],
       [
-        'EXTRA',
-        'the application prepares it so',
-        {
-          prepareDatabase: (connection: { pragma(text: string): unknown }) =>
-            void connection.pragma('synchronous = EXTRA'),
-        },
-        3,
+        'NORMAL',
+        'the application prepares it so, and WAL',
+        prepare('journal_mode = WAL', 'synchronous = NORMAL'),
+        1,
       ],
     ])('with synchronous %s when %s', async (_level, _why, options, synchronous) => {
       const test = await start({}, options);
@@ -316,6 +324,9 @@ describe('A scope on an SQLite file', () => {
         db.query('PRAGMA synchronous');
 
       expect((await run(test, ({ manager }) => ask(manager))).value).toEqual([{ synchronous }]);
+      expect(await ask(dataSourceOf(test).manager)).toEqual([{ synchronous }]);
+      await dataSourceOf(test).destroy();
+      await dataSourceOf(test).initialize(); // the file is in WAL before the first connection
       expect(await ask(dataSourceOf(test).manager)).toEqual([{ synchronous }]);
     });
 

@@ -306,16 +306,24 @@ describe('The transaction of a scope', () => {
       expect(await committed(database)).toEqual([]);
     });
 
-    it('one that fails and is swallowed is not lost in silence', async () => {
-      const report = await run(({ notes }) =>
-        Promise.allSettled([
-          notes.save({ text: 'a' }),
-          notes.save({ text: null as never }),
-          notes.save({ text: 'b' }),
-        ]),
-      );
+    it.each([
+      ['', 'abc', ([error]: unknown[]) => error],
+      [', and a later statement says so too', 'abcdefg', ([, error]: unknown[]) => error],
+    ])('one that fails and is swallowed is not lost in silence%s', async (_, texts, errorOf) => {
+      let later: unknown;
+      const report = await run(async ({ notes }) => {
+        await Promise.allSettled(
+          texts
+            .split('')
+            .map((text) => notes.save({ text: text === 'b' ? (null as never) : text })),
+        );
+        await notes.count().catch((error: unknown) => (later = error));
+      });
 
       expect(report).toMatchObject({ outcome: 'failed', phase: 'commit' });
+      const error = errorOf([report.error, later]) as Error;
+      expect(error.message).toContain('one of its statements failed, and the handler went on');
+      expect(String(error.cause)).toContain('null value in column "text"');
       expect(await committed(database)).toEqual([]);
     });
   });

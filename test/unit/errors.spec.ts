@@ -36,7 +36,7 @@ const examples: readonly errors.ScopedWorkerError[] = [
   ]),
   new errors.ScopeClosedError(
     'scope-1',
-    'Cannot resolve Mailer: scope scope-1 of Reports.nightly is closed. Await all work before the handler returns, or hand it to scope.waitFor().',
+    'Cannot resolve Mailer: scope scope-1 of Reports.nightly (tick-1) is closed. Await all work before the handler returns, or hand it to scope.waitFor().',
   ),
   new errors.TickTimeoutError('Reports.nightly', 5_000),
   new errors.DisposeTimeoutError('Mailer.onModuleDestroy', 10_000),
@@ -46,6 +46,7 @@ const examples: readonly errors.ScopedWorkerError[] = [
     'INSERT INTO "audit"("text") VALUES (?)',
     'Reports.nightly (tick-1)',
   ),
+  new errors.WriteTimeoutError('/data/app.db', 'Reports.nightly (tick-1)', 60_000),
   new errors.MissingPeerError('nestjs-scoped-worker/typeorm', ['@nestjs/typeorm', 'typeorm']),
   new errors.UnsupportedNestError(
     'this application runs an older version, which destroys modules on shutdown before running ticks have finished. Upgrade its @nestjs packages',

@@ -1,6 +1,13 @@
 import { jest } from '@jest/globals';
+import { Logger } from '@nestjs/common';
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { LONGEST_TURN_MS, WriteLock, type Writer } from '../../lib/typeorm/write-lock.js';
+import { TickTimeoutError } from '../../lib/index.js';
+import {
+  LONG_TURN_MS,
+  LONGEST_TURN_MS,
+  WriteLock,
+  type Writer,
+} from '../../lib/typeorm/write-lock.js';
 
 describe('The write lock of a file', () => {
   const group = {};
@@ -12,12 +19,15 @@ describe('The write lock of a file', () => {
   const foreign = writer(() => false);
   let count = 0;
   let lock: WriteLock;
+  let warn: jest.SpiedFunction<Logger['warn']>;
 
   beforeEach(() => {
+    warn = jest.spyOn(Logger.prototype, 'warn').mockReturnValue();
     jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] });
     lock = WriteLock.of(`/data/${(count += 1)}.db`);
   });
   afterEach(() => {
+    warn.mockRestore();
     const left = jest.getTimerCount();
     jest.useRealTimers();
     if (left > 0) throw new Error(`The test left ${left} timers.`);
@@ -49,9 +59,12 @@ describe('The write lock of a file', () => {
     jest.advanceTimersByTime(LONGEST_TURN_MS - 1);
     const accepted = lock.take(foreign);
     jest.advanceTimersByTime(1);
-    await expect(refused).rejects.toThrow(
-      `A write to /data/${count}.db waited 60 s for another transaction of this process, which did not finish. SQLite allows one writer at a time. Look for a transaction that never ends, or that waits for this write.`,
-    );
+    await expect(refused).rejects.toMatchObject({
+      code: 'WRITE_TIMEOUT',
+      file: `/data/${count}.db`,
+      holder: 'it',
+      waitedMs: LONGEST_TURN_MS,
+    });
     stuck.end();
     (await accepted).end();
   });
@@ -67,6 +80,87 @@ describe('The write lock of a file', () => {
     turn.end();
 
     expect(jest.getTimerCount()).toBe(0);
+  });
+
+  describe('when the signal of a waiter is aborted', () => {
+    const refusalOf = async (reason: Error): Promise<unknown> => {
+      const holding = await lock.take(foreign);
+      const controller = new AbortController();
+      const refused = lock.take(foreign, controller.signal).catch((error: unknown) => error);
+      jest.advanceTimersByTime(1_500);
+      controller.abort(reason);
+      holding.end();
+      return refused;
+    };
+
+    it('rejects with its reason, and a timeout says how long it waited for whom', async () => {
+      const reason = new TickTimeoutError('work', 1_500);
+      expect(await refusalOf(reason)).toBe(reason);
+      expect(reason.cause).toMatchObject({ code: 'WRITE_TIMEOUT', holder: 'it', waitedMs: 1_500 });
+      expect(Object.keys(reason)).not.toContain('cause');
+    });
+
+    it('leaves a cause, and every other reason, as it is', async () => {
+      const cause = new Error('known');
+      const reason = new TickTimeoutError('work', 1_500, { cause });
+      expect(await refusalOf(reason)).toBe(reason);
+      expect(reason.cause).toBe(cause);
+      const other = new Error('enough');
+      expect(await refusalOf(other)).toBe(other);
+      expect('cause' in other).toBe(false);
+    });
+  });
+
+  describe(`when writers have waited ${LONG_TURN_MS} ms for one turn`, () => {
+    it('logs one line for the turn, which names the holder and the first of them', async () => {
+      const holding = await lock.take({ ...foreign, label: 'Reports.nightly (tick-1)' });
+      const waiting = [lock.take({ ...foreign, label: 'the application' }), lock.take(foreign)];
+      jest.advanceTimersByTime(LONG_TURN_MS - 1);
+      expect(warn).not.toHaveBeenCalled();
+      jest.advanceTimersByTime(LONG_TURN_MS);
+      holding.end();
+      for (const turn of waiting) (await turn).end();
+
+      expect(warn.mock.calls).toEqual([
+        [
+          `2 writes to /data/${count}.db have waited 5 s for the transaction of Reports.nightly (tick-1), first that of the application. SQLite allows one writer at a time. Keep transactions short: a write that waits for 60 s fails.`,
+        ],
+      ]);
+    });
+
+    it('counts the time from the begin of the turn, and says where it was begun', async () => {
+      const origin = new Error('It began here.');
+      const first = await lock.take(foreign);
+      const holding = lock.take({ ...foreign, origin });
+      const waiting = lock.take(foreign);
+      jest.advanceTimersByTime(LONG_TURN_MS - 1);
+      first.end();
+      jest.advanceTimersByTime(LONG_TURN_MS - 1);
+      expect(warn).not.toHaveBeenCalled();
+      jest.advanceTimersByTime(1);
+      (await holding).end();
+      (await waiting).end();
+
+      expect(warn.mock.calls).toEqual([
+        [expect.stringContaining(`A write to /data/${count}.db has waited 5 s`)],
+      ]);
+      expect(warn.mock.calls[0]?.[0]).toContain(origin.stack);
+    });
+
+    it('logs nothing if they have left', async () => {
+      const holding = await lock.take(foreign);
+      const controller = new AbortController();
+      const gone = lock.take(foreign, controller.signal);
+      controller.abort(new Error('enough'));
+      await expect(gone).rejects.toThrow('enough');
+      jest.advanceTimersByTime(LONG_TURN_MS);
+      const late = lock.take(foreign);
+      jest.advanceTimersByTime(LONG_TURN_MS - 1);
+      holding.end();
+      (await late).end();
+
+      expect(warn).not.toHaveBeenCalled();
+    });
   });
 
   it('refuses whom the holder waits for: at once, and when the holder came first in the queue', async () => {
