@@ -3,10 +3,10 @@ export interface Frames {
   readonly stack?: string;
 }
 
-/** Between the application and its query runner are up to 15 frames of TypeORM; V8 keeps 10 by default. */
+/** TypeORM adds up to 15 frames between the application and its query runner; V8 keeps 10 by default. */
 const FRAMES = 40;
 
-/** Captures the stack now, because after a wait it leads to the library only. V8 writes its text when it is first read. */
+/** Captures the stack now, because after a wait it leads only to the library. V8 formats it when it is first read. */
 export function captureFrames(below: Function): Frames {
   const frames: Frames = {};
   const limit = Error.stackTraceLimit;
@@ -16,7 +16,7 @@ export function captureFrames(below: Function): Frames {
   return frames;
 }
 
-/** Has the stack of an error lead to other code; without frames, it stays as it is. */
+/** Makes the stack of an error lead to other code. Without lines, the stack doesn't change. */
 export function leadTo<E extends Error>(error: E, lines: readonly string[]): E {
   if (lines.length > 0) error.stack = [`${error.name}: ${error.message}`, ...lines].join('\n');
   return error;

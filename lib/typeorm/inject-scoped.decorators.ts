@@ -3,10 +3,10 @@ import type { EntityTarget, ObjectLiteral } from 'typeorm';
 import { getScopedEntityManagerToken, getScopedRepositoryToken } from './scoped-tokens.js';
 
 /**
- * Injects the `EntityManager` of the scope: new in every scope, on a connection of its own, which it takes on
- * first use and gives back when the scope is disposed.
+ * Injects the `EntityManager` of the scope. Every scope has a new one with its own connection, which it takes on first use
+ * and releases when the scope is disposed.
  *
- * @param dataSource name of the data source; the default one when left out.
+ * @param dataSource the name of the data source. Defaults to the default data source.
  * @publicApi
  */
 export function InjectScopedEntityManager(
@@ -16,9 +16,9 @@ export function InjectScopedEntityManager(
 }
 
 /**
- * Injects the `Repository` of an entity, on the scope's `EntityManager`.
+ * Injects the `Repository` of an entity, which uses the scope's `EntityManager`.
  *
- * @param dataSource name of the data source; the default one when left out.
+ * @param dataSource the name of the data source. Defaults to the default data source.
  * @publicApi
  */
 export function InjectScopedRepository<Entity extends ObjectLiteral>(

@@ -4,16 +4,16 @@ import type { QueryRunner } from 'typeorm';
 /** Marks the statements that begin and end the transaction of a query runner. */
 const bounding = new AsyncLocalStorage<QueryRunner>();
 
-/** Where one failed statement dooms its transaction, and COMMIT then rolls back without an error. */
+/** Drivers of databases where one failed statement dooms its transaction: COMMIT then rolls back without an error. */
 const DOOMING_DRIVERS = ['postgres', 'aurora-postgres', 'cockroachdb'];
 
-/** The end of a whole transaction, not of a savepoint. */
+/** Matches statements that end a whole transaction, not a savepoint. */
 const END = /^\s*(COMMIT|ROLLBACK|END|ABORT)\b(?!\s+(TRANSACTION\s+|WORK\s+)?TO\b)/i;
 const TO_SAVEPOINT = /^\s*ROLLBACK\b.*\bTO\b/i;
 
 /**
- * Begins a transaction before the first statement of a query runner. Transactions of TypeORM's own (each
- * `save()` makes one) become savepoints in it. Nobody but the scope may end it.
+ * Begins a transaction before the first statement of a query runner. The transactions that TypeORM begins (one for each
+ * `save()`) become savepoints in it. Only the scope may end it.
  *
  * Only `query`, `stream` and `startTransaction` send statements (TypeORM 0.3 and 1.1, all SQL drivers); the rest of a
  * query runner and its entity manager call these.
@@ -36,7 +36,7 @@ export class LazyTransaction {
     const startTransaction = runner.startTransaction.bind(runner);
     const begin = async (): Promise<void> => {
       if (this.#end === 'over' || bounding.getStore() === runner) return;
-      // Between the statements that end the transaction, it would take effect outside of it.
+      // Between the statements that end the transaction, this one would take effect outside it.
       if (this.#end === 'under way') throw new Error(ENDING);
       if (this.#endedByWork !== undefined) this.refuse();
       await (this.#begun ??= bounding.run(runner, () => startTransaction()));
@@ -59,11 +59,11 @@ export class LazyTransaction {
   }
 
   /**
-   * Does nothing when no statement was sent.
+   * Commits the transaction. Does nothing if no statement was sent.
    *
    * @returns whether it has committed.
-   * @throws Error when the work ended the transaction itself, or swallowed the error of a statement: PostgreSQL
-   * would answer COMMIT with a rollback, and say nothing.
+   * @throws Error if the work ended the transaction itself, or swallowed the error of a statement: PostgreSQL would
+   * silently roll back on COMMIT.
    */
   async commit(): Promise<boolean> {
     if (this.#begun === undefined) return false;
@@ -76,18 +76,18 @@ export class LazyTransaction {
 
   /** Throws if the transaction cannot be committed. */
   private refuse(): void {
-    // First: if statements are sent at once and one fails, TypeORM itself ends the transaction.
+    // This check is first: if one of several concurrent statements fails, TypeORM itself ends the transaction.
     if (this.#doom !== undefined) throw new Error(DOOMED, { cause: this.#doom.error });
     if (this.#endedByWork !== undefined) throw new Error(endedText(this.#endedByWork));
   }
 
-  /** Does nothing when no transaction is open. */
+  /** Rolls the transaction back. Does nothing if no transaction is open. */
   async rollback(): Promise<void> {
-    await this.#begun?.catch(() => undefined); // whoever sent the first statement has that error
+    await this.#begun?.catch(() => undefined); // the sender of the first statement receives that error
     await this.end(() => this.runner.rollbackTransaction());
   }
 
-  /** Ends the open savepoints and the transaction. Statements that disposers send afterwards are no longer part of it. */
+  /** Ends the open savepoints and the transaction. Statements that disposers send later are not part of it. */
   private async end(endInnermost: () => Promise<void>): Promise<void> {
     const { runner } = this;
     this.#end = 'under way';
@@ -105,7 +105,7 @@ export class LazyTransaction {
     this.#inFlight += 1;
     try {
       const result = await send();
-      // With others under way, the savepoint may have taken back what they were told is done.
+      // If other statements are under way, the savepoint may have undone statements that were reported as successful.
       if (TO_SAVEPOINT.test(statement) && this.#doom?.isAlone === true) this.#doom = undefined;
       return result;
     } catch (error) {
@@ -119,7 +119,7 @@ export class LazyTransaction {
 }
 
 const DOOMED =
-  'The transaction of the scope cannot be committed: one of its statements failed, and the handler went on. Let the error pass, or run the statement in entityManager.transaction().';
+  'The transaction of the scope cannot be committed: one of its statements failed, and the handler continued. Let the error propagate, or run the statement in entityManager.transaction().';
 
 const LOST =
   'The database rolled back the transaction of the scope when a statement failed, and the handler continued. Do not catch the error of that statement.';
@@ -128,5 +128,5 @@ const ENDING =
   'A statement was sent while the transaction of the scope was ending, so it was refused. Await the work before the handler returns or throws, or pass it to scope.waitFor().';
 
 function endedText(statement: string): string {
-  return `The transaction of the scope was ended by the handler (${statement.trim()}), and belongs to the scope. Throw to roll it back, or leave out { transaction: true }.`;
+  return `The handler ended the transaction of the scope (${statement.trim()}), but only the scope may end it. Throw to roll it back, or omit { transaction: true }.`;
 }

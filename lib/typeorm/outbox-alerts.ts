@@ -6,14 +6,14 @@ import { Backoff } from '../util/backoff.js';
 import { pause } from '../util/pause.js';
 import { quoteIdentifier } from './outbox-columns.js';
 
-/** TypeORM's way to give a connection back so that the pool closes it. */
+/** TypeORM's method that releases a connection so that the pool closes it. */
 interface PostgresRunner extends QueryRunner {
   releasePostgresConnection?(reason: Error): Promise<void>;
 }
 
 /**
- * Wakes a reader that waits: on a notification, and whenever the connection that listens is made anew, since what
- * was announced without it is not told again.
+ * Wakes a waiting reader on a notification, and whenever the listening connection is opened again, because PostgreSQL doesn't
+ * repeat notifications.
  */
 export class OutboxAlerts {
   readonly #logger = new Logger('ScopedWorker');
@@ -27,8 +27,8 @@ export class OutboxAlerts {
   constructor(private readonly dataSource: DataSource) {}
 
   /**
-   * Listens until `stop()`, or until the data source is destroyed: then the reader is woken, to notice. Nothing that happens to
-   * the connection is thrown: the reader polls as well. Called again while it listens, it does nothing.
+   * Listens until `stop()`, or until the data source is destroyed, which also wakes the reader. Never throws the errors of the
+   * connection, because the reader polls as well. Does nothing if it already listens.
    */
   async listen(channel: string): Promise<void> {
     if (this.#isListening) return;
@@ -46,7 +46,7 @@ export class OutboxAlerts {
     this.ring();
   }
 
-  /** Waits `ms`, or until something was announced since the last wait. */
+  /** Waits `ms`, or until a notification arrives. Returns at once if one has arrived since the last wait. */
   async wait(ms: number): Promise<void> {
     if (!this.#isRung) {
       this.#waiting = new AbortController();
@@ -55,7 +55,7 @@ export class OutboxAlerts {
     this.#isRung = false;
   }
 
-  /** Ends the wait, and gives the connection back. */
+  /** Ends the wait and releases the connection. */
   readonly stop = (): void => {
     this.#stopped.abort();
     this.ring();
@@ -66,7 +66,7 @@ export class OutboxAlerts {
     this.#waiting?.abort();
   }
 
-  /** Settles when the connection is lost, with its error, and when listening is over. */
+  /** Listens on one connection. Rejects when the connection is lost, and resolves after `stop()`. */
   private async listenOnce(channel: string): Promise<void> {
     const { signal } = this.#stopped;
     const runner: PostgresRunner = this.dataSource.createQueryRunner('master');
@@ -77,7 +77,7 @@ export class OutboxAlerts {
       stop = resolve;
       giveUp = reject;
     });
-    over.catch(() => undefined); // the connection may be lost before that is waited for
+    over.catch(() => undefined); // the connection may be lost before `over` is awaited
     const onEnd = (): void => giveUp(new Error('the connection was closed'));
     const onNotification = (message: { channel?: unknown }): void => {
       if (message.channel === channel) this.ring();
@@ -94,7 +94,7 @@ export class OutboxAlerts {
     } finally {
       signal.removeEventListener('abort', stop);
       client.off('notification', onNotification).off('end', onEnd);
-      // Closed and not given back, which needs no statement: a session that listens is of no use to others.
+      // Closes the connection, because a session that still listens must not return to the pool.
       await (runner.releasePostgresConnection?.(new Error('done')) ?? runner.release());
       client.off('error', giveUp);
     }
@@ -104,7 +104,7 @@ export class OutboxAlerts {
     if (this.#isTroubled || this.#stopped.signal.aborted) return;
     this.#isTroubled = true;
     this.#logger.warn(
-      `Cannot listen on "${channel}" (${loggedError(error).text}): the outbox is only polled until listening succeeds again.`,
+      `Cannot listen on "${channel}" (${loggedError(error).text}). Until listening succeeds again, the library only polls the outbox.`,
     );
   }
 }

@@ -12,11 +12,11 @@ import type {
 const LONGEST_CHANNEL = 63;
 
 /**
- * The channel on which the sources of an outbox listen, for rows that are not written through TypeORM's entities:
- * `SELECT pg_notify('<channel>', '')` in the transaction that inserts them, or in a trigger.
+ * Returns the channel on which the sources of an outbox listen. Use it for rows that you don't insert through TypeORM's
+ * entities: run `SELECT pg_notify('<channel>', '')` in the transaction that inserts them, or in a trigger.
  *
- * @returns `outbox:<schema>.<table>`; a hash stands for the names when that is longer than 63 bytes.
- * @throws Error when the data source is not initialised, or does not know the entity.
+ * @returns `outbox:<schema>.<table>`. A hash replaces the names if that is longer than 63 bytes.
+ * @throws Error if the data source is not initialised, or does not know the entity.
  * @publicApi
  */
 export function outboxChannel<T extends ObjectLiteral>(
@@ -31,7 +31,7 @@ export function outboxChannel<T extends ObjectLiteral>(
     : `outbox:${createHash('sha256').update(name).digest('hex').slice(0, 40)}`;
 }
 
-/** Announces each inserted entity in its own transaction: PostgreSQL tells it to the listeners on commit. */
+/** Announces each inserted entity in the transaction that inserts it. PostgreSQL notifies the listeners on commit. */
 export class OutboxAnnouncer implements EntitySubscriberInterface {
   readonly #announcing = new WeakMap<QueryRunner, Promise<unknown>>();
 
@@ -41,8 +41,8 @@ export class OutboxAnnouncer implements EntitySubscriberInterface {
   ) {}
 
   /**
-   * For as long as the data source lives: others may listen when this process does not read. Several sources of one outbox share
-   * one announcer.
+   * Registers an announcer for the lifetime of the data source, because other processes may listen even if this one doesn't
+   * read. Several sources of one outbox share one announcer.
    */
   static register(entity: EntityTarget<ObjectLiteral>, dataSource: DataSource): void {
     const channel = outboxChannel(entity, dataSource);
@@ -55,10 +55,10 @@ export class OutboxAnnouncer implements EntitySubscriberInterface {
   }
 
   listenTo(): never {
-    return this.target as never; // a name, for an EntitySchema without a class
+    return this.target as never; // a string for an EntitySchema without a class
   }
 
-  /** Called for each row of a statement, at once: one announcement does for all. */
+  /** Announces all rows of a statement once: TypeORM calls this for each of them at the same time. */
   afterInsert({ queryRunner }: InsertEvent<ObjectLiteral>): Promise<unknown> {
     let announcing = this.#announcing.get(queryRunner);
     if (announcing === undefined) {

@@ -2,7 +2,7 @@ import type { DataSource, EntityMetadata, EntityTarget, ObjectLiteral } from 'ty
 import { InvalidOptionsError } from '../errors/errors.js';
 import { entityName } from './scoped-tokens.js';
 
-/** The table of an outbox and its columns, quoted for SQL; a column that the entity leaves out is undefined. */
+/** The table of an outbox and its columns, quoted for SQL. A column that the entity doesn't declare is undefined. */
 export interface OutboxColumns {
   readonly table: string;
   readonly id: string;
@@ -11,9 +11,9 @@ export interface OutboxColumns {
   readonly deadAt: string | undefined;
   readonly deliveredAt: string | undefined;
   readonly lastError: string | undefined;
-  /** How many characters `lastError` holds. */
+  /** The maximum length of `lastError`, in characters. */
   readonly errorLength: number;
-  /** The `@DeleteDateColumn()`: a row that is deleted softly is no message. */
+  /** The `@DeleteDateColumn()`. Soft-deleted rows are not delivered. */
   readonly deletedAt: string | undefined;
 }
 
@@ -21,7 +21,7 @@ interface Rule {
   readonly property: string;
   readonly isNeeded: boolean;
   readonly isNullable: boolean;
-  /** As `Driver.normalizeType()` has them; the first is what the sentence asks for. */
+  /** Allowed types, as `Driver.normalizeType()` returns them. The error text suggests the first one. */
   readonly types: readonly string[];
   readonly declaration: string;
 }
@@ -71,7 +71,7 @@ const LONGEST_ERROR = 10_000;
 /**
  * Reads the columns of an outbox from the metadata of its entity.
  *
- * @throws {InvalidOptionsError} with a sentence for each column that is missing or wrong.
+ * @throws {InvalidOptionsError} with one problem for each column that is missing or wrong.
  */
 export function readOutboxColumns(
   entity: EntityTarget<ObjectLiteral>,
@@ -109,9 +109,9 @@ export function readOutboxColumns(
 function tableProblems({ tableType, primaryColumns }: EntityMetadata): string[] {
   const problems: string[] = [];
   if (tableType === 'entity-child') {
-    problems.push('it shares its table with other entities. Name the entity that they extend.');
+    problems.push('it shares its table with other entities. Pass the entity that they extend.');
   } else if (tableType !== 'regular') {
-    problems.push(`it is a ${tableType}. Name an entity with a table of its own.`);
+    problems.push(`it is a ${tableType}. Pass an entity that has its own table.`);
   }
   if (primaryColumns.length !== 1) {
     const names = primaryColumns.map(({ propertyName }) => propertyName).join(', ') || 'none';
@@ -135,7 +135,7 @@ function columnProblems(rule: Rule, metadata: EntityMetadata, { driver }: DataSo
   }
   if (column.isNullable !== isNullable) {
     return [
-      `"${property}" must ${isNullable ? '' : 'not '}be nullable: ${isNullable ? 'it is empty until something happens' : 'a row without it would never be delivered'}. Write ${declaration}.`,
+      `"${property}" must ${isNullable ? '' : 'not '}be nullable: ${isNullable ? 'it is null until the library sets it' : 'a row without it would never be delivered'}. Write ${declaration}.`,
     ];
   }
   return [];

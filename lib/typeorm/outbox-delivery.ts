@@ -8,8 +8,8 @@ import { DEFAULT_RETRY_DELAY, type ResolvedOutboxOptions } from './outbox-option
 import type { ClaimedRow, OutboxTable } from './outbox-table.js';
 
 /**
- * A claimed row in the hands of the consumer. Whatever is tried to settle it, it is no longer renewed: when that fails and
- * nothing else is tried, its lease ends.
+ * Delivers a claimed row to the consumer. The first attempt to settle it ends its renewal. If that attempt fails and no
+ * other follows, its lease expires.
  */
 export class OutboxDelivery<T extends ObjectLiteral> implements Delivery<T> {
   readonly id: string;
@@ -40,7 +40,7 @@ export class OutboxDelivery<T extends ObjectLiteral> implements Delivery<T> {
     });
   }
 
-  /** A row that was lost is back already, so it is left as it is. */
+  /** Returns the row to the outbox. A row whose lease has expired is available already, so it doesn't change. */
   nack(error?: unknown): Promise<void> {
     return this.settle(async () => {
       if (error === undefined) await this.table.giveBack(this.row);
@@ -48,7 +48,7 @@ export class OutboxDelivery<T extends ObjectLiteral> implements Delivery<T> {
     });
   }
 
-  /** What failed may be followed by another try: a message that could not be put aside goes back. */
+  /** Allows another attempt after a failed one: a message that could not be put aside goes back. */
   private async settle(change: () => Promise<void>): Promise<void> {
     if (this.#isSettled) throw new Error(settledText(this.row));
     this.#isSettled = true;
@@ -62,15 +62,15 @@ export class OutboxDelivery<T extends ObjectLiteral> implements Delivery<T> {
   }
 
   private lostText(done: string): string {
-    return `Delivery ${this.deliveries} of message ${this.id} cannot be ${done}: its row was delivered to somebody else since, or deleted. Its lease of ${this.leases.leaseMs} ms was not renewed in time; look for a blocked event loop, a connection pool that is too small, or a row that the handler deletes, and consider a longer leaseMs.`;
+    return `Delivery ${this.deliveries} of message ${this.id} cannot be ${done}: another reader has received its row since, or the row was deleted. Another reader receives it if its lease of ${this.leases.leaseMs} ms is not renewed in time. Look for a blocked event loop, a connection pool that is too small, or a handler that deletes the row. Consider a longer leaseMs.`;
   }
 }
 
 function settledText({ id, deliveries }: ClaimedRow): string {
-  return `Delivery ${deliveries} of message ${id} was settled before: call one of ack(), nack() and deadLetter(), once.`;
+  return `Delivery ${deliveries} of message ${id} was already settled. Call exactly one of ack(), nack() and deadLetter(), once.`;
 }
 
-/** Puts a row off even when the delay cannot be told, and then says so. */
+/** Postpones a row, even if `retryDelayMs` throws or returns an invalid delay. It then throws that as an error. */
 export async function putOff<T extends ObjectLiteral>(
   row: ClaimedRow,
   table: OutboxTable<T>,
@@ -92,6 +92,6 @@ export async function putOff<T extends ObjectLiteral>(
 }
 
 function badDelay(row: ClaimedRow, wrong: string, options?: ErrorOptions): InvalidOptionsError {
-  const sentence = `outboxSource(): retryDelayMs(${row.deliveries}) ${wrong}. Message ${row.id} waits for the default delay.`;
+  const sentence = `outboxSource(): retryDelayMs(${row.deliveries}) ${wrong}. Message ${row.id} is redelivered after the default delay.`;
   return new InvalidOptionsError([sentence], options);
 }

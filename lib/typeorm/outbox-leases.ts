@@ -1,15 +1,15 @@
 import { Alarm } from '../util/alarm.js';
 import type { ClaimedRow } from './outbox-table.js';
 
-/** What the leases need of the table. */
+/** The members of the table that the leases need. */
 export interface RenewableTable {
   readonly isReachable: boolean;
   renew(rows: readonly ClaimedRow[], leaseMs: number): Promise<void>;
 }
 
 /**
- * Holds the claimed rows until each is settled, beyond the end of the iteration that claimed them, and
- * renews them all at once, every third of their lease: one renewal may fail before a row is lost.
+ * Keeps the claimed rows until each is settled, even after the iteration that claimed them has ended. Renews them together
+ * after each third of their lease, so that one renewal may fail before a row is lost.
  */
 export class OutboxLeases {
   readonly #held = new Set<ClaimedRow>();
@@ -27,7 +27,7 @@ export class OutboxLeases {
     if (this.#state === 'off') this.arm();
   }
 
-  /** Ends the renewal of a row, and waits for one under way: it would undo what is done to the row next. */
+  /** Ends the renewal of a row. Waits for a renewal under way, which would undo the next change to the row. */
   async letGo(row: ClaimedRow): Promise<void> {
     this.#held.delete(row);
     if (this.#held.size === 0 && this.#state === 'armed') {
@@ -48,7 +48,7 @@ export class OutboxLeases {
     try {
       await this.table.renew([...this.#held], this.leaseMs);
     } catch {
-      // The next third tries again. A row that is lost meanwhile is reported by its ack().
+      // The next renewal tries again. If the row is lost before that, its ack() rejects.
     }
     this.#state = 'off';
     if (this.#held.size > 0 && this.table.isReachable) this.arm();

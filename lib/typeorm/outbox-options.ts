@@ -4,30 +4,29 @@ import { InvalidOptionsError } from '../errors/errors.js';
 /** @publicApi */
 export interface OutboxSourceOptions {
   /**
-   * For how long a message is out of others' reach, in milliseconds, from 100. It is renewed every third of it for as long as
-   * the message is held, so a handler may take longer; it says how soon the messages of a process that
-   * was killed are delivered again.
+   * The time in milliseconds, at least 100, for which other readers cannot take a message. The library renews the lease after
+   * each third of it, so a handler may take longer. If a process is killed, its messages are redelivered when their leases expire.
    *
    * @defaultValue 30_000
    */
   readonly leaseMs?: number;
   /**
-   * How often the table is looked at when nothing was announced, in milliseconds, from 1. Messages that are put off, and those of
-   * a process that was killed, are found this way.
+   * The time in milliseconds, at least 1, between two reads of the table if no row is announced. Polling finds postponed
+   * messages, and those of a process that was killed.
    *
    * @defaultValue 1_000
    */
   readonly pollMs?: number;
   /**
-   * How long a message that failed waits for its next delivery, in milliseconds; a function is given the number of its deliveries,
-   * from 1.
+   * The delay in milliseconds before a failed message is redelivered, or a function that receives the number of its
+   * deliveries, from 1, and returns the delay.
    *
-   * @defaultValue 1 second after the first failure, doubled after each, 60 seconds at most
+   * @defaultValue 1 second after the first failure, doubled after each, up to 60 seconds
    */
   readonly retryDelayMs?: number | ((deliveries: number) => number);
   /**
-   * Whether rows are announced with NOTIFY when they are inserted, and a reader that waits is woken. It holds one connection of the
-   * pool for as long as it reads. False only polls: for poolers in transaction mode, say.
+   * Announces inserted rows with NOTIFY, which wakes waiting readers. A source occupies one connection of the pool while it
+   * reads. With `false`, it only polls, for example behind a pooler in transaction mode.
    *
    * @defaultValue true
    */
@@ -51,7 +50,7 @@ const DEFAULTS = {
   listen: true,
 } as const satisfies ResolvedOutboxOptions;
 
-/** @throws {InvalidOptionsError} with a sentence for each option that is wrong. */
+/** @throws {InvalidOptionsError} with one problem for each invalid option. */
 export function resolveOutboxOptions(
   options: OutboxSourceOptions,
   entity: string,
@@ -85,7 +84,7 @@ function optionProblems(options: OutboxSourceOptions): string[] {
   say('pollMs', pollMs, limitProblem(pollMs, 1));
   if (typeof retryDelayMs !== 'function') {
     const problem = limitProblem(retryDelayMs, 0);
-    say('retryDelayMs', retryDelayMs, problem && `${problem}, and no function`);
+    say('retryDelayMs', retryDelayMs, problem && `${problem}, or pass a function`);
   }
   say('listen', listen, booleanProblem(listen));
   return problems;

@@ -15,25 +15,26 @@ import {
 import { OutboxTable, type ClaimedRow } from './outbox-table.js';
 
 /**
- * Messages from a table of PostgreSQL: what a transaction inserts there is delivered after its commit, and never when
- * it is rolled back. Each message is delivered at least once, to one reader at a time, however many processes read: a reader takes
- * it for `leaseMs` and renews that while it is worked on. No connection is held meanwhile. The order is that of
- * `availableAt`, and is no promise: messages are worked on at once, and those that fail are put off.
+ * Creates a source that reads messages from a PostgreSQL table. A row is delivered after the transaction that inserts it
+ * commits, and never if it rolls back. Each message is delivered at least once, and to one reader at a time across all
+ * processes: a reader leases it for `leaseMs` and renews the lease while the message is processed. The lease holds no
+ * connection. Messages are delivered in the order of `availableAt`, but this is not guaranteed: they are processed concurrently,
+ * and failed ones are postponed.
  *
- * The entity is your own. It has one primary column and
- * - `availableAt` (timestamptz): from when on the message may be delivered;
- * - `deliveries` (int): how often it was; the source counts it;
+ * You define the entity. It has one primary column and
+ * - `availableAt` (timestamptz): the earliest time of the next delivery;
+ * - `deliveries` (int): the number of deliveries, which the source counts;
  *
  * and may have
- * - `deadAt` (timestamptz, nullable): dead letters are kept, with this set;
+ * - `deadAt` (timestamptz, nullable): set on dead letters, which are kept;
  * - `lastError` (text, nullable): the text of the last failure;
- * - `deliveredAt` (timestamptz, nullable): what is done is kept, with this set; without the column the row is deleted.
+ * - `deliveredAt` (timestamptz, nullable): set on processed rows, which are kept; without this column they are deleted.
  *
  * The `body` of a delivery is the entity, as `find()` would load it.
  *
- * @param dataSource where the entity is registered; in Nest, `inject: [getDataSourceToken()]`. Before it is initialised
- * it knows no columns: then they are checked with the first read.
- * @throws {InvalidOptionsError} when an option, the data source, or a column of the entity is not as it must be.
+ * @param dataSource the data source of the entity; in Nest, `inject: [getDataSourceToken()]`. If it is not initialised yet,
+ * the columns are checked on the first read.
+ * @throws {InvalidOptionsError} if an option, the data source, or a column of the entity is invalid.
  * @publicApi
  */
 export function outboxSource<T extends ObjectLiteral>(
@@ -69,7 +70,7 @@ class OutboxSource<T extends ObjectLiteral> implements MessageSource<T> {
     return this.dataSource.isInitialized && this.open().table.keepsDeadLetters;
   }
 
-  /** A claim that is under way when the signal is aborted is waited for, so that its row is given back and not just left. */
+  /** Reads messages until the signal aborts. It then waits for a claim under way, to return the claimed row at once. */
   async *read(signal: AbortSignal): AsyncGenerator<Delivery<T>, void, undefined> {
     if (signal.aborted) return;
     const outbox = this.open();
@@ -78,7 +79,7 @@ class OutboxSource<T extends ObjectLiteral> implements MessageSource<T> {
     signal.addEventListener('abort', alerts.stop, { once: true });
     try {
       while (!signal.aborted) {
-        // Each time: a data source that was destroyed and initialised again knows neither listener nor announcer.
+        // Each time, because a data source that was initialised again has lost its listener and announcer.
         this.open();
         if (channel !== undefined) void alerts.listen(channel);
         const row = await table.claim(leases.leaseMs);
@@ -109,7 +110,7 @@ class OutboxSource<T extends ObjectLiteral> implements MessageSource<T> {
     return this.#outbox;
   }
 
-  /** A row that cannot be loaded is put off, so that it does not stand in the way of the others. */
+  /** Loads the entity of a row. Postpones a row that cannot be loaded, so that it doesn't block the others. */
   private async delivery(
     row: ClaimedRow,
     { table, leases }: Outbox<T>,
@@ -121,11 +122,11 @@ class OutboxSource<T extends ObjectLiteral> implements MessageSource<T> {
       body = await table.load(row);
     } catch (error) {
       await leases.letGo(row);
-      await putOff(row, table, retryDelayMs, error).catch(() => undefined); // the error to tell is the first
+      await putOff(row, table, retryDelayMs, error).catch(() => undefined); // the first error is the one to report
       throw error;
     }
     if (body !== null) return new OutboxDelivery(body, row, table, leases, retryDelayMs);
-    await leases.letGo(row); // somebody deleted it
+    await leases.letGo(row); // the row was deleted
     return undefined;
   }
 }
@@ -133,14 +134,12 @@ class OutboxSource<T extends ObjectLiteral> implements MessageSource<T> {
 function checkArguments(entity: unknown, dataSource: unknown): void {
   const problems: string[] = [];
   if (entity === undefined || entity === null) {
-    problems.push(
-      'outboxSource(): the entity is undefined: look for an import that goes in a circle.',
-    );
+    problems.push('outboxSource(): the entity is undefined. Look for a circular import.');
   }
   const { createQueryRunner } = (dataSource ?? {}) as Partial<DataSource>;
   if (typeof createQueryRunner !== 'function') {
     problems.push(
-      'outboxSource(): the second argument must be a DataSource of TypeORM. In Nest, inject getDataSourceToken().',
+      'outboxSource(): the second argument must be a TypeORM DataSource. In Nest, inject getDataSourceToken().',
     );
   }
   if (problems.length > 0) throw new InvalidOptionsError(problems);
@@ -154,16 +153,16 @@ function checkDataSource(name: string, dataSource: DataSource, listen: boolean):
   };
   if (type !== 'postgres') {
     throw new InvalidOptionsError([
-      `outboxSource(${name}): the data source is of type '${type}', and an outbox needs 'postgres'.`,
+      `outboxSource(${name}): the data source is of type '${type}', but an outbox requires 'postgres'.`,
     ]);
   }
   if (listen && (extra?.max ?? poolSize) === 1) {
     throw new InvalidOptionsError([
-      `outboxSource(${name}): the pool of the data source holds one connection, which listening would take. Make poolSize larger, or write { listen: false }.`,
+      `outboxSource(${name}): the pool of the data source has one connection, which listening would occupy. Increase poolSize, or set { listen: false }.`,
     ]);
   }
 }
 
 function notInitialised(name: string): string {
-  return `outboxSource(${name}): the data source is not initialised, so nothing can be read. Await dataSource.initialize() before.`;
+  return `outboxSource(${name}): the data source is not initialised, so the outbox cannot be read. Await dataSource.initialize() first.`;
 }

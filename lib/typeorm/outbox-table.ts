@@ -2,7 +2,7 @@ import type { DataSource, EntityTarget, ObjectLiteral, QueryRunner } from 'typeo
 import { textOf } from '../errors/error-text.js';
 import type { OutboxColumns } from './outbox-columns.js';
 
-/** A row that was claimed. `deliveries` is the proof of it: the next claim counts one up. */
+/** A claimed row. `deliveries` identifies the claim, because the next claim increments it. */
 export interface ClaimedRow {
   /** The primary key, as PostgreSQL writes it. */
   readonly id: string;
@@ -10,8 +10,8 @@ export interface ClaimedRow {
 }
 
 /**
- * The statements on the table of an outbox. Each is short and stands alone: a claimed row is one whose `availableAt` lies in
- * the future, so that no connection is held while a message is worked on. Only the clock of the database counts.
+ * Runs the statements on the table of an outbox, each on its own. A claim moves `availableAt` into the future, so no
+ * connection is held while a message is processed. All times are those of the database.
  */
 export class OutboxTable<T extends ObjectLiteral> {
   readonly #claim: string;
@@ -20,14 +20,14 @@ export class OutboxTable<T extends ObjectLiteral> {
     private readonly dataSource: DataSource,
     private readonly entity: EntityTarget<T>,
     private readonly columns: OutboxColumns,
-    /** Told when a row comes back that anybody can take; undefined when nobody listens. */
+    /** Notified when a row is returned and any reader can take it; undefined without `listen`. */
     private readonly channel: string | undefined,
   ) {
     const { table, id, availableAt, deliveries } = columns;
     const isOpen = [columns.deadAt, columns.deliveredAt, columns.deletedAt].flatMap((column) =>
       column === undefined ? [] : ` AND ${column} IS NULL`,
     );
-    // The lock is taken in a CTE, once: a sub-select in WHERE may be run for each row and would claim several.
+    // The CTE takes the lock once: a sub-select in WHERE may run for each row and would claim several.
     this.#claim = `
       WITH "next" AS MATERIALIZED (
         SELECT ${id} AS "id" FROM ${table}
@@ -47,13 +47,13 @@ export class OutboxTable<T extends ObjectLiteral> {
     return this.dataSource.isInitialized;
   }
 
-  /** Takes the row that is due longest, for `leaseMs`; undefined when none is due. */
+  /** Claims the row that has been due longest, for `leaseMs`. Returns undefined if no row is due. */
   async claim(leaseMs: number): Promise<ClaimedRow | undefined> {
     const { records } = await this.send(this.#claim, [leaseMs]);
     return records[0];
   }
 
-  /** The entity of a claimed row; null when the row is gone. */
+  /** Loads the entity of a claimed row. Returns null if the row no longer exists. */
   async load(row: ClaimedRow): Promise<T | null> {
     const runner = this.dataSource.createQueryRunner('master'); // a replica may not have the row yet
     try {
@@ -69,7 +69,7 @@ export class OutboxTable<T extends ObjectLiteral> {
     }
   }
 
-  /** Rows that are locked are left out: a handler that writes to its own row must not block the others. */
+  /** Renews leases. Skips locked rows: a handler that writes to its own row must not block the others. */
   async renew(rows: readonly ClaimedRow[], leaseMs: number): Promise<void> {
     const { table, id, availableAt, deliveries } = this.columns;
     const held = rows.map((_, index) => `($${2 * index + 2}, $${2 * index + 3})`).join(', ');
@@ -83,7 +83,7 @@ export class OutboxTable<T extends ObjectLiteral> {
     );
   }
 
-  /** @returns false when the row is not the claimer's any more. */
+  /** @returns false if the row no longer belongs to this claim. */
   finish(row: ClaimedRow): Promise<boolean> {
     const { table, deliveredAt } = this.columns;
     return deliveredAt === undefined
@@ -91,7 +91,7 @@ export class OutboxTable<T extends ObjectLiteral> {
       : this.touch(row, `UPDATE ${table} SET ${deliveredAt} = ${NOW}`);
   }
 
-  /** To be delivered again at once; this delivery does not count. */
+  /** Makes the row available at once. This delivery doesn't count. */
   giveBack(row: ClaimedRow): Promise<boolean> {
     const { table, availableAt, deliveries } = this.columns;
     const change = `UPDATE ${table} SET ${availableAt} = ${NOW}, ${deliveries} = ${deliveries} - 1`;
@@ -100,7 +100,7 @@ export class OutboxTable<T extends ObjectLiteral> {
       : this.touch(row, change, [this.channel], `pg_notify($3, '')`);
   }
 
-  /** To be delivered again in `delayMs`. */
+  /** Makes the row available in `delayMs`. */
   putOff(row: ClaimedRow, delayMs: number, error: unknown): Promise<boolean> {
     const { table, availableAt } = this.columns;
     return this.touchWithError(
@@ -124,7 +124,7 @@ export class OutboxTable<T extends ObjectLiteral> {
   ): Promise<boolean> {
     const { lastError, errorLength } = this.columns;
     if (lastError === undefined) return this.touch(row, change, values);
-    const text = textOf(error).slice(0, errorLength).replaceAll('\0', ''); // text of PostgreSQL holds no \\0
+    const text = textOf(error).slice(0, errorLength).replaceAll('\0', ''); // PostgreSQL's text type cannot contain \0
     return this.touch(row, `${change}, ${lastError} = $${values.length + 3}`, [...values, text]);
   }
 
@@ -156,7 +156,7 @@ interface Sent {
   readonly records: ClaimedRow[];
 }
 
-/** Not `clock_timestamp()`, which changes within a statement and so can use no index; nor `now()`, the begin of a transaction. */
+/** `clock_timestamp()` changes within a statement, so it cannot use an index; `now()` is when the transaction began. */
 const NOW = 'statement_timestamp()';
 
 function later(ms: string): string {

@@ -7,8 +7,8 @@ import type { WaitsForItself, WriteLock } from './write-lock.js';
 const LONGEST_STATEMENT = 120;
 
 /**
- * The work inside which a query runner was created, if it had the turn then. What it writes is refused also after the end of the turn:
- * its call was made before, as that of the other statements of a `Promise.all()` of which one was refused.
+ * Records the work in which a query runner was created, if that work had the turn then. The writes of the query runner are refused
+ * even after the turn: their call was made before, like the other calls in a `Promise.all()` of which one was refused.
  */
 export class Creation {
   readonly frames: Frames;
@@ -26,7 +26,7 @@ export class Creation {
     return refusal && new Creation(refusal, below);
   }
 
-  /** Refuses code of that work, but not that of others, to which the query runner was passed. */
+  /** Throws for code of that work, but not for other work that received the query runner. */
   check(): void {
     const context = this.#context;
     const isOver = context !== undefined && context.owner === undefined;
@@ -36,11 +36,11 @@ export class Creation {
 }
 
 /**
- * Returns the error for the caller. If the caller catches it, the library reports it when the scope ends.
+ * Returns the error for the caller. The library reports it when the scope ends, even if the caller catches it.
  *
- * @param sent where the statement was sent.
- * @param prepared where its query runner was created, to fill gaps: V8 loses the caller of an async function that waits and
- * then returns a promise, as `insert()` does.
+ * @param sent the stack where the statement was sent.
+ * @param prepared the stack where its query runner was created. It fills gaps: V8 loses the caller of an async function that
+ * waits and then returns a promise, as `insert()` does.
  */
 export function refusedWrite(
   { file, holder }: WaitsForItself,

@@ -3,16 +3,16 @@ import { textOf } from '../errors/error-text.js';
 import { fileOf, FILE_DRIVERS, type SqliteDriver } from './sqlite-driver.js';
 import { SqliteFile } from './sqlite-file.js';
 
-/** The source of query runners for scopes; without `create`, the whole process shares one. */
+/** Creates query runners for scopes. Without `create`, the whole process shares one. */
 export interface ScopeRunners {
   readonly create: ((isTransactional: boolean) => QueryRunner) | undefined;
-  /** Why they share one, for a sentence that begins with the data source. */
+  /** Why all scopes share one: the predicate of a sentence whose subject is the data source. */
   readonly sharedBecause: string;
 }
 
 const known = new WeakMap<object, Promise<ScopeRunners>>();
 
-/** Returns the same object for a data source each time. */
+/** Returns the runners of a data source: the same promise on each call. */
 export function scopeRunnersOf(dataSource: DataSource): Promise<ScopeRunners> {
   const { driver = dataSource } = dataSource as { readonly driver?: object };
   let runners = known.get(driver);

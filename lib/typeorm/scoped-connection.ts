@@ -15,21 +15,21 @@ interface Client {
   readonly inTransaction?: boolean;
 }
 
-/** TypeORM's way to give a broken connection back, so that the pool throws it away. */
+/** TypeORM's method that releases a broken connection so that the pool discards it. */
 interface OpenRunner {
   releasePostgresConnection?(error: unknown): Promise<void>;
 }
 
 /**
- * One query runner for one scope: its connection, and its transaction when it has one. Nest may hand it out behind a proxy, which
- * `#private` fields would refuse.
+ * Manages the query runner of one scope: its connection, and its transaction if it has one. Nest may wrap it in a proxy, on
+ * which `#private` fields would throw.
  */
 export class ScopedConnection implements ScopeHooks, AsyncDisposable {
   private readonly runner: QueryRunner;
   private readonly rollBack: () => Promise<unknown>;
   private readonly transaction: LazyTransaction | undefined;
   private connecting: Promise<unknown> | undefined;
-  /** The scope inside which it is built. */
+  /** The scope in which it is built. */
   private readonly scope = (livingContext()?.owner as { notice?: ScopeNotice } | undefined)?.notice;
   private isInScope = false;
   private isOver = false;
@@ -43,7 +43,7 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
     const query = runner.query.bind(runner);
     this.rollBack = () => query('ROLLBACK');
     this.transaction = transactional ? new LazyTransaction(runner, driver) : undefined;
-    // The rest of both calls one of these. Those of the manager look at the query runner first.
+    // All other methods call one of these. Those of the manager check the query runner first.
     this.guard(runner, ['query', 'stream', 'startTransaction']);
     this.guard(runner.manager, ['query', 'transaction']);
   }
@@ -52,13 +52,13 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
     return this.runner.manager;
   }
 
-  /** Only a scope calls it, and only a scope gives the connection back. */
+  /** Marks the connection as usable: only a scope calls this, and only a scope releases the connection. */
   onScopeInit(): void {
     this.isInScope = true;
   }
 
   async onScopeCommit(): Promise<'committed' | undefined> {
-    this.hasFailed = true; // until it has not
+    this.hasFailed = true; // until the commit has succeeded
     const hasCommitted = await this.transaction?.commit();
     this.hasFailed = false;
     return hasCommitted === true ? 'committed' : undefined;
@@ -70,19 +70,19 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
   }
 
   /**
-   * Gives the connection back. TypeORM forgets a connection that arrives after `release()`, so one that is
-   * still being taken is waited for. A transaction that is still open (its rollback failed, or user code began it) is
-   * rolled back first: the pool would hand it to the next one.
+   * Releases the connection. It waits for a connection that is still being opened, because TypeORM forgets one that arrives
+   * after `release()`. It first rolls back a transaction that is still open, because its rollback failed or user code began it:
+   * the next scope would receive it with the connection.
    *
-   * @throws Error when work that has succeeded left a transaction open, because that work is lost.
+   * @throws Error if successful work left a transaction open, because its changes are lost.
    */
   async [Symbol.asyncDispose](): Promise<void> {
-    const client = await this.connecting?.catch(() => undefined); // whoever sent the statement has that error
+    const client = await this.connecting?.catch(() => undefined); // the sender of the statement receives that error
     const isLeftOpen =
       !this.runner.isReleased && this.isInTransaction(client as Client | undefined);
     if (isLeftOpen) {
       try {
-        // Savepoints that were sent at once may have lost their names; this ends the transaction whatever it holds.
+        // Concurrent savepoints may have lost their names; this ends the transaction with all of them.
         await this.rollBack();
         Object.assign(this.runner, { isTransactionActive: false });
       } catch (error) {
@@ -102,7 +102,7 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
     return this.runner.release();
   }
 
-  /** Refuses calls outside of the scope and after it, with an error that leads to the caller. */
+  /** Rejects calls outside the scope and after it, with an error that leads to the caller. */
   private guard<T extends object>(target: T, methods: readonly (keyof T)[]): void {
     for (const name of methods) {
       const method = (target[name] as (...args: unknown[]) => Promise<unknown>).bind(target);
@@ -134,7 +134,7 @@ function outside(): ScopeClosedError {
 }
 
 const OUTSIDE =
-  'A scoped EntityManager or Repository was used outside of a scope, for example in an HTTP request. Its statement was refused, because nobody would give the connection back. Inject the EntityManager or Repository of @nestjs/typeorm there, or run the code with ProviderScopeFactory.run().';
+  'A scoped EntityManager or Repository was used outside a scope, for example in an HTTP request. Its statement was refused, because no scope would release the connection. Inject the EntityManager or Repository of @nestjs/typeorm there, or run the code with ProviderScopeFactory.run().';
 
 const LEFT_OPEN =
-  'The handler began a transaction and did not end it; it was rolled back. End it, or ask for { transaction: true }.';
+  'The handler began a transaction and did not end it, so it was rolled back. End it, or set { transaction: true }.';

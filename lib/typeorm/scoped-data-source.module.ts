@@ -12,8 +12,8 @@ export interface ManagerOfScope {
 }
 
 /**
- * Looks a data source up in the application, once, and how scopes connect to it. Nest may hand it out behind a proxy, which
- * `#private` fields would refuse.
+ * Looks up a data source of the application once, and finds out how scopes connect to it. Nest may wrap it in a proxy, on
+ * which `#private` fields would throw.
  */
 class DataSourceLookup {
   private dataSource: DataSource | undefined;
@@ -25,7 +25,7 @@ class DataSourceLookup {
     private readonly moduleRef: ModuleRef,
   ) {}
 
-  /** Creates the scope's own connection; if all scopes share one, only an entity manager, which needs no disposal. */
+  /** Creates the scope's own connection. If all scopes share one, creates only an entity manager, which needs no disposal. */
   connect(): ManagerOfScope {
     const dataSource = this.dataSource;
     if (dataSource === undefined || this.runners === undefined) {
@@ -41,7 +41,7 @@ class DataSourceLookup {
         );
   }
 
-  /** At start-up, when every data source stands. */
+  /** Runs at start-up, when all data sources exist. */
   async onModuleInit(): Promise<void> {
     const { getDataSourceToken } = await loadTypeOrm();
     try {
@@ -71,14 +71,14 @@ function unknownDataSource(name: string): string {
 
 const modules = new Map<string, DynamicModule>();
 
-/** The token of the connection of a scope. */
+/** Returns the token of a scope's connection. */
 export function connectionToken(dataSource: string, transactional: boolean): string {
   return `nestjs-scoped-worker:Connection:${dataSource}${transactional ? ':transaction' : ''}`;
 }
 
 /**
- * Gives each scope its connection to one data source. The same definition for every `forFeature()` that asks
- * for it, so that Nest makes one module of it and a scope has one connection.
+ * Provides each scope with a connection to one data source. All `forFeature()` calls with the same options share one
+ * definition, so that Nest creates one module and a scope has one connection.
  */
 @Module({})
 export class ScopedDataSourceModule {

@@ -1,16 +1,16 @@
 import type { EntityTarget, ObjectLiteral } from 'typeorm';
 
-/** Name of the data source that `TypeOrmModule.forRoot()` makes without a `name`. */
+/** The name of the data source that `TypeOrmModule.forRoot()` creates without a `name`. */
 export const DEFAULT_DATA_SOURCE = 'default';
 
 const repositoryTokens = new WeakMap<object, Map<string, symbol>>();
 
-/** Token of the scoped `EntityManager` of a data source. */
+/** Returns the token of the scoped `EntityManager` of a data source. */
 export function getScopedEntityManagerToken(dataSource: string = DEFAULT_DATA_SOURCE): string {
   return `nestjs-scoped-worker:EntityManager:${dataSource}`;
 }
 
-/** Token of the scoped `Repository` of an entity: by identity, since two files may name an entity alike. */
+/** Returns the token of the scoped `Repository` of an entity: by identity, because two entities may have the same name. */
 export function getScopedRepositoryToken<Entity extends ObjectLiteral>(
   entity: EntityTarget<Entity>,
   dataSource: string = DEFAULT_DATA_SOURCE,
@@ -26,7 +26,7 @@ export function getScopedRepositoryToken<Entity extends ObjectLiteral>(
   return token;
 }
 
-/** An entity for messages. */
+/** Returns the name of an entity for error texts. */
 export function entityName(entity: EntityTarget<ObjectLiteral>): string {
   if (typeof entity === 'string') return entity;
   const { name, options } = entity as { name?: string; options?: { name?: string } };

@@ -16,12 +16,12 @@ import { loadTypeOrm } from './typeorm-peer.js';
 
 /** @publicApi */
 export interface ScopedTypeOrmOptions {
-  /** Name of the data source. @defaultValue the default data source */
+  /** The name of the data source. @defaultValue the default data source */
   readonly dataSource?: string;
   /**
-   * One transaction for the scope: begun with its first statement, committed when the work has succeeded, rolled
-   * back when it failed, was cancelled or timed out. Without it each `save()` is a transaction of its
-   * own. Modules that ask for it and modules that do not have two connections in one scope.
+   * Runs the scope in one transaction. It begins with the first statement, commits if the work succeeds, and rolls back if the
+   * work fails, is cancelled or times out. Without it, each `save()` has its own transaction. Modules with this option and
+   * modules without it use two connections in one scope.
    *
    * @defaultValue false
    */
@@ -29,8 +29,8 @@ export interface ScopedTypeOrmOptions {
 }
 
 /**
- * TypeORM in scopes: an `EntityManager` and repositories that are new in every scope, on one connection, which is taken
- * on first use and given back at the end.
+ * Provides TypeORM in scopes. Each scope has a new `EntityManager` and new repositories on one connection, which is taken on
+ * first use and released when the scope is disposed.
  *
  * @publicApi
  */
@@ -38,12 +38,11 @@ export interface ScopedTypeOrmOptions {
 export class ScopedTypeOrmModule {
   /**
    * Provides `@InjectScopedEntityManager()` and, for each entity, `@InjectScopedRepository(Entity)` to the importing
-   * module. Registers the entities for `autoLoadEntities`, as `TypeOrmModule.forFeature()` does, whose own
-   * singleton repositories go on as they are.
+   * module. Registers the entities for `autoLoadEntities`, as `TypeOrmModule.forFeature()` does. The singleton repositories of
+   * `TypeOrmModule` don't change.
    *
-   * @throws {MissingPeerError} at start-up, when `@nestjs/typeorm` is not installed.
-   * @throws {InvalidOptionsError} here for options of the wrong type; at start-up when the application
-   * has no such data source.
+   * @throws {MissingPeerError} at start-up, if `@nestjs/typeorm` is not installed.
+   * @throws {InvalidOptionsError} at once for options of the wrong type; at start-up if the application has no such data source.
    */
   static forFeature(
     entities: readonly EntityTarget<ObjectLiteral>[] = [],
@@ -67,7 +66,7 @@ export class ScopedTypeOrmModule {
     const registration = loadTypeOrm().then(({ TypeOrmModule }) =>
       TypeOrmModule.forFeature([...entities] as never, dataSource),
     );
-    registration.catch(() => undefined); // Nest awaits the import and reports it; a module that is never used must not end the process.
+    registration.catch(() => undefined); // Nest awaits the import and reports its error; an unused module must not end the process.
     const providers = [manager, ...repositories];
     return {
       module: ScopedTypeOrmModule,
@@ -84,7 +83,7 @@ type RepositoryFactory = (connection: ManagerOfScope) => Repository<ObjectLitera
 
 const repositoryFactories = new Map<EntityTarget<ObjectLiteral>, RepositoryFactory>();
 
-/** The same function for an entity each time: what several imports provide is then known to be the same. */
+/** Returns the same function for an entity each time, so that the providers of several imports count as equal. */
 function repositoryFactory(entity: EntityTarget<ObjectLiteral>): RepositoryFactory {
   let factory = repositoryFactories.get(entity);
   if (factory === undefined)
@@ -101,7 +100,7 @@ function check(entities: unknown, options: ScopedTypeOrmOptions): void {
     void problems.push(`ScopedTypeOrmModule.forFeature(): ${problem}.`);
   if (!Array.isArray(entities)) say('the first argument must be an array of entities');
   else if (entities.some((entity) => entity === undefined || entity === null)) {
-    say('one of the entities is undefined: look for an import that goes in a circle');
+    say('one of the entities is undefined. Look for a circular import');
   } else {
     const strange = entities.filter((entity) => !KINDS_OF_ENTITY.includes(typeof entity));
     for (const entity of strange) say(`an entity must be a class, not ${show(entity)}`);
@@ -109,7 +108,7 @@ function check(entities: unknown, options: ScopedTypeOrmOptions): void {
   for (const problem of optionsProblems(options, ['dataSource', 'transaction'])) say(problem);
   const { dataSource, transaction } = options ?? {};
   if (dataSource !== undefined && (typeof dataSource !== 'string' || dataSource === '')) {
-    say('dataSource must be the name of a data source, a string');
+    say('dataSource must be a string: the name of a data source');
   }
   if (transaction !== undefined && typeof transaction !== 'boolean')
     say('transaction must be true or false');

@@ -6,7 +6,7 @@ import type { WriteLock } from './write-lock.js';
 
 /** A connection for one statement. */
 export interface ConnectionUse {
-  /** Undefined for the application's own. */
+  /** Undefined for the application's connection. */
   readonly connection: SqliteConnection | undefined;
   /** Prepared statements of better-sqlite3, which belong to a connection. */
   readonly statements: Map<string, unknown>;
@@ -30,12 +30,12 @@ class Read {
   }
 }
 
-/** The reads that the running code is part of, as a subscriber of one is. */
+/** The reads that the running code is part of, as a subscriber is. */
 const reading = new AsyncLocalStorage<readonly Read[]>();
 
 /**
- * Has no transaction wait for the reads that the calling code is part of, because they wait for it: it writes, and may wait for
- * the end of that transaction.
+ * Excludes the reads that the calling code is part of from those that transactions wait for. Otherwise both would wait for each
+ * other: the calling code writes, and may wait until such a transaction ends.
  */
 export function leaveReads(): void {
   for (const read of reading.getStore() ?? []) read.end();
@@ -43,7 +43,7 @@ export function leaveReads(): void {
 
 /** A query runner that may have a transaction open. */
 interface Owner {
-  /** Ends the transaction for the others that wait for it, because its connection was closed. */
+  /** Ends the transaction for the code that waits for it, because its connection was closed. */
   forget(): void;
 }
 
@@ -54,7 +54,7 @@ const RUN: ConnectionUse['run'] = (send) => send();
  * of it; meanwhile, other query runners read on a second connection.
  */
 export class AppConnection<Runner extends Owner> {
-  /** For a transaction that was begun with a statement, and not by a query runner. */
+  /** The query runner of a transaction that a statement began, such as `dataSource.query('BEGIN')`. */
   unowned: Runner | undefined;
   #owner: Runner | undefined;
   #statements = new Map<string, unknown>();

@@ -18,23 +18,21 @@ export class SqliteAppRunner extends SqliteRunner {
   #release = new AbortController();
   /** The number of statements that have not ended. */
   #pending = 0;
-  /** How often the query runner was handed out and not released: code inside of its transaction is given the same one. */
+  /** The number of users that haven't released the query runner: code inside its transaction receives the same one. */
   #users = 0;
-  /** True once its owner has released it while code inside of the transaction, which nobody awaited, still uses it. */
+  /** True if its owner has released it while code inside the transaction that wasn't awaited still uses it. */
   #isLeft = false;
-  /**
-   * Why the rest of its transaction is refused, until the release: its beginning is lost, so the rest must not take effect by itself.
-   */
+  /** Why the rest of its transaction is refused until the release: the beginning is lost, so the rest must not be written. */
   #cut: string | undefined;
-  /** The number of transactions inside that are just beginning: TypeORM doesn't count them yet. */
+  /** The number of inner transactions that are just beginning: TypeORM doesn't count them yet. */
   #beginning = 0;
-  /** True while the statement is under way that ends the transaction, which no other one can join any more. */
+  /** True while the statement that ends the transaction is under way: no other transaction can join it any more. */
   #isEnding = false;
 
   constructor(
     runner: QueryRunner,
     private readonly app: AppConnection<SqliteAppRunner>,
-    /** False if several owners may have it who don't know of each other, so that a release by one of them says nothing. */
+    /** False if several independent owners may have it, so that a release by one of them means nothing. */
     isOwned = true,
   ) {
     super(runner, app.lock, app);
@@ -46,7 +44,7 @@ export class SqliteAppRunner extends SqliteRunner {
     const withoutForeignKeys = (): Promise<unknown> =>
       this.sendFor(withoutForeignKeys, 'PRAGMA foreign_keys = OFF', async () => {
         await beforeMigration();
-        this.keepsTurn = true; // nobody else must write without them
+        this.keepsTurn = true; // no other code may write without them
       });
     const withForeignKeys = (): Promise<unknown> => {
       this.keepsTurn = false;
@@ -60,16 +58,16 @@ export class SqliteAppRunner extends SqliteRunner {
         if (this.#users === 0) this.#cut = undefined;
         if (!isOwned) return release();
         if (this.#pending > 0 && !this.isWriting) this.refuseWaiting();
-        // Inside of the transaction, the calls of TypeORM that share this query runner release it too.
+        // Inside the transaction, the calls of TypeORM that share this query runner release it too.
         this.#isLeft ||= this.isWriting && !this.isOwnWork();
-        // The last one to end would end the transaction, as TypeORM counts savepoints.
+        // Otherwise the last one to end would end the transaction, because TypeORM counts savepoints.
         if (this.#isLeft && this.#users === 0) {
           this.#isLeft = false;
           const isMigrating = this.keepsTurn;
           if (runner.isTransactionActive) await this.rollBackForgotten();
           // `dataSource.query('BEGIN')` has released the query runner that would end the transaction.
           else if (!isMigrating) app.unowned = this;
-          // TypeORM omits it if a migration fails. It fails itself when the data source is destroyed.
+          // TypeORM omits this if a migration fails. It fails if the data source is destroyed.
           if (isMigrating) await withForeignKeys().catch(() => undefined);
         }
         return release();
@@ -88,7 +86,7 @@ export class SqliteAppRunner extends SqliteRunner {
     return this.runner;
   }
 
-  /** The query runner of the transaction around the calling code: statements that it sends through the data source join that. */
+  /** Returns the query runner of the transaction around the calling code, which its statements through the data source join. */
   static around(app: AppConnection<SqliteAppRunner>): SqliteAppRunner | undefined {
     const joins = (runner: SqliteRunner): runner is SqliteAppRunner =>
       runner instanceof SqliteAppRunner &&
@@ -109,7 +107,7 @@ export class SqliteAppRunner extends SqliteRunner {
     } catch (error) {
       if (isOutermost) await this.settleInner();
       if (isOutermost && this.depth > 1) {
-        // TypeORM would roll back to the innermost savepoint only, and commit the rest with the last transaction inside.
+        // TypeORM would roll back only to the innermost savepoint, and commit the rest with the last inner transaction.
         this.#cut = failedText(this.file);
         await this.rollBack();
       }
@@ -119,7 +117,7 @@ export class SqliteAppRunner extends SqliteRunner {
     }
   }
 
-  /** Waits until TypeORM counts the transactions inside that are just beginning. */
+  /** Waits until TypeORM counts the inner transactions that are just beginning. */
   private async settleInner(): Promise<void> {
     while (this.#beginning > 0) await setImmediate();
   }
@@ -137,7 +135,7 @@ export class SqliteAppRunner extends SqliteRunner {
   }
 
   protected async route(statement: string, send: Send): Promise<unknown> {
-    // What was begun with `dataSource.query('BEGIN')` belongs to nobody: the statements of the application after it are part of it.
+    // A transaction begun with `dataSource.query('BEGIN')` has no owner: later statements of the application are part of it.
     const owner = this.app.unowned ?? this;
     // The release doesn't concern code that only shares the query runner, such as a subscriber that doesn't await its save().
     const signal = owner.isOwnWork() ? undefined : owner.#release.signal;
@@ -183,7 +181,7 @@ export class SqliteAppRunner extends SqliteRunner {
     this.app.leaveTo(this);
   }
 
-  /** Nobody would end a transaction that begins after the release. TypeORM lets a released query runner be used again. */
+  /** Refuses waiting statements: TypeORM would still send them after the release, and no code would end their transaction. */
   private refuseWaiting(): void {
     const release = this.#release;
     this.#release = new AbortController();
@@ -194,11 +192,11 @@ export class SqliteAppRunner extends SqliteRunner {
     return String(this.app.driver.options.database);
   }
 
-  /** Others would wait for the end of the transaction, and nobody can end it any more. */
+  /** Rolls back a transaction that no code can end any more, because other writers would wait for it. */
   private async rollBackForgotten(): Promise<void> {
     new Logger('ScopedWorker').warn(FORGOTTEN);
     await this.rollBack();
-    this.endTurn(); // sqlite3 does not say that SQLite has ended the transaction by itself
+    this.endTurn(); // sqlite3 doesn't report that SQLite has ended the transaction by itself
   }
 
   private async rollBack(): Promise<void> {
@@ -224,18 +222,18 @@ export class SqliteAppRunner extends SqliteRunner {
   }
 }
 
-/** The transaction that belonged to nobody ended before the statement, which is not part of it. */
+/** The transaction without an owner ended before the statement, which is not part of it. */
 const TOO_LATE = Symbol('too late');
 
 const FORGOTTEN =
-  'A query runner was released while its transaction was open; it was rolled back, so that others can write to the file. Call commitTransaction() or rollbackTransaction() before release().';
+  'A query runner was released while its transaction was open. It was rolled back, so that other code can write to the file. Call commitTransaction() or rollbackTransaction() before release().';
 
 function lateText(file: string): string {
-  return `A transaction on ${file} began inside of another one that was just ending, so it was refused. Await it in the callback of the outer transaction, or begin it after that.`;
+  return `A transaction on ${file} began inside another one that was just ending, so it was refused. Await it in the callback of the outer transaction, or begin it after the outer one has ended.`;
 }
 
 function failedText(file: string): string {
-  return `A transaction on ${file} failed while another one inside of it was open, so both were rolled back, and the rest of the inner one was not sent. Await the inner transaction, also if other work that runs at the same time fails.`;
+  return `A transaction on ${file} failed while another one inside it was open. Both were rolled back, and the rest of the inner one was not sent. Await the inner transaction, even if concurrent work fails.`;
 }
 
 function destroyedText(file: string): string {

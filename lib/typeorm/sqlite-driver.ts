@@ -2,10 +2,10 @@ import { realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Driver, QueryRunner } from 'typeorm';
 
-/** A connection of better-sqlite3, or of sqlite3, which does not say whether a transaction is open. */
+/** A connection of better-sqlite3, or of sqlite3, which doesn't report whether a transaction is open. */
 export interface SqliteConnection {
   readonly inTransaction?: boolean;
-  /** Of better-sqlite3; sqlite3 keeps the default of SQLite, which is `FULL` in every mode. */
+  /** Exists in better-sqlite3 only; sqlite3 keeps SQLite's default of `synchronous`, which is `FULL` in every mode. */
   pragma?(text: string, options?: { readonly simple: boolean }): unknown;
 }
 
@@ -15,9 +15,9 @@ export interface SqliteDriver extends Driver {
     readonly database?: unknown;
     readonly readonly?: boolean;
     readonly busyTimeout?: number;
-    /** Whether the application itself asks for WAL. */
+    /** True if the application itself requests WAL. */
     readonly enableWAL?: boolean;
-    /** Of better-sqlite3. */
+    /** An option of better-sqlite3. */
     readonly prepareDatabase?: (connection: SqliteConnection) => unknown;
   };
   databaseConnection: SqliteConnection;
@@ -29,7 +29,7 @@ export interface SqliteDriver extends Driver {
   createDatabaseConnection(): Promise<SqliteConnection>;
 }
 
-/** Drivers that can open a file more than once. `sqlite` is sqlite3, of TypeORM 0.3 only. */
+/** Drivers that can open a file more than once. `sqlite` is sqlite3, which only TypeORM 0.3 supports. */
 export const FILE_DRIVERS: readonly string[] = ['better-sqlite3', 'sqlite'];
 
 /** How long SQLite waits for other processes by default, in milliseconds. */
@@ -39,7 +39,7 @@ const BUSY_TIMEOUT_MS = 5_000;
 const NORMAL = 1;
 const EXTRA = 3;
 
-/** Returns the path of the database; undefined in memory, and for a temporary file, which is private to its connection. */
+/** Returns the path of the database, or undefined for one in memory or in a temporary file, which is private to its connection. */
 export function fileOf({ options }: SqliteDriver): string | undefined {
   const { database } = options;
   if (typeof database !== 'string' || database.trim() === '') return undefined;
@@ -59,7 +59,7 @@ export class DriverCopies {
 
   constructor(
     readonly driver: SqliteDriver,
-    /** False while the data source is being destroyed, and until it is initialized again. */
+    /** False while the data source is being destroyed, and until it is initialised again. */
     public isConnected: boolean,
   ) {
     this.#createQueryRunner = driver.createQueryRunner;
@@ -74,8 +74,8 @@ export class DriverCopies {
   }
 
   /**
-   * Returns the query runner that everybody has who asked for one before now, and may keep it. It gets a copy of the driver, as
-   * the others have.
+   * Returns the query runner that all earlier callers of `createQueryRunner()` received and may keep. It gets its own copy of
+   * the driver, like the others.
    */
   adoptRunner(): QueryRunner | undefined {
     const { queryRunner } = this.driver;
@@ -88,7 +88,7 @@ export class DriverCopies {
    * Opens another connection in the same way as the driver opened the first one: key, `prepareDatabase`, foreign keys, attached
    * databases.
    *
-   * @throws Error if nobody would close it.
+   * @throws Error if no code would close it.
    */
   async connect(): Promise<SqliteConnection> {
     this.checkConnected();
@@ -113,14 +113,14 @@ export class DriverCopies {
   }
 
   /**
-   * Has commits on a connection in WAL survive a power failure, as they did before the library switched the file to WAL:
-   * better-sqlite3 is built with `SQLITE_DEFAULT_WAL_SYNCHRONOUS=1`, and SQLite syncs such commits with the next checkpoint only.
-   * An application that asks for WAL with `enableWAL`, or sets `synchronous` itself, has chosen that.
+   * Makes commits survive a power failure, as they did before the library switched the file to WAL. better-sqlite3 is built with
+   * `SQLITE_DEFAULT_WAL_SYNCHRONOUS=1`, with which SQLite syncs commits only at the next checkpoint. An application that sets
+   * `enableWAL` or `synchronous` keeps its choice.
    */
   async keepCommits(connection: SqliteConnection): Promise<void> {
     const { enableWAL, readonly } = this.driver.options;
     if (enableWAL === true || readonly === true) return;
-    // The switch concerns attached databases too.
+    // The switch to WAL affects attached databases too.
     const databases = connection.pragma?.('database_list') as
       { readonly name: string }[] | undefined;
     const pragmas = (databases ?? [])
@@ -130,7 +130,7 @@ export class DriverCopies {
     for (const pragma of pragmas) connection.pragma!(`${pragma} = FULL`);
   }
 
-  /** True if `prepareDatabase` sets `synchronous`. Asks once, a connection that has another value before. */
+  /** Returns true if `prepareDatabase` sets `synchronous`. Checks once, on a connection that starts with another value. */
   private choosesSynchronous(): Promise<boolean> {
     return (this.#choosesSynchronous ??= this.askSynchronous().catch(() => false));
   }
@@ -159,11 +159,11 @@ export class DriverCopies {
   async disconnect(connection: SqliteConnection): Promise<void> {
     const copy = Object.create(this.driver) as SqliteDriver;
     copy.databaseConnection = connection;
-    // From the prototype: on the driver itself, it also closes the connections of the library.
+    // The method of the prototype: that of the driver is patched and closes all connections of the library.
     await (Object.getPrototypeOf(this.driver) as SqliteDriver).disconnect.call(copy);
   }
 }
 
 function notConnected(file: string): string {
-  return `The data source of ${file} was destroyed, or is not initialized yet, so a scope cannot open a connection. Await the work before you call destroy(), or call initialize() first.`;
+  return `The data source of ${file} was destroyed, or is not initialised yet, so a scope cannot open a connection. Await the work before you call destroy(), or call initialize() first.`;
 }

@@ -10,13 +10,13 @@ import { WriteLock } from './write-lock.js';
 type TransactionWork = (manager: EntityManager) => Promise<unknown>;
 
 /**
- * Manages several connections to the file of one data source, although TypeORM's SQLite drivers have one. Each scope has its
- * own connection, and the writers of the process wait for each other, including the query runners of the application.
+ * Manages several connections to the file of one data source, although TypeORM's SQLite drivers open only one. Each scope has
+ * its own connection. All writers of the process wait for each other, including the application's query runners.
  */
 export class SqliteFile {
   readonly #copies: DriverCopies;
   readonly #pool: ConnectionPool;
-  /** Undefined for a database that is opened read-only: there, no code waits, and the application works unchanged. */
+  /** Undefined for a database that is opened read-only: no code waits there, and the application works unchanged. */
   readonly #app: AppConnection<SqliteAppRunner> | undefined;
   readonly #lock: WriteLock | undefined;
   #isPrepared = false;
@@ -57,7 +57,7 @@ export class SqliteFile {
     return file;
   }
 
-  /** A query runner for one scope. */
+  /** Creates a query runner for one scope. */
   createScopeRunner(isTransactional: boolean): QueryRunner {
     const scoped = new SqliteScopeRunner(
       this.#copies.runner('master'),
@@ -95,19 +95,19 @@ export class SqliteFile {
       },
       afterConnect: async () => {
         await afterConnect();
-        // Later, a transaction of the application may be open. If it fails, the first scope tries again, and has the error.
+        // Now, because a transaction may be open later. If this fails, the first scope tries again and reports the error.
         await this.prepare().catch(() => undefined);
       },
       disconnect: async () => {
         this.#copies.isConnected = false;
-        this.#isPrepared = false; // initialised again, it may find another file
+        this.#isPrepared = false; // after the next initialisation, the file may be another one
         const groups = [this.#pool, this.#app];
-        // First, or the end of a transaction below would give the turn to one of them.
+        // First, because otherwise a transaction that ends below would pass the turn to one of them.
         this.#lock?.refuseWaiting(groups);
         try {
           await Promise.all([this.#pool.close(), this.#app?.close()]);
         } finally {
-          // The turn last: a transaction that is open on a connection ends only when it is closed.
+          // The turn ends last, because an open transaction ends only when its connection is closed.
           await disconnect().finally(() => {
             this.#app?.forget();
             this.#lock?.leave(groups);
@@ -134,8 +134,8 @@ export class SqliteFile {
 const entered = new WeakSet<EntityManager>();
 
 /**
- * For the class of entity managers, because code may have created some before: the constructor of a repository class calls
- * `dataSource.createEntityManager()`. For those of other data sources, nothing changes.
+ * Patches the class of entity managers, because code may have created some before: the constructor of a repository class calls
+ * `dataSource.createEntityManager()`. Entity managers of other data sources don't change.
  */
 function enterApplicationTransactions({ manager }: DataSource): void {
   const type = Object.getPrototypeOf(manager) as EntityManager;
@@ -146,7 +146,7 @@ function enterApplicationTransactions({ manager }: DataSource): void {
   );
 }
 
-/** Has the callback of `manager.transaction()` run within the query runner that the transaction is of. */
+/** Makes the callback of `manager.transaction()` run within the query runner of its transaction. */
 function enterTransactions(
   manager: EntityManager,
   runnerOf: (inner: EntityManager) => SqliteRunner | undefined,

@@ -11,7 +11,7 @@ export interface PooledConnection {
 export interface ConnectionOpener {
   connect(): Promise<SqliteConnection>;
   disconnect(connection: SqliteConnection): Promise<void>;
-  /** True if the calling code is part of work for which other scopes wait with their connections. */
+  /** True if the calling code is part of work that other scopes wait for while they hold connections. */
   isWaitedFor(): boolean;
 }
 
@@ -27,8 +27,8 @@ interface Waiter {
 }
 
 /**
- * Opens connections for scopes when they are needed. A scope inside a scope that has a connection, or inside the transaction for
- * which the others wait, does not wait itself, because they cannot end before it: it gets a connection beyond the maximum.
+ * Opens connections for scopes when they need them. A scope never waits inside a scope that has a connection, or inside the
+ * transaction that others wait for, because those cannot end before it. It gets a connection beyond the maximum.
  */
 export class ConnectionPool {
   readonly #idle: PooledConnection[] = [];
@@ -36,7 +36,7 @@ export class ConnectionPool {
   readonly #taken = new Map<PooledConnection, unknown>();
   #waiting: Waiter[] = [];
   #opening = 0;
-  /** The number of `close()` calls: a connection that was requested before one of them arrives too late. */
+  /** The number of `close()` calls: a connection requested before such a call is closed when it arrives. */
   #closings = 0;
 
   constructor(private readonly opener: ConnectionOpener) {}
@@ -47,6 +47,8 @@ export class ConnectionPool {
   }
 
   /**
+   * Takes an idle connection, opens one, or waits for one.
+   *
    * @param scope the scope that takes the connection.
    * @param signal ends the wait for a connection when it is aborted.
    */
@@ -68,12 +70,12 @@ export class ConnectionPool {
     });
   }
 
-  /** False for a connection that `close()` has closed. */
+  /** Returns false for a connection that `close()` has closed. */
   holds(taken: PooledConnection): boolean {
     return this.#taken.has(taken);
   }
 
-  /** Closes the connection instead if it has a transaction open, or exceeds the maximum. */
+  /** Returns a connection to the pool, or closes it if it has an open transaction or exceeds the maximum. */
   async giveBack(taken: PooledConnection, hasTransaction: boolean): Promise<void> {
     if (!this.#taken.delete(taken)) return; // closed meanwhile
     if (hasTransaction || this.size >= LARGEST_POOL) {
@@ -115,7 +117,7 @@ export class ConnectionPool {
     try {
       connection = await opened;
     } catch (error) {
-      this.openForNext(); // no scope gives back a connection that was not opened
+      this.openForNext(); // no scope will return a connection that was not opened
       throw error;
     }
     if (closings === this.#closings)

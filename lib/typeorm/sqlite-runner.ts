@@ -14,17 +14,17 @@ import { captureFrames, type Frames } from './frames.js';
 import { originOf, refusedWrite, type Creation } from './refused-write.js';
 import { WaitsForItself, type WriteLock, type Writer, type WriteTurn } from './write-lock.js';
 
-/** The statements that wait for each other: all of a query runner, or those that a subscriber sends inside of one of them. */
+/** Statements that wait for each other: all those of a query runner, or those that a subscriber sends inside one of them. */
 interface Queue {
   readonly of: SqliteRunner;
   last: Promise<unknown>;
   isOver: boolean;
 }
 
-/** The queues inside of the statements that the running code is part of, the innermost first: those of several files, for example. */
+/** The queues of the statements around the running code, innermost first. They may belong to several files. */
 const inside = new AsyncLocalStorage<readonly Queue[]>();
 
-/** The query runners that the running code is part of the work of, the innermost first: those of several files, for example. */
+/** The query runners around the running code, innermost first. They may belong to several files. */
 const around = new AsyncLocalStorage<readonly SqliteRunner[]>();
 
 export type Send = (statement: string) => Promise<unknown>;
@@ -38,20 +38,20 @@ export interface DeepRunner extends QueryRunner {
   readonly transactionDepth: number;
 }
 
-/** Has TypeORM begin a transaction again, and not a savepoint in one that is over. */
+/** Makes TypeORM begin a new transaction next, and not a savepoint in one that has ended. */
 export function forgetTransaction(runner: QueryRunner): void {
   Object.assign(runner, { isTransactionActive: false, transactionDepth: 0 });
 }
 
 /**
- * Sends the statements of a query runner one after the other. A statement that writes waits for its turn. The turn lasts for
- * the statement, or until the end of the transaction that it has begun.
+ * Sends the statements of a query runner one after the other. A statement that writes waits for its turn. The turn lasts until
+ * the statement ends, or the transaction that it has begun.
  *
  * Only `query` sends statements (TypeORM 0.3 and 1.1, SQLite drivers); the rest of a query runner calls it.
  */
 export abstract class SqliteRunner implements Writer {
   readonly #queue = queueOf(this);
-  /** The number of statements that are being sent: more than one if a subscriber sends some inside of another. */
+  /** The number of statements that are being sent: more than one if a subscriber sends some inside another. */
   #sending = 0;
   #turn: WriteTurn | undefined;
   #isInTransaction = false;
@@ -59,9 +59,9 @@ export abstract class SqliteRunner implements Writer {
   #refusal: WaitsForItself | undefined;
   /** Where the open transaction, or the one that waits for its turn, was begun. */
   #begun: Frames | undefined;
-  /** True while the turn lasts beyond its transaction: the schema changes, and foreign keys are off. */
+  /** True while the turn lasts beyond its transaction, because the schema changes with foreign keys off. */
   protected keepsTurn = false;
-  /** Where the query runner was created, if that refuses its writes. */
+  /** Where the query runner was created, if its writes are refused for that. */
   protected creation: Creation | undefined;
 
   constructor(
@@ -79,9 +79,9 @@ export abstract class SqliteRunner implements Writer {
   }
 
   /**
-   * Sends a statement when it may be sent.
+   * Sends a statement when its turn has come.
    *
-   * @param caller the stack of a refused write begins with its caller.
+   * @param caller the function whose caller is first in the stack of a refused write.
    */
   protected async sendFor(caller: Function, statement: string, send: Send): Promise<unknown> {
     const { runner } = this;
@@ -91,8 +91,8 @@ export abstract class SqliteRunner implements Writer {
     try {
       return await this.route(statement, send);
     } catch (error) {
-      // TypeORM continues as if in a transaction after its BEGIN has failed, or SQLite has
-      // rolled it back by itself. A BEGIN that waits behind this statement is still to come.
+      // TypeORM still assumes a transaction after its BEGIN has failed, or after SQLite has rolled it
+      // back by itself. A BEGIN that waits behind this statement has yet to run.
       const hasBegun = begins(statement) || (runner as DeepRunner).transactionDepth > 0;
       if (hasBegun && !(this.ownsConnection && this.hasTransaction())) forgetTransaction(runner);
       throw error instanceof WaitsForItself
@@ -101,7 +101,7 @@ export abstract class SqliteRunner implements Writer {
     }
   }
 
-  /** False for the single statements of requests, so that they do not pay for the frames. */
+  /** Returns false for single statements of requests, so that they don't pay for the frames. */
   private mayBeRefused(statement: string): boolean {
     if (this.lock === undefined || this.isWriting || !mayWrite(statement)) return false;
     return livingContext() !== undefined || this.lock.isHeldByCaller;
@@ -111,7 +111,7 @@ export abstract class SqliteRunner implements Writer {
     return this.#turn !== undefined;
   }
 
-  /** After the statements before it, except for one that waits for the calling code. */
+  /** Runs work after all earlier statements, except for one that waits for the calling code. */
   protected inOrder<T>(work: () => Promise<T>): Promise<T> {
     const outer = (inside.getStore() ?? []).filter(({ isOver }) => !isOver);
     const queue = outer.find((each) => each.of === this) ?? this.#queue;
@@ -124,7 +124,7 @@ export abstract class SqliteRunner implements Writer {
     return result;
   }
 
-  /** @param signal ends a wait for the turn when it is aborted. */
+  /** @param signal ends the wait for the turn when it aborts. */
   protected async sendInTurn(
     statement: string,
     send: Send,
@@ -144,7 +144,7 @@ export abstract class SqliteRunner implements Writer {
       if (effect !== undefined) this.#isInTransaction = effect === 'begin';
       return result;
     } catch (error) {
-      // TypeORM then ends nothing, and leaves foreign keys off.
+      // In this case, TypeORM leaves foreign keys off.
       if (this.keepsTurn && begins(statement) && !this.hasTransaction())
         await this.runner.afterMigration().catch(() => undefined);
       throw error;
@@ -154,7 +154,7 @@ export abstract class SqliteRunner implements Writer {
     }
   }
 
-  /** A transaction that is refused the turn because it would wait for itself begins without it, and may only read. */
+  /** Takes the turn. A transaction that would wait for itself begins without a turn, and may only read. */
   private async takeTurn(
     lock: WriteLock,
     statement: string,
@@ -171,7 +171,7 @@ export abstract class SqliteRunner implements Writer {
     }
   }
 
-  /** True while the connection has a transaction open, no matter which code began it and how. */
+  /** Returns true while the connection has a transaction open, no matter how it began. */
   protected hasTransaction(): boolean {
     return this.connection?.inTransaction ?? this.#isInTransaction;
   }
@@ -188,7 +188,7 @@ export abstract class SqliteRunner implements Writer {
     return originOf(this.label, this.#begun);
   }
 
-  /** Has subscribers, and listeners of entities such as `@AfterInsert()`, run as a part of what they are called for. */
+  /** Makes subscribers, and entity listeners such as `@AfterInsert()`, run as part of the statement that they are called for. */
   protected joinSubscribers({ subscribers, entityMetadatas }: DataSource): void {
     const isNeeded =
       subscribers.length > 0 || entityMetadatas.some(({ listeners }) => listeners.length > 0);
@@ -204,14 +204,14 @@ export abstract class SqliteRunner implements Writer {
     Object.assign(this.runner, { broadcaster: joined });
   }
 
-  /** The query runners that the calling code is part of the work of, the innermost first. */
+  /** The query runners around the calling code, innermost first. */
   protected static get enclosing(): readonly SqliteRunner[] {
     return around.getStore() ?? [];
   }
 
   /** Runs the work of a transaction. */
   within<T>(work: () => T): T {
-    // Work that outlasts the others and starts more must not grow a chain.
+    // Work that outlasts the others and starts more work must not grow the list.
     const others = SqliteRunner.enclosing.filter((other) => other !== this && other.isWriting);
     return around.run([this, ...others], work);
   }
@@ -233,10 +233,10 @@ export abstract class SqliteRunner implements Writer {
 
   protected abstract route(statement: string, send: Send): Promise<unknown>;
 
-  /** Runs the statement when its turn has come. */
+  /** Runs when the turn of the statement has come, before it is sent. */
   protected abstract beforeSend(statement: string): unknown;
 
-  /** True if the calling code is part of the work that this query runner writes for. */
+  /** Returns true if the calling code is part of the work that this query runner writes for. */
   abstract isOwnWork(): boolean;
 
   abstract readonly label: string;

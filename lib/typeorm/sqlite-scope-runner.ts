@@ -13,13 +13,13 @@ interface ScopeOfTick extends WorkOwner {
   readonly tick?: { readonly id: string; readonly schedule: string; readonly signal: AbortSignal };
 }
 
-/** The query runner of a scope: takes a connection for itself with its first statement, and gives it back on release. */
+/** Wraps the query runner of a scope: takes a connection with the first statement, and returns it to the pool on release. */
 export class SqliteScopeRunner extends SqliteRunner {
   #taking: Promise<PooledConnection> | undefined;
   #taken: PooledConnection | undefined;
   /**
-   * The scope for which the query runner is created, read at once: the code that uses it later may run elsewhere, for a scope
-   * opened by hand.
+   * The scope for which the query runner is created. Read at once, because the code that uses it later may run elsewhere, if the
+   * scope is opened by hand.
    */
   readonly #scope = livingContext()?.owner as ScopeOfTick | undefined;
   /** Read at once, because a scope that has ended no longer has a tick. */
@@ -81,14 +81,14 @@ export class SqliteScopeRunner extends SqliteRunner {
   protected beforeSend(): void {}
 
   isOwnWork(): boolean {
-    // What a save() has begun ends by itself, whatever else the scope does meanwhile.
+    // The transaction of a save() ends by itself, independently of the other work of the scope.
     if (!this.isTransactional) return this.isAround;
     return this.#scope !== undefined && isInside(this.#scope);
   }
 
   /**
-   * An abort ends the waits of the statements before it. A later one waits as usual, so that a handler can still save its state,
-   * unless its transaction will be rolled back anyway.
+   * Returns the signal that ends the wait of a new statement. An abort ends the waits of earlier statements. A later statement
+   * waits as usual, so that a handler can still save its state, unless its transaction will be rolled back anyway.
    */
   private signalOfNewStatement(): AbortSignal | undefined {
     const signal = this.#tickSignal;

@@ -3,8 +3,8 @@ const WRITING_PRAGMA =
   /^PRAGMA\s+[\w".]*((user_version|application_id|journal_mode|auto_vacuum|foreign_keys)\s*[=(]|incremental_vacuum|wal_checkpoint|optimize)/i;
 
 /**
- * True for a statement that may write to the file, or begins a transaction that may; when in doubt, true. Also for
- * `PRAGMA foreign_keys = ...`, which decides about writes, and has no effect while a transaction is open on the connection.
+ * Returns true for a statement that may write to the file, or begins a transaction that may; in doubt, true. Also true for
+ * `PRAGMA foreign_keys = ...`, which affects writes, and has no effect while a transaction is open on the connection.
  */
 export function mayWrite(statement: string): boolean {
   const text = statement.replace(COMMENTS, '');
@@ -14,17 +14,17 @@ export function mayWrite(statement: string): boolean {
   return true;
 }
 
-/** True for a statement that begins a transaction when none is open. */
+/** Returns true for a statement that begins a transaction if none is open. */
 export function begins(statement: string): boolean {
   return /^(BEGIN|SAVEPOINT)\b/i.test(statement.replace(COMMENTS, ''));
 }
 
-/** True for the statement with which TypeORM begins a transaction inside of another one. */
+/** Returns true for the statement with which TypeORM begins a transaction inside another one. */
 export function beginsInside(statement: string): boolean {
   return statement.startsWith('SAVEPOINT typeorm_');
 }
 
-/** True for a statement that writes nothing by itself when it is sent in a transaction. */
+/** Returns true for a statement that writes nothing by itself inside a transaction. */
 export function divides(statement: string): boolean {
   return /^(SAVEPOINT|RELEASE|COMMIT|END)\b/i.test(statement.replace(COMMENTS, ''));
 }

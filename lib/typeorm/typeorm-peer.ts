@@ -3,9 +3,9 @@ import { MissingPeerError } from '../errors/errors.js';
 type TypeOrmPeer = typeof import('@nestjs/typeorm');
 
 /**
- * Loads `@nestjs/typeorm` when it is needed, so that a missing package gives a sentence and not a stack.
+ * Loads `@nestjs/typeorm` on first use, so that a missing package is reported with a clear error.
  *
- * @throws {MissingPeerError}
+ * @throws {MissingPeerError} if the package is not installed.
  */
 export async function loadTypeOrm(): Promise<TypeOrmPeer> {
   try {

@@ -12,9 +12,9 @@ export interface WriteTurn {
 
 /** Code that writes to a file. */
 export interface Writer {
-  /** The argument with which it is found in `leave()`. */
+  /** The object by which `leave()` finds the writer. */
   readonly group: object;
-  /** Names whose transaction it is, for errors of others. */
+  /** Names the owner of the transaction, for the errors of other writers. */
   readonly label: string;
   /** An error whose stack leads to the code that began the transaction, if that is known. */
   readonly origin?: Error | undefined;
@@ -24,7 +24,7 @@ export interface Writer {
 
 interface Turn {
   readonly writer: Writer;
-  /** Runs while others wait for the end of the turn. */
+  /** Runs while others wait for the turn to end. */
   alarm?: NodeJS.Timeout | undefined;
 }
 
@@ -41,7 +41,7 @@ interface Waiter {
   reject(error: unknown): void;
 }
 
-/** The calling code is part of the work that has the turn, which would wait for its own end. */
+/** Thrown if the calling code is part of the work that has the turn, which would wait for itself. */
 export class WaitsForItself extends Error {
   constructor(
     readonly file: string,
@@ -52,10 +52,10 @@ export class WaitsForItself extends Error {
   }
 }
 
-/** How long a writer waits while another one does not finish, in milliseconds. */
+/** The time in milliseconds that a writer waits for one turn before it is refused. */
 export const LONGEST_TURN_MS = 60_000;
 
-/** How long writers wait for one turn before the log says so, in milliseconds. */
+/** The time in milliseconds that writers wait for one turn before a warning is logged. */
 export const LONG_TURN_MS = 5_000;
 
 const locks = new Map<string, WeakRef<WriteLock>>();
@@ -84,9 +84,9 @@ export class WriteLock {
    * Waits for the turn of the caller, first come, first served.
    *
    * @param signal ends the wait when it is aborted.
-   * @throws WaitsForItself
+   * @throws WaitsForItself if the caller is part of the work that has the turn.
    * @throws {WriteTimeoutError} if one turn lasts longer than `LONGEST_TURN_MS`.
-   * @throws the reason of `signal`; if that is a timeout, its cause says for whom the caller waited.
+   * @throws the reason of `signal`; the cause of a timeout names the transaction that the caller waited for.
    */
   take(writer: Writer, signal?: AbortSignal): Promise<WriteTurn> {
     if (this.#current === undefined) return Promise.resolve(this.begin(writer));
@@ -133,7 +133,7 @@ export class WriteLock {
     return this.#current?.writer.isOwnWork() === true;
   }
 
-  /** Returns what refuses the calling code if it is part of the work that has the turn. */
+  /** Returns the error for the calling code if it is part of the work that has the turn. */
   refusalOfCaller(): WaitsForItself | undefined {
     return this.isHeldByCaller ? new WaitsForItself(this.file, this.#current!.writer) : undefined;
   }
@@ -164,7 +164,7 @@ export class WriteLock {
     this.watch();
   }
 
-  /** Logs once for a turn if others wait for it too long. */
+  /** Logs one warning for a turn if others wait for it too long. */
   private watch(): void {
     const turn = this.#current;
     if (turn === undefined || turn.alarm !== undefined || this.#waiting.length === 0) return;
@@ -196,8 +196,8 @@ function stopWaiting({ timer, unfollow }: Waiter): void {
 }
 
 /**
- * Gives the error of a timeout a cause. It stays the same object, because other work may have been given it, and the handler compares
- * it with the reason of its signal.
+ * Adds a cause to the error of a timeout. Changes the object itself, because other work may have received it, and the handler
+ * compares it with the reason of its signal.
  */
 function explain(reason: unknown, cause: () => Error): void {
   if (!isErrorOf(reason, TickTimeoutError) || reason.cause !== undefined) return;

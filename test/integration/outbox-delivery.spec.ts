@@ -132,7 +132,7 @@ describe('outboxSource', () => {
       const delivery = await reader(outboxSource(OutboxMessage, dataSource)).next();
       await delivery.ack();
       await expect(delivery.nack()).rejects.toThrow(
-        'Delivery 1 of message 1 was settled before: call one of ack(), nack() and deadLetter(), once.',
+        'Delivery 1 of message 1 was already settled. Call exactly one of ack(), nack() and deadLetter(), once.',
       );
     });
   });

@@ -103,7 +103,7 @@ describe('outboxSource', () => {
       [
         'hold a deadAt that must not be null',
         { ...GOOD, deadAt: { type: 'timestamptz' } },
-        `"deadAt" must be nullable: it is empty until something happens. Write @Column('timestamptz', { nullable: true }) deadAt!: Date | null.`,
+        `"deadAt" must be nullable: it is null until the library sets it. Write @Column('timestamptz', { nullable: true }) deadAt!: Date | null.`,
       ],
       [
         'hold a deliveredAt that is a flag',
@@ -148,7 +148,7 @@ describe('outboxSource', () => {
       [{ leaseMs: 99 }, [`leaseMs ${range(100)} 99`]],
       [{ leaseMs: '1s', pollMs: 0 }, [`leaseMs ${range(100)} "1s"`, `pollMs ${range(1)} 0`]],
       [{ pollMs: Infinity }, [`pollMs ${range(1)} Infinity`]],
-      [{ retryDelayMs: -1 }, [`retryDelayMs ${range(0)} -1, and no function`]],
+      [{ retryDelayMs: -1 }, [`retryDelayMs ${range(0)} -1, or pass a function`]],
       [{ listen: 'yes' }, ['listen must be true or false, not "yes"']],
       [
         { leaseMS: 5 },
@@ -168,8 +168,8 @@ describe('outboxSource', () => {
     it('is none, and the entity neither, is refused', () => {
       const problems = problemsOf(() => outboxSource(undefined as never, {} as never));
       expect(problems).toEqual([
-        'outboxSource(): the entity is undefined: look for an import that goes in a circle.',
-        'outboxSource(): the second argument must be a DataSource of TypeORM. In Nest, inject getDataSourceToken().',
+        'outboxSource(): the entity is undefined. Look for a circular import.',
+        'outboxSource(): the second argument must be a TypeORM DataSource. In Nest, inject getDataSourceToken().',
       ]);
     });
 
@@ -177,14 +177,14 @@ describe('outboxSource', () => {
       const dataSource = new DataSource({ type: 'postgres', entities: [OutboxMessage] });
       Object.assign(dataSource.options, { type: 'cockroachdb' });
       expect(problemsOf(() => outboxSource(OutboxMessage, dataSource))).toEqual([
-        "outboxSource(OutboxMessage): the data source is of type 'cockroachdb', and an outbox needs 'postgres'.",
+        "outboxSource(OutboxMessage): the data source is of type 'cockroachdb', but an outbox requires 'postgres'.",
       ]);
     });
 
     it('is of SQLite, is refused', () => {
       const dataSource = new DataSource({ type: 'better-sqlite3', database: ':memory:' });
       expect(problemsOf(() => outboxSource(OutboxMessage, dataSource))).toEqual([
-        "outboxSource(OutboxMessage): the data source is of type 'better-sqlite3', and an outbox needs 'postgres'.",
+        "outboxSource(OutboxMessage): the data source is of type 'better-sqlite3', but an outbox requires 'postgres'.",
       ]);
     });
 
@@ -200,7 +200,7 @@ describe('outboxSource', () => {
       async (options) => {
         const dataSource = await openDataSource(database, [OutboxMessage], options);
         expect(problemsOf(() => outboxSource(OutboxMessage, dataSource))).toEqual([
-          'outboxSource(OutboxMessage): the pool of the data source holds one connection, which listening would take. Make poolSize larger, or write { listen: false }.',
+          'outboxSource(OutboxMessage): the pool of the data source has one connection, which listening would occupy. Increase poolSize, or set { listen: false }.',
         ]);
         await dataSource.manager.save(OutboxMessage, { text: 'a' });
         const source = outboxSource(OutboxMessage, dataSource, { listen: false });
@@ -222,7 +222,7 @@ describe('outboxSource', () => {
         const source = outboxSource(OutboxMessage, dataSource);
         expect(source.keepsDeadLetters).toBe(false);
         await expect(reader(source).next()).rejects.toThrow(
-          'outboxSource(OutboxMessage): the data source is not initialised, so nothing can be read. Await dataSource.initialize() before.',
+          'outboxSource(OutboxMessage): the data source is not initialised, so the outbox cannot be read. Await dataSource.initialize() first.',
         );
         await dataSource.initialize();
         await dataSource.manager.save(OutboxMessage, { text: 'a' });

@@ -199,8 +199,8 @@ describe('A data source', () => {
     });
 
     it.each([
-      [[], { dataSource: '' }, 'dataSource must be the name of a data source, a string'],
-      [[], { dataSource: 1 }, 'dataSource must be the name of a data source, a string'],
+      [[], { dataSource: '' }, 'dataSource must be a string: the name of a data source'],
+      [[], { dataSource: 1 }, 'dataSource must be a string: the name of a data source'],
       [[], { transaction: 'yes' }, 'transaction must be true or false'],
       [
         [],
@@ -211,11 +211,7 @@ describe('A data source', () => {
       [[], null, 'options must be an object such as { dataSource }, not null'],
       [[5], {}, 'an entity must be a class, not 5'],
       [Note, {}, 'the first argument must be an array of entities'],
-      [
-        [undefined],
-        {},
-        'one of the entities is undefined: look for an import that goes in a circle',
-      ],
+      [[undefined], {}, 'one of the entities is undefined. Look for a circular import'],
     ])('bad options are refused at once: %j %j', (entities, options, problem) => {
       const call = () => ScopedTypeOrmModule.forFeature(entities as never, options as never);
       expect(call).toThrow(InvalidOptionsError);

@@ -43,7 +43,7 @@ describe('A scoped entity manager', () => {
     const error = await outside.run().catch((refused: unknown) => refused);
     expect(error).toBeInstanceOf(ScopeClosedError);
     expect(error).toMatchObject({ code: 'SCOPE_CLOSED', scopeId: undefined });
-    expect((error as Error).message).toContain('outside of a scope');
+    expect((error as Error).message).toContain('outside a scope');
     expect((error as Error).stack).toMatch(/ at (async )?Query\..*run/);
     const { master } = app.get(DataSource).driver as unknown as {
       master: { totalCount: number; idleCount: number };

@@ -15,7 +15,7 @@ import {
 } from '../support/sqlite.js';
 
 const NOT_CONNECTED =
-  'was destroyed, or is not initialized yet, so a scope cannot open a connection';
+  'was destroyed, or is not initialised yet, so a scope cannot open a connection';
 
 const DESTROYED =
   'was destroyed while the scope was open, so its statement was not sent and an open transaction was rolled back.';

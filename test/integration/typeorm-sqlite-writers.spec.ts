@@ -256,7 +256,7 @@ describe('Writers of one SQLite file', () => {
       await innerEnd;
 
       expect(errors).toHaveLength(2);
-      expect(String(errors[0])).toContain('failed while another one inside of it was open');
+      expect(String(errors[0])).toContain('failed while another one inside it was open');
       expect(errors[1]).toBe(errors[0]);
       await plain.save({ text: 'last' });
       expect(file.committed()).toEqual(['last', 'later']);

@@ -199,7 +199,7 @@ describe('The transaction of a scope', () => {
       expect(report).toMatchObject({ outcome: 'failed', phase: 'commit' });
       const error = report.error as Error;
       expect(error.message).toBe(
-        'The transaction of the scope cannot be committed: one of its statements failed, and the handler went on. Let the error pass, or run the statement in entityManager.transaction().',
+        'The transaction of the scope cannot be committed: one of its statements failed, and the handler continued. Let the error propagate, or run the statement in entityManager.transaction().',
       );
       expect(String(error.cause)).toContain('division by zero');
       expect(await committed(database)).toEqual([]);
@@ -322,7 +322,7 @@ describe('The transaction of a scope', () => {
 
       expect(report).toMatchObject({ outcome: 'failed', phase: 'commit' });
       const error = errorOf([report.error, later]) as Error;
-      expect(error.message).toContain('one of its statements failed, and the handler went on');
+      expect(error.message).toContain('one of its statements failed, and the handler continued');
       expect(String(error.cause)).toContain('null value in column "text"');
       expect(await committed(database)).toEqual([]);
     });
@@ -367,7 +367,7 @@ describe('The transaction of a scope', () => {
 
       expect(report).toMatchObject({ outcome: 'failed', phase: 'commit' });
       expect((report.error as Error).message).toBe(
-        'The transaction of the scope was ended by the handler (ROLLBACK), and belongs to the scope. Throw to roll it back, or leave out { transaction: true }.',
+        'The handler ended the transaction of the scope (ROLLBACK), but only the scope may end it. Throw to roll it back, or omit { transaction: true }.',
       );
       expect(await committed(database)).toEqual([]);
     });
@@ -393,7 +393,7 @@ describe('The transaction of a scope', () => {
 
       expect(report).toMatchObject({ outcome: 'failed', phase: 'dispose' });
       expect((report.error as Error).message).toBe(
-        'The handler began a transaction and did not end it; it was rolled back. End it, or ask for { transaction: true }.',
+        'The handler began a transaction and did not end it, so it was rolled back. End it, or set { transaction: true }.',
       );
 
       expect(await idleInTransaction(database)).toBe(0);
