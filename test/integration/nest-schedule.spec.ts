@@ -96,7 +96,7 @@ describe('An application with ScheduleModule', () => {
       });
       const refused = app.init();
       await expect(refused).rejects.toThrow(DuplicateScheduleError);
-      await expect(refused).rejects.toThrow(/Named\.run: .*"legacy".*another name/);
+      await expect(refused).rejects.toThrow(/Named\.run: .*"legacy".*Rename one/);
       await advance(61_000);
       expect(ran).not.toContain('ours');
     });

@@ -265,7 +265,12 @@ describe('SchedulerRegistry of @nestjs/schedule, when our schedules change at ru
       ['another offset', 'Ours.shifted', new CronTime('0 * * * * *', null, 60), 'offset'],
       ['no zone, of cron 3', 'Ours.zoned', new CronTime3('0 * * * * *'), 'Europe/Berlin'],
       ['an offset, of cron 3', 'ours', new CronTime3('0 * * * * *', null, 60), 'offset'],
-      ['a Date, of cron 3', 'ours', new CronTime3(new Date('2030-01-01T00:00:00Z')), 'not a moment'],
+      [
+        'a Date, of cron 3',
+        'ours',
+        new CronTime3(new Date('2030-01-01T00:00:00Z')),
+        'not a moment',
+      ],
       ['a string', 'ours', '0 * * * * *', 'CronTime'],
       ['undefined', 'ours', undefined, 'CronTime'],
       ['an object', 'ours', { source: 5 }, 'CronTime'],
