@@ -103,12 +103,12 @@ export class ScopedWorkerServices implements InspectedServices {
 
     const ownership = new Ownership(nest, observer);
     const leaks = (this.leaks = new LeakWatch(options, events, nest));
-    const openScopes = new OpenScopes(nest, ownership, observer, leaks, options);
+    const openScopes = new OpenScopes(nest, ownership, observer, leaks, options.resolved);
     this.openScopes = openScopes;
 
     const running = (this.running = new RunningTicks());
     const enhancers = new Enhancers(creator, config);
-    const attempts = new AttemptRunner(openScopes, options, enhancers, observer);
+    const attempts = new AttemptRunner(openScopes, options.resolved, enhancers, observer);
     const ticks = new TickRunner(attempts, running, observer);
     const scopes = (this.scopes = new ProviderScopeFactory(openScopes, ticks, observer));
     const book = (this.book = new ScheduleBook());

@@ -1,5 +1,5 @@
 import type { HandlerMetadata } from '../decorators/worker-metadata.js';
-import { tokenText } from '../nest/index.js';
+import { hasEnhancers, tokenText } from '../nest/index.js';
 import type { MessageSource } from '../consumers/source/message-source.js';
 import type { ScopedWorkerModuleOptions } from '../options/module-options.js';
 import {
@@ -118,7 +118,13 @@ export function undecidedSchedule(
 }
 
 function targetOf({ wrapper }: FoundWorker, { method, isAdopted }: HandlerMetadata): HandlerTarget {
-  return { worker: wrapper, method, isBare: isAdopted ?? false };
+  const isBare = isAdopted ?? false;
+  return {
+    worker: wrapper,
+    method,
+    isBare,
+    hasEnhancers: !isBare && hasEnhancers(wrapper, method),
+  };
 }
 
 export function handlerName(workerClass: Function, metadata: HandlerMetadata): string {

@@ -97,7 +97,10 @@ export class ScheduleClock {
     // The clock is read once, so that a long search doesn't make slots late.
     const now = Date.now();
     const due = this.dueUntil(now, at);
-    const { run, missed } = decideMisfire(this.schedule, due, now);
+    const isPunctual = due.length === 1 && now - at <= options.misfireThresholdMs;
+    const { run, missed } = isPunctual
+      ? { run: due, missed: [] }
+      : decideMisfire(this.schedule, due, now);
     const isMadeUp =
       run.length > 1 || (run.length === 1 && now - run[0]! > options.misfireThresholdMs);
     if (this.#hasFixedDelay) this.#next = undefined;

@@ -1,6 +1,3 @@
-import type { AroundHook } from '../tick/around.js';
-import type { TickSettings } from '../tick/tick-ports.js';
-import type { ScopeSettings } from '../scope/scope-ports.js';
 import { resolvedLeakDetection, type LeakDetectionOptions } from './leak-options.js';
 import { allowProblems } from './allow-options.js';
 import type { ScopedWorkerModuleOptions } from './module-options.js';
@@ -28,59 +25,21 @@ type Resolved = Omit<ScopedWorkerModuleOptions, 'leakDetection'> &
     readonly leakDetection: Required<LeakDetectionOptions> | undefined;
   };
 
-/** Collects the options of every import of `ScopedWorkerModule`, and resolves them to the set that applies. */
-export class OptionsStore implements ScopeSettings, TickSettings {
+/** Collects the options of every import of `ScopedWorkerModule`. */
+export class OptionsStore {
   readonly #declared: ScopedWorkerModuleOptions[] = [];
-  #resolved: Resolved | undefined;
+  /** The options that apply: those of the first import, with every default filled in. The object stays the same. */
+  readonly resolved: Resolved = resolve({});
 
   declare(options: ScopedWorkerModuleOptions): void {
     this.#declared.push(options);
-    this.#resolved = undefined;
-  }
-
-  get resolved(): Resolved {
-    if (this.#resolved === undefined) {
-      const given: ScopedWorkerModuleOptions = withoutUndefined(this.#declared[0]);
-      const resolved: Omit<Resolved, 'leakDetection' | 'stateDetection'> = {
-        ...DEFAULTS,
-        ...given,
-      };
-      // `problems()` refuses invalid values; until then they must not hide other findings.
-      const overrides = isObject(resolved.overrides) ? resolved.overrides : {};
-      const allowFindings =
-        allowProblems(resolved.allowFindings, ALLOWABLE).length === 0 ? resolved.allowFindings : [];
-      const leakDetection = resolvedLeakDetection(given.leakDetection);
-      const { stateDetection = process.env['NODE_ENV'] !== 'production' } = given;
-      this.#resolved = { ...resolved, overrides, allowFindings, leakDetection, stateDetection };
-    }
-    return this.#resolved;
-  }
-
-  get disposeTimeoutMs(): number {
-    return this.resolved.disposeTimeoutMs;
-  }
-
-  get onOpen(): ScopedWorkerModuleOptions['onOpen'] {
-    return this.resolved.onOpen;
-  }
-
-  get around(): readonly AroundHook[] {
-    return this.resolved.around;
-  }
-
-  get globalEnhancers(): boolean {
-    return this.resolved.globalEnhancers;
+    if (this.#declared.length === 1) Object.assign(this.resolved, resolve(options));
   }
 
   /** True if the application has hooks around ticks. Runs before the options are checked. */
   get hasHooks(): boolean {
     const { around, onOpen } = this.resolved;
     return (Array.isArray(around) && around.length > 0) || typeof onOpen === 'function';
-  }
-
-  get stateDetection(): boolean {
-    const { stateDetection, scopeValidation } = this.resolved;
-    return stateDetection && scopeValidation !== 'off';
   }
 
   /** Returns one sentence for each problem. */
@@ -99,6 +58,21 @@ export class OptionsStore implements ScopeSettings, TickSettings {
     }
     return [...new Set(problems)];
   }
+}
+
+function resolve(options: ScopedWorkerModuleOptions): Resolved {
+  const given: ScopedWorkerModuleOptions = withoutUndefined(options);
+  const resolved: Omit<Resolved, 'leakDetection' | 'stateDetection'> = { ...DEFAULTS, ...given };
+  const { scopeValidation, stateDetection = process.env['NODE_ENV'] !== 'production' } = given;
+  return {
+    ...resolved,
+    // `problems()` refuses invalid values; until then they must not hide other findings.
+    overrides: isObject(resolved.overrides) ? resolved.overrides : {},
+    allowFindings:
+      allowProblems(resolved.allowFindings, ALLOWABLE).length === 0 ? resolved.allowFindings : [],
+    leakDetection: resolvedLeakDetection(given.leakDetection),
+    stateDetection: stateDetection && scopeValidation !== 'off',
+  };
 }
 
 /** True if two imports have the same options; functions and engines must be the same object. */

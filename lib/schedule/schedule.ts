@@ -10,6 +10,8 @@ export type HandlerTarget =
       readonly method: string;
       /** True to call it as `@nestjs/schedule` does: without arguments, guards, interceptors, pipes and filters. */
       readonly isBare?: boolean;
+      /** True if the handler or its class has guards, interceptors, pipes or filters, or may have: the class of a factory is unknown. */
+      readonly hasEnhancers: boolean;
       readonly call?: never;
       readonly isByHand?: never;
     }
@@ -21,6 +23,7 @@ export type HandlerTarget =
       readonly worker?: never;
       readonly method?: never;
       readonly isBare?: never;
+      readonly hasEnhancers?: never;
     };
 
 /**

@@ -1,15 +1,28 @@
-import type { NestWrapper } from '../nest/index.js';
-import { disposerOf, runDisposer, type DisposeFailure, type Disposer } from './disposer.js';
-import { readMember } from '../util/values.js';
+import { DisposeTimeoutError } from '../errors/errors.js';
+import { DISPOSERS, type NestWrapper } from '../nest/index.js';
+import { isThenable, readMember } from '../util/values.js';
+import { within } from '../util/within.js';
 import type { Ownership } from './ownership.js';
 import type { ScopeHooks } from './provider-scope.js';
 
 type Hooked = ScopeHooks & object;
 
+/** One thing to do when a scope is disposed. */
+interface Disposer {
+  /** For messages, written `Class.method`. */
+  readonly name: string;
+  call(): unknown;
+}
+
 interface Entry {
   readonly disposer: Disposer | undefined;
   readonly hooked: Hooked | undefined;
   readonly instance: object | undefined;
+}
+
+/** An error that a disposer threw, or `DisposeTimeoutError`. */
+interface DisposeFailure {
+  readonly error: unknown;
 }
 
 /** How the commit hooks ended. */
@@ -167,4 +180,47 @@ async function rollBack(hooked: readonly Hooked[], cause: unknown): Promise<unkn
     }
   }
   return errors;
+}
+
+/** The one disposer of an object: the first that it has of `Symbol.asyncDispose`, `Symbol.dispose`, `onModuleDestroy`. */
+function disposerOf(instance: object): Disposer | undefined {
+  for (const [method, written] of DISPOSERS) {
+    const disposer = readMember(instance, method);
+    if (typeof disposer === 'function') {
+      return {
+        name: `${nameOf(instance)}.${written}`,
+        call: () => disposer.call(instance) as unknown,
+      };
+    }
+  }
+  return undefined;
+}
+
+/**
+ * Calls a disposer and waits for it, at most `timeoutMs`; without a promise when there is nothing to wait
+ * for. Never throws and never rejects: a disposer that fails must not stop the next.
+ *
+ * @param failedLate is called with the error of a disposer that fails when nobody waits for it any more.
+ */
+function runDisposer(
+  disposer: Disposer,
+  timeoutMs: number,
+  failedLate: (error: unknown) => void,
+): DisposeFailure | undefined | Promise<DisposeFailure | undefined> {
+  try {
+    const result = disposer.call();
+    if (!isThenable(result)) return undefined;
+    const hung = (): Error => new DisposeTimeoutError(disposer.name, timeoutMs);
+    return within(result, timeoutMs, hung, failedLate).then(
+      () => undefined,
+      (error: unknown) => ({ error }),
+    );
+  } catch (error) {
+    return { error };
+  }
+}
+
+function nameOf(instance: object): string {
+  const { name } = (readMember(instance, 'constructor') ?? {}) as { name?: unknown };
+  return typeof name === 'string' && name !== '' ? name : 'Object';
 }

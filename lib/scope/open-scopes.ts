@@ -3,8 +3,13 @@ import { buildsInFlight, NestInside, type ContextId, type NestModule } from '../
 import { isInsideAwaited } from './work-context.js';
 import { idSource } from '../util/id-source.js';
 import { Ownership } from './ownership.js';
-import type { ScopeEnd } from './scope-end.js';
-import { ScopeObserver, type ScopeKind, ScopeSettings, ScopeWatch } from './scope-ports.js';
+import {
+  type ScopeEnd,
+  ScopeObserver,
+  type ScopeKind,
+  type ScopeSettings,
+  ScopeWatch,
+} from './scope-ports.js';
 import { Scope, type ScopeHome } from './scope.js';
 
 export interface ScopeOpening {

@@ -1,9 +1,10 @@
+import { combined } from '../errors/error-parts.js';
 import { ScopeClosedError } from '../errors/errors.js';
 import type { ContextId } from '../nest/index.js';
 import { IS_SCOPE } from './ownership.js';
 import type { OpenedScope, ScopeToken } from './provider-scope.js';
-import { failureOf, throwAll } from './scope-end.js';
-import type { Scope } from './scope.js';
+import { failureOf, type Scope } from './scope.js';
+import type { ScopeEnd } from './scope-ports.js';
 import { isInside } from './work-context.js';
 
 /**
@@ -80,4 +81,16 @@ export async function rollBackScope(scope: Scope): Promise<void> {
     `Scope ${scope.id} was disposed without complete(), so its work is rolled back.`,
   );
   throwAll(await scope.end((workErrors) => ({ error, others: workErrors })), error);
+}
+
+/**
+ * Throws what went wrong in a scope by hand: one error as it is, several as one `AggregateError`, that of the work first.
+ *
+ * @param known is not thrown: its receiver made it.
+ */
+export function throwAll(end: ScopeEnd, known?: unknown): void {
+  const errors = end.failure === undefined ? [] : [end.failure.error];
+  errors.push(...end.disposeErrors);
+  const unknown = errors.filter((error) => known === undefined || error !== known);
+  if (unknown.length > 0) throw combined(unknown);
 }

@@ -37,6 +37,33 @@ export interface ScopeEndNotice extends ScopeNotice {
   readonly disposeErrors: readonly unknown[];
 }
 
+/** Whether the work of a scope has failed; undefined means success. */
+export type ScopeVerdict =
+  | {
+      readonly error: unknown;
+      /** Other errors of the work, which nobody else receives. */
+      readonly others?: readonly unknown[];
+    }
+  | undefined;
+
+/** How a scope ended. */
+export interface ScopeEnd {
+  /** The error that made the work fail, or a failing commit's. */
+  readonly failure:
+    | {
+        readonly error: unknown;
+        readonly phase: 'work' | 'commit';
+        /** A commit hook failed after another one had returned `'committed'`. */
+        readonly hasCommitted?: boolean;
+      }
+    | undefined;
+  /** Errors of rollback hooks and disposers, in the order in which they were called. */
+  readonly disposeErrors: readonly unknown[];
+  readonly built: number;
+  readonly disposed: number;
+  readonly disposeMs: number;
+}
+
 /** Receives what happens to every scope; must not throw. Notices are made on demand, because there is mostly no listener. */
 export abstract class ScopeObserver {
   abstract scopeOpened(notice: () => ScopeNotice): void;
@@ -52,8 +79,8 @@ export abstract class ScopeObserver {
 }
 
 /** What scopes need of the module's options. */
-export abstract class ScopeSettings {
-  abstract readonly disposeTimeoutMs: number;
+export interface ScopeSettings {
+  readonly disposeTimeoutMs: number;
 }
 
 /** Follows what outlives its scope; asked for each scope, and must cost nothing while it is not wanted. Must not throw. */

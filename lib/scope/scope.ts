@@ -1,3 +1,5 @@
+import { combined, leadsTo } from '../errors/error-parts.js';
+import { readStacks } from '../errors/error-text.js';
 import { ScopeClosedError } from '../errors/errors.js';
 import {
   bare,
@@ -14,22 +16,16 @@ import { Latch } from '../util/latch.js';
 import { Construction, type ConstructedScope, type ConstructionHome } from './construction.js';
 import {
   closedError,
+  type ScopeEnd,
   type ScopeKind,
   type ScopeNotice,
   type ScopeSeed,
+  type ScopeVerdict,
   type ScopeWatch,
   type WatchedScope,
 } from './scope-ports.js';
 import { Ledger } from './ledger.js';
-import {
-  PendingWork,
-  concludeScope,
-  type EndingScope,
-  type ScopeEnd,
-  type ScopeVerdict,
-} from './scope-end.js';
 import type { ProviderScope, ScopeHooks, ScopeToken } from './provider-scope.js';
-import { leadsTo } from '../errors/error-parts.js';
 
 /** What a scope asks of the application. */
 export interface ScopeHome extends ConstructionHome {
@@ -41,11 +37,10 @@ export interface ScopeHome extends ConstructionHome {
 /**
  * The scope behind the public `ProviderScope`.
  *
- * `open` -> `closing` (refuses to build; the runner still has to end it) -> `ending` (work settles, hooks,
- * disposers) -> `closed`. `Construction` says how instances come into it, and
- * `concludeScope` how it ends.
+ * `open` -> `closing` (refuses to build; the runner still has to end it) -> `ending` (hooks, disposers) -> `closed`.
+ * `Construction` says how instances come into it, and `conclude` how it ends.
  */
-export class Scope implements ProviderScope, ConstructedScope, EndingScope, WorkOwner {
+export class Scope implements ProviderScope, ConstructedScope, WorkOwner {
   readonly id: string;
   readonly kind: ScopeKind;
   readonly ledger: Ledger;
@@ -65,9 +60,12 @@ export class Scope implements ProviderScope, ConstructedScope, EndingScope, Work
   #isEndedByItsOwnBuild = false;
   #mustShow: { readonly error: unknown } | undefined;
   readonly #construction: Construction;
-  readonly #work = new PendingWork();
+  /** The work of `waitFor()` that hasn't settled. */
+  #work: Promise<void>[] = [];
+  /** The errors of that work, in the order in which it failed. */
+  readonly #workErrors: unknown[] = [];
   #ending: Promise<ScopeEnd> | undefined;
-  readonly #end = new Latch();
+  #end: Latch | undefined;
 
   constructor(
     readonly seed: ScopeSeed,
@@ -101,7 +99,8 @@ export class Scope implements ProviderScope, ConstructedScope, EndingScope, Work
 
   /** Settles when the scope has ended; never rejects. */
   get ended(): Promise<unknown> {
-    return this.#end.opened;
+    if (this.#state === 'closed') return Promise.resolve();
+    return (this.#end ??= new Latch()).opened;
   }
 
   get closed(): boolean {
@@ -157,7 +156,8 @@ export class Scope implements ProviderScope, ConstructedScope, EndingScope, Work
       void Promise.resolve(work).catch(() => undefined); // refused, it must not end the process
       throw this.closedError('wait for work');
     }
-    this.#work.add(work);
+    const failed = (error: unknown): void => void this.#workErrors.push(error);
+    this.#work.push(Promise.resolve(work).then(() => undefined, failed));
   }
 
   /** Reports an error that the library throws into the work, unless the scope ends with it. Of several, the first one. */
@@ -166,7 +166,7 @@ export class Scope implements ProviderScope, ConstructedScope, EndingScope, Work
   }
 
   /**
-   * Ends the scope: see `concludeScope` for the order.
+   * Ends the scope: see `conclude` for the order.
    *
    * @param verdict is asked once all work has settled; undefined means success.
    */
@@ -176,57 +176,89 @@ export class Scope implements ProviderScope, ConstructedScope, EndingScope, Work
       if (this.kind === 'open') this.#state = 'closing';
       this.watch?.ending(this.end);
       // Inside, so that a hook or a disposer that closes the scope does not wait for itself.
-      this.#ending = this.context.run(() => concludeScope(this, verdict));
+      this.#ending = this.context.run(() => this.conclude(verdict));
     }
     return this.#ending;
   }
 
-  // --- what `concludeScope` asks of a scope ---
+  /**
+   * Ends the scope in this order, the same for ticks and for scopes by hand:
+   *
+   * 1. everything given to `waitFor` settles, and builds still under way;
+   * 2. the verdict is asked: from here on it does not change, and nothing more is built;
+   * 3. `onScopeCommit` or `onScopeRollback`, newest first;
+   * 4. disposers and `defer`, newest first.
+   *
+   * No step is left out because of an error in the one before.
+   */
+  private async conclude(
+    verdict: (workErrors: readonly unknown[]) => ScopeVerdict,
+  ): Promise<ScopeEnd> {
+    const { ledger } = this;
+    await Promise.resolve(); // from here on the caller knows that the scope is ending
+    // The condition spares most scopes a few turns of the microtask queue.
+    if (this.hasWork || this.#workErrors.length > 0 || !this.#construction.areSettled) {
+      do await this.settleWork();
+      while (this.hasWork);
+    }
+    const judged = this.#workErrors.length;
+    const failed = verdict(this.#workErrors.slice());
+    this.#state = 'ending';
+    // What began to be built since the work has settled arrives before anything is disposed.
+    if (this.#construction.isUnderWay) await this.settleBuilds();
 
-  /** Settles `waitFor` work, and builds that were started and not awaited. */
-  async settleWork(): Promise<readonly unknown[]> {
-    await this.#work.settle();
-    if (!this.#isEndedByItsOwnBuild) await this.#construction.settle(this.disposeTimeoutMs);
-    await this.#work.settle();
-    return this.#work.errors;
+    let failure: ScopeEnd['failure'] = failed && { error: failed.error, phase: 'work' };
+    for (const error of failed?.others ?? []) this.workFailed(error);
+    const disposeErrors: unknown[] = [];
+    if (ledger.hasHooks && failed !== undefined)
+      disposeErrors.push(...(await ledger.rollback(failed.error)));
+    if (ledger.hasHooks && failed === undefined) {
+      const commit = await ledger.commit();
+      if (commit.failure !== undefined) failure = { ...commit.failure, phase: 'commit' };
+      disposeErrors.push(...commit.rollbackErrors);
+    }
+
+    // Work that was added after the verdict, by a hook for example, uses the instances as well.
+    while (this.hasWork) await this.settleWork();
+    disposeErrors.push(...this.#workErrors.slice(judged));
+
+    const startedAt = performance.now();
+    this.isDisposing = true;
+    if (!ledger.isEmpty)
+      disposeErrors.push(
+        ...(await ledger.dispose(this.scopes.disposeTimeoutMs, this.reportsLateFailures())),
+      );
+    const { built, disposed } = ledger;
+    const disposeMs = performance.now() - startedAt;
+    const end: ScopeEnd = { failure, disposeErrors, built, disposed, disposeMs };
+    if (failure !== undefined) readStacks(failure.error);
+    for (const error of disposeErrors) readStacks(error);
+    this.finish(end);
+    return end;
   }
 
-  workFailed(error: unknown): void {
+  /** Settles `waitFor` work, work that is added meanwhile included, and builds that were started and not awaited. */
+  private async settleWork(): Promise<void> {
+    while (this.hasWork) await Promise.all(this.#work.splice(0));
+    await this.settleBuilds();
+    while (this.hasWork) await Promise.all(this.#work.splice(0));
+  }
+
+  private async settleBuilds(): Promise<void> {
+    if (!this.#isEndedByItsOwnBuild) await this.#construction.settle(this.scopes.disposeTimeoutMs);
+  }
+
+  private get hasWork(): boolean {
+    return this.#work.length > 0;
+  }
+
+  private workFailed(error: unknown): void {
     if (this.#mustShow !== undefined && leadsTo(error, this.#mustShow.error))
       this.#mustShow = undefined; // it is reported here
     this.scopes.observer.workFailed(this.notice, error);
   }
 
-  /** What began to be built between the settling of the work and the verdict arrives before anything is disposed. */
-  refuseBuilds(): Promise<void> | undefined {
-    this.#state = 'ending';
-    if (!this.#construction.isUnderWay || this.#isEndedByItsOwnBuild) return undefined;
-    return this.#construction.settle(this.disposeTimeoutMs);
-  }
-
-  get hasWork(): boolean {
-    return this.#work.isPending;
-  }
-
-  get hasUnsettledWork(): boolean {
-    return this.#work.isPending || this.#work.errors.length > 0 || !this.#construction.areSettled;
-  }
-
-  get disposeTimeoutMs(): number {
-    return this.scopes.disposeTimeoutMs;
-  }
-
-  reportsLateFailures(): (error: unknown) => void {
-    const { notice } = this;
-    const { observer } = this.scopes;
-    return (error) => observer.lateDisposeFailed(notice, error);
-  }
-
-  stopAdding(): void {
-    this.isDisposing = true;
-  }
-
-  finish(end: ScopeEnd): void {
+  private finish(end: ScopeEnd): void {
     this.#state = 'closed';
     this.showHidden(end);
     this.#contextId = undefined;
@@ -235,7 +267,14 @@ export class Scope implements ProviderScope, ConstructedScope, EndingScope, Work
     this.tick = undefined;
     this.#given = undefined;
     this.watch?.ended();
-    this.#end.open();
+    this.#end?.open();
+  }
+
+  /** Returns what receives the error of a disposer that fails when nobody waits for it. It doesn't hold the scope. */
+  reportsLateFailures(): (error: unknown) => void {
+    const { notice } = this;
+    const { observer } = this.scopes;
+    return (error) => observer.lateDisposeFailed(notice, error);
   }
 
   private showHidden({ failure, disposeErrors }: ScopeEnd): void {
@@ -278,6 +317,21 @@ export class Scope implements ProviderScope, ConstructedScope, EndingScope, Work
   closedError(what: string): ScopeClosedError {
     return closedError(this.notice, what);
   }
+}
+
+/**
+ * The verdict on the errors of work.
+ *
+ * @param thrown by the work itself; the errors of `waitFor` work are others, unless it is one of them or has them as causes.
+ */
+export function failureOf(
+  workErrors: readonly unknown[],
+  thrown?: { readonly error: unknown },
+): ScopeVerdict {
+  if (thrown === undefined)
+    return workErrors.length === 0 ? undefined : { error: combined(workErrors) };
+  const others = workErrors.filter((error) => !leadsTo(thrown.error, error));
+  return { error: thrown.error, others };
 }
 
 function refuseNoFunction(method: string, value: unknown): void {

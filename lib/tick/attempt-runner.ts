@@ -4,13 +4,13 @@ import { ScopeClosedError } from '../errors/errors.js';
 import { Enhancers } from '../nest/index.js';
 import type { Slot } from '../schedule/slot.js';
 import { OpenScopes } from '../scope/open-scopes.js';
-import { failureOf, type ScopeEnd } from '../scope/scope-end.js';
-import type { Scope } from '../scope/scope.js';
+import type { ScopeEnd } from '../scope/scope-ports.js';
+import { failureOf, type Scope } from '../scope/scope.js';
 import { runAs } from '../scope/work-context.js';
 import { runAround, type Attempted, type Refused } from './around.js';
-import { settle } from '../util/settle.js';
+import { settle } from '../util/values.js';
 import type { TickAttempt } from './tick-attempt.js';
-import { TickObserver, TickSettings } from './tick-ports.js';
+import { TickObserver, type TickSettings } from './tick-ports.js';
 import type { AttemptReport } from './tick-report.js';
 import {
   judgeEnd,
@@ -177,7 +177,7 @@ export class AttemptRunner {
       const opened = this.settings.onOpen?.(tick);
       if (opened !== undefined) await opened;
       tick.signal.throwIfAborted();
-      const { worker, method, isBare, call } = slot.schedule.target;
+      const { worker, method, isBare, hasEnhancers, call } = slot.schedule.target;
       phase = 'resolve';
       const instance =
         worker === undefined ? undefined : await scope.build<Record<string, unknown>>(worker);
@@ -194,18 +194,19 @@ export class AttemptRunner {
       if (this.settings.stateDetection) look = this.#state.begin(slot.schedule.target, instance);
       if (isBare) return { value: await settle(handler.call(instance), tick.signal) };
       const { globalEnhancers } = this.settings;
-      const result: unknown = this.enhancers.has(worker, method, globalEnhancers)
-        ? this.enhancers.call({
-            instance: instance!,
-            method,
-            worker,
-            args: [tick],
-            contextId: scope.contextId,
-            withGlobal: globalEnhancers,
-            signal: tick.signal,
-            hold: (work) => scope.waitFor(work.catch(() => undefined)),
-          })
-        : handler.call(instance, tick);
+      const result: unknown =
+        hasEnhancers || globalEnhancers
+          ? this.enhancers.call({
+              instance: instance!,
+              method,
+              worker,
+              args: [tick],
+              contextId: scope.contextId,
+              withGlobal: globalEnhancers,
+              signal: tick.signal,
+              hold: (work) => scope.waitFor(work.catch(() => undefined)),
+            })
+          : handler.call(instance, tick);
       return { value: await settle(result, tick.signal) };
     } catch (error) {
       return { thrown: { phase, error } };

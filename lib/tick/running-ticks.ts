@@ -2,7 +2,6 @@ import { type AbortCause, tickLabel } from './tick-report.js';
 import type { Slot } from '../schedule/slot.js';
 import { isInsideAwaited, isInside } from '../scope/work-context.js';
 import { idSource } from '../util/id-source.js';
-import { Latch } from '../util/latch.js';
 import { onAbort } from '../util/on-abort.js';
 import { TickAttempt } from './tick-attempt.js';
 import type { TickObserver } from './tick-ports.js';
@@ -14,7 +13,9 @@ export class RunningTick implements RunningWork {
   readonly id = nextTickId();
   readonly firedAt = new Date();
   readonly startedAt = performance.now();
-  readonly #end = new Latch();
+  readonly done: Promise<void>;
+  /** Settles `done`. */
+  end!: () => void;
   isAwaited = true;
   /** All attempts have ended; only the conclusion is left. */
   isOver = false;
@@ -28,15 +29,8 @@ export class RunningTick implements RunningWork {
     readonly slot: Slot,
     readonly payload: unknown,
     private readonly observer: TickObserver,
-  ) {}
-
-  get done(): Promise<unknown> {
-    return this.#end.opened;
-  }
-
-  /** Settles `done`. */
-  end(): void {
-    this.#end.open();
+  ) {
+    this.done = new Promise((resolve) => (this.end = resolve));
   }
 
   get label(): string {

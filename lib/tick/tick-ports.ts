@@ -41,10 +41,10 @@ export abstract class LastReports {
 }
 
 /** What ticks need of the module's options. */
-export abstract class TickSettings {
-  abstract readonly onOpen: ((tick: Tick) => void | Promise<void>) | undefined;
-  abstract readonly around: readonly AroundHook[];
-  abstract readonly globalEnhancers: boolean;
+export interface TickSettings {
+  readonly onOpen?: (tick: Tick) => void | Promise<void>;
+  readonly around: readonly AroundHook[];
+  readonly globalEnhancers: boolean;
   /** Whether the fields of workers are compared before and after their handlers. */
-  abstract readonly stateDetection: boolean;
+  readonly stateDetection: boolean;
 }

@@ -1,6 +1,6 @@
 import { isAbortError, isErrorOf, combined } from '../errors/error-parts.js';
 import { ScopeClosedError, TickTimeoutError } from '../errors/errors.js';
-import type { ScopeEnd } from '../scope/scope-end.js';
+import type { ScopeEnd } from '../scope/scope-ports.js';
 import type { AbortCause, AttemptReport, TickOutcome, TickPhase } from './tick-report.js';
 
 /** The part of a report that describes the outcome. */
