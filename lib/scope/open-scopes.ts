@@ -14,8 +14,8 @@ import { Scope, type ScopeHome } from './scope.js';
 
 export interface ScopeOpening {
   readonly kind: ScopeKind;
-  /** The value of `REQUEST`, and what a context id strategy sees. */
-  readonly request?: unknown;
+  /** Returns the value of `REQUEST`, which a context id strategy sees too: the tick of the scope, or what code by hand gave. */
+  readonly requestOf: (scope: Scope) => unknown;
   readonly module?: NestModule;
   readonly schedule?: string;
   readonly tickId?: string;
@@ -64,9 +64,9 @@ export class OpenScopes implements ScopeHome {
         opener: opening.opener,
       },
       this,
-      opening.request,
+      opening.requestOf,
     );
-    if (opening.request !== undefined) this.nest.registerRequest(opening.request, scope.contextId);
+    if (scope.request !== undefined) this.nest.registerRequest(scope.request, scope.contextId);
     if (this.#isShuttingDown) scope.isAwaited = isInsideAwaited();
     this.#open.add(scope);
     this.openedCount += 1;

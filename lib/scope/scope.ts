@@ -51,12 +51,13 @@ export class Scope implements ProviderScope, ConstructedScope, WorkOwner {
   /** False if it was opened during the shutdown by code that the drain does not wait for. */
   isAwaited = true;
   isDisposing = false;
+  /** The value of `REQUEST`. */
+  request: unknown;
   /** For `currentTick()`; set by the runner. */
   tick: unknown;
 
   #state: 'open' | 'closing' | 'ending' | 'closed' = 'open';
   #contextId: ContextId | undefined;
-  #given: unknown;
   #isEndedByItsOwnBuild = false;
   #mustShow: { readonly error: unknown } | undefined;
   readonly #construction: Construction;
@@ -70,16 +71,15 @@ export class Scope implements ProviderScope, ConstructedScope, WorkOwner {
   constructor(
     readonly seed: ScopeSeed,
     private readonly scopes: ScopeHome,
-    /** What a context id strategy sees. */
-    request: unknown,
+    requestOf: (scope: Scope) => unknown,
   ) {
-    this.#given = request;
     this.id = seed.id;
     this.kind = seed.kind;
     this.watch = scopes.watch.isOn ? scopes.watch.opened(seed) : undefined;
     this.ledger = new Ledger(scopes.ownership);
     this.#construction = new Construction(this, scopes);
-    this.#contextId = createContextId(request, this.#construction);
+    this.request = requestOf(this);
+    this.#contextId = createContextId(this.request, this.#construction);
     this.context = new WorkContext(this, livingContext(), seed.tickId !== undefined);
   }
 
@@ -129,11 +129,11 @@ export class Scope implements ProviderScope, ConstructedScope, WorkOwner {
   }
 
   wasGiven(instance: unknown): boolean {
-    if (typeof instance !== 'object' || instance === null || this.#given === undefined)
+    if (typeof instance !== 'object' || instance === null || this.request === undefined)
       return false;
-    if (instance === bare(this.#given)) return true;
+    if (instance === bare(this.request)) return true;
     if (this.seed.tickId === undefined) return false; // the seed of a scope by hand may be anything
-    return instance === bare((this.#given as { payload?: unknown }).payload);
+    return instance === bare((this.request as { payload?: unknown }).payload);
   }
 
   defer(cleanup: () => unknown): void {
@@ -265,7 +265,7 @@ export class Scope implements ProviderScope, ConstructedScope, WorkOwner {
     this.scopes.retire(this, end);
     this.context.end();
     this.tick = undefined;
-    this.#given = undefined;
+    this.request = undefined;
     this.watch?.ended();
     this.#end?.open();
   }

@@ -12,6 +12,7 @@ import { settle } from '../util/values.js';
 import type { TickAttempt } from './tick-attempt.js';
 import { TickObserver, type TickSettings } from './tick-ports.js';
 import type { AttemptReport } from './tick-report.js';
+import type { Tick } from './tick.js';
 import {
   judgeEnd,
   judgeHooks,
@@ -31,10 +32,19 @@ export interface AttemptEnd {
 }
 
 interface ScopedEnd {
+  readonly scopeId?: string;
   readonly end: ScopeEnd;
   readonly judgement: Judgement;
   readonly value?: unknown;
   readonly isAborted: boolean;
+}
+
+interface OpenAttempt {
+  readonly scope: Scope;
+  readonly tick: Tick;
+  readonly stopTimer: () => void;
+  /** Set if a hook of `around` doesn't let the work begin. */
+  readonly refused: Refused | undefined;
 }
 
 interface Work {
@@ -65,12 +75,11 @@ export class AttemptRunner {
 
   async run(attempt: TickAttempt): Promise<AttemptEnd> {
     const startedAt = performance.now();
-    const { end, judgement, value, isAborted } = await this.openAndRun(attempt);
+    const { scopeId, end, judgement, value, isAborted } = await this.openAndRun(attempt);
     const { built, disposed, disposeMs } = end;
-    const { tick } = attempt;
     const report: AttemptReport = {
-      attempt: tick.attempt,
-      scopeId: tick.scope === undefined ? undefined : tick.scope.id,
+      attempt: attempt.seed.number,
+      scopeId,
       startedAt: attempt.startedAt,
       endedAt: new Date(),
       ...judgement,
@@ -86,39 +95,40 @@ export class AttemptRunner {
   }
 
   private async openAndRun(attempt: TickAttempt): Promise<ScopedEnd> {
-    const { tick } = attempt;
-    const { schedule } = attempt.seed.slot;
+    const { id, number, slot } = attempt.seed;
+    const { schedule } = slot;
     let scope: Scope;
     try {
       const { worker, isByHand } = schedule.target;
       scope = this.scopes.open({
         kind: isByHand === true ? 'tick-by-hand' : 'tick',
-        request: tick,
+        requestOf: (opened) => (opened.tick = attempt.tickOf(opened)),
         ...(worker === undefined ? {} : { module: worker.host! }),
         schedule: schedule.name,
-        tickId: tick.id,
+        tickId: id,
       });
     } catch (error) {
       const thrown: PhaseError = { phase: 'open', error };
       const { abortCause } = attempt;
-      const judgement = judgeEnd(judgeWork(thrown, tick.signal, abortCause), NOTHING_BUILT);
+      const judgement = judgeEnd(judgeWork(thrown, attempt.signal, abortCause), NOTHING_BUILT);
       return { end: NOTHING_BUILT, judgement, isAborted: abortCause !== undefined };
     }
-    attempt.enter(scope);
-    if (tick.attempt === 1) this.observer.tickStarted(tick);
+    const tick = scope.tick as Tick;
+    if (number === 1) this.observer.tickStarted(tick);
     const stopTimer = attempt.startTimer();
     return scope.context.runIsolated(() => {
       const run = (refused?: Refused): Promise<ScopedEnd> =>
-        this.runInScope(attempt, scope, stopTimer, refused);
-      return this.settings.around.length === 0 ? run() : this.runInHooks(attempt, run);
+        this.runInScope(attempt, { scope, tick, stopTimer, refused });
+      return this.settings.around.length === 0 ? run() : this.runInHooks(attempt, scope, tick, run);
     });
   }
 
   private async runInHooks(
     attempt: TickAttempt,
+    scope: Scope,
+    tick: Tick,
     run: (refused?: Refused) => Promise<ScopedEnd>,
   ): Promise<ScopedEnd> {
-    const { tick } = attempt;
     let running: Promise<ScopedEnd> | undefined;
     const runOnce = async (refused?: Refused): Promise<Attempted> => {
       const { judgement, value } = await (running = run(refused));
@@ -127,11 +137,8 @@ export class AttemptRunner {
     };
     // After `next()` the scope has ended, but a hook is still part of the tick. A shutdown, or a run of the same schedule,
     // that it waits for must not wait for it.
-    const thrown = await runAs(
-      tick.scope,
-      () => runAround(this.settings.around, tick, runOnce),
-      true,
-    );
+    const { around } = this.settings;
+    const thrown = await runAs(scope, () => runAround(around, tick, runOnce), true);
     const ended = await running!;
     if (thrown.length === 0) return ended;
     const { abortCause } = attempt;
@@ -141,19 +148,18 @@ export class AttemptRunner {
 
   private async runInScope(
     attempt: TickAttempt,
-    scope: Scope,
-    stopTimer: () => void,
-    refused: Refused | undefined,
+    { scope, tick, stopTimer, refused }: OpenAttempt,
   ): Promise<ScopedEnd> {
+    const { id: scopeId } = scope;
     const work: Work =
       refused === undefined
-        ? await this.work(attempt, scope)
+        ? await this.work(attempt.seed.slot, scope, tick)
         : { thrown: { phase: 'open', error: refused.error } };
     let verdict: WorkVerdict | undefined;
     let isAborted = false;
     const end = await scope.end((workErrors) => {
       stopTimer();
-      const { signal } = attempt.tick;
+      const { signal } = tick;
       const failure = failureOf(workErrors, work.thrown);
       const thrown = work.thrown ?? (failure && { phase: 'handler', error: failure.error });
       verdict = judgeWork(thrown, signal, attempt.abortCause);
@@ -164,13 +170,11 @@ export class AttemptRunner {
       );
       return verdict.thrown && { error: verdict.thrown.error, others: others ?? [] };
     });
-    return { end, judgement: judgeEnd(verdict!, end), value: work.value, isAborted };
+    return { scopeId, end, judgement: judgeEnd(verdict!, end), value: work.value, isAborted };
   }
 
   /** Open, resolve, call, settle. `onOpen` runs before the first `await`, so what it enters stays entered. */
-  private async work(attempt: TickAttempt, scope: Scope): Promise<Work> {
-    const { tick } = attempt;
-    const { slot } = attempt.seed;
+  private async work(slot: Slot, scope: Scope, tick: Tick): Promise<Work> {
     let phase: PhaseError['phase'] = 'open';
     let look: ReturnType<WorkerState['begin']>;
     try {

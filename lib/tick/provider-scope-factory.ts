@@ -37,7 +37,7 @@ export class ProviderScopeFactory {
     refuseInvalid('ProviderScopeFactory.open()', optionsProblems(seed, ['request']));
     // Not `this.open`: a decorated factory has a different function there.
     const opener = ProviderScopeFactory.prototype.open;
-    const scope = this.scopes.open({ kind: 'open', request: seed.request, opener });
+    const scope = this.scopes.open({ kind: 'open', requestOf: () => seed.request, opener });
     const handle = new ScopeHandle(scope);
     scope.watch?.handedOut(handle, scope);
     return handle;
@@ -85,7 +85,8 @@ async function runInScope<T>(
   work: (scope: ProviderScope) => Promise<T> | T,
   request: unknown,
 ): Promise<T> {
-  const scope = scopes.open({ kind: 'run', request, opener: ProviderScopeFactory.prototype.run });
+  const opener = ProviderScopeFactory.prototype.run;
+  const scope = scopes.open({ kind: 'run', requestOf: () => request, opener });
   let value: T | undefined;
   let thrown: { error: unknown } | undefined;
   try {

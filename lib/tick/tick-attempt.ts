@@ -24,7 +24,6 @@ const WHY: Record<AbortCause, string> = {
 
 /** One try at a tick, with the `Tick` that its handler sees. */
 export class TickAttempt {
-  readonly tick: Tick & { scope: Scope };
   readonly startedAt = new Date();
   abortCause: AbortCause | undefined;
   readonly #signal: TickSignal;
@@ -33,36 +32,41 @@ export class TickAttempt {
     readonly seed: AttemptSeed,
     observer: TickObserver,
   ) {
-    const { slot, id, firedAt, payload, number } = seed;
+    const { slot, id } = seed;
     const schedule = slot.schedule.name;
     this.#signal = new TickSignal((error) => observer.abortListenerFailed({ schedule, id }, error));
-    this.tick = {
-      id,
-      schedule,
-      trigger: slot.trigger,
-      scheduledAt: slot.scheduledAt,
-      firedAt,
-      latenessMs: Math.max(firedAt.getTime() - slot.scheduledAt.getTime(), 0),
-      attempt: number,
-      signal: this.#signal.signal,
-      scope: undefined as unknown as Scope,
-      payload,
-    };
   }
 
-  enter(scope: Scope): void {
-    this.tick.scope = scope;
-    scope.tick = this.tick;
+  get signal(): AbortSignal {
+    return this.#signal.signal;
+  }
+
+  /** Creates the `Tick` of its scope. */
+  tickOf(scope: Scope): Tick {
+    const { slot, id, firedAt, payload, number } = this.seed;
+    const { schedule, trigger, scheduledAt } = slot;
+    return {
+      id,
+      schedule: schedule.name,
+      trigger,
+      scheduledAt,
+      firedAt,
+      latenessMs: Math.max(firedAt.getTime() - scheduledAt.getTime(), 0),
+      attempt: number,
+      signal: this.signal,
+      scope,
+      payload,
+    };
   }
 
   abort(
     cause: AbortCause,
     reason: unknown = new DOMException(
-      `${this.tick.schedule} was aborted: ${WHY[cause]}.`,
+      `${this.seed.slot.schedule.name} was aborted: ${WHY[cause]}.`,
       'AbortError',
     ),
   ): void {
-    if (this.tick.signal.aborted) return;
+    if (this.signal.aborted) return;
     this.abortCause = cause;
     this.#signal.abort(reason);
   }

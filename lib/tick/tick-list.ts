@@ -1,12 +1,13 @@
 import type { Slot } from '../schedule/slot.js';
 import { isInside, livingContext, WorkContext } from '../scope/work-context.js';
-import { Latch } from '../util/latch.js';
 import type { RunningList } from './running-ticks.js';
 import type { AbortCause } from './tick-report.js';
 
 /** The ticks of a `forEach` for one slot, as one piece of running work. */
 export class TickList implements RunningList {
-  readonly #end = new Latch();
+  readonly done: Promise<void>;
+  /** Settles `done`. */
+  end!: () => void;
   /** What asks for the list, and the ticks of its items, are part of it. */
   readonly context = new WorkContext(this, livingContext());
   readonly firedAt = new Date();
@@ -14,15 +15,8 @@ export class TickList implements RunningList {
   /** Set when no further item may begin. */
   stopped: AbortCause | 'paused' | undefined;
 
-  constructor(readonly slot: Slot) {}
-
-  get done(): Promise<unknown> {
-    return this.#end.opened;
-  }
-
-  /** Settles `done`. */
-  end(): void {
-    this.#end.open();
+  constructor(readonly slot: Slot) {
+    this.done = new Promise((resolve) => (this.end = resolve));
   }
 
   get label(): string {

@@ -193,6 +193,9 @@ function ofMessage({ messageId }: Slot): Pick<TickReport, 'messageId'> {
   return messageId === undefined ? {} : { messageId };
 }
 
-function sum(history: readonly AttemptReport[], key: 'built' | 'disposed' | 'disposeMs'): number {
-  return history.reduce((total, attempt) => total + attempt[key], 0);
+export function sum<K extends PropertyKey>(
+  reports: readonly Readonly<Record<K, number>>[],
+  key: K,
+): number {
+  return reports.reduce((total, report) => total + report[key], 0);
 }
