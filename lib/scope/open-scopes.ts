@@ -14,7 +14,7 @@ import { Scope, type ScopeHome } from './scope.js';
 
 export interface ScopeOpening {
   readonly kind: ScopeKind;
-  /** Returns the value of `REQUEST`, which a context id strategy sees too: the tick of the scope, or what code by hand gave. */
+  /** Returns the value of `REQUEST`, which a context id strategy sees too: the tick of the scope, or what code by hand passed. */
   readonly requestOf: (scope: Scope) => unknown;
   readonly module?: NestModule;
   readonly schedule?: string;
