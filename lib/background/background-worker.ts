@@ -1,4 +1,4 @@
-import { IS_BACKGROUND_WORKER } from '../discovery/background-explorer.js';
+import { IS_BACKGROUND_WORKER } from '../discovery/background-workers.js';
 import type { BackgroundFailurePolicy } from '../discovery/background-findings.js';
 
 export type { BackgroundFailurePolicy };

@@ -3,7 +3,7 @@ import type { ApplicationGraph } from '../graph/index.js';
 import type { NestModule, NestWrapper } from '../nest/index.js';
 import { choiceProblem } from '../util/option-checks.js';
 import { finding, type Finding } from '../errors/finding.js';
-import { exploreBackground, type FoundBackgroundWorker } from './background-explorer.js';
+import { exploreBackground, type FoundBackgroundWorker } from './background-workers.js';
 
 const POLICIES = ['restart', 'stop-app', 'ignore'] as const;
 

@@ -5,7 +5,7 @@ import { livesInScope, type ApplicationGraph } from '../graph/index.js';
 import type { NestModule, NestWrapper } from '../nest/index.js';
 import { isClassProvider } from './class-of.js';
 import { foreignHandlersOf, type ForeignHandlers } from './foreign-handlers.js';
-import { whyNotStatic } from './nest-schedules/skipped-findings.js';
+import { whyNotStatic } from './skipped-findings.js';
 
 interface ForeignClass extends ForeignHandlers {
   readonly ownerClass: Function;

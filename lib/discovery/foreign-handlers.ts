@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 import { isGateway, type NestModule, type NestWrapper } from '../nest/index.js';
-import { methodsOf } from './nest-schedules/nest-schedules.js';
+import { methodsOf } from './nest-schedules.js';
 
 /** The methods of a class that another library calls for each job, message or event. */
 export interface ForeignHandlers {

@@ -13,9 +13,9 @@ import { withoutUndefined } from '../util/values.js';
 import { namesText } from '../errors/errors.js';
 import type { Finding } from '../errors/finding.js';
 import { backgroundFindings } from './background-findings.js';
-import { adopt } from './nest-schedules/adoption.js';
+import { adopt } from './adoption.js';
 import { foreignFindings } from './foreign-findings.js';
-import { nestScheduling } from './nest-schedules/nest-schedules.js';
+import { nestScheduling } from './nest-schedules.js';
 import { missingDependencies } from './missing-dependencies.js';
 import { ProvidedValues, type Provided } from './provided-values.js';
 import {

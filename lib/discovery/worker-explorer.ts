@@ -8,7 +8,7 @@ import {
 import { Application, type NestModule, type NestWrapper } from '../nest/index.js';
 import { classOf } from './class-of.js';
 import { sameAmong, type Difference } from './same-worker.js';
-import { nestJobs, type SkippedJobs } from './nest-schedules/skipped-jobs.js';
+import { nestJobs, type SkippedJobs } from './nest-jobs.js';
 
 /** A worker class with the provider that builds it. */
 export interface FoundWorker {

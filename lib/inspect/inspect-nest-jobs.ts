@@ -1,10 +1,6 @@
 import { handlerName, makeSchedule } from '../discovery/schedule-factory.js';
-import { whyNotStatic } from '../discovery/nest-schedules/skipped-findings.js';
-import {
-  nestJobs,
-  type SingletonJobs,
-  type SkippedJobs,
-} from '../discovery/nest-schedules/skipped-jobs.js';
+import { whyNotStatic } from '../discovery/skipped-findings.js';
+import { nestJobs, type SingletonJobs, type SkippedJobs } from '../discovery/nest-jobs.js';
 import type { ApplicationGraph, GraphProvider, LifetimeGraph } from '../graph/index.js';
 import type { NestModule } from '../nest/index.js';
 import type { Schedule } from '../schedule/schedule.js';

@@ -1,7 +1,7 @@
 import type { INestApplicationContext } from '@nestjs/common';
 import { isDate } from 'node:util/types';
 import { optionsProblems, show } from '../util/option-checks.js';
-import { exploreBackground } from '../discovery/background-explorer.js';
+import { exploreBackground } from '../discovery/background-workers.js';
 import { ProvidedValues } from '../discovery/provided-values.js';
 import { SchedulePlanner } from '../discovery/schedule-planner.js';
 import { WorkerExplorer } from '../discovery/worker-explorer.js';
@@ -18,7 +18,7 @@ import { finding, type Finding } from '../errors/finding.js';
 import { FindingBook } from '../validation/finding-book.js';
 import type { WorkerRoot } from '../validation/tick-graph.js';
 import type { Schedule } from '../schedule/schedule.js';
-import { predictDisposal } from './predicted-disposal.js';
+import { predictDisposal } from './inspect-workers.js';
 import { InspectedServices } from './inspected-services.js';
 import { inspectNestJobs, runTimeJobsNotes } from './inspect-nest-jobs.js';
 import { inspectSchedule, inspectUndecided } from './inspect-schedules.js';

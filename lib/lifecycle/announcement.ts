@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
-import { exploreBackground } from '../discovery/background-explorer.js';
-import { nestScheduling, SWITCHES } from '../discovery/nest-schedules/nest-schedules.js';
-import { nestJobs, type SingletonJobs } from '../discovery/nest-schedules/skipped-jobs.js';
+import { exploreBackground } from '../discovery/background-workers.js';
+import { nestScheduling, SWITCHES } from '../discovery/nest-schedules.js';
+import { nestJobs, type SingletonJobs } from '../discovery/nest-jobs.js';
 import { handlerName } from '../discovery/schedule-factory.js';
 import { NestInside } from '../nest/index.js';
 import { OptionsStore } from '../options/options-store.js';

@@ -3,7 +3,7 @@ import type { NestWrapper } from '../nest/index.js';
 import { OptionsStore } from '../options/options-store.js';
 import { fits, judge, type AllowedFinding } from './allowances.js';
 import type { Finding } from '../errors/finding.js';
-import { sharedByFactory } from './rules/sw205-shared-by-factory.js';
+import { sharedByFactory } from './rules/sw205-sw209-found-late.js';
 import { stateOnWorker } from './rules/sw209-state-on-worker.js';
 import { TickGraph, type WorkerRoot } from './tick-graph.js';
 import { validate } from './validator.js';

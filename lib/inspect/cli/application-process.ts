@@ -2,7 +2,7 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { ScopeInspection } from '../inspection.js';
 import { CannotInspect } from './cannot-inspect.js';
-import { STAGES, type LoadRequest, type LoaderMessage, type Stage } from './loading/protocol.js';
+import { STAGES, type LoadRequest, type LoaderMessage, type Stage } from './protocol.js';
 
 /** The inspection of an application. */
 export interface Inspected {
@@ -13,7 +13,7 @@ export interface Inspected {
   readonly inspection: ScopeInspection;
 }
 
-const LOADER = fileURLToPath(new URL('./loading/loader.js', import.meta.url));
+const LOADER = fileURLToPath(new URL('./loader.js', import.meta.url));
 
 /** The extra time in which the loader itself may report the timeout. It cannot if its event loop is blocked. */
 const GRACE_MS = 1_000;

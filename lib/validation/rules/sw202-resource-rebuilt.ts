@@ -2,7 +2,7 @@ import type { GraphProvider } from '../../graph/index.js';
 import { finding, type Finding } from '../../errors/finding.js';
 import { arrows, type TickGraph } from '../tick-graph.js';
 import { nearestOf } from '../nearest.js';
-import { mustStay } from './sw201-singleton-rebuilt.js';
+import { mustStay } from './sw201-sw202-rebuilt.js';
 
 /**
  * Reports a probable pool, client or cache that is built again on every tick: a provider, a guard or a similar class with

@@ -1,8 +1,8 @@
 import 'reflect-metadata';
-import type { HandlerMetadata } from '../../decorators/worker-metadata.js';
-import { isFactory, type NestModule } from '../../nest/index.js';
-import { classOf } from '../class-of.js';
-import type { HandlerOptions } from '../../schedule/handler-options.js';
+import type { HandlerMetadata } from '../decorators/worker-metadata.js';
+import { isFactory, type NestModule } from '../nest/index.js';
+import { classOf } from './class-of.js';
+import type { HandlerOptions } from '../schedule/handler-options.js';
 
 /**
  * The metadata keys of `@nestjs/schedule`, set on the function of the method; the same from 5.0 to 12.0. They aren't imported,

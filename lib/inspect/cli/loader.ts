@@ -1,9 +1,9 @@
 // Loads an application in a child process, which answers to its parent and is killed by it.
 import 'reflect-metadata'; // before any decorator of the application
 import { setImmediate } from 'node:timers/promises';
-import { CannotInspect } from '../cannot-inspect.js';
+import { CannotInspect } from './cannot-inspect.js';
 import { loadAndInspect } from './load-and-inspect.js';
-import { OpenedConnections } from './opened-connections.js';
+import { OpenedConnections } from './side-effects.js';
 import { OpenResources } from './open-resources.js';
 import { STAGES, type LoaderMessage, type LoadRequest, type Stage } from './protocol.js';
 import { StrayErrors } from './stray-errors.js';

@@ -1,9 +1,9 @@
-import type { HandlerMetadata } from '../../decorators/worker-metadata.js';
-import type { ApplicationGraph } from '../../graph/index.js';
-import type { Finding } from '../../errors/finding.js';
+import type { HandlerMetadata } from '../decorators/worker-metadata.js';
+import type { ApplicationGraph } from '../graph/index.js';
+import type { Finding } from '../errors/finding.js';
 import { neverConstructed, runElsewhere, skipped } from './skipped-findings.js';
-import type { SkippedJobs } from './skipped-jobs.js';
-import type { Exploration, FoundWorker } from '../worker-explorer.js';
+import type { SkippedJobs } from './nest-jobs.js';
+import type { Exploration, FoundWorker } from './worker-explorer.js';
 
 /** The workers of an application, including those with adopted jobs, and the findings about jobs that stay skipped. */
 export interface Adoption {

@@ -1,9 +1,9 @@
-import type { HandlerMetadata } from '../../decorators/worker-metadata.js';
-import type { ApplicationGraph } from '../../graph/index.js';
-import { isFactory } from '../../nest/index.js';
-import { finding, type Finding } from '../../errors/finding.js';
-import { handlerName } from '../schedule-factory.js';
-import type { SkippedJobs } from './skipped-jobs.js';
+import type { HandlerMetadata } from '../decorators/worker-metadata.js';
+import type { ApplicationGraph } from '../graph/index.js';
+import { isFactory } from '../nest/index.js';
+import { finding, type Finding } from '../errors/finding.js';
+import { handlerName } from './schedule-factory.js';
+import type { SkippedJobs } from './nest-jobs.js';
 
 /** Reports a job that Nest skips, with the reason why its class isn't a singleton. */
 export function skipped(

@@ -1,7 +1,7 @@
-import type { HandlerMetadata } from '../../decorators/worker-metadata.js';
-import type { NestModule, NestWrapper } from '../../nest/index.js';
-import { classOf } from '../class-of.js';
-import { sameAmong, type Difference } from '../same-worker.js';
+import type { HandlerMetadata } from '../decorators/worker-metadata.js';
+import type { NestModule, NestWrapper } from '../nest/index.js';
+import { classOf } from './class-of.js';
+import { sameAmong, type Difference } from './same-worker.js';
 import { nestHandlersOf, nestScheduling } from './nest-schedules.js';
 
 /** A class with `@Cron`, `@Interval` or `@Timeout` that `@nestjs/schedule` does not run, with the provider that builds it. */

@@ -1,8 +1,8 @@
 import type { DynamicModule, INestApplicationContext, LoggerService, Type } from '@nestjs/common';
 import { pathToFileURL } from 'node:url';
-import { inspectScopes } from '../../inspect-scopes.js';
-import type { ScopeInspection } from '../../inspection.js';
-import { CannotInspect } from '../cannot-inspect.js';
+import { inspectScopes } from '../inspect-scopes.js';
+import type { ScopeInspection } from '../inspection.js';
+import { CannotInspect } from './cannot-inspect.js';
 import { exportedModule, exportsOf, startedModule, type RootModule } from './module-export.js';
 import { NestCopy } from './nest-copy.js';
 import type { LoadRequest, Stage } from './protocol.js';
