@@ -1,11 +1,12 @@
 import { INQUIRER, REQUEST } from '@nestjs/core';
 import { handlersOf, workerOptions } from '../decorators/worker-metadata.js';
 import { finding, type Finding } from '../errors/finding.js';
-import { livesInScope, type ApplicationGraph } from '../graph/index.js';
+import { livesInScope } from '../graph/lifetime-graph.js';
+import type { ApplicationGraph } from '../graph/read-graph.js';
 import type { NestModule, NestWrapper } from '../nest/index.js';
 import { isClassProvider } from './class-of.js';
 import { foreignHandlersOf, type ForeignHandlers } from './foreign-handlers.js';
-import { whyNotStatic } from './skipped-findings.js';
+import { whyNotStatic } from './adoption.js';
 
 interface ForeignClass extends ForeignHandlers {
   readonly ownerClass: Function;

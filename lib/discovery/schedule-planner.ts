@@ -1,5 +1,5 @@
 import type { HandlerMetadata } from '../decorators/worker-metadata.js';
-import { ApplicationGraph } from '../graph/index.js';
+import { ApplicationGraph } from '../graph/read-graph.js';
 import type { ScopedWorkerModuleOptions } from '../options/module-options.js';
 import { OptionsStore } from '../options/options-store.js';
 import {
@@ -12,7 +12,7 @@ import type { Schedule } from '../schedule/schedule.js';
 import { withoutUndefined } from '../util/values.js';
 import { namesText } from '../errors/errors.js';
 import type { Finding } from '../errors/finding.js';
-import { backgroundFindings } from './background-findings.js';
+import { backgroundFindings } from './background-workers.js';
 import { adopt } from './adoption.js';
 import { foreignFindings } from './foreign-findings.js';
 import { nestScheduling } from './nest-schedules.js';

@@ -1,4 +1,4 @@
-import { livesInScope, type GraphProvider, type LifetimeGraph } from '../graph/index.js';
+import { livesInScope, type GraphProvider, type LifetimeGraph } from '../graph/lifetime-graph.js';
 import type { WorkerRoot } from '../validation/tick-graph.js';
 import { handlerName } from './schedule-factory.js';
 import { writtenNames } from './schedule-names.js';

@@ -1,19 +1,44 @@
-import { Scope } from '@nestjs/common';
 import {
+  Application,
+  type NestWrapper,
   injectionsOf,
   isFactory,
   isGateway,
   tokenText,
   type NestModule,
-  type NestWrapper,
+  DISPOSERS,
 } from '../nest/index.js';
 import {
+  type GraphProvider,
   LifetimeGraph,
   type GraphModule,
-  type GraphProvider,
   type Lifetime,
 } from './lifetime-graph.js';
-import { disposerOfClass, lifecycleHooksOf, scopeHooksOf } from './prototype-methods.js';
+import { Scope } from '@nestjs/common';
+import { hasMethod } from '../util/values.js';
+
+/** Reads the graph of the running application on first use, and again after a module was loaded lazily. */
+export class ApplicationGraph {
+  #graph: LifetimeGraph | undefined;
+  #modules = 0;
+
+  constructor(private readonly application: Application) {}
+
+  /** As `LifetimeGraph#wayToRequestScope`, for Nest's wrapper of a provider. */
+  wayToRequestScope(wrapper: NestWrapper): readonly GraphProvider[] | undefined {
+    const provider = this.current.of(wrapper);
+    return provider && this.current.wayToRequestScope(provider);
+  }
+
+  get current(): LifetimeGraph {
+    const { modules } = this.application;
+    if (this.#graph === undefined || this.#modules !== modules.size) {
+      this.#graph = readGraph(modules.values());
+      this.#modules = modules.size;
+    }
+    return this.#graph;
+  }
+}
 
 /** Reads the graph from the modules of an application. Builds and calls nothing. */
 export function readGraph(modules: Iterable<NestModule>): LifetimeGraph {
@@ -104,4 +129,27 @@ function lifetimeOf(wrapper: NestWrapper): Lifetime {
 function declaredBy({ scope }: NestWrapper): GraphProvider['declared'] {
   if (scope === Scope.REQUEST) return 'request';
   return scope === Scope.TRANSIENT ? 'transient' : 'singleton';
+}
+
+const LIFECYCLE_HOOKS = [
+  'onModuleInit',
+  'onApplicationBootstrap',
+  'onModuleDestroy',
+  'beforeApplicationShutdown',
+  'onApplicationShutdown',
+] as const;
+
+const SCOPE_HOOKS = ['onScopeInit', 'onScopeCommit', 'onScopeRollback'] as const;
+
+/** Returns the disposer that instances of a class have. A disposer that a constructor assigns isn't known. */
+export function disposerOfClass(type: Function): string | undefined {
+  return DISPOSERS.find(([method]) => hasMethod(type, method))?.[1];
+}
+
+export function lifecycleHooksOf(type: Function): string[] {
+  return LIFECYCLE_HOOKS.filter((method) => hasMethod(type, method));
+}
+
+export function scopeHooksOf(type: Function): string[] {
+  return SCOPE_HOOKS.filter((method) => hasMethod(type, method));
 }

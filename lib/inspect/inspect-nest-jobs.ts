@@ -1,7 +1,8 @@
 import { handlerName, makeSchedule } from '../discovery/schedule-factory.js';
-import { whyNotStatic } from '../discovery/skipped-findings.js';
+import { whyNotStatic } from '../discovery/adoption.js';
 import { nestJobs, type SingletonJobs, type SkippedJobs } from '../discovery/nest-jobs.js';
-import type { ApplicationGraph, GraphProvider, LifetimeGraph } from '../graph/index.js';
+import type { ApplicationGraph } from '../graph/read-graph.js';
+import type { GraphProvider, LifetimeGraph } from '../graph/lifetime-graph.js';
 import type { NestModule } from '../nest/index.js';
 import type { Schedule } from '../schedule/schedule.js';
 import { inspectSchedule } from './inspect-schedules.js';

@@ -6,7 +6,8 @@ import { ProvidedValues } from '../discovery/provided-values.js';
 import { SchedulePlanner } from '../discovery/schedule-planner.js';
 import { WorkerExplorer } from '../discovery/worker-explorer.js';
 import { workerRoots } from '../discovery/worker-roots.js';
-import { ApplicationGraph, type LifetimeGraph } from '../graph/index.js';
+import { ApplicationGraph } from '../graph/read-graph.js';
+import type { LifetimeGraph } from '../graph/lifetime-graph.js';
 import { refuseInvalid } from '../errors/errors.js';
 import { isFactory, OpenedApplication } from '../nest/index.js';
 import {
@@ -18,12 +19,12 @@ import { finding, type Finding } from '../errors/finding.js';
 import { FindingBook } from '../validation/finding-book.js';
 import type { WorkerRoot } from '../validation/tick-graph.js';
 import type { Schedule } from '../schedule/schedule.js';
-import { predictDisposal } from './inspect-workers.js';
-import { InspectedServices } from './inspected-services.js';
+import { predictDisposal, workerTree } from './inspect-workers.js';
 import { inspectNestJobs, runTimeJobsNotes } from './inspect-nest-jobs.js';
 import { inspectSchedule, inspectUndecided } from './inspect-schedules.js';
 import type { InspectedFinding, InspectedSchedule, ScopeInspection } from './inspection.js';
-import { workerTree } from './worker-tree.js';
+import type { ScheduleBook } from '../registry/schedule-book.js';
+import type { ScopedWorkerRegistry } from '../registry/scoped-worker-registry.js';
 
 /** The inspected parts of an application: read from it if it has started, otherwise planned as its start-up would. */
 interface Subject {
@@ -195,4 +196,13 @@ function countsOf({ providers, modules }: LifetimeGraph): ScopeInspection['count
   };
   for (const { lifetime } of providers) counts[lifetime] += 1;
   return counts;
+}
+
+/** The services of the library that the inspector reads if the application has started. */
+export abstract class InspectedServices {
+  abstract readonly options: OptionsStore;
+  abstract readonly graph: ApplicationGraph;
+  abstract readonly findings: FindingBook;
+  abstract readonly book: ScheduleBook;
+  abstract readonly registry: ScopedWorkerRegistry;
 }

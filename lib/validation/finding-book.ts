@@ -1,12 +1,16 @@
-import { ApplicationGraph, type LifetimeGraph } from '../graph/index.js';
+import { ApplicationGraph } from '../graph/read-graph.js';
+import type { LifetimeGraph } from '../graph/lifetime-graph.js';
 import type { NestWrapper } from '../nest/index.js';
 import { OptionsStore } from '../options/options-store.js';
 import { fits, judge, type AllowedFinding } from './allowances.js';
 import type { Finding } from '../errors/finding.js';
-import { sharedByFactory } from './rules/sw205-sw209-found-late.js';
-import { stateOnWorker } from './rules/sw209-state-on-worker.js';
+import { sharedByFactory, stateOnWorker } from './rules/sw205-sw209-found-late.js';
 import { TickGraph, type WorkerRoot } from './tick-graph.js';
-import { validate } from './validator.js';
+import { controllerRebuilt } from './rules/sw206-controller-rebuilt.js';
+import { durableCaptive } from './rules/sw204-durable-captive.js';
+import { resourceRebuilt, singletonRebuilt } from './rules/sw201-sw202-rebuilt.js';
+import { scopeNotNeeded, workerHookUnused } from './rules/sw207-sw210-workers.js';
+import { transientCaptured } from './rules/sw203-transient-captured.js';
 
 /** Validates the application at start-up, and keeps the findings of start-up and of ticks. */
 export class FindingBook {
@@ -101,4 +105,29 @@ export class FindingBook {
   private get isOff(): boolean {
     return this.options.resolved.scopeValidation === 'off';
   }
+}
+
+/** In the order of the report. `FindingBook` adds the kinds that are found when a tick runs. */
+const RULES: readonly ((ticks: TickGraph) => Finding[])[] = [
+  singletonRebuilt,
+  durableCaptive,
+  resourceRebuilt,
+  transientCaptured,
+  controllerRebuilt,
+  workerHookUnused,
+  scopeNotNeeded,
+];
+
+/** Returns the findings about the lifetimes of providers. Reads only the graph. */
+export function validate(ticks: TickGraph): Finding[] {
+  return RULES.flatMap((rule) => withoutRepetition(rule(ticks)));
+}
+
+/** Merges equal findings: a provider of several modules, or of a dynamic module that is registered twice, is reported once. */
+function withoutRepetition(findings: readonly Finding[]): Finding[] {
+  const told = new Map(findings.map((found) => [found.message, found]));
+  return findings.filter((found) => {
+    const same = told.get(found.message)!;
+    return same === found || same.token !== found.token;
+  });
 }

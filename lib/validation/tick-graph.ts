@@ -1,4 +1,4 @@
-import type { GraphProvider, LifetimeGraph } from '../graph/index.js';
+import type { GraphProvider, LifetimeGraph } from '../graph/lifetime-graph.js';
 import type { FindingKind } from '../errors/finding.js';
 
 /** A worker, as the place where its ticks enter the graph. */

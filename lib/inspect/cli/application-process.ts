@@ -1,8 +1,13 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { ScopeInspection } from '../inspection.js';
-import { CannotInspect } from './cannot-inspect.js';
-import { STAGES, type LoadRequest, type LoaderMessage, type Stage } from './protocol.js';
+import {
+  CannotInspect,
+  STAGES,
+  type LoadRequest,
+  type LoaderMessage,
+  type Stage,
+} from './protocol.js';
 
 /** The inspection of an application. */
 export interface Inspected {

@@ -1,4 +1,4 @@
-import type { Lifetime } from '../../graph/index.js';
+import type { Lifetime } from '../../graph/lifetime-graph.js';
 import type {
   InspectedFinding,
   InspectedNestJob,

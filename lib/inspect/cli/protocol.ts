@@ -29,3 +29,6 @@ export type LoaderMessage =
       readonly inspection: ScopeInspection;
     }
   | { readonly kind: 'refused'; readonly reason: string };
+
+/** The application cannot be inspected. The message is written for the user. */
+export class CannotInspect extends Error {}

@@ -1,12 +1,35 @@
 import { Server, Socket } from 'node:net';
+import { thrownText } from './thrown-text.js';
 
 type Connect = (this: Socket, ...args: unknown[]) => Socket;
 type Listen = (this: Server, ...args: unknown[]) => Server;
 
-/** Records the connections and servers that are opened after its construction, without preventing them. */
-export class OpenedConnections {
+/** Words for Node's names of resources. Others are shown by Node's name. */
+const WORDS: Readonly<Record<string, string>> = {
+  Timeout: 'timer',
+  Immediate: 'immediate',
+  TCPSocketWrap: 'TCP connection',
+  TCPServerWrap: 'TCP server',
+  TCPConnectWrap: 'TCP connection that waits for an answer',
+  TLSWrap: 'TLS connection',
+  PipeWrap: 'pipe',
+  PipeServerWrap: 'pipe server',
+  ProcessWrap: 'child process',
+  MessagePort: 'message port',
+  GetAddrInfoReqWrap: 'DNS lookup',
+  FSReqPromise: 'file operation',
+  FSReqCallback: 'file operation',
+};
+
+/**
+ * Records what loading an application does to this process after the construction, without preventing it: the connections and
+ * servers that it opens, and the errors that no code awaits. These could end a running application, but must not end the inspection.
+ */
+export class SideEffects {
   readonly #connections = new Map<string, number>();
   readonly #servers = new Set<string>();
+  readonly #errors = new Set<string>();
+  readonly #resources = countedResources();
 
   constructor() {
     const connections = this.#connections;
@@ -22,9 +45,15 @@ export class OpenedConnections {
       servers.add(addressOf(args, ''));
       return listen.apply(this, args);
     } as typeof Server.prototype.listen;
+    const note = (error: unknown): void => {
+      // The connection itself is reported.
+      if (!isOfConnection(error)) this.#errors.add(thrownText(error));
+    };
+    process.on('uncaughtException', note);
+    process.on('unhandledRejection', note);
   }
 
-  /** Returns a note for each address. */
+  /** Returns a sentence for each address and each error. */
   notes(): string[] {
     return [
       ...[...this.#connections].map(([address, count]) => {
@@ -35,8 +64,34 @@ export class OpenedConnections {
         (address) =>
           `Loading the application started a server on ${address}. The inspection needs none. Start the server in the file that starts the application.`,
       ),
+      ...[...this.#errors].map(
+        (text) =>
+          `While the application was loading, an error was thrown where no code awaits it: ${text}`,
+      ),
     ];
   }
+
+  /** Returns a sentence with the resources that keep this process alive and did not exist at the construction, or none. */
+  stillOpen(): string[] {
+    const open: string[] = [];
+    for (const [name, count] of countedResources()) {
+      const added = count - (this.#resources.get(name) ?? 0);
+      if (added > 0) open.push(`${added} ${WORDS[name] ?? name}${added === 1 ? '' : 's'}`);
+    }
+    return open.length === 0 ? [] : [`Still open: ${open.join(', ')}.`];
+  }
+}
+
+function countedResources(): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const name of process.getActiveResourcesInfo())
+    counts.set(name, (counts.get(name) ?? 0) + 1);
+  return counts;
+}
+
+function isOfConnection(error: unknown): boolean {
+  const { syscall } = (error ?? {}) as { syscall?: unknown };
+  return syscall === 'connect' || syscall === 'getaddrinfo';
 }
 
 /** Reads the arguments of `connect` and `listen`: (options), (port, host), (path), or Node's internal form of them. */

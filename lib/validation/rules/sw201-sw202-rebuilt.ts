@@ -1,8 +1,7 @@
-import { staysSingleton } from '../../decorators/stays-singleton.decorator.js';
-import type { GraphProvider } from '../../graph/index.js';
-import { finding, type Finding } from '../../errors/finding.js';
+import { staysSingleton } from '../../decorators/provider.decorators.js';
+import type { GraphProvider } from '../../graph/lifetime-graph.js';
+import { finding, type Finding, type FindingKind } from '../../errors/finding.js';
 import { arrows, type TickGraph } from '../tick-graph.js';
-import { nearestOf } from '../nearest.js';
 
 /** Reports a provider that is marked `@StaysSingleton()` and isn't a singleton. */
 export function singletonRebuilt(ticks: TickGraph): Finding[] {
@@ -47,4 +46,71 @@ function fate({ name, lifetime }: GraphProvider): string {
 
 function outcome({ lifetime }: GraphProvider): string {
   return lifetime === 'durable' ? 'durable' : 'request-scoped';
+}
+
+/**
+ * Reports a probable pool, client or cache that is built again on every tick: a provider, a guard or a similar class with
+ * lifecycle hooks or a disposer that is request-scoped only because of a dependency. If it declares itself request-scoped, or
+ * has hooks for scopes, this is intentional.
+ */
+export function resourceRebuilt(ticks: TickGraph): Finding[] {
+  const rebuilt = ticks.graph.providers.filter(
+    (provider) =>
+      provider.lifetime === 'bubbled' &&
+      provider.kind === 'class' &&
+      provider.place !== 'controller' &&
+      marksOf(provider).length > 0 &&
+      provider.scopeHooks.length === 0 &&
+      ticks.isBuiltForTicks(provider) &&
+      !ticks.isWorker(provider) &&
+      !mustStay(provider),
+  );
+  return nearestOf('resource-rebuilt', rebuilt, ticks).map(({ provider, way }) => {
+    const chain = ticks.chain(way);
+    const { name } = provider;
+    const marks = marksOf(provider).join(' and ');
+    return finding({
+      kind: 'resource-rebuilt',
+      subject: name,
+      token: provider.token,
+      chain,
+      message: `${name} is built again on every tick, because it depends on ${way.at(-1)!.name}, which is request-scoped (${arrows(chain)}). It declares ${marks}, which suggests a pool, client or cache.${unheard(provider)} Stop injecting ${way[1]!.name} into ${name}, and pass what ${name} needs from it as a method argument. If this is intentional, add @Injectable({ scope: Scope.REQUEST }) to ${name}.`,
+    });
+  });
+}
+
+function marksOf({ disposer, hooks }: GraphProvider): string[] {
+  return [...new Set([...hooks, ...(disposer === undefined ? [] : [disposer])])];
+}
+
+/** Names the hooks that Nest never calls on request-scoped instances. The scope calls `onModuleDestroy`. */
+function unheard({ hooks }: GraphProvider): string {
+  const lost = hooks.filter((hook) => hook !== 'onModuleDestroy');
+  return lost.length === 0
+    ? ''
+    : ` Nest never calls ${lost.join(' or ')} on request-scoped instances.`;
+}
+
+/** A provider with the chain to the provider that makes it request-scoped, including both. */
+export interface Rebuilt {
+  readonly provider: GraphProvider;
+  readonly way: readonly GraphProvider[];
+}
+
+/**
+ * Keeps only the provider nearest to the request-scoped dependency, because fixing it fixes the others on the chain. A provider
+ * that is allowed stays as it is, so it doesn't cover others.
+ */
+export function nearestOf(
+  kind: FindingKind,
+  rebuilt: readonly GraphProvider[],
+  { graph, allows }: TickGraph,
+): Rebuilt[] {
+  const ids = new Set(rebuilt.filter((provider) => !allows(kind, provider)).map(({ id }) => id));
+  return rebuilt.flatMap((provider) => {
+    if (graph.wayToRequestScope(provider) === undefined) return [{ provider, way: [provider] }];
+    // A provider is covered if each of its chains leads through another one.
+    const way = graph.wayToRequestScope(provider, ({ id }) => id === provider.id || !ids.has(id));
+    return way === undefined ? [] : [{ provider, way }];
+  });
 }

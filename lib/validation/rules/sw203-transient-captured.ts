@@ -1,4 +1,4 @@
-import type { GraphProvider } from '../../graph/index.js';
+import type { GraphProvider } from '../../graph/lifetime-graph.js';
 import { finding, type Finding } from '../../errors/finding.js';
 import { arrows, type TickGraph } from '../tick-graph.js';
 

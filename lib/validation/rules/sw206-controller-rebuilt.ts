@@ -1,6 +1,6 @@
 import { REQUEST } from '@nestjs/core';
-import { injectsTick } from '../../decorators/inject-tick.decorator.js';
-import type { GraphProvider } from '../../graph/index.js';
+import { injectsTick } from '../../decorators/provider.decorators.js';
+import type { GraphProvider } from '../../graph/lifetime-graph.js';
 import { finding, type Finding } from '../../errors/finding.js';
 import { arrows, type TickGraph } from '../tick-graph.js';
 

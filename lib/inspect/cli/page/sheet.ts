@@ -1,5 +1,4 @@
-import type { Terminal } from '../terminal.js';
-import { paintOf, type Look, type Paint } from './paint.js';
+import { type Terminal, paintOf, type Look, type Paint } from '../terminal.js';
 import { clean, fitName, padded, widthOf, wrap } from './text.js';
 
 /** The position and the look of a text. */
