@@ -1,26 +1,21 @@
 import type { HandlerMetadata } from '../decorators/worker-metadata.js';
+import { finding, type Finding } from '../errors/finding.js';
 import type { ApplicationGraph } from '../graph/read-graph.js';
-import { type Finding, finding } from '../errors/finding.js';
-import type { SkippedJobs } from './nest-jobs.js';
-import type { Exploration, FoundWorker } from './worker-explorer.js';
 import { isFactory } from '../nest/index.js';
-import { handlerName } from './schedule-factory.js';
-
-/** The workers of an application, including those with adopted jobs, and the findings about jobs that stay skipped. */
-export interface Adoption {
-  readonly workers: readonly FoundWorker[];
-  readonly findings: readonly Finding[];
-}
+import { whyNotStatic, type SkippedJobs } from './nest-jobs.js';
+import { handlerName } from './schedule-names.js';
+import type { Exploration, FoundWorker } from './worker-explorer.js';
 
 /**
- * Turns the classes whose `@Cron`, `@Interval` and `@Timeout` Nest skips into workers, if `isWanted`. Reports the jobs that stay
- * skipped.
+ * Turns the classes whose `@Cron`, `@Interval` and `@Timeout` Nest skips into workers, if `isWanted`.
+ *
+ * @returns all workers of the application, and the findings about jobs that stay skipped.
  */
 export function adopt(
   { workers, skipped }: Exploration,
   isWanted: boolean,
   graph: ApplicationGraph,
-): Adoption {
+): { readonly workers: readonly FoundWorker[]; readonly findings: readonly Finding[] } {
   const adopting = [...workers];
   const findings: Finding[] = [];
   for (const jobs of skipped) {
@@ -30,7 +25,7 @@ export function adopt(
     }
     const at = adopting.findIndex(
       ({ workerClass, modules }) =>
-        workerClass === jobs.ownerClass && modules.includes(jobs.modules[0]!),
+        workerClass === jobs.workerClass && modules.includes(jobs.modules[0]!),
     );
     const worker = adopting[at];
     const adopted = jobs.handlers.filter((handler) => {
@@ -39,17 +34,10 @@ export function adopt(
       return obstacle === undefined;
     });
     if (adopted.length === 0) continue;
-    if (worker === undefined) adopting.push(ofJobs(jobs, adopted));
+    if (worker === undefined) adopting.push({ ...jobs, options: {}, handlers: adopted });
     else adopting[at] = { ...worker, handlers: [...worker.handlers, ...adopted] };
   }
   return { workers: adopting, findings };
-}
-
-function ofJobs(
-  { ownerClass, wrapper, modules, difference }: SkippedJobs,
-  handlers: readonly HandlerMetadata[],
-): FoundWorker {
-  return { workerClass: ownerClass, wrapper, modules, options: {}, handlers, difference };
 }
 
 /** Returns the finding for a job that cannot be adopted. */
@@ -60,7 +48,7 @@ function obstacleTo(
   isWanted: boolean,
   graph: ApplicationGraph,
 ): Finding | undefined {
-  const { name } = jobs.ownerClass;
+  const { name } = jobs.workerClass;
   const ours = `@Scoped${handler.decorator.slice(1)}`;
   const own = worker?.handlers.find(({ method }) => method === handler.method);
   const skip = (help: string): Finding => skipped(jobs, handler, graph, help);
@@ -84,73 +72,40 @@ function obstacleTo(
 }
 
 /** Reports a job that Nest skips, with the reason why its class isn't a singleton. */
-export function skipped(
-  jobs: SkippedJobs,
+function skipped(
+  { workerClass, wrapper, isScheduleModuleImported }: SkippedJobs,
   handler: HandlerMetadata,
   graph: ApplicationGraph,
   help: string,
 ): Finding {
-  const { ownerClass, wrapper, isScheduleModuleImported } = jobs;
-  const subject = handlerName(ownerClass, handler);
+  const subject = handlerName(workerClass, handler);
   const { decorator } = handler;
   const silently = isFactory(wrapper) ? 'without a warning' : 'with a warning';
   const what = isScheduleModuleImported
     ? `Nest skips this ${decorator} ${silently}`
     : `nothing runs this ${decorator}, because ScheduleModule.forRoot() is not imported. With it, Nest would skip the job ${silently}`;
-  const { why, chain } = whyNotStatic(jobs, graph);
-  return finding({
-    kind: 'nest-schedule-skipped',
-    subject,
-    token: wrapper.token,
-    chain: [subject, ...chain.slice(1)],
-    message: `${subject}: ${what}, because ${why}. ${help}`,
-  });
-}
-
-/** Returns the reason why a class is not a singleton, to follow `because` in a sentence. */
-export function whyNotStatic(
-  { ownerClass: { name }, wrapper }: Pick<SkippedJobs, 'ownerClass' | 'wrapper'>,
-  graph: ApplicationGraph,
-): { why: string; chain: readonly string[] } {
-  const of = isFactory(wrapper) ? `the factory of ${name}` : name;
-  const way = graph.wayToRequestScope(wrapper);
-  if (way === undefined) return { why: `${of} depends on something request-scoped`, chain: [] };
-  if (way.length === 1) return { why: `${of} is request-scoped`, chain: [] };
-  const chain = [name, ...way.slice(1).map((provider) => provider.name)];
-  const shown = chain.length > 2 ? ` (${chain.join(' -> ')})` : '';
-  return { why: `${of} depends on ${chain.at(-1)}, which is request-scoped${shown}`, chain };
+  const { why, chain: way } = whyNotStatic(workerClass, wrapper, graph);
+  const chain = [subject, ...way.slice(1)];
+  const message = `${subject}: ${what}, because ${why}. ${help}`;
+  return finding({ kind: 'nest-schedule-skipped', subject, token: wrapper.token, chain, message });
 }
 
 /** Reports a job of a transient class: Nest calls it on the prototype object, which was never constructed. */
-export function neverConstructed(
-  { ownerClass, wrapper }: SkippedJobs,
+function neverConstructed(
+  { workerClass, wrapper }: SkippedJobs,
   handler: HandlerMetadata,
 ): Finding {
-  const subject = handlerName(ownerClass, handler);
+  const subject = handlerName(workerClass, handler);
   const { decorator } = handler;
-  return finding({
-    kind: 'nest-schedule-transient',
-    subject,
-    token: wrapper.token,
-    message: `${subject}: Nest runs this ${decorator} on an object that was never constructed, because ${ownerClass.name} is transient. Its dependencies are undefined. Make ${ownerClass.name} a singleton. Or mark it @ScopedWorker() instead of @Injectable(), and write @Scoped${decorator.slice(1)}.`,
-  });
+  const message = `${subject}: Nest runs this ${decorator} on an object that was never constructed, because ${workerClass.name} is transient. Its dependencies are undefined. Make ${workerClass.name} a singleton. Or mark it @ScopedWorker() instead of @Injectable(), and write @Scoped${decorator.slice(1)}.`;
+  return finding({ kind: 'nest-schedule-transient', subject, token: wrapper.token, message });
 }
 
 /** Reports a class that is a singleton in one module and request-scoped in others. */
-export function runElsewhere({
-  ownerClass,
-  wrapper,
-  modules,
-  handlers,
-  runBy,
-}: SkippedJobs): Finding {
-  const { name } = ownerClass;
+function runElsewhere({ workerClass, wrapper, modules, handlers, runBy }: SkippedJobs): Finding {
+  const { name } = workerClass;
   const decorators = [...new Set(handlers.map(({ decorator }) => decorator))].join(', ');
   const others = modules.map((module) => module.name).join(', ');
-  return finding({
-    kind: 'worker-provided-twice',
-    subject: name,
-    token: wrapper.token,
-    message: `${name} is a singleton in ${runBy!.name} and request-scoped in ${others}. Nest runs its ${decorators} only on the instance of ${runBy!.name}. Provide it in one module.`,
-  });
+  const message = `${name} is a singleton in ${runBy!.name} and request-scoped in ${others}. Nest runs its ${decorators} only on the instance of ${runBy!.name}. Provide it in one module.`;
+  return finding({ kind: 'worker-provided-twice', subject: name, token: wrapper.token, message });
 }

@@ -1,10 +1,16 @@
-import { isSameObject, tokenText, type NestModule, type NestWrapper } from '../nest/index.js';
-import { classOf, isClassProvider } from './class-of.js';
-import { sameAmong } from './same-worker.js';
 import { workerOptions } from '../decorators/worker-metadata.js';
-import type { ApplicationGraph } from '../graph/read-graph.js';
-import { choiceProblem } from '../util/option-checks.js';
 import { finding, type Finding } from '../errors/finding.js';
+import type { ApplicationGraph } from '../graph/read-graph.js';
+import {
+  isSameObject,
+  kindOf,
+  tokenText,
+  type NestModule,
+  type NestWrapper,
+} from '../nest/index.js';
+import { choiceProblem } from '../util/option-checks.js';
+import { classOf } from './provided-classes.js';
+import { sameAmong } from './same-worker.js';
 
 /** Marks the prototype of `BackgroundWorker`. */
 export const IS_BACKGROUND_WORKER = Symbol('nestjs-scoped-worker:is-background-worker');
@@ -30,8 +36,6 @@ interface Candidate {
   readonly modules: NestModule[];
   /** The instance that runs, and the duplicates that don't. */
   readonly instances: [object, ...object[]];
-  /** Its position in the order of discovery. */
-  readonly place: number;
 }
 
 /**
@@ -39,64 +43,63 @@ interface Candidate {
  * class, or a factory under one token, that several modules provide with the same dependencies.
  */
 export function exploreBackground(modules: Iterable<NestModule>): BackgroundExploration {
-  const candidates: Candidate[] = [];
   const homeless = new Map<Function, NestWrapper>();
-  const found: { wrapper: NestWrapper; module: NestModule; place: number }[] = [];
+  const found: Candidate[] = [];
   for (const module of modules) {
     for (const wrapper of module.providers.values()) {
       if (wrapper.isAlias) continue;
+      const { instance } = wrapper;
       if (wrapper.isTransient || !wrapper.isDependencyTreeStatic()) {
         const provided = classOf(wrapper);
         if (isMarked(provided?.prototype) && !homeless.has(provided!))
           homeless.set(provided!, wrapper);
-      } else if (isMarked(wrapper.instance)) {
-        found.push({ wrapper, module, place: found.length });
-      }
+      } else if (isMarked(instance))
+        found.push({ wrapper, modules: [module], instances: [instance] });
     }
   }
   // Classes first: a factory may return the instance of a class that is listed later.
-  const areClasses = ({ wrapper }: { wrapper: NestWrapper }): boolean => isClassProvider(wrapper);
-  const others = found.filter((each) => !areClasses(each));
-  for (const { wrapper, module, place } of [...found.filter(areClasses), ...others]) {
-    const instance = wrapper.instance as object;
-    const isKnown = ({ instances }: Candidate): boolean =>
-      instances.some((known) => isSameObject(known, instance));
-    if (candidates.some(isKnown)) continue;
-    const alike = candidates.filter((other) => isAlike(other, wrapper));
+  const classes = found.filter(({ wrapper }) => kindOf(wrapper) === 'class');
+  const distinct: Candidate[] = [];
+  for (const candidate of new Set([...classes, ...found])) {
+    const {
+      wrapper,
+      modules: [module],
+      instances: [instance],
+    } = candidate;
+    const isKnown = distinct.some(({ instances }) =>
+      instances.some((known) => isSameObject(known, instance)),
+    );
+    if (isKnown) continue;
+    const alike = distinct.filter((other) => isAlike(other, wrapper));
     const { known } = sameAmong(alike, wrapper);
-    if (known === undefined)
-      candidates.push({ wrapper, modules: [module], instances: [instance], place });
+    if (known === undefined) distinct.push(candidate);
     else {
-      known.modules.push(module);
+      known.modules.push(module!);
       known.instances.push(instance);
     }
   }
-  return { workers: named(candidates.toSorted((one, other) => one.place - other.place)), homeless };
+  return { workers: named(found.filter((each) => distinct.includes(each))), homeless };
 }
 
 /** True for two providers of one class, or of one token. */
 function isAlike({ wrapper: known }: Candidate, wrapper: NestWrapper): boolean {
-  if (!wrapper.metatype || isClassProvider(known) !== isClassProvider(wrapper)) return false;
-  return isClassProvider(wrapper)
+  if (!wrapper.metatype || kindOf(known) !== kindOf(wrapper)) return false;
+  return kindOf(wrapper) === 'class'
     ? known.metatype === wrapper.metatype
     : known.token === wrapper.token;
 }
 
 function named(candidates: readonly Candidate[]): FoundBackgroundWorker[] {
-  const workers = candidates.map(({ wrapper, modules, instances: [instance] }) => ({
-    wrapper,
-    modules,
-    instance,
-    given: givenName(instance),
-  }));
-  const classes = workers.map(({ given, instance }) => given ?? instance.constructor.name);
+  const own = candidates.map(
+    ({ instances: [instance] }) => givenName(instance) ?? instance.constructor.name,
+  );
   const isUnique = (name: string): boolean =>
-    name !== '' && classes.indexOf(name) === classes.lastIndexOf(name);
+    name !== '' && own.indexOf(name) === own.lastIndexOf(name);
   const taken = new Map<string, number>();
-  return workers.map(({ wrapper, instance, given, modules }, index) => {
-    const own = classes[index]!;
-    const isOwn = given !== undefined || isUnique(own) || isClassProvider(wrapper);
-    const name = isOwn ? own : tokenText(wrapper.token);
+  return candidates.map(({ wrapper, instances: [instance], modules }, index) => {
+    const isOwn =
+      givenName(instance) !== undefined || isUnique(own[index]!) || kindOf(wrapper) === 'class';
+    const name = isOwn ? own[index]! : tokenText(wrapper.token);
     const count = (taken.get(name) ?? 0) + 1;
     taken.set(name, count);
     return { name: count === 1 ? name : `${name}#${count}`, instance, modules };
@@ -136,42 +139,36 @@ export function backgroundFindings(
 }
 
 function scoped({ name }: Function, wrapper: NestWrapper, graph: ApplicationGraph): Finding {
-  const { why, instead, chain } = reasonOf(wrapper, graph);
-  return finding({
-    kind: 'background-worker-scoped',
-    subject: name,
-    token: wrapper.token,
-    chain,
-    message: `${name} is a BackgroundWorker, but ${why}. No instance of it lives with the application, so it would never run. ${instead} in this.scopes.run(async (scope) => { ... }).`,
-  });
+  const way = wrapper.isTransient ? undefined : graph.wayToRequestScope(wrapper);
+  const chain = (way ?? []).map((provider) => provider.name);
+  const { why, instead } = reasonOf(wrapper, chain);
+  const message = `${name} is a BackgroundWorker, but ${why}. No instance of it lives with the application, so it would never run. ${instead} in this.scopes.run(async (scope) => { ... }).`;
+  const { token } = wrapper;
+  return finding({ kind: 'background-worker-scoped', subject: name, token, chain, message });
 }
 
+/** @param chain the names on the way to what makes it request-scoped; empty if nothing does. */
 function reasonOf(
-  wrapper: NestWrapper,
-  graph: ApplicationGraph,
-): { why: string; instead: string; chain: readonly string[] } {
+  { metatype, isTransient }: NestWrapper,
+  chain: readonly string[],
+): { readonly why: string; readonly instead: string } {
   const inject = 'inject ProviderScopeFactory as scopes. In each iteration, resolve';
-  const asSingleton = `Make it a singleton, and ${inject} what it needs`;
-  if (wrapper.isTransient) return { why: 'it is transient', instead: asSingleton, chain: [] };
-  const way = graph.wayToRequestScope(wrapper);
-  if (way === undefined) return { why: 'it is not a singleton', instead: asSingleton, chain: [] };
-  const chain = way.map(({ name }) => name);
-  const dependency = chain[1];
-  if (dependency !== undefined) {
+  const [own, dependency] = chain;
+  if (dependency !== undefined)
     return {
-      chain,
       why: `its dependency ${chain.slice(1).join(' -> ')} makes it request-scoped`,
       instead: `Instead of ${dependency}, ${inject} ${dependency}`,
     };
-  }
-  const { metatype } = wrapper;
-  return metatype && workerOptions(metatype) !== undefined
-    ? {
-        chain,
-        why: '@ScopedWorker() makes it request-scoped',
-        instead: `Mark it @Injectable() only, and ${inject} what it needs`,
-      }
-    : { why: 'it is request-scoped', instead: asSingleton, chain };
+  if (own !== undefined && metatype && workerOptions(metatype) !== undefined)
+    return {
+      why: '@ScopedWorker() makes it request-scoped',
+      instead: `Mark it @Injectable() only, and ${inject} what it needs`,
+    };
+  const scope = own === undefined ? 'not a singleton' : 'request-scoped';
+  return {
+    why: `it is ${isTransient ? 'transient' : scope}`,
+    instead: `Make it a singleton, and ${inject} what it needs`,
+  };
 }
 
 function policyFindings({ name, instance }: FoundBackgroundWorker): Finding[] {

@@ -3,10 +3,11 @@ import { handlersOf, workerOptions } from '../decorators/worker-metadata.js';
 import { finding, type Finding } from '../errors/finding.js';
 import { livesInScope } from '../graph/lifetime-graph.js';
 import type { ApplicationGraph } from '../graph/read-graph.js';
-import type { NestModule, NestWrapper } from '../nest/index.js';
-import { isClassProvider } from './class-of.js';
+import { kindOf, type NestModule, type NestWrapper } from '../nest/index.js';
+
 import { foreignHandlersOf, type ForeignHandlers } from './foreign-handlers.js';
-import { whyNotStatic } from './adoption.js';
+import { whyNotStatic } from './nest-jobs.js';
+import { providedClasses } from './provided-classes.js';
 
 interface ForeignClass extends ForeignHandlers {
   readonly ownerClass: Function;
@@ -20,17 +21,14 @@ interface ForeignClass extends ForeignHandlers {
 export function foreignFindings(modules: Iterable<NestModule>, graph: ApplicationGraph): Finding[] {
   const seen = new Set<Function>();
   const findings: Finding[] = [];
-  for (const module of modules) {
-    for (const wrapper of [...module.providers.values(), ...module.controllers.values()]) {
-      if (wrapper.isAlias === true || !isClassProvider(wrapper)) continue;
-      const ownerClass = wrapper.metatype!;
-      const isWorker = workerOptions(ownerClass) !== undefined;
-      if (seen.has(ownerClass) || !(isWorker || isRequestScoped(wrapper))) continue;
-      seen.add(ownerClass);
-      for (const handlers of foreignHandlersOf(ownerClass, wrapper, module)) {
-        const found = { ...handlers, ownerClass, wrapper };
-        findings.push(isWorker ? workerRunElsewhere(found) : messageHandlerScoped(found, graph));
-      }
+  for (const { ownerClass, wrapper, module } of providedClasses(modules)) {
+    const isWorker = workerOptions(ownerClass) !== undefined;
+    const isOfInterest = isWorker || isRequestScoped(wrapper);
+    if (kindOf(wrapper) !== 'class' || seen.has(ownerClass) || !isOfInterest) continue;
+    seen.add(ownerClass);
+    for (const handlers of foreignHandlersOf(ownerClass, wrapper, module)) {
+      const found = { ...handlers, ownerClass, wrapper };
+      findings.push(isWorker ? workerRunElsewhere(found) : messageHandlerScoped(found, graph));
     }
   }
   return findings;
@@ -51,31 +49,28 @@ function workerRunElsewhere(found: ForeignClass): Finding {
     handlersOf(ownerClass).length > 0
       ? `Move ${what} to a class without @ScopedWorker()`
       : `Remove @ScopedWorker() from ${name}`;
-  return finding({
-    kind: 'worker-run-elsewhere',
-    subject: name,
-    token: wrapper.token,
-    message: `${name} is marked @ScopedWorker(), but ${calls(found)}, and this library doesn't run that call. No ${unit} of ${library} gets a scope, and nothing is disposed after it. ${remedy}, and inject ProviderScopeFactory as scopes there. For each ${unit}, call scopes.run(async (scope) => { ... }).`,
-  });
+  const message = `${name} is marked @ScopedWorker(), but ${calls(found)}, and this library doesn't run that call. No ${unit} of ${library} gets a scope, and nothing is disposed after it. ${remedy}, and inject ProviderScopeFactory as scopes there. For each ${unit}, call scopes.run(async (scope) => { ... }).`;
+  return finding({ kind: 'worker-run-elsewhere', subject: name, token: wrapper.token, message });
 }
 
 function messageHandlerScoped(found: ForeignClass, graph: ApplicationGraph): Finding {
   const { ownerClass, wrapper, unit } = found;
   const { name } = ownerClass;
-  const { why, chain } = whyNotStatic(found, graph);
+  const { why, chain } = whyNotStatic(ownerClass, wrapper, graph);
   const { text, isCertain } = lossOf(found, graph);
   const dependency = chain[1];
   const instead =
     dependency === undefined
       ? `Make ${name} a singleton, and inject ProviderScopeFactory as scopes. For each ${unit}, call`
       : `Instead of ${dependency}, inject ProviderScopeFactory as scopes, so that ${name} is a singleton. For each ${unit}, resolve ${dependency} in`;
+  const message = `${name}: ${calls(found)}, and ${why}. ${text} ${instead} scopes.run(async (scope) => { ... }).`;
   return finding({
     kind: 'message-handler-scoped',
-    ...(isCertain ? {} : { severity: 'info' as const }),
+    severity: isCertain ? undefined : 'info',
     subject: name,
     token: wrapper.token,
     chain: [name, ...chain.slice(1)],
-    message: `${name}: ${calls(found)}, and ${why}. ${text} ${instead} scopes.run(async (scope) => { ... }).`,
+    message,
   });
 }
 

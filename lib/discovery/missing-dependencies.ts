@@ -6,7 +6,7 @@ import {
   type MissingInjection,
   type NestWrapper,
 } from '../nest/index.js';
-import { handlerName } from './schedule-factory.js';
+import { handlerName } from './schedule-names.js';
 import type { FoundWorker } from './worker-explorer.js';
 
 /**

@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import type { HandlerMetadata } from '../decorators/worker-metadata.js';
 import { isFactory, type NestModule } from '../nest/index.js';
-import { classOf } from './class-of.js';
+import { providedClasses } from './provided-classes.js';
 import type { HandlerOptions } from '../schedule/handler-options.js';
 
 /**
@@ -80,16 +80,13 @@ export function nestHandlerNamed(
   kind: keyof typeof TYPES,
   name: string,
 ): { readonly decorator: string; readonly handler: string } | undefined {
-  for (const { providers, controllers } of modules) {
-    for (const wrapper of [...providers.values(), ...controllers.values()]) {
-      const owner = classOf(wrapper);
-      if (owner === undefined || !wrapper.isDependencyTreeStatic()) continue;
-      const found = nestHandlersOf(owner, new Set([kind])).find(
-        ({ options }) => options?.name === name,
-      );
-      if (found !== undefined)
-        return { decorator: found.decorator, handler: `${owner.name}.${found.method}` };
-    }
+  for (const { ownerClass, wrapper } of providedClasses(modules)) {
+    if (!wrapper.isDependencyTreeStatic()) continue;
+    const found = nestHandlersOf(ownerClass, new Set([kind])).find(
+      ({ options }) => options?.name === name,
+    );
+    if (found !== undefined)
+      return { decorator: found.decorator, handler: `${ownerClass.name}.${found.method}` };
   }
   return undefined;
 }

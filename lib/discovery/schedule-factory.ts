@@ -18,111 +18,70 @@ import {
 } from '../schedule/handler-options.js';
 import { hasMethod } from '../util/values.js';
 import { show } from '../util/option-checks.js';
-import type { HandlerTarget, Schedule } from '../schedule/schedule.js';
-import { readTiming, undecidedTiming, WHAT_IS_DUE } from '../schedule/timing.js';
+import type { Schedule } from '../schedule/schedule.js';
+import { readTiming, undecidedTiming, WHAT_IS_DUE, type Timing } from '../schedule/timing.js';
 import type { Provided } from './provided-values.js';
+import { handlerName, type NamedHandler } from './schedule-names.js';
 import type { FoundWorker } from './worker-explorer.js';
 
-/** A schedule, or the problems that prevent it. */
-export type ScheduleAttempt =
-  | { readonly schedule: Schedule; readonly problems?: never }
-  | {
-      readonly schedule?: never;
-      readonly handler: string;
-      readonly name: string;
-      readonly problems: readonly string[];
-    };
+/** The options of the module that apply to a schedule. */
+export type ModuleLayers = Pick<ScopedWorkerModuleOptions, 'defaults' | 'overrides'>;
 
-/** Reads the options of a schedule, and lists the problems with them and with the place of the decorator. */
-function readOptions(
-  worker: FoundWorker,
-  metadata: HandlerMetadata,
-  name: string,
-  module: Pick<ScopedWorkerModuleOptions, 'defaults' | 'overrides'>,
-): { options: ResolvedHandlerOptions; problems: string[] } {
-  const handler = handlerName(worker.workerClass, metadata);
-  const override = ownOverride(module.overrides, name);
-  const layers = [module.defaults, worker.options, metadata.options as HandlerOptions, override];
-  return {
-    options: resolveHandlerOptions(metadata.kind, ...layers),
-    problems: [
-      ...placeProblems(worker.workerClass, metadata, handler),
-      ...optionProblems(worker, metadata, handler, override, name),
-    ],
-  };
+/** A schedule, or the problems that prevent it. */
+export interface ScheduleAttempt {
+  readonly schedule?: Schedule;
+  readonly problems: readonly string[];
 }
 
 /**
- * Creates the schedule of one decorator, or lists all problems with it.
+ * Creates the schedule of one decorator, or lists all problems with it and with the place of the decorator.
  *
- * @param when the value from the decorator, from `overrides` or from a provider.
+ * @param when the value from the decorator, from `overrides` or from a provider. Undefined if a provider decides it later: the
+ * schedule is then a placeholder, which is listed and never due.
  */
 export function makeSchedule(
-  worker: FoundWorker,
-  metadata: HandlerMetadata,
-  name: string,
-  module: Pick<ScopedWorkerModuleOptions, 'defaults' | 'overrides'>,
-  when: Provided,
+  { worker, metadata, name }: NamedHandler,
+  { defaults, overrides }: ModuleLayers,
+  when: Provided | undefined,
 ): ScheduleAttempt {
-  const { kind, decorator } = metadata;
+  const { kind, decorator, method, isAdopted } = metadata;
   const handler = handlerName(worker.workerClass, metadata);
-  const override = ownOverride(module.overrides, name);
-  const { options, problems } = readOptions(worker, metadata, name, module);
+  const override = ownOverride(overrides, name);
+  const layers = [defaults, worker.options, metadata.options as HandlerOptions, override];
+  const options = resolveHandlerOptions(kind, ...layers);
+  const problems = [
+    ...placeProblems(worker.workerClass, metadata, handler),
+    ...optionProblems(worker, metadata, handler, override, name),
+  ];
   const changed = overriddenTiming(kind, override);
   const culprit =
     changed === undefined
       ? `the ${WHAT_IS_DUE[kind]} of ${decorator}`
       : `overrides[${JSON.stringify(name)}].${changed}`;
   const say = (problem: string): void => void problems.push(`${handler}: ${culprit} ${problem}.`);
-  if (when.problem !== undefined) say(when.problem);
-  const { timing, problem } = readTiming(
-    kind,
-    when.value,
-    options,
-    kind === 'cron' || isFromProviders(metadata.when),
-  );
-  const isNamed = when.problem !== undefined || nameFirst(metadata) !== undefined;
-  if (problem !== undefined && !isNamed) say(problem);
+  let timing: Timing | undefined = undecidedTiming(kind);
   let consumer: ResolvedConsumer | undefined;
-  if (kind === 'message' && when.problem === undefined) {
+  if (when?.problem !== undefined) say(when.problem);
+  else if (when !== undefined && kind === 'message') {
     const read = readConsumer(when.value, options, metadata, override);
     if (typeof read === 'string') say(read);
     else consumer = read;
+  } else if (when !== undefined) {
+    const canBeOff = kind === 'cron' || isFromProviders(metadata.when);
+    const read = readTiming(kind, when.value, options, canBeOff);
+    if (read.problem !== undefined && nameFirst(metadata) === undefined) say(read.problem);
+    timing = read.timing;
   }
-  if (timing === undefined || problems.length > 0) return { handler, name, problems };
-  return {
-    schedule: {
-      name,
-      handler,
-      ...timing,
-      options: consumer === undefined ? options : ofConsumer(options, consumer),
-      target: targetOf(worker, metadata),
-      ...(consumer === undefined ? {} : { consumer }),
-    },
+  if (timing === undefined || problems.length > 0) return { problems };
+  const schedule = {
+    name,
+    handler,
+    ...timing,
+    options: consumer === undefined ? options : ofConsumer(options, consumer),
+    target: { worker: worker.wrapper, method, isBare: isAdopted ?? false },
+    ...(consumer === undefined ? {} : { consumer }),
   };
-}
-
-/** Creates a placeholder, which is listed and never due, for a schedule whose due moments a provider decides later. */
-export function undecidedSchedule(
-  worker: FoundWorker,
-  metadata: HandlerMetadata,
-  name: string,
-  module: Pick<ScopedWorkerModuleOptions, 'defaults' | 'overrides'>,
-): ScheduleAttempt {
-  const { kind } = metadata;
-  const handler = handlerName(worker.workerClass, metadata);
-  const { options, problems } = readOptions(worker, metadata, name, module);
-  if (problems.length > 0) return { handler, name, problems };
-  const target = targetOf(worker, metadata);
-  return { schedule: { name, handler, ...undecidedTiming(kind), options, target } };
-}
-
-function targetOf({ wrapper }: FoundWorker, { method, isAdopted }: HandlerMetadata): HandlerTarget {
-  return { worker: wrapper, method, isBare: isAdopted ?? false };
-}
-
-export function handlerName(workerClass: Function, metadata: HandlerMetadata): string {
-  return `${workerClass.name}.${metadata.method}`;
+  return { schedule, problems };
 }
 
 /** Returns the entry of `overrides` for a schedule. */

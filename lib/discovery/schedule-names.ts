@@ -1,12 +1,11 @@
 import { nameProblem, show } from '../util/option-checks.js';
-import type { HandlerMetadata } from '../decorators/worker-metadata.js';
 import {
   fromProvidersProblem,
   isFromProviders,
   type FromProviders,
 } from '../schedule/from-providers.js';
 import type { ProvidedValues } from './provided-values.js';
-import { handlerName } from './schedule-factory.js';
+import type { HandlerMetadata } from '../decorators/worker-metadata.js';
 import type { FoundWorker } from './worker-explorer.js';
 
 /** One decorator on a method of a worker, with the name of its schedule. */
@@ -19,6 +18,11 @@ export interface NamedHandler {
   readonly nameFrom?: FromProviders<string>;
   /** One sentence that says why the handler has no name. */
   readonly nameProblem?: string;
+}
+
+/** Returns the name of a handler in messages: `Class.method`. */
+export function handlerName(ownerClass: Function, { method }: HandlerMetadata): string {
+  return `${ownerClass.name}.${method}`;
 }
 
 /** Returns the handlers of a worker with the names from their decorators. A second decorator on a method gets `#2`. */

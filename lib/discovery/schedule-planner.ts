@@ -1,6 +1,5 @@
 import type { HandlerMetadata } from '../decorators/worker-metadata.js';
 import { ApplicationGraph } from '../graph/read-graph.js';
-import type { ScopedWorkerModuleOptions } from '../options/module-options.js';
 import { OptionsStore } from '../options/options-store.js';
 import {
   isFromProviders,
@@ -19,19 +18,19 @@ import { nestScheduling } from './nest-schedules.js';
 import { missingDependencies } from './missing-dependencies.js';
 import { ProvidedValues, type Provided } from './provided-values.js';
 import {
-  handlerName,
   makeSchedule,
   overriddenTiming,
   ownOverride,
-  undecidedSchedule,
+  type ModuleLayers,
+  type ScheduleAttempt,
 } from './schedule-factory.js';
-import { askedName, writtenNames, type NamedHandler } from './schedule-names.js';
+import { askedName, handlerName, writtenNames, type NamedHandler } from './schedule-names.js';
 import {
   duplicate,
   invalid,
   invalidOption,
   isReadyMade,
-  placementFinding,
+  placementFindings,
   repeatedFindings,
   unmarkedFindings,
   unprovidedFindings,
@@ -66,6 +65,7 @@ type SourceOf = (token: unknown, module: NestModule) => Provided | undefined;
 interface Outline {
   readonly found: Exploration;
   readonly workers: readonly FoundWorker[];
+  readonly handlers: readonly NamedHandler[];
   readonly findings: Finding[];
 }
 
@@ -80,40 +80,30 @@ export class SchedulePlanner {
 
   /** Calls the factories for names and sources, but not yet those for due moments. */
   async plan(): Promise<Plan> {
-    const { handlers, ...outline } = this.outline();
-    const named: NamedHandler[] = [];
-    for (const handler of handlers) named.push(await askedName(handler, this.provided));
-    return this.complete(outline, named, (source, module) =>
+    const outline = this.outline();
+    const handlers: NamedHandler[] = [];
+    for (const handler of outline.handlers) handlers.push(await askedName(handler, this.provided));
+    return this.complete({ ...outline, handlers }, (source, module) =>
       this.provided.singleton(source, module),
     );
   }
 
   /** Does the same without calling any factory. */
   planUnasked(): Plan {
-    const { handlers, ...outline } = this.outline();
-    return this.complete(outline, handlers, () => undefined);
+    return this.complete(this.outline(), () => undefined);
   }
 
   /** Calls the factory that decides when a schedule is due. */
   async decide({ handler }: UndecidedSchedule): Promise<Decision> {
-    const { worker, metadata, name } = handler;
+    const { worker, metadata } = handler;
     const given = metadata.when as FromProviders<unknown>;
     const when = await this.provided.fromFactory(given, worker.wrapper.host!);
-    const { schedule, problems = [] } = makeSchedule(
-      worker,
-      metadata,
-      name,
-      this.layersFor(metadata),
-      when,
-    );
+    const { schedule, problems } = this.scheduleOf(handler, when);
     const culprit = handlerName(worker.workerClass, metadata);
-    return {
-      schedule: schedule && placed(schedule, worker),
-      findings: problems.map((message) => invalid(culprit, message)),
-    };
+    return { schedule, findings: problems.map((message) => invalid(culprit, message)) };
   }
 
-  private outline(): Outline & { readonly handlers: readonly NamedHandler[] } {
+  private outline(): Outline {
     const { application } = this.explorer;
     const found = this.explorer.explore();
     const { adoptNestSchedules } = this.options.resolved;
@@ -128,61 +118,56 @@ export class SchedulePlanner {
       ...foreignFindings(modules, this.graph),
       ...missingDependencies(workers),
     ];
-    for (const worker of workers) {
-      const placement = placementFinding(worker);
-      if (placement !== undefined) findings.push(placement);
-      findings.push(...repeatedFindings(worker));
-    }
+    for (const worker of workers)
+      findings.push(...placementFindings(worker), ...repeatedFindings(worker));
     return { found, workers, findings, handlers: workers.flatMap(writtenNames) };
   }
 
-  private complete(
-    { found, workers, findings }: Outline,
-    handlers: readonly NamedHandler[],
-    sourceOf: SourceOf,
-  ): Plan {
+  private complete({ found, workers, handlers, findings }: Outline, sourceOf: SourceOf): Plan {
     const schedules: Schedule[] = [];
     const undecided: UndecidedSchedule[] = [];
     const named = new Map<string, NamedHandler>();
-    const duplicates: Finding[] = [];
-    const refuse = (refused: Finding): void => void findings.push(refused);
+    const duplicates = new Map<string, Finding>();
     for (const planned of handlers) {
-      const { worker, metadata, nameFrom } = planned;
+      const { worker, metadata, nameFrom, nameProblem } = planned;
       const name = nameFrom === undefined ? planned.name : `${planned.name} (named at start-up)`;
-      const handler = handlerName(worker.workerClass, metadata);
-      if (planned.nameProblem !== undefined) refuse(invalid(handler, planned.nameProblem));
       const when = this.whenOf(planned, sourceOf);
-      const attempt =
-        when === undefined
-          ? undecidedSchedule(worker, metadata, name, this.layersFor(metadata))
-          : makeSchedule(worker, metadata, name, this.layersFor(metadata), when);
-      attempt.problems?.forEach((message) => refuse(invalid(handler, message)));
-      const listProblem = this.listProblem(attempt.schedule, planned);
-      if (listProblem !== undefined) refuse(invalid(handler, listProblem));
-      if (attempt.schedule !== undefined) {
-        const schedule = placed(attempt.schedule, worker);
-        schedules.push(schedule);
-        if (when === undefined) undecided.push({ schedule, handler: planned });
-      }
-      if (nameFrom !== undefined || planned.nameProblem !== undefined) continue;
+      const { schedule, problems } = this.scheduleOf({ ...planned, name }, when);
+      const culprit = handlerName(worker.workerClass, metadata);
+      for (const problem of [nameProblem, ...problems, this.listProblem(schedule, planned)])
+        if (problem !== undefined) findings.push(invalid(culprit, problem));
+      if (schedule !== undefined) schedules.push(schedule);
+      if (schedule !== undefined && when === undefined)
+        undecided.push({ schedule, handler: planned });
+      if (nameFrom !== undefined || nameProblem !== undefined) continue;
       const earlier = named.get(name);
       if (earlier === undefined) named.set(name, planned);
-      else duplicates.push(duplicate(name, earlier, planned));
+      else {
+        // Three workers of one class would each report the same problem.
+        const problem = duplicate(name, earlier, planned);
+        duplicates.set(problem.message, problem);
+      }
     }
-    // Three workers of one class would each report the same problem.
-    new Map(duplicates.map((each) => [each.message, each])).forEach(refuse);
+    findings.push(...duplicates.values());
     const isEachNamed = handlers.every(({ nameFrom, nameProblem }) => !(nameFrom ?? nameProblem));
-    if (isEachNamed) this.unknownOverrides(named, found).forEach(refuse);
+    if (isEachNamed) findings.push(...this.unknownOverrides(named, found));
     return { schedules, undecided, workers, findings };
+  }
+
+  /** Creates a schedule; that of a ready-made worker is disabled, because it cannot be new for each tick. */
+  private scheduleOf(handler: NamedHandler, when: Provided | undefined): ScheduleAttempt {
+    const attempt = makeSchedule(handler, this.layersFor(handler.metadata), when);
+    const { schedule, problems } = attempt;
+    return schedule !== undefined && isReadyMade(handler.worker)
+      ? { schedule: { ...schedule, options: { ...schedule.options, disabled: true } }, problems }
+      : attempt;
   }
 
   /**
    * Returns the module's options for a handler. `ScheduleModule.forRoot({ cronJobs: false })` means that this process runs no
    * crons, no matter which library runs them.
    */
-  private layersFor({
-    kind,
-  }: HandlerMetadata): Pick<ScopedWorkerModuleOptions, 'defaults' | 'overrides'> {
+  private layersFor({ kind }: HandlerMetadata): ModuleLayers {
     const { resolved } = this.options;
     const { kinds } = nestScheduling(this.explorer.application.modules.values());
     if (kind === 'message' || kinds.has(kind)) return resolved;
@@ -238,11 +223,4 @@ export class SchedulePlanner {
       );
     });
   }
-}
-
-/** Disables the schedules of a ready-made worker, because it cannot be new for each tick. */
-function placed(schedule: Schedule, worker: FoundWorker): Schedule {
-  return isReadyMade(worker)
-    ? { ...schedule, options: { ...schedule.options, disabled: true } }
-    : schedule;
 }

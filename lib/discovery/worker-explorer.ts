@@ -5,21 +5,14 @@ import {
   type HandlerMetadata,
   type ScopedWorkerOptions,
 } from '../decorators/worker-metadata.js';
-import { Application, type NestModule, type NestWrapper } from '../nest/index.js';
-import { classOf } from './class-of.js';
-import { sameAmong, type Difference } from './same-worker.js';
+import { Application } from '../nest/index.js';
 import { nestJobs, type SkippedJobs } from './nest-jobs.js';
+import { providedClasses } from './provided-classes.js';
+import { addPlace, type HandlerClass } from './same-worker.js';
 
 /** A worker class with the provider that builds it. */
-export interface FoundWorker {
-  readonly workerClass: Function;
-  readonly wrapper: NestWrapper;
-  /** Every module that provides the class with the same dependencies; the first one builds it. */
-  readonly modules: readonly NestModule[];
-  /** The difference from an earlier worker of the same class. */
-  readonly difference?: Difference | undefined;
+export interface FoundWorker extends HandlerClass {
   readonly options: ScopedWorkerOptions;
-  readonly handlers: readonly HandlerMetadata[];
 }
 
 /** A class that has handlers and isn't a worker: not marked, or a module. */
@@ -52,41 +45,29 @@ export class WorkerExplorer {
   constructor(readonly application: Application) {}
 
   explore(): Exploration {
-    const workers: (FoundWorker & { modules: NestModule[] })[] = [];
+    const modules = [...this.application.modules.values()];
+    const workers: FoundWorker[] = [];
     const unmarked = new Map<Function, UnmarkedClass>();
-    for (const module of this.application.modules.values()) {
-      for (const wrapper of [...module.providers.values(), ...module.controllers.values()]) {
-        const ownerClass = classOf(wrapper);
-        if (ownerClass === undefined) continue;
-        const isModule = ownerClass === module.metatype;
-        const options = workerOptions(ownerClass);
-        const handlers = handlersOf(ownerClass);
-        if (options === undefined || isModule) {
-          if (handlers.length > 0) unmarked.set(ownerClass, { ownerClass, handlers, isModule });
-          continue;
-        }
-        const { known, difference } = sameAmong(
-          workers.filter(({ workerClass }) => workerClass === ownerClass),
+    for (const { ownerClass, wrapper, module } of providedClasses(modules)) {
+      const isModule = ownerClass === module.metatype;
+      const options = workerOptions(ownerClass);
+      const handlers = handlersOf(ownerClass);
+      if (options !== undefined && !isModule)
+        addPlace(workers, {
+          workerClass: ownerClass,
           wrapper,
-        );
-        if (known === undefined)
-          workers.push({
-            workerClass: ownerClass,
-            wrapper,
-            modules: [module],
-            options,
-            handlers,
-            difference,
-          });
-        else known.modules.push(module);
-      }
+          modules: [module],
+          options,
+          handlers,
+        });
+      else if (handlers.length > 0) unmarked.set(ownerClass, { ownerClass, handlers, isModule });
     }
     for (const { workerClass } of workers) markProvided(workerClass);
     return {
       workers,
       unmarked: [...unmarked.values()],
       unprovided: allDeclaredWorkers().filter((worker) => !everProvided.has(worker)),
-      skipped: nestJobs(this.application.modules.values()).skipped,
+      skipped: nestJobs(modules).skipped,
     };
   }
 }

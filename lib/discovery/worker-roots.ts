@@ -1,7 +1,6 @@
 import { livesInScope, type GraphProvider, type LifetimeGraph } from '../graph/lifetime-graph.js';
 import type { WorkerRoot } from '../validation/tick-graph.js';
-import { handlerName } from './schedule-factory.js';
-import { writtenNames } from './schedule-names.js';
+import { handlerName, writtenNames } from './schedule-names.js';
 import type { FoundWorker } from './worker-explorer.js';
 
 /** Returns the providers at which the ticks of each worker enter the graph. */

@@ -1,3 +1,5 @@
+import type { ProviderKind } from '../nest/index.js';
+
 /**
  * How long an instance of a provider lives.
  *
@@ -28,7 +30,7 @@ export interface GraphProvider {
   readonly token: unknown;
   readonly module: string;
   readonly place: 'provider' | 'controller' | 'enhancer';
-  readonly kind: 'class' | 'factory' | 'value' | 'alias';
+  readonly kind: ProviderKind;
   /** Marked with `@WebSocketGateway()`. */
   readonly isGateway: boolean;
   /** The class of a provider of the kind `class`. The result of a factory isn't known before it runs. */

@@ -1,21 +1,31 @@
+import { Scope } from '@nestjs/common';
 import {
   Application,
-  type NestWrapper,
+  DISPOSERS,
   injectionsOf,
-  isFactory,
   isGateway,
+  kindOf,
   tokenText,
   type NestModule,
-  DISPOSERS,
+  type NestWrapper,
 } from '../nest/index.js';
+import { hasMethod } from '../util/values.js';
 import {
-  type GraphProvider,
   LifetimeGraph,
   type GraphModule,
+  type GraphProvider,
   type Lifetime,
 } from './lifetime-graph.js';
-import { Scope } from '@nestjs/common';
-import { hasMethod } from '../util/values.js';
+
+const LIFECYCLE_HOOKS = [
+  'onModuleInit',
+  'onApplicationBootstrap',
+  'onModuleDestroy',
+  'beforeApplicationShutdown',
+  'onApplicationShutdown',
+] as const;
+
+const SCOPE_HOOKS = ['onScopeInit', 'onScopeCommit', 'onScopeRollback'] as const;
 
 /** Reads the graph of the running application on first use, and again after a module was loaded lazily. */
 export class ApplicationGraph {
@@ -56,7 +66,7 @@ export function readGraph(modules: Iterable<NestModule>): LifetimeGraph {
       const id = places.get(wrapper)!;
       ids.push(id);
       // A module may have a provider twice, for example as an enhancer too: it is one provider.
-      providers[id] ??= read(wrapper, { id, place, module: module.name, places });
+      providers[id] ??= { id, place, module: module.name, ...read(wrapper, places) };
     }
     graphModules.push({ name: module.name, providers: ids });
   }
@@ -71,14 +81,10 @@ function* wrappersOf(
   for (const wrapper of module.injectables.values()) yield { wrapper, place: 'enhancer' };
 }
 
-interface Place {
-  readonly id: number;
-  readonly place: GraphProvider['place'];
-  readonly module: string;
-  readonly places: WeakMap<object, number>;
-}
-
-function read(wrapper: NestWrapper, { id, place, module, places }: Place): GraphProvider {
+function read(
+  wrapper: NestWrapper,
+  places: WeakMap<object, number>,
+): Omit<GraphProvider, 'id' | 'place' | 'module'> {
   const kind = kindOf(wrapper);
   const type = kind === 'class' ? wrapper.metatype! : undefined;
   const dependencies = injectionsOf(wrapper).flatMap(({ at, wrapper: injected }) => {
@@ -86,20 +92,18 @@ function read(wrapper: NestWrapper, { id, place, module, places }: Place): Graph
     return to === undefined ? [] : [{ at, to }];
   });
   return {
-    id,
     name: nameOf(wrapper.token, type),
     token: wrapper.token,
-    module,
-    place,
     kind,
     isGateway: type !== undefined && isGateway(type),
     type,
     lifetime: lifetimeOf(wrapper),
     declared: declaredBy(wrapper),
     isDeclaredDurable: wrapper.scope === Scope.REQUEST && wrapper.durable === true,
-    disposer: type && disposerOfClass(type),
-    hooks: type === undefined ? [] : lifecycleHooksOf(type),
-    scopeHooks: type === undefined ? [] : scopeHooksOf(type),
+    // A disposer that a constructor assigns isn't known.
+    disposer: type && DISPOSERS.find(([method]) => hasMethod(type, method))?.[1],
+    hooks: methodsAmong(LIFECYCLE_HOOKS, type),
+    scopeHooks: methodsAmong(SCOPE_HOOKS, type),
     dependencies,
   };
 }
@@ -111,12 +115,6 @@ function nameOf(token: unknown, type: Function | undefined): string {
   return everywhere === undefined || type === undefined
     ? (everywhere ?? tokenText(token))
     : tokenText(type);
-}
-
-function kindOf(wrapper: NestWrapper): GraphProvider['kind'] {
-  if (wrapper.isAlias === true) return 'alias';
-  if (isFactory(wrapper)) return 'factory';
-  return typeof wrapper.metatype === 'function' ? 'class' : 'value';
 }
 
 function lifetimeOf(wrapper: NestWrapper): Lifetime {
@@ -131,25 +129,6 @@ function declaredBy({ scope }: NestWrapper): GraphProvider['declared'] {
   return scope === Scope.TRANSIENT ? 'transient' : 'singleton';
 }
 
-const LIFECYCLE_HOOKS = [
-  'onModuleInit',
-  'onApplicationBootstrap',
-  'onModuleDestroy',
-  'beforeApplicationShutdown',
-  'onApplicationShutdown',
-] as const;
-
-const SCOPE_HOOKS = ['onScopeInit', 'onScopeCommit', 'onScopeRollback'] as const;
-
-/** Returns the disposer that instances of a class have. A disposer that a constructor assigns isn't known. */
-export function disposerOfClass(type: Function): string | undefined {
-  return DISPOSERS.find(([method]) => hasMethod(type, method))?.[1];
-}
-
-export function lifecycleHooksOf(type: Function): string[] {
-  return LIFECYCLE_HOOKS.filter((method) => hasMethod(type, method));
-}
-
-export function scopeHooksOf(type: Function): string[] {
-  return SCOPE_HOOKS.filter((method) => hasMethod(type, method));
+function methodsAmong(methods: readonly string[], type: Function | undefined): string[] {
+  return type === undefined ? [] : methods.filter((method) => hasMethod(type, method));
 }

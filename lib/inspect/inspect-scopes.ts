@@ -173,12 +173,8 @@ function optionsOf(application: OpenedApplication): {
 
 function notImported(workerClass: Function): Finding {
   const { name } = workerClass;
-  return finding({
-    kind: 'module-not-imported',
-    subject: name,
-    token: workerClass,
-    message: `${name} is marked @ScopedWorker(), but ScopedWorkerModule is not imported, so none of its handlers runs. Import ScopedWorkerModule.forRoot() in the root module.`,
-  });
+  const message = `${name} is marked @ScopedWorker(), but ScopedWorkerModule is not imported, so none of its handlers runs. Import ScopedWorkerModule.forRoot() in the root module.`;
+  return finding({ kind: 'module-not-imported', subject: name, token: workerClass, message });
 }
 
 function plain({ token: _token, ...rest }: Finding): InspectedFinding {

@@ -69,12 +69,13 @@ export function resourceRebuilt(ticks: TickGraph): Finding[] {
     const chain = ticks.chain(way);
     const { name } = provider;
     const marks = marksOf(provider).join(' and ');
+    const message = `${name} is built again on every tick, because it depends on ${way.at(-1)!.name}, which is request-scoped (${arrows(chain)}). It declares ${marks}, which suggests a pool, client or cache.${unheard(provider)} Stop injecting ${way[1]!.name} into ${name}, and pass what ${name} needs from it as a method argument. If this is intentional, add @Injectable({ scope: Scope.REQUEST }) to ${name}.`;
     return finding({
       kind: 'resource-rebuilt',
       subject: name,
       token: provider.token,
       chain,
-      message: `${name} is built again on every tick, because it depends on ${way.at(-1)!.name}, which is request-scoped (${arrows(chain)}). It declares ${marks}, which suggests a pool, client or cache.${unheard(provider)} Stop injecting ${way[1]!.name} into ${name}, and pass what ${name} needs from it as a method argument. If this is intentional, add @Injectable({ scope: Scope.REQUEST }) to ${name}.`,
+      message,
     });
   });
 }

@@ -14,12 +14,13 @@ export function transientCaptured(ticks: TickGraph): Finding[] {
         const end = isKnownToNest
           ? 'Nest disposes it only when the application closes.'
           : `Nothing disposes it, because Nest never calls ${transient.disposer}.`;
+        const message = `${transient.name} is transient and has ${transient.disposer}, but the singleton ${holder.name} holds one (${arrows(chain)}) for as long as the application runs. ${end} Make ${transient.name} a singleton${isKnownToNest ? '' : ' and dispose it in onModuleDestroy'}. Or inject ProviderScopeFactory into ${holder.name} as scopes, and resolve ${transient.name} in scopes.run(async (scope) => { ... }).`;
         return finding({
           kind: 'transient-captured',
           subject: transient.name,
           token: transient.token,
           chain,
-          message: `${transient.name} is transient and has ${transient.disposer}, but the singleton ${holder.name} holds one (${arrows(chain)}) for as long as the application runs. ${end} Make ${transient.name} a singleton${isKnownToNest ? '' : ' and dispose it in onModuleDestroy'}. Or inject ProviderScopeFactory into ${holder.name} as scopes, and resolve ${transient.name} in scopes.run(async (scope) => { ... }).`,
+          message,
         });
       }),
     );

@@ -22,13 +22,14 @@ export function durableCaptive(ticks: TickGraph): Finding[] {
       const fate = isDisposed
         ? `The scope disposes ${captive} after the tick, but the ContextIdStrategy keeps ${durable.name}, which goes on using it.`
         : `${durable.name} keeps the ${captive} of the first request for all later ones.`;
+      const message = `${durable.name} is durable and holds ${captive}, which is request-scoped (${arrows(chain)}). ${fate} Pass what ${durable.name} needs from ${captive} as a method argument, or make ${captive} durable as well.`;
       return finding({
         kind: 'durable-captive',
-        ...(isDisposed ? {} : { severity: 'warning' as const }),
+        severity: isDisposed ? undefined : 'warning',
         subject: durable.name,
         token: durable.token,
         chain,
-        message: `${durable.name} is durable and holds ${captive}, which is request-scoped (${arrows(chain)}). ${fate} Pass what ${durable.name} needs from ${captive} as a method argument, or make ${captive} durable as well.`,
+        message,
       });
     });
 }
@@ -36,13 +37,14 @@ export function durableCaptive(ticks: TickGraph): Finding[] {
 /** Reports an injected tick: all later ticks would see the first one. */
 function tickOf(durable: GraphProvider, ticks: TickGraph): Finding {
   const { name, token } = durable;
+  const message = `${name} is durable and injects the tick, but lives longer than a tick. Nest injects the payload of the durable context instead. Pass the tick as a method argument, or call currentTick() in the method.`;
   return finding({
     kind: 'durable-captive',
-    ...(ticks.isBuiltForTicks(durable) ? {} : { severity: 'warning' as const }),
+    severity: ticks.isBuiltForTicks(durable) ? undefined : 'warning',
     subject: name,
     token,
     chain: [...ticks.chain([durable]), 'Tick'],
-    message: `${name} is durable and injects the tick, but lives longer than a tick. Nest injects the payload of the durable context instead. Pass the tick as a method argument, or call currentTick() in the method.`,
+    message,
   });
 }
 

@@ -11,13 +11,8 @@ export function sharedByFactory(provider: GraphProvider, ticks: TickGraph): Find
   const { name, token } = provider;
   const chain = ticks.chain([provider]);
   const way = chain.length > 1 ? ` (${arrows(chain)})` : '';
-  return finding({
-    kind: 'shared-by-factory',
-    subject: name,
-    token,
-    chain,
-    message: `The factory of ${name} is request-scoped, but returns an object that a singleton holds${way}. Every tick gets the same object, and no scope disposes it. Create a new object in the factory. If sharing is intentional, return shared(...), or remove the scope of the factory.`,
-  });
+  const message = `The factory of ${name} is request-scoped, but returns an object that a singleton holds${way}. Every tick gets the same object, and no scope disposes it. Create a new object in the factory. If sharing is intentional, return shared(...), or remove the scope of the factory.`;
+  return finding({ kind: 'shared-by-factory', subject: name, token, chain, message });
 }
 
 /** The maximum number of fields that a message names. */
@@ -42,10 +37,6 @@ export function stateOnWorker(
     fields.length === 1
       ? ['a changed field', 'value of this field is']
       : ['changed fields', 'values of these fields are'];
-  return finding({
-    kind: 'state-on-worker',
-    subject,
-    token,
-    message: `${subject} leaves ${has} on its worker: ${named}. The next tick gets a new ${name}, so the ${values} lost. If a later tick needs this state, keep it in a singleton and inject that. If only this tick uses it, add SW209 for '${subject}' to allowFindings.`,
-  });
+  const message = `${subject} leaves ${has} on its worker: ${named}. The next tick gets a new ${name}, so the ${values} lost. If a later tick needs this state, keep it in a singleton and inject that. If only this tick uses it, add SW209 for '${subject}' to allowFindings.`;
+  return finding({ kind: 'state-on-worker', subject, token, message });
 }

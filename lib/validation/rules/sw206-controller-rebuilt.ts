@@ -32,13 +32,14 @@ export function controllerRebuilt(ticks: TickGraph): Finding[] {
       const { name } = controller;
       const end = beforeRequest(way);
       const culprit = end.length === 1 ? 'the tick' : end.at(-1)!.name;
+      const message = `${name} is request-scoped because of ${culprit} (${arrows(chain)}), ${why(end, isSure, ticks)}. Nest builds it and its dependencies again for every request, and a request has no tick. ${instead(end, ticks)}. If this is intentional, add scope: Scope.REQUEST to ${name}.`;
       return finding({
         kind: 'controller-rebuilt',
-        ...(isSure ? {} : { severity: 'info' as const }),
+        severity: isSure ? undefined : 'info',
         subject: name,
         token: controller.token,
         chain,
-        message: `${name} is request-scoped because of ${culprit} (${arrows(chain)}), ${why(end, isSure, ticks)}. Nest builds it and its dependencies again for every request, and a request has no tick. ${instead(end, ticks)}. If this is intentional, add scope: Scope.REQUEST to ${name}.`,
+        message,
       });
     });
 }

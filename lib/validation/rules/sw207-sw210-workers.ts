@@ -37,11 +37,7 @@ export function workerHookUnused({ workers }: TickGraph): Finding[] {
     const unused = hooks.filter((hook) => hook !== 'onModuleDestroy');
     const isNew = lifetime === 'request' || lifetime === 'bubbled';
     if (!isNew || unused.length === 0) return [];
-    return finding({
-      kind: 'worker-hook-unused',
-      subject: name,
-      token,
-      message: `Nest never calls ${unused.join(', ')} of ${name}, because a worker is new on each tick. The work in the hook is never done. Move it to a singleton. To run a handler once at start-up, set runOnStart: true. For work before each tick, use onScopeInit.`,
-    });
+    const message = `Nest never calls ${unused.join(', ')} of ${name}, because a worker is new on each tick. The work in the hook is never done. Move it to a singleton. To run a handler once at start-up, set runOnStart: true. For work before each tick, use onScopeInit.`;
+    return finding({ kind: 'worker-hook-unused', subject: name, token, message });
   });
 }
