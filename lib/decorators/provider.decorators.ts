@@ -1,7 +1,7 @@
-import { Injectable, Scope, Inject } from '@nestjs/common';
-import { markWorker, type ScopedWorkerOptions } from './worker-metadata.js';
 import 'reflect-metadata';
+import { Inject, Injectable, Scope } from '@nestjs/common';
 import { REQUEST } from '@nestjs/core';
+import { markWorker, type ScopedWorkerOptions } from './worker-metadata.js';
 
 /**
  * Marks a class as a worker: a request-scoped provider that Nest builds again for each tick of its handlers. A module must

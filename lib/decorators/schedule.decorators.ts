@@ -1,6 +1,6 @@
 import type { FromProviders } from '../schedule/from-providers.js';
 import type { HandlerOptions } from '../schedule/handler-options.js';
-import { addHandler } from './worker-metadata.js';
+import { handlerDecorator } from './worker-metadata.js';
 
 /**
  * Calls the method each time the cron expression is due, in its own scope, with the `Tick`.
@@ -15,14 +15,7 @@ export function ScopedCron(
   expression: string | FromProviders<string>,
   options?: HandlerOptions,
 ): MethodDecorator {
-  return (target, method) =>
-    addHandler(target, {
-      kind: 'cron',
-      decorator: '@ScopedCron',
-      method: String(method),
-      when: expression,
-      options,
-    });
+  return handlerDecorator({ kind: 'cron', decorator: '@ScopedCron', when: expression, options });
 }
 
 /**
@@ -39,14 +32,12 @@ export function ScopedInterval(
   everyMs: number | FromProviders<number | '-'>,
   options?: HandlerOptions,
 ): MethodDecorator {
-  return (target, method) =>
-    addHandler(target, {
-      kind: 'interval',
-      decorator: '@ScopedInterval',
-      method: String(method),
-      when: everyMs,
-      options,
-    });
+  return handlerDecorator({
+    kind: 'interval',
+    decorator: '@ScopedInterval',
+    when: everyMs,
+    options,
+  });
 }
 
 /**
@@ -61,12 +52,5 @@ export function ScopedTimeout(
   delayMs: number | FromProviders<number | '-'>,
   options?: HandlerOptions,
 ): MethodDecorator {
-  return (target, method) =>
-    addHandler(target, {
-      kind: 'timeout',
-      decorator: '@ScopedTimeout',
-      method: String(method),
-      when: delayMs,
-      options,
-    });
+  return handlerDecorator({ kind: 'timeout', decorator: '@ScopedTimeout', when: delayMs, options });
 }

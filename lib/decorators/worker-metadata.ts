@@ -40,7 +40,14 @@ export function allDeclaredWorkers(): Function[] {
   return [...declaredWorkers].map((ref) => ref.deref()).filter((worker) => worker !== undefined);
 }
 
-export function addHandler(target: object, handler: Omit<HandlerMetadata, 'isStatic'>): void {
+/** Returns the decorator that marks a method as a handler. */
+export function handlerDecorator(
+  handler: Pick<HandlerMetadata, 'kind' | 'decorator' | 'when' | 'options'>,
+): (target: object, method: string | symbol) => void {
+  return (target, method) => addHandler(target, { ...handler, method: String(method) });
+}
+
+function addHandler(target: object, handler: Omit<HandlerMetadata, 'isStatic'>): void {
   const isStatic = typeof target === 'function';
   const owner = isStatic ? target : target.constructor;
   const own = (Reflect.getOwnMetadata(HANDLERS, owner) as HandlerMetadata[] | undefined) ?? [];

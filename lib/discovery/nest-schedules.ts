@@ -28,31 +28,26 @@ export interface NestScheduling {
 /** The options of `ScheduleModule.forRoot()` that disable a kind. */
 export const SWITCHES = { cron: 'cronJobs', interval: 'intervals', timeout: 'timeouts' } as const;
 
+const EVERY_KIND = ['cron', 'interval', 'timeout'] as const;
+
 /** Reads `ScheduleModule.forRoot()`. If it is imported more than once, a kind runs unless all imports disable it. */
 export function nestScheduling(modules: Iterable<NestModule>): NestScheduling {
-  const kinds = new Set<keyof typeof TYPES>();
-  let isImported = false;
-  for (const { providers } of modules) {
-    const wrapper = providers.get(MODULE_OPTIONS);
-    if (wrapper === undefined) continue;
-    isImported = true;
-    // Nest's preview mode doesn't call the factory of `forRootAsync()`, so the defaults apply.
-    if (isFactory(wrapper) && !hasSwitches(wrapper.instance))
-      return { isImported, kinds: EVERY_KIND };
-    const options = wrapper.instance as Readonly<Record<string, unknown>> | null | undefined;
-    for (const [kind, option] of Object.entries(SWITCHES)) {
-      if (options?.[option]) kinds.add(kind as keyof typeof TYPES);
-    }
-  }
-  return isImported ? { isImported, kinds } : { isImported, kinds: EVERY_KIND };
+  const imports = [...modules].flatMap(({ providers }) => providers.get(MODULE_OPTIONS) ?? []);
+  // Nest's preview mode doesn't call the factory of `forRootAsync()`, so the defaults apply.
+  const isKnown = imports.every((wrapper) => !isFactory(wrapper) || hasSwitches(wrapper.instance));
+  const isImported = imports.length > 0;
+  if (!isImported || !isKnown) return { isImported, kinds: new Set(EVERY_KIND) };
+  const given = imports.map(
+    ({ instance }) => instance as Record<string, unknown> | null | undefined,
+  );
+  const kinds = EVERY_KIND.filter((kind) => given.some((options) => options?.[SWITCHES[kind]]));
+  return { isImported, kinds: new Set(kinds) };
 }
 
 function hasSwitches(options: unknown): boolean {
   if (typeof options !== 'object' || options === null) return false;
   return Object.values(SWITCHES).some((option) => option in options);
 }
-
-const EVERY_KIND: NestScheduling['kinds'] = new Set(['cron', 'interval', 'timeout'] as const);
 
 /**
  * Returns the `@Cron`, `@Interval` and `@Timeout` of the methods of a class, in the form of our decorators. As in

@@ -144,16 +144,18 @@ export class LifetimeGraph {
 
   /** Returns the providers that Nest builds for a provider in its scope, itself included, without those that are shared. */
   scopedTree(from: GraphProvider): readonly GraphProvider[] {
-    const seen = new Set<number>([from.id]);
-    const tree = [from];
-    for (const provider of tree) {
-      for (const next of this.dependenciesOf(provider)) {
-        if (seen.has(next.id) || !livesInScope(next)) continue;
-        seen.add(next.id);
-        tree.push(next);
-      }
-    }
-    return tree;
+    return this.treeOf(from, livesInScope);
+  }
+
+  /** Returns a provider and everything that it depends on, along the dependencies that `leads` accepts, the nearest first. */
+  treeOf(
+    from: GraphProvider,
+    leads: (to: GraphProvider, at: GraphProvider) => boolean,
+  ): readonly GraphProvider[] {
+    const tree = new Set([from]);
+    for (const provider of tree)
+      for (const next of this.dependenciesOf(provider)) if (leads(next, provider)) tree.add(next);
+    return [...tree];
   }
 }
 

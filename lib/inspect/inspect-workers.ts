@@ -1,14 +1,25 @@
 import { REQUEST } from '@nestjs/core';
 import { livesInScope, type GraphProvider, type LifetimeGraph } from '../graph/lifetime-graph.js';
 import { isInternalToken } from '../nest/index.js';
-import type { InspectedProvider } from './inspection.js';
+import type { WorkerRoot } from '../validation/tick-graph.js';
+import type { InspectedProvider, InspectedWorker } from './inspection.js';
+
+/** Returns a worker with what Nest builds for its ticks and what their scopes dispose. */
+export function inspectWorker(
+  { provider, handlers, around }: WorkerRoot,
+  graph: LifetimeGraph,
+): InspectedWorker {
+  const { name, module } = provider;
+  const tree = workerTree(provider, around, graph);
+  return { name, module, handlers, tree, disposal: predictDisposal(provider, around, graph) };
+}
 
 /**
  * Returns the tree of dependencies that Nest builds for a tick of a worker.
  *
  * @param around scoped global enhancers, which follow the dependencies of the worker itself.
  */
-export function workerTree(
+function workerTree(
   worker: GraphProvider,
   around: readonly GraphProvider[],
   graph: LifetimeGraph,
@@ -16,30 +27,32 @@ export function workerTree(
   const shown = new Set<string>();
   const under = new Set<number>();
   const show = function* (provider: GraphProvider, owner: GraphProvider): Steps<InspectedProvider> {
-    const { name, module, kind, lifetime, disposer, scopeHooks } = provider;
+    const { id, name, module, kind, lifetime, disposer, scopeHooks } = provider;
+    const isScoped = livesInScope(provider);
     const key = instanceOf(provider, owner);
-    const isRepeated = shown.has(key);
-    // Nest cannot build a circle of transients, but the inspector must not loop forever.
-    const isOpened = livesInScope(provider) && !isRepeated && !under.has(provider.id);
+    const isRepeated = isScoped && shown.has(key);
     shown.add(key);
-    under.add(provider.id);
     const dependencies: InspectedProvider[] = [];
-    const next = isOpened
-      ? graph.dependenciesOf(provider).filter(({ token }) => !isInternalToken(token))
-      : [];
-    const nextOwner = lifetimeOwner(provider, owner);
-    for (const dependency of provider === worker && isOpened ? [...next, ...around] : next)
-      dependencies.push((yield show(dependency, nextOwner)) as InspectedProvider);
-    under.delete(provider.id);
+    // Nest cannot build a circle of transients, but the inspector must not loop forever.
+    if (isScoped && !isRepeated && !under.has(id)) {
+      under.add(id);
+      const next = graph.dependenciesOf(provider).filter(({ token }) => !isInternalToken(token));
+      if (provider === worker) next.push(...around);
+      for (const dependency of next)
+        dependencies.push(
+          (yield show(dependency, lifetimeOwner(provider, owner))) as InspectedProvider,
+        );
+      under.delete(id);
+    }
     return {
       name,
       module,
       lifetime,
       isFactory: kind === 'factory',
       why: whyItLives(provider, graph),
-      disposer: livesInScope(provider) ? disposer : undefined,
-      scopeHooks: livesInScope(provider) ? scopeHooks : [],
-      isRepeated: isRepeated && livesInScope(provider),
+      disposer: isScoped ? disposer : undefined,
+      scopeHooks: isScoped ? scopeHooks : [],
+      isRepeated,
       dependencies,
     };
   };
@@ -72,15 +85,12 @@ function whyItLives(provider: GraphProvider, graph: LifetimeGraph): string {
  * A dependency is always disposed after its dependents. The real order of two independent providers may differ, because a factory
  * or an `onScopeInit` takes time.
  */
-export function predictDisposal(
+function predictDisposal(
   worker: GraphProvider,
   around: readonly GraphProvider[],
   graph: LifetimeGraph,
 ): string[] {
-  const built: {
-    readonly provider: GraphProvider;
-    readonly finished: number;
-  }[] = [];
+  const built: { readonly provider: GraphProvider; readonly finished: number }[] = [];
   const known = new Map<string, number>();
   /** @returns the round in which construction finishes. */
   const build = function* (
@@ -93,14 +103,12 @@ export function predictDisposal(
     const before = known.get(key);
     if (before !== undefined) return Math.max(before, begun);
     known.set(key, begun); // for circles
-    const ownOwner = lifetimeOwner(provider, owner);
     let round = begun;
-    let start = begun;
-    const buildAll = function* (at: (edge: string) => boolean): Steps<void> {
-      start = round;
-      for (const edge of provider.dependencies) {
-        if (!at(edge.at)) continue;
-        const finished = yield build(graph.at(edge.to), ownOwner, start);
+    const buildAll = function* (isNext: (at: string) => boolean): Steps<void> {
+      const start = round;
+      for (const { at, to } of provider.dependencies) {
+        if (!isNext(at)) continue;
+        const finished = yield build(graph.at(to), lifetimeOwner(provider, owner), start);
         round = Math.max(round, finished as number);
       }
     };
@@ -128,20 +136,20 @@ function disposed({ token, kind, name, type, disposer }: GraphProvider): string[
 }
 
 /** Identifies an instance: Nest builds a transient once for each provider that injects it, directly or through other transients. */
-export function instanceOf({ id, lifetime }: GraphProvider, owner: GraphProvider): string {
+function instanceOf({ id, lifetime }: GraphProvider, owner: GraphProvider): string {
   return lifetime === 'transient' ? `${id} of ${owner.id}` : `${id}`;
 }
 
 /** Returns the provider for which Nest builds the transients under a provider. */
-export function lifetimeOwner(provider: GraphProvider, owner: GraphProvider): GraphProvider {
+function lifetimeOwner(provider: GraphProvider, owner: GraphProvider): GraphProvider {
   return provider.lifetime === 'transient' ? owner : provider;
 }
 
 /** Recursive work that may be deeper than the stack: it yields its nested work. */
-export type Steps<Result> = Generator<Steps<unknown>, Result, unknown>;
+type Steps<Result> = Generator<Steps<unknown>, Result, unknown>;
 
 /** Runs such work to completion. */
-export function inSteps<Result>(first: Steps<Result>): Result {
+function inSteps<Result>(first: Steps<Result>): Result {
   const open: Steps<unknown>[] = [first];
   let given: unknown;
   for (let at = open.at(-1); at !== undefined; at = open.at(-1)) {

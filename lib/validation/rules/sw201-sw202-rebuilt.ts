@@ -3,15 +3,17 @@ import type { GraphProvider } from '../../graph/lifetime-graph.js';
 import { finding, type Finding, type FindingKind } from '../../errors/finding.js';
 import { arrows, type TickGraph } from '../tick-graph.js';
 
+type Way = readonly [GraphProvider, ...GraphProvider[]];
+
 /** Reports a provider that is marked `@StaysSingleton()` and isn't a singleton. */
 export function singletonRebuilt(ticks: TickGraph): Finding[] {
   const rebuilt = ticks.graph.providers
     .filter(mustStay)
     .filter(({ lifetime }) => lifetime !== 'singleton');
-  return nearestOf('singleton-rebuilt', rebuilt, ticks).map(({ provider, way }) => {
+  return nearestOf('singleton-rebuilt', rebuilt, ticks).map((way) => {
     const chain = ticks.chain(way);
-    const { name } = provider;
-    const [, dependency] = way;
+    const [provider, dependency] = way;
+    const { name, token } = provider;
     const culprit = way.at(-1)!;
     const message =
       dependency === undefined
@@ -19,17 +21,11 @@ export function singletonRebuilt(ticks: TickGraph): Finding[] {
           ? `${name} is marked @StaysSingleton(), but it is a worker, and each tick gets a new one. Remove @StaysSingleton().`
           : `${name} is marked @StaysSingleton(), but it declares itself ${itself(provider)}. Remove @StaysSingleton() or the scope.`
         : `${name} is marked @StaysSingleton(), but ${culprit.name} makes it ${outcome(provider)} (${arrows(chain)}). ${fate(provider)} Stop injecting ${dependency.name} into ${name}, and pass what ${name} needs from it as a method argument. Or remove @StaysSingleton().`;
-    return finding({
-      kind: 'singleton-rebuilt',
-      subject: name,
-      token: provider.token,
-      chain,
-      message,
-    });
+    return finding({ kind: 'singleton-rebuilt', subject: name, token, chain, message });
   });
 }
 
-export function mustStay({ kind, type, token }: GraphProvider): boolean {
+function mustStay({ kind, type, token }: GraphProvider): boolean {
   return kind !== 'alias' && kind !== 'value' && staysSingleton(type ?? token);
 }
 
@@ -65,18 +61,13 @@ export function resourceRebuilt(ticks: TickGraph): Finding[] {
       !ticks.isWorker(provider) &&
       !mustStay(provider),
   );
-  return nearestOf('resource-rebuilt', rebuilt, ticks).map(({ provider, way }) => {
+  return nearestOf('resource-rebuilt', rebuilt, ticks).map((way) => {
     const chain = ticks.chain(way);
-    const { name } = provider;
+    const [provider, dependency] = way;
+    const { name, token } = provider;
     const marks = marksOf(provider).join(' and ');
-    const message = `${name} is built again on every tick, because it depends on ${way.at(-1)!.name}, which is request-scoped (${arrows(chain)}). It declares ${marks}, which suggests a pool, client or cache.${unheard(provider)} Stop injecting ${way[1]!.name} into ${name}, and pass what ${name} needs from it as a method argument. If this is intentional, add @Injectable({ scope: Scope.REQUEST }) to ${name}.`;
-    return finding({
-      kind: 'resource-rebuilt',
-      subject: name,
-      token: provider.token,
-      chain,
-      message,
-    });
+    const message = `${name} is built again on every tick, because it depends on ${way.at(-1)!.name}, which is request-scoped (${arrows(chain)}). It declares ${marks}, which suggests a pool, client or cache.${unheard(provider)} Stop injecting ${dependency!.name} into ${name}, and pass what ${name} needs from it as a method argument. If this is intentional, add @Injectable({ scope: Scope.REQUEST }) to ${name}.`;
+    return finding({ kind: 'resource-rebuilt', subject: name, token, chain, message });
   });
 }
 
@@ -92,26 +83,22 @@ function unheard({ hooks }: GraphProvider): string {
     : ` Nest never calls ${lost.join(' or ')} on request-scoped instances.`;
 }
 
-/** A provider with the chain to the provider that makes it request-scoped, including both. */
-export interface Rebuilt {
-  readonly provider: GraphProvider;
-  readonly way: readonly GraphProvider[];
-}
-
 /**
  * Keeps only the provider nearest to the request-scoped dependency, because fixing it fixes the others on the chain. A provider
  * that is allowed stays as it is, so it doesn't cover others.
+ *
+ * @returns its way to the provider that makes it request-scoped, including both.
  */
-export function nearestOf(
+function nearestOf(
   kind: FindingKind,
   rebuilt: readonly GraphProvider[],
   { graph, allows }: TickGraph,
-): Rebuilt[] {
+): Way[] {
   const ids = new Set(rebuilt.filter((provider) => !allows(kind, provider)).map(({ id }) => id));
   return rebuilt.flatMap((provider) => {
-    if (graph.wayToRequestScope(provider) === undefined) return [{ provider, way: [provider] }];
+    if (graph.wayToRequestScope(provider) === undefined) return [[provider]];
     // A provider is covered if each of its chains leads through another one.
     const way = graph.wayToRequestScope(provider, ({ id }) => id === provider.id || !ids.has(id));
-    return way === undefined ? [] : [{ provider, way }];
+    return way === undefined ? [] : [way as Way];
   });
 }

@@ -10,41 +10,25 @@ import { arrows, type TickGraph } from '../tick-graph.js';
  * durable context.
  */
 export function durableCaptive(ticks: TickGraph): Finding[] {
-  return ticks.graph.providers
-    .filter(({ isDeclaredDurable }) => isDeclaredDurable)
-    .flatMap((durable) => {
-      if (injectsTick(durable.type)) return [tickOf(durable, ticks)];
-      const way = wayToCaptive(durable, ticks);
-      if (way === undefined) return [];
-      const chain = ticks.chain(way);
-      const captive = way.at(-1)!.name;
-      const isDisposed = ticks.isBuiltForTicks(durable);
-      const fate = isDisposed
-        ? `The scope disposes ${captive} after the tick, but the ContextIdStrategy keeps ${durable.name}, which goes on using it.`
-        : `${durable.name} keeps the ${captive} of the first request for all later ones.`;
-      const message = `${durable.name} is durable and holds ${captive}, which is request-scoped (${arrows(chain)}). ${fate} Pass what ${durable.name} needs from ${captive} as a method argument, or make ${captive} durable as well.`;
-      return finding({
-        kind: 'durable-captive',
-        severity: isDisposed ? undefined : 'warning',
-        subject: durable.name,
-        token: durable.token,
-        chain,
-        message,
-      });
-    });
-}
-
-/** Reports an injected tick: all later ticks would see the first one. */
-function tickOf(durable: GraphProvider, ticks: TickGraph): Finding {
-  const { name, token } = durable;
-  const message = `${name} is durable and injects the tick, but lives longer than a tick. Nest injects the payload of the durable context instead. Pass the tick as a method argument, or call currentTick() in the method.`;
-  return finding({
-    kind: 'durable-captive',
-    severity: ticks.isBuiltForTicks(durable) ? undefined : 'warning',
-    subject: name,
-    token,
-    chain: [...ticks.chain([durable]), 'Tick'],
-    message,
+  const durables = ticks.graph.providers.filter(({ isDeclaredDurable }) => isDeclaredDurable);
+  return durables.flatMap((durable) => {
+    const { name, token } = durable;
+    const isDisposed = ticks.isBuiltForTicks(durable);
+    const severity = isDisposed ? undefined : 'warning';
+    if (injectsTick(durable.type)) {
+      const chain = [...ticks.chain([durable]), 'Tick'];
+      const message = `${name} is durable and injects the tick, but lives longer than a tick. Nest injects the payload of the durable context instead. Pass the tick as a method argument, or call currentTick() in the method.`;
+      return finding({ kind: 'durable-captive', severity, subject: name, token, chain, message });
+    }
+    const way = wayToCaptive(durable, ticks);
+    if (way === undefined) return [];
+    const chain = ticks.chain(way);
+    const captive = way.at(-1)!.name;
+    const fate = isDisposed
+      ? `The scope disposes ${captive} after the tick, but the ContextIdStrategy keeps ${name}, which goes on using it.`
+      : `${name} keeps the ${captive} of the first request for all later ones.`;
+    const message = `${name} is durable and holds ${captive}, which is request-scoped (${arrows(chain)}). ${fate} Pass what ${name} needs from ${captive} as a method argument, or make ${captive} durable as well.`;
+    return finding({ kind: 'durable-captive', severity, subject: name, token, chain, message });
   });
 }
 

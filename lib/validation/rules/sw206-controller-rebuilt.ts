@@ -29,15 +29,16 @@ export function controllerRebuilt(ticks: TickGraph): Finding[] {
       const isSure = !purposes.includes('likely');
       const way = ticks.graph.wayToRequestScope(controller)!;
       const chain = way.map(({ name }) => name);
-      const { name } = controller;
+      const { name, token } = controller;
       const end = beforeRequest(way);
       const culprit = end.length === 1 ? 'the tick' : end.at(-1)!.name;
       const message = `${name} is request-scoped because of ${culprit} (${arrows(chain)}), ${why(end, isSure, ticks)}. Nest builds it and its dependencies again for every request, and a request has no tick. ${instead(end, ticks)}. If this is intentional, add scope: Scope.REQUEST to ${name}.`;
+      const severity = isSure ? undefined : 'info';
       return finding({
         kind: 'controller-rebuilt',
-        severity: isSure ? undefined : 'info',
+        severity,
         subject: name,
-        token: controller.token,
+        token,
         chain,
         message,
       });
@@ -67,27 +68,11 @@ function instead(way: readonly GraphProvider[], ticks: TickGraph): string {
     : `Use separate services for workers and for ${name}, or pass what ${dependency.name} needs from ${culprit} as a method argument`;
 }
 
-function isEntrance({ place, isGateway }: GraphProvider): boolean {
-  return place === 'controller' || isGateway;
-}
-
 /** Returns the nearest providers in the tree of a provider that declare themselves request-scoped. */
 function culpritsOf(from: GraphProvider, { graph }: TickGraph): GraphProvider[] {
-  const seen = new Set<number>([from.id]);
-  const open = [from];
-  const culprits: GraphProvider[] = [];
-  for (const provider of open) {
-    if (provider.declared === 'request') {
-      culprits.push(provider);
-      continue;
-    }
-    for (const next of graph.dependenciesOf(provider)) {
-      if (seen.has(next.id) || next.lifetime === 'singleton') continue;
-      seen.add(next.id);
-      open.push(next);
-    }
-  }
-  return culprits;
+  return graph
+    .treeOf(from, (next, at) => at.declared !== 'request' && next.lifetime !== 'singleton')
+    .filter(({ declared }) => declared === 'request');
 }
 
 function isForWorkers(culprit: GraphProvider, entrance: GraphProvider, ticks: TickGraph): Purpose {
@@ -112,7 +97,7 @@ function isForWorkers(culprit: GraphProvider, entrance: GraphProvider, ticks: Ti
   const dependents = graph.dependentsOf(culprit);
   const isLikely =
     dependents.some((dependent) => ticks.isWorker(dependent)) &&
-    !dependents.some((dependent) => isEntrance(dependent) || dependent.place === 'enhancer');
+    !dependents.some(({ place, isGateway }) => place !== 'provider' || isGateway);
   return isLikely ? 'likely' : 'no';
 }
 
