@@ -1,20 +1,21 @@
+import type { FindingSeverity } from '../../../errors/finding.js';
 import type { Lifetime } from '../../../graph/lifetime-graph.js';
+import type { InspectedFinding, ScopeInspection } from '../../inspection.js';
 import type { Inspected } from '../application-process.js';
 import type { Terminal } from '../terminal.js';
 import { countsOf, writeSchedules } from './schedule-lines.js';
 import { Sheet } from './sheet.js';
 import { counted } from './text.js';
 import { writeWorkers } from './worker-lines.js';
-import type { InspectedFinding, ScopeInspection } from '../../inspection.js';
-import type { FindingSeverity } from '../../../errors/finding.js';
 
-const LIFETIMES = [
-  'singleton',
-  'request',
-  'bubbled',
-  'transient',
-  'durable',
-] as const satisfies readonly Lifetime[];
+const LIFETIMES: readonly Lifetime[] = ['singleton', 'request', 'bubbled', 'transient', 'durable'];
+
+/** The words on the page, the most severe first. An `info` finding is a hint, because it may be intentional. */
+const SEVERITIES: readonly (readonly [FindingSeverity, string])[] = [
+  ['error', 'error'],
+  ['warning', 'warning'],
+  ['info', 'hint'],
+];
 
 /**
  * Returns an inspection as text for people. No line is wider than the terminal.
@@ -50,26 +51,19 @@ export function page(
   return sheet.toString();
 }
 
-const SEVERITIES = ['error', 'warning', 'info'] as const satisfies readonly FindingSeverity[];
-
-/** The words on the page. An `info` finding is a hint, because it may be intentional. */
-const WORDS: Readonly<Record<FindingSeverity, string>> = {
-  error: 'error',
-  warning: 'warning',
-  info: 'hint',
-};
-
 /** Writes the findings, the most severe first, and then the allowed ones. */
-export function writeFindings(
+function writeFindings(
   { findings, allowed }: ScopeInspection,
   sheet: Sheet,
   guide: string | undefined,
 ): void {
   if (findings.length > 0) {
     sheet.heading(`Findings (${findings.length})`);
-    for (const severity of SEVERITIES) {
-      for (const finding of findings) {
-        if (finding.severity === severity) writeFinding(finding, sheet);
+    for (const [severity, word] of SEVERITIES) {
+      for (const { number, kind, subject, message } of bySeverity(findings, severity)) {
+        sheet.blank();
+        sheet.name(subject, `(${kind})`, { before: `${word} ${number} `, look: severity });
+        sheet.text(message, { indent: 4 });
       }
     }
     if (guide !== undefined) {
@@ -86,20 +80,18 @@ export function writeFindings(
   }
 }
 
-function writeFinding(
-  { severity, number, kind, subject, message }: InspectedFinding,
-  sheet: Sheet,
-): void {
-  sheet.blank();
-  sheet.name(subject, `(${kind})`, { before: `${WORDS[severity]} ${number} `, look: severity });
-  sheet.text(message, { indent: 4 });
-}
-
 /** Returns `2 errors, 1 warning, 3 hints.`, without zeros. */
-export function verdict(findings: readonly InspectedFinding[], sheet: Sheet): string {
-  const counts = SEVERITIES.flatMap((severity) => {
-    const count = findings.filter((finding) => finding.severity === severity).length;
-    return count === 0 ? [] : [sheet.paint(severity, counted(count, WORDS[severity]))];
+function verdict(findings: readonly InspectedFinding[], sheet: Sheet): string {
+  const counts = SEVERITIES.flatMap(([severity, word]) => {
+    const { length } = bySeverity(findings, severity);
+    return length === 0 ? [] : [sheet.paint(severity, counted(length, word))];
   });
   return counts.length === 0 ? sheet.paint('fine', 'No findings.') : `${counts.join(', ')}.`;
+}
+
+function bySeverity(
+  findings: readonly InspectedFinding[],
+  severity: FindingSeverity,
+): InspectedFinding[] {
+  return findings.filter((finding) => finding.severity === severity);
 }

@@ -1,7 +1,7 @@
 import type { Lifetime } from '../../../graph/lifetime-graph.js';
 import type { InspectedProvider, InspectedWorker } from '../../inspection.js';
 import type { Sheet } from './sheet.js';
-import { padded, clean, fitName, widthOf, wrap } from './text.js';
+import { clean, fitName, padded, widthOf, wrap } from './text.js';
 
 /** Explains the lifetimes, in the order of the page. */
 const MEANINGS: Readonly<Record<Lifetime, string>> = {
@@ -17,13 +17,13 @@ export function writeWorkers(workers: readonly InspectedWorker[], sheet: Sheet):
   if (workers.length === 0) return;
   sheet.heading(`Workers (${workers.length})`);
   sheet.blank();
-  const shown = new Set(workers.flatMap(({ tree }) => [...lifetimesIn(tree)]));
+  const providers = workers.flatMap(({ tree }) => [...providersIn(tree)]);
   for (const [lifetime, meaning] of Object.entries(MEANINGS) as [Lifetime, string][]) {
-    if (!shown.has(lifetime)) continue;
+    if (providers.every((provider) => provider.lifetime !== lifetime)) continue;
     const word = lifetime === 'singleton' ? 'shared' : lifetime;
     sheet.text(meaning, { before: padded(word, 'transient  '.length) });
   }
-  if (workers.some(({ tree }) => hasFactory(tree))) {
+  if (providers.some(({ isFactory, lifetime }) => isFactory && lifetime !== 'singleton')) {
     sheet.blank();
     sheet.text(
       'The result of a factory is disposed if it has a disposer. The inspector cannot see that, because it calls no factory.',
@@ -38,11 +38,8 @@ function writeWorker(
 ): void {
   sheet.blank();
   sheet.name(name, `in ${module}`);
-  if (handlers.length > 0)
-    sheet.text(handlers.join(', '), {
-      indent: 4,
-      before: handlers.length === 1 ? 'handler  ' : 'handlers ',
-    });
+  const before = handlers.length === 1 ? 'handler  ' : 'handlers ';
+  if (handlers.length > 0) sheet.text(handlers.join(', '), { indent: 4, before });
   else
     sheet.text('has no decorated handler; you can add schedules while the application runs', {
       indent: 4,
@@ -61,13 +58,9 @@ function writeWorker(
   });
 }
 
-function hasFactory({ isFactory, lifetime, dependencies }: InspectedProvider): boolean {
-  return (isFactory && lifetime !== 'singleton') || dependencies.some(hasFactory);
-}
-
-function* lifetimesIn({ lifetime, dependencies }: InspectedProvider): Generator<Lifetime> {
-  yield lifetime;
-  for (const dependency of dependencies) yield* lifetimesIn(dependency);
+function* providersIn(tree: InspectedProvider): Generator<InspectedProvider> {
+  yield tree;
+  for (const dependency of tree.dependencies) yield* providersIn(dependency);
 }
 
 const INDENT = 4;
@@ -101,7 +94,7 @@ interface Columns {
 /**
  * Writes a worker and its dependencies, one line for each, with the lifetime and its reason. Shared providers are on one line.
  */
-export function writeTree(tree: InspectedProvider, sheet: Sheet): void {
+function writeTree(tree: InspectedProvider, sheet: Sheet): void {
   const rows = rowsOf(tree, '', '');
   const room = sheet.width - INDENT - LIFETIME_WIDTH - 2 * GAP;
   const named = rows.filter(({ provider }) => provider !== undefined);
@@ -119,31 +112,26 @@ export function writeTree(tree: InspectedProvider, sheet: Sheet): void {
 
 function rowsOf(provider: InspectedProvider, guide: string, below: string): Row[] {
   const own = provider.dependencies.filter(({ lifetime }) => lifetime !== 'singleton');
-  const shared = provider.dependencies.filter(({ lifetime }) => lifetime === 'singleton');
+  const shared = sharedBy(provider);
   const hasMore = provider.dependencies.length > 0;
   const rows: Row[] = [
     { guide, guideBelow: hasMore ? `${below}│` : below, provider, detail: detailOf(provider) },
   ];
-  own.forEach((dependency, index) => {
-    const isLast = index === own.length - 1 && shared.length === 0;
-    rows.push(
-      ...rowsOf(
-        dependency,
-        `${below}${isLast ? '└─ ' : '├─ '}`,
-        `${below}${isLast ? '   ' : '│  '}`,
-      ),
-    );
-  });
-  if (shared.length > 0) {
-    const names = [...new Set(shared.map(({ name }) => name))];
-    rows.push({
-      guide: `${below}└─ `,
-      guideBelow: `${below}   `,
-      provider: undefined,
-      detail: names.join(', '),
-    });
+  const branches = shared.length === 0 ? own : [...own, shared];
+  for (const branch of branches) {
+    const isLast = branch === branches.at(-1);
+    const next = `${below}${isLast ? '└─ ' : '├─ '}`;
+    const nextBelow = `${below}${isLast ? '   ' : '│  '}`;
+    if (typeof branch !== 'string') rows.push(...rowsOf(branch, next, nextBelow));
+    else rows.push({ guide: next, guideBelow: nextBelow, provider: undefined, detail: shared });
   }
   return rows;
+}
+
+/** Returns the names of what a provider shares with the application. */
+function sharedBy({ dependencies }: InspectedProvider): string {
+  const shared = dependencies.filter(({ lifetime }) => lifetime === 'singleton');
+  return [...new Set(shared.map(({ name }) => name))].join(', ');
 }
 
 /** Returns what the name of the lifetime doesn't say. */
