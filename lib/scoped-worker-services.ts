@@ -6,9 +6,7 @@ import {
   ModuleRef,
   ModulesContainer,
 } from '@nestjs/core';
-import { ProvidedValues } from './discovery/provided-values.js';
 import { SchedulePlanner } from './discovery/schedule-planner.js';
-import { WorkerExplorer } from './discovery/worker-explorer.js';
 import { AttemptRunner } from './tick/attempt-runner.js';
 import { ItemRunner } from './tick/item-runner.js';
 import { ProviderScopeFactory } from './tick/provider-scope-factory.js';
@@ -131,8 +129,7 @@ export class ScopedWorkerServices implements InspectedServices {
       maker,
     ));
 
-    const provided = new ProvidedValues(nest);
-    const planner = new SchedulePlanner(new WorkerExplorer(nest), options, provided, graph);
+    const planner = new SchedulePlanner(nest, options, graph);
     this.startUp = new StartUp(options, planner, findings, new StartUpCheck(), book);
     this.bridge = new SchedulerRegistryBridge(nest, book, registry, running, events);
 

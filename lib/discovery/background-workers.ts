@@ -24,13 +24,6 @@ export interface FoundBackgroundWorker {
   readonly modules: readonly NestModule[];
 }
 
-/** The background workers of the application. */
-export interface BackgroundExploration {
-  readonly workers: readonly FoundBackgroundWorker[];
-  /** The providers of background workers that have no instance for the whole application, by class. */
-  readonly homeless: ReadonlyMap<Function, NestWrapper>;
-}
-
 interface Candidate {
   readonly wrapper: NestWrapper;
   readonly modules: NestModule[];
@@ -41,8 +34,13 @@ interface Candidate {
 /**
  * Finds each background worker among the providers of all modules once. An object under several tokens is one worker. So is a
  * class, or a factory under one token, that several modules provide with the same dependencies.
+ *
+ * @returns also the providers of background workers that have no instance for the whole application, by class.
  */
-export function exploreBackground(modules: Iterable<NestModule>): BackgroundExploration {
+export function exploreBackground(modules: Iterable<NestModule>): {
+  readonly workers: readonly FoundBackgroundWorker[];
+  readonly homeless: ReadonlyMap<Function, NestWrapper>;
+} {
   const homeless = new Map<Function, NestWrapper>();
   const found: Candidate[] = [];
   for (const module of modules) {

@@ -90,25 +90,21 @@ function lossOf(
       isCertain: true,
       text: `${library} makes the call on an object that was never constructed: its dependencies are undefined.`,
     };
-  const each = scoped === 'built-for-each' ? unit : 'client';
-  const built = `${each === 'client' ? 'Nest 12 builds' : 'Nest builds'} ${name} again for each ${each} and never disposes these instances`;
   const { methods, hasFactory } = undisposed(wrapper, graph);
-  const never =
-    methods.length === 0
-      ? ''
-      : `: ${methods.join(', ')} ${methods.length === 1 ? 'is' : 'are'} never called`;
+  const [builder, each] = scoped === 'built-for-each' ? ['Nest', unit] : ['Nest 12', 'client'];
+  const are = methods.length === 1 ? 'is' : 'are';
+  const never = methods.length === 0 ? '' : `: ${methods.join(', ')} ${are} never called`;
+  const text = `${builder} builds ${name} again for each ${each} and never disposes these instances${never}.`;
   if (scoped === 'built-for-each-client')
     return {
       isCertain: true,
-      text: `${built}${never}. Nest 11 makes the call on an object that was never constructed.`,
+      text: `${text} Nest 11 makes the call on an object that was never constructed.`,
     };
-  if (methods.length > 0) return { isCertain: true, text: `${built}${never}.` };
-  return {
-    isCertain: false,
-    text: hasFactory
-      ? `${built}. No class in its tree has a disposer, but the results of its factories may have one.`
-      : `${built}. Nothing stays open while no class in its tree has a disposer.`,
-  };
+  if (methods.length > 0) return { isCertain: true, text };
+  const hint = hasFactory
+    ? 'No class in its tree has a disposer, but the results of its factories may have one.'
+    : 'Nothing stays open while no class in its tree has a disposer.';
+  return { isCertain: false, text: `${text} ${hint}` };
 }
 
 /**

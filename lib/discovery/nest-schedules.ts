@@ -1,8 +1,9 @@
 import 'reflect-metadata';
 import type { HandlerMetadata } from '../decorators/worker-metadata.js';
 import { isFactory, type NestModule } from '../nest/index.js';
-import { providedClasses } from './provided-classes.js';
 import type { HandlerOptions } from '../schedule/handler-options.js';
+import { methodsOf } from '../util/values.js';
+import { providedClasses } from './provided-classes.js';
 
 /**
  * The metadata keys of `@nestjs/schedule`, set on the function of the method; the same from 5.0 to 12.0. They aren't imported,
@@ -60,14 +61,15 @@ export function nestHandlersOf(
 ): HandlerMetadata[] {
   return methodsOf(target).flatMap(([method, handler]) => {
     const type: unknown = Reflect.getMetadata(TYPE, handler);
-    if (type === TYPES.cron && kinds.has('cron')) return [cron(method, handler)];
-    if (type === TYPES.interval && kinds.has('interval'))
-      return [timer('interval', '@Interval', method, handler, INTERVAL)];
-    if (type === TYPES.timeout && kinds.has('timeout'))
-      return [timer('timeout', '@Timeout', method, handler, TIMEOUT)];
-    return [];
+    const kind = EVERY_KIND.find((each) => TYPES[each] === type);
+    if (kind === undefined || !kinds.has(kind)) return [];
+    const job = kind === 'cron' ? cron(handler) : timer(kind, handler);
+    return [{ ...job, method, isStatic: false, isAdopted: true }];
   });
 }
+
+/** What a decorator of `@nestjs/schedule` says. */
+type Job = Pick<HandlerMetadata, 'kind' | 'decorator' | 'when' | 'options'>;
 
 /** Returns the decorator whose job Nest runs under a name, and its handler, written `Class.method`. */
 export function nestHandlerNamed(
@@ -86,30 +88,11 @@ export function nestHandlerNamed(
   return undefined;
 }
 
-/** Returns the methods of an instance, inherited ones included. */
-export function methodsOf(target: Function): [name: string, method: Function][] {
-  const methods = new Map<string, unknown>();
-  for (
-    let owner: unknown = target.prototype;
-    typeof owner === 'object' && owner !== null && owner !== Object.prototype;
-    owner = Object.getPrototypeOf(owner)
-  ) {
-    for (const [name, property] of Object.entries(Object.getOwnPropertyDescriptors(owner))) {
-      if (name !== 'constructor' && !methods.has(name)) methods.set(name, property.value);
-    }
-  }
-  return [...methods].filter(isMethod);
-}
-
-function isMethod(entry: [string, unknown]): entry is [string, Function] {
-  return typeof entry[1] === 'function';
-}
-
-function cron(method: string, handler: Function): HandlerMetadata {
+function cron(handler: Function): Job {
   const given = (Reflect.getMetadata(CRON, handler) ?? {}) as Readonly<Record<string, unknown>>;
   const { cronTime, disabled, initialDelay, threshold, timeZone, utcOffset } = given;
   const instant = instantOf(cronTime);
-  return adopted(instant === undefined ? 'cron' : 'timeout', '@Cron', method, instant ?? cronTime, {
+  const options = {
     name: given['name'] || undefined,
     // By default `@Cron` doesn't wait until the previous run has finished.
     overlap: given['waitForCompletion'] ? 'skip' : 'allow',
@@ -118,7 +101,13 @@ function cron(method: string, handler: Function): HandlerMetadata {
     utcOffset: utcOffset ?? undefined,
     initialDelayMs: initialDelay ?? undefined,
     ...misfireOf(threshold),
-  });
+  };
+  return {
+    kind: instant === undefined ? 'cron' : 'timeout',
+    decorator: '@Cron',
+    when: instant ?? cronTime,
+    options: options as HandlerOptions,
+  };
 }
 
 /** A slot that is later than the `threshold` of `cron` is skipped. Without one, `cron` 4.4 runs one late slot, as we do. */
@@ -131,35 +120,13 @@ function misfireOf(threshold: unknown): object {
   };
 }
 
-function timer(
-  kind: 'interval' | 'timeout',
-  decorator: string,
-  method: string,
-  handler: Function,
-  key: string,
-): HandlerMetadata {
+function timer(kind: 'interval' | 'timeout', handler: Function): Job {
+  const [decorator, key] = kind === 'interval' ? ['@Interval', INTERVAL] : ['@Timeout', TIMEOUT];
   const given = Reflect.getMetadata(key, handler) as { readonly timeout?: unknown } | undefined;
   const name: unknown = Reflect.getMetadata(NAME, handler) || undefined;
   // Nest uses `setInterval`, which doesn't wait for the previous run.
-  return adopted(kind, decorator, method, given?.timeout, { name, overlap: 'allow' });
-}
-
-function adopted(
-  kind: HandlerMetadata['kind'],
-  decorator: string,
-  method: string,
-  when: unknown,
-  options: object,
-): HandlerMetadata {
-  return {
-    kind,
-    decorator,
-    method,
-    isStatic: false,
-    isAdopted: true,
-    when,
-    options: options as HandlerOptions,
-  };
+  const options = { name, overlap: 'allow' } as HandlerOptions;
+  return { kind, decorator, when: given?.timeout, options };
 }
 
 /** Returns the moment of a `Date` or of a luxon `DateTime`, which has `toMillis()`. */

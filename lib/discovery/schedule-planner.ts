@@ -6,11 +6,11 @@ import {
   unresolvableProblem,
   type FromProviders,
 } from '../schedule/from-providers.js';
-import type { NestModule } from '../nest/index.js';
+import { Application, type NestModule } from '../nest/index.js';
 import type { Schedule } from '../schedule/schedule.js';
 import { withoutUndefined } from '../util/values.js';
 import { namesText } from '../errors/errors.js';
-import type { Finding } from '../errors/finding.js';
+import { finding, type Finding } from '../errors/finding.js';
 import { backgroundFindings } from './background-workers.js';
 import { adopt } from './adoption.js';
 import { foreignFindings } from './foreign-findings.js';
@@ -28,14 +28,13 @@ import { askedName, handlerName, writtenNames, type NamedHandler } from './sched
 import {
   duplicate,
   invalid,
-  invalidOption,
   isReadyMade,
   placementFindings,
   repeatedFindings,
   unmarkedFindings,
   unprovidedFindings,
 } from './worker-findings.js';
-import { WorkerExplorer, type Exploration, type FoundWorker } from './worker-explorer.js';
+import { explore, type Exploration, type FoundWorker } from './worker-explorer.js';
 
 /** The schedules of the application, and all problems with them. */
 export interface Plan {
@@ -69,14 +68,17 @@ interface Outline {
   readonly findings: Finding[];
 }
 
-/** Creates schedules from the findings of the explorer. It reads and checks, and starts nothing. */
+/** Creates schedules from what `explore()` finds. It reads and checks, and starts nothing. */
 export class SchedulePlanner {
+  private readonly provided: ProvidedValues;
+
   constructor(
-    private readonly explorer: WorkerExplorer,
+    private readonly application: Application,
     private readonly options: OptionsStore,
-    private readonly provided: ProvidedValues,
     private readonly graph: ApplicationGraph,
-  ) {}
+  ) {
+    this.provided = new ProvidedValues(application);
+  }
 
   /** Calls the factories for names and sources, but not yet those for due moments. */
   async plan(): Promise<Plan> {
@@ -104,15 +106,18 @@ export class SchedulePlanner {
   }
 
   private outline(): Outline {
-    const { application } = this.explorer;
-    const found = this.explorer.explore();
+    const modules = [...this.application.modules.values()];
+    const found = explore(modules);
     const { adoptNestSchedules } = this.options.resolved;
     const { workers, findings: skipped } = adopt(found, adoptNestSchedules, this.graph);
-    const modules = [...application.modules.values()];
     const findings: Finding[] = [
-      ...this.options.problems().map(invalidOption),
+      ...this.options
+        .problems()
+        .map((message) =>
+          finding({ kind: 'invalid-options', subject: 'ScopedWorkerModule', message }),
+        ),
       ...unmarkedFindings(found),
-      ...(application.isTestingModule ? [] : unprovidedFindings(found)),
+      ...(this.application.isTestingModule ? [] : unprovidedFindings(found)),
       ...skipped,
       ...backgroundFindings(modules, this.graph),
       ...foreignFindings(modules, this.graph),
@@ -169,29 +174,25 @@ export class SchedulePlanner {
    */
   private layersFor({ kind }: HandlerMetadata): ModuleLayers {
     const { resolved } = this.options;
-    const { kinds } = nestScheduling(this.explorer.application.modules.values());
+    const { kinds } = nestScheduling(this.application.modules.values());
     if (kind === 'message' || kinds.has(kind)) return resolved;
     return { ...resolved, defaults: { disabled: true, ...withoutUndefined(resolved.defaults) } };
   }
 
   /** Returns when a schedule is due, or the problem with its value; undefined if only a provider knows. */
-  private whenOf(handler: NamedHandler, sourceOf: SourceOf): Provided | undefined {
-    const written = this.writtenFor(handler);
-    if (written !== undefined) return written;
-    const { when, kind } = handler.metadata;
-    const module = handler.worker.wrapper.host!;
+  private whenOf(
+    { metadata, worker, name }: NamedHandler,
+    sourceOf: SourceOf,
+  ): Provided | undefined {
+    const { kind, when } = metadata;
+    const module = worker.wrapper.host!;
     if (kind === 'message') return sourceOf(when, module);
-    const problem = this.provided.factoryProblem(when as FromProviders<unknown>, module);
-    return problem === undefined ? undefined : { problem };
-  }
-
-  /** Returns the value from `overrides` or the decorator; undefined if the decorator leaves it to providers. */
-  private writtenFor({ metadata: { kind, when }, name }: NamedHandler): Provided | undefined {
-    if (kind === 'message') return undefined;
     const override = ownOverride(this.options.resolved.overrides, name);
     const changed = overriddenTiming(kind, override);
     if (changed !== undefined) return { value: override?.[changed] };
-    return isFromProviders(when) ? undefined : { value: when };
+    if (!isFromProviders(when)) return { value: when };
+    const problem = this.provided.factoryProblem(when, module);
+    return problem === undefined ? undefined : { problem };
   }
 
   private listProblem(
@@ -200,11 +201,9 @@ export class SchedulePlanner {
   ): string | undefined {
     const { forEach } = schedule?.options ?? {};
     if (forEach === undefined || metadata.kind === 'message') return undefined;
-    const { application } = this.explorer;
-    const problem = unresolvableProblem(forEach, application, worker.wrapper.host!);
-    if (problem === undefined) return undefined;
+    const problem = unresolvableProblem(forEach, this.application, worker.wrapper.host!);
     const culprit = handlerName(worker.workerClass, metadata);
-    return `${culprit}: forEach of ${metadata.decorator} ${problem}.`;
+    return problem && `${culprit}: forEach of ${metadata.decorator} ${problem}.`;
   }
 
   private unknownOverrides(named: ReadonlyMap<string, unknown>, found: Exploration): Finding[] {

@@ -4,10 +4,6 @@ import type { Difference } from './same-worker.js';
 import { handlerName, type NamedHandler } from './schedule-names.js';
 import type { Exploration, FoundWorker } from './worker-explorer.js';
 
-export function invalidOption(message: string): Finding {
-  return finding({ kind: 'invalid-options', subject: 'ScopedWorkerModule', message });
-}
-
 export function invalid(subject: string, message: string): Finding {
   return finding({ kind: 'invalid-schedule', subject, message });
 }

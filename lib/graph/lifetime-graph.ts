@@ -107,7 +107,12 @@ export class LifetimeGraph {
     const cameFrom = new Map<number, GraphProvider | undefined>([[from.id, undefined]]);
     const open = [from];
     for (const provider of open) {
-      if (fits(provider)) return wayBack(provider, cameFrom);
+      if (fits(provider)) {
+        const way = [provider];
+        for (let at = cameFrom.get(provider.id); at !== undefined; at = cameFrom.get(at.id))
+          way.unshift(at);
+        return way;
+      }
       for (const next of this.dependenciesOf(provider)) {
         if (cameFrom.has(next.id) || !(passes(next) || fits(next))) continue;
         cameFrom.set(next.id, provider);
@@ -127,19 +132,14 @@ export class LifetimeGraph {
     passes: (provider: GraphProvider) => boolean = () => true,
   ): readonly GraphProvider[] | undefined {
     if (from.lifetime === 'singleton') return undefined;
-    const plain = this.wayTo(
-      from,
-      (provider) =>
-        provider.declared === 'request' && !provider.isDeclaredDurable && passes(provider),
-      (provider) =>
-        provider.lifetime !== 'singleton' && provider.lifetime !== 'durable' && passes(provider),
-    );
-    if (plain !== undefined && from.lifetime !== 'durable') return plain;
-    return this.wayTo(
-      from,
-      (provider) => provider.declared === 'request' && passes(provider),
-      (provider) => provider.lifetime !== 'singleton' && passes(provider),
-    );
+    const way = (isDurableToo: boolean): readonly GraphProvider[] | undefined =>
+      this.wayTo(
+        from,
+        (to) => to.declared === 'request' && (isDurableToo || !to.isDeclaredDurable) && passes(to),
+        (to) =>
+          to.lifetime !== 'singleton' && (isDurableToo || to.lifetime !== 'durable') && passes(to),
+      );
+    return (from.lifetime === 'durable' ? undefined : way(false)) ?? way(true);
   }
 
   /** Returns the providers that Nest builds for a provider in its scope, itself included, without those that are shared. */
@@ -162,14 +162,4 @@ export class LifetimeGraph {
 /** True if each scope that needs the provider has its own instance. */
 export function livesInScope({ lifetime }: GraphProvider): boolean {
   return lifetime === 'request' || lifetime === 'bubbled' || lifetime === 'transient';
-}
-
-function wayBack(
-  to: GraphProvider,
-  cameFrom: ReadonlyMap<number, GraphProvider | undefined>,
-): GraphProvider[] {
-  const way: GraphProvider[] = [];
-  for (let at: GraphProvider | undefined = to; at !== undefined; at = cameFrom.get(at.id))
-    way.unshift(at);
-  return way;
 }

@@ -10,12 +10,7 @@ import {
   type NestWrapper,
 } from '../nest/index.js';
 import { hasMethod } from '../util/values.js';
-import {
-  LifetimeGraph,
-  type GraphModule,
-  type GraphProvider,
-  type Lifetime,
-} from './lifetime-graph.js';
+import { LifetimeGraph, type GraphProvider, type Lifetime } from './lifetime-graph.js';
 
 const LIFECYCLE_HOOKS = [
   'onModuleInit',
@@ -55,21 +50,18 @@ export function readGraph(modules: Iterable<NestModule>): LifetimeGraph {
   const placed = [...modules].map((module) => ({ module, wrappers: [...wrappersOf(module)] }));
   const places = new WeakMap<object, number>();
   let count = 0;
-  for (const { wrappers } of placed) {
-    for (const { wrapper } of wrappers) if (!places.has(wrapper)) places.set(wrapper, count++);
-  }
+  for (const { wrapper } of placed.flatMap(({ wrappers }) => wrappers))
+    if (!places.has(wrapper)) places.set(wrapper, count++);
   const providers: GraphProvider[] = [];
-  const graphModules: GraphModule[] = [];
-  for (const { module, wrappers } of placed) {
-    const ids: number[] = [];
-    for (const { wrapper, place } of wrappers) {
+  const graphModules = placed.map(({ module: { name }, wrappers }) => {
+    const ids = wrappers.map(({ wrapper, place }) => {
       const id = places.get(wrapper)!;
-      ids.push(id);
       // A module may have a provider twice, for example as an enhancer too: it is one provider.
-      providers[id] ??= { id, place, module: module.name, ...read(wrapper, places) };
-    }
-    graphModules.push({ name: module.name, providers: ids });
-  }
+      providers[id] ??= { id, place, module: name, ...read(wrapper, places) };
+      return id;
+    });
+    return { name, providers: ids };
+  });
   return new LifetimeGraph(providers, graphModules, places);
 }
 

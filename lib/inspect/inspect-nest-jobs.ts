@@ -49,31 +49,25 @@ function inspectJob(
   from: Date,
   adopted?: Schedule,
 ): InspectedNestJob {
+  const { kind, decorator, when, options } = metadata;
   const handler = handlerName(jobs.workerClass, metadata);
-  const given: unknown = metadata.options?.name;
-  const name = typeof given === 'string' ? given : handler;
-  const { kind, decorator, when } = metadata;
+  const name = typeof options?.name === 'string' ? options.name : handler;
   const job = { name, handler, module: jobs.modules[0]!.name };
   const worker = { ...jobs, options: {} };
   const { schedule, problems } = makeSchedule({ worker, metadata, name }, {}, { value: when });
-  if (schedule === undefined)
-    return {
-      ...job,
-      kind,
-      due: 'invalid',
-      timeZone: undefined,
-      fate: 'invalid',
-      status: problems.join(' '),
-      nextRuns: [],
-    };
+  if (schedule === undefined) {
+    const status = problems.join(' ');
+    const invalid = { kind, due: 'invalid', timeZone: undefined, fate: 'invalid' } as const;
+    return { ...job, ...invalid, status, nextRuns: [] };
+  }
   // Overrides and defaults of the module apply to the schedule that runs it.
-  const { due, timeZone, nextRuns, state, ...shown } = inspectSchedule(adopted ?? schedule, from);
+  const { state, nextRuns, ...shown } = inspectSchedule(adopted ?? schedule, from);
   const isOff = fate === 'runs' && state === 'disabled';
   return {
     ...job,
     kind: shown.kind,
-    due,
-    timeZone,
+    due: shown.due,
+    timeZone: shown.timeZone,
     fate: isOff ? 'disabled' : fate,
     status: isOff ? `${decorator} has disabled: true, so Nest doesn't run it.` : status,
     nextRuns: RUNS.has(fate) ? nextRuns : [],

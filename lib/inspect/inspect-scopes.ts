@@ -1,9 +1,7 @@
 import type { INestApplicationContext } from '@nestjs/common';
 import { isDate } from 'node:util/types';
 import { exploreBackground } from '../discovery/background-workers.js';
-import { ProvidedValues } from '../discovery/provided-values.js';
 import { SchedulePlanner } from '../discovery/schedule-planner.js';
-import { WorkerExplorer } from '../discovery/worker-explorer.js';
 import { workerRoots } from '../discovery/worker-roots.js';
 import { refuseInvalid } from '../errors/errors.js';
 import { finding, type Finding } from '../errors/finding.js';
@@ -109,9 +107,7 @@ function startedSubject(application: OpenedApplication, from: Date): Subject | u
 function plannedSubject(application: OpenedApplication, from: Date): Subject {
   const { store, isImported, notes } = optionsOf(application);
   const graph = new ApplicationGraph(application);
-  const explorer = new WorkerExplorer(application);
-  const planner = new SchedulePlanner(explorer, store, new ProvidedValues(application), graph);
-  const plan = planner.planUnasked();
+  const plan = new SchedulePlanner(application, store, graph).planUnasked();
   const missing = isImported ? [] : plan.workers.map(({ workerClass }) => notImported(workerClass));
   const findings = new FindingBook(graph, store);
   findings.begin(

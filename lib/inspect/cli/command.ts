@@ -1,7 +1,7 @@
 import { pathToFileURL } from 'node:url';
-import { inspectApplication, type Inspected } from './application-process.js';
+import { inspectApplication } from './application-process.js';
 import { HELP, readArguments, UsageError, type InspectOptions } from './arguments.js';
-import { CannotInspect } from './protocol.js';
+import { CannotInspect, type Inspected } from './protocol.js';
 import { copyOfApplication, ownCopy, ownPage } from './library-copy.js';
 import { mermaid } from './mermaid.js';
 import { moduleFile } from './module-file.js';

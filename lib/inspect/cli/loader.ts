@@ -52,7 +52,12 @@ async function load(request: LoadRequest): Promise<void> {
     const inspection = inspectScopes(nest.known(await assemble(request, nest, root)));
     await setImmediate(); // Node reports unhandled rejections after all microtasks
     const notes = [...inspection.notes, ...effects.notes()];
-    answer({ kind: 'inspected', application: root.name, inspection: { ...inspection, notes } });
+    const inspected = {
+      application: root.name,
+      file: shownFile,
+      inspection: { ...inspection, notes },
+    };
+    answer({ kind: 'inspected', inspected });
   } catch (error) {
     refuse(
       error instanceof CannotInspect

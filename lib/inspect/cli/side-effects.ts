@@ -1,9 +1,6 @@
 import { Server, Socket } from 'node:net';
 import { thrownText } from './thrown-text.js';
 
-type Connect = (this: Socket, ...args: unknown[]) => Socket;
-type Listen = (this: Server, ...args: unknown[]) => Server;
-
 /** Words for Node's names of resources. Others are shown by Node's name. */
 const WORDS: Readonly<Record<string, string>> = {
   Timeout: 'timer',
@@ -32,19 +29,11 @@ export class SideEffects {
   readonly #resources = countedResources();
 
   constructor() {
-    const connections = this.#connections;
-    const servers = this.#servers;
-    const connect = Socket.prototype.connect as Connect;
-    Socket.prototype.connect = function (this: Socket, ...args: unknown[]) {
+    beforeEach(Socket.prototype, 'connect', (args) => {
       const address = addressOf(args);
-      connections.set(address, (connections.get(address) ?? 0) + 1);
-      return connect.apply(this, args);
-    } as typeof Socket.prototype.connect;
-    const listen = Server.prototype.listen as Listen;
-    Server.prototype.listen = function (this: Server, ...args: unknown[]) {
-      servers.add(addressOf(args, ''));
-      return listen.apply(this, args);
-    } as typeof Server.prototype.listen;
+      this.#connections.set(address, (this.#connections.get(address) ?? 0) + 1);
+    });
+    beforeEach(Server.prototype, 'listen', (args) => this.#servers.add(addressOf(args, '')));
     const note = (error: unknown): void => {
       // The connection itself is reported.
       if (!isOfConnection(error)) this.#errors.add(thrownText(error));
@@ -80,6 +69,19 @@ export class SideEffects {
     }
     return open.length === 0 ? [] : [`Still open: ${open.join(', ')}.`];
   }
+}
+
+/** Calls a function with the arguments of each call of a method, before the method. */
+function beforeEach<Name extends string>(
+  target: Record<Name, unknown>,
+  name: Name,
+  note: (args: readonly unknown[]) => void,
+): void {
+  const method = target[name] as (...args: unknown[]) => unknown;
+  target[name] = function (this: unknown, ...args: unknown[]) {
+    note(args);
+    return method.apply(this, args);
+  };
 }
 
 function countedResources(): Map<string, number> {

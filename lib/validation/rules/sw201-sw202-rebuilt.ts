@@ -15,12 +15,13 @@ export function singletonRebuilt(ticks: TickGraph): Finding[] {
     const [provider, dependency] = way;
     const { name, token } = provider;
     const culprit = way.at(-1)!;
+    const scope = provider.lifetime === 'durable' ? 'durable' : 'request-scoped';
     const message =
       dependency === undefined
         ? ticks.isWorker(provider)
           ? `${name} is marked @StaysSingleton(), but it is a worker, and each tick gets a new one. Remove @StaysSingleton().`
           : `${name} is marked @StaysSingleton(), but it declares itself ${itself(provider)}. Remove @StaysSingleton() or the scope.`
-        : `${name} is marked @StaysSingleton(), but ${culprit.name} makes it ${outcome(provider)} (${arrows(chain)}). ${fate(provider)} Stop injecting ${dependency.name} into ${name}, and pass what ${name} needs from it as a method argument. Or remove @StaysSingleton().`;
+        : `${name} is marked @StaysSingleton(), but ${culprit.name} makes it ${scope} (${arrows(chain)}). ${fate(provider)} Stop injecting ${dependency.name} into ${name}, and pass what ${name} needs from it as a method argument. Or remove @StaysSingleton().`;
     return finding({ kind: 'singleton-rebuilt', subject: name, token, chain, message });
   });
 }
@@ -38,10 +39,6 @@ function fate({ name, lifetime }: GraphProvider): string {
   return lifetime === 'durable'
     ? `Nest builds another ${name} for each context of the ContextIdStrategy.`
     : `Each scope builds and disposes its own ${name}, while objects that ${name} has returned may still be in use.`;
-}
-
-function outcome({ lifetime }: GraphProvider): string {
-  return lifetime === 'durable' ? 'durable' : 'request-scoped';
 }
 
 /**

@@ -15,39 +15,32 @@ type Purpose = 'yes' | 'likely' | 'no';
  * `message-handler-scoped`.
  */
 export function controllerRebuilt(ticks: TickGraph): Finding[] {
-  return ticks.graph.providers
-    .filter(
-      (provider) =>
-        provider.place === 'controller' &&
-        provider.lifetime === 'bubbled' &&
-        !ticks.isWorker(provider),
-    )
-    .flatMap((controller) => {
-      const culprits = culpritsOf(controller, ticks);
-      const purposes = culprits.map((culprit) => isForWorkers(culprit, controller, ticks));
-      if (purposes.length === 0 || purposes.includes('no')) return [];
-      const isSure = !purposes.includes('likely');
-      const way = ticks.graph.wayToRequestScope(controller)!;
-      const chain = way.map(({ name }) => name);
-      const { name, token } = controller;
-      const end = beforeRequest(way);
-      const culprit = end.length === 1 ? 'the tick' : end.at(-1)!.name;
-      const message = `${name} is request-scoped because of ${culprit} (${arrows(chain)}), ${why(end, isSure, ticks)}. Nest builds it and its dependencies again for every request, and a request has no tick. ${instead(end, ticks)}. If this is intentional, add scope: Scope.REQUEST to ${name}.`;
-      const severity = isSure ? undefined : 'info';
-      return finding({
-        kind: 'controller-rebuilt',
-        severity,
-        subject: name,
-        token,
-        chain,
-        message,
-      });
+  const controllers = ticks.graph.providers.filter(
+    ({ place, lifetime }) => place === 'controller' && lifetime === 'bubbled',
+  );
+  return controllers.flatMap((controller) => {
+    if (ticks.isWorker(controller)) return [];
+    const culprits = culpritsOf(controller, ticks);
+    const purposes = culprits.map((culprit) => isForWorkers(culprit, controller, ticks));
+    if (purposes.length === 0 || purposes.includes('no')) return [];
+    const isSure = !purposes.includes('likely');
+    const way = ticks.graph.wayToRequestScope(controller)!;
+    const chain = way.map(({ name }) => name);
+    const { name, token } = controller;
+    // The class that injects the tick never names `REQUEST`.
+    const end = way.at(-1)!.token === REQUEST ? way.slice(0, -1) : way;
+    const culprit = end.length === 1 ? 'the tick' : end.at(-1)!.name;
+    const message = `${name} is request-scoped because of ${culprit} (${arrows(chain)}), ${why(end, isSure, ticks)}. Nest builds it and its dependencies again for every request, and a request has no tick. ${instead(end, ticks)}. If this is intentional, add scope: Scope.REQUEST to ${name}.`;
+    const severity = isSure ? undefined : 'info';
+    return finding({
+      kind: 'controller-rebuilt',
+      severity,
+      subject: name,
+      token,
+      chain,
+      message,
     });
-}
-
-/** Leaves `REQUEST` out: the class that injects the tick never names it. */
-function beforeRequest(way: readonly GraphProvider[]): readonly GraphProvider[] {
-  return way.at(-1)!.token === REQUEST ? way.slice(0, -1) : way;
+  });
 }
 
 function why(way: readonly GraphProvider[], isSure: boolean, ticks: TickGraph): string {
