@@ -59,20 +59,17 @@ export function exploreBackground(modules: Iterable<NestModule>): {
   const classes = found.filter(({ wrapper }) => kindOf(wrapper) === 'class');
   const distinct: Candidate[] = [];
   for (const candidate of new Set([...classes, ...found])) {
-    const {
-      wrapper,
-      modules: [module],
-      instances: [instance],
-    } = candidate;
-    const isKnown = distinct.some(({ instances }) =>
-      instances.some((known) => isSameObject(known, instance)),
+    const { wrapper, modules, instances } = candidate;
+    const [instance] = instances;
+    const isKnown = distinct.some((other) =>
+      other.instances.some((known) => isSameObject(known, instance)),
     );
     if (isKnown) continue;
     const alike = distinct.filter((other) => isAlike(other, wrapper));
     const { known } = sameAmong(alike, wrapper);
     if (known === undefined) distinct.push(candidate);
     else {
-      known.modules.push(module!);
+      known.modules.push(...modules);
       known.instances.push(instance);
     }
   }

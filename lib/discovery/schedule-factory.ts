@@ -21,7 +21,7 @@ import { show } from '../util/option-checks.js';
 import type { Schedule } from '../schedule/schedule.js';
 import { readTiming, undecidedTiming, WHAT_IS_DUE, type Timing } from '../schedule/timing.js';
 import type { Provided } from './provided-values.js';
-import { handlerName, type NamedHandler } from './schedule-names.js';
+import type { NamedHandler } from './schedule-names.js';
 
 /** The options of the module that apply to a schedule. */
 export type ModuleLayers = Pick<ScopedWorkerModuleOptions, 'defaults' | 'overrides'>;
@@ -43,9 +43,8 @@ export function makeSchedule(
   { defaults, overrides }: ModuleLayers,
   when: Provided | undefined,
 ): ScheduleAttempt {
-  const { worker, metadata, name } = named;
+  const { worker, metadata, handler, name } = named;
   const { kind, decorator, method, isAdopted } = metadata;
-  const handler = handlerName(worker.workerClass, metadata);
   const override = ownOverride(overrides, name);
   const layers = [defaults, worker.options, metadata.options as HandlerOptions, override];
   const options = resolveHandlerOptions(kind, ...layers);

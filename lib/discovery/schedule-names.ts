@@ -12,6 +12,8 @@ import type { FoundWorker } from './worker-explorer.js';
 export interface NamedHandler {
   readonly worker: FoundWorker;
   readonly metadata: HandlerMetadata;
+  /** Written `Class.method`. */
+  readonly handler: string;
   /** `Class.method` until a provider has returned the name. */
   readonly name: string;
   /** The factory that returns the name, if it hasn't been called yet. */
@@ -31,27 +33,28 @@ export function writtenNames(worker: FoundWorker): NamedHandler[] {
   return worker.handlers.map((metadata) => {
     const given: unknown = metadata.options?.name;
     const handler = handlerName(worker.workerClass, metadata);
+    const named = { worker, metadata, handler };
     if (isFromProviders(given) && fromProvidersProblem(given) === undefined)
-      return { worker, metadata, name: handler, nameFrom: given as FromProviders<string> };
+      return { ...named, name: handler, nameFrom: given as FromProviders<string> };
     // A name of another type is refused with the other options later; until then, it needs a key in the map.
     if (given !== undefined)
-      return { worker, metadata, name: typeof given === 'string' ? given : show(given) };
+      return { ...named, name: typeof given === 'string' ? given : show(given) };
     const count = (unnamed.get(handler) ?? 0) + 1;
     unnamed.set(handler, count);
-    return { worker, metadata, name: count === 1 ? handler : `${handler}#${count}` };
+    return { ...named, name: count === 1 ? handler : `${handler}#${count}` };
   });
 }
 
 /** Returns the handler with the name that its factory returns. */
 export async function askedName(
-  { nameFrom, ...handler }: NamedHandler,
+  { nameFrom, ...named }: NamedHandler,
   provided: ProvidedValues,
 ): Promise<NamedHandler> {
-  if (nameFrom === undefined) return handler;
-  const { worker, metadata } = handler;
+  if (nameFrom === undefined) return named;
+  const { handler, worker, metadata } = named;
   const { value, problem } = await provided.fromFactory(nameFrom, worker.wrapper.host!);
   const wrong = problem ?? nameProblem(value);
-  if (wrong === undefined) return { ...handler, name: value as string };
-  const culprit = `${handlerName(worker.workerClass, metadata)}: the name of ${metadata.decorator}`;
-  return { ...handler, nameProblem: `${culprit} ${wrong}.` };
+  return wrong === undefined
+    ? { ...named, name: value as string }
+    : { ...named, nameProblem: `${handler}: the name of ${metadata.decorator} ${wrong}.` };
 }

@@ -24,7 +24,7 @@ import {
   type ModuleLayers,
   type ScheduleAttempt,
 } from './schedule-factory.js';
-import { askedName, handlerName, writtenNames, type NamedHandler } from './schedule-names.js';
+import { askedName, writtenNames, type NamedHandler } from './schedule-names.js';
 import {
   duplicate,
   invalid,
@@ -96,13 +96,12 @@ export class SchedulePlanner {
   }
 
   /** Calls the factory that decides when a schedule is due. */
-  async decide({ handler }: UndecidedSchedule): Promise<Decision> {
-    const { worker, metadata } = handler;
+  async decide({ handler: named }: UndecidedSchedule): Promise<Decision> {
+    const { handler, worker, metadata } = named;
     const given = metadata.when as FromProviders<unknown>;
     const when = await this.provided.fromFactory(given, worker.wrapper.host!);
-    const { schedule, problems } = this.scheduleOf(handler, when);
-    const culprit = handlerName(worker.workerClass, metadata);
-    return { schedule, findings: problems.map((message) => invalid(culprit, message)) };
+    const { schedule, problems } = this.scheduleOf(named, when);
+    return { schedule, findings: problems.map((message) => invalid(handler, message)) };
   }
 
   private outline(): Outline {
@@ -134,13 +133,12 @@ export class SchedulePlanner {
     const named = new Map<string, NamedHandler>();
     const duplicates = new Map<string, Finding>();
     for (const planned of handlers) {
-      const { worker, metadata, nameFrom, nameProblem } = planned;
+      const { handler, nameFrom, nameProblem } = planned;
       const name = nameFrom === undefined ? planned.name : `${planned.name} (named at start-up)`;
       const when = this.whenOf(planned, sourceOf);
       const { schedule, problems } = this.scheduleOf({ ...planned, name }, when);
-      const culprit = handlerName(worker.workerClass, metadata);
       for (const problem of [nameProblem, ...problems, this.listProblem(schedule, planned)])
-        if (problem !== undefined) findings.push(invalid(culprit, problem));
+        if (problem !== undefined) findings.push(invalid(handler, problem));
       if (schedule !== undefined) schedules.push(schedule);
       if (schedule !== undefined && when === undefined)
         undecided.push({ schedule, handler: planned });
@@ -197,13 +195,12 @@ export class SchedulePlanner {
 
   private listProblem(
     schedule: Schedule | undefined,
-    { worker, metadata }: NamedHandler,
+    { handler, worker, metadata: { kind, decorator } }: NamedHandler,
   ): string | undefined {
     const { forEach } = schedule?.options ?? {};
-    if (forEach === undefined || metadata.kind === 'message') return undefined;
+    if (forEach === undefined || kind === 'message') return undefined;
     const problem = unresolvableProblem(forEach, this.application, worker.wrapper.host!);
-    const culprit = handlerName(worker.workerClass, metadata);
-    return problem && `${culprit}: forEach of ${metadata.decorator} ${problem}.`;
+    return problem && `${handler}: forEach of ${decorator} ${problem}.`;
   }
 
   private unknownOverrides(named: ReadonlyMap<string, unknown>, found: Exploration): Finding[] {

@@ -9,22 +9,20 @@ export function invalid(subject: string, message: string): Finding {
 }
 
 export function duplicate(name: string, earlier: NamedHandler, later: NamedHandler): Finding {
-  const [one, other] = [earlier, later].map(({ worker, metadata }) =>
-    handlerName(worker.workerClass, metadata),
-  ) as [string, string];
+  const [one, other] = [earlier.handler, later.handler];
   const { difference } = later.worker;
   const isOneClass = earlier.worker.workerClass === later.worker.workerClass;
   const message =
     isOneClass && one === other && difference !== undefined
       ? `${other}: two schedules would have the name "${name}". ${twinText(earlier.worker, later.worker, difference)}, so each of these workers has to run. ${twinHelp(later, difference)}`
       : one === other && !isOneClass
-        ? `${placed(other, later)}: its schedule "${name}" has the name of a schedule of ${placed(one, earlier)}, which is a different class. Rename one of them: { name: '...' }.`
+        ? `${placed(later)}: its schedule "${name}" has the name of a schedule of ${placed(earlier)}, which is a different class. Rename one of them: { name: '...' }.`
         : `${other}: its schedule "${name}" has the name of a schedule of ${one}. Rename one of them: { name: '...' }.`;
   return finding({ kind: 'duplicate-schedule', subject: other, message });
 }
 
 /** Names the module, because two classes have the same name. */
-function placed(handler: string, { worker }: NamedHandler): string {
+function placed({ handler, worker }: NamedHandler): string {
   return `${handler} in ${worker.modules[0]!.name}`;
 }
 
@@ -59,14 +57,11 @@ export function unmarkedFindings({ unmarked }: Exploration): Finding[] {
 }
 
 export function unprovidedFindings({ unprovided }: Exploration): Finding[] {
-  return unprovided.map((worker) =>
-    finding({
-      kind: 'worker-not-provided',
-      subject: worker.name,
-      token: worker,
-      message: `${worker.name} is marked @ScopedWorker(), but no module of this application provides it. Its handlers never run. Add it to the providers of a module.`,
-    }),
-  );
+  return unprovided.map((worker) => {
+    const { name } = worker;
+    const message = `${name} is marked @ScopedWorker(), but no module of this application provides it. Its handlers never run. Add it to the providers of a module.`;
+    return finding({ kind: 'worker-not-provided', subject: name, token: worker, message });
+  });
 }
 
 /** True if a module provides the worker with `useValue`. */

@@ -31,12 +31,11 @@ export function inspectNestJobs(
       .filter(({ runBy }) => runBy === undefined) // listed with the singleton
       .flatMap((jobs) =>
         jobs.handlers.map((handler) => {
+          const name = handlerName(jobs.workerClass, handler);
           const adopted = schedules.find(
-            ({ handler: name, target }) =>
-              target.isBare === true && name === handlerName(jobs.workerClass, handler),
+            (schedule) => schedule.target.isBare === true && schedule.handler === name,
           );
-          const fate = adopted === undefined ? fateOfSkipped(jobs, graph) : fateOfAdopted(adopted);
-          return inspectJob(jobs, handler, fate, from, adopted);
+          return inspectJob(jobs, handler, fateOfSkipped(jobs, adopted, graph), from, adopted);
         }),
       ),
   ];
@@ -54,7 +53,7 @@ function inspectJob(
   const name = typeof options?.name === 'string' ? options.name : handler;
   const job = { name, handler, module: jobs.modules[0]!.name };
   const worker = { ...jobs, options: {} };
-  const { schedule, problems } = makeSchedule({ worker, metadata, name }, {}, { value: when });
+  const { schedule, problems } = makeSchedule({ ...job, worker, metadata }, {}, { value: when });
   if (schedule === undefined) {
     const status = problems.join(' ');
     const invalid = { kind, due: 'invalid', timeZone: undefined, fate: 'invalid' } as const;
@@ -93,7 +92,16 @@ function fateOfSingleton({ workerClass, modules, isScheduleModuleImported }: Nes
   };
 }
 
-function fateOfSkipped(jobs: SkippedJobs, graph: ApplicationGraph): Fate {
+function fateOfSkipped(
+  jobs: SkippedJobs,
+  adopted: Schedule | undefined,
+  graph: ApplicationGraph,
+): Fate {
+  if (adopted !== undefined)
+    return {
+      fate: 'adopted',
+      status: `Adopted: the schedule ${adopted.name} runs it, each tick in its own scope.`,
+    };
   if (jobs.isNeverConstructed)
     return {
       fate: 'unconstructed',
@@ -105,13 +113,6 @@ function fateOfSkipped(jobs: SkippedJobs, graph: ApplicationGraph): Fate {
   return {
     fate: 'skipped',
     status: `${what}, because ${whyNotStatic(jobs.workerClass, jobs.wrapper, graph).why} (SW106).`,
-  };
-}
-
-function fateOfAdopted({ name }: Schedule): Fate {
-  return {
-    fate: 'adopted',
-    status: `Adopted: the schedule ${name} runs it, each tick in its own scope.`,
   };
 }
 

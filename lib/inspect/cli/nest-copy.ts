@@ -22,9 +22,8 @@ export class NestCopy {
     /** Its file; undefined if the application has none installed. */
     private readonly place: string | undefined,
   ) {
-    this.createApplicationContext = core.NestFactory.createApplicationContext.bind(
-      core.NestFactory,
-    );
+    const { NestFactory } = core;
+    this.createApplicationContext = NestFactory.createApplicationContext.bind(NestFactory);
   }
 
   /**

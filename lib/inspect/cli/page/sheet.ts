@@ -78,8 +78,8 @@ export class Sheet {
   }
 
   /** Adds a text behind its label, such as `next   12:00, 13:00`. */
-  labelled(label: string, text: string, indent = 4): void {
-    this.text(text, { indent, before: padded(label, LABEL_WIDTH) });
+  labelled(label: string, text: string): void {
+    this.text(text, { indent: 4, before: padded(label, LABEL_WIDTH) });
   }
 
   /** Adds a line that already fits. */
