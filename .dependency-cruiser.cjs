@@ -11,7 +11,7 @@ const arrows = {
   memory: ['util', 'v8'],
   'consumers/source': ['util', 'errors'],
   schedule: ['util', 'consumers/source', 'nest'],
-  decorators: ['schedule'],
+  decorators: ['util', 'schedule'],
   engine: ['util', 'errors', 'schedule'],
   scope: ['util', 'errors', 'nest'],
   tick: ['util', 'errors', 'nest', 'schedule', 'scope'],

@@ -1,12 +1,6 @@
-export {
-  InjectTick,
-  ScopedConsumer,
-  ScopedCron,
-  ScopedInterval,
-  ScopedTimeout,
-  StaysSingleton,
-  ScopedWorker,
-} from './decorators/index.js';
+export { InjectTick, StaysSingleton, ScopedWorker } from './decorators/provider.decorators.js';
+export { ScopedConsumer } from './decorators/consumer.decorator.js';
+export { ScopedCron, ScopedInterval, ScopedTimeout } from './decorators/schedule.decorators.js';
 export type { ScopedWorkerOptions } from './decorators/worker-metadata.js';
 export type { Engine, EngineHost } from './engine/engine.js';
 export { inProcessEngine, type InProcessEngineOptions } from './engine/in-process-engine.js';
@@ -99,7 +93,7 @@ export type { TickByHand } from './tick/work-by-hand.js';
 export { ProviderScopeFactory } from './tick/provider-scope-factory.js';
 export type { OpenedScope, ProviderScope, ScopeHooks, ScopeToken } from './scope/provider-scope.js';
 export type { ScopeEndNotice, ScopeNotice } from './scope/scope-ports.js';
-export type { Lifetime } from './graph/index.js';
+export type { Lifetime } from './graph/lifetime-graph.js';
 export { shared } from './scope/ownership.js';
 export { ScopedWorkerModule } from './scoped-worker.module.js';
 export type { Finding, FindingKind, FindingNumber, FindingSeverity } from './errors/finding.js';

@@ -9,7 +9,7 @@ import {
 } from '@nestjs/common';
 import { AppStopper } from './nest/app-stopper.js';
 import { HostingModule } from './hosting.module.js';
-import { InspectedServices } from './inspect/inspected-services.js';
+import { InspectedServices } from './inspect/inspect-scopes.js';
 import { MemorySource } from './memory/memory-source.js';
 import { ScopedWorkerEvents } from './events/scoped-worker-events.js';
 import { ScopedWorkerRegistry } from './registry/scoped-worker-registry.js';

@@ -6,9 +6,7 @@ import {
   ModuleRef,
   ModulesContainer,
 } from '@nestjs/core';
-import { ProvidedValues } from './discovery/provided-values.js';
 import { SchedulePlanner } from './discovery/schedule-planner.js';
-import { WorkerExplorer } from './discovery/worker-explorer.js';
 import { AttemptRunner } from './tick/attempt-runner.js';
 import { ItemRunner } from './tick/item-runner.js';
 import { ProviderScopeFactory } from './tick/provider-scope-factory.js';
@@ -16,7 +14,7 @@ import { RunningTicks } from './tick/running-ticks.js';
 import { SeenProviders } from './tick/seen-providers.js';
 import { SingleTick, TickRunner } from './tick/tick-runner.js';
 import { TickDispatcher } from './tick/tick-dispatcher.js';
-import { ApplicationGraph } from './graph/index.js';
+import { ApplicationGraph } from './graph/read-graph.js';
 import { Announcement } from './lifecycle/announcement.js';
 import { AppStopper } from './nest/app-stopper.js';
 import { BackgroundHost } from './background/background-host.js';
@@ -27,7 +25,7 @@ import { MemoryHost } from './lifecycle/memory-host.js';
 import { SchedulerRegistryBridge } from './lifecycle/scheduler-registry/scheduler-registry-bridge.js';
 import { StartUp } from './lifecycle/start-up.js';
 import { ApplicationLifecycle } from './lifecycle/application-lifecycle.js';
-import type { InspectedServices } from './inspect/inspected-services.js';
+import type { InspectedServices } from './inspect/inspect-scopes.js';
 import { LeakWatch } from './leaks/leak-watch.js';
 import { MemorySource, ProcessMemory } from './memory/memory-source.js';
 import { Enhancers, NestInside } from './nest/index.js';
@@ -131,8 +129,7 @@ export class ScopedWorkerServices implements InspectedServices {
       maker,
     ));
 
-    const provided = new ProvidedValues(nest);
-    const planner = new SchedulePlanner(new WorkerExplorer(nest), options, provided, graph);
+    const planner = new SchedulePlanner(nest, options, graph);
     this.startUp = new StartUp(options, planner, findings, new StartUpCheck(), book);
     this.bridge = new SchedulerRegistryBridge(nest, book, registry, running, events);
 

@@ -1,5 +1,7 @@
-import { IS_BACKGROUND_WORKER } from '../discovery/background-explorer.js';
-import type { BackgroundFailurePolicy } from '../discovery/background-findings.js';
+import {
+  IS_BACKGROUND_WORKER,
+  type BackgroundFailurePolicy,
+} from '../discovery/background-workers.js';
 
 export type { BackgroundFailurePolicy };
 

@@ -1,5 +1,6 @@
 import 'reflect-metadata';
 import type { ConsumerOptions } from '../schedule/consumer-options.js';
+import { prototypesOf } from '../util/values.js';
 import type { HandlerDefaults, HandlerOptions, ScheduleKind } from '../schedule/handler-options.js';
 
 const WORKER = Symbol.for('nestjs-scoped-worker:worker');
@@ -40,10 +41,17 @@ export function allDeclaredWorkers(): Function[] {
   return [...declaredWorkers].map((ref) => ref.deref()).filter((worker) => worker !== undefined);
 }
 
-export function addHandler(target: object, handler: Omit<HandlerMetadata, 'isStatic'>): void {
+/** Returns the decorator that marks a method as a handler. */
+export function handlerDecorator(
+  handler: Pick<HandlerMetadata, 'kind' | 'decorator' | 'when' | 'options'>,
+): (target: object, method: string | symbol) => void {
+  return (target, method) => addHandler(target, { ...handler, method: String(method) });
+}
+
+function addHandler(target: object, handler: Omit<HandlerMetadata, 'isStatic'>): void {
   const isStatic = typeof target === 'function';
   const owner = isStatic ? target : target.constructor;
-  const own = (Reflect.getOwnMetadata(HANDLERS, owner) as HandlerMetadata[] | undefined) ?? [];
+  const own = ownHandlers(owner);
   // JavaScript applies the decorators of a method from the last to the first; this restores the order of the source.
   const first = own.findIndex(({ method }) => method === handler.method);
   const at = first === -1 ? own.length : first;
@@ -55,22 +63,21 @@ export function addHandler(target: object, handler: Omit<HandlerMetadata, 'isSta
  * that it overrides; an override without a decorator keeps them.
  */
 export function handlersOf(target: Function): HandlerMetadata[] {
-  const byMethod = new Map<string, HandlerMetadata[]>();
-  for (let owner: unknown = target; typeof owner === 'function' && owner !== Function.prototype;) {
-    const own = (Reflect.getOwnMetadata(HANDLERS, owner) as HandlerMetadata[] | undefined) ?? [];
-    for (const [method, handlers] of groupByMethod(own)) {
-      if (!byMethod.has(method)) byMethod.set(method, handlers);
-    }
-    owner = Object.getPrototypeOf(owner);
+  const handlers: HandlerMetadata[] = [];
+  const decorated = new Set<string>();
+  for (const owner of prototypesOf(target)) {
+    const found = ownHandlers(owner).filter((handler) => !decorated.has(keyOf(handler)));
+    for (const handler of found) decorated.add(keyOf(handler));
+    handlers.push(...found);
   }
-  return [...byMethod.values()].flat();
+  return handlers;
 }
 
-function groupByMethod(handlers: readonly HandlerMetadata[]): Map<string, HandlerMetadata[]> {
-  const groups = new Map<string, HandlerMetadata[]>();
-  for (const handler of handlers) {
-    const key = `${handler.isStatic ? 'static ' : ''}${handler.method}`;
-    groups.set(key, [...(groups.get(key) ?? []), handler]);
-  }
-  return groups;
+function ownHandlers(owner: object): HandlerMetadata[] {
+  return (Reflect.getOwnMetadata(HANDLERS, owner) as HandlerMetadata[] | undefined) ?? [];
+}
+
+/** A static method and one of the instances may have the same name. */
+function keyOf({ isStatic, method }: HandlerMetadata): string {
+  return `${isStatic ? 'static ' : ''}${method}`;
 }

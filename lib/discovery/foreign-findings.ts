@@ -1,11 +1,13 @@
 import { INQUIRER, REQUEST } from '@nestjs/core';
 import { handlersOf, workerOptions } from '../decorators/worker-metadata.js';
 import { finding, type Finding } from '../errors/finding.js';
-import { livesInScope, type ApplicationGraph } from '../graph/index.js';
-import type { NestModule, NestWrapper } from '../nest/index.js';
-import { isClassProvider } from './class-of.js';
+import { livesInScope } from '../graph/lifetime-graph.js';
+import type { ApplicationGraph } from '../graph/read-graph.js';
+import { kindOf, type NestModule, type NestWrapper } from '../nest/index.js';
+
 import { foreignHandlersOf, type ForeignHandlers } from './foreign-handlers.js';
-import { whyNotStatic } from './nest-schedules/skipped-findings.js';
+import { whyNotStatic } from './nest-jobs.js';
+import { providedClasses } from './provided-classes.js';
 
 interface ForeignClass extends ForeignHandlers {
   readonly ownerClass: Function;
@@ -19,17 +21,14 @@ interface ForeignClass extends ForeignHandlers {
 export function foreignFindings(modules: Iterable<NestModule>, graph: ApplicationGraph): Finding[] {
   const seen = new Set<Function>();
   const findings: Finding[] = [];
-  for (const module of modules) {
-    for (const wrapper of [...module.providers.values(), ...module.controllers.values()]) {
-      if (wrapper.isAlias === true || !isClassProvider(wrapper)) continue;
-      const ownerClass = wrapper.metatype!;
-      const isWorker = workerOptions(ownerClass) !== undefined;
-      if (seen.has(ownerClass) || !(isWorker || isRequestScoped(wrapper))) continue;
-      seen.add(ownerClass);
-      for (const handlers of foreignHandlersOf(ownerClass, wrapper, module)) {
-        const found = { ...handlers, ownerClass, wrapper };
-        findings.push(isWorker ? workerRunElsewhere(found) : messageHandlerScoped(found, graph));
-      }
+  for (const { ownerClass, wrapper, module } of providedClasses(modules)) {
+    const isWorker = workerOptions(ownerClass) !== undefined;
+    const isOfInterest = isWorker || isRequestScoped(wrapper);
+    if (kindOf(wrapper) !== 'class' || seen.has(ownerClass) || !isOfInterest) continue;
+    seen.add(ownerClass);
+    for (const handlers of foreignHandlersOf(ownerClass, wrapper, module)) {
+      const found = { ...handlers, ownerClass, wrapper };
+      findings.push(isWorker ? workerRunElsewhere(found) : messageHandlerScoped(found, graph));
     }
   }
   return findings;
@@ -50,31 +49,28 @@ function workerRunElsewhere(found: ForeignClass): Finding {
     handlersOf(ownerClass).length > 0
       ? `Move ${what} to a class without @ScopedWorker()`
       : `Remove @ScopedWorker() from ${name}`;
-  return finding({
-    kind: 'worker-run-elsewhere',
-    subject: name,
-    token: wrapper.token,
-    message: `${name} is marked @ScopedWorker(), but ${calls(found)}, and this library doesn't run that call. No ${unit} of ${library} gets a scope, and nothing is disposed after it. ${remedy}, and inject ProviderScopeFactory as scopes there. For each ${unit}, call scopes.run(async (scope) => { ... }).`,
-  });
+  const message = `${name} is marked @ScopedWorker(), but ${calls(found)}, and this library doesn't run that call. No ${unit} of ${library} gets a scope, and nothing is disposed after it. ${remedy}, and inject ProviderScopeFactory as scopes there. For each ${unit}, call scopes.run(async (scope) => { ... }).`;
+  return finding({ kind: 'worker-run-elsewhere', subject: name, token: wrapper.token, message });
 }
 
 function messageHandlerScoped(found: ForeignClass, graph: ApplicationGraph): Finding {
   const { ownerClass, wrapper, unit } = found;
   const { name } = ownerClass;
-  const { why, chain } = whyNotStatic(found, graph);
+  const { why, chain } = whyNotStatic(ownerClass, wrapper, graph);
   const { text, isCertain } = lossOf(found, graph);
   const dependency = chain[1];
   const instead =
     dependency === undefined
       ? `Make ${name} a singleton, and inject ProviderScopeFactory as scopes. For each ${unit}, call`
       : `Instead of ${dependency}, inject ProviderScopeFactory as scopes, so that ${name} is a singleton. For each ${unit}, resolve ${dependency} in`;
+  const message = `${name}: ${calls(found)}, and ${why}. ${text} ${instead} scopes.run(async (scope) => { ... }).`;
   return finding({
     kind: 'message-handler-scoped',
-    ...(isCertain ? {} : { severity: 'info' as const }),
+    severity: isCertain ? undefined : 'info',
     subject: name,
     token: wrapper.token,
     chain: [name, ...chain.slice(1)],
-    message: `${name}: ${calls(found)}, and ${why}. ${text} ${instead} scopes.run(async (scope) => { ... }).`,
+    message,
   });
 }
 
@@ -94,25 +90,21 @@ function lossOf(
       isCertain: true,
       text: `${library} makes the call on an object that was never constructed: its dependencies are undefined.`,
     };
-  const each = scoped === 'built-for-each' ? unit : 'client';
-  const built = `${each === 'client' ? 'Nest 12 builds' : 'Nest builds'} ${name} again for each ${each} and never disposes these instances`;
   const { methods, hasFactory } = undisposed(wrapper, graph);
-  const never =
-    methods.length === 0
-      ? ''
-      : `: ${methods.join(', ')} ${methods.length === 1 ? 'is' : 'are'} never called`;
+  const [builder, each] = scoped === 'built-for-each' ? ['Nest', unit] : ['Nest 12', 'client'];
+  const are = methods.length === 1 ? 'is' : 'are';
+  const never = methods.length === 0 ? '' : `: ${methods.join(', ')} ${are} never called`;
+  const text = `${builder} builds ${name} again for each ${each} and never disposes these instances${never}.`;
   if (scoped === 'built-for-each-client')
     return {
       isCertain: true,
-      text: `${built}${never}. Nest 11 makes the call on an object that was never constructed.`,
+      text: `${text} Nest 11 makes the call on an object that was never constructed.`,
     };
-  if (methods.length > 0) return { isCertain: true, text: `${built}${never}.` };
-  return {
-    isCertain: false,
-    text: hasFactory
-      ? `${built}. No class in its tree has a disposer, but the results of its factories may have one.`
-      : `${built}. Nothing stays open while no class in its tree has a disposer.`,
-  };
+  if (methods.length > 0) return { isCertain: true, text };
+  const hint = hasFactory
+    ? 'No class in its tree has a disposer, but the results of its factories may have one.'
+    : 'Nothing stays open while no class in its tree has a disposer.';
+  return { isCertain: false, text: `${text} ${hint}` };
 }
 
 /**

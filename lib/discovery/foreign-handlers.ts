@@ -1,6 +1,6 @@
 import 'reflect-metadata';
-import { isGateway, type NestModule, type NestWrapper } from '../nest/index.js';
-import { methodsOf } from './nest-schedules/nest-schedules.js';
+import type { NestModule, NestWrapper } from '../nest/index.js';
+import { methodsOf } from '../util/values.js';
 
 /** The methods of a class that another library calls for each job, message or event. */
 export interface ForeignHandlers {
@@ -14,39 +14,38 @@ export interface ForeignHandlers {
   readonly scoped: 'built-for-each' | 'never-constructed' | 'built-for-each-client';
 }
 
-type Kind = Omit<ForeignHandlers, 'methods'>;
+/** A decorator of another library, by its metadata key, because the packages are optional. */
+interface Decorator extends Pick<ForeignHandlers, 'library' | 'unit'> {
+  readonly key: string;
+  /** Default: `built-for-each`. */
+  readonly scoped?: ForeignHandlers['scoped'];
+}
 
-/** Class decorators, by their metadata keys, because the packages are optional. */
-const ON_CLASSES: readonly (Kind & { readonly key: string; readonly method?: string })[] = [
+const ON_CLASSES: readonly (Decorator & { readonly methods: readonly string[] })[] = [
   {
     library: '@nestjs/bullmq',
     key: 'bullmq:processor_metadata',
-    method: 'process',
     unit: 'job',
-    scoped: 'built-for-each',
+    methods: ['process'],
   },
+  { library: '@nestjs/bull', key: 'bull:module_queue', unit: 'job', methods: [] },
   {
-    library: '@nestjs/bull',
-    key: 'bull:module_queue',
-    unit: 'job',
-    scoped: 'built-for-each',
+    library: '@nestjs/websockets',
+    key: 'websockets:is_gateway',
+    unit: 'message',
+    methods: [],
+    scoped: 'built-for-each-client',
   },
 ];
 
-/** Method decorators. A key in the form `Symbol(NAME)` is a symbol that differs in each copy of the package. */
-const ON_METHODS: readonly (Kind & { readonly key: string; readonly place?: 'controller' })[] = [
-  {
-    library: '@nestjs/event-emitter',
-    key: 'EVENT_LISTENER_METADATA',
-    unit: 'event',
-    scoped: 'built-for-each',
-  },
+/** A key in the form `Symbol(NAME)` is a symbol that differs in each copy of the package. */
+const ON_METHODS: readonly (Decorator & { readonly isForControllers?: boolean })[] = [
+  { library: '@nestjs/event-emitter', key: 'EVENT_LISTENER_METADATA', unit: 'event' },
   {
     library: '@nestjs/microservices',
     key: 'microservices:handler_type',
-    place: 'controller', // Nest ignores all other classes
     unit: 'message',
-    scoped: 'built-for-each',
+    isForControllers: true, // Nest ignores all other classes
   },
   {
     library: '@golevelup/nestjs-rabbitmq',
@@ -64,24 +63,21 @@ export function foreignHandlersOf(
 ): ForeignHandlers[] {
   const isController = module.controllers.get(wrapper.token) === wrapper;
   const found: ForeignHandlers[] = [];
+  const add = ({ library, unit, scoped }: Decorator, methods: readonly string[]): void =>
+    void found.push({ library, unit, methods, scoped: scoped ?? 'built-for-each' });
   if (!isController) {
-    for (const { key, method, ...kind } of ON_CLASSES) {
-      if (Reflect.hasMetadata(key, ownerClass))
-        found.push({ ...kind, methods: method === undefined ? [] : [method] });
-    }
-    if (isGateway(ownerClass))
-      found.push({
-        library: '@nestjs/websockets',
-        unit: 'message',
-        methods: [],
-        scoped: 'built-for-each-client',
-      });
+    for (const decorator of ON_CLASSES)
+      if (Reflect.hasMetadata(decorator.key, ownerClass)) add(decorator, decorator.methods);
   }
   const methods = methodsOf(ownerClass);
-  for (const { key, place, ...kind } of ON_METHODS) {
-    if (place === 'controller' && !isController) continue;
-    const marked = methods.filter(([, method]) => hasKey(method, key)).map(([name]) => name);
-    if (marked.length > 0) found.push({ ...kind, methods: marked });
+  for (const decorator of ON_METHODS) {
+    if (decorator.isForControllers === true && !isController) continue;
+    const marked = methods.filter(([, method]) => hasKey(method, decorator.key));
+    if (marked.length > 0)
+      add(
+        decorator,
+        marked.map(([name]) => name),
+      );
   }
   return found;
 }

@@ -6,7 +6,7 @@ import {
   type MissingInjection,
   type NestWrapper,
 } from '../nest/index.js';
-import { handlerName } from './schedule-factory.js';
+import { handlerName } from './schedule-names.js';
 import type { FoundWorker } from './worker-explorer.js';
 
 /**
@@ -14,28 +14,21 @@ import type { FoundWorker } from './worker-explorer.js';
  * start. On Nest 11.2, only the first tick would fail.
  */
 export function missingDependencies(workers: readonly FoundWorker[]): Finding[] {
-  const seen = new Set<NestWrapper>();
-  return workers.flatMap((worker) => missingOf(worker, seen));
-}
-
-function missingOf(
-  { workerClass, wrapper: root, handlers }: FoundWorker,
-  seen: Set<NestWrapper>,
-): Finding[] {
-  const [first] = handlers;
-  if (first === undefined) return [];
   const findings: Finding[] = [];
-  const open: { readonly wrapper: NestWrapper; readonly way: readonly string[] }[] = [
-    { wrapper: root, way: [handlerName(workerClass, first)] },
-  ];
-  for (const { wrapper, way } of open) {
-    // Nest has already built static providers.
-    if (seen.has(wrapper) || (wrapper.isDependencyTreeStatic() && !wrapper.isTransient)) continue;
-    seen.add(wrapper);
-    for (const missing of missingInjectionsOf(wrapper))
-      findings.push(missingFinding(wrapper, missing, way));
-    for (const { wrapper: next } of injectionsOf(wrapper))
-      open.push({ wrapper: next, way: [...way, tokenText(next.token)] });
+  const seen = new Set<NestWrapper>();
+  for (const { workerClass, wrapper: root, handlers } of workers) {
+    const [first] = handlers;
+    if (first === undefined) continue;
+    const open = [{ wrapper: root, way: [handlerName(workerClass, first)] }];
+    for (const { wrapper, way } of open) {
+      // Nest has already built static providers.
+      if (seen.has(wrapper) || (wrapper.isDependencyTreeStatic() && !wrapper.isTransient)) continue;
+      seen.add(wrapper);
+      for (const missing of missingInjectionsOf(wrapper))
+        findings.push(missingFinding(wrapper, missing, way));
+      for (const { wrapper: next } of injectionsOf(wrapper))
+        open.push({ wrapper: next, way: [...way, tokenText(next.token)] });
+    }
   }
   return findings;
 }

@@ -1,12 +1,13 @@
 import { ModuleRef } from '@nestjs/core';
-import { handlersOf, workerOptions } from '../decorators/worker-metadata.js';
+import { handlersOf, workerOptions, type HandlerMetadata } from '../decorators/worker-metadata.js';
 import {
   declaredTokens,
   enhancerClasses,
   injectedToken,
   injectionsOf,
-  isFactory,
+  kindOf,
   type Injection,
+  type NestModule,
   type NestWrapper,
 } from '../nest/index.js';
 import { seenProvider } from '../nest/seen-provider.js';
@@ -17,6 +18,17 @@ import { compareValues } from './compare-values.js';
 export interface Difference {
   /** The token for which their modules have different providers. */
   readonly token: unknown;
+}
+
+/** A class with handlers, and the provider that builds it. */
+export interface HandlerClass {
+  readonly workerClass: Function;
+  readonly wrapper: NestWrapper;
+  /** Every module that provides the class with the same dependencies; the first one builds it. */
+  readonly modules: NestModule[];
+  /** The difference from an earlier provider of the same class. */
+  readonly difference?: Difference | undefined;
+  readonly handlers: readonly HandlerMetadata[];
 }
 
 /**
@@ -48,6 +60,16 @@ export function sameAmong<Known extends { readonly wrapper: NestWrapper }>(
     if (difference === undefined) return { known };
   }
   return { difference };
+}
+
+/** Adds a class that a module provides to those that are known: as one more place of the same worker, or as another worker. */
+export function addPlace<Known extends HandlerClass>(all: Known[], found: Known): void {
+  const { known, difference } = sameAmong(
+    all.filter(({ workerClass }) => workerClass === found.workerClass),
+    found.wrapper,
+  );
+  if (known === undefined) all.push({ ...found, difference });
+  else known.modules.push(...found.modules);
 }
 
 /**
@@ -153,10 +175,4 @@ class Comparison {
     if (verdict === 'unknown') this.doubt ??= different;
     return undefined;
   }
-}
-
-function kindOf(wrapper: NestWrapper): 'alias' | 'factory' | 'class' | 'value' {
-  if (wrapper.isAlias === true) return 'alias';
-  if (isFactory(wrapper)) return 'factory';
-  return wrapper.metatype ? 'class' : 'value';
 }

@@ -18,117 +18,76 @@ import {
 } from '../schedule/handler-options.js';
 import { hasMethod } from '../util/values.js';
 import { show } from '../util/option-checks.js';
-import type { HandlerTarget, Schedule } from '../schedule/schedule.js';
-import { readTiming, undecidedTiming, WHAT_IS_DUE } from '../schedule/timing.js';
+import type { Schedule } from '../schedule/schedule.js';
+import { readTiming, undecidedTiming, WHAT_IS_DUE, type Timing } from '../schedule/timing.js';
 import type { Provided } from './provided-values.js';
-import type { FoundWorker } from './worker-explorer.js';
+import type { NamedHandler } from './schedule-names.js';
+
+/** The options of the module that apply to a schedule. */
+export type ModuleLayers = Pick<ScopedWorkerModuleOptions, 'defaults' | 'overrides'>;
 
 /** A schedule, or the problems that prevent it. */
-export type ScheduleAttempt =
-  | { readonly schedule: Schedule; readonly problems?: never }
-  | {
-      readonly schedule?: never;
-      readonly handler: string;
-      readonly name: string;
-      readonly problems: readonly string[];
-    };
-
-/** Reads the options of a schedule, and lists the problems with them and with the place of the decorator. */
-function readOptions(
-  worker: FoundWorker,
-  metadata: HandlerMetadata,
-  name: string,
-  module: Pick<ScopedWorkerModuleOptions, 'defaults' | 'overrides'>,
-): { options: ResolvedHandlerOptions; problems: string[] } {
-  const handler = handlerName(worker.workerClass, metadata);
-  const override = ownOverride(module.overrides, name);
-  const layers = [module.defaults, worker.options, metadata.options as HandlerOptions, override];
-  return {
-    options: resolveHandlerOptions(metadata.kind, ...layers),
-    problems: [
-      ...placeProblems(worker.workerClass, metadata, handler),
-      ...optionProblems(worker, metadata, handler, override, name),
-    ],
-  };
+export interface ScheduleAttempt {
+  readonly schedule?: Schedule;
+  readonly problems: readonly string[];
 }
 
 /**
- * Creates the schedule of one decorator, or lists all problems with it.
+ * Creates the schedule of one decorator, or lists all problems with it and with the place of the decorator.
  *
- * @param when the value from the decorator, from `overrides` or from a provider.
+ * @param when the value from the decorator, from `overrides` or from a provider. Undefined if a provider decides it later: the
+ * schedule is then a placeholder, which is listed and never due.
  */
 export function makeSchedule(
-  worker: FoundWorker,
-  metadata: HandlerMetadata,
-  name: string,
-  module: Pick<ScopedWorkerModuleOptions, 'defaults' | 'overrides'>,
-  when: Provided,
+  named: NamedHandler,
+  { defaults, overrides }: ModuleLayers,
+  when: Provided | undefined,
 ): ScheduleAttempt {
+  const { worker, metadata, handler, name } = named;
   const { kind, decorator } = metadata;
-  const handler = handlerName(worker.workerClass, metadata);
-  const override = ownOverride(module.overrides, name);
-  const { options, problems } = readOptions(worker, metadata, name, module);
+  const override = ownOverride(overrides, name);
+  const layers = [defaults, worker.options, metadata.options as HandlerOptions, override];
+  const options = resolveHandlerOptions(kind, ...layers);
+  const problems = optionProblems(named, override);
   const changed = overriddenTiming(kind, override);
   const culprit =
     changed === undefined
       ? `the ${WHAT_IS_DUE[kind]} of ${decorator}`
       : `overrides[${JSON.stringify(name)}].${changed}`;
-  const say = (problem: string): void => void problems.push(`${handler}: ${culprit} ${problem}.`);
-  if (when.problem !== undefined) say(when.problem);
-  const { timing, problem } = readTiming(
-    kind,
-    when.value,
-    options,
-    kind === 'cron' || isFromProviders(metadata.when),
-  );
-  const isNamed = when.problem !== undefined || nameFirst(metadata) !== undefined;
-  if (problem !== undefined && !isNamed) say(problem);
+  const say = (problem: string): void => void problems.push(`${culprit} ${problem}`);
+  let timing: Timing | undefined = undecidedTiming(kind);
   let consumer: ResolvedConsumer | undefined;
-  if (kind === 'message' && when.problem === undefined) {
+  if (when?.problem !== undefined) say(when.problem);
+  else if (when !== undefined && kind === 'message') {
     const read = readConsumer(when.value, options, metadata, override);
     if (typeof read === 'string') say(read);
     else consumer = read;
+  } else if (when !== undefined) {
+    const canBeOff = kind === 'cron' || isFromProviders(metadata.when);
+    const read = readTiming(kind, when.value, options, canBeOff);
+    if (read.problem !== undefined && nameFirst(metadata) === undefined) say(read.problem);
+    timing = read.timing;
   }
-  if (timing === undefined || problems.length > 0) return { handler, name, problems };
-  return {
-    schedule: {
-      name,
-      handler,
-      ...timing,
-      options: consumer === undefined ? options : ofConsumer(options, consumer),
-      target: targetOf(worker, metadata),
-      ...(consumer === undefined ? {} : { consumer }),
-    },
+  if (timing === undefined || problems.length > 0)
+    return { problems: problems.map((problem) => `${handler}: ${problem}.`) };
+  const schedule = {
+    name,
+    handler,
+    ...timing,
+    options: consumer === undefined ? options : ofConsumer(options, consumer),
+    target: targetOf(named),
+    ...(consumer === undefined ? {} : { consumer }),
   };
+  return { schedule, problems: [] };
 }
 
-/** Creates a placeholder, which is listed and never due, for a schedule whose due moments a provider decides later. */
-export function undecidedSchedule(
-  worker: FoundWorker,
-  metadata: HandlerMetadata,
-  name: string,
-  module: Pick<ScopedWorkerModuleOptions, 'defaults' | 'overrides'>,
-): ScheduleAttempt {
-  const { kind } = metadata;
-  const handler = handlerName(worker.workerClass, metadata);
-  const { options, problems } = readOptions(worker, metadata, name, module);
-  if (problems.length > 0) return { handler, name, problems };
-  const target = targetOf(worker, metadata);
-  return { schedule: { name, handler, ...undecidedTiming(kind), options, target } };
-}
-
-function targetOf({ wrapper }: FoundWorker, { method, isAdopted }: HandlerMetadata): HandlerTarget {
+function targetOf({
+  worker: { wrapper },
+  metadata: { method, isAdopted },
+}: NamedHandler): Schedule['target'] {
   const isBare = isAdopted ?? false;
-  return {
-    worker: wrapper,
-    method,
-    isBare,
-    hasEnhancers: !isBare && hasEnhancers(wrapper, method),
-  };
-}
-
-export function handlerName(workerClass: Function, metadata: HandlerMetadata): string {
-  return `${workerClass.name}.${metadata.method}`;
+  const hasOwnEnhancers = !isBare && hasEnhancers(wrapper, method);
+  return { worker: wrapper, method, isBare, hasEnhancers: hasOwnEnhancers };
 }
 
 /** Returns the entry of `overrides` for a schedule. */
@@ -193,76 +152,68 @@ function ofConsumer(
   };
 }
 
-function placeProblems(
-  workerClass: Function,
-  metadata: HandlerMetadata,
-  handler: string,
+/** Returns all problems with the place and the options of a decorator, each a clause that begins with its culprit. */
+function optionProblems(
+  { worker, metadata, name }: NamedHandler,
+  override: ScheduleOverride | undefined,
 ): string[] {
-  if (metadata.isStatic) {
-    return [
-      `${handler}: ${metadata.decorator} is on a static method. Make it an instance method: each tick has its own worker.`,
-    ];
-  }
-  if (metadata.method.startsWith('Symbol(')) {
-    return [
-      `${handler}: ${metadata.decorator} is on a method whose name is a symbol. Use a string as its name: the schedule is named after the method.`,
-    ];
-  }
-  if (!hasMethod(workerClass, metadata.method)) {
-    return [
-      `${handler}: ${metadata.decorator} is not on a method. Move it to a method of the class.`,
-    ];
-  }
-  return [];
+  const { kind, decorator, options } = metadata;
+  const check = kind === 'message' ? consumerOptionProblems : decoratorProblems;
+  const misplaced = placeProblem(worker.workerClass, metadata);
+  const ofName = nameFirst(metadata);
+  const own = ofName === undefined ? check(options) : [ofName];
+  const ofOverride = [...overrideProblems(override, kind), ...mismatches(override ?? {}, metadata)];
+  const { fixedDelay } = (options ?? {}) as HandlerOptions;
+  const asksFixedDelay = fixedDelay === true || override?.fixedDelay === true;
+  const isFixedDelayWrong = asksFixedDelay && kind !== 'interval' && kind !== 'message';
+  return [
+    ...(misplaced === undefined ? [] : [`${decorator} ${misplaced}`]),
+    ...own.map((problem) => `${decorator} ${problem}`),
+    ...workerOptionProblems(worker.options).map((problem) => `@ScopedWorker ${problem}`),
+    ...ofOverride.map((problem) => `overrides[${JSON.stringify(name)}] ${problem}`),
+    ...(isFixedDelayWrong
+      ? [`fixedDelay is an option of @ScopedInterval. Remove it from ${decorator}`]
+      : []),
+  ];
+}
+
+function placeProblem(
+  workerClass: Function,
+  { isStatic, method }: HandlerMetadata,
+): string | undefined {
+  if (isStatic)
+    return 'is on a static method. Make it an instance method: each tick has its own worker';
+  if (method.startsWith('Symbol('))
+    return 'is on a method whose name is a symbol. Use a string as its name: the schedule is named after the method';
+  return hasMethod(workerClass, method)
+    ? undefined
+    : 'is not on a method. Move it to a method of the class';
 }
 
 /** Reports a name as the first argument, where `@Interval('poll', 1000)` of `@nestjs/schedule` has it. */
-function nameFirst({ kind, decorator, when, options }: HandlerMetadata): string[] | undefined {
+function nameFirst({ kind, decorator, when, options }: HandlerMetadata): string | undefined {
   const isTimed = kind === 'interval' || kind === 'timeout';
   if (!isTimed || typeof when !== 'string' || typeof options !== 'number') return undefined;
-  return [
-    `takes its name as an option. Write ${decorator}(${String(options)}, { name: ${show(when)} }) instead`,
-  ];
+  return `takes its name as an option. Write ${decorator}(${String(options)}, { name: ${show(when)} }) instead`;
 }
 
-function optionProblems(
-  worker: FoundWorker,
-  metadata: HandlerMetadata,
-  handler: string,
-  override: ScheduleOverride | undefined,
-  name: string,
+/** Reports what an override sets for another kind of schedule. */
+function mismatches(
+  { cron, everyMs, concurrency, maxDeliveries }: ScheduleOverride,
+  { kind, decorator }: HandlerMetadata,
 ): string[] {
-  const { kind, decorator } = metadata;
-  const check = kind === 'message' ? consumerOptionProblems : decoratorProblems;
-  const own = nameFirst(metadata) ?? check(metadata.options);
-  const overrideLabel = `${handler}: overrides[${JSON.stringify(name)}]`;
-  const problems = [
-    ...own.map((problem) => `${handler}: ${decorator} ${problem}.`),
-    ...workerOptionProblems(worker.options).map(
-      (problem) => `${handler}: @ScopedWorker ${problem}.`,
-    ),
-    ...overrideProblems(override, kind).map((problem) => `${overrideLabel} ${problem}.`),
-  ];
-  if (override?.cron !== undefined && kind !== 'cron') {
+  const problems: string[] = [];
+  if (cron !== undefined && kind !== 'cron') {
     const help = kind === 'interval' ? '. Use everyMs' : '';
-    problems.push(`${overrideLabel} has cron, but ${decorator} isn't a cron${help}.`);
+    problems.push(`has cron, but ${decorator} isn't a cron${help}`);
   }
-  if (override?.everyMs !== undefined && kind !== 'interval') {
+  if (everyMs !== undefined && kind !== 'interval') {
     const help = kind === 'cron' ? '. Use cron' : '';
-    problems.push(`${overrideLabel} has everyMs, but ${decorator} isn't an interval${help}.`);
+    problems.push(`has everyMs, but ${decorator} isn't an interval${help}`);
   }
-  const ofConsumers = override?.concurrency ?? override?.maxDeliveries;
-  if (ofConsumers !== undefined && kind !== 'message') {
+  if ((concurrency ?? maxDeliveries) !== undefined && kind !== 'message')
     problems.push(
-      `${overrideLabel} has concurrency or maxDeliveries, but ${decorator} isn't a consumer. Use maxConcurrency.`,
+      `has concurrency or maxDeliveries, but ${decorator} isn't a consumer. Use maxConcurrency`,
     );
-  }
-  const { fixedDelay } = (metadata.options ?? {}) as HandlerOptions;
-  const asksFixedDelay = fixedDelay === true || override?.fixedDelay === true;
-  if (asksFixedDelay && kind !== 'interval' && kind !== 'message') {
-    problems.push(
-      `${handler}: fixedDelay is an option of @ScopedInterval. Remove it from ${decorator}.`,
-    );
-  }
   return problems;
 }

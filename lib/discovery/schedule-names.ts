@@ -1,18 +1,19 @@
 import { nameProblem, show } from '../util/option-checks.js';
-import type { HandlerMetadata } from '../decorators/worker-metadata.js';
 import {
   fromProvidersProblem,
   isFromProviders,
   type FromProviders,
 } from '../schedule/from-providers.js';
 import type { ProvidedValues } from './provided-values.js';
-import { handlerName } from './schedule-factory.js';
+import type { HandlerMetadata } from '../decorators/worker-metadata.js';
 import type { FoundWorker } from './worker-explorer.js';
 
 /** One decorator on a method of a worker, with the name of its schedule. */
 export interface NamedHandler {
   readonly worker: FoundWorker;
   readonly metadata: HandlerMetadata;
+  /** Written `Class.method`. */
+  readonly handler: string;
   /** `Class.method` until a provider has returned the name. */
   readonly name: string;
   /** The factory that returns the name, if it hasn't been called yet. */
@@ -21,33 +22,39 @@ export interface NamedHandler {
   readonly nameProblem?: string;
 }
 
+/** Returns the name of a handler in messages: `Class.method`. */
+export function handlerName(ownerClass: Function, { method }: HandlerMetadata): string {
+  return `${ownerClass.name}.${method}`;
+}
+
 /** Returns the handlers of a worker with the names from their decorators. A second decorator on a method gets `#2`. */
 export function writtenNames(worker: FoundWorker): NamedHandler[] {
   const unnamed = new Map<string, number>();
   return worker.handlers.map((metadata) => {
     const given: unknown = metadata.options?.name;
     const handler = handlerName(worker.workerClass, metadata);
+    const named = { worker, metadata, handler };
     if (isFromProviders(given) && fromProvidersProblem(given) === undefined)
-      return { worker, metadata, name: handler, nameFrom: given as FromProviders<string> };
+      return { ...named, name: handler, nameFrom: given as FromProviders<string> };
     // A name of another type is refused with the other options later; until then, it needs a key in the map.
     if (given !== undefined)
-      return { worker, metadata, name: typeof given === 'string' ? given : show(given) };
+      return { ...named, name: typeof given === 'string' ? given : show(given) };
     const count = (unnamed.get(handler) ?? 0) + 1;
     unnamed.set(handler, count);
-    return { worker, metadata, name: count === 1 ? handler : `${handler}#${count}` };
+    return { ...named, name: count === 1 ? handler : `${handler}#${count}` };
   });
 }
 
 /** Returns the handler with the name that its factory returns. */
 export async function askedName(
-  { nameFrom, ...handler }: NamedHandler,
+  { nameFrom, ...named }: NamedHandler,
   provided: ProvidedValues,
 ): Promise<NamedHandler> {
-  if (nameFrom === undefined) return handler;
-  const { worker, metadata } = handler;
+  if (nameFrom === undefined) return named;
+  const { handler, worker, metadata } = named;
   const { value, problem } = await provided.fromFactory(nameFrom, worker.wrapper.host!);
   const wrong = problem ?? nameProblem(value);
-  if (wrong === undefined) return { ...handler, name: value as string };
-  const culprit = `${handlerName(worker.workerClass, metadata)}: the name of ${metadata.decorator}`;
-  return { ...handler, nameProblem: `${culprit} ${wrong}.` };
+  return wrong === undefined
+    ? { ...named, name: value as string }
+    : { ...named, nameProblem: `${handler}: the name of ${metadata.decorator} ${wrong}.` };
 }

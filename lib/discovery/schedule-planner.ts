@@ -1,42 +1,40 @@
 import type { HandlerMetadata } from '../decorators/worker-metadata.js';
-import { ApplicationGraph } from '../graph/index.js';
-import type { ScopedWorkerModuleOptions } from '../options/module-options.js';
+import { ApplicationGraph } from '../graph/read-graph.js';
 import { OptionsStore } from '../options/options-store.js';
 import {
   isFromProviders,
   unresolvableProblem,
   type FromProviders,
 } from '../schedule/from-providers.js';
-import type { NestModule } from '../nest/index.js';
+import { Application, type NestModule } from '../nest/index.js';
 import type { Schedule } from '../schedule/schedule.js';
 import { withoutUndefined } from '../util/values.js';
 import { namesText } from '../errors/errors.js';
-import type { Finding } from '../errors/finding.js';
-import { backgroundFindings } from './background-findings.js';
-import { adopt } from './nest-schedules/adoption.js';
+import { finding, type Finding } from '../errors/finding.js';
+import { backgroundFindings } from './background-workers.js';
+import { adopt } from './adoption.js';
 import { foreignFindings } from './foreign-findings.js';
-import { nestScheduling } from './nest-schedules/nest-schedules.js';
+import { nestScheduling } from './nest-schedules.js';
 import { missingDependencies } from './missing-dependencies.js';
 import { ProvidedValues, type Provided } from './provided-values.js';
 import {
-  handlerName,
   makeSchedule,
   overriddenTiming,
   ownOverride,
-  undecidedSchedule,
+  type ModuleLayers,
+  type ScheduleAttempt,
 } from './schedule-factory.js';
 import { askedName, writtenNames, type NamedHandler } from './schedule-names.js';
 import {
   duplicate,
   invalid,
-  invalidOption,
   isReadyMade,
-  placementFinding,
+  placementFindings,
   repeatedFindings,
   unmarkedFindings,
   unprovidedFindings,
 } from './worker-findings.js';
-import { WorkerExplorer, type Exploration, type FoundWorker } from './worker-explorer.js';
+import { explore, type Exploration, type FoundWorker } from './worker-explorer.js';
 
 /** The schedules of the application, and all problems with them. */
 export interface Plan {
@@ -66,160 +64,143 @@ type SourceOf = (token: unknown, module: NestModule) => Provided | undefined;
 interface Outline {
   readonly found: Exploration;
   readonly workers: readonly FoundWorker[];
+  readonly handlers: readonly NamedHandler[];
   readonly findings: Finding[];
 }
 
-/** Creates schedules from the findings of the explorer. It reads and checks, and starts nothing. */
+/** Creates schedules from what `explore()` finds. It reads and checks, and starts nothing. */
 export class SchedulePlanner {
+  private readonly provided: ProvidedValues;
+
   constructor(
-    private readonly explorer: WorkerExplorer,
+    private readonly application: Application,
     private readonly options: OptionsStore,
-    private readonly provided: ProvidedValues,
     private readonly graph: ApplicationGraph,
-  ) {}
+  ) {
+    this.provided = new ProvidedValues(application);
+  }
 
   /** Calls the factories for names and sources, but not yet those for due moments. */
   async plan(): Promise<Plan> {
-    const { handlers, ...outline } = this.outline();
-    const named: NamedHandler[] = [];
-    for (const handler of handlers) named.push(await askedName(handler, this.provided));
-    return this.complete(outline, named, (source, module) =>
+    const outline = this.outline();
+    const handlers: NamedHandler[] = [];
+    for (const handler of outline.handlers) handlers.push(await askedName(handler, this.provided));
+    return this.complete({ ...outline, handlers }, (source, module) =>
       this.provided.singleton(source, module),
     );
   }
 
   /** Does the same without calling any factory. */
   planUnasked(): Plan {
-    const { handlers, ...outline } = this.outline();
-    return this.complete(outline, handlers, () => undefined);
+    return this.complete(this.outline(), () => undefined);
   }
 
   /** Calls the factory that decides when a schedule is due. */
-  async decide({ handler }: UndecidedSchedule): Promise<Decision> {
-    const { worker, metadata, name } = handler;
+  async decide({ handler: named }: UndecidedSchedule): Promise<Decision> {
+    const { handler, worker, metadata } = named;
     const given = metadata.when as FromProviders<unknown>;
     const when = await this.provided.fromFactory(given, worker.wrapper.host!);
-    const { schedule, problems = [] } = makeSchedule(
-      worker,
-      metadata,
-      name,
-      this.layersFor(metadata),
-      when,
-    );
-    const culprit = handlerName(worker.workerClass, metadata);
-    return {
-      schedule: schedule && placed(schedule, worker),
-      findings: problems.map((message) => invalid(culprit, message)),
-    };
+    const { schedule, problems } = this.scheduleOf(named, when);
+    return { schedule, findings: problems.map((message) => invalid(handler, message)) };
   }
 
-  private outline(): Outline & { readonly handlers: readonly NamedHandler[] } {
-    const { application } = this.explorer;
-    const found = this.explorer.explore();
+  private outline(): Outline {
+    const modules = [...this.application.modules.values()];
+    const found = explore(modules);
     const { adoptNestSchedules } = this.options.resolved;
     const { workers, findings: skipped } = adopt(found, adoptNestSchedules, this.graph);
-    const modules = [...application.modules.values()];
     const findings: Finding[] = [
-      ...this.options.problems().map(invalidOption),
+      ...this.options
+        .problems()
+        .map((message) =>
+          finding({ kind: 'invalid-options', subject: 'ScopedWorkerModule', message }),
+        ),
       ...unmarkedFindings(found),
-      ...(application.isTestingModule ? [] : unprovidedFindings(found)),
+      ...(this.application.isTestingModule ? [] : unprovidedFindings(found)),
       ...skipped,
       ...backgroundFindings(modules, this.graph),
       ...foreignFindings(modules, this.graph),
       ...missingDependencies(workers),
     ];
-    for (const worker of workers) {
-      const placement = placementFinding(worker);
-      if (placement !== undefined) findings.push(placement);
-      findings.push(...repeatedFindings(worker));
-    }
+    for (const worker of workers)
+      findings.push(...placementFindings(worker), ...repeatedFindings(worker));
     return { found, workers, findings, handlers: workers.flatMap(writtenNames) };
   }
 
-  private complete(
-    { found, workers, findings }: Outline,
-    handlers: readonly NamedHandler[],
-    sourceOf: SourceOf,
-  ): Plan {
+  private complete({ found, workers, handlers, findings }: Outline, sourceOf: SourceOf): Plan {
     const schedules: Schedule[] = [];
     const undecided: UndecidedSchedule[] = [];
     const named = new Map<string, NamedHandler>();
-    const duplicates: Finding[] = [];
-    const refuse = (refused: Finding): void => void findings.push(refused);
+    const duplicates = new Map<string, Finding>();
     for (const planned of handlers) {
-      const { worker, metadata, nameFrom } = planned;
+      const { handler, nameFrom, nameProblem } = planned;
       const name = nameFrom === undefined ? planned.name : `${planned.name} (named at start-up)`;
-      const handler = handlerName(worker.workerClass, metadata);
-      if (planned.nameProblem !== undefined) refuse(invalid(handler, planned.nameProblem));
       const when = this.whenOf(planned, sourceOf);
-      const attempt =
-        when === undefined
-          ? undecidedSchedule(worker, metadata, name, this.layersFor(metadata))
-          : makeSchedule(worker, metadata, name, this.layersFor(metadata), when);
-      attempt.problems?.forEach((message) => refuse(invalid(handler, message)));
-      const listProblem = this.listProblem(attempt.schedule, planned);
-      if (listProblem !== undefined) refuse(invalid(handler, listProblem));
-      if (attempt.schedule !== undefined) {
-        const schedule = placed(attempt.schedule, worker);
-        schedules.push(schedule);
-        if (when === undefined) undecided.push({ schedule, handler: planned });
-      }
-      if (nameFrom !== undefined || planned.nameProblem !== undefined) continue;
+      const { schedule, problems } = this.scheduleOf({ ...planned, name }, when);
+      for (const problem of [nameProblem, ...problems, this.listProblem(schedule, planned)])
+        if (problem !== undefined) findings.push(invalid(handler, problem));
+      if (schedule !== undefined) schedules.push(schedule);
+      if (schedule !== undefined && when === undefined)
+        undecided.push({ schedule, handler: planned });
+      if (nameFrom !== undefined || nameProblem !== undefined) continue;
       const earlier = named.get(name);
       if (earlier === undefined) named.set(name, planned);
-      else duplicates.push(duplicate(name, earlier, planned));
+      else {
+        // Three workers of one class would each report the same problem.
+        const problem = duplicate(name, earlier, planned);
+        duplicates.set(problem.message, problem);
+      }
     }
-    // Three workers of one class would each report the same problem.
-    new Map(duplicates.map((each) => [each.message, each])).forEach(refuse);
+    findings.push(...duplicates.values());
     const isEachNamed = handlers.every(({ nameFrom, nameProblem }) => !(nameFrom ?? nameProblem));
-    if (isEachNamed) this.unknownOverrides(named, found).forEach(refuse);
+    if (isEachNamed) findings.push(...this.unknownOverrides(named, found));
     return { schedules, undecided, workers, findings };
+  }
+
+  /** Creates a schedule; that of a ready-made worker is disabled, because it cannot be new for each tick. */
+  private scheduleOf(handler: NamedHandler, when: Provided | undefined): ScheduleAttempt {
+    const attempt = makeSchedule(handler, this.layersFor(handler.metadata), when);
+    const { schedule, problems } = attempt;
+    return schedule !== undefined && isReadyMade(handler.worker)
+      ? { schedule: { ...schedule, options: { ...schedule.options, disabled: true } }, problems }
+      : attempt;
   }
 
   /**
    * Returns the module's options for a handler. `ScheduleModule.forRoot({ cronJobs: false })` means that this process runs no
    * crons, no matter which library runs them.
    */
-  private layersFor({
-    kind,
-  }: HandlerMetadata): Pick<ScopedWorkerModuleOptions, 'defaults' | 'overrides'> {
+  private layersFor({ kind }: HandlerMetadata): ModuleLayers {
     const { resolved } = this.options;
-    const { kinds } = nestScheduling(this.explorer.application.modules.values());
+    const { kinds } = nestScheduling(this.application.modules.values());
     if (kind === 'message' || kinds.has(kind)) return resolved;
     return { ...resolved, defaults: { disabled: true, ...withoutUndefined(resolved.defaults) } };
   }
 
   /** Returns when a schedule is due, or the problem with its value; undefined if only a provider knows. */
-  private whenOf(handler: NamedHandler, sourceOf: SourceOf): Provided | undefined {
-    const written = this.writtenFor(handler);
-    if (written !== undefined) return written;
-    const { when, kind } = handler.metadata;
-    const module = handler.worker.wrapper.host!;
+  private whenOf(
+    { metadata, worker, name }: NamedHandler,
+    sourceOf: SourceOf,
+  ): Provided | undefined {
+    const { kind, when } = metadata;
+    const module = worker.wrapper.host!;
     if (kind === 'message') return sourceOf(when, module);
-    const problem = this.provided.factoryProblem(when as FromProviders<unknown>, module);
-    return problem === undefined ? undefined : { problem };
-  }
-
-  /** Returns the value from `overrides` or the decorator; undefined if the decorator leaves it to providers. */
-  private writtenFor({ metadata: { kind, when }, name }: NamedHandler): Provided | undefined {
-    if (kind === 'message') return undefined;
     const override = ownOverride(this.options.resolved.overrides, name);
     const changed = overriddenTiming(kind, override);
     if (changed !== undefined) return { value: override?.[changed] };
-    return isFromProviders(when) ? undefined : { value: when };
+    if (!isFromProviders(when)) return { value: when };
+    const problem = this.provided.factoryProblem(when, module);
+    return problem === undefined ? undefined : { problem };
   }
 
   private listProblem(
     schedule: Schedule | undefined,
-    { worker, metadata }: NamedHandler,
+    { handler, worker, metadata: { kind, decorator } }: NamedHandler,
   ): string | undefined {
     const { forEach } = schedule?.options ?? {};
-    if (forEach === undefined || metadata.kind === 'message') return undefined;
-    const { application } = this.explorer;
-    const problem = unresolvableProblem(forEach, application, worker.wrapper.host!);
-    if (problem === undefined) return undefined;
-    const culprit = handlerName(worker.workerClass, metadata);
-    return `${culprit}: forEach of ${metadata.decorator} ${problem}.`;
+    if (forEach === undefined || kind === 'message') return undefined;
+    const problem = unresolvableProblem(forEach, this.application, worker.wrapper.host!);
+    return problem && `${handler}: forEach of ${decorator} ${problem}.`;
   }
 
   private unknownOverrides(named: ReadonlyMap<string, unknown>, found: Exploration): Finding[] {
@@ -238,11 +219,4 @@ export class SchedulePlanner {
       );
     });
   }
-}
-
-/** Disables the schedules of a ready-made worker, because it cannot be new for each tick. */
-function placed(schedule: Schedule, worker: FoundWorker): Schedule {
-  return isReadyMade(worker)
-    ? { ...schedule, options: { ...schedule.options, disabled: true } }
-    : schedule;
 }

@@ -1,39 +1,28 @@
 import { finding, type Finding } from '../errors/finding.js';
-import { tokenText } from '../nest/index.js';
+import { tokenText, type NestWrapper } from '../nest/index.js';
 import type { Difference } from './same-worker.js';
-import { handlerName } from './schedule-factory.js';
-import type { NamedHandler } from './schedule-names.js';
+import { handlerName, type NamedHandler } from './schedule-names.js';
 import type { Exploration, FoundWorker } from './worker-explorer.js';
-
-export function invalidOption(message: string): Finding {
-  return finding({
-    kind: 'invalid-options',
-    subject: 'ScopedWorkerModule',
-    message,
-  });
-}
 
 export function invalid(subject: string, message: string): Finding {
   return finding({ kind: 'invalid-schedule', subject, message });
 }
 
 export function duplicate(name: string, earlier: NamedHandler, later: NamedHandler): Finding {
-  const [one, other] = [earlier, later].map(({ worker, metadata }) =>
-    handlerName(worker.workerClass, metadata),
-  ) as [string, string];
+  const [one, other] = [earlier.handler, later.handler];
   const { difference } = later.worker;
   const isOneClass = earlier.worker.workerClass === later.worker.workerClass;
   const message =
     isOneClass && one === other && difference !== undefined
       ? `${other}: two schedules would have the name "${name}". ${twinText(earlier.worker, later.worker, difference)}, so each of these workers has to run. ${twinHelp(later, difference)}`
       : one === other && !isOneClass
-        ? `${placed(other, later)}: its schedule "${name}" has the name of a schedule of ${placed(one, earlier)}, which is a different class. Rename one of them: { name: '...' }.`
+        ? `${placed(later)}: its schedule "${name}" has the name of a schedule of ${placed(earlier)}, which is a different class. Rename one of them: { name: '...' }.`
         : `${other}: its schedule "${name}" has the name of a schedule of ${one}. Rename one of them: { name: '...' }.`;
   return finding({ kind: 'duplicate-schedule', subject: other, message });
 }
 
 /** Names the module, because two classes have the same name. */
-function placed(handler: string, { worker }: NamedHandler): string {
+function placed({ handler, worker }: NamedHandler): string {
   return `${handler} in ${worker.modules[0]!.name}`;
 }
 
@@ -68,14 +57,11 @@ export function unmarkedFindings({ unmarked }: Exploration): Finding[] {
 }
 
 export function unprovidedFindings({ unprovided }: Exploration): Finding[] {
-  return unprovided.map((worker) =>
-    finding({
-      kind: 'worker-not-provided',
-      subject: worker.name,
-      token: worker,
-      message: `${worker.name} is marked @ScopedWorker(), but no module of this application provides it. Its handlers never run. Add it to the providers of a module.`,
-    }),
-  );
+  return unprovided.map((worker) => {
+    const { name } = worker;
+    const message = `${name} is marked @ScopedWorker(), but no module of this application provides it. Its handlers never run. Add it to the providers of a module.`;
+    return finding({ kind: 'worker-not-provided', subject: name, token: worker, message });
+  });
 }
 
 /** True if a module provides the worker with `useValue`. */
@@ -84,43 +70,28 @@ export function isReadyMade({ wrapper }: Pick<FoundWorker, 'wrapper'>): boolean 
 }
 
 /** Reports a worker that isn't new for each tick. */
-export function placementFinding({
-  workerClass,
-  wrapper,
-  handlers,
-}: FoundWorker): Finding | undefined {
+export function placementFindings({ workerClass, wrapper, handlers }: FoundWorker): Finding[] {
+  if (handlers.length === 0) return [];
   const { name } = workerClass;
-  if (handlers.length === 0) return undefined;
   if (isReadyMade({ wrapper })) {
     const message = `${name} is provided as a ready-made value, so it cannot be new on each tick. Its schedules are switched off. To run them, provide the class itself.`;
-    return finding({
-      kind: 'worker-ready-made',
-      subject: name,
-      token: workerClass,
-      message,
-    });
+    return [finding({ kind: 'worker-ready-made', subject: name, token: workerClass, message })];
   }
-  const outlivesTicks = wrapper.isDependencyTreeDurable();
-  if (!outlivesTicks && (!wrapper.isDependencyTreeStatic() || wrapper.isTransient))
-    return undefined;
-  if (outlivesTicks) {
-    const message = `${name} is marked @ScopedWorker() and durable, but a worker is new on each tick. Remove durable from it. Its dependencies may be durable.`;
-    return finding({
-      kind: 'worker-not-scoped',
-      subject: name,
-      token: workerClass,
-      message,
-    });
-  }
+  const why = whyNotNew(wrapper);
+  if (why === undefined) return [];
+  const message = `${name} is marked @ScopedWorker()${why}`;
+  return [finding({ kind: 'worker-not-scoped', subject: name, token: workerClass, message })];
+}
+
+/** Returns the rest of the sentence, and what to do; undefined if each tick has a new instance. */
+function whyNotNew(wrapper: NestWrapper): string | undefined {
+  if (wrapper.isDependencyTreeDurable())
+    return ' and durable, but a worker is new on each tick. Remove durable from it. Its dependencies may be durable.';
+  if (!wrapper.isDependencyTreeStatic() || wrapper.isTransient) return undefined;
   const help = wrapper.inject
     ? 'Add scope: Scope.REQUEST to its factory.'
     : 'Move @ScopedWorker() above the other decorators of the class, so that none of them resets its scope.';
-  return finding({
-    kind: 'worker-not-scoped',
-    subject: name,
-    token: workerClass,
-    message: `${name} is marked @ScopedWorker(), but Nest builds it once for the whole application. All ticks would share that instance, and no tick would dispose it. ${help}`,
-  });
+  return `, but Nest builds it once for the whole application. All ticks would share that instance, and no tick would dispose it. ${help}`;
 }
 
 export function repeatedFindings({ workerClass, modules }: FoundWorker): Finding[] {
@@ -128,14 +99,7 @@ export function repeatedFindings({ workerClass, modules }: FoundWorker): Finding
   const names = [...new Map(modules.map(({ metatype, name }) => [metatype, name])).values()];
   const where =
     names.length === 1 ? `${names[0]}, which is imported more than once` : names.join(', ');
-  const message = `${workerClass.name} is provided in ${where}. Its schedules run once, on the worker of ${names[0]}. Provide it in one module.`;
   const { name } = workerClass;
-  return [
-    finding({
-      kind: 'worker-provided-twice',
-      subject: name,
-      token: workerClass,
-      message,
-    }),
-  ];
+  const message = `${name} is provided in ${where}. Its schedules run once, on the worker of ${names[0]}. Provide it in one module.`;
+  return [finding({ kind: 'worker-provided-twice', subject: name, token: workerClass, message })];
 }

@@ -1,6 +1,5 @@
-import { livesInScope, type GraphProvider, type LifetimeGraph } from '../graph/index.js';
+import { livesInScope, type GraphProvider, type LifetimeGraph } from '../graph/lifetime-graph.js';
 import type { WorkerRoot } from '../validation/tick-graph.js';
-import { handlerName } from './schedule-factory.js';
 import { writtenNames } from './schedule-names.js';
 import type { FoundWorker } from './worker-explorer.js';
 
@@ -14,15 +13,15 @@ export function workerRoots(
     ? graph.providers.filter((provider) => isGlobalEnhancer(provider) && livesInScope(provider))
     : [];
   return workers.flatMap((worker) => {
-    const { workerClass, wrapper, handlers } = worker;
-    const provider = graph.of(wrapper);
+    const provider = graph.of(worker.wrapper);
     if (provider === undefined) return [];
+    const named = writtenNames(worker);
     return {
       provider,
-      handlers: handlers.map((handler) => handlerName(workerClass, handler)),
-      schedules: writtenNames(worker).map(({ name }) => name),
+      handlers: named.map(({ handler }) => handler),
+      schedules: named.map(({ name }) => name),
       // Adopted jobs are called as Nest calls them: without enhancers.
-      around: handlers.some(({ isAdopted }) => isAdopted !== true) ? everywhere : [],
+      around: worker.handlers.some(({ isAdopted }) => isAdopted !== true) ? everywhere : [],
     };
   });
 }

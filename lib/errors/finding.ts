@@ -124,9 +124,10 @@ export interface FindingDraft {
   readonly token?: unknown;
   readonly chain?: readonly string[];
   /** Replaces the severity of the kind, for a case that is less severe. */
-  readonly severity?: FindingSeverity;
+  readonly severity?: FindingSeverity | undefined;
 }
 
-export function finding({ kind, chain = [], ...draft }: FindingDraft): Finding {
-  return { ...FINDINGS[kind], kind, ...draft, chain };
+export function finding({ kind, chain = [], severity, ...draft }: FindingDraft): Finding {
+  const { number, severity: usual } = FINDINGS[kind];
+  return { number, severity: severity ?? usual, kind, ...draft, chain };
 }

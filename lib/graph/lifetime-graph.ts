@@ -1,3 +1,5 @@
+import type { ProviderKind } from '../nest/index.js';
+
 /**
  * How long an instance of a provider lives.
  *
@@ -28,7 +30,7 @@ export interface GraphProvider {
   readonly token: unknown;
   readonly module: string;
   readonly place: 'provider' | 'controller' | 'enhancer';
-  readonly kind: 'class' | 'factory' | 'value' | 'alias';
+  readonly kind: ProviderKind;
   /** Marked with `@WebSocketGateway()`. */
   readonly isGateway: boolean;
   /** The class of a provider of the kind `class`. The result of a factory isn't known before it runs. */
@@ -105,7 +107,12 @@ export class LifetimeGraph {
     const cameFrom = new Map<number, GraphProvider | undefined>([[from.id, undefined]]);
     const open = [from];
     for (const provider of open) {
-      if (fits(provider)) return wayBack(provider, cameFrom);
+      if (fits(provider)) {
+        const way = [provider];
+        for (let at = cameFrom.get(provider.id); at !== undefined; at = cameFrom.get(at.id))
+          way.unshift(at);
+        return way;
+      }
       for (const next of this.dependenciesOf(provider)) {
         if (cameFrom.has(next.id) || !(passes(next) || fits(next))) continue;
         cameFrom.set(next.id, provider);
@@ -125,47 +132,34 @@ export class LifetimeGraph {
     passes: (provider: GraphProvider) => boolean = () => true,
   ): readonly GraphProvider[] | undefined {
     if (from.lifetime === 'singleton') return undefined;
-    const plain = this.wayTo(
-      from,
-      (provider) =>
-        provider.declared === 'request' && !provider.isDeclaredDurable && passes(provider),
-      (provider) =>
-        provider.lifetime !== 'singleton' && provider.lifetime !== 'durable' && passes(provider),
-    );
-    if (plain !== undefined && from.lifetime !== 'durable') return plain;
-    return this.wayTo(
-      from,
-      (provider) => provider.declared === 'request' && passes(provider),
-      (provider) => provider.lifetime !== 'singleton' && passes(provider),
-    );
+    const way = (isDurableToo: boolean): readonly GraphProvider[] | undefined =>
+      this.wayTo(
+        from,
+        (to) => to.declared === 'request' && (isDurableToo || !to.isDeclaredDurable) && passes(to),
+        (to) =>
+          to.lifetime !== 'singleton' && (isDurableToo || to.lifetime !== 'durable') && passes(to),
+      );
+    return (from.lifetime === 'durable' ? undefined : way(false)) ?? way(true);
   }
 
   /** Returns the providers that Nest builds for a provider in its scope, itself included, without those that are shared. */
   scopedTree(from: GraphProvider): readonly GraphProvider[] {
-    const seen = new Set<number>([from.id]);
-    const tree = [from];
-    for (const provider of tree) {
-      for (const next of this.dependenciesOf(provider)) {
-        if (seen.has(next.id) || !livesInScope(next)) continue;
-        seen.add(next.id);
-        tree.push(next);
-      }
-    }
-    return tree;
+    return this.treeOf(from, livesInScope);
+  }
+
+  /** Returns a provider and everything that it depends on, along the dependencies that `leads` accepts, the nearest first. */
+  treeOf(
+    from: GraphProvider,
+    leads: (to: GraphProvider, at: GraphProvider) => boolean,
+  ): readonly GraphProvider[] {
+    const tree = new Set([from]);
+    for (const provider of tree)
+      for (const next of this.dependenciesOf(provider)) if (leads(next, provider)) tree.add(next);
+    return [...tree];
   }
 }
 
 /** True if each scope that needs the provider has its own instance. */
 export function livesInScope({ lifetime }: GraphProvider): boolean {
   return lifetime === 'request' || lifetime === 'bubbled' || lifetime === 'transient';
-}
-
-function wayBack(
-  to: GraphProvider,
-  cameFrom: ReadonlyMap<number, GraphProvider | undefined>,
-): GraphProvider[] {
-  const way: GraphProvider[] = [];
-  for (let at: GraphProvider | undefined = to; at !== undefined; at = cameFrom.get(at.id))
-    way.unshift(at);
-  return way;
 }

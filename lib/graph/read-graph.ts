@@ -1,40 +1,67 @@
 import { Scope } from '@nestjs/common';
 import {
+  Application,
+  DISPOSERS,
   injectionsOf,
-  isFactory,
   isGateway,
+  kindOf,
   tokenText,
   type NestModule,
   type NestWrapper,
 } from '../nest/index.js';
-import {
-  LifetimeGraph,
-  type GraphModule,
-  type GraphProvider,
-  type Lifetime,
-} from './lifetime-graph.js';
-import { disposerOfClass, lifecycleHooksOf, scopeHooksOf } from './prototype-methods.js';
+import { hasMethod } from '../util/values.js';
+import { LifetimeGraph, type GraphProvider, type Lifetime } from './lifetime-graph.js';
+
+const LIFECYCLE_HOOKS = [
+  'onModuleInit',
+  'onApplicationBootstrap',
+  'onModuleDestroy',
+  'beforeApplicationShutdown',
+  'onApplicationShutdown',
+] as const;
+
+const SCOPE_HOOKS = ['onScopeInit', 'onScopeCommit', 'onScopeRollback'] as const;
+
+/** Reads the graph of the running application on first use, and again after a module was loaded lazily. */
+export class ApplicationGraph {
+  #graph: LifetimeGraph | undefined;
+  #modules = 0;
+
+  constructor(private readonly application: Application) {}
+
+  /** As `LifetimeGraph#wayToRequestScope`, for Nest's wrapper of a provider. */
+  wayToRequestScope(wrapper: NestWrapper): readonly GraphProvider[] | undefined {
+    const provider = this.current.of(wrapper);
+    return provider && this.current.wayToRequestScope(provider);
+  }
+
+  get current(): LifetimeGraph {
+    const { modules } = this.application;
+    if (this.#graph === undefined || this.#modules !== modules.size) {
+      this.#graph = readGraph(modules.values());
+      this.#modules = modules.size;
+    }
+    return this.#graph;
+  }
+}
 
 /** Reads the graph from the modules of an application. Builds and calls nothing. */
 export function readGraph(modules: Iterable<NestModule>): LifetimeGraph {
   const placed = [...modules].map((module) => ({ module, wrappers: [...wrappersOf(module)] }));
   const places = new WeakMap<object, number>();
   let count = 0;
-  for (const { wrappers } of placed) {
-    for (const { wrapper } of wrappers) if (!places.has(wrapper)) places.set(wrapper, count++);
-  }
+  for (const { wrapper } of placed.flatMap(({ wrappers }) => wrappers))
+    if (!places.has(wrapper)) places.set(wrapper, count++);
   const providers: GraphProvider[] = [];
-  const graphModules: GraphModule[] = [];
-  for (const { module, wrappers } of placed) {
-    const ids: number[] = [];
-    for (const { wrapper, place } of wrappers) {
+  const graphModules = placed.map(({ module: { name }, wrappers }) => {
+    const ids = wrappers.map(({ wrapper, place }) => {
       const id = places.get(wrapper)!;
-      ids.push(id);
       // A module may have a provider twice, for example as an enhancer too: it is one provider.
-      providers[id] ??= read(wrapper, { id, place, module: module.name, places });
-    }
-    graphModules.push({ name: module.name, providers: ids });
-  }
+      providers[id] ??= { id, place, module: name, ...read(wrapper, places) };
+      return id;
+    });
+    return { name, providers: ids };
+  });
   return new LifetimeGraph(providers, graphModules, places);
 }
 
@@ -46,14 +73,10 @@ function* wrappersOf(
   for (const wrapper of module.injectables.values()) yield { wrapper, place: 'enhancer' };
 }
 
-interface Place {
-  readonly id: number;
-  readonly place: GraphProvider['place'];
-  readonly module: string;
-  readonly places: WeakMap<object, number>;
-}
-
-function read(wrapper: NestWrapper, { id, place, module, places }: Place): GraphProvider {
+function read(
+  wrapper: NestWrapper,
+  places: WeakMap<object, number>,
+): Omit<GraphProvider, 'id' | 'place' | 'module'> {
   const kind = kindOf(wrapper);
   const type = kind === 'class' ? wrapper.metatype! : undefined;
   const dependencies = injectionsOf(wrapper).flatMap(({ at, wrapper: injected }) => {
@@ -61,20 +84,18 @@ function read(wrapper: NestWrapper, { id, place, module, places }: Place): Graph
     return to === undefined ? [] : [{ at, to }];
   });
   return {
-    id,
     name: nameOf(wrapper.token, type),
     token: wrapper.token,
-    module,
-    place,
     kind,
     isGateway: type !== undefined && isGateway(type),
     type,
     lifetime: lifetimeOf(wrapper),
     declared: declaredBy(wrapper),
     isDeclaredDurable: wrapper.scope === Scope.REQUEST && wrapper.durable === true,
-    disposer: type && disposerOfClass(type),
-    hooks: type === undefined ? [] : lifecycleHooksOf(type),
-    scopeHooks: type === undefined ? [] : scopeHooksOf(type),
+    // A disposer that a constructor assigns isn't known.
+    disposer: type && DISPOSERS.find(([method]) => hasMethod(type, method))?.[1],
+    hooks: methodsAmong(LIFECYCLE_HOOKS, type),
+    scopeHooks: methodsAmong(SCOPE_HOOKS, type),
     dependencies,
   };
 }
@@ -88,12 +109,6 @@ function nameOf(token: unknown, type: Function | undefined): string {
     : tokenText(type);
 }
 
-function kindOf(wrapper: NestWrapper): GraphProvider['kind'] {
-  if (wrapper.isAlias === true) return 'alias';
-  if (isFactory(wrapper)) return 'factory';
-  return typeof wrapper.metatype === 'function' ? 'class' : 'value';
-}
-
 function lifetimeOf(wrapper: NestWrapper): Lifetime {
   if (wrapper.isTransient) return 'transient';
   if (wrapper.isDependencyTreeStatic()) return 'singleton';
@@ -104,4 +119,8 @@ function lifetimeOf(wrapper: NestWrapper): Lifetime {
 function declaredBy({ scope }: NestWrapper): GraphProvider['declared'] {
   if (scope === Scope.REQUEST) return 'request';
   return scope === Scope.TRANSIENT ? 'transient' : 'singleton';
+}
+
+function methodsAmong(methods: readonly string[], type: Function | undefined): string[] {
+  return type === undefined ? [] : methods.filter((method) => hasMethod(type, method));
 }

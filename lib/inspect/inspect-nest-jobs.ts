@@ -1,11 +1,8 @@
-import { handlerName, makeSchedule } from '../discovery/schedule-factory.js';
-import { whyNotStatic } from '../discovery/nest-schedules/skipped-findings.js';
-import {
-  nestJobs,
-  type SingletonJobs,
-  type SkippedJobs,
-} from '../discovery/nest-schedules/skipped-jobs.js';
-import type { ApplicationGraph, GraphProvider, LifetimeGraph } from '../graph/index.js';
+import { nestJobs, whyNotStatic, type NestJobs, type SkippedJobs } from '../discovery/nest-jobs.js';
+import { makeSchedule } from '../discovery/schedule-factory.js';
+import { handlerName } from '../discovery/schedule-names.js';
+import type { GraphProvider, LifetimeGraph } from '../graph/lifetime-graph.js';
+import type { ApplicationGraph } from '../graph/read-graph.js';
 import type { NestModule } from '../nest/index.js';
 import type { Schedule } from '../schedule/schedule.js';
 import { inspectSchedule } from './inspect-schedules.js';
@@ -34,62 +31,52 @@ export function inspectNestJobs(
       .filter(({ runBy }) => runBy === undefined) // listed with the singleton
       .flatMap((jobs) =>
         jobs.handlers.map((handler) => {
+          const name = handlerName(jobs.workerClass, handler);
           const adopted = schedules.find(
-            ({ handler: name, target }) =>
-              target.isBare === true && name === handlerName(jobs.ownerClass, handler),
+            (schedule) => schedule.target.isBare === true && schedule.handler === name,
           );
-          const fate = adopted === undefined ? fateOfSkipped(jobs, graph) : fateOfAdopted(adopted);
-          return inspectJob(jobs, handler, fate, from, adopted);
+          return inspectJob(jobs, handler, fateOfSkipped(jobs, adopted, graph), from, adopted);
         }),
       ),
   ];
 }
 
 function inspectJob(
-  { ownerClass, wrapper, modules }: SingletonJobs | SkippedJobs,
-  metadata: SingletonJobs['handlers'][number],
+  jobs: NestJobs,
+  metadata: NestJobs['handlers'][number],
   { fate, status }: Fate,
   from: Date,
   adopted?: Schedule,
 ): InspectedNestJob {
-  const handler = handlerName(ownerClass, metadata);
-  const given: unknown = metadata.options?.name;
-  const name = typeof given === 'string' ? given : handler;
-  const worker = { workerClass: ownerClass, wrapper, modules, options: {}, handlers: [metadata] };
-  const { schedule, problems } = makeSchedule(worker, metadata, name, {}, { value: metadata.when });
-  const module = modules[0]!.name;
-  if (schedule === undefined)
-    return {
-      name,
-      handler,
-      module,
-      kind: metadata.kind,
-      due: 'invalid',
-      timeZone: undefined,
-      fate: 'invalid',
-      status: problems.join(' '),
-      nextRuns: [],
-    };
+  const { kind, decorator, when, options } = metadata;
+  const handler = handlerName(jobs.workerClass, metadata);
+  const name = typeof options?.name === 'string' ? options.name : handler;
+  const job = { name, handler, module: jobs.modules[0]!.name };
+  const worker = { ...jobs, options: {} };
+  const { schedule, problems } = makeSchedule({ ...job, worker, metadata }, {}, { value: when });
+  if (schedule === undefined) {
+    const status = problems.join(' ');
+    const invalid = { kind, due: 'invalid', timeZone: undefined, fate: 'invalid' } as const;
+    return { ...job, ...invalid, status, nextRuns: [] };
+  }
   // Overrides and defaults of the module apply to the schedule that runs it.
-  const { kind, due, timeZone, nextRuns, state } = inspectSchedule(adopted ?? schedule, from);
+  const { state, nextRuns, ...shown } = inspectSchedule(adopted ?? schedule, from);
   const isOff = fate === 'runs' && state === 'disabled';
   return {
-    name,
-    handler,
-    module,
-    kind,
-    due,
-    timeZone,
+    ...job,
+    kind: shown.kind,
+    due: shown.due,
+    timeZone: shown.timeZone,
     fate: isOff ? 'disabled' : fate,
-    status: isOff ? `${metadata.decorator} has disabled: true, so Nest doesn't run it.` : status,
+    status: isOff ? `${decorator} has disabled: true, so Nest doesn't run it.` : status,
     nextRuns: RUNS.has(fate) ? nextRuns : [],
   };
 }
 
 const RUNS: ReadonlySet<InspectedNestJob['fate']> = new Set(['runs', 'adopted', 'unconstructed']);
 
-function fateOfSingleton({ ownerClass, modules, isScheduleModuleImported }: SingletonJobs): Fate {
-  const { name } = ownerClass;
+function fateOfSingleton({ workerClass, modules, isScheduleModuleImported }: NestJobs): Fate {
+  const { name } = workerClass;
   if (!isScheduleModuleImported)
     return {
       fate: 'not-run',
@@ -105,22 +92,27 @@ function fateOfSingleton({ ownerClass, modules, isScheduleModuleImported }: Sing
   };
 }
 
-function fateOfSkipped(jobs: SkippedJobs, graph: ApplicationGraph): Fate {
+function fateOfSkipped(
+  jobs: SkippedJobs,
+  adopted: Schedule | undefined,
+  graph: ApplicationGraph,
+): Fate {
+  if (adopted !== undefined)
+    return {
+      fate: 'adopted',
+      status: `Adopted: the schedule ${adopted.name} runs it, each tick in its own scope.`,
+    };
   if (jobs.isNeverConstructed)
     return {
       fate: 'unconstructed',
-      status: `Nest runs it on an object that was never constructed, because ${jobs.ownerClass.name} is transient (SW107).`,
+      status: `Nest runs it on an object that was never constructed, because ${jobs.workerClass.name} is transient (SW107).`,
     };
   const what = jobs.isScheduleModuleImported
     ? 'Nest skips it'
     : 'Nothing runs it, and with ScheduleModule.forRoot() Nest would skip it';
-  return { fate: 'skipped', status: `${what}, because ${whyNotStatic(jobs, graph).why} (SW106).` };
-}
-
-function fateOfAdopted({ name }: Schedule): Fate {
   return {
-    fate: 'adopted',
-    status: `Adopted: the schedule ${name} runs it, each tick in its own scope.`,
+    fate: 'skipped',
+    status: `${what}, because ${whyNotStatic(jobs.workerClass, jobs.wrapper, graph).why} (SW106).`,
   };
 }
 

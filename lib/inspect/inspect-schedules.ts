@@ -11,42 +11,30 @@ export function inspectSchedule(
   from: Date,
   isPaused = false,
 ): InspectedSchedule {
-  const { name, handler, kind, options } = schedule;
-  const isOff = isDisabled(schedule);
   const state = isPaused ? 'paused' : 'active';
-  return {
-    name,
-    handler,
-    kind,
-    due: dueOf(schedule),
-    timeZone: kind === 'cron' ? zoneName(options) : undefined,
-    state: isOff ? 'disabled' : state,
-    runsOnStart: options.runOnStart && !isOff,
-    nextRuns: isOff || isPaused ? [] : nextRuns(schedule, from.getTime()),
-  };
+  if (isDisabled(schedule)) return shown(schedule, dueOf(schedule), 'disabled');
+  const runs = isPaused ? [] : nextRuns(schedule, from.getTime());
+  return shown(schedule, dueOf(schedule), state, runs);
 }
 
-export function inspectUndecided({
-  schedule: { name, handler, kind, options },
-  handler: {
-    metadata: { when },
-  },
-}: UndecidedSchedule): InspectedSchedule {
-  const isMessage = kind === 'message';
-  const stateOf = (): InspectedSchedule['state'] => {
-    if (options.disabled) return 'disabled';
-    return isMessage ? 'active' : 'undecided';
-  };
-  return {
-    name,
-    handler,
-    kind,
-    due: isMessage ? `each message of ${tokenText(when)}` : 'decided by a provider at start-up',
-    timeZone: kind === 'cron' ? zoneName(options) : undefined,
-    state: stateOf(),
-    runsOnStart: options.runOnStart && !options.disabled,
-    nextRuns: [],
-  };
+export function inspectUndecided({ schedule, handler }: UndecidedSchedule): InspectedSchedule {
+  const isMessage = schedule.kind === 'message';
+  const due = isMessage
+    ? `each message of ${tokenText(handler.metadata.when)}`
+    : 'decided by a provider at start-up';
+  const state = isMessage ? 'active' : 'undecided';
+  return shown(schedule, due, isDisabled(schedule) ? 'disabled' : state);
+}
+
+function shown(
+  { name, handler, kind, options }: Schedule,
+  due: string,
+  state: InspectedSchedule['state'],
+  runs: readonly string[] = [],
+): InspectedSchedule {
+  const timeZone = kind === 'cron' ? zoneName(options) : undefined;
+  const runsOnStart = options.runOnStart && state !== 'disabled';
+  return { name, handler, kind, due, timeZone, state, runsOnStart, nextRuns: runs };
 }
 
 function dueOf({ kind, expression, everyMs, timeline, consumer }: Schedule): string {

@@ -1,39 +1,42 @@
 import type { INestApplicationContext } from '@nestjs/common';
 import { isDate } from 'node:util/types';
-import { optionsProblems, show } from '../util/option-checks.js';
-import { exploreBackground } from '../discovery/background-explorer.js';
-import { ProvidedValues } from '../discovery/provided-values.js';
+import { exploreBackground } from '../discovery/background-workers.js';
 import { SchedulePlanner } from '../discovery/schedule-planner.js';
-import { WorkerExplorer } from '../discovery/worker-explorer.js';
 import { workerRoots } from '../discovery/worker-roots.js';
-import { ApplicationGraph, type LifetimeGraph } from '../graph/index.js';
 import { refuseInvalid } from '../errors/errors.js';
+import { finding, type Finding } from '../errors/finding.js';
+import type { LifetimeGraph } from '../graph/lifetime-graph.js';
+import { ApplicationGraph } from '../graph/read-graph.js';
 import { isFactory, OpenedApplication } from '../nest/index.js';
 import {
-  type ScopedWorkerModuleOptions,
   SCOPED_WORKER_OPTIONS,
+  type ScopedWorkerModuleOptions,
 } from '../options/module-options.js';
 import { OptionsStore } from '../options/options-store.js';
-import { finding, type Finding } from '../errors/finding.js';
-import { FindingBook } from '../validation/finding-book.js';
-import type { WorkerRoot } from '../validation/tick-graph.js';
+import type { ScheduleBook } from '../registry/schedule-book.js';
+import type { ScopedWorkerRegistry } from '../registry/scoped-worker-registry.js';
 import type { Schedule } from '../schedule/schedule.js';
-import { predictDisposal } from './predicted-disposal.js';
-import { InspectedServices } from './inspected-services.js';
+import { optionsProblems, show } from '../util/option-checks.js';
+import { FindingBook } from '../validation/finding-book.js';
 import { inspectNestJobs, runTimeJobsNotes } from './inspect-nest-jobs.js';
 import { inspectSchedule, inspectUndecided } from './inspect-schedules.js';
+import { inspectWorker } from './inspect-workers.js';
 import type { InspectedFinding, InspectedSchedule, ScopeInspection } from './inspection.js';
-import { workerTree } from './worker-tree.js';
+
+/** The services of the library that the inspector reads if the application has started. */
+export abstract class InspectedServices {
+  abstract readonly options: OptionsStore;
+  abstract readonly findings: FindingBook;
+  abstract readonly book: ScheduleBook;
+  abstract readonly registry: ScopedWorkerRegistry;
+}
 
 /** The inspected parts of an application: read from it if it has started, otherwise planned as its start-up would. */
 interface Subject {
-  readonly graph: LifetimeGraph;
-  readonly roots: readonly WorkerRoot[];
   readonly schedules: readonly InspectedSchedule[];
   /** The schedules whose due moments are known. */
   readonly planned: readonly Schedule[];
   readonly findings: FindingBook;
-  readonly counts: ScopeInspection['counts'];
   readonly notes: readonly string[];
 }
 
@@ -56,29 +59,24 @@ export function inspectScopes(
   refuseArguments(app, options);
   const { from = new Date() } = options;
   const application = new OpenedApplication(app);
-  const { graph, roots, schedules, planned, findings, counts, notes } =
+  const { schedules, planned, findings, notes } =
     startedSubject(application, from) ?? plannedSubject(application, from);
   findings.complete();
+  const { graph, workers } = findings.ticks!;
   const modules = [...application.modules.values()];
   const whole = new ApplicationGraph(application);
   return {
     schedules,
     nestJobs: inspectNestJobs(modules, planned, whole, from),
-    workers: roots.map(({ provider, handlers, around }) => ({
-      name: provider.name,
-      module: provider.module,
-      handlers,
-      tree: workerTree(provider, around, graph),
-      disposal: predictDisposal(provider, around, graph),
-    })),
+    workers: workers.map((worker) => inspectWorker(worker, graph)),
     background: exploreBackground(modules).workers.map(({ name }) => name),
     findings: findings.standing.map(plain),
-    allowed: findings.allowed.map((allowed) => ({
-      finding: plain(allowed.finding),
-      reason: allowed.reason,
+    allowed: findings.allowed.map(({ finding: found, reason }) => ({
+      finding: plain(found),
+      reason,
     })),
     notes: [...notes, ...runTimeJobsNotes(whole.current)],
-    counts,
+    counts: countsOf(whole.current),
   };
 }
 
@@ -98,48 +96,31 @@ function refuseArguments(app: unknown, options: { readonly from?: unknown }): vo
 }
 
 function startedSubject(application: OpenedApplication, from: Date): Subject | undefined {
-  const { book, findings, registry, graph: whole } = servicesOf(application);
+  const { book, findings, registry } = servicesOf(application);
   if (book?.isFilled !== true || findings?.ticks === undefined) return undefined;
-  const { graph, workers } = findings.ticks;
-  return {
-    graph,
-    roots: workers,
-    schedules: book.all.map((schedule) =>
-      inspectSchedule(schedule, from, registry?.get(schedule.name).state === 'paused'),
-    ),
-    planned: book.all,
-    findings,
-    counts: countsOf(whole?.current ?? graph),
-    notes: [],
-  };
+  const schedules = book.all.map((schedule) =>
+    inspectSchedule(schedule, from, registry?.get(schedule.name).state === 'paused'),
+  );
+  return { schedules, planned: book.all, findings, notes: [] };
 }
 
 function plannedSubject(application: OpenedApplication, from: Date): Subject {
   const { store, isImported, notes } = optionsOf(application);
-  const holder = new ApplicationGraph(application);
-  const explorer = new WorkerExplorer(application);
-  const planner = new SchedulePlanner(explorer, store, new ProvidedValues(application), holder);
-  const plan = planner.planUnasked();
-  const graph = holder.current;
-  const roots = workerRoots(plan.workers, graph, store.resolved.globalEnhancers);
-  const findings = new FindingBook(holder, store);
+  const graph = new ApplicationGraph(application);
+  const plan = new SchedulePlanner(application, store, graph).planUnasked();
   const missing = isImported ? [] : plan.workers.map(({ workerClass }) => notImported(workerClass));
-  findings.begin(() => roots, [...plan.findings, ...missing]);
+  const findings = new FindingBook(graph, store);
+  findings.begin(
+    (read) => workerRoots(plan.workers, read, store.resolved.globalEnhancers),
+    [...plan.findings, ...missing],
+  );
   const schedules = plan.schedules
     .map((schedule) => {
       const undecided = plan.undecided.find((each) => each.schedule === schedule);
       return undecided ? inspectUndecided(undecided) : inspectSchedule(schedule, from);
     })
     .map((schedule) => (isImported ? schedule : { ...schedule, nextRuns: [] }));
-  return {
-    graph,
-    roots,
-    schedules,
-    planned: plan.schedules,
-    findings,
-    counts: countsOf(graph),
-    notes,
-  };
+  return { schedules, planned: plan.schedules, findings, notes };
 }
 
 /** Returns nothing in Nest's preview mode, which creates objects with the prototype but never constructs them. */
@@ -154,30 +135,25 @@ function optionsOf(application: OpenedApplication): {
 } {
   const { options: started } = servicesOf(application);
   if (started !== undefined) return { store: started, isImported: true, notes: [] };
+  const given = application.provider(SCOPED_WORKER_OPTIONS); // undefined without forRoot()
+  const isAsync = given !== undefined && isFactory(given);
+  const isImported = (given ?? application.provider(InspectedServices)) !== undefined;
   const store = new OptionsStore();
-  const given = application.provider(SCOPED_WORKER_OPTIONS);
-  if (given !== undefined && !isFactory(given)) {
-    store.declare(given.instance as ScopedWorkerModuleOptions);
-    return { store, isImported: true, notes: [] };
-  }
-  store.declare({});
-  const isImported = application.provider(InspectedServices) !== undefined;
-  if (given === undefined && isImported) return { store, isImported, notes: [] }; // without forRoot()
-  const note =
-    given === undefined
-      ? 'ScopedWorkerModule is not imported: no @ScopedWorker() runs in this application.'
-      : 'The options come from ScopedWorkerModule.forRootAsync(), which the inspector does not call. It uses the defaults, so findings that allowFindings or adoptNestSchedules would remove are shown.';
-  return { store, isImported: given !== undefined, notes: [note] };
+  store.declare(isAsync ? {} : ((given?.instance ?? {}) as ScopedWorkerModuleOptions));
+  const notes: string[] = [];
+  if (isAsync)
+    notes.push(
+      'The options come from ScopedWorkerModule.forRootAsync(), which the inspector does not call. It uses the defaults, so findings that allowFindings or adoptNestSchedules would remove are shown.',
+    );
+  if (!isImported)
+    notes.push('ScopedWorkerModule is not imported: no @ScopedWorker() runs in this application.');
+  return { store, isImported, notes };
 }
 
 function notImported(workerClass: Function): Finding {
   const { name } = workerClass;
-  return finding({
-    kind: 'module-not-imported',
-    subject: name,
-    token: workerClass,
-    message: `${name} is marked @ScopedWorker(), but ScopedWorkerModule is not imported, so none of its handlers runs. Import ScopedWorkerModule.forRoot() in the root module.`,
-  });
+  const message = `${name} is marked @ScopedWorker(), but ScopedWorkerModule is not imported, so none of its handlers runs. Import ScopedWorkerModule.forRoot() in the root module.`;
+  return finding({ kind: 'module-not-imported', subject: name, token: workerClass, message });
 }
 
 function plain({ token: _token, ...rest }: Finding): InspectedFinding {

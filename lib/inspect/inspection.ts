@@ -1,4 +1,4 @@
-import type { Lifetime } from '../graph/index.js';
+import type { Lifetime } from '../graph/lifetime-graph.js';
 import type { ScheduleKind } from '../schedule/handler-options.js';
 import type { Finding } from '../errors/finding.js';
 

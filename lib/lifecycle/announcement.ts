@@ -1,8 +1,8 @@
 import { Logger } from '@nestjs/common';
-import { exploreBackground } from '../discovery/background-explorer.js';
-import { nestScheduling, SWITCHES } from '../discovery/nest-schedules/nest-schedules.js';
-import { nestJobs, type SingletonJobs } from '../discovery/nest-schedules/skipped-jobs.js';
-import { handlerName } from '../discovery/schedule-factory.js';
+import { exploreBackground } from '../discovery/background-workers.js';
+import { nestScheduling, SWITCHES } from '../discovery/nest-schedules.js';
+import { nestJobs, type NestJobs } from '../discovery/nest-jobs.js';
+import { handlerName } from '../discovery/schedule-names.js';
 import { NestInside } from '../nest/index.js';
 import { OptionsStore } from '../options/options-store.js';
 import type { ScheduleInfo } from '../registry/schedule-info.js';
@@ -72,9 +72,9 @@ function isNeverDue({ kind, state, nextRun }: ScheduleInfo): boolean {
   return state === 'active' && kind === 'cron' && nextRun === undefined;
 }
 
-function notAdoptedText(jobs: readonly SingletonJobs[], who: string, why = ''): string {
-  const names = jobs.flatMap(({ ownerClass, handlers }) =>
-    handlers.map((handler) => handlerName(ownerClass, handler)),
+function notAdoptedText(jobs: readonly NestJobs[], who: string, why = ''): string {
+  const names = jobs.flatMap(({ workerClass, handlers }) =>
+    handlers.map((handler) => handlerName(workerClass, handler)),
   );
   const [count, they, them] =
     names.length === 1

@@ -19,8 +19,10 @@ export { OpenedApplication } from './opened-application.js';
 export {
   DISPOSERS,
   isFactory,
+  kindOf,
   type ContextId,
   type NestModule,
   type NestWrapper,
+  type ProviderKind,
 } from './nest-types.js';
 export { injectedToken, isInternalToken, tokenText } from './tokens.js';

@@ -89,6 +89,15 @@ export function isFactory(wrapper: NestWrapper): boolean {
   return wrapper.inject !== null && wrapper.inject !== undefined;
 }
 
+/** How Nest makes a provider. */
+export type ProviderKind = 'class' | 'factory' | 'value' | 'alias';
+
+export function kindOf(wrapper: NestWrapper): ProviderKind {
+  if (wrapper.isAlias === true) return 'alias';
+  if (isFactory(wrapper)) return 'factory';
+  return typeof wrapper.metatype === 'function' ? 'class' : 'value';
+}
+
 /** The disposers of an instance, in order of preference: only the first one that it has is called. */
 export const DISPOSERS = [
   [Symbol.asyncDispose, '[Symbol.asyncDispose]'],

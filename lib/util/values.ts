@@ -6,17 +6,36 @@ export function isClass(value: unknown): value is Function {
   );
 }
 
+/** Yields an object or a class and everything that it inherits from, except `Object.prototype`. */
+export function* prototypesOf(start: unknown): Generator<object> {
+  for (
+    let at = start;
+    (typeof at === 'object' || typeof at === 'function') && at !== null && at !== Object.prototype;
+    at = Object.getPrototypeOf(at)
+  )
+    yield at;
+}
+
 /** True if a class or one of its base classes has a method. Reads no property, because a getter must not run. */
 export function hasMethod(type: Function, method: PropertyKey): boolean {
-  for (
-    let prototype: unknown = type.prototype;
-    typeof prototype === 'object' && prototype !== null && prototype !== Object.prototype;
-    prototype = Object.getPrototypeOf(prototype)
-  ) {
+  for (const prototype of prototypesOf(type.prototype)) {
     const property = Object.getOwnPropertyDescriptor(prototype, method);
     if (property !== undefined) return typeof property.value === 'function';
   }
   return false;
+}
+
+/** Returns the methods of the instances of a class, inherited ones included. Reads no property. */
+export function methodsOf(type: Function): [name: string, method: Function][] {
+  const methods = new Map<string, unknown>();
+  for (const prototype of prototypesOf(type.prototype)) {
+    for (const [name, property] of Object.entries(Object.getOwnPropertyDescriptors(prototype))) {
+      if (name !== 'constructor' && !methods.has(name)) methods.set(name, property.value);
+    }
+  }
+  return [...methods].filter(
+    (entry): entry is [string, Function] => typeof entry[1] === 'function',
+  );
 }
 
 /** Reads a member of an object that may be a proxy or have a getter that throws; undefined if it throws. */

@@ -1,12 +1,36 @@
-import { ApplicationGraph, type LifetimeGraph } from '../graph/index.js';
-import type { NestWrapper } from '../nest/index.js';
+import { finding, FINDINGS, type Finding, type FindingKind } from '../errors/finding.js';
+import type { LifetimeGraph } from '../graph/lifetime-graph.js';
+import { ApplicationGraph } from '../graph/read-graph.js';
+import { tokenText, type NestWrapper } from '../nest/index.js';
+import type { Allowance } from '../options/allow-options.js';
 import { OptionsStore } from '../options/options-store.js';
-import { fits, judge, type AllowedFinding } from './allowances.js';
-import type { Finding } from '../errors/finding.js';
-import { sharedByFactory } from './rules/sw205-shared-by-factory.js';
-import { stateOnWorker } from './rules/sw209-state-on-worker.js';
+import { resourceRebuilt, singletonRebuilt } from './rules/sw201-sw202-rebuilt.js';
+import { transientCaptured } from './rules/sw203-transient-captured.js';
+import { durableCaptive } from './rules/sw204-durable-captive.js';
+import { sharedByFactory, stateOnWorker } from './rules/sw205-sw209-found-late.js';
+import { controllerRebuilt } from './rules/sw206-controller-rebuilt.js';
+import { scopeNotNeeded, workerHookUnused } from './rules/sw207-sw210-workers.js';
 import { TickGraph, type WorkerRoot } from './tick-graph.js';
-import { validate } from './validator.js';
+
+/** The rules that read only the graph, in the order of the report. */
+const RULES: readonly ((ticks: TickGraph) => Finding[])[] = [
+  singletonRebuilt,
+  durableCaptive,
+  resourceRebuilt,
+  transientCaptured,
+  controllerRebuilt,
+  workerHookUnused,
+  scopeNotNeeded,
+];
+
+/** Kinds that are found only when a tick runs, so start-up cannot know whether an allowance for them is unused. */
+const FOUND_LATE = ['shared-by-factory', 'state-on-worker'] as const satisfies FindingKind[];
+
+/** A finding that `allowFindings` names. */
+export interface AllowedFinding {
+  readonly finding: Finding;
+  readonly reason: string;
+}
 
 /** Validates the application at start-up, and keeps the findings of start-up and of ticks. */
 export class FindingBook {
@@ -27,12 +51,12 @@ export class FindingBook {
 
   /** The findings that `allowFindings` does not name. */
   get standing(): readonly Finding[] {
-    const { standing, unused } = judge(this.#found, this.options.resolved.allowFindings);
+    const { standing, unused } = judge(this.#found, this.allowances);
     return this.#isComplete ? [...standing, ...unused] : standing;
   }
 
   get allowed(): readonly AllowedFinding[] {
-    return judge(this.#found, this.options.resolved.allowFindings).allowed;
+    return judge(this.#found, this.allowances).allowed;
   }
 
   /**
@@ -48,9 +72,7 @@ export class FindingBook {
         this.graph.current,
         rootsIn(this.graph.current),
         (kind, { token, name }) =>
-          this.options.resolved.allowFindings.some((allowance) =>
-            fits(allowance, { kind, token, subject: name }),
-          ),
+          this.allowances.some((allowance) => fits(allowance, { kind, token, subject: name })),
         this.options.hasHooks,
       ));
     // A second `init()` of a refused application starts over.
@@ -64,7 +86,8 @@ export class FindingBook {
   complete(): void {
     if (this.#isComplete || this.#look === undefined) return;
     this.#isComplete = true;
-    this.#found.push(...validate(this.#look()));
+    const ticks = this.#look();
+    this.#found.push(...RULES.flatMap((rule) => withoutRepetition(rule(ticks))));
   }
 
   /**
@@ -95,10 +118,59 @@ export class FindingBook {
   /** @returns the finding, unless it is allowed. */
   private foundLate(found: Finding): Finding | undefined {
     this.#found.push(found);
-    return judge([found], this.options.resolved.allowFindings).standing[0];
+    return judge([found], this.allowances).standing[0];
+  }
+
+  private get allowances(): readonly Allowance[] {
+    return this.options.resolved.allowFindings;
   }
 
   private get isOff(): boolean {
     return this.options.resolved.scopeValidation === 'off';
   }
+}
+
+/** Merges equal findings: a provider of several modules, or of a dynamic module that is registered twice, is reported once. */
+function withoutRepetition(findings: readonly Finding[]): Finding[] {
+  const told = new Map(findings.map((found) => [found.message, found]));
+  return findings.filter((found) => {
+    const same = told.get(found.message)!;
+    return same === found || same.token !== found.token;
+  });
+}
+
+/** Sorts findings by whether `allowFindings` names them, and reports the entries that match none. */
+function judge(findings: readonly Finding[], allowFindings: readonly Allowance[]) {
+  const allowed: AllowedFinding[] = [];
+  const used = new Set<Allowance>();
+  const standing = findings.filter((found) => {
+    const fitting = allowFindings.filter((candidate) => fits(candidate, found));
+    const [allowance] = fitting;
+    if (allowance === undefined) return true;
+    for (const each of fitting) used.add(each);
+    allowed.push({ finding: found, reason: allowance.reason });
+    return false;
+  });
+  const unused = allowFindings.filter(
+    (allowance) => !used.has(allowance) && !FOUND_LATE.some((kind) => names(allowance, kind)),
+  );
+  return { standing, allowed, unused: unused.map(unusedFinding) };
+}
+
+function fits(
+  allowance: Allowance,
+  { kind, token, subject }: Pick<Finding, 'kind' | 'token' | 'subject'>,
+): boolean {
+  if (!names(allowance, kind)) return false;
+  return (token !== undefined && allowance.token === token) || allowance.token === subject;
+}
+
+function names({ finding: named }: Allowance, kind: FindingKind): boolean {
+  return named === kind || named === FINDINGS[kind].number;
+}
+
+function unusedFinding({ finding: named, token }: Allowance): Finding {
+  const subject = tokenText(token);
+  const message = `allowFindings names ${named} of ${subject}, but start-up has no such finding. The entry would hide a later one. Remove it, or correct its finding or its token.`;
+  return finding({ kind: 'allowance-unused', subject, token, message });
 }

@@ -1,4 +1,4 @@
-import type { GraphProvider, LifetimeGraph } from '../graph/index.js';
+import type { GraphProvider, LifetimeGraph } from '../graph/lifetime-graph.js';
 import type { FindingKind } from '../errors/finding.js';
 
 /** A worker, as the place where its ticks enter the graph. */
@@ -29,28 +29,22 @@ export class TickGraph {
   ) {
     this.#workers = new Set(workers.map(({ provider }) => provider.id));
     const open: GraphProvider[] = [];
+    const reach = (provider: GraphProvider, from: GraphProvider | undefined): void => {
+      if (this.#cameFrom.has(provider.id)) return;
+      this.#cameFrom.set(provider.id, from);
+      open.push(provider);
+    };
     for (const { provider, handlers } of workers) {
       const [first] = handlers;
       if (first === undefined || provider.lifetime === 'singleton') continue;
-      this.#cameFrom.set(provider.id, undefined);
       this.#handlers.set(provider.id, first);
-      open.push(provider);
+      reach(provider, undefined);
     }
-    for (const { provider, around } of workers) {
-      if (!this.#cameFrom.has(provider.id)) continue;
-      for (const enhancer of around) {
-        if (this.#cameFrom.has(enhancer.id)) continue;
-        this.#cameFrom.set(enhancer.id, provider);
-        open.push(enhancer);
-      }
-    }
-    for (const provider of open) {
-      for (const next of graph.dependenciesOf(provider)) {
-        if (next.lifetime === 'singleton' || this.#cameFrom.has(next.id)) continue;
-        this.#cameFrom.set(next.id, provider);
-        open.push(next);
-      }
-    }
+    for (const { provider, around } of workers)
+      if (this.isBuiltForTicks(provider)) for (const enhancer of around) reach(enhancer, provider);
+    for (const provider of open)
+      for (const next of graph.dependenciesOf(provider))
+        if (next.lifetime !== 'singleton') reach(next, provider);
   }
 
   /** True if ticks build the provider. */

@@ -1,7 +1,11 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Inject, Injectable, Scope, type Provider } from '@nestjs/common';
 import fc from 'fast-check';
-import { livesInScope, type GraphProvider, type LifetimeGraph } from '../../lib/graph/index.js';
+import {
+  livesInScope,
+  type GraphProvider,
+  type LifetimeGraph,
+} from '../../lib/graph/lifetime-graph.js';
 import { inspectScopes } from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
 import { graphNow, named } from '../support/application-graph.js';

@@ -14,8 +14,8 @@ import { Test } from '@nestjs/testing';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { missingDependencies } from '../../lib/discovery/missing-dependencies.js';
-import { WorkerExplorer } from '../../lib/discovery/worker-explorer.js';
-import { missingInjectionsOf, type Application, type NestModule } from '../../lib/nest/index.js';
+import { explore } from '../../lib/discovery/worker-explorer.js';
+import { missingInjectionsOf, type NestModule } from '../../lib/nest/index.js';
 import { RecordingLogger } from '../support/app.js';
 import { worker } from '../support/probes.js';
 
@@ -130,8 +130,7 @@ async function refusalOf(
   try {
     const app = await builder.compile();
     refusedAt = 'resolve';
-    const [type] = new WorkerExplorer({ modules, isTestingModule: true } as Application).explore()
-      .workers;
+    const [type] = explore([...modules.values()]).workers;
     await app.resolve(type!.workerClass as Type, ContextIdFactory.create(), { strict: false });
     return { refusedAt: undefined, modules };
   } catch (error) {
@@ -142,10 +141,7 @@ async function refusalOf(
 
 /** What is wrong with what was found, if anything. */
 function complaintAbout({ refusedAt, modules }: Awaited<ReturnType<typeof refusalOf>>): string {
-  const { workers } = new WorkerExplorer({
-    modules,
-    isTestingModule: true,
-  } as Application).explore();
+  const { workers } = explore([...modules.values()]);
   const found = missingDependencies(workers).map(({ message }) => message);
   const all = [...modules.values()].flatMap(({ providers }) => [...providers.values()]);
   switch (refusedAt) {

@@ -1,5 +1,6 @@
 import type { INestApplicationContext } from '@nestjs/common';
-import { readGraph, type GraphProvider, type LifetimeGraph } from '../../lib/graph/index.js';
+import { readGraph } from '../../lib/graph/read-graph.js';
+import type { GraphProvider, LifetimeGraph } from '../../lib/graph/lifetime-graph.js';
 import { OpenedApplication, type NestModule } from '../../lib/nest/index.js';
 
 /** The graph of an application, read now. */

@@ -4,7 +4,7 @@ import {
   LifetimeGraph,
   type GraphProvider,
   type Lifetime,
-} from '../../lib/graph/index.js';
+} from '../../lib/graph/lifetime-graph.js';
 
 /** Providers by name: how long each lives, and what it injects. */
 type Sketch = Record<string, readonly [Lifetime, ...string[]]>;

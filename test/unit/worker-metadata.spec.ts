@@ -4,8 +4,8 @@ import {
   ScopedCron,
   ScopedInterval,
   ScopedTimeout,
-  ScopedWorker,
-} from '../../lib/decorators/index.js';
+} from '../../lib/decorators/schedule.decorators.js';
+import { ScopedWorker } from '../../lib/decorators/provider.decorators.js';
 import {
   allDeclaredWorkers,
   handlersOf,

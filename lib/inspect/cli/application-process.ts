@@ -1,19 +1,15 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import type { ScopeInspection } from '../inspection.js';
-import { CannotInspect } from './cannot-inspect.js';
-import { STAGES, type LoadRequest, type LoaderMessage, type Stage } from './loading/protocol.js';
+import {
+  CannotInspect,
+  STAGES,
+  type Inspected,
+  type LoadRequest,
+  type LoaderMessage,
+  type Stage,
+} from './protocol.js';
 
-/** The inspection of an application. */
-export interface Inspected {
-  /** The name of the root module. */
-  readonly application: string;
-  /** Its file, as the user wrote it. */
-  readonly file: string;
-  readonly inspection: ScopeInspection;
-}
-
-const LOADER = fileURLToPath(new URL('./loading/loader.js', import.meta.url));
+const LOADER = fileURLToPath(new URL('./loader.js', import.meta.url));
 
 /** The extra time in which the loader itself may report the timeout. It cannot if its event loop is blocked. */
 const GRACE_MS = 1_000;
@@ -77,11 +73,7 @@ function answerOf(child: ChildProcess, request: LoadRequest): Promise<Inspected>
           break;
         case 'inspected':
           clearTimeout(overdue);
-          resolve({
-            application: message.application,
-            file: shownFile,
-            inspection: message.inspection,
-          });
+          resolve(message.inspected);
           break;
         case 'refused':
           refuse(message.reason);

@@ -1,4 +1,4 @@
-import type { Lifetime } from '../../graph/index.js';
+import type { Lifetime } from '../../graph/lifetime-graph.js';
 import type {
   InspectedFinding,
   InspectedNestJob,
@@ -71,9 +71,8 @@ export function mermaid({ workers, nestJobs, findings }: ScopeInspection): strin
   if (nestJobs.length > 0) lines.push(`classDef job ${STYLES.singleton}`);
   // The last frame of a node wins, so the most severe findings are last.
   for (const severity of ['info', 'warning', 'error'])
-    for (const finding of findings)
-      if (finding.severity === severity)
-        lines.push(...framesOf(finding, [...nodes.values()], nestJobs));
+    for (const finding of findings.filter((each) => each.severity === severity))
+      lines.push(...framesOf(finding, [...nodes.values()], nestJobs));
   return `${lines.map((line, index) => (index === 0 ? line : `  ${line}`)).join('\n')}\n`;
 }
 

@@ -1,6 +1,6 @@
 import { readdirSync, statSync, type Dirent } from 'node:fs';
 import { basename, dirname, extname, join, relative, resolve } from 'node:path';
-import { CannotInspect } from './cannot-inspect.js';
+import { CannotInspect } from './protocol.js';
 
 const TYPESCRIPT = new Set(['.ts', '.mts', '.cts', '.tsx']);
 const LOADABLE = new Set(['.js', '.mjs', '.cjs']);

@@ -1,4 +1,4 @@
-import { nestHandlerNamed } from '../../discovery/nest-schedules/nest-schedules.js';
+import { nestHandlerNamed } from '../../discovery/nest-schedules.js';
 import { NestInside } from '../../nest/index.js';
 import {
   findBeside,

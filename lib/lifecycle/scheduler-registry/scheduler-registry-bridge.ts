@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { CronTime } from 'cron';
 import { show } from '../../util/option-checks.js';
-import { nestScheduling } from '../../discovery/nest-schedules/nest-schedules.js';
+import { nestScheduling } from '../../discovery/nest-schedules.js';
 import { logError } from '../../errors/error-log.js';
 import { DuplicateScheduleError } from '../../errors/errors.js';
 import { RunningTicks } from '../../tick/running-ticks.js';

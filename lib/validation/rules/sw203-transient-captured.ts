@@ -1,4 +1,4 @@
-import type { GraphProvider } from '../../graph/index.js';
+import type { GraphProvider } from '../../graph/lifetime-graph.js';
 import { finding, type Finding } from '../../errors/finding.js';
 import { arrows, type TickGraph } from '../tick-graph.js';
 
@@ -8,19 +8,15 @@ export function transientCaptured(ticks: TickGraph): Finding[] {
     .filter(({ lifetime, disposer }) => lifetime === 'transient' && disposer !== undefined)
     .flatMap((transient) =>
       holdersOf(transient, ticks).map((way) => {
-        const chain = way.map(({ name }) => name);
+        const { name, token, disposer } = transient;
+        const chain = way.map((provider) => provider.name);
         const holder = way[0]!;
-        const isKnownToNest = transient.disposer === 'onModuleDestroy';
+        const isKnownToNest = disposer === 'onModuleDestroy';
         const end = isKnownToNest
           ? 'Nest disposes it only when the application closes.'
-          : `Nothing disposes it, because Nest never calls ${transient.disposer}.`;
-        return finding({
-          kind: 'transient-captured',
-          subject: transient.name,
-          token: transient.token,
-          chain,
-          message: `${transient.name} is transient and has ${transient.disposer}, but the singleton ${holder.name} holds one (${arrows(chain)}) for as long as the application runs. ${end} Make ${transient.name} a singleton${isKnownToNest ? '' : ' and dispose it in onModuleDestroy'}. Or inject ProviderScopeFactory into ${holder.name} as scopes, and resolve ${transient.name} in scopes.run(async (scope) => { ... }).`,
-        });
+          : `Nothing disposes it, because Nest never calls ${disposer}.`;
+        const message = `${name} is transient and has ${disposer}, but the singleton ${holder.name} holds one (${arrows(chain)}) for as long as the application runs. ${end} Make ${name} a singleton${isKnownToNest ? '' : ' and dispose it in onModuleDestroy'}. Or inject ProviderScopeFactory into ${holder.name} as scopes, and resolve ${name} in scopes.run(async (scope) => { ... }).`;
+        return finding({ kind: 'transient-captured', subject: name, token, chain, message });
       }),
     );
 }

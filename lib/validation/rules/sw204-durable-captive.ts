@@ -1,6 +1,6 @@
 import { INQUIRER, REQUEST } from '@nestjs/core';
-import { injectsTick } from '../../decorators/inject-tick.decorator.js';
-import type { GraphProvider } from '../../graph/index.js';
+import { injectsTick } from '../../decorators/provider.decorators.js';
+import type { GraphProvider } from '../../graph/lifetime-graph.js';
 import { finding, type Finding } from '../../errors/finding.js';
 import { arrows, type TickGraph } from '../tick-graph.js';
 
@@ -10,39 +10,25 @@ import { arrows, type TickGraph } from '../tick-graph.js';
  * durable context.
  */
 export function durableCaptive(ticks: TickGraph): Finding[] {
-  return ticks.graph.providers
-    .filter(({ isDeclaredDurable }) => isDeclaredDurable)
-    .flatMap((durable) => {
-      if (injectsTick(durable.type)) return [tickOf(durable, ticks)];
-      const way = wayToCaptive(durable, ticks);
-      if (way === undefined) return [];
-      const chain = ticks.chain(way);
-      const captive = way.at(-1)!.name;
-      const isDisposed = ticks.isBuiltForTicks(durable);
-      const fate = isDisposed
-        ? `The scope disposes ${captive} after the tick, but the ContextIdStrategy keeps ${durable.name}, which goes on using it.`
-        : `${durable.name} keeps the ${captive} of the first request for all later ones.`;
-      return finding({
-        kind: 'durable-captive',
-        ...(isDisposed ? {} : { severity: 'warning' as const }),
-        subject: durable.name,
-        token: durable.token,
-        chain,
-        message: `${durable.name} is durable and holds ${captive}, which is request-scoped (${arrows(chain)}). ${fate} Pass what ${durable.name} needs from ${captive} as a method argument, or make ${captive} durable as well.`,
-      });
-    });
-}
-
-/** Reports an injected tick: all later ticks would see the first one. */
-function tickOf(durable: GraphProvider, ticks: TickGraph): Finding {
-  const { name, token } = durable;
-  return finding({
-    kind: 'durable-captive',
-    ...(ticks.isBuiltForTicks(durable) ? {} : { severity: 'warning' as const }),
-    subject: name,
-    token,
-    chain: [...ticks.chain([durable]), 'Tick'],
-    message: `${name} is durable and injects the tick, but lives longer than a tick. Nest injects the payload of the durable context instead. Pass the tick as a method argument, or call currentTick() in the method.`,
+  const durables = ticks.graph.providers.filter(({ isDeclaredDurable }) => isDeclaredDurable);
+  return durables.flatMap((durable) => {
+    const { name, token } = durable;
+    const isDisposed = ticks.isBuiltForTicks(durable);
+    const severity = isDisposed ? undefined : 'warning';
+    if (injectsTick(durable.type)) {
+      const chain = [...ticks.chain([durable]), 'Tick'];
+      const message = `${name} is durable and injects the tick, but lives longer than a tick. Nest injects the payload of the durable context instead. Pass the tick as a method argument, or call currentTick() in the method.`;
+      return finding({ kind: 'durable-captive', severity, subject: name, token, chain, message });
+    }
+    const way = wayToCaptive(durable, ticks);
+    if (way === undefined) return [];
+    const chain = ticks.chain(way);
+    const captive = way.at(-1)!.name;
+    const fate = isDisposed
+      ? `The scope disposes ${captive} after the tick, but the ContextIdStrategy keeps ${name}, which goes on using it.`
+      : `${name} keeps the ${captive} of the first request for all later ones.`;
+    const message = `${name} is durable and holds ${captive}, which is request-scoped (${arrows(chain)}). ${fate} Pass what ${name} needs from ${captive} as a method argument, or make ${captive} durable as well.`;
+    return finding({ kind: 'durable-captive', severity, subject: name, token, chain, message });
   });
 }
 

@@ -1,6 +1,6 @@
 import { REQUEST } from '@nestjs/core';
-import { injectsTick } from '../../decorators/inject-tick.decorator.js';
-import type { GraphProvider } from '../../graph/index.js';
+import { injectsTick } from '../../decorators/provider.decorators.js';
+import type { GraphProvider } from '../../graph/lifetime-graph.js';
 import { finding, type Finding } from '../../errors/finding.js';
 import { arrows, type TickGraph } from '../tick-graph.js';
 
@@ -15,37 +15,32 @@ type Purpose = 'yes' | 'likely' | 'no';
  * `message-handler-scoped`.
  */
 export function controllerRebuilt(ticks: TickGraph): Finding[] {
-  return ticks.graph.providers
-    .filter(
-      (provider) =>
-        provider.place === 'controller' &&
-        provider.lifetime === 'bubbled' &&
-        !ticks.isWorker(provider),
-    )
-    .flatMap((controller) => {
-      const culprits = culpritsOf(controller, ticks);
-      const purposes = culprits.map((culprit) => isForWorkers(culprit, controller, ticks));
-      if (purposes.length === 0 || purposes.includes('no')) return [];
-      const isSure = !purposes.includes('likely');
-      const way = ticks.graph.wayToRequestScope(controller)!;
-      const chain = way.map(({ name }) => name);
-      const { name } = controller;
-      const end = beforeRequest(way);
-      const culprit = end.length === 1 ? 'the tick' : end.at(-1)!.name;
-      return finding({
-        kind: 'controller-rebuilt',
-        ...(isSure ? {} : { severity: 'info' as const }),
-        subject: name,
-        token: controller.token,
-        chain,
-        message: `${name} is request-scoped because of ${culprit} (${arrows(chain)}), ${why(end, isSure, ticks)}. Nest builds it and its dependencies again for every request, and a request has no tick. ${instead(end, ticks)}. If this is intentional, add scope: Scope.REQUEST to ${name}.`,
-      });
+  const controllers = ticks.graph.providers.filter(
+    ({ place, lifetime }) => place === 'controller' && lifetime === 'bubbled',
+  );
+  return controllers.flatMap((controller) => {
+    if (ticks.isWorker(controller)) return [];
+    const culprits = culpritsOf(controller, ticks);
+    const purposes = culprits.map((culprit) => isForWorkers(culprit, controller, ticks));
+    if (purposes.length === 0 || purposes.includes('no')) return [];
+    const isSure = !purposes.includes('likely');
+    const way = ticks.graph.wayToRequestScope(controller)!;
+    const chain = way.map(({ name }) => name);
+    const { name, token } = controller;
+    // The class that injects the tick never names `REQUEST`.
+    const end = way.at(-1)!.token === REQUEST ? way.slice(0, -1) : way;
+    const culprit = end.length === 1 ? 'the tick' : end.at(-1)!.name;
+    const message = `${name} is request-scoped because of ${culprit} (${arrows(chain)}), ${why(end, isSure, ticks)}. Nest builds it and its dependencies again for every request, and a request has no tick. ${instead(end, ticks)}. If this is intentional, add scope: Scope.REQUEST to ${name}.`;
+    const severity = isSure ? undefined : 'info';
+    return finding({
+      kind: 'controller-rebuilt',
+      severity,
+      subject: name,
+      token,
+      chain,
+      message,
     });
-}
-
-/** Leaves `REQUEST` out: the class that injects the tick never names it. */
-function beforeRequest(way: readonly GraphProvider[]): readonly GraphProvider[] {
-  return way.at(-1)!.token === REQUEST ? way.slice(0, -1) : way;
+  });
 }
 
 function why(way: readonly GraphProvider[], isSure: boolean, ticks: TickGraph): string {
@@ -66,27 +61,11 @@ function instead(way: readonly GraphProvider[], ticks: TickGraph): string {
     : `Use separate services for workers and for ${name}, or pass what ${dependency.name} needs from ${culprit} as a method argument`;
 }
 
-function isEntrance({ place, isGateway }: GraphProvider): boolean {
-  return place === 'controller' || isGateway;
-}
-
 /** Returns the nearest providers in the tree of a provider that declare themselves request-scoped. */
 function culpritsOf(from: GraphProvider, { graph }: TickGraph): GraphProvider[] {
-  const seen = new Set<number>([from.id]);
-  const open = [from];
-  const culprits: GraphProvider[] = [];
-  for (const provider of open) {
-    if (provider.declared === 'request') {
-      culprits.push(provider);
-      continue;
-    }
-    for (const next of graph.dependenciesOf(provider)) {
-      if (seen.has(next.id) || next.lifetime === 'singleton') continue;
-      seen.add(next.id);
-      open.push(next);
-    }
-  }
-  return culprits;
+  return graph
+    .treeOf(from, (next, at) => at.declared !== 'request' && next.lifetime !== 'singleton')
+    .filter(({ declared }) => declared === 'request');
 }
 
 function isForWorkers(culprit: GraphProvider, entrance: GraphProvider, ticks: TickGraph): Purpose {
@@ -111,7 +90,7 @@ function isForWorkers(culprit: GraphProvider, entrance: GraphProvider, ticks: Ti
   const dependents = graph.dependentsOf(culprit);
   const isLikely =
     dependents.some((dependent) => ticks.isWorker(dependent)) &&
-    !dependents.some((dependent) => isEntrance(dependent) || dependent.place === 'enhancer');
+    !dependents.some(({ place, isGateway }) => place !== 'provider' || isGateway);
   return isLikely ? 'likely' : 'no';
 }
 

@@ -41,46 +41,18 @@ interface LocalTime {
 
 function localTime(moment: string, timeZone: string): LocalTime {
   const at = new Date(moment);
-  const offsetMs = offsetOf(at, timeZone);
+  const offset = offsetOf(at, timeZone);
+  const [, sign, hours, minutes] = /^([+-])(\d\d):(\d\d)/.exec(offset)!;
+  const offsetMs = Number(`${sign}1`) * (Number(hours) * 60 + Number(minutes)) * 60_000;
   const [date, time] = new Date(at.getTime() + offsetMs).toISOString().slice(0, -1).split('T');
-  return { date: date!, time: time!, offset: offsetText(offsetMs) };
+  return { date: date!, time: time!, offset };
 }
 
-/** Returns the milliseconds by which a zone is ahead of UTC. */
-function offsetOf(at: Date, timeZone: string): number {
-  const [, sign, hours, minutes] = /^UTC([+-])(\d\d):(\d\d)$/.exec(timeZone) ?? [];
-  if (sign !== undefined)
-    return (sign === '-' ? -1 : 1) * (Number(hours) * 60 + Number(minutes)) * 60_000;
-  const parts = formatOf(timeZone).formatToParts(at);
-  const part = (type: string): number =>
-    Number(parts.find((candidate) => candidate.type === type)?.value);
-  const local = Date.UTC(
-    part('year'),
-    part('month') - 1,
-    part('day'),
-    part('hour'),
-    part('minute'),
-    part('second'),
-  );
-  return local - Math.floor(at.getTime() / 1_000) * 1_000;
-}
-
-function formatOf(timeZone: string): Intl.DateTimeFormat {
-  return new Intl.DateTimeFormat('en-US', {
-    timeZone,
-    calendar: 'iso8601',
-    hourCycle: 'h23',
-    year: 'numeric',
-    month: 'numeric',
-    day: 'numeric',
-    hour: 'numeric',
-    minute: 'numeric',
-    second: 'numeric',
-  });
-}
-
-function offsetText(offsetMs: number): string {
-  const minutes = Math.abs(offsetMs) / 60_000;
-  const two = (value: number): string => String(value).padStart(2, '0');
-  return `${offsetMs < 0 ? '-' : '+'}${two(Math.floor(minutes / 60))}:${two(Math.floor(minutes % 60))}`;
+/** Returns the offset of a zone from UTC, such as `+02:00`. */
+function offsetOf(at: Date, timeZone: string): string {
+  const [, fixed] = /^UTC([+-]\d\d:\d\d)$/.exec(timeZone) ?? [];
+  if (fixed !== undefined) return fixed;
+  const format = new Intl.DateTimeFormat('en-US', { timeZone, timeZoneName: 'longOffset' });
+  const name = format.formatToParts(at).find(({ type }) => type === 'timeZoneName')!.value;
+  return name === 'GMT' ? '+00:00' : name.slice('GMT'.length);
 }

@@ -1,19 +1,21 @@
-import type { Lifetime } from '../../../graph/index.js';
-import type { Inspected } from '../application-process.js';
+import type { FindingSeverity } from '../../../errors/finding.js';
+import type { Lifetime } from '../../../graph/lifetime-graph.js';
+import type { InspectedFinding, ScopeInspection } from '../../inspection.js';
+import type { Inspected } from '../protocol.js';
 import type { Terminal } from '../terminal.js';
-import { verdict, writeFindings } from './finding-lines.js';
 import { countsOf, writeSchedules } from './schedule-lines.js';
 import { Sheet } from './sheet.js';
 import { counted } from './text.js';
 import { writeWorkers } from './worker-lines.js';
 
-const LIFETIMES = [
-  'singleton',
-  'request',
-  'bubbled',
-  'transient',
-  'durable',
-] as const satisfies readonly Lifetime[];
+const LIFETIMES: readonly Lifetime[] = ['singleton', 'request', 'bubbled', 'transient', 'durable'];
+
+/** The words on the page, the most severe first. An `info` finding is a hint, because it may be intentional. */
+const SEVERITIES: readonly (readonly [FindingSeverity, string])[] = [
+  ['error', 'error'],
+  ['warning', 'warning'],
+  ['info', 'hint'],
+];
 
 /**
  * Returns an inspection as text for people. No line is wider than the terminal.
@@ -47,4 +49,49 @@ export function page(
   sheet.blank();
   sheet.line(verdict(findings, sheet));
   return sheet.toString();
+}
+
+/** Writes the findings, the most severe first, and then the allowed ones. */
+function writeFindings(
+  { findings, allowed }: ScopeInspection,
+  sheet: Sheet,
+  guide: string | undefined,
+): void {
+  if (findings.length > 0) {
+    sheet.heading(`Findings (${findings.length})`);
+    for (const [severity, word] of SEVERITIES) {
+      for (const { number, kind, subject, message } of bySeverity(findings, severity)) {
+        sheet.blank();
+        sheet.name(subject, `(${kind})`, { before: `${word} ${number} `, look: severity });
+        sheet.text(message, { indent: 4 });
+      }
+    }
+    if (guide !== undefined) {
+      sheet.blank();
+      sheet.text(`Each number is explained in ${guide}.`, { look: 'quiet' });
+    }
+  }
+  if (allowed.length === 0) return;
+  sheet.heading(`Allowed findings (${allowed.length})`);
+  for (const { finding, reason } of allowed) {
+    sheet.blank();
+    sheet.name(`${finding.number} ${finding.subject}`, `(${finding.kind})`);
+    sheet.text(reason, { indent: 4, before: 'Allowed: ' });
+  }
+}
+
+/** Returns `2 errors, 1 warning, 3 hints.`, without zeros. */
+function verdict(findings: readonly InspectedFinding[], sheet: Sheet): string {
+  const counts = SEVERITIES.flatMap(([severity, word]) => {
+    const { length } = bySeverity(findings, severity);
+    return length === 0 ? [] : [sheet.paint(severity, counted(length, word))];
+  });
+  return counts.length === 0 ? sheet.paint('fine', 'No findings.') : `${counts.join(', ')}.`;
+}
+
+function bySeverity(
+  findings: readonly InspectedFinding[],
+  severity: FindingSeverity,
+): InspectedFinding[] {
+  return findings.filter((finding) => finding.severity === severity);
 }

@@ -1,6 +1,28 @@
+import type { FindingSeverity } from '../../../errors/finding.js';
+import type { Lifetime } from '../../../graph/lifetime-graph.js';
 import type { Terminal } from '../terminal.js';
-import { paintOf, type Look, type Paint } from './paint.js';
 import { clean, fitName, padded, widthOf, wrap } from './text.js';
+
+/** The role of a text, which decides its colour. */
+type Look = Lifetime | FindingSeverity | 'heading' | 'name' | 'quiet' | 'fine';
+
+/** SGR codes (ECMA-48): 1 is bold, 2 is faint, 31 and up are colours. */
+const CODES: Readonly<Record<Look, string>> = {
+  request: '36',
+  bubbled: '33',
+  transient: '35',
+  durable: '34',
+  singleton: '2',
+  error: '1;31',
+  warning: '1;33',
+  info: '1;34',
+  heading: '1;4',
+  name: '1',
+  quiet: '2',
+  fine: '32',
+};
+
+const LABEL_WIDTH = 9;
 
 /** The position and the look of a text. */
 interface Placed {
@@ -13,12 +35,17 @@ interface Placed {
 /** Collects the lines of a page, and keeps each within its width. */
 export class Sheet {
   readonly #lines: string[] = [];
-  readonly width: number;
-  readonly paint: Paint;
 
-  constructor({ width, isColoured }: Terminal) {
-    this.width = width;
-    this.paint = paintOf(isColoured);
+  constructor(private readonly terminal: Terminal) {}
+
+  get width(): number {
+    return this.terminal.width;
+  }
+
+  /** Applies a look to a text, or returns it unchanged without a look or without colours. */
+  paint(look: Look | undefined, text: string): string {
+    if (look === undefined || !this.terminal.isColoured) return text;
+    return `\u001B[${CODES[look]}m${text}\u001B[0m`;
   }
 
   heading(text: string): void {
@@ -34,8 +61,7 @@ export class Sheet {
   name(name: string, more: string, { indent = 2, before = '', look }: Placed = {}): void {
     const left = indent + widthOf(before);
     const fitting = fitName(name, this.width - left);
-    const lead = look === undefined ? before : this.paint(look, before);
-    const shown = `${' '.repeat(indent)}${lead}${this.paint('name', fitting)}`;
+    const shown = ' '.repeat(indent) + this.paint(look, before) + this.paint('name', fitting);
     const isOneLine = left + widthOf(fitting) + 1 + widthOf(more) <= this.width;
     this.#lines.push(more !== '' && isOneLine ? `${shown} ${clean(more)}` : shown);
     if (!isOneLine) this.text(more, { indent: indent + 2 });
@@ -47,13 +73,13 @@ export class Sheet {
     const left = indent + widthOf(before);
     wrap(text, this.width - left).forEach((line, index) => {
       const lead = index === 0 ? before : ' '.repeat(widthOf(before));
-      this.#lines.push(margin + lead + (look === undefined ? line : this.paint(look, line)));
+      this.#lines.push(margin + lead + this.paint(look, line));
     });
   }
 
   /** Adds a text behind its label, such as `next   12:00, 13:00`. */
-  labelled(label: string, text: string, indent = 4): void {
-    this.text(text, { indent, before: padded(label, LABEL_WIDTH) });
+  labelled(label: string, text: string): void {
+    this.text(text, { indent: 4, before: padded(label, LABEL_WIDTH) });
   }
 
   /** Adds a line that already fits. */
@@ -65,5 +91,3 @@ export class Sheet {
     return `${this.#lines.join('\n')}\n`;
   }
 }
-
-const LABEL_WIDTH = 9;

@@ -1,6 +1,6 @@
 import 'reflect-metadata';
-import { isClass } from '../../../util/values.js';
-import { CannotInspect } from '../cannot-inspect.js';
+import { isClass } from '../../util/values.js';
+import { CannotInspect } from './protocol.js';
 
 /** The root module of an application. */
 export interface RootModule {

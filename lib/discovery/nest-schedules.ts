@@ -1,8 +1,9 @@
 import 'reflect-metadata';
-import type { HandlerMetadata } from '../../decorators/worker-metadata.js';
-import { isFactory, type NestModule } from '../../nest/index.js';
-import { classOf } from '../class-of.js';
-import type { HandlerOptions } from '../../schedule/handler-options.js';
+import type { HandlerMetadata } from '../decorators/worker-metadata.js';
+import { isFactory, type NestModule } from '../nest/index.js';
+import type { HandlerOptions } from '../schedule/handler-options.js';
+import { methodsOf } from '../util/values.js';
+import { providedClasses } from './provided-classes.js';
 
 /**
  * The metadata keys of `@nestjs/schedule`, set on the function of the method; the same from 5.0 to 12.0. They aren't imported,
@@ -28,31 +29,26 @@ export interface NestScheduling {
 /** The options of `ScheduleModule.forRoot()` that disable a kind. */
 export const SWITCHES = { cron: 'cronJobs', interval: 'intervals', timeout: 'timeouts' } as const;
 
+const EVERY_KIND = ['cron', 'interval', 'timeout'] as const;
+
 /** Reads `ScheduleModule.forRoot()`. If it is imported more than once, a kind runs unless all imports disable it. */
 export function nestScheduling(modules: Iterable<NestModule>): NestScheduling {
-  const kinds = new Set<keyof typeof TYPES>();
-  let isImported = false;
-  for (const { providers } of modules) {
-    const wrapper = providers.get(MODULE_OPTIONS);
-    if (wrapper === undefined) continue;
-    isImported = true;
-    // Nest's preview mode doesn't call the factory of `forRootAsync()`, so the defaults apply.
-    if (isFactory(wrapper) && !hasSwitches(wrapper.instance))
-      return { isImported, kinds: EVERY_KIND };
-    const options = wrapper.instance as Readonly<Record<string, unknown>> | null | undefined;
-    for (const [kind, option] of Object.entries(SWITCHES)) {
-      if (options?.[option]) kinds.add(kind as keyof typeof TYPES);
-    }
-  }
-  return isImported ? { isImported, kinds } : { isImported, kinds: EVERY_KIND };
+  const imports = [...modules].flatMap(({ providers }) => providers.get(MODULE_OPTIONS) ?? []);
+  // Nest's preview mode doesn't call the factory of `forRootAsync()`, so the defaults apply.
+  const isKnown = imports.every((wrapper) => !isFactory(wrapper) || hasSwitches(wrapper.instance));
+  const isImported = imports.length > 0;
+  if (!isImported || !isKnown) return { isImported, kinds: new Set(EVERY_KIND) };
+  const given = imports.map(
+    ({ instance }) => instance as Record<string, unknown> | null | undefined,
+  );
+  const kinds = EVERY_KIND.filter((kind) => given.some((options) => options?.[SWITCHES[kind]]));
+  return { isImported, kinds: new Set(kinds) };
 }
 
 function hasSwitches(options: unknown): boolean {
   if (typeof options !== 'object' || options === null) return false;
   return Object.values(SWITCHES).some((option) => option in options);
 }
-
-const EVERY_KIND: NestScheduling['kinds'] = new Set(['cron', 'interval', 'timeout'] as const);
 
 /**
  * Returns the `@Cron`, `@Interval` and `@Timeout` of the methods of a class, in the form of our decorators. As in
@@ -65,14 +61,15 @@ export function nestHandlersOf(
 ): HandlerMetadata[] {
   return methodsOf(target).flatMap(([method, handler]) => {
     const type: unknown = Reflect.getMetadata(TYPE, handler);
-    if (type === TYPES.cron && kinds.has('cron')) return [cron(method, handler)];
-    if (type === TYPES.interval && kinds.has('interval'))
-      return [timer('interval', '@Interval', method, handler, INTERVAL)];
-    if (type === TYPES.timeout && kinds.has('timeout'))
-      return [timer('timeout', '@Timeout', method, handler, TIMEOUT)];
-    return [];
+    const kind = EVERY_KIND.find((each) => TYPES[each] === type);
+    if (kind === undefined || !kinds.has(kind)) return [];
+    const job = kind === 'cron' ? cron(handler) : timer(kind, handler);
+    return [{ ...job, method, isStatic: false, isAdopted: true }];
   });
 }
+
+/** What a decorator of `@nestjs/schedule` says. */
+type Job = Pick<HandlerMetadata, 'kind' | 'decorator' | 'when' | 'options'>;
 
 /** Returns the decorator whose job Nest runs under a name, and its handler, written `Class.method`. */
 export function nestHandlerNamed(
@@ -80,44 +77,22 @@ export function nestHandlerNamed(
   kind: keyof typeof TYPES,
   name: string,
 ): { readonly decorator: string; readonly handler: string } | undefined {
-  for (const { providers, controllers } of modules) {
-    for (const wrapper of [...providers.values(), ...controllers.values()]) {
-      const owner = classOf(wrapper);
-      if (owner === undefined || !wrapper.isDependencyTreeStatic()) continue;
-      const found = nestHandlersOf(owner, new Set([kind])).find(
-        ({ options }) => options?.name === name,
-      );
-      if (found !== undefined)
-        return { decorator: found.decorator, handler: `${owner.name}.${found.method}` };
-    }
+  for (const { ownerClass, wrapper } of providedClasses(modules)) {
+    if (!wrapper.isDependencyTreeStatic()) continue;
+    const found = nestHandlersOf(ownerClass, new Set([kind])).find(
+      ({ options }) => options?.name === name,
+    );
+    if (found !== undefined)
+      return { decorator: found.decorator, handler: `${ownerClass.name}.${found.method}` };
   }
   return undefined;
 }
 
-/** Returns the methods of an instance, inherited ones included. */
-export function methodsOf(target: Function): [name: string, method: Function][] {
-  const methods = new Map<string, unknown>();
-  for (
-    let owner: unknown = target.prototype;
-    typeof owner === 'object' && owner !== null && owner !== Object.prototype;
-    owner = Object.getPrototypeOf(owner)
-  ) {
-    for (const [name, property] of Object.entries(Object.getOwnPropertyDescriptors(owner))) {
-      if (name !== 'constructor' && !methods.has(name)) methods.set(name, property.value);
-    }
-  }
-  return [...methods].filter(isMethod);
-}
-
-function isMethod(entry: [string, unknown]): entry is [string, Function] {
-  return typeof entry[1] === 'function';
-}
-
-function cron(method: string, handler: Function): HandlerMetadata {
+function cron(handler: Function): Job {
   const given = (Reflect.getMetadata(CRON, handler) ?? {}) as Readonly<Record<string, unknown>>;
   const { cronTime, disabled, initialDelay, threshold, timeZone, utcOffset } = given;
   const instant = instantOf(cronTime);
-  return adopted(instant === undefined ? 'cron' : 'timeout', '@Cron', method, instant ?? cronTime, {
+  const options = {
     name: given['name'] || undefined,
     // By default `@Cron` doesn't wait until the previous run has finished.
     overlap: given['waitForCompletion'] ? 'skip' : 'allow',
@@ -126,7 +101,13 @@ function cron(method: string, handler: Function): HandlerMetadata {
     utcOffset: utcOffset ?? undefined,
     initialDelayMs: initialDelay ?? undefined,
     ...misfireOf(threshold),
-  });
+  };
+  return {
+    kind: instant === undefined ? 'cron' : 'timeout',
+    decorator: '@Cron',
+    when: instant ?? cronTime,
+    options: options as HandlerOptions,
+  };
 }
 
 /** A slot that is later than the `threshold` of `cron` is skipped. Without one, `cron` 4.4 runs one late slot, as we do. */
@@ -139,35 +120,13 @@ function misfireOf(threshold: unknown): object {
   };
 }
 
-function timer(
-  kind: 'interval' | 'timeout',
-  decorator: string,
-  method: string,
-  handler: Function,
-  key: string,
-): HandlerMetadata {
+function timer(kind: 'interval' | 'timeout', handler: Function): Job {
+  const [decorator, key] = kind === 'interval' ? ['@Interval', INTERVAL] : ['@Timeout', TIMEOUT];
   const given = Reflect.getMetadata(key, handler) as { readonly timeout?: unknown } | undefined;
   const name: unknown = Reflect.getMetadata(NAME, handler) || undefined;
   // Nest uses `setInterval`, which doesn't wait for the previous run.
-  return adopted(kind, decorator, method, given?.timeout, { name, overlap: 'allow' });
-}
-
-function adopted(
-  kind: HandlerMetadata['kind'],
-  decorator: string,
-  method: string,
-  when: unknown,
-  options: object,
-): HandlerMetadata {
-  return {
-    kind,
-    decorator,
-    method,
-    isStatic: false,
-    isAdopted: true,
-    when,
-    options: options as HandlerOptions,
-  };
+  const options = { name, overlap: 'allow' } as HandlerOptions;
+  return { kind, decorator, when: given?.timeout, options };
 }
 
 /** Returns the moment of a `Date` or of a luxon `DateTime`, which has `toMillis()`. */

@@ -4,7 +4,7 @@ import { inspect, stripVTControlCharacters } from 'node:util';
 
 /** The working directory before the application can change it. */
 const FOLDER = process.cwd();
-const OWN_FOLDER = fileURLToPath(new URL('..', import.meta.url));
+const OWN_FOLDER = fileURLToPath(new URL('.', import.meta.url));
 
 /** Returns the text of a thrown value: `Error: the message`. */
 export function thrownText(thrown: unknown): string {

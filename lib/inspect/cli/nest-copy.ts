@@ -49,7 +49,10 @@ export class NestCopy {
   static async of(file: string): Promise<NestCopy> {
     const place = resolved(file);
     const core = (await import(place === undefined ? CORE : pathToFileURL(place).href)) as Core;
-    return new NestCopy(core.NestFactory === undefined ? defaultOf(core) : core, place);
+    // CommonJS whose named exports Node cannot detect has only a default export.
+    const named =
+      core.NestFactory === undefined ? (core as unknown as { default: Core }).default : core;
+    return new NestCopy(named, place);
   }
 
   /** Returns a proxy of the application that accepts the classes of this library's copy as tokens. */
@@ -70,11 +73,11 @@ export class NestCopy {
     const own = resolved(fileURLToPath(import.meta.url))!;
     if (this.place === undefined)
       return [
-        `The application has no ${CORE} installed, so the inspector used the one of nestjs-scoped-worker (${folderOf(own)}). If the file is a bundle that contains Nest, inspect the compiled files before they are bundled.`,
+        `The application has no ${CORE} installed, so the inspector used the one of nestjs-scoped-worker (${dirname(own)}). If the file is a bundle that contains Nest, inspect the compiled files before they are bundled.`,
       ];
     if (this.place === own) return [];
     return [
-      `The application uses ${CORE} ${versionOf(this.place)} (${folderOf(this.place)}), but nestjs-scoped-worker uses ${versionOf(own)} (${folderOf(own)}). Nest treats their classes as different providers. Install one copy for both. Run npm ls ${CORE} to see which package installs which.`,
+      `The application uses ${CORE} ${versionOf(this.place)} (${dirname(this.place)}), but nestjs-scoped-worker uses ${versionOf(own)} (${dirname(own)}). Nest treats their classes as different providers. Install one copy for both. Run npm ls ${CORE} to see which package installs which.`,
     ];
   }
 }
@@ -87,16 +90,7 @@ function resolved(from: string): string | undefined {
   }
 }
 
-/** Unwraps the result of `import()` for CommonJS whose named exports Node cannot detect. */
-function defaultOf(core: Core): Core {
-  return (core as unknown as { default: Core }).default;
-}
-
-function folderOf(place: string): string {
-  return dirname(place);
-}
-
 function versionOf(place: string): string {
-  const manifest = readFileSync(join(folderOf(place), 'package.json'), 'utf8');
+  const manifest = readFileSync(join(dirname(place), 'package.json'), 'utf8');
   return (JSON.parse(manifest) as { version: string }).version;
 }

@@ -1,6 +1,6 @@
 import type { InjectionToken } from '@nestjs/common';
 import type { ConsumerOptions, SourceOf } from '../schedule/consumer-options.js';
-import { addHandler } from './worker-metadata.js';
+import { handlerDecorator } from './worker-metadata.js';
 
 /**
  * A decorator for methods that can take the messages of a source. The compiler refuses a first parameter that is the `Tick` of
@@ -54,12 +54,5 @@ export function ScopedConsumer<T = unknown>(
   source: InjectionToken<SourceOf<T>>,
   options?: ConsumerOptions<T>,
 ): ConsumerDecorator<T> {
-  return (target, method) =>
-    addHandler(target, {
-      kind: 'message',
-      decorator: '@ScopedConsumer',
-      method: String(method),
-      when: source,
-      options,
-    });
+  return handlerDecorator({ kind: 'message', decorator: '@ScopedConsumer', when: source, options });
 }

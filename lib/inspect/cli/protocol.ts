@@ -1,4 +1,4 @@
-import type { ScopeInspection } from '../../inspection.js';
+import type { ScopeInspection } from '../inspection.js';
 
 /** The request to the loader. */
 export interface LoadRequest {
@@ -20,12 +20,20 @@ export const STAGES: Readonly<Record<Stage, string>> = {
   graph: 'while Nest was resolving its modules',
 };
 
+/** The inspection of an application. */
+export interface Inspected {
+  /** The name of the root module. */
+  readonly application: string;
+  /** Its file, as the user wrote it. */
+  readonly file: string;
+  readonly inspection: ScopeInspection;
+}
+
 /** A message of the loader. The application may send other messages, which have none of these kinds. */
 export type LoaderMessage =
   | { readonly kind: 'stage'; readonly stage: Stage }
-  | {
-      readonly kind: 'inspected';
-      readonly application: string;
-      readonly inspection: ScopeInspection;
-    }
+  | { readonly kind: 'inspected'; readonly inspected: Inspected }
   | { readonly kind: 'refused'; readonly reason: string };
+
+/** The application cannot be inspected. The message is written for the user. */
+export class CannotInspect extends Error {}

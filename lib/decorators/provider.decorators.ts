@@ -1,0 +1,59 @@
+import 'reflect-metadata';
+import { Inject, Injectable, Scope } from '@nestjs/common';
+import { REQUEST } from '@nestjs/core';
+import { markWorker, type ScopedWorkerOptions } from './worker-metadata.js';
+
+/**
+ * Marks a class as a worker: a request-scoped provider that Nest builds again for each tick of its handlers. A module must
+ * provide the class. On a controller, write the decorator above `@Controller()`.
+ *
+ * @param options defaults for all handlers of the class; the options of a handler take precedence.
+ * @publicApi
+ */
+export function ScopedWorker(options?: ScopedWorkerOptions): ClassDecorator {
+  return (target) => {
+    Injectable({ scope: Scope.REQUEST })(target);
+    markWorker(target, options);
+  };
+}
+
+const INJECTS_TICK = Symbol.for('nestjs-scoped-worker:injects-tick');
+
+/**
+ * Injects the `Tick` into the worker, or into a provider that it depends on. This makes the provider request-scoped. The
+ * decorator is another name for `@Inject(REQUEST)`: it injects the HTTP request in an HTTP request, and `seed.request` in a
+ * scope by hand.
+ *
+ * @publicApi
+ */
+export function InjectTick(): PropertyDecorator & ParameterDecorator {
+  const inject = Inject(REQUEST);
+  return (target: object, key?: string | symbol, index?: number): void => {
+    const owner = typeof target === 'function' ? target : target.constructor;
+    Reflect.defineMetadata(INJECTS_TICK, true, owner);
+    inject(target, key, index as number);
+  };
+}
+
+/** True if a class injects the tick: it is written for workers. */
+export function injectsTick(type: unknown): boolean {
+  return typeof type === 'function' && Reflect.getMetadata(INJECTS_TICK, type) === true;
+}
+
+const STAYS_SINGLETON = Symbol.for('nestjs-scoped-worker:stays-singleton');
+
+/**
+ * Declares that a class must stay a singleton: a pool, a client, a cache. If one of its dependencies is request-scoped, directly
+ * or through others, Nest would build the class again for every scope. Start-up then fails with the path to that dependency
+ * (`singleton-rebuilt`, SW201). The decorator has no other effect, and doesn't make the class a provider.
+ *
+ * @publicApi
+ */
+export function StaysSingleton(): ClassDecorator {
+  return (target) => Reflect.defineMetadata(STAYS_SINGLETON, true, target);
+}
+
+/** True if the class itself has the decorator. A subclass doesn't inherit it, because it may have other dependencies. */
+export function staysSingleton(type: unknown): boolean {
+  return typeof type === 'function' && Reflect.getOwnMetadata(STAYS_SINGLETON, type) === true;
+}

@@ -1,0 +1,56 @@
+import type { FromProviders } from '../schedule/from-providers.js';
+import type { HandlerOptions } from '../schedule/handler-options.js';
+import { handlerDecorator } from './worker-metadata.js';
+
+/**
+ * Calls the method each time the cron expression is due, in its own scope, with the `Tick`.
+ *
+ * @param expression five or six fields, seconds first, as `@Cron` of `@nestjs/schedule` reads it; `'-'` disables the schedule.
+ * Or `{ inject, useFactory }`: the library calls the factory once, after every `onModuleInit`. It may return a promise. A `Date`
+ * isn't allowed: for a single run, use `@ScopedTimeout`.
+ * @throws {InvalidScheduleError} at start-up, if the expression or an option is invalid.
+ * @publicApi
+ */
+export function ScopedCron(
+  expression: string | FromProviders<string>,
+  options?: HandlerOptions,
+): MethodDecorator {
+  return handlerDecorator({ kind: 'cron', decorator: '@ScopedCron', when: expression, options });
+}
+
+/**
+ * Calls the method every `everyMs` milliseconds, each time in its own scope, with the `Tick`. The first tick is due one period
+ * after start-up, or after `initialDelayMs` if you set it. By default runs don't overlap: ticks that come due during a run merge
+ * into one that follows immediately.
+ *
+ * @param everyMs from 1 to 4,294,967,294 (49.7 days). Or `{ inject, useFactory }`: the library calls the factory once, after
+ * every `onModuleInit`. It may return a promise, and `'-'` to disable the schedule.
+ * @throws {InvalidScheduleError} at start-up, if the period or an option is invalid.
+ * @publicApi
+ */
+export function ScopedInterval(
+  everyMs: number | FromProviders<number | '-'>,
+  options?: HandlerOptions,
+): MethodDecorator {
+  return handlerDecorator({
+    kind: 'interval',
+    decorator: '@ScopedInterval',
+    when: everyMs,
+    options,
+  });
+}
+
+/**
+ * Calls the method once, `delayMs` milliseconds after start-up, in its own scope, with the `Tick`.
+ *
+ * @param delayMs from 0 to 4,294,967,294 (49.7 days). Or `{ inject, useFactory }`: the library calls the factory once, after
+ * every `onModuleInit`. It may return a promise, and `'-'` to disable the schedule.
+ * @throws {InvalidScheduleError} at start-up, if the delay or an option is invalid.
+ * @publicApi
+ */
+export function ScopedTimeout(
+  delayMs: number | FromProviders<number | '-'>,
+  options?: HandlerOptions,
+): MethodDecorator {
+  return handlerDecorator({ kind: 'timeout', decorator: '@ScopedTimeout', when: delayMs, options });
+}

@@ -1,0 +1,111 @@
+import type { HandlerMetadata } from '../decorators/worker-metadata.js';
+import { finding, type Finding } from '../errors/finding.js';
+import type { ApplicationGraph } from '../graph/read-graph.js';
+import { isFactory } from '../nest/index.js';
+import { whyNotStatic, type SkippedJobs } from './nest-jobs.js';
+import { handlerName } from './schedule-names.js';
+import type { Exploration, FoundWorker } from './worker-explorer.js';
+
+/**
+ * Turns the classes whose `@Cron`, `@Interval` and `@Timeout` Nest skips into workers, if `isWanted`.
+ *
+ * @returns all workers of the application, and the findings about jobs that stay skipped.
+ */
+export function adopt(
+  { workers, skipped }: Exploration,
+  isWanted: boolean,
+  graph: ApplicationGraph,
+): { readonly workers: readonly FoundWorker[]; readonly findings: readonly Finding[] } {
+  const adopting = [...workers];
+  const findings: Finding[] = [];
+  for (const jobs of skipped) {
+    if (jobs.runBy !== undefined) {
+      findings.push(runElsewhere(jobs));
+      continue;
+    }
+    const at = adopting.findIndex(
+      ({ workerClass, modules }) =>
+        workerClass === jobs.workerClass && modules.includes(jobs.modules[0]!),
+    );
+    const worker = adopting[at];
+    const adopted = jobs.handlers.filter((handler) => {
+      const obstacle = obstacleTo(jobs, handler, worker, isWanted, graph);
+      if (obstacle !== undefined) findings.push(obstacle);
+      return obstacle === undefined;
+    });
+    if (adopted.length === 0) continue;
+    if (worker === undefined) adopting.push({ ...jobs, options: {}, handlers: adopted });
+    else adopting[at] = { ...worker, handlers: [...worker.handlers, ...adopted] };
+  }
+  return { workers: adopting, findings };
+}
+
+/** Returns the finding for a job that cannot be adopted. */
+function obstacleTo(
+  jobs: SkippedJobs,
+  handler: HandlerMetadata,
+  worker: FoundWorker | undefined,
+  isWanted: boolean,
+  graph: ApplicationGraph,
+): Finding | undefined {
+  const { name } = jobs.workerClass;
+  const ours = `@Scoped${handler.decorator.slice(1)}`;
+  const own = worker?.handlers.find(({ method }) => method === handler.method);
+  const skip = (help: string): Finding => skipped(jobs, handler, graph, help);
+  if (jobs.isNeverConstructed) return neverConstructed(jobs, handler);
+  if (jobs.isModule) return skip('Move the method to a provider of the module.');
+  if (own !== undefined)
+    return skip(
+      `${own.decorator} on the same method runs it already. Remove ${handler.decorator}.`,
+    );
+  if (jobs.wrapper.isDependencyTreeDurable())
+    return skip(
+      `The library cannot adopt the job, because ${name} is durable and would outlive its tick. Mark ${name} @ScopedWorker() instead of @Injectable(), and write ${ours}. Its dependencies may be durable.`,
+    );
+  if (isWanted) return undefined;
+  const option = 'adoptNestSchedules: true in ScopedWorkerModule.forRoot()';
+  const help =
+    worker === undefined
+      ? `To run each tick in its own scope, set ${option}. Or mark ${name} @ScopedWorker() instead of @Injectable(), and write ${ours}.`
+      : `${name} is a worker: write ${ours} instead, or set ${option}.`;
+  return skip(help);
+}
+
+/** Reports a job that Nest skips, with the reason why its class isn't a singleton. */
+function skipped(
+  { workerClass, wrapper, isScheduleModuleImported }: SkippedJobs,
+  handler: HandlerMetadata,
+  graph: ApplicationGraph,
+  help: string,
+): Finding {
+  const subject = handlerName(workerClass, handler);
+  const { decorator } = handler;
+  const silently = isFactory(wrapper) ? 'without a warning' : 'with a warning';
+  const what = isScheduleModuleImported
+    ? `Nest skips this ${decorator} ${silently}`
+    : `nothing runs this ${decorator}, because ScheduleModule.forRoot() is not imported. With it, Nest would skip the job ${silently}`;
+  const { why, chain: way } = whyNotStatic(workerClass, wrapper, graph);
+  const chain = [subject, ...way.slice(1)];
+  const message = `${subject}: ${what}, because ${why}. ${help}`;
+  return finding({ kind: 'nest-schedule-skipped', subject, token: wrapper.token, chain, message });
+}
+
+/** Reports a job of a transient class: Nest calls it on the prototype object, which was never constructed. */
+function neverConstructed(
+  { workerClass, wrapper }: SkippedJobs,
+  handler: HandlerMetadata,
+): Finding {
+  const subject = handlerName(workerClass, handler);
+  const { decorator } = handler;
+  const message = `${subject}: Nest runs this ${decorator} on an object that was never constructed, because ${workerClass.name} is transient. Its dependencies are undefined. Make ${workerClass.name} a singleton. Or mark it @ScopedWorker() instead of @Injectable(), and write @Scoped${decorator.slice(1)}.`;
+  return finding({ kind: 'nest-schedule-transient', subject, token: wrapper.token, message });
+}
+
+/** Reports a class that is a singleton in one module and request-scoped in others. */
+function runElsewhere({ workerClass, wrapper, modules, handlers, runBy }: SkippedJobs): Finding {
+  const { name } = workerClass;
+  const decorators = [...new Set(handlers.map(({ decorator }) => decorator))].join(', ');
+  const others = modules.map((module) => module.name).join(', ');
+  const message = `${name} is a singleton in ${runBy!.name} and request-scoped in ${others}. Nest runs its ${decorators} only on the instance of ${runBy!.name}. Provide it in one module.`;
+  return finding({ kind: 'worker-provided-twice', subject: name, token: wrapper.token, message });
+}

@@ -1,0 +1,184 @@
+import { workerOptions } from '../decorators/worker-metadata.js';
+import { finding, type Finding } from '../errors/finding.js';
+import type { ApplicationGraph } from '../graph/read-graph.js';
+import {
+  isSameObject,
+  kindOf,
+  tokenText,
+  type NestModule,
+  type NestWrapper,
+} from '../nest/index.js';
+import { choiceProblem } from '../util/option-checks.js';
+import { classOf } from './provided-classes.js';
+import { sameAmong } from './same-worker.js';
+
+/** Marks the prototype of `BackgroundWorker`. */
+export const IS_BACKGROUND_WORKER = Symbol('nestjs-scoped-worker:is-background-worker');
+
+/** A background worker that lives with the application. */
+export interface FoundBackgroundWorker {
+  /** The name for logs and events: its `name`, its class, or its token if other workers have the same class. */
+  readonly name: string;
+  readonly instance: object;
+  /** All places that provide it with the same dependencies; the instance of the first one runs. */
+  readonly modules: readonly NestModule[];
+}
+
+interface Candidate {
+  readonly wrapper: NestWrapper;
+  readonly modules: NestModule[];
+  /** The instance that runs, and the duplicates that don't. */
+  readonly instances: [object, ...object[]];
+}
+
+/**
+ * Finds each background worker among the providers of all modules once. An object under several tokens is one worker. So is a
+ * class, or a factory under one token, that several modules provide with the same dependencies.
+ *
+ * @returns also the providers of background workers that have no instance for the whole application, by class.
+ */
+export function exploreBackground(modules: Iterable<NestModule>): {
+  readonly workers: readonly FoundBackgroundWorker[];
+  readonly homeless: ReadonlyMap<Function, NestWrapper>;
+} {
+  const homeless = new Map<Function, NestWrapper>();
+  const found: Candidate[] = [];
+  for (const module of modules) {
+    for (const wrapper of module.providers.values()) {
+      if (wrapper.isAlias) continue;
+      const { instance } = wrapper;
+      if (wrapper.isTransient || !wrapper.isDependencyTreeStatic()) {
+        const provided = classOf(wrapper);
+        if (isMarked(provided?.prototype) && !homeless.has(provided!))
+          homeless.set(provided!, wrapper);
+      } else if (isMarked(instance))
+        found.push({ wrapper, modules: [module], instances: [instance] });
+    }
+  }
+  // Classes first: a factory may return the instance of a class that is listed later.
+  const classes = found.filter(({ wrapper }) => kindOf(wrapper) === 'class');
+  const distinct: Candidate[] = [];
+  for (const candidate of new Set([...classes, ...found])) {
+    const { wrapper, modules, instances } = candidate;
+    const [instance] = instances;
+    const isKnown = distinct.some((other) =>
+      other.instances.some((known) => isSameObject(known, instance)),
+    );
+    if (isKnown) continue;
+    const alike = distinct.filter((other) => isAlike(other, wrapper));
+    const { known } = sameAmong(alike, wrapper);
+    if (known === undefined) distinct.push(candidate);
+    else {
+      known.modules.push(...modules);
+      known.instances.push(instance);
+    }
+  }
+  return { workers: named(found.filter((each) => distinct.includes(each))), homeless };
+}
+
+/** True for two providers of one class, or of one token. */
+function isAlike({ wrapper: known }: Candidate, wrapper: NestWrapper): boolean {
+  if (!wrapper.metatype || kindOf(known) !== kindOf(wrapper)) return false;
+  return kindOf(wrapper) === 'class'
+    ? known.metatype === wrapper.metatype
+    : known.token === wrapper.token;
+}
+
+function named(candidates: readonly Candidate[]): FoundBackgroundWorker[] {
+  const own = candidates.map(
+    ({ instances: [instance] }) => givenName(instance) ?? instance.constructor.name,
+  );
+  const isUnique = (name: string): boolean =>
+    name !== '' && own.indexOf(name) === own.lastIndexOf(name);
+  const taken = new Map<string, number>();
+  return candidates.map(({ wrapper, instances: [instance], modules }, index) => {
+    const isOwn =
+      givenName(instance) !== undefined || isUnique(own[index]!) || kindOf(wrapper) === 'class';
+    const name = isOwn ? own[index]! : tokenText(wrapper.token);
+    const count = (taken.get(name) ?? 0) + 1;
+    taken.set(name, count);
+    return { name: count === 1 ? name : `${name}#${count}`, instance, modules };
+  });
+}
+
+function givenName(instance: object): string | undefined {
+  const { name } = instance as { readonly name?: unknown };
+  return typeof name === 'string' && name.trim() !== '' ? name : undefined;
+}
+
+function isMarked(candidate: unknown): candidate is object {
+  if (typeof candidate !== 'object' || candidate === null) return false;
+  try {
+    return (candidate as { [IS_BACKGROUND_WORKER]?: unknown })[IS_BACKGROUND_WORKER] === true;
+  } catch {
+    return false; // a proxy that throws on inspection, as those of nestjs-cls do
+  }
+}
+
+const POLICIES = ['restart', 'stop-app', 'ignore'] as const;
+
+/** The reaction of the library to the failure of a background worker. */
+export type BackgroundFailurePolicy = (typeof POLICIES)[number];
+
+/** Reports the problems with the background workers of the application. */
+export function backgroundFindings(
+  modules: Iterable<NestModule>,
+  graph: ApplicationGraph,
+): Finding[] {
+  const { workers, homeless } = exploreBackground(modules);
+  return [
+    ...[...homeless].map(([workerClass, wrapper]) => scoped(workerClass, wrapper, graph)),
+    ...workers.flatMap(policyFindings),
+    ...workers.flatMap(repeatedFindings),
+  ];
+}
+
+function scoped({ name }: Function, wrapper: NestWrapper, graph: ApplicationGraph): Finding {
+  const way = wrapper.isTransient ? undefined : graph.wayToRequestScope(wrapper);
+  const chain = (way ?? []).map((provider) => provider.name);
+  const { why, instead } = reasonOf(wrapper, chain);
+  const message = `${name} is a BackgroundWorker, but ${why}. No instance of it lives with the application, so it would never run. ${instead} in this.scopes.run(async (scope) => { ... }).`;
+  const { token } = wrapper;
+  return finding({ kind: 'background-worker-scoped', subject: name, token, chain, message });
+}
+
+/** @param chain the names on the way to what makes it request-scoped; empty if nothing does. */
+function reasonOf(
+  { metatype, isTransient }: NestWrapper,
+  chain: readonly string[],
+): { readonly why: string; readonly instead: string } {
+  const inject = 'inject ProviderScopeFactory as scopes. In each iteration, resolve';
+  const [own, dependency] = chain;
+  if (dependency !== undefined)
+    return {
+      why: `its dependency ${chain.slice(1).join(' -> ')} makes it request-scoped`,
+      instead: `Instead of ${dependency}, ${inject} ${dependency}`,
+    };
+  if (own !== undefined && metatype && workerOptions(metatype) !== undefined)
+    return {
+      why: '@ScopedWorker() makes it request-scoped',
+      instead: `Mark it @Injectable() only, and ${inject} what it needs`,
+    };
+  const scope = own === undefined ? 'not a singleton' : 'request-scoped';
+  return {
+    why: `it is ${isTransient ? 'transient' : scope}`,
+    instead: `Make it a singleton, and ${inject} what it needs`,
+  };
+}
+
+function policyFindings({ name, instance }: FoundBackgroundWorker): Finding[] {
+  // Nest's preview mode constructs nothing, so the field isn't set.
+  if (!('onFailure' in instance)) return [];
+  const problem = choiceProblem((instance as { onFailure?: unknown }).onFailure, POLICIES);
+  if (problem === undefined) return [];
+  const message = `${name}: onFailure ${problem}.`;
+  return [finding({ kind: 'invalid-options', subject: name, message })];
+}
+
+function repeatedFindings({ name, instance, modules }: FoundBackgroundWorker): Finding[] {
+  if (modules.length < 2) return [];
+  const names = [...new Set(modules.map((module) => module.name))];
+  const message = `${name} is provided ${modules.length} times, in ${names.join(', ')}. Only the first instance, in ${names[0]}, runs. Provide it in one module.`;
+  const token = instance.constructor;
+  return [finding({ kind: 'worker-provided-twice', subject: name, token, message })];
+}

@@ -1,0 +1,74 @@
+import { isFactory, type NestModule, type NestWrapper } from '../nest/index.js';
+import type { ApplicationGraph } from '../graph/read-graph.js';
+import { nestHandlersOf, nestScheduling } from './nest-schedules.js';
+import { providedClasses } from './provided-classes.js';
+import { addPlace, type HandlerClass } from './same-worker.js';
+
+/** A class with `@Cron`, `@Interval` or `@Timeout` of `@nestjs/schedule`. */
+export interface NestJobs extends HandlerClass {
+  /** Without `ScheduleModule.forRoot()`, nothing reads the decorators. */
+  readonly isScheduleModuleImported: boolean;
+}
+
+/** A class whose jobs `@nestjs/schedule` does not run. */
+export interface SkippedJobs extends NestJobs {
+  /** The module in which the same class is a singleton, so that Nest does run it. */
+  readonly runBy: NestModule | undefined;
+  /** A module class: Nest builds it once, or never. */
+  readonly isModule: boolean;
+  /** A transient class in a static tree: Nest runs the job on an object without constructor. */
+  readonly isNeverConstructed: boolean;
+}
+
+/**
+ * Finds the jobs of `@nestjs/schedule` as its `ScheduleExplorer` does. It skips providers and controllers whose dependency tree
+ * is not static. It logs a warning for those whose prototype it can read, and says nothing about instances from a factory.
+ * Kinds that `ScheduleModule.forRoot({ cronJobs: false })` and similar options disable are left out.
+ *
+ * @returns the singletons, whose jobs Nest runs once for each of their modules, and the other classes.
+ */
+export function nestJobs(given: Iterable<NestModule>): {
+  readonly skipped: readonly SkippedJobs[];
+  readonly singletons: readonly NestJobs[];
+} {
+  const modules = [...given];
+  const { isImported: isScheduleModuleImported, kinds } = nestScheduling(modules);
+  const skipped: SkippedJobs[] = [];
+  const singletons = new Map<Function, NestJobs>();
+  for (const { ownerClass: workerClass, wrapper, module } of providedClasses(modules)) {
+    const handlers = nestHandlersOf(workerClass, kinds);
+    if (handlers.length === 0) continue;
+    const jobs = { workerClass, wrapper, modules: [module], handlers, isScheduleModuleImported };
+    const isStatic = wrapper.isDependencyTreeStatic();
+    const isNeverConstructed = isStatic && wrapper.isTransient;
+    if (isStatic && !isNeverConstructed) {
+      const same = singletons.get(workerClass);
+      if (same === undefined) singletons.set(workerClass, jobs);
+      else same.modules.push(module);
+    } else if (!isNeverConstructed || isScheduleModuleImported) {
+      const isModule = workerClass === module.metatype;
+      addPlace(skipped, { ...jobs, runBy: undefined, isModule, isNeverConstructed });
+    }
+  }
+  const runBy = ({ workerClass }: SkippedJobs): NestModule | undefined =>
+    isScheduleModuleImported ? singletons.get(workerClass)?.modules[0] : undefined;
+  return {
+    skipped: skipped.map((jobs) => ({ ...jobs, runBy: runBy(jobs) })),
+    singletons: [...singletons.values()],
+  };
+}
+
+/** Returns the reason why a class is not a singleton, to follow `because` in a sentence. */
+export function whyNotStatic(
+  { name }: Function,
+  wrapper: NestWrapper,
+  graph: ApplicationGraph,
+): { why: string; chain: readonly string[] } {
+  const of = isFactory(wrapper) ? `the factory of ${name}` : name;
+  const way = graph.wayToRequestScope(wrapper);
+  if (way === undefined) return { why: `${of} depends on something request-scoped`, chain: [] };
+  if (way.length === 1) return { why: `${of} is request-scoped`, chain: [] };
+  const chain = [name, ...way.slice(1).map((provider) => provider.name)];
+  const shown = chain.length > 2 ? ` (${chain.join(' -> ')})` : '';
+  return { why: `${of} depends on ${chain.at(-1)}, which is request-scoped${shown}`, chain };
+}

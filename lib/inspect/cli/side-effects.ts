@@ -1,0 +1,116 @@
+import { Server, Socket } from 'node:net';
+import { thrownText } from './thrown-text.js';
+
+/** Words for Node's names of resources. Others are shown by Node's name. */
+const WORDS: Readonly<Record<string, string>> = {
+  Timeout: 'timer',
+  Immediate: 'immediate',
+  TCPSocketWrap: 'TCP connection',
+  TCPServerWrap: 'TCP server',
+  TCPConnectWrap: 'TCP connection that waits for an answer',
+  TLSWrap: 'TLS connection',
+  PipeWrap: 'pipe',
+  PipeServerWrap: 'pipe server',
+  ProcessWrap: 'child process',
+  MessagePort: 'message port',
+  GetAddrInfoReqWrap: 'DNS lookup',
+  FSReqPromise: 'file operation',
+  FSReqCallback: 'file operation',
+};
+
+/**
+ * Records what loading an application does to this process after the construction, without preventing it: the connections and
+ * servers that it opens, and the errors that no code awaits. These could end a running application, but must not end the inspection.
+ */
+export class SideEffects {
+  readonly #connections = new Map<string, number>();
+  readonly #servers = new Set<string>();
+  readonly #errors = new Set<string>();
+  readonly #resources = countedResources();
+
+  constructor() {
+    beforeEach(Socket.prototype, 'connect', (args) => {
+      const address = addressOf(args);
+      this.#connections.set(address, (this.#connections.get(address) ?? 0) + 1);
+    });
+    beforeEach(Server.prototype, 'listen', (args) => this.#servers.add(addressOf(args, '')));
+    const note = (error: unknown): void => {
+      // The connection itself is reported.
+      if (!isOfConnection(error)) this.#errors.add(thrownText(error));
+    };
+    process.on('uncaughtException', note);
+    process.on('unhandledRejection', note);
+  }
+
+  /** Returns a sentence for each address and each error. */
+  notes(): string[] {
+    return [
+      ...[...this.#connections].map(([address, count]) => {
+        const what = count === 1 ? '1 connection' : `${count} connections`;
+        return `Loading the application opened ${what} to ${address}. The inspection needs none. Open connections in a provider or a factory: the inspector calls neither.`;
+      }),
+      ...[...this.#servers].map(
+        (address) =>
+          `Loading the application started a server on ${address}. The inspection needs none. Start the server in the file that starts the application.`,
+      ),
+      ...[...this.#errors].map(
+        (text) =>
+          `While the application was loading, an error was thrown where no code awaits it: ${text}`,
+      ),
+    ];
+  }
+
+  /** Returns a sentence with the resources that keep this process alive and did not exist at the construction, or none. */
+  stillOpen(): string[] {
+    const open: string[] = [];
+    for (const [name, count] of countedResources()) {
+      const added = count - (this.#resources.get(name) ?? 0);
+      if (added > 0) open.push(`${added} ${WORDS[name] ?? name}${added === 1 ? '' : 's'}`);
+    }
+    return open.length === 0 ? [] : [`Still open: ${open.join(', ')}.`];
+  }
+}
+
+/** Calls a function with the arguments of each call of a method, before the method. */
+function beforeEach<Name extends string>(
+  target: Record<Name, unknown>,
+  name: Name,
+  note: (args: readonly unknown[]) => void,
+): void {
+  const method = target[name] as (...args: unknown[]) => unknown;
+  target[name] = function (this: unknown, ...args: unknown[]) {
+    note(args);
+    return method.apply(this, args);
+  };
+}
+
+function countedResources(): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const name of process.getActiveResourcesInfo())
+    counts.set(name, (counts.get(name) ?? 0) + 1);
+  return counts;
+}
+
+function isOfConnection(error: unknown): boolean {
+  const { syscall } = (error ?? {}) as { syscall?: unknown };
+  return syscall === 'connect' || syscall === 'getaddrinfo';
+}
+
+/** Reads the arguments of `connect` and `listen`: (options), (port, host), (path), or Node's internal form of them. */
+function addressOf([given, host]: readonly unknown[], defaultHost = 'localhost'): string {
+  const first: unknown = Array.isArray(given) ? given[0] : given;
+  if (typeof first === 'object' && first !== null) {
+    const options = first as { path?: unknown; host?: unknown; port?: unknown };
+    return typeof options.path === 'string'
+      ? options.path
+      : hostAndPort(options.host ?? defaultHost, options.port);
+  }
+  if (typeof first === 'string' && !/^\d+$/.test(first)) return first;
+  return hostAndPort(typeof host === 'string' ? host : defaultHost, first);
+}
+
+function hostAndPort(host: unknown, port: unknown): string {
+  const shown = String(host);
+  if (shown === '') return Number(port ?? 0) === 0 ? 'a free port' : `port ${String(port)}`;
+  return shown.includes(':') ? `[${shown}]:${String(port)}` : `${shown}:${String(port)}`;
+}

@@ -1,0 +1,165 @@
+import { REQUEST } from '@nestjs/core';
+import { livesInScope, type GraphProvider, type LifetimeGraph } from '../graph/lifetime-graph.js';
+import { isInternalToken } from '../nest/index.js';
+import type { WorkerRoot } from '../validation/tick-graph.js';
+import type { InspectedProvider, InspectedWorker } from './inspection.js';
+
+/** Returns a worker with what Nest builds for its ticks and what their scopes dispose. */
+export function inspectWorker(
+  { provider, handlers, around }: WorkerRoot,
+  graph: LifetimeGraph,
+): InspectedWorker {
+  const { name, module } = provider;
+  const tree = workerTree(provider, around, graph);
+  return { name, module, handlers, tree, disposal: predictDisposal(provider, around, graph) };
+}
+
+/**
+ * Returns the tree of dependencies that Nest builds for a tick of a worker.
+ *
+ * @param around scoped global enhancers, which follow the dependencies of the worker itself.
+ */
+function workerTree(
+  worker: GraphProvider,
+  around: readonly GraphProvider[],
+  graph: LifetimeGraph,
+): InspectedProvider {
+  const shown = new Set<string>();
+  const under = new Set<number>();
+  const show = function* (provider: GraphProvider, owner: GraphProvider): Steps<InspectedProvider> {
+    const { id, name, module, kind, lifetime, disposer, scopeHooks } = provider;
+    const isScoped = livesInScope(provider);
+    const key = instanceOf(provider, owner);
+    const isRepeated = isScoped && shown.has(key);
+    shown.add(key);
+    const dependencies: InspectedProvider[] = [];
+    // Nest cannot build a circle of transients, but the inspector must not loop forever.
+    if (isScoped && !isRepeated && !under.has(id)) {
+      under.add(id);
+      const next = graph.dependenciesOf(provider).filter(({ token }) => !isInternalToken(token));
+      if (provider === worker) next.push(...around);
+      for (const dependency of next)
+        dependencies.push(
+          (yield show(dependency, lifetimeOwner(provider, owner))) as InspectedProvider,
+        );
+      under.delete(id);
+    }
+    return {
+      name,
+      module,
+      lifetime,
+      isFactory: kind === 'factory',
+      why: whyItLives(provider, graph),
+      disposer: isScoped ? disposer : undefined,
+      scopeHooks: isScoped ? scopeHooks : [],
+      isRepeated,
+      dependencies,
+    };
+  };
+  return inSteps(show(worker, worker));
+}
+
+function whyItLives(provider: GraphProvider, graph: LifetimeGraph): string {
+  switch (provider.lifetime) {
+    case 'singleton':
+      return 'shared with the whole application';
+    case 'request':
+      return 'declared request-scoped';
+    case 'transient':
+      return 'transient: one for each provider that injects it';
+    case 'durable':
+      return 'durable: shared by the ticks of one context';
+    case 'bubbled': {
+      const way = graph.wayToRequestScope(provider)?.slice(1);
+      const names = (way ?? []).map(({ name }) => name);
+      return names.length === 0
+        ? 'depends on something request-scoped'
+        : `because of ${names.join(' -> ')}`;
+    }
+  }
+}
+
+/**
+ * Predicts the disposals after a tick, in the reverse order of construction. Nest builds the dependencies of a constructor
+ * concurrently, so one with more levels under it finishes later. Properties follow, then guards and other enhancers of the class.
+ * A dependency is always disposed after its dependents. The real order of two independent providers may differ, because a factory
+ * or an `onScopeInit` takes time.
+ */
+function predictDisposal(
+  worker: GraphProvider,
+  around: readonly GraphProvider[],
+  graph: LifetimeGraph,
+): string[] {
+  const built: { readonly provider: GraphProvider; readonly finished: number }[] = [];
+  const known = new Map<string, number>();
+  /** @returns the round in which construction finishes. */
+  const build = function* (
+    provider: GraphProvider,
+    owner: GraphProvider,
+    begun: number,
+  ): Steps<number> {
+    if (!livesInScope(provider)) return begun;
+    const key = instanceOf(provider, owner);
+    const before = known.get(key);
+    if (before !== undefined) return Math.max(before, begun);
+    known.set(key, begun); // for circles
+    let round = begun;
+    const buildAll = function* (isNext: (at: string) => boolean): Steps<void> {
+      const start = round;
+      for (const { at, to } of provider.dependencies) {
+        if (!isNext(at)) continue;
+        const finished = yield build(graph.at(to), lifetimeOwner(provider, owner), start);
+        round = Math.max(round, finished as number);
+      }
+    };
+    yield buildAll((at) => !at.startsWith('property ') && at !== 'enhancer');
+    yield buildAll((at) => at.startsWith('property '));
+    round += 1;
+    built.push({ provider, finished: round });
+    yield buildAll((at) => at === 'enhancer');
+    known.set(key, round);
+    return round;
+  };
+  let finished = inSteps(build(worker, worker, 0));
+  // Built when the handler is about to be called, one after the other.
+  for (const enhancer of around) finished = inSteps(build(enhancer, worker, finished));
+  return built
+    .toSorted((one, other) => one.finished - other.finished)
+    .flatMap(({ provider }) => disposed(provider))
+    .reverse();
+}
+
+function disposed({ token, kind, name, type, disposer }: GraphProvider): string[] {
+  if (token === REQUEST) return []; // the tick
+  if (kind === 'factory') return [`what the factory of ${name} returns`];
+  return disposer === undefined ? [] : [`${type?.name || name}.${disposer}`];
+}
+
+/** Identifies an instance: Nest builds a transient once for each provider that injects it, directly or through other transients. */
+function instanceOf({ id, lifetime }: GraphProvider, owner: GraphProvider): string {
+  return lifetime === 'transient' ? `${id} of ${owner.id}` : `${id}`;
+}
+
+/** Returns the provider for which Nest builds the transients under a provider. */
+function lifetimeOwner(provider: GraphProvider, owner: GraphProvider): GraphProvider {
+  return provider.lifetime === 'transient' ? owner : provider;
+}
+
+/** Recursive work that may be deeper than the stack: it yields its nested work. */
+type Steps<Result> = Generator<Steps<unknown>, Result, unknown>;
+
+/** Runs such work to completion. */
+function inSteps<Result>(first: Steps<Result>): Result {
+  const open: Steps<unknown>[] = [first];
+  let given: unknown;
+  for (let at = open.at(-1); at !== undefined; at = open.at(-1)) {
+    const { done, value } = at.next(given);
+    given = undefined;
+    if (done !== true) open.push(value);
+    else {
+      open.pop();
+      given = value;
+    }
+  }
+  return given as Result;
+}

@@ -1,0 +1,101 @@
+import { staysSingleton } from '../../decorators/provider.decorators.js';
+import type { GraphProvider } from '../../graph/lifetime-graph.js';
+import { finding, type Finding, type FindingKind } from '../../errors/finding.js';
+import { arrows, type TickGraph } from '../tick-graph.js';
+
+type Way = readonly [GraphProvider, ...GraphProvider[]];
+
+/** Reports a provider that is marked `@StaysSingleton()` and isn't a singleton. */
+export function singletonRebuilt(ticks: TickGraph): Finding[] {
+  const rebuilt = ticks.graph.providers
+    .filter(mustStay)
+    .filter(({ lifetime }) => lifetime !== 'singleton');
+  return nearestOf('singleton-rebuilt', rebuilt, ticks).map((way) => {
+    const chain = ticks.chain(way);
+    const [provider, dependency] = way;
+    const { name, token } = provider;
+    const culprit = way.at(-1)!;
+    const scope = provider.lifetime === 'durable' ? 'durable' : 'request-scoped';
+    const message =
+      dependency === undefined
+        ? ticks.isWorker(provider)
+          ? `${name} is marked @StaysSingleton(), but it is a worker, and each tick gets a new one. Remove @StaysSingleton().`
+          : `${name} is marked @StaysSingleton(), but it declares itself ${itself(provider)}. Remove @StaysSingleton() or the scope.`
+        : `${name} is marked @StaysSingleton(), but ${culprit.name} makes it ${scope} (${arrows(chain)}). ${fate(provider)} Stop injecting ${dependency.name} into ${name}, and pass what ${name} needs from it as a method argument. Or remove @StaysSingleton().`;
+    return finding({ kind: 'singleton-rebuilt', subject: name, token, chain, message });
+  });
+}
+
+function mustStay({ kind, type, token }: GraphProvider): boolean {
+  return kind !== 'alias' && kind !== 'value' && staysSingleton(type ?? token);
+}
+
+function itself({ declared, isDeclaredDurable }: GraphProvider): string {
+  if (declared === 'transient') return 'transient';
+  return isDeclaredDurable ? 'durable' : 'request-scoped';
+}
+
+function fate({ name, lifetime }: GraphProvider): string {
+  return lifetime === 'durable'
+    ? `Nest builds another ${name} for each context of the ContextIdStrategy.`
+    : `Each scope builds and disposes its own ${name}, while objects that ${name} has returned may still be in use.`;
+}
+
+/**
+ * Reports a probable pool, client or cache that is built again on every tick: a provider, a guard or a similar class with
+ * lifecycle hooks or a disposer that is request-scoped only because of a dependency. If it declares itself request-scoped, or
+ * has hooks for scopes, this is intentional.
+ */
+export function resourceRebuilt(ticks: TickGraph): Finding[] {
+  const rebuilt = ticks.graph.providers.filter(
+    (provider) =>
+      provider.lifetime === 'bubbled' &&
+      provider.kind === 'class' &&
+      provider.place !== 'controller' &&
+      marksOf(provider).length > 0 &&
+      provider.scopeHooks.length === 0 &&
+      ticks.isBuiltForTicks(provider) &&
+      !ticks.isWorker(provider) &&
+      !mustStay(provider),
+  );
+  return nearestOf('resource-rebuilt', rebuilt, ticks).map((way) => {
+    const chain = ticks.chain(way);
+    const [provider, dependency] = way;
+    const { name, token } = provider;
+    const marks = marksOf(provider).join(' and ');
+    const message = `${name} is built again on every tick, because it depends on ${way.at(-1)!.name}, which is request-scoped (${arrows(chain)}). It declares ${marks}, which suggests a pool, client or cache.${unheard(provider)} Stop injecting ${dependency!.name} into ${name}, and pass what ${name} needs from it as a method argument. If this is intentional, add @Injectable({ scope: Scope.REQUEST }) to ${name}.`;
+    return finding({ kind: 'resource-rebuilt', subject: name, token, chain, message });
+  });
+}
+
+function marksOf({ disposer, hooks }: GraphProvider): string[] {
+  return [...new Set([...hooks, ...(disposer === undefined ? [] : [disposer])])];
+}
+
+/** Names the hooks that Nest never calls on request-scoped instances. The scope calls `onModuleDestroy`. */
+function unheard({ hooks }: GraphProvider): string {
+  const lost = hooks.filter((hook) => hook !== 'onModuleDestroy');
+  return lost.length === 0
+    ? ''
+    : ` Nest never calls ${lost.join(' or ')} on request-scoped instances.`;
+}
+
+/**
+ * Keeps only the provider nearest to the request-scoped dependency, because fixing it fixes the others on the chain. A provider
+ * that is allowed stays as it is, so it doesn't cover others.
+ *
+ * @returns its way to the provider that makes it request-scoped, including both.
+ */
+function nearestOf(
+  kind: FindingKind,
+  rebuilt: readonly GraphProvider[],
+  { graph, allows }: TickGraph,
+): Way[] {
+  const ids = new Set(rebuilt.filter((provider) => !allows(kind, provider)).map(({ id }) => id));
+  return rebuilt.flatMap((provider) => {
+    if (graph.wayToRequestScope(provider) === undefined) return [[provider]];
+    // A provider is covered if each of its chains leads through another one.
+    const way = graph.wayToRequestScope(provider, ({ id }) => id === provider.id || !ids.has(id));
+    return way === undefined ? [] : [way as Way];
+  });
+}
