@@ -1,5 +1,5 @@
 import { BuildReplacement } from './build-replacement.js';
-import { objectsOf } from './context-instances.js';
+import { holdBack, objectsOf } from './context-instances.js';
 import { handsOn } from './decorations.js';
 import { holdsDecorated } from './holding.js';
 import { injectionsOf } from './injections.js';
@@ -70,7 +70,13 @@ export function watchBuilds(injector: NestInjector): void {
         const built = replacement === undefined ? instance : replacement.behind(instance);
         const ready = observer.built(isPassedOn(instance) ? undefined : built, wrapper);
         if (ready === undefined) return instance;
-        const awaited = ready.then(() => instance);
+        // A circular dependency must reach its dependents earlier.
+        const release =
+          wrapper.forwardRef === true ? nothing : holdBack(wrapper, contextId!, instance);
+        const awaited = ready.then(() => {
+          release(); // not after a failure, so that later dependents receive the error too
+          return instance;
+        });
         // Nest 11.0 drops the promise of a circular dependency; the observer keeps the error and throws it itself.
         return wrapper.forwardRef === true ? awaited.catch(() => instance) : awaited;
       },
@@ -118,6 +124,8 @@ class ResolvedProperties {
 }
 
 const resolved = new ResolvedProperties();
+
+function nothing(): void {}
 
 function injectEarly(instance: unknown, properties: readonly NestProperty[]): void {
   for (const { key, instance: value } of properties) {

@@ -22,6 +22,26 @@ export function objectsOf(wrapper: NestWrapper, contextId: ContextId): object[] 
   );
 }
 
+/**
+ * Makes what depends on a new instance wait for its load. Nest marks the instance as resolved when it is constructed, and injects
+ * what is resolved without waiting (`Injector#resolveComponentHost`, 11.0.0 to 12.5.1).
+ *
+ * @returns a function that releases the instance.
+ */
+export function holdBack(
+  wrapper: NestWrapper,
+  contextId: ContextId,
+  instance: unknown,
+): () => void {
+  const hosts: { isResolved?: boolean }[] = existing(wrapper, contextId).filter(
+    (host) => host.isResolved === true && host.instance === instance,
+  );
+  for (const host of hosts) host.isResolved = false;
+  return () => {
+    for (const host of hosts) host.isResolved = true;
+  };
+}
+
 /** Returns the promises of the instances that are being built under a context id. */
 export function buildsInFlight(
   wrappers: Iterable<NestWrapper>,

@@ -89,7 +89,10 @@ export interface OpenedScope extends ProviderScope, AsyncDisposable {
  * @publicApi
  */
 export interface ScopeHooks {
-  /** Awaited after construction, before anything that depends on the provider is built. */
+  /**
+   * Awaited after construction, before anything that depends on the provider is built. Don't resolve such a dependent here: it
+   * would wait for this hook.
+   */
   onScopeInit?(): unknown;
   /**
    * Awaited when the work has succeeded, before any disposer, newest first. Throwing fails the tick and calls `onScopeRollback`
