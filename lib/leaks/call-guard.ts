@@ -1,14 +1,13 @@
+import { inspect } from 'node:util';
 import type { ScopeClosedError } from '../errors/errors.js';
 import type { LateCall } from '../events/event-map.js';
-import { type NestWrapper, bare } from '../nest/index.js';
+import { bare, type NestWrapper } from '../nest/index.js';
 import { closedError } from '../scope/scope-ports.js';
-import { classNameOf, type Origin } from './survivors.js';
 import { isClass } from '../util/values.js';
-import { inspect } from 'node:util';
+import { classNameOf, type Origin } from './survivors.js';
 
 /** Wraps the instances that one scope owns in proxies, which refuse calls once the scope is closed. */
-export class CallGuard implements GuardedScope {
-  #isClosed = false;
+export class CallGuard {
   #closedAt: Date | undefined;
   /** The stack frames of the code that closed the scope. */
   #closing = '';
@@ -30,7 +29,7 @@ export class CallGuard implements GuardedScope {
   };
 
   get isClosed(): boolean {
-    return this.#isClosed;
+    return this.#closedAt !== undefined;
   }
 
   /** Returns the proxy of an instance of this scope; any other value unchanged. */
@@ -55,7 +54,6 @@ export class CallGuard implements GuardedScope {
   }
 
   ended(): void {
-    this.#isClosed = true;
     this.#closedAt = new Date();
   }
 
@@ -85,16 +83,6 @@ function framesOf(stack: unknown): string {
   return lines.slice(lines.findIndex((line) => /^\s+at /.test(line))).join('\n');
 }
 
-/** The scope of a proxy. */
-export interface GuardedScope {
-  readonly isClosed: boolean;
-  /** Returns the proxy of an instance of this scope; any other value unchanged. */
-  injected<T>(value: T): T;
-  wrapped(instance: object, proxy: object): void;
-  /** Reports a late call, and returns the error for the caller. */
-  refuse(className: string, method: string, callee: Function): Error;
-}
-
 /**
  * Methods that are harmless after a scope has closed: loggers, operators, second disposals and the removal of listeners call
  * them. `fetch` removes a listener in a finalizer, where an error would end the process.
@@ -118,10 +106,7 @@ const HARMLESS: ReadonlySet<PropertyKey> = new Set<PropertyKey>([
   inspect.custom,
 ]);
 
-const instances = new WeakMap<
-  object,
-  { readonly instance: object; readonly scope: GuardedScope }
->();
+const instances = new WeakMap<object, { readonly instance: object; readonly scope: CallGuard }>();
 
 /** Returns the instance behind proxies of this library and decorations of the application's `instanceDecorator`. */
 export function instanceBehind(injected: object): object {
@@ -143,7 +128,7 @@ function isGuarded(value: object): boolean {
  *
  * Only calls are refused. Property reads and writes always reach the instance, including getters.
  */
-export function guarded<T extends object>(given: T, className: string, scope: GuardedScope): T {
+export function guarded<T extends object>(given: T, className: string, scope: CallGuard): T {
   if (isGuarded(given)) return given; // by another scope, which decides when calls are refused
   const instance = instanceBehind(given) as T; // a pool may have got back the proxy of a closed scope
   const methods = new Map<Function, Function>();
