@@ -7,8 +7,7 @@ const arrows = {
   errors: [],
   nest: ['errors'],
   graph: ['util', 'nest'],
-  v8: [],
-  memory: ['util', 'v8'],
+  memory: ['util'],
   'consumers/source': ['util', 'errors'],
   schedule: ['util', 'consumers/source', 'nest'],
   decorators: ['util', 'schedule'],
@@ -18,7 +17,7 @@ const arrows = {
   options: ['util', 'errors', 'memory', 'schedule', 'engine', 'scope', 'tick'],
   validation: ['errors', 'nest', 'graph', 'decorators', 'options'],
   events: ['util', 'errors', 'nest', 'memory', 'schedule', 'scope', 'tick', 'validation'],
-  leaks: ['util', 'errors', 'nest', 'v8', 'scope', 'options', 'events'],
+  leaks: ['util', 'errors', 'nest', 'scope', 'options', 'events'],
   discovery: [
     'util',
     'errors',

@@ -1,13 +1,13 @@
+import { inspect } from 'node:util';
 import type { ScopeClosedError } from '../errors/errors.js';
 import type { LateCall } from '../events/event-map.js';
-import type { NestWrapper } from '../nest/index.js';
+import { bare, type NestWrapper } from '../nest/index.js';
 import { closedError } from '../scope/scope-ports.js';
+import { isClass } from '../util/values.js';
 import { classNameOf, type Origin } from './survivors.js';
-import { guarded, instanceBehind, type GuardedScope } from './guarded-proxy.js';
 
 /** Wraps the instances that one scope owns in proxies, which refuse calls once the scope is closed. */
-export class CallGuard implements GuardedScope {
-  #isClosed = false;
+export class CallGuard {
   #closedAt: Date | undefined;
   /** The stack frames of the code that closed the scope. */
   #closing = '';
@@ -29,7 +29,7 @@ export class CallGuard implements GuardedScope {
   };
 
   get isClosed(): boolean {
-    return this.#isClosed;
+    return this.#closedAt !== undefined;
   }
 
   /** Returns the proxy of an instance of this scope; any other value unchanged. */
@@ -54,7 +54,6 @@ export class CallGuard implements GuardedScope {
   }
 
   ended(): void {
-    this.#isClosed = true;
     this.#closedAt = new Date();
   }
 
@@ -82,4 +81,113 @@ function framesOf(stack: unknown): string {
   if (typeof stack !== 'string') return '';
   const lines = stack.split('\n');
   return lines.slice(lines.findIndex((line) => /^\s+at /.test(line))).join('\n');
+}
+
+/**
+ * Methods that are harmless after a scope has closed: loggers, operators, second disposals and the removal of listeners call
+ * them. `fetch` removes a listener in a finalizer, where an error would end the process.
+ */
+const HARMLESS: ReadonlySet<PropertyKey> = new Set<PropertyKey>([
+  'toString',
+  'toLocaleString',
+  'toJSON',
+  'valueOf',
+  'then',
+  'hasOwnProperty',
+  'isPrototypeOf',
+  'propertyIsEnumerable',
+  Symbol.toPrimitive,
+  Symbol.dispose,
+  Symbol.asyncDispose,
+  'onModuleDestroy',
+  'removeEventListener',
+  'removeListener',
+  'off',
+  inspect.custom,
+]);
+
+const instances = new WeakMap<object, { readonly instance: object; readonly scope: CallGuard }>();
+
+/** Returns the instance behind proxies of this library and decorations of the application's `instanceDecorator`. */
+export function instanceBehind(injected: object): object {
+  let instance = bare(injected);
+  for (let found = instances.get(instance); found !== undefined; found = instances.get(instance))
+    instance = bare(found.instance);
+  return instance;
+}
+
+/** True for a proxy of a scope that is not closed. */
+function isGuarded(value: object): boolean {
+  return instances.get(bare(value))?.scope.isClosed === false;
+}
+
+/**
+ * Returns a proxy of an instance whose methods refuse calls once the scope is closed. Methods run on the instance itself, so that
+ * private fields and the internal slots of built-in classes work. If a result or a property is a wrapped instance too, the caller
+ * receives its proxy, so that two references to one instance are equal.
+ *
+ * Only calls are refused. Property reads and writes always reach the instance, including getters.
+ */
+export function guarded<T extends object>(given: T, className: string, scope: CallGuard): T {
+  if (isGuarded(given)) return given; // by another scope, which decides when calls are refused
+  const instance = instanceBehind(given) as T; // a pool may have got back the proxy of a closed scope
+  const methods = new Map<Function, Function>();
+  // An `instanceDecorator` of the application may have wrapped the proxy.
+  const isItself = (self: unknown): boolean => bare(self) === proxy;
+  const harmless = new Map<Function, Function>(); // one function may be both `close` and `Symbol.dispose`
+  const guardMethod = (method: Function, key: PropertyKey): Function => {
+    const isHarmless = HARMLESS.has(key);
+    const known = isHarmless ? harmless : methods;
+    let guardedMethod = known.get(method);
+    if (guardedMethod === undefined) {
+      const apply = (target: Function, self: unknown, args: unknown[]): unknown => {
+        if (scope.isClosed && !isHarmless) throw scope.refuse(className, String(key), apply);
+        return scope.injected(Reflect.apply(target, isItself(self) ? instance : self, args));
+      };
+      guardedMethod = new Proxy(method, { apply });
+      known.set(method, guardedMethod);
+    }
+    return guardedMethod;
+  };
+  const proxy: T = new Proxy(instance, {
+    get(target, key, receiver) {
+      const value: unknown = Reflect.get(target, key, isItself(receiver) ? target : receiver);
+      if (typeof value !== 'function') {
+        const injected = scope.injected(value);
+        return injected === value || isFixed(target, key) ? value : injected;
+      }
+      return isMethod(target, key, value) ? guardMethod(value, key) : value;
+    },
+    // An object that inherits from the proxy keeps its own properties.
+    set: (target, key, value, receiver) =>
+      Reflect.set(target, key, value, isItself(receiver) ? target : receiver),
+  });
+  instances.set(proxy, { instance, scope });
+  scope.wrapped(instance, proxy);
+  return proxy;
+}
+
+/**
+ * True for methods: functions of the prototypes, and own functions that aren't classes. A class or constructor in a property
+ * (the entity of a repository) is a value, and so is the result of a getter.
+ */
+function isMethod(target: object, key: PropertyKey, value: Function): boolean {
+  if (key === 'constructor') return false;
+  const own = Object.getOwnPropertyDescriptor(target, key);
+  if (own !== undefined) return 'value' in own && !('prototype' in value) && !isFixed(target, key);
+  for (let level = prototypeOf(target); level !== null; level = prototypeOf(level)) {
+    const inherited = Object.getOwnPropertyDescriptor(level, key);
+    if (inherited !== undefined) return 'value' in inherited && !isClass(value);
+  }
+  return false;
+}
+
+/** True for a property that can never change, for which a proxy must return the value itself. */
+function isFixed(target: object, key: PropertyKey): boolean {
+  const own = Object.getOwnPropertyDescriptor(target, key);
+  return own !== undefined && own.configurable === false && own.writable !== true;
+}
+
+function prototypeOf(value: object): object | null {
+  return Object.getPrototypeOf(value) as object | null;
 }

@@ -2,11 +2,10 @@ import { performance } from 'node:perf_hooks';
 import { isFactory, type NestWrapper } from '../nest/index.js';
 import type { ProviderScope } from '../scope/provider-scope.js';
 import type { WatchedScope } from '../scope/scope-ports.js';
-import type { CallGuard } from './call-guard.js';
+import { type CallGuard, instanceBehind } from './call-guard.js';
 import { classNameOf, type Origin } from './survivors.js';
-import type { DroppedScopes } from './dropped-scopes.js';
 import type { EndedScopes, FollowedInstance } from './ended-scopes.js';
-import { instanceBehind } from './guarded-proxy.js';
+import type { LeakedScope } from '../events/event-map.js';
 
 /** Where the scopes of an application are followed. */
 export interface Following {
@@ -68,5 +67,35 @@ export class FollowedScope implements WatchedScope {
 
   private follow(instances: readonly FollowedInstance[], endedAt: number): void {
     this.following.ended.add({ origin: this.origin, endedAt, instances });
+  }
+}
+
+interface Opened {
+  readonly scope: ProviderScope;
+  readonly place: string | undefined;
+  readonly openedAt: Date;
+  readonly startedAt: number;
+}
+
+/** Finds scopes by hand whose handle was collected before they were closed. The shutdown disposes them. */
+export class DroppedScopes {
+  readonly #handles: FinalizationRegistry<Opened>;
+
+  constructor(told: (leaked: LeakedScope) => void) {
+    this.#handles = new FinalizationRegistry(({ scope, place, openedAt, startedAt }) => {
+      if (scope.closed) return; // dropped while it ends, as by `void scope.complete()`
+      const ageMs = performance.now() - startedAt;
+      told({ scopeId: scope.id, place, openedAt, ageMs });
+    });
+  }
+
+  /** @param handle of the scope; only its opener may keep it. */
+  follow(handle: object, scope: ProviderScope, place: string | undefined): void {
+    const opened = { scope, place, openedAt: new Date(), startedAt: performance.now() };
+    this.#handles.register(handle, opened, scope);
+  }
+
+  retired(scope: ProviderScope): void {
+    this.#handles.unregister(scope);
   }
 }

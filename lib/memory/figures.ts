@@ -29,12 +29,32 @@ export function medianOf(figures: readonly number[]): number {
   return ascending(figures)[Math.floor(figures.length / 2)]!;
 }
 
+/** Of so many figures, one at each end may be an accident: V8 takes and returns pages during ticks, which moves single figures. */
+const FIGURES_PER_ACCIDENT = 7;
+
 /**
- * True if all figures but one are above zero. V8 takes and returns pages during ticks, so the median of a tick that only replaces
- * data is sometimes a few KB.
+ * Returns the least and the greatest figure without the accidents: of seven figures, the second and the sixth. For accidents
+ * of every kind, the true median is between these two in seven of eight cases. Otherwise, at least six of seven figures are
+ * on one side of it.
  */
+function rangeOf(figures: readonly number[]): { least: number; greatest: number } {
+  const sorted = ascending(figures);
+  const accidents = Math.floor(figures.length / FIGURES_PER_ACCIDENT);
+  return { least: sorted[accidents]!, greatest: sorted.at(-1 - accidents)! };
+}
+
+/**
+ * True if the figures differ too much for their median to count. They shall show whether the ticks leave `suspectedBytes` each,
+ * and figures that differ by more than half of that, accidents aside, agree neither on this nor on nothing.
+ */
+export function scatter(figures: readonly number[], suspectedBytes: number): boolean {
+  const { least, greatest } = rangeOf(figures);
+  return greatest - least > suspectedBytes / 2;
+}
+
+/** True if all figures are above zero, accidents aside: the median of ticks that only replace data is sometimes a few KB. */
 export function isAboveNothing(figures: readonly number[]): boolean {
-  return ascending(figures)[1]! > 0;
+  return rangeOf(figures).least > 0;
 }
 
 function ascending(figures: readonly number[]): number[] {

@@ -1,9 +1,13 @@
 import { totalmem } from 'node:os';
 import { getHeapSpaceStatistics, getHeapStatistics } from 'node:v8';
-import { FullCollections, watchFullCollections } from '../v8/collections.js';
+import {
+  FullCollections,
+  watchFullCollections,
+  collectAllGarbage,
+  collectYoungGarbage,
+} from '../util/garbage-collections.js';
 import type { HeapReader } from './growth-meter.js';
 import { memorySample, MIB, type MemorySample } from './memory-sample.js';
-import { collectAllGarbage, collectYoungGarbage } from '../v8/garbage.js';
 
 /** Reads memory for the memory watch; tests replace it. */
 export abstract class MemorySource implements HeapReader {

@@ -1,4 +1,4 @@
-import { isAboveNothing, medianOf, summaryOf } from './figures.js';
+import { isAboveNothing, medianOf, scatter, summaryOf } from './figures.js';
 import { MIB } from './memory-sample.js';
 
 /**
@@ -59,6 +59,8 @@ export interface GrowthEstimate {
 const KEPT_FIGURES = 20;
 /** The number of ticks, each between full collections, that make a confirmation; their median counts. */
 const CONFIRMING_TICKS = 7;
+/** The maximum number of ticks for a confirmation whose figures scatter: some jobs keep data in some ticks only. */
+const MOST_CONFIRMING_TICKS = 3 * CONFIRMING_TICKS;
 
 interface Account {
   ticks: number;
@@ -67,7 +69,7 @@ interface Account {
   figures: number[];
   bytesPerTick: number;
   isSure: boolean;
-  /** The growth of each tick of the last complete confirmation, between two full collections. */
+  /** The figures of the last complete confirmation: what a tick left between two full collections. */
   confirmed: readonly number[];
   /** The number of ticks when that confirmation was complete. */
   confirmedAt: number;
@@ -129,12 +131,19 @@ export class Growth {
     }
   }
 
-  /** Records the growth of one tick, or of `count` ticks, between two full collections. */
+  /**
+   * Records the growth of one tick, or of `count` ticks, between two full collections. If the figures of a confirmation scatter, it
+   * is repeated with new ticks. If they still do after the last repetition, all its figures count.
+   */
   confirm(schedule: string, grownBytes: number, count: number): void {
     const account = this.accountOf(schedule);
-    account.confirming.push(grownBytes / count);
-    if (account.confirming.length < CONFIRMING_TICKS) return;
-    account.confirmed = account.confirming;
+    const { confirming } = account;
+    confirming.push(grownBytes / count);
+    if (confirming.length % CONFIRMING_TICKS !== 0) return;
+    const latest = confirming.slice(-CONFIRMING_TICKS);
+    const isAgreed = !scatter(latest, account.bytesPerTick);
+    if (!isAgreed && confirming.length < MOST_CONFIRMING_TICKS) return;
+    account.confirmed = isAgreed ? latest : confirming;
     account.confirming = [];
     account.confirmedAt = account.ticks;
   }

@@ -1,5 +1,4 @@
-import { CallGuard } from '../../lib/leaks/call-guard.js';
-import { guarded } from '../../lib/leaks/guarded-proxy.js';
+import { CallGuard, guarded } from '../../lib/leaks/call-guard.js';
 
 describe('A guarded instance with one function under two names', () => {
   it('lets a second disposal pass, and refuses the method', () => {

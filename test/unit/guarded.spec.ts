@@ -1,7 +1,6 @@
 import { EventEmitter } from 'node:events';
 import { inspect } from 'node:util';
-import { CallGuard } from '../../lib/leaks/call-guard.js';
-import { guarded, instanceBehind } from '../../lib/leaks/guarded-proxy.js';
+import { CallGuard, guarded, instanceBehind } from '../../lib/leaks/call-guard.js';
 
 const origin = { schedule: 'W.run', tickId: 'tick-1', scopeId: 'scope-1', place: undefined };
 

@@ -187,17 +187,68 @@ describe('The share of growth that stays', () => {
 
 describe('Growth that full collections confirm', () => {
   const KB = 1024;
+  /** A schedule whose ticks leave so much, as far as collections of young garbage show. */
+  function suspect(bytesPerTick: number): Growth {
+    const growth = new Growth();
+    for (let tick = 0; tick < 100; tick += 1) stretch(growth, ['a'], bytesPerTick);
+    return growth;
+  }
+  function confirm(growth: Growth, figuresKB: readonly number[]): void {
+    for (const figure of figuresKB) growth.confirm('a', figure * KB, 1);
+  }
+  const isConfirmed = (growth: Growth): boolean => estimateOf(growth, 'a')!.isConfirmed;
 
   it.each<[string, readonly number[], boolean]>([
     ['grows when each tick adds data', [117, 117, 224, 116, 116, 117, 118], true],
     ['grows when V8 took back a page in one tick', [117, -40, 117, 116, 116, 117, 118], true],
     ['replaces data when its median is an accident', [142, 25, -143, -11, 12, 20, 111], false],
     ['replaces data when its median is below nothing', [-15, -15, 64, -15, -14, 67, -14], false],
+    ['replaces data when most figures are accidents', [-13, 67, -13, -13, 66, 66, 65], false],
   ])('says of a schedule that it %s: %p KB', (_what, figures, grows) => {
-    const growth = new Growth();
-    for (let tick = 0; tick < 100; tick += 1) stretch(growth, ['a'], 320 * KB);
-    for (const figure of figures) growth.confirm('a', figure * KB, 1);
+    const growth = suspect(320 * KB);
+    confirm(growth, figures);
 
+    expect(isConfirmed(growth)).toBe(true);
     expect(listed(growth).map(({ schedule }) => schedule)).toEqual(grows ? ['a'] : []);
+  });
+
+  const CLEAN = [119, 120, 119, 121, 168, 119, 122];
+
+  it.each<[string, readonly number[]]>([
+    ['too great', [235, 119, 122, 230, 124, 226, 217]],
+    ['too small', [120, 5, 112, 119, -126, 121, 119]],
+    ['too great or too small', [208, 120, 228, 119, 20, 210, 161]],
+  ])('does not count while some figures are %s: %p KB', (_what, scattered) => {
+    const growth = suspect(138 * KB);
+    confirm(growth, scattered);
+    expect(isConfirmed(growth)).toBe(false);
+    expect(growth.needsConfirmation('a', MIB)).toBe(true);
+
+    confirm(growth, CLEAN);
+    expect(isConfirmed(growth)).toBe(true);
+    expect(growth.needsConfirmation('a', MIB)).toBe(false);
+    expect(listed(growth)).toMatchObject([{ bytesPerTick: 120 * KB }]);
+  });
+
+  it('is not repeated when the figures agree but for one at each end', () => {
+    const growth = suspect(138 * KB);
+    confirm(growth, [119, -126, 119, 121, 231, 119, 122]);
+    expect(listed(growth)).toMatchObject([{ bytesPerTick: 119 * KB }]);
+  });
+
+  it('keeps the last figure that counts while a later confirmation scatters', () => {
+    const growth = suspect(138 * KB);
+    confirm(growth, CLEAN);
+    confirm(growth, [235, 119, 122, 230, 124, 226, 217]);
+    expect(listed(growth)).toMatchObject([{ bytesPerTick: 120 * KB }]);
+  });
+
+  it('is the median of 21 figures when they scatter three times', () => {
+    const growth = suspect(100 * KB);
+    for (let time = 0; time < 3; time += 1) {
+      expect(isConfirmed(growth)).toBe(false);
+      confirm(growth, [40, 60, 80, 100, 120, 140, 160]);
+    }
+    expect(listed(growth)).toMatchObject([{ bytesPerTick: 100 * KB }]);
   });
 });
