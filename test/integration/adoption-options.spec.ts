@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { Injectable, Scope } from '@nestjs/common';
 import { Cron, Interval, ScheduleModule, Timeout, type CronOptions } from '@nestjs/schedule';
 import { CronTime } from 'cron';
@@ -10,17 +10,12 @@ import {
 } from '../../lib/index.js';
 import { adoptingApp, jobClass } from '../support/adoption.js';
 import type { Schedule } from '../../lib/schedule/schedule.js';
-import { closeApps, startApp } from '../support/app.js';
+import { appsOnFakeClock, closeApps, startApp } from '../support/app.js';
 import { advance, afterNoon, leap, NOON, useFakeClock } from '../support/fake-clock.js';
 import { quietEngine } from '../support/quiet-engine.js';
 import { refusal } from '../support/refusal.js';
 
-beforeEach(() => useFakeClock());
-
-afterEach(async () => {
-  await closeApps();
-  jest.useRealTimers();
-});
+appsOnFakeClock();
 
 const MINUTELY = '0 * * * * *';
 

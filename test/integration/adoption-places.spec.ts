@@ -1,25 +1,18 @@
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { beforeEach, describe, expect, it } from '@jest/globals';
 import { Injectable, Module, Scope, type Provider, type Type } from '@nestjs/common';
 import { INQUIRER } from '@nestjs/core';
 import { Cron, Interval, ScheduleModule } from '@nestjs/schedule';
 import { ScopedWorker, ScopeValidationError } from '../../lib/index.js';
 import { adoptingApp, skipWarning, warningsOf } from '../support/adoption.js';
-import { closeApps, startApp } from '../support/app.js';
+import { appsOnFakeClock, closeApps, startApp } from '../support/app.js';
 import { advance, useFakeClock } from '../support/fake-clock.js';
-import { PROBES, Probe, ProbeJournal, YEARLY } from '../support/probe-journal.js';
+import { PROBES, Probe, ProbeJournal, YEARLY } from '../support/probes.js';
 import { refusal } from '../support/refusal.js';
 
 const ran: string[] = [];
 
-beforeEach(() => {
-  ran.length = 0;
-  useFakeClock();
-});
-
-afterEach(async () => {
-  await closeApps();
-  jest.useRealTimers();
-});
+appsOnFakeClock();
+beforeEach(() => void (ran.length = 0));
 
 const MINUTELY = '0 * * * * *';
 

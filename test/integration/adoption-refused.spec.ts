@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { beforeEach, describe, expect, it } from '@jest/globals';
 import {
   Controller,
   Inject,
@@ -18,22 +18,15 @@ import {
   type Finding,
 } from '../../lib/index.js';
 import { skipWarning, warningsOf } from '../support/adoption.js';
-import { closeApps, startApp, type TestAppOptions } from '../support/app.js';
-import { advance, useFakeClock } from '../support/fake-clock.js';
-import { YEARLY } from '../support/probe-journal.js';
+import { appsOnFakeClock, startApp, type TestAppOptions } from '../support/app.js';
+import { advance } from '../support/fake-clock.js';
+import { YEARLY } from '../support/probes.js';
 import { refusal } from '../support/refusal.js';
 
 const ran: string[] = [];
 
-beforeEach(() => {
-  ran.length = 0;
-  useFakeClock();
-});
-
-afterEach(async () => {
-  await closeApps();
-  jest.useRealTimers();
-});
+appsOnFakeClock();
+beforeEach(() => void (ran.length = 0));
 
 @Injectable({ scope: Scope.REQUEST })
 class Tenant {}

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { beforeEach, describe, expect, it } from '@jest/globals';
 import {
   Controller,
   Inject,
@@ -19,21 +19,14 @@ import {
   type Tick,
 } from '../../lib/index.js';
 import { adoptingApp, skipWarning, warningsOf } from '../support/adoption.js';
-import { closeApps, compileApp, startApp } from '../support/app.js';
-import { advance, afterNoon, useFakeClock } from '../support/fake-clock.js';
-import { Probe, ProbeJournal, PROBES, YEARLY } from '../support/probe-journal.js';
+import { appsOnFakeClock, compileApp, startApp } from '../support/app.js';
+import { advance, afterNoon } from '../support/fake-clock.js';
+import { Probe, ProbeJournal, PROBES, YEARLY } from '../support/probes.js';
 
 const ran: string[] = [];
 
-beforeEach(() => {
-  ran.length = 0;
-  useFakeClock();
-});
-
-afterEach(async () => {
-  await closeApps();
-  jest.useRealTimers();
-});
+appsOnFakeClock();
+beforeEach(() => void (ran.length = 0));
 
 describe('adoptNestSchedules', () => {
   /** Nest skips it: it depends on a request-scoped provider. */

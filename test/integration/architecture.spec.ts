@@ -1,14 +1,10 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { readFileSync, rmSync } from 'node:fs';
+import { describe, expect, it } from '@jest/globals';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { buildPrograms, startProgram } from '../support/programs.js';
+import { builtPrograms, startProgram } from '../support/programs.js';
 
 describe('docs/architecture.md', () => {
-  let folder: string;
-  beforeAll(() => {
-    folder = buildPrograms();
-  });
-  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = builtPrograms();
 
   it('names the files that a plain tick enters, and no others', async () => {
     const page = fileURLToPath(new URL('../../docs/architecture.md', import.meta.url));

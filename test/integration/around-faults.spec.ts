@@ -4,7 +4,7 @@ import type { Tick, AroundHook } from '../../lib/index.js';
 import { closeApps } from '../support/app.js';
 import { aroundApp, noting } from '../support/around.js';
 import { gate, quietFor, turn } from '../support/gate.js';
-import { Probe, ProbeJournal, PROBES } from '../support/probe-journal.js';
+import { Probe, ProbeJournal, PROBES } from '../support/probes.js';
 import { closing, turns, untilAborted } from '../support/running-tick.js';
 
 afterEach(closeApps);

@@ -20,8 +20,7 @@ import { closeApps, startApp } from '../support/app.js';
 import { aroundApp, noting } from '../support/around.js';
 import { forEachApp } from '../support/for-each.js';
 import { gate, turn } from '../support/gate.js';
-import { Probe, ProbeJournal, PROBES } from '../support/probe-journal.js';
-import { OnDemand, probes, RequestScoped } from '../support/probes.js';
+import { OnDemand, probes, RequestScoped, Probe, ProbeJournal, PROBES } from '../support/probes.js';
 import { refusal } from '../support/refusal.js';
 import { turns, untilAborted } from '../support/running-tick.js';
 

@@ -1,12 +1,12 @@
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
 import { BackgroundWorker, PeriodicTimer, ProviderScopeFactory } from '../../lib/index.js';
-import { closeApps, startApp } from '../support/app.js';
+import { appsOnFakeClock, startApp } from '../support/app.js';
 import { background, begin, runningBackground } from '../support/background.js';
 import { collectGarbage } from '../support/collect-garbage.js';
-import { advance, useFakeClock } from '../support/fake-clock.js';
+import { advance } from '../support/fake-clock.js';
 import { gate, turn } from '../support/gate.js';
-import { Probe, ProbeJournal, PROBES } from '../support/probe-journal.js';
+import { Probe, ProbeJournal, PROBES } from '../support/probes.js';
 import { closing, turns } from '../support/running-tick.js';
 
 /** The loop of the documentation. */
@@ -44,11 +44,7 @@ async function seconds(count: number): Promise<void> {
 }
 
 describe('A loop with a scope for each iteration', () => {
-  beforeEach(() => useFakeClock());
-  afterEach(async () => {
-    await closeApps();
-    jest.useRealTimers();
-  });
+  appsOnFakeClock();
 
   it('[J9] N iterations build N probes and dispose N', async () => {
     const { app, registry } = await startApp({ providers: [Importer, ...PROBES] });

@@ -1,13 +1,8 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { rmSync } from 'node:fs';
+import { describe, expect, it } from '@jest/globals';
 import { quietFor } from '../support/gate.js';
-import { buildPrograms, startProgram } from '../support/programs.js';
+import { builtPrograms, startProgram } from '../support/programs.js';
 
-let folder: string;
-beforeAll(() => {
-  folder = buildPrograms();
-});
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const folder = builtPrograms();
 
 describe.each(['context', 'http'])(
   "A background worker that fails in an application of kind '%s'",

@@ -9,7 +9,7 @@ import {
   type Provider,
 } from '@nestjs/common';
 import { REQUEST } from '@nestjs/core';
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { beforeEach, describe, expect, it } from '@jest/globals';
 import {
   BackgroundWorker,
   InvalidOptionsError,
@@ -18,9 +18,8 @@ import {
   ScopeValidationError,
   type BackgroundFailurePolicy,
 } from '../../lib/index.js';
-import { closeApps, startApp, type TestApp, type TestAppOptions } from '../support/app.js';
+import { appsOnFakeClock, startApp, type TestApp, type TestAppOptions } from '../support/app.js';
 import { begin, heard } from '../support/background.js';
-import { useFakeClock } from '../support/fake-clock.js';
 import { refusal } from '../support/refusal.js';
 
 const ran: string[] = [];
@@ -73,15 +72,8 @@ const ofSync = ({ log }: TestApp): string[] =>
   log.of('log').filter((message) => message.includes('] Sync '));
 
 describe('The provision of a background worker', () => {
-  beforeEach(() => {
-    ran.length = 0;
-    useFakeClock();
-  });
-
-  afterEach(async () => {
-    await closeApps();
-    jest.useRealTimers();
-  });
+  appsOnFakeClock();
+  beforeEach(() => void (ran.length = 0));
 
   describe('when something is there twice', () => {
     const value = new Labelled('value');

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { EventEmitter, once } from 'node:events';
 import {
@@ -6,7 +6,7 @@ import {
   type BackgroundFailure,
   type StrayFailure,
 } from '../../lib/index.js';
-import { closeApps, startApp, type TestApp } from '../support/app.js';
+import { appsOnFakeClock, startApp, type TestApp } from '../support/app.js';
 import {
   background,
   begin,
@@ -14,16 +14,12 @@ import {
   runningBackground,
   untilStopped,
 } from '../support/background.js';
-import { advance, useFakeClock } from '../support/fake-clock.js';
+import { advance } from '../support/fake-clock.js';
 import { gate } from '../support/gate.js';
 import { probes, RequestScoped, worker } from '../support/probes.js';
 import { closing, turns } from '../support/running-tick.js';
 
-beforeEach(() => useFakeClock());
-afterEach(async () => {
-  await closeApps();
-  jest.useRealTimers();
-});
+appsOnFakeClock();
 
 describe('app.close() while a background worker runs', () => {
   it('[D28] names no worker that has begun it and ends while it runs, whenever that is', async () => {

@@ -1,8 +1,8 @@
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Injectable, type OnApplicationBootstrap, type OnModuleInit } from '@nestjs/common';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { BackgroundWorker, inProcessEngine, type BackgroundFailure } from '../../lib/index.js';
-import { closeApps, compileApp, startApp, type TestApp } from '../support/app.js';
+import { appsOnFakeClock, closeApps, compileApp, startApp, type TestApp } from '../support/app.js';
 import { background, begin, heard, runningBackground } from '../support/background.js';
 import { advance, useFakeClock } from '../support/fake-clock.js';
 import { gate, quietFor, type Gate } from '../support/gate.js';
@@ -211,11 +211,7 @@ describe('The start of a background worker', () => {
 describe('A background worker', () => {
   const traces = new AsyncLocalStorage<string>();
 
-  beforeEach(() => useFakeClock());
-  afterEach(async () => {
-    await closeApps();
-    jest.useRealTimers();
-  });
+  appsOnFakeClock();
 
   it('[A20] never sees the store of whoever started the application, nor one of a run before', async () => {
     const seen: unknown[] = [];

@@ -1,14 +1,12 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { Delivery, Tick, TickReport } from '../../lib/index.js';
 import { closeApps, startApp, type TestApp } from '../support/app.js';
-import { consumer, HandSource, SOURCE, startConsumer, until } from '../support/consumers.js';
+import { boom, consumer, HandSource, SOURCE, startConsumer, until } from '../support/consumers.js';
 import { gate } from '../support/gate.js';
 import { probes, RequestScoped } from '../support/probes.js';
 import { turns } from '../support/running-tick.js';
 
 afterEach(closeApps);
-
-const boom = (): Error => new Error('boom');
 
 /** The next report of the consumer. */
 function finished({ next }: Pick<TestApp, 'next'>): Promise<TickReport> {

@@ -1,40 +1,22 @@
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { type ConsumerOptions, type MessageSource } from '../../lib/index.js';
-import { closeApps, type TestAppOptions } from '../support/app.js';
-import { begin } from '../support/background.js';
-import { type AnyTick, HandSource, startConsumer } from '../support/consumers.js';
-import { useFakeClock } from '../support/fake-clock.js';
+import { describe, expect, it } from '@jest/globals';
+import { appsOnFakeClock } from '../support/app.js';
+import { boom, readingConsumer, HandSource } from '../support/consumers.js';
 import { gate } from '../support/gate.js';
 import { turns } from '../support/running-tick.js';
 
-beforeEach(() => useFakeClock());
-
-afterEach(async () => {
-  await closeApps();
-  jest.useRealTimers();
-});
-
-const boom = (): Error => new Error('boom');
-
-async function started<S extends MessageSource>(
-  source: S,
-  handler: (tick: AnyTick) => unknown = () => undefined,
-  consumerOptions?: ConsumerOptions,
-  options: TestAppOptions['options'] = {},
-) {
-  const test = await startConsumer(source, handler, consumerOptions, { options });
-  await begin();
-  return { ...test, ended: test.next('shutdown:finished') };
-}
+appsOnFakeClock();
 
 describe('app.close() inside the work on a message', () => {
   it('[D28] does not wait for its own message, which is acknowledged after it', async () => {
     const app: { close(): Promise<void> }[] = [];
     const lines: string[] = [];
-    const { source, ended, ...test } = await started(new HandSource(), async ({ signal }) => {
-      await app[0]!.close();
-      lines.push(`closed, aborted: ${signal.aborted}`);
-    });
+    const { source, ended, ...test } = await readingConsumer(
+      new HandSource(),
+      async ({ signal }) => {
+        await app[0]!.close();
+        lines.push(`closed, aborted: ${signal.aborted}`);
+      },
+    );
     app.push(test.app);
     source.give(undefined, { ack: () => (lines.push('acknowledged'), source.note('ack')) });
     await source.settled(1);
@@ -47,7 +29,7 @@ describe('app.close() inside the work on a message', () => {
     const app: { close(): Promise<void> }[] = [];
     const held = gate();
     const lines: unknown[] = [];
-    const { source, ...test } = await started(
+    const { source, ...test } = await readingConsumer(
       new HandSource(),
       async ({ payload }) => {
         await (payload === 'closer' ? app[0]!.close() : held.opened);
@@ -70,7 +52,7 @@ describe('app.close() inside the work on a message', () => {
     ['ack()', (ack) => ({ ack }), () => undefined],
     ['nack()', (nack) => ({ nack }), () => Promise.reject(boom())],
   ])('[D28] does not wait for itself in %s', async (_, delivery, handler) => {
-    const { source, app, ended } = await started(new HandSource(), handler);
+    const { source, app, ended } = await readingConsumer(new HandSource(), handler);
     const done = gate();
     source.give(
       undefined,
@@ -85,7 +67,7 @@ describe('app.close() inside the work on a message', () => {
     const abandoned: string[] = [];
     for (let later = 0; later < 20; later += 1) {
       const app: { close(): Promise<void> }[] = [];
-      const { source, ended, ...test } = await started(new HandSource(), undefined, {
+      const { source, ended, ...test } = await readingConsumer(new HandSource(), undefined, {
         maxDeliveries: 1,
         deadLetter: async () => {
           void app[0]!.close();

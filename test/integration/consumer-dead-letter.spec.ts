@@ -9,8 +9,7 @@ import {
   SOURCE,
   until,
 } from '../support/consumers.js';
-import { Probe, ProbeJournal, PROBES } from '../support/probe-journal.js';
-import { RequestScoped } from '../support/probes.js';
+import { RequestScoped, Probe, ProbeJournal, PROBES } from '../support/probes.js';
 
 afterEach(closeApps);
 

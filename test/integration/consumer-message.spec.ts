@@ -10,6 +10,7 @@ import {
 } from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
 import {
+  boom,
   type AnyTick,
   consumer,
   HandSource,
@@ -18,13 +19,10 @@ import {
   until,
 } from '../support/consumers.js';
 import { countdown, gate } from '../support/gate.js';
-import { Probe, ProbeJournal, PROBES } from '../support/probe-journal.js';
-import { RequestScoped } from '../support/probes.js';
+import { RequestScoped, Probe, ProbeJournal, PROBES } from '../support/probes.js';
 import { turns } from '../support/running-tick.js';
 
 afterEach(closeApps);
-
-const boom = (): Error => new Error('boom');
 
 /** An application whose consumer has a Probe. */
 async function withProbes(

@@ -8,10 +8,17 @@ import {
 } from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
 import { begin } from '../support/background.js';
-import { type AnyTick, consumer, HandSource, SOURCE, startConsumer } from '../support/consumers.js';
+import {
+  boom,
+  type AnyTick,
+  consumer,
+  HandSource,
+  SOURCE,
+  startConsumer,
+} from '../support/consumers.js';
 import { advance, useFakeClock } from '../support/fake-clock.js';
 import { gate } from '../support/gate.js';
-import { Probe, ProbeJournal, PROBES } from '../support/probe-journal.js';
+import { Probe, ProbeJournal, PROBES } from '../support/probes.js';
 import { turns, untilAborted } from '../support/running-tick.js';
 
 beforeEach(() => useFakeClock());
@@ -21,7 +28,6 @@ afterEach(async () => {
   jest.useRealTimers();
 });
 
-const boom = (): Error => new Error('boom');
 const fail = (): Promise<never> => Promise.reject(boom());
 
 async function started(

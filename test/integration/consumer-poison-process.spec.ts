@@ -1,22 +1,12 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
-import { buildPrograms, startProgram } from '../support/programs.js';
+import { beforeAll, describe, expect, it } from '@jest/globals';
+import { testDatabase } from '../support/postgres.js';
+import { builtPrograms, startProgram } from '../support/programs.js';
 
 describe('A message that kills its process', () => {
-  let folder: string;
-  let database: TestDatabase;
+  const folder = builtPrograms();
+  const database = testDatabase();
 
   beforeAll(async () => {
-    folder = buildPrograms();
-    const manifest = {
-      name: 'nestjs-scoped-worker',
-      type: 'module',
-      exports: { '.': './lib/index.js', './typeorm': './lib/typeorm/index.js' },
-    };
-    writeFileSync(join(folder, 'package.json'), JSON.stringify(manifest));
-    database = await createTestDatabase();
     await database.query(`
       CREATE TABLE outbox (
         id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -25,10 +15,6 @@ describe('A message that kills its process', () => {
         deliveries int NOT NULL DEFAULT 0,
         "deadAt" timestamptz
       )`);
-  });
-  afterAll(async () => {
-    await database.drop();
-    rmSync(folder, { recursive: true, force: true });
   });
 
   it('[G5] is delivered maxDeliveries times, then it is a dead letter and the others are handled', async () => {

@@ -1,36 +1,13 @@
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import {
-  inMemoryQueue,
-  type ConsumerOptions,
-  type MessageSource,
-  type Tick,
-} from '../../lib/index.js';
-import { closeApps, type TestAppOptions } from '../support/app.js';
+import { describe, expect, it, jest } from '@jest/globals';
+import { inMemoryQueue, type MessageSource, type Tick } from '../../lib/index.js';
+import { appsOnFakeClock } from '../support/app.js';
 import { begin } from '../support/background.js';
-import { type AnyTick, HandSource, startConsumer } from '../support/consumers.js';
-import { advance, useFakeClock } from '../support/fake-clock.js';
+import { boom, readingConsumer, HandSource, startConsumer } from '../support/consumers.js';
+import { advance } from '../support/fake-clock.js';
 import { gate, type Gate } from '../support/gate.js';
 import { closing, turns, untilAborted } from '../support/running-tick.js';
 
-beforeEach(() => useFakeClock());
-
-afterEach(async () => {
-  await closeApps();
-  jest.useRealTimers();
-});
-
-const boom = (): Error => new Error('boom');
-
-async function started<S extends MessageSource>(
-  source: S,
-  handler: (tick: AnyTick) => unknown = () => undefined,
-  consumerOptions?: ConsumerOptions,
-  options: TestAppOptions['options'] = {},
-) {
-  const test = await startConsumer(source, handler, consumerOptions, { options });
-  await begin();
-  return { ...test, ended: test.next('shutdown:finished') };
-}
+appsOnFakeClock();
 
 /** The one message that a queue holds. */
 async function heldBy(queue: MessageSource<unknown>) {
@@ -41,7 +18,7 @@ async function heldBy(queue: MessageSource<unknown>) {
 
 describe('the shutdown of a consumer', () => {
   it('[E5] resolves at once when it is idle, and ends the reading', async () => {
-    const { source, app, ended, log } = await started(new HandSource());
+    const { source, app, ended, log } = await readingConsumer(new HandSource());
     source.give();
     await source.settled(1);
     await app.close();
@@ -53,7 +30,7 @@ describe('the shutdown of a consumer', () => {
   });
 
   it('[G4] a message that is interrupted goes back without an error, and has not failed', async () => {
-    const { source, app, reports, log } = await started(new HandSource(), untilAborted);
+    const { source, app, reports, log } = await readingConsumer(new HandSource(), untilAborted);
     source.give();
     await turns();
     await app.close();
@@ -66,7 +43,7 @@ describe('the shutdown of a consumer', () => {
 
   it('[G4] a message that is interrupted is delivered again, as often as before', async () => {
     const queue = inMemoryQueue<string>();
-    const { app } = await started(queue, untilAborted, {
+    const { app } = await readingConsumer(queue, untilAborted, {
       maxDeliveries: 1,
       deadLetter: () => undefined,
     });
@@ -80,7 +57,7 @@ describe('the shutdown of a consumer', () => {
   it('[G4] a message that waits to be retried goes back without an error, at once', async () => {
     const handler = (): Promise<never> => Promise.reject(boom());
     const retry = { attempts: 5, backoffMs: 3_600_000 };
-    const { source, app, next } = await started(new HandSource(), handler, { retry });
+    const { source, app, next } = await readingConsumer(new HandSource(), handler, { retry });
     const waiting = next('tick:retrying');
     source.give();
     await waiting;
@@ -93,7 +70,7 @@ describe('the shutdown of a consumer', () => {
 
   it('[G4] a message that waits behind a run by hand goes back', async () => {
     const held = gate();
-    const { source, app, registry } = await started(new HandSource(), () => held.opened);
+    const { source, app, registry } = await readingConsumer(new HandSource(), () => held.opened);
     const byHand = registry.run('Consumer.handle');
     await turns();
     source.give();
@@ -109,7 +86,7 @@ describe('the shutdown of a consumer', () => {
   it('[G8] loses nothing, whichever moment it comes at', async () => {
     for (let moment = 0; moment < 10; moment += 1) {
       const queue = inMemoryQueue<number>();
-      const { app, reports } = await started(queue, untilAborted, { concurrency: 2 });
+      const { app, reports } = await readingConsumer(queue, untilAborted, { concurrency: 2 });
       for (let message = 0; message < 4; message += 1) void queue.put(message);
       for (let passed = 0; passed < moment * 3; passed += 1) await Promise.resolve();
       await app.close();
@@ -129,7 +106,7 @@ describe('the shutdown of a consumer', () => {
   });
 
   it('[G5] a message that was finished all the same is acknowledged', async () => {
-    const { source, app, reports } = await started(
+    const { source, app, reports } = await readingConsumer(
       new HandSource(),
       ({ signal }) => new Promise((resolve) => signal.addEventListener('abort', resolve)),
     );
@@ -140,7 +117,7 @@ describe('the shutdown of a consumer', () => {
   });
 
   it('[D12] a message that failed for another reason has failed', async () => {
-    const { source, app } = await started(new HandSource(), async (tick) => {
+    const { source, app } = await readingConsumer(new HandSource(), async (tick) => {
       await untilAborted(tick).catch(() => undefined);
       throw boom();
     });
@@ -155,7 +132,7 @@ describe('the shutdown of a consumer', () => {
     ['nack()', (held) => ({ nack: () => held.opened }), () => Promise.reject(boom())],
   ])('[D20] waits for %s', async (_, delivery, handler) => {
     const held = gate();
-    const { source, app, ended } = await started(new HandSource(), handler);
+    const { source, app, ended } = await readingConsumer(new HandSource(), handler);
     source.give(undefined, delivery(held));
     await turns();
     const close = closing({ app });
@@ -169,7 +146,7 @@ describe('the shutdown of a consumer', () => {
   it('[D6] abandons a handler that hangs when shutdownTimeoutMs is over, and names the message', async () => {
     const held = gate();
     const options = { shutdownTimeoutMs: 5_000 };
-    const { source, app, ended, reports } = await started(
+    const { source, app, ended, reports } = await readingConsumer(
       new HandSource(),
       () => held.opened,
       {},
@@ -194,7 +171,7 @@ describe('the shutdown of a consumer', () => {
   it('[D6] abandons an ack() that hangs', async () => {
     const held = gate();
     const options = { shutdownTimeoutMs: 5_000 };
-    const { source, app, ended } = await started(new HandSource(), () => 1, {}, options);
+    const { source, app, ended } = await readingConsumer(new HandSource(), () => 1, {}, options);
     source.give(undefined, { ack: () => held.opened });
     await turns();
     const close = closing({ app });
@@ -210,7 +187,7 @@ describe('the shutdown of a consumer', () => {
   it('[D35] lets messages finish for drainTimeoutMs, and takes no other', async () => {
     const held = gate<Tick>();
     const release = gate();
-    const { source, app } = await started(
+    const { source, app } = await readingConsumer(
       new HandSource(),
       async (tick) => {
         held.open(tick);

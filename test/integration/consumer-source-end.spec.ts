@@ -1,32 +1,21 @@
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { Injectable, type OnModuleDestroy } from '@nestjs/common';
-import { type ConsumerOptions, type MessageSource } from '../../lib/index.js';
-import { closeApps, type TestAppOptions } from '../support/app.js';
+import { type MessageSource } from '../../lib/index.js';
+import { appsOnFakeClock } from '../support/app.js';
 import { begin, untilStopped } from '../support/background.js';
-import { type AnyTick, HandSource, idle, scripted, startConsumer } from '../support/consumers.js';
-import { advance, useFakeClock } from '../support/fake-clock.js';
+import {
+  boom,
+  readingConsumer,
+  HandSource,
+  idle,
+  scripted,
+  startConsumer,
+} from '../support/consumers.js';
+import { advance } from '../support/fake-clock.js';
 import { gate } from '../support/gate.js';
 import { closing, turns } from '../support/running-tick.js';
 
-beforeEach(() => useFakeClock());
-
-afterEach(async () => {
-  await closeApps();
-  jest.useRealTimers();
-});
-
-const boom = (): Error => new Error('boom');
-
-async function started<S extends MessageSource>(
-  source: S,
-  handler: (tick: AnyTick) => unknown = () => undefined,
-  consumerOptions?: ConsumerOptions,
-  options: TestAppOptions['options'] = {},
-) {
-  const test = await startConsumer(source, handler, consumerOptions, { options });
-  await begin();
-  return { ...test, ended: test.next('shutdown:finished') };
-}
+appsOnFakeClock();
 
 describe('a source at the shutdown', () => {
   /** One that is written by hand, with no `return()`. */
@@ -87,7 +76,7 @@ describe('a source at the shutdown', () => {
   ])(
     '[D6] that hangs in %s is told of after a second, and abandoned by name when shutdownTimeoutMs is over',
     async (_, sourceOf) => {
-      const { app, log, ended } = await started(
+      const { app, log, ended } = await readingConsumer(
         sourceOf(),
         undefined,
         {},
@@ -119,7 +108,7 @@ describe('a source at the shutdown', () => {
       },
     ],
   ])('whose return() %s stops nothing, and is told of', async (_, onReturn) => {
-    const { app, log } = await started(new HandSource({ onReturn }));
+    const { app, log } = await readingConsumer(new HandSource({ onReturn }));
     await app.close();
     expect(performance.now()).toBe(0);
     expect(log.of('error')).toEqual(['source of Consumer.handle (no tick) failed: boom']);
@@ -129,7 +118,7 @@ describe('a source at the shutdown', () => {
     const held = gate();
     const returned = gate();
     const onReturn = () => returned.opened;
-    const { source, app } = await started(new HandSource({ isDeaf: true, onReturn }));
+    const { source, app } = await readingConsumer(new HandSource({ isDeaf: true, onReturn }));
     const close = closing({ app });
     await turns();
     source.give(undefined, {
@@ -149,7 +138,7 @@ describe('a source at the shutdown', () => {
 
   it('that delivers after the shutdown: the message goes back', async () => {
     const deaf = new HandSource({ isDeaf: true });
-    const { source, app } = await started(deaf, undefined, {}, { shutdownTimeoutMs: 0 });
+    const { source, app } = await readingConsumer(deaf, undefined, {}, { shutdownTimeoutMs: 0 });
     await app.close();
     source.give();
     await source.settled(1);
@@ -165,7 +154,7 @@ describe('a source at the shutdown', () => {
       signal.addEventListener('abort', () => heard.push('second'));
       return idle(signal);
     });
-    const { app, next } = await started(source);
+    const { app, next } = await readingConsumer(source);
     const told = next('failure:stray');
     await app.close();
     await new Promise((resolve) => setImmediate(resolve));
@@ -177,7 +166,7 @@ describe('a source at the shutdown', () => {
     const source = scripted((signal) => ({
       [Symbol.asyncIterator]: () => ({ next: () => untilStopped(signal) }),
     }));
-    const { app, log, events } = await started(source);
+    const { app, log, events } = await readingConsumer(source);
     const failures: unknown[] = [];
     events.on('source:failed', (failure) => failures.push(failure));
     await app.close();
@@ -188,7 +177,7 @@ describe('a source at the shutdown', () => {
 
   describe('that fails in the turn in which its consumer is stopped', () => {
     it('after the stop, is told of', async () => {
-      const { source, log, registry } = await started(new HandSource({ isDeaf: true }));
+      const { source, log, registry } = await readingConsumer(new HandSource({ isDeaf: true }));
       registry.remove('Consumer.handle');
       source.fail(boom());
       await turns();
@@ -198,7 +187,7 @@ describe('a source at the shutdown', () => {
     it.each(Array.from({ length: 25 }, (_, steps) => steps))(
       'is told of once, with %d steps of promises between its failure and the stop',
       async (steps) => {
-        const { source, log, registry } = await started(new HandSource({ isDeaf: true }));
+        const { source, log, registry } = await readingConsumer(new HandSource({ isDeaf: true }));
         source.fail(boom());
         for (let step = 0; step < steps; step += 1) await Promise.resolve();
         registry.remove('Consumer.handle');
@@ -211,7 +200,7 @@ describe('a source at the shutdown', () => {
     );
 
     it('is not told of when the error is that of an abort', async () => {
-      const { source, log, registry } = await started(new HandSource({ isDeaf: true }));
+      const { source, log, registry } = await readingConsumer(new HandSource({ isDeaf: true }));
       source.fail(new DOMException('gone', 'AbortError'));
       registry.remove('Consumer.handle');
       await turns();
@@ -220,7 +209,7 @@ describe('a source at the shutdown', () => {
 
     it('is told of when it was stopped while its iteration was being ended', async () => {
       const returned = gate();
-      const { source, log, registry } = await started(
+      const { source, log, registry } = await readingConsumer(
         new HandSource({ onReturn: () => returned.opened }),
       );
       source.giveRaw('order');
@@ -241,7 +230,7 @@ describe('a source at the shutdown', () => {
     const onReturn = (): never => {
       throw proxy;
     };
-    const { app, log } = await started(new HandSource({ onReturn }));
+    const { app, log } = await readingConsumer(new HandSource({ onReturn }));
     await app.close();
     expect(performance.now()).toBe(0);
     expect(log.of('error')).toEqual([expect.stringMatching(/^source of Consumer\.handle/)]);
@@ -251,7 +240,7 @@ describe('a source at the shutdown', () => {
     const source = scripted(() => {
       throw boom();
     });
-    const { app } = await started(source);
+    const { app } = await readingConsumer(source);
     await advance(5_000);
     const { opened } = source;
     await app.close();

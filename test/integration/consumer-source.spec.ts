@@ -1,20 +1,13 @@
 import { getEventListeners } from 'node:events';
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import type { MessageSource, SourceFailure } from '../../lib/index.js';
-import { closeApps, type TestApp } from '../support/app.js';
+import { appsOnFakeClock, type TestApp } from '../support/app.js';
 import { begin } from '../support/background.js';
-import { HandSource, idle, scripted, startConsumer } from '../support/consumers.js';
-import { advance, useFakeClock } from '../support/fake-clock.js';
+import { boom, HandSource, idle, scripted, startConsumer } from '../support/consumers.js';
+import { advance } from '../support/fake-clock.js';
 import { turns } from '../support/running-tick.js';
 
-beforeEach(() => useFakeClock());
-
-afterEach(async () => {
-  await closeApps();
-  jest.useRealTimers();
-});
-
-const boom = (): Error => new Error('boom');
+appsOnFakeClock();
 
 /** What is told of a source, as `boom 100` or `ended 100`. */
 function failuresOf({ events }: TestApp): string[] {

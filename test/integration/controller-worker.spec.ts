@@ -3,7 +3,7 @@ import { REQUEST } from '@nestjs/core';
 import { ScopedCron, ScopedWorker, currentTick, type Tick } from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
 import { startHttpApp, type HttpTestApp } from '../support/http-app.js';
-import { Probe, ProbeJournal, PROBES, YEARLY } from '../support/probe-journal.js';
+import { Probe, ProbeJournal, PROBES, YEARLY } from '../support/probes.js';
 
 describe('A controller as worker', () => {
   @ScopedWorker()

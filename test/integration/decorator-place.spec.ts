@@ -8,7 +8,7 @@ import {
 } from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
 import { refusal } from '../support/refusal.js';
-import { YEARLY } from '../support/probe-journal.js';
+import { YEARLY } from '../support/probes.js';
 
 /** A worker with the schedule `Job.run`. */
 function job(): new () => object {

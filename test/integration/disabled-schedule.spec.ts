@@ -1,4 +1,3 @@
-import { jest } from '@jest/globals';
 import {
   ScopedCron,
   ScopedInterval,
@@ -6,8 +5,8 @@ import {
   ScopedWorker,
   type ScheduleOverride,
 } from '../../lib/index.js';
-import { closeApps, startApp, type TestApp } from '../support/app.js';
-import { advance, afterNoon, useFakeClock } from '../support/fake-clock.js';
+import { appsOnFakeClock, startApp, type TestApp } from '../support/app.js';
+import { advance, afterNoon } from '../support/fake-clock.js';
 
 describe('A schedule that is switched off', () => {
   const ran: string[] = [];
@@ -56,15 +55,8 @@ describe('A schedule that is switched off', () => {
     }
   }
 
-  beforeEach(() => {
-    ran.length = 0;
-    useFakeClock();
-  });
-
-  afterEach(async () => {
-    await closeApps();
-    jest.useRealTimers();
-  });
+  appsOnFakeClock();
+  beforeEach(() => void (ran.length = 0));
 
   async function twoMinutesOf(
     workers: (new () => object)[],

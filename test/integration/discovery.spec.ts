@@ -1,4 +1,3 @@
-import { jest } from '@jest/globals';
 import {
   ScopedCron,
   ScopedInterval,
@@ -7,9 +6,9 @@ import {
   ScopedWorkerRegistry,
   type Tick,
 } from '../../lib/index.js';
-import { closeApps, startApp } from '../support/app.js';
-import { advance, useFakeClock } from '../support/fake-clock.js';
-import { Probe, ProbeJournal, PROBES, YEARLY } from '../support/probe-journal.js';
+import { appsOnFakeClock, startApp } from '../support/app.js';
+import { advance } from '../support/fake-clock.js';
+import { Probe, ProbeJournal, PROBES, YEARLY } from '../support/probes.js';
 
 const namesOf = (registry: ScopedWorkerRegistry): string[] =>
   registry.list().map(({ name }) => name);
@@ -17,15 +16,8 @@ const namesOf = (registry: ScopedWorkerRegistry): string[] =>
 describe('Discovery', () => {
   const ran: string[] = [];
 
-  beforeEach(() => {
-    ran.length = 0;
-    useFakeClock();
-  });
-
-  afterEach(async () => {
-    await closeApps();
-    jest.useRealTimers();
-  });
+  appsOnFakeClock();
+  beforeEach(() => void (ran.length = 0));
 
   describe('when there is no worker', () => {
     it('[C18] the application starts, with an empty list', async () => {

@@ -51,9 +51,16 @@ describe('The reach of disposal', () => {
     await registry.run('Worker.run');
 
     expect(journal.of('disposed').sort()).toEqual(journal.of('built').sort());
-    expect(new Set(journal.of('built'))).toEqual(
-      new Set(['A', 'Leaf', 'MadeLeaf', 'Branch', 'Bubbled']),
-    );
+    expect(journal.of('built').sort()).toEqual([
+      'A',
+      'Branch',
+      'Branch',
+      'Bubbled',
+      'Leaf',
+      'Leaf',
+      'MadeLeaf',
+      'MadeLeaf',
+    ]);
   });
 
   it('[B18] reaches what a module built that was loaded lazily during the tick', async () => {

@@ -15,8 +15,7 @@ import {
 } from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
 import { gate } from '../support/gate.js';
-import { YEARLY } from '../support/probe-journal.js';
-import { Journal } from '../support/probes.js';
+import { Journal, YEARLY } from '../support/probes.js';
 
 interface Next {
   handle(): Observable<unknown>;

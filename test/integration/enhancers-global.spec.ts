@@ -29,8 +29,14 @@ import {
 import { closeApps, startApp } from '../support/app.js';
 import { startHttpApp } from '../support/http-app.js';
 import { refusal } from '../support/refusal.js';
-import { Probe, ProbeJournal, PROBES, YEARLY } from '../support/probe-journal.js';
-import { RequestScoped, Transient } from '../support/probes.js';
+import {
+  RequestScoped,
+  Transient,
+  Probe,
+  ProbeJournal,
+  PROBES,
+  YEARLY,
+} from '../support/probes.js';
 
 interface Next {
   handle(): Observable<unknown>;

@@ -20,7 +20,7 @@ import {
 import { closeApps, startApp } from '../support/app.js';
 import { HandSource, SOURCE, until } from '../support/consumers.js';
 import { gate } from '../support/gate.js';
-import { YEARLY } from '../support/probe-journal.js';
+import { YEARLY } from '../support/probes.js';
 import { turns } from '../support/running-tick.js';
 
 const passOn = { intercept: (_: ExecutionContext, next: CallHandler) => next.handle() };

@@ -25,8 +25,15 @@ import type { Observable } from 'rxjs';
 import { ScopedCron, ScopedWorker, type Tick } from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
 import { startHttpApp, type HttpTestApp } from '../support/http-app.js';
-import { Probe, ProbeJournal, PROBES, YEARLY } from '../support/probe-journal.js';
-import { probes, RequestScoped, Transient } from '../support/probes.js';
+import {
+  probes,
+  RequestScoped,
+  Transient,
+  Probe,
+  ProbeJournal,
+  PROBES,
+  YEARLY,
+} from '../support/probes.js';
 
 interface Next {
   handle(): Observable<unknown>;

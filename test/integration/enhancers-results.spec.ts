@@ -3,8 +3,7 @@ import { EMPTY, from, NEVER, Observable, of } from 'rxjs';
 import { ScopedCron, ScopedWorker } from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
 import { gate } from '../support/gate.js';
-import { YEARLY } from '../support/probe-journal.js';
-import { thenable } from '../support/probes.js';
+import { thenable, YEARLY } from '../support/probes.js';
 
 interface Next {
   handle(): Observable<unknown>;

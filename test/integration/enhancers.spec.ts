@@ -15,8 +15,7 @@ import { map, tap, type Observable } from 'rxjs';
 import { currentTick, InjectTick, ScopedCron, ScopedWorker, type Tick } from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
 import { gate } from '../support/gate.js';
-import { Probe, ProbeJournal, PROBES, YEARLY } from '../support/probe-journal.js';
-import { Journal, RequestScoped } from '../support/probes.js';
+import { Journal, RequestScoped, Probe, ProbeJournal, PROBES, YEARLY } from '../support/probes.js';
 
 /** What `tap` and `map` need of Nest's `CallHandler`. */
 interface Next {

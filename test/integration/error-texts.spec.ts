@@ -8,7 +8,7 @@ import {
   type Tick,
 } from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
-import { YEARLY } from '../support/probe-journal.js';
+import { YEARLY } from '../support/probes.js';
 import { refusal } from '../support/refusal.js';
 
 const page = readFileSync(new URL('../../docs/errors.md', import.meta.url), 'utf8');

@@ -11,7 +11,7 @@ import { closeApps, startApp } from '../support/app.js';
 import { advance, afterNoon, useFakeClock } from '../support/fake-clock.js';
 import { forEachApp } from '../support/for-each.js';
 import { gate, turn, type Gate } from '../support/gate.js';
-import { Probe, ProbeJournal, PROBES } from '../support/probe-journal.js';
+import { Probe, ProbeJournal, PROBES } from '../support/probes.js';
 import { heard } from '../support/run-time-schedules.js';
 import { turns } from '../support/running-tick.js';
 

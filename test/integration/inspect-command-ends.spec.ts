@@ -1,10 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { buildPrograms, runCommand, writeProgram } from '../support/programs.js';
+import { builtPrograms, runCommand, writeProgram } from '../support/programs.js';
 
 /** Outlasts every test, and no more than that. */
 const BLOCKED = `
@@ -24,11 +23,7 @@ console.error('spawned', child.pid);
 export class AppModule {}
 `;
 
-let folder: string;
-beforeAll(() => {
-  folder = buildPrograms();
-});
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const folder = builtPrograms();
 
 /** Settles when nobody is left who could write to it: neither the command nor what it has started. */
 const silent = (command: ChildProcess): Promise<unknown> => once(command, 'close');

@@ -1,10 +1,10 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ScopeInspection } from '../../lib/inspect/inspection.js';
 import {
-  buildPrograms,
+  builtPrograms,
   makeFolder,
   runCommand,
   writeProgram,
@@ -90,11 +90,7 @@ const FINDINGS: Readonly<Record<string, { classes: string; providers: string }>>
   },
 };
 
-let folder: string;
-beforeAll(() => {
-  folder = buildPrograms();
-});
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const folder = builtPrograms();
 
 const inspect = (
   name: string,

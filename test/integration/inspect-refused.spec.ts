@@ -1,15 +1,11 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { once } from 'node:events';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { buildPrograms, runCommand, writeProgram, type CommandEnd } from '../support/programs.js';
+import { builtPrograms, runCommand, writeProgram, type CommandEnd } from '../support/programs.js';
 
-let folder: string;
-beforeAll(() => {
-  folder = buildPrograms();
-});
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const folder = builtPrograms();
 
 const inspect = (
   name: string,

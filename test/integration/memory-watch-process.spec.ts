@@ -1,12 +1,7 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { rmSync } from 'node:fs';
-import { buildPrograms, startProgram } from '../support/programs.js';
+import { describe, expect, it } from '@jest/globals';
+import { builtPrograms, startProgram } from '../support/programs.js';
 
-let folder: string;
-beforeAll(() => {
-  folder = buildPrograms();
-});
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const folder = builtPrograms();
 
 describe.each(['context', 'http'])(
   "A process that grows, with an application of kind '%s'",

@@ -1,10 +1,9 @@
-import { jest } from '@jest/globals';
 import { AppStopper } from '../../lib/nest/app-stopper.js';
 import type { MemoryOptions } from '../../lib/index.js';
-import { closeApps } from '../support/app.js';
-import { advance, useFakeClock } from '../support/fake-clock.js';
+import { appsOnFakeClock } from '../support/app.js';
+import { advance } from '../support/fake-clock.js';
 import { memoryApp, type MemoryApp } from '../support/memory.js';
-import { YEARLY } from '../support/probe-journal.js';
+import { YEARLY } from '../support/probes.js';
 
 const OPTIONS: MemoryOptions = { warnAtMb: 500, stopAtMb: 800, checkEveryMs: 1_000 };
 
@@ -18,14 +17,8 @@ describe('The stop of the memory watch', () => {
     },
   };
 
-  beforeEach(() => {
-    useFakeClock();
-    causes.length = 0;
-  });
-  afterEach(async () => {
-    await closeApps();
-    jest.useRealTimers();
-  });
+  appsOnFakeClock();
+  beforeEach(() => void (causes.length = 0));
 
   async function watched(options: MemoryOptions): Promise<MemoryApp> {
     const test = await memoryApp(options, {

@@ -2,11 +2,11 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { jest } from '@jest/globals';
 import { InvalidOptionsError, type MemoryOptions } from '../../lib/index.js';
 import { MIB } from '../../lib/memory/memory-sample.js';
-import { closeApps } from '../support/app.js';
-import { advance, useFakeClock } from '../support/fake-clock.js';
+import { appsOnFakeClock } from '../support/app.js';
+import { advance } from '../support/fake-clock.js';
 import { turn } from '../support/gate.js';
 import { FakeMemory, memoryApp } from '../support/memory.js';
-import { YEARLY } from '../support/probe-journal.js';
+import { YEARLY } from '../support/probes.js';
 import { refusal } from '../support/refusal.js';
 
 /** One check; start-up settles on the way. */
@@ -18,11 +18,7 @@ const EVERY_SECOND = { checkEveryMs: 1_000 } as const;
 const FULL = { rssMb: 512, heapMb: 50 };
 
 describe('The memory watch', () => {
-  beforeEach(() => useFakeClock());
-  afterEach(async () => {
-    await closeApps();
-    jest.useRealTimers();
-  });
+  appsOnFakeClock();
 
   describe('when its options make no sense', () => {
     it('refuses start-up with one sentence for each, and starts nothing', async () => {

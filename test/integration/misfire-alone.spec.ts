@@ -1,16 +1,11 @@
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { ScopedCron, ScopedWorker, type HandlerOptions, type Tick } from '../../lib/index.js';
-import { closeApps, startApp } from '../support/app.js';
-import { advance, afterNoon, leap, useFakeClock } from '../support/fake-clock.js';
+import { appsOnFakeClock, startApp } from '../support/app.js';
+import { advance, afterNoon, leap } from '../support/fake-clock.js';
 import { gate, turn } from '../support/gate.js';
 
 describe('a single missed slot', () => {
-  beforeEach(() => useFakeClock());
-
-  afterEach(async () => {
-    await closeApps();
-    jest.useRealTimers();
-  });
+  appsOnFakeClock();
 
   it.each<[HandlerOptions['misfire'], HandlerOptions['overlap']]>([
     ['once', 'skip'],

@@ -1,16 +1,11 @@
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { inProcessEngine, ScopedWorkerEvents, ScopedWorkerRegistry } from '../../lib/index.js';
-import { closeApps } from '../support/app.js';
-import { advance, leap, useFakeClock } from '../support/fake-clock.js';
+import { appsOnFakeClock } from '../support/app.js';
+import { advance, leap } from '../support/fake-clock.js';
 import { cron, startEngine } from '../support/schedules.js';
 import { slotApp } from '../support/slot-app.js';
 
-beforeEach(() => useFakeClock());
-
-afterEach(async () => {
-  await closeApps();
-  jest.useRealTimers();
-});
+appsOnFakeClock();
 
 describe('a cron that is dense for an hour a day', () => {
   it.each([

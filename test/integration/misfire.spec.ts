@@ -1,15 +1,11 @@
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import type { HandlerOptions } from '../../lib/index.js';
-import { closeApps } from '../support/app.js';
-import { advance, leap, useFakeClock } from '../support/fake-clock.js';
+import { appsOnFakeClock } from '../support/app.js';
+import { advance, leap } from '../support/fake-clock.js';
 import { closing, turns } from '../support/running-tick.js';
 import { slotApp } from '../support/slot-app.js';
 
-beforeEach(() => useFakeClock());
-afterEach(async () => {
-  await closeApps();
-  jest.useRealTimers();
-});
+appsOnFakeClock();
 
 /** Lets no timer ring for so many milliseconds and one more second. */
 async function sleepFor(ms: number): Promise<void> {

@@ -16,8 +16,7 @@ import { INQUIRER, ModuleRef, Reflector, REQUEST } from '@nestjs/core';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { inspectScopes, ScopedCron, ScopedWorker, ScopeValidationError } from '../../lib/index.js';
 import { closeApps, compileApp, startApp, type TestAppOptions } from '../support/app.js';
-import { YEARLY } from '../support/probe-journal.js';
-import { RequestScoped, Transient, worker } from '../support/probes.js';
+import { RequestScoped, Transient, worker, YEARLY } from '../support/probes.js';
 
 /** Nest 11.0 passes undefined for a parameter of which no metadata exist; later versions refuse it. */
 const skipsUnknownParams = process.env['NEST'] === 'nest11-oldest';

@@ -10,7 +10,7 @@ import {
   type ScopedWorkerModuleOptions,
 } from '../../lib/index.js';
 import { closeApps, RecordingLogger, startApp } from '../support/app.js';
-import { YEARLY } from '../support/probe-journal.js';
+import { YEARLY } from '../support/probes.js';
 import { refusal } from '../support/refusal.js';
 
 @ScopedWorker()

@@ -14,7 +14,7 @@ import {
 } from '@nestjs/common';
 import { ModuleRef, NestFactory } from '@nestjs/core';
 import { Cron, ScheduleModule } from '@nestjs/schedule';
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { beforeEach, describe, expect, it } from '@jest/globals';
 import type { EntityManager, Repository } from 'typeorm';
 import {
   BackgroundWorker,
@@ -31,15 +31,15 @@ import {
   type DeadLetter,
   type Tick,
 } from '../../lib/index.js';
-import { closeApps, compileApp, startApp, type TestApp } from '../support/app.js';
+import { appsOnFakeClock, compileApp, startApp, type TestApp } from '../support/app.js';
 import {
   InjectScopedEntityManager,
   InjectScopedRepository,
   ScopedTypeOrmModule,
 } from '../../lib/typeorm/index.js';
 import { begin, heard } from '../support/background.js';
-import { advance, useFakeClock } from '../support/fake-clock.js';
-import { YEARLY } from '../support/probe-journal.js';
+import { advance } from '../support/fake-clock.js';
+import { YEARLY } from '../support/probes.js';
 import { refusal } from '../support/refusal.js';
 import { Note } from '../support/scoped-typeorm.js';
 import { sqliteRoot } from '../support/sqlite.js';
@@ -107,15 +107,8 @@ const namesOf = (registry: ScopedWorkerRegistry): string[] =>
 const infos = ({ log }: TestApp): string[] =>
   log.of('log').filter((message) => message.startsWith('[SW103]'));
 
-beforeEach(() => {
-  ran.length = 0;
-  useFakeClock();
-});
-
-afterEach(async () => {
-  await closeApps();
-  jest.useRealTimers();
-});
+appsOnFakeClock();
+beforeEach(() => void (ran.length = 0));
 
 describe('A module that is imported twice', () => {
   describe('when each gives the worker other dependencies', () => {

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import type { INestApplicationContext, Type } from '@nestjs/common';
 import { ScheduleModule, SchedulerRegistry } from '@nestjs/schedule';
 import { Test } from '@nestjs/testing';
@@ -8,8 +8,8 @@ import { RequestScopedCronService } from '../fixtures/nest-schedule/request-scop
 import { RequestScopedIntervalService } from '../fixtures/nest-schedule/request-scoped-interval.service.js';
 import { RequestScopedTimeoutService } from '../fixtures/nest-schedule/request-scoped-timeout.service.js';
 import { adoptingApp, skipWarning } from '../support/adoption.js';
-import { closeApps, RecordingLogger, startApp } from '../support/app.js';
-import { advance, useFakeClock } from '../support/fake-clock.js';
+import { appsOnFakeClock, RecordingLogger, startApp } from '../support/app.js';
+import { advance } from '../support/fake-clock.js';
 
 /** As in the tests of nestjs/schedule. */
 const START = new Date('2020-01-01T00:00:00.000Z');
@@ -54,12 +54,7 @@ function registered(app: INestApplicationContext): string[] {
   return [...jobs.getCronJobs().keys(), ...jobs.getIntervals(), ...jobs.getTimeouts()];
 }
 
-beforeEach(() => useFakeClock(START));
-
-afterEach(async () => {
-  await closeApps();
-  jest.useRealTimers();
-});
+appsOnFakeClock(START);
 
 describe.each(FIXTURES)(
   'The fixture $service.name of nestjs/schedule',

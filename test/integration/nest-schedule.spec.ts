@@ -1,6 +1,5 @@
 import { Injectable, Module } from '@nestjs/common';
 import { Cron, ScheduleModule, SchedulerRegistry } from '@nestjs/schedule';
-import { jest } from '@jest/globals';
 import {
   DuplicateScheduleError,
   ScopedCron,
@@ -8,8 +7,8 @@ import {
   ScopedTimeout,
   ScopedWorker,
 } from '../../lib/index.js';
-import { closeApps, compileApp, startApp } from '../support/app.js';
-import { advance, afterNoon, useFakeClock } from '../support/fake-clock.js';
+import { appsOnFakeClock, compileApp, startApp } from '../support/app.js';
+import { advance, afterNoon } from '../support/fake-clock.js';
 
 describe('An application with ScheduleModule', () => {
   const ran: string[] = [];
@@ -40,15 +39,8 @@ describe('An application with ScheduleModule', () => {
     }
   }
 
-  beforeEach(() => {
-    ran.length = 0;
-    useFakeClock();
-  });
-
-  afterEach(async () => {
-    await closeApps();
-    jest.useRealTimers();
-  });
+  appsOnFakeClock();
+  beforeEach(() => void (ran.length = 0));
 
   describe('when it is imported', () => {
     @Module({ imports: [ScheduleModule.forRoot()] })

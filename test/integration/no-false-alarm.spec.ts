@@ -57,8 +57,7 @@ import {
   Processor,
   WebSocketGateway,
 } from '../support/foreign-decorators.js';
-import { YEARLY } from '../support/probe-journal.js';
-import { RequestScoped, Transient, worker } from '../support/probes.js';
+import { RequestScoped, Transient, worker, YEARLY } from '../support/probes.js';
 import { startClean } from '../support/validation.js';
 
 afterEach(closeApps);

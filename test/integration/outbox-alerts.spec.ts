@@ -23,15 +23,12 @@ import {
   reader,
   type Reader,
 } from '../support/outbox.js';
-import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
+import { testDatabase } from '../support/postgres.js';
 import { typeOrmRoot } from '../support/scoped-typeorm.js';
 
 describe('The alerts of an outbox', () => {
-  let database: TestDatabase;
+  const database = testDatabase();
 
-  beforeAll(async () => {
-    database = await createTestDatabase();
-  });
   let warn: jest.SpiedFunction<Logger['warn']>;
   beforeEach(async () => {
     warn = jest.spyOn(Logger.prototype, 'warn').mockReturnValue(undefined);
@@ -39,7 +36,6 @@ describe('The alerts of an outbox', () => {
   });
   afterEach(closeOutboxes);
   afterEach(() => jest.restoreAllMocks());
-  afterAll(() => database.drop());
 
   /** The next delivery of a reader that listens and waits, and whether it has come. */
   async function waiting<T>({ next }: Reader<T>): Promise<{

@@ -12,20 +12,15 @@ import {
 import { closeApps, startApp, type TestApp } from '../support/app.js';
 import { countdown, gate } from '../support/gate.js';
 import { eventually, KeptMessage } from '../support/outbox.js';
-import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
+import { testDatabase } from '../support/postgres.js';
 import { aborted, dataSourceOf, Note, typeOrmRoot } from '../support/scoped-typeorm.js';
 
 type Script = (tick: Tick<KeptMessage>, notes: Repository<Note>) => Promise<unknown>;
 
 describe('A consumer of an outbox', () => {
-  let database: TestDatabase;
-
-  beforeAll(async () => {
-    database = await createTestDatabase();
-  });
+  const database = testDatabase();
   beforeEach(() => database.query('DROP TABLE IF EXISTS kept_outbox, notes'));
   afterEach(closeApps);
-  afterAll(() => database.drop());
 
   async function start(
     script: Script,

@@ -11,17 +11,12 @@ import {
   OutboxMessage,
   reader,
 } from '../support/outbox.js';
-import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
+import { testDatabase } from '../support/postgres.js';
 
 describe('outboxSource', () => {
-  let database: TestDatabase;
-
-  beforeAll(async () => {
-    database = await createTestDatabase();
-  });
+  const database = testDatabase();
   beforeEach(() => database.query('DROP TABLE IF EXISTS outbox, kept_outbox'));
   afterEach(closeOutboxes);
-  afterAll(() => database.drop());
 
   const rows = (): Promise<{ text: string; deliveries: number; waits: number }[]> =>
     database.query(

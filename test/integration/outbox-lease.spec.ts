@@ -7,17 +7,12 @@ import {
   OutboxMessage,
   reader,
 } from '../support/outbox.js';
-import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
+import { testDatabase } from '../support/postgres.js';
 
 describe('The lease of a message', () => {
-  let database: TestDatabase;
-
-  beforeAll(async () => {
-    database = await createTestDatabase();
-  });
+  const database = testDatabase();
   beforeEach(() => database.query('DROP TABLE IF EXISTS outbox, kept_outbox'));
   afterEach(closeOutboxes);
-  afterAll(() => database.drop());
 
   /** As if the holder had not renewed it. */
   const endLease = (table = 'outbox'): Promise<unknown> =>

@@ -1,12 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { eventually } from '../support/outbox.js';
-import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
-import { buildPrograms } from '../support/programs.js';
+import { testDatabase } from '../support/postgres.js';
+import { builtPrograms } from '../support/programs.js';
 
 jest.setTimeout(300_000); // far more than it takes on a machine that does nothing else
 
@@ -18,19 +17,13 @@ const ADDED_MEANWHILE = 2_000;
 const patiently = { withinMs: 140_000, everyMs: 250 };
 
 describe('An outbox', () => {
-  let folder: string;
-  let database: TestDatabase;
   const children = new Set<ChildProcess>();
+  // Registered first: the database and the programs go when no process uses them.
+  afterAll(() => children.forEach((child) => child.kill('SIGKILL')));
+  const folder = builtPrograms();
+  const database = testDatabase();
 
   beforeAll(async () => {
-    folder = buildPrograms();
-    const manifest = {
-      name: 'nestjs-scoped-worker',
-      type: 'module',
-      exports: { '.': './lib/index.js', './typeorm': './lib/typeorm/index.js' },
-    };
-    writeFileSync(join(folder, 'package.json'), JSON.stringify(manifest));
-    database = await createTestDatabase();
     await database.query(`
       CREATE TABLE outbox (
         id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -43,11 +36,6 @@ describe('An outbox', () => {
         id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
         message int NOT NULL, deliveries int NOT NULL, scope text NOT NULL, process int NOT NULL, use int NOT NULL
       )`);
-  });
-  afterAll(async () => {
-    for (const child of children) child.kill('SIGKILL');
-    await database.drop();
-    rmSync(folder, { recursive: true, force: true });
   });
 
   /** A process that works it off, and what it writes. */

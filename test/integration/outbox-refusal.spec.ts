@@ -6,7 +6,7 @@ import { InvalidOptionsError } from '../../lib/errors/errors.js';
 import type { MessageSource } from '../../lib/consumers/source/message-source.js';
 import { outboxSource, type OutboxSourceOptions } from '../../lib/typeorm/index.js';
 import { closeOutboxes, openDataSource, OutboxMessage, reader } from '../support/outbox.js';
-import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
+import { testDatabase } from '../support/postgres.js';
 
 type Columns = Record<string, EntitySchemaColumnOptions>;
 
@@ -17,13 +17,8 @@ const GOOD: Columns = {
 };
 
 describe('outboxSource', () => {
-  let database: TestDatabase;
-
-  beforeAll(async () => {
-    database = await createTestDatabase();
-  });
+  const database = testDatabase();
   afterEach(closeOutboxes);
-  afterAll(() => database.drop());
 
   const problemsOf = (make: () => unknown): readonly string[] => {
     try {

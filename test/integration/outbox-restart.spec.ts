@@ -1,14 +1,5 @@
 import { Logger } from '@nestjs/common';
-import {
-  afterAll,
-  afterEach,
-  beforeAll,
-  beforeEach,
-  describe,
-  expect,
-  it,
-  jest,
-} from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { outboxSource } from '../../lib/typeorm/index.js';
 import { quietFor } from '../support/gate.js';
 import {
@@ -20,20 +11,16 @@ import {
   OutboxMessage,
   reader,
 } from '../support/outbox.js';
-import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
+import { testDatabase } from '../support/postgres.js';
 
 describe('An outbox whose data source is restarted while it is read', () => {
-  let database: TestDatabase;
-  beforeAll(async () => {
-    database = await createTestDatabase();
-  });
+  const database = testDatabase();
   beforeEach(async () => {
     jest.spyOn(Logger.prototype, 'warn').mockReturnValue(undefined);
     await database.query('DROP TABLE IF EXISTS outbox');
   });
   afterEach(closeOutboxes);
   afterEach(() => void jest.restoreAllMocks());
-  afterAll(() => database.drop());
 
   const isListening = async (): Promise<boolean> => (await listeners(database)).length > 0;
 

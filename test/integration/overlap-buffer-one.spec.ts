@@ -1,19 +1,14 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { type HandlerOptions, type Tick, type TickReport } from '../../lib/index.js';
-import { closeApps, startApp } from '../support/app.js';
-import { advance, useFakeClock } from '../support/fake-clock.js';
+import { appsOnFakeClock, startApp } from '../support/app.js';
+import { advance } from '../support/fake-clock.js';
 import { gate, type Gate } from '../support/gate.js';
-import { worker } from '../support/probes.js';
-import { Probe, ProbeJournal, PROBES } from '../support/probe-journal.js';
+import { worker, Probe, ProbeJournal, PROBES } from '../support/probes.js';
 import { closing, turns } from '../support/running-tick.js';
 import { slotApp } from '../support/slot-app.js';
 
-beforeEach(() => useFakeClock());
-afterEach(async () => {
-  await closeApps();
-  jest.useRealTimers();
-});
+appsOnFakeClock();
 
 /** An application with the schedule `Worker.run` and `overlap: 'buffer-one'`; each run waits for its gate. */
 async function buffering(options: HandlerOptions = {}) {

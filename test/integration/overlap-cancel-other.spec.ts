@@ -1,20 +1,15 @@
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { Scope } from '@nestjs/common';
 import type { HandlerOptions, Tick, TickReport } from '../../lib/index.js';
-import { closeApps, startApp } from '../support/app.js';
-import { advance, leap, useFakeClock } from '../support/fake-clock.js';
+import { appsOnFakeClock, startApp } from '../support/app.js';
+import { advance, leap } from '../support/fake-clock.js';
 import { gate } from '../support/gate.js';
-import { worker } from '../support/probes.js';
-import { Probe, ProbeJournal, PROBES, YEARLY } from '../support/probe-journal.js';
+import { worker, Probe, ProbeJournal, PROBES, YEARLY } from '../support/probes.js';
 import { fails, retryApp, succeeds } from '../support/retry-app.js';
 import { closing, turns, untilAborted } from '../support/running-tick.js';
 import { slotApp } from '../support/slot-app.js';
 
-beforeEach(() => useFakeClock());
-afterEach(async () => {
-  await closeApps();
-  jest.useRealTimers();
-});
+appsOnFakeClock();
 
 /** An application with the schedule `Worker.run` and `overlap: 'cancel-other'`. */
 async function cancelling(handler: (tick: Tick) => unknown, options: HandlerOptions = {}) {

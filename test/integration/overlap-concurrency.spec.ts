@@ -1,7 +1,7 @@
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import type { HandlerOptions } from '../../lib/index.js';
-import { closeApps, startApp } from '../support/app.js';
-import { advance, leap, useFakeClock } from '../support/fake-clock.js';
+import { appsOnFakeClock, startApp } from '../support/app.js';
+import { advance, leap } from '../support/fake-clock.js';
 import { gate } from '../support/gate.js';
 import { worker } from '../support/probes.js';
 import { closing, turns } from '../support/running-tick.js';
@@ -9,11 +9,7 @@ import { slotApp } from '../support/slot-app.js';
 
 const DAY = 24 * 3_600_000;
 
-beforeEach(() => useFakeClock());
-afterEach(async () => {
-  await closeApps();
-  jest.useRealTimers();
-});
+appsOnFakeClock();
 
 const slots = (from: number, to: number, name = 'a'): string[] =>
   Array.from({ length: to - from + 1 }, (_, index) => `${name} ${from + index}`);

@@ -1,18 +1,14 @@
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { ScopedCron, ScopedWorker, type Tick, type TickReport } from '../../lib/index.js';
-import { closeApps, startApp } from '../support/app.js';
-import { advance, useFakeClock } from '../support/fake-clock.js';
+import { appsOnFakeClock, startApp } from '../support/app.js';
+import { advance } from '../support/fake-clock.js';
 import { gate } from '../support/gate.js';
 import { onDemandApp, type Rule } from '../support/on-demand.js';
-import { YEARLY } from '../support/probe-journal.js';
+import { YEARLY } from '../support/probes.js';
 import { turns } from '../support/running-tick.js';
 import { slotApp } from '../support/slot-app.js';
 
-beforeEach(() => useFakeClock());
-afterEach(async () => {
-  await closeApps();
-  jest.useRealTimers();
-});
+appsOnFakeClock();
 
 /** Schedules that only `run()` fires. Each tick waits: `release()` ends the oldest that runs. */
 async function holding(rules: Record<string, Rule>) {

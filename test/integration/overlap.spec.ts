@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import {
   ScopedCron,
   ScopedWorker,
@@ -6,15 +6,11 @@ import {
   type Tick,
   type TickReport,
 } from '../../lib/index.js';
-import { closeApps, startApp } from '../support/app.js';
-import { advance, afterNoon, useFakeClock } from '../support/fake-clock.js';
+import { appsOnFakeClock, startApp } from '../support/app.js';
+import { advance, afterNoon } from '../support/fake-clock.js';
 import { gate, type Gate } from '../support/gate.js';
 
-beforeEach(() => useFakeClock());
-afterEach(async () => {
-  await closeApps();
-  jest.useRealTimers();
-});
+appsOnFakeClock();
 
 /** An application with a cron of every second; each run waits for its gate. */
 async function secondly(options?: HandlerOptions) {

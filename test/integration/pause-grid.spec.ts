@@ -1,15 +1,11 @@
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { closeApps } from '../support/app.js';
-import { advance, afterNoon, leap, useFakeClock } from '../support/fake-clock.js';
+import { describe, expect, it, jest } from '@jest/globals';
+import { appsOnFakeClock } from '../support/app.js';
+import { advance, afterNoon, leap } from '../support/fake-clock.js';
 import { gate } from '../support/gate.js';
 import { at, intervalApp, recorder } from '../support/interval-app.js';
 import { slotApp } from '../support/slot-app.js';
 
-beforeEach(() => useFakeClock());
-afterEach(async () => {
-  await closeApps();
-  jest.useRealTimers();
-});
+appsOnFakeClock();
 
 describe('pause() and resume()', () => {
   it('[E9] keep the grid of an interval', async () => {

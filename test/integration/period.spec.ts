@@ -1,15 +1,11 @@
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { ScopedInterval, ScopedWorker } from '../../lib/index.js';
-import { closeApps, compileApp } from '../support/app.js';
-import { advance, leap, useFakeClock } from '../support/fake-clock.js';
+import { appsOnFakeClock, compileApp } from '../support/app.js';
+import { advance, leap } from '../support/fake-clock.js';
 import { gate } from '../support/gate.js';
 import { at, intervalApp, recorder } from '../support/interval-app.js';
 
-beforeEach(() => useFakeClock());
-afterEach(async () => {
-  await closeApps();
-  jest.useRealTimers();
-});
+appsOnFakeClock();
 
 describe('period', () => {
   it.each([0, -1, -0, 0.5, NaN, Infinity, -Infinity, 2 ** 32, '1000', null, undefined])(

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { beforeEach, describe, expect, it } from '@jest/globals';
 import {
   forwardRef,
   Global,
@@ -19,17 +19,13 @@ import {
   type ScheduleOverride,
   type Tick,
 } from '../../lib/index.js';
-import { closeApps, startApp, type TestApp } from '../support/app.js';
-import { advance, afterNoon, useFakeClock } from '../support/fake-clock.js';
+import { appsOnFakeClock, startApp, type TestApp } from '../support/app.js';
+import { advance, afterNoon } from '../support/fake-clock.js';
 import { turn } from '../support/gate.js';
 import { at } from '../support/interval-app.js';
 import { lateRefusal, refusal } from '../support/refusal.js';
 
-beforeEach(() => useFakeClock());
-afterEach(async () => {
-  await closeApps();
-  jest.useRealTimers();
-});
+appsOnFakeClock();
 
 /** As the service of `@nestjs/config`: a singleton that is read by key. */
 @Injectable()

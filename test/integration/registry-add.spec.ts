@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { Inject, Injectable, Scope } from '@nestjs/common';
 import {
@@ -11,17 +11,13 @@ import {
   type ScheduleDefinition,
   type Tick,
 } from '../../lib/index.js';
-import { closeApps, compileApp, startApp } from '../support/app.js';
-import { advance, afterNoon, useFakeClock } from '../support/fake-clock.js';
+import { appsOnFakeClock, compileApp, startApp } from '../support/app.js';
+import { advance, afterNoon } from '../support/fake-clock.js';
 import { gate, turn } from '../support/gate.js';
-import { Probe, ProbeJournal, PROBES } from '../support/probe-journal.js';
+import { Probe, ProbeJournal, PROBES } from '../support/probes.js';
 import { jobsApp, thrownBy, written } from '../support/run-time-schedules.js';
 
-beforeEach(() => useFakeClock());
-afterEach(async () => {
-  await closeApps();
-  jest.useRealTimers();
-});
+appsOnFakeClock();
 
 const nothing = (): void => undefined;
 

@@ -3,7 +3,7 @@ import { ScheduleModule, SchedulerRegistry } from '@nestjs/schedule';
 import type { HandlerOptions } from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
 import { gate } from '../support/gate.js';
-import { YEARLY } from '../support/probe-journal.js';
+import { YEARLY } from '../support/probes.js';
 import { turns } from '../support/running-tick.js';
 
 afterEach(closeApps);

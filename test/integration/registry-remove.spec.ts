@@ -1,16 +1,12 @@
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { inMemoryQueue, ScopedConsumer, ScopedWorker, type Tick } from '../../lib/index.js';
-import { closeApps, startApp } from '../support/app.js';
-import { advance, useFakeClock } from '../support/fake-clock.js';
+import { appsOnFakeClock, startApp } from '../support/app.js';
+import { advance } from '../support/fake-clock.js';
 import { gate } from '../support/gate.js';
 import { at, intervalApp, recorder } from '../support/interval-app.js';
 import { heard, jobsApp, thrownBy } from '../support/run-time-schedules.js';
 
-beforeEach(() => useFakeClock());
-afterEach(async () => {
-  await closeApps();
-  jest.useRealTimers();
-});
+appsOnFakeClock();
 
 const nothing = (): void => undefined;
 

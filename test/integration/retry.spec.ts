@@ -12,8 +12,7 @@ import {
 } from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
 import { gate, turn } from '../support/gate.js';
-import { OnDemand, RequestScoped, worker } from '../support/probes.js';
-import { ProbeJournal, type Probe } from '../support/probe-journal.js';
+import { OnDemand, RequestScoped, worker, ProbeJournal, type Probe } from '../support/probes.js';
 import { fails, retryApp, succeeds, type Attempt } from '../support/retry-app.js';
 import { turns, untilAborted } from '../support/running-tick.js';
 

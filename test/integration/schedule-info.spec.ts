@@ -1,15 +1,11 @@
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import type { TickReport } from '../../lib/index.js';
-import { closeApps, startApp } from '../support/app.js';
-import { advance, afterNoon, useFakeClock } from '../support/fake-clock.js';
+import { appsOnFakeClock, startApp } from '../support/app.js';
+import { advance, afterNoon } from '../support/fake-clock.js';
 import { gate } from '../support/gate.js';
 import { worker } from '../support/probes.js';
 
-beforeEach(() => useFakeClock());
-afterEach(async () => {
-  await closeApps();
-  jest.useRealTimers();
-});
+appsOnFakeClock();
 
 describe('registry', () => {
   it('[I15] has() tells whether a schedule has the name', async () => {

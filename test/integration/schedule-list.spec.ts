@@ -1,15 +1,11 @@
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { ScopedCron, ScopedInterval, ScopedTimeout, ScopedWorker } from '../../lib/index.js';
-import { closeApps, startApp } from '../support/app.js';
-import { advance, afterNoon, useFakeClock } from '../support/fake-clock.js';
+import { appsOnFakeClock, startApp } from '../support/app.js';
+import { advance, afterNoon } from '../support/fake-clock.js';
 import { gate } from '../support/gate.js';
 import { twoSchedules } from '../support/two-schedules.js';
 
-beforeEach(() => useFakeClock());
-afterEach(async () => {
-  await closeApps();
-  jest.useRealTimers();
-});
+appsOnFakeClock();
 
 describe('list of schedules', () => {
   it('[I15] lists schedules with expression, zone, state and next run', async () => {

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { beforeEach, describe, expect, it, jest } from '@jest/globals';
 import {
   Global,
   Injectable,
@@ -18,19 +18,13 @@ import {
   ScopedWorkerRegistry,
 } from '../../lib/index.js';
 import { jobClass } from '../support/adoption.js';
-import { closeApps, compileApp, startApp, type TestAppOptions } from '../support/app.js';
-import { advance, useFakeClock } from '../support/fake-clock.js';
+import { appsOnFakeClock, compileApp, startApp, type TestAppOptions } from '../support/app.js';
+import { advance } from '../support/fake-clock.js';
 
 const ran: string[] = [];
 
-beforeEach(() => {
-  ran.length = 0;
-  useFakeClock();
-});
-afterEach(async () => {
-  await closeApps();
-  jest.useRealTimers();
-});
+appsOnFakeClock();
+beforeEach(() => void (ran.length = 0));
 
 @ScopedWorker()
 class Ours {

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { Injectable, Module } from '@nestjs/common';
 import { CronJob } from 'cron';
 import { Cron, ScheduleModule, SchedulerRegistry } from '@nestjs/schedule';
@@ -8,14 +8,10 @@ import {
   ScopedInterval,
   ScopedWorker,
 } from '../../lib/index.js';
-import { closeApps, compileApp, startApp } from '../support/app.js';
-import { advance, afterNoon, useFakeClock } from '../support/fake-clock.js';
+import { appsOnFakeClock, compileApp, startApp } from '../support/app.js';
+import { advance, afterNoon } from '../support/fake-clock.js';
 
-beforeEach(() => useFakeClock());
-afterEach(async () => {
-  await closeApps();
-  jest.useRealTimers();
-});
+appsOnFakeClock();
 
 /** Crons of ours beside one of `@nestjs/schedule`. */
 async function bothKinds(withScheduleModule = true) {

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { Global, Injectable, Module, type DynamicModule, type Type } from '@nestjs/common';
 import {
   ProviderScopeFactory,
@@ -6,18 +6,14 @@ import {
   type ProviderScope,
   type ScopedWorkerEventMap,
 } from '../../lib/index.js';
-import { closeApps, compileApp, startApp, type TestApp } from '../support/app.js';
+import { appsOnFakeClock, compileApp, startApp, type TestApp } from '../support/app.js';
 import { background, begin } from '../support/background.js';
-import { advance, useFakeClock } from '../support/fake-clock.js';
+import { advance } from '../support/fake-clock.js';
 import { gate } from '../support/gate.js';
 import { probes, RequestScoped } from '../support/probes.js';
 import { closing, runningTick, turns } from '../support/running-tick.js';
 
-beforeEach(() => useFakeClock());
-afterEach(async () => {
-  await closeApps();
-  jest.useRealTimers();
-});
+appsOnFakeClock();
 
 @RequestScoped()
 class Unit {}

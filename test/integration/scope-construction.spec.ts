@@ -2,7 +2,7 @@ import { Inject, Injectable, Scope, type Provider } from '@nestjs/common';
 import { ScopedCron, ScopedWorker } from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
 import { countdown, gate, turn } from '../support/gate.js';
-import { Probe, ProbeJournal, PROBES, YEARLY } from '../support/probe-journal.js';
+import { Probe, ProbeJournal, PROBES, YEARLY } from '../support/probes.js';
 
 describe('The construction of a scope', () => {
   afterEach(closeApps);

@@ -3,7 +3,7 @@ import { REQUEST } from '@nestjs/core';
 import { ProviderScopeFactory, ScopedCron, ScopedWorker, type Tick } from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
 import { gate } from '../support/gate.js';
-import { Probe, ProbeJournal, PROBES, YEARLY } from '../support/probe-journal.js';
+import { Probe, ProbeJournal, PROBES, YEARLY } from '../support/probes.js';
 
 describe('The scope of a tick', () => {
   afterEach(closeApps);

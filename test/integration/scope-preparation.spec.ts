@@ -2,7 +2,7 @@ import { Inject, Injectable, Scope, type Provider } from '@nestjs/common';
 import { ScopedCron, ScopedWorker, type Tick } from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
 import { turn } from '../support/gate.js';
-import { YEARLY } from '../support/probe-journal.js';
+import { YEARLY } from '../support/probes.js';
 
 describe('The preparation of a scope', () => {
   afterEach(closeApps);

@@ -2,7 +2,7 @@ import { Injectable, Module, Scope, type OnModuleDestroy } from '@nestjs/common'
 import { LazyModuleLoader, ModuleRef } from '@nestjs/core';
 import { ScopedCron, ScopedWorker, type Tick } from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
-import { Probe, PROBES, YEARLY } from '../support/probe-journal.js';
+import { Probe, PROBES, YEARLY } from '../support/probes.js';
 
 describe('What a scope shares', () => {
   afterEach(closeApps);

@@ -1,17 +1,13 @@
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import type { TestingModule } from '@nestjs/testing';
 import { ScopedInterval, ScopedWorker, type Tick } from '../../lib/index.js';
-import { closeApps, startApp } from '../support/app.js';
-import { advance, useFakeClock } from '../support/fake-clock.js';
+import { appsOnFakeClock, startApp } from '../support/app.js';
+import { advance } from '../support/fake-clock.js';
 import { gate } from '../support/gate.js';
 import { OnDemand, probes, RequestScoped, worker } from '../support/probes.js';
 import { turns, untilAborted } from '../support/running-tick.js';
 
-beforeEach(() => useFakeClock());
-afterEach(async () => {
-  await closeApps();
-  jest.useRealTimers();
-});
+appsOnFakeClock();
 
 describe('app.close() inside a handler', () => {
   it('[D28] does not wait for its own tick, whose signal is aborted', async () => {

@@ -1,16 +1,12 @@
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { closeApps, startApp } from '../support/app.js';
+import { describe, expect, it } from '@jest/globals';
+import { appsOnFakeClock, startApp } from '../support/app.js';
 import { heard, runningBackground } from '../support/background.js';
-import { advance, useFakeClock } from '../support/fake-clock.js';
+import { advance } from '../support/fake-clock.js';
 import { gate } from '../support/gate.js';
 import { RequestScoped, worker } from '../support/probes.js';
 import { closing, runningTick, turns, untilAborted } from '../support/running-tick.js';
 
-beforeEach(() => useFakeClock());
-afterEach(async () => {
-  await closeApps();
-  jest.useRealTimers();
-});
+appsOnFakeClock();
 
 @RequestScoped()
 class Unit {}

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import { Injectable, type OnModuleDestroy, type Type } from '@nestjs/common';
 import {
   inProcessEngine,
@@ -7,17 +7,13 @@ import {
   type Engine,
   type Tick,
 } from '../../lib/index.js';
-import { closeApps, startApp } from '../support/app.js';
-import { advance, useFakeClock } from '../support/fake-clock.js';
+import { appsOnFakeClock, startApp } from '../support/app.js';
+import { advance } from '../support/fake-clock.js';
 import { gate } from '../support/gate.js';
 import { worker } from '../support/probes.js';
 import { closing, runningTick, turns, untilAborted } from '../support/running-tick.js';
 
-beforeEach(() => useFakeClock());
-afterEach(async () => {
-  await closeApps();
-  jest.useRealTimers();
-});
+appsOnFakeClock();
 
 describe('app.close()', () => {
   describe('when waiting is to end at once', () => {

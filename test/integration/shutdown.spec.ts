@@ -1,17 +1,13 @@
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { ScopedInterval, ScopedWorker, type Tick } from '../../lib/index.js';
-import { closeApps, startApp } from '../support/app.js';
-import { advance, afterNoon, useFakeClock } from '../support/fake-clock.js';
+import { appsOnFakeClock, startApp } from '../support/app.js';
+import { advance, afterNoon } from '../support/fake-clock.js';
 import { gate } from '../support/gate.js';
 import { probes, RequestScoped, worker } from '../support/probes.js';
 import { closing, runningTick, turns, untilAborted } from '../support/running-tick.js';
 
-beforeEach(() => useFakeClock());
-afterEach(async () => {
-  await closeApps();
-  jest.useRealTimers();
-});
+appsOnFakeClock();
 
 describe('app.close()', () => {
   it('[E5] resolves at once when no tick runs', async () => {

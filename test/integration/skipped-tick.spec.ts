@@ -3,7 +3,7 @@ import { ScopedCron, ScopedInterval, ScopedWorker, type TickReport } from '../..
 import { closeApps, startApp, type TestApp } from '../support/app.js';
 import { advance, leap, useFakeClock } from '../support/fake-clock.js';
 import { gate } from '../support/gate.js';
-import { Probe, ProbeJournal, PROBES, YEARLY } from '../support/probe-journal.js';
+import { Probe, ProbeJournal, PROBES, YEARLY } from '../support/probes.js';
 
 describe('A skipped tick', () => {
   let held = gate();

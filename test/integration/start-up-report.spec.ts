@@ -9,7 +9,7 @@ import {
 } from '../../lib/index.js';
 import { closeApps, compileApp, startApp } from '../support/app.js';
 import { refusal } from '../support/refusal.js';
-import { YEARLY } from '../support/probe-journal.js';
+import { YEARLY } from '../support/probes.js';
 
 describe('The report of start-up', () => {
   afterEach(closeApps);

@@ -7,7 +7,7 @@ import {
 } from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
 import { refusal } from '../support/refusal.js';
-import { YEARLY } from '../support/probe-journal.js';
+import { YEARLY } from '../support/probes.js';
 
 /** A worker whose one handler `Job.run` carries the decorator. */
 function jobWith(decorator: MethodDecorator, options?: object): new () => object {

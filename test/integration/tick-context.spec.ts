@@ -4,7 +4,7 @@ import { REQUEST } from '@nestjs/core';
 import { InjectTick, ScopedCron, ScopedWorker, type Tick } from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
 import { turn } from '../support/gate.js';
-import { YEARLY } from '../support/probe-journal.js';
+import { YEARLY } from '../support/probes.js';
 
 const tenants = new AsyncLocalStorage<string>();
 

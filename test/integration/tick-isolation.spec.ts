@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { ScopedCron, ScopedWorker, currentTick, type Tick } from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
 import { countdown, gate, turn } from '../support/gate.js';
-import { YEARLY } from '../support/probe-journal.js';
+import { YEARLY } from '../support/probes.js';
 
 const traces = new AsyncLocalStorage<string>();
 

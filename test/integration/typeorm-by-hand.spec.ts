@@ -3,7 +3,7 @@ import type { Repository } from 'typeorm';
 import type { ProviderScope } from '../../lib/index.js';
 import { getScopedRepositoryToken, ScopedTypeOrmModule } from '../../lib/typeorm/index.js';
 import { closeApps, startApp, type TestApp } from '../support/app.js';
-import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
+import { testDatabase } from '../support/postgres.js';
 import {
   checkNothingKept,
   committed,
@@ -13,13 +13,10 @@ import {
 } from '../support/scoped-typeorm.js';
 
 describe('A transaction in a scope by hand', () => {
-  let database: TestDatabase;
+  const database = testDatabase();
   let test: TestApp;
   let pool: pg.Pool;
 
-  beforeAll(async () => {
-    database = await createTestDatabase();
-  });
   beforeEach(async () => {
     await database.query('DROP TABLE IF EXISTS notes');
     test = await startApp({
@@ -37,7 +34,6 @@ describe('A transaction in a scope by hand', () => {
       await closeApps();
     }
   });
-  afterAll(() => database.drop());
 
   const write = async (scope: ProviderScope): Promise<void> => {
     const notes = await scope.resolve<Repository<Note>>(getScopedRepositoryToken(Note));

@@ -4,7 +4,7 @@ import type { DataSource, QueryRunner } from 'typeorm';
 import type { ScopeHooks } from '../../lib/index.js';
 import { closeApps, startApp, type TestApp } from '../support/app.js';
 import { startNoteApp } from '../support/note-worker.js';
-import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
+import { testDatabase } from '../support/postgres.js';
 import { RequestScoped, worker } from '../support/probes.js';
 import {
   checkNothingKept,
@@ -42,14 +42,9 @@ class UnitOfWork implements ScopeHooks {
 }
 
 describe('A COMMIT that fails', () => {
-  let database: TestDatabase;
-
-  beforeAll(async () => {
-    database = await createTestDatabase();
-  });
+  const database = testDatabase();
   beforeEach(() => database.query('DROP TABLE IF EXISTS notes'));
   afterEach(closeApps);
-  afterAll(() => database.drop());
 
   const constrain = (): Promise<unknown> =>
     database.query(

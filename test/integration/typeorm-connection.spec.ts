@@ -9,8 +9,8 @@ import {
 import { closeApps, startApp } from '../support/app.js';
 import { gate } from '../support/gate.js';
 import { startNoteApp, type NoteScope } from '../support/note-worker.js';
-import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
-import { YEARLY } from '../support/probe-journal.js';
+import { testDatabase } from '../support/postgres.js';
+import { YEARLY } from '../support/probes.js';
 import {
   aborted,
   committed,
@@ -21,14 +21,9 @@ import {
 } from '../support/scoped-typeorm.js';
 
 describe('The connection of a scope', () => {
-  let database: TestDatabase;
-
-  beforeAll(async () => {
-    database = await createTestDatabase();
-  });
+  const database = testDatabase();
   beforeEach(() => database.query('DROP TABLE IF EXISTS notes'));
   afterEach(closeApps);
-  afterAll(() => database.drop());
 
   it('[A1] is one for the manager and all repositories of the tick, also across modules', async () => {
     const runners: (QueryRunner | undefined)[] = [];

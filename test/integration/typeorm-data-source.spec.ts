@@ -11,7 +11,7 @@ import {
 } from '../../lib/typeorm/index.js';
 import { closeApps, compileApp, startApp } from '../support/app.js';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
-import { YEARLY } from '../support/probe-journal.js';
+import { YEARLY } from '../support/probes.js';
 import { committed, dataSourceOf, Note, poolOf, typeOrmRoot } from '../support/scoped-typeorm.js';
 
 describe('A data source', () => {

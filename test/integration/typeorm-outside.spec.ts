@@ -6,7 +6,7 @@ import { InjectScopedEntityManager, ScopedTypeOrmModule } from '../../lib/typeor
 import { ScopeClosedError } from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
 import { startNoteApp, type NoteScope } from '../support/note-worker.js';
-import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
+import { testDatabase } from '../support/postgres.js';
 import { Note, typeOrmRoot } from '../support/scoped-typeorm.js';
 import { createTestFile, removeTestFiles, sqliteRoot } from '../support/sqlite.js';
 
@@ -20,12 +20,8 @@ class Query {
 }
 
 describe('A scoped entity manager', () => {
-  let database: TestDatabase;
-  beforeAll(async () => {
-    database = await createTestDatabase();
-  });
+  const database = testDatabase();
   afterEach(closeApps);
-  afterAll(() => database.drop());
 
   const start = () =>
     startApp({

@@ -1,21 +1,16 @@
 import { closeApps } from '../support/app.js';
 import { gate } from '../support/gate.js';
 import { startNoteApp, type NoteApp, type NoteScope } from '../support/note-worker.js';
-import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
+import { testDatabase } from '../support/postgres.js';
 import { aborted, idleInTransaction, poolOf } from '../support/scoped-typeorm.js';
 
 const TICKS = 500;
 const AT_ONCE = 8; // more than the pool has, so that ticks wait for connections
 
 describe('The pool', () => {
-  let database: TestDatabase;
-
-  beforeAll(async () => {
-    database = await createTestDatabase();
-  });
+  const database = testDatabase();
   beforeEach(() => database.query('DROP TABLE IF EXISTS notes'));
   afterEach(closeApps);
-  afterAll(() => database.drop());
 
   const write = ({ notes }: NoteScope): Promise<unknown> => notes.save({ text: 'x' });
   const waitForEnd = async (scope: NoteScope): Promise<void> => {

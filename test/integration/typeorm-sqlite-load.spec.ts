@@ -4,7 +4,7 @@ import type { DataSource } from 'typeorm';
 import { closeApps } from '../support/app.js';
 import { startHttpApp } from '../support/http-app.js';
 import { startNoteApp } from '../support/note-worker.js';
-import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
+import { testDatabase } from '../support/postgres.js';
 import { committed, dataSourceOf, Note, typeOrmRoot } from '../support/scoped-typeorm.js';
 import {
   countConnections,
@@ -14,17 +14,12 @@ import {
 } from '../support/sqlite.js';
 
 describe('Ticks, requests and plain saves at once', () => {
-  let database: TestDatabase;
-
-  beforeAll(async () => {
-    database = await createTestDatabase();
-  });
+  const database = testDatabase();
   beforeEach(() => database.query('DROP TABLE IF EXISTS notes'));
   afterEach(async () => {
     await closeApps();
     removeTestFiles();
   });
-  afterAll(() => database.drop());
 
   @Controller()
   class NoteController {

@@ -3,7 +3,7 @@ import { getScopedRepositoryToken } from '../../lib/typeorm/index.js';
 import { closeApps } from '../support/app.js';
 import { gate, turn } from '../support/gate.js';
 import { startNoteApp, type NoteApp, type NoteScope } from '../support/note-worker.js';
-import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
+import { testDatabase } from '../support/postgres.js';
 import { committed, dataSourceOf, Note, typeOrmRoot } from '../support/scoped-typeorm.js';
 import { createTestFile, removeTestFiles, sqliteRoot, type TestFile } from '../support/sqlite.js';
 
@@ -30,12 +30,7 @@ describe('A scope with a transaction, inside of one that has written', () => {
 
   describe('only reads', () => {
     let file: TestFile;
-    let database: TestDatabase;
-
-    beforeAll(async () => {
-      database = await createTestDatabase();
-    });
-    afterAll(() => database.drop());
+    const database = testDatabase();
 
     it.each<['PostgreSQL' | 'SQLite']>([['PostgreSQL'], ['SQLite']])(
       'and sees what is committed: on %s',

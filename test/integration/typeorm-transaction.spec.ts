@@ -3,7 +3,7 @@ import type { EntityManager } from 'typeorm';
 import { closeApps } from '../support/app.js';
 import { gate, turn } from '../support/gate.js';
 import { startNoteApp, type NoteApp, type NoteScope } from '../support/note-worker.js';
-import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
+import { testDatabase } from '../support/postgres.js';
 import {
   aborted,
   checkNothingKept,
@@ -13,13 +13,10 @@ import {
 } from '../support/scoped-typeorm.js';
 
 describe('The transaction of a scope', () => {
-  let database: TestDatabase;
+  const database = testDatabase();
   let test: NoteApp;
   let pool: pg.Pool;
 
-  beforeAll(async () => {
-    database = await createTestDatabase();
-  });
   const start = async (transaction: boolean): Promise<void> => {
     await closeApps();
     await database.query('DROP TABLE IF EXISTS notes');
@@ -34,7 +31,6 @@ describe('The transaction of a scope', () => {
       await closeApps();
     }
   });
-  afterAll(() => database.drop());
 
   const run = (script: (scope: NoteScope) => unknown, schedule: 'work' | 'hurry' = 'work') => {
     test.script = script;

@@ -16,8 +16,7 @@ import { APP_INTERCEPTOR, REQUEST } from '@nestjs/core';
 import type { Observable } from 'rxjs';
 import { InjectTick, ScopedCron, ScopedWorker, type Tick } from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
-import { YEARLY } from '../support/probe-journal.js';
-import { RequestScoped, worker } from '../support/probes.js';
+import { RequestScoped, worker, YEARLY } from '../support/probes.js';
 import { findingsOf, told, wordsAbout } from '../support/validation.js';
 
 /** Reads the tick: only workers can have a use for it. */

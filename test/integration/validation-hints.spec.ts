@@ -18,8 +18,7 @@ import {
   inMemoryQueue,
 } from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
-import { YEARLY } from '../support/probe-journal.js';
-import { RequestScoped, Transient } from '../support/probes.js';
+import { RequestScoped, Transient, YEARLY } from '../support/probes.js';
 import { told, wordsAbout } from '../support/validation.js';
 
 @Injectable()

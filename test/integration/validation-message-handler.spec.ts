@@ -21,8 +21,7 @@ import {
   RabbitSubscribe,
   WebSocketGateway,
 } from '../support/foreign-decorators.js';
-import { YEARLY } from '../support/probe-journal.js';
-import { RequestScoped } from '../support/probes.js';
+import { RequestScoped, YEARLY } from '../support/probes.js';
 import { findingsOf, told, wordsAbout } from '../support/validation.js';
 
 @RequestScoped()

@@ -30,8 +30,7 @@ import {
   StaysSingleton,
 } from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
-import { YEARLY } from '../support/probe-journal.js';
-import { RequestScoped, worker } from '../support/probes.js';
+import { RequestScoped, worker, YEARLY } from '../support/probes.js';
 import { refusal } from '../support/refusal.js';
 import { findingsOf, startClean, told, wordsAbout } from '../support/validation.js';
 

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import { Controller, Injectable, Module, type DynamicModule } from '@nestjs/common';
 import { ScheduleModule } from '@nestjs/schedule';
 import { InjectRepository, TypeOrmModule } from '@nestjs/typeorm';
@@ -23,8 +23,8 @@ import {
 } from '../../lib/typeorm/index.js';
 import { closeApps, startApp, type TestApp } from '../support/app.js';
 import { heard } from '../support/background.js';
-import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
-import { YEARLY } from '../support/probe-journal.js';
+import { testDatabase } from '../support/postgres.js';
+import { YEARLY } from '../support/probes.js';
 import { Note, typeOrmRoot } from '../support/scoped-typeorm.js';
 import { findingsOf, startClean } from '../support/validation.js';
 
@@ -81,12 +81,8 @@ class NotesController {
 const orders = { provide: 'orders', useValue: inMemoryQueue<number>({ capacity: 1 }) };
 
 describe("The library's own providers pass the strictest validation without a finding", () => {
-  let database: TestDatabase;
-  beforeAll(async () => {
-    database = await createTestDatabase();
-  });
+  const database = testDatabase();
   afterEach(closeApps);
-  afterAll(() => database.drop());
 
   const findingsIn = ({ app }: TestApp): unknown[] =>
     inspectScopes(app).findings.filter(({ kind }) => kind !== 'worker-not-provided');

@@ -24,8 +24,7 @@ import {
   type Tick,
 } from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
-import { YEARLY } from '../support/probe-journal.js';
-import { RequestScoped, Transient, worker } from '../support/probes.js';
+import { RequestScoped, Transient, worker, YEARLY } from '../support/probes.js';
 import { findingsOf, told, wordsAbout } from '../support/validation.js';
 
 @RequestScoped()

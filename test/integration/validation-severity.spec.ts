@@ -11,8 +11,7 @@ import {
   type ScopedWorkerModuleOptions,
 } from '../../lib/index.js';
 import { closeApps, compileApp, startApp, type TestAppOptions } from '../support/app.js';
-import { YEARLY } from '../support/probe-journal.js';
-import { RequestScoped, Transient } from '../support/probes.js';
+import { RequestScoped, Transient, YEARLY } from '../support/probes.js';
 import { refusal } from '../support/refusal.js';
 import { told } from '../support/validation.js';
 

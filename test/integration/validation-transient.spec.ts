@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import {
   ConsoleLogger,
   Controller,
@@ -12,8 +12,8 @@ import {
 import { INQUIRER } from '@nestjs/core';
 import { Cron, ScheduleModule } from '@nestjs/schedule';
 import { ProviderScopeFactory } from '../../lib/index.js';
-import { closeApps, startApp } from '../support/app.js';
-import { advance, useFakeClock } from '../support/fake-clock.js';
+import { appsOnFakeClock, closeApps, startApp } from '../support/app.js';
+import { advance } from '../support/fake-clock.js';
 import { RequestScoped, Transient, worker } from '../support/probes.js';
 import { findingsOf, startClean, told, wordsAbout } from '../support/validation.js';
 
@@ -235,15 +235,8 @@ describe('A @Cron of a transient class in a static tree', () => {
   }
   const schedule = ScheduleModule.forRoot();
 
-  beforeEach(() => {
-    ran.length = 0;
-    useFakeClock();
-  });
-
-  afterEach(async () => {
-    await closeApps();
-    jest.useRealTimers();
-  });
+  appsOnFakeClock();
+  beforeEach(() => void (ran.length = 0));
 
   it('[C19] is run by Nest on an object that was never constructed', async () => {
     const test = await startApp({

@@ -12,8 +12,7 @@ import {
   type ScopedWorkerModuleOptions,
 } from '../../lib/index.js';
 import { closeApps, startApp, type TestApp } from '../support/app.js';
-import { YEARLY } from '../support/probe-journal.js';
-import { RequestScoped } from '../support/probes.js';
+import { RequestScoped, YEARLY } from '../support/probes.js';
 import { refusal } from '../support/refusal.js';
 import { told } from '../support/validation.js';
 

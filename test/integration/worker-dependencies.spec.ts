@@ -1,7 +1,7 @@
 import { Inject, Injectable, Optional, Scope, forwardRef } from '@nestjs/common';
 import { ScopedCron, ScopedWorker, type Tick } from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
-import { Probe, ProbeJournal, PROBES, YEARLY } from '../support/probe-journal.js';
+import { Probe, ProbeJournal, PROBES, YEARLY } from '../support/probes.js';
 
 describe('The dependencies of a worker', () => {
   afterEach(closeApps);

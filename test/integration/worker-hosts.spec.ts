@@ -2,7 +2,7 @@ import { Inject, Module, Scope, type DynamicModule, type Provider } from '@nestj
 import { ScopedCron, ScopedWorker, type Tick } from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
 import { refusal } from '../support/refusal.js';
-import { Probe, ProbeJournal, PROBES, YEARLY } from '../support/probe-journal.js';
+import { Probe, ProbeJournal, PROBES, YEARLY } from '../support/probes.js';
 
 describe('A worker', () => {
   afterEach(closeApps);

@@ -1,5 +1,4 @@
 import { Injectable, Module, type DynamicModule } from '@nestjs/common';
-import { jest } from '@jest/globals';
 import { NestFactory } from '@nestjs/core';
 import {
   inspectScopes,
@@ -8,9 +7,9 @@ import {
   ScopedWorkerModule,
   ScopedWorkerRegistry,
 } from '../../lib/index.js';
-import { closeApps, RecordingLogger, startApp } from '../support/app.js';
-import { advance, useFakeClock } from '../support/fake-clock.js';
-import { YEARLY } from '../support/probe-journal.js';
+import { appsOnFakeClock, closeApps, RecordingLogger, startApp } from '../support/app.js';
+import { advance } from '../support/fake-clock.js';
+import { YEARLY } from '../support/probes.js';
 
 const namesOf = (registry: ScopedWorkerRegistry): string[] =>
   registry.list().map(({ name }) => name);
@@ -18,15 +17,8 @@ const namesOf = (registry: ScopedWorkerRegistry): string[] =>
 describe('The provision of a worker', () => {
   const ran: string[] = [];
 
-  beforeEach(() => {
-    ran.length = 0;
-    useFakeClock();
-  });
-
-  afterEach(async () => {
-    await closeApps();
-    jest.useRealTimers();
-  });
+  appsOnFakeClock();
+  beforeEach(() => void (ran.length = 0));
 
   describe('when something is there twice', () => {
     @ScopedWorker()

@@ -1,3 +1,4 @@
+import { afterEach, beforeEach, jest } from '@jest/globals';
 import {
   Module,
   type INestApplicationContext,
@@ -14,6 +15,7 @@ import {
   type ScopedWorkerEventMap,
   type ScopedWorkerModuleOptions,
 } from '../../lib/index.js';
+import { useFakeClock } from './fake-clock.js';
 
 /** Collects what Nest's logger is given; printed only when a test asks for it. */
 export class RecordingLogger implements LoggerService {
@@ -136,6 +138,15 @@ export async function closeApps(): Promise<void> {
       throw new Error(`The test left ${openScopes} scopes and ${runningTicks} ticks open.`);
     }
   }
+}
+
+/** Gives each test a fake clock; after it, closes its applications before the clock is real again. */
+export function appsOnFakeClock(now?: Date): void {
+  beforeEach(() => useFakeClock(now));
+  afterEach(async () => {
+    await closeApps();
+    jest.useRealTimers();
+  });
 }
 
 function rememberRefusal(app: INestApplicationContext): void {

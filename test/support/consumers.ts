@@ -12,6 +12,7 @@ import {
 } from '../../lib/index.js';
 import { textOf } from '../../lib/errors/error-text.js';
 import { startApp, type TestApp, type TestAppOptions } from './app.js';
+import { begin } from './background.js';
 
 /** The token of the source that a test gives. */
 export const SOURCE = Symbol('SOURCE');
@@ -66,6 +67,21 @@ export async function startConsumer<S extends MessageSource>(
   test.events.on('tick:finished', (report) => reports.push(report));
   return { ...test, source, reports };
 }
+
+/** The same under the fake clock, once the consumer reads; `ended` is how the shutdown will end. */
+export async function readingConsumer<S extends MessageSource>(
+  source: S,
+  handler: (tick: AnyTick) => unknown = () => undefined,
+  consumerOptions?: ConsumerOptions,
+  options: TestAppOptions['options'] = {},
+) {
+  const test = await startConsumer(source, handler, consumerOptions, { options });
+  await begin();
+  return { ...test, ended: test.next('shutdown:finished') };
+}
+
+/** What handlers and sources of tests fail with. */
+export const boom = (): Error => new Error('boom');
 
 /** What is told of dead letters, as they are told. */
 export function lettersOf({ events }: Pick<TestApp, 'events'>): DeadLetter[] {

@@ -8,7 +8,7 @@ import {
 } from '../../lib/typeorm/index.js';
 import { startApp, type TestApp, type TestAppOptions } from './app.js';
 import type { TestDatabase } from './postgres.js';
-import { YEARLY } from './probe-journal.js';
+import { YEARLY } from './probes.js';
 import { Note, typeOrmRoot } from './scoped-typeorm.js';
 
 /** What the handler of the worker is given. */

@@ -1,6 +1,6 @@
 import type { HandlerDefaults, Tick } from '../../lib/index.js';
 import { startApp, type TestApp } from './app.js';
-import { YEARLY } from './probe-journal.js';
+import { YEARLY } from './probes.js';
 
 export type Rule = Omit<HandlerDefaults, 'disabled' | 'timeZone' | 'utcOffset'>;
 

@@ -1,3 +1,4 @@
+import { afterAll, beforeAll } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 
@@ -11,24 +12,35 @@ export interface TestDatabase {
   drop(): Promise<void>;
 }
 
-/**
- * Creates an empty database on the PostgreSQL of this run. Call it in `beforeAll` and its `drop()`
- * in `afterAll`.
- */
+/** An empty database on the PostgreSQL of this run: there from `beforeAll` on, dropped in `afterAll`. */
+export function testDatabase(): TestDatabase {
+  const { database, create } = describeDatabase();
+  beforeAll(create);
+  afterAll(() => database.drop());
+  return database;
+}
+
+/** The same, when a test drops it itself. */
 export async function createTestDatabase(): Promise<TestDatabase> {
+  const { database, create } = describeDatabase();
+  await create();
+  return database;
+}
+
+function describeDatabase(): { readonly database: TestDatabase; create(): Promise<void> } {
   const server = process.env['TEST_DATABASE_URL'];
   if (!server) throw new Error('TEST_DATABASE_URL is not set: unit tests have no PostgreSQL.');
 
   const name = `test_${randomBytes(8).toString('hex')}`;
   const url = new URL(server);
   url.pathname = `/${name}`;
-  await query(server, `CREATE DATABASE ${name}`);
   return {
-    name,
-    url: url.href,
-    query: (sql, values) => query(url.href, sql, values),
-    drop: async () => {
-      await query(server, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+    create: async () => void (await query(server, `CREATE DATABASE ${name}`)),
+    database: {
+      name,
+      url: url.href,
+      query: (sql, values) => query(url.href, sql, values),
+      drop: async () => void (await query(server, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)),
     },
   };
 }

@@ -1,3 +1,4 @@
+import { afterAll, beforeAll } from '@jest/globals';
 import { transformSync } from '@swc/core';
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -37,19 +38,14 @@ export function makeFolder(nest: string | undefined = process.env['NEST']): stri
 }
 
 /**
- * Builds the library with `tsc` and the programs of test/fixtures/programs into a new folder. It lies where the Nest that `NEST`
- * names is found, so that the programs run on that one.
+ * Builds the library with `tsc` and the programs of test/fixtures/programs before the tests of the file, and removes them after.
  *
- * @returns the folder; `afterAll` removes it.
+ * @returns their folder. It lies where the Nest that `NEST` names is found, so that the programs run on that one.
  */
-export function buildPrograms(): string {
+export function builtPrograms(): string {
   const folder = makeFolder();
-  try {
-    build(folder);
-  } catch (error) {
-    rmSync(folder, { recursive: true });
-    throw error;
-  }
+  beforeAll(() => build(folder));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }
 
@@ -58,7 +54,11 @@ function build(folder: string): void {
     name: 'nestjs-scoped-worker',
     version: '0.0.0-test',
     type: 'module',
-    exports: { '.': './lib/index.js', './package.json': './package.json' },
+    exports: {
+      '.': './lib/index.js',
+      './typeorm': './lib/typeorm/index.js',
+      './package.json': './package.json',
+    },
     bin: { 'nestjs-scoped-worker': './lib/inspect/cli/main.js' },
   };
   writeFileSync(join(folder, 'package.json'), JSON.stringify(manifest));

@@ -6,8 +6,7 @@ import {
   type TickRetry,
 } from '../../lib/index.js';
 import { startApp, type TestAppOptions } from './app.js';
-import { worker } from './probes.js';
-import { Probe, PROBES } from './probe-journal.js';
+import { worker, Probe, PROBES } from './probes.js';
 
 /** What one attempt does. */
 export type Attempt = (tick: Tick, probe: Probe) => unknown;
