@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { stackOf, textOf } from './error-text.js';
+import { stackOf, textOf } from './error-parts.js';
 
 /** Limits for the text of one error: an error of an HTTP client may hold sockets, agents and a whole response. */
 const DEPTH = 4;

@@ -4,20 +4,9 @@ import {
   growingSchedules,
   LEAST_BYTES,
   type ScheduleGrowth,
+  KeptShare,
 } from './schedule-growth.js';
-import { KeptShare } from './kept-share.js';
-
-/** Reads the size of the heap and the buffers. */
-export interface HeapReader {
-  /** Reads right after a collection of young garbage; undefined if that isn't possible. */
-  floorBytes(): number | undefined;
-  /** Reads right after a full collection; undefined if that isn't possible, or would take too long. */
-  liveBytes(): number | undefined;
-  /** Returns true if a full collection of V8 was detected since the last call; one may be missed. */
-  wasCollected(): boolean;
-  /** Watches until you call the returned function, which returns true if there was a full collection; none is missed. */
-  watchCollections(): () => boolean;
-}
+import type { MemorySource } from './memory-source.js';
 
 /** The first tick of a schedule loads, compiles and fills caches. */
 const WARM_UP_TICKS = 1;
@@ -69,7 +58,7 @@ export class GrowthMeter {
   /** The number of consecutive ticks of a schedule that could not be measured alone. */
   readonly #mixed = new Map<string, number>();
 
-  constructor(private readonly heap: HeapReader) {}
+  constructor(private readonly heap: MemorySource) {}
 
   /** Notes that a tick was fired; nothing is built for it yet. */
   started(schedule: string, tickId: string): void {

@@ -1,8 +1,77 @@
-import { Crossing, levelOf, thresholdOf, type MemoryThreshold } from './memory-threshold.js';
 import type { GrowthMeter } from './growth-meter.js';
-import type { MemoryCrossing, MemoryCheck } from './memory-text.js';
 import type { MemoryOptions } from './memory-options.js';
-import type { MemorySource } from './memory-source.js';
+import { type MemorySource, MIB, type MemorySample } from './memory-source.js';
+import type { ScheduleGrowth } from './schedule-growth.js';
+
+/**
+ * A threshold of the memory watch: the option that sets it, and its value in MiB or percent.
+ *
+ * @publicApi
+ */
+export interface MemoryThreshold {
+  readonly option: 'warnAtMb' | 'warnAtPercent' | 'stopAtMb' | 'stopAtPercent';
+  readonly value: number;
+}
+
+/** Returns the threshold that the options set for the warning or for the stop, if any. */
+export function thresholdOf(
+  options: MemoryOptions,
+  purpose: 'warn' | 'stop',
+): MemoryThreshold | undefined {
+  for (const option of [`${purpose}AtMb`, `${purpose}AtPercent`] as const) {
+    const value = options[option];
+    if (value !== undefined) return { option, value };
+  }
+  return undefined;
+}
+
+/** Returns the memory of a sample, in the unit of the threshold. */
+export function levelOf(sample: MemorySample, { option }: MemoryThreshold): number {
+  return option.endsWith('Mb') ? sample.rssBytes / MIB : sample.percent;
+}
+
+/** The part of the threshold below which a value must fall before the next crossing counts: a wavering value is reported once. */
+const REARMED_BELOW = 0.95;
+
+/** Detects when a value crosses a threshold: once upwards, and once downwards when it has fallen 5 % below. */
+export class Crossing {
+  #isAbove = false;
+
+  constructor(private readonly threshold: number) {}
+
+  /** @returns the direction in which the value has crossed the threshold since the last call, if it has. */
+  see(value: number): 'up' | 'down' | undefined {
+    if (!this.#isAbove && value >= this.threshold) {
+      this.#isAbove = true;
+      return 'up';
+    }
+    if (this.#isAbove && value < this.threshold * REARMED_BELOW) {
+      this.#isAbove = false;
+      return 'down';
+    }
+    return undefined;
+  }
+}
+
+/**
+ * One check of the memory watch.
+ *
+ * @publicApi
+ */
+export interface MemoryCheck {
+  readonly sample: MemorySample;
+  /** The schedules whose ticks leave data in the heap, the one that has added most first. */
+  readonly schedules: readonly ScheduleGrowth[];
+}
+
+/**
+ * Emitted when the memory of the process reaches a threshold, or falls below it again.
+ *
+ * @publicApi
+ */
+export interface MemoryCrossing extends MemoryCheck {
+  readonly threshold: MemoryThreshold;
+}
 
 /** Receives what the watch finds. */
 export interface MemoryObserver {

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { jest } from '@jest/globals';
 import { InvalidOptionsError, type MemoryOptions } from '../../lib/index.js';
-import { MIB } from '../../lib/memory/memory-sample.js';
+import { MIB } from '../../lib/memory/memory-source.js';
 import { closeApps } from '../support/app.js';
 import { advance, useFakeClock } from '../support/fake-clock.js';
 import { turn } from '../support/gate.js';

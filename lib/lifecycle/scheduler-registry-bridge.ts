@@ -1,19 +1,19 @@
 import { Logger } from '@nestjs/common';
 import { CronTime } from 'cron';
-import { show } from '../../util/option-checks.js';
-import { nestScheduling } from '../../discovery/nest-schedules/nest-schedules.js';
-import { logError } from '../../errors/error-log.js';
-import { DuplicateScheduleError } from '../../errors/errors.js';
-import { RunningTicks } from '../../tick/running-ticks.js';
-import type { Tick } from '../../tick/tick.js';
-import type { TickReport } from '../../tick/tick-report.js';
-import { NestInside } from '../../nest/index.js';
-import type { ScheduleChange } from '../../events/event-map.js';
-import { ScopedWorkerEvents } from '../../events/scoped-worker-events.js';
-import { ScheduleBook } from '../../registry/schedule-book.js';
-import { ScopedWorkerRegistry } from '../../registry/scoped-worker-registry.js';
-import type { CronZone } from '../../schedule/cron-expression.js';
-import { isDisabled, type Schedule } from '../../schedule/schedule.js';
+import { show } from '../util/option-checks.js';
+import { nestScheduling } from '../discovery/nest-schedules/nest-schedules.js';
+import { logError } from '../errors/error-log.js';
+import { DuplicateScheduleError } from '../errors/errors.js';
+import { RunningTicks } from '../tick/running-ticks.js';
+import type { Tick } from '../tick/tick.js';
+import type { TickReport } from '../tick/tick-report.js';
+import { NestInside } from '../nest/index.js';
+import type { ScheduleChange } from '../events/event-map.js';
+import { ScopedWorkerEvents } from '../events/scoped-worker-events.js';
+import { ScheduleBook } from '../registry/schedule-book.js';
+import { ScopedWorkerRegistry } from '../registry/scoped-worker-registry.js';
+import type { CronZone } from '../schedule/cron-expression.js';
+import { isDisabled, type Schedule } from '../schedule/schedule.js';
 import {
   addTo,
   deleteFrom,
@@ -22,10 +22,9 @@ import {
   type NestKind,
   type NestSchedulerRegistry,
   type Shown,
+  NameHolders,
 } from './nest-scheduler-registry.js';
-import { NameHolders } from './name-holders.js';
-import { shownJob, type JobCallbacks } from './shown-job.js';
-import { shownTimer } from './shown-timer.js';
+import { shownJob, type JobCallbacks, shownTimer } from './shown-entries.js';
 import { StopWaits } from './stop-waits.js';
 
 /**
