@@ -49,7 +49,7 @@ export {
 export type { Delivery, MessageSource } from './consumers/source/message-source.js';
 export type { MemoryOptions } from './memory/memory-options.js';
 export type { MemorySample } from './memory/memory-source.js';
-export type { MemoryCheck, MemoryCrossing, MemoryThreshold } from './memory/memory-watch.js';
+export type { MemoryCheck, MemoryCrossing, MemoryThreshold } from './memory/memory-threshold.js';
 export type { ScheduleGrowth } from './memory/schedule-growth.js';
 export { inspectScopes } from './inspect/inspect-scopes.js';
 export type {

@@ -7,19 +7,39 @@ import { nestHandlerNamed } from '../discovery/nest-schedules/nest-schedules.js'
 /** The kinds that `SchedulerRegistry` of `@nestjs/schedule` lists; names are unique within each list. */
 export type NestKind = Exclude<ScheduleKind, 'message'>;
 
+/** What a kind is called in texts, in `SchedulerRegistry` and in `SchedulerOrchestrator`. */
+const KINDS = {
+  cron: {
+    noun: 'a job',
+    jobs: 'cronJobs',
+    get: 'getCronJob',
+    add: 'addCronJob',
+    delete: 'deleteCronJob',
+  },
+  interval: {
+    noun: 'an interval',
+    jobs: 'intervals',
+    get: 'getInterval',
+    add: 'addInterval',
+    delete: 'deleteInterval',
+  },
+  timeout: {
+    noun: 'a timeout',
+    jobs: 'timeouts',
+    get: 'getTimeout',
+    add: 'addTimeout',
+    delete: 'deleteTimeout',
+  },
+} as const satisfies Record<NestKind, Record<string, string>>;
+
+type MethodOf<Purpose extends 'get' | 'add' | 'delete'> = (typeof KINDS)[NestKind][Purpose];
+
 /** The part of `SchedulerRegistry` of `@nestjs/schedule` that this library uses; the same from 5 to 12. */
-export interface NestSchedulerRegistry {
+export type NestSchedulerRegistry = {
   doesExist(type: NestKind, name: string): boolean;
-  getCronJob(name: string): CronJob;
-  addCronJob(name: string, job: CronJob): void;
-  deleteCronJob(name: string): void;
-  getInterval(name: string): unknown;
-  addInterval(name: string, timer: unknown): void;
-  deleteInterval(name: string): void;
-  getTimeout(name: string): unknown;
-  addTimeout(name: string, timer: unknown): void;
-  deleteTimeout(name: string): void;
-}
+} & Record<MethodOf<'get'>, (name: string) => unknown> &
+  Record<MethodOf<'add'>, (name: string, entry: unknown) => void> &
+  Record<MethodOf<'delete'>, (name: string) => void>;
 
 /**
  * Finds the registry by its name and shape, because the application may have a different copy of `@nestjs/schedule` from the
@@ -64,22 +84,17 @@ export function isThere(target: NestSchedulerRegistry, name: string, shown: Show
 }
 
 export function addTo(target: NestSchedulerRegistry, name: string, shown: Shown): void {
-  if (shown.kind === 'cron') target.addCronJob(name, shown.entry);
-  else if (shown.kind === 'interval') target.addInterval(name, shown.entry);
-  else target.addTimeout(name, shown.entry);
+  target[KINDS[shown.kind].add](name, shown.entry);
 }
 
 /** Deletes the entry, which stops a job and clears a timer. */
 export function deleteFrom(target: NestSchedulerRegistry, name: string, kind: NestKind): void {
-  if (kind === 'cron') target.deleteCronJob(name);
-  else if (kind === 'interval') target.deleteInterval(name);
-  else target.deleteTimeout(name);
+  target[KINDS[kind].delete](name);
 }
 
 /** @throws Error if the registry has no such entry. */
-function get(target: NestSchedulerRegistry, name: string, kind: NestKind): unknown {
-  if (kind === 'cron') return target.getCronJob(name);
-  return kind === 'interval' ? target.getInterval(name) : target.getTimeout(name);
+export function get(target: NestSchedulerRegistry, name: string, kind: NestKind): unknown {
+  return target[KINDS[kind].get](name);
 }
 
 /** The owner of a name in `SchedulerRegistry`. */
@@ -118,32 +133,20 @@ export class NameHolders {
     if (!isPending && !this.target.doesExist(kind, name)) return undefined;
     if (!isPending && job?.ref !== get(this.target, name, kind))
       return {
-        text: `${NOUNS[kind]} that the application has added to SchedulerRegistry`,
-        adder: ADDERS[kind],
+        text: `${KINDS[kind].noun} that the application has added to SchedulerRegistry`,
+        adder: `${KINDS[kind].add}()`,
       };
     const found = nestHandlerNamed(this.nest.modules.values(), kind, name);
     const text =
       found === undefined
-        ? `${NOUNS[kind]} that @nestjs/schedule runs` // of an instance that a factory made
+        ? `${KINDS[kind].noun} that @nestjs/schedule runs` // of an instance that a factory made
         : `the ${found.decorator} of ${found.handler}, which @nestjs/schedule runs`;
     return { text, adder: undefined };
   }
 
   private decoratedJob(kind: NestKind, name: string): DecoratedJob | undefined {
-    const jobs = this.#orchestrator?.[FIELDS[kind]];
+    const jobs = this.#orchestrator?.[KINDS[kind].jobs];
     if (typeof jobs !== 'object' || jobs === null || !Object.hasOwn(jobs, name)) return undefined;
     return (jobs as Readonly<Record<string, DecoratedJob>>)[name];
   }
 }
-
-/** The fields of `SchedulerOrchestrator`. */
-const FIELDS = { cron: 'cronJobs', interval: 'intervals', timeout: 'timeouts' } as const;
-
-/** The methods of `SchedulerRegistry` by which an application adds something. */
-const ADDERS = {
-  cron: 'addCronJob()',
-  interval: 'addInterval()',
-  timeout: 'addTimeout()',
-} as const;
-
-const NOUNS = { cron: 'a job', interval: 'an interval', timeout: 'a timeout' } as const;

@@ -18,6 +18,7 @@ import {
   addTo,
   deleteFrom,
   findSchedulerRegistry,
+  get,
   isThere,
   type NestKind,
   type NestSchedulerRegistry,
@@ -117,8 +118,8 @@ export class SchedulerRegistryBridge {
     const kind = this.kindOf(schedule);
     if (kind === undefined) return;
     if (kind !== 'cron' && target.doesExist(kind, name)) {
-      const timer = kind === 'interval' ? target.getInterval(name) : target.getTimeout(name);
-      if (this.#cleared.has(timer as object)) deleteFrom(target, name, kind);
+      const timer = get(target, name, kind) as object;
+      if (this.#cleared.has(timer)) deleteFrom(target, name, kind);
     }
     const holder = holders.holderOf(kind, name);
     if (holder !== undefined) {

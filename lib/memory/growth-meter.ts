@@ -2,7 +2,6 @@ import {
   Growth,
   type TickCounts,
   growingSchedules,
-  LEAST_BYTES,
   type ScheduleGrowth,
   KeptShare,
 } from './schedule-growth.js';
@@ -91,7 +90,7 @@ export class GrowthMeter {
     const measuring = this.#measuring.get(tickId);
     if (measuring === undefined) return;
     const { schedule, counts, isAlone, isConfirming } = measuring;
-    const { floorBytes, tookMs } = isConfirming ? this.readLive() : this.read();
+    const { floorBytes, tookMs } = this.read(isConfirming ? 'liveBytes' : 'floorBytes');
     this.#measuring.delete(tickId);
     const isSpoilt = isSpoiltNow(measuring);
     if (floorBytes !== undefined) {
@@ -143,10 +142,10 @@ export class GrowthMeter {
     }
     // Measures no other tick of it until this one is done, and none at all if the heap cannot be read.
     this.#notBefore.set(schedule, Infinity);
-    const needsConfirmation = isAlone && this.#growth.needsConfirmation(schedule, LEAST_BYTES);
-    const live = needsConfirmation ? this.readLive() : undefined;
+    const needsConfirmation = isAlone && this.#growth.needsConfirmation(schedule);
+    const live = needsConfirmation ? this.read('liveBytes') : undefined;
     const isConfirming = live?.floorBytes !== undefined;
-    const { floorBytes, tookMs } = isConfirming ? live! : this.read();
+    const { floorBytes, tookMs } = isConfirming ? live! : this.read('floorBytes');
     if (floorBytes === undefined) return;
     this.#measuring.set(tickId, {
       schedule,
@@ -184,17 +183,9 @@ export class GrowthMeter {
     if (floorBytes !== undefined) this.#keptShare.note(floorBytes, this.#growth);
   }
 
-  private read(): Reading {
-    return this.timed(() => this.heap.floorBytes());
-  }
-
-  private readLive(): Reading {
-    return this.timed(() => this.heap.liveBytes());
-  }
-
-  private timed(readBytes: () => number | undefined): Reading {
+  private read(floor: 'floorBytes' | 'liveBytes'): Reading {
     const startedAt = performance.now();
-    const floorBytes = readBytes();
+    const floorBytes = this.heap[floor]();
     if (this.heap.wasCollected()) this.noteCollection(floorBytes);
     return { floorBytes, tookMs: performance.now() - startedAt };
   }

@@ -1,5 +1,5 @@
 import { MIB, type MemorySample } from './memory-source.js';
-import type { MemoryCrossing, MemoryThreshold } from './memory-watch.js';
+import type { MemoryCrossing, MemoryThreshold } from './memory-threshold.js';
 import type { ScheduleGrowth } from './schedule-growth.js';
 
 /** The maximum number of schedules in a log line; the event has all. */

@@ -19,7 +19,7 @@ export interface ScheduleGrowth {
 }
 
 /** The minimum total growth of a schedule that is reported. */
-export const LEAST_BYTES = MIB;
+const LEAST_BYTES = MIB;
 
 /**
  * Returns the schedules that grow, the one that has added most first.
@@ -152,10 +152,10 @@ export class Growth {
    * True if full collections must show whether the ticks add data or replace data of earlier ticks. A confirmation is renewed
    * whenever the number of ticks has doubled, because a cache first fills and then replaces.
    */
-  needsConfirmation(schedule: string, leastBytes: number): boolean {
+  needsConfirmation(schedule: string): boolean {
     const account = this.accountOf(schedule);
     const { isSure, bytesPerTick, ticks, confirmedAt, confirming } = account;
-    if (!isSure || bytesPerTick * ticks < leastBytes) return false;
+    if (!isSure || bytesPerTick * ticks < LEAST_BYTES) return false;
     return confirming.length > 0 || ticks >= 2 * confirmedAt;
   }
 

@@ -1,4 +1,4 @@
-import { Crossing } from '../../lib/memory/memory-watch.js';
+import { Crossing } from '../../lib/memory/memory-threshold.js';
 
 const seen = (...values: number[]): (string | undefined)[] => {
   const crossing = new Crossing(100);

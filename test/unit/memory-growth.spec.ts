@@ -221,11 +221,11 @@ describe('Growth that full collections confirm', () => {
     const growth = suspect(138 * KB);
     confirm(growth, scattered);
     expect(isConfirmed(growth)).toBe(false);
-    expect(growth.needsConfirmation('a', MIB)).toBe(true);
+    expect(growth.needsConfirmation('a')).toBe(true);
 
     confirm(growth, CLEAN);
     expect(isConfirmed(growth)).toBe(true);
-    expect(growth.needsConfirmation('a', MIB)).toBe(false);
+    expect(growth.needsConfirmation('a')).toBe(false);
     expect(listed(growth)).toMatchObject([{ bytesPerTick: 120 * KB }]);
   });
 

@@ -1,5 +1,5 @@
 import { memorySample, MIB } from '../../lib/memory/memory-source.js';
-import { levelOf, thresholdOf } from '../../lib/memory/memory-watch.js';
+import { levelOf, thresholdOf } from '../../lib/memory/memory-threshold.js';
 
 const sample = (rss: number, heap: number, heapLimit = 1_000, limit = 2_000) =>
   memorySample({
