@@ -41,10 +41,9 @@ export {
   type InMemoryQueueOptions,
 } from './consumers/source/in-memory-queue.js';
 export type { Delivery, MessageSource } from './consumers/source/message-source.js';
-export type { MemoryCheck, MemoryCrossing } from './memory/memory-text.js';
 export type { MemoryOptions } from './memory/memory-options.js';
-export type { MemorySample } from './memory/memory-sample.js';
-export type { MemoryThreshold } from './memory/memory-threshold.js';
+export type { MemorySample } from './memory/memory-source.js';
+export type { MemoryCheck, MemoryCrossing, MemoryThreshold } from './memory/memory-threshold.js';
 export type { ScheduleGrowth } from './memory/schedule-growth.js';
 export { inspectScopes } from './inspect/inspect-scopes.js';
 export type {

@@ -22,7 +22,7 @@ import { ConsumerHost } from './consumers/consumer-host.js';
 import { Drain } from './lifecycle/drain.js';
 import { FailurePolicy } from './lifecycle/failure-policy.js';
 import { MemoryHost } from './lifecycle/memory-host.js';
-import { SchedulerRegistryBridge } from './lifecycle/scheduler-registry/scheduler-registry-bridge.js';
+import { SchedulerRegistryBridge } from './lifecycle/scheduler-registry-bridge.js';
 import { StartUp } from './lifecycle/start-up.js';
 import { ApplicationLifecycle } from './lifecycle/application-lifecycle.js';
 import type { InspectedServices } from './inspect/inspect-scopes.js';

@@ -1,5 +1,5 @@
 import { show } from '../util/option-checks.js';
-import { stackOf, textOf } from '../errors/error-text.js';
+import { stackOf, textOf } from '../errors/error-parts.js';
 import { Application, tokenText, type NestModule, type NestWrapper } from '../nest/index.js';
 import { seenProvider } from '../nest/seen-provider.js';
 import { fromProvidersProblem, noToken, type FromProviders } from '../schedule/from-providers.js';

@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { stackOf, textOf } from './error-text.js';
+import { stackOf, stringOf, textOf } from './error-parts.js';
 
 /** Limits for the text of one error: an error of an HTTP client may hold sockets, agents and a whole response. */
 const DEPTH = 4;
@@ -22,7 +22,7 @@ export function loggedError(error: unknown): LoggedError {
   const shown = inspected(error);
   if (shown === undefined) return { text: message, details: stackOf(error) };
   if (typeof error !== 'object' || error === null) return { text: message, details: undefined };
-  if (!hasMessage(error)) return { text: shown, details: undefined };
+  if (stringOf(error, 'message') === undefined) return { text: shown, details: undefined };
   const isBare = shown.startsWith('['); // without frames: `[TypeError: message] { code: 'A' }`
   const start = shown.indexOf(message);
   const head = shown.slice(isBare ? 1 : 0, Math.max(start, 0));
@@ -112,13 +112,5 @@ function inspected(error: unknown): string | undefined {
     return `${shown.slice(0, half)}\n... ${left} more characters ...\n${shown.slice(-half)}`;
   } catch {
     return undefined;
-  }
-}
-
-function hasMessage(error: object): boolean {
-  try {
-    return typeof (error as { message?: unknown }).message === 'string';
-  } catch {
-    return false;
   }
 }

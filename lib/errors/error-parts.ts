@@ -1,4 +1,53 @@
-import { textOf } from './error-text.js';
+/**
+ * Returns the text of any thrown value. It never throws, even for a proxy, an object without a prototype, or an object whose
+ * getters throw.
+ */
+export function textOf(error: unknown): string {
+  try {
+    const { message } = (error ?? {}) as { message?: unknown };
+    return typeof message === 'string' ? message : String(error);
+  } catch {
+    return 'a value that has no text';
+  }
+}
+
+/** Returns a property if it is a string; undefined otherwise, also if its getter throws. */
+export function stringOf(error: unknown, property: 'message' | 'stack'): string | undefined {
+  try {
+    const value: unknown = (error as Partial<Record<string, unknown>> | null | undefined)?.[
+      property
+    ];
+    return typeof value === 'string' ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Returns the stack of an error, if it has one. */
+export function stackOf(error: unknown): string | undefined {
+  return stringOf(error, 'stack');
+}
+
+/** Returns the cause of a thrown value and the errors of an `AggregateError`; none if a getter throws. */
+function partsOf(error: unknown): readonly unknown[] {
+  if (typeof error !== 'object' || error === null) return [];
+  try {
+    const { cause, errors } = error as { cause?: unknown; errors?: unknown };
+    return [cause, ...(Array.isArray(errors) ? (errors as unknown[]) : [])];
+  } catch {
+    return [];
+  }
+}
+
+/**
+ * Reads the stacks of a thrown value and its causes. V8 formats a stack when it is first read; until then, the error keeps the
+ * `this` of each frame alive. A stored error must not keep the instance that threw it.
+ */
+export function readStacks(error: unknown, depth = 4): void {
+  if (depth === 0) return;
+  stackOf(error);
+  for (const part of partsOf(error)) readStacks(part, depth - 1);
+}
 
 /** Works like `instanceof`, and returns false for a proxy that was revoked or whose traps throw. */
 export function isErrorOf<T>(
@@ -29,14 +78,7 @@ export function isPartOf(error: unknown, whole: unknown): boolean {
 /** True for the error itself, and for an error that has it as a cause or among its errors. */
 export function leadsTo(whole: unknown, error: unknown, depth = 8): boolean {
   if (whole === error) return true;
-  if (depth === 0 || typeof whole !== 'object' || whole === null) return false;
-  try {
-    const { cause, errors } = whole as { cause?: unknown; errors?: unknown };
-    const parts: unknown[] = [cause, ...(Array.isArray(errors) ? errors : [])];
-    return parts.some((part) => leadsTo(part, error, depth - 1));
-  } catch {
-    return false; // a getter of the error threw
-  }
+  return depth > 0 && partsOf(whole).some((part) => leadsTo(part, error, depth - 1));
 }
 
 /** True for the reason of an abort, and for the `AbortError` or `ABORT_ERR` that APIs throw in its place. */

@@ -1,12 +1,8 @@
 import { Logger } from '@nestjs/common';
 import { below, logError, logErrors, loggedError } from '../errors/error-log.js';
 import { tickLabel, type TickReport } from '../tick/tick-report.js';
-import {
-  type MemoryCrossing,
-  growthText,
-  reachedText,
-  recoveredText,
-} from '../memory/memory-text.js';
+import { growthText, reachedText, recoveredText } from '../memory/memory-text.js';
+import type { MemoryCrossing } from '../memory/memory-threshold.js';
 import type { DeadLetter } from '../schedule/consumer-options.js';
 import { isPartOf } from '../errors/error-parts.js';
 import type {

@@ -1,4 +1,4 @@
-import { stackOf } from '../errors/error-text.js';
+import { stackOf } from '../errors/error-parts.js';
 import type { LateCall, LeakedScope, LeakFound } from './event-map.js';
 
 /** Returns the log line for instances that have outlived their scope. */

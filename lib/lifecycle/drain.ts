@@ -47,21 +47,15 @@ export class Drain {
     const patience = (this.#patience = new Patience(shutdownTimeoutMs));
     const stragglers = (): Straggler[] => this.stragglers();
     const listeners = this.announce();
-    let leftOpen: string[] = [];
-    patience.begin();
-    try {
+    const leftOpen = await patience.during(async () => {
       await patience.wait(listeners);
       for (const work of this.longRunning) work.interrupt?.();
       if (drainTimeoutMs > 0) await patience.wait(stragglers, drainTimeoutMs);
       this.scopes.refuseToOpen(['tick'], STOPPING);
       this.scopes.refuseToBuild(['tick'], STOPPING);
       for (const tick of this.running.all) tick.abort('shutdown');
-      await patience.wait(stragglers);
-      leftOpen = this.disposeLeftOpen(isAwaited);
-      await patience.wait(stragglers);
-    } finally {
-      patience.end();
-    }
+      return this.awaitAndDispose(stragglers, isAwaited);
+    });
     this.#abandoned = new Set([...this.running.all, ...this.byHand(isAwaited)]);
     this.events.emit('shutdown:finished', {
       waitedMs: performance.now() - startedAt,
@@ -78,22 +72,13 @@ export class Drain {
 
   private async endLeftOpen(): Promise<void> {
     const startedAt = performance.now();
-    const patience = this.#patience;
     const isNew = (work: RunningWork | Scope): boolean => !this.#abandoned.has(work);
     const stragglers = (): Straggler[] => [
       ...ticksOf(this.running.ticks.filter(isNew)),
       ...this.byHand(isNew).map(stragglerOf),
     ];
     this.scopes.refuseToOpen(SCOPE_KINDS, CLOSED);
-    let leftOpen: string[] = [];
-    patience.begin();
-    try {
-      await patience.wait(stragglers);
-      leftOpen = this.disposeLeftOpen(isNew);
-      await patience.wait(stragglers);
-    } finally {
-      patience.end();
-    }
+    const leftOpen = await this.#patience.during(() => this.awaitAndDispose(stragglers, isNew));
     this.scopes.refuseToBuild(SCOPE_KINDS, CLOSED);
     this.events.emit('shutdown:closed', {
       waitedMs: performance.now() - startedAt,
@@ -123,6 +108,17 @@ export class Drain {
     return [...this.scopes.all]
       .filter((scope) => scope.kind === 'run' || (scope.kind === 'open' && scope.closed))
       .filter((scope) => isMeant(scope) && !isInside(scope));
+  }
+
+  /** Waits for the stragglers, then disposes scopes that were left open, and waits for that. @returns the names of these scopes. */
+  private async awaitAndDispose(
+    stragglers: () => readonly Straggler[],
+    isMeant: (scope: Scope) => boolean,
+  ): Promise<string[]> {
+    await this.#patience.wait(stragglers);
+    const leftOpen = this.disposeLeftOpen(isMeant);
+    await this.#patience.wait(stragglers);
+    return leftOpen;
   }
 
   /** Rolls back and disposes scopes of `ProviderScopeFactory.open()` that were never closed. */

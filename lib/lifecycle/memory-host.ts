@@ -2,11 +2,16 @@ import { Logger } from '@nestjs/common';
 import { TickDispatcher } from '../tick/tick-dispatcher.js';
 import { GrowthMeter } from '../memory/growth-meter.js';
 import { DEFAULT_CHECK_EVERY_MS, type MemoryOptions } from '../memory/memory-options.js';
-import { MIB } from '../memory/memory-sample.js';
-import { MemorySource } from '../memory/memory-source.js';
+import { MIB, MemorySource } from '../memory/memory-source.js';
 import { reachedText, thresholdText } from '../memory/memory-text.js';
-import { thresholdOf } from '../memory/memory-threshold.js';
-import { MemoryWatch } from '../memory/memory-watch.js';
+import {
+  Crossing,
+  levelOf,
+  thresholdOf,
+  type MemoryCheck,
+  type MemoryCrossing,
+  type MemoryThreshold,
+} from '../memory/memory-threshold.js';
 import { ScopedWorkerEvents } from '../events/scoped-worker-events.js';
 import { OptionsStore } from '../options/options-store.js';
 import { fromEmptyContext } from '../scope/work-context.js';
@@ -61,20 +66,25 @@ export class MemoryHost implements LongRunning {
   }
 
   private watch(memory: MemoryOptions, meter: GrowthMeter): () => void {
-    const watch = new MemoryWatch(memory, this.source, meter, {
-      sampled: (check) => this.events.emit('memory:sampled', check),
-      warned: (crossing) => this.events.emit('memory:warning', crossing),
-      recovered: (crossing) => this.events.emit('memory:recovered', crossing),
-      stopReached: (crossing) => {
-        this.events.emit('memory:stopping', crossing);
-        this.dispatcher.close();
-        void this.stopper.stop(`Memory: ${reachedText(crossing)}`);
-      },
-    });
-    const everyMs = memory.checkEveryMs ?? DEFAULT_CHECK_EVERY_MS;
-    const timer = fromEmptyContext(() =>
-      setInterval(() => this.guarded(() => watch.check()), everyMs),
+    const warn = onCrossing(thresholdOf(memory, 'warn'), (direction, crossing) =>
+      this.events.emit(direction === 'up' ? 'memory:warning' : 'memory:recovered', crossing),
     );
+    const stop = onCrossing(thresholdOf(memory, 'stop'), (direction, crossing) => {
+      if (direction === 'down') return;
+      clearInterval(timer); // a second stop must not follow
+      this.events.emit('memory:stopping', crossing);
+      this.dispatcher.close();
+      void this.stopper.stop(`Memory: ${reachedText(crossing)}`);
+    });
+    const check = (): void => {
+      meter.look();
+      const found = { sample: this.source.sample(), schedules: meter.growing() };
+      this.events.emit('memory:sampled', found);
+      warn(found);
+      stop(found);
+    };
+    const everyMs = memory.checkEveryMs ?? DEFAULT_CHECK_EVERY_MS;
+    const timer = fromEmptyContext(() => setInterval(() => this.guarded(check), everyMs));
     timer.unref();
     return () => clearInterval(timer);
   }
@@ -99,4 +109,17 @@ export class MemoryHost implements LongRunning {
         `${thresholdText(stop)} is never reached: this process may use only ${limitMb} MiB. Set a lower value.`,
       );
   }
+}
+
+/** Returns a function that calls `crossed` if the memory of a check has crossed the threshold since the check before it. */
+function onCrossing(
+  threshold: MemoryThreshold | undefined,
+  crossed: (direction: 'up' | 'down', crossing: MemoryCrossing) => void,
+): (check: MemoryCheck) => void {
+  if (threshold === undefined) return () => undefined;
+  const level = new Crossing(threshold.value);
+  return (check) => {
+    const direction = level.see(levelOf(check.sample, threshold));
+    if (direction !== undefined) crossed(direction, { ...check, threshold });
+  };
 }

@@ -10,17 +10,21 @@ export class Patience {
   /** @param leftMs Milliseconds that the waits may still take. */
   constructor(private leftMs: number) {}
 
-  /** Begins a phase in which the library waits. Time that the application's hooks take in between doesn't count. */
-  begin(): void {
+  /**
+   * Runs a phase in which the library waits, and returns its result. Time that the application's hooks take between two phases
+   * doesn't count.
+   */
+  async during<T>(phase: () => Promise<T>): Promise<T> {
     this.#deadline = performance.now() + this.leftMs;
-    this.#secondSignal = new SecondSignal();
-    void this.#secondSignal.received.then(() => (this.#deadline = 0));
-  }
-
-  end(): void {
-    this.leftMs = this.remainingMs;
-    this.#secondSignal?.dispose();
-    this.#secondSignal = undefined;
+    const secondSignal = (this.#secondSignal = new SecondSignal());
+    void secondSignal.received.then(() => (this.#deadline = 0));
+    try {
+      return await phase();
+    } finally {
+      this.leftMs = this.remainingMs;
+      secondSignal.dispose();
+      this.#secondSignal = undefined;
+    }
   }
 
   /** Waits until no straggler is left, including those that stragglers start meanwhile. */

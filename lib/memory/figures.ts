@@ -33,9 +33,9 @@ export function medianOf(figures: readonly number[]): number {
 const FIGURES_PER_ACCIDENT = 7;
 
 /**
- * Returns the least and the greatest figure without the accidents: of seven figures, the second and the sixth. For accidents
- * of every kind, the true median is between these two in seven of eight cases. Otherwise, at least six of seven figures are
- * on one side of it.
+ * Returns the least and the greatest figure without the accidents: of seven figures, the second and the sixth. For figures of any
+ * distribution, the true median is between these two in seven of eight cases. Otherwise, at least six of seven figures are on one
+ * side of it.
  */
 function rangeOf(figures: readonly number[]): { least: number; greatest: number } {
   const sorted = ascending(figures);

@@ -2,22 +2,10 @@ import {
   Growth,
   type TickCounts,
   growingSchedules,
-  LEAST_BYTES,
   type ScheduleGrowth,
+  KeptShare,
 } from './schedule-growth.js';
-import { KeptShare } from './kept-share.js';
-
-/** Reads the size of the heap and the buffers. */
-export interface HeapReader {
-  /** Reads right after a collection of young garbage; undefined if that isn't possible. */
-  floorBytes(): number | undefined;
-  /** Reads right after a full collection; undefined if that isn't possible, or would take too long. */
-  liveBytes(): number | undefined;
-  /** Returns true if a full collection of V8 was detected since the last call; one may be missed. */
-  wasCollected(): boolean;
-  /** Watches until you call the returned function, which returns true if there was a full collection; none is missed. */
-  watchCollections(): () => boolean;
-}
+import type { MemorySource } from './memory-source.js';
 
 /** The first tick of a schedule loads, compiles and fills caches. */
 const WARM_UP_TICKS = 1;
@@ -69,7 +57,7 @@ export class GrowthMeter {
   /** The number of consecutive ticks of a schedule that could not be measured alone. */
   readonly #mixed = new Map<string, number>();
 
-  constructor(private readonly heap: HeapReader) {}
+  constructor(private readonly heap: MemorySource) {}
 
   /** Notes that a tick was fired; nothing is built for it yet. */
   started(schedule: string, tickId: string): void {
@@ -102,7 +90,7 @@ export class GrowthMeter {
     const measuring = this.#measuring.get(tickId);
     if (measuring === undefined) return;
     const { schedule, counts, isAlone, isConfirming } = measuring;
-    const { floorBytes, tookMs } = isConfirming ? this.readLive() : this.read();
+    const { floorBytes, tookMs } = this.read(isConfirming ? 'liveBytes' : 'floorBytes');
     this.#measuring.delete(tickId);
     const isSpoilt = isSpoiltNow(measuring);
     if (floorBytes !== undefined) {
@@ -154,10 +142,10 @@ export class GrowthMeter {
     }
     // Measures no other tick of it until this one is done, and none at all if the heap cannot be read.
     this.#notBefore.set(schedule, Infinity);
-    const needsConfirmation = isAlone && this.#growth.needsConfirmation(schedule, LEAST_BYTES);
-    const live = needsConfirmation ? this.readLive() : undefined;
+    const needsConfirmation = isAlone && this.#growth.needsConfirmation(schedule);
+    const live = needsConfirmation ? this.read('liveBytes') : undefined;
     const isConfirming = live?.floorBytes !== undefined;
-    const { floorBytes, tookMs } = isConfirming ? live! : this.read();
+    const { floorBytes, tookMs } = isConfirming ? live! : this.read('floorBytes');
     if (floorBytes === undefined) return;
     this.#measuring.set(tickId, {
       schedule,
@@ -195,17 +183,9 @@ export class GrowthMeter {
     if (floorBytes !== undefined) this.#keptShare.note(floorBytes, this.#growth);
   }
 
-  private read(): Reading {
-    return this.timed(() => this.heap.floorBytes());
-  }
-
-  private readLive(): Reading {
-    return this.timed(() => this.heap.liveBytes());
-  }
-
-  private timed(readBytes: () => number | undefined): Reading {
+  private read(floor: 'floorBytes' | 'liveBytes'): Reading {
     const startedAt = performance.now();
-    const floorBytes = readBytes();
+    const floorBytes = this.heap[floor]();
     if (this.heap.wasCollected()) this.noteCollection(floorBytes);
     return { floorBytes, tookMs: performance.now() - startedAt };
   }

@@ -6,15 +6,45 @@ import {
   collectAllGarbage,
   collectYoungGarbage,
 } from '../util/garbage-collections.js';
-import type { HeapReader } from './growth-meter.js';
-import { memorySample, MIB, type MemorySample } from './memory-sample.js';
+
+/** One MiB, in bytes. */
+export const MIB = 1_048_576;
+
+/**
+ * One sample of the memory of the process.
+ *
+ * @publicApi
+ */
+export interface MemorySample {
+  /** Resident memory of the whole process: heap, buffers, code, native libraries, stacks. */
+  readonly rssBytes: number;
+  /** The size of all objects in V8's heap, including garbage that isn't collected yet, without buffers. */
+  readonly heapUsedBytes: number;
+  /** The size (`--max-old-space-size`) beyond which V8 ends the process. */
+  readonly heapLimitBytes: number;
+  /** The memory that the process may use: the limit of its container, or all memory of the machine. */
+  readonly limitBytes: number;
+  /** The greater of heap used / heap limit and RSS / limit, in percent. */
+  readonly percent: number;
+}
+
+/** Returns a sample of these figures, with its percentage. */
+export function memorySample(figures: Omit<MemorySample, 'percent'>): MemorySample {
+  const { rssBytes, heapUsedBytes, heapLimitBytes, limitBytes } = figures;
+  const percent = Math.max(heapUsedBytes / heapLimitBytes, rssBytes / limitBytes) * 100;
+  return { ...figures, percent };
+}
 
 /** Reads memory for the memory watch; tests replace it. */
-export abstract class MemorySource implements HeapReader {
+export abstract class MemorySource {
   abstract sample(): MemorySample;
+  /** Reads heap and buffers right after a collection of young garbage; undefined if that isn't possible. */
   abstract floorBytes(): number | undefined;
+  /** Reads heap and buffers right after a full collection; undefined if that isn't possible, or would take too long. */
   abstract liveBytes(): number | undefined;
+  /** Returns true if a full collection of V8 was detected since the last call; one may be missed. */
   abstract wasCollected(): boolean;
+  /** Watches until you call the returned function, which returns true if there was a full collection; none is missed. */
   abstract watchCollections(): () => boolean;
 }
 

@@ -1,26 +1,6 @@
-import { MIB, type MemorySample } from './memory-sample.js';
-import type { MemoryThreshold } from './memory-threshold.js';
+import { MIB, type MemorySample } from './memory-source.js';
+import type { MemoryCrossing, MemoryThreshold } from './memory-threshold.js';
 import type { ScheduleGrowth } from './schedule-growth.js';
-
-/**
- * One check of the memory watch.
- *
- * @publicApi
- */
-export interface MemoryCheck {
-  readonly sample: MemorySample;
-  /** The schedules whose ticks leave data in the heap, the one that has added most first. */
-  readonly schedules: readonly ScheduleGrowth[];
-}
-
-/**
- * Emitted when the memory of the process reaches a threshold, or falls below it again.
- *
- * @publicApi
- */
-export interface MemoryCrossing extends MemoryCheck {
-  readonly threshold: MemoryThreshold;
-}
 
 /** The maximum number of schedules in a log line; the event has all. */
 const NAMED = 3;

@@ -1,5 +1,6 @@
 import type { MemoryOptions } from './memory-options.js';
-import { MIB, type MemorySample } from './memory-sample.js';
+import { MIB, type MemorySample } from './memory-source.js';
+import type { ScheduleGrowth } from './schedule-growth.js';
 
 /**
  * A threshold of the memory watch: the option that sets it, and its value in MiB or percent.
@@ -49,4 +50,24 @@ export class Crossing {
     }
     return undefined;
   }
+}
+
+/**
+ * One check of the memory watch.
+ *
+ * @publicApi
+ */
+export interface MemoryCheck {
+  readonly sample: MemorySample;
+  /** The schedules whose ticks leave data in the heap, the one that has added most first. */
+  readonly schedules: readonly ScheduleGrowth[];
+}
+
+/**
+ * Emitted when the memory of the process reaches a threshold, or falls below it again.
+ *
+ * @publicApi
+ */
+export interface MemoryCrossing extends MemoryCheck {
+  readonly threshold: MemoryThreshold;
 }

@@ -1,5 +1,5 @@
 import { isAboveNothing, medianOf, scatter, summaryOf } from './figures.js';
-import { MIB } from './memory-sample.js';
+import { MIB } from './memory-source.js';
 
 /**
  * An estimate of what the ticks of a schedule leave in the heap and in buffers.
@@ -19,7 +19,7 @@ export interface ScheduleGrowth {
 }
 
 /** The minimum total growth of a schedule that is reported. */
-export const LEAST_BYTES = MIB;
+const LEAST_BYTES = MIB;
 
 /**
  * Returns the schedules that grow, the one that has added most first.
@@ -152,10 +152,10 @@ export class Growth {
    * True if full collections must show whether the ticks add data or replace data of earlier ticks. A confirmation is renewed
    * whenever the number of ticks has doubled, because a cache first fills and then replaces.
    */
-  needsConfirmation(schedule: string, leastBytes: number): boolean {
+  needsConfirmation(schedule: string): boolean {
     const account = this.accountOf(schedule);
     const { isSure, bytesPerTick, ticks, confirmedAt, confirming } = account;
-    if (!isSure || bytesPerTick * ticks < leastBytes) return false;
+    if (!isSure || bytesPerTick * ticks < LEAST_BYTES) return false;
     return confirming.length > 0 || ticks >= 2 * confirmedAt;
   }
 
@@ -195,5 +195,44 @@ export class Growth {
       this.#accounts.set(schedule, account);
     }
     return account;
+  }
+}
+
+interface Point {
+  readonly heapBytes: number;
+  readonly counts: TickCounts;
+}
+
+/** The number of collections that count; older growth says nothing about now. */
+const KEPT_POINTS = 10;
+/** Growth below this part of the heap is lost among other changes. */
+const LEAST_PART = 0.1;
+
+/**
+ * Corrects the measured growth by what V8's own full collections find alive. A tick that replaces the data of an earlier tick (a
+ * cache, the last report of its schedule) leaves something each time, and nothing grows. Only a full collection shows this.
+ */
+export class KeptShare {
+  readonly #points: Point[] = [];
+
+  /** Notes the heap. Call it soon after a full collection. */
+  note(heapBytes: number, growth: Growth): void {
+    const [before, last] = this.#points.slice(-2);
+    // Collections in quick succession must not push out those that can be compared.
+    if (before !== undefined && last !== undefined) {
+      const expected = growth.expectedBytes(before.counts, last.counts);
+      if (expected < (last.heapBytes * LEAST_PART) / KEPT_POINTS) this.#points.pop();
+    }
+    this.#points.push({ heapBytes, counts: growth.counts() });
+    if (this.#points.length > KEPT_POINTS) this.#points.shift();
+  }
+
+  /** Returns the share of the expected growth that is still there, from 0 to 1; 1 while too little can be compared. */
+  of(growth: Growth): number {
+    const [first, last] = [this.#points[0], this.#points.at(-1)];
+    if (first === undefined || last === undefined || first === last) return 1;
+    const expected = growth.expectedBytes(first.counts, last.counts);
+    if (expected < first.heapBytes * LEAST_PART) return 1;
+    return Math.min(1, Math.max(0, (last.heapBytes - first.heapBytes) / expected));
   }
 }

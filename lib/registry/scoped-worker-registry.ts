@@ -6,11 +6,18 @@ import { ScopedWorkerEvents } from '../events/scoped-worker-events.js';
 import { isDisabled, type Schedule } from '../schedule/schedule.js';
 import type { Slot } from '../schedule/slot.js';
 import { OpenScopes } from '../scope/open-scopes.js';
-import { checkExclusive, checkRun } from './registry-arguments.js';
 import { RunningEngine } from './running-engine.js';
 import { ScheduleBook } from './schedule-book.js';
 import type { ScheduleDefinition, ScheduleTiming, ScheduleInfo } from './schedule-info.js';
 import { ScheduleMaker } from './schedule-maker.js';
+import {
+  functionProblem,
+  named,
+  nameProblem,
+  optionsProblems,
+  signalProblem,
+} from '../util/option-checks.js';
+import { refuseInvalid } from '../errors/errors.js';
 
 /** Counts of the whole application. */
 export interface ScopedWorkerStats {
@@ -231,4 +238,19 @@ export class ScopedWorkerRegistry {
       runningSince: this.running.since(name),
     };
   }
+}
+
+/** @throws {InvalidOptionsError} if the options of `registry.run()` are invalid. */
+function checkRun(options: unknown): void {
+  refuseInvalid('registry.run()', optionsProblems(options, ['payload']));
+}
+
+/** @throws {InvalidOptionsError} if an argument of `registry.exclusive()` is invalid. */
+function checkExclusive(key: unknown, work: unknown, options: unknown): void {
+  const { signal } = (options ?? {}) as { signal?: unknown };
+  refuseInvalid('registry.exclusive()', [
+    ...named({ key: nameProblem(key, false), work: functionProblem(work) }),
+    ...optionsProblems(options, ['signal']),
+    ...named({ signal: signal === undefined ? undefined : signalProblem(signal) }),
+  ]);
 }

@@ -54,13 +54,10 @@ export class IntervalTimeline implements Timeline {
   }
 }
 
-/** One due time, some time after start-up. */
-export class TimeoutTimeline implements Timeline {
-  constructor(private readonly delayMs: number) {}
-
-  first(startAt: number): number {
-    return startAt + this.delayMs;
-  }
+/** At most one due time. */
+abstract class SingleTimeline implements Timeline {
+  abstract first(startAt: number): number | undefined;
+  abstract again(now: number): number | undefined;
 
   after(): undefined {
     return undefined;
@@ -68,6 +65,17 @@ export class TimeoutTimeline implements Timeline {
 
   skipTo(): undefined {
     return undefined;
+  }
+}
+
+/** One due time, some time after start-up. */
+export class TimeoutTimeline extends SingleTimeline {
+  constructor(private readonly delayMs: number) {
+    super();
+  }
+
+  first(startAt: number): number {
+    return startAt + this.delayMs;
   }
 
   again(now: number): number {
@@ -76,19 +84,13 @@ export class TimeoutTimeline implements Timeline {
 }
 
 /** One known due time; never due once it has passed. */
-export class InstantTimeline implements Timeline {
-  constructor(private readonly at: number) {}
+export class InstantTimeline extends SingleTimeline {
+  constructor(private readonly at: number) {
+    super();
+  }
 
   first(startAt: number): number | undefined {
     return this.at >= startAt ? this.at : undefined;
-  }
-
-  after(): undefined {
-    return undefined;
-  }
-
-  skipTo(): undefined {
-    return undefined;
   }
 
   again(now: number): number | undefined {
@@ -97,16 +99,8 @@ export class InstantTimeline implements Timeline {
 }
 
 /** The timeline of a schedule that is off or undecided. */
-export class EmptyTimeline implements Timeline {
+export class EmptyTimeline extends SingleTimeline {
   first(): undefined {
-    return undefined;
-  }
-
-  after(): undefined {
-    return undefined;
-  }
-
-  skipTo(): undefined {
     return undefined;
   }
 

@@ -1,5 +1,4 @@
-import { combined, leadsTo } from '../errors/error-parts.js';
-import { readStacks } from '../errors/error-text.js';
+import { combined, leadsTo, readStacks } from '../errors/error-parts.js';
 import { ScopeClosedError } from '../errors/errors.js';
 import {
   bare,

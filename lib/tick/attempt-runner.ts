@@ -1,5 +1,4 @@
-import { isAbortError } from '../errors/error-parts.js';
-import { readStacks } from '../errors/error-text.js';
+import { isAbortError, readStacks } from '../errors/error-parts.js';
 import { ScopeClosedError } from '../errors/errors.js';
 import { Enhancers } from '../nest/index.js';
 import type { Slot } from '../schedule/slot.js';

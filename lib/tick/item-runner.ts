@@ -1,6 +1,5 @@
-import { readStacks } from '../errors/error-text.js';
+import { readStacks, combined, isErrorOf } from '../errors/error-parts.js';
 import { ScopeClosedError } from '../errors/errors.js';
-import { combined, isErrorOf } from '../errors/error-parts.js';
 import { injectedToken } from '../nest/tokens.js';
 import type { Slot } from '../schedule/slot.js';
 import { show } from '../util/option-checks.js';

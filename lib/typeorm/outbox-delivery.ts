@@ -1,7 +1,7 @@
 import type { ObjectLiteral } from 'typeorm';
 import { limitProblem } from '../util/option-checks.js';
 import { InvalidOptionsError } from '../errors/errors.js';
-import { textOf } from '../errors/error-text.js';
+import { textOf } from '../errors/error-parts.js';
 import type { Delivery } from '../consumers/source/message-source.js';
 import type { OutboxLeases } from './outbox-leases.js';
 import { DEFAULT_RETRY_DELAY, type ResolvedOutboxOptions } from './outbox-options.js';

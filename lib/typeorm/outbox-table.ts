@@ -1,5 +1,5 @@
 import type { DataSource, EntityTarget, ObjectLiteral, QueryRunner } from 'typeorm';
-import { textOf } from '../errors/error-text.js';
+import { textOf } from '../errors/error-parts.js';
 import type { OutboxColumns } from './outbox-columns.js';
 
 /** A claimed row. `deliveries` identifies the claim, because the next claim increments it. */

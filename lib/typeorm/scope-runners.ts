@@ -1,5 +1,5 @@
 import type { DataSource, QueryRunner } from 'typeorm';
-import { textOf } from '../errors/error-text.js';
+import { textOf } from '../errors/error-parts.js';
 import { fileOf, FILE_DRIVERS, type SqliteDriver } from './sqlite-driver.js';
 import { SqliteFile } from './sqlite-file.js';
 

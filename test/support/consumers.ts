@@ -10,7 +10,7 @@ import {
   type Tick,
   type TickReport,
 } from '../../lib/index.js';
-import { textOf } from '../../lib/errors/error-text.js';
+import { textOf } from '../../lib/errors/error-parts.js';
 import { startApp, type TestApp, type TestAppOptions } from './app.js';
 import { begin } from './background.js';
 

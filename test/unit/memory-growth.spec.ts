@@ -1,6 +1,5 @@
-import { Growth, growingSchedules } from '../../lib/memory/schedule-growth.js';
-import { KeptShare } from '../../lib/memory/kept-share.js';
-import { MIB } from '../../lib/memory/memory-sample.js';
+import { Growth, growingSchedules, KeptShare } from '../../lib/memory/schedule-growth.js';
+import { MIB } from '../../lib/memory/memory-source.js';
 
 /** Lets the ticks of a stretch end, and tells by how much the heap has grown over it. */
 function stretch(growth: Growth, ended: readonly string[], grownBytes: number): void {
@@ -222,11 +221,11 @@ describe('Growth that full collections confirm', () => {
     const growth = suspect(138 * KB);
     confirm(growth, scattered);
     expect(isConfirmed(growth)).toBe(false);
-    expect(growth.needsConfirmation('a', MIB)).toBe(true);
+    expect(growth.needsConfirmation('a')).toBe(true);
 
     confirm(growth, CLEAN);
     expect(isConfirmed(growth)).toBe(true);
-    expect(growth.needsConfirmation('a', MIB)).toBe(false);
+    expect(growth.needsConfirmation('a')).toBe(false);
     expect(listed(growth)).toMatchObject([{ bytesPerTick: 120 * KB }]);
   });
 

@@ -1,31 +1,31 @@
 import { Logger } from '@nestjs/common';
 import { CronTime } from 'cron';
-import { show } from '../../util/option-checks.js';
-import { nestScheduling } from '../../discovery/nest-schedules.js';
-import { logError } from '../../errors/error-log.js';
-import { DuplicateScheduleError } from '../../errors/errors.js';
-import { RunningTicks } from '../../tick/running-ticks.js';
-import type { Tick } from '../../tick/tick.js';
-import type { TickReport } from '../../tick/tick-report.js';
-import { NestInside } from '../../nest/index.js';
-import type { ScheduleChange } from '../../events/event-map.js';
-import { ScopedWorkerEvents } from '../../events/scoped-worker-events.js';
-import { ScheduleBook } from '../../registry/schedule-book.js';
-import { ScopedWorkerRegistry } from '../../registry/scoped-worker-registry.js';
-import type { CronZone } from '../../schedule/cron-expression.js';
-import { isDisabled, type Schedule } from '../../schedule/schedule.js';
+import { show } from '../util/option-checks.js';
+import { nestScheduling } from '../discovery/nest-schedules.js';
+import { logError } from '../errors/error-log.js';
+import { DuplicateScheduleError } from '../errors/errors.js';
+import { RunningTicks } from '../tick/running-ticks.js';
+import type { Tick } from '../tick/tick.js';
+import type { TickReport } from '../tick/tick-report.js';
+import { NestInside } from '../nest/index.js';
+import type { ScheduleChange } from '../events/event-map.js';
+import { ScopedWorkerEvents } from '../events/scoped-worker-events.js';
+import { ScheduleBook } from '../registry/schedule-book.js';
+import { ScopedWorkerRegistry } from '../registry/scoped-worker-registry.js';
+import type { CronZone } from '../schedule/cron-expression.js';
+import { isDisabled, type Schedule } from '../schedule/schedule.js';
 import {
   addTo,
   deleteFrom,
   findSchedulerRegistry,
+  get,
   isThere,
   type NestKind,
   type NestSchedulerRegistry,
   type Shown,
+  NameHolders,
 } from './nest-scheduler-registry.js';
-import { NameHolders } from './name-holders.js';
-import { shownJob, type JobCallbacks } from './shown-job.js';
-import { shownTimer } from './shown-timer.js';
+import { shownJob, type JobCallbacks, shownTimer } from './shown-entries.js';
 import { StopWaits } from './stop-waits.js';
 
 /**
@@ -118,8 +118,8 @@ export class SchedulerRegistryBridge {
     const kind = this.kindOf(schedule);
     if (kind === undefined) return;
     if (kind !== 'cron' && target.doesExist(kind, name)) {
-      const timer = kind === 'interval' ? target.getInterval(name) : target.getTimeout(name);
-      if (this.#cleared.has(timer as object)) deleteFrom(target, name, kind);
+      const timer = get(target, name, kind) as object;
+      if (this.#cleared.has(timer)) deleteFrom(target, name, kind);
     }
     const holder = holders.holderOf(kind, name);
     if (holder !== undefined) {

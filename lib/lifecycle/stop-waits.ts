@@ -1,4 +1,4 @@
-import { isOf, type RunningWork, type RunningTicks } from '../../tick/running-ticks.js';
+import { isOf, type RunningWork, type RunningTicks } from '../tick/running-ticks.js';
 
 /** A call of `stop()` that waits, and the running ticks that it is part of. */
 interface StopWait {

@@ -1,0 +1,152 @@
+import type { CronJob } from 'cron';
+import { NestInside } from '../nest/index.js';
+import type { ScheduleKind } from '../schedule/handler-options.js';
+import type { JobCallbacks } from './shown-entries.js';
+import { nestHandlerNamed } from '../discovery/nest-schedules.js';
+
+/** The kinds that `SchedulerRegistry` of `@nestjs/schedule` lists; names are unique within each list. */
+export type NestKind = Exclude<ScheduleKind, 'message'>;
+
+/** What a kind is called in texts, in `SchedulerRegistry` and in `SchedulerOrchestrator`. */
+const KINDS = {
+  cron: {
+    noun: 'a job',
+    jobs: 'cronJobs',
+    get: 'getCronJob',
+    add: 'addCronJob',
+    delete: 'deleteCronJob',
+  },
+  interval: {
+    noun: 'an interval',
+    jobs: 'intervals',
+    get: 'getInterval',
+    add: 'addInterval',
+    delete: 'deleteInterval',
+  },
+  timeout: {
+    noun: 'a timeout',
+    jobs: 'timeouts',
+    get: 'getTimeout',
+    add: 'addTimeout',
+    delete: 'deleteTimeout',
+  },
+} as const satisfies Record<NestKind, Record<string, string>>;
+
+type MethodOf<Purpose extends 'get' | 'add' | 'delete'> = (typeof KINDS)[NestKind][Purpose];
+
+/** The part of `SchedulerRegistry` of `@nestjs/schedule` that this library uses; the same from 5 to 12. */
+export type NestSchedulerRegistry = {
+  doesExist(type: NestKind, name: string): boolean;
+} & Record<MethodOf<'get'>, (name: string) => unknown> &
+  Record<MethodOf<'add'>, (name: string, entry: unknown) => void> &
+  Record<MethodOf<'delete'>, (name: string) => void>;
+
+/**
+ * Finds the registry by its name and shape, because the application may have a different copy of `@nestjs/schedule` from the
+ * one that we could import.
+ */
+export function findSchedulerRegistry(nest: NestInside): NestSchedulerRegistry | undefined {
+  for (const { wrapper } of nest.wrappers()) {
+    if (typeof wrapper.token !== 'function' || wrapper.token.name !== 'SchedulerRegistry') continue;
+    const instance = wrapper.instance as Partial<NestSchedulerRegistry> | null;
+    if (typeof instance?.addCronJob === 'function' && typeof instance.doesExist === 'function') {
+      return instance as NestSchedulerRegistry;
+    }
+  }
+  return undefined;
+}
+
+/** Returns the provider of the module of a registry whose class has this name. */
+function findBeside(
+  nest: NestInside,
+  registry: NestSchedulerRegistry,
+  className: string,
+): Readonly<Record<string, unknown>> | undefined {
+  for (const { providers } of nest.modules.values()) {
+    const wrappers = [...providers.values()];
+    if (!wrappers.some(({ instance }) => instance === registry)) continue;
+    const found = wrappers.find(
+      ({ token }) => typeof token === 'function' && token.name === className,
+    );
+    if (found !== undefined) return found.instance as Readonly<Record<string, unknown>>;
+  }
+  return undefined;
+}
+
+/** The entry that appears for a schedule. */
+export type Shown =
+  | { readonly kind: 'cron'; readonly entry: CronJob; readonly callbacks: JobCallbacks }
+  | { readonly kind: 'interval' | 'timeout'; readonly entry: NodeJS.Timeout };
+
+/** True if the registry still has the entry: the application may have deleted it, and added its own. */
+export function isThere(target: NestSchedulerRegistry, name: string, shown: Shown): boolean {
+  return target.doesExist(shown.kind, name) && get(target, name, shown.kind) === shown.entry;
+}
+
+export function addTo(target: NestSchedulerRegistry, name: string, shown: Shown): void {
+  target[KINDS[shown.kind].add](name, shown.entry);
+}
+
+/** Deletes the entry, which stops a job and clears a timer. */
+export function deleteFrom(target: NestSchedulerRegistry, name: string, kind: NestKind): void {
+  target[KINDS[kind].delete](name);
+}
+
+/** @throws Error if the registry has no such entry. */
+export function get(target: NestSchedulerRegistry, name: string, kind: NestKind): unknown {
+  return target[KINDS[kind].get](name);
+}
+
+/** The owner of a name in `SchedulerRegistry`. */
+export interface NameHolder {
+  readonly text: string;
+  /** What to remove if it is the same job; nothing for a job of a decorator. */
+  readonly adder: string | undefined;
+}
+
+/** A job of a decorator. Nest sets `ref` when it adds the job to `SchedulerRegistry`. */
+interface DecoratedJob {
+  readonly ref?: unknown;
+}
+
+/**
+ * Finds out who has a name in `SchedulerRegistry`: a job that is there, or one of `@Cron`, `@Interval` or `@Timeout` that
+ * Nest adds later, in `onApplicationBootstrap` of its module, after our schedules are shown.
+ *
+ * `SchedulerOrchestrator` of `@nestjs/schedule` keeps the jobs that it will add in private fields; the same from 5.0 to 12.0.
+ * The decorators alone don't say which ones those are: Nest skips classes, options disable a kind, factories make instances.
+ */
+export class NameHolders {
+  readonly #orchestrator: Readonly<Record<string, unknown>> | undefined;
+
+  constructor(
+    private readonly nest: NestInside,
+    private readonly target: NestSchedulerRegistry,
+  ) {
+    this.#orchestrator = findBeside(nest, target, 'SchedulerOrchestrator');
+  }
+
+  /** Returns undefined if the name is free. */
+  holderOf(kind: NestKind, name: string): NameHolder | undefined {
+    const job = this.decoratedJob(kind, name);
+    const isPending = job !== undefined && job.ref === undefined;
+    if (!isPending && !this.target.doesExist(kind, name)) return undefined;
+    if (!isPending && job?.ref !== get(this.target, name, kind))
+      return {
+        text: `${KINDS[kind].noun} that the application has added to SchedulerRegistry`,
+        adder: `${KINDS[kind].add}()`,
+      };
+    const found = nestHandlerNamed(this.nest.modules.values(), kind, name);
+    const text =
+      found === undefined
+        ? `${KINDS[kind].noun} that @nestjs/schedule runs` // of an instance that a factory made
+        : `the ${found.decorator} of ${found.handler}, which @nestjs/schedule runs`;
+    return { text, adder: undefined };
+  }
+
+  private decoratedJob(kind: NestKind, name: string): DecoratedJob | undefined {
+    const jobs = this.#orchestrator?.[KINDS[kind].jobs];
+    if (typeof jobs !== 'object' || jobs === null || !Object.hasOwn(jobs, name)) return undefined;
+    return (jobs as Readonly<Record<string, DecoratedJob>>)[name];
+  }
+}
