@@ -51,7 +51,7 @@ async function objections(...providers: Provider[]) {
 }
 
 describe('Where decorators of Nest stand', () => {
-  it('[C19] inherited methods run, overridden ones only with a decorator of their own, as with Nest', async () => {
+  it('[XC4] inherited methods run, overridden ones only with a decorator of their own, as with Nest', async () => {
     class Base {
       @Cron(MINUTELY)
       inherited(): void {
@@ -86,7 +86,7 @@ describe('Where decorators of Nest stand', () => {
     expect(await bothWays(make)).toEqual([runs, runs]);
   });
 
-  it('[C19] of several on one method the topmost counts, as with Nest', async () => {
+  it('[XC4] of several on one method the topmost counts, as with Nest', async () => {
     const make = (scope: Scope): Type => {
       @Injectable({ scope })
       class Several {
@@ -110,7 +110,7 @@ describe('Where decorators of Nest stand', () => {
     expect(registry.list().map(({ name }) => name)).toEqual(['Several.twice', 'every']);
   });
 
-  it('[C19] static methods, accessors and symbols are no jobs, as with Nest', async () => {
+  it('[XC4] static methods, accessors and symbols are no jobs, as with Nest', async () => {
     const symbol = Symbol('run');
     const make = (scope: Scope): Type => {
       @Injectable({ scope })
@@ -141,7 +141,7 @@ describe('Where decorators of Nest stand', () => {
     expect(await bothWays(make)).toEqual([runs, runs]);
   });
 
-  it('[C19] an alias runs nothing by itself', async () => {
+  it('[XC4] an alias runs nothing by itself', async () => {
     @Injectable({ scope: Scope.REQUEST })
     class Job {
       @Cron(MINUTELY)
@@ -152,7 +152,7 @@ describe('Where decorators of Nest stand', () => {
     expect(await firstMinute([Job, { provide: 'alias', useExisting: Job }])).toEqual(['run']);
   });
 
-  it('[C19] a class under another token is known by the class', async () => {
+  it('[XC4] a class under another token is known by the class', async () => {
     @Injectable({ scope: Scope.REQUEST })
     class Job {
       @Cron(MINUTELY)
@@ -189,7 +189,7 @@ describe('Where decorators of Nest stand', () => {
     @Module({ providers: [{ provide: Tenant, useValue: 'one for all' }, Job] })
     class Single {}
 
-    it('[C19, D24] a class runs once, and start-up logs with which', async () => {
+    it('[XC4, D24] a class runs once, and start-up logs with which', async () => {
       const { log } = await adoptingApp({ imports: [First, Second] });
       await advance(60_000);
       expect(ran).toEqual(['run Tenant']);
@@ -199,7 +199,7 @@ describe('Where decorators of Nest stand', () => {
     });
 
     it.each([true, false])(
-      '[C19, D24] Nest runs it where it is a singleton, and nobody a second time (adoption: %s)',
+      '[XC3, D24] Nest runs it where it is a singleton, and nobody a second time (adoption: %s)',
       async (adoptNestSchedules) => {
         const { log, registry } = await startApp({
           imports: [ScheduleModule.forRoot(), First, Single],
@@ -214,7 +214,7 @@ describe('Where decorators of Nest stand', () => {
       },
     );
 
-    it('[C19] without ScheduleModule nobody runs the singleton, so the other is adopted', async () => {
+    it('[XC3] without ScheduleModule nobody runs the singleton, so the other is adopted', async () => {
       await startApp({ imports: [First, Single], options: { adoptNestSchedules: true } });
       await advance(60_000);
       expect(ran).toEqual(['run Tenant']);
@@ -239,7 +239,7 @@ describe('Where decorators of Nest stand', () => {
         ? { refused: ['nest-schedule-transient'] }
         : { scheduled: 1, ran: ['run 1', 'run 2'], alive: [] };
 
-    it('[C19] it is adopted and built for the tick; refused where Nest takes it for static', async () => {
+    it('[XC4] it is adopted and built for the tick; refused where Nest takes it for static', async () => {
       const outcome = await adoptingApp({ providers: [...PROBES, Job] }).then(
         async ({ app, registry }) => {
           await advance(120_000);
@@ -274,7 +274,7 @@ describe('Where decorators of Nest stand', () => {
       ['is durable itself', [Durable], 'Durable'],
       ['depends on durable providers only', [Pool, OnPool], 'OnPool'],
     ])(
-      '[C19] a class that %s is refused: it would outlive the tick',
+      '[XC4] a class that %s is refused: it would outlive the tick',
       async (_what, providers, name) => {
         expect(await objections(...providers)).toMatchObject([
           {
@@ -291,7 +291,7 @@ describe('Where decorators of Nest stand', () => {
       },
     );
 
-    it('[C19] a class that holds a plain request-scoped provider as well is adopted', async () => {
+    it('[XC4] a class that holds a plain request-scoped provider as well is adopted', async () => {
       @Injectable()
       class Mixed {
         constructor(
@@ -307,7 +307,7 @@ describe('Where decorators of Nest stand', () => {
       expect(await firstMinute([...PROBES, Pool, Mixed])).toEqual(['run 1']);
     });
 
-    it('[C19] so is a worker: @ScopedWorker() makes it plain', async () => {
+    it('[XC4] so is a worker: @ScopedWorker() makes it plain', async () => {
       @ScopedWorker()
       class Worker {
         constructor(readonly pool: Pool) {}
@@ -321,7 +321,7 @@ describe('Where decorators of Nest stand', () => {
     });
   });
 
-  it('[C19] a class that depends on its inquirer is a singleton for Nest, and left to it', async () => {
+  it('[XC3] a class that depends on its inquirer is a singleton for Nest, and left to it', async () => {
     @Injectable({ scope: Scope.TRANSIENT })
     class Named {}
     Reflect.defineMetadata('self:paramtypes', [{ index: 0, param: INQUIRER }], Named);
@@ -338,7 +338,7 @@ describe('Where decorators of Nest stand', () => {
     expect(await firstMinute([Named, Job])).toEqual(['run']);
   });
 
-  it('[C19] a module with a request-scoped dependency is refused: it is no provider', async () => {
+  it('[XC4] a module with a request-scoped dependency is refused: it is no provider', async () => {
     @Injectable({ scope: Scope.REQUEST })
     class Tenant {}
     @Module({ providers: [Tenant] })
@@ -360,7 +360,7 @@ describe('Where decorators of Nest stand', () => {
     ]);
   });
 
-  it('[C19] its neighbour without one is run by Nest', async () => {
+  it('[XC3] its neighbour without one is run by Nest', async () => {
     @Module({})
     class JobModule {
       @Cron(MINUTELY)

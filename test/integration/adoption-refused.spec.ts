@@ -252,7 +252,7 @@ describe('Without adoptNestSchedules', () => {
         options: { scopeValidation },
       });
 
-    it("[C19] 'warn' logs each and starts; they stay skipped", async () => {
+    it("[XC7] 'warn' logs each and starts; they stay skipped", async () => {
       const { log, registry } = await start('warn');
       expect(warningsOf(log)).toEqual([
         expect.stringMatching(/^\[SW106\] Mailer\.send: Nest skips this @Cron/),
@@ -266,7 +266,7 @@ describe('Without adoptNestSchedules', () => {
       expect([ran, registry.list()]).toEqual([[], []]);
     });
 
-    it("[C19] 'off' starts without a word of ours", async () => {
+    it("[XC7] 'off' starts without a word of ours", async () => {
       const { log } = await start('off');
       expect(warningsOf(log).filter((line) => !line.startsWith('Cannot register'))).toEqual([]);
     });
@@ -385,7 +385,7 @@ describe('Without adoptNestSchedules', () => {
     );
 
     it.each(Object.entries(switches))(
-      '[C19] %s: false holds for adoption: %s does not run',
+      '[XC3] %s: false holds for adoption: %s does not run',
       async (option, handler) => {
         const { registry } = await startApp({
           imports: [ScheduleModule.forRoot({ [option]: false })],

@@ -155,7 +155,7 @@ describe('A hook of around', () => {
       expect(log.of('error')).toEqual([expect.stringMatching(/: hook\. Also failed: other$/)]);
     });
 
-    it('[A16] is tried again', async () => {
+    it('[XA8] is tried again', async () => {
       let attempts = 0;
       const { registry } = await aroundApp({
         around: [
@@ -504,7 +504,7 @@ describe('A hook of around', () => {
         },
       ],
       ['after next()', (again) => (tick, next) => next().then(() => again(tick))],
-    ])('[E2] does not wait for itself: %s', async (_, make) => {
+    ])('[XF7] does not wait for itself: %s', async (_, make) => {
       const reasons: unknown[] = [];
       const hook = make(async ({ schedule }) => {
         reasons.push((await test.registry.run(schedule)).reason);

@@ -138,7 +138,7 @@ describe('a message that fails again and again', () => {
     expect(reports.map(({ attempts }) => attempts)).toEqual([3, 3]);
   });
 
-  it('[G7] ends in an in-memory queue, and the others are handled meanwhile', async () => {
+  it('[XG4] ends in an in-memory queue, and the others are handled meanwhile', async () => {
     const queue = inMemoryQueue<string>();
     const lines: string[] = [];
     const dead = gate();

@@ -44,7 +44,7 @@ describe('a consumer in the application', () => {
     expect(source.asked).toBe(1);
   });
 
-  it('[C13] refuses an override that consumers lack, and takes its neighbour', async () => {
+  it('[XC8] refuses an override that consumers lack, and takes its neighbour', async () => {
     const start = (override: object) =>
       startConsumer(
         new HandSource(),

@@ -58,7 +58,7 @@ describe('An exception filter of a handler', () => {
       ['zero', () => 0, 0],
       ['false', () => Promise.resolve(false), false],
       ['an empty text', () => '', ''],
-    ])('[A13] %s: it is the result, and the tick succeeds', async (_, filter, value) => {
+    ])('[XA3] %s: it is the result, and the tick succeeds', async (_, filter, value) => {
       const { report, log } = await run(failWith(new Error('bad')), filter);
       expect(report).toMatchObject({ outcome: 'succeeded' });
       expect(report.value).toEqual(value);
@@ -71,7 +71,7 @@ describe('An exception filter of a handler', () => {
       ['at once', () => undefined],
       ['later', () => Promise.resolve()],
     ])(
-      '[A13] %s, the tick fails with the same error object, which is logged once',
+      '[XA3] %s, the tick fails with the same error object, which is logged once',
       async (_, filter) => {
         const error = new Error('bad');
         const { report, log } = await run(failWith(error), filter);
@@ -82,7 +82,7 @@ describe('An exception filter of a handler', () => {
       },
     );
 
-    it('[A13] what was thrown arrives as it is, also when it is no error', async () => {
+    it('[XA3] what was thrown arrives as it is, also when it is no error', async () => {
       const { report } = await run(failWith('text'), () => undefined);
       expect(report.error).toBe('text');
     });
@@ -99,7 +99,7 @@ describe('An exception filter of a handler', () => {
       ['later', (error) => Promise.reject(error)],
       ['in an Observable', (error) => throwError(() => error)],
     ])(
-      '[A13] %s, its error replaces the one of the handler, and is logged once',
+      '[XA3] %s, its error replaces the one of the handler, and is logged once',
       async (_, fail) => {
         const other = new Error('other');
         const { report, log } = await run(failWith(new Error('bad')), () => fail(other));
@@ -111,7 +111,7 @@ describe('An exception filter of a handler', () => {
   });
 
   describe('when there is none for the error', () => {
-    it('[A13] the tick fails with the error, which is logged once', async () => {
+    it('[XA3] the tick fails with the error, which is logged once', async () => {
       const error = new Error('plain');
       @Catch(OddError)
       class OddFilter {
@@ -138,7 +138,7 @@ describe('An exception filter of a handler', () => {
       expect(await registry.run('Worker.odd')).toMatchObject({ value: 'odd' });
     });
 
-    it('[A13] an error of a handler with other enhancers is logged once as well', async () => {
+    it('[XA3] an error of a handler with other enhancers is logged once as well', async () => {
       @ScopedWorker()
       @UseGuards({ canActivate: () => true })
       @UseInterceptors({ intercept: (_: ExecutionContext, next: Next) => next.handle() })
@@ -155,7 +155,7 @@ describe('An exception filter of a handler', () => {
   });
 
   describe('when several would do', () => {
-    it('[A13] one of the method goes before one of the class, the last before the first', async () => {
+    it('[XA3] one of the method goes before one of the class, the last before the first', async () => {
       const journal = new Journal();
       const noting = (name: string): ExceptionFilter => ({ catch: () => journal.note(name) });
       @ScopedWorker()
@@ -182,7 +182,7 @@ describe('An exception filter of a handler', () => {
         'an interceptor later',
         UseInterceptors({ intercept: () => throwError(() => new OddError()) }),
       ],
-    ])('[A13] it is asked about %s', async (_, decorate) => {
+    ])('[XA3] it is asked about %s', async (_, decorate) => {
       @ScopedWorker()
       @UseFilters({ catch: (error: Error) => error.constructor.name })
       class Worker {
@@ -197,7 +197,7 @@ describe('An exception filter of a handler', () => {
   });
 
   describe('when the handler returns an Observable that fails', () => {
-    it('[A13] it is asked in the context of the tick, whoever fails it, and its value is the result', async () => {
+    it('[XA3] it is asked in the context of the tick, whoever fails it, and its value is the result', async () => {
       const error = new Error('late');
       const source = new Subject<number>();
       const subscribed = gate();

@@ -120,7 +120,7 @@ describe('Global enhancers', () => {
   afterEach(closeApps);
 
   describe('when nobody asks for them', () => {
-    it('[A13] they run around no handler, also around one with enhancers of its own', async () => {
+    it('[XA2] they run around no handler, also around one with enhancers of its own', async () => {
       const { registry, app } = await startApp({ providers: [...PROBES, Worker, ...global] });
       app.get(ApplicationConfig).useGlobalGuards({ canActivate: () => false });
       const { value } = await registry.run('Worker.run');
@@ -130,7 +130,7 @@ describe('Global enhancers', () => {
       expect(seen).toHaveLength(1);
     });
 
-    it('[A13] requests go through them all the same', async () => {
+    it('[XA2] requests go through them all the same', async () => {
       @ScopedWorker()
       @Controller('jobs')
       class Jobs {
@@ -171,7 +171,7 @@ describe('Global enhancers', () => {
   describe('when the module asks for them', () => {
     const options = { globalEnhancers: true };
 
-    it('[A13] they run around every handler, scoped ones as part of the tick', async () => {
+    it('[XA2] they run around every handler, scoped ones as part of the tick', async () => {
       const { registry, app } = await startApp({
         options,
         providers: [...PROBES, Worker, Plain, ...global],
@@ -188,7 +188,7 @@ describe('Global enhancers', () => {
       expect(disposed).toEqual(created);
     });
 
-    it('[A13] they stand before those of the class', async () => {
+    it('[XA2] they stand before those of the class', async () => {
       @ScopedWorker()
       @UseGuards({ canActivate: () => seen.push('own guard') > 0 })
       class Guarded {
@@ -206,7 +206,7 @@ describe('Global enhancers', () => {
       expect(seen).toEqual(['single guard', 'late guard', 'own guard']);
     });
 
-    it('[A13] a guard that says no keeps the handler from running', async () => {
+    it('[XA2] a guard that says no keeps the handler from running', async () => {
       const { registry, app } = await startApp({ options, providers: [Plain] });
       expect(await registry.run('Plain.run')).toMatchObject({ value: 'plain' });
       app.get(ApplicationConfig).useGlobalGuards({ canActivate: () => false });
@@ -216,7 +216,7 @@ describe('Global enhancers', () => {
       });
     });
 
-    it('[A13] a factory among them that gives nothing is left out, as in Nest', async () => {
+    it('[XA2] a factory among them that gives nothing is left out, as in Nest', async () => {
       const { registry } = await startApp({
         options,
         providers: [
@@ -230,7 +230,7 @@ describe('Global enhancers', () => {
       expect(seen).toEqual(['single guard']);
     });
 
-    it('[A13] they run in an application without HTTP as well', async () => {
+    it('[XA2] they run in an application without HTTP as well', async () => {
       class AppModule {}
       const app = await NestFactory.createApplicationContext(
         {

@@ -101,7 +101,7 @@ describe('The end of a forEach in the middle of its list', () => {
       expect(begun).toEqual([]);
     });
 
-    it('[A16] ends the wait between attempts of an item as well', async () => {
+    it('[XF5] ends the wait between attempts of an item as well', async () => {
       const { registry, next, begun } = await forEachApp(
         { list: [1, 2], handler: { retry: { attempts: 2, backoffMs: 60_000 } } },
         () => Promise.reject(new Error('busy')),
@@ -183,7 +183,7 @@ describe('The end of a forEach in the middle of its list', () => {
   });
 
   describe('when the schedule is removed', () => {
-    it('[F21] runs the list to its end: it is one tick', async () => {
+    it('[XF5] runs the list to its end: it is one tick', async () => {
       const held = gate();
       const { registry, run, begun } = await inTheMiddle({}, () => held.opened);
       registry.remove('Worker.run');
@@ -334,7 +334,7 @@ describe('The end of a forEach in the middle of its list', () => {
     beforeEach(() => useFakeClock());
     afterEach(() => void jest.useRealTimers());
 
-    it('[D5] the rest of the list is not made up for after a pause', async () => {
+    it('[XF5] the rest of the list is not made up for after a pause', async () => {
       const seen: string[] = [];
       const held = gate();
       @ScopedWorker()

@@ -135,7 +135,7 @@ describe('The options of the module', () => {
       await startApp({ providers: [Job], options: options({ overrides: good }) });
     });
 
-    it('[C13] one error names all that is wrong', async () => {
+    it('[C8] one error names all that is wrong', async () => {
       const bad = {
         drainTimeoutMs: -1,
         shutdownTimeoutMs: -2,

@@ -121,7 +121,7 @@ describe('A module that is imported twice', () => {
   describe('when each gives the worker other dependencies', () => {
     const imports = ['acme', 'globex'].map((tenant) => SyncModule.for(tenant, NamedSync));
 
-    it('[D24] each runs, once per slot, under the name that its providers give', async () => {
+    it('[XD1] each runs, once per slot, under the name that its providers give', async () => {
       const { registry, log } = await startApp({ imports, options: { scopeValidation: 'strict' } });
       expect(namesOf(registry)).toEqual(['sync acme', 'sync globex']);
       expect(registry.get('sync acme').handler).toBe('NamedSync.run');
@@ -147,7 +147,7 @@ describe('A module that is imported twice', () => {
       expect(error.message).toContain('Use one of the names that exist: sync acme, sync globex.');
     });
 
-    it('[C13] without names of their own start-up is refused, and says how to give them', async () => {
+    it('[XD1] without names of their own start-up is refused, and says how to give them', async () => {
       const error = await refusal({
         imports: ['acme', 'globex', 'initech'].map((tenant) => SyncModule.for(tenant, Sync)),
       });
@@ -186,7 +186,7 @@ describe('A module that is imported twice', () => {
         'a module that it asks by ModuleRef',
         ['acme', 'globex'].map((tenant) => SyncModule.for(tenant, Asking)),
       ],
-    ])('[C13] they are told apart by %s', async (_what, dynamic) => {
+    ])('[XD1] they are told apart by %s', async (_what, dynamic) => {
       expect(await refusal({ imports: [...dynamic] })).toBeInstanceOf(DuplicateScheduleError);
     });
 
@@ -215,7 +215,7 @@ describe('A module that is imported twice', () => {
         ['the class itself', Guarded],
         ['useClass', { provide: 'guarded', useClass: Guarded }],
         ['a factory', byFactory],
-      ])('[C13] they are told apart when they provide it by %s', async (_how, provider) => {
+      ])('[XD1] they are told apart when they provide it by %s', async (_how, provider) => {
         const imports = ['acme', 'globex'].map((tenant) => SyncModule.for(tenant, provider));
         expect(await refusal({ imports })).toBeInstanceOf(DuplicateScheduleError);
       });
@@ -228,7 +228,7 @@ describe('A module that is imported twice', () => {
       });
     });
 
-    it('[D24] they are told apart by what a decorator asks providers for', async () => {
+    it('[XD1] they are told apart by what a decorator asks providers for', async () => {
       @ScopedWorker()
       class Polling {
         @ScopedCron(
@@ -249,7 +249,7 @@ describe('A module that is imported twice', () => {
       ]);
     });
 
-    it('[D24] each consumer reads the source of its module', async () => {
+    it('[XD1] each consumer reads the source of its module', async () => {
       const received: string[] = [];
       @ScopedWorker()
       class Consumer {
@@ -302,7 +302,7 @@ describe('A module that is imported twice', () => {
       expect(letters.sort()).toEqual(['letter of acme for acme', 'letter of globex for globex']);
     });
 
-    it('[C19] [C13] a job that would be adopted has no name that a provider can give', async () => {
+    it('[XD1] a job that would be adopted has no name that a provider can give', async () => {
       @Injectable()
       class Job {
         constructor(
@@ -400,13 +400,10 @@ describe('A module that is imported twice with a value object', () => {
     ['an object of a class in a set', () => new Set([new Hidden('acme')])],
     ['an object as a key of a map', () => new Map([[{}, 1]])],
     ['a class that extends Map', () => new Registry()],
-  ])(
-    '[D24] [C13] must name it if nobody can tell whether they differ: %s',
-    async (_what, value) => {
-      const refused = await refusal({ imports: twice(value(), value()) });
-      expect(refused).toBeInstanceOf(DuplicateScheduleError);
-    },
-  );
+  ])('[XD1] must name it if nobody can tell whether they differ: %s', async (_what, value) => {
+    const refused = await refusal({ imports: twice(value(), value()) });
+    expect(refused).toBeInstanceOf(DuplicateScheduleError);
+  });
 });
 
 it('[D24] A worker of a module that is imported twice runs once with scoped repositories', async () => {
@@ -499,7 +496,7 @@ describe('Two modules that provide one worker', () => {
     expect(ran).toEqual(['logged']);
   });
 
-  it('[D24] [C13] must name it when only one has what is optional', async () => {
+  it('[XD1] must name it when only one has what is optional', async () => {
     @ScopedWorker()
     class Sending {
       constructor(@Optional() @Inject(TENANT) readonly tenant?: string) {}
@@ -517,7 +514,7 @@ describe('Two modules that provide one worker', () => {
     expect((await refusal({ imports: [With, Without] })).message).toContain(text);
   });
 
-  it('[D24] [C13] must name it when they give it different ones', async () => {
+  it('[XD1] must name it when they give it different ones', async () => {
     const error = await refusal({ imports: [First, Other] });
     expect(error.message).toContain(
       'First and Other provide Deep with different dependencies (TENANT), so each of these workers has to run.',
@@ -560,13 +557,13 @@ describe('A name that providers give', () => {
       },
       'has a useFactory that threw: no tenant',
     ],
-  ])('[C13] stops start-up when it %s', async (_what, name, words) => {
+  ])('[XC10] stops start-up when it %s', async (_what, name, words) => {
     const message = await refused(name);
     expect(message).toMatch(/^Job\.run: /);
     expect(message).toContain(words);
   });
 
-  it('[C13] clashes with another one', async () => {
+  it('[XC10] clashes with another one', async () => {
     @ScopedWorker()
     class Job {
       @ScopedCron(YEARLY, { name: { useFactory: () => 'nightly' } })
@@ -594,13 +591,13 @@ describe('A name that providers give', () => {
     @Module({ providers: [job()] })
     class BillingModule {}
 
-    it('[C13] clashes, and the error tells them apart by their modules', async () => {
+    it('[XC10] clashes, and the error tells them apart by their modules', async () => {
       expect((await refusal({ imports: [MailModule, BillingModule] })).message).toBe(
         `Job.run in BillingModule: its schedule "Job.run" has the name of a schedule of Job.run in MailModule, which is a different class. Rename one of them: { name: '...' }.`,
       );
     });
 
-    it('[C13] clashes in one module as well', async () => {
+    it('[XC10] clashes in one module as well', async () => {
       @Module({ providers: [job(), job()] })
       class OneModule {}
       expect((await refusal({ imports: [OneModule] })).message).toBe(
@@ -609,7 +606,7 @@ describe('A name that providers give', () => {
     });
   });
 
-  it('[D24] two workers whose factories differ are found by the inspector in preview mode, too', async () => {
+  it('[XD1] two workers whose factories differ are found by the inspector in preview mode, too', async () => {
     class Client {
       constructor(readonly url: string) {}
     }
@@ -681,14 +678,14 @@ describe('A background worker that several modules provide', () => {
   const pair = (loop: typeof Loop, ...tenants: string[]): DynamicModule[] =>
     tenants.map((tenant) => SyncModule.for(tenant, loop));
 
-  it('[D24] each runs, numbered, when they give it different dependencies', async () => {
+  it('[XD1] each runs, numbered, when they give it different dependencies', async () => {
     expect(await start({ imports: pair(Loop, 'acme', 'globex') })).toBe(
       '2 background: Loop, Loop#2',
     );
     expect(ran.sort()).toEqual(['acme', 'globex']);
   });
 
-  it('[D24] each goes by the name that it gives itself', async () => {
+  it('[XD1] each goes by the name that it gives itself', async () => {
     expect(await start({ imports: pair(NamedLoop, 'acme', 'globex') })).toBe(
       '2 background: loop of acme, loop of globex',
     );

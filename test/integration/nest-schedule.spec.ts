@@ -89,7 +89,7 @@ describe('An application with ScheduleModule', () => {
       return Named;
     };
 
-    it('[C13] refuses it, naming the handler, and none of our ticks runs', async () => {
+    it('[XC10] refuses it, naming the handler, and none of our ticks runs', async () => {
       const { app } = await compileApp({
         imports: [ScheduleModule.forRoot()],
         providers: [Legacy, named('legacy')],
@@ -101,7 +101,7 @@ describe('An application with ScheduleModule', () => {
       expect(ran).not.toContain('ours');
     });
 
-    it('[C13] starts its neighbour with a name of its own', async () => {
+    it('[XC10] starts its neighbour with a name of its own', async () => {
       await startApp({ imports: [ScheduleModule.forRoot()], providers: [Legacy, named('own')] });
       await advance(61_000);
       expect(ran.sort()).toEqual(['legacy', 'ours']);

@@ -61,7 +61,7 @@ describe('The alerts of an outbox', () => {
     database.query('INSERT INTO outbox (text) VALUES ($1)', [text]);
   const sessionsOf = async (): Promise<number> => (await listeners(database)).length;
 
-  it('[G8] wake a reader when a row is saved on another data source', async () => {
+  it('[XG3] wake a reader when a row is saved on another data source', async () => {
     const [mine, other] = [await openDataSource(database), await openDataSource(database)];
     outboxSource(OutboxMessage, other);
     const { delivery } = await waiting(
@@ -210,7 +210,7 @@ describe('The alerts of an outbox', () => {
   });
 
   describe('when the connection that listens is killed', () => {
-    it('[G12] listen on a new one, and tell what was inserted meanwhile', async () => {
+    it('[XG3] listen on a new one, and tell what was inserted meanwhile', async () => {
       const dataSource = await openDataSource(database);
       const source = outboxSource(OutboxMessage, dataSource, { pollMs: NEVER_MS });
       const { delivery } = await waiting(reader(source));
@@ -226,7 +226,7 @@ describe('The alerts of an outbox', () => {
     });
   });
 
-  it('[G12] are missed when LISTEN fails: the reader polls, and a warning is logged once', async () => {
+  it('[XG3] are missed when LISTEN fails: the reader polls, and a warning is logged once', async () => {
     const dataSource = await openDataSource(database);
     const create = dataSource.createQueryRunner.bind(dataSource);
     let refusals = 0;

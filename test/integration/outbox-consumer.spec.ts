@@ -113,7 +113,7 @@ describe('A consumer of an outbox', () => {
     });
   });
 
-  it('[G7] puts aside what fails maxDeliveries times, and works on the others', async () => {
+  it('[XG4] puts aside what fails maxDeliveries times, and works on the others', async () => {
     const error = jest.spyOn(Logger.prototype, 'error').mockReturnValue(undefined);
     const test = await start(
       async ({ payload }, notes) => {
@@ -136,7 +136,7 @@ describe('A consumer of an outbox', () => {
     error.mockRestore();
   });
 
-  it('[G5] reports a message whose lease was lost as failed, though its work is committed', async () => {
+  it('[XG2] reports a message whose lease was lost as failed, though its work is committed', async () => {
     const [inside, goOn] = [gate(), gate()];
     const test = await start(async ({ payload }, notes) => {
       await notes.insert({ text: payload.text });

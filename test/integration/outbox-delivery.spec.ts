@@ -105,7 +105,7 @@ describe('outboxSource', () => {
     expect(await rows()).toEqual([]);
   });
   describe('when a message is acknowledged', () => {
-    it('[G5] deletes its row, and not before', async () => {
+    it('[XG2] deletes its row, and not before', async () => {
       const dataSource = await openDataSource(database);
       await dataSource.manager.save(OutboxMessage, [{ text: 'done' }, { text: 'other' }]);
       const { next } = reader(outboxSource(OutboxMessage, dataSource));
@@ -115,7 +115,7 @@ describe('outboxSource', () => {
       expect((await rows()).map(({ text }) => text)).toEqual(['other']);
     });
 
-    it('[G5] sets deliveredAt instead where the entity has it, and delivers the row no more', async () => {
+    it('[XG2] sets deliveredAt instead where the entity has it, and delivers the row no more', async () => {
       const dataSource = await openDataSource(database);
       await dataSource.manager.save(KeptMessage, { text: 'a' });
       const { next } = reader(outboxSource(KeptMessage, dataSource, { pollMs: 20 }));

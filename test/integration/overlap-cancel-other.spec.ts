@@ -159,7 +159,7 @@ describe("overlap 'cancel-other'", () => {
     expect(throws.log.of('error')).toHaveLength(1);
   });
 
-  it('[F10][A16] cuts a wait between attempts short', async () => {
+  it('[F10] cuts a wait between attempts short', async () => {
     const test = await retryApp([fails, succeeds], {
       handler: { overlap: 'cancel-other', retry: { attempts: 3, backoffMs: 60_000 } },
     });

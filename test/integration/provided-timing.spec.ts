@@ -142,7 +142,7 @@ describe('A timing that providers give', () => {
     expect(due).toEqual(at(1_500));
   });
 
-  it('[C13] of a timeout is refused if it cannot work', async () => {
+  it('[XC11] of a timeout is refused if it cannot work', async () => {
     @ScopedWorker()
     class Jobs {
       @ScopedTimeout({ useFactory: () => -1 })
@@ -222,7 +222,7 @@ describe('A timing that providers give', () => {
     expect(order).toEqual(['built', 'initialised', 'asked', 'bootstrapped']);
   });
 
-  it('[C17] is asked for as well when the schedule is disabled', async () => {
+  it('[XC11] is asked for as well when the schedule is disabled', async () => {
     const { due, registry } = await timed({
       interval: { useFactory: () => 1_000 as never },
       options: { disabled: true },
@@ -251,7 +251,7 @@ describe('A timing that providers give', () => {
       expect((await registry.run('Jobs.run')).outcome).toBe('succeeded');
     });
 
-    it('[C17] [E10] can be switched on at run time', async () => {
+    it('[C17] [XF3] can be switched on at run time', async () => {
       const { due, registry } = await timed({ interval: { useFactory: () => '-' as never } });
       registry.reschedule('Jobs.run', { everyMs: 1_000 });
       await advance(2_000);
@@ -326,7 +326,7 @@ describe('A timing that providers give', () => {
       ['0', interval(() => 0), 'not 0'],
       ['NaN', interval(() => Number(undefined)), 'not NaN'],
     ])(
-      '[C13] a factory that gives %s stops start-up, naming the handler',
+      '[XC11] a factory that gives %s stops start-up, naming the handler',
       async (_, given, words) => {
         const message = await refused(given, lateRefusal);
         const decorator = given.cron === undefined ? 'period of @ScopedInterval' : 'cron';
@@ -345,7 +345,7 @@ describe('A timing that providers give', () => {
       ],
       ['rejects', () => Promise.reject(new Error('no CRON in the environment'))],
     ])(
-      '[C13] a factory that %s stops start-up, with its error and its place',
+      '[XC11] a factory that %s stops start-up, with its error and its place',
       async (_, factory) => {
         expect(await refused(cron(factory), lateRefusal)).toMatch(
           /^Jobs\.run: the cron expression of @ScopedCron has a useFactory that threw: no CRON in the environment \(.*provided-timing\.spec\.ts:\d+:\d+\)?\)\.$/,
@@ -357,7 +357,7 @@ describe('A timing that providers give', () => {
       ['nothing', undefined],
       ['a string', 'oops'],
       ['an object without a text', Object.create(null)],
-    ])('[C13] a factory may throw %s', async (_, thrown) => {
+    ])('[XC11] a factory may throw %s', async (_, thrown) => {
       const message = await refused(
         cron(() => Promise.reject(thrown as Error)),
         lateRefusal,
@@ -378,11 +378,11 @@ describe('A timing that providers give', () => {
         'has no token at inject[1]: look for a circular import',
       ],
       ['no useFactory', { inject: [ConfigService] }, 'must be a string, not an object'],
-    ])('[C13] %s stops start-up', async (_, given, words) => {
+    ])('[XC11] %s stops start-up', async (_, given, words) => {
       expect(await refused({ cron: given as never })).toContain(words);
     });
 
-    it('[C13] so does forwardRef() of what is still undefined; of a token it is that token', async () => {
+    it('[XC11] so does forwardRef() of what is still undefined; of a token it is that token', async () => {
       const cron = (token: unknown): Timed => ({
         cron: {
           inject: [forwardRef(() => token)],
@@ -416,7 +416,7 @@ describe('A timing that providers give', () => {
       ['an alias of a request-scoped one', 'ALIAS', 'ALIAS'],
       ['an anonymous class', [class {}][0], 'a class without a name'],
       ['an object', { token: ConfigService }, 'an object'],
-    ])('[C13] %s stops start-up in one sentence', async (_, token, shown) => {
+    ])('[XC11] %s stops start-up in one sentence', async (_, token, shown) => {
       const message = await refused({
         cron: { inject: [ConfigService, token], useFactory: () => '-' as never },
         providers: [PerRequest, PerUse, Bubbled, { provide: 'ALIAS', useExisting: PerRequest }],
@@ -426,7 +426,7 @@ describe('A timing that providers give', () => {
       );
     });
 
-    it('[C13] an alias of a singleton, and a factory that waits, are accepted', async () => {
+    it('[XC11] an alias of a singleton, and a factory that waits, are accepted', async () => {
       const { registry } = await timed({
         cron: {
           inject: ['ALIAS', 'LATER'],
@@ -458,14 +458,14 @@ describe('A timing that providers give', () => {
     const culprits = (error: unknown): string[] =>
       (error as { problems: string[] }).problems.map((problem) => problem.split(':')[0]!);
 
-    it('[C8] [C13] everything that providers say is said at once', async () => {
+    it('[C8] [XC11] everything that providers say is said at once', async () => {
       expect(culprits(await lateRefusal({ providers: [Many] }))).toEqual([
         'Many.two',
         'Many.three',
       ]);
     });
 
-    it('[C8] [C13] what is written comes first, all of it, and nobody is asked', async () => {
+    it('[C8] [XC11] what is written comes first, all of it, and nobody is asked', async () => {
       @ScopedWorker()
       class Written {
         @ScopedCron({ inject: ['A'], useFactory: () => '-' })
@@ -560,7 +560,7 @@ describe('A timing that providers give', () => {
       expect([registry.list(), asked]).toEqual([[], 0]);
     });
 
-    it('[C13] has its name, which no other can take', async () => {
+    it('[XC10] has its name, which no other can take', async () => {
       const add = (early: ScopedWorkerRegistry): unknown =>
         early.add({ name: 'Jobs.run', handler: 'Jobs.run', everyMs: 1_000 });
       await expect(during(add)).rejects.toThrow(/the name is taken by a schedule of Jobs\.run/);

@@ -27,7 +27,7 @@ async function waiting(retry: Omit<RetryOptions, 'attempts'>, attempts = 3, chan
 }
 
 describe('the wait between attempts', () => {
-  it('[A16] is backoffMs long', async () => {
+  it('[XA8] is backoffMs long', async () => {
     const { ticks, retries, report } = await waiting({ backoffMs: 60_000 });
     expect(ticks).toHaveLength(1);
     await advance(59_999);
@@ -39,7 +39,7 @@ describe('the wait between attempts', () => {
     expect(retries.map(({ waitMs }) => waitMs)).toEqual([60_000, 60_000]);
   });
 
-  it('[A16] is asked for with the attempt that has failed, and not after the last', async () => {
+  it('[XA8] is asked for with the attempt that has failed, and not after the last', async () => {
     const backoffMs = jest.fn((attempt: number) => attempt * 100);
     const { ticks, retries, report } = await waiting({ backoffMs });
     await advance(99);

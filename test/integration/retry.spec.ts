@@ -176,7 +176,7 @@ describe('a retried tick', () => {
   });
 
   describe('report', () => {
-    it('[A16] tells each attempt in its history; the tick is judged by the last', async () => {
+    it('[XA9] tells each attempt in its history; the tick is judged by the last', async () => {
       const { run } = await retryApp([fails, fails, succeeds]);
       const report = await run();
       expect(report).toMatchObject({
@@ -208,7 +208,7 @@ describe('a retried tick', () => {
       expect(new Set(report.history.map(({ scopeId }) => scopeId)).size).toBe(3);
     });
 
-    it('[A16] fails with the error of the last attempt when all fail', async () => {
+    it('[XA9] fails with the error of the last attempt when all fail', async () => {
       const { run, registry } = await retryApp([fails]);
       const report = await run();
       expect(report).toMatchObject({ outcome: 'failed', phase: 'handler', attempts: 3 });
@@ -245,7 +245,7 @@ describe('a retried tick', () => {
   });
 
   describe('tick', () => {
-    it('[A16] counts attempts from 1, with one id, one firing and one payload', async () => {
+    it('[XA9] counts attempts from 1, with one id, one firing and one payload', async () => {
       const { run, ticks } = await retryApp([fails]);
       const payload = { id: 7 };
       const { tickId } = await run(payload);
@@ -277,7 +277,7 @@ describe('a retried tick', () => {
   });
 
   describe('events and log', () => {
-    it('[A16] is told as started once and finished once, with a tick:retrying between attempts', async () => {
+    it('[XA9] is told as started once and finished once, with a tick:retrying between attempts', async () => {
       const { run, told, retries } = await retryApp([fails, fails, succeeds]);
       const { tickId, history } = await run();
       expect(told).toEqual([
@@ -418,7 +418,7 @@ describe('a retried tick', () => {
       ],
     ];
 
-    it.each(failing)('[A16] %s: phase %s', async (_, phase, make) => {
+    it.each(failing)('[XA8] %s: phase %s', async (_, phase, make) => {
       const { attempts = [succeeds], ...given } = make();
       const { run, registry } = await retryApp(attempts, given);
       const report = await run();
@@ -427,7 +427,7 @@ describe('a retried tick', () => {
       expect(registry.stats()).toMatchObject({ openScopes: 0, openedScopes: 2 });
     });
 
-    it('[A16] a worker that cannot be built', async () => {
+    it('[XA8] a worker that cannot be built', async () => {
       let builds = 0;
       @RequestScoped()
       class Database {
@@ -508,7 +508,7 @@ describe('a retried tick', () => {
   });
 
   describe('what is not tried again', () => {
-    it('[A16] what failed only in disposal, because its work is committed', async () => {
+    it('[XA8] what failed only in disposal, because its work is committed', async () => {
       const { run, ticks } = await retryApp([
         ({ scope }) => {
           scope.defer(() => Promise.reject(new Error('disposer')));
@@ -522,7 +522,7 @@ describe('a retried tick', () => {
       ['committed', { outcome: 'failed', isPartlyCommitted: true, attempts: 1 }],
       [undefined, { outcome: 'succeeded', attempts: 2 }],
     ])(
-      '[A16] a commit hook that fails after another one that returned %p, if it says that the work is durable',
+      '[XA8] a commit hook that fails after another one that returned %p, if it says that the work is durable',
       async (returned, expected) => {
         let calls = 0;
         const fails = (): void => {
@@ -543,7 +543,7 @@ describe('a retried tick', () => {
       },
     );
 
-    it('[A16] what was cancelled', async () => {
+    it('[XA8] what was cancelled', async () => {
       const { run, registry, next, retries } = await retryApp([untilAborted]);
       const started = next('tick:started');
       const report = run();

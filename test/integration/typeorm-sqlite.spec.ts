@@ -49,7 +49,7 @@ describe('A scope on an SQLite file', () => {
   };
 
   describe('with a transaction', () => {
-    it('[B38] commits it when the tick succeeds, and nobody sees it before', async () => {
+    it('[XB1] commits it when the tick succeeds, and nobody sees it before', async () => {
       const test = await start();
       const report = await run(test, async ({ notes }) => {
         await notes.insert({ text: 'a' });
@@ -62,7 +62,7 @@ describe('A scope on an SQLite file', () => {
       expect(file.committed()).toEqual(['a', 'b', 'c']);
     });
 
-    it('[B38] rolls back when the tick fails, and nothing but its own work', async () => {
+    it('[XB1] rolls back when the tick fails, and nothing but its own work', async () => {
       const test = await start();
       const written = gate();
       const failing = gate();
@@ -99,7 +99,7 @@ describe('A scope on an SQLite file', () => {
       expect(seen).toEqual([[], ['a']]); // the later one runs first, inside the transaction
     });
 
-    it('[A16] is not run again by a retry when a hook fails after the COMMIT', async () => {
+    it('[XA8] is not run again by a retry when a hook fails after the COMMIT', async () => {
       const handler = async ({ scope }: Tick): Promise<void> => {
         scope.onCommit(() => Promise.reject(new Error('mail server down')));
         const notes = await scope.resolve<Repository<Note>>(getScopedRepositoryToken(Note));

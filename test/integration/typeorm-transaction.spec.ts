@@ -59,7 +59,7 @@ describe('The transaction of a scope', () => {
     expect(await committed(database)).toEqual(['kept']);
   });
 
-  it('[B38] is committed when the handler has succeeded, and seen by nobody before', async () => {
+  it('[XB1] is committed when the handler has succeeded, and seen by nobody before', async () => {
     const report = await run(async ({ notes }) => {
       await notes.insert({ text: 'a' });
       await notes.save([{ text: 'b' }, { text: 'c' }]);
@@ -70,7 +70,7 @@ describe('The transaction of a scope', () => {
     expect(await committed(database)).toEqual(['a', 'b', 'c']);
   });
 
-  it('[B38] is committed after work that was given to waitFor', async () => {
+  it('[XB1] is committed after work that was given to waitFor', async () => {
     const later = gate();
     const report = run(({ notes, tick }) => {
       tick.scope.waitFor(later.opened.then(() => notes.save({ text: 'later' })));
@@ -87,7 +87,7 @@ describe('The transaction of a scope', () => {
       await notes.save({ text: 'saved' });
     };
 
-    it('[B38] when the handler has failed', async () => {
+    it('[XB1] when the handler has failed', async () => {
       const error = new Error('no more');
       const report = await run(async (scope) => {
         await write(scope);
@@ -99,7 +99,7 @@ describe('The transaction of a scope', () => {
       expect(await committed(database)).toEqual([]);
     });
 
-    it('[B38] when the tick was cancelled', async () => {
+    it('[XB1] when the tick was cancelled', async () => {
       const written = gate();
       const report = run(async (scope) => {
         await write(scope);
@@ -113,7 +113,7 @@ describe('The transaction of a scope', () => {
       expect(await committed(database)).toEqual([]);
     });
 
-    it('[B38] when the time was up, though the handler returned', async () => {
+    it('[XB1] when the time was up, though the handler returned', async () => {
       const report = await run(async (scope) => {
         await write(scope);
         await aborted(scope.tick.signal).catch(() => undefined);
@@ -123,7 +123,7 @@ describe('The transaction of a scope', () => {
       expect(await committed(database)).toEqual([]);
     });
 
-    it('[B38] at shutdown, when the handler gives up', async () => {
+    it('[XB1] at shutdown, when the handler gives up', async () => {
       const written = gate();
       const report = run(async (scope) => {
         await write(scope);
@@ -166,7 +166,7 @@ describe('The transaction of a scope', () => {
       ),
     );
 
-    it('[B38] the tick has failed in the phase commit, and everything is rolled back', async () => {
+    it('[XB1] the tick has failed in the phase commit, and everything is rolled back', async () => {
       const report = await run(async ({ notes }) => {
         await notes.insert({ text: 'twice' });
         await notes.insert({ text: 'twice' });
@@ -190,7 +190,7 @@ describe('The transaction of a scope', () => {
   });
 
   describe('when a statement fails and the handler goes on', () => {
-    it('[B38] the tick has failed in the phase commit, with the reason: nothing is lost in silence', async () => {
+    it('[XB1] the tick has failed in the phase commit, with the reason: nothing is lost in silence', async () => {
       const report = await run(async ({ notes, manager }) => {
         await notes.insert({ text: 'before' });
         await manager.query('SELECT 1/0').catch(() => undefined);

@@ -154,7 +154,7 @@ describe('scopeValidation', () => {
     expect(numbersOf((error as ScopeValidationError).findings)).toEqual(['SW002', 'SW201']);
   });
 
-  it('[C8] a second init() says the same as the first', async () => {
+  it('[XC6] a second init() says the same as the first', async () => {
     @ScopedWorker()
     class Single {
       @ScopedCron(YEARLY)
