@@ -15,7 +15,7 @@ import {
   type ScopedWorkerModuleOptions,
 } from '../../lib/index.js';
 
-/** Collects what Nest's logger is given; printed only when a test asks for it. */
+/** Collects what Nest's logger receives; printed only when a test asks for it. */
 export class RecordingLogger implements LoggerService {
   readonly entries: { level: string; message: string }[] = [];
 

@@ -7,7 +7,7 @@ import { isSettled, queueReader, stopReaders } from '../support/queue-reader.js'
 afterEach(stopReaders);
 
 describe('inMemoryQueue()', () => {
-  it('[XG5] delivers in the order of put(), with an id of its own for each message', async () => {
+  it('[XG5] delivers in the order of put(), with a separate id for each message', async () => {
     const queue = inMemoryQueue<string>();
     const ids = [await queue.put('a'), await queue.put('b'), await queue.put('a')];
     expect(new Set(ids).size).toBe(3);
@@ -87,7 +87,7 @@ describe('inMemoryQueue()', () => {
     expect(inMemoryQueue(options).size).toBe(0);
   });
 
-  it('holds 1,000 messages unless told otherwise', async () => {
+  it('holds 1,000 messages by default', async () => {
     const queue = inMemoryQueue<number>();
     for (let message = 0; message < 1_000; message += 1) await queue.put(message);
     expect(await isSettled(queue.put(1_000))).toBe(false);

@@ -95,7 +95,7 @@ describe('The options of the memory watch', () => {
     expect(problems(undefined)).toEqual([]);
   });
 
-  it('are told of everything that is wrong at once', () => {
+  it('report everything that is wrong at once', () => {
     const bad = { warnAtMb: -1, warnAtPercent: 101, stopAtMb: 'x', checkEveryMs: 0, what: 1 };
     expect(problems(bad)).toHaveLength(6);
   });
