@@ -24,7 +24,7 @@ afterEach(async () => {
 
 const MINUTELY = '0 * * * * *';
 
-/** What a decorator of Nest is taken for: the schedule that the engine is given. */
+/** The schedule that the engine receives for a decorator of Nest. */
 async function scheduleOf(
   decorator: MethodDecorator,
   options: ScopedWorkerModuleOptions = {},
@@ -142,7 +142,7 @@ describe('What an adopted decorator says', () => {
       expect(registry.get('Job.run').nextRun).toBeUndefined();
     });
 
-    it('[C13, XC2] one that is no moment is refused', async () => {
+    it('[C13, XC2] refuses an invalid date', async () => {
       const error = await refusal({
         imports: [ScheduleModule.forRoot()],
         providers: [jobClass(Scope.REQUEST, Cron(new Date(Number.NaN)), () => undefined)],
@@ -178,7 +178,7 @@ describe('What an adopted decorator says', () => {
       expect([begun, skipped]).toEqual([[afterNoon(1_000 + byMs)], []]);
     });
 
-    it('[XC2] it is skipped above its threshold, and that is told', async () => {
+    it('[XC2] is skipped and reported above its threshold', async () => {
       const { begun, skipped } = await late(601, { threshold: 600 });
       expect([begun, skipped]).toEqual([[], [['missed', afterNoon(1_000)]]]);
     });

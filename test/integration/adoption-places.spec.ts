@@ -50,8 +50,8 @@ async function objections(...providers: Provider[]) {
   return (error as ScopeValidationError).findings;
 }
 
-describe('Where decorators of Nest stand', () => {
-  it('[XC4] inherited methods run, overridden ones only with a decorator of their own, as with Nest', async () => {
+describe('The places of Nest decorators', () => {
+  it('[XC4] runs inherited methods, and overridden ones only with their own decorator, as Nest does', async () => {
     class Base {
       @Cron(MINUTELY)
       inherited(): void {
@@ -110,7 +110,7 @@ describe('Where decorators of Nest stand', () => {
     expect(registry.list().map(({ name }) => name)).toEqual(['Several.twice', 'every']);
   });
 
-  it('[XC4] static methods, accessors and symbols are no jobs, as with Nest', async () => {
+  it('[XC4] ignores static methods, accessors and symbols, as Nest does', async () => {
     const symbol = Symbol('run');
     const make = (scope: Scope): Type => {
       @Injectable({ scope })
@@ -338,7 +338,7 @@ describe('Where decorators of Nest stand', () => {
     expect(await firstMinute([Named, Job])).toEqual(['run']);
   });
 
-  it('[XC4] a module with a request-scoped dependency is refused: it is no provider', async () => {
+  it('[XC4] refuses a module with a request-scoped dependency, which cannot be a provider', async () => {
     @Injectable({ scope: Scope.REQUEST })
     class Tenant {}
     @Module({ providers: [Tenant] })

@@ -373,7 +373,7 @@ describe('Without adoptNestSchedules', () => {
     };
 
     it.each(Object.entries(switches))(
-      '[C19] %s: false is no skipping: %s is not reported',
+      '[C19] %s: false does not count as skipping: %s is not reported',
       async (option, handler) => {
         const error = await refusal({
           imports: [ScheduleModule.forRoot({ [option]: false })],
@@ -385,7 +385,7 @@ describe('Without adoptNestSchedules', () => {
     );
 
     it.each(Object.entries(switches))(
-      '[XC3] %s: false holds for adoption: %s does not run',
+      '[XC3] %s: false applies to adoption: %s does not run',
       async (option, handler) => {
         const { registry } = await startApp({
           imports: [ScheduleModule.forRoot({ [option]: false })],

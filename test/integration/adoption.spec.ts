@@ -81,7 +81,7 @@ describe('adoptNestSchedules', () => {
       ['beside ScheduleModule', [ScheduleModule.forRoot()]],
       ['without ScheduleModule', []],
     ])(
-      '[XC1] runs its @Cron, @Interval and @Timeout %s, each tick in a scope of its own',
+      '[XC1] runs its @Cron, @Interval and @Timeout %s, each tick in its own scope',
       async (_where, imports) => {
         const { app, registry } = await startApp({
           imports,
@@ -95,7 +95,7 @@ describe('adoptNestSchedules', () => {
       },
     );
 
-    it('[XC1] lists them as Class.method, or under the name that they give', async () => {
+    it('[XC1] lists them as Class.method, or under the name in their options', async () => {
       const { registry } = await adoptingApp({ providers: [...PROBES, Report] });
       expect(
         registry
@@ -176,7 +176,7 @@ describe('adoptNestSchedules', () => {
       expect(app.get(ProbeJournal).alive).toEqual([]);
     });
 
-    it('[XC1] runs them also when the factory is request-scoped by what it is given', async () => {
+    it('[XC1] runs them also when the factory is request-scoped through a dependency', async () => {
       const { scope: _, ...bubbling } = factory as Exclude<Provider, Function> & { scope: Scope };
       const { registry } = await adoptingApp({ providers: [...PROBES, bubbling] });
       await advance(20_000);
@@ -197,7 +197,7 @@ describe('adoptNestSchedules', () => {
       expect(registry.list()).toEqual([]);
     });
 
-    it('[XC3] knows nothing of what is behind a token that is no class', async () => {
+    it('[XC3] ignores what is behind a token other than a class', async () => {
       const { registry } = await adoptingApp({
         providers: [...PROBES, { ...(factory as object), provide: 'REPORT' } as Provider],
       });

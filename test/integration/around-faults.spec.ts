@@ -83,7 +83,7 @@ describe('A hook of around', () => {
       expect(app.get(ProbeJournal).alive).toEqual([]);
     });
 
-    it('is seen by the hooks around it, and is told once though they throw on', async () => {
+    it('is seen by the hooks around it, and is reported once though they throw on', async () => {
       const lines: string[] = [];
       const throwing: AroundHook = () => Promise.reject(failure);
       const { registry, strays } = await aroundApp({

@@ -362,7 +362,7 @@ describe('The provision of a background worker', () => {
       );
     });
 
-    it('is told once, in however many modules and under however many names it stands', async () => {
+    it('is reported once, however many modules and names it has', async () => {
       @Module({ providers: [RequestScoped] })
       class Another {}
       const alias = { provide: Sync, useExisting: RequestScoped };

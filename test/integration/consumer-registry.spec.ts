@@ -16,7 +16,7 @@ afterEach(closeApps);
 
 const NAME = 'Consumer.handle';
 
-/** A consumer that has asked for its first message, with what is told of skipped ticks. */
+/** A consumer that has asked for its first message, with the reports of skipped ticks. */
 async function reading(
   handler: (tick: AnyTick) => unknown = () => undefined,
   options?: ConsumerOptions,
@@ -52,7 +52,7 @@ describe('a consumer in the registry', () => {
     expect(registry.get(NAME).lastReport).toMatchObject({ tickId, trigger: 'message' });
   });
 
-  it('has a name of its own when it is given one', async () => {
+  it('has its own name when its options set one', async () => {
     const { registry, source, next } = await startConsumer(new HandSource(), () => undefined, {
       name: 'orders',
     });

@@ -23,7 +23,7 @@ function job(): new () => object {
 describe('Decorators and names', () => {
   afterEach(closeApps);
 
-  describe('when a decorator stands in the wrong place', () => {
+  describe('when a decorator is in the wrong place', () => {
     it('[XC5] refuses it on a static method, and starts it on an instance method', async () => {
       @ScopedWorker()
       class Misplaced {
@@ -47,7 +47,7 @@ describe('Decorators and names', () => {
       expect(error.message).toMatch(/^WithGetter\.run: .*method/);
     });
 
-    it('[XC5] refuses it in a class that is no worker, and starts it in one that is', async () => {
+    it('[XC5] refuses it in a class that is not a worker, and starts it in one that is', async () => {
       class Plain {
         @ScopedInterval(1_000)
         run(): void {}
@@ -58,7 +58,7 @@ describe('Decorators and names', () => {
       await startApp({ providers: [Plain] });
     });
 
-    it('[XC5] refuses it in a controller that is no worker', async () => {
+    it('[XC5] refuses it in a controller that is not a worker', async () => {
       @Controller()
       class PlainController {
         @ScopedCron(YEARLY)

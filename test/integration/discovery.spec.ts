@@ -65,7 +65,7 @@ describe('Discovery', () => {
       unnamed(): void {}
     }
 
-    it('[F18] they are two schedules, with names of their own', async () => {
+    it('[F18] become two schedules, each with its own name', async () => {
       const { registry } = await startApp({ providers: [...PROBES, TwoTimes] });
       expect(namesOf(registry).sort()).toEqual([
         'TwoTimes.unnamed',
@@ -98,7 +98,7 @@ describe('Discovery', () => {
     });
   });
 
-  describe('when handlers stand on a base class', () => {
+  describe('when handlers are on a base class', () => {
     abstract class Base {
       @ScopedCron('0 * * * * *')
       inherited(): void {
@@ -143,7 +143,7 @@ describe('Discovery', () => {
       ]);
     });
 
-    it('[F19] two classes on one base have schedules of their own', async () => {
+    it('[F19] two classes with one base have separate schedules', async () => {
       @ScopedWorker()
       class Twin extends Base {}
       const { registry } = await startApp({ providers: [Sub, Twin] });

@@ -27,7 +27,7 @@ class OddError extends Error {}
 describe('An exception filter of a handler', () => {
   afterEach(closeApps);
 
-  /** Runs a tick whose handler does what it is told to, inside a filter. */
+  /** Runs a tick whose handler does what the test passes, inside a filter. */
   async function run(
     work: () => unknown,
     filter: ExceptionFilter['catch'],
@@ -48,7 +48,7 @@ describe('An exception filter of a handler', () => {
     throw error;
   };
 
-  describe('when it gives a value', () => {
+  describe('when it returns a value', () => {
     it.each<[string, () => unknown, unknown]>([
       ['a value', () => 'mended', 'mended'],
       ['a promise', () => Promise.resolve('mended'), 'mended'],
@@ -66,7 +66,7 @@ describe('An exception filter of a handler', () => {
     });
   });
 
-  describe('when it gives undefined', () => {
+  describe('when it returns undefined', () => {
     it.each<[string, () => unknown]>([
       ['at once', () => undefined],
       ['later', () => Promise.resolve()],
@@ -82,7 +82,7 @@ describe('An exception filter of a handler', () => {
       },
     );
 
-    it('[XA3] what was thrown arrives as it is, also when it is no error', async () => {
+    it('[XA3] what was thrown arrives as it is, even if it is not an Error', async () => {
       const { report } = await run(failWith('text'), () => undefined);
       expect(report.error).toBe('text');
     });
@@ -110,7 +110,7 @@ describe('An exception filter of a handler', () => {
     );
   });
 
-  describe('when there is none for the error', () => {
+  describe('when no filter catches the error', () => {
     it('[XA3] the tick fails with the error, which is logged once', async () => {
       const error = new Error('plain');
       @Catch(OddError)
@@ -197,7 +197,7 @@ describe('An exception filter of a handler', () => {
   });
 
   describe('when the handler returns an Observable that fails', () => {
-    it('[XA3] it is asked in the context of the tick, whoever fails it, and its value is the result', async () => {
+    it('[XA3] runs in the context of the tick, no matter what failed it, and its value is the result', async () => {
       const error = new Error('late');
       const source = new Subject<number>();
       const subscribed = gate();

@@ -120,7 +120,7 @@ describe('Global enhancers', () => {
   afterEach(closeApps);
 
   describe('when nobody asks for them', () => {
-    it('[XA2] they run around no handler, also around one with enhancers of its own', async () => {
+    it('[XA2] run around no handler, not even around one with its own enhancers', async () => {
       const { registry, app } = await startApp({ providers: [...PROBES, Worker, ...global] });
       app.get(ApplicationConfig).useGlobalGuards({ canActivate: () => false });
       const { value } = await registry.run('Worker.run');
@@ -159,7 +159,7 @@ describe('Global enhancers', () => {
     });
   });
 
-  describe('when the option is no boolean', () => {
+  describe('when the option is not a boolean', () => {
     it('[C13] start-up is refused, and its neighbour starts', async () => {
       const bad = { globalEnhancers: 'yes' } as object;
       const { message } = await refusal({ options: bad, providers: [Plain] });
@@ -188,7 +188,7 @@ describe('Global enhancers', () => {
       expect(disposed).toEqual(created);
     });
 
-    it('[XA2] they stand before those of the class', async () => {
+    it('[XA2] run before those of the class', async () => {
       @ScopedWorker()
       @UseGuards({ canActivate: () => seen.push('own guard') > 0 })
       class Guarded {
@@ -216,7 +216,7 @@ describe('Global enhancers', () => {
       });
     });
 
-    it('[XA2] a factory among them that gives nothing is left out, as in Nest', async () => {
+    it('[XA2] leaves out a factory that returns nothing, as in Nest', async () => {
       const { registry } = await startApp({
         options,
         providers: [

@@ -35,7 +35,7 @@ interface Next {
 describe('Enhancers', () => {
   let seen: unknown[] = [];
 
-  /** A singleton that says where it stands. */
+  /** A singleton that names its module. */
   @Injectable()
   class Place {
     constructor(private readonly moduleRef: ModuleRef) {}
@@ -96,7 +96,7 @@ describe('Enhancers', () => {
       }
     }
 
-    it('[XA4] they run for requests and for ticks, each with instances of its own', async () => {
+    it('[XA4] run for requests and for ticks, each with its own instances', async () => {
       const test: HttpTestApp = await startHttpApp({ providers: PROBES, controllers: [Reports] });
       try {
         expect(await test.get('/reports')).toEqual({ probe: 1 });
@@ -247,7 +247,7 @@ describe('Enhancers', () => {
     });
   });
 
-  describe('when the worker stands under another token', () => {
+  describe('when the worker has another token', () => {
     it('[XA4] they run', async () => {
       @ScopedWorker()
       @UseGuards(ProbeGuard, PlaceGuard)
@@ -267,7 +267,7 @@ describe('Enhancers', () => {
     });
   });
 
-  describe('when several modules provide the worker, each with guards of its own', () => {
+  describe('when several modules provide the worker, each with its own guards', () => {
     @ScopedWorker()
     @UseGuards(PlaceGuard)
     class Worker {
@@ -376,7 +376,7 @@ describe('Enhancers', () => {
       expect(seen).toEqual([]);
     });
 
-    it('[XA4] those of a base class stand before those of the class', async () => {
+    it('[XA4] runs those of a base class before those of the class', async () => {
       const noting = (name: string) => ({ canActivate: () => seen.push(name) > 0 });
       @UseGuards(noting('base'))
       class Guarded {
@@ -428,7 +428,7 @@ describe('Enhancers', () => {
   });
 
   describe('when they are transient', () => {
-    it('[XA4][A6] each tick has one of its own, which is disposed with it', async () => {
+    it('[XA4][A6] each tick has its own, which is disposed with it', async () => {
       const { journal, Probe: Noted } = probes();
       @Transient()
       class Part extends Noted {}
@@ -468,7 +468,7 @@ describe('Enhancers', () => {
     });
   });
 
-  describe('when a class is no enhancer', () => {
+  describe('when a class is not an enhancer', () => {
     it('[XA7] the tick fails instead of running without it', async () => {
       let called = false;
       @Injectable()

@@ -107,7 +107,7 @@ describe('What a handler with enhancers returns', () => {
   });
 
   describe('when an interceptor does not call the handler', () => {
-    it('[XA6] what it gives is the result', async () => {
+    it('[XA6] its value is the result', async () => {
       let called = false;
       @ScopedWorker()
       class Worker {

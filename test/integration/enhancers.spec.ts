@@ -148,7 +148,7 @@ describe('The enhancers of a handler', () => {
     });
   });
 
-  describe('when several of each kind stand on class and handler', () => {
+  describe('when class and handler have several of each kind', () => {
     it('[XA1] they run in the order that Nest has: guards, interceptors, pipes, handler, and back', async () => {
       const journal = new Journal();
       const guard = (name: string): CanActivate => ({

@@ -179,7 +179,7 @@ describe('registry.exclusive()', () => {
       await Promise.all([call, ...reports]);
     });
 
-    it('[XF4] lets the ticks behind it go on when it gives up its turn', async () => {
+    it('[XF4] lets the ticks behind it go on when it leaves its turn', async () => {
       const [first, free] = [gate(), gate()];
       free.open();
       const { registry, hold, lines } = await start(
