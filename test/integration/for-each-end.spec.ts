@@ -44,7 +44,7 @@ describe('The end of a forEach in the middle of its list', () => {
       expect(begun).toEqual([1, 2]);
     });
 
-    it('is told of, also when nobody waits for its summary', async () => {
+    it('is reported, also when nobody waits for its summary', async () => {
       const { registry, run, finished, log } = await inTheMiddle();
       registry.cancel('Worker.run');
       const report = await run;
@@ -76,7 +76,7 @@ describe('The end of a forEach in the middle of its list', () => {
       expect(await run).toMatchObject({ outcome: 'cancelled', reason: 'cancel' });
     });
 
-    it('has failed when an item has, whatever came then', async () => {
+    it('has failed when an item has, even if later items succeed', async () => {
       const { registry, run } = await inTheMiddle({}, (tick) =>
         untilAborted(tick).catch(() => Promise.reject(new TypeError('no rollback'))),
       );
@@ -221,7 +221,7 @@ describe('The end of a forEach in the middle of its list', () => {
       expect(begun).toEqual([1, 2]);
     });
 
-    it('[D6] names the list and the item that it gives up', async () => {
+    it('[D6] names the list and the item that it abandons', async () => {
       const held = gate();
       const { app, run, next } = await inTheMiddle(
         { options: { shutdownTimeoutMs: 20 } },
@@ -334,7 +334,7 @@ describe('The end of a forEach in the middle of its list', () => {
     beforeEach(() => useFakeClock());
     afterEach(() => void jest.useRealTimers());
 
-    it('[XF5] the rest of the list is not made up for after a pause', async () => {
+    it('[XF5] does not catch up the rest of the list after a pause', async () => {
       const seen: string[] = [];
       const held = gate();
       @ScopedWorker()

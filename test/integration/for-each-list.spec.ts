@@ -87,7 +87,7 @@ describe('The list of forEach', () => {
     ]);
   });
 
-  it('[XF6] is asked for anew each time, and no item sees its instances', async () => {
+  it('[XF6] is loaded again each time, and no item sees its instances', async () => {
     const { journal, Probe } = probes();
     @RequestScoped()
     class Repository extends Probe {}
@@ -107,7 +107,7 @@ describe('The list of forEach', () => {
     expect(journal.of('disposed')).toHaveLength(4);
   });
 
-  it('is given what inject names, in its order: classes, tokens, singletons', async () => {
+  it('receives what inject names, in its order: classes, tokens, singletons', async () => {
     @Injectable()
     class Config {
       readonly tenants = ['a'];
@@ -140,7 +140,7 @@ describe('The list of forEach', () => {
     });
   });
 
-  it('is given what forwardRef() stands for', async () => {
+  it('receives what forwardRef() refers to', async () => {
     @Injectable()
     class Config {
       readonly tenants = ['a'];
@@ -361,7 +361,7 @@ describe('The list of forEach', () => {
     });
   });
 
-  describe('when it is none', () => {
+  describe('when it is not a list', () => {
     it.each<[string, () => unknown, string]>([
       ['a string', () => 'acme', '"acme"'],
       ['a number', () => 7, '7'],

@@ -47,7 +47,7 @@ describe('forEach', () => {
     expect(registry.stats()).toMatchObject({ openedScopes: 4, closedScopes: 4, runningTicks: 0 });
   });
 
-  it('[XF6] gives a run by hand a summary with the reports of all items', async () => {
+  it('[XF6] returns a summary to a run by hand with the reports of all items', async () => {
     const { registry, finished, skipped } = await forEachApp(
       { list: [1, 2], needs: [Probe], providers: PROBES },
       (item: number) => item * 10,
@@ -68,7 +68,7 @@ describe('forEach', () => {
     ]);
     const ids = [report, ...report.items!].map(({ tickId }) => tickId);
     expect(new Set(ids).size).toBe(3);
-    // The events tell of the items, which are the ticks.
+    // The events are about the items, which are the ticks.
     expect(finished).toEqual(report.items);
     expect(skipped).toEqual([]);
   });
@@ -162,7 +162,7 @@ describe('forEach', () => {
   });
 
   describe('when maxConcurrency says how many at once', () => {
-    it('[XF6] keeps so many at work, and gives the reports in the order of the list', async () => {
+    it('[XF6] keeps so many at work, and returns the reports in the order of the list', async () => {
       const { held, working, work } = gates(0, 1, 2, 3, 4);
       const { registry, begun } = await forEachApp(
         { list: [0, 1, 2, 3, 4], handler: { maxConcurrency: 2 } },
@@ -248,7 +248,7 @@ describe('forEach', () => {
       expect(report.items!.map(({ outcome }) => outcome)).toEqual(['timed-out', 'succeeded']);
     });
 
-    it('[A16] each item is tried again by itself, in a scope of its own', async () => {
+    it('[A16] retries each item by itself, in its own scope', async () => {
       const tries: string[] = [];
       const { app, registry } = await forEachApp(
         {

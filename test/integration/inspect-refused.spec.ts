@@ -170,7 +170,7 @@ describe('A file that fails', () => {
     expect(await runCommand(folder, ['inspect', 'starts.cjs'])).toMatchObject({ code: 0 });
   });
 
-  it('is refused when it throws what is no error', async () => {
+  it('is refused when it throws something other than an Error', async () => {
     const refusal = refusalOf(await inspect('odd.js', `throw { status: 3 };`));
     expect(refusal).toBe('odd.js threw while it was loading: { status: 3 }\n');
   });
@@ -310,7 +310,7 @@ describe('A file that opens connections while it is loaded', () => {
     ]);
   });
 
-  it('is inspected also when an error goes astray, and a note tells it', async () => {
+  it('is inspected also when an error goes astray, and a note says so', async () => {
     const { code, stdout } = await inspect(
       'stray.js',
       `${MODULE}

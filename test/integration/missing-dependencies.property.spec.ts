@@ -54,7 +54,7 @@ const nodePlan: fc.Arbitrary<NodePlan> = fc.record({
   ),
 });
 
-/** Each module imports those after it. A provider depends on those after it, whatever module they are in. */
+/** Each module imports those after it. A provider depends on those after it, in all modules. */
 function rootOf(plans: readonly NodePlan[]): Type {
   const depends = (from: number, { token }: DependencyPlan): string =>
     tokenOf(from + 1 + (token % Math.max(1, plans.length - from - 1)));

@@ -162,7 +162,7 @@ describe('A worker that asks for what nothing provides', () => {
   });
 });
 
-// Elsewhere Nest has words of its own, and no application comes of it.
+// Elsewhere Nest has its own words, and no application comes of it.
 (isLeftToUs ? describe : describe.skip)('What this version of Nest leaves to us', () => {
   it('[XC12] says where, why it matters and what to do; the inspector says it too', async () => {
     @Module({ providers: viaMailer })
@@ -201,7 +201,7 @@ describe('A worker that asks for what nothing provides', () => {
   });
 });
 
-describe('What is there, or need not be, is no false alarm', () => {
+describe('A dependency that exists or is optional', () => {
   @RequestScoped()
   class Optionals {
     @Optional() @Inject('nobody') readonly property: unknown;
@@ -299,7 +299,7 @@ describe('A parameter without metadata', () => {
   }
 
   (skipsUnknownParams ? describe : describe.skip)('where Nest passes undefined for it', () => {
-    it('[XC12] is no false alarm', async () => {
+    it('[XC12] does not raise a false alarm', async () => {
       const Untyped = untyped();
       const run = worker<[{ smtp: Smtp; size: number }]>([Untyped], (_tick, { size, smtp }) => [
         size,

@@ -79,7 +79,7 @@ describe.each(FIXTURES)(
       await app.close();
     });
 
-    it('[XC1] runs under adoptNestSchedules when it says, each tick in a scope of its own, disposed', async () => {
+    it('[XC1] runs under adoptNestSchedules when it says, each tick in its own scope, which is disposed', async () => {
       const { app, registry } = await adoptingApp({ providers });
       await advance(180_000);
       const journal = app.get(FixtureJournal);

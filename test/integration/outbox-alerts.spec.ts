@@ -125,7 +125,7 @@ describe('The alerts of an outbox', () => {
     await closeApps();
   });
 
-  it('wake by outboxChannel() for rows that are written without the entity, which nothing else tells', async () => {
+  it('wake by outboxChannel() for rows that are written without the entity, which nothing else announces', async () => {
     const dataSource = await openDataSource(database);
     const source = outboxSource(OutboxMessage, dataSource, { pollMs: NEVER_MS });
     const { delivery, hasCome } = await waiting(reader(source));
@@ -180,7 +180,7 @@ describe('The alerts of an outbox', () => {
     await eventually('no session listens', async () => (await sessionsOf()) === 0);
   });
 
-  it('give the connection back when the consumer does not ask again', async () => {
+  it('return the connection when the consumer does not ask again', async () => {
     const dataSource = await openDataSource(database);
     await dataSource.manager.save(OutboxMessage, { text: 'a' });
     const reading = reader(outboxSource(OutboxMessage, dataSource));
@@ -192,7 +192,7 @@ describe('The alerts of an outbox', () => {
     await eventually('the pool is idle', () => isIdle(pool));
   });
 
-  it('give a connection back that arrives after the end', async () => {
+  it('return a connection that arrives after the reader has stopped', async () => {
     const dataSource = await openDataSource(database, [OutboxMessage], { poolSize: 2 });
     const pool = poolOf(dataSource);
     const taken = await pool.connect();
@@ -210,7 +210,7 @@ describe('The alerts of an outbox', () => {
   });
 
   describe('when the connection that listens is killed', () => {
-    it('[XG3] listen on a new one, and tell what was inserted meanwhile', async () => {
+    it('[XG3] listen on a new one, and announce what was inserted meanwhile', async () => {
       const dataSource = await openDataSource(database);
       const source = outboxSource(OutboxMessage, dataSource, { pollMs: NEVER_MS });
       const { delivery } = await waiting(reader(source));

@@ -87,7 +87,7 @@ describe('A consumer of an outbox', () => {
     expect(await texts()).toEqual(['a']);
   });
 
-  it('[G4] gives back what shutdown interrupts, uncounted, and holds no connection after it', async () => {
+  it('[G4] returns what shutdown interrupts, uncounted, and holds no connection after it', async () => {
     const begun = countdown(2);
     const test = await start(
       async ({ signal, payload }, notes) => {

@@ -79,7 +79,7 @@ describe('outboxSource', () => {
     expect(await claimed()).toBe(2);
   });
 
-  it('gives each message to one of several readers on two data sources', async () => {
+  it('delivers each message to one of several readers on two data sources', async () => {
     const dataSources = [await openDataSource(database), await openDataSource(database)];
     await dataSources[0]!.manager.save(
       OutboxMessage,
@@ -291,7 +291,7 @@ describe('outboxSource', () => {
       await ended();
     });
 
-    it('[G4] gives a row back whose claim was under way', async () => {
+    it('[G4] returns a row whose claim is under way', async () => {
       const dataSource = await openDataSource(database);
       await dataSource.manager.save(OutboxMessage, { text: 'a' });
       const { ended, abort } = reader(outboxSource(OutboxMessage, dataSource));

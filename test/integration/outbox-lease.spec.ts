@@ -136,7 +136,7 @@ describe('The lease of a message', () => {
       ['', undefined],
       ['error', new Error('no')],
     ])(
-      'a late nack(%s) changes nothing; that of the other gives the message back',
+      'a late nack(%s) changes nothing; that of the other returns the message',
       async (_, error) => {
         const { late, current } = await stolen();
         await late.nack(error);

@@ -213,7 +213,7 @@ describe("overlap 'cancel-other'", () => {
     expect(entered).toBe(1);
   });
 
-  it('with maxConcurrency aborts the oldest that stands in the way, and no other', async () => {
+  it('with maxConcurrency aborts the oldest that is in the way, and no other', async () => {
     const { run, ticks } = await cancelling(untilAborted, { maxConcurrency: 2 });
     const runs = [await run(1), await run(2), await run(3)];
     expect(ticks.map(({ signal }) => signal.aborted)).toEqual([true, false, false]);
