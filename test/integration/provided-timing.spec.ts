@@ -67,7 +67,7 @@ function jobs({ cron, interval, options }: Timed, due: string[] = []) {
   return Jobs;
 }
 
-/** An application with `Jobs.run`, whose timing providers give. */
+/** An application with `Jobs.run`, whose timing providers supply. */
 async function timed(given: Timed): Promise<TestApp & { readonly due: string[] }> {
   const due: string[] = [];
   const { providers = [], overrides = {} } = given;
@@ -90,7 +90,7 @@ async function refused(given: Timed, refuse = refusal): Promise<string> {
   return error.message;
 }
 
-describe('A timing that providers give', () => {
+describe('A timing that providers supply', () => {
   it('is the cron expression that a service of configuration knows', async () => {
     const { due, registry } = await timed({
       cron: {
@@ -269,7 +269,7 @@ describe('A timing that providers give', () => {
     });
   });
 
-  describe('when an override gives it', () => {
+  describe('when an override sets it', () => {
     const never = (): never => {
       throw new Error('must not be called');
     };
@@ -326,7 +326,7 @@ describe('A timing that providers give', () => {
       ['0', interval(() => 0), 'not 0'],
       ['NaN', interval(() => Number(undefined)), 'not NaN'],
     ])(
-      '[XC11] a factory that gives %s stops start-up, naming the handler',
+      '[XC11] a factory that returns %s stops start-up, naming the handler',
       async (_, given, words) => {
         const message = await refused(given, lateRefusal);
         const decorator = given.cron === undefined ? 'period of @ScopedInterval' : 'cron';
@@ -571,7 +571,7 @@ describe('A timing that providers give', () => {
 const SYMBOL = Symbol('minutes');
 
 describe('A token of a timing', () => {
-  /** A module with a worker whose cron is what `EVERY` gives it. */
+  /** A module with a worker whose cron is the value of `EVERY`. */
   function ownModule(name: string, providers: Provider[] = [], imports: Function[] = []) {
     @ScopedWorker()
     class Poller {
@@ -606,7 +606,7 @@ describe('A token of a timing', () => {
     expect(registry.get('one').everyMs).toBe(3_000);
   });
 
-  it('is that of an imported module before one of any other, wherever that stands', async () => {
+  it('is that of an imported module rather than one of any other module', async () => {
     @Module({ providers: [every(3_000)], exports: ['EVERY'] })
     class Shared {}
     @Module({ imports: [Shared], exports: [Shared] })

@@ -126,7 +126,7 @@ describe('registry.add()', () => {
     ]);
   });
 
-  it('[XF1] gives the payload of the definition, unless a run by hand has another', async () => {
+  it('[XF1] passes the payload of the definition, unless a run by hand has another', async () => {
     const { registry, finished } = await jobsApp(({ payload }) => payload);
     const payload = { tenant: 'acme' };
     registry.add({ name: 'acme', handler: 'Jobs.plain', everyMs: 1_000, payload });
@@ -229,7 +229,7 @@ describe('registry.add()', () => {
     expect(finished.map(({ schedule }) => schedule)).toEqual(['each', 'each']);
   });
 
-  it('[A20] the tick does not see the AsyncLocalStorage store of whoever added it', async () => {
+  it('[A20] hides the AsyncLocalStorage store of the caller from its ticks', async () => {
     const request = new AsyncLocalStorage<string>();
     const { registry, finished } = await jobsApp(nothing);
     request.run('of the request', () => {
@@ -305,7 +305,7 @@ describe('registry.add()', () => {
       expect([ran, registry.list()]).toEqual([[], []]);
     });
 
-    it('[XF1] what is added while the engine starts is told to it afterwards', async () => {
+    it('[XF1] what is added while the engine starts is registered with it afterwards', async () => {
       const told: string[] = [];
       const starting = gate();
       const begun = gate();

@@ -171,7 +171,7 @@ describe('SchedulerRegistry of @nestjs/schedule, when our schedules change at ru
   });
 
   describe('when one is rescheduled', () => {
-    it('[XF2] the job that callers hold gives the new time, in the zone of the schedule', async () => {
+    it('[XF2] the job that callers hold shows the new time, in the zone of the schedule', async () => {
       const { jobs, registry } = await withScheduleModule();
       const job = jobs.getCronJob('Ours.zoned');
       registry.reschedule('Ours.zoned', { cron: '0 30 14 * * *' });
@@ -226,7 +226,7 @@ describe('SchedulerRegistry of @nestjs/schedule, when our schedules change at ru
     });
   });
 
-  describe('when a job is given another time', () => {
+  describe('when a job is set to another time', () => {
     it('[XF2] setTime() reschedules', async () => {
       const { jobs, registry, ran, changes } = await withScheduleModule();
       const job = jobs.getCronJob('ours');

@@ -250,7 +250,7 @@ describe('A CronJob of SchedulerRegistry that shows one of our crons', () => {
       [true, ['pause', 'resume', 'replace']],
       [false, ['replace']],
     ])(
-      'start() resumes it in an engine of its own as well; paused before: %s',
+      'start() resumes it in a custom engine as well; paused before: %s',
       async (isPaused, told) => {
         const calls: string[] = [];
         const engine = {

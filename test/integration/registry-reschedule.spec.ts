@@ -24,7 +24,7 @@ afterEach(async () => {
 });
 
 describe('registry.reschedule()', () => {
-  it('[E10] gives an interval another period, which counts from now', async () => {
+  it('[E10] sets another period for an interval, which counts from now', async () => {
     const { due, work } = recorder();
     const { registry } = await intervalApp(1_000, work);
     await advance(1_400);
@@ -38,7 +38,7 @@ describe('registry.reschedule()', () => {
     expect(due).toEqual(at(1_000, 1_700, 2_000, 7_100));
   });
 
-  it('[XF3] gives a cron another expression, in the zone that it has', async () => {
+  it('[XF3] sets another expression for a cron, in the zone that it has', async () => {
     @ScopedWorker()
     class Reports {
       @ScopedCron('0 0 8 * * *', { timeZone: 'Europe/Berlin' })
@@ -52,7 +52,7 @@ describe('registry.reschedule()', () => {
     });
   });
 
-  it('[XF3] tells of each change, once, when it holds', async () => {
+  it('[XF3] reports each change once, when it applies', async () => {
     const { registry, events, changes } = await jobsApp();
     const seen: unknown[] = [];
     events.on('schedule:changed', ({ schedule }) => seen.push(registry.get(schedule).everyMs));

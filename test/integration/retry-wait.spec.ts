@@ -54,7 +54,7 @@ describe('the wait between attempts', () => {
     expect(retries.map(({ waitMs }) => waitMs)).toEqual([100, 200]);
   });
 
-  it('is none by default, but lets the event loop turn', async () => {
+  it('does not exist by default, but lets the event loop turn', async () => {
     const loop: number[] = [];
     const test = await retryApp([
       (tick) => {
@@ -127,7 +127,7 @@ describe('the wait between attempts', () => {
     const good = (): number => 0;
 
     it.each(bad)(
-      '[B34] it is told, and the next attempt comes at once: it %s',
+      '[B34] it is reported, and the next attempt starts at once: it %s',
       async (_, f, text) => {
         const unhandled: unknown[] = [];
         const onUnhandled = (error: unknown): unknown => unhandled.push(error);
@@ -155,7 +155,7 @@ describe('the wait between attempts', () => {
       },
     );
 
-    it('and one that gives 0 is fine', async () => {
+    it('and one that returns 0 is fine', async () => {
       const test = await retryApp([fails, succeeds], {
         handler: { retry: { attempts: 2, backoffMs: good } },
       });

@@ -85,7 +85,7 @@ describe('a retried tick', () => {
       expect(await report).toMatchObject({ outcome: 'succeeded', attempts: 2 });
     });
 
-    it('[A16][A11] builds the worker anew for each attempt', async () => {
+    it('[A16][A11] builds a new worker for each attempt', async () => {
       const states: unknown[] = [];
       @ScopedWorker()
       class Importer {
@@ -103,7 +103,7 @@ describe('a retried tick', () => {
       expect(states).toEqual([undefined, undefined]);
     });
 
-    it('[A16][A22] gives the tick of the attempt to what the attempt injects', async () => {
+    it('[A16][A22] injects the tick of the attempt', async () => {
       const seen: Tick[] = [];
       @RequestScoped()
       class Repository {
@@ -176,7 +176,7 @@ describe('a retried tick', () => {
   });
 
   describe('report', () => {
-    it('[XA9] tells each attempt in its history; the tick is judged by the last', async () => {
+    it('[XA9] lists each attempt in its history; the tick is judged by the last', async () => {
       const { run } = await retryApp([fails, fails, succeeds]);
       const report = await run();
       expect(report).toMatchObject({
@@ -264,7 +264,7 @@ describe('a retried tick', () => {
       expect(new Set(ticks.map(({ signal }) => signal)).size).toBe(3);
     });
 
-    it.each([null, 0, '', false])('has the payload that was given: %p', async (payload) => {
+    it.each([null, 0, '', false])('has the payload that was passed: %p', async (payload) => {
       const { registry } = await startApp({});
       let seen: unknown = 'nothing';
       const handler = (tick: Tick): unknown => (seen = tick.payload);
@@ -277,7 +277,7 @@ describe('a retried tick', () => {
   });
 
   describe('events and log', () => {
-    it('[XA9] is told as started once and finished once, with a tick:retrying between attempts', async () => {
+    it('[XA9] is reported as started once and finished once, with a tick:retrying between attempts', async () => {
       const { run, told, retries } = await retryApp([fails, fails, succeeds]);
       const { tickId, history } = await run();
       expect(told).toEqual([
@@ -619,7 +619,7 @@ describe('the option retry', () => {
     expect(retries).toEqual([]);
   });
 
-  it('is no retry by default', async () => {
+  it('does not happen by default', async () => {
     const { registry } = await startApp({
       providers: [worker([], () => Promise.reject(new Error('no')))],
     });

@@ -12,7 +12,7 @@ afterEach(async () => {
 });
 
 describe('registry', () => {
-  it('[XI1] has() tells whether a schedule has the name', async () => {
+  it('[XI1] has() says whether a schedule has the name', async () => {
     const { registry } = await startApp({ providers: [worker([])] });
     expect([registry.has('Worker.run'), registry.has('Worker.walk')]).toEqual([true, false]);
     registry.add({ name: 'row', handler: 'Worker.run', everyMs: 60_000 });
@@ -119,7 +119,7 @@ describe('registry', () => {
       expect(handlers).toEqual(['sendMails', 'function']);
     });
 
-    it('[A21] of a skipped tick is told as well', async () => {
+    it('[A21] of a skipped tick is reported as well', async () => {
       const test = await startApp({ providers: [worker([])] });
       const skipped = test.next('tick:skipped');
       await test.app.close();

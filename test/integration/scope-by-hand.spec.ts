@@ -173,7 +173,7 @@ describe('A scope by hand', () => {
           },
         },
       ],
-    ])('[XB2] owns what it builds, whatever its request is: %s', async (_what, request) => {
+    ])('[XB2] owns what it builds, for any request: %s', async (_what, request) => {
       const { scopes } = await startApp({ providers });
       await scopes.run((scope) => scope.resolve(Unit), { request });
 

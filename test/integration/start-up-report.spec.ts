@@ -128,7 +128,7 @@ describe('The report of start-up', () => {
       await startApp({ providers: [value], options: { scopeValidation: 'error' } });
     });
 
-    it('[XC7] an error stops it unless it is told to warn', async () => {
+    it('[XC7] an error stops it unless the option says to warn', async () => {
       await refusal({ providers: [single] });
       const { log } = await startApp({ providers: [single], options: { scopeValidation: 'warn' } });
       expect(log.of('warn').join()).toContain('ReadyMade');

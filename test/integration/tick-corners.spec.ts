@@ -87,7 +87,7 @@ describe('A tick', () => {
     expect(registry.stats().runningTicks).toBe(0);
   });
 
-  it('[D23] whose slot waits for its jitter at the shutdown is skipped, and that is told', async () => {
+  it('[D23] whose slot waits for its jitter at the shutdown is skipped, and reported', async () => {
     useFakeClock();
     @ScopedWorker()
     class Worker {

@@ -80,7 +80,7 @@ describe('A transaction in a scope by hand', () => {
     expect(await committed(database)).toEqual([]);
   });
 
-  it('[XB1] of a block that calls close() at its end is committed', async () => {
+  it('[XB1] of a block that ends with close() is committed', async () => {
     const scope = await test.scopes.open();
     await write(scope);
     await scope.complete();

@@ -205,7 +205,7 @@ describe('A scope on an SQLite file', () => {
       expect(file.committed()).toEqual(['of a request', 'of it too']);
     });
 
-    it('saves what is sent at once with a statement that fails, and what comes after it', async () => {
+    it('saves what is sent at once with a statement that fails, and what follows it', async () => {
       const test = await start({});
       const report = await run(test, async ({ notes }) => {
         await notes.insert({ id: 1, text: 'a' });
@@ -290,7 +290,7 @@ describe('A scope on an SQLite file', () => {
       expect(file.committed()).toEqual(['after']);
     });
 
-    it('also if the application has a transaction open when the first scope comes after initialize()', async () => {
+    it('also if the application has a transaction open when the first scope opens after initialize()', async () => {
       const test = await start({ transaction: true });
       const dataSource = dataSourceOf(test);
       await dataSource.destroy();
@@ -427,7 +427,7 @@ describe('A scope on an SQLite file', () => {
       expect(file.committed()).toEqual(['a']);
     });
 
-    it('of its own: each scope at once, and a new entity manager each time', async () => {
+    it('separately: each scope at once, and a new entity manager each time', async () => {
       const connections = countConnections();
       const test = await start({}, { driver: connections.driver });
       const managers = new Set<unknown>();

@@ -70,7 +70,7 @@ describe('The transaction of a scope', () => {
     expect(await committed(database)).toEqual(['a', 'b', 'c']);
   });
 
-  it('[XB1] is committed after work that was given to waitFor', async () => {
+  it('[XB1] is committed after work that was passed to waitFor', async () => {
     const later = gate();
     const report = run(({ notes, tick }) => {
       tick.scope.waitFor(later.opened.then(() => notes.save({ text: 'later' })));
@@ -123,7 +123,7 @@ describe('The transaction of a scope', () => {
       expect(await committed(database)).toEqual([]);
     });
 
-    it('[XB1] at shutdown, when the handler gives up', async () => {
+    it('[XB1] at shutdown, when the handler stops', async () => {
       const written = gate();
       const report = run(async (scope) => {
         await write(scope);
@@ -190,7 +190,7 @@ describe('The transaction of a scope', () => {
   });
 
   describe('when a statement fails and the handler goes on', () => {
-    it('[XB1] the tick has failed in the phase commit, with the reason: nothing is lost in silence', async () => {
+    it('[XB1] the tick has failed in the phase commit, with the reason: nothing is lost silently', async () => {
       const report = await run(async ({ notes, manager }) => {
         await notes.insert({ text: 'before' });
         await manager.query('SELECT 1/0').catch(() => undefined);
@@ -205,7 +205,7 @@ describe('The transaction of a scope', () => {
       expect(await committed(database)).toEqual([]);
     });
 
-    it('in a transaction of its own, only that is lost', async () => {
+    it('in its own transaction, only that is lost', async () => {
       const report = await run(async ({ notes, manager }) => {
         await notes.insert({ text: 'before' });
         await manager
@@ -221,7 +221,7 @@ describe('The transaction of a scope', () => {
       expect(await committed(database)).toEqual(['after', 'before']);
     });
 
-    it('after a nested transaction that succeeded, nothing is lost in silence either', async () => {
+    it('after a nested transaction that succeeded, nothing is lost silently either', async () => {
       const report = await run(async ({ notes, manager }) => {
         await manager.transaction((nested) => nested.query('SELECT 1'));
         await notes.insert({ text: 'before' });
@@ -233,7 +233,7 @@ describe('The transaction of a scope', () => {
       expect(await committed(database)).toEqual([]);
     });
 
-    it('a save() that failed is told as well', async () => {
+    it('a save() that failed is reported as well', async () => {
       const report = await run(async ({ notes }) => {
         await notes.insert({ text: 'before' });
         await notes.save({ text: null as never }).catch(() => undefined);
@@ -309,7 +309,7 @@ describe('The transaction of a scope', () => {
     it.each([
       ['', 'abc', ([error]: unknown[]) => error],
       [', and a later statement says so too', 'abcdefg', ([, error]: unknown[]) => error],
-    ])('one that fails and is swallowed is not lost in silence%s', async (_, texts, errorOf) => {
+    ])('one that fails and is swallowed is not lost silently%s', async (_, texts, errorOf) => {
       let later: unknown;
       const report = await run(async ({ notes }) => {
         await Promise.allSettled(

@@ -130,7 +130,7 @@ describe('scopeValidation', () => {
     }
   });
 
-  it('[C8] what does not stop start-up is told all the same when something else does', async () => {
+  it('[C8] reports what does not stop start-up when something else does', async () => {
     const test = await compileApp(everything());
     const error = (await test.app
       .init()
