@@ -54,8 +54,8 @@ const CODE = /`[^`\n]*`/g;
 const TEXTS =
   /\/\/[^\n]*|\/\*[\s\S]*?\*\/|'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|`(?:[^`\\]|\\.)*`/g;
 
-/** What precedes the title of a test or of a group of tests, also behind the table of `it.each()`. */
-const BEFORE_TITLE = /(?:\b(?:it|test|describe)(?:\.\w+)*|\))\(\s*$/;
+/** What precedes the title of a test or of a group of tests, also behind the table of `it.each()`, or the first text of a row there. */
+const BEFORE_TITLE = /(?:(?:\b(?:it|test|describe)(?:\.\w+)*|\))\(|\n\s*\[)\s*$/;
 
 /** Blanks out what isn't prose, and keeps every line in its place. */
 function proseOf(file, text) {

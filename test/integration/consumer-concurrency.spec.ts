@@ -38,7 +38,7 @@ async function heldConsumer(
 
 describe('concurrency', () => {
   it.each<[string, ConsumerOptions, number]>([
-    ['1 unless told otherwise', {}, 1],
+    ['1 by default', {}, 1],
     ['its own number', { concurrency: 3 }, 3],
     ['maxConcurrency', { maxConcurrency: 2 }, 2],
     ['its own number rather than maxConcurrency', { concurrency: 3, maxConcurrency: 2 }, 3],

@@ -79,8 +79,8 @@ describe('a source', () => {
       async () => idle(AbortSignal.abort()),
       /read\(\).*a promise.*async \*read/s,
     ],
-    ['gives a list', () => [1, 2], /read\(\).*an array.*async \*read/s],
-    ['gives nothing', () => undefined, /read\(\).*undefined.*async \*read/s],
+    ['returns a list', () => [1, 2], /read\(\).*an array.*async \*read/s],
+    ['returns nothing', () => undefined, /read\(\).*undefined.*async \*read/s],
     [
       'throws in next()',
       () => ({
@@ -93,7 +93,7 @@ describe('a source', () => {
       'boom',
     ],
     [
-      'has a next() that gives no result',
+      'has a next() that returns no result',
       () => ({ [Symbol.asyncIterator]: () => ({ next: async () => undefined }) }),
       /next\(\).*undefined/,
     ],

@@ -267,7 +267,10 @@ describe('The end of a forEach in the middle of its list', () => {
 
     it.each<[string, (tick: { signal?: AbortSignal }) => Promise<never>]>([
       ['fails by itself', () => Promise.reject(new TypeError('no list'))],
-      ['gives an AbortError of its own', () => Promise.reject(new DOMException('x', 'AbortError'))],
+      [
+        'rejects with its own AbortError',
+        () => Promise.reject(new DOMException('x', 'AbortError')),
+      ],
     ])('[D12] has failed when the list %s without a shutdown', async (_, list) => {
       const { registry } = await forEachApp({ list: list as never });
       expect((await registry.run('Worker.run')).outcome).toBe('failed');

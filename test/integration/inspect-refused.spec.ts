@@ -118,7 +118,7 @@ describe('A file without a root module', () => {
       'The export port of none.js is neither a class nor a dynamic module, but a number. It exports port.',
     ],
     [
-      'a function that gives something else',
+      'a function that returns something else',
       'export default async () => undefined;',
       [],
       'The export default of none.js returns neither a class nor a dynamic module, but undefined. It exports default.',

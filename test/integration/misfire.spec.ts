@@ -268,7 +268,7 @@ describe('missed slots', () => {
 
 describe('the option misfire', () => {
   it.each<[string, HandlerOptions, HandlerOptions]>([
-    ['a word that is none', { misfire: 'always' as never }, { misfire: 'all' }],
+    ['an unknown word', { misfire: 'always' as never }, { misfire: 'all' }],
     ['a threshold of 0', { misfireThresholdMs: 0 }, { misfireThresholdMs: 1 }],
     [
       'a threshold over 2^31-1',

@@ -159,7 +159,7 @@ describe('A module that is imported twice', () => {
 
     it.each<[string, readonly DynamicModule[]]>([
       [
-        'a value of its own behind a class',
+        'its own value behind a class',
         ['acme', 'globex'].map((tenant) =>
           SyncModule.for(
             tenant,
@@ -336,7 +336,7 @@ describe('A module that is imported twice', () => {
       })),
     ],
     [
-      'factories that give the same',
+      'factories that return the same',
       [1, 2].map(() => ({
         module: SyncModule,
         providers: [{ provide: TENANT, useFactory: () => 'acme' }, Sync],
@@ -457,8 +457,8 @@ describe('Two modules that provide one worker', () => {
   class MadeAgain {}
 
   it.each<[string, ModuleMetadata]>([
-    ['they give it the same dependencies', { imports: [First, Second] }],
-    ['it cannot be told whether they do', { imports: [Made, MadeAgain] }],
+    ['they have the same dependencies for it', { imports: [First, Second] }],
+    ['it is unknown whether they do', { imports: [Made, MadeAgain] }],
   ])('[D24] run it once when %s', async (_what, metadata) => {
     const test = await startApp(metadata);
     expect(infos(test)).toEqual([
@@ -537,7 +537,7 @@ describe('A name that providers supply', () => {
 
   it.each<[string, unknown, string]>([
     [
-      'is none',
+      'is not a string',
       { useFactory: () => undefined },
       'the name of @ScopedCron must be a string, not undefined.',
     ],
@@ -557,7 +557,7 @@ describe('A name that providers supply', () => {
       },
       'has a useFactory that threw: no tenant',
     ],
-  ])('[XC10] stops start-up when it %s', async (_what, name, words) => {
+  ])('[C13] stops start-up when it %s', async (_what, name, words) => {
     const message = await refused(name);
     expect(message).toMatch(/^Job\.run: /);
     expect(message).toContain(words);

@@ -508,7 +508,7 @@ const CASES: readonly [string, TestAppOptions][] = [
     { providers: [Session, { provide: Orders, useClass: CachedOrders }, worker([Orders])] },
   ],
   [
-    'a constructor of its own under the token of its base',
+    'its own constructor under the token of its base',
     {
       providers: [
         Session,

@@ -184,7 +184,7 @@ describe('outboxSource', () => {
     });
 
     it.each([
-      ['gives nonsense', () => Number.NaN, 'must be a number of milliseconds from 0'],
+      ['returns nonsense', () => Number.NaN, 'must be a number of milliseconds from 0'],
       ['throws', () => JSON.parse('{'), 'failed: '],
     ])(
       'waits for the default delay, and says so, when retryDelayMs %s',

@@ -366,9 +366,13 @@ describe('A timing that providers supply', () => {
     });
 
     it.each<[string, unknown, string]>([
-      ['useFactory that is none', { useFactory: '* * * * * *' }, 'with a function as useFactory'],
       [
-        'inject that is no list',
+        'useFactory other than a function',
+        { useFactory: '* * * * * *' },
+        'with a function as useFactory',
+      ],
+      [
+        'inject other than a list',
         { inject: ConfigService, useFactory: () => '-' },
         'must have a list of tokens as inject',
       ],

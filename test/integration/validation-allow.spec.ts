@@ -177,7 +177,7 @@ describe('allowFindings', () => {
       ],
       ['one entry', entry, 'allowFindings must be a list of { finding, token, reason }, not '],
       [
-        'an entry that is none',
+        'an entry other than an object',
         ['SW202'],
         'allowFindings[0] must be { finding, token, reason }, not "SW202"',
       ],

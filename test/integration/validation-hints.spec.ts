@@ -204,7 +204,7 @@ describe('A worker that injects singletons only', () => {
       ['with the tick', [WithTick]],
       ['with a transient, which is built for its ticks', [WithLog, Log]],
       ['over a durable provider', [OnPool, Pool]],
-      ['with a disposer of its own', [Disposed]],
+      ['with its own disposer', [Disposed]],
       ['with an inherited disposer', [Inheriting]],
       ['with a hook for scopes', [Committing]],
       ['with a request-scoped guard', [Guarded]],

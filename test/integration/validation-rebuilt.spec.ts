@@ -271,7 +271,7 @@ describe('A probable pool, client or cache', () => {
         [{ provide: 'session', useExisting: Session }, Session, Tenant],
       ],
       [
-        'a factory with a scope of its own',
+        'a factory with its own scope',
         [{ provide: Client, scope: Scope.REQUEST, useFactory: () => new Client() }],
       ],
     ])('%s', async (_what, providers) => {
