@@ -1,5 +1,5 @@
-// Lists the habits of wording that the project replaces, wherever its readers meet them: in the documentation, and in the comments,
-// docstrings and texts of the library. Exits with 1 if one is left that scripts/prose-allow.json does not allow.
+// Lists the habits of wording that the project replaces, wherever its readers meet them: in the documentation, in the comments,
+// docstrings and texts of the library, and in the titles and comments of the tests. Exits with 1 if one is left that scripts/prose-allow.json does not allow.
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 
@@ -40,17 +40,22 @@ const HABITS = [
 
 const { allowed } = JSON.parse(readFileSync('scripts/prose-allow.json', 'utf8'));
 
-const files = execFileSync('git', ['ls-files', '*.md', 'lib', 'sample-app/**/*.ts'], {
+const files = execFileSync('git', ['ls-files', '*.md', 'lib', 'sample-app/**/*.ts', 'test'], {
   encoding: 'utf8',
 })
   .trim()
   .split('\n')
-  .filter((file) => /\.(md|ts)$/.test(file) && !/(^|\/)(conformance|node_modules)\b/.test(file));
+  .filter(
+    (file) => /\.(md|ts)$/.test(file) && !/(^|\/)(conformance\.md|node_modules)\b/.test(file),
+  );
 
 const CODE = /`[^`\n]*`/g;
 /** A comment, or the text of a string or a template. */
 const TEXTS =
   /\/\/[^\n]*|\/\*[\s\S]*?\*\/|'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|`(?:[^`\\]|\\.)*`/g;
+
+/** What precedes the title of a test or of a group of tests, also behind the table of `it.each()`, or the first text of a row there. */
+const BEFORE_TITLE = /(?:(?:\b(?:it|test|describe)(?:\.\w+)*|\))\(|\n\s*\[)\s*$/;
 
 /** Blanks out what isn't prose, and keeps every line in its place. */
 function proseOf(file, text) {
@@ -71,7 +76,8 @@ function proseOf(file, text) {
   for (const { 0: found, index } of text.matchAll(TEXTS)) {
     prose += blank(text.slice(at, index));
     const isText = /^['"`]/.test(found);
-    const isProse = !isText || /[a-z] [a-z]/i.test(found);
+    const isRead = !isText || !file.startsWith('test/') || BEFORE_TITLE.test(text.slice(0, index));
+    const isProse = isRead && (!isText || /[a-z] [a-z]/i.test(found));
     prose += !isProse
       ? blank(found)
       : isText

@@ -53,14 +53,14 @@ process.exitCode = problems.length === 0 ? 0 : 1;
 
 function readBehaviours() {
   const page = readFileSync(join(root, 'docs/conformance.md'), 'utf8');
-  const rows = page.matchAll(/^\| ([A-Z]\d+) \| (.*?) \|[^|]*\|$/gm);
+  const rows = page.matchAll(/^\| ([A-Z]{1,2}\d+) \| (.*?) \|[^|]*\|$/gm);
   return new Map([...rows].map(([, id, behaviour]) => [id, behaviour]));
 }
 
-/** The ids in brackets that a title begins with: `[B2]`, `[B2][A4]` and `[B2, A4]`. */
+/** The ids in brackets that a title begins with: `[B2]`, `[XA1]`, `[B2][A4]` and `[B2, A4]`. */
 function idsOf(title) {
-  const [brackets] = /^(\s*\[\s*[A-Z]\d+(\s*,\s*[A-Z]\d+)*\s*\])*/.exec(title);
-  return brackets.match(/[A-Z]\d+/g) ?? [];
+  const [brackets] = /^(\s*\[\s*[A-Z]{1,2}\d+(\s*,\s*[A-Z]{1,2}\d+)*\s*\])*/.exec(title);
+  return brackets.match(/[A-Z]+\d+/g) ?? [];
 }
 
 function shorten(text) {

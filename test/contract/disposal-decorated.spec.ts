@@ -6,7 +6,7 @@ import { DECORATES, plainProxy } from '../support/decorators.js';
 import { describeDisposalEnd } from './disposal-end.contract.js';
 import { describeDisposal } from './disposal.contract.js';
 
-// Each instance that Nest builds or is given is a proxy, singletons and the library's public services included.
+// Each instance that Nest builds or receives is a proxy, singletons and the library's public services included.
 decorateAll(plainProxy);
 
 it('is an application in which Nest decorates instances, save for Nest 11.0', async () => {

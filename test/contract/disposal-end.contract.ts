@@ -7,7 +7,7 @@ import { probes, RequestScoped, worker } from '../support/probes.js';
 
 /** How ticks and scopes by hand end when something fails; it holds whether or not builds can be watched. */
 export function describeDisposalEnd(mode: string): void {
-  describe(`the end of a scope, ${mode}`, () => {
+  describe(`a scope that closes, ${mode}`, () => {
     const { journal, Probe, probe } = probes();
 
     @RequestScoped()

@@ -157,7 +157,7 @@ export function describeDisposal(mode: string): void {
       expect(journal.of('disposed')).toEqual(['Connection']);
     });
 
-    it('[B17] disposes what a request-scoped factory returns, whatever scope made it so', async () => {
+    it('[B17] disposes what a request-scoped factory returns, no matter which dependency made it request-scoped', async () => {
       await run(['BY_SCOPE', 'BY_BUBBLING', 'TRANSIENT'], undefined, [
         { provide: 'BY_SCOPE', scope: Scope.REQUEST, useFactory: () => probe('ByScope') },
         { provide: 'BY_BUBBLING', inject: [Connection], useFactory: () => probe('ByBubbling') },

@@ -106,7 +106,7 @@ export function describeEngineMisfire(name: string, create: () => Engine): void 
     describe('when several slots are punctual', () => {
       const options = { misfireThresholdMs: 10 * SECOND } as const;
 
-      it('[F2] fires all of a cron, whatever the policy', async () => {
+      it('[F2] fires all of a cron, under every policy', async () => {
         const schedule = cron('a', '* * * * * *', { ...options, misfire: 'skip' });
         const host = await asleepUntil(4.5, schedule);
         expect([host.fired, host.lost]).toEqual([at(1, 2, 3, 4), []]);
@@ -151,7 +151,7 @@ export function describeEngineMisfire(name: string, create: () => Engine): void 
       });
     });
 
-    describe('when slots are missed while what was made up for has not ended', () => {
+    describe('when slots are missed while catch-up runs are still at work', () => {
       it.each([
         ['once', 'are due like any other', [false, false]],
         ['all', 'wait their turn as well', [true, true]],
@@ -202,7 +202,7 @@ export function describeEngineMisfire(name: string, create: () => Engine): void 
         expect(host.fired).toHaveLength(2);
       });
 
-      it('fires a punctual timeout, whatever the policy', async () => {
+      it('fires a punctual timeout, under every policy', async () => {
         const host = await asleepUntil(1.2, timeout('a', SECOND, { misfire: 'skip' }));
         expect([host.fired, host.lost]).toEqual([at(1), []]);
       });

@@ -6,7 +6,7 @@ import { cron, interval, startEngine, timeout } from '../support/schedules.js';
 const SECOND = 1_000;
 const HOUR = 3_600_000;
 
-/** What every engine must do, whatever its ticks come from. The clock is faked and stands at 12:00. */
+/** What every engine must do, from every source of ticks. The clock is faked and shows 12:00. */
 export function describeEngine(name: string, create: () => Engine): void {
   describe(`engine ${name}`, () => {
     let engine: Engine;

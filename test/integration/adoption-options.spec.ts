@@ -19,7 +19,7 @@ appsOnFakeClock();
 
 const MINUTELY = '0 * * * * *';
 
-/** What a decorator of Nest is taken for: the schedule that the engine is given. */
+/** The schedule that the engine receives for a decorator of Nest. */
 async function scheduleOf(
   decorator: MethodDecorator,
   options: ScopedWorkerModuleOptions = {},
@@ -58,7 +58,7 @@ async function begins(
 
 describe('What an adopted decorator says', () => {
   describe('is kept:', () => {
-    it('[C19] name, default Class.method', async () => {
+    it('[XC2] name, default Class.method', async () => {
       expect((await scheduleOf(Cron(MINUTELY))).name).toBe('Job.run');
       expect((await scheduleOf(Cron(MINUTELY, { name: 'nightly' }))).name).toBe('nightly');
       expect((await scheduleOf(Cron(MINUTELY, { name: '' }))).name).toBe('Job.run');
@@ -67,7 +67,7 @@ describe('What an adopted decorator says', () => {
       expect((await scheduleOf(Timeout('once', 1_000))).name).toBe('once');
     });
 
-    it('[C19] expression, period and delay', async () => {
+    it('[XC2] expression, period and delay', async () => {
       expect(await scheduleOf(Cron(MINUTELY))).toMatchObject({
         kind: 'cron',
         expression: MINUTELY,
@@ -87,16 +87,16 @@ describe('What an adopted decorator says', () => {
       ['a negative threshold', { threshold: -400 }, { misfireThresholdMs: 400 }],
       ['threshold: 0', { threshold: 0 }, { misfire: 'skip', misfireThresholdMs: 1 }],
       ['no threshold', {}, { misfire: 'once', misfireThresholdMs: 250 }],
-    ])('[C19] %s', async (_option, given, kept) => {
+    ])('[XC2] %s', async (_option, given, kept) => {
       expect((await scheduleOf(Cron(MINUTELY, given))).options).toMatchObject(kept);
     });
 
-    it("[C19] overlap 'allow' for @Interval and @Timeout, which wait for nothing", async () => {
+    it("[XC2] overlap 'allow' for @Interval and @Timeout, which wait for nothing", async () => {
       expect((await scheduleOf(Interval(1_000))).options.overlap).toBe('allow');
       expect((await scheduleOf(Timeout(1_000))).options.overlap).toBe('allow');
     });
 
-    it('[C19] null as undefined, as `cron` has it', async () => {
+    it('[XC2] null as undefined, as `cron` has it', async () => {
       const nothing = { timeZone: null, utcOffset: null, threshold: null, name: null };
       const { name, options } = await scheduleOf(Cron(MINUTELY, nothing as never));
       expect(name).toBe('Job.run');
@@ -114,7 +114,7 @@ describe('What an adopted decorator says', () => {
     it.each<[what: string, moment: Date | ReturnType<CronTime['getNextDateFrom']>]>([
       ['Date', inTenSeconds],
       ['luxon DateTime', new CronTime('10 0 12 15 1 *', 'UTC').getNextDateFrom(NOON, 'UTC')],
-    ])('[C19] a %s is one firing at that moment', async (_what, moment) => {
+    ])('[XC2] a %s is one firing at that moment', async (_what, moment) => {
       const begun: string[] = [];
       const job = jobClass(Scope.REQUEST, Cron(moment as Date, { name: 'party' }), () =>
         begun.push(new Date().toISOString()),
@@ -126,7 +126,7 @@ describe('What an adopted decorator says', () => {
       expect(registry.get('party').nextRun).toBeUndefined();
     });
 
-    it('[C19] one that has passed is never due, and stops nothing', async () => {
+    it('[XC2] one that has passed is never due, and stops nothing', async () => {
       const run = jest.fn();
       const past = new Date(NOON.getTime() - 1);
       const { registry } = await adoptingApp({
@@ -137,7 +137,7 @@ describe('What an adopted decorator says', () => {
       expect(registry.get('Job.run').nextRun).toBeUndefined();
     });
 
-    it('[C13, C19] one that is no moment is refused', async () => {
+    it('[C13, XC2] refuses an invalid date', async () => {
       const error = await refusal({
         imports: [ScheduleModule.forRoot()],
         providers: [jobClass(Scope.REQUEST, Cron(new Date(Number.NaN)), () => undefined)],
@@ -168,17 +168,17 @@ describe('What an adopted decorator says', () => {
     it.each([
       ['without a threshold, however late: as `cron` does', 900, undefined],
       ['up to its threshold', 600, { threshold: 600 }],
-    ])('[C19] it runs %s', async (_what, byMs, options) => {
+    ])('[XC2] it runs %s', async (_what, byMs, options) => {
       const { begun, skipped } = await late(byMs, options);
       expect([begun, skipped]).toEqual([[afterNoon(1_000 + byMs)], []]);
     });
 
-    it('[C19] it is skipped above its threshold, and that is told', async () => {
+    it('[XC2] is skipped and reported above its threshold', async () => {
       const { begun, skipped } = await late(601, { threshold: 600 });
       expect([begun, skipped]).toEqual([[], [['missed', afterNoon(1_000)]]]);
     });
 
-    it('[C19] a moment that does not come again runs all the same', async () => {
+    it('[XC2] a moment that does not come again runs all the same', async () => {
       const run = jest.fn();
       const moment = new Date(NOON.getTime() + 1_000);
       await adoptingApp({ providers: [jobClass(Scope.REQUEST, Cron(moment), run)] });
@@ -188,7 +188,7 @@ describe('What an adopted decorator says', () => {
       expect(run).toHaveBeenCalledTimes(1);
     });
 
-    it('[C19] a moment waits for a clock that was set back', async () => {
+    it('[XC2] a moment waits for a clock that was set back', async () => {
       const begun: string[] = [];
       const moment = new Date(NOON.getTime() + 10_000);
       const job = jobClass(Scope.REQUEST, Cron(moment), () => begun.push(new Date().toISOString()));
@@ -218,7 +218,7 @@ describe('What an adopted decorator says', () => {
       ['period', Interval(0), /Job\.run: the period of @Interval must be a number/],
       ['delay', Timeout(-1), /Job\.run: the delay of @Timeout must be a number/],
       ['missing period', Interval('poll', undefined as never), /Job\.run: the period of @Interval/],
-    ])('[C13, C19] a bad %s is refused, naming Class.method', async (_what, decorator, text) => {
+    ])('[C13, XC2] a bad %s is refused, naming Class.method', async (_what, decorator, text) => {
       const error = await refusal({
         imports: [ScheduleModule.forRoot()],
         providers: [jobClass(Scope.REQUEST, decorator, () => undefined)],
@@ -230,7 +230,7 @@ describe('What an adopted decorator says', () => {
   });
 
   describe('beside the options of the module', () => {
-    it('[C19] beats `defaults`, which fill in what it leaves open', async () => {
+    it('[XC2] beats `defaults`, which fill in what it leaves open', async () => {
       const { options } = await scheduleOf(Cron(MINUTELY, { utcOffset: 60 }), {
         defaults: {
           overlap: 'buffer-one',
@@ -250,14 +250,14 @@ describe('What an adopted decorator says', () => {
       });
     });
 
-    it('[C19] leaves its zone to `defaults` when it has none', async () => {
+    it('[XC2] leaves its zone to `defaults` when it has none', async () => {
       const { options } = await scheduleOf(Cron(MINUTELY), {
         defaults: { timeZone: 'Asia/Tokyo', disabled: true },
       });
       expect(options).toMatchObject({ timeZone: 'Asia/Tokyo', disabled: true });
     });
 
-    it('[C19] is beaten by `overrides` under its name', async () => {
+    it('[XC2] is beaten by `overrides` under its name', async () => {
       const overridden = await scheduleOf(Cron(MINUTELY, { name: 'nightly' }), {
         overrides: { nightly: { cron: '@daily', overlap: 'skip', timeZone: 'UTC' } },
       });
@@ -271,7 +271,7 @@ describe('What an adopted decorator says', () => {
       expect(slower.everyMs).toBe(60_000);
     });
 
-    it('[C19] beats the options of @ScopedWorker()', async () => {
+    it('[XC2] beats the options of @ScopedWorker()', async () => {
       @ScopedWorker({ overlap: 'skip', timeoutMs: 9_000 })
       class Job {
         @Cron(MINUTELY)
@@ -289,7 +289,7 @@ describe('What an adopted decorator says', () => {
       expect(given[0]!.options).toMatchObject({ overlap: 'allow', timeoutMs: 9_000 });
     });
 
-    it('[C13, C19] refuses two of one name, which Nest keeps apart by their kind', async () => {
+    it('[XC10] refuses two of one name, which Nest keeps apart by their kind', async () => {
       @Injectable({ scope: Scope.REQUEST })
       class Job {
         @Interval('test', 1_000)
@@ -330,13 +330,13 @@ describe('What an adopted decorator says', () => {
       ['an interval that overlaps itself', () => Interval(700), { workMs: 2_500 }, 14],
       ['a timeout', () => Timeout(1_234), {}, 1],
       ['a timeout of 0', () => Timeout(0), {}, 1],
-    ])('[C19, F15] %s', async (_what, decorator, during, runs) => {
+    ])('[XC2, F15] %s', async (_what, decorator, during, runs) => {
       const ofNest = await begins(Scope.DEFAULT, decorator(), during);
       expect(ofNest).toHaveLength(runs);
       expect(await begins(Scope.REQUEST, decorator(), during)).toEqual(ofNest);
     });
 
-    it('[C19] an initial delay, which Nest knows since 6.1', async () => {
+    it('[XC2] an initial delay, which Nest knows since 6.1', async () => {
       const decorator = Cron('* * * * * *', { initialDelay: 5_000 } as CronOptions);
       const late = [6_000, 7_000, 8_000, 9_000, 10_000];
       const ofNest = await begins(Scope.DEFAULT, decorator, {});

@@ -43,8 +43,8 @@ async function objections(...providers: Provider[]) {
   return (error as ScopeValidationError).findings;
 }
 
-describe('Where decorators of Nest stand', () => {
-  it('[C19] inherited methods run, overridden ones only with a decorator of their own, as with Nest', async () => {
+describe('The places of Nest decorators', () => {
+  it('[XC4] runs inherited methods, and overridden ones only with their own decorator, as Nest does', async () => {
     class Base {
       @Cron(MINUTELY)
       inherited(): void {
@@ -79,7 +79,7 @@ describe('Where decorators of Nest stand', () => {
     expect(await bothWays(make)).toEqual([runs, runs]);
   });
 
-  it('[C19] of several on one method the topmost counts, as with Nest', async () => {
+  it('[XC4] of several on one method the topmost counts, as with Nest', async () => {
     const make = (scope: Scope): Type => {
       @Injectable({ scope })
       class Several {
@@ -103,7 +103,7 @@ describe('Where decorators of Nest stand', () => {
     expect(registry.list().map(({ name }) => name)).toEqual(['Several.twice', 'every']);
   });
 
-  it('[C19] static methods, accessors and symbols are no jobs, as with Nest', async () => {
+  it('[XC4] ignores static methods, accessors and symbols, as Nest does', async () => {
     const symbol = Symbol('run');
     const make = (scope: Scope): Type => {
       @Injectable({ scope })
@@ -134,7 +134,7 @@ describe('Where decorators of Nest stand', () => {
     expect(await bothWays(make)).toEqual([runs, runs]);
   });
 
-  it('[C19] an alias runs nothing by itself', async () => {
+  it('[XC4] an alias runs nothing by itself', async () => {
     @Injectable({ scope: Scope.REQUEST })
     class Job {
       @Cron(MINUTELY)
@@ -145,7 +145,7 @@ describe('Where decorators of Nest stand', () => {
     expect(await firstMinute([Job, { provide: 'alias', useExisting: Job }])).toEqual(['run']);
   });
 
-  it('[C19] a class under another token is known by the class', async () => {
+  it('[XC4] a class under another token is known by the class', async () => {
     @Injectable({ scope: Scope.REQUEST })
     class Job {
       @Cron(MINUTELY)
@@ -182,7 +182,7 @@ describe('Where decorators of Nest stand', () => {
     @Module({ providers: [{ provide: Tenant, useValue: 'one for all' }, Job] })
     class Single {}
 
-    it('[C19, D24] a class runs once, and start-up logs with which', async () => {
+    it('[XC4, D24] a class runs once, and start-up logs with which', async () => {
       const { log } = await adoptingApp({ imports: [First, Second] });
       await advance(60_000);
       expect(ran).toEqual(['run Tenant']);
@@ -192,7 +192,7 @@ describe('Where decorators of Nest stand', () => {
     });
 
     it.each([true, false])(
-      '[C19, D24] Nest runs it where it is a singleton, and nobody a second time (adoption: %s)',
+      '[XC3, D24] Nest runs it where it is a singleton, and nobody a second time (adoption: %s)',
       async (adoptNestSchedules) => {
         const { log, registry } = await startApp({
           imports: [ScheduleModule.forRoot(), First, Single],
@@ -207,7 +207,7 @@ describe('Where decorators of Nest stand', () => {
       },
     );
 
-    it('[C19] without ScheduleModule nobody runs the singleton, so the other is adopted', async () => {
+    it('[XC3] without ScheduleModule nobody runs the singleton, so the other is adopted', async () => {
       await startApp({ imports: [First, Single], options: { adoptNestSchedules: true } });
       await advance(60_000);
       expect(ran).toEqual(['run Tenant']);
@@ -232,7 +232,7 @@ describe('Where decorators of Nest stand', () => {
         ? { refused: ['nest-schedule-transient'] }
         : { scheduled: 1, ran: ['run 1', 'run 2'], alive: [] };
 
-    it('[C19] it is adopted and built for the tick; refused where Nest takes it for static', async () => {
+    it('[XC4] it is adopted and built for the tick; refused where Nest takes it for static', async () => {
       const outcome = await adoptingApp({ providers: [...PROBES, Job] }).then(
         async ({ app, registry }) => {
           await advance(120_000);
@@ -267,7 +267,7 @@ describe('Where decorators of Nest stand', () => {
       ['is durable itself', [Durable], 'Durable'],
       ['depends on durable providers only', [Pool, OnPool], 'OnPool'],
     ])(
-      '[C19] a class that %s is refused: it would outlive the tick',
+      '[XC4] a class that %s is refused: it would outlive the tick',
       async (_what, providers, name) => {
         expect(await objections(...providers)).toMatchObject([
           {
@@ -284,7 +284,7 @@ describe('Where decorators of Nest stand', () => {
       },
     );
 
-    it('[C19] a class that holds a plain request-scoped provider as well is adopted', async () => {
+    it('[XC4] a class that holds a plain request-scoped provider as well is adopted', async () => {
       @Injectable()
       class Mixed {
         constructor(
@@ -300,7 +300,7 @@ describe('Where decorators of Nest stand', () => {
       expect(await firstMinute([...PROBES, Pool, Mixed])).toEqual(['run 1']);
     });
 
-    it('[C19] so is a worker: @ScopedWorker() makes it plain', async () => {
+    it('[XC4] so is a worker: @ScopedWorker() makes it plain', async () => {
       @ScopedWorker()
       class Worker {
         constructor(readonly pool: Pool) {}
@@ -314,7 +314,7 @@ describe('Where decorators of Nest stand', () => {
     });
   });
 
-  it('[C19] a class that depends on its inquirer is a singleton for Nest, and left to it', async () => {
+  it('[XC3] a class that depends on its inquirer is a singleton for Nest, and left to it', async () => {
     @Injectable({ scope: Scope.TRANSIENT })
     class Named {}
     Reflect.defineMetadata('self:paramtypes', [{ index: 0, param: INQUIRER }], Named);
@@ -331,7 +331,7 @@ describe('Where decorators of Nest stand', () => {
     expect(await firstMinute([Named, Job])).toEqual(['run']);
   });
 
-  it('[C19] a module with a request-scoped dependency is refused: it is no provider', async () => {
+  it('[XC4] refuses a module with a request-scoped dependency, which cannot be a provider', async () => {
     @Injectable({ scope: Scope.REQUEST })
     class Tenant {}
     @Module({ providers: [Tenant] })
@@ -353,7 +353,7 @@ describe('Where decorators of Nest stand', () => {
     ]);
   });
 
-  it('[C19] its neighbour without one is run by Nest', async () => {
+  it('[XC3] its neighbour without one is run by Nest', async () => {
     @Module({})
     class JobModule {
       @Cron(MINUTELY)

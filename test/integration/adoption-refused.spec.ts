@@ -245,7 +245,7 @@ describe('Without adoptNestSchedules', () => {
         options: { scopeValidation },
       });
 
-    it("[C19] 'warn' logs each and starts; they stay skipped", async () => {
+    it("[XC7] 'warn' logs each and starts; they stay skipped", async () => {
       const { log, registry } = await start('warn');
       expect(warningsOf(log)).toEqual([
         expect.stringMatching(/^\[SW106\] Mailer\.send: Nest skips this @Cron/),
@@ -259,7 +259,7 @@ describe('Without adoptNestSchedules', () => {
       expect([ran, registry.list()]).toEqual([[], []]);
     });
 
-    it("[C19] 'off' starts without a word of ours", async () => {
+    it("[XC7] 'off' starts without a word of ours", async () => {
       const { log } = await start('off');
       expect(warningsOf(log).filter((line) => !line.startsWith('Cannot register'))).toEqual([]);
     });
@@ -366,7 +366,7 @@ describe('Without adoptNestSchedules', () => {
     };
 
     it.each(Object.entries(switches))(
-      '[C19] %s: false is no skipping: %s is not reported',
+      '[C19] %s: false does not count as skipping: %s is not reported',
       async (option, handler) => {
         const error = await refusal({
           imports: [ScheduleModule.forRoot({ [option]: false })],
@@ -378,7 +378,7 @@ describe('Without adoptNestSchedules', () => {
     );
 
     it.each(Object.entries(switches))(
-      '[C19] %s: false holds for adoption: %s does not run',
+      '[XC3] %s: false applies to adoption: %s does not run',
       async (option, handler) => {
         const { registry } = await startApp({
           imports: [ScheduleModule.forRoot({ [option]: false })],

@@ -74,7 +74,7 @@ describe('adoptNestSchedules', () => {
       ['beside ScheduleModule', [ScheduleModule.forRoot()]],
       ['without ScheduleModule', []],
     ])(
-      '[C19] runs its @Cron, @Interval and @Timeout %s, each tick in a scope of its own',
+      '[XC1] runs its @Cron, @Interval and @Timeout %s, each tick in its own scope',
       async (_where, imports) => {
         const { app, registry } = await startApp({
           imports,
@@ -88,7 +88,7 @@ describe('adoptNestSchedules', () => {
       },
     );
 
-    it('[C19] lists them as Class.method, or under the name that they give', async () => {
+    it('[XC1] lists them as Class.method, or under the name in their options', async () => {
       const { registry } = await adoptingApp({ providers: [...PROBES, Report] });
       expect(
         registry
@@ -101,7 +101,7 @@ describe('adoptNestSchedules', () => {
       ]);
     });
 
-    it('[C19] runs a controller with a request-scoped dependency', async () => {
+    it('[XC1] runs a controller with a request-scoped dependency', async () => {
       @Controller('reports')
       class ReportController {
         constructor(private readonly probe: Probe) {}
@@ -116,7 +116,7 @@ describe('adoptNestSchedules', () => {
       expect(ran).toEqual(['controller 1', 'controller 2']);
     });
 
-    it('[C19] runs a controller that a request-scoped guard keeps from being a singleton, without the guard', async () => {
+    it('[XC1] runs a controller that a request-scoped guard keeps from being a singleton, without the guard', async () => {
       @Injectable()
       class DenyAll implements CanActivate {
         constructor(@Inject(REQUEST) readonly request: unknown) {}
@@ -140,7 +140,7 @@ describe('adoptNestSchedules', () => {
       expect(ran).toEqual(['controller']);
     });
 
-    it('[C19] leaves Nest its warning: it cannot know', async () => {
+    it('[XC1] leaves Nest its warning: it cannot know', async () => {
       const { log } = await adoptingApp({ providers: [...PROBES, Report] });
       expect(warningsOf(log)).toEqual([
         skipWarning('cron job', 'Report@cron'),
@@ -161,7 +161,7 @@ describe('adoptNestSchedules', () => {
       useFactory: async (probe: Probe) => new Report(probe),
     };
 
-    it('[C19] runs its jobs, which Nest passes over without a word', async () => {
+    it('[XC1] runs its jobs, which Nest passes over without a word', async () => {
       const { app, log } = await adoptingApp({ providers: [...PROBES, factory] });
       await advance(45_000);
       expect(warningsOf(log)).toEqual([]);
@@ -169,7 +169,7 @@ describe('adoptNestSchedules', () => {
       expect(app.get(ProbeJournal).alive).toEqual([]);
     });
 
-    it('[C19] runs them also when the factory is request-scoped by what it is given', async () => {
+    it('[XC1] runs them also when the factory is request-scoped through a dependency', async () => {
       const { scope: _, ...bubbling } = factory as Exclude<Provider, Function> & { scope: Scope };
       const { registry } = await adoptingApp({ providers: [...PROBES, bubbling] });
       await advance(20_000);
@@ -177,7 +177,7 @@ describe('adoptNestSchedules', () => {
       expect(registry.list()).toHaveLength(3);
     });
 
-    it('[C19] leaves a factory that makes a singleton to Nest', async () => {
+    it('[XC3] leaves a factory that makes a singleton to Nest', async () => {
       const singleton = { provide: Singleton, useFactory: () => new Singleton() };
       const { registry } = await adoptingApp({ providers: [singleton] });
       await advance(45_000);
@@ -190,7 +190,7 @@ describe('adoptNestSchedules', () => {
       expect(registry.list()).toEqual([]);
     });
 
-    it('[C19] knows nothing of what is behind a token that is no class', async () => {
+    it('[XC3] ignores what is behind a token other than a class', async () => {
       const { registry } = await adoptingApp({
         providers: [...PROBES, { ...(factory as object), provide: 'REPORT' } as Provider],
       });
@@ -200,7 +200,7 @@ describe('adoptNestSchedules', () => {
   });
 
   describe('when Nest runs a class', () => {
-    it('[C19, D24] leaves it to Nest, and runs nothing twice', async () => {
+    it('[XC3, D24] leaves it to Nest, and runs nothing twice', async () => {
       const { registry } = await adoptingApp({ providers: [...PROBES, Report, Singleton] });
       await advance(45_000);
       const count = (name: string): number => ran.filter((line) => line.startsWith(name)).length;
@@ -213,7 +213,7 @@ describe('adoptNestSchedules', () => {
       ]);
     });
 
-    it('[C19] runs nothing of it without ScheduleModule, as Nest does', async () => {
+    it('[XC3] runs nothing of it without ScheduleModule, as Nest does', async () => {
       const { registry } = await startApp({
         providers: [Singleton],
         options: { adoptNestSchedules: true },
@@ -238,13 +238,13 @@ describe('adoptNestSchedules', () => {
       }
     }
 
-    it('[C19] has no arguments, as with Nest; the tick can be injected', async () => {
+    it('[XC1] has no arguments, as with Nest; the tick can be injected', async () => {
       await adoptingApp({ providers: [...PROBES, Caller] });
       await advance(60_000);
       expect(ran).toEqual(['0 true Caller.run cron']);
     });
 
-    it('[C19, B33] may fail: the error is logged, its scope disposed, and the schedule lives', async () => {
+    it('[XC1, B33] may fail: the error is logged, its scope disposed, and the schedule lives', async () => {
       @Injectable()
       class Failing {
         constructor(readonly probe: Probe) {}
@@ -280,7 +280,7 @@ describe('adoptNestSchedules', () => {
       }
     }
 
-    it('[C19] runs both', async () => {
+    it('[XC1] runs both', async () => {
       const { registry } = await adoptingApp({ providers: [...PROBES, Migrated] });
       await advance(120_000);
       expect(ran).toEqual(['theirs 1', 'ours 2', 'theirs 3', 'ours 4']);
@@ -289,7 +289,7 @@ describe('adoptNestSchedules', () => {
   });
 
   describe('in the SchedulerRegistry of Nest', () => {
-    it('[C19] has the crons that it adopted', async () => {
+    it('[XF2] has the crons that it adopted', async () => {
       const { app, registry } = await adoptingApp({ providers: [...PROBES, Report] });
       const jobs = app.get(SchedulerRegistry, { strict: false });
       expect([...jobs.getCronJobs().keys()]).toEqual(['Report.cron']);
@@ -297,7 +297,7 @@ describe('adoptNestSchedules', () => {
       expect(registry.get('Report.cron').state).toBe('paused');
     });
 
-    it('[C13, C19] refuses a cron that has the name of one that Nest runs', async () => {
+    it('[XC10] refuses a cron that has the name of one that Nest runs', async () => {
       @Injectable()
       class Theirs {
         @Cron(YEARLY, { name: 'nightly' })

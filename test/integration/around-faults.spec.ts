@@ -83,7 +83,7 @@ describe('A hook of around', () => {
       expect(app.get(ProbeJournal).alive).toEqual([]);
     });
 
-    it('is seen by the hooks around it, and is told once though they throw on', async () => {
+    it('is seen by the hooks around it, and is reported once though they throw on', async () => {
       const lines: string[] = [];
       const throwing: AroundHook = () => Promise.reject(failure);
       const { registry, strays } = await aroundApp({
@@ -155,7 +155,7 @@ describe('A hook of around', () => {
       expect(log.of('error')).toEqual([expect.stringMatching(/: hook\. Also failed: other$/)]);
     });
 
-    it('[A16] is tried again', async () => {
+    it('[XA8] is tried again', async () => {
       let attempts = 0;
       const { registry } = await aroundApp({
         around: [
@@ -205,7 +205,7 @@ describe('A hook of around', () => {
       ['at once', () => undefined],
       ['after a wait', () => turn()],
       ['with a value', () => 'value'],
-      ['and gives back next itself', (_tick, next) => next],
+      ['and returns next itself', (_tick, next) => next],
     ])("fails the tick in the phase 'open', in a clear sentence: %s", async (_, hook) => {
       const lines: string[] = [];
       const { registry } = await aroundApp(
@@ -504,7 +504,7 @@ describe('A hook of around', () => {
         },
       ],
       ['after next()', (again) => (tick, next) => next().then(() => again(tick))],
-    ])('[E2] does not wait for itself: %s', async (_, make) => {
+    ])('[XF7] does not wait for itself: %s', async (_, make) => {
       const reasons: unknown[] = [];
       const hook = make(async ({ schedule }) => {
         reasons.push((await test.registry.run(schedule)).reason);

@@ -102,7 +102,7 @@ describe('around', () => {
     expect(lines).toEqual(['hook begins', 'hook sees value']);
   });
 
-  it('gives hooks the tick of the handler, whose scope is open', async () => {
+  it('passes the tick of the handler to hooks, whose scope is open', async () => {
     const seen: Tick[] = [];
     const { registry } = await aroundApp(
       {
@@ -154,7 +154,7 @@ describe('around', () => {
     expect(lines).toHaveLength(2);
   });
 
-  it('[A9] ticks at once have hooks of their own', async () => {
+  it('[A9] runs separate hooks for ticks that overlap', async () => {
     const lines: string[] = [];
     const { registry } = await aroundApp(
       {
@@ -392,7 +392,7 @@ describe('around', () => {
       expect(log.of('error')).toEqual([]);
     });
 
-    it('[B35] next() settles after a disposer that hangs was given up', async () => {
+    it('[B35] next() settles after a disposer that hangs is abandoned', async () => {
       @Injectable({ scope: Scope.REQUEST })
       class Hanging {
         [Symbol.asyncDispose](): Promise<void> {

@@ -98,7 +98,7 @@ describe('The provision of a background worker', () => {
       ],
       ['an alias', { providers: [Sync, { provide: 'x', useExisting: Sync }] }, ['Sync']],
       [
-        'a factory that hands on the instance',
+        'a factory that propagates the instance',
         { providers: [Sync, { provide: 'x', inject: [Sync], useFactory: (sync: Sync) => sync }] },
         ['Sync'],
       ],
@@ -229,12 +229,12 @@ describe('The provision of a background worker', () => {
     it.each<[string, Provider[], string[]]>([
       ['is that of the class', [byFactory('x', 'made')], ['Labelled.execute']],
       [
-        'is that of the token when factories give one class twice',
+        'is that of the token when factories return one class twice',
         [byFactory('a', ''), byFactory(symbol, ''), byFactory(Sync, '')],
         ['a.execute', 'orders.execute', 'Sync.execute'],
       ],
       [
-        'is that of the class for the class itself, whatever factories give',
+        'is that of the class for the class itself, no matter what factories return',
         [Sync, { provide: 'x', useFactory: () => new Sync() }],
         ['Sync.execute', 'x.execute'],
       ],
@@ -354,7 +354,7 @@ describe('The provision of a background worker', () => {
       );
     });
 
-    it('is told once, in however many modules and under however many names it stands', async () => {
+    it('is reported once, however many modules and names it has', async () => {
       @Module({ providers: [RequestScoped] })
       class Another {}
       const alias = { provide: Sync, useExisting: RequestScoped };

@@ -132,27 +132,24 @@ describe('app.close() while a background worker runs', () => {
       ['addEventListener', (signal) => signal.addEventListener('abort', throwing)],
       ['onabort', (signal) => (signal.onabort = throwing)],
       ['an async listener', (signal) => signal.addEventListener('abort', rejecting)],
-    ])(
-      '[D9] neither the others nor the drain are stopped, and it is told: %s',
-      async (_, register) => {
-        const order: string[] = [];
-        const test = await runningBackground(async (stopping) => {
-          stopping.addEventListener('abort', () => order.push('before'));
-          register(stopping);
-          stopping.addEventListener('abort', () => order.push('after'));
-          await heard(stopping);
-        });
-        const failures: StrayFailure[] = [];
-        test.events.on('failure:stray', (failure) => failures.push(failure));
-        await test.app.close();
-        await turns();
-        expect(order).toEqual(['before', 'after']);
-        expect(failures).toMatchObject([
-          { where: 'abort-listener', worker: 'Sync', error: { message: 'listener' } },
-        ]);
-        expect(test.log.of('error')).toEqual(['abort-listener of Sync failed: listener']);
-      },
-    );
+    ])('[D9] stops neither the others nor the drain, and is reported: %s', async (_, register) => {
+      const order: string[] = [];
+      const test = await runningBackground(async (stopping) => {
+        stopping.addEventListener('abort', () => order.push('before'));
+        register(stopping);
+        stopping.addEventListener('abort', () => order.push('after'));
+        await heard(stopping);
+      });
+      const failures: StrayFailure[] = [];
+      test.events.on('failure:stray', (failure) => failures.push(failure));
+      await test.app.close();
+      await turns();
+      expect(order).toEqual(['before', 'after']);
+      expect(failures).toMatchObject([
+        { where: 'abort-listener', worker: 'Sync', error: { message: 'listener' } },
+      ]);
+      expect(test.log.of('error')).toEqual(['abort-listener of Sync failed: listener']);
+    });
   });
 
   describe('what it throws after the abort', () => {
@@ -164,7 +161,7 @@ describe('app.close() while a background worker runs', () => {
         (stopping) =>
           heard(stopping).then(() => Promise.reject(new DOMException('gone', 'AbortError'))),
       ],
-    ])('[D11] is no failure, and logs no error: %s', async (_, execute) => {
+    ])('[D11] does not count as a failure, and logs no error: %s', async (_, execute) => {
       const test = await runningBackground(execute);
       const failures: BackgroundFailure[] = [];
       test.events.on('background:failed', (failure) => failures.push(failure));
@@ -173,7 +170,7 @@ describe('app.close() while a background worker runs', () => {
       expect(test.log.of('error')).toEqual([]);
     });
 
-    it('[D12] is a failure before `stopping` is aborted, also with an abort error of its own', async () => {
+    it('[D12] is a failure before `stopping` is aborted, even with its own abort error', async () => {
       const [began, mayFail] = [gate(), gate()];
       const test = await runningBackground(async () => {
         await mayFail.opened;
@@ -192,7 +189,7 @@ describe('app.close() while a background worker runs', () => {
       expect(test.log.of('error')).toEqual([expect.stringMatching(/^Sync\.execute failed/)]);
     });
 
-    it('[D11] is no failure, and logs no error: the refusal to open a scope after app.close()', async () => {
+    it('[D11] does not count as a failure, and logs no error: the refusal to open a scope after app.close()', async () => {
       const held = gate();
       const options = { shutdownTimeoutMs: 0 };
       const test: TestApp = await runningBackground(
@@ -212,7 +209,7 @@ describe('app.close() while a background worker runs', () => {
       expect(test.log.of('error')).toEqual([]);
     });
 
-    it('[D11] is a failure when it is something else: told before the end of the shutdown, and not restarted', async () => {
+    it('[D11] is a failure when it is something else: reported before the shutdown completes, and not restarted', async () => {
       const order: unknown[] = [];
       const test = await runningBackground(async (stopping) => {
         await heard(stopping);
@@ -242,7 +239,7 @@ describe('app.close() while a background worker runs', () => {
     });
   });
 
-  it('returns: it is told neither as ended nor as failed', async () => {
+  it('returns: it is reported neither as ended nor as failed', async () => {
     const test = await runningBackground(heard);
     const told: string[] = [];
     test.events.on('background:ended', () => told.push('ended'));
@@ -266,7 +263,7 @@ describe('app.close() while a background worker runs', () => {
     expect(runs).toBe(1);
   });
 
-  it('[D20] comes before any onModuleDestroy: what disconnects there is connected for the last iteration', async () => {
+  it('[D20] runs before any onModuleDestroy: what disconnects there is connected for the last iteration', async () => {
     const journal: string[] = [];
     @Injectable()
     class Database implements OnModuleInit, OnModuleDestroy {

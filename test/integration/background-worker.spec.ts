@@ -213,7 +213,7 @@ describe('A background worker', () => {
 
   appsOnFakeClock();
 
-  it('[A20] never sees the store of whoever started the application, nor one of a run before', async () => {
+  it('[A20] never sees the store of the code that started the application, nor of an earlier run', async () => {
     const seen: unknown[] = [];
     const execute = async (): Promise<never> => {
       seen.push(traces.getStore());
@@ -240,7 +240,7 @@ describe('A background worker', () => {
     it.each<[string, () => unknown]>([
       ['a promise', () => Promise.resolve()],
       ['nothing', () => undefined],
-    ])('is told and logged as done, and not called again: %s', async (_, execute) => {
+    ])('is reported and logged as done, and not called again: %s', async (_, execute) => {
       let runs = 0;
       const test = await startApp({
         providers: [
@@ -355,7 +355,7 @@ describe('A background worker', () => {
       expect(waits.slice(0, 5)).toEqual([1_000, 2_000, 4_000, 1_000, 2_000]);
     });
 
-    it('each run has a signal of its own, and that of the failed run is aborted', async () => {
+    it('each run has its own signal, and that of the failed run is aborted', async () => {
       const signals: AbortSignal[] = [];
       await startApp({
         providers: [

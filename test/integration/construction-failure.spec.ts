@@ -84,7 +84,7 @@ describe('A tick whose construction fails', () => {
     expect(journal.of('disposed').sort()).toEqual(['First', 'Last', 'Unprepared']);
   });
 
-  it('[B33] is followed by a tick that is tried anew', async () => {
+  it('[B33] is followed by another attempt on the next tick', async () => {
     let isBroken = true;
     const { registry, report } = await run(
       ['DATABASE'],

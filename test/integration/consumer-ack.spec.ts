@@ -14,7 +14,7 @@ function finished({ next }: Pick<TestApp, 'next'>): Promise<TickReport> {
 }
 
 describe('ack()', () => {
-  it('[G5] comes after commit and disposal, before tick:finished', async () => {
+  it('[G5] runs after commit and disposal, before tick:finished', async () => {
     const { journal, Probe } = probes();
     @RequestScoped()
     class Connection extends Probe {
@@ -130,7 +130,7 @@ describe('ack()', () => {
     expect(test.source.fates).toEqual(['nack 1: boom', 'ack 2']);
   });
 
-  it('[G5] that fails makes the tick fail in the phase ack, told once, with its own error', async () => {
+  it('[G5] that fails makes the tick fail in the phase ack, reported once, with its own error', async () => {
     const error = boom();
     const { source, next, registry, log } = await startConsumer(new HandSource(), () => 'value');
     const reports = next('tick:finished');
@@ -189,7 +189,7 @@ describe('ack()', () => {
 });
 
 describe('nack()', () => {
-  it('that fails is told of, and does not stop the consumer', async () => {
+  it('that fails is reported, and does not stop the consumer', async () => {
     const test = await startConsumer(new HandSource(), ({ payload }) => {
       if (payload === 'bad') throw boom();
     });
@@ -209,7 +209,7 @@ describe('nack()', () => {
   it.each([
     ['undefined', undefined],
     ['null', null],
-  ])('is given an error when the handler throws %s: the message has failed', async (_, thrown) => {
+  ])('receives an error when the handler throws %s: the message has failed', async (_, thrown) => {
     const errors: unknown[] = [];
     const { source, next } = await startConsumer(new HandSource(), () =>
       Promise.reject(thrown as unknown as Error),

@@ -38,7 +38,7 @@ async function heldConsumer(
 
 describe('concurrency', () => {
   it.each<[string, ConsumerOptions, number]>([
-    ['1 unless told otherwise', {}, 1],
+    ['1 by default', {}, 1],
     ['its own number', { concurrency: 3 }, 3],
     ['maxConcurrency', { maxConcurrency: 2 }, 2],
     ['its own number rather than maxConcurrency', { concurrency: 3, maxConcurrency: 2 }, 3],
@@ -114,7 +114,7 @@ describe('concurrency', () => {
     clearInterval(release);
   });
 
-  it('a handler that runs its own consumer while all places are taken is told so, and does not wait for itself', async () => {
+  it('a handler that runs its own consumer while all places are taken is refused, and does not wait for itself', async () => {
     const seen: unknown[] = [];
     const { source, registry } = await startConsumer(new HandSource(), async ({ payload }) => {
       if (payload === 'inner') return;
@@ -206,7 +206,7 @@ describe('two consumers of one source', () => {
     expect(seen.toSorted()).toEqual(['Orders.handle', 'Orders.handle#2']);
   });
 
-  it('[F8] do not wait for each other, also when the defaults give an overlapKey', async () => {
+  it('[F8] do not wait for each other, even with an overlapKey in the defaults', async () => {
     const source = new HandSource();
     const both = countdown(2);
     @ScopedWorker()

@@ -34,7 +34,7 @@ describe('the AsyncLocalStorage context of a message', () => {
     expect(seen).toEqual(Array(6).fill(undefined));
   });
 
-  it('[A20] a message never sees the store of whoever started the application, or put it into the queue', async () => {
+  it('[A20] a message never sees the store of the code that started the application, or that put it into the queue', async () => {
     const seen: unknown[] = [];
     const queue = inMemoryQueue();
     const done = countdown(3);

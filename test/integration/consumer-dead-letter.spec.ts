@@ -16,7 +16,7 @@ afterEach(closeApps);
 const fail = (): Promise<never> => Promise.reject(new Error('boom'));
 
 describe('deadLetter', () => {
-  it('has a scope of its own, which is disposed before the message is acknowledged', async () => {
+  it('has its own scope, which is disposed before the message is acknowledged', async () => {
     const source = new HandSource();
     const seen: unknown[] = [];
     const test = await startApp({
@@ -58,7 +58,7 @@ describe('deadLetter', () => {
     ],
   ];
 
-  it.each(troubles)('that %s is told of, and the message goes back', async (_, deadLetter) => {
+  it.each(troubles)('that %s is reported, and the message goes back', async (_, deadLetter) => {
     const { source, next, letters, log, reports } = await failingConsumer(new HandSource(), {
       maxDeliveries: 1,
       deadLetter,
@@ -93,7 +93,7 @@ describe('deadLetter', () => {
     expect([source.fates, letters]).toEqual([['nack 1: boom'], []]);
   });
 
-  it('that succeeded is told of although ack() fails, which is told too; nack() is not called', async () => {
+  it('that succeeded is reported although ack() fails, which is reported too; nack() is not called', async () => {
     const { source, next, letters, reports } = await failingConsumer(new HandSource(), {
       maxDeliveries: 1,
       deadLetter: () => undefined,
@@ -126,7 +126,7 @@ describe('deadLetter', () => {
   it.each<[string, Partial<Delivery>]>([
     ['rejects', { deadLetter: () => Promise.reject(new Error('no store')) }],
     ['is missing', { deadLetter: undefined as never }],
-  ])('of a delivery that %s is told of, and the message goes back', async (_, delivery) => {
+  ])('of a delivery that %s is reported, and the message goes back', async (_, delivery) => {
     const source = new HandSource({ keepsDeadLetters: true });
     const { next } = await failingConsumer(source, { maxDeliveries: 1 });
     const told = next('failure:stray');

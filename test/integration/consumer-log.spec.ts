@@ -6,7 +6,7 @@ import { turns } from '../support/running-tick.js';
 
 afterEach(closeApps);
 
-/** What stands in the log of what is given, without the ids of ticks. */
+/** The log of the parts that are named, without the ids of ticks. */
 const withoutIds = (lines: readonly string[]): string[] =>
   lines.map((line) => line.replace(/tick-[\w-]+/, 'tick-id'));
 
@@ -31,7 +31,7 @@ describe('the log of a consumer', () => {
     expect(log.of('error')).toEqual([]);
   });
 
-  it('warns of each dead letter, and tells each failure once', async () => {
+  it('warns of each dead letter, and logs each failure once', async () => {
     const source = new HandSource({ keepsDeadLetters: true });
     const { reports, log } = await failingConsumer(source, { maxDeliveries: 2 });
     for (const deliveries of [1, 2]) source.give('bad', { id: 'm-7', deliveries });

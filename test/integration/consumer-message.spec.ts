@@ -41,7 +41,7 @@ async function withProbes(
 }
 
 describe('a message', () => {
-  it('[G1] has a scope of its own: 5 messages at concurrency 5, 5 Probes, 5 disposals', async () => {
+  it('[G1] has its own scope: 5 messages at concurrency 5, 5 Probes, 5 disposals', async () => {
     const source = new HandSource();
     const all = countdown(5);
     const seen = new Map<unknown, Probe>();
@@ -65,7 +65,7 @@ describe('a message', () => {
     expect(registry.stats()).toMatchObject({ openedScopes: 5, closedScopes: 5, runningTicks: 0 });
   });
 
-  it('[A11] has a worker of its own: what is left on `this` is gone with the next one', async () => {
+  it('[A11] has its own worker: what is left on `this` is gone with the next one', async () => {
     const seen: number[] = [];
     @ScopedWorker()
     class Counter {
@@ -229,7 +229,7 @@ describe('a message', () => {
   });
 
   it.each([['before'], ['after']])(
-    '[A23] comes from the source that the module of its worker imports, also when another one stands %s it',
+    '[A23] comes from the source that the module of its worker imports, even with another one %s it',
     async (place) => {
       const [mine, other] = [new HandSource(), new HandSource()];
       @Module({ providers: [{ provide: SOURCE, useValue: mine }], exports: [SOURCE] })

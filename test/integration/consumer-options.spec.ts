@@ -159,7 +159,7 @@ describe('options of a consumer', () => {
     expect(source.fates).toEqual(['ack 2']);
   });
 
-  it('overrides give it another concurrency and another maxDeliveries', async () => {
+  it('overrides set another concurrency and another maxDeliveries', async () => {
     const source = new HandSource({ keepsDeadLetters: true });
     const overrides = { 'Consumer.handle': { concurrency: 3, maxDeliveries: 1 } };
     const held = gate();
@@ -196,7 +196,7 @@ describe('options of a consumer', () => {
     expect([source.opened, registry.get('Consumer.handle').state]).toEqual([0, 'disabled']);
   });
 
-  it('defaults of the module and of the class hold for it, and what speaks of due moments does not', async () => {
+  it('follows the defaults of the module and of the class, except options about due times', async () => {
     const source = new HandSource();
     const seen: number[] = [];
     @ScopedWorker({ retry: { attempts: 2 }, overlap: 'skip', runOnStart: true })

@@ -17,7 +17,7 @@ describe('A message that kills its process', () => {
       )`);
   });
 
-  it('[G5] is delivered maxDeliveries times, then it is a dead letter and the others are handled', async () => {
+  it('[XG4] is delivered maxDeliveries times, then it is a dead letter and the others are handled', async () => {
     await database.query(`INSERT INTO outbox (text) VALUES ('poison')`);
     for (let delivery = 1; delivery <= 3; delivery += 1) {
       const { ended } = startProgram(folder, 'poison-message', database.url);

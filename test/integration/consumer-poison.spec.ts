@@ -50,7 +50,7 @@ describe('a message that fails again and again', () => {
     expect(letters).toMatchObject([{ id: 'm', deliveries: 2 }]);
   });
 
-  it('is given to the option deadLetter rather than to the source', async () => {
+  it('goes to the option deadLetter rather than to the source', async () => {
     const source = new HandSource({ keepsDeadLetters: true });
     const deadLetter = (): void => source.note('deadLetter()');
     await failingConsumer(source, { maxDeliveries: 1, deadLetter });
@@ -111,7 +111,7 @@ describe('a message that fails again and again', () => {
     expect([source.fates, letters]).toEqual([['nack m'], []]);
   });
 
-  it('that succeeds on its last delivery is no dead letter', async () => {
+  it('that succeeds on its last delivery does not become a dead letter', async () => {
     const source = new HandSource({ keepsDeadLetters: true });
     const { letters } = await failingConsumer(source, { maxDeliveries: 2 }, () => undefined);
     source.give('good', { deliveries: 2 });
@@ -119,7 +119,7 @@ describe('a message that fails again and again', () => {
     expect([source.fates, letters]).toEqual([['ack 1'], []]);
   });
 
-  it('[G4] that is interrupted on its last delivery is no dead letter', async () => {
+  it('[G4] that is interrupted on its last delivery does not become a dead letter', async () => {
     const source = new HandSource({ keepsDeadLetters: true });
     const { registry, letters } = await failingConsumer(source, { maxDeliveries: 1 }, untilAborted);
     source.give('order', { deliveries: 1 });
@@ -138,7 +138,7 @@ describe('a message that fails again and again', () => {
     expect(reports.map(({ attempts }) => attempts)).toEqual([3, 3]);
   });
 
-  it('[G7] ends in an in-memory queue, and the others are handled meanwhile', async () => {
+  it('[XG4] ends in an in-memory queue, and the others are handled meanwhile', async () => {
     const queue = inMemoryQueue<string>();
     const lines: string[] = [];
     const dead = gate();

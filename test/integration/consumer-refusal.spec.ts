@@ -41,20 +41,20 @@ const provided = (source: unknown): Provider => ({
 });
 
 describe('a consumer is refused at start-up', () => {
-  it('[C13] when no module provides its source', async () => {
+  it('[XC8] when no module provides its source', async () => {
     expect(await problemsOf([consumer([])])).toEqual([
       `${OF} names Symbol(SOURCE), which isn't a singleton of this application. Provide it in a module, without a request scope.`,
     ]);
   });
 
-  it('[C13] when its source is request-scoped', async () => {
+  it('[XC8] when its source is request-scoped', async () => {
     const source = { provide: SOURCE, scope: Scope.REQUEST, useFactory: () => new HandSource() };
     expect(await problemsOf([consumer([]), source])).toEqual([
       expect.stringContaining(`${OF} names Symbol(SOURCE), which isn't a singleton`),
     ]);
   });
 
-  it('[C13] when the token is undefined', async () => {
+  it('[XC8] when the token is undefined', async () => {
     @ScopedWorker()
     class Consumer {
       @ScopedConsumer(undefined as never)
@@ -72,7 +72,7 @@ describe('a consumer is refused at start-up', () => {
     ['an array', [1]],
     ['an object', { read: 'no function' }],
     ['"queue"', 'queue'],
-  ])('[C13] when its source is %s', async (shown, source) => {
+  ])('[XC8] when its source is %s', async (shown, source) => {
     expect(await problemsOf([consumer([]), provided(source)])).toEqual([
       `${OF} is ${shown}, which isn't a MessageSource: it has no read(signal).`,
     ]);
@@ -117,13 +117,13 @@ describe('a consumer is refused at start-up', () => {
         `has no option "${option}"; the options are ${OPTIONS}`,
       ],
     ),
-  ])('[C13] with the options %p', async (options, problem) => {
+  ])('[XC8] with the options %p', async (options, problem) => {
     expect(
       await problemsOf([consumer([], undefined, options), provided(new HandSource())]),
     ).toEqual([`${problem.startsWith('has') ? OF_OPTIONS : OPTION} ${problem}.`]);
   });
 
-  it('[C13] with everything that is wrong at once', async () => {
+  it('[XC8] with everything that is wrong at once', async () => {
     const options = { concurrency: 0, maxDeliveries: -1, overlap: 'skip' } as never;
     expect(await problemsOf([consumer([], undefined, options)])).toHaveLength(4);
   });
@@ -147,7 +147,7 @@ describe('a consumer is refused at start-up', () => {
 
   const lost = `${OF} keeps no dead letters, so a message that reaches maxDeliveries would be lost. Set deadLetter as well.`;
 
-  it('[C13] with maxDeliveries and nowhere to put dead letters', async () => {
+  it('[XC8] with maxDeliveries and nowhere to put dead letters', async () => {
     const options = { maxDeliveries: 3 };
     expect(
       await problemsOf([consumer([], undefined, options), provided(new HandSource())]),
@@ -176,13 +176,13 @@ describe('a consumer is refused at start-up', () => {
     [{ everyMs: 1_000 }, "has everyMs, but @ScopedConsumer isn't an interval"],
     [{ concurrency: 0 }, 'concurrency must be a whole number of at least 1, not 0'],
     [{ maxDeliveries: 0 }, 'maxDeliveries must be a whole number of at least 1, not 0'],
-  ])('[C13] with the overrides %p', async (override, problem) => {
+  ])('[XC8] with the overrides %p', async (override, problem) => {
     const overrides = { 'Consumer.handle': override };
     const problems = await problemsOf([consumer([]), provided(new HandSource())], { overrides });
     expect(problems).toContain(`Consumer.handle: overrides["Consumer.handle"] ${problem}.`);
   });
 
-  it('[C13] and so is a cron with the concurrency of a consumer', async () => {
+  it('[XC8] and so is a cron with the concurrency of a consumer', async () => {
     @ScopedWorker()
     class Report {
       @ScopedCron(YEARLY)

@@ -16,7 +16,7 @@ afterEach(closeApps);
 
 const NAME = 'Consumer.handle';
 
-/** A consumer that has asked for its first message, with what is told of skipped ticks. */
+/** A consumer that has asked for its first message, with the reports of skipped ticks. */
 async function reading(
   handler: (tick: AnyTick) => unknown = () => undefined,
   options?: ConsumerOptions,
@@ -52,7 +52,7 @@ describe('a consumer in the registry', () => {
     expect(registry.get(NAME).lastReport).toMatchObject({ tickId, trigger: 'message' });
   });
 
-  it('has a name of its own when it is given one', async () => {
+  it('has its own name when its options set one', async () => {
     const { registry, source, next } = await startConsumer(new HandSource(), () => undefined, {
       name: 'orders',
     });
@@ -63,7 +63,7 @@ describe('a consumer in the registry', () => {
   });
 
   describe('pause()', () => {
-    it('[F21] asks for no more messages until resume()', async () => {
+    it('[XG1] asks for no more messages until resume()', async () => {
       const { registry, source, changes } = await reading();
       source.give();
       await until(() => source.asked === 2);
@@ -151,7 +151,7 @@ describe('a consumer in the registry', () => {
   });
 
   describe('remove()', () => {
-    it('[F21] ends the reading, lets the running message finish, and reads no more', async () => {
+    it('[XG1] ends the reading, lets the running message finish, and reads no more', async () => {
       const held = gate();
       const { registry, source } = await reading(() => held.opened, { concurrency: 2 });
       source.give();
@@ -194,7 +194,7 @@ describe('a consumer in the registry', () => {
     });
   });
 
-  it('[F21] cancel() aborts the messages that are worked on; they go back and come again', async () => {
+  it('[XG1] cancel() aborts the messages that are worked on; they go back and come again', async () => {
     const queue = inMemoryQueue<string>();
     let seen = 0;
     const done = gate();
@@ -213,7 +213,7 @@ describe('a consumer in the registry', () => {
     expect(queue.size).toBe(0);
   });
 
-  it('[F21] run() calls the handler with a payload, also while it is paused', async () => {
+  it('[XG1] run() calls the handler with a payload, also while it is paused', async () => {
     const seen: unknown[] = [];
     const { registry, source } = await reading(({ payload }) => seen.push(payload));
     registry.pause(NAME);
@@ -221,7 +221,7 @@ describe('a consumer in the registry', () => {
     expect([seen, source.fates]).toEqual([['by hand'], []]);
   });
 
-  it('[F21] reschedule() is refused: it has no timing', async () => {
+  it('[XG1] reschedule() is refused: it has no timing', async () => {
     const { registry, source } = await reading();
     expect(() => registry.reschedule(NAME, { everyMs: 1_000 })).toThrow(
       expect.objectContaining({

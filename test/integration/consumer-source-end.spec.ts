@@ -74,7 +74,7 @@ describe('a source at the shutdown', () => {
       () => new HandSource({ isDeaf: true, onReturn: () => new Promise(() => undefined) }),
     ],
   ])(
-    '[D6] that hangs in %s is told of after a second, and abandoned by name when shutdownTimeoutMs is over',
+    '[D6] that hangs in %s is reported after a second, and abandoned by name when shutdownTimeoutMs is over',
     async (_, sourceOf) => {
       const { app, log, ended } = await readingConsumer(
         sourceOf(),
@@ -107,7 +107,7 @@ describe('a source at the shutdown', () => {
         throw boom();
       },
     ],
-  ])('whose return() %s stops nothing, and is told of', async (_, onReturn) => {
+  ])('whose return() %s stops nothing, and is reported', async (_, onReturn) => {
     const { app, log } = await readingConsumer(new HandSource({ onReturn }));
     await app.close();
     expect(performance.now()).toBe(0);
@@ -145,7 +145,7 @@ describe('a source at the shutdown', () => {
     expect(source.fates).toEqual(['nack 1']);
   });
 
-  it('[D9] that has an abort listener that throws: the others hear, the drain goes on, and it is told of', async () => {
+  it('[D9] that has an abort listener that throws: the others hear, the drain goes on, and it is reported', async () => {
     const heard: string[] = [];
     const source = scripted((signal) => {
       signal.addEventListener('abort', () => {
@@ -162,7 +162,7 @@ describe('a source at the shutdown', () => {
     expect(await told).toMatchObject({ where: 'abort-listener', schedule: 'Consumer.handle' });
   });
 
-  it('that fails because it was told to end is not told of', async () => {
+  it('that fails because it was asked to stop is not reported', async () => {
     const source = scripted((signal) => ({
       [Symbol.asyncIterator]: () => ({ next: () => untilStopped(signal) }),
     }));
@@ -176,7 +176,7 @@ describe('a source at the shutdown', () => {
   });
 
   describe('that fails in the turn in which its consumer is stopped', () => {
-    it('after the stop, is told of', async () => {
+    it('after the stop, is reported', async () => {
       const { source, log, registry } = await readingConsumer(new HandSource({ isDeaf: true }));
       registry.remove('Consumer.handle');
       source.fail(boom());
@@ -185,7 +185,7 @@ describe('a source at the shutdown', () => {
     });
 
     it.each(Array.from({ length: 25 }, (_, steps) => steps))(
-      'is told of once, with %d steps of promises between its failure and the stop',
+      'is reported once, with %d steps of promises between its failure and the stop',
       async (steps) => {
         const { source, log, registry } = await readingConsumer(new HandSource({ isDeaf: true }));
         source.fail(boom());
@@ -199,7 +199,7 @@ describe('a source at the shutdown', () => {
       },
     );
 
-    it('is not told of when the error is that of an abort', async () => {
+    it('is not reported when the error is that of an abort', async () => {
       const { source, log, registry } = await readingConsumer(new HandSource({ isDeaf: true }));
       source.fail(new DOMException('gone', 'AbortError'));
       registry.remove('Consumer.handle');
@@ -207,7 +207,7 @@ describe('a source at the shutdown', () => {
       expect(log.of('error')).toEqual([]);
     });
 
-    it('is told of when it was stopped while its iteration was being ended', async () => {
+    it('is reported when it was stopped while its iteration was being ended', async () => {
       const returned = gate();
       const { source, log, registry } = await readingConsumer(
         new HandSource({ onReturn: () => returned.opened }),
@@ -224,7 +224,7 @@ describe('a source at the shutdown', () => {
     });
   });
 
-  it('whose return() throws a proxy that was revoked stops nothing, and is told of', async () => {
+  it('whose return() throws a proxy that was revoked stops nothing, and is reported', async () => {
     const { proxy, revoke } = Proxy.revocable({}, {});
     revoke();
     const onReturn = (): never => {

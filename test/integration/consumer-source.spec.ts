@@ -9,7 +9,7 @@ import { turns } from '../support/running-tick.js';
 
 appsOnFakeClock();
 
-/** What is told of a source, as `boom 100` or `ended 100`. */
+/** The reports about a source, as `boom 100` or `ended 100`. */
 function failuresOf({ events }: TestApp): string[] {
   const failures: string[] = [];
   events.on('source:failed', ({ error, reopenInMs }: SourceFailure) => {
@@ -37,7 +37,7 @@ describe('a source', () => {
       'The source failed without an error.',
     ],
     ['ends', (source) => source.end(), 'ended'],
-  ])('[G12] that %s is told of, and read again after a pause', async (_, break_, text) => {
+  ])('[G12] that %s is reported, and read again after a pause', async (_, break_, text) => {
     const { source, failures, seen } = await started(new HandSource());
     break_(source);
     await turns();
@@ -72,8 +72,8 @@ describe('a source', () => {
       async () => idle(AbortSignal.abort()),
       /read\(\).*a promise.*async \*read/s,
     ],
-    ['gives a list', () => [1, 2], /read\(\).*an array.*async \*read/s],
-    ['gives nothing', () => undefined, /read\(\).*undefined.*async \*read/s],
+    ['returns a list', () => [1, 2], /read\(\).*an array.*async \*read/s],
+    ['returns nothing', () => undefined, /read\(\).*undefined.*async \*read/s],
     [
       'throws in next()',
       () => ({
@@ -86,11 +86,11 @@ describe('a source', () => {
       'boom',
     ],
     [
-      'has a next() that gives no result',
+      'has a next() that returns no result',
       () => ({ [Symbol.asyncIterator]: () => ({ next: async () => undefined }) }),
       /next\(\).*undefined/,
     ],
-  ])('[G12] that %s is told of, and read again', async (_, read, text) => {
+  ])('[G12] that %s is reported, and read again', async (_, read, text) => {
     const source = scripted(read, idle);
     const { failures } = await started(source);
     expect(failures).toEqual([expect.stringMatching(text)]);
@@ -109,7 +109,7 @@ describe('a source', () => {
       'an object',
     ],
   ])(
-    '[G12] that gives %s for a delivery is told of, ended and read again',
+    '[G12] that yields %s for a delivery is reported, ended and read again',
     async (_, value, shown) => {
       const { source, failures, seen } = await started(new HandSource());
       source.giveRaw(value);
@@ -174,7 +174,7 @@ describe('a source', () => {
     expect(source.fates).toEqual(['ack 1', 'ack 2']);
   });
 
-  it('each read has a signal of its own, which is aborted when that read is over', async () => {
+  it('each read has its own signal, which is aborted when that read is over', async () => {
     const { source, app } = await started(new HandSource());
     source.fail(boom());
     await advance(100);
@@ -188,7 +188,7 @@ describe('a source', () => {
     });
   });
 
-  it('gathers no listeners on its signal, however many messages it gives', async () => {
+  it('gathers no listeners on its signal, however many messages it yields', async () => {
     const source = new HandSource();
     const listeners: number[] = [];
     await startConsumer(source, () => {

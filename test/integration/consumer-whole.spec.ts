@@ -6,7 +6,7 @@ import { consumer, HandSource, SOURCE, startConsumer, until } from '../support/c
 import { gate } from '../support/gate.js';
 import { turns } from '../support/running-tick.js';
 
-/** How consumers stand among the other parts of the application. */
+/** Consumers beside the other parts of the application. */
 describe('a consumer in the application', () => {
   afterEach(closeApps);
 
@@ -44,7 +44,7 @@ describe('a consumer in the application', () => {
     expect(source.asked).toBe(1);
   });
 
-  it('[C13] refuses an override that consumers lack, and takes its neighbour', async () => {
+  it('[XC8] refuses an override that consumers lack, and takes its neighbour', async () => {
     const start = (override: object) =>
       startConsumer(
         new HandSource(),
@@ -58,7 +58,7 @@ describe('a consumer in the application', () => {
     await expect(start({ timeoutMs: 1_000 })).resolves.toBeDefined();
   });
 
-  it('is not told to an engine, which knows due moments only', async () => {
+  it('is not registered with an engine, which knows due moments only', async () => {
     const told: string[] = [];
     const engine: Engine = {
       name: 'hand',

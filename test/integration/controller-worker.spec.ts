@@ -34,7 +34,7 @@ describe('A controller as worker', () => {
   });
 
   describe('when both requests and ticks come', () => {
-    it('[A23] answers requests and runs its handler, each with instances of its own', async () => {
+    it('[A23] answers requests and runs its handler, each with its own instances', async () => {
       test = await startHttpApp({ providers: PROBES, controllers: [Reports] });
       expect(await test.get('/reports')).toEqual({ url: '/reports', probe: 1, isTick: false });
 
@@ -55,7 +55,7 @@ describe('A controller as worker', () => {
     });
   });
 
-  describe('when @ScopedWorker() stands below @Controller()', () => {
+  describe('when @ScopedWorker() is below @Controller()', () => {
     @Controller('reset')
     @ScopedWorker()
     class Reset {

@@ -23,8 +23,8 @@ function job(): new () => object {
 describe('Decorators and names', () => {
   afterEach(closeApps);
 
-  describe('when a decorator stands in the wrong place', () => {
-    it('[C13] refuses it on a static method, and starts it on an instance method', async () => {
+  describe('when a decorator is in the wrong place', () => {
+    it('[XC5] refuses it on a static method, and starts it on an instance method', async () => {
       @ScopedWorker()
       class Misplaced {
         @ScopedCron(YEARLY)
@@ -35,7 +35,7 @@ describe('Decorators and names', () => {
       await startApp({ providers: [job()] });
     });
 
-    it('[C13] refuses it on a getter, without calling it', async () => {
+    it('[XC5] refuses it on a getter, without calling it', async () => {
       @ScopedWorker()
       class WithGetter {
         @ScopedCron(YEARLY)
@@ -47,7 +47,7 @@ describe('Decorators and names', () => {
       expect(error.message).toMatch(/^WithGetter\.run: .*method/);
     });
 
-    it('[C13] refuses it in a class that is no worker, and starts it in one that is', async () => {
+    it('[XC5] refuses it in a class that is not a worker, and starts it in one that is', async () => {
       class Plain {
         @ScopedInterval(1_000)
         run(): void {}
@@ -58,7 +58,7 @@ describe('Decorators and names', () => {
       await startApp({ providers: [Plain] });
     });
 
-    it('[C13] refuses it in a controller that is no worker', async () => {
+    it('[XC5] refuses it in a controller that is not a worker', async () => {
       @Controller()
       class PlainController {
         @ScopedCron(YEARLY)
@@ -68,7 +68,7 @@ describe('Decorators and names', () => {
       expect(error.message).toMatch(/^PlainController\.run: .*@ScopedWorker\(\)/);
     });
 
-    it('[C13] refuses it in a module class, which is a singleton', async () => {
+    it('[XC5] refuses it in a module class, which is a singleton', async () => {
       @Module({})
       class PlainModule {
         @ScopedCron(YEARLY)
@@ -91,7 +91,7 @@ describe('Decorators and names', () => {
       run(): void {}
     }
 
-    it('[C13] refuses them, naming both, and starts each alone', async () => {
+    it('[XC10] refuses them, naming both, and starts each alone', async () => {
       const error = await refusal({ providers: [Early, Late] });
       expect(error).toBeInstanceOf(DuplicateScheduleError);
       expect(error.message).toMatch(/Late\.run: .*"nightly".*Early\.run.*Rename one/);
@@ -99,7 +99,7 @@ describe('Decorators and names', () => {
       await startApp({ providers: [Late] });
     });
 
-    it('[C13] refuses a given name that is the default name of another', async () => {
+    it('[XC10] refuses a given name that is the default name of another', async () => {
       @ScopedWorker()
       class Borrower {
         @ScopedCron(YEARLY, { name: 'Owner.run' })
@@ -114,13 +114,13 @@ describe('Decorators and names', () => {
       expect(error.message).toMatch(/Owner\.run.*"Owner\.run".*Borrower\.run/);
     });
 
-    it('[C13] refuses two classes of one name', async () => {
+    it('[XC10] refuses two classes of one name', async () => {
       const providers = [job(), job()];
       const error = await refusal({ providers });
       expect(error).toBeInstanceOf(DuplicateScheduleError);
     });
 
-    it('[C13] names the clash also when one of the two is wrong in another way', async () => {
+    it('[XC10] names the clash also when one of the two is wrong in another way', async () => {
       @ScopedWorker()
       class Wrong {
         @ScopedCron('never', { name: 'nightly' })

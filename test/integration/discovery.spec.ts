@@ -57,7 +57,7 @@ describe('Discovery', () => {
       unnamed(): void {}
     }
 
-    it('[F18] they are two schedules, with names of their own', async () => {
+    it('[F18] become two schedules, each with its own name', async () => {
       const { registry } = await startApp({ providers: [...PROBES, TwoTimes] });
       expect(namesOf(registry).sort()).toEqual([
         'TwoTimes.unnamed',
@@ -90,7 +90,7 @@ describe('Discovery', () => {
     });
   });
 
-  describe('when handlers stand on a base class', () => {
+  describe('when handlers are on a base class', () => {
     abstract class Base {
       @ScopedCron('0 * * * * *')
       inherited(): void {
@@ -135,7 +135,7 @@ describe('Discovery', () => {
       ]);
     });
 
-    it('[F19] two classes on one base have schedules of their own', async () => {
+    it('[F19] two classes with one base have separate schedules', async () => {
       @ScopedWorker()
       class Twin extends Base {}
       const { registry } = await startApp({ providers: [Sub, Twin] });

@@ -24,7 +24,7 @@ describe('Disposal passes over', () => {
     await closeApps();
   });
 
-  it('[B1] a durable instance, which belongs to the context that the strategy gives', async () => {
+  it('[B1] a durable instance, which belongs to the context that the strategy returns', async () => {
     ContextIdFactory.apply({
       attach: (contextId) => (info: HostComponentInfo) => (info.isTreeDurable ? tenant : contextId),
     });
@@ -80,7 +80,7 @@ describe('Disposal passes over', () => {
     expect(disposed).toEqual(['made', 'made']);
   });
 
-  it('[B17] a factory result that is no object', async () => {
+  it('[B17] a factory result other than an object', async () => {
     const nothing = [undefined, null, 0, '', 'text', true, Symbol('mark')];
     const { registry } = await startApp({
       providers: [

@@ -87,7 +87,7 @@ describe('The disposer of an instance', () => {
     expect(calls).toEqual([]);
   });
 
-  it('[B5, B11] is awaited whatever its name, and called exactly once though it yields', async () => {
+  it('[B5, B11] is awaited under every name, and called exactly once though it yields', async () => {
     const calls: string[] = [];
     const yielding = (name: string) => async (): Promise<void> => {
       calls.push(`begin ${name}`);
@@ -122,7 +122,7 @@ describe('The disposer of an instance', () => {
     ]);
   });
 
-  it('[B5] may return a thenable that is no promise', async () => {
+  it('[B5] may return a thenable that is not a promise', async () => {
     let settled = false;
     await runWith(() => ({
       onModuleDestroy: () => thenable(turn().then(() => (settled = true))),

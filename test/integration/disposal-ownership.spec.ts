@@ -163,7 +163,7 @@ describe('What a scope owns', () => {
     });
   });
 
-  describe('when a factory hands out an object that it keeps', () => {
+  describe('when a factory shares an object that it keeps', () => {
     const kept = (object: object): Provider => ({
       provide: 'KEPT',
       ...request,
@@ -183,7 +183,7 @@ describe('What a scope owns', () => {
       expect(journal.of('disposed')).toEqual([]);
     });
 
-    it('[B17] disposes it at the end of each tick that it was handed to, as a pooled connection is released', async () => {
+    it('[B17] disposes it when each tick that received it finishes, as a pooled connection is released', async () => {
       const { registry } = await run(['KEPT'], [kept(probe('Kept'))]);
       expect(journal.of('disposed')).toEqual(['Kept']);
       await registry.run('Worker.run');

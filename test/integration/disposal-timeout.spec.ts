@@ -67,7 +67,7 @@ describe('disposeTimeoutMs', () => {
     expect(jest.getTimerCount()).toBe(0);
   });
 
-  it('[B35] holds for each disposer and each deferred cleanup on its own', async () => {
+  it('[B35] applies to each disposer and each deferred cleanup separately', async () => {
     const { registry } = await startApp({
       options: { disposeTimeoutMs: 5_000 },
       providers: [
@@ -131,7 +131,7 @@ describe('disposeTimeoutMs', () => {
     expect(journal.of('disposed')).toEqual(['Connection', 'Single']);
   });
 
-  it('[B33] is no matter for a schedule whose construction fails on every tick: it goes on', async () => {
+  it('[B33] does not affect a schedule whose construction fails on every tick: it goes on', async () => {
     @RequestScoped()
     class Database {
       constructor() {

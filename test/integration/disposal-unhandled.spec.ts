@@ -101,7 +101,7 @@ describe('Rejections in a tick', () => {
     expect(registry.stats().openScopes).toBe(0);
   });
 
-  it('[B34] are handled when the handler does not wait for a resolve that the end of the tick refuses', async () => {
+  it('[B34] are handled when the handler does not wait for a resolve that is refused because the tick finishes', async () => {
     const mayFinish = gate();
     const { registry } = await startApp({
       options: { disposeTimeoutMs: 1 },
@@ -119,7 +119,7 @@ describe('Rejections in a tick', () => {
     expect((await report).outcome).toBe('succeeded');
   });
 
-  it('[B34] are handled when a disposer rejects after its time was up, and told as failure:stray', async () => {
+  it('[B34] are handled when a disposer rejects after its time is up, and reported as failure:stray', async () => {
     const hang = gate();
     const { registry, next } = await startApp({
       options: { disposeTimeoutMs: 1 },
@@ -146,7 +146,7 @@ describe('Rejections in a tick', () => {
     });
   });
 
-  it('[B35] a disposer that ends well after its time was up is told once, in the report', async () => {
+  it('[B35] a disposer that ends well after its time was up appears once, in the report', async () => {
     const hang = gate();
     const { registry, events } = await startApp({
       options: { disposeTimeoutMs: 1 },

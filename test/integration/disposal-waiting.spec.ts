@@ -41,7 +41,7 @@ describe('Disposal waits', () => {
     expect(report).toMatchObject({ outcome: 'succeeded', value: 7 });
   });
 
-  it('[B36] for a thenable that is no promise', async () => {
+  it('[B36] for a thenable that is not a promise', async () => {
     const report = await runHeld((held) => thenable(held.then(() => 7)));
 
     expect(report).toMatchObject({ outcome: 'succeeded', value: 7 });
@@ -90,14 +90,14 @@ describe('Disposal waits', () => {
     expect(report).toMatchObject({ outcome: 'cancelled', reason: 'cancel' });
   });
 
-  describe('when work was given to waitFor', () => {
+  describe('when work was passed to waitFor', () => {
     it('[B36] for that work', async () => {
       const report = await runHeld((held, tick) => tick.scope.waitFor(held));
 
       expect(report.outcome).toBe('succeeded');
     });
 
-    it('[B36] for work that the work gave', async () => {
+    it('[B36] for work that the work passes to waitFor', async () => {
       const report = await runHeld((held, tick) =>
         tick.scope.waitFor(turn().then(() => tick.scope.waitFor(held))),
       );
@@ -166,7 +166,7 @@ describe('Disposal waits', () => {
         expect(strays).toEqual([]);
       });
 
-      it('[B36] and reports nothing when the work gave up because the tick was aborted', async () => {
+      it('[B36] and reports nothing when the work stopped because the tick was aborted', async () => {
         const strays = await straysOf((tick) => {
           const aborted = new Promise((resolve) => tick.signal.addEventListener('abort', resolve));
           const gaveUp = new DOMException('given up', 'AbortError');
@@ -190,7 +190,7 @@ describe('Disposal waits', () => {
       });
     });
 
-    it('[B36] for work that a commit hook gave', async () => {
+    it('[B36] for work that a commit hook passes to waitFor', async () => {
       let scope!: ProviderScope;
       const held = gate();
       @RequestScoped()

@@ -26,7 +26,7 @@ class OddError extends Error {}
 describe('An exception filter of a handler', () => {
   afterEach(closeApps);
 
-  /** Runs a tick whose handler does what it is told to, inside a filter. */
+  /** Runs a tick whose handler does what the test passes, inside a filter. */
   async function run(
     work: () => unknown,
     filter: ExceptionFilter['catch'],
@@ -47,7 +47,7 @@ describe('An exception filter of a handler', () => {
     throw error;
   };
 
-  describe('when it gives a value', () => {
+  describe('when it returns a value', () => {
     it.each<[string, () => unknown, unknown]>([
       ['a value', () => 'mended', 'mended'],
       ['a promise', () => Promise.resolve('mended'), 'mended'],
@@ -57,7 +57,7 @@ describe('An exception filter of a handler', () => {
       ['zero', () => 0, 0],
       ['false', () => Promise.resolve(false), false],
       ['an empty text', () => '', ''],
-    ])('[A13] %s: it is the result, and the tick succeeds', async (_, filter, value) => {
+    ])('[XA3] %s: it is the result, and the tick succeeds', async (_, filter, value) => {
       const { report, log } = await run(failWith(new Error('bad')), filter);
       expect(report).toMatchObject({ outcome: 'succeeded' });
       expect(report.value).toEqual(value);
@@ -65,12 +65,12 @@ describe('An exception filter of a handler', () => {
     });
   });
 
-  describe('when it gives undefined', () => {
+  describe('when it returns undefined', () => {
     it.each<[string, () => unknown]>([
       ['at once', () => undefined],
       ['later', () => Promise.resolve()],
     ])(
-      '[A13] %s, the tick fails with the same error object, which is logged once',
+      '[XA3] %s, the tick fails with the same error object, which is logged once',
       async (_, filter) => {
         const error = new Error('bad');
         const { report, log } = await run(failWith(error), filter);
@@ -81,7 +81,7 @@ describe('An exception filter of a handler', () => {
       },
     );
 
-    it('[A13] what was thrown arrives as it is, also when it is no error', async () => {
+    it('[XA3] what was thrown arrives as it is, even if it is not an Error', async () => {
       const { report } = await run(failWith('text'), () => undefined);
       expect(report.error).toBe('text');
     });
@@ -98,7 +98,7 @@ describe('An exception filter of a handler', () => {
       ['later', (error) => Promise.reject(error)],
       ['in an Observable', (error) => throwError(() => error)],
     ])(
-      '[A13] %s, its error replaces the one of the handler, and is logged once',
+      '[XA3] %s, its error replaces the one of the handler, and is logged once',
       async (_, fail) => {
         const other = new Error('other');
         const { report, log } = await run(failWith(new Error('bad')), () => fail(other));
@@ -109,8 +109,8 @@ describe('An exception filter of a handler', () => {
     );
   });
 
-  describe('when there is none for the error', () => {
-    it('[A13] the tick fails with the error, which is logged once', async () => {
+  describe('when no filter catches the error', () => {
+    it('[XA3] the tick fails with the error, which is logged once', async () => {
       const error = new Error('plain');
       @Catch(OddError)
       class OddFilter {
@@ -137,7 +137,7 @@ describe('An exception filter of a handler', () => {
       expect(await registry.run('Worker.odd')).toMatchObject({ value: 'odd' });
     });
 
-    it('[A13] an error of a handler with other enhancers is logged once as well', async () => {
+    it('[XA3] an error of a handler with other enhancers is logged once as well', async () => {
       @ScopedWorker()
       @UseGuards({ canActivate: () => true })
       @UseInterceptors({ intercept: (_: ExecutionContext, next: Next) => next.handle() })
@@ -154,7 +154,7 @@ describe('An exception filter of a handler', () => {
   });
 
   describe('when several would do', () => {
-    it('[A13] one of the method goes before one of the class, the last before the first', async () => {
+    it('[XA3] one of the method goes before one of the class, the last before the first', async () => {
       const journal = new Journal();
       const noting = (name: string): ExceptionFilter => ({ catch: () => journal.note(name) });
       @ScopedWorker()
@@ -181,7 +181,7 @@ describe('An exception filter of a handler', () => {
         'an interceptor later',
         UseInterceptors({ intercept: () => throwError(() => new OddError()) }),
       ],
-    ])('[A13] it is asked about %s', async (_, decorate) => {
+    ])('[XA3] it is asked about %s', async (_, decorate) => {
       @ScopedWorker()
       @UseFilters({ catch: (error: Error) => error.constructor.name })
       class Worker {
@@ -196,7 +196,7 @@ describe('An exception filter of a handler', () => {
   });
 
   describe('when the handler returns an Observable that fails', () => {
-    it('[A13] it is asked in the context of the tick, whoever fails it, and its value is the result', async () => {
+    it('[XA3] runs in the context of the tick, no matter what failed it, and its value is the result', async () => {
       const error = new Error('late');
       const source = new Subject<number>();
       const subscribed = gate();

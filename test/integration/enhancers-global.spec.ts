@@ -126,7 +126,7 @@ describe('Global enhancers', () => {
   afterEach(closeApps);
 
   describe('when nobody asks for them', () => {
-    it('[A13] they run around no handler, also around one with enhancers of its own', async () => {
+    it('[XA2] run around no handler, not even around one with its own enhancers', async () => {
       const { registry, app } = await startApp({ providers: [...PROBES, Worker, ...global] });
       app.get(ApplicationConfig).useGlobalGuards({ canActivate: () => false });
       const { value } = await registry.run('Worker.run');
@@ -136,7 +136,7 @@ describe('Global enhancers', () => {
       expect(seen).toHaveLength(1);
     });
 
-    it('[A13] requests go through them all the same', async () => {
+    it('[XA2] requests go through them all the same', async () => {
       @ScopedWorker()
       @Controller('jobs')
       class Jobs {
@@ -165,7 +165,7 @@ describe('Global enhancers', () => {
     });
   });
 
-  describe('when the option is no boolean', () => {
+  describe('when the option is not a boolean', () => {
     it('[C13] start-up is refused, and its neighbour starts', async () => {
       const bad = { globalEnhancers: 'yes' } as object;
       const { message } = await refusal({ options: bad, providers: [Plain] });
@@ -177,7 +177,7 @@ describe('Global enhancers', () => {
   describe('when the module asks for them', () => {
     const options = { globalEnhancers: true };
 
-    it('[A13] they run around every handler, scoped ones as part of the tick', async () => {
+    it('[XA2] they run around every handler, scoped ones as part of the tick', async () => {
       const { registry, app } = await startApp({
         options,
         providers: [...PROBES, Worker, Plain, ...global],
@@ -194,7 +194,7 @@ describe('Global enhancers', () => {
       expect(disposed).toEqual(created);
     });
 
-    it('[A13] they stand before those of the class', async () => {
+    it('[XA2] run before those of the class', async () => {
       @ScopedWorker()
       @UseGuards({ canActivate: () => seen.push('own guard') > 0 })
       class Guarded {
@@ -212,7 +212,7 @@ describe('Global enhancers', () => {
       expect(seen).toEqual(['single guard', 'late guard', 'own guard']);
     });
 
-    it('[A13] a guard that says no keeps the handler from running', async () => {
+    it('[XA2] a guard that says no keeps the handler from running', async () => {
       const { registry, app } = await startApp({ options, providers: [Plain] });
       expect(await registry.run('Plain.run')).toMatchObject({ value: 'plain' });
       app.get(ApplicationConfig).useGlobalGuards({ canActivate: () => false });
@@ -222,7 +222,7 @@ describe('Global enhancers', () => {
       });
     });
 
-    it('[A13] a factory among them that gives nothing is left out, as in Nest', async () => {
+    it('[XA2] leaves out a factory that returns nothing, as in Nest', async () => {
       const { registry } = await startApp({
         options,
         providers: [
@@ -236,7 +236,7 @@ describe('Global enhancers', () => {
       expect(seen).toEqual(['single guard']);
     });
 
-    it('[A13] they run in an application without HTTP as well', async () => {
+    it('[XA2] they run in an application without HTTP as well', async () => {
       class AppModule {}
       const app = await NestFactory.createApplicationContext(
         {

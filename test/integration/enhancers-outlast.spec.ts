@@ -25,7 +25,7 @@ import { turns } from '../support/running-tick.js';
 
 const passOn = { intercept: (_: ExecutionContext, next: CallHandler) => next.handle() };
 
-/** Gives up after 20 ms, as the example of Nest's own pages does. */
+/** Stops waiting after 20 ms, as the example of Nest's own pages does. */
 const impatient = {
   intercept: (_: ExecutionContext, next: CallHandler) => next.handle().pipe(timeout(20)),
 };
@@ -61,7 +61,7 @@ describe('A handler behind an interceptor', () => {
     expect(lines).toEqual(['began 1', 'ended 1', 'disposed 1']);
   });
 
-  it('[A16] is waited for before the next attempt, when the interceptor gives up', async () => {
+  it('[XB3] is waited for before the next attempt, when the interceptor stops waiting', async () => {
     const { registry, held, lines } = await stubborn(impatient, { retry: { attempts: 2 } });
     const report = registry.run('Worker.run');
     await until(() => lines.length > 0);
@@ -71,7 +71,7 @@ describe('A handler behind an interceptor', () => {
     expect(lines.slice(0, 4)).toEqual(['began 1', 'ended 1', 'disposed 1', 'began 2']);
   });
 
-  it('[F10][D5] is waited for by the tick that takes its place, and by app.close()', async () => {
+  it('[XB3] is waited for by the tick that takes its place, and by app.close()', async () => {
     const { app, registry, held, lines } = await stubborn(passOn, { overlap: 'cancel-other' });
     void registry.run('Worker.run');
     await until(() => lines.length > 0);
@@ -85,7 +85,7 @@ describe('A handler behind an interceptor', () => {
     expect(lines).toEqual(['began 1', 'ended 1', 'disposed 1']);
   });
 
-  it('[G4] keeps its message until it has ended', async () => {
+  it('[XB3] keeps its message until it has ended', async () => {
     const held = gate();
     const begun = gate();
     const source = new HandSource();

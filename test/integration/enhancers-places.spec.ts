@@ -42,7 +42,7 @@ interface Next {
 describe('Enhancers', () => {
   let seen: unknown[] = [];
 
-  /** A singleton that says where it stands. */
+  /** A singleton that names its module. */
   @Injectable()
   class Place {
     constructor(private readonly moduleRef: ModuleRef) {}
@@ -103,7 +103,7 @@ describe('Enhancers', () => {
       }
     }
 
-    it('[A13][A23] they run for requests and for ticks, each with instances of its own', async () => {
+    it('[XA4] run for requests and for ticks, each with its own instances', async () => {
       const test: HttpTestApp = await startHttpApp({ providers: PROBES, controllers: [Reports] });
       try {
         expect(await test.get('/reports')).toEqual({ probe: 1 });
@@ -137,7 +137,7 @@ describe('Enhancers', () => {
       useFactory,
     });
 
-    it('[A13][A23] they run, though Nest does not look behind factories', async () => {
+    it('[XA4] they run, though Nest does not look behind factories', async () => {
       const { registry, app } = await startApp({
         providers: [...PROBES, ...at('root'), factory((probe) => new Made(probe))],
       });
@@ -153,7 +153,7 @@ describe('Enhancers', () => {
       }
     });
 
-    it('[A13][A23] a singleton among them is built once', async () => {
+    it('[XA4] a singleton among them is built once', async () => {
       const { journal, Probe: Noted } = probes();
       @Injectable()
       class Single extends Noted {
@@ -175,7 +175,7 @@ describe('Enhancers', () => {
       expect(journal.lines).toEqual(['built Single']);
     });
 
-    it('[A13][A23] those of the class it stands for run around a plain object', async () => {
+    it('[XA4] those of the class it stands for run around a plain object', async () => {
       const { registry, app } = await startApp({
         providers: [...PROBES, ...at('root'), factory(() => ({ run: () => 'plain' }))],
       });
@@ -187,7 +187,7 @@ describe('Enhancers', () => {
       ]);
     });
 
-    it('[A13][A23] those of a subclass that it makes run, with those of the base class', async () => {
+    it('[XA4] those of a subclass that it makes run, with those of the base class', async () => {
       @UseGuards({ canActivate: (context: ExecutionContext) => context.getClass() === Sub })
       class Sub extends Made {}
       const { registry } = await startApp({
@@ -197,7 +197,7 @@ describe('Enhancers', () => {
       expect(seen).toHaveLength(3);
     });
 
-    it('[A13] one that cannot be built fails the tick without calling the handler, and is tried again', async () => {
+    it('[XA7] one that cannot be built fails the tick without calling the handler, and is tried again', async () => {
       let builds = 0;
       let called = 0;
       @Injectable()
@@ -229,7 +229,7 @@ describe('Enhancers', () => {
       expect([builds, called]).toEqual([3, 2]);
     });
 
-    it('[A13] one whose dependency nobody provides fails the tick with the words of Nest', async () => {
+    it('[XA7] one whose dependency nobody provides fails the tick with the words of Nest', async () => {
       class Missing {}
       @Injectable()
       class NeedyGuard {
@@ -254,8 +254,8 @@ describe('Enhancers', () => {
     });
   });
 
-  describe('when the worker stands under another token', () => {
-    it('[A13][A23] they run', async () => {
+  describe('when the worker has another token', () => {
+    it('[XA4] they run', async () => {
       @ScopedWorker()
       @UseGuards(ProbeGuard, PlaceGuard)
       class Renamed {
@@ -274,7 +274,7 @@ describe('Enhancers', () => {
     });
   });
 
-  describe('when several modules provide the worker, each with guards of its own', () => {
+  describe('when several modules provide the worker, each with its own guards', () => {
     @ScopedWorker()
     @UseGuards(PlaceGuard)
     class Worker {
@@ -291,7 +291,7 @@ describe('Enhancers', () => {
       ['second', [FirstModule, SecondModule]],
       ['first', [SecondModule, FirstModule]],
       ['second', [SecondModule, FirstModule]],
-    ])('[A13][A23] they are those of the module that builds it: %s', async (place, imports) => {
+    ])('[XA4] they are those of the module that builds it: %s', async (place, imports) => {
       const { registry } = await startApp({ imports });
       expect(await registry.run(place)).toMatchObject({ outcome: 'succeeded' });
       expect(seen).toEqual([place]);
@@ -299,7 +299,7 @@ describe('Enhancers', () => {
   });
 
   describe('when two workers have one name', () => {
-    it('[A13] each has its own, and its own parameters', async () => {
+    it('[XA4] each has its own, and its own parameters', async () => {
       const make = (name: string, region: string) => {
         const Region = createParamDecorator(() => region);
         @ScopedWorker()
@@ -337,7 +337,7 @@ describe('Enhancers', () => {
       }
     }
 
-    it('[A13][A23] those of the base class and of its method run', async () => {
+    it('[XA4] those of the base class and of its method run', async () => {
       @ScopedWorker()
       class Heir extends Base {}
       const { registry, app } = await startApp({ providers: [...PROBES, Heir] });
@@ -345,7 +345,7 @@ describe('Enhancers', () => {
       expect(seen).toEqual([['Heir', 'base'], app.get(ProbeJournal).created[0]]);
     });
 
-    it('[A13][A23] an override without a decorator keeps them, as it keeps its schedule', async () => {
+    it('[XA4] an override without a decorator keeps them, as it keeps its schedule', async () => {
       @ScopedWorker()
       class Heir extends Base {
         override run(tick: Tick, own: unknown): unknown {
@@ -357,7 +357,7 @@ describe('Enhancers', () => {
       expect(seen).toEqual([['Heir', 'base'], app.get(ProbeJournal).created[0]]);
     });
 
-    it('[A13][A23] an override replaces the kinds that it names, and its metadata counts', async () => {
+    it('[XA4] an override replaces the kinds that it names, and its metadata counts', async () => {
       @ScopedWorker()
       class Heir extends Base {
         @ScopedCron(YEARLY)
@@ -383,7 +383,7 @@ describe('Enhancers', () => {
       expect(seen).toEqual([]);
     });
 
-    it('[A13][A23] those of a base class stand before those of the class', async () => {
+    it('[XA4] runs those of a base class before those of the class', async () => {
       const noting = (name: string) => ({ canActivate: () => seen.push(name) > 0 });
       @UseGuards(noting('base'))
       class Guarded {
@@ -400,7 +400,7 @@ describe('Enhancers', () => {
   });
 
   describe('when a class has adopted jobs of @nestjs/schedule and handlers of ours', () => {
-    it('[A13] they run around ours; the job is called bare, as Nest calls it', async () => {
+    it('[XA4] they run around ours; the job is called bare, as Nest calls it', async () => {
       @UseGuards(PlaceGuard)
       abstract class Guarded {
         constructor(readonly probe: Probe) {}
@@ -435,7 +435,7 @@ describe('Enhancers', () => {
   });
 
   describe('when they are transient', () => {
-    it('[A13][A6] each tick has one of its own, which is disposed with it', async () => {
+    it('[XA4][A6] each tick has its own, which is disposed with it', async () => {
       const { journal, Probe: Noted } = probes();
       @Transient()
       class Part extends Noted {}
@@ -475,8 +475,8 @@ describe('Enhancers', () => {
     });
   });
 
-  describe('when a class is no enhancer', () => {
-    it('[A13] the tick fails instead of running without it', async () => {
+  describe('when a class is not an enhancer', () => {
+    it('[XA7] the tick fails instead of running without it', async () => {
       let called = false;
       @Injectable()
       class NoGuard {}
@@ -498,7 +498,7 @@ describe('Enhancers', () => {
   });
 
   describe('when Nest has changed so that they cannot run', () => {
-    it('[A13] the handler is not called without them, and the error says what to do', async () => {
+    it('[XA7] the handler is not called without them, and the error says what to do', async () => {
       let called = 0;
       @ScopedWorker()
       class Worker {
@@ -532,7 +532,7 @@ describe('Enhancers', () => {
       (ContextIdFactory as unknown as { strategy?: unknown }).strategy = undefined;
     });
 
-    it('[A13][B1] durable ones outlive the tick, the others belong to it', async () => {
+    it('[XA4][B1] durable ones outlive the tick, the others belong to it', async () => {
       const tenant: ContextId = { id: 1 };
       ContextIdFactory.apply({
         attach: (contextId) => (info: HostComponentInfo) =>
@@ -566,7 +566,7 @@ describe('Enhancers', () => {
   });
 
   describe('when a test overrides one', () => {
-    it('[A13] the other one runs', async () => {
+    it('[XA4] the other one runs', async () => {
       @ScopedWorker()
       @UseGuards(ProbeGuard)
       class Worker {

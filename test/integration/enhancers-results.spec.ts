@@ -40,14 +40,14 @@ describe('What a handler with enhancers returns', () => {
       ['a promise of an Observable', () => Promise.resolve(from([5, 6])), 6],
       ['an empty Observable', () => EMPTY, undefined],
       ['an Observable that emits later', () => from(Promise.resolve(7)), 7],
-    ])('[A13] %s is the value of the report', async (__, work, value) => {
+    ])('[XA6] %s is the value of the report', async (__, work, value) => {
       const { registry } = await start(work);
       const report = await registry.run('Worker.run');
       expect(report).toMatchObject({ outcome: 'succeeded' });
       expect(report.value).toEqual(value);
     });
 
-    it('[A13] an error, thrown or emitted, fails the tick as it is', async () => {
+    it('[XA6] an error, thrown or emitted, fails the tick as it is', async () => {
       const error = new Error('bad');
       for (const work of [
         (): never => {
@@ -61,7 +61,7 @@ describe('What a handler with enhancers returns', () => {
       }
     });
 
-    it('[A13] an abort unsubscribes from an Observable', async () => {
+    it('[XA6] an abort unsubscribes from an Observable', async () => {
       const subscribed = gate();
       let tornDown = 0;
       const { registry } = await start(
@@ -80,7 +80,7 @@ describe('What a handler with enhancers returns', () => {
   });
 
   describe('when an interceptor waits before it calls the handler', () => {
-    it('[A13] an abort ends it, and the handler is not called', async () => {
+    it('[XA6] an abort ends it, and the handler is not called', async () => {
       const waiting = gate();
       let called = false;
       @ScopedWorker()
@@ -106,7 +106,7 @@ describe('What a handler with enhancers returns', () => {
   });
 
   describe('when an interceptor does not call the handler', () => {
-    it('[A13] what it gives is the result', async () => {
+    it('[XA6] its value is the result', async () => {
       let called = false;
       @ScopedWorker()
       class Worker {

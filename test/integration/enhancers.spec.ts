@@ -147,8 +147,8 @@ describe('The enhancers of a handler', () => {
     });
   });
 
-  describe('when several of each kind stand on class and handler', () => {
-    it('[A13] they run in the order that Nest has: guards, interceptors, pipes, handler, and back', async () => {
+  describe('when class and handler have several of each kind', () => {
+    it('[XA1] they run in the order that Nest has: guards, interceptors, pipes, handler, and back', async () => {
       const journal = new Journal();
       const guard = (name: string): CanActivate => ({
         canActivate: () => {
@@ -203,7 +203,7 @@ describe('The enhancers of a handler', () => {
   });
 
   describe('when they look at their context', () => {
-    it('[A13] it is the tick, the worker and the handler, under the type scoped-worker', async () => {
+    it('[XA1] it is the tick, the worker and the handler, under the type scoped-worker', async () => {
       const Roles = (...roles: string[]) => SetMetadata('roles', roles);
       const contexts: unknown[] = [];
       @RequestScoped()
@@ -271,7 +271,7 @@ describe('The enhancers of a handler', () => {
       ['at once', () => false],
       ['later', () => Promise.resolve(false)],
     ])(
-      '[A13] %s, the tick fails with ForbiddenException, and nothing after it is called',
+      '[XA1] %s, the tick fails with ForbiddenException, and nothing after it is called',
       async (_, answer) => {
         const journal = new Journal();
         @ScopedWorker()
@@ -301,7 +301,7 @@ describe('The enhancers of a handler', () => {
   });
 
   describe('when the tick is aborted while a guard waits', () => {
-    it('[A13] the handler is not called, and no filter hides the abort', async () => {
+    it('[XA6] the handler is not called, and no filter hides the abort', async () => {
       const asked = gate();
       const answer = gate<boolean>();
       const journal = new Journal();
@@ -341,7 +341,7 @@ describe('The enhancers of a handler', () => {
     });
     const toNumber = { transform: (value: unknown) => Number(value) };
 
-    it('[A13] they get the values of their decorators, through pipes; the others stay the tick', async () => {
+    it('[XA5] they get the values of their decorators, through pipes; the others stay the tick', async () => {
       const metadata: unknown[] = [];
       @RequestScoped()
       class NotingPipe {
@@ -372,7 +372,7 @@ describe('The enhancers of a handler', () => {
       ]);
     });
 
-    it('[A13] a decorator on the first parameter replaces the tick there', async () => {
+    it('[XA5] a decorator on the first parameter replaces the tick there', async () => {
       @ScopedWorker()
       class Worker {
         @ScopedCron(YEARLY)
@@ -385,7 +385,7 @@ describe('The enhancers of a handler', () => {
       expect((await registry.run('Worker.run', { payload })).value).toEqual(['came', []]);
     });
 
-    it('[A13] without a decorator a pipe leaves the tick alone', async () => {
+    it('[XA5] without a decorator a pipe leaves the tick alone', async () => {
       @ScopedWorker()
       class Worker {
         @ScopedCron(YEARLY)
@@ -398,7 +398,7 @@ describe('The enhancers of a handler', () => {
       expect(await registry.run('Worker.run')).toMatchObject({ value: 'Worker.run' });
     });
 
-    it('[A13] a pipe that throws fails the tick before its handler', async () => {
+    it('[XA5] a pipe that throws fails the tick before its handler', async () => {
       const error = new Error('no number');
       @ScopedWorker()
       class Worker {
@@ -422,7 +422,7 @@ describe('The enhancers of a handler', () => {
   });
 
   describe('when the interceptor changes the result', () => {
-    it('[A13] the report has what came out of it', async () => {
+    it('[XA6] the report has what came out of it', async () => {
       @ScopedWorker()
       class Worker {
         @ScopedCron(YEARLY)

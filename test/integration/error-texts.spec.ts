@@ -25,7 +25,7 @@ describe('The examples of docs/errors.md', () => {
   afterEach(closeApps);
 
   describe('when start-up is refused', () => {
-    it('SCOPE_VALIDATION is what a worker built once gives', async () => {
+    it('SCOPE_VALIDATION is the code of the error for a worker that is built once', async () => {
       @ScopedWorker()
       class Reports {
         @ScopedCron(YEARLY)
@@ -36,7 +36,7 @@ describe('The examples of docs/errors.md', () => {
       expect(withoutIds(error.message)).toBe(example('SCOPE_VALIDATION'));
     });
 
-    it('INVALID_SCHEDULE is what a period of 0 gives', async () => {
+    it('INVALID_SCHEDULE is the code of the error for a period of 0', async () => {
       @ScopedWorker()
       class Reports {
         @ScopedInterval(0)
@@ -46,7 +46,7 @@ describe('The examples of docs/errors.md', () => {
       expect(withoutIds(error.message)).toBe(example('INVALID_SCHEDULE'));
     });
 
-    it('DUPLICATE_SCHEDULE is what two equal names give', async () => {
+    it('DUPLICATE_SCHEDULE is the code of the error for two equal names', async () => {
       @ScopedWorker()
       class Reports {
         @ScopedCron(YEARLY, { name: 'nightly' })
@@ -61,7 +61,7 @@ describe('The examples of docs/errors.md', () => {
       expect(withoutIds(error.message)).toBe(example('DUPLICATE_SCHEDULE'));
     });
 
-    it('INVALID_OPTIONS is what a negative timeout gives', async () => {
+    it('INVALID_OPTIONS is the code of the error for a negative timeout', async () => {
       const error = await refusal({ options: { drainTimeoutMs: -1 } });
       expect(withoutIds(error.message)).toBe(example('INVALID_OPTIONS'));
     });
@@ -84,7 +84,7 @@ describe('The examples of docs/errors.md', () => {
       }
     }
 
-    it('SCOPE_CLOSED is what a resolve after the end gives', async () => {
+    it('SCOPE_CLOSED is the code of the error for a resolve after the scope closed', async () => {
       const { registry } = await startApp({ providers: [Mailer, Reports] });
       const { value } = await registry.run('Reports.nightly');
       const late = (value as { resolve(): Promise<unknown> }).resolve();
@@ -92,7 +92,7 @@ describe('The examples of docs/errors.md', () => {
       expect(withoutIds(error.message)).toBe(example('SCOPE_CLOSED'));
     });
 
-    it('UNKNOWN_SCHEDULE is what a misspelt name gives', async () => {
+    it('UNKNOWN_SCHEDULE is the code of the error for a misspelt name', async () => {
       const { registry } = await startApp({ providers: [Mailer, Reports] });
       const names = registry.list().map(({ name }) => name);
       expect(names.sort()).toEqual(['Reports.hourly', 'Reports.nightly']);

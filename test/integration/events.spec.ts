@@ -90,11 +90,14 @@ describe('events', () => {
       events[method]('tick:finished', listener)();
     });
 
-    it.each(['on', 'once'] as const)('refuses what is no function: %s()', async (method) => {
-      const { events } = await startApp({});
-      expect(() => events[method]('tick:finished', 'log' as never)).toThrow(
-        `events.${method}(): the listener must be a function, not "log".`,
-      );
-    });
+    it.each(['on', 'once'] as const)(
+      'refuses a listener that is not a function: %s()',
+      async (method) => {
+        const { events } = await startApp({});
+        expect(() => events[method]('tick:finished', 'log' as never)).toThrow(
+          `events.${method}(): the listener must be a function, not "log".`,
+        );
+      },
+    );
   });
 });

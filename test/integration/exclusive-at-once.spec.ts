@@ -54,7 +54,7 @@ describe.each<[string, HandlerOptions]>([
   ["overlap: 'allow'", { overlap: 'allow' }],
   ['maxConcurrency: 5', { overlap: 'buffer-one', maxConcurrency: 5 }],
 ])('registry.exclusive() inside ticks that run at once, with %s', (_, rule) => {
-  it('[F8] serialises the ticks in their order, and passes through in the only one', async () => {
+  it('[XF4] serialises the ticks in their order, and passes through in the only one', async () => {
     const gates: Record<string, Gate> = { a: gate(), b: gate(), c: gate() };
     const { run, lines } = await start(({ hold, payload }) => hold(payload, gates[payload]), rule);
     const reports = ['a', 'b', 'c'].map(run);
@@ -69,7 +69,7 @@ describe.each<[string, HandlerOptions]>([
     expect((await run('a')).value).toBe('a');
   });
 
-  it('[F8] does not wait for the rest of another tick, which does not ask for it', async () => {
+  it('[XF4] does not wait for the rest of another tick, which does not ask for it', async () => {
     const rest = gate();
     const { run, lines } = await start(async ({ hold, payload }) => {
       if (payload === 'busy') await rest.opened;
@@ -82,7 +82,7 @@ describe.each<[string, HandlerOptions]>([
     await busy;
   });
 
-  it('[F8] serialises calls of one tick that are made at once, and what one calls inside itself passes through', async () => {
+  it('[XF4] serialises calls of one tick that are made at once, and what one calls inside itself passes through', async () => {
     const held = gate();
     const { run, lines } = await start(async ({ hold, registry }) => {
       const outer = registry.exclusive('billing', async () => {
@@ -108,7 +108,7 @@ describe.each<[string, HandlerOptions]>([
     ]);
   });
 
-  it('[F8] keeps out a tick that another tick runs by hand, and lets the one in that the work runs', async () => {
+  it('[XF4] keeps out a tick that another tick runs by hand, and lets the one in that the work runs', async () => {
     const held = gate();
     const test: { run?: (payload: string) => Promise<unknown> } = {};
     const app = await start(async ({ registry, payload, lines }) => {
@@ -131,7 +131,7 @@ describe.each<[string, HandlerOptions]>([
     expect(app.lines).toEqual(['holder begins', 'its own', 'holder ends', 'of the other']);
   });
 
-  it('[F8] goes before work outside ticks, which waits until all have ended', async () => {
+  it('[XF4] goes before work outside ticks, which waits until all have ended', async () => {
     const gates: Record<string, Gate> = { a: gate(), b: gate() };
     const { run, hold, lines } = await start(async (inside) => {
       await gates[inside.payload]!.opened;
@@ -153,7 +153,7 @@ describe.each<[string, HandlerOptions]>([
     ]);
   });
 
-  it('[F8] waits like work outside ticks when its tick has ended without it', async () => {
+  it('[XF4] waits like work outside ticks when its tick has ended without it', async () => {
     const [held, rest] = [gate(), gate()];
     let left: Promise<string> | undefined;
     const { run, lines } = await start(async ({ hold, payload }) => {
@@ -172,7 +172,7 @@ describe.each<[string, HandlerOptions]>([
     expect(lines.slice(2)).toEqual(['b begins', 'b ends']);
   });
 
-  it('[F8] ends the wait with a signal, and the next in line keeps its turn', async () => {
+  it('[XF4] ends the wait with a signal, and the next in line keeps its turn', async () => {
     const held = gate();
     const controller = new AbortController();
     const { run, lines } = await start(
@@ -194,7 +194,7 @@ describe.each<[string, HandlerOptions]>([
 });
 
 describe('registry.exclusive() inside the ticks of one list', () => {
-  it('[F8] serialises them', async () => {
+  it('[XF4] serialises them', async () => {
     const { registry, lines } = await start(({ hold, payload }) => hold(payload), {
       maxConcurrency: 3,
       forEach: { useFactory: () => ['a', 'b', 'c'] },
@@ -226,11 +226,11 @@ describe("registry.exclusive() inside a tick with overlap: 'cancel-other'", () =
     return aborted;
   };
 
-  it('[F13] counts as no tick: with room for the next one, the tick is not aborted', async () => {
+  it('[XF4] counts as no tick: with room for the next one, the tick is not aborted', async () => {
     expect(await isAborted(2)).toBe(false);
   });
 
-  it('[F10] without room, the tick is aborted', async () => {
+  it('[XF4] without room, the tick is aborted', async () => {
     expect(await isAborted(1)).toBe(true);
   });
 });

@@ -46,7 +46,7 @@ async function start(
 }
 
 describe('registry.exclusive()', () => {
-  it('[F8] returns what the work returns, and rejects with what it throws; the lock is free after both', async () => {
+  it('[XF4] returns what the work returns, and rejects with what it throws; the lock is free after both', async () => {
     const { registry } = await start();
     const error = new Error('down');
 
@@ -61,7 +61,7 @@ describe('registry.exclusive()', () => {
     expect((await registry.run('Worker.run')).outcome).toBe('succeeded');
   });
 
-  it('[F8] waits for the tick that has the key, and other calls for it, in their order', async () => {
+  it('[XF4] waits for the tick that has the key, and other calls for it, in their order', async () => {
     const [tick, a, b] = [gate(), gate(), gate()];
     const { registry, lines, hold } = await start(() => tick.opened);
     const report = registry.run('Worker.run');
@@ -79,7 +79,7 @@ describe('registry.exclusive()', () => {
     expect(lines.slice(2)).toEqual(['a begins', 'a ends', 'b begins', 'b ends']);
   });
 
-  it('[F8] does not wait for another key, nor for a schedule that is called like the key', async () => {
+  it('[XF4] does not wait for another key, nor for a schedule that is called like the key', async () => {
     const held = gate();
     const { hold, lines, registry } = await start();
     registry.add({ name: 'billing', handler: () => held.opened, everyMs: 60_000 });
@@ -92,7 +92,7 @@ describe('registry.exclusive()', () => {
   });
 
   describe('and a tick that is due while work holds the key', () => {
-    it("[F8] with 'skip', is skipped", async () => {
+    it("[XF4] with 'skip', is skipped", async () => {
       const held = gate();
       const { registry, hold } = await start();
       const call = hold('work', held);
@@ -102,7 +102,7 @@ describe('registry.exclusive()', () => {
     });
 
     it.each(['buffer-one', 'cancel-other'] as const)(
-      '[F8] with %j, runs when the work has ended',
+      '[XF4] with %j, runs when the work has ended',
       async (overlap) => {
         const held = gate();
         const { registry, hold, lines } = await start(undefined, { overlap });
@@ -118,7 +118,7 @@ describe('registry.exclusive()', () => {
     );
   });
 
-  it('[F8] begins only when none of several ticks that share the key runs', async () => {
+  it('[XF4] begins only when none of several ticks that share the key runs', async () => {
     const gates = [gate(), gate()];
     const { registry, hold, lines } = await start(
       ({ payload }) => gates[payload as number]!.opened,
@@ -142,7 +142,7 @@ describe('registry.exclusive()', () => {
     ["overlap: 'allow'", { overlap: 'allow' }],
     ['maxConcurrency: 2', { overlap: 'buffer-one', maxConcurrency: 2 }],
   ])('and a schedule with %s', (_, rule) => {
-    it('[F8] keeps its ticks out while it runs, also those that waited behind it', async () => {
+    it('[XF4] keeps its ticks out while it runs, also those that waited behind it', async () => {
       const [held, tick] = [gate(), gate()];
       const { registry, hold, lines } = await start(() => tick.opened, rule);
       const first = registry.run('Worker.run');
@@ -159,7 +159,7 @@ describe('registry.exclusive()', () => {
       expect(lines.slice(2, 4)).toEqual(['work begins', 'work ends']);
     });
 
-    it('[F8] gets its turn, however many ticks come due', async () => {
+    it('[XF4] gets its turn, however many ticks come due', async () => {
       const ticks = [gate(), gate(), gate(), gate()];
       const { registry, lines } = await start(
         ({ payload }) => ticks[payload as number]!.opened,
@@ -179,7 +179,7 @@ describe('registry.exclusive()', () => {
       await Promise.all([call, ...reports]);
     });
 
-    it('[F8] lets the ticks behind it go on when it gives up its turn', async () => {
+    it('[XF4] lets the ticks behind it go on when it leaves its turn', async () => {
       const [first, free] = [gate(), gate()];
       free.open();
       const { registry, hold, lines } = await start(
@@ -200,7 +200,7 @@ describe('registry.exclusive()', () => {
       await report;
     });
 
-    it('[F8] waits for no tick that a tick of the key runs and waits for', async () => {
+    it('[XF4] waits for no tick that a tick of the key runs and waits for', async () => {
       const waiting = gate();
       const test: { app?: Awaited<ReturnType<typeof start>> } = {};
       const app = await start(async ({ payload }) => {
@@ -219,7 +219,7 @@ describe('registry.exclusive()', () => {
   });
 
   describe('inside what holds the key', () => {
-    it('[F8] runs at once in a tick, and in a scope that the tick opened', async () => {
+    it('[XF4] runs at once in a tick, and in a scope that the tick opened', async () => {
       const test: { app?: Awaited<ReturnType<typeof start>> } = {};
       const app = await start(async () => {
         const { registry, scopes, lines } = test.app!;
@@ -231,7 +231,7 @@ describe('registry.exclusive()', () => {
       expect(app.lines).toEqual(['tick begins', 'in the tick', 'in a scope', 'tick ends']);
     });
 
-    it('[F8] runs at once in work that holds it, and a tick that it runs is skipped: nothing waits for itself', async () => {
+    it('[XF4] runs at once in work that holds it, and a tick that it runs is skipped: nothing waits for itself', async () => {
       const { registry, lines } = await start();
       const value = await registry.exclusive('billing', async () => {
         const inner = await registry.exclusive('billing', () => 'inner');
@@ -242,7 +242,7 @@ describe('registry.exclusive()', () => {
       expect(lines).toEqual([]);
     });
 
-    it('[F8] keeps the key until it ends when nobody awaits it there, and what it runs inside itself does not wait for it', async () => {
+    it('[XF4] keeps the key until it ends when nobody awaits it there, and what it runs inside itself does not wait for it', async () => {
       const { registry, lines, hold } = await start();
       const inner = gate();
       let forgotten: Promise<unknown> | undefined;
@@ -262,7 +262,7 @@ describe('registry.exclusive()', () => {
       expect(lines).toEqual(['inner begins', 'inner ends', 'inside inner', 'next']);
     });
 
-    it('[F8] waits in code that the work has left behind', async () => {
+    it('[XF4] waits in code that the work has left behind', async () => {
       const [held, late] = [gate(), gate()];
       const { registry, hold, lines } = await start();
       let stray: Promise<unknown> | undefined;
@@ -280,7 +280,7 @@ describe('registry.exclusive()', () => {
   });
 
   describe('with a signal', () => {
-    it('[F8] ends the wait with its reason, and the others keep their turn', async () => {
+    it('[XF4] ends the wait with its reason, and the others keep their turn', async () => {
       const [held, free] = [gate(), gate()];
       free.open();
       const { hold, lines } = await start();
@@ -296,7 +296,7 @@ describe('registry.exclusive()', () => {
       expect(lines).not.toContain('given up begins');
     });
 
-    it('[F8] that is aborted already, runs nothing', async () => {
+    it('[XF4] that is aborted already, runs nothing', async () => {
       const { registry, lines } = await start();
       const signal = AbortSignal.abort(new Error('gone'));
       const call = registry.exclusive('billing', () => lines.push('work'), { signal });
@@ -304,7 +304,7 @@ describe('registry.exclusive()', () => {
       expect(lines).toEqual([]);
     });
 
-    it('[F8] does not end work that has begun', async () => {
+    it('[XF4] does not end work that has begun', async () => {
       const held = gate();
       const { hold } = await start();
       const controller = new AbortController();

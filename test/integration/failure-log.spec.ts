@@ -75,7 +75,7 @@ describe('The log of a failure', () => {
     });
   });
 
-  it('gives a logger of the application the message, the stack and the context', async () => {
+  it('passes to a logger of the application the message, the stack and the context', async () => {
     const errors = jest.fn();
     const nothing = (): void => undefined;
     const tickId = await failWith({ log: nothing, warn: nothing, error: errors }, error());

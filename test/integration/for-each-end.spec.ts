@@ -44,7 +44,7 @@ describe('The end of a forEach in the middle of its list', () => {
       expect(begun).toEqual([1, 2]);
     });
 
-    it('is told of, also when nobody waits for its summary', async () => {
+    it('is reported, also when nobody waits for its summary', async () => {
       const { registry, run, finished, log } = await inTheMiddle();
       registry.cancel('Worker.run');
       const report = await run;
@@ -76,7 +76,7 @@ describe('The end of a forEach in the middle of its list', () => {
       expect(await run).toMatchObject({ outcome: 'cancelled', reason: 'cancel' });
     });
 
-    it('has failed when an item has, whatever came then', async () => {
+    it('has failed when an item has, even if later items succeed', async () => {
       const { registry, run } = await inTheMiddle({}, (tick) =>
         untilAborted(tick).catch(() => Promise.reject(new TypeError('no rollback'))),
       );
@@ -101,7 +101,7 @@ describe('The end of a forEach in the middle of its list', () => {
       expect(begun).toEqual([]);
     });
 
-    it('[A16] ends the wait between attempts of an item as well', async () => {
+    it('[XF5] ends the wait between attempts of an item as well', async () => {
       const { registry, next, begun } = await forEachApp(
         { list: [1, 2], handler: { retry: { attempts: 2, backoffMs: 60_000 } } },
         () => Promise.reject(new Error('busy')),
@@ -183,7 +183,7 @@ describe('The end of a forEach in the middle of its list', () => {
   });
 
   describe('when the schedule is removed', () => {
-    it('[F21] runs the list to its end: it is one tick', async () => {
+    it('[XF5] runs the list to its end: it is one tick', async () => {
       const held = gate();
       const { registry, run, begun } = await inTheMiddle({}, () => held.opened);
       registry.remove('Worker.run');
@@ -221,7 +221,7 @@ describe('The end of a forEach in the middle of its list', () => {
       expect(begun).toEqual([1, 2]);
     });
 
-    it('[D6] names the list and the item that it gives up', async () => {
+    it('[D6] names the list and the item that it abandons', async () => {
       const held = gate();
       const { app, run, next } = await inTheMiddle(
         { options: { shutdownTimeoutMs: 20 } },
@@ -267,7 +267,10 @@ describe('The end of a forEach in the middle of its list', () => {
 
     it.each<[string, (tick: { signal?: AbortSignal }) => Promise<never>]>([
       ['fails by itself', () => Promise.reject(new TypeError('no list'))],
-      ['gives an AbortError of its own', () => Promise.reject(new DOMException('x', 'AbortError'))],
+      [
+        'rejects with its own AbortError',
+        () => Promise.reject(new DOMException('x', 'AbortError')),
+      ],
     ])('[D12] has failed when the list %s without a shutdown', async (_, list) => {
       const { registry } = await forEachApp({ list: list as never });
       expect((await registry.run('Worker.run')).outcome).toBe('failed');
@@ -334,7 +337,7 @@ describe('The end of a forEach in the middle of its list', () => {
     beforeEach(() => useFakeClock());
     afterEach(() => void jest.useRealTimers());
 
-    it('[D5] the rest of the list is not made up for after a pause', async () => {
+    it('[XF5] does not catch up the rest of the list after a pause', async () => {
       const seen: string[] = [];
       const held = gate();
       @ScopedWorker()

@@ -87,7 +87,7 @@ describe('The list of forEach', () => {
     ]);
   });
 
-  it('[A1] is asked for anew each time, and no item sees its instances', async () => {
+  it('[XF6] is loaded again each time, and no item sees its instances', async () => {
     const { journal, Probe } = probes();
     @RequestScoped()
     class Repository extends Probe {}
@@ -107,7 +107,7 @@ describe('The list of forEach', () => {
     expect(journal.of('disposed')).toHaveLength(4);
   });
 
-  it('is given what inject names, in its order: classes, tokens, singletons', async () => {
+  it('receives what inject names, in its order: classes, tokens, singletons', async () => {
     @Injectable()
     class Config {
       readonly tenants = ['a'];
@@ -140,7 +140,7 @@ describe('The list of forEach', () => {
     });
   });
 
-  it('is given what forwardRef() stands for', async () => {
+  it('receives what forwardRef() refers to', async () => {
     @Injectable()
     class Config {
       readonly tenants = ['a'];
@@ -169,7 +169,7 @@ describe('The list of forEach', () => {
       ],
       ['of defaults', {}, { defaults: { forEach: failing } }, 'nope'],
       ['of overrides', {}, { overrides: { 'Worker.run': { forEach: failing } } }, 'nope'],
-    ])('[C13] start-up is refused with one sentence: %s', async (_, forEach, options, token) => {
+    ])('[XC9] start-up is refused with one sentence: %s', async (_, forEach, options, token) => {
       @ScopedWorker()
       class Worker {
         @ScopedInterval(1_000, 'useFactory' in forEach ? { forEach: forEach as never } : {})
@@ -182,7 +182,7 @@ describe('The list of forEach', () => {
       );
     });
 
-    it('[C13] a token that forwardRef() leaves undefined is refused, too', async () => {
+    it('[XC9] a token that forwardRef() leaves undefined is refused, too', async () => {
       @ScopedWorker()
       class Worker {
         @ScopedInterval(1_000, {
@@ -196,7 +196,7 @@ describe('The list of forEach', () => {
       );
     });
 
-    it('[C13] a factory for the timing changes nothing', async () => {
+    it('[XC9] a factory for the timing changes nothing', async () => {
       @ScopedWorker()
       class Worker {
         @ScopedInterval({ useFactory: () => 1_000 }, { forEach: failing })
@@ -282,7 +282,7 @@ describe('The list of forEach', () => {
       expect(begun).toEqual(['a', 'b', 'c']);
     });
 
-    it('[C13] a singleton controller is refused, since the run does not find it', async () => {
+    it('[XC9] a singleton controller is refused, since the run does not find it', async () => {
       @Controller()
       class Pages {}
       @ScopedWorker()
@@ -295,7 +295,7 @@ describe('The list of forEach', () => {
     });
 
     it.each([REQUEST, INQUIRER])(
-      '[C13] %s is refused, since the list has no tick',
+      '[XC9] %s is refused, since the list has no tick',
       async (token) => {
         @ScopedWorker()
         class Worker {
@@ -309,7 +309,7 @@ describe('The list of forEach', () => {
       },
     );
 
-    it('[C13] a value that the application provides as REQUEST is injected', async () => {
+    it('[XC9] a value that the application provides as REQUEST is injected', async () => {
       const { registry, begun } = await forEachApp({
         inject: [REQUEST],
         providers: [{ provide: REQUEST, useValue: ['a'] }],
@@ -319,7 +319,7 @@ describe('The list of forEach', () => {
       expect(begun).toEqual(['a']);
     });
 
-    it('[C13] registry.add() refuses it with the same sentence', async () => {
+    it('[XC9] registry.add() refuses it with the same sentence', async () => {
       const { registry } = await forEachApp({ list: [] });
       const add = (inject: string[]) =>
         registry.add({
@@ -361,7 +361,7 @@ describe('The list of forEach', () => {
     });
   });
 
-  describe('when it is none', () => {
+  describe('when it is not a list', () => {
     it.each<[string, () => unknown, string]>([
       ['a string', () => 'acme', '"acme"'],
       ['a number', () => 7, '7'],
@@ -378,7 +378,7 @@ describe('The list of forEach', () => {
         },
         'an object',
       ],
-    ])('[C13] the tick fails, and its error names the handler: %s', async (_, list, shown) => {
+    ])('[XC9] the tick fails, and its error names the handler: %s', async (_, list, shown) => {
       const { registry, begun, finished, skipped, log } = await forEachApp({ list: list as never });
       const report = await registry.run('Worker.run');
       expect(report).toMatchObject({ outcome: 'failed', phase: 'open', attempts: 0 });
@@ -478,7 +478,7 @@ describe('The list of forEach', () => {
         { inject: ['A', undefined], useFactory: () => [] },
         'no token at inject[1]',
       ],
-    ])('[C13] %s stops start-up in one sentence', async (_, forEach, words) => {
+    ])('[XC9] %s stops start-up in one sentence', async (_, forEach, words) => {
       @ScopedWorker()
       class Tenants {
         @ScopedInterval(1_000, { forEach: forEach as never })
@@ -490,7 +490,7 @@ describe('The list of forEach', () => {
       expect(error.message).toContain(words);
     });
 
-    it('[C13] it may be without inject', async () => {
+    it('[XC9] it may be without inject', async () => {
       const { registry } = await forEachApp({ list: ['a'] });
       expect((await registry.run('Worker.run')).items).toHaveLength(1);
     });
@@ -527,7 +527,7 @@ describe('The list of forEach', () => {
     expect(values).toEqual(['first', 'second', 'third']);
   });
 
-  it('[F10] the slot is taken while it is asked for', async () => {
+  it('[XF5] the slot is taken while it is asked for', async () => {
     const held = gate<string[]>();
     const { registry, begun } = await forEachApp({
       list: () => held.opened,

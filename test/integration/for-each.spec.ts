@@ -47,7 +47,7 @@ describe('forEach', () => {
     expect(registry.stats()).toMatchObject({ openedScopes: 4, closedScopes: 4, runningTicks: 0 });
   });
 
-  it('[I14] gives a run by hand a summary with the reports of all items', async () => {
+  it('[XF6] returns a summary to a run by hand with the reports of all items', async () => {
     const { registry, finished, skipped } = await forEachApp(
       { list: [1, 2], needs: [Probe], providers: PROBES },
       (item: number) => item * 10,
@@ -68,12 +68,12 @@ describe('forEach', () => {
     ]);
     const ids = [report, ...report.items!].map(({ tickId }) => tickId);
     expect(new Set(ids).size).toBe(3);
-    // The events tell of the items, which are the ticks.
+    // The events are about the items, which are the ticks.
     expect(finished).toEqual(report.items);
     expect(skipped).toEqual([]);
   });
 
-  it('[F21] runs one item when a run by hand has a payload', async () => {
+  it('[XF5] runs one item when a run by hand has a payload', async () => {
     let asked = 0;
     const { registry, begun } = await forEachApp(
       {
@@ -147,7 +147,7 @@ describe('forEach', () => {
   });
 
   describe('when nobody says how many at once', () => {
-    it('[F13] runs one after the other, in the order of the list', async () => {
+    it('[XF6] runs one after the other, in the order of the list', async () => {
       const { held, working, work } = gates('a', 'b', 'c');
       const { registry, begun } = await forEachApp({ list: ['a', 'b', 'c'] }, work);
       const run = registry.run('Worker.run');
@@ -162,7 +162,7 @@ describe('forEach', () => {
   });
 
   describe('when maxConcurrency says how many at once', () => {
-    it('[F13] keeps so many at work, and gives the reports in the order of the list', async () => {
+    it('[XF6] keeps so many at work, and returns the reports in the order of the list', async () => {
       const { held, working, work } = gates(0, 1, 2, 3, 4);
       const { registry, begun } = await forEachApp(
         { list: [0, 1, 2, 3, 4], handler: { maxConcurrency: 2 } },
@@ -186,7 +186,7 @@ describe('forEach', () => {
       expect(report.items!.map(({ value }) => value)).toEqual([0, 1, 2, 3, 4]);
     });
 
-    it('[F13] a limit above the number of items runs them all at once', async () => {
+    it('[XF6] a limit above the number of items runs them all at once', async () => {
       const { held, working, work } = gates('a', 'b');
       const { registry } = await forEachApp(
         { list: ['a', 'b'], handler: { maxConcurrency: 50 } },
@@ -226,7 +226,7 @@ describe('forEach', () => {
       ]);
     });
 
-    it('[D18] several failures are one AggregateError, in the order of the list', async () => {
+    it('[XF6] several failures are one AggregateError, in the order of the list', async () => {
       const { registry } = await forEachApp(
         { list: ['bad 1', 'b', 'bad 2'], handler: { maxConcurrency: 3 } },
         fail,
@@ -236,7 +236,7 @@ describe('forEach', () => {
       expect((error as AggregateError).errors).toEqual([items![0]!.error, items![2]!.error]);
     });
 
-    it('[D18] one that times out counts as failed', async () => {
+    it('[XF6] one that times out counts as failed', async () => {
       const { registry } = await forEachApp(
         { list: ['slow', 'b'], handler: { timeoutMs: 5 } },
         (item: string, { signal }) =>
@@ -248,7 +248,7 @@ describe('forEach', () => {
       expect(report.items!.map(({ outcome }) => outcome)).toEqual(['timed-out', 'succeeded']);
     });
 
-    it('[A16] each item is tried again by itself, in a scope of its own', async () => {
+    it('[A16] retries each item by itself, in its own scope', async () => {
       const tries: string[] = [];
       const { app, registry } = await forEachApp(
         {
@@ -308,7 +308,7 @@ describe('forEach', () => {
       return { ...test, ...heard(test), begun, release };
     }
 
-    it("[F10] counts as one: 'buffer-one' runs the next list after the last item", async () => {
+    it("[XF5] counts as one: 'buffer-one' runs the next list after the last item", async () => {
       const { begun, release, skipped } = await secondly();
       await advance(2_000);
       await release();
@@ -320,7 +320,7 @@ describe('forEach', () => {
       expect(skipped).toEqual([]);
     });
 
-    it("[F10] counts as one: 'skip' drops the next list as a whole", async () => {
+    it("[XF5] counts as one: 'skip' drops the next list as a whole", async () => {
       const { begun, release, skipped } = await secondly({ overlap: 'skip' });
       await advance(1_500);
       await release();
@@ -333,7 +333,7 @@ describe('forEach', () => {
       await release();
     });
 
-    it("[F10] maxConcurrency is for the items: 'skip' still drops the next list", async () => {
+    it("[XF5] maxConcurrency is for the items: 'skip' still drops the next list", async () => {
       const { begun, release, skipped } = await secondly({ overlap: 'skip', maxConcurrency: 5 });
       await advance(2_000);
       expect(begun).toEqual(['a 1000', 'b 1000']);
@@ -342,7 +342,7 @@ describe('forEach', () => {
       await release();
     });
 
-    it("[F10] 'cancel-other' ends the list: no further item begins", async () => {
+    it("[XF5] 'cancel-other' ends the list: no further item begins", async () => {
       const seen: string[] = [];
       useFakeClock();
       @ScopedWorker()

@@ -11,7 +11,7 @@ import { closeApps, startApp } from '../support/app.js';
 import { graphNow, named } from '../support/application-graph.js';
 import { worker } from '../support/probes.js';
 
-/** One provider of a random application. It depends on providers that come before it only, so there is no cycle. */
+/** One provider of a random application. It depends only on earlier providers, so the graph has no cycle. */
 interface NodePlan {
   readonly kind: 'class' | 'factory' | 'alias';
   readonly scope: Scope;
@@ -126,7 +126,7 @@ async function startPlan(plan: Plan) {
 
 /**
  * What a tick builds by the graph, by name: what lives in the scope once, and a transient once for each provider that injects
- * it, by itself or through other transients, and is none.
+ * it, by itself or through other transients, and is not one.
  */
 function builtByGraph(graph: LifetimeGraph, root: GraphProvider): string[] {
   const built = new Map<string, string>();
@@ -142,7 +142,7 @@ function builtByGraph(graph: LifetimeGraph, root: GraphProvider): string[] {
   return [...built.values()].filter((name) => named(graph, name).kind !== 'alias').toSorted();
 }
 
-/** How many levels of what is built for the tick a provider stands above. */
+/** The number of levels of instances built for the tick below a provider. */
 function heightOf(provider: GraphProvider, graph: LifetimeGraph): number {
   const below = graph.dependenciesOf(provider).filter(livesInScope);
   return 1 + Math.max(0, ...below.map((next) => heightOf(next, graph)));
@@ -200,7 +200,7 @@ describe('Any graph of providers', () => {
   );
 
   it(
-    'builds for a tick what stands in the tree of the worker, and nothing else',
+    'builds for a tick what the tree of the worker shows, and nothing else',
     () =>
       forAny(plans({}), async (plan) => {
         const { graph, root, tick } = await startPlan(plan);
@@ -258,7 +258,7 @@ describe('Any graph of providers', () => {
   );
 
   it(
-    'is disposed at the end of a tick as the inspector says: the same instances, each as often',
+    'is disposed when a tick finishes as the inspector says: the same instances, each as often',
     () =>
       forAny(plans(withoutNestedTransients), async (plan) => {
         const { app, tick } = await startPlan(plan);

@@ -116,7 +116,7 @@ describe('initialDelayMs', () => {
     expect(due).toEqual(at(3_000, 4_000));
   });
 
-  it('comes before the delay of a timeout', async () => {
+  it('runs before the delay of a timeout', async () => {
     const due: string[] = [];
     @ScopedWorker()
     class Once {
@@ -130,7 +130,7 @@ describe('initialDelayMs', () => {
     expect(due).toEqual(at(1_500));
   });
 
-  it('of 0 is no delay', async () => {
+  it('of 0 does not delay', async () => {
     const { due } = await secondly({ initialDelayMs: 0 });
     await advance(1_000);
     expect(due).toEqual(at(1_000));

@@ -141,7 +141,7 @@ describe('A value that cannot be turned into text', () => {
   });
 });
 
-/** An error behind a proxy that was revoked: whatever it is asked, `instanceof` too, throws. */
+/** An error behind a proxy that was revoked: every operation on it throws, `instanceof` too. */
 function revoked(): unknown {
   const { proxy, revoke } = Proxy.revocable(new Error('boom'), {});
   revoke();
@@ -293,7 +293,7 @@ describe('In hostile surroundings, a schedule', () => {
     },
   );
 
-  it('code of a tick that has ended is in no tick, whatever goes on around it', async () => {
+  it('code of a tick that has ended is in no tick, even if others run around it', async () => {
     const { scopes } = await startApp({});
     const [ended, looked] = [gate(), gate<(Tick | undefined)[]>()];
     await scopes.run(
@@ -302,7 +302,7 @@ describe('In hostile surroundings, a schedule', () => {
           () =>
             void scopes.run(async () => {
               await ended.opened;
-              // The second look comes after a piece of work has looked for what it is part of.
+              // The second look follows work that has looked for its own tick.
               const first = currentTick();
               await scopes.run(() => undefined);
               looked.open([first, currentTick()]);
@@ -411,7 +411,7 @@ describe('In hostile surroundings, a schedule', () => {
     expect(timers()).toBe(before);
   });
 
-  it('a scope by hand in a tick leaves the scope of the tick open that a factory hands on', async () => {
+  it('a scope by hand in a tick leaves the scope of the tick open that a factory propagates', async () => {
     const handler = async (tick: Tick, scopes: ProviderScopeFactory): Promise<unknown> => {
       await scopes.run((inner) => inner.resolve('SCOPE'), { request: tick });
       return tick.scope.closed;
@@ -489,7 +489,7 @@ describe('Options that cannot be had', () => {
     await expect(starting({ inject: [REQUEST], useFactory })).rejects.toThrow('ScopedWorkerModule');
   });
 
-  it('are refused when the factory gives null', async () => {
+  it('are refused when the factory returns null', async () => {
     await expect(starting({ useFactory: () => null })).rejects.toThrow('an object of options');
   });
 });

@@ -48,7 +48,7 @@ describe('nestjs-scoped-worker inspect leaves no process behind', () => {
     },
   );
 
-  it('when the application has started one of its own', async () => {
+  it('when the application has started its own', async () => {
     writeProgram(folder, 'with-child.js', WITH_CHILD);
     const { code, stdout, stderr } = await runCommand(folder, ['inspect', 'with-child.js']);
     expect(stderr).toMatch(/^spawned \d+$/m);

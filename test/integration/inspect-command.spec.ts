@@ -11,7 +11,7 @@ import {
   type CommandEnd,
 } from '../support/programs.js';
 
-/** Whatever is constructed or called says so on stdout or stderr, and opens a socket. */
+/** Each construction and each call writes to stdout or stderr, and opens a socket. */
 const APP = `
 import { Controller, Injectable, Module, Scope } from '@nestjs/common';
 import { createConnection } from 'node:net';
@@ -73,7 +73,7 @@ const options = { provide: 'OPTIONS', inject: [Clock], useFactory: () => { conso
 export class AppModule extends Started {}
 `;
 
-/** A module with what gives findings. */
+/** A module with findings. */
 const FINDINGS: Readonly<Record<string, { classes: string; providers: string }>> = {
   hint: {
     classes: '@ScopedWorker() class Lonely { @ScopedInterval(1000) run() {} }',
@@ -179,7 +179,7 @@ describe('nestjs-scoped-worker inspect', () => {
     expect(code).toBe(exitCode);
   });
 
-  it('[C9] fails on a worker that cannot be built, whoever refuses it', async () => {
+  it('[C9] fails on a worker that cannot be built, no matter what refuses it', async () => {
     const { code, stdout, stderr } = await inspect(
       'unbuilt.js',
       `import { Module } from '@nestjs/common';
@@ -197,7 +197,7 @@ describe('nestjs-scoped-worker inspect', () => {
     ]);
   });
 
-  it('prints JSON that is parseable whatever the application prints', async () => {
+  it('prints JSON that is parseable although the application prints', async () => {
     const { code, stdout, stderr } = await inspect(
       'chatty.js',
       `console.log('loading'); process.stdout.write('more\\n');\n${APP}`,
@@ -231,7 +231,7 @@ describe('nestjs-scoped-worker inspect', () => {
     expect(refused.stdout).not.toContain('\u001B');
   });
 
-  it('writes all of a long answer into a pipe and into a file, and bears a reader that leaves', async () => {
+  it('writes all of a long answer into a pipe and into a file, and survives a reader that leaves', async () => {
     const workers = Array.from({ length: 700 }, (_, index) => `Worker${index}`);
     writeProgram(
       folder,
@@ -358,7 +358,7 @@ describe('An application in another place', () => {
     expect(code).toBe(1);
   });
 
-  it('is told that it has another Nest than the library that it imports', async () => {
+  it('learns that it has another Nest than the library that it imports', async () => {
     const file = writeProgram(
       place(otherNest),
       'app.mjs',
@@ -375,7 +375,7 @@ describe('An application in another place', () => {
     expect([code, stdout]).toEqual([2, '']);
   });
 
-  describe('is told where findings are explained', () => {
+  describe('shows where findings are explained', () => {
     const pointer = /Each number is explained in\s+(\S+)\.\n/;
     const docs = (): string => join(folder, 'docs');
     const page = async (file: string): Promise<string> => {

@@ -88,7 +88,7 @@ describe('A scoped global guard that runs around handlers', () => {
     expect(findings.map(({ number, subject }) => [number, subject])).toEqual([['SW202', 'Pool']]);
   });
 
-  it('keeps a worker from being told to need no scope', async () => {
+  it('keeps a worker from the hint that it needs no scope', async () => {
     const { providers } = fixture();
     const test = await startApp({
       options: { globalEnhancers: true },
@@ -98,7 +98,7 @@ describe('A scoped global guard that runs around handlers', () => {
   });
 });
 
-describe('What stands under APP_GUARD', () => {
+describe('The providers of APP_GUARD', () => {
   afterEach(closeApps);
 
   it('is named by its class: the same in every process', async () => {

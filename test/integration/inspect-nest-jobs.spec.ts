@@ -214,7 +214,7 @@ describe('The jobs of @nestjs/schedule in an inspection', () => {
     ]);
   });
 
-  it('are none where there are none', async () => {
+  it('are an empty list if the application has none', async () => {
     @ScopedWorker()
     class Worker {
       @ScopedCron('0 0 * * * *')

@@ -114,7 +114,7 @@ describe('A file without a root module', () => {
       'The export port of none.js is neither a class nor a dynamic module, but a number. It exports port.',
     ],
     [
-      'a function that gives something else',
+      'a function that returns something else',
       'export default async () => undefined;',
       [],
       'The export default of none.js returns neither a class nor a dynamic module, but undefined. It exports default.',
@@ -166,7 +166,7 @@ describe('A file that fails', () => {
     expect(await runCommand(folder, ['inspect', 'starts.cjs'])).toMatchObject({ code: 0 });
   });
 
-  it('is refused when it throws what is no error', async () => {
+  it('is refused when it throws something other than an Error', async () => {
     const refusal = refusalOf(await inspect('odd.js', `throw { status: 3 };`));
     expect(refusal).toBe('odd.js threw while it was loading: { status: 3 }\n');
   });
@@ -306,7 +306,7 @@ describe('A file that opens connections while it is loaded', () => {
     ]);
   });
 
-  it('is inspected also when an error goes astray, and a note tells it', async () => {
+  it('is inspected also when an error goes astray, and a note says so', async () => {
     const { code, stdout } = await inspect(
       'stray.js',
       `${MODULE}

@@ -94,7 +94,7 @@ const only = ({ workers }: ScopeInspection): InspectedWorker => {
 const from = NOON;
 
 describe('inspectScopes', () => {
-  describe('of an application, whatever its state', () => {
+  describe('of an application in any state', () => {
     const shop = (): TestAppOptions => {
       @RequestScoped()
       class Session {
@@ -197,7 +197,7 @@ describe('inspectScopes', () => {
       expect(JSON.stringify(inspection)).not.toContain('"token"');
     });
 
-    it('says when it is due from now on, unless it is told from when', async () => {
+    it('says when it is due from now on, unless the caller says from when', async () => {
       const { app } = await startApp(shop());
       const [first] = schedule(inspectScopes(app), 'Report.send').nextRuns;
       const until = Date.parse(first!) - Date.now();
@@ -484,7 +484,7 @@ describe('inspectScopes', () => {
       );
     });
 
-    it('move an allowed finding to where its reason stands', async () => {
+    it('move an allowed finding to its reason', async () => {
       @Transient()
       class Captured {
         onModuleDestroy() {}
@@ -639,7 +639,7 @@ describe('inspectScopes', () => {
         events.on('tick:started', ({ scheduledAt }) => fired.push(scheduledAt.toISOString()));
         for (let round = 0; round < 5; round += 1) {
           const due = registry.get('Worker.run').nextRun!.getTime();
-          // Short of the slot first: a timer of more than a day is armed anew on the way.
+          // Short of the slot first: a timer of more than a day is armed again before it ends.
           await jest.advanceTimersByTimeAsync(due - Date.now());
         }
         expect(nextRuns).toEqual(fired);
@@ -770,7 +770,7 @@ describe('inspectScopes', () => {
       ],
       ['the defaults', { defaults: { disabled: true } }],
     ])(
-      'that %s switches off are off before start-up, whoever decides on them',
+      'that %s switches off are off before start-up, no matter what decides on them',
       async (_who, options) => {
         @ScopedWorker()
         class Worker {
@@ -1066,7 +1066,7 @@ describe('inspectScopes', () => {
       expect(disposal).toEqual(['Repo.onModuleDestroy']);
     });
 
-    it('stand in the module that builds them', async () => {
+    it('appear in the module that builds them', async () => {
       @ScopedWorker()
       class Worker {
         @OnDemand()
@@ -1083,7 +1083,7 @@ describe('inspectScopes', () => {
     });
   });
 
-  it('counts modules, and what stands in them by its lifetime', async () => {
+  it('counts modules, and the providers in them by lifetime', async () => {
     @RequestScoped()
     class Asked {}
     @Injectable()

@@ -27,7 +27,7 @@ describe('leak:found is silent on clean code', () => {
     useFactory,
   });
 
-  it('of what a factory lends to scopes that sample leaves out', async () => {
+  it('of what a factory shares with scopes that sample leaves out', async () => {
     const pooled = {};
     const { registry, found } = await start(
       { providers: [worker(['MADE']), scoped(() => pooled)] },
@@ -44,7 +44,7 @@ describe('leak:found is silent on clean code', () => {
     expect(found).toEqual([]);
   });
 
-  it('of what a factory gives although a static provider holds it, also when its first result was fresh', async () => {
+  it('of what a factory returns although a static provider holds it, also when its first result was fresh', async () => {
     @Injectable()
     class Pools {
       readonly byTenant = new Map<string, object>([['eu', {}]]);
@@ -67,7 +67,7 @@ describe('leak:found is silent on clean code', () => {
     expect(found).toEqual([]);
   });
 
-  it('of a payload that a factory gives, which no scope disposes', async () => {
+  it('of a payload that a factory returns, which no scope disposes', async () => {
     const { journal, probe } = probes();
     const payload = probe('payload');
     const { registry, found } = await start({

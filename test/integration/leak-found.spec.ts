@@ -88,7 +88,7 @@ describe('leak:found', () => {
     expect(found[0]!.place).toMatch(/^\/.*leak-found\.spec\.ts:\d+:\d+$/);
   });
 
-  it('tells a class of a schedule once, and again when the count has doubled', async () => {
+  it('reports a class of a schedule once, and again when the count has doubled', async () => {
     const Worker = worker([Session], (_tick: Tick, session: Session) => kept.push(session));
     const { registry, found } = await start({ providers: [Worker, Session] });
     for (let tick = 1; tick <= 4; tick += 1) {

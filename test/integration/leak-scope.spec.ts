@@ -70,7 +70,7 @@ describe('leak:scope', () => {
     await kept.complete();
   });
 
-  it('gives a handle that does all that the scope does', async () => {
+  it('returns a handle that does all that the scope does', async () => {
     const { scopes, Session, journal } = await start();
     const scope = await scopes.open({ request: 'seed' });
     scope.defer(() => journal.note('deferred cleanup'));

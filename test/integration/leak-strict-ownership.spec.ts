@@ -89,7 +89,7 @@ describe('strict', () => {
     expect((await registry.run('Worker.run')).value).toEqual(['info', 'debug']);
   });
 
-  it('disposes a scope though the application has stacks that are no text', async () => {
+  it('disposes a scope though the application has stacks that are not text', async () => {
     const { journal, Probe } = probes();
     @RequestScoped()
     class Session extends Probe {}

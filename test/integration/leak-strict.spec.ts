@@ -127,7 +127,7 @@ describe('leakDetection: { strict: true }', () => {
     expect(caught(() => session?.connection.query('late'))).toBeInstanceOf(ScopeClosedError);
   });
 
-  it('gives one object for one instance, wherever it is injected or resolved', async () => {
+  it('returns one object for one instance, wherever it is injected or resolved', async () => {
     @Transient()
     class Part {}
     @RequestScoped()
@@ -218,7 +218,7 @@ describe('leakDetection: { strict: true }', () => {
     expect(calls).toEqual([]);
   });
 
-  it('lets a pool give an object to one scope after the other', async () => {
+  it('lets a pool pass an object to one scope after the other', async () => {
     const connection = { query: () => 'rows', [Symbol.dispose]: () => undefined };
     const pooled = { provide: 'POOLED', scope: Scope.REQUEST, useFactory: () => connection };
     const seen: { query(): string }[] = [];

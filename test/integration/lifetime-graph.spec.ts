@@ -150,7 +150,7 @@ describe('lifetime graph of an application', () => {
       expect(way?.map(({ name }) => name)).toEqual(['Far', 'Middle', 'Near', 'Asked']);
     });
 
-    it('tells what a provider says itself from what its dependencies make of it', async () => {
+    it('separates what a provider declares from what its dependencies make of it', async () => {
       const graph = graphNow(
         await started({ providers: [...BASICS, injecting('Bubbled', [Asked])] }),
       );
@@ -261,7 +261,7 @@ describe('lifetime graph of an application', () => {
       );
     });
 
-    it('stands where Nest keeps it: ids are places, and every record leads to its provider', async () => {
+    it('appears where Nest keeps it: ids are places, and every record leads to its provider', async () => {
       const app = await started({ providers: BASICS });
       const graph = graphNow(app);
       expect(graph.providers.map(({ id }) => id)).toEqual(graph.providers.map((_, at) => at));
@@ -271,7 +271,7 @@ describe('lifetime graph of an application', () => {
       }
     });
 
-    it('stands in the modules that have it', async () => {
+    it('appears in the modules that have it', async () => {
       @Module({ providers: [Static, Passing] })
       class OneModule {}
       @Module({ imports: [OneModule], providers: [Static] })
@@ -637,7 +637,7 @@ describe('lifetime graph of an application', () => {
       return { before: expected, real: expected, after: expected };
     };
 
-    it('give their own provider before one that is imported', async () => {
+    it('resolve to their own provider before one that is imported', async () => {
       @Module({ providers: [where('OneModule')], exports: [Where] })
       class OneModule {}
       @Module({ imports: [OneModule], providers: [where('OwnModule'), ...CONSUMERS] })
@@ -647,7 +647,7 @@ describe('lifetime graph of an application', () => {
       );
     });
 
-    it('do not give what is not exported, and give what is exported again', async () => {
+    it('do not see what is not exported, and see what is exported again', async () => {
       @Module({ providers: [where('HiddenModule')] })
       class HiddenModule {}
       @Module({ providers: [where('DeepModule')], exports: [Where] })
@@ -661,7 +661,7 @@ describe('lifetime graph of an application', () => {
       );
     });
 
-    it('give an imported provider or a global one, whichever Nest injects', async () => {
+    it('see an imported provider or a global one, whichever Nest injects', async () => {
       @Global()
       @Module({ providers: [where('GlobalModule')], exports: [Where] })
       class GlobalModule {}
@@ -677,7 +677,7 @@ describe('lifetime graph of an application', () => {
       expect(new Set(real).size).toBe(1);
     });
 
-    it('give a global provider where nothing is imported', async () => {
+    it('see a global provider where nothing is imported', async () => {
       @Global()
       @Module({ providers: [where('GlobalModule')], exports: [Where] })
       class GlobalModule {}
@@ -688,7 +688,7 @@ describe('lifetime graph of an application', () => {
       );
     });
 
-    it('give each its own of one class in two modules', async () => {
+    it('see their own of one class in two modules', async () => {
       @Module({ providers: [where('LeftModule'), ...CONSUMERS] })
       class LeftModule {}
       @Module({ providers: [where('RightModule'), ...CONSUMERS] })
@@ -724,7 +724,7 @@ describe('lifetime graph of an application', () => {
     });
 
     it(
-      'give what Nest really injects, whatever imports and exports what',
+      'agree with what Nest injects, for all imports and exports',
       () =>
         fc.assert(
           fc.asyncProperty(
@@ -792,7 +792,7 @@ describe('lifetime graph of an application', () => {
   });
 
   describe('when providers are replaced', () => {
-    it('has what stands there after overrideProvider()', async () => {
+    it('has what overrideProvider() put there', async () => {
       const Subject = injecting('Subject', [Asked]);
       const metadata = { providers: [Asked, Static, Subject] };
       const kindOf = async (build: (builder: TestingModuleBuilder) => TestingModuleBuilder) => {
@@ -806,7 +806,7 @@ describe('lifetime graph of an application', () => {
       );
     });
 
-    it('has the lifetime that Nest gives to a class in the place of another', async () => {
+    it('has the lifetime that Nest computes for a class in the place of another', async () => {
       // Nest 11 keeps the scope of what was there before.
       const Subject = injecting('Subject', [Asked]);
       const app = await started({ providers: [Asked, Static, Subject] }, (builder) =>

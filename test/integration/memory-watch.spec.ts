@@ -32,7 +32,7 @@ describe('The memory watch', () => {
       ]);
     });
 
-    it('refuses what is no object', async () => {
+    it('refuses a value other than an object', async () => {
       const error = await refusal({ options: { memory: true as unknown as MemoryOptions } });
       expect((error as InvalidOptionsError).problems).toEqual([
         'ScopedWorkerModule: memory must be an object such as { warnAtPercent: 80 }, not true.',
@@ -51,7 +51,7 @@ describe('The memory watch', () => {
   });
 
   describe('when it has no threshold', () => {
-    it('tells a sample each ten seconds, and nothing else', async () => {
+    it('reports a sample each ten seconds, and nothing else', async () => {
       const { checks, told, memory } = await memoryApp({});
       memory.rssMb = 1_999;
       await advance(9_000);

@@ -104,7 +104,7 @@ describe('Memory', () => {
     });
   });
 
-  it('[J1] leaves no timer after the application has closed, whatever was due or timed', async () => {
+  it('[J1] leaves no timer after the application has closed, for all that was due or timed', async () => {
     @ScopedWorker()
     class Busy {
       constructor(readonly disposable: Disposable) {}

@@ -12,7 +12,7 @@ describe('a cron that is dense for an hour a day', () => {
     ['once', 2],
     ['skip', 1],
   ] as const)(
-    "[F1][F2] after a sleep into its next day: misfire '%s' gives %d ticks, the punctual one last",
+    "[F1][F2] after a sleep into its next day: misfire '%s' runs %d ticks, the punctual one last",
     async (misfire, count) => {
       jest.setSystemTime(Date.UTC(2030, 0, 1, 2, 59, 59, 500));
       const engine = inProcessEngine();

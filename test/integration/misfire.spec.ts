@@ -40,7 +40,7 @@ describe('missed slots', () => {
     );
 
     it.each(['skip', 'buffer-one', 'cancel-other'] as const)(
-      '[F1] that are made up for are neither skipped nor merged with overlap %p, also behind a tick that runs',
+      '[F1] that are caught up are neither skipped nor merged with overlap %p, also behind a tick that runs',
       async (overlap) => {
         const test = await slotApp(kind, { a: { misfire: 'all', overlap } });
         await advance(1_000);
@@ -74,7 +74,7 @@ describe('missed slots', () => {
       test.releaseAll();
     });
 
-    it('tell the tick how late it is, also by its wait', async () => {
+    it('let the tick know how late it is, also by its wait', async () => {
       const test = await slotApp(kind, { a: { misfire: 'all', overlap: 'skip' } });
       await sleepFor(2_100);
       expect(test.ticks.map(({ latenessMs }) => latenessMs)).toEqual([2_100]);
@@ -115,7 +115,7 @@ describe('missed slots', () => {
       expect(test.begun.length - before).toBeLessThanOrEqual(3);
     });
 
-    it('are told and do not run while the schedule is paused, and are not made up for after that', async () => {
+    it('are reported and do not run while the schedule is paused, and are not caught up after that', async () => {
       const test = await slotApp(kind, { a: { misfire: 'all', overlap: 'allow' } });
       test.registry.pause('a');
       await sleepFor(3_000);
@@ -129,7 +129,7 @@ describe('missed slots', () => {
   });
 
   describe('when they run one after the other', () => {
-    /** Five slots that are made up for, of which the first runs. */
+    /** Five slots that are caught up, of which the first runs. */
     async function catchingUp(options: HandlerOptions = {}, drainTimeoutMs = 0) {
       const given = { misfire: 'all', overlap: 'skip', ...options } as const;
       const test = await slotApp('cron', { a: given }, { drainTimeoutMs });
@@ -190,7 +190,7 @@ describe('missed slots', () => {
       expect(test.skipped).toEqual(rest('paused'));
     });
 
-    it('an overlap key holds for them, and other schedules of the key come between', async () => {
+    it('an overlap key applies to them, and other schedules of the key run between', async () => {
       const key = { overlapKey: 'k', overlap: 'skip' } as const;
       const test = await slotApp('cron', {
         a: { ...key, misfire: 'all' },
@@ -264,7 +264,7 @@ describe('missed slots', () => {
 
 describe('the option misfire', () => {
   it.each<[string, HandlerOptions, HandlerOptions]>([
-    ['a word that is none', { misfire: 'always' as never }, { misfire: 'all' }],
+    ['an unknown word', { misfire: 'always' as never }, { misfire: 'all' }],
     ['a threshold of 0', { misfireThresholdMs: 0 }, { misfireThresholdMs: 1 }],
     [
       'a threshold over 2^31-1',

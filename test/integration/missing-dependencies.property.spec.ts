@@ -54,7 +54,7 @@ const nodePlan: fc.Arbitrary<NodePlan> = fc.record({
   ),
 });
 
-/** Each module imports those after it. A provider depends on those after it, whatever module they are in. */
+/** Each module imports those after it. A provider depends on those after it, in all modules. */
 function rootOf(plans: readonly NodePlan[]): Type {
   const depends = (from: number, { token }: DependencyPlan): string =>
     tokenOf(from + 1 + (token % Math.max(1, plans.length - from - 1)));
@@ -161,7 +161,7 @@ function complaintAbout({ refusedAt, modules }: Awaited<ReturnType<typeof refusa
  * overflows: the process of the test would end.
  */
 (process.env['NEST'] === 'nest11-oldest' ? describe.skip : describe)('In any graph', () => {
-  it('[C9] what Nest cannot build lacks an injection, and what it builds lacks none', async () => {
+  it('[XC12] what Nest cannot build lacks an injection, and what it builds lacks none', async () => {
     const tally = { compile: 0, resolve: 0, built: 0 };
     await fc.assert(
       fc.asyncProperty(fc.array(nodePlan, { minLength: 1, maxLength: 7 }), async (plans) => {

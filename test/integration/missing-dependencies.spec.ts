@@ -133,7 +133,7 @@ describe('A worker that asks for what nothing provides', () => {
       { imports: [Everywhere] },
     ],
     ['that no global module exports', { providers: viaMailer }, { imports: [Shared] }],
-  ])('[C9] is refused: %s', async (_where, metadata, neighbour) => {
+  ])('[XC12] is refused: %s', async (_where, metadata, neighbour) => {
     const error = await startApp(metadata).then(
       () => undefined,
       (thrown: unknown) => thrown as Error,
@@ -161,9 +161,9 @@ describe('A worker that asks for what nothing provides', () => {
   });
 });
 
-// Elsewhere Nest has words of its own, and no application comes of it.
+// Elsewhere Nest has its own words, and no application comes of it.
 (isLeftToUs ? describe : describe.skip)('What this version of Nest leaves to us', () => {
-  it('[C9] says where, why it matters and what to do; the inspector says it too', async () => {
+  it('[XC12] says where, why it matters and what to do; the inspector says it too', async () => {
     @Module({ providers: viaMailer })
     class MailModule {}
     const { app } = await compileApp({ imports: [MailModule] });
@@ -175,7 +175,7 @@ describe('A worker that asks for what nothing provides', () => {
     });
   });
 
-  it('[C9] names what a circle of imports has left undefined', async () => {
+  it('[XC12] names what a circle of imports has left undefined', async () => {
     @RequestScoped()
     class Circular {
       constructor(@Inject(Smtp) readonly other: unknown) {}
@@ -200,7 +200,7 @@ describe('A worker that asks for what nothing provides', () => {
   });
 });
 
-describe('What is there, or need not be, is no false alarm', () => {
+describe('A dependency that exists or is optional', () => {
   @RequestScoped()
   class Optionals {
     @Optional() @Inject('nobody') readonly property: unknown;
@@ -269,12 +269,12 @@ describe('What is there, or need not be, is no false alarm', () => {
         ],
       },
     ],
-  ])('[C9] %s', async (_what, metadata) => {
+  ])('[XC12] %s', async (_what, metadata) => {
     const { registry } = await startApp({ ...metadata, options: { scopeValidation: 'strict' } });
     expect(await registry.run('Worker.run')).toMatchObject({ outcome: 'succeeded' });
   });
 
-  it('[C9] what a test has replaced', async () => {
+  it('[XC12] what a test has replaced', async () => {
     const { registry } = await startApp({
       providers: [worker([Mailer]), Mailer],
       build: (to) => to.overrideProvider(Mailer).useValue({}),
@@ -298,7 +298,7 @@ describe('A parameter without metadata', () => {
   }
 
   (skipsUnknownParams ? describe : describe.skip)('where Nest passes undefined for it', () => {
-    it('[C9] is no false alarm', async () => {
+    it('[XC12] does not raise a false alarm', async () => {
       const Untyped = untyped();
       const run = worker<[{ smtp: Smtp; size: number }]>([Untyped], (_tick, { size, smtp }) => [
         size,
@@ -310,7 +310,7 @@ describe('A parameter without metadata', () => {
   });
 
   (skipsUnknownParams ? describe.skip : describe)('where Nest refuses it', () => {
-    it('[C9] is refused at start-up', async () => {
+    it('[XC12] is refused at start-up', async () => {
       const Untyped = untyped();
       await expect(startApp({ providers: [Smtp, Untyped, worker([Untyped])] })).rejects.toThrow(
         /Untyped cannot be built: the token that it injects at constructor\[0\]|Untyped \(\?, /,
@@ -329,20 +329,20 @@ describe('A test with useMocker()', () => {
   it.each<[string, Provider]>([
     ['it provides the mock itself', { provide: Smtp, useValue: { isMock: true } }],
     ['a singleton injects the same', singleton],
-  ])('[C9] starts when %s', async (_when, provider) => {
+  ])('[XC12] starts when %s', async (_when, provider) => {
     const { registry } = await startApp(mocked({ providers: [...viaMailer, provider] }));
     expect(await registry.run('Worker.run')).toMatchObject({ outcome: 'succeeded' });
   });
 
   (isLeftToUs ? describe.skip : describe)('on a version of Nest that mocks for scopes', () => {
-    it('[C9] starts', async () => {
+    it('[XC12] starts', async () => {
       const { registry } = await startApp(mocked({ providers: viaMailer }));
       expect(await registry.run('Worker.run')).toMatchObject({ outcome: 'succeeded' });
     });
   });
 
   (isLeftToUs ? describe : describe.skip)('on a version of Nest that does not', () => {
-    it('[C9] is refused, because Nest cannot build it either', async () => {
+    it('[XC12] is refused, because Nest cannot build it either', async () => {
       const { app } = await compileApp(mocked({ providers: viaMailer }));
       await expect(app.resolve(Mailer)).rejects.toThrow(/dependencies of the Mailer/);
       await expect(app.init()).rejects.toThrow(/\[SW111\] Mailer cannot be built: /);

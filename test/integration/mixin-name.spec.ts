@@ -3,7 +3,7 @@ import { mixin, Module, UseGuards, type CanActivate } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { inspectScopes, ScopedCron, ScopedWorker, ScopedWorkerModule } from '../../lib/index.js';
 
-/** As `AuthGuard('jwt')` of `@nestjs/passport` makes its guards. `mixin()` gives the class another name in each process. */
+/** As `AuthGuard('jwt')` of `@nestjs/passport` makes its guards. `mixin()` sets another name in each process. */
 function onlyFor(role: string) {
   class MixinRoleGuard implements CanActivate {
     canActivate(): boolean {

@@ -57,7 +57,7 @@ describe('The import of the module', () => {
   });
 
   describe('when its options come later', () => {
-    /** Starts an application whose only import of the module is this one, and gives its schedules. */
+    /** Starts an application whose only import of the module is this one, and returns its schedules. */
     async function start(
       async: Parameters<typeof ScopedWorkerModule.forRootAsync>[0],
     ): Promise<ScheduleInfo[]> {
@@ -102,7 +102,7 @@ describe('The import of the module', () => {
       expect(await start(async)).toMatchObject([{ name: 'Job.run', state: 'disabled' }]);
     });
 
-    it('[C13] refuses what a factory should not give, and starts its neighbour', async () => {
+    it('[C13] refuses what a factory should not return, and starts its neighbour', async () => {
       await expect(start({ useFactory: async () => ({ drainTimeoutMs: -1 }) })).rejects.toThrow(
         InvalidOptionsError,
       );

@@ -59,9 +59,9 @@ describe('The options of the module', () => {
         "'strict', 'error', 'warn', 'off'",
         { scopeValidation: 'off' },
       ],
-      ['an onOpen that is no function', { onOpen: {} }, 'onOpen', { onOpen: () => undefined }],
+      ['an onOpen that is not a function', { onOpen: {} }, 'onOpen', { onOpen: () => undefined }],
       [
-        'an engine that is none',
+        'an object other than an engine',
         { engine: {} },
         'inProcessEngine()',
         { engine: inProcessEngine() },
@@ -135,7 +135,7 @@ describe('The options of the module', () => {
       await startApp({ providers: [Job], options: options({ overrides: good }) });
     });
 
-    it('[C13] one error names all that is wrong', async () => {
+    it('[C8] one error names all that is wrong', async () => {
       const bad = {
         drainTimeoutMs: -1,
         shutdownTimeoutMs: -2,

@@ -95,7 +95,7 @@ class TenantClient {
 
 @Module({})
 class SyncModule {
-  /** As a module of an application is written: what it is given is a provider of its own. */
+  /** As a module of an application is written: its option is its own provider. */
   static for(tenant: string, ...providers: Provider[]): DynamicModule {
     return { module: SyncModule, providers: [{ provide: TENANT, useValue: tenant }, ...providers] };
   }
@@ -111,10 +111,10 @@ appsOnFakeClock();
 beforeEach(() => void (ran.length = 0));
 
 describe('A module that is imported twice', () => {
-  describe('when each gives the worker other dependencies', () => {
+  describe('when each has other dependencies for the worker', () => {
     const imports = ['acme', 'globex'].map((tenant) => SyncModule.for(tenant, NamedSync));
 
-    it('[D24] each runs, once per slot, under the name that its providers give', async () => {
+    it('[XD1] each runs, once per slot, under the name that its providers supply', async () => {
       const { registry, log } = await startApp({ imports, options: { scopeValidation: 'strict' } });
       expect(namesOf(registry)).toEqual(['sync acme', 'sync globex']);
       expect(registry.get('sync acme').handler).toBe('NamedSync.run');
@@ -140,7 +140,7 @@ describe('A module that is imported twice', () => {
       expect(error.message).toContain('Use one of the names that exist: sync acme, sync globex.');
     });
 
-    it('[C13] without names of their own start-up is refused, and says how to give them', async () => {
+    it('[XD1] refuses start-up without separate names, and says how to set them', async () => {
       const error = await refusal({
         imports: ['acme', 'globex', 'initech'].map((tenant) => SyncModule.for(tenant, Sync)),
       });
@@ -152,7 +152,7 @@ describe('A module that is imported twice', () => {
 
     it.each<[string, readonly DynamicModule[]]>([
       [
-        'a value of its own behind a class',
+        'its own value behind a class',
         ['acme', 'globex'].map((tenant) =>
           SyncModule.for(
             tenant,
@@ -179,7 +179,7 @@ describe('A module that is imported twice', () => {
         'a module that it asks by ModuleRef',
         ['acme', 'globex'].map((tenant) => SyncModule.for(tenant, Asking)),
       ],
-    ])('[C13] they are told apart by %s', async (_what, dynamic) => {
+    ])('[XD1] distinguishes them by %s', async (_what, dynamic) => {
       expect(await refusal({ imports: [...dynamic] })).toBeInstanceOf(DuplicateScheduleError);
     });
 
@@ -208,12 +208,12 @@ describe('A module that is imported twice', () => {
         ['the class itself', Guarded],
         ['useClass', { provide: 'guarded', useClass: Guarded }],
         ['a factory', byFactory],
-      ])('[C13] they are told apart when they provide it by %s', async (_how, provider) => {
+      ])('[XD1] distinguishes them if they provide it by %s', async (_how, provider) => {
         const imports = ['acme', 'globex'].map((tenant) => SyncModule.for(tenant, provider));
         expect(await refusal({ imports })).toBeInstanceOf(DuplicateScheduleError);
       });
 
-      it('[D24] it runs once when both give the guard the same', async () => {
+      it('[D24] it runs once when both have the same for the guard', async () => {
         const imports = ['first', 'second'].map((other) =>
           SyncModule.for('acme', byFactory, { provide: 'other', useValue: other }),
         );
@@ -221,7 +221,7 @@ describe('A module that is imported twice', () => {
       });
     });
 
-    it('[D24] they are told apart by what a decorator asks providers for', async () => {
+    it('[XD1] distinguishes them by what a decorator asks providers for', async () => {
       @ScopedWorker()
       class Polling {
         @ScopedCron(
@@ -242,7 +242,7 @@ describe('A module that is imported twice', () => {
       ]);
     });
 
-    it('[D24] each consumer reads the source of its module', async () => {
+    it('[XD1] each consumer reads the source of its module', async () => {
       const received: string[] = [];
       @ScopedWorker()
       class Consumer {
@@ -295,7 +295,7 @@ describe('A module that is imported twice', () => {
       expect(letters.sort()).toEqual(['letter of acme for acme', 'letter of globex for globex']);
     });
 
-    it('[C19] [C13] a job that would be adopted has no name that a provider can give', async () => {
+    it('[XD1] a job that would be adopted has no name that a provider can supply', async () => {
       @Injectable()
       class Job {
         constructor(
@@ -329,7 +329,7 @@ describe('A module that is imported twice', () => {
       })),
     ],
     [
-      'factories that give the same',
+      'factories that return the same',
       [1, 2].map(() => ({
         module: SyncModule,
         providers: [{ provide: TENANT, useFactory: () => 'acme' }, Sync],
@@ -393,13 +393,10 @@ describe('A module that is imported twice with a value object', () => {
     ['an object of a class in a set', () => new Set([new Hidden('acme')])],
     ['an object as a key of a map', () => new Map([[{}, 1]])],
     ['a class that extends Map', () => new Registry()],
-  ])(
-    '[D24] [C13] must name it if nobody can tell whether they differ: %s',
-    async (_what, value) => {
-      const refused = await refusal({ imports: twice(value(), value()) });
-      expect(refused).toBeInstanceOf(DuplicateScheduleError);
-    },
-  );
+  ])('[XD1] must name it if it is unknown whether they differ: %s', async (_what, value) => {
+    const refused = await refusal({ imports: twice(value(), value()) });
+    expect(refused).toBeInstanceOf(DuplicateScheduleError);
+  });
 });
 
 it('[D24] A worker of a module that is imported twice runs once with scoped repositories', async () => {
@@ -453,8 +450,8 @@ describe('Two modules that provide one worker', () => {
   class MadeAgain {}
 
   it.each<[string, ModuleMetadata]>([
-    ['they give it the same dependencies', { imports: [First, Second] }],
-    ['it cannot be told whether they do', { imports: [Made, MadeAgain] }],
+    ['they have the same dependencies for it', { imports: [First, Second] }],
+    ['it is unknown whether they do', { imports: [Made, MadeAgain] }],
   ])('[D24] run it once when %s', async (_what, metadata) => {
     const test = await startApp(metadata);
     expect(infos(test)).toEqual([
@@ -492,7 +489,7 @@ describe('Two modules that provide one worker', () => {
     expect(ran).toEqual(['logged']);
   });
 
-  it('[D24] [C13] must name it when only one has what is optional', async () => {
+  it('[XD1] must name it when only one has what is optional', async () => {
     @ScopedWorker()
     class Sending {
       constructor(@Optional() @Inject(TENANT) readonly tenant?: string) {}
@@ -510,7 +507,7 @@ describe('Two modules that provide one worker', () => {
     expect((await refusal({ imports: [With, Without] })).message).toContain(text);
   });
 
-  it('[D24] [C13] must name it when they give it different ones', async () => {
+  it('[XD1] must name it when they supply different ones', async () => {
     const error = await refusal({ imports: [First, Other] });
     expect(error.message).toContain(
       'First and Other provide Deep with different dependencies (TENANT), so each of these workers has to run.',
@@ -518,7 +515,7 @@ describe('Two modules that provide one worker', () => {
   });
 });
 
-describe('A name that providers give', () => {
+describe('A name that providers supply', () => {
   const refused = async (name: unknown, ...providers: Provider[]): Promise<string> => {
     @ScopedWorker()
     class Job {
@@ -533,7 +530,7 @@ describe('A name that providers give', () => {
 
   it.each<[string, unknown, string]>([
     [
-      'is none',
+      'is not a string',
       { useFactory: () => undefined },
       'the name of @ScopedCron must be a string, not undefined.',
     ],
@@ -559,7 +556,7 @@ describe('A name that providers give', () => {
     expect(message).toContain(words);
   });
 
-  it('[C13] clashes with another one', async () => {
+  it('[XC10] clashes with another one', async () => {
     @ScopedWorker()
     class Job {
       @ScopedCron(YEARLY, { name: { useFactory: () => 'nightly' } })
@@ -587,13 +584,13 @@ describe('A name that providers give', () => {
     @Module({ providers: [job()] })
     class BillingModule {}
 
-    it('[C13] clashes, and the error tells them apart by their modules', async () => {
+    it('[XC10] clashes, and the error distinguishes them by their modules', async () => {
       expect((await refusal({ imports: [MailModule, BillingModule] })).message).toBe(
         `Job.run in BillingModule: its schedule "Job.run" has the name of a schedule of Job.run in MailModule, which is a different class. Rename one of them: { name: '...' }.`,
       );
     });
 
-    it('[C13] clashes in one module as well', async () => {
+    it('[XC10] clashes in one module as well', async () => {
       @Module({ providers: [job(), job()] })
       class OneModule {}
       expect((await refusal({ imports: [OneModule] })).message).toBe(
@@ -602,7 +599,7 @@ describe('A name that providers give', () => {
     });
   });
 
-  it('[D24] two workers whose factories differ are found by the inspector in preview mode, too', async () => {
+  it('[XD1] two workers whose factories differ are found by the inspector in preview mode, too', async () => {
     class Client {
       constructor(readonly url: string) {}
     }
@@ -674,25 +671,25 @@ describe('A background worker that several modules provide', () => {
   const pair = (loop: typeof Loop, ...tenants: string[]): DynamicModule[] =>
     tenants.map((tenant) => SyncModule.for(tenant, loop));
 
-  it('[D24] each runs, numbered, when they give it different dependencies', async () => {
+  it('[XD1] each runs, numbered, when they have different dependencies for it', async () => {
     expect(await start({ imports: pair(Loop, 'acme', 'globex') })).toBe(
       '2 background: Loop, Loop#2',
     );
     expect(ran.sort()).toEqual(['acme', 'globex']);
   });
 
-  it('[D24] each goes by the name that it gives itself', async () => {
+  it('[XD1] each has the name that it chooses itself', async () => {
     expect(await start({ imports: pair(NamedLoop, 'acme', 'globex') })).toBe(
       '2 background: loop of acme, loop of globex',
     );
   });
 
-  it('[D24] it runs once when they give it the same', async () => {
+  it('[D24] it runs once when they have the same for it', async () => {
     expect(await start({ imports: pair(Loop, 'acme', 'acme') })).toBe('1 background: Loop');
     expect(ran).toEqual(['acme']);
   });
 
-  describe('and that a factory hands on', () => {
+  describe('and that a factory propagates', () => {
     const handsOn: Provider = {
       provide: 'handed on',
       inject: [Loop],

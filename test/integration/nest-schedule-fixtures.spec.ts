@@ -74,7 +74,7 @@ describe.each(FIXTURES)(
       await app.close();
     });
 
-    it('[C19] runs under adoptNestSchedules when it says, each tick in a scope of its own, disposed', async () => {
+    it('[XC1] runs under adoptNestSchedules when it says, each tick in its own scope, which is disposed', async () => {
       const { app, registry } = await adoptingApp({ providers });
       await advance(180_000);
       const journal = app.get(FixtureJournal);
@@ -86,7 +86,7 @@ describe.each(FIXTURES)(
       expect(registry.stats()).toMatchObject({ openScopes: 0, closedScopes: runs.length });
     });
 
-    it('[C19] is neither skipped nor adopted when ScheduleModule switches its kind off', async () => {
+    it('[XC3] is neither skipped nor adopted when ScheduleModule switches its kind off', async () => {
       const { app, log, registry } = await startApp({
         imports: [ScheduleModule.forRoot({ [option]: false })],
         providers,
@@ -99,7 +99,7 @@ describe.each(FIXTURES)(
 );
 
 describe('The fixture of nestjs/schedule without a prototype', () => {
-  it('[C19] disturbs nothing', async () => {
+  it('[XC3] disturbs nothing', async () => {
     const { registry } = await adoptingApp({
       providers: [FixtureJournal, RequestScopedCronService, nullPrototypeObjectProvider],
     });

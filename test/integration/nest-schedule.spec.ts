@@ -81,7 +81,7 @@ describe('An application with ScheduleModule', () => {
       return Named;
     };
 
-    it('[C13] refuses it, naming the handler, and none of our ticks runs', async () => {
+    it('[XC10] refuses it, naming the handler, and none of our ticks runs', async () => {
       const { app } = await compileApp({
         imports: [ScheduleModule.forRoot()],
         providers: [Legacy, named('legacy')],
@@ -93,7 +93,7 @@ describe('An application with ScheduleModule', () => {
       expect(ran).not.toContain('ours');
     });
 
-    it('[C13] starts its neighbour with a name of its own', async () => {
+    it('[XC10] starts its neighbour with its own name', async () => {
       await startApp({ imports: [ScheduleModule.forRoot()], providers: [Legacy, named('own')] });
       await advance(61_000);
       expect(ran.sort()).toEqual(['legacy', 'ours']);

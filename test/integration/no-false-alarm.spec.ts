@@ -507,7 +507,7 @@ const CASES: readonly [string, TestAppOptions][] = [
     { providers: [Session, { provide: Orders, useClass: CachedOrders }, worker([Orders])] },
   ],
   [
-    'a constructor of its own under the token of its base',
+    'its own constructor under the token of its base',
     {
       providers: [
         Session,
@@ -797,13 +797,13 @@ const CASES: readonly [string, TestAppOptions][] = [
 ];
 
 describe('A typical application', () => {
-  it.each(CASES)('[C9] starts without a word: %s', async (_what, metadata) => {
+  it.each(CASES)('[XC12] starts without a word: %s', async (_what, metadata) => {
     const { registry } = await startClean(metadata);
     expect(await registry.run('Worker.run')).toMatchObject({ outcome: 'succeeded' });
   });
 
   it.each(CASES.filter(([, { build }]) => build === undefined))(
-    '[C9] is inspected without a finding: %s',
+    '[XC12] is inspected without a finding: %s',
     async (_what, { options, imports = [], ...metadata }) => {
       class App {}
       Module({ ...metadata, imports: [ScopedWorkerModule.forRoot(options), ...imports] })(App);

@@ -8,7 +8,7 @@ import { probes, RequestScoped, worker } from '../support/probes.js';
 
 const request = { scope: Scope.REQUEST };
 
-describe('Still standing', () => {
+describe('Odd combinations', () => {
   afterEach(closeApps);
 
   it('a circle of three, in five ticks at once: each tick has its own, disposed once', async () => {

@@ -57,7 +57,7 @@ describe('The alerts of an outbox', () => {
     database.query('INSERT INTO outbox (text) VALUES ($1)', [text]);
   const sessionsOf = async (): Promise<number> => (await listeners(database)).length;
 
-  it('[G8] wake a reader when a row is saved on another data source', async () => {
+  it('[XG3] wake a reader when a row is saved on another data source', async () => {
     const [mine, other] = [await openDataSource(database), await openDataSource(database)];
     outboxSource(OutboxMessage, other);
     const { delivery } = await waiting(
@@ -121,7 +121,7 @@ describe('The alerts of an outbox', () => {
     await closeApps();
   });
 
-  it('wake by outboxChannel() for rows that are written without the entity, which nothing else tells', async () => {
+  it('wake by outboxChannel() for rows that are written without the entity, which nothing else announces', async () => {
     const dataSource = await openDataSource(database);
     const source = outboxSource(OutboxMessage, dataSource, { pollMs: NEVER_MS });
     const { delivery, hasCome } = await waiting(reader(source));
@@ -176,7 +176,7 @@ describe('The alerts of an outbox', () => {
     await eventually('no session listens', async () => (await sessionsOf()) === 0);
   });
 
-  it('give the connection back when the consumer does not ask again', async () => {
+  it('return the connection when the consumer does not ask again', async () => {
     const dataSource = await openDataSource(database);
     await dataSource.manager.save(OutboxMessage, { text: 'a' });
     const reading = reader(outboxSource(OutboxMessage, dataSource));
@@ -188,7 +188,7 @@ describe('The alerts of an outbox', () => {
     await eventually('the pool is idle', () => isIdle(pool));
   });
 
-  it('give a connection back that arrives after the end', async () => {
+  it('return a connection that arrives after the reader has stopped', async () => {
     const dataSource = await openDataSource(database, [OutboxMessage], { poolSize: 2 });
     const pool = poolOf(dataSource);
     const taken = await pool.connect();
@@ -206,7 +206,7 @@ describe('The alerts of an outbox', () => {
   });
 
   describe('when the connection that listens is killed', () => {
-    it('[G12] listen on a new one, and tell what was inserted meanwhile', async () => {
+    it('[XG3] listen on a new one, and announce what was inserted meanwhile', async () => {
       const dataSource = await openDataSource(database);
       const source = outboxSource(OutboxMessage, dataSource, { pollMs: NEVER_MS });
       const { delivery } = await waiting(reader(source));
@@ -222,7 +222,7 @@ describe('The alerts of an outbox', () => {
     });
   });
 
-  it('[G12] are missed when LISTEN fails: the reader polls, and a warning is logged once', async () => {
+  it('[XG3] are missed when LISTEN fails: the reader polls, and a warning is logged once', async () => {
     const dataSource = await openDataSource(database);
     const create = dataSource.createQueryRunner.bind(dataSource);
     let refusals = 0;

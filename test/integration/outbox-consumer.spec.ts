@@ -82,7 +82,7 @@ describe('A consumer of an outbox', () => {
     expect(await texts()).toEqual(['a']);
   });
 
-  it('[G4] gives back what shutdown interrupts, uncounted, and holds no connection after it', async () => {
+  it('[G4] returns what shutdown interrupts, uncounted, and holds no connection after it', async () => {
     const begun = countdown(2);
     const test = await start(
       async ({ signal, payload }, notes) => {
@@ -108,7 +108,7 @@ describe('A consumer of an outbox', () => {
     });
   });
 
-  it('[G7] puts aside what fails maxDeliveries times, and works on the others', async () => {
+  it('[XG4] puts aside what fails maxDeliveries times, and works on the others', async () => {
     const error = jest.spyOn(Logger.prototype, 'error').mockReturnValue(undefined);
     const test = await start(
       async ({ payload }, notes) => {
@@ -131,7 +131,7 @@ describe('A consumer of an outbox', () => {
     error.mockRestore();
   });
 
-  it('[G5] reports a message whose lease was lost as failed, though its work is committed', async () => {
+  it('[XG2] reports a message whose lease was lost as failed, though its work is committed', async () => {
     const [inside, goOn] = [gate(), gate()];
     const test = await start(async ({ payload }, notes) => {
       await notes.insert({ text: payload.text });

@@ -74,7 +74,7 @@ describe('outboxSource', () => {
     expect(await claimed()).toBe(2);
   });
 
-  it('gives each message to one of several readers on two data sources', async () => {
+  it('delivers each message to one of several readers on two data sources', async () => {
     const dataSources = [await openDataSource(database), await openDataSource(database)];
     await dataSources[0]!.manager.save(
       OutboxMessage,
@@ -100,7 +100,7 @@ describe('outboxSource', () => {
     expect(await rows()).toEqual([]);
   });
   describe('when a message is acknowledged', () => {
-    it('[G5] deletes its row, and not before', async () => {
+    it('[XG2] deletes its row, and not before', async () => {
       const dataSource = await openDataSource(database);
       await dataSource.manager.save(OutboxMessage, [{ text: 'done' }, { text: 'other' }]);
       const { next } = reader(outboxSource(OutboxMessage, dataSource));
@@ -110,7 +110,7 @@ describe('outboxSource', () => {
       expect((await rows()).map(({ text }) => text)).toEqual(['other']);
     });
 
-    it('[G5] sets deliveredAt instead where the entity has it, and delivers the row no more', async () => {
+    it('[XG2] sets deliveredAt instead where the entity has it, and delivers the row no more', async () => {
       const dataSource = await openDataSource(database);
       await dataSource.manager.save(KeptMessage, { text: 'a' });
       const { next } = reader(outboxSource(KeptMessage, dataSource, { pollMs: 20 }));
@@ -179,7 +179,7 @@ describe('outboxSource', () => {
     });
 
     it.each([
-      ['gives nonsense', () => Number.NaN, 'must be a number of milliseconds from 0'],
+      ['returns nonsense', () => Number.NaN, 'must be a number of milliseconds from 0'],
       ['throws', () => JSON.parse('{'), 'failed: '],
     ])(
       'waits for the default delay, and says so, when retryDelayMs %s',
@@ -286,7 +286,7 @@ describe('outboxSource', () => {
       await ended();
     });
 
-    it('[G4] gives a row back whose claim was under way', async () => {
+    it('[G4] returns a row whose claim is under way', async () => {
       const dataSource = await openDataSource(database);
       await dataSource.manager.save(OutboxMessage, { text: 'a' });
       const { ended, abort } = reader(outboxSource(OutboxMessage, dataSource));

@@ -18,7 +18,7 @@ describe('The lease of a message', () => {
   const endLease = (table = 'outbox'): Promise<unknown> =>
     database.query(`UPDATE ${table} SET "availableAt" = now()`);
 
-  it('[G5] ends when the process is gone: the message is delivered again, and that is counted', async () => {
+  it('[XG2] ends when the process is gone: the message is delivered again, and that is counted', async () => {
     const [gone, alive] = [await openDataSource(database), await openDataSource(database)];
     await gone.manager.save(OutboxMessage, { text: 'a' });
     const options = { leaseMs: 500, pollMs: 20 };
@@ -109,7 +109,7 @@ describe('The lease of a message', () => {
       );
     const untouched = [{ deliveries: 2, delivered: false, dead: false, leased: true }];
 
-    it('[G5] a late ack() is refused and changes nothing; the ack() of the other holds', async () => {
+    it('[XG2] a late ack() is refused and changes nothing; the ack() of the other holds', async () => {
       const { late, current } = await stolen();
       await expect(late.ack()).rejects.toThrow(
         /^Delivery 1 of message [-0-9a-f]+ cannot be acknowledged: another reader has received its row since, or the row was deleted\. Another reader receives it if its lease of 30000 ms is not renewed in time\. /,
@@ -119,7 +119,7 @@ describe('The lease of a message', () => {
       expect(await state()).toMatchObject([{ delivered: true }]);
     });
 
-    it('[G5] a late deadLetter() is refused and changes nothing; that of the other holds', async () => {
+    it('[XG2] a late deadLetter() is refused and changes nothing; that of the other holds', async () => {
       const { late, current } = await stolen();
       await expect(late.deadLetter!(new Error('no'))).rejects.toThrow('cannot be put aside');
       expect(await state()).toEqual(untouched);
@@ -131,7 +131,7 @@ describe('The lease of a message', () => {
       ['', undefined],
       ['error', new Error('no')],
     ])(
-      'a late nack(%s) changes nothing; that of the other gives the message back',
+      'a late nack(%s) changes nothing; that of the other returns the message',
       async (_, error) => {
         const { late, current } = await stolen();
         await late.nack(error);

@@ -171,7 +171,7 @@ describe('The entity of an outbox', () => {
     ).toEqual([{ open: false }]);
   });
 
-  it('is no message while it is deleted softly', async () => {
+  it('does not count as a message while it is soft-deleted', async () => {
     await database.query('CREATE SCHEMA "Sales"');
     const dataSource = await openDataSource(database, [OrderEvent, Customer]);
     const event = (eventId: string): object => ({

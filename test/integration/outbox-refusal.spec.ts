@@ -160,7 +160,7 @@ describe('outboxSource', () => {
   });
 
   describe('when the data source', () => {
-    it('is none, and the entity neither, is refused', () => {
+    it('and the entity are undefined, refuses both', () => {
       const problems = problemsOf(() => outboxSource(undefined as never, {} as never));
       expect(problems).toEqual([
         'outboxSource(): the entity is undefined. Look for a circular import.',

@@ -24,7 +24,7 @@ describe('An outbox whose data source is restarted while it is read', () => {
 
   const isListening = async (): Promise<boolean> => (await listeners(database)).length > 0;
 
-  it('[G8] is listened to again when that took a moment and a message was being worked on', async () => {
+  it('[XG3] is listened to again when that took a moment and a message was being worked on', async () => {
     const dataSource = await openDataSource(database);
     const { next } = reader(outboxSource(OutboxMessage, dataSource, { pollMs: NEVER_MS }));
     await dataSource.manager.save(OutboxMessage, { text: 'a' });
@@ -41,7 +41,7 @@ describe('An outbox whose data source is restarted while it is read', () => {
     expect((await second).body.text).toBe('b');
   });
 
-  it('[G12] ends a reader that waits, so that it is begun again', async () => {
+  it('[XG3] ends a reader that waits, so that it is begun again', async () => {
     const dataSource = await openDataSource(database);
     const { next } = reader(outboxSource(OutboxMessage, dataSource, { pollMs: NEVER_MS }));
     let ended = false;
@@ -55,7 +55,7 @@ describe('An outbox whose data source is restarted while it is read', () => {
     expect(ended).toBe(true);
   });
 
-  it('[G8] announces again what this process saves after a quick restart', async () => {
+  it('[XG3] announces again what this process saves after a quick restart', async () => {
     const dataSource = await openDataSource(database);
     const { next } = reader(outboxSource(OutboxMessage, dataSource, { pollMs: NEVER_MS }));
     let came: string | undefined;

@@ -50,7 +50,7 @@ describe("overlap 'buffer-one'", () => {
     ]);
   });
 
-  it('[F7] merges a third into the one that waits, and a fourth, and tells it', async () => {
+  it('[F7] merges a third into the one that waits, and a fourth, and reports it', async () => {
     const { run, begun, release } = await buffering();
     const reports = ['first', 'second', 'third', 'fourth'].map((payload) => run(payload));
     await release();
@@ -122,7 +122,7 @@ describe("overlap 'buffer-one'", () => {
     expect(test.begun).toHaveLength(2);
   });
 
-  it('runs what waits in the AsyncLocalStorage context of whoever asked for it', async () => {
+  it('runs what waits in the AsyncLocalStorage context of its caller', async () => {
     const store = new AsyncLocalStorage<string>();
     const seen: unknown[] = [];
     const held = gate();

@@ -154,7 +154,7 @@ describe("overlap 'cancel-other'", () => {
     expect(throws.log.of('error')).toHaveLength(1);
   });
 
-  it('[F10][A16] cuts a wait between attempts short', async () => {
+  it('[F10] cuts a wait between attempts short', async () => {
     const test = await retryApp([fails, succeeds], {
       handler: { overlap: 'cancel-other', retry: { attempts: 3, backoffMs: 60_000 } },
     });
@@ -208,7 +208,7 @@ describe("overlap 'cancel-other'", () => {
     expect(entered).toBe(1);
   });
 
-  it('with maxConcurrency aborts the oldest that stands in the way, and no other', async () => {
+  it('with maxConcurrency aborts the oldest that is in the way, and no other', async () => {
     const { run, ticks } = await cancelling(untilAborted, { maxConcurrency: 2 });
     const runs = [await run(1), await run(2), await run(3)];
     expect(ticks.map(({ signal }) => signal.aborted)).toEqual([true, false, false]);

@@ -164,7 +164,7 @@ describe('overlapKey', () => {
     test.release();
   });
 
-  it('is no name: a schedule that is called so counts for itself', async () => {
+  it('does not name a schedule: one that is called so counts for itself', async () => {
     const { begun, run, release } = await holding({ import: {}, a: key });
     const reports = [run('import'), run('a')];
     expect(begun).toEqual(['import', 'a']);
@@ -173,7 +173,7 @@ describe('overlapKey', () => {
     await Promise.all(reports);
   });
 
-  it('may stand at the class, for all its handlers', async () => {
+  it('may be on the class, for all its handlers', async () => {
     const held = gate();
     @ScopedWorker({ overlapKey: 'ledger' })
     class Ledger {

@@ -9,7 +9,7 @@ afterEach(closeApps);
 
 const MANY = 2_000;
 
-/** Schedules that are added, run, overlapped and removed again, each with a payload of its own. */
+/** Schedules that are added, run, overlapped and removed again, each with its own payload. */
 async function comeAndGo(overlapKey?: string): Promise<WeakRef<object>[]> {
   const { registry } = await startApp({});
   const payloads: WeakRef<object>[] = [];

@@ -16,7 +16,7 @@ const RULES: Rule[] = [
 ];
 
 describe('a tick that runs its own schedule', () => {
-  it.each(RULES)('[F10] does not wait for itself, and does not abort itself: %j', async (rule) => {
+  it.each(RULES)('[XF7] does not wait for itself, and does not abort itself: %j', async (rule) => {
     const { registry } = await onDemandApp({
       a: [async ({ signal }) => [await registry.run('a'), signal.aborted], rule],
     });
@@ -27,7 +27,7 @@ describe('a tick that runs its own schedule', () => {
     expect(aborted).toBe(false);
   });
 
-  it.each(RULES)('[F8] nor through a shared key: %j', async (rule) => {
+  it.each(RULES)('[XF7] nor through a shared key: %j', async (rule) => {
     const { registry } = await onDemandApp({
       a: [() => registry.run('b'), { ...rule, overlapKey: 'k' }],
       b: [() => 'ran', { ...rule, overlapKey: 'k' }],

@@ -123,7 +123,7 @@ describe('overlap of a cron', () => {
   });
 
   describe("when it is 'allow'", () => {
-    it('[F10] runs all at once, each in a scope of its own', async () => {
+    it('[F10] runs all at once, each in its own scope', async () => {
       const { begun, skipped, release, registry, mostAtOnce } = await secondly({
         overlap: 'allow',
       });
@@ -195,7 +195,7 @@ describe('overlap of a cron', () => {
     held.open();
   });
 
-  it('holds for a run by hand, which is told in its report', async () => {
+  it('applies to a run by hand, whose report says so', async () => {
     const { registry, release } = await secondly();
     await advance(1_000);
     const refused = await registry.run('Importer.import');
@@ -208,7 +208,7 @@ describe('overlap of a cron', () => {
     expect(await accepted).toMatchObject({ outcome: 'succeeded', trigger: 'manual' });
   });
 
-  it('refuses a word that is none', async () => {
+  it('refuses an unknown word', async () => {
     await expect(secondly({ overlap: 'queue' as never })).rejects.toMatchObject({
       code: 'INVALID_SCHEDULE',
     });

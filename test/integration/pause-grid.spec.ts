@@ -32,7 +32,7 @@ describe('pause() and resume()', () => {
     expect(begun).toEqual(at(1_000, 2_000, 3_000));
   });
 
-  it('[E9] tell each slot that passes in between as paused, and make up for none', async () => {
+  it('[E9] report each slot that passes in between as paused, and catch up none', async () => {
     const test = await slotApp('interval', { a: { misfire: 'all', overlap: 'allow' } });
     test.registry.pause('a');
     await advance(3_500);

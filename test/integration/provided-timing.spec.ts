@@ -63,7 +63,7 @@ function jobs({ cron, interval, options }: Timed, due: string[] = []) {
   return Jobs;
 }
 
-/** An application with `Jobs.run`, whose timing providers give. */
+/** An application with `Jobs.run`, whose timing providers supply. */
 async function timed(given: Timed): Promise<TestApp & { readonly due: string[] }> {
   const due: string[] = [];
   const { providers = [], overrides = {} } = given;
@@ -86,7 +86,7 @@ async function refused(given: Timed, refuse = refusal): Promise<string> {
   return error.message;
 }
 
-describe('A timing that providers give', () => {
+describe('A timing that providers supply', () => {
   it('is the cron expression that a service of configuration knows', async () => {
     const { due, registry } = await timed({
       cron: {
@@ -138,7 +138,7 @@ describe('A timing that providers give', () => {
     expect(due).toEqual(at(1_500));
   });
 
-  it('[C13] of a timeout is refused if it cannot work', async () => {
+  it('[XC11] of a timeout is refused if it cannot work', async () => {
     @ScopedWorker()
     class Jobs {
       @ScopedTimeout({ useFactory: () => -1 })
@@ -218,7 +218,7 @@ describe('A timing that providers give', () => {
     expect(order).toEqual(['built', 'initialised', 'asked', 'bootstrapped']);
   });
 
-  it('[C17] is asked for as well when the schedule is disabled', async () => {
+  it('[XC11] is asked for as well when the schedule is disabled', async () => {
     const { due, registry } = await timed({
       interval: { useFactory: () => 1_000 as never },
       options: { disabled: true },
@@ -247,7 +247,7 @@ describe('A timing that providers give', () => {
       expect((await registry.run('Jobs.run')).outcome).toBe('succeeded');
     });
 
-    it('[C17] [E10] can be switched on at run time', async () => {
+    it('[C17] [XF3] can be switched on at run time', async () => {
       const { due, registry } = await timed({ interval: { useFactory: () => '-' as never } });
       registry.reschedule('Jobs.run', { everyMs: 1_000 });
       await advance(2_000);
@@ -265,7 +265,7 @@ describe('A timing that providers give', () => {
     });
   });
 
-  describe('when an override gives it', () => {
+  describe('when an override sets it', () => {
     const never = (): never => {
       throw new Error('must not be called');
     };
@@ -322,7 +322,7 @@ describe('A timing that providers give', () => {
       ['0', interval(() => 0), 'not 0'],
       ['NaN', interval(() => Number(undefined)), 'not NaN'],
     ])(
-      '[C13] a factory that gives %s stops start-up, naming the handler',
+      '[XC11] a factory that returns %s stops start-up, naming the handler',
       async (_, given, words) => {
         const message = await refused(given, lateRefusal);
         const decorator = given.cron === undefined ? 'period of @ScopedInterval' : 'cron';
@@ -341,7 +341,7 @@ describe('A timing that providers give', () => {
       ],
       ['rejects', () => Promise.reject(new Error('no CRON in the environment'))],
     ])(
-      '[C13] a factory that %s stops start-up, with its error and its place',
+      '[XC11] a factory that %s stops start-up, with its error and its place',
       async (_, factory) => {
         expect(await refused(cron(factory), lateRefusal)).toMatch(
           /^Jobs\.run: the cron expression of @ScopedCron has a useFactory that threw: no CRON in the environment \(.*provided-timing\.spec\.ts:\d+:\d+\)?\)\.$/,
@@ -353,7 +353,7 @@ describe('A timing that providers give', () => {
       ['nothing', undefined],
       ['a string', 'oops'],
       ['an object without a text', Object.create(null)],
-    ])('[C13] a factory may throw %s', async (_, thrown) => {
+    ])('[XC11] a factory may throw %s', async (_, thrown) => {
       const message = await refused(
         cron(() => Promise.reject(thrown as Error)),
         lateRefusal,
@@ -362,9 +362,13 @@ describe('A timing that providers give', () => {
     });
 
     it.each<[string, unknown, string]>([
-      ['useFactory that is none', { useFactory: '* * * * * *' }, 'with a function as useFactory'],
       [
-        'inject that is no list',
+        'useFactory other than a function',
+        { useFactory: '* * * * * *' },
+        'with a function as useFactory',
+      ],
+      [
+        'inject other than a list',
         { inject: ConfigService, useFactory: () => '-' },
         'must have a list of tokens as inject',
       ],
@@ -374,11 +378,11 @@ describe('A timing that providers give', () => {
         'has no token at inject[1]: look for a circular import',
       ],
       ['no useFactory', { inject: [ConfigService] }, 'must be a string, not an object'],
-    ])('[C13] %s stops start-up', async (_, given, words) => {
+    ])('[XC11] %s stops start-up', async (_, given, words) => {
       expect(await refused({ cron: given as never })).toContain(words);
     });
 
-    it('[C13] so does forwardRef() of what is still undefined; of a token it is that token', async () => {
+    it('[XC11] so does forwardRef() of what is still undefined; of a token it is that token', async () => {
       const cron = (token: unknown): Timed => ({
         cron: {
           inject: [forwardRef(() => token)],
@@ -412,7 +416,7 @@ describe('A timing that providers give', () => {
       ['an alias of a request-scoped one', 'ALIAS', 'ALIAS'],
       ['an anonymous class', [class {}][0], 'a class without a name'],
       ['an object', { token: ConfigService }, 'an object'],
-    ])('[C13] %s stops start-up in one sentence', async (_, token, shown) => {
+    ])('[XC11] %s stops start-up in one sentence', async (_, token, shown) => {
       const message = await refused({
         cron: { inject: [ConfigService, token], useFactory: () => '-' as never },
         providers: [PerRequest, PerUse, Bubbled, { provide: 'ALIAS', useExisting: PerRequest }],
@@ -422,7 +426,7 @@ describe('A timing that providers give', () => {
       );
     });
 
-    it('[C13] an alias of a singleton, and a factory that waits, are accepted', async () => {
+    it('[XC11] an alias of a singleton, and a factory that waits, are accepted', async () => {
       const { registry } = await timed({
         cron: {
           inject: ['ALIAS', 'LATER'],
@@ -454,14 +458,14 @@ describe('A timing that providers give', () => {
     const culprits = (error: unknown): string[] =>
       (error as { problems: string[] }).problems.map((problem) => problem.split(':')[0]!);
 
-    it('[C8] [C13] everything that providers say is said at once', async () => {
+    it('[C8] [XC11] everything that providers say is said at once', async () => {
       expect(culprits(await lateRefusal({ providers: [Many] }))).toEqual([
         'Many.two',
         'Many.three',
       ]);
     });
 
-    it('[C8] [C13] what is written comes first, all of it, and nobody is asked', async () => {
+    it('[C8] [XC11] what is written comes first, all of it, and nobody is asked', async () => {
       @ScopedWorker()
       class Written {
         @ScopedCron({ inject: ['A'], useFactory: () => '-' })
@@ -556,7 +560,7 @@ describe('A timing that providers give', () => {
       expect([registry.list(), asked]).toEqual([[], 0]);
     });
 
-    it('[C13] has its name, which no other can take', async () => {
+    it('[XC10] has its name, which no other can take', async () => {
       const add = (early: ScopedWorkerRegistry): unknown =>
         early.add({ name: 'Jobs.run', handler: 'Jobs.run', everyMs: 1_000 });
       await expect(during(add)).rejects.toThrow(/the name is taken by a schedule of Jobs\.run/);
@@ -567,7 +571,7 @@ describe('A timing that providers give', () => {
 const SYMBOL = Symbol('minutes');
 
 describe('A token of a timing', () => {
-  /** A module with a worker whose cron is what `EVERY` gives it. */
+  /** A module with a worker whose cron is the value of `EVERY`. */
   function ownModule(name: string, providers: Provider[] = [], imports: Function[] = []) {
     @ScopedWorker()
     class Poller {
@@ -602,7 +606,7 @@ describe('A token of a timing', () => {
     expect(registry.get('one').everyMs).toBe(3_000);
   });
 
-  it('is that of an imported module before one of any other, wherever that stands', async () => {
+  it('is that of an imported module rather than one of any other module', async () => {
     @Module({ providers: [every(3_000)], exports: ['EVERY'] })
     class Shared {}
     @Module({ imports: [Shared], exports: [Shared] })

@@ -60,7 +60,7 @@ describe('registry.add()', () => {
     expect(ran).toEqual(['fast interval 12:00:01.300', 'fast interval 12:00:02.300']);
   });
 
-  it('[F21] takes a method without a decorator, of a worker that is new on each tick', async () => {
+  it('[XF1] takes a method without a decorator, of a worker that is new on each tick', async () => {
     const { registry, ran } = await jobsApp();
     registry.add({ name: 'plain', handler: 'Jobs.plain', everyMs: 1_000 });
     await advance(2_000);
@@ -68,7 +68,7 @@ describe('registry.add()', () => {
     expect(registry.stats()).toMatchObject({ openedScopes: 2, closedScopes: 2 });
   });
 
-  it('[F21] takes a worker that has no decorated method at all', async () => {
+  it('[XF1] takes a worker that has no decorated method at all', async () => {
     const ran: string[] = [];
     @ScopedWorker()
     class OnlyByRow {
@@ -85,7 +85,7 @@ describe('registry.add()', () => {
     expect(app.get(ProbeJournal).alive).toEqual([]);
   });
 
-  it('[F21] takes a function, which finds its providers in the scope of the tick', async () => {
+  it('[XF1] takes a function, which finds its providers in the scope of the tick', async () => {
     const { app, registry, finished } = await jobsApp(nothing, { providers: PROBES });
     registry.add({
       name: 'by function',
@@ -105,7 +105,7 @@ describe('registry.add()', () => {
     expect(app.get(ProbeJournal).alive).toEqual([]);
   });
 
-  it('[F21] a function that throws fails its tick, and the schedule lives on', async () => {
+  it('[XF1] a function that throws fails its tick, and the schedule lives on', async () => {
     const { registry, finished } = await jobsApp();
     const error = new Error('no paper');
     registry.add({
@@ -122,7 +122,7 @@ describe('registry.add()', () => {
     ]);
   });
 
-  it('[F21] gives the payload of the definition, unless a run by hand has another', async () => {
+  it('[XF1] passes the payload of the definition, unless a run by hand has another', async () => {
     const { registry, finished } = await jobsApp(({ payload }) => payload);
     const payload = { tenant: 'acme' };
     registry.add({ name: 'acme', handler: 'Jobs.plain', everyMs: 1_000, payload });
@@ -151,7 +151,7 @@ describe('registry.add()', () => {
     expect(changes.map(({ change }) => change)).toEqual(['added', 'paused', 'resumed']);
   });
 
-  it('[F21] follows its options', async () => {
+  it('[XF1] follows its options', async () => {
     const held = gate();
     const { registry, ran, skipped } = await jobsApp(() => held.opened);
     registry.add({
@@ -168,7 +168,7 @@ describe('registry.add()', () => {
     held.open();
   });
 
-  it('[F21] reads a cron in the zone that it names, or that `defaults` name', async () => {
+  it('[XF1] reads a cron in the zone that it names, or that `defaults` name', async () => {
     const { registry } = await jobsApp(nothing, {
       options: { defaults: { timeZone: 'Asia/Tokyo' } },
     });
@@ -183,7 +183,7 @@ describe('registry.add()', () => {
     expect(registry.get('offset')).toMatchObject({ timeZone: undefined, utcOffset: -60 });
   });
 
-  it('[F21] takes the options of the worker class for its methods, and beats them', async () => {
+  it('[XF1] takes the options of the worker class for its methods, and beats them', async () => {
     @ScopedWorker({ timeZone: 'Asia/Tokyo', timeoutMs: 100 })
     class Slow {
       async run({ signal }: Tick): Promise<void> {
@@ -212,7 +212,7 @@ describe('registry.add()', () => {
     expect((await registry.run('off')).outcome).toBe('succeeded');
   });
 
-  it('[F21] takes a tick per item, with forEach', async () => {
+  it('[XF1] takes a tick per item, with forEach', async () => {
     const { registry, ran, finished } = await jobsApp();
     registry.add({
       name: 'each',
@@ -225,7 +225,7 @@ describe('registry.add()', () => {
     expect(finished.map(({ schedule }) => schedule)).toEqual(['each', 'each']);
   });
 
-  it('[A20] the tick does not see the AsyncLocalStorage store of whoever added it', async () => {
+  it('[A20] hides the AsyncLocalStorage store of the caller from its ticks', async () => {
     const request = new AsyncLocalStorage<string>();
     const { registry, finished } = await jobsApp(nothing);
     request.run('of the request', () => {
@@ -242,7 +242,7 @@ describe('registry.add()', () => {
 
   describe('when start-up is not complete', () => {
     it.each(['onModuleInit', 'onApplicationBootstrap'] as const)(
-      '[F21] is due from start-up on: in %s',
+      '[XF1] is due from start-up on: in %s',
       async (hook) => {
         const ran: string[] = [];
         @ScopedWorker()
@@ -285,7 +285,7 @@ describe('registry.add()', () => {
       },
     );
 
-    it('[F21] what is added and removed again in onModuleInit never runs', async () => {
+    it('[XF1] what is added and removed again in onModuleInit never runs', async () => {
       const ran: string[] = [];
       @Injectable()
       class Rows {
@@ -301,7 +301,7 @@ describe('registry.add()', () => {
       expect([ran, registry.list()]).toEqual([[], []]);
     });
 
-    it('[F21] what is added while the engine starts is told to it afterwards', async () => {
+    it('[XF1] what is added while the engine starts is registered with it afterwards', async () => {
       const told: string[] = [];
       const starting = gate();
       const begun = gate();
@@ -347,7 +347,7 @@ describe('registry.add()', () => {
       ]);
     });
 
-    it('[F21] is refused in a constructor, where the workers are not known yet', async () => {
+    it('[XF1] is refused in a constructor, where the workers are not known yet', async () => {
       const errors: Error[] = [];
       @Injectable()
       class TooEarly {
@@ -366,7 +366,7 @@ describe('registry.add()', () => {
   });
 
   describe('when the shutdown has begun', () => {
-    it('[F21] adds what never runs, and leaves no timer', async () => {
+    it('[XF1] adds what never runs, and leaves no timer', async () => {
       const held = gate();
       const { app, registry, ran, skipped, next } = await jobsApp(() => held.opened);
       const running = registry.run('Jobs.poll');
@@ -394,7 +394,7 @@ describe('registry.add()', () => {
   });
 
   describe('when the definition cannot work', () => {
-    it('[F21] refuses a name that is taken, and leaves both as they were', async () => {
+    it('[XF1] refuses a name that is taken, and leaves both as they were', async () => {
       const { registry, ran, changes } = await jobsApp();
       const before = registry.list();
       const error = thrownBy(() =>
@@ -453,7 +453,7 @@ describe('registry.add()', () => {
         'payload and forEach exclude each other',
       ],
       ['a bad forEach', { ...good, forEach: ['a'] }, 'forEach must be { inject, useFactory }'],
-    ])('[F21] refuses %s in one sentence, and adds nothing', async (_, definition, words) => {
+    ])('[XF1] refuses %s in one sentence, and adds nothing', async (_, definition, words) => {
       const { registry, changes } = await jobsApp();
       const before = registry.list();
       const error = thrownBy(() => registry.add(definition as ScheduleDefinition));
@@ -465,21 +465,21 @@ describe('registry.add()', () => {
       expect(registry.add(good as ScheduleDefinition).state).toBe('active');
     });
 
-    it.each([undefined, null, 'name', 7])('[F21] refuses %p for a definition', async (given) => {
+    it.each([undefined, null, 'name', 7])('[XF1] refuses %p for a definition', async (given) => {
       const { registry } = await jobsApp();
       const error = thrownBy(() => registry.add(given as never));
       expect(error).toBeInstanceOf(InvalidScheduleError);
       expect(error.message).toMatch(/^registry\.add\(\): takes a definition such as .*\.$/);
     });
 
-    it('[F21] says everything that is wrong at once', async () => {
+    it('[XF1] says everything that is wrong at once', async () => {
       const { registry } = await jobsApp();
       const definition = { name: ' x ', handler: 'Jbos.poll', cron: 'often', timoutMs: 5 };
       const error = thrownBy(() => registry.add(definition as never));
       expect(error.problems).toHaveLength(4);
     });
 
-    it('[F21] refuses a worker that several classes could be, and takes a function for it', async () => {
+    it('[XF1] refuses a worker that several classes could be, and takes a function for it', async () => {
       const make = (decorated: boolean) => {
         @ScopedWorker()
         class Twin {
@@ -507,7 +507,7 @@ describe('registry.add()', () => {
       expect((await registry.run('x')).outcome).toBe('succeeded');
     });
 
-    it('[F21] refuses a worker that cannot be new on each tick', async () => {
+    it('[XF1] refuses a worker that cannot be new on each tick', async () => {
       @ScopedWorker()
       class Ready {
         @ScopedInterval(1_000)

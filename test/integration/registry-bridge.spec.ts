@@ -74,7 +74,7 @@ describe('SchedulerRegistry of @nestjs/schedule, when our schedules change at ru
   });
 
   describe('when one is added', () => {
-    it('[F21] has a job of a cron, which answers and controls it', async () => {
+    it('[XF2] has a job of a cron, which answers and controls it', async () => {
       const { jobs, names, registry, ran } = await withScheduleModule();
       registry.add({ name: 'added', cron: '*/2 * * * * *', handler: () => void ran.push('added') });
       expect(names()).toEqual(['Ours.shifted', 'Ours.zoned', 'added', 'ours', 'theirs']);
@@ -89,14 +89,14 @@ describe('SchedulerRegistry of @nestjs/schedule, when our schedules change at ru
       expect(ran.filter((name) => name === 'added')).toHaveLength(2);
     });
 
-    it('[F21] has none of an interval, nor of a cron that is switched off', async () => {
+    it('[XF2] has none of an interval, nor of a cron that is switched off', async () => {
       const { names, registry } = await withScheduleModule();
       registry.add({ name: 'poll', everyMs: 1_000, handler: () => undefined });
       registry.add({ name: 'off', cron: '-', handler: () => undefined });
       expect(names()).toEqual(SHOWN);
     });
 
-    it('[F21] leaves a job of another alone that has its name, and says so', async () => {
+    it('[XF2] leaves a job of another alone that has its name, and says so', async () => {
       const { jobs, registry, ran, log, names } = await withScheduleModule();
       const theirs = jobs.getCronJob('theirs');
       registry.add({ name: 'theirs', cron: '* * * * * *', handler: () => void ran.push('added') });
@@ -114,7 +114,7 @@ describe('SchedulerRegistry of @nestjs/schedule, when our schedules change at ru
   });
 
   describe('when one is removed', () => {
-    it('[F21] has its job no more, and nothing fails', async () => {
+    it('[XF2] has its job no more, and nothing fails', async () => {
       const { jobs, names, registry, changes, log } = await withScheduleModule();
       const job = jobs.getCronJob('ours');
       registry.remove('ours');
@@ -126,7 +126,7 @@ describe('SchedulerRegistry of @nestjs/schedule, when our schedules change at ru
       expect(log.of('error')).toEqual([]);
     });
 
-    it('[F21] refuses what is asked of the job that is gone, and nothing is left unhandled', async () => {
+    it('[XF2] refuses what is asked of the job that is gone, and nothing is left unhandled', async () => {
       const { jobs, registry } = await withScheduleModule();
       const told = jest.spyOn(console, 'error').mockImplementation(() => undefined);
       const job = jobs.getCronJob('ours');
@@ -139,7 +139,7 @@ describe('SchedulerRegistry of @nestjs/schedule, when our schedules change at ru
       ]);
     });
 
-    it('[F21] has a new job when the name comes back; the old one does nothing to it', async () => {
+    it('[XF2] has a new job when the name comes back; the old one does nothing to it', async () => {
       const { jobs, registry } = await withScheduleModule();
       const old = jobs.getCronJob('ours');
       registry.remove('ours');
@@ -155,7 +155,7 @@ describe('SchedulerRegistry of @nestjs/schedule, when our schedules change at ru
       ]);
     });
 
-    it('[F21] does not mind that the job was deleted before, nor take another of its name', async () => {
+    it('[XF2] does not mind that the job was deleted before, nor take another of its name', async () => {
       const { jobs, registry, log, names } = await withScheduleModule();
       jobs.deleteCronJob('ours');
       expect(registry.get('ours').state).toBe('paused');
@@ -171,7 +171,7 @@ describe('SchedulerRegistry of @nestjs/schedule, when our schedules change at ru
   });
 
   describe('when one is rescheduled', () => {
-    it('[E10] the job that callers hold gives the new time, in the zone of the schedule', async () => {
+    it('[XF2] the job that callers hold shows the new time, in the zone of the schedule', async () => {
       const { jobs, registry } = await withScheduleModule();
       const job = jobs.getCronJob('Ours.zoned');
       registry.reschedule('Ours.zoned', { cron: '0 30 14 * * *' });
@@ -183,7 +183,7 @@ describe('SchedulerRegistry of @nestjs/schedule, when our schedules change at ru
       );
     });
 
-    it('[E10] a cron that becomes an interval has a job no more, and is not paused by that', async () => {
+    it('[XF2] a cron that becomes an interval has a job no more, and is not paused by that', async () => {
       const { jobs, names, registry, ran, changes } = await withScheduleModule();
       const job = jobs.getCronJob('ours');
       registry.reschedule('ours', { everyMs: 500 });
@@ -198,7 +198,7 @@ describe('SchedulerRegistry of @nestjs/schedule, when our schedules change at ru
       expect(jobs.getCronJob('ours').nextDate().toMillis()).toBe(Date.parse(afterNoon(3_000)));
     });
 
-    it("[E10] one that '-' switches off has a job no more, until it is switched on", async () => {
+    it("[XF2] one that '-' switches off has a job no more, until it is switched on", async () => {
       const { jobs, names, registry } = await withScheduleModule();
       registry.reschedule('ours', { cron: '-' });
       expect(names()).toEqual(['Ours.shifted', 'Ours.zoned', 'theirs']);
@@ -208,7 +208,7 @@ describe('SchedulerRegistry of @nestjs/schedule, when our schedules change at ru
       expect(jobs.getCronJob('Ours.off').nextDate().toMillis()).toBe(Date.parse(afterNoon(4_000)));
     });
 
-    it('[E10] an interval that becomes a cron has a job', async () => {
+    it('[XF2] an interval that becomes a cron has a job', async () => {
       const { jobs, registry } = await withScheduleModule();
       registry.reschedule('Ours.interval', { cron: '*/7 * * * * *' });
       expect(jobs.getCronJob('Ours.interval').nextDate().toMillis()).toBe(
@@ -216,7 +216,7 @@ describe('SchedulerRegistry of @nestjs/schedule, when our schedules change at ru
       );
     });
 
-    it('[E10] one that is paused stays so', async () => {
+    it('[XF2] one that is paused stays so', async () => {
       const { jobs, registry } = await withScheduleModule();
       registry.pause('ours');
       registry.reschedule('ours', { cron: '*/2 * * * * *' });
@@ -226,8 +226,8 @@ describe('SchedulerRegistry of @nestjs/schedule, when our schedules change at ru
     });
   });
 
-  describe('when a job is given another time', () => {
-    it('[E10] setTime() reschedules', async () => {
+  describe('when a job is set to another time', () => {
+    it('[XF2] setTime() reschedules', async () => {
       const { jobs, registry, ran, changes } = await withScheduleModule();
       const job = jobs.getCronJob('ours');
       job.setTime(new CronTime('*/2 * * * * *'));
@@ -239,7 +239,7 @@ describe('SchedulerRegistry of @nestjs/schedule, when our schedules change at ru
       expect(ran.filter((name) => name === 'ours')).toHaveLength(2);
     });
 
-    it('[E10] setTime() takes the zone that the schedule has', async () => {
+    it('[XF2] setTime() takes the zone that the schedule has', async () => {
       const { jobs, registry } = await withScheduleModule();
       jobs.getCronJob('Ours.zoned').setTime(new CronTime('0 30 14 * * *', 'Europe/Berlin'));
       jobs.getCronJob('Ours.shifted').setTime(new CronTime('0 0 14 * * *', null, 90));
@@ -252,7 +252,7 @@ describe('SchedulerRegistry of @nestjs/schedule, when our schedules change at ru
       ['ours', new CronTime3('0 * * * * *'), '2026-01-15T12:01:00Z'],
       ['Ours.zoned', new CronTime3('0 30 14 * * *', 'Europe/Berlin'), '2026-01-15T13:30:00Z'],
       ['Ours.shifted', new CronTime3('0 0 14 * * *', null, 90), '2026-01-15T12:30:00Z'],
-    ])('[E10] setTime() of %s takes a CronTime of cron 3', async (name, time, nextRun) => {
+    ])('[XF2] setTime() of %s takes a CronTime of cron 3', async (name, time, nextRun) => {
       const { jobs, registry } = await withScheduleModule();
       jobs.getCronJob(name).setTime(time as unknown as CronTime);
       expect(registry.get(name).nextRun).toEqual(new Date(nextRun));
@@ -275,7 +275,7 @@ describe('SchedulerRegistry of @nestjs/schedule, when our schedules change at ru
       ['undefined', 'ours', undefined, 'CronTime'],
       ['an object', 'ours', { source: 5 }, 'CronTime'],
     ])(
-      '[E10] setTime() refuses %s in one sentence, and nothing changes',
+      '[XF2] setTime() refuses %s in one sentence, and nothing changes',
       async (_, name, time, word) => {
         const { jobs, registry, changes } = await withScheduleModule();
         const before = registry.get(name);
@@ -286,7 +286,7 @@ describe('SchedulerRegistry of @nestjs/schedule, when our schedules change at ru
     );
   });
 
-  it('[D41] adds nothing when the shutdown has begun', async () => {
+  it('[XF2] adds nothing when the shutdown has begun', async () => {
     const { app, registry, names, events, log } = await withScheduleModule();
     events.on('shutdown:finished', () => {
       registry.add({ name: 'late', cron: '* * * * * *', handler: () => undefined });

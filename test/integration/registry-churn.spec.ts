@@ -67,7 +67,7 @@ describe('schedules that come and go', () => {
     expect(handlers.filter((handler) => handler.deref() !== undefined)).toEqual([]);
   });
 
-  it('[J6] the store of whoever added one is not kept while it lives', async () => {
+  it('[J6] the store of the code that added one is not kept while it lives', async () => {
     const { registry } = await startApp({});
     const stores = addFromRequests(registry, 20);
     await collectGarbage();
@@ -108,7 +108,7 @@ describe('schedules that come and go', () => {
   });
 });
 
-/** In a function of its own, so that no variable of the test holds a handler. */
+/** In a separate function, so that no variable of the test holds a handler. */
 async function addAndRemove(
   registry: ScopedWorkerRegistry,
   count: number,

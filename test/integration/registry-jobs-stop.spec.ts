@@ -10,7 +10,7 @@ afterEach(closeApps);
 
 type Work = (stop: (schedule: string) => Promise<void>) => Promise<unknown>;
 
-/** The schedules `x`, `y` and `z`, whose ticks do what `run()` is given; `ended` names what has ended, in its order. */
+/** The schedules `x`, `y` and `z`, whose ticks call what `run()` receives; `ended` names what has ended, in its order. */
 async function start(rule: HandlerOptions = { overlap: 'buffer-one', maxConcurrency: 3 }) {
   const test = await startApp({ imports: [ScheduleModule.forRoot()] });
   const jobs = test.app.get(SchedulerRegistry, { strict: false });
@@ -31,7 +31,7 @@ async function start(rule: HandlerOptions = { overlap: 'buffer-one', maxConcurre
 }
 
 describe('stop() of a CronJob of SchedulerRegistry, which waits for running ticks', () => {
-  it('in several ticks of its own schedule, each waits for those only that do not wait for it', async () => {
+  it('in several ticks of one schedule, each waits for those only that do not wait for it', async () => {
     const { run, ended, registry } = await start();
     const [first, second, third] = [gate(), gate(), gate()];
     const stopping = (held: { opened: Promise<void> }): Work => {

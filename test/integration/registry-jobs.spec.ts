@@ -166,7 +166,7 @@ describe('A CronJob of SchedulerRegistry that shows one of our crons', () => {
   });
 
   describe('when it is deleted', () => {
-    it('[F21] removes its schedule, which computes no more slots', async () => {
+    it('[XF2] removes its schedule, which computes no more slots', async () => {
       const { jobs, registry, log, ran } = await withJob();
       jobs.deleteCronJob('ours');
       await advance(0);
@@ -176,7 +176,7 @@ describe('A CronJob of SchedulerRegistry that shows one of our crons', () => {
       expect([ran, log.of('error'), log.of('warn')]).toEqual([[], [], []]);
     });
 
-    it('[F21] removes its schedule when another job takes the name at once', async () => {
+    it('[XF2] removes its schedule when another job takes the name at once', async () => {
       const { jobs, registry } = await withJob();
       jobs.deleteCronJob('ours');
       const theirs = new CronJob('0 0 0 1 1 *', () => undefined);
@@ -186,7 +186,7 @@ describe('A CronJob of SchedulerRegistry that shows one of our crons', () => {
       expect(jobs.getCronJob('ours')).toBe(theirs);
     });
 
-    it('[F21] frees the name in SchedulerRegistry at once, and in our registry for remove() and add()', async () => {
+    it('[XF2] frees the name in SchedulerRegistry at once, and in our registry for remove() and add()', async () => {
       const { jobs, registry, log } = await withJob();
       jobs.deleteCronJob('ours');
       const theirs = new CronJob('0 0 0 1 1 *', () => undefined);
@@ -201,7 +201,7 @@ describe('A CronJob of SchedulerRegistry that shows one of our crons', () => {
       expect([log.of('error'), log.of('warn')]).toEqual([[], []]);
     });
 
-    it('[F21] frees the name in our registry for add() alone one step of promises later', async () => {
+    it('[XF2] frees the name in our registry for add() alone one step of promises later', async () => {
       const { jobs, registry } = await withJob();
       const add = () =>
         registry.add({ name: 'ours', cron: '0 0 0 1 1 *', handler: () => undefined });
@@ -213,14 +213,14 @@ describe('A CronJob of SchedulerRegistry that shows one of our crons', () => {
       expect(registry.list()).toMatchObject([{ name: 'ours', handler: 'function' }]);
     });
 
-    it('[F21] only pauses its schedule when it is stopped', async () => {
+    it('[XF2] only pauses its schedule when it is stopped', async () => {
       const { job, registry } = await withJob();
       void job.stop();
       await advance(0);
       expect(registry.get('ours').state).toBe('paused');
     });
 
-    it('[F21] lets the run that deletes it end', async () => {
+    it('[XF2] lets the run that deletes it end', async () => {
       const { jobs, registry, end, next } = await withJob();
       await advance(1_000);
       const report = next('tick:finished');
@@ -250,7 +250,7 @@ describe('A CronJob of SchedulerRegistry that shows one of our crons', () => {
       [true, ['pause', 'resume', 'replace']],
       [false, ['replace']],
     ])(
-      'start() resumes it in an engine of its own as well; paused before: %s',
+      'start() resumes it in a custom engine as well; paused before: %s',
       async (isPaused, told) => {
         const calls: string[] = [];
         const engine = {

@@ -89,7 +89,7 @@ describe('registry.remove()', () => {
     expect(signals.map(({ aborted }) => aborted)).toEqual([false, false, false]);
   });
 
-  it('[F21] skips only what is its own behind a shared overlapKey', async () => {
+  it('[XF8] skips only what is its own behind a shared overlapKey', async () => {
     const held = gate();
     const { registry, skipped, finished } = await jobsApp();
     const shared = { overlap: 'buffer-one', overlapKey: 'printer' } as const;
@@ -110,7 +110,7 @@ describe('registry.remove()', () => {
     expect(finished.map(({ schedule }) => schedule)).toEqual(['first', 'third']);
   });
 
-  it('[F21] drops a tick that was fired and is late by jitter', async () => {
+  it('[XF8] drops a tick that was fired and is late by jitter', async () => {
     const { registry, ran } = await jobsApp();
     jest.spyOn(Math, 'random').mockReturnValue(0.5);
     registry.add({ name: 'late', handler: 'Jobs.plain', everyMs: 1_000, jitterMs: 1_000 });
@@ -121,7 +121,7 @@ describe('registry.remove()', () => {
     jest.restoreAllMocks();
   });
 
-  it('[F21] forgets a pause, and the last report', async () => {
+  it('[XF8] forgets a pause, and the last report', async () => {
     const { registry } = await jobsApp();
     registry.add({ name: 'again', handler: 'Jobs.plain', everyMs: 1_000 });
     await registry.run('again');
@@ -134,7 +134,7 @@ describe('registry.remove()', () => {
   });
 
   describe('when the name is added again while the old tick runs', () => {
-    it('[F21] the overlap rule still holds against the old tick', async () => {
+    it('[XF8] the overlap rule still holds against the old tick', async () => {
       const held = gate();
       const { registry, skipped, ran } = await jobsApp();
       registry.add({ name: 'row', handler: () => held.opened, everyMs: 1_000 });
@@ -150,7 +150,7 @@ describe('registry.remove()', () => {
       expect(ran).toEqual(['row interval 12:00:02.000']);
     });
 
-    it('[F21] the old tick leaves no report with the new schedule, and does not pause it', async () => {
+    it('[XF8] the old tick leaves no report with the new schedule, and does not pause it', async () => {
       const held = gate();
       const { registry } = await jobsApp();
       const work = (): Promise<never> => held.opened.then(() => Promise.reject(new Error('late')));
@@ -164,7 +164,7 @@ describe('registry.remove()', () => {
       expect(registry.get('row')).toMatchObject({ state: 'active', lastReport: undefined });
     });
 
-    it('[F21] removing it twice leaves the one that is there now', async () => {
+    it('[XF8] removing it twice leaves the one that is there now', async () => {
       const { registry } = await jobsApp();
       registry.add({ name: 'row', handler: 'Jobs.plain', everyMs: 1_000 });
       registry.remove('row');
@@ -188,7 +188,7 @@ describe('registry.remove()', () => {
     expect(finished).toMatchObject([{ schedule: 'once only', outcome: 'succeeded', value: 2 }]);
   });
 
-  it('[F21] removes a consumer: it reads no more, and the message at work is finished', async () => {
+  it('[XG1] removes a consumer: it reads no more, and the message at work is finished', async () => {
     const held = gate();
     const bodies: unknown[] = [];
     @ScopedWorker()

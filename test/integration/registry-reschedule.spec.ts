@@ -20,7 +20,7 @@ import { jobsApp, thrownBy } from '../support/run-time-schedules.js';
 appsOnFakeClock();
 
 describe('registry.reschedule()', () => {
-  it('[E10] gives an interval another period, which counts from now', async () => {
+  it('[E10] sets another period for an interval, which counts from now', async () => {
     const { due, work } = recorder();
     const { registry } = await intervalApp(1_000, work);
     await advance(1_400);
@@ -34,7 +34,7 @@ describe('registry.reschedule()', () => {
     expect(due).toEqual(at(1_000, 1_700, 2_000, 7_100));
   });
 
-  it('[E10] gives a cron another expression, in the zone that it has', async () => {
+  it('[XF3] sets another expression for a cron, in the zone that it has', async () => {
     @ScopedWorker()
     class Reports {
       @ScopedCron('0 0 8 * * *', { timeZone: 'Europe/Berlin' })
@@ -48,7 +48,7 @@ describe('registry.reschedule()', () => {
     });
   });
 
-  it('[E10] tells of each change, once, when it holds', async () => {
+  it('[XF3] reports each change once, when it applies', async () => {
     const { registry, events, changes } = await jobsApp();
     const seen: unknown[] = [];
     events.on('schedule:changed', ({ schedule }) => seen.push(registry.get(schedule).everyMs));
@@ -61,7 +61,7 @@ describe('registry.reschedule()', () => {
     expect(seen).toEqual([5_000, 5_000]);
   });
 
-  it('[E10] keeps its place in the list, and its last report', async () => {
+  it('[XF3] keeps its place in the list, and its last report', async () => {
     const { registry } = await jobsApp();
     await registry.run('Jobs.hourly');
     const names = registry.list().map(({ name }) => name);
@@ -70,7 +70,7 @@ describe('registry.reschedule()', () => {
     expect(registry.get('Jobs.hourly').lastReport?.outcome).toBe('succeeded');
   });
 
-  it('[E10] a cron becomes an interval and an interval a cron', async () => {
+  it('[XF3] a cron becomes an interval and an interval a cron', async () => {
     const { registry, ran } = await jobsApp();
     registry.reschedule('Jobs.hourly', { everyMs: 2_000 });
     registry.reschedule('Jobs.poll', { cron: '*/3 * * * * *' });
@@ -97,7 +97,7 @@ describe('registry.reschedule()', () => {
     });
   });
 
-  it('[E10] a timeout becomes an interval, and is due again', async () => {
+  it('[XF3] a timeout becomes an interval, and is due again', async () => {
     const due: string[] = [];
     @ScopedWorker()
     class Once {
@@ -113,7 +113,7 @@ describe('registry.reschedule()', () => {
     expect(due).toEqual(at(1_000, 2_500, 3_000));
   });
 
-  it('[E10] lets the tick that runs go on, and its overlap rule holds', async () => {
+  it('[XF3] lets the tick that runs go on, and its overlap rule holds', async () => {
     const held = gate();
     const { begun, work } = recorder({ 1: held });
     const { registry, next } = await intervalApp(1_000, work);
@@ -131,7 +131,7 @@ describe('registry.reschedule()', () => {
     expect(begun).toEqual(at(1_000, 1_250));
   });
 
-  it('[E10] drops nothing that waits behind the tick that runs', async () => {
+  it('[XF3] drops nothing that waits behind the tick that runs', async () => {
     const held = gate();
     const { due, work } = recorder({ 1: held });
     const { registry } = await intervalApp(1_000, work);
@@ -142,7 +142,7 @@ describe('registry.reschedule()', () => {
     expect(due).toEqual(at(1_000, 2_000));
   });
 
-  it('[E10] keeps the options: neither the delay nor the tick of a start comes again', async () => {
+  it('[XF3] keeps the options: neither the delay nor the tick of a start comes again', async () => {
     const { due, work } = recorder();
     const { registry } = await intervalApp(1_000, work, {
       runOnStart: true,
@@ -156,7 +156,7 @@ describe('registry.reschedule()', () => {
     expect(due).toEqual(at(5_000, 5_700, 6_400));
   });
 
-  it('[E10] a fixed delay counts from the end of a run under the new period', async () => {
+  it('[XF3] a fixed delay counts from the end of a run under the new period', async () => {
     const held = gate();
     const { begun, work } = recorder({ 2: held });
     const { registry } = await intervalApp(1_000, work, { fixedDelay: true });
@@ -172,7 +172,7 @@ describe('registry.reschedule()', () => {
     ['a cron', { cron: '0 0 0 1 1 *' }, {}],
     ["'-'", { cron: '-' }, {}],
     ['a cron that was started', { cron: '0 0 0 1 1 *' }, { disabled: true }],
-  ])('[E10] a fixed delay is still one after it was %s', async (_, between, others) => {
+  ])('[XF3] a fixed delay is still one after it was %s', async (_, between, others) => {
     const held = gate();
     const { begun, work } = recorder({ 1: held });
     const { registry } = await intervalApp(1_000, work, { fixedDelay: true, ...others });
@@ -188,7 +188,7 @@ describe('registry.reschedule()', () => {
   });
 
   describe("when the timing is '-'", () => {
-    it('[E10] [C17] switches a cron off, and back on', async () => {
+    it('[XF3] [C17] switches a cron off, and back on', async () => {
       const { registry, ran } = await jobsApp();
       expect(registry.reschedule('Jobs.hourly', { cron: '-' })).toMatchObject({
         kind: 'cron',
@@ -205,7 +205,7 @@ describe('registry.reschedule()', () => {
       expect(ran.filter((tick) => tick.startsWith('Jobs.hourly cron'))).toHaveLength(1);
     });
 
-    it('[E10] [C17] switches an interval off, which stays one, and back on', async () => {
+    it('[XF3] [C17] switches an interval off, which stays one, and back on', async () => {
       const { registry, ran } = await jobsApp();
       expect(registry.reschedule('Jobs.poll', { cron: '-' })).toMatchObject({
         kind: 'interval',
@@ -220,7 +220,7 @@ describe('registry.reschedule()', () => {
       expect(ran).toEqual(['Jobs.poll interval 12:02:01.000']);
     });
 
-    it('[E10] [C17] switches on what its decorator had switched off', async () => {
+    it('[XF3] [C17] switches on what its decorator had switched off', async () => {
       const due: string[] = [];
       @ScopedWorker()
       class Off {
@@ -235,7 +235,7 @@ describe('registry.reschedule()', () => {
       expect(due).toEqual(at(1_000, 2_000));
     });
 
-    it('[E10] [C17] does not switch on what `disabled` has switched off', async () => {
+    it('[XF3] [C17] does not switch on what `disabled` has switched off', async () => {
       const due: string[] = [];
       @ScopedWorker()
       class Off {
@@ -260,7 +260,7 @@ describe('registry.reschedule()', () => {
       ['another period', [{ everyMs: 500 }]],
       ['a cron', [{ cron: '* * * * * *' }]],
       ["'-' and back", [{ cron: '-' }, { everyMs: 500 }]],
-    ])('[E10] it stays so until it is resumed: %s', async (_, timings) => {
+    ])('[XF3] it stays so until it is resumed: %s', async (_, timings) => {
       const { due, work } = recorder();
       const { registry } = await intervalApp(1_000, work);
       registry.pause('Poller.poll');
@@ -291,7 +291,7 @@ describe('registry.reschedule()', () => {
       ['a string', '* * * * * *', 'needs either cron'],
       ['a zone', { cron: '* * * * * *', timeZone: 'UTC' }, 'takes cron or everyMs, not timeZone'],
       ['an option', { everyMs: 500, overlap: 'allow' }, 'takes cron or everyMs, not overlap'],
-    ])('[E10] refuses %s in one sentence, and the old one stays', async (_, timing, words) => {
+    ])('[XF3] refuses %s in one sentence, and the old one stays', async (_, timing, words) => {
       const { due, work } = recorder();
       const { registry, events } = await intervalApp(1_000, work);
       const changes: unknown[] = [];
@@ -308,7 +308,7 @@ describe('registry.reschedule()', () => {
       expect(due).toEqual(at(1_000));
     });
 
-    it('[E10] refuses a consumer in one sentence, which pause() and resume() serve', async () => {
+    it('[XF3] refuses a consumer in one sentence, which pause() and resume() serve', async () => {
       @ScopedWorker()
       class Mailer {
         @ScopedConsumer('queue')
@@ -329,7 +329,7 @@ describe('registry.reschedule()', () => {
     });
   });
 
-  it('[E10] is harmless once the shutdown has begun', async () => {
+  it('[XF3] is harmless once the shutdown has begun', async () => {
     const { app, registry, next } = await jobsApp();
     const stopping = next('shutdown:started');
     const closed = app.close();

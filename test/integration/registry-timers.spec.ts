@@ -46,14 +46,14 @@ async function withTimers(periodMs = 1_000) {
 describe('SchedulerRegistry of @nestjs/schedule, of intervals and timeouts', () => {
   beforeEach(() => useFakeClock());
 
-  it('[F21] has ours under their names', async () => {
+  it('[XF2] has ours under their names', async () => {
     const { jobs } = await withTimers();
     expect(jobs.getIntervals()).toEqual(['poll', 'twice']);
     expect(jobs.getTimeouts()).toEqual(['later']);
     expect(jobs.doesExist('interval', 'poll')).toBe(true);
   });
 
-  it('[F21] ends an interval whose handler clears it, and nothing fails', async () => {
+  it('[XF2] ends an interval whose handler clears it, and nothing fails', async () => {
     const { ran, names, log } = await withTimers();
     await advance(5_000);
     expect(ran.filter((name) => name === 'twice')).toHaveLength(2);
@@ -67,7 +67,7 @@ describe('SchedulerRegistry of @nestjs/schedule, of intervals and timeouts', () 
     ['deleteInterval()', (jobs) => jobs.deleteInterval('poll'), 'poll'],
     ['clearTimeout()', (jobs) => clearTimeout(jobs.getTimeout('later')), 'later'],
     ['deleteTimeout()', (jobs) => jobs.deleteTimeout('later'), 'later'],
-  ])('[F21] %s removes the schedule', async (_, end, name) => {
+  ])('[XF2] %s removes the schedule', async (_, end, name) => {
     const { jobs, ran, names, log } = await withTimers();
     end(jobs);
     expect(names()).not.toContain(name);
@@ -77,7 +77,7 @@ describe('SchedulerRegistry of @nestjs/schedule, of intervals and timeouts', () 
     expect(log.of('error')).toEqual([]);
   });
 
-  it('[F21] keeps a timer that was cleared, as with Nest, until it is deleted or its name comes back', async () => {
+  it('[XF2] keeps a timer that was cleared, as with Nest, until it is deleted or its name comes back', async () => {
     const { jobs, registry, ran } = await withTimers();
     const timer = jobs.getInterval('poll');
     clearInterval(timer);
@@ -90,7 +90,7 @@ describe('SchedulerRegistry of @nestjs/schedule, of intervals and timeouts', () 
     expect(ran).toContain('again');
   });
 
-  it('[F21] has the interval that a cron becomes, and no longer one that is removed', async () => {
+  it('[XF2] has the interval that a cron becomes, and no longer one that is removed', async () => {
     const { jobs, registry, ran } = await withTimers();
     registry.reschedule('poll', { cron: '* * * * * *' });
     expect([jobs.getIntervals(), [...jobs.getCronJobs().keys()]]).toEqual([['twice'], ['poll']]);
@@ -103,7 +103,7 @@ describe('SchedulerRegistry of @nestjs/schedule, of intervals and timeouts', () 
     expect([jobs.getIntervals(), jobs.getTimeouts()]).toEqual([['twice'], []]);
   });
 
-  it('[D41] changes nothing when ScheduleModule clears everything on shutdown', async () => {
+  it('[XF2] changes nothing when ScheduleModule clears everything on shutdown', async () => {
     const { app, events, jobs, names } = await withTimers();
     const changes: unknown[] = [];
     events.on('schedule:changed', (change) => changes.push(change));
@@ -114,7 +114,7 @@ describe('SchedulerRegistry of @nestjs/schedule, of intervals and timeouts', () 
     expect(jest.getTimerCount()).toBe(0);
   });
 
-  it('[C13] refuses to start when Nest has one of the same name and kind; another kind may have it', async () => {
+  it('[XC10] refuses to start when Nest has one of the same name and kind; another kind may have it', async () => {
     @ScopedWorker()
     class Ours {
       @ScopedInterval(1_000, { name: 'poll' })
@@ -154,7 +154,7 @@ describe('A timer of SchedulerRegistry on the real clock', () => {
     ['clearInterval() of its number', (timer) => clearInterval(+timer)],
     ['close()', (timer) => timer.close()],
     ['Symbol.dispose', (timer) => timer[Symbol.dispose]()],
-  ])('[F21] ends its schedule by %s', async (_, clear) => {
+  ])('[XF2] ends its schedule by %s', async (_, clear) => {
     const { jobs, names } = await withTimers(60_000);
     const timer = jobs.getInterval('poll') as NodeJS.Timeout;
     clear(timer);

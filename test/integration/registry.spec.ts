@@ -140,7 +140,7 @@ describe('registry', () => {
   });
 
   describe('when a schedule is run by hand', () => {
-    it('gives the handler the payload, and the caller the report', async () => {
+    it('passes the payload to the handler, and the report to the caller', async () => {
       const { registry } = await twoSchedules(({ payload, trigger }) => ({ payload, trigger }));
       expect(await registry.run('report', { payload: { id: 7 } })).toMatchObject({
         schedule: 'report',

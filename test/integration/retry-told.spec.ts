@@ -4,8 +4,8 @@ import { closeApps, startApp } from '../support/app.js';
 import { advance, leap, useFakeClock } from '../support/fake-clock.js';
 import { worker } from '../support/probes.js';
 
-/** What must not be lost on the way of a tick, nor of a slot. */
-describe('what is told', () => {
+/** Reports that must not get lost in the life of a tick or of a slot. */
+describe('what is reported', () => {
   afterEach(async () => {
     await closeApps();
     jest.useRealTimers();
@@ -15,7 +15,7 @@ describe('what is told', () => {
     it.each<[string, HandlerOptions['retry']]>([
       ['jitter', { attempts: 2, jitter: undefined } as never],
       ['backoffMs', { attempts: 2, backoffMs: undefined } as never],
-    ])('[A16] %s: undefined is no option at all', async (_what, retry) => {
+    ])('[XA8] %s: undefined does not count as an option', async (_what, retry) => {
       let attempts = 0;
       const Worker = worker(
         [],
@@ -123,7 +123,7 @@ describe('what is told', () => {
       return { ...test, skipped };
     }
 
-    it('[F21] one that was due when its schedule was removed is skipped', async () => {
+    it('[XF8] one that was due when its schedule was removed is skipped', async () => {
       const { registry, skipped } = await start();
       registry.remove('start');
       await advance(1_000);
@@ -134,7 +134,7 @@ describe('what is told', () => {
       ['removed', [], ['jitter removed']],
       ['rescheduled', ['jitter'], []],
     ])(
-      '[F21] one that waits for its jitter when its schedule is %s is not lost',
+      '[XF3] one that waits for its jitter when its schedule is %s is not lost',
       async (how, runs, skips) => {
         const { registry, skipped } = await start();
         registry.remove('start');

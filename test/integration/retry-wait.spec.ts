@@ -27,7 +27,7 @@ async function waiting(retry: Omit<RetryOptions, 'attempts'>, attempts = 3, chan
 }
 
 describe('the wait between attempts', () => {
-  it('[A16] is backoffMs long', async () => {
+  it('[XA8] is backoffMs long', async () => {
     const { ticks, retries, report } = await waiting({ backoffMs: 60_000 });
     expect(ticks).toHaveLength(1);
     await advance(59_999);
@@ -39,7 +39,7 @@ describe('the wait between attempts', () => {
     expect(retries.map(({ waitMs }) => waitMs)).toEqual([60_000, 60_000]);
   });
 
-  it('[A16] is asked for with the attempt that has failed, and not after the last', async () => {
+  it('[XA8] is asked for with the attempt that has failed, and not after the last', async () => {
     const backoffMs = jest.fn((attempt: number) => attempt * 100);
     const { ticks, retries, report } = await waiting({ backoffMs });
     await advance(99);
@@ -54,7 +54,7 @@ describe('the wait between attempts', () => {
     expect(retries.map(({ waitMs }) => waitMs)).toEqual([100, 200]);
   });
 
-  it('is none by default, but lets the event loop turn', async () => {
+  it('does not exist by default, but lets the event loop turn', async () => {
     const loop: number[] = [];
     const test = await retryApp([
       (tick) => {
@@ -115,19 +115,19 @@ describe('the wait between attempts', () => {
         },
         'no figures',
       ],
-      ['gives NaN', () => NaN, 'must return a number of milliseconds of at least 0, not NaN'],
-      ['gives a negative wait', () => -1, 'not -1'],
-      ['gives no end', () => Infinity, 'not Infinity'],
-      ['gives nothing', () => undefined, 'not undefined'],
-      ['gives text', () => '1000', 'not "1000"'],
-      ['gives an object without a text', () => Object.create(null) as unknown, 'not an object'],
+      ['returns NaN', () => NaN, 'must return a number of milliseconds of at least 0, not NaN'],
+      ['returns a negative wait', () => -1, 'not -1'],
+      ['returns Infinity', () => Infinity, 'not Infinity'],
+      ['returns nothing', () => undefined, 'not undefined'],
+      ['returns text', () => '1000', 'not "1000"'],
+      ['returns an object without a text', () => Object.create(null) as unknown, 'not an object'],
       ['is async', () => Promise.resolve(1_000), 'not an object'],
       ['is async and rejects', () => Promise.reject(new Error('no figures')), 'not an object'],
     ];
     const good = (): number => 0;
 
     it.each(bad)(
-      '[B34] it is told, and the next attempt comes at once: it %s',
+      '[B34] it is reported, and the next attempt starts at once: it %s',
       async (_, f, text) => {
         const unhandled: unknown[] = [];
         const onUnhandled = (error: unknown): unknown => unhandled.push(error);
@@ -155,7 +155,7 @@ describe('the wait between attempts', () => {
       },
     );
 
-    it('and one that gives 0 is fine', async () => {
+    it('and one that returns 0 is fine', async () => {
       const test = await retryApp([fails, succeeds], {
         handler: { retry: { attempts: 2, backoffMs: good } },
       });

@@ -84,7 +84,7 @@ describe('a retried tick', () => {
       expect(await report).toMatchObject({ outcome: 'succeeded', attempts: 2 });
     });
 
-    it('[A16][A11] builds the worker anew for each attempt', async () => {
+    it('[A16][A11] builds a new worker for each attempt', async () => {
       const states: unknown[] = [];
       @ScopedWorker()
       class Importer {
@@ -102,7 +102,7 @@ describe('a retried tick', () => {
       expect(states).toEqual([undefined, undefined]);
     });
 
-    it('[A16][A22] gives the tick of the attempt to what the attempt injects', async () => {
+    it('[A16][A22] injects the tick of the attempt', async () => {
       const seen: Tick[] = [];
       @RequestScoped()
       class Repository {
@@ -175,7 +175,7 @@ describe('a retried tick', () => {
   });
 
   describe('report', () => {
-    it('[A16] tells each attempt in its history; the tick is judged by the last', async () => {
+    it('[XA9] lists each attempt in its history; the tick is judged by the last', async () => {
       const { run } = await retryApp([fails, fails, succeeds]);
       const report = await run();
       expect(report).toMatchObject({
@@ -207,7 +207,7 @@ describe('a retried tick', () => {
       expect(new Set(report.history.map(({ scopeId }) => scopeId)).size).toBe(3);
     });
 
-    it('[A16] fails with the error of the last attempt when all fail', async () => {
+    it('[XA9] fails with the error of the last attempt when all fail', async () => {
       const { run, registry } = await retryApp([fails]);
       const report = await run();
       expect(report).toMatchObject({ outcome: 'failed', phase: 'handler', attempts: 3 });
@@ -244,7 +244,7 @@ describe('a retried tick', () => {
   });
 
   describe('tick', () => {
-    it('[A16] counts attempts from 1, with one id, one firing and one payload', async () => {
+    it('[XA9] counts attempts from 1, with one id, one firing and one payload', async () => {
       const { run, ticks } = await retryApp([fails]);
       const payload = { id: 7 };
       const { tickId } = await run(payload);
@@ -263,7 +263,7 @@ describe('a retried tick', () => {
       expect(new Set(ticks.map(({ signal }) => signal)).size).toBe(3);
     });
 
-    it.each([null, 0, '', false])('has the payload that was given: %p', async (payload) => {
+    it.each([null, 0, '', false])('has the payload that was passed: %p', async (payload) => {
       const { registry } = await startApp({});
       let seen: unknown = 'nothing';
       const handler = (tick: Tick): unknown => (seen = tick.payload);
@@ -276,7 +276,7 @@ describe('a retried tick', () => {
   });
 
   describe('events and log', () => {
-    it('[A16] is told as started once and finished once, with a tick:retrying between attempts', async () => {
+    it('[XA9] is reported as started once and finished once, with a tick:retrying between attempts', async () => {
       const { run, told, retries } = await retryApp([fails, fails, succeeds]);
       const { tickId, history } = await run();
       expect(told).toEqual([
@@ -417,7 +417,7 @@ describe('a retried tick', () => {
       ],
     ];
 
-    it.each(failing)('[A16] %s: phase %s', async (_, phase, make) => {
+    it.each(failing)('[XA8] %s: phase %s', async (_, phase, make) => {
       const { attempts = [succeeds], ...given } = make();
       const { run, registry } = await retryApp(attempts, given);
       const report = await run();
@@ -426,7 +426,7 @@ describe('a retried tick', () => {
       expect(registry.stats()).toMatchObject({ openScopes: 0, openedScopes: 2 });
     });
 
-    it('[A16] a worker that cannot be built', async () => {
+    it('[XA8] a worker that cannot be built', async () => {
       let builds = 0;
       @RequestScoped()
       class Database {
@@ -507,7 +507,7 @@ describe('a retried tick', () => {
   });
 
   describe('what is not tried again', () => {
-    it('[A16] what failed only in disposal, because its work is committed', async () => {
+    it('[XA8] what failed only in disposal, because its work is committed', async () => {
       const { run, ticks } = await retryApp([
         ({ scope }) => {
           scope.defer(() => Promise.reject(new Error('disposer')));
@@ -521,7 +521,7 @@ describe('a retried tick', () => {
       ['committed', { outcome: 'failed', isPartlyCommitted: true, attempts: 1 }],
       [undefined, { outcome: 'succeeded', attempts: 2 }],
     ])(
-      '[A16] a commit hook that fails after another one that returned %p, if it says that the work is durable',
+      '[XA8] a commit hook that fails after another one that returned %p, if it says that the work is durable',
       async (returned, expected) => {
         let calls = 0;
         const fails = (): void => {
@@ -542,7 +542,7 @@ describe('a retried tick', () => {
       },
     );
 
-    it('[A16] what was cancelled', async () => {
+    it('[XA8] what was cancelled', async () => {
       const { run, registry, next, retries } = await retryApp([untilAborted]);
       const started = next('tick:started');
       const report = run();
@@ -618,7 +618,7 @@ describe('the option retry', () => {
     expect(retries).toEqual([]);
   });
 
-  it('is no retry by default', async () => {
+  it('does not happen by default', async () => {
     const { registry } = await startApp({
       providers: [worker([], () => Promise.reject(new Error('no')))],
     });

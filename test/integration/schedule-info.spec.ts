@@ -8,7 +8,7 @@ import { worker } from '../support/probes.js';
 appsOnFakeClock();
 
 describe('registry', () => {
-  it('[I15] has() tells whether a schedule has the name', async () => {
+  it('[XI1] has() says whether a schedule has the name', async () => {
     const { registry } = await startApp({ providers: [worker([])] });
     expect([registry.has('Worker.run'), registry.has('Worker.walk')]).toEqual([true, false]);
     registry.add({ name: 'row', handler: 'Worker.run', everyMs: 60_000 });
@@ -18,7 +18,7 @@ describe('registry', () => {
   });
 
   describe('runningSince', () => {
-    it('[I15] is when the oldest tick that runs was fired', async () => {
+    it('[XI1] is when the oldest tick that runs was fired', async () => {
       const gates = [gate(), gate()];
       const { registry } = await startApp({
         providers: [worker([], ({ payload }) => gates[payload as number]!.opened)],
@@ -40,7 +40,7 @@ describe('registry', () => {
       expect(since()).toBeUndefined();
     });
 
-    it('[I15] is not moved by a retry', async () => {
+    it('[XI1] is not moved by a retry', async () => {
       const held = gate();
       const { registry } = await startApp({
         providers: [
@@ -62,7 +62,7 @@ describe('registry', () => {
       await run;
     });
 
-    it('[I15] of a forEach is when the list was begun, also while the list is asked for', async () => {
+    it('[XI1] of a forEach is when the list was begun, also while the list is asked for', async () => {
       const list = gate();
       const forEach = { useFactory: () => list.opened.then(() => ['a']) };
       const { registry } = await startApp({
@@ -90,7 +90,7 @@ describe('registry', () => {
       return reports.map(({ handler }) => handler);
     };
 
-    it('[I14] of a report is Class.method, also under another name', async () => {
+    it('[XI1] of a report is Class.method, also under another name', async () => {
       const handlers = await names(async ({ registry }) => {
         registry.add({ name: 'row', handler: 'Worker.run', everyMs: 60_000 });
         await registry.run('row');
@@ -99,7 +99,7 @@ describe('registry', () => {
       expect(handlers).toEqual(['Worker.run']);
     });
 
-    it('[I14] of a function is its name, and not the name of the option that it is written in', async () => {
+    it('[XI1] of a function is its name, and not the name of the option that it is written in', async () => {
       async function sendMails(): Promise<void> {}
       const handlers = await names(async ({ registry }) => {
         registry.add({ name: 'mails', handler: sendMails, everyMs: 60_000 });
@@ -115,7 +115,7 @@ describe('registry', () => {
       expect(handlers).toEqual(['sendMails', 'function']);
     });
 
-    it('[A21] of a skipped tick is told as well', async () => {
+    it('[A21] of a skipped tick is reported as well', async () => {
       const test = await startApp({ providers: [worker([])] });
       const skipped = test.next('tick:skipped');
       await test.app.close();

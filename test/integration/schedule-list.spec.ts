@@ -113,7 +113,7 @@ describe('list of schedules', () => {
     expect(ran).toBe(2);
   });
 
-  it('[I15] gives the last report, and what is due next, after each tick', async () => {
+  it('[I15] shows the last report, and what is due next, after each tick', async () => {
     const { registry } = await twoSchedules(() => 'value');
     await advance(1_000);
     expect(registry.get('report')).toMatchObject({

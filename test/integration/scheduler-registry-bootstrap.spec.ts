@@ -103,14 +103,14 @@ describe('SchedulerRegistry, in onApplicationBootstrap of the application', () =
   it.each<[string, TestAppOptions]>([
     ['a provider', { imports: [ScheduleModule.forRoot()], providers: [booting(look)] }],
     ['a global module', { imports: [bootingFirst(look), ScheduleModule.forRoot()] }],
-  ])('[F21] has our schedules, for %s', async (_, { providers = [], ...options }) => {
+  ])('[XF2] has our schedules, for %s', async (_, { providers = [], ...options }) => {
     seen.length = 0;
     await startApp({ ...options, providers: [Ours, ...providers] });
     expect(seen).toEqual(SEEN);
     expect(await runsOf('cron')).toBe(3);
   });
 
-  it('[F21] has a schedule whose expression comes from a provider', async () => {
+  it('[XF2] has a schedule whose expression comes from a provider', async () => {
     @ScopedWorker()
     class Provided {
       @ScopedCron({ inject: ['CRON'], useFactory: (cron: string) => cron }, { name: 'provided' })
@@ -128,7 +128,7 @@ describe('SchedulerRegistry, in onApplicationBootstrap of the application', () =
     expect(source).toBe('0 0 3 * * *');
   });
 
-  it('[F21] stop() pauses the schedule, until start()', async () => {
+  it('[XF2] stop() pauses the schedule, until start()', async () => {
     const { jobs, registry } = await bootedWith(async (jobs) => jobs.getCronJob('cron').stop());
     expect(registry.get('cron').state).toBe('paused');
     expect(await runsOf('cron')).toBe(0);
@@ -137,7 +137,7 @@ describe('SchedulerRegistry, in onApplicationBootstrap of the application', () =
     expect(await runsOf('interval')).toBe(9);
   });
 
-  it('[F21] start() resumes a schedule that was stopped there', async () => {
+  it('[XF2] start() resumes a schedule that was stopped there', async () => {
     const { registry } = await bootedWith(async (jobs) => {
       const job = jobs.getCronJob('cron');
       void job.stop();
@@ -147,13 +147,13 @@ describe('SchedulerRegistry, in onApplicationBootstrap of the application', () =
     expect(await runsOf('cron')).toBe(3);
   });
 
-  it('[F21] start() starts a schedule that its options disable', async () => {
+  it('[XF2] start() starts a schedule that its options disable', async () => {
     const { jobs } = await bootedWith((jobs) => jobs.getCronJob('disabled').start());
     expect(jobs.getCronJob('disabled').isActive).toBe(true);
     expect(await runsOf('disabled')).toBe(3);
   });
 
-  it('[F21] setTime() reschedules', async () => {
+  it('[XF2] setTime() reschedules', async () => {
     const { jobs, registry } = await bootedWith((jobs) =>
       jobs.getCronJob('cron').setTime(new CronTime('*/3 * * * * *')),
     );
@@ -168,7 +168,7 @@ describe('SchedulerRegistry, in onApplicationBootstrap of the application', () =
     ['deleteTimeout()', 'timeout', (jobs) => jobs.deleteTimeout('timeout')],
     ['clearInterval()', 'interval', (jobs) => clearInterval(jobs.getInterval('interval'))],
     ['clearTimeout()', 'timeout', (jobs) => clearTimeout(jobs.getTimeout('timeout'))],
-  ])('[F21] %s removes the schedule', async (_, name, end) => {
+  ])('[XF2] %s removes the schedule', async (_, name, end) => {
     const { registry, log } = await bootedWith(end);
     expect(registry.has(name)).toBe(false);
     expect(await runsOf(name)).toBe(0);
@@ -176,7 +176,7 @@ describe('SchedulerRegistry, in onApplicationBootstrap of the application', () =
     expect(log.of('error')).toEqual([]);
   });
 
-  it('[F21] pause(), resume(), reschedule() and remove() of our own registry work as well', async () => {
+  it('[XF2] pause(), resume(), reschedule() and remove() of the ScheduleRegistry work as well', async () => {
     const { jobs } = await bootedWith((_jobs, registry) => {
       registry.pause('cron');
       registry.pause('interval');
@@ -201,7 +201,7 @@ describe('SchedulerRegistry, in onApplicationBootstrap of the application', () =
     expect(ran).toEqual([]);
   });
 
-  it('[D41] has our schedules also when the application is closed during start-up', async () => {
+  it('[XF2] has our schedules also when the application is closed during start-up', async () => {
     let isActive: unknown;
     let closing: Promise<void> | undefined;
     @Injectable()
@@ -305,7 +305,7 @@ describe('A name that a decorator of @nestjs/schedule has too', () => {
   ];
 
   it.each(CLASHES)(
-    '[C13] stops start-up before Nest has started its jobs and before any onApplicationBootstrap: %s',
+    '[XC10] stops start-up before Nest has started its jobs and before any onApplicationBootstrap: %s',
     async (name, decorator) => {
       const { app } = await compileApp({
         imports: [ScheduleModule.forRoot()],
@@ -327,7 +327,7 @@ describe('A name that a decorator of @nestjs/schedule has too', () => {
     },
   );
 
-  it('[C13] reports all of them at once', async () => {
+  it('[XC10] reports all of them at once', async () => {
     const { app } = await compileApp({
       imports: [ScheduleModule.forRoot()],
       providers: [Ours, ...CLASHES.map(([, decorator]) => jobClass(Scope.DEFAULT, decorator, run))],
@@ -335,7 +335,7 @@ describe('A name that a decorator of @nestjs/schedule has too', () => {
     await expect(app.init()).rejects.toMatchObject({ problems: { length: 3 } });
   });
 
-  it('[C13] stops start-up for a job of an instance that a factory made', async () => {
+  it('[XC10] stops start-up for a job of an instance that a factory made', async () => {
     const Job = jobClass(Scope.DEFAULT, Cron('* * * * * *', { name: 'cron' }), run);
     const { app } = await compileApp({
       imports: [ScheduleModule.forRoot()],
@@ -383,7 +383,7 @@ describe('A name that a decorator of @nestjs/schedule has too', () => {
       'cron',
       { providers: [jobClass(Scope.DEFAULT, Cron('@yearly'), run)] },
     ],
-  ])('[C13] starts beside %s', async (_, name, { providers = [], ...options }) => {
+  ])('[XC10] starts beside %s', async (_, name, { providers = [], ...options }) => {
     const { app } = await startApp({
       imports: [ScheduleModule.forRoot()],
       ...options,
@@ -398,7 +398,7 @@ describe('A name that a decorator of @nestjs/schedule has too', () => {
     expect(ran).not.toContain('theirs');
   });
 
-  it('[C13] starts with a job that is adopted', async () => {
+  it('[XC10] starts with a job that is adopted', async () => {
     let isActive: unknown;
     await startApp({
       imports: [ScheduleModule.forRoot()],

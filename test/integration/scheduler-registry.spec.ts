@@ -62,7 +62,7 @@ describe('SchedulerRegistry of @nestjs/schedule', () => {
     ]);
   });
 
-  it('gives the moment at which each is due next', async () => {
+  it('shows when each is due next', async () => {
     const { jobs, registry } = await bothKinds();
     for (const name of ['ours', 'Ours.zoned', 'Ours.shifted']) {
       const nextDate = jobs.getCronJob(name).nextDate().toMillis();
@@ -73,7 +73,7 @@ describe('SchedulerRegistry of @nestjs/schedule', () => {
     );
   });
 
-  it('gives the moment of the last run', async () => {
+  it('shows when the last run was', async () => {
     const { jobs } = await bothKinds();
     expect(jobs.getCronJob('ours').lastDate()).toBeNull();
     await advance(2_000);

@@ -109,7 +109,7 @@ describe('A scope by hand with a name', () => {
     expect(currentTick()).toBeUndefined();
   });
 
-  it('[L6] without a name it is none: the neighbour has no hooks, no tick and no report', async () => {
+  it('[L6] without a name it is not a tick: the neighbour has no hooks, no tick and no report', async () => {
     const { scopes, finished } = await start({
       providers,
       options: { around: [noting(journal.lines, 'hook')] },
@@ -127,7 +127,7 @@ describe('A scope by hand with a name', () => {
     expect(finished).toEqual([]);
   });
 
-  it('[L6] is no schedule: the registry does not list it, and names may repeat, also at once', async () => {
+  it('[L6] does not become a schedule: the registry does not list it, and names may repeat, also at once', async () => {
     const { scopes, registry, finished } = await start();
     const both = gate();
     const begun: string[] = [];
@@ -152,7 +152,7 @@ describe('A scope by hand with a name', () => {
     expect(finished.map(({ tickId }) => tickId)).toEqual([one, other]);
   });
 
-  it('[L6] with the name of a schedule is no tick of it: cancel() leaves it alone, and it does not count as running', async () => {
+  it('[L6] with the name of a schedule does not count as a tick of it: cancel() leaves it alone, and it does not count as running', async () => {
     const held = gate();
     const { scopes, registry } = await start({ providers: [worker([])] });
     const run = scopes.run(
@@ -170,7 +170,7 @@ describe('A scope by hand with a name', () => {
     expect(registry.get('Worker.run').lastReport).toBeUndefined();
   });
 
-  it('[L6] gives its error to the caller, and reports it as a failed tick', async () => {
+  it('[L6] rejects with its error, and reports it as a failed tick', async () => {
     const { scopes, finished, log } = await start({ providers });
     const run = scopes.run(
       async (scope) => {
@@ -206,7 +206,7 @@ describe('A scope by hand with a name', () => {
       'around',
       { around: [(_tick, next) => next().then(() => Promise.reject(down))] },
     ],
-  ])('[L6] gives the error of %s to the caller', async (_, phase, options) => {
+  ])('[L6] rejects with the error of %s', async (_, phase, options) => {
     const { scopes, finished } = await start({ options: options! });
 
     expect(await rejection(scopes.run(() => 'value', { name: 'import' }))).toBe(down);
@@ -328,7 +328,7 @@ describe('A scope by hand with a name', () => {
     });
   });
 
-  it('[A2] inside a tick, it is a tick of its own', async () => {
+  it('[A2] inside a tick, it is a separate tick', async () => {
     const { scopes, registry } = await start({
       providers: [
         Unit,

@@ -284,7 +284,7 @@ describe('A scope by hand during the shutdown', () => {
       await work;
     });
 
-    it('[D15] that is told once, however often the application is closed', async () => {
+    it('[D15] that is reported once, however often the application is closed', async () => {
       const { ends, close, test } = await closedAfter(() => undefined);
       await close.promise;
       await test.app.close();

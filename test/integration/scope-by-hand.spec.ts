@@ -28,7 +28,7 @@ describe('A scope by hand', () => {
   afterEach(closeApps);
 
   describe('when it comes from open()', () => {
-    it('[B38] commits and disposes in close()', async () => {
+    it('[XB2] commits and disposes in close()', async () => {
       const { scopes } = await startApp({ providers });
       const scope = await scopes.open();
       await scope.resolve(Unit);
@@ -38,7 +38,7 @@ describe('A scope by hand', () => {
       expect(scope.closed).toBe(true);
     });
 
-    it('[B38] commits in an `await using` block that ends with close()', async () => {
+    it('[XB2] commits in an `await using` block that ends with close()', async () => {
       const { scopes } = await startApp({ providers });
       {
         await using scope = await scopes.open();
@@ -49,7 +49,7 @@ describe('A scope by hand', () => {
       expect(journal.lines).toEqual([...built, 'committed Unit', ...disposed]);
     });
 
-    it('[B38] rolls back when an `await using` block is left without close()', async () => {
+    it('[XB2] rolls back when an `await using` block is left without close()', async () => {
       const { scopes } = await startApp({ providers });
       {
         await using scope = await scopes.open();
@@ -73,7 +73,7 @@ describe('A scope by hand', () => {
       await scope.complete();
     });
 
-    it('[B24, B38] rolls back and disposes when an error leaves the `await using` block', async () => {
+    it('[B24, XB2] rolls back and disposes when an error leaves the `await using` block', async () => {
       const { scopes } = await startApp({ providers });
       const error = new Error('work down');
       const work = async (): Promise<void> => {
@@ -103,7 +103,7 @@ describe('A scope by hand', () => {
       expect(journal.of('disposed')).toEqual(['Unit', 'Connection']);
     });
 
-    it('[B36, B38] rolls back when its waitFor work has failed, and close() rejects with that error', async () => {
+    it('[B36, XB2] rolls back when its waitFor work has failed, and close() rejects with that error', async () => {
       const { scopes } = await startApp({ providers });
       const error = new Error('work down');
       const scope = await scopes.open();
@@ -152,7 +152,7 @@ describe('A scope by hand', () => {
   });
 
   describe('when it comes from run()', () => {
-    it('[B38] commits and disposes when the work succeeds, and returns what it returns', async () => {
+    it('[XB2] commits and disposes when the work succeeds, and returns what it returns', async () => {
       const { scopes } = await startApp({ providers });
       const value = await scopes.run(async (scope) => {
         await scope.resolve(Unit);
@@ -173,14 +173,14 @@ describe('A scope by hand', () => {
           },
         },
       ],
-    ])('[B38] owns what it builds, whatever its request is: %s', async (_what, request) => {
+    ])('[XB2] owns what it builds, for any request: %s', async (_what, request) => {
       const { scopes } = await startApp({ providers });
       await scopes.run((scope) => scope.resolve(Unit), { request });
 
       expect(journal.lines).toEqual([...built, 'committed Unit', ...disposed]);
     });
 
-    it('[B24, B38] rolls back and disposes when the work throws, and rejects with its error', async () => {
+    it('[B24, XB2] rolls back and disposes when the work throws, and rejects with its error', async () => {
       const { scopes } = await startApp({ providers });
       const error = new Error('work down');
       const run = scopes.run(async (scope) => {

@@ -104,7 +104,7 @@ describe('Opened and closed scopes', () => {
     expect(registry.stats()).toMatchObject({ openedScopes: 2, closedScopes: 2, openScopes: 0 });
   });
 
-  it('[B28] are equally many in the end also for a tick that the shutdown gave up on', async () => {
+  it('[B28] are equally many in the end also for a tick that the shutdown abandoned', async () => {
     let disposed = 0;
     const started = gate();
     const mayEnd = gate();

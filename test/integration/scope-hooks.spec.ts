@@ -214,7 +214,7 @@ describe('Scope hooks', () => {
     });
   });
 
-  it('[B38] go on after a rollback that fails, whose error stands beside that of the handler', async () => {
+  it('[B38] go on after a rollback that fails, whose error appears beside that of the handler', async () => {
     failing = 'rolled back Third';
     const { report, lines } = await run(() => Promise.reject(new Error('handler down')));
 
@@ -244,7 +244,7 @@ describe('Scope hooks', () => {
     expect(calls).toEqual(['committed']);
   });
 
-  it('give onScopeInit what is injected by property', async () => {
+  it('see what is injected by property in onScopeInit', async () => {
     let seen: unknown;
     @RequestScoped()
     class Prepared {

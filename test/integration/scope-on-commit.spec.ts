@@ -159,7 +159,7 @@ describe('scope.onCommit() and scope.onRollback()', () => {
     },
   );
 
-  it('[L5] refuse what is no function, and go on', async () => {
+  it('[L5] refuse a hook that is not a function, and go on', async () => {
     const { report } = await run(({ scope }) => {
       // As in scope.defer(connection.close()).
       expect(() => scope.defer(Promise.resolve() as never)).toThrow(

@@ -82,7 +82,7 @@ describe('The preparation of a scope', () => {
 
     it.each([
       ['an Error', new TypeError('no database')],
-      ['an object that is no Error', failure],
+      ['an object that is not an Error', failure],
       ['undefined', undefined],
     ])('[C14] %s reaches the report as the same object', async (_kind, thrown) => {
       @Injectable({ scope: Scope.REQUEST })

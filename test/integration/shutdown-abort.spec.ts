@@ -124,7 +124,7 @@ describe('abort by shutdown', () => {
     ];
 
     it.each(registrations)(
-      '[D9] neither the others nor the drain are stopped, and it is told: %s',
+      '[D9] stops neither the others nor the drain, and is reported: %s',
       async (_, register) => {
         const heard: string[] = [];
         const test = await runningTick(async (tick) => {

@@ -90,7 +90,7 @@ describe('app.close() inside a handler', () => {
     expect(performance.now()).toBe(1_000);
   });
 
-  it('[D28] holds for a tick that another tick runs and waits for', async () => {
+  it('[D28] applies to a tick that another tick runs and waits for', async () => {
     let app: TestingModule | undefined;
     const test = await startApp({
       providers: [
@@ -106,7 +106,7 @@ describe('app.close() inside a handler', () => {
     expect(performance.now()).toBe(0);
   });
 
-  it('[D28] holds for work in a scope by hand', async () => {
+  it('[D28] applies to work in a scope by hand', async () => {
     let app: TestingModule | undefined;
     const test = await startApp({ providers: [worker([])] });
     ({ app } = test);
@@ -127,7 +127,7 @@ describe('app.close() inside a handler', () => {
     expect([(await ended).abandoned, (await closed).abandoned]).toEqual([[], []]);
   });
 
-  it('[D28] holds for a tick that a timer fired', async () => {
+  it('[D28] applies to a tick that a timer fired', async () => {
     let app: TestingModule | undefined;
     const closed = gate();
     @ScopedWorker()

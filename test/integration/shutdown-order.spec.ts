@@ -71,7 +71,7 @@ const deep = (inner: Type, levels: number): Type =>
 
 type Arrangement = (library: () => ReturnType<typeof ScopedWorkerModule.forRoot>) => Type;
 
-/** Where the database, the worker and the library stand. */
+/** The modules of the database, the worker and the library. */
 const ARRANGEMENTS: Record<string, Arrangement> = {
   'all in the root module': (library) =>
     moduleOf({ imports: [library()], providers: [Database, Job] }),

@@ -115,7 +115,7 @@ describe('app.close()', () => {
       },
     );
 
-    it('[D6] [D22] an engine whose stop never ends is given up on, and named', async () => {
+    it('[D6] [D22] an engine whose stop never ends is abandoned, and named', async () => {
       const engine = engineThat((real) => {
         void real.stop();
         return new Promise(() => undefined);
@@ -193,7 +193,7 @@ function atStart(handler: (tick: Tick) => unknown): Type {
   return AtStart;
 }
 
-/** The in-process engine with another `stop()`; `onFire` is given what each slot settles with. */
+/** The in-process engine with another `stop()`; `onFire` receives what each slot settles with. */
 function engineThat(
   stop: (real: Engine) => void | Promise<void>,
   onFire: (done: Promise<void>) => unknown = () => undefined,

@@ -71,7 +71,7 @@ describe('The warning that no signal is handled', () => {
   it.each<[string, (app: INestApplicationContext) => unknown]>([
     ['all signals are enabled', (app) => app.enableShutdownHooks()],
     ['one signal is enabled', (app) => app.enableShutdownHooks([ShutdownSignal.SIGINT])],
-    ['it has a listener of its own', (app) => process.on('SIGTERM', () => void app.close())],
+    ['it has its own listener', (app) => process.on('SIGTERM', () => void app.close())],
     ['it is ended by a message', (app) => process.on('message', () => void app.close())],
     ['it is closed before', (app) => app.close()],
   ])('is not logged when %s, also long after start-up', async (_, act) => {

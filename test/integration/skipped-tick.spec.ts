@@ -70,7 +70,7 @@ describe('A skipped tick', () => {
       expectNothingBuilt(test, skipped, 1);
     });
 
-    it('[A21] and its neighbour that comes after the end is built', async () => {
+    it('[A21] and its neighbour that is due later is built', async () => {
       const test = await start();
       held.open();
       await test.registry.run('Holding.skip');
@@ -129,7 +129,7 @@ describe('A skipped tick', () => {
       leap(5_000);
       await advance(1_000);
       expect(skipped.map(({ reason }) => reason)).toEqual(['missed', 'missed', 'missed', 'missed']);
-      // The latest of the missed slots is made up for, and the current one is punctual.
+      // The latest of the missed slots is caught up, and the current one is punctual.
       expect(test.app.get(ProbeJournal).created).toHaveLength(2);
       for (const report of skipped) expectNothingBuilt(test, report, 2);
     });

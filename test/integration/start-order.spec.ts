@@ -127,7 +127,7 @@ describe('start-up', () => {
     );
 
     it.each(places)(
-      '[D23] no tick comes before $hook in a $place module is done',
+      '[D23] runs no tick until $hook in a $place module is done',
       async ({ hook, place }) => {
         const held: Gate = gate();
         let open = false;

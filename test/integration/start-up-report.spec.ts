@@ -45,7 +45,7 @@ describe('The report of start-up', () => {
     }
     const single = { provide: Single, useFactory: () => new Single() };
 
-    it('[C13] one error names them all', async () => {
+    it('[C8] one error names them all', async () => {
       const error = await refusal({
         providers: [First, Second, Unmarked, single],
         options: { overrides: { nobody: { disabled: true } } },
@@ -66,7 +66,7 @@ describe('The report of start-up', () => {
       expect(error.message).toMatch(/^7 findings stopped start-up/);
     });
 
-    it('[C13] all that is wrong with one handler is named, not only the first thing', async () => {
+    it('[C8] all that is wrong with one handler is named, not only the first thing', async () => {
       @ScopedWorker()
       class Hopeless {
         @ScopedCron('sometimes', { timeoutMs: -1, overlap: 'queue', zone: 'x' } as object)
@@ -91,19 +91,19 @@ describe('The report of start-up', () => {
       for (const problem of problems) expect(problem).toMatch(/^Hopeless\.run: /);
     });
 
-    it('[C13] module options and schedules are named together', async () => {
+    it('[C8] module options and schedules are named together', async () => {
       const error = await refusal({ providers: [First], options: { drainTimeoutMs: -1 } });
       expect(error.message).toContain('drainTimeoutMs');
       expect(error.message).toContain('First.cron');
     });
 
-    it('[C13] a second init() of the refused application is refused as well', async () => {
+    it('[XC6] a second init() of the refused application is refused as well', async () => {
       const { app } = await compileApp({ providers: [First] });
       await expect(app.init()).rejects.toThrow('First.cron');
       await expect(app.init()).rejects.toThrow('First.cron');
     });
 
-    it('[C13] closing the refused application fails with nothing new', async () => {
+    it('[XC6] closing the refused application fails with nothing new', async () => {
       const { app } = await compileApp({ providers: [First] });
       const refused: unknown = await app.init().catch((error: unknown) => error);
       const closed: unknown = await app.close().catch((error: unknown) => error);
@@ -122,13 +122,13 @@ describe('The report of start-up', () => {
     const single = { provide: ReadyMade, useFactory: () => new ReadyMade() };
     const perTick = { ...single, scope: Scope.REQUEST };
 
-    it('[C13] a warning stops it under strict only', async () => {
+    it('[XC7] a warning stops it under strict only', async () => {
       const strict = await refusal({ providers: [value], options: { scopeValidation: 'strict' } });
       expect(strict.message).toContain('ReadyMade');
       await startApp({ providers: [value], options: { scopeValidation: 'error' } });
     });
 
-    it('[C13] an error stops it unless it is told to warn', async () => {
+    it('[XC7] an error stops it unless the option says to warn', async () => {
       await refusal({ providers: [single] });
       const { log } = await startApp({ providers: [single], options: { scopeValidation: 'warn' } });
       expect(log.of('warn').join()).toContain('ReadyMade');
@@ -136,7 +136,7 @@ describe('The report of start-up', () => {
     });
 
     it.each(['warn', 'off'] as const)(
-      '[C13] a schedule that cannot be read stops it under %s too',
+      '[XC7] a schedule that cannot be read stops it under %s too',
       async (scopeValidation) => {
         @ScopedWorker()
         class Unreadable {

@@ -31,7 +31,7 @@ describe('Start-up', () => {
 
   describe('when one thing about a schedule is wrong', () => {
     it.each<[string, MethodDecorator, string, MethodDecorator]>([
-      ['a cron that is no cron', cron('every day'), 'every day', cron('@daily')],
+      ['a cron that cannot be read', cron('every day'), 'every day', cron('@daily')],
       ['a cron with four fields', cron('* * * *'), 'five or six fields', cron('* * * * *')],
       ['a cron with seven fields', cron('0 0 0 * * * *'), 'five or six', cron('0 0 0 * * *')],
       ['a second that does not exist', cron('60 * * * * *'), '60', cron('59 * * * * *')],
@@ -117,13 +117,13 @@ describe('Start-up', () => {
         cron(YEARLY, { overlap: 'skip' }),
       ],
       [
-        'a word that is no choice',
+        'an unknown word',
         cron(YEARLY, { overlap: 'queue' }),
         "'skip', 'buffer-one', 'allow', 'cancel-other'",
         cron(YEARLY, { overlap: 'buffer-one' }),
       ],
       [
-        'a failure rule that is no choice',
+        'an unknown failure rule',
         cron(YEARLY, { onFailure: 'exit' }),
         "'continue', 'pause', 'stop-app'",
         cron(YEARLY, { onFailure: 'pause' }),

@@ -177,7 +177,7 @@ describe('The context of a tick', () => {
 
     const providers = [ByConstructor, ByProperty, ByTransient, byFactory, Asking];
 
-    it('[A22] REQUEST and InjectTick give it, in the worker and in all that it depends on', async () => {
+    it('[A22] REQUEST and InjectTick inject it, in the worker and in all that it depends on', async () => {
       const { registry } = await startApp({ providers });
       const report = await registry.run('Asking.run', { payload: 'x' });
       expect(report).toMatchObject({ outcome: 'succeeded', value: { seen: 13, right: 13 } });
@@ -193,7 +193,7 @@ describe('The context of a tick', () => {
       );
     });
 
-    it('[A22] in a scope by hand they give what the caller seeded', async () => {
+    it('[A22] in a scope by hand they inject what the caller seeded', async () => {
       const { scopes } = await startApp({ providers });
       const request = { headers: {} };
       await scopes.run(

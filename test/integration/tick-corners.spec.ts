@@ -21,7 +21,7 @@ describe('A tick', () => {
     jest.useRealTimers();
   });
 
-  it('[B38] that is committed is not tried again, though work that its commit began has failed', async () => {
+  it('[XA8] that is committed is not tried again, though work that its commit began has failed', async () => {
     let commits = 0;
     @RequestScoped()
     class Unit {
@@ -42,7 +42,7 @@ describe('A tick', () => {
     expect(commits).toBe(1);
   });
 
-  it('[F7] whose list factory runs its own schedule does not wait for itself', async () => {
+  it('[XF7] whose list factory runs its own schedule does not wait for itself', async () => {
     const own: { registry?: ScopedWorkerRegistry; outcome?: string } = {};
     const { registry } = await forEachApp({
       list: async () => {
@@ -56,7 +56,7 @@ describe('A tick', () => {
     expect(own.outcome).toBe('skipped');
   });
 
-  it('[F7] whose ack() runs its own schedule does not wait for itself', async () => {
+  it('[XF7] whose ack() runs its own schedule does not wait for itself', async () => {
     const { source, registry } = await startConsumer(new HandSource(), () => undefined);
     source.give('a', {
       ack: async () => {
@@ -87,7 +87,7 @@ describe('A tick', () => {
     expect(registry.stats().runningTicks).toBe(0);
   });
 
-  it('[D23] whose slot waits for its jitter at the shutdown is skipped, and that is told', async () => {
+  it('[D23] whose slot waits for its jitter at the shutdown is skipped, and reported', async () => {
     useFakeClock();
     @ScopedWorker()
     class Worker {
@@ -108,7 +108,7 @@ describe('A tick', () => {
 describe('A list', () => {
   afterEach(closeApps);
 
-  it('[F21] ends when a listener pauses its schedule on the report of an item', async () => {
+  it('[XF5] ends when a listener pauses its schedule on the report of an item', async () => {
     const { registry, events, begun } = await forEachApp({ list: [1, 2, 3, 4] });
     events.on('tick:finished', () => registry.pause('Worker.run'));
     expect((await registry.run('Worker.run')).outcome).toBe('cancelled');
@@ -116,7 +116,7 @@ describe('A list', () => {
   });
 
   it.each([0, 1, 2, 3, 4, 6, 9])(
-    '[F21] that was cut short has not succeeded, resumed %d microtasks after its last item',
+    '[XF5] that was cut short has not succeeded, resumed %d microtasks after its last item',
     async (microtasks) => {
       const test = await forEachApp({ list: [1, 2] }, () => test.registry.pause('Worker.run'));
       const { registry, events } = test;

@@ -142,7 +142,7 @@ describe('The report of a tick', () => {
     expect(report.endedAt.getTime() - report.firedAt.getTime()).toBe(290);
   });
 
-  it('[I14] tells the same in the event scope:closed', async () => {
+  it('[I14] says the same in the event scope:closed', async () => {
     const { registry, next } = await startApp({ providers: [worker([Repository]), ...providers] });
     const closed = next('scope:closed');
     const { tickId, built, disposed, disposeMs } = await registry.run('Worker.run');

@@ -99,14 +99,14 @@ describe('AsyncLocalStorage around a timer', () => {
       expect(seen.filter((store) => store === 'entered').length).toBeLessThanOrEqual(4);
     });
 
-    it('[A20] it never sees the store of whoever started the application', async () => {
+    it('[A20] it never sees the store of the code that started the application', async () => {
       await traces.run('starter', () => startApp({ providers: [Timed] }));
       await advance(5_000);
       expect(seen.length).toBeGreaterThanOrEqual(16);
       expect(new Set(seen)).toEqual(new Set([undefined]));
     });
 
-    it('[A20] nor of whoever resumed the schedule', async () => {
+    it('[A20] nor of the code that resumed the schedule', async () => {
       const { registry } = await startApp({ providers: [Timed] });
       registry.pause('Timed.everySecond');
       traces.run('resumer', () => registry.resume('Timed.everySecond'));

@@ -41,12 +41,12 @@ describe('A transaction in a scope by hand', () => {
     expect(await committed(database)).toEqual([]);
   };
 
-  it('[B38] of run() is committed when the work succeeds', async () => {
+  it('[XB1] of run() is committed when the work succeeds', async () => {
     await test.scopes.run(write);
     expect(await committed(database)).toEqual(['written']);
   });
 
-  it('[B38] of run() is rolled back when the work throws', async () => {
+  it('[XB1] of run() is rolled back when the work throws', async () => {
     const error = new Error('no more');
     const work = test.scopes.run(async (scope) => {
       await write(scope);
@@ -56,14 +56,14 @@ describe('A transaction in a scope by hand', () => {
     expect(await committed(database)).toEqual([]);
   });
 
-  it('[B38] of open() is committed by close()', async () => {
+  it('[XB1] of open() is committed by close()', async () => {
     const scope = await test.scopes.open();
     await write(scope);
     await scope.complete();
     expect(await committed(database)).toEqual(['written']);
   });
 
-  it('[B38] of a block that is left without close() is rolled back', async () => {
+  it('[XB1] of a block that is left without close() is rolled back', async () => {
     const work = async (): Promise<void> => {
       const scope = await test.scopes.open();
       try {
@@ -76,7 +76,7 @@ describe('A transaction in a scope by hand', () => {
     expect(await committed(database)).toEqual([]);
   });
 
-  it('[B38] of a block that calls close() at its end is committed', async () => {
+  it('[XB1] of a block that ends with close() is committed', async () => {
     const scope = await test.scopes.open();
     await write(scope);
     await scope.complete();

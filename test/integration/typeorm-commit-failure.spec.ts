@@ -17,7 +17,7 @@ import {
 /** More than the pool has. */
 const TICKS = 8;
 
-/** A unit of work as applications write it: without a disposer, since both hooks give the connection back. */
+/** A unit of work as applications write it: without a disposer, since both hooks return the connection. */
 @RequestScoped()
 class UnitOfWork implements ScopeHooks {
   readonly runner: QueryRunner;

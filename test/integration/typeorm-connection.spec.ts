@@ -97,7 +97,7 @@ describe('The connection of a scope', () => {
       expect({ idle: pool.idleCount, total: pool.totalCount }).toEqual({ idle: 1, total: 1 });
     });
 
-    it('is one of its own for each of two ticks at once', async () => {
+    it('is separate for each of two ticks at once', async () => {
       const test = await startNoteApp(database, options);
       const both = [gate(), gate()];
       const release = gate();
@@ -115,7 +115,7 @@ describe('The connection of a scope', () => {
       expect(new Set(pids).size).toBe(2);
     });
 
-    describe('is given back', () => {
+    describe('goes back', () => {
       const used = async ({ notes }: NoteScope): Promise<void> =>
         void (await notes.save({ text: 'x' }));
       const endings: [string, 'work' | 'hurry', NonNullable<unknown>, (s: NoteScope) => unknown][] =

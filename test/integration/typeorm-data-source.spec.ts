@@ -157,7 +157,7 @@ describe('A data source', () => {
     });
   });
 
-  it('gives two classes of one name two repository tokens', () => {
+  it('creates two repository tokens for two classes of one name', () => {
     const first = getScopedRepositoryToken(class Twin {});
     const second = getScopedRepositoryToken(class Twin {});
     expect(first).not.toBe(second);
@@ -188,7 +188,7 @@ describe('A data source', () => {
       expect(await startUp({ dataSource: 'default' })).toBeUndefined();
     });
 
-    it('an application without any is told so', async () => {
+    it('an application without any learns so from the error', async () => {
       const error = await compileApp({ imports: [ScopedTypeOrmModule.forFeature()] })
         .then(({ app }) => app.init())
         .catch((thrown: unknown) => thrown as Error);
@@ -218,7 +218,7 @@ describe('A data source', () => {
       expect(call).toThrow(`ScopedTypeOrmModule.forFeature(): ${problem}.`);
     });
 
-    it('all bad options are told together', () => {
+    it('all bad options are reported together', () => {
       const call = () =>
         ScopedTypeOrmModule.forFeature([], { dataSource: 1, transaction: 1 } as never);
       expect(call).toThrow(/dataSource must be[^]*transaction must be/);

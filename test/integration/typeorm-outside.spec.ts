@@ -32,7 +32,7 @@ describe('A scoped entity manager', () => {
       providers: [Query],
     });
 
-  it('refuses statements outside of a scope, where nobody would give its connection back', async () => {
+  it('refuses statements outside of a scope, where nobody would return its connection', async () => {
     const { app } = await start();
     const outside = await app.resolve(Query, ContextIdFactory.create());
 

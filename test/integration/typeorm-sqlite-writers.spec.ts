@@ -77,7 +77,7 @@ describe('Writers of one SQLite file', () => {
     plain = dataSource.getRepository(Note);
     note = (text) => plain.insert({ text });
   };
-  /** With a second data source, on a file of its own. */
+  /** With a second data source, on its own file. */
   const startWithArchive = async (transaction = true): Promise<DataSource> => {
     const imports = [
       sqliteRoot(file),
@@ -304,7 +304,7 @@ describe('Writers of one SQLite file', () => {
       },
     );
 
-    it('inside of transactions of two data sources, what a repository writes is part of its own', async () => {
+    it('inside of transactions of two data sources, what a repository writes is part of its transaction', async () => {
       const archive = await startWithArchive();
       const moving = dataSource.transaction(() =>
         archive.transaction(async (manager) => {
@@ -579,7 +579,7 @@ describe('Writers of one SQLite file', () => {
       expect(file.committed()).toEqual(['plain']);
     });
 
-    it('a transaction that was begun with a statement takes in what comes after, until it is ended', async () => {
+    it('a transaction that was begun with a statement includes what follows, until it is ended', async () => {
       await start();
       await dataSource.query('BEGIN');
       await dataSource.query(`INSERT INTO notes (text) VALUES ('a')`);
@@ -593,7 +593,7 @@ describe('Writers of one SQLite file', () => {
       expect(file.committed()).toEqual(['of a tick', 'plain']);
     });
 
-    it('a save() that waits for the end of such a transaction has one of its own, and others can write', async () => {
+    it('a save() that waits for the end of such a transaction has its own, and others can write', async () => {
       await start();
       await dataSource.query('BEGIN');
       const ended = dataSource.query('COMMIT');

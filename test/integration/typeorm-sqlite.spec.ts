@@ -49,7 +49,7 @@ describe('A scope on an SQLite file', () => {
   };
 
   describe('with a transaction', () => {
-    it('[B38] commits it when the tick succeeds, and nobody sees it before', async () => {
+    it('[XB1] commits it when the tick succeeds, and nobody sees it before', async () => {
       const test = await start();
       const report = await run(test, async ({ notes }) => {
         await notes.insert({ text: 'a' });
@@ -62,7 +62,7 @@ describe('A scope on an SQLite file', () => {
       expect(file.committed()).toEqual(['a', 'b', 'c']);
     });
 
-    it('[B38] rolls back when the tick fails, and nothing but its own work', async () => {
+    it('[XB1] rolls back when the tick fails, and nothing but its own work', async () => {
       const test = await start();
       const written = gate();
       const failing = gate();
@@ -99,7 +99,7 @@ describe('A scope on an SQLite file', () => {
       expect(seen).toEqual([[], ['a']]); // the later one runs first, inside the transaction
     });
 
-    it('[A16] is not run again by a retry when a hook fails after the COMMIT', async () => {
+    it('[XA8] is not run again by a retry when a hook fails after the COMMIT', async () => {
       const handler = async ({ scope }: Tick): Promise<void> => {
         scope.onCommit(() => Promise.reject(new Error('mail server down')));
         const notes = await scope.resolve<Repository<Note>>(getScopedRepositoryToken(Note));
@@ -205,7 +205,7 @@ describe('A scope on an SQLite file', () => {
       expect(file.committed()).toEqual(['of a request', 'of it too']);
     });
 
-    it('saves what is sent at once with a statement that fails, and what comes after it', async () => {
+    it('saves what is sent at once with a statement that fails, and what follows it', async () => {
       const test = await start({});
       const report = await run(test, async ({ notes }) => {
         await notes.insert({ id: 1, text: 'a' });
@@ -290,7 +290,7 @@ describe('A scope on an SQLite file', () => {
       expect(file.committed()).toEqual(['after']);
     });
 
-    it('also if the application has a transaction open when the first scope comes after initialize()', async () => {
+    it('also if the application has a transaction open when the first scope opens after initialize()', async () => {
       const test = await start({ transaction: true });
       const dataSource = dataSourceOf(test);
       await dataSource.destroy();
@@ -427,7 +427,7 @@ describe('A scope on an SQLite file', () => {
       expect(file.committed()).toEqual(['a']);
     });
 
-    it('of its own: each scope at once, and a new entity manager each time', async () => {
+    it('separately: each scope at once, and a new entity manager each time', async () => {
       const connections = countConnections();
       const test = await start({}, { driver: connections.driver });
       const managers = new Set<unknown>();

@@ -33,7 +33,7 @@ const hasDriver = (): boolean => {
     removeTestFiles();
   });
 
-  it('has a connection of its own, with a busy timeout, and writers wait for each other', async () => {
+  it('has its own connection, with a busy timeout, and writers wait for each other', async () => {
     const file = createTestFile();
     const test = await startNoteApp(TypeOrmModule.forRoot(options(file.path)), {
       transaction: true,
@@ -78,7 +78,7 @@ const hasDriver = (): boolean => {
     expect(file.committed()).toEqual(['plain', 'request', 'tick 1', 'tick 2']);
   });
 
-  it('that the shutdown gave up on is logged once, and says that its data source was destroyed', async () => {
+  it('that the shutdown abandoned is logged once, and says that its data source was destroyed', async () => {
     const file = createTestFile();
     const test = await startNoteApp(
       TypeOrmModule.forRoot(options(file.path)),

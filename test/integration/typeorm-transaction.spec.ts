@@ -55,7 +55,7 @@ describe('The transaction of a scope', () => {
     expect(await committed(database)).toEqual(['kept']);
   });
 
-  it('[B38] is committed when the handler has succeeded, and seen by nobody before', async () => {
+  it('[XB1] is committed when the handler has succeeded, and seen by nobody before', async () => {
     const report = await run(async ({ notes }) => {
       await notes.insert({ text: 'a' });
       await notes.save([{ text: 'b' }, { text: 'c' }]);
@@ -66,7 +66,7 @@ describe('The transaction of a scope', () => {
     expect(await committed(database)).toEqual(['a', 'b', 'c']);
   });
 
-  it('[B38] is committed after work that was given to waitFor', async () => {
+  it('[XB1] is committed after work that was passed to waitFor', async () => {
     const later = gate();
     const report = run(({ notes, tick }) => {
       tick.scope.waitFor(later.opened.then(() => notes.save({ text: 'later' })));
@@ -83,7 +83,7 @@ describe('The transaction of a scope', () => {
       await notes.save({ text: 'saved' });
     };
 
-    it('[B38] when the handler has failed', async () => {
+    it('[XB1] when the handler has failed', async () => {
       const error = new Error('no more');
       const report = await run(async (scope) => {
         await write(scope);
@@ -95,7 +95,7 @@ describe('The transaction of a scope', () => {
       expect(await committed(database)).toEqual([]);
     });
 
-    it('[B38] when the tick was cancelled', async () => {
+    it('[XB1] when the tick was cancelled', async () => {
       const written = gate();
       const report = run(async (scope) => {
         await write(scope);
@@ -109,7 +109,7 @@ describe('The transaction of a scope', () => {
       expect(await committed(database)).toEqual([]);
     });
 
-    it('[B38] when the time was up, though the handler returned', async () => {
+    it('[XB1] when the time was up, though the handler returned', async () => {
       const report = await run(async (scope) => {
         await write(scope);
         await aborted(scope.tick.signal).catch(() => undefined);
@@ -119,7 +119,7 @@ describe('The transaction of a scope', () => {
       expect(await committed(database)).toEqual([]);
     });
 
-    it('[B38] at shutdown, when the handler gives up', async () => {
+    it('[XB1] at shutdown, when the handler stops', async () => {
       const written = gate();
       const report = run(async (scope) => {
         await write(scope);
@@ -162,7 +162,7 @@ describe('The transaction of a scope', () => {
       ),
     );
 
-    it('[B38] the tick has failed in the phase commit, and everything is rolled back', async () => {
+    it('[XB1] the tick has failed in the phase commit, and everything is rolled back', async () => {
       const report = await run(async ({ notes }) => {
         await notes.insert({ text: 'twice' });
         await notes.insert({ text: 'twice' });
@@ -186,7 +186,7 @@ describe('The transaction of a scope', () => {
   });
 
   describe('when a statement fails and the handler goes on', () => {
-    it('[B38] the tick has failed in the phase commit, with the reason: nothing is lost in silence', async () => {
+    it('[XB1] the tick has failed in the phase commit, with the reason: nothing is lost silently', async () => {
       const report = await run(async ({ notes, manager }) => {
         await notes.insert({ text: 'before' });
         await manager.query('SELECT 1/0').catch(() => undefined);
@@ -201,7 +201,7 @@ describe('The transaction of a scope', () => {
       expect(await committed(database)).toEqual([]);
     });
 
-    it('in a transaction of its own, only that is lost', async () => {
+    it('in its own transaction, only that is lost', async () => {
       const report = await run(async ({ notes, manager }) => {
         await notes.insert({ text: 'before' });
         await manager
@@ -217,7 +217,7 @@ describe('The transaction of a scope', () => {
       expect(await committed(database)).toEqual(['after', 'before']);
     });
 
-    it('after a nested transaction that succeeded, nothing is lost in silence either', async () => {
+    it('after a nested transaction that succeeded, nothing is lost silently either', async () => {
       const report = await run(async ({ notes, manager }) => {
         await manager.transaction((nested) => nested.query('SELECT 1'));
         await notes.insert({ text: 'before' });
@@ -229,7 +229,7 @@ describe('The transaction of a scope', () => {
       expect(await committed(database)).toEqual([]);
     });
 
-    it('a save() that failed is told as well', async () => {
+    it('a save() that failed is reported as well', async () => {
       const report = await run(async ({ notes }) => {
         await notes.insert({ text: 'before' });
         await notes.save({ text: null as never }).catch(() => undefined);
@@ -305,7 +305,7 @@ describe('The transaction of a scope', () => {
     it.each([
       ['', 'abc', ([error]: unknown[]) => error],
       [', and a later statement says so too', 'abcdefg', ([, error]: unknown[]) => error],
-    ])('one that fails and is swallowed is not lost in silence%s', async (_, texts, errorOf) => {
+    ])('one that fails and is swallowed is not lost silently%s', async (_, texts, errorOf) => {
       let later: unknown;
       const report = await run(async ({ notes }) => {
         await Promise.allSettled(

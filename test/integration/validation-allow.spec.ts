@@ -40,7 +40,7 @@ const both: Allowance[] = [
 describe('allowFindings', () => {
   afterEach(closeApps);
 
-  it('takes a finding out of the report, and the rest stands', async () => {
+  it('takes a finding out of the report, and keeps the rest', async () => {
     const all = await findingsOf({ providers: providers() });
     expect(all.map(({ kind }) => kind)).toEqual(['singleton-rebuilt', 'resource-rebuilt']);
     for (const [index, kind] of ['resource-rebuilt', 'singleton-rebuilt'].entries()) {
@@ -145,7 +145,7 @@ describe('allowFindings', () => {
       });
 
     it.each(['strict', 'error', 'warn'] as const)(
-      "told under '%s', and the application starts",
+      "reported under '%s', and the application starts",
       async (scopeValidation) => {
         const test = await start(scopeValidation);
         expect(told(test)).toEqual([line]);
@@ -155,11 +155,11 @@ describe('allowFindings', () => {
       },
     );
 
-    it("nothing is told under 'off', where nothing is looked at", async () => {
+    it("reports nothing under 'off', where nothing is looked at", async () => {
       expect(told(await start('off'))).toEqual([]);
     });
 
-    it('each is told, with what it names', async () => {
+    it('reports each, with what it names', async () => {
       const more = [...allowFindings, { finding: 'durable-captive', token: 'cache', reason }];
       const test = await startApp({ options: { allowFindings: more } });
       expect(told(test)).toEqual([line, line.replace('SW202 of Pool', 'durable-captive of cache')]);
@@ -177,7 +177,7 @@ describe('allowFindings', () => {
       ],
       ['one entry', entry, 'allowFindings must be a list of { finding, token, reason }, not '],
       [
-        'an entry that is none',
+        'an entry other than an object',
         ['SW202'],
         'allowFindings[0] must be { finding, token, reason }, not "SW202"',
       ],

@@ -83,7 +83,7 @@ describe('A controller', () => {
     ]);
   });
 
-  it('is told for information when only workers inject the cause themselves: they may not be alone in need of it', async () => {
+  it('is reported for information when only workers inject the cause themselves: they may not be alone in need of it', async () => {
     const test = await startApp({
       controllers: [ReportsController],
       providers: [UnitOfWork, Reports, worker([Reports, UnitOfWork])],
@@ -139,7 +139,7 @@ describe('A controller', () => {
     );
   });
 
-  it('is told what to move out of a worker that one of its services injects', async () => {
+  it('names what to move out of a worker that one of its services injects', async () => {
     @ScopedWorker()
     class Mailer {
       @ScopedCron(YEARLY)
@@ -159,7 +159,7 @@ describe('A controller', () => {
     );
   });
 
-  it('is told to resolve a worker without schedules in a scope', async () => {
+  it('says to resolve a worker without schedules in a scope', async () => {
     @ScopedWorker()
     class Mailer {}
     const [found] = await findingsOf({
@@ -311,7 +311,7 @@ describe('A controller', () => {
       );
     });
 
-    it('for a request-scoped guard of its own', async () => {
+    it('for its own request-scoped guard', async () => {
       @RequestScoped()
       class Guard implements CanActivate {
         constructor(@Inject(REQUEST) readonly request: unknown) {}

@@ -53,7 +53,7 @@ const HINT =
 describe('A worker that injects singletons only', () => {
   afterEach(closeApps);
 
-  it('is not told that it is fine when it is refused for being durable', async () => {
+  it('does not hear that it is fine when it is refused for being durable', async () => {
     @Injectable({ scope: Scope.REQUEST, durable: true })
     @ScopedWorker()
     class Lasting {
@@ -69,7 +69,7 @@ describe('A worker that injects singletons only', () => {
   });
 
   it.each(['error', 'strict', 'warn'] as const)(
-    "is told that it needs no scope, for information, under '%s'",
+    "hears that it needs no scope, for information, under '%s'",
     async (scopeValidation) => {
       const test = await startApp({ providers: [Api, Cleaner], options: { scopeValidation } });
       expect(told(test)).toEqual([HINT]);
@@ -92,7 +92,7 @@ describe('A worker that injects singletons only', () => {
     expect(told(test)).toEqual([`${HINT} The same applies to Warmer, Orders.`]);
   });
 
-  it("is told nothing under 'off', nor when it is allowed", async () => {
+  it("hears nothing under 'off', nor when it is allowed", async () => {
     await expect(
       startApp({ providers: [Api, Cleaner], options: { scopeValidation: 'off' } }).then(told),
     ).resolves.toEqual([]);
@@ -105,16 +105,16 @@ describe('A worker that injects singletons only', () => {
   it.each([
     ['around', { around: [(_tick: Tick, next: () => Promise<unknown>) => next()] }],
     ['onOpen', { onOpen: () => undefined }],
-  ])('is told nothing where %s may be what isolates its ticks', async (_option, options) => {
+  ])('hears nothing where %s may be what isolates its ticks', async (_option, options) => {
     expect(await wordsAbout({ providers: [Api, Cleaner], options })).toEqual([]);
   });
 
-  it('is told as before beside an empty list of hooks', async () => {
+  it('is reported as before beside an empty list of hooks', async () => {
     const options = { around: [] };
     expect(await wordsAbout({ providers: [Api, Cleaner], options })).toEqual([HINT]);
   });
 
-  describe('is another matter, and not told', () => {
+  describe('is another matter, and not reported', () => {
     @RequestScoped()
     class Tenant {}
     @Injectable()
@@ -203,7 +203,7 @@ describe('A worker that injects singletons only', () => {
       ['with the tick', [WithTick]],
       ['with a transient, which is built for its ticks', [WithLog, Log]],
       ['over a durable provider', [OnPool, Pool]],
-      ['with a disposer of its own', [Disposed]],
+      ['with its own disposer', [Disposed]],
       ['with an inherited disposer', [Inheriting]],
       ['with a hook for scopes', [Committing]],
       ['with a request-scoped guard', [Guarded]],

@@ -215,7 +215,7 @@ describe('A class whose methods another library calls', () => {
     expect(await wordsAbout({ ...asProvider(Mail), options: { allowFindings } })).toEqual([]);
   });
 
-  it('[L7] is accepted as a singleton, whatever its decorators', async () => {
+  it('[L7] is accepted as a singleton, with all its decorators', async () => {
     @Processor('mail')
     class Jobs {
       process(): void {}
@@ -323,7 +323,7 @@ describe('A class that is marked @ScopedWorker() and that another library calls'
     expect(shown(await findingsOf({ providers: [Mail] }))).toEqual([['SW110', 'warning', 'Mail']]);
   });
 
-  it('[L7] is asked to move the foreign methods when it has handlers of its own', async () => {
+  it('[L7] is asked to move the foreign methods when it has its own handlers', async () => {
     @ScopedWorker()
     class Mail {
       @ScopedCron(YEARLY)

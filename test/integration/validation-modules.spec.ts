@@ -199,7 +199,7 @@ describe('A circle', () => {
     expect(findings).toMatchObject([{ kind: 'resource-rebuilt', subject: 'Other' }]);
   });
 
-  it('of request-scoped providers is no finding', async () => {
+  it('of request-scoped providers does not cause a finding', async () => {
     @RequestScoped()
     class One {
       constructor(@Inject(forwardRef(() => Two)) readonly two: unknown) {}

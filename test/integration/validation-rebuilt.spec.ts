@@ -92,7 +92,7 @@ describe('A probable pool, client or cache', () => {
     expect(findings.map(({ subject }) => subject)).toEqual(['Pool']);
   });
 
-  describe('is told from other services by what it has:', () => {
+  describe('is recognised by what it has:', () => {
     @Injectable()
     class Initialised implements OnModuleInit {
       constructor(readonly tenant: Tenant) {}
@@ -270,7 +270,7 @@ describe('A probable pool, client or cache', () => {
         [{ provide: 'session', useExisting: Session }, Session, Tenant],
       ],
       [
-        'a factory with a scope of its own',
+        'a factory with its own scope',
         [{ provide: Client, scope: Scope.REQUEST, useFactory: () => new Client() }],
       ],
     ])('%s', async (_what, providers) => {
@@ -329,7 +329,7 @@ describe('A guard with a lifecycle hook', () => {
     expect(findings[0]!.message).toContain('Nest never calls onModuleInit');
   });
 
-  it('is accepted as a singleton, with a scope of its own, and where no tick gets to it', async () => {
+  it('is accepted as a singleton, with its own scope, and where no tick gets to it', async () => {
     @Injectable()
     class Single implements CanActivate, OnModuleInit {
       onModuleInit(): void {}

@@ -129,7 +129,7 @@ describe('scopeValidation', () => {
     }
   });
 
-  it('[C8] what does not stop start-up is told all the same when something else does', async () => {
+  it('[C8] reports what does not stop start-up when something else does', async () => {
     const test = await compileApp(everything());
     const error = (await test.app
       .init()
@@ -153,7 +153,7 @@ describe('scopeValidation', () => {
     expect(numbersOf((error as ScopeValidationError).findings)).toEqual(['SW002', 'SW201']);
   });
 
-  it('[C8] a second init() says the same as the first', async () => {
+  it('[XC6] a second init() says the same as the first', async () => {
     @ScopedWorker()
     class Single {
       @ScopedCron(YEARLY)

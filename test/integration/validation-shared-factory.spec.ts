@@ -32,7 +32,7 @@ const LENT = handsOut(({ manager }) => manager);
 const MESSAGE =
   'The factory of manager is request-scoped, but returns an object that a singleton holds (Worker.run -> manager). Every tick gets the same object, and no scope disposes it. Create a new object in the factory. If sharing is intentional, return shared(...), or remove the scope of the factory.';
 
-/** Runs two ticks, and gives what was reported in them. */
+/** Runs two ticks, and returns what was reported in them. */
 async function reported(metadata: TestAppOptions): Promise<TestApp & { findings: Finding[] }> {
   const test = await startApp({
     ...metadata,
@@ -49,7 +49,7 @@ async function reported(metadata: TestAppOptions): Promise<TestApp & { findings:
 describe('A request-scoped factory', () => {
   afterEach(closeApps);
 
-  it('[B17] is reported once when it hands out what a static provider holds, and that is not disposed', async () => {
+  it('[B17] is reported once when it shares what a static provider holds, and that is not disposed', async () => {
     const test = await reported({ providers: [LENT] });
     expect(test.findings).toEqual([
       {
@@ -129,7 +129,7 @@ describe('A request-scoped factory', () => {
       ['for what nobody holds', handsOut(() => pooled)],
       ['for nothing', handsOut(() => undefined)],
       [
-        'when it hands on what was injected into it: an alias by another name',
+        'when it propagates what was injected into it: an alias by another name',
         handsOut((source) => source),
       ],
       [

@@ -106,7 +106,7 @@ describe('A provider marked @StaysSingleton()', () => {
     expect(findings.map(({ subject }) => subject).sort()).toEqual(['Client', 'Pool']);
   });
 
-  describe('is reported whatever makes it request-scoped:', () => {
+  describe('is reported for every cause:', () => {
     const symbol = Symbol('session');
     abstract class Clock {}
     @RequestScoped()
@@ -181,7 +181,7 @@ describe('A provider marked @StaysSingleton()', () => {
   it.each([
     [Scope.REQUEST, 'request-scoped'],
     [Scope.TRANSIENT, 'transient'],
-  ])('[C1] is reported when it says itself that it is none (scope %i)', async (scope, what) => {
+  ])('[C1] is reported when it declares another scope (scope %i)', async (scope, what) => {
     const [finding] = await findingsOf({
       providers: [staysOver('x', scope), { provide: 'x', useValue: 1 }],
     });

@@ -69,7 +69,7 @@ describe('A disposable transient', () => {
     expect(connection.isOpen).toBe(true);
   });
 
-  it('[C20] with onModuleDestroy, it is told that Nest calls it at the end', async () => {
+  it('[C20] with onModuleDestroy, the finding says that Nest calls it on shutdown', async () => {
     const destroyed: string[] = [];
     @Transient()
     class Session implements OnModuleDestroy {
@@ -98,7 +98,7 @@ describe('A disposable transient', () => {
     ]);
   });
 
-  describe('is reported whoever the singleton is:', () => {
+  describe('is reported for every kind of singleton:', () => {
     @Controller()
     class Home {
       constructor(readonly connection: Connection) {}
@@ -124,7 +124,7 @@ describe('A disposable transient', () => {
     });
   });
 
-  it('[C20] a module of its own that nobody else uses is looked at, too', async () => {
+  it('[C20] checks a module that no other uses, too', async () => {
     @Module({ providers: [Connection, Reports] })
     class Aside {}
     const findings = await findingsOf({ imports: [Aside] });
@@ -284,7 +284,7 @@ describe('A @Cron of a transient class in a static tree', () => {
     expect(ran).toEqual([]);
   });
 
-  it('[C19] a transient without it may stand beside one', async () => {
+  it('[C19] a transient without it may exist beside one', async () => {
     expect(
       await wordsAbout({
         imports: [schedule],

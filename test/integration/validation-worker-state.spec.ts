@@ -338,7 +338,7 @@ describe('A handler that leaves state on its worker', () => {
     expect(await reported(Sync, { leakDetection: { strict: true } })).toHaveLength(1);
   });
 
-  it('refuses an option that is no boolean', async () => {
+  it('refuses an option that is not a boolean', async () => {
     const error = await refusal({ options: { stateDetection: 'yes' as unknown as boolean } });
     expect(error.message).toContain('ScopedWorkerModule: stateDetection ');
   });

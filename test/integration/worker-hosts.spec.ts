@@ -37,7 +37,7 @@ describe('A worker', () => {
       expect(app.get(ProbeJournal).disposed).toHaveLength(2);
     });
 
-    it('[A23] it runs when the factory stands in another module and is exported', async () => {
+    it('[A23] runs when the factory is in another module and is exported', async () => {
       @Module({ providers: [...PROBES, made], exports: [Made] })
       class MakerModule {}
       const { registry } = await startApp({ imports: [MakerModule] });
@@ -76,7 +76,7 @@ describe('A worker', () => {
     });
   });
 
-  describe('when a token that is no class names it', () => {
+  describe('when a token other than a class names it', () => {
     @ScopedWorker()
     class Renamed {
       @ScopedCron(YEARLY)
@@ -90,7 +90,7 @@ describe('A worker', () => {
       expect(await registry.run('Renamed.tick')).toMatchObject({ value: 'ran' });
     });
 
-    it('[A23] a subclass that stands in for it runs in its place', async () => {
+    it('[A23] runs a subclass that replaces it', async () => {
       @ScopedWorker()
       class Substitute extends Renamed {
         override tick(): string {

@@ -17,7 +17,7 @@ import {
 } from '../../lib/index.js';
 import { useFakeClock } from './fake-clock.js';
 
-/** Collects what Nest's logger is given; printed only when a test asks for it. */
+/** Collects what Nest's logger receives; printed only when a test asks for it. */
 export class RecordingLogger implements LoggerService {
   readonly entries: { level: string; message: string }[] = [];
 
@@ -140,7 +140,7 @@ export async function closeApps(): Promise<void> {
   }
 }
 
-/** Gives each test a fake clock; after it, closes its applications before the clock is real again. */
+/** Runs each test a fake clock; after it, closes its applications before the clock is real again. */
 export function appsOnFakeClock(now?: Date): void {
   beforeEach(() => useFakeClock(now));
   afterEach(async () => {

@@ -26,7 +26,7 @@ export function edgesOf(graph: LifetimeGraph, name: string, module?: string): st
   return named(graph, name, module).dependencies.map(({ at, to }) => `${at} ${graph.at(to).name}`);
 }
 
-/** The whole graph of what stands outside of Nest, as data to compare: `Name@Module lifetime kind: edges`. */
+/** The whole graph of everything outside of Nest, as data to compare: `Name@Module lifetime kind: edges`. */
 export function written({ providers }: LifetimeGraph, without: readonly string[] = []): string[] {
   return providers
     .filter(({ module }) => module !== 'InternalCoreModule' && !without.includes(module))

@@ -17,7 +17,7 @@ export interface AroundApp extends TestApp, Pick<JobsApp, 'finished'> {
 export interface AroundOptions extends TestAppOptions {
   readonly around: readonly AroundHook[];
   readonly handler?: HandlerOptions;
-  /** What the worker is given. */
+  /** What the worker receives. */
   readonly needs?: readonly InjectionToken[];
 }
 

@@ -14,13 +14,13 @@ import { textOf } from '../../lib/errors/error-parts.js';
 import { startApp, type TestApp, type TestAppOptions } from './app.js';
 import { begin } from './background.js';
 
-/** The token of the source that a test gives. */
+/** The token of the source that a test provides. */
 export const SOURCE = Symbol('SOURCE');
 
-// oxlint-disable-next-line typescript/no-explicit-any -- each test knows the payloads that it gives
+// oxlint-disable-next-line typescript/no-explicit-any -- each test knows the payloads that it delivers
 export type AnyTick = Tick<any>;
 
-/** A worker class with the consumer `Consumer.handle`, whose handler is given the tick and what is injected. */
+/** A worker class with the consumer `Consumer.handle`, whose handler receives the tick and what is injected. */
 export function consumer<Injected extends unknown[]>(
   inject: readonly InjectionToken[],
   handler: (tick: AnyTick, ...injected: Injected) => unknown = () => undefined,
@@ -83,14 +83,14 @@ export async function readingConsumer<S extends MessageSource>(
 /** What handlers and sources of tests fail with. */
 export const boom = (): Error => new Error('boom');
 
-/** What is told of dead letters, as they are told. */
+/** The reports of dead letters, in their order. */
 export function lettersOf({ events }: Pick<TestApp, 'events'>): DeadLetter[] {
   const letters: DeadLetter[] = [];
   events.on('message:dead', (letter) => letters.push(letter));
   return letters;
 }
 
-/** A consumer whose handler fails with `boom`, unless told otherwise. */
+/** A consumer whose handler fails with `boom`, by default. */
 export async function failingConsumer(
   source: HandSource,
   options: ConsumerOptions,
@@ -128,7 +128,7 @@ export interface HandSourceOptions {
   readonly keepsDeadLetters?: boolean;
 }
 
-/** A source whose messages the test gives by hand; it counts what is asked of it, and notes what becomes of each message. */
+/** A source whose messages the test delivers by hand; it counts what is asked of it, and notes what becomes of each message. */
 export class HandSource implements MessageSource {
   /** `ack 1`, `nack 1` (interrupted), `nack 1: boom`, `dead 1: boom`, in their order. */
   readonly fates: string[] = [];
@@ -154,7 +154,7 @@ export class HandSource implements MessageSource {
     return this.signals.length;
   }
 
-  /** Gives a message; ids count from 1. What is given in `delivery` replaces a part of it. */
+  /** Delivers a message; ids count from 1. `delivery` replaces a part of it. */
   give(body?: unknown, delivery: Partial<Delivery> = {}): void {
     const id = delivery.id ?? String((this.#count += 1));
     this.giveRaw({
@@ -247,7 +247,7 @@ export class HandSource implements MessageSource {
   }
 }
 
-/** Waits until a condition holds: for what no event tells. */
+/** Waits until a condition is true: for changes without an event. */
 export async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setImmediate(resolve));
 }

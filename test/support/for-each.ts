@@ -10,10 +10,10 @@ export interface ForEachApp extends TestApp, Pick<JobsApp, 'finished' | 'skipped
 }
 
 export interface ForEachOptions extends TestAppOptions {
-  /** A list, or what gives one. */
+  /** A list, or a factory of one. */
   readonly list: readonly unknown[] | FromProviders<Iterable<unknown>>['useFactory'];
   readonly inject?: readonly unknown[];
-  /** What the worker is given. */
+  /** What the worker receives. */
   readonly needs?: readonly InjectionToken[];
   readonly handler?: HandlerOptions;
 }

@@ -18,7 +18,7 @@ export const { Processor, WebSocketGateway, OnEvent, EventPattern, MessagePatter
   ? standIns()
   : installed());
 
-/** `@RabbitSubscribe()` of `@golevelup/nestjs-rabbitmq` 9, which is not installed: its key is a symbol of its own copy. */
+/** `@RabbitSubscribe()` of `@golevelup/nestjs-rabbitmq` 9, which is not installed: its key is a symbol of that copy. */
 export const RabbitSubscribe = (config: object): MethodDecorator =>
   SetMetadata(RABBIT_HANDLER as unknown as string, { type: 'subscribe', ...config });
 const RABBIT_HANDLER = Symbol('RABBIT_HANDLER');

@@ -44,7 +44,7 @@ export function nestJob(handler: string, more: Partial<InspectedNestJob> = {}): 
   };
 }
 
-/** An inspection of an application that has nothing but what is given. */
+/** An inspection of an application that has nothing but these parts. */
 export function inspectionOf(given: Partial<ScopeInspection> = {}): ScopeInspection {
   return {
     schedules: [],

@@ -67,7 +67,7 @@ export class FakeMemory extends MemorySource {
 
 export interface MemoryApp extends TestApp {
   readonly memory: FakeMemory;
-  /** What the watch has told, in its order: `name option`. */
+  /** The reports of the watch, in their order: `name option`. */
   readonly told: string[];
   readonly checks: MemoryCheck[];
   readonly crossings: MemoryCrossing[];

@@ -11,7 +11,7 @@ import type { TestDatabase } from './postgres.js';
 import { YEARLY } from './probes.js';
 import { Note, typeOrmRoot } from './scoped-typeorm.js';
 
-/** What the handler of the worker is given. */
+/** What the handler of the worker receives. */
 export interface NoteScope {
   readonly manager: EntityManager;
   readonly notes: Repository<Note>;

@@ -137,7 +137,7 @@ export async function listeners(database: TestDatabase): Promise<number[]> {
   return rows.map(({ pid }) => pid);
 }
 
-/** Waits for something that only looking can tell. */
+/** Polls until something has happened that no event reports. */
 export async function eventually(
   what: string,
   condition: () => boolean | Promise<boolean>,

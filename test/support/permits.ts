@@ -8,7 +8,7 @@ export interface Permits {
   take(): Promise<void>;
   /** Lets so many pieces through, and resolves when they have come; at once after `giveAll()`. */
   give(count: number): Promise<void>;
-  /** Lets through whatever comes. */
+  /** Lets everything through. */
   giveAll(): void;
 }
 

@@ -6,7 +6,7 @@ export interface TestDatabase {
   readonly name: string;
   /** Connection string, for `type: 'postgres'` of TypeORM and for `pg` alike. */
   readonly url: string;
-  /** Runs one statement on a connection of its own. */
+  /** Runs one statement on its own connection. */
   query<Row extends pg.QueryResultRow>(sql: string, values?: unknown[]): Promise<Row[]>;
   /** Drops the database, together with the connections that are still open. */
   drop(): Promise<void>;

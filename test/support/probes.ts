@@ -10,7 +10,7 @@ export class Journal {
     this.lines.push(line);
   }
 
-  /** What follows a word: `of('disposed')` gives the names of all that was disposed, in order. */
+  /** What follows a word: `of('disposed')` returns the names of all that was disposed, in order. */
   of(word: string): string[] {
     return this.lines
       .filter((line) => line.startsWith(`${word} `))
@@ -33,7 +33,7 @@ export function probes() {
       journal.note(`disposed ${this.constructor.name}`);
     }
   }
-  /** An object for a factory to return, under a name of its own. */
+  /** An object for a factory to return, under its own name. */
   const probe = (name: string): AsyncDisposable & { readonly name: string } => {
     journal.note(`built ${name}`);
     return {
@@ -53,7 +53,7 @@ export function OnDemand(options: HandlerOptions = {}): MethodDecorator {
 }
 
 /**
- * A worker class with the schedule `Worker.run`, which only `registry.run()` fires. The handler is given the tick and what is
+ * A worker class with the schedule `Worker.run`, which only `registry.run()` fires. The handler receives the tick and what is
  * injected into the worker's constructor.
  */
 export function worker<Injected extends unknown[]>(
@@ -118,7 +118,7 @@ export const PROBES = [ProbeJournal, Probe];
 /** A cron expression that is not due while a test runs: its schedule is run by hand. */
 export const YEARLY = '@yearly';
 
-/** Settles like the promise, and is no promise. */
+/** Settles like the promise, and is not a promise. */
 export function thenable<T>(promise: Promise<T>): PromiseLike<T> {
   class Thenable implements PromiseLike<T> {
     // oxlint-disable-next-line unicorn/no-thenable -- what it is for

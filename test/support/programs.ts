@@ -20,7 +20,7 @@ export interface ProgramEnd {
   readonly lines: readonly string[];
 }
 
-/** A program that runs in a process of its own. */
+/** A program that runs in its own process. */
 export interface Program {
   /** Settles when the program has written this line; rejects when it ends before. */
   wrote(line: string): Promise<void>;

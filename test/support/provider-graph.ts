@@ -3,7 +3,7 @@ import { Inject, Injectable, Scope, type Provider } from '@nestjs/common';
 import fc from 'fast-check';
 import { turn } from './gate.js';
 
-/** One provider of a random application. It depends on providers that come before it only, so there is no cycle. */
+/** One provider of a random application. It depends only on earlier providers, so the graph has no cycle. */
 export interface NodePlan {
   readonly kind: 'class' | 'factory' | 'alias' | 'value' | 'hand on';
   readonly scope: Scope;
@@ -143,7 +143,7 @@ function make(
   return equip(object, plan, node, injected, log);
 }
 
-/** Gives an object its hooks, each of which is noted and checked against what must not happen at that moment. */
+/** Adds hooks to an object, each of which is noted and checked against what must not happen at that moment. */
 function equip(
   object: object,
   plan: NodePlan,

@@ -4,7 +4,7 @@ import { ScopedWorkerError, ScopedWorkerRegistry, type Engine } from '../../lib/
 import { compileApp, type TestAppOptions } from './app.js';
 
 /**
- * Starts an application that must be refused, and gives the error. Fails when anything was half started:
+ * Starts an application that must be refused, and returns the error. Fails when anything was half started:
  * an engine, a scope, or a hook of another module.
  */
 export async function refusal(metadata: TestAppOptions): Promise<ScopedWorkerError> {

@@ -13,7 +13,7 @@ export type Attempt = (tick: Tick, probe: Probe) => unknown;
 
 export const succeeds: Attempt = ({ attempt }) => `attempt ${attempt}`;
 
-/** Throws an error of its own, `attempt 1 failed` and so on. */
+/** Throws a new error, `attempt 1 failed` and so on. */
 export const fails: Attempt = ({ attempt }) => {
   throw new Error(`attempt ${attempt} failed`);
 };
@@ -27,7 +27,7 @@ interface RetryApp {
 
 /**
  * An application with the schedule `Worker.run`, whose attempts do what the script says, one entry each; the last one stays. Notes
- * what is told of them.
+ * what is reported of them.
  */
 export async function retryApp(script: readonly Attempt[], given: RetryApp = {}) {
   const ticks: Tick[] = [];

@@ -56,7 +56,7 @@ export function written({ schedule, trigger, scheduledAt }: Tick): string {
   return `${schedule} ${trigger} ${scheduledAt.toISOString().slice(11, -1)}`;
 }
 
-/** What an application tells from now on. */
+/** The events of an application from now on. */
 export function heard({ events }: Pick<TestApp, 'events'>): Omit<JobsApp, keyof TestApp | 'ran'> {
   const changes: ScheduleChange[] = [];
   const finished: TickReport[] = [];

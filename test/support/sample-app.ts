@@ -16,7 +16,7 @@ export interface Answer<T> {
   readonly body: T;
 }
 
-/** The sample application as a process of its own, with what it prints. */
+/** The sample application as a separate process, with what it prints. */
 export class Sample {
   stdout = '';
   stderr = '';
@@ -83,7 +83,7 @@ export class Sample {
 }
 
 /**
- * The library and the sample application, built into a folder of their own: no other build takes them away under a
+ * The library and the sample application, built into a separate folder: no other build takes them away under a
  * process that runs.
  */
 export class SampleBuild {

@@ -42,7 +42,7 @@ export function timeout(name: string, delayMs: number, options: HandlerOptions =
   );
 }
 
-/** The host of an engine that records what it is told; its ticks end at once, or when the test opens their gate. */
+/** The host of an engine that records what it receives; its ticks end at once, or when the test opens their gate. */
 export class RecordingHost implements EngineHost {
   readonly fired: string[] = [];
   readonly lost: string[] = [];

@@ -11,7 +11,7 @@ type SqliteOptions = Extract<DataSourceOptions, { type: 'better-sqlite3' }>;
 /** A database file of a test, with a look at what is committed in it from outside. */
 export interface TestFile {
   readonly path: string;
-  /** Runs one statement on a connection of its own. */
+  /** Runs one statement on its own connection. */
   query<Row>(sql: string): Row[];
   /** The texts of all notes that are committed, sorted. */
   committed(): string[];

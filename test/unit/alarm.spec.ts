@@ -111,7 +111,7 @@ describe('alarm', () => {
     });
   });
 
-  it('keeps the process alive unless it is told not to', () => {
+  it('keeps the process alive unless unref is set', () => {
     jest.useRealTimers();
     const spy = jest.spyOn(globalThis, 'setTimeout');
     const idle = new Alarm(true);

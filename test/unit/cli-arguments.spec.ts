@@ -25,7 +25,7 @@ describe('The arguments of the command line', () => {
     });
   });
 
-  it('may stand before and after the file', () => {
+  it('may be before and after the file', () => {
     const args = ['--json', 'inspect', 'a.js', '--export', 'A', '--timeout=5', '--no-color'];
     expect(readArguments(args)).toEqual({
       kind: 'inspect',
@@ -33,7 +33,7 @@ describe('The arguments of the command line', () => {
     });
   });
 
-  it('ask for help or the version, whatever else they say', () => {
+  it('ask for help or the version, with all other arguments', () => {
     expect(readArguments(['--help'])).toEqual({ kind: 'help' });
     expect(readArguments(['inspect', '-h'])).toEqual({ kind: 'help' });
     expect(readArguments(['-v'])).toEqual({ kind: 'version' });

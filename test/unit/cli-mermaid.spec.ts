@@ -59,7 +59,7 @@ describe('The Mermaid flowchart', () => {
     expect(mermaid(inspectionOf())).toBe('flowchart LR\n');
   });
 
-  it('keeps to its grammar, whatever stands in a name', () => {
+  it('keeps to its grammar, with any text in a name', () => {
     const label = /"(?:[\p{L}\p{N} .,:_()/-]|#\d+;)*<br\/>[\w ]+"/u.source;
     const line = new RegExp(
       `^  (?:n\\d+(?:\\(\\[${label}\\]\\)|\\[${label}\\]):::\\w+|j\\d+\\[\\[${label}\\]\\]:::job|n\\d+ --> n\\d+|classDef .+|style [nj]\\d+ .+|%% [^{}\\n]*)$`,

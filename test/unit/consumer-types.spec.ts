@@ -110,7 +110,7 @@ class Accepted {
 }
 
 class Refused {
-  // @ts-expect-error -- the source gives orders
+  // @ts-expect-error -- the source delivers orders
   @ScopedConsumer(Orders)
   byClass(tick: Tick<Mail>): string {
     return tick.payload.to;

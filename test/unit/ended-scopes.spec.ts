@@ -30,7 +30,7 @@ describe('Ended scopes', () => {
     expect(scopes.sweep(10, 20)).toEqual([]);
   });
 
-  it('do not tell of what was lent', () => {
+  it('do not report what was shared', () => {
     const scopes = new EndedScopes(0);
     scopes.add({ origin, endedAt: 1, instances: instances(1) });
     scopes.take(alive, {});

@@ -59,7 +59,7 @@ describe('Errors', () => {
       expect([...sections.keys()]).toEqual([...errors.ERROR_CODES]);
     });
 
-    it('every class has a code of its own, and every code a class', () => {
+    it('every class has its own code, and every code a class', () => {
       const classes = Object.entries(errors).filter(
         ([name, value]) =>
           typeof value === 'function' &&
@@ -112,14 +112,14 @@ describe('Errors', () => {
       }
     });
 
-    it('keeps the cause it is given', () => {
+    it('keeps the cause it receives', () => {
       const cause = new Error('cause');
       expect(new errors.TickTimeoutError('a', 1, { cause }).cause).toBe(cause);
       expect(new errors.MissingPeerError('a', ['b'], { cause }).cause).toBe(cause);
       expect(new errors.InvalidOptionsError(['a'], { cause }).cause).toBe(cause);
     });
 
-    it('has no cause when it is given none', () => {
+    it('has no cause when it receives none', () => {
       expect('cause' in new errors.TickTimeoutError('a', 1)).toBe(false);
     });
 

@@ -65,7 +65,7 @@ describe('A guarded instance', () => {
     expect(thing.constructor).toBe(Object);
   });
 
-  it('gives the proxy where a method or a property gives an instance that has one', () => {
+  it('returns the proxy where a method or a property returns an instance that has one', () => {
     const { wrap } = open();
     const child = { name: 'child' };
     const parent = wrap({

@@ -33,7 +33,7 @@ describe('a delivery of inMemoryQueue()', () => {
       expect((await arriving).body).toBe('a');
     });
 
-    it('[G7] failed, it lets the others pass for a while, then comes before those that wait', async () => {
+    it('[XG5] failed, it lets the others pass for a while, then runs before those that wait', async () => {
       useFakeClock();
       const queue = inMemoryQueue<string>();
       for (const body of ['bad', 'b', 'c']) await queue.put(body);

@@ -7,7 +7,7 @@ import { isSettled, queueReader, stopReaders } from '../support/queue-reader.js'
 afterEach(stopReaders);
 
 describe('inMemoryQueue()', () => {
-  it('[G8] delivers in the order of put(), with an id of its own for each message', async () => {
+  it('[XG5] delivers in the order of put(), with a separate id for each message', async () => {
     const queue = inMemoryQueue<string>();
     const ids = [await queue.put('a'), await queue.put('b'), await queue.put('a')];
     expect(new Set(ids).size).toBe(3);
@@ -87,14 +87,14 @@ describe('inMemoryQueue()', () => {
     expect(inMemoryQueue(options).size).toBe(0);
   });
 
-  it('holds 1,000 messages unless told otherwise', async () => {
+  it('holds 1,000 messages by default', async () => {
     const queue = inMemoryQueue<number>();
     for (let message = 0; message < 1_000; message += 1) await queue.put(message);
     expect(await isSettled(queue.put(1_000))).toBe(false);
   });
 
   describe('when it is full', () => {
-    it('[G11] writers wait, and are let in one by one, in their order', async () => {
+    it('[XG5] writers wait, and are let in one by one, in their order', async () => {
       const queue = inMemoryQueue<string>({ capacity: 1 });
       await queue.put('a');
       const writing = [queue.put('b'), queue.put('c')];
@@ -135,7 +135,7 @@ describe('inMemoryQueue()', () => {
       expect(await isSettled(writing)).toBe(true);
     });
 
-    it('[G11] messages that fail again and again do not let in more than it holds', async () => {
+    it('[XG5] messages that fail again and again do not let in more than it holds', async () => {
       const queue = inMemoryQueue<number>({ capacity: 3 });
       const { next } = queueReader(queue);
       const writing = Array.from({ length: 20 }, (_, message) => queue.put(message));

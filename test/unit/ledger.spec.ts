@@ -50,7 +50,7 @@ describe('The ledger of a scope', () => {
     expect(log).toEqual(['cleaned up 5', 'disposed 4', 'disposed 3', 'cleaned up 2', 'disposed 1']);
   });
 
-  it('[B14] gives the errors of disposal in its order, and stops at none', async () => {
+  it('[B14] returns the errors of disposal in its order, and stops at none', async () => {
     add(disposable('1', 'oldest'), disposable('2'), disposable('3', 'newest'));
     ledger.defer(() => Promise.reject(new Error('cleanup')));
 
@@ -91,7 +91,7 @@ describe('The ledger of a scope', () => {
     expect(rollbackErrors).toEqual([]);
   });
 
-  it('[B38] rolls back newest first, all of them, whatever one throws', async () => {
+  it('[B38] rolls back newest first, all of them, even if one throws', async () => {
     add(hooked('1'), hooked('2', 'rollback'), hooked('3'));
     const errors = await ledger.rollback(new Error('down'));
 

@@ -59,7 +59,7 @@ const is =
 
 describe('lifetime graph', () => {
   describe('of', () => {
-    it("gives the provider of one of Nest's records, and nothing for a record of somewhere else", () => {
+    it("returns the provider of one of Nest's records, and nothing for a record of somewhere else", () => {
       const { graph, wrappers } = graphOf({ A: ['singleton'], B: ['request'] });
       expect(wrappers.map((wrapper) => graph.of(wrapper)?.name)).toEqual(['A', 'B']);
       expect(graph.of({})).toBeUndefined();
@@ -74,7 +74,7 @@ describe('lifetime graph', () => {
       Alone: ['singleton'],
     });
 
-    it('gives what is injected, in the order of injection, as often as it is injected', () => {
+    it('returns what is injected, in the order of injection, as often as it is injected', () => {
       expect(namesOf(graph.dependenciesOf(named('A')))).toEqual(['B', 'C', 'B']);
     });
 
@@ -241,7 +241,7 @@ describe('lifetime graph', () => {
       expect(namesOf(graph.scopedTree(named('A')))).toEqual(['A', 'R']);
     });
 
-    it('has the provider itself, whatever its lifetime', () => {
+    it('has the provider itself, for every lifetime', () => {
       const { graph, named } = graphOf({ S: ['singleton'] });
       expect(namesOf(graph.scopedTree(named('S')))).toEqual(['S']);
     });

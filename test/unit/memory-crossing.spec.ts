@@ -6,19 +6,19 @@ const seen = (...values: number[]): (string | undefined)[] => {
 };
 
 describe('A crossing of a threshold', () => {
-  it('is told once, when the threshold is reached', () => {
+  it('is reported once, when the threshold is reached', () => {
     expect(seen(99.9, 100, 150, 100)).toEqual([undefined, 'up', undefined, undefined]);
   });
 
-  it('is told at the first value when that is above already', () => {
+  it('is reported at the first value when that is above already', () => {
     expect(seen(180)).toEqual(['up']);
   });
 
-  it('is not told again by a value that sways about the threshold', () => {
+  it('is not reported again by a value that sways about the threshold', () => {
     expect(seen(100, 99, 101, 95, 100)).toEqual(['up', undefined, undefined, undefined, undefined]);
   });
 
-  it('is over below 95 % of the threshold, and then told anew', () => {
+  it('is over below 95 % of the threshold, and then reported again', () => {
     expect(seen(100, 94.9, 94, 99, 100)).toEqual(['up', 'down', undefined, undefined, 'up']);
   });
 

@@ -247,7 +247,7 @@ describe('The meter of growth', () => {
     expect(meter.ended(tick)).toBe(false);
   });
 
-  it('ignores the end of a tick that began before the watch', () => {
+  it('ignores a tick that finishes but began before the watch', () => {
     expect(meter.ended('tick-before')).toBe(false);
   });
 

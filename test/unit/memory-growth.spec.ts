@@ -1,7 +1,7 @@
 import { Growth, growingSchedules, KeptShare } from '../../lib/memory/schedule-growth.js';
 import { MIB } from '../../lib/memory/memory-source.js';
 
-/** Lets the ticks of a stretch end, and tells by how much the heap has grown over it. */
+/** Lets the ticks of a stretch end, and returns by how much the heap has grown over it. */
 function stretch(growth: Growth, ended: readonly string[], grownBytes: number): void {
   const before = growth.counts();
   for (const schedule of ended) growth.ended(schedule);
@@ -33,7 +33,7 @@ describe('The growth of schedules', () => {
       });
     });
 
-    it('is told for all its ticks, those that were not measured included', () => {
+    it('is reported for all its ticks, those that were not measured included', () => {
       const growth = new Growth();
       for (let tick = 0; tick < 6; tick += 1) growth.ended('a');
       for (const grown of [MIB, MIB, MIB, MIB]) stretch(growth, ['a'], grown);
@@ -47,7 +47,7 @@ describe('The growth of schedules', () => {
       expect(listed(growth)[0]!.bytesPerTick).toBeGreaterThan(0.8 * MIB);
     });
 
-    it('is told after a fourth stretch only', () => {
+    it('is reported after a fourth stretch only', () => {
       const growth = new Growth();
       for (let tick = 0; tick < 3; tick += 1) stretch(growth, ['a'], 9 * MIB);
       expect(listed(growth)).toEqual([]);
@@ -72,7 +72,7 @@ describe('The growth of schedules', () => {
       ['nothing', [0, 0, 0, 0]],
       ['less and less', [-MIB, -MIB, -MIB]],
       ['now more, now less', [5 * MIB, -4 * MIB, 4 * MIB, -3 * MIB, MIB]],
-    ])('is none for a schedule that leaves %s', (_what, figures) => {
+    ])('does not exist for a schedule that leaves %s', (_what, figures) => {
       const growth = new Growth();
       for (const grown of figures) stretch(growth, ['a'], grown);
       expect(listed(growth)).toEqual([]);
@@ -81,7 +81,7 @@ describe('The growth of schedules', () => {
     it.each([
       [MIB / 10 - 1, []],
       [MIB / 10 + 1, ['a']],
-    ])('is told from one MiB in all on: ten ticks of %p bytes', (bytes, names) => {
+    ])('is reported from one MiB in all on: ten ticks of %p bytes', (bytes, names) => {
       const growth = new Growth();
       for (let tick = 0; tick < 10; tick += 1) stretch(growth, ['a'], bytes);
       expect(listed(growth).map(({ schedule }) => schedule)).toEqual(names);
@@ -96,7 +96,7 @@ describe('The growth of schedules', () => {
       expect(listed(growth).map(({ schedule }) => schedule)).toEqual(['often', 'rare']);
     });
 
-    it('tells them apart when they overlap, as far as they do not always come together', () => {
+    it('separates them when they overlap, as far as they do not always come together', () => {
       const growth = new Growth();
       for (let round = 0; round < 60; round += 1) {
         stretch(growth, ['grower', 'other'], MIB);
@@ -176,7 +176,7 @@ describe('The share of growth that stays', () => {
     expect(shareAfter(10, 20, 30, ...Array.from({ length: 10 }, () => 40))).toBe(0);
   });
 
-  it('shrinks what is told of each schedule', () => {
+  it('shrinks what is reported of each schedule', () => {
     const growth = new Growth();
     for (let tick = 0; tick < 4; tick += 1) stretch(growth, ['a'], 8 * MIB);
     expect(listed(growth, 0.25)).toMatchObject([{ bytesPerTick: 2 * MIB, bytes: 8 * MIB }]);

@@ -17,7 +17,7 @@ describe('The options of the memory watch', () => {
       [`memory.stopAtMb ${ABOVE_0} Infinity`],
       { stopAtMb: 1e9 },
     ],
-    ['one that is no number', { warnAtMb: NaN }, [`memory.warnAtMb ${ABOVE_0} NaN`], {}],
+    ['one that is not a number', { warnAtMb: NaN }, [`memory.warnAtMb ${ABOVE_0} NaN`], {}],
     ['text', { warnAtMb: '512' }, [`memory.warnAtMb ${ABOVE_0} "512"`], { warnAtMb: 512 }],
     ['null', { warnAtMb: null }, [`memory.warnAtMb ${ABOVE_0} null`], { warnAtMb: undefined! }],
     [
@@ -95,7 +95,7 @@ describe('The options of the memory watch', () => {
     expect(problems(undefined)).toEqual([]);
   });
 
-  it('are told of everything that is wrong at once', () => {
+  it('report everything that is wrong at once', () => {
     const bad = { warnAtMb: -1, warnAtPercent: 101, stopAtMb: 'x', checkEveryMs: 0, what: 1 };
     expect(problems(bad)).toHaveLength(6);
   });

@@ -30,13 +30,13 @@ describe('A sample of memory', () => {
 });
 
 describe('A threshold of memory', () => {
-  it('comes from the option that is given, in either unit', () => {
+  it('comes from the option that is set, in either unit', () => {
     const options = { warnAtMb: 5, stopAtPercent: 90 } as const;
     expect(thresholdOf(options, 'warn')).toEqual({ option: 'warnAtMb', value: 5 });
     expect(thresholdOf(options, 'stop')).toEqual({ option: 'stopAtPercent', value: 90 });
   });
 
-  it('is none when no option is given', () => {
+  it('does not exist when no option is set', () => {
     expect(thresholdOf({}, 'warn')).toBeUndefined();
     expect(thresholdOf({ warnAtMb: 5 }, 'stop')).toBeUndefined();
   });

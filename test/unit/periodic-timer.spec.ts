@@ -177,7 +177,7 @@ describe('PeriodicTimer', () => {
       timer = new PeriodicTimer(SECOND, { signal: controller.signal });
     });
 
-    it('a pending wait gives false at once, and no timer stays', async () => {
+    it('a pending wait returns false at once, and no timer stays', async () => {
       const wait = watch(timer.waitForNextTick());
       end(timer, controller);
       await turn();
@@ -185,7 +185,7 @@ describe('PeriodicTimer', () => {
       expect(jest.getTimerCount()).toBe(0);
     });
 
-    it('each later wait gives false', async () => {
+    it('each later wait returns false', async () => {
       end(timer, controller);
       expect(await timer.waitForNextTick()).toBe(false);
       await advance(5_000);
@@ -206,7 +206,7 @@ describe('PeriodicTimer', () => {
       expect(await wait).toBe(false);
     });
 
-    it('a wait that was given the same signal gives false as well', async () => {
+    it('a wait with the same signal returns false as well', async () => {
       const wait = watch(timer.waitForNextTick(controller.signal));
       end(timer, controller);
       await turn();
@@ -419,7 +419,7 @@ describe('PeriodicTimer', () => {
   });
 
   describe('when it is iterated', () => {
-    it('gives each tick', async () => {
+    it('yields each tick', async () => {
       const timer = new PeriodicTimer(SECOND);
       const ticks: number[] = [];
       const looped = (async () => {
@@ -449,7 +449,7 @@ describe('PeriodicTimer', () => {
   });
 
   describe('when nobody waits', () => {
-    it('[J1] has no timer and no listener, whatever went before', async () => {
+    it('[J1] has no timer and no listener, no matter what happened before', async () => {
       const { signal } = new AbortController();
       const other = new AbortController();
       const timer = new PeriodicTimer(SECOND, { signal });

@@ -10,7 +10,7 @@ describe('RecentMessages', () => {
     expect(['a', 'b', 'c'].map((id) => messages.get(id))).toEqual([3, 2, undefined]);
   });
 
-  it('forgets what it is told to', () => {
+  it('forgets a message on demand', () => {
     const messages = new RecentMessages<number>();
     messages.set('a', 1);
     messages.set('b', 2);

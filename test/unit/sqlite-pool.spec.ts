@@ -24,7 +24,7 @@ function poolOf(
 }
 
 describe('The pool of connections to an SQLite file', () => {
-  it('gives the next scope a connection, also when the last one cannot be closed', async () => {
+  it('passes a connection to the next scope, also when the last one cannot be closed', async () => {
     const { pool } = poolOf({ disconnect: () => Promise.reject(new Error('busy')) });
     const taken = await Promise.all(
       Array.from({ length: LARGEST_POOL }, (_, scope) => pool.take(scope)),
@@ -35,7 +35,7 @@ describe('The pool of connections to an SQLite file', () => {
     expect(pool.size).toBe(LARGEST_POOL);
   });
 
-  it('gives work for which the others wait a connection beyond the maximum', async () => {
+  it('passes a connection beyond the maximum to work for which the others wait', async () => {
     let isWaitedFor = false;
     const { pool } = poolOf({ isWaitedFor: () => isWaitedFor });
     await Promise.all(Array.from({ length: LARGEST_POOL }, (_, scope) => pool.take(scope)));

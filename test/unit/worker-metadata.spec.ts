@@ -137,7 +137,7 @@ describe('The metadata of a worker', () => {
       }
     });
 
-    it('options of the base hold for the subclass, unless it is marked itself', () => {
+    it('options of the base apply to the subclass, unless it is marked itself', () => {
       expect(workerOptions(Sub)).toEqual({ overlap: 'allow' });
       @ScopedWorker()
       class Remarked extends Base {}

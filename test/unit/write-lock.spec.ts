@@ -38,7 +38,7 @@ describe('The write lock of a file', () => {
     expect(WriteLock.of('/data/other.db')).not.toBe(lock);
   });
 
-  it('gives the turn to one writer after the other, in the order in which they came', async () => {
+  it('passes the turn to one writer after the other, in the order in which they came', async () => {
     const order: number[] = [];
     const write = async (number: number): Promise<void> => {
       const turn = await lock.take(foreign);
