@@ -88,7 +88,7 @@ export type { ScheduleDefinition, ScheduleInfo, ScheduleTiming } from './registr
 export { ScopedWorkerRegistry, type ScopedWorkerStats } from './registry/scoped-worker-registry.js';
 export type { EngineSchedule } from './schedule/schedule.js';
 export type { EngineSlot, Trigger } from './schedule/slot.js';
-export type { TickByHand } from './tick/work-by-hand.js';
+export type { TickByHand } from './tick/tick-by-hand.js';
 export { ProviderScopeFactory } from './tick/provider-scope-factory.js';
 export type { OpenedScope, ProviderScope, ScopeHooks, ScopeToken } from './scope/provider-scope.js';
 export type { ScopeEndNotice, ScopeNotice } from './scope/scope-ports.js';

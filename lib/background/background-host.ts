@@ -3,12 +3,8 @@ import { NestInside } from '../nest/index.js';
 import { ScopedWorkerEvents } from '../events/scoped-worker-events.js';
 import { AppStopper } from '../nest/app-stopper.js';
 import type { LongRunning, Straggler } from '../registry/long-running.js';
-import type { BackgroundWorker, BackgroundFailurePolicy } from './background-worker.js';
-import { TickSignal } from '../tick/tick-attempt.js';
-import { judgeWork } from '../tick/verdict.js';
-import { fromEmptyContext, isInside, WorkContext, type WorkOwner } from '../scope/work-context.js';
-import { Backoff } from '../util/backoff.js';
-import { pause } from '../util/pause.js';
+import { BackgroundLife } from './background-life.js';
+import type { BackgroundWorker } from './background-worker.js';
 
 /** Runs the background workers of the application. */
 export class BackgroundHost implements LongRunning {
@@ -38,110 +34,5 @@ export class BackgroundHost implements LongRunning {
 
   stragglers(): Straggler[] {
     return this.#lives.flatMap((life) => life.stragglers());
-  }
-}
-
-const FIRST_RESTART_MS = 1_000;
-const LONGEST_RESTART_MS = 60_000;
-
-/** Runs one background worker, and restarts it after a failure, until it is done or the shutdown begins. */
-class BackgroundLife implements WorkOwner {
-  readonly isAwaited = true;
-  readonly #backoff = new Backoff(FIRST_RESTART_MS, LONGEST_RESTART_MS);
-  readonly #shutdown = new AbortController();
-  /** The signal of the last run. It stays when the run has returned, so that its listeners learn of the shutdown. */
-  #signal: TickSignal | undefined;
-  #running: Promise<unknown> | undefined;
-  readonly #method: string;
-  readonly #policy: BackgroundFailurePolicy;
-
-  constructor(
-    private readonly name: string,
-    private readonly worker: BackgroundWorker,
-    private readonly events: ScopedWorkerEvents,
-    private readonly stopper: AppStopper,
-  ) {
-    this.#method = `${name}.execute`;
-    this.#policy = worker.onFailure;
-  }
-
-  /** Returns immediately. The worker begins in its own macrotask, because it may block. */
-  start(): void {
-    fromEmptyContext(() => setImmediate(() => void this.live()));
-  }
-
-  /** Prevents further restarts. */
-  stop(): void {
-    this.#shutdown.abort();
-  }
-
-  interrupt(): void {
-    this.#signal?.abort(
-      new DOMException(
-        `${this.#method} was aborted: the application is shutting down.`,
-        'AbortError',
-      ),
-    );
-  }
-
-  /** Returns the current run, unless the caller is part of it. */
-  stragglers(): Straggler[] {
-    if (this.#running === undefined || isInside(this)) return [];
-    return [{ name: this.#method, done: this.#running }];
-  }
-
-  private async live(): Promise<void> {
-    while (!this.isStopped) {
-      const running = (this.#running = this.run());
-      const restartInMs = await running;
-      if (restartInMs === undefined) return;
-      await pause(restartInMs, this.#shutdown.signal);
-    }
-  }
-
-  /** Calls `execute` once; never rejects. @returns the milliseconds until the next call, if any. */
-  private async run(): Promise<number | undefined> {
-    const signal = (this.#signal = new TickSignal((error) => this.listenerFailed(error)));
-    const context = new WorkContext(this, undefined);
-    const startedAt = performance.now();
-    try {
-      await context.runIsolated(async () => this.worker.execute(signal.signal));
-      if (!this.isStopped) this.events.emit('background:ended', { worker: this.name });
-      return undefined;
-    } catch (error) {
-      return this.failed(error, signal, performance.now() - startedAt);
-    } finally {
-      this.#running = undefined; // before `end()`: a shutdown that this run began must not wait for it
-      context.end();
-    }
-  }
-
-  private failed(error: unknown, signal: TickSignal, ranMs: number): number | undefined {
-    // Nothing is aborted before the listeners of `shutdown:started` finish, so an error until then is a failure.
-    const cause = this.isStopped && signal.signal.aborted ? 'shutdown' : undefined;
-    const { outcome } = judgeWork({ phase: 'handler', error }, signal.signal, cause);
-    if (outcome === 'cancelled') return undefined;
-    signal.abort(new DOMException(`${this.#method} has failed: this run is over.`, 'AbortError'));
-    if (ranMs > LONGEST_RESTART_MS) this.#backoff.reset();
-    const policy = this.isStopped ? 'ignore' : this.#policy;
-    const restartInMs = policy === 'restart' ? this.#backoff.next() : undefined;
-    this.events.emit('background:failed', { worker: this.name, error, restartInMs });
-    if (policy === 'stop-app')
-      fromEmptyContext(() => void this.stopper.stopAfterFailure(this.#method));
-    return restartInMs;
-  }
-
-  private listenerFailed(error: unknown): void {
-    this.events.emit('failure:stray', {
-      where: 'abort-listener',
-      schedule: undefined,
-      tickId: undefined,
-      worker: this.name,
-      error,
-    });
-  }
-
-  private get isStopped(): boolean {
-    return this.#shutdown.signal.aborted;
   }
 }

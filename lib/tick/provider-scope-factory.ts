@@ -5,7 +5,7 @@ import type { OpenedScope, ProviderScope } from '../scope/provider-scope.js';
 import { ScopeHandle, throwAll } from '../scope/scope-handle.js';
 import { combined, isPartOf } from '../errors/error-parts.js';
 import { failureOf } from '../scope/scope.js';
-import { runProblems, slotByHand, type TickByHand } from './work-by-hand.js';
+import { runProblems, slotByHand, type TickByHand } from './tick-by-hand.js';
 import { TickObserver } from './tick-ports.js';
 import type { TickReport } from './tick-report.js';
 import { TickRunner } from './tick-runner.js';

@@ -2,7 +2,7 @@ import type { Schedule } from '../schedule/schedule.js';
 import type { Slot } from '../schedule/slot.js';
 import { OverlapGate, overlapKeyOf } from './overlap-gate.js';
 import { RunningTicks, nextTickId } from './running-ticks.js';
-import { slotByHand } from './work-by-hand.js';
+import { slotByHand } from './tick-by-hand.js';
 import type { SlotWork, TickRunOptions } from './tick-runner.js';
 import { TickObserver } from './tick-ports.js';
 import { skippedReport, type SkipReason, type TickReport } from './tick-report.js';

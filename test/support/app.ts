@@ -140,7 +140,7 @@ export async function closeApps(): Promise<void> {
   }
 }
 
-/** Runs each test a fake clock; after it, closes its applications before the clock is real again. */
+/** Installs a fake clock for each test; after it, closes its applications before the clock is real again. */
 export function appsOnFakeClock(now?: Date): void {
   beforeEach(() => useFakeClock(now));
   afterEach(async () => {
