@@ -57,7 +57,7 @@ export interface ScopeEnd {
         readonly hasCommitted?: boolean;
       }
     | undefined;
-  /** Errors of rollback hooks and disposers, in the order in which they were called. */
+  /** Errors of rollback hooks, of work that hooks passed to `waitFor`, and of disposers, in this order. */
   readonly disposeErrors: readonly unknown[];
   readonly built: number;
   readonly disposed: number;

@@ -185,7 +185,7 @@ export class Scope implements ProviderScope, ConstructedScope, WorkOwner {
    *
    * 1. everything given to `waitFor` settles, and builds still under way;
    * 2. the verdict is asked: from here on it does not change, and nothing more is built;
-   * 3. `onScopeCommit` or `onScopeRollback`, newest first;
+   * 3. `onScopeCommit` or `onScopeRollback`, newest first, and the work that they pass to `waitFor`;
    * 4. disposers and `defer`, newest first.
    *
    * No step is left out because of an error in the one before.
@@ -236,7 +236,7 @@ export class Scope implements ProviderScope, ConstructedScope, WorkOwner {
     return end;
   }
 
-  /** Settles `waitFor` work, work that is added meanwhile included, and builds that were started and not awaited. */
+  /** Settles `waitFor` work and builds that were not awaited. Both may add more work, so it settles work before and after builds. */
   private async settleWork(): Promise<void> {
     while (this.hasWork) await Promise.all(this.#work.splice(0));
     await this.settleBuilds();

@@ -46,7 +46,10 @@ export class OverlapGate {
     private readonly abort: (slot: Slot) => void,
   ) {}
 
-  /** Runs the slot now, later or never, as `overlap` of its schedule says. */
+  /**
+   * Runs the slot now, later or never. Without room for it, `overlap` decides: `'skip'` skips it; `'buffer-one'` lets it wait, and
+   * skips the one that waited before; `'cancel-other'` does the same and aborts what runs; `'allow'` lets all of them wait.
+   */
   pass(gated: GatedSlot): Promise<TickReport> {
     const { slot } = gated;
     const { overlap } = slot.schedule.options;
