@@ -4,7 +4,6 @@ import { finding, type Finding } from '../errors/finding.js';
 import { livesInScope } from '../graph/lifetime-graph.js';
 import type { ApplicationGraph } from '../graph/read-graph.js';
 import { kindOf, type NestModule, type NestWrapper } from '../nest/index.js';
-
 import { foreignHandlersOf, type ForeignHandlers } from './foreign-handlers.js';
 import { whyNotStatic } from './nest-jobs.js';
 import { providedClasses } from './provided-classes.js';

@@ -1,5 +1,5 @@
 import type { HandlerMetadata } from '../decorators/worker-metadata.js';
-import { hasEnhancers, tokenText } from '../nest/index.js';
+import { tokenText } from '../nest/index.js';
 import type { MessageSource } from '../consumers/source/message-source.js';
 import type { ScopedWorkerModuleOptions } from '../options/module-options.js';
 import {
@@ -85,9 +85,7 @@ function targetOf({
   worker: { wrapper },
   metadata: { method, isAdopted },
 }: NamedHandler): Schedule['target'] {
-  const isBare = isAdopted ?? false;
-  const hasOwnEnhancers = !isBare && hasEnhancers(wrapper, method);
-  return { worker: wrapper, method, isBare, hasEnhancers: hasOwnEnhancers };
+  return { worker: wrapper, method, isBare: isAdopted ?? false };
 }
 
 /** Returns the entry of `overrides` for a schedule. */

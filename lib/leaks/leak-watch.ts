@@ -62,7 +62,7 @@ export class LeakWatch implements ScopeWatch, OnApplicationBootstrap {
 }
 
 /** Looks for leaks of one application, from its first scope to its shutdown. */
-export class LeakDetector {
+class LeakDetector {
   readonly #following: Following;
   readonly #collections: MajorCollections;
   #isStopped = false;
@@ -123,7 +123,7 @@ const MOST_OF_DECORATOR = 6;
  *
  * Reads the stack at once, because an error with an unread stack keeps the `this` of each frame alive.
  */
-export function placeOfCall(callee: Function): string | undefined {
+function placeOfCall(callee: Function): string | undefined {
   const limit = Error.stackTraceLimit;
   const holder: { stack?: string } = {};
   try {

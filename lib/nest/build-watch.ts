@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { BuildReplacement } from './build-replacement.js';
 import { holdBack, objectsOf } from './context-instances.js';
 import { handsOn } from './decorations.js';
@@ -31,6 +32,16 @@ export const OBSERVER = Symbol('nestjs-scoped-worker:observer');
 export type ObservedContextId = ContextId & { [OBSERVER]?: BuildObserver };
 
 const watched = new WeakSet<NestInjector>();
+
+/**
+ * The preparations (`onScopeInit`) that the current code is part of. They don't refer to the instances, because what a preparation
+ * opens, such as a connection, keeps them.
+ */
+const preparations = new AsyncLocalStorage<readonly Preparation[]>();
+
+interface Preparation {
+  isOver: boolean;
+}
 
 /**
  * Observes what an injector builds. Every `ModuleRef` has an injector, which its `resolve()` uses. So the observer sees the graph
@@ -68,11 +79,21 @@ export function watchBuilds(injector: NestInjector): void {
       (instance) => {
         if (hasInit(wrapper)) injectEarly(instance, resolved.take(contextId!, wrapper));
         const built = replacement === undefined ? instance : replacement.behind(instance);
-        const ready = observer.built(isPassedOn(instance) ? undefined : built, wrapper);
+        const preparation = { isOver: false };
+        const prepare = (): Promise<void> | undefined =>
+          observer.built(isPassedOn(instance) ? undefined : built, wrapper);
+        const ready =
+          hasInit(wrapper) || isFactory(wrapper)
+            ? preparations.run([...underWay(), preparation], prepare)
+            : prepare();
         if (ready === undefined) return instance;
         // A circular dependency must reach its dependents earlier.
         const release =
-          wrapper.forwardRef === true ? nothing : holdBack(wrapper, contextId!, instance);
+          wrapper.forwardRef === true
+            ? nothing
+            : holdBack(wrapper, contextId!, instance, () => underWay().includes(preparation));
+        const over = (): void => void (preparation.isOver = true);
+        ready.then(over, over);
         const awaited = ready.then(() => {
           release(); // not after a failure, so that later dependents receive the error too
           return instance;
@@ -126,6 +147,10 @@ class ResolvedProperties {
 const resolved = new ResolvedProperties();
 
 function nothing(): void {}
+
+function underWay(): readonly Preparation[] {
+  return (preparations.getStore() ?? []).filter(({ isOver }) => !isOver);
+}
 
 function injectEarly(instance: unknown, properties: readonly NestProperty[]): void {
   for (const { key, instance: value } of properties) {

@@ -26,17 +26,25 @@ export function objectsOf(wrapper: NestWrapper, contextId: ContextId): object[] 
  * Makes what depends on a new instance wait for its load. Nest marks the instance as resolved when it is constructed, and injects
  * what is resolved without waiting (`Injector#resolveComponentHost`, 11.0.0 to 12.5.1).
  *
+ * @param isWithinLoad true for code that is part of the load: what it resolves would wait for itself.
  * @returns a function that releases the instance.
  */
 export function holdBack(
   wrapper: NestWrapper,
   contextId: ContextId,
   instance: unknown,
+  isWithinLoad: () => boolean,
 ): () => void {
   const hosts: { isResolved?: boolean }[] = existing(wrapper, contextId).filter(
     (host) => host.isResolved === true && host.instance === instance,
   );
-  for (const host of hosts) host.isResolved = false;
+  for (const host of hosts)
+    Object.defineProperty(host, 'isResolved', {
+      get: isWithinLoad,
+      set: (value: boolean) => {
+        Object.defineProperty(host, 'isResolved', { value, writable: true });
+      },
+    });
   return () => {
     for (const host of hosts) host.isResolved = true;
   };

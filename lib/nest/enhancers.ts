@@ -37,6 +37,16 @@ export class Enhancers {
   }
 
   /**
+   * True if the handler must be called through `call`; asked at the first tick, because the application may add enhancers in its
+   * `onModuleInit`. Always true for an instance of a factory, whose class is known only once it is built.
+   */
+  has(wrapper: NestWrapper, method: string, withGlobal: boolean): boolean {
+    if (withGlobal && !this.#global.isEmpty) return true;
+    const owner = ownerOf(wrapper);
+    return owner === undefined || !this.declaredOn(owner, method).isEmpty;
+  }
+
+  /**
    * Calls a handler inside its enhancers, in Nest's order: guards, interceptors, pipes, handler, interceptors, filters.
    *
    * @returns the result of the handler, an interceptor or a filter; doesn't subscribe to an Observable.
@@ -110,12 +120,6 @@ export class Enhancers {
       filters: filters.reverse() as ExceptionFilter[],
     };
   }
-}
-
-/** True if a handler has enhancers. Always true for a worker from a factory, whose class is known only once it is built. */
-export function hasEnhancers(wrapper: NestWrapper, method: string): boolean {
-  const owner = ownerOf(wrapper);
-  return owner === undefined || !declaredOn(owner, method).isEmpty;
 }
 
 function ownerOf(wrapper: NestWrapper): Function | undefined {

@@ -3,7 +3,7 @@ export type { BuildObserver } from './build-watch.js';
 export { createContextId, createDeadContextId } from './build-watch.js';
 export { buildsInFlight } from './context-instances.js';
 export { bare, bareProperties, isSameObject } from './decorations.js';
-export { Enhancers, hasEnhancers } from './enhancers.js';
+export { Enhancers } from './enhancers.js';
 export { enhancerClasses } from './enhancer-metadata.js';
 export {
   declaredTokens,

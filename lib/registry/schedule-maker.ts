@@ -1,6 +1,6 @@
 import { hasMethod, isClass, withoutUndefined } from '../util/values.js';
 import { DuplicateScheduleError, InvalidScheduleError } from '../errors/errors.js';
-import { hasEnhancers, type Application } from '../nest/index.js';
+import type { Application } from '../nest/index.js';
 import { OptionsStore } from '../options/options-store.js';
 import { handlerOptionProblems } from '../schedule/check-handler-options.js';
 import type { CronZone } from '../schedule/cron-expression.js';
@@ -130,8 +130,7 @@ export class ScheduleMaker {
       (wrapper.isDependencyTreeStatic() || wrapper.isDependencyTreeDurable())
     )
       return `handler names ${className}, which Nest builds once for the whole application; put @ScopedWorker() above its other decorators, without durable`;
-    if (known !== undefined) return known.target;
-    return { worker: wrapper, method, hasEnhancers: hasEnhancers(wrapper, method) };
+    return known?.target ?? { worker: wrapper, method };
   }
 
   private unresolvable(

@@ -10,8 +10,6 @@ export type HandlerTarget =
       readonly method: string;
       /** True to call it as `@nestjs/schedule` does: without arguments, guards, interceptors, pipes and filters. */
       readonly isBare?: boolean;
-      /** True if the handler or its class has guards, interceptors, pipes or filters, or may have: the class of a factory is unknown. */
-      readonly hasEnhancers: boolean;
       readonly call?: never;
       readonly isByHand?: never;
     }
@@ -23,7 +21,6 @@ export type HandlerTarget =
       readonly worker?: never;
       readonly method?: never;
       readonly isBare?: never;
-      readonly hasEnhancers?: never;
     };
 
 /**

@@ -91,7 +91,7 @@ export interface OpenedScope extends ProviderScope, AsyncDisposable {
 export interface ScopeHooks {
   /**
    * Awaited after construction, before anything that depends on the provider is built. Don't resolve such a dependent here: it
-   * would wait for this hook.
+   * would receive the unprepared provider or, if its build has already begun, wait for this hook.
    */
   onScopeInit?(): unknown;
   /**

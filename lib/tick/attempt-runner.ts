@@ -180,7 +180,7 @@ export class AttemptRunner {
       const opened = this.settings.onOpen?.(tick);
       if (opened !== undefined) await opened;
       tick.signal.throwIfAborted();
-      const { worker, method, isBare, hasEnhancers, call } = slot.schedule.target;
+      const { worker, method, isBare, call } = slot.schedule.target;
       phase = 'resolve';
       const instance =
         worker === undefined ? undefined : await scope.build<Record<string, unknown>>(worker);
@@ -197,19 +197,18 @@ export class AttemptRunner {
       if (this.settings.stateDetection) look = this.#state.begin(slot.schedule.target, instance);
       if (isBare) return { value: await settle(handler.call(instance), tick.signal) };
       const { globalEnhancers } = this.settings;
-      const result: unknown =
-        hasEnhancers || globalEnhancers
-          ? this.enhancers.call({
-              instance: instance!,
-              method,
-              worker,
-              args: [tick],
-              contextId: scope.contextId,
-              withGlobal: globalEnhancers,
-              signal: tick.signal,
-              hold: (work) => scope.waitFor(work.catch(() => undefined)),
-            })
-          : handler.call(instance, tick);
+      const result: unknown = this.enhancers.has(worker, method, globalEnhancers)
+        ? this.enhancers.call({
+            instance: instance!,
+            method,
+            worker,
+            args: [tick],
+            contextId: scope.contextId,
+            withGlobal: globalEnhancers,
+            signal: tick.signal,
+            hold: (work) => scope.waitFor(work.catch(() => undefined)),
+          })
+        : handler.call(instance, tick);
       return { value: await settle(result, tick.signal) };
     } catch (error) {
       return { thrown: { phase, error } };

@@ -10,6 +10,7 @@ import {
   UseInterceptors,
   type CanActivate,
   type ExecutionContext,
+  type OnModuleInit,
   type Provider,
 } from '@nestjs/common';
 import {
@@ -580,6 +581,28 @@ describe('Enhancers', () => {
       });
       expect(await registry.run('Worker.run')).toMatchObject({ outcome: 'failed' });
       expect(seen).toEqual([]);
+    });
+  });
+
+  describe('when the application adds one in onModuleInit', () => {
+    it('[A13] it runs, as it does for the handlers of Nest', async () => {
+      @ScopedWorker()
+      class Worker {
+        @ScopedCron(YEARLY)
+        run(): void {
+          seen.push('handler');
+        }
+      }
+      const canActivate = (): boolean => seen.push('guard') > 0;
+      @Injectable()
+      class Setup implements OnModuleInit {
+        onModuleInit(): void {
+          UseGuards({ canActivate })(Worker);
+        }
+      }
+      const { registry } = await startApp({ providers: [Worker, Setup] });
+      expect(await registry.run('Worker.run')).toMatchObject({ outcome: 'succeeded' });
+      expect(seen).toEqual(['guard', 'handler']);
     });
   });
 });

@@ -1,5 +1,5 @@
 import { Injectable, Scope } from '@nestjs/common';
-import { ScopedWorker, type Tick } from '../../lib/index.js';
+import { InjectTick, ScopedWorker, type Tick } from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
 import { turn } from '../support/gate.js';
 import { OnDemand } from '../support/probes.js';
@@ -64,6 +64,34 @@ describe('A provider that several others depend on', () => {
     }
   }
 
+  /** Resolves one of its dependents while it is prepared. */
+  @Injectable({ scope: Scope.REQUEST })
+  class Unit {
+    rows: unknown;
+
+    constructor(@InjectTick() private readonly tick: Tick) {}
+
+    async onScopeInit(): Promise<void> {
+      await turn();
+      this.rows = await this.tick.scope.resolve(Rows);
+    }
+  }
+
+  @Injectable()
+  class Rows {
+    constructor(readonly unit: Unit) {}
+  }
+
+  @ScopedWorker()
+  class Late {
+    constructor(readonly unit: Unit) {}
+
+    @OnDemand()
+    run(): boolean {
+      return this.unit.rows instanceof Rows && this.unit.rows.unit === this.unit;
+    }
+  }
+
   const start = () =>
     startApp({ providers: [Connection, Near, Deep, Between, Far, Diamond, Resolving] });
 
@@ -84,6 +112,11 @@ describe('A provider that several others depend on', () => {
     const { registry } = await start();
     const { value } = await registry.run('Resolving.run');
     expect({ value, early }).toEqual({ value: ['fulfilled', 'fulfilled'], early: [] });
+  });
+
+  it('[A18] may resolve one of them while it is prepared, which does not wait for its own end', async () => {
+    const { registry } = await startApp({ providers: [Unit, Rows, Late] });
+    await expect(registry.run('Late.run')).resolves.toMatchObject({ value: true });
   });
 
   it('[A8] fails all of them when its preparation fails', async () => {

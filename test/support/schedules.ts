@@ -17,7 +17,7 @@ function schedule(
     everyMs: undefined,
     isOff: false,
     options: resolveHandlerOptions(given.kind, options),
-    target: { worker: undefined as never, method: given.name, hasEnhancers: false },
+    target: { worker: undefined as never, method: given.name },
     ...given,
   };
 }
