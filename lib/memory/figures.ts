@@ -44,10 +44,10 @@ function rangeOf(figures: readonly number[]): { least: number; greatest: number 
 }
 
 /**
- * True if the figures differ too much for their median to count. They shall show whether the ticks leave `suspectedBytes` each,
- * and figures that differ by more than half of that, accidents aside, agree neither on this nor on nothing.
+ * True if the figures differ too much for their median to count. They must distinguish ticks that leave `suspectedBytes` from ticks
+ * that leave nothing, so accidents aside, they may differ by half of that.
  */
-export function scatter(figures: readonly number[], suspectedBytes: number): boolean {
+export function isScattered(figures: readonly number[], suspectedBytes: number): boolean {
   const { least, greatest } = rangeOf(figures);
   return greatest - least > suspectedBytes / 2;
 }

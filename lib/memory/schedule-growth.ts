@@ -1,4 +1,4 @@
-import { isAboveNothing, medianOf, scatter, summaryOf } from './figures.js';
+import { isAboveNothing, medianOf, isScattered, summaryOf } from './figures.js';
 import { MIB } from './memory-source.js';
 
 /**
@@ -141,7 +141,7 @@ export class Growth {
     confirming.push(grownBytes / count);
     if (confirming.length % CONFIRMING_TICKS !== 0) return;
     const latest = confirming.slice(-CONFIRMING_TICKS);
-    const isAgreed = !scatter(latest, account.bytesPerTick);
+    const isAgreed = !isScattered(latest, account.bytesPerTick);
     if (!isAgreed && confirming.length < MOST_CONFIRMING_TICKS) return;
     account.confirmed = isAgreed ? latest : confirming;
     account.confirming = [];

@@ -14,6 +14,8 @@ const runners = new WeakMap<QueryRunner, SqliteAppRunner>();
  * the transaction of another query runner is open there, it reads on a second connection.
  */
 export class SqliteAppRunner extends SqliteRunner {
+  /** True if `dataSource.query()` created it: a transaction that its statement begins belongs to the whole application. */
+  isForOneStatement = false;
   /** Aborted when the query runner is released before its statements could write. */
   #release = new AbortController();
   /** The number of statements that have not ended. */
@@ -54,22 +56,12 @@ export class SqliteAppRunner extends SqliteRunner {
       beforeMigration: withoutForeignKeys,
       afterMigration: withForeignKeys,
       release: async () => {
-        this.#users = Math.max(0, this.#users - 1);
-        if (this.#users === 0) this.#cut = undefined;
+        this.countDown();
         if (!isOwned) return release();
         if (this.#pending > 0 && !this.isWriting) this.refuseWaiting();
         // Inside the transaction, the calls of TypeORM that share this query runner release it too.
         this.#isLeft ||= this.isWriting && !this.isOwnWork();
-        // Otherwise the last one to end would end the transaction, because TypeORM counts savepoints.
-        if (this.#isLeft && this.#users === 0) {
-          this.#isLeft = false;
-          const isMigrating = this.keepsTurn;
-          if (runner.isTransactionActive) await this.rollBackForgotten();
-          // `dataSource.query('BEGIN')` has released the query runner that would end the transaction.
-          else if (!isMigrating) app.unowned = this;
-          // TypeORM omits this if a migration fails. It fails if the data source is destroyed.
-          if (isMigrating) await withForeignKeys().catch(() => undefined);
-        }
+        await this.endIfLeft();
         return release();
       },
     });
@@ -84,6 +76,35 @@ export class SqliteAppRunner extends SqliteRunner {
   handOut(): QueryRunner {
     this.#users += 1;
     return this.runner;
+  }
+
+  /** Keeps the transaction from ending with a release while an inner one that wasn't awaited still uses it. */
+  async keepFor<T>(inner: () => Promise<T>): Promise<T> {
+    this.#users += 1;
+    try {
+      return await inner();
+    } finally {
+      this.countDown();
+      await this.endIfLeft();
+    }
+  }
+
+  private countDown(): void {
+    this.#users = Math.max(0, this.#users - 1);
+    if (this.#users === 0) this.#cut = undefined;
+  }
+
+  /** Ends a left transaction with its last user: TypeORM counts savepoints, so any user may be the one that commits it. */
+  private async endIfLeft(): Promise<void> {
+    if (!this.#isLeft || this.#users > 0) return;
+    this.#isLeft = false;
+    const isMigrating = this.keepsTurn;
+    if (this.runner.isTransactionActive) await this.rollBackForgotten();
+    // `dataSource.query('BEGIN')` has released the query runner that would end the transaction.
+    else if (this.isForOneStatement) this.app.unowned = this;
+    else if (!isMigrating) await this.inOrder(() => this.rollBackBegunByStatement());
+    // TypeORM omits this if a migration fails. It fails if the data source is destroyed.
+    if (isMigrating) await this.runner.afterMigration().catch(() => undefined);
   }
 
   /** Returns the query runner of the transaction around the calling code, which its statements through the data source join. */
@@ -197,6 +218,12 @@ export class SqliteAppRunner extends SqliteRunner {
     new Logger('ScopedWorker').warn(FORGOTTEN);
     await this.rollBack();
     this.endTurn(); // sqlite3 doesn't report that SQLite has ended the transaction by itself
+  }
+
+  /** Does the same for a transaction that a statement began, which TypeORM doesn't know of. */
+  private async rollBackBegunByStatement(): Promise<void> {
+    // Without the turn, the open transaction on the connection is that of another query runner.
+    if (this.isWriting && this.hasTransaction()) await this.rollBackForgotten();
   }
 
   private async rollBack(): Promise<void> {

@@ -121,10 +121,27 @@ export class SqliteFile {
   private patchApplication(app: AppConnection<SqliteAppRunner>): void {
     const adopted = this.#copies.adoptRunner();
     if (adopted !== undefined) new SqliteAppRunner(adopted, app, false);
+    const query = this.dataSource.query.bind(this.dataSource) as DataSource['query'];
+    let isForOneStatement = false;
+    Object.assign(this.dataSource, {
+      query: (...args: Parameters<DataSource['query']>) => {
+        isForOneStatement = args[2] === undefined; // without a query runner, TypeORM creates one at once
+        try {
+          return query(...args);
+        } finally {
+          isForOneStatement = false;
+        }
+      },
+    });
     Object.assign(this.driver, {
       createQueryRunner: (mode: 'master' | 'slave') => {
+        const isOfQuery = isForOneStatement;
+        isForOneStatement = false; // code that runs inside may create others
         const around = SqliteAppRunner.around(app);
-        return (around ?? new SqliteAppRunner(this.#copies.runner(mode), app)).handOut();
+        if (around !== undefined) return around.handOut();
+        const created = new SqliteAppRunner(this.#copies.runner(mode), app);
+        created.isForOneStatement = isOfQuery;
+        return created.handOut();
       },
     });
     enterApplicationTransactions(this.dataSource);
@@ -163,7 +180,9 @@ function enterTransactions(
       const given = args.map((arg) =>
         typeof arg === 'function' ? entering(arg as TransactionWork) : arg,
       );
-      return transaction.apply(this, given);
+      const begin = (): Promise<unknown> => transaction.apply(this, given);
+      const shared = this.queryRunner && SqliteAppRunner.of(this.queryRunner);
+      return shared === undefined ? begin() : shared.keepFor(begin);
     },
   });
 }

@@ -29,6 +29,9 @@ import { startNoteApp, type NoteApp, type NoteScope } from '../support/note-work
 import { dataSourceOf, Note } from '../support/scoped-typeorm.js';
 import { createTestFile, removeTestFiles, sqliteRoot, type TestFile } from '../support/sqlite.js';
 
+const WAYS = ['dataSource.transaction', 'manager.transaction'] as const;
+type Way = (typeof WAYS)[number];
+
 const WAITS_FOR_ITSELF = 'would wait for itself, so it was refused: ';
 
 let note: (text: string) => Promise<unknown>;
@@ -77,6 +80,13 @@ describe('Writers of one SQLite file', () => {
     plain = dataSource.getRepository(Note);
     note = (text) => plain.insert({ text });
   };
+  /** Begins a transaction inside another one. */
+  const begin = (
+    way: Way,
+    around: EntityManager,
+    work: (manager: EntityManager) => Promise<unknown>,
+  ): Promise<unknown> =>
+    way === 'manager.transaction' ? around.transaction(work) : dataSource.transaction(work);
   /** With a second data source, on its own file. */
   const startWithArchive = async (transaction = true): Promise<DataSource> => {
     const imports = [
@@ -228,39 +238,42 @@ describe('Writers of one SQLite file', () => {
       expect(file.committed()).toEqual(['later']);
     });
 
-    it('a transaction that fails while another one inside of it is open is rolled back with that', async () => {
-      await start();
-      const [written, end] = [gate(), gate()];
-      const errors: unknown[] = [];
-      const inner = async (): Promise<void> => {
-        const ended = dataSource.transaction(async (manager) => {
-          await manager.save(Note, { text: 'inner' });
-          written.open();
-          await end.opened;
-          await manager.save(Note, { text: 'rest' }).catch((error: unknown) => {
-            errors.push(error);
-            throw error;
+    it.each<Way>(WAYS)(
+      'a transaction that fails while %s() inside of it is open is rolled back with that',
+      async (way) => {
+        await start();
+        const [written, end] = [gate(), gate()];
+        const errors: unknown[] = [];
+        const inner = async (outside: EntityManager): Promise<void> => {
+          const ended = begin(way, outside, async (manager) => {
+            await manager.save(Note, { text: 'inner' });
+            written.open();
+            await end.opened;
+            await manager.save(Note, { text: 'rest' }).catch((error: unknown) => {
+              errors.push(error);
+              throw error;
+            });
           });
+          await ended.catch((error: unknown) => errors.push(error));
+        };
+        let innerEnd: Promise<void> | undefined;
+        const outer = dataSource.transaction(async (manager) => {
+          await manager.save(Note, { text: 'outer' });
+          innerEnd = inner(manager);
+          await Promise.all([innerEnd, written.opened.then(() => Promise.reject(new Error('no')))]);
         });
-        await ended.catch((error: unknown) => errors.push(error));
-      };
-      let innerEnd: Promise<void> | undefined;
-      const outer = dataSource.transaction(async (manager) => {
-        await manager.save(Note, { text: 'outer' });
-        innerEnd = inner();
-        await Promise.all([innerEnd, written.opened.then(() => Promise.reject(new Error('no')))]);
-      });
-      await expect(outer).rejects.toThrow('no');
-      await plain.save({ text: 'later' });
-      end.open();
-      await innerEnd;
+        await expect(outer).rejects.toThrow('no');
+        await plain.save({ text: 'later' });
+        end.open();
+        await innerEnd;
 
-      expect(errors).toHaveLength(2);
-      expect(String(errors[0])).toContain('failed while another one inside it was open');
-      expect(errors[1]).toBe(errors[0]);
-      await plain.save({ text: 'last' });
-      expect(file.committed()).toEqual(['last', 'later']);
-    });
+        expect(errors).toHaveLength(2);
+        expect(String(errors[0])).toContain('failed while another one inside it was open');
+        expect(errors[1]).toBe(errors[0]);
+        await plain.save({ text: 'last' });
+        expect(file.committed()).toEqual(['last', 'later']);
+      },
+    );
 
     it.each([
       [true, 0],
@@ -416,26 +429,29 @@ describe('Writers of one SQLite file', () => {
       });
     });
 
-    it('a transaction inside of another one that nobody awaits ends it, and nothing is lost', async () => {
-      await start();
-      const [written, end] = [gate(), gate()];
-      let inner: Promise<unknown> | undefined;
-      await dataSource.transaction(async (manager) => {
-        inner = dataSource.transaction(async (nested) => {
-          await nested.save(Note, { text: 'nested' });
-          written.open();
-          await end.opened;
+    it.each<Way>(WAYS)(
+      '%s() inside of a transaction that nobody awaits ends it, and nothing is lost',
+      async (way) => {
+        await start();
+        const [written, end] = [gate(), gate()];
+        let inner: Promise<unknown> | undefined;
+        await dataSource.transaction(async (manager) => {
+          inner = begin(way, manager, async (nested) => {
+            await nested.save(Note, { text: 'nested' });
+            written.open();
+            await end.opened;
+          });
+          await written.opened;
+          await manager.save(Note, { text: 'a' });
         });
-        await written.opened;
-        await manager.save(Note, { text: 'a' });
-      });
-      const next = plain.manager.transaction((later) => later.save(Note, { text: 'later' }));
-      expect(await isWaiting(next)).toBe(true);
-      end.open();
-      await Promise.all([inner, next]);
+        const next = plain.manager.transaction((later) => later.save(Note, { text: 'later' }));
+        expect(await isWaiting(next)).toBe(true);
+        end.open();
+        await Promise.all([inner, next]);
 
-      expect(file.committed()).toEqual(['a', 'later', 'nested']);
-    });
+        expect(file.committed()).toEqual(['a', 'later', 'nested']);
+      },
+    );
 
     it('a query runner that was left by both who used it is rolled back, and others can write', async () => {
       await start();
@@ -552,6 +568,50 @@ describe('Writers of one SQLite file', () => {
       });
       expect(file.committed()).toEqual(['in it, too', 'in the transaction', 'kept']);
     });
+
+    it.each([
+      ['BEGIN', []],
+      ['BEGIN', [`INSERT INTO notes (text) VALUES ('forgotten')`]],
+      ['SAVEPOINT mine', [`INSERT INTO notes (text) VALUES ('forgotten')`]],
+    ])(
+      'with a query runner that is released too early is rolled back when %s began it, with %j in it',
+      async (begin, statements) => {
+        await start();
+        const runner = dataSource.createQueryRunner();
+        await runner.query(begin);
+        for (const statement of statements) await runner.query(statement);
+        const other = plain.save({ text: 'waited' });
+        await runner.release();
+        await other;
+        await plain.insert({ text: 'plain' });
+        expect((await run(({ notes }) => notes.save({ text: 'tick' }))).error).toBeUndefined();
+
+        expect(file.committed()).toEqual(['plain', 'tick', 'waited']);
+        expect(test.log.of('warn')).toContainEqual(
+          expect.stringContaining('A query runner was released while its transaction was open'),
+        );
+      },
+    );
+
+    it.each(Array.from({ length: 12 }, (_, steps) => [steps]))(
+      'no query runner that is released %d steps after its only statement rolls back anything',
+      async (steps) => {
+        await start();
+        const runner = dataSource.createQueryRunner();
+        const [written] = await Promise.allSettled([
+          runner.query(`INSERT INTO notes (text) VALUES ('written')`),
+          (async () => {
+            for (let step = 0; step < steps; step += 1) await Promise.resolve();
+            await runner.release();
+          })(),
+        ]);
+        await plain.save({ text: 'plain' });
+
+        const isWritten = written.status === 'fulfilled';
+        expect(file.committed()).toEqual(isWritten ? ['plain', 'written'] : ['plain']);
+        expect(test.log.of('warn')).toEqual([]);
+      },
+    );
 
     it('with a query runner that is released while it waits sends nothing any more, and others can write', async () => {
       await start();
