@@ -1,6 +1,8 @@
+import { jest } from '@jest/globals';
 import type { DataSource, Repository } from 'typeorm';
 import { TickTimeoutError, type WriteTimeoutError } from '../../lib/index.js';
 import { getScopedRepositoryToken } from '../../lib/typeorm/index.js';
+import { WriteLock } from '../../lib/typeorm/write-lock.js';
 import { closeApps } from '../support/app.js';
 import { countdown, gate, turn, type Gate } from '../support/gate.js';
 import { startNoteApp, type NoteApp, type NoteScope } from '../support/note-worker.js';
@@ -38,6 +40,7 @@ describe('A tick that is aborted while it waits for an SQLite file', () => {
     holding = gate();
   };
   afterEach(async () => {
+    jest.restoreAllMocks();
     holding.open();
     await closeApps();
     removeTestFiles();
@@ -62,6 +65,17 @@ describe('A tick that is aborted while it waits for an SQLite file', () => {
   /** Enough for all that can go on to do so. */
   const someTurns = async (): Promise<void> => {
     for (let turns = 0; turns < 50; turns += 1) await turn();
+  };
+  /** Settles when a writer waits for its turn. */
+  const oneWaits = (): Promise<void> => {
+    const waiting = countdown(1);
+    const { take } = WriteLock.prototype;
+    jest.spyOn(WriteLock.prototype, 'take').mockImplementation(function (this: WriteLock, ...args) {
+      const taken = take.apply(this, args);
+      waiting.hit();
+      return taken;
+    });
+    return waiting.done;
   };
   /** A transaction of the application that has the turn until the gate is opened. */
   const holdTurn = async (): Promise<{ readonly held: Promise<unknown> }> => {
@@ -96,9 +110,10 @@ describe('A tick that is aborted while it waits for an SQLite file', () => {
 
     it('has a timeout as its error that names the transaction for which it waited, and leads to it', async () => {
       await holdTurn();
+      const waits = oneWaits();
       const controller = new AbortController();
       const waiting = byHand((notes) => notes.save({ text: 'never' }), controller.signal);
-      await someTurns();
+      await waits;
       const timeout = new TickTimeoutError('outer', 1_500);
       controller.abort(timeout);
 
