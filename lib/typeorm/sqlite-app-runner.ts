@@ -35,7 +35,7 @@ export class SqliteAppRunner extends SqliteRunner {
     runner: QueryRunner,
     private readonly app: AppConnection<SqliteAppRunner>,
     /** False if several independent owners may have it, so that a release by one of them means nothing. */
-    isOwned = true,
+    private readonly isOwned = true,
   ) {
     super(runner, app.lock, app);
     runners.set(runner, this);
@@ -85,6 +85,8 @@ export class SqliteAppRunner extends SqliteRunner {
       return await inner();
     } finally {
       this.countDown();
+      // It may have begun after the release: TypeORM then counts a transaction that it can no longer end.
+      if (this.isOwned && this.#users === 0) this.#isLeft ||= this.isWriting;
       await this.endIfLeft();
     }
   }

@@ -276,26 +276,27 @@ describe('Writers of one SQLite file', () => {
     );
 
     it.each([
-      [true, 0],
-      [false, 0],
-      [false, 3],
-      [false, 10],
-    ])(
-      'a transaction that begins while the one around it ends takes effect or is rejected; succeeding: %j, after %d',
-      async (isSuccess, lead) => {
+      ['dataSource.transaction', true, 0],
+      ['dataSource.transaction', false, 0],
+      ['dataSource.transaction', false, 3],
+      ['dataSource.transaction', false, 10],
+      ['manager.transaction', true, 0],
+    ] as const)(
+      'a transaction that begins with %s while the one around it ends takes effect or is rejected; succeeding: %j, after %d',
+      async (way, isSuccess, lead) => {
         await start();
         const texts: string[] = [];
         // However far the end of the outer one has come.
         for (let delay = 0; delay < 60; delay += 1) {
           let inner: Promise<void> | undefined;
-          const begin = async (): Promise<void> => {
+          const beginInside = async (around: EntityManager): Promise<void> => {
             for (let passed = 0; passed < delay; passed += 1) await Promise.resolve();
-            await dataSource.transaction((manager) => manager.insert(Note, { text: `i${delay}` }));
+            await begin(way, around, (manager) => manager.insert(Note, { text: `i${delay}` }));
             texts.push(`i${delay}`);
           };
           const outer = dataSource.transaction(async (manager) => {
             await manager.insert(Note, { text: `o${delay}` });
-            inner = begin();
+            inner = beginInside(manager);
             inner.catch(() => undefined);
             for (let passed = 0; passed < lead; passed += 1) await Promise.resolve();
             if (!isSuccess) throw new Error('no more');
