@@ -6,7 +6,7 @@ import type { TickObserver } from './tick-ports.js';
 /** The number of calls that are checked for each handler. */
 const SAMPLES = 3;
 
-/** Unlike a count of 0, calls that are still running are not checked any more either. */
+/** Unlike a count of 0, it also ends the check of calls that are still running. */
 const DONE = -1;
 
 type Fields = ReadonlyMap<string, unknown>;
