@@ -59,7 +59,7 @@ const NOTHING_BUILT: ScopeEnd = {
   disposeMs: 0,
 };
 
-/** Takes one attempt through open, resolve, call, settle, dispose. */
+/** Runs one attempt: opens its scope, resolves the worker, calls the handler, waits until it settles, and disposes. */
 export class AttemptRunner {
   readonly #state: WorkerState;
 

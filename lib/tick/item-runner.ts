@@ -30,7 +30,7 @@ export class ItemRunner implements SlotWork {
   async run(slot: Slot): Promise<TickReport> {
     const list = new TickList(slot);
     this.running.addList(list);
-    void list.done.then(() => list.context.end()); // when it has left the running lists
+    void list.done.then(() => list.context.end()); // only after it has left the running lists
     const blank = emptyReport(slot, nextTickId());
     const startedAt = performance.now();
     const how = await this.runList(list);

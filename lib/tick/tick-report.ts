@@ -82,9 +82,9 @@ export interface TickReport {
   readonly scheduledAt: Date;
   readonly firedAt: Date;
   readonly endedAt: Date;
-  /** Attempts that were made; 0 for a skipped tick. */
+  /** The number of attempts made; 0 for a skipped tick. */
   readonly attempts: number;
-  /** Each attempt, in their order. Outcome, phase and errors of the tick are those of the last one. */
+  /** The attempts, in order. Outcome, phase and errors of the tick are those of the last one. */
   readonly history: readonly AttemptReport[];
   readonly outcome: TickOutcome;
   /** Why it was skipped or cancelled. */

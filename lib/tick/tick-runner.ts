@@ -126,7 +126,7 @@ function brokenReport({ slot, id }: RunningTick, error: unknown): TickReport {
 export interface SlotWork {
   /** Runs the slot, keeps its report, and passes on its failures. Never rejects. */
   run(slot: Slot, options: TickRunOptions): Promise<TickReport>;
-  /** Reports the end of a slot that was not skipped, once its overlap slot is free. */
+  /** Reports that a slot which was not skipped has finished, once its overlap slot is free. */
   report(report: TickReport): void;
 }
 

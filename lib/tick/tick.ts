@@ -16,7 +16,7 @@ export interface Tick<P = unknown> {
   readonly trigger: Trigger;
   /** When the tick was due. Together with the schedule, it identifies the slot. */
   readonly scheduledAt: Date;
-  /** When it was fired. Jitter, a buffer or a blocked event loop make it later than `scheduledAt`. */
+  /** When it was fired. Jitter, a buffer or a blocked event loop can make it later than `scheduledAt`. */
   readonly firedAt: Date;
   /** From `scheduledAt` to `firedAt`, in milliseconds. */
   readonly latenessMs: number;

@@ -13,7 +13,7 @@ type Fields = ReadonlyMap<string, unknown>;
 
 /**
  * Compares the fields of a worker before and after its handler. Values that a handler leaves there are lost, because the next
- * tick has another instance. Each handler is checked in its first calls, and reported once.
+ * tick has another instance. Each handler is checked on its first calls, and reported once.
  */
 export class WorkerState {
   /** The number of calls still to be checked, by provider and method; `DONE` once the handler was reported. */
