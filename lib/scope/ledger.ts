@@ -88,9 +88,9 @@ export class Ledger {
   }
 
   /**
-   * Calls `onScopeCommit` newest first, so that what depends on another commits into it before that one commits. If one throws,
-   * it is rolled back with all that have not committed: those after it, and those before it that have no `onScopeCommit`. A
-   * transaction whose COMMIT failed may still be open and hold its connection.
+   * Calls `onScopeCommit` newest first, so that a dependent commits into its dependency before the dependency commits. If one
+   * throws, it is rolled back with all that have not committed: those after it, and those before it that have no
+   * `onScopeCommit`. A transaction whose COMMIT failed may still be open and hold its connection.
    */
   async commit(): Promise<CommitEnd> {
     const hooked = this.hooked();

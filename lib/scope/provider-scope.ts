@@ -38,7 +38,7 @@ export interface ProviderScope {
    * registered first. If it throws, the tick fails in the phase `commit`, and everything that has not committed yet is rolled
    * back.
    *
-   * @throws {ScopeClosedError} if the work has settled, because it is then decided whether the scope commits.
+   * @throws {ScopeClosedError} if the work has settled, because the scope has already decided whether it commits.
    */
   onCommit(hook: () => unknown): void;
   /**
@@ -47,7 +47,7 @@ export interface ProviderScope {
    * `disposeErrors`.
    *
    * @param hook receives the error.
-   * @throws {ScopeClosedError} if the work has settled, because it is then decided whether the scope rolls back.
+   * @throws {ScopeClosedError} if the work has settled, because the scope has already decided whether it rolls back.
    */
   onRollback(hook: (error: unknown) => unknown): void;
   /**

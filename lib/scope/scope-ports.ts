@@ -106,7 +106,7 @@ export interface WatchedScope {
   handedOut(handle: object, scope: ProviderScope): void;
   /** Something was built that the scope owns. */
   built(instance: object, wrapper: NestWrapper): void;
-  /** The scope begins to end; called by `callee`, on the stack of the code that ends it. */
+  /** The scope starts to close; called by `callee`, on the stack of the code that ends it. */
   ending(callee: Function): void;
   /** The scope is closed. */
   ended(): void;

@@ -159,7 +159,10 @@ export class Scope implements ProviderScope, ConstructedScope, WorkOwner {
     this.#work.push(Promise.resolve(work).then(() => undefined, failed));
   }
 
-  /** Reports an error that the library throws into the work, unless the scope ends with it. Of several, the first one. */
+  /**
+   * Reports an error that the library throws into the work, unless the scope ends with it. If there are several, reports the
+   * first.
+   */
   mustShow(error: unknown): void {
     this.#mustShow ??= { error };
   }

@@ -73,7 +73,7 @@ export class WorkContext {
 
 const storage = new AsyncLocalStorage<WorkContext>();
 
-/** Made while this file is loaded, so it carries no AsyncLocalStorage store of the application. */
+/** Created while this file is loaded, so it carries no AsyncLocalStorage store of the application. */
 const root = new AsyncResource('ScopedWorker', { requireManualDestroy: true });
 
 /** Runs `work` with an empty AsyncLocalStorage context, regardless of what started the timer that led here. */
