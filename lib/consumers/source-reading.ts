@@ -22,7 +22,7 @@ export interface ReadingObserver {
 export class SourceReading {
   readonly #signal: TickSignal;
   #iterator: AsyncIterator<Delivery> | undefined;
-  /** The source ended it, or failed. */
+  /** True once the source has ended the iteration, or has failed. */
   #isOver = false;
   /** Settles with the last `next()`. */
   #arriving = Promise.resolve();

@@ -142,7 +142,7 @@ function scoped({ name }: Function, wrapper: NestWrapper, graph: ApplicationGrap
   return finding({ kind: 'background-worker-scoped', subject: name, token, chain, message });
 }
 
-/** @param chain the names on the way to what makes it request-scoped; empty if nothing does. */
+/** @param chain the names on the path to the provider that makes it request-scoped; empty if none does. */
 function reasonOf(
   { metatype, isTransient }: NestWrapper,
   chain: readonly string[],

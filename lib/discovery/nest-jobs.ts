@@ -16,7 +16,7 @@ export interface SkippedJobs extends NestJobs {
   readonly runBy: NestModule | undefined;
   /** A module class: Nest builds it once, or never. */
   readonly isModule: boolean;
-  /** A transient class in a static tree: Nest runs the job on an object without constructor. */
+  /** A transient class in a static tree: Nest runs the job on an object that was never constructed. */
   readonly isNeverConstructed: boolean;
 }
 

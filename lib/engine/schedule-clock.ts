@@ -115,8 +115,8 @@ export class ScheduleClock {
   }
 
   /**
-   * Fires slots together with catch-up runs, which wait for their turn. Slots that are missed while they wait follow the overlap
-   * rule: a schedule that cannot keep up would queue more and more of them.
+   * Fires slots together with catch-up runs, which wait for their turn. Slots that are missed while they wait follow the
+   * overlap rule: otherwise, a schedule that cannot keep up would queue more and more of them.
    */
   private async fireTogether(run: readonly number[], isMadeUp: boolean): Promise<void> {
     const most = this.schedule.options.misfire === 'all' ? MOST_MADE_UP : 1;
@@ -139,8 +139,8 @@ export class ScheduleClock {
       next = timeline.after(next)
     ) {
       due.push(next);
-      // After a long sleep there are too many slots to walk one by one. Only the latest are kept, so this jumps ahead until
-      // a little more is left to find than this walk has found.
+      // After a long sleep there are too many slots to walk one by one. Only the latest are kept, so this jumps ahead. It
+      // leaves a little more than one such walk to find.
       if (due.length % walk === 0) {
         const ahead = this.skipAhead(next, now, (next - at) * 1.1);
         // It is due itself: an irregular cron may have no slot after it.
@@ -150,7 +150,7 @@ export class ScheduleClock {
     return due;
   }
 
-  /** Returns a slot between `from` and now: about `window` before now, or earlier if no slot is so late. */
+  /** Returns a slot between `from` and now: about `window` before now, or earlier if no slot is that late. */
   private skipAhead(from: number, now: number, window: number): number {
     for (let back = window; now - back > from; back *= 2) {
       const slot = this.schedule.timeline.skipTo(from, now - back);

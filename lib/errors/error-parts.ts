@@ -11,7 +11,7 @@ export function textOf(error: unknown): string {
   }
 }
 
-/** Returns a property if it is a string; undefined otherwise, also if its getter throws. */
+/** Returns a property if it is a string; undefined otherwise, even if its getter throws. */
 export function stringOf(error: unknown, property: 'message' | 'stack'): string | undefined {
   try {
     const value: unknown = (error as Partial<Record<string, unknown>> | null | undefined)?.[

@@ -89,7 +89,7 @@ export interface LeakFound {
   readonly place: string | undefined;
 }
 
-/** A scope from `ProviderScopeFactory.open()` was dropped without `close()`: no code can close it any more. */
+/** A scope from `ProviderScopeFactory.open()` was dropped without being closed: no code can close it any more. */
 export interface LeakedScope {
   readonly scopeId: string;
   /** The line that opened it; undefined if the stack doesn't show it. */

@@ -123,9 +123,9 @@ export class LifetimeGraph {
   }
 
   /**
-   * Returns the path from a provider to the nearest one that declares itself request-scoped, both ends included. It is the reason
-   * why Nest doesn't build the first one once; a singleton has no such path. The path ends at a durable provider only if `from`
-   * is durable or there is no other path. It neither leads through nor ends at a provider that `passes` refuses.
+   * Returns the path from a provider to the nearest one that declares itself request-scoped, both ends included. It explains
+   * why Nest builds the first provider more than once; a singleton has no such path. The path ends at a durable provider only
+   * if `from` is durable or there is no other path. It neither leads through nor ends at a provider that `passes` refuses.
    */
   wayToRequestScope(
     from: GraphProvider,

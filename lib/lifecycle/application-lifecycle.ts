@@ -46,13 +46,13 @@ export class ApplicationLifecycle implements OnApplicationBootstrap, OnModuleDes
         if (settled.isSettled) return fire();
         return new Promise((done) => {
           const later = (): void => done(fire());
-          settled.whenSettled(later, later); // after the end it is skipped; an engine may wait for that
+          settled.whenSettled(later, later); // after the shutdown, the slot is skipped; an engine may wait for that
         });
       },
       missed: (slots) => slots.forEach((slot) => this.dispatcher.miss(this.slotOf(slot))),
     });
     const isWorking = this.announce.whatRuns();
-    // The engine may have taken its time, and the application may have been closed meanwhile.
+    // The application may have been closed while the engine was starting.
     if (this.#state !== 'started') return;
     for (const work of this.longRunning) settled.whenSettled(() => work.start());
     if (isWorking) settled.whenSettled(() => this.#signalHint.begin());
@@ -65,7 +65,7 @@ export class ApplicationLifecycle implements OnApplicationBootstrap, OnModuleDes
 
   private async fire(fired: EngineSlot): Promise<void> {
     const slot = this.slotOf(fired);
-    // It may have been removed since it was due.
+    // The schedule may have been removed since the slot was due.
     if (!this.book.holds(slot.schedule)) return void this.dispatcher.skip(slot, 'removed');
     await this.dispatcher.dispatch(slot);
   }

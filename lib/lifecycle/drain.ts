@@ -19,7 +19,7 @@ const CLOSED =
  *
  * Scopes by hand can be opened until the last shutdown hook of the application has run; `close()` is called then.
  *
- * Aborts work that itself asked for the shutdown (`await app.close()` in a handler), and doesn't wait for it.
+ * Aborts work that itself requested the shutdown (`await app.close()` in a handler), and doesn't wait for it.
  */
 export class Drain {
   #patience = new Patience(0);
@@ -35,7 +35,7 @@ export class Drain {
     private readonly longRunning: readonly Pick<LongRunning, 'interrupt' | 'stragglers'>[],
   ) {}
 
-  /** Waits from now on only for work that has begun already, and for work that this begins. */
+  /** From now on, waits only for work that has already begun, and for work that it starts. */
   begin(): void {
     this.running.beginShutdown();
     this.scopes.beginShutdown();
@@ -103,7 +103,7 @@ export class Drain {
     return [...ticksOf(this.running.all), ...byHand, ...longRunning];
   }
 
-  /** Returns the scopes by hand that close by themselves. */
+  /** Returns the scopes by hand that close without the shutdown. */
   private byHand(isMeant: (scope: Scope) => boolean): Scope[] {
     return [...this.scopes.all]
       .filter((scope) => scope.kind === 'run' || (scope.kind === 'open' && scope.closed))

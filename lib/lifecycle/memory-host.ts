@@ -93,13 +93,13 @@ export class MemoryHost implements LongRunning {
     try {
       look();
     } catch (error) {
-      // Reading RSS opens a system file, and no handle may be left. The next check tries again.
+      // Reading RSS opens a system file, which fails if no file handle is free. The next check tries again.
       const [schedule, tickId] = [undefined, undefined];
       this.events.emit('failure:stray', { where: 'memory', schedule, tickId, error });
     }
   }
 
-  /** Warns of a threshold that is above the memory that the process may use: the kernel ends the process before. */
+  /** Warns of a threshold that is above the memory that the process may use: the kernel ends the process before it is reached. */
   private warnOfVainStop(memory: MemoryOptions): void {
     const stop = thresholdOf(memory, 'stop');
     if (stop?.option !== 'stopAtMb') return;

@@ -7,7 +7,7 @@ import { nestHandlerNamed } from '../discovery/nest-schedules.js';
 /** The kinds that `SchedulerRegistry` of `@nestjs/schedule` lists; names are unique within each list. */
 export type NestKind = Exclude<ScheduleKind, 'message'>;
 
-/** What a kind is called in texts, in `SchedulerRegistry` and in `SchedulerOrchestrator`. */
+/** The names of a kind in texts, in `SchedulerRegistry` and in `SchedulerOrchestrator`. */
 const KINDS = {
   cron: {
     noun: 'a job',
@@ -100,7 +100,7 @@ export function get(target: NestSchedulerRegistry, name: string, kind: NestKind)
 /** The owner of a name in `SchedulerRegistry`. */
 export interface NameHolder {
   readonly text: string;
-  /** What to remove if it is the same job; nothing for a job of a decorator. */
+  /** The call to remove if it is the same job; undefined for a job of a decorator. */
   readonly adder: string | undefined;
 }
 
@@ -110,8 +110,8 @@ interface DecoratedJob {
 }
 
 /**
- * Finds out who has a name in `SchedulerRegistry`: a job that is there, or one of `@Cron`, `@Interval` or `@Timeout` that
- * Nest adds later, in `onApplicationBootstrap` of its module, after our schedules are shown.
+ * Finds the owner of a name in `SchedulerRegistry`: a job that is there, or one of `@Cron`, `@Interval` or `@Timeout` that Nest
+ * adds later, in `onApplicationBootstrap` of its module, after our schedules are shown.
  *
  * `SchedulerOrchestrator` of `@nestjs/schedule` keeps the jobs that it will add in private fields; the same from 5.0 to 12.0.
  * The decorators alone don't say which ones those are: Nest skips classes, options disable a kind, factories make instances.

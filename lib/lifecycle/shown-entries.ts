@@ -93,7 +93,7 @@ export function shownTimer(onClear: () => void): NodeJS.Timeout {
     return timer;
   }
   const toPrimitive = timer[Symbol.toPrimitive]?.bind(timer);
-  const refresh = (): NodeJS.Timeout => timer; // of a fake clock, which would start it
+  const refresh = (): NodeJS.Timeout => timer; // the one of a fake clock would start the timer
   return Object.assign(timer, {
     refresh,
     [Symbol.toPrimitive]: (hint?: string) => {

@@ -23,7 +23,7 @@ export class StartUpSettled {
     }, 0);
   }
 
-  /** Calls `work` at that moment, or at once if it has passed; calls `otherwise` if the application is closed before. */
+  /** Calls `work` when start-up has settled, at once if it has already; calls `otherwise` if the application is closed before. */
   whenSettled(work: () => void, otherwise: () => void = () => undefined): void {
     if (this.isSettled) work();
     else if (this.#isDisposed) otherwise();

@@ -29,7 +29,7 @@ export class StopWaits {
     this.#waits.delete(wait);
   }
 
-  /** True if a tick ends only after another one, or is that one. What waits has no circle, so this ends. */
+  /** True if a tick ends only after another one, or is that one. Waits never form a circle, so the recursion ends. */
   private needs(running: RunningWork, other: RunningWork): boolean {
     if (running === other) return true;
     return [...this.#waits].some(

@@ -29,7 +29,9 @@ export function levelOf(sample: MemorySample, { option }: MemoryThreshold): numb
   return option.endsWith('Mb') ? sample.rssBytes / MIB : sample.percent;
 }
 
-/** The part of the threshold below which a value must fall before the next crossing counts: a wavering value is reported once. */
+/**
+ * The share of the threshold below which a value must fall before the next crossing counts: a wavering value is reported once.
+ */
 const REARMED_BELOW = 0.95;
 
 /** Detects when a value crosses a threshold: once upwards, and once downwards when it has fallen 5 % below. */

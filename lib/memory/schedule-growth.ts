@@ -205,7 +205,7 @@ interface Point {
 
 /** The number of collections that count; older growth says nothing about now. */
 const KEPT_POINTS = 10;
-/** Growth below this part of the heap is lost among other changes. */
+/** Growth smaller than this share of the heap is lost among other changes. */
 const LEAST_PART = 0.1;
 
 /**

@@ -16,8 +16,8 @@ export class BuildReplacement {
    * Changes the arguments of `Injector#instantiateClass`, so that Nest stores and injects the replacement. They are the instances
    * to inject, the wrapper, the same wrapper as the target, and the context.
    *
-   * From 11.0.0 to 12.5.1 Nest calls `new wrapper.metatype(...)` or `target.metatype(...)`. This `metatype` returns the replacement,
-   * because Nest marks the instance as resolved before it could be replaced afterwards.
+   * From 11.0.0 to 12.5.1 Nest calls `new wrapper.metatype(...)` or `target.metatype(...)`. This `metatype` returns the
+   * replacement, because Nest marks the instance as resolved too early to replace it afterwards.
    */
   argumentsFor([instances, wrapper, target, ...rest]: unknown[]): unknown[] {
     if (isFactory(this.wrapper)) {

@@ -34,8 +34,8 @@ export type ObservedContextId = ContextId & { [OBSERVER]?: BuildObserver };
 const watched = new WeakSet<NestInjector>();
 
 /**
- * The preparations (`onScopeInit`) that the current code is part of. They don't refer to the instances, because what a preparation
- * opens, such as a connection, keeps them.
+ * The preparations (`onScopeInit`) that the current code is part of. They don't refer to the instances, because a connection
+ * that a preparation opens keeps the preparation alive.
  */
 const preparations = new AsyncLocalStorage<readonly Preparation[]>();
 

@@ -23,8 +23,8 @@ export function objectsOf(wrapper: NestWrapper, contextId: ContextId): object[] 
 }
 
 /**
- * Makes what depends on a new instance wait for its load. Nest marks the instance as resolved when it is constructed, and injects
- * what is resolved without waiting (`Injector#resolveComponentHost`, 11.0.0 to 12.5.1).
+ * Makes the dependents of a new instance wait for its load. Nest marks the instance as resolved when it is constructed, and
+ * injects resolved instances without waiting (`Injector#resolveComponentHost`, 11.0.0 to 12.5.1).
  *
  * @param isWithinLoad true for code that is part of the load: what it resolves would wait for itself.
  * @returns a function that releases the instance.

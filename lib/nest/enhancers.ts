@@ -19,7 +19,7 @@ export interface HandlerCall {
   readonly withGlobal: boolean;
   /** Once it is aborted, no handler is called, and its reason bypasses the filters. */
   readonly signal?: AbortSignal;
-  /** Receives work that goes on when the call has ended. */
+  /** Receives work that continues after the call has ended. */
   readonly hold?: (work: Promise<unknown>) => void;
 }
 

@@ -2,7 +2,7 @@ import { ObjectSearch } from './decorations.js';
 
 type IsIt = (value: unknown) => boolean;
 
-/** True if one of the holders holds an object, as `anyHolds` finds out, also behind proxies. */
+/** Works like `anyHolds`, and also recognises the object behind proxies. */
 export function holdsDecorated(holders: readonly object[], candidate: object): boolean {
   const search = new ObjectSearch(candidate);
   try {

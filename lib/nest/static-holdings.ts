@@ -8,8 +8,8 @@ import type { NestInside } from './nest-inside.js';
  * Skips maps of more than 1,000 entries. Skips arrays and sets, in which providers often track objects that others own. Cannot
  * read private `#fields` and closures; `shared()` is for these.
  *
- * In an application with an `instanceDecorator`, instances are proxies, and the objects that they hold may be proxies too. They
- * are recognised all the same.
+ * In an application with an `instanceDecorator`, instances are proxies, and the objects that they hold may be proxies too. The
+ * search recognises them too.
  */
 export class StaticHoldings {
   #instances: object[] = [];

@@ -73,8 +73,8 @@ export interface ScopedWorkerModuleOptions {
    */
   readonly stateDetection?: boolean;
   /**
-   * Looks for scoped instances that outlive their scope and for scopes by hand that nobody closes, and emits
-   * `leak:found`, `leak:scope` and `leak:call`. Off by default in every environment; `{}` turns it on.
+   * Looks for scoped instances that outlive their scope and for scopes by hand that are never closed, and emits `leak:found`,
+   * `leak:scope` and `leak:call`. Off by default in every environment; `{}` turns it on.
    */
   readonly leakDetection?: LeakDetectionOptions;
   /**

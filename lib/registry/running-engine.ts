@@ -8,15 +8,15 @@ import { isThenable } from '../util/values.js';
 import type { Straggler } from './long-running.js';
 
 /**
- * Runs the engine of the options, or the in-process engine. Notifies it of changes only while it runs. An error of the engine
- * at run time is emitted and breaks nothing: the schedule book and the dispatcher work without it.
+ * Runs the engine of the options, or the in-process engine. Notifies it of changes only while it runs. If the engine fails at
+ * run time, the error is emitted, and nothing else is affected: the schedule book and the dispatcher work without it.
  */
 export class RunningEngine {
   #engine: Engine | undefined;
   #isRunning = false;
   #isStopped = false;
   #starting: Promise<void> | undefined;
-  /** Set while an engine takes its time to stop. */
+  /** Set while the engine is stopping. */
   #stopping: Promise<void> | undefined;
 
   constructor(

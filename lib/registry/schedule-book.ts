@@ -16,7 +16,7 @@ export interface WorkerPlace {
 /** Keeps the schedules of the application by name, with the last report of each. */
 export class ScheduleBook implements LastReports {
   readonly #schedules = new Map<string, Schedule>();
-  /** Maps a schedule and all that replaced it (by `reschedule()`, say) to the same object. */
+  /** Maps a schedule and its replacements, such as those from `reschedule()`, to the same object. */
   readonly #lives = new WeakMap<EngineSchedule, object>();
   readonly #lastReports = new Map<string, TickReport>();
 

@@ -174,10 +174,11 @@ export class ScopedWorkerRegistry {
    * Runs `work` under the lock that the ticks of an `overlapKey` take. It starts when no tick with this key runs, and no such tick
    * starts while it runs. Use it, for example, in an HTTP handler that changes the same data as a job.
    *
-   * The call waits its turn, also behind other calls with the key. A tick that is due meanwhile follows its own `overlap` rule.
-   * Inside a tick with this key, a call doesn't wait for ticks to finish. If several such ticks run at once, their calls run one
-   * after the other, and so do calls that one tick makes at once. Inside `work`, a nested call doesn't wait for that work. The lock
-   * covers this process only. It works before start-up is complete and during the shutdown, which doesn't wait for it.
+   * The call waits its turn, including behind earlier calls with the key. A tick that is due meanwhile follows its own
+   * `overlap` rule. Inside a tick with this key, a call doesn't wait for ticks to finish. If several such ticks run at once,
+   * their calls run one after the other, and so do calls that one tick makes at once. Inside `work`, a nested call doesn't wait
+   * for that work. The lock covers this process only. It works before start-up is complete and during the shutdown, which
+   * doesn't wait for it.
    *
    * @param options.signal Ends the wait, but not the work; for example `AbortSignal.timeout(2_000)`. Default: no limit.
    * @returns the result of `work`.

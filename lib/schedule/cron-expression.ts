@@ -8,7 +8,7 @@ export interface CronZone {
   readonly utcOffset: number | undefined;
 }
 
-/** The longest time that clocks are set back at once, and the step in which zones do it, in minutes. */
+/** The most that clocks are set back at once, and the step of such changes, in minutes. */
 const FOLD = { longest: 180, step: 30 };
 
 /** The longest time that a zone skips in spring, in minutes. */

@@ -54,7 +54,7 @@ export interface Schedule extends EngineSchedule {
   readonly target: HandlerTarget;
   /** The default value of `tick.payload`. */
   readonly payload?: unknown;
-  /** Of consumers only. */
+  /** Set for consumers only. */
   readonly consumer?: ResolvedConsumer;
 }
 

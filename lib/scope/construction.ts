@@ -12,27 +12,27 @@ import type { Ownership } from './ownership.js';
 import type { ScopeNotice, ScopeObserver, WatchedScope } from './scope-ports.js';
 import { within } from '../util/within.js';
 
-/** What is built for: a scope, as its construction sees it. */
+/** The part of a scope that its construction needs. */
 export interface ConstructedScope {
   readonly contextId: ContextId;
   readonly notice: ScopeNotice;
   readonly ledger: Ledger;
-  /** True for what came with the scope: its seed, and the payload of its tick. */
+  /** True for an object that came with the scope: its seed, or the payload of its tick. */
   wasGiven(instance: unknown): boolean;
-  /** Undefined while nobody follows the scope. */
+  /** Undefined if leak detection doesn't follow the scope. */
   readonly watch: WatchedScope | undefined;
   readonly closed: boolean;
-  /** True when nothing joins the ledger any more. */
+  /** True when the ledger accepts no more entries. */
   readonly isDisposing: boolean;
-  /** Returns what receives the error of a disposer that fails when nobody waits for it. */
+  /** Returns a function for the error of a disposer that fails when it is no longer awaited. */
   reportsLateFailures(): (error: unknown) => void;
-  /** Why the scope does not do `what`; undefined when it does. */
+  /** Returns the error if the scope refuses to do `what`; otherwise undefined. */
   refusedTo(what: string): Error | undefined;
   /** Returns the error for a caller that wanted to do `what` while the scope closed. */
   closedError(what: string): Error;
 }
 
-/** What building asks of the application. */
+/** The part of the application that construction needs. */
 export interface ConstructionHome {
   readonly nest: NestInside;
   readonly ownership: Ownership;
@@ -43,9 +43,9 @@ export interface ConstructionHome {
 }
 
 /**
- * How instances come into a scope: built, entered in the ledger, initialised, and only then returned or injected.
+ * Brings instances into a scope: each is built, entered in the ledger, initialised, and only then returned or injected.
  *
- * An instance whose build was under way when disposal had begun is disposed as it arrives, and its load is refused.
+ * If disposal begins during a build, the instance is disposed as soon as it arrives, and its load is refused.
  */
 export class Construction implements BuildObserver {
   readonly #builds: Builds;
@@ -65,7 +65,7 @@ export class Construction implements BuildObserver {
     return this.#builds.areUnderWay;
   }
 
-  /** @throws what the build throws, and `ScopeClosedError` when the scope closed meanwhile. */
+  /** @throws what the build throws, and `ScopeClosedError` if the scope has closed meanwhile. */
   load<T>(loading: Promise<T>): Promise<T> {
     return this.#builds.load(loading, (instance) => {
       if (this.scope.closed) throw this.scope.closedError('finish a resolve');
@@ -163,7 +163,7 @@ export class Construction implements BuildObserver {
     if (this.scope.closed) throw this.scope.closedError(`build ${String(wrapper.name)}`);
   }
 
-  /** Of an instance that arrives when disposal has begun, which goes on; only the instance itself is disposed here. */
+  /** Disposes one instance that arrives after disposal has begun. The disposal of the others continues elsewhere. */
   private async disposeLate(late: LateEntry): Promise<void> {
     const failedLate = this.scope.reportsLateFailures();
     const failure = await late.dispose(this.home.disposeTimeoutMs, failedLate);
@@ -171,13 +171,13 @@ export class Construction implements BuildObserver {
   }
 }
 
-/** What is being built for a scope at this moment: loads that were asked of it, and the builds under them. */
+/** Tracks what is being built for a scope at this moment: requested loads, and the builds under them. */
 export class Builds {
   #loads = 0;
   #underWay = 0;
   #hasFailed = false;
   #loadsDone: (() => void) | undefined;
-  /** What members of circles of `forwardRef()` wait for: Nest 11.0 does not wait for it. */
+  /** The preparations of members of `forwardRef()` circles, for which Nest 11.0 does not wait. */
   #circle: Promise<void>[] = [];
 
   constructor(
@@ -201,12 +201,12 @@ export class Builds {
     this.#underWay -= 1;
   }
 
-  /** From here on siblings may be under way that nobody waits for. */
+  /** From now on, siblings that no code awaits may still be under construction. */
   failed(): void {
     this.#hasFailed = true;
   }
 
-  /** A load waits for what a member of a circle waits for, and throws its error. */
+  /** Makes each load wait for the preparation of a member of a circle, and throw its error. */
   addToCircle(ready: Promise<void>): void {
     this.#circle.push(ready);
   }

@@ -7,7 +7,7 @@ import type { ScopeHooks } from './provider-scope.js';
 
 type Hooked = ScopeHooks & object;
 
-/** One thing to do when a scope is disposed. */
+/** One step of the disposal of a scope. */
 interface Disposer {
   /** For messages, written `Class.method`. */
   readonly name: string;
@@ -41,8 +41,8 @@ export interface LateEntry {
 }
 
 /**
- * What a scope has to do when it ends, in the order of registration: owned instances as they were built,
- * `defer`, `onCommit` and `onRollback` as they were called. Read backwards it is the order of disposal.
+ * Lists what a scope has to do when it ends, in the order of registration: owned instances as they were built, `defer`,
+ * `onCommit` and `onRollback` as they were called. Disposal goes through the list backwards.
  *
  * Keeps only what has a disposer or a hook; any other instance is counted and forgotten.
  */
@@ -56,7 +56,7 @@ export class Ledger {
 
   constructor(private readonly ownership: Ownership) {}
 
-  /** True when the instance is the scope's own and new to it. */
+  /** Adds an instance. @returns true if the scope owns it and had not added it before. */
   add(instance: unknown, wrapper: NestWrapper): boolean {
     if (!this.ownership.isCandidate(instance, wrapper)) return false;
     const disposer = disposerOf(instance);
@@ -88,9 +88,9 @@ export class Ledger {
   }
 
   /**
-   * Calls `onScopeCommit` newest first, so that what depends on another commits into it before that one commits. If one throws,
-   * it is rolled back with all that have not committed: those after it, and those before it that have no `onScopeCommit`. A
-   * transaction whose COMMIT failed may still be open and hold its connection.
+   * Calls `onScopeCommit` newest first, so that a dependent commits into its dependency before the dependency commits. If one
+   * throws, it is rolled back with all that have not committed: those after it, and those before it that have no
+   * `onScopeCommit`. A transaction whose COMMIT failed may still be open and hold its connection.
    */
   async commit(): Promise<CommitEnd> {
     const hooked = this.hooked();
@@ -112,7 +112,7 @@ export class Ledger {
     return { rollbackErrors: [] };
   }
 
-  /** Calls `onScopeRollback` newest first, all of them, also if one throws. */
+  /** Calls every `onScopeRollback`, newest first, even if one throws. */
   rollback(error: unknown): Promise<unknown[]> {
     return rollBack(this.hooked(), error);
   }
@@ -144,7 +144,7 @@ export class Ledger {
     return outcome;
   }
 
-  /** Takes out what `add` has just put in, when there was something to do for it. */
+  /** Removes the entry that `add` has just made; undefined if it made none. */
   takeNewest(instance: unknown): LateEntry | undefined {
     const entry = this.#entries.at(-1);
     if (entry === undefined || entry.instance !== instance) return undefined;
@@ -197,10 +197,10 @@ function disposerOf(instance: object): Disposer | undefined {
 }
 
 /**
- * Calls a disposer and waits for it, at most `timeoutMs`; without a promise when there is nothing to wait
- * for. Never throws and never rejects: a disposer that fails must not stop the next.
+ * Calls a disposer and waits for it, at most `timeoutMs`. Returns no promise if there is nothing to wait for. Never throws and
+ * never rejects: a disposer that fails must not stop the next.
  *
- * @param failedLate is called with the error of a disposer that fails when nobody waits for it any more.
+ * @param failedLate is called with the error of a disposer that fails when it is no longer awaited.
  */
 function runDisposer(
   disposer: Disposer,

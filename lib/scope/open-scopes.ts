@@ -24,7 +24,7 @@ export interface ScopeOpening {
 
 const nextId = idSource('scope');
 
-/** Opens scopes, and knows which are open. */
+/** Opens scopes, and keeps track of the open ones. */
 export class OpenScopes implements ScopeHome {
   readonly #open = new Set<Scope>();
   /** The reasons why scopes of a kind cannot be opened. */

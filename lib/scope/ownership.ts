@@ -3,17 +3,17 @@ import { readMember } from '../util/values.js';
 import { ScopeObserver } from './scope-ports.js';
 import { InvalidOptionsError } from '../errors/errors.js';
 
-/** Marks scopes: a factory may hand one on, and a scope must not dispose itself or another. */
+/** Marks scopes: a factory may return one, and a scope must not dispose itself or another scope. */
 export const IS_SCOPE = Symbol('nestjs-scoped-worker:is-scope');
 
 /**
- * Decides what a scope owns of what Nest built under its context id.
+ * Decides which of the objects that Nest built under its context id a scope owns.
  *
  * Ownership is decided by the instance without the decoration of an `instanceDecorator` of the application.
  *
- * Not owned: what is not an object, what an earlier provider or scope already owns (an alias, a factory that
- * returns one object again and again), what a factory marked as `shared()`, and what a factory
- * returns though a static provider holds it.
+ * A scope doesn't own values that aren't objects, objects that an earlier provider or scope already owns (an alias, or a
+ * factory that returns the same object repeatedly), objects that a factory marked as `shared()`, and objects from a factory
+ * that a static provider holds.
  */
 export class Ownership {
   readonly #owned = new WeakSet<object>();
@@ -27,7 +27,7 @@ export class Ownership {
     this.#statics = new StaticHoldings(nest);
   }
 
-  /** True when the instance may be the scope's own; what is marked as shared and what an alias repeats is not. */
+  /** True if the scope may own the instance; false for one that is marked as shared or comes from an alias. */
   isCandidate(instance: unknown, wrapper: NestWrapper): instance is object {
     if (instance === null || (typeof instance !== 'object' && typeof instance !== 'function'))
       return false;
@@ -35,8 +35,8 @@ export class Ownership {
   }
 
   /**
-   * True for an object without hooks and disposers that counts as built. Here a factory is judged
-   * by its first result: looking through the static providers on every tick would only serve a figure.
+   * True for an object without hooks and disposers that counts as built. Here a factory is judged by its first result:
+   * searching the static providers on every tick would only improve a statistic.
    */
   counts(instance: object, wrapper: NestWrapper): boolean {
     if (!isFactory(wrapper)) return true;
@@ -48,18 +48,18 @@ export class Ownership {
     return !isHeld;
   }
 
-  /** True for what a scope will own, as far as that is known when it has just been built. */
+  /** True for an instance that a scope will own, as far as that is known right after its construction. */
   willOwn(instance: unknown, wrapper: NestWrapper): boolean {
     if (!this.isCandidate(instance, wrapper) || this.#owned.has(instance)) return false;
     return !isFactory(wrapper) || !this.#statics.holds(instance);
   }
 
-  /** True for what a factory returns although a static provider holds it. */
+  /** True for an object that a factory returns although a static provider holds it. */
   isHeld(instance: object, wrapper: NestWrapper): boolean {
     return isFactory(wrapper) && this.#statics.holds(instance);
   }
 
-  /** Takes an object that has something to do at the end; true for the first taker only. */
+  /** Claims an object that has a disposer or a hook. @returns true for the first claim only. */
   claim(instance: object, wrapper: NestWrapper): boolean {
     if (this.#owned.has(instance)) return false;
     if (isFactory(wrapper) && this.#statics.holds(instance)) {

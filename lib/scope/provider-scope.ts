@@ -10,15 +10,14 @@ export type ScopeToken<T> = (abstract new (...args: never[]) => T) | string | sy
  * @publicApi
  */
 export interface ProviderScope {
-  /** Unique in the process; in logs, events and reports. */
+  /** Unique in the process. It appears in logs, events and reports. */
   readonly id: string;
-  /** The context id for `ModuleRef.resolve(token, contextId)`; what is resolved so belongs to the scope too. */
+  /** The context id for `ModuleRef.resolve(token, contextId)`; instances that it resolves belong to the scope too. */
   readonly contextId: ContextId;
   /** True from the moment the scope refuses to build; disposal may still be under way. */
   readonly closed: boolean;
   /**
-   * Returns the instance of a provider in this scope, built at the first call, or a singleton as
-   * it is.
+   * Returns the scope's instance of a provider, which the first call builds. Returns a singleton unchanged.
    *
    * @param options.strict Look only in the worker's own module (the root module, for a scope opened by
    * hand) instead of the whole application. Default: false.
@@ -28,7 +27,7 @@ export interface ProviderScope {
    */
   resolve<T = unknown>(token: ScopeToken<T>, options?: { strict?: boolean }): Promise<T>;
   /**
-   * Runs `cleanup` when the scope is disposed, among the disposers, newest first; awaited, bounded by
+   * Runs `cleanup` when the scope is disposed, among the disposers, newest first. The library awaits it for at most
    * `disposeTimeoutMs`.
    *
    * @throws {ScopeClosedError} when the scope has begun to dispose.
@@ -39,7 +38,7 @@ export interface ProviderScope {
    * registered first. If it throws, the tick fails in the phase `commit`, and everything that has not committed yet is rolled
    * back.
    *
-   * @throws {ScopeClosedError} if the work has settled, because it is then decided whether the scope commits.
+   * @throws {ScopeClosedError} if the work has settled, because the scope has already decided whether it commits.
    */
   onCommit(hook: () => unknown): void;
   /**
@@ -48,7 +47,7 @@ export interface ProviderScope {
    * `disposeErrors`.
    *
    * @param hook receives the error.
-   * @throws {ScopeClosedError} if the work has settled, because it is then decided whether the scope rolls back.
+   * @throws {ScopeClosedError} if the work has settled, because the scope has already decided whether it rolls back.
    */
   onRollback(hook: (error: unknown) => unknown): void;
   /**
@@ -73,8 +72,8 @@ export interface ProviderScope {
  */
 export interface OpenedScope extends ProviderScope, AsyncDisposable {
   /**
-   * Waits for `waitFor` work, calls `onScopeCommit`, and disposes newest first. Further calls, also at the same time, return the same
-   * end. In a hook or a disposer of this scope, it resolves at once.
+   * Waits for `waitFor` work, calls `onScopeCommit`, and disposes newest first. Further calls, even concurrent ones, have the
+   * same result. In a hook or a disposer of this scope, it resolves at once.
    *
    * @throws the error of a commit hook, of `waitFor` work or of a disposer; several as one `AggregateError`.
    */
@@ -84,7 +83,7 @@ export interface OpenedScope extends ProviderScope, AsyncDisposable {
 }
 
 /**
- * Hooks that a provider of a scope may have. Found by their names: there is nothing to register.
+ * Hooks that a provider of a scope may have. The library finds them by name: you register nothing.
  *
  * @publicApi
  */

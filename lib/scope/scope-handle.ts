@@ -8,8 +8,8 @@ import type { ScopeEnd } from './scope-ports.js';
 import { isInside } from './work-context.js';
 
 /**
- * The scope that the caller of `ProviderScopeFactory.open()` receives. The library holds no reference to it, so when it is
- * collected, nobody can close the scope any more.
+ * The scope that the caller of `ProviderScopeFactory.open()` receives. The library holds no reference to it, so once it is
+ * garbage-collected, no code can close the scope any more.
  */
 export class ScopeHandle implements OpenedScope {
   readonly #scope: Scope;
@@ -84,9 +84,9 @@ export async function rollBackScope(scope: Scope): Promise<void> {
 }
 
 /**
- * Throws what went wrong in a scope by hand: one error as it is, several as one `AggregateError`, that of the work first.
+ * Throws the errors of a scope by hand: a single one unchanged, several as one `AggregateError`, the error of the work first.
  *
- * @param known is not thrown: its receiver made it.
+ * @param known an error that the caller itself created, so it isn't thrown.
  */
 export function throwAll(end: ScopeEnd, known?: unknown): void {
   const errors = end.failure === undefined ? [] : [end.failure.error];

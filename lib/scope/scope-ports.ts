@@ -3,8 +3,8 @@ import type { ProviderScope } from './provider-scope.js';
 import { ScopeClosedError } from '../errors/errors.js';
 
 /**
- * How a scope ends: by the runner of a tick, which is due or comes from `ProviderScopeFactory.run()` with a name; by
- * `ProviderScopeFactory.run()` without one; or by the code that opened it.
+ * The kinds of scopes, by what ends them: the runner of a due tick, or of a tick from `ProviderScopeFactory.run()` with a name;
+ * `ProviderScopeFactory.run()` without a name; or the code that opened it.
  */
 export const SCOPE_KINDS = ['tick', 'tick-by-hand', 'run', 'open'] as const;
 
@@ -17,11 +17,11 @@ export interface ScopeSeed {
   readonly module: NestModule;
   readonly schedule: string | undefined;
   readonly tickId: string | undefined;
-  /** What was called to open a scope by hand; it is on the stack while the scope is made. */
+  /** The function that opens a scope by hand; it is on the stack while the scope is created. */
   readonly opener: Function | undefined;
 }
 
-/** What `scope:opened` says. */
+/** The payload of `scope:opened`. */
 export interface ScopeNotice {
   readonly scopeId: string;
   /** The schedule and the tick that the scope was opened for; undefined for a scope by hand. */
@@ -29,7 +29,7 @@ export interface ScopeNotice {
   readonly tickId: string | undefined;
 }
 
-/** What `scope:closed` says. */
+/** The payload of `scope:closed`. */
 export interface ScopeEndNotice extends ScopeNotice {
   readonly built: number;
   readonly disposed: number;
@@ -41,14 +41,14 @@ export interface ScopeEndNotice extends ScopeNotice {
 export type ScopeVerdict =
   | {
       readonly error: unknown;
-      /** Other errors of the work, which nobody else receives. */
+      /** Other errors of the work, which reach no other code. */
       readonly others?: readonly unknown[];
     }
   | undefined;
 
 /** How a scope ended. */
 export interface ScopeEnd {
-  /** The error that made the work fail, or a failing commit's. */
+  /** The error that made the work fail, or the error of a failed commit. */
   readonly failure:
     | {
         readonly error: unknown;
@@ -64,13 +64,13 @@ export interface ScopeEnd {
   readonly disposeMs: number;
 }
 
-/** Receives what happens to every scope; must not throw. Notices are made on demand, because there is mostly no listener. */
+/** Receives what happens to every scope; must not throw. Notices are created on demand, because usually no code listens. */
 export abstract class ScopeObserver {
   abstract scopeOpened(notice: () => ScopeNotice): void;
   abstract scopeClosed(notice: () => ScopeEndNotice): void;
-  /** Work given to `waitFor` failed, and the scope had already failed by another error. */
+  /** Work passed to `waitFor` failed, and the scope had already failed with another error. */
   abstract workFailed(notice: ScopeNotice, error: unknown): void;
-  /** A disposer failed when nobody waited for it: after its time limit, or on an instance that arrived late. */
+  /** A disposer failed when it was no longer awaited: after its time limit, or on an instance that arrived late. */
   abstract lateDisposeFailed(notice: ScopeNotice, error: unknown): void;
   /** The work of a scope caught an error that the library has thrown, and the scope ended without it. */
   abstract errorHidden(notice: ScopeNotice, error: unknown): void;
@@ -78,12 +78,12 @@ export abstract class ScopeObserver {
   abstract handedOut(wrapper: NestWrapper): void;
 }
 
-/** What scopes need of the module's options. */
+/** The module options that scopes need. */
 export interface ScopeSettings {
   readonly disposeTimeoutMs: number;
 }
 
-/** Follows what outlives its scope; asked for each scope, and must cost nothing while it is not wanted. Must not throw. */
+/** Follows instances that outlive their scope. Called for each scope, so it must cost nothing while it is off. Must not throw. */
 export abstract class ScopeWatch {
   /** False once it is known that nothing is followed. */
   abstract readonly isOn: boolean;
@@ -94,9 +94,9 @@ export abstract class ScopeWatch {
 /** Follows one scope. */
 export interface WatchedScope {
   /**
-   * Returns what is injected in place of an instance; undefined if instances are injected as they are.
+   * Returns the object to inject in place of an instance; undefined if instances are injected unchanged.
    *
-   * @param isOwn is asked for what was not replaced before: only what the scope owns is.
+   * @param isOwn is called for an instance that wasn't replaced before; only the scope's own instances are replaced.
    */
   readonly guard:
     ((instance: object, wrapper: NestWrapper, isOwn: () => boolean) => object) | undefined;
@@ -106,14 +106,14 @@ export interface WatchedScope {
   handedOut(handle: object, scope: ProviderScope): void;
   /** Something was built that the scope owns. */
   built(instance: object, wrapper: NestWrapper): void;
-  /** The scope begins to end; called by `callee`, on the stack of the code that ends it. */
+  /** The scope starts to close; called by `callee`, on the stack of the code that ends it. */
   ending(callee: Function): void;
   /** The scope is closed. */
   ended(): void;
 }
 
 /**
- * Returns the error for a caller that asks a closed scope for something, such as to `resolve Mailer`.
+ * Returns the error for a caller that wants a closed scope to do something, such as `resolve Mailer`.
  *
  * @param cause where the scope was closed, when that is known.
  */

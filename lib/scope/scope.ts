@@ -26,7 +26,7 @@ import {
 import { Ledger } from './ledger.js';
 import type { ProviderScope, ScopeHooks, ScopeToken } from './provider-scope.js';
 
-/** What a scope asks of the application. */
+/** The part of the application that a scope needs. */
 export interface ScopeHome extends ConstructionHome {
   readonly watch: ScopeWatch;
   /** Takes an ended scope off the list. */
@@ -37,7 +37,7 @@ export interface ScopeHome extends ConstructionHome {
  * The scope behind the public `ProviderScope`.
  *
  * `open` -> `closing` (refuses to build; the runner still has to end it) -> `ending` (hooks, disposers) -> `closed`.
- * `Construction` says how instances come into it, and `conclude` how it ends.
+ * `Construction` brings instances into it, and `conclude` ends it.
  */
 export class Scope implements ProviderScope, ConstructedScope, WorkOwner {
   readonly id: string;
@@ -45,7 +45,7 @@ export class Scope implements ProviderScope, ConstructedScope, WorkOwner {
   readonly ledger: Ledger;
   readonly context: WorkContext;
   readonly watch: WatchedScope | undefined;
-  /** Why the shutdown lets nothing more be built here. */
+  /** Why the shutdown allows no more builds here. */
   refusal: string | undefined;
   /** False if it was opened during the shutdown by code that the drain does not wait for. */
   isAwaited = true;
@@ -86,7 +86,7 @@ export class Scope implements ProviderScope, ConstructedScope, WorkOwner {
     return true;
   }
 
-  /** After the end this is another, dead id: with the real one gone, Nest's own maps let the instances go. */
+  /** After the scope has closed, this is a dead id: once the real one is unreachable, Nest's own maps release the instances. */
   get contextId(): ContextId {
     return (this.#contextId ??= createDeadContextId(this.#construction));
   }
@@ -152,14 +152,17 @@ export class Scope implements ProviderScope, ConstructedScope, WorkOwner {
   waitFor(work: PromiseLike<unknown>): void {
     if (!isThenable(work)) throw new TypeError(noPromise(work));
     if (this.isDisposing) {
-      void Promise.resolve(work).catch(() => undefined); // refused, it must not end the process
+      void Promise.resolve(work).catch(() => undefined); // its rejection must not end the process
       throw this.closedError('wait for work');
     }
     const failed = (error: unknown): void => void this.#workErrors.push(error);
     this.#work.push(Promise.resolve(work).then(() => undefined, failed));
   }
 
-  /** Reports an error that the library throws into the work, unless the scope ends with it. Of several, the first one. */
+  /**
+   * Reports an error that the library throws into the work, unless the scope ends with it. If there are several, reports the
+   * first.
+   */
   mustShow(error: unknown): void {
     this.#mustShow ??= { error };
   }
@@ -167,7 +170,7 @@ export class Scope implements ProviderScope, ConstructedScope, WorkOwner {
   /**
    * Ends the scope: see `conclude` for the order.
    *
-   * @param verdict is asked once all work has settled; undefined means success.
+   * @param verdict is called once all work has settled; undefined means success.
    */
   end(verdict: (workErrors: readonly unknown[]) => ScopeVerdict): Promise<ScopeEnd> {
     if (this.#ending === undefined) {
@@ -183,12 +186,12 @@ export class Scope implements ProviderScope, ConstructedScope, WorkOwner {
   /**
    * Ends the scope in this order, the same for ticks and for scopes by hand:
    *
-   * 1. everything given to `waitFor` settles, and builds still under way;
-   * 2. the verdict is asked: from here on it does not change, and nothing more is built;
+   * 1. everything passed to `waitFor` settles, and so do builds under way;
+   * 2. the verdict is read: from here on it does not change, and nothing more is built;
    * 3. `onScopeCommit` or `onScopeRollback`, newest first, and the work that they pass to `waitFor`;
    * 4. disposers and `defer`, newest first.
    *
-   * No step is left out because of an error in the one before.
+   * If a step fails, the next ones still run.
    */
   private async conclude(
     verdict: (workErrors: readonly unknown[]) => ScopeVerdict,
@@ -203,7 +206,7 @@ export class Scope implements ProviderScope, ConstructedScope, WorkOwner {
     const judged = this.#workErrors.length;
     const failed = verdict(this.#workErrors.slice());
     this.#state = 'ending';
-    // What began to be built since the work has settled arrives before anything is disposed.
+    // Builds that began after the work had settled finish before anything is disposed.
     if (this.#construction.isUnderWay) await this.settleBuilds();
 
     let failure: ScopeEnd['failure'] = failed && { error: failed.error, phase: 'work' };
@@ -269,7 +272,7 @@ export class Scope implements ProviderScope, ConstructedScope, WorkOwner {
     this.#end?.open();
   }
 
-  /** Returns what receives the error of a disposer that fails when nobody waits for it. It doesn't hold the scope. */
+  /** Returns a function for the error of a disposer that fails when it is no longer awaited. It doesn't keep the scope alive. */
   reportsLateFailures(): (error: unknown) => void {
     const { notice } = this;
     const { observer } = this.scopes;
@@ -292,8 +295,8 @@ export class Scope implements ProviderScope, ConstructedScope, WorkOwner {
   }
 
   private load<T>(start: () => Promise<T>): Promise<T> {
-    // What is built belongs to this scope, also when code of an inner one asks for it. And inside its own build a scope may be
-    // closed; that close must not wait for this build.
+    // The instance belongs to this scope, even if code of an inner scope requests it. Code inside the build may close the
+    // scope; that close must not wait for this build.
     return this.#construction.load(this.context.run(start));
   }
 
@@ -321,7 +324,8 @@ export class Scope implements ProviderScope, ConstructedScope, WorkOwner {
 /**
  * The verdict on the errors of work.
  *
- * @param thrown by the work itself; the errors of `waitFor` work are others, unless it is one of them or has them as causes.
+ * @param thrown the error of the work itself. Errors of `waitFor` work count as others, unless it is one of them or has them as
+ * causes.
  */
 export function failureOf(
   workErrors: readonly unknown[],

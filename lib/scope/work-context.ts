@@ -1,18 +1,21 @@
 import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks';
 
-/** What code can be part of the work of: a scope, a tick, the ticks of a list, exclusive work, a message, a background worker. */
+/**
+ * An owner of work that code can be part of: a scope, a tick, the ticks of a list, exclusive work, a message, a background
+ * worker.
+ */
 export interface WorkOwner {
-  /** False for work that was begun during the shutdown by code that the shutdown does not wait for. */
+  /** False for work that was started during the shutdown by code that the shutdown does not wait for. */
   readonly isAwaited: boolean;
-  /** Of a scope: its tick, as long as the scope is open. */
+  /** For a scope: its tick, as long as the scope is open. */
   readonly tick?: unknown;
-  /** Of a tick or a list: its slot. */
+  /** For a tick or a list: its slot. */
   readonly slot?: unknown;
-  /** Of a scope: reports an error that the library throws into the work, unless the scope ends with it. */
+  /** For a scope: reports an error that the library throws into the work, unless the scope ends with it. */
   mustShow?(error: unknown): void;
 }
 
-/** Says whose work the code is that runs now, and inside which other work that was begun. */
+/** Says to whose work the running code belongs, and inside which other work that work began. */
 export class WorkContext {
   /** Undefined once the work has ended: a stray timer keeps this object, but not the owner. */
   #owner: WorkOwner | undefined;
@@ -21,14 +24,17 @@ export class WorkContext {
   constructor(
     owner: WorkOwner,
     outer: WorkContext | undefined,
-    /** True for the work of a tick's scope, also after it has ended. */
+    /** True for the work of a tick's scope, even after it has ended. */
     readonly isTick = false,
   ) {
     this.#owner = owner;
     this.#outer = outer;
   }
 
-  /** Forgets what has ended, except for one tick in front of what has not: code of an ended tick is not part of the tick outside. */
+  /**
+   * Skips contexts that have ended, but keeps one ended tick before a living context: code of an ended tick is not part of the
+   * outer tick.
+   */
   get outer(): WorkContext | undefined {
     let outer = this.#outer;
     let tick: WorkContext | undefined;
@@ -52,7 +58,7 @@ export class WorkContext {
   }
 
   /**
-   * Runs `work` as work of the owner. What it puts into AsyncLocalStorage, also by `enterWith`, stays inside: Node 20 keeps
+   * Runs `work` as work of the owner. What it puts into AsyncLocalStorage, even by `enterWith`, stays inside: Node 20 keeps
    * stores on the current resource, so the work has its own resource.
    */
   runIsolated<T>(work: () => T): T {
@@ -67,7 +73,7 @@ export class WorkContext {
 
 const storage = new AsyncLocalStorage<WorkContext>();
 
-/** Made while this file is loaded, so it carries no AsyncLocalStorage store of the application. */
+/** Created while this file is loaded, so it carries no AsyncLocalStorage store of the application. */
 const root = new AsyncResource('ScopedWorker', { requireManualDestroy: true });
 
 /** Runs `work` with an empty AsyncLocalStorage context, regardless of what started the timer that led here. */
@@ -95,14 +101,14 @@ export function* contexts(): Generator<WorkContext> {
     yield context;
 }
 
-/** Returns the context of the calling code, also if its work has ended. */
+/** Returns the context of the calling code, even if its work has ended. */
 export function currentContext(): WorkContext | undefined {
   return storage.getStore();
 }
 
 /**
- * Returns the innermost whose work has not ended. A loop that starts each round from the last one, whether that has ended or not,
- * must not grow a chain, so everything that has ended is left out, also between contexts whose work goes on.
+ * Returns the innermost context whose work has not ended. Leaves out every ended context, even between living ones: a loop that
+ * starts each round from the last one must not grow a chain.
  */
 export function livingContext(): WorkContext | undefined {
   let living: WorkContext | undefined;
@@ -112,7 +118,7 @@ export function livingContext(): WorkContext | undefined {
 
 /**
  * True when the calling code is part of work that the shutdown waits for. The innermost owner decides: a tick that began before
- * the shutdown is awaited, also under a lock that is not.
+ * the shutdown is awaited, even under a lock that is not.
  */
 export function isInsideAwaited(): boolean {
   return livingContext()?.owner?.isAwaited ?? false;
@@ -125,8 +131,8 @@ export function isInside(owner: WorkOwner): boolean {
 }
 
 /**
- * Has an error reported that the library throws into the calling code, unless the scope ends with it: the scope of the innermost
- * tick or, outside of ticks, the innermost scope.
+ * Has the scope report an error that the library throws into the calling code, unless the scope ends with it. This is the scope
+ * of the innermost tick or, outside of ticks, the innermost scope.
  */
 export function mustShow(error: unknown): void {
   const scopes = [...contexts()].filter(({ owner }) => owner?.mustShow !== undefined);

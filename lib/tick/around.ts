@@ -21,7 +21,7 @@ export function isAroundHook(value: unknown): value is AroundHook {
   return typeof (value as { intercept?: unknown } | null)?.intercept === 'function';
 }
 
-/** Why an attempt is not made: the error of the hook that would not let it begin. */
+/** Why an attempt does not run: the error of the hook that prevented it. */
 export interface Refused {
   readonly error: unknown;
 }
@@ -34,8 +34,8 @@ export interface Attempted {
 /**
  * Runs `attempt` inside all hooks, and waits for both.
  *
- * If a hook throws, or ends, before it has called `next()`, the attempt is refused with this error. The hooks around that hook
- * see the end of the refused attempt, like that of any other.
+ * If a hook throws or ends before it has called `next()`, the attempt is refused with that error. For the outer hooks, the
+ * refused attempt ends like any other.
  *
  * @param attempt must not reject; returns the error of an attempt that did not succeed. With `refused`, it only ends the scope.
  * @returns the errors that hooks threw, without the attempt's own error; the innermost first.
@@ -61,11 +61,11 @@ export async function runAround(
     (inner, hook) => () => runHook(hook, tick, inner, innermost, onThrown),
     () => innermost(),
   );
-  await outermost().catch(() => undefined); // noted by `onThrown`, or the attempt's own error
+  await outermost().catch(() => undefined); // recorded by `onThrown`, or the attempt's own error
   return thrown;
 }
 
-/** Runs one hook, and waits for what it has begun, whether it does so itself or not. */
+/** Runs one hook, and waits for the attempt that it started, even if the hook itself does not. */
 async function runHook(
   hook: AroundHook,
   tick: Tick,

@@ -26,7 +26,7 @@ import { WorkerState } from './worker-state.js';
 export interface AttemptEnd {
   readonly report: AttemptReport;
   readonly value: unknown;
-  /** Aborted from outside before it was judged. */
+  /** True if it was aborted from outside before its outcome was decided. */
   readonly isAborted: boolean;
 }
 
@@ -59,7 +59,7 @@ const NOTHING_BUILT: ScopeEnd = {
   disposeMs: 0,
 };
 
-/** Takes one attempt through open, resolve, call, settle, dispose. */
+/** Runs one attempt: opens its scope, resolves the worker, calls the handler, waits until it settles, and disposes. */
 export class AttemptRunner {
   readonly #state: WorkerState;
 
@@ -87,7 +87,7 @@ export class AttemptRunner {
       durationMs: performance.now() - startedAt,
       disposeMs,
     };
-    // The fields of its scope have been read.
+    // The report has read all that it needs of the scope by now.
     if (report.error !== undefined) readStacks(report.error);
     for (const error of report.disposeErrors) readStacks(error);
     return { report, value, isAborted };
@@ -134,8 +134,8 @@ export class AttemptRunner {
       const { outcome, error } = judgement;
       return outcome === 'succeeded' ? { value } : { value: undefined, failed: { error } };
     };
-    // After `next()` the scope has ended, but a hook is still part of the tick. A shutdown, or a run of the same schedule,
-    // that it waits for must not wait for it.
+    // After `next()` the scope has ended, but a hook is still part of the tick. If the hook waits for a shutdown or for a run
+    // of the same schedule, that one must not wait for the hook.
     const { around } = this.settings;
     const thrown = await runAs(scope, () => runAround(around, tick, runOnce), true);
     const ended = await running!;
@@ -163,7 +163,7 @@ export class AttemptRunner {
       const thrown = work.thrown ?? (failure && { phase: 'handler', error: failure.error });
       verdict = judgeWork(thrown, signal, attempt.abortCause);
       isAborted = attempt.abortCause !== undefined;
-      // Work that stops because the tick was aborted does what it should.
+      // Work that stops because of the abort behaves correctly, so its abort error is not reported.
       const others = failure?.others?.filter(
         (error) => !signal.aborted || !isAbortError(error, signal),
       );
@@ -172,7 +172,7 @@ export class AttemptRunner {
     return { scopeId, end, judgement: judgeEnd(verdict!, end), value: work.value, isAborted };
   }
 
-  /** Open, resolve, call, settle. `onOpen` runs before the first `await`, so what it enters stays entered. */
+  /** Opens, resolves, calls, settles. `onOpen` runs before the first `await`, so a store that it enters stays active. */
   private async work(slot: Slot, scope: Scope, tick: Tick): Promise<Work> {
     let phase: PhaseError['phase'] = 'open';
     let look: ReturnType<WorkerState['begin']>;
@@ -218,7 +218,7 @@ export class AttemptRunner {
   }
 }
 
-/** Only a factory can do this: the class itself was looked at when the application started. */
+/** Only a factory can cause this: start-up has already checked the class itself. */
 function noHandler({ schedule: { handler, target } }: Slot): string {
   return `${handler}: the factory of ${String(target.worker?.name)} returned an object without the method ${target.method}. Return an instance of the class.`;
 }

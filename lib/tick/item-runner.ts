@@ -11,7 +11,7 @@ import { RunningTicks, nextTickId } from './running-ticks.js';
 import { emptyReport, sum, type TickReport } from './tick-report.js';
 import { TickList } from './tick-list.js';
 
-/** Runs a slot of a schedule with `forEach`: asks for the list, then runs a tick for each item. */
+/** Runs a slot of a schedule with `forEach`: gets the list, then runs a tick for each item. */
 export class ItemRunner implements SlotWork {
   constructor(
     private readonly runner: TickRunner,
@@ -24,13 +24,13 @@ export class ItemRunner implements SlotWork {
   ) {}
 
   /**
-   * @returns a summary with the reports of all items: `failed`, with the error of each that failed, or when there is no
-   * list; `skipped` when it is empty. Never rejects.
+   * @returns a summary with the reports of all items: `failed` if items failed (with their errors) or the factory returned no
+   * list; `skipped` if the list is empty. Never rejects.
    */
   async run(slot: Slot): Promise<TickReport> {
     const list = new TickList(slot);
     this.running.addList(list);
-    void list.done.then(() => list.context.end()); // when it has left the running lists
+    void list.done.then(() => list.context.end()); // only after it has left the running lists
     const blank = emptyReport(slot, nextTickId());
     const startedAt = performance.now();
     const how = await this.runList(list);
@@ -52,12 +52,12 @@ export class ItemRunner implements SlotWork {
 
   private async runList(list: TickList): Promise<ListEnd> {
     try {
-      // Isolated: what the factory puts into AsyncLocalStorage is not for the items, nor for the caller.
+      // Isolated, so that what the factory puts into AsyncLocalStorage reaches neither the items nor the caller.
       const items = await list.context.runIsolated(() => this.itemsOf(list.slot));
       const reports = await list.context.run(() => this.runAll(items, list));
       return endOf(reports, items.length, list.stopped);
     } catch (error) {
-      readStacks(error); // it is kept as that of the last report
+      readStacks(error); // the last report keeps the error
       const isRefused = list.stopped === 'shutdown' && isErrorOf(error, ScopeClosedError);
       const outcome = isRefused ? { outcome: 'cancelled', reason: 'shutdown' } : FAILED;
       return { ...outcome, phase: 'open', error } as ListEnd;
@@ -89,7 +89,7 @@ export class ItemRunner implements SlotWork {
       while (next < items.length && list.stopped === undefined) {
         const index = next;
         next += 1;
-        reports[index] = kept(await this.runItem(slot, items[index])); // in a variable, V8 would keep the value
+        reports[index] = kept(await this.runItem(slot, items[index])); // V8 would keep the value of a variable
       }
     };
     await Promise.all(Array.from({ length: Math.min(maxConcurrency, items.length) }, lane));

@@ -6,22 +6,22 @@ import { onAbort } from '../util/on-abort.js';
 import { isInsideSlot } from './tick.js';
 import type { SkipReason, TickReport } from './tick-report.js';
 
-/** A tick, or work of `hold()`, that asks to begin. */
+/** A tick, or work of `hold()`, that is ready to begin. */
 interface Asking {
   readonly slot: Slot;
-  /** What runs here and has the caller among its work. That may await the caller, so the caller must not wait for its end. */
+  /** The running slots that the caller is part of. They may await the caller, so the caller must not wait for them. */
   readonly within: readonly Slot[];
   /** Undefined for work of `hold()`, which is never skipped. */
   readonly skip?: (reason: SkipReason) => void;
 }
 
 interface Waiting extends Asking {
-  /** Whether the next one of its schedule takes its place. */
+  /** True if the next tick of its schedule replaces it. */
   readonly canMerge: boolean;
   start(): void;
 }
 
-/** What a slot asks of the gate. */
+/** A slot, as the gate sees it. */
 export interface GatedSlot {
   readonly slot: Slot;
   /** Must not reject. */
@@ -31,24 +31,27 @@ export interface GatedSlot {
 }
 
 /**
- * Decides what a slot does that is due while as many ticks run as may. It serves one schedule, or those that share
- * an `overlapKey`. The guard is a count of what runs, so it never expires while a handler runs, however long.
+ * Decides what happens to a slot that comes due while the maximum number of ticks runs. Serves one schedule, or all schedules
+ * that share an `overlapKey`. It counts running ticks, so it never expires while a handler runs, unlike a lock with a timeout.
  */
 export class OverlapGate {
   /** Ticks and work of `hold()`. */
   readonly #running: Slot[] = [];
   #waiting: Waiting[] = [];
-  /** The running work of `hold()`. Each is part of all that began before it, so the innermost one waits for none. */
+  /**
+   * The running work of `hold()`. Each is part of all those that began before it, so the innermost one waits for none of them.
+   */
   readonly #holders = new Set<Slot>();
 
   constructor(
-    /** Aborts what runs of a slot, for `'cancel-other'`. */
+    /** Aborts the running work of a slot, for `'cancel-other'`. */
     private readonly abort: (slot: Slot) => void,
   ) {}
 
   /**
-   * Runs the slot now, later or never. Without room for it, `overlap` decides: `'skip'` skips it; `'buffer-one'` lets it wait, and
-   * skips the one that waited before; `'cancel-other'` does the same and aborts what runs; `'allow'` lets all of them wait.
+   * Runs the slot now, later or never. Without room for it, `overlap` decides: `'skip'` skips it; `'buffer-one'` lets it wait,
+   * and skips the one that waited before; `'cancel-other'` does the same and aborts the running tick; `'allow'` lets all of
+   * them wait.
    */
   pass(gated: GatedSlot): Promise<TickReport> {
     const { slot } = gated;
@@ -56,13 +59,13 @@ export class OverlapGate {
     const within = this.#running.filter(isInsideSlot);
     if (this.mayBegin({ slot, within, skip: gated.skip }, this.#waiting.some(isHold)))
       return this.run(slot, gated.run);
-    // Waiting for room, a tick that runs its own schedule would wait for itself.
+    // If a tick that runs its own schedule waited for room, it would wait for itself.
     if (within.length > 0 && !this.hasRoom(slot)) return Promise.resolve(gated.skip('overlap'));
     const canMerge = slot.isCatchUp !== true && overlap !== 'allow';
     if (canMerge) {
       if (overlap === 'skip') return Promise.resolve(gated.skip('overlap'));
       const merged = this.#waiting.find((other) => other.canMerge && isSame(other.slot, slot));
-      // What was asked for by hand is not merged into what is merely due.
+      // A run requested by hand is not merged into one that is only due.
       if (merged?.slot.trigger === 'manual' && slot.trigger !== 'manual')
         return Promise.resolve(gated.skip('merged'));
       if (merged !== undefined) {
@@ -93,7 +96,7 @@ export class OverlapGate {
       }
     };
     const within = this.#running.filter(isInsideSlot);
-    // Counted as well: it may outlast what it is inside of, when nobody awaits it there.
+    // Inner work counts too: if the outer work does not await it, it may outlast the outer work.
     if (this.mayBegin({ slot, within }, false)) return this.run(slot, run);
     return new Promise<T>((resolve, reject) => {
       let unfollow = (): void => undefined;
@@ -121,7 +124,7 @@ export class OverlapGate {
     return this.#running.length === 0 && this.#waiting.length === 0;
   }
 
-  /** Drops what waits, of one schedule or of all. What was asked for by hand survives a pause. */
+  /** Drops the waiting ticks of one schedule, or of all. A pause does not drop runs requested by hand. */
   clear(reason: SkipReason, schedule?: string): void {
     const isDropped = ({ slot, skip }: Waiting): boolean =>
       skip !== undefined &&
@@ -142,7 +145,7 @@ export class OverlapGate {
         slot,
         within,
         canMerge,
-        // Not in the AsyncLocalStorage context of the tick that it waited for.
+        // Bound, so that it does not run in the AsyncLocalStorage context of the tick that it waited for.
         start: AsyncResource.bind(() => resolve(this.run(slot, run))),
         skip: (reason) => resolve(skip(reason)),
       });
@@ -159,7 +162,7 @@ export class OverlapGate {
     }
   }
 
-  /** Starts what may begin, in its order. A tick that may not begin yet doesn't hold up another schedule that may. */
+  /** Starts the waiting work that may begin, in order. A tick that may not begin yet doesn't delay a schedule that may. */
   private startWaiting(): void {
     let isClaimed = false;
     for (const waiting of this.#waiting.slice()) {
@@ -172,7 +175,7 @@ export class OverlapGate {
     }
   }
 
-  /** @param isClaimed whether work of `hold()` is ahead: ticks outside of what runs stay behind it. */
+  /** @param isClaimed true if work of `hold()` is ahead in the queue: ticks that aren't part of running work stay behind it. */
   private mayBegin(asking: Asking, isClaimed: boolean): boolean {
     const { slot, within } = asking;
     for (const holder of this.#holders) if (!within.includes(holder)) return false;
@@ -185,16 +188,16 @@ export class OverlapGate {
     return this.#running.length < limitOf(slot);
   }
 
-  /** Aborts the oldest ticks that take the place of this one. Catch-up runs of one series don't abort each other. */
+  /** Aborts the oldest ticks that occupy the room of this one. Catch-up runs of one series don't abort each other. */
   private makeRoomFor(slot: Slot): void {
     const ticks = this.#running.filter((running) => !this.#holders.has(running));
-    const tooMany = Math.max(ticks.length - limitOf(slot) + 1, 0); // with none too many, it waits for work of `hold()`
+    const tooMany = Math.max(ticks.length - limitOf(slot) + 1, 0); // if 0, the slot waits for work of `hold()`
     const others = ticks.filter(({ isCatchUp }) => !(slot.isCatchUp && isCatchUp));
     for (const running of others.slice(0, tooMany)) this.abort(running);
   }
 }
 
-/** How many may run when this one starts too. For overlap, the ticks of a `forEach` are one. */
+/** Returns the maximum number of running ticks, this one included. For overlap, the ticks of a `forEach` are one. */
 function limitOf({ schedule: { options } }: Slot): number {
   const { overlap, maxConcurrency, forEach } = options;
   const limit = forEach === undefined ? maxConcurrency : undefined;

@@ -45,7 +45,7 @@ export class ProviderScopeFactory {
 
   /**
    * Runs `work` in its own scope and ends the scope with it: commits if it succeeds, rolls back if it throws, and disposes in
-   * both cases. The shutdown waits for work that began before it, and for the work that this starts. If other code starts work
+   * both cases. The shutdown waits for work that began before it, and for work that such work starts. If other code starts work
    * during the shutdown, await it in a shutdown hook.
    *
    * With a `name`, it is a tick: `onOpen` and the hooks of `around` run, `REQUEST`, `@InjectTick()` and `currentTick()` return
@@ -78,7 +78,7 @@ export class ProviderScopeFactory {
   }
 }
 
-// Functions, not methods: a decoration of the factory would show them as steps of the user's.
+// Functions, not methods: a decorated factory would report methods as calls of the user.
 
 async function runInScope<T>(
   scopes: OpenScopes,

@@ -5,7 +5,7 @@ import type { AttemptReport } from './tick-report.js';
 
 /**
  * True when one more attempt may help. An attempt that was cancelled, or whose work is committed, is not retried. An attempt
- * that a hook of `around` failed is retried: its work is lost if the hook held the transaction, and only the hook knows that.
+ * that failed in a hook of `around` is retried: its work is lost if the hook managed the transaction, and only the hook knows.
  */
 export function isWorthRetrying(
   { outcome, phase, isPartlyCommitted, attempt }: AttemptReport,

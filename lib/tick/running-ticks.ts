@@ -8,7 +8,7 @@ import type { TickObserver } from './tick-ports.js';
 
 export const nextTickId = idSource('tick');
 
-/** A tick from its firing to its report, over all its attempts, as other code can see and abort it. */
+/** A tick from its firing to its report, across all its attempts, which other code can see and abort. */
 export class RunningTick implements RunningWork {
   readonly id = nextTickId();
   readonly firedAt = new Date();
@@ -38,7 +38,7 @@ export class RunningTick implements RunningWork {
     return tickLabel(schedule.name, this.id, messageId);
   }
 
-  /** Aborted when a wait between attempts is to end at once. */
+  /** Aborted when a wait between attempts must end at once. */
   get waitSignal(): AbortSignal {
     return this.#wait.signal;
   }
@@ -50,7 +50,7 @@ export class RunningTick implements RunningWork {
     return this.#attempt;
   }
 
-  /** Between attempts nothing is kept of the last one: listeners of its signal may lead to its instances. */
+  /** Drops the last attempt between two attempts, because listeners of its signal may keep its instances alive. */
   attemptEnded(): void {
     this.#attempt = undefined;
   }
@@ -89,7 +89,7 @@ export class RunningTick implements RunningWork {
 export interface RunningWork {
   readonly slot: Slot;
   readonly firedAt: Date;
-  /** False for work that was begun during the shutdown by code that the shutdown does not wait for. */
+  /** False for work that was started during the shutdown by code that the shutdown does not wait for. */
   isAwaited: boolean;
   /** For the log, such as `ReportWorker.send (tick-1)`. */
   readonly label: string;
@@ -99,7 +99,7 @@ export interface RunningWork {
   isInside(): boolean;
   /** Aborts the attempt that runs; there will be no other. @returns false when all attempts have ended. */
   abort(cause: AbortCause): boolean;
-  /** No attempt and no item begins any more; what runs goes on. */
+  /** Prevents further attempts and items; running ones continue. */
   beginNoMore(cause: AbortCause): void;
 }
 
@@ -111,7 +111,7 @@ export interface RunningList extends RunningWork {
   resume(): void;
 }
 
-/** What runs at this moment. */
+/** The running ticks and lists. */
 export class RunningTicks {
   readonly #ticks = new Set<RunningWork>();
   readonly #lists = new Set<RunningList>();
@@ -141,7 +141,7 @@ export class RunningTicks {
     return [...this.#lists, ...this.#ticks].filter(({ isAwaited }) => isAwaited);
   }
 
-  /** All ticks, also those that were begun during the shutdown by code that it does not wait for. */
+  /** All ticks, including those that were started during the shutdown by code that it does not wait for. */
   get ticks(): readonly RunningWork[] {
     return [...this.#ticks];
   }
@@ -169,7 +169,10 @@ export class RunningTicks {
     return this.of(schedule).filter((tick) => tick.abort(cause)).length;
   }
 
-  /** @param failed the slot whose item has led to the pause; its list goes on, because one item's failure does not stop the others. */
+  /**
+   * @param failed the slot whose item has led to the pause; its list continues, because one item's failure does not stop the
+   * others.
+   */
   pauseLists(schedule: string, failed?: Slot): void {
     for (const list of this.#lists) if (isOf(list, schedule) && list.slot !== failed) list.pause();
   }

@@ -8,7 +8,7 @@ import { isThenable } from '../util/values.js';
 
 export interface AttemptSeed {
   readonly slot: Slot;
-  /** Of the tick; its attempts share it. */
+  /** The id of the tick; all its attempts share it. */
   readonly id: string;
   readonly firedAt: Date;
   readonly payload: unknown;
@@ -71,7 +71,7 @@ export class TickAttempt {
     this.#signal.abort(reason);
   }
 
-  /** Aborts the attempt when its `timeoutMs` is over. @returns a function that stops the timer. */
+  /** Aborts the attempt when its `timeoutMs` has passed. @returns a function that stops the timer. */
   startTimer(): () => void {
     const { name, options } = this.seed.slot.schedule;
     const { timeoutMs } = options;
@@ -90,8 +90,8 @@ type Add = AbortSignal['addEventListener'];
 type Remove = AbortSignal['removeEventListener'];
 
 /**
- * An AbortController whose listeners cannot harm: Node rethrows what a listener of an `AbortSignal` throws as
- * an uncaught exception, which ends the process in the middle of a drain.
+ * An AbortController whose listeners can throw safely. Node would rethrow their errors as uncaught exceptions, which end the
+ * process in the middle of a drain.
  */
 export class TickSignal {
   readonly #controller = new AbortController();
@@ -104,7 +104,7 @@ export class TickSignal {
     return this.#controller.signal;
   }
 
-  /** The first reason stays. */
+  /** Only the first reason counts. */
   abort(reason: unknown): void {
     this.#controller.abort(reason);
   }

@@ -8,11 +8,10 @@ import { TickObserver } from './tick-ports.js';
 import { skippedReport, type SkipReason, type TickReport } from './tick-report.js';
 
 /**
- * The door between what is due and what runs: it lets a slot through, holds it, or skips it with a
- * reason. A skipped slot builds nothing.
+ * Decides whether a due slot runs: lets it through, delays it, or skips it with a reason. Nothing is built for a skipped slot.
  */
 export class TickDispatcher {
-  /** By overlap key; only of what runs or waits. */
+  /** By overlap key; only while something runs or waits. */
   readonly #gates = new Map<string, OverlapGate>();
   readonly #paused = new Set<string>();
   #closedFor: 'not-started' | 'stopping' | undefined = 'not-started';
@@ -29,7 +28,7 @@ export class TickDispatcher {
     if (this.#closedFor !== undefined) return this.skip(slot, this.#closedFor);
     if (slot.trigger !== 'manual' && this.#paused.has(slot.schedule.name))
       return this.skip(slot, 'paused');
-    // What is asked for with a payload is asked for one item.
+    // A run with a payload is a run for that one item.
     const isList = slot.schedule.options.forEach !== undefined && options.payload === undefined;
     const work = isList ? this.items : this.single;
     const report = await this.atGate(slot, (gate) =>
@@ -60,7 +59,7 @@ export class TickDispatcher {
     return report;
   }
 
-  /** Skips a slot that passed while nobody could run it. */
+  /** Skips a slot that passed while it could not run. */
   miss(slot: Slot): TickReport {
     return this.skip(slot, this.#paused.has(slot.schedule.name) ? 'paused' : 'missed');
   }
@@ -73,7 +72,7 @@ export class TickDispatcher {
     return this.#closedFor === undefined;
   }
 
-  /** From now on nothing begins: no tick, no further attempt; what waited in a buffer never will. */
+  /** From now on, no tick and no further attempt begins. Buffered ticks never run. */
   close(): void {
     this.#closedFor = 'stopping';
     for (const gate of this.#gates.values()) gate.clear('stopping');
@@ -95,7 +94,7 @@ export class TickDispatcher {
     return this.#paused.has(schedule.name);
   }
 
-  /** Forgets a schedule that is gone. What runs goes on; what waits is skipped. */
+  /** Forgets a removed schedule. Its running ticks continue; its waiting ticks are skipped. */
   forget(schedule: Schedule): void {
     this.#paused.delete(schedule.name);
     this.#gates.get(overlapKeyOf(schedule))?.clear('removed', schedule.name);

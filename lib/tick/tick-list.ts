@@ -8,7 +8,7 @@ export class TickList implements RunningList {
   readonly done: Promise<void>;
   /** Settles `done`. */
   end!: () => void;
-  /** What asks for the list, and the ticks of its items, are part of it. */
+  /** The call of the factory, and the ticks of the items, are part of it. */
   readonly context = new WorkContext(this, livingContext());
   readonly firedAt = new Date();
   isAwaited = true;

@@ -28,9 +28,12 @@ export abstract class TickObserver {
   ): void;
 }
 
-/** Acts on failures. Called before the overlap slot is free, because `onFailure` also applies to the slot that waits. Must not throw. */
+/**
+ * Acts on failures. Called before the overlap slot is free, because `onFailure` also applies to the waiting slot. Must not
+ * throw.
+ */
 export abstract class FailureObserver {
-  /** A tick has not succeeded: the only one of its slot, or that of an item of a list. */
+  /** A tick has not succeeded. It is the only tick of its slot, or the tick of one item of a list. */
   abstract tickFailed(report: TickReport, slot: Slot): void;
 }
 
@@ -40,7 +43,7 @@ export abstract class LastReports {
   abstract remember(report: TickReport, schedule: Schedule): void;
 }
 
-/** What ticks need of the module's options. */
+/** The module options that ticks need. */
 export interface TickSettings {
   readonly onOpen?: (tick: Tick) => void | Promise<void>;
   readonly around: readonly AroundHook[];

@@ -7,7 +7,7 @@ export type AbortCause = 'shutdown' | 'cancel' | 'overlap';
 export type TickOutcome = 'succeeded' | 'failed' | 'cancelled' | 'timed-out' | 'skipped';
 
 /**
- * Where a tick that did not succeed went wrong.
+ * The phase in which an unsuccessful tick went wrong.
  *
  * - `around`: a hook of `around` threw after `next()`. The scope has committed, but the hook may have rolled back its work.
  * - `ack`: the work is committed, but its message could not be acknowledged.
@@ -17,8 +17,8 @@ export type TickPhase = 'open' | 'resolve' | 'handler' | 'commit' | 'dispose' | 
 /**
  * Why a tick was skipped.
  *
- * - `overlap`: the previous tick was still running, or a tick of the same schedule asked for this one.
- * - `merged`: another one took its place in the buffer, or was asked for by hand and keeps it.
+ * - `overlap`: the previous tick was still running, or a tick of the same schedule requested this one.
+ * - `merged`: another tick took its place in the buffer, or a run requested by hand kept that place.
  * - `paused`: the schedule is paused.
  * - `missed`: the slot passed while the event loop was blocked or the machine slept.
  * - `not-started`: start-up is not complete.
@@ -67,7 +67,7 @@ export interface TickRetry {
 }
 
 /**
- * What is known of a finished tick.
+ * The result of a finished tick.
  *
  * @publicApi
  */
@@ -82,9 +82,9 @@ export interface TickReport {
   readonly scheduledAt: Date;
   readonly firedAt: Date;
   readonly endedAt: Date;
-  /** Attempts that were made; 0 for a skipped tick. */
+  /** The number of attempts made; 0 for a skipped tick. */
   readonly attempts: number;
-  /** Each attempt, in their order. Outcome, phase and errors of the tick are those of the last one. */
+  /** The attempts, in order. Outcome, phase and errors of the tick are those of the last one. */
   readonly history: readonly AttemptReport[];
   readonly outcome: TickOutcome;
   /** Why it was skipped or cancelled. */
@@ -93,10 +93,7 @@ export interface TickReport {
   readonly phase?: TickPhase;
   /** A commit hook threw after another one had returned `'committed'`. That work stays, so the tick wasn't retried. */
   readonly isPartlyCommitted?: true;
-  /**
-   * The error as it was thrown. When only disposal failed: the disposer's error, several as one
-   * `AggregateError`.
-   */
+  /** The error as it was thrown. If only disposal failed, the disposer's error; several are combined in one `AggregateError`. */
   readonly error?: unknown;
   /**
    * Errors of `onScopeRollback` and of disposers, in the order in which they were called; then other errors that hooks of
@@ -105,15 +102,15 @@ export interface TickReport {
   readonly disposeErrors: readonly unknown[];
   /** What the handler returned; the last value of an Observable. */
   readonly value?: unknown;
-  /** For `forEach`, asked for by hand: the reports of the items. */
+  /** The reports of the items, if a schedule with `forEach` was run by hand. */
   readonly items?: readonly TickReport[];
-  /** Instances that the scopes of its attempts owned. */
+  /** The number of instances that the scopes of its attempts owned. */
   readonly built: number;
-  /** Of these, how many had a disposer, which was called. */
+  /** The number of these instances whose disposer was called. */
   readonly disposed: number;
   /** From `firedAt` to `endedAt`, in milliseconds, with fractions. */
   readonly durationMs: number;
-  /** Of this, how long the disposers took. */
+  /** The part of `durationMs` that the disposers took. */
   readonly disposeMs: number;
 }
 
@@ -128,7 +125,7 @@ export function skippedReport(slot: Slot, tickId: string, reason: SkipReason): T
   return { ...emptyReport(slot, tickId), outcome: 'skipped', reason };
 }
 
-/** What is known of any slot: nothing was built, nothing was measured. */
+/** Returns the fields that every report has. Nothing was built, and nothing was measured. */
 export function emptyReport(slot: Slot, tickId: string): Omit<TickReport, 'outcome'> {
   const now = new Date();
   return {

@@ -24,7 +24,7 @@ function asItIs(report: TickReport): TickReport {
 }
 
 /**
- * Runs the attempts of a tick, each in its own scope, which closes before the next one opens. Every error ends in the
+ * Runs the attempts of a tick, each in its own scope, which closes before the next one opens. Every error ends up in the
  * report: `run` never rejects.
  */
 export class TickRunner {
@@ -43,7 +43,7 @@ export class TickRunner {
     // It joins the running ticks first, because a listener of its first event may cancel it.
     this.running.add(tick);
     const unfollow = signal === undefined ? undefined : tick.follow(signal);
-    // Hooks and the conclusion are part of the tick as well, beyond the life of its scopes.
+    // Hooks and the conclusion are part of the tick too, even after its scopes have closed.
     const context = new WorkContext(tick, livingContext());
     const report = context.run(() =>
       this.runAttempts(tick)
@@ -58,7 +58,7 @@ export class TickRunner {
       unfollow?.();
       tick.end();
     });
-    // After it has left the running ticks: a shutdown that it began must not take it for another one that runs.
+    // Only after it has left the running ticks: a shutdown that it started must not mistake it for another running tick.
     void tick.done.then(() => context.end());
     return report;
   }
@@ -93,7 +93,7 @@ export class TickRunner {
     const { report, value, isAborted } = await this.attempts.run(tick.begin(history.length + 1));
     history.push(report);
     tick.attemptEnded();
-    // What was aborted and failed by something else has failed, as it would have without retries.
+    // If an aborted attempt failed for another reason, the tick has failed, as it would have without retries.
     const isLast = report.outcome === 'succeeded' || isAborted || !isWorthRetrying(report, retry);
     return isLast ? tickReport(tick, history, value) : undefined;
   }
@@ -111,7 +111,7 @@ export class TickRunner {
   }
 }
 
-/** Returns the report of a tick that failed by a fault of the library itself: it is reported too, and the schedule lives on. */
+/** Returns the report of a tick that failed because of a bug in the library. It is reported too, and the schedule continues. */
 function brokenReport({ slot, id }: RunningTick, error: unknown): TickReport {
   return {
     ...emptyReport(slot, id),
@@ -122,11 +122,11 @@ function brokenReport({ slot, id }: RunningTick, error: unknown): TickReport {
   };
 }
 
-/** What a slot runs when it is let through: one tick, or a tick for each item of a list. */
+/** The work of a slot: one tick, or a tick for each item of a list. */
 export interface SlotWork {
   /** Runs the slot, keeps its report, and passes on its failures. Never rejects. */
   run(slot: Slot, options: TickRunOptions): Promise<TickReport>;
-  /** Reports the end of a slot that was not skipped, once its overlap slot is free. */
+  /** Reports that a slot which was not skipped has finished, once its overlap slot is free. */
   report(report: TickReport): void;
 }
 

@@ -9,22 +9,22 @@ import type { ProviderScope } from '../scope/provider-scope.js';
  * @publicApi
  */
 export interface Tick<P = unknown> {
-  /** Unique in the process; in logs, events and reports. */
+  /** Unique in the process. It appears in logs, events and reports. */
   readonly id: string;
   /** Name of the schedule. */
   readonly schedule: string;
   readonly trigger: Trigger;
-  /** When the tick was due; with the schedule, the identity of its slot. */
+  /** When the tick was due. Together with the schedule, it identifies the slot. */
   readonly scheduledAt: Date;
-  /** When it was fired: after `scheduledAt` by jitter, a buffer, or a blocked event loop. */
+  /** When it was fired. Jitter, a buffer or a blocked event loop can make it later than `scheduledAt`. */
   readonly firedAt: Date;
   /** From `scheduledAt` to `firedAt`, in milliseconds. */
   readonly latenessMs: number;
-  /** From 1; each attempt has its own `Tick` and scope. */
+  /** The number of the attempt, from 1. Each attempt has its own `Tick` and scope. */
   readonly attempt: number;
   /**
-   * Aborted by a timeout, by `registry.cancel()` and by the application's shutdown. A listener that throws is
-   * logged and harms nobody.
+   * Aborted by a timeout, by `registry.cancel()` and by the application's shutdown. If a listener throws, the library logs the
+   * error, and the other listeners still run.
    */
   readonly signal: AbortSignal;
   readonly scope: ProviderScope;

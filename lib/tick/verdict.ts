@@ -9,13 +9,13 @@ export type Judgement = Pick<
   'outcome' | 'reason' | 'phase' | 'error' | 'disposeErrors' | 'isPartlyCommitted'
 >;
 
-/** An error with the phase in which it arose. */
+/** An error with the phase in which it occurred. */
 export interface PhaseError {
   readonly phase: TickPhase;
   readonly error: unknown;
 }
 
-/** Whether a tick's work may be kept, as known before commit and disposal. */
+/** Whether a tick's work may be kept, decided before commit and disposal. */
 export interface WorkVerdict {
   readonly outcome: Exclude<TickOutcome, 'skipped'>;
   readonly reason?: AbortCause;
@@ -25,9 +25,9 @@ export interface WorkVerdict {
 /**
  * Judges the work of a tick once handler and `waitFor` work have settled.
  *
- * A tick whose time was up has timed out, regardless of what its handler did later. An abort error counts as
- * cancelled only when the tick was aborted; without an abort it is a failure like any other. A
- * handler that returns normally after a shutdown or cancel has finished: it succeeded.
+ * A tick that has reached its `timeoutMs` has timed out, regardless of what its handler did later. An abort error counts as
+ * cancelled only when the tick was aborted; without an abort it is a failure like any other. A handler that returns normally
+ * after a shutdown or cancel has succeeded.
  */
 export function judgeWork(
   thrown: PhaseError | undefined,
@@ -86,7 +86,7 @@ export function judgeHooks(
   return { outcome, ...because, phase: 'around', error, disposeErrors: others };
 }
 
-/** The shutdown refuses to build more: for the tick that is its abort. */
+/** True if the shutdown refused to build an instance, which counts as an abort of the tick. */
 function isRefusal(error: unknown, cause: AbortCause): boolean {
   return cause === 'shutdown' && isErrorOf(error, ScopeClosedError);
 }

@@ -6,14 +6,14 @@ import type { TickObserver } from './tick-ports.js';
 /** The number of calls that are checked for each handler. */
 const SAMPLES = 3;
 
-/** Unlike a count of 0, calls that are still running are not checked any more either. */
+/** Unlike a count of 0, it also ends the check of calls that are still running. */
 const DONE = -1;
 
 type Fields = ReadonlyMap<string, unknown>;
 
 /**
  * Compares the fields of a worker before and after its handler. Values that a handler leaves there are lost, because the next
- * tick has another instance. Each handler is checked in its first calls, and reported once.
+ * tick has another instance. Each handler is checked on its first calls, and reported once.
  */
 export class WorkerState {
   /** The number of calls still to be checked, by provider and method; `DONE` once the handler was reported. */

@@ -7,8 +7,9 @@ import type { WaitsForItself, WriteLock } from './write-lock.js';
 const LONGEST_STATEMENT = 120;
 
 /**
- * Records the work in which a query runner was created, if that work had the turn then. The writes of the query runner are refused
- * even after the turn: their call was made before, like the other calls in a `Promise.all()` of which one was refused.
+ * Records the work in which a query runner was created, if that work had the turn then. The writes of the query runner are
+ * refused even after the turn, because they were called before it ended: for example in a `Promise.all()` in which another call
+ * was refused.
  */
 export class Creation {
   readonly frames: Frames;

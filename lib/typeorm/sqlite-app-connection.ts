@@ -30,7 +30,7 @@ class Read {
   }
 }
 
-/** The reads that the running code is part of, as a subscriber is. */
+/** The reads that the running code is part of: a subscriber runs inside one. */
 const reading = new AsyncLocalStorage<readonly Read[]>();
 
 /**

@@ -245,13 +245,13 @@ export class SqliteAppRunner extends SqliteRunner {
       stmtCache?: unknown;
     };
     if (use.connection !== undefined) driver.databaseConnection = use.connection;
-    else Reflect.deleteProperty(driver, 'databaseConnection'); // the application's connection shows through
+    else Reflect.deleteProperty(driver, 'databaseConnection'); // the driver inherits the application's connection
     if (stmtCache !== undefined) Object.assign(runner, { stmtCache: use.statements });
     return use.run(() => this.sendInTurn(statement, send, signal));
   }
 }
 
-/** The transaction without an owner ended before the statement, which is not part of it. */
+/** The result for a statement that is not part of the transaction without an owner, because that has ended before it. */
 const TOO_LATE = Symbol('too late');
 
 const FORGOTTEN =

@@ -18,8 +18,8 @@ export class SqliteScopeRunner extends SqliteRunner {
   #taking: Promise<PooledConnection> | undefined;
   #taken: PooledConnection | undefined;
   /**
-   * The scope for which the query runner is created. Read at once, because the code that uses it later may run elsewhere, if the
-   * scope is opened by hand.
+   * The scope for which the query runner is created. Read at once, because in a scope by hand, the code that uses it later may
+   * run elsewhere.
    */
   readonly #scope = livingContext()?.owner as ScopeOfTick | undefined;
   /** Read at once, because a scope that has ended no longer has a tick. */

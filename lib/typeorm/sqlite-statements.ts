@@ -3,8 +3,8 @@ const WRITING_PRAGMA =
   /^PRAGMA\s+[\w".]*((user_version|application_id|journal_mode|auto_vacuum|foreign_keys)\s*[=(]|incremental_vacuum|wal_checkpoint|optimize)/i;
 
 /**
- * Returns true for a statement that may write to the file, or begins a transaction that may; in doubt, true. Also true for
- * `PRAGMA foreign_keys = ...`, which affects writes, and has no effect while a transaction is open on the connection.
+ * Returns true for a statement that may write to the file, or begins a transaction that may. If unsure, returns true. Also true
+ * for `PRAGMA foreign_keys = ...`, which affects writes, and has no effect while a transaction is open on the connection.
  */
 export function mayWrite(statement: string): boolean {
   const text = statement.replace(COMMENTS, '');

@@ -8,10 +8,10 @@ const ENOUGH = 3;
 /**
  * Observes the major garbage collections of the process.
  *
- * V8 reports one entry of kind `MAJOR` for each mark-compact: forced, done at once, or marked in steps before (`INCREMENTAL` is
- * the start of such steps). An object that becomes unreachable while V8 marks in steps survives only that one collection. So two
- * would suffice; a third covers the gap between two entries. A scavenge (`MINOR`) doesn't count, because it keeps the targets of
- * a `WeakRef` alive.
+ * V8 reports one entry of kind `MAJOR` for each mark-compact: forced, done at once, or marked in steps beforehand
+ * (`INCREMENTAL` is the start of such steps). An object that becomes unreachable while V8 marks in steps survives only that one
+ * collection. So two would suffice; a third covers the gap between two entries. A scavenge (`MINOR`) doesn't count, because it
+ * keeps the targets of a `WeakRef` alive.
  */
 export class MajorCollections {
   readonly #observer: PerformanceObserver;

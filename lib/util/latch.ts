@@ -1,4 +1,4 @@
-/** Opens once, and stays open. Creates the promise on demand, because nobody waits for most latches. */
+/** Opens once, and stays open. Creates the promise on demand, because no code waits for most latches. */
 export class Latch {
   #isOpen = false;
   #promise: Promise<void> | undefined;
