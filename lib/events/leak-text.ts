@@ -16,7 +16,7 @@ export function leakFoundText(leak: LeakFound): string {
 
 /** Returns the log line for a scope that no code can close any more. */
 export function leakedScopeText({ scopeId, place, ageMs }: LeakedScope): string {
-  return `Leak: scope ${scopeId}, opened${at(place)} ${seconds(ageMs)} ago, was dropped without close(). The library disposes its instances when the application closes. Write "await using scope = await scopes.open()", or use scopes.run().`;
+  return `Leak: scope ${scopeId}, opened${at(place)} ${seconds(ageMs)} ago, was dropped while it was open. The library disposes its instances when the application closes. Write "await using scope = await scopes.open()", or use scopes.run().`;
 }
 
 /** Returns the stack of a late call, and below it the stack of the code that closed the scope. */

@@ -54,7 +54,7 @@ export class ScheduleMaker {
     const { defaults } = this.options.resolved;
     const options = resolveHandlerOptions(kind, defaults, this.optionsOf(target), given);
     if (options.forEach !== undefined && payload !== undefined)
-      say('payload and forEach exclude each other, because each item is a payload; keep one');
+      say(`payload and forEach can't be combined, because each item is a payload; keep one`);
     const unresolvable = this.unresolvable(options.forEach, target);
     if (unresolvable !== undefined) say(`forEach ${unresolvable}`);
     const timing = timingOf({ cron, everyMs }, options, say);

@@ -125,7 +125,7 @@ export function closedError(
   const owner = schedule === undefined ? '' : ` of ${schedule} (${tickId})`;
   return new ScopeClosedError(
     scopeId,
-    `Cannot ${what}: scope ${scopeId}${owner} is closed. Await all work before the handler returns, or hand it to scope.waitFor().`,
+    `Cannot ${what}: scope ${scopeId}${owner} is closed. Await all work before the handler returns, or pass it to scope.waitFor().`,
     cause === undefined ? undefined : { cause },
   );
 }

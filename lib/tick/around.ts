@@ -101,9 +101,9 @@ async function runHook(
 }
 
 function noNext({ schedule }: Tick): string {
-  return `${schedule}: a hook of \`around\` ended without calling next(), so the tick did not run. Return next(), or throw to say why not.`;
+  return `${schedule}: a hook of \`around\` ended without calling next(), so the tick did not run. Return next(), or throw an error that says why.`;
 }
 
 function tooLate({ schedule }: Tick): string {
-  return `${schedule}: a hook of \`around\` called next() too late, when it had ended: the tick did not run. Return next(), or await it.`;
+  return `${schedule}: a hook of \`around\` called next() after it had ended, so the tick did not run. Return next(), or await it.`;
 }

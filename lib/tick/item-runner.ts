@@ -150,5 +150,5 @@ function isList(value: unknown): value is Iterable<unknown> {
 }
 
 function noList(handler: string, value: unknown): string {
-  return `${handler}: the useFactory of forEach must return a list, not ${show(value)}. Return an array: there is one tick for each of its items.`;
+  return `${handler}: the useFactory of forEach must return a list, not ${show(value)}. Return an array: each of its items gets its own tick.`;
 }

@@ -19,7 +19,7 @@ export interface AttemptSeed {
 const WHY: Record<AbortCause, string> = {
   shutdown: 'the application is shutting down',
   cancel: 'it was cancelled',
-  overlap: 'another one takes its place',
+  overlap: 'a newer one replaces it',
 };
 
 /** One try at a tick, with the `Tick` that its handler sees. */

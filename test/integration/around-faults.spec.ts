@@ -11,7 +11,7 @@ afterEach(closeApps);
 
 const failure = new Error('hook');
 const NO_NEXT =
-  'Worker.run: a hook of `around` ended without calling next(), so the tick did not run. Return next(), or throw to say why not.';
+  'Worker.run: a hook of `around` ended without calling next(), so the tick did not run. Return next(), or throw an error that says why.';
 
 /** What became unhandled while `work` ran. */
 async function unhandled(work: () => Promise<unknown>): Promise<unknown[]> {

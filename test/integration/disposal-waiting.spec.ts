@@ -178,7 +178,7 @@ describe('Disposal waits', () => {
         expect(strays).toEqual([]);
       });
 
-      it('[B36] and reports its error when a scope by hand is left without close()', async () => {
+      it('[B36] and reports its error when a scope by hand is left without complete()', async () => {
         const { scopes, events } = await startApp({ providers: [worker([])] });
         const strays: StrayFailure[] = [];
         events.on('failure:stray', (stray) => void strays.push(stray));

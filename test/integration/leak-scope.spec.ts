@@ -22,7 +22,7 @@ describe('leak:scope', () => {
     return { ...test, journal, Session, leaked };
   }
 
-  it('[C22] names a scope that was dropped without close(), with the place that opened it', async () => {
+  it('[C22] names a scope that was dropped while it was open, with the place that opened it', async () => {
     const { scopes, Session, leaked, journal, log, app } = await start();
     const forget = async (): Promise<string> => {
       const scope = await scopes.open();
@@ -43,7 +43,7 @@ describe('leak:scope', () => {
     ]);
     expect(log.of('warn')).toEqual([
       expect.stringMatching(
-        /^Leak: scope scope-\S+, opened at \S+ \d+ s ago, was dropped without close\(\)\. The library disposes its instances when the application closes\. /,
+        /^Leak: scope scope-\S+, opened at \S+ \d+ s ago, was dropped while it was open\. The library disposes its instances when the application closes\. /,
       ),
     ]);
     expect(journal.of('disposed')).toEqual([]);

@@ -52,7 +52,7 @@ describe('leakDetection: { strict: true }', () => {
     const where = `scope ${scopeId} of Worker.run (${tickId})`;
     expect(error).toBeInstanceOf(ScopeClosedError);
     expect(error.message).toBe(
-      `Cannot call Mailer.send: ${where} is closed. Await all work before the handler returns, or hand it to scope.waitFor().`,
+      `Cannot call Mailer.send: ${where} is closed. Await all work before the handler returns, or pass it to scope.waitFor().`,
     );
     expect(error.stack?.split('\n')[1]).toContain('leak-strict.spec.ts');
     const { message, stack } = error.cause as Error;

@@ -38,7 +38,7 @@ describe("overlap 'cancel-other'", () => {
     const second = await run('second');
     expect(ticks[0]!.signal.reason).toMatchObject({
       name: 'AbortError',
-      message: 'Worker.run was aborted: another one takes its place.',
+      message: 'Worker.run was aborted: a newer one replaces it.',
     });
     expect(await first.report).toMatchObject({
       outcome: 'cancelled',

@@ -450,7 +450,7 @@ describe('registry.add()', () => {
       [
         'a payload beside forEach',
         { ...good, payload: 1, forEach: { useFactory: () => [] } },
-        'payload and forEach exclude each other',
+        "payload and forEach can't be combined",
       ],
       ['a bad forEach', { ...good, forEach: ['a'] }, 'forEach must be { inject, useFactory }'],
     ])('[XF1] refuses %s in one sentence, and adds nothing', async (_, definition, words) => {

@@ -49,7 +49,7 @@ describe('A scope by hand', () => {
       expect(journal.lines).toEqual([...built, 'committed Unit', ...disposed]);
     });
 
-    it('[XB2] rolls back when an `await using` block is left without close()', async () => {
+    it('[XB2] rolls back when an `await using` block is left without complete()', async () => {
       const { scopes } = await startApp({ providers });
       {
         await using scope = await scopes.open();

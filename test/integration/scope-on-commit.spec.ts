@@ -153,7 +153,7 @@ describe('scope.onCommit() and scope.onRollback()', () => {
       expect(refused).toHaveLength(3);
       for (const error of refused) expect(error).toBeInstanceOf(ScopeClosedError);
       expect((refused[0] as Error).message).toBe(
-        `Cannot register a hook with ${method}(): scope ${scope!.id} of Worker.run (${report.tickId}) is closed. Await all work before the handler returns, or hand it to scope.waitFor().`,
+        `Cannot register a hook with ${method}(): scope ${scope!.id} of Worker.run (${report.tickId}) is closed. Await all work before the handler returns, or pass it to scope.waitFor().`,
       );
       expect(journal.lines).not.toContain('called too late');
     },

@@ -63,7 +63,7 @@ describe('A transaction in a scope by hand', () => {
     expect(await committed(database)).toEqual(['written']);
   });
 
-  it('[XB1] of a block that is left without close() is rolled back', async () => {
+  it('[XB1] of a block that is left without complete() is rolled back', async () => {
     const work = async (): Promise<void> => {
       const scope = await test.scopes.open();
       try {

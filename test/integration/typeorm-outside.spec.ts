@@ -92,7 +92,7 @@ describe('A scoped entity manager', () => {
             /^Cannot (use a scoped EntityManager or Repository|call \w+\.\w+): scope /,
           );
           expect(message).toContain(
-            `: scope ${scopeId} of work (${tickId}) is closed. Await all work before the handler returns, or hand it to scope.waitFor().`,
+            `: scope ${scopeId} of work (${tickId}) is closed. Await all work before the handler returns, or pass it to scope.waitFor().`,
           );
           expect(stack).toContain('typeorm-outside.spec.ts');
         }

@@ -36,7 +36,7 @@ const examples: readonly errors.ScopedWorkerError[] = [
   ]),
   new errors.ScopeClosedError(
     'scope-1',
-    'Cannot resolve Mailer: scope scope-1 of Reports.nightly (tick-1) is closed. Await all work before the handler returns, or hand it to scope.waitFor().',
+    'Cannot resolve Mailer: scope scope-1 of Reports.nightly (tick-1) is closed. Await all work before the handler returns, or pass it to scope.waitFor().',
   ),
   new errors.TickTimeoutError('Reports.nightly', 5_000),
   new errors.DisposeTimeoutError('Mailer.onModuleDestroy', 10_000),
