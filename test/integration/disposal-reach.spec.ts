@@ -56,10 +56,10 @@ describe('The reach of disposal', () => {
       'Branch',
       'Branch',
       'Bubbled',
-      'Leaf',
-      'Leaf',
-      'MadeLeaf',
-      'MadeLeaf',
+      // Nest 11.0 builds the transients of a transient once for all its instances.
+      ...(process.env['NEST'] === 'nest11-oldest'
+        ? ['Leaf', 'MadeLeaf']
+        : ['Leaf', 'Leaf', 'MadeLeaf', 'MadeLeaf']),
     ]);
   });
 
