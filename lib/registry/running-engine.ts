@@ -26,25 +26,27 @@ export class RunningEngine {
 
   /** @throws the error of the engine. */
   async start(schedules: readonly Schedule[], host: EngineHost): Promise<void> {
-    const starting = Promise.resolve(this.engine.start(schedules.filter(isTimed), host));
-    this.#starting = starting;
-    await starting;
-    // An engine that refused to start isn't stopped: it may belong to another application.
-    if (this.#isStopped) await this.tell(undefined, (engine) => engine.stop());
-    else this.#isRunning = true;
+    this.#starting = Promise.resolve(this.engine.start(schedules.filter(isTimed), host));
+    await this.#starting;
+    this.#isRunning = !this.#isStopped;
   }
 
   /** Stops the engine; if it is still starting, as soon as it has started. Until it has stopped, `stragglers()` returns it. */
   stop(): void {
-    this.#isStopped = true;
-    if (!this.#isRunning) return;
+    const starting = this.#isRunning ? undefined : this.#starting;
+    const isNeeded = this.#isRunning || starting !== undefined;
     this.#isRunning = false;
-    let isPending = false;
-    const told = this.tell(undefined, (engine) => {
-      const stopped = engine.stop();
-      isPending = isThenable(stopped);
-      return stopped;
-    });
+    this.#isStopped = true;
+    if (!isNeeded) return;
+    let isPending = starting !== undefined;
+    const stop = (): Promise<void> =>
+      this.tell(undefined, (engine) => {
+        const stopped = engine.stop();
+        isPending ||= isThenable(stopped);
+        return stopped;
+      });
+    // An engine that refused to start isn't stopped: it may belong to another application.
+    const told = starting === undefined ? stop() : starting.then(stop, () => undefined);
     if (isPending) this.#stopping = told.then(() => void (this.#stopping = undefined));
   }
 

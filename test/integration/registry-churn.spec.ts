@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import type { OnModuleDestroy } from '@nestjs/common';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { ScopedWorkerRegistry } from '../../lib/index.js';
 import { ScopedWorkerServices } from '../../lib/scoped-worker-services.js';
@@ -75,11 +76,17 @@ describe('schedules that come and go', () => {
     expect(registry.list()).toHaveLength(20);
   });
 
-  it('[D3] an engine that starts when the application is closed meanwhile is stopped', async () => {
+  it('[D3] an engine that starts when the application is closed meanwhile is stopped before anything is destroyed', async () => {
     const told: string[] = [];
     const starting = gate();
     const begun = gate();
+    class Pool implements OnModuleDestroy {
+      onModuleDestroy(): void {
+        told.push('pool destroyed');
+      }
+    }
     const { app } = await compileApp({
+      providers: [Pool],
       options: {
         engine: {
           name: 'slow',
@@ -88,7 +95,10 @@ describe('schedules that come and go', () => {
             await starting.opened;
             told.push('started');
           },
-          stop: () => void told.push('stopped'),
+          stop: async () => {
+            await Promise.resolve();
+            told.push('stopped');
+          },
           add: nothing,
           replace: nothing,
           remove: nothing,
@@ -98,13 +108,14 @@ describe('schedules that come and go', () => {
         },
       },
     });
-    const starts = app.init();
+    const http = app.createNestApplication(); // `close()` of an application context waits for `init()`
+    const starts = http.init();
     await begun.opened;
-    const closed = app.close();
+    const closed = http.close();
     await new Promise((resolve) => setImmediate(resolve));
     starting.open();
     await Promise.allSettled([starts, closed]);
-    expect(told).toEqual(['started', 'stopped']);
+    expect(told).toEqual(['started', 'stopped', 'pool destroyed']);
   });
 });
 
