@@ -37,7 +37,7 @@ export abstract class BackgroundWorker {
    * the worker is done, and the library doesn't call it again.
    *
    * @param stopping is aborted when the application shuts down and the listeners of `shutdown:started` have finished. The
-   * shutdown then waits for `execute` until `shutdownTimeoutMs` is over. An error that `execute` throws because of the abort
+   * shutdown then waits for `execute` until `shutdownTimeoutMs` has elapsed. An error that `execute` throws because of the abort
    * isn't a failure. After a failure, `stopping` is aborted too, to end everything that the failed run left behind. The next
    * run receives a new signal.
    */

@@ -56,7 +56,7 @@ function obstacleTo(
   if (jobs.isModule) return skip('Move the method to a provider of the module.');
   if (own !== undefined)
     return skip(
-      `${own.decorator} on the same method runs it already. Remove ${handler.decorator}.`,
+      `${own.decorator} on the same method already runs it. Remove ${handler.decorator}.`,
     );
   if (jobs.wrapper.isDependencyTreeDurable())
     return skip(

@@ -16,8 +16,8 @@ export function duplicate(name: string, earlier: NamedHandler, later: NamedHandl
     isOneClass && one === other && difference !== undefined
       ? `${other}: two schedules would have the name "${name}". ${twinText(earlier.worker, later.worker, difference)}, so each of these workers has to run. ${twinHelp(later, difference)}`
       : one === other && !isOneClass
-        ? `${placed(later)}: its schedule "${name}" has the name of a schedule of ${placed(earlier)}, which is a different class. Rename one of them: { name: '...' }.`
-        : `${other}: its schedule "${name}" has the name of a schedule of ${one}. Rename one of them: { name: '...' }.`;
+        ? `${placed(later)}: its schedule "${name}" has the same name as a schedule of ${placed(earlier)}, which is a different class. Rename one of them: { name: '...' }.`
+        : `${other}: its schedule "${name}" has the same name as a schedule of ${one}. Rename one of them: { name: '...' }.`;
   return finding({ kind: 'duplicate-schedule', subject: other, message });
 }
 

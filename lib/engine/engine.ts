@@ -21,7 +21,7 @@ export interface Engine {
   start(schedules: readonly EngineSchedule[], host: EngineHost): void | Promise<void>;
   /**
    * Stops the engine for good: it fires nothing more, and leaves no timer and no handle. The shutdown waits for the promise until
-   * `shutdownTimeoutMs` is over, and drains the ticks meanwhile, so `stop()` may wait for the promises of `fire()`.
+   * `shutdownTimeoutMs` has elapsed, and drains the ticks meanwhile, so `stop()` may wait for the promises of `fire()`.
    */
   stop(): void | Promise<void>;
   /** Adds a schedule while the engine runs. */

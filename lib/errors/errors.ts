@@ -157,7 +157,7 @@ export function refuseInvalid(call: string, problems: readonly string[]): void {
 }
 
 /**
- * Thrown if a closed scope is used, or a scope that may no longer build because the application is shutting down. Under
+ * Thrown if a closed scope is used, or a scope that may no longer build because the application is shutting down. With
  * `leakDetection: { strict: true }`, methods of an instance whose scope has closed throw it too. The stack of `cause` then shows
  * where the scope closed.
  *

@@ -43,7 +43,7 @@ interface Subject {
 /**
  * Returns the schedules, scopes and findings of an application. It builds no provider and calls no factory.
  *
- * The application has started, or was created by `Test.createTestingModule().compile()` or by
+ * Pass an application that has started, or one that was created by `Test.createTestingModule().compile()` or by
  * `NestFactory.createApplicationContext(AppModule, { preview: true })`. In preview mode Nest calls no constructor, so your
  * application opens no connection. Before start-up, the inspector doesn't know values from providers (such as the expression of
  * a cron) or the options of `forRootAsync()`; `notes` says so.

@@ -33,7 +33,7 @@ function workerTree(
     const isRepeated = isScoped && shown.has(key);
     shown.add(key);
     const dependencies: InspectedProvider[] = [];
-    // Nest cannot build a circle of transients, but the inspector must not loop forever.
+    // Nest cannot build a cycle of transients, but the inspector must not loop forever.
     if (isScoped && !isRepeated && !under.has(id)) {
       under.add(id);
       const next = graph.dependenciesOf(provider).filter(({ token }) => !isInternalToken(token));
@@ -102,7 +102,7 @@ function predictDisposal(
     const key = instanceOf(provider, owner);
     const before = known.get(key);
     if (before !== undefined) return Math.max(before, begun);
-    known.set(key, begun); // for circles
+    known.set(key, begun); // for cycles
     let round = begun;
     const buildAll = function* (isNext: (at: string) => boolean): Steps<void> {
       const start = round;

@@ -33,7 +33,7 @@ export class Announcement {
     }
     this.whatIsSwitchedOff(schedules);
     if (background.length > 0)
-      this.#logger.log(`${background.length} background: ${background.join(', ')}`);
+      this.#logger.log(`${background.length} in the background: ${background.join(', ')}`);
     if (schedules.length + background.length === 0)
       this.#logger.log(
         'ScopedWorkerModule has nothing to run: no module provides a worker or a background worker.',

@@ -15,7 +15,7 @@ const CLOSED =
 
 /**
  * Waits for running ticks and for the work of `ProviderScopeFactory.run()` on shutdown. Aborts ticks after `drainTimeoutMs`, and
- * stops waiting when `shutdownTimeoutMs` is over or a second signal arrives.
+ * stops waiting when `shutdownTimeoutMs` has elapsed or a second signal arrives.
  *
  * Scopes by hand can be opened until the last shutdown hook of the application has run; `close()` is called then.
  *

@@ -75,7 +75,7 @@ export class SchedulerRegistryBridge {
         holder.adder === undefined
           ? ''
           : `, or remove the ${holder.adder} call if it is the same job`;
-      return `${handler}: its schedule "${name}" has the name of ${holder.text}. Rename one of them with { name: '...' }${remedy}.`;
+      return `${handler}: its schedule "${name}" has the same name as ${holder.text}. Rename one of them with { name: '...' }${remedy}.`;
     });
     if (taken.length > 0) throw new DuplicateScheduleError(taken);
     for (const schedule of schedules) this.add(schedule, target, holders);

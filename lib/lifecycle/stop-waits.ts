@@ -6,7 +6,7 @@ interface StopWait {
   readonly ends: readonly RunningWork[];
 }
 
-/** Waits for running ticks to end, for `stop()` of a job. Ticks that stop their own or each other's jobs never wait in a circle. */
+/** Waits for running ticks to end, for `stop()` of a job. Ticks that stop their own or each other's jobs never wait in a cycle. */
 export class StopWaits {
   readonly #waits = new Set<StopWait>();
 
@@ -29,7 +29,7 @@ export class StopWaits {
     this.#waits.delete(wait);
   }
 
-  /** True if a tick ends only after another one, or is that one. Waits never form a circle, so the recursion ends. */
+  /** True if a tick ends only after another one, or is that one. Waits never form a cycle, so the recursion ends. */
   private needs(running: RunningWork, other: RunningWork): boolean {
     if (running === other) return true;
     return [...this.#waits].some(

@@ -29,7 +29,7 @@ export function medianOf(figures: readonly number[]): number {
   return ascending(figures)[Math.floor(figures.length / 2)]!;
 }
 
-/** Of so many figures, one at each end may be an accident: V8 takes and returns pages during ticks, which moves single figures. */
+/** In this many figures, one at each end may be an accident: V8 takes and returns pages during ticks, which moves single figures. */
 const FIGURES_PER_ACCIDENT = 7;
 
 /**

@@ -67,7 +67,7 @@ export interface ScopedWorkerModuleOptions {
   /**
    * Compares the fields of a worker before and after its handler, in the first three calls of each handler. If a field was
    * changed or added, reports the finding `state-on-worker` once, because the next tick has a new worker. Calls no getters, and
-   * doesn't see changes inside an object or a collection. Off under `scopeValidation: 'off'`.
+   * doesn't see changes inside an object or a collection. Off with `scopeValidation: 'off'`.
    *
    * @defaultValue true, unless `NODE_ENV` is `production`
    */

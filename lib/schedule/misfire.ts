@@ -13,7 +13,7 @@ export const MOST_MADE_UP = 1_000;
  * Decides which of the slots that passed until `now` run. A slot that is late by no more than the threshold always runs. Of the
  * others, all run, or the latest, or none.
  *
- * If an interval's period is shorter than the threshold, its punctual slots merge into the latest, except under `'all'`.
+ * If an interval's period is shorter than the threshold, its punctual slots merge into the latest, except with `'all'`.
  *
  * @param due The slots in epoch milliseconds, oldest first; at least one.
  */

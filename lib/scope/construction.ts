@@ -177,7 +177,7 @@ export class Builds {
   #underWay = 0;
   #hasFailed = false;
   #loadsDone: (() => void) | undefined;
-  /** The preparations of members of `forwardRef()` circles, for which Nest 11.0 does not wait. */
+  /** The preparations of members of `forwardRef()` cycles, for which Nest 11.0 does not wait. */
   #circle: Promise<void>[] = [];
 
   constructor(
@@ -206,7 +206,7 @@ export class Builds {
     this.#hasFailed = true;
   }
 
-  /** Makes each load wait for the preparation of a member of a circle, and throw its error. */
+  /** Makes each load wait for the preparation of a member of a cycle, and throw its error. */
   addToCircle(ready: Promise<void>): void {
     this.#circle.push(ready);
   }

@@ -323,7 +323,7 @@ describe('Without adoptNestSchedules', () => {
         {
           subject: 'Doubled.run',
           message: expect.stringMatching(
-            /@ScopedCron on the same method runs it already\. Remove @Cron\.$/,
+            /@ScopedCron on the same method already runs it\. Remove @Cron\.$/,
           ),
         },
       ]);

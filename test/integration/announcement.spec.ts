@@ -50,7 +50,7 @@ describe('The start-up log', () => {
   });
 
   it('[D1] names background workers, beside schedules and alone', async () => {
-    expect(await announced([Loop])).toEqual(['1 background: Loop']);
+    expect(await announced([Loop])).toEqual(['1 in the background: Loop']);
     expect(await announced([Loop, Yearly])).toHaveLength(2);
   });
 });

@@ -566,7 +566,7 @@ describe('A name that providers supply', () => {
       two(): void {}
     }
     expect((await refusal({ providers: [Job] })).message).toBe(
-      `Job.two: its schedule "nightly" has the name of a schedule of Job.one. Rename one of them: { name: '...' }.`,
+      `Job.two: its schedule "nightly" has the same name as a schedule of Job.one. Rename one of them: { name: '...' }.`,
     );
   });
 
@@ -586,7 +586,7 @@ describe('A name that providers supply', () => {
 
     it('[XC10] clashes, and the error distinguishes them by their modules', async () => {
       expect((await refusal({ imports: [MailModule, BillingModule] })).message).toBe(
-        `Job.run in BillingModule: its schedule "Job.run" has the name of a schedule of Job.run in MailModule, which is a different class. Rename one of them: { name: '...' }.`,
+        `Job.run in BillingModule: its schedule "Job.run" has the same name as a schedule of Job.run in MailModule, which is a different class. Rename one of them: { name: '...' }.`,
       );
     });
 
@@ -594,7 +594,7 @@ describe('A name that providers supply', () => {
       @Module({ providers: [job(), job()] })
       class OneModule {}
       expect((await refusal({ imports: [OneModule] })).message).toBe(
-        `Job.run in OneModule: its schedule "Job.run" has the name of a schedule of Job.run in OneModule, which is a different class. Rename one of them: { name: '...' }.`,
+        `Job.run in OneModule: its schedule "Job.run" has the same name as a schedule of Job.run in OneModule, which is a different class. Rename one of them: { name: '...' }.`,
       );
     });
   });
@@ -673,19 +673,19 @@ describe('A background worker that several modules provide', () => {
 
   it('[XD1] each runs, numbered, when they have different dependencies for it', async () => {
     expect(await start({ imports: pair(Loop, 'acme', 'globex') })).toBe(
-      '2 background: Loop, Loop#2',
+      '2 in the background: Loop, Loop#2',
     );
     expect(ran.sort()).toEqual(['acme', 'globex']);
   });
 
   it('[XD1] each has the name that it chooses itself', async () => {
     expect(await start({ imports: pair(NamedLoop, 'acme', 'globex') })).toBe(
-      '2 background: loop of acme, loop of globex',
+      '2 in the background: loop of acme, loop of globex',
     );
   });
 
   it('[D24] it runs once when they have the same for it', async () => {
-    expect(await start({ imports: pair(Loop, 'acme', 'acme') })).toBe('1 background: Loop');
+    expect(await start({ imports: pair(Loop, 'acme', 'acme') })).toBe('1 in the background: Loop');
     expect(ran).toEqual(['acme']);
   });
 

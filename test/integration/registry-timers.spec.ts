@@ -140,7 +140,7 @@ describe('SchedulerRegistry of @nestjs/schedule, of intervals and timeouts', () 
     await expect(with_(Same)).rejects.toMatchObject({
       code: 'DUPLICATE_SCHEDULE',
       message: expect.stringMatching(
-        /^Ours\.poll: its schedule "poll" has the name of the @Interval of .*, which @nestjs\/schedule runs/,
+        /^Ours\.poll: its schedule "poll" has the same name as the @Interval of .*, which @nestjs\/schedule runs/,
       ),
     });
     await expect(with_(Other)).resolves.toBeDefined();

@@ -314,7 +314,7 @@ describe('A name that a decorator of @nestjs/schedule has too', () => {
       const jobs = app.get(SchedulerRegistry, { strict: false });
       await expect(app.init()).rejects.toThrow(
         new DuplicateScheduleError([
-          `Ours.${name}: its schedule "${name}" has the name of the @${name[0]!.toUpperCase()}${name.slice(1)} of Job.run, which @nestjs/schedule runs. Rename one of them with { name: '...' }.`,
+          `Ours.${name}: its schedule "${name}" has the same name as the @${name[0]!.toUpperCase()}${name.slice(1)} of Job.run, which @nestjs/schedule runs. Rename one of them with { name: '...' }.`,
         ]),
       );
       expect(hasBooted).toBe(false);
@@ -342,7 +342,7 @@ describe('A name that a decorator of @nestjs/schedule has too', () => {
       providers: [Ours, { provide: 'JOB', useFactory: () => new Job() }],
     });
     await expect(app.init()).rejects.toThrow(
-      'Ours.cron: its schedule "cron" has the name of a job that @nestjs/schedule runs. Rename one of them with { name: \'...\' }.',
+      'Ours.cron: its schedule "cron" has the same name as a job that @nestjs/schedule runs. Rename one of them with { name: \'...\' }.',
     );
   });
 

@@ -189,7 +189,7 @@ describe('SchedulerRegistry of @nestjs/schedule', () => {
       await expect(starting).rejects.toMatchObject({
         code: 'DUPLICATE_SCHEDULE',
         message:
-          'Ours.run: its schedule "cleanup" has the name of the @Cron of Theirs.run, which @nestjs/schedule runs. Rename one of them with { name: \'...\' }.',
+          'Ours.run: its schedule "cleanup" has the same name as the @Cron of Theirs.run, which @nestjs/schedule runs. Rename one of them with { name: \'...\' }.',
       });
       await advance(3_000);
       expect(ran).toEqual([]);
@@ -214,7 +214,7 @@ describe('SchedulerRegistry of @nestjs/schedule', () => {
         providers: [Ours, Adds],
       });
       await expect(app.init()).rejects.toThrow(
-        'Ours.run: its schedule "added" has the name of a job that the application has added to SchedulerRegistry. Rename one of them with { name: \'...\' }, or remove the addCronJob() call if it is the same job.',
+        'Ours.run: its schedule "added" has the same name as a job that the application has added to SchedulerRegistry. Rename one of them with { name: \'...\' }, or remove the addCronJob() call if it is the same job.',
       );
     });
 

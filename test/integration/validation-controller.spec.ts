@@ -78,7 +78,7 @@ describe('A controller', () => {
         token: ExportsController,
         chain: ['ExportsController', 'Exports', 'Progress', 'REQUEST'],
         message:
-          'ExportsController is request-scoped because of Progress (ExportsController -> Exports -> Progress -> REQUEST), which is for workers. Nest builds it and its dependencies again for every request, and a request has no tick. Use separate services for workers and for ExportsController, or pass what Exports needs from Progress as a method argument. If this is intentional, add scope: Scope.REQUEST to ExportsController.',
+          'ExportsController is request-scoped because of Progress (ExportsController -> Exports -> Progress -> REQUEST), which is meant for workers. Nest builds it and its dependencies again for every request, and a request has no tick. Use separate services for workers and for ExportsController, or pass what Exports needs from Progress as a method argument. If this is intentional, add scope: Scope.REQUEST to ExportsController.',
       },
     ]);
   });
@@ -119,7 +119,7 @@ describe('A controller', () => {
     });
     expect(findings).toMatchObject([{ kind: 'controller-rebuilt', subject: 'Over' }]);
     expect(findings[0]!.chain.slice(0, 3)).toEqual(['Over', 'Exports', 'Progress']);
-    // Who reads "request-scoped because of REQUEST, which is for workers" looks for a request.
+    // Who reads "request-scoped because of REQUEST, which is meant for workers" looks for a request.
     expect(findings[0]!.message).toContain('request-scoped because of Progress');
   });
 

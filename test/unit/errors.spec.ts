@@ -28,7 +28,7 @@ const examples: readonly errors.ScopedWorkerError[] = [
     'Reports.nightly: the period of @ScopedInterval must be a number of milliseconds from 1 to 4294967294 (49.7 days), not 0.',
   ]),
   new errors.DuplicateScheduleError([
-    'Invoices.nightly: its schedule "nightly" has the name of a schedule of Reports.nightly. Rename one of them: { name: \'...\' }.',
+    'Invoices.nightly: its schedule "nightly" has the same name as a schedule of Reports.nightly. Rename one of them: { name: \'...\' }.',
   ]),
   new errors.UnknownScheduleError('Reports.nigthly', ['Reports.nightly', 'Reports.hourly']),
   new errors.InvalidOptionsError([

@@ -35,7 +35,7 @@ export interface MessageSource<T = unknown> {
    * requests at a time. When the iteration ends or throws, the library calls `read` again after a pause.
    *
    * @param signal is aborted when the application stops or the consumer is removed: end the iteration, and take back undelivered
-   * messages. The shutdown waits for a pending `next()`, and for `return()`, until `shutdownTimeoutMs` is over. Each call has its
+   * messages. The shutdown waits for a pending `next()`, and for `return()`, until `shutdownTimeoutMs` has elapsed. Each call has its
    * own signal, which is also aborted after a failure, to end everything that the call left behind.
    */
   read(signal: AbortSignal): AsyncIterable<Delivery<T>>;

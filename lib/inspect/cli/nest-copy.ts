@@ -73,7 +73,7 @@ export class NestCopy {
     const own = resolved(fileURLToPath(import.meta.url))!;
     if (this.place === undefined)
       return [
-        `The application has no ${CORE} installed, so the inspector used the one of nestjs-scoped-worker (${dirname(own)}). If the file is a bundle that contains Nest, inspect the compiled files before they are bundled.`,
+        `The application has no ${CORE} installed, so the inspector used that of nestjs-scoped-worker (${dirname(own)}). If the file is a bundle that contains Nest, inspect the compiled files before they are bundled.`,
       ];
     if (this.place === own) return [];
     return [

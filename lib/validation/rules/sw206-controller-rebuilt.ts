@@ -44,7 +44,7 @@ export function controllerRebuilt(ticks: TickGraph): Finding[] {
 
 function why(way: readonly GraphProvider[], isSure: boolean, ticks: TickGraph): string {
   if (!isSure) return 'which workers inject directly and no controller does';
-  return ticks.isWorker(way.at(-1)!) ? 'which is a worker' : 'which is for workers';
+  return ticks.isWorker(way.at(-1)!) ? 'which is a worker' : 'which is meant for workers';
 }
 
 function instead(way: readonly GraphProvider[], ticks: TickGraph): string {
