@@ -5,7 +5,7 @@ import { handlerDecorator } from './worker-metadata.js';
 /**
  * Calls the method each time the cron expression is due, in its own scope, with the `Tick`.
  *
- * @param expression five or six fields, seconds first, as `@Cron` of `@nestjs/schedule` reads it; `'-'` disables the schedule.
+ * @param expression five fields, or six with the seconds first, as `@Cron` of `@nestjs/schedule` reads it; `'-'` disables the schedule.
  * Or `{ inject, useFactory }`: the library calls the factory once, after every `onModuleInit`. It may return a promise. A `Date`
  * isn't allowed: for a single run, use `@ScopedTimeout`.
  * @throws {InvalidScheduleError} at start-up, if the expression or an option is invalid.

@@ -36,7 +36,7 @@ export class Announcement {
       this.#logger.log(`${background.length} in the background: ${background.join(', ')}`);
     if (schedules.length + background.length === 0)
       this.#logger.log(
-        'ScopedWorkerModule has nothing to run: no module provides a worker or a background worker.',
+        'ScopedWorkerModule has nothing to run: no module provides a background worker, or a worker with a schedule. Mark a method of a worker with @ScopedCron(), for example.',
       );
     if (this.options.resolved.adoptNestSchedules) this.notAdopted();
     for (const { name, expression } of schedules.filter(isNeverDue))

@@ -23,10 +23,15 @@ async function announced(providers: NonNullable<Parameters<typeof startApp>[0]['
 describe('The start-up log', () => {
   afterEach(closeApps);
 
-  it('[C18] says that there is nothing to run when no worker is provided', async () => {
-    expect(await announced([])).toEqual([
-      'ScopedWorkerModule has nothing to run: no module provides a worker or a background worker.',
-    ]);
+  it('[C18] says that there is nothing to run when no worker is provided, or none has a schedule', async () => {
+    @ScopedWorker()
+    class Undecorated {
+      run(): void {}
+    }
+    for (const providers of [[], [Undecorated]])
+      expect(await announced(providers)).toEqual([
+        'ScopedWorkerModule has nothing to run: no module provides a background worker, or a worker with a schedule. Mark a method of a worker with @ScopedCron(), for example.',
+      ]);
   });
 
   it('[I15] names each schedule with its next run', async () => {

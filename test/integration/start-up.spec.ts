@@ -32,8 +32,13 @@ describe('Start-up', () => {
   describe('when one thing about a schedule is wrong', () => {
     it.each<[string, MethodDecorator, string, MethodDecorator]>([
       ['a cron that cannot be read', cron('every day'), 'every day', cron('@daily')],
-      ['a cron with four fields', cron('* * * *'), 'five or six fields', cron('* * * * *')],
-      ['a cron with seven fields', cron('0 0 0 * * * *'), 'five or six', cron('0 0 0 * * *')],
+      ['a cron with four fields', cron('* * * *'), 'five fields, or six', cron('* * * * *')],
+      [
+        'a cron with seven fields',
+        cron('0 0 0 * * * *'),
+        'five fields, or six',
+        cron('0 0 0 * * *'),
+      ],
       ['a second that does not exist', cron('60 * * * * *'), '60', cron('59 * * * * *')],
       ['an empty cron', cron(''), "'-' to switch it off", cron('-')],
       ['a cron of two dashes', cron('--'), "'-' to switch it off", cron('-')],
