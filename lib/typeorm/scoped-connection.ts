@@ -1,4 +1,4 @@
-import type { EntityManager, QueryRunner } from 'typeorm';
+import type { EntityManager, ObjectLiteral, QueryRunner, Repository } from 'typeorm';
 import { ScopeClosedError } from '../errors/errors.js';
 import type { ScopeHooks } from '../scope/provider-scope.js';
 import { closedError } from '../scope/scope-ports.js';
@@ -46,6 +46,7 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
     // All other methods call one of these. Those of the manager check the query runner first.
     this.guard(runner, ['query', 'stream', 'startTransaction']);
     this.guard(runner.manager, ['query', 'transaction']);
+    keepRepositories(runner.manager);
   }
 
   get manager(): EntityManager {
@@ -127,6 +128,27 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
     if (status !== undefined && status !== null) return status !== 'I';
     return client?.inTransaction ?? this.runner.isTransactionActive;
   }
+}
+
+/** Keeps the repositories of a manager in its transaction. */
+function keepRepositories(manager: EntityManager): void {
+  for (const name of ['getRepository', 'getTreeRepository', 'withRepository'] as const) {
+    const create = manager[name].bind(manager) as (of: never) => Repository<ObjectLiteral>;
+    Object.assign(manager, { [name]: (of: never) => keep(create(of), manager) });
+  }
+}
+
+/** Sets the manager of a repository again, if a package such as typeorm-transactional replaces it by that of its own transaction. */
+function keep(
+  repository: Repository<ObjectLiteral>,
+  manager: EntityManager,
+): Repository<ObjectLiteral> {
+  if (Object.hasOwn(repository, 'manager')) return repository;
+  const extend = repository.extend.bind(repository);
+  return Object.defineProperties(repository, {
+    manager: { value: manager },
+    extend: { value: (custom: object) => keep(extend(custom), manager) },
+  });
 }
 
 function outside(): ScopeClosedError {
