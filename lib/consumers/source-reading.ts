@@ -133,9 +133,9 @@ function iteratorOf(iterable: AsyncIterable<Delivery>): AsyncIterator<Delivery> 
   );
 }
 
-/** @throws TypeError if the value isn't a delivery. */
+/** Reads every field: a getter that throws must fail the source, not the process. @throws TypeError if the value isn't a delivery. */
 function checked(value: unknown): Delivery {
-  const { id, ack, nack } = (value ?? {}) as Partial<Delivery>;
+  const { id, ack, nack, body: _body, deliveries: _count } = (value ?? {}) as Partial<Delivery>;
   if (typeof id === 'string' && typeof ack === 'function' && typeof nack === 'function')
     return value as Delivery;
   throw new TypeError(
