@@ -9,6 +9,7 @@ import {
   type NestWrapper,
 } from '../nest/index.js';
 import { choiceProblem } from '../util/option-checks.js';
+import { readMember } from '../util/values.js';
 import { classOf } from './provided-classes.js';
 import { sameAmong } from './same-worker.js';
 
@@ -102,17 +103,17 @@ function named(candidates: readonly Candidate[]): FoundBackgroundWorker[] {
 }
 
 function givenName(instance: object): string | undefined {
-  const { name } = instance as { readonly name?: unknown };
+  const name = readMember(instance, 'name');
   return typeof name === 'string' && name.trim() !== '' ? name : undefined;
 }
 
 function isMarked(candidate: unknown): candidate is object {
-  if (typeof candidate !== 'object' || candidate === null) return false;
-  try {
-    return (candidate as { [IS_BACKGROUND_WORKER]?: unknown })[IS_BACKGROUND_WORKER] === true;
-  } catch {
-    return false; // a proxy that throws on inspection, as those of nestjs-cls do
-  }
+  // A proxy may throw on inspection, as those of nestjs-cls do.
+  return (
+    typeof candidate === 'object' &&
+    candidate !== null &&
+    readMember(candidate, IS_BACKGROUND_WORKER) === true
+  );
 }
 
 const POLICIES = ['restart', 'stop-app', 'ignore'] as const;
@@ -169,7 +170,7 @@ function reasonOf(
 function policyFindings({ name, instance }: FoundBackgroundWorker): Finding[] {
   // Nest's preview mode constructs nothing, so the field isn't set.
   if (!('onFailure' in instance)) return [];
-  const problem = choiceProblem((instance as { onFailure?: unknown }).onFailure, POLICIES);
+  const problem = choiceProblem(readMember(instance, 'onFailure'), POLICIES);
   if (problem === undefined) return [];
   const message = `${name}: onFailure ${problem}.`;
   return [finding({ kind: 'invalid-options', subject: name, message })];

@@ -56,6 +56,13 @@ class Dynamic {
   }
 }
 
+class Unreadable extends Sync {}
+Object.defineProperty(Unreadable.prototype, 'name', {
+  get() {
+    throw new Error('not constructed');
+  },
+});
+
 const byFactory = (provide: string | symbol | typeof Sync, label: string): FactoryProvider => ({
   provide,
   useFactory: () => new Labelled(label),
@@ -246,6 +253,7 @@ describe('The provision of a background worker', () => {
         ],
         ['Sync.execute', 'Sync#2.execute'],
       ],
+      ['is that of the class if its own cannot be read', [Unreadable], ['Unreadable.execute']],
     ])('%s', async (_what, providers, expected) => {
       expect(await namesOf({ providers })).toEqual(expected);
     });
