@@ -16,7 +16,7 @@ import { sameAmong } from './same-worker.js';
 /** Marks the prototype of `BackgroundWorker`. */
 export const IS_BACKGROUND_WORKER = Symbol('nestjs-scoped-worker:is-background-worker');
 
-/** A background worker that lives with the application. */
+/** A background worker that lives as long as the application. */
 export interface FoundBackgroundWorker {
   /** The name for logs and events: its `name`, its class, or its token if other workers have the same class. */
   readonly name: string;
@@ -138,7 +138,7 @@ function scoped({ name }: Function, wrapper: NestWrapper, graph: ApplicationGrap
   const way = wrapper.isTransient ? undefined : graph.wayToRequestScope(wrapper);
   const chain = (way ?? []).map((provider) => provider.name);
   const { why, instead } = reasonOf(wrapper, chain);
-  const message = `${name} is a BackgroundWorker, but ${why}. No instance of it lives with the application, so it would never run. ${instead} in this.scopes.run(async (scope) => { ... }).`;
+  const message = `${name} is a BackgroundWorker, but ${why}. No instance of it lives as long as the application, so it would never run. ${instead} in this.scopes.run(async (scope) => { ... }).`;
   const { token } = wrapper;
   return finding({ kind: 'background-worker-scoped', subject: name, token, chain, message });
 }

@@ -83,7 +83,7 @@ export function nameProblem(value: unknown, isOptional = true): string | undefin
   if (value.trim() === '')
     return `must not be empty${isOptional ? '; omit it to get the default' : ''}`;
   if (value !== value.trim() || /\p{Cc}/u.test(value)) {
-    return `must not begin or end with white space or contain control characters, as ${show(value)} does`;
+    return `must not begin or end with whitespace or contain control characters, as ${show(value)} does`;
   }
   return undefined;
 }
