@@ -25,7 +25,7 @@ export class SourceReading {
   /** True once the source has ended the iteration, or has failed. */
   #isOver = false;
   /** Settles with the last `next()`. */
-  #arriving = Promise.resolve();
+  #arriving: Promise<unknown> = Promise.resolve();
   #ended = Promise.resolve();
 
   constructor(
@@ -44,7 +44,7 @@ export class SourceReading {
   async next(): Promise<Delivery | undefined> {
     const { signal } = this.#signal;
     const arriving = this.ask();
-    this.#arriving = arriving.then(nothing, nothing);
+    this.#arriving = Promise.allSettled([arriving]);
     let off = (): void => undefined;
     const told = new Promise<void>((resolve) => (off = onAbort(signal, resolve)));
     try {
@@ -120,8 +120,6 @@ export class SourceReading {
     return undefined;
   }
 }
-
-function nothing(): void {}
 
 /** @throws TypeError if the result of `read()` cannot be iterated. */
 function iteratorOf(iterable: AsyncIterable<Delivery>): AsyncIterator<Delivery> {

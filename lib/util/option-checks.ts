@@ -71,7 +71,9 @@ export function functionProblem(value: unknown): string | undefined {
   return typeof value === 'function' ? undefined : `must be a function, not ${show(value)}`;
 }
 
+/** Accepts undefined, because every signal is optional. */
 export function signalProblem(value: unknown): string | undefined {
+  if (value === undefined) return undefined;
   const { aborted, addEventListener } = (value ?? {}) as Partial<AbortSignal>;
   if (typeof aborted === 'boolean' && typeof addEventListener === 'function') return undefined;
   return `must be an AbortSignal, not ${show(value)}`;

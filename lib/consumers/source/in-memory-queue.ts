@@ -90,9 +90,11 @@ class BoundedQueue<T> implements InMemoryQueue<T> {
   }
 
   async put(body: T, options: { signal?: AbortSignal } = {}): Promise<string> {
-    refuseInvalid('put()', optionsProblems(options, ['signal']));
+    refuseInvalid('put()', [
+      ...optionsProblems(options, ['signal']),
+      ...named({ signal: signalProblem(options?.signal) }),
+    ]);
     const { signal } = options;
-    if (signal !== undefined) refuseInvalid('put()', named({ signal: signalProblem(signal) }));
     signal?.throwIfAborted();
     const message: Message<T> = { id: randomUUID(), body, deliveries: 0 };
     if (this.#hasRoom && this.#writers.size === 0) this.#add(message);
@@ -127,22 +129,18 @@ class BoundedQueue<T> implements InMemoryQueue<T> {
   #deliveryOf(message: Message<T>): Delivery<T> {
     const { id, body, deliveries } = message;
     let isSettled = false;
-    const settle = (how: () => void): void => {
-      if (isSettled) return;
-      isSettled = true;
-      how();
-    };
     return {
       id,
       body,
       deliveries,
-      ack: () => settle(() => undefined),
-      nack: (error) =>
-        settle(() => {
-          if (error !== undefined) return this.#return(message, waitAfter(deliveries));
-          message.deliveries -= 1; // it was only interrupted
-          this.#return(message, 0);
-        }),
+      ack: () => void (isSettled = true),
+      nack: (error) => {
+        if (isSettled) return;
+        isSettled = true;
+        if (error !== undefined) return this.#return(message, waitAfter(deliveries));
+        message.deliveries -= 1; // it was only interrupted
+        this.#return(message, 0);
+      },
     };
   }
 
