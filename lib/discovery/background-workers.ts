@@ -3,6 +3,7 @@ import { finding, type Finding } from '../errors/finding.js';
 import type { ApplicationGraph } from '../graph/read-graph.js';
 import {
   isSameObject,
+  isSingleton,
   kindOf,
   tokenText,
   type NestModule,
@@ -48,12 +49,11 @@ export function exploreBackground(modules: Iterable<NestModule>): {
     for (const wrapper of module.providers.values()) {
       if (wrapper.isAlias) continue;
       const { instance } = wrapper;
-      if (wrapper.isTransient || !wrapper.isDependencyTreeStatic()) {
-        const provided = classOf(wrapper);
-        if (isMarked(provided?.prototype) && !homeless.has(provided!))
-          homeless.set(provided!, wrapper);
-      } else if (isMarked(instance))
-        found.push({ wrapper, modules: [module], instances: [instance] });
+      const provided = classOf(wrapper);
+      if (isSingleton(wrapper)) {
+        if (isMarked(instance)) found.push({ wrapper, modules: [module], instances: [instance] });
+      } else if (isMarked(provided?.prototype) && !homeless.has(provided!))
+        homeless.set(provided!, wrapper);
     }
   }
   // Classes first: a factory may return the instance of a class that is listed later.
