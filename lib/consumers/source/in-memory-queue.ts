@@ -71,16 +71,12 @@ interface Returned<T> {
   readonly dueAt: number;
 }
 
-interface Writer<T> {
-  readonly message: Message<T>;
-  readonly admit: () => void;
-}
-
 class BoundedQueue<T> implements InMemoryQueue<T> {
   readonly #waiting: Message<T>[] = [];
   /** Sorted by due time; not limited by the capacity. */
   readonly #returned: Returned<T>[] = [];
-  readonly #writers = new Set<Writer<T>>();
+  /** The messages that wait for room, and what admits each. */
+  readonly #writers = new Map<Message<T>, () => void>();
   readonly #readers = new Set<() => void>();
 
   constructor(private readonly capacity: number) {}
@@ -159,28 +155,24 @@ class BoundedQueue<T> implements InMemoryQueue<T> {
   #waitForRoom(message: Message<T>, signal: AbortSignal | undefined): Promise<void> {
     return new Promise((resolve, reject) => {
       const giveUp = (): void => {
-        this.#writers.delete(writer);
-        off();
+        this.#writers.delete(message);
+        off?.();
         reject(signal!.reason as Error);
       };
-      const off = signal === undefined ? () => undefined : onAbort(signal, giveUp);
-      const writer: Writer<T> = {
-        message,
-        admit: () => {
-          off();
-          resolve();
-        },
-      };
-      this.#writers.add(writer);
+      const off = signal && onAbort(signal, giveUp);
+      this.#writers.set(message, () => {
+        off?.();
+        resolve();
+      });
     });
   }
 
   #admitWriters(): void {
-    for (const writer of this.#writers) {
+    for (const [message, admit] of this.#writers) {
       if (!this.#hasRoom) return;
-      this.#writers.delete(writer);
-      this.#add(writer.message);
-      writer.admit();
+      this.#writers.delete(message);
+      this.#add(message);
+      admit();
     }
   }
 
