@@ -167,12 +167,10 @@ function checkedPeriod(periodMs: number): number {
 function checkedSignal(
   option: AbortSignal | { readonly signal?: AbortSignal | undefined } | undefined,
 ): AbortSignal | undefined {
-  if (option === undefined) return undefined;
-  if (signalProblem(option) === undefined) return option as AbortSignal;
+  if (signalProblem(option) === undefined) return option as AbortSignal | undefined;
   const isObject = typeof option === 'object' && option !== null;
   const { signal } = (isObject ? option : { signal: option }) as { readonly signal?: unknown };
   const problems = isObject ? optionsProblems(option, ['signal']) : [];
-  if (signal !== undefined) problems.push(...named({ signal: signalProblem(signal) }));
-  refuseInvalid('PeriodicTimer', problems);
+  refuseInvalid('PeriodicTimer', [...problems, ...named({ signal: signalProblem(signal) })]);
   return signal as AbortSignal | undefined;
 }

@@ -12,9 +12,8 @@ import { MessageSettler } from './message-settler.js';
 
 /** Runs the consumers of the application. */
 export class ConsumerHost implements LongRunning {
+  /** Removed ones too, which may still work on a message. */
   readonly #consumers = new Map<string, Consumer>();
-  /** Removed consumers, which may still work on a message. */
-  readonly #removed = new Set<Consumer>();
 
   constructor(
     private readonly book: ScheduleBook,
@@ -44,16 +43,12 @@ export class ConsumerHost implements LongRunning {
   }
 
   stragglers(): Straggler[] {
-    return [...this.#consumers.values(), ...this.#removed].flatMap((one) => one.stragglers());
+    return [...this.#consumers.values()].flatMap((consumer) => consumer.stragglers());
   }
 
   private changed({ schedule, change }: ScheduleChange): void {
     const consumer = this.#consumers.get(schedule);
-    if (consumer === undefined) return;
-    if (change === 'resumed') consumer.wake();
-    if (change !== 'removed') return;
-    consumer.stop('the consumer was removed');
-    this.#consumers.delete(schedule);
-    this.#removed.add(consumer);
+    if (change === 'resumed') consumer?.wake();
+    if (change === 'removed') consumer?.stop('the consumer was removed');
   }
 }

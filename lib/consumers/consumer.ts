@@ -58,12 +58,8 @@ export class Consumer implements ReadingObserver {
 
   stragglers(): Straggler[] {
     const handlings = [...this.#handlings].filter((handling) => !isInside(handling));
-    return [
-      ...handlings,
-      ...(this.#isReading
-        ? [{ name: `${this.schedule.name} (its source)`, isBrief: true, done: this.#loop }]
-        : []),
-    ];
+    const source = { name: `${this.schedule.name} (its source)`, isBrief: true, done: this.#loop };
+    return this.#isReading ? [...handlings, source] : handlings;
   }
 
   late(delivery: Delivery): void {

@@ -25,7 +25,7 @@ export class SourceReading {
   /** True once the source has ended the iteration, or has failed. */
   #isOver = false;
   /** Settles with the last `next()`. */
-  #arriving = Promise.resolve();
+  #arriving: Promise<unknown> = Promise.resolve();
   #ended = Promise.resolve();
 
   constructor(
@@ -44,7 +44,7 @@ export class SourceReading {
   async next(): Promise<Delivery | undefined> {
     const { signal } = this.#signal;
     const arriving = this.ask();
-    this.#arriving = arriving.then(nothing, nothing);
+    this.#arriving = Promise.allSettled([arriving]);
     let off = (): void => undefined;
     const told = new Promise<void>((resolve) => (off = onAbort(signal, resolve)));
     try {
@@ -121,8 +121,6 @@ export class SourceReading {
   }
 }
 
-function nothing(): void {}
-
 /** @throws TypeError if the result of `read()` cannot be iterated. */
 function iteratorOf(iterable: AsyncIterable<Delivery>): AsyncIterator<Delivery> {
   const iterate = (iterable as Partial<AsyncIterable<Delivery>> | null)?.[Symbol.asyncIterator];
@@ -133,9 +131,9 @@ function iteratorOf(iterable: AsyncIterable<Delivery>): AsyncIterator<Delivery> 
   );
 }
 
-/** @throws TypeError if the value isn't a delivery. */
+/** Reads every field: a getter that throws must fail the source, not the process. @throws TypeError if the value isn't a delivery. */
 function checked(value: unknown): Delivery {
-  const { id, ack, nack } = (value ?? {}) as Partial<Delivery>;
+  const { id, ack, nack, body: _body, deliveries: _count } = (value ?? {}) as Partial<Delivery>;
   if (typeof id === 'string' && typeof ack === 'function' && typeof nack === 'function')
     return value as Delivery;
   throw new TypeError(

@@ -45,17 +45,16 @@ export function allDeclaredWorkers(): Function[] {
 export function handlerDecorator(
   handler: Pick<HandlerMetadata, 'kind' | 'decorator' | 'when' | 'options'>,
 ): (target: object, method: string | symbol) => void {
-  return (target, method) => addHandler(target, { ...handler, method: String(method) });
-}
-
-function addHandler(target: object, handler: Omit<HandlerMetadata, 'isStatic'>): void {
-  const isStatic = typeof target === 'function';
-  const owner = isStatic ? target : target.constructor;
-  const own = ownHandlers(owner);
-  // JavaScript applies the decorators of a method from the last to the first; this restores the order of the source.
-  const first = own.findIndex(({ method }) => method === handler.method);
-  const at = first === -1 ? own.length : first;
-  Reflect.defineMetadata(HANDLERS, own.toSpliced(at, 0, { ...handler, isStatic }), owner);
+  return (target, key) => {
+    const method = String(key);
+    const isStatic = typeof target === 'function';
+    const owner = isStatic ? target : target.constructor;
+    const own = ownHandlers(owner);
+    // JavaScript applies the decorators of a method from the last to the first; this restores the order of the source.
+    const first = own.findIndex((other) => other.method === method);
+    const at = first === -1 ? own.length : first;
+    Reflect.defineMetadata(HANDLERS, own.toSpliced(at, 0, { ...handler, method, isStatic }), owner);
+  };
 }
 
 /**

@@ -3,19 +3,21 @@ import { finding, type Finding } from '../errors/finding.js';
 import type { ApplicationGraph } from '../graph/read-graph.js';
 import {
   isSameObject,
+  isSingleton,
   kindOf,
   tokenText,
   type NestModule,
   type NestWrapper,
 } from '../nest/index.js';
 import { choiceProblem } from '../util/option-checks.js';
+import { readMember } from '../util/values.js';
 import { classOf } from './provided-classes.js';
 import { sameAmong } from './same-worker.js';
 
 /** Marks the prototype of `BackgroundWorker`. */
 export const IS_BACKGROUND_WORKER = Symbol('nestjs-scoped-worker:is-background-worker');
 
-/** A background worker that lives with the application. */
+/** A background worker that lives as long as the application. */
 export interface FoundBackgroundWorker {
   /** The name for logs and events: its `name`, its class, or its token if other workers have the same class. */
   readonly name: string;
@@ -47,12 +49,11 @@ export function exploreBackground(modules: Iterable<NestModule>): {
     for (const wrapper of module.providers.values()) {
       if (wrapper.isAlias) continue;
       const { instance } = wrapper;
-      if (wrapper.isTransient || !wrapper.isDependencyTreeStatic()) {
-        const provided = classOf(wrapper);
-        if (isMarked(provided?.prototype) && !homeless.has(provided!))
-          homeless.set(provided!, wrapper);
-      } else if (isMarked(instance))
-        found.push({ wrapper, modules: [module], instances: [instance] });
+      const provided = classOf(wrapper);
+      if (isSingleton(wrapper)) {
+        if (isMarked(instance)) found.push({ wrapper, modules: [module], instances: [instance] });
+      } else if (isMarked(provided?.prototype) && !homeless.has(provided!))
+        homeless.set(provided!, wrapper);
     }
   }
   // Classes first: a factory may return the instance of a class that is listed later.
@@ -102,17 +103,17 @@ function named(candidates: readonly Candidate[]): FoundBackgroundWorker[] {
 }
 
 function givenName(instance: object): string | undefined {
-  const { name } = instance as { readonly name?: unknown };
+  const name = readMember(instance, 'name');
   return typeof name === 'string' && name.trim() !== '' ? name : undefined;
 }
 
 function isMarked(candidate: unknown): candidate is object {
-  if (typeof candidate !== 'object' || candidate === null) return false;
-  try {
-    return (candidate as { [IS_BACKGROUND_WORKER]?: unknown })[IS_BACKGROUND_WORKER] === true;
-  } catch {
-    return false; // a proxy that throws on inspection, as those of nestjs-cls do
-  }
+  // A proxy may throw on inspection, as those of nestjs-cls do.
+  return (
+    typeof candidate === 'object' &&
+    candidate !== null &&
+    readMember(candidate, IS_BACKGROUND_WORKER) === true
+  );
 }
 
 const POLICIES = ['restart', 'stop-app', 'ignore'] as const;
@@ -137,7 +138,7 @@ function scoped({ name }: Function, wrapper: NestWrapper, graph: ApplicationGrap
   const way = wrapper.isTransient ? undefined : graph.wayToRequestScope(wrapper);
   const chain = (way ?? []).map((provider) => provider.name);
   const { why, instead } = reasonOf(wrapper, chain);
-  const message = `${name} is a BackgroundWorker, but ${why}. No instance of it lives with the application, so it would never run. ${instead} in this.scopes.run(async (scope) => { ... }).`;
+  const message = `${name} is a BackgroundWorker, but ${why}. No instance of it lives as long as the application, so it would never run. ${instead} in this.scopes.run(async (scope) => { ... }).`;
   const { token } = wrapper;
   return finding({ kind: 'background-worker-scoped', subject: name, token, chain, message });
 }
@@ -169,7 +170,7 @@ function reasonOf(
 function policyFindings({ name, instance }: FoundBackgroundWorker): Finding[] {
   // Nest's preview mode constructs nothing, so the field isn't set.
   if (!('onFailure' in instance)) return [];
-  const problem = choiceProblem((instance as { onFailure?: unknown }).onFailure, POLICIES);
+  const problem = choiceProblem(readMember(instance, 'onFailure'), POLICIES);
   if (problem === undefined) return [];
   const message = `${name}: onFailure ${problem}.`;
   return [finding({ kind: 'invalid-options', subject: name, message })];

@@ -22,30 +22,19 @@ export function compareValues(one: unknown, other: unknown): Verdict {
 
 function compared(one: unknown, other: unknown, depth: number): Verdict {
   if (Object.is(one, other)) return 'same';
-  if (typeof one !== typeof other || one === null || other === null) return 'different';
-  if (typeof one === 'function') return 'unknown';
-  if (typeof one !== 'object') return 'different';
-  if (depth > MAX_DEPTH) return 'unknown';
+  if (typeof one !== typeof other || !isObject(one) || !isObject(other)) return 'different';
+  if (typeof one === 'function' || depth > MAX_DEPTH) return 'unknown';
   const kind = kindOf(one);
-  if (kind !== kindOf(other as object)) return 'different';
-  switch (kind) {
-    case 'plain':
-      return entriesCompared(new Map(Object.entries(one)), new Map(Object.entries(other!)), depth);
-    case 'map':
-      return entriesCompared(one as MapOfAny, other as MapOfAny, depth);
-    case 'set':
-      return entriesCompared(
-        new Map([...(one as Set<unknown>)].map((value) => [value, true])),
-        new Map([...(other as Set<unknown>)].map((value) => [value, true])),
-        depth,
-      );
-    case 'comparable':
-      return isDeepStrictEqual(one, other) ? 'same' : 'different';
-    case 'textual':
-      return (one as URL).toString() === (other as URL).toString() ? 'same' : 'different';
-    case 'other':
-      return 'unknown';
-  }
+  if (kind !== kindOf(other)) return 'different';
+  if (kind === 'other') return 'unknown';
+  if (kind === 'comparable') return isDeepStrictEqual(one, other) ? 'same' : 'different';
+  if (kind === 'textual')
+    return (one as URL).toString() === (other as URL).toString() ? 'same' : 'different';
+  // A set has the entries of a map from each value to itself.
+  const [entries, others] = [one, other].map((value) =>
+    kind === 'plain' ? new Map(Object.entries(value)) : new Map((value as MapOfAny).entries()),
+  );
+  return entriesCompared(entries!, others!, depth);
 }
 
 type MapOfAny = ReadonlyMap<unknown, unknown>;
@@ -54,12 +43,9 @@ function entriesCompared(one: MapOfAny, other: MapOfAny, depth: number): Verdict
   if (one.size !== other.size) return 'different';
   let verdict: Verdict = 'same';
   for (const [key, value] of one) {
-    const found = other.has(key)
-      ? compared(value, other.get(key), depth + 1)
-      : // Another object may be an equal key.
-        isObject(key)
-        ? 'unknown'
-        : 'different';
+    // Another object may be an equal key.
+    const missing = isObject(key) ? 'unknown' : 'different';
+    const found = other.has(key) ? compared(value, other.get(key), depth + 1) : missing;
     if (found === 'different') return found;
     if (found === 'unknown') verdict = found;
   }
@@ -80,6 +66,6 @@ function kindOf(value: object): 'plain' | 'map' | 'set' | 'comparable' | 'textua
   return TEXTUAL.some((type) => type.prototype === prototype) ? 'textual' : 'other';
 }
 
-function isObject(value: unknown): boolean {
+function isObject(value: unknown): value is object {
   return (typeof value === 'object' && value !== null) || typeof value === 'function';
 }

@@ -72,12 +72,8 @@ export function foreignHandlersOf(
   const methods = methodsOf(ownerClass);
   for (const decorator of ON_METHODS) {
     if (decorator.isForControllers === true && !isController) continue;
-    const marked = methods.filter(([, method]) => hasKey(method, decorator.key));
-    if (marked.length > 0)
-      add(
-        decorator,
-        marked.map(([name]) => name),
-      );
+    const marked = methods.flatMap(([name, method]) => (hasKey(method, decorator.key) ? name : []));
+    if (marked.length > 0) add(decorator, marked);
   }
   return found;
 }

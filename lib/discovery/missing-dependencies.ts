@@ -1,6 +1,7 @@
 import { finding, type Finding } from '../errors/finding.js';
 import {
   injectionsOf,
+  isSingleton,
   missingInjectionsOf,
   tokenText,
   type MissingInjection,
@@ -21,8 +22,8 @@ export function missingDependencies(workers: readonly FoundWorker[]): Finding[] 
     if (first === undefined) continue;
     const open = [{ wrapper: root, way: [handlerName(workerClass, first)] }];
     for (const { wrapper, way } of open) {
-      // Nest has already built static providers.
-      if (seen.has(wrapper) || (wrapper.isDependencyTreeStatic() && !wrapper.isTransient)) continue;
+      // Nest has already built singletons.
+      if (seen.has(wrapper) || isSingleton(wrapper)) continue;
       seen.add(wrapper);
       for (const missing of missingInjectionsOf(wrapper))
         findings.push(missingFinding(wrapper, missing, way));

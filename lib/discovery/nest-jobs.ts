@@ -1,4 +1,4 @@
-import { isFactory, type NestModule, type NestWrapper } from '../nest/index.js';
+import { isFactory, isSingleton, type NestModule, type NestWrapper } from '../nest/index.js';
 import type { ApplicationGraph } from '../graph/read-graph.js';
 import { nestHandlersOf, nestScheduling } from './nest-schedules.js';
 import { providedClasses } from './provided-classes.js';
@@ -39,9 +39,8 @@ export function nestJobs(given: Iterable<NestModule>): {
     const handlers = nestHandlersOf(workerClass, kinds);
     if (handlers.length === 0) continue;
     const jobs = { workerClass, wrapper, modules: [module], handlers, isScheduleModuleImported };
-    const isStatic = wrapper.isDependencyTreeStatic();
-    const isNeverConstructed = isStatic && wrapper.isTransient;
-    if (isStatic && !isNeverConstructed) {
+    const isNeverConstructed = wrapper.isTransient && wrapper.isDependencyTreeStatic();
+    if (isSingleton(wrapper)) {
       const same = singletons.get(workerClass);
       if (same === undefined) singletons.set(workerClass, jobs);
       else same.modules.push(module);

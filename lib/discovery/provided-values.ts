@@ -1,6 +1,12 @@
 import { show } from '../util/option-checks.js';
 import { stackOf, textOf } from '../errors/error-parts.js';
-import { Application, tokenText, type NestModule, type NestWrapper } from '../nest/index.js';
+import {
+  Application,
+  isSingleton,
+  tokenText,
+  type NestModule,
+  type NestWrapper,
+} from '../nest/index.js';
 import { seenProvider } from '../nest/seen-provider.js';
 import { fromProvidersProblem, noToken, type FromProviders } from '../schedule/from-providers.js';
 import { injectedToken } from '../nest/tokens.js';
@@ -36,8 +42,7 @@ export class ProvidedValues {
     const wrapper = seenProvider(module, token) ?? this.anyProvider(token);
     // Not `ModuleRef.get()`: on Nest 11.0 it returns an object that was never constructed if a dependency makes the provider
     // request-scoped.
-    if (wrapper?.isDependencyTreeStatic() === true && !wrapper.isTransient)
-      return { value: wrapper.instance };
+    if (wrapper !== undefined && isSingleton(wrapper)) return { value: wrapper.instance };
     return {
       problem: `names ${nameOf(token)}, which isn't a singleton of this application. Provide it in a module, without a request scope`,
     };

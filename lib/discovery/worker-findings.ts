@@ -1,5 +1,5 @@
 import { finding, type Finding } from '../errors/finding.js';
-import { tokenText, type NestWrapper } from '../nest/index.js';
+import { isSingleton, tokenText, type NestWrapper } from '../nest/index.js';
 import type { Difference } from './same-worker.js';
 import { handlerName, type NamedHandler } from './schedule-names.js';
 import type { Exploration, FoundWorker } from './worker-explorer.js';
@@ -87,7 +87,7 @@ export function placementFindings({ workerClass, wrapper, handlers }: FoundWorke
 function whyNotNew(wrapper: NestWrapper): string | undefined {
   if (wrapper.isDependencyTreeDurable())
     return ' and durable, but a worker is new on each tick. Remove durable from it. Its dependencies may be durable.';
-  if (!wrapper.isDependencyTreeStatic() || wrapper.isTransient) return undefined;
+  if (!isSingleton(wrapper)) return undefined;
   const help = wrapper.inject
     ? 'Add scope: Scope.REQUEST to its factory.'
     : 'Move @ScopedWorker() above the other decorators of the class, so that none of them resets its scope.';

@@ -54,7 +54,7 @@ export const ALLOWABLE: ReadonlySet<string> = new Set(
  * - `worker-ready-made`: a worker is provided with `useValue`, so it cannot be new on each tick.
  * - `worker-provided-twice`: several modules provide a worker with the same dependencies, and it runs only once.
  * - `worker-not-provided`: a class is marked `@ScopedWorker()`, but no module of the application provides it.
- * - `background-worker-scoped`: a `BackgroundWorker` is request-scoped or transient, so no instance of it lives with the
+ * - `background-worker-scoped`: a `BackgroundWorker` is request-scoped or transient, so no instance of it lives as long as the
  *   application.
  * - `nest-schedule-skipped`: `@Cron`, `@Interval` or `@Timeout` of `@nestjs/schedule` is on a class where Nest skips it.
  * - `nest-schedule-transient`: `@Cron`, `@Interval` or `@Timeout` is on a transient class, where Nest runs it on an object that

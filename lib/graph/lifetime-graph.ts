@@ -48,13 +48,6 @@ export interface GraphProvider {
   readonly dependencies: readonly GraphEdge[];
 }
 
-/** A module of the application. */
-export interface GraphModule {
-  readonly name: string;
-  /** The ids of its providers, controllers and enhancers. */
-  readonly providers: readonly number[];
-}
-
 /**
  * Holds the dependencies and lifetimes of all providers, read from Nest at start-up. The rules of the validator and the trees of
  * the inspector read nothing else.
@@ -64,7 +57,6 @@ export class LifetimeGraph {
 
   constructor(
     readonly providers: readonly GraphProvider[],
-    readonly modules: readonly GraphModule[],
     /** The ids of the providers, by Nest's wrapper. */
     private readonly places: WeakMap<object, number>,
   ) {

@@ -47,22 +47,20 @@ export class ApplicationGraph {
 
 /** Reads the graph from the modules of an application. Builds and calls nothing. */
 export function readGraph(modules: Iterable<NestModule>): LifetimeGraph {
-  const placed = [...modules].map((module) => ({ module, wrappers: [...wrappersOf(module)] }));
-  const places = new WeakMap<object, number>();
-  let count = 0;
-  for (const { wrapper } of placed.flatMap(({ wrappers }) => wrappers))
-    if (!places.has(wrapper)) places.set(wrapper, count++);
-  const providers: GraphProvider[] = [];
-  const graphModules = placed.map(({ module: { name }, wrappers }) => {
-    const ids = wrappers.map(({ wrapper, place }) => {
-      const id = places.get(wrapper)!;
+  const found = new Map<NestWrapper, Pick<GraphProvider, 'place' | 'module'>>();
+  for (const module of modules) {
+    for (const { wrapper, place } of wrappersOf(module)) {
       // A module may have a provider twice, for example as an enhancer too: it is one provider.
-      providers[id] ??= { id, place, module: name, ...read(wrapper, places) };
-      return id;
-    });
-    return { name, providers: ids };
-  });
-  return new LifetimeGraph(providers, graphModules, places);
+      if (!found.has(wrapper)) found.set(wrapper, { place, module: module.name });
+    }
+  }
+  const places = new WeakMap<object, number>([...found.keys()].map((wrapper, id) => [wrapper, id]));
+  const providers = [...found].map(([wrapper, where], id) => ({
+    id,
+    ...where,
+    ...read(wrapper, places),
+  }));
+  return new LifetimeGraph(providers, places);
 }
 
 function* wrappersOf(

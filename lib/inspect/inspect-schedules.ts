@@ -11,9 +11,8 @@ export function inspectSchedule(
   from: Date,
   isPaused = false,
 ): InspectedSchedule {
-  const state = isPaused ? 'paused' : 'active';
-  if (isDisabled(schedule)) return shown(schedule, dueOf(schedule), 'disabled');
-  const runs = isPaused ? [] : nextRuns(schedule, from.getTime());
+  const state = isDisabled(schedule) ? 'disabled' : isPaused ? 'paused' : 'active';
+  const runs = state === 'active' ? nextRuns(schedule, from.getTime()) : [];
   return shown(schedule, dueOf(schedule), state, runs);
 }
 

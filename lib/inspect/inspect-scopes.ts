@@ -5,7 +5,7 @@ import { SchedulePlanner } from '../discovery/schedule-planner.js';
 import { workerRoots } from '../discovery/worker-roots.js';
 import { refuseInvalid } from '../errors/errors.js';
 import { finding, type Finding } from '../errors/finding.js';
-import type { LifetimeGraph } from '../graph/lifetime-graph.js';
+import type { Lifetime, LifetimeGraph } from '../graph/lifetime-graph.js';
 import { ApplicationGraph } from '../graph/read-graph.js';
 import { isFactory, OpenedApplication } from '../nest/index.js';
 import {
@@ -76,7 +76,7 @@ export function inspectScopes(
       reason,
     })),
     notes: [...notes, ...runTimeJobsNotes(whole.current)],
-    counts: countsOf(whole.current),
+    counts: { modules: modules.length, ...lifetimesOf(whole.current) },
   };
 }
 
@@ -96,10 +96,11 @@ function refuseArguments(app: unknown, options: { readonly from?: unknown }): vo
 }
 
 function startedSubject(application: OpenedApplication, from: Date): Subject | undefined {
-  const { book, findings, registry } = servicesOf(application);
-  if (book?.isFilled !== true || findings?.ticks === undefined) return undefined;
+  const services = application.constructed(InspectedServices);
+  if (services?.book.isFilled !== true || services.findings.ticks === undefined) return undefined;
+  const { book, findings, registry } = services;
   const schedules = book.all.map((schedule) =>
-    inspectSchedule(schedule, from, registry?.get(schedule.name).state === 'paused'),
+    inspectSchedule(schedule, from, registry.get(schedule.name).state === 'paused'),
   );
   return { schedules, planned: book.all, findings, notes: [] };
 }
@@ -123,17 +124,12 @@ function plannedSubject(application: OpenedApplication, from: Date): Subject {
   return { schedules, planned: plan.schedules, findings, notes };
 }
 
-/** Returns nothing in Nest's preview mode, which creates objects with the prototype but never constructs them. */
-function servicesOf(application: OpenedApplication): Partial<InspectedServices> {
-  return application.constructed(InspectedServices) ?? {};
-}
-
 function optionsOf(application: OpenedApplication): {
   readonly store: OptionsStore;
   readonly isImported: boolean;
   readonly notes: string[];
 } {
-  const { options: started } = servicesOf(application);
+  const started = application.constructed(InspectedServices)?.options;
   if (started !== undefined) return { store: started, isImported: true, notes: [] };
   const given = application.provider(SCOPED_WORKER_OPTIONS); // undefined without forRoot()
   const isAsync = given !== undefined && isFactory(given);
@@ -160,15 +156,8 @@ function plain({ token: _token, ...rest }: Finding): InspectedFinding {
   return rest;
 }
 
-function countsOf({ providers, modules }: LifetimeGraph): ScopeInspection['counts'] {
-  const counts = {
-    modules: modules.length,
-    singleton: 0,
-    request: 0,
-    bubbled: 0,
-    durable: 0,
-    transient: 0,
-  };
+function lifetimesOf({ providers }: LifetimeGraph): Record<Lifetime, number> {
+  const counts = { singleton: 0, request: 0, bubbled: 0, durable: 0, transient: 0 };
   for (const { lifetime } of providers) counts[lifetime] += 1;
   return counts;
 }

@@ -25,26 +25,18 @@ function workerTree(
   graph: LifetimeGraph,
 ): InspectedProvider {
   const shown = new Set<string>();
-  const under = new Set<number>();
-  const show = function* (provider: GraphProvider, owner: GraphProvider): Steps<InspectedProvider> {
-    const { id, name, module, kind, lifetime, disposer, scopeHooks } = provider;
+  const roots: InspectedProvider[] = [];
+  // Not recursive, because a tree may be deeper than the stack.
+  const open = [{ provider: worker, owner: worker, siblings: roots }];
+  for (let at = open.pop(); at !== undefined; at = open.pop()) {
+    const { provider, owner, siblings } = at;
+    const { name, module, kind, lifetime, disposer, scopeHooks } = provider;
     const isScoped = livesInScope(provider);
     const key = instanceOf(provider, owner);
     const isRepeated = isScoped && shown.has(key);
     shown.add(key);
     const dependencies: InspectedProvider[] = [];
-    // Nest cannot build a cycle of transients, but the inspector must not loop forever.
-    if (isScoped && !isRepeated && !under.has(id)) {
-      under.add(id);
-      const next = graph.dependenciesOf(provider).filter(({ token }) => !isInternalToken(token));
-      if (provider === worker) next.push(...around);
-      for (const dependency of next)
-        dependencies.push(
-          (yield show(dependency, lifetimeOwner(provider, owner))) as InspectedProvider,
-        );
-      under.delete(id);
-    }
-    return {
+    siblings.push({
       name,
       module,
       lifetime,
@@ -54,9 +46,18 @@ function workerTree(
       scopeHooks: isScoped ? scopeHooks : [],
       isRepeated,
       dependencies,
-    };
-  };
-  return inSteps(show(worker, worker));
+    });
+    if (!isScoped || isRepeated) continue;
+    const next = graph.dependenciesOf(provider).filter(({ token }) => !isInternalToken(token));
+    if (provider === worker) next.push(...around);
+    for (const dependency of next.toReversed())
+      open.push({
+        provider: dependency,
+        owner: lifetimeOwner(provider, owner),
+        siblings: dependencies,
+      });
+  }
+  return roots[0]!;
 }
 
 function whyItLives(provider: GraphProvider, graph: LifetimeGraph): string {
@@ -102,7 +103,7 @@ function predictDisposal(
     const key = instanceOf(provider, owner);
     const before = known.get(key);
     if (before !== undefined) return Math.max(before, begun);
-    known.set(key, begun); // for cycles
+    known.set(key, begun); // for circles
     let round = begun;
     const buildAll = function* (isNext: (at: string) => boolean): Steps<void> {
       const start = round;

@@ -3,7 +3,7 @@ import type { ScopeClosedError } from '../errors/errors.js';
 import type { LateCall } from '../events/event-map.js';
 import { bare, type NestWrapper } from '../nest/index.js';
 import { closedError } from '../scope/scope-ports.js';
-import { isClass } from '../util/values.js';
+import { isClass, prototypesOf } from '../util/values.js';
 import { classNameOf, type Origin } from './survivors.js';
 
 /** Wraps the instances that one scope owns in proxies, which refuse calls once the scope is closed. */
@@ -168,14 +168,14 @@ export function guarded<T extends object>(given: T, className: string, scope: Ca
 }
 
 /**
- * True for methods: functions of the prototypes, and own functions that aren't classes. A class or constructor in a property
- * (the entity of a repository) is a value, and so is the result of a getter.
+ * True for methods: functions of the prototypes, and own functions that cannot be constructors, such as arrow functions. A class
+ * or constructor in a property (the entity of a repository) is a value, and so is the result of a getter.
  */
 function isMethod(target: object, key: PropertyKey, value: Function): boolean {
   if (key === 'constructor') return false;
   const own = Object.getOwnPropertyDescriptor(target, key);
   if (own !== undefined) return 'value' in own && !('prototype' in value) && !isFixed(target, key);
-  for (let level = prototypeOf(target); level !== null; level = prototypeOf(level)) {
+  for (const level of prototypesOf(Object.getPrototypeOf(target))) {
     const inherited = Object.getOwnPropertyDescriptor(level, key);
     if (inherited !== undefined) return 'value' in inherited && !isClass(value);
   }
@@ -186,8 +186,4 @@ function isMethod(target: object, key: PropertyKey, value: Function): boolean {
 function isFixed(target: object, key: PropertyKey): boolean {
   const own = Object.getOwnPropertyDescriptor(target, key);
   return own !== undefined && own.configurable === false && own.writable !== true;
-}
-
-function prototypeOf(value: object): object | null {
-  return Object.getPrototypeOf(value) as object | null;
 }

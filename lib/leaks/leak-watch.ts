@@ -4,7 +4,6 @@ import { OptionsStore } from '../options/options-store.js';
 import { ScopedWorkerEvents } from '../events/scoped-worker-events.js';
 import type { ScopeSeed, ScopeWatch, WatchedScope } from '../scope/scope-ports.js';
 import { performance } from 'node:perf_hooks';
-import type { LeakDetectionOptions } from '../options/leak-options.js';
 import { fromEmptyContext } from '../scope/work-context.js';
 import { CallGuard } from './call-guard.js';
 import { DroppedScopes, FollowedScope, type Following } from './followed-scope.js';
@@ -12,12 +11,13 @@ import { EndedScopes } from './ended-scopes.js';
 import { MajorCollections } from '../util/garbage-collections.js';
 import type { Origin } from './survivors.js';
 
-/** Looks for leaks if `leakDetection` is set, and does nothing otherwise. */
+/** Looks for leaks if `leakDetection` is set, from the first scope to the shutdown, and does nothing otherwise. */
 export class LeakWatch implements ScopeWatch, OnApplicationBootstrap {
-  #detector: LeakDetector | undefined;
-  #isStopped = false;
   isOn = true; // until the options are known
   readonly #statics: StaticHoldings;
+  #following: Following | undefined;
+  #collections: MajorCollections | undefined;
+  #isStopped = false;
 
   constructor(
     private readonly options: OptionsStore,
@@ -26,11 +26,11 @@ export class LeakWatch implements ScopeWatch, OnApplicationBootstrap {
   ) {
     this.#statics = new StaticHoldings(nest);
     events.on('schedule:changed', ({ schedule, change }) => {
-      if (change === 'removed') this.#detector?.forget(schedule);
+      if (change === 'removed') this.#following?.ended.forget(schedule);
     });
     events.on('shutdown:finished', () => {
       this.#isStopped = true;
-      this.#detector?.stop();
+      this.#collections?.stop();
     });
   }
 
@@ -44,73 +44,33 @@ export class LeakWatch implements ScopeWatch, OnApplicationBootstrap {
     );
   }
 
-  opened(seed: ScopeSeed): WatchedScope | undefined {
-    return this.detector?.opened(seed);
-  }
-
-  /** Created with the first scope: options may arrive late, and the observer of collections has a cost. */
-  private get detector(): LeakDetector | undefined {
-    if (this.#detector === undefined && !this.#isStopped) {
-      const { leakDetection } = this.options.resolved;
-      if (leakDetection !== undefined)
-        this.#detector = new LeakDetector(leakDetection, this.events, (instance) =>
-          this.#statics.holds(instance),
-        );
-    }
-    return this.#detector;
-  }
-}
-
-/** Looks for leaks of one application, from its first scope to its shutdown. */
-class LeakDetector {
-  readonly #following: Following;
-  readonly #collections: MajorCollections;
-  #isStopped = false;
-
-  constructor(
-    private readonly options: Required<LeakDetectionOptions>,
-    private readonly events: ScopedWorkerEvents,
-    isHeld: (instance: object) => boolean,
-  ) {
-    this.#collections = new MajorCollections(() => this.sweep());
-    this.#following = {
-      ended: new EndedScopes(options.graceMs, isHeld),
-      dropped: new DroppedScopes((leaked) => {
-        if (!this.#isStopped) fromEmptyContext(() => events.emit('leak:scope', leaked));
-      }),
-    };
-  }
-
   opened({ id: scopeId, schedule, tickId, opener }: ScopeSeed): WatchedScope | undefined {
-    const { strict } = this.options;
-    const isSampled = this.isChosen();
-    if (this.#isStopped && !strict) return undefined;
+    const { leakDetection } = this.options.resolved;
+    if (leakDetection === undefined) return undefined;
+    const { sample, graceMs, strict } = leakDetection;
+    if (this.#isStopped && (this.#following === undefined || !strict)) return undefined;
+    const following = (this.#following ??= this.begin(graceMs));
+    const isSampled =
+      !this.#isStopped && !following.ended.isFull && (sample === 1 || Math.random() < sample);
     const place = opener && isSampled ? placeOfCall(opener) : undefined;
     const origin: Origin = { scopeId, schedule, tickId, place };
     const calls = strict
       ? new CallGuard(origin, (call) => fromEmptyContext(() => this.events.emit('leak:call', call)))
       : undefined;
-    return new FollowedScope(origin, this.#following, isSampled, calls);
+    return new FollowedScope(origin, following, isSampled, calls);
   }
 
-  forget(schedule: string): void {
-    this.#following.ended.forget(schedule);
-  }
-
-  stop(): void {
-    this.#isStopped = true;
-    this.#collections.stop();
-  }
-
-  private isChosen(): boolean {
-    if (this.#isStopped || this.#following.ended.isFull) return false;
-    return this.options.sample === 1 || Math.random() < this.options.sample;
-  }
-
-  private sweep(): void {
-    const { enoughSince } = this.#collections;
-    const found = this.#following.ended.sweep(enoughSince, performance.now());
-    for (const leak of found) fromEmptyContext(() => this.events.emit('leak:found', leak));
+  /** Called for the first scope: options may arrive late, and the observer of collections has a cost. */
+  private begin(graceMs: number): Following {
+    const ended = new EndedScopes(graceMs, (instance) => this.#statics.holds(instance));
+    const collections = (this.#collections = new MajorCollections(() => {
+      const found = ended.sweep(collections.enoughSince, performance.now());
+      for (const leak of found) fromEmptyContext(() => this.events.emit('leak:found', leak));
+    }));
+    const dropped = new DroppedScopes((leaked) => {
+      if (!this.#isStopped) fromEmptyContext(() => this.events.emit('leak:scope', leaked));
+    });
+    return { ended, dropped };
   }
 }
 

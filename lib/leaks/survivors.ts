@@ -78,11 +78,8 @@ export class Survivors {
   /** Keeps a group whose last instance was collected, so that a cache of one entry isn't reported on every tick. */
   private groupOf(schedule: string | undefined, className: string): Group {
     const key = JSON.stringify([schedule ?? null, className]);
-    let group = this.#groups.get(key);
-    if (group === undefined) {
-      group = { schedule, className, alive: new Set(), reported: 0 };
-      this.#groups.set(key, group);
-    }
+    const group = this.#groups.get(key) ?? { schedule, className, alive: new Set(), reported: 0 };
+    this.#groups.set(key, group);
     return group;
   }
 }

@@ -1,9 +1,8 @@
 import {
-  Growth,
-  type TickCounts,
-  growingSchedules,
-  type ScheduleGrowth,
+  GrowthEstimates,
   KeptShare,
+  type ScheduleGrowth,
+  type TickCounts,
 } from './schedule-growth.js';
 import type { MemorySource } from './memory-source.js';
 
@@ -46,7 +45,7 @@ interface Measuring {
  * confirmed: a few of its ticks are measured after full collections, which stop the process for longer.
  */
 export class GrowthMeter {
-  readonly #growth = new Growth();
+  readonly #growth = new GrowthEstimates();
   readonly #keptShare = new KeptShare();
   /** The schedules of the ticks that run, by tick id. */
   readonly #running = new Map<string, string>();
@@ -131,7 +130,7 @@ export class GrowthMeter {
 
   /** Returns the schedules that grow, the one that has added most first. */
   growing(): ScheduleGrowth[] {
-    return growingSchedules(this.#growth.estimates(), this.#keptShare.of(this.#growth));
+    return this.#growth.growing(this.#keptShare.of(this.#growth));
   }
 
   private begin(schedule: string, tickId: string): void {

@@ -40,7 +40,7 @@ export function growthText(schedules: readonly ScheduleGrowth[]): string {
       ({ schedule, bytesPerTick, ticks }) =>
         `${schedule} (+${bytesText(bytesPerTick)} per tick, ${ticks} ticks)`,
     );
-  return `Growing most: ${named.join(', ')}.`;
+  return `Most growth: ${named.join(', ')}.`;
 }
 
 function bytesText(bytes: number): string {

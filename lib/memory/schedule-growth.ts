@@ -21,34 +21,11 @@ export interface ScheduleGrowth {
 /** The minimum total growth of a schedule that is reported. */
 const LEAST_BYTES = MIB;
 
-/**
- * Returns the schedules that grow, the one that has added most first.
- *
- * @param keptShare The share of the measured growth that stays, from 0 to 1; applies to schedules without a confirmation.
- */
-export function growingSchedules(
-  estimates: readonly GrowthEstimate[],
-  keptShare: number,
-): ScheduleGrowth[] {
-  return estimates
-    .filter(({ isSure }) => isSure)
-    .map(({ schedule, ticks, measuredTicks, isConfirmed, bytesPerTick: left }) => {
-      const bytesPerTick = Math.round(isConfirmed ? left : left * keptShare);
-      return { schedule, ticks, measuredTicks, bytesPerTick, bytes: bytesPerTick * ticks };
-    })
-    .filter(({ bytes }) => bytes >= LEAST_BYTES)
-    .sort((left, right) => right.bytes - left.bytes);
-}
-
 /** The number of ticks of each schedule that had finished at some moment. */
 export type TickCounts = ReadonlyMap<string, number>;
 
-/** The estimate for the ticks of one schedule. */
-export interface GrowthEstimate {
-  readonly schedule: string;
-  readonly ticks: number;
-  readonly measuredTicks: number;
-  readonly bytesPerTick: number;
+/** The estimate for the ticks of one schedule, reported or not. */
+interface GrowthEstimate extends Omit<ScheduleGrowth, 'bytes'> {
   /** False while the figure may be a measuring error. */
   readonly isSure: boolean;
   /** True if full collections confirmed the figure, so that it excludes replaced data. */
@@ -62,19 +39,21 @@ const CONFIRMING_TICKS = 7;
 /** The maximum number of ticks for a confirmation whose figures scatter: some jobs keep data in some ticks only. */
 const MOST_CONFIRMING_TICKS = 3 * CONFIRMING_TICKS;
 
-interface Account {
-  ticks: number;
-  measured: number;
+/** The figures behind the estimate for one schedule. */
+class Account {
+  ticks = 0;
+  measuredTicks = 0;
   /** What a tick leaves, according to each of the last stretches. */
-  figures: number[];
-  bytesPerTick: number;
-  isSure: boolean;
+  readonly figures: number[] = [];
+  /** The average of these figures, and whether it is certainly above zero. */
+  bytesPerTick = 0;
+  isSure = false;
   /** The figures of the last complete confirmation: what a tick left between two full collections. */
-  confirmed: readonly number[];
+  confirmed: readonly number[] = [];
   /** The number of ticks when that confirmation was complete. */
-  confirmedAt: number;
+  confirmedAt = 0;
   /** The figures of an incomplete confirmation; the previous one still counts. */
-  confirming: number[];
+  confirming: number[] = [];
 }
 
 /**
@@ -83,7 +62,7 @@ interface Account {
  * one equation. It adjusts each estimate by the schedule's share of the unexplained growth (normalised least mean squares: Nagumo
  * & Noda, "A learning method for system identification", 1967). Schedules that always run together can't be separated.
  */
-export class Growth {
+export class GrowthEstimates {
   readonly #accounts = new Map<string, Account>();
 
   ended(schedule: string): void {
@@ -95,7 +74,7 @@ export class Growth {
   }
 
   measuredTicksOf(schedule: string): number {
-    return this.#accounts.get(schedule)?.measured ?? 0;
+    return this.#accounts.get(schedule)?.measuredTicks ?? 0;
   }
 
   forget(schedule: string): void {
@@ -124,7 +103,7 @@ export class Growth {
       squares += count * count;
     }
     for (const { account, count } of parts) {
-      account.measured += count;
+      account.measuredTicks += count;
       account.figures.push(account.bytesPerTick + (unexplained * count) / squares);
       if (account.figures.length > KEPT_FIGURES) account.figures.shift();
       Object.assign(account, summaryOf(account.figures));
@@ -171,7 +150,7 @@ export class Growth {
 
   estimates(): GrowthEstimate[] {
     return [...this.#accounts].map(([schedule, account]) => {
-      const { ticks, measured: measuredTicks, confirmed } = account;
+      const { ticks, measuredTicks, confirmed } = account;
       const isConfirmed = confirmed.length > 0;
       const isSure = account.isSure && (!isConfirmed || isAboveNothing(confirmed));
       const bytesPerTick = isConfirmed ? medianOf(confirmed) : account.bytesPerTick;
@@ -179,21 +158,25 @@ export class Growth {
     });
   }
 
+  /**
+   * Returns the schedules that grow, the one that has added most first.
+   *
+   * @param keptShare The share of the measured growth that stays, from 0 to 1; applies to schedules without a confirmation.
+   */
+  growing(keptShare: number): ScheduleGrowth[] {
+    return this.estimates()
+      .filter(({ isSure }) => isSure)
+      .map(({ schedule, ticks, measuredTicks, isConfirmed, bytesPerTick: left }) => {
+        const bytesPerTick = Math.round(isConfirmed ? left : left * keptShare);
+        return { schedule, ticks, measuredTicks, bytesPerTick, bytes: bytesPerTick * ticks };
+      })
+      .filter(({ bytes }) => bytes >= LEAST_BYTES)
+      .sort((left, right) => right.bytes - left.bytes);
+  }
+
   private accountOf(schedule: string): Account {
-    let account = this.#accounts.get(schedule);
-    if (account === undefined) {
-      account = {
-        ticks: 0,
-        measured: 0,
-        figures: [],
-        bytesPerTick: 0,
-        isSure: false,
-        confirmed: [],
-        confirmedAt: 0,
-        confirming: [],
-      };
-      this.#accounts.set(schedule, account);
-    }
+    const account = this.#accounts.get(schedule) ?? new Account();
+    this.#accounts.set(schedule, account);
     return account;
   }
 }
@@ -216,7 +199,7 @@ export class KeptShare {
   readonly #points: Point[] = [];
 
   /** Notes the heap. Call it soon after a full collection. */
-  note(heapBytes: number, growth: Growth): void {
+  note(heapBytes: number, growth: GrowthEstimates): void {
     const [before, last] = this.#points.slice(-2);
     // Collections in quick succession must not push out those that can be compared.
     if (before !== undefined && last !== undefined) {
@@ -228,7 +211,7 @@ export class KeptShare {
   }
 
   /** Returns the share of the expected growth that is still there, from 0 to 1; 1 while too little can be compared. */
-  of(growth: Growth): number {
+  of(growth: GrowthEstimates): number {
     const [first, last] = [this.#points[0], this.#points.at(-1)];
     if (first === undefined || last === undefined || first === last) return 1;
     const expected = growth.expectedBytes(first.counts, last.counts);

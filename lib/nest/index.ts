@@ -19,6 +19,7 @@ export { OpenedApplication } from './opened-application.js';
 export {
   DISPOSERS,
   isFactory,
+  isSingleton,
   kindOf,
   type ContextId,
   type NestModule,

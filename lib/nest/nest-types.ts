@@ -89,6 +89,11 @@ export function isFactory(wrapper: NestWrapper): boolean {
   return wrapper.inject !== null && wrapper.inject !== undefined;
 }
 
+/** True if one instance of the provider serves the whole application. */
+export function isSingleton(wrapper: NestWrapper): boolean {
+  return wrapper.isDependencyTreeStatic() && !wrapper.isTransient;
+}
+
 /** How Nest makes a provider. */
 export type ProviderKind = 'class' | 'factory' | 'value' | 'alias';
 

@@ -71,7 +71,9 @@ export function functionProblem(value: unknown): string | undefined {
   return typeof value === 'function' ? undefined : `must be a function, not ${show(value)}`;
 }
 
+/** Accepts undefined, because every signal is optional. */
 export function signalProblem(value: unknown): string | undefined {
+  if (value === undefined) return undefined;
   const { aborted, addEventListener } = (value ?? {}) as Partial<AbortSignal>;
   if (typeof aborted === 'boolean' && typeof addEventListener === 'function') return undefined;
   return `must be an AbortSignal, not ${show(value)}`;
@@ -83,7 +85,7 @@ export function nameProblem(value: unknown, isOptional = true): string | undefin
   if (value.trim() === '')
     return `must not be empty${isOptional ? '; omit it to get the default' : ''}`;
   if (value !== value.trim() || /\p{Cc}/u.test(value)) {
-    return `must not begin or end with white space or contain control characters, as ${show(value)} does`;
+    return `must not begin or end with whitespace or contain control characters, as ${show(value)} does`;
   }
   return undefined;
 }

@@ -1,7 +1,7 @@
 import { finding, FINDINGS, type Finding, type FindingKind } from '../errors/finding.js';
 import type { LifetimeGraph } from '../graph/lifetime-graph.js';
 import { ApplicationGraph } from '../graph/read-graph.js';
-import { tokenText, type NestWrapper } from '../nest/index.js';
+import { isSingleton, tokenText, type NestWrapper } from '../nest/index.js';
 import type { Allowance } from '../options/allow-options.js';
 import { OptionsStore } from '../options/options-store.js';
 import { resourceRebuilt, singletonRebuilt } from './rules/sw201-sw202-rebuilt.js';
@@ -51,12 +51,15 @@ export class FindingBook {
 
   /** The findings that `allowFindings` does not name. */
   get standing(): readonly Finding[] {
-    const { standing, unused } = judge(this.#found, this.allowances);
-    return this.#isComplete ? [...standing, ...unused] : standing;
+    const standing = this.#found.filter((found) => this.allowanceFor(found) === undefined);
+    return this.#isComplete ? [...standing, ...this.unusedAllowances()] : standing;
   }
 
   get allowed(): readonly AllowedFinding[] {
-    return judge(this.#found, this.allowances).allowed;
+    return this.#found.flatMap((found) => {
+      const allowance = this.allowanceFor(found);
+      return allowance === undefined ? [] : { finding: found, reason: allowance.reason };
+    });
   }
 
   /**
@@ -71,8 +74,7 @@ export class FindingBook {
       (ticks ??= new TickGraph(
         this.graph.current,
         rootsIn(this.graph.current),
-        (kind, { token, name }) =>
-          this.allowances.some((allowance) => fits(allowance, { kind, token, subject: name })),
+        (kind, { token, name }) => this.allowanceFor({ kind, token, subject: name }) !== undefined,
         this.options.hasHooks,
       ));
     // A second `init()` of a refused application starts over.
@@ -110,19 +112,26 @@ export class FindingBook {
    * @returns the finding; undefined if it is allowed, or nothing is lost.
    */
   stateLeft(worker: NestWrapper, method: string, fields: readonly string[]): Finding | undefined {
-    const isShared =
-      worker.isDependencyTreeDurable() || (worker.isDependencyTreeStatic() && !worker.isTransient);
+    const isShared = worker.isDependencyTreeDurable() || isSingleton(worker);
     return isShared ? undefined : this.foundLate(stateOnWorker(worker, method, fields));
   }
 
   /** @returns the finding, unless it is allowed. */
   private foundLate(found: Finding): Finding | undefined {
     this.#found.push(found);
-    return judge([found], this.allowances).standing[0];
+    return this.allowanceFor(found) === undefined ? found : undefined;
   }
 
-  private get allowances(): readonly Allowance[] {
-    return this.options.resolved.allowFindings;
+  private allowanceFor(found: Pick<Finding, 'kind' | 'token' | 'subject'>): Allowance | undefined {
+    return this.options.resolved.allowFindings.find((allowance) => fits(allowance, found));
+  }
+
+  /** Reports the entries of `allowFindings` that match no finding. */
+  private unusedAllowances(): Finding[] {
+    return this.options.resolved.allowFindings
+      .filter((allowance) => !FOUND_LATE.some((kind) => names(allowance, kind)))
+      .filter((allowance) => !this.#found.some((found) => fits(allowance, found)))
+      .map(unusedFinding);
   }
 
   private get isOff(): boolean {
@@ -132,29 +141,9 @@ export class FindingBook {
 
 /** Merges equal findings: a provider of several modules, or of a dynamic module that is registered twice, is reported once. */
 function withoutRepetition(findings: readonly Finding[]): Finding[] {
-  const told = new Map(findings.map((found) => [found.message, found]));
-  return findings.filter((found) => {
-    const same = told.get(found.message)!;
-    return same === found || same.token !== found.token;
-  });
-}
-
-/** Sorts findings by whether `allowFindings` names them, and reports the entries that match none. */
-function judge(findings: readonly Finding[], allowFindings: readonly Allowance[]) {
-  const allowed: AllowedFinding[] = [];
-  const used = new Set<Allowance>();
-  const standing = findings.filter((found) => {
-    const fitting = allowFindings.filter((candidate) => fits(candidate, found));
-    const [allowance] = fitting;
-    if (allowance === undefined) return true;
-    for (const each of fitting) used.add(each);
-    allowed.push({ finding: found, reason: allowance.reason });
-    return false;
-  });
-  const unused = allowFindings.filter(
-    (allowance) => !used.has(allowance) && !FOUND_LATE.some((kind) => names(allowance, kind)),
-  );
-  return { standing, allowed, unused: unused.map(unusedFinding) };
+  const isSame = (one: Finding, other: Finding): boolean =>
+    one.message === other.message && one.token === other.token;
+  return findings.filter((found) => found === findings.find((other) => isSame(other, found)));
 }
 
 function fits(

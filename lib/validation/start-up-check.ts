@@ -7,6 +7,7 @@ import {
   type StartUpError,
 } from '../errors/errors.js';
 import type { ScopedWorkerModuleOptions } from '../options/module-options.js';
+import { listed } from './tick-graph.js';
 import { HOPELESS, type Finding, type FindingKind } from '../errors/finding.js';
 
 /** Kinds whose findings share one log line. */
@@ -50,24 +51,26 @@ function stops({ kind, severity }: Finding, strictness: Strictness): boolean {
   return strictness === 'error' && severity === 'error';
 }
 
+const ERRORS: Partial<Record<FindingKind, new (problems: readonly string[]) => StartUpError>> = {
+  'invalid-options': InvalidOptionsError,
+  'invalid-schedule': InvalidScheduleError,
+  'duplicate-schedule': DuplicateScheduleError,
+};
+
 /** Returns the error of the kind if all findings are of one kind, otherwise a `ScopeValidationError`. */
 function errorOf(findings: readonly Finding[]): StartUpError {
-  const kinds = new Set(findings.map((finding) => finding.kind));
-  const messages = findings.map((finding) => finding.message);
-  if (kinds.size === 1 && kinds.has('invalid-options')) return new InvalidOptionsError(messages);
-  if (kinds.size === 1 && kinds.has('invalid-schedule')) return new InvalidScheduleError(messages);
-  if (kinds.size === 1 && kinds.has('duplicate-schedule'))
-    return new DuplicateScheduleError(messages);
-  return new ScopeValidationError(findings);
+  const [kind, ...others] = new Set(findings.map((finding) => finding.kind));
+  const ErrorOfKind = others.length === 0 ? ERRORS[kind!] : undefined;
+  return ErrorOfKind === undefined
+    ? new ScopeValidationError(findings)
+    : new ErrorOfKind(findings.map(({ message }) => message));
 }
 
 function oneLine([first, ...others]: readonly Finding[]): string | undefined {
   if (first === undefined) return undefined;
   if (others.length === 0) return numbered(first);
-  const named = others.slice(0, NAMED_IN_ONE_LINE).map(({ subject }) => subject);
-  const unnamed = others.length - named.length;
-  const names = unnamed > 0 ? `${named.join(', ')} and ${unnamed} more` : named.join(', ');
-  return `${numbered(first)} The same applies to ${names}.`;
+  const names = others.map(({ subject }) => subject);
+  return `${numbered(first)} The same applies to ${listed(names, NAMED_IN_ONE_LINE)}.`;
 }
 
 function numbered({ number, message }: Finding): string {

@@ -23,9 +23,9 @@ export class TickGraph {
     readonly graph: LifetimeGraph,
     readonly workers: readonly WorkerRoot[],
     /** True for a finding that `allowFindings` names. */
-    readonly allows: (kind: FindingKind, provider: GraphProvider) => boolean = () => false,
+    readonly allows: (kind: FindingKind, provider: GraphProvider) => boolean,
     /** True if hooks of the module run around ticks: the graph does not show what they isolate. */
-    readonly hasHooks = false,
+    readonly hasHooks: boolean,
   ) {
     this.#workers = new Set(workers.map(({ provider }) => provider.id));
     const open: GraphProvider[] = [];
@@ -72,6 +72,12 @@ export class TickGraph {
       at = before;
     }
   }
+}
+
+/** Lists names for a message, and the number of those beyond `most`. */
+export function listed(names: readonly string[], most: number): string {
+  const shown = names.slice(0, most).join(', ');
+  return names.length > most ? `${shown} and ${names.length - most} more` : shown;
 }
 
 /** Formats a chain for a message. */

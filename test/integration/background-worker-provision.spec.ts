@@ -56,6 +56,13 @@ class Dynamic {
   }
 }
 
+class Unreadable extends Sync {}
+Object.defineProperty(Unreadable.prototype, 'name', {
+  get() {
+    throw new Error('not constructed');
+  },
+});
+
 const byFactory = (provide: string | symbol | typeof Sync, label: string): FactoryProvider => ({
   provide,
   useFactory: () => new Labelled(label),
@@ -246,12 +253,13 @@ describe('The provision of a background worker', () => {
         ],
         ['Sync.execute', 'Sync#2.execute'],
       ],
+      ['is that of the class if its own cannot be read', [Unreadable], ['Unreadable.execute']],
     ])('%s', async (_what, providers, expected) => {
       expect(await namesOf({ providers })).toEqual(expected);
     });
   });
 
-  describe('when it does not live with the application', () => {
+  describe('when it does not live as long as the application', () => {
     @Injectable({ scope: Scope.REQUEST })
     class Tenant {}
     @Injectable()
@@ -291,19 +299,19 @@ describe('The provision of a background worker', () => {
       [
         'request-scoped by itself',
         [RequestScoped],
-        `RequestScoped is a BackgroundWorker, but it is request-scoped. No instance of it lives with the application, so it would never run. Make it a singleton, and inject ProviderScopeFactory as scopes. In each iteration, resolve what it needs ${INSTEAD}`,
+        `RequestScoped is a BackgroundWorker, but it is request-scoped. No instance of it lives as long as the application, so it would never run. Make it a singleton, and inject ProviderScopeFactory as scopes. In each iteration, resolve what it needs ${INSTEAD}`,
       ],
       ['durable', [Durable], 'Durable is a BackgroundWorker, but it is request-scoped. '],
       ['transient', [Transient], 'Transient is a BackgroundWorker, but it is transient. '],
       [
         'a @ScopedWorker() too',
         [Marked],
-        'Marked is a BackgroundWorker, but @ScopedWorker() makes it request-scoped. No instance of it lives with the application, so it would never run. Mark it @Injectable() only, and inject ProviderScopeFactory as scopes. In each iteration, resolve what it needs',
+        'Marked is a BackgroundWorker, but @ScopedWorker() makes it request-scoped. No instance of it lives as long as the application, so it would never run. Mark it @Injectable() only, and inject ProviderScopeFactory as scopes. In each iteration, resolve what it needs',
       ],
       [
         'request-scoped by what it injects',
         [Indirect, Orders, Tenant],
-        `Indirect is a BackgroundWorker, but its dependency Orders -> Tenant makes it request-scoped. No instance of it lives with the application, so it would never run. Instead of Orders, inject ProviderScopeFactory as scopes. In each iteration, resolve Orders ${INSTEAD}`,
+        `Indirect is a BackgroundWorker, but its dependency Orders -> Tenant makes it request-scoped. No instance of it lives as long as the application, so it would never run. Instead of Orders, inject ProviderScopeFactory as scopes. In each iteration, resolve Orders ${INSTEAD}`,
       ],
       ['request-scoped by a property', [ByProperty, Tenant], 'its dependency Tenant makes it'],
       ['request-scoped by REQUEST', [ByRequest], 'its dependency REQUEST makes it'],

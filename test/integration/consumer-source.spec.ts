@@ -128,6 +128,24 @@ describe('a source', () => {
     },
   );
 
+  it('[G12] that yields a delivery whose body cannot be read is reported, and read again', async () => {
+    const { source, failures, seen } = await started(new HandSource());
+    source.giveRaw({
+      id: '1',
+      ack: () => undefined,
+      nack: () => undefined,
+      get body(): unknown {
+        throw boom();
+      },
+    });
+    await turns();
+    expect([failures, source.returned]).toEqual([['boom 100'], 1]);
+    await advance(100);
+    source.give('after');
+    await source.settled(1);
+    expect(seen).toEqual(['after']);
+  });
+
   it('[G12] is read again ever later, up to 30 seconds, and never given up', async () => {
     const source = scripted(() => {
       throw boom();

@@ -99,7 +99,7 @@ describe('The memory watch', () => {
       Object.assign(memory, FULL);
       await check();
       expect(log.of('warn')).toEqual([
-        'Memory: RSS 512 MiB has reached memory.warnAtMb (500). Growing most: grower (+1.0 MiB per tick, 6 ticks).',
+        'Memory: RSS 512 MiB has reached memory.warnAtMb (500). Most growth: grower (+1.0 MiB per tick, 6 ticks).',
       ]);
       expect(crossings).toMatchObject([
         {

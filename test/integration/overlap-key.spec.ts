@@ -195,7 +195,7 @@ describe('overlapKey', () => {
 
   it.each([
     ['empty', '', 'x'],
-    ['white space', ' x', 'x y'],
+    ['whitespace', ' x', 'x y'],
     ['no string', 5, '5'],
   ])('[C13] is refused when it is wrong: %s', async (_, wrong, right) => {
     const start = (overlapKey: unknown): Promise<unknown> =>

@@ -40,11 +40,7 @@ function graphOf(sketch: Sketch) {
     }),
   );
   const places = new WeakMap<object, number>(wrappers.map((wrapper, id) => [wrapper, id]));
-  const graph = new LifetimeGraph(
-    providers,
-    [{ name: 'App', providers: providers.map(({ id }) => id) }],
-    places,
-  );
+  const graph = new LifetimeGraph(providers, places);
   const named = (name: string): GraphProvider => graph.at(names.indexOf(name));
   return { graph, named, wrappers };
 }

@@ -1,22 +1,22 @@
-import { Growth, growingSchedules, KeptShare } from '../../lib/memory/schedule-growth.js';
+import { GrowthEstimates, KeptShare } from '../../lib/memory/schedule-growth.js';
 import { MIB } from '../../lib/memory/memory-source.js';
 
 /** Lets the ticks of a stretch end, and returns by how much the heap has grown over it. */
-function stretch(growth: Growth, ended: readonly string[], grownBytes: number): void {
+function stretch(growth: GrowthEstimates, ended: readonly string[], grownBytes: number): void {
   const before = growth.counts();
   for (const schedule of ended) growth.ended(schedule);
   growth.learn(before, grownBytes);
 }
 
-const estimateOf = (growth: Growth, name: string) =>
+const estimateOf = (growth: GrowthEstimates, name: string) =>
   growth.estimates().find(({ schedule }) => schedule === name);
 
-const listed = (growth: Growth, keptShare = 1) => growingSchedules(growth.estimates(), keptShare);
+const listed = (growth: GrowthEstimates, keptShare = 1) => growth.growing(keptShare);
 
 describe('The growth of schedules', () => {
   describe('when stretches have ticks of one schedule', () => {
     it('is the average of what a tick leaves', () => {
-      const growth = new Growth();
+      const growth = new GrowthEstimates();
       for (const grown of [90, 110, 100, 500, 100]) stretch(growth, ['a'], grown * MIB);
       expect(listed(growth)).toEqual([
         { schedule: 'a', ticks: 5, measuredTicks: 5, bytesPerTick: 100 * MIB, bytes: 500 * MIB },
@@ -24,7 +24,7 @@ describe('The growth of schedules', () => {
     });
 
     it('is shared among several of its ticks', () => {
-      const growth = new Growth();
+      const growth = new GrowthEstimates();
       for (const grown of [40, 40]) stretch(growth, ['a', 'a', 'a', 'a'], grown);
       expect(estimateOf(growth, 'a')).toMatchObject({
         ticks: 8,
@@ -34,21 +34,21 @@ describe('The growth of schedules', () => {
     });
 
     it('is reported for all its ticks, those that were not measured included', () => {
-      const growth = new Growth();
+      const growth = new GrowthEstimates();
       for (let tick = 0; tick < 6; tick += 1) growth.ended('a');
       for (const grown of [MIB, MIB, MIB, MIB]) stretch(growth, ['a'], grown);
       expect(listed(growth)).toMatchObject([{ ticks: 10, measuredTicks: 4, bytes: 10 * MIB }]);
     });
 
     it('follows a schedule that begins to grow after a thousand ticks', () => {
-      const growth = new Growth();
+      const growth = new GrowthEstimates();
       for (let tick = 0; tick < 1_000; tick += 1) stretch(growth, ['a'], 0);
       for (let tick = 0; tick < 20; tick += 1) stretch(growth, ['a'], MIB);
       expect(listed(growth)[0]!.bytesPerTick).toBeGreaterThan(0.8 * MIB);
     });
 
     it('is reported after a fourth stretch only', () => {
-      const growth = new Growth();
+      const growth = new GrowthEstimates();
       for (let tick = 0; tick < 3; tick += 1) stretch(growth, ['a'], 9 * MIB);
       expect(listed(growth)).toEqual([]);
       stretch(growth, ['a'], 9 * MIB);
@@ -56,14 +56,14 @@ describe('The growth of schedules', () => {
     });
 
     it.each([-50 * MIB, 50 * MIB])('is not hidden or made by one odd figure: %p', (odd) => {
-      const growth = new Growth();
+      const growth = new GrowthEstimates();
       for (const grown of [MIB, MIB, odd, MIB, MIB]) stretch(growth, ['a'], grown);
       for (const grown of [0, 0, odd, 0, 0]) stretch(growth, ['b'], grown);
       expect(listed(growth)).toMatchObject([{ schedule: 'a', bytesPerTick: MIB }]);
     });
 
     it('is seen when one tick in three leaves something', () => {
-      const growth = new Growth();
+      const growth = new GrowthEstimates();
       for (let tick = 0; tick < 40; tick += 1) stretch(growth, ['a'], tick % 3 === 0 ? 3 * MIB : 0);
       expect(listed(growth)[0]!.bytesPerTick).toBeGreaterThan(0.7 * MIB);
     });
@@ -73,7 +73,7 @@ describe('The growth of schedules', () => {
       ['less and less', [-MIB, -MIB, -MIB]],
       ['now more, now less', [5 * MIB, -4 * MIB, 4 * MIB, -3 * MIB, MIB]],
     ])('does not exist for a schedule that leaves %s', (_what, figures) => {
-      const growth = new Growth();
+      const growth = new GrowthEstimates();
       for (const grown of figures) stretch(growth, ['a'], grown);
       expect(listed(growth)).toEqual([]);
     });
@@ -82,7 +82,7 @@ describe('The growth of schedules', () => {
       [MIB / 10 - 1, []],
       [MIB / 10 + 1, ['a']],
     ])('is reported from one MiB in all on: ten ticks of %p bytes', (bytes, names) => {
-      const growth = new Growth();
+      const growth = new GrowthEstimates();
       for (let tick = 0; tick < 10; tick += 1) stretch(growth, ['a'], bytes);
       expect(listed(growth).map(({ schedule }) => schedule)).toEqual(names);
     });
@@ -90,14 +90,14 @@ describe('The growth of schedules', () => {
 
   describe('when there are several schedules', () => {
     it('begins with the one that has added most in all, not with the greatest tick', () => {
-      const growth = new Growth();
+      const growth = new GrowthEstimates();
       for (let tick = 0; tick < 4; tick += 1) stretch(growth, ['rare'], 2 * MIB);
       for (let tick = 0; tick < 100; tick += 1) stretch(growth, ['often'], MIB / 10);
       expect(listed(growth).map(({ schedule }) => schedule)).toEqual(['often', 'rare']);
     });
 
     it('separates them when they overlap, as far as they do not always come together', () => {
-      const growth = new Growth();
+      const growth = new GrowthEstimates();
       for (let round = 0; round < 60; round += 1) {
         stretch(growth, ['grower', 'other'], MIB);
         stretch(growth, ['other'], 0);
@@ -108,21 +108,21 @@ describe('The growth of schedules', () => {
     });
 
     it('halves what two leave that always come together', () => {
-      const growth = new Growth();
+      const growth = new GrowthEstimates();
       for (let round = 0; round < 20; round += 1) stretch(growth, ['a', 'b'], MIB);
       expect(listed(growth).map(({ bytesPerTick }) => bytesPerTick)).toEqual([MIB / 2, MIB / 2]);
     });
   });
 
   it('knows nothing of a schedule that was forgotten', () => {
-    const growth = new Growth();
+    const growth = new GrowthEstimates();
     for (const grown of [MIB, MIB]) stretch(growth, ['a'], grown);
     growth.forget('a');
     expect(growth.estimates()).toEqual([]);
   });
 
   it('is not confused by a schedule that is forgotten and comes back within a stretch', () => {
-    const growth = new Growth();
+    const growth = new GrowthEstimates();
     growth.ended('a');
     growth.ended('a');
     const before = growth.counts();
@@ -136,7 +136,7 @@ describe('The growth of schedules', () => {
 describe('The share of growth that stays', () => {
   /** A schedule whose ticks leave one MiB each, with ten ticks between two full collections. */
   function shareAfter(...heapsMb: number[]): number {
-    const growth = new Growth();
+    const growth = new GrowthEstimates();
     const share = new KeptShare();
     for (const heapMb of heapsMb) {
       share.note(heapMb * MIB, growth);
@@ -163,7 +163,7 @@ describe('The share of growth that stays', () => {
   });
 
   it('compares also when collections come thick and fast', () => {
-    const growth = new Growth();
+    const growth = new GrowthEstimates();
     const share = new KeptShare();
     for (let round = 0; round < 10; round += 1) {
       for (let more = 0; more < 20; more += 1) share.note(50 * MIB, growth);
@@ -177,7 +177,7 @@ describe('The share of growth that stays', () => {
   });
 
   it('shrinks what is reported of each schedule', () => {
-    const growth = new Growth();
+    const growth = new GrowthEstimates();
     for (let tick = 0; tick < 4; tick += 1) stretch(growth, ['a'], 8 * MIB);
     expect(listed(growth, 0.25)).toMatchObject([{ bytesPerTick: 2 * MIB, bytes: 8 * MIB }]);
     expect(listed(growth, 0)).toEqual([]);
@@ -187,15 +187,15 @@ describe('The share of growth that stays', () => {
 describe('Growth that full collections confirm', () => {
   const KB = 1024;
   /** A schedule whose ticks leave so much, as far as collections of young garbage show. */
-  function suspect(bytesPerTick: number): Growth {
-    const growth = new Growth();
+  function suspect(bytesPerTick: number): GrowthEstimates {
+    const growth = new GrowthEstimates();
     for (let tick = 0; tick < 100; tick += 1) stretch(growth, ['a'], bytesPerTick);
     return growth;
   }
-  function confirm(growth: Growth, figuresKB: readonly number[]): void {
+  function confirm(growth: GrowthEstimates, figuresKB: readonly number[]): void {
     for (const figure of figuresKB) growth.confirm('a', figure * KB, 1);
   }
-  const isConfirmed = (growth: Growth): boolean => estimateOf(growth, 'a')!.isConfirmed;
+  const isConfirmed = (growth: GrowthEstimates): boolean => estimateOf(growth, 'a')!.isConfirmed;
 
   it.each<[string, readonly number[], boolean]>([
     ['grows when each tick adds data', [117, 117, 224, 116, 116, 117, 118], true],

@@ -71,16 +71,12 @@ interface Returned<T> {
   readonly dueAt: number;
 }
 
-interface Writer<T> {
-  readonly message: Message<T>;
-  readonly admit: () => void;
-}
-
 class BoundedQueue<T> implements InMemoryQueue<T> {
   readonly #waiting: Message<T>[] = [];
   /** Sorted by due time; not limited by the capacity. */
   readonly #returned: Returned<T>[] = [];
-  readonly #writers = new Set<Writer<T>>();
+  /** The messages that wait for room, and what admits each. */
+  readonly #writers = new Map<Message<T>, () => void>();
   readonly #readers = new Set<() => void>();
 
   constructor(private readonly capacity: number) {}
@@ -90,9 +86,11 @@ class BoundedQueue<T> implements InMemoryQueue<T> {
   }
 
   async put(body: T, options: { signal?: AbortSignal } = {}): Promise<string> {
-    refuseInvalid('put()', optionsProblems(options, ['signal']));
+    refuseInvalid('put()', [
+      ...optionsProblems(options, ['signal']),
+      ...named({ signal: signalProblem(options?.signal) }),
+    ]);
     const { signal } = options;
-    if (signal !== undefined) refuseInvalid('put()', named({ signal: signalProblem(signal) }));
     signal?.throwIfAborted();
     const message: Message<T> = { id: randomUUID(), body, deliveries: 0 };
     if (this.#hasRoom && this.#writers.size === 0) this.#add(message);
@@ -127,22 +125,18 @@ class BoundedQueue<T> implements InMemoryQueue<T> {
   #deliveryOf(message: Message<T>): Delivery<T> {
     const { id, body, deliveries } = message;
     let isSettled = false;
-    const settle = (how: () => void): void => {
-      if (isSettled) return;
-      isSettled = true;
-      how();
-    };
     return {
       id,
       body,
       deliveries,
-      ack: () => settle(() => undefined),
-      nack: (error) =>
-        settle(() => {
-          if (error !== undefined) return this.#return(message, waitAfter(deliveries));
-          message.deliveries -= 1; // it was only interrupted
-          this.#return(message, 0);
-        }),
+      ack: () => void (isSettled = true),
+      nack: (error) => {
+        if (isSettled) return;
+        isSettled = true;
+        if (error !== undefined) return this.#return(message, waitAfter(deliveries));
+        message.deliveries -= 1; // it was only interrupted
+        this.#return(message, 0);
+      },
     };
   }
 
@@ -161,28 +155,24 @@ class BoundedQueue<T> implements InMemoryQueue<T> {
   #waitForRoom(message: Message<T>, signal: AbortSignal | undefined): Promise<void> {
     return new Promise((resolve, reject) => {
       const giveUp = (): void => {
-        this.#writers.delete(writer);
-        off();
+        this.#writers.delete(message);
+        off?.();
         reject(signal!.reason as Error);
       };
-      const off = signal === undefined ? () => undefined : onAbort(signal, giveUp);
-      const writer: Writer<T> = {
-        message,
-        admit: () => {
-          off();
-          resolve();
-        },
-      };
-      this.#writers.add(writer);
+      const off = signal && onAbort(signal, giveUp);
+      this.#writers.set(message, () => {
+        off?.();
+        resolve();
+      });
     });
   }
 
   #admitWriters(): void {
-    for (const writer of this.#writers) {
+    for (const [message, admit] of this.#writers) {
       if (!this.#hasRoom) return;
-      this.#writers.delete(writer);
-      this.#add(writer.message);
-      writer.admit();
+      this.#writers.delete(message);
+      this.#add(message);
+      admit();
     }
   }
 

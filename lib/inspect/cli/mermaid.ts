@@ -30,7 +30,7 @@ const FATES: Readonly<Record<InspectedNestJob['fate'], string>> = {
   disabled: 'disabled',
   skipped: 'Nest skips it',
   adopted: 'adopted',
-  unconstructed: 'Nest runs it unconstructed',
+  unconstructed: 'Nest runs it on an object that was never constructed',
   'not-run': 'nothing runs it',
   invalid: 'invalid',
 };

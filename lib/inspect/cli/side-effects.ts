@@ -47,11 +47,11 @@ export class SideEffects {
     return [
       ...[...this.#connections].map(([address, count]) => {
         const what = count === 1 ? '1 connection' : `${count} connections`;
-        return `Loading the application opened ${what} to ${address}. The inspection needs none. Open connections in a provider or a factory: the inspector calls neither.`;
+        return `Loading the application opened ${what} to ${address}. The inspector needs no connections. Open connections in a provider or a factory: the inspector calls neither.`;
       }),
       ...[...this.#servers].map(
         (address) =>
-          `Loading the application started a server on ${address}. The inspection needs none. Start the server in the file that starts the application.`,
+          `Loading the application started a server on ${address}. The inspector needs no server. Start the server in the file that starts the application.`,
       ),
       ...[...this.#errors].map(
         (text) =>

@@ -1,6 +1,6 @@
 import type { GraphProvider } from '../../graph/lifetime-graph.js';
 import { finding, type Finding } from '../../errors/finding.js';
-import { arrows, type TickGraph } from '../tick-graph.js';
+import { arrows, listed, type TickGraph } from '../tick-graph.js';
 import { isFactory, tokenText, type NestWrapper } from '../../nest/index.js';
 
 /**
@@ -31,12 +31,10 @@ export function stateOnWorker(
   // The metatype of a factory is its function.
   const name = tokenText(isFactory(wrapper) ? token : (metatype ?? token));
   const subject = `${name}.${method}`;
-  const more = fields.length > NAMED ? ` and ${fields.length - NAMED} more` : '';
-  const named = `${fields.slice(0, NAMED).join(', ')}${more}`;
   const [has, values] =
     fields.length === 1
       ? ['a changed field', 'value of this field is']
       : ['changed fields', 'values of these fields are'];
-  const message = `${subject} leaves ${has} on its worker: ${named}. The next tick gets a new ${name}, so the ${values} lost. If a later tick needs this state, keep it in a singleton and inject that. If only this tick uses it, add SW209 for '${subject}' to allowFindings.`;
+  const message = `${subject} leaves ${has} on its worker: ${listed(fields, NAMED)}. The next tick gets a new ${name}, so the ${values} lost. If a later tick needs this state, keep it in a singleton and inject that. If only this tick uses it, add SW209 for '${subject}' to allowFindings.`;
   return finding({ kind: 'state-on-worker', subject, token, message });
 }
