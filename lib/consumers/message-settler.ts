@@ -9,7 +9,7 @@ import type { ProviderScopeFactory } from '../tick/provider-scope-factory.js';
 export class MessageSettler {
   /** The number of failed deliveries, for sources that don't count them. */
   readonly #failures = new RecentMessages<number>();
-  /** The last error of messages that could not be put aside. */
+  /** The last error of messages that could not be put aside, or not be acknowledged after that. */
   readonly #lastErrors = new RecentMessages<unknown>();
 
   constructor(
@@ -47,7 +47,7 @@ export class MessageSettler {
     const { id } = delivery;
     const deliveries = this.deliveriesOf(delivery);
     const error = this.#lastErrors.get(id) ?? this.spentError(id, deliveries);
-    if (await this.putAside(delivery, deliveries, error)) return this.forget(id);
+    if (await this.putAside(delivery, deliveries, error)) return;
     await this.attempt('nack', undefined, () => delivery.nack(error));
   }
 
@@ -73,8 +73,8 @@ export class MessageSettler {
     const error = errorOf(report);
     if (delivery.deliveries === undefined) this.#failures.set(id, deliveries);
     if (maxDeliveries !== undefined && deliveries >= maxDeliveries) {
-      if (await this.putAside(delivery, deliveries, error, report)) return this.forget(id);
       this.#lastErrors.set(id, error);
+      if (await this.putAside(delivery, deliveries, error, report)) return;
     }
     await this.attempt('nack', report, () => delivery.nack(error));
   }
@@ -112,7 +112,9 @@ export class MessageSettler {
           ),
     );
     if (!isAside) return false;
-    if (deadLetter !== undefined) await this.attempt('dead-letter', report, () => delivery.ack());
+    const isGone =
+      deadLetter === undefined || (await this.attempt('dead-letter', report, () => delivery.ack()));
+    if (isGone) this.forget(id); // otherwise, it arrives again, and still has no deliveries left
     this.events.emit('message:dead', letter);
     return true;
   }

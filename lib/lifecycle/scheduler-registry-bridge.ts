@@ -139,7 +139,7 @@ export class SchedulerRegistryBridge {
     if (isThere(target, name, shown)) deleteFrom(target, name, shown.kind);
   }
 
-  private started({ schedule, scheduledAt, firedAt }: Tick): void {
+  private started({ schedule, scheduledAt, firedAt, trigger }: Tick): void {
     const shown = this.#shown.get(schedule);
     // The items of `forEach` are ticks of one slot, and share its date.
     if (shown?.kind !== 'cron' || this.#called.has(scheduledAt)) return;
@@ -147,7 +147,7 @@ export class SchedulerRegistryBridge {
     if (!isOurs) return; // a tick by hand with the name of the schedule
     this.#called.add(scheduledAt);
     const { entry: job, callbacks } = shown;
-    job.lastExecution = firedAt;
+    if (trigger !== 'manual') job.lastExecution = firedAt;
     for (const callback of callbacks)
       void this.call(schedule, () => callback.call(job.context, job.onComplete));
   }

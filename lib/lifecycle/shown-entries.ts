@@ -42,6 +42,8 @@ export function shownJob(
     isActive: { get: () => control.isActive() },
     running: { get: () => control.isActive() }, // its name in cron 3
     isCallbackRunning: { get: () => control.isRunning() },
+    // `fireOnTick()` of `cron` does nothing while this is true; here the overlap rule decides.
+    _isCallbackRunning: { get: () => false, set: nothing },
     waitForCompletion: {
       get: () => waitForCompletion,
       set: () => {

@@ -123,6 +123,22 @@ describe('deadLetter', () => {
     expect(reports).toHaveLength(2);
   });
 
+  it('[XG4] that succeeded while ack() failed is asked again on the next delivery, without the handler', async () => {
+    const { source, letters, reports } = await failingConsumer(new HandSource(), {
+      maxDeliveries: 1,
+      deadLetter: () => undefined,
+    });
+    source.give('bad', { id: 'm', ack: () => Promise.reject(new Error('broker gone')) });
+    await until(() => letters.length === 1);
+    source.give('bad', { id: 'm' });
+    await until(() => letters.length === 2);
+    expect(letters).toMatchObject([
+      { id: 'm', deliveries: 1, error: new Error('boom') },
+      { id: 'm', deliveries: 2, error: new Error('boom') },
+    ]);
+    expect([source.fates, reports]).toMatchObject([['ack m'], [{ outcome: 'failed' }]]);
+  });
+
   it.each<[string, Partial<Delivery>]>([
     ['rejects', { deadLetter: () => Promise.reject(new Error('no store')) }],
     ['is missing', { deadLetter: undefined as never }],

@@ -138,6 +138,30 @@ describe('A CronJob of SchedulerRegistry that shows one of our crons', () => {
     expect(fired).toHaveBeenCalledTimes(1);
   });
 
+  it("[XF2] fireOnTick() during a run of fireOnTick() follows the schedule's overlap rule", async () => {
+    const skipping = await withJob();
+    void skipping.job.fireOnTick();
+    await skipping.job.fireOnTick();
+    expect(skipping.skipped).toEqual(['ours overlap']);
+    skipping.end.open();
+    const { job, ran, end, skipped } = await withJob({ overlap: 'buffer-one' });
+    const fired = [job.fireOnTick(), job.fireOnTick()];
+    await advance(500);
+    end.open();
+    await Promise.all(fired);
+    expect([ran.length, skipped]).toEqual([2, []]);
+  });
+
+  it('[XF2] fireOnTick() leaves lastDate() as it is, because nothing was due', async () => {
+    const { job, end } = await withJob();
+    end.open();
+    await job.fireOnTick();
+    expect(job.lastDate()).toBeNull();
+    await advance(1_500);
+    await job.fireOnTick();
+    expect(job.lastDate()).toEqual(new Date(afterNoon(1_000)));
+  });
+
   it('calls what addCallback() adds with each tick; one that fails is logged and stops nothing', async () => {
     const { job, end, log, ran } = await withJob();
     const added = jest.fn();
