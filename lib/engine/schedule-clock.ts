@@ -174,11 +174,10 @@ export class ScheduleClock {
     if (delayMs <= 0) return work();
     const delayed: Delayed = { alarm: new Alarm(this.unref), work, isDue };
     this.#delays.add(delayed);
-    const ring = (): void => {
+    delayed.alarm.after(delayMs, () => {
       this.#delays.delete(delayed);
       work();
-    };
-    delayed.alarm.set(Date.now() + delayMs, ring, ring);
+    });
   }
 
   private slot(at: number, trigger: Trigger = this.schedule.kind): EngineSlot {
