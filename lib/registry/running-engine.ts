@@ -26,9 +26,8 @@ export class RunningEngine {
 
   /** @throws the error of the engine. */
   async start(schedules: readonly Schedule[], host: EngineHost): Promise<void> {
-    const starting = Promise.resolve(this.engine.start(schedules.filter(isTimed), host));
-    this.#starting = starting;
-    await starting;
+    this.#starting = this.inEmptyContext((engine) => engine.start(schedules.filter(isTimed), host));
+    await this.#starting;
     // An engine that refused to start isn't stopped: it may belong to another application.
     if (this.#isStopped) await this.tell(undefined, (engine) => engine.stop());
     else this.#isRunning = true;
@@ -75,7 +74,13 @@ export class RunningEngine {
   }
 
   nextRun(schedule: Schedule): Date | undefined {
-    return this.#isRunning && isTimed(schedule) ? this.engine.nextRun(schedule.name) : undefined;
+    if (!this.#isRunning || !isTimed(schedule)) return undefined;
+    try {
+      return this.engine.nextRun(schedule.name);
+    } catch (error) {
+      this.failed(schedule.name, error);
+      return undefined;
+    }
   }
 
   private get engine(): Engine {
@@ -99,11 +104,19 @@ export class RunningEngine {
     what: (engine: Engine) => void | Promise<void>,
   ): Promise<void> {
     try {
-      // The timers of an engine must not keep the caller's AsyncLocalStorage stores alive.
-      await fromEmptyContext(() => what(this.engine));
+      await this.inEmptyContext(what);
     } catch (error) {
-      this.events.emit('failure:stray', { where: 'engine', schedule, tickId: undefined, error });
+      this.failed(schedule, error);
     }
+  }
+
+  /** The timers of an engine must not keep the caller's AsyncLocalStorage stores alive. */
+  private inEmptyContext(what: (engine: Engine) => void | Promise<void>): Promise<void> {
+    return fromEmptyContext(async () => what(this.engine));
+  }
+
+  private failed(schedule: string | undefined, error: unknown): void {
+    this.events.emit('failure:stray', { where: 'engine', schedule, tickId: undefined, error });
   }
 }
 
