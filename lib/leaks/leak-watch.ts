@@ -81,12 +81,12 @@ class LeakDetector {
     };
   }
 
-  opened({ id: scopeId, schedule, tickId, opener }: ScopeSeed): WatchedScope | undefined {
+  opened({ notice, opener }: ScopeSeed): WatchedScope | undefined {
     const { strict } = this.options;
     const isSampled = this.isChosen();
     if (this.#isStopped && !strict) return undefined;
     const place = opener && isSampled ? placeOfCall(opener) : undefined;
-    const origin: Origin = { scopeId, schedule, tickId, place };
+    const origin: Origin = { ...notice, place };
     const calls = strict
       ? new CallGuard(origin, (call) => fromEmptyContext(() => this.events.emit('leak:call', call)))
       : undefined;

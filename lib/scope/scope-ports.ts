@@ -12,11 +12,9 @@ export type ScopeKind = (typeof SCOPE_KINDS)[number];
 
 export interface ScopeSeed {
   readonly kind: ScopeKind;
-  readonly id: string;
+  readonly notice: ScopeNotice;
   /** Where a strict resolve looks. */
   readonly module: NestModule;
-  readonly schedule: string | undefined;
-  readonly tickId: string | undefined;
   /** The function that opens a scope by hand; it is on the stack while the scope is created. */
   readonly opener: Function | undefined;
 }
