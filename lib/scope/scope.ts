@@ -238,7 +238,7 @@ export class Scope implements ProviderScope, WorkOwner {
   private workFailed(error: unknown): void {
     if (this.#mustShow !== undefined && leadsTo(error, this.#mustShow.error))
       this.#mustShow = undefined; // it is reported here
-    this.home.observer.workFailed(this.notice, error);
+    this.home.observer.strayFailed('wait-for', this.notice, error);
   }
 
   private finish(end: ScopeEnd): void {
@@ -255,7 +255,7 @@ export class Scope implements ProviderScope, WorkOwner {
     if (this.#mustShow === undefined) return;
     const { error } = this.#mustShow;
     const isShown = [failure?.error, ...disposeErrors].some((each) => leadsTo(each, error));
-    if (!isShown) this.home.observer.errorHidden(this.notice, error);
+    if (!isShown) this.home.observer.strayFailed('refused-write', this.notice, error);
   }
 
   private addHook(method: string, hook: unknown, hooks: ScopeHooks): void {
@@ -278,7 +278,7 @@ export class Scope implements ProviderScope, WorkOwner {
 
 /** Returns a function for the error of a disposer that fails when it is no longer awaited. It doesn't keep the scope alive. */
 function lateFailures(notice: ScopeNotice, observer: ScopeObserver): (error: unknown) => void {
-  return (error) => observer.lateDisposeFailed(notice, error);
+  return (error) => observer.strayFailed('late-disposer', notice, error);
 }
 
 /**

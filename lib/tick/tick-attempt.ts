@@ -33,10 +33,10 @@ export class TickAttempt {
     readonly seed: AttemptSeed,
     observer: TickObserver,
   ) {
-    const { slot, id } = seed;
+    const { slot, id: tickId } = seed;
     const schedule = slot.schedule.name;
     this.#controller = new TickSignal((error) =>
-      observer.abortListenerFailed({ schedule, id }, error),
+      observer.strayFailed('abort-listener', { schedule, tickId }, error),
     );
   }
 

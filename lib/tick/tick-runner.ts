@@ -100,7 +100,7 @@ export class TickRunner {
     try {
       waitMs = retryWaitMs(options.retry, attempt);
     } catch (thrown) {
-      this.observer.backoffFailed({ schedule: name, id: tick.id }, thrown);
+      this.observer.strayFailed('retry-backoff', { schedule: name, tickId: tick.id }, thrown);
     }
     this.observer.tickRetrying({ schedule: name, tickId: tick.id, attempt, error, waitMs });
     await pause(waitMs, tick.waitSignal);
