@@ -51,7 +51,9 @@ export class Scope implements ProviderScope, WorkOwner {
   /** The errors of that work, in the order in which it failed. */
   readonly #workErrors: unknown[] = [];
   #ending: Promise<ScopeEnd> | undefined;
-  readonly #end = new Latch();
+  #hasEnded = false;
+  /** Undefined unless code waits for the end. */
+  #end: Latch | undefined;
 
   constructor(
     private readonly seed: ScopeSeed,
@@ -91,7 +93,8 @@ export class Scope implements ProviderScope, WorkOwner {
 
   /** Settles when the scope has ended; never rejects. */
   get ended(): Promise<unknown> {
-    return this.#end.opened;
+    if (this.#hasEnded) return Promise.resolve();
+    return (this.#end ??= new Latch()).opened;
   }
 
   /** From now on, the scope builds nothing more, although it is not closed. */
@@ -248,7 +251,8 @@ export class Scope implements ProviderScope, WorkOwner {
     this.context.end();
     this.tick = undefined;
     this.watch?.ended();
-    this.#end.open();
+    this.#hasEnded = true;
+    this.#end?.open();
   }
 
   private showHidden({ failure, disposeErrors }: ScopeEnd): void {

@@ -8,7 +8,6 @@ import {
   type WorkOwner,
 } from '../scope/work-context.js';
 import { idSource } from '../util/id-source.js';
-import { Latch } from '../util/latch.js';
 import { onAbort } from '../util/on-abort.js';
 import { TickAttempt } from './tick-attempt.js';
 import type { TickObserver } from './tick-ports.js';
@@ -20,13 +19,16 @@ export abstract class RunningWork implements WorkOwner {
   readonly firedAt = new Date();
   /** False for work that was started during the shutdown by code that the shutdown does not wait for. */
   isAwaited = true;
-  readonly #end = new Latch();
   /** Settles when the report is out; never rejects. */
-  readonly done: Promise<void> = this.#end.opened;
+  readonly done: Promise<void>;
+  /** Settles `done`. */
+  end!: () => void;
   /** For the log, such as `ReportWorker.send (tick-1)`. */
   abstract readonly label: string;
 
-  constructor(readonly slot: Slot) {}
+  constructor(readonly slot: Slot) {
+    this.done = new Promise((resolve) => (this.end = resolve));
+  }
 
   /** Aborts the attempt that runs; there will be no other. @returns false when all attempts have ended. */
   abstract abort(cause: AbortCause): boolean;
@@ -37,11 +39,6 @@ export abstract class RunningWork implements WorkOwner {
   /** True when the calling code is part of its work. */
   isInside(): boolean {
     return isInside(this);
-  }
-
-  /** Settles `done`. */
-  end(): void {
-    this.#end.open();
   }
 }
 
