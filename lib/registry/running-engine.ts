@@ -84,8 +84,7 @@ export class RunningEngine {
   }
 
   private get engine(): Engine {
-    this.#engine ??= this.options.resolved.engine ?? inProcessEngine();
-    return this.#engine;
+    return (this.#engine ??= this.options.resolved.engine ?? inProcessEngine());
   }
 
   private async tellOf(
