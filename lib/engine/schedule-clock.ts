@@ -1,6 +1,5 @@
 import { hasFixedDelay, type EngineSchedule } from '../schedule/schedule.js';
 import type { EngineSlot, Trigger } from '../schedule/slot.js';
-import { InstantTimeline } from '../schedule/timeline.js';
 import type { EngineHost } from './engine.js';
 import { decideMisfire, MOST_MADE_UP } from '../schedule/misfire.js';
 import { Alarm } from '../util/alarm.js';
@@ -162,9 +161,8 @@ export class ScheduleClock {
 
   /** Intervals and delays keep the rest of their wait; a cron and a fixed moment follow the wall clock. */
   private onSetBack(at: number, byMs: number): void {
-    const { kind, timeline } = this.schedule;
-    const followsClock = kind === 'cron' || timeline instanceof InstantTimeline;
-    if (!followsClock) this.arm(at - byMs);
+    const { timeline } = this.schedule;
+    if (!timeline.followsClock) this.arm(at - byMs);
     else this.arm(byMs < CORRECTION_MS ? at : timeline.again(Date.now()));
   }
 
@@ -174,11 +172,10 @@ export class ScheduleClock {
     if (delayMs <= 0) return work();
     const delayed: Delayed = { alarm: new Alarm(this.unref), work, isDue };
     this.#delays.add(delayed);
-    const ring = (): void => {
+    delayed.alarm.after(delayMs, () => {
       this.#delays.delete(delayed);
       work();
-    };
-    delayed.alarm.set(Date.now() + delayMs, ring, ring);
+    });
   }
 
   private slot(at: number, trigger: Trigger = this.schedule.kind): EngineSlot {

@@ -30,32 +30,12 @@ export class EventObserver implements TickObserver, ScopeObserver {
     this.events.emit('tick:retrying', retry);
   }
 
-  abortListenerFailed({ schedule, id: tickId }: TickName, error: unknown): void {
-    this.stray('abort-listener', { schedule, tickId }, error);
-  }
-
-  backoffFailed({ schedule, id: tickId }: TickName, error: unknown): void {
-    this.stray('retry-backoff', { schedule, tickId }, error);
-  }
-
   scopeOpened(notice: () => ScopeNotice): void {
     if (this.events.isHeard('scope:opened')) this.events.emit('scope:opened', notice());
   }
 
   scopeClosed(notice: () => ScopeEndNotice): void {
     if (this.events.isHeard('scope:closed')) this.events.emit('scope:closed', notice());
-  }
-
-  workFailed(scope: ScopeNotice, error: unknown): void {
-    this.stray('wait-for', scope, error);
-  }
-
-  lateDisposeFailed(scope: ScopeNotice, error: unknown): void {
-    this.stray('late-disposer', scope, error);
-  }
-
-  errorHidden(scope: ScopeNotice, error: unknown): void {
-    this.stray('refused-write', scope, error);
   }
 
   handedOut(wrapper: NestWrapper): void {
@@ -68,7 +48,7 @@ export class EventObserver implements TickObserver, ScopeObserver {
     if (finding !== undefined) this.events.emit('finding:reported', finding);
   }
 
-  private stray(
+  strayFailed(
     where: StrayFailure['where'],
     { schedule, tickId }: Pick<ScopeNotice, 'schedule' | 'tickId'>,
     error: unknown,
@@ -76,5 +56,3 @@ export class EventObserver implements TickObserver, ScopeObserver {
     this.events.emit('failure:stray', { where, schedule, tickId, error });
   }
 }
-
-type TickName = Pick<Tick, 'schedule' | 'id'>;

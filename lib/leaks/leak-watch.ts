@@ -44,7 +44,7 @@ export class LeakWatch implements ScopeWatch, OnApplicationBootstrap {
     );
   }
 
-  opened({ id: scopeId, schedule, tickId, opener }: ScopeSeed): WatchedScope | undefined {
+  opened({ notice, opener }: ScopeSeed): WatchedScope | undefined {
     const { leakDetection } = this.options.resolved;
     if (leakDetection === undefined) return undefined;
     const { sample, graceMs, strict } = leakDetection;
@@ -53,7 +53,7 @@ export class LeakWatch implements ScopeWatch, OnApplicationBootstrap {
     const isSampled =
       !this.#isStopped && !following.ended.isFull && (sample === 1 || Math.random() < sample);
     const place = opener && isSampled ? placeOfCall(opener) : undefined;
-    const origin: Origin = { scopeId, schedule, tickId, place };
+    const origin: Origin = { ...notice, place };
     const calls = strict
       ? new CallGuard(origin, (call) => fromEmptyContext(() => this.events.emit('leak:call', call)))
       : undefined;

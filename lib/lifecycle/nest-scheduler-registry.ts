@@ -7,39 +7,21 @@ import { nestHandlerNamed } from '../discovery/nest-schedules.js';
 /** The kinds that `SchedulerRegistry` of `@nestjs/schedule` lists; names are unique within each list. */
 export type NestKind = Exclude<ScheduleKind, 'message'>;
 
-/** The names of a kind in texts, in `SchedulerRegistry` and in `SchedulerOrchestrator`. */
+/** The names of a kind in texts, in methods such as `SchedulerRegistry.getCronJob()`, and in `SchedulerOrchestrator`. */
 const KINDS = {
-  cron: {
-    noun: 'a job',
-    jobs: 'cronJobs',
-    get: 'getCronJob',
-    add: 'addCronJob',
-    delete: 'deleteCronJob',
-  },
-  interval: {
-    noun: 'an interval',
-    jobs: 'intervals',
-    get: 'getInterval',
-    add: 'addInterval',
-    delete: 'deleteInterval',
-  },
-  timeout: {
-    noun: 'a timeout',
-    jobs: 'timeouts',
-    get: 'getTimeout',
-    add: 'addTimeout',
-    delete: 'deleteTimeout',
-  },
+  cron: { noun: 'a job', entry: 'CronJob', jobs: 'cronJobs' },
+  interval: { noun: 'an interval', entry: 'Interval', jobs: 'intervals' },
+  timeout: { noun: 'a timeout', entry: 'Timeout', jobs: 'timeouts' },
 } as const satisfies Record<NestKind, Record<string, string>>;
 
-type MethodOf<Purpose extends 'get' | 'add' | 'delete'> = (typeof KINDS)[NestKind][Purpose];
+type EntryName = (typeof KINDS)[NestKind]['entry'];
 
 /** The part of `SchedulerRegistry` of `@nestjs/schedule` that this library uses; the same from 5 to 12. */
 export type NestSchedulerRegistry = {
   doesExist(type: NestKind, name: string): boolean;
-} & Record<MethodOf<'get'>, (name: string) => unknown> &
-  Record<MethodOf<'add'>, (name: string, entry: unknown) => void> &
-  Record<MethodOf<'delete'>, (name: string) => void>;
+} & Record<`get${EntryName}`, (name: string) => unknown> &
+  Record<`add${EntryName}`, (name: string, entry: unknown) => void> &
+  Record<`delete${EntryName}`, (name: string) => void>;
 
 /**
  * Finds the registry by its name and shape, because the application may have a different copy of `@nestjs/schedule` from the
@@ -84,17 +66,17 @@ export function isThere(target: NestSchedulerRegistry, name: string, shown: Show
 }
 
 export function addTo(target: NestSchedulerRegistry, name: string, shown: Shown): void {
-  target[KINDS[shown.kind].add](name, shown.entry);
+  target[`add${KINDS[shown.kind].entry}`](name, shown.entry);
 }
 
 /** Deletes the entry, which stops a job and clears a timer. */
 export function deleteFrom(target: NestSchedulerRegistry, name: string, kind: NestKind): void {
-  target[KINDS[kind].delete](name);
+  target[`delete${KINDS[kind].entry}`](name);
 }
 
 /** @throws Error if the registry has no such entry. */
 export function get(target: NestSchedulerRegistry, name: string, kind: NestKind): unknown {
-  return target[KINDS[kind].get](name);
+  return target[`get${KINDS[kind].entry}`](name);
 }
 
 /** The owner of a name in `SchedulerRegistry`. */
@@ -134,7 +116,7 @@ export class NameHolders {
     if (!isPending && job?.ref !== get(this.target, name, kind))
       return {
         text: `${KINDS[kind].noun} that the application has added to SchedulerRegistry`,
-        adder: `${KINDS[kind].add}()`,
+        adder: `add${KINDS[kind].entry}()`,
       };
     const found = nestHandlerNamed(this.nest.modules.values(), kind, name);
     const text =

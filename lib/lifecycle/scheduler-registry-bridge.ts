@@ -102,7 +102,7 @@ export class SchedulerRegistryBridge {
     holders: NameHolders,
   ): void {
     if (this.#isClosing || change === 'paused' || change === 'resumed') return;
-    const schedule = this.book.has(name) ? this.book.get(name) : undefined;
+    const schedule = this.book.find(name);
     const kind = schedule && this.kindOf(schedule);
     const shown = this.#shown.get(name);
     if (shown !== undefined && shown.kind === kind) {

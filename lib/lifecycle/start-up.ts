@@ -50,6 +50,6 @@ export class StartUp {
   }
 
   private isOpen({ schedule }: UndecidedSchedule): boolean {
-    return this.book.has(schedule.name) && this.book.get(schedule.name) === schedule;
+    return this.book.find(schedule.name) === schedule;
   }
 }

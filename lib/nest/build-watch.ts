@@ -52,63 +52,15 @@ interface Preparation {
  */
 export function watchBuilds(injector: NestInjector): void {
   if (watched.has(injector)) return;
-  const original = injector.instantiateClass;
   watched.add(injector);
+  const { instantiateClass, resolveProperties } = injector;
 
   injector.instantiateClass = function (this: NestInjector, ...args: unknown[]): Promise<unknown> {
-    const contextId = contextIdOf(args[3]);
-    const observer = contextId?.[OBSERVER];
-    if (observer === undefined) return original.apply(this, args);
-    const wrapper = args[1] as NestWrapper;
-    if (livesElsewhere(wrapper, contextId!) || isOfDurable(wrapper, contextId!, inquirerOf(args)))
-      return original.apply(this, args);
-    try {
-      observer.beforeBuild(wrapper);
-    } catch (error) {
-      return Promise.reject(error as Error);
-    }
-    const isPassedOn = (made: unknown): boolean =>
-      isFactory(wrapper) &&
-      (handsOn(made, args[0] as unknown[]) || isHeldByDurable(made, wrapper, contextId!));
-    // An instance that a circular dependency exposes before it is built cannot be replaced.
-    const replacement =
-      observer.standIn === undefined || wrapper.forwardRef === true
-        ? undefined
-        : new BuildReplacement(wrapper, observer.standIn, isPassedOn);
-    return original.apply(this, replacement?.argumentsFor(args) ?? args).then(
-      (instance) => {
-        if (hasInit(wrapper)) injectEarly(instance, resolved.take(contextId!, wrapper));
-        const built = replacement === undefined ? instance : replacement.behind(instance);
-        const preparation = { isOver: false };
-        const prepare = (): Promise<void> | undefined =>
-          observer.built(isPassedOn(instance) ? undefined : built, wrapper);
-        const ready =
-          hasInit(wrapper) || isFactory(wrapper)
-            ? preparations.run([...underWay(), preparation], prepare)
-            : prepare();
-        if (ready === undefined) return instance;
-        // A circular dependency must reach its dependents earlier.
-        const release =
-          wrapper.forwardRef === true
-            ? nothing
-            : holdBack(wrapper, contextId!, instance, () => underWay().includes(preparation));
-        const over = (): void => void (preparation.isOver = true);
-        ready.then(over, over);
-        const awaited = ready.then(() => {
-          release(); // not after a failure, so that later dependents receive the error too
-          return instance;
-        });
-        // Nest 11.0 drops the promise of a circular dependency; the observer keeps the error and throws it itself.
-        return wrapper.forwardRef === true ? awaited.catch(() => instance) : awaited;
-      },
-      (error: unknown) => {
-        observer.buildFailed();
-        throw error;
-      },
-    );
+    const build = observedBuild(args);
+    if (build === undefined) return instantiateClass.apply(this, args);
+    return observe(build, (given) => instantiateClass.apply(this, given));
   };
 
-  const resolveProperties = injector.resolveProperties;
   injector.resolveProperties = function (this: NestInjector, ...args: unknown[]) {
     const properties = resolveProperties.apply(this, args);
     const contextId = contextIdOf(args[3]);
@@ -122,6 +74,71 @@ export function watchBuilds(injector: NestInjector): void {
       return values;
     });
   };
+}
+
+/** A call of `Injector#instantiateClass` for a scope of this library. */
+interface ObservedBuild {
+  readonly args: unknown[];
+  readonly wrapper: NestWrapper;
+  readonly contextId: ContextId;
+  readonly observer: BuildObserver;
+}
+
+/** Returns undefined for a build that belongs to no scope of this library. */
+function observedBuild(args: unknown[]): ObservedBuild | undefined {
+  const contextId = contextIdOf(args[3]);
+  const observer = contextId?.[OBSERVER];
+  if (contextId === undefined || observer === undefined) return undefined;
+  const wrapper = args[1] as NestWrapper;
+  if (livesElsewhere(wrapper, contextId) || isOfDurable(wrapper, contextId, inquirerOf(args)))
+    return undefined;
+  return { args, wrapper, contextId, observer };
+}
+
+async function observe(
+  { args, wrapper, contextId, observer }: ObservedBuild,
+  instantiate: (args: unknown[]) => Promise<unknown>,
+): Promise<unknown> {
+  observer.beforeBuild(wrapper);
+  const isCircular = wrapper.forwardRef === true;
+  const isPassedOn = (made: unknown): boolean =>
+    isFactory(wrapper) &&
+    (handsOn(made, args[0] as unknown[]) || isHeldByDurable(made, wrapper, contextId));
+  // An instance that a circular dependency exposes before it is built cannot be replaced.
+  const replacement =
+    observer.standIn === undefined || isCircular
+      ? undefined
+      : new BuildReplacement(wrapper, observer.standIn, isPassedOn);
+  let instance: unknown;
+  try {
+    instance = await instantiate(replacement?.argumentsFor(args) ?? args);
+  } catch (error) {
+    observer.buildFailed();
+    throw error;
+  }
+  if (hasInit(wrapper)) injectEarly(instance, resolved.take(contextId, wrapper));
+  const built = replacement === undefined ? instance : replacement.behind(instance);
+  const preparation = { isOver: false };
+  const prepare = (): Promise<void> | undefined =>
+    observer.built(isPassedOn(instance) ? undefined : built, wrapper);
+  const ready =
+    hasInit(wrapper) || isFactory(wrapper)
+      ? preparations.run([...underWay(), preparation], prepare)
+      : prepare();
+  if (ready === undefined) return instance;
+  const isWithinLoad = (): boolean => underWay().includes(preparation);
+  // A circular dependency must reach its dependents earlier.
+  const release = isCircular ? undefined : holdBack(wrapper, contextId, instance, isWithinLoad);
+  try {
+    await ready;
+    release?.(); // not after a failure, so that later dependents receive the error too
+  } catch (error) {
+    // Nest 11.0 drops the promise of a circular dependency; the observer keeps the error and throws it itself.
+    if (!isCircular) throw error;
+  } finally {
+    preparation.isOver = true;
+  }
+  return instance;
 }
 
 /**
@@ -145,8 +162,6 @@ class ResolvedProperties {
 }
 
 const resolved = new ResolvedProperties();
-
-function nothing(): void {}
 
 function underWay(): readonly Preparation[] {
   return (preparations.getStore() ?? []).filter(({ isOver }) => !isOver);

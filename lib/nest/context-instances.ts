@@ -50,18 +50,31 @@ export function holdBack(
   };
 }
 
+/** Waits until nothing is being built under a context id any more. */
+export async function quiesce(
+  wrappers: readonly NestWrapper[],
+  contextId: ContextId,
+): Promise<void> {
+  // Nest leaves a host that failed marked as pending: each promise is waited for once.
+  const awaited = new Set<Promise<unknown>>();
+  for (let idle = 0; idle < 2;) {
+    // A dependency passes through a few microtasks between its lookup and its build.
+    for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
+    const pending = buildsInFlight(wrappers, contextId).filter((build) => !awaited.has(build));
+    idle = pending.length === 0 ? idle + 1 : 0;
+    for (const build of pending) awaited.add(build);
+    await Promise.allSettled(pending);
+  }
+}
+
 /** Returns the promises of the instances that are being built under a context id. */
-export function buildsInFlight(
-  wrappers: Iterable<NestWrapper>,
+function buildsInFlight(
+  wrappers: readonly NestWrapper[],
   contextId: ContextId,
 ): Promise<unknown>[] {
-  const pending: Promise<unknown>[] = [];
-  for (const wrapper of wrappers) {
-    for (const host of existing(wrapper, contextId)) {
-      if (host.isPending && !host.isResolved && host.donePromise) {
-        pending.push(host.donePromise);
-      }
-    }
-  }
-  return pending;
+  return wrappers
+    .flatMap((wrapper) => existing(wrapper, contextId))
+    .flatMap(({ isPending, isResolved, donePromise }) =>
+      isPending && !isResolved && donePromise ? [donePromise] : [],
+    );
 }

@@ -84,10 +84,10 @@ export interface RunSeed {
   readonly owner: Function;
   readonly handler: Function;
   readonly args: readonly unknown[];
-  readonly signal: AbortSignal | undefined;
+  readonly signal?: AbortSignal;
   readonly invoke: (args: readonly unknown[]) => unknown;
   /** Receives the promise of the handler, which may outlast the interceptors. */
-  readonly hold?: ((work: Promise<unknown>) => void) | undefined;
+  readonly hold?: (work: Promise<unknown>) => void;
 }
 
 /** Runs one call of a handler inside its enhancers. */

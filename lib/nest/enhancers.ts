@@ -51,34 +51,18 @@ export class Enhancers {
    *
    * @returns the result of the handler, an interceptor or a filter; doesn't subscribe to an Observable.
    */
-  async call({
-    instance,
-    method,
-    worker,
-    args,
-    contextId,
-    withGlobal,
-    signal,
-    hold,
-  }: HandlerCall): Promise<unknown> {
+  async call(call: HandlerCall): Promise<unknown> {
+    const { instance, method, worker, withGlobal } = call;
     const declared = this.declaredOn(ownerOf(worker) ?? classOf(instance, worker), method);
     const called = (instance as Record<string, Method>)[method]!;
     const invoke = (given: readonly unknown[]): unknown => called.apply(instance, [...given]);
-    if (declared.isEmpty && !(withGlobal && !this.#global.isEmpty)) return invoke(args);
+    if (declared.isEmpty && !(withGlobal && !this.#global.isEmpty)) return invoke(call.args);
 
     const { owner, handler = called } = declared;
     const consumers = consumersOf(this.creator);
     if (consumers === undefined) throw new Error(cannotCall(`${owner.name}.${method}`));
-    const enhancers = await this.ready(declared, { worker, contextId }, withGlobal);
-    const run = new EnhancedRun(consumers, enhancers, {
-      owner,
-      handler,
-      args,
-      signal,
-      invoke,
-      hold,
-    });
-    return run.result();
+    const enhancers = await this.ready(declared, call, withGlobal);
+    return new EnhancedRun(consumers, enhancers, { ...call, owner, handler, invoke }).result();
   }
 
   private declaredOn(owner: Function, method: string): DeclaredEnhancers {

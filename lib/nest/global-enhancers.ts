@@ -2,7 +2,15 @@ import type { ApplicationConfig } from '@nestjs/core';
 import type { Declared, EnhancerKind } from './enhancer-metadata.js';
 import type { NestWrapper } from './nest-types.js';
 
-const KINDS: readonly EnhancerKind[] = ['guard', 'interceptor', 'pipe', 'filter'];
+/** Reads those of `app.useGlobalGuards()` and the like, then the scoped ones under `APP_GUARD` and the like. */
+const READ: Readonly<Record<EnhancerKind, (config: ApplicationConfig) => [unknown, unknown]>> = {
+  guard: (config) => [config.getGlobalGuards(), config.getGlobalRequestGuards()],
+  interceptor: (config) => [config.getGlobalInterceptors(), config.getGlobalRequestInterceptors()],
+  pipe: (config) => [config.getGlobalPipes(), config.getGlobalRequestPipes()],
+  filter: (config) => [config.getGlobalFilters(), config.getGlobalRequestFilters()],
+};
+
+const KINDS = Object.keys(READ) as EnhancerKind[];
 
 /** The global enhancers of one kind, in the order in which they run. */
 interface OfKind {
@@ -31,26 +39,10 @@ export class GlobalEnhancers {
         'globalEnhancers: the library cannot read the global enhancers of this version of @nestjs/core, and calls no handler without them. Install a version of Nest that nestjs-scoped-worker supports, or remove the option.',
       );
     }
-    const [declared, scoped] = this.read(config, kind);
+    const [declared, scoped] = READ[kind](config);
     return {
       declared: (declared as Declared[]).filter(Boolean),
       scoped: scoped as unknown as NestWrapper[],
     };
-  }
-
-  private read(
-    config: ApplicationConfig,
-    kind: EnhancerKind,
-  ): [declared: unknown, scoped: unknown] {
-    switch (kind) {
-      case 'guard':
-        return [config.getGlobalGuards(), config.getGlobalRequestGuards()];
-      case 'interceptor':
-        return [config.getGlobalInterceptors(), config.getGlobalRequestInterceptors()];
-      case 'pipe':
-        return [config.getGlobalPipes(), config.getGlobalRequestPipes()];
-      case 'filter':
-        return [config.getGlobalFilters(), config.getGlobalRequestFilters()];
-    }
   }
 }

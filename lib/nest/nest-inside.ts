@@ -7,6 +7,7 @@ import {
 } from '@nestjs/core';
 import { Application, refuseUnknownInjector } from './application.js';
 import { watchBuilds } from './build-watch.js';
+import { quiesce } from './context-instances.js';
 import { watchDecorations } from './decorations.js';
 import type {
   ContextId,
@@ -86,6 +87,14 @@ export class NestInside extends Application {
       module.controllers.get(wrapper.token) === wrapper ? module.controllers : module.providers;
     const prototypeHost = wrapper.instance ?? { constructor: wrapper.token };
     return injector.loadPerContext(prototypeHost, module, collection, contextId, wrapper);
+  }
+
+  /** Waits until nothing is being built under a context id any more. */
+  quiesce(contextId: ContextId): Promise<void> {
+    return quiesce(
+      [...this.wrappers()].map(({ wrapper }) => wrapper),
+      contextId,
+    );
   }
 
   /** Notes that start-up is complete: from now on, only lazily loaded modules build static providers. */

@@ -49,27 +49,17 @@ export function moduleOptionProblems(options: ScopedWorkerModuleOptions): string
   };
   for (const problem of optionsProblems(options, KNOWN))
     problems.push(`ScopedWorkerModule: ${problem}.`);
-  const { scopeValidation, drainTimeoutMs, shutdownTimeoutMs, disposeTimeoutMs, onOpen, engine } =
-    options;
+  const { scopeValidation, onOpen, engine } = options;
   if (scopeValidation !== undefined) {
     say('scopeValidation', choiceProblem(scopeValidation, ['strict', 'error', 'warn', 'off']));
   }
-  for (const [key, value] of Object.entries({
-    drainTimeoutMs,
-    shutdownTimeoutMs,
-    disposeTimeoutMs,
-  })) {
-    if (value !== undefined) say(key, limitProblem(value, 0));
-  }
+  for (const key of ['drainTimeoutMs', 'shutdownTimeoutMs', 'disposeTimeoutMs'] as const)
+    if (options[key] !== undefined) say(key, limitProblem(options[key], 0));
   if (onOpen !== undefined && typeof onOpen !== 'function')
     say('onOpen', `must be a function, not ${show(onOpen)}`);
   if (options.around !== undefined) say(...aroundProblem(options.around));
-  if (options.globalEnhancers !== undefined)
-    say('globalEnhancers', booleanProblem(options.globalEnhancers));
-  if (options.stateDetection !== undefined)
-    say('stateDetection', booleanProblem(options.stateDetection));
-  if (options.adoptNestSchedules !== undefined)
-    say('adoptNestSchedules', booleanProblem(options.adoptNestSchedules));
+  for (const key of ['globalEnhancers', 'stateDetection', 'adoptNestSchedules'] as const)
+    if (options[key] !== undefined) say(key, booleanProblem(options[key]));
   if (engine !== undefined && typeof (engine as { start?: unknown } | null)?.start !== 'function') {
     say('engine', `must be an engine such as inProcessEngine(), not ${show(engine)}`);
   }

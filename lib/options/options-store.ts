@@ -6,21 +6,7 @@ import { DEFAULTS, isObject, moduleOptionProblems } from './check-module-options
 import { withoutUndefined } from '../util/values.js';
 
 type Resolved = Omit<ScopedWorkerModuleOptions, 'leakDetection'> &
-  Required<
-    Pick<
-      ScopedWorkerModuleOptions,
-      | 'scopeValidation'
-      | 'allowFindings'
-      | 'adoptNestSchedules'
-      | 'overrides'
-      | 'around'
-      | 'globalEnhancers'
-      | 'stateDetection'
-      | 'drainTimeoutMs'
-      | 'shutdownTimeoutMs'
-      | 'disposeTimeoutMs'
-    >
-  > & {
+  Required<Pick<ScopedWorkerModuleOptions, keyof typeof DEFAULTS | 'stateDetection'>> & {
     /** Undefined if leak detection is off. */
     readonly leakDetection: Required<LeakDetectionOptions> | undefined;
   };

@@ -26,7 +26,7 @@ export class RunningEngine {
 
   /** @throws the error of the engine. */
   async start(schedules: readonly Schedule[], host: EngineHost): Promise<void> {
-    this.#starting = Promise.resolve(this.engine.start(schedules.filter(isTimed), host));
+    this.#starting = this.inEmptyContext((engine) => engine.start(schedules.filter(isTimed), host));
     await this.#starting;
     this.#isRunning = !this.#isStopped;
   }
@@ -77,12 +77,17 @@ export class RunningEngine {
   }
 
   nextRun(schedule: Schedule): Date | undefined {
-    return this.#isRunning && isTimed(schedule) ? this.engine.nextRun(schedule.name) : undefined;
+    if (!this.#isRunning || !isTimed(schedule)) return undefined;
+    try {
+      return this.engine.nextRun(schedule.name);
+    } catch (error) {
+      this.failed(schedule.name, error);
+      return undefined;
+    }
   }
 
   private get engine(): Engine {
-    this.#engine ??= this.options.resolved.engine ?? inProcessEngine();
-    return this.#engine;
+    return (this.#engine ??= this.options.resolved.engine ?? inProcessEngine());
   }
 
   private async tellOf(
@@ -101,11 +106,19 @@ export class RunningEngine {
     what: (engine: Engine) => void | Promise<void>,
   ): Promise<void> {
     try {
-      // The timers of an engine must not keep the caller's AsyncLocalStorage stores alive.
-      await fromEmptyContext(() => what(this.engine));
+      await this.inEmptyContext(what);
     } catch (error) {
-      this.events.emit('failure:stray', { where: 'engine', schedule, tickId: undefined, error });
+      this.failed(schedule, error);
     }
+  }
+
+  /** The timers of an engine must not keep the caller's AsyncLocalStorage stores alive. */
+  private inEmptyContext(what: (engine: Engine) => void | Promise<void>): Promise<void> {
+    return fromEmptyContext(async () => what(this.engine));
+  }
+
+  private failed(schedule: string | undefined, error: unknown): void {
+    this.events.emit('failure:stray', { where: 'engine', schedule, tickId: undefined, error });
   }
 }
 

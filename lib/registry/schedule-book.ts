@@ -34,6 +34,10 @@ export class ScheduleBook implements LastReports {
     return this.#schedules.has(name);
   }
 
+  find(name: string): Schedule | undefined {
+    return this.#schedules.get(name);
+  }
+
   /** Adds a schedule, or replaces the one with its name. */
   put(schedule: Schedule): void {
     const before = this.#schedules.get(schedule.name);

@@ -12,11 +12,9 @@ import {
 } from '../schedule/handler-options.js';
 import { nameProblem, show } from '../util/option-checks.js';
 import { functionName, type HandlerTarget, type Schedule } from '../schedule/schedule.js';
-import { readTiming, WHAT_IS_DUE, type Timing } from '../schedule/timing.js';
+import { OFF, readTiming, WHAT_IS_DUE, type Timing } from '../schedule/timing.js';
 import { ScheduleBook } from './schedule-book.js';
 import type { ScheduleDefinition, ScheduleTiming } from './schedule-info.js';
-
-const OFF = '-';
 
 /** Creates schedules at run time, with the same checks as start-up. */
 export class ScheduleMaker {

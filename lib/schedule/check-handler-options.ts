@@ -127,22 +127,18 @@ function problemsOf(
   return problems;
 }
 
-/** Returns this library's equivalent of an option of `@Cron` or of the job that it creates. */
+/** This library's equivalents of the options of `@Cron` and of the job that it creates. */
+const EQUIVALENTS: ReadonlyMap<string, string> = new Map([
+  ['waitForCompletion', "overlap: 'skip'"],
+  ['threshold', "misfireThresholdMs and misfire: 'skip'"],
+  ['initialDelay', 'initialDelayMs'],
+  ['runOnInit', 'runOnStart'],
+  ['unrefTimeout', 'engine: inProcessEngine({ unref: true }) in ScopedWorkerModule.forRoot()'],
+]);
+
 function equivalentOf(key: string, value: unknown): string | undefined {
-  switch (key) {
-    case 'waitForCompletion':
-      return value === false ? "overlap: 'allow'" : "overlap: 'skip'";
-    case 'threshold':
-      return "misfireThresholdMs and misfire: 'skip'";
-    case 'initialDelay':
-      return 'initialDelayMs';
-    case 'runOnInit':
-      return 'runOnStart';
-    case 'unrefTimeout':
-      return 'engine: inProcessEngine({ unref: true }) in ScopedWorkerModule.forRoot()';
-    default:
-      return undefined;
-  }
+  if (key === 'waitForCompletion' && value === false) return "overlap: 'allow'";
+  return EQUIVALENTS.get(key);
 }
 
 function passes(): undefined {

@@ -138,24 +138,20 @@ export type ScheduleOverride = HandlerDefaults & {
   readonly maxDeliveries?: number;
 };
 
+/** The options that have no default, or need one for each of their parts. */
+type WithoutDefault = 'name' | 'overlapKey' | 'maxConcurrency' | 'retry' | 'forEach' | 'timeoutMs';
+
 /** The options of one schedule, with every default filled in. */
-export interface ResolvedHandlerOptions {
-  readonly disabled: boolean;
+export interface ResolvedHandlerOptions extends Required<
+  Omit<CommonHandlerOptions, WithoutDefault>
+> {
   readonly timeZone: string | undefined;
   readonly utcOffset: number | undefined;
-  readonly overlap: NonNullable<CommonHandlerOptions['overlap']>;
   readonly overlapKey: string | undefined;
   readonly maxConcurrency: number | undefined;
-  readonly misfire: NonNullable<CommonHandlerOptions['misfire']>;
-  readonly misfireThresholdMs: number;
   readonly retry: Required<RetryOptions>;
   readonly forEach: FromProviders<Iterable<unknown>> | undefined;
   readonly timeoutMs: number | undefined;
-  readonly onFailure: NonNullable<CommonHandlerOptions['onFailure']>;
-  readonly initialDelayMs: number;
-  readonly jitterMs: number;
-  readonly runOnStart: boolean;
-  readonly fixedDelay: boolean;
 }
 
 /** Fills in the defaults, and is the only place that knows them. Later layers override earlier ones. */

@@ -10,101 +10,52 @@ export interface Timeline {
   skipTo(due: number, from: number): number | undefined;
   /** Returns the first due time of a schedule that restarts at `now`. */
   again(now: number): number | undefined;
+  /** True if the due times are moments of the wall clock. Otherwise they move with it when it is set back. */
+  readonly followsClock: boolean;
 }
 
-export class CronTimeline implements Timeline {
-  constructor(private readonly cron: CronExpression) {}
-
-  first(startAt: number): number | undefined {
-    return this.cron.next(startAt);
-  }
-
-  after(due: number): number | undefined {
-    return this.cron.next(due);
-  }
-
-  skipTo(due: number, from: number): number | undefined {
-    return this.cron.next(Math.max(due, from));
-  }
-
-  again(now: number): number | undefined {
-    return this.cron.next(now);
-  }
+export function cronTimeline(cron: CronExpression): Timeline {
+  const next = (at: number): number | undefined => cron.next(at);
+  return {
+    first: next,
+    after: next,
+    skipTo: (due, from) => next(Math.max(due, from)),
+    again: next,
+    followsClock: true,
+  };
 }
 
-/** A fixed grid from the first due time on. */
-export class IntervalTimeline implements Timeline {
-  constructor(private readonly everyMs: number) {}
-
-  /** Returns one period after start-up; with an initial delay, the end of that delay. */
-  first(startAt: number, delayed: boolean): number {
-    return delayed ? startAt : startAt + this.everyMs;
-  }
-
-  after(due: number): number {
-    return due + this.everyMs;
-  }
-
-  skipTo(due: number, from: number): number {
-    return due + Math.max(Math.floor((from - due) / this.everyMs), 0) * this.everyMs;
-  }
-
-  again(now: number): number {
-    return now + this.everyMs;
-  }
-}
-
-/** At most one due time. */
-abstract class SingleTimeline implements Timeline {
-  abstract first(startAt: number): number | undefined;
-  abstract again(now: number): number | undefined;
-
-  after(): undefined {
-    return undefined;
-  }
-
-  skipTo(): undefined {
-    return undefined;
-  }
+/** A fixed grid. Begins one period after start-up; with an initial delay, at the end of that delay. */
+export function intervalTimeline(everyMs: number): Timeline {
+  return {
+    first: (startAt, delayed) => (delayed ? startAt : startAt + everyMs),
+    after: (due) => due + everyMs,
+    skipTo: (due, from) => due + Math.max(Math.floor((from - due) / everyMs), 0) * everyMs,
+    again: (now) => now + everyMs,
+    followsClock: false,
+  };
 }
 
 /** One due time, some time after start-up. */
-export class TimeoutTimeline extends SingleTimeline {
-  constructor(private readonly delayMs: number) {
-    super();
-  }
-
-  first(startAt: number): number {
-    return startAt + this.delayMs;
-  }
-
-  again(now: number): number {
-    return now;
-  }
+export function timeoutTimeline(delayMs: number): Timeline {
+  return {
+    ...NEVER_DUE,
+    first: (startAt) => startAt + delayMs,
+    again: (now) => now,
+  };
 }
 
 /** One known due time; never due once it has passed. */
-export class InstantTimeline extends SingleTimeline {
-  constructor(private readonly at: number) {
-    super();
-  }
-
-  first(startAt: number): number | undefined {
-    return this.at >= startAt ? this.at : undefined;
-  }
-
-  again(now: number): number | undefined {
-    return this.first(now);
-  }
+export function instantTimeline(at: number): Timeline {
+  const first = (startAt: number): number | undefined => (at >= startAt ? at : undefined);
+  return { ...NEVER_DUE, first, again: first, followsClock: true };
 }
 
 /** The timeline of a schedule that is off or undecided. */
-export class EmptyTimeline extends SingleTimeline {
-  first(): undefined {
-    return undefined;
-  }
-
-  again(): undefined {
-    return undefined;
-  }
-}
+export const NEVER_DUE: Timeline = {
+  first: () => undefined,
+  after: () => undefined,
+  skipTo: () => undefined,
+  again: () => undefined,
+  followsClock: false,
+};

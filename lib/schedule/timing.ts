@@ -2,11 +2,11 @@ import { CronExpression, type CronZone } from './cron-expression.js';
 import { handlerOptionProblems } from './check-handler-options.js';
 import { delayProblem, periodProblem, show } from '../util/option-checks.js';
 import {
-  CronTimeline,
-  EmptyTimeline,
-  InstantTimeline,
-  IntervalTimeline,
-  TimeoutTimeline,
+  cronTimeline,
+  instantTimeline,
+  intervalTimeline,
+  NEVER_DUE,
+  timeoutTimeline,
   type Timeline,
 } from './timeline.js';
 import type { ScheduleKind } from './handler-options.js';
@@ -35,7 +35,8 @@ export const WHAT_IS_DUE = {
   message: 'source',
 } as const satisfies Record<ScheduleKind, string>;
 
-const OFF = '-';
+/** The expression that switches a schedule off. */
+export const OFF = '-';
 
 /**
  * Reads a cron expression, a period, a delay or an instant. Otherwise returns the problem: a clause to follow
@@ -59,25 +60,24 @@ export function readTiming(
     const cron = readCron(when, zone);
     return typeof cron === 'string'
       ? { problem: cron }
-      : { timing: { ...timing, expression: cron.source, timeline: new CronTimeline(cron) } };
+      : { timing: { ...timing, expression: cron.source, timeline: cronTimeline(cron) } };
   }
   if (kind === 'timeout' && when instanceof Date) {
     const at = when.getTime();
     if (Number.isNaN(at)) return { problem: 'is an invalid Date' };
-    return { timing: { ...timing, timeline: new InstantTimeline(at) } };
+    return { timing: { ...timing, timeline: instantTimeline(at) } };
   }
   const isInterval = kind === 'interval';
   const problem = isInterval ? periodProblem(when) : delayProblem(when);
   if (problem !== undefined) return { problem };
   const everyMs = when as number;
-  const timeline = isInterval ? new IntervalTimeline(everyMs) : new TimeoutTimeline(everyMs);
+  const timeline = isInterval ? intervalTimeline(everyMs) : timeoutTimeline(everyMs);
   return { timing: { ...timing, everyMs, timeline } };
 }
 
 /** Returns the timing of a schedule that is never due, because its due times aren't known yet. */
 export function undecidedTiming(kind: ScheduleKind): Timing {
-  const timeline = new EmptyTimeline();
-  return { kind, expression: undefined, everyMs: undefined, timeline, isOff: false };
+  return { kind, expression: undefined, everyMs: undefined, timeline: NEVER_DUE, isOff: false };
 }
 
 /** Returns the expression, or its problem. A bad zone is reported with the other options. */

@@ -2,44 +2,24 @@ import {
   bare,
   type BuildObserver,
   type ContextId,
+  createContextId,
+  createDeadContextId,
   type NestInside,
   type NestWrapper,
 } from '../nest/index.js';
+import { ScopeClosedError } from '../errors/errors.js';
 import { readMember } from '../util/values.js';
+import { within } from '../util/within.js';
 import type { Ledger, LateEntry } from './ledger.js';
 import type { ScopeHooks } from './provider-scope.js';
 import type { Ownership } from './ownership.js';
-import type { ScopeNotice, ScopeObserver, WatchedScope } from './scope-ports.js';
-import { within } from '../util/within.js';
-
-/** The part of a scope that its construction needs. */
-export interface ConstructedScope {
-  readonly contextId: ContextId;
-  readonly notice: ScopeNotice;
-  readonly ledger: Ledger;
-  /** True for an object that came with the scope: its seed, or the payload of its tick. */
-  wasGiven(instance: unknown): boolean;
-  /** Undefined if leak detection doesn't follow the scope. */
-  readonly watch: WatchedScope | undefined;
-  readonly closed: boolean;
-  /** True when the ledger accepts no more entries. */
-  readonly isDisposing: boolean;
-  /** Returns a function for the error of a disposer that fails when it is no longer awaited. */
-  reportsLateFailures(): (error: unknown) => void;
-  /** Returns the error if the scope refuses to do `what`; otherwise undefined. */
-  refusedTo(what: string): Error | undefined;
-  /** Returns the error for a caller that wanted to do `what` while the scope closed. */
-  closedError(what: string): Error;
-}
+import { closedError, type ScopeNotice, type WatchedScope } from './scope-ports.js';
 
 /** The part of the application that construction needs. */
 export interface ConstructionHome {
   readonly nest: NestInside;
   readonly ownership: Ownership;
-  readonly observer: ScopeObserver;
   readonly disposeTimeoutMs: number;
-  /** Waits until nothing is being built under a context id any more. */
-  quiesce(contextId: ContextId): Promise<void>;
 }
 
 /**
@@ -48,78 +28,121 @@ export interface ConstructionHome {
  * If disposal begins during a build, the instance is disposed as soon as it arrives, and its load is refused.
  */
 export class Construction implements BuildObserver {
-  readonly #builds: Builds;
+  /** True from the moment the scope refuses to build. */
+  isClosed = false;
+  /** Why the shutdown allows no more builds here. */
+  refusal: string | undefined;
+  #request: unknown;
+  #contextId: ContextId | undefined;
+  /** The number of requested loads, and of the builds under them, that have not ended. */
+  #loads = 0;
+  #builds = 0;
+  /** True once siblings that no code awaits may still be under construction. */
+  #hasFailed = false;
+  #loadsDone: (() => void) | undefined;
+  /** The preparations of members of `forwardRef()` circles, for which Nest 11.0 does not wait. */
+  #circle: Promise<void>[] = [];
 
   constructor(
-    private readonly scope: ConstructedScope,
+    private readonly notice: ScopeNotice,
+    private readonly ledger: Ledger,
+    /** Undefined if leak detection doesn't follow the scope. */
+    private readonly watch: WatchedScope | undefined,
     private readonly home: ConstructionHome,
-  ) {
-    this.#builds = new Builds(() => home.quiesce(scope.contextId));
+  ) {}
+
+  /** @param request the value of `REQUEST`. */
+  begin(request: unknown): void {
+    this.#request = request;
+    this.#contextId = createContextId(request, this);
+    if (request !== undefined) this.home.nest.registerRequest(request, this.#contextId);
+  }
+
+  end(): void {
+    this.#request = undefined;
+    this.#contextId = undefined;
+  }
+
+  /** After the scope has closed, this is a dead id: once the real one is unreachable, Nest's own maps release the instances. */
+  get contextId(): ContextId {
+    return (this.#contextId ??= createDeadContextId(this));
   }
 
   get areSettled(): boolean {
-    return this.#builds.areSettled;
+    return this.#loads === 0 && this.#builds === 0 && !this.#hasFailed;
   }
 
   get isUnderWay(): boolean {
-    return this.#builds.areUnderWay;
+    return this.#builds > 0;
   }
 
-  /** @throws what the build throws, and `ScopeClosedError` if the scope has closed meanwhile. */
-  load<T>(loading: Promise<T>): Promise<T> {
-    return this.#builds.load(loading, (instance) => {
-      if (this.scope.closed) throw this.scope.closedError('finish a resolve');
-      return instance;
-    });
+  /**
+   * Loads an instance.
+   *
+   * @param what for the error, such as `resolve Mailer`.
+   * @throws what the build throws, and `ScopeClosedError` if the scope is closed or closes meanwhile.
+   */
+  load<T>(what: string, start: () => Promise<T>): Promise<T> {
+    const refused = this.refusedTo(what);
+    if (refused !== undefined) return Promise.reject(refused);
+    this.#loads += 1;
+    const loaded = this.follow(start());
+    loaded.catch(() => undefined); // a handler that does not wait for its resolve must not end the process
+    return loaded;
   }
 
-  /** Waits until nothing is being built any more, at most `timeoutMs`. */
-  settle(timeoutMs: number): Promise<void> {
-    return this.#builds.settle(timeoutMs);
+  /**
+   * Waits until nothing is being built any more, at most `disposeTimeoutMs`. When one dependency fails, Nest rejects
+   * at once while its siblings are still being built.
+   */
+  async settle(): Promise<void> {
+    if (this.areSettled) return;
+    const timeIsUp = (): Error => new Error();
+    await within(this.idle(), this.home.disposeTimeoutMs, timeIsUp).catch(() => undefined);
   }
 
   get standIn(): BuildObserver['standIn'] {
-    const guard = this.scope.watch?.guard;
+    const guard = this.watch?.guard;
     if (guard === undefined) return undefined;
-    const { ownership } = this.home;
     return (instance, wrapper) =>
       guard(instance, wrapper, () => {
         const own = this.behind(instance, wrapper);
-        return own !== undefined && !this.scope.wasGiven(own) && ownership.willOwn(own, wrapper);
+        return (
+          own !== undefined && !this.wasGiven(own) && this.home.ownership.willOwn(own, wrapper)
+        );
       });
   }
 
   beforeBuild(wrapper: NestWrapper): void {
-    const refused = this.scope.refusedTo(`build ${String(wrapper.name)}`);
+    const refused = this.refusedTo(`build ${String(wrapper.name)}`);
     if (refused !== undefined) throw refused;
-    this.#builds.began();
+    this.#builds += 1;
   }
 
   built(made: unknown, wrapper: NestWrapper): Promise<void> | undefined {
     const instance = this.behind(made, wrapper);
     const isNew = this.add(instance, wrapper);
-    const isOpen = !this.scope.closed;
+    const isOpen = !this.isClosed;
     const init = isNew && isOpen ? readMember(instance as object, 'onScopeInit') : undefined;
     if (isOpen && typeof init !== 'function') {
-      this.#builds.ended();
+      this.#builds -= 1;
       return undefined;
     }
-    const { ledger, isDisposing } = this.scope;
-    const late = isNew && isDisposing ? ledger.takeNewest(instance) : undefined;
+    const late = isNew && this.ledger.isDisposing ? this.ledger.takeNewest(instance) : undefined;
     const ready = this.initialise(
       instance,
       init as ScopeHooks['onScopeInit'],
       wrapper,
       late,
-    ).finally(() => this.#builds.ended());
-    if (wrapper.forwardRef === true) this.#builds.addToCircle(ready);
+    ).finally(() => (this.#builds -= 1));
+    if (wrapper.forwardRef === true) this.#circle.push(ready);
     ready.catch(() => undefined); // the load throws it
     return ready;
   }
 
   buildFailed(): void {
-    this.#builds.ended();
-    this.#builds.failed();
+    this.#builds -= 1;
+    this.#hasFailed = true;
   }
 
   /**
@@ -132,19 +155,28 @@ export class Construction implements BuildObserver {
    */
   private behind(made: unknown, wrapper: NestWrapper): unknown {
     const injected = bare(made);
-    if (this.scope.watch === undefined || typeof injected !== 'object' || injected === null)
+    if (this.watch === undefined || typeof injected !== 'object' || injected === null)
       return injected;
-    const instance = this.scope.watch.bare(injected);
+    const instance = this.watch.bare(injected);
     return instance !== injected && this.home.ownership.isHeld(injected, wrapper)
       ? undefined
       : instance;
   }
 
   private add(instance: unknown, wrapper: NestWrapper): boolean {
-    if (this.scope.wasGiven(instance)) return false;
-    const isNew = this.scope.ledger.add(instance, wrapper);
-    if (isNew) this.scope.watch?.built(instance as object, wrapper);
+    if (this.wasGiven(instance)) return false;
+    const isNew = this.ledger.add(instance, wrapper);
+    if (isNew) this.watch?.built(instance as object, wrapper);
     return isNew;
+  }
+
+  /** True for an object that came with the scope: its seed, or the payload of its tick. */
+  private wasGiven(instance: unknown): boolean {
+    if (typeof instance !== 'object' || instance === null || this.#request === undefined)
+      return false;
+    if (instance === bare(this.#request)) return true;
+    if (this.notice.tickId === undefined) return false; // the seed of a scope by hand may be anything
+    return instance === bare((this.#request as { payload?: unknown }).payload);
   }
 
   private async initialise(
@@ -156,111 +188,45 @@ export class Construction implements BuildObserver {
     try {
       await init?.call(instance as ScopeHooks);
     } catch (error) {
-      this.#builds.failed();
+      this.#hasFailed = true;
       throw error;
     }
-    if (late !== undefined) await this.disposeLate(late);
-    if (this.scope.closed) throw this.scope.closedError(`build ${String(wrapper.name)}`);
+    // The disposal of the other instances continues elsewhere.
+    if (late !== undefined) await late.dispose(this.home.disposeTimeoutMs);
+    if (this.isClosed) throw closedError(this.notice, `build ${String(wrapper.name)}`);
   }
 
-  /** Disposes one instance that arrives after disposal has begun. The disposal of the others continues elsewhere. */
-  private async disposeLate(late: LateEntry): Promise<void> {
-    const failedLate = this.scope.reportsLateFailures();
-    const failure = await late.dispose(this.home.disposeTimeoutMs, failedLate);
-    if (failure !== undefined) failedLate(failure.error);
-  }
-}
-
-/** Tracks what is being built for a scope at this moment: requested loads, and the builds under them. */
-export class Builds {
-  #loads = 0;
-  #underWay = 0;
-  #hasFailed = false;
-  #loadsDone: (() => void) | undefined;
-  /** The preparations of members of `forwardRef()` cycles, for which Nest 11.0 does not wait. */
-  #circle: Promise<void>[] = [];
-
-  constructor(
-    /** Waits until Nest builds nothing more for the scope. */
-    private readonly quiesce: () => Promise<void>,
-  ) {}
-
-  get areSettled(): boolean {
-    return this.#loads === 0 && this.#underWay === 0 && !this.#hasFailed;
-  }
-
-  get areUnderWay(): boolean {
-    return this.#underWay > 0;
-  }
-
-  began(): void {
-    this.#underWay += 1;
-  }
-
-  ended(): void {
-    this.#underWay -= 1;
-  }
-
-  /** From now on, siblings that no code awaits may still be under construction. */
-  failed(): void {
-    this.#hasFailed = true;
-  }
-
-  /** Makes each load wait for the preparation of a member of a cycle, and throw its error. */
-  addToCircle(ready: Promise<void>): void {
-    this.#circle.push(ready);
-  }
-
-  /**
-   * Follows a load.
-   *
-   * @param arrived receives the instance; the load rejects with what it throws.
-   */
-  load<T>(loading: Promise<T>, arrived: (instance: T) => T): Promise<T> {
-    this.#loads += 1;
-    const done = (): void => {
+  private async follow<T>(loading: Promise<T>): Promise<T> {
+    let instance: T;
+    try {
+      instance = await loading;
+      if (this.#circle.length > 0) await this.settleCircle();
+    } catch (error) {
+      this.#hasFailed = true;
+      throw error;
+    } finally {
       this.#loads -= 1;
       if (this.#loads === 0) this.#loadsDone?.();
-    };
-    const failed = (error: unknown): never => {
-      this.failed();
-      done();
-      throw error;
-    };
-    const succeeded = (instance: T): T => {
-      done();
-      return arrived(instance);
-    };
-    const loaded = loading.then(
-      (instance) =>
-        this.#circle.length === 0
-          ? succeeded(instance)
-          : this.settleCircle().then(() => succeeded(instance), failed),
-      failed,
-    );
-    loaded.catch(() => undefined); // a handler that does not wait for its resolve must not end the process
-    return loaded;
+    }
+    if (this.isClosed) throw closedError(this.notice, 'finish a resolve');
+    return instance;
   }
 
-  /**
-   * Waits until nothing is being built any more, at most `timeoutMs`. When one dependency fails, Nest rejects
-   * at once while its siblings are still being built.
-   */
-  async settle(timeoutMs: number): Promise<void> {
-    if (this.areSettled) return;
-    const giveUp = new Error();
-    await within(this.idle(), timeoutMs, () => giveUp).catch((error: unknown) => {
-      if (error !== giveUp) throw error;
-    });
+  /** A load waits for the members of its circle, and throws their errors. */
+  private async settleCircle(): Promise<void> {
+    await this.home.nest.quiesce(this.contextId);
+    await Promise.all(this.#circle.splice(0));
   }
 
   private async idle(): Promise<void> {
     if (this.#loads > 0) await new Promise<void>((resolve) => (this.#loadsDone = resolve));
-    if (!this.areSettled) await this.quiesce();
+    if (!this.areSettled) await this.home.nest.quiesce(this.contextId);
   }
 
-  private async settleCircle(): Promise<void> {
-    await this.quiesce();
-    await Promise.all(this.#circle.splice(0));
+  private refusedTo(what: string): ScopeClosedError | undefined {
+    if (this.isClosed) return closedError(this.notice, what);
+    if (this.refusal !== undefined)
+      return new ScopeClosedError(this.notice.scopeId, `Cannot ${what}: ${this.refusal}`);
+    return undefined;
   }
 }

@@ -34,10 +34,8 @@ export interface CommitEnd {
 
 /** An instance that arrived too late to be disposed with the others. */
 export interface LateEntry {
-  dispose(
-    timeoutMs: number,
-    failedLate: (error: unknown) => void,
-  ): Promise<DisposeFailure | undefined>;
+  /** Disposes it; never rejects. */
+  dispose(timeoutMs: number): Promise<void>;
 }
 
 /**
@@ -49,12 +47,18 @@ export interface LateEntry {
 export class Ledger {
   #entries: Entry[] = [];
   hasHooks = false;
+  /** True when no more entries are accepted. */
+  isDisposing = false;
   /** Owned instances, with or without a disposer. */
   built = 0;
   /** Owned instances whose disposer was called. */
   disposed = 0;
 
-  constructor(private readonly ownership: Ownership) {}
+  constructor(
+    private readonly ownership: Ownership,
+    /** Receives the error of a disposer that fails when it is no longer awaited. */
+    private readonly failedLate: (error: unknown) => void = () => undefined,
+  ) {}
 
   /** Adds an instance. @returns true if the scope owns it and had not added it before. */
   add(instance: unknown, wrapper: NestWrapper): boolean {
@@ -118,13 +122,11 @@ export class Ledger {
   }
 
   /** Disposes newest first, one after the other, and never stops at an error. */
-  async dispose(
-    timeoutMs: number,
-    failedLate: (error: unknown) => void = () => undefined,
-  ): Promise<unknown[]> {
+  async dispose(timeoutMs: number): Promise<unknown[]> {
+    this.isDisposing = true;
     const errors: unknown[] = [];
     for (let entry = this.#entries.pop(); entry !== undefined; entry = this.#entries.pop()) {
-      const outcome = this.disposeEntry(entry, timeoutMs, failedLate);
+      const outcome = this.disposeEntry(entry, timeoutMs);
       const failure = outcome instanceof Promise ? await outcome : outcome;
       if (failure !== undefined) errors.push(failure.error);
     }
@@ -134,9 +136,8 @@ export class Ledger {
   private disposeEntry(
     { disposer, instance }: Entry,
     timeoutMs: number,
-    failedLate: (error: unknown) => void,
   ): DisposeFailure | undefined | Promise<DisposeFailure | undefined> {
-    const outcome = disposer && runDisposer(disposer, timeoutMs, failedLate);
+    const outcome = disposer && runDisposer(disposer, timeoutMs, this.failedLate);
     if (instance === undefined) return outcome;
     if (disposer !== undefined) this.disposed += 1;
     if (outcome instanceof Promise) return outcome.finally(() => this.ownership.release(instance));
@@ -150,12 +151,11 @@ export class Ledger {
     if (entry === undefined || entry.instance !== instance) return undefined;
     this.#entries.pop();
     return {
-      dispose: async (timeoutMs, failedLate) => this.disposeEntry(entry, timeoutMs, failedLate),
+      dispose: async (timeoutMs) => {
+        const failure = await this.disposeEntry(entry, timeoutMs);
+        if (failure !== undefined) this.failedLate(failure.error);
+      },
     };
-  }
-
-  get isEmpty(): boolean {
-    return this.#entries.length === 0;
   }
 
   private hooked(): Hooked[] {

@@ -1,5 +1,5 @@
 import { ScopeClosedError } from '../errors/errors.js';
-import { buildsInFlight, NestInside, type ContextId, type NestModule } from '../nest/index.js';
+import { NestInside, type NestModule } from '../nest/index.js';
 import { isInsideAwaited } from './work-context.js';
 import { idSource } from '../util/id-source.js';
 import { Ownership } from './ownership.js';
@@ -54,19 +54,9 @@ export class OpenScopes implements ScopeHome {
     const refusal = this.#refusals.get(opening.kind);
     if (refusal !== undefined)
       throw new ScopeClosedError(undefined, `Cannot open a scope: ${refusal}`);
-    const scope = new Scope(
-      {
-        kind: opening.kind,
-        id: nextId(),
-        module: opening.module ?? this.nest.rootModule,
-        schedule: opening.schedule,
-        tickId: opening.tickId,
-        opener: opening.opener,
-      },
-      this,
-      opening.requestOf,
-    );
-    if (scope.request !== undefined) this.nest.registerRequest(scope.request, scope.contextId);
+    const { kind, requestOf, module = this.nest.rootModule, schedule, tickId, opener } = opening;
+    const notice = { scopeId: nextId(), schedule, tickId };
+    const scope = new Scope({ kind, notice, module, opener }, this, requestOf);
     if (this.#isShuttingDown) scope.isAwaited = isInsideAwaited();
     this.#open.add(scope);
     this.openedCount += 1;
@@ -99,21 +89,6 @@ export class OpenScopes implements ScopeHome {
 
   /** From now on, open scopes of these kinds build nothing more. */
   refuseToBuild(kinds: readonly ScopeKind[], why: string): void {
-    for (const scope of this.#open) if (kinds.includes(scope.kind)) scope.refusal ??= why;
-  }
-
-  /** Waits until nothing is being built under a context id any more. */
-  async quiesce(contextId: ContextId): Promise<void> {
-    const wrappers = [...this.nest.wrappers()].map((placed) => placed.wrapper);
-    // Nest leaves a host that failed marked as pending: each promise is waited for once.
-    const awaited = new Set<Promise<unknown>>();
-    for (let idle = 0; idle < 2;) {
-      // A dependency passes through a few microtasks between its lookup and its build.
-      for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
-      const pending = buildsInFlight(wrappers, contextId).filter((build) => !awaited.has(build));
-      idle = pending.length === 0 ? idle + 1 : 0;
-      for (const build of pending) awaited.add(build);
-      await Promise.allSettled(pending);
-    }
+    for (const scope of this.#open) if (kinds.includes(scope.kind)) scope.refuseToBuild(why);
   }
 }

@@ -51,7 +51,7 @@ export class Ownership {
   /** True for an instance that a scope will own, as far as that is known right after its construction. */
   willOwn(instance: unknown, wrapper: NestWrapper): boolean {
     if (!this.isCandidate(instance, wrapper) || this.#owned.has(instance)) return false;
-    return !isFactory(wrapper) || !this.#statics.holds(instance);
+    return !this.isHeld(instance, wrapper);
   }
 
   /** True for an object that a factory returns although a static provider holds it. */
@@ -62,7 +62,7 @@ export class Ownership {
   /** Claims an object that has a disposer or a hook. @returns true for the first claim only. */
   claim(instance: object, wrapper: NestWrapper): boolean {
     if (this.#owned.has(instance)) return false;
-    if (isFactory(wrapper) && this.#statics.holds(instance)) {
+    if (this.isHeld(instance, wrapper)) {
       this.observer.handedOut(wrapper);
       return false;
     }

@@ -54,8 +54,9 @@ export class ScopeHandle implements OpenedScope {
     this.#scope.waitFor(work);
   }
 
-  complete(): Promise<void> {
-    return completeScope(this.#scope);
+  async complete(): Promise<void> {
+    if (this.#scope.ending !== undefined && isInside(this.#scope)) return;
+    throwAll(await this.#scope.end(failureOf));
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -65,11 +66,6 @@ export class ScopeHandle implements OpenedScope {
   toJSON(): object {
     return { id: this.id, closed: this.closed };
   }
-}
-
-async function completeScope(scope: Scope): Promise<void> {
-  if (scope.ending !== undefined && isInside(scope)) return;
-  throwAll(await scope.end(failureOf));
 }
 
 /** Rolls back and disposes a scope by hand, unless it has ended or is ending. */

@@ -12,11 +12,9 @@ export type ScopeKind = (typeof SCOPE_KINDS)[number];
 
 export interface ScopeSeed {
   readonly kind: ScopeKind;
-  readonly id: string;
+  readonly notice: ScopeNotice;
   /** Where a strict resolve looks. */
   readonly module: NestModule;
-  readonly schedule: string | undefined;
-  readonly tickId: string | undefined;
   /** The function that opens a scope by hand; it is on the stack while the scope is created. */
   readonly opener: Function | undefined;
 }
@@ -68,12 +66,18 @@ export interface ScopeEnd {
 export abstract class ScopeObserver {
   abstract scopeOpened(notice: () => ScopeNotice): void;
   abstract scopeClosed(notice: () => ScopeEndNotice): void;
-  /** Work passed to `waitFor` failed, and the scope had already failed with another error. */
-  abstract workFailed(notice: ScopeNotice, error: unknown): void;
-  /** A disposer failed when it was no longer awaited: after its time limit, or on an instance that arrived late. */
-  abstract lateDisposeFailed(notice: ScopeNotice, error: unknown): void;
-  /** The work of a scope caught an error that the library has thrown, and the scope ended without it. */
-  abstract errorHidden(notice: ScopeNotice, error: unknown): void;
+  /**
+   * An error reaches no other code:
+   *
+   * - `wait-for`: work passed to `waitFor` failed, and the scope had already failed with another error.
+   * - `late-disposer`: a disposer failed when it was no longer awaited: after its time limit, or on an instance that arrived late.
+   * - `refused-write`: the work caught an error that the library has thrown, and the scope ended without it.
+   */
+  abstract strayFailed(
+    where: 'wait-for' | 'late-disposer' | 'refused-write',
+    notice: ScopeNotice,
+    error: unknown,
+  ): void;
   /** A request-scoped factory returned an object that a static provider holds. Called each time. */
   abstract handedOut(wrapper: NestWrapper): void;
 }

@@ -1,23 +1,16 @@
 import { combined, leadsTo, readStacks } from '../errors/error-parts.js';
-import { ScopeClosedError } from '../errors/errors.js';
-import {
-  bare,
-  createContextId,
-  createDeadContextId,
-  type ContextId,
-  tokenText,
-  type NestWrapper,
-} from '../nest/index.js';
+import { bare, tokenText, type ContextId, type NestWrapper } from '../nest/index.js';
 import { IS_SCOPE } from './ownership.js';
 import { isInside, livingContext, WorkContext, type WorkOwner } from './work-context.js';
 import { isThenable } from '../util/values.js';
 import { Latch } from '../util/latch.js';
-import { Construction, type ConstructedScope, type ConstructionHome } from './construction.js';
+import { Construction, type ConstructionHome } from './construction.js';
 import {
   closedError,
   type ScopeEnd,
   type ScopeKind,
   type ScopeNotice,
+  type ScopeObserver,
   type ScopeSeed,
   type ScopeVerdict,
   type ScopeWatch,
@@ -28,67 +21,69 @@ import type { ProviderScope, ScopeHooks, ScopeToken } from './provider-scope.js'
 
 /** The part of the application that a scope needs. */
 export interface ScopeHome extends ConstructionHome {
+  readonly observer: ScopeObserver;
   readonly watch: ScopeWatch;
   /** Takes an ended scope off the list. */
   retire(scope: Scope, end: ScopeEnd): void;
 }
 
 /**
- * The scope behind the public `ProviderScope`.
- *
- * `open` -> `closing` (refuses to build; the runner still has to end it) -> `ending` (hooks, disposers) -> `closed`.
- * `Construction` brings instances into it, and `conclude` ends it.
+ * The scope behind the public `ProviderScope`. `Construction` brings instances into it, until it is `closed`; `conclude` ends it.
  */
-export class Scope implements ProviderScope, ConstructedScope, WorkOwner {
-  readonly id: string;
+export class Scope implements ProviderScope, WorkOwner {
   readonly kind: ScopeKind;
-  readonly ledger: Ledger;
+  readonly notice: ScopeNotice;
   readonly context: WorkContext;
   readonly watch: WatchedScope | undefined;
-  /** Why the shutdown allows no more builds here. */
-  refusal: string | undefined;
   /** False if it was opened during the shutdown by code that the drain does not wait for. */
   isAwaited = true;
-  isDisposing = false;
-  /** The value of `REQUEST`. */
-  request: unknown;
   /** For `currentTick()`; set by the runner. */
   tick: unknown;
 
-  #state: 'open' | 'closing' | 'ending' | 'closed' = 'open';
-  #contextId: ContextId | undefined;
+  readonly #ledger: Ledger;
+  readonly #construction: Construction;
+  /** Set once it is known whether the scope commits or rolls back. */
+  #isJudged = false;
   #isEndedByItsOwnBuild = false;
   #mustShow: { readonly error: unknown } | undefined;
-  readonly #construction: Construction;
   /** The work of `waitFor()` that hasn't settled. */
   #work: Promise<void>[] = [];
   /** The errors of that work, in the order in which it failed. */
   readonly #workErrors: unknown[] = [];
   #ending: Promise<ScopeEnd> | undefined;
+  #hasEnded = false;
+  /** Undefined unless code waits for the end. */
   #end: Latch | undefined;
 
   constructor(
-    readonly seed: ScopeSeed,
-    private readonly scopes: ScopeHome,
+    private readonly seed: ScopeSeed,
+    private readonly home: ScopeHome,
     requestOf: (scope: Scope) => unknown,
   ) {
-    this.id = seed.id;
-    this.kind = seed.kind;
-    this.watch = scopes.watch.isOn ? scopes.watch.opened(seed) : undefined;
-    this.ledger = new Ledger(scopes.ownership);
-    this.#construction = new Construction(this, scopes);
-    this.request = requestOf(this);
-    this.#contextId = createContextId(this.request, this.#construction);
-    this.context = new WorkContext(this, livingContext(), seed.tickId !== undefined);
+    const { kind, notice } = seed;
+    this.kind = kind;
+    this.notice = notice;
+    this.watch = home.watch.isOn ? home.watch.opened(seed) : undefined;
+    this.#ledger = new Ledger(home.ownership, lateFailures(notice, home.observer));
+    this.#construction = new Construction(notice, this.#ledger, this.watch, home);
+    this.context = new WorkContext(this, livingContext(), notice.tickId !== undefined);
+    this.#construction.begin(requestOf(this));
   }
 
   get [IS_SCOPE](): true {
     return true;
   }
 
-  /** After the scope has closed, this is a dead id: once the real one is unreachable, Nest's own maps release the instances. */
+  get id(): string {
+    return this.notice.scopeId;
+  }
+
   get contextId(): ContextId {
-    return (this.#contextId ??= createDeadContextId(this.#construction));
+    return this.#construction.contextId;
+  }
+
+  get closed(): boolean {
+    return this.#construction.isClosed;
   }
 
   /** Undefined until the scope is ended. */
@@ -98,19 +93,20 @@ export class Scope implements ProviderScope, ConstructedScope, WorkOwner {
 
   /** Settles when the scope has ended; never rejects. */
   get ended(): Promise<unknown> {
-    if (this.#state === 'closed') return Promise.resolve();
+    if (this.#hasEnded) return Promise.resolve();
     return (this.#end ??= new Latch()).opened;
   }
 
-  get closed(): boolean {
-    return this.#state !== 'open';
+  /** From now on, the scope builds nothing more, although it is not closed. */
+  refuseToBuild(why: string): void {
+    this.#construction.refusal ??= why;
   }
 
   resolve<T = unknown>(token: ScopeToken<T>, options?: { strict?: boolean }): Promise<T> {
-    const refused = this.refusedTo(`resolve ${tokenText(token)}`);
-    if (refused !== undefined) return Promise.reject(refused);
     const within = options?.strict === true ? this.seed.module : undefined;
-    return this.load(() => this.scopes.nest.resolve<T>(token, this.contextId, within));
+    return this.load(`resolve ${tokenText(token)}`, () =>
+      this.home.nest.resolve<T>(token, this.contextId, within),
+    );
   }
 
   /**
@@ -118,42 +114,34 @@ export class Scope implements ProviderScope, ConstructedScope, WorkOwner {
    * application. The runner gets its worker this way.
    */
   build<T>(wrapper: NestWrapper): Promise<T> {
-    const refused = this.refusedTo(`build ${String(wrapper.name)}`);
-    if (refused !== undefined) return Promise.reject(refused);
-    const loading = this.load(() => this.scopes.nest.load<T & object>(wrapper, this.contextId));
+    const loading = this.load(`build ${String(wrapper.name)}`, () =>
+      this.home.nest.load<T & object>(wrapper, this.contextId),
+    );
     if (this.watch?.guard === undefined) return loading;
     return loading.then((instance) =>
       bare(instance) === instance ? (this.watch!.bare(instance) as T) : instance,
     );
   }
 
-  wasGiven(instance: unknown): boolean {
-    if (typeof instance !== 'object' || instance === null || this.request === undefined)
-      return false;
-    if (instance === bare(this.request)) return true;
-    if (this.seed.tickId === undefined) return false; // the seed of a scope by hand may be anything
-    return instance === bare((this.request as { payload?: unknown }).payload);
-  }
-
   defer(cleanup: () => unknown): void {
     refuseNoFunction('defer', cleanup);
-    if (this.isDisposing) throw this.closedError('register a cleanup');
-    this.ledger.defer(cleanup);
+    if (this.#ledger.isDisposing) throw closedError(this.notice, 'register a cleanup');
+    this.#ledger.defer(cleanup);
   }
 
   onCommit(hook: () => unknown): void {
-    this.addHook('onCommit', { onScopeCommit: hook });
+    this.addHook('onCommit', hook, { onScopeCommit: hook });
   }
 
   onRollback(hook: (error: unknown) => unknown): void {
-    this.addHook('onRollback', { onScopeRollback: hook });
+    this.addHook('onRollback', hook, { onScopeRollback: hook });
   }
 
   waitFor(work: PromiseLike<unknown>): void {
     if (!isThenable(work)) throw new TypeError(noPromise(work));
-    if (this.isDisposing) {
+    if (this.#ledger.isDisposing) {
       void Promise.resolve(work).catch(() => undefined); // its rejection must not end the process
-      throw this.closedError('wait for work');
+      throw closedError(this.notice, 'wait for work');
     }
     const failed = (error: unknown): void => void this.#workErrors.push(error);
     this.#work.push(Promise.resolve(work).then(() => undefined, failed));
@@ -175,7 +163,7 @@ export class Scope implements ProviderScope, ConstructedScope, WorkOwner {
   end(verdict: (workErrors: readonly unknown[]) => ScopeVerdict): Promise<ScopeEnd> {
     if (this.#ending === undefined) {
       this.#isEndedByItsOwnBuild = this.kind === 'open' && isInside(this);
-      if (this.kind === 'open') this.#state = 'closing';
+      if (this.kind === 'open') this.#construction.isClosed = true;
       this.watch?.ending(this.end);
       // Inside, so that a hook or a disposer that closes the scope does not wait for itself.
       this.#ending = this.context.run(() => this.conclude(verdict));
@@ -196,16 +184,17 @@ export class Scope implements ProviderScope, ConstructedScope, WorkOwner {
   private async conclude(
     verdict: (workErrors: readonly unknown[]) => ScopeVerdict,
   ): Promise<ScopeEnd> {
-    const { ledger } = this;
+    const ledger = this.#ledger;
     await Promise.resolve(); // from here on the caller knows that the scope is ending
     // The condition spares most scopes a few turns of the microtask queue.
-    if (this.hasWork || this.#workErrors.length > 0 || !this.#construction.areSettled) {
+    if (this.hasWork || !this.#construction.areSettled) {
       do await this.settleWork();
       while (this.hasWork);
     }
     const judged = this.#workErrors.length;
     const failed = verdict(this.#workErrors.slice());
-    this.#state = 'ending';
+    this.#isJudged = true;
+    this.#construction.isClosed = true;
     // Builds that began after the work had settled finish before anything is disposed.
     if (this.#construction.isUnderWay) await this.settleBuilds();
 
@@ -225,11 +214,7 @@ export class Scope implements ProviderScope, ConstructedScope, WorkOwner {
     disposeErrors.push(...this.#workErrors.slice(judged));
 
     const startedAt = performance.now();
-    this.isDisposing = true;
-    if (!ledger.isEmpty)
-      disposeErrors.push(
-        ...(await ledger.dispose(this.scopes.disposeTimeoutMs, this.reportsLateFailures())),
-      );
+    disposeErrors.push(...(await ledger.dispose(this.home.disposeTimeoutMs)));
     const { built, disposed } = ledger;
     const disposeMs = performance.now() - startedAt;
     const end: ScopeEnd = { failure, disposeErrors, built, disposed, disposeMs };
@@ -239,15 +224,14 @@ export class Scope implements ProviderScope, ConstructedScope, WorkOwner {
     return end;
   }
 
-  /** Settles `waitFor` work and builds that were not awaited. Both may add more work, so it settles work before and after builds. */
+  /** Settles `waitFor` work, then builds that were not awaited. Both may add more work. */
   private async settleWork(): Promise<void> {
-    while (this.hasWork) await Promise.all(this.#work.splice(0));
+    await Promise.all(this.#work.splice(0));
     await this.settleBuilds();
-    while (this.hasWork) await Promise.all(this.#work.splice(0));
   }
 
   private async settleBuilds(): Promise<void> {
-    if (!this.#isEndedByItsOwnBuild) await this.#construction.settle(this.scopes.disposeTimeoutMs);
+    if (!this.#isEndedByItsOwnBuild) await this.#construction.settle();
   }
 
   private get hasWork(): boolean {
@@ -257,68 +241,48 @@ export class Scope implements ProviderScope, ConstructedScope, WorkOwner {
   private workFailed(error: unknown): void {
     if (this.#mustShow !== undefined && leadsTo(error, this.#mustShow.error))
       this.#mustShow = undefined; // it is reported here
-    this.scopes.observer.workFailed(this.notice, error);
+    this.home.observer.strayFailed('wait-for', this.notice, error);
   }
 
   private finish(end: ScopeEnd): void {
-    this.#state = 'closed';
     this.showHidden(end);
-    this.#contextId = undefined;
-    this.scopes.retire(this, end);
+    this.#construction.end();
+    this.home.retire(this, end);
     this.context.end();
     this.tick = undefined;
-    this.request = undefined;
     this.watch?.ended();
+    this.#hasEnded = true;
     this.#end?.open();
-  }
-
-  /** Returns a function for the error of a disposer that fails when it is no longer awaited. It doesn't keep the scope alive. */
-  reportsLateFailures(): (error: unknown) => void {
-    const { notice } = this;
-    const { observer } = this.scopes;
-    return (error) => observer.lateDisposeFailed(notice, error);
   }
 
   private showHidden({ failure, disposeErrors }: ScopeEnd): void {
     if (this.#mustShow === undefined) return;
     const { error } = this.#mustShow;
     const isShown = [failure?.error, ...disposeErrors].some((each) => leadsTo(each, error));
-    if (!isShown) this.scopes.observer.errorHidden(this.notice, error);
+    if (!isShown) this.home.observer.strayFailed('refused-write', this.notice, error);
   }
 
-  private addHook(method: string, hooks: ScopeHooks): void {
-    const [hook] = Object.values(hooks);
+  private addHook(method: string, hook: unknown, hooks: ScopeHooks): void {
     refuseNoFunction(method, hook);
-    if (this.#state === 'ending' || this.#state === 'closed')
-      throw this.closedError(`register a hook with ${method}()`);
-    this.ledger.hook(hooks);
+    if (this.#isJudged) throw closedError(this.notice, `register a hook with ${method}()`);
+    this.#ledger.hook(hooks);
   }
 
-  private load<T>(start: () => Promise<T>): Promise<T> {
+  private load<T>(what: string, start: () => Promise<T>): Promise<T> {
     // The instance belongs to this scope, even if code of an inner scope requests it. Code inside the build may close the
     // scope; that close must not wait for this build.
-    return this.#construction.load(this.context.run(start));
+    return this.#construction.load(what, () => this.context.run(start));
   }
 
   /** Logs print a tick as JSON, and its scope leads back to it. */
   toJSON(): object {
     return { id: this.id, closed: this.closed };
   }
+}
 
-  get notice(): ScopeNotice {
-    return { scopeId: this.id, schedule: this.seed.schedule, tickId: this.seed.tickId };
-  }
-
-  refusedTo(what: string): ScopeClosedError | undefined {
-    if (this.#state !== 'open') return this.closedError(what);
-    if (this.refusal !== undefined)
-      return new ScopeClosedError(this.id, `Cannot ${what}: ${this.refusal}`);
-    return undefined;
-  }
-
-  closedError(what: string): ScopeClosedError {
-    return closedError(this.notice, what);
-  }
+/** Returns a function for the error of a disposer that fails when it is no longer awaited. It doesn't keep the scope alive. */
+function lateFailures(notice: ScopeNotice, observer: ScopeObserver): (error: unknown) => void {
+  return (error) => observer.strayFailed('late-disposer', notice, error);
 }
 
 /**

@@ -1,5 +1,4 @@
 import { isAbortError, readStacks } from '../errors/error-parts.js';
-import { ScopeClosedError } from '../errors/errors.js';
 import { Enhancers } from '../nest/index.js';
 import type { Slot } from '../schedule/slot.js';
 import { OpenScopes } from '../scope/open-scopes.js';
@@ -36,14 +35,6 @@ interface ScopedEnd {
   readonly judgement: Judgement;
   readonly value?: unknown;
   readonly isAborted: boolean;
-}
-
-interface OpenAttempt {
-  readonly scope: Scope;
-  readonly tick: Tick;
-  readonly stopTimer: () => void;
-  /** Set if a hook of `around` doesn't let the work begin. */
-  readonly refused: Refused | undefined;
 }
 
 interface Work {
@@ -114,10 +105,10 @@ export class AttemptRunner {
     }
     const tick = scope.tick as Tick;
     if (number === 1) this.observer.tickStarted(tick);
-    const stopTimer = attempt.startTimer();
+    attempt.startTimer();
     return scope.context.runIsolated(() => {
       const run = (refused?: Refused): Promise<ScopedEnd> =>
-        this.runInScope(attempt, { scope, tick, stopTimer, refused });
+        this.runInScope(attempt, scope, tick, refused);
       return this.settings.around.length === 0 ? run() : this.runInHooks(attempt, scope, tick, run);
     });
   }
@@ -145,9 +136,12 @@ export class AttemptRunner {
     return { ...ended, judgement, isAborted: abortCause !== undefined };
   }
 
+  /** @param refused is set if a hook of `around` doesn't let the work begin. */
   private async runInScope(
     attempt: TickAttempt,
-    { scope, tick, stopTimer, refused }: OpenAttempt,
+    scope: Scope,
+    tick: Tick,
+    refused: Refused | undefined,
   ): Promise<ScopedEnd> {
     const { id: scopeId } = scope;
     const work: Work =
@@ -157,7 +151,7 @@ export class AttemptRunner {
     let verdict: WorkVerdict | undefined;
     let isAborted = false;
     const end = await scope.end((workErrors) => {
-      stopTimer();
+      attempt.stopTimer();
       const { signal } = tick;
       const failure = failureOf(workErrors, work.thrown);
       const thrown = work.thrown ?? (failure && { phase: 'handler', error: failure.error });
@@ -185,11 +179,6 @@ export class AttemptRunner {
       const instance =
         worker === undefined ? undefined : await scope.build<Record<string, unknown>>(worker);
       tick.signal.throwIfAborted();
-      if (scope.closed)
-        throw new ScopeClosedError(
-          scope.id,
-          `Scope ${scope.id} was closed before ${tick.schedule} was called.`,
-        );
       phase = 'handler';
       if (worker === undefined) return { value: await settle(call(tick), tick.signal) };
       const handler = instance?.[method];

@@ -7,9 +7,8 @@ import { ProviderScopeFactory } from './provider-scope-factory.js';
 import { SeenProviders } from './seen-providers.js';
 import { FailureObserver, LastReports, TickObserver } from './tick-ports.js';
 import { type SlotWork, TickRunner } from './tick-runner.js';
-import { RunningTicks, nextTickId } from './running-ticks.js';
+import { nextTickId, RunningTicks, TickList } from './running-ticks.js';
 import { emptyReport, sum, type TickReport } from './tick-report.js';
-import { TickList } from './tick-list.js';
 
 /** Runs a slot of a schedule with `forEach`: gets the list, then runs a tick for each item. */
 export class ItemRunner implements SlotWork {

@@ -64,7 +64,10 @@ export class OverlapGate {
     const canMerge = slot.isCatchUp !== true && overlap !== 'allow';
     if (canMerge) {
       if (overlap === 'skip') return Promise.resolve(gated.skip('overlap'));
-      const merged = this.#waiting.find((other) => other.canMerge && isSame(other.slot, slot));
+      const { name } = slot.schedule;
+      const merged = this.#waiting.find(
+        (other) => other.canMerge && other.slot.schedule.name === name,
+      );
       // A run requested by hand is not merged into one that is only due.
       if (merged?.slot.trigger === 'manual' && slot.trigger !== 'manual')
         return Promise.resolve(gated.skip('merged'));
@@ -207,10 +210,6 @@ function limitOf({ schedule: { options } }: Slot): number {
 /** Ticks can be dropped while they wait, work of `hold()` cannot. */
 function isHold({ skip }: Asking): boolean {
   return skip === undefined;
-}
-
-function isSame(left: Slot, right: Slot): boolean {
-  return left.schedule.name === right.schedule.name;
 }
 
 /** Schedules that share it count as one for overlap. */

@@ -1,6 +1,12 @@
 import { type AbortCause, tickLabel } from './tick-report.js';
 import type { Slot } from '../schedule/slot.js';
-import { isInsideAwaited, isInside } from '../scope/work-context.js';
+import {
+  isInside,
+  isInsideAwaited,
+  livingContext,
+  WorkContext,
+  type WorkOwner,
+} from '../scope/work-context.js';
 import { idSource } from '../util/id-source.js';
 import { onAbort } from '../util/on-abort.js';
 import { TickAttempt } from './tick-attempt.js';
@@ -8,15 +14,38 @@ import type { TickObserver } from './tick-ports.js';
 
 export const nextTickId = idSource('tick');
 
-/** A tick from its firing to its report, across all its attempts, which other code can see and abort. */
-export class RunningTick implements RunningWork {
-  readonly id = nextTickId();
+/** A tick that has been fired and not yet reported, or the ticks for a list of items. */
+export abstract class RunningWork implements WorkOwner {
   readonly firedAt = new Date();
-  readonly startedAt = performance.now();
+  /** False for work that was started during the shutdown by code that the shutdown does not wait for. */
+  isAwaited = true;
+  /** Settles when the report is out; never rejects. */
   readonly done: Promise<void>;
   /** Settles `done`. */
   end!: () => void;
-  isAwaited = true;
+  /** For the log, such as `ReportWorker.send (tick-1)`. */
+  abstract readonly label: string;
+
+  constructor(readonly slot: Slot) {
+    this.done = new Promise((resolve) => (this.end = resolve));
+  }
+
+  /** Aborts the attempt that runs; there will be no other. @returns false when all attempts have ended. */
+  abstract abort(cause: AbortCause): boolean;
+
+  /** Prevents further attempts and items; running ones continue. */
+  abstract beginNoMore(cause: AbortCause): void;
+
+  /** True when the calling code is part of its work. */
+  isInside(): boolean {
+    return isInside(this);
+  }
+}
+
+/** A tick from its firing to its report, across all its attempts, which other code can see and abort. */
+export class RunningTick extends RunningWork {
+  readonly id = nextTickId();
+  readonly startedAt = performance.now();
   /** All attempts have ended; only the conclusion is left. */
   isOver = false;
   /** Set when no further attempt may begin. */
@@ -26,11 +55,11 @@ export class RunningTick implements RunningWork {
   #abort: { readonly cause: AbortCause; readonly reason?: unknown } | undefined;
 
   constructor(
-    readonly slot: Slot,
+    slot: Slot,
     readonly payload: unknown,
     private readonly observer: TickObserver,
   ) {
-    this.done = new Promise((resolve) => (this.end = resolve));
+    super(slot);
   }
 
   get label(): string {
@@ -53,10 +82,6 @@ export class RunningTick implements RunningWork {
   /** Drops the last attempt between two attempts, because listeners of its signal may keep its instances alive. */
   attemptEnded(): void {
     this.#attempt = undefined;
-  }
-
-  isInside(): boolean {
-    return isInside(this);
   }
 
   abort(cause: AbortCause, reason?: unknown): boolean {
@@ -85,36 +110,41 @@ export class RunningTick implements RunningWork {
   }
 }
 
-/** A tick that has been fired and not yet reported, or the ticks for a list of items. */
-export interface RunningWork {
-  readonly slot: Slot;
-  readonly firedAt: Date;
-  /** False for work that was started during the shutdown by code that the shutdown does not wait for. */
-  isAwaited: boolean;
-  /** For the log, such as `ReportWorker.send (tick-1)`. */
-  readonly label: string;
-  /** Settles when the report is out; never rejects. */
-  readonly done: Promise<unknown>;
-  /** True when the calling code is part of its work. */
-  isInside(): boolean;
-  /** Aborts the attempt that runs; there will be no other. @returns false when all attempts have ended. */
-  abort(cause: AbortCause): boolean;
-  /** Prevents further attempts and items; running ones continue. */
-  beginNoMore(cause: AbortCause): void;
-}
+/** The ticks of a `forEach` for one slot, as one piece of running work. */
+export class TickList extends RunningWork {
+  /** The call of the factory, and the ticks of the items, are part of it. */
+  readonly context = new WorkContext(this, livingContext());
+  /** Set when no further item may begin. */
+  stopped: AbortCause | 'paused' | undefined;
 
-/** The ticks for a list of items. */
-export interface RunningList extends RunningWork {
+  get label(): string {
+    return `${this.slot.schedule.name} (its list)`;
+  }
+
+  abort(cause: AbortCause): boolean {
+    this.beginNoMore(cause);
+    return true;
+  }
+
+  beginNoMore(cause: AbortCause): void {
+    if (this.stopped === undefined || this.stopped === 'paused') this.stopped = cause;
+  }
+
   /** The schedule was paused: no further item begins. */
-  pause(): void;
+  pause(): void {
+    this.stopped ??= 'paused';
+  }
+
   /** The schedule was resumed. */
-  resume(): void;
+  resume(): void {
+    if (this.stopped === 'paused') this.stopped = undefined;
+  }
 }
 
 /** The running ticks and lists. */
 export class RunningTicks {
   readonly #ticks = new Set<RunningWork>();
-  readonly #lists = new Set<RunningList>();
+  readonly #lists = new Set<TickList>();
   #isShuttingDown = false;
 
   add(running: RunningWork): void {
@@ -123,7 +153,7 @@ export class RunningTicks {
     void running.done.then(() => this.#ticks.delete(running));
   }
 
-  addList(running: RunningList): void {
+  addList(running: TickList): void {
     this.#lists.add(running);
     void running.done.then(() => this.#lists.delete(running));
   }

@@ -26,19 +26,22 @@ const WHY: Record<AbortCause, string> = {
 export class TickAttempt {
   readonly startedAt = new Date();
   abortCause: AbortCause | undefined;
-  readonly #signal: TickSignal;
+  readonly #controller: TickSignal;
+  #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     readonly seed: AttemptSeed,
     observer: TickObserver,
   ) {
-    const { slot, id } = seed;
+    const { slot, id: tickId } = seed;
     const schedule = slot.schedule.name;
-    this.#signal = new TickSignal((error) => observer.abortListenerFailed({ schedule, id }, error));
+    this.#controller = new TickSignal((error) =>
+      observer.strayFailed('abort-listener', { schedule, tickId }, error),
+    );
   }
 
   get signal(): AbortSignal {
-    return this.#signal.signal;
+    return this.#controller.signal;
   }
 
   /** Creates the `Tick` of its scope. */
@@ -68,19 +71,20 @@ export class TickAttempt {
   ): void {
     if (this.signal.aborted) return;
     this.abortCause = cause;
-    this.#signal.abort(reason);
+    this.#controller.abort(reason);
   }
 
-  /** Aborts the attempt when its `timeoutMs` has passed. @returns a function that stops the timer. */
-  startTimer(): () => void {
+  /** Aborts the attempt when its `timeoutMs` has passed, unless `stopTimer()` is called before. */
+  startTimer(): void {
     const { name, options } = this.seed.slot.schedule;
     const { timeoutMs } = options;
-    if (timeoutMs === undefined) return () => undefined;
-    const timer = setTimeout(
-      () => this.#signal.abort(new TickTimeoutError(name, timeoutMs)),
-      timeoutMs,
-    );
-    return () => clearTimeout(timer);
+    if (timeoutMs === undefined) return;
+    const timeIsUp = (): void => this.#controller.abort(new TickTimeoutError(name, timeoutMs));
+    this.#timer = setTimeout(timeIsUp, timeoutMs);
+  }
+
+  stopTimer(): void {
+    clearTimeout(this.#timer);
   }
 }
 
@@ -93,20 +97,10 @@ type Remove = AbortSignal['removeEventListener'];
  * An AbortController whose listeners can throw safely. Node would rethrow their errors as uncaught exceptions, which end the
  * process in the middle of a drain.
  */
-export class TickSignal {
-  readonly #controller = new AbortController();
-
-  constructor(private readonly onListenerError: (error: unknown) => void) {
-    guardListeners(this.signal, (error) => this.onListenerError(error));
-  }
-
-  get signal(): AbortSignal {
-    return this.#controller.signal;
-  }
-
-  /** Only the first reason counts. */
-  abort(reason: unknown): void {
-    this.#controller.abort(reason);
+export class TickSignal extends AbortController {
+  constructor(onListenerError: (error: unknown) => void) {
+    super();
+    guardListeners(this.signal, onListenerError);
   }
 }
 

@@ -10,7 +10,7 @@ import {
 import { resolveHandlerOptions, type HandlerDefaults } from '../schedule/handler-options.js';
 import { functionName } from '../schedule/schedule.js';
 import type { Slot } from '../schedule/slot.js';
-import { EmptyTimeline } from '../schedule/timeline.js';
+import { undecidedTiming } from '../schedule/timing.js';
 import type { Tick } from './tick.js';
 
 /**
@@ -47,10 +47,7 @@ export function slotByHand(
     schedule: {
       name,
       handler: functionName(work),
-      kind: 'timeout',
-      expression: undefined,
-      everyMs: undefined,
-      timeline: new EmptyTimeline(),
+      ...undecidedTiming('timeout'),
       isOff: true,
       options: resolveHandlerOptions('timeout', options),
       target: { call, isByHand: true },

@@ -14,18 +14,17 @@ export abstract class TickObserver {
   abstract tickSkipped(report: TickReport): void;
   /** An attempt did not succeed, and there will be another. */
   abstract tickRetrying(retry: TickRetry): void;
-  /** `retry.backoffMs` threw, or didn't return a number. The next attempt begins at once. */
-  abstract backoffFailed(
-    tick: { readonly schedule: string; readonly id: string },
+  /**
+   * Code of the application failed where no code awaits it: a listener of a tick's signal threw; or `retry.backoffMs` threw or
+   * didn't return a number, and the next attempt begins at once.
+   */
+  abstract strayFailed(
+    where: 'abort-listener' | 'retry-backoff',
+    tick: Pick<TickRetry, 'schedule' | 'tickId'>,
     error: unknown,
   ): void;
   /** Called once for each handler that left changed fields on its worker. */
   abstract stateLeft(worker: NestWrapper, method: string, fields: readonly string[]): void;
-  /** A listener of a tick's signal threw. */
-  abstract abortListenerFailed(
-    tick: { readonly schedule: string; readonly id: string },
-    error: unknown,
-  ): void;
 }
 
 /**

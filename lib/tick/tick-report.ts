@@ -133,7 +133,7 @@ export function emptyReport(slot: Slot, tickId: string): Omit<TickReport, 'outco
     handler: slot.schedule.handler,
     tickId,
     trigger: slot.trigger,
-    ...ofMessage(slot),
+    ...(slot.messageId === undefined ? {} : { messageId: slot.messageId }),
     scheduledAt: slot.scheduledAt,
     firedAt: now,
     endedAt: now,
@@ -163,12 +163,7 @@ export function tickReport(
     history.at(-1)!;
   const hasFailed = outcome !== 'succeeded';
   return {
-    schedule: slot.schedule.name,
-    handler: slot.schedule.handler,
-    tickId: id,
-    trigger: slot.trigger,
-    ...ofMessage(slot),
-    scheduledAt: slot.scheduledAt,
+    ...emptyReport(slot, id),
     firedAt,
     endedAt,
     attempts: history.length,
@@ -184,10 +179,6 @@ export function tickReport(
     durationMs: performance.now() - tick.startedAt,
     disposeMs: sum(history, 'disposeMs'),
   };
-}
-
-function ofMessage({ messageId }: Slot): Pick<TickReport, 'messageId'> {
-  return messageId === undefined ? {} : { messageId };
 }
 
 export function sum<K extends PropertyKey>(

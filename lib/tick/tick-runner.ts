@@ -19,10 +19,6 @@ export interface TickRunOptions {
   readonly signal?: AbortSignal;
 }
 
-function asItIs(report: TickReport): TickReport {
-  return report;
-}
-
 /**
  * Runs the attempts of a tick, each in its own scope, which closes before the next one opens. Every error ends up in the
  * report: `run` never rejects.
@@ -36,7 +32,7 @@ export class TickRunner {
 
   run(
     slot: Slot,
-    { payload, conclude = asItIs, signal }: TickRunOptions = {},
+    { payload, conclude = (report) => report, signal }: TickRunOptions = {},
   ): Promise<TickReport> {
     const given = payload === undefined ? slot.schedule.payload : payload;
     const tick = new RunningTick(slot, given, this.observer);
@@ -104,7 +100,7 @@ export class TickRunner {
     try {
       waitMs = retryWaitMs(options.retry, attempt);
     } catch (thrown) {
-      this.observer.backoffFailed({ schedule: name, id: tick.id }, thrown);
+      this.observer.strayFailed('retry-backoff', { schedule: name, tickId: tick.id }, thrown);
     }
     this.observer.tickRetrying({ schedule: name, tickId: tick.id, attempt, error, waitMs });
     await pause(waitMs, tick.waitSignal);

@@ -30,6 +30,12 @@ export class Alarm {
     if (this.unref) this.#timer.unref();
   }
 
+  /** Calls `ring` in `delayMs`. If the clock is set back meanwhile, the rest of the wait stays the same. */
+  after(delayMs: number, ring: () => void): void {
+    const arm = (at: number): void => this.set(at, ring, (byMs) => arm(at - byMs));
+    arm(Date.now() + delayMs);
+  }
+
   clear(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;

@@ -15,8 +15,7 @@ export function pause(ms: number, signal: AbortSignal): Promise<void> {
       resolve();
     };
     const off = onAbort(signal, done);
-    const arm = (at: number): void => alarm.set(at, done, (byMs) => arm(at - byMs));
-    if (ms > 0) arm(Date.now() + ms);
+    if (ms > 0) alarm.after(ms, done);
     else setImmediate(done);
   });
 }

@@ -76,6 +76,21 @@ export function describeEngineClock(name: string, create: () => Engine): void {
         expect(host.fired.filter((slot) => slot.startsWith('b'))).toHaveLength(1);
       });
 
+      it('keeps the rest of an initial delay and of a jitter', async () => {
+        const random = jest.spyOn(Math, 'random').mockReturnValue(0.9);
+        const host = await startEngine(engine, [
+          interval('start', HOUR, { runOnStart: true, initialDelayMs: 100 * SECOND }),
+          timeout('late', SECOND, { jitterMs: 110 * SECOND }),
+        ]);
+        await advance(30 * SECOND);
+        random.mockRestore();
+        leap(-HOUR);
+        await advance(69 * SECOND);
+        expect(host.fired).toEqual([]);
+        await advance(2 * SECOND);
+        expect(host.fired).toHaveLength(2);
+      });
+
       it('fires a cron at the next due moment of the new time', async () => {
         const host = await startEngine(engine, [cron('a', '0 */5 * * * *')]);
         leap(-24 * HOUR);

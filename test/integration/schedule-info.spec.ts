@@ -1,9 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
-import type { TickReport } from '../../lib/index.js';
+import type { Engine, TickReport } from '../../lib/index.js';
 import { appsOnFakeClock, startApp } from '../support/app.js';
 import { advance, afterNoon } from '../support/fake-clock.js';
 import { gate } from '../support/gate.js';
 import { worker } from '../support/probes.js';
+import { quietEngine } from '../support/quiet-engine.js';
 
 appsOnFakeClock();
 
@@ -15,6 +16,33 @@ describe('registry', () => {
     expect(registry.has('row')).toBe(true);
     registry.remove('row');
     expect(registry.has('row')).toBe(false);
+  });
+
+  describe('nextRun', () => {
+    it('is undefined if the engine fails to say it, which ends neither start-up nor add()', async () => {
+      const engine = quietEngine(() => undefined);
+      const failing: Engine = {
+        ...engine,
+        add: () => undefined,
+        nextRun: () => {
+          throw new Error('the store is gone');
+        },
+      };
+      const { registry, events } = await startApp({
+        options: { engine: failing },
+        providers: [worker([], () => undefined, { disabled: false })],
+      });
+      const failed: unknown[] = [];
+      events.on('failure:stray', (failure) => failed.push(failure));
+      expect(registry.get('Worker.run').nextRun).toBeUndefined();
+      const added = registry.add({ name: 'row', handler: 'Worker.run', everyMs: 60_000 });
+      expect(added.nextRun).toBeUndefined();
+      const error = new Error('the store is gone');
+      expect(failed).toEqual([
+        { where: 'engine', schedule: 'Worker.run', tickId: undefined, error },
+        { where: 'engine', schedule: 'row', tickId: undefined, error },
+      ]);
+    });
   });
 
   describe('runningSince', () => {

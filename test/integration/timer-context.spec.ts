@@ -10,6 +10,7 @@ import {
 import { closeApps, startApp } from '../support/app.js';
 import { advance, useFakeClock } from '../support/fake-clock.js';
 import { gate, turn } from '../support/gate.js';
+import { quietEngine } from '../support/quiet-engine.js';
 
 const traces = new AsyncLocalStorage<string>();
 
@@ -104,6 +105,12 @@ describe('AsyncLocalStorage around a timer', () => {
       await advance(5_000);
       expect(seen.length).toBeGreaterThanOrEqual(16);
       expect(new Set(seen)).toEqual(new Set([undefined]));
+    });
+
+    it('[A20] nor does the engine, whose timers would keep it alive', async () => {
+      const engine = quietEngine(() => seen.push(traces.getStore()));
+      await traces.run('starter', () => startApp({ options: { engine }, providers: [Timed] }));
+      expect(seen).toEqual([undefined]);
     });
 
     it('[A20] nor of the code that resumed the schedule', async () => {

@@ -1,17 +1,17 @@
 import { describe, expect, it } from '@jest/globals';
 import { CronExpression } from '../../lib/schedule/cron-expression.js';
 import {
-  CronTimeline,
-  EmptyTimeline,
-  IntervalTimeline,
-  TimeoutTimeline,
+  cronTimeline,
+  intervalTimeline,
+  NEVER_DUE,
+  timeoutTimeline,
 } from '../../lib/schedule/timeline.js';
 
 const NOON = Date.parse('2026-01-15T12:00:00Z');
 const MINUTE = 60_000;
 
 describe('timeline of an interval', () => {
-  const timeline = new IntervalTimeline(MINUTE);
+  const timeline = intervalTimeline(MINUTE);
 
   it('[E4] begins one period after start-up', () => {
     expect(timeline.first(NOON, false)).toBe(NOON + MINUTE);
@@ -32,7 +32,7 @@ describe('timeline of an interval', () => {
   it.each([0, 1, MINUTE - 1, MINUTE, 90_000, 1_000 * MINUTE + 1])(
     'skips along its grid, not past the moment asked for: %i ms',
     (ms) => {
-      const skipped = timeline.skipTo(NOON, NOON + ms);
+      const skipped = timeline.skipTo(NOON, NOON + ms)!;
       expect((skipped - NOON) % MINUTE).toBe(0);
       expect(skipped).toBeLessThanOrEqual(NOON + ms);
       expect(skipped).toBeGreaterThan(NOON + ms - MINUTE);
@@ -46,12 +46,12 @@ describe('timeline of an interval', () => {
 
 describe('timeline of a cron', () => {
   const hourly = new CronExpression('0 0 * * * *', { timeZone: 'UTC', utcOffset: undefined });
-  const timeline = new CronTimeline(hourly);
+  const timeline = cronTimeline(hourly);
   const HOUR = 60 * MINUTE;
 
   it('begins with the first due moment after start-up', () => {
-    expect(timeline.first(NOON)).toBe(NOON + HOUR);
-    expect(timeline.first(NOON + 1)).toBe(NOON + HOUR);
+    expect(timeline.first(NOON, false)).toBe(NOON + HOUR);
+    expect(timeline.first(NOON + 1, false)).toBe(NOON + HOUR);
   });
 
   it('goes on with the next due moment', () => {
@@ -68,23 +68,23 @@ describe('timeline of a cron', () => {
 });
 
 describe('timeline of a timeout', () => {
-  const timeline = new TimeoutTimeline(10 * MINUTE);
+  const timeline = timeoutTimeline(10 * MINUTE);
 
   it('is due once, its delay after start-up', () => {
-    expect(timeline.first(NOON)).toBe(NOON + 10 * MINUTE);
-    expect(timeline.after()).toBeUndefined();
-    expect(timeline.skipTo()).toBeUndefined();
+    expect(timeline.first(NOON, false)).toBe(NOON + 10 * MINUTE);
+    expect(timeline.after(NOON)).toBeUndefined();
+    expect(timeline.skipTo(NOON, NOON)).toBeUndefined();
   });
 });
 
 describe('timeline of a schedule that is switched off', () => {
   it('is never due', () => {
-    const timeline = new EmptyTimeline();
-    expect([timeline.first(), timeline.after(), timeline.skipTo(), timeline.again()]).toEqual([
-      undefined,
-      undefined,
-      undefined,
-      undefined,
-    ]);
+    const timeline = NEVER_DUE;
+    expect([
+      timeline.first(NOON, false),
+      timeline.after(NOON),
+      timeline.skipTo(NOON, NOON),
+      timeline.again(NOON),
+    ]).toEqual([undefined, undefined, undefined, undefined]);
   });
 });
