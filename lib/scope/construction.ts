@@ -4,6 +4,7 @@ import {
   type ContextId,
   type NestInside,
   type NestWrapper,
+  isPreparing,
 } from '../nest/index.js';
 import { readMember } from '../util/values.js';
 import type { Ledger, LateEntry } from './ledger.js';
@@ -48,6 +49,7 @@ export interface ConstructionHome {
  * If disposal begins during a build, the instance is disposed as soon as it arrives, and its load is refused.
  */
 export class Construction implements BuildObserver {
+  readonly key = {};
   readonly #builds: Builds;
 
   constructor(
@@ -67,10 +69,11 @@ export class Construction implements BuildObserver {
 
   /** @throws what the build throws, and `ScopeClosedError` if the scope has closed meanwhile. */
   load<T>(loading: Promise<T>): Promise<T> {
-    return this.#builds.load(loading, (instance) => {
+    const arrived = (instance: T): T => {
       if (this.scope.closed) throw this.scope.closedError('finish a resolve');
       return instance;
-    });
+    };
+    return this.#builds.load(loading, arrived, isPreparing(this));
   }
 
   /** Waits until nothing is being built any more, at most `timeoutMs`. */
@@ -120,6 +123,11 @@ export class Construction implements BuildObserver {
   buildFailed(): void {
     this.#builds.ended();
     this.#builds.failed();
+  }
+
+  deferred(loading: Promise<unknown>): void {
+    loading.catch(() => undefined); // the load throws it
+    this.#builds.addToCircle(loading);
   }
 
   /**
@@ -177,8 +185,8 @@ export class Builds {
   #underWay = 0;
   #hasFailed = false;
   #loadsDone: (() => void) | undefined;
-  /** The preparations of members of `forwardRef()` circles, for which Nest 11.0 does not wait. */
-  #circle: Promise<void>[] = [];
+  /** The loads and preparations of members of `forwardRef()` circles, for which Nest 11.0 does not wait. */
+  #circle: Promise<unknown>[] = [];
 
   constructor(
     /** Waits until Nest builds nothing more for the scope. */
@@ -206,8 +214,8 @@ export class Builds {
     this.#hasFailed = true;
   }
 
-  /** Makes each load wait for the preparation of a member of a circle, and throw its error. */
-  addToCircle(ready: Promise<void>): void {
+  /** Makes each load wait for the load or preparation of a member of a circle, and throw its error. */
+  addToCircle(ready: Promise<unknown>): void {
     this.#circle.push(ready);
   }
 
@@ -215,8 +223,9 @@ export class Builds {
    * Follows a load.
    *
    * @param arrived receives the instance; the load rejects with what it throws.
+   * @param isPart true for a load that is part of a build: it must not wait for that build. The load around it does.
    */
-  load<T>(loading: Promise<T>, arrived: (instance: T) => T): Promise<T> {
+  load<T>(loading: Promise<T>, arrived: (instance: T) => T, isPart: boolean): Promise<T> {
     this.#loads += 1;
     const done = (): void => {
       this.#loads -= 1;
@@ -233,7 +242,7 @@ export class Builds {
     };
     const loaded = loading.then(
       (instance) =>
-        this.#circle.length === 0
+        isPart || this.#circle.length === 0
           ? succeeded(instance)
           : this.settleCircle().then(() => succeeded(instance), failed),
       failed,
