@@ -15,6 +15,8 @@ import { ContextIdFactory } from '@nestjs/core';
 
 /** Observes what Nest builds under one context id. */
 export interface BuildObserver {
+  /** Identifies the observer without referring to it. */
+  readonly key: object;
   /** Returns the object to inject in place of an instance; undefined if instances are injected unchanged. */
   readonly standIn: ((instance: object, wrapper: NestWrapper) => object) | undefined;
   /** Called before a constructor or a factory; throws if nothing may be built any more. */
@@ -23,6 +25,8 @@ export interface BuildObserver {
   built(instance: unknown, wrapper: NestWrapper): Promise<void> | undefined;
   /** Called if the constructor or factory has thrown; Nest receives the error. */
   buildFailed(): void;
+  /** Nest loads a member of a circular dependency without waiting for it. */
+  deferred(loading: Promise<unknown>): void;
 }
 
 /** The property of a context id that holds its observer. A WeakMap would cost every scope a microsecond. */
@@ -34,13 +38,20 @@ export type ObservedContextId = ContextId & { [OBSERVER]?: BuildObserver };
 const watched = new WeakSet<NestInjector>();
 
 /**
- * The preparations (`onScopeInit`) that the current code is part of. They don't refer to the instances, because a connection
- * that a preparation opens keeps the preparation alive.
+ * The preparations (factories, `onScopeInit`) that the current code is part of. They don't refer to the instances, because a
+ * connection that a preparation opens keeps the preparation alive.
  */
 const preparations = new AsyncLocalStorage<readonly Preparation[]>();
 
 interface Preparation {
+  /** The key of the observer. */
+  readonly of: object;
   isOver: boolean;
+}
+
+/** True if the calling code prepares an instance that is built for this observer. */
+export function isPreparing({ key }: BuildObserver): boolean {
+  return underWay().some(({ of }) => of === key);
 }
 
 /**
@@ -73,6 +84,40 @@ export function watchBuilds(injector: NestInjector): void {
       resolved.put(contextId, wrapper, values);
       return values;
     });
+  };
+
+  const { waitForDeferredLoads } = injector;
+  if (waitForDeferredLoads === undefined) return watchDeferredLoads(injector);
+  injector.waitForDeferredLoads = function (this: NestInjector, contextId: ContextId) {
+    const observer = contextIdOf(contextId)?.[OBSERVER];
+    // What a member of a cycle resolves while it is prepared would wait for that member.
+    if (observer !== undefined && isPreparing(observer)) return Promise.resolve();
+    return waitForDeferredLoads.call(this, contextId);
+  };
+}
+
+/**
+ * An injector without `waitForDeferredLoads()` (11.0.0, for example) loads members of a circular dependency without waiting, loses
+ * their errors and repeats failed loads. Two members that fail would repeat each other without end, so each context id loads each
+ * member once.
+ */
+function watchDeferredLoads(injector: NestInjector): void {
+  const original = injector.loadProvider;
+  const loads = new WeakMap<ContextId, Map<NestWrapper, Promise<unknown>>>();
+
+  injector.loadProvider = function (this: NestInjector, ...args: unknown[]): Promise<unknown> {
+    const wrapper = args[0] as NestWrapper;
+    const contextId = contextIdOf(args[2]);
+    const observer = contextId?.[OBSERVER];
+    const isMember = wrapper.forwardRef === true && !wrapper.isTransient;
+    if (observer === undefined || !isMember || livesElsewhere(wrapper, contextId!))
+      return original.apply(this, args);
+    let known = loads.get(contextId!);
+    if (known === undefined) loads.set(contextId!, (known = new Map()));
+    const loading = known.get(wrapper) ?? original.apply(this, args);
+    known.set(wrapper, loading);
+    observer.deferred(loading);
+    return loading.catch(() => undefined); // the observer throws it
   };
 }
 
@@ -109,23 +154,26 @@ async function observe(
     observer.standIn === undefined || isCircular
       ? undefined
       : new BuildReplacement(wrapper, observer.standIn, isPassedOn);
+  const preparation: Preparation = { of: observer.key, isOver: false };
+  const prepared = <T>(work: () => T): T => preparations.run([...underWay(), preparation], work);
+  const build = (): Promise<unknown> => instantiate(replacement?.argumentsFor(args) ?? args);
   let instance: unknown;
   try {
-    instance = await instantiate(replacement?.argumentsFor(args) ?? args);
+    instance = await (isFactory(wrapper) ? prepared(build) : build());
   } catch (error) {
+    preparation.isOver = true;
     observer.buildFailed();
     throw error;
   }
   if (hasInit(wrapper)) injectEarly(instance, resolved.take(contextId, wrapper));
   const built = replacement === undefined ? instance : replacement.behind(instance);
-  const preparation = { isOver: false };
   const prepare = (): Promise<void> | undefined =>
     observer.built(isPassedOn(instance) ? undefined : built, wrapper);
-  const ready =
-    hasInit(wrapper) || isFactory(wrapper)
-      ? preparations.run([...underWay(), preparation], prepare)
-      : prepare();
-  if (ready === undefined) return instance;
+  const ready = hasInit(wrapper) || isFactory(wrapper) ? prepared(prepare) : prepare();
+  if (ready === undefined) {
+    preparation.isOver = true;
+    return instance;
+  }
   const isWithinLoad = (): boolean => underWay().includes(preparation);
   // A circular dependency must reach its dependents earlier.
   const release = isCircular ? undefined : holdBack(wrapper, contextId, instance, isWithinLoad);

@@ -1,6 +1,6 @@
 export { Application } from './application.js';
 export type { BuildObserver } from './build-watch.js';
-export { createContextId, createDeadContextId } from './build-watch.js';
+export { createContextId, createDeadContextId, isPreparing } from './build-watch.js';
 export { bare, bareProperties, isSameObject } from './decorations.js';
 export { Enhancers } from './enhancers.js';
 export { enhancerClasses } from './enhancer-metadata.js';

@@ -61,6 +61,9 @@ export interface NestInjector {
   /** From 11.1 on: the `instanceDecorator` of the application's `instrument` option, or the identity function. */
   instanceDecorator?: (instance: unknown) => unknown;
   resolveProperties: (this: NestInjector, ...args: unknown[]) => Promise<NestProperty[]>;
+  loadProvider: (this: NestInjector, ...args: unknown[]) => Promise<unknown>;
+  /** In 11.2.10, and from 12.2 on. */
+  waitForDeferredLoads?: (this: NestInjector, contextId: ContextId) => Promise<void>;
   loadPerContext<T>(
     instance: unknown,
     moduleRef: NestModule,

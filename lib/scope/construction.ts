@@ -4,6 +4,7 @@ import {
   type ContextId,
   createContextId,
   createDeadContextId,
+  isPreparing,
   type NestInside,
   type NestWrapper,
 } from '../nest/index.js';
@@ -28,6 +29,7 @@ export interface ConstructionHome {
  * If disposal begins during a build, the instance is disposed as soon as it arrives, and its load is refused.
  */
 export class Construction implements BuildObserver {
+  readonly key = {};
   /** True from the moment the scope refuses to build. */
   isClosed = false;
   /** Why the shutdown allows no more builds here. */
@@ -40,8 +42,8 @@ export class Construction implements BuildObserver {
   /** True once siblings that no code awaits may still be under construction. */
   #hasFailed = false;
   #loadsDone: (() => void) | undefined;
-  /** The preparations of members of `forwardRef()` circles, for which Nest 11.0 does not wait. */
-  #circle: Promise<void>[] = [];
+  /** The loads and preparations of members of `forwardRef()` cycles, for which Nest 11.0 does not wait. */
+  #circle: Promise<unknown>[] = [];
 
   constructor(
     private readonly notice: ScopeNotice,
@@ -145,6 +147,11 @@ export class Construction implements BuildObserver {
     this.#hasFailed = true;
   }
 
+  deferred(loading: Promise<unknown>): void {
+    loading.catch(() => undefined); // the load throws it
+    this.#circle.push(loading);
+  }
+
   /**
    * The instance itself, without the decoration of an `instanceDecorator` of the application. This also applies if a factory
    * returned an injected object instead, for example a property of an injected provider. Undefined for an object that a static
@@ -197,10 +204,11 @@ export class Construction implements BuildObserver {
   }
 
   private async follow<T>(loading: Promise<T>): Promise<T> {
+    const isPart = isPreparing(this); // of a build, for which it must not wait; the load around it does
     let instance: T;
     try {
       instance = await loading;
-      if (this.#circle.length > 0) await this.settleCircle();
+      if (!isPart && this.#circle.length > 0) await this.settleCircle();
     } catch (error) {
       this.#hasFailed = true;
       throw error;

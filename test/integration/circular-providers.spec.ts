@@ -1,0 +1,161 @@
+import { Inject, Injectable, Scope, forwardRef } from '@nestjs/common';
+import { REQUEST } from '@nestjs/core';
+import { InjectTick, ScopedWorker, type Tick } from '../../lib/index.js';
+import { closeApps, startApp } from '../support/app.js';
+import { turn } from '../support/gate.js';
+import { OnDemand, probes, worker } from '../support/probes.js';
+
+/** Two providers that inject each other, and a connection that both inject. */
+function circle(connect: () => unknown = () => ({})) {
+  const { journal, Probe } = probes();
+
+  @Injectable({ scope: Scope.REQUEST })
+  class Orders extends Probe {
+    constructor(
+      @Inject(forwardRef(() => Customers)) readonly customers: InstanceType<typeof Probe>,
+      @Inject('CONNECTION') readonly connection: unknown,
+    ) {
+      super();
+    }
+  }
+
+  @Injectable({ scope: Scope.REQUEST })
+  class Customers extends Probe {
+    constructor(
+      @Inject(forwardRef(() => Orders)) readonly orders: InstanceType<typeof Probe>,
+      @Inject('CONNECTION') readonly connection: unknown,
+    ) {
+      super();
+    }
+  }
+
+  @ScopedWorker()
+  class Report {
+    constructor(readonly orders: Orders) {}
+
+    @OnDemand()
+    run(): unknown {
+      journal.note('entered Report');
+      return (this.orders.customers as Customers).connection;
+    }
+  }
+
+  const connection = { provide: 'CONNECTION', scope: Scope.REQUEST, useFactory: connect };
+  return { journal, Orders, Customers, Report, providers: [connection, Orders, Customers, Report] };
+}
+
+describe('Providers that inject each other', () => {
+  afterEach(closeApps);
+
+  it('[A18] are built before the handler starts', async () => {
+    const { journal, providers } = circle(async () => {
+      for (let turns = 0; turns < 5; turns += 1) await turn();
+      return 'connected';
+    });
+    const { registry } = await startApp({ providers });
+    await expect(registry.run('Report.run')).resolves.toMatchObject({ value: 'connected' });
+    expect(journal.of('disposed').toSorted()).toEqual(['Customers', 'Orders']);
+  });
+
+  it('[B26] fail the tick when one of them cannot be built', async () => {
+    const { journal, Customers, providers } = circle();
+    Object.defineProperty(Customers.prototype, 'connection', {
+      set: () => {
+        throw new Error('no customers');
+      },
+    });
+    const { registry } = await startApp({ providers });
+    for (let ticks = 0; ticks < 2; ticks += 1) {
+      const { outcome, phase, error } = await registry.run('Report.run');
+      expect({ outcome, phase, error }).toEqual({
+        outcome: 'failed',
+        phase: 'resolve',
+        error: new Error('no customers'),
+      });
+    }
+    expect(journal.of('entered')).toEqual([]);
+  });
+
+  it('[B26, B33] fail the tick when their common dependency cannot be built', async () => {
+    let isDown = true;
+    const { journal, providers } = circle(async () => {
+      await turn();
+      if (isDown) throw new Error('no database');
+      return 'connected';
+    });
+    const { registry } = await startApp({ providers });
+    await expect(registry.run('Report.run')).resolves.toMatchObject({
+      phase: 'resolve',
+      error: new Error('no database'),
+    });
+    expect(journal.lines).toEqual([]);
+    isDown = false;
+    await expect(registry.run('Report.run')).resolves.toMatchObject({ value: 'connected' });
+  });
+
+  it('[B20, B22] are refused when the scope closes before they are built', async () => {
+    const { journal, Orders, providers } = circle(() => turn());
+    const { scopes } = await startApp({ providers });
+    const scope = await scopes.open();
+    const resolving = scope.resolve(Orders);
+    await scope[Symbol.asyncDispose]();
+    await expect(resolving).rejects.toMatchObject({ code: 'SCOPE_CLOSED' });
+    await turn();
+    expect(journal.of('disposed').toSorted()).toEqual(journal.of('built').toSorted());
+  });
+
+  it('[A18] may resolve another provider while one of them is prepared', async () => {
+    @Injectable({ scope: Scope.REQUEST })
+    class Settings {}
+
+    @Injectable({ scope: Scope.REQUEST })
+    class Left {
+      settings: unknown;
+
+      constructor(
+        @Inject(forwardRef(() => Right)) readonly right: unknown,
+        @InjectTick() readonly tick: Tick,
+      ) {}
+
+      async onScopeInit(): Promise<void> {
+        this.settings = await this.tick.scope.resolve(Settings);
+      }
+    }
+
+    @Injectable({ scope: Scope.REQUEST })
+    class Right {
+      constructor(@Inject(forwardRef(() => Left)) readonly left: unknown) {}
+    }
+    const providers = [
+      Settings,
+      Left,
+      Right,
+      worker([Left], (_tick, left: Left) => left.settings instanceof Settings),
+    ];
+    const { registry } = await startApp({ providers });
+    await expect(registry.run('Worker.run')).resolves.toMatchObject({ value: true });
+  });
+
+  it('[A8] do not hold up a factory that resolves something while one of them is prepared', async () => {
+    const { Orders, Customers, providers } = circle();
+    Object.assign(Orders.prototype, { onScopeInit: () => turn() });
+    const settings = {
+      provide: 'SETTINGS',
+      scope: Scope.REQUEST,
+      inject: [REQUEST],
+      useFactory: async ({ scope }: Tick) => {
+        await turn();
+        await turn();
+        return scope.resolve(Customers);
+      },
+    };
+    const reads = worker(
+      [Orders, 'SETTINGS'],
+      (_tick, orders: { customers: unknown }, settings) => {
+        return orders.customers === settings;
+      },
+    );
+    const { registry } = await startApp({ providers: [...providers, settings, reads] });
+    await expect(registry.run('Worker.run')).resolves.toMatchObject({ value: true });
+  });
+});
