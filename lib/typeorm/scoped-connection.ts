@@ -138,7 +138,7 @@ function keepRepositories(manager: EntityManager): void {
   }
 }
 
-/** Sets the manager of a repository again, if a package such as typeorm-transactional replaces it by that of its own transaction. */
+/** Sets the manager of a repository again, if a package such as typeorm-transactional replaces it by that of another transaction. */
 function keep(
   repository: Repository<ObjectLiteral>,
   manager: EntityManager,
