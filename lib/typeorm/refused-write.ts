@@ -31,7 +31,7 @@ export class Creation {
   check(): void {
     const context = this.#context;
     const isOver = context !== undefined && context.owner === undefined;
-    if (this.refusal.holder.isOwnWork() || (isOver && context === currentContext()))
+    if (this.refusal.concernsCaller() || (isOver && context === currentContext()))
       throw this.refusal;
   }
 }
@@ -49,7 +49,7 @@ export function refusedWrite(
   sent: Frames | undefined,
   prepared: Frames | undefined,
 ): WriteRefusedError {
-  const error = new WriteRefusedError(file, shorten(statement), holder.label);
+  const error = new WriteRefusedError(file, shorten(statement), holder);
   const lines = linesOf(sent);
   const origin = linesOf(prepared);
   if (!origin.some((line) => lines.includes(line))) lines.push(...origin);

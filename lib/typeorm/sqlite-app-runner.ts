@@ -6,6 +6,7 @@ import { Creation } from './refused-write.js';
 import { forgetTransaction, SqliteRunner, type DeepRunner, type Send } from './sqlite-runner.js';
 import { begins, beginsInside, effectOnTransaction, mayWrite } from './sqlite-statements.js';
 import type { AppConnection } from './sqlite-app-connection.js';
+import type { WriteTurn } from './write-lock.js';
 
 const runners = new WeakMap<QueryRunner, SqliteAppRunner>();
 
@@ -60,7 +61,7 @@ export class SqliteAppRunner extends SqliteRunner {
         if (!isOwned) return release();
         if (this.#pending > 0 && !this.isWriting) this.refuseWaiting();
         // Inside the transaction, the calls of TypeORM that share this query runner release it too.
-        this.#isLeft ||= this.isWriting && !this.isOwnWork();
+        this.#isLeft ||= this.isWriting && !this.isAround;
         await this.endIfLeft();
         return release();
       },
@@ -114,7 +115,7 @@ export class SqliteAppRunner extends SqliteRunner {
     const joins = (runner: SqliteRunner): runner is SqliteAppRunner =>
       runner instanceof SqliteAppRunner &&
       runner.app === app &&
-      (runner.isWriting || runner.#cut !== undefined);
+      (runner.isAroundNow || runner.#cut !== undefined);
     return SqliteRunner.enclosing.find(joins);
   }
 
@@ -161,7 +162,7 @@ export class SqliteAppRunner extends SqliteRunner {
     // A transaction begun with `dataSource.query('BEGIN')` has no owner: later statements of the application are part of it.
     const owner = this.app.unowned ?? this;
     // The release doesn't concern code that only shares the query runner, such as a subscriber that doesn't await its save().
-    const signal = owner.isOwnWork() ? undefined : owner.#release.signal;
+    const signal = owner.isAround ? undefined : owner.#release.signal;
     const isInner = beginsInside(statement);
     const isEnd = effectOnTransaction(statement) === 'end';
     if (isEnd) this.#isEnding = true;
@@ -194,8 +195,8 @@ export class SqliteAppRunner extends SqliteRunner {
 
   readonly label = 'the application';
 
-  isOwnWork(): boolean {
-    return this.isAround;
+  isOwnWork(turn: WriteTurn): boolean {
+    return this.isAroundIn(turn);
   }
 
   protected override endTurn(): void {

@@ -24,8 +24,14 @@ interface Queue {
 /** The queues of the statements around the running code, innermost first. They may belong to several files. */
 const inside = new AsyncLocalStorage<readonly Queue[]>();
 
+/** A query runner around the running code, and the turn that it had when that code began. */
+interface Enclosing {
+  readonly runner: SqliteRunner;
+  readonly turn: WriteTurn | undefined;
+}
+
 /** The query runners around the running code, innermost first. They may belong to several files. */
-const around = new AsyncLocalStorage<readonly SqliteRunner[]>();
+const around = new AsyncLocalStorage<readonly Enclosing[]>();
 
 export type Send = (statement: string) => Promise<unknown>;
 
@@ -206,14 +212,16 @@ export abstract class SqliteRunner implements Writer {
 
   /** The query runners around the calling code, innermost first. */
   protected static get enclosing(): readonly SqliteRunner[] {
-    return around.getStore() ?? [];
+    return (around.getStore() ?? []).map(({ runner }) => runner);
   }
 
   /** Runs the work of a transaction. */
   within<T>(work: () => T): T {
     // Work that outlasts the others and starts more work must not grow the list.
-    const others = SqliteRunner.enclosing.filter((other) => other !== this && other.isWriting);
-    return around.run([this, ...others], work);
+    const others = (around.getStore() ?? []).filter(
+      ({ runner }) => runner !== this && runner.isWriting,
+    );
+    return around.run([{ runner: this, turn: this.#turn }, ...others], work);
   }
 
   /** Runs the callback of a transaction. */
@@ -226,6 +234,16 @@ export abstract class SqliteRunner implements Writer {
     return SqliteRunner.enclosing.includes(this);
   }
 
+  /** True if the calling code runs within a turn. Code that outlasts it is not part of the next turn of the query runner. */
+  protected isAroundIn(turn: WriteTurn): boolean {
+    return (around.getStore() ?? []).some((each) => each.runner === this && each.turn === turn);
+  }
+
+  /** True if the calling code runs within the turn that this query runner has now. */
+  protected get isAroundNow(): boolean {
+    return this.#turn !== undefined && this.isAroundIn(this.#turn);
+  }
+
   /** True if no other query runner has a transaction on the connection. */
   protected abstract get ownsConnection(): boolean;
 
@@ -236,8 +254,7 @@ export abstract class SqliteRunner implements Writer {
   /** Runs when the turn of the statement has come, before it is sent. */
   protected abstract beforeSend(statement: string): unknown;
 
-  /** Returns true if the calling code is part of the work that this query runner writes for. */
-  abstract isOwnWork(): boolean;
+  abstract isOwnWork(turn: WriteTurn): boolean;
 
   abstract readonly label: string;
 }

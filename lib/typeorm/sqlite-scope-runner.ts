@@ -5,7 +5,7 @@ import { isInside, livingContext, type WorkOwner } from '../scope/work-context.j
 import type { ConnectionPool, PooledConnection } from './sqlite-pool.js';
 import type { SqliteConnection, SqliteDriver } from './sqlite-driver.js';
 import { SqliteRunner, type Send } from './sqlite-runner.js';
-import type { WriteLock } from './write-lock.js';
+import type { WriteLock, WriteTurn } from './write-lock.js';
 
 /** A scope, which has a tick unless it was opened by hand without a name. */
 interface ScopeOfTick extends WorkOwner {
@@ -80,9 +80,9 @@ export class SqliteScopeRunner extends SqliteRunner {
 
   protected beforeSend(): void {}
 
-  isOwnWork(): boolean {
+  isOwnWork(turn: WriteTurn): boolean {
     // The transaction of a save() ends by itself, independently of the other work of the scope.
-    if (!this.isTransactional) return this.isAround;
+    if (!this.isTransactional) return this.isAroundIn(turn);
     return this.#scope !== undefined && isInside(this.#scope);
   }
 

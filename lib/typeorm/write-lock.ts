@@ -7,6 +7,7 @@ import { onAbort } from '../util/on-abort.js';
 
 /** The turn of the writer that may currently write to a file. */
 export interface WriteTurn {
+  readonly writer: Writer;
   end(): void;
 }
 
@@ -18,12 +19,11 @@ export interface Writer {
   readonly label: string;
   /** An error whose stack leads to the code that began the transaction, if that is known. */
   readonly origin?: Error | undefined;
-  /** Returns whether the calling code is part of the work for which a turn was taken. */
-  isOwnWork(): boolean;
+  /** Returns whether the calling code is part of the work for which this turn was taken. */
+  isOwnWork(turn: WriteTurn): boolean;
 }
 
-interface Turn {
-  readonly writer: Writer;
+interface Turn extends WriteTurn {
   /** Runs while others wait for the turn to end. */
   alarm?: NodeJS.Timeout | undefined;
 }
@@ -45,10 +45,19 @@ interface Waiter {
 export class WaitsForItself extends Error {
   constructor(
     readonly file: string,
-    /** The writer that has the turn. */
-    readonly holder: Writer,
+    private readonly turn: WriteTurn,
   ) {
     super(`A write to ${file} would wait for itself.`);
+  }
+
+  /** Names the owner of the transaction. */
+  get holder(): string {
+    return this.turn.writer.label;
+  }
+
+  /** Returns true for code of the work that has the turn, even after the turn. */
+  concernsCaller(): boolean {
+    return this.turn.writer.isOwnWork(this.turn);
   }
 }
 
@@ -90,8 +99,8 @@ export class WriteLock {
    */
   take(writer: Writer, signal?: AbortSignal): Promise<WriteTurn> {
     if (this.#current === undefined) return Promise.resolve(this.begin(writer));
-    const holder = this.#current.writer;
-    if (holder.isOwnWork()) return Promise.reject(new WaitsForItself(this.file, holder));
+    const refusal = this.refusalOfCaller();
+    if (refusal !== undefined) return Promise.reject(refusal);
     if (signal?.aborted === true) return Promise.reject(signal.reason as Error);
     return new Promise((resolve, reject) => {
       const waiter: Waiter = {
@@ -130,22 +139,23 @@ export class WriteLock {
 
   /** True if the calling code is part of the work that has the turn. */
   get isHeldByCaller(): boolean {
-    return this.#current?.writer.isOwnWork() === true;
+    const turn = this.#current;
+    return turn?.writer.isOwnWork(turn) === true;
   }
 
   /** Returns the error for the calling code if it is part of the work that has the turn. */
   refusalOfCaller(): WaitsForItself | undefined {
-    return this.isHeldByCaller ? new WaitsForItself(this.file, this.#current!.writer) : undefined;
+    return this.isHeldByCaller ? new WaitsForItself(this.file, this.#current!) : undefined;
   }
 
   private begin(writer: Writer): WriteTurn {
-    const turn: Turn = { writer };
-    this.#current = turn;
-    return {
+    const turn: Turn = {
+      writer,
       end: () => {
         if (this.#current === turn) this.next();
       },
     };
+    return (this.#current = turn);
   }
 
   private next(): void {
@@ -154,12 +164,11 @@ export class WriteLock {
     const first = this.#waiting.shift();
     if (first === undefined) return;
     stopWaiting(first);
-    const { writer } = first;
-    first.resolve(this.begin(writer));
+    first.resolve(this.begin(first.writer));
     for (const waiter of this.#waiting) {
-      if (waiter.inContext(() => writer.isOwnWork()))
-        this.refuse(waiter, new WaitsForItself(this.file, writer));
-      else waiter.timer.refresh();
+      const refusal = waiter.inContext(() => this.refusalOfCaller());
+      if (refusal === undefined) waiter.timer.refresh();
+      else this.refuse(waiter, refusal);
     }
     this.watch();
   }

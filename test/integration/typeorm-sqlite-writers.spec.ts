@@ -548,6 +548,26 @@ describe('Writers of one SQLite file', () => {
       expect(file.committed()).toEqual(['first', 'second', 'tick']);
     });
 
+    it('with a query runner that is used again, the transaction includes nothing that an earlier one left behind', async () => {
+      await start();
+      const runner = dataSource.createQueryRunner();
+      const begun = gate();
+      let left: Promise<unknown> | undefined;
+      await runner.manager.transaction(async (manager) => {
+        await manager.save(Note, { text: 'first' });
+        left = begun.opened.then(() => plain.insert({ text: 'left behind' }));
+      });
+      await runner.startTransaction();
+      await runner.manager.save(Note, { text: 'rolled back' });
+      begun.open();
+      expect(await isWaiting(left!)).toBe(true);
+      await runner.rollbackTransaction();
+      await runner.release();
+      await left;
+
+      expect(file.committed()).toEqual(['first', 'left behind']);
+    });
+
     it('with a query runner that is released too early is rolled back, and others can write', async () => {
       await start();
       const runner = dataSource.createQueryRunner();
@@ -733,6 +753,26 @@ describe('Writers of one SQLite file', () => {
 
         expect((report.error as Error).message).toContain(WAITS_FOR_ITSELF);
         expect(file.committed()).toEqual([]);
+      });
+
+      it('waits for its turn if an earlier transaction of the tick has left it behind', async () => {
+        const begun = gate();
+        let left: Promise<unknown> | undefined;
+        const report = await run(async ({ manager }) => {
+          await manager.transaction(async (own) => {
+            await own.save(Note, { text: 'a' });
+            left = begun.opened.then(() => plain.save({ text: 'c' }));
+          });
+          await manager.transaction(async (own) => {
+            await own.save(Note, { text: 'b' });
+            begun.open();
+            expect(await isWaiting(left!)).toBe(true);
+          });
+          await left;
+        });
+
+        expect(report.error).toBeUndefined();
+        expect(file.committed()).toEqual(['a', 'b', 'c']);
       });
 
       it('is refused inside of the callback also when a transaction of another data source is around it', async () => {
