@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { QueryRunner } from 'typeorm';
+import { withoutComments } from './sqlite-statements.js';
 
 /** Marks the statements that begin and end the transaction of a query runner. */
 const bounding = new AsyncLocalStorage<QueryRunner>();
@@ -8,8 +9,8 @@ const bounding = new AsyncLocalStorage<QueryRunner>();
 const DOOMING_DRIVERS = ['postgres', 'aurora-postgres', 'cockroachdb'];
 
 /** Matches statements that end a whole transaction, not a savepoint. */
-const END = /^\s*(COMMIT|ROLLBACK|END|ABORT)\b(?!\s+(TRANSACTION\s+|WORK\s+)?TO\b)/i;
-const TO_SAVEPOINT = /^\s*ROLLBACK\b.*\bTO\b/i;
+const END = /^(COMMIT|ROLLBACK|END|ABORT)\b(?!\s+(TRANSACTION\s+|WORK\s+)?TO\b)/i;
+const TO_SAVEPOINT = /^ROLLBACK\b.*\bTO\b/i;
 
 /**
  * Begins a transaction before the first statement of a query runner. The transactions that TypeORM begins (one for each
@@ -45,7 +46,7 @@ export class LazyTransaction {
     Object.assign(runner, {
       query: async (...args: unknown[]) => {
         await begin();
-        return this.watch(String(args[0]), () => query(...args));
+        return this.watch(withoutComments(String(args[0])), () => query(...args));
       },
       stream: async (...args: Parameters<QueryRunner['stream']>) => {
         await begin();
@@ -61,14 +62,16 @@ export class LazyTransaction {
   /**
    * Commits the transaction. Does nothing if no statement was sent.
    *
+   * @param isAborted true if the database has reported that a statement failed, including one that this class cannot watch.
    * @returns whether it has committed.
    * @throws Error if the work ended the transaction itself, or swallowed the error of a statement: PostgreSQL would
    * silently roll back on COMMIT.
    */
-  async commit(): Promise<boolean> {
+  async commit(isAborted: boolean): Promise<boolean> {
     if (this.#begun === undefined) return false;
     await this.#begun;
     this.refuse();
+    if (isAborted) throw new Error(DOOMED);
     if (!this.runner.isTransactionActive) throw new Error(LOST);
     await this.end(() => this.runner.commitTransaction());
     return true;

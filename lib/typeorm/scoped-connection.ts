@@ -60,7 +60,8 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
 
   async onScopeCommit(): Promise<'committed' | undefined> {
     this.hasFailed = true; // until the commit has succeeded
-    const hasCommitted = await this.transaction?.commit();
+    const client = await this.client();
+    const hasCommitted = await this.transaction?.commit(client?.getTransactionStatus?.() === 'E');
     this.hasFailed = false;
     return hasCommitted === true ? 'committed' : undefined;
   }
@@ -78,9 +79,8 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
    * @throws Error if successful work left a transaction open, because its changes are lost.
    */
   async [Symbol.asyncDispose](): Promise<void> {
-    const client = await this.connecting?.catch(() => undefined); // the sender of the statement receives that error
-    const isLeftOpen =
-      !this.runner.isReleased && this.isInTransaction(client as Client | undefined);
+    const client = await this.client();
+    const isLeftOpen = !this.runner.isReleased && this.isInTransaction(client);
     if (isLeftOpen) {
       try {
         // Concurrent savepoints may have lost their names; this ends the transaction with all of them.
@@ -96,6 +96,11 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
     } else {
       await this.release();
     }
+  }
+
+  private async client(): Promise<Client | undefined> {
+    // The sender of the statement receives the error.
+    return (await this.connecting?.catch(() => undefined)) as Client | undefined;
   }
 
   private release(): Promise<void> {

@@ -2,12 +2,17 @@ const COMMENTS = /^(?:\s+|--[^\n]*(?:\n|$)|\/\*[\s\S]*?\*\/)+/;
 const WRITING_PRAGMA =
   /^PRAGMA\s+[\w".]*((user_version|application_id|journal_mode|auto_vacuum|foreign_keys)\s*[=(]|incremental_vacuum|wal_checkpoint|optimize)/i;
 
+/** Returns the statement without the comments and white space before it. */
+export function withoutComments(statement: string): string {
+  return statement.replace(COMMENTS, '');
+}
+
 /**
  * Returns true for a statement that may write to the file, or begins a transaction that may. If unsure, returns true. Also true
  * for `PRAGMA foreign_keys = ...`, which affects writes, and has no effect while a transaction is open on the connection.
  */
 export function mayWrite(statement: string): boolean {
-  const text = statement.replace(COMMENTS, '');
+  const text = withoutComments(statement);
   if (/^(SELECT|VALUES|EXPLAIN|DETACH|ROLLBACK|ATTACH)\b/i.test(text)) return false;
   if (/^PRAGMA\b/i.test(text)) return WRITING_PRAGMA.test(text);
   if (/^WITH\b/i.test(text)) return /\b(INSERT|UPDATE|DELETE|REPLACE)\b/i.test(text);
@@ -16,7 +21,7 @@ export function mayWrite(statement: string): boolean {
 
 /** Returns true for a statement that begins a transaction if none is open. */
 export function begins(statement: string): boolean {
-  return /^(BEGIN|SAVEPOINT)\b/i.test(statement.replace(COMMENTS, ''));
+  return /^(BEGIN|SAVEPOINT)\b/i.test(withoutComments(statement));
 }
 
 /** Returns true for the statement with which TypeORM begins a transaction inside another one. */
@@ -26,7 +31,7 @@ export function beginsInside(statement: string): boolean {
 
 /** Returns true for a statement that writes nothing by itself inside a transaction. */
 export function divides(statement: string): boolean {
-  return /^(SAVEPOINT|RELEASE|COMMIT|END)\b/i.test(statement.replace(COMMENTS, ''));
+  return /^(SAVEPOINT|RELEASE|COMMIT|END)\b/i.test(withoutComments(statement));
 }
 
 /**
@@ -41,7 +46,7 @@ export function beginAsWriter(statement: string): string {
 
 /** Returns what a successful statement does to a transaction: begins it, ends it, or neither. */
 export function effectOnTransaction(statement: string): 'begin' | 'end' | undefined {
-  const text = statement.replace(COMMENTS, '');
+  const text = withoutComments(statement);
   if (/^BEGIN\b/i.test(text)) return 'begin';
   if (/^(COMMIT|END)\b/i.test(text)) return 'end';
   return /^ROLLBACK\b/i.test(text) && !/\bTO\b/i.test(text) ? 'end' : undefined;

@@ -156,6 +156,19 @@ describe('The transaction of a scope', () => {
   });
 
   describe('when it cannot be committed', () => {
+    it('[XB1] because a statement outside the query runner has failed, the tick fails', async () => {
+      const report = await run(async ({ manager, notes }) => {
+        await notes.insert({ text: 'lost' });
+        const client = (await manager.queryRunner!.connect()) as pg.PoolClient;
+        await client.query('SELECT 1 / 0').catch(() => undefined);
+        await client.query('SELECT 1').catch(() => undefined); // the driver knows of the first failure by now
+      });
+
+      expect(report).toMatchObject({ outcome: 'failed', phase: 'commit' });
+      expect((report.error as Error).message).toMatch('cannot be committed');
+      expect(await committed(database)).toEqual([]);
+    });
+
     beforeEach(() =>
       database.query(
         'ALTER TABLE notes ADD CONSTRAINT one_of_a_text UNIQUE (text) DEFERRABLE INITIALLY DEFERRED',
@@ -366,6 +379,13 @@ describe('The transaction of a scope', () => {
         'The handler ended the transaction of the scope (ROLLBACK), but only the scope may end it. Throw to roll it back, or omit { transaction: true }.',
       );
       expect(await committed(database)).toEqual([]);
+    });
+
+    it('by a statement after a comment, the tick fails too', async () => {
+      const report = await run(({ manager }) => manager.query('/* by hand */ COMMIT -- now'));
+
+      expect(report).toMatchObject({ outcome: 'failed', phase: 'commit' });
+      expect((report.error as Error).message).toMatch('ended the transaction of the scope (COMMIT');
     });
 
     it('what it sends afterwards is not kept when it fails', async () => {
