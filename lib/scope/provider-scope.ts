@@ -42,9 +42,8 @@ export interface ProviderScope {
    */
   onCommit(hook: () => unknown): void;
   /**
-   * Calls and awaits `hook` when the work has failed, was cancelled or timed out, or when a commit fails before its own `onCommit` has run,
-   * among the `onScopeRollback` hooks of providers: the most recently registered first. If it throws, the error joins
-   * `disposeErrors`.
+   * Calls and awaits `hook` when the work has failed, was cancelled or timed out, or when a commit has failed, among the
+   * `onScopeRollback` hooks of providers: the most recently registered first. If it throws, the error joins `disposeErrors`.
    *
    * @param hook receives the error.
    * @throws {ScopeClosedError} if the work has settled, because the scope has already decided whether it rolls back.
@@ -95,7 +94,7 @@ export interface ScopeHooks {
   onScopeInit?(): unknown;
   /**
    * Awaited when the work has succeeded, before any disposer, newest first. Throwing fails the tick and calls `onScopeRollback`
-   * of this provider, then of those that have not committed yet.
+   * of this provider and of those that have not committed, newest first.
    *
    * Return `'committed'` if the work is durable now, as a provider that holds a database transaction does. If a later commit hook
    * fails, the tick isn't retried then, because a retry would repeat that work.
