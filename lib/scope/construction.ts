@@ -87,8 +87,9 @@ export class Construction implements BuildObserver {
   load<T>(what: string, start: () => Promise<T>): Promise<T> {
     const refused = this.refusedTo(what);
     if (refused !== undefined) return Promise.reject(refused);
+    const loading = start();
     this.#loads += 1;
-    const loaded = this.follow(start());
+    const loaded = this.follow(loading);
     loaded.catch(() => undefined); // a handler that does not wait for its resolve must not end the process
     return loaded;
   }
@@ -208,7 +209,7 @@ export class Construction implements BuildObserver {
     let instance: T;
     try {
       instance = await loading;
-      if (!isPart && this.#circle.length > 0) await this.settleCircle();
+      if (!isPart) await this.settleCircle();
     } catch (error) {
       this.#hasFailed = true;
       throw error;
@@ -222,8 +223,11 @@ export class Construction implements BuildObserver {
 
   /** A load waits for the members of its circle, and throws their errors. */
   private async settleCircle(): Promise<void> {
-    await this.home.nest.quiesce(this.contextId);
-    await Promise.all(this.#circle.splice(0));
+    // The preparation of a member may load another cycle.
+    while (this.#circle.length > 0) {
+      await this.home.nest.quiesce(this.contextId);
+      await Promise.all(this.#circle.splice(0));
+    }
   }
 
   private async idle(): Promise<void> {

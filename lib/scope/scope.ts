@@ -226,7 +226,7 @@ export class Scope implements ProviderScope, WorkOwner {
 
   /** Settles `waitFor` work, then builds that were not awaited. Both may add more work. */
   private async settleWork(): Promise<void> {
-    await Promise.all(this.#work.splice(0));
+    while (this.hasWork) await Promise.all(this.#work.splice(0));
     await this.settleBuilds();
   }
 

@@ -1,3 +1,4 @@
+import { isThenable } from '../util/values.js';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { DataSource, QueryRunner } from 'typeorm';
 import { livingContext } from '../scope/work-context.js';
@@ -24,10 +25,13 @@ interface Queue {
 /** The queues of the statements around the running code, innermost first. They may belong to several files. */
 const inside = new AsyncLocalStorage<readonly Queue[]>();
 
-/** A query runner around the running code, and the turn that it had when that code began. */
+/** The work of a transaction around the running code. */
 interface Enclosing {
   readonly runner: SqliteRunner;
+  /** The turn that the query runner had when the work began. The work may end that transaction, and begin another one. */
   readonly turn: WriteTurn | undefined;
+  /** True once the work has ended. Code that outlasts it is not part of the next turn of the query runner. */
+  isOver: boolean;
 }
 
 /** The query runners around the running code, innermost first. They may belong to several files. */
@@ -221,7 +225,12 @@ export abstract class SqliteRunner implements Writer {
     const others = (around.getStore() ?? []).filter(
       ({ runner }) => runner !== this && runner.isWriting,
     );
-    return around.run([{ runner: this, turn: this.#turn }, ...others], work);
+    const own: Enclosing = { runner: this, turn: this.#turn, isOver: false };
+    const over = (): void => void (own.isOver = true);
+    const result = around.run([own, ...others], work);
+    if (isThenable(result)) result.then(over, over);
+    else over();
+    return result;
   }
 
   /** Runs the callback of a transaction. */
@@ -234,9 +243,11 @@ export abstract class SqliteRunner implements Writer {
     return SqliteRunner.enclosing.includes(this);
   }
 
-  /** True if the calling code runs within a turn. Code that outlasts it is not part of the next turn of the query runner. */
+  /** True if the calling code is part of the work of a turn. */
   protected isAroundIn(turn: WriteTurn): boolean {
-    return (around.getStore() ?? []).some((each) => each.runner === this && each.turn === turn);
+    return (around.getStore() ?? []).some(
+      (each) => each.runner === this && (each.turn === turn || !each.isOver),
+    );
   }
 
   /** True if the calling code runs within the turn that this query runner has now. */

@@ -57,6 +57,50 @@ describe('Providers that inject each other', () => {
     expect(journal.of('disposed').toSorted()).toEqual(['Customers', 'Orders']);
   });
 
+  it('[A18] are initialised before the handler starts when one of another cycle resolves them', async () => {
+    const { journal, Orders, Customers, providers } = circle();
+    Object.assign(Customers.prototype, {
+      async onScopeInit(): Promise<void> {
+        for (let turns = 0; turns < 5; turns += 1) await turn();
+        journal.note('initialised Customers');
+      },
+    });
+
+    @Injectable({ scope: Scope.REQUEST })
+    class Left {
+      constructor(
+        @Inject(forwardRef(() => Right)) readonly right: unknown,
+        @InjectTick() private readonly tick: Tick,
+      ) {}
+
+      async onScopeInit(): Promise<void> {
+        for (let turns = 0; turns < 5; turns += 1) await turn();
+        await this.tick.scope.resolve(Orders);
+      }
+    }
+
+    @Injectable({ scope: Scope.REQUEST })
+    class Right {
+      constructor(@Inject(forwardRef(() => Left)) readonly left: unknown) {}
+    }
+
+    @ScopedWorker()
+    class Both {
+      constructor(readonly left: Left) {}
+
+      @OnDemand()
+      run(): void {
+        journal.note('entered Both');
+      }
+    }
+    const { registry } = await startApp({ providers: [...providers, Left, Right, Both] });
+    await expect(registry.run('Both.run')).resolves.toMatchObject({ outcome: 'succeeded' });
+    expect(journal.lines.filter((each) => /initialised|entered/.test(each))).toEqual([
+      'initialised Customers',
+      'entered Both',
+    ]);
+  });
+
   it('[B26] fail the tick when one of them cannot be built', async () => {
     const { journal, Customers, providers } = circle();
     Object.defineProperty(Customers.prototype, 'connection', {

@@ -548,6 +548,19 @@ describe('Writers of one SQLite file', () => {
       expect(file.committed()).toEqual(['first', 'second', 'tick']);
     });
 
+    it('that ends and begins again in its callback keeps the writes of that callback', async () => {
+      await start();
+      await dataSource.transaction(async (manager) => {
+        await manager.save(Note, { text: 'first' });
+        await manager.queryRunner!.commitTransaction();
+        await manager.queryRunner!.startTransaction();
+        await manager.save(Note, { text: 'second' });
+        await plain.insert({ text: 'joined' });
+      });
+
+      expect(file.committed()).toEqual(['first', 'joined', 'second']);
+    });
+
     it('with a query runner that is used again, the transaction includes nothing that an earlier one left behind', async () => {
       await start();
       const runner = dataSource.createQueryRunner();
