@@ -103,7 +103,7 @@ function predictDisposal(
     const key = instanceOf(provider, owner);
     const before = known.get(key);
     if (before !== undefined) return Math.max(before, begun);
-    known.set(key, begun); // for circles
+    known.set(key, begun); // for cycles
     let round = begun;
     const buildAll = function* (isNext: (at: string) => boolean): Steps<void> {
       const start = round;

@@ -33,6 +33,7 @@ export class RunningEngine {
 
   /** Stops the engine; if it is still starting, as soon as it has started. Until it has stopped, `stragglers()` returns it. */
   stop(): void {
+    if (this.#isStopped) return;
     const starting = this.#isRunning ? undefined : this.#starting;
     const isNeeded = this.#isRunning || starting !== undefined;
     this.#isRunning = false;

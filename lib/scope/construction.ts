@@ -43,7 +43,7 @@ export class Construction implements BuildObserver {
   #hasFailed = false;
   #loadsDone: (() => void) | undefined;
   /** The loads and preparations of members of `forwardRef()` cycles, for which Nest 11.0 does not wait. */
-  #circle: Promise<unknown>[] = [];
+  #cycles: Promise<unknown>[] = [];
 
   constructor(
     private readonly notice: ScopeNotice,
@@ -138,7 +138,7 @@ export class Construction implements BuildObserver {
       wrapper,
       late,
     ).finally(() => (this.#builds -= 1));
-    if (wrapper.forwardRef === true) this.#circle.push(ready);
+    if (wrapper.forwardRef === true) this.#cycles.push(ready);
     ready.catch(() => undefined); // the load throws it
     return ready;
   }
@@ -150,7 +150,7 @@ export class Construction implements BuildObserver {
 
   deferred(loading: Promise<unknown>): void {
     loading.catch(() => undefined); // the load throws it
-    this.#circle.push(loading);
+    this.#cycles.push(loading);
   }
 
   /**
@@ -209,7 +209,7 @@ export class Construction implements BuildObserver {
     let instance: T;
     try {
       instance = await loading;
-      if (!isPart) await this.settleCircle();
+      if (!isPart) await this.settleCycles();
     } catch (error) {
       this.#hasFailed = true;
       throw error;
@@ -221,12 +221,12 @@ export class Construction implements BuildObserver {
     return instance;
   }
 
-  /** A load waits for the members of its circle, and throws their errors. */
-  private async settleCircle(): Promise<void> {
+  /** A load waits for the members of cycles, and throws their errors. */
+  private async settleCycles(): Promise<void> {
     // The preparation of a member may load another cycle.
-    while (this.#circle.length > 0) {
+    while (this.#cycles.length > 0) {
       await this.home.nest.quiesce(this.contextId);
-      await Promise.all(this.#circle.splice(0));
+      await Promise.all(this.#cycles.splice(0));
     }
   }
 

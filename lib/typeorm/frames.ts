@@ -11,8 +11,11 @@ export function captureFrames(below: Function): Frames {
   const frames: Frames = {};
   const limit = Error.stackTraceLimit;
   Reflect.set(Error, 'stackTraceLimit', FRAMES);
-  Error.captureStackTrace(frames, below);
-  Reflect.set(Error, 'stackTraceLimit', limit);
+  try {
+    Error.captureStackTrace(frames, below);
+  } finally {
+    Reflect.set(Error, 'stackTraceLimit', limit);
+  }
   return frames;
 }
 
@@ -23,5 +26,7 @@ export function leadTo<E extends Error>(error: E, lines: readonly string[]): E {
 }
 
 export function linesOf(frames: Frames | undefined): string[] {
-  return (frames?.stack ?? '').split('\n').filter((line) => line.startsWith('    at '));
+  const stack: unknown = frames?.stack; // the application's `Error.prepareStackTrace` may return anything
+  if (typeof stack !== 'string') return [];
+  return stack.split('\n').filter((line) => line.startsWith('    at '));
 }

@@ -2,6 +2,9 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { QueryRunner } from 'typeorm';
 import { withoutComments } from './sqlite-statements.js';
 
+/** What PostgreSQL reports of a connection: idle, in a transaction, or in one that has failed. */
+export type TransactionStatus = 'I' | 'T' | 'E';
+
 /** Marks the statements that begin and end the transaction of a query runner. */
 const bounding = new AsyncLocalStorage<QueryRunner>();
 
@@ -62,17 +65,18 @@ export class LazyTransaction {
   /**
    * Commits the transaction. Does nothing if no statement was sent.
    *
-   * @param isAborted true if the database has reported that a statement failed, including one that this class cannot watch.
+   * @param status what the database has reported last. It also shows statements that this class cannot recognise.
    * @returns whether it has committed.
    * @throws Error if the work ended the transaction itself, or swallowed the error of a statement: PostgreSQL would
    * silently roll back on COMMIT.
    */
-  async commit(isAborted: boolean): Promise<boolean> {
+  async commit(status: TransactionStatus | null | undefined): Promise<boolean> {
     if (this.#begun === undefined) return false;
     await this.#begun;
     this.refuse();
-    if (isAborted) throw new Error(DOOMED);
+    if (status === 'E') throw new Error(DOOMED);
     if (!this.runner.isTransactionActive) throw new Error(LOST);
+    if (status === 'I') throw new Error(endedText('a statement'));
     await this.end(() => this.runner.commitTransaction());
     return true;
   }
@@ -81,7 +85,7 @@ export class LazyTransaction {
   private refuse(): void {
     // This check is first: if one of several concurrent statements fails, TypeORM itself ends the transaction.
     if (this.#doom !== undefined) throw new Error(DOOMED, { cause: this.#doom.error });
-    if (this.#endedByWork !== undefined) throw new Error(endedText(this.#endedByWork));
+    if (this.#endedByWork !== undefined) throw new Error(endedText(this.#endedByWork.trim()));
   }
 
   /** Rolls the transaction back. Does nothing if no transaction is open. */
@@ -131,5 +135,5 @@ const ENDING =
   'A statement was sent while the transaction of the scope was ending, so it was refused. Await the work before the handler returns or throws, or pass it to scope.waitFor().';
 
 function endedText(statement: string): string {
-  return `The handler ended the transaction of the scope (${statement.trim()}), but only the scope may end it. Throw to roll it back, or omit { transaction: true }.`;
+  return `The handler ended the transaction of the scope (${statement}), but only the scope may end it. Throw to roll it back, or omit { transaction: true }.`;
 }

@@ -5,12 +5,12 @@ import { closedError } from '../scope/scope-ports.js';
 import type { ScopeNotice } from '../scope/scope-ports.js';
 import { livingContext } from '../scope/work-context.js';
 import { captureFrames, leadTo, linesOf } from './frames.js';
-import { LazyTransaction } from './lazy-transaction.js';
+import { LazyTransaction, type TransactionStatus } from './lazy-transaction.js';
 
 /** Session state that some connections expose. */
 interface Client {
-  /** `pg`: idle, in a transaction, or in one that has failed. */
-  getTransactionStatus?(): 'I' | 'T' | 'E' | null;
+  /** `pg` */
+  getTransactionStatus?(): TransactionStatus | null;
   /** better-sqlite3 */
   readonly inTransaction?: boolean;
 }
@@ -61,7 +61,7 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
   async onScopeCommit(): Promise<'committed' | undefined> {
     this.hasFailed = true; // until the commit has succeeded
     const client = await this.client();
-    const hasCommitted = await this.transaction?.commit(client?.getTransactionStatus?.() === 'E');
+    const hasCommitted = await this.transaction?.commit(client?.getTransactionStatus?.());
     this.hasFailed = false;
     return hasCommitted === true ? 'committed' : undefined;
   }

@@ -388,6 +388,21 @@ describe('The transaction of a scope', () => {
       expect((report.error as Error).message).toMatch('ended the transaction of the scope (COMMIT');
     });
 
+    it.each(['/* outer /* inner */ */ COMMIT', 'SELECT 1; COMMIT'])(
+      '[XB1] by %s, which only the database recognises, the tick fails too',
+      async (statement) => {
+        const report = await run(async ({ notes, manager }) => {
+          await notes.insert({ text: 'before' });
+          await manager.query(statement);
+        });
+
+        expect(report).toMatchObject({ outcome: 'failed', phase: 'commit' });
+        expect((report.error as Error).message).toMatch(
+          'ended the transaction of the scope (a statement)',
+        );
+      },
+    );
+
     it('what it sends afterwards is not kept when it fails', async () => {
       const report = await run(async ({ notes, manager }) => {
         await notes.insert({ text: 'before' });
