@@ -33,7 +33,7 @@ export type {
   TickReport,
   TickRetry,
 } from './tick/tick-report.js';
-export { currentTick, type Tick } from './tick/tick.js';
+export { currentTick, type Tick } from './tick/tick.interface.js';
 export { BackgroundWorker, type BackgroundFailurePolicy } from './background/background-worker.js';
 export {
   inMemoryQueue,
@@ -42,7 +42,7 @@ export {
 } from './consumers/source/in-memory-queue.js';
 export type { Delivery, MessageSource } from './consumers/source/message-source.js';
 export type { MemoryOptions } from './memory/memory-options.js';
-export type { MemorySample } from './memory/memory-source.js';
+export type { MemorySample } from './memory/process-memory.js';
 export type { MemoryCheck, MemoryCrossing, MemoryThreshold } from './memory/memory-threshold.js';
 export type { ScheduleGrowth } from './memory/schedule-growth.js';
 export { inspectScopes } from './inspect/inspect-scopes.js';
@@ -90,7 +90,7 @@ export type { EngineSchedule } from './schedule/schedule.js';
 export type { EngineSlot, Trigger } from './schedule/slot.js';
 export type { TickByHand } from './tick/tick-by-hand.js';
 export { ProviderScopeFactory } from './tick/provider-scope-factory.js';
-export type { OpenedScope, ProviderScope, ScopeHooks, ScopeToken } from './scope/provider-scope.js';
+export type { OpenedScope, ProviderScope, ScopeHooks, ScopeToken } from './scope/provider-scope.interface.js';
 export type { ScopeEndNotice, ScopeNotice } from './scope/scope-ports.js';
 export type { Lifetime } from './graph/lifetime-graph.js';
 export { shared } from './scope/ownership.js';

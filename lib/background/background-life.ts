@@ -2,7 +2,7 @@ import type { ScopedWorkerEvents } from '../events/scoped-worker-events.js';
 import type { AppStopper } from '../nest/app-stopper.js';
 import type { Straggler } from '../registry/long-running.js';
 import type { BackgroundWorker, BackgroundFailurePolicy } from './background-worker.js';
-import { TickSignal } from '../tick/tick-attempt.js';
+import { TickSignal } from '../tick/tick-signal.js';
 import { judgeWork } from '../tick/verdict.js';
 import { fromEmptyContext, isInside, WorkContext, type WorkOwner } from '../scope/work-context.js';
 import { Backoff } from '../util/backoff.js';

@@ -3,7 +3,7 @@ import type { ScheduleChange } from '../events/event-map.js';
 import { ScopedWorkerEvents } from '../events/scoped-worker-events.js';
 import { ScheduleBook } from '../registry/schedule-book.js';
 import { isDisabled } from '../schedule/schedule.js';
-import type { ProviderScope } from '../scope/provider-scope.js';
+import type { ProviderScope } from '../scope/provider-scope.interface.js';
 import { SeenProviders } from '../tick/seen-providers.js';
 import { ProviderScopeFactory } from '../tick/provider-scope-factory.js';
 import type { LongRunning, Straggler } from '../registry/long-running.js';

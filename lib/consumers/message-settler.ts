@@ -2,7 +2,7 @@ import type { TickReport } from '../tick/tick-report.js';
 import type { Delivery } from './source/message-source.js';
 import type { ScopedWorkerEvents } from '../events/scoped-worker-events.js';
 import type { ResolvedConsumer } from '../schedule/consumer-options.js';
-import type { ProviderScope } from '../scope/provider-scope.js';
+import type { ProviderScope } from '../scope/provider-scope.interface.js';
 import type { ProviderScopeFactory } from '../tick/provider-scope-factory.js';
 
 /** Settles a message when its tick has finished: acknowledges it, sends it back, or puts it aside. */

@@ -1,5 +1,5 @@
 import { isAbortError } from '../errors/error-parts.js';
-import { TickSignal } from '../tick/tick-attempt.js';
+import { TickSignal } from '../tick/tick-signal.js';
 import type { Delivery, MessageSource } from './source/message-source.js';
 import { show } from '../util/option-checks.js';
 import { onAbort } from '../util/on-abort.js';

@@ -23,7 +23,7 @@ import {
   ownOverride,
   type ModuleLayers,
   type ScheduleAttempt,
-} from './schedule-factory.js';
+} from './schedule-of-decorator.js';
 import { askedName, writtenNames, type NamedHandler } from './schedule-names.js';
 import {
   duplicate,

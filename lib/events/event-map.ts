@@ -1,7 +1,7 @@
 import type { ScopeClosedError } from '../errors/errors.js';
 import type { TickReport, TickRetry } from '../tick/tick-report.js';
 import type { DeadLetter } from '../schedule/consumer-options.js';
-import type { Tick } from '../tick/tick.js';
+import type { Tick } from '../tick/tick.interface.js';
 import type { MemoryCheck, MemoryCrossing } from '../memory/memory-threshold.js';
 import type { Finding } from '../errors/finding.js';
 import type { ScopeEndNotice, ScopeNotice } from '../scope/scope-ports.js';

@@ -1,6 +1,6 @@
 import type { TickObserver } from '../tick/tick-ports.js';
 import type { TickReport, TickRetry } from '../tick/tick-report.js';
-import type { Tick } from '../tick/tick.js';
+import type { Tick } from '../tick/tick.interface.js';
 import type { ScopeEndNotice, ScopeNotice, ScopeObserver } from '../scope/scope-ports.js';
 import type { StrayFailure } from './event-map.js';
 import type { NestWrapper } from '../nest/index.js';

@@ -1,5 +1,5 @@
 import { nestJobs, whyNotStatic, type NestJobs, type SkippedJobs } from '../discovery/nest-jobs.js';
-import { makeSchedule } from '../discovery/schedule-factory.js';
+import { makeSchedule } from '../discovery/schedule-of-decorator.js';
 import { handlerName } from '../discovery/schedule-names.js';
 import type { GraphProvider, LifetimeGraph } from '../graph/lifetime-graph.js';
 import type { ApplicationGraph } from '../graph/read-graph.js';

@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks';
 import { isFactory, type NestWrapper } from '../nest/index.js';
-import type { ProviderScope } from '../scope/provider-scope.js';
+import type { ProviderScope } from '../scope/provider-scope.interface.js';
 import type { WatchedScope } from '../scope/scope-ports.js';
 import { type CallGuard, instanceBehind } from './call-guard.js';
 import { classNameOf, type Origin } from './survivors.js';

@@ -5,7 +5,7 @@ import { nestScheduling } from '../discovery/nest-schedules.js';
 import { logError } from '../errors/error-log.js';
 import { DuplicateScheduleError } from '../errors/errors.js';
 import { RunningTicks } from '../tick/running-ticks.js';
-import type { Tick } from '../tick/tick.js';
+import type { Tick } from '../tick/tick.interface.js';
 import type { TickReport } from '../tick/tick-report.js';
 import { NestInside } from '../nest/index.js';
 import type { ScheduleChange } from '../events/event-map.js';

@@ -4,7 +4,7 @@ import {
   type ScheduleGrowth,
   type TickCounts,
 } from './schedule-growth.js';
-import type { MemorySource } from './memory-source.js';
+import type { MemorySource } from './process-memory.js';
 
 /** The first tick of a schedule loads, compiles and fills caches. */
 const WARM_UP_TICKS = 1;

@@ -1,4 +1,4 @@
-import { MIB, type MemorySample } from './memory-source.js';
+import { MIB, type MemorySample } from './process-memory.js';
 import type { MemoryCrossing, MemoryThreshold } from './memory-threshold.js';
 import type { ScheduleGrowth } from './schedule-growth.js';
 

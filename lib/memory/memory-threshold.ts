@@ -1,5 +1,5 @@
 import type { MemoryOptions } from './memory-options.js';
-import { MIB, type MemorySample } from './memory-source.js';
+import { MIB, type MemorySample } from './process-memory.js';
 import type { ScheduleGrowth } from './schedule-growth.js';
 
 /**

@@ -1,5 +1,5 @@
 import { isAboveNothing, medianOf, isScattered, summaryOf } from './figures.js';
-import { MIB } from './memory-source.js';
+import { MIB } from './process-memory.js';
 
 /**
  * An estimate of what the ticks of a schedule leave in the heap and in buffers.

@@ -1,7 +1,7 @@
 import type { Engine } from '../engine/engine.js';
 import type { Allowance } from './allow-options.js';
 import type { AroundHook } from '../tick/around.js';
-import type { Tick } from '../tick/tick.js';
+import type { Tick } from '../tick/tick.interface.js';
 import type { HandlerDefaults, ScheduleOverride } from '../schedule/handler-options.js';
 import type { MemoryOptions } from '../memory/memory-options.js';
 import type { LeakDetectionOptions } from './leak-options.js';

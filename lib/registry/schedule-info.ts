@@ -1,6 +1,6 @@
 import type { TickReport } from '../tick/tick-report.js';
 import type { Schedule } from '../schedule/schedule.js';
-import type { Tick } from '../tick/tick.js';
+import type { Tick } from '../tick/tick.interface.js';
 import type { CommonHandlerOptions, ZoneOptions } from '../schedule/handler-options.js';
 
 /**

@@ -11,8 +11,8 @@ import {
 import { ScopeClosedError } from '../errors/errors.js';
 import { readMember } from '../util/values.js';
 import { within } from '../util/within.js';
-import type { Ledger, LateEntry } from './ledger.js';
-import type { ScopeHooks } from './provider-scope.js';
+import type { Ledger, LateEntry } from './disposal.js';
+import type { ScopeHooks } from './provider-scope.interface.js';
 import type { Ownership } from './ownership.js';
 import { closedError, type ScopeNotice, type WatchedScope } from './scope-ports.js';
 

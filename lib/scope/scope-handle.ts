@@ -2,7 +2,7 @@ import { combined } from '../errors/error-parts.js';
 import { ScopeClosedError } from '../errors/errors.js';
 import type { ContextId } from '../nest/index.js';
 import { IS_SCOPE } from './ownership.js';
-import type { OpenedScope, ScopeToken } from './provider-scope.js';
+import type { OpenedScope, ScopeToken } from './provider-scope.interface.js';
 import { failureOf, type Scope } from './scope.js';
 import type { ScopeEnd } from './scope-ports.js';
 import { isInside } from './work-context.js';

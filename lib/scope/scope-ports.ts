@@ -1,5 +1,5 @@
 import type { NestModule, NestWrapper } from '../nest/index.js';
-import type { ProviderScope } from './provider-scope.js';
+import type { ProviderScope } from './provider-scope.interface.js';
 import { ScopeClosedError } from '../errors/errors.js';
 
 /**

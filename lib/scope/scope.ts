@@ -16,8 +16,8 @@ import {
   type ScopeWatch,
   type WatchedScope,
 } from './scope-ports.js';
-import { Ledger } from './ledger.js';
-import type { ProviderScope, ScopeHooks, ScopeToken } from './provider-scope.js';
+import { Ledger } from './disposal.js';
+import type { ProviderScope, ScopeHooks, ScopeToken } from './provider-scope.interface.js';
 
 /** The part of the application that a scope needs. */
 export interface ScopeHome extends ConstructionHome {

@@ -1,5 +1,5 @@
 import { isClass } from '../util/values.js';
-import type { Tick } from './tick.js';
+import type { Tick } from './tick.interface.js';
 
 /**
  * A hook around each attempt of a tick: everything from the opening of its scope to the last disposer happens in `next()`. A function, or

@@ -7,10 +7,10 @@ import { failureOf, type Scope } from '../scope/scope.js';
 import { runAs } from '../scope/work-context.js';
 import { runAround, type Attempted, type Refused } from './around.js';
 import { settle } from '../util/values.js';
-import type { TickAttempt } from './tick-attempt.js';
+import type { TickAttempt } from './tick-signal.js';
 import { TickObserver, type TickSettings } from './tick-ports.js';
 import type { AttemptReport } from './tick-report.js';
-import type { Tick } from './tick.js';
+import type { Tick } from './tick.interface.js';
 import {
   judgeEnd,
   judgeHooks,

@@ -1,7 +1,7 @@
 import { optionsProblems } from '../util/option-checks.js';
 import { refuseInvalid } from '../errors/errors.js';
 import { OpenScopes } from '../scope/open-scopes.js';
-import type { OpenedScope, ProviderScope } from '../scope/provider-scope.js';
+import type { OpenedScope, ProviderScope } from '../scope/provider-scope.interface.js';
 import { ScopeHandle, throwAll } from '../scope/scope-handle.js';
 import { combined, isPartOf } from '../errors/error-parts.js';
 import { failureOf } from '../scope/scope.js';
@@ -9,7 +9,7 @@ import { runProblems, slotByHand, type TickByHand } from './tick-by-hand.js';
 import { TickObserver } from './tick-ports.js';
 import type { TickReport } from './tick-report.js';
 import { TickRunner } from './tick-runner.js';
-import type { Tick } from './tick.js';
+import type { Tick } from './tick.interface.js';
 
 /**
  * Opens scopes by hand: in a loop, a message handler of another library, a script. A singleton that injects it stays a

@@ -9,7 +9,7 @@ import {
 } from '../scope/work-context.js';
 import { idSource } from '../util/id-source.js';
 import { onAbort } from '../util/on-abort.js';
-import { TickAttempt } from './tick-attempt.js';
+import { TickAttempt } from './tick-signal.js';
 import type { TickObserver } from './tick-ports.js';
 
 export const nextTickId = idSource('tick');

@@ -1,7 +1,7 @@
 import { NestInside } from '../nest/index.js';
 import { seenProvider } from '../nest/seen-provider.js';
 import type { HandlerTarget } from '../schedule/schedule.js';
-import type { ProviderScope, ScopeToken } from '../scope/provider-scope.js';
+import type { ProviderScope, ScopeToken } from '../scope/provider-scope.interface.js';
 
 /** Resolves tokens for the worker of a schedule, outside of its ticks. */
 export class SeenProviders {

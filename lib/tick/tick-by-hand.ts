@@ -11,7 +11,7 @@ import { resolveHandlerOptions, type HandlerDefaults } from '../schedule/handler
 import { functionName } from '../schedule/schedule.js';
 import type { Slot } from '../schedule/slot.js';
 import { undecidedTiming } from '../schedule/timing.js';
-import type { Tick } from './tick.js';
+import type { Tick } from './tick.interface.js';
 
 /**
  * Turns the work of `ProviderScopeFactory.run()` into a tick.

@@ -1,5 +1,5 @@
 import type { NestWrapper } from '../nest/index.js';
-import type { Tick } from './tick.js';
+import type { Tick } from './tick.interface.js';
 import type { TickReport, TickRetry } from './tick-report.js';
 import type { Schedule } from '../schedule/schedule.js';
 import type { Slot } from '../schedule/slot.js';

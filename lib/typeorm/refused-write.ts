@@ -1,7 +1,7 @@
 import { WriteRefusedError } from '../errors/errors.js';
 import { currentContext, mustShow, type WorkContext } from '../scope/work-context.js';
 import { captureFrames, leadTo, linesOf, type Frames } from './frames.js';
-import type { WaitsForItself, WriteLock } from './write-lock.js';
+import type { WaitsForItself, WriteLock } from './sqlite-write-lock.js';
 
 /** The maximum number of characters of a statement in an error. */
 const LONGEST_STATEMENT = 120;

@@ -1,6 +1,6 @@
 import type { EntityManager, ObjectLiteral, QueryRunner, Repository } from 'typeorm';
 import { ScopeClosedError } from '../errors/errors.js';
-import type { ScopeHooks } from '../scope/provider-scope.js';
+import type { ScopeHooks } from '../scope/provider-scope.interface.js';
 import { closedError } from '../scope/scope-ports.js';
 import type { ScopeNotice } from '../scope/scope-ports.js';
 import { livingContext } from '../scope/work-context.js';

@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { DataSource } from 'typeorm';
 import type { DriverCopies, SqliteConnection, SqliteDriver } from './sqlite-driver.js';
 import { mayWrite } from './sqlite-statements.js';
-import type { WriteLock } from './write-lock.js';
+import type { WriteLock } from './sqlite-write-lock.js';
 
 /** A connection for one statement. */
 export interface ConnectionUse {

@@ -6,7 +6,7 @@ import { Creation } from './refused-write.js';
 import { forgetTransaction, SqliteRunner, type DeepRunner, type Send } from './sqlite-runner.js';
 import { begins, beginsInside, effectOnTransaction, mayWrite } from './sqlite-statements.js';
 import type { AppConnection } from './sqlite-app-connection.js';
-import type { WriteTurn } from './write-lock.js';
+import type { WriteTurn } from './sqlite-write-lock.js';
 
 const runners = new WeakMap<QueryRunner, SqliteAppRunner>();
 

@@ -5,7 +5,7 @@ import { DriverCopies, type SqliteDriver } from './sqlite-driver.js';
 import { ConnectionPool } from './sqlite-pool.js';
 import type { SqliteRunner } from './sqlite-runner.js';
 import { SqliteScopeRunner } from './sqlite-scope-runner.js';
-import { WriteLock } from './write-lock.js';
+import { WriteLock } from './sqlite-write-lock.js';
 
 type TransactionWork = (manager: EntityManager) => Promise<unknown>;
 

@@ -5,7 +5,7 @@ import { isInside, livingContext, type WorkOwner } from '../scope/work-context.j
 import type { ConnectionPool, PooledConnection } from './sqlite-pool.js';
 import type { SqliteConnection, SqliteDriver } from './sqlite-driver.js';
 import { SqliteRunner, type Send } from './sqlite-runner.js';
-import type { WriteLock, WriteTurn } from './write-lock.js';
+import type { WriteLock, WriteTurn } from './sqlite-write-lock.js';
 
 /** A scope, which has a tick unless it was opened by hand without a name. */
 interface ScopeOfTick extends WorkOwner {

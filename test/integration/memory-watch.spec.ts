@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { jest } from '@jest/globals';
 import { InvalidOptionsError, type MemoryOptions } from '../../lib/index.js';
-import { MIB } from '../../lib/memory/memory-source.js';
+import { MIB } from '../../lib/memory/process-memory.js';
 import { appsOnFakeClock } from '../support/app.js';
 import { advance } from '../support/fake-clock.js';
 import { turn } from '../support/gate.js';

@@ -2,7 +2,7 @@ import { jest } from '@jest/globals';
 import type { DataSource, Repository } from 'typeorm';
 import { TickTimeoutError, type WriteTimeoutError } from '../../lib/index.js';
 import { getScopedRepositoryToken } from '../../lib/typeorm/index.js';
-import { WriteLock } from '../../lib/typeorm/write-lock.js';
+import { WriteLock } from '../../lib/typeorm/sqlite-write-lock.js';
 import { closeApps } from '../support/app.js';
 import { countdown, gate, turn, type Gate } from '../support/gate.js';
 import { startNoteApp, type NoteApp, type NoteScope } from '../support/note-worker.js';

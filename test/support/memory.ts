@@ -1,6 +1,6 @@
 import type { TestingModuleBuilder } from '@nestjs/testing';
 import type { MemoryCheck, MemoryCrossing, MemoryOptions, MemorySample } from '../../lib/index.js';
-import { MIB, memorySample, MemorySource } from '../../lib/memory/memory-source.js';
+import { MIB, memorySample, MemorySource } from '../../lib/memory/process-memory.js';
 import { startApp, type TestApp, type TestAppOptions } from './app.js';
 
 /** Memory that a test sets, in MiB; nothing else uses or frees any. */

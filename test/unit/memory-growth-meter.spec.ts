@@ -1,6 +1,6 @@
 import { jest } from '@jest/globals';
 import { GrowthMeter } from '../../lib/memory/growth-meter.js';
-import { MIB } from '../../lib/memory/memory-source.js';
+import { MIB } from '../../lib/memory/process-memory.js';
 import { useFakeClock } from '../support/fake-clock.js';
 import { FakeMemory } from '../support/memory.js';
 

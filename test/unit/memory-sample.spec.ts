@@ -1,4 +1,4 @@
-import { memorySample, MIB } from '../../lib/memory/memory-source.js';
+import { memorySample, MIB } from '../../lib/memory/process-memory.js';
 import { levelOf, thresholdOf } from '../../lib/memory/memory-threshold.js';
 
 const sample = (rss: number, heap: number, heapLimit = 1_000, limit = 2_000) =>

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import type { NestWrapper } from '../../lib/nest/index.js';
-import { Ledger } from '../../lib/scope/ledger.js';
+import { Ledger } from '../../lib/scope/disposal.js';
 import type { Ownership } from '../../lib/scope/ownership.js';
 import { collectGarbage } from '../support/collect-garbage.js';
 

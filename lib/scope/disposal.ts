@@ -3,7 +3,7 @@ import { DISPOSERS, type NestWrapper } from '../nest/index.js';
 import { isThenable, readMember } from '../util/values.js';
 import { within } from '../util/within.js';
 import type { Ownership } from './ownership.js';
-import type { ScopeHooks } from './provider-scope.js';
+import type { ScopeHooks } from './provider-scope.interface.js';
 
 type Hooked = ScopeHooks & object;
 

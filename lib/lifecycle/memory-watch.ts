@@ -2,7 +2,7 @@ import { Logger } from '@nestjs/common';
 import { TickDispatcher } from '../tick/tick-dispatcher.js';
 import { GrowthMeter } from '../memory/growth-meter.js';
 import { DEFAULT_CHECK_EVERY_MS, type MemoryOptions } from '../memory/memory-options.js';
-import { MIB, MemorySource } from '../memory/memory-source.js';
+import { MIB, MemorySource } from '../memory/process-memory.js';
 import { reachedText, thresholdText } from '../memory/memory-text.js';
 import {
   Crossing,

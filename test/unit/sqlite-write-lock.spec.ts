@@ -7,7 +7,7 @@ import {
   LONGEST_TURN_MS,
   WriteLock,
   type Writer,
-} from '../../lib/typeorm/write-lock.js';
+} from '../../lib/typeorm/sqlite-write-lock.js';
 
 describe('The write lock of a file', () => {
   const group = {};

@@ -3,7 +3,7 @@ import type { Scope } from '../scope/scope.js';
 import { TickTimeoutError } from '../errors/errors.js';
 import type { AbortCause } from './tick-report.js';
 import type { TickObserver } from './tick-ports.js';
-import type { Tick } from './tick.js';
+import type { Tick } from './tick.interface.js';
 import { isThenable } from '../util/values.js';
 
 export interface AttemptSeed {

@@ -1,6 +1,6 @@
 import type { Slot, Trigger } from '../schedule/slot.js';
 import { contexts } from '../scope/work-context.js';
-import type { ProviderScope } from '../scope/provider-scope.js';
+import type { ProviderScope } from '../scope/provider-scope.interface.js';
 
 /**
  * One firing of a schedule. The handler's first argument; `@InjectTick()` and `@Inject(REQUEST)` inject
