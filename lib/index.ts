@@ -33,7 +33,8 @@ export type {
   TickReport,
   TickRetry,
 } from './tick/tick-report.js';
-export { currentTick, type Tick } from './tick/tick.interface.js';
+export { currentTick } from './tick/current-tick.js';
+export type { Tick } from './tick/tick.interface.js';
 export { BackgroundWorker, type BackgroundFailurePolicy } from './background/background-worker.js';
 export {
   inMemoryQueue,
@@ -90,7 +91,12 @@ export type { EngineSchedule } from './schedule/schedule.js';
 export type { EngineSlot, Trigger } from './schedule/slot.js';
 export type { TickByHand } from './tick/tick-by-hand.js';
 export { ProviderScopeFactory } from './tick/provider-scope-factory.js';
-export type { OpenedScope, ProviderScope, ScopeHooks, ScopeToken } from './scope/provider-scope.interface.js';
+export type {
+  OpenedScope,
+  ProviderScope,
+  ScopeHooks,
+  ScopeToken,
+} from './scope/provider-scope.interface.js';
 export type { ScopeEndNotice, ScopeNotice } from './scope/scope-ports.js';
 export type { Lifetime } from './graph/lifetime-graph.js';
 export { shared } from './scope/ownership.js';

@@ -21,7 +21,7 @@ import { BackgroundHost } from './background/background-host.js';
 import { ConsumerHost } from './consumers/consumer-host.js';
 import { Drain } from './lifecycle/drain.js';
 import { FailurePolicy } from './lifecycle/failure-policy.js';
-import { MemoryHost } from './lifecycle/memory-watch.js';
+import { MemoryWatch } from './lifecycle/memory-watch.js';
 import { SchedulerRegistryBridge } from './lifecycle/scheduler-registry-bridge.js';
 import { StartUp } from './lifecycle/start-up.js';
 import { ApplicationLifecycle } from './lifecycle/application-lifecycle.js';
@@ -136,7 +136,7 @@ export class ScopedWorkerServices implements InspectedServices {
     const memorySource = givenMemory ?? new ProcessMemory();
     const longRunning = [
       // First, because the memory watch sees only what starts after it.
-      new MemoryHost(options, memorySource, events, dispatcher, stopper),
+      new MemoryWatch(options, memorySource, events, dispatcher, stopper),
       new ConsumerHost(book, dispatcher, scopes, providers, events),
       new BackgroundHost(nest, events, stopper),
     ];

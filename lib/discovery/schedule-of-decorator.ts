@@ -19,7 +19,7 @@ import {
 import { hasMethod } from '../util/values.js';
 import { show } from '../util/option-checks.js';
 import type { Schedule } from '../schedule/schedule.js';
-import { readTiming, undecidedTiming, WHAT_IS_DUE, type Timing } from '../schedule/timing.js';
+import { readTiming, neverDueTiming, WHAT_IS_DUE, type Timing } from '../schedule/timing.js';
 import type { Provided } from './provided-values.js';
 import type { NamedHandler } from './schedule-names.js';
 
@@ -55,7 +55,7 @@ export function makeSchedule(
       ? `the ${WHAT_IS_DUE[kind]} of ${decorator}`
       : `overrides[${JSON.stringify(name)}].${changed}`;
   const say = (problem: string): void => void problems.push(`${culprit} ${problem}`);
-  let timing: Timing | undefined = undecidedTiming(kind);
+  let timing: Timing | undefined = neverDueTiming(kind);
   let consumer: ResolvedConsumer | undefined;
   if (when?.problem !== undefined) say(when.problem);
   else if (when !== undefined && kind === 'message') {

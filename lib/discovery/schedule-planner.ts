@@ -45,7 +45,7 @@ export interface Plan {
   readonly findings: readonly Finding[];
 }
 
-/** A schedule whose due moments only a provider knows. */
+/** A schedule whose due times only a provider knows. */
 export interface UndecidedSchedule {
   /** Its placeholder in the plan. */
   readonly schedule: Schedule;
@@ -80,7 +80,7 @@ export class SchedulePlanner {
     this.provided = new ProvidedValues(application);
   }
 
-  /** Calls the factories for names and sources, but not yet those for due moments. */
+  /** Calls the factories for names and sources, but not yet those for due times. */
   async plan(): Promise<Plan> {
     const outline = this.outline();
     const handlers: NamedHandler[] = [];

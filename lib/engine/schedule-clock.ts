@@ -1,7 +1,7 @@
 import { hasFixedDelay, type EngineSchedule } from '../schedule/schedule.js';
 import type { EngineSlot, Trigger } from '../schedule/slot.js';
 import type { EngineHost } from './engine.js';
-import { decideMisfire, MOST_MADE_UP } from '../schedule/misfire.js';
+import { decideMisfire, MOST_CAUGHT_UP } from '../schedule/misfire.js';
 import { Alarm } from '../util/alarm.js';
 
 /** If a clock is set back by more than this, it was corrected; otherwise an hour is repeated (as in Vixie cron). */
@@ -17,12 +17,12 @@ interface Delayed {
   readonly isDue: boolean;
 }
 
-/** Fires one schedule. */
+/** Decides when the slots of one schedule are due, and fires them. */
 export class ScheduleClock {
   readonly #alarm: Alarm;
   readonly #delays = new Set<Delayed>();
   /** The number of catch-up runs that have not finished. */
-  #madeUp = 0;
+  #caughtUp = 0;
   #next: number | undefined;
   #stopped = false;
   readonly #hasFixedDelay: boolean;
@@ -100,7 +100,7 @@ export class ScheduleClock {
     const { run, missed } = isPunctual
       ? { run: due, missed: [] }
       : decideMisfire(this.schedule, due, now);
-    const isMadeUp =
+    const areLate =
       run.length > 1 || (run.length === 1 && now - run[0]! > options.misfireThresholdMs);
     if (this.#hasFixedDelay) this.#next = undefined;
     else this.arm(timeline.after(due.at(-1)!));
@@ -108,7 +108,7 @@ export class ScheduleClock {
       this.host.missed(missed.slice(-NAMED_MISSES).map((slot) => this.slot(slot)));
     if (run.length === 0 && this.#hasFixedDelay) return this.arm(timeline.again(Date.now()));
     this.afterDelay(options.jitterMs > 0 ? Math.random() * options.jitterMs : 0, () => {
-      const done = this.fireTogether(run, isMadeUp);
+      const done = this.fireTogether(run, areLate);
       if (this.#hasFixedDelay) void done.then(() => this.arm(timeline.again(Date.now())));
     });
   }
@@ -117,13 +117,13 @@ export class ScheduleClock {
    * Fires slots together with catch-up runs, which wait for their turn. Slots that are missed while they wait follow the
    * overlap rule: otherwise, a schedule that cannot keep up would queue more and more of them.
    */
-  private async fireTogether(run: readonly number[], isMadeUp: boolean): Promise<void> {
-    const most = this.schedule.options.misfire === 'all' ? MOST_MADE_UP : 1;
-    const isCatchUp = isMadeUp && this.#madeUp < most;
+  private async fireTogether(run: readonly number[], areLate: boolean): Promise<void> {
+    const most = this.schedule.options.misfire === 'all' ? MOST_CAUGHT_UP : 1;
+    const isCatchUp = areLate && this.#caughtUp < most;
     const count = isCatchUp ? run.length : 0;
-    this.#madeUp += count;
+    this.#caughtUp += count;
     await Promise.all(run.map((slot) => this.host.fire({ ...this.slot(slot), isCatchUp })));
-    this.#madeUp -= count;
+    this.#caughtUp -= count;
   }
 
   /** Returns the slots from `at` on: one, or more if the event loop was blocked or the machine slept. */
@@ -131,7 +131,7 @@ export class ScheduleClock {
     const { timeline, options } = this.schedule;
     const due = [at];
     if (this.#hasFixedDelay) return due;
-    const walk = options.misfire === 'all' ? MOST_MADE_UP : NAMED_MISSES;
+    const walk = options.misfire === 'all' ? MOST_CAUGHT_UP : NAMED_MISSES;
     for (
       let next = timeline.after(at);
       next !== undefined && next <= now;

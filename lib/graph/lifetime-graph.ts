@@ -1,4 +1,5 @@
-import type { ProviderKind } from '../nest/index.js';
+import { Scope } from '@nestjs/common';
+import type { NestWrapper, ProviderKind } from '../nest/index.js';
 
 /**
  * How long an instance of a provider lives.
@@ -12,6 +13,14 @@ import type { ProviderKind } from '../nest/index.js';
  * @publicApi
  */
 export type Lifetime = 'singleton' | 'request' | 'bubbled' | 'durable' | 'transient';
+
+/** Returns the lifetime of a provider in Nest, which depends on the lifetimes of its dependencies. */
+export function lifetimeOf(wrapper: NestWrapper): Lifetime {
+  if (wrapper.isTransient) return 'transient';
+  if (wrapper.isDependencyTreeStatic()) return 'singleton';
+  if (wrapper.isDependencyTreeDurable()) return 'durable';
+  return wrapper.scope === Scope.REQUEST ? 'request' : 'bubbled';
+}
 
 /** The dependency of one provider on another. */
 export interface GraphEdge {

@@ -10,7 +10,7 @@ import {
   type NestWrapper,
 } from '../nest/index.js';
 import { hasMethod } from '../util/values.js';
-import { LifetimeGraph, type GraphProvider, type Lifetime } from './lifetime-graph.js';
+import { LifetimeGraph, lifetimeOf, type GraphProvider } from './lifetime-graph.js';
 
 const LIFECYCLE_HOOKS = [
   'onModuleInit',
@@ -105,13 +105,6 @@ function nameOf(token: unknown, type: Function | undefined): string {
   return everywhere === undefined || type === undefined
     ? (everywhere ?? tokenText(token))
     : tokenText(type);
-}
-
-function lifetimeOf(wrapper: NestWrapper): Lifetime {
-  if (wrapper.isTransient) return 'transient';
-  if (wrapper.isDependencyTreeStatic()) return 'singleton';
-  if (wrapper.isDependencyTreeDurable()) return 'durable';
-  return wrapper.scope === Scope.REQUEST ? 'request' : 'bubbled';
 }
 
 function declaredBy({ scope }: NestWrapper): GraphProvider['declared'] {

@@ -34,7 +34,7 @@ export abstract class InspectedServices {
 /** The inspected parts of an application: read from it if it has started, otherwise planned as its start-up would. */
 interface Subject {
   readonly schedules: readonly InspectedSchedule[];
-  /** The schedules whose due moments are known. */
+  /** The schedules whose due times are known. */
   readonly planned: readonly Schedule[];
   readonly findings: FindingBook;
   readonly notes: readonly string[];

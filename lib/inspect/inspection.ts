@@ -16,7 +16,7 @@ export interface InspectedSchedule {
   readonly state: 'active' | 'paused' | 'disabled' | 'undecided';
   /** True if one more tick runs right after start-up. It is the first of `nextRuns`. */
   readonly runsOnStart: boolean;
-  /** The next five due moments in ISO 8601, as if the application started now; fewer if there are no more. */
+  /** The next five due times in ISO 8601, as if the application started now; fewer if there are no more. */
   readonly nextRuns: readonly string[];
 }
 

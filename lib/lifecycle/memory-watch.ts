@@ -19,7 +19,7 @@ import { AppStopper } from '../nest/app-stopper.js';
 import type { LongRunning, Straggler } from '../registry/long-running.js';
 
 /** Runs the memory watch from start-up to shutdown, if the option `memory` is set. */
-export class MemoryHost implements LongRunning {
+export class MemoryWatch implements LongRunning {
   readonly #logger = new Logger('ScopedWorker');
   #ends: (() => void)[] = [];
 

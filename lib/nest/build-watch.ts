@@ -26,7 +26,7 @@ export interface BuildObserver {
   /** Called if the constructor or factory has thrown; Nest receives the error. */
   buildFailed(): void;
   /** Nest loads a member of a circular dependency without waiting for it. */
-  deferred(loading: Promise<unknown>): void;
+  notAwaited(loading: Promise<unknown>): void;
 }
 
 /** The property of a context id that holds its observer. A WeakMap would cost every scope a microsecond. */
@@ -116,7 +116,7 @@ function watchDeferredLoads(injector: NestInjector): void {
     if (known === undefined) loads.set(contextId!, (known = new Map()));
     const loading = known.get(wrapper) ?? original.apply(this, args);
     known.set(wrapper, loading);
-    observer.deferred(loading);
+    observer.notAwaited(loading);
     return loading.catch(() => undefined); // the observer throws it
   };
 }

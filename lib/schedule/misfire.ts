@@ -7,7 +7,7 @@ export interface MisfireDecision {
 }
 
 /** The maximum number of slots that `misfire: 'all'` catches up. */
-export const MOST_MADE_UP = 1_000;
+export const MOST_CAUGHT_UP = 1_000;
 
 /**
  * Decides which of the slots that passed until `now` run. A slot that is late by no more than the threshold always runs. Of the
@@ -23,12 +23,12 @@ export function decideMisfire(
   now: number,
 ): MisfireDecision {
   if (misfire === 'all') {
-    return { run: due.slice(-MOST_MADE_UP), missed: due.slice(0, -MOST_MADE_UP) };
+    return { run: due.slice(-MOST_CAUGHT_UP), missed: due.slice(0, -MOST_CAUGHT_UP) };
   }
   const late = due.filter((slot) => now - slot > misfireThresholdMs);
   const punctual = due.slice(late.length);
   const isMerged = kind === 'interval' && punctual.length > 1;
   const merged = isMerged ? punctual.splice(0, punctual.length - 1) : [];
-  const madeUp = misfire === 'once' ? late.splice(-1) : [];
-  return { run: [...madeUp, ...punctual], missed: [...late, ...merged] };
+  const caughtUp = misfire === 'once' ? late.splice(-1) : [];
+  return { run: [...caughtUp, ...punctual], missed: [...late, ...merged] };
 }

@@ -4,7 +4,7 @@ import type { EngineSchedule, Schedule } from './schedule.js';
 export type Trigger = 'cron' | 'interval' | 'timeout' | 'manual' | 'message' | 'start';
 
 /**
- * One due moment of a schedule.
+ * One due time of a schedule.
  *
  * @publicApi
  */

@@ -50,7 +50,7 @@ export function readTiming(
   zone: CronZone,
   canBeOff = kind === 'cron',
 ): TimingAttempt {
-  const timing = undecidedTiming(kind);
+  const timing = neverDueTiming(kind);
   if (kind === 'message') return { timing };
   if (when === OFF && canBeOff) {
     const expression = kind === 'cron' ? OFF : undefined;
@@ -76,7 +76,7 @@ export function readTiming(
 }
 
 /** Returns the timing of a schedule that is never due, because its due times aren't known yet. */
-export function undecidedTiming(kind: ScheduleKind): Timing {
+export function neverDueTiming(kind: ScheduleKind): Timing {
   return { kind, expression: undefined, everyMs: undefined, timeline: NEVER_DUE, isOff: false };
 }
 

@@ -11,7 +11,7 @@ import {
 import { ScopeClosedError } from '../errors/errors.js';
 import { readMember } from '../util/values.js';
 import { within } from '../util/within.js';
-import type { Ledger, LateEntry } from './disposal.js';
+import type { Disposal, LateEntry } from './disposal.js';
 import type { ScopeHooks } from './provider-scope.interface.js';
 import type { Ownership } from './ownership.js';
 import { closedError, type ScopeNotice, type WatchedScope } from './scope-ports.js';
@@ -24,7 +24,7 @@ export interface ConstructionHome {
 }
 
 /**
- * Brings instances into a scope: each is built, entered in the ledger, initialised, and only then returned or injected.
+ * Brings instances into a scope: each is built, added to the disposal, initialised, and only then returned or injected.
  *
  * If disposal begins during a build, the instance is disposed as soon as it arrives, and its load is refused.
  */
@@ -47,7 +47,7 @@ export class Construction implements BuildObserver {
 
   constructor(
     private readonly notice: ScopeNotice,
-    private readonly ledger: Ledger,
+    private readonly disposal: Disposal,
     /** Undefined if leak detection doesn't follow the scope. */
     private readonly watch: WatchedScope | undefined,
     private readonly home: ConstructionHome,
@@ -131,7 +131,8 @@ export class Construction implements BuildObserver {
       this.#builds -= 1;
       return undefined;
     }
-    const late = isNew && this.ledger.isDisposing ? this.ledger.takeNewest(instance) : undefined;
+    const late =
+      isNew && this.disposal.isDisposing ? this.disposal.takeNewest(instance) : undefined;
     const ready = this.initialise(
       instance,
       init as ScopeHooks['onScopeInit'],
@@ -148,7 +149,7 @@ export class Construction implements BuildObserver {
     this.#hasFailed = true;
   }
 
-  deferred(loading: Promise<unknown>): void {
+  notAwaited(loading: Promise<unknown>): void {
     loading.catch(() => undefined); // the load throws it
     this.#cycles.push(loading);
   }
@@ -173,7 +174,7 @@ export class Construction implements BuildObserver {
 
   private add(instance: unknown, wrapper: NestWrapper): boolean {
     if (this.wasGiven(instance)) return false;
-    const isNew = this.ledger.add(instance, wrapper);
+    const isNew = this.disposal.add(instance, wrapper);
     if (isNew) this.watch?.built(instance as object, wrapper);
     return isNew;
   }

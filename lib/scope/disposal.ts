@@ -7,15 +7,15 @@ import type { ScopeHooks } from './provider-scope.interface.js';
 
 type Hooked = ScopeHooks & object;
 
-/** One step of the disposal of a scope. */
-interface Disposer {
+/** A disposer of an instance, or a deferred cleanup. */
+interface Cleanup {
   /** For messages, written `Class.method`. */
   readonly name: string;
   call(): unknown;
 }
 
 interface Entry {
-  readonly disposer: Disposer | undefined;
+  readonly cleanup: Cleanup | undefined;
   readonly hooked: Hooked | undefined;
   readonly instance: object | undefined;
 }
@@ -39,12 +39,12 @@ export interface LateEntry {
 }
 
 /**
- * Lists what a scope has to do when it ends, in the order of registration: owned instances as they were built, `defer`,
- * `onCommit` and `onRollback` as they were called. Disposal goes through the list backwards.
+ * The disposal of one scope: what the scope has to do when it ends, in the order of registration. These are owned instances as they were built, `defer`,
+ * `onCommit` and `onRollback` as they were called. The disposal goes through the list backwards.
  *
  * Keeps only what has a disposer or a hook; any other instance is counted and forgotten.
  */
-export class Ledger {
+export class Disposal {
   #entries: Entry[] = [];
   hasHooks = false;
   /** True when no more entries are accepted. */
@@ -63,9 +63,9 @@ export class Ledger {
   /** Adds an instance. @returns true if the scope owns it and had not added it before. */
   add(instance: unknown, wrapper: NestWrapper): boolean {
     if (!this.ownership.isCandidate(instance, wrapper)) return false;
-    const disposer = disposerOf(instance);
+    const cleanup = disposerOf(instance);
     const hooked = hasEndHook(instance) ? instance : undefined;
-    if (disposer === undefined && hooked === undefined) {
+    if (cleanup === undefined && hooked === undefined) {
       if (!this.ownership.counts(instance, wrapper)) return false;
       this.built += 1;
       return true;
@@ -73,22 +73,19 @@ export class Ledger {
     if (!this.ownership.claim(instance, wrapper)) return false;
     this.built += 1;
     this.hasHooks ||= hooked !== undefined;
-    this.#entries.push({ disposer, hooked, instance });
+    this.#entries.push({ cleanup, hooked, instance });
     return true;
   }
 
-  defer(cleanup: () => unknown): void {
-    this.#entries.push({
-      disposer: { name: 'scope.defer', call: cleanup },
-      hooked: undefined,
-      instance: undefined,
-    });
+  defer(call: () => unknown): void {
+    const cleanup = { name: 'scope.defer', call };
+    this.#entries.push({ cleanup, hooked: undefined, instance: undefined });
   }
 
   /** Adds hooks of code that isn't a provider. */
   hook(hooks: ScopeHooks): void {
     this.hasHooks = true;
-    this.#entries.push({ disposer: undefined, hooked: hooks, instance: undefined });
+    this.#entries.push({ cleanup: undefined, hooked: hooks, instance: undefined });
   }
 
   /**
@@ -134,12 +131,12 @@ export class Ledger {
   }
 
   private disposeEntry(
-    { disposer, instance }: Entry,
+    { cleanup, instance }: Entry,
     timeoutMs: number,
   ): DisposeFailure | undefined | Promise<DisposeFailure | undefined> {
-    const outcome = disposer && runDisposer(disposer, timeoutMs, this.failedLate);
+    const outcome = cleanup && runCleanup(cleanup, timeoutMs, this.failedLate);
     if (instance === undefined) return outcome;
-    if (disposer !== undefined) this.disposed += 1;
+    if (cleanup !== undefined) this.disposed += 1;
     if (outcome instanceof Promise) return outcome.finally(() => this.ownership.release(instance));
     this.ownership.release(instance);
     return outcome;
@@ -183,7 +180,7 @@ async function rollBack(hooked: readonly Hooked[], cause: unknown): Promise<unkn
 }
 
 /** The one disposer of an object: the first that it has of `Symbol.asyncDispose`, `Symbol.dispose`, `onModuleDestroy`. */
-function disposerOf(instance: object): Disposer | undefined {
+function disposerOf(instance: object): Cleanup | undefined {
   for (const [method, written] of DISPOSERS) {
     const disposer = readMember(instance, method);
     if (typeof disposer === 'function') {
@@ -197,20 +194,20 @@ function disposerOf(instance: object): Disposer | undefined {
 }
 
 /**
- * Calls a disposer and waits for it, at most `timeoutMs`. Returns no promise if there is nothing to wait for. Never throws and
- * never rejects: a disposer that fails must not stop the next.
+ * Calls a cleanup and waits for it, at most `timeoutMs`. Returns no promise if there is nothing to wait for. Never throws and
+ * never rejects: one that fails must not stop the next.
  *
- * @param failedLate is called with the error of a disposer that fails when it is no longer awaited.
+ * @param failedLate is called with the error of a cleanup that fails when it is no longer awaited.
  */
-function runDisposer(
-  disposer: Disposer,
+function runCleanup(
+  cleanup: Cleanup,
   timeoutMs: number,
   failedLate: (error: unknown) => void,
 ): DisposeFailure | undefined | Promise<DisposeFailure | undefined> {
   try {
-    const result = disposer.call();
+    const result = cleanup.call();
     if (!isThenable(result)) return undefined;
-    const hung = (): Error => new DisposeTimeoutError(disposer.name, timeoutMs);
+    const hung = (): Error => new DisposeTimeoutError(cleanup.name, timeoutMs);
     return within(result, timeoutMs, hung, failedLate).then(
       () => undefined,
       (error: unknown) => ({ error }),

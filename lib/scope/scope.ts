@@ -16,7 +16,7 @@ import {
   type ScopeWatch,
   type WatchedScope,
 } from './scope-ports.js';
-import { Ledger } from './disposal.js';
+import { Disposal } from './disposal.js';
 import type { ProviderScope, ScopeHooks, ScopeToken } from './provider-scope.interface.js';
 
 /** The part of the application that a scope needs. */
@@ -40,7 +40,7 @@ export class Scope implements ProviderScope, WorkOwner {
   /** For `currentTick()`; set by the runner. */
   tick: unknown;
 
-  readonly #ledger: Ledger;
+  readonly #disposal: Disposal;
   readonly #construction: Construction;
   /** Set once it is known whether the scope commits or rolls back. */
   #isJudged = false;
@@ -64,8 +64,8 @@ export class Scope implements ProviderScope, WorkOwner {
     this.kind = kind;
     this.notice = notice;
     this.watch = home.watch.isOn ? home.watch.opened(seed) : undefined;
-    this.#ledger = new Ledger(home.ownership, lateFailures(notice, home.observer));
-    this.#construction = new Construction(notice, this.#ledger, this.watch, home);
+    this.#disposal = new Disposal(home.ownership, lateFailures(notice, home.observer));
+    this.#construction = new Construction(notice, this.#disposal, this.watch, home);
     this.context = new WorkContext(this, livingContext(), notice.tickId !== undefined);
     this.#construction.begin(requestOf(this));
   }
@@ -125,8 +125,8 @@ export class Scope implements ProviderScope, WorkOwner {
 
   defer(cleanup: () => unknown): void {
     refuseNoFunction('defer', cleanup);
-    if (this.#ledger.isDisposing) throw closedError(this.notice, 'register a cleanup');
-    this.#ledger.defer(cleanup);
+    if (this.#disposal.isDisposing) throw closedError(this.notice, 'register a cleanup');
+    this.#disposal.defer(cleanup);
   }
 
   onCommit(hook: () => unknown): void {
@@ -139,7 +139,7 @@ export class Scope implements ProviderScope, WorkOwner {
 
   waitFor(work: PromiseLike<unknown>): void {
     if (!isThenable(work)) throw new TypeError(noPromise(work));
-    if (this.#ledger.isDisposing) {
+    if (this.#disposal.isDisposing) {
       void Promise.resolve(work).catch(() => undefined); // its rejection must not end the process
       throw closedError(this.notice, 'wait for work');
     }
@@ -184,7 +184,7 @@ export class Scope implements ProviderScope, WorkOwner {
   private async conclude(
     verdict: (workErrors: readonly unknown[]) => ScopeVerdict,
   ): Promise<ScopeEnd> {
-    const ledger = this.#ledger;
+    const disposal = this.#disposal;
     await Promise.resolve(); // from here on the caller knows that the scope is ending
     // The condition spares most scopes a few turns of the microtask queue.
     if (this.hasWork || !this.#construction.areSettled) {
@@ -201,10 +201,10 @@ export class Scope implements ProviderScope, WorkOwner {
     let failure: ScopeEnd['failure'] = failed && { error: failed.error, phase: 'work' };
     for (const error of failed?.others ?? []) this.workFailed(error);
     const disposeErrors: unknown[] = [];
-    if (ledger.hasHooks && failed !== undefined)
-      disposeErrors.push(...(await ledger.rollback(failed.error)));
-    if (ledger.hasHooks && failed === undefined) {
-      const commit = await ledger.commit();
+    if (disposal.hasHooks && failed !== undefined)
+      disposeErrors.push(...(await disposal.rollback(failed.error)));
+    if (disposal.hasHooks && failed === undefined) {
+      const commit = await disposal.commit();
       if (commit.failure !== undefined) failure = { ...commit.failure, phase: 'commit' };
       disposeErrors.push(...commit.rollbackErrors);
     }
@@ -214,8 +214,8 @@ export class Scope implements ProviderScope, WorkOwner {
     disposeErrors.push(...this.#workErrors.slice(judged));
 
     const startedAt = performance.now();
-    disposeErrors.push(...(await ledger.dispose(this.home.disposeTimeoutMs)));
-    const { built, disposed } = ledger;
+    disposeErrors.push(...(await disposal.dispose(this.home.disposeTimeoutMs)));
+    const { built, disposed } = disposal;
     const disposeMs = performance.now() - startedAt;
     const end: ScopeEnd = { failure, disposeErrors, built, disposed, disposeMs };
     if (failure !== undefined) readStacks(failure.error);
@@ -265,7 +265,7 @@ export class Scope implements ProviderScope, WorkOwner {
   private addHook(method: string, hook: unknown, hooks: ScopeHooks): void {
     refuseNoFunction(method, hook);
     if (this.#isJudged) throw closedError(this.notice, `register a hook with ${method}()`);
-    this.#ledger.hook(hooks);
+    this.#disposal.hook(hooks);
   }
 
   private load<T>(what: string, start: () => Promise<T>): Promise<T> {

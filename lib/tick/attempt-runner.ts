@@ -7,7 +7,7 @@ import { failureOf, type Scope } from '../scope/scope.js';
 import { runAs } from '../scope/work-context.js';
 import { runAround, type Attempted, type Refused } from './around.js';
 import { settle } from '../util/values.js';
-import type { TickAttempt } from './tick-signal.js';
+import type { TickAttempt } from './running-ticks.js';
 import { TickObserver, type TickSettings } from './tick-ports.js';
 import type { AttemptReport } from './tick-report.js';
 import type { Tick } from './tick.interface.js';
@@ -68,7 +68,7 @@ export class AttemptRunner {
     const { scopeId, end, judgement, value, isAborted } = await this.openAndRun(attempt);
     const { built, disposed, disposeMs } = end;
     const report: AttemptReport = {
-      attempt: attempt.seed.number,
+      attempt: attempt.number,
       scopeId,
       startedAt: attempt.startedAt,
       endedAt: new Date(),
@@ -85,7 +85,8 @@ export class AttemptRunner {
   }
 
   private async openAndRun(attempt: TickAttempt): Promise<ScopedEnd> {
-    const { id, number, slot } = attempt.seed;
+    const { number, control } = attempt;
+    const { id, slot } = attempt.tick;
     const { schedule } = slot;
     let scope: Scope;
     try {
@@ -99,13 +100,13 @@ export class AttemptRunner {
       });
     } catch (error) {
       const thrown: PhaseError = { phase: 'open', error };
-      const { abortCause } = attempt;
-      const judgement = judgeEnd(judgeWork(thrown, attempt.signal, abortCause), NOTHING_BUILT);
-      return { end: NOTHING_BUILT, judgement, isAborted: abortCause !== undefined };
+      const { signal, cause } = control;
+      const judgement = judgeEnd(judgeWork(thrown, signal, cause), NOTHING_BUILT);
+      return { end: NOTHING_BUILT, judgement, isAborted: cause !== undefined };
     }
     const tick = scope.tick as Tick;
     if (number === 1) this.observer.tickStarted(tick);
-    attempt.startTimer();
+    control.startTimer();
     return scope.context.runIsolated(() => {
       const run = (refused?: Refused): Promise<ScopedEnd> =>
         this.runInScope(attempt, scope, tick, refused);
@@ -131,9 +132,9 @@ export class AttemptRunner {
     const thrown = await runAs(scope, () => runAround(around, tick, runOnce), true);
     const ended = await running!;
     if (thrown.length === 0) return ended;
-    const { abortCause } = attempt;
-    const judgement = judgeHooks(ended.judgement, thrown, tick.signal, abortCause);
-    return { ...ended, judgement, isAborted: abortCause !== undefined };
+    const { signal, cause } = attempt.control;
+    const judgement = judgeHooks(ended.judgement, thrown, signal, cause);
+    return { ...ended, judgement, isAborted: cause !== undefined };
   }
 
   /** @param refused is set if a hook of `around` doesn't let the work begin. */
@@ -146,17 +147,17 @@ export class AttemptRunner {
     const { id: scopeId } = scope;
     const work: Work =
       refused === undefined
-        ? await this.work(attempt.seed.slot, scope, tick)
+        ? await this.work(attempt.tick.slot, scope, tick)
         : { thrown: { phase: 'open', error: refused.error } };
     let verdict: WorkVerdict | undefined;
     let isAborted = false;
     const end = await scope.end((workErrors) => {
-      attempt.stopTimer();
-      const { signal } = tick;
+      attempt.control.stopTimer();
+      const { signal, cause } = attempt.control;
       const failure = failureOf(workErrors, work.thrown);
       const thrown = work.thrown ?? (failure && { phase: 'handler', error: failure.error });
-      verdict = judgeWork(thrown, signal, attempt.abortCause);
-      isAborted = attempt.abortCause !== undefined;
+      verdict = judgeWork(thrown, signal, cause);
+      isAborted = cause !== undefined;
       // Work that stops because of the abort behaves correctly, so its abort error is not reported.
       const others = failure?.others?.filter(
         (error) => !signal.aborted || !isAbortError(error, signal),

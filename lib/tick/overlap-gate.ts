@@ -3,7 +3,7 @@ import type { Schedule } from '../schedule/schedule.js';
 import type { Slot } from '../schedule/slot.js';
 import { isInsideAwaited, runAs } from '../scope/work-context.js';
 import { onAbort } from '../util/on-abort.js';
-import { isInsideSlot } from './tick.interface.js';
+import { isInsideSlot } from './current-tick.js';
 import type { SkipReason, TickReport } from './tick-report.js';
 
 /** A tick, or work of `hold()`, that is ready to begin. */

@@ -9,8 +9,10 @@ import {
 } from '../scope/work-context.js';
 import { idSource } from '../util/id-source.js';
 import { onAbort } from '../util/on-abort.js';
-import { TickAttempt } from './tick-signal.js';
+import type { Scope } from '../scope/scope.js';
+import { AttemptSignal } from './tick-signal.js';
 import type { TickObserver } from './tick-ports.js';
+import type { Tick } from './tick.interface.js';
 
 export const nextTickId = idSource('tick');
 
@@ -73,9 +75,9 @@ export class RunningTick extends RunningWork {
   }
 
   begin(number: number): TickAttempt {
-    const { slot, id, firedAt, payload } = this;
-    this.#attempt = new TickAttempt({ slot, id, firedAt, payload, number }, this.observer);
-    if (this.#abort !== undefined) this.#attempt.abort(this.#abort.cause, this.#abort.reason);
+    this.#attempt = new TickAttempt(this, number, this.observer);
+    if (this.#abort !== undefined)
+      this.#attempt.control.abortFor(this.#abort.cause, this.#abort.reason);
     return this.#attempt;
   }
 
@@ -88,7 +90,7 @@ export class RunningTick extends RunningWork {
     if (this.isOver) return false;
     this.beginNoMore(cause);
     this.#abort ??= { cause, reason };
-    this.#attempt?.abort(cause, reason);
+    this.#attempt?.control.abortFor(cause, reason);
     return true;
   }
 
@@ -107,6 +109,42 @@ export class RunningTick extends RunningWork {
   beginNoMore(cause: AbortCause): void {
     this.stopped ??= cause;
     this.#wait.abort();
+  }
+}
+
+/** One try at a tick, with the `Tick` that its handler sees. */
+export class TickAttempt {
+  readonly startedAt = new Date();
+  readonly control: AttemptSignal;
+
+  constructor(
+    readonly tick: Pick<RunningTick, 'slot' | 'id' | 'firedAt' | 'payload'>,
+    /** From 1. */
+    readonly number: number,
+    observer: TickObserver,
+  ) {
+    const { schedule } = tick.slot;
+    this.control = new AttemptSignal(schedule, (error) =>
+      observer.strayFailed('abort-listener', { schedule: schedule.name, tickId: tick.id }, error),
+    );
+  }
+
+  /** Creates the `Tick` of its scope. */
+  tickOf(scope: Scope): Tick {
+    const { slot, id, firedAt, payload } = this.tick;
+    const { schedule, trigger, scheduledAt } = slot;
+    return {
+      id,
+      schedule: schedule.name,
+      trigger,
+      scheduledAt,
+      firedAt,
+      latenessMs: Math.max(firedAt.getTime() - scheduledAt.getTime(), 0),
+      attempt: this.number,
+      signal: this.control.signal,
+      scope,
+      payload,
+    };
   }
 }
 

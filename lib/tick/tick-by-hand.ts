@@ -10,7 +10,7 @@ import {
 import { resolveHandlerOptions, type HandlerDefaults } from '../schedule/handler-options.js';
 import { functionName } from '../schedule/schedule.js';
 import type { Slot } from '../schedule/slot.js';
-import { undecidedTiming } from '../schedule/timing.js';
+import { neverDueTiming } from '../schedule/timing.js';
 import type { Tick } from './tick.interface.js';
 
 /**
@@ -47,7 +47,7 @@ export function slotByHand(
     schedule: {
       name,
       handler: functionName(work),
-      ...undecidedTiming('timeout'),
+      ...neverDueTiming('timeout'),
       isOff: true,
       options: resolveHandlerOptions('timeout', options),
       target: { call, isByHand: true },

@@ -1,92 +1,13 @@
-import type { Slot } from '../schedule/slot.js';
-import type { Scope } from '../scope/scope.js';
 import { TickTimeoutError } from '../errors/errors.js';
-import type { AbortCause } from './tick-report.js';
-import type { TickObserver } from './tick-ports.js';
-import type { Tick } from './tick.interface.js';
+import type { Schedule } from '../schedule/schedule.js';
 import { isThenable } from '../util/values.js';
-
-export interface AttemptSeed {
-  readonly slot: Slot;
-  /** The id of the tick; all its attempts share it. */
-  readonly id: string;
-  readonly firedAt: Date;
-  readonly payload: unknown;
-  /** From 1. */
-  readonly number: number;
-}
+import type { AbortCause } from './tick-report.js';
 
 const WHY: Record<AbortCause, string> = {
   shutdown: 'the application is shutting down',
   cancel: 'it was cancelled',
   overlap: 'a newer one replaces it',
 };
-
-/** One try at a tick, with the `Tick` that its handler sees. */
-export class TickAttempt {
-  readonly startedAt = new Date();
-  abortCause: AbortCause | undefined;
-  readonly #controller: TickSignal;
-  #timer: ReturnType<typeof setTimeout> | undefined;
-
-  constructor(
-    readonly seed: AttemptSeed,
-    observer: TickObserver,
-  ) {
-    const { slot, id: tickId } = seed;
-    const schedule = slot.schedule.name;
-    this.#controller = new TickSignal((error) =>
-      observer.strayFailed('abort-listener', { schedule, tickId }, error),
-    );
-  }
-
-  get signal(): AbortSignal {
-    return this.#controller.signal;
-  }
-
-  /** Creates the `Tick` of its scope. */
-  tickOf(scope: Scope): Tick {
-    const { slot, id, firedAt, payload, number } = this.seed;
-    const { schedule, trigger, scheduledAt } = slot;
-    return {
-      id,
-      schedule: schedule.name,
-      trigger,
-      scheduledAt,
-      firedAt,
-      latenessMs: Math.max(firedAt.getTime() - scheduledAt.getTime(), 0),
-      attempt: number,
-      signal: this.signal,
-      scope,
-      payload,
-    };
-  }
-
-  abort(
-    cause: AbortCause,
-    reason: unknown = new DOMException(
-      `${this.seed.slot.schedule.name} was aborted: ${WHY[cause]}.`,
-      'AbortError',
-    ),
-  ): void {
-    if (this.signal.aborted) return;
-    this.abortCause = cause;
-    this.#controller.abort(reason);
-  }
-
-  /** Aborts the attempt when its `timeoutMs` has passed, unless `stopTimer()` is called before. */
-  startTimer(): void {
-    const { name, options } = this.seed.slot.schedule;
-    const { timeoutMs } = options;
-    if (timeoutMs === undefined) return;
-    const timeIsUp = (): void => this.#controller.abort(new TickTimeoutError(name, timeoutMs));
-    this.#timer = setTimeout(timeIsUp, timeoutMs);
-  }
-
-  stopTimer(): void {
-    clearTimeout(this.#timer);
-  }
-}
 
 type Listener = (event: Event) => unknown;
 type AnyListener = Listener | { handleEvent(event: Event): unknown };
@@ -101,6 +22,46 @@ export class TickSignal extends AbortController {
   constructor(onListenerError: (error: unknown) => void) {
     super();
     guardListeners(this.signal, onListenerError);
+  }
+}
+
+/** Aborts one attempt of a tick: from outside, or when its `timeoutMs` has passed. */
+export class AttemptSignal extends TickSignal {
+  /** Why it was aborted from outside. */
+  cause: AbortCause | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(
+    private readonly schedule: Schedule,
+    onListenerError: (error: unknown) => void,
+  ) {
+    super(onListenerError);
+  }
+
+  /** Does nothing if the attempt is aborted already. */
+  abortFor(
+    cause: AbortCause,
+    reason: unknown = new DOMException(
+      `${this.schedule.name} was aborted: ${WHY[cause]}.`,
+      'AbortError',
+    ),
+  ): void {
+    if (this.signal.aborted) return;
+    this.cause = cause;
+    this.abort(reason);
+  }
+
+  /** Aborts the attempt when its `timeoutMs` has passed, unless `stopTimer()` is called before. */
+  startTimer(): void {
+    const { name, options } = this.schedule;
+    const { timeoutMs } = options;
+    if (timeoutMs === undefined) return;
+    const timeIsUp = (): void => this.abort(new TickTimeoutError(name, timeoutMs));
+    this.#timer = setTimeout(timeIsUp, timeoutMs);
+  }
+
+  stopTimer(): void {
+    clearTimeout(this.#timer);
   }
 }
 

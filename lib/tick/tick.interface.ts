@@ -1,5 +1,4 @@
-import type { Slot, Trigger } from '../schedule/slot.js';
-import { contexts } from '../scope/work-context.js';
+import type { Trigger } from '../schedule/slot.js';
 import type { ProviderScope } from '../scope/provider-scope.interface.js';
 
 /**
@@ -30,24 +29,4 @@ export interface Tick<P = unknown> {
   readonly scope: ProviderScope;
   /** The body of a message, an item of `forEach`, or the payload of `registry.run(name, { payload })`. */
   readonly payload: P;
-}
-
-/**
- * The tick that the calling code is part of, from AsyncLocalStorage; undefined outside of ticks and
- * after the tick's scope has ended.
- *
- * @publicApi
- */
-export function currentTick(): Tick | undefined {
-  for (const { owner, isTick } of contexts()) {
-    if (owner?.tick !== undefined) return owner.tick as Tick;
-    if (isTick) return undefined; // of a tick that has ended
-  }
-  return undefined;
-}
-
-/** True if the calling code belongs to the work of the slot, directly or through ticks and scopes that it started. */
-export function isInsideSlot(slot: Slot): boolean {
-  for (const { owner } of contexts()) if (owner?.slot === slot) return true;
-  return false;
 }

@@ -13,7 +13,12 @@ import {
 import { leaveReads } from './sqlite-app-connection.js';
 import { captureFrames, type Frames } from './frames.js';
 import { originOf, refusedWrite, type Creation } from './refused-write.js';
-import { WaitsForItself, type WriteLock, type Writer, type WriteTurn } from './sqlite-write-lock.js';
+import {
+  WaitsForItself,
+  type WriteLock,
+  type Writer,
+  type WriteTurn,
+} from './sqlite-write-lock.js';
 
 /** Statements that wait for each other: all those of a query runner, or those that a subscriber sends inside one of them. */
 interface Queue {

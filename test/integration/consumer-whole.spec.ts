@@ -58,7 +58,7 @@ describe('a consumer in the application', () => {
     await expect(start({ timeoutMs: 1_000 })).resolves.toBeDefined();
   });
 
-  it('is not registered with an engine, which knows due moments only', async () => {
+  it('is not registered with an engine, which knows due times only', async () => {
     const told: string[] = [];
     const engine: Engine = {
       name: 'hand',

@@ -1,19 +1,19 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import type { NestWrapper } from '../../lib/nest/index.js';
-import { Ledger } from '../../lib/scope/disposal.js';
+import { Disposal } from '../../lib/scope/disposal.js';
 import type { Ownership } from '../../lib/scope/ownership.js';
 import { collectGarbage } from '../support/collect-garbage.js';
 
-describe('The ledger of a scope', () => {
+describe('The disposal of a scope', () => {
   const wrapper = {} as NestWrapper;
   let log: string[];
   let refused: Set<object>;
-  let ledger: Ledger;
+  let disposal: Disposal;
 
   beforeEach(() => {
     log = [];
     refused = new Set();
-    ledger = new Ledger({
+    disposal = new Disposal({
       isCandidate: (instance: object) => !refused.has(instance),
       counts: () => true,
       claim: () => true,
@@ -38,31 +38,31 @@ describe('The ledger of a scope', () => {
     },
   });
   const add = (...instances: object[]): void =>
-    instances.forEach((instance) => ledger.add(instance, wrapper));
+    instances.forEach((instance) => disposal.add(instance, wrapper));
 
   it('[B2, B37] disposes instances and deferred cleanups newest first', async () => {
     add(disposable('1'));
-    ledger.defer(() => log.push('cleaned up 2'));
+    disposal.defer(() => log.push('cleaned up 2'));
     add(disposable('3'), disposable('4'));
-    ledger.defer(() => log.push('cleaned up 5'));
-    expect(await ledger.dispose(1_000)).toEqual([]);
+    disposal.defer(() => log.push('cleaned up 5'));
+    expect(await disposal.dispose(1_000)).toEqual([]);
 
     expect(log).toEqual(['cleaned up 5', 'disposed 4', 'disposed 3', 'cleaned up 2', 'disposed 1']);
   });
 
   it('[B14] returns the errors of disposal in its order, and stops at none', async () => {
     add(disposable('1', 'oldest'), disposable('2'), disposable('3', 'newest'));
-    ledger.defer(() => Promise.reject(new Error('cleanup')));
+    disposal.defer(() => Promise.reject(new Error('cleanup')));
 
-    expect(await ledger.dispose(1_000)).toEqual([new Error('cleanup'), 'newest', 'oldest']);
+    expect(await disposal.dispose(1_000)).toEqual([new Error('cleanup'), 'newest', 'oldest']);
     expect(log).toEqual(['disposed 3', 'disposed 2', 'disposed 1']);
   });
 
   it('[B11] disposes nothing twice, and what comes later when it is asked again', async () => {
     add(disposable('1'));
-    await Promise.all([ledger.dispose(1_000), ledger.dispose(1_000)]);
+    await Promise.all([disposal.dispose(1_000), disposal.dispose(1_000)]);
     add(disposable('late'));
-    await ledger.dispose(1_000);
+    await disposal.dispose(1_000);
 
     expect(log).toEqual(['disposed 1', 'disposed late']);
   });
@@ -71,15 +71,18 @@ describe('The ledger of a scope', () => {
     const shared = disposable('shared');
     refused.add(shared);
     add(disposable('1'), {}, hooked('3'), shared);
-    ledger.defer(() => undefined);
-    await ledger.dispose(1_000);
+    disposal.defer(() => undefined);
+    await disposal.dispose(1_000);
 
-    expect({ built: ledger.built, disposed: ledger.disposed }).toEqual({ built: 3, disposed: 1 });
+    expect({ built: disposal.built, disposed: disposal.disposed }).toEqual({
+      built: 3,
+      disposed: 1,
+    });
   });
 
   it('[L4] commits newest first, and rolls back the one that fails with those after it', async () => {
     add(hooked('1'), disposable('2'), hooked('3', 'commit'), hooked('4'));
-    const { failure, rollbackErrors } = await ledger.commit();
+    const { failure, rollbackErrors } = await disposal.commit();
 
     expect(log).toEqual([
       'committed 4',
@@ -93,7 +96,7 @@ describe('The ledger of a scope', () => {
 
   it('[B38] rolls back newest first, all of them, even if one throws', async () => {
     add(hooked('1'), hooked('2', 'rollback'), hooked('3'));
-    const errors = await ledger.rollback(new Error('down'));
+    const errors = await disposal.rollback(new Error('down'));
 
     expect(log).toEqual(['rolled back 3: down', 'rolled back 2: down', 'rolled back 1: down']);
     expect(errors).toEqual([new Error('rollback of 2')]);
@@ -109,7 +112,7 @@ describe('The ledger of a scope', () => {
       await collectGarbage();
 
       expect(plain.deref()).toBeUndefined();
-      expect(ledger.built).toBe(1);
+      expect(disposal.built).toBe(1);
     });
 
     it('[B19] keeps one that has a disposer, until it is disposed', async () => {
@@ -120,7 +123,7 @@ describe('The ledger of a scope', () => {
       })();
       await collectGarbage();
       expect(weak.deref()).toBeDefined();
-      await ledger.dispose(1_000);
+      await disposal.dispose(1_000);
       await collectGarbage();
 
       expect(weak.deref()).toBeUndefined();

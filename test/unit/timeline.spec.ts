@@ -49,16 +49,16 @@ describe('timeline of a cron', () => {
   const timeline = cronTimeline(hourly);
   const HOUR = 60 * MINUTE;
 
-  it('begins with the first due moment after start-up', () => {
+  it('begins with the first due time after start-up', () => {
     expect(timeline.first(NOON, false)).toBe(NOON + HOUR);
     expect(timeline.first(NOON + 1, false)).toBe(NOON + HOUR);
   });
 
-  it('goes on with the next due moment', () => {
+  it('goes on with the next due time', () => {
     expect(timeline.after(NOON)).toBe(NOON + HOUR);
   });
 
-  it('begins again with the next due moment of the clock', () => {
+  it('begins again with the next due time of the clock', () => {
     expect(timeline.again(NOON - 10 * HOUR + 1)).toBe(NOON - 9 * HOUR);
   });
 

@@ -1,0 +1,23 @@
+import type { Slot } from '../schedule/slot.js';
+import { contexts } from '../scope/work-context.js';
+import type { Tick } from './tick.interface.js';
+
+/**
+ * The tick that the calling code is part of, from AsyncLocalStorage; undefined outside of ticks and
+ * after the tick's scope has ended.
+ *
+ * @publicApi
+ */
+export function currentTick(): Tick | undefined {
+  for (const { owner, isTick } of contexts()) {
+    if (owner?.tick !== undefined) return owner.tick as Tick;
+    if (isTick) return undefined; // of a tick that has ended
+  }
+  return undefined;
+}
+
+/** True if the calling code belongs to the work of the slot, directly or through ticks and scopes that it started. */
+export function isInsideSlot(slot: Slot): boolean {
+  for (const { owner } of contexts()) if (owner?.slot === slot) return true;
+  return false;
+}
