@@ -16,14 +16,15 @@ const SHARE_OF_TIME = 0.01;
 const PATIENCE_TICKS = 10;
 
 interface Reading {
-  readonly floorBytes: number | undefined;
+  readonly heldBytes: number | undefined;
   readonly tookMs: number;
 }
 
 interface Measuring {
   readonly schedule: string;
   readonly counts: TickCounts;
-  readonly floorBytes: number;
+  /** The first reading. */
+  readonly heldBytes: number;
   /** The duration of the first reading, in milliseconds. */
   readonly tookMs: number;
   /** False if a tick of another schedule ran meanwhile. */
@@ -89,16 +90,16 @@ export class GrowthMeter {
     const measuring = this.#measuring.get(tickId);
     if (measuring === undefined) return;
     const { schedule, counts, isAlone, isConfirming } = measuring;
-    const { floorBytes, tookMs } = this.read(isConfirming ? 'liveBytes' : 'floorBytes');
+    const { heldBytes, tookMs } = this.read(isConfirming ? 'liveBytes' : 'floorBytes');
     this.#measuring.delete(tickId);
-    const isSpoilt = isSpoiltNow(measuring);
-    if (floorBytes !== undefined) {
-      const grownBytes = floorBytes - measuring.floorBytes;
+    const isSpoilt = endWatch(measuring);
+    if (heldBytes !== undefined) {
+      const grownBytes = heldBytes - measuring.heldBytes;
       if (isConfirming && isAlone)
         this.#growth.confirm(schedule, grownBytes, this.#growth.ticksSince(counts, schedule));
       else if (!isConfirming && !isSpoilt && (isAlone || this.isPatienceOver(schedule)))
         this.#growth.learn(counts, grownBytes);
-    } else if (!isConfirming) return;
+    } else if (!isConfirming) return; // the heap cannot be read: the schedule isn't measured again
     this.#mixed.set(schedule, isAlone ? 0 : this.mixedOf(schedule) + 1);
     const isEager =
       isAlone && !isConfirming && this.#growth.measuredTicksOf(schedule) < EAGER_TICKS;
@@ -110,7 +111,7 @@ export class GrowthMeter {
   look(): void {
     // A watch keeps a few KB for each collection, and a tick may take days.
     for (const measuring of this.#measuring.values())
-      measuring.endWatch = isSpoiltNow(measuring) ? undefined : this.heap.watchCollections();
+      measuring.endWatch = endWatch(measuring) ? undefined : this.heap.watchCollections();
     if (this.heap.wasCollected()) this.noteCollection(this.heap.floorBytes());
   }
 
@@ -143,13 +144,13 @@ export class GrowthMeter {
     this.#notBefore.set(schedule, Infinity);
     const needsConfirmation = isAlone && this.#growth.needsConfirmation(schedule);
     const live = needsConfirmation ? this.read('liveBytes') : undefined;
-    const isConfirming = live?.floorBytes !== undefined;
-    const { floorBytes, tookMs } = isConfirming ? live! : this.read('floorBytes');
-    if (floorBytes === undefined) return;
+    const isConfirming = live?.heldBytes !== undefined;
+    const { heldBytes, tookMs } = isConfirming ? live! : this.read('floorBytes');
+    if (heldBytes === undefined) return;
     this.#measuring.set(tickId, {
       schedule,
       counts: this.#growth.counts(),
-      floorBytes,
+      heldBytes,
       tookMs,
       isAlone,
       isConfirming,
@@ -178,19 +179,20 @@ export class GrowthMeter {
     return this.#mixed.get(schedule) ?? 0;
   }
 
-  private noteCollection(floorBytes: number | undefined): void {
-    if (floorBytes !== undefined) this.#keptShare.note(floorBytes, this.#growth);
+  private noteCollection(heldBytes: number | undefined): void {
+    if (heldBytes !== undefined) this.#keptShare.note(heldBytes, this.#growth);
   }
 
-  private read(floor: 'floorBytes' | 'liveBytes'): Reading {
+  /** @param after a collection of young garbage (`floorBytes`), or a full one (`liveBytes`). */
+  private read(after: 'floorBytes' | 'liveBytes'): Reading {
     const startedAt = performance.now();
-    const floorBytes = this.heap[floor]();
-    if (this.heap.wasCollected()) this.noteCollection(floorBytes);
-    return { floorBytes, tookMs: performance.now() - startedAt };
+    const heldBytes = this.heap[after]();
+    if (this.heap.wasCollected()) this.noteCollection(heldBytes);
+    return { heldBytes, tookMs: performance.now() - startedAt };
   }
 }
 
-/** True if V8 has collected garbage of earlier ticks since this tick began. Ends the watch. */
-function isSpoiltNow({ endWatch }: Measuring): boolean {
-  return endWatch === undefined || endWatch();
+/** @returns true if the measurement is spoilt: V8 has collected garbage of earlier ticks since this tick began. */
+function endWatch(measuring: Measuring): boolean {
+  return measuring.endWatch === undefined || measuring.endWatch();
 }

@@ -6,19 +6,20 @@ import { onAbort } from '../util/on-abort.js';
 import { isInsideSlot } from './current-tick.js';
 import type { SkipReason, TickReport } from './tick-report.js';
 
-/** A tick, or work of `hold()`, that is ready to begin. */
+/** A tick, or exclusive work, that is ready to begin. */
 interface Asking {
   readonly slot: Slot;
   /** The running slots that the caller is part of. They may await the caller, so the caller must not wait for them. */
-  readonly within: readonly Slot[];
-  /** Undefined for work of `hold()`, which is never skipped. */
-  readonly skip?: (reason: SkipReason) => void;
+  readonly outer: readonly Slot[];
+  /** True for work that runs while no tick runs, and is never skipped. */
+  readonly isExclusive: boolean;
 }
 
 interface Waiting extends Asking {
   /** True if the next tick of its schedule replaces it. */
   readonly canMerge: boolean;
   start(): void;
+  skip?(reason: SkipReason): void;
 }
 
 /** A slot, as the gate sees it. */
@@ -35,11 +36,11 @@ export interface GatedSlot {
  * that share an `overlapKey`. It counts running ticks, so it never expires while a handler runs, unlike a lock with a timeout.
  */
 export class OverlapGate {
-  /** Ticks and work of `hold()`. */
+  /** Ticks and exclusive work. */
   readonly #running: Slot[] = [];
   #waiting: Waiting[] = [];
   /**
-   * The running work of `hold()`. Each is part of all those that began before it, so the innermost one waits for none of them.
+   * The exclusive work that runs. Each is part of all those that began before it, so the innermost one waits for none of them.
    */
   readonly #holders = new Set<Slot>();
 
@@ -56,11 +57,12 @@ export class OverlapGate {
   pass(gated: GatedSlot): Promise<TickReport> {
     const { slot } = gated;
     const { overlap } = slot.schedule.options;
-    const within = this.#running.filter(isInsideSlot);
-    if (this.mayBegin({ slot, within, skip: gated.skip }, this.#waiting.some(isHold)))
-      return this.run(slot, gated.run);
+    const asking = this.asking(slot, false);
+    const isBehind = this.#waiting.some(({ isExclusive }) => isExclusive);
+    if (this.mayBegin(asking, isBehind)) return this.run(slot, gated.run);
     // If a tick that runs its own schedule waited for room, it would wait for itself.
-    if (within.length > 0 && !this.hasRoom(slot)) return Promise.resolve(gated.skip('overlap'));
+    if (asking.outer.length > 0 && !this.hasRoom(slot))
+      return Promise.resolve(gated.skip('overlap'));
     const canMerge = slot.isCatchUp !== true && overlap !== 'allow';
     if (canMerge) {
       if (overlap === 'skip') return Promise.resolve(gated.skip('overlap'));
@@ -76,18 +78,25 @@ export class OverlapGate {
         merged.skip!('merged');
       }
     }
-    const report = this.wait(gated, within, canMerge);
+    const report = new Promise<TickReport>((resolve) => {
+      this.enqueue({
+        ...asking,
+        canMerge,
+        start: () => resolve(this.run(slot, gated.run)),
+        skip: (reason) => resolve(gated.skip(reason)),
+      });
+    });
     if (overlap === 'cancel-other') this.makeRoomFor(slot);
     return report;
   }
 
   /**
    * Runs work exclusively: it waits its turn and is never skipped. Inside a running tick, it doesn't wait for ticks, which could
-   * wait for it in turn. It waits only for other work of `hold()` that it is not part of.
+   * wait for it in turn. It waits only for other exclusive work that it is not part of.
    *
    * @param signal ends the wait: the promise then rejects with the reason of the signal.
    */
-  async hold<T>(slot: Slot, work: () => T | Promise<T>, signal?: AbortSignal): Promise<T> {
+  async exclusive<T>(slot: Slot, work: () => T | Promise<T>, signal?: AbortSignal): Promise<T> {
     signal?.throwIfAborted();
     const run = async (): Promise<T> => {
       const holder = { slot, isAwaited: isInsideAwaited() };
@@ -98,21 +107,19 @@ export class OverlapGate {
         this.#holders.delete(slot);
       }
     };
-    const within = this.#running.filter(isInsideSlot);
+    const asking = this.asking(slot, true);
     // Inner work counts too: if the outer work does not await it, it may outlast the outer work.
-    if (this.mayBegin({ slot, within }, false)) return this.run(slot, run);
+    if (this.mayBegin(asking, false)) return this.run(slot, run);
     return new Promise<T>((resolve, reject) => {
       let unfollow = (): void => undefined;
-      const waiting: Waiting = {
-        slot,
-        within,
+      const waiting = this.enqueue({
+        ...asking,
         canMerge: false,
-        start: AsyncResource.bind(() => {
+        start: () => {
           unfollow();
           resolve(this.run(slot, run));
-        }),
-      };
-      this.#waiting.push(waiting);
+        },
+      });
       if (signal === undefined) return;
       unfollow = onAbort(signal, () => {
         this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
@@ -138,21 +145,15 @@ export class OverlapGate {
     for (const waiting of dropped) waiting.skip!(reason);
   }
 
-  private wait(
-    { slot, run, skip }: GatedSlot,
-    within: readonly Slot[],
-    canMerge: boolean,
-  ): Promise<TickReport> {
-    return new Promise((resolve) => {
-      this.#waiting.push({
-        slot,
-        within,
-        canMerge,
-        // Bound, so that it does not run in the AsyncLocalStorage context of the tick that it waited for.
-        start: AsyncResource.bind(() => resolve(this.run(slot, run))),
-        skip: (reason) => resolve(skip(reason)),
-      });
-    });
+  private asking(slot: Slot, isExclusive: boolean): Asking {
+    return { slot, outer: this.#running.filter(isInsideSlot), isExclusive };
+  }
+
+  private enqueue(waiting: Waiting): Waiting {
+    // Bound, so that it does not run in the AsyncLocalStorage context of the work that it waited for.
+    const bound = { ...waiting, start: AsyncResource.bind(waiting.start) };
+    this.#waiting.push(bound);
+    return bound;
   }
 
   private async run<T>(slot: Slot, work: () => Promise<T>): Promise<T> {
@@ -167,24 +168,23 @@ export class OverlapGate {
 
   /** Starts the waiting work that may begin, in order. A tick that may not begin yet doesn't delay a schedule that may. */
   private startWaiting(): void {
-    let isClaimed = false;
+    let isBehind = false;
     for (const waiting of this.#waiting.slice()) {
       const at = this.#waiting.indexOf(waiting);
       if (at < 0) continue;
-      if (this.mayBegin(waiting, isClaimed)) {
+      if (this.mayBegin(waiting, isBehind)) {
         this.#waiting.splice(at, 1);
         waiting.start();
-      } else isClaimed ||= isHold(waiting);
+      } else isBehind ||= waiting.isExclusive;
     }
   }
 
-  /** @param isClaimed true if work of `hold()` is ahead in the queue: ticks that aren't part of running work stay behind it. */
-  private mayBegin(asking: Asking, isClaimed: boolean): boolean {
-    const { slot, within } = asking;
-    for (const holder of this.#holders) if (!within.includes(holder)) return false;
-    const isInner = within.some((outer) => this.#running.includes(outer));
-    if (isHold(asking)) return isInner || this.#running.length === 0;
-    return this.hasRoom(slot) && (isInner || !isClaimed);
+  /** @param isBehind true if exclusive work is ahead in the queue: ticks that aren't part of running work stay behind it. */
+  private mayBegin({ slot, outer, isExclusive }: Asking, isBehind: boolean): boolean {
+    for (const holder of this.#holders) if (!outer.includes(holder)) return false;
+    const isInner = outer.some((running) => this.#running.includes(running));
+    if (isExclusive) return isInner || this.#running.length === 0;
+    return this.hasRoom(slot) && (isInner || !isBehind);
   }
 
   private hasRoom(slot: Slot): boolean {
@@ -194,7 +194,7 @@ export class OverlapGate {
   /** Aborts the oldest ticks that occupy the room of this one. Catch-up runs of one series don't abort each other. */
   private makeRoomFor(slot: Slot): void {
     const ticks = this.#running.filter((running) => !this.#holders.has(running));
-    const tooMany = Math.max(ticks.length - limitOf(slot) + 1, 0); // if 0, the slot waits for work of `hold()`
+    const tooMany = Math.max(ticks.length - limitOf(slot) + 1, 0); // if 0, the slot waits for exclusive work
     const others = ticks.filter(({ isCatchUp }) => !(slot.isCatchUp && isCatchUp));
     for (const running of others.slice(0, tooMany)) this.abort(running);
   }
@@ -205,11 +205,6 @@ function limitOf({ schedule: { options } }: Slot): number {
   const { overlap, maxConcurrency, forEach } = options;
   const limit = forEach === undefined ? maxConcurrency : undefined;
   return limit ?? (overlap === 'allow' ? Number.POSITIVE_INFINITY : 1);
-}
-
-/** Ticks can be dropped while they wait, work of `hold()` cannot. */
-function isHold({ skip }: Asking): boolean {
-  return skip === undefined;
 }
 
 /** Schedules that share it count as one for overlap. */

@@ -50,7 +50,7 @@ export class TickDispatcher {
    */
   exclusive<T>(key: string, work: () => T | Promise<T>, signal?: AbortSignal): Promise<T> {
     const slot = slotByHand(`exclusive(${key})`, work, { overlapKey: key }, work);
-    return this.atGate(slot, (gate) => gate.hold(slot, work, signal));
+    return this.atGate(slot, (gate) => gate.exclusive(slot, work, signal));
   }
 
   skip(slot: Slot, reason: SkipReason): TickReport {

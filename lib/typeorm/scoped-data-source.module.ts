@@ -3,7 +3,7 @@ import { ModuleRef } from '@nestjs/core';
 import type { DataSource, EntityManager } from 'typeorm';
 import { InvalidOptionsError } from '../errors/errors.js';
 import { ScopedConnection } from './scoped-connection.js';
-import { scopeRunnersOf, type ScopeRunners } from './scope-runners.js';
+import { scopeRunnersOf, type ScopeRunners } from './connection-sharing.js';
 import { loadTypeOrm } from './typeorm-peer.js';
 
 /** Holds the entity manager of a scope. */

@@ -3,10 +3,16 @@ import { textOf } from '../errors/error-parts.js';
 import { fileOf, FILE_DRIVERS, type SqliteDriver } from './sqlite-driver.js';
 import { SqliteFile } from './sqlite-file.js';
 
-/** Creates query runners for scopes. Without `create`, the whole process shares one. */
-export interface ScopeRunners {
-  readonly create: ((isTransactional: boolean) => QueryRunner) | undefined;
-  /** Why all scopes share one: the predicate of a sentence whose subject is the data source. */
+/** Creates a query runner for each scope, or says that the whole process shares one connection. */
+export type ScopeRunners = OwnConnections | SharedConnection;
+
+interface OwnConnections {
+  create(isTransactional: boolean): QueryRunner;
+}
+
+interface SharedConnection {
+  readonly create?: undefined;
+  /** Why: the predicate of a sentence whose subject is the data source. */
   readonly sharedBecause: string;
 }
 
@@ -21,31 +27,28 @@ export function scopeRunnersOf(dataSource: DataSource): Promise<ScopeRunners> {
 }
 
 async function find(dataSource: DataSource): Promise<ScopeRunners> {
-  const own = { create: () => dataSource.createQueryRunner(), sharedBecause: '' };
+  const own = { create: () => dataSource.createQueryRunner() };
   const { driver } = dataSource as Partial<DataSource>;
   if (driver === undefined) return own; // a test double
   const { type } = driver.options;
   if (FILE_DRIVERS.includes(type)) return onFile(dataSource, driver as SqliteDriver);
-  // For every driver: a query runner that all code shares must not be treated as a scope's own.
+  // For every driver: two query runners that are one object must not be treated as those of two scopes.
   const isOne = driver.createQueryRunner('master') === driver.createQueryRunner('master');
-  return isOne ? shared(`has one connection for the whole process (driver ${type})`) : own;
+  return isOne
+    ? { sharedBecause: `has one connection for the whole process (driver ${type})` }
+    : own;
 }
 
 async function onFile(dataSource: DataSource, driver: SqliteDriver): Promise<ScopeRunners> {
   const path = fileOf(driver);
   if (path === undefined)
-    return shared('is an SQLite database in memory, which has only one connection');
+    return { sharedBecause: 'is an SQLite database in memory, which has only one connection' };
   try {
     const file = await SqliteFile.open(dataSource, driver, path);
-    return {
-      create: (isTransactional) => file.createScopeRunner(isTransactional),
-      sharedBecause: '',
-    };
+    return { create: (isTransactional) => file.createScopeRunner(isTransactional) };
   } catch (error) {
-    return shared(`cannot use WAL, which several connections require (${textOf(error)})`);
+    return {
+      sharedBecause: `cannot use WAL, which several connections require (${textOf(error)})`,
+    };
   }
-}
-
-function shared(sharedBecause: string): ScopeRunners {
-  return { create: undefined, sharedBecause };
 }
