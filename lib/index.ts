@@ -1,4 +1,4 @@
-export { InjectTick, StaysSingleton, ScopedWorker } from './decorators/provider.decorators.js';
+export { InjectTick, StaysSingleton, ScopedWorker } from './decorators/worker.decorators.js';
 export { ScopedConsumer } from './decorators/consumer.decorator.js';
 export { ScopedCron, ScopedInterval, ScopedTimeout } from './decorators/schedule.decorators.js';
 export type { ScopedWorkerOptions } from './decorators/worker-metadata.js';

@@ -38,8 +38,8 @@ export class EventObserver implements TickObserver, ScopeObserver {
     if (this.events.isHeard('scope:closed')) this.events.emit('scope:closed', notice());
   }
 
-  handedOut(wrapper: NestWrapper): void {
-    const finding = this.findings.handedOut(wrapper);
+  sharedByFactory(wrapper: NestWrapper): void {
+    const finding = this.findings.sharedByFactory(wrapper);
     if (finding !== undefined) this.events.emit('finding:reported', finding);
   }
 

@@ -4,12 +4,12 @@ import type { ProviderScope } from '../scope/provider-scope.interface.js';
 import type { WatchedScope } from '../scope/scope-ports.js';
 import { type CallGuard, instanceBehind } from './call-guard.js';
 import { classNameOf, type Origin } from './survivors.js';
-import type { EndedScopes, FollowedInstance } from './ended-scopes.js';
+import type { LeakFinder, FollowedInstance } from './leak-finder.js';
 import type { LeakedScope } from '../events/event-map.js';
 
 /** Where the scopes of an application are followed. */
 export interface Following {
-  readonly ended: EndedScopes;
+  readonly finder: LeakFinder;
   readonly dropped: DroppedScopes;
 }
 
@@ -44,7 +44,7 @@ export class FollowedScope implements WatchedScope {
 
   built(instance: object, wrapper: NestWrapper): void {
     const isMade = isFactory(wrapper);
-    if (isMade && !this.following.ended.take(instance, this)) return;
+    if (isMade && !this.following.finder.take(instance, this)) return;
     if (!this.isSampled) return;
     const className = classNameOf(instance, wrapper);
     const followed = { ref: new WeakRef(instance), className, isMade };
@@ -66,7 +66,7 @@ export class FollowedScope implements WatchedScope {
   }
 
   private follow(instances: readonly FollowedInstance[], endedAt: number): void {
-    this.following.ended.add({ origin: this.origin, endedAt, instances });
+    this.following.finder.add({ origin: this.origin, endedAt, instances });
   }
 }
 

@@ -7,7 +7,7 @@ import { performance } from 'node:perf_hooks';
 import { fromEmptyContext } from '../scope/work-context.js';
 import { CallGuard } from './call-guard.js';
 import { DroppedScopes, FollowedScope, type Following } from './followed-scope.js';
-import { EndedScopes } from './ended-scopes.js';
+import { LeakFinder } from './leak-finder.js';
 import { MajorCollections } from '../util/garbage-collections.js';
 import type { Origin } from './survivors.js';
 
@@ -26,7 +26,7 @@ export class LeakWatch implements ScopeWatch, OnApplicationBootstrap {
   ) {
     this.#statics = new StaticHoldings(nest);
     events.on('schedule:changed', ({ schedule, change }) => {
-      if (change === 'removed') this.#following?.ended.forget(schedule);
+      if (change === 'removed') this.#following?.finder.forget(schedule);
     });
     events.on('shutdown:finished', () => {
       this.#isStopped = true;
@@ -51,7 +51,7 @@ export class LeakWatch implements ScopeWatch, OnApplicationBootstrap {
     if (this.#isStopped && (this.#following === undefined || !strict)) return undefined;
     const following = (this.#following ??= this.begin(graceMs));
     const isSampled =
-      !this.#isStopped && !following.ended.isFull && (sample === 1 || Math.random() < sample);
+      !this.#isStopped && !following.finder.isFull && (sample === 1 || Math.random() < sample);
     const place = opener && isSampled ? placeOfCall(opener) : undefined;
     const origin: Origin = { ...notice, place };
     const calls = strict
@@ -62,15 +62,15 @@ export class LeakWatch implements ScopeWatch, OnApplicationBootstrap {
 
   /** Called for the first scope: options may arrive late, and the observer of collections has a cost. */
   private begin(graceMs: number): Following {
-    const ended = new EndedScopes(graceMs, (instance) => this.#statics.holds(instance));
+    const finder = new LeakFinder(graceMs, (instance) => this.#statics.holds(instance));
     const collections = (this.#collections = new MajorCollections(() => {
-      const found = ended.sweep(collections.enoughSince, performance.now());
+      const found = finder.sweep(collections.enoughSince, performance.now());
       for (const leak of found) fromEmptyContext(() => this.events.emit('leak:found', leak));
     }));
     const dropped = new DroppedScopes((leaked) => {
       if (!this.#isStopped) fromEmptyContext(() => this.events.emit('leak:scope', leaked));
     });
-    return { ended, dropped };
+    return { finder, dropped };
   }
 }
 

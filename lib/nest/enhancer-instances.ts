@@ -1,12 +1,13 @@
 import { ModuleRef } from '@nestjs/core';
 import type { Declared, EnhancerKind } from './enhancer-metadata.js';
-import type {
-  ContextId,
-  NestInjector,
-  NestInstanceHost,
-  NestModule,
-  NestWrapper,
-  OpenModuleRef,
+import {
+  isSingleton,
+  type ContextId,
+  type NestInjector,
+  type NestInstanceHost,
+  type NestModule,
+  type NestWrapper,
+  type OpenModuleRef,
 } from './nest-types.js';
 
 /** The parts of Nest's `InstanceWrapper`, `Module` and `Injector` that this file reads; the same from 11.0.0 to 12.5.1. */
@@ -60,7 +61,7 @@ export class EnhancerInstances {
    * from a factory, and global ones of a class that isn't a controller.
    */
   async ofWrapper(wrapper: NestWrapper, { worker, contextId }: EnhancedCall): Promise<unknown> {
-    if (!wrapper.isTransient && wrapper.isDependencyTreeStatic()) return wrapper.instance;
+    if (isSingleton(wrapper)) return wrapper.instance;
     if (wrapper.isTransient || contextId.getParent === undefined) {
       const host = (wrapper as OpenWrapper).getInstanceByContextId(contextId, worker.id);
       if (host.isResolved === true) return host.instance;

@@ -1,5 +1,5 @@
 import { INQUIRER, REQUEST } from '@nestjs/core';
-import type { NestModule, NestWrapper } from './nest-types.js';
+import { isSingleton, type NestModule, type NestWrapper } from './nest-types.js';
 
 /** The part of Nest's `Module` that links it to others; the same from 11.0.0 to 12.5.1. */
 interface LinkedModule extends NestModule {
@@ -40,7 +40,7 @@ export function canResolve(
 export function isOfBuild(token: unknown, module: NestModule | undefined): boolean {
   if (token !== REQUEST && token !== INQUIRER) return false;
   const seen = module && seenProvider(module, token);
-  const isOfApplication = seen?.isDependencyTreeStatic() === true && !seen.isTransient;
+  const isOfApplication = seen !== undefined && isSingleton(seen);
   return !isOfApplication;
 }
 

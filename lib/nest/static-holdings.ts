@@ -1,5 +1,6 @@
 import { anyHolds, holdsDecorated } from './holding.js';
 import type { NestInside } from './nest-inside.js';
+import { isSingleton } from './nest-types.js';
 
 /**
  * Finds out whether a static provider holds an object: as its instance, as an own property, or in a `Map` or plain object there,
@@ -28,7 +29,7 @@ export class StaticHoldings {
     if (this.nest.hasStarted && this.#known === this.nest.modules.size) return this.#instances;
     const instances = new Set<object>();
     for (const { wrapper } of this.nest.wrappers()) {
-      if (wrapper.isTransient || !wrapper.isDependencyTreeStatic()) continue;
+      if (!isSingleton(wrapper)) continue;
       const { instance } = wrapper;
       if (typeof instance === 'object' && instance !== null) instances.add(instance);
     }

@@ -17,7 +17,7 @@ export const IS_SCOPE = Symbol('nestjs-scoped-worker:is-scope');
  */
 export class Ownership {
   readonly #owned = new WeakSet<object>();
-  readonly #handsOut = new WeakMap<NestWrapper, boolean>();
+  readonly #isHeld = new WeakMap<NestWrapper, boolean>();
   readonly #statics: StaticHoldings;
 
   constructor(
@@ -40,10 +40,10 @@ export class Ownership {
    */
   counts(instance: object, wrapper: NestWrapper): boolean {
     if (!isFactory(wrapper)) return true;
-    let isHeld = this.#handsOut.get(wrapper);
+    let isHeld = this.#isHeld.get(wrapper);
     if (isHeld === undefined) {
-      this.#handsOut.set(wrapper, (isHeld = this.#statics.holds(instance)));
-      if (isHeld) this.observer.handedOut(wrapper);
+      this.#isHeld.set(wrapper, (isHeld = this.#statics.holds(instance)));
+      if (isHeld) this.observer.sharedByFactory(wrapper);
     }
     return !isHeld;
   }
@@ -63,7 +63,7 @@ export class Ownership {
   claim(instance: object, wrapper: NestWrapper): boolean {
     if (this.#owned.has(instance)) return false;
     if (this.isHeld(instance, wrapper)) {
-      this.observer.handedOut(wrapper);
+      this.observer.sharedByFactory(wrapper);
       return false;
     }
     this.#owned.add(instance);

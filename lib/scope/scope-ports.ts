@@ -79,7 +79,7 @@ export abstract class ScopeObserver {
     error: unknown,
   ): void;
   /** A request-scoped factory returned an object that a static provider holds. Called each time. */
-  abstract handedOut(wrapper: NestWrapper): void;
+  abstract sharedByFactory(wrapper: NestWrapper): void;
 }
 
 /** The module options that scopes need. */

@@ -35,7 +35,7 @@ export interface AllowedFinding {
 /** Validates the application at start-up, and keeps the findings of start-up and of ticks. */
 export class FindingBook {
   readonly #found: Finding[] = [];
-  readonly #handedOut = new WeakSet<NestWrapper>();
+  readonly #sharedByFactory = new WeakSet<NestWrapper>();
   #look: (() => TickGraph) | undefined;
   #isComplete = false;
 
@@ -97,9 +97,10 @@ export class FindingBook {
    *
    * @returns the finding, the first time; undefined if it is allowed, or validation is off.
    */
-  handedOut(wrapper: NestWrapper): Finding | undefined {
-    if (this.#handedOut.has(wrapper) || this.#look === undefined || this.isOff) return undefined;
-    this.#handedOut.add(wrapper);
+  sharedByFactory(wrapper: NestWrapper): Finding | undefined {
+    if (this.#sharedByFactory.has(wrapper) || this.#look === undefined || this.isOff)
+      return undefined;
+    this.#sharedByFactory.add(wrapper);
     // Only the current graph has modules that were loaded lazily. Their ids follow those of start-up.
     const provider = this.graph.current.of(wrapper);
     if (provider === undefined) return undefined;

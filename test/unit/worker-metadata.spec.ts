@@ -5,7 +5,7 @@ import {
   ScopedInterval,
   ScopedTimeout,
 } from '../../lib/decorators/schedule.decorators.js';
-import { ScopedWorker } from '../../lib/decorators/provider.decorators.js';
+import { ScopedWorker } from '../../lib/decorators/worker.decorators.js';
 import {
   allDeclaredWorkers,
   handlersOf,

@@ -1,4 +1,4 @@
-import { staysSingleton } from '../../decorators/provider.decorators.js';
+import { staysSingleton } from '../../decorators/worker.decorators.js';
 import type { GraphProvider } from '../../graph/lifetime-graph.js';
 import { finding, type Finding, type FindingKind } from '../../errors/finding.js';
 import { arrows, type TickGraph } from '../tick-graph.js';

@@ -1,5 +1,5 @@
 import { REQUEST } from '@nestjs/core';
-import { injectsTick } from '../../decorators/provider.decorators.js';
+import { injectsTick } from '../../decorators/worker.decorators.js';
 import type { GraphProvider } from '../../graph/lifetime-graph.js';
 import { finding, type Finding } from '../../errors/finding.js';
 import { arrows, type TickGraph } from '../tick-graph.js';

@@ -26,7 +26,7 @@ export const MOST_FOLLOWED = 100_000;
  * Each `WeakRef` is dereferenced once, when its scope is due. An earlier call would keep the instance alive if a collection is
  * marking at that moment.
  */
-export class EndedScopes {
+export class LeakFinder {
   /** In the order in which they closed. */
   #waiting: EndedScope[] = [];
   #waitingCount = 0;

@@ -1,4 +1,4 @@
-import { EndedScopes, MOST_FOLLOWED } from '../../lib/leaks/ended-scopes.js';
+import { LeakFinder, MOST_FOLLOWED } from '../../lib/leaks/leak-finder.js';
 
 const alive = { still: 'here' };
 const origin = { schedule: 'W.run', tickId: 'tick-1', scopeId: 'scope-1', place: undefined };
@@ -7,7 +7,7 @@ const instances = (count: number) =>
 
 describe('Ended scopes', () => {
   it('are looked at when the third-last collection began after their end and graceMs', () => {
-    const scopes = new EndedScopes(100);
+    const scopes = new LeakFinder(100);
     scopes.add({ origin, endedAt: 1_000, instances: instances(1) });
 
     expect(scopes.sweep(Number.NEGATIVE_INFINITY, 5_000)).toEqual([]);
@@ -19,7 +19,7 @@ describe('Ended scopes', () => {
   });
 
   it('are not followed beyond a number of instances, until some are done with', () => {
-    const scopes = new EndedScopes(0);
+    const scopes = new LeakFinder(0);
     scopes.add({ origin, endedAt: 1, instances: instances(MOST_FOLLOWED - 1) });
     expect(scopes.isFull).toBe(false);
     scopes.add({ origin, endedAt: 2, instances: instances(1) });
@@ -31,7 +31,7 @@ describe('Ended scopes', () => {
   });
 
   it('do not report what was shared', () => {
-    const scopes = new EndedScopes(0);
+    const scopes = new LeakFinder(0);
     scopes.add({ origin, endedAt: 1, instances: instances(1) });
     scopes.take(alive, {});
     scopes.take(alive, {});
