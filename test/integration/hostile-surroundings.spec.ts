@@ -411,7 +411,7 @@ describe('In hostile surroundings, a schedule', () => {
     expect(timers()).toBe(before);
   });
 
-  it('a scope by hand in a tick leaves the scope of the tick open that a factory propagates', async () => {
+  it('a scope by hand in a tick leaves the scope of the tick open if a factory returns that scope', async () => {
     const handler = async (tick: Tick, scopes: ProviderScopeFactory): Promise<unknown> => {
       await scopes.run((inner) => inner.resolve('SCOPE'), { request: tick });
       return tick.scope.closed;

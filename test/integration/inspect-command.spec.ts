@@ -358,7 +358,7 @@ describe('An application in another place', () => {
     expect(code).toBe(1);
   });
 
-  it('learns that it has another Nest than the library that it imports', async () => {
+  it('is refused if it uses another copy of Nest than the library, and the error says so', async () => {
     const file = writeProgram(
       place(otherNest),
       'app.mjs',

@@ -28,7 +28,7 @@ describe('A scope by hand', () => {
   afterEach(closeApps);
 
   describe('when it comes from open()', () => {
-    it('[XB2] commits and disposes in close()', async () => {
+    it('[XB2] commits and disposes in complete()', async () => {
       const { scopes } = await startApp({ providers });
       const scope = await scopes.open();
       await scope.resolve(Unit);
@@ -38,7 +38,7 @@ describe('A scope by hand', () => {
       expect(scope.closed).toBe(true);
     });
 
-    it('[XB2] commits in an `await using` block that ends with close()', async () => {
+    it('[XB2] commits in an `await using` block that ends with complete()', async () => {
       const { scopes } = await startApp({ providers });
       {
         await using scope = await scopes.open();
@@ -86,7 +86,7 @@ describe('A scope by hand', () => {
       expect(journal.lines).toEqual([...built, 'rolled back Unit: SCOPE_CLOSED', ...disposed]);
     });
 
-    it('[B13, B14] rejects close() with the one error itself, and with several as one AggregateError', async () => {
+    it('[B13, B14] rejects complete() with the one error itself, and with several as one AggregateError', async () => {
       const { scopes } = await startApp({ providers });
       const [older, newer] = [new Error('older'), new Error('newer')];
       const scope = await scopes.open();
@@ -103,7 +103,7 @@ describe('A scope by hand', () => {
       expect(journal.of('disposed')).toEqual(['Unit', 'Connection']);
     });
 
-    it('[B36, XB2] rolls back when its waitFor work has failed, and close() rejects with that error', async () => {
+    it('[B36, XB2] rolls back when its waitFor work has failed, and complete() rejects with that error', async () => {
       const { scopes } = await startApp({ providers });
       const error = new Error('work down');
       const scope = await scopes.open();
