@@ -8,41 +8,25 @@ const folder = builtPrograms();
 
 describe('process', () => {
   describe('when SIGTERM comes, with shutdown hooks', () => {
-    it('[D27] cancels the tick, disposes its scope before singletons go, and ends by the signal', async () => {
-      const program = startProgram(folder, 'signalled', 'cancelled');
+    it.each([
+      [
+        'cancels the tick, disposes its scope before singletons go',
+        'cancelled',
+        ['tick aborted', 'scope disposed', 'tick cancelled'],
+      ],
+      [
+        'lets the tick finish within drainTimeoutMs',
+        'drained',
+        ['tick done', 'scope disposed', 'tick succeeded'],
+      ],
+    ])('[D27] %s, and ends by the signal', async (_, way, end) => {
+      const program = startProgram(folder, 'signalled', way);
       await program.wrote('tick runs');
       program.kill('SIGTERM');
       expect(await program.ended).toEqual({
         code: null,
         signal: 'SIGTERM',
-        lines: [
-          'tick runs',
-          'shutdown started',
-          'tick aborted',
-          'scope disposed',
-          'tick cancelled',
-          'abandoned 0',
-          'pool destroyed',
-        ],
-      });
-    });
-
-    it('[D27] lets the tick finish within drainTimeoutMs, and ends by the signal', async () => {
-      const program = startProgram(folder, 'signalled', 'drained');
-      await program.wrote('tick runs');
-      program.kill('SIGTERM');
-      expect(await program.ended).toEqual({
-        code: null,
-        signal: 'SIGTERM',
-        lines: [
-          'tick runs',
-          'shutdown started',
-          'tick done',
-          'scope disposed',
-          'tick succeeded',
-          'abandoned 0',
-          'pool destroyed',
-        ],
+        lines: ['tick runs', 'shutdown started', ...end, 'abandoned 0', 'pool destroyed'],
       });
     });
 
