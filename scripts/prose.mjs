@@ -1,7 +1,7 @@
 // Lists the habits of wording that the project replaces, wherever its readers meet them: in the documentation, in the comments,
 // docstrings and texts of the library, and in the titles and comments of the tests. Exits with 1 if one is left that scripts/prose-allow.json does not allow.
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 
 /** The habit, and what to write instead. */
 const HABITS = [
@@ -46,7 +46,10 @@ const files = execFileSync('git', ['ls-files', '*.md', 'lib', 'sample-app/**/*.t
   .trim()
   .split('\n')
   .filter(
-    (file) => /\.(md|ts)$/.test(file) && !/(^|\/)(conformance\.md|node_modules)\b/.test(file),
+    (file) =>
+      /\.(md|ts)$/.test(file) &&
+      !/(^|\/)(conformance\.md|node_modules)\b/.test(file) &&
+      existsSync(file),
   );
 
 const CODE = /`[^`\n]*`/g;

@@ -105,7 +105,7 @@ describe('The provision of a background worker', () => {
       ],
       ['an alias', { providers: [Sync, { provide: 'x', useExisting: Sync }] }, ['Sync']],
       [
-        'a factory that propagates the instance',
+        'a factory that returns the instance that it injects',
         { providers: [Sync, { provide: 'x', inject: [Sync], useFactory: (sync: Sync) => sync }] },
         ['Sync'],
       ],

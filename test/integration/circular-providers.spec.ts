@@ -4,6 +4,7 @@ import { InjectTick, ScopedWorker, type Tick } from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
 import { turn } from '../support/gate.js';
 import { OnDemand, probes, worker } from '../support/probes.js';
+import { turns } from '../support/running-tick.js';
 
 /** Two providers that inject each other, and a connection that both inject. */
 function circle(connect: () => unknown = () => ({})) {
@@ -49,7 +50,7 @@ describe('Providers that inject each other', () => {
 
   it('[A18] are built before the handler starts', async () => {
     const { journal, providers } = circle(async () => {
-      for (let turns = 0; turns < 5; turns += 1) await turn();
+      await turns();
       return 'connected';
     });
     const { registry } = await startApp({ providers });
@@ -61,7 +62,7 @@ describe('Providers that inject each other', () => {
     const { journal, Orders, Customers, providers } = circle();
     Object.assign(Customers.prototype, {
       async onScopeInit(): Promise<void> {
-        for (let turns = 0; turns < 5; turns += 1) await turn();
+        await turns();
         journal.note('initialised Customers');
       },
     });
@@ -74,7 +75,7 @@ describe('Providers that inject each other', () => {
       ) {}
 
       async onScopeInit(): Promise<void> {
-        for (let turns = 0; turns < 5; turns += 1) await turn();
+        await turns();
         await this.tick.scope.resolve(Orders);
       }
     }
@@ -99,6 +100,47 @@ describe('Providers that inject each other', () => {
       'initialised Customers',
       'entered Both',
     ]);
+  });
+
+  describe('of which one is injected by property, and the other has onScopeInit', () => {
+    const run = async (init: () => unknown) => {
+      const lines: string[] = [];
+      @Injectable({ scope: Scope.REQUEST })
+      class Near {
+        @Inject(forwardRef(() => Far)) far!: unknown;
+      }
+      @Injectable({ scope: Scope.REQUEST })
+      class Far {
+        constructor(@Inject(forwardRef(() => Near)) readonly near: object) {
+          lines.push('Far built');
+        }
+
+        async onScopeInit(): Promise<void> {
+          await turns();
+          await init();
+          lines.push('Far ready');
+        }
+      }
+      const handler = async (): Promise<void> => {
+        lines.push('handler');
+        await turns();
+      };
+      const { registry } = await startApp({ providers: [Near, Far, worker([Near, Far], handler)] });
+      return { report: await registry.run('Worker.run'), lines };
+    };
+
+    it('[A18] finish it before the handler starts', async () => {
+      const { report, lines } = await run(() => undefined);
+      expect(report).toMatchObject({ outcome: 'succeeded' });
+      expect(lines).toEqual(['Far built', 'Far ready', 'handler']);
+    });
+
+    it('[B26] fail the tick when it fails, without the handler', async () => {
+      const error = new Error('not ready');
+      const { report, lines } = await run(() => Promise.reject(error));
+      expect(report).toMatchObject({ outcome: 'failed', phase: 'resolve', error });
+      expect(lines).toEqual(['Far built']);
+    });
   });
 
   it('[B26] fail the tick when one of them cannot be built', async () => {

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
-import { forwardRef, Inject, Scope } from '@nestjs/common';
+import { Scope } from '@nestjs/common';
 import { REQUEST } from '@nestjs/core';
 import { Test } from '@nestjs/testing';
 import { Observable } from 'rxjs';
@@ -411,7 +411,7 @@ describe('In hostile surroundings, a schedule', () => {
     expect(timers()).toBe(before);
   });
 
-  it('a scope by hand in a tick leaves the scope of the tick open that a factory propagates', async () => {
+  it('a scope by hand in a tick leaves the scope of the tick open if a factory returns that scope', async () => {
     const handler = async (tick: Tick, scopes: ProviderScopeFactory): Promise<unknown> => {
       await scopes.run((inner) => inner.resolve('SCOPE'), { request: tick });
       return tick.scope.closed;
@@ -424,53 +424,6 @@ describe('In hostile surroundings, a schedule', () => {
     });
 
     expect(await registry.run('Worker.run')).toMatchObject({ outcome: 'succeeded', value: false });
-  });
-});
-
-/** Fails on Nest 11.0.0 only. */
-describe('onScopeInit in a circle of providers', () => {
-  afterEach(async () => {
-    await quietFor(20);
-    await closeApps();
-  });
-
-  const run = async (init: () => Promise<void>): Promise<{ report: unknown; lines: string[] }> => {
-    const lines: string[] = [];
-    @RequestScoped()
-    class Near {
-      @Inject(forwardRef(() => Far)) far!: unknown;
-    }
-    @RequestScoped()
-    class Far {
-      constructor(@Inject(forwardRef(() => Near)) readonly near: object) {
-        lines.push('Far built');
-      }
-
-      async onScopeInit(): Promise<void> {
-        await quietFor(10);
-        await init();
-        lines.push('Far ready');
-      }
-    }
-    const handler = async (): Promise<void> => {
-      lines.push('handler');
-      await quietFor(30);
-    };
-    const { registry } = await startApp({ providers: [Near, Far, worker([Near, Far], handler)] });
-    return { report: await registry.run('Worker.run'), lines };
-  };
-
-  it('is finished before the handler begins', async () => {
-    const { lines } = await run(async () => undefined);
-
-    expect(lines).toEqual(['Far built', 'Far ready', 'handler']);
-  });
-
-  it('fails the tick when it fails, and no handler is entered', async () => {
-    const { report, lines } = await run(() => Promise.reject(new Error('not ready')));
-
-    expect(report).toMatchObject({ outcome: 'failed', phase: 'resolve' });
-    expect(lines).toEqual(['Far built']);
   });
 });
 

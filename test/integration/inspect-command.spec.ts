@@ -1,5 +1,5 @@
 import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ScopeInspection } from '../../lib/inspect/inspection.js';
@@ -10,6 +10,8 @@ import {
   writeProgram,
   type CommandEnd,
 } from '../support/programs.js';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
 
 /** Each construction and each call writes to stdout or stderr, and opens a socket. */
 const APP = `
@@ -358,7 +360,7 @@ describe('An application in another place', () => {
     expect(code).toBe(1);
   });
 
-  it('learns that it has another Nest than the library that it imports', async () => {
+  it('is refused if it uses another copy of Nest than the library, and the error says so', async () => {
     const file = writeProgram(
       place(otherNest),
       'app.mjs',
@@ -420,6 +422,67 @@ describe('An application in another place', () => {
     const { code, stderr } = await runCommand(folder, ['inspect', withCopy({ version: '0.0.1' })]);
     expect(stderr).toMatch(
       /^This application uses nestjs-scoped-worker 0\.0\.1 \(.*\), which has no inspector\. Update it\.\n$/,
+    );
+    expect(code).toBe(2);
+  });
+});
+
+/** Outlasts every test, and no more than that. */
+const BLOCKED = `
+console.error('loading', process.pid);
+const end = Date.now() + 30_000;
+while (Date.now() < end);
+export class AppModule {}
+`;
+
+const WITH_CHILD = `
+import { Module } from '@nestjs/common';
+import { spawn } from 'node:child_process';
+const child = spawn(process.execPath, ['-e', 'setTimeout(() => {}, 30_000)'], { stdio: 'inherit' });
+child.unref();
+console.error('spawned', child.pid);
+@Module({})
+export class AppModule {}
+`;
+
+/** Settles when nobody is left who could write to it: neither the command nor what it has started. */
+const silent = (command: ChildProcess): Promise<unknown> => once(command, 'close');
+
+describe('nestjs-scoped-worker inspect leaves no process behind', () => {
+  it.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
+    'when %s ends it while the application blocks its process',
+    async (signal) => {
+      writeProgram(folder, 'blocked.js', BLOCKED);
+      const { NODE_OPTIONS: _, ...env } = process.env;
+      const command = spawn(
+        process.execPath,
+        [join(folder, 'lib/inspect/cli/main.js'), 'inspect', 'blocked.js'],
+        { cwd: folder, env, stdio: ['ignore', 'ignore', 'pipe'] },
+      );
+      const ended = silent(command);
+      const [line] = (await once(createInterface({ input: command.stderr! }), 'line')) as [string];
+      expect(line).toMatch(/^loading \d+$/);
+      command.kill(signal);
+      await ended;
+      expect(command.signalCode).toBe(signal);
+    },
+  );
+
+  it('when the application has started its own', async () => {
+    writeProgram(folder, 'with-child.js', WITH_CHILD);
+    const { code, stdout, stderr } = await runCommand(folder, ['inspect', 'with-child.js']);
+    expect(stderr).toMatch(/^spawned \d+$/m);
+    expect(stdout).toContain('AppModule of with-child.js');
+    expect(code).toBe(0);
+  });
+});
+
+describe('nestjs-scoped-worker inspect', () => {
+  it('names the place of an error from where it was started, wherever the application has gone', async () => {
+    writeProgram(folder, 'gone.js', `process.chdir('/');\nthrow new Error('too late');\n`);
+    const { code, stderr } = await runCommand(folder, ['inspect', 'gone.js']);
+    expect(stderr).toMatch(
+      /^gone\.js threw while it was loading: Error: too late\n {4}at gone\.js:2:/,
     );
     expect(code).toBe(2);
   });

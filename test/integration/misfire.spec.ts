@@ -1,9 +1,19 @@
-import { describe, expect, it } from '@jest/globals';
-import type { HandlerOptions } from '../../lib/index.js';
-import { appsOnFakeClock } from '../support/app.js';
-import { advance, leap } from '../support/fake-clock.js';
+import { describe, expect, it, jest } from '@jest/globals';
+import {
+  type HandlerOptions,
+  ScopedCron,
+  ScopedWorker,
+  type Tick,
+  inProcessEngine,
+  ScopedWorkerEvents,
+  ScopedWorkerRegistry,
+} from '../../lib/index.js';
+import { appsOnFakeClock, startApp } from '../support/app.js';
+import { advance, leap, afterNoon } from '../support/fake-clock.js';
 import { closing, turns } from '../support/running-tick.js';
 import { slotApp } from '../support/slot-app.js';
+import { gate, turn } from '../support/gate.js';
+import { cron, startEngine } from '../support/schedules.js';
 
 appsOnFakeClock();
 
@@ -275,5 +285,76 @@ describe('the option misfire', () => {
   ])('is refused when it is wrong: %s', async (_, wrong, right) => {
     await expect(slotApp('cron', { a: wrong })).rejects.toMatchObject({ code: 'INVALID_SCHEDULE' });
     await expect(slotApp('cron', { a: right })).resolves.toBeDefined();
+  });
+});
+
+describe('a single missed slot', () => {
+  it.each<[HandlerOptions['misfire'], HandlerOptions['overlap']]>([
+    ['once', 'skip'],
+    ['all', 'skip'],
+    ['all', 'buffer-one'],
+  ])(
+    "[F1] waits its turn behind the tick that runs: misfire '%s', overlap '%s'",
+    async (misfire, overlap) => {
+      const held = gate();
+      const ran: string[] = [];
+      @ScopedWorker()
+      class Job {
+        @ScopedCron('* * * * * *', { misfire: misfire!, overlap: overlap! })
+        async run({ scheduledAt }: Tick): Promise<void> {
+          ran.push(scheduledAt.toISOString());
+          await held.opened;
+        }
+      }
+      const { events } = await startApp({ providers: [Job] });
+      const skipped: unknown[] = [];
+      events.on('tick:skipped', ({ reason }) => skipped.push(reason));
+      await advance(1_000);
+      await advance(500);
+      leap(1_100); // slot 2 is late by 600 ms
+      await advance(500);
+      held.open();
+      for (let count = 0; count < 10; count += 1) await turn();
+      expect(ran.slice(0, 2)).toEqual([afterNoon(1_000), afterNoon(2_000)]);
+      expect(skipped).not.toContain('missed');
+    },
+  );
+});
+
+describe('a cron that is dense for an hour a day', () => {
+  it.each([
+    ['once', 2],
+    ['skip', 1],
+  ] as const)(
+    "[F1][F2] after a sleep into its next day: misfire '%s' runs %d ticks, the punctual one last",
+    async (misfire, count) => {
+      jest.setSystemTime(Date.UTC(2030, 0, 1, 2, 59, 59, 500));
+      const engine = inProcessEngine();
+      const host = await startEngine(engine, [cron('a', '* * 3 * * *', { misfire })]);
+      leap(24 * 3_600_000 + 100);
+      await advance(700);
+      await engine.stop();
+      const due = host.slots.map(({ scheduledAt }) => scheduledAt.toISOString());
+      expect(due).toHaveLength(count);
+      expect(due.at(-1)).toBe('2030-01-02T03:00:00.000Z');
+    },
+  );
+});
+
+describe('a listener that reschedules because of missed slots', () => {
+  it.each(['cron', 'interval'] as const)('[F2] does not lose the current one: %s', async (kind) => {
+    const { app, begun, skipped, releaseAll } = await slotApp(kind, {
+      a: { misfire: 'skip', overlap: 'allow' },
+    });
+    const registry = app.get(ScopedWorkerRegistry);
+    const off = app.get(ScopedWorkerEvents).on('tick:skipped', ({ schedule }) => {
+      off();
+      registry.reschedule(schedule, { everyMs: 60_000 });
+    });
+    leap(3_000);
+    await advance(1_000);
+    releaseAll();
+    expect(skipped).toEqual(['a 1 missed', 'a 2 missed', 'a 3 missed']);
+    expect(begun).toEqual(['a 4']);
   });
 });

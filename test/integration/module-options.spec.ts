@@ -1,4 +1,4 @@
-import { jest } from '@jest/globals';
+import { jest, afterEach, describe, expect, it } from '@jest/globals';
 import {
   InvalidOptionsError,
   ScopedCron,
@@ -7,8 +7,9 @@ import {
   ScopedWorker,
   inProcessEngine,
   type ScopedWorkerModuleOptions,
+  type LeakDetectionOptions,
 } from '../../lib/index.js';
-import { closeApps, startApp } from '../support/app.js';
+import { closeApps, startApp, compileApp } from '../support/app.js';
 import { advance, useFakeClock } from '../support/fake-clock.js';
 import { YEARLY } from '../support/probes.js';
 import { refusal } from '../support/refusal.js';
@@ -163,4 +164,44 @@ describe('The options of the module', () => {
       expect(calls).toBe(1);
     });
   });
+});
+
+describe('The option leakDetection', () => {
+  afterEach(closeApps);
+
+  const starting = async (leakDetection: unknown): Promise<unknown> => {
+    const { app } = await compileApp({
+      options: { leakDetection: leakDetection as LeakDetectionOptions },
+    });
+    return app.init();
+  };
+
+  it.each([
+    [true, 'leakDetection must be an object of sample, graceMs, strict, not true.'],
+    [[], 'leakDetection must be an object of sample, graceMs, strict, not an array.'],
+    [{ sample: 0 }, 'leakDetection.sample must be a number greater than 0 and at most 1, not 0.'],
+    [{ sample: 2 }, 'leakDetection.sample must be a number greater than 0 and at most 1, not 2.'],
+    [
+      { sample: NaN },
+      'leakDetection.sample must be a number greater than 0 and at most 1, not NaN.',
+    ],
+    [
+      { graceMs: -1 },
+      'leakDetection.graceMs must be a number of milliseconds from 0 to 2147483647 (24.8 days), not -1.',
+    ],
+    [{ strict: 'yes' }, 'leakDetection.strict must be true or false, not "yes".'],
+    [{ grace: 1 }, "leakDetection.grace isn't an option; the options are sample, graceMs, strict."],
+  ])('is refused as %j', async (leakDetection, problem) => {
+    await expect(starting(leakDetection)).rejects.toMatchObject({
+      code: 'INVALID_OPTIONS',
+      problems: [`ScopedWorkerModule: ${problem}`],
+    });
+  });
+
+  it.each([[undefined], [{}], [{ sample: 0.01, graceMs: 0, strict: true }], [{ sample: 1 }]])(
+    'is accepted as %j',
+    async (leakDetection) => {
+      await expect(starting(leakDetection)).resolves.toBeDefined();
+    },
+  );
 });

@@ -689,7 +689,7 @@ describe('A background worker that several modules provide', () => {
     expect(ran).toEqual(['acme']);
   });
 
-  describe('and that a factory propagates', () => {
+  describe('and that a factory passes through', () => {
     const handsOn: Provider = {
       provide: 'handed on',
       inject: [Loop],

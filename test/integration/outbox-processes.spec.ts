@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { eventually } from '../support/outbox.js';
 import { testDatabase } from '../support/postgres.js';
-import { builtPrograms } from '../support/programs.js';
+import { builtPrograms, startProgram } from '../support/programs.js';
 
 jest.setTimeout(300_000); // far more than it takes on a machine that does nothing else
 
@@ -16,11 +16,12 @@ const ADDED_MEANWHILE = 2_000;
 
 const patiently = { withinMs: 140_000, everyMs: 250 };
 
+const folder = builtPrograms();
+
 describe('An outbox', () => {
   const children = new Set<ChildProcess>();
-  // Registered first: the database and the programs go when no process uses them.
+  // Registered first: the database goes when no process uses it.
   afterAll(() => children.forEach((child) => child.kill('SIGKILL')));
-  const folder = builtPrograms();
   const database = testDatabase();
 
   beforeAll(async () => {
@@ -86,5 +87,41 @@ describe('An outbox', () => {
       doomed: ['ready', 'stalled'],
       survivor: ['ready'],
     });
+  });
+});
+
+describe('A message that kills its process', () => {
+  const database = testDatabase();
+
+  beforeAll(async () => {
+    await database.query(`
+      CREATE TABLE outbox (
+        id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        text text NOT NULL,
+        "availableAt" timestamptz NOT NULL DEFAULT now(),
+        deliveries int NOT NULL DEFAULT 0,
+        "deadAt" timestamptz
+      )`);
+  });
+
+  it('[XG4] is delivered maxDeliveries times, then it is a dead letter and the others are handled', async () => {
+    await database.query(`INSERT INTO outbox (text) VALUES ('poison')`);
+    for (let delivery = 1; delivery <= 3; delivery += 1) {
+      const { ended } = startProgram(folder, 'poison-message', database.url);
+      expect(await ended).toEqual({ code: null, signal: 'SIGKILL', lines: ['handled poison'] });
+    }
+    await database.query(`INSERT INTO outbox (text) VALUES ('good')`);
+    const survivor = startProgram(folder, 'poison-message', database.url);
+    await survivor.wrote('dead after 4 deliveries');
+    await survivor.wrote('handled good');
+    survivor.kill('SIGTERM');
+    const { signal, lines } = await survivor.ended;
+    expect([signal, [...lines].sort()]).toEqual([
+      'SIGTERM',
+      ['dead after 4 deliveries', 'handled good'],
+    ]);
+    expect(await database.query('SELECT text, "deadAt" IS NOT NULL AS dead FROM outbox')).toEqual([
+      { text: 'poison', dead: true },
+    ]);
   });
 });

@@ -1,46 +1,32 @@
 import { describe, expect, it } from '@jest/globals';
 import { quietFor } from '../support/gate.js';
 import { builtPrograms, startProgram } from '../support/programs.js';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 
 const folder = builtPrograms();
 
 describe('process', () => {
   describe('when SIGTERM comes, with shutdown hooks', () => {
-    it('[D27] cancels the tick, disposes its scope before singletons go, and ends by the signal', async () => {
-      const program = startProgram(folder, 'signalled', 'cancelled');
+    it.each([
+      [
+        'cancels the tick, disposes its scope before singletons go',
+        'cancelled',
+        ['tick aborted', 'scope disposed', 'tick cancelled'],
+      ],
+      [
+        'lets the tick finish within drainTimeoutMs',
+        'drained',
+        ['tick done', 'scope disposed', 'tick succeeded'],
+      ],
+    ])('[D27] %s, and ends by the signal', async (_, way, end) => {
+      const program = startProgram(folder, 'signalled', way);
       await program.wrote('tick runs');
       program.kill('SIGTERM');
       expect(await program.ended).toEqual({
         code: null,
         signal: 'SIGTERM',
-        lines: [
-          'tick runs',
-          'shutdown started',
-          'tick aborted',
-          'scope disposed',
-          'tick cancelled',
-          'abandoned 0',
-          'pool destroyed',
-        ],
-      });
-    });
-
-    it('[D27] lets the tick finish within drainTimeoutMs, and ends by the signal', async () => {
-      const program = startProgram(folder, 'signalled', 'drained');
-      await program.wrote('tick runs');
-      program.kill('SIGTERM');
-      expect(await program.ended).toEqual({
-        code: null,
-        signal: 'SIGTERM',
-        lines: [
-          'tick runs',
-          'shutdown started',
-          'tick done',
-          'scope disposed',
-          'tick succeeded',
-          'abandoned 0',
-          'pool destroyed',
-        ],
+        lines: ['tick runs', 'shutdown started', ...end, 'abandoned 0', 'pool destroyed'],
       });
     });
 
@@ -134,5 +120,83 @@ describe('process', () => {
       program.kill('SIGKILL');
       expect(await program.ended).toMatchObject({ signal: 'SIGKILL', lines: ['done'] });
     });
+  });
+});
+
+describe('docs/architecture.md', () => {
+  it('names the files that a plain tick enters, and no others', async () => {
+    const page = fileURLToPath(new URL('../../docs/architecture.md', import.meta.url));
+    const named = [...readFileSync(page, 'utf8').matchAll(/^\| `([^`]+\.ts)` \|/gm)];
+    const { code, lines } = await startProgram(folder, 'plain-tick').ended;
+
+    expect(new Set(named.map(([, file]) => file))).toEqual(new Set(lines));
+    expect(code).toBe(0);
+  });
+});
+
+describe.each(['context', 'http'])(
+  "A background worker that fails in an application of kind '%s'",
+  (kind) => {
+    it("[D13] with 'stop-app' the application drains, closes with all its hooks, and the process ends with 1", async () => {
+      const program = startProgram(folder, 'background-stop-app', kind, 'stop-app');
+      expect(await program.ended).toEqual({
+        code: 1,
+        signal: null,
+        lines: [
+          'worker fails',
+          'Sync failed, restart in undefined',
+          'other ended',
+          'pool destroyed',
+          'application shut down',
+        ],
+      });
+    });
+
+    it("[D13] with 'stop-app' an exit code that is set already is kept", async () => {
+      const program = startProgram(folder, 'background-stop-app', kind, 'stop-app', '3');
+      expect((await program.ended).code).toBe(3);
+    });
+
+    it.each(['restart', 'ignore'])("[D13] with '%s' the application goes on", async (policy) => {
+      const program = startProgram(folder, 'background-stop-app', kind, policy);
+      await program.wrote('worker fails');
+      await quietFor(300);
+      program.kill('SIGKILL');
+      const { signal, lines } = await program.ended;
+      expect(signal).toBe('SIGKILL');
+      expect(lines).not.toContain('other ended');
+    });
+  },
+);
+
+describe.each(['context', 'http'])(
+  "A process that grows, with an application of kind '%s'",
+  (kind) => {
+    it('is stopped before it is killed: drained, disposed, closed with all hooks, and ends with 1', async () => {
+      const { code, signal, lines } = await startProgram(folder, 'memory-stop', kind).ended;
+      expect([code, signal]).toEqual([1, null]);
+      expect(lines).toEqual([
+        'warning warnAtMb',
+        'stopping stopAtMb, growing Grower.grow',
+        'other drained',
+        'other scope disposed',
+        'other succeeded',
+        'pool destroyed',
+        'application shut down',
+      ]);
+    });
+
+    it('keeps an exit code that is set already', async () => {
+      const { code } = await startProgram(folder, 'memory-stop', kind, '3').ended;
+      expect(code).toBe(3);
+    });
+  },
+);
+
+describe('A process with a job that keeps 100 KB a tick beside one that replaces 320 KB', () => {
+  it('names the first one, and how much it keeps', async () => {
+    const { code, lines } = await startProgram(folder, 'memory-growth').ended;
+    expect(lines).toEqual(['suspects both', 'grows Jobs.retain', 'leaves about 130 KB: true']);
+    expect(code).toBe(0);
   });
 });

@@ -521,7 +521,7 @@ describe('a retried tick', () => {
       ['committed', { outcome: 'failed', isPartlyCommitted: true, attempts: 1 }],
       [undefined, { outcome: 'succeeded', attempts: 2 }],
     ])(
-      '[XA8] a commit hook that fails after another one that returned %p, if it says that the work is durable',
+      '[XA8] what failed after a commit hook had returned "committed"; its neighbour is: %p',
       async (returned, expected) => {
         let calls = 0;
         const fails = (): void => {

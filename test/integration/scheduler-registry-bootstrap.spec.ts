@@ -176,7 +176,7 @@ describe('SchedulerRegistry, in onApplicationBootstrap of the application', () =
     expect(log.of('error')).toEqual([]);
   });
 
-  it('[XF2] pause(), resume(), reschedule() and remove() of the ScheduleRegistry work as well', async () => {
+  it('[XF2] pause(), resume(), reschedule() and remove() of ScopedWorkerRegistry work as well', async () => {
     const { jobs } = await bootedWith((_jobs, registry) => {
       registry.pause('cron');
       registry.pause('interval');

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { closeApps, startApp } from '../support/app.js';
-import { turn } from '../support/gate.js';
+import { turn, gate } from '../support/gate.js';
 import { probes, RequestScoped, worker } from '../support/probes.js';
+import { Injectable } from '@nestjs/common';
 
 describe('A scope by hand', () => {
   const { journal, Probe } = probes();
@@ -28,7 +29,7 @@ describe('A scope by hand', () => {
   afterEach(closeApps);
 
   describe('when it comes from open()', () => {
-    it('[XB2] commits and disposes in close()', async () => {
+    it('[XB2] commits and disposes in complete()', async () => {
       const { scopes } = await startApp({ providers });
       const scope = await scopes.open();
       await scope.resolve(Unit);
@@ -38,7 +39,7 @@ describe('A scope by hand', () => {
       expect(scope.closed).toBe(true);
     });
 
-    it('[XB2] commits in an `await using` block that ends with close()', async () => {
+    it('[XB2] commits in an `await using` block that ends with complete()', async () => {
       const { scopes } = await startApp({ providers });
       {
         await using scope = await scopes.open();
@@ -86,7 +87,7 @@ describe('A scope by hand', () => {
       expect(journal.lines).toEqual([...built, 'rolled back Unit: SCOPE_CLOSED', ...disposed]);
     });
 
-    it('[B13, B14] rejects close() with the one error itself, and with several as one AggregateError', async () => {
+    it('[B13, B14] rejects complete() with the one error itself, and with several as one AggregateError', async () => {
       const { scopes } = await startApp({ providers });
       const [older, newer] = [new Error('older'), new Error('newer')];
       const scope = await scopes.open();
@@ -103,7 +104,7 @@ describe('A scope by hand', () => {
       expect(journal.of('disposed')).toEqual(['Unit', 'Connection']);
     });
 
-    it('[B36, XB2] rolls back when its waitFor work has failed, and close() rejects with that error', async () => {
+    it('[B36, XB2] rolls back when its waitFor work has failed, and complete() rejects with that error', async () => {
       const { scopes } = await startApp({ providers });
       const error = new Error('work down');
       const scope = await scopes.open();
@@ -205,5 +206,57 @@ describe('A scope by hand', () => {
       expect(thrown).toBeInstanceOf(AggregateError);
       expect((thrown as AggregateError).errors).toEqual([work, cleanup]);
     });
+  });
+
+  describe('when the application closes', () => {
+    @Injectable()
+    class Single {
+      onModuleDestroy(): void {
+        journal.note('disposed Single');
+      }
+    }
+
+    it('[B28] is rolled back and disposed when nobody closed it, before the singletons', async () => {
+      const { scopes, app, registry } = await startApp({ providers: [...providers, Single] });
+      const scope = await scopes.open();
+      await scope.resolve(Unit);
+      await app.close();
+
+      expect(journal.lines).toEqual([
+        ...built,
+        'rolled back Unit: SCOPE_CLOSED',
+        ...disposed,
+        'disposed Single',
+      ]);
+      expect(registry.stats().openScopes).toBe(0);
+    });
+
+    it('[B39] ends before the singletons when it is being closed already', async () => {
+      const mayEnd = gate();
+      const { scopes, app } = await startApp({ providers: [...providers, Single] });
+      const scope = await scopes.open();
+      await scope.resolve(Unit);
+      scope.defer(() => mayEnd.opened);
+      const closing = scope.complete();
+      const closed = app.close();
+      await turn();
+      await turn();
+      mayEnd.open();
+      await Promise.all([closing, closed]);
+
+      expect(journal.of('disposed')).toEqual(['Unit', 'Connection', 'Single']);
+    });
+
+    it('[B21] does not keep the application from closing though its work never settles', async () => {
+      const { scopes, app } = await startApp({ options: { shutdownTimeoutMs: 10 }, providers });
+      const never = gate();
+      const scope = await scopes.open();
+      scope.waitFor(never.opened);
+      await app.close();
+
+      expect(scope.closed).toBe(true);
+      never.open();
+      await scope.complete().catch(() => undefined);
+    }, 2_000);
   });
 });

@@ -51,7 +51,7 @@ describe('A closed scope', () => {
       ]);
     });
 
-    it('[B12] rejects every call of close() with the same error', async () => {
+    it('[B12] rejects every call of complete() with the same error', async () => {
       const { scopes } = await startApp({});
       const scope = await scopes.open();
       const error = new Error('cannot clean up');

@@ -1,8 +1,8 @@
 import { Inject, Injectable, Scope, type Provider } from '@nestjs/common';
-import { ScopedCron, ScopedWorker, type Tick } from '../../lib/index.js';
+import { ScopedCron, ScopedWorker, type Tick, InjectTick } from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
 import { turn } from '../support/gate.js';
-import { YEARLY } from '../support/probes.js';
+import { YEARLY, OnDemand } from '../support/probes.js';
 
 describe('The preparation of a scope', () => {
   afterEach(closeApps);
@@ -154,5 +154,128 @@ describe('The preparation of a scope', () => {
         expect(report.error).toBe(thrown);
       }
     });
+  });
+});
+
+describe('A provider that several others depend on', () => {
+  let isReady = false;
+  let failure: Error | undefined;
+  const early: string[] = [];
+
+  @Injectable({ scope: Scope.REQUEST })
+  class Connection {
+    async onScopeInit(): Promise<void> {
+      for (let turns = 0; turns < 5; turns += 1) await turn();
+      if (failure !== undefined) throw failure;
+      isReady = true;
+    }
+  }
+
+  @Injectable()
+  class Near {
+    constructor(readonly connection: Connection) {
+      if (!isReady) early.push('Near');
+    }
+  }
+
+  @Injectable()
+  class Deep {
+    constructor(readonly connection: Connection) {
+      if (!isReady) early.push('Deep');
+    }
+  }
+
+  @Injectable()
+  class Between {
+    constructor(readonly deep: Deep) {}
+  }
+
+  @Injectable()
+  class Far {
+    constructor(readonly between: Between) {}
+  }
+
+  @ScopedWorker()
+  class Diamond {
+    constructor(
+      readonly near: Near,
+      readonly far: Far,
+    ) {}
+
+    @OnDemand()
+    run(): void {}
+  }
+
+  @ScopedWorker()
+  class Resolving {
+    @OnDemand()
+    async run({ scope }: Tick): Promise<unknown> {
+      const near = scope.resolve(Near);
+      await turn();
+      const deep = scope.resolve(Deep);
+      return (await Promise.allSettled([near, deep])).map(({ status }) => status);
+    }
+  }
+
+  /** Resolves one of its dependents while it is prepared. */
+  @Injectable({ scope: Scope.REQUEST })
+  class Unit {
+    rows: unknown;
+
+    constructor(@InjectTick() private readonly tick: Tick) {}
+
+    async onScopeInit(): Promise<void> {
+      await turn();
+      this.rows = await this.tick.scope.resolve(Rows);
+    }
+  }
+
+  @Injectable()
+  class Rows {
+    constructor(readonly unit: Unit) {}
+  }
+
+  @ScopedWorker()
+  class Late {
+    constructor(readonly unit: Unit) {}
+
+    @OnDemand()
+    run(): boolean {
+      return this.unit.rows instanceof Rows && this.unit.rows.unit === this.unit;
+    }
+  }
+
+  const start = () =>
+    startApp({ providers: [Connection, Near, Deep, Between, Far, Diamond, Resolving] });
+
+  beforeEach(() => {
+    isReady = false;
+    failure = undefined;
+    early.length = 0;
+  });
+  afterEach(closeApps);
+
+  it('[A18] is prepared before any of them is built, however deep in the graph', async () => {
+    const { registry } = await start();
+    await expect(registry.run('Diamond.run')).resolves.toMatchObject({ outcome: 'succeeded' });
+    expect(early).toEqual([]);
+  });
+
+  it('[A18] is prepared before what is resolved meanwhile is built', async () => {
+    const { registry } = await start();
+    const { value } = await registry.run('Resolving.run');
+    expect({ value, early }).toEqual({ value: ['fulfilled', 'fulfilled'], early: [] });
+  });
+
+  it('[A18] may resolve one of them while it is prepared, which does not wait for its own end', async () => {
+    const { registry } = await startApp({ providers: [Unit, Rows, Late] });
+    await expect(registry.run('Late.run')).resolves.toMatchObject({ value: true });
+  });
+
+  it('[A8] fails all of them when its preparation fails', async () => {
+    failure = new Error('no database');
+    const { registry } = await start();
+    const { value } = await registry.run('Resolving.run');
+    expect({ value, early }).toEqual({ value: ['rejected', 'rejected'], early: [] });
   });
 });

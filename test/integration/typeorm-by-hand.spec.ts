@@ -56,7 +56,7 @@ describe('A transaction in a scope by hand', () => {
     expect(await committed(database)).toEqual([]);
   });
 
-  it('[XB1] of open() is committed by close()', async () => {
+  it('[XB1] of open() is committed by complete()', async () => {
     const scope = await test.scopes.open();
     await write(scope);
     await scope.complete();
@@ -76,7 +76,7 @@ describe('A transaction in a scope by hand', () => {
     expect(await committed(database)).toEqual([]);
   });
 
-  it('[XB1] of a block that ends with close() is committed', async () => {
+  it('[XB1] of a block that ends with complete() is committed', async () => {
     const scope = await test.scopes.open();
     await write(scope);
     await scope.complete();

@@ -188,7 +188,7 @@ describe('A data source', () => {
       expect(await startUp({ dataSource: 'default' })).toBeUndefined();
     });
 
-    it('an application without any learns so from the error', async () => {
+    it('an application without any is refused, and the error says so', async () => {
       const error = await compileApp({ imports: [ScopedTypeOrmModule.forFeature()] })
         .then(({ app }) => app.init())
         .catch((thrown: unknown) => thrown as Error);

@@ -53,7 +53,7 @@ const HINT =
 describe('A worker that injects singletons only', () => {
   afterEach(closeApps);
 
-  it('does not hear that it is fine when it is refused for being durable', async () => {
+  it('is not said to need no scope when it is refused for being durable', async () => {
     @Injectable({ scope: Scope.REQUEST, durable: true })
     @ScopedWorker()
     class Lasting {
@@ -69,7 +69,7 @@ describe('A worker that injects singletons only', () => {
   });
 
   it.each(['error', 'strict', 'warn'] as const)(
-    "hears that it needs no scope, for information, under '%s'",
+    "is said to need no scope, for information, under '%s'",
     async (scopeValidation) => {
       const test = await startApp({ providers: [Api, Cleaner], options: { scopeValidation } });
       expect(told(test)).toEqual([HINT]);
@@ -92,7 +92,7 @@ describe('A worker that injects singletons only', () => {
     expect(told(test)).toEqual([`${HINT} The same applies to Warmer, Orders.`]);
   });
 
-  it("hears nothing under 'off', nor when it is allowed", async () => {
+  it("is not reported under 'off', nor when it is allowed", async () => {
     await expect(
       startApp({ providers: [Api, Cleaner], options: { scopeValidation: 'off' } }).then(told),
     ).resolves.toEqual([]);
@@ -105,7 +105,7 @@ describe('A worker that injects singletons only', () => {
   it.each([
     ['around', { around: [(_tick: Tick, next: () => Promise<unknown>) => next()] }],
     ['onOpen', { onOpen: () => undefined }],
-  ])('hears nothing where %s may be what isolates its ticks', async (_option, options) => {
+  ])('is not reported where %s may be what isolates its ticks', async (_option, options) => {
     expect(await wordsAbout({ providers: [Api, Cleaner], options })).toEqual([]);
   });
 

@@ -129,7 +129,7 @@ describe('A request-scoped factory', () => {
       ['for what nobody holds', handsOut(() => pooled)],
       ['for nothing', handsOut(() => undefined)],
       [
-        'when it propagates what was injected into it: an alias by another name',
+        'when it returns what was injected into it: an alias by another name',
         handsOut((source) => source),
       ],
       [

@@ -129,4 +129,18 @@ describe('A guarded instance', () => {
     expect(wrap(once)).toBe(once);
     expect(open().wrap(once)).toBe(once);
   });
+
+  it('with one function under two names lets a second disposal pass, and refuses the method', () => {
+    const scope = new CallGuard(origin, () => undefined);
+    const close = (): void => undefined;
+    const file = guarded({ close, [Symbol.dispose]: close }, 'File', scope);
+    file.close(); // the first name that was read
+    const other = guarded({ close, [Symbol.dispose]: close }, 'File', scope);
+    other[Symbol.dispose]();
+    scope.ending(close);
+    scope.ended();
+
+    expect(() => file[Symbol.dispose]()).not.toThrow();
+    expect(() => other.close()).toThrow('Cannot call File.close');
+  });
 });
