@@ -19,6 +19,8 @@ export interface BuildObserver {
   readonly key: object;
   /** Returns the object to inject in place of an instance; undefined if instances are injected unchanged. */
   readonly standIn: ((instance: object, wrapper: NestWrapper) => object) | undefined;
+  /** Returns the error for code that wants an instance, also one that is built, if nothing may be resolved any more. */
+  refusalOf(wrapper: NestWrapper): Error | undefined;
   /** Called before a constructor or a factory; throws if nothing may be built any more. */
   beforeBuild(wrapper: NestWrapper): void;
   /** Called with the instance itself, before its dependents are built; awaited. */
@@ -64,7 +66,17 @@ export function isPreparing({ key }: BuildObserver): boolean {
 export function watchBuilds(injector: NestInjector): void {
   if (watched.has(injector)) return;
   watched.add(injector);
-  const { instantiateClass, resolveProperties } = injector;
+  const { instantiateClass, resolveProperties, loadPerContext } = injector;
+
+  injector.loadPerContext = function <T>(
+    this: NestInjector,
+    ...args: Parameters<NestInjector['loadPerContext']>
+  ): Promise<T> {
+    const [, , , contextId, wrapper] = args;
+    const refusal = contextIdOf(contextId)?.[OBSERVER]?.refusalOf(wrapper);
+    if (refusal !== undefined) return Promise.reject(refusal);
+    return loadPerContext.apply(this, args) as Promise<T>;
+  };
 
   injector.instantiateClass = function (this: NestInjector, ...args: unknown[]): Promise<unknown> {
     const build = observedBuild(injector, args);

@@ -66,13 +66,14 @@ export interface NestInjector {
   waitForDeferredLoads?: (this: NestInjector, contextId: ContextId) => Promise<void>;
   /** Returns the context id under which an instance is stored: that of a context id strategy for a durable provider. */
   getContextId(contextId: ContextId, wrapper: NestWrapper): ContextId;
-  loadPerContext<T>(
+  loadPerContext: <T>(
+    this: NestInjector,
     instance: unknown,
     moduleRef: NestModule,
     collection: Map<unknown, NestWrapper>,
     contextId: ContextId,
     wrapper: NestWrapper,
-  ): Promise<T>;
+  ) => Promise<T>;
 }
 
 /** `ModuleRef` with the two fields that Nest declares private. */
