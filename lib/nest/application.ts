@@ -36,7 +36,12 @@ export function refuseOldNest(nest: object = common): void {
 }
 
 /** The methods of Nest's injector that the library wraps or calls; the same from 11.0.0 to 12.5.1. */
-const METHODS = ['instantiateClass', 'resolveProperties', 'loadPerContext'] as const;
+const METHODS = [
+  'instantiateClass',
+  'resolveProperties',
+  'getContextId',
+  'loadPerContext',
+] as const;
 
 /**
  * Refuses a Nest whose injector lacks a method that the library needs: the library would dispose nothing.

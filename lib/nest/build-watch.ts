@@ -19,6 +19,8 @@ export interface BuildObserver {
   readonly key: object;
   /** Returns the object to inject in place of an instance; undefined if instances are injected unchanged. */
   readonly standIn: ((instance: object, wrapper: NestWrapper) => object) | undefined;
+  /** Returns the error for code that wants an instance, also one that is built, if nothing may be resolved any more. */
+  refusalOf(wrapper: NestWrapper): Error | undefined;
   /** Called before a constructor or a factory; throws if nothing may be built any more. */
   beforeBuild(wrapper: NestWrapper): void;
   /** Called with the instance itself, before its dependents are built; awaited. */
@@ -64,10 +66,20 @@ export function isPreparing({ key }: BuildObserver): boolean {
 export function watchBuilds(injector: NestInjector): void {
   if (watched.has(injector)) return;
   watched.add(injector);
-  const { instantiateClass, resolveProperties } = injector;
+  const { instantiateClass, resolveProperties, loadPerContext } = injector;
+
+  injector.loadPerContext = function <T>(
+    this: NestInjector,
+    ...args: Parameters<NestInjector['loadPerContext']>
+  ): Promise<T> {
+    const [, , , contextId, wrapper] = args;
+    const refusal = contextIdOf(contextId)?.[OBSERVER]?.refusalOf(wrapper);
+    if (refusal !== undefined) return Promise.reject(refusal);
+    return loadPerContext.apply(this, args) as Promise<T>;
+  };
 
   injector.instantiateClass = function (this: NestInjector, ...args: unknown[]): Promise<unknown> {
-    const build = observedBuild(args);
+    const build = observedBuild(injector, args);
     if (build === undefined) return instantiateClass.apply(this, args);
     return observe(build, (given) => instantiateClass.apply(this, given));
   };
@@ -79,9 +91,9 @@ export function watchBuilds(injector: NestInjector): void {
     // From 12 on, the context of a transient has only the id of its inquirer.
     if (contextId?.[OBSERVER] !== undefined && wrapper.isTransient && contextId !== args[3])
       inquirers.set(args[3] as object, args[4] as NestWrapper | undefined);
-    if (contextId?.[OBSERVER] === undefined || !hasInit(wrapper)) return properties;
+    if (contextId?.[OBSERVER] === undefined) return properties;
     return properties.then((values) => {
-      resolved.put(contextId, wrapper, values);
+      if (values.length > 0) resolved.put(contextId, wrapper, values);
       return values;
     });
   };
@@ -110,7 +122,7 @@ function watchDeferredLoads(injector: NestInjector): void {
     const contextId = contextIdOf(args[2]);
     const observer = contextId?.[OBSERVER];
     const isMember = wrapper.forwardRef === true && !wrapper.isTransient;
-    if (observer === undefined || !isMember || livesElsewhere(wrapper, contextId!))
+    if (observer === undefined || !isMember || livesElsewhere(injector, wrapper, contextId!))
       return original.apply(this, args);
     let known = loads.get(contextId!);
     if (known === undefined) loads.set(contextId!, (known = new Map()));
@@ -123,6 +135,7 @@ function watchDeferredLoads(injector: NestInjector): void {
 
 /** A call of `Injector#instantiateClass` for a scope of this library. */
 interface ObservedBuild {
+  readonly injector: NestInjector;
   readonly args: unknown[];
   readonly wrapper: NestWrapper;
   readonly contextId: ContextId;
@@ -130,25 +143,28 @@ interface ObservedBuild {
 }
 
 /** Returns undefined for a build that belongs to no scope of this library. */
-function observedBuild(args: unknown[]): ObservedBuild | undefined {
+function observedBuild(injector: NestInjector, args: unknown[]): ObservedBuild | undefined {
   const contextId = contextIdOf(args[3]);
   const observer = contextId?.[OBSERVER];
   if (contextId === undefined || observer === undefined) return undefined;
   const wrapper = args[1] as NestWrapper;
-  if (livesElsewhere(wrapper, contextId) || isOfDurable(wrapper, contextId, inquirerOf(args)))
-    return undefined;
-  return { args, wrapper, contextId, observer };
+  const inquirer = wrapper.isTransient ? inquirerOf(args) : undefined;
+  const places = inquirer === undefined ? [wrapper] : [wrapper, inquirer];
+  // A transient of a durable provider lives as long as that provider.
+  if (places.some((place) => livesElsewhere(injector, place, contextId))) return undefined;
+  return { injector, args, wrapper, contextId, observer };
 }
 
 async function observe(
-  { args, wrapper, contextId, observer }: ObservedBuild,
+  { injector, args, wrapper, contextId, observer }: ObservedBuild,
   instantiate: (args: unknown[]) => Promise<unknown>,
 ): Promise<unknown> {
+  const properties = resolved.take(contextId, wrapper);
   observer.beforeBuild(wrapper);
   const isCircular = wrapper.forwardRef === true;
   const isPassedOn = (made: unknown): boolean =>
     isFactory(wrapper) &&
-    (handsOn(made, args[0] as unknown[]) || isHeldByDurable(made, wrapper, contextId));
+    (handsOn(made, args[0] as unknown[]) || isHeldByDurable(injector, made, wrapper, contextId));
   // An instance that a circular dependency exposes before it is built cannot be replaced.
   const replacement =
     observer.standIn === undefined || isCircular
@@ -165,11 +181,12 @@ async function observe(
     observer.buildFailed();
     throw error;
   }
-  if (hasInit(wrapper)) injectEarly(instance, resolved.take(contextId, wrapper));
+  const isInitialised = hasInit(instance);
+  if (isInitialised) injectEarly(instance, properties);
   const built = replacement === undefined ? instance : replacement.behind(instance);
   const prepare = (): Promise<void> | undefined =>
     observer.built(isPassedOn(instance) ? undefined : built, wrapper);
-  const ready = hasInit(wrapper) || isFactory(wrapper) ? prepared(prepare) : prepare();
+  const ready = isInitialised || isFactory(wrapper) ? prepared(prepare) : prepare();
   if (ready === undefined) {
     preparation.isOver = true;
     return instance;
@@ -222,11 +239,15 @@ function injectEarly(instance: unknown, properties: readonly NestProperty[]): vo
   }
 }
 
-function hasInit(wrapper: NestWrapper): boolean {
-  return (
-    typeof (wrapper.metatype?.prototype as { onScopeInit?: unknown } | undefined)?.onScopeInit ===
-    'function'
-  );
+/** Reads the instance, because the hook may be an arrow function. */
+function hasInit(instance: unknown): boolean {
+  try {
+    return (
+      typeof (instance as { onScopeInit?: unknown } | null | undefined)?.onScopeInit === 'function'
+    );
+  } catch {
+    return false; // a proxy that throws on inspection
+  }
 }
 
 function contextIdOf(argument: unknown): ObservedContextId | undefined {
@@ -244,31 +265,25 @@ function inquirerOf(args: readonly unknown[]): NestWrapper | undefined {
     : inquirers.get(args[3] as object);
 }
 
-/** True for a transient of a durable provider, because it lives as long as that provider. */
-function isOfDurable(
+/** True for a durable provider that a context id strategy assigns to a parent, under which Nest stores it. */
+function livesElsewhere(
+  injector: NestInjector,
   wrapper: NestWrapper,
   contextId: ContextId,
-  inquirer: NestWrapper | undefined,
 ): boolean {
-  return wrapper.isTransient && inquirer !== undefined && livesElsewhere(inquirer, contextId);
-}
-
-/** True for a durable provider that a context id strategy assigns to a parent, under which Nest stores it. */
-function livesElsewhere(wrapper: NestWrapper, contextId: ContextId): boolean {
-  return homeOf(wrapper, contextId) !== contextId;
-}
-
-/** Returns the context id under which an instance is stored. */
-function homeOf(wrapper: NestWrapper, contextId: ContextId): ContextId {
-  if (contextId.getParent === undefined || !wrapper.isDependencyTreeDurable()) return contextId;
-  return contextId.getParent({ token: wrapper.token as never, isTreeDurable: true });
+  return injector.getContextId(contextId, wrapper) !== contextId;
 }
 
 /** True if a durable provider, injected into the factory, holds the result, for example the pool of a tenant. */
-function isHeldByDurable(made: unknown, wrapper: NestWrapper, contextId: ContextId): boolean {
+function isHeldByDurable(
+  injector: NestInjector,
+  made: unknown,
+  wrapper: NestWrapper,
+  contextId: ContextId,
+): boolean {
   if (contextId.getParent === undefined || typeof made !== 'object' || made === null) return false;
   const holders = injectionsOf(wrapper).flatMap(({ wrapper: injected }) => {
-    const home = homeOf(injected, contextId);
+    const home = injector.getContextId(contextId, injected);
     return home === contextId ? [] : objectsOf(injected, home);
   });
   return holdsDecorated(holders, made);

@@ -64,13 +64,16 @@ export interface NestInjector {
   loadProvider: (this: NestInjector, ...args: unknown[]) => Promise<unknown>;
   /** In 11.2.10, and from 12.2 on. */
   waitForDeferredLoads?: (this: NestInjector, contextId: ContextId) => Promise<void>;
-  loadPerContext<T>(
+  /** Returns the context id under which an instance is stored: that of a context id strategy for a durable provider. */
+  getContextId(contextId: ContextId, wrapper: NestWrapper): ContextId;
+  loadPerContext: <T>(
+    this: NestInjector,
     instance: unknown,
     moduleRef: NestModule,
     collection: Map<unknown, NestWrapper>,
     contextId: ContextId,
     wrapper: NestWrapper,
-  ): Promise<T>;
+  ) => Promise<T>;
 }
 
 /** `ModuleRef` with the two fields that Nest declares private. */

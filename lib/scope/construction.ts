@@ -116,6 +116,10 @@ export class Construction implements BuildObserver {
       });
   }
 
+  refusalOf(wrapper: NestWrapper): Error | undefined {
+    return this.refusedTo(`resolve ${String(wrapper.name)}`);
+  }
+
   beforeBuild(wrapper: NestWrapper): void {
     const refused = this.refusedTo(`build ${String(wrapper.name)}`);
     if (refused !== undefined) throw refused;

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Injectable, Scope, type Provider } from '@nestjs/common';
 import { ContextIdFactory, type ContextId, type HostComponentInfo } from '@nestjs/core';
 import { closeApps, startApp } from '../support/app.js';
-import { probes, RequestScoped, worker } from '../support/probes.js';
+import { probes, RequestScoped, Transient, worker } from '../support/probes.js';
 
 describe('Disposal passes over', () => {
   const { journal, Probe } = probes();
@@ -34,6 +34,33 @@ describe('Disposal passes over', () => {
 
     expect(journal.of('built').sort()).toEqual(['Durable', 'Scoped', 'Scoped']);
     expect(journal.of('disposed')).toEqual(['Scoped', 'Scoped']);
+  });
+
+  it('[B1] not a transient that injects a durable instance into a request-scoped class', async () => {
+    ContextIdFactory.apply({
+      attach: (contextId) => (info: HostComponentInfo) => (info.isTreeDurable ? tenant : contextId),
+    });
+    @Transient()
+    class Helper extends Probe {
+      constructor(readonly durable: Durable) {
+        super();
+      }
+    }
+    @RequestScoped()
+    class Helped extends Probe {
+      constructor(readonly helper: Helper) {
+        super();
+      }
+    }
+    const { registry } = await startApp({
+      providers: [worker([Helped]), Helped, Helper, Durable],
+    });
+    await registry.run('Worker.run');
+    await registry.run('Worker.run');
+
+    // Nest 11.0 shares the transient among all requests of the tenant.
+    const own = process.env['NEST'] === 'nest11-oldest' ? ['Helped'] : ['Helped', 'Helper'];
+    expect(journal.of('disposed')).toEqual([...own, ...own]);
   });
 
   it('[B1] no durable instance when there is no strategy: it is built for the tick like any other', async () => {

@@ -113,7 +113,7 @@ describe('A closed scope', () => {
     });
 
     it.each(['the id that it had', 'the id that it has'])(
-      '[B20] refuses also through ModuleRef with %s, and builds nothing',
+      '[B20] refuses also through ModuleRef with %s, what it has built too, and builds nothing',
       async (which) => {
         const { scopes, app } = await startApp({ providers: [Connection, Other] });
         const scope = await scopes.open();
@@ -122,10 +122,34 @@ describe('A closed scope', () => {
         await scope.complete();
         const contextId = which === 'the id that it had' ? had : scope.contextId;
 
-        await expect(
-          app.get(ModuleRef).resolve(Other, contextId, { strict: false }),
-        ).rejects.toMatchObject(closedError(scope.id));
+        for (const token of [Connection, Other])
+          await expect(
+            app.get(ModuleRef).resolve(token, contextId, { strict: false }),
+          ).rejects.toMatchObject(closedError(scope.id));
         expect(journal.of('built')).toEqual(['Connection']);
+      },
+    );
+
+    it.each(['onCommit', 'defer'] as const)(
+      '[B20] refuses in %s, also through ModuleRef, what it has built too',
+      async (hook) => {
+        const refused: unknown[] = [];
+        const { registry, app } = await startApp({
+          providers: [
+            worker([Connection], ({ scope }) =>
+              scope[hook](async () => {
+                const { contextId } = scope;
+                const again = app.get(ModuleRef).resolve(Connection, contextId, { strict: false });
+                for (const resolved of [scope.resolve(Connection), again])
+                  refused.push(await resolved.catch(({ code }: ScopeClosedError) => code));
+              }),
+            ),
+            Connection,
+          ],
+        });
+        await registry.run('Worker.run');
+
+        expect(refused).toEqual(['SCOPE_CLOSED', 'SCOPE_CLOSED']);
       },
     );
 

@@ -244,18 +244,25 @@ describe('Scope hooks', () => {
     expect(calls).toEqual(['committed']);
   });
 
-  it('see what is injected by property in onScopeInit', async () => {
-    let seen: unknown;
+  it('[A18] see what is injected by property in onScopeInit, also if it is an arrow function', async () => {
+    const seen: unknown[] = [];
     @RequestScoped()
     class Prepared {
       @Inject(First) readonly first!: First;
       onScopeInit(): void {
-        seen = this.first;
+        seen.push(this.first);
       }
     }
-    const { registry } = await startApp({ providers: [worker([Prepared]), Prepared, First] });
+    @RequestScoped()
+    class ByArrow {
+      @Inject(First) readonly first!: First;
+      readonly onScopeInit = (): void => void seen.push(this.first);
+    }
+    const { registry } = await startApp({
+      providers: [worker([Prepared, ByArrow]), Prepared, ByArrow, First],
+    });
     await registry.run('Worker.run');
 
-    expect(seen).toBeInstanceOf(First);
+    expect(seen).toEqual([expect.any(First), expect.any(First)]);
   });
 });

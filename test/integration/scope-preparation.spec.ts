@@ -2,7 +2,7 @@ import { Inject, Injectable, Scope, type Provider } from '@nestjs/common';
 import { ScopedCron, ScopedWorker, type Tick, InjectTick } from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
 import { turn } from '../support/gate.js';
-import { YEARLY, OnDemand } from '../support/probes.js';
+import { YEARLY, OnDemand, worker } from '../support/probes.js';
 
 describe('The preparation of a scope', () => {
   afterEach(closeApps);
@@ -270,6 +270,24 @@ describe('A provider that several others depend on', () => {
   it('[A18] may resolve one of them while it is prepared, which does not wait for its own end', async () => {
     const { registry } = await startApp({ providers: [Unit, Rows, Late] });
     await expect(registry.run('Late.run')).resolves.toMatchObject({ value: true });
+  });
+
+  it('[A18] may resolve one of them in an arrow function too', async () => {
+    @Injectable({ scope: Scope.REQUEST })
+    class ByArrow {
+      rows: unknown;
+
+      constructor(@InjectTick() private readonly tick: Tick) {}
+
+      readonly onScopeInit = async (): Promise<void> => {
+        this.rows = await this.tick.scope.resolve('ROWS');
+      };
+    }
+    const rows = { provide: 'ROWS', inject: [ByArrow], useFactory: (unit: ByArrow) => ({ unit }) };
+    const isWhole = (_tick: Tick, unit: ByArrow): boolean =>
+      (unit.rows as { unit: unknown }).unit === unit;
+    const { registry } = await startApp({ providers: [ByArrow, rows, worker([ByArrow], isWhole)] });
+    await expect(registry.run('Worker.run')).resolves.toMatchObject({ value: true });
   });
 
   it('[A8] fails all of them when its preparation fails', async () => {

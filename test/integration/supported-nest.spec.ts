@@ -20,7 +20,7 @@ describe('The supported versions of Nest', () => {
     expect(() => refuseOldNest(older)).toThrow(UnsupportedNestError);
   });
 
-  it.each(['instantiateClass', 'resolveProperties', 'loadPerContext'] as const)(
+  it.each(['instantiateClass', 'resolveProperties', 'getContextId', 'loadPerContext'] as const)(
     'exclude those whose injector has no method %s',
     async (method) => {
       const { app } = await startApp({});
