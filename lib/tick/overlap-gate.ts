@@ -168,15 +168,18 @@ export class OverlapGate {
 
   /** Starts the waiting work that may begin, in order. A tick that may not begin yet doesn't delay a schedule that may. */
   private startWaiting(): void {
+    for (let next = this.takeNext(); next !== undefined; next = this.takeNext()) next.start();
+  }
+
+  /** Looks through the queue once, because nothing limits its length. */
+  private takeNext(): Waiting | undefined {
     let isBehind = false;
-    for (const waiting of this.#waiting.slice()) {
-      const at = this.#waiting.indexOf(waiting);
-      if (at < 0) continue;
-      if (this.mayBegin(waiting, isBehind)) {
-        this.#waiting.splice(at, 1);
-        waiting.start();
-      } else isBehind ||= waiting.isExclusive;
-    }
+    const at = this.#waiting.findIndex((waiting) => {
+      if (this.mayBegin(waiting, isBehind)) return true;
+      isBehind ||= waiting.isExclusive;
+      return false;
+    });
+    return at < 0 ? undefined : this.#waiting.splice(at, 1)[0];
   }
 
   /** @param isBehind true if exclusive work is ahead in the queue: ticks that aren't part of running work stay behind it. */
