@@ -57,6 +57,7 @@ export class ScopedWorkerCoreModule
 
   /** The first of the application: its `onApplicationBootstrap` finds our schedules, as it finds the jobs of Nest. */
   onApplicationBootstrap(): void {
+    if (this.services.nest.hasStarted) return; // a second call: SchedulerRegistry has our schedules already
     this.services.bridge.show();
     this.services.leaks.onApplicationBootstrap();
   }

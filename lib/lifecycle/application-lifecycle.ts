@@ -39,7 +39,7 @@ export class ApplicationLifecycle implements OnApplicationBootstrap, OnModuleDes
     this.#state = 'started';
     this.nest.startUpEnded();
     this.dispatcher.open();
-    const settled = (this.#settled = new StartUpSettled(this.nest.http));
+    const settled = (this.#settled = new StartUpSettled(this.nest));
     await this.runningEngine.start(this.book.all, {
       fire: (slot) => {
         const fire = (): Promise<void> => fromEmptyContext(() => this.fire(slot));

@@ -1,11 +1,12 @@
-import type { HttpAdapterHost } from '@nestjs/core';
+import type { NestInside } from '../nest/index.js';
 
-/** An application with HTTP that doesn't listen by then either never does, or does so later independently. */
+/** An application with HTTP or a microservice that doesn't listen by then either never does, or does so later independently. */
 const LISTEN_WITHIN_MS = 100;
 
 /**
- * Waits until ticks that are due right after start-up may run. First `init()` must return and an HTTP server must listen, because
- * a CPU-bound handler would delay both, and `app.listen()` begins only after `init()`.
+ * Waits until ticks that are due right after start-up may run. First `init()` must return and a server must listen, because
+ * a CPU-bound handler would delay both, and `app.listen()` begins only after `init()`. A microservice doesn't report that it
+ * listens.
  */
 export class StartUpSettled {
   isSettled = false;
@@ -14,12 +15,12 @@ export class StartUpSettled {
   #stopListening: (() => void) | undefined;
   #waiting: { readonly work: () => void; readonly otherwise: () => void }[] = [];
 
-  constructor(http: HttpAdapterHost | undefined) {
+  constructor({ http, isMicroservice }: Pick<NestInside, 'http' | 'isMicroservice'>) {
     this.#timer = setTimeout(() => {
-      if (http === undefined || http.listening) return this.settle();
+      if (http === undefined ? !isMicroservice : http.listening) return this.settle();
       this.#timer = setTimeout(() => this.settle(), LISTEN_WITHIN_MS);
-      const listening = http.listen$.subscribe(() => this.settle());
-      this.#stopListening = () => listening.unsubscribe();
+      const listening = http?.listen$.subscribe(() => this.settle());
+      this.#stopListening = () => listening?.unsubscribe();
     }, 0);
   }
 

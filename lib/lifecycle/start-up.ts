@@ -21,8 +21,12 @@ export class StartUp {
     private readonly book: ScheduleBook,
   ) {}
 
-  /** Checks the workers; runs before any `onModuleInit` of the application. */
+  /**
+   * Checks the workers; runs before any `onModuleInit` of the application. Does nothing when Nest calls the hooks a second time, as
+   * for `connectMicroservice(options, { deferInitialization: true })`: that would undo changes to the schedules.
+   */
   async check(): Promise<void> {
+    if (this.book.isFilled) return;
     const { scopeValidation: strictness, globalEnhancers } = this.options.resolved;
     const { schedules, undecided, workers, findings } = await this.planner.plan();
     this.findings.begin((graph) => workerRoots(workers, graph, globalEnhancers), findings);

@@ -153,6 +153,14 @@ export class NestInside extends Application {
       : this.httpAdapterHost;
   }
 
+  /** True if a microservice listens to messages. Nest 11.0 doesn't say. */
+  get isMicroservice(): boolean {
+    let isOne = false;
+    const targets = this.modulesContainer.getRpcTargetRegistry?.();
+    targets?.subscribe(() => (isOne = true)).unsubscribe();
+    return isOne;
+  }
+
   /**
    * Returns the provider that `ModuleRef.resolve` would choose, that of the last module with the token, and caches it. Returns
    * undefined unless Nest builds it for each context; Nest then resolves the token.

@@ -25,13 +25,16 @@ class DataSourceLookup {
     private readonly moduleRef: ModuleRef,
   ) {}
 
-  /** Creates the scope's own connection. If all scopes share one, creates only an entity manager, which needs no disposal. */
-  connect(): ManagerOfScope {
-    const dataSource = this.dataSource;
-    if (dataSource === undefined || this.runners === undefined) {
-      throw new InvalidOptionsError([unknownDataSource(this.name)]);
-    }
-    const { create } = this.runners;
+  /**
+   * Creates the scope's own connection. If all scopes share one, creates only an entity manager, which needs no disposal.
+   *
+   * Start-up may not have run yet: a hybrid application handles messages earlier, and Nest calls no hook in lazily loaded modules.
+   */
+  connect(): ManagerOfScope | Promise<ManagerOfScope> {
+    const { dataSource, runners } = this;
+    if (dataSource === undefined || runners === undefined)
+      return this.onModuleInit().then(() => this.connect());
+    const { create } = runners;
     return create === undefined
       ? { manager: dataSource.createEntityManager() }
       : new ScopedConnection(

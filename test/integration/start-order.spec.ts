@@ -6,11 +6,14 @@ import {
   type OnApplicationBootstrap,
   type OnModuleInit,
 } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { ScheduleModule, SchedulerRegistry } from '@nestjs/schedule';
 import {
   ScopedCron,
   ScopedInterval,
   ScopedTimeout,
   ScopedWorker,
+  ScopedWorkerModule,
   type Tick,
 } from '../../lib/index.js';
 import { closeApps, compileApp, startApp } from '../support/app.js';
@@ -89,6 +92,55 @@ describe('start-up', () => {
     await http.init();
     expect(await ran.opened).toBe('start');
     await http.close();
+  });
+
+  // Nest does so for `connectMicroservice(options, { deferInitialization: true })`.
+  describe('when Nest calls the hooks of start-up a second time', () => {
+    @Module({})
+    class Feature {}
+
+    it('[D24] what was changed by then stays changed, and each schedule runs once per slot', async () => {
+      const ran: string[] = [];
+      const stopped = gate();
+      @ScopedWorker()
+      class Changed {
+        @ScopedInterval(3_600_000, { runOnStart: true })
+        once(): void {
+          ran.push('once');
+          stopped.open();
+        }
+
+        @ScopedInterval(3_600_000)
+        rescheduled(): void {}
+
+        @ScopedInterval(3_600_000)
+        removed(): void {}
+      }
+      const { app, registry } = await startApp({ imports: [Feature], providers: [Changed] });
+      registry.reschedule('Changed.rescheduled', { everyMs: 7_200_000 });
+      registry.remove('Changed.removed');
+      await app.select(Feature).init();
+      await stopped.opened;
+      expect(registry.list().map(({ name, everyMs }) => [name, everyMs])).toEqual([
+        ['Changed.once', 3_600_000],
+        ['Changed.rescheduled', 7_200_000],
+      ]);
+      await quietFor(50);
+      expect(ran).toEqual(['once']);
+    });
+
+    it('[XC10] no schedule counts as a job with its own name', async () => {
+      const worker = workerWith(
+        () => ScopedCron('@yearly'),
+        () => undefined,
+      );
+      const { app } = await startApp({
+        imports: [Feature, ScheduleModule.forRoot()],
+        providers: [worker],
+      });
+      await app.select(Feature).init();
+      expect([...app.get(SchedulerRegistry).getCronJobs().keys()]).toEqual(['Early.run']);
+    });
   });
 
   describe('when a hook of the application takes long', () => {
@@ -203,5 +255,45 @@ describe('start-up', () => {
     await quietFor(50);
     expect(ticks).toBe(0);
     expect(log.of('error')).toEqual([]);
+  });
+});
+
+// This release of @nestjs/microservices cannot be loaded beside Nest 11.
+const onNest12 = process.env['NEST'] ? describe.skip : describe;
+
+onNest12('start-up of a microservice', () => {
+  it('[D2] a first tick that burns 300 ms of CPU begins after app.listen() has resolved', async () => {
+    const { Server } = await import('@nestjs/microservices');
+    class SlowServer extends Server {
+      listen(done: () => void): void {
+        setTimeout(done, 20);
+      }
+
+      close(): void {}
+
+      on(): void {}
+
+      unwrap<T>(): T {
+        throw new Error('There is no server.');
+      }
+    }
+    const order: string[] = [];
+    const burnt = gate();
+    const worker = workerWith(EARLY[2]![1], () => {
+      order.push('burning');
+      burn(300);
+      burnt.open();
+    });
+    @Module({ imports: [ScopedWorkerModule.forRoot()], providers: [worker] })
+    class Root {}
+    const app = await NestFactory.createMicroservice(Root, {
+      strategy: new SlowServer(),
+      logger: false,
+    });
+    await app.listen();
+    order.push('listening');
+    await burnt.opened;
+    await app.close();
+    expect(order).toEqual(['listening', 'burning']);
   });
 });

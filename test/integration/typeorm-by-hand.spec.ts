@@ -1,8 +1,10 @@
+import { Module } from '@nestjs/common';
+import { LazyModuleLoader } from '@nestjs/core';
 import type pg from 'pg';
 import type { Repository } from 'typeorm';
-import type { ProviderScope } from '../../lib/index.js';
+import type { ProviderScope, ProviderScopeFactory } from '../../lib/index.js';
 import { getScopedRepositoryToken, ScopedTypeOrmModule } from '../../lib/typeorm/index.js';
-import { closeApps, startApp, type TestApp } from '../support/app.js';
+import { closeApps, compileApp, startApp, type TestApp } from '../support/app.js';
 import { testDatabase } from '../support/postgres.js';
 import {
   checkNothingKept,
@@ -11,6 +13,7 @@ import {
   poolOf,
   typeOrmRoot,
 } from '../support/scoped-typeorm.js';
+import { createTestFile, removeTestFiles, sqliteRoot, type TestFile } from '../support/sqlite.js';
 
 describe('A transaction in a scope by hand', () => {
   const database = testDatabase();
@@ -113,5 +116,49 @@ describe('A transaction in a scope by hand', () => {
     });
     await expect(work).rejects.toThrow('no more');
     expect(await committed(database)).toEqual(['written']);
+  });
+});
+
+describe('On an SQLite file, a scope by hand', () => {
+  const withTransaction = ScopedTypeOrmModule.forFeature([Note], { transaction: true });
+  let file: TestFile;
+
+  beforeEach(() => (file = createTestFile()));
+  afterEach(async () => {
+    await closeApps();
+    removeTestFiles();
+  });
+
+  /** Writes a note, and then one that is rolled back. */
+  async function writeAndFail(scopes: ProviderScopeFactory): Promise<void> {
+    const write = async (scope: ProviderScope, text: string): Promise<void> => {
+      const notes = await scope.resolve<Repository<Note>>(getScopedRepositoryToken(Note));
+      await notes.insert({ text });
+    };
+    await scopes.run((scope) => write(scope, 'kept'));
+    const failing = scopes.run(async (scope) => {
+      await write(scope, 'lost');
+      throw new Error('no more');
+    });
+    await expect(failing).rejects.toThrow('no more');
+  }
+
+  it('[XB2] has its transaction before start-up, as for a message of a hybrid application', async () => {
+    const { app, scopes } = await compileApp({ imports: [sqliteRoot(file), withTransaction] });
+    await writeAndFail(scopes);
+    await app.init();
+    await writeAndFail(scopes);
+    expect(file.committed()).toEqual(['kept', 'kept']);
+  });
+
+  it('[XB2] has its transaction if only a lazily loaded module asks for it', async () => {
+    @Module({ imports: [withTransaction] })
+    class Lazy {}
+    const { app, scopes } = await startApp({
+      imports: [sqliteRoot(file, { entities: [Note] })],
+    });
+    await app.get(LazyModuleLoader).load(() => Lazy);
+    await writeAndFail(scopes);
+    expect(file.committed()).toEqual(['kept']);
   });
 });
