@@ -91,9 +91,10 @@ export function watchBuilds(injector: NestInjector): void {
     // From 12 on, the context of a transient has only the id of its inquirer.
     if (contextId?.[OBSERVER] !== undefined && wrapper.isTransient && contextId !== args[3])
       inquirers.set(args[3] as object, args[4] as NestWrapper | undefined);
-    if (contextId?.[OBSERVER] === undefined) return properties;
+    if (contextId?.[OBSERVER] === undefined || withoutProperties.has(wrapper)) return properties;
     return properties.then((values) => {
-      if (values.length > 0) resolved.put(contextId, wrapper, values);
+      if (values.length === 0) withoutProperties.add(wrapper);
+      else resolved.put(contextId, wrapper, values);
       return values;
     });
   };
@@ -227,6 +228,7 @@ class ResolvedProperties {
 }
 
 const resolved = new ResolvedProperties();
+const withoutProperties = new WeakSet<NestWrapper>();
 
 function underWay(): readonly Preparation[] {
   return (preparations.getStore() ?? []).filter(({ isOver }) => !isOver);
