@@ -234,6 +234,23 @@ describe('In hostile surroundings, a schedule', () => {
     expect(runs).toBeGreaterThan(before);
   });
 
+  it('[D41] the engine of a closed application starts with another one, as in the next test of a root module', async () => {
+    const engine = inProcessEngine();
+    for (let starts = 0; starts < 2; starts += 1) {
+      const ran = gate();
+      @ScopedWorker()
+      class Busy {
+        @ScopedInterval(20)
+        run(): void {
+          ran.open();
+        }
+      }
+      const { app } = await startApp({ providers: [Busy], options: { engine } });
+      await ran.opened;
+      await app.close();
+    }
+  });
+
   it('a handler that runs its own schedule does not wait for itself, also not in its buffer', async () => {
     let depth = 0;
     const handler = (_tick: Tick, registry: ScopedWorkerRegistry): unknown =>
