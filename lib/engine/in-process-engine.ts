@@ -28,18 +28,18 @@ export function inProcessEngine(options: InProcessEngineOptions = {}): Engine {
 class InProcessEngine implements Engine {
   readonly name = 'in-process';
   readonly #clocks = new Map<string, ScheduleClock>();
-  #state: 'idle' | 'started' | 'stopped' = 'idle';
+  #isStarted = false;
   #host: EngineHost | undefined;
 
   constructor(private readonly unref: boolean) {}
 
   start(schedules: readonly EngineSchedule[], host: EngineHost): void {
-    if (this.#state !== 'idle') {
+    if (this.#isStarted) {
       throw new InvalidOptionsError([
         'ScopedWorkerModule: engine is in use by another application. Call inProcessEngine() once for each application.',
       ]);
     }
-    this.#state = 'started';
+    this.#isStarted = true;
     this.#host = host;
     for (const schedule of schedules) this.add(schedule);
   }
@@ -64,7 +64,7 @@ class InProcessEngine implements Engine {
   }
 
   stop(): void {
-    this.#state = 'stopped';
+    this.#isStarted = false;
     for (const clock of this.#clocks.values()) clock.retire();
     this.#clocks.clear();
   }
@@ -85,7 +85,7 @@ class InProcessEngine implements Engine {
   }
 
   private clockOf(schedule: EngineSchedule): ScheduleClock | undefined {
-    if (this.#state !== 'started' || isDisabled(schedule)) return undefined;
+    if (!this.#isStarted || isDisabled(schedule)) return undefined;
     const clock = new ScheduleClock(schedule, this.#host!, this.unref);
     this.#clocks.set(schedule.name, clock);
     return clock;

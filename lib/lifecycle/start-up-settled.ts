@@ -15,9 +15,9 @@ export class StartUpSettled {
   #stopListening: (() => void) | undefined;
   #waiting: { readonly work: () => void; readonly otherwise: () => void }[] = [];
 
-  constructor({ http, isMicroservice }: Pick<NestInside, 'http' | 'isMicroservice'>) {
+  constructor({ http, transports }: Pick<NestInside, 'http' | 'transports'>) {
     this.#timer = setTimeout(() => {
-      if (http === undefined ? !isMicroservice : http.listening) return this.settle();
+      if (http === undefined ? transports.length === 0 : http.listening) return this.settle();
       this.#timer = setTimeout(() => this.settle(), LISTEN_WITHIN_MS);
       const listening = http?.listen$.subscribe(() => this.settle());
       this.#stopListening = () => listening?.unsubscribe();

@@ -23,6 +23,10 @@ export interface PlacedWrapper {
   readonly wrapper: NestWrapper;
 }
 
+interface Transport {
+  close(): unknown;
+}
+
 /**
  * Accesses the running application: its modules, its module references, the order of its hooks. Only the files of this
  * folder read what Nest doesn't publish; a comment marks each such access.
@@ -130,16 +134,18 @@ export class NestInside extends Application {
   }
 
   /**
-   * Closes the application from inside: runs the same hooks in the same order as `app.close()`, then closes the HTTP server. Nest
+   * Closes the application from inside: runs the same hooks in the same order as `app.close()`, and closes its servers. Nest
    * doesn't expose the application to providers, but every `NestApplicationContext` of one container runs the hooks of the same
    * modules (as for `app.select()`).
    */
   async closeApplication(): Promise<void> {
     const container = this.container as unknown as NestContainer;
     const adapter = this.httpAdapterHost?.httpAdapter;
+    const { transports } = this;
     class ClosingContext extends NestApplicationContext {
       protected override async dispose(): Promise<void> {
         await adapter?.close();
+        await Promise.all(transports.map((transport) => transport.close()));
       }
     }
     await new ClosingContext(container).close();
@@ -153,12 +159,12 @@ export class NestInside extends Application {
       : this.httpAdapterHost;
   }
 
-  /** True if a microservice listens to messages. Nest 11.0 doesn't say. */
-  get isMicroservice(): boolean {
-    let isOne = false;
-    const targets = this.modulesContainer.getRpcTargetRegistry?.();
-    targets?.subscribe(() => (isOne = true)).unsubscribe();
-    return isOne;
+  /** The servers of microservices, also of those connected to an HTTP application. Nest 11.0 doesn't list them. */
+  get transports(): readonly Transport[] {
+    const transports: Transport[] = [];
+    const registry = this.modulesContainer.getRpcTargetRegistry?.<Transport>();
+    registry?.subscribe((transport) => transports.push(transport)).unsubscribe();
+    return transports;
   }
 
   /**

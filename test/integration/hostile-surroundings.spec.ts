@@ -234,6 +234,21 @@ describe('In hostile surroundings, a schedule', () => {
     expect(runs).toBeGreaterThan(before);
   });
 
+  it('[D41] the engine of a closed application starts with another one, as in the next test of a root module', async () => {
+    const engine = inProcessEngine();
+    @ScopedWorker()
+    class Busy {
+      @ScopedInterval(20)
+      run(): void {}
+    }
+    const first = await startApp({ providers: [Busy], options: { engine } });
+    await first.app.close();
+    const second = await startApp({ providers: [Busy], options: { engine } });
+    await first.app.close();
+    const { schedule, trigger } = await second.next('tick:finished');
+    expect([schedule, trigger]).toEqual(['Busy.run', 'interval']);
+  });
+
   it('a handler that runs its own schedule does not wait for itself, also not in its buffer', async () => {
     let depth = 0;
     const handler = (_tick: Tick, registry: ScopedWorkerRegistry): unknown =>

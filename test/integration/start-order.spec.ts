@@ -6,14 +6,12 @@ import {
   type OnApplicationBootstrap,
   type OnModuleInit,
 } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
 import { ScheduleModule, SchedulerRegistry } from '@nestjs/schedule';
 import {
   ScopedCron,
   ScopedInterval,
   ScopedTimeout,
   ScopedWorker,
-  ScopedWorkerModule,
   type Tick,
 } from '../../lib/index.js';
 import { closeApps, compileApp, startApp } from '../support/app.js';
@@ -255,45 +253,5 @@ describe('start-up', () => {
     await quietFor(50);
     expect(ticks).toBe(0);
     expect(log.of('error')).toEqual([]);
-  });
-});
-
-// This release of @nestjs/microservices cannot be loaded beside Nest 11.
-const onNest12 = process.env['NEST'] ? describe.skip : describe;
-
-onNest12('start-up of a microservice', () => {
-  it('[D2] a first tick that burns 300 ms of CPU begins after app.listen() has resolved', async () => {
-    const { Server } = await import('@nestjs/microservices');
-    class SlowServer extends Server {
-      listen(done: () => void): void {
-        setTimeout(done, 20);
-      }
-
-      close(): void {}
-
-      on(): void {}
-
-      unwrap<T>(): T {
-        throw new Error('There is no server.');
-      }
-    }
-    const order: string[] = [];
-    const burnt = gate();
-    const worker = workerWith(EARLY[2]![1], () => {
-      order.push('burning');
-      burn(300);
-      burnt.open();
-    });
-    @Module({ imports: [ScopedWorkerModule.forRoot()], providers: [worker] })
-    class Root {}
-    const app = await NestFactory.createMicroservice(Root, {
-      strategy: new SlowServer(),
-      logger: false,
-    });
-    await app.listen();
-    order.push('listening');
-    await burnt.opened;
-    await app.close();
-    expect(order).toEqual(['listening', 'burning']);
   });
 });
