@@ -30,14 +30,19 @@ export class BuildReplacement {
           return this.standInFor(made);
         return Promise.resolve(made).then((value) => this.standInFor(value));
       };
-      return [instances, wrapper, withMetatype(target as NestWrapper, metatype), ...rest];
+      return [instances, wrapper, withMember(target as NestWrapper, 'metatype', metatype), ...rest];
     }
     const metatype = this.wrapper.metatype as unknown as new (...args: unknown[]) => unknown;
     const stand = (instance: unknown): unknown => this.standInFor(instance);
     const constructed = function (...args: unknown[]): unknown {
       return stand(new metatype(...args));
     };
-    return [instances, withMetatype(wrapper as NestWrapper, constructed), target, ...rest];
+    return [
+      instances,
+      withMember(wrapper as NestWrapper, 'metatype', constructed),
+      target,
+      ...rest,
+    ];
   }
 
   /** Returns the instance behind a replacement; any other value unchanged. */
@@ -54,11 +59,15 @@ export class BuildReplacement {
   }
 }
 
-/** Returns a view of the wrapper with another `metatype`. */
-function withMetatype(wrapper: NestWrapper, metatype: Function): NestWrapper {
+/** Returns a view of the wrapper with another value of one member. */
+export function withMember(
+  wrapper: NestWrapper,
+  member: 'metatype' | 'getInstanceByContextId',
+  given: Function,
+): NestWrapper {
   return new Proxy(wrapper, {
     get(target, key) {
-      if (key === 'metatype') return metatype;
+      if (key === member) return given;
       const value: unknown = Reflect.get(target, key, target);
       return typeof value === 'function' ? (value.bind(target) as unknown) : value;
     },

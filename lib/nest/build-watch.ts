@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { BuildReplacement } from './build-replacement.js';
-import { holdBack, objectsOf } from './context-instances.js';
+import { HeldInstance, objectsOf } from './context-instances.js';
 import { handsOn } from './decorations.js';
 import { holdsDecorated } from './holding.js';
 import { injectionsOf } from './injections.js';
@@ -38,6 +38,9 @@ export const OBSERVER = Symbol('nestjs-scoped-worker:observer');
 export type ObservedContextId = ContextId & { [OBSERVER]?: BuildObserver };
 
 const watched = new WeakSet<NestInjector>();
+
+/** Classes whose instances have no `onScopeInit`: nothing has to wait for them. */
+const plain = new WeakSet<NestWrapper>();
 
 /**
  * The preparations (factories, `onScopeInit`) that the current code is part of. They don't refer to the instances, because a
@@ -173,7 +176,11 @@ async function observe(
       : new BuildReplacement(wrapper, observer.standIn, isPassedOn);
   const preparation: Preparation = { of: observer.key, isOver: false };
   const prepared = <T>(work: () => T): T => preparations.run([...underWay(), preparation], work);
-  const build = (): Promise<unknown> => instantiate(replacement?.argumentsFor(args) ?? args);
+  const isWithinLoad = (): boolean => underWay().includes(preparation);
+  // A circular dependency must reach its dependents earlier.
+  const held = isCircular || plain.has(wrapper) ? undefined : new HeldInstance(isWithinLoad);
+  const given = replacement?.argumentsFor(args) ?? args;
+  const build = (): Promise<unknown> => instantiate(held?.argumentsFor(given) ?? given);
   let instance: unknown;
   try {
     instance = await (isFactory(wrapper) ? prepared(build) : build());
@@ -184,20 +191,19 @@ async function observe(
   }
   const isInitialised = hasInit(instance);
   if (isInitialised) injectEarly(instance, properties);
+  else if (!isFactory(wrapper)) plain.add(wrapper);
   const built = replacement === undefined ? instance : replacement.behind(instance);
   const prepare = (): Promise<void> | undefined =>
     observer.built(isPassedOn(instance) ? undefined : built, wrapper);
   const ready = isInitialised || isFactory(wrapper) ? prepared(prepare) : prepare();
   if (ready === undefined) {
     preparation.isOver = true;
+    held?.release();
     return instance;
   }
-  const isWithinLoad = (): boolean => underWay().includes(preparation);
-  // A circular dependency must reach its dependents earlier.
-  const release = isCircular ? undefined : holdBack(wrapper, contextId, instance, isWithinLoad);
   try {
     await ready;
-    release?.(); // not after a failure, so that later dependents receive the error too
+    held?.release(); // not after a failure, so that later dependents receive the error too
   } catch (error) {
     // Nest 11.0 drops the promise of a circular dependency; the observer keeps the error and throws it itself.
     if (!isCircular) throw error;

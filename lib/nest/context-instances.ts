@@ -1,10 +1,12 @@
+import { withMember } from './build-replacement.js';
 import type { ContextId, NestInstanceHost, NestWrapper } from './nest-types.js';
 
-/** The stores of `InstanceWrapper`, for versions without `getExistingInstancesByContextId`. */
+/** What `InstanceWrapper` keeps; its stores are for versions without `getExistingInstancesByContextId`. */
 interface OpenWrapper {
   readonly values?: WeakMap<ContextId, NestInstanceHost>;
   readonly transientMap?: Map<string, WeakMap<ContextId, NestInstanceHost>>;
   getExistingInstancesByContextId?(contextId: ContextId): NestInstanceHost[];
+  getInstanceByContextId(...of: unknown[]): NestInstanceHost;
 }
 
 /** Returns what a wrapper keeps for a context id; builds nothing. */
@@ -24,30 +26,45 @@ export function objectsOf(wrapper: NestWrapper, contextId: ContextId): object[] 
 
 /**
  * Makes the dependents of a new instance wait for its load. Nest marks the instance as resolved when it is constructed, and
- * injects resolved instances without waiting (`Injector#resolveComponentHost`, 11.0.0 to 12.5.1).
- *
- * @param isWithinLoad true for code that is part of the load: what it resolves would wait for itself.
- * @returns a function that releases the instance.
+ * injects resolved instances without waiting (`Injector#resolveComponentHost`, 11.0.0 to 12.5.1). A dependent may look it up in
+ * the same turn of the microtask queue, so the mark is held back before Nest makes it.
  */
-export function holdBack(
-  wrapper: NestWrapper,
-  contextId: ContextId,
-  instance: unknown,
-  isWithinLoad: () => boolean,
-): () => void {
-  const hosts: { isResolved?: boolean }[] = existing(wrapper, contextId).filter(
-    (host) => host.isResolved === true && host.instance === instance,
-  );
-  for (const host of hosts)
-    Object.defineProperty(host, 'isResolved', {
-      get: isWithinLoad,
-      set: (value: boolean) => {
-        Object.defineProperty(host, 'isResolved', { value, writable: true });
+export class HeldInstance {
+  #host: NestInstanceHost | undefined;
+  #isConstructed = false;
+
+  /** @param isWithinLoad true for code that is part of the load: what it resolves would wait for itself. */
+  constructor(private readonly isWithinLoad: () => boolean) {}
+
+  /** Changes the arguments of `Injector#instantiateClass`, so that the mark of the instance that it makes is held back. */
+  argumentsFor([instances, wrapper, target, ...rest]: unknown[]): unknown[] {
+    const { getInstanceByContextId } = target as OpenWrapper;
+    const held = (...of: unknown[]): NestInstanceHost =>
+      this.hold(getInstanceByContextId.apply(target, of));
+    return [
+      instances,
+      wrapper,
+      withMember(target as NestWrapper, 'getInstanceByContextId', held),
+      ...rest,
+    ];
+  }
+
+  release(): void {
+    if (this.#host !== undefined)
+      Object.defineProperty(this.#host, 'isResolved', { value: true, writable: true });
+  }
+
+  private hold(host: NestInstanceHost): NestInstanceHost {
+    this.#host = host;
+    return Object.defineProperty(host, 'isResolved', {
+      get: () => this.#isConstructed && this.isWithinLoad(),
+      set: () => {
+        this.#isConstructed = true;
       },
+      configurable: true,
+      enumerable: true,
     });
-  return () => {
-    for (const host of hosts) host.isResolved = true;
-  };
+  }
 }
 
 /** Waits until nothing is being built under a context id any more. */

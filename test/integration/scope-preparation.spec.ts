@@ -217,6 +217,36 @@ describe('A provider that several others depend on', () => {
     }
   }
 
+  @ScopedWorker()
+  class InAnyTurn {
+    @OnDemand()
+    async run({ scope, payload }: Tick<number>): Promise<void> {
+      const connection = scope.resolve(Connection);
+      for (let turns = 0; turns < payload; turns += 1) await Promise.resolve();
+      await scope.resolve(Near);
+      await connection;
+    }
+  }
+
+  /** Four links by property: `Near` looks up its dependency in the turn of the microtask queue in which it is constructed. */
+  @ScopedWorker()
+  class Chained {
+    constructor(
+      readonly connection: Connection,
+      @Inject('CHAIN_4') readonly chain: unknown,
+    ) {}
+
+    @OnDemand()
+    run(): void {}
+  }
+  const chain: Provider[] = [1, 2, 3, 4].map((index) => {
+    @Injectable({ scope: Scope.REQUEST })
+    class Link {
+      @Inject(index === 1 ? Near : `CHAIN_${index - 1}`) readonly next: unknown;
+    }
+    return { provide: `CHAIN_${index}`, useClass: Link };
+  });
+
   /** Resolves one of its dependents while it is prepared. */
   @Injectable({ scope: Scope.REQUEST })
   class Unit {
@@ -258,6 +288,24 @@ describe('A provider that several others depend on', () => {
   it('[A18] is prepared before any of them is built, however deep in the graph', async () => {
     const { registry } = await start();
     await expect(registry.run('Diamond.run')).resolves.toMatchObject({ outcome: 'succeeded' });
+    expect(early).toEqual([]);
+  });
+
+  it('[A18] is prepared before one of them is built that looks it up as soon as it is constructed', async () => {
+    const { registry } = await startApp({ providers: [Connection, Near, Chained, ...chain] });
+    for (const _tick of [1, 2, 3]) {
+      isReady = false;
+      await registry.run('Chained.run');
+    }
+    expect(early).toEqual([]);
+  });
+
+  it('[A18] is prepared before what is resolved is built, in whichever turn that begins', async () => {
+    const { registry } = await startApp({ providers: [Connection, Near, InAnyTurn] });
+    for (let payload = 0; payload < 20; payload += 1) {
+      isReady = false;
+      await registry.run('InAnyTurn.run', { payload });
+    }
     expect(early).toEqual([]);
   });
 
