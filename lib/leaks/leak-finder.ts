@@ -18,7 +18,7 @@ export interface EndedScope {
 }
 
 /** The maximum number of instances followed at once: about 10 MB of notes. */
-export const MOST_FOLLOWED = 100_000;
+const MOST_FOLLOWED = 100_000;
 
 /**
  * Keeps closed scopes until enough garbage collections have passed, and finds the instances that survived them.

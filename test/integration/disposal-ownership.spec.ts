@@ -141,6 +141,35 @@ describe('What a scope owns', () => {
       expect(journal.of('disposed')).toEqual(['Made']);
     });
 
+    it.each([
+      [1_000, []],
+      [1_001, ['Picked']],
+    ])(
+      '[B17] looks into a map of %d entries, and disposes what it did not see: %j',
+      async (size, disposed) => {
+        class Sessions {
+          readonly byId = new Map<number, object>();
+        }
+        const sessions = new Sessions();
+        for (let id = 1; id < size; id += 1) sessions.byId.set(id, {});
+        sessions.byId.set(0, probe('Picked'));
+        await run(
+          ['PICKED'],
+          [
+            { provide: Sessions, useValue: sessions },
+            {
+              provide: 'PICKED',
+              ...request,
+              inject: [Sessions],
+              useFactory: ({ byId }: Sessions) => byId.get(0),
+            },
+          ],
+        );
+
+        expect(journal.of('disposed')).toEqual(disposed);
+      },
+    );
+
     it('[B17] leaves what it begins to hold while the tick runs', async () => {
       @Injectable()
       class Cache {

@@ -54,6 +54,24 @@ describe('app.close()', () => {
       },
     );
 
+    it('[D8] ignores a second SIGINT within 250 ms, as Ctrl-C under npm sends it', async () => {
+      const held = gate();
+      process.on('SIGINT', ownListener);
+      const test = await runningTick(() => held.opened, { drainTimeoutMs: 20_000 });
+      const close = closing(test);
+      await advance(249);
+      process.emit('SIGINT', 'SIGINT');
+      await turns();
+      const isDone = [close.done];
+      await advance(1);
+      process.emit('SIGINT', 'SIGINT');
+      await turns();
+      isDone.push(close.done);
+      held.open();
+      await Promise.all([close.promise, test.report]);
+      expect(isDone).toEqual([false, true]);
+    });
+
     it('[D8] listens to signals only while it waits', async () => {
       process.on('SIGTERM', ownListener);
       const listeners = (): number => process.listenerCount('SIGTERM');

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import {
   Injectable,
   Module,
@@ -15,6 +15,7 @@ import {
   type Tick,
 } from '../../lib/index.js';
 import { closeApps, compileApp, startApp } from '../support/app.js';
+import { advance, useFakeClock } from '../support/fake-clock.js';
 import { gate, quietFor, type Gate } from '../support/gate.js';
 import { startHttpApp } from '../support/http-app.js';
 
@@ -80,6 +81,29 @@ describe('start-up', () => {
       await http.close();
       expect(order.slice(0, 2)).toEqual(['listening', 'burning']);
     });
+  });
+
+  it.each([
+    ['waits for an HTTP application that listens within 100 ms', 99, 0],
+    ['waits no longer for one that does not', 100, 1],
+  ])('[D2] a first tick %s', async (_, ms, ticks) => {
+    useFakeClock();
+    const { next, ...test } = await compileApp({
+      providers: [workerWith(EARLY[2]![1], () => undefined)],
+    });
+    const http = test.app.createNestApplication({ logger: false });
+    const started = next('tick:started');
+    let begun = 0;
+    test.events.on('tick:started', () => (begun += 1));
+    await http.init();
+    await advance(0);
+    await advance(ms);
+    const before = begun;
+    await http.listen(0, '127.0.0.1');
+    await started;
+    await http.close();
+    jest.useRealTimers();
+    expect([before, begun]).toEqual([ticks, 1]);
   });
 
   it('[D2] an HTTP application that does not listen runs its ticks all the same', async () => {

@@ -335,6 +335,22 @@ describe('The transaction of a scope', () => {
       expect(String(error.cause)).toContain('null value in column "text"');
       expect(await committed(database)).toEqual([]);
     });
+
+    it('[XB1] one that fails in a nested transaction, beside another one, is not lost silently either', async () => {
+      const report = await run(async ({ notes, manager }) => {
+        await notes.insert({ text: 'a' });
+        const nested = manager.transaction(async (own) => {
+          const failed = own.query('SELECT 1 / 0');
+          await Promise.allSettled([failed, own.query('SELECT 1')]);
+          await failed;
+        });
+        await nested.catch(() => undefined);
+      });
+
+      expect(report).toMatchObject({ outcome: 'failed', phase: 'commit' });
+      expect(String((report.error as Error).cause)).toContain('division by zero');
+      expect(await committed(database)).toEqual([]);
+    });
   });
 
   // TypeORM names savepoints by depth, so transactions at once on one query runner disturb each other.
