@@ -64,8 +64,8 @@ export class LazyTransaction {
    *
    * @param isAborted true if the database has reported that a statement failed, including one that this class cannot watch.
    * @returns whether it has committed.
-   * @throws Error if the work ended the transaction itself, or swallowed the error of a statement: PostgreSQL would
-   * silently roll back on COMMIT.
+   * @throws Error if the connection was lost, if the work ended the transaction itself, or if it swallowed the error of a
+   * statement: PostgreSQL would silently roll back on COMMIT.
    */
   async commit(isAborted: boolean): Promise<boolean> {
     if (this.#begun === undefined) return false;
@@ -74,6 +74,8 @@ export class LazyTransaction {
     if (isAborted) throw new Error(DOOMED);
     if (!this.runner.isTransactionActive) throw new Error(LOST);
     await this.end(() => this.runner.commitTransaction());
+    // TypeORM releases a query runner whose connection is lost; its transaction then stays active.
+    if (this.runner.isTransactionActive) throw new Error(DISCONNECTED);
     return true;
   }
 
@@ -126,6 +128,9 @@ const DOOMED =
 
 const LOST =
   'The database rolled back the transaction of the scope when a statement failed, and the handler continued. Do not catch the error of that statement.';
+
+const DISCONNECTED =
+  'The connection of the scope was lost before COMMIT, so the database rolled back its transaction. Run the work again. If this recurs, look for a restart of the database, a time limit for idle transactions, or code that releases the query runner.';
 
 const ENDING =
   'A statement was sent while the transaction of the scope was ending, so it was refused. Await the work before the handler returns or throws, or pass it to scope.waitFor().';

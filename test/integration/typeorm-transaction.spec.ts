@@ -169,6 +169,22 @@ describe('The transaction of a scope', () => {
       expect(await committed(database)).toEqual([]);
     });
 
+    it.each<[string, (client: pg.PoolClient) => Promise<unknown>]>([
+      ['is noticed', (client) => new Promise((resolve) => client.once('end', () => resolve(0)))],
+      ['is not noticed yet', () => Promise.resolve()],
+    ])('[XB1] because its connection is lost, which %s, the tick fails', async (_, noticed) => {
+      const report = await run(async ({ manager, notes }) => {
+        await notes.insert({ text: 'lost' });
+        const [{ pid }] = await manager.query('SELECT pg_backend_pid() AS pid');
+        const lost = noticed((await manager.queryRunner!.connect()) as pg.PoolClient);
+        await database.query('SELECT pg_terminate_backend($1, 5000)', [pid]);
+        await lost;
+      });
+
+      expect(report).toMatchObject({ outcome: 'failed', phase: 'commit' });
+      expect(await committed(database)).toEqual([]);
+    });
+
     beforeEach(() =>
       database.query(
         'ALTER TABLE notes ADD CONSTRAINT one_of_a_text UNIQUE (text) DEFERRABLE INITIALLY DEFERRED',
