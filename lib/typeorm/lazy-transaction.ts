@@ -74,7 +74,7 @@ export class LazyTransaction {
     if (isAborted) throw new Error(DOOMED);
     if (!this.runner.isTransactionActive) throw new Error(LOST);
     await this.end(() => this.runner.commitTransaction());
-    // TypeORM releases a query runner whose connection is lost; its transaction then stays active.
+    // TypeORM releases a query runner when its connection is lost or its data source is destroyed.
     if (this.runner.isTransactionActive) throw new Error(DISCONNECTED);
     return true;
   }
@@ -130,7 +130,7 @@ const LOST =
   'The database rolled back the transaction of the scope when a statement failed, and the handler continued. Do not catch the error of that statement.';
 
 const DISCONNECTED =
-  'The connection of the scope was lost before COMMIT, so the database rolled back its transaction. Run the work again. If this recurs, look for a restart of the database, a time limit for idle transactions, or code that releases the query runner.';
+  'The connection of the scope was lost before COMMIT, so the database rolled back its transaction. Run the work again. If this recurs, look for a database restart, a limit for idle transactions, or code that releases the query runner or destroys the data source.';
 
 const ENDING =
   'A statement was sent while the transaction of the scope was ending, so it was refused. Await the work before the handler returns or throws, or pass it to scope.waitFor().';

@@ -8,6 +8,7 @@ import {
   aborted,
   checkNothingKept,
   committed,
+  dataSourceOf,
   idleInTransaction,
   poolOf,
 } from '../support/scoped-typeorm.js';
@@ -179,6 +180,16 @@ describe('The transaction of a scope', () => {
         const lost = noticed((await manager.queryRunner!.connect()) as pg.PoolClient);
         await database.query('SELECT pg_terminate_backend($1, 5000)', [pid]);
         await lost;
+      });
+
+      expect(report).toMatchObject({ outcome: 'failed', phase: 'commit' });
+      expect(await committed(database)).toEqual([]);
+    });
+
+    it('[XB1] because the data source was destroyed, the tick fails', async () => {
+      const report = await run(async ({ notes }) => {
+        await notes.insert({ text: 'lost' });
+        await dataSourceOf(test).destroy();
       });
 
       expect(report).toMatchObject({ outcome: 'failed', phase: 'commit' });
