@@ -67,8 +67,8 @@ export class LazyTransaction {
    *
    * @param status what the database has reported last. It also shows statements that this class cannot recognise.
    * @returns whether it has committed.
-   * @throws Error if the work ended the transaction itself, or swallowed the error of a statement: PostgreSQL would
-   * silently roll back on COMMIT.
+   * @throws Error if the connection was lost, if the work ended the transaction itself, or if it swallowed the error of a
+   * statement: PostgreSQL would silently roll back on COMMIT.
    */
   async commit(status: TransactionStatus | null | undefined): Promise<boolean> {
     if (this.#begun === undefined) return false;
@@ -78,6 +78,8 @@ export class LazyTransaction {
     if (!this.runner.isTransactionActive) throw new Error(LOST);
     if (status === 'I') throw new Error(endedText('a statement'));
     await this.end(() => this.runner.commitTransaction());
+    // TypeORM releases a query runner when its connection is lost or its data source is destroyed.
+    if (this.runner.isTransactionActive) throw new Error(DISCONNECTED);
     return true;
   }
 
@@ -130,6 +132,9 @@ const DOOMED =
 
 const LOST =
   'The database rolled back the transaction of the scope when a statement failed, and the handler continued. Do not catch the error of that statement.';
+
+const DISCONNECTED =
+  'The connection of the scope was lost before COMMIT, so the database rolled back its transaction. Run the work again. If this recurs, look for a database restart, a limit for idle transactions, or code that releases the query runner or destroys the data source.';
 
 const ENDING =
   'A statement was sent while the transaction of the scope was ending, so it was refused. Await the work before the handler returns or throws, or pass it to scope.waitFor().';

@@ -8,6 +8,7 @@ import {
   aborted,
   checkNothingKept,
   committed,
+  dataSourceOf,
   idleInTransaction,
   poolOf,
 } from '../support/scoped-typeorm.js';
@@ -166,6 +167,32 @@ describe('The transaction of a scope', () => {
 
       expect(report).toMatchObject({ outcome: 'failed', phase: 'commit' });
       expect((report.error as Error).message).toMatch('cannot be committed');
+      expect(await committed(database)).toEqual([]);
+    });
+
+    it.each<[string, (client: pg.PoolClient) => Promise<unknown>]>([
+      ['is noticed', (client) => new Promise((resolve) => client.once('end', () => resolve(0)))],
+      ['is not noticed yet', () => Promise.resolve()],
+    ])('[XB1] because its connection is lost, which %s, the tick fails', async (_, noticed) => {
+      const report = await run(async ({ manager, notes }) => {
+        await notes.insert({ text: 'lost' });
+        const [{ pid }] = await manager.query('SELECT pg_backend_pid() AS pid');
+        const lost = noticed((await manager.queryRunner!.connect()) as pg.PoolClient);
+        await database.query('SELECT pg_terminate_backend($1, 5000)', [pid]);
+        await lost;
+      });
+
+      expect(report).toMatchObject({ outcome: 'failed', phase: 'commit' });
+      expect(await committed(database)).toEqual([]);
+    });
+
+    it('[XB1] because the data source was destroyed, the tick fails', async () => {
+      const report = await run(async ({ notes }) => {
+        await notes.insert({ text: 'lost' });
+        await dataSourceOf(test).destroy();
+      });
+
+      expect(report).toMatchObject({ outcome: 'failed', phase: 'commit' });
       expect(await committed(database)).toEqual([]);
     });
 
