@@ -17,9 +17,10 @@ export interface ProviderScope {
   /** True from the moment the scope refuses to build; disposal may still be under way. */
   readonly closed: boolean;
   /**
-   * Returns the scope's instance of a provider, which the first call builds. Returns a singleton unchanged.
+   * Returns the scope's instance of a provider, which the first call builds. Returns a singleton unchanged. If several
+   * modules provide the token, it is the provider of the last one that Nest registered.
    *
-   * @param options.strict Look only in the worker's own module (the root module, for a scope opened by
+   * @param options.strict Look only in the providers of the worker's own module (the root module, for a scope opened by
    * hand) instead of the whole application. Default: false.
    * @throws {ScopeClosedError} when the scope is closed or closes while the provider is built, when the shutdown has
    * aborted the tick, or when the last shutdown hook of the application has run.

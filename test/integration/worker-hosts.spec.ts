@@ -151,5 +151,30 @@ describe('A worker', () => {
       });
       expect((await registry.run('Strict.tick')).value).toEqual(['north', 'not here']);
     });
+
+    it('[A23] a resolve chooses the last module that has the token, and a strict one no import', async () => {
+      const exportRegion = (region: string): DynamicModule => ({
+        module: class {},
+        providers: [{ provide: 'region', scope: Scope.REQUEST, useFactory: () => region }],
+        exports: ['region'],
+      });
+
+      @ScopedWorker()
+      class Chooser {
+        constructor(@Inject('region') private readonly injected: string) {}
+
+        @ScopedCron(YEARLY)
+        async tick({ scope }: Tick): Promise<unknown> {
+          const narrow = scope.resolve('region', { strict: true }).catch(() => 'not here');
+          return [this.injected, await scope.resolve('region'), await narrow];
+        }
+      }
+
+      @Module({ imports: [exportRegion('north')], providers: [Chooser] })
+      class ChooserModule {}
+
+      const { registry } = await startApp({ imports: [ChooserModule, exportRegion('south')] });
+      expect((await registry.run('Chooser.tick')).value).toEqual(['north', 'south', 'not here']);
+    });
   });
 });
