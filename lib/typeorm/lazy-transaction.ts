@@ -33,6 +33,8 @@ export class LazyTransaction {
   constructor(
     private readonly runner: QueryRunner,
     driver: string,
+    /** Returns the error for statements that come too late. */
+    tooLate: () => Error,
   ) {
     this.#isDoomable = DOOMING_DRIVERS.includes(driver);
     const query = runner.query.bind(runner) as (...args: unknown[]) => Promise<unknown>;
@@ -41,7 +43,7 @@ export class LazyTransaction {
     const begin = async (): Promise<void> => {
       if (this.#end === 'over' || bounding.getStore() === runner) return;
       // Between the statements that end the transaction, this one would take effect outside it.
-      if (this.#end === 'under way') throw new Error(ENDING);
+      if (this.#end === 'under way') throw tooLate();
       if (this.#endedByWork !== undefined) this.refuse();
       await (this.#begun ??= bounding.run(runner, () => startTransaction()));
       if (!runner.isTransactionActive) throw new Error(LOST);
@@ -135,9 +137,6 @@ const LOST =
 
 const DISCONNECTED =
   'The connection of the scope was lost before COMMIT, so the database rolled back its transaction. Run the work again. If this recurs, look for a database restart, a limit for idle transactions, or code that releases the query runner or destroys the data source.';
-
-const ENDING =
-  'A statement was sent while the transaction of the scope was ending, so it was refused. Await the work before the handler returns or throws, or pass it to scope.waitFor().';
 
 function endedText(statement: string): string {
   return `The handler ended the transaction of the scope (${statement}), but only the scope may end it. Throw to roll it back, or omit { transaction: true }.`;

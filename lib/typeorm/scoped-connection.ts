@@ -42,7 +42,8 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
     this.runner = runner;
     const query = runner.query.bind(runner);
     this.rollBack = () => query('ROLLBACK');
-    this.transaction = transactional ? new LazyTransaction(runner, driver) : undefined;
+    const tooLate = (): ScopeClosedError => this.closed();
+    this.transaction = transactional ? new LazyTransaction(runner, driver, tooLate) : undefined;
     // All other methods call one of these. Those of the manager check the query runner first.
     this.guard(runner, ['query', 'stream', 'startTransaction']);
     this.guard(runner.manager, ['query', 'transaction']);
@@ -114,8 +115,12 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
       const method = (target[name] as (...args: unknown[]) => Promise<unknown>).bind(target);
       const guarded = (...args: unknown[]): Promise<unknown> => {
         const refusal = this.refusal();
-        if (refusal === undefined) return method(...args);
-        return Promise.reject(leadTo(refusal, linesOf(captureFrames(guarded))));
+        if (refusal !== undefined)
+          return Promise.reject(leadTo(refusal, linesOf(captureFrames(guarded))));
+        return method(...args).catch((error: unknown) => {
+          // The scope has closed while the statement waited for the connection.
+          throw isReleasedError(error) ? (this.refusal() ?? error) : error;
+        });
       };
       Object.assign(target, { [name]: guarded });
     }
@@ -123,9 +128,13 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
 
   private refusal(): ScopeClosedError | undefined {
     if (!this.isInScope) return outside();
-    return this.isOver && this.scope !== undefined
-      ? closedError(this.scope, 'use a scoped EntityManager or Repository')
-      : undefined;
+    return this.isOver ? this.closed() : undefined;
+  }
+
+  private closed(): ScopeClosedError {
+    return this.scope === undefined
+      ? outside()
+      : closedError(this.scope, 'use a scoped EntityManager or Repository');
   }
 
   private isInTransaction(client: Client | undefined): boolean {
@@ -133,6 +142,10 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
     if (status !== undefined && status !== null) return status !== 'I';
     return client?.inTransaction ?? this.runner.isTransactionActive;
   }
+}
+
+function isReleasedError(error: unknown): boolean {
+  return (error as Error | undefined)?.name === 'QueryRunnerAlreadyReleasedError';
 }
 
 /** Keeps the repositories of a manager in its transaction. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import type { HandlerOptions, ScopedWorkerRegistry } from '../../lib/index.js';
+import type { HandlerOptions } from '../../lib/index.js';
 import { appsOnFakeClock, startApp } from '../support/app.js';
 import { advance, leap } from '../support/fake-clock.js';
 import { gate } from '../support/gate.js';
@@ -48,30 +48,6 @@ describe('maxConcurrency', () => {
     held.open();
     for (const report of reports) expect((await report).outcome).toBe('succeeded');
     expect(begun).toEqual(payloads);
-  });
-
-  it.each([
-    [
-      "[F13] with 'allow', ticks",
-      (registry: ScopedWorkerRegistry) => registry.run('Worker.run', { payload: 1 }),
-    ],
-    [
-      '[XF4] calls of exclusive()',
-      (registry: ScopedWorkerRegistry) => registry.exclusive('key', () => undefined),
-    ],
-  ])('%s take their turn in a long queue as quickly as in a short one', async (_, work) => {
-    const Worker = worker([], () => undefined, { overlap: 'allow', maxConcurrency: 1 });
-    const { registry } = await startApp({ providers: [Worker] });
-    /** The processor time of each, in microseconds; other processes don't count. */
-    const cost = async (count: number): Promise<number> => {
-      const before = process.cpuUsage();
-      await Promise.all(Array.from({ length: count }, () => work(registry)));
-      const { user, system } = process.cpuUsage(before);
-      return (user + system) / count;
-    };
-    await cost(1_000); // compiles the code
-    const short = await cost(500);
-    expect(await cost(5_000)).toBeLessThan(4 * short);
   });
 
   it("[F13] with 'skip' drops what is above", async () => {

@@ -100,6 +100,35 @@ describe('A scoped entity manager', () => {
     );
   });
 
+  describe.each([
+    ['PostgreSQL', () => typeOrmRoot(database)],
+    ['an SQLite file', () => sqliteRoot(createTestFile())],
+  ])('on %s', (_, root) => {
+    afterEach(async () => {
+      await closeApps();
+      removeTestFiles();
+    });
+
+    it.each([true, false])(
+      'refuses what a save() that nobody awaits still sends, and names the tick, with transaction: %j',
+      async (transaction) => {
+        const test = await startNoteApp(root(), { transaction });
+        let floating: Promise<unknown> | undefined;
+        test.script = async ({ notes }) => {
+          floating = notes.save({ text: 'late' }).catch((refused: unknown) => refused);
+        };
+        const { tickId } = await test.registry.run('work');
+
+        const error = await floating;
+        expect(error).toBeInstanceOf(ScopeClosedError);
+        expect((error as Error).message).toContain(
+          `of work (${tickId}) is closed. Await all work before the handler returns, or pass it to scope.waitFor().`,
+        );
+        await expect(test.app.get(DataSource).getRepository(Note).find()).resolves.toEqual([]);
+      },
+    );
+  });
+
   it('takes statements in a scope by hand', async () => {
     const { scopes } = await start();
 
