@@ -54,7 +54,7 @@ export type {
   InspectedSchedule,
   InspectedWorker,
   ScopeInspection,
-} from './inspect/inspection.js';
+} from './inspect/inspection.interface.js';
 export { PeriodicTimer, type PeriodicTimerOptions } from './background/periodic-timer.js';
 export type {
   BackgroundEnd,

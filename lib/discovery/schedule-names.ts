@@ -4,7 +4,7 @@ import {
   isFromProviders,
   type FromProviders,
 } from '../schedule/from-providers.js';
-import type { ProvidedValues } from './provided-values.js';
+import type { ProvidedValues } from './decorator-values.js';
 import type { HandlerMetadata } from '../decorators/worker-metadata.js';
 import type { FoundWorker } from './worker-explorer.js';
 

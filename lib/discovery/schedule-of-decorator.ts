@@ -20,7 +20,7 @@ import { hasMethod } from '../util/values.js';
 import { show } from '../util/option-checks.js';
 import type { Schedule } from '../schedule/schedule.js';
 import { readTiming, neverDueTiming, WHAT_IS_DUE, type Timing } from '../schedule/timing.js';
-import type { Provided } from './provided-values.js';
+import type { Provided } from './decorator-values.js';
 import type { NamedHandler } from './schedule-names.js';
 
 /** The options of the module that apply to a schedule. */

@@ -6,7 +6,7 @@ import {
   unresolvableProblem,
   type FromProviders,
 } from '../schedule/from-providers.js';
-import { Application, type NestModule } from '../nest/index.js';
+import { Application, isReadyMade, type NestModule } from '../nest/index.js';
 import type { Schedule } from '../schedule/schedule.js';
 import { withoutUndefined } from '../util/values.js';
 import { namesText } from '../errors/errors.js';
@@ -16,7 +16,7 @@ import { adopt } from './adoption.js';
 import { foreignFindings } from './foreign-findings.js';
 import { nestScheduling } from './nest-schedules.js';
 import { missingDependencies } from './missing-dependencies.js';
-import { ProvidedValues, type Provided } from './provided-values.js';
+import { ProvidedValues, type Provided } from './decorator-values.js';
 import {
   makeSchedule,
   overriddenTiming,
@@ -28,7 +28,6 @@ import { askedName, writtenNames, type NamedHandler } from './schedule-names.js'
 import {
   duplicate,
   invalid,
-  isReadyMade,
   placementFindings,
   repeatedFindings,
   unmarkedFindings,
@@ -161,7 +160,7 @@ export class SchedulePlanner {
   private scheduleOf(handler: NamedHandler, when: Provided | undefined): ScheduleAttempt {
     const attempt = makeSchedule(handler, this.layersFor(handler.metadata), when);
     const { schedule, problems } = attempt;
-    return schedule !== undefined && isReadyMade(handler.worker)
+    return schedule !== undefined && isReadyMade(handler.worker.wrapper)
       ? { schedule: { ...schedule, options: { ...schedule.options, disabled: true } }, problems }
       : attempt;
   }

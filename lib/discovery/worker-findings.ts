@@ -1,5 +1,5 @@
 import { finding, type Finding } from '../errors/finding.js';
-import { isSingleton, tokenText, type NestWrapper } from '../nest/index.js';
+import { isReadyMade, isSingleton, tokenText, type NestWrapper } from '../nest/index.js';
 import type { Difference } from './same-worker.js';
 import { handlerName, type NamedHandler } from './schedule-names.js';
 import type { Exploration, FoundWorker } from './worker-explorer.js';
@@ -64,16 +64,11 @@ export function unprovidedFindings({ unprovided }: Exploration): Finding[] {
   });
 }
 
-/** True if a module provides the worker with `useValue`. */
-export function isReadyMade({ wrapper }: Pick<FoundWorker, 'wrapper'>): boolean {
-  return !wrapper.metatype;
-}
-
 /** Reports a worker that isn't new for each tick. */
 export function placementFindings({ workerClass, wrapper, handlers }: FoundWorker): Finding[] {
   if (handlers.length === 0) return [];
   const { name } = workerClass;
-  if (isReadyMade({ wrapper })) {
+  if (isReadyMade(wrapper)) {
     const message = `${name} is provided as a ready-made value, so it cannot be new on each tick. Its schedules are switched off. To run them, provide the class itself.`;
     return [finding({ kind: 'worker-ready-made', subject: name, token: workerClass, message })];
   }

@@ -6,7 +6,7 @@ import type { ApplicationGraph } from '../graph/read-graph.js';
 import type { NestModule } from '../nest/index.js';
 import type { Schedule } from '../schedule/schedule.js';
 import { inspectSchedule } from './inspect-schedules.js';
-import type { InspectedNestJob } from './inspection.js';
+import type { InspectedNestJob } from './inspection.interface.js';
 
 /** The fate of a job, and the sentence that describes it. */
 type Fate = Pick<InspectedNestJob, 'fate' | 'status'>;

@@ -2,7 +2,7 @@ import type { UndecidedSchedule } from '../discovery/schedule-planner.js';
 import { tokenText } from '../nest/index.js';
 import { zoneName } from '../schedule/cron-expression.js';
 import { isDisabled, type Schedule } from '../schedule/schedule.js';
-import type { InspectedSchedule } from './inspection.js';
+import type { InspectedSchedule } from './inspection.interface.js';
 
 const RUNS = 5;
 

@@ -21,7 +21,11 @@ import { FindingBook } from '../validation/finding-book.js';
 import { inspectNestJobs, runTimeJobsNotes } from './inspect-nest-jobs.js';
 import { inspectSchedule, inspectUndecided } from './inspect-schedules.js';
 import { inspectWorker } from './inspect-workers.js';
-import type { InspectedFinding, InspectedSchedule, ScopeInspection } from './inspection.js';
+import type {
+  InspectedFinding,
+  InspectedSchedule,
+  ScopeInspection,
+} from './inspection.interface.js';
 
 /** The services of the library that the inspector reads if the application has started. */
 export abstract class InspectedServices {

@@ -2,7 +2,7 @@ import { REQUEST } from '@nestjs/core';
 import { livesInScope, type GraphProvider, type LifetimeGraph } from '../graph/lifetime-graph.js';
 import { isInternalToken } from '../nest/index.js';
 import type { WorkerRoot } from '../validation/tick-graph.js';
-import type { InspectedProvider, InspectedWorker } from './inspection.js';
+import type { InspectedProvider, InspectedWorker } from './inspection.interface.js';
 
 /** Returns a worker with what Nest builds for its ticks and what their scopes dispose. */
 export function inspectWorker(

@@ -18,6 +18,7 @@ export { OpenedApplication } from './opened-application.js';
 export {
   DISPOSERS,
   isFactory,
+  isReadyMade,
   isSingleton,
   kindOf,
   type ContextId,

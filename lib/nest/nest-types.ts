@@ -109,6 +109,11 @@ export function kindOf(wrapper: NestWrapper): ProviderKind {
   return typeof wrapper.metatype === 'function' ? 'class' : 'value';
 }
 
+/** True if the provider is registered with `useValue`: Nest doesn't build it. */
+export function isReadyMade(wrapper: NestWrapper): boolean {
+  return kindOf(wrapper) === 'value';
+}
+
 /** The disposers of an instance, in order of preference: only the first one that it has is called. */
 export const DISPOSERS = [
   [Symbol.asyncDispose, '[Symbol.asyncDispose]'],

@@ -1,6 +1,6 @@
 import { hasMethod, isClass, withoutUndefined } from '../util/values.js';
 import { DuplicateScheduleError, InvalidScheduleError } from '../errors/errors.js';
-import type { Application } from '../nest/index.js';
+import { isReadyMade, type Application } from '../nest/index.js';
 import { OptionsStore } from '../options/options-store.js';
 import { handlerOptionProblems } from '../schedule/check-handler-options.js';
 import type { CronZone } from '../schedule/cron-expression.js';
@@ -121,7 +121,7 @@ export class ScheduleMaker {
     const { workerClass, wrapper } = worker;
     if (method === 'constructor' || !hasMethod(workerClass, method))
       return `handler names ${handler}, but ${className} has no method ${method}`;
-    if (!wrapper.metatype)
+    if (isReadyMade(wrapper))
       return `handler names ${className}, which is provided as a ready-made value, so it cannot be new on each tick; provide the class itself`;
     if (
       !wrapper.isTransient &&

@@ -17,7 +17,7 @@ export const IS_SCOPE = Symbol('nestjs-scoped-worker:is-scope');
  */
 export class Ownership {
   readonly #owned = new WeakSet<object>();
-  readonly #isHeld = new WeakMap<NestWrapper, boolean>();
+  readonly #heldResults = new WeakMap<NestWrapper, boolean>();
   readonly #statics: StaticHoldings;
 
   constructor(
@@ -40,9 +40,9 @@ export class Ownership {
    */
   counts(instance: object, wrapper: NestWrapper): boolean {
     if (!isFactory(wrapper)) return true;
-    let isHeld = this.#isHeld.get(wrapper);
+    let isHeld = this.#heldResults.get(wrapper);
     if (isHeld === undefined) {
-      this.#isHeld.set(wrapper, (isHeld = this.#statics.holds(instance)));
+      this.#heldResults.set(wrapper, (isHeld = this.#statics.holds(instance)));
       if (isHeld) this.observer.sharedByFactory(wrapper);
     }
     return !isHeld;

@@ -2,7 +2,7 @@ import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ScopeInspection } from '../../lib/inspect/inspection.js';
+import type { ScopeInspection } from '../../lib/inspect/inspection.interface.js';
 import {
   builtPrograms,
   makeFolder,

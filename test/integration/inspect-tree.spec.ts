@@ -9,7 +9,7 @@ import {
   InjectScopedRepository,
   ScopedTypeOrmModule,
 } from '../../lib/typeorm/index.js';
-import type { InspectedProvider } from '../../lib/inspect/inspection.js';
+import type { InspectedProvider } from '../../lib/inspect/inspection.interface.js';
 import { closeApps, compileApp, startApp } from '../support/app.js';
 import { probes, Transient, worker } from '../support/probes.js';
 import { Note } from '../support/scoped-typeorm.js';

@@ -3,7 +3,7 @@ import type {
   InspectedNestJob,
   InspectedProvider,
   ScopeInspection,
-} from '../../lib/inspect/inspection.js';
+} from '../../lib/inspect/inspection.interface.js';
 
 /** A provider of an inspection; what is not said is that of a plain singleton. */
 export function provider(

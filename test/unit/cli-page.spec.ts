@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { stripVTControlCharacters } from 'node:util';
 import { page } from '../../lib/inspect/cli/page/page.js';
 import { widthOf } from '../../lib/inspect/cli/page/text.js';
-import type { InspectedProvider, ScopeInspection } from '../../lib/inspect/inspection.js';
+import type { InspectedProvider, ScopeInspection } from '../../lib/inspect/inspection.interface.js';
 import { inspectionOf, nestJob, provider, warning } from '../support/inspection.js';
 import { dueMoments } from '../../lib/inspect/cli/page/due-moments.js';
 

@@ -4,7 +4,7 @@ import type {
   InspectedNestJob,
   InspectedProvider,
   ScopeInspection,
-} from '../inspection.js';
+} from '../inspection.interface.js';
 import type { FindingSeverity } from '../../errors/finding.js';
 import { clean } from './page/text.js';
 

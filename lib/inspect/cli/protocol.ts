@@ -1,4 +1,4 @@
-import type { ScopeInspection } from '../inspection.js';
+import type { ScopeInspection } from '../inspection.interface.js';
 
 /** The request to the loader. */
 export interface LoadRequest {

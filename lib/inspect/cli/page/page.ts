@@ -1,6 +1,6 @@
 import type { FindingSeverity } from '../../../errors/finding.js';
 import type { Lifetime } from '../../../graph/lifetime-graph.js';
-import type { InspectedFinding, ScopeInspection } from '../../inspection.js';
+import type { InspectedFinding, ScopeInspection } from '../../inspection.interface.js';
 import type { Inspected } from '../protocol.js';
 import type { Terminal } from '../terminal.js';
 import { countsOf, writeSchedules } from './schedule-lines.js';

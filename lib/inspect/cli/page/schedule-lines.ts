@@ -1,4 +1,8 @@
-import type { InspectedNestJob, InspectedSchedule, ScopeInspection } from '../../inspection.js';
+import type {
+  InspectedNestJob,
+  InspectedSchedule,
+  ScopeInspection,
+} from '../../inspection.interface.js';
 import { dueMoments } from './due-moments.js';
 import type { Sheet } from './sheet.js';
 import { counted } from './text.js';

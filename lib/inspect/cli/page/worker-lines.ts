@@ -1,5 +1,5 @@
 import type { Lifetime } from '../../../graph/lifetime-graph.js';
-import type { InspectedProvider, InspectedWorker } from '../../inspection.js';
+import type { InspectedProvider, InspectedWorker } from '../../inspection.interface.js';
 import type { Sheet } from './sheet.js';
 import { clean, fitName, padded, widthOf, wrap } from './text.js';
 
