@@ -1,6 +1,6 @@
 import type { NestInside } from '../nest/index.js';
 
-/** An application with HTTP or a microservice that doesn't listen by then either never does, or does so later independently. */
+/** An HTTP application or a microservice that doesn't listen by then either never will, or will do so independently. */
 const LISTEN_WITHIN_MS = 100;
 
 /**

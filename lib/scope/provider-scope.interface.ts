@@ -18,7 +18,7 @@ export interface ProviderScope {
   readonly closed: boolean;
   /**
    * Returns the scope's instance of a provider, which the first call builds. Returns a singleton unchanged. If several
-   * modules provide the token, it is the provider of the last one that Nest registered.
+   * modules provide the token, the last one that Nest registered is used.
    *
    * @param options.strict Look only in the providers of the worker's own module (the root module, for a scope opened by
    * hand) instead of the whole application. Default: false.
