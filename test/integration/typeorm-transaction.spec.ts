@@ -363,7 +363,7 @@ describe('The transaction of a scope', () => {
       expect(await committed(database)).toEqual([]);
     });
 
-    it('[XB1] one that fails in a nested transaction, beside another one, is not lost silently either', async () => {
+    it('[XB1] one that fails in a nested transaction, beside another one, does not pass unnoticed either', async () => {
       const report = await run(async ({ notes, manager }) => {
         await notes.insert({ text: 'a' });
         const nested = manager.transaction(async (own) => {
