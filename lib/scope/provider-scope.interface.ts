@@ -98,7 +98,7 @@ export interface ScopeHooks {
    * of this provider and of those that have not committed, newest first.
    *
    * Return `'committed'` if the work is durable now, as a provider that holds a database transaction does. If a later commit hook
-   * fails, the tick isn't retried then, because a retry would repeat that work.
+   * fails, the tick isn't retried, because a retry would repeat that work.
    */
   onScopeCommit?(): unknown;
   /**

@@ -78,7 +78,8 @@ export class LazyTransaction {
     this.refuse();
     if (status === 'E') throw new Error(DOOMED);
     if (!this.runner.isTransactionActive) throw new Error(LOST);
-    if (status === 'I') throw new Error(endedText('a statement'));
+    if (status === 'I')
+      throw new Error(endedText('a statement that the library did not recognise'));
     await this.end(() => this.runner.commitTransaction());
     // TypeORM releases a query runner when its connection is lost or its data source is destroyed.
     if (this.runner.isTransactionActive) throw new Error(DISCONNECTED);
