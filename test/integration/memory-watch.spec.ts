@@ -240,7 +240,7 @@ const OPTIONS: MemoryOptions = { warnAtMb: 500, stopAtMb: 800, checkEveryMs: 1_0
 
 describe('The stop of the memory watch', () => {
   const causes: string[] = [];
-  /** In the place of the one that ends the process. */
+  /** Replaces the one that ends the process. */
   const stopper = {
     stop: (cause: string): Promise<void> => {
       causes.push(cause);

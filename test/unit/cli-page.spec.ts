@@ -395,7 +395,7 @@ const inspections = fc.record({
   counts: fc.constant(inspectionOf().counts),
 }) as fc.Arbitrary<ScopeInspection>;
 
-/** Blanks are no-break ones, so that a line does not end between a date and its time. */
+/** Spaces are no-break spaces, so that a line does not end between a date and its time. */
 function shown(moments: readonly string[], timeZone: string): string {
   return dueMoments(moments, timeZone).replaceAll('\u00A0', ' ');
 }
