@@ -16,7 +16,7 @@ export class BackgroundLife implements WorkOwner {
   readonly isAwaited = true;
   readonly #backoff = new Backoff(FIRST_RESTART_MS, LONGEST_RESTART_MS);
   readonly #shutdown = new AbortController();
-  /** The signal of the last run. It stays when the run has returned, so that its listeners are notified of the shutdown. */
+  /** The signal of the last run. It is kept after the run has returned, so that its listeners are notified of the shutdown. */
   #signal: TickSignal | undefined;
   #running: Promise<unknown> | undefined;
   readonly #method: string;

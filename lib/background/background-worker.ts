@@ -6,7 +6,7 @@ import {
 export type { BackgroundFailurePolicy };
 
 /**
- * Runs a loop as long as the application, like .NET's `BackgroundService`. Extend it, mark the class `@Injectable()`, and add
+ * Runs a loop for the life of the application, like .NET's `BackgroundService`. Extend it, mark the class `@Injectable()`, and add
  * it to the providers of a module.
  *
  * The worker is a singleton. If an iteration needs new instances, inject `ProviderScopeFactory` and open a scope.

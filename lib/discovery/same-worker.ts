@@ -49,7 +49,7 @@ function differenceBetween(one: NestWrapper, other: NestWrapper): Difference | u
   return isConfiguredTwice ? comparison.doubt : undefined;
 }
 
-/** Finds the provider of a class that is the same worker; otherwise returns the difference from the last one. */
+/** Finds the provider of a class that is the same worker; otherwise returns the difference from the last candidate. */
 export function sameAmong<Known extends { readonly wrapper: NestWrapper }>(
   all: readonly Known[],
   wrapper: NestWrapper,

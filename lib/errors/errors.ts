@@ -149,7 +149,7 @@ export class InvalidOptionsError extends StartUpError {
 /**
  * Refuses invalid arguments of a call.
  *
- * @throws {InvalidOptionsError} if there are problems; each of its sentences begins with `call`.
+ * @throws {InvalidOptionsError} if there are problems; each sentence of its message begins with `call`.
  */
 export function refuseInvalid(call: string, problems: readonly string[]): void {
   if (problems.length > 0)

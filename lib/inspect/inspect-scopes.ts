@@ -52,7 +52,7 @@ interface Subject {
  * application opens no connection. Before start-up, the inspector doesn't know values from providers (such as the expression of
  * a cron) or the options of `forRootAsync()`; `notes` says so.
  *
- * @param options.from the time from which `nextRuns` are counted. Set it to compare the result with a snapshot. Default: now.
+ * @param options.from the time from which `nextRuns` are calculated. Set it to compare the result with a snapshot. Default: now.
  * @throws {InvalidOptionsError} if an argument is invalid.
  * @publicApi
  */

@@ -1,6 +1,6 @@
 import type { NestInside } from '../nest/index.js';
 
-/** An application with HTTP or a microservice that doesn't listen by then either never does, or does so later independently. */
+/** An HTTP application or a microservice that doesn't listen by then either never will, or will do so independently. */
 const LISTEN_WITHIN_MS = 100;
 
 /**
@@ -24,7 +24,7 @@ export class StartUpSettled {
     }, 0);
   }
 
-  /** Calls `work` when start-up has settled, at once if it has already; calls `otherwise` if the application is closed before. */
+  /** Calls `work` when start-up has settled, at once if it has already; calls `otherwise` if the application is closed first. */
   whenSettled(work: () => void, otherwise: () => void = () => undefined): void {
     if (this.isSettled) work();
     else if (this.#isDisposed) otherwise();

@@ -23,7 +23,7 @@ export class StartUp {
 
   /**
    * Checks the workers; runs before any `onModuleInit` of the application. Does nothing when Nest calls the hooks a second time, as
-   * for `connectMicroservice(options, { deferInitialization: true })`: that would undo changes to the schedules.
+   * for `connectMicroservice(options, { deferInitialization: true })`: a second check would undo changes to the schedules.
    */
   async check(): Promise<void> {
     if (this.book.isFilled) return;

@@ -183,7 +183,7 @@ export class GrowthMeter {
     if (heldBytes !== undefined) this.#keptShare.note(heldBytes, this.#growth);
   }
 
-  /** @param after a collection of young garbage (`floorBytes`), or a full one (`liveBytes`). */
+  /** @param after the collection that precedes the reading: of young garbage (`floorBytes`), or a full one (`liveBytes`). */
   private read(after: 'floorBytes' | 'liveBytes'): Reading {
     const startedAt = performance.now();
     const heldBytes = this.heap[after]();

@@ -19,7 +19,7 @@ export interface BuildObserver {
   readonly key: object;
   /** Returns the object to inject in place of an instance; undefined if instances are injected unchanged. */
   readonly standIn: ((instance: object, wrapper: NestWrapper) => object) | undefined;
-  /** Returns the error for code that wants an instance, also one that is built, if nothing may be resolved any more. */
+  /** Returns the error for code that resolves an instance, even a built one, when nothing may be resolved any more. */
   refusalOf(wrapper: NestWrapper): Error | undefined;
   /** Called before a constructor or a factory; throws if nothing may be built any more. */
   beforeBuild(wrapper: NestWrapper): void;
@@ -273,7 +273,7 @@ function inquirerOf(args: readonly unknown[]): NestWrapper | undefined {
     : inquirers.get(args[3] as object);
 }
 
-/** True for a durable provider that a context id strategy assigns to a parent, under which Nest stores it. */
+/** True for a durable provider that a context id strategy assigns to a parent, where Nest stores it. */
 function livesElsewhere(
   injector: NestInjector,
   wrapper: NestWrapper,

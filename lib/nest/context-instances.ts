@@ -1,7 +1,7 @@
 import { withMember } from './build-replacement.js';
 import type { ContextId, NestInstanceHost, NestWrapper } from './nest-types.js';
 
-/** What `InstanceWrapper` keeps; its stores are for versions without `getExistingInstancesByContextId`. */
+/** The instances of an `InstanceWrapper`; its stores are for versions without `getExistingInstancesByContextId`. */
 interface OpenWrapper {
   readonly values?: WeakMap<ContextId, NestInstanceHost>;
   readonly transientMap?: Map<string, WeakMap<ContextId, NestInstanceHost>>;
@@ -36,7 +36,7 @@ export class HeldInstance {
   /** @param isWithinLoad true for code that is part of the load: what it resolves would wait for itself. */
   constructor(private readonly isWithinLoad: () => boolean) {}
 
-  /** Changes the arguments of `Injector#instantiateClass`, so that the mark of the instance that it makes is held back. */
+  /** Replaces arguments of `Injector#instantiateClass`, so that Nest doesn't mark the new instance as resolved yet. */
   argumentsFor([instances, wrapper, target, ...rest]: unknown[]): unknown[] {
     const { getInstanceByContextId } = target as OpenWrapper;
     const held = (...of: unknown[]): NestInstanceHost =>

@@ -159,7 +159,7 @@ export class NestInside extends Application {
       : this.httpAdapterHost;
   }
 
-  /** The servers of microservices, also of those connected to an HTTP application. Nest 11.0 doesn't list them. */
+  /** The servers of microservices, including those connected to an HTTP application. Nest 11.0 doesn't list them. */
   get transports(): readonly Transport[] {
     const transports: Transport[] = [];
     const registry = this.modulesContainer.getRpcTargetRegistry?.<Transport>();

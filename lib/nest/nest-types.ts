@@ -64,7 +64,7 @@ export interface NestInjector {
   loadProvider: (this: NestInjector, ...args: unknown[]) => Promise<unknown>;
   /** In 11.2.10, and from 12.2 on. */
   waitForDeferredLoads?: (this: NestInjector, contextId: ContextId) => Promise<void>;
-  /** Returns the context id under which an instance is stored: that of a context id strategy for a durable provider. */
+  /** Returns the context id under which Nest stores an instance; for a durable provider, a context id strategy chooses it. */
   getContextId(contextId: ContextId, wrapper: NestWrapper): ContextId;
   loadPerContext: <T>(
     this: NestInjector,

@@ -34,7 +34,7 @@ function ownTokenText(token: string): string {
 
 const TRANSACTION = ':transaction';
 
-/** Returns the name in the source of a class, because Nest's `mixin()` renames it differently in each process. */
+/** Returns the name that a class has in its source, because Nest's `mixin()` renames it differently in each process. */
 function nameOf(token: Function): string {
   const { name } = token;
   if (!/^[\da-f]{21}$/.test(name)) return name;

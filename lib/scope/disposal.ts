@@ -39,8 +39,8 @@ export interface LateEntry {
 }
 
 /**
- * The disposal of one scope: what the scope has to do when it ends, in the order of registration. These are owned instances as they were built, `defer`,
- * `onCommit` and `onRollback` as they were called. The disposal goes through the list backwards.
+ * Lists what one scope must do when it ends: owned instances in the order in which they were built, and callbacks of `defer`,
+ * `onCommit` and `onRollback` in the order of the calls. Runs the list in reverse order.
  *
  * Keeps only what has a disposer or a hook; any other instance is counted and forgotten.
  */
@@ -194,7 +194,7 @@ function disposerOf(instance: object): Cleanup | undefined {
 }
 
 /**
- * Calls a cleanup and waits for it, at most `timeoutMs`. Returns no promise if there is nothing to wait for. Never throws and
+ * Calls a cleanup and waits for it, for at most `timeoutMs`. Returns no promise if there is nothing to wait for. Never throws and
  * never rejects: one that fails must not stop the next.
  *
  * @param failedLate is called with the error of a cleanup that fails when it is no longer awaited.

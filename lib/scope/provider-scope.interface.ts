@@ -18,7 +18,7 @@ export interface ProviderScope {
   readonly closed: boolean;
   /**
    * Returns the scope's instance of a provider, which the first call builds. Returns a singleton unchanged. If several
-   * modules provide the token, it is the provider of the last one that Nest registered.
+   * modules provide the token, the last one that Nest registered is used.
    *
    * @param options.strict Look only in the providers of the worker's own module (the root module, for a scope opened by
    * hand) instead of the whole application. Default: false.
@@ -98,7 +98,7 @@ export interface ScopeHooks {
    * of this provider and of those that have not committed, newest first.
    *
    * Return `'committed'` if the work is durable now, as a provider that holds a database transaction does. If a later commit hook
-   * fails, the tick isn't retried then, because a retry would repeat that work.
+   * fails, the tick isn't retried, because a retry would repeat that work.
    */
   onScopeCommit?(): unknown;
   /**

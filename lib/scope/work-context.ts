@@ -118,7 +118,7 @@ export function livingContext(): WorkContext | undefined {
 
 /**
  * True when the calling code is part of work that the shutdown waits for. The innermost owner decides: a tick that began before
- * the shutdown is awaited, even under a lock that is not.
+ * the shutdown is awaited, even inside exclusive work that is not.
  */
 export function isInsideAwaited(): boolean {
   return livingContext()?.owner?.isAwaited ?? false;

@@ -40,7 +40,7 @@ export class OverlapGate {
   readonly #running: Slot[] = [];
   #waiting: Waiting[] = [];
   /**
-   * The exclusive work that runs. Each is part of all those that began before it, so the innermost one waits for none of them.
+   * The exclusive work that runs. Each one runs inside those that began before it, so the innermost one waits for none of them.
    */
   readonly #holders = new Set<Slot>();
 

@@ -112,7 +112,7 @@ export class RunningTick extends RunningWork {
   }
 }
 
-/** One try at a tick, with the `Tick` that its handler sees. */
+/** One attempt of a tick, with the `Tick` that its handler receives. */
 export class TickAttempt {
   readonly startedAt = new Date();
   readonly control: AttemptSignal;

@@ -2,8 +2,8 @@ import type { Trigger } from '../schedule/slot.js';
 import type { ProviderScope } from '../scope/provider-scope.interface.js';
 
 /**
- * One firing of a schedule. The handler's first argument; `@InjectTick()` and `@Inject(REQUEST)` inject
- * it into the worker and everything that it depends on.
+ * One firing of a schedule, and the handler's first argument. `@InjectTick()` and `@Inject(REQUEST)` inject
+ * it into the worker and everything that the worker depends on.
  *
  * @publicApi
  */

@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { QueryRunner } from 'typeorm';
 import { withoutComments } from './sqlite-statements.js';
 
-/** What PostgreSQL reports of a connection: idle, in a transaction, or in one that has failed. */
+/** The status that PostgreSQL reports for a connection: idle, in a transaction, or in a failed one. */
 export type TransactionStatus = 'I' | 'T' | 'E';
 
 /** Marks the statements that begin and end the transaction of a query runner. */
@@ -67,7 +67,7 @@ export class LazyTransaction {
   /**
    * Commits the transaction. Does nothing if no statement was sent.
    *
-   * @param status what the database has reported last. It also shows statements that this class cannot recognise.
+   * @param status the last one that the database reported. It also reveals statements that this class cannot recognise.
    * @returns whether it has committed.
    * @throws Error if the connection was lost, if the work ended the transaction itself, or if it swallowed the error of a
    * statement: PostgreSQL would silently roll back on COMMIT.
@@ -78,7 +78,8 @@ export class LazyTransaction {
     this.refuse();
     if (status === 'E') throw new Error(DOOMED);
     if (!this.runner.isTransactionActive) throw new Error(LOST);
-    if (status === 'I') throw new Error(endedText('a statement'));
+    if (status === 'I')
+      throw new Error(endedText('a statement that the library did not recognise'));
     await this.end(() => this.runner.commitTransaction());
     // TypeORM releases a query runner when its connection is lost or its data source is destroyed.
     if (this.runner.isTransactionActive) throw new Error(DISCONNECTED);

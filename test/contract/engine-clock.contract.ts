@@ -91,7 +91,7 @@ export function describeEngineClock(name: string, create: () => Engine): void {
         expect(host.fired).toHaveLength(2);
       });
 
-      it('fires a cron at the next due time of the new time', async () => {
+      it('fires a cron at its next due time on the new clock', async () => {
         const host = await startEngine(engine, [cron('a', '0 */5 * * * *')]);
         leap(-24 * HOUR);
         await advance(300 * SECOND);

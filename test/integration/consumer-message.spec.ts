@@ -292,7 +292,7 @@ describe('the AsyncLocalStorage context of a message', () => {
     expect(seen).toEqual([undefined, undefined, undefined]);
   });
 
-  it('[A20] neither does the source, each time that it is read', async () => {
+  it('[A20] neither does the source, whenever it is read', async () => {
     const seen: unknown[] = [];
     const source = scripted((signal) => {
       seen.push(storage.getStore());

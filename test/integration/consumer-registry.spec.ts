@@ -255,7 +255,7 @@ describe('a consumer in the application', () => {
     expect(source.asked).toBe(1);
   });
 
-  it('[XC8] refuses an override that consumers lack, and takes its neighbour', async () => {
+  it('[XC8] refuses an override that consumers lack, and accepts its neighbour', async () => {
     const start = (override: object) =>
       startConsumer(
         new HandSource(),
@@ -307,7 +307,7 @@ describe('a consumer in the application', () => {
     expect(registry.stats().runningTicks).toBe(0);
   });
 
-  it('[E5] is no reason to wait, nor to say so, while it is idle', async () => {
+  it('[E5] does not delay the shutdown, and is not named by it, while it is idle', async () => {
     const { app, next } = await startConsumer(inMemoryQueue(), () => 1);
     await turns();
     const started = next('shutdown:started');

@@ -267,7 +267,7 @@ describe('app.close() inside the work on a message', () => {
     expect(performance.now()).toBe(0);
   });
 
-  it('[D28] names no message that is put aside, has begun it and ends while it runs, whenever that is', async () => {
+  it('[D28] never names a message whose deadLetter handler began it, whenever that handler ends', async () => {
     const abandoned: string[] = [];
     for (let later = 0; later < 20; later += 1) {
       const app: { close(): Promise<void> }[] = [];

@@ -145,7 +145,7 @@ describe('What a scope owns', () => {
       [1_000, []],
       [1_001, ['Picked']],
     ])(
-      '[B17] looks into a map of %d entries, and disposes what it did not see: %j',
+      '[B17] searches a map of %d entries, and disposes what it did not find: %j',
       async (size, disposed) => {
         class Sessions {
           readonly byId = new Map<number, object>();

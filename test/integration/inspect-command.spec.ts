@@ -427,7 +427,7 @@ describe('An application in another place', () => {
   });
 });
 
-/** Outlasts every test, and no more than that. */
+/** Outlives every test, but not by much. */
 const BLOCKED = `
 console.error('loading', process.pid);
 const end = Date.now() + 30_000;
@@ -445,7 +445,7 @@ console.error('spawned', child.pid);
 export class AppModule {}
 `;
 
-/** Settles when nobody is left who could write to it: neither the command nor what it has started. */
+/** Settles when no process can write to it any more: neither the command nor what it has started. */
 const silent = (command: ChildProcess): Promise<unknown> => once(command, 'close');
 
 describe('nestjs-scoped-worker inspect leaves no process behind', () => {

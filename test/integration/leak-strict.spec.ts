@@ -270,7 +270,7 @@ describe('leakDetection: { strict: true }', () => {
   });
 });
 
-describe('leakDetection: { strict: true } and a listener that is taken off after the end', () => {
+describe('leakDetection: { strict: true } and a listener that is removed after the scope has closed', () => {
   afterEach(closeApps);
 
   async function start(given: object, handler: (tick: Tick, given: never) => unknown) {
@@ -286,7 +286,7 @@ describe('leakDetection: { strict: true } and a listener that is taken off after
     return { ...test, calls };
   }
 
-  it('lets `fetch` take its own listener off a scoped AbortSignal', async () => {
+  it('lets `fetch` remove its own listener from a scoped AbortSignal', async () => {
     let late: (() => void) | undefined;
     const { registry, calls } = await start(
       new AbortController().signal,
@@ -303,7 +303,7 @@ describe('leakDetection: { strict: true } and a listener that is taken off after
     expect(calls).toEqual([]);
   });
 
-  it('lets a listener of an EventEmitter be taken off', async () => {
+  it('lets code remove a listener of an EventEmitter', async () => {
     const late: (() => void)[] = [];
     const { registry, calls } = await start(
       new EventEmitter(),

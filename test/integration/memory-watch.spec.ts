@@ -240,7 +240,7 @@ const OPTIONS: MemoryOptions = { warnAtMb: 500, stopAtMb: 800, checkEveryMs: 1_0
 
 describe('The stop of the memory watch', () => {
   const causes: string[] = [];
-  /** In the place of the one that ends the process. */
+  /** Replaces the one that ends the process. */
   const stopper = {
     stop: (cause: string): Promise<void> => {
       causes.push(cause);
@@ -259,7 +259,7 @@ describe('The stop of the memory watch', () => {
     return test;
   }
 
-  it('asks for it once, however long memory stays there', async () => {
+  it('is requested once, however long memory stays above the threshold', async () => {
     const { memory, told, checks } = await watched(OPTIONS);
     memory.rssMb = 600;
     await advance(1_000);
@@ -274,14 +274,14 @@ describe('The stop of the memory watch', () => {
     expect(checks).toHaveLength(2);
   });
 
-  it('warns on the way when memory leaps over both thresholds', async () => {
+  it('is preceded by the warning when memory crosses both thresholds at once', async () => {
     const { memory, told } = await watched(OPTIONS);
     memory.rssMb = 900;
     await advance(1_000);
     expect(told).toEqual(['warning warnAtMb', 'stopping stopAtMb']);
   });
 
-  it('does not come below the threshold', async () => {
+  it('does not happen below the threshold', async () => {
     const { memory, told } = await watched({ ...OPTIONS, warnAtMb: 1 } as MemoryOptions);
     memory.rssMb = 799;
     await advance(10_000);
@@ -289,7 +289,7 @@ describe('The stop of the memory watch', () => {
     expect(causes).toEqual([]);
   });
 
-  it('comes at a percentage of the heap as well', async () => {
+  it('also happens at a percentage of the heap', async () => {
     const { memory } = await watched({ stopAtPercent: 90, checkEveryMs: 1_000 });
     memory.heapMb = 950;
     await advance(1_000);
@@ -298,7 +298,7 @@ describe('The stop of the memory watch', () => {
     ]);
   });
 
-  it('logs as an error who grows', async () => {
+  it('logs the growing schedule as an error', async () => {
     const { memory, log } = await watched(OPTIONS);
     memory.rssMb = 900;
     await advance(1_000);

@@ -168,7 +168,7 @@ describe('Memory', () => {
     RequestScoped()(Dropped);
     beforeEach(() => void (Dropped.disposals = 0));
 
-    /** Resolves and drops; what is left is a weak reference to the scope. */
+    /** Resolves a provider and drops the scope; returns only a weak reference to the scope. */
     async function drop(scope: ProviderScope): Promise<WeakRef<ProviderScope>> {
       await scope.resolve(Dropped);
       return new WeakRef(scope);

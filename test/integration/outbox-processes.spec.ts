@@ -20,7 +20,7 @@ const folder = builtPrograms();
 
 describe('An outbox', () => {
   const children = new Set<ChildProcess>();
-  // Registered first: the database goes when no process uses it.
+  // Registered first, so that the database is removed when no process uses it.
   afterAll(() => children.forEach((child) => child.kill('SIGKILL')));
   const database = testDatabase();
 

@@ -88,7 +88,7 @@ describe('process', () => {
       expect(code).toBe(3);
     });
 
-    it("[D13] with 'continue' the application goes on", async () => {
+    it("[D13] with 'continue' the application keeps running", async () => {
       const program = startProgram(folder, 'stop-app', kind, 'continue');
       await Promise.all([program.wrote('tick fails'), program.wrote('ready')]);
       await quietFor(300);
@@ -157,15 +157,18 @@ describe.each(['context', 'http'])(
       expect((await program.ended).code).toBe(3);
     });
 
-    it.each(['restart', 'ignore'])("[D13] with '%s' the application goes on", async (policy) => {
-      const program = startProgram(folder, 'background-stop-app', kind, policy);
-      await program.wrote('worker fails');
-      await quietFor(300);
-      program.kill('SIGKILL');
-      const { signal, lines } = await program.ended;
-      expect(signal).toBe('SIGKILL');
-      expect(lines).not.toContain('other ended');
-    });
+    it.each(['restart', 'ignore'])(
+      "[D13] with '%s' the application keeps running",
+      async (policy) => {
+        const program = startProgram(folder, 'background-stop-app', kind, policy);
+        await program.wrote('worker fails');
+        await quietFor(300);
+        program.kill('SIGKILL');
+        const { signal, lines } = await program.ended;
+        expect(signal).toBe('SIGKILL');
+        expect(lines).not.toContain('other ended');
+      },
+    );
   },
 );
 

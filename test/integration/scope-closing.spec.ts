@@ -113,7 +113,7 @@ describe('A closed scope', () => {
     });
 
     it.each(['the id that it had', 'the id that it has'])(
-      '[B20] refuses also through ModuleRef with %s, what it has built too, and builds nothing',
+      '[B20] also refuses ModuleRef.resolve() with %s, even of built instances, and builds nothing',
       async (which) => {
         const { scopes, app } = await startApp({ providers: [Connection, Other] });
         const scope = await scopes.open();
@@ -131,7 +131,7 @@ describe('A closed scope', () => {
     );
 
     it.each(['onCommit', 'defer'] as const)(
-      '[B20] refuses in %s, also through ModuleRef, what it has built too',
+      '[B20] refuses even built instances in %s, also through ModuleRef',
       async (hook) => {
         const refused: unknown[] = [];
         const { registry, app } = await startApp({

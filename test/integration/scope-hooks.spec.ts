@@ -244,7 +244,7 @@ describe('Scope hooks', () => {
     expect(calls).toEqual(['committed']);
   });
 
-  it('[A18] see what is injected by property in onScopeInit, also if it is an arrow function', async () => {
+  it('[A18] see property-injected dependencies in onScopeInit, even if it is an arrow function', async () => {
     const seen: unknown[] = [];
     @RequestScoped()
     class Prepared {

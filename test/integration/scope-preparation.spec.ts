@@ -291,7 +291,7 @@ describe('A provider that several others depend on', () => {
     expect(early).toEqual([]);
   });
 
-  it('[A18] is prepared before one of them is built that looks it up as soon as it is constructed', async () => {
+  it('[A18] is prepared before a dependent is built that looks it up as soon as it is constructed', async () => {
     const { registry } = await startApp({ providers: [Connection, Near, Chained, ...chain] });
     for (const _tick of [1, 2, 3]) {
       isReady = false;
@@ -300,7 +300,7 @@ describe('A provider that several others depend on', () => {
     expect(early).toEqual([]);
   });
 
-  it('[A18] is prepared before what is resolved is built, in whichever turn that begins', async () => {
+  it('[A18] is prepared before a resolved dependent is built, in whichever turn its build begins', async () => {
     const { registry } = await startApp({ providers: [Connection, Near, InAnyTurn] });
     for (let payload = 0; payload < 20; payload += 1) {
       isReady = false;
@@ -309,18 +309,18 @@ describe('A provider that several others depend on', () => {
     expect(early).toEqual([]);
   });
 
-  it('[A18] is prepared before what is resolved meanwhile is built', async () => {
+  it('[A18] is prepared before a dependent that is resolved meanwhile is built', async () => {
     const { registry } = await start();
     const { value } = await registry.run('Resolving.run');
     expect({ value, early }).toEqual({ value: ['fulfilled', 'fulfilled'], early: [] });
   });
 
-  it('[A18] may resolve one of them while it is prepared, which does not wait for its own end', async () => {
+  it('[A18] may resolve a dependent while it is prepared, without waiting for itself', async () => {
     const { registry } = await startApp({ providers: [Unit, Rows, Late] });
     await expect(registry.run('Late.run')).resolves.toMatchObject({ value: true });
   });
 
-  it('[A18] may resolve one of them in an arrow function too', async () => {
+  it('[A18] may resolve a dependent in an arrow function too', async () => {
     @Injectable({ scope: Scope.REQUEST })
     class ByArrow {
       rows: unknown;

@@ -121,7 +121,7 @@ describe('start-up', () => {
     @Module({})
     class Feature {}
 
-    it('[D24] what was changed by then stays changed, and each schedule runs once per slot', async () => {
+    it('[D24] earlier changes to schedules stay, and each schedule runs once per slot', async () => {
       const ran: string[] = [];
       const stopped = gate();
       @ScopedWorker()

@@ -363,7 +363,7 @@ describe('The transaction of a scope', () => {
       expect(await committed(database)).toEqual([]);
     });
 
-    it('[XB1] one that fails in a nested transaction, beside another one, is not lost silently either', async () => {
+    it('[XB1] one that fails in a nested transaction, beside another one, does not pass unnoticed either', async () => {
       const report = await run(async ({ notes, manager }) => {
         await notes.insert({ text: 'a' });
         const nested = manager.transaction(async (own) => {
@@ -441,7 +441,7 @@ describe('The transaction of a scope', () => {
 
         expect(report).toMatchObject({ outcome: 'failed', phase: 'commit' });
         expect((report.error as Error).message).toMatch(
-          'ended the transaction of the scope (a statement)',
+          'ended the transaction of the scope (a statement that the library did not recognise)',
         );
       },
     );

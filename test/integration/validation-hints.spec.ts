@@ -53,7 +53,7 @@ const HINT =
 describe('A worker that injects singletons only', () => {
   afterEach(closeApps);
 
-  it('is not said to need no scope when it is refused for being durable', async () => {
+  it('is not reported as needing no scope when it is refused for being durable', async () => {
     @Injectable({ scope: Scope.REQUEST, durable: true })
     @ScopedWorker()
     class Lasting {
@@ -69,7 +69,7 @@ describe('A worker that injects singletons only', () => {
   });
 
   it.each(['error', 'strict', 'warn'] as const)(
-    "is said to need no scope, for information, under '%s'",
+    "is reported as needing no scope, as information, under '%s'",
     async (scopeValidation) => {
       const test = await startApp({ providers: [Api, Cleaner], options: { scopeValidation } });
       expect(told(test)).toEqual([HINT]);

@@ -152,7 +152,7 @@ describe('A worker', () => {
       expect((await registry.run('Strict.tick')).value).toEqual(['north', 'not here']);
     });
 
-    it('[A23] a resolve chooses the last module that has the token, and a strict one no import', async () => {
+    it('[A23] resolve() chooses the last module that provides the token, and with strict never an import', async () => {
       const exportRegion = (region: string): DynamicModule => ({
         module: class {},
         providers: [{ provide: 'region', scope: Scope.REQUEST, useFactory: () => region }],

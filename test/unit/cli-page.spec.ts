@@ -395,12 +395,12 @@ const inspections = fc.record({
   counts: fc.constant(inspectionOf().counts),
 }) as fc.Arbitrary<ScopeInspection>;
 
-/** Blanks are no-break ones, so that a line does not end between a date and its time. */
+/** Spaces are no-break spaces, so that a line does not end between a date and its time. */
 function shown(moments: readonly string[], timeZone: string): string {
   return dueMoments(moments, timeZone).replaceAll('\u00A0', ' ');
 }
 
-describe('Due moments', () => {
+describe('Due times', () => {
   it('are local to their zone, and name a date once', () => {
     const moments = [
       '2026-06-01T21:55:00.000Z',
@@ -424,7 +424,7 @@ describe('Due moments', () => {
     );
   });
 
-  it('carry their offsets where the clocks are set back between them', () => {
+  it('have their offsets if the clocks are set back between them', () => {
     const moments = ['2026-10-25T00:30:00.000Z', '2026-10-25T01:30:00.000Z'];
     expect(shown(moments, 'Europe/Berlin')).toBe('2026-10-25 02:30+02:00, 02:30+01:00');
   });

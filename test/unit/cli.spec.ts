@@ -76,7 +76,7 @@ describe('The arguments of the command line', () => {
 const file = {};
 const tty = { isTTY: true, columns: 90 };
 
-describe('The terminal that a page is written for', () => {
+describe('The terminal that a page is written to', () => {
   it('has 80 columns and no colours when it is a file or a pipe', () => {
     expect(terminalOf(file, {}, undefined)).toEqual({ width: 80, isColoured: false });
   });
@@ -134,7 +134,7 @@ describe('A page of the documentation', () => {
     expect(ownPage(PAGE, application)).toBe(join(root, 'docs', PAGE));
   });
 
-  it('is nowhere if the library comes without it', () => {
+  it('is not found if the library is installed without it', () => {
     expect(ownPage('no-such-page.md', root)).toBeUndefined();
   });
 });

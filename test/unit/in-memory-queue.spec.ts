@@ -257,7 +257,7 @@ describe('a delivery of inMemoryQueue()', () => {
       expect((await arriving).body).toBe('a');
     });
 
-    it('[XG5] failed, it lets the others pass for a while, then runs before those that wait', async () => {
+    it('[XG5] failed, it lets the others pass for a while, then is delivered before those that wait', async () => {
       useFakeClock();
       const queue = inMemoryQueue<string>();
       for (const body of ['bad', 'b', 'c']) await queue.put(body);
@@ -271,7 +271,7 @@ describe('a delivery of inMemoryQueue()', () => {
       expect((await next()).body).toBe('c');
     });
 
-    it('failed, it is delivered ever later, up to 30 seconds, to a reader that waits', async () => {
+    it('failed, it is delivered to a waiting reader after ever longer delays, up to 30 seconds', async () => {
       useFakeClock();
       const queue = inMemoryQueue<string>();
       await queue.put('bad');
@@ -293,7 +293,7 @@ describe('a delivery of inMemoryQueue()', () => {
       expect(jest.getTimerCount()).toBe(0);
     });
 
-    it('failed, it holds up neither a new one nor the end of the reading, and leaves no timer', async () => {
+    it('failed, it delays neither a new message nor the end of reading, and leaves no timer', async () => {
       useFakeClock();
       const queue = inMemoryQueue<string>();
       await queue.put('bad');

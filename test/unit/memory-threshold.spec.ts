@@ -11,19 +11,19 @@ describe('A crossing of a threshold', () => {
     expect(seen(99.9, 100, 150, 100)).toEqual([undefined, 'up', undefined, undefined]);
   });
 
-  it('is reported at the first value when that is above already', () => {
+  it('is reported at the first value if it is already above', () => {
     expect(seen(180)).toEqual(['up']);
   });
 
-  it('is not reported again by a value that sways about the threshold', () => {
+  it('is not reported again while values fluctuate around the threshold', () => {
     expect(seen(100, 99, 101, 95, 100)).toEqual(['up', undefined, undefined, undefined, undefined]);
   });
 
-  it('is over below 95 % of the threshold, and then reported again', () => {
+  it('ends below 95 % of the threshold, and can then be reported again', () => {
     expect(seen(100, 94.9, 94, 99, 100)).toEqual(['up', 'down', undefined, undefined, 'up']);
   });
 
-  it('says nothing of values that stay below', () => {
+  it('is not reported for values that stay below', () => {
     expect(seen(0, 50, 99)).toEqual([undefined, undefined, undefined]);
   });
 });

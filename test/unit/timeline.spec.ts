@@ -54,7 +54,7 @@ describe('timeline of a cron', () => {
     expect(timeline.first(NOON + 1, false)).toBe(NOON + HOUR);
   });
 
-  it('goes on with the next due time', () => {
+  it('continues with the next due time', () => {
     expect(timeline.after(NOON)).toBe(NOON + HOUR);
   });
 

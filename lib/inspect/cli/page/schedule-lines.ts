@@ -66,7 +66,7 @@ function writeSchedule(schedule: InspectedSchedule, isImported: boolean, sheet: 
   if (schedule.runsOnStart) sheet.labelled('also', 'when the application starts');
   if (nextRuns.length > 0) sheet.labelled('next', nextOf(schedule));
   else if (state === 'active' && schedule.kind !== 'message' && isImported)
-    sheet.labelled('next', 'never: no moment matches');
+    sheet.labelled('next', 'never: no time matches');
 }
 
 function whenOf(schedule: InspectedSchedule): string {

@@ -24,7 +24,7 @@ const CODES: Readonly<Record<Look, string>> = {
 
 const LABEL_WIDTH = 9;
 
-/** The position and the look of a text. */
+/** The position and the style of a text. */
 interface Placed {
   readonly indent?: number;
   /** The text before it on its first line. */
@@ -42,7 +42,7 @@ export class Sheet {
     return this.terminal.width;
   }
 
-  /** Applies a look to a text, or returns it unchanged without a look or without colours. */
+  /** Applies a style to a text, or returns it unchanged without a style or without colours. */
   paint(look: Look | undefined, text: string): string {
     if (look === undefined || !this.terminal.isColoured) return text;
     return `\u001B[${CODES[look]}m${text}\u001B[0m`;
