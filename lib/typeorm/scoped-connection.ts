@@ -61,8 +61,9 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
 
   async onScopeCommit(): Promise<'committed' | undefined> {
     this.hasFailed = true; // until the commit has succeeded
-    const client = await this.client();
-    const hasCommitted = await this.transaction?.commit(client?.getTransactionStatus?.());
+    const hasCommitted = await this.transaction?.commit(async () =>
+      (await this.client())?.getTransactionStatus?.(),
+    );
     this.hasFailed = false;
     return hasCommitted === true ? 'committed' : undefined;
   }
