@@ -39,8 +39,8 @@ export interface LateEntry {
 }
 
 /**
- * The disposal of one scope: what the scope has to do when it ends, in the order of registration. These are owned instances as they were built, `defer`,
- * `onCommit` and `onRollback` as they were called. The disposal goes through the list backwards.
+ * The disposal of one scope: what the scope must do when it ends, in the order of registration. These are owned instances as they
+ * were built, and `defer`, `onCommit` and `onRollback` as they were called. The disposal goes through the list backwards.
  *
  * Keeps only what has a disposer or a hook; any other instance is counted and forgotten.
  */
