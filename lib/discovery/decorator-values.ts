@@ -44,7 +44,7 @@ export class ProvidedValues {
     // request-scoped.
     if (wrapper !== undefined && isSingleton(wrapper)) return { value: wrapper.instance };
     return {
-      problem: `names ${nameOf(token)}, which isn't a singleton of this application. Provide it in a module, without a request scope`,
+      problem: `names ${nameOf(token)}, which no module provides as a singleton. Provide it in a module, without a request scope`,
     };
   }
 

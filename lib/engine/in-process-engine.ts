@@ -28,18 +28,17 @@ export function inProcessEngine(options: InProcessEngineOptions = {}): Engine {
 class InProcessEngine implements Engine {
   readonly name = 'in-process';
   readonly #clocks = new Map<string, ScheduleClock>();
-  #isStarted = false;
+  /** Set while the engine runs. */
   #host: EngineHost | undefined;
 
   constructor(private readonly unref: boolean) {}
 
   start(schedules: readonly EngineSchedule[], host: EngineHost): void {
-    if (this.#isStarted) {
+    if (this.#host !== undefined) {
       throw new InvalidOptionsError([
         'ScopedWorkerModule: engine is in use by another application. Call inProcessEngine() once for each application.',
       ]);
     }
-    this.#isStarted = true;
     this.#host = host;
     for (const schedule of schedules) this.add(schedule);
   }
@@ -64,7 +63,7 @@ class InProcessEngine implements Engine {
   }
 
   stop(): void {
-    this.#isStarted = false;
+    this.#host = undefined;
     for (const clock of this.#clocks.values()) clock.retire();
     this.#clocks.clear();
   }
@@ -85,8 +84,8 @@ class InProcessEngine implements Engine {
   }
 
   private clockOf(schedule: EngineSchedule): ScheduleClock | undefined {
-    if (!this.#isStarted || isDisabled(schedule)) return undefined;
-    const clock = new ScheduleClock(schedule, this.#host!, this.unref);
+    if (this.#host === undefined || isDisabled(schedule)) return undefined;
+    const clock = new ScheduleClock(schedule, this.#host, this.unref);
     this.#clocks.set(schedule.name, clock);
     return clock;
   }

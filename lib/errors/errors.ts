@@ -127,7 +127,7 @@ export class UnknownScheduleError extends ScopedWorkerError {
 /** Returns the sentence that lists the names of all schedules. */
 export function namesText(known: readonly string[]): string {
   return known.length === 0
-    ? 'The application has no schedules.'
+    ? 'The application has no schedules. Before app.init(), none exist.'
     : `Use one of the names that exist: ${known.join(', ')}.`;
 }
 

@@ -42,6 +42,9 @@ const watched = new WeakSet<NestInjector>();
 /** Classes whose instances have no `onScopeInit`: nothing has to wait for them. */
 const plain = new WeakSet<NestWrapper>();
 
+/** Providers into whose properties Nest injects nothing. */
+const withoutProperties = new WeakSet<NestWrapper>();
+
 /**
  * The preparations (factories, `onScopeInit`) that the current code is part of. They don't refer to the instances, because a
  * connection that a preparation opens keeps the preparation alive.
@@ -94,7 +97,8 @@ export function watchBuilds(injector: NestInjector): void {
     // From 12 on, the context of a transient has only the id of its inquirer.
     if (contextId?.[OBSERVER] !== undefined && wrapper.isTransient && contextId !== args[3])
       inquirers.set(args[3] as object, args[4] as NestWrapper | undefined);
-    if (contextId?.[OBSERVER] === undefined || withoutProperties.has(wrapper)) return properties;
+    const isNeeded = !plain.has(wrapper) && !withoutProperties.has(wrapper);
+    if (contextId?.[OBSERVER] === undefined || !isNeeded) return properties;
     return properties.then((values) => {
       if (values.length === 0) withoutProperties.add(wrapper);
       else resolved.put(contextId, wrapper, values);
@@ -144,6 +148,7 @@ interface ObservedBuild {
   readonly wrapper: NestWrapper;
   readonly contextId: ContextId;
   readonly observer: BuildObserver;
+  readonly properties: readonly NestProperty[];
 }
 
 /** Returns undefined for a build that belongs to no scope of this library. */
@@ -152,18 +157,18 @@ function observedBuild(injector: NestInjector, args: unknown[]): ObservedBuild |
   const observer = contextId?.[OBSERVER];
   if (contextId === undefined || observer === undefined) return undefined;
   const wrapper = args[1] as NestWrapper;
+  const properties = resolved.take(contextId, wrapper);
   const inquirer = wrapper.isTransient ? inquirerOf(args) : undefined;
   const places = inquirer === undefined ? [wrapper] : [wrapper, inquirer];
   // A transient of a durable provider lives as long as that provider.
   if (places.some((place) => livesElsewhere(injector, place, contextId))) return undefined;
-  return { injector, args, wrapper, contextId, observer };
+  return { injector, args, wrapper, contextId, observer, properties };
 }
 
 async function observe(
-  { injector, args, wrapper, contextId, observer }: ObservedBuild,
+  { injector, args, wrapper, contextId, observer, properties }: ObservedBuild,
   instantiate: (args: unknown[]) => Promise<unknown>,
 ): Promise<unknown> {
-  const properties = resolved.take(contextId, wrapper);
   observer.beforeBuild(wrapper);
   const isCircular = wrapper.forwardRef === true;
   const isPassedOn = (made: unknown): boolean =>
@@ -234,7 +239,6 @@ class ResolvedProperties {
 }
 
 const resolved = new ResolvedProperties();
-const withoutProperties = new WeakSet<NestWrapper>();
 
 function underWay(): readonly Preparation[] {
   return (preparations.getStore() ?? []).filter(({ isOver }) => !isOver);

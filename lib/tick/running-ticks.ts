@@ -124,8 +124,10 @@ export class TickAttempt {
     observer: TickObserver,
   ) {
     const { schedule } = tick.slot;
+    // The signal may outlive the tick, and must not keep its payload alive.
+    const work = { schedule: schedule.name, tickId: tick.id };
     this.control = new AttemptSignal(schedule, (error) =>
-      observer.strayFailed('abort-listener', { schedule: schedule.name, tickId: tick.id }, error),
+      observer.strayFailed('abort-listener', work, error),
     );
   }
 

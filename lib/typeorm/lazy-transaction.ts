@@ -67,14 +67,15 @@ export class LazyTransaction {
   /**
    * Commits the transaction. Does nothing if no statement was sent.
    *
-   * @param status the last one that the database reported. It also reveals statements that this class cannot recognise.
+   * @param statusOf returns the last status that the database reported. It also reveals statements that this class cannot recognise.
    * @returns whether it has committed.
    * @throws Error if the connection was lost, if the work ended the transaction itself, or if it swallowed the error of a
    * statement: PostgreSQL would silently roll back on COMMIT.
    */
-  async commit(status: TransactionStatus | null | undefined): Promise<boolean> {
+  async commit(statusOf: () => Promise<TransactionStatus | null | undefined>): Promise<boolean> {
     if (this.#begun === undefined) return false;
-    await this.#begun;
+    await this.#begun; // before it reads the status, because nobody may have awaited the first statement
+    const status = await statusOf();
     this.refuse();
     if (status === 'E') throw new Error(DOOMED);
     if (!this.runner.isTransactionActive) throw new Error(LOST);

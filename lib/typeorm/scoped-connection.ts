@@ -61,8 +61,9 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
 
   async onScopeCommit(): Promise<'committed' | undefined> {
     this.hasFailed = true; // until the commit has succeeded
-    const client = await this.client();
-    const hasCommitted = await this.transaction?.commit(client?.getTransactionStatus?.());
+    const hasCommitted = await this.transaction?.commit(async () =>
+      (await this.client())?.getTransactionStatus?.(),
+    );
     this.hasFailed = false;
     return hasCommitted === true ? 'committed' : undefined;
   }
@@ -112,15 +113,16 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
   /** Rejects calls outside the scope and after it, with an error that leads to the caller. */
   private guard<T extends object>(target: T, methods: readonly (keyof T)[]): void {
     for (const name of methods) {
-      const method = (target[name] as (...args: unknown[]) => Promise<unknown>).bind(target);
-      const guarded = (...args: unknown[]): Promise<unknown> => {
+      const method = (target[name] as (...args: unknown[]) => unknown).bind(target);
+      const guarded = async (...args: unknown[]): Promise<unknown> => {
         const refusal = this.refusal();
-        if (refusal !== undefined)
-          return Promise.reject(leadTo(refusal, linesOf(captureFrames(guarded))));
-        return method(...args).catch((error: unknown) => {
+        if (refusal !== undefined) throw leadTo(refusal, linesOf(captureFrames(guarded)));
+        try {
+          return await method(...args);
+        } catch (error) {
           // The scope has closed while the statement waited for the connection.
           throw isReleasedError(error) ? (this.refusal() ?? error) : error;
-        });
+        }
       };
       Object.assign(target, { [name]: guarded });
     }

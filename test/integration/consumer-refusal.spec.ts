@@ -43,7 +43,7 @@ const provided = (source: unknown): Provider => ({
 describe('a consumer is refused at start-up', () => {
   it('[XC8] when no module provides its source', async () => {
     expect(await problemsOf([consumer([])])).toEqual([
-      `${OF} names Symbol(SOURCE), which isn't a singleton of this application. Provide it in a module, without a request scope.`,
+      `${OF} names Symbol(SOURCE), which no module provides as a singleton. Provide it in a module, without a request scope.`,
     ]);
   });
 

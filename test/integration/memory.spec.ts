@@ -74,6 +74,23 @@ describe('Memory', () => {
       },
     );
 
+    it('[J1] lets go of the payload though the signal of the tick is kept', async () => {
+      let signal: AbortSignal | undefined;
+      const { registry } = await startApp({
+        providers: [worker([], (tick) => void (signal = tick.signal))],
+      });
+      const run = (): Promise<unknown> => {
+        const payload = {};
+        built.push(new WeakRef(payload));
+        return registry.run('Worker.run', { payload });
+      };
+      await run();
+      await collectGarbage();
+
+      expect(signal?.aborted).toBe(false);
+      expect(alive()).toBe(0);
+    });
+
     it('[J1, B19] lets go of the instances though a closed scope by hand is kept', async () => {
       const { scopes } = await startApp({ providers });
       const scope = await scopes.open();

@@ -422,7 +422,7 @@ describe('A timing that providers supply', () => {
         providers: [PerRequest, PerUse, Bubbled, { provide: 'ALIAS', useExisting: PerRequest }],
       });
       expect(message).toBe(
-        `Jobs.run: the cron expression of @ScopedCron names ${shown}, which isn't a singleton of this application. Provide it in a module, without a request scope.`,
+        `Jobs.run: the cron expression of @ScopedCron names ${shown}, which no module provides as a singleton. Provide it in a module, without a request scope.`,
       );
     });
 

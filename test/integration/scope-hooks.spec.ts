@@ -1,9 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { Inject, type Provider } from '@nestjs/common';
+import { Inject, Injectable, Scope, type Provider } from '@nestjs/common';
+import { ContextIdFactory, type HostComponentInfo } from '@nestjs/core';
 import type { Tick } from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
 import { gate, turn } from '../support/gate.js';
-import { probes, RequestScoped, worker } from '../support/probes.js';
+import { probes, RequestScoped, Transient, worker } from '../support/probes.js';
 
 describe('Scope hooks', () => {
   const { journal, Probe } = probes();
@@ -264,5 +265,44 @@ describe('Scope hooks', () => {
     await registry.run('Worker.run');
 
     expect(seen).toEqual([expect.any(First), expect.any(First)]);
+  });
+
+  it('[A18] see the own properties of a transient that a durable provider injects as well', async () => {
+    const tenant = ContextIdFactory.create();
+    ContextIdFactory.apply({
+      attach: (contextId) => (info: HostComponentInfo) => (info.isTreeDurable ? tenant : contextId),
+    });
+    @Transient()
+    class Inner {}
+    @Transient()
+    class Helper {
+      @Inject(Inner) readonly inner!: Inner;
+      seen: Inner | undefined;
+      onScopeInit(): void {
+        this.seen = this.inner;
+      }
+    }
+    @Injectable({ scope: Scope.REQUEST, durable: true })
+    class Durable {
+      constructor(readonly helper: Helper) {}
+    }
+    @RequestScoped()
+    class Helped {
+      constructor(
+        readonly durable: Durable,
+        readonly helper: Helper,
+      ) {}
+    }
+    const Worker = worker([Helped], async ({ scope }) => {
+      const { helper } = await scope.resolve(Helped);
+      expect(helper.seen).toBe(helper.inner);
+    });
+    try {
+      const { registry } = await startApp({ providers: [Worker, Helped, Durable, Helper, Inner] });
+      expect((await registry.run('Worker.run')).error).toBeUndefined();
+    } finally {
+      // Nest has no way to take a strategy off again but this one.
+      (ContextIdFactory as unknown as { strategy?: unknown }).strategy = undefined;
+    }
   });
 });

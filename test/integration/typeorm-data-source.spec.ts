@@ -1,5 +1,5 @@
-import { Injectable } from '@nestjs/common';
-import { InjectRepository, TypeOrmModule } from '@nestjs/typeorm';
+import { Global, Injectable, Module } from '@nestjs/common';
+import { getDataSourceToken, InjectRepository, TypeOrmModule } from '@nestjs/typeorm';
 import { EntitySchema, type EntityManager, type Repository } from 'typeorm';
 import { InvalidOptionsError, ScopedCron, ScopedWorker } from '../../lib/index.js';
 import {
@@ -163,6 +163,54 @@ describe('A data source', () => {
     expect(first).not.toBe(second);
     expect(getScopedRepositoryToken(Note)).toBe(getScopedRepositoryToken(Note, 'default'));
     expect(getScopedRepositoryToken(Note)).not.toBe(getScopedRepositoryToken(Note, 'archive'));
+  });
+
+  it('may be a test double whose methods return no promises', async () => {
+    const double = {
+      options: { type: 'postgres' },
+      createQueryRunner: () => {
+        const nothing = (): void => undefined;
+        const manager = {
+          query: () => ['from the double'],
+          transaction: nothing,
+          getRepository: nothing,
+          getTreeRepository: nothing,
+          withRepository: nothing,
+        };
+        const connection = { connect: nothing, release: nothing, isReleased: false };
+        return {
+          ...connection,
+          query: nothing,
+          stream: nothing,
+          startTransaction: nothing,
+          manager,
+        };
+      },
+    };
+    @Global()
+    @Module({
+      providers: [{ provide: getDataSourceToken(), useValue: double }],
+      exports: [getDataSourceToken()],
+    })
+    class Doubles {}
+    @ScopedWorker()
+    class Worker {
+      constructor(@InjectScopedEntityManager() private readonly manager: EntityManager) {}
+
+      @ScopedCron(YEARLY, { name: 'ask' })
+      ask(): Promise<unknown> {
+        return this.manager.query('SELECT 1');
+      }
+    }
+    const { registry } = await startApp({
+      imports: [Doubles, ScopedTypeOrmModule.forFeature([])],
+      providers: [Worker],
+    });
+
+    expect(await registry.run('ask')).toMatchObject({
+      outcome: 'succeeded',
+      value: ['from the double'],
+    });
   });
 
   describe('when it cannot be', () => {

@@ -78,6 +78,17 @@ describe('The transaction of a scope', () => {
     expect(await committed(database)).toEqual(['later']);
   });
 
+  it('[XB1] is committed with a first statement that the handler has sent and not awaited', async () => {
+    let sent: Promise<unknown> | undefined;
+    const report = await run(({ manager }) => {
+      sent = manager.query(`INSERT INTO notes (text) VALUES ('sent')`);
+    });
+
+    await expect(sent).resolves.toBeDefined();
+    expect(report.error).toBeUndefined();
+    expect(await committed(database)).toEqual(['sent']);
+  });
+
   describe('is rolled back', () => {
     const write = async ({ notes }: NoteScope): Promise<void> => {
       await notes.insert({ text: 'inserted' });
