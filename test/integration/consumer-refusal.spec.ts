@@ -50,7 +50,9 @@ describe('a consumer is refused at start-up', () => {
   it('[XC8] when its source is request-scoped', async () => {
     const source = { provide: SOURCE, scope: Scope.REQUEST, useFactory: () => new HandSource() };
     expect(await problemsOf([consumer([]), source])).toEqual([
-      expect.stringContaining(`${OF} names Symbol(SOURCE), which isn't a singleton`),
+      expect.stringContaining(
+        `${OF} names Symbol(SOURCE), which no module provides as a singleton`,
+      ),
     ]);
   });
 
