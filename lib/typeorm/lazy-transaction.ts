@@ -72,16 +72,17 @@ export class LazyTransaction {
    * @throws Error if the connection was lost, if the work ended the transaction itself, or if it swallowed the error of a
    * statement: PostgreSQL would silently roll back on COMMIT.
    */
-  async commit(statusOf: () => Promise<TransactionStatus | null | undefined>): Promise<boolean> {
+  async commit(statusOf: () => TransactionStatus | null | undefined): Promise<boolean> {
     if (this.#begun === undefined) return false;
     await this.#begun; // before it reads the status, because nobody may have awaited the first statement
-    const status = await statusOf();
+    const status = statusOf();
     this.refuse();
     if (status === 'E') throw new Error(DOOMED);
     if (!this.runner.isTransactionActive) throw new Error(LOST);
     if (status === 'I')
       throw new Error(endedText('a statement that the library did not recognise'));
     await this.end(() => this.runner.commitTransaction());
+    this.refuse(); // a statement that nobody awaited may have failed before COMMIT
     // TypeORM releases a query runner when its connection is lost or its data source is destroyed.
     if (this.runner.isTransactionActive) throw new Error(DISCONNECTED);
     return true;

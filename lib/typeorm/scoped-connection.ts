@@ -61,9 +61,8 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
 
   async onScopeCommit(): Promise<'committed' | undefined> {
     this.hasFailed = true; // until the commit has succeeded
-    const hasCommitted = await this.transaction?.commit(async () =>
-      (await this.client())?.getTransactionStatus?.(),
-    );
+    const client = await this.client();
+    const hasCommitted = await this.transaction?.commit(() => client?.getTransactionStatus?.());
     this.hasFailed = false;
     return hasCommitted === true ? 'committed' : undefined;
   }

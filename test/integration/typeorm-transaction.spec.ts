@@ -252,6 +252,17 @@ describe('The transaction of a scope', () => {
       expect(await committed(database)).toEqual([]);
     });
 
+    it('[XB1] nothing is lost silently if it fails while the scope commits, because nobody awaited it', async () => {
+      const report = await run(async ({ notes, manager }) => {
+        await notes.insert({ text: 'before' });
+        void manager.query('SELECT 1/0').catch(() => undefined);
+      });
+
+      expect(report).toMatchObject({ outcome: 'failed', phase: 'commit' });
+      expect((report.error as Error).message).toMatch('one of its statements failed');
+      expect(await committed(database)).toEqual([]);
+    });
+
     it('in its own transaction, only that is lost', async () => {
       const report = await run(async ({ notes, manager }) => {
         await notes.insert({ text: 'before' });
