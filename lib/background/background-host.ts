@@ -3,12 +3,12 @@ import { NestInside } from '../nest/index.js';
 import { ScopedWorkerEvents } from '../events/scoped-worker-events.js';
 import { AppStopper } from '../nest/app-stopper.js';
 import type { LongRunning, Straggler } from '../registry/long-running.js';
-import { BackgroundLife } from './background-life.js';
+import { BackgroundLoop } from './background-loop.js';
 import type { BackgroundWorker } from './background-worker.js';
 
 /** Runs the background workers of the application. */
 export class BackgroundHost implements LongRunning {
-  #lives: readonly BackgroundLife[] = [];
+  #lives: readonly BackgroundLoop[] = [];
 
   constructor(
     private readonly nest: NestInside,
@@ -19,7 +19,7 @@ export class BackgroundHost implements LongRunning {
   start(): void {
     this.#lives = exploreBackground(this.nest.modules.values()).workers.map(
       ({ name, instance }) =>
-        new BackgroundLife(name, instance as BackgroundWorker, this.events, this.stopper),
+        new BackgroundLoop(name, instance as BackgroundWorker, this.events, this.stopper),
     );
     for (const life of this.#lives) life.start();
   }

@@ -92,7 +92,7 @@ export class GrowthMeter {
     const { schedule, counts, isAlone, isConfirming } = measuring;
     const { heldBytes, tookMs } = this.read(isConfirming ? 'liveBytes' : 'floorBytes');
     this.#measuring.delete(tickId);
-    const isSpoilt = endWatch(measuring);
+    const isSpoilt = wasSpoilt(measuring);
     if (heldBytes !== undefined) {
       const grownBytes = heldBytes - measuring.heldBytes;
       if (isConfirming && isAlone)
@@ -111,7 +111,7 @@ export class GrowthMeter {
   look(): void {
     // A watch keeps a few KB for each collection, and a tick may take days.
     for (const measuring of this.#measuring.values())
-      measuring.endWatch = endWatch(measuring) ? undefined : this.heap.watchCollections();
+      measuring.endWatch = wasSpoilt(measuring) ? undefined : this.heap.watchCollections();
     if (this.heap.wasCollected()) this.noteCollection(this.heap.floorBytes());
   }
 
@@ -192,7 +192,7 @@ export class GrowthMeter {
   }
 }
 
-/** @returns true if the measurement is spoilt: V8 has collected garbage of earlier ticks since this tick began. */
-function endWatch(measuring: Measuring): boolean {
+/** Ends the watch. @returns true if the measurement is spoilt: V8 has collected garbage of earlier ticks since this tick began. */
+function wasSpoilt(measuring: Measuring): boolean {
   return measuring.endWatch === undefined || measuring.endWatch();
 }

@@ -1,5 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import type { BuildObserver } from './build-observer.interface.js';
 import { BuildReplacement } from './build-replacement.js';
+import { contextIdOf, OBSERVER } from './context-id.js';
 import { HeldInstance, objectsOf } from './context-instances.js';
 import { handsOn } from './decorations.js';
 import { holdsDecorated } from './holding.js';
@@ -11,31 +13,6 @@ import {
   type NestProperty,
   type NestWrapper,
 } from './nest-types.js';
-import { ContextIdFactory } from '@nestjs/core';
-
-/** Observes what Nest builds under one context id. */
-export interface BuildObserver {
-  /** Identifies the observer without referring to it. */
-  readonly key: object;
-  /** Returns the object to inject in place of an instance; undefined if instances are injected unchanged. */
-  readonly standIn: ((instance: object, wrapper: NestWrapper) => object) | undefined;
-  /** Returns the error for code that resolves an instance, even a built one, when nothing may be resolved any more. */
-  refusalOf(wrapper: NestWrapper): Error | undefined;
-  /** Called before a constructor or a factory; throws if nothing may be built any more. */
-  beforeBuild(wrapper: NestWrapper): void;
-  /** Called with the instance itself, before its dependents are built; awaited. */
-  built(instance: unknown, wrapper: NestWrapper): Promise<void> | undefined;
-  /** Called if the constructor or factory has thrown; Nest receives the error. */
-  buildFailed(): void;
-  /** Nest loads a member of a circular dependency without waiting for it. */
-  notAwaited(loading: Promise<unknown>): void;
-}
-
-/** The property of a context id that holds its observer. A WeakMap would cost every scope a microsecond. */
-export const OBSERVER = Symbol('nestjs-scoped-worker:observer');
-
-/** A context id that this library created. */
-export type ObservedContextId = ContextId & { [OBSERVER]?: BuildObserver };
 
 const watched = new WeakSet<NestInjector>();
 
@@ -262,11 +239,6 @@ function hasInit(instance: unknown): boolean {
   }
 }
 
-function contextIdOf(argument: unknown): ObservedContextId | undefined {
-  if (typeof argument !== 'object' || argument === null) return undefined;
-  return (argument as { contextId?: ContextId }).contextId ?? (argument as ObservedContextId);
-}
-
 /** Keyed by the resolution context in which a transient is built. */
 const inquirers = new WeakMap<object, NestWrapper | undefined>();
 
@@ -299,38 +271,4 @@ function isHeldByDurable(
     return home === contextId ? [] : objectsOf(injected, home);
   });
   return holdsDecorated(holders, made);
-}
-
-/** Returns an id under which nothing can be built, because the observer refuses. */
-export function createDeadContextId(observer: BuildObserver): ContextId {
-  const contextId: ObservedContextId = ContextIdFactory.create();
-  contextId[OBSERVER] = observer;
-  return contextId;
-}
-
-/**
- * Returns a new context id for one scope. If the application has a `ContextIdStrategy`, durable providers come from the context
- * that the strategy chooses for `request`. All others belong to the new id, even if `request` is an HTTP request with an id.
- *
- * A strategy for HTTP headers may throw on `request`. The scope fails with that error only when it needs a durable provider.
- */
-export function createContextId(request: unknown, observer: BuildObserver): ContextId {
-  const contextId: ObservedContextId = ContextIdFactory.create();
-  contextId[OBSERVER] = observer;
-  if (typeof request !== 'object' || request === null) return contextId;
-  let durable: ContextId;
-  try {
-    durable = ContextIdFactory.getByRequest(request as Record<string, unknown>);
-  } catch (error) {
-    contextId.getParent = ({ isTreeDurable }) => {
-      if (isTreeDurable) throw error;
-      return contextId;
-    };
-    return contextId;
-  }
-  const parentOf = durable.getParent;
-  if (parentOf === undefined) return contextId;
-  contextId.getParent = (info) => (info.isTreeDurable ? parentOf(info) : contextId);
-  contextId.payload = durable.payload;
-  return contextId;
 }

@@ -12,7 +12,7 @@ const FIRST_RESTART_MS = 1_000;
 const LONGEST_RESTART_MS = 60_000;
 
 /** Runs one background worker, and restarts it after a failure, until it is done or the shutdown begins. */
-export class BackgroundLife implements WorkOwner {
+export class BackgroundLoop implements WorkOwner {
   readonly isAwaited = true;
   readonly #backoff = new Backoff(FIRST_RESTART_MS, LONGEST_RESTART_MS);
   readonly #shutdown = new AbortController();

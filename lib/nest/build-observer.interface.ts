@@ -1,0 +1,19 @@
+import type { NestWrapper } from './nest-types.js';
+
+/** Observes what Nest builds under one context id. */
+export interface BuildObserver {
+  /** Identifies the observer without referring to it. */
+  readonly key: object;
+  /** Returns the object to inject in place of an instance; undefined if instances are injected unchanged. */
+  readonly standIn: ((instance: object, wrapper: NestWrapper) => object) | undefined;
+  /** Returns the error for code that resolves an instance, even a built one, when nothing may be resolved any more. */
+  refusalOf(wrapper: NestWrapper): Error | undefined;
+  /** Called before a constructor or a factory; throws if nothing may be built any more. */
+  beforeBuild(wrapper: NestWrapper): void;
+  /** Called with the instance itself, before its dependents are built; awaited. */
+  built(instance: unknown, wrapper: NestWrapper): Promise<void> | undefined;
+  /** Called if the constructor or factory has thrown; Nest receives the error. */
+  buildFailed(): void;
+  /** Nest loads a member of a circular dependency without waiting for it. */
+  notAwaited(loading: Promise<unknown>): void;
+}

@@ -1,0 +1,49 @@
+import { ContextIdFactory } from '@nestjs/core';
+import type { BuildObserver } from './build-observer.interface.js';
+import type { ContextId } from './nest-types.js';
+
+/** The property of a context id that holds its observer. A WeakMap would cost every scope a microsecond. */
+export const OBSERVER = Symbol('nestjs-scoped-worker:observer');
+
+/** A context id that this library created. */
+export type ObservedContextId = ContextId & { [OBSERVER]?: BuildObserver };
+
+/** Returns the context id in an argument of Nest's injector: up to 11.x the id itself, from 12 on a resolution context that contains it. */
+export function contextIdOf(argument: unknown): ObservedContextId | undefined {
+  if (typeof argument !== 'object' || argument === null) return undefined;
+  return (argument as { contextId?: ContextId }).contextId ?? (argument as ObservedContextId);
+}
+
+/** Returns an id under which nothing can be built, because the observer refuses. */
+export function createDeadContextId(observer: BuildObserver): ContextId {
+  const contextId: ObservedContextId = ContextIdFactory.create();
+  contextId[OBSERVER] = observer;
+  return contextId;
+}
+
+/**
+ * Returns a new context id for one scope. If the application has a `ContextIdStrategy`, durable providers come from the context
+ * that the strategy chooses for `request`. All others belong to the new id, even if `request` is an HTTP request with an id.
+ *
+ * A strategy for HTTP headers may throw on `request`. The scope fails with that error only when it needs a durable provider.
+ */
+export function createContextId(request: unknown, observer: BuildObserver): ContextId {
+  const contextId: ObservedContextId = ContextIdFactory.create();
+  contextId[OBSERVER] = observer;
+  if (typeof request !== 'object' || request === null) return contextId;
+  let durable: ContextId;
+  try {
+    durable = ContextIdFactory.getByRequest(request as Record<string, unknown>);
+  } catch (error) {
+    contextId.getParent = ({ isTreeDurable }) => {
+      if (isTreeDurable) throw error;
+      return contextId;
+    };
+    return contextId;
+  }
+  const parentOf = durable.getParent;
+  if (parentOf === undefined) return contextId;
+  contextId.getParent = (info) => (info.isTreeDurable ? parentOf(info) : contextId);
+  contextId.payload = durable.payload;
+  return contextId;
+}
