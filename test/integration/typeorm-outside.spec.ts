@@ -98,16 +98,6 @@ describe('A scoped entity manager', () => {
         }
       },
     );
-  });
-
-  describe.each([
-    ['PostgreSQL', () => typeOrmRoot(database)],
-    ['an SQLite file', () => sqliteRoot(createTestFile())],
-  ])('on %s', (_, root) => {
-    afterEach(async () => {
-      await closeApps();
-      removeTestFiles();
-    });
 
     it.each([true, false])(
       'refuses what a save() that nobody awaits still sends, and names the tick, with transaction: %j',
