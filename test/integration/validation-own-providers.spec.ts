@@ -149,6 +149,9 @@ describe("The library's own providers pass the strictest validation without a fi
     expect(findings[0]!.message).toMatch(/^Over is request-scoped because of /);
     // The user knows it as @InjectScopedRepository(Note), and has never seen this token.
     expect(findings[0]!.message).not.toContain('nestjs-scoped-worker:');
+    expect(findings[0]!.message).toContain(
+      'in a request, every statement of a scoped EntityManager or Repository fails',
+    );
   });
 
   it('one over them that resolves them in a scope starts', async () => {

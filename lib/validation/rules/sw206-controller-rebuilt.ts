@@ -29,7 +29,8 @@ export function controllerRebuilt(ticks: TickGraph): Finding[] {
     // The class that injects the tick never names `REQUEST`.
     const end = way.at(-1)!.token === REQUEST ? way.slice(0, -1) : way;
     const culprit = end.length === 1 ? 'the tick' : end.at(-1)!.name;
-    const message = `${name} is request-scoped because of ${culprit} (${arrows(chain)}), ${why(end, isSure, ticks)}. Nest builds it and its dependencies again for every request, and a request has no tick. ${instead(end, ticks)}. If this is intentional, add scope: Scope.REQUEST to ${name}.`;
+    const consequence = isRefused(end, ticks) ? REFUSED : NO_TICK;
+    const message = `${name} is request-scoped because of ${culprit} (${arrows(chain)}), ${why(end, isSure, ticks)}. Nest builds it and its dependencies again for every request, ${consequence}. ${instead(end, ticks)}. If this is intentional, add scope: Scope.REQUEST to ${name}.`;
     const severity = isSure ? undefined : 'info';
     return finding({
       kind: 'controller-rebuilt',
@@ -41,6 +42,10 @@ export function controllerRebuilt(ticks: TickGraph): Finding[] {
     });
   });
 }
+
+const NO_TICK = 'and a request has no tick';
+const REFUSED =
+  'and in a request, every statement of a scoped EntityManager or Repository fails, because no scope would release its connection';
 
 function why(way: readonly GraphProvider[], isSure: boolean, ticks: TickGraph): string {
   if (!isSure) return 'which workers inject directly and no controller does';
@@ -55,6 +60,8 @@ function instead(way: readonly GraphProvider[], ticks: TickGraph): string {
   const schedule = worker?.schedules[0];
   if (schedule !== undefined)
     return `Move the fields and methods of ${culprit} that ${way.at(-2)!.name} uses to a service, and inject that service into both. Keep only the handlers in ${culprit}. To run one now, inject ScopedWorkerRegistry and call registry.run('${schedule}')`;
+  if (isRefused(way, ticks))
+    return `Use separate services for workers and for ${name}, and inject the EntityManager or Repository of @nestjs/typeorm into the latter`;
   return way.length === 2
     ? `Instead of ${culprit}, inject ProviderScopeFactory as scopes, and resolve ${culprit} in scopes.run(async (scope) => { ... })`
     : `Use separate services for workers and for ${name}, or pass what ${dependency.name} needs from ${culprit} as a method argument`;
@@ -85,7 +92,8 @@ function isForWorkers(culprit: GraphProvider, entrance: GraphProvider, ticks: Ti
       graph.dependenciesOf(provider).some(({ token }) => token === REQUEST),
   );
   if (readsRequest) return 'no';
-  if (tree.some(({ type, token }) => injectsTick(type) || isOfThisLibrary(token))) return 'yes';
+  if (tree.some((provider) => injectsTick(provider.type) || isOfThisLibrary(provider)))
+    return 'yes';
   const dependents = graph.dependentsOf(culprit);
   const isLikely =
     dependents.some((dependent) => ticks.isWorker(dependent)) &&
@@ -93,7 +101,11 @@ function isForWorkers(culprit: GraphProvider, entrance: GraphProvider, ticks: Ti
   return isLikely ? 'likely' : 'no';
 }
 
+function isRefused(way: readonly GraphProvider[], ticks: TickGraph): boolean {
+  return ticks.graph.scopedTree(way.at(-1)!).some(isOfThisLibrary);
+}
+
 /** True for tokens such as those of `nestjs-scoped-worker/typeorm`: their providers refuse to work outside of scopes. */
-function isOfThisLibrary(token: unknown): boolean {
+function isOfThisLibrary({ token }: GraphProvider): boolean {
   return typeof token === 'string' && token.startsWith('nestjs-scoped-worker:');
 }
