@@ -46,13 +46,17 @@ export abstract class ScopedWorkerError extends Error {
  * @publicApi
  */
 export abstract class StartUpError extends ScopedWorkerError {
-  constructor(
-    message: string,
-    /** One entry for each problem: where it is, what is wrong, and what to do. */
-    readonly problems: readonly string[],
-    options?: { cause?: unknown },
-  ) {
+  // Not an own property: Node would print the problems again below the message of an uncaught error.
+  readonly #problems: readonly string[];
+
+  constructor(message: string, problems: readonly string[], options?: { cause?: unknown }) {
     super(message, options);
+    this.#problems = problems;
+  }
+
+  /** One entry for each problem: where it is, what is wrong, and what to do. */
+  get problems(): readonly string[] {
+    return this.#problems;
   }
 }
 
@@ -63,11 +67,9 @@ export abstract class StartUpError extends ScopedWorkerError {
  */
 export class ScopeValidationError extends StartUpError {
   readonly code = 'SCOPE_VALIDATION';
+  readonly #findings: readonly Finding[];
 
-  constructor(
-    /** The problems as data. */
-    readonly findings: readonly Finding[],
-  ) {
+  constructor(findings: readonly Finding[]) {
     super(
       `${findings.length} ${findings.length === 1 ? 'finding' : 'findings'} stopped start-up, so nothing was scheduled:\n` +
         findings
@@ -75,6 +77,12 @@ export class ScopeValidationError extends StartUpError {
           .join('\n'),
       findings.map(({ message }) => message),
     );
+    this.#findings = findings;
+  }
+
+  /** The problems as data. */
+  get findings(): readonly Finding[] {
+    return this.#findings;
   }
 }
 

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { inspect } from 'node:util';
 import * as errors from '../../lib/errors/errors.js';
 
 const page = readFileSync(new URL('../../docs/errors.md', import.meta.url), 'utf8');
@@ -109,6 +110,14 @@ describe('Errors', () => {
       for (const { problems, message } of ofStartUp) {
         expect(problems).toHaveLength(1);
         expect(message).toContain(problems[0]);
+      }
+    });
+
+    it('Node prints each problem of a start-up error once', () => {
+      for (const error of examples) {
+        if (!(error instanceof errors.StartUpError)) continue;
+        const [problem] = error.problems;
+        expect(inspect(error).split(problem!)).toHaveLength(2);
       }
     });
 
