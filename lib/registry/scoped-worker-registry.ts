@@ -162,7 +162,7 @@ export class ScopedWorkerRegistry {
   /**
    * Aborts the signals of a schedule's running ticks, and ends the waits between their attempts. The schedule continues.
    *
-   * @returns the number of ticks whose signal was aborted.
+   * @returns the number of ticks that this call has aborted.
    * @throws {UnknownScheduleError} if no schedule has this name.
    */
   cancel(name: string): number {

@@ -208,7 +208,7 @@ export class AttemptRunner {
   }
 }
 
-/** Only a factory can cause this: start-up has already checked the class itself. */
+/** Only `useFactory` and `useValue` can cause this: start-up has already checked the class itself. */
 function noHandler({ schedule: { handler, target } }: Slot): string {
-  return `${handler}: the factory of ${String(target.worker?.name)} returned an object without the method ${target.method}. Return an instance of the class.`;
+  return `${handler}: the provider of ${String(target.worker?.name)} is an object without the method ${target.method}. Provide an instance of the class.`;
 }

@@ -32,7 +32,7 @@ export abstract class RunningWork implements WorkOwner {
     this.done = new Promise((resolve) => (this.end = resolve));
   }
 
-  /** Aborts the attempt that runs; there will be no other. @returns false when all attempts have ended. */
+  /** Aborts the attempt that runs; there will be no other. @returns false if it was aborted before or has ended. */
   abstract abort(cause: AbortCause): boolean;
 
   /** Prevents further attempts and items; running ones continue. */
@@ -87,9 +87,9 @@ export class RunningTick extends RunningWork {
   }
 
   abort(cause: AbortCause, reason?: unknown): boolean {
-    if (this.isOver) return false;
+    if (this.isOver || this.#abort !== undefined) return false;
     this.beginNoMore(cause);
-    this.#abort ??= { cause, reason };
+    this.#abort = { cause, reason };
     this.#attempt?.control.abortFor(cause, reason);
     return true;
   }

@@ -131,6 +131,7 @@ describe('registry', () => {
       await advance(1_000);
       const finished = next('tick:finished');
       expect(registry.cancel('report')).toBe(1);
+      expect(registry.cancel('report')).toBe(0); // its signal is aborted already
       expect(await finished).toMatchObject({ outcome: 'cancelled', reason: 'cancel' });
       expect(registry.cancel('report')).toBe(0);
       await advance(1_000);

@@ -1,9 +1,15 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { Scope, type Provider } from '@nestjs/common';
-import { ScopedWorker, type Tick, type TickReport } from '../../lib/index.js';
+import { Scope, type Provider, type Type } from '@nestjs/common';
+import {
+  ScopedCron,
+  ScopedWorker,
+  type ScopedWorkerModuleOptions,
+  type Tick,
+  type TickReport,
+} from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
 import { turn } from '../support/gate.js';
-import { OnDemand, probes, RequestScoped, worker } from '../support/probes.js';
+import { OnDemand, probes, RequestScoped, worker, YEARLY } from '../support/probes.js';
 
 describe('A tick in which something fails', () => {
   const { journal, Probe } = probes();
@@ -46,6 +52,29 @@ describe('A tick in which something fails', () => {
     test.events.on('tick:finished', (report) => finished.push(report));
     return { ...test, finished, report: await test.registry.run('Worker.run') };
   }
+
+  describe('when its worker has no handler', () => {
+    it.each<[string, (Worker: Type) => Provider]>([
+      [
+        'a factory',
+        (Worker) => ({ provide: Worker, scope: Scope.REQUEST, useFactory: () => ({}) }),
+      ],
+      ['a value', (Worker) => ({ provide: Worker, useValue: {} })],
+    ])('says so of what %s provides', async (_what, provider) => {
+      @ScopedWorker()
+      class Worker {
+        @ScopedCron(YEARLY)
+        run(): void {}
+      }
+      const options: ScopedWorkerModuleOptions = { scopeValidation: 'off' };
+      const { registry } = await startApp({ providers: [provider(Worker)], options });
+      const { outcome, error } = await registry.run('Worker.run');
+      expect(outcome).toBe('failed');
+      expect(String(error)).toBe(
+        'TypeError: Worker.run: the provider of Worker is an object without the method run. Provide an instance of the class.',
+      );
+    });
+  });
 
   describe('when its construction fails', () => {
     const broken = (isBroken: () => boolean, error: Error): Provider => ({
