@@ -16,7 +16,7 @@ const arrows = {
   tick: ['util', 'errors', 'nest', 'schedule', 'scope'],
   options: ['util', 'errors', 'memory', 'schedule', 'engine', 'scope', 'tick'],
   validation: ['errors', 'nest', 'graph', 'decorators', 'options'],
-  events: ['util', 'errors', 'nest', 'memory', 'schedule', 'scope', 'tick', 'validation'],
+  events: ['util', 'errors', 'memory', 'schedule', 'scope', 'tick'],
   leaks: ['util', 'errors', 'nest', 'scope', 'options', 'events'],
   discovery: [
     'util',

@@ -30,7 +30,6 @@ import { LeakWatch } from './leaks/leak-watch.js';
 import { MemorySource, ProcessMemory } from './memory/process-memory.js';
 import { Enhancers, NestInside } from './nest/index.js';
 import { EventLog } from './events/event-log.js';
-import { EventObserver } from './events/event-observer.js';
 import { ScopedWorkerEvents } from './events/scoped-worker-events.js';
 import { OptionsStore } from './options/options-store.js';
 import { RunningEngine } from './registry/running-engine.js';
@@ -59,7 +58,6 @@ export class ScopedWorkerServices implements InspectedServices {
   // Reports.
   readonly events: ScopedWorkerEvents;
   readonly log: EventLog;
-  readonly observer: EventObserver;
 
   // Scopes.
   readonly leaks: LeakWatch;
@@ -93,29 +91,29 @@ export class ScopedWorkerServices implements InspectedServices {
     const nest = (this.nest = new NestInside(modules, moduleRef, http));
     const options = (this.options = new OptionsStore());
     const graph = (this.graph = new ApplicationGraph(nest));
-    const findings = (this.findings = new FindingBook(graph, options));
-
     const events = (this.events = new ScopedWorkerEvents());
     this.log = new EventLog(events);
-    const observer = (this.observer = new EventObserver(events, findings));
+    const findings = (this.findings = new FindingBook(graph, options, (finding) =>
+      events.emit('finding:reported', finding),
+    ));
 
-    const ownership = new Ownership(nest, observer);
+    const ownership = new Ownership(nest, findings);
     const leaks = (this.leaks = new LeakWatch(options, events, nest));
-    const openScopes = new OpenScopes(nest, ownership, observer, leaks, options.resolved);
+    const openScopes = new OpenScopes(nest, ownership, events, leaks, options.resolved);
     this.openScopes = openScopes;
 
     const running = (this.running = new RunningTicks());
     const enhancers = new Enhancers(creator, config);
-    const attempts = new AttemptRunner(openScopes, options.resolved, enhancers, observer);
-    const ticks = new TickRunner(attempts, running, observer);
-    const scopes = (this.scopes = new ProviderScopeFactory(openScopes, ticks, observer));
+    const attempts = new AttemptRunner(openScopes, options.resolved, enhancers, events, findings);
+    const ticks = new TickRunner(attempts, running, events);
+    const scopes = (this.scopes = new ProviderScopeFactory(openScopes, ticks, events));
     const book = (this.book = new ScheduleBook());
     const stopper = givenStopper ?? new AppStopper(nest);
     const policy = new FailurePolicy(book, stopper, () => this);
-    const single = new SingleTick(ticks, policy, book, observer);
+    const single = new SingleTick(ticks, policy, book, events);
     const providers = new SeenProviders(nest);
-    const items = new ItemRunner(ticks, policy, book, observer, scopes, running, providers);
-    const dispatcher = (this.dispatcher = new TickDispatcher(single, items, running, observer));
+    const items = new ItemRunner(ticks, policy, book, events, scopes, running, providers);
+    const dispatcher = (this.dispatcher = new TickDispatcher(single, items, running, events));
 
     const engine = (this.engine = new RunningEngine(options, events));
     const maker = new ScheduleMaker(book, options, nest);

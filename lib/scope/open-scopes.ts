@@ -5,7 +5,7 @@ import { idSource } from '../util/id-source.js';
 import { Ownership } from './ownership.js';
 import {
   type ScopeEnd,
-  ScopeObserver,
+  ScopeEvents,
   type ScopeKind,
   type ScopeSettings,
   ScopeWatch,
@@ -36,7 +36,7 @@ export class OpenScopes implements ScopeHome {
   constructor(
     readonly nest: NestInside,
     readonly ownership: Ownership,
-    readonly observer: ScopeObserver,
+    readonly events: ScopeEvents,
     readonly watch: ScopeWatch,
     private readonly settings: ScopeSettings,
   ) {}
@@ -60,21 +60,22 @@ export class OpenScopes implements ScopeHome {
     if (this.#isShuttingDown) scope.isAwaited = isInsideAwaited();
     this.#open.add(scope);
     this.openedCount += 1;
-    this.observer.scopeOpened(() => scope.notice);
+    this.events.emit('scope:opened', notice);
     return scope;
   }
 
   retire(scope: Scope, end: ScopeEnd): void {
     this.#open.delete(scope);
     this.closedCount += 1;
+    if (!this.events.isHeard('scope:closed')) return;
     const { built, disposed, disposeMs, disposeErrors } = end;
-    this.observer.scopeClosed(() => ({
+    this.events.emit('scope:closed', {
       ...scope.notice,
       built,
       disposed,
       disposeMs,
       disposeErrors,
-    }));
+    });
   }
 
   /** From now on, the drain waits only for scopes that are already open, and for the scopes that their work opens. */

@@ -1,6 +1,6 @@
 import { isFactory, NestInside, StaticHoldings, type NestWrapper, bare } from '../nest/index.js';
 import { readMember } from '../util/values.js';
-import { ScopeObserver } from './scope-ports.js';
+import { ScopeFindings } from './scope-ports.js';
 import { InvalidOptionsError } from '../errors/errors.js';
 
 /** Marks scopes: a factory may return one, and a scope must not dispose itself or another scope. */
@@ -22,7 +22,7 @@ export class Ownership {
 
   constructor(
     nest: NestInside,
-    private readonly observer: ScopeObserver,
+    private readonly findings: ScopeFindings,
   ) {
     this.#statics = new StaticHoldings(nest);
   }
@@ -43,7 +43,7 @@ export class Ownership {
     let isHeld = this.#heldResults.get(wrapper);
     if (isHeld === undefined) {
       this.#heldResults.set(wrapper, (isHeld = this.#statics.holds(instance)));
-      if (isHeld) this.observer.sharedByFactory(wrapper);
+      if (isHeld) this.findings.sharedByFactory(wrapper);
     }
     return !isHeld;
   }
@@ -63,7 +63,7 @@ export class Ownership {
   claim(instance: object, wrapper: NestWrapper): boolean {
     if (this.#owned.has(instance)) return false;
     if (this.isHeld(instance, wrapper)) {
-      this.observer.sharedByFactory(wrapper);
+      this.findings.sharedByFactory(wrapper);
       return false;
     }
     this.#owned.add(instance);

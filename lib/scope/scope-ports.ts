@@ -62,22 +62,29 @@ export interface ScopeEnd {
   readonly disposeMs: number;
 }
 
-/** Receives what happens to every scope; must not throw. Notices are created on demand, because usually no code listens. */
-export abstract class ScopeObserver {
-  abstract scopeOpened(notice: () => ScopeNotice): void;
-  abstract scopeClosed(notice: () => ScopeEndNotice): void;
-  /**
-   * An error reaches no other code:
-   *
-   * - `wait-for`: work passed to `waitFor` failed, and the scope had already failed with another error.
-   * - `late-disposer`: a disposer failed when it was no longer awaited: after its time limit, or on an instance that arrived late.
-   * - `refused-write`: the work caught an error that the library has thrown, and the scope ended without it.
-   */
-  abstract strayFailed(
-    where: 'wait-for' | 'late-disposer' | 'refused-write',
-    notice: ScopeNotice,
-    error: unknown,
-  ): void;
+/**
+ * An error of a scope that reaches no other code:
+ *
+ * - `wait-for`: work passed to `waitFor` failed, and the scope had already failed with another error.
+ * - `late-disposer`: a disposer failed when it was no longer awaited: after its time limit, or on an instance that arrived late.
+ * - `refused-write`: the work caught an error that the library has thrown, and the scope ended without it.
+ */
+export interface ScopeStrayFailure extends Pick<ScopeNotice, 'schedule' | 'tickId'> {
+  readonly where: 'wait-for' | 'late-disposer' | 'refused-write';
+  readonly error: unknown;
+}
+
+/** Receives what happens to every scope; must not throw. */
+export abstract class ScopeEvents {
+  /** False if no code listens, so that a payload need not be made. */
+  abstract isHeard(event: 'scope:closed'): boolean;
+  abstract emit(event: 'scope:opened', notice: ScopeNotice): void;
+  abstract emit(event: 'scope:closed', notice: ScopeEndNotice): void;
+  abstract emit(event: 'failure:stray', failure: ScopeStrayFailure): void;
+}
+
+/** Receives what scopes find out about providers. */
+export abstract class ScopeFindings {
   /** A request-scoped factory returned an object that a static provider holds. Called each time. */
   abstract sharedByFactory(wrapper: NestWrapper): void;
 }

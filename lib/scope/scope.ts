@@ -10,7 +10,8 @@ import {
   type ScopeEnd,
   type ScopeKind,
   type ScopeNotice,
-  type ScopeObserver,
+  type ScopeEvents,
+  type ScopeStrayFailure,
   type ScopeSeed,
   type ScopeVerdict,
   type ScopeWatch,
@@ -21,7 +22,7 @@ import type { ProviderScope, ScopeHooks, ScopeToken } from './provider-scope.int
 
 /** The part of the application that a scope needs. */
 export interface ScopeHome extends ConstructionHome {
-  readonly observer: ScopeObserver;
+  readonly events: ScopeEvents;
   readonly watch: ScopeWatch;
   /** Takes an ended scope off the list. */
   retire(scope: Scope, end: ScopeEnd): void;
@@ -55,6 +56,8 @@ export class Scope implements ProviderScope, WorkOwner {
   /** Undefined unless code waits for the end. */
   #end: Latch | undefined;
 
+  readonly #strayFailed: ReturnType<typeof strayFailures>;
+
   constructor(
     private readonly seed: ScopeSeed,
     private readonly home: ScopeHome,
@@ -64,7 +67,8 @@ export class Scope implements ProviderScope, WorkOwner {
     this.kind = kind;
     this.notice = notice;
     this.watch = home.watch.isOn ? home.watch.opened(seed) : undefined;
-    this.#disposal = new Disposal(home.ownership, lateFailures(notice, home.observer));
+    const strayFailed = (this.#strayFailed = strayFailures(notice, home.events));
+    this.#disposal = new Disposal(home.ownership, (error) => strayFailed('late-disposer', error));
     this.#construction = new Construction(notice, this.#disposal, this.watch, home);
     this.context = new WorkContext(this, livingContext(), notice.tickId !== undefined);
     this.#construction.begin(requestOf(this));
@@ -241,7 +245,7 @@ export class Scope implements ProviderScope, WorkOwner {
   private workFailed(error: unknown): void {
     if (this.#mustShow !== undefined && leadsTo(error, this.#mustShow.error))
       this.#mustShow = undefined; // it is reported here
-    this.home.observer.strayFailed('wait-for', this.notice, error);
+    this.#strayFailed('wait-for', error);
   }
 
   private finish(end: ScopeEnd): void {
@@ -259,7 +263,7 @@ export class Scope implements ProviderScope, WorkOwner {
     if (this.#mustShow === undefined) return;
     const { error } = this.#mustShow;
     const isShown = [failure?.error, ...disposeErrors].some((each) => leadsTo(each, error));
-    if (!isShown) this.home.observer.strayFailed('refused-write', this.notice, error);
+    if (!isShown) this.#strayFailed('refused-write', error);
   }
 
   private addHook(method: string, hook: unknown, hooks: ScopeHooks): void {
@@ -280,9 +284,12 @@ export class Scope implements ProviderScope, WorkOwner {
   }
 }
 
-/** Returns a function for the error of a disposer that fails when it is no longer awaited. It doesn't keep the scope alive. */
-function lateFailures(notice: ScopeNotice, observer: ScopeObserver): (error: unknown) => void {
-  return (error) => observer.strayFailed('late-disposer', notice, error);
+/** Returns a function for errors that reach no other code. It doesn't keep the scope alive. */
+function strayFailures(
+  { schedule, tickId }: ScopeNotice,
+  events: ScopeEvents,
+): (where: ScopeStrayFailure['where'], error: unknown) => void {
+  return (where, error) => events.emit('failure:stray', { where, schedule, tickId, error });
 }
 
 /**

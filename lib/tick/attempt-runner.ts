@@ -8,7 +8,7 @@ import { runAs } from '../scope/work-context.js';
 import { runAround, type Attempted, type Refused } from './around.js';
 import { settle } from '../util/values.js';
 import type { TickAttempt } from './running-ticks.js';
-import { TickObserver, type TickSettings } from './tick-ports.js';
+import { TickEvents, type TickFindings, type TickSettings } from './tick-ports.js';
 import type { AttemptReport } from './tick-report.js';
 import type { Tick } from './tick.interface.js';
 import {
@@ -58,9 +58,10 @@ export class AttemptRunner {
     private readonly scopes: OpenScopes,
     private readonly settings: TickSettings,
     private readonly enhancers: Enhancers,
-    private readonly observer: TickObserver,
+    private readonly events: TickEvents,
+    findings: TickFindings,
   ) {
-    this.#state = new WorkerState(observer);
+    this.#state = new WorkerState(findings);
   }
 
   async run(attempt: TickAttempt): Promise<AttemptEnd> {
@@ -105,7 +106,7 @@ export class AttemptRunner {
       return { end: NOTHING_BUILT, judgement, isAborted: cause !== undefined };
     }
     const tick = scope.tick as Tick;
-    if (number === 1) this.observer.tickStarted(tick);
+    if (number === 1) this.events.emit('tick:started', tick);
     control.startTimer();
     return scope.context.runIsolated(() => {
       const run = (refused?: Refused): Promise<ScopedEnd> =>

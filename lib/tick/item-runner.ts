@@ -5,7 +5,7 @@ import type { Slot } from '../schedule/slot.js';
 import { show } from '../util/option-checks.js';
 import { ProviderScopeFactory } from './provider-scope-factory.js';
 import { SeenProviders } from './seen-providers.js';
-import { FailureObserver, LastReports, TickObserver } from './tick-ports.js';
+import { FailureObserver, LastReports, TickEvents } from './tick-ports.js';
 import { type SlotWork, TickRunner } from './tick-runner.js';
 import { nextTickId, RunningTicks, TickList } from './running-ticks.js';
 import { emptyReport, sum, type TickReport } from './tick-report.js';
@@ -16,7 +16,7 @@ export class ItemRunner implements SlotWork {
     private readonly runner: TickRunner,
     private readonly failures: FailureObserver,
     private readonly reports: LastReports,
-    private readonly observer: TickObserver,
+    private readonly events: TickEvents,
     private readonly scopes: ProviderScopeFactory,
     private readonly running: RunningTicks,
     private readonly providers: SeenProviders,
@@ -36,7 +36,7 @@ export class ItemRunner implements SlotWork {
     list.end();
     const durationMs = performance.now() - startedAt;
     const report: TickReport = { ...blank, ...how, endedAt: new Date(), durationMs };
-    if (report.outcome === 'skipped') this.observer.tickSkipped(report);
+    if (report.outcome === 'skipped') this.events.emit('tick:skipped', report);
     else this.reports.remember(report, slot.schedule);
     // Each item has its own outcome; a failure to get the list is handled here.
     if (report.items === undefined) this.failures.tickFailed(report, slot);
@@ -46,7 +46,7 @@ export class ItemRunner implements SlotWork {
   /** Each item has its own report. Only the summary reports that there was no list, or that it was cut short. */
   report(report: TickReport): void {
     if (report.items === undefined || report.outcome === 'cancelled')
-      this.observer.tickFinished(report);
+      this.events.emit('tick:finished', report);
   }
 
   private async runList(list: TickList): Promise<ListEnd> {
@@ -98,7 +98,7 @@ export class ItemRunner implements SlotWork {
   private async runItem(slot: Slot, payload: unknown): Promise<TickReport> {
     const report = await this.runner.run(slot, { payload });
     if (report.outcome !== 'succeeded') this.failures.tickFailed(report, slot);
-    this.observer.tickFinished(report);
+    this.events.emit('tick:finished', report);
     return report;
   }
 }

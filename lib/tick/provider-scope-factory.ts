@@ -6,7 +6,7 @@ import { ScopeHandle, throwAll } from '../scope/scope-handle.js';
 import { combined, isPartOf } from '../errors/error-parts.js';
 import { failureOf } from '../scope/scope.js';
 import { runProblems, slotByHand, type TickByHand } from './tick-by-hand.js';
-import { TickObserver } from './tick-ports.js';
+import { TickEvents } from './tick-ports.js';
 import type { TickReport } from './tick-report.js';
 import { TickRunner } from './tick-runner.js';
 import type { Tick } from './tick.interface.js';
@@ -21,7 +21,7 @@ export class ProviderScopeFactory {
   constructor(
     private readonly scopes: OpenScopes,
     private readonly ticks: TickRunner,
-    private readonly observer: TickObserver,
+    private readonly events: TickEvents,
   ) {}
 
   /**
@@ -74,7 +74,7 @@ export class ProviderScopeFactory {
     refuseInvalid('ProviderScopeFactory.run()', runProblems(work, options));
     return options.name === undefined
       ? runInScope(this.scopes, work as (scope: ProviderScope) => Promise<T> | T, options.request)
-      : runTick(this.ticks, this.observer, work, options);
+      : runTick(this.ticks, this.events, work, options);
   }
 }
 
@@ -100,14 +100,14 @@ async function runInScope<T>(
 
 async function runTick<T>(
   ticks: TickRunner,
-  observer: TickObserver,
+  events: TickEvents,
   work: (scope: ProviderScope, tick: Tick<never>) => Promise<T> | T,
   { name, payload, timeoutMs, signal }: TickByHand,
 ): Promise<T> {
   const limit = timeoutMs === undefined ? {} : { timeoutMs };
   const slot = slotByHand(name, work, limit, (tick) => work(tick.scope, tick));
   const report = await ticks.run(slot, { payload, ...(signal && { signal }) });
-  observer.tickFinished(report);
+  events.emit('tick:finished', report);
   return valueOf(report) as T;
 }
 

@@ -11,7 +11,7 @@ import { idSource } from '../util/id-source.js';
 import { onAbort } from '../util/on-abort.js';
 import type { Scope } from '../scope/scope.js';
 import { AttemptSignal } from './tick-signal.js';
-import type { TickObserver } from './tick-ports.js';
+import type { TickEvents } from './tick-ports.js';
 import type { Tick } from './tick.interface.js';
 
 export const nextTickId = idSource('tick');
@@ -59,7 +59,7 @@ export class RunningTick extends RunningWork {
   constructor(
     slot: Slot,
     readonly payload: unknown,
-    private readonly observer: TickObserver,
+    private readonly events: TickEvents,
   ) {
     super(slot);
   }
@@ -75,7 +75,7 @@ export class RunningTick extends RunningWork {
   }
 
   begin(number: number): TickAttempt {
-    this.#attempt = new TickAttempt(this, number, this.observer);
+    this.#attempt = new TickAttempt(this, number, this.events);
     if (this.#abort !== undefined)
       this.#attempt.control.abortFor(this.#abort.cause, this.#abort.reason);
     return this.#attempt;
@@ -121,13 +121,13 @@ export class TickAttempt {
     readonly tick: Pick<RunningTick, 'slot' | 'id' | 'firedAt' | 'payload'>,
     /** From 1. */
     readonly number: number,
-    observer: TickObserver,
+    events: TickEvents,
   ) {
     const { schedule } = tick.slot;
     // The signal may outlive the tick, and must not keep its payload alive.
     const work = { schedule: schedule.name, tickId: tick.id };
     this.control = new AttemptSignal(schedule, (error) =>
-      observer.strayFailed('abort-listener', work, error),
+      events.emit('failure:stray', { where: 'abort-listener', ...work, error }),
     );
   }
 

@@ -4,7 +4,7 @@ import { OverlapGate, overlapKeyOf } from './overlap-gate.js';
 import { RunningTicks, nextTickId } from './running-ticks.js';
 import { slotByHand } from './tick-by-hand.js';
 import type { SlotWork, TickRunOptions } from './tick-runner.js';
-import { TickObserver } from './tick-ports.js';
+import { TickEvents } from './tick-ports.js';
 import { skippedReport, type SkipReason, type TickReport } from './tick-report.js';
 
 /**
@@ -20,7 +20,7 @@ export class TickDispatcher {
     private readonly single: SlotWork,
     private readonly items: SlotWork,
     private readonly running: RunningTicks,
-    private readonly observer: TickObserver,
+    private readonly events: TickEvents,
   ) {}
 
   /** Never rejects: the report has the error of the tick. */
@@ -55,7 +55,7 @@ export class TickDispatcher {
 
   skip(slot: Slot, reason: SkipReason): TickReport {
     const report = skippedReport(slot, nextTickId(), reason);
-    this.observer.tickSkipped(report);
+    this.events.emit('tick:skipped', report);
     return report;
   }
 

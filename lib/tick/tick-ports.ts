@@ -5,24 +5,26 @@ import type { Schedule } from '../schedule/schedule.js';
 import type { Slot } from '../schedule/slot.js';
 import type { AroundHook } from './around.js';
 
+/**
+ * Code of the application failed where no code awaits it: a listener of a tick's signal threw; or `retry.backoffMs` threw or
+ * didn't return a number, and the next attempt begins at once.
+ */
+export interface TickStrayFailure extends Pick<TickRetry, 'schedule' | 'tickId'> {
+  readonly where: 'abort-listener' | 'retry-backoff';
+  readonly error: unknown;
+}
+
 /** Receives what happens to every tick; must not throw. */
-export abstract class TickObserver {
-  /** The tick was fired and has its scope; nothing is built yet. */
-  abstract tickStarted(tick: Tick): void;
-  /** The tick has ended: its scope is closed. */
-  abstract tickFinished(report: TickReport): void;
-  abstract tickSkipped(report: TickReport): void;
-  /** An attempt did not succeed, and there will be another. */
-  abstract tickRetrying(retry: TickRetry): void;
-  /**
-   * Code of the application failed where no code awaits it: a listener of a tick's signal threw; or `retry.backoffMs` threw or
-   * didn't return a number, and the next attempt begins at once.
-   */
-  abstract strayFailed(
-    where: 'abort-listener' | 'retry-backoff',
-    tick: Pick<TickRetry, 'schedule' | 'tickId'>,
-    error: unknown,
-  ): void;
+export abstract class TickEvents {
+  abstract emit(event: 'tick:started', tick: Tick): void;
+  abstract emit(event: 'tick:finished', report: TickReport): void;
+  abstract emit(event: 'tick:skipped', report: TickReport): void;
+  abstract emit(event: 'tick:retrying', retry: TickRetry): void;
+  abstract emit(event: 'failure:stray', failure: TickStrayFailure): void;
+}
+
+/** Receives what ticks find out about workers. */
+export abstract class TickFindings {
   /** Called once for each handler that left changed fields on its worker. */
   abstract stateLeft(worker: NestWrapper, method: string, fields: readonly string[]): void;
 }

@@ -4,7 +4,7 @@ import type { Slot } from '../schedule/slot.js';
 import { AttemptRunner } from './attempt-runner.js';
 import { isWorthRetrying, retryWaitMs } from './retry.js';
 import { RunningTicks, RunningTick } from './running-ticks.js';
-import { FailureObserver, LastReports, TickObserver } from './tick-ports.js';
+import { FailureObserver, LastReports, TickEvents } from './tick-ports.js';
 import { emptyReport, tickReport, type AttemptReport, type TickReport } from './tick-report.js';
 
 /** The last step of a tick that has run, before it is reported: a message is acknowledged. */
@@ -27,7 +27,7 @@ export class TickRunner {
   constructor(
     private readonly attempts: AttemptRunner,
     private readonly running: RunningTicks,
-    private readonly observer: TickObserver,
+    private readonly events: TickEvents,
   ) {}
 
   run(
@@ -35,7 +35,7 @@ export class TickRunner {
     { payload, conclude = (report) => report, signal }: TickRunOptions = {},
   ): Promise<TickReport> {
     const given = payload === undefined ? slot.schedule.payload : payload;
-    const tick = new RunningTick(slot, given, this.observer);
+    const tick = new RunningTick(slot, given, this.events);
     // It joins the running ticks first, because a listener of its first event may cancel it.
     this.running.add(tick);
     const unfollow = signal === undefined ? undefined : tick.follow(signal);
@@ -100,9 +100,14 @@ export class TickRunner {
     try {
       waitMs = retryWaitMs(options.retry, attempt);
     } catch (thrown) {
-      this.observer.strayFailed('retry-backoff', { schedule: name, tickId: tick.id }, thrown);
+      this.events.emit('failure:stray', {
+        where: 'retry-backoff',
+        schedule: name,
+        tickId: tick.id,
+        error: thrown,
+      });
     }
-    this.observer.tickRetrying({ schedule: name, tickId: tick.id, attempt, error, waitMs });
+    this.events.emit('tick:retrying', { schedule: name, tickId: tick.id, attempt, error, waitMs });
     await pause(waitMs, tick.waitSignal);
   }
 }
@@ -131,7 +136,7 @@ export class SingleTick implements SlotWork {
     private readonly runner: TickRunner,
     private readonly failures: FailureObserver,
     private readonly reports: LastReports,
-    private readonly observer: TickObserver,
+    private readonly events: TickEvents,
   ) {}
 
   async run(slot: Slot, options: TickRunOptions): Promise<TickReport> {
@@ -142,6 +147,6 @@ export class SingleTick implements SlotWork {
   }
 
   report(report: TickReport): void {
-    this.observer.tickFinished(report);
+    this.events.emit('tick:finished', report);
   }
 }

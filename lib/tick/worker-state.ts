@@ -1,7 +1,7 @@
 import { bare, isFactory, type NestWrapper } from '../nest/index.js';
 import type { HandlerTarget } from '../schedule/schedule.js';
 import { isShared } from '../scope/ownership.js';
-import type { TickObserver } from './tick-ports.js';
+import type { TickFindings } from './tick-ports.js';
 
 /** The number of calls that are checked for each handler. */
 const SAMPLES = 3;
@@ -21,7 +21,7 @@ export class WorkerState {
   /** The instances that factories have returned, by provider. */
   readonly #returned = new WeakMap<NestWrapper, WeakSet<object>>();
 
-  constructor(private readonly observer: Pick<TickObserver, 'stateLeft'>) {}
+  constructor(private readonly findings: TickFindings) {}
 
   /** @returns undefined if this call is not checked; otherwise call `end()` when the handler has settled. */
   begin({ worker, method }: HandlerTarget, instance: unknown): { end(): void } | undefined {
@@ -37,7 +37,7 @@ export class WorkerState {
         const fields = changedFields(before, fieldsOf(instance));
         if (fields.length === 0) return;
         left.set(method, DONE);
-        this.observer.stateLeft(worker, method, fields);
+        this.findings.stateLeft(worker, method, fields);
       },
     };
   }

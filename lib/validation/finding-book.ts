@@ -42,6 +42,8 @@ export class FindingBook {
   constructor(
     private readonly graph: ApplicationGraph,
     private readonly options: OptionsStore,
+    /** Receives the findings of ticks that `allowFindings` does not name. */
+    private readonly onLateFinding?: (finding: Finding) => void,
   ) {}
 
   /** The graph that the rules read; undefined before `begin`. */
@@ -92,35 +94,24 @@ export class FindingBook {
     this.#found.push(...RULES.flatMap((rule) => withoutRepetition(rule(ticks))));
   }
 
-  /**
-   * Reports that a request-scoped factory has returned an object that a static provider keeps.
-   *
-   * @returns the finding, the first time; undefined if it is allowed, or validation is off.
-   */
-  sharedByFactory(wrapper: NestWrapper): Finding | undefined {
-    if (this.#sharedByFactory.has(wrapper) || this.#look === undefined || this.isOff)
-      return undefined;
+  /** Reports, once, that a request-scoped factory has returned an object that a static provider keeps. */
+  sharedByFactory(wrapper: NestWrapper): void {
+    if (this.#sharedByFactory.has(wrapper) || this.#look === undefined || this.isOff) return;
     this.#sharedByFactory.add(wrapper);
     // Only the current graph has modules that were loaded lazily. Their ids follow those of start-up.
     const provider = this.graph.current.of(wrapper);
-    if (provider === undefined) return undefined;
-    return this.foundLate(sharedByFactory(provider, this.#look()));
+    if (provider !== undefined) this.foundLate(sharedByFactory(provider, this.#look()));
   }
 
-  /**
-   * Reports that a handler has left changed fields on its worker. A worker that outlives its ticks loses nothing.
-   *
-   * @returns the finding; undefined if it is allowed, or nothing is lost.
-   */
-  stateLeft(worker: NestWrapper, method: string, fields: readonly string[]): Finding | undefined {
+  /** Reports that a handler has left changed fields on its worker. A worker that outlives its ticks loses nothing. */
+  stateLeft(worker: NestWrapper, method: string, fields: readonly string[]): void {
     const isShared = worker.isDependencyTreeDurable() || isSingleton(worker);
-    return isShared ? undefined : this.foundLate(stateOnWorker(worker, method, fields));
+    if (!isShared) this.foundLate(stateOnWorker(worker, method, fields));
   }
 
-  /** @returns the finding, unless it is allowed. */
-  private foundLate(found: Finding): Finding | undefined {
+  private foundLate(found: Finding): void {
     this.#found.push(found);
-    return this.allowanceFor(found) === undefined ? found : undefined;
+    if (this.allowanceFor(found) === undefined) this.onLateFinding?.(found);
   }
 
   private allowanceFor(found: Pick<Finding, 'kind' | 'token' | 'subject'>): Allowance | undefined {
