@@ -17,7 +17,7 @@ export class StartUp {
     private readonly options: OptionsStore,
     private readonly planner: SchedulePlanner,
     private readonly findings: FindingBook,
-    private readonly verdict: StartUpCheck,
+    private readonly startUpCheck: StartUpCheck,
     private readonly book: ScheduleBook,
   ) {}
 
@@ -30,7 +30,7 @@ export class StartUp {
     const { scopeValidation: strictness, globalEnhancers } = this.options.resolved;
     const { schedules, undecided, workers, findings } = await this.planner.plan();
     this.findings.begin((graph) => workerRoots(workers, graph, globalEnhancers), findings);
-    this.verdict.pass(this.findings.standing, strictness);
+    this.startUpCheck.pass(this.findings.standing, strictness);
     this.book.fill(schedules, workers);
     this.#undecided = undecided;
   }
@@ -47,7 +47,7 @@ export class StartUp {
       if (this.isOpen(undecided)) decisions.set(undecided, await this.planner.decide(undecided));
     }
     const findings = [...decisions.values()].flatMap((decision) => decision.findings);
-    this.verdict.pass(findings, this.options.resolved.scopeValidation);
+    this.startUpCheck.pass(findings, this.options.resolved.scopeValidation);
     for (const [undecided, { schedule }] of decisions)
       if (schedule !== undefined && this.isOpen(undecided)) this.book.put(schedule);
     this.#undecided = [];

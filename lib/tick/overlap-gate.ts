@@ -67,15 +67,15 @@ export class OverlapGate {
     if (canMerge) {
       if (overlap === 'skip') return Promise.resolve(gated.skip('overlap'));
       const { name } = slot.schedule;
-      const merged = this.#waiting.find(
+      const buffered = this.#waiting.find(
         (other) => other.canMerge && other.slot.schedule.name === name,
       );
       // A run requested by hand is not merged into one that is only due.
-      if (merged?.slot.trigger === 'manual' && slot.trigger !== 'manual')
+      if (buffered?.slot.trigger === 'manual' && slot.trigger !== 'manual')
         return Promise.resolve(gated.skip('merged'));
-      if (merged !== undefined) {
-        this.#waiting.splice(this.#waiting.indexOf(merged), 1);
-        merged.skip!('merged');
+      if (buffered !== undefined) {
+        this.#waiting.splice(this.#waiting.indexOf(buffered), 1);
+        buffered.skip!('merged');
       }
     }
     const report = new Promise<TickReport>((resolve) => {

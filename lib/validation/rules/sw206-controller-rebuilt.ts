@@ -28,9 +28,9 @@ export function controllerRebuilt(ticks: TickGraph): Finding[] {
     const { name, token } = controller;
     // The class that injects the tick never names `REQUEST`.
     const end = way.at(-1)!.token === REQUEST ? way.slice(0, -1) : way;
-    const culprit = end.length === 1 ? 'the tick' : end.at(-1)!.name;
+    const cause = end.length === 1 ? 'the tick' : end.at(-1)!.name;
     const consequence = isRefused(end, ticks) ? REFUSED : NO_TICK;
-    const message = `${name} is request-scoped because of ${culprit} (${arrows(chain)}), ${why(end, isSure, ticks)}. Nest builds it and its dependencies again for every request, ${consequence}. ${instead(end, ticks)}. If this is intentional, add scope: Scope.REQUEST to ${name}.`;
+    const message = `${name} is request-scoped because of ${cause} (${arrows(chain)}), ${why(end, isSure, ticks)}. Nest builds it and its dependencies again for every request, ${consequence}. ${instead(end, ticks)}. If this is intentional, add scope: Scope.REQUEST to ${name}.`;
     const severity = isSure ? undefined : 'info';
     return finding({
       kind: 'controller-rebuilt',
@@ -55,16 +55,16 @@ function why(way: readonly GraphProvider[], isSure: boolean, ticks: TickGraph): 
 function instead(way: readonly GraphProvider[], ticks: TickGraph): string {
   const [{ name }, dependency] = way as [GraphProvider, GraphProvider | undefined];
   if (dependency === undefined) return 'Call currentTick() instead of injecting it';
-  const { id, name: culprit } = way.at(-1)!;
+  const { id, name: cause } = way.at(-1)!;
   const worker = ticks.workers.find(({ provider }) => provider.id === id);
   const schedule = worker?.schedules[0];
   if (schedule !== undefined)
-    return `Move the fields and methods of ${culprit} that ${way.at(-2)!.name} uses to a service, and inject that service into both. Keep only the handlers in ${culprit}. To run one now, inject ScopedWorkerRegistry and call registry.run('${schedule}')`;
+    return `Move the fields and methods of ${cause} that ${way.at(-2)!.name} uses to a service, and inject that service into both. Keep only the handlers in ${cause}. To run one now, inject ScopedWorkerRegistry and call registry.run('${schedule}')`;
   if (isRefused(way, ticks))
     return `Use separate services for workers and for ${name}, and inject the EntityManager or Repository of @nestjs/typeorm into the latter`;
   return way.length === 2
-    ? `Instead of ${culprit}, inject ProviderScopeFactory as scopes, and resolve ${culprit} in scopes.run(async (scope) => { ... })`
-    : `Use separate services for workers and for ${name}, or pass what ${dependency.name} needs from ${culprit} as a method argument`;
+    ? `Instead of ${cause}, inject ProviderScopeFactory as scopes, and resolve ${cause} in scopes.run(async (scope) => { ... })`
+    : `Use separate services for workers and for ${name}, or pass what ${dependency.name} needs from ${cause} as a method argument`;
 }
 
 /** Returns the nearest providers in the tree of a provider that declare themselves request-scoped. */
