@@ -78,7 +78,8 @@ export class LazyTransaction {
     const status = statusOf();
     this.refuse();
     if (status === 'E') throw new Error(DOOMED);
-    if (!this.runner.isTransactionActive) throw new Error(LOST);
+    if (!this.runner.isTransactionActive)
+      throw new Error(this.runner.isReleased ? DISCONNECTED : LOST);
     if (status === 'I')
       throw new Error(endedText('a statement that the library did not recognise'));
     await this.end(() => this.runner.commitTransaction());

@@ -27,13 +27,16 @@ interface OpenRunner {
 export class ScopedConnection implements ScopeHooks, AsyncDisposable {
   private readonly runner: QueryRunner;
   private readonly rollBack: () => Promise<unknown>;
+  private readonly releaseRunner: () => Promise<void>;
   private readonly transaction: LazyTransaction | undefined;
   private connecting: Promise<unknown> | undefined;
   /** The scope in which it is built. */
   private readonly scope = (livingContext()?.owner as { notice?: ScopeNotice } | undefined)?.notice;
   private isInScope = false;
+  private isEnding = false;
   private isOver = false;
   private hasFailed = false;
+  private wasLeftOpen = false;
 
   constructor(runner: QueryRunner, driver: string, transactional: boolean) {
     const connect = runner.connect.bind(runner);
@@ -42,6 +45,8 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
     this.runner = runner;
     const query = runner.query.bind(runner);
     this.rollBack = () => query('ROLLBACK');
+    this.releaseRunner = runner.release.bind(runner);
+    runner.release = () => this.release();
     const tooLate = (): ScopeClosedError => this.closed();
     this.transaction = transactional ? new LazyTransaction(runner, driver, tooLate) : undefined;
     // All other methods call one of these. Those of the manager check the query runner first.
@@ -72,41 +77,42 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
     await this.transaction?.rollback();
   }
 
-  /**
-   * Releases the connection. It waits for a connection that is still being opened, because TypeORM forgets one that arrives
-   * after `release()`. It first rolls back a transaction that is still open, because its rollback failed or user code began it:
-   * the next scope would receive it with the connection.
-   *
-   * @throws Error if successful work left a transaction open, because its changes are lost.
-   */
+  /** @throws Error if successful work left a transaction open, because its changes are lost. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.isEnding = true;
+    await this.release();
+    if (this.wasLeftOpen && !this.hasFailed) throw new Error(LEFT_OPEN);
+  }
+
+  /**
+   * Releases the connection; work may do so too. It waits for a connection that is still being opened, because TypeORM forgets
+   * one that arrives after `release()`. It first rolls back a transaction that is still open, because its rollback failed or user
+   * code began it: the next scope would receive it with the connection.
+   */
+  private async release(): Promise<void> {
     const client = await this.client();
-    const isLeftOpen = !this.runner.isReleased && this.isInTransaction(client);
-    if (isLeftOpen) {
-      try {
-        // Concurrent savepoints may have lost their names; this ends the transaction with all of them.
-        await this.rollBack();
-        Object.assign(this.runner, { isTransactionActive: false });
-      } catch (error) {
-        await (this.runner as OpenRunner).releasePostgresConnection?.(error);
-        throw error;
-      } finally {
-        await this.release();
-      }
-      if (!this.hasFailed) throw new Error(LEFT_OPEN);
-    } else {
-      await this.release();
+    if (this.runner.isReleased || !this.isInTransaction(client)) return this.releaseNow();
+    this.wasLeftOpen = true;
+    try {
+      // Concurrent savepoints may have lost their names; this ends the transaction with all of them.
+      await this.rollBack();
+      Object.assign(this.runner, { isTransactionActive: false });
+    } catch (error) {
+      await (this.runner as OpenRunner).releasePostgresConnection?.(error);
+      throw error;
+    } finally {
+      await this.releaseNow();
     }
+  }
+
+  private releaseNow(): Promise<void> {
+    this.isOver = this.isEnding;
+    return this.releaseRunner();
   }
 
   private async client(): Promise<Client | undefined> {
     // The sender of the statement receives the error.
     return (await this.connecting?.catch(() => undefined)) as Client | undefined;
-  }
-
-  private release(): Promise<void> {
-    this.isOver = true;
-    return this.runner.release();
   }
 
   /** Rejects calls outside the scope and after it, with an error that leads to the caller. */

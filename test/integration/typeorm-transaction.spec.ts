@@ -495,5 +495,26 @@ describe('The transaction of a scope', () => {
       expect(await idleInTransaction(database)).toBe(0);
       expect(await committed(database)).toEqual([]);
     });
+
+    it.each([
+      [true, { phase: 'commit', message: 'lost before COMMIT' }],
+      [false, { phase: 'dispose', message: 'began a transaction and did not end it' }],
+    ])(
+      'when it releases the query runner, the connection is clean for others, transaction: %p',
+      async (transaction, { phase, message }) => {
+        await start(transaction);
+        const report = await run(async ({ manager, notes }) => {
+          const runner = manager.queryRunner!;
+          if (!transaction) await runner.startTransaction();
+          await notes.insert({ text: 'left open' });
+          await runner.release();
+          expect(await idleInTransaction(database)).toBe(0);
+        });
+
+        expect(report).toMatchObject({ outcome: 'failed', phase });
+        expect(String(report.error)).toContain(message);
+        expect(await committed(database)).toEqual([]);
+      },
+    );
   });
 });
