@@ -69,7 +69,7 @@ export function placementFindings({ workerClass, wrapper, handlers }: FoundWorke
   if (handlers.length === 0) return [];
   const { name } = workerClass;
   if (isReadyMade(wrapper)) {
-    const message = `${name} is provided as a ready-made value, so it cannot be new on each tick. Its schedules are switched off. To run them, provide the class itself.`;
+    const message = `${name} is provided as a ready-made value, so it cannot be new on each tick. Its schedules are disabled. To run them, provide the class itself.`;
     return [finding({ kind: 'worker-ready-made', subject: name, token: workerClass, message })];
   }
   const why = whyNotNew(wrapper);
