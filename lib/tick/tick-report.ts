@@ -1,6 +1,6 @@
 import type { Slot, Trigger } from '../schedule/slot.js';
 
-/** Why a tick was aborted from outside; `overlap`: a newer one replaces it. */
+/** Why a tick was aborted from outside; `overlap`: a newer tick replaces it. */
 export type AbortCause = 'shutdown' | 'cancel' | 'overlap';
 
 /** How a tick ended. */
