@@ -92,9 +92,11 @@ function whyNotNew(wrapper: NestWrapper): string | undefined {
 export function repeatedFindings({ workerClass, modules }: FoundWorker): Finding[] {
   if (new Set(modules).size < 2) return [];
   const names = [...new Map(modules.map(({ metatype, name }) => [metatype, name])).values()];
-  const where =
-    names.length === 1 ? `${names[0]}, which is imported more than once` : names.join(', ');
+  const [where, home] =
+    names.length === 1
+      ? [`${names[0]}, which is imported more than once`, 'a module that is imported once']
+      : [names.join(', '), 'one module'];
   const { name } = workerClass;
-  const message = `${name} is provided in ${where}. Its schedules run once, on the worker of ${names[0]}. Provide it in one module.`;
+  const message = `${name} is provided in ${where}. Its schedules run once, on the worker of ${names[0]}. Provide it in ${home}.`;
   return [finding({ kind: 'worker-provided-twice', subject: name, token: workerClass, message })];
 }
