@@ -179,7 +179,8 @@ function policyFindings({ name, instance }: FoundBackgroundWorker): Finding[] {
 function repeatedFindings({ name, instance, modules }: FoundBackgroundWorker): Finding[] {
   if (modules.length < 2) return [];
   const names = [...new Set(modules.map((module) => module.name))];
-  const message = `${name} is provided ${modules.length} times, in ${names.join(', ')}. Only the first instance, in ${names[0]}, runs. Provide it in one module.`;
+  const help = names.length === 1 ? 'Provide it once' : 'Provide it in one module';
+  const message = `${name} is provided ${modules.length} times, in ${names.join(', ')}. Only the first instance, in ${names[0]}, runs. ${help}.`;
   const token = instance.constructor;
   return [finding({ kind: 'worker-provided-twice', subject: name, token, message })];
 }

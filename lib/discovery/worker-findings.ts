@@ -69,7 +69,7 @@ export function placementFindings({ workerClass, wrapper, handlers }: FoundWorke
   if (handlers.length === 0) return [];
   const { name } = workerClass;
   if (isReadyMade(wrapper)) {
-    const message = `${name} is provided as a ready-made value, so it cannot be new on each tick. Its schedules are switched off. To run them, provide the class itself.`;
+    const message = `${name} is provided as a ready-made value, so it cannot be new on each tick. Its schedules are disabled. To run them, provide the class itself.`;
     return [finding({ kind: 'worker-ready-made', subject: name, token: workerClass, message })];
   }
   const why = whyNotNew(wrapper);
@@ -92,9 +92,11 @@ function whyNotNew(wrapper: NestWrapper): string | undefined {
 export function repeatedFindings({ workerClass, modules }: FoundWorker): Finding[] {
   if (new Set(modules).size < 2) return [];
   const names = [...new Map(modules.map(({ metatype, name }) => [metatype, name])).values()];
-  const where =
-    names.length === 1 ? `${names[0]}, which is imported more than once` : names.join(', ');
+  const [where, home] =
+    names.length === 1
+      ? [`${names[0]}, which is imported more than once`, 'a module that is imported once']
+      : [names.join(', '), 'one module'];
   const { name } = workerClass;
-  const message = `${name} is provided in ${where}. Its schedules run once, on the worker of ${names[0]}. Provide it in one module.`;
+  const message = `${name} is provided in ${where}. Its schedules run once, on the worker of ${names[0]}. Provide it in ${home}.`;
   return [finding({ kind: 'worker-provided-twice', subject: name, token: workerClass, message })];
 }

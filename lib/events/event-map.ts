@@ -154,7 +154,7 @@ export interface ScopedWorkerEventMap {
   'memory:recovered': MemoryCrossing;
   /** The memory has reached `stopAtMb` or `stopAtPercent`: the application shuts down. */
   'memory:stopping': MemoryCrossing;
-  /** The shutdown has begun, and nothing new is due. The library awaits the promises that listeners return. */
+  /** The shutdown has begun: the triggers have stopped, and nothing is aborted yet. The library awaits the promises that listeners return. */
   'shutdown:started': ShutdownStart;
   /** The drain is over. `onModuleDestroy` of the application runs after it. */
   'shutdown:finished': ShutdownEnd;

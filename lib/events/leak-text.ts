@@ -10,8 +10,9 @@ export function leakFoundText(leak: LeakFound): string {
       : `${count} instances of ${className} are still reachable after their scopes closed`;
   const where =
     schedule === undefined ? `scopes by hand, opened${at(place)}` : `schedule ${schedule}`;
-  const oldest = tickId === undefined ? scopeId : `${tickId}, ${scopeId}`;
-  return `Leak: ${what} (${where}; the oldest, from ${oldest}, for ${seconds(ageMs)}). Look for what holds ${count === 1 ? 'it' : 'them'}: an array or a map of a module, an event listener, the closure of a timer, a field of a singleton.`;
+  const from = tickId === undefined ? scopeId : `${tickId}, ${scopeId}`;
+  const oldest = count === 1 ? 'from' : 'the oldest, from';
+  return `Leak: ${what} (${where}; ${oldest} ${from}, for ${seconds(ageMs)}). Look for what holds ${count === 1 ? 'it' : 'them'}: an array or a map of a module, an event listener, the closure of a timer, a field of a singleton.`;
 }
 
 /** Returns the log line for a scope that no code can close any more. */

@@ -33,7 +33,7 @@ export interface ScheduleInfo {
   readonly runningSince: Date | undefined;
 }
 
-/** A new timing for a schedule: a cron expression or a period. `'-'` switches it off. */
+/** A new timing for a schedule: a cron expression or a period. `'-'` disables it. */
 export type ScheduleTiming =
   | { readonly cron: string; readonly everyMs?: never }
   | { readonly cron?: never; readonly everyMs: number };

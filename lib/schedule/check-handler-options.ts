@@ -177,7 +177,8 @@ function retryProblem(value: unknown): string | undefined {
     return `has no option "${unknown}"; the options are attempts, backoffMs, jitter`;
   const attemptsProblem = countProblem(attempts);
   if (attemptsProblem !== undefined) {
-    const none = attempts === 0 ? '; 1 means no retry; to switch a schedule off, use disabled' : '';
+    const none =
+      attempts === 0 ? '; 1 means no retry; to disable a schedule, set disabled: true' : '';
     return `attempts ${attemptsProblem}${none}`;
   }
   if (backoffMs !== undefined && typeof backoffMs !== 'function') {

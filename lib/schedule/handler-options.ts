@@ -123,7 +123,7 @@ export type HandlerOptions = CommonHandlerOptions & ZoneOptions;
 export type HandlerDefaults = Omit<CommonHandlerOptions, 'name'> & ZoneOptions;
 
 /**
- * Options that override those of one schedule. `cron: '-'` switches it off.
+ * Options that override those of one schedule. `cron: '-'` disables it.
  *
  * @publicApi
  */

@@ -24,7 +24,7 @@ export type HandlerTarget =
     };
 
 /**
- * What an engine needs to know of a schedule. It never changes: another timing is another object under the same name.
+ * What an engine needs to know about a schedule. It never changes: a new timing is a new object with the same name.
  *
  * @publicApi
  */

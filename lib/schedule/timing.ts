@@ -83,7 +83,7 @@ export function neverDueTiming(kind: ScheduleKind): Timing {
 /** Returns the expression, or its problem. A bad zone is reported with the other options. */
 function readCron(when: unknown, zone: CronZone): CronExpression | string {
   const help =
-    "write five fields, or six with the seconds first, such as '0 */5 * * * *', or '-' to switch it off";
+    "write five fields, or six with the seconds first, such as '0 */5 * * * *', or '-' to disable the schedule";
   if (when instanceof Date)
     return 'must be a string, not a Date; for a single run, use @ScopedTimeout with a delay in milliseconds';
   if (typeof when !== 'string') return `must be a string, not ${show(when)}; ${help}`;

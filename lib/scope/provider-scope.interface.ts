@@ -51,7 +51,7 @@ export interface ProviderScope {
    */
   onRollback(hook: (error: unknown) => unknown): void;
   /**
-   * Disposal waits until `work` has settled. A rejection fails the tick. If the handler has failed too, its error is
+   * Delays disposal until `work` has settled. A rejection fails the tick. If the handler has failed too, its error is
    * the error of the tick, and the other one is logged, unless it only says that the tick was aborted.
    *
    * @throws {TypeError} if `work` isn't a promise, such as the function that returns one.

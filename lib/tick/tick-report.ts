@@ -1,6 +1,6 @@
 import type { Slot, Trigger } from '../schedule/slot.js';
 
-/** Why a tick was aborted from outside; `overlap`: a newer one replaces it. */
+/** Why a tick was aborted from outside; `overlap`: a newer tick replaces it. */
 export type AbortCause = 'shutdown' | 'cancel' | 'overlap';
 
 /** How a tick ended. */
@@ -18,7 +18,7 @@ export type TickPhase = 'open' | 'resolve' | 'handler' | 'commit' | 'dispose' | 
  * Why a tick was skipped.
  *
  * - `overlap`: the previous tick was still running, or a tick of the same schedule requested this one.
- * - `merged`: another tick took its place in the buffer, or a run requested by hand kept that place.
+ * - `merged`: another tick took its place in the buffer, or a manual run kept that place.
  * - `paused`: the schedule is paused.
  * - `missed`: the slot passed while the event loop was blocked or the machine slept.
  * - `not-started`: start-up is not complete.
@@ -102,7 +102,7 @@ export interface TickReport {
   readonly disposeErrors: readonly unknown[];
   /** What the handler returned; the last value of an Observable. */
   readonly value?: unknown;
-  /** The reports of the items, if a schedule with `forEach` was run by hand. */
+  /** The reports of the items of a `forEach`: in the report of a manual run, or of a list that was cut short. */
   readonly items?: readonly TickReport[];
   /** The number of instances that the scopes of its attempts owned. */
   readonly built: number;

@@ -6,7 +6,7 @@ import type { AbortCause } from './tick-report.js';
 const WHY: Record<AbortCause, string> = {
   shutdown: 'the application is shutting down',
   cancel: 'it was cancelled',
-  overlap: 'a newer one replaces it',
+  overlap: 'a newer tick replaces it',
 };
 
 type Listener = (event: Event) => unknown;

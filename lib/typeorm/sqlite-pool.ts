@@ -144,4 +144,5 @@ export class ConnectionPool {
   }
 }
 
-const DESTROYED = 'The data source was destroyed while a scope waited for a connection.';
+const DESTROYED =
+  'The data source was destroyed while a scope waited for a connection. Await the work before you call destroy().';

@@ -215,12 +215,12 @@ function explain(reason: unknown, cause: () => Error): void {
 
 function warn(file: string, holder: Writer, first: Writer, count: number): void {
   const writes = count === 1 ? 'A write' : `${count} writes`;
-  const have = count === 1 ? 'has' : 'have';
+  const [have, one] = count === 1 ? ['has', 'It'] : ['have', 'The first one'];
   new Logger('ScopedWorker').warn(
-    `${writes} to ${file} ${have} waited ${LONG_TURN_MS / 1_000} s for the transaction of ${holder.label}, first that of ${first.label}. SQLite allows one writer at a time. Keep transactions short: a write that waits for ${LONGEST_TURN_MS / 1_000} s fails.${below(holder.origin?.stack)}`,
+    `${writes} to ${file} ${have} waited ${LONG_TURN_MS / 1_000} s for the transaction of ${holder.label}. ${one} comes from ${first.label}. SQLite allows one writer at a time. Keep transactions short: a write that waits for ${LONGEST_TURN_MS / 1_000} s fails.${below(holder.origin?.stack)}`,
   );
 }
 
 function destroyed(file: string): string {
-  return `A write to ${file} was waiting for its turn when the data source was destroyed, so it was not sent.`;
+  return `A write to ${file} was waiting for its turn when the data source was destroyed, so it was not sent. Await the work before you call destroy().`;
 }

@@ -65,7 +65,7 @@ describe('leak:found', () => {
         timer = setInterval(() => void part, 3_600_000).unref();
       },
     );
-    const { registry, found } = await start({ providers: [Worker, Cache, Session, Part] });
+    const { registry, found, log } = await start({ providers: [Worker, Cache, Session, Part] });
     await registry.run('Worker.run');
     await collectGarbage();
 
@@ -73,6 +73,9 @@ describe('leak:found', () => {
       ['Session', 1],
       ['Part', 1],
     ]);
+    expect(log.of('warn')[0]).toMatch(
+      /^Leak: 1 instance of Session is still reachable after its scope closed \(schedule Worker\.run; from tick-\S+, scope-\S+, for \d+ s\)\. Look for what holds it: /,
+    );
     clearInterval(timer);
   });
 

@@ -345,7 +345,7 @@ describe('A module that is imported twice', () => {
     expect(namesOf(registry)).toHaveLength(1);
     expect(infos(test)).toEqual([
       expect.stringMatching(
-        /^\[SW103\] (Sync|Plain) is provided in SyncModule, which is imported more than once\. Its schedules run once, on the worker of SyncModule\. Provide it in one module\.$/,
+        /^\[SW103\] (Sync|Plain) is provided in SyncModule, which is imported more than once\. Its schedules run once, on the worker of SyncModule\. Provide it in a module that is imported once\.$/,
       ),
     ]);
     await advance(60_000);

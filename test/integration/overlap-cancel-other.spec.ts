@@ -38,7 +38,7 @@ describe("overlap 'cancel-other'", () => {
     const second = await run('second');
     expect(ticks[0]!.signal.reason).toMatchObject({
       name: 'AbortError',
-      message: 'Worker.run was aborted: a newer one replaces it.',
+      message: 'Worker.run was aborted: a newer tick replaces it.',
     });
     expect(await first.report).toMatchObject({
       outcome: 'cancelled',

@@ -40,8 +40,8 @@ describe('Start-up', () => {
         cron('0 0 0 * * *'),
       ],
       ['a second that does not exist', cron('60 * * * * *'), '60', cron('59 * * * * *')],
-      ['an empty cron', cron(''), "'-' to switch it off", cron('-')],
-      ['a cron of two dashes', cron('--'), "'-' to switch it off", cron('-')],
+      ['an empty cron', cron(''), "'-' to disable the schedule", cron('-')],
+      ['a cron of two dashes', cron('--'), "'-' to disable the schedule", cron('-')],
       [
         'a cron that is a Date',
         cron(new Date()),

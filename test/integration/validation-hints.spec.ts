@@ -250,6 +250,22 @@ describe('A worker with a lifecycle hook of Nest', () => {
     ]);
   });
 
+  it('names all hooks that Nest never calls', async () => {
+    @ScopedWorker()
+    class Both extends Imports {
+      onModuleInit(): void {}
+    }
+    const words = await wordsAbout({
+      options: { scopeValidation: 'error' },
+      providers: [Tenant, Both],
+    });
+    expect(words).toEqual([
+      expect.stringMatching(
+        /^\[SW210\] Nest never calls onModuleInit or onApplicationBootstrap of Both, because a worker is new on each tick\. The work in these hooks is never done\. /,
+      ),
+    ]);
+  });
+
   it('is reported when a dependency makes an adopted class request-scoped', async () => {
     @Injectable()
     class Jobs {

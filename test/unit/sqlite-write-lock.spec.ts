@@ -123,7 +123,7 @@ describe('The write lock of a file', () => {
 
       expect(warn.mock.calls).toEqual([
         [
-          `2 writes to /data/${count}.db have waited 5 s for the transaction of Reports.nightly (tick-1), first that of the application. SQLite allows one writer at a time. Keep transactions short: a write that waits for 60 s fails.`,
+          `2 writes to /data/${count}.db have waited 5 s for the transaction of Reports.nightly (tick-1). The first one comes from the application. SQLite allows one writer at a time. Keep transactions short: a write that waits for 60 s fails.`,
         ],
       ]);
     });

@@ -34,7 +34,7 @@ export interface MessageSource<T = unknown> {
    * Starts to read. The library requests the next message only when it can run a tick for it immediately, and never makes two
    * requests at a time. When the iteration ends or throws, the library calls `read` again after a pause.
    *
-   * @param signal is aborted when the application stops or the consumer is removed: end the iteration, and take back undelivered
+   * @param signal is aborted when the application stops or the consumer is removed: end the iteration, and release undelivered
    * messages. The shutdown waits for a pending `next()`, and for `return()`, until `shutdownTimeoutMs` has elapsed. Each call has its
    * own signal, which is also aborted after a failure, to end everything that the call left behind.
    */

@@ -20,7 +20,7 @@ export function moduleFile(given: string, cwd: string): string {
   const file = resolve(cwd, given);
   const stat = statSync(file, { throwIfNoEntry: false });
   if (TYPESCRIPT.has(extname(file))) {
-    const what = stat === undefined ? 'does not exist, and would be' : 'is';
+    const what = stat === undefined ? 'does not exist, and its extension is that of' : 'is';
     const near = nearFiles(file, cwd) || 'dist/app.module.js';
     throw new CannotInspect(
       `${given} ${what} TypeScript. Pass the compiled file, such as ${near}.`,

@@ -37,7 +37,8 @@ export function workerHookUnused({ workers }: TickGraph): Finding[] {
     const unused = hooks.filter((hook) => hook !== 'onModuleDestroy');
     const isNew = lifetime === 'request' || lifetime === 'bubbled';
     if (!isNew || unused.length === 0) return [];
-    const message = `Nest never calls ${unused.join(', ')} of ${name}, because a worker is new on each tick. The work in the hook is never done. Move it to a singleton. To run a handler once at start-up, set runOnStart: true. For work before each tick, use onScopeInit.`;
+    const work = unused.length === 1 ? 'The work in the hook' : 'The work in these hooks';
+    const message = `Nest never calls ${unused.join(' or ')} of ${name}, because a worker is new on each tick. ${work} is never done. Move it to a singleton. To run a handler once at start-up, set runOnStart: true. For work before each tick, use onScopeInit.`;
     return finding({ kind: 'worker-hook-unused', subject: name, token, message });
   });
 }
