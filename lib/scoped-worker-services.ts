@@ -108,7 +108,7 @@ export class ScopedWorkerServices implements InspectedServices {
     const ticks = new TickRunner(attempts, running, events);
     const scopes = (this.scopes = new ProviderScopeFactory(openScopes, ticks, events));
     const book = (this.book = new ScheduleBook());
-    const stopper = givenStopper ?? new AppStopper(nest);
+    const stopper = givenStopper ?? new AppStopper(nest, options.resolved);
     const policy = new FailurePolicy(book, stopper, () => this);
     const single = new SingleTick(ticks, policy, book, events);
     const providers = new SeenProviders(nest);

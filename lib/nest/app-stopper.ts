@@ -1,13 +1,20 @@
 import { Logger } from '@nestjs/common';
 import { logError } from '../errors/error-log.js';
+import { within } from '../util/within.js';
 import { NestInside } from './index.js';
+
+/** The time for the application's own hooks and its HTTP server, after the drain. */
+const HOOKS_MS = 10_000;
 
 /** Stops the application after a failure with `onFailure: 'stop-app'`, or before memory runs out. */
 export class AppStopper {
   readonly #logger = new Logger('ScopedWorker');
   #stopping = false;
 
-  constructor(private readonly nest: NestInside) {}
+  constructor(
+    private readonly nest: NestInside,
+    private readonly settings: { readonly shutdownTimeoutMs: number },
+  ) {}
 
   /** @param culprit The schedule, or `Class.execute`. */
   stopAfterFailure(culprit: string): Promise<void> {
@@ -15,21 +22,34 @@ export class AppStopper {
   }
 
   /**
-   * Closes the application with all its hooks, then ends the process with the exit code that is set, or with 1. Doesn't wait for
-   * anything that would keep the process alive.
+   * Closes the application with all its hooks, then ends the process with the exit code that is set, or with 1. It doesn't wait for
+   * anything that would keep the process alive. For the application it waits as long as the drain may take, and 10 s more.
    *
    * @param cause For the log: a clause such as `Reports.send failed`.
    */
   async stop(cause: string): Promise<void> {
     if (this.#stopping) return;
     this.#stopping = true;
-    this.#logger.fatal(`${cause}: closing the application.`);
     if (!process.exitCode) process.exitCode = 1;
+    this.log(() => this.#logger.fatal(`${cause}: closing the application.`));
     try {
-      await this.nest.closeApplication();
+      const limitMs = this.settings.shutdownTimeoutMs + HOOKS_MS;
+      await within(this.nest.closeApplication(), limitMs, () => new Error(hung(limitMs)));
     } catch (error) {
-      logError(this.#logger, 'Closing the application failed', error);
+      this.log(() => logError(this.#logger, 'Closing the application failed', error));
     }
     process.exit();
   }
+
+  private log(write: () => void): void {
+    try {
+      write();
+    } catch {
+      // The logger of the application threw: there is no other place to report it.
+    }
+  }
+}
+
+function hung(limitMs: number): string {
+  return `The application has not closed within ${limitMs} ms, so the process ends now. Look for a shutdown hook that never settles, or for an HTTP response that stays open (forceCloseConnections closes it).`;
 }

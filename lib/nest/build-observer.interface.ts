@@ -10,8 +10,12 @@ export interface BuildObserver {
   refusalOf(wrapper: NestWrapper): Error | undefined;
   /** Called before a constructor or a factory; throws if nothing may be built any more. */
   beforeBuild(wrapper: NestWrapper): void;
-  /** Called with the instance itself, before its dependents are built; awaited. */
-  built(instance: unknown, wrapper: NestWrapper): Promise<void> | undefined;
+  /**
+   * Called with the instance itself, before its dependents are built; awaited.
+   *
+   * @param inject sets the injected properties, which Nest itself does later; for code that needs them now. May throw.
+   */
+  built(instance: unknown, wrapper: NestWrapper, inject: () => void): Promise<void> | undefined;
   /** Called if the constructor or factory has thrown; Nest receives the error. */
   buildFailed(): void;
   /** Nest loads a member of a circular dependency without waiting for it. */

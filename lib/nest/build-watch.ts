@@ -172,11 +172,12 @@ async function observe(
     throw error;
   }
   const isInitialised = hasInit(instance);
-  if (isInitialised) injectEarly(instance, properties);
-  else if (!isFactory(wrapper)) plain.add(wrapper);
+  if (!isInitialised && !isFactory(wrapper)) plain.add(wrapper);
   const built = replacement === undefined ? instance : replacement.behind(instance);
   const prepare = (): Promise<void> | undefined =>
-    observer.built(isPassedOn(instance) ? undefined : built, wrapper);
+    observer.built(isPassedOn(instance) ? undefined : built, wrapper, () =>
+      injectEarly(instance, properties),
+    );
   const ready = isInitialised || isFactory(wrapper) ? prepared(prepare) : prepare();
   if (ready === undefined) {
     preparation.isOver = true;

@@ -126,9 +126,11 @@ export class EnhancedRun {
       return invoke(given);
     };
     const next = (): Promise<unknown> => {
-      const called = work();
-      hold?.(called); // an interceptor or an abort may complete the Observable before the handler settles
-      return called;
+      // An interceptor or an abort may complete the Observable before the handler settles, or call the handler late: `hold`
+      // throws once the scope is being disposed.
+      let settled!: () => void;
+      hold?.(new Promise<void>((resolve) => (settled = resolve)));
+      return work().finally(settled);
     };
     return interceptorsConsumer.intercept(interceptors, args, host, handler, next, CONTEXT_TYPE);
   }

@@ -202,6 +202,7 @@ export class NestInside extends Application {
     const set = modulesContainer.set.bind(modulesContainer);
     modulesContainer.set = (id, module) => {
       set(id, module);
+      this.#places.clear(); // a module that is loaded lazily may provide the same token
       watch(module as unknown as NestModule);
       return modulesContainer;
     };

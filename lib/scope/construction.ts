@@ -12,7 +12,6 @@ import { ScopeClosedError } from '../errors/errors.js';
 import { readMember } from '../util/values.js';
 import { within } from '../util/within.js';
 import type { Disposal, LateEntry } from './disposal.js';
-import type { ScopeHooks } from './provider-scope.interface.js';
 import type { Ownership } from './ownership.js';
 import { closedError, type ScopeNotice, type WatchedScope } from './scope-ports.js';
 
@@ -126,7 +125,7 @@ export class Construction implements BuildObserver {
     this.#builds += 1;
   }
 
-  built(made: unknown, wrapper: NestWrapper): Promise<void> | undefined {
+  built(made: unknown, wrapper: NestWrapper, inject: () => void): Promise<void> | undefined {
     const instance = this.behind(made, wrapper);
     const isNew = this.add(instance, wrapper);
     const isOpen = !this.isClosed;
@@ -137,12 +136,12 @@ export class Construction implements BuildObserver {
     }
     const late =
       isNew && this.disposal.isDisposing ? this.disposal.takeNewest(instance) : undefined;
-    const ready = this.initialise(
-      instance,
-      init as ScopeHooks['onScopeInit'],
-      wrapper,
-      late,
-    ).finally(() => (this.#builds -= 1));
+    const initialise = (): unknown => {
+      if (typeof init !== 'function') return undefined;
+      inject();
+      return init.call(instance) as unknown;
+    };
+    const ready = this.initialise(initialise, wrapper, late).finally(() => (this.#builds -= 1));
     if (wrapper.forwardRef === true) this.#cycles.push(ready);
     ready.catch(() => undefined); // the load throws it
     return ready;
@@ -193,13 +192,12 @@ export class Construction implements BuildObserver {
   }
 
   private async initialise(
-    instance: unknown,
-    init: ScopeHooks['onScopeInit'],
+    init: () => unknown,
     wrapper: NestWrapper,
     late: LateEntry | undefined,
   ): Promise<void> {
     try {
-      await init?.call(instance as ScopeHooks);
+      await init();
     } catch (error) {
       this.#hasFailed = true;
       throw error;

@@ -97,14 +97,13 @@ export class Disposal {
     const hooked = this.hooked();
     let hasCommitted = false;
     for (const [index, instance] of hooked.entries()) {
-      if (instance.onScopeCommit === undefined) continue;
       try {
-        if ((await instance.onScopeCommit()) === 'committed') hasCommitted = true;
+        if ((await instance.onScopeCommit?.()) === 'committed') hasCommitted = true;
       } catch (error) {
         return {
           failure: { error, hasCommitted },
           rollbackErrors: await rollBack(
-            hooked.filter((other, at) => at >= index || other.onScopeCommit === undefined),
+            hooked.filter((other, at) => at >= index || !hasHook(other, 'onScopeCommit')),
             error,
           ),
         };
@@ -161,10 +160,11 @@ export class Disposal {
 }
 
 function hasEndHook(instance: object): instance is Hooked {
-  return (
-    typeof readMember(instance, 'onScopeCommit') === 'function' ||
-    typeof readMember(instance, 'onScopeRollback') === 'function'
-  );
+  return hasHook(instance, 'onScopeCommit') || hasHook(instance, 'onScopeRollback');
+}
+
+function hasHook(instance: object, hook: keyof ScopeHooks): boolean {
+  return typeof readMember(instance, hook) === 'function';
 }
 
 async function rollBack(hooked: readonly Hooked[], cause: unknown): Promise<unknown[]> {

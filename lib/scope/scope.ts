@@ -1,7 +1,7 @@
 import { combined, leadsTo, readStacks } from '../errors/error-parts.js';
-import { bare, tokenText, type ContextId, type NestWrapper } from '../nest/index.js';
+import { bare, isPreparing, tokenText, type ContextId, type NestWrapper } from '../nest/index.js';
 import { IS_SCOPE } from './ownership.js';
-import { isInside, livingContext, WorkContext, type WorkOwner } from './work-context.js';
+import { livingContext, WorkContext, type WorkOwner } from './work-context.js';
 import { isThenable } from '../util/values.js';
 import { Latch } from '../util/latch.js';
 import { Construction, type ConstructionHome } from './construction.js';
@@ -166,7 +166,7 @@ export class Scope implements ProviderScope, WorkOwner {
    */
   end(verdict: (workErrors: readonly unknown[]) => ScopeVerdict): Promise<ScopeEnd> {
     if (this.#ending === undefined) {
-      this.#isEndedByItsOwnBuild = this.kind === 'open' && isInside(this);
+      this.#isEndedByItsOwnBuild = this.kind === 'open' && isPreparing(this.#construction);
       if (this.kind === 'open') this.#construction.isClosed = true;
       this.watch?.ending(this.end);
       // Inside, so that a hook or a disposer that closes the scope does not wait for itself.

@@ -83,15 +83,28 @@ export class ItemRunner implements SlotWork {
     // Only a run by hand returns the reports of the items.
     const kept = slot.trigger === 'manual' ? (report: TickReport) => report : withoutValue;
     const reports: TickReport[] = [];
-    let next = 0;
-    const lane = async (): Promise<void> => {
-      while (next < items.length && list.stopped === undefined) {
-        const index = next;
-        next += 1;
-        reports[index] = kept(await this.runItem(slot, items[index])); // V8 would keep the value of a variable
-      }
+    const runOne = async (index: number): Promise<void> => {
+      reports[index] = kept(await this.runItem(slot, items[index])); // V8 would keep the value of a variable
     };
-    await Promise.all(Array.from({ length: Math.min(maxConcurrency, items.length) }, lane));
+    let next = 0;
+    let running = 0;
+    await new Promise<void>((done) => {
+      const fill = (): void => {
+        for (
+          ;
+          running < maxConcurrency && next < items.length && list.stopped === undefined;
+          next += 1
+        ) {
+          running += 1;
+          void runOne(next).then(() => {
+            running -= 1;
+            fill();
+          });
+        }
+        if (running === 0) done();
+      };
+      fill();
+    });
     return reports;
   }
 

@@ -9,6 +9,7 @@ import {
 } from '@nestjs/common';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { setTimeout as delay } from 'node:timers/promises';
+import { of } from 'rxjs';
 import { timeout } from 'rxjs/operators';
 import {
   ScopedConsumer,
@@ -108,6 +109,22 @@ describe('A handler behind an interceptor', () => {
     held.open();
     await source.settled(1);
     expect(source.fates).toEqual(['nack 1']);
+  });
+
+  it('[XB3] is not called by an interceptor that comes after the end of its scope', async () => {
+    const handle = gate<() => void>();
+    const refused = gate<unknown>();
+    const early = {
+      intercept: (_: ExecutionContext, next: CallHandler) => {
+        handle.open(() => next.handle().subscribe({ error: refused.open }));
+        return of('early');
+      },
+    };
+    const { registry, lines } = await stubborn(early, {});
+    expect((await registry.run('Worker.run')).value).toBe('early');
+    (await handle.opened)();
+    expect(await refused.opened).toMatchObject({ code: 'SCOPE_CLOSED' });
+    expect(lines).toEqual([]);
   });
 });
 

@@ -153,6 +153,26 @@ describe('The end of a forEach in the middle of its list', () => {
       expect(begun).toEqual([1, 2, 3, 4]);
     });
 
+    it('goes on with as many items at once as before', async () => {
+      const held = new Map([1, 2, 3, 4, 5, 6].map((item) => [item, gate()]));
+      const { registry, begun } = await forEachApp(
+        { list: [...held.keys()], handler: { disabled: false, maxConcurrency: 3 } },
+        (item: number) => held.get(item)!.opened,
+      );
+      const run = registry.run('Worker.run');
+      await turns();
+      registry.pause('Worker.run');
+      held.get(1)!.open();
+      held.get(2)!.open();
+      await turns();
+      registry.resume('Worker.run');
+      held.get(3)!.open();
+      await turns();
+      expect(begun).toEqual([1, 2, 3, 4, 5, 6]);
+      for (const each of held.values()) each.open();
+      expect((await run).outcome).toBe('succeeded');
+    });
+
     it('ends by a pause from inside an item too', async () => {
       const { registry, begun } = await forEachApp(
         { list: [1, 2, 3], ...options },

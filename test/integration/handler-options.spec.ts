@@ -7,10 +7,11 @@ import {
   type HandlerOptions,
   type Tick,
 } from '../../lib/index.js';
-import { closeApps, startApp } from '../support/app.js';
+import { closeApps, startApp, type TestAppOptions } from '../support/app.js';
 import { advance, useFakeClock } from '../support/fake-clock.js';
 import { gate } from '../support/gate.js';
 import { at, intervalApp } from '../support/interval-app.js';
+import { worker } from '../support/probes.js';
 
 beforeEach(() => useFakeClock());
 afterEach(async () => {
@@ -79,6 +80,56 @@ describe('onFailure', () => {
     registry.cancel('Cleaner.clean');
     expect((await run).outcome).toBe('cancelled');
     expect(registry.get('Cleaner.clean').state).toBe('active');
+  });
+
+  describe("'stop-app' ends the process", () => {
+    const stopApp = async (more: Partial<TestAppOptions> = {}) => {
+      const exited = gate();
+      jest.spyOn(process, 'exit').mockImplementation((() => exited.open()) as never);
+      const test = await startApp({
+        providers: [worker([], fail, { onFailure: 'stop-app' }), ...(more.providers ?? [])],
+        ...(more.options === undefined ? {} : { options: more.options }),
+      });
+      return { ...test, exited };
+    };
+    const { exitCode } = process;
+    afterEach(() => void (process.exitCode = exitCode));
+
+    it('[D13] at the latest 10 s after the time of the drain, though a hook of the application hangs', async () => {
+      const hung = gate();
+      class Stuck {
+        onModuleDestroy(): Promise<void> {
+          return hung.opened;
+        }
+      }
+      const { registry, log, exited } = await stopApp({
+        providers: [Stuck],
+        options: { shutdownTimeoutMs: 1_000 },
+      });
+      await registry.run('Worker.run');
+      await advance(10_999);
+      expect(process.exit).not.toHaveBeenCalled();
+      await advance(1);
+      await exited.opened;
+      expect(log.of('error').at(-1)).toMatch(/has not closed within 11000 ms/);
+      hung.open();
+    });
+
+    it('[D13] with all hooks, though the logger of the application throws', async () => {
+      const destroyed = gate();
+      class Pool {
+        onModuleDestroy(): void {
+          destroyed.open();
+        }
+      }
+      const { registry, log, exited } = await stopApp({ providers: [Pool] });
+      log.fatal = () => {
+        throw new Error('log stream closed');
+      };
+      await registry.run('Worker.run');
+      await destroyed.opened;
+      await exited.opened;
+    });
   });
 
   it("'pause' drops the slot that waited while the failing tick ran", async () => {

@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Scope, type Provider } from '@nestjs/common';
 import { closeApps, startApp } from '../support/app.js';
-import { turn } from '../support/gate.js';
+import { gate, turn } from '../support/gate.js';
 import { probes, RequestScoped } from '../support/probes.js';
+import { turns } from '../support/running-tick.js';
 
 describe('A scope', () => {
   const { journal, Probe, probe } = probes();
@@ -66,5 +67,40 @@ describe('A scope', () => {
 
       expect(journal.of('disposed')).toEqual(['Closing', 'Connection']);
     });
+  });
+
+  it('[B22] waits for a build under way when a timer that a finished build has set closes it', async () => {
+    const held = gate();
+    const lines = journal.lines;
+    const starter: Provider = {
+      provide: 'STARTER',
+      scope: Scope.REQUEST,
+      useFactory: () => {
+        void closeNow.opened.then(() => closed.open(scope.complete()));
+        return {};
+      },
+    };
+    const slow: Provider = {
+      provide: 'SLOW',
+      inject: [Connection],
+      useFactory: async () => {
+        await held.opened;
+        journal.note('SLOW has used Connection');
+        return {};
+      },
+    };
+    const closeNow = gate();
+    const closed = gate<Promise<void>>();
+    const { scopes } = await startApp({ providers: [Connection, starter, slow] });
+    const scope = await scopes.open();
+    await scope.resolve('STARTER');
+    const resolved = scope.resolve('SLOW');
+    resolved.catch(() => undefined);
+    await turns();
+    closeNow.open();
+    await turns();
+    held.open();
+    await await closed.opened;
+    expect(lines.slice(1)).toEqual(['SLOW has used Connection', 'disposed Connection']);
   });
 });

@@ -305,4 +305,31 @@ describe('Scope hooks', () => {
       (ContextIdFactory as unknown as { strategy?: unknown }).strategy = undefined;
     }
   });
+
+  it('[B16] a commit hook that cannot be read fails the tick, and everything is disposed', async () => {
+    let reads = 0;
+    class Odd extends Probe {
+      get onScopeCommit(): () => void {
+        reads += 1;
+        if (reads > 1) throw new Error('no context');
+        return () => undefined;
+      }
+    }
+    const odd = { provide: Odd, scope: Scope.REQUEST, useFactory: () => new Odd() };
+    const { registry } = await startApp({ providers: [worker([Odd]), odd] });
+    const { outcome, phase, error } = await registry.run('Worker.run');
+    expect([outcome, phase, String(error)]).toEqual(['failed', 'commit', 'Error: no context']);
+    expect(journal.of('disposed')).toEqual(['Odd']);
+    expect(registry.stats().openScopes).toBe(0);
+  });
+
+  it('a commit hook that is null is none', async () => {
+    class Unset {
+      readonly onScopeCommit = null;
+      onScopeRollback(): void {}
+    }
+    const unset = { provide: Unset, scope: Scope.REQUEST, useFactory: () => new Unset() };
+    const { registry } = await startApp({ providers: [worker([Unset]), unset] });
+    expect(await registry.run('Worker.run')).toMatchObject({ outcome: 'succeeded' });
+  });
 });

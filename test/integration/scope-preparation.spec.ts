@@ -344,4 +344,28 @@ describe('A provider that several others depend on', () => {
     const { value } = await registry.run('Resolving.run');
     expect({ value, early }).toEqual({ value: ['rejected', 'rejected'], early: [] });
   });
+
+  it.each([true, false])(
+    '[B26] an instance that refuses an injected property is disposed, with onScopeInit: %p',
+    async (isPrepared) => {
+      const disposed: string[] = [];
+      class Base {
+        set url(_: string) {
+          throw new Error('bad url');
+        }
+        [Symbol.dispose](): void {
+          disposed.push('Client');
+        }
+      }
+      @Injectable({ scope: Scope.REQUEST })
+      class Client extends Base {}
+      Inject('URL')(Client.prototype, 'url');
+      if (isPrepared) Object.assign(Client.prototype, { onScopeInit: () => undefined });
+      const url = { provide: 'URL', useValue: 'nowhere' };
+      const { registry } = await startApp({ providers: [url, Client, worker([Client])] });
+      const report = await registry.run('Worker.run');
+      expect(report).toMatchObject({ outcome: 'failed', phase: 'resolve', built: 1, disposed: 1 });
+      expect(disposed).toEqual(['Client']);
+    },
+  );
 });

@@ -1,4 +1,4 @@
-import { Injectable, Module, Scope, type OnModuleDestroy } from '@nestjs/common';
+import { Injectable, Module, Scope, type OnModuleDestroy, type Provider } from '@nestjs/common';
 import { LazyModuleLoader, ModuleRef } from '@nestjs/core';
 import { ScopedCron, ScopedWorker, type Tick } from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
@@ -158,5 +158,20 @@ describe('What a scope shares', () => {
       expect(disposed).toHaveLength(4);
       expect(disposed).not.toContain(ofSingleton);
     });
+  });
+
+  it('a resolve by hand sees a lazily loaded module, even if it saw the token before', async () => {
+    const token = (value: string): Provider => ({
+      provide: 'TOKEN',
+      scope: Scope.REQUEST,
+      useFactory: () => value,
+    });
+    @Module({ providers: [token('late')] })
+    class LateModule {}
+    const { app, scopes } = await startApp({ providers: [token('early')] });
+    const resolved = (): Promise<string> => scopes.run((scope) => scope.resolve<string>('TOKEN'));
+    expect(await resolved()).toBe('early');
+    await app.get(LazyModuleLoader).load(() => LateModule);
+    expect(await resolved()).toBe('late');
   });
 });
