@@ -39,8 +39,13 @@ export class Announcement {
         'ScopedWorkerModule has nothing to run: no module provides a background worker, or a worker with a schedule. Mark a method of a worker with @ScopedCron(), for example.',
       );
     if (this.options.resolved.adoptNestSchedules) this.notAdopted();
-    for (const { name, expression } of schedules.filter(isNeverDue))
-      this.#logger.warn(`${name}: the cron expression ${JSON.stringify(expression)} is never due.`);
+    for (const { name, kind, expression } of schedules.filter(isNeverDue)) {
+      const why =
+        kind === 'cron'
+          ? `the cron expression ${JSON.stringify(expression)} is`
+          : 'its date has passed, so it is';
+      this.#logger.warn(`${name}: ${why} never due.`);
+    }
     return background.length > 0 || schedules.some(({ state }) => state !== 'disabled');
   }
 
@@ -72,8 +77,10 @@ export class Announcement {
   }
 }
 
-function isNeverDue({ kind, state, nextRun }: ScheduleInfo): boolean {
-  return state === 'active' && kind === 'cron' && nextRun === undefined;
+function isNeverDue({ kind, state, nextRun, everyMs }: ScheduleInfo): boolean {
+  // The timeout of an adopted job may have a date instead of a delay.
+  const isDated = kind === 'cron' || (kind === 'timeout' && everyMs === undefined);
+  return state === 'active' && isDated && nextRun === undefined;
 }
 
 function notAdoptedText(names: readonly string[], who: string, why = ''): string {
