@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { exploreBackground } from '../discovery/background-workers.js';
 import { nestScheduling, SWITCHES } from '../discovery/nest-schedules.js';
-import { nestJobs, type NestJobs } from '../discovery/nest-jobs.js';
+import { nestJobs } from '../discovery/nest-jobs.js';
 import { handlerName } from '../discovery/schedule-names.js';
 import { NestInside } from '../nest/index.js';
 import { OptionsStore } from '../options/options-store.js';
@@ -39,20 +39,29 @@ export class Announcement {
         'ScopedWorkerModule has nothing to run: no module provides a background worker, or a worker with a schedule. Mark a method of a worker with @ScopedCron(), for example.',
       );
     if (this.options.resolved.adoptNestSchedules) this.notAdopted();
-    for (const { name, expression } of schedules.filter(isNeverDue))
-      this.#logger.warn(`${name}: the cron expression ${JSON.stringify(expression)} is never due.`);
+    for (const { name, kind, expression } of schedules.filter(isNeverDue)) {
+      const why =
+        kind === 'cron'
+          ? `the cron expression ${JSON.stringify(expression)} is`
+          : 'its date has passed, so it is';
+      this.#logger.warn(`${name}: ${why} never due.`);
+    }
     return background.length > 0 || schedules.some(({ state }) => state !== 'disabled');
   }
 
-  /** Logs the jobs of singletons, which need no scope but would look forgotten. Refused jobs are findings. */
+  /** Logs the jobs of singletons, which need no scope but would look forgotten; not disabled ones. Refused jobs are findings. */
   private notAdopted(): void {
     const { singletons } = nestJobs(this.nest.modules.values());
-    const [first] = singletons;
-    if (first === undefined) return;
-    if (first.isScheduleModuleImported)
-      return this.#logger.log(notAdoptedText(singletons, 'Nest runs'));
+    const names = singletons.flatMap(({ workerClass, handlers }) =>
+      handlers
+        .filter(({ options }) => options?.disabled !== true)
+        .map((handler) => handlerName(workerClass, handler)),
+    );
+    if (names.length === 0) return;
+    if (singletons[0]!.isScheduleModuleImported)
+      return this.#logger.log(notAdoptedText(names, 'Nest runs'));
     const why = ', because ScheduleModule.forRoot() is not imported';
-    this.#logger.warn(notAdoptedText(singletons, 'Nothing runs', why));
+    this.#logger.warn(notAdoptedText(names, 'Nothing runs', why));
   }
 
   private whatIsSwitchedOff(schedules: readonly ScheduleInfo[]): void {
@@ -68,14 +77,13 @@ export class Announcement {
   }
 }
 
-function isNeverDue({ kind, state, nextRun }: ScheduleInfo): boolean {
-  return state === 'active' && kind === 'cron' && nextRun === undefined;
+function isNeverDue({ kind, state, nextRun, everyMs }: ScheduleInfo): boolean {
+  // The timeout of an adopted job may have a date instead of a delay.
+  const isDated = kind === 'cron' || (kind === 'timeout' && everyMs === undefined);
+  return state === 'active' && isDated && nextRun === undefined;
 }
 
-function notAdoptedText(jobs: readonly NestJobs[], who: string, why = ''): string {
-  const names = jobs.flatMap(({ workerClass, handlers }) =>
-    handlers.map((handler) => handlerName(workerClass, handler)),
-  );
+function notAdoptedText(names: readonly string[], who: string, why = ''): string {
   const [count, they, them] =
     names.length === 1
       ? ['1 job of @nestjs/schedule was', 'its class is a singleton and needs', 'it']

@@ -1,4 +1,5 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Scope } from '@nestjs/common';
+import { Cron } from '@nestjs/schedule';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { BackgroundWorker, ScopedCron, ScopedWorker } from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
@@ -52,6 +53,20 @@ describe('The start-up log', () => {
     expect(await announced([Never])).toEqual([
       '2 scheduled, with the next run: Never.run (never due), Never.off (disabled)',
     ]);
+  });
+
+  it('says of an adopted job whose date has passed that it is never due', async () => {
+    @Injectable({ scope: Scope.REQUEST })
+    class Launch {
+      @Cron(new Date('2020-01-01T00:00:00Z'))
+      run(): void {}
+    }
+    const { log } = await startApp({
+      providers: [Launch],
+      options: { adoptNestSchedules: true },
+    });
+    expect(log.of('log')).toContain('1 scheduled, with the next run: Launch.run (never due)');
+    expect(log.of('warn')).toContain('Launch.run: its date has passed, so it is never due.');
   });
 
   it('[D1] names background workers, beside schedules and alone', async () => {

@@ -163,6 +163,48 @@ describe('A durable provider', () => {
     );
   });
 
+  describe('is reported when it holds a service that Nest builds for each tick only because of the tick', () => {
+    @Injectable()
+    class Progress {
+      isOpen = true;
+
+      constructor(@InjectTick() readonly tick: Tick) {}
+
+      onModuleDestroy(): void {
+        this.isOpen = false;
+      }
+    }
+    @Durable()
+    class Board {
+      constructor(readonly progress: Progress) {}
+    }
+
+    it('[C21] which the scope disposes', async () => {
+      const seen: boolean[] = [];
+      const look = worker([Board], (_tick, { progress }: Board) => void seen.push(progress.isOpen));
+      const { registry } = await startApp({
+        providers: [Progress, Board, look],
+        options: { scopeValidation: 'warn' },
+      });
+      await registry.run('Worker.run');
+      await registry.run('Worker.run');
+      expect(seen).toEqual([true, false]);
+    });
+
+    it('[C21] with the service as what it holds', async () => {
+      const findings = await findingsOf({ providers: [Progress, Board, worker([Board])] });
+      expect(findings.filter(({ kind }) => kind === 'durable-captive')).toMatchObject([
+        {
+          severity: 'error',
+          subject: 'Board',
+          chain: ['Worker.run', 'Board', 'Progress'],
+          message:
+            'Board is durable and holds Progress, which is request-scoped (Worker.run -> Board -> Progress). The scope disposes Progress after the tick, but the ContextIdStrategy keeps Board, which goes on using it. Pass what Board needs from Progress as a method argument, or make Progress durable as well.',
+        },
+      ]);
+    });
+  });
+
   describe('is not reported when it holds', () => {
     @Injectable()
     class Config {}

@@ -7,7 +7,7 @@ import { arrows, type TickGraph } from '../tick-graph.js';
 /**
  * Reports a durable provider that depends on a request-scoped one. Nest treats a provider marked durable as durable regardless of
  * its dependencies, so it keeps the instance of the first tick. `REQUEST` is allowed: there Nest injects the payload of the
- * durable context.
+ * durable context. A service in between that injects `REQUEST` belongs to the scope of the first tick.
  */
 export function durableCaptive(ticks: TickGraph): Finding[] {
   const durables = ticks.graph.providers.filter(({ isDeclaredDurable }) => isDeclaredDurable);
@@ -36,8 +36,12 @@ function wayToCaptive(
   durable: GraphProvider,
   { graph }: TickGraph,
 ): readonly GraphProvider[] | undefined {
-  const isCaptive = ({ declared, isDeclaredDurable, token }: GraphProvider): boolean =>
-    declared === 'request' && !isDeclaredDurable && token !== REQUEST && token !== INQUIRER;
+  const isCaptive = (provider: GraphProvider): boolean => {
+    const { declared, lifetime, isDeclaredDurable, token } = provider;
+    if (lifetime === 'bubbled')
+      return graph.dependenciesOf(provider).some((dependency) => dependency.token === REQUEST);
+    return declared === 'request' && !isDeclaredDurable && token !== REQUEST && token !== INQUIRER;
+  };
   return graph.wayTo(
     durable,
     isCaptive,
