@@ -5,7 +5,7 @@
 const arrows = {
   util: [],
   errors: [],
-  nest: ['errors'],
+  nest: ['util', 'errors'],
   graph: ['util', 'nest'],
   memory: ['util'],
   'consumers/source': ['util', 'errors'],

@@ -111,7 +111,7 @@ describe('A handler behind an interceptor', () => {
     expect(source.fates).toEqual(['nack 1']);
   });
 
-  it('[XB3] is not called by an interceptor that comes after the end of its scope', async () => {
+  it('[XB3] is not called by an interceptor that asks for it once the scope has closed', async () => {
     const handle = gate<() => void>();
     const refused = gate<unknown>();
     const early = {

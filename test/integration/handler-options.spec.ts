@@ -129,6 +129,7 @@ describe('onFailure', () => {
       await registry.run('Worker.run');
       await destroyed.opened;
       await exited.opened;
+      expect(process.exit).toHaveBeenCalledTimes(1);
     });
   });
 

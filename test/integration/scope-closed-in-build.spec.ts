@@ -76,7 +76,7 @@ describe('A scope', () => {
       provide: 'STARTER',
       scope: Scope.REQUEST,
       useFactory: () => {
-        void closeNow.opened.then(() => closed.open(scope.complete()));
+        void closeNow.opened.then(() => scope.complete()).then(closed.open);
         return {};
       },
     };
@@ -90,7 +90,7 @@ describe('A scope', () => {
       },
     };
     const closeNow = gate();
-    const closed = gate<Promise<void>>();
+    const closed = gate();
     const { scopes } = await startApp({ providers: [Connection, starter, slow] });
     const scope = await scopes.open();
     await scope.resolve('STARTER');
@@ -100,7 +100,7 @@ describe('A scope', () => {
     closeNow.open();
     await turns();
     held.open();
-    await await closed.opened;
+    await closed.opened;
     expect(lines.slice(1)).toEqual(['SLOW has used Connection', 'disposed Connection']);
   });
 });

@@ -323,7 +323,7 @@ describe('Scope hooks', () => {
     expect(registry.stats().openScopes).toBe(0);
   });
 
-  it('a commit hook that is null is none', async () => {
+  it('ignores a commit hook that is null', async () => {
     class Unset {
       readonly onScopeCommit = null;
       onScopeRollback(): void {}
