@@ -83,8 +83,14 @@ export function watchBuilds(injector: NestInjector): void {
     });
   };
 
-  const { waitForDeferredLoads } = injector;
+  const { waitForDeferredLoads, addDeferredLoad } = injector;
   if (waitForDeferredLoads === undefined) return watchDeferredLoads(injector);
+  // Nest waits for them only in loads by the same module.
+  injector.addDeferredLoad = function (this: NestInjector, ...args) {
+    const [contextId, loading] = args;
+    contextIdOf(contextId)?.[OBSERVER]?.notAwaited(loading);
+    addDeferredLoad?.apply(this, args);
+  };
   injector.waitForDeferredLoads = function (this: NestInjector, contextId: ContextId) {
     const observer = contextIdOf(contextId)?.[OBSERVER];
     // What a member of a cycle resolves while it is prepared would wait for that member.

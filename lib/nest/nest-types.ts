@@ -64,6 +64,7 @@ export interface NestInjector {
   loadProvider: (this: NestInjector, ...args: unknown[]) => Promise<unknown>;
   /** In 11.2.10, and from 12.2 on. */
   waitForDeferredLoads?: (this: NestInjector, contextId: ContextId) => Promise<void>;
+  addDeferredLoad?: (this: NestInjector, contextId: ContextId, loading: Promise<unknown>) => void;
   /** Returns the context id under which Nest stores an instance; for a durable provider, a context id strategy chooses it. */
   getContextId(contextId: ContextId, wrapper: NestWrapper): ContextId;
   loadPerContext: <T>(

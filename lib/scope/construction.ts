@@ -41,8 +41,8 @@ export class Construction implements BuildObserver {
   /** True once siblings that no code awaits may still be under construction. */
   #hasFailed = false;
   #loadsDone: (() => void) | undefined;
-  /** The loads and preparations of members of `forwardRef()` cycles, for which Nest 11.0 does not wait. */
-  #cycles: Promise<unknown>[] = [];
+  /** The loads and preparations of members of `forwardRef()` cycles, for which Nest does not wait in every load. */
+  readonly #cycles = new Set<Promise<unknown>>();
 
   constructor(
     private readonly notice: ScopeNotice,
@@ -142,7 +142,7 @@ export class Construction implements BuildObserver {
       return init.call(instance) as unknown;
     };
     const ready = this.initialise(initialise, wrapper, late).finally(() => (this.#builds -= 1));
-    if (wrapper.forwardRef === true) this.#cycles.push(ready);
+    if (wrapper.forwardRef === true) this.#cycles.add(ready);
     ready.catch(() => undefined); // the load throws it
     return ready;
   }
@@ -154,7 +154,7 @@ export class Construction implements BuildObserver {
 
   notAwaited(loading: Promise<unknown>): void {
     loading.catch(() => undefined); // the load throws it
-    this.#cycles.push(loading);
+    this.#cycles.add(loading);
   }
 
   /**
@@ -227,9 +227,15 @@ export class Construction implements BuildObserver {
   /** A load waits for the members of cycles, and throws their errors. */
   private async settleCycles(): Promise<void> {
     // The preparation of a member may load another cycle.
-    while (this.#cycles.length > 0) {
+    while (this.#cycles.size > 0) {
+      const cycles = [...this.#cycles];
       await this.home.nest.quiesce(this.contextId);
-      await Promise.all(this.#cycles.splice(0));
+      try {
+        await Promise.all(cycles);
+      } finally {
+        // Only now: until then, loads at the same time wait for them too.
+        for (const cycle of cycles) this.#cycles.delete(cycle);
+      }
     }
   }
 

@@ -1,4 +1,4 @@
-import { Inject, Injectable, Scope, forwardRef } from '@nestjs/common';
+import { Inject, Injectable, Module, Scope, forwardRef } from '@nestjs/common';
 import { REQUEST } from '@nestjs/core';
 import { InjectTick, ScopedWorker, type Tick } from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
@@ -101,6 +101,53 @@ describe('Providers that inject each other', () => {
       'entered Both',
     ]);
   });
+
+  it.each(['one module', 'two modules'])(
+    '[A8, A18] are complete for each of two resolves at once, from %s',
+    async (from) => {
+      const lines: string[] = [];
+
+      @Injectable({ scope: Scope.REQUEST })
+      class Left {
+        constructor(@Inject(forwardRef(() => Right)) readonly right: object) {}
+
+        async onScopeInit(): Promise<void> {
+          await turns();
+          lines.push('initialised Left');
+        }
+      }
+
+      @Injectable({ scope: Scope.REQUEST })
+      class Right {
+        constructor(@Inject(forwardRef(() => Left)) readonly left: object) {}
+      }
+
+      @Module({
+        imports: [forwardRef(() => RightModule)],
+        providers: from === 'two modules' ? [Left] : [Left, Right],
+        exports: [Left],
+      })
+      class LeftModule {}
+
+      @Module({
+        imports: [forwardRef(() => LeftModule)],
+        providers: from === 'two modules' ? [Right] : [],
+        exports: from === 'two modules' ? [Right] : [],
+      })
+      class RightModule {}
+      const { scopes } = await startApp({ imports: [LeftModule] });
+      await scopes.run(async (scope) => {
+        const right = scope.resolve(Right).then(() => lines.push('resolved'));
+        await Promise.all([scope.resolve(Left).then(() => lines.push('resolved')), right]);
+      });
+      await scopes.run(async (scope) => {
+        const left = scope.resolve(Left).then(() => lines.push('resolved'));
+        await Promise.all([scope.resolve(Right).then(() => lines.push('resolved')), left]);
+      });
+      const both = ['initialised Left', 'resolved', 'resolved'];
+      expect(lines).toEqual([...both, ...both]);
+    },
+  );
 
   describe('of which one is injected by property, and the other has onScopeInit', () => {
     const run = async (init: () => unknown) => {
