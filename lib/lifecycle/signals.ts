@@ -7,9 +7,13 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 /** Ctrl-C under `npm start` arrives twice: from the terminal, and from npm, which forwards it. */
 const SAME_CTRL_C_MS = 250;
 
+/** The listeners of all `SecondSignal`s in the process. */
+const own = new Set<unknown>();
+
 /**
  * Listens for a process signal while the shutdown waits, which ends the wait. The signal that began the shutdown was delivered
- * before, so it doesn't count.
+ * before, so it doesn't count. When Nest has closed another application of the process, it removes that application's listener
+ * and sends the signal again. That doesn't count either.
  */
 export class SecondSignal {
   readonly received: Promise<void>;
@@ -17,16 +21,28 @@ export class SecondSignal {
 
   constructor() {
     const startedAt = Date.now();
+    // A signal without listeners ends the process, and must still do so.
+    const heard = SIGNALS.filter((signal) => process.listenerCount(signal) > 0);
     this.received = new Promise((resolve) => {
+      let before = othersOf(heard);
+      let repeats = 0;
       const onSignal = (signal: NodeJS.Signals): void => {
-        if (signal === 'SIGINT' && Date.now() - startedAt < SAME_CTRL_C_MS) return;
-        resolve();
+        const now = othersOf(heard);
+        repeats += Math.max(before.get(signal)! - now.get(signal)!, 0);
+        before = now;
+        if (repeats > 0) repeats -= 1;
+        else if (signal !== 'SIGINT' || Date.now() - startedAt >= SAME_CTRL_C_MS) resolve();
       };
-      // A signal without listeners ends the process, and must still do so.
-      const heard = SIGNALS.filter((signal) => process.listenerCount(signal) > 0);
-      for (const signal of heard) process.on(signal, onSignal);
+      const listeners = heard.map((signal) => [signal, () => onSignal(signal)] as const);
+      for (const [signal, listener] of listeners) {
+        own.add(listener);
+        process.prependListener(signal, listener); // before listeners that run once, which remove themselves
+      }
       this.#dispose = () => {
-        for (const signal of heard) process.removeListener(signal, onSignal);
+        for (const [signal, listener] of listeners) {
+          own.delete(listener);
+          process.removeListener(signal, listener);
+        }
       };
     });
   }
@@ -34,6 +50,16 @@ export class SecondSignal {
   dispose(): void {
     this.#dispose();
   }
+}
+
+/** Counts the other listeners of each signal. */
+function othersOf(signals: readonly NodeJS.Signals[]): Map<NodeJS.Signals, number> {
+  return new Map(
+    signals.map((signal) => [
+      signal,
+      process.listeners(signal).filter((listener) => !own.has(listener)).length,
+    ]),
+  );
 }
 
 /** Later than most calls of `enableShutdownHooks()`, which may follow `listen()`; scripts have ended by then. */

@@ -9,7 +9,10 @@ import { BullModule, Processor, WorkerHost } from '@nestjs/bullmq';
 import { createPostgresBackend, withBackend, type Job } from 'bullmq';
 import { ProviderScopeFactory } from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
+import { InjectScopedRepository, ScopedTypeOrmModule } from '../../lib/typeorm/index.js';
+import type { Repository } from 'typeorm';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
+import { Note, typeOrmRoot } from '../support/scoped-typeorm.js';
 import { gate } from '../support/gate.js';
 import { permits } from '../support/permits.js';
 import { RequestScoped, worker } from '../support/probes.js';
@@ -101,5 +104,53 @@ describe('A backlog of BullMQ, worked off by a plain @Processor() that opens sco
     expect(waiting).toBe(BACKLOG - work.taken);
     expect(waiting).toBeGreaterThan(200);
     expect(ends).toEqual([['shutdown:finished'], ['shutdown:closed']]);
+  });
+
+  it('[L1] fails no job that writes through TypeORM, if TypeOrmModule is imported first', async () => {
+    const queue = await backlog('mails');
+    const work = permits();
+
+    @RequestScoped()
+    class Mails {
+      constructor(@InjectScopedRepository(Note) readonly notes: Repository<Note>) {}
+    }
+    @Processor('mails', { concurrency: 5 })
+    class MailProcessor extends WorkerHost {
+      constructor(private readonly scopes: ProviderScopeFactory) {
+        super();
+      }
+
+      async process({ data }: Job<{ n: number }>): Promise<void> {
+        await work.take();
+        await this.scopes.run(async (scope) => {
+          const { notes } = await scope.resolve(Mails);
+          await notes.insert({ text: `mail ${data.n}` });
+        });
+      }
+    }
+    /** Lets all jobs run in the hook before that of BullMQ. */
+    @Injectable()
+    class Hook implements OnApplicationShutdown {
+      onApplicationShutdown(): void {
+        work.giveAll();
+      }
+    }
+    const { app } = await startApp({
+      imports: [
+        typeOrmRoot(database),
+        BullModule.registerQueue({ name: 'mails', connection: connection() as never }),
+        ScopedTypeOrmModule.forFeature([Note], { transaction: true }),
+      ],
+      providers: [MailProcessor, Mails, Hook],
+    });
+    await work.give(20);
+    await app.close();
+
+    const { completed, waiting, failed, active, delayed } = await queue.getJobCounts();
+    expect([failed, active, delayed]).toEqual([0, 0, 0]);
+    expect(waiting).toBe(BACKLOG - completed!);
+    const [row] = await database.query<{ count: number }>('SELECT count(*)::int FROM notes');
+    expect(row).toEqual({ count: completed });
+    expect(completed).toBeGreaterThan(20);
   });
 });

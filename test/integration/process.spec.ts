@@ -43,6 +43,31 @@ describe('process', () => {
       });
     });
 
+    it('[D27] lets the tick finish when another application of the process has closed', async () => {
+      const program = startProgram(folder, 'signalled', 'drained', 'beside-another');
+      await program.wrote('tick runs');
+      await program.wrote('ready');
+      program.kill('SIGTERM');
+      const { code, signal, lines } = await program.ended;
+      expect([code, signal]).toEqual([null, 'SIGTERM']);
+      expect(lines).toEqual(
+        expect.arrayContaining(['other closed', 'tick succeeded', 'scope disposed', 'abandoned 0']),
+      );
+    });
+
+    it('[D8] stops waiting at a second SIGTERM after another application has closed', async () => {
+      const program = startProgram(folder, 'signalled', 'stubborn', 'beside-another');
+      await program.wrote('tick runs');
+      await program.wrote('ready');
+      program.kill('SIGTERM');
+      await program.wrote('other closed');
+      await quietFor(100);
+      program.kill('SIGTERM');
+      const { signal, lines } = await program.ended;
+      expect(signal).toBe('SIGTERM');
+      expect(lines).toEqual(expect.arrayContaining(['abandoned 1', 'pool destroyed']));
+    });
+
     it('[D8] goes on waiting without a second signal', async () => {
       const program = startProgram(folder, 'signalled', 'stubborn');
       await program.wrote('tick runs');
