@@ -3,7 +3,6 @@ import { tokenText } from '../nest/index.js';
 import type { MessageSource } from '../consumers/source/message-source.js';
 import type { ScopedWorkerModuleOptions } from '../options/module-options.js';
 import {
-  consumerOptionProblems,
   decoratorProblems,
   overrideProblems,
   workerOptionProblems,
@@ -156,22 +155,15 @@ function optionProblems(
   override: ScheduleOverride | undefined,
 ): string[] {
   const { kind, decorator, options } = metadata;
-  const check = kind === 'message' ? consumerOptionProblems : decoratorProblems;
   const misplaced = placeProblem(worker.workerClass, metadata);
   const ofName = nameFirst(metadata);
-  const own = ofName === undefined ? check(options) : [ofName];
+  const own = ofName === undefined ? decoratorProblems(options, kind) : [ofName];
   const ofOverride = [...overrideProblems(override, kind), ...mismatches(override ?? {}, metadata)];
-  const { fixedDelay } = (options ?? {}) as HandlerOptions;
-  const asksFixedDelay = fixedDelay === true || override?.fixedDelay === true;
-  const isFixedDelayWrong = asksFixedDelay && kind !== 'interval' && kind !== 'message';
   return [
     ...(misplaced === undefined ? [] : [`${decorator} ${misplaced}`]),
     ...own.map((problem) => `${decorator} ${problem}`),
     ...workerOptionProblems(worker.options).map((problem) => `@ScopedWorker ${problem}`),
     ...ofOverride.map((problem) => `overrides[${JSON.stringify(name)}] ${problem}`),
-    ...(isFixedDelayWrong
-      ? [`fixedDelay is an option of @ScopedInterval. Remove it from ${decorator}`]
-      : []),
   ];
 }
 

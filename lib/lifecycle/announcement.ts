@@ -46,6 +46,11 @@ export class Announcement {
           : 'its date has passed, so it is';
       this.#logger.warn(`${name}: ${why} never due.`);
     }
+    const { drainTimeoutMs, shutdownTimeoutMs } = this.options.resolved;
+    if (drainTimeoutMs > 0 && drainTimeoutMs >= shutdownTimeoutMs)
+      this.#logger.warn(
+        `drainTimeoutMs (${drainTimeoutMs}) is not below shutdownTimeoutMs (${shutdownTimeoutMs}), so the shutdown stops waiting for ticks without aborting them first. Set shutdownTimeoutMs higher.`,
+      );
     return background.length > 0 || schedules.some(({ state }) => state !== 'disabled');
   }
 

@@ -2,7 +2,7 @@ import { hasMethod, isClass, withoutUndefined } from '../util/values.js';
 import { DuplicateScheduleError, InvalidScheduleError } from '../errors/errors.js';
 import { isReadyMade, type Application } from '../nest/index.js';
 import { OptionsStore } from '../options/options-store.js';
-import { handlerOptionProblems } from '../schedule/check-handler-options.js';
+import { handlerOptionProblems, misfits } from '../schedule/check-handler-options.js';
 import type { CronZone } from '../schedule/cron-expression.js';
 import { fromProvidersProblem, unresolvableProblem } from '../schedule/from-providers.js';
 import {
@@ -47,8 +47,7 @@ export class ScheduleMaker {
     if (typeof target === 'string') say(target);
     for (const problem of handlerOptionProblems(given)) say(problem);
     const kind = cron === undefined ? 'interval' : 'cron';
-    if (given.fixedDelay === true && kind === 'cron')
-      say('fixedDelay applies to everyMs only; remove it');
+    for (const problem of misfits(given, kind)) say(problem);
     const { defaults } = this.options.resolved;
     const options = resolveHandlerOptions(kind, defaults, this.optionsOf(target), given);
     if (options.forEach !== undefined && payload !== undefined)

@@ -1,5 +1,5 @@
 import { fromProvidersProblem, isFromProviders } from './from-providers.js';
-import type { ScheduleKind } from './handler-options.js';
+import type { HandlerOptions, ScheduleKind } from './handler-options.js';
 import {
   booleanProblem,
   choiceProblem,
@@ -47,21 +47,16 @@ const CONSUMER_CHECKS: Readonly<Record<string, Check>> = {
 const OF_CONSUMERS = ['disabled', 'maxConcurrency', 'timeoutMs', 'retry', 'onFailure'];
 const SHARED_CHECKS = Object.fromEntries(OF_CONSUMERS.map((key) => [key, CHECKS[key]!]));
 
-/** Returns the problems of the options of a consumer's decorator, in the form of `decoratorProblems()`. */
-export function consumerOptionProblems(options: unknown): string[] {
-  const checks = { name: givenNameProblem, ...SHARED_CHECKS, ...CONSUMER_CHECKS };
-  return problemsOf(options, checks, OF_DECORATOR);
-}
-
 /** Returns the problems of one entry of `overrides`; `cron` and `everyMs` are checked where they are read. */
 export function overrideProblems(override: unknown, kind: ScheduleKind): string[] {
   const { deadLetter: _, ...ofConsumers } = CONSUMER_CHECKS;
-  return problemsOf(override, {
+  const checks = {
     cron: passes,
     everyMs: passes,
     ...(kind === 'message' ? SHARED_CHECKS : NAMELESS_CHECKS),
     ...ofConsumers,
-  });
+  };
+  return [...problemsOf(override, checks), ...misfits(override, kind)];
 }
 
 /** Returns the problems of options for many handlers, which cannot share a name. */
@@ -75,8 +70,30 @@ export function workerOptionProblems(options: unknown): string[] {
 }
 
 /** Returns the problems of the options of a handler's decorator, each a clause to follow the decorator's name. */
-export function decoratorProblems(options: unknown): string[] {
-  return problemsOf(options, CHECKS, OF_DECORATOR);
+export function decoratorProblems(options: unknown, kind: ScheduleKind): string[] {
+  if (kind === 'message') {
+    const checks = { name: givenNameProblem, ...SHARED_CHECKS, ...CONSUMER_CHECKS };
+    return problemsOf(options, checks, OF_DECORATOR);
+  }
+  const wrong = misfits(options, kind).map((problem) => `${OF_DECORATOR.one}${problem}`);
+  return [...problemsOf(options, CHECKS, OF_DECORATOR), ...wrong];
+}
+
+/**
+ * Returns a clause for each option that schedules of the kind don't have. Defaults for several kinds may have it. A zone with
+ * another problem is reported once.
+ */
+export function misfits(options: unknown, kind: ScheduleKind): string[] {
+  if (kind === 'message') return [];
+  const { fixedDelay, timeZone, utcOffset } = (options ?? {}) as HandlerOptions;
+  const problems: string[] = [];
+  if (fixedDelay === true && kind !== 'interval')
+    problems.push('fixedDelay applies to intervals only (@ScopedInterval, everyMs). Remove it');
+  const zones = Object.entries({ timeZone, utcOffset }).filter(([, zone]) => zone !== undefined);
+  const isGood = handlerOptionProblems({ timeZone, utcOffset }).length === 0;
+  if (kind !== 'cron' && isGood)
+    for (const [zone] of zones) problems.push(`${zone} applies to crons only. Remove it`);
+  return problems;
 }
 
 /** Returns the problems of one layer of handler options, each a clause to follow the name of the culprit. */

@@ -69,6 +69,20 @@ describe('The start-up log', () => {
     expect(log.of('warn')).toContain('Launch.run: its date has passed, so it is never due.');
   });
 
+  it.each([
+    [{ drainTimeoutMs: 30_000 }, true],
+    [{ drainTimeoutMs: 29_999 }, false],
+    [{ drainTimeoutMs: 0, shutdownTimeoutMs: 0 }, false],
+  ])(
+    '[D35] warns that the shutdown would abort no tick in time: %j %p',
+    async (options, isTold) => {
+      const { log } = await startApp({ providers: [Yearly], options });
+      expect(log.of('warn').some((line) => line.includes('is not below shutdownTimeoutMs'))).toBe(
+        isTold,
+      );
+    },
+  );
+
   it('[D1] names background workers, beside schedules and alone', async () => {
     expect(await announced([Loop])).toEqual(['1 in the background: Loop']);
     expect(await announced([Loop, Yearly])).toHaveLength(2);

@@ -271,6 +271,24 @@ describe('nestjs-scoped-worker inspect', () => {
     expect(code).toBe(0);
   });
 
+  it('constructs nothing of a module that its package lets Nest initialise in preview mode', async () => {
+    const { code, stdout, stderr } = await inspect(
+      'schema.js',
+      `import { Module } from '@nestjs/common';
+       import { InitializeOnPreviewAllowlist } from '@nestjs/core';
+       class Config { path = 'schema.gql'; }
+       class SchemaModule {
+         onModuleInit() { console.log('wrote the schema'); }
+       }
+       InitializeOnPreviewAllowlist.add(SchemaModule);
+       const options = { provide: 'OPTIONS', inject: [Config], useFactory: (config) => config.path };
+       @Module({ imports: [{ module: SchemaModule, providers: [Config, options] }] })
+       export class AppModule {}`,
+    );
+    expect([code, stderr]).toEqual([0, '']);
+    expect(stdout).toContain('AppModule of schema.js');
+  });
+
   it('prints its help and its version', async () => {
     const help = await runCommand(folder, ['--help']);
     expect(help).toMatchObject({ code: 0, stderr: '' });

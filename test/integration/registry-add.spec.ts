@@ -445,7 +445,7 @@ describe('registry.add()', () => {
       [
         'fixedDelay of a cron',
         { name: 'x', handler: 'Jobs.poll', cron: '* * * * * *', fixedDelay: true },
-        'fixedDelay applies to everyMs only',
+        'fixedDelay applies to intervals only',
       ],
       [
         'a payload beside forEach',

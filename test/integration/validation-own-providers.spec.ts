@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { Controller, Injectable, Module, type DynamicModule } from '@nestjs/common';
+import { Controller, Injectable, Module, Scope, type DynamicModule } from '@nestjs/common';
 import { ScheduleModule } from '@nestjs/schedule';
 import { InjectRepository, TypeOrmModule } from '@nestjs/typeorm';
 import { type EntityManager, type Repository } from 'typeorm';
@@ -129,30 +129,31 @@ describe("The library's own providers pass the strictest validation without a fi
     expect(findingsIn(test)).toEqual([]);
   });
 
-  it('a controller over what only scopes can use is reported', async () => {
-    @Controller('over')
-    class Over {
-      constructor(readonly notes: Notes) {}
-    }
-    const findings = await findingsOf({
-      imports: [typeOrmRoot(database), ScopedTypeOrmModule.forFeature([Note])],
-      controllers: [Over],
-      providers: [Notes, orders, NoteWorker],
-    });
-    expect(findings).toMatchObject([
-      {
-        kind: 'controller-rebuilt',
-        subject: 'Over',
-        chain: expect.arrayContaining(['Over', 'Notes']),
-      },
-    ]);
-    expect(findings[0]!.message).toMatch(/^Over is request-scoped because of /);
-    // The user knows it as @InjectScopedRepository(Note), and has never seen this token.
-    expect(findings[0]!.message).not.toContain('nestjs-scoped-worker:');
-    expect(findings[0]!.message).toContain(
-      'in a request, every statement of a scoped EntityManager or Repository fails',
-    );
-  });
+  it.each([undefined, Scope.REQUEST])(
+    'a controller over what only scopes can use is reported, with scope %p',
+    async (scope) => {
+      @Controller({ path: 'over', ...(scope === undefined ? {} : { scope }) })
+      class Over {
+        constructor(readonly notes: Notes) {}
+      }
+      const findings = await findingsOf({
+        imports: [typeOrmRoot(database), ScopedTypeOrmModule.forFeature([Note])],
+        controllers: [Over],
+        providers: [Notes, orders, NoteWorker],
+      });
+      expect(findings).toMatchObject([
+        {
+          kind: 'controller-rebuilt',
+          subject: 'Over',
+          chain: expect.arrayContaining(['Over', 'Notes']),
+        },
+      ]);
+      expect(findings[0]!.message).toMatch(/^Over depends on .*In a request, its statements fail/);
+      // The user knows it as @InjectScopedRepository(Note), and has never seen this token.
+      expect(findings[0]!.message).not.toContain('nestjs-scoped-worker:');
+      expect(findings[0]!.message).not.toContain('If this is intentional');
+    },
+  );
 
   it('one over them that resolves them in a scope starts', async () => {
     @Controller('careful')

@@ -1,5 +1,5 @@
 import {
-  consumerOptionProblems,
+  decoratorProblems,
   defaultsProblems,
   handlerOptionProblems,
 } from '../../lib/schedule/check-handler-options.js';
@@ -137,7 +137,7 @@ describe('The checks of options', () => {
       const problem = `${key} belongs to @Cron; write ${equivalent} instead`;
       expect(handlerOptionProblems(options)).toEqual([problem]);
       expect(defaultsProblems(options)).toEqual([problem]);
-      expect(consumerOptionProblems(options)).toEqual([
+      expect(decoratorProblems(options, 'message')).toEqual([
         expect.stringContaining(`has no option "${key}"`),
       ]);
     });

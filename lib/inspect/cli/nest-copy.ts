@@ -27,11 +27,15 @@ export class NestCopy {
   }
 
   /**
-   * Prevents the application from starting itself, as a `main.js` does.
+   * Prevents the application from starting itself, as a `main.js` does, and packages from having modules initialised in preview
+   * mode: those of `@nestjs/graphql` would call factories with null, and write a schema file.
    *
    * @returns the first module that it tries to start; never settles if it starts nothing.
    */
   keepFromStarting(): Promise<unknown> {
+    const { InitializeOnPreviewAllowlist: allowlist } = this.core;
+    const add = allowlist.add.bind(allowlist);
+    allowlist.add = (type) => void (type.name === 'InternalCoreModule' && add(type)); // Nest's own
     return new Promise((resolve) => {
       const start = (given: unknown): Promise<never> => {
         resolve(given);

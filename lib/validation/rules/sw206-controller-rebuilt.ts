@@ -14,11 +14,12 @@ type Purpose = 'yes' | 'likely' | 'no';
  * request is for requests. Gateways are reported with the other classes that receive messages, as `message-handler-scoped`.
  */
 export function controllerRebuilt(ticks: TickGraph): Finding[] {
-  const controllers = ticks.graph.providers.filter(
-    ({ place, lifetime }) => place === 'controller' && lifetime === 'bubbled',
-  );
+  const controllers = ticks.graph.providers.filter(({ place }) => place === 'controller');
   return controllers.flatMap((controller) => {
     if (ticks.isWorker(controller)) return [];
+    const refused = statementsRefused(controller, ticks);
+    if (refused !== undefined) return [refused];
+    if (controller.lifetime !== 'bubbled') return [];
     const culprits = culpritsOf(controller, ticks);
     const purposes = culprits.map((culprit) => isForWorkers(culprit, controller, ticks));
     if (purposes.length === 0 || purposes.includes('no')) return [];
@@ -29,8 +30,7 @@ export function controllerRebuilt(ticks: TickGraph): Finding[] {
     // The class that injects the tick never names `REQUEST`.
     const end = way.at(-1)!.token === REQUEST ? way.slice(0, -1) : way;
     const cause = end.length === 1 ? 'the tick' : end.at(-1)!.name;
-    const consequence = isRefused(end, ticks) ? REFUSED : NO_TICK;
-    const message = `${name} is request-scoped because of ${cause} (${arrows(chain)}), ${why(end, isSure, ticks)}. Nest builds it and its dependencies again for every request, ${consequence}. ${instead(end, ticks)}. If this is intentional, add scope: Scope.REQUEST to ${name}.`;
+    const message = `${name} is request-scoped because of ${cause} (${arrows(chain)}), ${why(end, isSure, ticks)}. Nest builds it and its dependencies again for every request, and a request has no tick. ${instead(end, ticks)}. If this is intentional, add scope: Scope.REQUEST to ${name}.`;
     const severity = isSure ? undefined : 'info';
     return finding({
       kind: 'controller-rebuilt',
@@ -43,9 +43,15 @@ export function controllerRebuilt(ticks: TickGraph): Finding[] {
   });
 }
 
-const NO_TICK = 'and a request has no tick';
-const REFUSED =
-  'and in a request, every statement of a scoped EntityManager or Repository fails, because no scope would release its connection';
+/** Reports a controller that reaches a scoped `EntityManager` or `Repository`, even if it is request-scoped on purpose. */
+function statementsRefused(controller: GraphProvider, ticks: TickGraph): Finding | undefined {
+  const way = ticks.graph.wayTo(controller, isOfThisLibrary);
+  if (way === undefined || way.some((provider) => ticks.isWorker(provider))) return undefined;
+  const chain = way.map(({ name }) => name);
+  const { name, token } = controller;
+  const message = `${name} depends on ${chain.at(-1)!} (${arrows(chain)}), which works only in a scope. In a request, its statements fail, because no scope would release its connection. Use separate services for workers and for ${name}, and inject the EntityManager or Repository of @nestjs/typeorm into the latter.`;
+  return finding({ kind: 'controller-rebuilt', subject: name, token, chain, message });
+}
 
 function why(way: readonly GraphProvider[], isSure: boolean, ticks: TickGraph): string {
   if (!isSure) return 'which workers inject directly and no controller does';
@@ -60,8 +66,6 @@ function instead(way: readonly GraphProvider[], ticks: TickGraph): string {
   const schedule = worker?.schedules[0];
   if (schedule !== undefined)
     return `Move the fields and methods of ${cause} that ${way.at(-2)!.name} uses to a service, and inject that service into both. Keep only the handlers in ${cause}. To run one now, inject ScopedWorkerRegistry and call registry.run('${schedule}')`;
-  if (isRefused(way, ticks))
-    return `Use separate services for workers and for ${name}, and inject the EntityManager or Repository of @nestjs/typeorm into the latter`;
   return way.length === 2
     ? `Instead of ${cause}, inject ProviderScopeFactory as scopes, and resolve ${cause} in scopes.run(async (scope) => { ... })`
     : `Use separate services for workers and for ${name}, or pass what ${dependency.name} needs from ${cause} as a method argument`;
@@ -99,10 +103,6 @@ function isForWorkers(culprit: GraphProvider, entrance: GraphProvider, ticks: Ti
     dependents.some((dependent) => ticks.isWorker(dependent)) &&
     !dependents.some(({ place, isGateway }) => place !== 'provider' || isGateway);
   return isLikely ? 'likely' : 'no';
-}
-
-function isRefused(way: readonly GraphProvider[], ticks: TickGraph): boolean {
-  return ticks.graph.scopedTree(way.at(-1)!).some(isOfThisLibrary);
 }
 
 /** True for tokens such as those of `nestjs-scoped-worker/typeorm`: their providers refuse to work outside of scopes. */
