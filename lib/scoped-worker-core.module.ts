@@ -55,14 +55,14 @@ export class ScopedWorkerCoreModule
     return this.services.startUp.check();
   }
 
-  /** The first of the application: its `onApplicationBootstrap` finds our schedules, as it finds the jobs of Nest. */
+  /** Runs before any `onApplicationBootstrap` of the application, which finds our schedules there, as it finds the jobs of Nest. */
   onApplicationBootstrap(): void {
     if (this.services.nest.hasStarted) return; // a second call: SchedulerRegistry has our schedules already
     this.services.bridge.show();
     this.services.leaks.onApplicationBootstrap();
   }
 
-  /** The last hook of the application: this module was the first to be initialised. */
+  /** Runs after all other shutdown hooks, because this module was the first to be initialised. */
   onApplicationShutdown(): Promise<void> {
     return this.services.drain.close();
   }

@@ -71,7 +71,7 @@ export class SourceReading {
    * Lets the source take back its messages; never rejects. After a second it reports that the source hangs; `ended` waits longer.
    */
   async end(): Promise<void> {
-    this.stop('this reading is over');
+    this.stop('the library has stopped reading it');
     const done = new AbortController();
     this.#ended = Promise.all([this.#arriving, this.return()]).then(() => done.abort());
     await pause(CLOSING_MS, done.signal);

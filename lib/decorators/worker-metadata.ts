@@ -12,7 +12,7 @@ export type ScopedWorkerOptions = HandlerDefaults;
 /** The content of a decorator on a method. */
 export interface HandlerMetadata {
   readonly kind: ScheduleKind;
-  /** As written in the source, for messages: `@ScopedCron`. */
+  /** The decorator as written in the code, for error texts: `@ScopedCron`. */
   readonly decorator: string;
   readonly method: string;
   readonly isStatic: boolean;

@@ -8,7 +8,7 @@ import type { ProvidedValues } from './decorator-values.js';
 import type { HandlerMetadata } from '../decorators/worker-metadata.js';
 import type { FoundWorker } from './worker-explorer.js';
 
-/** One decorator on a method of a worker, with the name of its schedule. `SchedulePlanner` refuses two schedules of one name. */
+/** One decorator on a method of a worker, with the name of its schedule. `SchedulePlanner` refuses two schedules with the same name. */
 export interface NamedHandler {
   readonly worker: FoundWorker;
   readonly metadata: HandlerMetadata;

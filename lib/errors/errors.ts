@@ -199,7 +199,7 @@ export class TickTimeoutError extends ScopedWorkerError {
     options?: { cause?: unknown },
   ) {
     super(
-      `${schedule} ran longer than its timeoutMs of ${timeoutMs} ms. Make the handler follow tick.signal, or raise timeoutMs.`,
+      `${schedule} ran longer than its timeoutMs of ${timeoutMs} ms. Make the handler stop when tick.signal is aborted, or raise timeoutMs.`,
       options,
     );
   }

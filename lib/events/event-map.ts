@@ -27,7 +27,7 @@ export interface ShutdownEnd {
   readonly leftOpen: readonly string[];
 }
 
-/** Code of the application failed where no code awaits it. */
+/** Work failed that no code awaits. */
 export interface StrayFailure {
   readonly where:
     | 'abort-listener'
@@ -160,6 +160,6 @@ export interface ScopedWorkerEventMap {
   'shutdown:finished': ShutdownEnd;
   /** The last shutdown hook of the application has run, and all scopes are closed. */
   'shutdown:closed': ShutdownEnd;
-  /** Something failed where no code awaits it. `where` says what. */
+  /** Something failed that no code awaits. `where` says what. */
   'failure:stray': StrayFailure;
 }

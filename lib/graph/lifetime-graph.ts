@@ -5,7 +5,7 @@ import type { NestWrapper, ProviderKind } from '../nest/index.js';
  * How long an instance of a provider lives.
  *
  * - `singleton`: as long as the application.
- * - `request`: as long as the scope, because the provider declares it.
+ * - `request`: as long as the scope, because the provider itself is request-scoped.
  * - `bubbled`: as long as the scope, because one of its dependencies does.
  * - `durable`: as long as the context that a `ContextIdStrategy` defines, such as a tenant.
  * - `transient`: as long as the provider that injects it, which has its own instance.

@@ -230,10 +230,10 @@ function timeOf({ expression, options: { timeZone, utcOffset } }: Schedule): Cro
 }
 
 /**
- * The expression of a `CronTime`, which may come from another copy of `cron`. Its zone must be that of the schedule: a
- * `CronTime` without a zone stands for that of the process.
+ * Returns the expression of a `CronTime`, which may come from another copy of `cron`. Its zone must be that of the schedule: a
+ * `CronTime` without a zone has that of the process.
  *
- * @throws Error if it isn't one, or has more than an expression.
+ * @throws Error if it isn't a `CronTime`, or is for a date or another zone.
  */
 function expressionOf(time: unknown, schedule: Schedule): string {
   const { source, ...zone } = (time ?? {}) as Partial<CronTime>;
@@ -242,7 +242,7 @@ function expressionOf(time: unknown, schedule: Schedule): string {
     throw new Error(`${schedule.name}: setTime() ${why}.`);
   };
   if (typeof source === 'object')
-    return refuse('takes a cron expression, not a moment: use @ScopedTimeout');
+    return refuse('takes a cron expression, not a date; for a single run, use @ScopedTimeout');
   if (typeof time !== 'object' || typeof source !== 'string')
     return refuse(`takes a CronTime, such as new CronTime('0 */5 * * * *'), not ${show(time)}`);
   const own = timeOf(schedule);
@@ -252,7 +252,7 @@ function expressionOf(time: unknown, schedule: Schedule): string {
   );
 }
 
-/** A `CronTime` of cron 3 (`@nestjs/schedule` 5) leaves the zone of the process out; one of cron 4 has it. */
+/** Adds the zone of the process, which a `CronTime` of cron 3 (`@nestjs/schedule` 5) leaves out; one of cron 4 has it. */
 function withZone({ timeZone, utcOffset }: Partial<CronZone>): Partial<CronZone> {
   if (timeZone !== undefined || utcOffset !== undefined) return { timeZone, utcOffset };
   return { timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone };

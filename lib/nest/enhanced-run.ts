@@ -58,7 +58,7 @@ export interface Consumers {
   };
 }
 
-/** Returns the parts of an `ExternalContextCreator`; undefined if this version of Nest has others. */
+/** Returns the parts of an `ExternalContextCreator`; undefined if they differ in this version of Nest. */
 export function consumersOf(creator: unknown): Consumers | undefined {
   const consumers = creator as Partial<Consumers> | null | undefined;
   const isWhole =

@@ -25,7 +25,7 @@ export function cronTimeline(cron: CronExpression): Timeline {
   };
 }
 
-/** A fixed grid. Begins one period after start-up; with an initial delay, at the end of that delay. */
+/** Returns a fixed grid. It begins one period after start-up or, with an initial delay, when that delay has elapsed. */
 export function intervalTimeline(everyMs: number): Timeline {
   return {
     first: (startAt, delayed) => (delayed ? startAt : startAt + everyMs),
@@ -36,7 +36,7 @@ export function intervalTimeline(everyMs: number): Timeline {
   };
 }
 
-/** One due time, some time after start-up. */
+/** Returns a timeline with one due time, `delayMs` after start-up. */
 export function timeoutTimeline(delayMs: number): Timeline {
   return {
     ...NEVER_DUE,
@@ -45,7 +45,7 @@ export function timeoutTimeline(delayMs: number): Timeline {
   };
 }
 
-/** One known due time; never due once it has passed. */
+/** Returns a timeline with one known due time, which is never due once it has passed. */
 export function instantTimeline(at: number): Timeline {
   const first = (startAt: number): number | undefined => (at >= startAt ? at : undefined);
   return { ...NEVER_DUE, first, again: first, followsClock: true };

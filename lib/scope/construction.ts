@@ -158,9 +158,9 @@ export class Construction implements BuildObserver {
   }
 
   /**
-   * The instance itself, without the decoration of an `instanceDecorator` of the application. This also applies if a factory
-   * returned an injected object instead, for example a property of an injected provider. Undefined for an object that a static
-   * provider holds in decorated form.
+   * Returns the instance itself, without the decoration of an `instanceDecorator` of the application. This also applies if a
+   * factory returned an injected object instead, for example a property of an injected provider. Returns undefined for an object
+   * that a static provider holds in decorated form.
    *
    * Hooks and disposers are called on it, so that `this` is the object that its constructor created: private fields may not be
    * accessible through a proxy, and a callback that the constructor registered could not be removed with another identity.

@@ -179,7 +179,7 @@ async function rollBack(hooked: readonly Hooked[], cause: unknown): Promise<unkn
   return errors;
 }
 
-/** The one disposer of an object: the first that it has of `Symbol.asyncDispose`, `Symbol.dispose`, `onModuleDestroy`. */
+/** Returns the one disposer of an object: the first that it has of `Symbol.asyncDispose`, `Symbol.dispose`, `onModuleDestroy`. */
 function disposerOf(instance: object): Cleanup | undefined {
   for (const [method, written] of DISPOSERS) {
     const disposer = readMember(instance, method);

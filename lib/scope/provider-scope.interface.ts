@@ -35,16 +35,15 @@ export interface ProviderScope {
    */
   defer(cleanup: () => unknown): void;
   /**
-   * Calls and awaits `hook` when the work has succeeded, among the `onScopeCommit` hooks of providers: the most recently
-   * registered first. If it throws, the tick fails in the phase `commit`, and everything that has not committed yet is rolled
-   * back.
+   * Calls and awaits `hook` if the work succeeds. It runs among the `onScopeCommit` hooks of providers, most recently registered
+   * first. If it throws, the tick fails in the phase `commit`, and everything that has not committed yet is rolled back.
    *
    * @throws {ScopeClosedError} if the work has settled, because the scope has already decided whether it commits.
    */
   onCommit(hook: () => unknown): void;
   /**
-   * Calls and awaits `hook` when the work has failed, was cancelled or timed out, or when a commit has failed, among the
-   * `onScopeRollback` hooks of providers: the most recently registered first. If it throws, the error joins `disposeErrors`.
+   * Calls and awaits `hook` if the work fails, is cancelled or times out, or if a commit fails. It runs among the
+   * `onScopeRollback` hooks of providers, most recently registered first. If it throws, the error joins `disposeErrors`.
    *
    * @param hook receives the error.
    * @throws {ScopeClosedError} if the work has settled, because the scope has already decided whether it rolls back.
@@ -102,8 +101,8 @@ export interface ScopeHooks {
    */
   onScopeCommit?(): unknown;
   /**
-   * Awaited when the work has failed, was cancelled or timed out, or a commit failed, before any disposer, newest first. After
-   * its own commit failed, the provider may be partly committed: roll back everything that is still open.
+   * Awaited if the work fails, is cancelled or times out, or if a commit fails: before any disposer, newest first. If its own
+   * commit has failed, the provider may be partly committed: roll back everything that is still open.
    */
   onScopeRollback?(error: unknown): unknown;
 }

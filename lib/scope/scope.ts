@@ -293,10 +293,10 @@ function strayFailures(
 }
 
 /**
- * The verdict on the errors of work.
+ * Returns the verdict on the errors of work.
  *
- * @param thrown the error of the work itself. Errors of `waitFor` work count as others, unless it is one of them or has them as
- * causes.
+ * @param thrown the error of the work itself. Each error of `waitFor` work is added to `others`, unless it is this error or one
+ * of its causes.
  */
 export function failureOf(
   workErrors: readonly unknown[],

@@ -16,7 +16,7 @@ export function isWorthRetrying(
 }
 
 /**
- * The wait before the next attempt, in milliseconds.
+ * Returns the wait before the next attempt, in milliseconds.
  *
  * @throws what `backoffMs` throws, and an Error if it doesn't return a number of milliseconds.
  */

@@ -6,7 +6,7 @@ import type { Slot } from '../schedule/slot.js';
 import type { AroundHook } from './around.js';
 
 /**
- * Code of the application failed where no code awaits it: a listener of a tick's signal threw; or `retry.backoffMs` threw or
+ * Code of the application failed, and no code awaits it: a listener of a tick's signal threw; or `retry.backoffMs` threw or
  * didn't return a number, and the next attempt begins at once.
  */
 export interface TickStrayFailure extends Pick<TickRetry, 'schedule' | 'tickId'> {

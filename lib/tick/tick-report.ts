@@ -120,7 +120,7 @@ export function tickLabel(schedule: string, tickId: string, messageId: string | 
   return `${schedule} (${tickId}${message})`;
 }
 
-/** The report of a tick that did not run: nothing was built for it. */
+/** Returns the report of a tick that did not run: nothing was built for it. */
 export function skippedReport(slot: Slot, tickId: string, reason: SkipReason): TickReport {
   return { ...emptyReport(slot, tickId), outcome: 'skipped', reason };
 }
@@ -147,7 +147,7 @@ export function emptyReport(slot: Slot, tickId: string): Omit<TickReport, 'outco
   };
 }
 
-/** The report of a tick that has run. */
+/** Returns the report of a tick that has run. */
 export function tickReport(
   tick: {
     readonly slot: Slot;

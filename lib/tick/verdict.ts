@@ -27,7 +27,7 @@ export interface WorkVerdict {
  *
  * A tick that has reached its `timeoutMs` has timed out, regardless of what its handler did later. An abort error counts as
  * cancelled only when the tick was aborted; without an abort it is a failure like any other. A handler that returns normally
- * after a shutdown or cancel has succeeded.
+ * after a shutdown or cancellation has succeeded.
  */
 export function judgeWork(
   thrown: PhaseError | undefined,

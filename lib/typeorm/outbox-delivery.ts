@@ -70,7 +70,7 @@ function settledText({ id, deliveries }: ClaimedRow): string {
   return `Delivery ${deliveries} of message ${id} was already settled. Call exactly one of ack(), nack() and deadLetter(), once.`;
 }
 
-/** Postpones a row, even if `retryDelayMs` throws or returns an invalid delay. It then throws that as an error. */
+/** Postpones a row. If `retryDelayMs` throws or returns an invalid delay, uses the default delay, and throws afterwards. */
 export async function putOff<T extends ObjectLiteral>(
   row: ClaimedRow,
   table: OutboxTable<T>,

@@ -17,7 +17,7 @@ import { OutboxTable, type ClaimedRow } from './outbox-table.js';
 /**
  * Creates a source that reads messages from a PostgreSQL table. A row is delivered after the transaction that inserts it
  * commits, and never if it rolls back. Each message is delivered at least once, and to one reader at a time across all
- * processes: a reader leases it for `leaseMs` and renews the lease while the message is processed. The lease holds no
+ * processes. A reader leases it for `leaseMs`, and renews the lease while the message is processed. The lease holds no
  * connection. Messages are delivered in the order of `availableAt`, but this is not guaranteed: they are processed concurrently,
  * and failed ones are postponed.
  *

@@ -23,7 +23,7 @@ export class SqliteAppRunner extends SqliteRunner {
   #pending = 0;
   /** The number of users that haven't released the query runner: code inside its transaction receives the same one. */
   #users = 0;
-  /** True if its owner has released it while code inside the transaction that wasn't awaited still uses it. */
+  /** True if its owner has released it while unawaited code inside the transaction still uses it. */
   #isLeft = false;
   /** Why the rest of its transaction is refused until the release: the beginning is lost, so the rest must not be written. */
   #cut: string | undefined;
@@ -79,7 +79,7 @@ export class SqliteAppRunner extends SqliteRunner {
     return this.runner;
   }
 
-  /** Keeps the transaction from ending with a release while an inner one that wasn't awaited still uses it. */
+  /** Keeps the transaction from ending with a release while an unawaited inner one still uses it. */
   async keepFor<T>(inner: () => Promise<T>): Promise<T> {
     this.#users += 1;
     try {

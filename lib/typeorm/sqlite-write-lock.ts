@@ -70,7 +70,7 @@ export const LONG_TURN_MS = 5_000;
 const locks = new Map<string, WeakRef<WriteLock>>();
 
 /**
- * Lets one connection of this process at a time write to an SQLite file. The others wait without blocking the event loop.
+ * Lets only one connection of this process write to an SQLite file at a time. The others wait without blocking the event loop.
  * SQLite itself waits by blocking the thread on which the current writer would have to finish.
  */
 export class WriteLock {

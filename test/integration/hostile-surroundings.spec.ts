@@ -81,7 +81,7 @@ describe('A value that cannot be turned into text', () => {
     expect(await twoTicks(registry)).toMatchObject(allFailed);
   });
 
-  it('thrown after a cancel fails the tick, and its scope is closed', async () => {
+  it('thrown after a cancellation fails the tick, and its scope is closed', async () => {
     const hostile = {
       get name(): string {
         throw new Error('not readable');

@@ -126,7 +126,7 @@ Background workers \(1\)
 
 Workers \(1\)
 
-  request    new for each tick, because the provider declares it
+  request    new for each tick, because the provider itself is request-scoped
   bubbled    new for each tick, because one of its dependencies is
   transient  new for each provider that injects it
   shared     one for the whole application; no tick disposes it

@@ -75,7 +75,7 @@ describe('A file that cannot be loaded', () => {
     async (file) => {
       const refusal = refusalOf(await runCommand(folder, ['inspect', file]));
       expect(refusal).toMatch(
-        / TypeScript\. Pass the compiled file, such as dist\/app\.module\.js\.\n$/,
+        / (is TypeScript|has a TypeScript extension)\. Pass the compiled file, such as dist\/app\.module\.js\.\n$/,
       );
     },
   );
@@ -232,7 +232,7 @@ describe('A file that does not come to an end', () => {
     const source = `await new Promise(() => setImmediate(() => { throw new Error('no key'); }));`;
     expect(refusalOf(await inspect('astray.js', source))).toBe(
       `astray.js stopped while the file was loading, because it awaits a promise that never settles.
-While the application was loading, an error was thrown where no code awaits it: Error: no key
+While the application was loading, an error was thrown that no code caught: Error: no key
 `,
     );
   });
@@ -316,7 +316,7 @@ describe('A file that opens connections while it is loaded', () => {
     );
     expect(code).toBe(0);
     expect((JSON.parse(stdout) as { notes: string[] }).notes).toContain(
-      'While the application was loading, an error was thrown where no code awaits it: Error: no feature flags',
+      'While the application was loading, an error was thrown that no code caught: Error: no feature flags',
     );
   });
 });

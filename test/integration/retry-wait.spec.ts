@@ -236,7 +236,7 @@ describe('the wait between attempts', () => {
       expect(await test.run()).toMatchObject({ outcome: 'cancelled', attempts: 1 });
     });
 
-    it('by a cancel in the turn without a wait', async () => {
+    it('by a cancellation in the turn without a wait', async () => {
       const test = await retryApp([fails]);
       test.events.on('tick:retrying', () =>
         queueMicrotask(() => test.registry.cancel('Worker.run')),

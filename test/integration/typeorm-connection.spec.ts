@@ -157,7 +157,7 @@ describe('The connection of a scope', () => {
         expect(pool.idleCount).toBe(pool.totalCount);
       });
 
-      it('after a cancel', async () => {
+      it('after a cancellation', async () => {
         const test = await startNoteApp(database, options);
         const inside = gate();
         test.script = async (scope) => {

@@ -20,11 +20,10 @@ export function moduleFile(given: string, cwd: string): string {
   const file = resolve(cwd, given);
   const stat = statSync(file, { throwIfNoEntry: false });
   if (TYPESCRIPT.has(extname(file))) {
-    const what = stat === undefined ? 'does not exist, and its extension is that of' : 'is';
+    const what =
+      stat === undefined ? 'does not exist, and has a TypeScript extension' : 'is TypeScript';
     const near = nearFiles(file, cwd) || 'dist/app.module.js';
-    throw new CannotInspect(
-      `${given} ${what} TypeScript. Pass the compiled file, such as ${near}.`,
-    );
+    throw new CannotInspect(`${given} ${what}. Pass the compiled file, such as ${near}.`);
   }
   if (stat === undefined) {
     const near = nearFiles(file, cwd);

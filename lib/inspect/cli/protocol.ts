@@ -4,7 +4,7 @@ import type { ScopeInspection } from '../inspection.interface.js';
 export interface LoadRequest {
   /** The file of the root module, as an absolute path. */
   readonly file: string;
-  /** The path as the user wrote it, for messages. */
+  /** The path as the user wrote it, for error texts. */
   readonly shownFile: string;
   readonly exportName: string | undefined;
   readonly timeoutMs: number;

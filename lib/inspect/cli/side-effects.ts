@@ -20,7 +20,7 @@ const WORDS: Readonly<Record<string, string>> = {
 
 /**
  * Records what loading an application does to this process after the construction, without preventing it: the connections and
- * servers that it opens, and the errors that no code awaits. These could end a running application, but must not end the inspection.
+ * servers that it opens, and the errors that no code catches. These could end a running application, but must not end the inspection.
  */
 export class SideEffects {
   readonly #connections = new Map<string, number>();
@@ -55,7 +55,7 @@ export class SideEffects {
       ),
       ...[...this.#errors].map(
         (text) =>
-          `While the application was loading, an error was thrown where no code awaits it: ${text}`,
+          `While the application was loading, an error was thrown that no code caught: ${text}`,
       ),
     ];
   }

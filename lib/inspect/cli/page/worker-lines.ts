@@ -5,7 +5,7 @@ import { clean, fitName, padded, widthOf, wrap } from './text.js';
 
 /** Explains the lifetimes, in the order of the page. */
 const MEANINGS: Readonly<Record<Lifetime, string>> = {
-  request: 'new for each tick, because the provider declares it',
+  request: 'new for each tick, because the provider itself is request-scoped',
   bubbled: 'new for each tick, because one of its dependencies is',
   transient: 'new for each provider that injects it',
   durable: 'one for each context, such as a tenant; no tick disposes it',
