@@ -67,8 +67,8 @@ export type {
   ShutdownEnd,
   ShutdownStart,
   SourceFailure,
-  StrayFailure,
 } from './events/event-map.js';
+export type { StrayFailure } from './errors/stray-failure.interface.js';
 export { ScopedWorkerEvents } from './events/scoped-worker-events.js';
 export type {
   ConsumerOptions,

@@ -1,7 +1,7 @@
 import type { TickDispatcher } from '../tick/tick-dispatcher.js';
 import type { TickReport } from '../tick/tick-report.js';
 import type { Delivery } from './source/message-source.js';
-import type { StrayFailure } from '../events/event-map.js';
+import type { StrayFailure } from '../errors/stray-failure.interface.js';
 import type { ScopedWorkerEvents } from '../events/scoped-worker-events.js';
 import type { ResolvedConsumer } from '../schedule/consumer-options.js';
 import type { Schedule } from '../schedule/schedule.js';

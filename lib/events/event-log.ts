@@ -11,9 +11,9 @@ import type {
   ShutdownEnd,
   ShutdownStart,
   SourceFailure,
-  StrayFailure,
 } from './event-map.js';
 import { lateCallStack, leakedScopeText, leakFoundText } from './leak-text.js';
+import type { StrayFailure } from '../errors/stray-failure.interface.js';
 import { ScopedWorkerEvents } from './scoped-worker-events.js';
 
 /**

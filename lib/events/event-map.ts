@@ -4,6 +4,7 @@ import type { DeadLetter } from '../schedule/consumer-options.js';
 import type { Tick } from '../tick/tick.interface.js';
 import type { MemoryCheck, MemoryCrossing } from '../memory/memory-threshold.js';
 import type { Finding } from '../errors/finding.js';
+import type { StrayFailure } from '../errors/stray-failure.interface.js';
 import type { ScopeEndNotice, ScopeNotice } from '../scope/scope-ports.js';
 
 /** A schedule was changed at run time. */
@@ -25,26 +26,6 @@ export interface ShutdownEnd {
   readonly abandoned: readonly string[];
   /** Scopes from `ProviderScopeFactory.open()` that were left open; the shutdown disposed them. */
   readonly leftOpen: readonly string[];
-}
-
-/** Work failed that no code awaits. */
-export interface StrayFailure {
-  readonly where:
-    | 'abort-listener'
-    | 'wait-for'
-    | 'late-disposer'
-    | 'engine'
-    | 'retry-backoff'
-    | 'nack'
-    | 'dead-letter'
-    | 'source'
-    | 'memory'
-    | 'refused-write';
-  readonly schedule: string | undefined;
-  readonly tickId: string | undefined;
-  /** The name of the background worker, if one failed. */
-  readonly worker?: string;
-  readonly error: unknown;
 }
 
 /** `execute` of a background worker threw or rejected. */

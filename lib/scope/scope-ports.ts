@@ -1,6 +1,7 @@
 import type { NestModule, NestWrapper } from '../nest/index.js';
 import type { ProviderScope } from './provider-scope.interface.js';
 import { ScopeClosedError } from '../errors/errors.js';
+import type { StrayFailure } from '../errors/stray-failure.interface.js';
 
 /**
  * The kinds of scopes, by what ends them: the runner of a due tick, or of a tick from `ProviderScopeFactory.run()` with a name;
@@ -62,25 +63,13 @@ export interface ScopeEnd {
   readonly disposeMs: number;
 }
 
-/**
- * An error of a scope that reaches no other code:
- *
- * - `wait-for`: work passed to `waitFor` failed, and the scope had already failed with another error.
- * - `late-disposer`: a disposer failed when it was no longer awaited: after its time limit, or on an instance that arrived late.
- * - `refused-write`: the work caught an error that the library has thrown, and the scope ended without it.
- */
-export interface ScopeStrayFailure extends Pick<ScopeNotice, 'schedule' | 'tickId'> {
-  readonly where: 'wait-for' | 'late-disposer' | 'refused-write';
-  readonly error: unknown;
-}
-
 /** Receives what happens to every scope; must not throw. */
 export abstract class ScopeEvents {
   /** False if no code listens, so that a payload need not be made. */
   abstract isHeard(event: 'scope:closed'): boolean;
   abstract emit(event: 'scope:opened', notice: ScopeNotice): void;
   abstract emit(event: 'scope:closed', notice: ScopeEndNotice): void;
-  abstract emit(event: 'failure:stray', failure: ScopeStrayFailure): void;
+  abstract emit(event: 'failure:stray', failure: StrayFailure): void;
 }
 
 /** Receives what scopes find out about providers. */

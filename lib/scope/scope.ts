@@ -1,4 +1,5 @@
 import { combined, leadsTo, readStacks } from '../errors/error-parts.js';
+import type { StrayFailure } from '../errors/stray-failure.interface.js';
 import { bare, isPreparing, tokenText, type ContextId, type NestWrapper } from '../nest/index.js';
 import { IS_SCOPE } from './ownership.js';
 import { livingContext, WorkContext, type WorkOwner } from './work-context.js';
@@ -11,7 +12,6 @@ import {
   type ScopeKind,
   type ScopeNotice,
   type ScopeEvents,
-  type ScopeStrayFailure,
   type ScopeSeed,
   type ScopeVerdict,
   type ScopeWatch,
@@ -288,7 +288,7 @@ export class Scope implements ProviderScope, WorkOwner {
 function strayFailures(
   { schedule, tickId }: ScopeNotice,
   events: ScopeEvents,
-): (where: ScopeStrayFailure['where'], error: unknown) => void {
+): (where: StrayFailure['where'], error: unknown) => void {
   return (where, error) => events.emit('failure:stray', { where, schedule, tickId, error });
 }
 

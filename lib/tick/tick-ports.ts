@@ -1,18 +1,10 @@
 import type { NestWrapper } from '../nest/index.js';
+import type { StrayFailure } from '../errors/stray-failure.interface.js';
 import type { Tick } from './tick.interface.js';
 import type { TickReport, TickRetry } from './tick-report.js';
 import type { Schedule } from '../schedule/schedule.js';
 import type { Slot } from '../schedule/slot.js';
 import type { AroundHook } from './around.js';
-
-/**
- * Code of the application failed, and no code awaits it: a listener of a tick's signal threw; or `retry.backoffMs` threw or
- * didn't return a number, and the next attempt begins at once.
- */
-export interface TickStrayFailure extends Pick<TickRetry, 'schedule' | 'tickId'> {
-  readonly where: 'abort-listener' | 'retry-backoff';
-  readonly error: unknown;
-}
 
 /** Receives what happens to every tick; must not throw. */
 export abstract class TickEvents {
@@ -20,7 +12,7 @@ export abstract class TickEvents {
   abstract emit(event: 'tick:finished', report: TickReport): void;
   abstract emit(event: 'tick:skipped', report: TickReport): void;
   abstract emit(event: 'tick:retrying', retry: TickRetry): void;
-  abstract emit(event: 'failure:stray', failure: TickStrayFailure): void;
+  abstract emit(event: 'failure:stray', failure: StrayFailure): void;
 }
 
 /** Receives what ticks find out about workers. */
