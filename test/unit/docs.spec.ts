@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { FINDINGS } from '../../lib/errors/finding.js';
@@ -49,5 +49,14 @@ describe('docs/findings.md', () => {
     const headings = [...read('docs/findings.md').matchAll(/^## (SW.*)$/gm)];
     const inCode = Object.entries(FINDINGS).map(([kind, { number }]) => `${number} ${kind}`);
     expect(headings.map(([, heading]) => heading)).toEqual(inCode);
+  });
+});
+
+describe('docs/architecture.md', () => {
+  it('names only files of lib that exist', () => {
+    const files = [...read('docs/architecture.md').matchAll(/`([\w/-]+(?:\.interface)?\.ts)`/g)];
+    const named = files.map(([, file]) => file!);
+    expect(named).toContain('errors/stray-failure.interface.ts');
+    expect(named.filter((file) => !existsSync(path(`lib/${file}`)))).toEqual([]);
   });
 });
