@@ -46,18 +46,19 @@ export abstract class ScopedWorkerError extends Error {
  * @publicApi
  */
 export abstract class StartUpError extends ScopedWorkerError {
-  // Not an own property: Node would print the problems again below the message of an uncaught error.
-  readonly #problems: readonly string[];
+  /** One entry for each problem: where it is, what is wrong, and what to do. */
+  declare readonly problems: readonly string[];
 
   constructor(message: string, problems: readonly string[], options?: { cause?: unknown }) {
     super(message, options);
-    this.#problems = problems;
+    hide(this, { problems });
   }
+}
 
-  /** One entry for each problem: where it is, what is wrong, and what to do. */
-  get problems(): readonly string[] {
-    return this.#problems;
-  }
+/** Sets properties that Node doesn't print below an uncaught error, whose message already says the same. */
+function hide(error: Error, properties: object): void {
+  for (const [name, value] of Object.entries(properties))
+    Object.defineProperty(error, name, { value });
 }
 
 /**
@@ -67,7 +68,8 @@ export abstract class StartUpError extends ScopedWorkerError {
  */
 export class ScopeValidationError extends StartUpError {
   readonly code = 'SCOPE_VALIDATION';
-  readonly #findings: readonly Finding[];
+  /** The problems as data. */
+  declare readonly findings: readonly Finding[];
 
   constructor(findings: readonly Finding[]) {
     super(
@@ -77,12 +79,7 @@ export class ScopeValidationError extends StartUpError {
           .join('\n'),
       findings.map(({ message }) => message),
     );
-    this.#findings = findings;
-  }
-
-  /** The problems as data. */
-  get findings(): readonly Finding[] {
-    return this.#findings;
+    hide(this, { findings });
   }
 }
 

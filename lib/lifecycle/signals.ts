@@ -7,6 +7,9 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 /** Ctrl-C under `npm start` arrives twice: from the terminal, and from npm, which forwards it. */
 const SAME_CTRL_C_MS = 250;
 
+/** Nest sends a signal again right after it has removed its listener. A blocked event loop delivers it late. */
+const REPEAT_MS = 1_000;
+
 /** The listeners of all `SecondSignal`s in the process. */
 const own = new Set<unknown>();
 
@@ -24,25 +27,25 @@ export class SecondSignal {
     // A signal without listeners ends the process, and must still do so.
     const heard = SIGNALS.filter((signal) => process.listenerCount(signal) > 0);
     this.received = new Promise((resolve) => {
-      let before = othersOf(heard);
-      let repeats = 0;
-      const onSignal = (signal: NodeJS.Signals): void => {
-        const now = othersOf(heard);
-        repeats += Math.max(before.get(signal)! - now.get(signal)!, 0);
-        before = now;
-        if (repeats > 0) repeats -= 1;
-        else if (signal !== 'SIGINT' || Date.now() - startedAt >= SAME_CTRL_C_MS) resolve();
+      /** For each repetition to come, until when. */
+      let repeats: number[] = [];
+      const onRemoved = (event: string | symbol, listener: unknown): void => {
+        if ((heard as unknown[]).includes(event) && !own.has(listener))
+          repeats.push(Date.now() + REPEAT_MS);
       };
-      const listeners = heard.map((signal) => [signal, () => onSignal(signal)] as const);
-      for (const [signal, listener] of listeners) {
-        own.add(listener);
-        process.prependListener(signal, listener); // before listeners that run once, which remove themselves
-      }
+      const onSignal = (signal: NodeJS.Signals): void => {
+        const now = Date.now();
+        repeats = repeats.filter((until) => until > now);
+        if (repeats.shift() !== undefined) return;
+        if (signal !== 'SIGINT' || now - startedAt >= SAME_CTRL_C_MS) resolve();
+      };
+      own.add(onSignal);
+      process.on('removeListener', onRemoved);
+      for (const signal of heard) process.prependListener(signal, onSignal); // before listeners that run once, which remove themselves
       this.#dispose = () => {
-        for (const [signal, listener] of listeners) {
-          own.delete(listener);
-          process.removeListener(signal, listener);
-        }
+        process.removeListener('removeListener', onRemoved);
+        for (const signal of heard) process.removeListener(signal, onSignal);
+        own.delete(onSignal);
       };
     });
   }
@@ -50,16 +53,6 @@ export class SecondSignal {
   dispose(): void {
     this.#dispose();
   }
-}
-
-/** Counts the other listeners of each signal. */
-function othersOf(signals: readonly NodeJS.Signals[]): Map<NodeJS.Signals, number> {
-  return new Map(
-    signals.map((signal) => [
-      signal,
-      process.listeners(signal).filter((listener) => !own.has(listener)).length,
-    ]),
-  );
 }
 
 /** Later than most calls of `enableShutdownHooks()`, which may follow `listen()`; scripts have ended by then. */

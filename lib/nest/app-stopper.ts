@@ -1,5 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { logError } from '../errors/error-log.js';
+import { MAX_TIMER_MS } from '../util/option-checks.js';
 import { within } from '../util/within.js';
 import { NestInside } from './index.js';
 
@@ -33,7 +34,7 @@ export class AppStopper {
     if (!process.exitCode) process.exitCode = 1;
     this.log(() => this.#logger.fatal(`${cause}: closing the application.`));
     try {
-      const limitMs = this.settings.shutdownTimeoutMs + HOOKS_MS;
+      const limitMs = Math.min(this.settings.shutdownTimeoutMs + HOOKS_MS, MAX_TIMER_MS);
       await within(this.nest.closeApplication(), limitMs, () => new Error(hung(limitMs)));
     } catch (error) {
       this.log(() => logError(this.#logger, 'Closing the application failed', error));

@@ -34,9 +34,29 @@ interface Preparation {
   isOver: boolean;
 }
 
+/** The preparation whose constructor runs. A constructor doesn't await, so it needs no AsyncLocalStorage, which costs time. */
+let constructing: Preparation | undefined;
+
+function constructed<T>(preparation: Preparation, construct: () => T): T {
+  const outer = constructing;
+  constructing = preparation;
+  try {
+    return construct();
+  } finally {
+    constructing = outer;
+  }
+}
+
 /** True if the calling code prepares an instance that is built for this observer. */
 export function isPreparing({ key }: BuildObserver): boolean {
-  return underWay().some(({ of }) => of === key);
+  return constructing?.of === key || underWay().some(({ of }) => of === key);
+}
+
+/** Runs work as part of the build whose constructor calls it. */
+export function asPartOfBuild<T>(work: () => T): T {
+  return constructing === undefined
+    ? work()
+    : preparations.run([...underWay(), constructing], work);
 }
 
 /**
@@ -171,7 +191,7 @@ async function observe(
   const build = (): Promise<unknown> => instantiate(held?.argumentsFor(given) ?? given);
   let instance: unknown;
   try {
-    instance = await (isFactory(wrapper) ? prepared(build) : build());
+    instance = await (isFactory(wrapper) ? prepared(build) : constructed(preparation, build));
   } catch (error) {
     preparation.isOver = true;
     observer.buildFailed();

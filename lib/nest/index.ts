@@ -1,6 +1,6 @@
 export { Application } from './application.js';
 export type { BuildObserver } from './build-observer.interface.js';
-export { isPreparing } from './build-watch.js';
+export { asPartOfBuild, isPreparing } from './build-watch.js';
 export { createContextId, createDeadContextId } from './context-id.js';
 export { bare, bareProperties, isSameObject } from './decorations.js';
 export { Enhancers } from './enhancers.js';

@@ -79,21 +79,12 @@ export function decoratorProblems(options: unknown, kind: ScheduleKind): string[
   return [...problemsOf(options, CHECKS, OF_DECORATOR), ...wrong];
 }
 
-/**
- * Returns a clause for each option that schedules of the kind don't have. Defaults for several kinds may have it. A zone with
- * another problem is reported once.
- */
+/** Returns a clause for each option that schedules of the kind don't have. Defaults for several kinds may have it. */
 export function misfits(options: unknown, kind: ScheduleKind): string[] {
-  if (kind === 'message') return [];
-  const { fixedDelay, timeZone, utcOffset } = (options ?? {}) as HandlerOptions;
-  const problems: string[] = [];
-  if (fixedDelay === true && kind !== 'interval')
-    problems.push('fixedDelay applies to intervals only (@ScopedInterval, everyMs). Remove it');
-  const zones = Object.entries({ timeZone, utcOffset }).filter(([, zone]) => zone !== undefined);
-  const isGood = handlerOptionProblems({ timeZone, utcOffset }).length === 0;
-  if (kind !== 'cron' && isGood)
-    for (const [zone] of zones) problems.push(`${zone} applies to crons only. Remove it`);
-  return problems;
+  const { fixedDelay } = (options ?? {}) as HandlerOptions;
+  return fixedDelay === true && kind !== 'interval' && kind !== 'message'
+    ? ['fixedDelay applies to intervals only (@ScopedInterval, everyMs). Remove it']
+    : [];
 }
 
 /** Returns the problems of one layer of handler options, each a clause to follow the name of the culprit. */

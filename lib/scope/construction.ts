@@ -1,4 +1,5 @@
 import {
+  asPartOfBuild,
   bare,
   type BuildObserver,
   type ContextId,
@@ -86,9 +87,11 @@ export class Construction implements BuildObserver {
   load<T>(what: string, start: () => Promise<T>): Promise<T> {
     const refused = this.refusedTo(what);
     if (refused !== undefined) return Promise.reject(refused);
-    const loading = start();
-    this.#loads += 1;
-    const loaded = this.follow(loading);
+    const loaded = asPartOfBuild(() => {
+      const loading = start();
+      this.#loads += 1;
+      return this.follow(loading);
+    });
     loaded.catch(() => undefined); // a handler that does not wait for its resolve must not end the process
     return loaded;
   }
@@ -215,6 +218,7 @@ export class Construction implements BuildObserver {
       if (!isPart) await this.settleCycles();
     } catch (error) {
       this.#hasFailed = true;
+      if (!isPart) await this.settleCycles().catch(() => undefined); // their errors belong to this load, not to the next
       throw error;
     } finally {
       this.#loads -= 1;

@@ -88,18 +88,13 @@ export class ItemRunner implements SlotWork {
     };
     let next = 0;
     let running = 0;
-    await new Promise<void>((done) => {
+    await new Promise<void>((done, failed) => {
       const fill = (): void => {
-        for (
-          ;
-          running < maxConcurrency && next < items.length && list.stopped === undefined;
-          next += 1
-        ) {
+        while (running < maxConcurrency && next < items.length && list.stopped === undefined) {
           running += 1;
-          void runOne(next).then(() => {
-            running -= 1;
-            fill();
-          });
+          const ended = runOne(next).then(() => (running -= 1));
+          next += 1;
+          ended.then(fill).catch(failed);
         }
         if (running === 0) done();
       };

@@ -46,7 +46,7 @@ export class LazyTransaction {
       if (this.#end === 'under way') throw tooLate();
       if (this.#endedByWork !== undefined) this.refuse();
       await (this.#begun ??= bounding.run(runner, () => startTransaction()));
-      if (!runner.isTransactionActive) throw new Error(LOST);
+      if (!runner.isTransactionActive) throw new Error(runner.isReleased ? DISCONNECTED : LOST);
     };
     Object.assign(runner, {
       query: async (...args: unknown[]) => {

@@ -93,10 +93,14 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
     const client = await this.client();
     if (this.runner.isReleased || !this.isInTransaction(client)) return this.releaseNow();
     this.wasLeftOpen = true;
+    Object.assign(this.runner, { isTransactionActive: false });
+    const { releasePostgresConnection: discard } = this.runner as OpenRunner;
+    // A statement under way would delay the rollback, and dataSource.destroy() with it.
+    if (!this.isEnding && discard !== undefined)
+      return discard.call(this.runner, new Error(LEFT_OPEN));
     try {
       // Concurrent savepoints may have lost their names; this ends the transaction with all of them.
       await this.rollBack();
-      Object.assign(this.runner, { isTransactionActive: false });
     } catch (error) {
       await (this.runner as OpenRunner).releasePostgresConnection?.(error);
       throw error;

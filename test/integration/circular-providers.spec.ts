@@ -269,6 +269,46 @@ describe('Providers that inject each other', () => {
     await expect(registry.run('Worker.run')).resolves.toMatchObject({ value: true });
   });
 
+  it.each([1, 2])(
+    '[A18] may await what a constructor began to resolve, in %d modules',
+    async (modules) => {
+      @Injectable({ scope: Scope.REQUEST })
+      class Settings {}
+
+      @Injectable({ scope: Scope.REQUEST })
+      class Left {
+        readonly settings: Promise<unknown>;
+
+        constructor(
+          @Inject(forwardRef(() => Right)) readonly right: unknown,
+          @InjectTick() tick: Tick,
+        ) {
+          this.settings = tick.scope.resolve(Settings);
+        }
+
+        async onScopeInit(): Promise<void> {
+          await this.settings;
+        }
+      }
+
+      @Injectable({ scope: Scope.REQUEST })
+      class Right {
+        constructor(@Inject(forwardRef(() => Left)) readonly left: unknown) {}
+      }
+      @Module({ imports: [forwardRef(() => RightModule)], providers: [Left], exports: [Left] })
+      class LeftModule {}
+      @Module({ imports: [forwardRef(() => LeftModule)], providers: [Right], exports: [Right] })
+      class RightModule {}
+      const Worker = worker([Left], () => 'ran');
+      const app =
+        modules === 1
+          ? { providers: [Settings, Left, Right, Worker] }
+          : { imports: [LeftModule], providers: [Settings, Worker] };
+      const { registry } = await startApp(app);
+      await expect(registry.run('Worker.run')).resolves.toMatchObject({ value: 'ran' });
+    },
+  );
+
   it('[A8] do not hold up a factory that resolves something while one of them is prepared', async () => {
     const { Orders, Customers, providers } = circle();
     Object.assign(Orders.prototype, { onScopeInit: () => turn() });

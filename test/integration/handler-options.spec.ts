@@ -115,6 +115,25 @@ describe('onFailure', () => {
       hung.open();
     });
 
+    it('[D13] and waits for hooks with the longest limit too', async () => {
+      const held = gate();
+      const asked = gate();
+      class Slow {
+        onModuleDestroy(): Promise<void> {
+          asked.open();
+          return held.opened;
+        }
+      }
+      const options = { shutdownTimeoutMs: 2_147_483_647 };
+      const { registry, exited } = await stopApp({ providers: [Slow], options });
+      await registry.run('Worker.run');
+      await asked.opened;
+      await advance(60_000);
+      expect(process.exit).not.toHaveBeenCalled();
+      held.open();
+      await exited.opened;
+    });
+
     it('[D13] with all hooks, though the logger of the application throws', async () => {
       const destroyed = gate();
       class Pool {

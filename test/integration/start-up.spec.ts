@@ -76,12 +76,6 @@ describe('Start-up', () => {
         'both timeZone and utcOffset; keep one',
         cron(YEARLY, { timeZone: 'UTC', utcOffset: undefined }),
       ],
-      [
-        'the zone of an interval',
-        interval(9_999, { timeZone: 'UTC' }),
-        'Job.run: @ScopedInterval option timeZone applies to crons only',
-        interval(9_999),
-      ],
       ['an empty name', cron(YEARLY, { name: '' }), 'omit it', cron(YEARLY, { name: 'a' })],
       ['a name of spaces', cron(YEARLY, { name: ' ' }), 'empty', cron(YEARLY, { name: 'a b' })],
       ['a name with a line feed', cron(YEARLY, { name: 'a\nb' }), 'control', cron(YEARLY)],

@@ -496,6 +496,38 @@ describe('The transaction of a scope', () => {
       expect(await committed(database)).toEqual([]);
     });
 
+    it('and sends another statement, that one says that the connection is lost', async () => {
+      const report = await run(async ({ manager, notes }) => {
+        await notes.insert({ text: 'first' });
+        await manager.queryRunner!.release();
+        await notes.insert({ text: 'second' });
+      });
+      expect(report).toMatchObject({ outcome: 'failed', phase: 'handler' });
+      expect(await committed(database)).toEqual([]);
+    });
+
+    it.each([true, false])(
+      'destroy() of the data source does not wait for its statement, transaction: %p',
+      async (transaction) => {
+        await start(transaction);
+        const begun = gate();
+        const report = run(async ({ manager, notes }) => {
+          if (!transaction) await manager.queryRunner!.startTransaction();
+          await notes.insert({ text: 'left open' });
+          begun.open();
+          await manager.query('SELECT pg_sleep(60)');
+        });
+        await begun.opened;
+        await dataSourceOf(test).destroy(); // the statement would make it wait for a minute
+        await database.query(
+          `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+           WHERE datname = current_database() AND query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid()`,
+        );
+        expect((await report).outcome).toBe('failed');
+        expect(await committed(database)).toEqual([]);
+      },
+    );
+
     it.each([
       [true, { phase: 'commit', message: 'lost before COMMIT' }],
       [false, { phase: 'dispose', message: 'began a transaction and did not end it' }],
