@@ -92,9 +92,11 @@ export class ScopedWorkerRegistry {
   /** @internal The list of `failed` continues: if one item fails, the others still run. */
   pauseAfter(name: string, failed?: Slot): void {
     const schedule = this.book.get(name);
-    if (!this.dispatcher.pause(schedule)) return;
+    const isNew = this.dispatcher.pause(schedule);
+    // A list can run while its schedule is paused: `failed` continues, and a run by hand begins.
+    if (isNew || failed === undefined) this.running.pauseLists(name, failed);
+    if (!isNew) return;
     this.engine.pause(schedule);
-    this.running.pauseLists(name, failed);
     this.changed(name, 'paused');
   }
 

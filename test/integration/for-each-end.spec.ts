@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Scope } from '@nestjs/common';
 import type { TestingModule } from '@nestjs/testing';
-import { ScopedInterval, ScopedWorker, type Tick } from '../../lib/index.js';
+import { ScopedInterval, ScopedWorker, type HandlerOptions, type Tick } from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
 import { advance, useFakeClock } from '../support/fake-clock.js';
-import { forEachApp, type ForEachOptions } from '../support/for-each.js';
+import { forEachApp, type ForEachApp, type ForEachOptions } from '../support/for-each.js';
 import { gate } from '../support/gate.js';
 import { heard } from '../support/run-time-schedules.js';
 import { closing, turns, untilAborted } from '../support/running-tick.js';
@@ -192,6 +192,25 @@ describe('The end of a forEach in the middle of its list', () => {
       held.open();
       expect((await run).outcome).toBe('failed');
       expect(begun).toEqual([1, 2]);
+    });
+
+    it.each<[string, HandlerOptions, (test: ForEachApp) => void]>([
+      ['an item has paused it with onFailure', { onFailure: 'pause' }, () => undefined],
+      ['the list was run by hand', {}, ({ registry }) => registry.pause('Worker.run')],
+    ])('[XF5] begins no further item after another pause() when %s', async (_, handler, before) => {
+      const held = gate();
+      const test = await forEachApp(
+        { list: [1, 2, 3, 4], handler: { disabled: false, ...handler } },
+        (item: number) => (item === 1 ? Promise.reject(new Error('busy')) : held.opened),
+      );
+      before(test);
+      const run = test.registry.run('Worker.run');
+      await turns();
+      expect(test.registry.get('Worker.run').state).toBe('paused');
+      test.registry.pause('Worker.run');
+      held.open();
+      expect((await run).items).toHaveLength(2);
+      expect(test.begun).toEqual([1, 2]);
     });
 
     it('leaves a list alone that is run by hand while it is paused', async () => {
