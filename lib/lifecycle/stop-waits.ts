@@ -25,7 +25,7 @@ export class StopWaits {
     );
     const wait = { callers, ends };
     this.#waits.add(wait);
-    await Promise.all(ends.map(({ done }) => done));
+    await Promise.all(ends.map(({ ended }) => ended.opened));
     this.#waits.delete(wait);
   }
 

@@ -28,12 +28,11 @@ export class ItemRunner implements SlotWork {
    */
   async run(slot: Slot): Promise<TickReport> {
     const list = new TickList(slot);
-    this.running.addList(list);
-    void list.done.then(() => list.context.end()); // only after it has left the running lists
+    this.running.add(list);
     const blank = emptyReport(slot, nextTickId());
     const startedAt = performance.now();
     const how = await this.runList(list);
-    list.end();
+    this.running.remove(list);
     const durationMs = performance.now() - startedAt;
     const report: TickReport = { ...blank, ...how, endedAt: new Date(), durationMs };
     if (report.outcome === 'skipped') this.events.emit('tick:skipped', report);

@@ -1,4 +1,3 @@
-import { livingContext, WorkContext } from '../scope/work-context.js';
 import { pause } from '../util/pause.js';
 import type { Slot } from '../schedule/slot.js';
 import { AttemptRunner } from './attempt-runner.js';
@@ -40,8 +39,7 @@ export class TickRunner {
     this.running.add(tick);
     const unfollow = signal === undefined ? undefined : tick.follow(signal);
     // Hooks and the conclusion are part of the tick too, even after its scopes have closed.
-    const context = new WorkContext(tick, livingContext());
-    const report = context.run(() =>
+    const report = tick.context.run(() =>
       this.runAttempts(tick)
         .catch((error: unknown) => brokenReport(tick, error))
         .then((report) => {
@@ -52,10 +50,8 @@ export class TickRunner {
     );
     void report.then(() => {
       unfollow?.();
-      tick.end();
+      this.running.remove(tick);
     });
-    // Only after it has left the running ticks: a shutdown that it started must not mistake it for another running tick.
-    void tick.done.then(() => context.end());
     return report;
   }
 
