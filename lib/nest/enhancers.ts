@@ -4,6 +4,7 @@ import { isFactory, type ContextId, type NestWrapper } from './nest-types.js';
 import { consumersOf, EnhancedRun, type ReadyEnhancers } from './enhanced-run.js';
 import { EnhancerInstances, type EnhancedCall } from './enhancer-instances.js';
 import { declaredOn, type DeclaredEnhancers, type EnhancerKind } from './enhancer-metadata.js';
+import { getOrAdd } from '../util/values.js';
 import { GlobalEnhancers } from './global-enhancers.js';
 
 type Method = (...args: unknown[]) => unknown;
@@ -66,11 +67,8 @@ export class Enhancers {
   }
 
   private declaredOn(owner: Function, method: string): DeclaredEnhancers {
-    let methods = this.#declared.get(owner);
-    if (methods === undefined) this.#declared.set(owner, (methods = new Map()));
-    let declared = methods.get(method);
-    if (declared === undefined) methods.set(method, (declared = declaredOn(owner, method)));
-    return declared;
+    const methods = getOrAdd(this.#declared, owner, () => new Map());
+    return getOrAdd(methods, method, () => declaredOn(owner, method));
   }
 
   /** Returns the instances for one call, those of each kind in the order global, class, method. */

@@ -1,5 +1,6 @@
 import type { Schedule } from '../schedule/schedule.js';
 import type { Slot } from '../schedule/slot.js';
+import { getOrAdd } from '../util/values.js';
 import { OverlapGate, overlapKeyOf } from './overlap-gate.js';
 import { RunningTicks, nextTickId } from './running-ticks.js';
 import { slotByHand } from './tick-by-hand.js';
@@ -106,11 +107,8 @@ export class TickDispatcher {
     enter: (gate: OverlapGate) => Promise<T>,
   ): Promise<T> {
     const key = overlapKeyOf(schedule);
-    let gate = this.#gates.get(key);
-    if (gate === undefined) {
-      gate = new OverlapGate((running) => this.running.abortSlot(running, 'overlap'));
-      this.#gates.set(key, gate);
-    }
+    const abort = (running: Slot): void => this.running.abortSlot(running, 'overlap');
+    const gate = getOrAdd(this.#gates, key, () => new OverlapGate(abort));
     try {
       return await enter(gate);
     } finally {
