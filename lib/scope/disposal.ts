@@ -57,7 +57,7 @@ export class Disposal {
   constructor(
     private readonly ownership: Ownership,
     /** Receives the error of a disposer that fails when it is no longer awaited. */
-    private readonly failedLate: (error: unknown) => void = () => undefined,
+    private readonly failedLate: (error: unknown) => void,
   ) {}
 
   /** Adds an instance. @returns true if the scope owns it and had not added it before. */

@@ -50,7 +50,6 @@ export interface ScopeEnd {
   readonly failure:
     | {
         readonly error: unknown;
-        readonly phase: 'work' | 'commit';
         /** A commit hook failed after another one had returned `'committed'`. */
         readonly hasCommitted?: boolean;
       }

@@ -202,14 +202,14 @@ export class Scope implements ProviderScope, WorkOwner {
     // Builds that began after the work had settled finish before anything is disposed.
     if (this.#construction.isUnderWay) await this.settleBuilds();
 
-    let failure: ScopeEnd['failure'] = failed && { error: failed.error, phase: 'work' };
+    let failure: ScopeEnd['failure'] = failed && { error: failed.error };
     for (const error of failed?.others ?? []) this.workFailed(error);
     const disposeErrors: unknown[] = [];
     if (disposal.hasHooks && failed !== undefined)
       disposeErrors.push(...(await disposal.rollback(failed.error)));
     if (disposal.hasHooks && failed === undefined) {
       const commit = await disposal.commit();
-      if (commit.failure !== undefined) failure = { ...commit.failure, phase: 'commit' };
+      failure = commit.failure;
       disposeErrors.push(...commit.rollbackErrors);
     }
 
