@@ -11,7 +11,6 @@ import { AttemptRunner } from './tick/attempt-runner.js';
 import { ItemRunner } from './tick/item-runner.js';
 import { ProviderScopeFactory } from './tick/provider-scope-factory.js';
 import { RunningTicks } from './tick/running-ticks.js';
-import { SeenProviders } from './tick/seen-providers.js';
 import { SingleTick, TickRunner } from './tick/tick-runner.js';
 import { TickDispatcher } from './tick/tick-dispatcher.js';
 import { ApplicationGraph } from './graph/read-graph.js';
@@ -111,8 +110,7 @@ export class ScopedWorkerServices implements InspectedServices {
     const stopper = givenStopper ?? new AppStopper(nest, options.resolved);
     const policy = new FailurePolicy(book, stopper, () => this);
     const single = new SingleTick(ticks, policy, book, events);
-    const providers = new SeenProviders(nest);
-    const items = new ItemRunner(ticks, policy, book, events, scopes, running, providers);
+    const items = new ItemRunner(ticks, policy, book, events, scopes, running, nest);
     const dispatcher = (this.dispatcher = new TickDispatcher(single, items, running, events));
 
     const engine = (this.engine = new RunningEngine(options, events));
@@ -135,7 +133,7 @@ export class ScopedWorkerServices implements InspectedServices {
     const longRunning = [
       // First, because the memory watch sees only what starts after it.
       new MemoryWatch(options, memorySource, events, dispatcher, stopper),
-      new ConsumerHost(book, dispatcher, scopes, providers, events),
+      new ConsumerHost(book, dispatcher, scopes, nest, events),
       new BackgroundHost(nest, events, stopper),
     ];
     const drained = [engine, ...longRunning];

@@ -1,10 +1,10 @@
 import { readStacks, combined, isErrorOf } from '../errors/error-parts.js';
 import { ScopeClosedError } from '../errors/errors.js';
 import { injectedToken } from '../nest/tokens.js';
+import type { NestInside } from '../nest/index.js';
 import type { Slot } from '../schedule/slot.js';
 import { show } from '../util/option-checks.js';
 import { ProviderScopeFactory } from './provider-scope-factory.js';
-import { SeenProviders } from './seen-providers.js';
 import { FailureObserver, LastReports, TickEvents } from './tick-ports.js';
 import { type SlotWork, TickRunner } from './tick-runner.js';
 import { nextTickId, RunningTicks, TickList } from './running-ticks.js';
@@ -19,7 +19,7 @@ export class ItemRunner implements SlotWork {
     private readonly events: TickEvents,
     private readonly scopes: ProviderScopeFactory,
     private readonly running: RunningTicks,
-    private readonly providers: SeenProviders,
+    private readonly nest: NestInside,
   ) {}
 
   /**
@@ -68,7 +68,9 @@ export class ItemRunner implements SlotWork {
     return this.scopes.run(async (scope) => {
       const injected: unknown[] = [];
       for (const entry of inject)
-        injected.push(await this.providers.resolve(injectedToken(entry), scope, schedule.target));
+        injected.push(
+          await this.nest.resolveFor(schedule.target.worker, injectedToken(entry), scope),
+        );
       const list: unknown = await useFactory(...injected);
       if (!isList(list)) throw new TypeError(noList(schedule.handler, list));
       return [...list];
