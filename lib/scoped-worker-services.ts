@@ -11,7 +11,7 @@ import { AttemptRunner } from './tick/attempt-runner.js';
 import { ItemRunner } from './tick/item-runner.js';
 import { ProviderScopeFactory } from './tick/provider-scope-factory.js';
 import { RunningTicks } from './tick/running-ticks.js';
-import { SingleTick, TickRunner } from './tick/tick-runner.js';
+import { TickRunner } from './tick/tick-runner.js';
 import { TickDispatcher } from './tick/tick-dispatcher.js';
 import { ApplicationGraph } from './graph/read-graph.js';
 import { Announcement } from './lifecycle/announcement.js';
@@ -109,9 +109,9 @@ export class ScopedWorkerServices implements InspectedServices {
     const book = (this.book = new ScheduleBook());
     const stopper = givenStopper ?? new AppStopper(nest, options.resolved);
     const policy = new FailurePolicy(book, stopper, () => this);
-    const single = new SingleTick(ticks, policy, book, events);
-    const items = new ItemRunner(ticks, policy, book, events, scopes, running, nest);
-    const dispatcher = (this.dispatcher = new TickDispatcher(single, items, running, events));
+    const lists = new ItemRunner(ticks, policy, events, scopes, running, nest);
+    const dispatcher = new TickDispatcher(ticks, lists, running, policy, book, events);
+    this.dispatcher = dispatcher;
 
     const engine = (this.engine = new RunningEngine(options, events));
     const maker = new ScheduleMaker(book, options, nest);

@@ -5,17 +5,16 @@ import type { NestInside } from '../nest/index.js';
 import type { Slot } from '../schedule/slot.js';
 import { show } from '../util/option-checks.js';
 import { ProviderScopeFactory } from './provider-scope-factory.js';
-import { FailureObserver, LastReports, TickEvents } from './tick-ports.js';
-import { type SlotWork, TickRunner } from './tick-runner.js';
+import { FailureObserver, TickEvents } from './tick-ports.js';
+import { TickRunner } from './tick-runner.js';
 import { nextTickId, RunningTicks, TickList } from './running-ticks.js';
 import { emptyReport, sum, type TickReport } from './tick-report.js';
 
 /** Runs a slot of a schedule with `forEach`: gets the list, then runs a tick for each item. */
-export class ItemRunner implements SlotWork {
+export class ItemRunner {
   constructor(
     private readonly runner: TickRunner,
     private readonly failures: FailureObserver,
-    private readonly reports: LastReports,
     private readonly events: TickEvents,
     private readonly scopes: ProviderScopeFactory,
     private readonly running: RunningTicks,
@@ -34,18 +33,7 @@ export class ItemRunner implements SlotWork {
     const how = await this.runList(list);
     this.running.remove(list);
     const durationMs = performance.now() - startedAt;
-    const report: TickReport = { ...blank, ...how, endedAt: new Date(), durationMs };
-    if (report.outcome === 'skipped') this.events.emit('tick:skipped', report);
-    else this.reports.remember(report, slot.schedule);
-    // Each item has its own outcome; a failure to get the list is handled here.
-    if (report.items === undefined) this.failures.tickFailed(report, slot);
-    return report;
-  }
-
-  /** Each item has its own report. Only the summary reports that there was no list, or that it was cut short. */
-  report(report: TickReport): void {
-    if (report.items === undefined || report.outcome === 'cancelled')
-      this.events.emit('tick:finished', report);
+    return { ...blank, ...how, endedAt: new Date(), durationMs };
   }
 
   private async runList(list: TickList): Promise<ListEnd> {

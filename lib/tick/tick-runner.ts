@@ -3,7 +3,7 @@ import type { Slot } from '../schedule/slot.js';
 import { AttemptRunner } from './attempt-runner.js';
 import { isWorthRetrying, retryWaitMs } from './retry.js';
 import { RunningTicks, RunningTick } from './running-ticks.js';
-import { FailureObserver, LastReports, TickEvents } from './tick-ports.js';
+import { TickEvents } from './tick-ports.js';
 import { emptyReport, tickReport, type AttemptReport, type TickReport } from './tick-report.js';
 
 /** The last step of a tick that has run, before it is reported: a message is acknowledged. */
@@ -117,32 +117,4 @@ function brokenReport({ slot, id }: RunningTick, error: unknown): TickReport {
     phase: 'handler',
     error,
   };
-}
-
-/** The work of a slot: one tick, or a tick for each item of a list. */
-export interface SlotWork {
-  /** Runs the slot, keeps its report, and passes on its failures. Never rejects. */
-  run(slot: Slot, options: TickRunOptions): Promise<TickReport>;
-  /** Reports that a slot which was not skipped has finished, once its overlap slot is free. */
-  report(report: TickReport): void;
-}
-
-export class SingleTick implements SlotWork {
-  constructor(
-    private readonly runner: TickRunner,
-    private readonly failures: FailureObserver,
-    private readonly reports: LastReports,
-    private readonly events: TickEvents,
-  ) {}
-
-  async run(slot: Slot, options: TickRunOptions): Promise<TickReport> {
-    const report = await this.runner.run(slot, options);
-    this.reports.remember(report, slot.schedule);
-    if (report.outcome !== 'succeeded') this.failures.tickFailed(report, slot);
-    return report;
-  }
-
-  report(report: TickReport): void {
-    this.events.emit('tick:finished', report);
-  }
 }
