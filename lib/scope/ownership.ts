@@ -1,6 +1,6 @@
 import { isFactory, NestInside, StaticHoldings, type NestWrapper, bare } from '../nest/index.js';
 import { readMember } from '../util/values.js';
-import { ScopeFindings } from './scope-ports.js';
+import type { ScopeFindings } from './scope-ports.js';
 import { InvalidOptionsError } from '../errors/errors.js';
 
 /** Marks scopes: a factory may return one, and a scope must not dispose itself or another scope. */

@@ -8,7 +8,7 @@ import { runAs } from '../scope/work-context.js';
 import { runAround, type Attempted, type Refused } from './around.js';
 import { settle } from '../util/values.js';
 import type { TickAttempt } from './running-ticks.js';
-import { TickEvents, type TickFindings, type TickSettings } from './tick-ports.js';
+import type { TickEvents, TickFindings, TickSettings } from './tick-ports.js';
 import type { AttemptReport } from './tick-report.js';
 import type { Tick } from './tick.interface.js';
 import {

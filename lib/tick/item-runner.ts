@@ -5,7 +5,7 @@ import type { NestInside } from '../nest/index.js';
 import type { Slot } from '../schedule/slot.js';
 import { show } from '../util/option-checks.js';
 import { ProviderScopeFactory } from './provider-scope-factory.js';
-import { FailureObserver, TickEvents } from './tick-ports.js';
+import type { FailureObserver, TickEvents } from './tick-ports.js';
 import { TickRunner } from './tick-runner.js';
 import { nextTickId, RunningTicks, TickList } from './running-ticks.js';
 import { emptyReport, sum, type TickReport } from './tick-report.js';

@@ -6,7 +6,7 @@ import { RunningTicks, nextTickId } from './running-ticks.js';
 import { slotByHand } from './tick-by-hand.js';
 import { ItemRunner } from './item-runner.js';
 import { TickRunner, type TickRunOptions } from './tick-runner.js';
-import { FailureObserver, LastReports, TickEvents } from './tick-ports.js';
+import type { FailureObserver, LastReports, TickEvents } from './tick-ports.js';
 import { skippedReport, type SkipReason, type TickReport } from './tick-report.js';
 
 /**

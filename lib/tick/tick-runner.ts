@@ -3,7 +3,7 @@ import type { Slot } from '../schedule/slot.js';
 import { AttemptRunner } from './attempt-runner.js';
 import { isWorthRetrying, retryWaitMs } from './retry.js';
 import { RunningTicks, RunningTick } from './running-ticks.js';
-import { TickEvents } from './tick-ports.js';
+import type { TickEvents } from './tick-ports.js';
 import { emptyReport, tickReport, type AttemptReport, type TickReport } from './tick-report.js';
 
 /** The last step of a tick that has run, before it is reported: a message is acknowledged. */
