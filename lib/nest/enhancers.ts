@@ -7,12 +7,12 @@ import { declaredOn, type DeclaredEnhancers, type EnhancerKind } from './enhance
 import { getOrAdd } from '../util/values.js';
 import { GlobalEnhancers } from './global-enhancers.js';
 
-type Method = (...args: unknown[]) => unknown;
-
 /** A call of a handler. */
 export interface HandlerCall {
   readonly instance: object;
   readonly method: string;
+  /** What the instance has under the name of the method. */
+  readonly called: Function;
   readonly worker: NestWrapper;
   readonly args: readonly unknown[];
   /** Scoped enhancers are found or built under it. */
@@ -38,32 +38,24 @@ export class Enhancers {
   }
 
   /**
-   * True if the handler must be called through `call`; asked at the first tick, because the application may add enhancers in its
-   * `onModuleInit`. Always true for an instance of a factory, whose class is known only once it is built.
-   */
-  has(wrapper: NestWrapper, method: string, withGlobal: boolean): boolean {
-    if (withGlobal && !this.#global.isEmpty) return true;
-    const owner = ownerOf(wrapper);
-    return owner === undefined || !this.declaredOn(owner, method).isEmpty;
-  }
-
-  /**
-   * Calls a handler inside its enhancers, in Nest's order: guards, interceptors, pipes, handler, interceptors, filters.
+   * Calls a handler inside its enhancers, in Nest's order: guards, interceptors, pipes, handler, interceptors, filters. Looks for
+   * them at the first call, because the application may add enhancers in its `onModuleInit`.
    *
    * @returns the result of the handler, an interceptor or a filter; doesn't subscribe to an Observable.
    */
-  async call(call: HandlerCall): Promise<unknown> {
-    const { instance, method, worker, withGlobal } = call;
+  call(call: HandlerCall): unknown {
+    const { instance, method, called, worker, withGlobal } = call;
     const declared = this.declaredOn(ownerOf(worker) ?? classOf(instance, worker), method);
-    const called = (instance as Record<string, Method>)[method]!;
     const invoke = (given: readonly unknown[]): unknown => called.apply(instance, [...given]);
     if (declared.isEmpty && !(withGlobal && !this.#global.isEmpty)) return invoke(call.args);
 
     const { owner, handler = called } = declared;
     const consumers = consumersOf(this.creator);
     if (consumers === undefined) throw new Error(cannotCall(`${owner.name}.${method}`));
-    const enhancers = await this.ready(declared, call, withGlobal);
-    return new EnhancedRun(consumers, enhancers, { ...call, owner, handler, invoke }).result();
+    const seed = { ...call, owner, handler, invoke };
+    return this.ready(declared, call, withGlobal).then((enhancers) =>
+      new EnhancedRun(consumers, enhancers, seed).result(),
+    );
   }
 
   private declaredOn(owner: Function, method: string): DeclaredEnhancers {
