@@ -27,7 +27,7 @@ import { ApplicationLifecycle } from './lifecycle/application-lifecycle.js';
 import type { InspectedServices } from './inspect/inspect-scopes.js';
 import { LeakWatch } from './leaks/leak-watch.js';
 import { MemorySource, ProcessMemory } from './memory/process-memory.js';
-import { Enhancers, NestInside } from './nest/index.js';
+import { Enhancers, NestInside, StaticHoldings } from './nest/index.js';
 import { EventLog } from './events/event-log.js';
 import { ScopedWorkerEvents } from './events/scoped-worker-events.js';
 import { OptionsStore } from './options/options-store.js';
@@ -96,8 +96,9 @@ export class ScopedWorkerServices implements InspectedServices {
       events.emit('finding:reported', finding),
     ));
 
-    const ownership = new Ownership(nest, findings);
-    const leaks = (this.leaks = new LeakWatch(options, events, nest));
+    const statics = new StaticHoldings(nest);
+    const ownership = new Ownership(statics, findings);
+    const leaks = (this.leaks = new LeakWatch(options, events, statics));
     const openScopes = new OpenScopes(nest, ownership, events, leaks, options.resolved);
     this.openScopes = openScopes;
 
