@@ -1,4 +1,4 @@
-import { Logger, type OnApplicationBootstrap } from '@nestjs/common';
+import { Logger } from '@nestjs/common';
 import type { StaticHoldings } from '../nest/index.js';
 import { OptionsStore } from '../options/options-store.js';
 import { ScopedWorkerEvents } from '../events/scoped-worker-events.js';
@@ -12,7 +12,7 @@ import { MajorCollections } from '../util/garbage-collections.js';
 import type { Origin } from './survivors.js';
 
 /** Looks for leaks if `leakDetection` is set, from the first scope to the shutdown, and does nothing otherwise. */
-export class LeakWatch implements ScopeWatch, OnApplicationBootstrap {
+export class LeakWatch implements ScopeWatch {
   isOn = true; // until the options are known
   #following: Following | undefined;
   #collections: MajorCollections | undefined;
@@ -32,7 +32,8 @@ export class LeakWatch implements ScopeWatch, OnApplicationBootstrap {
     });
   }
 
-  onApplicationBootstrap(): void {
+  /** Called once the options are known. */
+  start(): void {
     const { leakDetection } = this.options.resolved;
     this.isOn = leakDetection !== undefined;
     if (leakDetection === undefined) return;
