@@ -107,7 +107,7 @@ export class ScheduleClock {
     );
   }
 
-  /** A fixed delay counts from the end of the tick. */
+  /** A fixed delay begins when the tick has finished. */
   private armAfter(done: Promise<unknown>): void {
     if (this.#hasFixedDelay) void done.then(() => this.startAgain(Date.now()));
   }

@@ -14,7 +14,7 @@ export class StopWaits {
 
   /**
    * Settles when the ticks of a schedule that run now have ended. Inside a tick, it doesn't wait for that tick, nor for ticks
-   * that wait for that tick themselves. Never rejects.
+   * that wait for that tick themselves.
    */
   async untilEnded(schedule: string): Promise<void> {
     const { all } = this.running;

@@ -28,9 +28,7 @@ export interface ScopeHome extends ConstructionHome {
   retire(scope: Scope, end: ScopeEnd): void;
 }
 
-/**
- * The scope behind the public `ProviderScope`. `Construction` brings instances into it, until it is `closed`; `conclude` ends it.
- */
+/** The scope behind the public `ProviderScope`. `Construction` brings instances into it, until it is `closed`. */
 export class Scope implements ProviderScope, WorkOwner {
   readonly kind: ScopeKind;
   readonly notice: ScopeNotice;

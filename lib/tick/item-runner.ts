@@ -23,7 +23,7 @@ export class ItemRunner {
 
   /**
    * @returns a summary with the reports of all items: `failed` if items failed (with their errors) or the factory returned no
-   * list; `skipped` if the list is empty. Never rejects.
+   * list; `skipped` if the list is empty.
    */
   async run(slot: Slot): Promise<TickReport> {
     const list = new TickList(slot);

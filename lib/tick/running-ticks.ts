@@ -22,7 +22,6 @@ export abstract class RunningWork implements WorkOwner {
   readonly firedAt = new Date();
   /** Everything that it starts is part of it, until it has left the running ticks. */
   readonly context = new WorkContext(this, livingContext());
-  /** False for work that was started during the shutdown by code that the shutdown does not wait for. */
   isAwaited = true;
   /** Opens when the report is out. */
   readonly ended = new Latch();
@@ -213,7 +212,6 @@ export class RunningTicks {
     return [...this.#all].filter((running) => !(running instanceof TickList));
   }
 
-  /** Ticks of a schedule; a tick by hand may have the same name. */
   of(schedule: string): readonly RunningWork[] {
     return this.ticks.filter((running) => isOf(running, schedule));
   }

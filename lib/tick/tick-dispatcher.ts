@@ -115,7 +115,6 @@ export class TickDispatcher {
     return report;
   }
 
-  /** Keeps gates only while something runs or waits at them. */
   private async atGate<T>(
     { schedule }: Slot,
     enter: (gate: OverlapGate) => Promise<T>,

@@ -6,14 +6,11 @@ import { RunningTicks, RunningTick } from './running-ticks.js';
 import type { TickEvents } from './tick-ports.js';
 import { emptyReport, tickReport, type AttemptReport, type TickReport } from './tick-report.js';
 
-/** The last step of a tick that has run, before it is reported: a message is acknowledged. */
-export type Conclude = (report: TickReport) => TickReport | Promise<TickReport>;
-
 export interface TickRunOptions {
   /** The value of `tick.payload`; otherwise the payload of the schedule. */
   readonly payload?: unknown;
-  /** The last step of a tick that has run, before its overlap slot is freed: a message is acknowledged. Must not reject. */
-  readonly conclude?: Conclude | undefined;
+  /** The last step of a tick that has run, before its overlap slot is freed: a message is acknowledged. */
+  readonly conclude?: (report: TickReport) => TickReport | Promise<TickReport>;
   /** Cancels the tick when this signal is aborted. */
   readonly signal?: AbortSignal;
 }
