@@ -34,6 +34,7 @@ const arrows = {
   consumers: [
     'util',
     'errors',
+    'nest',
     'consumers/source',
     'schedule',
     'scope',

@@ -21,10 +21,10 @@ export class HostingModule implements OnModuleInit, OnApplicationBootstrap, OnMo
   }
 
   onApplicationBootstrap(): Promise<void> {
-    return this.services.lifecycle.onApplicationBootstrap();
+    return this.services.lifecycle.start();
   }
 
   onModuleDestroy(): Promise<void> {
-    return this.services.lifecycle.onModuleDestroy();
+    return this.services.lifecycle.stop();
   }
 }

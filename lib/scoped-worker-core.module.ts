@@ -59,7 +59,7 @@ export class ScopedWorkerCoreModule
   onApplicationBootstrap(): void {
     if (this.services.nest.hasStarted) return; // a second call: SchedulerRegistry has our schedules already
     this.services.bridge.show();
-    this.services.leaks.onApplicationBootstrap();
+    this.services.leaks.start();
   }
 
   /** Runs after all other shutdown hooks, because this module was the first to be initialised. */

@@ -11,8 +11,7 @@ import { AttemptRunner } from './tick/attempt-runner.js';
 import { ItemRunner } from './tick/item-runner.js';
 import { ProviderScopeFactory } from './tick/provider-scope-factory.js';
 import { RunningTicks } from './tick/running-ticks.js';
-import { SeenProviders } from './tick/seen-providers.js';
-import { SingleTick, TickRunner } from './tick/tick-runner.js';
+import { TickRunner } from './tick/tick-runner.js';
 import { TickDispatcher } from './tick/tick-dispatcher.js';
 import { ApplicationGraph } from './graph/read-graph.js';
 import { Announcement } from './lifecycle/announcement.js';
@@ -28,7 +27,7 @@ import { ApplicationLifecycle } from './lifecycle/application-lifecycle.js';
 import type { InspectedServices } from './inspect/inspect-scopes.js';
 import { LeakWatch } from './leaks/leak-watch.js';
 import { MemorySource, ProcessMemory } from './memory/process-memory.js';
-import { Enhancers, NestInside } from './nest/index.js';
+import { Enhancers, NestInside, StaticHoldings } from './nest/index.js';
 import { EventLog } from './events/event-log.js';
 import { ScopedWorkerEvents } from './events/scoped-worker-events.js';
 import { OptionsStore } from './options/options-store.js';
@@ -97,8 +96,9 @@ export class ScopedWorkerServices implements InspectedServices {
       events.emit('finding:reported', finding),
     ));
 
-    const ownership = new Ownership(nest, findings);
-    const leaks = (this.leaks = new LeakWatch(options, events, nest));
+    const statics = new StaticHoldings(nest);
+    const ownership = new Ownership(statics, findings);
+    const leaks = (this.leaks = new LeakWatch(options, events, statics));
     const openScopes = new OpenScopes(nest, ownership, events, leaks, options.resolved);
     this.openScopes = openScopes;
 
@@ -110,10 +110,9 @@ export class ScopedWorkerServices implements InspectedServices {
     const book = (this.book = new ScheduleBook());
     const stopper = givenStopper ?? new AppStopper(nest, options.resolved);
     const policy = new FailurePolicy(book, stopper, () => this);
-    const single = new SingleTick(ticks, policy, book, events);
-    const providers = new SeenProviders(nest);
-    const items = new ItemRunner(ticks, policy, book, events, scopes, running, providers);
-    const dispatcher = (this.dispatcher = new TickDispatcher(single, items, running, events));
+    const lists = new ItemRunner(ticks, policy, events, scopes, running, nest);
+    const dispatcher = new TickDispatcher(ticks, lists, running, policy, book, events);
+    this.dispatcher = dispatcher;
 
     const engine = (this.engine = new RunningEngine(options, events));
     const maker = new ScheduleMaker(book, options, nest);
@@ -135,7 +134,7 @@ export class ScopedWorkerServices implements InspectedServices {
     const longRunning = [
       // First, because the memory watch sees only what starts after it.
       new MemoryWatch(options, memorySource, events, dispatcher, stopper),
-      new ConsumerHost(book, dispatcher, scopes, providers, events),
+      new ConsumerHost(book, dispatcher, scopes, nest, events),
       new BackgroundHost(nest, events, stopper),
     ];
     const drained = [engine, ...longRunning];

@@ -47,10 +47,7 @@ export class ScheduleClock {
     if (options.runOnStart) {
       this.afterDelay(
         startAt - now,
-        () => {
-          const done = this.host.fire(this.slot(startAt, 'start'));
-          if (this.#hasFixedDelay) void done.then(() => this.arm(timeline.again(Date.now())));
-        },
+        () => this.armAfter(this.host.fire(this.slot(startAt, 'start'))),
         false,
       );
       if (this.#hasFixedDelay) return;
@@ -66,18 +63,16 @@ export class ScheduleClock {
     this.arm(this.schedule.timeline.again(now));
   }
 
-  stop(): void {
+  /** Stops for good. Slots that wait for their jitter fire immediately, so that none is lost. */
+  retire(): void {
     this.#stopped = true;
     this.#alarm.clear();
-    for (const { alarm } of this.#delays) alarm.clear();
-    this.#delays.clear();
-  }
-
-  /** As `stop()`, for a schedule that is changed or removed: slots that wait for their jitter fire immediately, so none is lost. */
-  retire(): void {
     const waiting = [...this.#delays];
-    this.stop();
-    for (const { isDue, work } of waiting) if (isDue) work();
+    this.#delays.clear();
+    for (const { alarm, isDue, work } of waiting) {
+      alarm.clear();
+      if (isDue) work();
+    }
   }
 
   private arm(at: number | undefined): void {
@@ -107,10 +102,14 @@ export class ScheduleClock {
     if (missed.length > 0)
       this.host.missed(missed.slice(-NAMED_MISSES).map((slot) => this.slot(slot)));
     if (run.length === 0 && this.#hasFixedDelay) return this.arm(timeline.again(Date.now()));
-    this.afterDelay(options.jitterMs > 0 ? Math.random() * options.jitterMs : 0, () => {
-      const done = this.fireTogether(run, areLate);
-      if (this.#hasFixedDelay) void done.then(() => this.arm(timeline.again(Date.now())));
-    });
+    this.afterDelay(options.jitterMs > 0 ? Math.random() * options.jitterMs : 0, () =>
+      this.armAfter(this.fireTogether(run, areLate)),
+    );
+  }
+
+  /** A fixed delay begins when the tick has finished. */
+  private armAfter(done: Promise<unknown>): void {
+    if (this.#hasFixedDelay) void done.then(() => this.startAgain(Date.now()));
   }
 
   /**

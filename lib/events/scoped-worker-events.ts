@@ -2,7 +2,7 @@ import { Logger } from '@nestjs/common';
 import { functionProblem, show } from '../util/option-checks.js';
 import { logError } from '../errors/error-log.js';
 import { refuseInvalid } from '../errors/errors.js';
-import { isThenable } from '../util/values.js';
+import { getOrAdd, isThenable } from '../util/values.js';
 import type { ScopedWorkerEventMap } from './event-map.js';
 import { EVENT_NAMES } from './event-names.js';
 
@@ -32,9 +32,7 @@ export class ScopedWorkerEvents {
    */
   on<E extends EventName>(event: E, listener: Listener<E>): () => void {
     refuseBad('on', event, listener);
-    let listeners = this.listeners.get(event);
-    if (listeners === undefined) this.listeners.set(event, (listeners = new Set()));
-    listeners.add(listener as Listener<never>);
+    getOrAdd(this.listeners, event, () => new Set()).add(listener as Listener<never>);
     return () => this.off(event, listener);
   }
 

@@ -1,5 +1,6 @@
 import { Scope } from '@nestjs/common';
 import type { NestWrapper, ProviderKind } from '../nest/index.js';
+import { getOrAdd } from '../util/values.js';
 
 /**
  * How long an instance of a provider lives.
@@ -71,9 +72,8 @@ export class LifetimeGraph {
   ) {
     for (const { id, dependencies } of providers) {
       for (const { to } of dependencies) {
-        const known = this.#dependents.get(to);
-        if (known === undefined) this.#dependents.set(to, [id]);
-        else if (known.at(-1) !== id) known.push(id);
+        const known = getOrAdd(this.#dependents, to, () => []);
+        if (known.at(-1) !== id) known.push(id);
       }
     }
   }

@@ -1,5 +1,5 @@
-import { Logger, type OnApplicationBootstrap } from '@nestjs/common';
-import { NestInside, StaticHoldings } from '../nest/index.js';
+import { Logger } from '@nestjs/common';
+import type { StaticHoldings } from '../nest/index.js';
 import { OptionsStore } from '../options/options-store.js';
 import { ScopedWorkerEvents } from '../events/scoped-worker-events.js';
 import type { ScopeSeed, ScopeWatch, WatchedScope } from '../scope/scope-ports.js';
@@ -12,9 +12,8 @@ import { MajorCollections } from '../util/garbage-collections.js';
 import type { Origin } from './survivors.js';
 
 /** Looks for leaks if `leakDetection` is set, from the first scope to the shutdown, and does nothing otherwise. */
-export class LeakWatch implements ScopeWatch, OnApplicationBootstrap {
+export class LeakWatch implements ScopeWatch {
   isOn = true; // until the options are known
-  readonly #statics: StaticHoldings;
   #following: Following | undefined;
   #collections: MajorCollections | undefined;
   #isStopped = false;
@@ -22,9 +21,8 @@ export class LeakWatch implements ScopeWatch, OnApplicationBootstrap {
   constructor(
     private readonly options: OptionsStore,
     private readonly events: ScopedWorkerEvents,
-    nest: NestInside,
+    private readonly statics: StaticHoldings,
   ) {
-    this.#statics = new StaticHoldings(nest);
     events.on('schedule:changed', ({ schedule, change }) => {
       if (change === 'removed') this.#following?.finder.forget(schedule);
     });
@@ -34,7 +32,8 @@ export class LeakWatch implements ScopeWatch, OnApplicationBootstrap {
     });
   }
 
-  onApplicationBootstrap(): void {
+  /** Called once the options are known. */
+  start(): void {
     const { leakDetection } = this.options.resolved;
     this.isOn = leakDetection !== undefined;
     if (leakDetection === undefined) return;
@@ -62,7 +61,7 @@ export class LeakWatch implements ScopeWatch, OnApplicationBootstrap {
 
   /** Called for the first scope: options may arrive late, and the observer of collections has a cost. */
   private begin(graceMs: number): Following {
-    const finder = new LeakFinder(graceMs, (instance) => this.#statics.holds(instance));
+    const finder = new LeakFinder(graceMs, (instance) => this.statics.holds(instance));
     const collections = (this.#collections = new MajorCollections(() => {
       const found = finder.sweep(collections.enoughSince, performance.now());
       for (const leak of found) fromEmptyContext(() => this.events.emit('leak:found', leak));

@@ -1,4 +1,3 @@
-import type { OnApplicationBootstrap, OnModuleDestroy } from '@nestjs/common';
 import { TickDispatcher } from '../tick/tick-dispatcher.js';
 import { NestInside } from '../nest/index.js';
 import { RunningEngine } from '../registry/running-engine.js';
@@ -15,7 +14,7 @@ import { StartUpSettled } from './start-up-settled.js';
  * Starts the engine when start-up is complete, and stops it before anything of the application is destroyed: Nest initialises
  * and bootstraps its module last, and destroys it first.
  */
-export class ApplicationLifecycle implements OnApplicationBootstrap, OnModuleDestroy {
+export class ApplicationLifecycle {
   #state: 'idle' | 'started' | 'stopped' = 'idle';
   #stopping: Promise<void> | undefined;
   #settled: StartUpSettled | undefined;
@@ -33,7 +32,7 @@ export class ApplicationLifecycle implements OnApplicationBootstrap, OnModuleDes
     this.#signalHint = new SignalHint(nest);
   }
 
-  async onApplicationBootstrap(): Promise<void> {
+  async start(): Promise<void> {
     // On Nest 11 `app.close()` during start-up does not wait for it.
     if (this.#state !== 'idle') return;
     this.#state = 'started';
@@ -58,8 +57,8 @@ export class ApplicationLifecycle implements OnApplicationBootstrap, OnModuleDes
     if (isWorking) settled.whenSettled(() => this.#signalHint.begin());
   }
 
-  onModuleDestroy(): Promise<void> {
-    this.#stopping ??= this.stop();
+  stop(): Promise<void> {
+    this.#stopping ??= this.stopAndDrain();
     return this.#stopping;
   }
 
@@ -74,7 +73,7 @@ export class ApplicationLifecycle implements OnApplicationBootstrap, OnModuleDes
     return { ...slot, schedule: this.book.known(slot.schedule) };
   }
 
-  private async stop(): Promise<void> {
+  private async stopAndDrain(): Promise<void> {
     this.#state = 'stopped';
     this.#signalHint.dispose();
     this.dispatcher.close();

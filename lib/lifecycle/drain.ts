@@ -147,7 +147,7 @@ function isAwaited(scope: Scope): boolean {
 function ticksOf(running: readonly RunningWork[]): Straggler[] {
   return running
     .filter((tick) => !tick.isInside())
-    .map(({ label, done }) => ({ name: label, done }));
+    .map(({ label, ended }) => ({ name: label, done: ended.opened }));
 }
 
 function stragglerOf(scope: Scope): Straggler {

@@ -14,7 +14,7 @@ export class StopWaits {
 
   /**
    * Settles when the ticks of a schedule that run now have ended. Inside a tick, it doesn't wait for that tick, nor for ticks
-   * that wait for that tick themselves. Never rejects.
+   * that wait for that tick themselves.
    */
   async untilEnded(schedule: string): Promise<void> {
     const { all } = this.running;
@@ -25,7 +25,7 @@ export class StopWaits {
     );
     const wait = { callers, ends };
     this.#waits.add(wait);
-    await Promise.all(ends.map(({ done }) => done));
+    await Promise.all(ends.map(({ ended }) => ended.opened));
     this.#waits.delete(wait);
   }
 

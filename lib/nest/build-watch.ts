@@ -13,6 +13,7 @@ import {
   type NestProperty,
   type NestWrapper,
 } from './nest-types.js';
+import { getOrAdd } from '../util/values.js';
 
 const watched = new WeakSet<NestInjector>();
 
@@ -135,8 +136,7 @@ function watchDeferredLoads(injector: NestInjector): void {
     const isMember = wrapper.forwardRef === true && !wrapper.isTransient;
     if (observer === undefined || !isMember || livesElsewhere(injector, wrapper, contextId!))
       return original.apply(this, args);
-    let known = loads.get(contextId!);
-    if (known === undefined) loads.set(contextId!, (known = new Map()));
+    const known = getOrAdd(loads, contextId!, () => new Map());
     const loading = known.get(wrapper) ?? original.apply(this, args);
     known.set(wrapper, loading);
     observer.notAwaited(loading);
@@ -232,9 +232,8 @@ class ResolvedProperties {
   readonly #waiting = new WeakMap<ContextId, Map<NestWrapper, NestProperty[][]>>();
 
   put(contextId: ContextId, wrapper: NestWrapper, properties: NestProperty[]): void {
-    let byWrapper = this.#waiting.get(contextId);
-    if (byWrapper === undefined) this.#waiting.set(contextId, (byWrapper = new Map()));
-    byWrapper.set(wrapper, [...(byWrapper.get(wrapper) ?? []), properties]);
+    const byWrapper = getOrAdd(this.#waiting, contextId, () => new Map());
+    getOrAdd(byWrapper, wrapper, () => []).push(properties);
   }
 
   take(contextId: ContextId, wrapper: NestWrapper): NestProperty[] {

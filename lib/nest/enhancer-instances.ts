@@ -9,6 +9,7 @@ import {
   type NestWrapper,
   type OpenModuleRef,
 } from './nest-types.js';
+import { getOrAdd } from '../util/values.js';
 
 /** The parts of Nest's `InstanceWrapper`, `Module` and `Injector` that this file reads; the same from 11.0.0 to 12.5.1. */
 interface OpenWrapper extends NestWrapper {
@@ -82,8 +83,7 @@ export class EnhancerInstances {
     type: Function,
     module: NestModule,
   ): NestWrapper | Promise<NestWrapper> {
-    const added = this.#added.get(module) ?? new Map<Function, Promise<NestWrapper>>();
-    this.#added.set(module, added);
+    const added = getOrAdd(this.#added, module, () => new Map());
     const known = added.get(type) ?? module.injectables.get(type);
     if (known !== undefined) return known;
     const adding = this.add(kind, type, module).catch((error: unknown) => {

@@ -4,14 +4,15 @@ import { isFactory, type ContextId, type NestWrapper } from './nest-types.js';
 import { consumersOf, EnhancedRun, type ReadyEnhancers } from './enhanced-run.js';
 import { EnhancerInstances, type EnhancedCall } from './enhancer-instances.js';
 import { declaredOn, type DeclaredEnhancers, type EnhancerKind } from './enhancer-metadata.js';
+import { getOrAdd } from '../util/values.js';
 import { GlobalEnhancers } from './global-enhancers.js';
-
-type Method = (...args: unknown[]) => unknown;
 
 /** A call of a handler. */
 export interface HandlerCall {
   readonly instance: object;
   readonly method: string;
+  /** What the instance has under the name of the method. */
+  readonly called: Function;
   readonly worker: NestWrapper;
   readonly args: readonly unknown[];
   /** Scoped enhancers are found or built under it. */
@@ -37,40 +38,29 @@ export class Enhancers {
   }
 
   /**
-   * True if the handler must be called through `call`; asked at the first tick, because the application may add enhancers in its
-   * `onModuleInit`. Always true for an instance of a factory, whose class is known only once it is built.
-   */
-  has(wrapper: NestWrapper, method: string, withGlobal: boolean): boolean {
-    if (withGlobal && !this.#global.isEmpty) return true;
-    const owner = ownerOf(wrapper);
-    return owner === undefined || !this.declaredOn(owner, method).isEmpty;
-  }
-
-  /**
-   * Calls a handler inside its enhancers, in Nest's order: guards, interceptors, pipes, handler, interceptors, filters.
+   * Calls a handler inside its enhancers, in Nest's order: guards, interceptors, pipes, handler, interceptors, filters. Looks for
+   * them at the first call, because the application may add enhancers in its `onModuleInit`.
    *
    * @returns the result of the handler, an interceptor or a filter; doesn't subscribe to an Observable.
    */
-  async call(call: HandlerCall): Promise<unknown> {
-    const { instance, method, worker, withGlobal } = call;
+  call(call: HandlerCall): unknown {
+    const { instance, method, called, worker, withGlobal } = call;
     const declared = this.declaredOn(ownerOf(worker) ?? classOf(instance, worker), method);
-    const called = (instance as Record<string, Method>)[method]!;
     const invoke = (given: readonly unknown[]): unknown => called.apply(instance, [...given]);
     if (declared.isEmpty && !(withGlobal && !this.#global.isEmpty)) return invoke(call.args);
 
     const { owner, handler = called } = declared;
     const consumers = consumersOf(this.creator);
     if (consumers === undefined) throw new Error(cannotCall(`${owner.name}.${method}`));
-    const enhancers = await this.ready(declared, call, withGlobal);
-    return new EnhancedRun(consumers, enhancers, { ...call, owner, handler, invoke }).result();
+    const seed = { ...call, owner, handler, invoke };
+    return this.ready(declared, call, withGlobal).then((enhancers) =>
+      new EnhancedRun(consumers, enhancers, seed).result(),
+    );
   }
 
   private declaredOn(owner: Function, method: string): DeclaredEnhancers {
-    let methods = this.#declared.get(owner);
-    if (methods === undefined) this.#declared.set(owner, (methods = new Map()));
-    let declared = methods.get(method);
-    if (declared === undefined) methods.set(method, (declared = declaredOn(owner, method)));
-    return declared;
+    const methods = getOrAdd(this.#declared, owner, () => new Map());
+    return getOrAdd(methods, method, () => declaredOn(owner, method));
   }
 
   /** Returns the instances for one call, those of each kind in the order global, class, method. */

@@ -57,7 +57,7 @@ export class Disposal {
   constructor(
     private readonly ownership: Ownership,
     /** Receives the error of a disposer that fails when it is no longer awaited. */
-    private readonly failedLate: (error: unknown) => void = () => undefined,
+    private readonly failedLate: (error: unknown) => void,
   ) {}
 
   /** Adds an instance. @returns true if the scope owns it and had not added it before. */
@@ -196,8 +196,6 @@ function disposerOf(instance: object): Cleanup | undefined {
 /**
  * Calls a cleanup and waits for it, for at most `timeoutMs`. Returns no promise if there is nothing to wait for. Never throws and
  * never rejects: one that fails must not stop the next.
- *
- * @param failedLate is called with the error of a cleanup that fails when it is no longer awaited.
  */
 function runCleanup(
   cleanup: Cleanup,

@@ -3,13 +3,7 @@ import { NestInside, type NestModule } from '../nest/index.js';
 import { isInsideAwaited } from './work-context.js';
 import { idSource } from '../util/id-source.js';
 import { Ownership } from './ownership.js';
-import {
-  type ScopeEnd,
-  ScopeEvents,
-  type ScopeKind,
-  type ScopeSettings,
-  ScopeWatch,
-} from './scope-ports.js';
+import type { ScopeEnd, ScopeEvents, ScopeKind, ScopeSettings, ScopeWatch } from './scope-ports.js';
 import { Scope, type ScopeHome } from './scope.js';
 
 export interface ScopeOpening {

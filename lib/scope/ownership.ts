@@ -1,6 +1,6 @@
-import { isFactory, NestInside, StaticHoldings, type NestWrapper, bare } from '../nest/index.js';
+import { isFactory, type StaticHoldings, type NestWrapper, bare } from '../nest/index.js';
 import { readMember } from '../util/values.js';
-import { ScopeFindings } from './scope-ports.js';
+import type { ScopeFindings } from './scope-ports.js';
 import { InvalidOptionsError } from '../errors/errors.js';
 
 /** Marks scopes: a factory may return one, and a scope must not dispose itself or another scope. */
@@ -18,14 +18,11 @@ export const IS_SCOPE = Symbol('nestjs-scoped-worker:is-scope');
 export class Ownership {
   readonly #owned = new WeakSet<object>();
   readonly #heldResults = new WeakMap<NestWrapper, boolean>();
-  readonly #statics: StaticHoldings;
 
   constructor(
-    nest: NestInside,
+    private readonly statics: StaticHoldings,
     private readonly findings: ScopeFindings,
-  ) {
-    this.#statics = new StaticHoldings(nest);
-  }
+  ) {}
 
   /** True if the scope may own the instance; false for one that is marked as shared or comes from an alias. */
   isCandidate(instance: unknown, wrapper: NestWrapper): instance is object {
@@ -42,7 +39,7 @@ export class Ownership {
     if (!isFactory(wrapper)) return true;
     let isHeld = this.#heldResults.get(wrapper);
     if (isHeld === undefined) {
-      this.#heldResults.set(wrapper, (isHeld = this.#statics.holds(instance)));
+      this.#heldResults.set(wrapper, (isHeld = this.statics.holds(instance)));
       if (isHeld) this.findings.sharedByFactory(wrapper);
     }
     return !isHeld;
@@ -56,7 +53,7 @@ export class Ownership {
 
   /** True for an object that a factory returns although a static provider holds it. */
   isHeld(instance: object, wrapper: NestWrapper): boolean {
-    return isFactory(wrapper) && this.#statics.holds(instance);
+    return isFactory(wrapper) && this.statics.holds(instance);
   }
 
   /** Claims an object that has a disposer or a hook. @returns true for the first claim only. */

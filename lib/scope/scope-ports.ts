@@ -51,7 +51,6 @@ export interface ScopeEnd {
   readonly failure:
     | {
         readonly error: unknown;
-        readonly phase: 'work' | 'commit';
         /** A commit hook failed after another one had returned `'committed'`. */
         readonly hasCommitted?: boolean;
       }
@@ -64,18 +63,18 @@ export interface ScopeEnd {
 }
 
 /** Receives what happens to every scope; must not throw. */
-export abstract class ScopeEvents {
+export interface ScopeEvents {
   /** False if no code listens, so that a payload need not be made. */
-  abstract isHeard(event: 'scope:closed'): boolean;
-  abstract emit(event: 'scope:opened', notice: ScopeNotice): void;
-  abstract emit(event: 'scope:closed', notice: ScopeEndNotice): void;
-  abstract emit(event: 'failure:stray', failure: StrayFailure): void;
+  isHeard(event: 'scope:closed'): boolean;
+  emit(event: 'scope:opened', notice: ScopeNotice): void;
+  emit(event: 'scope:closed', notice: ScopeEndNotice): void;
+  emit(event: 'failure:stray', failure: StrayFailure): void;
 }
 
 /** Receives what scopes find out about providers. */
-export abstract class ScopeFindings {
+export interface ScopeFindings {
   /** A request-scoped factory returned an object that a static provider holds. Called each time. */
-  abstract sharedByFactory(wrapper: NestWrapper): void;
+  sharedByFactory(wrapper: NestWrapper): void;
 }
 
 /** The module options that scopes need. */
@@ -84,11 +83,11 @@ export interface ScopeSettings {
 }
 
 /** Follows instances that outlive their scope. Called for each scope, so it must cost nothing while it is off. Must not throw. */
-export abstract class ScopeWatch {
+export interface ScopeWatch {
   /** False once it is known that nothing is followed. */
-  abstract readonly isOn: boolean;
+  readonly isOn: boolean;
   /** Called on the stack of the code that opens the scope. @returns undefined for a scope that is not followed. */
-  abstract opened(seed: ScopeSeed): WatchedScope | undefined;
+  opened(seed: ScopeSeed): WatchedScope | undefined;
 }
 
 /** Follows one scope. */

@@ -28,9 +28,7 @@ export interface ScopeHome extends ConstructionHome {
   retire(scope: Scope, end: ScopeEnd): void;
 }
 
-/**
- * The scope behind the public `ProviderScope`. `Construction` brings instances into it, until it is `closed`; `conclude` ends it.
- */
+/** The scope behind the public `ProviderScope`. `Construction` brings instances into it, until it is `closed`. */
 export class Scope implements ProviderScope, WorkOwner {
   readonly kind: ScopeKind;
   readonly notice: ScopeNotice;
@@ -202,14 +200,14 @@ export class Scope implements ProviderScope, WorkOwner {
     // Builds that began after the work had settled finish before anything is disposed.
     if (this.#construction.isUnderWay) await this.settleBuilds();
 
-    let failure: ScopeEnd['failure'] = failed && { error: failed.error, phase: 'work' };
+    let failure: ScopeEnd['failure'] = failed && { error: failed.error };
     for (const error of failed?.others ?? []) this.workFailed(error);
     const disposeErrors: unknown[] = [];
     if (disposal.hasHooks && failed !== undefined)
       disposeErrors.push(...(await disposal.rollback(failed.error)));
     if (disposal.hasHooks && failed === undefined) {
       const commit = await disposal.commit();
-      if (commit.failure !== undefined) failure = { ...commit.failure, phase: 'commit' };
+      failure = commit.failure;
       disposeErrors.push(...commit.rollbackErrors);
     }
 

@@ -8,7 +8,7 @@ import { runAs } from '../scope/work-context.js';
 import { runAround, type Attempted, type Refused } from './around.js';
 import { settle } from '../util/values.js';
 import type { TickAttempt } from './running-ticks.js';
-import { TickEvents, type TickFindings, type TickSettings } from './tick-ports.js';
+import type { TickEvents, TickFindings, TickSettings } from './tick-ports.js';
 import type { AttemptReport } from './tick-report.js';
 import type { Tick } from './tick.interface.js';
 import {
@@ -187,19 +187,17 @@ export class AttemptRunner {
       if (typeof handler !== 'function') throw new TypeError(noHandler(slot));
       if (this.settings.stateDetection) look = this.#state.begin(slot.schedule.target, instance);
       if (isBare) return { value: await settle(handler.call(instance), tick.signal) };
-      const { globalEnhancers } = this.settings;
-      const result: unknown = this.enhancers.has(worker, method, globalEnhancers)
-        ? this.enhancers.call({
-            instance: instance!,
-            method,
-            worker,
-            args: [tick],
-            contextId: scope.contextId,
-            withGlobal: globalEnhancers,
-            signal: tick.signal,
-            hold: (work) => scope.waitFor(work.catch(() => undefined)),
-          })
-        : handler.call(instance, tick);
+      const result = this.enhancers.call({
+        instance: instance!,
+        method,
+        called: handler,
+        worker,
+        args: [tick],
+        contextId: scope.contextId,
+        withGlobal: this.settings.globalEnhancers,
+        signal: tick.signal,
+        hold: (work) => scope.waitFor(work.catch(() => undefined)),
+      });
       return { value: await settle(result, tick.signal) };
     } catch (error) {
       return { thrown: { phase, error } };

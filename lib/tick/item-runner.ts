@@ -1,52 +1,39 @@
 import { readStacks, combined, isErrorOf } from '../errors/error-parts.js';
 import { ScopeClosedError } from '../errors/errors.js';
 import { injectedToken } from '../nest/tokens.js';
+import type { NestInside } from '../nest/index.js';
 import type { Slot } from '../schedule/slot.js';
 import { show } from '../util/option-checks.js';
 import { ProviderScopeFactory } from './provider-scope-factory.js';
-import { SeenProviders } from './seen-providers.js';
-import { FailureObserver, LastReports, TickEvents } from './tick-ports.js';
-import { type SlotWork, TickRunner } from './tick-runner.js';
+import type { FailureObserver, TickEvents } from './tick-ports.js';
+import { TickRunner } from './tick-runner.js';
 import { nextTickId, RunningTicks, TickList } from './running-ticks.js';
 import { emptyReport, sum, type TickReport } from './tick-report.js';
 
 /** Runs a slot of a schedule with `forEach`: gets the list, then runs a tick for each item. */
-export class ItemRunner implements SlotWork {
+export class ItemRunner {
   constructor(
     private readonly runner: TickRunner,
     private readonly failures: FailureObserver,
-    private readonly reports: LastReports,
     private readonly events: TickEvents,
     private readonly scopes: ProviderScopeFactory,
     private readonly running: RunningTicks,
-    private readonly providers: SeenProviders,
+    private readonly nest: NestInside,
   ) {}
 
   /**
    * @returns a summary with the reports of all items: `failed` if items failed (with their errors) or the factory returned no
-   * list; `skipped` if the list is empty. Never rejects.
+   * list; `skipped` if the list is empty.
    */
   async run(slot: Slot): Promise<TickReport> {
     const list = new TickList(slot);
-    this.running.addList(list);
-    void list.done.then(() => list.context.end()); // only after it has left the running lists
+    this.running.add(list);
     const blank = emptyReport(slot, nextTickId());
     const startedAt = performance.now();
     const how = await this.runList(list);
-    list.end();
+    this.running.remove(list);
     const durationMs = performance.now() - startedAt;
-    const report: TickReport = { ...blank, ...how, endedAt: new Date(), durationMs };
-    if (report.outcome === 'skipped') this.events.emit('tick:skipped', report);
-    else this.reports.remember(report, slot.schedule);
-    // Each item has its own outcome; a failure to get the list is handled here.
-    if (report.items === undefined) this.failures.tickFailed(report, slot);
-    return report;
-  }
-
-  /** Each item has its own report. Only the summary reports that there was no list, or that it was cut short. */
-  report(report: TickReport): void {
-    if (report.items === undefined || report.outcome === 'cancelled')
-      this.events.emit('tick:finished', report);
+    return { ...blank, ...how, endedAt: new Date(), durationMs };
   }
 
   private async runList(list: TickList): Promise<ListEnd> {
@@ -69,7 +56,9 @@ export class ItemRunner implements SlotWork {
     return this.scopes.run(async (scope) => {
       const injected: unknown[] = [];
       for (const entry of inject)
-        injected.push(await this.providers.resolve(injectedToken(entry), scope, schedule.target));
+        injected.push(
+          await this.nest.resolveFor(schedule.target.worker, injectedToken(entry), scope),
+        );
       const list: unknown = await useFactory(...injected);
       if (!isList(list)) throw new TypeError(noList(schedule.handler, list));
       return [...list];

@@ -6,7 +6,7 @@ import { ScopeHandle, throwAll } from '../scope/scope-handle.js';
 import { combined, isPartOf } from '../errors/error-parts.js';
 import { failureOf } from '../scope/scope.js';
 import { runProblems, slotByHand, type TickByHand } from './tick-by-hand.js';
-import { TickEvents } from './tick-ports.js';
+import type { TickEvents } from './tick-ports.js';
 import type { TickReport } from './tick-report.js';
 import { TickRunner } from './tick-runner.js';
 import type { Tick } from './tick.interface.js';

@@ -23,11 +23,10 @@ export function isWorthRetrying(
 export function retryWaitMs(
   { backoffMs, jitter }: Required<RetryOptions>,
   attempt: number,
-  random: () => number = Math.random,
 ): number {
   const waitMs: unknown = typeof backoffMs === 'function' ? backoffMs(attempt) : backoffMs;
   if (typeof waitMs === 'number' && Number.isFinite(waitMs) && waitMs >= 0)
-    return waitMs * (1 - jitter * random());
+    return waitMs * (1 - jitter * Math.random());
   if (isThenable(waitMs)) waitMs.then(undefined, () => undefined); // its error must not end the process
   throw new Error(
     `retry.backoffMs must return a number of milliseconds of at least 0, not ${show(waitMs)}.`,

@@ -8,6 +8,7 @@ import {
   type WorkOwner,
 } from '../scope/work-context.js';
 import { idSource } from '../util/id-source.js';
+import { Latch } from '../util/latch.js';
 import { onAbort } from '../util/on-abort.js';
 import type { Scope } from '../scope/scope.js';
 import { AttemptSignal } from './tick-signal.js';
@@ -19,18 +20,15 @@ export const nextTickId = idSource('tick');
 /** A tick that has been fired and not yet reported, or the ticks for a list of items. */
 export abstract class RunningWork implements WorkOwner {
   readonly firedAt = new Date();
-  /** False for work that was started during the shutdown by code that the shutdown does not wait for. */
+  /** Everything that it starts is part of it, until it has left the running ticks. */
+  readonly context = new WorkContext(this, livingContext());
   isAwaited = true;
-  /** Settles when the report is out; never rejects. */
-  readonly done: Promise<void>;
-  /** Settles `done`. */
-  end!: () => void;
+  /** Opens when the report is out. */
+  readonly ended = new Latch();
   /** For the log, such as `ReportWorker.send (tick-1)`. */
   abstract readonly label: string;
 
-  constructor(readonly slot: Slot) {
-    this.done = new Promise((resolve) => (this.end = resolve));
-  }
+  constructor(readonly slot: Slot) {}
 
   /** Aborts the attempt that runs; there will be no other. @returns false if it was aborted before or has ended. */
   abstract abort(cause: AbortCause): boolean;
@@ -152,8 +150,6 @@ export class TickAttempt {
 
 /** The ticks of a `forEach` for one slot, as one piece of running work. */
 export class TickList extends RunningWork {
-  /** The call of the factory, and the ticks of the items, are part of it. */
-  readonly context = new WorkContext(this, livingContext());
   /** Set when no further item may begin. */
   stopped: AbortCause | 'paused' | undefined;
 
@@ -181,21 +177,21 @@ export class TickList extends RunningWork {
   }
 }
 
-/** The running ticks and lists. */
+/** The running ticks and lists, in the order in which they were fired. */
 export class RunningTicks {
-  readonly #ticks = new Set<RunningWork>();
-  readonly #lists = new Set<TickList>();
+  readonly #all = new Set<RunningWork>();
   #isShuttingDown = false;
 
   add(running: RunningWork): void {
     running.isAwaited = !this.#isShuttingDown || isInsideAwaited();
-    this.#ticks.add(running);
-    void running.done.then(() => this.#ticks.delete(running));
+    this.#all.add(running);
   }
 
-  addList(running: TickList): void {
-    this.#lists.add(running);
-    void running.done.then(() => this.#lists.delete(running));
+  /** Work leaves the list before its context ends: a shutdown that it started must not take it for other work. */
+  remove(running: RunningWork): void {
+    this.#all.delete(running);
+    running.context.end();
+    running.ended.open();
   }
 
   /**
@@ -208,25 +204,21 @@ export class RunningTicks {
 
   /** The work that the shutdown aborts and waits for: ticks, and lists whose ticks have not all begun. */
   get all(): readonly RunningWork[] {
-    return [...this.#lists, ...this.#ticks].filter(({ isAwaited }) => isAwaited);
+    return [...this.#all].filter(({ isAwaited }) => isAwaited);
   }
 
   /** All ticks, including those that were started during the shutdown by code that it does not wait for. */
   get ticks(): readonly RunningWork[] {
-    return [...this.#ticks];
+    return [...this.#all].filter((running) => !(running instanceof TickList));
   }
 
-  /** Ticks of a schedule; a tick by hand may have the same name. */
   of(schedule: string): readonly RunningWork[] {
-    return [...this.#ticks].filter((running) => isOf(running, schedule));
+    return this.ticks.filter((running) => isOf(running, schedule));
   }
 
   /** Returns when the oldest running tick or list of a schedule was fired; undefined if none runs. */
   since(schedule: string): Date | undefined {
-    return [...this.#lists, ...this.#ticks]
-      .filter((running) => isOf(running, schedule))
-      .map(({ firedAt }) => firedAt)
-      .reduce<Date | undefined>((oldest, at) => (oldest && oldest <= at ? oldest : at), undefined);
+    return [...this.#all].find((running) => isOf(running, schedule))?.firedAt;
   }
 
   abortSlot(slot: Slot, cause: AbortCause): void {
@@ -235,7 +227,7 @@ export class RunningTicks {
 
   /** @returns the number of ticks that were aborted. */
   abortSchedule(schedule: string, cause: AbortCause): number {
-    for (const list of this.#lists) if (isOf(list, schedule)) list.abort(cause);
+    for (const list of this.listsOf(schedule)) list.abort(cause);
     return this.of(schedule).filter((tick) => tick.abort(cause)).length;
   }
 
@@ -244,15 +236,20 @@ export class RunningTicks {
    * others.
    */
   pauseLists(schedule: string, failed?: Slot): void {
-    for (const list of this.#lists) if (isOf(list, schedule) && list.slot !== failed) list.pause();
+    for (const list of this.listsOf(schedule)) if (list.slot !== failed) list.pause();
   }
 
   resumeLists(schedule: string): void {
-    for (const list of this.#lists) if (isOf(list, schedule)) list.resume();
+    for (const list of this.listsOf(schedule)) list.resume();
   }
 
   get count(): number {
-    return this.#ticks.size;
+    return this.ticks.length;
+  }
+
+  private listsOf(schedule: string): TickList[] {
+    const lists = [...this.#all].filter((running) => running instanceof TickList);
+    return lists.filter((list) => isOf(list, schedule));
   }
 }
 

@@ -1,10 +1,12 @@
 import type { Schedule } from '../schedule/schedule.js';
 import type { Slot } from '../schedule/slot.js';
+import { getOrAdd } from '../util/values.js';
 import { OverlapGate, overlapKeyOf } from './overlap-gate.js';
 import { RunningTicks, nextTickId } from './running-ticks.js';
 import { slotByHand } from './tick-by-hand.js';
-import type { SlotWork, TickRunOptions } from './tick-runner.js';
-import { TickEvents } from './tick-ports.js';
+import { ItemRunner } from './item-runner.js';
+import { TickRunner, type TickRunOptions } from './tick-runner.js';
+import type { FailureObserver, LastReports, TickEvents } from './tick-ports.js';
 import { skippedReport, type SkipReason, type TickReport } from './tick-report.js';
 
 /**
@@ -17,9 +19,11 @@ export class TickDispatcher {
   #closedFor: 'not-started' | 'stopping' | undefined = 'not-started';
 
   constructor(
-    private readonly single: SlotWork,
-    private readonly items: SlotWork,
+    private readonly ticks: TickRunner,
+    private readonly lists: ItemRunner,
     private readonly running: RunningTicks,
+    private readonly failures: FailureObserver,
+    private readonly reports: LastReports,
     private readonly events: TickEvents,
   ) {}
 
@@ -28,17 +32,16 @@ export class TickDispatcher {
     if (this.#closedFor !== undefined) return this.skip(slot, this.#closedFor);
     if (slot.trigger !== 'manual' && this.#paused.has(slot.schedule.name))
       return this.skip(slot, 'paused');
-    // A run with a payload is a run for that one item.
-    const isList = slot.schedule.options.forEach !== undefined && options.payload === undefined;
-    const work = isList ? this.items : this.single;
     const report = await this.atGate(slot, (gate) =>
       gate.pass({
         slot,
-        run: () => work.run(slot, options),
+        run: () => this.run(slot, options),
         skip: (reason) => this.skip(slot, reason),
       }),
     );
-    if (report.outcome !== 'skipped') work.report(report);
+    // The items of a list have their own reports. Its summary says only that there was no list, or that it was cut short.
+    const isTold = report.items === undefined || report.outcome === 'cancelled';
+    if (report.outcome !== 'skipped' && isTold) this.events.emit('tick:finished', report);
     return report;
   }
 
@@ -100,17 +103,25 @@ export class TickDispatcher {
     this.#gates.get(overlapKeyOf(schedule))?.clear('removed', schedule.name);
   }
 
-  /** Keeps gates only while something runs or waits at them. */
+  private async run(slot: Slot, options: TickRunOptions): Promise<TickReport> {
+    // A run with a payload is a run for that one item.
+    const isList = slot.schedule.options.forEach !== undefined && options.payload === undefined;
+    const report = await (isList ? this.lists.run(slot) : this.ticks.run(slot, options));
+    if (report.outcome === 'skipped') this.events.emit('tick:skipped', report);
+    else this.reports.remember(report, slot.schedule);
+    // The failures of items are applied already.
+    if (report.items === undefined && report.outcome !== 'succeeded')
+      this.failures.tickFailed(report, slot);
+    return report;
+  }
+
   private async atGate<T>(
     { schedule }: Slot,
     enter: (gate: OverlapGate) => Promise<T>,
   ): Promise<T> {
     const key = overlapKeyOf(schedule);
-    let gate = this.#gates.get(key);
-    if (gate === undefined) {
-      gate = new OverlapGate((running) => this.running.abortSlot(running, 'overlap'));
-      this.#gates.set(key, gate);
-    }
+    const abort = (running: Slot): void => this.running.abortSlot(running, 'overlap');
+    const gate = getOrAdd(this.#gates, key, () => new OverlapGate(abort));
     try {
       return await enter(gate);
     } finally {

@@ -7,33 +7,33 @@ import type { Slot } from '../schedule/slot.js';
 import type { AroundHook } from './around.js';
 
 /** Receives what happens to every tick; must not throw. */
-export abstract class TickEvents {
-  abstract emit(event: 'tick:started', tick: Tick): void;
-  abstract emit(event: 'tick:finished', report: TickReport): void;
-  abstract emit(event: 'tick:skipped', report: TickReport): void;
-  abstract emit(event: 'tick:retrying', retry: TickRetry): void;
-  abstract emit(event: 'failure:stray', failure: StrayFailure): void;
+export interface TickEvents {
+  emit(event: 'tick:started', tick: Tick): void;
+  emit(event: 'tick:finished', report: TickReport): void;
+  emit(event: 'tick:skipped', report: TickReport): void;
+  emit(event: 'tick:retrying', retry: TickRetry): void;
+  emit(event: 'failure:stray', failure: StrayFailure): void;
 }
 
 /** Receives what ticks find out about workers. */
-export abstract class TickFindings {
+export interface TickFindings {
   /** Called once for each handler that left changed fields on its worker. */
-  abstract stateLeft(worker: NestWrapper, method: string, fields: readonly string[]): void;
+  stateLeft(worker: NestWrapper, method: string, fields: readonly string[]): void;
 }
 
 /**
  * Acts on failures. Called before the overlap slot is free, because `onFailure` also applies to the waiting slot. Must not
  * throw.
  */
-export abstract class FailureObserver {
+export interface FailureObserver {
   /** A tick has not succeeded. It is the only tick of its slot, or the tick of one item of a list. */
-  abstract tickFailed(report: TickReport, slot: Slot): void;
+  tickFailed(report: TickReport, slot: Slot): void;
 }
 
 /** Keeps the last report of each schedule. */
-export abstract class LastReports {
+export interface LastReports {
   /** @param report of the tick of a slot, or the summary of its list. */
-  abstract remember(report: TickReport, schedule: Schedule): void;
+  remember(report: TickReport, schedule: Schedule): void;
 }
 
 /** The module options that ticks need. */

@@ -1,20 +1,16 @@
-import { livingContext, WorkContext } from '../scope/work-context.js';
 import { pause } from '../util/pause.js';
 import type { Slot } from '../schedule/slot.js';
 import { AttemptRunner } from './attempt-runner.js';
 import { isWorthRetrying, retryWaitMs } from './retry.js';
 import { RunningTicks, RunningTick } from './running-ticks.js';
-import { FailureObserver, LastReports, TickEvents } from './tick-ports.js';
+import type { TickEvents } from './tick-ports.js';
 import { emptyReport, tickReport, type AttemptReport, type TickReport } from './tick-report.js';
-
-/** The last step of a tick that has run, before it is reported: a message is acknowledged. */
-export type Conclude = (report: TickReport) => TickReport | Promise<TickReport>;
 
 export interface TickRunOptions {
   /** The value of `tick.payload`; otherwise the payload of the schedule. */
   readonly payload?: unknown;
-  /** The last step of a tick that has run, before its overlap slot is freed: a message is acknowledged. Must not reject. */
-  readonly conclude?: Conclude | undefined;
+  /** The last step of a tick that has run, before its overlap slot is freed: a message is acknowledged. */
+  readonly conclude?: (report: TickReport) => TickReport | Promise<TickReport>;
   /** Cancels the tick when this signal is aborted. */
   readonly signal?: AbortSignal;
 }
@@ -40,8 +36,7 @@ export class TickRunner {
     this.running.add(tick);
     const unfollow = signal === undefined ? undefined : tick.follow(signal);
     // Hooks and the conclusion are part of the tick too, even after its scopes have closed.
-    const context = new WorkContext(tick, livingContext());
-    const report = context.run(() =>
+    const report = tick.context.run(() =>
       this.runAttempts(tick)
         .catch((error: unknown) => brokenReport(tick, error))
         .then((report) => {
@@ -52,10 +47,8 @@ export class TickRunner {
     );
     void report.then(() => {
       unfollow?.();
-      tick.end();
+      this.running.remove(tick);
     });
-    // Only after it has left the running ticks: a shutdown that it started must not mistake it for another running tick.
-    void tick.done.then(() => context.end());
     return report;
   }
 
@@ -121,32 +114,4 @@ function brokenReport({ slot, id }: RunningTick, error: unknown): TickReport {
     phase: 'handler',
     error,
   };
-}
-
-/** The work of a slot: one tick, or a tick for each item of a list. */
-export interface SlotWork {
-  /** Runs the slot, keeps its report, and passes on its failures. Never rejects. */
-  run(slot: Slot, options: TickRunOptions): Promise<TickReport>;
-  /** Reports that a slot which was not skipped has finished, once its overlap slot is free. */
-  report(report: TickReport): void;
-}
-
-export class SingleTick implements SlotWork {
-  constructor(
-    private readonly runner: TickRunner,
-    private readonly failures: FailureObserver,
-    private readonly reports: LastReports,
-    private readonly events: TickEvents,
-  ) {}
-
-  async run(slot: Slot, options: TickRunOptions): Promise<TickReport> {
-    const report = await this.runner.run(slot, options);
-    this.reports.remember(report, slot.schedule);
-    if (report.outcome !== 'succeeded') this.failures.tickFailed(report, slot);
-    return report;
-  }
-
-  report(report: TickReport): void {
-    this.events.emit('tick:finished', report);
-  }
 }

@@ -1,6 +1,7 @@
 import { bare, isFactory, type NestWrapper } from '../nest/index.js';
 import type { HandlerTarget } from '../schedule/schedule.js';
 import { isShared } from '../scope/ownership.js';
+import { getOrAdd } from '../util/values.js';
 import type { TickFindings } from './tick-ports.js';
 
 /** The number of calls that are checked for each handler. */
@@ -26,7 +27,7 @@ export class WorkerState {
   /** @returns undefined if this call is not checked; otherwise call `end()` when the handler has settled. */
   begin({ worker, method }: HandlerTarget, instance: unknown): { end(): void } | undefined {
     if (worker === undefined) return undefined;
-    const left = this.leftOf(worker);
+    const left = getOrAdd(this.#left, worker, () => new Map());
     const samples = left.get(method) ?? SAMPLES;
     if (samples <= 0 || this.mayOutliveTick(worker, instance)) return undefined;
     left.set(method, samples - 1);
@@ -51,19 +52,10 @@ export class WorkerState {
     const object = bare(instance);
     if (isShared(object)) return true;
     const returned = this.#returned.get(worker);
-    if (returned === undefined) {
-      this.#returned.set(worker, new WeakSet([object]));
-      return true;
-    }
-    if (returned.has(object)) return true;
+    if (returned === undefined) this.#returned.set(worker, new WeakSet([object]));
+    if (returned === undefined || returned.has(object)) return true;
     returned.add(object);
     return false;
-  }
-
-  private leftOf(worker: NestWrapper): Map<string, number> {
-    let left = this.#left.get(worker);
-    if (left === undefined) this.#left.set(worker, (left = new Map()));
-    return left;
   }
 }
 

@@ -1,5 +1,6 @@
 import type { DataSource, QueryRunner } from 'typeorm';
 import { textOf } from '../errors/error-parts.js';
+import { getOrAdd } from '../util/values.js';
 import { fileOf, FILE_DRIVERS, type SqliteDriver } from './sqlite-driver.js';
 import { SqliteFile } from './sqlite-file.js';
 
@@ -21,9 +22,7 @@ const known = new WeakMap<object, Promise<ScopeRunners>>();
 /** Returns the runners of a data source: the same promise on each call. */
 export function scopeRunnersOf(dataSource: DataSource): Promise<ScopeRunners> {
   const { driver = dataSource } = dataSource as { readonly driver?: object };
-  let runners = known.get(driver);
-  if (runners === undefined) known.set(driver, (runners = find(dataSource)));
-  return runners;
+  return getOrAdd(known, driver, () => find(dataSource));
 }
 
 async function find(dataSource: DataSource): Promise<ScopeRunners> {

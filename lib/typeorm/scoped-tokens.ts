@@ -1,4 +1,5 @@
 import type { EntityTarget, ObjectLiteral } from 'typeorm';
+import { getOrAdd } from '../util/values.js';
 
 /** The name of the data source that `TypeOrmModule.forRoot()` creates without a `name`. */
 export const DEFAULT_DATA_SOURCE = 'default';
@@ -16,14 +17,10 @@ export function getScopedRepositoryToken<Entity extends ObjectLiteral>(
   dataSource: string = DEFAULT_DATA_SOURCE,
 ): symbol | string {
   if (typeof entity === 'string') return `nestjs-scoped-worker:Repository:${dataSource}:${entity}`;
-  let byDataSource = repositoryTokens.get(entity);
-  if (byDataSource === undefined) repositoryTokens.set(entity, (byDataSource = new Map()));
-  let token = byDataSource.get(dataSource);
-  if (token === undefined) {
-    token = Symbol(`Repository of ${entityName(entity)} (${dataSource})`);
-    byDataSource.set(dataSource, token);
-  }
-  return token;
+  const byDataSource = getOrAdd(repositoryTokens, entity, () => new Map());
+  return getOrAdd(byDataSource, dataSource, () =>
+    Symbol(`Repository of ${entityName(entity)} (${dataSource})`),
+  );
 }
 
 /** Returns the name of an entity for error texts. */

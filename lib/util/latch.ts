@@ -4,7 +4,6 @@ export class Latch {
   #promise: Promise<void> | undefined;
   #resolve: (() => void) | undefined;
 
-  /** Resolves when the latch has opened; never rejects. */
   get opened(): Promise<void> {
     if (this.#isOpen) return Promise.resolve();
     return (this.#promise ??= new Promise<void>((resolve) => (this.#resolve = resolve)));

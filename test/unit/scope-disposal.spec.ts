@@ -13,12 +13,13 @@ describe('The disposal of a scope', () => {
   beforeEach(() => {
     log = [];
     refused = new Set();
-    disposal = new Disposal({
+    const ownership = {
       isCandidate: (instance: object) => !refused.has(instance),
       counts: () => true,
       claim: () => true,
       release: () => undefined,
-    } as unknown as Ownership);
+    };
+    disposal = new Disposal(ownership as unknown as Ownership, () => log.push('failed late'));
   });
 
   const disposable = (name: string, error?: unknown) => ({
