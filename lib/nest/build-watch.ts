@@ -151,7 +151,7 @@ interface ObservedBuild {
   readonly wrapper: NestWrapper;
   readonly contextId: ContextId;
   readonly observer: BuildObserver;
-  readonly properties: readonly NestProperty[];
+  readonly properties: NestProperty[];
 }
 
 /** Returns undefined for a build that belongs to no scope of this library. */
@@ -247,8 +247,9 @@ function underWay(): readonly Preparation[] {
   return (preparations.getStore() ?? []).filter(({ isOver }) => !isOver);
 }
 
-function injectEarly(instance: unknown, properties: readonly NestProperty[]): void {
-  for (const { key, instance: value } of properties) {
+/** Empties the list, so that Nest doesn't inject the same values again over those that `onScopeInit` has set. */
+function injectEarly(instance: unknown, properties: NestProperty[]): void {
+  for (const { key, instance: value } of properties.splice(0)) {
     if (value !== undefined && value !== null)
       (instance as Record<PropertyKey, unknown>)[key] = value;
   }

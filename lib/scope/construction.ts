@@ -140,9 +140,8 @@ export class Construction implements BuildObserver {
     const late =
       isNew && this.disposal.isDisposing ? this.disposal.takeNewest(instance) : undefined;
     const initialise = (): unknown => {
-      if (typeof init !== 'function') return undefined;
-      inject();
-      return init.call(instance) as unknown;
+      inject(); // a disposer uses the properties too, even if the scope has closed meanwhile
+      return typeof init === 'function' ? (init.call(instance) as unknown) : undefined;
     };
     const ready = this.initialise(initialise, wrapper, late).finally(() => (this.#builds -= 1));
     if (wrapper.forwardRef === true) this.#cycles.add(ready);
@@ -204,9 +203,10 @@ export class Construction implements BuildObserver {
     } catch (error) {
       this.#hasFailed = true;
       throw error;
+    } finally {
+      // The disposal of the other instances continues elsewhere.
+      if (late !== undefined) await late.dispose(this.home.disposeTimeoutMs);
     }
-    // The disposal of the other instances continues elsewhere.
-    if (late !== undefined) await late.dispose(this.home.disposeTimeoutMs);
     if (this.isClosed) throw closedError(this.notice, `build ${String(wrapper.name)}`);
   }
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { Scope, type Provider } from '@nestjs/common';
+import { Inject, Scope, type Provider } from '@nestjs/common';
 import { closeApps, startApp } from '../support/app.js';
 import { gate, turn } from '../support/gate.js';
 import { probes, RequestScoped } from '../support/probes.js';
@@ -67,6 +67,29 @@ describe('A scope', () => {
 
       expect(journal.of('disposed')).toEqual(['Closing', 'Connection']);
     });
+  });
+
+  it('[B22, B39] a constructor that closes it leaves its disposer the injected properties', async () => {
+    @RequestScoped()
+    class Closing extends Probe {
+      @Inject(Connection) readonly connection!: Connection;
+
+      constructor() {
+        super();
+        closed = scope.complete();
+      }
+
+      override async [Symbol.asyncDispose](): Promise<void> {
+        journal.note(`disposed Closing with ${this.connection.constructor.name}`);
+      }
+    }
+    let closed: Promise<void> | undefined;
+    const { scopes } = await startApp({ providers: [Connection, Closing] });
+    const scope = await scopes.open();
+    await expect(scope.resolve(Closing)).rejects.toMatchObject({ code: 'SCOPE_CLOSED' });
+    await closed;
+
+    expect(journal.of('disposed')).toEqual(['Closing with Connection', 'Connection']);
   });
 
   it('[B22] waits for a build under way when a timer that a finished build has set closes it', async () => {

@@ -267,6 +267,38 @@ describe('Scope hooks', () => {
     expect(seen).toEqual([expect.any(First), expect.any(First)]);
   });
 
+  it('[A18] may replace an injected property in onScopeInit, which Nest sets once', async () => {
+    let injected = 0;
+    const replaces = {
+      onScopeInit(this: { first: unknown }): void {
+        this.first = `own ${typeof this.first}`;
+      },
+    };
+    @RequestScoped()
+    class Replaced {
+      @Inject(First) first: unknown;
+      set counted(_first: First) {
+        injected += 1;
+      }
+    }
+    Inject(First)(Replaced.prototype, 'counted');
+    @Transient()
+    class OfConsumer {
+      @Inject(First) first: unknown;
+    }
+    for (const { prototype } of [Replaced, OfConsumer]) Object.assign(prototype, replaces);
+    const handler = (_tick: Tick, ...all: { first: unknown }[]): unknown =>
+      all.map(({ first }) => first);
+    const { registry } = await startApp({
+      providers: [worker([Replaced, OfConsumer], handler), Replaced, OfConsumer, First],
+    });
+    for (let tick = 1; tick <= 2; tick += 1) {
+      injected = 0; // Nest 11.0 builds the class at start-up too
+      const { value } = await registry.run('Worker.run');
+      expect([value, injected]).toEqual([['own object', 'own object'], 1]);
+    }
+  });
+
   it('[A18] see the own properties of a transient that a durable provider injects as well', async () => {
     const tenant = ContextIdFactory.create();
     ContextIdFactory.apply({
