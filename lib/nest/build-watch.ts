@@ -213,9 +213,6 @@ async function observe(
   try {
     await ready;
     held?.release(); // not after a failure, so that later dependents receive the error too
-  } catch (error) {
-    // Nest 11.0 drops the promise of a circular dependency; the observer keeps the error and throws it itself.
-    if (!isCircular) throw error;
   } finally {
     preparation.isOver = true;
   }

@@ -190,6 +190,27 @@ describe('Providers that inject each other', () => {
     });
   });
 
+  it('[A8, B26] fail again, with what depends on them, when the handler has caught the error of onScopeInit', async () => {
+    const { Orders, Customers, providers } = circle();
+    const onScopeInit = (): Promise<never> => turn().then(() => Promise.reject(new Error('down')));
+    Object.assign(Orders.prototype, { onScopeInit });
+    const dependent = {
+      provide: 'DEPENDENT',
+      scope: Scope.REQUEST,
+      inject: [Orders],
+      useFactory: () => ({}),
+    };
+    const tokens = [Orders, Orders, Customers, 'DEPENDENT'];
+    const resolving = worker([], async ({ scope }) => {
+      const errors: unknown[] = [];
+      for (const token of tokens) errors.push(await scope.resolve(token).then(() => token, String));
+      return errors;
+    });
+    const { registry } = await startApp({ providers: [...providers, dependent, resolving] });
+    const { value } = await registry.run('Worker.run');
+    expect(value).toEqual(tokens.map(() => 'Error: down'));
+  });
+
   it('[B26] fail the tick when one of them cannot be built', async () => {
     const { journal, Customers, providers } = circle();
     Object.defineProperty(Customers.prototype, 'connection', {
