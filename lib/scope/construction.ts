@@ -218,7 +218,6 @@ export class Construction implements BuildObserver {
       if (!isPart) await this.settleCycles();
     } catch (error) {
       this.#hasFailed = true;
-      if (!isPart) await this.settleCycles().catch(() => undefined); // their errors belong to this load, not to the next
       throw error;
     } finally {
       this.#loads -= 1;

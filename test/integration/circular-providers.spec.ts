@@ -330,6 +330,54 @@ describe('Providers that inject each other', () => {
     },
   );
 
+  describe('beside a constructor that starts a resolve for which onScopeInit waits', () => {
+    @Injectable({ scope: Scope.REQUEST })
+    class Settings {}
+
+    class Prepared {
+      constructor(readonly settings: Promise<unknown> | undefined) {}
+
+      async onScopeInit(): Promise<void> {
+        await this.settings;
+      }
+    }
+
+    @Injectable({ scope: Scope.REQUEST })
+    class Beside extends Prepared {
+      constructor(@InjectTick() { scope, payload }: Tick) {
+        super(payload === 'dependency' ? scope.resolve(Settings) : undefined);
+      }
+    }
+
+    @Injectable({ scope: Scope.REQUEST })
+    class Left extends Prepared {
+      constructor(
+        @Inject(forwardRef(() => Right)) readonly right: unknown,
+        readonly beside: Beside,
+        @InjectTick() { scope, payload }: Tick,
+      ) {
+        super(payload === 'member' ? scope.resolve(Settings) : undefined);
+      }
+    }
+
+    @Injectable({ scope: Scope.REQUEST })
+    class Right {
+      @Inject(forwardRef(() => Left)) readonly left!: Left;
+    }
+
+    it.each([
+      ['a member', 'member', Left],
+      ['a member, reached through the other', 'member', Right],
+      ['a dependency of a member', 'dependency', Left],
+      ['a dependency of a member, reached through the other', 'dependency', Right],
+    ])('[A8] do not wait for %s that waits for them', async (_who, payload, injected) => {
+      const providers = [Settings, Beside, Left, Right, worker([injected], () => 'entered')];
+      const { registry } = await startApp({ providers });
+      const run = registry.run('Worker.run', { payload });
+      await expect(run).resolves.toMatchObject({ value: 'entered' });
+    });
+  });
+
   it('[A8] do not hold up a factory that resolves something while one of them is prepared', async () => {
     const { Orders, Customers, providers } = circle();
     Object.assign(Orders.prototype, { onScopeInit: () => turn() });
