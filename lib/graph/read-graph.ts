@@ -1,7 +1,7 @@
+import { DISPOSERS } from '../util/disposers.js';
 import { Scope } from '@nestjs/common';
 import {
   Application,
-  DISPOSERS,
   injectionsOf,
   isGateway,
   kindOf,

@@ -1,4 +1,5 @@
-import { isFactory, type NestWrapper } from './nest-types.js';
+import type { NestWrapper } from './nest-types.js';
+import { isFactory } from './provider-kind.js';
 
 /** Replaces an instance with another object while Nest builds it. */
 export class BuildReplacement {

@@ -6,13 +6,8 @@ import { HeldInstance, objectsOf } from './context-instances.js';
 import { handsOn } from './decorations.js';
 import { holdsDecorated } from './holding.js';
 import { injectionsOf } from './injections.js';
-import {
-  isFactory,
-  type ContextId,
-  type NestInjector,
-  type NestProperty,
-  type NestWrapper,
-} from './nest-types.js';
+import type { ContextId, NestInjector, NestProperty, NestWrapper } from './nest-types.js';
+import { isFactory } from './provider-kind.js';
 import { getOrAdd } from '../util/values.js';
 
 const watched = new WeakSet<NestInjector>();

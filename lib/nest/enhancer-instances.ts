@@ -1,14 +1,14 @@
 import { ModuleRef } from '@nestjs/core';
 import type { Declared, EnhancerKind } from './enhancer-metadata.js';
-import {
-  isSingleton,
-  type ContextId,
-  type NestInjector,
-  type NestInstanceHost,
-  type NestModule,
-  type NestWrapper,
-  type OpenModuleRef,
+import type {
+  ContextId,
+  NestInjector,
+  NestInstanceHost,
+  NestModule,
+  NestWrapper,
+  OpenModuleRef,
 } from './nest-types.js';
+import { isSingleton } from './provider-kind.js';
 import { getOrAdd } from '../util/values.js';
 
 /** The parts of Nest's `InstanceWrapper`, `Module` and `Injector` that this file reads; the same from 11.0.0 to 12.5.1. */

@@ -1,6 +1,7 @@
 import type { CanActivate, ExceptionFilter, NestInterceptor, PipeTransform } from '@nestjs/common';
 import type { ApplicationConfig } from '@nestjs/core';
-import { isFactory, type ContextId, type NestWrapper } from './nest-types.js';
+import type { ContextId, NestWrapper } from './nest-types.js';
+import { isFactory } from './provider-kind.js';
 import { consumersOf, EnhancedRun, type ReadyEnhancers } from './enhanced-run.js';
 import { EnhancerInstances, type EnhancedCall } from './enhancer-instances.js';
 import { declaredOn, type DeclaredEnhancers, type EnhancerKind } from './enhancer-metadata.js';

@@ -16,15 +16,6 @@ export {
 export { NestInside, type PlacedWrapper } from './nest-inside.js';
 export { StaticHoldings } from './static-holdings.js';
 export { OpenedApplication } from './opened-application.js';
-export {
-  DISPOSERS,
-  isFactory,
-  isReadyMade,
-  isSingleton,
-  kindOf,
-  type ContextId,
-  type NestModule,
-  type NestWrapper,
-  type ProviderKind,
-} from './nest-types.js';
+export type { ContextId, NestModule, NestWrapper } from './nest-types.js';
+export { isFactory, isReadyMade, isSingleton, kindOf, type ProviderKind } from './provider-kind.js';
 export { injectedToken, isInternalToken, tokenText } from './tokens.js';

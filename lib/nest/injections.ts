@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import { INQUIRER } from '@nestjs/core';
-import { isFactory, type NestWrapper } from './nest-types.js';
+import type { NestWrapper } from './nest-types.js';
+import { isFactory } from './provider-kind.js';
 import { injectedToken } from './tokens.js';
 import { seenProvider } from './seen-provider.js';
 

@@ -91,33 +91,3 @@ export interface OpenContainer {
 }
 
 export type { ContextId, ModuleRef };
-
-export function isFactory(wrapper: NestWrapper): boolean {
-  return wrapper.inject !== null && wrapper.inject !== undefined;
-}
-
-/** True if one instance of the provider serves the whole application. */
-export function isSingleton(wrapper: NestWrapper): boolean {
-  return wrapper.isDependencyTreeStatic() && !wrapper.isTransient;
-}
-
-/** How Nest makes a provider. */
-export type ProviderKind = 'class' | 'factory' | 'value' | 'alias';
-
-export function kindOf(wrapper: NestWrapper): ProviderKind {
-  if (wrapper.isAlias === true) return 'alias';
-  if (isFactory(wrapper)) return 'factory';
-  return typeof wrapper.metatype === 'function' ? 'class' : 'value';
-}
-
-/** True if the provider is registered with `useValue`: Nest doesn't build it. */
-export function isReadyMade(wrapper: NestWrapper): boolean {
-  return kindOf(wrapper) === 'value';
-}
-
-/** The disposers of an instance, in order of preference: only the first one that it has is called. */
-export const DISPOSERS = [
-  [Symbol.asyncDispose, '[Symbol.asyncDispose]'],
-  [Symbol.dispose, '[Symbol.dispose]'],
-  ['onModuleDestroy', 'onModuleDestroy'],
-] as const;

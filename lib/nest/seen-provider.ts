@@ -1,5 +1,6 @@
 import { INQUIRER, REQUEST } from '@nestjs/core';
-import { isSingleton, type NestModule, type NestWrapper } from './nest-types.js';
+import type { NestModule, NestWrapper } from './nest-types.js';
+import { isSingleton } from './provider-kind.js';
 
 /** The part of Nest's `Module` that links it to others; the same from 11.0.0 to 12.5.1. */
 interface LinkedModule extends NestModule {

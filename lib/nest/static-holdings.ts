@@ -1,6 +1,6 @@
 import { anyHolds, holdsDecorated } from './holding.js';
 import type { NestInside } from './nest-inside.js';
-import { isSingleton } from './nest-types.js';
+import { isSingleton } from './provider-kind.js';
 
 /**
  * Finds out whether a static provider holds an object: as its instance, as an own property, or in a `Map` or plain object there,

@@ -93,7 +93,7 @@ export class ScopedWorkerRegistry {
   pauseAfter(name: string, failed?: Slot): void {
     const schedule = this.book.get(name);
     const isNew = this.dispatcher.pause(schedule);
-    // A list can run while its schedule is paused: `failed` continues, and a run by hand begins.
+    // A list can run while its schedule is paused: `failed` continues, and a manual run begins.
     if (isNew || failed === undefined) this.running.pauseLists(name, failed);
     if (!isNew) return;
     this.engine.pause(schedule);

@@ -1,5 +1,6 @@
 import { DisposeTimeoutError } from '../errors/errors.js';
-import { DISPOSERS, type NestWrapper } from '../nest/index.js';
+import type { NestWrapper } from '../nest/index.js';
+import { DISPOSERS } from '../util/disposers.js';
 import { isThenable, readMember } from '../util/values.js';
 import { within } from '../util/within.js';
 import type { Ownership } from './ownership.js';

@@ -69,7 +69,7 @@ export class ItemRunner {
   private async runAll(items: readonly unknown[], list: TickList): Promise<TickReport[]> {
     const { slot } = list;
     const { maxConcurrency = 1 } = slot.schedule.options;
-    // Only a run by hand returns the reports of the items.
+    // Only a manual run returns the reports of the items.
     const kept = slot.trigger === 'manual' ? (report: TickReport) => report : withoutValue;
     const reports: TickReport[] = [];
     const runOne = async (index: number): Promise<void> => {

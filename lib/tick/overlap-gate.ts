@@ -70,7 +70,7 @@ export class OverlapGate {
       const buffered = this.#waiting.find(
         (other) => other.canMerge && other.slot.schedule.name === name,
       );
-      // A run requested by hand is not merged into one that is only due.
+      // A manual run is not merged into one that is only due.
       if (buffered?.slot.trigger === 'manual' && slot.trigger !== 'manual')
         return Promise.resolve(gated.skip('merged'));
       if (buffered !== undefined) {
@@ -134,7 +134,7 @@ export class OverlapGate {
     return this.#running.length === 0 && this.#waiting.length === 0;
   }
 
-  /** Drops the waiting ticks of one schedule, or of all. A pause does not drop runs requested by hand. */
+  /** Drops the waiting ticks of one schedule, or of all. A pause does not drop manual runs. */
   clear(reason: SkipReason, schedule?: string): void {
     const isDropped = ({ slot, skip }: Waiting): boolean =>
       skip !== undefined &&

@@ -1,0 +1,24 @@
+import type { NestWrapper } from './nest-types.js';
+
+export function isFactory(wrapper: NestWrapper): boolean {
+  return wrapper.inject !== null && wrapper.inject !== undefined;
+}
+
+/** True if one instance of the provider serves the whole application. */
+export function isSingleton(wrapper: NestWrapper): boolean {
+  return wrapper.isDependencyTreeStatic() && !wrapper.isTransient;
+}
+
+/** How Nest makes a provider. */
+export type ProviderKind = 'class' | 'factory' | 'value' | 'alias';
+
+export function kindOf(wrapper: NestWrapper): ProviderKind {
+  if (wrapper.isAlias === true) return 'alias';
+  if (isFactory(wrapper)) return 'factory';
+  return typeof wrapper.metatype === 'function' ? 'class' : 'value';
+}
+
+/** True if the provider is registered with `useValue`: Nest doesn't build it. */
+export function isReadyMade(wrapper: NestWrapper): boolean {
+  return kindOf(wrapper) === 'value';
+}
