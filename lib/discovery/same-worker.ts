@@ -35,7 +35,7 @@ export interface HandlerClass {
  * Compares the dependencies of two providers of one class. One class in two modules is usually a mistake, and runs once. But a
  * module that is configured twice has two workers, each with its own dependencies.
  *
- * Some dependencies cannot be compared: a factory that is created for each import, or an object of a class. They count as
+ * Some dependencies cannot be compared: a factory that is created for each import, or a class instance. They count as
  * different between two imports of one module, and as the same between two modules.
  *
  * @returns undefined if they are one worker.

@@ -70,8 +70,8 @@ export const ALLOWABLE: ReadonlySet<string> = new Set(
  * - `resource-rebuilt`: a probable pool, client or cache is built again on every tick, because of a dependency.
  * - `transient-captured`: a singleton holds a transient that has a disposer.
  * - `durable-captive`: a durable provider holds a request-scoped one, which is disposed earlier. A warning if no tick reaches it.
- * - `shared-by-factory`: a request-scoped factory returns an object that a static provider holds, which only a running
- *   tick shows.
+ * - `shared-by-factory`: a request-scoped factory returns an object that a static provider holds. Only a running tick
+ *   shows this.
  * - `controller-rebuilt`: a controller is request-scoped because of a provider that only workers need. An info if that is only
  *   likely.
  * - `scope-not-needed`: the ticks of a worker build nothing but the worker itself.

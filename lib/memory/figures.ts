@@ -29,11 +29,11 @@ export function medianOf(figures: readonly number[]): number {
   return ascending(figures)[Math.floor(figures.length / 2)]!;
 }
 
-/** In this many figures, one at each end may be an accident: V8 takes and returns pages during ticks, which moves single figures. */
+/** In this many figures, one at each end may be an outlier: V8 takes and returns pages during ticks, which moves single figures. */
 const FIGURES_PER_ACCIDENT = 7;
 
 /**
- * Returns the least and the greatest figure without the accidents: of seven figures, the second and the sixth. For figures of any
+ * Returns the least and the greatest figure without the outliers: of seven figures, the second and the sixth. For figures of any
  * distribution, the true median is between these two in seven of eight cases. Otherwise, at least six of seven figures are on one
  * side of it.
  */
@@ -45,14 +45,14 @@ function rangeOf(figures: readonly number[]): { least: number; greatest: number 
 
 /**
  * True if the figures differ too much for their median to count. They must distinguish ticks that leave `suspectedBytes` from ticks
- * that leave nothing, so accidents aside, they may differ by half of that.
+ * that leave nothing, so outliers aside, they may differ by half of that.
  */
 export function isScattered(figures: readonly number[], suspectedBytes: number): boolean {
   const { least, greatest } = rangeOf(figures);
   return greatest - least > suspectedBytes / 2;
 }
 
-/** True if all figures are above zero, accidents aside: the median of ticks that only replace data is sometimes a few KB. */
+/** True if all figures are above zero, outliers aside: the median of ticks that only replace data is sometimes a few KB. */
 export function isAboveNothing(figures: readonly number[]): boolean {
   return rangeOf(figures).least > 0;
 }

@@ -105,7 +105,7 @@ export class EnhancerInstances {
     const injector = injectorOf(module);
     if (!module.addInjectable || !injector.loadPrototype || !injector.loadInjectable)
       throw new Error(
-        `Cannot build ${type.name}: this version of @nestjs/core is unknown. Install a version of Nest that nestjs-scoped-worker supports.`,
+        `Cannot build ${type.name}: this version of @nestjs/core is not supported. Install a version of Nest that nestjs-scoped-worker supports.`,
       );
     module.addInjectable(type, kind);
     injector.loadPrototype(module.injectables.get(type)!, module.injectables);

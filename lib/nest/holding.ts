@@ -20,7 +20,7 @@ export function anyHolds(holders: readonly object[], isIt: IsIt): boolean {
 /** A larger map is probably a cache of data, and searching it on every tick would cost more than the tick. */
 const LARGEST_MAP = 1_000;
 
-/** Ignores a proxy that throws outside its context, such as those of nestjs-cls. */
+/** Ignores proxies that throw outside their context, such as those of nestjs-cls. */
 function handsSafely(holder: object, isIt: IsIt): boolean {
   try {
     return hands(holder, isIt, 2);
