@@ -28,15 +28,17 @@ export class SecondSignal {
     const heard = SIGNALS.filter((signal) => process.listenerCount(signal) > 0);
     this.received = new Promise((resolve) => {
       /** For each repetition to come, until when. */
-      let repeats: number[] = [];
+      const repeats = new Map<unknown, number>();
       const onRemoved = (event: string | symbol, listener: unknown): void => {
         if ((heard as unknown[]).includes(event) && !own.has(listener))
-          repeats.push(Date.now() + REPEAT_MS);
+          repeats.set(listener, Date.now() + REPEAT_MS); // Nest removes one listener from several signals
       };
       const onSignal = (signal: NodeJS.Signals): void => {
         const now = Date.now();
-        repeats = repeats.filter((until) => until > now);
-        if (repeats.shift() !== undefined) return;
+        for (const [listener, until] of repeats) {
+          repeats.delete(listener);
+          if (until > now) return;
+        }
         if (signal !== 'SIGINT' || now - startedAt >= SAME_CTRL_C_MS) resolve();
       };
       own.add(onSignal);

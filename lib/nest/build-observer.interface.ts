@@ -13,7 +13,7 @@ export interface BuildObserver {
   /**
    * Called with the instance itself, before its dependents are built; awaited.
    *
-   * @param inject sets the injected properties, which Nest itself does later; for code that needs them now. May throw.
+   * @param inject sets the injected properties now, in place of Nest. May throw.
    */
   built(instance: unknown, wrapper: NestWrapper, inject: () => void): Promise<void> | undefined;
   /** Called if the constructor or factory has thrown; Nest receives the error. */

@@ -19,7 +19,7 @@ const plain = new WeakSet<NestWrapper>();
 const withoutProperties = new WeakSet<NestWrapper>();
 
 /**
- * The preparations (factories, `onScopeInit`) that the current code is part of. They don't refer to the instances, because a
+ * The preparations (factories, `onScopeInit`, and what constructors begin) that the current code is part of. They don't refer to the instances, because a
  * connection that a preparation opens keeps the preparation alive.
  */
 const preparations = new AsyncLocalStorage<readonly Preparation[]>();
@@ -45,14 +45,21 @@ function constructed<T>(preparation: Preparation, construct: () => T): T {
 
 /** True if the calling code prepares an instance that is built for this observer. */
 export function isPreparing({ key }: BuildObserver): boolean {
-  return constructing?.of === key || underWay().some(({ of }) => of === key);
+  return underWay().some(({ of }) => of === key);
 }
 
 /** Runs work as part of the build whose constructor calls it. */
 export function asPartOfBuild<T>(work: () => T): T {
-  return constructing === undefined
-    ? work()
-    : preparations.run([...underWay(), constructing], work);
+  const build = constructing;
+  if (build === undefined) return work();
+  // Not the preparation itself: what a constructor begins still waits for its `onScopeInit`.
+  const begun: Preparation = {
+    of: build.of,
+    get isOver() {
+      return build.isOver;
+    },
+  };
+  return preparations.run([...underWay(), begun], work);
 }
 
 /**
@@ -90,7 +97,7 @@ export function watchBuilds(injector: NestInjector): void {
     // From 12 on, the context of a transient has only the id of its inquirer.
     if (contextId?.[OBSERVER] !== undefined && wrapper.isTransient && contextId !== args[3])
       inquirers.set(args[3] as object, args[4] as NestWrapper | undefined);
-    const isNeeded = !plain.has(wrapper) && !withoutProperties.has(wrapper);
+    const isNeeded = !withoutProperties.has(wrapper);
     if (contextId?.[OBSERVER] === undefined || !isNeeded) return properties;
     return properties.then((values) => {
       if (values.length === 0) withoutProperties.add(wrapper);
@@ -208,6 +215,9 @@ async function observe(
   try {
     await ready;
     held?.release(); // not after a failure, so that later dependents receive the error too
+  } catch (error) {
+    // Nest 11.0 drops the promise of such a transient; the observer keeps the error, and the load throws it.
+    if (!isCircular || !wrapper.isTransient) throw error;
   } finally {
     preparation.isOver = true;
   }

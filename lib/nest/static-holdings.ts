@@ -34,7 +34,7 @@ export class StaticHoldings {
       if (typeof instance === 'object' && instance !== null) instances.add(instance);
     }
     this.#instances = [...instances];
-    this.#known = this.nest.modules.size;
+    this.#known = this.nest.hasStarted ? this.nest.modules.size : undefined;
     return this.#instances;
   }
 }

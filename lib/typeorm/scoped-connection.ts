@@ -18,6 +18,8 @@ interface Client {
 /** TypeORM's method that releases a broken connection so that the pool discards it. */
 interface OpenRunner {
   releasePostgresConnection?(error: unknown): Promise<void>;
+  /** Set while a runner of the driver `pg` has a connection. */
+  readonly releaseCallback?: unknown;
 }
 
 /**
@@ -86,21 +88,23 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
 
   /**
    * Releases the connection; work may do so too. It waits for a connection that is still being opened, because TypeORM forgets
-   * one that arrives after `release()`. It first rolls back a transaction that is still open, because its rollback failed or user
+   * one that arrives after `release()`. It first rolls back a transaction that is still open, or discards the connection of PostgreSQL if work releases it, because its rollback failed or user
    * code began it: the next scope would receive it with the connection.
    */
   private async release(): Promise<void> {
     const client = await this.client();
     if (this.runner.isReleased || !this.isInTransaction(client)) return this.releaseNow();
     this.wasLeftOpen = true;
-    Object.assign(this.runner, { isTransactionActive: false });
-    const { releasePostgresConnection: discard } = this.runner as OpenRunner;
+    const { releasePostgresConnection: discard, releaseCallback } = this.runner as OpenRunner;
     // A statement under way would delay the rollback, and dataSource.destroy() with it.
-    if (!this.isEnding && discard !== undefined)
+    if (!this.isEnding && discard !== undefined && releaseCallback !== undefined) {
+      Object.assign(this.runner, { isTransactionActive: false });
       return discard.call(this.runner, new Error(LEFT_OPEN));
+    }
     try {
       // Concurrent savepoints may have lost their names; this ends the transaction with all of them.
       await this.rollBack();
+      Object.assign(this.runner, { isTransactionActive: false });
     } catch (error) {
       await (this.runner as OpenRunner).releasePostgresConnection?.(error);
       throw error;

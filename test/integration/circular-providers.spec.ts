@@ -400,4 +400,22 @@ describe('Providers that inject each other', () => {
     const { registry } = await startApp({ providers: [...providers, settings, reads] });
     await expect(registry.run('Worker.run')).resolves.toMatchObject({ value: true });
   });
+
+  it('[B26] fail the tick, not the process, when a transient among them cannot be initialised', async () => {
+    @Injectable({ scope: Scope.REQUEST })
+    class Holder {
+      constructor(@Inject(forwardRef(() => Part)) readonly part: unknown) {}
+    }
+    @Injectable({ scope: Scope.TRANSIENT })
+    class Part {
+      constructor(@Inject(forwardRef(() => Holder)) readonly holder: unknown) {}
+      async onScopeInit(): Promise<void> {
+        await turn();
+        throw new Error('part down');
+      }
+    }
+    const { registry } = await startApp({ providers: [Holder, Part, worker([Holder])] });
+    expect(String((await registry.run('Worker.run')).error)).toBe('Error: part down');
+    await turns();
+  });
 });

@@ -1,7 +1,9 @@
 import { Inject, Injectable, Scope, type Provider } from '@nestjs/common';
+import { REQUEST } from '@nestjs/core';
 import { ScopedCron, ScopedWorker, type Tick, InjectTick } from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
-import { turn } from '../support/gate.js';
+import { gate, turn } from '../support/gate.js';
+import { turns } from '../support/running-tick.js';
 import { YEARLY, OnDemand, worker } from '../support/probes.js';
 
 describe('The preparation of a scope', () => {
@@ -369,4 +371,41 @@ describe('A provider that several others depend on', () => {
       expect(disposed).toEqual(['Client']);
     },
   );
+
+  it('[A18] is waited for by what a factory resolves that a constructor began', async () => {
+    const held = gate();
+    const seen: boolean[] = [];
+    @Injectable({ scope: Scope.REQUEST })
+    class Unready {
+      isReady = false;
+      readonly lazy: Promise<unknown>;
+      constructor(@InjectTick() { scope }: Tick) {
+        this.lazy = scope.resolve('LAZY');
+      }
+      async onScopeInit(): Promise<void> {
+        await held.opened;
+        this.isReady = true;
+      }
+    }
+    const dependent = {
+      provide: 'DEPENDENT',
+      inject: [Unready],
+      useFactory: ({ isReady }: Unready) => seen.push(isReady),
+    };
+    const lazy = {
+      provide: 'LAZY',
+      inject: [REQUEST],
+      useFactory: async ({ scope }: Tick) => {
+        await turn();
+        const resolved = scope.resolve('DEPENDENT');
+        await turns();
+        held.open();
+        return { resolved: await resolved };
+      },
+    };
+    const Worker = worker([Unready], async (_tick, unready: Unready) => void (await unready.lazy));
+    const { registry } = await startApp({ providers: [Unready, dependent, lazy, Worker] });
+    expect((await registry.run('Worker.run')).outcome).toBe('succeeded');
+    expect(seen).toEqual([true]);
+  });
 });

@@ -6,6 +6,7 @@ import {
   InjectScopedRepository,
   ScopedTypeOrmModule,
 } from '../../lib/typeorm/index.js';
+import { ScopedConnection } from '../../lib/typeorm/scoped-connection.js';
 import { closeApps, startApp } from '../support/app.js';
 import { gate } from '../support/gate.js';
 import { startNoteApp, type NoteScope } from '../support/note-worker.js';
@@ -239,5 +240,32 @@ describe('The connection of a scope', () => {
     expect(await test.registry.run('work')).toMatchObject({ outcome: 'succeeded', value: 0 });
     const pool = poolOf(test);
     expect(pool.idleCount).toBe(pool.totalCount);
+  });
+
+  it('sends ROLLBACK on the connection of a transaction that was left open, also on SQL Server', async () => {
+    const sent: unknown[] = [];
+    const nothing = async (): Promise<void> => undefined;
+    const create = (): object => ({});
+    const runner = {
+      isReleased: false,
+      isTransactionActive: true,
+      manager: {
+        query: nothing,
+        transaction: nothing,
+        getRepository: create,
+        getTreeRepository: create,
+        withRepository: create,
+      },
+      connect: async () => ({}),
+      // SQL Server takes another connection of the pool when no transaction is active.
+      query: async (sql: string) => void sent.push([sql, runner.isTransactionActive]),
+      stream: nothing,
+      startTransaction: nothing,
+      release: nothing,
+    };
+    const connection = new ScopedConnection(runner as unknown as QueryRunner, 'mssql', false);
+    connection.onScopeInit();
+    await expect(connection[Symbol.asyncDispose]()).rejects.toThrow('did not end it');
+    expect(sent).toEqual([['ROLLBACK', true]]);
   });
 });
