@@ -88,8 +88,9 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
 
   /**
    * Releases the connection; work may do so too. It waits for a connection that is still being opened, because TypeORM forgets
-   * one that arrives after `release()`. It first rolls back a transaction that is still open, or discards the connection of PostgreSQL if work releases it, because its rollback failed or user
-   * code began it: the next scope would receive it with the connection.
+   * one that arrives after `release()`. A transaction may still be open, because its rollback failed or user code began it. It is
+   * rolled back first: the next scope would receive it with the connection. If work releases a connection of PostgreSQL, the
+   * pool discards it instead.
    */
   private async release(): Promise<void> {
     const client = await this.client();
