@@ -7,6 +7,7 @@ import {
   delayProblem,
   functionProblem,
   limitProblem,
+  named,
   nameProblem,
   show,
 } from '../util/option-checks.js';
@@ -179,22 +180,32 @@ function utcOffsetProblem(value: unknown): string | undefined {
 function retryProblem(value: unknown): string | undefined {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     return `must be an object such as { attempts: 3, backoffMs: 1_000 }, not ${show(value)}`;
-  const { attempts, backoffMs, jitter, ...others } = value as Record<string, unknown>;
-  const [unknown] = Object.keys(withoutUndefined(others));
-  if (unknown !== undefined)
-    return `has no option "${unknown}"; the options are attempts, backoffMs, jitter`;
-  const attemptsProblem = countProblem(attempts);
-  if (attemptsProblem !== undefined) {
-    const none =
-      attempts === 0 ? '; 1 means no retry; to disable a schedule, set disabled: true' : '';
-    return `attempts ${attemptsProblem}${none}`;
-  }
-  if (backoffMs !== undefined && typeof backoffMs !== 'function') {
-    const problem = delayProblem(backoffMs);
-    if (problem !== undefined)
-      return `backoffMs ${problem}; it may also be a function of the attempt`;
-  }
-  if (jitter !== undefined && !(typeof jitter === 'number' && jitter >= 0 && jitter <= 1))
-    return `jitter must be a number from 0 to 1, not ${show(jitter)}`;
-  return undefined;
+  const { attempts, backoffMs = 0, jitter = 0, ...others } = value as Record<string, unknown>;
+  const unknown = Object.keys(withoutUndefined(others));
+  const problems = [
+    ...unknown.map((key) => `has no option "${key}"; the options are attempts, backoffMs, jitter`),
+    ...named({
+      attempts: attemptsProblem(attempts),
+      backoffMs: typeof backoffMs === 'function' ? undefined : backoffProblem(backoffMs),
+      jitter: jitterProblem(jitter),
+    }),
+  ];
+  return problems.length === 0 ? undefined : problems.join('; ');
+}
+
+function attemptsProblem(value: unknown): string | undefined {
+  const problem = countProblem(value);
+  return value === 0
+    ? `${problem}; 1 means no retry; to disable a schedule, set disabled: true`
+    : problem;
+}
+
+function backoffProblem(value: unknown): string | undefined {
+  const problem = delayProblem(value);
+  return problem && `${problem}; it may also be a function of the attempt`;
+}
+
+function jitterProblem(value: unknown): string | undefined {
+  if (typeof value === 'number' && value >= 0 && value <= 1) return undefined;
+  return `must be a number from 0 to 1, not ${show(value)}`;
 }

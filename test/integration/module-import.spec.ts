@@ -145,6 +145,16 @@ describe('The import of the module', () => {
       ['a list', [], 'options must be an object such as { useFactory }, not an array'],
       ['nothing in it', {}, 'needs one of useFactory, useClass, useExisting'],
       [
+        'two ways',
+        {
+          useFactory: () => ({}),
+          useClass: class {
+            create = (): object => ({});
+          },
+        },
+        'has useFactory and useClass; keep one of them',
+      ],
+      [
         'an unknown option',
         { useFactory, isGlobal: true },
         "isGlobal isn't an option; the options",

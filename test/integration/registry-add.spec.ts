@@ -440,6 +440,11 @@ describe('registry.add()', () => {
       ['an unknown option', { ...good, timout: 5 }, 'has no option "timout"'],
       ['a bad option', { ...good, overlap: 'queue' }, "overlap must be one of 'skip'"],
       ['a bad retry', { ...good, retry: { attempts: 0 } }, 'retry attempts must be'],
+      [
+        'every mistake of a retry',
+        { ...good, retry: { attempts: 2, backoffMs: -1, jitter: 2 } },
+        'a function of the attempt; jitter must be a number from 0 to 1, not 2',
+      ],
       ['two zones', { ...good, timeZone: 'UTC', utcOffset: 0 }, 'both timeZone and utcOffset'],
       ['an unknown zone', { ...good, timeZone: 'Mars/Base' }, 'not "Mars/Base"'],
       [
