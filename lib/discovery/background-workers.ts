@@ -1,7 +1,10 @@
+import { REQUEST } from '@nestjs/core';
 import { workerOptions } from '../decorators/worker-metadata.js';
 import { finding, type Finding } from '../errors/finding.js';
+import type { GraphProvider, LifetimeGraph } from '../graph/lifetime-graph.js';
 import type { ApplicationGraph } from '../graph/read-graph.js';
 import {
+  isOwnToken,
   isSameObject,
   isSingleton,
   kindOf,
@@ -107,6 +110,11 @@ function givenName(instance: object): string | undefined {
   return typeof name === 'string' && name.trim() !== '' ? name : undefined;
 }
 
+/** True for a class that extends `BackgroundWorker`. */
+export function isBackgroundWorker({ prototype }: Function): boolean {
+  return isMarked(prototype);
+}
+
 function isMarked(candidate: unknown): candidate is object {
   // A proxy may throw on inspection, as those of nestjs-cls do.
   return (
@@ -135,36 +143,53 @@ export function backgroundFindings(
 }
 
 function scoped({ name }: Function, wrapper: NestWrapper, graph: ApplicationGraph): Finding {
-  const way = wrapper.isTransient ? undefined : graph.wayToRequestScope(wrapper);
-  const chain = (way ?? []).map((provider) => provider.name);
-  const { why, instead } = reasonOf(wrapper, chain);
-  const message = `${name} is a BackgroundWorker, but ${why}. No instance of it lives as long as the application, so it would never run. ${instead} in this.scopes.run(async (scope) => { ... }).`;
+  const way = (wrapper.isTransient ? undefined : graph.wayToRequestScope(wrapper)) ?? [];
+  const chain = way.map((provider) => provider.name);
+  const { why, instead } = reasonOf(wrapper, way, graph);
+  const message = `${name} is a BackgroundWorker, but ${why}. No instance of it lives as long as the application, so it would never run. ${instead}.`;
   const { token } = wrapper;
   return finding({ kind: 'background-worker-scoped', subject: name, token, chain, message });
 }
 
-/** @param chain the names on the path to the provider that makes it request-scoped; empty if none does. */
+const IN_SCOPE = 'in this.scopes.run(async (scope) => { ... })';
+const SCOPES = 'inject ProviderScopeFactory as scopes';
+
+/** @param way the path to the provider that makes it request-scoped; empty if none does. */
 function reasonOf(
   { metatype, isTransient }: NestWrapper,
-  chain: readonly string[],
+  way: readonly GraphProvider[],
+  graph: ApplicationGraph,
 ): { readonly why: string; readonly instead: string } {
-  const inject = 'inject ProviderScopeFactory as scopes. In each iteration, resolve';
-  const [own, dependency] = chain;
-  if (dependency !== undefined)
+  const [own, dependency] = way;
+  if (dependency !== undefined) {
+    const names = way.slice(1).map(({ name }) => name);
     return {
-      why: `its dependency ${chain.slice(1).join(' -> ')} makes it request-scoped`,
-      instead: `Instead of ${dependency}, ${inject} ${dependency}`,
+      why: `its dependency ${names.join(' -> ')} makes it request-scoped`,
+      instead: insteadOf(dependency, graph.current),
     };
+  }
+  const inject = `${SCOPES}. In each iteration, resolve what it needs ${IN_SCOPE}`;
   if (own !== undefined && metatype && workerOptions(metatype) !== undefined)
     return {
       why: '@ScopedWorker() makes it request-scoped',
-      instead: `Mark it @Injectable() only, and ${inject} what it needs`,
+      instead: `Mark it @Injectable() only, and ${inject}`,
     };
   const scope = own === undefined ? 'not a singleton' : 'request-scoped';
   return {
     why: `it is ${isTransient ? 'transient' : scope}`,
-    instead: `Make it a singleton, and ${inject} what it needs`,
+    instead: `Make it a singleton, and ${inject}`,
   };
+}
+
+function insteadOf(dependency: GraphProvider, graph: LifetimeGraph): string {
+  const { name, token } = dependency;
+  if (token === REQUEST)
+    return 'It has no request and no tick: remove the injection. To pass a value to the providers of an iteration, call scopes.run(work, { request: { payload } }) of an injected ProviderScopeFactory';
+  const parts = [dependency, ...graph.dependenciesOf(dependency)];
+  // A scoped repository: the scope would use that of the last module that has one, perhaps with another transaction option.
+  if (dependency.kind !== 'class' && parts.some((part) => isOwnToken(part.token)))
+    return `Move the code that uses ${name} to a request-scoped class, and ${SCOPES}. In each iteration, resolve that class ${IN_SCOPE}`;
+  return `Instead of ${name}, ${SCOPES}. In each iteration, resolve ${name} ${IN_SCOPE}`;
 }
 
 function policyFindings({ name, instance }: FoundBackgroundWorker): Finding[] {

@@ -1,5 +1,6 @@
 import { finding, type Finding } from '../errors/finding.js';
 import { isReadyMade, isSingleton, tokenText, type NestWrapper } from '../nest/index.js';
+import { isBackgroundWorker } from './background-workers.js';
 import type { Difference } from './same-worker.js';
 import { handlerName, type NamedHandler } from './schedule-names.js';
 import type { Exploration, FoundWorker } from './worker-explorer.js';
@@ -48,12 +49,18 @@ export function unmarkedFindings({ unmarked }: Exploration): Finding[] {
   return unmarked.flatMap(({ ownerClass, handlers, isModule }) =>
     handlers.map((metadata) => {
       const handler = handlerName(ownerClass, metadata);
-      const help = isModule
-        ? `${ownerClass.name} is a module, which Nest builds once. Move the method to a provider marked @ScopedWorker().`
-        : `${ownerClass.name} isn't one. Mark the class @ScopedWorker().`;
+      const help = whyNoWorker(ownerClass, isModule);
       return invalid(handler, `${handler}: ${metadata.decorator} needs a worker, but ${help}`);
     }),
   );
+}
+
+function whyNoWorker(ownerClass: Function, isModule: boolean): string {
+  const { name } = ownerClass;
+  const move = 'Move the method to a provider marked @ScopedWorker().';
+  if (isModule) return `${name} is a module, which Nest builds once. ${move}`;
+  if (isBackgroundWorker(ownerClass)) return `${name} is a BackgroundWorker. ${move}`;
+  return `${name} isn't one. Mark the class @ScopedWorker().`;
 }
 
 export function unprovidedFindings({ unprovided }: Exploration): Finding[] {

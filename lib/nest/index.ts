@@ -18,4 +18,4 @@ export { StaticHoldings } from './static-holdings.js';
 export { OpenedApplication } from './opened-application.js';
 export type { ContextId, NestModule, NestWrapper } from './nest-types.js';
 export { isFactory, isReadyMade, isSingleton, kindOf, type ProviderKind } from './provider-kind.js';
-export { injectedToken, isInternalToken, tokenText } from './tokens.js';
+export { injectedToken, isInternalToken, isOwnToken, tokenText } from './tokens.js';

@@ -7,7 +7,12 @@ export function tokenText(token: unknown): string {
 
 /** True for the token of a provider that only this library uses, and that isn't part of the user's application. */
 export function isInternalToken(token: unknown): boolean {
-  return typeof token === 'string' && token.startsWith(OWN) && token.endsWith(':lookup');
+  return isOwnToken(token) && (token as string).endsWith(':lookup');
+}
+
+/** True for tokens such as those of `nestjs-scoped-worker/typeorm`: their providers refuse to work outside of scopes. */
+export function isOwnToken(token: unknown): boolean {
+  return typeof token === 'string' && token.startsWith(OWN);
 }
 
 const OWN = 'nestjs-scoped-worker:';

@@ -14,6 +14,7 @@ import {
   BackgroundWorker,
   InvalidOptionsError,
   ProviderScopeFactory,
+  ScopedCron,
   ScopedWorker,
   ScopeValidationError,
   type BackgroundFailurePolicy,
@@ -314,7 +315,11 @@ describe('The provision of a background worker', () => {
         `Indirect is a BackgroundWorker, but its dependency Orders -> Tenant makes it request-scoped. No instance of it lives as long as the application, so it would never run. Instead of Orders, inject ProviderScopeFactory as scopes. In each iteration, resolve Orders ${INSTEAD}`,
       ],
       ['request-scoped by a property', [ByProperty, Tenant], 'its dependency Tenant makes it'],
-      ['request-scoped by REQUEST', [ByRequest], 'its dependency REQUEST makes it'],
+      [
+        'request-scoped by REQUEST',
+        [ByRequest],
+        'its dependency REQUEST makes it request-scoped. No instance of it lives as long as the application, so it would never run. It has no request and no tick: remove the injection. To pass a value to the providers of an iteration, call scopes.run(work, { request: { payload } }) of an injected ProviderScopeFactory.',
+      ],
       [
         'given by a request-scoped factory under its class',
         [{ provide: Sync, scope: Scope.REQUEST, useFactory: () => new Sync() }],
@@ -332,6 +337,20 @@ describe('The provision of a background worker', () => {
       expect(findings).toMatchObject([{ kind: 'background-worker-scoped', severity: 'error' }]);
       expect(findings[0]!.message).toContain(text);
       expect(ran).toEqual([]);
+    });
+
+    it('a schedule on it is refused with a remedy that is not refused in turn', async () => {
+      @Injectable()
+      class Hourly extends Sync {
+        @ScopedCron('@hourly')
+        tidy(): void {}
+      }
+      const error = await refusal({ providers: [Hourly] });
+      expect(error).toMatchObject({
+        problems: [
+          'Hourly.tidy: @ScopedCron needs a worker, but Hourly is a BackgroundWorker. Move the method to a provider marked @ScopedWorker().',
+        ],
+      });
     });
 
     it.each<[string, Provider[]]>([

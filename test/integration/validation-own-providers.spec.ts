@@ -155,6 +155,26 @@ describe("The library's own providers pass the strictest validation without a fi
     },
   );
 
+  it('a background worker over them receives the advice to resolve a class, whose module decides the transaction', async () => {
+    @Injectable()
+    class NoteSync extends BackgroundWorker {
+      constructor(@InjectScopedRepository(Note) readonly notes: Repository<Note>) {
+        super();
+      }
+
+      async execute(): Promise<void> {}
+    }
+    const findings = await findingsOf({
+      imports: [typeOrmRoot(database), ScopedTypeOrmModule.forFeature([Note])],
+      providers: [NoteSync],
+    });
+    expect(findings.map(({ message }) => message)).toEqual([
+      expect.stringMatching(
+        /^NoteSync is a BackgroundWorker, .* Move the code that uses Repository of Note \(default\) to a request-scoped class, and inject ProviderScopeFactory as scopes\. In each iteration, resolve that class in /,
+      ),
+    ]);
+  });
+
   it('one over them that resolves them in a scope starts', async () => {
     @Controller('careful')
     class Careful {

@@ -1,6 +1,7 @@
 import { REQUEST } from '@nestjs/core';
 import { injectsTick } from '../../decorators/worker.decorators.js';
 import type { GraphProvider } from '../../graph/lifetime-graph.js';
+import { isOwnToken } from '../../nest/index.js';
 import { finding, type Finding } from '../../errors/finding.js';
 import { arrows, type TickGraph } from '../tick-graph.js';
 
@@ -45,7 +46,7 @@ export function controllerRebuilt(ticks: TickGraph): Finding[] {
 
 /** Reports a controller that reaches a scoped `EntityManager` or `Repository`, even if it is request-scoped on purpose. */
 function statementsRefused(controller: GraphProvider, ticks: TickGraph): Finding | undefined {
-  const way = ticks.graph.wayTo(controller, isOfThisLibrary);
+  const way = ticks.graph.wayTo(controller, ({ token }) => isOwnToken(token));
   if (way === undefined || way.some((provider) => ticks.isWorker(provider))) return undefined;
   const chain = way.map(({ name }) => name);
   const { name, token } = controller;
@@ -96,16 +97,11 @@ function isForWorkers(culprit: GraphProvider, entrance: GraphProvider, ticks: Ti
       graph.dependenciesOf(provider).some(({ token }) => token === REQUEST),
   );
   if (readsRequest) return 'no';
-  if (tree.some((provider) => injectsTick(provider.type) || isOfThisLibrary(provider)))
+  if (tree.some((provider) => injectsTick(provider.type) || isOwnToken(provider.token)))
     return 'yes';
   const dependents = graph.dependentsOf(culprit);
   const isLikely =
     dependents.some((dependent) => ticks.isWorker(dependent)) &&
     !dependents.some(({ place, isGateway }) => place !== 'provider' || isGateway);
   return isLikely ? 'likely' : 'no';
-}
-
-/** True for tokens such as those of `nestjs-scoped-worker/typeorm`: their providers refuse to work outside of scopes. */
-function isOfThisLibrary({ token }: GraphProvider): boolean {
-  return typeof token === 'string' && token.startsWith('nestjs-scoped-worker:');
 }
