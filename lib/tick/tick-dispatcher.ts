@@ -82,11 +82,17 @@ export class TickDispatcher {
     for (const running of this.running.all) running.beginNoMore('shutdown');
   }
 
+  /** @returns false if the schedule was paused before. */
   pause(schedule: Schedule): boolean {
     if (this.#paused.has(schedule.name)) return false;
     this.#paused.add(schedule.name);
-    this.#gates.get(overlapKeyOf(schedule))?.clear('paused', schedule.name);
     return true;
+  }
+
+  /** Skips the waiting ticks of a schedule, except manual runs, if it is paused. */
+  skipPaused(schedule: Schedule): void {
+    if (this.isPaused(schedule))
+      this.#gates.get(overlapKeyOf(schedule))?.clear('paused', schedule.name);
   }
 
   resume(schedule: Schedule): boolean {
