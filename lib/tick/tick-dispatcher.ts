@@ -40,7 +40,7 @@ export class TickDispatcher {
       }),
     );
     // The items of a list have their own reports. Its summary says only that there was no list, or that it was cut short.
-    const isTold = report.items === undefined || report.outcome === 'cancelled';
+    const isTold = report.items === undefined || report.reason !== undefined;
     if (report.outcome !== 'skipped' && isTold) this.events.emit('tick:finished', report);
     return report;
   }
