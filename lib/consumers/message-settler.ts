@@ -71,7 +71,7 @@ export class MessageSettler {
     const { maxDeliveries } = this.consumer;
     const deliveries = this.deliveriesOf(delivery);
     const error = errorOf(report);
-    if (delivery.deliveries === undefined) this.#failures.set(id, deliveries);
+    if (typeof delivery.deliveries !== 'number') this.#failures.set(id, deliveries);
     if (maxDeliveries !== undefined && deliveries >= maxDeliveries) {
       this.#lastErrors.set(id, error);
       if (await this.putAside(delivery, deliveries, error, report)) return;

@@ -48,12 +48,14 @@ class InProcessEngine implements Engine {
   }
 
   replace(schedule: EngineSchedule): void {
-    const paused = this.#clocks.get(schedule.name)?.paused ?? false;
-    this.remove(schedule.name);
+    const before = this.#clocks.get(schedule.name);
+    this.#clocks.delete(schedule.name);
     const clock = this.clockOf(schedule);
-    if (clock === undefined) return;
-    clock.paused = paused;
-    clock.startAgain(Date.now());
+    if (clock !== undefined) {
+      clock.paused = before?.paused ?? false;
+      clock.startAgain(Date.now());
+    }
+    before?.retire(); // last, because a slot that it fires may change or remove the schedule again
   }
 
   remove(schedule: string): void {

@@ -71,8 +71,9 @@ export class EventLog {
     if (lastSkip !== undefined && report.scheduledAt.getTime() > lastSkip)
       this.#lastSkips.delete(report.schedule);
     const { outcome, schedule, tickId, error, phase, disposeErrors, history } = report;
-    if (outcome === 'cancelled' && report.reason === 'shutdown')
+    if (report.reason === 'shutdown')
       this.#cancelled?.push(tickLabel(schedule, tickId, report.messageId));
+    if (report.items !== undefined) return; // each item that failed has its own line
     const others = [
       ...history.slice(0, -1).flatMap((attempt) => attempt.disposeErrors),
       ...disposeErrors.filter((other) => !isPartOf(other, error)),

@@ -15,7 +15,8 @@ import { StartUpSettled } from './start-up-settled.js';
  * and bootstraps its module last, and destroys it first.
  */
 export class ApplicationLifecycle {
-  #state: 'idle' | 'started' | 'stopped' = 'idle';
+  #isStopped = false;
+  #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
   #settled: StartUpSettled | undefined;
   readonly #signalHint: SignalHint;
@@ -32,10 +33,20 @@ export class ApplicationLifecycle {
     this.#signalHint = new SignalHint(nest);
   }
 
-  async start(): Promise<void> {
+  /** A second call returns the same promise: an engine that refused to start stays refused. */
+  start(): Promise<void> {
+    this.#starting ??= this.startOnce();
+    return this.#starting;
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= this.stopAndDrain();
+    return this.#stopping;
+  }
+
+  private async startOnce(): Promise<void> {
     // On Nest 11 `app.close()` during start-up does not wait for it.
-    if (this.#state !== 'idle') return;
-    this.#state = 'started';
+    if (this.#isStopped) return;
     this.nest.startUpEnded();
     this.dispatcher.open();
     const settled = (this.#settled = new StartUpSettled(this.nest));
@@ -50,16 +61,11 @@ export class ApplicationLifecycle {
       },
       missed: (slots) => slots.forEach((slot) => this.dispatcher.miss(this.slotOf(slot))),
     });
-    const isWorking = this.announce.whatRuns();
     // The application may have been closed while the engine was starting.
-    if (this.#state !== 'started') return;
+    if (this.#isStopped) return;
+    const isWorking = this.announce.whatRuns();
     for (const work of this.longRunning) settled.whenSettled(() => work.start());
     if (isWorking) settled.whenSettled(() => this.#signalHint.begin());
-  }
-
-  stop(): Promise<void> {
-    this.#stopping ??= this.stopAndDrain();
-    return this.#stopping;
   }
 
   private async fire(fired: EngineSlot): Promise<void> {
@@ -74,7 +80,7 @@ export class ApplicationLifecycle {
   }
 
   private async stopAndDrain(): Promise<void> {
-    this.#state = 'stopped';
+    this.#isStopped = true;
     this.#signalHint.dispose();
     this.dispatcher.close();
     this.drain.begin();

@@ -42,6 +42,7 @@ export class SchedulerRegistryBridge {
   /** The dates of the slots for which callbacks were called. */
   readonly #called = new WeakSet<Date>();
   readonly #stopWaits: StopWaits;
+  #isShowing = false;
   #isClosing = false;
 
   constructor(
@@ -57,14 +58,15 @@ export class SchedulerRegistryBridge {
   }
 
   /**
-   * Called before any `onApplicationBootstrap` of the application, and before Nest adds the jobs of its decorators.
+   * Called before any `onApplicationBootstrap` of the application, and before Nest adds the jobs of its decorators. A second call, when
+   * `init()` runs again, does nothing.
    *
    * @throws {DuplicateScheduleError} when a job of `@nestjs/schedule` has, or gets, the name of one of ours.
    */
   show(): void {
     const schedules = this.book.all;
     const target = findSchedulerRegistry(this.nest);
-    if (target === undefined) return;
+    if (target === undefined || this.#isShowing) return;
     const holders = new NameHolders(this.nest, target);
     const taken = schedules.flatMap((schedule) => {
       const kind = this.kindOf(schedule);
@@ -78,6 +80,7 @@ export class SchedulerRegistryBridge {
       return `${handler}: its schedule "${name}" has the same name as ${holder.text}. Rename one of them with { name: '...' }${remedy}.`;
     });
     if (taken.length > 0) throw new DuplicateScheduleError(taken);
+    this.#isShowing = true;
     for (const schedule of schedules) this.add(schedule, target, holders);
     this.events.on('schedule:changed', (change) => this.changed(change, target, holders));
     this.events.on('tick:started', (tick) => this.started(tick));

@@ -26,7 +26,10 @@ export class RunningEngine {
 
   /** @throws the error of the engine. */
   async start(schedules: readonly Schedule[], host: EngineHost): Promise<void> {
-    this.#starting = this.inEmptyContext((engine) => engine.start(schedules.filter(isTimed), host));
+    this.#starting = this.inEmptyContext(async (engine) => {
+      await Promise.resolve(); // `#starting` is set first, because a listener of a missed slot may change a schedule
+      await engine.start(schedules.filter(isTimed), host);
+    });
     await this.#starting;
     this.#isRunning = !this.#isStopped;
   }

@@ -98,6 +98,7 @@ export class ScopedWorkerRegistry {
     if (!isNew) return;
     this.engine.pause(schedule);
     this.changed(name, 'paused');
+    this.dispatcher.skipPaused(schedule); // last, because a listener may resume the schedule
   }
 
   /** @throws {UnknownScheduleError} if no schedule has this name. */

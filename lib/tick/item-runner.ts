@@ -23,7 +23,7 @@ export class ItemRunner {
 
   /**
    * @returns a summary with the reports of all items: `failed` if items failed (with their errors) or the factory returned no
-   * list; `skipped` if the list is empty.
+   * list; `skipped` if the list is empty. It has a `reason` if the list was cut short, even if items failed before.
    */
   async run(slot: Slot): Promise<TickReport> {
     const list = new TickList(slot);
@@ -117,18 +117,20 @@ function endOf(
     disposed: sum(items, 'disposed'),
     disposeMs: sum(items, 'disposeMs'),
   };
+  const cutBy = items.length < length ? (stopped ?? 'paused') : undefined;
   const failed = items.filter(({ outcome }) => outcome === 'failed' || outcome === 'timed-out');
   if (failed.length > 0) {
     const { phase } = failed[0]!;
     return {
       ...FAILED,
+      ...(cutBy !== undefined && { reason: cutBy }),
       phase: phase!,
       error: combined(failed.map(({ error }) => error)),
       ...counts,
     };
   }
   const cancelled = items.find(({ outcome }) => outcome === 'cancelled');
-  const reason = items.length < length ? (stopped ?? 'paused') : cancelled?.reason;
+  const reason = cutBy ?? cancelled?.reason;
   if (reason !== undefined) return { outcome: 'cancelled', reason, ...counts };
   if (length === 0) return { outcome: 'skipped', reason: 'no-items', ...counts };
   return { outcome: 'succeeded', ...counts };

@@ -64,20 +64,11 @@ export class OverlapGate {
     if (asking.outer.length > 0 && !this.hasRoom(slot))
       return Promise.resolve(gated.skip('overlap'));
     const canMerge = slot.isCatchUp !== true && overlap !== 'allow';
-    if (canMerge) {
-      if (overlap === 'skip') return Promise.resolve(gated.skip('overlap'));
-      const { name } = slot.schedule;
-      const buffered = this.#waiting.find(
-        (other) => other.canMerge && other.slot.schedule.name === name,
-      );
-      // A manual run is not merged into one that is only due.
-      if (buffered?.slot.trigger === 'manual' && slot.trigger !== 'manual')
-        return Promise.resolve(gated.skip('merged'));
-      if (buffered !== undefined) {
-        this.#waiting.splice(this.#waiting.indexOf(buffered), 1);
-        buffered.skip!('merged');
-      }
-    }
+    if (canMerge && overlap === 'skip') return Promise.resolve(gated.skip('overlap'));
+    const merged = canMerge ? this.bufferedOf(slot) : undefined;
+    // A manual run is not merged into one that is only due.
+    if (merged?.slot.trigger === 'manual' && slot.trigger !== 'manual')
+      return Promise.resolve(gated.skip('merged'));
     const report = new Promise<TickReport>((resolve) => {
       this.enqueue({
         ...asking,
@@ -86,6 +77,10 @@ export class OverlapGate {
         skip: (reason) => resolve(gated.skip(reason)),
       });
     });
+    if (merged !== undefined) {
+      this.#waiting.splice(this.#waiting.indexOf(merged), 1);
+      merged.skip!('merged'); // after `enqueue()`: a listener may pause or remove the schedule, which skips this slot too
+    }
     if (overlap === 'cancel-other') this.makeRoomFor(slot);
     return report;
   }
@@ -147,6 +142,11 @@ export class OverlapGate {
 
   private asking(slot: Slot, isExclusive: boolean): Asking {
     return { slot, outer: this.#running.filter(isInsideSlot), isExclusive };
+  }
+
+  /** Returns the waiting tick that the next one of its schedule replaces. */
+  private bufferedOf({ schedule: { name } }: Slot): Waiting | undefined {
+    return this.#waiting.find(({ canMerge, slot }) => canMerge && slot.schedule.name === name);
   }
 
   private enqueue(waiting: Waiting): Waiting {

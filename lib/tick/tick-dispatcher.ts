@@ -40,7 +40,7 @@ export class TickDispatcher {
       }),
     );
     // The items of a list have their own reports. Its summary says only that there was no list, or that it was cut short.
-    const isTold = report.items === undefined || report.outcome === 'cancelled';
+    const isTold = report.items === undefined || report.reason !== undefined;
     if (report.outcome !== 'skipped' && isTold) this.events.emit('tick:finished', report);
     return report;
   }
@@ -82,11 +82,17 @@ export class TickDispatcher {
     for (const running of this.running.all) running.beginNoMore('shutdown');
   }
 
+  /** @returns false if the schedule was paused before. */
   pause(schedule: Schedule): boolean {
     if (this.#paused.has(schedule.name)) return false;
     this.#paused.add(schedule.name);
-    this.#gates.get(overlapKeyOf(schedule))?.clear('paused', schedule.name);
     return true;
+  }
+
+  /** Skips the waiting ticks of a schedule, except manual runs, if it is paused. */
+  skipPaused(schedule: Schedule): void {
+    if (this.isPaused(schedule))
+      this.#gates.get(overlapKeyOf(schedule))?.clear('paused', schedule.name);
   }
 
   resume(schedule: Schedule): boolean {

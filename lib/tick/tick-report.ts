@@ -87,7 +87,7 @@ export interface TickReport {
   /** The attempts, in order. Outcome, phase and errors of the tick are those of the last one. */
   readonly history: readonly AttemptReport[];
   readonly outcome: TickOutcome;
-  /** Why it was skipped or cancelled. */
+  /** Why it was skipped or cancelled; of a list of `forEach` with failed items, why it was cut short. */
   readonly reason?: SkipReason | AbortCause;
   /** Where it went wrong; undefined when it succeeded or was skipped. */
   readonly phase?: TickPhase;

@@ -173,6 +173,15 @@ describe('deliveries of a source that does not count them', () => {
     ]);
   });
 
+  it('[XG4] are counted by id too when the source sets the count to null', async () => {
+    const source = new HandSource({ keepsDeadLetters: true });
+    await failingConsumer(source, { maxDeliveries: 2 });
+    for (let delivery = 1; delivery <= 2; delivery += 1)
+      source.give('poison', { id: 'x', deliveries: null as never });
+    await source.settled(2);
+    expect(source.fates).toEqual(['nack x: boom', 'dead x: boom']);
+  });
+
   it('are counted afresh after a success, and after a dead letter', async () => {
     const source = new HandSource({ keepsDeadLetters: true });
     await failingConsumer(source, { maxDeliveries: 2 }, ({ payload }) =>

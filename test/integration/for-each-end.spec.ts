@@ -84,6 +84,17 @@ describe('The end of a forEach in the middle of its list', () => {
       expect(await run).toMatchObject({ outcome: 'failed', error: { message: 'no rollback' } });
     });
 
+    it('[XF6] is reported also when items failed before, which the log does not repeat', async () => {
+      const { registry, run, finished, log } = await inTheMiddle({}, (tick) =>
+        untilAborted(tick).catch(() => Promise.reject(new TypeError('no rollback'))),
+      );
+      registry.cancel('Worker.run');
+      const report = await run;
+      expect(report).toMatchObject({ outcome: 'failed', reason: 'cancel' });
+      expect(finished).toEqual([...report.items!, report]);
+      expect(log.of('error')).toEqual([expect.stringContaining('no rollback')]);
+    });
+
     it('begins no item when the list was still asked for', async () => {
       const held = gate<number[]>();
       const asked = gate();

@@ -226,6 +226,9 @@ describe('In hostile surroundings, a schedule', () => {
     await startApp({ providers: [Busy], options: { engine } });
     const second = await compileApp({ providers: [Busy], options: { engine } });
     await expect(second.app.init()).rejects.toThrow('in use by another application');
+    // XC6: it stays refused, and nothing says that its schedules are due.
+    await expect(second.app.init()).rejects.toThrow('in use by another application');
+    expect(second.log.of('log').join()).not.toContain('scheduled, with the next run');
     await second.app.close().catch(() => undefined);
 
     const before = runs;

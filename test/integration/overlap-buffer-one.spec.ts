@@ -249,6 +249,21 @@ describe("overlap 'buffer-one'", () => {
       expect(begun).toEqual(['old', 'new']);
     });
 
+    it.each(['pause', 'remove'] as const)(
+      'is skipped if a listener of the tick that it replaces calls %s()',
+      async (change) => {
+        const { registry, events, begun, skipped, release } = await slotApp('interval', { a: {} });
+        await advance(2_500);
+        events.once('tick:skipped', () => registry[change]('a'));
+        await advance(500);
+        const reason = change === 'pause' ? 'paused' : 'removed';
+        expect(skipped).toEqual(['a 2 merged', `a 3 ${reason}`]);
+        release();
+        await advance(0);
+        expect(begun).toEqual(['a 1']);
+      },
+    );
+
     it('stays when the schedule gets another timing', async () => {
       const test = await slotApp('interval', { a: {} });
       await advance(2_000);

@@ -55,6 +55,44 @@ describe('pause() and resume()', () => {
     test.releaseAll();
   });
 
+  it('[E9] leave the schedule active if a listener of the pause resumes it', async () => {
+    const { registry, events, skipped, begun, releaseAll } = await slotApp('interval', { a: {} });
+    await advance(2_500); // the tick of the second second waits
+    const changes: string[] = [];
+    events.on('schedule:changed', ({ change }) => {
+      changes.push(change);
+      if (change === 'paused') registry.resume('a');
+    });
+    registry.pause('a');
+    expect(changes).toEqual(['paused', 'resumed']);
+    expect(registry.get('a')).toMatchObject({
+      state: 'active',
+      nextRun: new Date(afterNoon(3_000)),
+    });
+    releaseAll();
+    await advance(0);
+    expect([begun, skipped]).toEqual([['a 1', 'a 2'], []]);
+    releaseAll();
+  });
+
+  it('[E9] leave the schedule active if a listener of the tick that the pause skips resumes it', async () => {
+    const { registry, events, begun, releaseAll } = await slotApp('interval', { a: {} });
+    await advance(2_500);
+    const changes: string[] = [];
+    events.on('schedule:changed', ({ change }) => changes.push(change));
+    events.once('tick:skipped', () => registry.resume('a'));
+    registry.pause('a');
+    expect(changes).toEqual(['paused', 'resumed']);
+    expect(registry.get('a')).toMatchObject({
+      state: 'active',
+      nextRun: new Date(afterNoon(3_000)),
+    });
+    releaseAll();
+    await advance(500);
+    expect(begun).toEqual(['a 1', 'a 3']);
+    releaseAll();
+  });
+
   it('[E9] keep the grid of an interval whose tick runs all the while', async () => {
     const held = gate();
     const { due, work } = recorder({ 1: held });

@@ -15,6 +15,7 @@ import { appsOnFakeClock, compileApp, startApp } from '../support/app.js';
 import { advance, afterNoon } from '../support/fake-clock.js';
 import { gate, turn } from '../support/gate.js';
 import { Probe, ProbeJournal, PROBES } from '../support/probes.js';
+import { quietEngine } from '../support/quiet-engine.js';
 import { jobsApp, thrownBy, written } from '../support/run-time-schedules.js';
 
 appsOnFakeClock();
@@ -299,6 +300,37 @@ describe('registry.add()', () => {
       const { registry } = await startApp({ providers: [Rows] });
       await advance(2_000);
       expect([ran, registry.list()]).toEqual([[], []]);
+    });
+
+    it('[XF3] what a listener of a missed slot changes while the engine starts reaches it', async () => {
+      @ScopedWorker()
+      class Jobs {
+        @ScopedInterval(1_000, { name: 'poll' })
+        poll(): void {}
+      }
+      const told: unknown[] = [];
+      const { app, registry, events } = await compileApp({
+        providers: [Jobs],
+        options: {
+          engine: {
+            ...quietEngine(() => undefined),
+            start: (schedules, host) =>
+              host.missed(
+                schedules.map((schedule) => ({
+                  schedule,
+                  scheduledAt: new Date(),
+                  trigger: schedule.kind,
+                })),
+              ),
+            replace: ({ name, everyMs }) => void told.push([name, everyMs]),
+          },
+        },
+      });
+      events.on('tick:skipped', ({ schedule }) =>
+        registry.reschedule(schedule, { everyMs: 9_000 }),
+      );
+      await app.init();
+      expect(told).toEqual([['poll', 9_000]]);
     });
 
     it('[XF1] what is added while the engine starts is registered with it afterwards', async () => {

@@ -1,4 +1,4 @@
-import { describe, expect, it, jest } from '@jest/globals';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import {
   inMemoryQueue,
   InvalidScheduleError,
@@ -11,7 +11,7 @@ import {
   type ScheduleTiming,
   type Tick,
 } from '../../lib/index.js';
-import { appsOnFakeClock, startApp } from '../support/app.js';
+import { appsOnFakeClock, startApp, type TestApp } from '../support/app.js';
 import { advance, afterNoon } from '../support/fake-clock.js';
 import { gate } from '../support/gate.js';
 import { at, intervalApp, recorder } from '../support/interval-app.js';
@@ -337,5 +337,52 @@ describe('registry.reschedule()', () => {
     expect(registry.reschedule('Jobs.poll', { everyMs: 1 })).toMatchObject({ everyMs: 1 });
     await closed;
     expect(jest.getTimerCount()).toBe(0);
+  });
+
+  describe('whose tick waited for its jitter, and changes the schedule as it begins', () => {
+    /** The schedule `poll`, whose tick of the first second waits for its jitter, 500 ms long. */
+    async function jittered(work: (registry: TestApp['registry']) => unknown) {
+      jest.spyOn(Math, 'random').mockReturnValue(0.5);
+      const due: string[] = [];
+      const test = await startApp({});
+      await advance(0);
+      test.registry.add({
+        name: 'poll',
+        everyMs: 1_000,
+        jitterMs: 1_000,
+        handler: ({ scheduledAt }) => {
+          due.push(scheduledAt.toISOString());
+          if (due.length === 1) work(test.registry);
+        },
+      });
+      await advance(1_200);
+      return { ...test, due };
+    }
+    afterEach(() => {
+      jest.restoreAllMocks();
+    });
+
+    it('[XF3] [D41] lets the inner call win, fires on one grid, and leaves no timer', async () => {
+      const { app, registry, due } = await jittered((inner) =>
+        inner.reschedule('poll', { everyMs: 2_000 }),
+      );
+      registry.reschedule('poll', { everyMs: 5_000 });
+      await advance(6_600);
+      expect(due).toEqual(at(1_000, 3_200, 5_200, 7_200));
+      expect(registry.get('poll').nextRun).toEqual(new Date(afterNoon(9_200)));
+      await app.close();
+      expect(jest.getTimerCount()).toBe(0);
+    });
+
+    it('[F21] [D41] stays removed, and leaves no timer', async () => {
+      const { app, registry, events, due } = await jittered((inner) => inner.remove('poll'));
+      const skipped: unknown[] = [];
+      events.on('tick:skipped', (report) => skipped.push(report));
+      registry.reschedule('poll', { everyMs: 5_000 });
+      expect(jest.getTimerCount()).toBe(0);
+      await advance(20_000);
+      expect([due, skipped, registry.has('poll')]).toEqual([at(1_000), [], false]);
+      await app.close();
+    });
   });
 });

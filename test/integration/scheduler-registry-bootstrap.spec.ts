@@ -411,4 +411,23 @@ describe('A name that a decorator of @nestjs/schedule has too', () => {
     expect(isActive).toBe(true);
     expect(await runsOf('theirs')).toBe(3);
   });
+
+  it('starts in a second init() if a hook of the application has failed in the first', async () => {
+    let isDown = true;
+    const boot = (): void => {
+      if (isDown) throw new Error('the database is down');
+    };
+    const { app } = await compileApp({
+      imports: [ScheduleModule.forRoot()],
+      providers: [Ours, booting(boot)],
+    });
+    await expect(app.init()).rejects.toThrow('the database is down');
+    isDown = false;
+    await app.init();
+    const jobs = app.get(SchedulerRegistry, { strict: false });
+    expect([...jobs.getCronJobs().keys()]).toEqual(['cron', 'disabled']);
+    expect(await runsOf('cron')).toBe(3);
+    jobs.deleteInterval('interval');
+    expect(await runsOf('interval')).toBe(3);
+  });
 });
