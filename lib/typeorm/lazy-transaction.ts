@@ -26,6 +26,7 @@ export class LazyTransaction {
   readonly #isDoomable: boolean;
   #begun: Promise<void> | undefined;
   #end: 'to come' | 'under way' | 'over' = 'to come';
+  #isRolledBack = false;
   #inFlight = 0;
   #doom: { readonly error: unknown; readonly isAlone: boolean } | undefined;
   #endedByWork: string | undefined;
@@ -35,15 +36,18 @@ export class LazyTransaction {
     driver: string,
     /** Returns the error for statements that come too late. */
     tooLate: () => Error,
+    /** True for hooks and disposers of the scope. */
+    isOfEnd: () => boolean,
   ) {
     this.#isDoomable = DOOMING_DRIVERS.includes(driver);
     const query = runner.query.bind(runner) as (...args: unknown[]) => Promise<unknown>;
     const stream = runner.stream.bind(runner);
     const startTransaction = runner.startTransaction.bind(runner);
     const begin = async (): Promise<void> => {
-      if (this.#end === 'over' || bounding.getStore() === runner) return;
-      // Between the statements that end the transaction, this one would take effect outside it.
-      if (this.#end === 'under way') throw tooLate();
+      if (bounding.getStore() === runner) return;
+      // This one would take effect outside the transaction: between the statements that end it, or after the rollback.
+      if (this.#end === 'under way' || (this.#isRolledBack && !isOfEnd())) throw tooLate();
+      if (this.#end === 'over') return;
       if (this.#endedByWork !== undefined) this.refuse();
       await (this.#begun ??= bounding.run(runner, () => startTransaction()));
       if (!runner.isTransactionActive) throw new Error(runner.isReleased ? DISCONNECTED : LOST);
@@ -99,6 +103,7 @@ export class LazyTransaction {
   /** Rolls the transaction back. Does nothing if no transaction is open. */
   async rollback(): Promise<void> {
     await this.#begun?.catch(() => undefined); // the sender of the first statement receives that error
+    this.#isRolledBack = true;
     await this.end(() => this.runner.rollbackTransaction());
   }
 
