@@ -43,28 +43,27 @@ export class LazyTransaction {
     const query = runner.query.bind(runner) as (...args: unknown[]) => Promise<unknown>;
     const stream = runner.stream.bind(runner);
     const startTransaction = runner.startTransaction.bind(runner);
-    const begin = async (): Promise<void> => {
-      if (bounding.getStore() === runner) return;
-      // This one would take effect outside the transaction: between the statements that end it, or after the rollback.
+    const refuseLate = (): void => {
+      // This statement would take effect outside the transaction: between those that end it, or after the rollback.
       if (this.#end === 'under way' || (this.#isRolledBack && !isOfEnd())) throw tooLate();
-      if (this.#end === 'over') return;
+    };
+    const begun = async <T>(send: () => Promise<T>): Promise<T> => {
+      if (bounding.getStore() === runner) return send();
+      refuseLate();
+      if (this.#end === 'over') return send();
       if (this.#endedByWork !== undefined) this.refuse();
       await (this.#begun ??= bounding.run(runner, () => startTransaction()));
+      // No `await` follows, so the scope cannot end the transaction before the statement is sent.
+      refuseLate();
       if (!runner.isTransactionActive) throw new Error(runner.isReleased ? DISCONNECTED : LOST);
+      return send();
     };
     Object.assign(runner, {
-      query: async (...args: unknown[]) => {
-        await begin();
-        return this.watch(withoutComments(String(args[0])), () => query(...args));
-      },
-      stream: async (...args: Parameters<QueryRunner['stream']>) => {
-        await begin();
-        return stream(...args);
-      },
-      startTransaction: async (...args: Parameters<QueryRunner['startTransaction']>) => {
-        await begin();
-        return startTransaction(...args);
-      },
+      query: (...args: unknown[]) =>
+        begun(() => this.watch(withoutComments(String(args[0])), () => query(...args))),
+      stream: (...args: Parameters<QueryRunner['stream']>) => begun(() => stream(...args)),
+      startTransaction: (...args: Parameters<QueryRunner['startTransaction']>) =>
+        begun(() => startTransaction(...args)),
     });
   }
 
