@@ -39,14 +39,24 @@ function partsOf(error: unknown): readonly unknown[] {
   }
 }
 
+/** Yields a thrown value, its causes and the errors of an `AggregateError`, each once, because they may refer to each other. */
+function* partsWithin(error: unknown, depth: number): Generator<unknown> {
+  const known = new Set<unknown>([error]);
+  let level: readonly unknown[] = [error];
+  for (let below = depth; below > 0 && level.length > 0; below -= 1) {
+    yield* level;
+    level = level
+      .flatMap(partsOf)
+      .filter((part) => part !== undefined && !known.has(part) && known.add(part));
+  }
+}
+
 /**
  * Reads the stacks of a thrown value and its causes. V8 formats a stack when it is first read; until then, the error keeps the
  * `this` of each frame alive. A stored error must not keep the instance that threw it.
  */
-export function readStacks(error: unknown, depth = 4): void {
-  if (depth === 0) return;
-  stackOf(error);
-  for (const part of partsOf(error)) readStacks(part, depth - 1);
+export function readStacks(error: unknown): void {
+  for (const part of partsWithin(error, 4)) stackOf(part);
 }
 
 /** Works like `instanceof`, and returns false for a proxy that was revoked or whose traps throw. */
@@ -76,9 +86,9 @@ export function isPartOf(error: unknown, whole: unknown): boolean {
 }
 
 /** True for the error itself, and for an error that has it as a cause or among its errors. */
-export function leadsTo(whole: unknown, error: unknown, depth = 8): boolean {
-  if (whole === error) return true;
-  return depth > 0 && partsOf(whole).some((part) => leadsTo(part, error, depth - 1));
+export function leadsTo(whole: unknown, error: unknown): boolean {
+  for (const part of partsWithin(whole, 9)) if (part === error) return true;
+  return false;
 }
 
 /** True for the reason of an abort, and for the `AbortError` or `ABORT_ERR` that APIs throw in its place. */

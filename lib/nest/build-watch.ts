@@ -91,9 +91,13 @@ export function watchBuilds(injector: NestInjector): void {
   };
 
   injector.resolveProperties = function (this: NestInjector, ...args: unknown[]) {
-    const properties = resolveProperties.apply(this, args);
     const contextId = contextIdOf(args[3]);
     const wrapper = args[0] as NestWrapper;
+    // `ModuleRef.create()` has its own wrapper without a token, and calls the constructor after this method.
+    const isCreated = wrapper.token === undefined;
+    const refusal = isCreated ? contextId?.[OBSERVER]?.refusalOf(wrapper) : undefined;
+    if (refusal !== undefined) return Promise.reject(refusal);
+    const properties = resolveProperties.apply(this, args);
     // From 12 on, the context of a transient has only the id of its inquirer.
     if (contextId?.[OBSERVER] !== undefined && wrapper.isTransient && contextId !== args[3])
       inquirers.set(args[3] as object, args[4] as NestWrapper | undefined);

@@ -179,7 +179,7 @@ export class Construction implements BuildObserver {
 
   private add(instance: unknown, wrapper: NestWrapper): boolean {
     if (this.wasGiven(instance)) return false;
-    const isNew = this.disposal.add(instance, wrapper);
+    const isNew = this.disposal.add(instance, wrapper, this.isClosed);
     if (isNew) this.watch?.built(instance as object, wrapper);
     return isNew;
   }

@@ -61,11 +61,17 @@ export class Disposal {
     private readonly failedLate: (error: unknown) => void,
   ) {}
 
-  /** Adds an instance. @returns true if the scope owns it and had not added it before. */
-  add(instance: unknown, wrapper: NestWrapper): boolean {
+  /**
+   * Adds an instance.
+   *
+   * @param isLate The scope has closed, so the instance isn't initialised, and its other hooks would not expect that.
+   * @returns true if the scope owns it and had not added it before.
+   */
+  add(instance: unknown, wrapper: NestWrapper, isLate = false): boolean {
     if (!this.ownership.isCandidate(instance, wrapper)) return false;
     const cleanup = disposerOf(instance);
-    const hooked = hasEndHook(instance) ? instance : undefined;
+    const isUsable = !isLate || !hasHook(instance, 'onScopeInit');
+    const hooked = isUsable && hasEndHook(instance) ? instance : undefined;
     if (cleanup === undefined && hooked === undefined) {
       if (!this.ownership.counts(instance, wrapper)) return false;
       this.built += 1;

@@ -50,6 +50,7 @@ export class Scope implements ProviderScope, WorkOwner {
   /** The errors of that work, in the order in which it failed. */
   readonly #workErrors: unknown[] = [];
   #ending: Promise<ScopeEnd> | undefined;
+  #endContext: WorkContext | undefined;
   #hasEnded = false;
   /** Undefined unless code waits for the end. */
   #end: Latch | undefined;
@@ -168,7 +169,9 @@ export class Scope implements ProviderScope, WorkOwner {
       if (this.kind === 'open') this.#construction.isClosed = true;
       this.watch?.ending(this.end);
       // Inside, so that a hook or a disposer that closes the scope does not wait for itself.
-      this.#ending = this.context.run(() => this.conclude(verdict));
+      const { context } = this;
+      this.#endContext = new WorkContext(this, context, context.isTick, true);
+      this.#ending = this.#endContext.run(() => this.conclude(verdict));
     }
     return this.#ending;
   }
@@ -251,6 +254,7 @@ export class Scope implements ProviderScope, WorkOwner {
     this.#construction.end();
     this.home.retire(this, end);
     this.context.end();
+    this.#endContext?.end();
     this.tick = undefined;
     this.watch?.ended();
     this.#hasEnded = true;

@@ -26,6 +26,8 @@ export class WorkContext {
     outer: WorkContext | undefined,
     /** True for the work of a tick's scope, even after it has ended. */
     readonly isTick = false,
+    /** True for the hooks and disposers of a scope. */
+    readonly isEnd = false,
   ) {
     this.#owner = owner;
     this.#outer = outer;

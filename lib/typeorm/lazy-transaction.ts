@@ -26,6 +26,7 @@ export class LazyTransaction {
   readonly #isDoomable: boolean;
   #begun: Promise<void> | undefined;
   #end: 'to come' | 'under way' | 'over' = 'to come';
+  #isRolledBack = false;
   #inFlight = 0;
   #doom: { readonly error: unknown; readonly isAlone: boolean } | undefined;
   #endedByWork: string | undefined;
@@ -35,32 +36,34 @@ export class LazyTransaction {
     driver: string,
     /** Returns the error for statements that come too late. */
     tooLate: () => Error,
+    /** True for hooks and disposers of the scope. */
+    isOfEnd: () => boolean,
   ) {
     this.#isDoomable = DOOMING_DRIVERS.includes(driver);
     const query = runner.query.bind(runner) as (...args: unknown[]) => Promise<unknown>;
     const stream = runner.stream.bind(runner);
     const startTransaction = runner.startTransaction.bind(runner);
-    const begin = async (): Promise<void> => {
-      if (this.#end === 'over' || bounding.getStore() === runner) return;
-      // Between the statements that end the transaction, this one would take effect outside it.
-      if (this.#end === 'under way') throw tooLate();
+    const refuseLate = (): void => {
+      // This statement would take effect outside the transaction: between those that end it, or after the rollback.
+      if (this.#end === 'under way' || (this.#isRolledBack && !isOfEnd())) throw tooLate();
+    };
+    const begun = async <T>(send: () => Promise<T>): Promise<T> => {
+      if (bounding.getStore() === runner) return send();
+      refuseLate();
+      if (this.#end === 'over') return send();
       if (this.#endedByWork !== undefined) this.refuse();
       await (this.#begun ??= bounding.run(runner, () => startTransaction()));
+      // No `await` follows, so the scope cannot end the transaction before the statement is sent.
+      refuseLate();
       if (!runner.isTransactionActive) throw new Error(runner.isReleased ? DISCONNECTED : LOST);
+      return send();
     };
     Object.assign(runner, {
-      query: async (...args: unknown[]) => {
-        await begin();
-        return this.watch(withoutComments(String(args[0])), () => query(...args));
-      },
-      stream: async (...args: Parameters<QueryRunner['stream']>) => {
-        await begin();
-        return stream(...args);
-      },
-      startTransaction: async (...args: Parameters<QueryRunner['startTransaction']>) => {
-        await begin();
-        return startTransaction(...args);
-      },
+      query: (...args: unknown[]) =>
+        begun(() => this.watch(withoutComments(String(args[0])), () => query(...args))),
+      stream: (...args: Parameters<QueryRunner['stream']>) => begun(() => stream(...args)),
+      startTransaction: (...args: Parameters<QueryRunner['startTransaction']>) =>
+        begun(() => startTransaction(...args)),
     });
   }
 
@@ -99,6 +102,7 @@ export class LazyTransaction {
   /** Rolls the transaction back. Does nothing if no transaction is open. */
   async rollback(): Promise<void> {
     await this.#begun?.catch(() => undefined); // the sender of the first statement receives that error
+    this.#isRolledBack = true;
     await this.end(() => this.runner.rollbackTransaction());
   }
 

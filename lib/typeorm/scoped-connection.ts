@@ -3,8 +3,9 @@ import { ScopeClosedError } from '../errors/errors.js';
 import type { ScopeHooks } from '../scope/provider-scope.interface.js';
 import { closedError } from '../scope/scope-ports.js';
 import type { ScopeNotice } from '../scope/scope-ports.js';
-import { livingContext } from '../scope/work-context.js';
+import { contexts, livingContext } from '../scope/work-context.js';
 import { captureFrames, leadTo, linesOf } from './frames.js';
+import { withoutComments } from './sqlite-statements.js';
 import { LazyTransaction, type TransactionStatus } from './lazy-transaction.js';
 
 /** Session state that some connections expose. */
@@ -33,9 +34,10 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
   private readonly transaction: LazyTransaction | undefined;
   private connecting: Promise<unknown> | undefined;
   /** The scope in which it is built. */
-  private readonly scope = (livingContext()?.owner as { notice?: ScopeNotice } | undefined)?.notice;
+  private readonly scope = noticeOf(livingContext()?.owner);
+  /** The last statement that begins or ends a transaction; never rejects. */
+  private bounding: Promise<unknown> | undefined;
   private isInScope = false;
-  private isEnding = false;
   private isOver = false;
   private hasFailed = false;
   private wasLeftOpen = false;
@@ -45,12 +47,21 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
     runner.connect = () =>
       this.isInScope ? (this.connecting = connect()) : Promise.reject(outside());
     this.runner = runner;
-    const query = runner.query.bind(runner);
+    const query = runner.query.bind(runner) as (...args: unknown[]) => Promise<unknown>;
     this.rollBack = () => query('ROLLBACK');
+    const send = (...args: unknown[]): Promise<unknown> => {
+      const sent = query(...args);
+      if (BOUNDARY.test(withoutComments(String(args[0]))))
+        this.bounding = Promise.allSettled([sent]);
+      return sent;
+    };
+    Object.assign(runner, { query: send });
     this.releaseRunner = runner.release.bind(runner);
     runner.release = () => this.release();
     const tooLate = (): ScopeClosedError => this.closed();
-    this.transaction = transactional ? new LazyTransaction(runner, driver, tooLate) : undefined;
+    this.transaction = transactional
+      ? new LazyTransaction(runner, driver, tooLate, () => this.isOfEnd())
+      : undefined;
     // All other methods call one of these. Those of the manager check the query runner first.
     this.guard(runner, ['query', 'stream', 'startTransaction']);
     this.guard(runner.manager, ['query', 'transaction']);
@@ -81,7 +92,7 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
 
   /** @throws Error if successful work left a transaction open, because its changes are lost. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.isEnding = true;
+    this.isOver = true;
     await this.release();
     if (this.wasLeftOpen && !this.hasFailed) throw new Error(LEFT_OPEN);
   }
@@ -93,12 +104,12 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
    * pool discards it instead.
    */
   private async release(): Promise<void> {
-    const client = await this.client();
-    if (this.runner.isReleased || !this.isInTransaction(client)) return this.releaseNow();
+    const isInTransaction = await this.isInTransaction();
+    if (this.runner.isReleased || !isInTransaction) return this.releaseRunner();
     this.wasLeftOpen = true;
     const { releasePostgresConnection: discard, releaseCallback } = this.runner as OpenRunner;
     // A statement under way would delay the rollback, and dataSource.destroy() with it.
-    if (!this.isEnding && discard !== undefined && releaseCallback !== undefined) {
+    if (!this.isOver && discard !== undefined && releaseCallback !== undefined) {
       Object.assign(this.runner, { isTransactionActive: false });
       return discard.call(this.runner, new Error(LEFT_OPEN));
     }
@@ -110,13 +121,8 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
       await (this.runner as OpenRunner).releasePostgresConnection?.(error);
       throw error;
     } finally {
-      await this.releaseNow();
+      await this.releaseRunner();
     }
-  }
-
-  private releaseNow(): Promise<void> {
-    this.isOver = this.isEnding;
-    return this.releaseRunner();
   }
 
   private async client(): Promise<Client | undefined> {
@@ -142,6 +148,11 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
     }
   }
 
+  /** True for the hooks and disposers of the scope. */
+  private isOfEnd(): boolean {
+    return [...contexts()].some(({ isEnd, owner }) => isEnd && noticeOf(owner) === this.scope);
+  }
+
   private refusal(): ScopeClosedError | undefined {
     if (!this.isInScope) return outside();
     return this.isOver ? this.closed() : undefined;
@@ -153,12 +164,22 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
       : closedError(this.scope, 'use a scoped EntityManager or Repository');
   }
 
-  private isInTransaction(client: Client | undefined): boolean {
+  private async isInTransaction(): Promise<boolean> {
+    const client = await this.client();
+    // The status is that of the last statement that has finished, and work may not have awaited its `save()`.
+    if (client?.getTransactionStatus !== undefined) await this.bounding;
     const status = client?.getTransactionStatus?.();
     if (status !== undefined && status !== null) return status !== 'I';
     return client?.inTransaction ?? this.runner.isTransactionActive;
   }
 }
+
+function noticeOf(owner: unknown): ScopeNotice | undefined {
+  return (owner as { notice?: ScopeNotice } | undefined)?.notice;
+}
+
+/** Matches statements that begin or end a transaction. */
+const BOUNDARY = /^(BEGIN|START|COMMIT|END|ROLLBACK|ABORT)\b/i;
 
 function isReleasedError(error: unknown): boolean {
   return (error as Error | undefined)?.name === 'QueryRunnerAlreadyReleasedError';

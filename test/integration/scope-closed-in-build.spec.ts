@@ -92,6 +92,32 @@ describe('A scope', () => {
     expect(journal.of('disposed')).toEqual(['Closing with Connection', 'Connection']);
   });
 
+  it('[B22, B38] commits no instance that it has not initialised', async () => {
+    const held = gate();
+    class Session extends Probe {
+      onScopeInit = (): void => journal.note('initialised Session');
+      onScopeCommit = (): void => journal.note('committed Session');
+    }
+    const session: Provider = {
+      provide: Session,
+      scope: Scope.REQUEST,
+      useFactory: async () => {
+        await held.opened;
+        return new Session();
+      },
+    };
+    const { scopes } = await startApp({ providers: [session] });
+    const scope = await scopes.open();
+    const resolved = scope.resolve(Session);
+    await turns();
+    const completed = scope.complete();
+    held.open();
+    await expect(resolved).rejects.toMatchObject({ code: 'SCOPE_CLOSED' });
+    await completed;
+
+    expect(journal.lines).toEqual(['built Session', 'disposed Session']);
+  });
+
   it('[B22] waits for a build under way when a timer that a finished build has set closes it', async () => {
     const held = gate();
     const lines = journal.lines;

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { Scope } from '@nestjs/common';
+import { Inject, Injectable, Scope } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { ScopeClosedError, type ProviderScope, type Tick } from '../../lib/index.js';
 import { closeApps, compileApp, startApp } from '../support/app.js';
@@ -152,6 +152,38 @@ describe('A closed scope', () => {
         expect(refused).toEqual(['SCOPE_CLOSED', 'SCOPE_CLOSED']);
       },
     );
+
+    it('[B20] also refuses ModuleRef.create() with its context id, in a hook and afterwards', async () => {
+      @Injectable()
+      class ByConstructor {
+        constructor(readonly connection: Connection) {}
+      }
+      @Injectable()
+      class ByProperty {
+        @Inject(Connection) readonly connection!: Connection;
+      }
+      const made: unknown[] = [];
+      let create!: () => Promise<void>;
+      const handler = async ({ scope }: Tick, _: Connection, moduleRef: ModuleRef) => {
+        const { contextId } = scope;
+        create = async () => {
+          for (const type of [ByConstructor, ByProperty]) {
+            const created = moduleRef.create<object>(type, contextId);
+            made.push(await created.catch(({ code }: ScopeClosedError) => code));
+          }
+        };
+        await create();
+        scope.onCommit(create);
+      };
+      const { registry } = await startApp({
+        providers: [worker([Connection, ModuleRef], handler), Connection],
+      });
+      await registry.run('Worker.run');
+      await create();
+
+      expect(made.slice(0, 2)).toMatchObject([{ connection: {} }, { connection: {} }]);
+      expect(made.slice(2)).toEqual(Array.from({ length: 4 }, () => 'SCOPE_CLOSED'));
+    });
 
     it('[B20] refuses from the scope of a tick after the tick', async () => {
       let kept!: Tick;

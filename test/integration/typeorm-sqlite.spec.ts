@@ -80,6 +80,24 @@ describe('A scope on an SQLite file', () => {
       expect(file.committed()).toEqual(['of a request']);
     });
 
+    it.each([0, 1, 2, 3])(
+      '[XB1] rolls back with several of save() that have just begun (%d)',
+      async (turns) => {
+        const test = await start();
+        const under: Promise<unknown>[] = [];
+        const report = await run(test, async ({ notes }) => {
+          for (const text of ['a', 'b', 'c']) under.push(notes.save({ text }));
+          for (const save of under) save.catch(() => undefined);
+          for (let at = 0; at < turns; at += 1) await Promise.resolve();
+          throw new Error('no more');
+        });
+        await Promise.allSettled(under);
+
+        expect(report).toMatchObject({ outcome: 'failed', phase: 'handler' });
+        expect(file.committed()).toEqual([]);
+      },
+    );
+
     it('[L5] runs a hook after the COMMIT when it was registered before the repository was resolved', async () => {
       const seen: string[][] = [];
       const handler = async ({ scope }: Tick): Promise<void> => {

@@ -159,6 +159,31 @@ describe('The transaction of a scope', () => {
       expect(await committed(database)).toEqual([]);
     });
 
+    it('[XB1] with what the handler goes on sending, although a disposer takes its time', async () => {
+      const disposing = gate();
+      const mayEnd = gate();
+      const goOn = gate();
+      let late: Promise<unknown> | undefined;
+      const ended = run(async ({ notes, manager, tick }) => {
+        await notes.insert({ text: 'before' });
+        tick.scope.defer(() => manager.query(`INSERT INTO notes (text) VALUES ('disposed')`));
+        tick.scope.defer(() => {
+          disposing.open();
+          return mayEnd.opened;
+        });
+        late = goOn.opened.then(() => notes.insert({ text: 'late' }));
+        late.catch(() => undefined);
+        await Promise.all([Promise.reject(new Error('no more')), late]);
+      });
+      await disposing.opened;
+      goOn.open();
+
+      await expect(late).rejects.toMatchObject({ code: 'SCOPE_CLOSED' });
+      mayEnd.open();
+      expect(await ended).toMatchObject({ outcome: 'failed', phase: 'handler', disposeErrors: [] });
+      expect(await committed(database)).toEqual(['disposed']);
+    });
+
     it('when the first statement fails', async () => {
       const report = await run(({ manager }) => manager.query('SELECT 1/0'));
 
@@ -495,6 +520,23 @@ describe('The transaction of a scope', () => {
       expect(await idleInTransaction(database)).toBe(0);
       expect(await committed(database)).toEqual([]);
     });
+
+    it.each([0, 1, 2, 5, 10, 20, 40])(
+      'with a save() that it does not await, the connection is clean for the next tick (%d)',
+      async (turns) => {
+        await start(false);
+        let saved: Promise<unknown> | undefined;
+        await run(async ({ manager, notes }) => {
+          await manager.query('SELECT 1');
+          saved = notes.save({ text: 'not awaited' });
+          saved.catch(() => undefined);
+          for (let at = 0; at < turns; at += 1) await Promise.resolve();
+        });
+        await Promise.allSettled([saved]);
+
+        expect(await idleInTransaction(database)).toBe(0);
+      },
+    );
 
     it('and sends another statement, that one says that the connection is lost', async () => {
       const report = await run(async ({ manager, notes }) => {
