@@ -36,7 +36,7 @@ export class ApplicationLifecycle {
     // On Nest 11 `app.close()` during start-up does not wait for it.
     if (this.#state !== 'idle') return;
     this.#state = 'started';
-    this.nest.startUpEnded();
+    this.nest.hasStarted = true;
     this.dispatcher.open();
     const settled = (this.#settled = new StartUpSettled(this.nest));
     await this.runningEngine.start(this.book.all, {

@@ -33,7 +33,8 @@ interface Transport {
  * folder read what Nest doesn't publish; a comment marks each such access.
  */
 export class NestInside extends Application {
-  #hasStarted = false;
+  /** True once start-up is complete. */
+  hasStarted = false;
   #rootModule: NestModule | undefined;
   readonly #places = new Map<unknown, NestWrapper>();
 
@@ -114,19 +115,9 @@ export class NestInside extends Application {
     );
   }
 
-  /** Notes that start-up is complete: from now on, only lazily loaded modules build static providers. */
-  startUpEnded(): void {
-    this.#hasStarted = true;
-  }
-
-  get hasStarted(): boolean {
-    return this.#hasStarted;
-  }
-
   /** The module that `NestFactory` received, or that the testing module created. */
   get rootModule(): NestModule {
-    this.#rootModule ??= [...this.modules.values()][1]!;
-    return this.#rootModule;
+    return (this.#rootModule ??= [...this.modules.values()][1]!);
   }
 
   /**
@@ -166,10 +157,7 @@ export class NestInside extends Application {
 
   /** Undefined in an application without HTTP. */
   get http(): HttpAdapterHost | undefined {
-    return this.httpAdapterHost?.httpAdapter === undefined ||
-      this.httpAdapterHost.httpAdapter === null
-      ? undefined
-      : this.httpAdapterHost;
+    return this.httpAdapterHost?.httpAdapter ? this.httpAdapterHost : undefined;
   }
 
   /** The servers of microservices, including those connected to an HTTP application. Nest 11.0 doesn't list them. */
