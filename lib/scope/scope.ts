@@ -8,6 +8,7 @@ import { Latch } from '../util/latch.js';
 import { Construction, type ConstructionHome } from './construction.js';
 import {
   closedError,
+  type JudgedEnd,
   type ScopeEnd,
   type ScopeKind,
   type ScopeNotice,
@@ -49,7 +50,7 @@ export class Scope implements ProviderScope, WorkOwner {
   #work: Promise<void>[] = [];
   /** The errors of that work, in the order in which it failed. */
   readonly #workErrors: unknown[] = [];
-  #ending: Promise<ScopeEnd> | undefined;
+  #ending: Promise<JudgedEnd<ScopeVerdict>> | undefined;
   #hasEnded = false;
   /** Undefined unless code waits for the end. */
   #end: Latch | undefined;
@@ -160,17 +161,17 @@ export class Scope implements ProviderScope, WorkOwner {
   /**
    * Ends the scope: see `conclude` for the order.
    *
-   * @param verdict is called once all work has settled; undefined means success.
+   * @param judge is called once all work has settled, unless an earlier call has ended the scope.
    */
-  end(verdict: (workErrors: readonly unknown[]) => ScopeVerdict): Promise<ScopeEnd> {
+  end<V extends ScopeVerdict>(judge: (workErrors: readonly unknown[]) => V): Promise<JudgedEnd<V>> {
     if (this.#ending === undefined) {
       this.#isEndedByItsOwnBuild = this.kind === 'open' && isPreparing(this.#construction);
       if (this.kind === 'open') this.#construction.isClosed = true;
       this.watch?.ending(this.end);
       // Inside, so that a hook or a disposer that closes the scope does not wait for itself.
-      this.#ending = this.context.run(() => this.conclude(verdict));
+      this.#ending = this.context.run(() => this.conclude(judge));
     }
-    return this.#ending;
+    return this.#ending as Promise<JudgedEnd<V>>;
   }
 
   /**
@@ -184,8 +185,8 @@ export class Scope implements ProviderScope, WorkOwner {
    * If a step fails, the next ones still run.
    */
   private async conclude(
-    verdict: (workErrors: readonly unknown[]) => ScopeVerdict,
-  ): Promise<ScopeEnd> {
+    judge: (workErrors: readonly unknown[]) => ScopeVerdict,
+  ): Promise<JudgedEnd<ScopeVerdict>> {
     const disposal = this.#disposal;
     await Promise.resolve(); // from here on the caller knows that the scope is ending
     // The condition spares most scopes a few turns of the microtask queue.
@@ -194,18 +195,19 @@ export class Scope implements ProviderScope, WorkOwner {
       while (this.hasWork);
     }
     const judged = this.#workErrors.length;
-    const failed = verdict(this.#workErrors.slice());
+    const verdict = judge(this.#workErrors.slice());
+    const { thrown, others = [] } = verdict;
     this.#isJudged = true;
     this.#construction.isClosed = true;
     // Builds that began after the work had settled finish before anything is disposed.
     if (this.#construction.isUnderWay) await this.settleBuilds();
 
-    let failure: ScopeEnd['failure'] = failed && { error: failed.error };
-    for (const error of failed?.others ?? []) this.workFailed(error);
+    let failure: ScopeEnd['failure'] = thrown && { error: thrown.error };
+    for (const error of others) this.workFailed(error);
     const disposeErrors: unknown[] = [];
-    if (disposal.hasHooks && failed !== undefined)
-      disposeErrors.push(...(await disposal.rollback(failed.error)));
-    if (disposal.hasHooks && failed === undefined) {
+    if (disposal.hasHooks && thrown !== undefined)
+      disposeErrors.push(...(await disposal.rollback(thrown.error)));
+    if (disposal.hasHooks && thrown === undefined) {
       const commit = await disposal.commit();
       failure = commit.failure;
       disposeErrors.push(...commit.rollbackErrors);
@@ -219,7 +221,7 @@ export class Scope implements ProviderScope, WorkOwner {
     disposeErrors.push(...(await disposal.dispose(this.home.disposeTimeoutMs)));
     const { built, disposed } = disposal;
     const disposeMs = performance.now() - startedAt;
-    const end: ScopeEnd = { failure, disposeErrors, built, disposed, disposeMs };
+    const end = { verdict, failure, disposeErrors, built, disposed, disposeMs };
     if (failure !== undefined) readStacks(failure.error);
     for (const error of disposeErrors) readStacks(error);
     this.finish(end);
@@ -300,10 +302,9 @@ export function failureOf(
   workErrors: readonly unknown[],
   thrown?: { readonly error: unknown },
 ): ScopeVerdict {
-  if (thrown === undefined)
-    return workErrors.length === 0 ? undefined : { error: combined(workErrors) };
-  const others = workErrors.filter((error) => !leadsTo(thrown.error, error));
-  return { error: thrown.error, others };
+  if (thrown !== undefined)
+    return { thrown, others: workErrors.filter((error) => !leadsTo(thrown.error, error)) };
+  return workErrors.length === 0 ? {} : { thrown: { error: combined(workErrors) } };
 }
 
 function refuseNoFunction(method: string, value: unknown): void {
