@@ -110,7 +110,7 @@ export class ScopedWorkerServices implements InspectedServices {
     const book = (this.book = new ScheduleBook());
     const stopper = givenStopper ?? new AppStopper(nest, options.resolved);
     const policy = new FailurePolicy(book, stopper, () => this);
-    const lists = new ItemRunner(ticks, policy, events, scopes, running, nest);
+    const lists = new ItemRunner(ticks, policy, events, scopes, running);
     const dispatcher = new TickDispatcher(ticks, lists, running, policy, book, events);
     this.dispatcher = dispatcher;
 
@@ -134,7 +134,7 @@ export class ScopedWorkerServices implements InspectedServices {
     const longRunning = [
       // First, because the memory watch sees only what starts after it.
       new MemoryWatch(options, memorySource, events, dispatcher, stopper),
-      new ConsumerHost(book, dispatcher, scopes, nest, events),
+      new ConsumerHost(book, dispatcher, scopes, events),
       new BackgroundHost(nest, events, stopper),
     ];
     const drained = [engine, ...longRunning];

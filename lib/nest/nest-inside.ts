@@ -16,7 +16,6 @@ import type {
   OpenContainer,
   OpenModuleRef,
 } from './nest-types.js';
-import { seenProvider } from './seen-provider.js';
 
 /** A provider, controller or injectable, with its module. */
 export interface PlacedWrapper {
@@ -79,18 +78,6 @@ export class NestInside extends Application {
     if (known !== undefined) return this.load(known, contextId);
     const moduleRef = within === undefined ? this.moduleRef : this.moduleRefOf(within);
     return moduleRef.resolve(token as never, contextId, { strict: within !== undefined });
-  }
-
-  /** Resolves a token in a scope as the module of a worker sees it, or else from the whole application. */
-  resolveFor<T>(
-    worker: NestWrapper | undefined,
-    token: unknown,
-    scope: { readonly contextId: ContextId; resolve<R>(token: never): Promise<R> },
-  ): Promise<T> {
-    const seen = worker && seenProvider(worker.host!, token)?.host;
-    return seen === undefined
-      ? scope.resolve<T>(token as never)
-      : this.resolve(token, scope.contextId, seen);
   }
 
   /**

@@ -1,6 +1,7 @@
 import { combined, leadsTo, readStacks } from '../errors/error-parts.js';
 import type { StrayFailure } from '../errors/stray-failure.interface.js';
 import { bare, isPreparing, tokenText, type ContextId, type NestWrapper } from '../nest/index.js';
+import { seenProvider } from '../nest/seen-provider.js';
 import { IS_SCOPE } from './ownership.js';
 import { livingContext, WorkContext, type WorkOwner } from './work-context.js';
 import { isThenable } from '../util/values.js';
@@ -109,6 +110,14 @@ export class Scope implements ProviderScope, WorkOwner {
     const within = options?.strict === true ? this.seed.module : undefined;
     return this.load(`resolve ${tokenText(token)}`, () =>
       this.home.nest.resolve<T>(token, this.contextId, within),
+    );
+  }
+
+  /** Resolves a token as the module of a worker sees it, or else from the whole application. */
+  resolveFor<T>(worker: NestWrapper | undefined, token: unknown): Promise<T> {
+    const seen = worker && seenProvider(worker.host!, token)?.host;
+    return this.load(`resolve ${tokenText(token)}`, () =>
+      this.home.nest.resolve<T>(token, this.contextId, seen),
     );
   }
 
