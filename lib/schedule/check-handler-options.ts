@@ -6,6 +6,7 @@ import {
   countProblem,
   delayProblem,
   functionProblem,
+  isOptions,
   limitProblem,
   nameProblem,
   show,
@@ -107,8 +108,7 @@ function problemsOf(
   { one, all }: Subjects = OF_CALL,
 ): string[] {
   if (options === undefined) return [];
-  if (typeof options !== 'object' || options === null || Array.isArray(options))
-    return [`${all}, not ${show(options)}`];
+  if (!isOptions(options)) return [`${all}, not ${show(options)}`];
   const problems: string[] = [];
   for (const [key, value] of Object.entries(options)) {
     if (value === undefined) continue;
@@ -177,7 +177,7 @@ function utcOffsetProblem(value: unknown): string | undefined {
 }
 
 function retryProblem(value: unknown): string | undefined {
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
+  if (!isOptions(value))
     return `must be an object such as { attempts: 3, backoffMs: 1_000 }, not ${show(value)}`;
   const { attempts, backoffMs, jitter, ...others } = value as Record<string, unknown>;
   const [unknown] = Object.keys(withoutUndefined(others));
