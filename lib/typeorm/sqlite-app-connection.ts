@@ -15,7 +15,7 @@ export interface ConnectionUse {
   run<T>(send: () => Promise<T>): Promise<T>;
 }
 
-/** The reads that the running code is part of, each as a latch that opens at its end: a subscriber runs inside one. */
+/** The reads that the running code is part of, each as a latch that opens when it ends: a subscriber runs inside one. */
 const reading = new AsyncLocalStorage<readonly Latch[]>();
 
 /**
