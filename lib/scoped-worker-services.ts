@@ -41,7 +41,7 @@ import { FindingBook } from './validation/finding-book.js';
 import { StartUpCheck } from './validation/start-up-check.js';
 
 /**
- * Builds all services of one application, each after its dependencies, and keeps them in fields.
+ * Builds all services of one application, each after its dependencies, and keeps those that other code uses in fields.
  *
  * Nest builds only this one. An `instanceDecorator` of the application (Nest Observe sets one) wraps every provider in a proxy.
  * As providers, our services would call each other through these proxies and appear as spans in the users' traces.
@@ -56,20 +56,14 @@ export class ScopedWorkerServices implements InspectedServices {
 
   // Reports.
   readonly events: ScopedWorkerEvents;
-  readonly log: EventLog;
-
-  // Scopes.
   readonly leaks: LeakWatch;
-  readonly openScopes: OpenScopes;
 
   // Ticks.
   readonly scopes: ProviderScopeFactory;
-  readonly running: RunningTicks;
   readonly dispatcher: TickDispatcher;
 
   // Schedules.
   readonly book: ScheduleBook;
-  readonly engine: RunningEngine;
   readonly registry: ScopedWorkerRegistry;
 
   // Start and stop.
@@ -91,7 +85,7 @@ export class ScopedWorkerServices implements InspectedServices {
     const options = (this.options = new OptionsStore());
     const graph = (this.graph = new ApplicationGraph(nest));
     const events = (this.events = new ScopedWorkerEvents());
-    this.log = new EventLog(events);
+    new EventLog(events);
     const findings = (this.findings = new FindingBook(graph, options, (finding) =>
       events.emit('finding:reported', finding),
     ));
@@ -100,9 +94,8 @@ export class ScopedWorkerServices implements InspectedServices {
     const ownership = new Ownership(statics, findings);
     const leaks = (this.leaks = new LeakWatch(options, events, statics));
     const openScopes = new OpenScopes(nest, ownership, events, leaks, options.resolved);
-    this.openScopes = openScopes;
 
-    const running = (this.running = new RunningTicks());
+    const running = new RunningTicks();
     const enhancers = new Enhancers(creator, config);
     const attempts = new AttemptRunner(openScopes, options.resolved, enhancers, events, findings);
     const ticks = new TickRunner(attempts, running, events);
@@ -110,11 +103,11 @@ export class ScopedWorkerServices implements InspectedServices {
     const book = (this.book = new ScheduleBook());
     const stopper = givenStopper ?? new AppStopper(nest, options.resolved);
     const policy = new FailurePolicy(book, stopper, () => this);
-    const lists = new ItemRunner(ticks, policy, events, scopes, running, nest);
+    const lists = new ItemRunner(ticks, policy, events, scopes, running);
     const dispatcher = new TickDispatcher(ticks, lists, running, policy, book, events);
     this.dispatcher = dispatcher;
 
-    const engine = (this.engine = new RunningEngine(options, events));
+    const engine = new RunningEngine(options, events);
     const maker = new ScheduleMaker(book, options, nest);
     const registry = (this.registry = new ScopedWorkerRegistry(
       book,
@@ -134,7 +127,7 @@ export class ScopedWorkerServices implements InspectedServices {
     const longRunning = [
       // First, because the memory watch sees only what starts after it.
       new MemoryWatch(options, memorySource, events, dispatcher, stopper),
-      new ConsumerHost(book, dispatcher, scopes, nest, events),
+      new ConsumerHost(book, dispatcher, scopes, events),
       new BackgroundHost(nest, events, stopper),
     ];
     const drained = [engine, ...longRunning];

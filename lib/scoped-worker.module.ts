@@ -8,6 +8,7 @@ import {
 import { checkedProvider, refuseAsyncOptions, type AsyncOptions } from './options/async-options.js';
 import { ScopedWorkerCoreModule } from './scoped-worker-core.module.js';
 import { ScopedWorkerServices } from './scoped-worker-services.js';
+import { isOptions } from './util/option-checks.js';
 
 /**
  * Runs the handlers of `@ScopedWorker()` classes, each tick in its own scope. Import it once, in the root module: its services
@@ -22,9 +23,8 @@ export class ScopedWorkerModule extends ConfigurableModuleClass {
     services: ScopedWorkerServices,
   ) {
     super();
-    const isObject = typeof options === 'object' && options !== null && !Array.isArray(options);
     services.options.declare(
-      isObject ? bareProperties(options) : options === undefined ? {} : options,
+      isOptions(options) ? bareProperties(options) : options === undefined ? {} : options,
     );
   }
 

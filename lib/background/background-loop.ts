@@ -59,8 +59,7 @@ export class BackgroundLoop implements WorkOwner {
 
   private async live(): Promise<void> {
     while (!this.isStopped) {
-      const running = (this.#running = this.run());
-      const restartInMs = await running;
+      const restartInMs = await (this.#running = this.run());
       if (restartInMs === undefined) return;
       await pause(restartInMs, this.#shutdown.signal);
     }

@@ -1,10 +1,10 @@
 import { TickDispatcher } from '../tick/tick-dispatcher.js';
 import type { ScheduleChange } from '../events/event-map.js';
 import { ScopedWorkerEvents } from '../events/scoped-worker-events.js';
-import type { NestInside } from '../nest/index.js';
 import { ScheduleBook } from '../registry/schedule-book.js';
 import { isDisabled } from '../schedule/schedule.js';
 import type { ProviderScope } from '../scope/provider-scope.interface.js';
+import type { Scope } from '../scope/scope.js';
 import { ProviderScopeFactory } from '../tick/provider-scope-factory.js';
 import type { LongRunning, Straggler } from '../registry/long-running.js';
 import { Consumer } from './consumer.js';
@@ -19,7 +19,6 @@ export class ConsumerHost implements LongRunning {
     private readonly book: ScheduleBook,
     private readonly dispatcher: TickDispatcher,
     private readonly scopes: ProviderScopeFactory,
-    private readonly nest: NestInside,
     private readonly events: ScopedWorkerEvents,
   ) {}
 
@@ -29,7 +28,7 @@ export class ConsumerHost implements LongRunning {
       const { name, consumer } = schedule;
       if (consumer === undefined || isDisabled(schedule)) continue;
       const resolve = <T>(token: unknown, scope: ProviderScope): Promise<T> =>
-        this.nest.resolveFor(schedule.target.worker, token, scope);
+        (scope as Scope).resolveFor(schedule.target.worker, token);
       const settler = new MessageSettler(name, consumer, this.scopes, resolve, this.events);
       const loop = new Consumer({ ...schedule, consumer }, this.dispatcher, settler, this.events);
       this.#consumers.set(name, loop);

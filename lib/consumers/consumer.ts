@@ -106,7 +106,8 @@ export class Consumer implements ReadingObserver {
         if (this.isStopped) return;
         const delivery = await reading.next();
         if (delivery === undefined) return;
-        this.take(delivery);
+        this.#backoff.reset();
+        this.hold((handling) => this.handle(delivery, handling));
         // A source and handlers that never wait for anything must not hold up the timers and sockets of the process.
         await pause(0, this.#stopping.signal);
       }
@@ -115,11 +116,6 @@ export class Consumer implements ReadingObserver {
       // The source may close its connection in onModuleDestroy: a later message could not go back.
       if (this.isStopped) await reading.ended;
     }
-  }
-
-  private take(delivery: Delivery): void {
-    this.#backoff.reset();
-    this.hold((handling) => this.handle(delivery, handling));
   }
 
   /** @param work must not reject. */

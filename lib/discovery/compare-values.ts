@@ -1,4 +1,5 @@
 import { isDeepStrictEqual, types } from 'node:util';
+import { isObject } from '../util/values.js';
 
 type Verdict = 'same' | 'different' | 'unknown';
 
@@ -64,8 +65,4 @@ function kindOf(value: object): 'plain' | 'map' | 'set' | 'comparable' | 'textua
   if (types.isDate(value) || types.isRegExp(value) || types.isUint8Array(value))
     return 'comparable';
   return TEXTUAL.some((type) => type.prototype === prototype) ? 'textual' : 'other';
-}
-
-function isObject(value: unknown): value is object {
-  return (typeof value === 'object' && value !== null) || typeof value === 'function';
 }

@@ -12,6 +12,7 @@ import {
 } from '../nest/index.js';
 import { seenProvider } from '../nest/seen-provider.js';
 import { isFromProviders } from '../schedule/from-providers.js';
+import { getOrAdd } from '../util/values.js';
 import { compareValues } from './compare-values.js';
 
 /** The difference that makes two providers of one class two workers. */
@@ -105,7 +106,7 @@ class Comparison {
   /** @returns a certain difference. */
   providers(one: NestWrapper, other: NestWrapper): Difference | undefined {
     if (one === other || this.#compared.get(one)?.has(other) === true) return undefined;
-    this.#compared.set(one, (this.#compared.get(one) ?? new Set()).add(other));
+    getOrAdd(this.#compared, one, () => new Set()).add(other);
     const different = { token: one.token };
     if (kindOf(one) !== kindOf(other)) return different;
     switch (kindOf(one)) {

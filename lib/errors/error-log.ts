@@ -63,24 +63,16 @@ export function logError(
   others: readonly unknown[] = [],
 ): void {
   const { text, details } = loggedError(error);
-  logOthers(logger, `${what}: ${text}`, ofOthers, others, details, text);
-}
-
-/** Logs errors that occurred in addition to another outcome. */
-export function logErrors(
-  logger: ErrorLogger,
-  message: string,
-  ofErrors: string,
-  errors: readonly unknown[],
-): void {
-  logOthers(logger, message, ofErrors, errors);
+  logErrors(logger, `${what}: ${text}`, ofOthers, others, details, text);
 }
 
 /**
+ * Logs errors that occurred in addition to another outcome.
+ *
  * @param details the stack of the error that the message ends with.
  * @param known the text of that error: errors with the same cause often have the same text, which appears once.
  */
-function logOthers(
+export function logErrors(
   logger: ErrorLogger,
   message: string,
   ofErrors: string,

@@ -3,7 +3,7 @@ import type { ScopeClosedError } from '../errors/errors.js';
 import type { LateCall } from '../events/event-map.js';
 import { bare, type NestWrapper } from '../nest/index.js';
 import { closedError } from '../scope/scope-ports.js';
-import { isClass, prototypesOf } from '../util/values.js';
+import { getOrAdd, isClass, prototypesOf } from '../util/values.js';
 import { classNameOf, type Origin } from './survivors.js';
 
 /** Wraps the instances that one scope owns in proxies, which refuse calls once the scope is closed. */
@@ -137,17 +137,13 @@ export function guarded<T extends object>(given: T, className: string, scope: Ca
   const harmless = new Map<Function, Function>(); // one function may be both `close` and `Symbol.dispose`
   const guardMethod = (method: Function, key: PropertyKey): Function => {
     const isHarmless = HARMLESS.has(key);
-    const known = isHarmless ? harmless : methods;
-    let guardedMethod = known.get(method);
-    if (guardedMethod === undefined) {
+    return getOrAdd(isHarmless ? harmless : methods, method, () => {
       const apply = (target: Function, self: unknown, args: unknown[]): unknown => {
         if (scope.isClosed && !isHarmless) throw scope.refuse(className, String(key), apply);
         return scope.injected(Reflect.apply(target, isItself(self) ? instance : self, args));
       };
-      guardedMethod = new Proxy(method, { apply });
-      known.set(method, guardedMethod);
-    }
-    return guardedMethod;
+      return new Proxy(method, { apply });
+    });
   };
   const proxy: T = new Proxy(instance, {
     get(target, key, receiver) {

@@ -1,6 +1,6 @@
 import type { LeakFound } from '../events/event-map.js';
 import { isFactory, type NestWrapper } from '../nest/index.js';
-import { readMember } from '../util/values.js';
+import { getOrAdd, readMember } from '../util/values.js';
 
 /** The scope that an instance was built for. */
 export interface Origin {
@@ -78,9 +78,12 @@ export class Survivors {
   /** Keeps a group whose last instance was collected, so that a cache of one entry isn't reported on every tick. */
   private groupOf(schedule: string | undefined, className: string): Group {
     const key = JSON.stringify([schedule ?? null, className]);
-    const group = this.#groups.get(key) ?? { schedule, className, alive: new Set(), reported: 0 };
-    this.#groups.set(key, group);
-    return group;
+    return getOrAdd(this.#groups, key, () => ({
+      schedule,
+      className,
+      alive: new Set(),
+      reported: 0,
+    }));
   }
 }
 

@@ -47,7 +47,7 @@ export class ApplicationLifecycle {
   private async startOnce(): Promise<void> {
     // On Nest 11 `app.close()` during start-up does not wait for it.
     if (this.#isStopped) return;
-    this.nest.startUpEnded();
+    this.nest.hasStarted = true;
     this.dispatcher.open();
     const settled = (this.#settled = new StartUpSettled(this.nest));
     await this.runningEngine.start(this.book.all, {

@@ -1,4 +1,5 @@
 import {
+  isOptions,
   limitProblem,
   percentProblem,
   positiveProblem,
@@ -65,7 +66,7 @@ const CHECKS: Readonly<Record<string, (value: unknown) => string | undefined>> =
 /** Returns the problems of the option `memory`: pairs of an option's name and a clause to follow it. */
 export function memoryOptionProblems(memory: unknown): [option: string, problem: string][] {
   if (memory === undefined) return [];
-  if (typeof memory !== 'object' || memory === null || Array.isArray(memory))
+  if (!isOptions(memory))
     return [['memory', `must be an object such as { warnAtPercent: 80 }, not ${show(memory)}`]];
   const given = memory as Record<string, unknown>;
   const problems: [string, string][] = [];

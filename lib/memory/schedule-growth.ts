@@ -1,4 +1,5 @@
 import { isAboveNothing, medianOf, isScattered, summaryOf } from './figures.js';
+import { getOrAdd } from '../util/values.js';
 import { MIB } from './process-memory.js';
 
 /**
@@ -175,9 +176,7 @@ export class GrowthEstimates {
   }
 
   private accountOf(schedule: string): Account {
-    const account = this.#accounts.get(schedule) ?? new Account();
-    this.#accounts.set(schedule, account);
-    return account;
+    return getOrAdd(this.#accounts, schedule, () => new Account());
   }
 }
 

@@ -3,10 +3,10 @@ import type { BuildObserver } from './build-observer.interface.js';
 import type { ContextId } from './nest-types.js';
 
 /** The property of a context id that holds its observer. A WeakMap would cost every scope a microsecond. */
-export const OBSERVER = Symbol('nestjs-scoped-worker:observer');
+const OBSERVER = Symbol('nestjs-scoped-worker:observer');
 
 /** A context id that this library created. */
-export type ObservedContextId = ContextId & { [OBSERVER]?: BuildObserver };
+type ObservedContextId = ContextId & { [OBSERVER]?: BuildObserver };
 
 /** Returns the context id in an argument of Nest's injector: up to 11.x the id itself, from 12 on a resolution context that contains it. */
 export function contextIdOf(argument: unknown): ObservedContextId | undefined {
@@ -14,11 +14,9 @@ export function contextIdOf(argument: unknown): ObservedContextId | undefined {
   return (argument as { contextId?: ContextId }).contextId ?? (argument as ObservedContextId);
 }
 
-/** Returns an id under which nothing can be built, because the observer refuses. */
-export function createDeadContextId(observer: BuildObserver): ContextId {
-  const contextId: ObservedContextId = ContextIdFactory.create();
-  contextId[OBSERVER] = observer;
-  return contextId;
+/** Returns the observer of the context id in an argument of Nest's injector; undefined if this library didn't create the id. */
+export function observerOf(argument: unknown): BuildObserver | undefined {
+  return contextIdOf(argument)?.[OBSERVER];
 }
 
 /**

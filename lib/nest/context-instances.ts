@@ -1,5 +1,6 @@
 import { withMember } from './build-replacement.js';
 import type { ContextId, NestInstanceHost, NestWrapper } from './nest-types.js';
+import type { Preparation } from './preparation.js';
 
 /** The instances of an `InstanceWrapper`; its stores are for versions without `getExistingInstancesByContextId`. */
 interface OpenWrapper {
@@ -33,8 +34,8 @@ export class HeldInstance {
   #host: NestInstanceHost | undefined;
   #isConstructed = false;
 
-  /** @param isWithinLoad true for code that is part of the load: what it resolves would wait for itself. */
-  constructor(private readonly isWithinLoad: () => boolean) {}
+  /** @param preparation of the instance: what code of it resolves would wait for itself. */
+  constructor(private readonly preparation: Preparation) {}
 
   /** Replaces arguments of `Injector#instantiateClass`, so that Nest doesn't mark the new instance as resolved yet. */
   argumentsFor([instances, wrapper, target, ...rest]: unknown[]): unknown[] {
@@ -57,7 +58,7 @@ export class HeldInstance {
   private hold(host: NestInstanceHost): NestInstanceHost {
     this.#host = host;
     return Object.defineProperty(host, 'isResolved', {
-      get: () => this.#isConstructed && this.isWithinLoad(),
+      get: () => this.#isConstructed && this.preparation.isAround,
       set: () => {
         this.#isConstructed = true;
       },

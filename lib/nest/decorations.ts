@@ -1,4 +1,5 @@
 import { types } from 'node:util';
+import { isObject } from '../util/values.js';
 import type { NestInjector } from './nest-types.js';
 
 /** Maps the result of an `instanceDecorator` to its argument. */
@@ -96,8 +97,4 @@ export class ObjectSearch {
   end(): void {
     if (this.#isMarked === true) Reflect.deleteProperty(this.#object, MARK);
   }
-}
-
-function isObject(value: unknown): value is object {
-  return (typeof value === 'object' && value !== null) || typeof value === 'function';
 }

@@ -1,7 +1,7 @@
 export { Application } from './application.js';
 export type { BuildObserver } from './build-observer.interface.js';
-export { asPartOfBuild, isPreparing } from './build-watch.js';
-export { createContextId, createDeadContextId } from './context-id.js';
+export { asPartOfBuild, isPreparing } from './preparation.js';
+export { createContextId } from './context-id.js';
 export { bare, bareProperties, isSameObject } from './decorations.js';
 export { Enhancers } from './enhancers.js';
 export { enhancerClasses } from './enhancer-metadata.js';

@@ -16,7 +16,6 @@ import type {
   OpenContainer,
   OpenModuleRef,
 } from './nest-types.js';
-import { seenProvider } from './seen-provider.js';
 
 /** A provider, controller or injectable, with its module. */
 export interface PlacedWrapper {
@@ -33,7 +32,8 @@ interface Transport {
  * folder read what Nest doesn't publish; a comment marks each such access.
  */
 export class NestInside extends Application {
-  #hasStarted = false;
+  /** True once start-up is complete. */
+  hasStarted = false;
   #rootModule: NestModule | undefined;
   readonly #places = new Map<unknown, NestWrapper>();
 
@@ -80,18 +80,6 @@ export class NestInside extends Application {
     return moduleRef.resolve(token as never, contextId, { strict: within !== undefined });
   }
 
-  /** Resolves a token in a scope as the module of a worker sees it, or else from the whole application. */
-  resolveFor<T>(
-    worker: NestWrapper | undefined,
-    token: unknown,
-    scope: { readonly contextId: ContextId; resolve<R>(token: never): Promise<R> },
-  ): Promise<T> {
-    const seen = worker && seenProvider(worker.host!, token)?.host;
-    return seen === undefined
-      ? scope.resolve<T>(token as never)
-      : this.resolve(token, scope.contextId, seen);
-  }
-
   /**
    * Builds one wrapper under a context id, as Nest's router builds a request-scoped controller. `ModuleRef.resolve` would instead
    * choose the last module that has the token.
@@ -114,19 +102,9 @@ export class NestInside extends Application {
     );
   }
 
-  /** Notes that start-up is complete: from now on, only lazily loaded modules build static providers. */
-  startUpEnded(): void {
-    this.#hasStarted = true;
-  }
-
-  get hasStarted(): boolean {
-    return this.#hasStarted;
-  }
-
   /** The module that `NestFactory` received, or that the testing module created. */
   get rootModule(): NestModule {
-    this.#rootModule ??= [...this.modules.values()][1]!;
-    return this.#rootModule;
+    return (this.#rootModule ??= [...this.modules.values()][1]!);
   }
 
   /**
@@ -166,10 +144,7 @@ export class NestInside extends Application {
 
   /** Undefined in an application without HTTP. */
   get http(): HttpAdapterHost | undefined {
-    return this.httpAdapterHost?.httpAdapter === undefined ||
-      this.httpAdapterHost.httpAdapter === null
-      ? undefined
-      : this.httpAdapterHost;
+    return this.httpAdapterHost?.httpAdapter ? this.httpAdapterHost : undefined;
   }
 
   /** The servers of microservices, including those connected to an HTTP application. Nest 11.0 doesn't list them. */

@@ -1,6 +1,7 @@
+import { ModuleRef } from '@nestjs/core';
 import { anyHolds, holdsDecorated } from './holding.js';
 import type { NestInside } from './nest-inside.js';
-import { isSingleton } from './provider-kind.js';
+import { isReadyMade, isSingleton } from './provider-kind.js';
 
 /**
  * Finds out whether a static provider holds an object: as its instance, as an own property, or in a `Map` or plain object there,
@@ -14,7 +15,8 @@ import { isSingleton } from './provider-kind.js';
  */
 export class StaticHoldings {
   #instances: object[] = [];
-  #known: unknown;
+  /** The number of modules that the instances come from; undefined until all of these are built. */
+  #known: number | undefined;
 
   constructor(private readonly nest: NestInside) {}
 
@@ -24,17 +26,20 @@ export class StaticHoldings {
     return holdsDecorated(instances, candidate);
   }
 
-  /** Caches the instances once start-up is complete: only lazily loaded modules add more. */
+  /** Caches the instances while Nest builds none, which it does at start-up and for lazily loaded modules. */
   private instances(): object[] {
-    if (this.nest.hasStarted && this.#known === this.nest.modules.size) return this.#instances;
+    if (this.#known === this.nest.modules.size) return this.#instances;
     const instances = new Set<object>();
+    let areBuilt = true;
     for (const { wrapper } of this.nest.wrappers()) {
       if (!isSingleton(wrapper)) continue;
+      areBuilt &&=
+        wrapper.initTime !== undefined || isReadyMade(wrapper) || wrapper.token === ModuleRef;
       const { instance } = wrapper;
       if (typeof instance === 'object' && instance !== null) instances.add(instance);
     }
     this.#instances = [...instances];
-    this.#known = this.nest.hasStarted ? this.nest.modules.size : undefined;
+    this.#known = areBuilt ? this.nest.modules.size : undefined;
     return this.#instances;
   }
 }

@@ -1,4 +1,5 @@
-import { show } from '../util/option-checks.js';
+import { ALLOWABLE } from '../errors/finding.js';
+import { isOptions, show } from '../util/option-checks.js';
 
 /**
  * An intentional finding. The library doesn't report it; the inspector lists it with its reason.
@@ -16,36 +17,25 @@ export interface Allowance {
 
 const KEYS = ['finding', 'token', 'reason'];
 
-/**
- * Returns one clause for each problem of `allowFindings`, to follow the name of the entry.
- *
- * @param findings The kinds and numbers that may be allowed.
- */
-export function allowProblems(
-  allowFindings: unknown,
-  findings: ReadonlySet<string>,
-): [entry: string, problem: string][] {
+/** Returns one clause for each problem of `allowFindings`, to follow the name of the entry. */
+export function allowProblems(allowFindings: unknown): [entry: string, problem: string][] {
   if (!Array.isArray(allowFindings))
     return [
       ['allowFindings', `must be a list of { finding, token, reason }, not ${show(allowFindings)}`],
     ];
   return allowFindings.flatMap((entry: unknown, index) =>
-    entryProblems(entry, findings).map((problem): [string, string] => [
-      `allowFindings[${index}]`,
-      problem,
-    ]),
+    entryProblems(entry).map((problem): [string, string] => [`allowFindings[${index}]`, problem]),
   );
 }
 
-function entryProblems(entry: unknown, findings: ReadonlySet<string>): string[] {
-  if (typeof entry !== 'object' || entry === null || Array.isArray(entry))
-    return [`must be { finding, token, reason }, not ${show(entry)}`];
+function entryProblems(entry: unknown): string[] {
+  if (!isOptions(entry)) return [`must be { finding, token, reason }, not ${show(entry)}`];
   const { finding, token, reason } = entry as Record<string, unknown>;
   const problems = Object.keys(entry)
     .filter((key) => !KEYS.includes(key))
     .map((key) => `has the unknown key ${key}; write { finding, token, reason }`);
-  if (typeof finding !== 'string' || !findings.has(finding))
-    problems.push(findingProblem(finding, findings));
+  if (typeof finding !== 'string' || !ALLOWABLE.has(finding))
+    problems.push(findingProblem(finding));
   if (!['function', 'string', 'symbol'].includes(typeof token))
     problems.push(
       `needs the token of the culprit, a class, a string or a symbol, not ${show(token)}`,
@@ -55,7 +45,7 @@ function entryProblems(entry: unknown, findings: ReadonlySet<string>): string[] 
   return problems;
 }
 
-function findingProblem(finding: unknown, findings: ReadonlySet<string>): string {
-  const kinds = [...findings].filter((name) => !/^SW\d+$/.test(name));
+function findingProblem(finding: unknown): string {
+  const kinds = [...ALLOWABLE].filter((name) => !/^SW\d+$/.test(name));
   return `has finding ${show(finding)}, which cannot be allowed; write a number such as "SW202", or one of ${kinds.join(', ')}`;
 }

@@ -1,10 +1,10 @@
-import { ALLOWABLE } from '../errors/finding.js';
 import { memoryOptionProblems } from '../memory/memory-options.js';
 import { defaultsProblems } from '../schedule/check-handler-options.js';
 import { isAroundHook } from '../tick/around.js';
 import {
   booleanProblem,
   choiceProblem,
+  isOptions,
   limitProblem,
   optionsProblems,
   show,
@@ -37,7 +37,7 @@ const KNOWN = [
 
 /** Returns one sentence for each problem of the options of `ScopedWorkerModule`. */
 export function moduleOptionProblems(options: ScopedWorkerModuleOptions): string[] {
-  if (!isObject(options)) {
+  if (!isOptions(options)) {
     const given = options === null ? 'null or undefined; pass {} for the defaults' : show(options);
     return [
       `ScopedWorkerModule.forRoot() and forRootAsync() take an object of options, not ${given}.`,
@@ -64,13 +64,12 @@ export function moduleOptionProblems(options: ScopedWorkerModuleOptions): string
     say('engine', `must be an engine such as inProcessEngine(), not ${show(engine)}`);
   }
   if (options.allowFindings !== undefined)
-    for (const [entry, problem] of allowProblems(options.allowFindings, ALLOWABLE))
-      say(entry, problem);
+    for (const [entry, problem] of allowProblems(options.allowFindings)) say(entry, problem);
   for (const problem of defaultsProblems(options.defaults)) say('defaults', problem);
   for (const [option, problem] of leakDetectionProblems(options.leakDetection))
     say(option, problem);
   for (const [option, problem] of memoryOptionProblems(options.memory)) say(option, problem);
-  if (options.overrides !== undefined && !isObject(options.overrides)) {
+  if (options.overrides !== undefined && !isOptions(options.overrides)) {
     say('overrides', `must be an object keyed by schedule name, not ${show(options.overrides)}`);
   }
   return problems;
@@ -82,8 +81,4 @@ function aroundProblem(around: unknown): [option: string, problem: string | unde
   if (bad < 0) return ['around', undefined];
   const problem = `must be a function (tick, next) or an object with intercept(tick, next), not ${show(around[bad])}`;
   return [`around[${bad}]`, problem];
-}
-
-export function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,4 +1,10 @@
-import { booleanProblem, limitProblem, show, unknownProblem } from '../util/option-checks.js';
+import {
+  booleanProblem,
+  isOptions,
+  limitProblem,
+  show,
+  unknownProblem,
+} from '../util/option-checks.js';
 import { withoutUndefined } from '../util/values.js';
 
 /**
@@ -49,7 +55,7 @@ export function resolvedLeakDetection(
 /** Returns the problems of the option, each as a clause to follow the name of the option. */
 export function leakDetectionProblems(options: unknown): [option: string, problem: string][] {
   if (options === undefined) return [];
-  if (typeof options !== 'object' || options === null || Array.isArray(options))
+  if (!isOptions(options))
     return [['leakDetection', `must be an object of ${KNOWN.join(', ')}, not ${show(options)}`]];
   const problems: [string, string | undefined][] = Object.keys(withoutUndefined(options))
     .filter((key) => !KNOWN.includes(key))

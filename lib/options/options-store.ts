@@ -1,8 +1,8 @@
 import { resolvedLeakDetection, type LeakDetectionOptions } from './leak-options.js';
 import { allowProblems } from './allow-options.js';
 import type { ScopedWorkerModuleOptions } from './module-options.js';
-import { ALLOWABLE } from '../errors/finding.js';
-import { DEFAULTS, isObject, moduleOptionProblems } from './check-module-options.js';
+import { isOptions } from '../util/option-checks.js';
+import { DEFAULTS, moduleOptionProblems } from './check-module-options.js';
 import { withoutUndefined } from '../util/values.js';
 
 type Resolved = Omit<ScopedWorkerModuleOptions, 'leakDetection'> &
@@ -53,9 +53,8 @@ function resolve(options: ScopedWorkerModuleOptions): Resolved {
   return {
     ...resolved,
     // `problems()` refuses invalid values; until then they must not hide other findings.
-    overrides: isObject(resolved.overrides) ? resolved.overrides : {},
-    allowFindings:
-      allowProblems(resolved.allowFindings, ALLOWABLE).length === 0 ? resolved.allowFindings : [],
+    overrides: isOptions(resolved.overrides) ? resolved.overrides : {},
+    allowFindings: allowProblems(resolved.allowFindings).length === 0 ? resolved.allowFindings : [],
     leakDetection: resolvedLeakDetection(given.leakDetection),
     stateDetection: stateDetection && scopeValidation !== 'off',
   };

@@ -72,7 +72,7 @@ export class ScopedWorkerRegistry {
    */
   async run(name: string, options: { payload?: unknown } = {}): Promise<TickReport> {
     const schedule = this.book.get(name);
-    checkRun(options);
+    refuseInvalid('registry.run()', optionsProblems(options, ['payload']));
     return this.dispatcher.dispatch(
       { schedule, scheduledAt: new Date(), trigger: 'manual' },
       { payload: options.payload },
@@ -242,11 +242,6 @@ export class ScopedWorkerRegistry {
       runningSince: this.running.since(name),
     };
   }
-}
-
-/** @throws {InvalidOptionsError} if the options of `registry.run()` are invalid. */
-function checkRun(options: unknown): void {
-  refuseInvalid('registry.run()', optionsProblems(options, ['payload']));
 }
 
 /** @throws {InvalidOptionsError} if an argument of `registry.exclusive()` is invalid. */

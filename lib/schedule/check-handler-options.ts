@@ -6,6 +6,7 @@ import {
   countProblem,
   delayProblem,
   functionProblem,
+  isOptions,
   limitProblem,
   named,
   nameProblem,
@@ -108,8 +109,7 @@ function problemsOf(
   { one, all }: Subjects = OF_CALL,
 ): string[] {
   if (options === undefined) return [];
-  if (typeof options !== 'object' || options === null || Array.isArray(options))
-    return [`${all}, not ${show(options)}`];
+  if (!isOptions(options)) return [`${all}, not ${show(options)}`];
   const problems: string[] = [];
   for (const [key, value] of Object.entries(options)) {
     if (value === undefined) continue;
@@ -178,7 +178,7 @@ function utcOffsetProblem(value: unknown): string | undefined {
 }
 
 function retryProblem(value: unknown): string | undefined {
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
+  if (!isOptions(value))
     return `must be an object such as { attempts: 3, backoffMs: 1_000 }, not ${show(value)}`;
   const { attempts, backoffMs = 0, jitter = 0, ...others } = value as Record<string, unknown>;
   const unknown = Object.keys(withoutUndefined(others));

@@ -4,7 +4,6 @@ import {
   type BuildObserver,
   type ContextId,
   createContextId,
-  createDeadContextId,
   isPreparing,
   type NestInside,
   type NestWrapper,
@@ -67,7 +66,7 @@ export class Construction implements BuildObserver {
 
   /** After the scope has closed, this is a dead id: once the real one is unreachable, Nest's own maps release the instances. */
   get contextId(): ContextId {
-    return (this.#contextId ??= createDeadContextId(this));
+    return (this.#contextId ??= createContextId(undefined, this));
   }
 
   get areSettled(): boolean {

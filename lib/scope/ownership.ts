@@ -1,5 +1,5 @@
 import { isFactory, type StaticHoldings, type NestWrapper, bare } from '../nest/index.js';
-import { readMember } from '../util/values.js';
+import { getOrAdd, isObject, readMember } from '../util/values.js';
 import type { ScopeFindings } from './scope-ports.js';
 import { InvalidOptionsError } from '../errors/errors.js';
 
@@ -26,9 +26,8 @@ export class Ownership {
 
   /** True if the scope may own the instance; false for one that is marked as shared or comes from an alias. */
   isCandidate(instance: unknown, wrapper: NestWrapper): instance is object {
-    if (instance === null || (typeof instance !== 'object' && typeof instance !== 'function'))
-      return false;
-    return !wrapper.isAlias && !isShared(instance) && readMember(instance, IS_SCOPE) !== true;
+    if (!isObject(instance) || wrapper.isAlias || isShared(instance)) return false;
+    return readMember(instance, IS_SCOPE) !== true;
   }
 
   /**
@@ -37,12 +36,11 @@ export class Ownership {
    */
   counts(instance: object, wrapper: NestWrapper): boolean {
     if (!isFactory(wrapper)) return true;
-    let isHeld = this.#heldResults.get(wrapper);
-    if (isHeld === undefined) {
-      this.#heldResults.set(wrapper, (isHeld = this.statics.holds(instance)));
+    return !getOrAdd(this.#heldResults, wrapper, () => {
+      const isHeld = this.statics.holds(instance);
       if (isHeld) this.findings.sharedByFactory(wrapper);
-    }
-    return !isHeld;
+      return isHeld;
+    });
   }
 
   /** True for an instance that a scope will own, as far as that is known right after its construction. */
@@ -86,7 +84,7 @@ const sharedObjects = new WeakSet<object>();
  * @publicApi
  */
 export function shared<T extends object>(value: T): T {
-  if ((typeof value !== 'object' && typeof value !== 'function') || value === null)
+  if (!isObject(value))
     throw new InvalidOptionsError([
       `shared() takes an object or a function, not ${String(value)}.`,
     ]);

@@ -76,7 +76,7 @@ export async function rollBackScope(scope: Scope): Promise<void> {
     scope.id,
     `Scope ${scope.id} was disposed without complete(), so its work is rolled back.`,
   );
-  throwAll(await scope.end((workErrors) => ({ error, others: workErrors })), error);
+  throwAll(await scope.end((others) => ({ thrown: { error }, others })), error);
 }
 
 /**

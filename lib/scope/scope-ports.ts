@@ -36,14 +36,18 @@ export interface ScopeEndNotice extends ScopeNotice {
   readonly disposeErrors: readonly unknown[];
 }
 
-/** Whether the work of a scope has failed; undefined means success. */
-export type ScopeVerdict =
-  | {
-      readonly error: unknown;
-      /** Other errors of the work, which reach no other code. */
-      readonly others?: readonly unknown[];
-    }
-  | undefined;
+/** Whether the work of a scope has failed. */
+export interface ScopeVerdict {
+  /** The error that it failed with. */
+  readonly thrown?: { readonly error: unknown } | undefined;
+  /** Other errors of the work, which reach no other code. */
+  readonly others?: readonly unknown[] | undefined;
+}
+
+/** A scope end with the verdict that it began with. */
+export interface JudgedEnd<V extends ScopeVerdict> extends ScopeEnd {
+  readonly verdict: V;
+}
 
 /** How a scope ended. */
 export interface ScopeEnd {

@@ -1,6 +1,7 @@
 import { combined, leadsTo, readStacks } from '../errors/error-parts.js';
 import type { StrayFailure } from '../errors/stray-failure.interface.js';
 import { bare, isPreparing, tokenText, type ContextId, type NestWrapper } from '../nest/index.js';
+import { seenProvider } from '../nest/seen-provider.js';
 import { IS_SCOPE } from './ownership.js';
 import { livingContext, WorkContext, type WorkOwner } from './work-context.js';
 import { isThenable } from '../util/values.js';
@@ -8,6 +9,7 @@ import { Latch } from '../util/latch.js';
 import { Construction, type ConstructionHome } from './construction.js';
 import {
   closedError,
+  type JudgedEnd,
   type ScopeEnd,
   type ScopeKind,
   type ScopeNotice,
@@ -49,7 +51,7 @@ export class Scope implements ProviderScope, WorkOwner {
   #work: Promise<void>[] = [];
   /** The errors of that work, in the order in which it failed. */
   readonly #workErrors: unknown[] = [];
-  #ending: Promise<ScopeEnd> | undefined;
+  #ending: Promise<JudgedEnd<ScopeVerdict>> | undefined;
   #endContext: WorkContext | undefined;
   #hasEnded = false;
   /** Undefined unless code waits for the end. */
@@ -112,6 +114,14 @@ export class Scope implements ProviderScope, WorkOwner {
     );
   }
 
+  /** Resolves a token as the module of a worker sees it, or else from the whole application. */
+  resolveFor<T>(worker: NestWrapper | undefined, token: unknown): Promise<T> {
+    const seen = worker && seenProvider(worker.host!, token)?.host;
+    return this.load(`resolve ${tokenText(token)}`, () =>
+      this.home.nest.resolve<T>(token, this.contextId, seen),
+    );
+  }
+
   /**
    * Builds one provider of one module, and returns the instance itself, or the result of an `instanceDecorator` of the
    * application. The runner gets its worker this way.
@@ -161,9 +171,9 @@ export class Scope implements ProviderScope, WorkOwner {
   /**
    * Ends the scope: see `conclude` for the order.
    *
-   * @param verdict is called once all work has settled; undefined means success.
+   * @param judge is called once all work has settled, unless an earlier call has ended the scope.
    */
-  end(verdict: (workErrors: readonly unknown[]) => ScopeVerdict): Promise<ScopeEnd> {
+  end<V extends ScopeVerdict>(judge: (workErrors: readonly unknown[]) => V): Promise<JudgedEnd<V>> {
     if (this.#ending === undefined) {
       this.#isEndedByItsOwnBuild = this.kind === 'open' && isPreparing(this.#construction);
       if (this.kind === 'open') this.#construction.isClosed = true;
@@ -171,9 +181,9 @@ export class Scope implements ProviderScope, WorkOwner {
       // Inside, so that a hook or a disposer that closes the scope does not wait for itself.
       const { context } = this;
       this.#endContext = new WorkContext(this, context, context.isTick, true);
-      this.#ending = this.#endContext.run(() => this.conclude(verdict));
+      this.#ending = this.#endContext.run(() => this.conclude(judge));
     }
-    return this.#ending;
+    return this.#ending as Promise<JudgedEnd<V>>;
   }
 
   /**
@@ -187,8 +197,8 @@ export class Scope implements ProviderScope, WorkOwner {
    * If a step fails, the next ones still run.
    */
   private async conclude(
-    verdict: (workErrors: readonly unknown[]) => ScopeVerdict,
-  ): Promise<ScopeEnd> {
+    judge: (workErrors: readonly unknown[]) => ScopeVerdict,
+  ): Promise<JudgedEnd<ScopeVerdict>> {
     const disposal = this.#disposal;
     await Promise.resolve(); // from here on the caller knows that the scope is ending
     // The condition spares most scopes a few turns of the microtask queue.
@@ -197,18 +207,19 @@ export class Scope implements ProviderScope, WorkOwner {
       while (this.hasWork);
     }
     const judged = this.#workErrors.length;
-    const failed = verdict(this.#workErrors.slice());
+    const verdict = judge(this.#workErrors.slice());
+    const { thrown, others = [] } = verdict;
     this.#isJudged = true;
     this.#construction.isClosed = true;
     // Builds that began after the work had settled finish before anything is disposed.
     if (this.#construction.isUnderWay) await this.settleBuilds();
 
-    let failure: ScopeEnd['failure'] = failed && { error: failed.error };
-    for (const error of failed?.others ?? []) this.workFailed(error);
+    let failure: ScopeEnd['failure'] = thrown && { error: thrown.error };
+    for (const error of others) this.workFailed(error);
     const disposeErrors: unknown[] = [];
-    if (disposal.hasHooks && failed !== undefined)
-      disposeErrors.push(...(await disposal.rollback(failed.error)));
-    if (disposal.hasHooks && failed === undefined) {
+    if (disposal.hasHooks && thrown !== undefined)
+      disposeErrors.push(...(await disposal.rollback(thrown.error)));
+    if (disposal.hasHooks && thrown === undefined) {
       const commit = await disposal.commit();
       failure = commit.failure;
       disposeErrors.push(...commit.rollbackErrors);
@@ -222,7 +233,7 @@ export class Scope implements ProviderScope, WorkOwner {
     disposeErrors.push(...(await disposal.dispose(this.home.disposeTimeoutMs)));
     const { built, disposed } = disposal;
     const disposeMs = performance.now() - startedAt;
-    const end: ScopeEnd = { failure, disposeErrors, built, disposed, disposeMs };
+    const end = { verdict, failure, disposeErrors, built, disposed, disposeMs };
     if (failure !== undefined) readStacks(failure.error);
     for (const error of disposeErrors) readStacks(error);
     this.finish(end);
@@ -304,10 +315,9 @@ export function failureOf(
   workErrors: readonly unknown[],
   thrown?: { readonly error: unknown },
 ): ScopeVerdict {
-  if (thrown === undefined)
-    return workErrors.length === 0 ? undefined : { error: combined(workErrors) };
-  const others = workErrors.filter((error) => !leadsTo(thrown.error, error));
-  return { error: thrown.error, others };
+  if (thrown !== undefined)
+    return { thrown, others: workErrors.filter((error) => !leadsTo(thrown.error, error)) };
+  return workErrors.length === 0 ? {} : { thrown: { error: combined(workErrors) } };
 }
 
 function refuseNoFunction(method: string, value: unknown): void {

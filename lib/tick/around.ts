@@ -26,9 +26,16 @@ export interface Refused {
   readonly error: unknown;
 }
 
+/** The outcome of an attempt, or of the hooks inside another one. */
 export interface Attempted {
   readonly value: unknown;
   readonly failed?: { readonly error: unknown };
+}
+
+/** An attempt, and its outcome for the next outer hook. */
+interface Surrounded<A extends Attempted> {
+  readonly attempted: A;
+  readonly outcome: Attempted;
 }
 
 /**
@@ -38,66 +45,66 @@ export interface Attempted {
  * refused attempt ends like any other.
  *
  * @param attempt must not reject; returns the error of an attempt that did not succeed. With `refused`, it only ends the scope.
- * @returns the errors that hooks threw, without the attempt's own error; the innermost first.
+ * @returns the result of `attempt`, and the errors that hooks threw, without the attempt's own error; the innermost first.
  */
-export async function runAround(
+export async function runAround<A extends Attempted>(
   hooks: readonly AroundHook[],
   tick: Tick,
-  attempt: (refused?: Refused) => Promise<Attempted>,
-): Promise<readonly unknown[]> {
-  const known = new Set<unknown>();
-  const thrown: unknown[] = [];
-  const innermost = async (refused?: Refused): Promise<unknown> => {
-    const { value, failed } = await attempt(refused);
-    if (failed === undefined) return value;
-    known.add(failed.error);
-    throw failed.error;
+  attempt: (refused?: Refused) => Promise<A>,
+): Promise<{ readonly attempted: A; readonly thrown: readonly unknown[] }> {
+  const thrown = new Set<unknown>();
+  const innermost = async (refused?: Refused): Promise<Surrounded<A>> => {
+    const attempted = await attempt(refused);
+    return { attempted, outcome: attempted };
   };
-  const onThrown = (error: unknown): void => {
-    if (!known.has(error)) thrown.push(error);
-    known.add(error);
-  };
-  const outermost = hooks.reduceRight<() => Promise<unknown>>(
-    (inner, hook) => () => runHook(hook, tick, inner, innermost, onThrown),
-    () => innermost(),
+  const outermost = hooks.reduceRight<() => Promise<Surrounded<A>>>(
+    (inner, hook) => async () => {
+      const { attempted, outcome } = await runHook(hook, tick, inner, innermost);
+      if (outcome.failed !== undefined) thrown.add(outcome.failed.error);
+      return { attempted, outcome };
+    },
+    innermost,
   );
-  await outermost().catch(() => undefined); // recorded by `onThrown`, or the attempt's own error
-  return thrown;
+  const { attempted } = await outermost();
+  if (attempted.failed !== undefined) thrown.delete(attempted.failed.error);
+  return { attempted, thrown: [...thrown] };
 }
 
 /** Runs one hook, and waits for the attempt that it started, even if the hook itself does not. */
-async function runHook(
+async function runHook<A extends Attempted>(
   hook: AroundHook,
   tick: Tick,
-  inner: () => Promise<unknown>,
-  refuse: (refused: Refused) => Promise<unknown>,
-  onThrown: (error: unknown) => void,
-): Promise<unknown> {
+  inner: () => Promise<Surrounded<A>>,
+  refuse: (refused: Refused) => Promise<Surrounded<A>>,
+): Promise<Surrounded<A>> {
+  let running: Promise<Surrounded<A>> | undefined;
   let called: Promise<unknown> | undefined;
   let isOver = false;
   const next = (): Promise<unknown> => {
-    called ??= isOver ? Promise.reject(new Error(tooLate(tick))) : inner();
+    if (called !== undefined) return called;
+    if (!isOver) running = inner();
+    called = running?.then(resultOf) ?? Promise.reject(new Error(tooLate(tick)));
     called.catch(() => undefined); // a hook need not wait for it
     return called;
   };
-  let refused: Refused;
+  let outcome: Attempted;
   try {
-    const value = await (typeof hook === 'function'
-      ? hook(tick, next)
-      : hook.intercept(tick, next));
-    if (called !== undefined) return value;
-    refused = { error: new Error(noNext(tick)) };
+    outcome = {
+      value: await (typeof hook === 'function' ? hook(tick, next) : hook.intercept(tick, next)),
+    };
   } catch (error) {
-    if (called !== undefined) {
-      onThrown(error);
-      throw error;
-    }
-    refused = { error };
-  } finally {
-    isOver = true;
-    await called?.catch(() => undefined);
+    outcome = { value: undefined, failed: { error } };
   }
-  return refuse(refused);
+  isOver = true;
+  if (running === undefined) return refuse(outcome.failed ?? { error: new Error(noNext(tick)) });
+  const { attempted } = await running;
+  return { attempted, outcome };
+}
+
+/** @throws the error of an attempt that did not succeed. */
+function resultOf({ outcome: { value, failed } }: Surrounded<Attempted>): unknown {
+  if (failed !== undefined) throw failed.error;
+  return value;
 }
 
 function noNext({ schedule }: Tick): string {

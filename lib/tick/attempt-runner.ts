@@ -5,20 +5,13 @@ import { OpenScopes } from '../scope/open-scopes.js';
 import type { ScopeEnd } from '../scope/scope-ports.js';
 import { failureOf, type Scope } from '../scope/scope.js';
 import { runAs } from '../scope/work-context.js';
-import { runAround, type Attempted, type Refused } from './around.js';
+import { runAround, type Refused } from './around.js';
 import { settle } from '../util/values.js';
 import type { TickAttempt } from './running-ticks.js';
 import type { TickEvents, TickFindings, TickSettings } from './tick-ports.js';
 import type { AttemptReport } from './tick-report.js';
 import type { Tick } from './tick.interface.js';
-import {
-  judgeEnd,
-  judgeHooks,
-  judgeWork,
-  type Judgement,
-  type PhaseError,
-  type WorkVerdict,
-} from './verdict.js';
+import { judgeEnd, judgeHooks, judgeWork, type Judgement, type PhaseError } from './verdict.js';
 import { WorkerState } from './worker-state.js';
 
 /** How an attempt ended, with what its handler returned. */
@@ -29,12 +22,11 @@ export interface AttemptEnd {
   readonly isAborted: boolean;
 }
 
-interface ScopedEnd {
+interface ScopedEnd extends Pick<AttemptEnd, 'isAborted'> {
   readonly scopeId?: string;
   readonly end: ScopeEnd;
   readonly judgement: Judgement;
   readonly value?: unknown;
-  readonly isAborted: boolean;
 }
 
 interface Work {
@@ -121,17 +113,18 @@ export class AttemptRunner {
     tick: Tick,
     run: (refused?: Refused) => Promise<ScopedEnd>,
   ): Promise<ScopedEnd> {
-    let running: Promise<ScopedEnd> | undefined;
-    const runOnce = async (refused?: Refused): Promise<Attempted> => {
-      const { judgement, value } = await (running = run(refused));
-      const { outcome, error } = judgement;
-      return outcome === 'succeeded' ? { value } : { value: undefined, failed: { error } };
+    const runOnce = async (refused?: Refused) => {
+      const ended = await run(refused);
+      const { outcome, error } = ended.judgement;
+      return outcome === 'succeeded'
+        ? { ended, value: ended.value }
+        : { ended, value: undefined, failed: { error } };
     };
     // After `next()` the scope has ended, but a hook is still part of the tick. If the hook waits for a shutdown or for a run
     // of the same schedule, that one must not wait for the hook.
     const { around } = this.settings;
-    const thrown = await runAs(scope, () => runAround(around, tick, runOnce), true);
-    const ended = await running!;
+    const { attempted, thrown } = await runAs(scope, () => runAround(around, tick, runOnce), true);
+    const { ended } = attempted;
     if (thrown.length === 0) return ended;
     const { signal, cause } = attempt.control;
     const judgement = judgeHooks(ended.judgement, thrown, signal, cause);
@@ -145,27 +138,24 @@ export class AttemptRunner {
     tick: Tick,
     refused: Refused | undefined,
   ): Promise<ScopedEnd> {
-    const { id: scopeId } = scope;
-    const work: Work =
+    const { control } = attempt;
+    const { value, thrown }: Work =
       refused === undefined
         ? await this.work(attempt.tick.slot, scope, tick)
         : { thrown: { phase: 'open', error: refused.error } };
-    let verdict: WorkVerdict | undefined;
-    let isAborted = false;
-    const end = await scope.end((workErrors) => {
-      attempt.control.stopTimer();
-      const { signal, cause } = attempt.control;
-      const failure = failureOf(workErrors, work.thrown);
-      const thrown = work.thrown ?? (failure && { phase: 'handler', error: failure.error });
-      verdict = judgeWork(thrown, signal, cause);
-      isAborted = cause !== undefined;
+    const { verdict, ...end } = await scope.end((workErrors) => {
+      control.stopTimer();
+      const { signal, cause } = control;
+      const failure = failureOf(workErrors, thrown);
+      const failed = thrown ?? (failure.thrown && { phase: 'handler', ...failure.thrown });
       // Work that stops because of the abort behaves correctly, so its abort error is not reported.
-      const others = failure?.others?.filter(
+      const others = failure.others?.filter(
         (error) => !signal.aborted || !isAbortError(error, signal),
       );
-      return verdict.thrown && { error: verdict.thrown.error, others: others ?? [] };
+      return { ...judgeWork(failed, signal, cause), others, isAborted: cause !== undefined };
     });
-    return { scopeId, end, judgement: judgeEnd(verdict!, end), value: work.value, isAborted };
+    const { isAborted } = verdict;
+    return { scopeId: scope.id, end, judgement: judgeEnd(verdict, end), value, isAborted };
   }
 
   /** Opens, resolves, calls, settles. `onOpen` runs before the first `await`, so a store that it enters stays active. */

@@ -1,8 +1,8 @@
 import { readStacks, combined, isErrorOf } from '../errors/error-parts.js';
 import { ScopeClosedError } from '../errors/errors.js';
 import { injectedToken } from '../nest/tokens.js';
-import type { NestInside } from '../nest/index.js';
 import type { Slot } from '../schedule/slot.js';
+import type { Scope } from '../scope/scope.js';
 import { show } from '../util/option-checks.js';
 import { ProviderScopeFactory } from './provider-scope-factory.js';
 import type { FailureObserver, TickEvents } from './tick-ports.js';
@@ -18,7 +18,6 @@ export class ItemRunner {
     private readonly events: TickEvents,
     private readonly scopes: ProviderScopeFactory,
     private readonly running: RunningTicks,
-    private readonly nest: NestInside,
   ) {}
 
   /**
@@ -57,7 +56,7 @@ export class ItemRunner {
       const injected: unknown[] = [];
       for (const entry of inject)
         injected.push(
-          await this.nest.resolveFor(schedule.target.worker, injectedToken(entry), scope),
+          await (scope as Scope).resolveFor(schedule.target.worker, injectedToken(entry)),
         );
       const list: unknown = await useFactory(...injected);
       if (!isList(list)) throw new TypeError(noList(schedule.handler, list));

@@ -1,5 +1,6 @@
 import {
   functionProblem,
+  isOptions,
   limitProblem,
   named,
   nameProblem,
@@ -61,7 +62,7 @@ const OF_RUN = ['name', 'signal', 'timeoutMs', 'payload', 'request'] as const;
 /** Returns what is wrong with the arguments of `ProviderScopeFactory.run()`. */
 export function runProblems(work: unknown, options: unknown): string[] {
   const problems = named({ work: functionProblem(work) });
-  if (typeof options !== 'object' || options === null || Array.isArray(options))
+  if (!isOptions(options))
     return [
       ...problems,
       `options must be an object such as { name } or { request }, not ${show(options)}`,

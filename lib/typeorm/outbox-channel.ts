@@ -7,6 +7,7 @@ import type {
   ObjectLiteral,
   QueryRunner,
 } from 'typeorm';
+import { getOrAdd } from '../util/values.js';
 
 /** The longest name of a channel, in bytes (NAMEDATALEN - 1). */
 const LONGEST_CHANNEL = 63;
@@ -60,14 +61,10 @@ export class OutboxAnnouncer implements EntitySubscriberInterface {
 
   /** Announces all rows of a statement once: TypeORM calls this for each of them at the same time. */
   afterInsert({ queryRunner }: InsertEvent<ObjectLiteral>): Promise<unknown> {
-    let announcing = this.#announcing.get(queryRunner);
-    if (announcing === undefined) {
-      announcing = Promise.resolve().then(() => {
-        this.#announcing.delete(queryRunner);
-        return queryRunner.query(`SELECT pg_notify($1, '')`, [this.channel]);
-      });
-      this.#announcing.set(queryRunner, announcing);
-    }
-    return announcing;
+    return getOrAdd(this.#announcing, queryRunner, async () => {
+      await Promise.resolve();
+      this.#announcing.delete(queryRunner);
+      return queryRunner.query(`SELECT pg_notify($1, '')`, [this.channel]);
+    });
   }
 }

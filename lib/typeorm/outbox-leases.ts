@@ -1,11 +1,5 @@
 import { Alarm } from '../util/alarm.js';
-import type { ClaimedRow } from './outbox-table.js';
-
-/** The members of the table that the leases need. */
-export interface RenewableTable {
-  readonly isReachable: boolean;
-  renew(rows: readonly ClaimedRow[], leaseMs: number): Promise<void>;
-}
+import type { ClaimedRow, OutboxTable } from './outbox-table.js';
 
 /**
  * Keeps the claimed rows until each is settled, even after the iteration that claimed them has ended. Renews them together
@@ -18,7 +12,7 @@ export class OutboxLeases {
   #renewal: Promise<void> = Promise.resolve();
 
   constructor(
-    private readonly table: RenewableTable,
+    private readonly table: Pick<OutboxTable<never>, 'isReachable' | 'renew'>,
     readonly leaseMs: number,
   ) {}
 

@@ -1,4 +1,11 @@
-import { booleanProblem, limitProblem, optionsProblems, show } from '../util/option-checks.js';
+import {
+  booleanProblem,
+  isOptions,
+  limitProblem,
+  optionsProblems,
+  show,
+} from '../util/option-checks.js';
+import { withoutUndefined } from '../util/values.js';
 import { InvalidOptionsError } from '../errors/errors.js';
 
 /** @publicApi */
@@ -33,11 +40,8 @@ export interface OutboxSourceOptions {
   readonly listen?: boolean;
 }
 
-export interface ResolvedOutboxOptions {
-  readonly leaseMs: number;
-  readonly pollMs: number;
+export interface ResolvedOutboxOptions extends Required<OutboxSourceOptions> {
   readonly retryDelayMs: (deliveries: number) => number;
-  readonly listen: boolean;
 }
 
 export const DEFAULT_RETRY_DELAY = (deliveries: number): number =>
@@ -57,22 +61,16 @@ export function resolveOutboxOptions(
 ): ResolvedOutboxOptions {
   const problems = optionProblems(options).map((problem) => `outboxSource(${entity}): ${problem}.`);
   if (problems.length > 0) throw new InvalidOptionsError(problems);
-  const {
-    leaseMs = DEFAULTS.leaseMs,
-    pollMs = DEFAULTS.pollMs,
-    retryDelayMs = DEFAULTS.retryDelayMs,
-    listen = DEFAULTS.listen,
-  } = options;
+  const given: Required<OutboxSourceOptions> = { ...DEFAULTS, ...withoutUndefined(options) };
+  const { retryDelayMs } = given;
   return {
-    leaseMs,
-    pollMs,
-    listen,
+    ...given,
     retryDelayMs: typeof retryDelayMs === 'number' ? () => retryDelayMs : retryDelayMs,
   };
 }
 
 function optionProblems(options: OutboxSourceOptions): string[] {
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+  if (!isOptions(options)) {
     return [`the third argument must be an object of options, not ${show(options)}`];
   }
   const problems = optionsProblems(options, Object.keys(DEFAULTS));

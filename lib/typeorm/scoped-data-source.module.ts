@@ -2,6 +2,7 @@ import { Module, Scope, type DynamicModule } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import type { DataSource, EntityManager } from 'typeorm';
 import { InvalidOptionsError } from '../errors/errors.js';
+import { getOrAdd } from '../util/values.js';
 import { ScopedConnection } from './scoped-connection.js';
 import { scopeRunnersOf, type ScopeRunners } from './connection-sharing.js';
 import { loadTypeOrm } from './typeorm-peer.js';
@@ -88,28 +89,23 @@ export class ScopedDataSourceModule {
   static for(dataSource: string, transactional: boolean): DynamicModule {
     const token = connectionToken(dataSource, transactional);
     const lookup = `${token}:lookup`;
-    let definition = modules.get(token);
-    if (definition === undefined) {
-      definition = {
-        module: ScopedDataSourceModule,
-        providers: [
-          {
-            provide: lookup,
-            inject: [ModuleRef],
-            useFactory: (moduleRef: ModuleRef) =>
-              new DataSourceLookup(dataSource, transactional, moduleRef),
-          },
-          {
-            provide: token,
-            scope: Scope.REQUEST,
-            inject: [lookup],
-            useFactory: (found: DataSourceLookup) => found.connect(),
-          },
-        ],
-        exports: [token],
-      };
-      modules.set(token, definition);
-    }
-    return definition;
+    return getOrAdd(modules, token, () => ({
+      module: ScopedDataSourceModule,
+      providers: [
+        {
+          provide: lookup,
+          inject: [ModuleRef],
+          useFactory: (moduleRef: ModuleRef) =>
+            new DataSourceLookup(dataSource, transactional, moduleRef),
+        },
+        {
+          provide: token,
+          scope: Scope.REQUEST,
+          inject: [lookup],
+          useFactory: (found: DataSourceLookup) => found.connect(),
+        },
+      ],
+      exports: [token],
+    }));
   }
 }

@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { DataSource } from 'typeorm';
+import { Latch } from '../util/latch.js';
 import type { DriverCopies, SqliteConnection, SqliteDriver } from './sqlite-driver.js';
 import { mayWrite } from './sqlite-statements.js';
 import type { WriteLock } from './sqlite-write-lock.js';
@@ -14,31 +15,15 @@ export interface ConnectionUse {
   run<T>(send: () => Promise<T>): Promise<T>;
 }
 
-/** A statement that reads on the application's connection. */
-class Read {
-  isOver = false;
-  readonly ended: Promise<void>;
-  #resolve!: () => void;
-
-  constructor() {
-    this.ended = new Promise((resolve) => (this.#resolve = resolve));
-  }
-
-  end(): void {
-    this.isOver = true;
-    this.#resolve();
-  }
-}
-
-/** The reads that the running code is part of: a subscriber runs inside one. */
-const reading = new AsyncLocalStorage<readonly Read[]>();
+/** The reads that the running code is part of, each as a latch that opens when it ends: a subscriber runs inside one. */
+const reading = new AsyncLocalStorage<readonly Latch[]>();
 
 /**
  * Excludes the reads that the calling code is part of from those that transactions wait for. Otherwise both would wait for each
  * other: the calling code writes, and may wait until such a transaction ends.
  */
 export function leaveReads(): void {
-  for (const read of reading.getStore() ?? []) read.end();
+  for (const read of reading.getStore() ?? []) read.open();
 }
 
 /** A query runner that may have a transaction open. */
@@ -60,7 +45,8 @@ export class AppConnection<Runner extends Owner> {
   #statements = new Map<string, unknown>();
   #second: Promise<SqliteConnection> | undefined;
   #secondStatements = new Map<string, unknown>();
-  readonly #reads = new Set<Read>();
+  /** The statements that read on this connection. */
+  readonly #reads = new Set<Latch>();
 
   constructor(
     readonly dataSource: DataSource,
@@ -93,7 +79,7 @@ export class AppConnection<Runner extends Owner> {
   async takeFor(runner: Runner): Promise<void> {
     this.#owner = runner;
     leaveReads();
-    await Promise.all(Array.from(this.#reads, ({ ended }) => ended));
+    await Promise.all(Array.from(this.#reads, ({ opened }) => opened));
   }
 
   leaveTo(runner: Runner): void {
@@ -126,14 +112,14 @@ export class AppConnection<Runner extends Owner> {
   }
 
   private beginRead(): ConnectionUse['run'] {
-    const read = new Read();
+    const read = new Latch();
     this.#reads.add(read);
-    const outer = (reading.getStore() ?? []).filter(({ isOver }) => !isOver);
+    const outer = (reading.getStore() ?? []).filter(({ isOpen }) => !isOpen);
     return async (send) => {
       try {
         return await reading.run([read, ...outer], send);
       } finally {
-        read.end();
+        read.open();
         this.#reads.delete(read);
       }
     };

@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { setImmediate } from 'node:timers/promises';
 import type { QueryRunner } from 'typeorm';
-import type { SqliteConnection, SqliteDriver } from './sqlite-driver.js';
+import { useConnection, type SqliteConnection } from './sqlite-driver.js';
 import { Creation } from './refused-write.js';
 import { forgetTransaction, SqliteRunner, type DeepRunner, type Send } from './sqlite-runner.js';
 import { begins, beginsInside, effectOnTransaction, mayWrite } from './sqlite-statements.js';
@@ -241,13 +241,7 @@ export class SqliteAppRunner extends SqliteRunner {
     signal: AbortSignal | undefined,
   ): Promise<unknown> {
     const use = await this.app.use(this, statement);
-    const { driver, stmtCache } = runner as unknown as {
-      driver: SqliteDriver;
-      stmtCache?: unknown;
-    };
-    if (use.connection !== undefined) driver.databaseConnection = use.connection;
-    else Reflect.deleteProperty(driver, 'databaseConnection'); // the driver inherits the application's connection
-    if (stmtCache !== undefined) Object.assign(runner, { stmtCache: use.statements });
+    useConnection(runner, use.connection, use.statements);
     return use.run(() => this.sendInTurn(statement, send, signal));
   }
 }

@@ -52,6 +52,18 @@ export function fileOf({ options }: SqliteDriver): string | undefined {
   }
 }
 
+/** Has a query runner with its own copy of the driver use a connection, by default that of the application. */
+export function useConnection(
+  runner: QueryRunner,
+  connection: SqliteConnection | undefined,
+  statements: Map<string, unknown>,
+): void {
+  const { driver, stmtCache } = runner as unknown as { driver: SqliteDriver; stmtCache?: unknown };
+  if (connection !== undefined) driver.databaseConnection = connection;
+  else Reflect.deleteProperty(driver, 'databaseConnection'); // the copy inherits the application's connection
+  if (stmtCache !== undefined) Object.assign(runner, { stmtCache: statements });
+}
+
 /** Makes copies of a driver that differ only in their connection: options, metadata and logger are the same. */
 export class DriverCopies {
   readonly #createQueryRunner: Driver['createQueryRunner'];

@@ -3,7 +3,7 @@ import { TickTimeoutError } from '../errors/errors.js';
 import { isErrorOf } from '../errors/error-parts.js';
 import { isInside, livingContext, type WorkOwner } from '../scope/work-context.js';
 import type { ConnectionPool, PooledConnection } from './sqlite-pool.js';
-import type { SqliteConnection, SqliteDriver } from './sqlite-driver.js';
+import { useConnection, type SqliteConnection } from './sqlite-driver.js';
 import { SqliteRunner, type Send } from './sqlite-runner.js';
 import type { WriteLock, WriteTurn } from './sqlite-write-lock.js';
 
@@ -104,12 +104,7 @@ export class SqliteScopeRunner extends SqliteRunner {
       this.#taking = undefined; // the next statement tries again
       throw error;
     }
-    const { driver, stmtCache } = this.runner as unknown as {
-      driver: SqliteDriver;
-      stmtCache?: unknown;
-    };
-    driver.databaseConnection = taken.connection;
-    if (stmtCache !== undefined) Object.assign(this.runner, { stmtCache: taken.statements });
+    useConnection(this.runner, taken.connection, taken.statements);
     return (this.#taken = taken);
   }
 }

@@ -45,9 +45,13 @@ export function countProblem(value: unknown): string | undefined {
   return `must be a whole number of at least 1, not ${show(value)}`;
 }
 
+export function isOptions(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
 /** Returns the problems of an object of options as a whole: its type, or the keys that aren't options. */
 export function optionsProblems(options: unknown, known: readonly string[]): string[] {
-  if (typeof options !== 'object' || options === null || Array.isArray(options))
+  if (!isOptions(options))
     return [`options must be an object such as { ${known[0]} }, not ${show(options)}`];
   return Object.entries(options)
     .filter(([key, value]) => value !== undefined && !known.includes(key))

@@ -8,11 +8,7 @@ export function isClass(value: unknown): value is Function {
 
 /** Yields an object or a class and everything that it inherits from, except `Object.prototype`. */
 export function* prototypesOf(start: unknown): Generator<object> {
-  for (
-    let at = start;
-    (typeof at === 'object' || typeof at === 'function') && at !== null && at !== Object.prototype;
-    at = Object.getPrototypeOf(at)
-  )
+  for (let at = start; isObject(at) && at !== Object.prototype; at = Object.getPrototypeOf(at))
     yield at;
 }
 
@@ -58,12 +54,13 @@ export function getOrAdd<K, V>(
   return value;
 }
 
+/** True for everything that isn't a primitive value, functions included. */
+export function isObject(value: unknown): value is object {
+  return (typeof value === 'object' && value !== null) || typeof value === 'function';
+}
+
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return (
-    (typeof value === 'object' || typeof value === 'function') &&
-    value !== null &&
-    typeof (value as { then?: unknown }).then === 'function'
-  );
+  return isObject(value) && typeof (value as { then?: unknown }).then === 'function';
 }
 
 /** Returns a copy without the keys whose value is undefined, so that they don't hide a default. */

@@ -2,9 +2,16 @@ import { Inject, Injectable, Module, Scope, forwardRef } from '@nestjs/common';
 import { REQUEST } from '@nestjs/core';
 import { InjectTick, ScopedWorker, type Tick } from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
+import { forEachApp } from '../support/for-each.js';
 import { turn } from '../support/gate.js';
 import { OnDemand, probes, worker } from '../support/probes.js';
 import { turns } from '../support/running-tick.js';
+
+const FAILURE = new Error('not prepared');
+
+function fail(): never {
+  throw FAILURE;
+}
 
 /** Two providers that inject each other, and a connection that both inject. */
 function circle(connect: () => unknown = () => ({})) {
@@ -148,6 +155,38 @@ describe('Providers that inject each other', () => {
       expect(lines).toEqual([...both, ...both]);
     },
   );
+
+  it.each<[string, () => unknown, object]>([
+    ['are complete', () => undefined, { outcome: 'succeeded', attempts: 1 }],
+    ['fail with the error of a member', fail, { outcome: 'failed', phase: 'open', error: FAILURE }],
+  ])('[A8, A18] %s for the list of forEach', async (_, init, report) => {
+    const lines: string[] = [];
+
+    @Injectable({ scope: Scope.REQUEST })
+    class Left {
+      constructor(@Inject(forwardRef(() => Right)) readonly right: object) {}
+
+      async onScopeInit(): Promise<void> {
+        await turns();
+        lines.push('initialised Left');
+        init();
+      }
+    }
+
+    @Injectable({ scope: Scope.REQUEST })
+    class Right {
+      constructor(@Inject(forwardRef(() => Left)) readonly left: object) {}
+    }
+
+    const list = (): string[] => {
+      lines.push('listed');
+      return ['item'];
+    };
+    const { registry } = await forEachApp({ inject: [Right], list, providers: [Left, Right] });
+    const ended = await registry.run('Worker.run');
+    expect(ended).toMatchObject(report);
+    expect(lines).toEqual(['initialised Left', 'listed'].slice(0, ended.attempts + 1));
+  });
 
   describe('of which one is injected by property, and the other has onScopeInit', () => {
     const run = async (init: () => unknown) => {

@@ -3,6 +3,7 @@ import { Injectable, Module, Scope, type FactoryProvider, type Provider } from '
 import { LazyModuleLoader } from '@nestjs/core';
 import { inspectScopes, shared, type Finding } from '../../lib/index.js';
 import { closeApps, startApp, type TestApp, type TestAppOptions } from '../support/app.js';
+import { gate, turn } from '../support/gate.js';
 import { worker } from '../support/probes.js';
 import { told } from '../support/validation.js';
 
@@ -85,6 +86,37 @@ describe('A request-scoped factory', () => {
     await app.get(LazyModuleLoader, { strict: false }).load(() => Late);
     await registry.run('Worker.run');
     expect(findings).toHaveLength(1);
+  });
+
+  it('[B17] is reported when a module that ran ticks while it loaded holds the object', async () => {
+    const opening = gate();
+    @Module({
+      providers: [
+        {
+          provide: 'pool',
+          useFactory: async () => {
+            await opening.opened;
+            return { connection: new Connection() };
+          },
+        },
+        {
+          provide: 'late',
+          scope: Scope.REQUEST,
+          inject: ['pool'],
+          useFactory: (pool: { connection: Connection }) => pool.connection,
+        },
+      ],
+    })
+    class Late {}
+    const { app, registry, scopes, findings } = await reported({ providers: [LENT] });
+    const loading = app.get(LazyModuleLoader, { strict: false }).load(() => Late);
+    await turn();
+    await registry.run('Worker.run');
+    opening.open();
+    await loading;
+    const late = await scopes.run((scope) => scope.resolve<Connection>('late'));
+    expect(late.ended).toBe(0);
+    expect(findings.map(({ subject }) => subject)).toEqual(['manager', 'late']);
   });
 
   it('is reported once for many ticks at the same time', async () => {

@@ -1,0 +1,50 @@
+import { getOrAdd } from '../util/values.js';
+import { contextIdOf, observerOf } from './context-id.js';
+import { livesElsewhere } from './durable-instances.js';
+import type { ContextId, NestInjector, NestWrapper } from './nest-types.js';
+import { isPreparing } from './preparation.js';
+
+/** Reports the loads for which an injector doesn't wait: those of members of circular dependencies. */
+export function watchDeferredLoads(injector: NestInjector): void {
+  const { waitForDeferredLoads, addDeferredLoad } = injector;
+  if (waitForDeferredLoads === undefined) return deferLoads(injector);
+  // Nest waits for them only in loads by the same module.
+  injector.addDeferredLoad = function (this: NestInjector, ...args) {
+    const [contextId, loading] = args;
+    observerOf(contextId)?.notAwaited(loading);
+    addDeferredLoad?.apply(this, args);
+  };
+  injector.waitForDeferredLoads = function (this: NestInjector, contextId: ContextId) {
+    const observer = observerOf(contextId);
+    // What a member of a cycle resolves while it is prepared would wait for that member.
+    if (observer !== undefined && isPreparing(observer)) return Promise.resolve();
+    return waitForDeferredLoads.call(this, contextId);
+  };
+}
+
+/**
+ * An injector without `waitForDeferredLoads()` (11.0.0, for example) loads members of a circular dependency without waiting, loses
+ * their errors and repeats failed loads. Two members that fail would repeat each other without end, so each context id loads each
+ * member once.
+ */
+function deferLoads(injector: NestInjector): void {
+  const { loadProvider } = injector;
+  const loads = new WeakMap<ContextId, Map<NestWrapper, Promise<unknown>>>();
+
+  injector.loadProvider = function (this: NestInjector, ...args: unknown[]): Promise<unknown> {
+    const load = (): Promise<unknown> => loadProvider.apply(this, args);
+    const wrapper = args[0] as NestWrapper;
+    const contextId = contextIdOf(args[2]);
+    const observer = observerOf(contextId);
+    const isMember = wrapper.forwardRef === true && !wrapper.isTransient;
+    if (observer === undefined || !isMember || livesElsewhere(injector, wrapper, contextId!))
+      return load();
+    const loading = getOrAdd(
+      getOrAdd(loads, contextId!, () => new Map()),
+      wrapper,
+      load,
+    );
+    observer.notAwaited(loading);
+    return loading.catch(() => undefined); // the observer throws it
+  };
+}

@@ -1,0 +1,93 @@
+import { readMember } from '../util/values.js';
+import type { BuildObserver } from './build-observer.interface.js';
+import { BuildReplacement } from './build-replacement.js';
+import { contextIdOf, observerOf } from './context-id.js';
+import { HeldInstance } from './context-instances.js';
+import { handsOn } from './decorations.js';
+import { isHeldByDurable, livesElsewhere } from './durable-instances.js';
+import type { ContextId, NestInjector, NestProperty, NestWrapper } from './nest-types.js';
+import { constructIn, Preparation } from './preparation.js';
+import { isFactory } from './provider-kind.js';
+import { injectEarly, inquirerOf, takeProperties } from './resolved-properties.js';
+
+/** Classes whose instances have no `onScopeInit`: nothing has to wait for them. */
+const plain = new WeakSet<NestWrapper>();
+
+/** A call of `Injector#instantiateClass` for a scope of this library. */
+export interface ObservedBuild {
+  readonly injector: NestInjector;
+  readonly args: unknown[];
+  readonly wrapper: NestWrapper;
+  readonly contextId: ContextId;
+  readonly observer: BuildObserver;
+  readonly properties: NestProperty[];
+}
+
+/** Returns undefined for a build that belongs to no scope of this library. */
+export function observedBuild(injector: NestInjector, args: unknown[]): ObservedBuild | undefined {
+  const contextId = contextIdOf(args[3]);
+  const observer = observerOf(contextId);
+  if (contextId === undefined || observer === undefined) return undefined;
+  const wrapper = args[1] as NestWrapper;
+  const properties = takeProperties(contextId, wrapper);
+  const inquirer = wrapper.isTransient ? inquirerOf(args) : undefined;
+  const places = inquirer === undefined ? [wrapper] : [wrapper, inquirer];
+  // A transient of a durable provider lives as long as that provider.
+  if (places.some((place) => livesElsewhere(injector, place, contextId))) return undefined;
+  return { injector, args, wrapper, contextId, observer, properties };
+}
+
+/** Makes the call, and reports it to the observer. */
+export async function observe(
+  { injector, args, wrapper, contextId, observer, properties }: ObservedBuild,
+  instantiate: (args: unknown[]) => Promise<unknown>,
+): Promise<unknown> {
+  observer.beforeBuild(wrapper);
+  const isCircular = wrapper.forwardRef === true;
+  const isPassedOn = (made: unknown): boolean =>
+    isFactory(wrapper) &&
+    (handsOn(made, args[0] as unknown[]) || isHeldByDurable(injector, made, wrapper, contextId));
+  // An instance that a circular dependency exposes before it is built cannot be replaced.
+  const replacement =
+    observer.standIn === undefined || isCircular
+      ? undefined
+      : new BuildReplacement(wrapper, observer.standIn, isPassedOn);
+  const preparation = new Preparation(observer.key);
+  // A circular dependency must reach its dependents earlier.
+  const held = isCircular || plain.has(wrapper) ? undefined : new HeldInstance(preparation);
+  const given = replacement?.argumentsFor(args) ?? args;
+  const build = (): Promise<unknown> => instantiate(held?.argumentsFor(given) ?? given);
+  let instance: unknown;
+  try {
+    instance = await (isFactory(wrapper)
+      ? preparation.run(build)
+      : constructIn(preparation, build));
+  } catch (error) {
+    preparation.isOver = true;
+    observer.buildFailed();
+    throw error;
+  }
+  const isInitialised = typeof readMember(instance as object, 'onScopeInit') === 'function';
+  if (!isInitialised && !isFactory(wrapper)) plain.add(wrapper);
+  const built = replacement === undefined ? instance : replacement.behind(instance);
+  const prepare = (): Promise<void> | undefined =>
+    observer.built(isPassedOn(instance) ? undefined : built, wrapper, () =>
+      injectEarly(instance, properties),
+    );
+  const ready = isInitialised || isFactory(wrapper) ? preparation.run(prepare) : prepare();
+  if (ready === undefined) {
+    preparation.isOver = true;
+    held?.release();
+    return instance;
+  }
+  try {
+    await ready;
+    held?.release(); // not after a failure, so that later dependents receive the error too
+  } catch (error) {
+    // Nest 11.0 drops the promise of such a transient; the observer keeps the error, and the load throws it.
+    if (!isCircular || !wrapper.isTransient) throw error;
+  } finally {
+    preparation.isOver = true;
+  }
+  return instance;
+}

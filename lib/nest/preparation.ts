@@ -1,0 +1,63 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { BuildObserver } from './build-observer.interface.js';
+
+/** The preparations that the current code is part of. */
+const preparations = new AsyncLocalStorage<readonly Pick<Preparation, 'key' | 'isOver'>[]>();
+
+/** The preparation whose constructor runs. A constructor doesn't await, so it needs no AsyncLocalStorage, which costs time. */
+let constructing: Preparation | undefined;
+
+/**
+ * What prepares one instance: a constructor or a factory, `onScopeInit`, and what these begin. It doesn't refer to the instance,
+ * because a connection that a preparation opens keeps the preparation alive.
+ */
+export class Preparation {
+  isOver = false;
+
+  /** @param key of the observer. */
+  constructor(readonly key: object) {}
+
+  /** True if the calling code is part of it. */
+  get isAround(): boolean {
+    return underWay().includes(this);
+  }
+
+  /** Runs a factory or a hook. */
+  run<T>(work: () => T): T {
+    return preparations.run([...underWay(), this], work);
+  }
+}
+
+/** Runs a constructor as part of a preparation. */
+export function constructIn<T>(preparation: Preparation, work: () => T): T {
+  const outer = constructing;
+  constructing = preparation;
+  try {
+    return work();
+  } finally {
+    constructing = outer;
+  }
+}
+
+/** True if the calling code prepares an instance that is built for this observer. */
+export function isPreparing({ key }: BuildObserver): boolean {
+  return underWay().some((preparation) => preparation.key === key);
+}
+
+/** Runs work as part of the build whose constructor calls it. */
+export function asPartOfBuild<T>(work: () => T): T {
+  const build = constructing;
+  if (build === undefined) return work();
+  // Not the preparation itself: what a constructor begins still waits for its `onScopeInit`.
+  const begun = {
+    key: build.key,
+    get isOver() {
+      return build.isOver;
+    },
+  };
+  return preparations.run([...underWay(), begun], work);
+}
+
+function underWay(): readonly Pick<Preparation, 'key' | 'isOver'>[] {
+  return (preparations.getStore() ?? []).filter(({ isOver }) => !isOver);
+}

@@ -1,0 +1,61 @@
+import { getOrAdd } from '../util/values.js';
+import { contextIdOf, observerOf } from './context-id.js';
+import type { ContextId, NestInjector, NestProperty, NestWrapper } from './nest-types.js';
+
+/**
+ * The values for property injection, until the instance is built. Nest injects them after `instantiateClass`, but `onScopeInit`
+ * runs inside it and must see them.
+ *
+ * Several instances of one provider (transients) may be in progress in one context; they arrive and leave in the same order.
+ */
+const resolved = new WeakMap<ContextId, Map<NestWrapper, NestProperty[][]>>();
+
+/** Providers into whose properties Nest injects nothing. */
+const withoutProperties = new WeakSet<NestWrapper>();
+
+/** Keyed by the resolution context in which a transient is built. */
+const inquirers = new WeakMap<object, NestWrapper | undefined>();
+
+/** Keeps what an injector resolves for the properties of an instance, and the provider that a transient is built for. */
+export function watchProperties(injector: NestInjector): void {
+  const { resolveProperties } = injector;
+  injector.resolveProperties = function (this: NestInjector, ...args: unknown[]) {
+    const [wrapper, , , context, inquirer] = args as [NestWrapper, ...unknown[]];
+    const contextId = contextIdOf(context)!;
+    const observer = observerOf(contextId);
+    // `ModuleRef.create()` has its own wrapper without a token, and calls the constructor after this method.
+    const refusal = wrapper.token === undefined ? observer?.refusalOf(wrapper) : undefined;
+    if (refusal !== undefined) return Promise.reject(refusal);
+    const properties = resolveProperties.apply(this, args);
+    if (observer === undefined) return properties;
+    // From 12 on, the context of a transient has only the id of its inquirer.
+    if (wrapper.isTransient && contextId !== context)
+      inquirers.set(context as object, inquirer as NestWrapper | undefined);
+    if (withoutProperties.has(wrapper)) return properties;
+    return properties.then((values) => {
+      const byWrapper = getOrAdd(resolved, contextId, () => new Map());
+      if (values.length === 0) withoutProperties.add(wrapper);
+      else getOrAdd(byWrapper, wrapper, () => []).push(values);
+      return values;
+    });
+  };
+}
+
+export function takeProperties(contextId: ContextId, wrapper: NestWrapper): NestProperty[] {
+  return resolved.get(contextId)?.get(wrapper)?.shift() ?? [];
+}
+
+/** Empties the list, so that Nest doesn't inject the same values again over those that `onScopeInit` has set. */
+export function injectEarly(instance: unknown, properties: NestProperty[]): void {
+  for (const { key, instance: value } of properties.splice(0)) {
+    if (value !== undefined && value !== null)
+      (instance as Record<PropertyKey, unknown>)[key] = value;
+  }
+}
+
+/** Returns the provider that a transient is built for; up to 11.x the fifth argument of `Injector#instantiateClass`. */
+export function inquirerOf([, , , context, inquirer]: readonly unknown[]): NestWrapper | undefined {
+  return contextIdOf(context) === context
+    ? (inquirer as NestWrapper | undefined)
+    : inquirers.get(context as object);
+}
