@@ -117,6 +117,7 @@ export class FindingBook {
   }
 
   private foundLate(found: Finding): void {
+    if (this.#found.some((known) => isSame(known, found))) return; // a worker that runs once for each import
     this.#found.push(found);
     if (this.allowanceFor(found) === undefined) this.onLateFinding?.(found);
   }
@@ -140,9 +141,11 @@ export class FindingBook {
 
 /** Merges equal findings: a provider of several modules, or of a dynamic module that is registered twice, is reported once. */
 function withoutRepetition(findings: readonly Finding[]): Finding[] {
-  const isSame = (one: Finding, other: Finding): boolean =>
-    one.message === other.message && one.token === other.token;
   return findings.filter((found) => found === findings.find((other) => isSame(other, found)));
+}
+
+function isSame(one: Finding, other: Finding): boolean {
+  return one.message === other.message && one.token === other.token;
 }
 
 function fits(
