@@ -1,3 +1,4 @@
+import { REQUEST } from '@nestjs/core';
 import { workerOptions } from '../decorators/worker-metadata.js';
 import { finding, type Finding } from '../errors/finding.js';
 import type { ApplicationGraph } from '../graph/read-graph.js';
@@ -153,7 +154,10 @@ function reasonOf(
   if (dependency !== undefined)
     return {
       why: `its dependency ${chain.slice(1).join(' -> ')} makes it request-scoped`,
-      instead: `Instead of ${dependency}, ${inject} ${dependency}`,
+      instead:
+        dependency === REQUEST
+          ? `Remove REQUEST, because a loop has neither a request nor a tick, and ${inject} what it needs`
+          : `Instead of ${dependency}, ${inject} ${dependency}`,
     };
   if (own !== undefined && metatype && workerOptions(metatype) !== undefined)
     return {

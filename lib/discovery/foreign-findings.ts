@@ -53,16 +53,11 @@ function workerRunElsewhere(found: ForeignClass): Finding {
 }
 
 function messageHandlerScoped(found: ForeignClass, graph: ApplicationGraph): Finding {
-  const { ownerClass, wrapper, unit } = found;
+  const { ownerClass, wrapper } = found;
   const { name } = ownerClass;
   const { why, chain } = whyNotStatic(ownerClass, wrapper, graph);
   const { text, isCertain } = lossOf(found, graph);
-  const dependency = chain[1];
-  const instead =
-    dependency === undefined
-      ? `Make ${name} a singleton, and inject ProviderScopeFactory as scopes. For each ${unit}, call`
-      : `Instead of ${dependency}, inject ProviderScopeFactory as scopes, so that ${name} is a singleton. For each ${unit}, resolve ${dependency} in`;
-  const message = `${name}: ${calls(found)}, and ${why}. ${text} ${instead} scopes.run(async (scope) => { ... }).`;
+  const message = `${name}: ${calls(found)}, and ${why}. ${text} ${insteadOf(chain[1], found)}`;
   return finding({
     kind: 'message-handler-scoped',
     severity: isCertain ? undefined : 'info',
@@ -71,6 +66,19 @@ function messageHandlerScoped(found: ForeignClass, graph: ApplicationGraph): Fin
     chain: [name, ...chain.slice(1)],
     message,
   });
+}
+
+function insteadOf(
+  dependency: string | undefined,
+  { ownerClass: { name }, unit }: ForeignClass,
+): string {
+  const run = 'scopes.run(async (scope) => { ... }).';
+  if (dependency === undefined)
+    return `Make ${name} a singleton, and inject ProviderScopeFactory as scopes. For each ${unit}, call ${run}`;
+  // A scope by hand has another request.
+  if (dependency === REQUEST)
+    return `Remove REQUEST, so that ${name} is a singleton, and use the arguments of its methods instead.`;
+  return `Instead of ${dependency}, inject ProviderScopeFactory as scopes, so that ${name} is a singleton. For each ${unit}, resolve ${dependency} in ${run}`;
 }
 
 function calls({ ownerClass: { name }, library, unit, methods }: ForeignClass): string {

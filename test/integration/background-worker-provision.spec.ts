@@ -314,7 +314,11 @@ describe('The provision of a background worker', () => {
         `Indirect is a BackgroundWorker, but its dependency Orders -> Tenant makes it request-scoped. No instance of it lives as long as the application, so it would never run. Instead of Orders, inject ProviderScopeFactory as scopes. In each iteration, resolve Orders ${INSTEAD}`,
       ],
       ['request-scoped by a property', [ByProperty, Tenant], 'its dependency Tenant makes it'],
-      ['request-scoped by REQUEST', [ByRequest], 'its dependency REQUEST makes it'],
+      [
+        'request-scoped by REQUEST',
+        [ByRequest],
+        `ByRequest is a BackgroundWorker, but its dependency REQUEST makes it request-scoped. No instance of it lives as long as the application, so it would never run. Remove REQUEST, because a loop has neither a request nor a tick, and inject ProviderScopeFactory as scopes. In each iteration, resolve what it needs ${INSTEAD}`,
+      ],
       [
         'given by a request-scoped factory under its class',
         [{ provide: Sync, scope: Scope.REQUEST, useFactory: () => new Sync() }],
