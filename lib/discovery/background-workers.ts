@@ -4,7 +4,6 @@ import { finding, type Finding } from '../errors/finding.js';
 import type { GraphProvider, LifetimeGraph } from '../graph/lifetime-graph.js';
 import type { ApplicationGraph } from '../graph/read-graph.js';
 import {
-  isOwnToken,
   isSameObject,
   isSingleton,
   kindOf,
@@ -16,6 +15,7 @@ import { choiceProblem } from '../util/option-checks.js';
 import { readMember } from '../util/values.js';
 import { classOf } from './provided-classes.js';
 import { sameAmong } from './same-worker.js';
+import { inPlaceOf } from './scope-advice.js';
 
 /** Marks the prototype of `BackgroundWorker`. */
 export const IS_BACKGROUND_WORKER = Symbol('nestjs-scoped-worker:is-background-worker');
@@ -182,14 +182,10 @@ function reasonOf(
 }
 
 function insteadOf(dependency: GraphProvider, graph: LifetimeGraph): string {
-  const { name, token } = dependency;
-  if (token === REQUEST)
-    return 'It has no request and no tick: remove the injection. To pass a value to the providers of an iteration, call scopes.run(work, { request: { payload } }) of an injected ProviderScopeFactory';
-  const parts = [dependency, ...graph.dependenciesOf(dependency)];
-  // A scoped repository: the scope would use that of the last module that has one, perhaps with another transaction option.
-  if (dependency.kind !== 'class' && parts.some((part) => isOwnToken(part.token)))
-    return `Move the code that uses ${name} to a request-scoped class, and ${SCOPES}. In each iteration, resolve that class ${IN_SCOPE}`;
-  return `Instead of ${name}, ${SCOPES}. In each iteration, resolve ${name} ${IN_SCOPE}`;
+  if (dependency.token === REQUEST)
+    return `Remove REQUEST, because a loop has neither a request nor a tick, and ${SCOPES}. In each iteration, resolve what it needs ${IN_SCOPE}`;
+  const { first, resolve } = inPlaceOf(dependency, graph);
+  return `${first} ${SCOPES}. In each iteration, resolve ${resolve} ${IN_SCOPE}`;
 }
 
 function policyFindings({ name, instance }: FoundBackgroundWorker): Finding[] {

@@ -7,6 +7,7 @@ import { kindOf, type NestModule, type NestWrapper } from '../nest/index.js';
 import { foreignHandlersOf, type ForeignHandlers } from './foreign-handlers.js';
 import { whyNotStatic } from './nest-jobs.js';
 import { providedClasses } from './provided-classes.js';
+import { inPlaceOf } from './scope-advice.js';
 
 interface ForeignClass extends ForeignHandlers {
   readonly ownerClass: Function;
@@ -53,16 +54,11 @@ function workerRunElsewhere(found: ForeignClass): Finding {
 }
 
 function messageHandlerScoped(found: ForeignClass, graph: ApplicationGraph): Finding {
-  const { ownerClass, wrapper, unit } = found;
+  const { ownerClass, wrapper } = found;
   const { name } = ownerClass;
   const { why, chain } = whyNotStatic(ownerClass, wrapper, graph);
   const { text, isCertain } = lossOf(found, graph);
-  const dependency = chain[1];
-  const instead =
-    dependency === undefined
-      ? `Make ${name} a singleton, and inject ProviderScopeFactory as scopes. For each ${unit}, call`
-      : `Instead of ${dependency}, inject ProviderScopeFactory as scopes, so that ${name} is a singleton. For each ${unit}, resolve ${dependency} in`;
-  const message = `${name}: ${calls(found)}, and ${why}. ${text} ${instead} scopes.run(async (scope) => { ... }).`;
+  const message = `${name}: ${calls(found)}, and ${why}. ${text} ${insteadOf(found, graph)}`;
   return finding({
     kind: 'message-handler-scoped',
     severity: isCertain ? undefined : 'info',
@@ -71,6 +67,21 @@ function messageHandlerScoped(found: ForeignClass, graph: ApplicationGraph): Fin
     chain: [name, ...chain.slice(1)],
     message,
   });
+}
+
+function insteadOf(
+  { ownerClass: { name }, wrapper, unit }: ForeignClass,
+  graph: ApplicationGraph,
+): string {
+  const run = 'scopes.run(async (scope) => { ... }).';
+  const dependency = graph.wayToRequestScope(wrapper)?.[1];
+  if (dependency === undefined)
+    return `Make ${name} a singleton, and inject ProviderScopeFactory as scopes. For each ${unit}, call ${run}`;
+  // A scope by hand has another request.
+  if (dependency.token === REQUEST)
+    return `Remove REQUEST, so that ${name} is a singleton, and use the arguments of its methods instead.`;
+  const { first, resolve } = inPlaceOf(dependency, graph.current);
+  return `${first} inject ProviderScopeFactory as scopes, so that ${name} is a singleton. For each ${unit}, resolve ${resolve} in ${run}`;
 }
 
 function calls({ ownerClass: { name }, library, unit, methods }: ForeignClass): string {

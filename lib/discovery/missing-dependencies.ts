@@ -36,17 +36,47 @@ export function missingDependencies(workers: readonly FoundWorker[]): Finding[] 
 
 function missingFinding(
   { token: dependent, host }: NestWrapper,
-  { at, token }: MissingInjection,
+  missing: MissingInjection,
   way: readonly string[],
 ): Finding {
+  const { token } = missing;
   const subject = tokenText(dependent);
   const module = host?.name ?? 'its module';
   const [handler] = way;
   const chain = [...way, ...(token === undefined ? [] : [tokenText(token)])];
   const arrows = chain.length > 2 ? ` (${chain.join(' -> ')})` : '';
-  const message =
-    token === undefined
-      ? `${subject} cannot be built: the token that it injects at ${at} is undefined. Every tick of ${handler} would fail${arrows}. Check for a circular import, and write @Inject(forwardRef(() => Token)) there.`
-      : `${subject} cannot be built: it injects ${tokenText(token)} at ${at}, but ${module} neither provides nor imports it. Every tick of ${handler} would fail${arrows}. Add ${tokenText(token)} to the providers of ${module}, or import a module that exports it.`;
+  const [what, help] = reasonFor(missing, dependent, module);
+  const message = `${subject} cannot be built: ${what}. Every tick of ${handler} would fail${arrows}. ${help}.`;
   return finding({ kind: 'dependency-missing', subject, token: dependent, chain, message });
+}
+
+/** What TypeScript records for an interface, a type parameter or a primitive. */
+const BUILT_IN: readonly unknown[] = [Object, String, Number, Boolean, Array, Function];
+
+/** Returns what is missing, and what to do. */
+function reasonFor(
+  { at, token }: MissingInjection,
+  dependent: unknown,
+  module: string,
+): readonly [string, string] {
+  if (token === undefined)
+    return [
+      `the token that it injects at ${at} is undefined`,
+      'Check for a circular import, and write @Inject(forwardRef(() => Token)) there',
+    ];
+  const name = tokenText(token);
+  if (token === dependent)
+    return [
+      `it injects its own token at ${at}, and Nest injects no provider into itself`,
+      'Provide it under another token than the one that it injects',
+    ];
+  if (BUILT_IN.includes(token))
+    return [
+      `the type at ${at} is ${name} at run time, and ${module} provides nothing under it`,
+      `Write @Inject(Token) there, with a token that ${module} provides or imports`,
+    ];
+  return [
+    `it injects ${name} at ${at}, but ${module} neither provides nor imports it`,
+    `Add ${name} to the providers of ${module}, or import a module that exports it`,
+  ];
 }

@@ -4,7 +4,7 @@ import { handlerName } from '../discovery/schedule-names.js';
 import type { GraphProvider, LifetimeGraph } from '../graph/lifetime-graph.js';
 import type { ApplicationGraph } from '../graph/read-graph.js';
 import type { NestModule } from '../nest/index.js';
-import type { Schedule } from '../schedule/schedule.js';
+import { isDisabled, type Schedule } from '../schedule/schedule.js';
 import { inspectSchedule } from './inspect-schedules.js';
 import type { InspectedNestJob } from './inspection.interface.js';
 
@@ -97,11 +97,10 @@ function fateOfSkipped(
   adopted: Schedule | undefined,
   graph: ApplicationGraph,
 ): Fate {
-  if (adopted !== undefined)
-    return {
-      fate: 'adopted',
-      status: `Adopted: the schedule ${adopted.name} runs it, each tick in its own scope.`,
-    };
+  if (adopted !== undefined) {
+    const what = isDisabled(adopted) ? 'is disabled' : 'runs it, each tick in its own scope';
+    return { fate: 'adopted', status: `Adopted: the schedule ${adopted.name} ${what}.` };
+  }
   if (jobs.isNeverConstructed)
     return {
       fate: 'unconstructed',

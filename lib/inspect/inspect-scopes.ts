@@ -1,7 +1,7 @@
 import type { INestApplicationContext } from '@nestjs/common';
 import { isDate } from 'node:util/types';
 import { exploreBackground } from '../discovery/background-workers.js';
-import { SchedulePlanner } from '../discovery/schedule-planner.js';
+import { SchedulePlanner, type Plan } from '../discovery/schedule-planner.js';
 import { workerRoots } from '../discovery/worker-roots.js';
 import { refuseInvalid } from '../errors/errors.js';
 import { finding, type Finding } from '../errors/finding.js';
@@ -113,7 +113,7 @@ function plannedSubject(application: OpenedApplication, from: Date): Subject {
   const { store, isImported, notes } = optionsOf(application);
   const graph = new ApplicationGraph(application);
   const plan = new SchedulePlanner(application, store, graph).planUnasked();
-  const missing = isImported ? [] : plan.workers.map(({ workerClass }) => notImported(workerClass));
+  const missing = isImported ? [] : notImported(plan.workers, application);
   const findings = new FindingBook(graph, store);
   findings.begin(
     (read) => workerRoots(plan.workers, read, store.resolved.globalEnhancers),
@@ -146,14 +146,26 @@ function optionsOf(application: OpenedApplication): {
       'The options come from ScopedWorkerModule.forRootAsync(), which the inspector does not call. It uses the defaults, so findings that allowFindings or adoptNestSchedules would remove are shown.',
     );
   if (!isImported)
-    notes.push('ScopedWorkerModule is not imported: no @ScopedWorker() runs in this application.');
+    notes.push(
+      'ScopedWorkerModule is not imported: no @ScopedWorker() or BackgroundWorker runs in this application.',
+    );
   return { store, isImported, notes };
 }
 
-function notImported(workerClass: Function): Finding {
-  const { name } = workerClass;
-  const message = `${name} is marked @ScopedWorker(), but ScopedWorkerModule is not imported, so none of its handlers runs. Import ScopedWorkerModule.forRoot() in the root module.`;
-  return finding({ kind: 'module-not-imported', subject: name, token: workerClass, message });
+/** Reports all workers and background workers, because only the module runs them. */
+function notImported(workers: Plan['workers'], { modules }: OpenedApplication): Finding[] {
+  const idle = (subject: string, token: Function, marked: string, fate: string): Finding => {
+    const message = `${subject} is ${marked}, but ScopedWorkerModule is not imported, so ${fate}. Import ScopedWorkerModule.forRoot() in the root module.`;
+    return finding({ kind: 'module-not-imported', subject, token, message });
+  };
+  return [
+    ...workers.map(({ workerClass }) =>
+      idle(workerClass.name, workerClass, 'marked @ScopedWorker()', 'none of its handlers runs'),
+    ),
+    ...exploreBackground(modules.values()).workers.map(({ name, instance }) =>
+      idle(name, instance.constructor, 'a BackgroundWorker', 'it never runs'),
+    ),
+  ];
 }
 
 function plain({ token: _token, ...rest }: Finding): InspectedFinding {

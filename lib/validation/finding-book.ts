@@ -23,8 +23,15 @@ const RULES: readonly ((ticks: TickGraph) => Finding[])[] = [
   scopeNotNeeded,
 ];
 
-/** Kinds that are found only when a tick runs, so start-up cannot know whether an allowance for them is unused. */
-const FOUND_LATE = ['shared-by-factory', 'state-on-worker'] as const satisfies FindingKind[];
+/**
+ * Kinds whose allowance start-up cannot call unused. Two are found only when a tick runs, and the other depends on the files and
+ * applications of the process: a test has none.
+ */
+const FOUND_ELSEWHERE = [
+  'shared-by-factory',
+  'state-on-worker',
+  'worker-not-provided',
+] as const satisfies FindingKind[];
 
 /** A finding that `allowFindings` names. */
 export interface AllowedFinding {
@@ -110,6 +117,7 @@ export class FindingBook {
   }
 
   private foundLate(found: Finding): void {
+    if (this.#found.some((known) => isSame(known, found))) return; // a worker that runs once for each import
     this.#found.push(found);
     if (this.allowanceFor(found) === undefined) this.onLateFinding?.(found);
   }
@@ -121,7 +129,7 @@ export class FindingBook {
   /** Reports the entries of `allowFindings` that match no finding. */
   private unusedAllowances(): Finding[] {
     return this.options.resolved.allowFindings
-      .filter((allowance) => !FOUND_LATE.some((kind) => names(allowance, kind)))
+      .filter((allowance) => !FOUND_ELSEWHERE.some((kind) => names(allowance, kind)))
       .filter((allowance) => !this.#found.some((found) => fits(allowance, found)))
       .map(unusedFinding);
   }
@@ -133,9 +141,11 @@ export class FindingBook {
 
 /** Merges equal findings: a provider of several modules, or of a dynamic module that is registered twice, is reported once. */
 function withoutRepetition(findings: readonly Finding[]): Finding[] {
-  const isSame = (one: Finding, other: Finding): boolean =>
-    one.message === other.message && one.token === other.token;
   return findings.filter((found) => found === findings.find((other) => isSame(other, found)));
+}
+
+function isSame(one: Finding, other: Finding): boolean {
+  return one.message === other.message && one.token === other.token;
 }
 
 function fits(

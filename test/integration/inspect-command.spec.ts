@@ -373,7 +373,7 @@ describe('An application in another place', () => {
     ]);
     expect(nestJobs).toMatchObject([{ handler: 'Jobs.run', fate: 'skipped' }]);
     expect(notes).toEqual([
-      'ScopedWorkerModule is not imported: no @ScopedWorker() runs in this application.',
+      'ScopedWorkerModule is not imported: no @ScopedWorker() or BackgroundWorker runs in this application.',
     ]);
     expect(code).toBe(1);
   });

@@ -119,7 +119,13 @@ describe('The jobs of @nestjs/schedule in an inspection', () => {
       { providers: [Tenant, Invoices, Mailer] },
       { overrides: { 'Mailer.send': { disabled: true } } },
     );
-    expect(inspectScopes(app).nestJobs).toMatchObject([{ fate: 'adopted', nextRuns: [] }]);
+    expect(inspectScopes(app).nestJobs).toMatchObject([
+      {
+        fate: 'adopted',
+        status: 'Adopted: the schedule Mailer.send is disabled.',
+        nextRuns: [],
+      },
+    ]);
   });
 
   it('are shown as adopted where adoptNestSchedules is set', async () => {
@@ -131,6 +137,14 @@ describe('The jobs of @nestjs/schedule in an inspection', () => {
       'Adopted: the schedule Mailer.send runs it, each tick in its own scope.',
     ]);
     expect(inspection.nestJobs.at(-1)!.nextRuns).toEqual(inspection.schedules[0]!.nextRuns);
+  });
+
+  it('are left out where ScheduleModule.forRoot() disables them', async () => {
+    const inspection = await preview({
+      imports: [ScheduleModule.forRoot({ cronJobs: false })],
+      providers,
+    });
+    expect(inspection.nestJobs.map(({ handler }) => handler)).toEqual(['Rates.poll', 'Rates.once']);
   });
 
   it('run nowhere without ScheduleModule.forRoot()', async () => {

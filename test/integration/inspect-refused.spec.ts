@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { once } from 'node:events';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { builtPrograms, runCommand, writeProgram, type CommandEnd } from '../support/programs.js';
@@ -81,6 +81,22 @@ describe('A file that cannot be loaded', () => {
   );
 });
 
+describe('A path that the file system refuses', () => {
+  beforeAll(() => {
+    writeFileSync(join(folder, 'plain.js'), '');
+    symlinkSync('circle.js', join(folder, 'circle.js'));
+  });
+
+  it.each([
+    ['plain.js/app.module.js', 'ENOTDIR'],
+    ['circle.js', 'ELOOP'],
+  ])('%s ends with exit code 2, not with that of a finding', async (file, code) => {
+    expect(refusalOf(await runCommand(folder, ['inspect', file]))).toContain(
+      `The inspector failed: Error: ${code}: `,
+    );
+  });
+});
+
 describe('A file without a root module', () => {
   it.each([
     [
@@ -106,6 +122,12 @@ describe('A file without a root module', () => {
       'export class AModule {}',
       ['--export', 'BModule'],
       'none.js has no export BModule. It exports AModule.',
+    ],
+    [
+      'no such name, although every object has it',
+      'export class AModule {}',
+      ['--export', 'constructor'],
+      'none.js has no export constructor. It exports AModule.',
     ],
     [
       'something else under the name',

@@ -412,7 +412,7 @@ describe('inspectScopes', () => {
       const inspection = inspectScopes(await previewOf(JobsModule), { from });
       expect(inspection).toMatchObject({ schedules: [], workers: [], background: [], allowed: [] });
       expect(inspection.notes).toEqual([
-        'ScopedWorkerModule is not imported: no @ScopedWorker() runs in this application.',
+        'ScopedWorkerModule is not imported: no @ScopedWorker() or BackgroundWorker runs in this application.',
       ]);
       expect(findingsOf(inspection)).toEqual(['nest-schedule-skipped Skipped.run']);
     });
@@ -435,6 +435,27 @@ describe('inspectScopes', () => {
       expect(without.schedules.map(({ nextRuns }) => nextRuns)).toEqual([[]]);
       expect(findingsOf(withIt)).toEqual([]);
       expect(withIt.schedules[0]!.nextRuns).toHaveLength(5);
+    });
+
+    it('says of each background worker that it never runs', async () => {
+      @Injectable()
+      class Sync extends BackgroundWorker {
+        async execute() {}
+      }
+      @Module({ providers: [Sync] })
+      class WithoutModule {}
+      const { background, findings } = inspectScopes(await previewOf(WithoutModule));
+
+      expect(background).toEqual(['Sync']);
+      expect(findings).toMatchObject([
+        {
+          number: 'SW108',
+          severity: 'error',
+          subject: 'Sync',
+          message:
+            'Sync is a BackgroundWorker, but ScopedWorkerModule is not imported, so it never runs. Import ScopedWorkerModule.forRoot() in the root module.',
+        },
+      ]);
     });
 
     it('works as well on one that was only compiled', async () => {

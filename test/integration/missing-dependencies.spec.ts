@@ -186,6 +186,27 @@ describe('A worker that asks for what nothing provides', () => {
     );
   });
 
+  it('[XC12] says of a provider that injects its own token to rename one of the two', async () => {
+    @Module({ providers: [{ provide: 'log', useValue: {} }], exports: ['log'] })
+    class LogModule {}
+    const own = scoped(['log'], 'log');
+    await expect(
+      startApp({ imports: [LogModule], providers: [worker(['log']), own] }),
+    ).rejects.toThrow(
+      'log cannot be built: it injects its own token at inject[0], and Nest injects no provider into itself. Every tick of Worker.run would fail (Worker.run -> log -> log). Provide it under another token than the one that it injects.',
+    );
+  });
+
+  it('[XC12] asks for a token where TypeScript records only Object, as for an interface', async () => {
+    @RequestScoped()
+    class Typed {
+      constructor(readonly settings: { url: string }) {}
+    }
+    await expect(startApp({ providers: [worker([Typed]), Typed] })).rejects.toThrow(
+      /Typed cannot be built: the type at constructor\[0\] is Object at run time, and \w+ provides nothing under it\. Every tick of Worker\.run would fail .* Write @Inject\(Token\) there, with a token that \w+ provides or imports\./,
+    );
+  });
+
   it("can be started all the same, by allowFindings and by scopeValidation: 'warn'", async () => {
     const allowFindings = [{ finding: 'SW111', token: Mailer, reason: 'provided at run time' }];
     const allowed = await startApp({ providers: viaMailer, options: { allowFindings } });

@@ -1,9 +1,11 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Injectable, Module, type OnModuleDestroy, type Provider } from '@nestjs/common';
 import { Cron, ScheduleModule } from '@nestjs/schedule';
+import { Test } from '@nestjs/testing';
 import {
   InvalidOptionsError,
   inspectScopes,
+  ScopedWorker,
   ScopedWorkerModule,
   StaysSingleton,
   type Allowance,
@@ -157,6 +159,15 @@ describe('allowFindings', () => {
 
     it("reports nothing under 'off', where nothing is looked at", async () => {
       expect(told(await start('off'))).toEqual([]);
+    });
+
+    it('reports no entry for a worker that is not provided, because tests have no such finding', async () => {
+      @ScopedWorker()
+      class Elsewhere {}
+      const options = { allowFindings: [{ finding: 'SW104', token: Elsewhere, reason }] };
+      const imports = [ScopedWorkerModule.forRoot(options)];
+      const app = await Test.createTestingModule({ imports }).compile();
+      expect(inspectScopes(app).findings).toEqual([]);
     });
 
     it('reports each, with what it names', async () => {

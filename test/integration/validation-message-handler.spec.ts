@@ -10,7 +10,7 @@ import {
   type Provider,
   type Type,
 } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
+import { NestFactory, REQUEST } from '@nestjs/core';
 import { inspectScopes, ScopedCron, ScopedWorker, type Finding } from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
 import {
@@ -171,6 +171,23 @@ describe('A class whose methods another library calls', () => {
     ]);
     expect(findings[1]!.message).toBe(
       'ByItself: @nestjs/event-emitter calls ByItself.take for each event, and ByItself is request-scoped. Nest builds ByItself again for each event and never disposes these instances: ByItself.onModuleDestroy is never called. Make ByItself a singleton, and inject ProviderScopeFactory as scopes. For each event, call scopes.run(async (scope) => { ... }).',
+    );
+  });
+
+  it('is to use the arguments of its methods instead of REQUEST, which is another one in a scope by hand', async () => {
+    @Injectable()
+    class Notifier {
+      constructor(@Inject(REQUEST) readonly payload: unknown) {}
+
+      @OnEvent('order')
+      take(): void {}
+
+      onModuleDestroy(): void {}
+    }
+    const [found] = await findingsOf(asProvider(Notifier));
+    expect(shown([found!])).toEqual([['SW109', 'warning', 'Notifier']]);
+    expect(found!.message).toMatch(
+      / Remove REQUEST, so that Notifier is a singleton, and use the arguments of its methods instead\.$/,
     );
   });
 

@@ -55,6 +55,29 @@ const MESSAGE =
 describe('A probable pool, client or cache', () => {
   afterEach(closeApps);
 
+  it('is to be decorated under the name of its class, which may have another token', async () => {
+    abstract class Store {}
+    const store = { provide: Store, useClass: Pool };
+    const [found] = await findingsOf({ providers: [Tenant, Settings, store, worker([Store])] });
+    expect(found).toMatchObject({ number: 'SW202', subject: 'Store', token: Store });
+    expect(found!.message).toContain('(Worker.run -> Store -> Settings -> Tenant)');
+    expect(found!.message).toMatch(/add @Injectable\(\{ scope: Scope.REQUEST \}\) to Pool\.$/);
+  });
+
+  it('is named by its class where a decorator is the problem', async () => {
+    @StaysSingleton()
+    @Injectable()
+    class Client {
+      constructor(readonly tenant: Tenant) {}
+    }
+    const client = { provide: 'client', useClass: Client };
+    const [found] = await findingsOf({ providers: [Tenant, client, worker(['client'])] });
+    expect(found).toMatchObject({ number: 'SW201', subject: 'client' });
+    expect(found!.message).toContain(
+      'Client is marked @StaysSingleton(), but Tenant makes it request-scoped (Worker.run -> client -> Tenant).',
+    );
+  });
+
   it('is reported when a dependency has it rebuilt on every tick', async () => {
     const providers = [Tenant, Settings, Pool, Repository, worker([Repository])];
     expect(await findingsOf({ providers })).toEqual([

@@ -98,6 +98,24 @@ describe('A disposable transient', () => {
     ]);
   });
 
+  it('[C20] the remedy names what the singleton injects, whose connection the scope disposes', async () => {
+    const [finding] = await findingsOf({ providers: [Connection, Writer, Exports] });
+    expect(finding!.message).toContain(
+      'Or inject ProviderScopeFactory into Exports as scopes, and resolve Writer in scopes.run(',
+    );
+
+    @Injectable()
+    class Mended {
+      constructor(private readonly scopes: ProviderScopeFactory) {}
+
+      write(): Promise<Connection> {
+        return this.scopes.run(async (scope) => (await scope.resolve(Writer)).connection);
+      }
+    }
+    const test = await startClean({ providers: [Connection, Writer, Mended] });
+    expect((await test.app.get(Mended).write()).isOpen).toBe(false);
+  });
+
   describe('is reported for every kind of singleton:', () => {
     @Controller()
     class Home {

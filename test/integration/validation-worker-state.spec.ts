@@ -1,5 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { Inject, Injectable, Scope, type Provider, type Type } from '@nestjs/common';
+import {
+  Inject,
+  Injectable,
+  Scope,
+  type DynamicModule,
+  type Provider,
+  type Type,
+} from '@nestjs/common';
 import { Cron, ScheduleModule } from '@nestjs/schedule';
 import {
   inspectScopes,
@@ -90,6 +97,31 @@ describe('A handler that leaves state on its worker', () => {
           "Sync.run leaves changed fields on its worker: announcedVersion, timer. The next tick gets a new Sync, so the values of these fields are lost. If a later tick needs this state, keep it in a singleton and inject that. If only this tick uses it, add SW209 for 'Sync.run' to allowFindings.",
       },
     ]);
+  });
+
+  it('is reported once for a worker that runs once for each import of its module', async () => {
+    @ScopedWorker()
+    class Sync {
+      count = 0;
+
+      constructor(@Inject('region') readonly region: string) {}
+
+      @ScopedCron(YEARLY, {
+        name: { inject: ['region'], useFactory: (region: string) => `sync ${region}` },
+      })
+      run(): void {
+        this.count += 1;
+      }
+    }
+    class SyncModule {}
+    const of = (region: string): DynamicModule => ({
+      module: SyncModule,
+      providers: [Sync, { provide: 'region', useValue: region }],
+    });
+    const test = await startApp({ imports: [of('eu'), of('us')] });
+    const found = foundBy(test);
+    for (const name of ['sync eu', 'sync us']) await test.registry.run(name);
+    expect(found.map(({ subject }) => subject)).toEqual(['Sync.run']);
   });
 
   it('names up to ten fields', async () => {

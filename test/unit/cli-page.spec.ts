@@ -219,6 +219,14 @@ No findings.
 `);
   });
 
+  it("doesn't say that background workers run without the module that runs them", () => {
+    const findings = [
+      { ...warning('Sync', 'It never runs.'), kind: 'module-not-imported' as const },
+    ];
+    const written = pageOf(inspectionOf({ background: ['Sync'], findings }));
+    expect(written).toContain('Background workers (1)\n\n  Sync\n\nFindings (1)\n');
+  });
+
   it('shows the jobs of @nestjs/schedule, with their next runs and what becomes of each', () => {
     const inspection = inspectionOf({
       nestJobs: [

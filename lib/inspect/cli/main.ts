@@ -8,6 +8,7 @@ import { mermaid } from './mermaid.js';
 import { moduleFile } from './module-file.js';
 import { page } from './page/page.js';
 import { terminalOf } from './terminal.js';
+import { thrownText } from './thrown-text.js';
 
 const NOTHING_FOUND = 0;
 const FOUND_SOMETHING = 1;
@@ -35,11 +36,16 @@ async function runCommand(args: readonly string[]): Promise<number | undefined> 
         return await inspect(command.options);
     }
   } catch (error) {
-    if (!(error instanceof CannotInspect || error instanceof UsageError)) throw error;
-    const help = error instanceof UsageError ? ' See nestjs-scoped-worker --help.' : '';
-    process.stderr.write(`${error.message}${help}\n`);
+    process.stderr.write(`${reasonOf(error)}\n`);
     return CANNOT_INSPECT;
   }
+}
+
+/** An unexpected error has its stack. Node itself would exit with the code of a finding. */
+function reasonOf(error: unknown): string {
+  if (error instanceof UsageError) return `${error.message} See nestjs-scoped-worker --help.`;
+  if (error instanceof CannotInspect) return error.message;
+  return `The inspector failed: ${(error as Error)?.stack ?? thrownText(error)}`;
 }
 
 async function inspect(options: InspectOptions): Promise<number | undefined> {

@@ -39,7 +39,7 @@ export async function exportedModule(
   exportName: string | undefined,
 ): Promise<RootModule> {
   const chosen = exportName ?? chooseFrom(exports, file);
-  if (!(chosen in exports))
+  if (!Object.hasOwn(exports, chosen))
     throw new CannotInspect(`${file} has no export ${chosen}. ${whatIsThere(exports)}`);
   const given = exports[chosen];
   const module: unknown = await (isFunction(given) ? given() : given);

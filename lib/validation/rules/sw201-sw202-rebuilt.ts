@@ -1,6 +1,7 @@
 import { staysSingleton } from '../../decorators/worker.decorators.js';
 import type { GraphProvider } from '../../graph/lifetime-graph.js';
 import { finding, type Finding, type FindingKind } from '../../errors/finding.js';
+import { tokenText } from '../../nest/index.js';
 import { arrows, type TickGraph } from '../tick-graph.js';
 
 type Way = readonly [GraphProvider, ...GraphProvider[]];
@@ -14,14 +15,15 @@ export function singletonRebuilt(ticks: TickGraph): Finding[] {
     const chain = ticks.chain(way);
     const [provider, dependency] = way;
     const { name, token } = provider;
+    const marked = classNameOf(provider);
     const culprit = way.at(-1)!;
     const scope = provider.lifetime === 'durable' ? 'durable' : 'request-scoped';
     const message =
       dependency === undefined
         ? ticks.isWorker(provider)
-          ? `${name} is marked @StaysSingleton(), but it is a worker, and each tick gets a new one. Remove @StaysSingleton().`
-          : `${name} is marked @StaysSingleton(), but it declares itself ${itself(provider)}. Remove @StaysSingleton() or the scope.`
-        : `${name} is marked @StaysSingleton(), but ${culprit.name} makes it ${scope} (${arrows(chain)}). ${fate(provider)} Stop injecting ${dependency.name} into ${name}, and pass what ${name} needs from it as a method argument. Or remove @StaysSingleton().`;
+          ? `${marked} is marked @StaysSingleton(), but it is a worker, and each tick gets a new one. Remove @StaysSingleton().`
+          : `${marked} is marked @StaysSingleton(), but it declares itself ${itself(provider)}. Remove @StaysSingleton() or the scope.`
+        : `${marked} is marked @StaysSingleton(), but ${culprit.name} makes it ${scope} (${arrows(chain)}). ${fate(provider)} Stop injecting ${dependency.name} into ${name}, and pass what ${name} needs from it as a method argument. Or remove @StaysSingleton().`;
     return finding({ kind: 'singleton-rebuilt', subject: name, token, chain, message });
   });
 }
@@ -63,9 +65,14 @@ export function resourceRebuilt(ticks: TickGraph): Finding[] {
     const [provider, dependency] = way;
     const { name, token } = provider;
     const marks = marksOf(provider).join(' and ');
-    const message = `${name} is built again on every tick, because it depends on ${way.at(-1)!.name}, which is request-scoped (${arrows(chain)}). It declares ${marks}, which suggests a pool, client or cache.${unheard(provider)} Stop injecting ${dependency!.name} into ${name}, and pass what ${name} needs from it as a method argument. If this is intentional, add @Injectable({ scope: Scope.REQUEST }) to ${name}.`;
+    const message = `${name} is built again on every tick, because it depends on ${way.at(-1)!.name}, which is request-scoped (${arrows(chain)}). It declares ${marks}, which suggests a pool, client or cache.${unheard(provider)} Stop injecting ${dependency!.name} into ${name}, and pass what ${name} needs from it as a method argument. If this is intentional, add @Injectable({ scope: Scope.REQUEST }) to ${classNameOf(provider)}.`;
     return finding({ kind: 'resource-rebuilt', subject: name, token, chain, message });
   });
+}
+
+/** Returns the class to change, which may have another token, such as an abstract class. */
+function classNameOf({ type, name }: GraphProvider): string {
+  return type === undefined ? name : tokenText(type);
 }
 
 function marksOf({ disposer, hooks }: GraphProvider): string[] {

@@ -10,12 +10,12 @@ export function transientCaptured(ticks: TickGraph): Finding[] {
       holdersOf(transient, ticks).map((way) => {
         const { name, token, disposer } = transient;
         const chain = way.map((provider) => provider.name);
-        const holder = way[0]!;
+        const [holder, held] = chain;
         const isKnownToNest = disposer === 'onModuleDestroy';
         const end = isKnownToNest
           ? 'Nest disposes it only when the application closes.'
           : `Nothing disposes it, because Nest never calls ${disposer}.`;
-        const message = `${name} is transient and has ${disposer}, but the singleton ${holder.name} holds one (${arrows(chain)}) for as long as the application runs. ${end} Make ${name} a singleton${isKnownToNest ? '' : ' and dispose it in onModuleDestroy'}. Or inject ProviderScopeFactory into ${holder.name} as scopes, and resolve ${name} in scopes.run(async (scope) => { ... }).`;
+        const message = `${name} is transient and has ${disposer}, but the singleton ${holder} holds one (${arrows(chain)}) for as long as the application runs. ${end} Make ${name} a singleton${isKnownToNest ? '' : ' and dispose it in onModuleDestroy'}. Or inject ProviderScopeFactory into ${holder} as scopes, and resolve ${held} in scopes.run(async (scope) => { ... }).`;
         return finding({ kind: 'transient-captured', subject: name, token, chain, message });
       }),
     );

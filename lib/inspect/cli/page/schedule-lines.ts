@@ -19,10 +19,10 @@ export function writeSchedules(
   { schedules, nestJobs, background, findings }: ScopeInspection,
   sheet: Sheet,
 ): void {
+  const isImported = findings.every(({ kind }) => kind !== 'module-not-imported');
   if (schedules.length > 0) {
     sheet.heading(`Schedules (${schedules.length})`);
     if (schedules.some(isFromStart)) explainStart(sheet);
-    const isImported = findings.every(({ kind }) => kind !== 'module-not-imported');
     for (const schedule of schedules) writeSchedule(schedule, isImported, sheet);
   }
   if (nestJobs.length > 0) {
@@ -34,6 +34,7 @@ export function writeSchedules(
     sheet.heading(`Background workers (${background.length})`);
     sheet.blank();
     for (const name of background) sheet.name(name, '');
+    if (!isImported) return;
     const they = background.length === 1 ? 'It runs' : 'They run';
     const open = background.length === 1 ? 'it opens' : 'they open';
     sheet.text(
