@@ -65,7 +65,7 @@ export function whyNotStatic(
 ): { why: string; chain: readonly string[] } {
   const of = isFactory(wrapper) ? `the factory of ${name}` : name;
   const way = graph.wayToRequestScope(wrapper);
-  if (way === undefined) return { why: `${of} depends on something request-scoped`, chain: [] };
+  if (way === undefined) return { why: `${of} depends on a request-scoped provider`, chain: [] };
   if (way.length === 1) return { why: `${of} is request-scoped`, chain: [] };
   const chain = [name, ...way.slice(1).map((provider) => provider.name)];
   const shown = chain.length > 2 ? ` (${chain.join(' -> ')})` : '';

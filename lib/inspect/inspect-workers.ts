@@ -74,7 +74,7 @@ function whyItLives(provider: GraphProvider, graph: LifetimeGraph): string {
       const way = graph.wayToRequestScope(provider)?.slice(1);
       const names = (way ?? []).map(({ name }) => name);
       return names.length === 0
-        ? 'depends on something request-scoped'
+        ? 'depends on a request-scoped provider'
         : `because of ${names.join(' -> ')}`;
     }
   }

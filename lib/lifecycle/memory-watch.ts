@@ -106,7 +106,7 @@ export class MemoryWatch implements LongRunning {
     const limitMb = Math.floor(this.source.sample().limitBytes / MIB);
     if (stop.value >= limitMb)
       this.#logger.warn(
-        `${thresholdText(stop)} is never reached: this process may use only ${limitMb} MiB. Set a lower value.`,
+        `${thresholdText(stop)} can never be reached: this process can use only ${limitMb} MiB. Set a lower value.`,
       );
   }
 }

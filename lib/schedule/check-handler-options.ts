@@ -99,7 +99,7 @@ interface Subjects {
 }
 
 const OF_DECORATOR: Subjects = { one: 'option ', all: 'options must be an object' };
-const OF_CALL: Subjects = { one: '', all: 'must be an object of options' };
+const OF_CALL: Subjects = { one: '', all: 'must be an options object' };
 
 function problemsOf(
   options: unknown,
@@ -118,7 +118,7 @@ function problemsOf(
     }
     const equivalent = Object.hasOwn(checks, 'overlap') && equivalentOf(key, value);
     if (!Object.hasOwn(checks, key) && equivalent) {
-      problems.push(`${one}${key} belongs to @Cron; write ${equivalent} instead`);
+      problems.push(`${one}${key} belongs to @Cron; use ${equivalent} instead`);
       continue;
     }
     if (!Object.hasOwn(checks, key)) {

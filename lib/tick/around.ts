@@ -2,13 +2,12 @@ import { isClass } from '../util/values.js';
 import type { Tick } from './tick.interface.js';
 
 /**
- * A hook around each attempt of a tick: everything from the opening of its scope to the last disposer happens in `next()`. A function, or
- * an object with `intercept()`.
+ * A hook around each attempt of a tick, as a function or an object with `intercept()`. `next()` runs everything from the opening
+ * of the scope to the last disposer.
  *
- * An error that the hook throws after `next()` fails an attempt that had succeeded, in the phase `around`. By then, the scope
- * has committed.
+ * If the hook throws after `next()`, an attempt that had succeeded fails in the phase `around`. By then, the scope has committed.
  *
- * @param next runs the attempt once: a second call returns the same promise. Rejects with the error of an attempt that did not
+ * @param next runs the attempt once: a second call returns the same promise. It rejects with the error of an attempt that didn't
  * succeed. Call it before the hook ends.
  * @publicApi
  */

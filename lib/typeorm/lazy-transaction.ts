@@ -140,7 +140,7 @@ const LOST =
   'The database rolled back the transaction of the scope when a statement failed, and the handler continued. Do not catch the error of that statement.';
 
 const DISCONNECTED =
-  'The connection of the scope was lost before COMMIT, so the database rolled back its transaction. Run the work again. If this recurs, look for a database restart, a limit for idle transactions, or code that releases the query runner or destroys the data source.';
+  'The connection of the scope was lost before COMMIT, so the database rolled back its transaction. Run the work again. If this recurs, look for a database restart, a timeout for idle transactions, or code that releases the query runner or destroys the data source.';
 
 function endedText(statement: string): string {
   return `The handler ended the transaction of the scope (${statement}), but only the scope may end it. Throw to roll it back, or omit { transaction: true }.`;

@@ -116,7 +116,7 @@ function tableProblems({ tableType, primaryColumns }: EntityMetadata): string[] 
   if (primaryColumns.length !== 1) {
     const names = primaryColumns.map(({ propertyName }) => propertyName).join(', ') || 'none';
     problems.push(
-      `it must have one primary column, not ${primaryColumns.length} (${names}). Write @PrimaryGeneratedColumn('uuid') id!: string.`,
+      `it must have exactly one primary column, not ${primaryColumns.length} (${names}). Write @PrimaryGeneratedColumn('uuid') id!: string.`,
     );
   }
   return problems;

@@ -73,7 +73,7 @@ export function resolveOutboxOptions(
 
 function optionProblems(options: OutboxSourceOptions): string[] {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    return [`the third argument must be an object of options, not ${show(options)}`];
+    return [`the third argument must be an options object, not ${show(options)}`];
   }
   const problems = optionsProblems(options, Object.keys(DEFAULTS));
   const { leaseMs, pollMs, retryDelayMs, listen } = options;

@@ -45,7 +45,7 @@ export function countProblem(value: unknown): string | undefined {
   return `must be a whole number of at least 1, not ${show(value)}`;
 }
 
-/** Returns the problems of an object of options as a whole: its type, or the keys that aren't options. */
+/** Returns the problems of an options object as a whole: its type, or the keys that aren't options. */
 export function optionsProblems(options: unknown, known: readonly string[]): string[] {
   if (typeof options !== 'object' || options === null || Array.isArray(options))
     return [`options must be an object such as { ${known[0]} }, not ${show(options)}`];

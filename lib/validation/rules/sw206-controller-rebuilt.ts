@@ -54,7 +54,7 @@ function statementsRefused(controller: GraphProvider, ticks: TickGraph): Finding
 }
 
 function why(way: readonly GraphProvider[], isSure: boolean, ticks: TickGraph): string {
-  if (!isSure) return 'which workers inject directly and no controller does';
+  if (!isSure) return 'which workers, but no controllers, inject directly';
   return ticks.isWorker(way.at(-1)!) ? 'which is a worker' : 'which is meant for workers';
 }
 
