@@ -71,7 +71,7 @@ export function nestHandlersOf(
 /** What a decorator of `@nestjs/schedule` says. */
 type Job = Pick<HandlerMetadata, 'kind' | 'decorator' | 'when' | 'options'>;
 
-/** Returns the decorator whose job Nest runs under a name, and its handler, written `Class.method`. */
+/** Returns the decorator whose job Nest runs under a name, and its handler, in the form `Class.method`. */
 export function nestHandlerNamed(
   modules: Iterable<NestModule>,
   kind: keyof typeof TYPES,

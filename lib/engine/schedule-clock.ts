@@ -7,7 +7,7 @@ import { Alarm } from '../util/alarm.js';
 /** If a clock is set back by more than this, it was corrected; otherwise an hour is repeated (as in Vixie cron). */
 const CORRECTION_MS = 3 * 3_600_000;
 
-/** The maximum number of missed slots that are reported at once. */
+/** The maximum number of missed slots that are reported at a time. */
 const NAMED_MISSES = 100;
 
 interface Delayed {
@@ -63,7 +63,7 @@ export class ScheduleClock {
     this.arm(this.schedule.timeline.again(now));
   }
 
-  /** Stops for good. Slots that wait for their jitter fire immediately, so that none is lost. */
+  /** Stops permanently. Slots that wait for their jitter fire immediately, so that none is lost. */
   retire(): void {
     this.#stopped = true;
     this.#alarm.clear();

@@ -42,7 +42,7 @@ export class CallGuard {
     this.#proxies.set(instance, proxy);
   }
 
-  /** Reads the stack at once, because an unread stack keeps the objects of its frames alive. */
+  /** Reads the stack immediately, because an unread stack keeps the objects of its frames alive. */
   ending(callee: Function): void {
     const holder: { stack?: unknown } = {};
     try {

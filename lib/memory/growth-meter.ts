@@ -27,7 +27,7 @@ interface Measuring {
   readonly heldBytes: number;
   /** The duration of the first reading, in milliseconds. */
   readonly tookMs: number;
-  /** False if a tick of another schedule ran meanwhile. */
+  /** False if a tick of another schedule ran at the same time. */
   isAlone: boolean;
   /** True if measured after full collections, so that V8's own collections don't spoil it. */
   readonly isConfirming: boolean;
@@ -40,7 +40,7 @@ interface Measuring {
 /**
  * Measures what ticks leave in the heap: reads it before and after a tick, each time right after a collection of young garbage.
  * Without these collections, the garbage of all ticks would hide what a few leave. They take time, so only some ticks are
- * measured: the first ones of each schedule, then a few more. Preferably, no other schedule runs meanwhile.
+ * measured: the first ones of each schedule, then a few more. Preferably, no other schedule runs at the same time.
  *
  * A collection of young garbage doesn't show whether a tick adds data or replaces older data. So a schedule that seems to grow is
  * confirmed: a few of its ticks are measured after full collections, which stop the process for longer.
@@ -129,7 +129,7 @@ export class GrowthMeter {
     for (const tickId of this.#measuring.keys()) this.drop(tickId);
   }
 
-  /** Returns the schedules that grow, the one that has added most first. */
+  /** Returns the schedules that grow, starting with the one that has added the most. */
   growing(): ScheduleGrowth[] {
     return this.#growth.growing(this.#keptShare.of(this.#growth));
   }

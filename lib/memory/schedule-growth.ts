@@ -160,7 +160,7 @@ export class GrowthEstimates {
   }
 
   /**
-   * Returns the schedules that grow, the one that has added most first.
+   * Returns the schedules that grow, starting with the one that has added the most.
    *
    * @param keptShare The share of the measured growth that stays, from 0 to 1; applies to schedules without a confirmation.
    */

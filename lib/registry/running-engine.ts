@@ -51,7 +51,7 @@ export class RunningEngine {
     if (isPending) this.#stopping = told.then(() => void (this.#stopping = undefined));
   }
 
-  /** Returns the engine while it stops. It may wait for the ticks that it has fired, so the drain continues meanwhile. */
+  /** Returns the engine while it stops. It may wait for the ticks that it has fired, so the drain continues in the meantime. */
   stragglers(): Straggler[] {
     if (this.#stopping === undefined) return [];
     return [{ name: `the engine (${this.engine.name})`, isBrief: true, done: this.#stopping }];

@@ -8,7 +8,7 @@ export interface CronZone {
   readonly utcOffset: number | undefined;
 }
 
-/** The most that clocks are set back at once, and the step of such changes, in minutes. */
+/** The most that clocks are set back at one time, and the step of such changes, in minutes. */
 const FOLD = { longest: 180, step: 30 };
 
 /** The longest time that a zone skips in spring, in minutes. */
@@ -18,7 +18,7 @@ const LONGEST_GAP = 120;
  * A cron expression, evaluated by the `cron` package, as `@Cron` of `@nestjs/schedule` does, so that both are due at the same
  * times. Five or six fields, seconds first, month and day names, presets such as `@daily`.
  *
- * Corrects two answers of `cron` 4.4 around the end of daylight saving time. One is an instant whose local time the expression
+ * Corrects two results of `cron` 4.4 around the end of daylight saving time. One is an instant whose local time the expression
  * doesn't name, which would run a fixed local time twice (03:00 in Berlin comes out as 02:00 and again as 03:00). The other is an
  * instant before the requested one.
  */
@@ -70,7 +70,7 @@ export class CronExpression {
     return lists(this.#hours, date.hour) && lists(this.#minutes, date.minute);
   }
 
-  /** True if the next due local time does not exist: `cron` then answers with one after the gap. */
+  /** True if the next due local time does not exist: `cron` then returns one after the gap. */
   private isInGap(answer: CronDate, from: number): boolean {
     if (answer.minus({ minutes: LONGEST_GAP }).offset >= answer.offset) return false;
     const asked = answer.plus({ milliseconds: from - answer.toMillis() });

@@ -29,7 +29,7 @@ export interface RetryOptions {
   readonly attempts: number;
   /**
    * Milliseconds to wait before the next attempt, or a function that takes the number of the failed attempt (from 1). The tick
-   * counts as running meanwhile. A shutdown cuts the wait short. @defaultValue 0
+   * counts as running during the wait. A shutdown cuts the wait short. @defaultValue 0
    */
   readonly backoffMs?: number | ((attempt: number) => number);
   /** The random part of the wait, from 0 to 1: with 0.2, 80 to 100 percent of it is waited. @defaultValue 0 */

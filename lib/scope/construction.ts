@@ -82,7 +82,7 @@ export class Construction implements BuildObserver {
    * Loads an instance.
    *
    * @param what for the error, such as `resolve Mailer`.
-   * @throws what the build throws, and `ScopeClosedError` if the scope is closed or closes meanwhile.
+   * @throws what the build throws, and `ScopeClosedError` if the scope is closed or closes in the meantime.
    */
   load<T>(what: string, start: () => Promise<T>): Promise<T> {
     const refused = this.refusedTo(what);
@@ -97,8 +97,8 @@ export class Construction implements BuildObserver {
   }
 
   /**
-   * Waits until nothing is being built any more, at most `disposeTimeoutMs`. When one dependency fails, Nest rejects
-   * at once while its siblings are still being built.
+   * Waits until nothing is being built any more, at most `disposeTimeoutMs`. When one dependency fails, Nest rejects immediately
+   * while its siblings are still being built.
    */
   async settle(): Promise<void> {
     if (this.areSettled) return;

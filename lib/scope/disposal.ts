@@ -10,7 +10,7 @@ type Hooked = ScopeHooks & object;
 
 /** A disposer of an instance, or a deferred cleanup. */
 interface Cleanup {
-  /** For messages, written `Class.method`. */
+  /** For messages, in the form `Class.method`. */
   readonly name: string;
   call(): unknown;
 }

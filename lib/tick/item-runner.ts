@@ -65,7 +65,7 @@ export class ItemRunner {
     });
   }
 
-  /** At most `maxConcurrency` at once, in the order of the list. */
+  /** At most `maxConcurrency` at a time, in the order of the list. */
   private async runAll(items: readonly unknown[], list: TickList): Promise<TickReport[]> {
     const { slot } = list;
     const { maxConcurrency = 1 } = slot.schedule.options;

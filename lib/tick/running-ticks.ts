@@ -67,7 +67,7 @@ export class RunningTick extends RunningWork {
     return tickLabel(schedule.name, this.id, messageId);
   }
 
-  /** Aborted when a wait between attempts must end at once. */
+  /** Aborted when a wait between attempts must end immediately. */
   get waitSignal(): AbortSignal {
     return this.#wait.signal;
   }

@@ -110,7 +110,7 @@ export interface TickReport {
   readonly disposed: number;
   /** From `firedAt` to `endedAt`, in milliseconds, with fractions. */
   readonly durationMs: number;
-  /** The part of `durationMs` that disposal took. */
+  /** The part of `durationMs` that the disposers took. */
   readonly disposeMs: number;
 }
 

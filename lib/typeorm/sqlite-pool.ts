@@ -15,7 +15,7 @@ export interface ConnectionOpener {
   isWaitedFor(): boolean;
 }
 
-/** The maximum number of connections for scopes at once, as in the pool of `pg`. */
+/** The maximum number of concurrent connections for scopes, as in the pool of `pg`. */
 export const LARGEST_POOL = 10;
 
 interface Waiter {

@@ -35,7 +35,7 @@ interface Enclosing {
   readonly runner: SqliteRunner;
   /** The turn that the query runner had when the work began. The work may end that transaction, and begin another one. */
   readonly turn: WriteTurn | undefined;
-  /** True once the work has ended. Code that outlasts it is not part of the next turn of the query runner. */
+  /** True once the work has ended. Code that outlasts it isn't part of the next turn of the query runner. */
   isOver: boolean;
 }
 

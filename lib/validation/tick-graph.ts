@@ -4,7 +4,7 @@ import type { FindingKind } from '../errors/finding.js';
 /** A worker, as the place where its ticks enter the graph. */
 export interface WorkerRoot {
   readonly provider: GraphProvider;
-  /** Its handlers, written `Class.method`. */
+  /** Its handlers, in the form `Class.method`. */
   readonly handlers: readonly string[];
   /** The names of its schedules, in the order of its handlers. */
   readonly schedules: readonly string[];
