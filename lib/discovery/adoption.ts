@@ -40,7 +40,7 @@ export function adopt(
   return { workers: adopting, findings };
 }
 
-/** Returns the finding for a job that cannot be adopted. */
+/** Returns the finding for a job that can't be adopted. */
 function obstacleTo(
   jobs: SkippedJobs,
   handler: HandlerMetadata,

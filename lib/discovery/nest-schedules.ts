@@ -68,7 +68,7 @@ export function nestHandlersOf(
   });
 }
 
-/** What a decorator of `@nestjs/schedule` says. */
+/** The content of a decorator of `@nestjs/schedule`. */
 type Job = Pick<HandlerMetadata, 'kind' | 'decorator' | 'when' | 'options'>;
 
 /** Returns the decorator whose job Nest runs under a name, and its handler, in the form `Class.method`. */

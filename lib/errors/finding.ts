@@ -51,7 +51,7 @@ export const ALLOWABLE: ReadonlySet<string> = new Set(
  * - `invalid-schedule`: a decorator, an option of a handler or an override is invalid.
  * - `duplicate-schedule`: two schedules have the same name.
  * - `worker-not-scoped`: Nest builds a worker once for the whole application, or the worker is durable.
- * - `worker-ready-made`: a worker is provided with `useValue`, so ticks cannot get new instances of it.
+ * - `worker-ready-made`: a worker is provided with `useValue`, so ticks can't get new instances of it.
  * - `worker-provided-twice`: several modules provide a worker with the same dependencies, and it runs only once.
  * - `worker-not-provided`: a class is marked `@ScopedWorker()`, but no module of the application provides it.
  * - `background-worker-scoped`: a `BackgroundWorker` is request-scoped or transient, so none of its instances lives as long as the

@@ -4,7 +4,7 @@ import { isInternalToken } from '../nest/index.js';
 import type { WorkerRoot } from '../validation/tick-graph.js';
 import type { InspectedProvider, InspectedWorker } from './inspection.interface.js';
 
-/** Returns a worker with what Nest builds for its ticks and what their scopes dispose. */
+/** Returns a worker with the providers that Nest builds for its ticks, and the disposals of their scopes. */
 export function inspectWorker(
   { provider, handlers, around }: WorkerRoot,
   graph: LifetimeGraph,

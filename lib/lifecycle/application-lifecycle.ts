@@ -33,7 +33,7 @@ export class ApplicationLifecycle {
   }
 
   async start(): Promise<void> {
-    // On Nest 11 `app.close()` during start-up does not wait for it.
+    // On Nest 11 `app.close()` during start-up doesn't wait for it.
     if (this.#state !== 'idle') return;
     this.#state = 'started';
     this.nest.startUpEnded();

@@ -123,9 +123,9 @@ export function watchBuilds(injector: NestInjector): void {
 }
 
 /**
- * An injector without `waitForDeferredLoads()` (11.0.0, for example) loads members of a circular dependency without waiting, loses
- * their errors and repeats failed loads. Two members that fail would repeat each other without end, so each context id loads each
- * member once.
+ * An injector without `waitForDeferredLoads()` (11.0.0, for example) loads members of a circular dependency without waiting,
+ * loses their errors and repeats failed loads. Two members that fail would repeat each other endlessly, so each context id loads
+ * each member once.
  */
 function watchDeferredLoads(injector: NestInjector): void {
   const original = injector.loadProvider;
@@ -179,7 +179,7 @@ async function observe(
   const isPassedOn = (made: unknown): boolean =>
     isFactory(wrapper) &&
     (handsOn(made, args[0] as unknown[]) || isHeldByDurable(injector, made, wrapper, contextId));
-  // An instance that a circular dependency exposes before it is built cannot be replaced.
+  // An instance that a circular dependency exposes before it is built can't be replaced.
   const replacement =
     observer.standIn === undefined || isCircular
       ? undefined

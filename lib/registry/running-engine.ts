@@ -123,7 +123,7 @@ export class RunningEngine {
   }
 }
 
-/** False for consumers, which no engine knows of: messages have no due time. */
+/** False for consumers, which engines don't know about: messages have no due time. */
 function isTimed({ kind }: Schedule): boolean {
   return kind !== 'message';
 }

@@ -108,7 +108,7 @@ export class ScopedWorkerRegistry {
   /** @internal Acts like `start()` of a `CronJob`: resumes a schedule, and enables one that its options disable. */
   start(name: string): void {
     const schedule = this.book.get(name);
-    // A worker provided with `useValue` cannot be new for each tick.
+    // A worker provided with `useValue` can't be new for each tick.
     const canRun = schedule.target.worker === undefined || schedule.target.worker.metatype;
     if (!schedule.options.disabled || !canRun) return this.resume(name);
     const enabled = { ...schedule, options: { ...schedule.options, disabled: false } };

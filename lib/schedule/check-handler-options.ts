@@ -59,7 +59,7 @@ export function overrideProblems(override: unknown, kind: ScheduleKind): string[
   return [...problemsOf(override, checks), ...misfits(override, kind)];
 }
 
-/** Returns the problems of options for many handlers, which cannot share a name. */
+/** Returns the problems of options for many handlers, which can't share a name. */
 export function defaultsProblems(defaults: unknown): string[] {
   return problemsOf(defaults, NAMELESS_CHECKS);
 }

@@ -32,17 +32,17 @@ export class Construction implements BuildObserver {
   readonly key = {};
   /** True from the moment the scope refuses to build. */
   isClosed = false;
-  /** Why the shutdown allows no more builds here. */
+  /** The reason why the shutdown allows no more builds here. */
   refusal: string | undefined;
   #request: unknown;
   #contextId: ContextId | undefined;
-  /** The number of requested loads, and of the builds under them, that have not ended. */
+  /** The number of requested loads, and of the builds that they cause, that haven't ended. */
   #loads = 0;
   #builds = 0;
   /** True once siblings that no code awaits may still be under construction. */
   #hasFailed = false;
   #loadsDone: (() => void) | undefined;
-  /** The loads and preparations of members of `forwardRef()` cycles, for which Nest does not wait in every load. */
+  /** The loads and preparations of members of `forwardRef()` cycles, for which Nest doesn't wait in every load. */
   readonly #cycles = new Set<Promise<unknown>>();
 
   constructor(
@@ -165,7 +165,7 @@ export class Construction implements BuildObserver {
    * that a static provider holds in decorated form.
    *
    * Hooks and disposers are called on it, so that `this` is the object that its constructor created: private fields may not be
-   * accessible through a proxy, and a callback that the constructor registered could not be removed with another identity.
+   * accessible through a proxy, and a callback that the constructor registered couldn't be removed with another identity.
    */
   private behind(made: unknown, wrapper: NestWrapper): unknown {
     const injected = bare(made);

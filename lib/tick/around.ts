@@ -20,7 +20,7 @@ export function isAroundHook(value: unknown): value is AroundHook {
   return typeof (value as { intercept?: unknown } | null)?.intercept === 'function';
 }
 
-/** Why an attempt does not run: the error of the hook that prevented it. */
+/** Why an attempt doesn't run: the error of the hook that prevented it. */
 export interface Refused {
   readonly error: unknown;
 }
@@ -36,7 +36,7 @@ export interface Attempted {
  * If a hook throws or ends before it has called `next()`, the attempt is refused with that error. For the outer hooks, the
  * refused attempt ends like any other.
  *
- * @param attempt must not reject; returns the error of an attempt that did not succeed. With `refused`, it only ends the scope.
+ * @param attempt must not reject; returns the error of an attempt that didn't succeed. With `refused`, it only ends the scope.
  * @returns the errors that hooks threw, without the attempt's own error; the innermost first.
  */
 export async function runAround(
@@ -64,7 +64,7 @@ export async function runAround(
   return thrown;
 }
 
-/** Runs one hook, and waits for the attempt that it started, even if the hook itself does not. */
+/** Runs one hook, and waits for the attempt that it started, even if the hook itself doesn't. */
 async function runHook(
   hook: AroundHook,
   tick: Tick,

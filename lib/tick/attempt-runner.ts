@@ -21,7 +21,7 @@ import {
 } from './verdict.js';
 import { WorkerState } from './worker-state.js';
 
-/** How an attempt ended, with what its handler returned. */
+/** The result of an attempt, with the return value of its handler. */
 export interface AttemptEnd {
   readonly report: AttemptReport;
   readonly value: unknown;
@@ -138,7 +138,7 @@ export class AttemptRunner {
     return { ...ended, judgement, isAborted: cause !== undefined };
   }
 
-  /** @param refused is set if a hook of `around` doesn't let the work begin. */
+  /** @param refused is set if an `around` hook doesn't let the work begin. */
   private async runInScope(
     attempt: TickAttempt,
     scope: Scope,
@@ -159,7 +159,7 @@ export class AttemptRunner {
       const thrown = work.thrown ?? (failure && { phase: 'handler', error: failure.error });
       verdict = judgeWork(thrown, signal, cause);
       isAborted = cause !== undefined;
-      // Work that stops because of the abort behaves correctly, so its abort error is not reported.
+      // Work that stops because of the abort behaves correctly, so its abort error isn't reported.
       const others = failure?.others?.filter(
         (error) => !signal.aborted || !isAbortError(error, signal),
       );

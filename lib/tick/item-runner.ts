@@ -100,7 +100,7 @@ export class ItemRunner {
   }
 }
 
-/** How a list ended, for its report. */
+/** The result of a list, for its report. */
 type ListEnd = Partial<TickReport> & Pick<TickReport, 'outcome'>;
 
 const FAILED = { outcome: 'failed' } as const;

@@ -55,7 +55,7 @@ export interface AttemptReport {
   readonly disposeMs: number;
 }
 
-/** An attempt did not succeed, and there will be another. */
+/** An attempt didn't succeed, and there will be another. */
 export interface TickRetry {
   readonly schedule: string;
   readonly tickId: string;
@@ -120,7 +120,7 @@ export function tickLabel(schedule: string, tickId: string, messageId: string | 
   return `${schedule} (${tickId}${message})`;
 }
 
-/** Returns the report of a tick that did not run: nothing was built for it. */
+/** Returns the report of a tick that didn't run: nothing was built for it. */
 export function skippedReport(slot: Slot, tickId: string, reason: SkipReason): TickReport {
   return { ...emptyReport(slot, tickId), outcome: 'skipped', reason };
 }

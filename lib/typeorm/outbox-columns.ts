@@ -13,7 +13,7 @@ export interface OutboxColumns {
   readonly lastError: string | undefined;
   /** The maximum length of `lastError`, in characters. */
   readonly errorLength: number;
-  /** The `@DeleteDateColumn()`. Soft-deleted rows are not delivered. */
+  /** The `@DeleteDateColumn()`. Soft-deleted rows aren't delivered. */
   readonly deletedAt: string | undefined;
 }
 

@@ -156,7 +156,7 @@ interface Sent {
   readonly records: ClaimedRow[];
 }
 
-/** `clock_timestamp()` changes within a statement, so it cannot use an index; `now()` is when the transaction began. */
+/** `clock_timestamp()` changes within a statement, so it can't use an index; `now()` is when the transaction began. */
 const NOW = 'statement_timestamp()';
 
 function later(ms: string): string {

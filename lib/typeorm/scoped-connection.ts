@@ -172,7 +172,7 @@ function keepRepositories(manager: EntityManager): void {
   }
 }
 
-/** Sets the manager of a repository again, if a package such as typeorm-transactional replaces it by that of another transaction. */
+/** Sets the manager of a repository again, if a package such as typeorm-transactional replaces it with another one. */
 function keep(
   repository: Repository<ObjectLiteral>,
   manager: EntityManager,

@@ -1,7 +1,7 @@
 /** The longest period, in ms: 2^32 - 2, about 49.7 days, as in .NET's PeriodicTimer. */
 export const MAX_PERIOD_MS = 0xffff_fffe;
 
-/** Returns the problem of a period, or undefined. So do the other checks for their values. */
+/** Returns the problem of a period, or undefined; the other checks do the same for their values. */
 export function periodProblem(value: unknown): string | undefined {
   if (typeof value === 'number' && value >= 1 && value <= MAX_PERIOD_MS) return undefined;
   return `must be a number of milliseconds from 1 to ${MAX_PERIOD_MS} (49.7 days), not ${show(value)}`;

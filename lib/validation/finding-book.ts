@@ -23,7 +23,7 @@ const RULES: readonly ((ticks: TickGraph) => Finding[])[] = [
   scopeNotNeeded,
 ];
 
-/** Kinds that are found only when a tick runs, so start-up cannot know whether an allowance for them is unused. */
+/** Kinds that are found only when a tick runs, so start-up can't know whether an allowance for them is unused. */
 const FOUND_LATE = ['shared-by-factory', 'state-on-worker'] as const satisfies FindingKind[];
 
 /** A finding that `allowFindings` names. */
@@ -42,7 +42,7 @@ export class FindingBook {
   constructor(
     private readonly graph: ApplicationGraph,
     private readonly options: OptionsStore,
-    /** Receives the findings of ticks that `allowFindings` does not name. */
+    /** Receives the findings of ticks that `allowFindings` doesn't name. */
     private readonly onLateFinding?: (finding: Finding) => void,
   ) {}
 
@@ -51,7 +51,7 @@ export class FindingBook {
     return this.#look?.();
   }
 
-  /** The findings that `allowFindings` does not name. */
+  /** The findings that `allowFindings` doesn't name. */
   get standing(): readonly Finding[] {
     const standing = this.#found.filter((found) => this.allowanceFor(found) === undefined);
     return this.#isComplete ? [...standing, ...this.unusedAllowances()] : standing;

@@ -48,7 +48,7 @@ export function inMemoryQueue<T>(options: InMemoryQueueOptions = {}): InMemoryQu
   const { capacity = 1_000 } = options;
   refuseInvalid('inMemoryQueue()', named({ capacity: countProblem(capacity) }));
   const queue = new BoundedQueue<T>(capacity);
-  // An instance decorator of the application may wrap the queue in a proxy, which cannot access private fields.
+  // An instance decorator of the application may wrap the queue in a proxy, which can't access private fields.
   return {
     get size() {
       return queue.size;

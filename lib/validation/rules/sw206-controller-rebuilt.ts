@@ -43,7 +43,7 @@ export function controllerRebuilt(ticks: TickGraph): Finding[] {
   });
 }
 
-/** Reports a controller that reaches a scoped `EntityManager` or `Repository`, even if it is request-scoped on purpose. */
+/** Reports a controller that reaches a scoped `EntityManager` or `Repository`, even if it is intentionally request-scoped. */
 function statementsRefused(controller: GraphProvider, ticks: TickGraph): Finding | undefined {
   const way = ticks.graph.wayTo(controller, isOfThisLibrary);
   if (way === undefined || way.some((provider) => ticks.isWorker(provider))) return undefined;
@@ -105,7 +105,7 @@ function isForWorkers(culprit: GraphProvider, entrance: GraphProvider, ticks: Ti
   return isLikely ? 'likely' : 'no';
 }
 
-/** True for tokens such as those of `nestjs-scoped-worker/typeorm`: their providers refuse to work outside of scopes. */
+/** True for tokens such as those of `nestjs-scoped-worker/typeorm`: their providers refuse to work outside scopes. */
 function isOfThisLibrary({ token }: GraphProvider): boolean {
   return typeof token === 'string' && token.startsWith('nestjs-scoped-worker:');
 }
