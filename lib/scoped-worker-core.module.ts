@@ -28,7 +28,7 @@ function provide<T>(
 const replaceable = [MemorySource, AppStopper].map((token) => ({ provide: token, useValue: null }));
 
 /**
- * Provides all services once for each application, because Nest builds a static module once, no matter how often
+ * Provides all services once for each application, because Nest builds a static module once, however often
  * `ScopedWorkerModule.forRoot()` is imported.
  */
 @Global()

@@ -24,9 +24,9 @@ export abstract class BackgroundWorker {
   declare readonly name?: string;
 
   /**
-   * What the library does when `execute` throws or rejects; it always reports the failure. `'restart'` calls `execute` again:
-   * after 1 second, then after twice as long each time, up to 60 seconds. After a run of more than 60 seconds, the wait is 1
-   * second again. `'stop-app'` closes the application and ends the process. `'ignore'` does nothing.
+   * Decides what the library does when `execute` throws or rejects. It always reports the failure. `'restart'` calls `execute`
+   * again: after 1 second, then after twice as long each time, up to 60 seconds. After a run of more than 60 seconds, the wait is
+   * 1 second again. `'stop-app'` closes the application and ends the process. `'ignore'` does nothing.
    *
    * @defaultValue 'restart'
    */

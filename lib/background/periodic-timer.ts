@@ -5,7 +5,7 @@ import { onAbort } from '../util/on-abort.js';
 
 /** @publicApi */
 export interface PeriodicTimerOptions {
-  /** Ends the timer when it is aborted, like `dispose()`. */
+  /** Ends the timer when the signal is aborted, as `dispose()` does. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -21,9 +21,9 @@ const SLEWED_MS = 1_000;
  * Times one loop, like .NET's `System.Threading.PeriodicTimer`: `while (await timer.waitForNextTick()) { ... }`, or
  * `for await (const _ of timer) { ... }`.
  *
- * The ticks are on a grid that starts with the construction, so the work between two waits causes no drift. Ticks that come due
- * while no call waits count as one: the next call resolves immediately, and the grid continues. Between two waits, the timer
- * holds no Node timer and no listener, and doesn't keep the process alive.
+ * The ticks form a grid that starts at construction, so the work between two waits causes no drift. Ticks that come due while no
+ * call waits count as one: the next call resolves immediately, and the grid continues. Between two waits, the timer holds no Node
+ * timer and no listener, and doesn't keep the process alive.
  *
  * @publicApi
  */
@@ -106,7 +106,7 @@ export class PeriodicTimer implements AsyncIterable<void>, Disposable {
     this.dispose();
   }
 
-  /** Yields each tick until the timer is over. Leaving the loop doesn't dispose the timer. */
+  /** Yields each tick until the timer ends. Leaving the loop doesn't dispose the timer. */
   async *[Symbol.asyncIterator](): AsyncGenerator<void, void, undefined> {
     while (await this.waitForNextTick()) yield;
   }

@@ -12,7 +12,7 @@ import { MessageSettler } from './message-settler.js';
 
 /** Runs the consumers of the application. */
 export class ConsumerHost implements LongRunning {
-  /** Removed ones too, which may still work on a message. */
+  /** Includes removed ones, which may still be handling a message. */
   readonly #consumers = new Map<string, Consumer>();
 
   constructor(

@@ -16,7 +16,7 @@ import { SourceReading, type ReadingObserver } from './source-reading.js';
 const FIRST_REOPEN_MS = 100;
 const LONGEST_REOPEN_MS = 30_000;
 
-/** One message that is being worked on. */
+/** One message in progress. */
 interface Handling extends WorkOwner {
   /** Undefined while a tick runs for the message, because the tick has its own name. */
   name: string | undefined;
@@ -85,7 +85,7 @@ export class Consumer implements ReadingObserver {
         error = thrown ?? new Error('The source failed without an error.');
       }
       if (this.isStopped) {
-        // The source is not read again, so `source:failed` doesn't report the error.
+        // The source isn't read again, so `source:failed` doesn't report the error.
         if (error !== undefined) this.#reading!.failedToEnd(error);
         break;
       }
@@ -113,7 +113,7 @@ export class Consumer implements ReadingObserver {
       }
     } finally {
       await reading.end();
-      // The source may close its connection in onModuleDestroy: a later message could not go back.
+      // The source may close its connection in onModuleDestroy: a later message couldn't go back.
       if (this.isStopped) await reading.ended;
     }
   }

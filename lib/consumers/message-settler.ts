@@ -9,7 +9,7 @@ import type { ProviderScopeFactory } from '../tick/provider-scope-factory.js';
 export class MessageSettler {
   /** The number of failed deliveries, for sources that don't count them. */
   readonly #failures = new RecentMessages<number>();
-  /** The last error of messages that could not be put aside, or not be acknowledged after that. */
+  /** The last error of messages that couldn't be put aside, or couldn't be acknowledged after that. */
   readonly #lastErrors = new RecentMessages<unknown>();
 
   constructor(
@@ -23,7 +23,7 @@ export class MessageSettler {
   /**
    * Settles a message; never rejects.
    *
-   * @returns the report. It becomes a failure if the message cannot be acknowledged: its work is committed, and the source will
+   * @returns the report. It becomes a failure if the message can't be acknowledged: its work is committed, and the source will
    * deliver it again.
    */
   async settle(delivery: Delivery, report: TickReport): Promise<TickReport> {
@@ -34,8 +34,8 @@ export class MessageSettler {
   }
 
   /**
-   * True if a message is delivered again after its last delivery. That delivery ended with its process, or the message could
-   * not be put aside. Calling the handler again could end this process too, and every process after it.
+   * True if a message is delivered again after its last delivery. That delivery ended with its process, or the message couldn't
+   * be put aside. Calling the handler again could end this process too, and every process after it.
    */
   isSpent(delivery: Delivery): boolean {
     const { maxDeliveries } = this.consumer;
@@ -94,7 +94,7 @@ export class MessageSettler {
     );
   }
 
-  /** @returns false if the message could not be put aside, and so must go back. */
+  /** @returns false if the message couldn't be put aside, so it must go back. */
   private async putAside(
     delivery: Delivery,
     deliveries: number,

@@ -14,7 +14,7 @@ export interface ReadingObserver {
   late(delivery: Delivery): void;
   /** A listener of the signal threw. */
   listenerFailed(error: unknown): void;
-  /** The source did not end in time, or failed while it ended. */
+  /** The source didn't end in time, or failed while it was ending. */
   endFailed(error: unknown): void;
 }
 
@@ -121,7 +121,7 @@ export class SourceReading {
   }
 }
 
-/** @throws TypeError if the result of `read()` cannot be iterated. */
+/** @throws TypeError if the result of `read()` can't be iterated. */
 function iteratorOf(iterable: AsyncIterable<Delivery>): AsyncIterator<Delivery> {
   const iterate = (iterable as Partial<AsyncIterable<Delivery>> | null)?.[Symbol.asyncIterator];
   if (typeof iterate === 'function') return iterate.call(iterable);

@@ -38,12 +38,12 @@ interface TickOf<Payload> {
 }
 
 /**
- * Calls the method for each message of a source, each time in its own scope, with the `Tick`. The body of the message is
- * `tick.payload`. The library acknowledges a message after its scope was committed and disposed. If the tick doesn't succeed,
- * the message goes back to the source.
+ * Calls the method for each message from a source, each time in a new scope, with the `Tick`. The body of the message is
+ * `tick.payload`. The library acknowledges a message after its scope was committed and disposed. If the tick doesn't succeed, the
+ * message goes back to the source.
  *
- * If the token is the class of the source, the compiler infers the message type: `deadLetter` receives it, and a method with
- * the `Tick` of another message is refused. A string or a symbol carries no type: write `@ScopedConsumer<Order>(ORDERS)`.
+ * If the token is the class of the source, the compiler infers the message type: `deadLetter` receives it, and it rejects a
+ * method with the `Tick` of another message. A string or a symbol carries no type: write `@ScopedConsumer<Order>(ORDERS)`.
  *
  * @param source the token of a provider that is a `MessageSource`.
  * @throws {InvalidScheduleError} at start-up, if no provider has the token, if it isn't a `MessageSource`, or if an option is

@@ -3,11 +3,11 @@ import type { HandlerOptions } from '../schedule/handler-options.js';
 import { handlerDecorator } from './worker-metadata.js';
 
 /**
- * Calls the method each time the cron expression is due, in its own scope, with the `Tick`.
+ * Calls the method each time the cron expression is due, in a new scope, with the `Tick`.
  *
- * @param expression five fields, or six with the seconds first, as `@Cron` of `@nestjs/schedule` reads it; `'-'` disables the schedule.
- * Or `{ inject, useFactory }`: the library calls the factory once, after every `onModuleInit`. It may return a promise. A `Date`
- * isn't allowed: for a single run, use `@ScopedTimeout`.
+ * @param expression five fields, or six with the seconds first, as for `@Cron` of `@nestjs/schedule`; `'-'` disables the
+ * schedule. Or `{ inject, useFactory }`: the library calls the factory once, after every `onModuleInit`. It may return a promise.
+ * A `Date` isn't allowed: for a single run, use `@ScopedTimeout`.
  * @throws {InvalidScheduleError} at start-up, if the expression or an option is invalid.
  * @publicApi
  */
@@ -19,8 +19,8 @@ export function ScopedCron(
 }
 
 /**
- * Calls the method every `everyMs` milliseconds, each time in its own scope, with the `Tick`. The first tick is due one period
- * after start-up, or after `initialDelayMs` if you set it. By default runs don't overlap: ticks that come due during a run merge
+ * Calls the method every `everyMs` milliseconds, each time in a new scope, with the `Tick`. The first tick is due one period
+ * after start-up, or after `initialDelayMs` if you set it. By default, runs don't overlap: ticks that come due during a run merge
  * into one that follows immediately.
  *
  * @param everyMs from 1 to 4,294,967,294 (49.7 days). Or `{ inject, useFactory }`: the library calls the factory once, after
@@ -41,7 +41,7 @@ export function ScopedInterval(
 }
 
 /**
- * Calls the method once, `delayMs` milliseconds after start-up, in its own scope, with the `Tick`.
+ * Calls the method once, `delayMs` milliseconds after start-up, in a new scope, with the `Tick`.
  *
  * @param delayMs from 0 to 4,294,967,294 (49.7 days). Or `{ inject, useFactory }`: the library calls the factory once, after
  * every `onModuleInit`. It may return a promise, and `'-'` to disable the schedule.

@@ -5,7 +5,7 @@ import { markWorker, type ScopedWorkerOptions } from './worker-metadata.js';
 
 /**
  * Marks a class as a worker: a request-scoped provider that Nest builds again for each tick of its handlers. A module must
- * provide the class. On a controller, write the decorator above `@Controller()`.
+ * provide the class. On a controller, put the decorator above `@Controller()`.
  *
  * @param options defaults for all handlers of the class; the options of a handler take precedence.
  * @publicApi
@@ -21,8 +21,8 @@ const INJECTS_TICK = Symbol.for('nestjs-scoped-worker:injects-tick');
 
 /**
  * Injects the `Tick` into the worker, or into a provider that it depends on. This makes the provider request-scoped. The
- * decorator is another name for `@Inject(REQUEST)`: it injects the HTTP request in an HTTP request, and `seed.request` in a
- * scope by hand.
+ * decorator is an alias of `@Inject(REQUEST)`: in an HTTP request, it injects that request, and in a scope by hand,
+ * `seed.request`.
  *
  * @publicApi
  */

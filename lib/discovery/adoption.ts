@@ -40,7 +40,7 @@ export function adopt(
   return { workers: adopting, findings };
 }
 
-/** Returns the finding for a job that cannot be adopted. */
+/** Returns the finding for a job that can't be adopted. */
 function obstacleTo(
   jobs: SkippedJobs,
   handler: HandlerMetadata,
@@ -60,14 +60,14 @@ function obstacleTo(
     );
   if (jobs.wrapper.isDependencyTreeDurable())
     return skip(
-      `The library cannot adopt the job, because ${name} is durable and would outlive its tick. Mark ${name} @ScopedWorker() instead of @Injectable(), and write ${ours}. Its dependencies may be durable.`,
+      `The library cannot adopt the job, because ${name} is durable and would outlive its tick. Mark ${name} @ScopedWorker() instead of @Injectable(), and use ${ours}. Its dependencies may be durable.`,
     );
   if (isWanted) return undefined;
   const option = 'adoptNestSchedules: true in ScopedWorkerModule.forRoot()';
   const help =
     worker === undefined
-      ? `To run each tick in its own scope, set ${option}. Or mark ${name} @ScopedWorker() instead of @Injectable(), and write ${ours}.`
-      : `${name} is a worker: write ${ours} instead, or set ${option}.`;
+      ? `To run each tick in its own scope, set ${option}. Or mark ${name} @ScopedWorker() instead of @Injectable(), and use ${ours}.`
+      : `${name} is a worker: use ${ours} instead, or set ${option}.`;
   return skip(help);
 }
 
@@ -97,7 +97,7 @@ function neverConstructed(
 ): Finding {
   const subject = handlerName(workerClass, handler);
   const { decorator } = handler;
-  const message = `${subject}: Nest runs this ${decorator} on an object that was never constructed, because ${workerClass.name} is transient. Its dependencies are undefined. Make ${workerClass.name} a singleton. Or mark it @ScopedWorker() instead of @Injectable(), and write @Scoped${decorator.slice(1)}.`;
+  const message = `${subject}: Nest runs this ${decorator} on an object that was never constructed, because ${workerClass.name} is transient. Its dependencies are undefined. Make ${workerClass.name} a singleton. Or mark it @ScopedWorker() instead of @Injectable(), and use @Scoped${decorator.slice(1)}.`;
   return finding({ kind: 'nest-schedule-transient', subject, token: wrapper.token, message });
 }
 

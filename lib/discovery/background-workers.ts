@@ -25,7 +25,7 @@ export interface FoundBackgroundWorker {
   /** The name for logs and events: its `name`, its class, or its token if other workers have the same class. */
   readonly name: string;
   readonly instance: object;
-  /** All places that provide it with the same dependencies; the instance of the first one runs. */
+  /** All modules that provide it with the same dependencies; the instance of the first one runs. */
   readonly modules: readonly NestModule[];
 }
 

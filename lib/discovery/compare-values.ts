@@ -11,7 +11,7 @@ const TEXTUAL: readonly { readonly prototype: object }[] = [URL, URLSearchParams
 
 /**
  * Compares plain data and the value objects of the platform by content. Functions, and instances of the application's classes,
- * cannot be compared, because they may have hidden state.
+ * can't be compared, because they may have hidden state.
  */
 export function compareValues(one: unknown, other: unknown): Verdict {
   try {

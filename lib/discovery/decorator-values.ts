@@ -31,7 +31,7 @@ export class ProvidedValues {
     }
   }
 
-  /** Returns the reason why the factory cannot be called, without calling it. */
+  /** Returns the reason why the factory can't be called, without calling it. */
   factoryProblem(given: FromProviders<unknown>, module: NestModule): string | undefined {
     return this.injectedInto(given, module).problem;
   }

@@ -118,7 +118,7 @@ function lossOf(
 }
 
 /**
- * Lists the disposers and hooks of the instances that are built for a call, written `Class.method`, and whether factories may
+ * Lists the disposers and hooks of the instances that are built for a call, in the form `Class.method`, and whether factories may
  * add some.
  */
 function undisposed(

@@ -11,7 +11,7 @@ import { handlerName } from './schedule-names.js';
 import type { FoundWorker } from './worker-explorer.js';
 
 /**
- * Reports providers that ticks need and that Nest cannot build, because a dependency isn't provided. Nest 12 itself refuses to
+ * Reports providers that ticks need and that Nest can't build, because a dependency isn't provided. Nest 12 itself refuses to
  * start. On Nest 11.2, only the first tick would fail.
  */
 export function missingDependencies(workers: readonly FoundWorker[]): Finding[] {

@@ -10,7 +10,7 @@ export interface NestJobs extends HandlerClass {
   readonly isScheduleModuleImported: boolean;
 }
 
-/** A class whose jobs `@nestjs/schedule` does not run. */
+/** A class whose jobs `@nestjs/schedule` doesn't run. */
 export interface SkippedJobs extends NestJobs {
   /** The module in which the same class is a singleton, so that Nest does run it. */
   readonly runBy: NestModule | undefined;
@@ -22,8 +22,8 @@ export interface SkippedJobs extends NestJobs {
 
 /**
  * Finds the jobs of `@nestjs/schedule` as its `ScheduleExplorer` does. It skips providers and controllers whose dependency tree
- * is not static. It logs a warning for those whose prototype it can read, and says nothing about instances from a factory.
- * Kinds that `ScheduleModule.forRoot({ cronJobs: false })` and similar options disable are left out.
+ * isn't static. It logs a warning for those whose prototype it can read, and says nothing about instances from a factory. Kinds
+ * that `ScheduleModule.forRoot({ cronJobs: false })` and similar options disable are left out.
  *
  * @returns the singletons, whose jobs Nest runs once for each of their modules, and the other classes.
  */
@@ -57,7 +57,7 @@ export function nestJobs(given: Iterable<NestModule>): {
   };
 }
 
-/** Returns the reason why a class is not a singleton, to follow `because` in a sentence. */
+/** Returns the reason why a class isn't a singleton, to follow `because` in a sentence. */
 export function whyNotStatic(
   { name }: Function,
   wrapper: NestWrapper,
@@ -65,7 +65,7 @@ export function whyNotStatic(
 ): { why: string; chain: readonly string[] } {
   const of = isFactory(wrapper) ? `the factory of ${name}` : name;
   const way = graph.wayToRequestScope(wrapper);
-  if (way === undefined) return { why: `${of} depends on something request-scoped`, chain: [] };
+  if (way === undefined) return { why: `${of} depends on a request-scoped provider`, chain: [] };
   if (way.length === 1) return { why: `${of} is request-scoped`, chain: [] };
   const chain = [name, ...way.slice(1).map((provider) => provider.name)];
   const shown = chain.length > 2 ? ` (${chain.join(' -> ')})` : '';

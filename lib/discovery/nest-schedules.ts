@@ -68,10 +68,10 @@ export function nestHandlersOf(
   });
 }
 
-/** What a decorator of `@nestjs/schedule` says. */
+/** The content of a decorator of `@nestjs/schedule`. */
 type Job = Pick<HandlerMetadata, 'kind' | 'decorator' | 'when' | 'options'>;
 
-/** Returns the decorator whose job Nest runs under a name, and its handler, written `Class.method`. */
+/** Returns the decorator whose job Nest runs under a name, and its handler, in the form `Class.method`. */
 export function nestHandlerNamed(
   modules: Iterable<NestModule>,
   kind: keyof typeof TYPES,

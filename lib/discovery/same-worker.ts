@@ -36,7 +36,7 @@ export interface HandlerClass {
  * Compares the dependencies of two providers of one class. One class in two modules is usually a mistake, and runs once. But a
  * module that is configured twice has two workers, each with its own dependencies.
  *
- * Some dependencies cannot be compared: a factory that is created for each import, or a class instance. They count as
+ * Some dependencies can't be compared: a factory that is created for each import, or a class instance. They count as
  * different between two imports of one module, and as the same between two modules.
  *
  * @returns undefined if they are one worker.
@@ -162,7 +162,7 @@ class Comparison {
     if (String(one.metatype) !== String(other.metatype)) return different;
     const areMade = [one, other].every(
       (wrapper) =>
-        // null if Nest's preview mode has not called the factory
+        // null if Nest's preview mode hasn't called the factory
         wrapper.isDependencyTreeStatic() && (wrapper.instance ?? undefined) !== undefined,
     );
     if (areMade) return this.values(one.instance, other.instance, different);

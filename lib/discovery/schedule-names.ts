@@ -12,7 +12,7 @@ import type { FoundWorker } from './worker-explorer.js';
 export interface NamedHandler {
   readonly worker: FoundWorker;
   readonly metadata: HandlerMetadata;
-  /** Written `Class.method`. */
+  /** In the form `Class.method`. */
   readonly handler: string;
   /** `Class.method` until a provider has returned the name. */
   readonly name: string;

@@ -34,7 +34,7 @@ export interface ScheduleAttempt {
 /**
  * Creates the schedule of one decorator, or lists all problems with it and with the place of the decorator.
  *
- * @param when the value from the decorator, from `overrides` or from a provider. Undefined if a provider decides it later: the
+ * @param when the value from the decorator, from `overrides` or from a provider. Undefined if a factory supplies it later: the
  * schedule is then a placeholder, which is listed and never due.
  */
 export function makeSchedule(
@@ -95,7 +95,7 @@ export function ownOverride(
   return Object.hasOwn(overrides ?? {}, name) ? overrides?.[name] : undefined;
 }
 
-/** Returns the key of `overrides` that decides when a schedule is due, in place of its decorator. */
+/** Returns the key of `overrides` that replaces the timing in a schedule's decorator. */
 export function overriddenTiming(
   kind: HandlerMetadata['kind'],
   override: ScheduleOverride | undefined,
@@ -187,7 +187,7 @@ function nameFirst({ kind, decorator, when, options }: HandlerMetadata): string 
   return `takes its name as an option. Write ${decorator}(${String(options)}, { name: ${show(when)} }) instead`;
 }
 
-/** Reports what an override sets for another kind of schedule. */
+/** Reports options of an override that belong to another kind of schedule. */
 function mismatches(
   { cron, everyMs, concurrency, maxDeliveries }: ScheduleOverride,
   { kind, decorator }: HandlerMetadata,

@@ -44,7 +44,7 @@ export interface Plan {
   readonly findings: readonly Finding[];
 }
 
-/** A schedule whose due times only a provider knows. */
+/** A schedule whose timing a factory supplies. */
 export interface UndecidedSchedule {
   /** Its placeholder in the plan. */
   readonly schedule: Schedule;
@@ -57,7 +57,7 @@ export interface Decision {
   readonly findings: readonly Finding[];
 }
 
-/** Returns the source of a consumer; undefined if factories are not called. */
+/** Returns the source of a consumer; undefined if factories aren't called. */
 type SourceOf = (token: unknown, module: NestModule) => Provided | undefined;
 
 interface Outline {
@@ -94,7 +94,7 @@ export class SchedulePlanner {
     return this.complete(this.outline(), () => undefined);
   }
 
-  /** Calls the factory that decides when a schedule is due. */
+  /** Calls the factory that supplies the timing of a schedule. */
   async decide({ handler: named }: UndecidedSchedule): Promise<Decision> {
     const { handler, worker, metadata } = named;
     const given = metadata.when as FromProviders<unknown>;
@@ -156,7 +156,7 @@ export class SchedulePlanner {
     return { schedules, undecided, workers, findings };
   }
 
-  /** Creates a schedule; that of a ready-made worker is disabled, because it cannot be new for each tick. */
+  /** Creates a schedule; that of a ready-made worker is disabled, because ticks can't get new instances of it. */
   private scheduleOf(handler: NamedHandler, when: Provided | undefined): ScheduleAttempt {
     const attempt = makeSchedule(handler, this.layersFor(handler.metadata), when);
     const { schedule, problems } = attempt;
@@ -167,7 +167,7 @@ export class SchedulePlanner {
 
   /**
    * Returns the module's options for a handler. `ScheduleModule.forRoot({ cronJobs: false })` means that this process runs no
-   * crons, no matter which library runs them.
+   * crons, whichever library they belong to.
    */
   private layersFor({ kind }: HandlerMetadata): ModuleLayers {
     const { resolved } = this.options;
@@ -176,7 +176,7 @@ export class SchedulePlanner {
     return { ...resolved, defaults: { disabled: true, ...withoutUndefined(resolved.defaults) } };
   }
 
-  /** Returns when a schedule is due, or the problem with its value; undefined if only a provider knows. */
+  /** Returns the timing of a schedule, or the problem with it; undefined if a factory supplies it later. */
   private whenOf(
     { metadata, worker, name }: NamedHandler,
     sourceOf: SourceOf,

@@ -39,8 +39,8 @@ const everProvided = new WeakSet<object>();
 
 /**
  * Finds workers among providers and controllers: by their class, or by a token that is their class when a factory or a value
- * provides them. A class is found once, no matter how many modules provide it, and once more for each module that provides it
- * with different dependencies. Aliases are left out.
+ * provides them. A class is found once, however many modules provide it, and once more for each module that provides it with
+ * different dependencies. Aliases are left out.
  */
 export function explore(modules: readonly NestModule[]): Exploration {
   const workers: FoundWorker[] = [];

@@ -41,7 +41,7 @@ function twinHelp({ metadata, worker }: NamedHandler, { token }: Difference): st
   const name = "{ name: { inject: [...], useFactory: (...) => '...' } }";
   const same = `from a provider that differs, such as ${tokenText(token)}, and return the same name on every start`;
   return metadata.isAdopted === true
-    ? `Mark ${worker.workerClass.name} @ScopedWorker(), write @Scoped${metadata.decorator.slice(1)}, and compute the name ${same}: ${name}.`
+    ? `Mark ${worker.workerClass.name} @ScopedWorker(), use @Scoped${metadata.decorator.slice(1)}, and compute the name ${same}: ${name}.`
     : `Compute the name ${same}: ${name}.`;
 }
 
@@ -76,7 +76,7 @@ export function placementFindings({ workerClass, wrapper, handlers }: FoundWorke
   if (handlers.length === 0) return [];
   const { name } = workerClass;
   if (isReadyMade(wrapper)) {
-    const message = `${name} is provided as a ready-made value, so it cannot be new on each tick. Its schedules are disabled. To run them, provide the class itself.`;
+    const message = `${name} is provided as a ready-made value, so ticks cannot get new instances of it. Its schedules are disabled. To run them, provide the class itself.`;
     return [finding({ kind: 'worker-ready-made', subject: name, token: workerClass, message })];
   }
   const why = whyNotNew(wrapper);
@@ -88,7 +88,7 @@ export function placementFindings({ workerClass, wrapper, handlers }: FoundWorke
 /** Returns the rest of the sentence, and what to do; undefined if each tick has a new instance. */
 function whyNotNew(wrapper: NestWrapper): string | undefined {
   if (wrapper.isDependencyTreeDurable())
-    return ' and durable, but a worker is new on each tick. Remove durable from it. Its dependencies may be durable.';
+    return ' and durable, but a worker is new for each tick. Remove durable from it. Its dependencies may be durable.';
   if (!isSingleton(wrapper)) return undefined;
   const help = wrapper.inject
     ? 'Add scope: Scope.REQUEST to its factory.'

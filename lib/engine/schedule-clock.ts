@@ -7,7 +7,7 @@ import { Alarm } from '../util/alarm.js';
 /** If a clock is set back by more than this, it was corrected; otherwise an hour is repeated (as in Vixie cron). */
 const CORRECTION_MS = 3 * 3_600_000;
 
-/** The maximum number of missed slots that are reported at once. */
+/** The maximum number of missed slots that are reported at a time. */
 const NAMED_MISSES = 100;
 
 interface Delayed {
@@ -21,7 +21,7 @@ interface Delayed {
 export class ScheduleClock {
   readonly #alarm: Alarm;
   readonly #delays = new Set<Delayed>();
-  /** The number of catch-up runs that have not finished. */
+  /** The number of catch-up runs that haven't finished. */
   #caughtUp = 0;
   #next: number | undefined;
   #stopped = false;
@@ -63,7 +63,7 @@ export class ScheduleClock {
     this.arm(this.schedule.timeline.again(now));
   }
 
-  /** Stops for good. Slots that wait for their jitter fire immediately, so that none is lost. */
+  /** Stops permanently. Slots that wait for their jitter fire immediately, so that none is lost. */
   retire(): void {
     this.#stopped = true;
     this.#alarm.clear();
@@ -85,7 +85,7 @@ export class ScheduleClock {
     );
   }
 
-  /** Re-arms before it fires, so that a tick cannot stop its schedule. */
+  /** Re-arms before it fires, so that a tick can't stop its schedule. */
   private ring(at: number): void {
     const { timeline, options } = this.schedule;
     // The clock is read once, so that a long search doesn't make slots late.
@@ -113,8 +113,8 @@ export class ScheduleClock {
   }
 
   /**
-   * Fires slots together with catch-up runs, which wait for their turn. Slots that are missed while they wait follow the
-   * overlap rule: otherwise, a schedule that cannot keep up would queue more and more of them.
+   * Fires slots together with catch-up runs, which wait their turn. Slots that are missed while they wait follow the overlap
+   * rule: otherwise, a schedule that can't keep up would queue more and more of them.
    */
   private async fireTogether(run: readonly number[], areLate: boolean): Promise<void> {
     const most = this.schedule.options.misfire === 'all' ? MOST_CAUGHT_UP : 1;

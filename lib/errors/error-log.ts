@@ -34,7 +34,7 @@ export function loggedError(error: unknown): LoggedError {
   };
 }
 
-/** Handles an error without a message, a stack that does not begin with the message, or an object that is not an error. */
+/** Handles an error without a message, a stack that doesn't begin with the message, or an object that isn't an error. */
 function whole(message: string, shown: string): LoggedError {
   if (message !== '') return { text: message, details: shown };
   const [name, ...rest] = shown.split('\n');

@@ -40,8 +40,8 @@ export abstract class ScopedWorkerError extends Error {
 }
 
 /**
- * Base class of the errors that stop start-up. `problems` lists everything that is wrong. `registry.add()` and `PeriodicTimer`
- * throw the same classes at run time.
+ * Base class of the errors that stop start-up. `problems` lists every problem. `registry.add()` and `PeriodicTimer` throw the
+ * same classes at run time.
  *
  * @publicApi
  */
@@ -121,7 +121,7 @@ export class UnknownScheduleError extends ScopedWorkerError {
   constructor(
     /** The requested name. */
     readonly schedule: string,
-    /** The names that exist. */
+    /** The existing names. */
     readonly known: readonly string[],
     hint?: string,
   ) {
@@ -133,13 +133,13 @@ export class UnknownScheduleError extends ScopedWorkerError {
 export function namesText(known: readonly string[]): string {
   return known.length === 0
     ? 'The application has no schedules. Before app.init(), none exist.'
-    : `Use one of the names that exist: ${known.join(', ')}.`;
+    : `Use one of these names: ${known.join(', ')}.`;
 }
 
 /**
  * Thrown at start-up if an option of `ScopedWorkerModule` or a `BackgroundWorker` is invalid, or if two imports of the module
- * disagree. Also thrown by calls with invalid arguments, such as `new PeriodicTimer()` and `events.on()`; asynchronous ones, such
- * as `registry.run()`, reject with it.
+ * have different options. Calls with invalid arguments, such as `new PeriodicTimer()` and `events.on()`, throw it too;
+ * asynchronous ones, such as `registry.run()`, reject with it.
  *
  * @publicApi
  */
@@ -162,7 +162,7 @@ export function refuseInvalid(call: string, problems: readonly string[]): void {
 }
 
 /**
- * Thrown if a closed scope is used, or a scope that may no longer build because the application is shutting down. With
+ * Thrown if code uses a closed scope, or a scope that can no longer build because the application is shutting down. With
  * `leakDetection: { strict: true }`, methods of an instance whose scope has closed throw it too. The stack of `cause` then shows
  * where the scope closed.
  *
@@ -203,7 +203,7 @@ export class TickTimeoutError extends ScopedWorkerError {
 }
 
 /**
- * Reports a disposer that did not settle within `disposeTimeoutMs`. The scope continued without it.
+ * Reports a disposer that didn't settle within `disposeTimeoutMs`. The scope closed without waiting for it.
  *
  * @publicApi
  */
@@ -211,7 +211,7 @@ export class DisposeTimeoutError extends ScopedWorkerError {
   readonly code = 'DISPOSE_TIMEOUT';
 
   constructor(
-    /** Written `Class.method`. */
+    /** In the form `Class.method`. */
     readonly disposer: string,
     readonly timeoutMs: number,
   ) {
@@ -228,7 +228,7 @@ const TEXTS = {
 } as const;
 
 /**
- * Thrown if a second loop waits for a `PeriodicTimer`, or if `periodMs` is set after the timer is over.
+ * Thrown if a second loop waits for a `PeriodicTimer`, or if `periodMs` is set after the timer has ended.
  *
  * @publicApi
  */
@@ -252,7 +252,7 @@ export class WriteRefusedError extends ScopedWorkerError {
   constructor(
     /** The path of the database. */
     readonly file: string,
-    /** The SQL statement, shortened. For `save()` and `remove()` it is the `BEGIN` of their transaction. */
+    /** The shortened SQL statement. For `save()` and `remove()`, it is the `BEGIN` of their transaction. */
     readonly statement: string,
     /** The owner of the open transaction: `Reports.nightly (tick-1)`, `scope scope-1` or `the application`. */
     readonly holder: string,
@@ -264,8 +264,8 @@ export class WriteRefusedError extends ScopedWorkerError {
 }
 
 /**
- * Thrown if a write to an SQLite file waited too long for a transaction of the same process. The write wasn't sent. It is also the
- * `cause` of a `TickTimeoutError` if the tick was waiting when its time was up.
+ * Thrown if a write to an SQLite file waited too long for a transaction of the same process. The write wasn't sent. It is also
+ * the `cause` of a `TickTimeoutError` if the tick was waiting when it timed out.
  *
  * @publicApi
  */
@@ -275,7 +275,7 @@ export class WriteTimeoutError extends ScopedWorkerError {
   constructor(
     /** The path of the database. */
     readonly file: string,
-    /** Who has the transaction open: `Reports.nightly (tick-1)`, `scope scope-1` or `the application`. */
+    /** The owner of the open transaction: `Reports.nightly (tick-1)`, `scope scope-1` or `the application`. */
     readonly holder: string,
     /** How long the write waited, in milliseconds. */
     readonly waitedMs: number,
@@ -312,7 +312,8 @@ export class MissingPeerError extends ScopedWorkerError {
 }
 
 /**
- * Thrown if the library can't work with the installed version of Nest: it can't drain, or can't see what to dispose.
+ * Thrown if the library can't work with the installed version of Nest: it can't drain, or can't detect which instances to
+ * dispose.
  *
  * @publicApi
  */

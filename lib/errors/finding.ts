@@ -51,34 +51,30 @@ export const ALLOWABLE: ReadonlySet<string> = new Set(
  * - `invalid-schedule`: a decorator, an option of a handler or an override is invalid.
  * - `duplicate-schedule`: two schedules have the same name.
  * - `worker-not-scoped`: Nest builds a worker once for the whole application, or the worker is durable.
- * - `worker-ready-made`: a worker is provided with `useValue`, so it cannot be new on each tick.
+ * - `worker-ready-made`: a worker is provided with `useValue`, so ticks can't get new instances of it.
  * - `worker-provided-twice`: several modules provide a worker with the same dependencies, and it runs only once.
  * - `worker-not-provided`: a class is marked `@ScopedWorker()`, but no module of the application provides it.
- * - `background-worker-scoped`: a `BackgroundWorker` is request-scoped or transient, so no instance of it lives as long as the
+ * - `background-worker-scoped`: a `BackgroundWorker` is request-scoped or transient, so none of its instances lives as long as the
  *   application.
- * - `nest-schedule-skipped`: `@Cron`, `@Interval` or `@Timeout` of `@nestjs/schedule` is on a class where Nest skips it.
+ * - `nest-schedule-skipped`: `@Cron`, `@Interval` or `@Timeout` of `@nestjs/schedule` is on a class whose jobs Nest skips.
  * - `nest-schedule-transient`: `@Cron`, `@Interval` or `@Timeout` is on a transient class, where Nest runs it on an object that
  *   was never constructed.
- * - `module-not-imported`: the application has workers but doesn't import `ScopedWorkerModule`, so none of them runs. Only the
- *   inspector reports it.
+ * - `module-not-imported`: the application has workers but doesn't import `ScopedWorkerModule`, so none of them run. Only the inspector
+ *   reports this.
  * - `message-handler-scoped`: another library calls a request-scoped class for each job, message or event, and nothing disposes
  *   its instances. An info if no class in its tree has a disposer or a hook for scopes.
  * - `worker-run-elsewhere`: another library calls methods of a class marked `@ScopedWorker()`, where the decorator has no effect.
- * - `dependency-missing`: a worker, or a provider that its ticks need, injects a token without a provider, so every tick would
- *   fail.
+ * - `dependency-missing`: a worker, or a provider that its ticks need, injects a token without a provider, so every tick would fail.
  * - `singleton-rebuilt`: a dependency makes a provider marked `@StaysSingleton()` request-scoped.
  * - `resource-rebuilt`: a probable pool, client or cache is built again on every tick, because of a dependency.
  * - `transient-captured`: a singleton holds a transient that has a disposer.
  * - `durable-captive`: a durable provider holds a request-scoped one, which is disposed earlier. A warning if no tick reaches it.
- * - `shared-by-factory`: a request-scoped factory returns an object that a static provider holds. Only a running tick
- *   shows this.
- * - `controller-rebuilt`: a controller is request-scoped because of a provider that only workers need. An info if that is only
- *   likely.
+ * - `shared-by-factory`: a request-scoped factory returns an object that a static provider holds. Only a running tick shows this.
+ * - `controller-rebuilt`: a controller is request-scoped because of a provider that only workers need. An info if that is merely likely.
  * - `scope-not-needed`: the ticks of a worker build nothing but the worker itself.
  * - `allowance-unused`: an entry of `allowFindings` matches no finding.
- * - `state-on-worker`: a handler leaves changed fields on its worker, which the next tick doesn't see. Only a running tick
- *   shows it.
- * - `worker-hook-unused`: a worker has a lifecycle hook that Nest never calls, because the worker is new on each tick.
+ * - `state-on-worker`: a handler leaves changed fields on its worker, which the next tick doesn't see. Only a running tick shows this.
+ * - `worker-hook-unused`: a worker has a lifecycle hook that Nest never calls, because the worker is new for each tick.
  *
  * @publicApi
  */
@@ -88,7 +84,7 @@ export type FindingKind = keyof typeof FINDINGS;
 export type FindingNumber = (typeof FINDINGS)[FindingKind]['number'];
 
 /**
- * - `error`: work does not run, or uses an object after its disposal. Stops start-up.
+ * - `error`: work doesn't run, or uses an object after its disposal. Stops start-up.
  * - `warning`: a provider lives longer, or is built more often, than its source suggests. Logged; stops start-up under
  *   `scopeValidation: 'strict'`.
  * - `info`: it may be intentional. Logged.
@@ -106,7 +102,7 @@ export interface Finding {
   readonly number: FindingNumber;
   readonly kind: FindingKind;
   readonly severity: FindingSeverity;
-  /** The culprit, written `Class.method` or `Class`. */
+  /** The culprit, in the form `Class.method` or `Class`. */
   readonly subject: string;
   /** The token of the culprit, if it is a provider. `allowFindings` names it. */
   readonly token?: unknown;

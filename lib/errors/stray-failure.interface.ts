@@ -1,15 +1,15 @@
 /** Work failed that no code awaits. */
 export interface StrayFailure {
   /**
-   * - `abort-listener`: a listener of the signal of a tick, a background worker or a source threw.
-   * - `wait-for`: work passed to `waitFor` failed after the work of the scope had failed with another error.
-   * - `late-disposer`: a disposer failed when it was no longer awaited: after its time limit, or on an instance that arrived late.
-   * - `engine`: the engine failed to stop, to change a schedule, or to say when it is due next.
-   * - `retry-backoff`: `retry.backoffMs` threw or didn't return a number. The next attempt begins at once.
-   * - `nack`, `dead-letter`: a message could not be sent back, or put aside.
-   * - `source`: a source failed while its consumer stopped, or did not end in time.
-   * - `memory`: the memory could not be read.
-   * - `refused-write`: the work caught an error that the library has thrown, and the scope ended without it.
+   * - `abort-listener`: a listener on the signal of a tick, a background worker or a source threw.
+   * - `wait-for`: work passed to `waitFor` failed after the scope's own work had failed with another error.
+   * - `late-disposer`: a disposer failed after the library had stopped waiting for it, or on an instance that was built late.
+   * - `engine`: the engine failed to stop, to change a schedule, or to return its next due time.
+   * - `retry-backoff`: `retry.backoffMs` threw or didn't return a number. The next attempt begins immediately.
+   * - `nack`, `dead-letter`: a message couldn't be sent back, or put aside.
+   * - `source`: a source failed while its consumer was stopping, or didn't end in time.
+   * - `memory`: the memory watch couldn't read the memory.
+   * - `refused-write`: the work caught the error of a refused write, so the data is missing.
    */
   readonly where:
     | 'abort-listener'

@@ -84,7 +84,7 @@ export class EventLog {
     if (isCutOff && others.length === 0) {
       const { text, details } = loggedError(error);
       this.#logger.warn(
-        `${schedule} cancelled (${tickId}, ${report.reason}) after an attempt that failed: ${text}${below(details)}`,
+        `${schedule} cancelled (${tickId}, ${report.reason}) after a failed attempt: ${text}${below(details)}`,
       );
     }
     if (others.length === 0 && (outcome === 'succeeded' || outcome === 'cancelled')) return;

@@ -22,7 +22,7 @@ export interface ShutdownStart {
 /** The shutdown has stopped waiting: the drain is over, or the last shutdown hook has run. */
 export interface ShutdownEnd {
   readonly waitedMs: number;
-  /** The names of work that had not finished at the timeout, or when a second signal arrived. */
+  /** The names of work that hadn't finished at the timeout, or when a second signal arrived. */
   readonly abandoned: readonly string[];
   /** Scopes from `ProviderScopeFactory.open()` that were left open; the shutdown disposed them. */
   readonly leftOpen: readonly string[];
@@ -37,12 +37,12 @@ export interface BackgroundFailure {
   readonly restartInMs: number | undefined;
 }
 
-/** `execute` of a background worker returned while the application runs. The library doesn't call it again. */
+/** `execute` of a background worker returned while the application was running. The library doesn't call it again. */
 export interface BackgroundEnd {
   readonly worker: string;
 }
 
-/** A source of messages threw, ended, or could not be opened. */
+/** A message source threw, ended, or couldn't be opened. */
 export interface SourceFailure {
   /** The name of the consumer. */
   readonly schedule: string;
@@ -54,23 +54,23 @@ export interface SourceFailure {
 
 /** Instances of a scope are still reachable, `graceMs` and three major garbage collections after the scope closed. */
 export interface LeakFound {
-  /** The schedule in whose scopes they were built; undefined for scopes by hand. */
+  /** The schedule for which they were built; undefined for scopes by hand. */
   readonly schedule: string | undefined;
   /** The class, or the token of a factory that returned a plain object. */
   readonly className: string;
-  /** The number of living instances of this class and schedule that have outlived their scopes. */
+  /** The number of live instances of this class and schedule that have outlived their scopes. */
   readonly count: number;
-  /** The tick of the oldest; undefined for a scope by hand. */
+  /** The tick of the oldest instance; undefined for a scope by hand. */
   readonly tickId: string | undefined;
-  /** The scope of the oldest. */
+  /** The scope of the oldest instance. */
   readonly scopeId: string;
-  /** Milliseconds since the scope of the oldest closed. */
+  /** Milliseconds since the scope of the oldest instance closed. */
   readonly ageMs: number;
-  /** The line that opened the scope of the oldest, for a scope by hand. */
+  /** The line that opened the scope of the oldest instance, for a scope by hand. */
   readonly place: string | undefined;
 }
 
-/** A scope from `ProviderScopeFactory.open()` was dropped without being closed: no code can close it any more. */
+/** Code dropped a scope from `ProviderScopeFactory.open()` without closing it, so nothing can close it any more. */
 export interface LeakedScope {
   readonly scopeId: string;
   /** The line that opened it; undefined if the stack doesn't show it. */
@@ -80,7 +80,7 @@ export interface LeakedScope {
   readonly ageMs: number;
 }
 
-/** A method was called on an instance whose scope had closed; the call was refused. */
+/** Code called a method of an instance whose scope had closed; the library refused the call. */
 export interface LateCall {
   readonly schedule: string | undefined;
   readonly tickId: string | undefined;
@@ -97,15 +97,15 @@ export interface LateCall {
  * @publicApi
  */
 export interface ScopedWorkerEventMap {
-  /** A tick was fired. Its scope is open, and nothing is built in it yet. */
+  /** A tick has fired. Its scope is open, and nothing has been built in it yet. */
   'tick:started': Tick;
   /** A tick has finished: its scope is disposed, and the report is complete. */
   'tick:finished': TickReport;
-  /** A slot did not run, and nothing was built for it. `reason` says why. */
+  /** A slot didn't run, and nothing was built for it. `reason` says why. */
   'tick:skipped': TickReport;
   /** An attempt failed or timed out, its scope is disposed, and another attempt follows. */
   'tick:retrying': TickRetry;
-  /** A scope was opened. Nothing is built in it yet. */
+  /** A scope has opened. Nothing has been built in it yet. */
   'scope:opened': ScopeNotice;
   /** A scope has closed: everything that it owned is disposed. */
   'scope:closed': ScopeEndNotice;
@@ -115,32 +115,32 @@ export interface ScopedWorkerEventMap {
   'finding:reported': Finding;
   /** `execute()` of a background worker threw or rejected. */
   'background:failed': BackgroundFailure;
-  /** `execute()` of a background worker returned while the application runs. The library doesn't call it again. */
+  /** `execute()` of a background worker returned while the application was running. The library doesn't call it again. */
   'background:ended': BackgroundEnd;
-  /** A source of messages threw, ended, or could not be opened. The library opens it again. */
+  /** A message source threw, ended, or couldn't be opened. The library opens it again. */
   'source:failed': SourceFailure;
-  /** A message became a dead letter: `deadLetter`, or its source, has put it aside. */
+  /** A message became a dead letter: `deadLetter`, or the source, has put it aside. */
   'message:dead': DeadLetter;
   /** Instances of a closed scope are still reachable. Needs `leakDetection`. */
   'leak:found': LeakFound;
-  /** A scope by hand was dropped without being closed. Needs `leakDetection`. */
+  /** Code dropped a scope by hand without closing it. Needs `leakDetection`. */
   'leak:scope': LeakedScope;
-  /** A call into an instance of a closed scope was refused. Needs `leakDetection` with `strict`. */
+  /** The library refused a call to an instance of a closed scope. Needs `leakDetection` with `strict`. */
   'leak:call': LateCall;
-  /** The memory was checked. Needs `memory`. */
+  /** The library has checked the memory. Needs `memory`. */
   'memory:sampled': MemoryCheck;
-  /** The memory has reached `warnAtMb` or `warnAtPercent`. */
+  /** Memory has reached `warnAtMb` or `warnAtPercent`. */
   'memory:warning': MemoryCrossing;
-  /** The memory has fallen more than 5 % below the threshold of the warning. */
+  /** Memory has fallen more than 5 % below the warning threshold. */
   'memory:recovered': MemoryCrossing;
-  /** The memory has reached `stopAtMb` or `stopAtPercent`: the application shuts down. */
+  /** Memory has reached `stopAtMb` or `stopAtPercent`, and the application shuts down. */
   'memory:stopping': MemoryCrossing;
-  /** The shutdown has begun: the triggers have stopped, and nothing is aborted yet. The library awaits the promises that listeners return. */
+  /** The shutdown has begun: the triggers have stopped, but nothing is aborted yet. The library awaits the promises of listeners. */
   'shutdown:started': ShutdownStart;
   /** The drain is over. `onModuleDestroy` of the application runs after it. */
   'shutdown:finished': ShutdownEnd;
   /** The last shutdown hook of the application has run, and all scopes are closed. */
   'shutdown:closed': ShutdownEnd;
-  /** Something failed that no code awaits. `where` says what. */
+  /** Work failed that no code awaits. `where` says which. */
   'failure:stray': StrayFailure;
 }

@@ -12,7 +12,7 @@ export function leakFoundText(leak: LeakFound): string {
     schedule === undefined ? `scopes by hand, opened${at(place)}` : `schedule ${schedule}`;
   const from = tickId === undefined ? scopeId : `${tickId}, ${scopeId}`;
   const oldest = count === 1 ? 'from' : 'the oldest, from';
-  return `Leak: ${what} (${where}; ${oldest} ${from}, for ${seconds(ageMs)}). Look for what holds ${count === 1 ? 'it' : 'them'}: an array or a map of a module, an event listener, the closure of a timer, a field of a singleton.`;
+  return `Leak: ${what} (${where}; ${oldest} ${from}, for ${seconds(ageMs)}). Look for what holds ${count === 1 ? 'it' : 'them'}: a module-level array or map, an event listener, a timer's closure, or a field of a singleton.`;
 }
 
 /** Returns the log line for a scope that no code can close any more. */

@@ -14,9 +14,9 @@ const NOTHING: readonly Promise<void>[] = [];
 /**
  * Emits typed events, for logs, metrics and tests.
  *
- * The library calls listeners one after the other, in the order in which you added them, before the work continues. It logs a
- * listener that throws or rejects; the other listeners and the tick aren't affected. It awaits the promises that listeners of
- * `shutdown:started` return, and those of no other event.
+ * The library calls listeners one after the other, in the order in which you added them, before it continues. It logs a listener
+ * that throws or rejects; the other listeners and the tick aren't affected. For `shutdown:started` alone, it awaits the promises
+ * that listeners return.
  *
  * @publicApi
  */
@@ -36,7 +36,7 @@ export class ScopedWorkerEvents {
     return () => this.off(event, listener);
   }
 
-  /** Calls `listener` for the next event only; otherwise like `on`. */
+  /** Calls `listener` for the next event with this name only; otherwise the same as `on`. */
   once<E extends EventName>(event: E, listener: Listener<E>): () => void {
     refuseBad('once', event, listener);
     const off = this.on(event, (payload) => {

@@ -25,7 +25,7 @@ export function lifetimeOf(wrapper: NestWrapper): Lifetime {
 
 /** The dependency of one provider on another. */
 export interface GraphEdge {
-  /** Where it is injected: `constructor[0]`, `inject[0]`, `property name`, or `enhancer` (such as a guard of a controller). */
+  /** Where it is injected: `constructor[0]`, `inject[0]`, `property name`, or `enhancer` (such as a guard on a controller). */
   readonly at: string;
   /** The id of the injected provider. */
   readonly to: number;

@@ -4,7 +4,7 @@ import { isInternalToken } from '../nest/index.js';
 import type { WorkerRoot } from '../validation/tick-graph.js';
 import type { InspectedProvider, InspectedWorker } from './inspection.interface.js';
 
-/** Returns a worker with what Nest builds for its ticks and what their scopes dispose. */
+/** Returns a worker with the providers that Nest builds for its ticks, and the disposals of their scopes. */
 export function inspectWorker(
   { provider, handlers, around }: WorkerRoot,
   graph: LifetimeGraph,
@@ -74,7 +74,7 @@ function whyItLives(provider: GraphProvider, graph: LifetimeGraph): string {
       const way = graph.wayToRequestScope(provider)?.slice(1);
       const names = (way ?? []).map(({ name }) => name);
       return names.length === 0
-        ? 'depends on something request-scoped'
+        ? 'depends on a request-scoped provider'
         : `because of ${names.join(' -> ')}`;
     }
   }

@@ -5,14 +5,14 @@ import type { Finding } from '../errors/finding.js';
 /** A schedule as the inspector shows it. */
 export interface InspectedSchedule {
   readonly name: string;
-  /** Written `Class.method`. */
+  /** In the form `Class.method`. */
   readonly handler: string;
   readonly kind: ScheduleKind;
   /** The cron expression, `every 5000 ms`, `5000 ms after the start`, `each message of ORDERS`, or that a provider decides it. */
   readonly due: string;
   /** The time zone of a cron expression; undefined for all other kinds. */
   readonly timeZone: string | undefined;
-  /** `undecided`: a provider decides when it is due, and was not called. `paused`: at run time, until it is resumed. */
+  /** `undecided`: a factory supplies its timing, and the inspector doesn't call it. `paused`: at run time, until it is resumed. */
   readonly state: 'active' | 'paused' | 'disabled' | 'undecided';
   /** True if one more tick runs right after start-up. It is the first of `nextRuns`. */
   readonly runsOnStart: boolean;
@@ -21,12 +21,12 @@ export interface InspectedSchedule {
 }
 
 /**
- * A job of `@nestjs/schedule`: a method with `@Cron`, `@Interval` or `@Timeout`. Does not include jobs that
+ * A job of `@nestjs/schedule`: a method with `@Cron`, `@Interval` or `@Timeout`. Doesn't include jobs that
  * `ScheduleModule.forRoot()` disables, or jobs that the application itself adds to `SchedulerRegistry`.
  */
 export interface InspectedNestJob {
   readonly name: string;
-  /** Written `Class.method`. */
+  /** In the form `Class.method`. */
   readonly handler: string;
   /** The first module that provides its class. */
   readonly module: string;
@@ -37,11 +37,11 @@ export interface InspectedNestJob {
   /**
    * - `runs`: Nest runs it.
    * - `disabled`: its decorator disables it.
-   * - `skipped`: Nest skips it, because its class is not a singleton.
+   * - `skipped`: Nest skips it, because its class isn't a singleton.
    * - `adopted`: this library runs it, because `adoptNestSchedules` is set. It is among the schedules.
    * - `unconstructed`: Nest runs it on an object whose constructor was never called.
-   * - `not-run`: `ScheduleModule.forRoot()` is not imported.
-   * - `invalid`: its decorator cannot be read.
+   * - `not-run`: `ScheduleModule.forRoot()` isn't imported.
+   * - `invalid`: its decorator is invalid.
    */
   readonly fate:
     'runs' | 'disabled' | 'skipped' | 'adopted' | 'unconstructed' | 'not-run' | 'invalid';
@@ -56,7 +56,7 @@ export interface InspectedProvider {
   readonly name: string;
   readonly module: string;
   readonly lifetime: Lifetime;
-  /** True if a factory makes it: its result isn't known before the factory runs. */
+  /** True if a factory creates it: its result isn't known before the factory runs. */
   readonly isFactory: boolean;
   /** The reason for its lifetime. */
   readonly why: string;
@@ -74,10 +74,10 @@ export interface InspectedProvider {
 export interface InspectedWorker {
   readonly name: string;
   readonly module: string;
-  /** Written `Class.method`. */
+  /** In the form `Class.method`. */
   readonly handlers: readonly string[];
   readonly tree: InspectedProvider;
-  /** The disposals after each tick, in this order, written `Class.method`, or `what the factory of X returns`. */
+  /** The disposers called after each tick, in order: `Class.method`, or `what the factory of X returns`. */
   readonly disposal: readonly string[];
 }
 
@@ -102,7 +102,7 @@ export interface ScopeInspection {
     readonly finding: InspectedFinding;
     readonly reason: string;
   }[];
-  /** The parts of the application that could not be inspected, and the reasons. */
+  /** The parts of the application that the inspector can't see, and the reasons. */
   readonly notes: readonly string[];
   /** The number of modules, and of providers, controllers and enhancers of each lifetime. */
   readonly counts: Readonly<Record<Lifetime | 'modules', number>>;

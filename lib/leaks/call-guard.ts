@@ -42,7 +42,7 @@ export class CallGuard {
     this.#proxies.set(instance, proxy);
   }
 
-  /** Reads the stack at once, because an unread stack keeps the objects of its frames alive. */
+  /** Reads the stack immediately, because an unread stack keeps the objects of its frames alive. */
   ending(callee: Function): void {
     const holder: { stack?: unknown } = {};
     try {
@@ -116,7 +116,7 @@ export function instanceBehind(injected: object): object {
   return instance;
 }
 
-/** True for a proxy of a scope that is not closed. */
+/** True for a proxy of a scope that isn't closed. */
 function isGuarded(value: object): boolean {
   return instances.get(bare(value))?.scope.isClosed === false;
 }
@@ -164,7 +164,7 @@ export function guarded<T extends object>(given: T, className: string, scope: Ca
 }
 
 /**
- * True for methods: functions of the prototypes, and own functions that cannot be constructors, such as arrow functions. A class
+ * True for methods: functions of the prototypes, and own functions that can't be constructors, such as arrow functions. A class
  * or constructor in a property (the entity of a repository) is a value, and so is the result of a getter.
  */
 function isMethod(target: object, key: PropertyKey, value: Function): boolean {

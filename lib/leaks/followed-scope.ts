@@ -22,7 +22,7 @@ export class FollowedScope implements WatchedScope {
   constructor(
     private readonly origin: Origin,
     private readonly following: Following,
-    /** False for a scope that `sample` leaves out, which is not reported. */
+    /** False for a scope that isn't in the sample, and so isn't reported. */
     private readonly isSampled: boolean,
     /** Undefined without `strict`. */
     private readonly calls: CallGuard | undefined,

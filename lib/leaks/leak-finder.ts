@@ -17,7 +17,7 @@ export interface EndedScope {
   readonly instances: readonly FollowedInstance[];
 }
 
-/** The maximum number of instances followed at once: about 10 MB of notes. */
+/** The maximum number of instances followed at a time: about 10 MB of notes. */
 const MOST_FOLLOWED = 100_000;
 
 /**

@@ -80,7 +80,7 @@ const MOST_OF_DECORATOR = 6;
  * Returns where a function on the stack was called, as `file:line:column`; undefined if the stack doesn't show it. Leaves out the
  * name of the caller, because source maps change it.
  *
- * Reads the stack at once, because an error with an unread stack keeps the `this` of each frame alive.
+ * Reads the stack immediately, because an error with an unread stack keeps the `this` of each frame alive.
  */
 function placeOfCall(callee: Function): string | undefined {
   const limit = Error.stackTraceLimit;

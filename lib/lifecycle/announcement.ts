@@ -8,7 +8,7 @@ import { OptionsStore } from '../options/options-store.js';
 import type { ScheduleInfo } from '../registry/schedule-info.js';
 import { ScopedWorkerRegistry } from '../registry/scoped-worker-registry.js';
 
-/** Logs at start-up what will run, so that a job that is due in five minutes doesn't look like a missing one. */
+/** Logs the schedules at start-up, so that a job that is due in five minutes doesn't look like a missing one. */
 export class Announcement {
   readonly #logger = new Logger('ScopedWorker');
 
@@ -18,7 +18,7 @@ export class Announcement {
     private readonly options: OptionsStore,
   ) {}
 
-  /** @returns true if anything will run by itself. */
+  /** @returns true if anything will run without a manual call. */
   whatRuns(): boolean {
     const schedules = this.registry.list();
     const background = exploreBackground(this.nest.modules.values()).workers.map(

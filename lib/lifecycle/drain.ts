@@ -17,7 +17,7 @@ const CLOSED =
  * Waits for running ticks and for the work of `ProviderScopeFactory.run()` on shutdown. Aborts ticks after `drainTimeoutMs`, and
  * stops waiting when `shutdownTimeoutMs` has elapsed or a second signal arrives.
  *
- * Scopes by hand can be opened until the last shutdown hook of the application has run; `close()` is called then.
+ * Scopes by hand can open until the last shutdown hook of the application has run, which then calls `close()`.
  *
  * Aborts work that itself requested the shutdown (`await app.close()` in a handler), and doesn't wait for it.
  */
@@ -35,7 +35,7 @@ export class Drain {
     private readonly longRunning: readonly Pick<LongRunning, 'interrupt' | 'stragglers'>[],
   ) {}
 
-  /** From now on, waits only for work that has already begun, and for work that it starts. */
+  /** From here on, waits only for work that has already begun, and for work that such work starts. */
   begin(): void {
     this.running.beginShutdown();
     this.scopes.beginShutdown();
@@ -64,7 +64,7 @@ export class Drain {
     });
   }
 
-  /** Closes scopes by hand that are still open, in the time that the drain has left. A second call returns the same promise. */
+  /** Closes scopes by hand that are still open, within the remaining time of the drain. A second call returns the same promise. */
   close(): Promise<void> {
     this.#closing ??= this.endLeftOpen();
     return this.#closing;

@@ -99,19 +99,19 @@ export class MemoryWatch implements LongRunning {
     }
   }
 
-  /** Warns of a threshold that is above the memory that the process may use: the kernel ends the process before it is reached. */
+  /** Warns about a threshold above the memory available to the process: the kernel ends the process before it is reached. */
   private warnOfVainStop(memory: MemoryOptions): void {
     const stop = thresholdOf(memory, 'stop');
     if (stop?.option !== 'stopAtMb') return;
     const limitMb = Math.floor(this.source.sample().limitBytes / MIB);
     if (stop.value >= limitMb)
       this.#logger.warn(
-        `${thresholdText(stop)} is never reached: this process may use only ${limitMb} MiB. Set a lower value.`,
+        `${thresholdText(stop)} can never be reached: this process can use only ${limitMb} MiB. Set a lower value.`,
       );
   }
 }
 
-/** Returns a function that calls `crossed` if the memory of a check has crossed the threshold since the check before it. */
+/** Returns a function that calls `crossed` if the memory of a check has crossed the threshold since the previous check. */
 function onCrossing(
   threshold: MemoryThreshold | undefined,
   crossed: (direction: 'up' | 'down', crossing: MemoryCrossing) => void,

@@ -35,7 +35,7 @@ import { StopWaits } from './stop-waits.js';
  */
 export class SchedulerRegistryBridge {
   readonly #logger = new Logger('ScopedWorker');
-  /** By schedule name; an entry that is not here is no longer linked to its schedule. */
+  /** By schedule name; an entry that isn't in this map is no longer linked to its schedule. */
   readonly #shown = new Map<string, Shown>();
   /** Cleared timers. They stay in the registry, as with Nest. */
   readonly #cleared = new WeakSet<object>();
@@ -87,13 +87,13 @@ export class SchedulerRegistryBridge {
     this.events.on('tick:skipped', (report) => this.skipped(report));
   }
 
-  /** Returns the kind under which a schedule appears; undefined if it does not appear, because it is never due. */
+  /** Returns the kind under which a schedule appears; undefined if it doesn't appear, because it is never due. */
   private kindOf(schedule: Schedule): NestKind | undefined {
     const { kind, isOff } = schedule;
     if (kind === 'message' || isOff) return undefined;
     if (!isDisabled(schedule)) return kind;
     // As with `@Cron`: with `disabled`, the job exists and `start()` starts it; with
-    // `ScheduleModule.forRoot({ cronJobs: false })`, it does not exist.
+    // `ScheduleModule.forRoot({ cronJobs: false })`, it doesn't exist.
     return kind === 'cron' && nestScheduling(this.nest.modules.values()).kinds.has(kind)
       ? kind
       : undefined;
@@ -212,7 +212,7 @@ export class SchedulerRegistryBridge {
     return { kind: 'cron', entry: job, callbacks };
   }
 
-  /** `deleteCronJob()` stops a job before it deletes it: a job that is deleted by then is removed, and not only paused. */
+  /** `deleteCronJob()` stops a job before it deletes it: if it is gone by then, its schedule is removed, not just paused. */
   private async stop(name: string, target: NestSchedulerRegistry): Promise<void> {
     const shown = this.#shown.get(name)!;
     this.registry.pause(name);

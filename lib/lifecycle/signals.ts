@@ -14,9 +14,9 @@ const REPEAT_MS = 1_000;
 const own = new Set<unknown>();
 
 /**
- * Listens for a process signal while the shutdown waits, which ends the wait. The signal that began the shutdown was delivered
- * before, so it doesn't count. When Nest has closed another application of the process, it removes that application's listener
- * and sends the signal again. That doesn't count either.
+ * Listens for a process signal while the shutdown waits, and ends the wait when one arrives. The signal that began the shutdown
+ * was delivered before, so it doesn't count. When Nest has closed another application of the process, it removes that
+ * application's listener and sends the signal again. That doesn't count either.
  */
 export class SecondSignal {
   readonly received: Promise<void>;
@@ -27,7 +27,7 @@ export class SecondSignal {
     // A signal without listeners ends the process, and must still do so.
     const heard = SIGNALS.filter((signal) => process.listenerCount(signal) > 0);
     this.received = new Promise((resolve) => {
-      /** For each repetition to come, until when. */
+      /** The time until which each repetition is expected. */
       const repeats = new Map<unknown, number>();
       const onRemoved = (event: string | symbol, listener: unknown): void => {
         if ((heard as unknown[]).includes(event) && !own.has(listener))
@@ -70,7 +70,7 @@ export class SignalHint {
   constructor(private readonly nest: NestInside) {}
 
   begin(): void {
-    // A worker thread receives no signals and cannot see the listeners of the main thread.
+    // A worker thread receives no signals and can't see the listeners of the main thread.
     if (this.nest.isTestingModule || !isMainThread) return;
     this.#timer = setTimeout(() => this.look(), LOOK_AFTER_MS).unref();
   }
@@ -84,7 +84,7 @@ export class SignalHint {
     const ways = [...Object.values(ShutdownSignal), 'message'];
     if (ways.some((way) => process.listenerCount(way) > 0)) return;
     new Logger('ScopedWorker').warn(
-      'This process handles no signal: SIGTERM ends it at once, and running work is not drained. Call app.enableShutdownHooks(), or call app.close() in your own signal handler.',
+      'This process handles no signal: SIGTERM ends it immediately, and running work is not drained. Call app.enableShutdownHooks(), or call app.close() in your own signal handler.',
     );
   }
 }

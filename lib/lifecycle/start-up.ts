@@ -37,7 +37,7 @@ export class StartUp {
 
   /**
    * Calls the factories that decide when schedules are due, after every `onModuleInit`, where applications load settings. Skips
-   * schedules that the application has rescheduled or removed meanwhile.
+   * schedules that the application has rescheduled or removed in the meantime.
    *
    * @throws {InvalidScheduleError} listing every problem.
    */

@@ -13,8 +13,8 @@ export class StopWaits {
   constructor(private readonly running: RunningTicks) {}
 
   /**
-   * Settles when the ticks of a schedule that run now have ended. Inside a tick, it doesn't wait for that tick, nor for ticks
-   * that wait for that tick themselves.
+   * Settles when the currently running ticks of a schedule have ended. Inside a tick, it doesn't wait for that tick, nor for
+   * ticks that wait for that tick themselves.
    */
   async untilEnded(schedule: string): Promise<void> {
     const { all } = this.running;

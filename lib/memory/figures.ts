@@ -1,6 +1,6 @@
 /** The minimum number of figures: fewer don't show how much they vary, and none can be left out. */
 const LEAST_FIGURES = 4;
-/** The number of standard errors above zero from which growth is not a measuring error. */
+/** The number of standard errors above zero from which growth isn't a measuring error. */
 const SURE_ERRORS = 2;
 
 /**

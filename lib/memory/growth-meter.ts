@@ -12,7 +12,7 @@ const WARM_UP_TICKS = 1;
 const EAGER_TICKS = 10;
 /** The maximum share of time that measuring takes after that, over all schedules. */
 const SHARE_OF_TIME = 0.01;
-/** After this many consecutive ticks that could not be measured alone, a schedule is measured together with others. */
+/** After this many consecutive ticks that couldn't be measured alone, a schedule is measured together with others. */
 const PATIENCE_TICKS = 10;
 
 interface Reading {
@@ -27,7 +27,7 @@ interface Measuring {
   readonly heldBytes: number;
   /** The duration of the first reading, in milliseconds. */
   readonly tookMs: number;
-  /** False if a tick of another schedule ran meanwhile. */
+  /** False if a tick of another schedule ran at the same time. */
   isAlone: boolean;
   /** True if measured after full collections, so that V8's own collections don't spoil it. */
   readonly isConfirming: boolean;
@@ -40,7 +40,7 @@ interface Measuring {
 /**
  * Measures what ticks leave in the heap: reads it before and after a tick, each time right after a collection of young garbage.
  * Without these collections, the garbage of all ticks would hide what a few leave. They take time, so only some ticks are
- * measured: the first ones of each schedule, then a few more. Preferably, no other schedule runs meanwhile.
+ * measured: the first ones of each schedule, then a few more. Preferably, no other schedule runs at the same time.
  *
  * A collection of young garbage doesn't show whether a tick adds data or replaces older data. So a schedule that seems to grow is
  * confirmed: a few of its ticks are measured after full collections, which stop the process for longer.
@@ -54,12 +54,12 @@ export class GrowthMeter {
   readonly #measuring = new Map<string, Measuring>();
   /** When the next tick of a schedule may be measured, as a moment of `performance.now()`. */
   readonly #notBefore = new Map<string, number>();
-  /** The number of consecutive ticks of a schedule that could not be measured alone. */
+  /** The number of consecutive ticks of a schedule that couldn't be measured alone. */
   readonly #mixed = new Map<string, number>();
 
   constructor(private readonly heap: MemorySource) {}
 
-  /** Notes that a tick was fired; nothing is built for it yet. */
+  /** Notes that a tick has fired; nothing has been built for it yet. */
   started(schedule: string, tickId: string): void {
     for (const [measured, measuring] of this.#measuring) {
       // Ticks may follow one another without a turn of the event loop between them.
@@ -129,7 +129,7 @@ export class GrowthMeter {
     for (const tickId of this.#measuring.keys()) this.drop(tickId);
   }
 
-  /** Returns the schedules that grow, the one that has added most first. */
+  /** Returns the schedules that grow, starting with the one that has added the most. */
   growing(): ScheduleGrowth[] {
     return this.#growth.growing(this.#keptShare.of(this.#growth));
   }
@@ -140,7 +140,7 @@ export class GrowthMeter {
       this.#mixed.set(schedule, this.mixedOf(schedule) + 1);
       return;
     }
-    // Measures no other tick of it until this one is done, and none at all if the heap cannot be read.
+    // Measures no other tick of it until this one is done, and none at all if the heap can't be read.
     this.#notBefore.set(schedule, Infinity);
     const needsConfirmation = isAlone && this.#growth.needsConfirmation(schedule);
     const live = needsConfirmation ? this.read('liveBytes') : undefined;

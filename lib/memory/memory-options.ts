@@ -12,7 +12,7 @@ type WarnAt =
   | {
       /**
        * Warns when the resident memory (RSS) of the process reaches this number of MiB (1,048,576 bytes). A container's limit and
-       * the kernel's out-of-memory killer count RSS.
+       * the kernel's out-of-memory killer apply to RSS.
        */
       readonly warnAtMb?: number;
       readonly warnAtPercent?: never;
@@ -40,13 +40,13 @@ type StopAt =
     };
 
 /**
- * Options of the memory watch. Without a threshold, it only takes samples and reports which schedules grow.
+ * Options of the memory watch. Without a threshold, it only takes samples and reports the schedules that grow.
  *
  * @publicApi
  */
 export type MemoryOptions = WarnAt &
   StopAt & {
-    /** Milliseconds from check to check, at least 100. @defaultValue 10_000 */
+    /** Milliseconds between checks, at least 100. @defaultValue 10_000 */
     readonly checkEveryMs?: number;
   };
 

@@ -31,7 +31,7 @@ export function thresholdText({ option, value }: MemoryThreshold): string {
   return `memory.${option} (${value})`;
 }
 
-/** Returns a sentence with the schedules that have added most. */
+/** Returns a sentence with the schedules that have added the most. */
 export function growthText(schedules: readonly ScheduleGrowth[]): string {
   if (schedules.length === 0) return 'No schedule appears to grow.';
   const named = schedules

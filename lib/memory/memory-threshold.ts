@@ -61,7 +61,7 @@ export class Crossing {
  */
 export interface MemoryCheck {
   readonly sample: MemorySample;
-  /** The schedules whose ticks leave data in the heap, the one that has added most first. */
+  /** The schedules whose ticks leave data in the heap, starting with the one that has added the most. */
   readonly schedules: readonly ScheduleGrowth[];
 }
 

@@ -18,11 +18,11 @@ export const MIB = 1_048_576;
 export interface MemorySample {
   /** Resident memory of the whole process: heap, buffers, code, native libraries, stacks. */
   readonly rssBytes: number;
-  /** The size of all objects in V8's heap, including garbage that isn't collected yet, without buffers. */
+  /** The size of all objects in V8's heap, including garbage that hasn't been collected yet, but not buffers. */
   readonly heapUsedBytes: number;
   /** The size (`--max-old-space-size`) beyond which V8 ends the process. */
   readonly heapLimitBytes: number;
-  /** The memory that the process may use: the limit of its container, or all memory of the machine. */
+  /** The memory available to the process: the limit of its container, or all memory of the machine. */
   readonly limitBytes: number;
   /** The greater of heap used / heap limit and RSS / limit, in percent. */
   readonly percent: number;

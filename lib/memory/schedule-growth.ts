@@ -3,7 +3,7 @@ import { getOrAdd } from '../util/values.js';
 import { MIB } from './process-memory.js';
 
 /**
- * An estimate of what the ticks of a schedule leave in the heap and in buffers.
+ * An estimate of the memory that the ticks of a schedule leave in the heap and in buffers.
  *
  * @publicApi
  */
@@ -13,7 +13,7 @@ export interface ScheduleGrowth {
   readonly ticks: number;
   /** The number of ticks that the figures come from, including ticks that finished during a measurement. */
   readonly measuredTicks: number;
-  /** What one tick leaves permanently, on average over the last measurements. */
+  /** The bytes that one tick leaves permanently, averaged over the last measurements. */
   readonly bytesPerTick: number;
   /** `bytesPerTick` times `ticks`: what the schedule has added so far. */
   readonly bytes: number;
@@ -59,9 +59,10 @@ class Account {
 
 /**
  * Estimates what the ticks of each schedule leave in the heap. For a stretch of time, it knows how much the heap has grown and
- * whose ticks finished. A stretch with ticks of one schedule yields a figure at once. If ticks of several overlap, each stretch is
- * one equation. It adjusts each estimate by the schedule's share of the unexplained growth (normalised least mean squares: Nagumo
- * & Noda, "A learning method for system identification", 1967). Schedules that always run together can't be separated.
+ * whose ticks finished. A stretch with ticks of only one schedule yields a figure directly. If ticks of several overlap, each
+ * stretch is one equation. It adjusts each estimate by the schedule's share of the unexplained growth (normalised least mean
+ * squares: Nagumo & Noda, "A learning method for system identification", 1967). Schedules that always run together can't be
+ * separated.
  */
 export class GrowthEstimates {
   readonly #accounts = new Map<string, Account>();
@@ -160,7 +161,7 @@ export class GrowthEstimates {
   }
 
   /**
-   * Returns the schedules that grow, the one that has added most first.
+   * Returns the schedules that grow, starting with the one that has added the most.
    *
    * @param keptShare The share of the measured growth that stays, from 0 to 1; applies to schedules without a confirmation.
    */

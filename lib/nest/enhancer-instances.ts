@@ -87,7 +87,7 @@ export class EnhancerInstances {
     const known = added.get(type) ?? module.injectables.get(type);
     if (known !== undefined) return known;
     const adding = this.add(kind, type, module).catch((error: unknown) => {
-      // The next tick tries again. Nest 11.0 also cannot read a wrapper whose load has failed.
+      // The next tick tries again. Nest 11.0 also can't read a wrapper whose load has failed.
       added.delete(type);
       module.injectables.delete(type);
       throw error;

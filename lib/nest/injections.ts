@@ -31,8 +31,8 @@ const OPTIONAL_PROPERTIES = 'optional:properties_metadata';
  * Returns the dependencies of a provider, in the order in which Nest resolves them. Guards, interceptors, pipes and filters of a
  * controller count as its dependencies.
  *
- * Nest records them when it first resolves a provider. Nest 11.2 resolves a provider that declares itself request-scoped at its
- * first request only. Until then, this reads the metadata of the class and looks up each token as Nest does, through aliases to
+ * Nest records them when it first resolves a provider. Nest 11.2 resolves a provider that is declared as request-scoped only at
+ * its first request. Until then, this reads the metadata of the class and looks up each token as Nest does, through aliases to
  * their targets. Leaves out dependencies that nothing provides, and `INQUIRER`.
  */
 export function injectionsOf(wrapper: NestWrapper): Injection[] {
@@ -71,8 +71,8 @@ export function injectionsOf(wrapper: NestWrapper): Injection[] {
 
 /**
  * Returns the dependencies that keep Nest from building a provider: not optional, and not visible to its module. Nest 12 itself
- * refuses them at start-up. Nest 11.2 doesn't check providers that declare themselves request-scoped or transient before the
- * first request. If Nest has resolved a provider, nothing is missing, because versions differ in what they accept.
+ * refuses them at start-up. Nest 11.2 doesn't check providers that are declared as request-scoped or transient before the first
+ * request. If Nest has resolved a provider, nothing is missing, because versions differ in what they accept.
  */
 export function missingInjectionsOf(wrapper: NestWrapper): MissingInjection[] {
   if (wrapper.initTime !== undefined) return [];
@@ -112,7 +112,7 @@ function askedFor(
   ];
 }
 
-/** Returns the tokens that a class declares, for a class that Nest has not scanned. */
+/** Returns the tokens that a class declares, for a class that Nest hasn't scanned. */
 export function declaredTokens(metatype: Function): unknown[] {
   const given = [...paramsOf({ metatype }), ...propertiesOf({ metatype }).map(({ type }) => type)];
   return given.map(tokenOf).filter((token) => token !== undefined && token !== INQUIRER);

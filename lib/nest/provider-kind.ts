@@ -9,7 +9,7 @@ export function isSingleton(wrapper: NestWrapper): boolean {
   return wrapper.isDependencyTreeStatic() && !wrapper.isTransient;
 }
 
-/** How Nest makes a provider. */
+/** The way in which Nest creates a provider. */
 export type ProviderKind = 'class' | 'factory' | 'value' | 'alias';
 
 export function kindOf(wrapper: NestWrapper): ProviderKind {

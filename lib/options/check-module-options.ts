@@ -40,7 +40,7 @@ export function moduleOptionProblems(options: ScopedWorkerModuleOptions): string
   if (!isOptions(options)) {
     const given = options === null ? 'null or undefined; pass {} for the defaults' : show(options);
     return [
-      `ScopedWorkerModule.forRoot() and forRootAsync() take an object of options, not ${given}.`,
+      `ScopedWorkerModule.forRoot() and forRootAsync() take an options object, not ${given}.`,
     ];
   }
   const problems: string[] = [];

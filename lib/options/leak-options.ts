@@ -8,28 +8,28 @@ import {
 import { withoutUndefined } from '../util/values.js';
 
 /**
- * How the library looks for scoped instances that outlive their scope.
+ * Options of leak detection, which finds scoped instances that outlive their scope.
  *
  * @publicApi
  */
 export interface LeakDetectionOptions {
   /**
-   * The share of scopes that are followed for `leak:found` and `leak:scope`, chosen at random: more than 0, at most 1.
-   * `strict` applies to all scopes.
+   * The share of scopes to follow for `leak:found` and `leak:scope`, chosen at random: more than 0, at most 1. `strict` applies
+   * to all scopes.
    *
    * @defaultValue 1
    */
   readonly sample?: number;
   /**
-   * Milliseconds after a scope closes in which its instances may still be reachable. Garbage collections that begin
-   * in this time don't count.
+   * Milliseconds after a scope closes during which its instances may still be reachable. Garbage collections that begin in this
+   * time don't count.
    *
    * @defaultValue 10_000
    */
   readonly graceMs?: number;
   /**
-   * Throws `ScopeClosedError` on a call into an instance whose scope has closed. For tests and development: the library
-   * wraps what a scope owns in a proxy.
+   * Throws a `ScopeClosedError` on calls to instances whose scope has closed. For tests and development: the library wraps
+   * everything that a scope owns in a proxy.
    *
    * @defaultValue false
    */
@@ -56,7 +56,12 @@ export function resolvedLeakDetection(
 export function leakDetectionProblems(options: unknown): [option: string, problem: string][] {
   if (options === undefined) return [];
   if (!isOptions(options))
-    return [['leakDetection', `must be an object of ${KNOWN.join(', ')}, not ${show(options)}`]];
+    return [
+      [
+        'leakDetection',
+        `must be an object with the options ${KNOWN.join(', ')}, not ${show(options)}`,
+      ],
+    ];
   const problems: [string, string | undefined][] = Object.keys(withoutUndefined(options))
     .filter((key) => !KNOWN.includes(key))
     .map((key) => [key, unknownProblem(KNOWN)]);

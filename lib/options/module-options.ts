@@ -16,18 +16,18 @@ export interface ScopedWorkerModuleOptions {
   /** The source of ticks. Default: `inProcessEngine()`. */
   readonly engine?: Engine;
   /**
-   * Decides which findings stop start-up. Errors that leave no choice, such as an unreadable cron expression or a duplicate
+   * Decides which findings stop start-up. Errors with which nothing can run, such as an invalid cron expression or a duplicate
    * name, always do. `'strict'`: all errors and warnings. `'error'`: all errors; warnings are logged once. `'warn'`: no others;
-   * everything is logged. `'off'`: like `'warn'`, but without the log, and lifetimes aren't checked. The same in every
-   * environment.
+   * everything is logged. `'off'`: the same, but nothing is logged, and lifetimes aren't checked. The option works the same way
+   * in every environment.
    *
    * @defaultValue 'error'
    */
   readonly scopeValidation?: 'strict' | 'error' | 'warn' | 'off';
-  /** Intentional findings, which are not reported and don't stop start-up. @defaultValue [] */
+  /** Intentional findings, which aren't reported and don't stop start-up. @defaultValue [] */
   readonly allowFindings?: readonly Allowance[];
   /**
-   * Runs the `@Cron`, `@Interval` and `@Timeout` handlers of `@nestjs/schedule` that Nest skips because their class cannot be a
+   * Runs the `@Cron`, `@Interval` and `@Timeout` handlers of `@nestjs/schedule` that Nest skips because their class can't be a
    * singleton. Each tick has its own scope. Nest keeps running the others. If false, skipped handlers stop start-up.
    *
    * @defaultValue false
@@ -39,21 +39,21 @@ export interface ScopedWorkerModuleOptions {
   readonly overrides?: Readonly<Record<string, ScheduleOverride>>;
   /** Milliseconds that running ticks have to finish on shutdown before they are aborted. @defaultValue 0 */
   readonly drainTimeoutMs?: number;
-  /** Milliseconds that the shutdown waits for running ticks in total, `drainTimeoutMs` included. @defaultValue 30_000 */
+  /** Milliseconds that the shutdown waits for running ticks in total, including `drainTimeoutMs`. @defaultValue 30_000 */
   readonly shutdownTimeoutMs?: number;
-  /** Milliseconds in which one disposer must settle. @defaultValue 10_000 */
+  /** Milliseconds within which each disposer must settle. @defaultValue 10_000 */
   readonly disposeTimeoutMs?: number;
   /**
-   * Called for every tick before anything is built in its scope; awaited. If it calls `enterWith` of an AsyncLocalStorage before
-   * its first `await`, constructors and the handler see that store.
+   * Called and awaited for every attempt of a tick before anything is built in its scope. If it calls `enterWith` of an
+   * AsyncLocalStorage before its first `await`, constructors and the handler see that store.
    */
   readonly onOpen?: (tick: Tick) => void | Promise<void>;
   /**
-   * Hooks around every attempt of every tick, the first one outermost: `(tick, next) => cls.run(() => next())`. `next()`
-   * settles when the scope is disposed, and rejects with the error of an attempt that did not succeed.
+   * Hooks around every attempt of every tick, the first one outermost: `(tick, next) => cls.run(() => next())`. `next()` settles
+   * when the scope is disposed, and rejects with the error of an attempt that didn't succeed.
    *
-   * If a hook throws before it has called `next()`, the attempt fails in the phase `open`; afterwards, in the phase `around`.
-   * The library doesn't acknowledge the message then.
+   * If a hook throws before it calls `next()`, the attempt fails in the phase `open`; afterwards, in the phase `around`. In both
+   * cases, the library doesn't acknowledge the message.
    */
   readonly around?: readonly AroundHook[];
   /**
@@ -78,8 +78,8 @@ export interface ScopedWorkerModuleOptions {
    */
   readonly leakDetection?: LeakDetectionOptions;
   /**
-   * Watches the memory of the process: reports which schedules grow, warns at one threshold, and stops the application gracefully
-   * at another. Off by default; `{}` only takes samples.
+   * Watches the memory of the process: reports the schedules that grow, warns at one threshold, and stops the application
+   * gracefully at another. Off by default; `{}` only takes samples.
    */
   readonly memory?: MemoryOptions;
 }

@@ -54,7 +54,7 @@ export class RunningEngine {
     if (isPending) this.#stopping = told.then(() => void (this.#stopping = undefined));
   }
 
-  /** Returns the engine while it stops. It may wait for the ticks that it has fired, so the drain continues meanwhile. */
+  /** Returns the engine while it stops. It may wait for the ticks that it has fired, so the drain continues in the meantime. */
   stragglers(): Straggler[] {
     if (this.#stopping === undefined) return [];
     return [{ name: `the engine (${this.engine.name})`, isBrief: true, done: this.#stopping }];
@@ -126,7 +126,7 @@ export class RunningEngine {
   }
 }
 
-/** False for consumers, which no engine knows of: messages have no due time. */
+/** False for consumers, which engines don't know about: messages have no due time. */
 function isTimed({ kind }: Schedule): boolean {
   return kind !== 'message';
 }

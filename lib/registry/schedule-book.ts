@@ -45,7 +45,7 @@ export class ScheduleBook implements LastReports {
     this.#schedules.set(schedule.name, schedule);
   }
 
-  /** True if a schedule is in the book, or was before it was rescheduled; false if it was removed meanwhile. */
+  /** True if a schedule is in the book, or was before it was rescheduled; false if it has been removed. */
   holds(schedule: EngineSchedule): boolean {
     const current = this.#schedules.get(schedule.name);
     const life = this.#lives.get(schedule); // undefined for a copy that an engine made

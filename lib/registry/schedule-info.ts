@@ -4,7 +4,7 @@ import type { Tick } from '../tick/tick.interface.js';
 import type { CommonHandlerOptions, ZoneOptions } from '../schedule/handler-options.js';
 
 /**
- * The state of a schedule at this moment.
+ * The current state of a schedule.
  *
  * @publicApi
  */
@@ -24,11 +24,11 @@ export interface ScheduleInfo {
   readonly nextRun: Date | undefined;
   /** The report of the last tick, without `value` and `items`, so that no result is kept alive here. */
   readonly lastReport: TickReport | undefined;
-  /** The number of ticks that run at this moment. */
+  /** The number of running ticks. */
   readonly running: number;
   /**
-   * When the oldest running tick was fired; for `forEach`, when its list was. Undefined if nothing runs. Compare it with the
-   * clock to find a tick that hangs.
+   * When the oldest running tick fired; for `forEach`, when its list fired. Undefined if nothing is running. Compare it with the
+   * current time to find a tick that hangs.
    */
   readonly runningSince: Date | undefined;
 }
@@ -40,7 +40,7 @@ export type ScheduleTiming =
 
 /**
  * A schedule that you add at run time, for example from a row of a table. Options that you leave out come from `@ScopedWorker()`
- * on the handler's class, then from `defaults` of the module; `overrides` do not apply.
+ * on the handler's class, then from `defaults` of the module; `overrides` don't apply.
  *
  * @publicApi
  */
@@ -49,8 +49,8 @@ export type ScheduleDefinition = ScheduleTiming &
   ZoneOptions & {
     /** A name that is unique in the application. */
     readonly name: string;
-    /** A method of a worker, written `Class.method`; or a function of the tick, which calls `tick.scope.resolve()`. */
+    /** A method of a worker, in the form `Class.method`; or a function that receives the tick, and calls `tick.scope.resolve()`. */
     readonly handler: string | ((tick: Tick<never>) => unknown);
-    /** The value of `tick.payload`. Not together with `forEach`, whose items are the payloads. */
+    /** The value of `tick.payload`. Not allowed with `forEach`, whose items are the payloads. */
     readonly payload?: unknown;
   };

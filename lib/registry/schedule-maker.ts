@@ -121,7 +121,7 @@ export class ScheduleMaker {
     if (method === 'constructor' || !hasMethod(workerClass, method))
       return `handler names ${handler}, but ${className} has no method ${method}`;
     if (isReadyMade(wrapper))
-      return `handler names ${className}, which is provided as a ready-made value, so it cannot be new on each tick; provide the class itself`;
+      return `handler names ${className}, which is provided as a ready-made value, so ticks cannot get new instances of it; provide the class itself`;
     if (
       !wrapper.isTransient &&
       (wrapper.isDependencyTreeStatic() || wrapper.isDependencyTreeDurable())

@@ -21,11 +21,11 @@ import { refuseInvalid } from '../errors/errors.js';
 
 /** Counts of the whole application. */
 export interface ScopedWorkerStats {
-  /** Scopes that are open now, those of ticks and those by hand. */
+  /** The number of open scopes, both those of ticks and those by hand. */
   readonly openScopes: number;
   readonly openedScopes: number;
   readonly closedScopes: number;
-  /** Ticks that were fired and have no report yet. */
+  /** The number of ticks that have fired but have no report yet. */
   readonly runningTicks: number;
   readonly schedules: number;
 }
@@ -68,7 +68,7 @@ export class ScopedWorkerRegistry {
    * @param options.payload The value of `tick.payload`. Default: the payload of the schedule.
    * @returns the report, once the tick has finished. If the tick fails, the promise doesn't reject.
    * @throws {UnknownScheduleError} if no schedule has this name.
-   * @throws {InvalidOptionsError} if an option doesn't exist; nothing runs then.
+   * @throws {InvalidOptionsError} if an option doesn't exist; nothing runs.
    */
   async run(name: string, options: { payload?: unknown } = {}): Promise<TickReport> {
     const schedule = this.book.get(name);
@@ -81,7 +81,7 @@ export class ScopedWorkerRegistry {
 
   /**
    * Stops firing the schedule until `resume()`. A running tick continues, and the grid of due times stays. With `forEach`, the
-   * running items continue and no others start; the rest of that list is not caught up.
+   * running items continue and no others start; the rest of that list isn't caught up.
    *
    * @throws {UnknownScheduleError} if no schedule has this name.
    */
@@ -109,7 +109,7 @@ export class ScopedWorkerRegistry {
   /** @internal Acts like `start()` of a `CronJob`: resumes a schedule, and enables one that its options disable. */
   start(name: string): void {
     const schedule = this.book.get(name);
-    // A worker provided with `useValue` cannot be new on each tick.
+    // A worker provided with `useValue` can't be new for each tick.
     const canRun = schedule.target.worker === undefined || schedule.target.worker.metatype;
     if (!schedule.options.disabled || !canRun) return this.resume(name);
     const enabled = { ...schedule, options: { ...schedule.options, disabled: false } };
@@ -120,10 +120,10 @@ export class ScopedWorkerRegistry {
   }
 
   /**
-   * Adds a schedule, which is due from now on, or once start-up is complete. It lives until `remove()` or until the process ends;
-   * nothing is stored.
+   * Adds a schedule, which can be due from now on, or once start-up is complete. It isn't persisted: it ends with `remove()` or
+   * with the process.
    *
-   * @throws {InvalidScheduleError} listing every problem of the definition; nothing is added then.
+   * @throws {InvalidScheduleError} listing every problem of the definition; nothing is added.
    * @throws {DuplicateScheduleError} if the name is taken.
    */
   add(definition: ScheduleDefinition): ScheduleInfo {
@@ -148,8 +148,8 @@ export class ScopedWorkerRegistry {
   }
 
   /**
-   * Changes the timing of a schedule, which restarts from now; a running tick continues. A pause and the options stay. So does the
-   * default of `overlap`, even if the kind of the schedule changes.
+   * Changes the timing of a schedule, which restarts from now; a running tick continues. The options and a pause stay, and so
+   * does the default of `overlap`, even if the kind of the schedule changes.
    *
    * @throws {UnknownScheduleError} if no schedule has this name.
    * @throws {InvalidScheduleError} if the timing is invalid; the old one stays.
@@ -174,19 +174,19 @@ export class ScopedWorkerRegistry {
   }
 
   /**
-   * Runs `work` under the lock that the ticks of an `overlapKey` take. It starts when no tick with this key runs, and no such tick
-   * starts while it runs. Use it, for example, in an HTTP handler that changes the same data as a job.
+   * Runs `work` under the lock that the ticks of an `overlapKey` take. It starts when no tick with this key is running, and no
+   * such tick starts while it runs. Use it, for example, in an HTTP handler that changes the same data as a job.
    *
-   * The call waits its turn, including behind earlier calls with the key. A tick that is due meanwhile follows its own
-   * `overlap` rule. Inside a tick with this key, a call doesn't wait for ticks to finish. If several such ticks run at once,
-   * their calls run one after the other, and so do calls that one tick makes at once. Inside `work`, a nested call doesn't wait
-   * for that work. The lock covers this process only. It works before start-up is complete and during the shutdown, which
-   * doesn't wait for it.
+   * The call waits its turn, including behind earlier calls with the key. A tick that comes due while the lock is taken follows
+   * its own `overlap` rule. Inside a tick with this key, a call doesn't wait for ticks to finish. If several such ticks run
+   * concurrently, their calls run one after the other, as do simultaneous calls from one tick. Inside `work`, a nested call
+   * doesn't wait for that work. The lock covers this process only. It works before start-up is complete and during the shutdown,
+   * which doesn't wait for it.
    *
    * @param options.signal Ends the wait, but not the work; for example `AbortSignal.timeout(2_000)`. Default: no limit.
    * @returns the result of `work`.
    * @throws the error of `work`; or the reason of `signal`, if it is aborted before `work` starts.
-   * @throws {InvalidOptionsError} if an argument is invalid; nothing runs then.
+   * @throws {InvalidOptionsError} if an argument is invalid; nothing runs.
    */
   async exclusive<T>(
     key: string,

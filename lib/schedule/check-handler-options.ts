@@ -61,7 +61,7 @@ export function overrideProblems(override: unknown, kind: ScheduleKind): string[
   return [...problemsOf(override, checks), ...misfits(override, kind)];
 }
 
-/** Returns the problems of options for many handlers, which cannot share a name. */
+/** Returns the problems of options for many handlers, which can't share a name. */
 export function defaultsProblems(defaults: unknown): string[] {
   return problemsOf(defaults, NAMELESS_CHECKS);
 }
@@ -101,7 +101,7 @@ interface Subjects {
 }
 
 const OF_DECORATOR: Subjects = { one: 'option ', all: 'options must be an object' };
-const OF_CALL: Subjects = { one: '', all: 'must be an object of options' };
+const OF_CALL: Subjects = { one: '', all: 'must be an options object' };
 
 function problemsOf(
   options: unknown,
@@ -119,7 +119,7 @@ function problemsOf(
     }
     const equivalent = Object.hasOwn(checks, 'overlap') && equivalentOf(key, value);
     if (!Object.hasOwn(checks, key) && equivalent) {
-      problems.push(`${one}${key} belongs to @Cron; write ${equivalent} instead`);
+      problems.push(`${one}${key} belongs to @Cron; use ${equivalent} instead`);
       continue;
     }
     if (!Object.hasOwn(checks, key)) {

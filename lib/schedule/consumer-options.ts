@@ -16,7 +16,7 @@ export interface DeadLetter<T = unknown> {
 }
 
 /**
- * Puts a dead letter where a person finds it. `resolve` finds providers in the handler's own scope: first those that the
+ * Puts a dead letter where someone can find it. `resolve` finds providers in the handler's own scope: first those that the
  * consumer's module sees, then those of the whole application.
  */
 export type DeadLetterHandler<T = unknown> = (
@@ -33,7 +33,7 @@ export interface ConsumerOptions<T = never> extends Pick<
   CommonHandlerOptions,
   'name' | 'disabled' | 'timeoutMs' | 'retry' | 'onFailure' | 'maxConcurrency'
 > {
-  /** The maximum number of messages in work at once; none are prefetched. Minimum 1. Default: `maxConcurrency`, or else 1. */
+  /** The maximum number of messages in progress; none are prefetched. Minimum 1. Default: `maxConcurrency`, or else 1. */
   readonly concurrency?: number;
   /**
    * The maximum number of deliveries: a message is put aside when the last one fails. If it arrives again after that, it is put
@@ -42,8 +42,8 @@ export interface ConsumerOptions<T = never> extends Pick<
    */
   readonly maxDeliveries?: number;
   /**
-   * Called in its own scope with a message that failed on its last delivery, or was delivered again after it. If it succeeds,
-   * the library acknowledges the message; if it fails, the message goes back.
+   * Called in a separate scope with a message that failed on its last delivery, or was delivered again after that. If it
+   * succeeds, the library acknowledges the message; if it fails, the message goes back.
    */
   readonly deadLetter?: DeadLetterHandler<T>;
 }

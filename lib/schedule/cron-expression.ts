@@ -2,13 +2,13 @@ import { CronTime } from 'cron';
 
 type CronDate = ReturnType<CronTime['getNextDateFrom']>;
 
-/** The zone in which a cron expression is read; without either value, that of the process. */
+/** The zone in which a cron expression is evaluated; without either value, that of the process. */
 export interface CronZone {
   readonly timeZone: string | undefined;
   readonly utcOffset: number | undefined;
 }
 
-/** The most that clocks are set back at once, and the step of such changes, in minutes. */
+/** The most that clocks are set back at one time, and the step of such changes, in minutes. */
 const FOLD = { longest: 180, step: 30 };
 
 /** The longest time that a zone skips in spring, in minutes. */
@@ -18,7 +18,7 @@ const LONGEST_GAP = 120;
  * A cron expression, evaluated by the `cron` package, as `@Cron` of `@nestjs/schedule` does, so that both are due at the same
  * times. Five or six fields, seconds first, month and day names, presets such as `@daily`.
  *
- * Corrects two answers of `cron` 4.4 around the end of daylight saving time. One is an instant whose local time the expression
+ * Corrects two results of `cron` 4.4 around the end of daylight saving time. One is an instant whose local time the expression
  * doesn't name, which would run a fixed local time twice (03:00 in Berlin comes out as 02:00 and again as 03:00). The other is an
  * instant before the requested one.
  */
@@ -28,7 +28,7 @@ export class CronExpression {
   readonly #hours: string;
   readonly #minutes: string;
 
-  /** @throws an error of the `cron` package if the expression cannot be read. */
+  /** @throws an error of the `cron` package if the expression is invalid. */
   constructor(
     readonly source: string,
     zone: CronZone,
@@ -70,7 +70,7 @@ export class CronExpression {
     return lists(this.#hours, date.hour) && lists(this.#minutes, date.minute);
   }
 
-  /** True if the next due local time does not exist: `cron` then answers with one after the gap. */
+  /** True if the next due local time doesn't exist: `cron` then returns one after the gap. */
   private isInGap(answer: CronDate, from: number): boolean {
     if (answer.minus({ minutes: LONGEST_GAP }).offset >= answer.offset) return false;
     const asked = answer.plus({ milliseconds: from - answer.toMillis() });
@@ -94,7 +94,7 @@ function secondOccurrence(date: CronDate, after: number): CronDate | undefined {
   return undefined;
 }
 
-/** Returns the name of the zone in which an expression is read. */
+/** Returns the name of the zone in which an expression is evaluated. */
 export function zoneName({ timeZone, utcOffset }: CronZone): string {
   if (timeZone !== undefined) return timeZone;
   if (utcOffset === undefined) return Intl.DateTimeFormat().resolvedOptions().timeZone;

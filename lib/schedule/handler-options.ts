@@ -7,13 +7,13 @@ export type ScheduleKind = 'cron' | 'interval' | 'timeout' | 'message';
 /** The zone of a cron: a named zone or a fixed offset, never both. */
 export type ZoneOptions =
   | {
-      /** The IANA name of the zone in which the cron expression is read. Default: the zone of the process. */
+      /** The IANA name of the zone in which the cron expression is evaluated. Default: the zone of the process. */
       readonly timeZone?: string;
       readonly utcOffset?: never;
     }
   | {
       readonly timeZone?: never;
-      /** The offset from UTC, in minutes, at which the cron expression is read. */
+      /** The offset from UTC, in minutes, at which the cron expression is evaluated. */
       readonly utcOffset?: number;
     };
 
@@ -29,7 +29,7 @@ export interface RetryOptions {
   readonly attempts: number;
   /**
    * Milliseconds to wait before the next attempt, or a function that takes the number of the failed attempt (from 1). The tick
-   * counts as running meanwhile. A shutdown cuts the wait short. @defaultValue 0
+   * counts as running during the wait. A shutdown cuts the wait short. @defaultValue 0
    */
   readonly backoffMs?: number | ((attempt: number) => number);
   /** The random part of the wait, from 0 to 1: with 0.2, 80 to 100 percent of it is waited. @defaultValue 0 */
@@ -44,35 +44,35 @@ export interface CommonHandlerOptions {
    * module sees them. Default: `Class.method`.
    */
   readonly name?: string | FromProviders<string>;
-  /** Lists the schedule, but never runs it by itself. Default: false. */
+  /** Keeps the schedule from being due. The registry still lists it, and can run it. Default: false. */
   readonly disabled?: boolean;
   /**
-   * What happens to a tick that is due while the previous one still runs.
+   * Decides what happens to a tick that comes due while the previous one is still running.
    *
-   * - `'skip'`: it is dropped, with a `tick:skipped` event. The default of crons and timeouts.
+   * - `'skip'`: it is skipped, with a `tick:skipped` event. The default for crons and timeouts.
    * - `'allow'`: it runs at the same time, in its own scope.
-   * - `'buffer-one'`: it runs right after the running one; ticks that come due meanwhile merge into it.
-   *   The default of intervals.
-   * - `'cancel-other'`: the running one is aborted, and this one runs when the other has really finished. Ticks that come
-   *   due meanwhile merge into it.
+   * - `'buffer-one'`: it runs right after the running one; ticks that come due in the meantime merge into it. The default for
+   *   intervals.
+   * - `'cancel-other'`: the running one is aborted, and this one runs once the other has finished. Ticks that come due in the
+   *   meantime merge into it.
    */
   readonly overlap?: 'skip' | 'buffer-one' | 'allow' | 'cancel-other';
-  /** Schedules with the same key count as one for `overlap`. Default: each schedule counts alone. */
+  /** Makes schedules with the same key count as one for `overlap`. Default: each schedule counts separately. */
   readonly overlapKey?: string;
   /**
-   * The maximum number of ticks at once before `overlap` decides; with `'allow'`, further ticks wait their turn. With
-   * `forEach`: the maximum number of items at once. Minimum 1. Default: 1; with `'allow'` no limit; with `forEach` 1.
+   * The maximum number of concurrent ticks before `overlap` applies; with `'allow'`, further ticks wait their turn. With
+   * `forEach`: the maximum number of concurrent items. Minimum 1. Default: 1; with `'allow'` no limit; with `forEach` 1.
    */
   readonly maxConcurrency?: number;
   /**
-   * What happens to slots that passed while the event loop was blocked or the machine slept.
+   * Decides what happens to slots that passed while the event loop was blocked or the machine slept.
    *
    * - `'once'`: the latest of them runs. The default.
    * - `'all'`: they run one after the other, oldest first; at most the latest 1,000.
-   * - `'skip'`: none of them runs.
+   * - `'skip'`: none of them run.
    *
-   * Each has its own `scheduledAt`. The library emits `tick:skipped` with the reason `missed` for slots that don't run.
-   * The in-process engine doesn't know of slots that passed while the process was down.
+   * Each has its own `scheduledAt`. The library emits `tick:skipped` with the reason `missed` for slots that don't run. The
+   * in-process engine doesn't know about slots that passed while the process was down.
    */
   readonly misfire?: 'skip' | 'once' | 'all';
   /** Milliseconds of lateness after which a slot counts as missed. Minimum 1. Default: 250, as in `cron`. */
@@ -81,23 +81,24 @@ export interface CommonHandlerOptions {
   readonly retry?: RetryOptions;
   /**
    * Runs a tick for each item of a list, for example one for each tenant, with its own scope and the item as `tick.payload`. The
-   * factory is called when the schedule is due, in its own scope, so `inject` may name request-scoped providers. If one item
-   * fails, the others still run. `maxConcurrency` limits how many run at once; for `overlap` they are one tick.
-   * `registry.pause()`, `cancel()` and a shutdown end the list after the running items. `timeoutMs` and `retry` apply to the
-   * items, not to the factory.
+   * library calls the factory when the schedule is due, in a separate scope, so `inject` may name request-scoped providers. If
+   * one item fails, the others still run. `maxConcurrency` limits how many run concurrently; for `overlap`, they count as one
+   * tick. `registry.pause()`, `cancel()` and a shutdown end the list after the running items. `timeoutMs` and `retry` apply to
+   * the items, not to the factory.
    */
   readonly forEach?: FromProviders<Iterable<unknown>>;
   /**
    * Milliseconds after which the signal of the attempt is aborted and the attempt counts as `timed-out`. The handler isn't
-   * stopped: its scope lives until the handler has really finished. Minimum 1. Default: no limit.
+   * stopped: its scope stays open until the handler has finished. Minimum 1. Default: no limit.
    */
   readonly timeoutMs?: number;
   /**
-   * What happens to the schedule when a tick fails or times out: `'continue'` (default), `'pause'`, or `'stop-app'`, which
-   * closes the application and ends the process with a non-zero code. With `forEach`, the other items of the list still run.
+   * Decides what happens to the schedule when a tick fails or times out: `'continue'` (default), `'pause'`, or `'stop-app'`,
+   * which closes the application and ends the process with a non-zero code. With `forEach`, the other items of the list still
+   * run.
    */
   readonly onFailure?: 'continue' | 'pause' | 'stop-app';
-  /** Milliseconds after start-up during which the schedule is not due. Default: 0. */
+  /** Milliseconds after start-up during which the schedule isn't due. Default: 0. */
   readonly initialDelayMs?: number;
   /** The maximum random delay of each tick, in milliseconds. Default: 0. */
   readonly jitterMs?: number;
@@ -116,7 +117,7 @@ export interface CommonHandlerOptions {
 export type HandlerOptions = CommonHandlerOptions & ZoneOptions;
 
 /**
- * Options for many handlers, which cannot share a name.
+ * Options for many handlers, which can't share a name.
  *
  * @publicApi
  */

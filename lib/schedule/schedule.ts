@@ -48,7 +48,7 @@ export interface EngineSchedule extends Timing {
 
 /** When a handler is due and what it runs: one decorator, or one definition added at run time. */
 export interface Schedule extends EngineSchedule {
-  /** The handler, written `Class.method`; for a function, its name, or `'function'`. */
+  /** The handler, in the form `Class.method`; for a function, its name, or `'function'`. */
   readonly handler: string;
   readonly options: ResolvedHandlerOptions;
   readonly target: HandlerTarget;

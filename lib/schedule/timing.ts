@@ -11,7 +11,7 @@ import {
 } from './timeline.js';
 import type { ScheduleKind } from './handler-options.js';
 
-/** When a schedule is due, read from its decorator, the configuration or a caller. */
+/** The timing of a schedule, read from its decorator, the configuration or a caller. */
 export interface Timing {
   readonly kind: ScheduleKind;
   /** The cron expression; undefined for the other kinds. */

@@ -31,17 +31,17 @@ export class Construction implements BuildObserver {
   readonly key = {};
   /** True from the moment the scope refuses to build. */
   isClosed = false;
-  /** Why the shutdown allows no more builds here. */
+  /** The reason why the shutdown allows no more builds here. */
   refusal: string | undefined;
   #request: unknown;
   #contextId: ContextId | undefined;
-  /** The number of requested loads, and of the builds under them, that have not ended. */
+  /** The number of requested loads, and of the builds that they cause, that haven't ended. */
   #loads = 0;
   #builds = 0;
   /** True once siblings that no code awaits may still be under construction. */
   #hasFailed = false;
   #loadsDone: (() => void) | undefined;
-  /** The loads and preparations of members of `forwardRef()` cycles, for which Nest does not wait in every load. */
+  /** The loads and preparations of members of `forwardRef()` cycles, for which Nest doesn't wait in every load. */
   readonly #cycles = new Set<Promise<unknown>>();
 
   constructor(
@@ -81,7 +81,7 @@ export class Construction implements BuildObserver {
    * Loads an instance.
    *
    * @param what for the error, such as `resolve Mailer`.
-   * @throws what the build throws, and `ScopeClosedError` if the scope is closed or closes meanwhile.
+   * @throws what the build throws, and `ScopeClosedError` if the scope is closed or closes in the meantime.
    */
   load<T>(what: string, start: () => Promise<T>): Promise<T> {
     const refused = this.refusedTo(what);
@@ -96,8 +96,8 @@ export class Construction implements BuildObserver {
   }
 
   /**
-   * Waits until nothing is being built any more, at most `disposeTimeoutMs`. When one dependency fails, Nest rejects
-   * at once while its siblings are still being built.
+   * Waits until nothing is being built any more, at most `disposeTimeoutMs`. When one dependency fails, Nest rejects immediately
+   * while its siblings are still being built.
    */
   async settle(): Promise<void> {
     if (this.areSettled) return;
@@ -164,7 +164,7 @@ export class Construction implements BuildObserver {
    * that a static provider holds in decorated form.
    *
    * Hooks and disposers are called on it, so that `this` is the object that its constructor created: private fields may not be
-   * accessible through a proxy, and a callback that the constructor registered could not be removed with another identity.
+   * accessible through a proxy, and a callback that the constructor registered couldn't be removed with another identity.
    */
   private behind(made: unknown, wrapper: NestWrapper): unknown {
     const injected = bare(made);

@@ -10,7 +10,7 @@ type Hooked = ScopeHooks & object;
 
 /** A disposer of an instance, or a deferred cleanup. */
 interface Cleanup {
-  /** For messages, written `Class.method`. */
+  /** For messages, in the form `Class.method`. */
   readonly name: string;
   call(): unknown;
 }
@@ -26,24 +26,24 @@ interface DisposeFailure {
   readonly error: unknown;
 }
 
-/** How the commit hooks ended. */
+/** The result of the commit hooks. */
 export interface CommitEnd {
-  /** `hasCommitted`: an earlier hook had returned `'committed'`, and what it committed stays. */
+  /** `hasCommitted`: an earlier hook had returned `'committed'`, so its commit stays. */
   readonly failure?: { readonly error: unknown; readonly hasCommitted: boolean };
   readonly rollbackErrors: readonly unknown[];
 }
 
-/** An instance that arrived too late to be disposed with the others. */
+/** An instance that was built too late to be disposed with the others. */
 export interface LateEntry {
   /** Disposes it; never rejects. */
   dispose(timeoutMs: number): Promise<void>;
 }
 
 /**
- * Lists what one scope must do when it ends: owned instances in the order in which they were built, and callbacks of `defer`,
- * `onCommit` and `onRollback` in the order of the calls. Runs the list in reverse order.
+ * Lists everything that one scope must do when it ends: owned instances in the order in which they were built, and callbacks of
+ * `defer`, `onCommit` and `onRollback` in the order of the calls. Runs the list in reverse order.
  *
- * Keeps only what has a disposer or a hook; any other instance is counted and forgotten.
+ * Keeps only instances with a disposer or a hook; others are counted and forgotten.
  */
 export class Disposal {
   #entries: Entry[] = [];
@@ -57,7 +57,7 @@ export class Disposal {
 
   constructor(
     private readonly ownership: Ownership,
-    /** Receives the error of a disposer that fails when it is no longer awaited. */
+    /** Receives the error of a disposer that fails after the library has stopped waiting for it. */
     private readonly failedLate: (error: unknown) => void,
   ) {}
 
@@ -97,8 +97,8 @@ export class Disposal {
 
   /**
    * Calls `onScopeCommit` newest first, so that a dependent commits into its dependency before the dependency commits. If one
-   * throws, it is rolled back with all that have not committed: those after it, and those before it that have no
-   * `onScopeCommit`. A transaction whose COMMIT failed may still be open and hold its connection.
+   * throws, it is rolled back with all that haven't committed: those after it, and those before it without an `onScopeCommit`. A
+   * transaction whose COMMIT failed may still be open and hold its connection.
    */
   async commit(): Promise<CommitEnd> {
     const hooked = this.hooked();

@@ -21,7 +21,7 @@ const nextId = idSource('scope');
 /** Opens scopes, and keeps track of the open ones. */
 export class OpenScopes implements ScopeHome {
   readonly #open = new Set<Scope>();
-  /** The reasons why scopes of a kind cannot be opened. */
+  /** The reasons why scopes of a kind can't be opened. */
   readonly #refusals = new Map<ScopeKind, string>();
   #isShuttingDown = false;
   openedCount = 0;

@@ -74,9 +74,9 @@ export class Ownership {
 const sharedObjects = new WeakSet<object>();
 
 /**
- * Marks what a request-scoped factory returns as shared: no scope disposes it, calls its commit or
- * rollback hooks, or counts it as built. For an object that lives longer than the scope, kept where
- * the library cannot see it (a private field, a closure).
+ * Marks an object that a request-scoped factory returns as shared: no scope disposes it, calls its commit or rollback hooks, or
+ * counts it as built. Use it for an object that lives longer than the scope, in a place that the library can't see (a private
+ * field, a closure).
  *
  * @example { provide: POOL, scope: Scope.REQUEST, useFactory: (pools: Pools) => shared(pools.get('eu')) }
  * @returns the object itself.

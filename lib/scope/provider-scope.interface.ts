@@ -14,17 +14,17 @@ export interface ProviderScope {
   readonly id: string;
   /** The context id for `ModuleRef.resolve(token, contextId)`; instances that it resolves belong to the scope too. */
   readonly contextId: ContextId;
-  /** True from the moment the scope refuses to build; disposal may still be under way. */
+  /** True once the scope refuses to build; disposal may still be in progress. */
   readonly closed: boolean;
   /**
-   * Returns the scope's instance of a provider, which the first call builds. Returns a singleton unchanged. If several
+   * Returns the scope's instance of a provider, and builds it on the first call. Returns a singleton unchanged. If several
    * modules provide the token, the last one that Nest registered is used.
    *
-   * @param options.strict Look only in the providers of the worker's own module (the root module, for a scope opened by
-   * hand) instead of the whole application. Default: false.
+   * @param options.strict looks only in the providers of the worker's own module (the root module, for a scope by hand) instead
+   * of the whole application. Default: false.
    * @throws {ScopeClosedError} when the scope is closed or closes while the provider is built, when the shutdown has
    * aborted the tick, or when the last shutdown hook of the application has run.
-   * @throws what the provider's constructor, factory or `onScopeInit` throws, unwrapped.
+   * @throws the error of the provider's constructor, factory or `onScopeInit`, unwrapped.
    */
   resolve<T = unknown>(token: ScopeToken<T>, options?: { strict?: boolean }): Promise<T>;
   /**
@@ -36,7 +36,7 @@ export interface ProviderScope {
   defer(cleanup: () => unknown): void;
   /**
    * Calls and awaits `hook` if the work succeeds. It runs among the `onScopeCommit` hooks of providers, most recently registered
-   * first. If it throws, the tick fails in the phase `commit`, and everything that has not committed yet is rolled back.
+   * first. If it throws, the tick fails in the phase `commit`, and everything that hasn't committed yet is rolled back.
    *
    * @throws {ScopeClosedError} if the work has settled, because the scope has already decided whether it commits.
    */
@@ -50,8 +50,8 @@ export interface ProviderScope {
    */
   onRollback(hook: (error: unknown) => unknown): void;
   /**
-   * Delays disposal until `work` has settled. A rejection fails the tick. If the handler has failed too, its error is
-   * the error of the tick, and the other one is logged, unless it only says that the tick was aborted.
+   * Delays disposal until `work` has settled. A rejection fails the tick. If the handler has failed too, its error is the error
+   * of the tick, and the library logs the other one, unless that is merely the abort of the tick.
    *
    * @throws {TypeError} if `work` isn't a promise, such as the function that returns one.
    * @throws {ScopeClosedError} when the scope has begun to dispose.
@@ -60,8 +60,8 @@ export interface ProviderScope {
 }
 
 /**
- * A scope that you opened with `ProviderScopeFactory.open()`. Complete it when its work has succeeded. Otherwise its work is rolled
- * back when it is disposed, because the end of a block can mean success or failure.
+ * A scope that you opened with `ProviderScopeFactory.open()`. Complete it when its work has succeeded. Otherwise its work is
+ * rolled back when it is disposed, because a block can end with success or failure.
  *
  * @example
  * await using scope = await scopes.open();
@@ -72,7 +72,7 @@ export interface ProviderScope {
 export interface OpenedScope extends ProviderScope, AsyncDisposable {
   /**
    * Waits for `waitFor` work, calls `onScopeCommit`, and disposes newest first. Further calls, even concurrent ones, have the
-   * same result. In a hook or a disposer of this scope, it resolves at once.
+   * same result. In a hook or a disposer of this scope, it resolves immediately.
    *
    * @throws the error of a commit hook, of `waitFor` work or of a disposer; several as one `AggregateError`.
    */
@@ -93,8 +93,8 @@ export interface ScopeHooks {
    */
   onScopeInit?(): unknown;
   /**
-   * Awaited when the work has succeeded, before any disposer, newest first. Throwing fails the tick and calls `onScopeRollback`
-   * of this provider and of those that have not committed, newest first.
+   * Awaited when the work has succeeded, before any disposer, newest first. If it throws, the tick fails, and the library calls
+   * `onScopeRollback` of this provider and of those that haven't committed, newest first.
    *
    * Return `'committed'` if the work is durable now, as a provider that holds a database transaction does. If a later commit hook
    * fails, the tick isn't retried, because a retry would repeat that work.

@@ -49,7 +49,7 @@ export interface JudgedEnd<V extends ScopeVerdict> extends ScopeEnd {
   readonly verdict: V;
 }
 
-/** How a scope ended. */
+/** The result of a scope. */
 export interface ScopeEnd {
   /** The error that made the work fail, or the error of a failed commit. */
   readonly failure:
@@ -68,7 +68,7 @@ export interface ScopeEnd {
 
 /** Receives what happens to every scope; must not throw. */
 export interface ScopeEvents {
-  /** False if no code listens, so that a payload need not be made. */
+  /** False if no code listens, so that no payload has to be created. */
   isHeard(event: 'scope:closed'): boolean;
   emit(event: 'scope:opened', notice: ScopeNotice): void;
   emit(event: 'scope:closed', notice: ScopeEndNotice): void;
@@ -90,7 +90,7 @@ export interface ScopeSettings {
 export interface ScopeWatch {
   /** False once it is known that nothing is followed. */
   readonly isOn: boolean;
-  /** Called on the stack of the code that opens the scope. @returns undefined for a scope that is not followed. */
+  /** Called on the stack of the code that opens the scope. @returns undefined for a scope that isn't followed. */
   opened(seed: ScopeSeed): WatchedScope | undefined;
 }
 

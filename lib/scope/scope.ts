@@ -36,7 +36,7 @@ export class Scope implements ProviderScope, WorkOwner {
   readonly notice: ScopeNotice;
   readonly context: WorkContext;
   readonly watch: WatchedScope | undefined;
-  /** False if it was opened during the shutdown by code that the drain does not wait for. */
+  /** False if it was opened during the shutdown by code that the drain doesn't wait for. */
   isAwaited = true;
   /** For `currentTick()`; set by the runner. */
   tick: unknown;
@@ -102,7 +102,7 @@ export class Scope implements ProviderScope, WorkOwner {
     return (this.#end ??= new Latch()).opened;
   }
 
-  /** From now on, the scope builds nothing more, although it is not closed. */
+  /** From now on, the scope builds nothing more, although it isn't closed. */
   refuseToBuild(why: string): void {
     this.#construction.refusal ??= why;
   }
@@ -178,7 +178,7 @@ export class Scope implements ProviderScope, WorkOwner {
       this.#isEndedByItsOwnBuild = this.kind === 'open' && isPreparing(this.#construction);
       if (this.kind === 'open') this.#construction.isClosed = true;
       this.watch?.ending(this.end);
-      // Inside, so that a hook or a disposer that closes the scope does not wait for itself.
+      // Inside, so that a hook or a disposer that closes the scope doesn't wait for itself.
       const { context } = this;
       this.#endContext = new WorkContext(this, context, context.isTick, true);
       this.#ending = this.#endContext.run(() => this.conclude(judge));
@@ -189,8 +189,8 @@ export class Scope implements ProviderScope, WorkOwner {
   /**
    * Ends the scope in this order, the same for ticks and for scopes by hand:
    *
-   * 1. everything passed to `waitFor` settles, and so do builds under way;
-   * 2. the verdict is read: from here on it does not change, and nothing more is built;
+   * 1. everything passed to `waitFor` settles, as do pending builds;
+   * 2. the verdict is read: from here on, it doesn't change, and nothing more is built;
    * 3. `onScopeCommit` or `onScopeRollback`, newest first, and the work that they pass to `waitFor`;
    * 4. disposers and `defer`, newest first.
    *
@@ -240,7 +240,7 @@ export class Scope implements ProviderScope, WorkOwner {
     return end;
   }
 
-  /** Settles `waitFor` work, then builds that were not awaited. Both may add more work. */
+  /** Settles `waitFor` work, then builds that weren't awaited. Both may add more work. */
   private async settleWork(): Promise<void> {
     while (this.hasWork) await Promise.all(this.#work.splice(0));
     await this.settleBuilds();

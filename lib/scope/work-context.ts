@@ -5,7 +5,7 @@ import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks';
  * worker.
  */
 export interface WorkOwner {
-  /** False for work that was started during the shutdown by code that the shutdown does not wait for. */
+  /** False for work that was started during the shutdown by code that the shutdown doesn't wait for. */
   readonly isAwaited: boolean;
   /** For a scope: its tick, as long as the scope is open. */
   readonly tick?: unknown;
@@ -15,7 +15,7 @@ export interface WorkOwner {
   mustShow?(error: unknown): void;
 }
 
-/** Says to whose work the running code belongs, and inside which other work that work began. */
+/** Identifies the work to which the running code belongs, and the other work inside which that work began. */
 export class WorkContext {
   /** Undefined once the work has ended: a stray timer keeps this object, but not the owner. */
   #owner: WorkOwner | undefined;
@@ -34,7 +34,7 @@ export class WorkContext {
   }
 
   /**
-   * Skips contexts that have ended, but keeps one ended tick before a living context: code of an ended tick is not part of the
+   * Skips contexts that have ended, but keeps one ended tick before a living context: code of an ended tick isn't part of the
    * outer tick.
    */
   get outer(): WorkContext | undefined {
@@ -109,7 +109,7 @@ export function currentContext(): WorkContext | undefined {
 }
 
 /**
- * Returns the innermost context whose work has not ended. Leaves out every ended context, even between living ones: a loop that
+ * Returns the innermost context whose work hasn't ended. Leaves out every ended context, even between living ones: a loop that
  * starts each round from the last one must not grow a chain.
  */
 export function livingContext(): WorkContext | undefined {
@@ -120,7 +120,7 @@ export function livingContext(): WorkContext | undefined {
 
 /**
  * True when the calling code is part of work that the shutdown waits for. The innermost owner decides: a tick that began before
- * the shutdown is awaited, even inside exclusive work that is not.
+ * the shutdown is awaited, even inside exclusive work that isn't.
  */
 export function isInsideAwaited(): boolean {
   return livingContext()?.owner?.isAwaited ?? false;

@@ -2,13 +2,12 @@ import { isClass } from '../util/values.js';
 import type { Tick } from './tick.interface.js';
 
 /**
- * A hook around each attempt of a tick: everything from the opening of its scope to the last disposer happens in `next()`. A function, or
- * an object with `intercept()`.
+ * A hook around each attempt of a tick, as a function or an object with `intercept()`. `next()` runs everything from the opening
+ * of the scope to the last disposer.
  *
- * An error that the hook throws after `next()` fails an attempt that had succeeded, in the phase `around`. By then, the scope
- * has committed.
+ * If the hook throws after `next()`, an attempt that had succeeded fails in the phase `around`. By then, the scope has committed.
  *
- * @param next runs the attempt once: a second call returns the same promise. Rejects with the error of an attempt that did not
+ * @param next runs the attempt once: a second call returns the same promise. It rejects with the error of an attempt that didn't
  * succeed. Call it before the hook ends.
  * @publicApi
  */
@@ -21,7 +20,7 @@ export function isAroundHook(value: unknown): value is AroundHook {
   return typeof (value as { intercept?: unknown } | null)?.intercept === 'function';
 }
 
-/** Why an attempt does not run: the error of the hook that prevented it. */
+/** Why an attempt doesn't run: the error of the hook that prevented it. */
 export interface Refused {
   readonly error: unknown;
 }
@@ -44,7 +43,7 @@ interface Surrounded<A extends Attempted> {
  * If a hook throws or ends before it has called `next()`, the attempt is refused with that error. For the outer hooks, the
  * refused attempt ends like any other.
  *
- * @param attempt must not reject; returns the error of an attempt that did not succeed. With `refused`, it only ends the scope.
+ * @param attempt must not reject; returns the error of an attempt that didn't succeed. With `refused`, it only ends the scope.
  * @returns the result of `attempt`, and the errors that hooks threw, without the attempt's own error; the innermost first.
  */
 export async function runAround<A extends Attempted>(
@@ -70,7 +69,7 @@ export async function runAround<A extends Attempted>(
   return { attempted, thrown: [...thrown] };
 }
 
-/** Runs one hook, and waits for the attempt that it started, even if the hook itself does not. */
+/** Runs one hook, and waits for the attempt that it started, even if the hook itself doesn't. */
 async function runHook<A extends Attempted>(
   hook: AroundHook,
   tick: Tick,
@@ -101,7 +100,7 @@ async function runHook<A extends Attempted>(
   return { attempted, outcome };
 }
 
-/** @throws the error of an attempt that did not succeed. */
+/** @throws the error of an attempt that didn't succeed. */
 function resultOf({ outcome: { value, failed } }: Surrounded<Attempted>): unknown {
   if (failed !== undefined) throw failed.error;
   return value;

@@ -14,7 +14,7 @@ import type { Tick } from './tick.interface.js';
 import { judgeEnd, judgeHooks, judgeWork, type Judgement, type PhaseError } from './verdict.js';
 import { WorkerState } from './worker-state.js';
 
-/** How an attempt ended, with what its handler returned. */
+/** The result of an attempt, with the return value of its handler. */
 export interface AttemptEnd {
   readonly report: AttemptReport;
   readonly value: unknown;
@@ -131,7 +131,7 @@ export class AttemptRunner {
     return { ...ended, judgement, isAborted: cause !== undefined };
   }
 
-  /** @param refused is set if a hook of `around` doesn't let the work begin. */
+  /** @param refused is set if an `around` hook doesn't let the work begin. */
   private async runInScope(
     attempt: TickAttempt,
     scope: Scope,
@@ -148,7 +148,7 @@ export class AttemptRunner {
       const { signal, cause } = control;
       const failure = failureOf(workErrors, thrown);
       const failed = thrown ?? (failure.thrown && { phase: 'handler', ...failure.thrown });
-      // Work that stops because of the abort behaves correctly, so its abort error is not reported.
+      // Work that stops because of the abort behaves correctly, so its abort error isn't reported.
       const others = failure.others?.filter(
         (error) => !signal.aborted || !isAbortError(error, signal),
       );

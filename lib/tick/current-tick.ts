@@ -3,8 +3,8 @@ import { contexts } from '../scope/work-context.js';
 import type { Tick } from './tick.interface.js';
 
 /**
- * Returns the tick that the calling code is part of, from AsyncLocalStorage; undefined outside of ticks
- * and after the tick's scope has closed.
+ * Returns the tick that the calling code is part of, from AsyncLocalStorage; undefined outside ticks and after the tick's scope
+ * has closed.
  *
  * @publicApi
  */

@@ -64,7 +64,7 @@ export class ItemRunner {
     });
   }
 
-  /** At most `maxConcurrency` at once, in the order of the list. */
+  /** At most `maxConcurrency` at a time, in the order of the list. */
   private async runAll(items: readonly unknown[], list: TickList): Promise<TickReport[]> {
     const { slot } = list;
     const { maxConcurrency = 1 } = slot.schedule.options;
@@ -99,7 +99,7 @@ export class ItemRunner {
   }
 }
 
-/** How a list ended, for its report. */
+/** The result of a list, for its report. */
 type ListEnd = Partial<TickReport> & Pick<TickReport, 'outcome'>;
 
 const FAILED = { outcome: 'failed' } as const;

@@ -27,7 +27,7 @@ export interface GatedSlot {
   readonly slot: Slot;
   /** Must not reject. */
   run(): Promise<TickReport>;
-  /** Makes the report of a slot that does not run. */
+  /** Creates the report of a slot that doesn't run. */
   skip(reason: SkipReason): TickReport;
 }
 
@@ -40,7 +40,7 @@ export class OverlapGate {
   readonly #running: Slot[] = [];
   #waiting: Waiting[] = [];
   /**
-   * The exclusive work that runs. Each one runs inside those that began before it, so the innermost one waits for none of them.
+   * The running exclusive work. Each one runs inside those that began before it, so the innermost one waits for none of them.
    */
   readonly #holders = new Set<Slot>();
 
@@ -66,7 +66,7 @@ export class OverlapGate {
     const canMerge = slot.isCatchUp !== true && overlap !== 'allow';
     if (canMerge && overlap === 'skip') return Promise.resolve(gated.skip('overlap'));
     const merged = canMerge ? this.bufferedOf(slot) : undefined;
-    // A manual run is not merged into one that is only due.
+    // A manual run isn't merged into one that is only due.
     if (merged?.slot.trigger === 'manual' && slot.trigger !== 'manual')
       return Promise.resolve(gated.skip('merged'));
     const report = new Promise<TickReport>((resolve) => {
@@ -87,7 +87,7 @@ export class OverlapGate {
 
   /**
    * Runs work exclusively: it waits its turn and is never skipped. Inside a running tick, it doesn't wait for ticks, which could
-   * wait for it in turn. It waits only for other exclusive work that it is not part of.
+   * wait for it in turn. It waits only for other exclusive work that it isn't part of.
    *
    * @param signal ends the wait: the promise then rejects with the reason of the signal.
    */
@@ -103,7 +103,7 @@ export class OverlapGate {
       }
     };
     const asking = this.asking(slot, true);
-    // Inner work counts too: if the outer work does not await it, it may outlast the outer work.
+    // Inner work counts too: if the outer work doesn't await it, it may outlast the outer work.
     if (this.mayBegin(asking, false)) return this.run(slot, run);
     return new Promise<T>((resolve, reject) => {
       let unfollow = (): void => undefined;
@@ -129,7 +129,7 @@ export class OverlapGate {
     return this.#running.length === 0 && this.#waiting.length === 0;
   }
 
-  /** Drops the waiting ticks of one schedule, or of all. A pause does not drop manual runs. */
+  /** Drops the waiting ticks of one schedule, or of all. A pause doesn't drop manual runs. */
   clear(reason: SkipReason, schedule?: string): void {
     const isDropped = ({ slot, skip }: Waiting): boolean =>
       skip !== undefined &&
@@ -150,7 +150,7 @@ export class OverlapGate {
   }
 
   private enqueue(waiting: Waiting): Waiting {
-    // Bound, so that it does not run in the AsyncLocalStorage context of the work that it waited for.
+    // Bound, so that it doesn't run in the AsyncLocalStorage context of the work that it waited for.
     const bound = { ...waiting, start: AsyncResource.bind(waiting.start) };
     this.#waiting.push(bound);
     return bound;
@@ -203,7 +203,7 @@ export class OverlapGate {
   }
 }
 
-/** Returns the maximum number of running ticks, this one included. For overlap, the ticks of a `forEach` are one. */
+/** Returns the maximum number of running ticks, including this one. For overlap, the ticks of a `forEach` count as one. */
 function limitOf({ schedule: { options } }: Slot): number {
   const { overlap, maxConcurrency, forEach } = options;
   const limit = forEach === undefined ? maxConcurrency : undefined;

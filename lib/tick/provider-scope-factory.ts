@@ -12,7 +12,7 @@ import { TickRunner } from './tick-runner.js';
 import type { Tick } from './tick.interface.js';
 
 /**
- * Opens scopes by hand: in a loop, a message handler of another library, a script. A singleton that injects it stays a
+ * Opens scopes by hand: in a loop, in another library's message handler, or in a script. A singleton that injects it stays a
  * singleton. You can open scopes until the last shutdown hook of the application has run.
  *
  * @publicApi
@@ -48,16 +48,16 @@ export class ProviderScopeFactory {
    * both cases. The shutdown waits for work that began before it, and for work that such work starts. If other code starts work
    * during the shutdown, await it in a shutdown hook.
    *
-   * With a `name`, it is a tick: `onOpen` and the hooks of `around` run, `REQUEST`, `@InjectTick()` and `currentTick()` return
+   * With a `name`, the work is a tick: `onOpen` and the `around` hooks run, `REQUEST`, `@InjectTick()` and `currentTick()` return
    * its `Tick`, and it has a report, events and, if it fails, a line in the log. It has no retry and no overlap rule. `signal`,
    * `timeoutMs` and the shutdown abort its signal.
    *
-   * @param options.request The value of `REQUEST` in the scope; cannot be combined with `name`.
+   * @param options.request The value of `REQUEST` in the scope; can't be combined with `name`.
    * @returns the result of `work`.
-   * @throws the error of `work`; together with errors of disposal as one `AggregateError`, the error of the work first. With a
-   * name: the error of the report, such as the error of a hook, or `TickTimeoutError`.
+   * @throws the error of `work`; if disposal fails too, an `AggregateError` that lists the error of `work` first. With a name:
+   * the error of the report, such as the error of a hook, or `TickTimeoutError`.
    * @throws {ScopeClosedError} when the last shutdown hook of the application has run.
-   * @throws {InvalidOptionsError} if the options are invalid; nothing runs then.
+   * @throws {InvalidOptionsError} if the options are invalid; nothing runs.
    */
   async run<T, P = undefined>(
     work: (scope: ProviderScope, tick: Tick<P>) => Promise<T> | T,

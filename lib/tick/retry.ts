@@ -4,8 +4,8 @@ import { isThenable } from '../util/values.js';
 import type { AttemptReport } from './tick-report.js';
 
 /**
- * True when one more attempt may help. An attempt that was cancelled, or whose work is committed, is not retried. An attempt
- * that failed in a hook of `around` is retried: its work is lost if the hook managed the transaction, and only the hook knows.
+ * True if one more attempt may help. An attempt that was cancelled, or whose work is committed, isn't retried. An attempt that
+ * failed in an `around` hook is retried: its work is lost if the hook managed the transaction, and only the hook knows.
  */
 export function isWorthRetrying(
   { outcome, phase, isPartlyCommitted, attempt }: AttemptReport,
@@ -18,7 +18,7 @@ export function isWorthRetrying(
 /**
  * Returns the wait before the next attempt, in milliseconds.
  *
- * @throws what `backoffMs` throws, and an Error if it doesn't return a number of milliseconds.
+ * @throws the error of `backoffMs`, or an Error if it doesn't return a number of milliseconds.
  */
 export function retryWaitMs(
   { backoffMs, jitter }: Required<RetryOptions>,

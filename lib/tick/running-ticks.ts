@@ -23,14 +23,14 @@ export abstract class RunningWork implements WorkOwner {
   /** Everything that it starts is part of it, until it has left the running ticks. */
   readonly context = new WorkContext(this, livingContext());
   isAwaited = true;
-  /** Opens when the report is out. */
+  /** Opens when the report has been emitted. */
   readonly ended = new Latch();
   /** For the log, such as `ReportWorker.send (tick-1)`. */
   abstract readonly label: string;
 
   constructor(readonly slot: Slot) {}
 
-  /** Aborts the attempt that runs; there will be no other. @returns false if it was aborted before or has ended. */
+  /** Aborts the running attempt; there will be no other. @returns false if it was aborted before or has ended. */
   abstract abort(cause: AbortCause): boolean;
 
   /** Prevents further attempts and items; running ones continue. */
@@ -67,7 +67,7 @@ export class RunningTick extends RunningWork {
     return tickLabel(schedule.name, this.id, messageId);
   }
 
-  /** Aborted when a wait between attempts must end at once. */
+  /** Aborted when a wait between attempts must end immediately. */
   get waitSignal(): AbortSignal {
     return this.#wait.signal;
   }
@@ -196,18 +196,18 @@ export class RunningTicks {
 
   /**
    * From now on, only work that belongs to running work joins `all`. Otherwise, a consumer of another library that runs tick
-   * after tick by hand would hold up the shutdown until its queue is empty.
+   * after tick by hand would delay the shutdown until its queue is empty.
    */
   beginShutdown(): void {
     this.#isShuttingDown = true;
   }
 
-  /** The work that the shutdown aborts and waits for: ticks, and lists whose ticks have not all begun. */
+  /** The work that the shutdown aborts and waits for: ticks, and lists whose ticks haven't all begun. */
   get all(): readonly RunningWork[] {
     return [...this.#all].filter(({ isAwaited }) => isAwaited);
   }
 
-  /** All ticks, including those that were started during the shutdown by code that it does not wait for. */
+  /** All ticks, including those that were started during the shutdown by code that it doesn't wait for. */
   get ticks(): readonly RunningWork[] {
     return [...this.#all].filter((running) => !(running instanceof TickList));
   }
@@ -232,7 +232,7 @@ export class RunningTicks {
   }
 
   /**
-   * @param failed the slot whose item has led to the pause; its list continues, because one item's failure does not stop the
+   * @param failed the slot whose item has led to the pause; its list continues, because one item's failure doesn't stop the
    * others.
    */
   pauseLists(schedule: string, failed?: Slot): void {

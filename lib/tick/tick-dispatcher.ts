@@ -62,7 +62,7 @@ export class TickDispatcher {
     return report;
   }
 
-  /** Skips a slot that passed while it could not run. */
+  /** Skips a slot that passed while it couldn't run. */
   miss(slot: Slot): TickReport {
     return this.skip(slot, this.#paused.has(slot.schedule.name) ? 'paused' : 'missed');
   }

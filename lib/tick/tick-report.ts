@@ -3,14 +3,14 @@ import type { Slot, Trigger } from '../schedule/slot.js';
 /** Why a tick was aborted from outside; `overlap`: a newer tick replaces it. */
 export type AbortCause = 'shutdown' | 'cancel' | 'overlap';
 
-/** How a tick ended. */
+/** The outcome of a tick. */
 export type TickOutcome = 'succeeded' | 'failed' | 'cancelled' | 'timed-out' | 'skipped';
 
 /**
- * The phase in which an unsuccessful tick went wrong.
+ * The phase in which a tick failed.
  *
- * - `around`: a hook of `around` threw after `next()`. The scope has committed, but the hook may have rolled back its work.
- * - `ack`: the work is committed, but its message could not be acknowledged.
+ * - `around`: an `around` hook threw after `next()`. The scope has committed, but the hook may have rolled back its work.
+ * - `ack`: the work is committed, but its message couldn't be acknowledged.
  */
 export type TickPhase = 'open' | 'resolve' | 'handler' | 'commit' | 'dispose' | 'around' | 'ack';
 
@@ -18,26 +18,26 @@ export type TickPhase = 'open' | 'resolve' | 'handler' | 'commit' | 'dispose' | 
  * Why a tick was skipped.
  *
  * - `overlap`: the previous tick was still running, or a tick of the same schedule requested this one.
- * - `merged`: another tick took its place in the buffer, or a manual run kept that place.
+ * - `merged`: another tick replaced it in the buffer, or a manual run kept that place.
  * - `paused`: the schedule is paused.
  * - `missed`: the slot passed while the event loop was blocked or the machine slept.
- * - `not-started`: start-up is not complete.
+ * - `not-started`: start-up isn't complete.
  * - `stopping`: the application is shutting down.
  * - `removed`: the schedule was removed while the tick waited.
- * - `no-items`: the list of `forEach` was empty.
+ * - `no-items`: the `forEach` list was empty.
  */
 export type SkipReason =
   'overlap' | 'merged' | 'paused' | 'missed' | 'not-started' | 'stopping' | 'removed' | 'no-items';
 
 /**
- * How one attempt of a tick ended.
+ * The result of one attempt of a tick.
  *
  * @publicApi
  */
 export interface AttemptReport {
   /** From 1. */
   readonly attempt: number;
-  /** Undefined when its scope could not be opened. */
+  /** Undefined if its scope couldn't be opened. */
   readonly scopeId: string | undefined;
   readonly startedAt: Date;
   /** When its scope was closed. */
@@ -55,14 +55,14 @@ export interface AttemptReport {
   readonly disposeMs: number;
 }
 
-/** An attempt did not succeed, and there will be another. */
+/** An attempt didn't succeed, and there will be another. */
 export interface TickRetry {
   readonly schedule: string;
   readonly tickId: string;
-  /** The attempt that has failed, from 1. */
+  /** The number of the failed attempt, from 1. */
   readonly attempt: number;
   readonly error: unknown;
-  /** How long the tick waits for its next attempt, in milliseconds. */
+  /** The wait before the next attempt, in milliseconds. */
   readonly waitMs: number;
 }
 
@@ -73,7 +73,7 @@ export interface TickRetry {
  */
 export interface TickReport {
   readonly schedule: string;
-  /** The handler, written `Class.method`; for a function, its name, or `'function'`. */
+  /** The handler, in the form `Class.method`; for a function, its name, or `'function'`. */
   readonly handler: string;
   readonly tickId: string;
   readonly trigger: Trigger;
@@ -89,20 +89,20 @@ export interface TickReport {
   readonly outcome: TickOutcome;
   /** Why it was skipped or cancelled; of a list of `forEach` with failed items, why it was cut short. */
   readonly reason?: SkipReason | AbortCause;
-  /** Where it went wrong; undefined when it succeeded or was skipped. */
+  /** Where the tick failed; undefined if it succeeded or was skipped. */
   readonly phase?: TickPhase;
   /** A commit hook threw after another one had returned `'committed'`. That work stays, so the tick wasn't retried. */
   readonly isPartlyCommitted?: true;
-  /** The error as it was thrown. If only disposal failed, the disposer's error; several are combined in one `AggregateError`. */
+  /** The error as it was thrown. If only disposal failed, the disposer's error; if several disposers failed, an `AggregateError`. */
   readonly error?: unknown;
   /**
-   * Errors of `onScopeRollback` and of disposers, in the order in which they were called; then other errors that hooks of
-   * `around` threw, the innermost first.
+   * Errors of `onScopeRollback` and of disposers, in the order in which they were called; then other errors that `around` hooks
+   * threw, the innermost first.
    */
   readonly disposeErrors: readonly unknown[];
-  /** What the handler returned; the last value of an Observable. */
+  /** The handler's return value, or the last value of its Observable. */
   readonly value?: unknown;
-  /** The reports of the items of a `forEach`: in the report of a manual run, or of a list that was cut short. */
+  /** The reports of the items of a `forEach` list; only in the report of a manual run, or of a list that was cut short. */
   readonly items?: readonly TickReport[];
   /** The number of instances that the scopes of its attempts owned. */
   readonly built: number;
@@ -120,7 +120,7 @@ export function tickLabel(schedule: string, tickId: string, messageId: string | 
   return `${schedule} (${tickId}${message})`;
 }
 
-/** Returns the report of a tick that did not run: nothing was built for it. */
+/** Returns the report of a tick that didn't run: nothing was built for it. */
 export function skippedReport(slot: Slot, tickId: string, reason: SkipReason): TickReport {
   return { ...emptyReport(slot, tickId), outcome: 'skipped', reason };
 }

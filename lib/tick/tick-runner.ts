@@ -70,7 +70,7 @@ export class TickRunner {
   }
 
   /**
-   * Runs one attempt in a separate function, so that what its handler returned isn't kept during the wait for the next one.
+   * Runs one attempt in a separate function, so that the handler's return value isn't kept during the wait for the next one.
    *
    * @returns undefined when another one may follow.
    */

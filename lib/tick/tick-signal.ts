@@ -27,7 +27,7 @@ export class TickSignal extends AbortController {
 
 /** Aborts one attempt of a tick: from outside, or when its `timeoutMs` has passed. */
 export class AttemptSignal extends TickSignal {
-  /** Why it was aborted from outside. */
+  /** The reason why it was aborted from outside. */
   cause: AbortCause | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 

@@ -10,12 +10,12 @@ import type { ProviderScope } from '../scope/provider-scope.interface.js';
 export interface Tick<P = unknown> {
   /** Unique in the process. It appears in logs, events and reports. */
   readonly id: string;
-  /** Name of the schedule. */
+  /** The name of the schedule. */
   readonly schedule: string;
   readonly trigger: Trigger;
   /** When the tick was due. Together with the schedule, it identifies the slot. */
   readonly scheduledAt: Date;
-  /** When it was fired. Jitter, a buffer or a blocked event loop can make it later than `scheduledAt`. */
+  /** When the tick fired. Jitter, a buffer or a blocked event loop can make this later than `scheduledAt`. */
   readonly firedAt: Date;
   /** From `scheduledAt` to `firedAt`, in milliseconds. */
   readonly latenessMs: number;

@@ -69,10 +69,10 @@ export function judgeEnd(work: WorkVerdict, end: ScopeEnd): Judgement {
 }
 
 /**
- * Decides the outcome of an attempt, including errors that hooks of `around` threw after it had begun. The first error fails an
+ * Decides the outcome of an attempt, including errors that `around` hooks threw after it had begun. The first error fails an
  * attempt that has succeeded, although its scope has committed, because the hook may have rolled back the committed work.
  *
- * @param thrown what the hooks threw; at least one error.
+ * @param thrown the errors of the hooks; at least one.
  */
 export function judgeHooks(
   attempt: Judgement,

@@ -24,7 +24,7 @@ export class WorkerState {
 
   constructor(private readonly findings: TickFindings) {}
 
-  /** @returns undefined if this call is not checked; otherwise call `end()` when the handler has settled. */
+  /** @returns undefined if this call isn't checked; otherwise call `end()` when the handler has settled. */
   begin({ worker, method }: HandlerTarget, instance: unknown): { end(): void } | undefined {
     if (worker === undefined) return undefined;
     const left = getOrAdd(this.#left, worker, () => new Map());
@@ -59,7 +59,7 @@ export class WorkerState {
   }
 }
 
-/** Returns the own fields that have a value, by name. Getters are not called, because reading must not change anything. */
+/** Returns the own fields that have a value, by name. Getters aren't called, because reading must not change anything. */
 function fieldsOf(instance: unknown): Fields {
   const fields = new Map<string, unknown>();
   if (typeof instance !== 'object' || instance === null) return fields;

@@ -4,7 +4,7 @@ import { getOrAdd } from '../util/values.js';
 import { fileOf, FILE_DRIVERS, type SqliteDriver } from './sqlite-driver.js';
 import { SqliteFile } from './sqlite-file.js';
 
-/** Creates a query runner for each scope, or says that the whole process shares one connection. */
+/** Creates a query runner for each scope, or reports that the whole process shares one connection. */
 export type ScopeRunners = OwnConnections | SharedConnection;
 
 interface OwnConnections {

@@ -70,7 +70,7 @@ export class LazyTransaction {
   /**
    * Commits the transaction. Does nothing if no statement was sent.
    *
-   * @param statusOf returns the last status that the database reported. It also reveals statements that this class cannot recognise.
+   * @param statusOf returns the last status that the database reported. It also reveals statements that this class can't recognise.
    * @returns whether it has committed.
    * @throws Error if the connection was lost, if the work ended the transaction itself, or if it swallowed the error of a
    * statement: PostgreSQL would silently roll back on COMMIT.
@@ -92,7 +92,7 @@ export class LazyTransaction {
     return true;
   }
 
-  /** Throws if the transaction cannot be committed. */
+  /** Throws if the transaction can't be committed. */
   private refuse(): void {
     // This check is first: if one of several concurrent statements fails, TypeORM itself ends the transaction.
     if (this.#doom !== undefined) throw new Error(DOOMED, { cause: this.#doom.error });
@@ -106,7 +106,7 @@ export class LazyTransaction {
     await this.end(() => this.runner.rollbackTransaction());
   }
 
-  /** Ends the open savepoints and the transaction. Statements that disposers send later are not part of it. */
+  /** Ends the open savepoints and the transaction. Statements that disposers send later aren't part of it. */
   private async end(endInnermost: () => Promise<void>): Promise<void> {
     const { runner } = this;
     this.#end = 'under way';
@@ -144,7 +144,7 @@ const LOST =
   'The database rolled back the transaction of the scope when a statement failed, and the handler continued. Do not catch the error of that statement.';
 
 const DISCONNECTED =
-  'The connection of the scope was lost before COMMIT, so the database rolled back its transaction. Run the work again. If this recurs, look for a database restart, a limit for idle transactions, or code that releases the query runner or destroys the data source.';
+  'The connection of the scope was lost before COMMIT, so the database rolled back its transaction. Run the work again. If this recurs, look for a database restart, a timeout for idle transactions, or code that releases the query runner or destroys the data source.';
 
 function endedText(statement: string): string {
   return `The handler ended the transaction of the scope (${statement}), but only the scope may end it. Throw to roll it back, or omit { transaction: true }.`;

@@ -46,7 +46,7 @@ export class OutboxAlerts {
     this.ring();
   }
 
-  /** Waits `ms`, or until a notification arrives. Returns at once if one has arrived since the last wait. */
+  /** Waits `ms`, or until a notification arrives. Returns immediately if one has arrived since the last wait. */
   async wait(ms: number): Promise<void> {
     if (!this.#isRung) {
       this.#waiting = new AbortController();

@@ -13,7 +13,7 @@ export interface OutboxColumns {
   readonly lastError: string | undefined;
   /** The maximum length of `lastError`, in characters. */
   readonly errorLength: number;
-  /** The `@DeleteDateColumn()`. Soft-deleted rows are not delivered. */
+  /** The `@DeleteDateColumn()`. Soft-deleted rows aren't delivered. */
   readonly deletedAt: string | undefined;
 }
 
@@ -116,7 +116,7 @@ function tableProblems({ tableType, primaryColumns }: EntityMetadata): string[] 
   if (primaryColumns.length !== 1) {
     const names = primaryColumns.map(({ propertyName }) => propertyName).join(', ') || 'none';
     problems.push(
-      `it must have one primary column, not ${primaryColumns.length} (${names}). Write @PrimaryGeneratedColumn('uuid') id!: string.`,
+      `it must have exactly one primary column, not ${primaryColumns.length} (${names}). Write @PrimaryGeneratedColumn('uuid') id!: string.`,
     );
   }
   return problems;

@@ -48,7 +48,7 @@ export class OutboxDelivery<T extends ObjectLiteral> implements Delivery<T> {
     });
   }
 
-  /** Allows another attempt after a failed one: a message that could not be put aside goes back. */
+  /** Allows another attempt after a failed one: a message that couldn't be put aside goes back. */
   private async settle(change: () => Promise<void>): Promise<void> {
     if (this.#isSettled) throw new Error(settledText(this.row));
     this.#isSettled = true;
@@ -62,7 +62,7 @@ export class OutboxDelivery<T extends ObjectLiteral> implements Delivery<T> {
   }
 
   private lostText(done: string): string {
-    return `Delivery ${this.deliveries} of message ${this.id} cannot be ${done}: another reader has received its row since, or the row was deleted. Another reader receives it if its lease of ${this.leases.leaseMs} ms is not renewed in time. Look for a blocked event loop, a connection pool that is too small, or a handler that deletes the row. Consider a longer leaseMs.`;
+    return `Delivery ${this.deliveries} of message ${this.id} cannot be ${done}: another reader has taken its row, or the row was deleted. Another reader takes a row if its lease of ${this.leases.leaseMs} ms is not renewed in time. Look for a blocked event loop, a connection pool that is too small, or a handler that deletes the row. Consider a longer leaseMs.`;
   }
 }
 

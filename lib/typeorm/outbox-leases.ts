@@ -2,8 +2,8 @@ import { Alarm } from '../util/alarm.js';
 import type { ClaimedRow, OutboxTable } from './outbox-table.js';
 
 /**
- * Keeps the claimed rows until each is settled, even after the iteration that claimed them has ended. Renews them together
- * after each third of their lease, so that one renewal may fail before a row is lost.
+ * Keeps the claimed rows until each is settled, even after the iteration that claimed them has ended. Renews them together each
+ * time a third of their lease has elapsed, so that one renewal may fail before a row is lost.
  */
 export class OutboxLeases {
   readonly #held = new Set<ClaimedRow>();
@@ -21,7 +21,7 @@ export class OutboxLeases {
     if (this.#state === 'off') this.arm();
   }
 
-  /** Ends the renewal of a row. Waits for a renewal under way, which would undo the next change to the row. */
+  /** Ends the renewal of a row. Waits for a pending renewal, which would undo the next change to the row. */
   async letGo(row: ClaimedRow): Promise<void> {
     this.#held.delete(row);
     if (this.#held.size === 0 && this.#state === 'armed') {

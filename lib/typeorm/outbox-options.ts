@@ -11,15 +11,16 @@ import { InvalidOptionsError } from '../errors/errors.js';
 /** @publicApi */
 export interface OutboxSourceOptions {
   /**
-   * The time in milliseconds, at least 100, for which other readers cannot take a message. The library renews the lease after
-   * each third of it, so a handler may take longer. If a process is killed, its messages are redelivered when their leases expire.
+   * The time in milliseconds, at least 100, for which other readers can't take a message. The library renews the lease each time
+   * a third of it has elapsed, so a handler may take longer. If a process is killed, its messages are redelivered when their
+   * leases expire.
    *
    * @defaultValue 30_000
    */
   readonly leaseMs?: number;
   /**
    * The time in milliseconds, at least 1, between two reads of the table if no row is announced. Polling finds postponed
-   * messages, and those of a process that was killed.
+   * messages, and those of killed processes.
    *
    * @defaultValue 1_000
    */
@@ -71,7 +72,7 @@ export function resolveOutboxOptions(
 
 function optionProblems(options: OutboxSourceOptions): string[] {
   if (!isOptions(options)) {
-    return [`the third argument must be an object of options, not ${show(options)}`];
+    return [`the third argument must be an options object, not ${show(options)}`];
   }
   const problems = optionsProblems(options, Object.keys(DEFAULTS));
   const { leaseMs, pollMs, retryDelayMs, listen } = options;

@@ -15,25 +15,25 @@ import {
 import { OutboxTable, type ClaimedRow } from './outbox-table.js';
 
 /**
- * Creates a source that reads messages from a PostgreSQL table. A row is delivered after the transaction that inserts it
- * commits, and never if it rolls back. Each message is delivered at least once, and to one reader at a time across all
- * processes. A reader leases it for `leaseMs`, and renews the lease while the message is processed. The lease holds no
- * connection. Messages are delivered in the order of `availableAt`, but this is not guaranteed: they are processed concurrently,
- * and failed ones are postponed.
+ * Creates a source that reads messages from a PostgreSQL table. A row is delivered after the transaction that inserts it commits,
+ * and never if it rolls back. Each message is delivered at least once, and to one reader at a time across all processes. A reader
+ * leases it for `leaseMs`, and renews the lease while the message is processed. The lease holds no connection. Messages are
+ * delivered in the order of `availableAt`, but this isn't guaranteed: they are processed concurrently, and failed ones are
+ * postponed.
  *
  * You define the entity. It has one primary column and
  * - `availableAt` (timestamptz): the earliest time of the next delivery;
  * - `deliveries` (int): the number of deliveries, which the source counts;
  *
  * and may have
- * - `deadAt` (timestamptz, nullable): set on dead letters, which are kept;
+ * - `deadAt` (timestamptz, nullable): marks dead letters, which are kept;
  * - `lastError` (text, nullable): the text of the last failure;
- * - `deliveredAt` (timestamptz, nullable): set on processed rows, which are kept; without this column they are deleted.
+ * - `deliveredAt` (timestamptz, nullable): marks processed rows, which are kept; without this column, they are deleted.
  *
  * The `body` of a delivery is the entity, as `find()` would load it.
  *
- * @param dataSource the data source of the entity; in Nest, `inject: [getDataSourceToken()]`. If it is not initialised yet,
- * the columns are checked on the first read.
+ * @param dataSource the data source of the entity; in Nest, `inject: [getDataSourceToken()]`. If it isn't initialised yet, the
+ * columns are checked on the first read.
  * @throws {InvalidOptionsError} if an option, the data source, or a column of the entity is invalid.
  * @publicApi
  */
@@ -70,7 +70,7 @@ class OutboxSource<T extends ObjectLiteral> implements MessageSource<T> {
     return this.dataSource.isInitialized && this.open().table.keepsDeadLetters;
   }
 
-  /** Reads messages until the signal aborts. It then waits for a claim under way, to return the claimed row at once. */
+  /** Reads messages until the signal aborts. It then waits for a pending claim, to return the claimed row immediately. */
   async *read(signal: AbortSignal): AsyncGenerator<Delivery<T>, void, undefined> {
     if (signal.aborted) return;
     const outbox = this.open();
@@ -110,7 +110,7 @@ class OutboxSource<T extends ObjectLiteral> implements MessageSource<T> {
     return this.#outbox;
   }
 
-  /** Loads the entity of a row. Postpones a row that cannot be loaded, so that it doesn't block the others. */
+  /** Loads the entity of a row. Postpones a row that can't be loaded, so that it doesn't block the others. */
   private async delivery(
     row: ClaimedRow,
     { table, leases }: Outbox<T>,

@@ -91,7 +91,7 @@ export class OutboxTable<T extends ObjectLiteral> {
       : this.touch(row, `UPDATE ${table} SET ${deliveredAt} = ${NOW}`);
   }
 
-  /** Makes the row available at once. This delivery doesn't count. */
+  /** Makes the row available immediately. This delivery doesn't count. */
   giveBack(row: ClaimedRow): Promise<boolean> {
     const { table, availableAt, deliveries } = this.columns;
     const change = `UPDATE ${table} SET ${availableAt} = ${NOW}, ${deliveries} = ${deliveries} - 1`;
@@ -156,7 +156,7 @@ interface Sent {
   readonly records: ClaimedRow[];
 }
 
-/** `clock_timestamp()` changes within a statement, so it cannot use an index; `now()` is when the transaction began. */
+/** `clock_timestamp()` changes within a statement, so it can't use an index; `now()` is when the transaction began. */
 const NOW = 'statement_timestamp()';
 
 function later(ms: string): string {

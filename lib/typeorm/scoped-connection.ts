@@ -193,7 +193,7 @@ function keepRepositories(manager: EntityManager): void {
   }
 }
 
-/** Sets the manager of a repository again, if a package such as typeorm-transactional replaces it by that of another transaction. */
+/** Sets the manager of a repository again, if a package such as typeorm-transactional replaces it with another one. */
 function keep(
   repository: Repository<ObjectLiteral>,
   manager: EntityManager,
@@ -211,7 +211,7 @@ function outside(): ScopeClosedError {
 }
 
 const OUTSIDE =
-  'A scoped EntityManager or Repository was used outside a scope, for example in an HTTP request. Its statement was refused, because no scope would release the connection. Inject the EntityManager or Repository of @nestjs/typeorm there, or run the code with ProviderScopeFactory.run().';
+  'A scoped EntityManager or Repository was used outside a scope, for example in an HTTP request. Its statement was refused, because no scope would release the connection. Inject the EntityManager or Repository of @nestjs/typeorm instead, or run the code with ProviderScopeFactory.run().';
 
 const LEFT_OPEN =
   'The handler began a transaction and did not end it, so it was rolled back. End it, or set { transaction: true }.';

@@ -20,8 +20,8 @@ export interface ScopedTypeOrmOptions {
   readonly dataSource?: string;
   /**
    * Runs the scope in one transaction. It begins with the first statement, commits if the work succeeds, and rolls back if the
-   * work fails, is cancelled or times out. Without it, each `save()` has its own transaction. Modules with this option and
-   * modules without it use two connections in one scope.
+   * work fails, is cancelled or times out. Without this option, each `save()` has its own transaction. In one scope, modules with
+   * this option and modules without it use two connections.
    *
    * @defaultValue false
    */
@@ -29,8 +29,8 @@ export interface ScopedTypeOrmOptions {
 }
 
 /**
- * Provides TypeORM in scopes. Each scope has a new `EntityManager` and new repositories on one connection, which is taken on
- * first use and released when the scope is disposed.
+ * Provides TypeORM in scopes. Each scope has a new `EntityManager` and new repositories on one connection, which it takes on
+ * first use and releases when it is disposed.
  *
  * @publicApi
  */
@@ -41,8 +41,9 @@ export class ScopedTypeOrmModule {
    * module. Registers the entities for `autoLoadEntities`, as `TypeOrmModule.forFeature()` does. The singleton repositories of
    * `TypeOrmModule` don't change.
    *
-   * @throws {MissingPeerError} at start-up, if `@nestjs/typeorm` is not installed.
-   * @throws {InvalidOptionsError} at once for options of the wrong type; at start-up if the application has no such data source.
+   * @throws {MissingPeerError} at start-up, if `@nestjs/typeorm` isn't installed.
+   * @throws {InvalidOptionsError} immediately for options of the wrong type; at start-up, if the application has no such data
+   * source.
    */
   static forFeature(
     entities: readonly EntityTarget<ObjectLiteral>[] = [],

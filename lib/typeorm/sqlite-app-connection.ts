@@ -35,8 +35,8 @@ interface Owner {
 const RUN: ConnectionUse['run'] = (send) => send();
 
 /**
- * The connection of the application's data source, which its query runners share. One transaction at a time has exclusive use
- * of it; meanwhile, other query runners read on a second connection.
+ * The connection of the application's data source, which its query runners share. One transaction at a time has exclusive use of
+ * it; in the meantime, other query runners read on a second connection.
  */
 export class AppConnection<Runner extends Owner> {
   /** The query runner of a transaction that a statement began, such as `dataSource.query('BEGIN')`. */

@@ -19,7 +19,7 @@ export class SqliteAppRunner extends SqliteRunner {
   isForOneStatement = false;
   /** Aborted when the query runner is released before its statements could write. */
   #release = new AbortController();
-  /** The number of statements that have not ended. */
+  /** The number of statements that haven't ended. */
   #pending = 0;
   /** The number of users that haven't released the query runner: code inside its transaction receives the same one. */
   #users = 0;
@@ -29,13 +29,13 @@ export class SqliteAppRunner extends SqliteRunner {
   #cut: string | undefined;
   /** The number of inner transactions that are just beginning: TypeORM doesn't count them yet. */
   #beginning = 0;
-  /** True while the statement that ends the transaction is under way: no other transaction can join it any more. */
+  /** True while the statement that ends the transaction is running: no other transaction can join it any more. */
   #isEnding = false;
 
   constructor(
     runner: QueryRunner,
     private readonly app: AppConnection<SqliteAppRunner>,
-    /** False if several independent owners may have it, so that a release by one of them means nothing. */
+    /** False if several independent owners may have it, so that a release by one of them has no meaning. */
     private readonly isOwned = true,
   ) {
     super(runner, app.lock, app);
@@ -223,7 +223,7 @@ export class SqliteAppRunner extends SqliteRunner {
     this.endTurn(); // sqlite3 doesn't report that SQLite has ended the transaction by itself
   }
 
-  /** Does the same for a transaction that a statement began, which TypeORM doesn't know of. */
+  /** Does the same for a transaction that a statement began, which TypeORM doesn't know about. */
   private async rollBackBegunByStatement(): Promise<void> {
     // Without the turn, the open transaction on the connection is that of another query runner.
     if (this.isWriting && this.hasTransaction()) await this.rollBackForgotten();
@@ -246,7 +246,7 @@ export class SqliteAppRunner extends SqliteRunner {
   }
 }
 
-/** The result for a statement that is not part of the transaction without an owner, because that has ended before it. */
+/** The result for a statement that isn't part of the transaction without an owner, because that has ended before it. */
 const TOO_LATE = Symbol('too late');
 
 const FORGOTTEN =

@@ -42,9 +42,9 @@ export class SqliteFile {
   }
 
   /**
-   * Patches the data source once, for its whole lifetime. A data source that is not initialised yet is prepared as soon as it is.
+   * Patches the data source once, for its whole lifetime. A data source that isn't initialised yet is prepared as soon as it is.
    *
-   * @throws Error if the file cannot have several connections; then nothing is patched.
+   * @throws Error if the file can't have several connections; then nothing is patched.
    */
   static async open(
     dataSource: DataSource,
@@ -71,7 +71,7 @@ export class SqliteFile {
     return Object.assign(scoped.runner, { manager });
   }
 
-  /** Switches the file to WAL, in which readers and the writer do not block each other. */
+  /** Switches the file to WAL, in which readers and the writer don't block each other. */
   private async prepare(): Promise<void> {
     if (this.#isPrepared || this.#lock === undefined) return; // without writers, no code waits
     const rows = (await this.#copies.runner('master').query('PRAGMA journal_mode = WAL')) as {

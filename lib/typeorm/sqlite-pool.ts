@@ -15,7 +15,7 @@ export interface ConnectionOpener {
   isWaitedFor(): boolean;
 }
 
-/** The maximum number of connections for scopes at once, as in the pool of `pg`. */
+/** The maximum number of concurrent connections for scopes, as in the pool of `pg`. */
 export const LARGEST_POOL = 10;
 
 interface Waiter {
@@ -28,7 +28,7 @@ interface Waiter {
 
 /**
  * Opens connections for scopes when they need them. A scope never waits inside a scope that has a connection, or inside the
- * transaction that others wait for, because those cannot end before it. Such a scope gets a connection beyond the maximum.
+ * transaction that others wait for, because those can't end before it. Such a scope gets a connection beyond the maximum.
  */
 export class ConnectionPool {
   readonly #idle: PooledConnection[] = [];

@@ -35,7 +35,7 @@ interface Enclosing {
   readonly runner: SqliteRunner;
   /** The turn that the query runner had when the work began. The work may end that transaction, and begin another one. */
   readonly turn: WriteTurn | undefined;
-  /** True once the work has ended. Code that outlasts it is not part of the next turn of the query runner. */
+  /** True once the work has ended. Code that outlasts it isn't part of the next turn of the query runner. */
   isOver: boolean;
 }
 
@@ -76,7 +76,7 @@ export abstract class SqliteRunner implements Writer {
   #begun: Frames | undefined;
   /** True while the turn lasts beyond its transaction, because the schema changes with foreign keys off. */
   protected keepsTurn = false;
-  /** Where the query runner was created, if its writes are refused for that. */
+  /** The place where the query runner was created, if its writes are refused because of that. */
   protected creation: Creation | undefined;
 
   constructor(
@@ -186,7 +186,7 @@ export abstract class SqliteRunner implements Writer {
     }
   }
 
-  /** Returns true while the connection has a transaction open, no matter how it began. */
+  /** Returns true while the connection has a transaction open, however it began. */
   protected hasTransaction(): boolean {
     return this.connection?.inTransaction ?? this.#isInTransaction;
   }
@@ -255,7 +255,7 @@ export abstract class SqliteRunner implements Writer {
     );
   }
 
-  /** True if the calling code runs within the turn that this query runner has now. */
+  /** True if the calling code runs within the current turn of this query runner. */
   protected get isAroundNow(): boolean {
     return this.#turn !== undefined && this.isAroundIn(this.#turn);
   }

@@ -18,11 +18,11 @@ export class SqliteScopeRunner extends SqliteRunner {
   #taking: Promise<PooledConnection> | undefined;
   #taken: PooledConnection | undefined;
   /**
-   * The scope for which the query runner is created. Read at once, because in a scope by hand, the code that uses it later may
-   * run elsewhere.
+   * The scope for which the query runner is created. Read immediately, because in a scope by hand, the code that uses it later
+   * may run elsewhere.
    */
   readonly #scope = livingContext()?.owner as ScopeOfTick | undefined;
-  /** Read at once, because a scope that has ended no longer has a tick. */
+  /** Read immediately, because a scope that has ended no longer has a tick. */
   readonly #tickSignal = this.#scope?.tick?.signal;
   readonly label = labelOf(this.#scope);
   private readonly file: string;

@@ -5,7 +5,7 @@ type TypeOrmPeer = typeof import('@nestjs/typeorm');
 /**
  * Loads `@nestjs/typeorm` on first use, so that a missing package is reported with a clear error.
  *
- * @throws {MissingPeerError} if the package is not installed.
+ * @throws {MissingPeerError} if the package isn't installed.
  */
 export async function loadTypeOrm(): Promise<TypeOrmPeer> {
   try {

@@ -1,6 +1,6 @@
 /**
  * A timer on the wall clock, which it reads at least once a minute. It handles three cases that `setTimeout` gets wrong: a wait
- * over 2^31-1 ms (Node would fire at once), a machine that slept, and a clock that was set.
+ * over 2^31-1 ms (Node would fire immediately), a machine that slept, and a clock that was set.
  */
 export class Alarm {
   static readonly LONGEST_WAIT_MS = 60_000;
@@ -30,7 +30,7 @@ export class Alarm {
     if (this.unref) this.#timer.unref();
   }
 
-  /** Calls `ring` in `delayMs`. If the clock is set back meanwhile, the rest of the wait stays the same. */
+  /** Calls `ring` in `delayMs`. If the clock is set back in the meantime, the rest of the wait stays the same. */
   after(delayMs: number, ring: () => void): void {
     const arm = (at: number): void => this.set(at, ring, (byMs) => arm(at - byMs));
     arm(Date.now() + delayMs);

@@ -8,7 +8,7 @@ const ENOUGH = 3;
 /**
  * Observes the major garbage collections of the process.
  *
- * V8 reports one entry of kind `MAJOR` for each mark-compact: forced, done at once, or marked in steps beforehand
+ * V8 reports one entry of kind `MAJOR` for each mark-compact: forced, done in one step, or marked in steps beforehand
  * (`INCREMENTAL` is the start of such steps). An object that becomes unreachable while V8 marks in steps survives only that one
  * collection. So two would suffice; a third covers the gap between two entries. A scavenge (`MINOR`) doesn't count, because it
  * keeps the targets of a `WeakRef` alive.
@@ -44,7 +44,7 @@ export class MajorCollections {
 }
 
 /**
- * Detects full garbage collections at no cost: an object that nothing else holds is gone after one. A collection of young garbage
+ * Detects full garbage collections at no cost: an object that nothing references is gone after one. A collection of young garbage
  * keeps the target of a `WeakRef`. May miss a collection, because dereferencing the object can keep it alive.
  */
 export class FullCollections {
@@ -95,7 +95,7 @@ export function collectYoungGarbage(): boolean {
 export function collectAllGarbage(): boolean {
   const collectGarbage = loadedCollector();
   if (collectGarbage === null) return false;
-  // V8 drops bytecode that did not run during several collections, and would compile it again in the middle of a tick.
+  // V8 drops bytecode that didn't run during several collections, and would compile it again in the middle of a tick.
   setFlagsFromString('--no-flush-bytecode');
   try {
     collectGarbage();

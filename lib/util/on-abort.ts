@@ -6,7 +6,7 @@ interface Audience {
 const audiences = new WeakMap<AbortSignal, Audience>();
 
 /**
- * Calls the listener when the signal is aborted. The signal itself has a single listener, because Node warns of a leak when
+ * Calls the listener when the signal is aborted. The signal itself has a single listener, because Node warns about a leak when
  * there are more than ten.
  *
  * @returns a function that removes the listener.

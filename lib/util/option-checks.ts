@@ -1,7 +1,7 @@
 /** The longest period, in ms: 2^32 - 2, about 49.7 days, as in .NET's PeriodicTimer. */
 export const MAX_PERIOD_MS = 0xffff_fffe;
 
-/** Returns the problem of a period, or undefined. So do the other checks for their values. */
+/** Returns the problem of a period, or undefined; the other checks do the same for their values. */
 export function periodProblem(value: unknown): string | undefined {
   if (typeof value === 'number' && value >= 1 && value <= MAX_PERIOD_MS) return undefined;
   return `must be a number of milliseconds from 1 to ${MAX_PERIOD_MS} (49.7 days), not ${show(value)}`;
@@ -49,7 +49,7 @@ export function isOptions(value: unknown): value is object {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Returns the problems of an object of options as a whole: its type, or the keys that aren't options. */
+/** Returns the problems of an options object as a whole: its type, or the keys that aren't options. */
 export function optionsProblems(options: unknown, known: readonly string[]): string[] {
   if (!isOptions(options))
     return [`options must be an object such as { ${known[0]} }, not ${show(options)}`];

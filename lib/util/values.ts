@@ -1,4 +1,4 @@
-/** True for a class, which cannot be called. Only the `prototype` of a class is read-only. */
+/** True for a class, which can't be called. Only the `prototype` of a class is read-only. */
 export function isClass(value: unknown): value is Function {
   return (
     typeof value === 'function' &&
@@ -79,8 +79,8 @@ interface Subscribable {
 }
 
 /**
- * Waits for what a handler returned: a promise, any thenable, or an Observable, whose last value counts. An abort
- * unsubscribes from an Observable, which ends it; a promise cannot be ended from outside.
+ * Waits for the handler's return value: a promise, any thenable, or an Observable, whose last value counts. An abort unsubscribes
+ * from an Observable, which ends it; a promise can't be ended from outside.
  */
 export async function settle(result: unknown, signal: AbortSignal): Promise<unknown> {
   const value: unknown = isThenable(result) ? await result : result;

@@ -24,7 +24,7 @@ const RULES: readonly ((ticks: TickGraph) => Finding[])[] = [
 ];
 
 /**
- * Kinds whose allowance start-up cannot call unused. Two are found only when a tick runs, and the other depends on the files and
+ * Kinds whose allowance start-up can't call unused. Two are found only when a tick runs, and the other depends on the files and
  * applications of the process: a test has none.
  */
 const FOUND_ELSEWHERE = [
@@ -49,7 +49,7 @@ export class FindingBook {
   constructor(
     private readonly graph: ApplicationGraph,
     private readonly options: OptionsStore,
-    /** Receives the findings of ticks that `allowFindings` does not name. */
+    /** Receives the findings of ticks that `allowFindings` doesn't name. */
     private readonly onLateFinding?: (finding: Finding) => void,
   ) {}
 
@@ -58,7 +58,7 @@ export class FindingBook {
     return this.#look?.();
   }
 
-  /** The findings that `allowFindings` does not name. */
+  /** The findings that `allowFindings` doesn't name. */
   get standing(): readonly Finding[] {
     const standing = this.#found.filter((found) => this.allowanceFor(found) === undefined);
     return this.#isComplete ? [...standing, ...this.unusedAllowances()] : standing;
@@ -162,6 +162,6 @@ function names({ finding: named }: Allowance, kind: FindingKind): boolean {
 
 function unusedFinding({ finding: named, token }: Allowance): Finding {
   const subject = tokenText(token);
-  const message = `allowFindings names ${named} of ${subject}, but start-up has no such finding. The entry would hide a later one. Remove it, or correct its finding or its token.`;
+  const message = `allowFindings names ${named} for ${subject}, but start-up has no such finding. The entry would hide a later one. Remove it, or correct its finding or its token.`;
   return finding({ kind: 'allowance-unused', subject, token, message });
 }

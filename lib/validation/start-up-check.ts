@@ -24,7 +24,7 @@ type Strictness = NonNullable<ScopedWorkerModuleOptions['scopeValidation']>;
 export class StartUpCheck {
   readonly #logger = new Logger('ScopedWorker');
 
-  /** Logs each problem that does not stop start-up once. @throws {StartUpError} once, with every problem that does. */
+  /** Logs each problem that doesn't stop start-up once. @throws {StartUpError} once, with every problem that does. */
   pass(findings: readonly Finding[], strictness: Strictness): void {
     const stopping = findings.filter((finding) => stops(finding, strictness));
     if (strictness !== 'off') this.log(findings.filter((finding) => !stopping.includes(finding)));

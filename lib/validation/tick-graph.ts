@@ -4,7 +4,7 @@ import type { FindingKind } from '../errors/finding.js';
 /** A worker, as the place where its ticks enter the graph. */
 export interface WorkerRoot {
   readonly provider: GraphProvider;
-  /** Its handlers, written `Class.method`. */
+  /** Its handlers, in the form `Class.method`. */
   readonly handlers: readonly string[];
   /** The names of its schedules, in the order of its handlers. */
   readonly schedules: readonly string[];
@@ -12,7 +12,7 @@ export interface WorkerRoot {
   readonly around: readonly GraphProvider[];
 }
 
-/** The input of the rules: the graph, and where ticks enter it. */
+/** The input of the rules: the graph, and the points where ticks enter it. */
 export class TickGraph {
   /** By provider: the dependent through which a tick first reaches it. */
   readonly #cameFrom = new Map<number, GraphProvider | undefined>();
@@ -24,7 +24,7 @@ export class TickGraph {
     readonly workers: readonly WorkerRoot[],
     /** True for a finding that `allowFindings` names. */
     readonly allows: (kind: FindingKind, provider: GraphProvider) => boolean,
-    /** True if hooks of the module run around ticks: the graph does not show what they isolate. */
+    /** True if hooks of the module run around ticks: the graph doesn't show what they isolate. */
     readonly hasHooks: boolean,
   ) {
     this.#workers = new Set(workers.map(({ provider }) => provider.id));

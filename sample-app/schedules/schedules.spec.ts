@@ -88,7 +88,7 @@ describeOnce('sample application, its schedules by hand', () => {
 
     const unknown = [
       404,
-      'No schedule is named "nightly". Use one of the names that exist: recording, report, deliver.',
+      'No schedule is named "nightly". Use one of these names: recording, report, deliver.',
     ];
     for (const action of ['pause', 'resume', 'run'])
       expect(await refusal('POST', `schedules/nightly/${action}`)).toEqual(unknown);

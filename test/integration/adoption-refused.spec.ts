@@ -61,7 +61,7 @@ const MAILER = [Tenant, Invoices, Mailer];
 const WHY =
   'because Mailer depends on Tenant, which is request-scoped (Mailer -> Invoices -> Tenant)';
 const FIX =
-  'To run each tick in its own scope, set adoptNestSchedules: true in ScopedWorkerModule.forRoot(). Or mark Mailer @ScopedWorker() instead of @Injectable(), and write';
+  'To run each tick in its own scope, set adoptNestSchedules: true in ScopedWorkerModule.forRoot(). Or mark Mailer @ScopedWorker() instead of @Injectable(), and use';
 
 /** The findings of an application with `ScheduleModule` that must not start. */
 async function findingsOf({ imports = [], ...metadata }: TestAppOptions) {
@@ -291,7 +291,7 @@ describe('Without adoptNestSchedules', () => {
       ]);
       expect(error.message).toContain(`Migrated.theirs: ${what}`);
       expect(error.message).toContain(
-        'Migrated is a worker: write @ScopedCron instead, or set adoptNestSchedules: true',
+        'Migrated is a worker: use @ScopedCron instead, or set adoptNestSchedules: true',
       );
     });
 

@@ -97,7 +97,7 @@ describe('The examples of docs/errors.md', () => {
       const names = registry.list().map(({ name }) => name);
       expect(names.sort()).toEqual(['Reports.hourly', 'Reports.nightly']);
       expect(() => registry.get('Reports.nigthly')).toThrow(
-        /^No schedule is named "Reports\.nigthly"\. Use one of the names that exist: /,
+        /^No schedule is named "Reports\.nigthly"\. Use one of these names: /,
       );
       await expect(registry.run('Reports.nigthly')).rejects.toMatchObject({
         code: 'UNKNOWN_SCHEDULE',

@@ -461,6 +461,6 @@ describe('Options that cannot be had', () => {
   });
 
   it('are refused when the factory returns null', async () => {
-    await expect(starting({ useFactory: () => null })).rejects.toThrow('an object of options');
+    await expect(starting({ useFactory: () => null })).rejects.toThrow('an options object');
   });
 });

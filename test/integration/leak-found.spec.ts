@@ -46,7 +46,7 @@ describe('leak:found', () => {
     ]);
     expect(found[0]!.ageMs).toBeGreaterThan(0);
     expect(log.of('warn')).toEqual([
-      `Leak: 2 instances of Session are still reachable after their scopes closed (schedule Worker.run; the oldest, from ${tickId}, ${history[0]!.scopeId}, for ${Math.round(found[0]!.ageMs / 1_000)} s). Look for what holds them: an array or a map of a module, an event listener, the closure of a timer, a field of a singleton.`,
+      `Leak: 2 instances of Session are still reachable after their scopes closed (schedule Worker.run; the oldest, from ${tickId}, ${history[0]!.scopeId}, for ${Math.round(found[0]!.ageMs / 1_000)} s). Look for what holds them: a module-level array or map, an event listener, a timer's closure, or a field of a singleton.`,
     ]);
   });
 

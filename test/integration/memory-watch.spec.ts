@@ -222,7 +222,7 @@ describe('The memory watch', () => {
     const { log } = await memoryApp({ stopAtMb: 2_000 });
     await check();
     expect(log.of('warn')).toEqual([
-      'memory.stopAtMb (2000) is never reached: this process may use only 2000 MiB. Set a lower value.',
+      'memory.stopAtMb (2000) can never be reached: this process can use only 2000 MiB. Set a lower value.',
     ]);
   });
 

@@ -107,7 +107,7 @@ describe('The import of the module', () => {
         InvalidOptionsError,
       );
       await expect(start({ useFactory: () => 'text' as never })).rejects.toThrow(
-        /an object of options, not "text"/,
+        /an options object, not "text"/,
       );
       expect(await start({ useFactory: async () => ({ drainTimeoutMs: 1 }) })).toHaveLength(1);
     });
@@ -191,7 +191,7 @@ describe('The import of the module', () => {
       ],
     ])('[C13] one sentence refuses %s in their place', async (_, given) => {
       expect(await from(given)).toBe(
-        'ScopedWorkerModule.forRoot() and forRootAsync() take an object of options, not null or undefined; pass {} for the defaults.',
+        'ScopedWorkerModule.forRoot() and forRootAsync() take an options object, not null or undefined; pass {} for the defaults.',
       );
     });
 
@@ -206,7 +206,7 @@ describe('The import of the module', () => {
 
     it('[C13] forRoot() refuses a list', async () => {
       expect(await starting(() => ScopedWorkerModule.forRoot([] as never))).toBe(
-        'ScopedWorkerModule.forRoot() and forRootAsync() take an object of options, not an array.',
+        'ScopedWorkerModule.forRoot() and forRootAsync() take an options object, not an array.',
       );
     });
   });

@@ -96,14 +96,14 @@ describe('The options of the module', () => {
     });
 
     it.each<[string, object, string, object]>([
-      ['an override of nobody', { 'Job.walk': {} }, 'names that exist: Job.', { 'Job.run': {} }],
+      ['an override of nobody', { 'Job.walk': {} }, 'these names: Job.', { 'Job.run': {} }],
       [
         'a number',
         { 'Job.run': 5 },
-        'overrides["Job.run"] must be an object of options, not 5.',
+        'overrides["Job.run"] must be an options object, not 5.',
         { 'Job.run': { disabled: true } },
       ],
-      ['null', { 'Job.run': null }, 'an object', { 'Job.run': undefined }],
+      ['null', { 'Job.run': null }, 'an options object', { 'Job.run': undefined }],
       [
         'a bad cron',
         { 'Job.run': { cron: '61 * * * *' } },
@@ -177,8 +177,8 @@ describe('The option leakDetection', () => {
   };
 
   it.each([
-    [true, 'leakDetection must be an object of sample, graceMs, strict, not true.'],
-    [[], 'leakDetection must be an object of sample, graceMs, strict, not an array.'],
+    [true, 'leakDetection must be an object with the options sample, graceMs, strict, not true.'],
+    [[], 'leakDetection must be an object with the options sample, graceMs, strict, not an array.'],
     [{ sample: 0 }, 'leakDetection.sample must be a number greater than 0 and at most 1, not 0.'],
     [{ sample: 2 }, 'leakDetection.sample must be a number greater than 0 and at most 1, not 2.'],
     [

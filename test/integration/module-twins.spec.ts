@@ -137,7 +137,7 @@ describe('A module that is imported twice', () => {
         imports,
         options: { overrides: { 'sync initech': { disabled: true } } },
       });
-      expect(error.message).toContain('Use one of the names that exist: sync acme, sync globex.');
+      expect(error.message).toContain('Use one of these names: sync acme, sync globex.');
     });
 
     it('[XD1] refuses start-up without separate names, and says how to set them', async () => {
@@ -311,7 +311,7 @@ describe('A module that is imported twice', () => {
         options: { adoptNestSchedules: true },
       });
       expect(error.message).toContain(
-        'so each of these workers has to run. Mark Job @ScopedWorker(), write @ScopedCron, and compute the name from a provider that differs, such as TENANT',
+        'so each of these workers has to run. Mark Job @ScopedWorker(), use @ScopedCron, and compute the name from a provider that differs, such as TENANT',
       );
     });
   });

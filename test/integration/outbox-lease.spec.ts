@@ -112,7 +112,7 @@ describe('The lease of a message', () => {
     it('[XG2] a late ack() is refused and changes nothing; the ack() of the other holds', async () => {
       const { late, current } = await stolen();
       await expect(late.ack()).rejects.toThrow(
-        /^Delivery 1 of message [-0-9a-f]+ cannot be acknowledged: another reader has received its row since, or the row was deleted\. Another reader receives it if its lease of 30000 ms is not renewed in time\. /,
+        /^Delivery 1 of message [-0-9a-f]+ cannot be acknowledged: another reader has taken its row, or the row was deleted\. Another reader takes a row if its lease of 30000 ms is not renewed in time\. /,
       );
       expect(await state()).toEqual(untouched);
       await current.ack();

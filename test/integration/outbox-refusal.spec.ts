@@ -113,7 +113,7 @@ describe('outboxSource', () => {
       [
         'hold two primary ones',
         { ...GOOD, region: { type: 'text', primary: true } },
-        `it must have one primary column, not 2 (id, region). Write @PrimaryGeneratedColumn('uuid') id!: string.`,
+        `it must have exactly one primary column, not 2 (id, region). Write @PrimaryGeneratedColumn('uuid') id!: string.`,
       ],
     ])('%s, is refused', async (_, columns, problem) => {
       expect(await problemsWith(columns)).toEqual([`outboxSource(Message): ${problem}`]);
@@ -149,8 +149,8 @@ describe('outboxSource', () => {
         { leaseMS: 5 },
         ["leaseMS isn't an option; the options are leaseMs, pollMs, retryDelayMs, listen"],
       ],
-      [null, ['the third argument must be an object of options, not null']],
-      [[], ['the third argument must be an object of options, not an array']],
+      [null, ['the third argument must be an options object, not null']],
+      [[], ['the third argument must be an options object, not an array']],
     ])('are %j, is refused', async (options, problems) => {
       const dataSource = await openDataSource(database);
       expect(problemsOf(() => outboxSource(OutboxMessage, dataSource, options as never))).toEqual(

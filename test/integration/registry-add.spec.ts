@@ -544,7 +544,7 @@ describe('registry.add()', () => {
       expect((await registry.run('x')).outcome).toBe('succeeded');
     });
 
-    it('[XF1] refuses a worker that cannot be new on each tick', async () => {
+    it('[XF1] refuses a worker that cannot be new for each tick', async () => {
       @ScopedWorker()
       class Ready {
         @ScopedInterval(1_000)

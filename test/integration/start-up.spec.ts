@@ -118,7 +118,7 @@ describe('Start-up', () => {
       [
         'an option of @Cron',
         cron(YEARLY, { waitForCompletion: true }),
-        "Job.run: @ScopedCron option waitForCompletion belongs to @Cron; write overlap: 'skip' instead.",
+        "Job.run: @ScopedCron option waitForCompletion belongs to @Cron; use overlap: 'skip' instead.",
         cron(YEARLY, { overlap: 'skip' }),
       ],
       [

@@ -139,7 +139,7 @@ describe('allowFindings', () => {
   describe('when an entry fits no finding', () => {
     const allowFindings = [{ finding: 'SW202', token: Pool, reason }];
     const line =
-      '[SW208] allowFindings names SW202 of Pool, but start-up has no such finding. The entry would hide a later one. Remove it, or correct its finding or its token.';
+      '[SW208] allowFindings names SW202 for Pool, but start-up has no such finding. The entry would hide a later one. Remove it, or correct its finding or its token.';
     const start = (scopeValidation: 'strict' | 'error' | 'warn' | 'off'): Promise<TestApp> =>
       startApp({
         providers: [Tenant, worker([Tenant])],
@@ -173,7 +173,10 @@ describe('allowFindings', () => {
     it('reports each, with what it names', async () => {
       const more = [...allowFindings, { finding: 'durable-captive', token: 'cache', reason }];
       const test = await startApp({ options: { allowFindings: more } });
-      expect(told(test)).toEqual([line, line.replace('SW202 of Pool', 'durable-captive of cache')]);
+      expect(told(test)).toEqual([
+        line,
+        line.replace('SW202 for Pool', 'durable-captive for cache'),
+      ]);
     });
   });
 

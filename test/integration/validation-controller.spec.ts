@@ -91,7 +91,7 @@ describe('A controller', () => {
     });
     expect(told(test)).toEqual([
       expect.stringMatching(
-        /^\[SW206\] ReportsController is request-scoped because of UnitOfWork \(.*\), which workers inject directly and no controller does\. /,
+        /^\[SW206\] ReportsController is request-scoped because of UnitOfWork \(.*\), which workers, but no controllers, inject directly\. /,
       ),
     ]);
     expect(told(test, 'log')).toHaveLength(1);

@@ -48,7 +48,7 @@ class Orders {
 
 const orders = { provide: 'orders', useFactory: () => inMemoryQueue<number>({ capacity: 1 }) };
 const HINT =
-  '[SW207] Cleaner injects nothing that is new on each tick. Unless it resolves providers by hand, only Cleaner itself is built for a tick, and nothing is disposed after it. It needs no scope.';
+  '[SW207] Cleaner injects nothing that is new for each tick. Unless it resolves providers by hand, only Cleaner itself is built for a tick, and nothing is disposed after it. It needs no scope.';
 
 describe('A worker that injects singletons only', () => {
   afterEach(closeApps);
@@ -246,7 +246,7 @@ describe('A worker with a lifecycle hook of Nest', () => {
       providers: [Tenant, Imports],
     });
     expect(words).toEqual([
-      '[SW210] Nest never calls onApplicationBootstrap of Imports, because a worker is new on each tick. The work in the hook is never done. Move it to a singleton. To run a handler once at start-up, set runOnStart: true. For work before each tick, use onScopeInit.',
+      '[SW210] Nest never calls onApplicationBootstrap of Imports, because a worker is new for each tick. The work in the hook is never done. Move it to a singleton. To run a handler once at start-up, set runOnStart: true. For work before each tick, use onScopeInit.',
     ]);
   });
 
@@ -261,7 +261,7 @@ describe('A worker with a lifecycle hook of Nest', () => {
     });
     expect(words).toEqual([
       expect.stringMatching(
-        /^\[SW210\] Nest never calls onModuleInit or onApplicationBootstrap of Both, because a worker is new on each tick\. The work in these hooks is never done\. /,
+        /^\[SW210\] Nest never calls onModuleInit or onApplicationBootstrap of Both, because a worker is new for each tick\. The work in these hooks is never done\. /,
       ),
     ]);
   });

@@ -186,7 +186,7 @@ describe('A provider marked @StaysSingleton()', () => {
       providers: [staysOver('x', scope), { provide: 'x', useValue: 1 }],
     });
     expect(finding!.message).toBe(
-      `Stays is marked @StaysSingleton(), but it declares itself ${what}. Remove @StaysSingleton() or the scope.`,
+      `Stays is marked @StaysSingleton(), but it is declared as ${what}. Remove @StaysSingleton() or the scope.`,
     );
   });
 

@@ -284,7 +284,7 @@ describe('A @Cron of a transient class in a static tree', () => {
           token: Job,
           chain: [],
           message:
-            'Job.run: Nest runs this @Cron on an object that was never constructed, because Job is transient. Its dependencies are undefined. Make Job a singleton. Or mark it @ScopedWorker() instead of @Injectable(), and write @ScopedCron.',
+            'Job.run: Nest runs this @Cron on an object that was never constructed, because Job is transient. Its dependencies are undefined. Make Job a singleton. Or mark it @ScopedWorker() instead of @Injectable(), and use @ScopedCron.',
         },
       ]);
     },

@@ -134,7 +134,7 @@ describe('The checks of options', () => {
       ],
     ])('[C13] names the equivalent of %s of @Cron', (_what, options, equivalent) => {
       const [key] = Object.keys(options);
-      const problem = `${key} belongs to @Cron; write ${equivalent} instead`;
+      const problem = `${key} belongs to @Cron; use ${equivalent} instead`;
       expect(handlerOptionProblems(options)).toEqual([problem]);
       expect(defaultsProblems(options)).toEqual([problem]);
       expect(decoratorProblems(options, 'message')).toEqual([
@@ -143,7 +143,9 @@ describe('The checks of options', () => {
     });
 
     it.each([null, 5, 'x', true])('refuses %p in place of options', (options) => {
-      expect(handlerOptionProblems(options)).toEqual([expect.stringMatching(/must be an object/)]);
+      expect(handlerOptionProblems(options)).toEqual([
+        expect.stringMatching(/must be an options object/),
+      ]);
     });
 
     it('names everything at once', () => {

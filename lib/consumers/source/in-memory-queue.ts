@@ -10,16 +10,16 @@ const LONGEST_REDELIVERY_MS = 30_000;
 /** @publicApi */
 export interface InMemoryQueueOptions {
   /**
-   * The maximum number of waiting messages; `put()` waits for room. Messages that a handler works on don't count. Messages that
-   * have come back count, and come back even if the queue is full. Minimum 1. @defaultValue 1_000
+   * The maximum number of waiting messages; `put()` waits for room. Messages in progress don't count. Messages that have come
+   * back count, and come back even if the queue is full. Minimum 1. @defaultValue 1_000
    */
   readonly capacity?: number;
 }
 
 /**
- * Queues messages in the memory of this process, in the order of `put()`. They are lost when the process ends. A message that
- * went back is delivered before new ones: immediately if it was interrupted. If it failed, it waits for 100 ms, then for twice
- * as long each time, up to 30 seconds, and doesn't delay the others.
+ * Queues messages in the memory of this process, in the order of the `put()` calls. They are lost when the process ends. A
+ * message that went back is delivered before new ones: immediately if it was interrupted. If it failed, it waits for 100 ms, then
+ * for twice as long each time, up to 30 seconds, without delaying the others.
  *
  * @publicApi
  */
@@ -40,7 +40,7 @@ export interface InMemoryQueue<T> extends MessageSource<T> {
 /**
  * Creates a bounded queue: `{ provide: ORDERS, useValue: inMemoryQueue<Order>({ capacity: 100 }) }`.
  *
- * @throws {InvalidOptionsError} if `capacity` isn't a whole number from 1 on, or an option doesn't exist.
+ * @throws {InvalidOptionsError} if `capacity` isn't a whole number of at least 1, or if an option doesn't exist.
  * @publicApi
  */
 export function inMemoryQueue<T>(options: InMemoryQueueOptions = {}): InMemoryQueue<T> {
@@ -48,7 +48,7 @@ export function inMemoryQueue<T>(options: InMemoryQueueOptions = {}): InMemoryQu
   const { capacity = 1_000 } = options;
   refuseInvalid('inMemoryQueue()', named({ capacity: countProblem(capacity) }));
   const queue = new BoundedQueue<T>(capacity);
-  // An instance decorator of the application may wrap the queue in a proxy, which cannot access private fields.
+  // An instance decorator of the application may wrap the queue in a proxy, which can't access private fields.
   return {
     get size() {
       return queue.size;

@@ -1,42 +1,42 @@
 /**
- * Delivers one message from a source to a consumer. The library settles it with one call of one method. If `deadLetter()` fails,
- * the library then calls `nack(error)`.
+ * Delivers one message from a source to a consumer. The library settles it by calling one of its methods once. If `deadLetter()`
+ * fails, it then calls `nack(error)`.
  *
  * @publicApi
  */
 export interface Delivery<T = unknown> {
   /** The handler receives it as `tick.payload`. */
   readonly body: T;
-  /** Identifies the message: every delivery of it has the same id. */
+  /** Identifies the message: all its deliveries have the same id. */
   readonly id: string;
-  /** The number of deliveries so far, including this one. By default the consumer counts them by `id`, in this process only. */
+  /** The number of deliveries so far, including this one. By default, the consumer counts them by `id`, in this process only. */
   readonly deliveries?: number;
   /** Acknowledges the message, after its scope was committed and disposed. */
   ack(): unknown;
   /**
    * Sends the message back, to be delivered again.
    *
-   * @param error the reason of the failure; undefined if the message was only interrupted, which doesn't count as a delivery.
+   * @param error the reason for the failure; undefined if the message was merely interrupted, which doesn't count as a delivery.
    */
   nack(error?: unknown): unknown;
-  /** Puts the message aside permanently, where a person finds it. Required if the source has `keepsDeadLetters`. */
+  /** Puts the message aside permanently, where someone can find it. Required if the source has `keepsDeadLetters`. */
   deadLetter?(error: unknown): unknown;
 }
 
 /**
- * Delivers messages from a queue, a table or a socket. Provide an object of this shape, and pass its token to
+ * Delivers messages from a queue, a table or a socket. Provide an object of this type, and pass its token to
  * `@ScopedConsumer(token)`.
  *
  * @publicApi
  */
 export interface MessageSource<T = unknown> {
   /**
-   * Starts to read. The library requests the next message only when it can run a tick for it immediately, and never makes two
-   * requests at a time. When the iteration ends or throws, the library calls `read` again after a pause.
+   * Starts to read. The library requests the next message only when it can run a tick for it immediately, and never has two
+   * requests open. When the iteration ends or throws, the library calls `read` again after a pause.
    *
    * @param signal is aborted when the application stops or the consumer is removed: end the iteration, and release undelivered
-   * messages. The shutdown waits for a pending `next()`, and for `return()`, until `shutdownTimeoutMs` has elapsed. Each call has its
-   * own signal, which is also aborted after a failure, to end everything that the call left behind.
+   * messages. The shutdown waits for a pending `next()`, and for `return()`, until `shutdownTimeoutMs` has elapsed. Each call has
+   * its own signal, which is also aborted after a failure, to end anything that the call left running.
    */
   read(signal: AbortSignal): AsyncIterable<Delivery<T>>;
   /** True if each delivery has `deadLetter()`. */

@@ -11,10 +11,10 @@ import {
 
 const LOADER = fileURLToPath(new URL('./loader.js', import.meta.url));
 
-/** The extra time in which the loader itself may report the timeout. It cannot if its event loop is blocked. */
+/** The extra time in which the loader itself may report the timeout. It can't if its event loop is blocked. */
 const GRACE_MS = 1_000;
 
-/** Signals that end this process. A blocked child would not notice them. */
+/** Signals that end this process. A blocked child wouldn't notice them. */
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /**
@@ -86,7 +86,7 @@ function answerOf(child: ChildProcess, request: LoadRequest): Promise<Inspected>
         `${shownFile} ended its process ${how} ${STAGES[stage]}. Pass the file of the root module, not one that starts the application.`,
       );
     });
-    // The `exit` listener reports a process that cannot start.
+    // The `exit` listener reports a process that can't start.
     child.send(request, () => undefined);
   });
 }

@@ -8,7 +8,7 @@ export type Command =
   | { readonly kind: 'inspect'; readonly options: InspectOptions };
 
 export interface InspectOptions {
-  /** The file of the root module, as the user wrote it. */
+  /** The file of the root module, as the user typed it. */
   readonly file: string;
   /** The export that is the root module; undefined to choose it from the file. */
   readonly exportName: string | undefined;

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 
 const NAME = 'nestjs-scoped-worker';
 
-/** A copy of this library on the disk. */
+/** A copy of this library on disk. */
 export interface LibraryCopy {
   /** Its folder, without symbolic links. */
   readonly root: string;

@@ -53,7 +53,7 @@ export class NestCopy {
   static async of(file: string): Promise<NestCopy> {
     const place = resolved(file);
     const core = (await import(place === undefined ? CORE : pathToFileURL(place).href)) as Core;
-    // CommonJS whose named exports Node cannot detect has only a default export.
+    // CommonJS whose named exports Node can't detect has only a default export.
     const named =
       core.NestFactory === undefined ? (core as unknown as { default: Core }).default : core;
     return new NestCopy(named, place);
@@ -72,7 +72,7 @@ export class NestCopy {
     });
   }
 
-  /** Returns a note if the copies of Nest may be the reason why modules cannot be resolved. */
+  /** Returns a note if the copies of Nest may be the reason why modules can't be resolved. */
   doubts(): string[] {
     const own = resolved(fileURLToPath(import.meta.url))!;
     if (this.place === undefined)
@@ -81,7 +81,7 @@ export class NestCopy {
       ];
     if (this.place === own) return [];
     return [
-      `The application uses ${CORE} ${versionOf(this.place)} (${dirname(this.place)}), but nestjs-scoped-worker uses ${versionOf(own)} (${dirname(own)}). Nest treats their classes as different providers. Install one copy for both. Run npm ls ${CORE} to see which package installs which.`,
+      `The application uses ${CORE} ${versionOf(this.place)} (${dirname(this.place)}), but nestjs-scoped-worker uses ${versionOf(own)} (${dirname(own)}). Nest treats their classes as different providers. Install one copy for both. Run npm ls ${CORE} to see which packages install them.`,
     ];
   }
 }

@@ -4,7 +4,7 @@ import type { ScopeInspection } from '../inspection.interface.js';
 export interface LoadRequest {
   /** The file of the root module, as an absolute path. */
   readonly file: string;
-  /** The path as the user wrote it, for error texts. */
+  /** The path as the user typed it, for error texts. */
   readonly shownFile: string;
   readonly exportName: string | undefined;
   readonly timeoutMs: number;
@@ -24,7 +24,7 @@ export const STAGES: Readonly<Record<Stage, string>> = {
 export interface Inspected {
   /** The name of the root module. */
   readonly application: string;
-  /** Its file, as the user wrote it. */
+  /** Its file, as the user typed it. */
   readonly file: string;
   readonly inspection: ScopeInspection;
 }
@@ -35,5 +35,5 @@ export type LoaderMessage =
   | { readonly kind: 'inspected'; readonly inspected: Inspected }
   | { readonly kind: 'refused'; readonly reason: string };
 
-/** The application cannot be inspected. The message is written for the user. */
+/** The application can't be inspected. The message is written for the user. */
 export class CannotInspect extends Error {}

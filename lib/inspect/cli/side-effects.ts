@@ -60,7 +60,7 @@ export class SideEffects {
     ];
   }
 
-  /** Returns a sentence with the resources that keep this process alive and did not exist at the construction, or none. */
+  /** Returns a sentence with the resources that keep this process alive and didn't exist at the construction, or none. */
   stillOpen(): string[] {
     const open: string[] = [];
     for (const [name, count] of countedResources()) {

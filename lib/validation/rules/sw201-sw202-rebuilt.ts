@@ -22,7 +22,7 @@ export function singletonRebuilt(ticks: TickGraph): Finding[] {
       dependency === undefined
         ? ticks.isWorker(provider)
           ? `${marked} is marked @StaysSingleton(), but it is a worker, and each tick gets a new one. Remove @StaysSingleton().`
-          : `${marked} is marked @StaysSingleton(), but it declares itself ${itself(provider)}. Remove @StaysSingleton() or the scope.`
+          : `${marked} is marked @StaysSingleton(), but it is declared as ${itself(provider)}. Remove @StaysSingleton() or the scope.`
         : `${marked} is marked @StaysSingleton(), but ${culprit.name} makes it ${scope} (${arrows(chain)}). ${fate(provider)} Stop injecting ${dependency.name} into ${name}, and pass what ${name} needs from it as a method argument. Or remove @StaysSingleton().`;
     return finding({ kind: 'singleton-rebuilt', subject: name, token, chain, message });
   });

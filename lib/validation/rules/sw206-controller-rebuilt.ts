@@ -44,7 +44,7 @@ export function controllerRebuilt(ticks: TickGraph): Finding[] {
   });
 }
 
-/** Reports a controller that reaches a scoped `EntityManager` or `Repository`, even if it is request-scoped on purpose. */
+/** Reports a controller that reaches a scoped `EntityManager` or `Repository`, even if it is intentionally request-scoped. */
 function statementsRefused(controller: GraphProvider, ticks: TickGraph): Finding | undefined {
   const way = ticks.graph.wayTo(controller, ({ token }) => isOwnToken(token));
   if (way === undefined || way.some((provider) => ticks.isWorker(provider))) return undefined;
@@ -55,7 +55,7 @@ function statementsRefused(controller: GraphProvider, ticks: TickGraph): Finding
 }
 
 function why(way: readonly GraphProvider[], isSure: boolean, ticks: TickGraph): string {
-  if (!isSure) return 'which workers inject directly and no controller does';
+  if (!isSure) return 'which workers, but no controllers, inject directly';
   return ticks.isWorker(way.at(-1)!) ? 'which is a worker' : 'which is meant for workers';
 }
 

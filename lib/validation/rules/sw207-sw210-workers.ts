@@ -23,7 +23,7 @@ export function scopeNotNeeded({ graph, workers, hasHooks }: TickGraph): Finding
         kind: 'scope-not-needed',
         subject: name,
         token,
-        message: `${name} injects nothing that is new on each tick. Unless it resolves providers by hand, only ${name} itself is built for a tick, and nothing is disposed after it. It needs no scope.`,
+        message: `${name} injects nothing that is new for each tick. Unless it resolves providers by hand, only ${name} itself is built for a tick, and nothing is disposed after it. It needs no scope.`,
       }),
     );
 }
@@ -38,7 +38,7 @@ export function workerHookUnused({ workers }: TickGraph): Finding[] {
     const isNew = lifetime === 'request' || lifetime === 'bubbled';
     if (!isNew || unused.length === 0) return [];
     const work = unused.length === 1 ? 'The work in the hook' : 'The work in these hooks';
-    const message = `Nest never calls ${unused.join(' or ')} of ${name}, because a worker is new on each tick. ${work} is never done. Move it to a singleton. To run a handler once at start-up, set runOnStart: true. For work before each tick, use onScopeInit.`;
+    const message = `Nest never calls ${unused.join(' or ')} of ${name}, because a worker is new for each tick. ${work} is never done. Move it to a singleton. To run a handler once at start-up, set runOnStart: true. For work before each tick, use onScopeInit.`;
     return finding({ kind: 'worker-hook-unused', subject: name, token, message });
   });
 }

@@ -134,7 +134,7 @@ function sharedBy({ dependencies }: InspectedProvider): string {
   return [...new Set(shared.map(({ name }) => name))].join(', ');
 }
 
-/** Returns what the name of the lifetime doesn't say. */
+/** Returns the details that the name of the lifetime doesn't include. */
 function detailOf(provider: InspectedProvider): string {
   const { why, lifetime, isFactory, disposer, scopeHooks, isRepeated } = provider;
   if (isRepeated) return 'the same as above';
