@@ -27,6 +27,7 @@ export const FINDINGS = {
   'allowance-unused': { number: 'SW208', severity: 'info' },
   'state-on-worker': { number: 'SW209', severity: 'info' },
   'worker-hook-unused': { number: 'SW210', severity: 'warning' },
+  'lifetime-misjudged': { number: 'SW211', severity: 'error' },
 } as const satisfies Record<string, { number: `SW${number}`; severity: FindingSeverity }>;
 
 /** Kinds that always stop start-up: without valid options and expressions, nothing can run. */
@@ -75,6 +76,8 @@ export const ALLOWABLE: ReadonlySet<string> = new Set(
  * - `allowance-unused`: an entry of `allowFindings` matches no finding.
  * - `state-on-worker`: a handler leaves changed fields on its worker, which the next tick doesn't see. Only a running tick shows this.
  * - `worker-hook-unused`: a worker has a lifecycle hook that Nest never calls, because the worker is new for each tick.
+ * - `lifetime-misjudged`: the installed release of Nest builds a provider once, although it depends on a request-scoped one. A warning
+ *   if no worker depends on it.
  *
  * @publicApi
  */

@@ -64,6 +64,7 @@ export interface GraphProvider {
  */
 export class LifetimeGraph {
   readonly #dependents = new Map<number, number[]>();
+  #scoped: ReadonlySet<GraphProvider> | undefined;
 
   constructor(
     readonly providers: readonly GraphProvider[],
@@ -94,6 +95,19 @@ export class LifetimeGraph {
 
   dependentsOf(provider: GraphProvider): GraphProvider[] {
     return (this.#dependents.get(provider.id) ?? []).map((id) => this.at(id));
+  }
+
+  /**
+   * True if the provider declares itself request-scoped or depends on such a provider. Decided by scopes and dependencies only,
+   * because some releases of Nest compute wrong lifetimes.
+   */
+  needsScope(provider: GraphProvider): boolean {
+    return (this.#scoped ??= this.scopedProviders()).has(provider);
+  }
+
+  /** Returns the providers that need a scope, and that Nest makes singletons. */
+  misjudged(): readonly GraphProvider[] {
+    return this.providers.filter((each) => each.lifetime === 'singleton' && this.needsScope(each));
   }
 
   /**
@@ -157,6 +171,13 @@ export class LifetimeGraph {
     for (const provider of tree)
       for (const next of this.dependenciesOf(provider)) if (leads(next, provider)) tree.add(next);
     return [...tree];
+  }
+
+  private scopedProviders(): ReadonlySet<GraphProvider> {
+    const scoped = new Set(this.providers.filter(({ declared }) => declared === 'request'));
+    for (const provider of scoped)
+      for (const dependent of this.dependentsOf(provider)) scoped.add(dependent);
+    return scoped;
   }
 }
 

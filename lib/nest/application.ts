@@ -1,4 +1,4 @@
-import type { NestModule, NestInjector } from './nest-types.js';
+import type { NestModule, NestInjector, NestWrapper } from './nest-types.js';
 import * as common from '@nestjs/common';
 import { UnsupportedNestError } from '../errors/errors.js';
 
@@ -53,5 +53,29 @@ export function refuseUnknownInjector(injector: Partial<NestInjector> | undefine
   if (missing === undefined) return;
   throw new UnsupportedNestError(
     `the injector of this @nestjs/core has no method ${missing}, without which the library can't see what to dispose. Install a version that docs/compatibility.md lists`,
+  );
+}
+
+/** What `InstanceWrapper` of Nest has in addition; the same from 11.0.0 to 12.5.1. */
+interface GrowingWrapper extends NestWrapper {
+  addCtorMetadata(index: number, dependency: NestWrapper): void;
+}
+
+/**
+ * Refuses Nest 11.1.20 to 11.1.23 (nestjs/nest#16939, #16947). They decide whether a provider is static while its dependencies are
+ * still being resolved, and keep the answer. This tries it on two wrappers, because a bundle has no version to read. Releases
+ * before 11.1.20 keep the answer as well, but decide later; their injector has no `createResolutionContext()`.
+ *
+ * @throws {UnsupportedNestError}
+ */
+export function refuseEarlyLifetimes(injector: object, wrapper: NestWrapper): void {
+  if (!('createResolutionContext' in injector)) return;
+  const Wrapper = wrapper.constructor as new (metadata: object) => GrowingWrapper;
+  const dependent = new Wrapper({ scope: common.Scope.DEFAULT });
+  dependent.isDependencyTreeStatic();
+  dependent.addCtorMetadata(0, new Wrapper({ scope: common.Scope.REQUEST }));
+  if (!dependent.isDependencyTreeStatic()) return;
+  throw new UnsupportedNestError(
+    'this application runs 11.1.20, 11.1.21, 11.1.22 or 11.1.23, which build request-scoped providers once for the whole application. Install 11.1.24 or newer',
   );
 }

@@ -5,7 +5,7 @@ import {
   NestApplicationContext,
   type NestContainer,
 } from '@nestjs/core';
-import { Application, refuseUnknownInjector } from './application.js';
+import { Application, refuseEarlyLifetimes, refuseUnknownInjector } from './application.js';
 import { watchBuilds } from './build-watch.js';
 import { quiesce } from './context-instances.js';
 import { watchDecorations } from './decorations.js';
@@ -182,6 +182,7 @@ export class NestInside extends Application {
     const watch = (module: NestModule): void => {
       const { injector } = this.moduleRefOf(module) as unknown as OpenModuleRef;
       refuseUnknownInjector(injector);
+      refuseEarlyLifetimes(injector, module.providers.get(ModuleRef)!);
       watchDecorations(injector);
       watchBuilds(injector);
     };

@@ -10,10 +10,12 @@ import { durableCaptive } from './rules/sw204-durable-captive.js';
 import { sharedByFactory, stateOnWorker } from './rules/sw205-sw209-found-late.js';
 import { controllerRebuilt } from './rules/sw206-controller-rebuilt.js';
 import { scopeNotNeeded, workerHookUnused } from './rules/sw207-sw210-workers.js';
+import { lifetimeMisjudged } from './rules/sw211-lifetime-misjudged.js';
 import { TickGraph, type WorkerRoot } from './tick-graph.js';
 
 /** The rules that read only the graph, in the order of the report. */
 const RULES: readonly ((ticks: TickGraph) => Finding[])[] = [
+  lifetimeMisjudged,
   singletonRebuilt,
   durableCaptive,
   resourceRebuilt,

@@ -1,8 +1,12 @@
 import * as common from '@nestjs/common';
-import { ModuleRef } from '@nestjs/core';
+import { ModuleRef, ModulesContainer } from '@nestjs/core';
 import { UnsupportedNestError } from '../../lib/index.js';
-import type { NestInjector, OpenModuleRef } from '../../lib/nest/nest-types.js';
-import { refuseOldNest, refuseUnknownInjector } from '../../lib/nest/application.js';
+import type { NestInjector, NestWrapper, OpenModuleRef } from '../../lib/nest/nest-types.js';
+import {
+  refuseEarlyLifetimes,
+  refuseOldNest,
+  refuseUnknownInjector,
+} from '../../lib/nest/application.js';
 import { closeApps, startApp } from '../support/app.js';
 
 /** What `@nestjs/common` 10 exports, as far as it matters. The smoke test has an application of Nest 10 itself. */
@@ -30,6 +34,25 @@ describe('The supported versions of Nest', () => {
       expect(() => refuseUnknownInjector(changed)).toThrow(method);
     },
   );
+
+  it('[K2] exclude 11.1.20 to 11.1.23, whose wrappers keep a lifetime that they computed too early', async () => {
+    const { app } = await startApp({});
+    const { injector } = app.get(ModuleRef) as unknown as OpenModuleRef;
+    const withContexts = { createResolutionContext: () => undefined };
+    const [wrapper] = app.get(ModulesContainer).values().next().value!.providers.values();
+    const own = wrapper as unknown as NestWrapper;
+    expect(() => refuseEarlyLifetimes(injector, own)).not.toThrow();
+    class EarlyWrapper {
+      readonly isDependencyTreeStatic = (): boolean => true;
+      addCtorMetadata(): void {}
+    }
+    const early = new EarlyWrapper() as unknown as NestWrapper;
+    expect(() => refuseEarlyLifetimes(withContexts, early)).toThrow(
+      'nestjs-scoped-worker needs Nest 11 or 12, but this application runs 11.1.20, 11.1.21, 11.1.22 or 11.1.23, which build request-scoped providers once for the whole application. Install 11.1.24 or newer.',
+    );
+    // Earlier releases keep it too, but compute it in time.
+    expect(() => refuseEarlyLifetimes({}, early)).not.toThrow();
+  });
 
   it('are checked at start-up', async () => {
     const { app } = await startApp({});

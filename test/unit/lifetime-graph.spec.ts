@@ -251,6 +251,31 @@ describe('lifetime graph', () => {
     });
   });
 
+  describe('misjudged', () => {
+    it('[K1] has the providers that Nest builds once although they reach a request-scoped one', () => {
+      const { graph } = graphOf({
+        Outer: ['singleton', 'A'],
+        A: ['singleton', 'B'],
+        B: ['bubbled', 'R'],
+        R: ['request'],
+        Other: ['singleton', 'Clock'],
+        Clock: ['transient'],
+      });
+      expect(namesOf(graph.misjudged())).toEqual(['Outer', 'A']);
+    });
+
+    it('[K1] is empty where Nest is right, and in a circle', () => {
+      const { graph } = graphOf({
+        A: ['bubbled', 'B'],
+        B: ['bubbled', 'A', 'R'],
+        R: ['request'],
+        One: ['singleton', 'Two'],
+        Two: ['singleton', 'One'],
+      });
+      expect(graph.misjudged()).toEqual([]);
+    });
+  });
+
   describe('livesInScope', () => {
     it.each<[Lifetime, boolean]>([
       ['singleton', false],
