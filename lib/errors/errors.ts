@@ -241,7 +241,7 @@ export class PeriodicTimerError extends ScopedWorkerError {
 }
 
 /**
- * Thrown if a write to an SQLite file would wait for itself. The transaction that is writing to the file waits for the code that
+ * Thrown if a write to an SQLite file would wait for itself. The transaction that holds the write lock waits for the code that
  * sent the write. Nothing was written.
  *
  * @publicApi
@@ -258,7 +258,7 @@ export class WriteRefusedError extends ScopedWorkerError {
     readonly holder: string,
   ) {
     super(
-      `A write to ${file} would wait for itself, so it was refused: ${statement}. The transaction of ${holder} is writing to the file, and ends only after this write. SQLite allows one writer at a time. Write through the EntityManager of that transaction: inject it with @InjectScopedRepository() or @InjectScopedEntityManager(), or pass it to the service as an argument. Or write after the transaction has ended.`,
+      `A write to ${file} would wait for itself, so it was refused: ${statement}. The transaction of ${holder} holds the write lock, and ends only after this write. SQLite allows one writer at a time. Write through the EntityManager of that transaction: inject it with @InjectScopedRepository() or @InjectScopedEntityManager(), or pass it to the service as an argument. Or write after the transaction has ended.`,
     );
   }
 }
@@ -283,7 +283,7 @@ export class WriteTimeoutError extends ScopedWorkerError {
     options?: { cause?: unknown },
   ) {
     super(
-      `A write to ${file} waited ${waitedMs} ms for its turn. The transaction of ${holder} is writing to the file. SQLite allows one writer at a time. Keep that transaction short, and look for one that never ends or that waits for this write.`,
+      `A write to ${file} waited ${waitedMs} ms for its turn. The transaction of ${holder} holds the write lock. SQLite allows one writer at a time. Keep that transaction short, and look for one that never ends or that waits for this write.`,
       options,
     );
   }

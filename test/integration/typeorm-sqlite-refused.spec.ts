@@ -272,7 +272,7 @@ describe('A write that is refused inside of a tick with a transaction on an SQLi
         holder: expect.stringMatching(/^work \(tick-.+\)$/),
       });
       expect(error.message).toContain(error.statement);
-      expect(error.message).toContain(`The transaction of ${error.holder} is writing to the file`);
+      expect(error.message).toContain(`The transaction of ${error.holder} holds the write lock`);
       expect(error.message).toContain('@InjectScopedRepository()');
     });
 
