@@ -19,7 +19,7 @@ import { AppStopper } from './nest/app-stopper.js';
 import { BackgroundHost } from './background/background-host.js';
 import { ConsumerHost } from './consumers/consumer-host.js';
 import { Drain } from './lifecycle/drain.js';
-import { FailurePolicy } from './lifecycle/failure-policy.js';
+import { OnFailure } from './lifecycle/on-failure.js';
 import { MemoryWatch } from './lifecycle/memory-watch.js';
 import { SchedulerRegistryBridge } from './lifecycle/scheduler-registry-bridge.js';
 import { StartUp } from './lifecycle/start-up.js';
@@ -102,7 +102,7 @@ export class ScopedWorkerServices implements InspectedServices {
     const scopes = (this.scopes = new ProviderScopeFactory(openScopes, ticks, events));
     const book = (this.book = new ScheduleBook());
     const stopper = givenStopper ?? new AppStopper(nest, options.resolved);
-    const policy = new FailurePolicy(book, stopper, () => this);
+    const policy = new OnFailure(book, stopper, () => this);
     const lists = new ItemRunner(ticks, policy, events, scopes, running);
     const dispatcher = new TickDispatcher(ticks, lists, running, policy, book, events);
     this.dispatcher = dispatcher;

@@ -7,13 +7,13 @@ import type { ProviderScope } from '../scope/provider-scope.interface.js';
 import type { Scope } from '../scope/scope.js';
 import { ProviderScopeFactory } from '../tick/provider-scope-factory.js';
 import type { LongRunning, Straggler } from '../registry/long-running.js';
-import { Consumer } from './consumer.js';
+import { ConsumerLoop } from './consumer-loop.js';
 import { MessageSettler } from './message-settler.js';
 
 /** Runs the consumers of the application. */
 export class ConsumerHost implements LongRunning {
   /** Includes removed ones, which may still be handling a message. */
-  readonly #consumers = new Map<string, Consumer>();
+  readonly #consumers = new Map<string, ConsumerLoop>();
 
   constructor(
     private readonly book: ScheduleBook,
@@ -30,7 +30,12 @@ export class ConsumerHost implements LongRunning {
       const resolve = <T>(token: unknown, scope: ProviderScope): Promise<T> =>
         (scope as Scope).resolveFor(schedule.target.worker, token);
       const settler = new MessageSettler(name, consumer, this.scopes, resolve, this.events);
-      const loop = new Consumer({ ...schedule, consumer }, this.dispatcher, settler, this.events);
+      const loop = new ConsumerLoop(
+        { ...schedule, consumer },
+        this.dispatcher,
+        settler,
+        this.events,
+      );
       this.#consumers.set(name, loop);
       loop.start();
     }

@@ -4,12 +4,12 @@ import {
   CannotInspect,
   STAGES,
   type Inspected,
-  type LoadRequest,
-  type LoaderMessage,
+  type PreviewRequest,
+  type PreviewMessage,
   type Stage,
 } from './protocol.js';
 
-const LOADER = fileURLToPath(new URL('./loader.js', import.meta.url));
+const PREVIEW = fileURLToPath(new URL('./preview.js', import.meta.url));
 
 /** The extra time in which the loader itself may report the timeout. It can't if its event loop is blocked. */
 const GRACE_MS = 1_000;
@@ -23,10 +23,10 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
  *
  * @throws {CannotInspect} if the child doesn't answer.
  */
-export function inspectApplication(request: LoadRequest): Promise<Inspected> {
+export function inspectApplication(request: PreviewRequest): Promise<Inspected> {
   // In its own process group, so that processes which the application has started end with it.
   const detached = process.platform !== 'win32';
-  const child = fork(LOADER, [], { stdio: ['ignore', 2, 2, 'ipc'], detached });
+  const child = fork(PREVIEW, [], { stdio: ['ignore', 2, 2, 'ipc'], detached });
   const kill = (): void => {
     try {
       if (detached && child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
@@ -52,7 +52,7 @@ export function inspectApplication(request: LoadRequest): Promise<Inspected> {
   });
 }
 
-function answerOf(child: ChildProcess, request: LoadRequest): Promise<Inspected> {
+function answerOf(child: ChildProcess, request: PreviewRequest): Promise<Inspected> {
   const { shownFile, timeoutMs } = request;
   return new Promise((resolve, reject) => {
     let stage: Stage = 'file';
@@ -61,7 +61,7 @@ function answerOf(child: ChildProcess, request: LoadRequest): Promise<Inspected>
       clearTimeout(overdue);
       reject(new CannotInspect(reason));
     };
-    child.on('message', (message: LoaderMessage) => {
+    child.on('message', (message: PreviewMessage) => {
       switch (message?.kind) {
         case 'stage':
           stage = message.stage;

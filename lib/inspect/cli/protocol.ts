@@ -1,7 +1,7 @@
 import type { ScopeInspection } from '../inspection.interface.js';
 
 /** The request to the loader. */
-export interface LoadRequest {
+export interface PreviewRequest {
   /** The file of the root module, as an absolute path. */
   readonly file: string;
   /** The path as the user typed it, for error texts. */
@@ -30,7 +30,7 @@ export interface Inspected {
 }
 
 /** A message of the loader. The application may send other messages, which have none of these kinds. */
-export type LoaderMessage =
+export type PreviewMessage =
   | { readonly kind: 'stage'; readonly stage: Stage }
   | { readonly kind: 'inspected'; readonly inspected: Inspected }
   | { readonly kind: 'refused'; readonly reason: string };

@@ -11,7 +11,7 @@ import { Backoff } from '../util/backoff.js';
 import { pause } from '../util/pause.js';
 import type { Straggler } from '../registry/long-running.js';
 import type { MessageSettler } from './message-settler.js';
-import { SourceReading, type ReadingObserver } from './source-reading.js';
+import { SourceIteration, type IterationObserver } from './source-iteration.js';
 
 const FIRST_REOPEN_MS = 100;
 const LONGEST_REOPEN_MS = 30_000;
@@ -24,13 +24,13 @@ interface Handling extends WorkOwner {
 }
 
 /** Reads one source, message by message, and runs a tick for each message. */
-export class Consumer implements ReadingObserver {
+export class ConsumerLoop implements IterationObserver {
   readonly #stopping = new AbortController();
   readonly #backoff = new Backoff(FIRST_REOPEN_MS, LONGEST_REOPEN_MS);
   readonly #handlings = new Set<Handling>();
   #loop: Promise<void> = Promise.resolve();
   #isReading = false;
-  #reading: SourceReading | undefined;
+  #iteration: SourceIteration | undefined;
   /** Called when a message is settled, when the consumer is resumed, and when it stops. */
   #wake: () => void = () => undefined;
 
@@ -47,7 +47,7 @@ export class Consumer implements ReadingObserver {
 
   stop(why: string): void {
     this.#stopping.abort();
-    this.#reading?.stop(why);
+    this.#iteration?.stop(why);
     this.#wake();
   }
 
@@ -86,7 +86,7 @@ export class Consumer implements ReadingObserver {
       }
       if (this.isStopped) {
         // The source isn't read again, so `source:failed` doesn't report the error.
-        if (error !== undefined) this.#reading!.failedToEnd(error);
+        if (error !== undefined) this.#iteration!.failedToEnd(error);
         break;
       }
       const reopenInMs = this.#backoff.next();
@@ -99,12 +99,12 @@ export class Consumer implements ReadingObserver {
   /** Requests a message only when a tick can start for it immediately. */
   private async readToEnd(): Promise<void> {
     const { name, consumer } = this.schedule;
-    const reading = (this.#reading = new SourceReading(name, consumer.source, this));
+    const iteration = (this.#iteration = new SourceIteration(name, consumer.source, this));
     try {
       for (;;) {
         await this.untilFree();
         if (this.isStopped) return;
-        const delivery = await reading.next();
+        const delivery = await iteration.next();
         if (delivery === undefined) return;
         this.#backoff.reset();
         this.hold((handling) => this.handle(delivery, handling));
@@ -112,9 +112,9 @@ export class Consumer implements ReadingObserver {
         await pause(0, this.#stopping.signal);
       }
     } finally {
-      await reading.end();
+      await iteration.end();
       // The source may close its connection in onModuleDestroy: a later message couldn't go back.
-      if (this.isStopped) await reading.ended;
+      if (this.isStopped) await iteration.ended;
     }
   }
 

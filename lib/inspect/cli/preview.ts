@@ -9,17 +9,17 @@ import { NestCopy } from './nest-copy.js';
 import {
   CannotInspect,
   STAGES,
-  type LoaderMessage,
-  type LoadRequest,
+  type PreviewMessage,
+  type PreviewRequest,
   type Stage,
 } from './protocol.js';
 import { SideEffects } from './side-effects.js';
 import { placeInApplication, thrownText } from './thrown-text.js';
 
-process.once('message', (request: LoadRequest) => void load(request));
+process.once('message', (request: PreviewRequest) => void load(request));
 process.on('disconnect', () => process.exit());
 
-async function load(request: LoadRequest): Promise<void> {
+async function load(request: PreviewRequest): Promise<void> {
   const { shownFile, timeoutMs } = request;
   const effects = new SideEffects();
   let stage: Stage = 'file';
@@ -67,19 +67,19 @@ async function load(request: LoadRequest): Promise<void> {
   }
 }
 
-function say(message: LoaderMessage): void {
+function say(message: PreviewMessage): void {
   process.send?.(message);
 }
 
 /** Sends the answer, and keeps this process alive until the parent kills it. */
-function answer(message: LoaderMessage): void {
+function answer(message: PreviewMessage): void {
   say(message);
   process.channel?.ref();
 }
 
 /** Returns the module that the file exports, or the one with which it starts an application, without starting it. */
 async function rootOf(
-  { file, shownFile, exportName }: LoadRequest,
+  { file, shownFile, exportName }: PreviewRequest,
   nest: NestCopy,
   enter: (stage: Stage) => void,
 ): Promise<RootModule> {
@@ -104,7 +104,7 @@ async function rootOf(
 
 /** Uses the preview mode, in which Nest resolves all dependencies but calls no constructor, factory or hook. */
 function assemble(
-  { file, shownFile }: LoadRequest,
+  { file, shownFile }: PreviewRequest,
   nest: NestCopy,
   { module }: RootModule,
 ): Promise<INestApplicationContext> {

@@ -8,9 +8,9 @@ import { pause } from '../util/pause.js';
 /** The milliseconds from the abort of the signal until the library reports a source that doesn't end. */
 const CLOSING_MS = 1_000;
 
-/** Receives the results of a reading that no code awaits. */
-export interface ReadingObserver {
-  /** A message arrived after the reading was stopped. */
+/** Receives the results of an iteration that no code awaits. */
+export interface IterationObserver {
+  /** A message arrived after the iteration was stopped. */
   late(delivery: Delivery): void;
   /** A listener of the signal threw. */
   listenerFailed(error: unknown): void;
@@ -19,7 +19,7 @@ export interface ReadingObserver {
 }
 
 /** One iteration of a source, from `read()` to its end. */
-export class SourceReading {
+export class SourceIteration {
   readonly #signal: TickSignal;
   #iterator: AsyncIterator<Delivery> | undefined;
   /** True once the source has ended the iteration, or has failed. */
@@ -32,7 +32,7 @@ export class SourceReading {
     /** The name of the consumer, for messages. */
     private readonly name: string,
     private readonly source: MessageSource,
-    private readonly observer: ReadingObserver,
+    private readonly observer: IterationObserver,
   ) {
     this.#signal = new TickSignal((error) => observer.listenerFailed(error));
   }

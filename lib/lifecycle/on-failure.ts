@@ -14,7 +14,7 @@ export interface FailureTargets {
 }
 
 /** Applies `onFailure` of a schedule. */
-export class FailurePolicy implements FailureObserver {
+export class OnFailure implements FailureObserver {
   constructor(
     private readonly book: ScheduleBook,
     private readonly stopper: AppStopper,
