@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { QueryRunner } from 'typeorm';
+import type { DeepRunner } from './sqlite-runner.js';
 import { withoutComments } from './sqlite-statements.js';
 
 /** The status that PostgreSQL reports for a connection: idle, in a transaction, or in a failed one. */
@@ -72,8 +73,8 @@ export class LazyTransaction {
    *
    * @param statusOf returns the last status that the database reported. It also reveals statements that this class can't recognise.
    * @returns whether it has committed.
-   * @throws Error if the connection was lost, if the work ended the transaction itself, or if it swallowed the error of a
-   * statement: PostgreSQL would silently roll back on COMMIT.
+   * @throws Error if the connection was lost, if the work ended the transaction itself, if an inner transaction is still open, or if
+   * the work swallowed the error of a statement: PostgreSQL would silently roll back on COMMIT.
    */
   async commit(statusOf: () => TransactionStatus | null | undefined): Promise<boolean> {
     if (this.#begun === undefined) return false;
@@ -85,6 +86,7 @@ export class LazyTransaction {
       throw new Error(this.runner.isReleased ? DISCONNECTED : LOST);
     if (status === 'I')
       throw new Error(endedText('a statement that the library did not recognise'));
+    if ((this.runner as DeepRunner).transactionDepth > 1) throw new Error(UNFINISHED);
     await this.end(() => this.runner.commitTransaction());
     this.refuse(); // a statement that nobody awaited may have failed before COMMIT
     // TypeORM releases a query runner when its connection is lost or its data source is destroyed.
@@ -145,6 +147,9 @@ const LOST =
 
 const DISCONNECTED =
   'The connection of the scope was lost before COMMIT, so the database rolled back its transaction. Run the work again. If this recurs, look for a database restart, a timeout for idle transactions, or code that releases the query runner or destroys the data source.';
+
+const UNFINISHED =
+  'The transaction of the scope cannot be committed: a transaction inside it has not ended. Await every save() and manager.transaction(), even if part of the work fails.';
 
 function endedText(statement: string): string {
   return `The handler ended the transaction of the scope (${statement}), but only the scope may end it. Throw to roll it back, or omit { transaction: true }.`;

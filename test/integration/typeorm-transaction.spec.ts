@@ -261,6 +261,32 @@ describe('The transaction of a scope', () => {
     });
   });
 
+  describe('when an inner transaction is still open', () => {
+    it('[XB1] the tick fails if an inner transaction that nobody awaits is half done, and nothing is kept', async () => {
+      const half = gate();
+      const rest = gate();
+      let inner: Promise<unknown> | undefined;
+      const report = await run(async ({ manager }) => {
+        inner = manager.transaction(async (within) => {
+          await within.query(`INSERT INTO notes (text) VALUES ('debit')`);
+          half.open();
+          await rest.opened;
+          await within.query(`INSERT INTO notes (text) VALUES ('credit')`);
+        });
+        inner.catch(() => undefined);
+        await half.opened;
+      });
+      rest.open();
+
+      expect(report).toMatchObject({ outcome: 'failed', phase: 'commit', disposeErrors: [] });
+      expect((report.error as Error).message).toBe(
+        'The transaction of the scope cannot be committed: a transaction inside it has not ended. Await every save() and manager.transaction(), even if part of the work fails.',
+      );
+      await expect(inner).rejects.toMatchObject({ code: 'SCOPE_CLOSED' });
+      expect(await committed(database)).toEqual([]);
+    });
+  });
+
   describe('when a statement fails and the handler goes on', () => {
     it('[XB1] the tick has failed in the phase commit, with the reason: nothing is lost silently', async () => {
       const report = await run(async ({ notes, manager }) => {
