@@ -88,12 +88,14 @@ describe('A path that the file system refuses', () => {
   });
 
   it.each([
-    ['plain.js/app.module.js', 'ENOTDIR'],
-    ['circle.js', 'ELOOP'],
-  ])('%s ends with exit code 2, not with that of a finding', async (file, code) => {
-    expect(refusalOf(await runCommand(folder, ['inspect', file]))).toContain(
-      `The inspector failed: Error: ${code}: `,
-    );
+    // Node 24 reports such a path like a missing one.
+    [
+      'plain.js/app.module.js',
+      /^The inspector failed: Error: ENOTDIR: |^plain\.js\/app\.module\.js does not exist/,
+    ],
+    ['circle.js', /^The inspector failed: Error: ELOOP: /],
+  ])('%s ends with exit code 2, not with that of a finding', async (file, reason) => {
+    expect(refusalOf(await runCommand(folder, ['inspect', file]))).toMatch(reason);
   });
 });
 
