@@ -33,7 +33,7 @@ export class MajorCollections {
     this.#observer.observe({ entryTypes: ['gc'] });
   }
 
-  /** The moment since which there were enough collections; -Infinity while there were too few. */
+  /** The moment since which there have been enough collections; -Infinity while there are too few. */
   get enoughSince(): number {
     return this.#latest.length < ENOUGH ? Number.NEGATIVE_INFINITY : this.#latest[0]!;
   }
