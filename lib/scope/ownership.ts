@@ -10,9 +10,9 @@ export const IS_SCOPE = Symbol('nestjs-scoped-worker:is-scope');
  * Decides which objects a scope owns, out of those that Nest built under its context id. Looks at the instance itself, without
  * the decoration of an `instanceDecorator`.
  *
- * A scope owns only objects. It doesn't own an object that an earlier provider or scope owns: an alias, or the result of a
- * factory that returns the same object repeatedly. Nor does it own an object that a factory marked as `shared()`, or an object
- * from a factory that a static provider holds.
+ * A scope owns only objects. It doesn't own an object that an earlier provider or scope owns, such as an alias, or the repeated
+ * result of a factory. Nor does it own an object that a factory marked as `shared()`, or an object from a factory that a static
+ * provider holds.
  */
 export class Ownership {
   readonly #owned = new WeakSet<object>();

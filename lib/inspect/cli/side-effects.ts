@@ -19,8 +19,8 @@ const WORDS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Records, but doesn't prevent, what loading an application does to this process after the construction: the connections and
- * servers that it opens, and the errors that no code catches. These could end a running application, but must not end the
+ * Records what loading an application does to this process after the construction, but doesn't prevent it. Covers the connections
+ * and servers that it opens, and the errors that no code catches. These could end a running application, but must not end the
  * inspection.
  */
 export class SideEffects {
