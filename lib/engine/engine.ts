@@ -21,7 +21,7 @@ export interface Engine {
   start(schedules: readonly EngineSchedule[], host: EngineHost): void | Promise<void>;
   /**
    * Stops the engine permanently: it fires nothing more, and leaves no timer and no handle. The shutdown waits for the promise
-   * until `shutdownTimeoutMs` has elapsed, and drains the ticks at the same time, so `stop()` may wait for the promises of
+   * until `shutdownTimeoutMs` has elapsed. It drains the ticks at the same time, so `stop()` may wait for the promises of
    * `fire()`.
    */
   stop(): void | Promise<void>;

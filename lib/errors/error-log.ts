@@ -15,7 +15,7 @@ export interface LoggedError {
 
 /**
  * Splits the `util.inspect()` output of an error, so that its message appears once. If inspection fails, it uses the message and
- * the stack: every thrown value has a text.
+ * the stack, so that it returns text for every thrown value.
  */
 export function loggedError(error: unknown): LoggedError {
   const message = textOf(error);

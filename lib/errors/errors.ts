@@ -258,7 +258,7 @@ export class WriteRefusedError extends ScopedWorkerError {
     readonly holder: string,
   ) {
     super(
-      `A write to ${file} would wait for itself, so it was refused: ${statement}. The transaction of ${holder} holds the write lock, and ends only after this write. SQLite allows one writer at a time. Write through the EntityManager of that transaction: inject it with @InjectScopedRepository() or @InjectScopedEntityManager(), or pass it to the service as an argument. Or write after the transaction has ended.`,
+      `A write to ${file} would wait for itself, so the library refused it: ${statement}. The transaction of ${holder} holds the write lock, and ends only after this write. SQLite allows one writer at a time. Write through the EntityManager of that transaction: inject it with @InjectScopedRepository() or @InjectScopedEntityManager(), or pass it to the service as an argument. Or write after the transaction has ended.`,
     );
   }
 }

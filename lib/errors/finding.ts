@@ -63,7 +63,7 @@ export const ALLOWABLE: ReadonlySet<string> = new Set(
  * - `module-not-imported`: the application has workers but doesn't import `ScopedWorkerModule`, so none of them run. Only the inspector
  *   reports this.
  * - `message-handler-scoped`: another library calls a request-scoped class for each job, message or event, and nothing disposes
- *   its instances. An info if no class in its tree has a disposer or a hook for scopes.
+ *   its instances. Only `info` if no class in its tree has a disposer or a scope hook.
  * - `worker-run-elsewhere`: another library calls methods of a class marked `@ScopedWorker()`, where the decorator has no effect.
  * - `dependency-missing`: a worker, or a provider that its ticks need, injects a token without a provider, so every tick would fail.
  * - `singleton-rebuilt`: a dependency makes a provider marked `@StaysSingleton()` request-scoped.
@@ -71,7 +71,8 @@ export const ALLOWABLE: ReadonlySet<string> = new Set(
  * - `transient-captured`: a singleton holds a transient that has a disposer.
  * - `durable-captive`: a durable provider holds a request-scoped one, which is disposed earlier. A warning if no tick reaches it.
  * - `shared-by-factory`: a request-scoped factory returns an object that a static provider holds. Only a running tick shows this.
- * - `controller-rebuilt`: a controller is request-scoped because of a provider that only workers need. An info if that is merely likely.
+ * - `controller-rebuilt`: a controller is request-scoped because of a provider that only workers need. Only `info` if that is
+ *   merely likely.
  * - `scope-not-needed`: the ticks of a worker build nothing but the worker itself.
  * - `allowance-unused`: an entry of `allowFindings` matches no finding.
  * - `state-on-worker`: a handler leaves changed fields on its worker, which the next tick doesn't see. Only a running tick shows this.

@@ -27,7 +27,7 @@ export class EventLog {
    * they ran late or replaced skipped ones.
    */
   readonly #lastSkips = new Map<string, number>();
-  /** The schedules with a reported refused write; undefined stands for all scopes by hand. */
+  /** The schedules whose refused write was reported; undefined stands for all scopes by hand. */
   readonly #refused = new Set<string | undefined>();
   /** The names of the work that the shutdown stopped waiting for. */
   #abandoned: readonly string[] = [];

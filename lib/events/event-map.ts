@@ -131,7 +131,7 @@ export interface ScopedWorkerEventMap {
   'memory:sampled': MemoryCheck;
   /** Memory has reached `warnAtMb` or `warnAtPercent`. */
   'memory:warning': MemoryCrossing;
-  /** Memory has fallen more than 5 % below the warning threshold. */
+  /** Memory has fallen more than 5% below the warning threshold. */
   'memory:recovered': MemoryCrossing;
   /** Memory has reached `stopAtMb` or `stopAtPercent`, and the application shuts down. */
   'memory:stopping': MemoryCrossing;

@@ -7,7 +7,7 @@ import { getOrAdd } from '../util/values.js';
  *
  * - `singleton`: as long as the application.
  * - `request`: as long as the scope, because the provider itself is request-scoped.
- * - `bubbled`: as long as the scope, because one of its dependencies does.
+ * - `bubbled`: as long as the scope, because one of the provider's dependencies is request-scoped.
  * - `durable`: as long as the context that a `ContextIdStrategy` defines, such as a tenant.
  * - `transient`: as long as the provider that injects it, which has its own instance.
  *
@@ -53,7 +53,7 @@ export interface GraphProvider {
   readonly disposer: string | undefined;
   /** Nest's lifecycle hooks, by name. */
   readonly hooks: readonly string[];
-  /** Those of `onScopeInit`, `onScopeCommit` and `onScopeRollback` that it has. */
+  /** The scope hooks that it has: any of `onScopeInit`, `onScopeCommit` and `onScopeRollback`. */
   readonly scopeHooks: readonly string[];
   readonly dependencies: readonly GraphEdge[];
 }

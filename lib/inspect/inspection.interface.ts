@@ -8,7 +8,10 @@ export interface InspectedSchedule {
   /** In the form `Class.method`. */
   readonly handler: string;
   readonly kind: ScheduleKind;
-  /** The cron expression, `every 5000 ms`, `5000 ms after the start`, `each message of ORDERS`, or that a provider decides it. */
+  /**
+   * The cron expression, `every 5000 ms`, `5000 ms after the start`, `each message of ORDERS`, or a note that a provider decides
+   * it.
+   */
   readonly due: string;
   /** The time zone of a cron expression; undefined for all other kinds. */
   readonly timeZone: string | undefined;
@@ -62,7 +65,7 @@ export interface InspectedProvider {
   readonly why: string;
   /** The method that disposes an instance; undefined if it has none, or if none is known. */
   readonly disposer: string | undefined;
-  /** Those of `onScopeInit`, `onScopeCommit` and `onScopeRollback` that it has. */
+  /** The scope hooks that it has: any of `onScopeInit`, `onScopeCommit` and `onScopeRollback`. */
   readonly scopeHooks: readonly string[];
   /** True if it appears earlier in the tree, with its dependencies: one instance for the whole scope. */
   readonly isRepeated: boolean;

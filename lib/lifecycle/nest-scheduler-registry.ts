@@ -92,8 +92,8 @@ interface DecoratedJob {
 }
 
 /**
- * Finds the owner of a name in `SchedulerRegistry`: a job that is already in it, or one of `@Cron`, `@Interval` or `@Timeout`
- * that Nest adds later, in `onApplicationBootstrap` of its module, after our schedules are shown.
+ * Finds the owner of a name in `SchedulerRegistry`. The owner is a job that is already in it, or a decorated one. Nest adds that
+ * one in `onApplicationBootstrap` of its module, after our schedules are shown.
  *
  * `SchedulerOrchestrator` of `@nestjs/schedule` keeps the jobs that it will add in private fields; the same from 5.0 to 12.0.
  * The decorators alone don't say which ones those are: Nest skips classes, options disable a kind, factories make instances.

@@ -29,9 +29,9 @@ import { shownJob, type JobCallbacks, shownTimer } from './shown-entries.js';
 import { StopWaits } from './stop-waits.js';
 
 /**
- * Shows our schedules in the `SchedulerRegistry` of an application that imports `ScheduleModule.forRoot()`, as they come
- * and go: a cron as a `CronJob` without a timer, an interval or a timeout as a timer that never fires. Stopping
- * a job pauses its schedule; deleting a job or clearing a timer removes its schedule.
+ * Shows our schedules in the `SchedulerRegistry` of an application that imports `ScheduleModule.forRoot()`, as they come and go.
+ * A cron appears as a `CronJob` without a timer, an interval or a timeout as a timer that never fires. Stopping a job pauses its
+ * schedule; deleting a job or clearing a timer removes its schedule.
  */
 export class SchedulerRegistryBridge {
   readonly #logger = new Logger('ScopedWorker');

@@ -1,6 +1,6 @@
 import { isOf, type RunningWork, type RunningTicks } from '../tick/running-ticks.js';
 
-/** A call of `stop()` that waits, and the running ticks that it is part of. */
+/** A call to `stop()` that waits, and the running ticks that it is part of. */
 interface StopWait {
   readonly callers: readonly RunningWork[];
   readonly ends: readonly RunningWork[];

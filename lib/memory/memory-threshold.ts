@@ -34,7 +34,7 @@ export function levelOf(sample: MemorySample, { option }: MemoryThreshold): numb
  */
 const REARMED_BELOW = 0.95;
 
-/** Detects when a value crosses a threshold: once upwards, and once downwards when it has fallen 5 % below. */
+/** Detects when a value crosses a threshold: once upwards, and once downwards when it has fallen 5% below it. */
 export class Crossing {
   #isAbove = false;
 

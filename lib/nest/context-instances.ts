@@ -28,13 +28,13 @@ export function objectsOf(wrapper: NestWrapper, contextId: ContextId): object[] 
 /**
  * Makes the dependents of a new instance wait for its load. Nest marks the instance as resolved when it is constructed, and
  * injects resolved instances without waiting (`Injector#resolveComponentHost`, 11.0.0 to 12.5.1). A dependent may look it up in
- * the same turn of the microtask queue, so the mark is held back before Nest makes it.
+ * the same turn of the microtask queue, so this class withholds the mark from the start.
  */
 export class HeldInstance {
   #host: NestInstanceHost | undefined;
   #isConstructed = false;
 
-  /** @param preparation of the instance: what code of it resolves would wait for itself. */
+  /** @param preparation of the instance. Its own code sees the instance as resolved; otherwise, it would wait for itself. */
   constructor(private readonly preparation: Preparation) {}
 
   /** Replaces arguments of `Injector#instantiateClass`, so that Nest doesn't mark the new instance as resolved yet. */

@@ -23,7 +23,7 @@ const FORBIDDEN = 'Forbidden resource';
 /**
  * The parts of `ExternalContextCreator` that run enhancers in Nest itself; declared private, the same from 11.0.0 to 12.5.1. Its
  * `create()` doesn't fit: it finds the module by the class, always adds global enhancers, logs every error and completes
- * Observables. It passes a handler either its arguments or its decorated parameters. Of `host`, only the constructor is read.
+ * Observables. It passes a handler either its arguments or its decorated parameters. It reads only the constructor of `host`.
  */
 export interface Consumers {
   readonly guardsConsumer: {
@@ -70,7 +70,7 @@ export function consumersOf(creator: unknown): Consumers | undefined {
   return isWhole ? (consumers as Consumers) : undefined;
 }
 
-/** The enhancers of one call of a handler. */
+/** The enhancers of one call to a handler. */
 export interface ReadyEnhancers {
   readonly guards: readonly CanActivate[];
   readonly interceptors: readonly NestInterceptor[];
@@ -90,7 +90,7 @@ export interface RunSeed {
   readonly hold?: (work: Promise<unknown>) => void;
 }
 
-/** Runs one call of a handler inside its enhancers. */
+/** Runs one call to a handler inside its enhancers. */
 export class EnhancedRun {
   readonly #host: object;
 

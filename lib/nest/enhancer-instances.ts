@@ -31,7 +31,7 @@ const METHODS: Readonly<Record<EnhancerKind, string>> = {
   filter: 'catch',
 };
 
-/** A call of a handler that needs enhancers. */
+/** A call to a handler that needs enhancers. */
 export interface EnhancedCall {
   readonly worker: NestWrapper;
   readonly contextId: ContextId;

@@ -8,7 +8,7 @@ import { declaredOn, type DeclaredEnhancers, type EnhancerKind } from './enhance
 import { getOrAdd } from '../util/values.js';
 import { GlobalEnhancers } from './global-enhancers.js';
 
-/** A call of a handler. */
+/** A call to a handler. */
 export interface HandlerCall {
   readonly instance: object;
   readonly method: string;

@@ -13,7 +13,7 @@ import { injectEarly, inquirerOf, takeProperties } from './resolved-properties.j
 /** Classes whose instances have no `onScopeInit`: nothing has to wait for them. */
 const plain = new WeakSet<NestWrapper>();
 
-/** A call of `Injector#instantiateClass` for a scope of this library. */
+/** A call to `Injector#instantiateClass` for a scope of this library. */
 export interface ObservedBuild {
   readonly injector: NestInjector;
   readonly args: unknown[];

@@ -4,7 +4,10 @@ import type { BuildObserver } from './build-observer.interface.js';
 /** The preparations that the current code is part of. */
 const preparations = new AsyncLocalStorage<readonly Pick<Preparation, 'key' | 'isOver'>[]>();
 
-/** The preparation whose constructor runs. A constructor doesn't await, so it needs no AsyncLocalStorage, which costs time. */
+/**
+ * The preparation of the instance whose constructor is running. A constructor doesn't await, so it needs no AsyncLocalStorage,
+ * which costs time.
+ */
 let constructing: Preparation | undefined;
 
 /**

@@ -4,8 +4,8 @@ import type { NestInside } from './nest-inside.js';
 import { isReadyMade, isSingleton } from './provider-kind.js';
 
 /**
- * Finds out whether a static provider holds an object: as its instance, as an own property, or in a `Map` or plain object there,
- * such as one pool for each tenant.
+ * Finds out whether a static provider holds an object: as its instance, as an own property, or in a `Map` or plain object there.
+ * Such a map may have one pool for each tenant.
  *
  * Skips maps of more than 1,000 entries. Skips arrays and sets, in which providers often track objects that others own. Cannot
  * read private `#fields` and closures; `shared()` is for these.

@@ -38,10 +38,10 @@ function entryProblems(entry: unknown): string[] {
     problems.push(findingProblem(finding));
   if (!['function', 'string', 'symbol'].includes(typeof token))
     problems.push(
-      `needs the token of the culprit, a class, a string or a symbol, not ${show(token)}`,
+      `needs the token of the culprit (a class, a string or a symbol), not ${show(token)}`,
     );
   if (typeof reason !== 'string' || reason.trim() === '')
-    problems.push(`needs a reason, a sentence for the next reader, not ${show(reason)}`);
+    problems.push(`needs a reason (a sentence for the next reader), not ${show(reason)}`);
   return problems;
 }
 

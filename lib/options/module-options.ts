@@ -65,7 +65,7 @@ export interface ScopedWorkerModuleOptions {
    */
   readonly globalEnhancers?: boolean;
   /**
-   * Compares the fields of a worker before and after its handler, in the first three calls of each handler. If a field was
+   * Compares the fields of a worker before and after its handler, in the first three calls to each handler. If a field was
    * changed or added, reports the finding `state-on-worker` once, because the next tick has a new worker. Calls no getters, and
    * doesn't see changes inside an object or a collection. Off with `scopeValidation: 'off'`.
    *

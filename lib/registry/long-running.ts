@@ -10,7 +10,7 @@ export interface Straggler {
 
 /** Work that lives as long as the application: background workers, consumers, the memory watch. */
 export interface LongRunning {
-  /** Starts the work once start-up has settled; must not wait for it. */
+  /** Starts the work once start-up has settled. Must not wait for the work to finish. */
   start(): void;
   /** Starts no new work from now on. Called once, when the shutdown begins. */
   stop(): void;

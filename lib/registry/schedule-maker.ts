@@ -153,7 +153,7 @@ function timingOf(
   say: (problem: string) => void,
 ): Timing | undefined {
   if ((cron === undefined) === (everyMs === undefined)) {
-    say('needs either cron, an expression, or everyMs, a period');
+    say('needs either cron (an expression) or everyMs (a period)');
     return undefined;
   }
   const kind = cron === undefined ? 'interval' : 'cron';

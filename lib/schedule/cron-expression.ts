@@ -19,7 +19,7 @@ const LONGEST_GAP = 120;
  * times. Five or six fields, seconds first, month and day names, presets such as `@daily`.
  *
  * Corrects two results of `cron` 4.4 around the end of daylight saving time. One is an instant whose local time the expression
- * doesn't name, which would run a fixed local time twice (03:00 in Berlin comes out as 02:00 and again as 03:00). The other is an
+ * doesn't name. A fixed local time would run twice: 03:00 in Berlin comes out as 02:00 and again as 03:00. The other is an
  * instant before the requested one.
  */
 export class CronExpression {

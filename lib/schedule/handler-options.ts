@@ -19,8 +19,8 @@ export type ZoneOptions =
 
 /**
  * Retries a tick whose attempt failed or timed out, each time in a new scope. A cancelled attempt isn't retried, nor is one whose
- * work is committed: it failed only in disposal, or in a commit hook after another one had returned `'committed'`. An error of an
- * `around` hook after `next()` is retried, because the hook may have rolled back the work.
+ * work is committed. Such an attempt failed only in disposal, or in a commit hook after another one had returned `'committed'`.
+ * An error of an `around` hook after `next()` is retried, because the hook may have rolled back the work.
  *
  * @publicApi
  */

@@ -163,7 +163,7 @@ export class Construction implements BuildObserver {
    * factory returned an injected object instead, for example a property of an injected provider. Returns undefined for an object
    * that a static provider holds in decorated form.
    *
-   * Hooks and disposers are called on it, so that `this` is the object that its constructor created: private fields may not be
+   * Hooks and disposers are called on it, so that `this` is the object that its constructor created. Private fields may not be
    * accessible through a proxy, and a callback that the constructor registered couldn't be removed with another identity.
    */
   private behind(made: unknown, wrapper: NestWrapper): unknown {

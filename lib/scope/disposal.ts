@@ -28,7 +28,7 @@ interface DisposeFailure {
 
 /** The result of the commit hooks. */
 export interface CommitEnd {
-  /** `hasCommitted`: an earlier hook had returned `'committed'`, so its commit stays. */
+  /** `hasCommitted`: an earlier hook had returned `'committed'`, so its work stays committed. */
   readonly failure?: { readonly error: unknown; readonly hasCommitted: boolean };
   readonly rollbackErrors: readonly unknown[];
 }
@@ -40,7 +40,7 @@ export interface LateEntry {
 }
 
 /**
- * Lists everything that one scope must do when it ends: owned instances in the order in which they were built, and callbacks of
+ * Lists everything that one scope must do when it ends. Owned instances are in the order in which they were built, callbacks of
  * `defer`, `onCommit` and `onRollback` in the order of the calls. Runs the list in reverse order.
  *
  * Keeps only instances with a disposer or a hook; others are counted and forgotten.

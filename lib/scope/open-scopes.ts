@@ -8,7 +8,9 @@ import { Scope, type ScopeHome } from './scope.js';
 
 export interface ScopeOpening {
   readonly kind: ScopeKind;
-  /** Returns the value of `REQUEST`, which a context id strategy sees too: the tick of the scope, or what code by hand passed. */
+  /**
+   * Returns the value of `REQUEST`, which a context id strategy sees too: the tick of the scope, or the seed of a scope by hand.
+   */
   readonly requestOf: (scope: Scope) => unknown;
   readonly module?: NestModule;
   readonly schedule?: string;

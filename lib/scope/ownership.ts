@@ -7,13 +7,12 @@ import { InvalidOptionsError } from '../errors/errors.js';
 export const IS_SCOPE = Symbol('nestjs-scoped-worker:is-scope');
 
 /**
- * Decides which of the objects that Nest built under its context id a scope owns.
+ * Decides which objects a scope owns, out of those that Nest built under its context id. Looks at the instance itself, without
+ * the decoration of an `instanceDecorator`.
  *
- * Ownership is decided by the instance without the decoration of an `instanceDecorator` of the application.
- *
- * A scope doesn't own values that aren't objects, objects that an earlier provider or scope already owns (an alias, or a
- * factory that returns the same object repeatedly), objects that a factory marked as `shared()`, and objects from a factory
- * that a static provider holds.
+ * A scope owns only objects. It doesn't own an object that an earlier provider or scope owns, such as an alias, or the repeated
+ * result of a factory. Nor does it own an object that a factory marked as `shared()`, or an object from a factory that a static
+ * provider holds.
  */
 export class Ownership {
   readonly #owned = new WeakSet<object>();

@@ -22,8 +22,8 @@ export interface ProviderScope {
    *
    * @param options.strict looks only in the providers of the worker's own module (the root module, for a scope by hand) instead
    * of the whole application. Default: false.
-   * @throws {ScopeClosedError} when the scope is closed or closes while the provider is built, when the shutdown has
-   * aborted the tick, or when the last shutdown hook of the application has run.
+   * @throws {ScopeClosedError} when the scope is closed or closes in the meantime, when the shutdown has aborted the tick, or
+   * after the last shutdown hook.
    * @throws the error of the provider's constructor, factory or `onScopeInit`, unwrapped.
    */
   resolve<T = unknown>(token: ScopeToken<T>, options?: { strict?: boolean }): Promise<T>;
@@ -51,7 +51,7 @@ export interface ProviderScope {
   onRollback(hook: (error: unknown) => unknown): void;
   /**
    * Delays disposal until `work` has settled. A rejection fails the tick. If the handler has failed too, its error is the error
-   * of the tick, and the library logs the other one, unless that is merely the abort of the tick.
+   * of the tick. The library then logs the other one, unless that is merely the abort of the tick.
    *
    * @throws {TypeError} if `work` isn't a promise, such as the function that returns one.
    * @throws {ScopeClosedError} when the scope has begun to dispose.

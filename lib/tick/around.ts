@@ -111,5 +111,5 @@ function noNext({ schedule }: Tick): string {
 }
 
 function tooLate({ schedule }: Tick): string {
-  return `${schedule}: a hook of \`around\` called next() after it had ended, so the tick did not run. Return next(), or await it.`;
+  return `${schedule}: a hook of \`around\` called next() after the hook had ended, so the tick did not run. Return next(), or await it.`;
 }

@@ -64,7 +64,7 @@ export class ItemRunner {
     });
   }
 
-  /** At most `maxConcurrency` at a time, in the order of the list. */
+  /** Runs at most `maxConcurrency` items at a time, in the order of the list. */
   private async runAll(items: readonly unknown[], list: TickList): Promise<TickReport[]> {
     const { slot } = list;
     const { maxConcurrency = 1 } = slot.schedule.options;

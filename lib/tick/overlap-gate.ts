@@ -50,8 +50,8 @@ export class OverlapGate {
   ) {}
 
   /**
-   * Runs the slot now, later or never. Without room for it, `overlap` decides: `'skip'` skips it; `'buffer-one'` lets it wait,
-   * and skips the one that waited before; `'cancel-other'` does the same and aborts the running tick; `'allow'` lets all of
+   * Runs the slot now, later or never. Without room for it, `overlap` decides. `'skip'` skips it. `'buffer-one'` lets it wait,
+   * and skips the one that waited before. `'cancel-other'` does the same and aborts the running tick. `'allow'` lets all of
    * them wait.
    */
   pass(gated: GatedSlot): Promise<TickReport> {

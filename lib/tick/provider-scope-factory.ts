@@ -25,9 +25,9 @@ export class ProviderScopeFactory {
   ) {}
 
   /**
-   * Opens a scope that you end: `await using scope = await scopes.open()`, and `await scope.complete()` when its work has succeeded.
-   * A scope that is left open is rolled back and disposed when the application closes: before any `onModuleDestroy`, or, if it
-   * was opened during the shutdown, after the last shutdown hook.
+   * Opens a scope that you end: `await using scope = await scopes.open()`, and `await scope.complete()` when its work has
+   * succeeded. When the application closes, the library rolls back and disposes a scope that is left open: before any
+   * `onModuleDestroy`. If the scope was opened during the shutdown, it does so after the last shutdown hook.
    *
    * @param seed.request The value of `REQUEST` in the scope.
    * @throws {ScopeClosedError} when the last shutdown hook of the application has run.
@@ -44,13 +44,13 @@ export class ProviderScopeFactory {
   }
 
   /**
-   * Runs `work` in its own scope and ends the scope with it: commits if it succeeds, rolls back if it throws, and disposes in
-   * both cases. The shutdown waits for work that began before it, and for work that such work starts. If other code starts work
-   * during the shutdown, await it in a shutdown hook.
+   * Runs `work` in its own scope, and ends the scope with it. Commits if the work succeeds, rolls back if it throws, and disposes
+   * in both cases. The shutdown waits for work that began before it, and for work that such work starts. If other code starts
+   * work during the shutdown, await it in a shutdown hook.
    *
-   * With a `name`, the work is a tick: `onOpen` and the `around` hooks run, `REQUEST`, `@InjectTick()` and `currentTick()` return
-   * its `Tick`, and it has a report, events and, if it fails, a line in the log. It has no retry and no overlap rule. `signal`,
-   * `timeoutMs` and the shutdown abort its signal.
+   * With a `name`, the work is a tick: `onOpen` and the `around` hooks run, and `REQUEST`, `@InjectTick()` and `currentTick()`
+   * return its `Tick`. It has a report, events and, if it fails, a line in the log. It has no retry and no overlap rule.
+   * `signal`, `timeoutMs` and the shutdown abort its signal.
    *
    * @param options.request The value of `REQUEST` in the scope; can't be combined with `name`.
    * @returns the result of `work`.
@@ -78,7 +78,7 @@ export class ProviderScopeFactory {
   }
 }
 
-// Functions, not methods: a decorated factory would report methods as calls of the user.
+// Functions, not methods: a decorated factory would report methods as calls by the user.
 
 async function runInScope<T>(
   scopes: OpenScopes,

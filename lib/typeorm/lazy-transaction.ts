@@ -20,8 +20,8 @@ const TO_SAVEPOINT = /^ROLLBACK\b.*\bTO\b/i;
  * Begins a transaction before the first statement of a query runner. The transactions that TypeORM begins (one for each
  * `save()`) become savepoints in it. Only the scope may end it.
  *
- * Only `query`, `stream` and `startTransaction` send statements (TypeORM 0.3 and 1.1, all SQL drivers); the rest of a
- * query runner and its entity manager call these.
+ * Only `query`, `stream` and `startTransaction` send statements (TypeORM 0.3 and 1.1, all SQL drivers). The rest of a query
+ * runner and its entity manager call these.
  */
 export class LazyTransaction {
   readonly #isDoomable: boolean;

@@ -8,8 +8,8 @@ import { DEFAULT_RETRY_DELAY, type ResolvedOutboxOptions } from './outbox-option
 import type { ClaimedRow, OutboxTable } from './outbox-table.js';
 
 /**
- * Delivers a claimed row to the consumer. The first attempt to settle it ends its renewal. If that attempt fails and no
- * other follows, its lease expires.
+ * Delivers a claimed row to the consumer. The first attempt to settle the row ends the renewal of its lease. If that
+ * attempt fails and no other follows, the lease expires.
  */
 export class OutboxDelivery<T extends ObjectLiteral> implements Delivery<T> {
   readonly id: string;

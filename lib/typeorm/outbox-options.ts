@@ -26,8 +26,8 @@ export interface OutboxSourceOptions {
    */
   readonly pollMs?: number;
   /**
-   * The delay in milliseconds before a failed message is redelivered, or a function that receives the number of its
-   * deliveries, from 1, and returns the delay.
+   * The delay in milliseconds before a failed message is redelivered, or a function that returns it. The function receives the
+   * number of deliveries so far, from 1.
    *
    * @defaultValue 1 second after the first failure, doubled after each, up to 60 seconds
    */

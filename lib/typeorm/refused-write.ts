@@ -8,7 +8,7 @@ const LONGEST_STATEMENT = 120;
 
 /**
  * Records the work in which a query runner was created, if that work had the turn then. The writes of the query runner are
- * refused even after the turn, because they were called before it ended: for example in a `Promise.all()` in which another call
+ * refused even after the turn, because they were called before it ended. An example is a `Promise.all()` in which another call
  * was refused.
  */
 export class Creation {

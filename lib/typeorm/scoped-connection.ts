@@ -214,4 +214,4 @@ const OUTSIDE =
   'A scoped EntityManager or Repository was used outside a scope, for example in an HTTP request. Its statement was refused, because no scope would release the connection. Inject the EntityManager or Repository of @nestjs/typeorm instead, or run the code with ProviderScopeFactory.run().';
 
 const LEFT_OPEN =
-  'The handler began a transaction and did not end it, so it was rolled back. End it, or set { transaction: true }.';
+  'The handler began a transaction and did not end it, so the library rolled it back. End it, or set { transaction: true }.';

@@ -250,10 +250,10 @@ export class SqliteAppRunner extends SqliteRunner {
 const TOO_LATE = Symbol('too late');
 
 const FORGOTTEN =
-  'A query runner was released while its transaction was open. It was rolled back, so that other code can write to the file. Call commitTransaction() or rollbackTransaction() before release().';
+  'A query runner was released while its transaction was open. The library rolled the transaction back, so that other code can write to the file. Call commitTransaction() or rollbackTransaction() before release().';
 
 function lateText(file: string): string {
-  return `A transaction on ${file} began inside another one that was just ending, so it was refused. Await it in the callback of the outer transaction, or begin it after the outer one has ended.`;
+  return `The library refused to begin a transaction on ${file}, because the transaction around it was already ending. Await it in the callback of the outer transaction, or begin it after the outer one has ended.`;
 }
 
 function failedText(file: string): string {

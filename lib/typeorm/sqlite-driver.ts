@@ -126,7 +126,7 @@ export class DriverCopies {
 
   /**
    * Makes commits survive a power failure, as they did before the library switched the file to WAL. better-sqlite3 is built with
-   * `SQLITE_DEFAULT_WAL_SYNCHRONOUS=1`, with which SQLite syncs commits only at the next checkpoint. An application that sets
+   * `SQLITE_DEFAULT_WAL_SYNCHRONOUS=1`: SQLite then syncs commits only at the next checkpoint. An application that sets
    * `enableWAL` or `synchronous` keeps its choice.
    */
   async keepCommits(connection: SqliteConnection): Promise<void> {

@@ -8,8 +8,8 @@ const ENOUGH = 3;
 /**
  * Observes the major garbage collections of the process.
  *
- * V8 reports one entry of kind `MAJOR` for each mark-compact: forced, done in one step, or marked in steps beforehand
- * (`INCREMENTAL` is the start of such steps). An object that becomes unreachable while V8 marks in steps survives only that one
+ * V8 reports one entry of kind `MAJOR` for each mark-compact: forced, done in one step, or marked in steps beforehand.
+ * `INCREMENTAL` is the start of such steps. An object that becomes unreachable while V8 marks in steps survives only that one
  * collection. So two would suffice; a third covers the gap between two entries. A scavenge (`MINOR`) doesn't count, because it
  * keeps the targets of a `WeakRef` alive.
  */
@@ -33,7 +33,7 @@ export class MajorCollections {
     this.#observer.observe({ entryTypes: ['gc'] });
   }
 
-  /** The moment since which there were enough collections; -Infinity while there were too few. */
+  /** The moment since which there have been enough collections; -Infinity while there are too few. */
   get enoughSince(): number {
     return this.#latest.length < ENOUGH ? Number.NEGATIVE_INFINITY : this.#latest[0]!;
   }

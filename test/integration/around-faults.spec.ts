@@ -246,7 +246,7 @@ describe('A hook of around', () => {
       });
       expect(reasons).toEqual([]);
       expect(lines).toEqual([]);
-      await expect(late).rejects.toThrow(/^Worker\.run: .*next\(\) after it had ended.*\.$/);
+      await expect(late).rejects.toThrow(/^Worker\.run: .*next\(\) after the hook had ended.*\.$/);
     });
   });
 

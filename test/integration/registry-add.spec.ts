@@ -462,7 +462,7 @@ describe('registry.add()', () => {
       [
         'no timing',
         { ...good, everyMs: undefined },
-        'needs either cron, an expression, or everyMs',
+        'needs either cron (an expression) or everyMs (a period)',
       ],
       ['two timings', { ...good, cron: '* * * * * *' }, 'needs either cron'],
       ['a bad expression', { name: 'x', handler: 'Jobs.poll', cron: 'often' }, 'cannot be read'],

@@ -32,7 +32,7 @@ import { createTestFile, removeTestFiles, sqliteRoot, type TestFile } from '../s
 const WAYS = ['dataSource.transaction', 'manager.transaction'] as const;
 type Way = (typeof WAYS)[number];
 
-const WAITS_FOR_ITSELF = 'would wait for itself, so it was refused: ';
+const WAITS_FOR_ITSELF = 'would wait for itself, so the library refused it: ';
 
 let note: (text: string) => Promise<unknown>;
 
@@ -476,7 +476,9 @@ describe('Writers of one SQLite file', () => {
       await plain.save({ text: 'later' });
 
       expect(file.committed()).toEqual(['later']);
-      expect(warn).toHaveBeenCalledWith(expect.stringContaining('was rolled back'));
+      expect(warn).toHaveBeenCalledWith(
+        expect.stringContaining('The library rolled the transaction back'),
+      );
     });
 
     it('a listener of an entity that writes through the data source does so in the transaction of the save()', async () => {

@@ -540,7 +540,7 @@ describe('The transaction of a scope', () => {
 
       expect(report).toMatchObject({ outcome: 'failed', phase: 'dispose' });
       expect((report.error as Error).message).toBe(
-        'The handler began a transaction and did not end it, so it was rolled back. End it, or set { transaction: true }.',
+        'The handler began a transaction and did not end it, so the library rolled it back. End it, or set { transaction: true }.',
       );
 
       expect(await idleInTransaction(database)).toBe(0);

@@ -215,22 +215,22 @@ describe('allowFindings', () => {
       [
         'a number for a token',
         [{ ...entry, token: 5 }],
-        'allowFindings[0] needs the token of the culprit, a class, a string or a symbol, not 5',
+        'allowFindings[0] needs the token of the culprit (a class, a string or a symbol), not 5',
       ],
       [
         'no token',
         [{ finding: 'SW202', reason }],
-        'allowFindings[0] needs the token of the culprit, a class, a string or a symbol, not undefined',
+        'allowFindings[0] needs the token of the culprit (a class, a string or a symbol), not undefined',
       ],
       [
         'no reason',
         [{ finding: 'SW202', token: Pool }],
-        'allowFindings[0] needs a reason, a sentence for the next reader, not undefined',
+        'allowFindings[0] needs a reason (a sentence for the next reader), not undefined',
       ],
       [
         'an empty reason',
         [{ ...entry, reason: ' ' }],
-        'allowFindings[0] needs a reason, a sentence for the next reader, not " "',
+        'allowFindings[0] needs a reason (a sentence for the next reader), not " "',
       ],
       [
         'a key of another kind',

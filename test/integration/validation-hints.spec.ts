@@ -205,7 +205,7 @@ describe('A worker that injects singletons only', () => {
       ['over a durable provider', [OnPool, Pool]],
       ['with its own disposer', [Disposed]],
       ['with an inherited disposer', [Inheriting]],
-      ['with a hook for scopes', [Committing]],
+      ['with a scope hook', [Committing]],
       ['with a request-scoped guard', [Guarded]],
       ['without handlers', [Empty]],
       [

@@ -27,8 +27,8 @@ export class NestCopy {
   }
 
   /**
-   * Prevents the application from starting itself, as a `main.js` does, and packages from having modules initialised in preview
-   * mode: those of `@nestjs/graphql` would call factories with null, and write a schema file.
+   * Prevents the application from starting itself, as a `main.js` does. Also prevents packages from having modules initialised in
+   * preview mode: those of `@nestjs/graphql` would call factories with null, and write a schema file.
    *
    * @returns the first module that it tries to start; never settles if it starts nothing.
    */

@@ -1,13 +1,13 @@
 import { Server, Socket } from 'node:net';
 import { thrownText } from './thrown-text.js';
 
-/** Words for Node's names of resources. Others are shown by Node's name. */
+/** Readable names for Node's resource types. Other types appear under Node's name. */
 const WORDS: Readonly<Record<string, string>> = {
   Timeout: 'timer',
   Immediate: 'immediate',
   TCPSocketWrap: 'TCP connection',
   TCPServerWrap: 'TCP server',
-  TCPConnectWrap: 'TCP connection that waits for an answer',
+  TCPConnectWrap: 'TCP connection attempt',
   TLSWrap: 'TLS connection',
   PipeWrap: 'pipe',
   PipeServerWrap: 'pipe server',
@@ -19,8 +19,9 @@ const WORDS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Records what loading an application does to this process after the construction, without preventing it: the connections and
- * servers that it opens, and the errors that no code catches. These could end a running application, but must not end the inspection.
+ * Records what loading an application does to this process after the construction, but doesn't prevent it. Covers the connections
+ * and servers that it opens, and the errors that no code catches. These could end a running application, but must not end the
+ * inspection.
  */
 export class SideEffects {
   readonly #connections = new Map<string, number>();
@@ -71,7 +72,7 @@ export class SideEffects {
   }
 }
 
-/** Calls a function with the arguments of each call of a method, before the method. */
+/** Calls a function with the arguments of each call to a method, before the method. */
 function beforeEach<Name extends string>(
   target: Record<Name, unknown>,
   name: Name,

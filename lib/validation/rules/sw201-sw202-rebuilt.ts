@@ -44,9 +44,9 @@ function fate({ name, lifetime }: GraphProvider): string {
 }
 
 /**
- * Reports a probable pool, client or cache that is built again on every tick: a provider, a guard or a similar class with
- * lifecycle hooks or a disposer that is request-scoped only because of a dependency. If it declares itself request-scoped, or
- * has hooks for scopes, this is intentional.
+ * Reports a probable pool, client or cache that is built again on every tick. That is a provider, a guard or a similar class with
+ * lifecycle hooks or a disposer, which is request-scoped only because of a dependency. If it declares itself request-scoped, or
+ * has scope hooks, this is intentional.
  */
 export function resourceRebuilt(ticks: TickGraph): Finding[] {
   const rebuilt = ticks.graph.providers.filter(
