@@ -15,7 +15,6 @@ export {
 } from './injections.js';
 export { NestInside, type PlacedWrapper } from './nest-inside.js';
 export { StaticHoldings } from './static-holdings.js';
-export { nestVersion } from './nest-version.js';
 export { OpenedApplication } from './opened-application.js';
 export type { ContextId, NestModule, NestWrapper } from './nest-types.js';
 export { isFactory, isReadyMade, isSingleton, kindOf, type ProviderKind } from './provider-kind.js';

@@ -35,7 +35,7 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
   private connecting: Promise<unknown> | undefined;
   /** The scope in which it is built. */
   private readonly scope = noticeOf(livingContext()?.owner);
-  /** The last statement that begins or ends a transaction; never rejects. */
+  /** The last statement that begins or ends a transaction, until it has finished; never rejects. */
   private bounding: Promise<unknown> | undefined;
   private isInScope = false;
   private isOver = false;
@@ -51,8 +51,7 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
     this.rollBack = () => query('ROLLBACK');
     const send = (...args: unknown[]): Promise<unknown> => {
       const sent = query(...args);
-      if (BOUNDARY.test(withoutComments(String(args[0]))))
-        this.bounding = Promise.allSettled([sent]);
+      if (BOUNDARY.test(withoutComments(String(args[0])))) this.bound(sent);
       return sent;
     };
     Object.assign(runner, { query: send });
@@ -125,6 +124,15 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
     }
   }
 
+  /** Notes a statement that begins or ends a transaction. */
+  private bound(sent: Promise<unknown>): void {
+    const ended = (): void => {
+      if (this.bounding === bounding) this.bounding = undefined;
+    };
+    const bounding = sent.then(ended, ended);
+    this.bounding = bounding;
+  }
+
   private async client(): Promise<Client | undefined> {
     // The sender of the statement receives the error.
     return (await this.connecting?.catch(() => undefined)) as Client | undefined;
@@ -167,7 +175,10 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
   private async isInTransaction(): Promise<boolean> {
     const client = await this.client();
     // The status is that of the last statement that has finished, and work may not have awaited its `save()`.
-    if (client?.getTransactionStatus !== undefined) await this.bounding;
+    if (client?.getTransactionStatus !== undefined && this.bounding !== undefined) {
+      if (!this.isOver) return true; // without waiting, because `release()` discards the connection
+      await this.bounding;
+    }
     const status = client?.getTransactionStatus?.();
     if (status !== undefined && status !== null) return status !== 'I';
     return client?.inTransaction ?? this.runner.isTransactionActive;

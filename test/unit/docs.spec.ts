@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { FINDINGS } from '../../lib/errors/finding.js';
@@ -60,3 +60,19 @@ describe('docs/architecture.md', () => {
     expect(named.filter((file) => !existsSync(path(`lib/${file}`)))).toEqual([]);
   });
 });
+
+describe('docs/06-testing.md', () => {
+  it('may have Jest turn the library into CommonJS, which has neither import.meta nor a top-level await', () => {
+    const files = readdirSync(path('lib'), { recursive: true, encoding: 'utf8' });
+    const loaded = files.filter((file) => file.endsWith('.ts') && !file.startsWith('inspect/cli/'));
+    expect(loaded).toContain('index.ts');
+    const ofModules = /\bimport\.meta\b|^(?:(?:export )?const .*= )?await /m;
+    expect(loaded.filter((file) => ofModules.test(withoutComments(read(`lib/${file}`))))).toEqual(
+      [],
+    );
+  });
+});
+
+function withoutComments(source: string): string {
+  return source.replace(/\/\*[^]*?\*\/|\/\/.*/g, '');
+}
