@@ -14,6 +14,7 @@ export {
   type MissingInjection,
 } from './injections.js';
 export { NestInside, type PlacedWrapper } from './nest-inside.js';
+export { nestVersion } from './nest-version.js';
 export { StaticHoldings } from './static-holdings.js';
 export { OpenedApplication } from './opened-application.js';
 export type { ContextId, NestModule, NestWrapper } from './nest-types.js';

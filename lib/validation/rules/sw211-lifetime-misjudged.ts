@@ -1,4 +1,5 @@
 import type { GraphProvider } from '../../graph/lifetime-graph.js';
+import { nestVersion } from '../../nest/index.js';
 import { finding, type Finding } from '../../errors/finding.js';
 import { arrows, type TickGraph } from '../tick-graph.js';
 
@@ -10,12 +11,14 @@ export function lifetimeMisjudged({ graph, workers }: TickGraph): Finding[] {
   const misjudged = graph.misjudged();
   if (misjudged.length === 0) return [];
   const ofWorkers = new Set(workers.flatMap(({ provider }) => graph.treeOf(provider, () => true)));
+  const version = nestVersion();
+  const release = version === undefined ? 'the installed release of Nest' : `Nest ${version}`;
   return misjudged.map((provider) => {
     const { name, token } = provider;
     const way = graph.wayTo(provider, isRequestScoped)!;
     const chain = way.map((each) => each.name);
     const severity = ofWorkers.has(provider) ? undefined : 'warning';
-    const message = `${name} depends on ${chain.at(-1)!}, which is request-scoped (${arrows(chain)}), but the installed release of Nest builds ${name} only once. What it holds may be missing, or may never have been constructed. Upgrade the @nestjs packages to 11.1.24 or newer, or add scope: Scope.REQUEST to ${name}.`;
+    const message = `${name} depends on ${chain.at(-1)!}, which is request-scoped (${arrows(chain)}), but ${release} builds ${name} only once. What it holds may be missing, or may never have been constructed. Upgrade the @nestjs packages to 11.1.24 or newer, or add scope: Scope.REQUEST to ${name}.`;
     return finding({ kind: 'lifetime-misjudged', severity, subject: name, token, chain, message });
   });
 }
