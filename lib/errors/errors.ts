@@ -241,8 +241,7 @@ export class PeriodicTimerError extends ScopedWorkerError {
 }
 
 /**
- * Thrown if a write to an SQLite file would wait for itself. The transaction that holds the write lock waits for the code that
- * sent the write. Nothing was written.
+ * Thrown if a write to an SQLite file could wait for itself: code of the work whose transaction holds the write lock has sent it. Nothing was written.
  *
  * @publicApi
  */
@@ -258,7 +257,7 @@ export class WriteRefusedError extends ScopedWorkerError {
     readonly holder: string,
   ) {
     super(
-      `A write to ${file} would wait for itself, so the library refused it: ${statement}. The transaction of ${holder} holds the write lock, and ends only after this write. SQLite allows one writer at a time. Write through the EntityManager of that transaction: inject it with @InjectScopedRepository() or @InjectScopedEntityManager(), or pass it to the service as an argument. Or write after the transaction has ended.`,
+      `A write to ${file} could wait for itself, so the library refused it: ${statement}. The transaction of ${holder} holds the write lock. If its code awaits this write, neither can end. SQLite allows one writer at a time. Write through the EntityManager of that transaction: inject it with @InjectScopedRepository() or @InjectScopedEntityManager(), or pass it to the service as an argument. Or write after the transaction has ended.`,
     );
   }
 }

@@ -47,7 +47,7 @@ export class WaitsForItself extends Error {
     readonly file: string,
     private readonly turn: WriteTurn,
   ) {
-    super(`A write to ${file} would wait for itself.`);
+    super(`A write to ${file} could wait for itself.`);
   }
 
   /** Names the owner of the transaction. */

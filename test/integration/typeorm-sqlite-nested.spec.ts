@@ -7,7 +7,7 @@ import { testDatabase } from '../support/postgres.js';
 import { committed, dataSourceOf, Note, typeOrmRoot } from '../support/scoped-typeorm.js';
 import { createTestFile, removeTestFiles, sqliteRoot, type TestFile } from '../support/sqlite.js';
 
-const WAITS_FOR_ITSELF = 'would wait for itself';
+const WAITS_FOR_ITSELF = 'could wait for itself';
 
 describe('A scope with a transaction, inside of one that has written', () => {
   let test: NoteApp;

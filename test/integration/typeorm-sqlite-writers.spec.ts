@@ -32,7 +32,7 @@ import { createTestFile, removeTestFiles, sqliteRoot, type TestFile } from '../s
 const WAYS = ['dataSource.transaction', 'manager.transaction'] as const;
 type Way = (typeof WAYS)[number];
 
-const WAITS_FOR_ITSELF = 'would wait for itself, so the library refused it: ';
+const WAITS_FOR_ITSELF = 'could wait for itself, so the library refused it: ';
 
 let note: (text: string) => Promise<unknown>;
 

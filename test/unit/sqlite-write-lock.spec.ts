@@ -168,14 +168,14 @@ describe('The write lock of a file', () => {
     const isInside = (name: string) => writer(() => storage.getStore() === name);
     const first = await lock.take(isInside('first'));
     await expect(storage.run('first', () => lock.take(foreign))).rejects.toThrow(
-      'would wait for itself',
+      'could wait for itself',
     );
     const second = lock.take(isInside('second'));
     const refused = storage.run('second', () => lock.take(foreign));
     refused.catch(() => undefined);
     const third = lock.take(foreign);
     first.end();
-    await expect(refused).rejects.toThrow('would wait for itself');
+    await expect(refused).rejects.toThrow('could wait for itself');
     (await second).end();
     (await third).end();
   });
