@@ -14,11 +14,12 @@ const DOOMING_DRIVERS = ['postgres', 'aurora-postgres', 'cockroachdb'];
 
 /** Matches statements that end a whole transaction, not a savepoint. */
 const END = /^(COMMIT|ROLLBACK|END|ABORT)\b(?!\s+(TRANSACTION\s+|WORK\s+)?TO\b)/i;
+const COMMIT = /^COMMIT\b/i;
 const TO_SAVEPOINT = /^ROLLBACK\b.*\bTO\b/i;
 
 /**
- * Begins a transaction before the first statement of a query runner. The transactions that TypeORM begins (one for each
- * `save()`) become savepoints in it. Only the scope may end it.
+ * Begins a transaction before the first statement of a query runner. Those that TypeORM begins (for `manager.transaction()`, and
+ * for a `save()` that sends the first statement) become savepoints in it. Only the scope may end it.
  *
  * Only `query`, `stream` and `startTransaction` send statements (TypeORM 0.3 and 1.1, all SQL drivers). The rest of a query
  * runner and its entity manager call these.
@@ -28,9 +29,12 @@ export class LazyTransaction {
   #begun: Promise<void> | undefined;
   #end: 'to come' | 'under way' | 'over' = 'to come';
   #isRolledBack = false;
+  #isCommitted = false;
   #inFlight = 0;
   #doom: { readonly error: unknown; readonly isAlone: boolean } | undefined;
   #endedByWork: string | undefined;
+  /** The error of a subscriber that TypeORM called after the COMMIT. */
+  afterCommit: { readonly error: unknown } | undefined;
 
   constructor(
     private readonly runner: QueryRunner,
@@ -87,7 +91,10 @@ export class LazyTransaction {
     if (status === 'I')
       throw new Error(endedText('a statement that the library did not recognise'));
     if ((this.runner as DeepRunner).transactionDepth > 1) throw new Error(UNFINISHED);
-    await this.end(() => this.runner.commitTransaction());
+    await this.end(() => this.runner.commitTransaction()).catch((error: unknown) => {
+      if (!this.#isCommitted) throw error;
+      this.afterCommit = { error };
+    });
     this.refuse(); // a statement that nobody awaited may have failed before COMMIT
     // TypeORM releases a query runner when its connection is lost or its data source is destroyed.
     if (this.runner.isTransactionActive) throw new Error(DISCONNECTED);
@@ -126,6 +133,7 @@ export class LazyTransaction {
     this.#inFlight += 1;
     try {
       const result = await send();
+      if (this.#end === 'under way' && COMMIT.test(statement)) this.#isCommitted = true;
       // If other statements are under way, the savepoint may have undone statements that were reported as successful.
       if (TO_SAVEPOINT.test(statement) && this.#doom?.isAlone === true) this.#doom = undefined;
       return result;

@@ -89,11 +89,15 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
     await this.transaction?.rollback();
   }
 
-  /** @throws Error if successful work left a transaction open, because its changes are lost. */
+  /**
+   * @throws Error if successful work left a transaction open, because its changes are lost; the error of a subscriber that was
+   * called after the COMMIT, because it must not undo or repeat the committed work.
+   */
   async [Symbol.asyncDispose](): Promise<void> {
     this.isOver = true;
     await this.release();
     if (this.wasLeftOpen && !this.hasFailed) throw new Error(LEFT_OPEN);
+    if (this.transaction?.afterCommit !== undefined) throw this.transaction.afterCommit.error;
   }
 
   /**

@@ -1,0 +1,97 @@
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { EventSubscriber, type EntitySubscriberInterface } from 'typeorm';
+import { closeApps } from '../support/app.js';
+import { startNoteApp, type NoteApp } from '../support/note-worker.js';
+import { testDatabase } from '../support/postgres.js';
+import { checkNothingKept, committed, poolOf } from '../support/scoped-typeorm.js';
+import { createTestFile, removeTestFiles, sqliteRoot } from '../support/sqlite.js';
+
+const error = new Error('the subscriber failed');
+
+/** False while the tables are made. */
+let mayThrow = false;
+
+@EventSubscriber()
+class Before implements EntitySubscriberInterface {
+  beforeTransactionCommit(): void {
+    if (mayThrow) throw error;
+  }
+}
+
+@EventSubscriber()
+class After implements EntitySubscriberInterface {
+  afterTransactionCommit(): void {
+    if (mayThrow) throw error;
+  }
+}
+
+describe('A subscriber that throws', () => {
+  const database = testDatabase();
+  beforeEach(() => database.query('DROP TABLE IF EXISTS notes'));
+  afterEach(async () => {
+    mayThrow = false;
+    await closeApps();
+    removeTestFiles();
+  });
+
+  describe.each([
+    [
+      'PostgreSQL',
+      (subscribers: Function[]) => ({
+        root: TypeOrmModule.forRoot({
+          type: 'postgres',
+          url: database.url,
+          autoLoadEntities: true,
+          synchronize: true,
+          retryAttempts: 0,
+          subscribers,
+        }),
+        rows: () => committed(database),
+        check: (test: NoteApp) => checkNothingKept(poolOf(test), database),
+      }),
+    ],
+    [
+      'SQLite',
+      (subscribers: Function[]) => {
+        const file = createTestFile();
+        return {
+          root: sqliteRoot(file, { subscribers }),
+          rows: () => Promise.resolve(file.committed()),
+          check: () => Promise.resolve(),
+        };
+      },
+    ],
+  ])('on %s', (_, on) => {
+    const options = { defaults: { retry: { attempts: 3, backoffMs: 0 } } };
+
+    it('[XB1] before the COMMIT, has it rolled back, and the tick is retried', async () => {
+      const { root, rows, check } = on([Before]);
+      const test = await startNoteApp(root, { transaction: true }, { options });
+      test.script = ({ notes }) => notes.insert({ text: 'a' });
+      mayThrow = true;
+      const report = await test.registry.run('work');
+
+      expect(report).toMatchObject({ outcome: 'failed', phase: 'commit', attempts: 3, error });
+      expect(await rows()).toEqual([]);
+      await check(test);
+    });
+
+    it('[XB1] after the COMMIT, fails the tick in the phase dispose, and the committed work is not repeated', async () => {
+      const { root, rows, check } = on([After]);
+      const test = await startNoteApp(root, { transaction: true }, { options });
+      const hooks: string[] = [];
+      test.script = async ({ notes, tick }) => {
+        tick.scope.onCommit(() => void hooks.push('commit'));
+        tick.scope.onRollback(() => void hooks.push('rollback'));
+        await notes.insert({ text: 'a' });
+      };
+      mayThrow = true;
+      const report = await test.registry.run('work');
+
+      expect(report).toMatchObject({ outcome: 'failed', phase: 'dispose', attempts: 1, error });
+      expect(hooks).toEqual(['commit']);
+      expect(await rows()).toEqual(['a']);
+      await check(test);
+    });
+  });
+});
