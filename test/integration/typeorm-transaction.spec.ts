@@ -570,25 +570,30 @@ describe('The transaction of a scope', () => {
       },
     );
 
-    it('destroy() of the data source does not wait for its COMMIT either', async () => {
-      await start(false);
-      await database.query(
-        `CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql
-         AS 'BEGIN PERFORM pg_sleep(60); RETURN NULL; END'`,
-      );
-      await database.query(
-        `CREATE CONSTRAINT TRIGGER wait AFTER INSERT ON notes DEFERRABLE INITIALLY DEFERRED
-         FOR EACH ROW EXECUTE FUNCTION wait()`,
-      );
-      const report = run(({ notes }) => notes.save({ text: 'left open' }));
-      const sleeping = `pid FROM pg_stat_activity
-        WHERE datname = current_database() AND query = 'COMMIT' AND wait_event = 'PgSleep'`;
-      while ((await database.query(`SELECT ${sleeping}`)).length === 0) await turn();
-      await dataSourceOf(test).destroy(); // the statement would make it wait for a minute
-      await database.query(`SELECT pg_terminate_backend(pid) FROM (SELECT ${sleeping}) AS commits`);
-      expect((await report).outcome).toBe('failed');
-      expect(await committed(database)).toEqual([]);
-    });
+    it.each([true, false])(
+      'destroy() of the data source does not wait for its COMMIT either, transaction: %p',
+      async (transaction) => {
+        await start(transaction);
+        await database.query(
+          `CREATE OR REPLACE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql
+           AS 'BEGIN PERFORM pg_sleep(60); RETURN NULL; END'`,
+        );
+        await database.query(
+          `CREATE CONSTRAINT TRIGGER wait AFTER INSERT ON notes DEFERRABLE INITIALLY DEFERRED
+           FOR EACH ROW EXECUTE FUNCTION wait()`,
+        );
+        const report = run(({ notes }) => notes.save({ text: 'left open' }));
+        const sleeping = `pid FROM pg_stat_activity
+          WHERE datname = current_database() AND query = 'COMMIT' AND wait_event = 'PgSleep'`;
+        while ((await database.query(`SELECT ${sleeping}`)).length === 0) await turn();
+        await dataSourceOf(test).destroy(); // the statement would make it wait for a minute
+        await database.query(
+          `SELECT pg_terminate_backend(pid) FROM (SELECT ${sleeping}) AS commits`,
+        );
+        expect((await report).outcome).toBe('failed');
+        expect(await committed(database)).toEqual([]);
+      },
+    );
 
     it.each([
       [true, { phase: 'commit', message: 'lost before COMMIT' }],
