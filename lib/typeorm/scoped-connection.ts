@@ -3,7 +3,7 @@ import { ScopeClosedError } from '../errors/errors.js';
 import type { ScopeHooks } from '../scope/provider-scope.interface.js';
 import { closedError } from '../scope/scope-ports.js';
 import type { ScopeNotice } from '../scope/scope-ports.js';
-import { contexts, livingContext } from '../scope/work-context.js';
+import { contexts } from '../scope/work-context.js';
 import { captureFrames, leadTo, linesOf } from './frames.js';
 import { withoutComments } from './sqlite-statements.js';
 import { LazyTransaction, type TransactionStatus } from './lazy-transaction.js';
@@ -33,8 +33,8 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
   private readonly releaseRunner: () => Promise<void>;
   private readonly transaction: LazyTransaction | undefined;
   private connecting: Promise<unknown> | undefined;
-  /** The scope in which it is built. */
-  private readonly scope = noticeOf(livingContext()?.owner);
+  /** The scope in which it is built, perhaps by exclusive work of that scope. */
+  private readonly scope = [...contexts()].map(({ owner }) => noticeOf(owner)).find(Boolean);
   /** The last statement that begins or ends a transaction, until it has finished; never rejects. */
   private bounding: Promise<unknown> | undefined;
   private isInScope = false;

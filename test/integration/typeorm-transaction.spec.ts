@@ -1,6 +1,9 @@
+import { Injectable, Scope } from '@nestjs/common';
+import { ModuleRef } from '@nestjs/core';
 import type pg from 'pg';
-import type { EntityManager } from 'typeorm';
-import { closeApps } from '../support/app.js';
+import type { EntityManager, Repository } from 'typeorm';
+import { InjectScopedRepository, ScopedTypeOrmModule } from '../../lib/typeorm/index.js';
+import { closeApps, startApp } from '../support/app.js';
 import { gate, turn } from '../support/gate.js';
 import { startNoteApp, type NoteApp, type NoteScope } from '../support/note-worker.js';
 import { testDatabase } from '../support/postgres.js';
@@ -10,7 +13,9 @@ import {
   committed,
   dataSourceOf,
   idleInTransaction,
+  Note,
   poolOf,
+  typeOrmRoot,
 } from '../support/scoped-typeorm.js';
 
 describe('The transaction of a scope', () => {
@@ -157,6 +162,39 @@ describe('The transaction of a scope', () => {
 
       expect(report).toMatchObject({ outcome: 'failed', phase: 'handler', disposeErrors: [] });
       expect(await committed(database)).toEqual([]);
+    });
+
+    it('and a disposer may write afterwards, even if exclusive work resolved the connection', async () => {
+      await closeApps();
+      await database.query('DROP TABLE IF EXISTS notes');
+
+      @Injectable({ scope: Scope.REQUEST })
+      class Notes {
+        constructor(@InjectScopedRepository(Note) readonly notes: Repository<Note>) {}
+
+        async [Symbol.asyncDispose](): Promise<void> {
+          await this.notes.insert({ text: 'disposed' });
+        }
+      }
+      const { app, scopes, registry } = await startApp({
+        imports: [
+          typeOrmRoot(database),
+          ScopedTypeOrmModule.forFeature([Note], { transaction: true }),
+        ],
+        providers: [Notes],
+      });
+      const work = scopes.run((scope) =>
+        registry.exclusive('notes', async () => {
+          const { notes } = await app
+            .get(ModuleRef)
+            .resolve(Notes, scope.contextId, { strict: false });
+          await notes.insert({ text: 'before' });
+          throw new Error('no more');
+        }),
+      );
+
+      await expect(work).rejects.toThrow(/^no more$/);
+      expect(await committed(database)).toEqual(['disposed']);
     });
 
     it('[XB1] with what the handler goes on sending, although a disposer takes its time', async () => {
@@ -596,25 +634,30 @@ describe('The transaction of a scope', () => {
       },
     );
 
-    it('destroy() of the data source does not wait for its COMMIT either', async () => {
-      await start(false);
-      await database.query(
-        `CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql
-         AS 'BEGIN PERFORM pg_sleep(60); RETURN NULL; END'`,
-      );
-      await database.query(
-        `CREATE CONSTRAINT TRIGGER wait AFTER INSERT ON notes DEFERRABLE INITIALLY DEFERRED
-         FOR EACH ROW EXECUTE FUNCTION wait()`,
-      );
-      const report = run(({ notes }) => notes.save({ text: 'left open' }));
-      const sleeping = `pid FROM pg_stat_activity
-        WHERE datname = current_database() AND query = 'COMMIT' AND wait_event = 'PgSleep'`;
-      while ((await database.query(`SELECT ${sleeping}`)).length === 0) await turn();
-      await dataSourceOf(test).destroy(); // the statement would make it wait for a minute
-      await database.query(`SELECT pg_terminate_backend(pid) FROM (SELECT ${sleeping}) AS commits`);
-      expect((await report).outcome).toBe('failed');
-      expect(await committed(database)).toEqual([]);
-    });
+    it.each([true, false])(
+      'destroy() of the data source does not wait for its COMMIT either, transaction: %p',
+      async (transaction) => {
+        await start(transaction);
+        await database.query(
+          `CREATE OR REPLACE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql
+           AS 'BEGIN PERFORM pg_sleep(60); RETURN NULL; END'`,
+        );
+        await database.query(
+          `CREATE CONSTRAINT TRIGGER wait AFTER INSERT ON notes DEFERRABLE INITIALLY DEFERRED
+           FOR EACH ROW EXECUTE FUNCTION wait()`,
+        );
+        const report = run(({ notes }) => notes.save({ text: 'left open' }));
+        const sleeping = `pid FROM pg_stat_activity
+          WHERE datname = current_database() AND query = 'COMMIT' AND wait_event = 'PgSleep'`;
+        while ((await database.query(`SELECT ${sleeping}`)).length === 0) await turn();
+        await dataSourceOf(test).destroy(); // the statement would make it wait for a minute
+        await database.query(
+          `SELECT pg_terminate_backend(pid) FROM (SELECT ${sleeping}) AS commits`,
+        );
+        expect((await report).outcome).toBe('failed');
+        expect(await committed(database)).toEqual([]);
+      },
+    );
 
     it.each([
       [true, { phase: 'commit', message: 'lost before COMMIT' }],
