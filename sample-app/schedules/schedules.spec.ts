@@ -97,7 +97,7 @@ describeOnce('sample application, its schedules by hand', () => {
 
     expect(await refusal('PUT', 'schedules/report')).toEqual([
       400,
-      'registry.reschedule("report"): needs either cron, an expression, or everyMs, a period.',
+      'registry.reschedule("report"): needs either cron (an expression) or everyMs (a period).',
     ]);
     expect(await refusal('PUT', 'schedules/report?everyMs=soon')).toEqual([
       400,

@@ -173,6 +173,7 @@ function complaintAbout({ refusedAt, modules }: Awaited<ReturnType<typeof refusa
     );
     expect(tally.built).toBeGreaterThan(0);
     expect(tally.compile + tally.resolve).toBeGreaterThan(0);
-    expect(tally.resolve > 0).toBe(process.env['NEST'] === 'nest11-newest');
+    // Nest 12 refuses almost all of them as it compiles; a few only when the worker is built.
+    expect(tally.resolve > 0 || process.env['NEST'] !== 'nest11-newest').toBe(true);
   });
 });
