@@ -2,6 +2,7 @@ import type { NestModule, NestWrapper } from '../nest/index.js';
 import type { ProviderScope } from './provider-scope.interface.js';
 import { ScopeClosedError } from '../errors/errors.js';
 import type { StrayFailure } from '../errors/stray-failure.interface.js';
+import { contexts } from './work-context.js';
 
 /**
  * The kinds of scopes, by what ends them: the runner of a due tick, or of a tick from `ProviderScopeFactory.run()` with a name;
@@ -26,6 +27,13 @@ export interface ScopeNotice {
   /** The schedule and the tick that the scope was opened for; undefined for a scope by hand. */
   readonly schedule: string | undefined;
   readonly tickId: string | undefined;
+}
+
+/** Returns the scope of the calling code, even inside other work of that scope, such as exclusive work. */
+export function scopeAround<S extends { readonly notice: ScopeNotice }>(): S | undefined {
+  for (const { owner } of contexts())
+    if (owner !== undefined && 'notice' in owner) return owner as unknown as S;
+  return undefined;
 }
 
 /** The payload of `scope:closed`. */

@@ -12,8 +12,8 @@ const bounding = new AsyncLocalStorage<QueryRunner>();
 /** Drivers of databases where one failed statement dooms its transaction: COMMIT then rolls back without an error. */
 const DOOMING_DRIVERS = ['postgres', 'aurora-postgres', 'cockroachdb'];
 
-/** Matches statements that end a whole transaction, not a savepoint. */
-const END = /^(COMMIT|ROLLBACK|END|ABORT)\b(?!\s+(TRANSACTION\s+|WORK\s+)?TO\b)/i;
+/** Matches statements that end a whole transaction, not a savepoint, which TypeORM rolls back by its name on SQL Server. */
+const END = /^(COMMIT|ROLLBACK|END|ABORT)\b(?!\s+(TRANSACTION\s+|WORK\s+)?(TO\b|typeorm_\d))/i;
 const COMMIT = /^COMMIT\b/i;
 const TO_SAVEPOINT = /^ROLLBACK\b.*\bTO\b/i;
 

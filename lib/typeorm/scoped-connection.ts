@@ -1,8 +1,7 @@
 import type { EntityManager, ObjectLiteral, QueryRunner, Repository } from 'typeorm';
 import { ScopeClosedError } from '../errors/errors.js';
 import type { ScopeHooks } from '../scope/provider-scope.interface.js';
-import { closedError } from '../scope/scope-ports.js';
-import type { ScopeNotice } from '../scope/scope-ports.js';
+import { closedError, scopeAround, type ScopeNotice } from '../scope/scope-ports.js';
 import { contexts } from '../scope/work-context.js';
 import { captureFrames, leadTo, linesOf } from './frames.js';
 import { withoutComments } from './sqlite-statements.js';
@@ -33,8 +32,8 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
   private readonly releaseRunner: () => Promise<void>;
   private readonly transaction: LazyTransaction | undefined;
   private connecting: Promise<unknown> | undefined;
-  /** The scope in which it is built, perhaps by exclusive work of that scope. */
-  private readonly scope = [...contexts()].map(({ owner }) => noticeOf(owner)).find(Boolean);
+  /** The scope in which it is built. */
+  private readonly scope = scopeAround()?.notice;
   /** The last statement that begins or ends a transaction, until it has finished; never rejects. */
   private bounding: Promise<unknown> | undefined;
   private isInScope = false;
@@ -162,7 +161,10 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
 
   /** True for the hooks and disposers of the scope. */
   private isOfEnd(): boolean {
-    return [...contexts()].some(({ isEnd, owner }) => isEnd && noticeOf(owner) === this.scope);
+    return [...contexts()].some(
+      ({ isEnd, owner }) =>
+        isEnd && (owner as { notice?: ScopeNotice } | undefined)?.notice === this.scope,
+    );
   }
 
   private refusal(): ScopeClosedError | undefined {
@@ -187,10 +189,6 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
     if (status !== undefined && status !== null) return status !== 'I';
     return client?.inTransaction ?? this.runner.isTransactionActive;
   }
-}
-
-function noticeOf(owner: unknown): ScopeNotice | undefined {
-  return (owner as { notice?: ScopeNotice } | undefined)?.notice;
 }
 
 /** Matches statements that begin or end a transaction. */

@@ -1,7 +1,8 @@
 import type { DataSource, QueryRunner } from 'typeorm';
 import { TickTimeoutError } from '../errors/errors.js';
 import { isErrorOf } from '../errors/error-parts.js';
-import { isInside, livingContext, type WorkOwner } from '../scope/work-context.js';
+import { scopeAround, type ScopeNotice } from '../scope/scope-ports.js';
+import { isInside, type WorkOwner } from '../scope/work-context.js';
 import type { ConnectionPool, PooledConnection } from './sqlite-pool.js';
 import { useConnection, type SqliteConnection } from './sqlite-driver.js';
 import { SqliteRunner, type Send } from './sqlite-runner.js';
@@ -10,6 +11,7 @@ import type { WriteLock, WriteTurn } from './sqlite-write-lock.js';
 /** A scope, which has a tick unless it was opened by hand without a name. */
 interface ScopeOfTick extends WorkOwner {
   readonly id: string;
+  readonly notice: ScopeNotice;
   readonly tick?: { readonly id: string; readonly schedule: string; readonly signal: AbortSignal };
 }
 
@@ -21,7 +23,7 @@ export class SqliteScopeRunner extends SqliteRunner {
    * The scope for which the query runner is created. Read immediately, because in a scope by hand, the code that uses it later
    * may run elsewhere.
    */
-  readonly #scope = livingContext()?.owner as ScopeOfTick | undefined;
+  readonly #scope = scopeAround<ScopeOfTick>();
   /** Read immediately, because a scope that has ended no longer has a tick. */
   readonly #tickSignal = this.#scope?.tick?.signal;
   readonly label = labelOf(this.#scope);

@@ -268,4 +268,33 @@ describe('The connection of a scope', () => {
     await expect(connection[Symbol.asyncDispose]()).rejects.toThrow('did not end it');
     expect(sent).toEqual([['ROLLBACK', true]]);
   });
+
+  it('on SQL Server, takes a rollback to a savepoint for what it is', async () => {
+    const sent: string[] = [];
+    const nothing = async (): Promise<void> => undefined;
+    const create = (): object => ({});
+    const runner = {
+      isReleased: false,
+      isTransactionActive: false,
+      manager: {
+        query: nothing,
+        transaction: nothing,
+        getRepository: create,
+        getTreeRepository: create,
+        withRepository: create,
+      },
+      connect: async () => ({}),
+      query: async (sql: string) => void sent.push(sql),
+      stream: nothing,
+      startTransaction: async () => void (runner.isTransactionActive = true),
+      commitTransaction: async () => void (runner.isTransactionActive = false),
+      release: nothing,
+    };
+    const connection = new ScopedConnection(runner as unknown as QueryRunner, 'mssql', true);
+    connection.onScopeInit();
+    const statements = ['INSERT 1', 'ROLLBACK TRANSACTION typeorm_1', 'INSERT 2'];
+    for (const statement of statements) await runner.query(statement);
+    await expect(connection.onScopeCommit()).resolves.toBe('committed');
+    expect(sent).toEqual(statements);
+  });
 });

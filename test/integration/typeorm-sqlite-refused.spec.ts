@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { ModuleRef } from '@nestjs/core';
 import { InjectRepository, TypeOrmModule } from '@nestjs/typeorm';
 import type { DataSource, QueryRunner, Repository } from 'typeorm';
 import { WriteRefusedError, type ScopedWorkerEventMap } from '../../lib/index.js';
@@ -340,13 +341,26 @@ describe('A write that is refused inside of a tick with a transaction on an SQLi
       expect(error.holder).toMatch(/^work \(tick-/);
     });
 
-    it('that names a scope by hand, or the application', async () => {
+    it('that names a scope by hand, also if exclusive work has resolved its repository, or the application', async () => {
       const ofScope = test.scopes.run(async (scope) => {
         const own = await scope.resolve<Repository<Note>>(getScopedRepositoryToken(Note));
         await own.save({ text: 'never' });
         await audit.save('never');
       });
       await expect(ofScope).rejects.toMatchObject({
+        holder: expect.stringMatching(/^scope scope-/),
+      });
+      const token = getScopedRepositoryToken(Note);
+      const inside = test.scopes.run(async (scope) => {
+        const own = await test.registry.exclusive('key', () =>
+          test.app
+            .get(ModuleRef)
+            .resolve<Repository<Note>>(token, scope.contextId, { strict: false }),
+        );
+        await own.save({ text: 'never' });
+        await audit.save('never');
+      });
+      await expect(inside).rejects.toMatchObject({
         holder: expect.stringMatching(/^scope scope-/),
       });
       const ofApplication = dataSource.transaction(async (manager) => {
