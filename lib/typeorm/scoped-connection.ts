@@ -95,7 +95,8 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.isOver = true;
     await this.release();
-    if (this.wasLeftOpen && !this.hasFailed) throw new Error(LEFT_OPEN);
+    if (this.wasLeftOpen && !this.hasFailed)
+      throw new Error(this.transaction === undefined ? LEFT_OPEN : UNAWAITED);
     if (this.transaction?.afterCommit !== undefined) throw this.transaction.afterCommit.error;
   }
 
@@ -225,6 +226,9 @@ function outside(): ScopeClosedError {
 
 const OUTSIDE =
   'A scoped EntityManager or Repository was used outside a scope, for example in an HTTP request. Its statement was refused, because no scope would release the connection. Inject the EntityManager or Repository of @nestjs/typeorm instead, or run the code with ProviderScopeFactory.run().';
+
+const UNAWAITED =
+  'A statement was still under way when the scope ended, so the library rolled its transaction back. Await all work in the handler.';
 
 const LEFT_OPEN =
   'The handler began a transaction and did not end it, so the library rolled it back. End it, or set { transaction: true }.';

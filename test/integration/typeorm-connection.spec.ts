@@ -242,59 +242,65 @@ describe('The connection of a scope', () => {
     expect(pool.idleCount).toBe(pool.totalCount);
   });
 
-  it('sends ROLLBACK on the connection of a transaction that was left open, also on SQL Server', async () => {
-    const sent: unknown[] = [];
-    const nothing = async (): Promise<void> => undefined;
-    const create = (): object => ({});
-    const runner = {
-      isReleased: false,
-      isTransactionActive: true,
-      manager: {
-        query: nothing,
-        transaction: nothing,
-        getRepository: create,
-        getTreeRepository: create,
-        withRepository: create,
-      },
-      connect: async () => ({}),
-      // SQL Server takes another connection of the pool when no transaction is active.
-      query: async (sql: string) => void sent.push([sql, runner.isTransactionActive]),
-      stream: nothing,
-      startTransaction: nothing,
-      release: nothing,
+  describe('on SQL Server', () => {
+    const connectionOf = (transactional: boolean) => {
+      const sent: unknown[] = [];
+      const nothing = async (): Promise<void> => undefined;
+      const create = (): object => ({});
+      const runner = {
+        isReleased: false,
+        isTransactionActive: false,
+        manager: {
+          query: nothing,
+          transaction: nothing,
+          getRepository: create,
+          getTreeRepository: create,
+          withRepository: create,
+        },
+        connect: async () => ({}),
+        // It takes another connection of the pool when no transaction is active.
+        query: async (sql: string) => void sent.push([sql, runner.isTransactionActive]),
+        stream: nothing,
+        startTransaction: async () => void (runner.isTransactionActive = true),
+        commitTransaction: async () => void (runner.isTransactionActive = false),
+        release: nothing,
+      };
+      const connection = new ScopedConnection(
+        runner as unknown as QueryRunner,
+        'mssql',
+        transactional,
+      );
+      connection.onScopeInit();
+      return { sent, runner, connection };
     };
-    const connection = new ScopedConnection(runner as unknown as QueryRunner, 'mssql', false);
-    connection.onScopeInit();
-    await expect(connection[Symbol.asyncDispose]()).rejects.toThrow('did not end it');
-    expect(sent).toEqual([['ROLLBACK', true]]);
-  });
 
-  it('on SQL Server, takes a rollback to a savepoint for what it is', async () => {
-    const sent: string[] = [];
-    const nothing = async (): Promise<void> => undefined;
-    const create = (): object => ({});
-    const runner = {
-      isReleased: false,
-      isTransactionActive: false,
-      manager: {
-        query: nothing,
-        transaction: nothing,
-        getRepository: create,
-        getTreeRepository: create,
-        withRepository: create,
+    it.each([
+      [false, 'began a transaction and did not end it'],
+      [true, 'still under way when the scope ended'],
+    ])(
+      'sends ROLLBACK on the connection of a transaction that was left open, with transaction: %j',
+      async (transactional, reason) => {
+        const { sent, runner, connection } = connectionOf(transactional);
+        await connection.onScopeCommit();
+        runner.isTransactionActive = true;
+        await expect(connection[Symbol.asyncDispose]()).rejects.toThrow(reason);
+        expect(sent).toEqual([['ROLLBACK', true]]);
       },
-      connect: async () => ({}),
-      query: async (sql: string) => void sent.push(sql),
-      stream: nothing,
-      startTransaction: async () => void (runner.isTransactionActive = true),
-      commitTransaction: async () => void (runner.isTransactionActive = false),
-      release: nothing,
-    };
-    const connection = new ScopedConnection(runner as unknown as QueryRunner, 'mssql', true);
-    connection.onScopeInit();
-    const statements = ['INSERT 1', 'ROLLBACK TRANSACTION typeorm_1', 'INSERT 2'];
-    for (const statement of statements) await runner.query(statement);
-    await expect(connection.onScopeCommit()).resolves.toBe('committed');
-    expect(sent).toEqual(statements);
+    );
+
+    it('takes a rollback to a savepoint for what it is', async () => {
+      const { sent, runner, connection } = connectionOf(true);
+      const statements = ['INSERT 1', 'ROLLBACK TRANSACTION typeorm_1', 'INSERT 2'];
+      for (const statement of statements) await runner.query(statement);
+      await expect(connection.onScopeCommit()).resolves.toBe('committed');
+      expect(sent).toEqual(statements.map((statement) => [statement, true]));
+    });
+
+    it('refuses to commit after a rollback of the whole transaction', async () => {
+      const { runner, connection } = connectionOf(true);
+      await runner.query('INSERT 1');
+      await runner.query('ROLLBACK TRANSACTION');
+      await expect(connection.onScopeCommit()).rejects.toThrow('The handler ended the transaction');
+    });
   });
 });
