@@ -14,6 +14,7 @@ const DOOMING_DRIVERS = ['postgres', 'aurora-postgres', 'cockroachdb'];
 
 /** Matches statements that end a whole transaction, not a savepoint, which TypeORM rolls back by its name on SQL Server. */
 const END = /^(COMMIT|ROLLBACK|END|ABORT)\b(?!\s+(TRANSACTION\s+|WORK\s+)?(TO\b|typeorm_\d))/i;
+const COMMIT = /^COMMIT\b/i;
 const TO_SAVEPOINT = /^ROLLBACK\b.*\bTO\b/i;
 
 /**
@@ -28,6 +29,7 @@ export class LazyTransaction {
   #begun: Promise<void> | undefined;
   #end: 'to come' | 'under way' | 'over' = 'to come';
   #isRolledBack = false;
+  #isCommitted = false;
   #inFlight = 0;
   #doom: { readonly error: unknown; readonly isAlone: boolean } | undefined;
   #endedByWork: string | undefined;
@@ -90,8 +92,7 @@ export class LazyTransaction {
       throw new Error(endedText('a statement that the library did not recognise'));
     if ((this.runner as DeepRunner).transactionDepth > 1) throw new Error(UNFINISHED);
     await this.end(() => this.runner.commitTransaction()).catch((error: unknown) => {
-      // TypeORM clears the flag right after the COMMIT, and calls subscribers then.
-      if (this.runner.isTransactionActive || this.runner.isReleased) throw error;
+      if (!this.#isCommitted) throw error;
       this.afterCommit = { error };
     });
     this.refuse(); // a statement that nobody awaited may have failed before COMMIT
@@ -132,6 +133,7 @@ export class LazyTransaction {
     this.#inFlight += 1;
     try {
       const result = await send();
+      if (this.#end === 'under way' && COMMIT.test(statement)) this.#isCommitted = true;
       // If other statements are under way, the savepoint may have undone statements that were reported as successful.
       if (TO_SAVEPOINT.test(statement) && this.#doom?.isAlone === true) this.#doom = undefined;
       return result;
