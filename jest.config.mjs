@@ -63,6 +63,9 @@ export default {
     {
       ...base,
       displayName: 'integration',
+      // PLANS=rehearsed: plans build everything from the first scope on, not only from the third.
+      setupFiles:
+        process.env.PLANS === 'rehearsed' ? ['<rootDir>/test/support/rehearse-plans.ts'] : [],
       testMatch: [
         '<rootDir>/test/integration/**/*.spec.ts',
         '<rootDir>/test/contract/**/*.spec.ts',

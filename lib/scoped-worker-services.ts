@@ -27,7 +27,7 @@ import { ApplicationLifecycle } from './lifecycle/application-lifecycle.js';
 import type { InspectedServices } from './inspect/inspect-scopes.js';
 import { LeakWatch } from './leaks/leak-watch.js';
 import { MemorySource, ProcessMemory } from './memory/process-memory.js';
-import { Enhancers, NestInside, StaticHoldings } from './nest/index.js';
+import { Enhancers, NestInside, Plans, StaticHoldings } from './nest/index.js';
 import { EventLog } from './events/event-log.js';
 import { ScopedWorkerEvents } from './events/scoped-worker-events.js';
 import { OptionsStore } from './options/options-store.js';
@@ -59,6 +59,7 @@ export class ScopedWorkerServices implements InspectedServices {
   readonly leaks: LeakWatch;
 
   // Ticks.
+  readonly plans: Plans;
   readonly scopes: ProviderScopeFactory;
   readonly dispatcher: TickDispatcher;
 
@@ -93,7 +94,8 @@ export class ScopedWorkerServices implements InspectedServices {
     const statics = new StaticHoldings(nest);
     const ownership = new Ownership(statics, findings);
     const leaks = (this.leaks = new LeakWatch(options, events, statics));
-    const openScopes = new OpenScopes(nest, ownership, events, leaks, options.resolved);
+    const plans = (this.plans = new Plans(nest));
+    const openScopes = new OpenScopes(nest, plans, ownership, events, leaks, options.resolved);
 
     const running = new RunningTicks();
     const enhancers = new Enhancers(creator, config);

@@ -5,6 +5,7 @@ import {
   injectionsOf,
   isGateway,
   kindOf,
+  obstacleOf,
   tokenText,
   type NestModule,
   type NestWrapper,
@@ -95,6 +96,7 @@ function read(
     hooks: methodsAmong(LIFECYCLE_HOOKS, type),
     scopeHooks: methodsAmong(SCOPE_HOOKS, type),
     dependencies,
+    obstacle: obstacleOf(wrapper),
   };
 }
 

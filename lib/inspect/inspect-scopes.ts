@@ -7,7 +7,7 @@ import { refuseInvalid } from '../errors/errors.js';
 import { finding, type Finding } from '../errors/finding.js';
 import type { Lifetime, LifetimeGraph } from '../graph/lifetime-graph.js';
 import { ApplicationGraph } from '../graph/read-graph.js';
-import { isFactory, OpenedApplication } from '../nest/index.js';
+import { isFactory, OpenedApplication, type Plans } from '../nest/index.js';
 import {
   SCOPED_WORKER_OPTIONS,
   type ScopedWorkerModuleOptions,
@@ -19,6 +19,7 @@ import type { Schedule } from '../schedule/schedule.js';
 import { optionsProblems, show } from '../util/option-checks.js';
 import { FindingBook } from '../validation/finding-book.js';
 import { inspectNestJobs, runTimeJobsNotes } from './inspect-nest-jobs.js';
+import { whyNoPlan } from './inspect-plans.js';
 import { inspectSchedule, inspectUndecided } from './inspect-schedules.js';
 import { inspectWorker } from './inspect-workers.js';
 import type {
@@ -32,12 +33,16 @@ export abstract class InspectedServices {
   abstract readonly options: OptionsStore;
   abstract readonly findings: FindingBook;
   abstract readonly book: ScheduleBook;
+  abstract readonly plans: Plans;
   abstract readonly registry: ScopedWorkerRegistry;
 }
 
 /** The inspected parts of an application: read from it if it has started, otherwise planned as its start-up would. */
 interface Subject {
   readonly schedules: readonly InspectedSchedule[];
+  readonly options: OptionsStore;
+  /** Undefined if the application hasn't started. */
+  readonly plans: Plans | undefined;
   /** The schedules whose due times are known. */
   readonly planned: readonly Schedule[];
   readonly findings: FindingBook;
@@ -63,16 +68,27 @@ export function inspectScopes(
   refuseArguments(app, options);
   const { from = new Date() } = options;
   const application = new OpenedApplication(app);
-  const { schedules, planned, findings, notes } =
-    startedSubject(application, from) ?? plannedSubject(application, from);
+  const {
+    schedules,
+    planned,
+    options: store,
+    plans,
+    findings,
+    notes,
+  } = startedSubject(application, from) ?? plannedSubject(application, from);
   findings.complete();
   const { graph, workers } = findings.ticks!;
   const modules = [...application.modules.values()];
   const whole = new ApplicationGraph(application);
+  const { resolution, leakDetection } = store.resolved;
+  const hasLeakDetection = leakDetection !== undefined;
+  const inspectedPlans = { graph, schedules: planned, resolution, hasLeakDetection, plans };
   return {
     schedules,
     nestJobs: inspectNestJobs(modules, planned, whole, from),
-    workers: workers.map((worker) => inspectWorker(worker, graph)),
+    workers: workers.map((worker) =>
+      inspectWorker(worker, graph, whyNoPlan(worker.provider, inspectedPlans)),
+    ),
     background: exploreBackground(modules).workers.map(({ name }) => name),
     findings: findings.standing.map(plain),
     allowed: findings.allowed.map(({ finding: found, reason }) => ({
@@ -102,11 +118,11 @@ function refuseArguments(app: unknown, options: { readonly from?: unknown }): vo
 function startedSubject(application: OpenedApplication, from: Date): Subject | undefined {
   const services = application.constructed(InspectedServices);
   if (services?.book.isFilled !== true || services.findings.ticks === undefined) return undefined;
-  const { book, findings, registry } = services;
+  const { book, findings, registry, options, plans } = services;
   const schedules = book.all.map((schedule) =>
     inspectSchedule(schedule, from, registry.get(schedule.name).state === 'paused'),
   );
-  return { schedules, planned: book.all, findings, notes: [] };
+  return { schedules, planned: book.all, options, plans, findings, notes: [] };
 }
 
 function plannedSubject(application: OpenedApplication, from: Date): Subject {
@@ -125,7 +141,14 @@ function plannedSubject(application: OpenedApplication, from: Date): Subject {
       return undecided ? inspectUndecided(undecided) : inspectSchedule(schedule, from);
     })
     .map((schedule) => (isImported ? schedule : { ...schedule, nextRuns: [] }));
-  return { schedules, planned: plan.schedules, findings, notes };
+  return {
+    schedules,
+    planned: plan.schedules,
+    options: store,
+    plans: undefined,
+    findings,
+    notes,
+  };
 }
 
 function optionsOf(application: OpenedApplication): {

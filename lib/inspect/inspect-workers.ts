@@ -8,10 +8,12 @@ import type { InspectedProvider, InspectedWorker } from './inspection.interface.
 export function inspectWorker(
   { provider, handlers, around }: WorkerRoot,
   graph: LifetimeGraph,
+  noPlan: string | undefined,
 ): InspectedWorker {
   const { name, module } = provider;
   const tree = workerTree(provider, around, graph);
-  return { name, module, handlers, tree, disposal: predictDisposal(provider, around, graph) };
+  const disposal = predictDisposal(provider, around, graph);
+  return { name, module, handlers, tree, disposal, ...(noPlan === undefined ? {} : { noPlan }) };
 }
 
 /**

@@ -82,6 +82,11 @@ export interface InspectedWorker {
   readonly tree: InspectedProvider;
   /** The disposers called after each tick, in order: `Class.method`, or `what the factory of X returns`. */
   readonly disposal: readonly string[];
+  /**
+   * Why Nest builds it in every tick, as a clause, such as `Mailer is injected with forwardRef()`. Undefined if a plan builds it
+   * from the third tick on. Some reasons are known only after two ticks.
+   */
+  readonly noPlan?: string;
 }
 
 /** A finding, as plain data. */

@@ -1,9 +1,12 @@
 import type { NestWrapper } from './nest-types.js';
+import type { BuildRecording } from './plan/build-recording.js';
 
 /** Observes what Nest builds under one context id. */
 export interface BuildObserver {
   /** Identifies the observer without referring to it. */
   readonly key: object;
+  /** Records the builds; undefined if no plan is compiled from them. */
+  readonly recording: BuildRecording | undefined;
   /** Returns the object to inject in place of an instance; undefined if instances are injected unchanged. */
   readonly standIn: ((instance: object, wrapper: NestWrapper) => object) | undefined;
   /** Returns the error for code that resolves an instance, even a built one, when nothing may be resolved any more. */

@@ -19,6 +19,11 @@ export function observerOf(argument: unknown): BuildObserver | undefined {
   return contextIdOf(argument)?.[OBSERVER];
 }
 
+/** True if the application has a `ContextIdStrategy`, which expects each request when its work begins. */
+export function hasContextIdStrategy(): boolean {
+  return (ContextIdFactory as unknown as { strategy?: unknown }).strategy !== undefined;
+}
+
 /**
  * Returns a new context id for one scope. If the application has a `ContextIdStrategy`, durable providers come from the context
  * that the strategy chooses for `request`. All others belong to the new id, even if `request` is an HTTP request with an id.

@@ -25,6 +25,19 @@ export function objectsOf(wrapper: NestWrapper, contextId: ContextId): object[] 
   );
 }
 
+/** Returns the ids of the dependents for which Nest keeps an instance of a transient under a context id. */
+export function inquirerIdsOf(
+  wrapper: NestWrapper,
+  contextId: ContextId,
+  instance: unknown,
+): string[] {
+  const { transientMap } = wrapper as unknown as OpenWrapper;
+  return [...(transientMap ?? [])].flatMap(([id, hosts]) => {
+    const host = hosts.get(contextId);
+    return host !== undefined && Object.is(host.instance, instance) ? [id] : [];
+  });
+}
+
 /**
  * Makes the dependents of a new instance wait for its load. Nest marks the instance as resolved when it is constructed, and
  * injects resolved instances without waiting (`Injector#resolveComponentHost`, 11.0.0 to 12.5.1). A dependent may look it up in

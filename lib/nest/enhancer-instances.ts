@@ -34,7 +34,7 @@ const METHODS: Readonly<Record<EnhancerKind, string>> = {
 /** A call to a handler that needs enhancers. */
 export interface EnhancedCall {
   readonly worker: NestWrapper;
-  readonly contextId: ContextId;
+  readonly scope: { readonly contextId: ContextId };
 }
 
 /**
@@ -61,7 +61,8 @@ export class EnhancerInstances {
    * Returns the instance of a provider for this call. Nest loads enhancers together with their class, except those of an instance
    * from a factory, and global ones of a class that isn't a controller.
    */
-  async ofWrapper(wrapper: NestWrapper, { worker, contextId }: EnhancedCall): Promise<unknown> {
+  async ofWrapper(wrapper: NestWrapper, { worker, scope }: EnhancedCall): Promise<unknown> {
+    const { contextId } = scope;
     if (isSingleton(wrapper)) return wrapper.instance;
     if (wrapper.isTransient || contextId.getParent === undefined) {
       const host = (wrapper as OpenWrapper).getInstanceByContextId(contextId, worker.id);

@@ -16,8 +16,8 @@ export interface HandlerCall {
   readonly called: Function;
   readonly worker: NestWrapper;
   readonly args: readonly unknown[];
-  /** Scoped enhancers are found or built under it. */
-  readonly contextId: ContextId;
+  /** Scoped enhancers are found or built under its context id. */
+  readonly scope: { readonly contextId: ContextId };
   readonly withGlobal: boolean;
   /** Once it is aborted, no handler is called, and its reason bypasses the filters. */
   readonly signal?: AbortSignal;

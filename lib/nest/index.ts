@@ -1,7 +1,7 @@
 export { Application } from './application.js';
 export type { BuildObserver } from './build-observer.interface.js';
 export { asPartOfBuild, isPreparing } from './preparation.js';
-export { createContextId } from './context-id.js';
+export { createContextId, hasContextIdStrategy } from './context-id.js';
 export { bare, bareProperties, isSameObject } from './decorations.js';
 export { Enhancers } from './enhancers.js';
 export { enhancerClasses } from './enhancer-metadata.js';
@@ -15,6 +15,10 @@ export {
 } from './injections.js';
 export { NestInside, type PlacedWrapper } from './nest-inside.js';
 export { nestVersion } from './nest-version.js';
+export type { BuildRecording } from './plan/build-recording.js';
+export type { PlannedBuild } from './plan/planned-build.js';
+export { obstacleOf, SCOPED_ENHANCER } from './plan/obstacles.js';
+export { Plans, type Resolution } from './plan/plans.js';
 export { StaticHoldings } from './static-holdings.js';
 export { OpenedApplication } from './opened-application.js';
 export type { ContextId, NestModule, NestWrapper } from './nest-types.js';

@@ -59,6 +59,14 @@ export class NestInside extends Application {
     return this.container?.contextOptions?.instrument?.instanceDecorator !== undefined;
   }
 
+  /** Returns the decorator that Nest applies to what it builds for a provider; undefined if the application has none. */
+  decoratorOf({ host }: NestWrapper): ((instance: unknown) => unknown) | undefined {
+    if (!this.isDecorated) return undefined;
+    const { injector } = this.moduleRefOf(host!) as unknown as OpenModuleRef;
+    if (injector.instanceDecorator === undefined) return undefined; // Nest 11.0
+    return (instance) => injector.instanceDecorator!(instance);
+  }
+
   *wrappers(): Generator<PlacedWrapper> {
     for (const module of this.modules.values()) {
       for (const collection of [module.providers, module.controllers, module.injectables]) {
@@ -159,7 +167,7 @@ export class NestInside extends Application {
    * Returns the provider that `ModuleRef.resolve` would choose, that of the last module with the token, and caches it. Returns
    * undefined unless Nest builds it for each context; Nest then resolves the token.
    */
-  private placeOf(token: unknown): NestWrapper | undefined {
+  placeOf(token: unknown): NestWrapper | undefined {
     const known = this.#places.get(token);
     if (known !== undefined) return known;
     let place: NestWrapper | undefined;

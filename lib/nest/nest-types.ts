@@ -22,6 +22,8 @@ export interface NestWrapper {
   /** Set once Nest has resolved all dependencies of the provider; the same from 11.0.0 to 12.5.1. */
   readonly initTime?: number;
   readonly host?: NestModule;
+  setInstanceByContextId(contextId: ContextId, host: NestInstanceHost, inquirerId?: string): void;
+  removeInstanceByContextId(contextId: ContextId, inquirerId?: string): void;
   isDependencyTreeStatic(): boolean;
   isDependencyTreeDurable(): boolean;
   getCtorMetadata(): readonly NestWrapper[] | undefined;

@@ -43,6 +43,7 @@ export async function observe(
   instantiate: (args: unknown[]) => Promise<unknown>,
 ): Promise<unknown> {
   observer.beforeBuild(wrapper);
+  const recorded = observer.recording?.add(wrapper, args[0] as unknown[], properties);
   const isCircular = wrapper.forwardRef === true;
   const isPassedOn = (made: unknown): boolean =>
     isFactory(wrapper) &&
@@ -67,6 +68,7 @@ export async function observe(
     observer.buildFailed();
     throw error;
   }
+  if (recorded !== undefined) recorded.instance = instance;
   const isInitialised = typeof readMember(instance as object, 'onScopeInit') === 'function';
   if (!isInitialised && !isFactory(wrapper)) plain.add(wrapper);
   const built = replacement === undefined ? instance : replacement.behind(instance);

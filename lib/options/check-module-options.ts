@@ -1,5 +1,5 @@
 import { memoryOptionProblems } from '../memory/memory-options.js';
-import { defaultsProblems } from '../schedule/check-handler-options.js';
+import { defaultsProblems, resolutionProblem } from '../schedule/check-handler-options.js';
 import { isAroundHook } from '../tick/around.js';
 import {
   booleanProblem,
@@ -23,6 +23,7 @@ export const DEFAULTS = {
   disposeTimeoutMs: 10_000,
   around: [],
   globalEnhancers: false,
+  resolution: 'compiled',
 } as const satisfies ScopedWorkerModuleOptions;
 
 const KNOWN = [
@@ -63,6 +64,7 @@ export function moduleOptionProblems(options: ScopedWorkerModuleOptions): string
   if (engine !== undefined && typeof (engine as { start?: unknown } | null)?.start !== 'function') {
     say('engine', `must be an engine such as inProcessEngine(), not ${show(engine)}`);
   }
+  if (options.resolution !== undefined) say('resolution', resolutionProblem(options.resolution));
   if (options.allowFindings !== undefined)
     for (const [entry, problem] of allowProblems(options.allowFindings)) say(entry, problem);
   for (const problem of defaultsProblems(options.defaults)) say('defaults', problem);

@@ -65,6 +65,14 @@ export interface ScopedWorkerModuleOptions {
    */
   readonly globalEnhancers?: boolean;
   /**
+   * Decides how the providers of scopes are built. `'compiled'`: the first two times by Nest, and then by a plan that repeats
+   * what Nest did: the same calls in the same order, with the same arguments. What a plan can't repeat, Nest builds; the
+   * inspector says why. `'nest'`: always by Nest. The option `resolution` of a handler overrides it.
+   *
+   * @defaultValue 'compiled'
+   */
+  readonly resolution?: 'compiled' | 'nest';
+  /**
    * Compares the fields of a worker before and after its handler, in the first three calls to each handler. If a field was
    * changed or added, reports the finding `state-on-worker` once, because the next tick has a new worker. Calls no getters, and
    * doesn't see changes inside an object or a collection. Off with `scopeValidation: 'off'`.

@@ -30,6 +30,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   retry: retryProblem,
   forEach: fromProvidersProblem,
   onFailure: (value) => choiceProblem(value, ['continue', 'pause', 'stop-app']),
+  resolution: resolutionProblem,
   initialDelayMs: delayProblem,
   jitterMs: delayProblem,
   runOnStart: booleanProblem,
@@ -46,7 +47,14 @@ const CONSUMER_CHECKS: Readonly<Record<string, Check>> = {
 };
 
 /** The common options that a consumer has too; the others are about due times, and messages have none. */
-const OF_CONSUMERS = ['disabled', 'maxConcurrency', 'timeoutMs', 'retry', 'onFailure'];
+const OF_CONSUMERS = [
+  'disabled',
+  'maxConcurrency',
+  'timeoutMs',
+  'retry',
+  'onFailure',
+  'resolution',
+];
 const SHARED_CHECKS = Object.fromEntries(OF_CONSUMERS.map((key) => [key, CHECKS[key]!]));
 
 /** Returns the problems of one entry of `overrides`; `cron` and `everyMs` are checked where they are read. */
@@ -148,6 +156,11 @@ const EQUIVALENTS: ReadonlyMap<string, string> = new Map([
 function equivalentOf(key: string, value: unknown): string | undefined {
   if (key === 'waitForCompletion' && value === false) return "overlap: 'allow'";
   return EQUIVALENTS.get(key);
+}
+
+/** Returns a clause for a wrong value of `resolution`, of a handler or of the module. */
+export function resolutionProblem(value: unknown): string | undefined {
+  return choiceProblem(value, ['compiled', 'nest']);
 }
 
 function passes(): undefined {

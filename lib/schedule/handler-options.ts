@@ -1,3 +1,4 @@
+import type { Resolution } from '../nest/index.js';
 import type { FromProviders } from './from-providers.js';
 import { withoutUndefined } from '../util/values.js';
 
@@ -98,6 +99,11 @@ export interface CommonHandlerOptions {
    * run.
    */
   readonly onFailure?: 'continue' | 'pause' | 'stop-app';
+  /**
+   * Decides how the worker and its dependencies are built: `'compiled'` by a plan, which repeats what Nest did in the first two
+   * ticks; `'nest'` by Nest, in every tick. Default: `resolution` of the module.
+   */
+  readonly resolution?: Resolution;
   /** Milliseconds after start-up during which the schedule isn't due. Default: 0. */
   readonly initialDelayMs?: number;
   /** The maximum random delay of each tick, in milliseconds. Default: 0. */
@@ -140,7 +146,8 @@ export type ScheduleOverride = HandlerDefaults & {
 };
 
 /** The options that have no default, or need one for each of their parts. */
-type WithoutDefault = 'name' | 'overlapKey' | 'maxConcurrency' | 'retry' | 'forEach' | 'timeoutMs';
+type WithoutDefault =
+  'name' | 'overlapKey' | 'maxConcurrency' | 'retry' | 'forEach' | 'timeoutMs' | 'resolution';
 
 /** The options of one schedule, with every default filled in. */
 export interface ResolvedHandlerOptions extends Required<
@@ -153,6 +160,8 @@ export interface ResolvedHandlerOptions extends Required<
   readonly retry: Required<RetryOptions>;
   readonly forEach: FromProviders<Iterable<unknown>> | undefined;
   readonly timeoutMs: number | undefined;
+  /** Undefined if the module decides. */
+  readonly resolution: Resolution | undefined;
 }
 
 /** Fills in the defaults, and is the only place that knows them. Later layers override earlier ones. */
@@ -177,6 +186,7 @@ export function resolveHandlerOptions(
     forEach: given.forEach,
     timeoutMs: given.timeoutMs,
     onFailure: given.onFailure ?? 'continue',
+    resolution: given.resolution,
     initialDelayMs: given.initialDelayMs ?? 0,
     jitterMs: given.jitterMs ?? 0,
     runOnStart: given.runOnStart ?? false,

@@ -2,11 +2,15 @@ import {
   asPartOfBuild,
   bare,
   type BuildObserver,
+  type BuildRecording,
   type ContextId,
   createContextId,
+  hasContextIdStrategy,
   isPreparing,
   type NestInside,
   type NestWrapper,
+  type PlannedBuild,
+  type Plans,
 } from '../nest/index.js';
 import { ScopeClosedError } from '../errors/errors.js';
 import { readMember } from '../util/values.js';
@@ -35,6 +39,10 @@ export class Construction implements BuildObserver {
   refusal: string | undefined;
   #request: unknown;
   #contextId: ContextId | undefined;
+  /** True once Nest knows the context id. */
+  #isKnown = false;
+  #planned: PlannedBuild | undefined;
+  recording: BuildRecording | undefined;
   /** The number of requested loads, and of the builds that they cause, that haven't ended. */
   #loads = 0;
   #builds = 0;
@@ -46,6 +54,8 @@ export class Construction implements BuildObserver {
 
   constructor(
     private readonly notice: ScopeNotice,
+    /** Undefined if Nest builds everything. */
+    private readonly plans: Plans | undefined,
     private readonly disposal: Disposal,
     /** Undefined if leak detection doesn't follow the scope. */
     private readonly watch: WatchedScope | undefined,
@@ -55,18 +65,26 @@ export class Construction implements BuildObserver {
   /** @param request the value of `REQUEST`. */
   begin(request: unknown): void {
     this.#request = request;
-    this.#contextId = createContextId(request, this);
-    if (request !== undefined) this.home.nest.registerRequest(request, this.#contextId);
+    if (hasContextIdStrategy()) this.#contextId = createContextId(request, this);
   }
 
   end(): void {
     this.#request = undefined;
     this.#contextId = undefined;
+    this.#planned = undefined;
   }
 
-  /** After the scope has closed, this is a dead id: once the real one is unreachable, Nest's own maps release the instances. */
+  /**
+   * Nest learns about the scope when the id is first read, with all instances that a plan has built. After the scope has closed,
+   * this is a dead id: once the real one is unreachable, Nest's own maps release the instances.
+   */
   get contextId(): ContextId {
-    return (this.#contextId ??= createContextId(undefined, this));
+    this.#contextId ??= createContextId(this.#request, this);
+    if (this.#isKnown) return this.#contextId;
+    this.#isKnown = true;
+    if (this.#request !== undefined) this.home.nest.registerRequest(this.#request, this.#contextId);
+    this.#planned?.tell(this.#contextId);
+    return this.#contextId;
   }
 
   get areSettled(): boolean {
@@ -78,7 +96,28 @@ export class Construction implements BuildObserver {
   }
 
   /**
-   * Loads an instance.
+   * Builds a provider by its plan if it is the first one of the scope, or else through Nest.
+   *
+   * @param load builds it through Nest.
+   * @returns the instance, or a promise of it. @throws as `load()`.
+   */
+  build<T>(what: string, root: NestWrapper, load: () => Promise<T>): T | Promise<T> {
+    const { plans } = this;
+    if (this.#isKnown || this.#planned !== undefined || plans === undefined)
+      return this.load(what, load);
+    const planned = plans.begin(root, this, this.#request);
+    if (planned === undefined) return this.record(root, plans, () => this.load(what, load));
+    const refused = this.refusedTo(what);
+    if (refused !== undefined) throw refused;
+    this.#planned = planned;
+    const built = asPartOfBuild(() => planned.run()) as T | Promise<T>;
+    if (built instanceof Promise) return this.followed(built);
+    if (this.isClosed) throw closedError(this.notice, 'finish a resolve');
+    return built;
+  }
+
+  /**
+   * Loads an instance through Nest.
    *
    * @param what for the error, such as `resolve Mailer`.
    * @throws what the build throws, and `ScopeClosedError` if the scope is closed or closes in the meantime.
@@ -86,13 +125,7 @@ export class Construction implements BuildObserver {
   load<T>(what: string, start: () => Promise<T>): Promise<T> {
     const refused = this.refusedTo(what);
     if (refused !== undefined) return Promise.reject(refused);
-    const loaded = asPartOfBuild(() => {
-      const loading = start();
-      this.#loads += 1;
-      return this.follow(loading);
-    });
-    loaded.catch(() => undefined); // a handler that does not wait for its resolve must not end the process
-    return loaded;
+    return asPartOfBuild(() => this.followed(start()));
   }
 
   /**
@@ -207,6 +240,23 @@ export class Construction implements BuildObserver {
       if (late !== undefined) await late.dispose(this.home.disposeTimeoutMs);
     }
     if (this.isClosed) throw closedError(this.notice, `build ${String(wrapper.name)}`);
+  }
+
+  private followed<T>(loading: Promise<T>): Promise<T> {
+    this.#loads += 1;
+    const loaded = this.follow(loading);
+    loaded.catch(() => undefined); // a handler that does not wait for its resolve must not end the process
+    return loaded;
+  }
+
+  /** Keeps what Nest builds for the plan. Another load at the same time spoils the recording. */
+  private async record<T>(root: NestWrapper, plans: Plans, load: () => Promise<T>): Promise<T> {
+    const recording = (this.recording = plans.recordingOf(root));
+    const instance = await load();
+    if (recording !== undefined && this.recording === recording)
+      plans.recorded(root, recording, this.contextId, this.#request);
+    this.recording = undefined;
+    return instance;
   }
 
   private async follow<T>(loading: Promise<T>): Promise<T> {

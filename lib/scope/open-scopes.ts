@@ -1,5 +1,5 @@
 import { ScopeClosedError } from '../errors/errors.js';
-import { NestInside, type NestModule } from '../nest/index.js';
+import { NestInside, Plans, type NestModule, type Resolution } from '../nest/index.js';
 import { isInsideAwaited } from './work-context.js';
 import { idSource } from '../util/id-source.js';
 import { Ownership } from './ownership.js';
@@ -13,6 +13,8 @@ export interface ScopeOpening {
    */
   readonly requestOf: (scope: Scope) => unknown;
   readonly module?: NestModule;
+  /** Default: that of the module. */
+  readonly resolution?: Resolution | undefined;
   readonly schedule?: string;
   readonly tickId?: string;
   readonly opener?: Function;
@@ -31,6 +33,7 @@ export class OpenScopes implements ScopeHome {
 
   constructor(
     readonly nest: NestInside,
+    private readonly plans: Plans,
     readonly ownership: Ownership,
     readonly events: ScopeEvents,
     readonly watch: ScopeWatch,
@@ -52,7 +55,9 @@ export class OpenScopes implements ScopeHome {
       throw new ScopeClosedError(undefined, `Cannot open a scope: ${refusal}`);
     const { kind, requestOf, module = this.nest.rootModule, schedule, tickId, opener } = opening;
     const notice = { scopeId: nextId(), schedule, tickId };
-    const scope = new Scope({ kind, notice, module, opener }, this, requestOf);
+    const { resolution = this.settings.resolution } = opening;
+    const plans = resolution === 'nest' ? undefined : this.plans;
+    const scope = new Scope({ kind, notice, module, plans, opener }, this, requestOf);
     if (this.#isShuttingDown) scope.isAwaited = isInsideAwaited();
     this.#open.add(scope);
     this.openedCount += 1;

@@ -1,4 +1,4 @@
-import type { NestModule, NestWrapper } from '../nest/index.js';
+import type { NestModule, NestWrapper, Plans, Resolution } from '../nest/index.js';
 import type { ProviderScope } from './provider-scope.interface.js';
 import { ScopeClosedError } from '../errors/errors.js';
 import type { StrayFailure } from '../errors/stray-failure.interface.js';
@@ -17,6 +17,8 @@ export interface ScopeSeed {
   readonly notice: ScopeNotice;
   /** Where a strict resolve looks. */
   readonly module: NestModule;
+  /** Undefined if Nest builds everything. */
+  readonly plans: Plans | undefined;
   /** The function that opens a scope by hand; it is on the stack while the scope is created. */
   readonly opener: Function | undefined;
 }
@@ -92,6 +94,7 @@ export interface ScopeFindings {
 /** The module options that scopes need. */
 export interface ScopeSettings {
   readonly disposeTimeoutMs: number;
+  readonly resolution: Resolution;
 }
 
 /** Follows instances that outlive their scope. Called for each scope, so it must cost nothing while it is off. Must not throw. */

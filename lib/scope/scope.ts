@@ -70,7 +70,13 @@ export class Scope implements ProviderScope, WorkOwner {
     this.watch = home.watch.isOn ? home.watch.opened(seed) : undefined;
     const strayFailed = (this.#strayFailed = strayFailures(notice, home.events));
     this.#disposal = new Disposal(home.ownership, (error) => strayFailed('late-disposer', error));
-    this.#construction = new Construction(notice, this.#disposal, this.watch, home);
+    this.#construction = new Construction(
+      notice,
+      this.watch === undefined ? seed.plans : undefined,
+      this.#disposal,
+      this.watch,
+      home,
+    );
     this.context = new WorkContext(this, livingContext(), notice.tickId !== undefined);
     this.#construction.begin(requestOf(this));
   }
@@ -109,9 +115,10 @@ export class Scope implements ProviderScope, WorkOwner {
 
   resolve<T = unknown>(token: ScopeToken<T>, options?: { strict?: boolean }): Promise<T> {
     const within = options?.strict === true ? this.seed.module : undefined;
-    return this.load(`resolve ${tokenText(token)}`, () =>
-      this.home.nest.resolve<T>(token, this.contextId, within),
-    );
+    const place = within === undefined ? this.home.nest.placeOf(token) : undefined;
+    const what = `resolve ${tokenText(token)}`;
+    if (place !== undefined) return promiseOf(() => this.buildAs<T>(what, place));
+    return this.load(what, () => this.home.nest.resolve<T>(token, this.contextId, within));
   }
 
   /** Resolves a token as the module of a worker sees it, or else from the whole application. */
@@ -125,13 +132,13 @@ export class Scope implements ProviderScope, WorkOwner {
   /**
    * Builds one provider of one module, and returns the instance itself, or the result of an `instanceDecorator` of the
    * application. The runner gets its worker this way.
+   *
+   * @returns a promise, unless the provider has a plan that needs none.
    */
-  build<T>(wrapper: NestWrapper): Promise<T> {
-    const loading = this.load(`build ${String(wrapper.name)}`, () =>
-      this.home.nest.load<T & object>(wrapper, this.contextId),
-    );
-    if (this.watch?.guard === undefined) return loading;
-    return loading.then((instance) =>
+  build<T>(wrapper: NestWrapper): T | Promise<T> {
+    const built = this.buildAs<T & object>(`build ${String(wrapper.name)}`, wrapper);
+    if (this.watch?.guard === undefined) return built;
+    return Promise.resolve(built).then((instance) =>
       bare(instance) === instance ? (this.watch!.bare(instance) as T) : instance,
     );
   }
@@ -285,6 +292,11 @@ export class Scope implements ProviderScope, WorkOwner {
     this.#disposal.hook(hooks);
   }
 
+  private buildAs<T>(what: string, wrapper: NestWrapper): T | Promise<T> {
+    const load = (): Promise<T> => this.home.nest.load<T>(wrapper, this.contextId);
+    return this.context.run(() => this.#construction.build(what, wrapper, load));
+  }
+
   private load<T>(what: string, start: () => Promise<T>): Promise<T> {
     // The instance belongs to this scope, even if code of an inner scope requests it. Code inside the build may close the
     // scope; that close must not wait for this build.
@@ -295,6 +307,18 @@ export class Scope implements ProviderScope, WorkOwner {
   toJSON(): object {
     return { id: this.id, closed: this.closed };
   }
+}
+
+/** Returns what `work` returns as a promise, which never ends the process: no code need wait for it. */
+function promiseOf<T>(work: () => T | Promise<T>): Promise<T> {
+  let result: Promise<T>;
+  try {
+    result = Promise.resolve(work());
+  } catch (error) {
+    result = Promise.reject(error as Error);
+  }
+  result.catch(() => undefined);
+  return result;
 }
 
 /** Returns a function for errors that reach no other code. It doesn't keep the scope alive. */

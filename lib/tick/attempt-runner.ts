@@ -88,6 +88,7 @@ export class AttemptRunner {
         kind: isByHand === true ? 'tick-by-hand' : 'tick',
         requestOf: (opened) => (opened.tick = attempt.tickOf(opened)),
         ...(worker === undefined ? {} : { module: worker.host! }),
+        resolution: schedule.options.resolution,
         schedule: schedule.name,
         tickId: id,
       });
@@ -168,8 +169,11 @@ export class AttemptRunner {
       tick.signal.throwIfAborted();
       const { worker, method, isBare, call } = slot.schedule.target;
       phase = 'resolve';
-      const instance =
-        worker === undefined ? undefined : await scope.build<Record<string, unknown>>(worker);
+      let instance: Record<string, unknown> | undefined;
+      if (worker !== undefined) {
+        const built = scope.build<Record<string, unknown>>(worker);
+        instance = built instanceof Promise ? await built : built;
+      }
       tick.signal.throwIfAborted();
       phase = 'handler';
       if (worker === undefined) return { value: await settle(call(tick), tick.signal) };
@@ -183,7 +187,7 @@ export class AttemptRunner {
         called: handler,
         worker,
         args: [tick],
-        contextId: scope.contextId,
+        scope,
         withGlobal: this.settings.globalEnhancers,
         signal: tick.signal,
         hold: (work) => scope.waitFor(work.catch(() => undefined)),

@@ -1,10 +1,13 @@
-// Runs inside an installation of one Nest release: starts random applications, and compares the lifetimes of Nest and of the
-// library with those that follow from the description of each application. Prints one line of JSON.
+// Runs inside an installation of one Nest release: starts random applications, compares the lifetimes of Nest and of the library with
+// those that follow from the description of each application, and compares what plans build with what Nest builds. Prints one line
+// of JSON.
 import 'reflect-metadata';
 import * as common from '@nestjs/common';
 import * as core from '@nestjs/core';
-import { ScopedWorkerModule } from 'nestjs-scoped-worker';
+import * as library from 'nestjs-scoped-worker';
 import { readGraph } from './node_modules/nestjs-scoped-worker/dist/graph/read-graph.js';
+import { ScopedWorkerServices } from './node_modules/nestjs-scoped-worker/dist/scoped-worker-services.js';
+import { comparePlan } from './compare-plan.mjs';
 import { describeApp, makeApp, scopedIds } from './random-app.mjs';
 
 const HANGS_AFTER_MS = 3_000;
@@ -15,6 +18,9 @@ const result = {
   hung: 0,
   wrongInNest: 0,
   wrongInLibrary: [],
+  plans: 0,
+  unplanned: [],
+  wrongInPlans: [],
 };
 for (let seed = 1; seed <= result.applications; seed += 1) {
   const description = describeApp(seed);
@@ -26,6 +32,8 @@ for (let seed = 1; seed <= result.applications; seed += 1) {
   await app?.close();
 }
 result.refusal = await refusal();
+if (result.refusal === undefined)
+  for (let seed = 1; seed <= result.applications; seed += 1) await compare(seed);
 console.log(JSON.stringify(result));
 process.exit(); // applications that hang would keep the process
 
@@ -54,10 +62,18 @@ function judge(app, { seed, tokens, scoped, providers }) {
   }
 }
 
+async function compare(seed) {
+  const plansOf = (app) => app.get(ScopedWorkerServices).plans;
+  const { planned, reasons, differences } = await comparePlan(seed, nest, library, plansOf);
+  result.plans += planned;
+  result.unplanned.push(...reasons.map((reason) => `${reason} (seed ${seed})`));
+  result.wrongInPlans.push(...differences);
+}
+
 /** Returns the error of an application with the library; undefined if it starts. */
 async function refusal() {
   class App {}
-  common.Module({ imports: [ScopedWorkerModule.forRoot()] })(App);
+  common.Module({ imports: [library.ScopedWorkerModule.forRoot()] })(App);
   try {
     const app = await core.NestFactory.createApplicationContext(App, {
       logger: false,

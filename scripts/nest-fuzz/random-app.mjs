@@ -97,13 +97,39 @@ export function scopedIds({ providers }) {
   return scoped;
 }
 
-/** Makes the classes and modules. `nest` holds the exports of @nestjs/common and @nestjs/core. */
-export function makeApp({ modules, providers, controllers }, nest) {
+/** What a started application tells about its instances; `failing` holds the ids of providers that throw when they are built. */
+const UNTOLD = { built() {}, disposed() {}, failing: new Set() };
+
+/**
+ * Adds what doesn't change a lifetime: factories that return a promise or an injected object, transients that ask for their
+ * dependent, and instances with a disposer.
+ */
+export function withBehaviour({ providers, ...description }, seed) {
+  const random = randomOf(seed + 1_000_000);
+  const chance = (share) => random() < share;
+  return {
+    ...description,
+    providers: providers.map((provider) => ({
+      ...provider,
+      isAsync: provider.kind === 'factory' && chance(0.3),
+      handsOn: provider.kind === 'factory' && provider.dependencies.length > 0 && chance(0.1),
+      asksForInquirer: provider.scope === 'transient' && provider.kind === 'class' && chance(0.1),
+      hasDisposer: chance(0.5),
+    })),
+  };
+}
+
+/**
+ * Makes the classes and modules.
+ *
+ * @param nest holds the exports of @nestjs/common and @nestjs/core.
+ */
+export function makeApp({ modules, providers, controllers }, nest, told = UNTOLD) {
   const { Controller, Global, Module, UseGuards, REQUEST } = nest;
   const tokens = providers.map(({ id, kind }) =>
     kind === 'class' ? classNamed(`C${id}`) : `T${id}`,
   );
-  const made = providers.map((provider) => provide(provider, tokens, nest));
+  const made = providers.map((provider) => provide(provider, tokens, nest, told));
   const guarded = controllers.map(({ home, guardNeeds, isProvider }) => {
     const guard = classNamed(`G${home}`);
     guard.prototype.canActivate = () => true;
@@ -140,13 +166,24 @@ export function makeApp({ modules, providers, controllers }, nest) {
   return { root: classes[0], tokens, REQUEST };
 }
 
-function provide({ id, kind, scope, dependencies, asksForRequest, missesOptional }, tokens, nest) {
-  const { Inject, Optional, Scope, REQUEST } = nest;
+function provide(provider, tokens, nest, told) {
+  const { id, kind, scope, dependencies, asksForRequest, missesOptional, hasDisposer } = provider;
+  const { Inject, Optional, Scope, INQUIRER, REQUEST } = nest;
   const declared = { default: Scope.DEFAULT, request: Scope.REQUEST, transient: Scope.TRANSIENT }[
     scope
   ];
   const needed = dependencies.map(({ to }) => tokens[to]);
-  const make = (...injected) => Object.assign(Object.create(null), { id, injected });
+  const dispose = { [Symbol.dispose]: () => told.disposed(id) };
+  const begin = () => {
+    told.built(id);
+    if (told.failing.has(id)) throw new Error(`provider ${id} fails`);
+  };
+  const make = (...injected) => {
+    begin();
+    if (provider.handsOn) return injected[0];
+    const made = Object.assign(Object.create(null), { id, injected }, hasDisposer ? dispose : {});
+    return provider.isAsync ? Promise.resolve().then(() => made) : made;
+  };
   switch (kind) {
     case 'value':
       return { provide: tokens[id], useValue: make() };
@@ -163,7 +200,10 @@ function provide({ id, kind, scope, dependencies, asksForRequest, missesOptional
       const parameters = dependencies
         .filter(({ byProperty }) => !byProperty)
         .map(({ to }) => tokens[to]);
+      type.begin = begin;
+      if (hasDisposer) Object.assign(type.prototype, dispose);
       if (asksForRequest) parameters.push(REQUEST);
+      if (provider.asksForInquirer) parameters.push(INQUIRER);
       if (missesOptional) {
         Optional()(type, undefined, parameters.length);
         parameters.push(`MISSING${id}`);
@@ -188,6 +228,7 @@ function classNamed(name) {
   return {
     [name]: class {
       constructor(...injected) {
+        new.target.begin?.();
         this.isConstructed = true;
         this.injected = injected;
       }

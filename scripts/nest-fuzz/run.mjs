@@ -1,5 +1,5 @@
 // npm run nest:fuzz -- <release...> [--applications N]: installs each release of Nest with the library into a temporary folder, and
-// prints how many lifetimes of random applications it computes wrongly.
+// prints how many lifetimes of random applications it computes wrongly, and what plans build differently.
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -28,13 +28,23 @@ try {
 }
 
 console.log(
-  '| Nest | applications | start-up hangs | wrong lifetimes | wrong in the library | the library |',
+  '| Nest | applications | start-up hangs | wrong lifetimes | wrong in the library | plans | no plan | wrong in plans | the library |',
 );
-console.log('|---|---|---|---|---|---|');
-for (const { release, applications, hung, wrongInNest, wrongInLibrary, refusal } of rows)
-  console.log(
-    `| ${release} | ${applications} | ${hung} | ${wrongInNest} | ${wrongInLibrary.length} | ${refusal === undefined ? 'starts' : 'refuses it'} |`,
-  );
+console.log('|---|---|---|---|---|---|---|---|---|');
+for (const row of rows) {
+  const { release, applications, hung, wrongInNest, wrongInLibrary, refusal } = row;
+  const { plans, unplanned, wrongInPlans } = row;
+  const lifetimes = [applications, hung, wrongInNest, wrongInLibrary.length];
+  const ofPlans =
+    refusal === undefined ? [plans, unplanned.length, wrongInPlans.length] : ['', '', ''];
+  const cells = [
+    release,
+    ...lifetimes,
+    ...ofPlans,
+    refusal === undefined ? 'starts' : 'refuses it',
+  ];
+  console.log(`| ${cells.join(' | ')} |`);
+}
 for (const { release, ...row } of rows)
   for (const problem of problemsOf(row)) {
     console.log(`FAILED: ${release}: ${problem}`);
@@ -55,15 +65,21 @@ function fuzz(release, tarball) {
   // 12.0.0 has a wrong peer range, which npm would refuse.
   const quiet = ['--no-audit', '--no-fund', '--ignore-scripts', '--legacy-peer-deps'];
   run('npm', ['install', ...quiet], cwd);
-  for (const file of ['judge.mjs', 'random-app.mjs'])
+  for (const file of ['compare-plan.mjs', 'judge.mjs', 'random-app.mjs'])
     copyFileSync(fileURLToPath(new URL(file, import.meta.url)), join(cwd, file));
   return JSON.parse(run(process.execPath, ['judge.mjs', values.applications], cwd));
 }
 
-/** The library must know every lifetime, and refuse releases whose start-up hangs. */
-function problemsOf({ hung, wrongInLibrary, refusal }) {
+/**
+ * The library must know every lifetime, and refuse releases whose start-up hangs.PLACE
+ */
+function problemsOf({ hung, wrongInLibrary, refusal, plans, unplanned, wrongInPlans }) {
   const problems = [];
   if (wrongInLibrary.length > 0) problems.push(`wrong lifetimes of ${wrongInLibrary.join(', ')}`);
+  if (refusal === undefined && plans === 0) problems.push('no provider had a plan');
+  // INQUIRER, in 11.2.
+  if (unplanned?.length > plans / 100) problems.push(...unplanned.map((why) => `no plan: ${why}`));
+  problems.push(...wrongInPlans);
   if (hung > 0 && refusal === undefined) problems.push('start-up hangs, and is not refused');
   return problems;
 }

@@ -19,7 +19,7 @@ const OF = 'Consumer.handle: the source of @ScopedConsumer';
 const OF_OPTIONS = 'Consumer.handle: @ScopedConsumer';
 const OPTION = `${OF_OPTIONS} option`;
 const OPTIONS =
-  'name, disabled, maxConcurrency, timeoutMs, retry, onFailure, concurrency, maxDeliveries, deadLetter';
+  'name, disabled, maxConcurrency, timeoutMs, retry, onFailure, resolution, concurrency, maxDeliveries, deadLetter';
 
 /** What is said of a consumer that is refused. */
 async function problemsOf(providers: Provider[], options: ScopedWorkerModuleOptions = {}) {
@@ -142,6 +142,7 @@ describe('a consumer is refused at start-up', () => {
       timeoutMs: 1,
       retry: { attempts: 1 },
       onFailure: 'continue',
+      resolution: 'nest',
     };
     await accepted([consumer([], undefined, options), provided(source)], source);
     expect(source.opened).toBe(1);

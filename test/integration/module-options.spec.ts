@@ -60,6 +60,12 @@ describe('The options of the module', () => {
         "'strict', 'error', 'warn', 'off'",
         { scopeValidation: 'off' },
       ],
+      [
+        'an unknown resolution',
+        { resolution: 'plan' },
+        "resolution must be one of 'compiled', 'nest'",
+        { resolution: 'nest' },
+      ],
       ['an onOpen that is not a function', { onOpen: {} }, 'onOpen', { onOpen: () => undefined }],
       [
         'an object other than an engine',

@@ -33,6 +33,7 @@ function graphOf(sketch: Sketch) {
       disposer: undefined,
       hooks: [],
       scopeHooks: [],
+      obstacle: undefined,
       dependencies: injected.map((other, index) => ({
         at: `constructor[${index}]`,
         to: names.indexOf(other),

@@ -33,7 +33,7 @@ export function writeWorkers(workers: readonly InspectedWorker[], sheet: Sheet):
 }
 
 function writeWorker(
-  { name, module, handlers, tree, disposal }: InspectedWorker,
+  { name, module, handlers, tree, disposal, noPlan }: InspectedWorker,
   sheet: Sheet,
 ): void {
   sheet.blank();
@@ -44,6 +44,7 @@ function writeWorker(
     sheet.text('has no decorated handler; you can add schedules while the application runs', {
       indent: 4,
     });
+  if (noPlan !== undefined) sheet.text(`Built by Nest in every tick: ${noPlan}.`, { indent: 4 });
   sheet.blank();
   writeTree(tree, sheet);
   sheet.blank();

@@ -1,0 +1,34 @@
+import { livesInScope, type GraphProvider, type LifetimeGraph } from '../graph/lifetime-graph.js';
+import { SCOPED_ENHANCER, type Plans, type Resolution } from '../nest/index.js';
+import type { Schedule } from '../schedule/schedule.js';
+
+/** What decides whether plans build the workers of an application. */
+export interface InspectedPlans {
+  readonly graph: LifetimeGraph;
+  readonly schedules: readonly Schedule[];
+  readonly resolution: Resolution;
+  readonly hasLeakDetection: boolean;
+  /** Undefined if the application hasn't started. */
+  readonly plans: Plans | undefined;
+}
+
+/** Returns why Nest builds a worker in every tick, as a clause; undefined if a plan does, or may. */
+export function whyNoPlan(
+  worker: GraphProvider,
+  { graph, schedules, resolution, hasLeakDetection, plans }: InspectedPlans,
+): string | undefined {
+  const own = schedules.filter(
+    ({ target }) => target.worker !== undefined && graph.of(target.worker) === worker,
+  );
+  const asked =
+    own.length === 0 ? [resolution] : own.map(({ options }) => options.resolution ?? resolution);
+  if (!asked.includes('compiled')) return "resolution is 'nest'";
+  if (hasLeakDetection) return 'leak detection follows its scopes';
+  const found = own[0] && plans?.whyNot(own[0].target.worker!);
+  if (found !== undefined) return found;
+  const isEnhanced = worker.dependencies.some(
+    ({ at, to }) => at === 'enhancer' && livesInScope(graph.at(to)),
+  );
+  if (isEnhanced) return SCOPED_ENHANCER;
+  return graph.scopedTree(worker).find(({ obstacle }) => obstacle !== undefined)?.obstacle;
+}

@@ -1,0 +1,201 @@
+import { INQUIRER, REQUEST } from '@nestjs/core';
+import { isObject } from '../../util/values.js';
+import { inquirerIdsOf } from '../context-instances.js';
+import type { ContextId, NestWrapper } from '../nest-types.js';
+import { isFactory, isSingleton } from '../provider-kind.js';
+import type { RecordedBuild } from './build-recording.js';
+import { hasScopedEnhancer, obstacleOf, SCOPED_ENHANCER } from './obstacles.js';
+import { maker, NOT_BUILT, REQUEST_SLOT, type Plan, type PlanStep } from './plan.js';
+
+/** A load that Nest has made, with everything that it built for it. */
+export interface RecordedLoad {
+  readonly root: NestWrapper;
+  readonly builds: readonly RecordedBuild[];
+  readonly contextId: ContextId;
+  readonly request: unknown;
+  readonly decorate: Plan['decorate'];
+}
+
+/** Why a provider has no plan. */
+class Unplannable extends Error {}
+
+/**
+ * Compiles the plan that repeats a load.
+ *
+ * Nest itself has noted which provider it injects in which place. For each value that it passed, the plan names the step that
+ * made it, a constant or the request, and each must be the very value that Nest passed. So a plan never does anything that Nest
+ * hasn't done.
+ *
+ * @returns the plan, or the reason why no plan can repeat the load.
+ */
+export function compilePlan(load: RecordedLoad): Plan | string {
+  try {
+    return new PlanCompiler(load).compile();
+  } catch (error) {
+    if (error instanceof Unplannable) return error.message;
+    throw error;
+  }
+}
+
+class PlanCompiler {
+  readonly #builds: readonly RecordedBuild[];
+  readonly #constants: unknown[] = [];
+  readonly #inquirers: (readonly [slot: number, prototype: object])[] = [];
+  readonly #used = new Set<number>();
+
+  constructor(private readonly load: RecordedLoad) {
+    // Without a request, Nest calls its own factory for it.
+    this.#builds = load.builds.filter(({ wrapper }) => !isRequest(wrapper));
+  }
+
+  compile(): Plan {
+    const { root, request, decorate } = this.load;
+    if (hasScopedEnhancer(root)) throw new Unplannable(SCOPED_ENHANCER);
+    const read = this.#builds.map((build, index) => this.read(build, index));
+    if (this.#builds.at(-1)?.wrapper !== root) throw this.notRepeated(root);
+    this.#builds.slice(0, -1).forEach(({ wrapper }, index) => {
+      if (!this.#used.has(index))
+        throw new Unplannable(`${nameOf(wrapper)} is built with it, but not injected`);
+    });
+
+    const first = 1 + this.#constants.length;
+    const slotOf = ({ kind, index }: Source): number =>
+      kind === 'request' ? REQUEST_SLOT : kind === 'constant' ? 1 + index : first + index;
+    const after = orderOf(read);
+    const steps = read.map(({ wrapper, inquirerId, injected, properties }, index): PlanStep => {
+      const slots = injected.map(slotOf);
+      return {
+        after: after[index]!,
+        wrapper,
+        isFactory: isFactory(wrapper),
+        inquirerId,
+        slot: first + index,
+        injected: slots,
+        properties: properties.map(([key, source]) => [key, slotOf(source)]),
+        make: maker(wrapper, isFactory(wrapper), slots),
+      };
+    });
+    const slots = [request, ...this.#constants, ...steps.map(() => NOT_BUILT)];
+    slots[REQUEST_SLOT] = undefined;
+    return { slots, inquirers: this.#inquirers, steps, decorate };
+  }
+
+  private read(build: RecordedBuild, index: number): ReadBuild {
+    const { wrapper, instance, injected } = build;
+    const obstacle = obstacleOf(wrapper, instance);
+    if (obstacle !== undefined) throw new Unplannable(obstacle);
+    const providers = wrapper.getCtorMetadata() ?? [];
+    const sources = injected.map((value, at) => this.source(build, index, providers[at], value));
+    const properties = build.properties
+      .filter(({ instance: value }) => value !== undefined && value !== null)
+      .map(({ key, instance: value }) => {
+        const found = wrapper.getPropertiesMetadata()?.findLast((each) => each.key === key);
+        return [key, this.source(build, index, found?.wrapper, value)] as const;
+      });
+    const inquirerId = wrapper.isTransient ? this.inquirerIdOf(build) : undefined;
+    return { wrapper, inquirerId, injected: sources, properties };
+  }
+
+  /** Returns where a value comes from that Nest passed to a build. */
+  private source(
+    { wrapper: dependent }: RecordedBuild,
+    before: number,
+    provider: NestWrapper | undefined,
+    value: unknown,
+  ): Source {
+    if (provider === undefined || provider.token === INQUIRER) {
+      if (value === undefined) return this.constant(value); // optional, and nothing provides it
+      const source = this.inquirer(value);
+      if (source === undefined) throw this.notRepeated(dependent);
+      return source;
+    }
+    if (isRequest(provider)) {
+      if (value !== this.load.request) throw this.notRepeated(dependent);
+      return { kind: 'request', index: 0 };
+    }
+    if (isSingleton(provider)) {
+      if (!Object.is(value, provider.instance)) throw this.notRepeated(dependent);
+      return this.constant(value);
+    }
+    const made = this.#builds.flatMap(({ wrapper, instance }, index) =>
+      index < before && wrapper === provider && Object.is(instance, value) ? [index] : [],
+    );
+    if (made.length !== 1) throw this.notRepeated(dependent);
+    this.#used.add(made[0]!);
+    return { kind: 'step', index: made[0]! };
+  }
+
+  private constant(value: unknown): Source {
+    const known = this.#constants.findIndex((constant) => Object.is(constant, value));
+    return { kind: 'constant', index: known < 0 ? this.#constants.push(value) - 1 : known };
+  }
+
+  /** Returns the source of a value that Nest injects for `INQUIRER`: not the dependent, but an empty object of its class. */
+  private inquirer(value: unknown): Source | undefined {
+    if (!isObject(value) || Reflect.ownKeys(value).length > 0) return undefined;
+    const prototype: unknown = Object.getPrototypeOf(value);
+    const dependents = this.#builds.filter(
+      ({ wrapper }) => !isFactory(wrapper) && wrapper.metatype?.prototype === prototype,
+    );
+    if (dependents.length !== 1 || dependents[0]!.instance === value) return undefined;
+    const isNew = !this.#constants.includes(value);
+    const source = this.constant(value);
+    if (isNew) this.#inquirers.push([1 + source.index, prototype as object]);
+    return source;
+  }
+
+  private inquirerIdOf({ wrapper, instance }: RecordedBuild): string {
+    const ids = inquirerIdsOf(wrapper, this.load.contextId, instance);
+    if (ids.length !== 1) throw this.notRepeated(wrapper);
+    return ids[0]!;
+  }
+
+  private notRepeated(dependent: NestWrapper): Unplannable {
+    return new Unplannable(`what Nest injects into ${nameOf(dependent)} can't be predicted`);
+  }
+}
+
+interface Source {
+  readonly kind: 'request' | 'constant' | 'step';
+  readonly index: number;
+}
+
+interface ReadBuild {
+  readonly wrapper: NestWrapper;
+  readonly inquirerId: string | undefined;
+  readonly injected: readonly Source[];
+  readonly properties: readonly (readonly [PropertyKey, Source])[];
+}
+
+/**
+ * Returns for each step the steps before it: its dependencies, and for what is built because of a property, the constructor's
+ * arguments of the dependent, for which Nest waits first.
+ */
+function orderOf(read: readonly ReadBuild[]): number[][] {
+  const stepsOf = (sources: readonly Source[]): number[] =>
+    sources.flatMap(({ kind, index }) => (kind === 'step' ? [index] : []));
+  const dependencies = read.map(({ injected, properties }) =>
+    stepsOf([...injected, ...properties.map(([, source]) => source)]),
+  );
+  const after = dependencies.map((steps) => [...steps]);
+  for (const { injected, properties } of read) {
+    const before = stepsOf(injected);
+    const last = Math.max(...before);
+    const begun = new Set(stepsOf(properties.map(([, source]) => source)));
+    for (const step of begun) {
+      if (step <= last) continue; // it was built before, for another dependent
+      after[step]!.push(...before);
+      for (const next of dependencies[step]!) begun.add(next);
+    }
+  }
+  return after;
+}
+
+/** True for Nest's own provider of the request. */
+function isRequest({ token, host }: NestWrapper): boolean {
+  return token === REQUEST && host?.name === 'InternalCoreModule';
+}
+
+function nameOf({ name }: NestWrapper): string {
+  return String(name);
+}

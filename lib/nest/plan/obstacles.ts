@@ -1,0 +1,31 @@
+import { readMember } from '../../util/values.js';
+import type { NestWrapper } from '../nest-types.js';
+import { isFactory, isSingleton } from '../provider-kind.js';
+
+/**
+ * Returns why no plan can build a provider, as a clause; undefined if one may.
+ *
+ * @param instance of the provider, if one has been built. Before, its class says what it can.
+ */
+export function obstacleOf(wrapper: NestWrapper, instance?: unknown): string | undefined {
+  const name = String(wrapper.name);
+  const shown = instance ?? (isFactory(wrapper) ? undefined : wrapper.metatype?.prototype);
+  if (wrapper.forwardRef === true) return `${name} is injected with forwardRef()`;
+  if (wrapper.isDependencyTreeDurable()) return `${name} is durable`;
+  if (typeof readMember(shown as object, 'then') === 'function')
+    return `${name} has a method then()`;
+  if (typeof readMember(shown as object, 'onScopeInit') === 'function')
+    return `${name} has onScopeInit()`;
+  return undefined;
+}
+
+/** The clause for a worker whose enhancer Nest builds for each tick. */
+export const SCOPED_ENHANCER = 'it has a guard, interceptor, pipe or filter that is request-scoped';
+
+/** True if Nest builds an enhancer of the provider itself for each context. */
+export function hasScopedEnhancer(wrapper: NestWrapper): boolean {
+  return (wrapper.getEnhancersMetadata() ?? []).some(
+    // Nest 11.0 replaces the wrapper of a class after recording it.
+    (enhancer) => !isSingleton(enhancer.host?.injectables.get(enhancer.token) ?? enhancer),
+  );
+}

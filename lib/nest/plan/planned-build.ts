@@ -1,0 +1,246 @@
+import { isThenable, readMember } from '../../util/values.js';
+import type { BuildObserver } from '../build-observer.interface.js';
+import { handsOn } from '../decorations.js';
+import type { ContextId, NestInstanceHost } from '../nest-types.js';
+import { constructIn, Preparation } from '../preparation.js';
+import { NOT_BUILT, REQUEST_SLOT, type Plan, type PlanStep } from './plan.js';
+
+/** What Nest knows of a step: the entry of the provider for the context id. */
+type ToldHost = { -readonly [Key in keyof NestInstanceHost]: NestInstanceHost[Key] } & {
+  isConstructorCalled?: boolean;
+  /** Ends the wait of those who look the instance up; with an error, they throw it. */
+  settle?: (error?: unknown) => void;
+};
+
+/**
+ * Carries out a plan once. Works without a promise until a factory returns one; from there on, it calls everything whose
+ * dependencies are ready, as Nest does. After a failure, it calls nothing more.
+ */
+export class PlannedBuild {
+  readonly #slots: unknown[];
+  /** Steps whose factory hasn't settled. */
+  #inFlight: Set<PlanStep> | undefined;
+  #failure: { readonly error: unknown } | undefined;
+  /** Instances whose `onScopeInit` is running. */
+  #preparing:
+    Map<PlanStep, { readonly instance: unknown; readonly preparation: Preparation }> | undefined;
+  /** By step, once Nest knows the context id. */
+  #told: Map<PlanStep, ToldHost> | undefined;
+  #contextId: ContextId | undefined;
+
+  constructor(
+    private readonly plan: Plan,
+    private readonly observer: BuildObserver,
+    request: unknown,
+  ) {
+    this.#slots = plan.slots.slice();
+    this.#slots[REQUEST_SLOT] = request;
+    for (const [slot, prototype] of plan.inquirers) this.#slots[slot] = Object.create(prototype);
+  }
+
+  /** @returns the provider, or a promise of it. @throws the error of a constructor or a factory. */
+  run(): unknown {
+    const { steps } = this.plan;
+    try {
+      for (let index = 0; index < steps.length; index += 1) {
+        const pending = this.build(steps[index]!);
+        if (pending !== undefined) return this.runRest(index, pending);
+      }
+    } catch (error) {
+      this.fail(error);
+      throw error;
+    }
+    return this.#slots.at(-1);
+  }
+
+  /**
+   * Has Nest find the instances under a context id. What isn't built yet counts as pending, so that Nest waits for it instead of
+   * building it a second time.
+   */
+  tell(contextId: ContextId): void {
+    this.#contextId = contextId;
+    this.#told = new Map();
+    for (const step of this.plan.steps) {
+      const instance = this.#slots[step.slot];
+      const isBuilt = instance !== NOT_BUILT;
+      if (!isBuilt && this.#failure !== undefined && this.#inFlight?.has(step) !== true) continue;
+      const host = isBuilt ? resolvedHost(instance) : pendingHost(step);
+      const prepared = this.#preparing?.get(step);
+      if (prepared !== undefined) prepare(host, prepared.instance, prepared.preparation);
+      this.#told.set(step, host);
+      step.wrapper.setInstanceByContextId(contextId, host, step.inquirerId);
+    }
+  }
+
+  private async runRest(from: number, first: Promise<void>): Promise<unknown> {
+    const { steps } = this.plan;
+    const ready: (Promise<void> | undefined)[] = [];
+    ready[from] = first;
+    try {
+      for (let index = from + 1; index < steps.length; index += 1) {
+        const step = steps[index]!;
+        const awaited = step.after.flatMap((before) => ready[before] ?? []);
+        ready[index] =
+          awaited.length === 0
+            ? this.build(step)
+            : Promise.all(awaited).then(() => {
+                if (this.#failure !== undefined) throw this.#failure.error;
+                return this.build(step);
+              });
+        ready[index]?.catch((error: unknown) => this.fail(error));
+      }
+      first.catch((error: unknown) => this.fail(error));
+      await Promise.all(ready.filter((pending) => pending !== undefined));
+    } catch (error) {
+      this.fail(error);
+      throw error;
+    }
+    return this.#slots.at(-1);
+  }
+
+  /** @returns a promise if there is something to wait for. */
+  private build(step: PlanStep): Promise<void> | undefined {
+    const { observer } = this;
+    observer.beforeBuild(step.wrapper);
+    const preparation = new Preparation(observer.key);
+    let instance: unknown;
+    try {
+      const make = (): unknown => step.make(this.#slots);
+      const made = step.isFactory ? preparation.run(make) : constructIn(preparation, make);
+      if (step.isFactory && isThenable(made)) return this.await(step, made, preparation);
+      instance = this.decorated(made);
+    } catch (error) {
+      preparation.isOver = true;
+      observer.buildFailed();
+      this.fail(error);
+      throw error;
+    }
+    return this.built(step, instance, preparation);
+  }
+
+  private async await(
+    step: PlanStep,
+    making: PromiseLike<unknown>,
+    preparation: Preparation,
+  ): Promise<void> {
+    const inFlight = (this.#inFlight ??= new Set());
+    inFlight.add(step);
+    try {
+      let instance: unknown;
+      try {
+        instance = this.decorated(await making);
+      } catch (error) {
+        preparation.isOver = true;
+        this.observer.buildFailed();
+        throw error;
+      }
+      await this.built(step, instance, preparation);
+    } catch (error) {
+      this.drop(step, error);
+      throw error;
+    } finally {
+      inFlight.delete(step);
+    }
+  }
+
+  private decorated(made: unknown): unknown {
+    return this.plan.decorate === undefined ? made : this.plan.decorate(made);
+  }
+
+  private built(
+    step: PlanStep,
+    instance: unknown,
+    preparation: Preparation,
+  ): Promise<void> | undefined {
+    const { wrapper, isFactory, injected } = step;
+    const given = (): unknown[] => injected.map((slot) => this.#slots[slot]);
+    const isPassedOn = isFactory && handsOn(instance, given());
+    const inject = (): void => this.inject(step, instance);
+    const prepare = (): Promise<void> | undefined =>
+      this.observer.built(isPassedOn ? undefined : instance, wrapper, inject);
+    // Nest built instances without this hook; this one may have it all the same.
+    if (typeof readMember(instance as object, 'onScopeInit') === 'function')
+      this.beginPreparation(step, instance, preparation);
+    const ready = this.#preparing?.has(step) === true ? preparation.run(prepare) : prepare();
+    if (ready !== undefined) return this.prepared(step, instance, preparation, ready);
+    preparation.isOver = true;
+    inject();
+    this.keep(step, instance);
+    return undefined;
+  }
+
+  private beginPreparation(step: PlanStep, instance: unknown, preparation: Preparation): void {
+    (this.#preparing ??= new Map()).set(step, { instance, preparation });
+    const host = this.#told?.get(step);
+    if (host !== undefined) prepare(host, instance, preparation);
+  }
+
+  private async prepared(
+    step: PlanStep,
+    instance: unknown,
+    preparation: Preparation,
+    ready: Promise<void>,
+  ): Promise<void> {
+    try {
+      await ready;
+      this.keep(step, instance);
+    } finally {
+      preparation.isOver = true;
+      this.#preparing?.delete(step);
+    }
+  }
+
+  private inject({ properties }: PlanStep, instance: unknown): void {
+    for (const [key, slot] of properties) {
+      const value = this.#slots[slot];
+      if (value !== undefined && value !== null)
+        (instance as Record<PropertyKey, unknown>)[key] = value;
+    }
+  }
+
+  private keep(step: PlanStep, instance: unknown): void {
+    this.#slots[step.slot] = instance;
+    const host = this.#told?.get(step);
+    if (host === undefined) return;
+    const { settle } = host;
+    Object.defineProperties(host, Object.getOwnPropertyDescriptors(resolvedHost(instance)));
+    settle?.();
+  }
+
+  /** Nothing more is built; who waits for it receives the error. */
+  private fail(error: unknown): void {
+    if (this.#failure !== undefined) return;
+    this.#failure = { error };
+    for (const step of this.#told?.keys() ?? [])
+      if (this.#slots[step.slot] === NOT_BUILT && this.#inFlight?.has(step) !== true)
+        this.drop(step, error);
+  }
+
+  private drop(step: PlanStep, error: unknown): void {
+    const host = this.#told?.get(step);
+    if (host === undefined) return;
+    step.wrapper.removeInstanceByContextId(this.#contextId!, step.inquirerId);
+    host.settle?.(error);
+  }
+}
+
+function resolvedHost(instance: unknown): ToldHost {
+  return { instance, isResolved: true, isPending: false, isConstructorCalled: true };
+}
+
+/** The code of a preparation sees its own instance as resolved; otherwise, it would wait for itself. */
+function prepare(host: ToldHost, instance: unknown, preparation: Preparation): void {
+  host.instance = instance;
+  Object.defineProperty(host, 'isResolved', {
+    get: () => preparation.isAround,
+    configurable: true,
+    enumerable: true,
+  });
+}
+
+function pendingHost({ wrapper, isFactory }: PlanStep): ToldHost {
+  let settle!: (error?: unknown) => void;
+  const donePromise = new Promise<unknown>((resolve) => (settle = resolve));
+  const instance: unknown = isFactory ? undefined : Object.create(wrapper.metatype!.prototype!);
+  return { instance, isResolved: false, isPending: true, donePromise, settle };
+}

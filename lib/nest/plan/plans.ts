@@ -1,0 +1,67 @@
+import type { BuildObserver } from '../build-observer.interface.js';
+import type { NestInside } from '../nest-inside.js';
+import type { ContextId, NestWrapper } from '../nest-types.js';
+import { BuildRecording } from './build-recording.js';
+import { compilePlan } from './compile-plan.js';
+import type { Plan } from './plan.js';
+import { PlannedBuild } from './planned-build.js';
+
+/** How the providers of a scope are built: by plans, or always by Nest. */
+export type Resolution = 'compiled' | 'nest';
+
+/** The number of loads that Nest makes before the plan: only from the second on is its order stable. */
+const RECORDED_LOADS = 2;
+
+/** What is known of a provider: how often Nest has loaded it, and then the plan, or the reason why it has no plan. */
+interface Known {
+  loads: number;
+  result?: Plan | string;
+}
+
+/** The plans of the providers that scopes build. Each is compiled from what Nest did, and discarded when a module is added. */
+export class Plans {
+  readonly #known = new Map<NestWrapper, Known>();
+  #modules = 0;
+
+  constructor(private readonly nest: NestInside) {}
+
+  /** Begins to build a provider by its plan; undefined if it has none. */
+  begin(root: NestWrapper, observer: BuildObserver, request: unknown): PlannedBuild | undefined {
+    const result = this.known(root)?.result;
+    if (result === undefined || typeof result === 'string') return undefined;
+    return new PlannedBuild(result, observer, request);
+  }
+
+  /** Returns the recording for a load by Nest; undefined if none is needed. */
+  recordingOf(root: NestWrapper): BuildRecording | undefined {
+    return this.known(root)?.result === undefined ? new BuildRecording() : undefined;
+  }
+
+  /** Receives the recording of a load that has succeeded. */
+  recorded(
+    root: NestWrapper,
+    { builds }: BuildRecording,
+    contextId: ContextId,
+    request: unknown,
+  ): void {
+    const known = this.known(root) ?? { loads: 0 };
+    this.#known.set(root, known);
+    known.loads += 1;
+    if (known.result !== undefined || known.loads < RECORDED_LOADS) return;
+    const decorate = this.nest.decoratorOf(root);
+    known.result = compilePlan({ root, builds, contextId, request, decorate });
+  }
+
+  /** Returns why Nest resolves a provider; undefined if it has a plan, or isn't known yet. */
+  whyNot(root: NestWrapper): string | undefined {
+    const result = this.known(root)?.result;
+    return typeof result === 'string' ? result : undefined;
+  }
+
+  private known(root: NestWrapper): Known | undefined {
+    const { size } = this.nest.modules;
+    if (this.#modules !== size) this.#known.clear();
+    this.#modules = size;
+    return this.#known.get(root);
+  }
+}
