@@ -91,8 +91,11 @@ export function leadsTo(whole: unknown, error: unknown): boolean {
   return false;
 }
 
+/** Something that may have been aborted, such as an `AbortSignal`. */
+export type Abortable = Pick<AbortSignal, 'aborted' | 'reason'>;
+
 /** True for the reason of an abort, and for the `AbortError` or `ABORT_ERR` that APIs throw in its place. */
-export function isAbortError(error: unknown, signal: AbortSignal): boolean {
+export function isAbortError(error: unknown, signal: Abortable): boolean {
   if (error === signal.reason) return true;
   try {
     const { name, code } = (error ?? {}) as { name?: unknown; code?: unknown };

@@ -19,8 +19,8 @@ export interface HandlerCall {
   /** Scoped enhancers are found or built under its context id. */
   readonly scope: { readonly contextId: ContextId };
   readonly withGlobal: boolean;
-  /** Once it is aborted, no handler is called, and its reason bypasses the filters. */
-  readonly signal?: AbortSignal;
+  /** Once its signal is aborted, no handler is called, and the reason of the signal bypasses the filters. */
+  readonly tick: { readonly signal: AbortSignal };
   /** Receives work that continues after the call has ended. */
   readonly hold?: (work: Promise<unknown>) => void;
 }
@@ -53,7 +53,8 @@ export class Enhancers {
     const { owner, handler = called } = declared;
     const consumers = consumersOf(this.creator);
     if (consumers === undefined) throw new Error(cannotCall(`${owner.name}.${method}`));
-    const seed = { ...call, owner, handler, invoke };
+    const { signal } = call.tick;
+    const seed = { ...call, signal, owner, handler, invoke };
     return this.ready(declared, call, withGlobal).then((enhancers) =>
       new EnhancedRun(consumers, enhancers, seed).result(),
     );

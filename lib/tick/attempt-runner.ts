@@ -94,9 +94,8 @@ export class AttemptRunner {
       });
     } catch (error) {
       const thrown: PhaseError = { phase: 'open', error };
-      const { signal, cause } = control;
-      const judgement = judgeEnd(judgeWork(thrown, signal, cause), NOTHING_BUILT);
-      return { end: NOTHING_BUILT, judgement, isAborted: cause !== undefined };
+      const judgement = judgeEnd(judgeWork(thrown, control, control.cause), NOTHING_BUILT);
+      return { end: NOTHING_BUILT, judgement, isAborted: control.cause !== undefined };
     }
     const tick = scope.tick as Tick;
     if (number === 1) this.events.emit('tick:started', tick);
@@ -127,9 +126,9 @@ export class AttemptRunner {
     const { attempted, thrown } = await runAs(scope, () => runAround(around, tick, runOnce), true);
     const { ended } = attempted;
     if (thrown.length === 0) return ended;
-    const { signal, cause } = attempt.control;
-    const judgement = judgeHooks(ended.judgement, thrown, signal, cause);
-    return { ...ended, judgement, isAborted: cause !== undefined };
+    const { control } = attempt;
+    const judgement = judgeHooks(ended.judgement, thrown, control, control.cause);
+    return { ...ended, judgement, isAborted: control.cause !== undefined };
   }
 
   /** @param refused is set if an `around` hook doesn't let the work begin. */
@@ -142,31 +141,35 @@ export class AttemptRunner {
     const { control } = attempt;
     const { value, thrown }: Work =
       refused === undefined
-        ? await this.work(attempt.tick.slot, scope, tick)
+        ? await this.work(attempt, scope, tick)
         : { thrown: { phase: 'open', error: refused.error } };
     const { verdict, ...end } = await scope.end((workErrors) => {
       control.stopTimer();
-      const { signal, cause } = control;
+      const { cause } = control;
       const failure = failureOf(workErrors, thrown);
       const failed = thrown ?? (failure.thrown && { phase: 'handler', ...failure.thrown });
       // Work that stops because of the abort behaves correctly, so its abort error isn't reported.
       const others = failure.others?.filter(
-        (error) => !signal.aborted || !isAbortError(error, signal),
+        (error) => !control.aborted || !isAbortError(error, control),
       );
-      return { ...judgeWork(failed, signal, cause), others, isAborted: cause !== undefined };
+      return { ...judgeWork(failed, control, cause), others, isAborted: cause !== undefined };
     });
     const { isAborted } = verdict;
     return { scopeId: scope.id, end, judgement: judgeEnd(verdict, end), value, isAborted };
   }
 
   /** Opens, resolves, calls, settles. `onOpen` runs before the first `await`, so a store that it enters stays active. */
-  private async work(slot: Slot, scope: Scope, tick: Tick): Promise<Work> {
+  private async work(
+    { tick: { slot }, control }: TickAttempt,
+    scope: Scope,
+    tick: Tick,
+  ): Promise<Work> {
     let phase: PhaseError['phase'] = 'open';
     let look: ReturnType<WorkerState['begin']>;
     try {
       const opened = this.settings.onOpen?.(tick);
       if (opened !== undefined) await opened;
-      tick.signal.throwIfAborted();
+      control.throwIfAborted();
       const { worker, method, isBare, call } = slot.schedule.target;
       phase = 'resolve';
       let instance: Record<string, unknown> | undefined;
@@ -174,13 +177,13 @@ export class AttemptRunner {
         const built = scope.build<Record<string, unknown>>(worker);
         instance = built instanceof Promise ? await built : built;
       }
-      tick.signal.throwIfAborted();
+      control.throwIfAborted();
       phase = 'handler';
-      if (worker === undefined) return { value: await settle(call(tick), tick.signal) };
+      if (worker === undefined) return { value: await settle(call(tick), tick) };
       const handler = instance?.[method];
       if (typeof handler !== 'function') throw new TypeError(noHandler(slot));
       if (this.settings.stateDetection) look = this.#state.begin(slot.schedule.target, instance);
-      if (isBare) return { value: await settle(handler.call(instance), tick.signal) };
+      if (isBare) return { value: await settle(handler.call(instance), tick) };
       const result = this.enhancers.call({
         instance: instance!,
         method,
@@ -189,10 +192,10 @@ export class AttemptRunner {
         args: [tick],
         scope,
         withGlobal: this.settings.globalEnhancers,
-        signal: tick.signal,
+        tick,
         hold: (work) => scope.waitFor(work.catch(() => undefined)),
       });
-      return { value: await settle(result, tick.signal) };
+      return { value: await settle(result, tick) };
     } catch (error) {
       return { thrown: { phase, error } };
     } finally {

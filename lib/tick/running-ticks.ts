@@ -11,7 +11,7 @@ import { idSource } from '../util/id-source.js';
 import { Latch } from '../util/latch.js';
 import { onAbort } from '../util/on-abort.js';
 import type { Scope } from '../scope/scope.js';
-import { AttemptSignal } from './tick-signal.js';
+import { AttemptAbort } from './tick-signal.js';
 import type { TickEvents } from './tick-ports.js';
 import type { Tick } from './tick.interface.js';
 
@@ -50,7 +50,7 @@ export class RunningTick extends RunningWork {
   isOver = false;
   /** Set when no further attempt may begin. */
   stopped: AbortCause | undefined;
-  readonly #wait = new AbortController();
+  #wait: AbortController | undefined;
   #attempt: TickAttempt | undefined;
   #abort: { readonly cause: AbortCause; readonly reason?: unknown } | undefined;
 
@@ -69,6 +69,8 @@ export class RunningTick extends RunningWork {
 
   /** Aborted when a wait between attempts must end immediately. */
   get waitSignal(): AbortSignal {
+    this.#wait ??= new AbortController();
+    if (this.stopped !== undefined) this.#wait.abort();
     return this.#wait.signal;
   }
 
@@ -106,14 +108,14 @@ export class RunningTick extends RunningWork {
 
   beginNoMore(cause: AbortCause): void {
     this.stopped ??= cause;
-    this.#wait.abort();
+    this.#wait?.abort();
   }
 }
 
 /** One attempt of a tick, with the `Tick` that its handler receives. */
 export class TickAttempt {
   readonly startedAt = new Date();
-  readonly control: AttemptSignal;
+  readonly control: AttemptAbort;
 
   constructor(
     readonly tick: Pick<RunningTick, 'slot' | 'id' | 'firedAt' | 'payload'>,
@@ -124,27 +126,47 @@ export class TickAttempt {
     const { schedule } = tick.slot;
     // The signal may outlive the tick, and must not keep its payload alive.
     const work = { schedule: schedule.name, tickId: tick.id };
-    this.control = new AttemptSignal(schedule, (error) =>
+    this.control = new AttemptAbort(schedule, (error) =>
       events.emit('failure:stray', { where: 'abort-listener', ...work, error }),
     );
   }
 
   /** Creates the `Tick` of its scope. */
   tickOf(scope: Scope): Tick {
-    const { slot, id, firedAt, payload } = this.tick;
-    const { schedule, trigger, scheduledAt } = slot;
-    return {
-      id,
-      schedule: schedule.name,
-      trigger,
-      scheduledAt,
-      firedAt,
-      latenessMs: Math.max(firedAt.getTime() - scheduledAt.getTime(), 0),
-      attempt: this.number,
-      signal: this.control.signal,
-      scope,
-      payload,
-    };
+    return new AttemptTick(this, scope);
+  }
+}
+
+/** The `Tick` of an attempt. Its signal is a getter, because most handlers don't read it. */
+class AttemptTick implements Tick {
+  readonly id: string;
+  readonly schedule: string;
+  readonly trigger: Tick['trigger'];
+  readonly scheduledAt: Date;
+  readonly firedAt: Date;
+  readonly latenessMs: number;
+  readonly attempt: number;
+  readonly payload: unknown;
+  readonly #control: AttemptAbort;
+
+  constructor(
+    { tick, number, control }: TickAttempt,
+    readonly scope: Scope,
+  ) {
+    const { schedule, trigger, scheduledAt } = tick.slot;
+    this.id = tick.id;
+    this.schedule = schedule.name;
+    this.trigger = trigger;
+    this.scheduledAt = scheduledAt;
+    this.firedAt = tick.firedAt;
+    this.latenessMs = Math.max(tick.firedAt.getTime() - scheduledAt.getTime(), 0);
+    this.attempt = number;
+    this.payload = tick.payload;
+    this.#control = control;
+  }
+
+  get signal(): AbortSignal {
+    return this.#control.signal;
   }
 }
 

@@ -1,5 +1,6 @@
 import { TickTimeoutError } from '../errors/errors.js';
 import type { Schedule } from '../schedule/schedule.js';
+import type { Abortable } from '../errors/error-parts.js';
 import { isThenable } from '../util/values.js';
 import type { AbortCause } from './tick-report.js';
 
@@ -26,16 +27,30 @@ export class TickSignal extends AbortController {
 }
 
 /** Aborts one attempt of a tick: from outside, or when its `timeoutMs` has passed. */
-export class AttemptSignal extends TickSignal {
+export class AttemptAbort implements Abortable {
+  aborted = false;
+  reason: unknown;
   /** The reason why it was aborted from outside. */
   cause: AbortCause | undefined;
+  /** Created when code first asks for it, because a signal costs more than the rest of a tick. */
+  #signal: TickSignal | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     private readonly schedule: Schedule,
-    onListenerError: (error: unknown) => void,
-  ) {
-    super(onListenerError);
+    private readonly onListenerError: (error: unknown) => void,
+  ) {}
+
+  get signal(): AbortSignal {
+    if (this.#signal === undefined) {
+      this.#signal = new TickSignal(this.onListenerError);
+      if (this.aborted) this.#signal.abort(this.reason);
+    }
+    return this.#signal.signal;
+  }
+
+  throwIfAborted(): void {
+    if (this.aborted) throw this.reason;
   }
 
   /** Does nothing if the attempt is aborted already. */
@@ -46,7 +61,7 @@ export class AttemptSignal extends TickSignal {
       'AbortError',
     ),
   ): void {
-    if (this.signal.aborted) return;
+    if (this.aborted) return;
     this.cause = cause;
     this.abort(reason);
   }
@@ -61,7 +76,14 @@ export class AttemptSignal extends TickSignal {
   }
 
   stopTimer(): void {
-    clearTimeout(this.#timer);
+    if (this.#timer !== undefined) clearTimeout(this.#timer);
+  }
+
+  private abort(reason: unknown): void {
+    if (this.aborted) return;
+    this.aborted = true;
+    this.reason = reason;
+    this.#signal?.abort(reason);
   }
 }
 

@@ -1,4 +1,4 @@
-import { isAbortError, isErrorOf, combined } from '../errors/error-parts.js';
+import { type Abortable, isAbortError, isErrorOf, combined } from '../errors/error-parts.js';
 import { ScopeClosedError, TickTimeoutError } from '../errors/errors.js';
 import type { ScopeEnd } from '../scope/scope-ports.js';
 import type { AbortCause, AttemptReport, TickOutcome, TickPhase } from './tick-report.js';
@@ -31,7 +31,7 @@ export interface WorkVerdict {
  */
 export function judgeWork(
   thrown: PhaseError | undefined,
-  signal: AbortSignal,
+  signal: Abortable,
   cause: AbortCause | undefined,
 ): WorkVerdict {
   const reason: unknown = signal.reason;
@@ -77,7 +77,7 @@ export function judgeEnd(work: WorkVerdict, end: ScopeEnd): Judgement {
 export function judgeHooks(
   attempt: Judgement,
   thrown: readonly unknown[],
-  signal: AbortSignal,
+  signal: Abortable,
   cause: AbortCause | undefined,
 ): Judgement {
   if (attempt.outcome !== 'succeeded')

@@ -82,9 +82,12 @@ interface Subscribable {
  * Waits for the handler's return value: a promise, any thenable, or an Observable, whose last value counts. An abort unsubscribes
  * from an Observable, which ends it; a promise can't be ended from outside.
  */
-export async function settle(result: unknown, signal: AbortSignal): Promise<unknown> {
+export async function settle(
+  result: unknown,
+  tick: { readonly signal: AbortSignal },
+): Promise<unknown> {
   const value: unknown = isThenable(result) ? await result : result;
-  return isSubscribable(value) ? lastValue(value, signal) : value;
+  return isSubscribable(value) ? lastValue(value, tick.signal) : value;
 }
 
 function isSubscribable(value: unknown): value is Subscribable {
