@@ -74,6 +74,7 @@ export class EventLog {
     if (report.reason === 'shutdown')
       this.#cancelled?.push(tickLabel(schedule, tickId, report.messageId));
     if (report.items !== undefined) return; // each item that failed has its own line
+    if (outcome === 'succeeded' && history.length === 1 && disposeErrors.length === 0) return;
     const others = [
       ...history.slice(0, -1).flatMap((attempt) => attempt.disposeErrors),
       ...disposeErrors.filter((other) => !isPartOf(other, error)),

@@ -5,6 +5,10 @@ import type { NestWrapper } from '../nest/index.js';
 import type { HandlerDefaults } from '../schedule/handler-options.js';
 import type { EngineSchedule, Schedule } from '../schedule/schedule.js';
 
+function withoutResults({ value: _value, items: _items, ...kept }: TickReport): TickReport {
+  return kept;
+}
+
 /** A worker class with the provider that builds it. */
 export interface WorkerPlace {
   readonly workerClass: Function;
@@ -77,8 +81,8 @@ export class ScheduleBook implements LastReports {
   /** Keeps the report without the value and the reports of items: they may be large, and belong to the caller. */
   remember(report: TickReport, schedule: Schedule): void {
     if (!this.holds(schedule)) return; // it was removed while it ran
-    const { value: _value, items: _items, ...kept } = report;
-    this.#lastReports.set(report.schedule, kept);
+    const isSmall = report.value === undefined && report.items === undefined;
+    this.#lastReports.set(report.schedule, isSmall ? report : withoutResults(report));
   }
 
   lastReport(name: string): TickReport | undefined {

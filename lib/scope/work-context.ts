@@ -114,7 +114,8 @@ export function currentContext(): WorkContext | undefined {
  */
 export function livingContext(): WorkContext | undefined {
   let living: WorkContext | undefined;
-  for (const context of contexts()) if (context.owner !== undefined) living ??= context;
+  for (let context = storage.getStore(); context !== undefined; context = context.outer)
+    if (context.owner !== undefined) living ??= context;
   return living;
 }
 
@@ -128,7 +129,8 @@ export function isInsideAwaited(): boolean {
 
 /** True when the calling code is part of the work of `owner`, or of something that this work started. */
 export function isInside(owner: WorkOwner): boolean {
-  for (const context of contexts()) if (context.owner === owner) return true;
+  for (let context = storage.getStore(); context !== undefined; context = context.outer)
+    if (context.owner === owner) return true;
   return false;
 }
 

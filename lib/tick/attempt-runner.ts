@@ -77,7 +77,7 @@ export class AttemptRunner {
     return { report, value, isAborted };
   }
 
-  private async openAndRun(attempt: TickAttempt): Promise<ScopedEnd> {
+  private openAndRun(attempt: TickAttempt): Promise<ScopedEnd> {
     const { number, control } = attempt;
     const { id, slot } = attempt.tick;
     const { schedule } = slot;
@@ -95,7 +95,8 @@ export class AttemptRunner {
     } catch (error) {
       const thrown: PhaseError = { phase: 'open', error };
       const judgement = judgeEnd(judgeWork(thrown, control, control.cause), NOTHING_BUILT);
-      return { end: NOTHING_BUILT, judgement, isAborted: control.cause !== undefined };
+      const isAborted = control.cause !== undefined;
+      return Promise.resolve({ end: NOTHING_BUILT, judgement, isAborted });
     }
     const tick = scope.tick as Tick;
     if (number === 1) this.events.emit('tick:started', tick);
@@ -143,7 +144,7 @@ export class AttemptRunner {
       refused === undefined
         ? await this.work(attempt, scope, tick)
         : { thrown: { phase: 'open', error: refused.error } };
-    const { verdict, ...end } = await scope.end((workErrors) => {
+    const end = await scope.end((workErrors) => {
       control.stopTimer();
       const { cause } = control;
       const failure = failureOf(workErrors, thrown);
@@ -152,10 +153,11 @@ export class AttemptRunner {
       const others = failure.others?.filter(
         (error) => !control.aborted || !isAbortError(error, control),
       );
-      return { ...judgeWork(failed, control, cause), others, isAborted: cause !== undefined };
+      const { outcome, reason, thrown: judged } = judgeWork(failed, control, cause);
+      return { outcome, reason, thrown: judged, others, isAborted: cause !== undefined };
     });
-    const { isAborted } = verdict;
-    return { scopeId: scope.id, end, judgement: judgeEnd(verdict, end), value, isAborted };
+    const { isAborted } = end.verdict;
+    return { scopeId: scope.id, end, judgement: judgeEnd(end.verdict, end), value, isAborted };
   }
 
   /** Opens, resolves, calls, settles. `onOpen` runs before the first `await`, so a store that it enters stays active. */

@@ -27,7 +27,7 @@ export class ItemRunner {
   async run(slot: Slot): Promise<TickReport> {
     const list = new TickList(slot);
     this.running.add(list);
-    const blank = emptyReport(slot, nextTickId());
+    const blank = emptyReport(slot, nextTickId(), 'succeeded');
     const startedAt = performance.now();
     const how = await this.runList(list);
     this.running.remove(list);

@@ -122,30 +122,40 @@ export function tickLabel(schedule: string, tickId: string, messageId: string | 
 
 /** Returns the report of a tick that didn't run: nothing was built for it. */
 export function skippedReport(slot: Slot, tickId: string, reason: SkipReason): TickReport {
-  return { ...emptyReport(slot, tickId), outcome: 'skipped', reason };
+  return { ...emptyReport(slot, tickId, 'skipped'), reason };
 }
 
-/** Returns the fields that every report has. Nothing was built, and nothing was measured. */
-export function emptyReport(slot: Slot, tickId: string): Omit<TickReport, 'outcome'> {
-  const now = new Date();
-  return {
-    schedule: slot.schedule.name,
-    handler: slot.schedule.handler,
+/** Returns a report with the fields that every report has. Nothing was built, and nothing was measured. */
+export function emptyReport(
+  slot: Slot,
+  tickId: string,
+  outcome: TickOutcome,
+  firedAt = new Date(),
+  endedAt = firedAt,
+): TickReport {
+  const { schedule, trigger, messageId, scheduledAt } = slot;
+  const report: Writable<TickReport> = {
+    schedule: schedule.name,
+    handler: schedule.handler,
     tickId,
-    trigger: slot.trigger,
-    ...(slot.messageId === undefined ? {} : { messageId: slot.messageId }),
-    scheduledAt: slot.scheduledAt,
-    firedAt: now,
-    endedAt: now,
+    trigger,
+    scheduledAt,
+    firedAt,
+    endedAt,
     attempts: 0,
     history: [],
+    outcome,
     disposeErrors: [],
     built: 0,
     disposed: 0,
     durationMs: 0,
     disposeMs: 0,
   };
+  if (messageId !== undefined) report.messageId = messageId;
+  return report;
 }
+
+type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
 
 /** Returns the report of a tick that has run. */
 export function tickReport(
@@ -161,24 +171,23 @@ export function tickReport(
   const { slot, id, firedAt } = tick;
   const { endedAt, outcome, reason, phase, isPartlyCommitted, error, disposeErrors } =
     history.at(-1)!;
-  const hasFailed = outcome !== 'succeeded';
-  return {
-    ...emptyReport(slot, id),
-    firedAt,
-    endedAt,
-    attempts: history.length,
-    history,
-    outcome,
-    ...(reason === undefined ? {} : { reason }),
-    ...(hasFailed ? { phase: phase!, error } : {}),
-    ...(isPartlyCommitted && { isPartlyCommitted }),
-    disposeErrors,
-    ...(value === undefined ? {} : { value }),
-    built: sum(history, 'built'),
-    disposed: sum(history, 'disposed'),
-    durationMs: performance.now() - tick.startedAt,
-    disposeMs: sum(history, 'disposeMs'),
-  };
+  // Filled in place: copies would cost every tick as much as its scope.
+  const report: Writable<TickReport> = emptyReport(slot, id, outcome, firedAt, endedAt);
+  report.attempts = history.length;
+  report.history = history;
+  report.disposeErrors = disposeErrors;
+  report.built = sum(history, 'built');
+  report.disposed = sum(history, 'disposed');
+  report.durationMs = performance.now() - tick.startedAt;
+  report.disposeMs = sum(history, 'disposeMs');
+  if (reason !== undefined) report.reason = reason;
+  if (outcome !== 'succeeded') {
+    report.phase = phase!;
+    report.error = error;
+  }
+  if (isPartlyCommitted) report.isPartlyCommitted = isPartlyCommitted;
+  if (value !== undefined) report.value = value;
+  return report;
 }
 
 export function sum<K extends PropertyKey>(

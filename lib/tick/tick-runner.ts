@@ -36,36 +36,39 @@ export class TickRunner {
     this.running.add(tick);
     const unfollow = signal === undefined ? undefined : tick.follow(signal);
     // Hooks and the conclusion are part of the tick too, even after its scopes have closed.
-    const report = tick.context.run(() =>
-      this.runAttempts(tick)
-        .catch((error: unknown) => brokenReport(tick, error))
-        .then((report) => {
-          tick.isOver = true;
-          return conclude(report);
-        })
-        .catch((error: unknown) => brokenReport(tick, error)),
-    );
-    void report.then(() => {
-      unfollow?.();
-      this.running.remove(tick);
+    return tick.context.run(async () => {
+      try {
+        const report = await this.runAttempts(tick);
+        return await conclude(report);
+      } catch (error) {
+        return brokenReport(tick, error);
+      } finally {
+        unfollow?.();
+        this.running.remove(tick);
+      }
     });
-    return report;
   }
 
   private async runAttempts(tick: RunningTick): Promise<TickReport> {
     const { retry } = tick.slot.schedule.options;
     const history: AttemptReport[] = [];
-    for (;;) {
-      const ended = await this.runAttempt(tick, history, retry);
-      if (ended !== undefined) return ended;
-      if (tick.stopped === undefined) await this.waitForRetry(tick, history.at(-1)!);
-      if (tick.stopped !== undefined)
-        return {
-          ...tickReport(tick, history, undefined),
-          endedAt: new Date(),
-          outcome: 'cancelled',
-          reason: tick.stopped,
-        };
+    try {
+      for (;;) {
+        const ended = await this.runAttempt(tick, history, retry);
+        if (ended !== undefined) return ended;
+        if (tick.stopped === undefined) await this.waitForRetry(tick, history.at(-1)!);
+        if (tick.stopped !== undefined)
+          return {
+            ...tickReport(tick, history, undefined),
+            endedAt: new Date(),
+            outcome: 'cancelled',
+            reason: tick.stopped,
+          };
+      }
+    } catch (error) {
+      return brokenReport(tick, error);
+    } finally {
+      tick.isOver = true;
     }
   }
 
@@ -108,9 +111,8 @@ export class TickRunner {
 /** Returns the report of a tick that failed because of a bug in the library. It is reported too, and the schedule continues. */
 function brokenReport({ slot, id }: RunningTick, error: unknown): TickReport {
   return {
-    ...emptyReport(slot, id),
+    ...emptyReport(slot, id, 'failed'),
     attempts: 1,
-    outcome: 'failed',
     phase: 'handler',
     error,
   };

@@ -18,8 +18,8 @@ export interface PhaseError {
 /** Whether a tick's work may be kept, decided before commit and disposal. */
 export interface WorkVerdict {
   readonly outcome: Exclude<TickOutcome, 'skipped'>;
-  readonly reason?: AbortCause;
-  readonly thrown?: PhaseError;
+  readonly reason?: AbortCause | undefined;
+  readonly thrown?: PhaseError | undefined;
 }
 
 /**

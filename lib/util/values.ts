@@ -82,12 +82,10 @@ interface Subscribable {
  * Waits for the handler's return value: a promise, any thenable, or an Observable, whose last value counts. An abort unsubscribes
  * from an Observable, which ends it; a promise can't be ended from outside.
  */
-export async function settle(
-  result: unknown,
-  tick: { readonly signal: AbortSignal },
-): Promise<unknown> {
-  const value: unknown = isThenable(result) ? await result : result;
-  return isSubscribable(value) ? lastValue(value, tick.signal) : value;
+export function settle(result: unknown, tick: { readonly signal: AbortSignal }): unknown {
+  const last = (value: unknown): unknown =>
+    isSubscribable(value) ? lastValue(value, tick.signal) : value;
+  return isThenable(result) ? Promise.resolve(result).then(last) : last(result);
 }
 
 function isSubscribable(value: unknown): value is Subscribable {

@@ -1,3 +1,4 @@
+import type { LifetimeGraph } from '../../lib/graph/lifetime-graph.js';
 import { HostingModule } from '../../lib/hosting.module.js';
 import type { NestWrapper } from '../../lib/nest/nest-types.js';
 import { BuildRecording } from '../../lib/nest/plan/build-recording.js';
@@ -16,7 +17,9 @@ HostingModule.prototype.onApplicationBootstrap = async function (this: HostingMo
 
 type Stubbed = NestWrapper & { metatype: unknown };
 
-async function rehearse({ nest, plans }: ScopedWorkerServices): Promise<void> {
+async function rehearse({ nest, plans, graph }: ScopedWorkerServices): Promise<void> {
+  if (isCircular(graph.current)) return; // no plans, and Nest may never end a load that no code awaits
+
   const wrappers = [...nest.wrappers()].map(({ wrapper }) => wrapper as Stubbed);
   // Nest would keep the empty objects for as long as their context lives.
   if (wrappers.some(({ durable }) => durable === true)) return;
@@ -41,6 +44,19 @@ async function rehearse({ nest, plans }: ScopedWorkerServices): Promise<void> {
       plans.recorded(root, recording, contextId, request);
     }
   }
+}
+
+function isCircular(graph: LifetimeGraph): boolean {
+  const left = new Map(
+    graph.providers.map((each) => [each.id, new Set(graph.dependenciesOf(each))]),
+  );
+  const free = graph.providers.filter(({ id }) => left.get(id)!.size === 0);
+  for (const provider of free)
+    for (const dependent of graph.dependentsOf(provider)) {
+      const needs = left.get(dependent.id)!;
+      if (needs.delete(provider) && needs.size === 0) free.push(dependent);
+    }
+  return free.length < graph.providers.length;
 }
 
 /** Replaces constructors and factories by functions that return empty objects, and returns a function that puts them back. */
