@@ -36,6 +36,8 @@ export class NestInside extends Application {
   hasStarted = false;
   #rootModule: NestModule | undefined;
   readonly #places = new Map<unknown, NestWrapper>();
+  /** A module that is loaded lazily may provide a known token. */
+  readonly #moduleAdded: (() => void)[] = [() => this.#places.clear()];
 
   private readonly modulesContainer: ModulesContainer;
 
@@ -52,6 +54,10 @@ export class NestInside extends Application {
 
   get modules(): ReadonlyMap<string, NestModule> {
     return this.modulesContainer as unknown as ReadonlyMap<string, NestModule>;
+  }
+
+  onModuleAdded(listener: () => void): void {
+    this.#moduleAdded.push(listener);
   }
 
   /** True if an `instanceDecorator` of the application wraps the instances that Nest builds. */
@@ -199,7 +205,7 @@ export class NestInside extends Application {
     const set = modulesContainer.set.bind(modulesContainer);
     modulesContainer.set = (id, module) => {
       set(id, module);
-      this.#places.clear(); // a module that is loaded lazily may provide the same token
+      for (const added of this.#moduleAdded) added();
       watch(module as unknown as NestModule);
       return modulesContainer;
     };

@@ -106,7 +106,7 @@ export class Construction implements BuildObserver {
     if (this.#isKnown || this.#planned !== undefined || plans === undefined)
       return this.load(what, load);
     const planned = plans.begin(root, this, this.#request);
-    if (planned === undefined) return this.record(root, plans, () => this.load(what, load));
+    if (planned === undefined) return this.record(what, root, plans, load);
     const refused = this.refusedTo(what);
     if (refused !== undefined) throw refused;
     this.#planned = planned;
@@ -123,9 +123,9 @@ export class Construction implements BuildObserver {
    * @throws what the build throws, and `ScopeClosedError` if the scope is closed or closes in the meantime.
    */
   load<T>(what: string, start: () => Promise<T>): Promise<T> {
-    const refused = this.refusedTo(what);
-    if (refused !== undefined) return Promise.reject(refused);
-    return asPartOfBuild(() => this.followed(start()));
+    // What is built at the same time would look like part of the recorded load, unless that load itself has begun it.
+    if (!isPreparing(this)) this.recording = undefined;
+    return this.startLoad(what, start);
   }
 
   /**
@@ -249,14 +249,30 @@ export class Construction implements BuildObserver {
     return loaded;
   }
 
-  /** Keeps what Nest builds for the plan. Another load at the same time spoils the recording. */
-  private async record<T>(root: NestWrapper, plans: Plans, load: () => Promise<T>): Promise<T> {
-    const recording = (this.recording = plans.recordingOf(root));
-    const instance = await load();
-    if (recording !== undefined && this.recording === recording)
-      plans.recorded(root, recording, this.contextId, this.#request);
-    this.recording = undefined;
-    return instance;
+  private startLoad<T>(what: string, start: () => Promise<T>): Promise<T> {
+    const refused = this.refusedTo(what);
+    if (refused !== undefined) return Promise.reject(refused);
+    return asPartOfBuild(() => this.followed(start()));
+  }
+
+  /** Loads the first provider of the scope through Nest, and keeps what Nest builds for its plan. */
+  private record<T>(
+    what: string,
+    root: NestWrapper,
+    plans: Plans,
+    load: () => Promise<T>,
+  ): Promise<T> {
+    const recording = plans.recordingOf(root);
+    this.recording = recording;
+    const loading = this.startLoad(what, load);
+    if (recording === undefined) return loading;
+    const keep = (): void => {
+      if (this.recording === recording)
+        plans.recorded(root, recording, this.contextId, this.#request);
+      this.recording = undefined;
+    };
+    loading.then(keep, () => (this.recording = undefined));
+    return loading;
   }
 
   private async follow<T>(loading: Promise<T>): Promise<T> {

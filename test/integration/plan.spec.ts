@@ -237,6 +237,20 @@ describe('A plan', () => {
       expect(repo.connection.request).toBe('the request');
     });
 
+    it('[K3] is not lost because two providers are resolved at the same time at first', async () => {
+      const { app, scopes } = await startApp({ providers: [...GRAPH, worker([Repo])] });
+      const byPlan = countPlans({ app });
+      const both = (scope: ProviderScope) =>
+        Promise.all([scope.resolve(Repo), scope.resolve('SESSION')]);
+      for (let scope = 0; scope < FIRST_TICKS; scope += 1) await scopes.run(both);
+      for (let scope = 0; scope < FIRST_TICKS; scope += 1)
+        await scopes.run((opened) => opened.resolve(Repo));
+      const [repo, session] = await scopes.run(both);
+
+      expect(byPlan()).toBe(1);
+      expect(session).toHaveProperty('connection', repo.connection);
+    });
+
     it.each([
       ['the module', { resolution: 'nest' }, {}],
       ['its handler', {}, { resolution: 'nest' }],

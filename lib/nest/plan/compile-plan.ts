@@ -5,7 +5,7 @@ import type { ContextId, NestWrapper } from '../nest-types.js';
 import { isFactory, isSingleton } from '../provider-kind.js';
 import type { RecordedBuild } from './build-recording.js';
 import { hasScopedEnhancer, obstacleOf, SCOPED_ENHANCER } from './obstacles.js';
-import { maker, NOT_BUILT, REQUEST_SLOT, type Plan, type PlanStep } from './plan.js';
+import { NOT_BUILT, REQUEST_SLOT, type Plan, type PlanStep } from './plan.js';
 
 /** A load that Nest has made, with everything that it built for it. */
 export interface RecordedLoad {
@@ -32,8 +32,7 @@ export function compilePlan(load: RecordedLoad): Plan | string {
   try {
     return new PlanCompiler(load).compile();
   } catch (error) {
-    if (error instanceof Unplannable) return error.message;
-    throw error;
+    return error instanceof Unplannable ? error.message : `compiling it failed: ${String(error)}`;
   }
 }
 
@@ -72,7 +71,6 @@ class PlanCompiler {
         slot: first + index,
         injected: slots,
         properties: properties.map(([key, source]) => [key, slotOf(source)]),
-        make: maker(wrapper, isFactory(wrapper), slots),
       };
     });
     const slots = [request, ...this.#constants, ...steps.map(() => NOT_BUILT)];

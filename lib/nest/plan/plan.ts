@@ -13,8 +13,6 @@ export interface PlanStep {
   /** The slots of its arguments. */
   readonly injected: readonly number[];
   readonly properties: readonly (readonly [key: PropertyKey, slot: number])[];
-  /** Calls the constructor or the factory with what the slots contain. */
-  make(slots: readonly unknown[]): unknown;
 }
 
 /**
@@ -36,40 +34,3 @@ export const REQUEST_SLOT = 0;
 
 /** In the slot of a step that hasn't been built. */
 export const NOT_BUILT = Symbol('nestjs-scoped-worker:not-built');
-
-/** Returns the function that makes one step. Closures for the usual numbers of arguments, because a spread costs more. */
-export function maker(
-  { metatype }: NestWrapper,
-  isFactory: boolean,
-  injected: readonly number[],
-): PlanStep['make'] {
-  const [a, b, c, d] = injected as [number, number, number, number];
-  if (isFactory) {
-    const factory = metatype as unknown as (...given: unknown[]) => unknown;
-    switch (injected.length) {
-      case 0:
-        return () => factory();
-      case 1:
-        return (slots) => factory(slots[a]);
-      case 2:
-        return (slots) => factory(slots[a], slots[b]);
-      default:
-        return (slots) => factory(...injected.map((slot) => slots[slot]));
-    }
-  }
-  const Type = metatype as unknown as new (...given: unknown[]) => unknown;
-  switch (injected.length) {
-    case 0:
-      return () => new Type();
-    case 1:
-      return (slots) => new Type(slots[a]);
-    case 2:
-      return (slots) => new Type(slots[a], slots[b]);
-    case 3:
-      return (slots) => new Type(slots[a], slots[b], slots[c]);
-    case 4:
-      return (slots) => new Type(slots[a], slots[b], slots[c], slots[d]);
-    default:
-      return (slots) => new Type(...injected.map((slot) => slots[slot]));
-  }
-}

@@ -76,6 +76,7 @@ export class PlannedBuild {
     const { steps } = this.plan;
     const ready: (Promise<void> | undefined)[] = [];
     ready[from] = first;
+    first.catch((error: unknown) => this.fail(error));
     try {
       for (let index = from + 1; index < steps.length; index += 1) {
         const step = steps[index]!;
@@ -89,7 +90,6 @@ export class PlannedBuild {
               });
         ready[index]?.catch((error: unknown) => this.fail(error));
       }
-      first.catch((error: unknown) => this.fail(error));
       await Promise.all(ready.filter((pending) => pending !== undefined));
     } catch (error) {
       this.fail(error);
@@ -105,7 +105,7 @@ export class PlannedBuild {
     const preparation = new Preparation(observer.key);
     let instance: unknown;
     try {
-      const make = (): unknown => step.make(this.#slots);
+      const make = (): unknown => call(step, this.#slots);
       const made = step.isFactory ? preparation.run(make) : constructIn(preparation, make);
       if (step.isFactory && isThenable(made)) return this.await(step, made, preparation);
       instance = this.decorated(made);
@@ -221,6 +221,31 @@ export class PlannedBuild {
     if (host === undefined) return;
     step.wrapper.removeInstanceByContextId(this.#contextId!, step.inquirerId);
     host.settle?.(error);
+  }
+}
+
+/** Calls the constructor or the factory of a step. A spread would cost more than most constructors. */
+function call({ wrapper, isFactory, injected }: PlanStep, slots: readonly unknown[]): unknown {
+  const { metatype } = wrapper;
+  if (isFactory) {
+    const factory = metatype as unknown as (...given: unknown[]) => unknown;
+    return factory(...injected.map((slot) => slots[slot]));
+  }
+  const Type = metatype as unknown as new (...given: unknown[]) => unknown;
+  const [a, b, c, d] = injected as [number, number, number, number];
+  switch (injected.length) {
+    case 0:
+      return new Type();
+    case 1:
+      return new Type(slots[a]);
+    case 2:
+      return new Type(slots[a], slots[b]);
+    case 3:
+      return new Type(slots[a], slots[b], slots[c]);
+    case 4:
+      return new Type(slots[a], slots[b], slots[c], slots[d]);
+    default:
+      return new Type(...injected.map((slot) => slots[slot]));
   }
 }
 

@@ -21,20 +21,21 @@ interface Known {
 /** The plans of the providers that scopes build. Each is compiled from what Nest did, and discarded when a module is added. */
 export class Plans {
   readonly #known = new Map<NestWrapper, Known>();
-  #modules = 0;
 
-  constructor(private readonly nest: NestInside) {}
+  constructor(private readonly nest: NestInside) {
+    nest.onModuleAdded(() => this.#known.clear());
+  }
 
   /** Begins to build a provider by its plan; undefined if it has none. */
   begin(root: NestWrapper, observer: BuildObserver, request: unknown): PlannedBuild | undefined {
-    const result = this.known(root)?.result;
+    const result = this.#known.get(root)?.result;
     if (result === undefined || typeof result === 'string') return undefined;
     return new PlannedBuild(result, observer, request);
   }
 
   /** Returns the recording for a load by Nest; undefined if none is needed. */
   recordingOf(root: NestWrapper): BuildRecording | undefined {
-    return this.known(root)?.result === undefined ? new BuildRecording() : undefined;
+    return this.#known.get(root)?.result === undefined ? new BuildRecording() : undefined;
   }
 
   /** Receives the recording of a load that has succeeded. */
@@ -44,7 +45,7 @@ export class Plans {
     contextId: ContextId,
     request: unknown,
   ): void {
-    const known = this.known(root) ?? { loads: 0 };
+    const known = this.#known.get(root) ?? { loads: 0 };
     this.#known.set(root, known);
     known.loads += 1;
     if (known.result !== undefined || known.loads < RECORDED_LOADS) return;
@@ -54,14 +55,7 @@ export class Plans {
 
   /** Returns why Nest resolves a provider; undefined if it has a plan, or isn't known yet. */
   whyNot(root: NestWrapper): string | undefined {
-    const result = this.known(root)?.result;
+    const result = this.#known.get(root)?.result;
     return typeof result === 'string' ? result : undefined;
-  }
-
-  private known(root: NestWrapper): Known | undefined {
-    const { size } = this.nest.modules;
-    if (this.#modules !== size) this.#known.clear();
-    this.#modules = size;
-    return this.#known.get(root);
   }
 }
