@@ -32,7 +32,8 @@ export interface ConstructionHome {
  * If disposal begins during a build, the instance is disposed as soon as it arrives, and its load is refused.
  */
 export class Construction implements BuildObserver {
-  readonly key = {};
+  /** Identifies the scope without referring to it. */
+  readonly key: object;
   /** True from the moment the scope refuses to build. */
   isClosed = false;
   /** The reason why the shutdown allows no more builds here. */
@@ -50,7 +51,7 @@ export class Construction implements BuildObserver {
   #hasFailed = false;
   #loadsDone: (() => void) | undefined;
   /** The loads and preparations of members of `forwardRef()` cycles, for which Nest doesn't wait in every load. */
-  readonly #cycles = new Set<Promise<unknown>>();
+  #cycles: Set<Promise<unknown>> | undefined;
 
   constructor(
     private readonly notice: ScopeNotice,
@@ -60,7 +61,9 @@ export class Construction implements BuildObserver {
     /** Undefined if leak detection doesn't follow the scope. */
     private readonly watch: WatchedScope | undefined,
     private readonly home: ConstructionHome,
-  ) {}
+  ) {
+    this.key = notice;
+  }
 
   /** @param request the value of `REQUEST`. */
   begin(request: unknown): void {
@@ -176,7 +179,7 @@ export class Construction implements BuildObserver {
       return typeof init === 'function' ? (init.call(instance) as unknown) : undefined;
     };
     const ready = this.initialise(initialise, wrapper, late).finally(() => (this.#builds -= 1));
-    if (wrapper.forwardRef === true) this.#cycles.add(ready);
+    if (wrapper.forwardRef === true) this.addCycle(ready);
     ready.catch(() => undefined); // the load throws it
     return ready;
   }
@@ -188,7 +191,7 @@ export class Construction implements BuildObserver {
 
   notAwaited(loading: Promise<unknown>): void {
     loading.catch(() => undefined); // the load throws it
-    this.#cycles.add(loading);
+    this.addCycle(loading);
   }
 
   /**
@@ -292,8 +295,13 @@ export class Construction implements BuildObserver {
     return instance;
   }
 
+  private addCycle(loading: Promise<unknown>): void {
+    (this.#cycles ??= new Set()).add(loading);
+  }
+
   /** A load waits for the members of cycles, and throws their errors. */
   private async settleCycles(): Promise<void> {
+    if (this.#cycles === undefined) return;
     // The preparation of a member may load another cycle.
     while (this.#cycles.size > 0) {
       const cycles = [...this.#cycles];

@@ -124,9 +124,17 @@ export class Disposal {
     return rollBack(this.hooked(), error);
   }
 
-  /** Disposes newest first, one after the other, and never stops at an error. */
-  async dispose(timeoutMs: number): Promise<unknown[]> {
+  /**
+   * Disposes newest first, one after the other, and never stops at an error.
+   *
+   * @returns the errors; undefined if nothing has to be disposed.
+   */
+  dispose(timeoutMs: number): Promise<unknown[]> | undefined {
     this.isDisposing = true;
+    return this.#entries.length === 0 ? undefined : this.disposeAll(timeoutMs);
+  }
+
+  private async disposeAll(timeoutMs: number): Promise<unknown[]> {
     const errors: unknown[] = [];
     for (let entry = this.#entries.pop(); entry !== undefined; entry = this.#entries.pop()) {
       const outcome = this.disposeEntry(entry, timeoutMs);

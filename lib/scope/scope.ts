@@ -237,7 +237,8 @@ export class Scope implements ProviderScope, WorkOwner {
     disposeErrors.push(...this.#workErrors.slice(judged));
 
     const startedAt = performance.now();
-    disposeErrors.push(...(await disposal.dispose(this.home.disposeTimeoutMs)));
+    const disposing = disposal.dispose(this.home.disposeTimeoutMs);
+    if (disposing !== undefined) disposeErrors.push(...(await disposing));
     const { built, disposed } = disposal;
     const disposeMs = performance.now() - startedAt;
     const end = { verdict, failure, disposeErrors, built, disposed, disposeMs };
