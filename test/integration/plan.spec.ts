@@ -143,7 +143,7 @@ describe('A plan', () => {
       expect(journal.of('built').filter((name) => name === 'Repo')).toHaveLength(1);
     });
 
-    it('[A3, K3] runs each tick in a context of its own, whose id is from ContextIdFactory', async () => {
+    it('[A3, K3] runs each tick in its own context, whose id is from ContextIdFactory', async () => {
       const create = jest.spyOn(ContextIdFactory, 'create');
       const { registry, byPlan } = await startPlanned({
         providers: [...GRAPH, worker([Repo], ({ scope }) => scope.contextId)],
