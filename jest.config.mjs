@@ -52,18 +52,6 @@ const base = {
   },
 };
 
-/**
- * PLANS=rehearsed: plans build everything from the first scope on, not only from the third. Without it, most tests see what Nest
- * builds, because they need fewer ticks. The tests of the plans themselves count ticks.
- */
-const rehearsed =
-  process.env.PLANS === 'rehearsed'
-    ? {
-        setupFiles: ['<rootDir>/test/support/rehearse-plans.ts'],
-        testPathIgnorePatterns: ['/node_modules/', 'integration/plan\\.spec'],
-      }
-    : {};
-
 export default {
   // A worker that has grown is replaced: collecting the garbage of a hundred suites would outlast a test's time.
   maxWorkers: 2,
@@ -75,7 +63,10 @@ export default {
     {
       ...base,
       displayName: 'integration',
-      ...rehearsed,
+      // PLANS=rehearsed: plans build everything from the first scope on, not only from the third. Without it, most tests see what
+      // Nest builds, because they need fewer ticks.
+      setupFiles:
+        process.env.PLANS === 'rehearsed' ? ['<rootDir>/test/support/rehearse-plans.ts'] : [],
       testMatch: [
         '<rootDir>/test/integration/**/*.spec.ts',
         '<rootDir>/test/contract/**/*.spec.ts',
