@@ -60,15 +60,22 @@ function obstacleTo(
     );
   if (jobs.wrapper.isDependencyTreeDurable())
     return skip(
-      `The library cannot adopt the job, because ${name} is durable and would outlive its tick. Mark ${name} @ScopedWorker() instead of @Injectable(), and use ${ours}. Its dependencies may be durable.`,
+      `The library cannot adopt the job, because ${name} is durable and would outlive its tick. To run each tick in its own scope, ${toWorker(jobs)}, and use ${ours}. Its dependencies may be durable.`,
     );
   if (isWanted) return undefined;
   const option = 'adoptNestSchedules: true in ScopedWorkerModule.forRoot()';
   const help =
     worker === undefined
-      ? `To run each tick in its own scope, set ${option}. Or mark ${name} @ScopedWorker() instead of @Injectable(), and use ${ours}.`
+      ? `To run each tick in its own scope, set ${option}. Or ${toWorker(jobs)}, and use ${ours}.`
       : `${name} is a worker: use ${ours} instead, or set ${option}.`;
   return skip(help);
+}
+
+/** Returns how a job gets a worker, as a clause. A controller has no `@Injectable()`, and stays one. */
+function toWorker({ workerClass, wrapper, modules }: SkippedJobs, it = workerClass.name): string {
+  return modules[0]!.controllers.get(wrapper.token) === wrapper
+    ? 'move the method to a provider marked @ScopedWorker()'
+    : `mark ${it} @ScopedWorker() instead of @Injectable()`;
 }
 
 /** Reports a job that Nest skips, with the reason why its class isn't a singleton. */
@@ -91,13 +98,11 @@ function skipped(
 }
 
 /** Reports a job of a transient class: Nest calls it on the prototype object, which was never constructed. */
-function neverConstructed(
-  { workerClass, wrapper }: SkippedJobs,
-  handler: HandlerMetadata,
-): Finding {
+function neverConstructed(jobs: SkippedJobs, handler: HandlerMetadata): Finding {
+  const { workerClass, wrapper } = jobs;
   const subject = handlerName(workerClass, handler);
   const { decorator } = handler;
-  const message = `${subject}: Nest runs this ${decorator} on an object that was never constructed, because ${workerClass.name} is transient. Its dependencies are undefined. Make ${workerClass.name} a singleton. Or mark it @ScopedWorker() instead of @Injectable(), and use @Scoped${decorator.slice(1)}.`;
+  const message = `${subject}: Nest runs this ${decorator} on an object that was never constructed, because ${workerClass.name} is transient. Its dependencies are undefined. Make ${workerClass.name} a singleton. Or ${toWorker(jobs, 'it')}, and use @Scoped${decorator.slice(1)}.`;
   return finding({ kind: 'nest-schedule-transient', subject, token: wrapper.token, message });
 }
 

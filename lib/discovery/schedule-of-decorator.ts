@@ -62,7 +62,9 @@ export function makeSchedule(
     if (typeof read === 'string') say(read);
     else consumer = read;
   } else if (when !== undefined) {
-    const canBeOff = kind === 'cron' || isFromProviders(metadata.when);
+    // `@Cron` of `@nestjs/schedule` doesn't know `'-'`.
+    const isForeign = metadata.isAdopted === true && changed === undefined;
+    const canBeOff = (kind === 'cron' && !isForeign) || isFromProviders(metadata.when);
     const read = readTiming(kind, when.value, options, canBeOff);
     if (read.problem !== undefined && nameFirst(metadata) === undefined) say(read.problem);
     timing = read.timing;

@@ -1,4 +1,5 @@
 import { livesInScope, type GraphProvider, type LifetimeGraph } from '../graph/lifetime-graph.js';
+import { missingInjectionsOf } from '../nest/index.js';
 import type { WorkerRoot } from '../validation/tick-graph.js';
 import { writtenNames } from './schedule-names.js';
 import type { FoundWorker } from './worker-explorer.js';
@@ -18,6 +19,7 @@ export function workerRoots(
     const named = writtenNames(worker);
     return {
       provider,
+      isIncomplete: missingInjectionsOf(worker.wrapper).length > 0,
       handlers: named.map(({ handler }) => handler),
       schedules: named.map(({ name }) => name),
       // Adopted jobs are called as Nest calls them: without enhancers.

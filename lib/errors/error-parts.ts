@@ -94,12 +94,16 @@ export function leadsTo(whole: unknown, error: unknown): boolean {
 /** Something that may have been aborted, such as an `AbortSignal`. */
 export type Abortable = Pick<AbortSignal, 'aborted' | 'reason'>;
 
-/** True for the reason of an abort, and for the `AbortError` or `ABORT_ERR` that APIs throw in its place. */
+/** The names and codes of errors that APIs throw after an abort; axios has its own. */
+const ABORT_NAMES: readonly unknown[] = ['AbortError', 'CanceledError'];
+const ABORT_CODES: readonly unknown[] = ['ABORT_ERR', 'ERR_CANCELED'];
+
+/** True for the reason of an abort, and for the abort errors that APIs throw in its place. */
 export function isAbortError(error: unknown, signal: Abortable): boolean {
   if (error === signal.reason) return true;
   try {
     const { name, code } = (error ?? {}) as { name?: unknown; code?: unknown };
-    return name === 'AbortError' || code === 'ABORT_ERR';
+    return ABORT_NAMES.includes(name) || ABORT_CODES.includes(code);
   } catch {
     return false; // a getter of the error threw
   }

@@ -240,6 +240,12 @@ export class PeriodicTimerError extends ScopedWorkerError {
   }
 }
 
+const ONE_WRITER =
+  'If its code awaits this write, neither can end. SQLite allows one writer at a time. Write through the EntityManager of that transaction: inject it with @InjectScopedRepository() or @InjectScopedEntityManager(), or pass it to the service as an argument. Or write after the transaction has ended.';
+
+const TWO_CONNECTIONS =
+  'The write comes from the same scope, which has two connections: some of its modules import ScopedTypeOrmModule.forFeature() with { transaction: true }, and others without it. SQLite allows one writer at a time, and each connection would wait for the other. Set the same transaction option in every forFeature() whose repositories this scope uses, so that it has one connection.';
+
 /**
  * Thrown if a write to an SQLite file could wait for itself: code of the work whose transaction holds the write lock has sent it. Nothing was written.
  *
@@ -255,9 +261,11 @@ export class WriteRefusedError extends ScopedWorkerError {
     readonly statement: string,
     /** The owner of the open transaction: `Reports.nightly (tick-1)`, `scope scope-1` or `the application`. */
     readonly holder: string,
+    /** True if another connection of the same scope to the same data source holds the lock. */
+    isOfSameScope = false,
   ) {
     super(
-      `A write to ${file} could wait for itself, so the library refused it: ${statement}. The transaction of ${holder} holds the write lock. If its code awaits this write, neither can end. SQLite allows one writer at a time. Write through the EntityManager of that transaction: inject it with @InjectScopedRepository() or @InjectScopedEntityManager(), or pass it to the service as an argument. Or write after the transaction has ended.`,
+      `A write to ${file} could wait for itself, so the library refused it: ${statement}. The transaction of ${holder} holds the write lock. ${isOfSameScope ? TWO_CONNECTIONS : ONE_WRITER}`,
     );
   }
 }

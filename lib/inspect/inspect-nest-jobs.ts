@@ -1,9 +1,11 @@
+import { CronTime } from 'cron';
 import { nestJobs, whyNotStatic, type NestJobs, type SkippedJobs } from '../discovery/nest-jobs.js';
 import { makeSchedule } from '../discovery/schedule-of-decorator.js';
 import { handlerName } from '../discovery/schedule-names.js';
 import type { GraphProvider, LifetimeGraph } from '../graph/lifetime-graph.js';
 import type { ApplicationGraph } from '../graph/read-graph.js';
 import type { NestModule } from '../nest/index.js';
+import type { HandlerOptions } from '../schedule/handler-options.js';
 import { isDisabled, type Schedule } from '../schedule/schedule.js';
 import { inspectSchedule } from './inspect-schedules.js';
 import type { InspectedNestJob } from './inspection.interface.js';
@@ -54,10 +56,19 @@ function inspectJob(
   const job = { name, handler, module: jobs.modules[0]!.name };
   const worker = { ...jobs, options: {} };
   const { schedule, problems } = makeSchedule({ ...job, worker, metadata }, {}, { value: when });
-  if (schedule === undefined) {
-    const status = problems.join(' ');
-    const invalid = { kind, due: 'invalid', timeZone: undefined, fate: 'invalid' } as const;
-    return { ...job, ...invalid, status, nextRuns: [] };
+  const refusal = READ_BY_NEST.has(fate) ? refusalOf(metadata, from) : undefined;
+  if (schedule === undefined || refusal !== undefined) {
+    const what = schedule === undefined ? problems.join(' ') : `${handler}: ${refusal}.`;
+    const shown = schedule === undefined ? UNREADABLE : inspectSchedule(schedule, from);
+    return {
+      ...job,
+      kind: schedule?.kind ?? kind,
+      due: shown.due,
+      timeZone: shown.timeZone,
+      fate: 'invalid',
+      status: refusal === undefined ? what : `${what} ${NO_START}`,
+      nextRuns: [],
+    };
   }
   // Overrides and defaults of the module apply to the schedule that runs it.
   const { state, nextRuns, ...shown } = inspectSchedule(adopted ?? schedule, from);
@@ -72,6 +83,35 @@ function inspectJob(
     nextRuns: RUNS.has(fate) ? nextRuns : [],
   };
 }
+
+const UNREADABLE = { due: 'invalid', timeZone: undefined } as const;
+
+const NO_START = "Nest throws at start-up, so the application doesn't start.";
+
+/**
+ * Returns the problem for which `@nestjs/schedule` throws at start-up. It reads the timing of every cron, even a disabled one, and
+ * then starts those that aren't disabled. It passes any period and delay to Node.
+ */
+function refusalOf(
+  { decorator, when, options }: NestJobs['handlers'][number],
+  from: Date,
+): string | undefined {
+  if (decorator !== '@Cron') return undefined;
+  const { timeZone = null, utcOffset = null, disabled } = options as HandlerOptions;
+  const isPast = when instanceof Date && when <= from;
+  try {
+    const time = new CronTime(when as string, timeZone, utcOffset as null);
+    if (disabled === true) return undefined;
+    if (isPast)
+      return `the date of @Cron, ${when.toISOString()}, has passed; pass a later one, or set disabled: true`;
+    time.sendAt();
+    return undefined;
+  } catch {
+    return 'no date matches the cron expression of @Cron; correct it, or set disabled: true';
+  }
+}
+
+const READ_BY_NEST: ReadonlySet<InspectedNestJob['fate']> = new Set(['runs', 'unconstructed']);
 
 const RUNS: ReadonlySet<InspectedNestJob['fate']> = new Set(['runs', 'adopted', 'unconstructed']);
 

@@ -44,7 +44,7 @@ export interface InspectedNestJob {
    * - `adopted`: this library runs it, because `adoptNestSchedules` is set. It is among the schedules.
    * - `unconstructed`: Nest runs it on an object whose constructor was never called.
    * - `not-run`: `ScheduleModule.forRoot()` isn't imported.
-   * - `invalid`: its decorator is invalid.
+   * - `invalid`: its decorator is invalid. `status` says so if Nest throws at start-up.
    */
   readonly fate:
     'runs' | 'disabled' | 'skipped' | 'adopted' | 'unconstructed' | 'not-run' | 'invalid';

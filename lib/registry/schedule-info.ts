@@ -45,7 +45,7 @@ export type ScheduleTiming =
  * @publicApi
  */
 export type ScheduleDefinition = ScheduleTiming &
-  Omit<CommonHandlerOptions, 'name' | 'disabled'> &
+  Omit<CommonHandlerOptions, 'name'> &
   ZoneOptions & {
     /** A name that is unique in the application. */
     readonly name: string;

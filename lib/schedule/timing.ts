@@ -57,7 +57,7 @@ export function readTiming(
     return { timing: { ...timing, expression, isOff: true } };
   }
   if (kind === 'cron') {
-    const cron = readCron(when, zone);
+    const cron = readCron(when, zone, canBeOff);
     return typeof cron === 'string'
       ? { problem: cron }
       : { timing: { ...timing, expression: cron.source, timeline: cronTimeline(cron) } };
@@ -81,9 +81,9 @@ export function neverDueTiming(kind: ScheduleKind): Timing {
 }
 
 /** Returns the expression, or its problem. A bad zone is reported with the other options. */
-function readCron(when: unknown, zone: CronZone): CronExpression | string {
-  const help =
-    "write five fields, or six with the seconds first, such as '0 */5 * * * *', or '-' to disable the schedule";
+function readCron(when: unknown, zone: CronZone, canBeOff: boolean): CronExpression | string {
+  const fields = "write five fields, or six with the seconds first, such as '0 */5 * * * *'";
+  const help = canBeOff ? `${fields}, or '-' to disable the schedule` : fields;
   if (when instanceof Date)
     return 'must be a string, not a Date; for a single run, use @ScopedTimeout with a delay in milliseconds';
   if (typeof when !== 'string') return `must be a string, not ${show(when)}; ${help}`;

@@ -1,7 +1,7 @@
 import { WriteRefusedError } from '../errors/errors.js';
 import { currentContext, mustShow, type WorkContext } from '../scope/work-context.js';
 import { captureFrames, leadTo, linesOf, type Frames } from './frames.js';
-import type { WaitsForItself, WriteLock } from './sqlite-write-lock.js';
+import type { WaitsForItself, WriteLock, Writer } from './sqlite-write-lock.js';
 
 /** The maximum number of characters of a statement in an error. */
 const LONGEST_STATEMENT = 120;
@@ -45,11 +45,14 @@ export class Creation {
  */
 export function refusedWrite(
   { file, holder }: WaitsForItself,
+  writer: Writer,
   statement: string,
   sent: Frames | undefined,
   prepared: Frames | undefined,
 ): WriteRefusedError {
-  const error = new WriteRefusedError(file, shorten(statement), holder);
+  const isOfSameScope =
+    writer.scope !== undefined && writer.scope === holder.scope && writer.group === holder.group;
+  const error = new WriteRefusedError(file, shorten(statement), holder.label, isOfSameScope);
   const lines = linesOf(sent);
   const origin = linesOf(prepared);
   if (!origin.some((line) => lines.includes(line))) lines.push(...origin);

@@ -111,7 +111,7 @@ export abstract class SqliteRunner implements Writer {
       const hasBegun = begins(statement) || (runner as DeepRunner).transactionDepth > 0;
       if (hasBegun && !(this.ownsConnection && this.hasTransaction())) forgetTransaction(runner);
       throw error instanceof WaitsForItself
-        ? refusedWrite(error, statement, frames, this.creation?.frames)
+        ? refusedWrite(error, this, statement, frames, this.creation?.frames)
         : error;
     }
   }

@@ -23,10 +23,10 @@ export class SqliteScopeRunner extends SqliteRunner {
    * The scope for which the query runner is created. Read immediately, because in a scope by hand, the code that uses it later
    * may run elsewhere.
    */
-  readonly #scope = scopeAround<ScopeOfTick>();
+  readonly scope = scopeAround<ScopeOfTick>();
   /** Read immediately, because a scope that has ended no longer has a tick. */
-  readonly #tickSignal = this.#scope?.tick?.signal;
-  readonly label = labelOf(this.#scope);
+  readonly #tickSignal = this.scope?.tick?.signal;
+  readonly label = labelOf(this.scope);
   private readonly file: string;
   /** Ends the wait of the statement that needs a connection. */
   #signal: AbortSignal | undefined;
@@ -85,7 +85,7 @@ export class SqliteScopeRunner extends SqliteRunner {
   isOwnWork(turn: WriteTurn): boolean {
     // The transaction of a save() ends by itself, independently of the other work of the scope.
     if (!this.isTransactional) return this.isAroundIn(turn);
-    return this.#scope !== undefined && isInside(this.#scope);
+    return this.scope !== undefined && isInside(this.scope);
   }
 
   /**
@@ -101,7 +101,7 @@ export class SqliteScopeRunner extends SqliteRunner {
   private async take(): Promise<PooledConnection> {
     let taken: PooledConnection;
     try {
-      taken = await this.pool.take(this.#scope, this.#signal);
+      taken = await this.pool.take(this.scope, this.#signal);
     } catch (error) {
       this.#taking = undefined; // the next statement tries again
       throw error;

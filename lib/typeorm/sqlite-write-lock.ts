@@ -19,6 +19,8 @@ export interface Writer {
   readonly label: string;
   /** An error whose stack leads to the code that began the transaction, if that is known. */
   readonly origin?: Error | undefined;
+  /** The scope that owns the connection; undefined for the application's. */
+  readonly scope?: object | undefined;
   /** Returns whether the calling code is part of the work for which this turn was taken. */
   isOwnWork(turn: WriteTurn): boolean;
 }
@@ -50,9 +52,8 @@ export class WaitsForItself extends Error {
     super(`A write to ${file} could wait for itself.`);
   }
 
-  /** Names the owner of the transaction. */
-  get holder(): string {
-    return this.turn.writer.label;
+  get holder(): Writer {
+    return this.turn.writer;
   }
 
   /** Returns true for code of the work that has the turn, even after the turn. */

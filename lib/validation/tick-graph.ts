@@ -4,6 +4,8 @@ import type { FindingKind } from '../errors/finding.js';
 /** A worker, as the place where its ticks enter the graph. */
 export interface WorkerRoot {
   readonly provider: GraphProvider;
+  /** True if Nest can't build it, because a dependency isn't provided (SW111). */
+  readonly isIncomplete: boolean;
   /** Its handlers, in the form `Class.method`. */
   readonly handlers: readonly string[];
   /** The names of its schedules, in the order of its handlers. */

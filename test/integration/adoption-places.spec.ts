@@ -276,7 +276,7 @@ describe('The places of Nest decorators', () => {
             subject: `${name}.run`,
             message: expect.stringMatching(
               new RegExp(
-                `The library cannot adopt the job, because ${name} is durable and would outlive its tick\\. Mark ${name} @ScopedWorker\\(\\) instead of @Injectable\\(\\), and use @ScopedCron`,
+                `The library cannot adopt the job, because ${name} is durable and would outlive its tick\\. To run each tick in its own scope, mark ${name} @ScopedWorker\\(\\) instead of @Injectable\\(\\), and use @ScopedCron`,
               ),
             ),
           },

@@ -7,6 +7,7 @@ import {
   Scope,
   UseGuards,
   type CanActivate,
+  type ControllerOptions,
 } from '@nestjs/common';
 import { REQUEST } from '@nestjs/core';
 import { Cron, Interval, ScheduleModule, Timeout } from '@nestjs/schedule';
@@ -101,6 +102,23 @@ describe('Without adoptNestSchedules', () => {
         message: `Mailer.warmUp: Nest skips this @Timeout with a warning, ${WHY}. ${FIX} @ScopedTimeout.`,
       },
     ]);
+  });
+
+  it.each<[string, ControllerOptions]>([
+    ['request-scoped', { scope: Scope.REQUEST }],
+    ['durable', { scope: Scope.REQUEST, durable: true }],
+    ['transient', { scope: Scope.TRANSIENT }],
+  ])('[C19] the job of a controller is to move to a worker: %s', async (_, options) => {
+    @Controller(options)
+    class MailController {
+      @Cron(YEARLY)
+      send(): void {}
+    }
+    const [{ message } = { message: '' }] = await findingsOf({ controllers: [MailController] });
+    expect(message).toContain(
+      'move the method to a provider marked @ScopedWorker(), and use @ScopedCron.',
+    );
+    expect(message).not.toContain('@Injectable()');
   });
 
   it('[C19] its neighbour starts, whose dependencies are singletons', async () => {

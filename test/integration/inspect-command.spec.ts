@@ -181,6 +181,21 @@ describe('nestjs-scoped-worker inspect', () => {
     expect(code).toBe(exitCode);
   });
 
+  it.each([
+    ["'-'", 1],
+    ["'0 0 3 * * *'", 0],
+  ])('given a @Cron(%s) that Nest runs, exits with %i', async (expression, exitCode) => {
+    const { code } = await inspect(
+      `cron-${exitCode}.js`,
+      `import { Injectable, Module } from '@nestjs/common';
+       import { Cron, ScheduleModule } from '@nestjs/schedule';
+       @Injectable() class Rates { @Cron(${expression}) load() {} }
+       @Module({ imports: [ScheduleModule.forRoot()], providers: [Rates] })
+       export class AppModule {}`,
+    );
+    expect(code).toBe(exitCode);
+  });
+
   it('[C9] fails on a worker that cannot be built, no matter what refuses it', async () => {
     const { code, stdout, stderr } = await inspect(
       'unbuilt.js',

@@ -8,8 +8,16 @@ import {
   type Provider,
 } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { Cron, Interval, ScheduleModule, SchedulerRegistry, Timeout } from '@nestjs/schedule';
+import {
+  Cron,
+  Interval,
+  ScheduleModule,
+  SchedulerRegistry,
+  Timeout,
+  type CronOptions,
+} from '@nestjs/schedule';
 import { inspectScopes, ScopedCron, ScopedWorker, type ScopeInspection } from '../../lib/index.js';
+import type { InspectedNestJob } from '../../lib/inspect/inspection.interface.js';
 import { adoptingApp } from '../support/adoption.js';
 import { closeApps, startApp } from '../support/app.js';
 import { RequestScoped } from '../support/probes.js';
@@ -64,6 +72,18 @@ async function preview(metadata: ModuleMetadata): Promise<ScopeInspection> {
     logger: false,
   });
   return inspectScopes(app, { from });
+}
+
+/** True if Nest, without this library, starts the application. */
+async function startsWith(metadata: ModuleMetadata): Promise<boolean> {
+  @Module(metadata)
+  class AppModule {}
+  const app = await NestFactory.createApplicationContext(AppModule, {
+    abortOnError: false,
+    logger: false,
+  }).catch(() => undefined);
+  await app?.close();
+  return app !== undefined;
 }
 
 const providers = [Tenant, Invoices, Mailer, Rates];
@@ -198,6 +218,72 @@ describe('The jobs of @nestjs/schedule in an inspection', () => {
     expect(nestJobs[0]!.status).toMatch(
       /^Broken\.run: the cron expression of @Cron cannot be read: /,
     );
+  });
+
+  describe('that Nest runs are invalid if, and only if, Nest throws at start-up', () => {
+    const past = new Date('2020-01-01');
+    const future = new Date(from.getTime() + 365 * 24 * 60 * 60 * 1_000);
+    const both = { timeZone: 'UTC', utcOffset: 60 } as CronOptions;
+
+    it.each<[string, MethodDecorator, InspectedNestJob['fate'], (RegExp | string)?]>([
+      [
+        "'-', which only our decorators know",
+        Cron('-'),
+        'invalid',
+        `Broken.run: the cron expression of @Cron cannot be read: "-" (Too few fields); write five fields, or six with the seconds first, such as '0 */5 * * * *'.`,
+      ],
+      ['an unknown name', Cron('nonsense'), 'invalid', /cannot be read: "nonsense"/],
+      ['no expression', Cron(undefined as never), 'invalid', /must be a string, not undefined/],
+      [
+        'an expression that cannot be read, even disabled',
+        Cron('nonsense', { disabled: true }),
+        'invalid',
+        /cannot be read: "nonsense"/,
+      ],
+      ['an unknown zone', Cron('* * * * *', { timeZone: 'Mars/X' }), 'invalid', /"Mars\/X"/],
+      [
+        'an unknown zone, even disabled',
+        Cron('* * * * *', { timeZone: 'Mars/X', disabled: true }),
+        'invalid',
+        /"Mars\/X"/,
+      ],
+      ['a zone and an offset', Cron('* * * * *', both), 'invalid', /timeZone and utcOffset/],
+      [
+        'a date that has passed',
+        Cron(past),
+        'invalid',
+        'Broken.run: the date of @Cron, 2020-01-01T00:00:00.000Z, has passed; pass a later one, or set disabled: true.',
+      ],
+      [
+        'an expression that no date matches',
+        Cron('0 0 30 2 *'),
+        'invalid',
+        'Broken.run: no date matches the cron expression of @Cron; correct it, or set disabled: true.',
+      ],
+      ['a date that has passed, disabled', Cron(past, { disabled: true }), 'disabled'],
+      ['30 February, disabled', Cron('0 0 30 2 *', { disabled: true }), 'disabled'],
+      ['a date to come', Cron(future), 'runs'],
+      ['a date to come, with a zone', Cron(future, { timeZone: 'Europe/Berlin' }), 'runs'],
+      ['an offset', Cron('* * * * *', { utcOffset: 60 }), 'runs'],
+      ['29 February', Cron('0 0 29 2 *'), 'runs'],
+    ])('%s', async (_, decorator, fate, reason = '') => {
+      class Broken {
+        run(): void {}
+      }
+      Injectable()(Broken);
+      const method = Object.getOwnPropertyDescriptor(Broken.prototype, 'run')!;
+      decorator(Broken.prototype, 'run', method);
+      const metadata = { imports: [ScheduleModule.forRoot()], providers: [Broken] };
+
+      const { nestJobs } = await preview(metadata);
+      expect(nestJobs).toMatchObject([{ handler: 'Broken.run', fate }]);
+      expect(await startsWith(metadata)).toBe(fate !== 'invalid');
+      if (fate !== 'invalid') return;
+      const [problem, rest] = nestJobs[0]!.status.split(' Nest throws ');
+      expect(problem).toMatch(reason);
+      expect(rest).toBe("at start-up, so the application doesn't start.");
+      expect(nestJobs[0]!.nextRuns).toEqual([]);
+    });
   });
 
   it('that the application may add at run time are pointed out, by who injects SchedulerRegistry', async () => {

@@ -207,6 +207,14 @@ describe('A worker that asks for what nothing provides', () => {
     );
   });
 
+  it('[XC12] is not also said to inject nothing that is new for each tick', async () => {
+    const { app } = await compileApp({ providers: [worker([Smtp])] });
+    expect(inspectScopes(app).findings.map(({ number }) => number)).toEqual(['SW111']);
+    await closeApps();
+    const complete = await compileApp({ providers: [worker([Smtp]), Smtp] });
+    expect(inspectScopes(complete.app).findings.map(({ number }) => number)).toEqual(['SW207']);
+  });
+
   it("can be started all the same, by allowFindings and by scopeValidation: 'warn'", async () => {
     const allowFindings = [{ finding: 'SW111', token: Mailer, reason: 'provided at run time' }];
     const allowed = await startApp({ providers: viaMailer, options: { allowFindings } });

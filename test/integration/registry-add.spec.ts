@@ -213,6 +213,25 @@ describe('registry.add()', () => {
     expect((await registry.run('off')).outcome).toBe('succeeded');
   });
 
+  it('[XF1] disabled: true adds one that is switched off', async () => {
+    const { registry, ran } = await jobsApp();
+    expect(
+      registry.add({ name: 'off', handler: 'Jobs.poll', everyMs: 1_000, disabled: true }),
+    ).toMatchObject({ state: 'disabled', nextRun: undefined });
+    await advance(5_000);
+    expect(ran).toEqual([]);
+    expect((await registry.run('off')).outcome).toBe('succeeded');
+  });
+
+  it('[XF1] disabled: false adds one that is due although the defaults disable schedules', async () => {
+    const options = { defaults: { disabled: true } };
+    const { registry, ran } = await jobsApp(nothing, { options });
+    registry.add({ name: 'default', handler: 'Jobs.poll', everyMs: 1_000 });
+    registry.add({ name: 'on', handler: 'Jobs.poll', everyMs: 1_000, disabled: false });
+    await advance(1_000);
+    expect(ran).toEqual(['on interval 12:00:01.000']);
+  });
+
   it('[XF1] takes a tick per item, with forEach', async () => {
     const { registry, ran, finished } = await jobsApp();
     registry.add({

@@ -21,6 +21,14 @@ const ABORTS: [string, (tick: Tick) => Promise<unknown>][] = [
       untilAborted(tick).catch(() => Promise.reject(new DOMException('gone', 'AbortError'))),
   ],
   [
+    'the CanceledError of axios',
+    (tick) => untilAborted(tick).catch(() => Promise.reject(canceled({ name: 'CanceledError' }))),
+  ],
+  [
+    'an error with the code ERR_CANCELED',
+    (tick) => untilAborted(tick).catch(() => Promise.reject(canceled({ code: 'ERR_CANCELED' }))),
+  ],
+  [
     'signal.throwIfAborted()',
     async ({ signal }) => {
       while (!signal.aborted) await turn();
@@ -28,6 +36,8 @@ const ABORTS: [string, (tick: Tick) => Promise<unknown>][] = [
     },
   ],
 ];
+
+const canceled = (fields: object): Error => Object.assign(new Error('canceled'), fields);
 
 describe('abort by shutdown', () => {
   it.each(ABORTS)(
@@ -97,6 +107,7 @@ describe('abort by shutdown', () => {
       'an error with the code ABORT_ERR',
       () => Object.assign(new Error('gone'), { code: 'ABORT_ERR' }),
     ],
+    ['the CanceledError of axios', () => canceled({ name: 'CanceledError', code: 'ERR_CANCELED' })],
   ])('[D12] without a shutdown %s is a failure, and logged', async (_, errorOf) => {
     const error = errorOf();
     const { registry, log } = await startApp({

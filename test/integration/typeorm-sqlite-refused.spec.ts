@@ -3,7 +3,11 @@ import { ModuleRef } from '@nestjs/core';
 import { InjectRepository, TypeOrmModule } from '@nestjs/typeorm';
 import type { DataSource, QueryRunner, Repository } from 'typeorm';
 import { WriteRefusedError, type ScopedWorkerEventMap } from '../../lib/index.js';
-import { getScopedRepositoryToken } from '../../lib/typeorm/index.js';
+import {
+  getScopedRepositoryToken,
+  InjectScopedRepository,
+  ScopedTypeOrmModule,
+} from '../../lib/typeorm/index.js';
 import { closeApps } from '../support/app.js';
 import { gate, type Gate } from '../support/gate.js';
 import { startNoteApp, type NoteApp, type NoteScope } from '../support/note-worker.js';
@@ -339,6 +343,48 @@ describe('A write that is refused inside of a tick with a transaction on an SQLi
 
       expect(error.statement).toMatch(/^INSERT INTO "notes"/);
       expect(error.holder).toMatch(/^work \(tick-/);
+      expect(error.message).toContain('@InjectScopedRepository()');
+    });
+
+    it.each<[string, (plain: NoteScope, own: Repository<Note>) => Promise<unknown>]>([
+      [
+        'past the transaction',
+        async ({ notes }, own) => {
+          await own.save({ text: 'never' });
+          await notes.save({ text: 'never' });
+        },
+      ],
+      [
+        'inside a transaction of the other',
+        ({ manager }, own) =>
+          manager.transaction(async (inner) => {
+            await inner.save(Note, { text: 'never' });
+            await own.save({ text: 'never' });
+          }),
+      ],
+    ])('that names the two connections of a scope: a write %s', async (_, write) => {
+      @Injectable()
+      class Ledger {
+        constructor(@InjectScopedRepository(Note) readonly notes: Repository<Note>) {}
+      }
+      await closeApps();
+      const root = {
+        module: class Root {},
+        imports: [sqliteRoot(file), ScopedTypeOrmModule.forFeature([Note], { transaction: true })],
+        providers: [Ledger],
+      };
+      test = await startNoteApp(root, {});
+      const { error } = await run(async (scope) => {
+        const ledger = await scope.tick.scope.resolve(Ledger);
+        await write(scope, ledger.notes);
+      });
+
+      const { message } = error as WriteRefusedError;
+      expect(error).toMatchObject({ code: 'WRITE_REFUSED' });
+      expect(message).toContain('comes from the same scope, which has two connections');
+      expect(message).toContain('Set the same transaction option in every forFeature()');
+      expect(message).not.toContain('@InjectScopedRepository()');
+      expect(file.committed()).toEqual([]);
     });
 
     it('that names a scope by hand, also if exclusive work has resolved its repository, or the application', async () => {

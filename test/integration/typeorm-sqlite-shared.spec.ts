@@ -8,7 +8,12 @@ import { closeApps } from '../support/app.js';
 import { gate } from '../support/gate.js';
 import { startNoteApp, type NoteApp, type NoteScope } from '../support/note-worker.js';
 import { dataSourceOf, Note } from '../support/scoped-typeorm.js';
-import { createTestFile, removeTestFiles, sqliteRoot } from '../support/sqlite.js';
+import {
+  countConnections,
+  createTestFile,
+  removeTestFiles,
+  sqliteRoot,
+} from '../support/sqlite.js';
 
 /** The drivers find their packages from the folder of TypeORM, which the one of Nest 11 does not share. */
 const sqlJs = createRequire(import.meta.url)('sql.js') as unknown;
@@ -169,5 +174,20 @@ describe('A data source with one connection', () => {
 
     expect(await test.registry.run('work')).toMatchObject({ outcome: 'succeeded', value: 1 });
     expect(await reading()).toBe(1);
+  });
+
+  it('of a file that is opened to be read only keeps its journal mode', async () => {
+    const file = createTestFile();
+    new Database(file.path).exec('CREATE TABLE notes (id integer, text text)').close();
+    const connections = countConnections();
+    const test = await startNoteApp(
+      sqliteRoot(file, { readonly: true, synchronize: false, driver: connections.driver }),
+      { transaction: true },
+    );
+    test.script = ({ notes }) => notes.count();
+
+    expect(await test.registry.run('work')).toMatchObject({ outcome: 'succeeded', value: 0 });
+    expect(connections.opened).toBe(2);
+    expect(file.query('PRAGMA journal_mode')).toEqual([{ journal_mode: 'delete' }]);
   });
 });

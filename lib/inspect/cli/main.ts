@@ -62,7 +62,10 @@ async function inspect(options: InspectOptions): Promise<number | undefined> {
   }
   const inspected = await inspectApplication({ ...options, file, shownFile: options.file });
   process.stdout.write(printed(inspected, options));
-  const isWrong = inspected.inspection.findings.some(({ severity }) => severity !== 'info');
+  const { findings, nestJobs } = inspected.inspection;
+  const isWrong =
+    findings.some(({ severity }) => severity !== 'info') ||
+    nestJobs.some(({ fate }) => fate === 'invalid');
   return isWrong ? FOUND_SOMETHING : NOTHING_FOUND;
 }
 

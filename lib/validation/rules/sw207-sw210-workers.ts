@@ -9,8 +9,9 @@ export function scopeNotNeeded({ graph, workers, hasHooks }: TickGraph): Finding
   if (hasHooks) return [];
   return workers
     .filter(
-      ({ provider, handlers, around }) =>
+      ({ provider, handlers, around, isIncomplete }) =>
         handlers.length > 0 &&
+        !isIncomplete &&
         around.length === 0 &&
         provider.kind === 'class' &&
         provider.lifetime === 'request' && // a durable worker is refused (SW101)
