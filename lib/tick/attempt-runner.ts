@@ -169,8 +169,8 @@ export class AttemptRunner {
     let phase: PhaseError['phase'] = 'open';
     let look: ReturnType<WorkerState['begin']>;
     try {
-      const opened = this.settings.onOpen?.(tick);
-      if (opened !== undefined) await opened;
+      // Always awaits: neither a constructor nor a handler runs on the stack of the code that starts the tick.
+      await this.settings.onOpen?.(tick);
       control.throwIfAborted();
       const { worker, method, isBare, call } = slot.schedule.target;
       phase = 'resolve';
