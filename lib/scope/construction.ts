@@ -1,3 +1,4 @@
+import { isPromise } from 'node:util/types';
 import {
   asPartOfBuild,
   bare,
@@ -102,9 +103,15 @@ export class Construction implements BuildObserver {
    * Builds a provider by its plan if it is the first one of the scope, or else through Nest.
    *
    * @param load builds it through Nest.
+   * @param isLater true to call no constructor before this method returns.
    * @returns the instance, or a promise of it. @throws as `load()`.
    */
-  build<T>(what: string, root: NestWrapper, load: () => Promise<T>): T | Promise<T> {
+  build<T>(
+    what: string,
+    root: NestWrapper,
+    load: () => Promise<T>,
+    isLater: boolean,
+  ): T | Promise<T> {
     const { plans } = this;
     if (this.#isKnown || this.#planned !== undefined || plans === undefined)
       return this.load(what, load);
@@ -113,10 +120,13 @@ export class Construction implements BuildObserver {
     const refused = this.refusedTo(what);
     if (refused !== undefined) throw refused;
     this.#planned = planned;
-    const built = asPartOfBuild(() => planned.run()) as T | Promise<T>;
-    if (built instanceof Promise) return this.followed(built);
-    if (this.isClosed) throw closedError(this.notice, 'finish a resolve');
-    return built;
+    return asPartOfBuild(() => {
+      const built = (isLater ? Promise.resolve().then(() => planned.run()) : planned.run()) as
+        T | Promise<T>;
+      if (isPromise(built)) return this.followed(built);
+      if (this.isClosed) throw closedError(this.notice, 'finish a resolve');
+      return built;
+    });
   }
 
   /**
@@ -126,9 +136,11 @@ export class Construction implements BuildObserver {
    * @throws what the build throws, and `ScopeClosedError` if the scope is closed or closes in the meantime.
    */
   load<T>(what: string, start: () => Promise<T>): Promise<T> {
-    // What is built at the same time would look like part of the recorded load, unless that load itself has begun it.
-    if (!isPreparing(this)) this.recording = undefined;
-    return this.startLoad(what, start);
+    return asPartOfBuild(() => {
+      // What is built at the same time would look like part of the recorded load, unless that load itself has begun it.
+      if (!isPreparing(this)) this.recording = undefined;
+      return this.startLoad(what, start);
+    });
   }
 
   /**
@@ -255,7 +267,7 @@ export class Construction implements BuildObserver {
   private startLoad<T>(what: string, start: () => Promise<T>): Promise<T> {
     const refused = this.refusedTo(what);
     if (refused !== undefined) return Promise.reject(refused);
-    return asPartOfBuild(() => this.followed(start()));
+    return this.followed(start());
   }
 
   /** Loads the first provider of the scope through Nest, and keeps what Nest builds for its plan. */
@@ -267,7 +279,7 @@ export class Construction implements BuildObserver {
   ): Promise<T> {
     const recording = plans.recordingOf(root);
     this.recording = recording;
-    const loading = this.startLoad(what, load);
+    const loading = asPartOfBuild(() => this.startLoad(what, load));
     if (recording === undefined) return loading;
     const keep = (): void => {
       if (this.recording === recording)

@@ -1,3 +1,4 @@
+import { isPromise } from 'node:util/types';
 import { DisposeTimeoutError } from '../errors/errors.js';
 import type { NestWrapper } from '../nest/index.js';
 import { DISPOSERS } from '../util/disposers.js';
@@ -138,7 +139,7 @@ export class Disposal {
     const errors: unknown[] = [];
     for (let entry = this.#entries.pop(); entry !== undefined; entry = this.#entries.pop()) {
       const outcome = this.disposeEntry(entry, timeoutMs);
-      const failure = outcome instanceof Promise ? await outcome : outcome;
+      const failure = isPromise(outcome) ? await outcome : outcome;
       if (failure !== undefined) errors.push(failure.error);
     }
     return errors;
@@ -151,7 +152,7 @@ export class Disposal {
     const outcome = cleanup && runCleanup(cleanup, timeoutMs, this.failedLate);
     if (instance === undefined) return outcome;
     if (cleanup !== undefined) this.disposed += 1;
-    if (outcome instanceof Promise) return outcome.finally(() => this.ownership.release(instance));
+    if (isPromise(outcome)) return outcome.finally(() => this.ownership.release(instance));
     this.ownership.release(instance);
     return outcome;
   }

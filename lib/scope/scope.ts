@@ -117,7 +117,7 @@ export class Scope implements ProviderScope, WorkOwner {
     const within = options?.strict === true ? this.seed.module : undefined;
     const place = within === undefined ? this.home.nest.placeOf(token) : undefined;
     const what = `resolve ${tokenText(token)}`;
-    if (place !== undefined) return promiseOf(() => this.buildAs<T>(what, place));
+    if (place !== undefined) return promiseOf(() => this.buildAs<T>(what, place, true));
     return this.load(what, () => this.home.nest.resolve<T>(token, this.contextId, within));
   }
 
@@ -136,7 +136,7 @@ export class Scope implements ProviderScope, WorkOwner {
    * @returns a promise, unless the provider has a plan that needs none.
    */
   build<T>(wrapper: NestWrapper): T | Promise<T> {
-    const built = this.buildAs<T & object>(`build ${String(wrapper.name)}`, wrapper);
+    const built = this.buildAs<T & object>(`build ${String(wrapper.name)}`, wrapper, false);
     if (this.watch?.guard === undefined) return built;
     return Promise.resolve(built).then((instance) =>
       bare(instance) === instance ? (this.watch!.bare(instance) as T) : instance,
@@ -293,9 +293,10 @@ export class Scope implements ProviderScope, WorkOwner {
     this.#disposal.hook(hooks);
   }
 
-  private buildAs<T>(what: string, wrapper: NestWrapper): T | Promise<T> {
+  private buildAs<T>(what: string, wrapper: NestWrapper, isLater: boolean): T | Promise<T> {
     const load = (): Promise<T> => this.home.nest.load<T>(wrapper, this.contextId);
-    return this.context.run(() => this.#construction.build(what, wrapper, load));
+    // What a constructor puts into AsyncLocalStorage must not reach the code that asks for the instance.
+    return this.context.runIsolated(() => this.#construction.build(what, wrapper, load, isLater));
   }
 
   private load<T>(what: string, start: () => Promise<T>): Promise<T> {

@@ -174,11 +174,8 @@ export class AttemptRunner {
       control.throwIfAborted();
       const { worker, method, isBare, call } = slot.schedule.target;
       phase = 'resolve';
-      let instance: Record<string, unknown> | undefined;
-      if (worker !== undefined) {
-        const built = scope.build<Record<string, unknown>>(worker);
-        instance = built instanceof Promise ? await built : built;
-      }
+      const instance =
+        worker === undefined ? undefined : await scope.build<Record<string, unknown>>(worker);
       control.throwIfAborted();
       phase = 'handler';
       if (worker === undefined) return { value: await settle(call(tick), tick) };

@@ -137,6 +137,16 @@ export class TickAttempt {
   }
 }
 
+const CONTROL = Symbol('nestjs-scoped-worker:control');
+
+/** An own property, for copies of the tick, that reads no private field, for proxies of the tick. */
+const SIGNAL = {
+  get(this: { [CONTROL]: AttemptAbort }): AbortSignal {
+    return this[CONTROL].signal;
+  },
+  enumerable: true,
+};
+
 /** The `Tick` of an attempt. Its signal is a getter, because most handlers don't read it. */
 class AttemptTick implements Tick {
   readonly id: string;
@@ -147,7 +157,7 @@ class AttemptTick implements Tick {
   readonly latenessMs: number;
   readonly attempt: number;
   readonly payload: unknown;
-  readonly #control: AttemptAbort;
+  declare readonly signal: AbortSignal;
 
   constructor(
     { tick, number, control }: TickAttempt,
@@ -162,11 +172,7 @@ class AttemptTick implements Tick {
     this.latenessMs = Math.max(tick.firedAt.getTime() - scheduledAt.getTime(), 0);
     this.attempt = number;
     this.payload = tick.payload;
-    this.#control = control;
-  }
-
-  get signal(): AbortSignal {
-    return this.#control.signal;
+    Object.defineProperties(this, { [CONTROL]: { value: control }, signal: SIGNAL });
   }
 }
 

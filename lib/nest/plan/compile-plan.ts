@@ -48,7 +48,7 @@ class PlanCompiler {
   }
 
   compile(): Plan {
-    const { root, request, decorate } = this.load;
+    const { root, decorate } = this.load;
     if (hasScopedEnhancer(root)) throw new Unplannable(SCOPED_ENHANCER);
     const read = this.#builds.map((build, index) => this.read(build, index));
     if (this.#builds.at(-1)?.wrapper !== root) throw this.notRepeated(root);
@@ -60,11 +60,10 @@ class PlanCompiler {
     const first = 1 + this.#constants.length;
     const slotOf = ({ kind, index }: Source): number =>
       kind === 'request' ? REQUEST_SLOT : kind === 'constant' ? 1 + index : first + index;
-    const after = orderOf(read);
     const steps = read.map(({ wrapper, inquirerId, injected, properties }, index): PlanStep => {
       const slots = injected.map(slotOf);
       return {
-        after: after[index]!,
+        after: stepsOf([...injected, ...properties.map(([, source]) => source)]),
         wrapper,
         isFactory: isFactory(wrapper),
         inquirerId,
@@ -73,8 +72,9 @@ class PlanCompiler {
         properties: properties.map(([key, source]) => [key, slotOf(source)]),
       };
     });
-    const slots = [request, ...this.#constants, ...steps.map(() => NOT_BUILT)];
-    slots[REQUEST_SLOT] = undefined;
+    const slots: unknown[] = [undefined, ...this.#constants, ...steps.map(() => NOT_BUILT)];
+    // Not those of the recorded load.
+    for (const [slot] of this.#inquirers) slots[slot] = undefined;
     return { slots, inquirers: this.#inquirers, steps, decorate };
   }
 
@@ -84,12 +84,15 @@ class PlanCompiler {
     if (obstacle !== undefined) throw new Unplannable(obstacle);
     const providers = wrapper.getCtorMetadata() ?? [];
     const sources = injected.map((value, at) => this.source(build, index, providers[at], value));
-    const properties = build.properties
-      .filter(({ instance: value }) => value !== undefined && value !== null)
-      .map(({ key, instance: value }) => {
-        const found = wrapper.getPropertiesMetadata()?.findLast((each) => each.key === key);
-        return [key, this.source(build, index, found?.wrapper, value)] as const;
-      });
+    const properties = build.properties.flatMap(({ key, instance: value }) => {
+      const provider = wrapper
+        .getPropertiesMetadata()
+        ?.findLast((each) => each.key === key)?.wrapper;
+      // Nest sets no property to null or undefined. Another time, a provider of the scope may return something else.
+      const isSet = value !== undefined && value !== null;
+      if (!isSet && (provider === undefined || isSingleton(provider))) return [];
+      return [[key, this.source(build, index, provider, value)] as const];
+    });
     const inquirerId = wrapper.isTransient ? this.inquirerIdOf(build) : undefined;
     return { wrapper, inquirerId, injected: sources, properties };
   }
@@ -165,28 +168,8 @@ interface ReadBuild {
   readonly properties: readonly (readonly [PropertyKey, Source])[];
 }
 
-/**
- * Returns for each step the steps before it: its dependencies, and for what is built because of a property, the constructor's
- * arguments of the dependent, for which Nest waits first.
- */
-function orderOf(read: readonly ReadBuild[]): number[][] {
-  const stepsOf = (sources: readonly Source[]): number[] =>
-    sources.flatMap(({ kind, index }) => (kind === 'step' ? [index] : []));
-  const dependencies = read.map(({ injected, properties }) =>
-    stepsOf([...injected, ...properties.map(([, source]) => source)]),
-  );
-  const after = dependencies.map((steps) => [...steps]);
-  for (const { injected, properties } of read) {
-    const before = stepsOf(injected);
-    const last = Math.max(...before);
-    const begun = new Set(stepsOf(properties.map(([, source]) => source)));
-    for (const step of begun) {
-      if (step <= last) continue; // it was built before, for another dependent
-      after[step]!.push(...before);
-      for (const next of dependencies[step]!) begun.add(next);
-    }
-  }
-  return after;
+function stepsOf(sources: readonly Source[]): number[] {
+  return sources.flatMap(({ kind, index }) => (kind === 'step' ? [index] : []));
 }
 
 /** True for Nest's own provider of the request. */
