@@ -84,10 +84,10 @@ export interface RunSeed {
   readonly owner: Function;
   readonly handler: Function;
   readonly args: readonly unknown[];
-  readonly signal?: AbortSignal;
+  readonly signal: AbortSignal;
   readonly invoke: (args: readonly unknown[]) => unknown;
-  /** Receives the promise of the handler, which may outlast the interceptors. */
-  readonly hold?: (work: Promise<unknown>) => void;
+  /** Receives promises of enhancers and of the handler, which may outlast the call. Throws once the scope is being disposed. */
+  readonly hold: (work: Promise<unknown>) => void;
 }
 
 /** Runs one call to a handler inside its enhancers. */
@@ -115,24 +115,31 @@ export class EnhancedRun {
 
   private async enhanced(): Promise<unknown> {
     const { guardsConsumer, interceptorsConsumer } = this.consumers;
-    const { guards, interceptors, params } = this.enhancers;
-    const { args, handler, signal, invoke, hold } = this.seed;
+    const { guards, params } = this.enhancers;
+    const { args, handler, signal, invoke } = this.seed;
     const host = this.#host;
     if (!(await guardsConsumer.tryActivate(guards, args, host, handler, CONTEXT_TYPE)))
       throw new ForbiddenException(FORBIDDEN);
     const work = async (): Promise<unknown> => {
       const given = params.length === 0 ? args : await this.decoratedArgs();
-      signal?.throwIfAborted();
+      signal.throwIfAborted();
       return invoke(given);
     };
-    const next = (): Promise<unknown> => {
-      // An interceptor or an abort may complete the Observable before the handler settles, or call the handler late: `hold`
-      // throws once the scope is being disposed.
-      let settled!: () => void;
-      hold?.(new Promise<void>((resolve) => (settled = resolve)));
-      return work().finally(settled);
-    };
+    const interceptors = this.enhancers.interceptors.map((interceptor): NestInterceptor => ({
+      intercept: (context, next) => this.held(async () => interceptor.intercept(context, next)),
+    }));
+    const next = (): Promise<unknown> => this.held(work);
     return interceptorsConsumer.intercept(interceptors, args, host, handler, next, CONTEXT_TYPE);
+  }
+
+  /**
+   * Keeps the scope open until `work` settles. Once there are interceptors, Nest runs the rest inside an Observable: an abort or
+   * an interceptor may stop waiting for it, or call the handler late.
+   */
+  private held<T>(work: () => Promise<T>): Promise<T> {
+    let settled!: () => void;
+    this.seed.hold(new Promise<void>((resolve) => (settled = resolve)));
+    return work().finally(settled);
   }
 
   /** Returns the arguments, with the values of the decorated parameters. */
@@ -153,7 +160,8 @@ export class EnhancedRun {
   }
 
   private filtered(result: Observable<unknown>): Observable<unknown> {
-    const filter = AsyncResource.bind((error: unknown) => this.filter(error)); // a source may fail in any context
+    // A source may fail in any context.
+    const filter = AsyncResource.bind((error: unknown) => this.held(() => this.filter(error)));
     return result.pipe(
       catchError((error: unknown) =>
         from(filter(error)).pipe(mergeMap((value) => (isObservable(value) ? value : of(value)))),
@@ -164,7 +172,7 @@ export class EnhancedRun {
   /** Calls the filter that catches an error. Throws the error again without such a filter, or if it returns undefined. */
   private async filter(error: unknown): Promise<unknown> {
     const { signal } = this.seed;
-    if (signal?.aborted === true && isInterruption(error, signal)) throw error;
+    if (signal.aborted && isInterruption(error, signal)) throw error;
     const { filtersContextCreator } = this.consumers;
     const filter = this.enhancers.filters.find((candidate) => {
       const types = filtersContextCreator.reflectCatchExceptions(candidate);

@@ -3,7 +3,9 @@ import {
   UseFilters,
   UseInterceptors,
   type ArgumentMetadata,
+  type ArgumentsHost,
   type CallHandler,
+  type ExceptionFilter,
   type ExecutionContext,
   type PipeTransform,
 } from '@nestjs/common';
@@ -21,7 +23,7 @@ import {
 import { closeApps, startApp } from '../support/app.js';
 import { HandSource, SOURCE, until } from '../support/consumers.js';
 import { gate } from '../support/gate.js';
-import { YEARLY } from '../support/probes.js';
+import { probes, RequestScoped, YEARLY } from '../support/probes.js';
 import { turns } from '../support/running-tick.js';
 
 const passOn = { intercept: (_: ExecutionContext, next: CallHandler) => next.handle() };
@@ -126,6 +128,96 @@ describe('A handler behind an interceptor', () => {
     expect(await refused.opened).toMatchObject({ code: 'SCOPE_CLOSED' });
     expect(lines).toEqual([]);
   });
+});
+
+describe('An asynchronous interceptor', () => {
+  afterEach(closeApps);
+
+  it.each(['first', 'second'])(
+    '[XB3] that is at work when its tick is cancelled ends before the scope is closed: the %s one',
+    async (place) => {
+      const lines: string[] = [];
+      const [begun, held] = [gate(), gate()];
+      const slow = {
+        async intercept(_: ExecutionContext, next: CallHandler) {
+          begun.open();
+          await held.opened;
+          lines.push('intercepted');
+          return next.handle();
+        },
+      };
+      @ScopedWorker()
+      @UseInterceptors(...(place === 'first' ? [slow, passOn] : [passOn, slow]))
+      class Worker {
+        @ScopedCron(YEARLY)
+        run(): void {
+          lines.push('called');
+        }
+      }
+      const { registry, events } = await startApp({ providers: [Worker] });
+      events.on('scope:closed', () => lines.push('closed'));
+      const report = registry.run('Worker.run');
+      await begun.opened;
+      registry.cancel('Worker.run');
+      await turns();
+      held.open();
+      expect((await report).outcome).toBe('cancelled');
+      expect(lines).toEqual(['intercepted', 'closed']);
+    },
+  );
+});
+
+describe('A filter that is at work when its tick is aborted', () => {
+  afterEach(closeApps);
+
+  it.each(['timeout', 'cancel', 'shutdown'] as const)(
+    '[XB3] ends before the scope rolls back and disposes, behind an interceptor too: %s',
+    async (cause) => {
+      const { journal, Probe } = probes();
+      const [begun, held] = [gate<AbortSignal>(), gate()];
+      @RequestScoped()
+      class Session extends Probe {
+        onScopeRollback(): void {
+          journal.note('rolled back');
+        }
+      }
+      @RequestScoped()
+      class NoteFailure implements ExceptionFilter {
+        constructor(private readonly session: Session) {}
+
+        async catch(error: unknown, host: ArgumentsHost): Promise<never> {
+          begun.open(host.switchToRpc().getData<Tick>().signal);
+          await held.opened;
+          journal.note(`written by ${this.session.constructor.name}`);
+          throw error;
+        }
+      }
+      @ScopedWorker()
+      @UseInterceptors(passOn)
+      @UseFilters(NoteFailure)
+      class Worker {
+        @ScopedCron(YEARLY, cause === 'timeout' ? { timeoutMs: 20 } : {})
+        run(): void {
+          throw new Error('boom');
+        }
+      }
+      const { app, registry } = await startApp({ providers: [Worker, Session] });
+      const report = registry.run('Worker.run');
+      const signal = await begun.opened;
+      if (cause === 'cancel') registry.cancel('Worker.run');
+      const closed = cause === 'shutdown' ? app.close() : undefined;
+      await until(() => signal.aborted);
+      await turns();
+      held.open();
+      await Promise.all([report, closed]);
+      expect(journal.lines).toEqual([
+        'built Session',
+        'written by Session',
+        'rolled back',
+        'disposed Session',
+      ]);
+    },
+  );
 });
 
 describe('A filter for everything', () => {
