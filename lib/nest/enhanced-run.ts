@@ -7,11 +7,12 @@ import {
   type NestInterceptor,
   type PipeTransform,
 } from '@nestjs/common';
-import { from, isObservable, of, type Observable } from 'rxjs';
+import { defer, from, isObservable, of, type Observable } from 'rxjs';
 
-import { catchError, mergeMap } from 'rxjs/operators'; // `rxjs` itself has them from 7.2 on
+import { catchError, finalize, mergeMap, takeUntil } from 'rxjs/operators'; // `rxjs` itself has them from 7.2 on
 import { isAbortError } from '../errors/error-parts.js';
 import { ScopeClosedError } from '../errors/errors.js';
+import { onAbort } from '../util/on-abort.js';
 import type { DeclaredParam } from './enhancer-metadata.js';
 
 /** The value of `ExecutionContext.getType()`. */
@@ -123,7 +124,8 @@ export class EnhancedRun {
     const work = async (): Promise<unknown> => {
       const given = params.length === 0 ? args : await this.decoratedArgs();
       signal.throwIfAborted();
-      return invoke(given);
+      const result: unknown = await invoke(given);
+      return isObservable(result) ? this.heldWhile(result) : result;
     };
     const interceptors = this.enhancers.interceptors.map((interceptor): NestInterceptor => ({
       intercept: (context, next) => this.held(async () => interceptor.intercept(context, next)),
@@ -137,9 +139,31 @@ export class EnhancedRun {
    * an interceptor may stop waiting for it, or call the handler late.
    */
   private held<T>(work: () => Promise<T>): Promise<T> {
-    let settled!: () => void;
-    this.seed.hold(new Promise<void>((resolve) => (settled = resolve)));
-    return work().finally(settled);
+    const release = this.hold();
+    const result = work();
+    result.then(release, release); // not `finally`: the caller subscribes to an Observable before the scope goes on
+    return result;
+  }
+
+  /**
+   * Keeps the scope open while code is subscribed to the handler's Observable, such as an interceptor on its own. After an abort,
+   * the tick has unsubscribed; the Observable then ends for everyone else.
+   */
+  private heldWhile(source: Observable<unknown>): Observable<unknown> {
+    const { signal } = this.seed;
+    return defer(() => {
+      const aborted = new Promise<void>((resolve) =>
+        signal.aborted ? resolve() : onAbort(signal, resolve),
+      );
+      return source.pipe(takeUntil(aborted), finalize(this.hold()));
+    });
+  }
+
+  /** @returns a function that lets the scope end. */
+  private hold(): () => void {
+    let release!: () => void;
+    this.seed.hold(new Promise<void>((resolve) => (release = resolve)));
+    return release;
   }
 
   /** Returns the arguments, with the values of the decorated parameters. */

@@ -7,12 +7,13 @@ import {
   type CallHandler,
   type ExceptionFilter,
   type ExecutionContext,
+  type NestInterceptor,
   type PipeTransform,
 } from '@nestjs/common';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { setTimeout as delay } from 'node:timers/promises';
-import { of } from 'rxjs';
-import { timeout } from 'rxjs/operators';
+import { from, Observable, of } from 'rxjs';
+import { concatMap, timeout } from 'rxjs/operators';
 import {
   ScopedConsumer,
   ScopedCron,
@@ -128,6 +129,100 @@ describe('A handler behind an interceptor', () => {
     expect(await refused.opened).toMatchObject({ code: 'SCOPE_CLOSED' });
     expect(lines).toEqual([]);
   });
+});
+
+describe('The Observable of a handler', () => {
+  afterEach(closeApps);
+
+  /** Subscribes to the handler, and doesn't wait for it. */
+  const stale = {
+    intercept: (_: ExecutionContext, next: CallHandler) => {
+      next.handle().subscribe();
+      return of('stale');
+    },
+  };
+
+  async function observed(
+    source: (tick: Tick) => Observable<unknown>,
+    interceptor: NestInterceptor = stale,
+  ) {
+    @ScopedWorker()
+    @UseInterceptors(interceptor)
+    class Worker {
+      @ScopedCron(YEARLY)
+      run(tick: Tick): Observable<unknown> {
+        tick.scope.onCommit(() => lines.push('committed'));
+        tick.scope.defer(() => lines.push('disposed'));
+        return source(tick);
+      }
+    }
+    const lines: string[] = [];
+    return { ...(await startApp({ providers: [Worker] })), lines };
+  }
+
+  it('[XB3] to which an interceptor subscribes on its own ends before the scope commits', async () => {
+    const [subscribed, held] = [gate(), gate()];
+    const { registry, lines } = await observed(
+      () =>
+        new Observable((subscriber) => {
+          subscribed.open();
+          void held.opened.then(() => {
+            lines.push('ended');
+            subscriber.complete();
+          });
+        }),
+    );
+    const report = registry.run('Worker.run');
+    await subscribed.opened;
+    await turns();
+    held.open();
+    expect(await report).toMatchObject({ outcome: 'succeeded', value: 'stale' });
+    expect(lines).toEqual(['ended', 'committed', 'disposed']);
+  });
+
+  it('[XB3] that never ends is ended by an abort, for an interceptor that subscribes on its own too', async () => {
+    const subscribed = gate();
+    const { registry, lines } = await observed(
+      () =>
+        new Observable(() => {
+          subscribed.open();
+          return () => void lines.push('torn down');
+        }),
+    );
+    const report = registry.run('Worker.run');
+    await subscribed.opened;
+    registry.cancel('Worker.run');
+    await report;
+    expect(lines).toEqual(['torn down', 'committed', 'disposed']);
+  });
+
+  it.each(['handler', 'interceptor'])(
+    '[B36] leaves a promise inside an operator to waitFor, which the scope awaits after an abort too: %s',
+    async (where) => {
+      const [begun, held] = [gate(), gate()];
+      const save = ({ scope }: Tick): Promise<void> => {
+        begun.open();
+        const saving = held.opened.then(() => void lines.push('saved'));
+        scope.waitFor(saving);
+        return saving;
+      };
+      const saving = {
+        intercept: (context: ExecutionContext, next: CallHandler) =>
+          next.handle().pipe(concatMap(() => save(context.switchToRpc().getData()))),
+      };
+      const { registry, lines } =
+        where === 'handler'
+          ? await observed((tick) => from([1]).pipe(concatMap(() => save(tick))), passOn)
+          : await observed(() => of(1), saving);
+      const report = registry.run('Worker.run');
+      await begun.opened;
+      registry.cancel('Worker.run');
+      await turns();
+      held.open();
+      expect((await report).outcome).toBe('cancelled');
+      expect(lines).toEqual(['saved', 'disposed']);
+    },
+  );
 });
 
 describe('An asynchronous interceptor', () => {
