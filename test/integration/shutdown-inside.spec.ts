@@ -224,6 +224,34 @@ describe('app.close() in a listener', () => {
     },
   );
 
+  it('[XD2] waits for the commit of the tick whose handler has added it, although another tick finishes first', async () => {
+    const { lines, Connection } = connection();
+    const held = gate();
+    const { app, events, registry } = await startApp({
+      providers: [
+        Connection,
+        worker([], async ({ payload, scope }) => {
+          if (payload === 'other') return;
+          scope.onCommit(async () => {
+            await held.opened;
+            lines.push('committed');
+          });
+          events.once('tick:finished', () => void app.close().then(closed.open));
+        }),
+      ],
+    });
+    const closed = gate();
+    const report = registry.run('Worker.run');
+    await turns();
+    await registry.run('Worker.run', { payload: 'other' });
+    await turns();
+    expect(lines).toEqual([]);
+    held.open();
+    expect((await report).outcome).toBe('succeeded');
+    await closed.opened;
+    expect(lines).toEqual(['committed', 'disconnected']);
+  });
+
   it('[XD2] waits for work that the listener of a running tick starts', async () => {
     const { lines, Connection } = connection();
     const held = gate();
