@@ -6,7 +6,13 @@ import type { ScopedWorkerEvents } from '../events/scoped-worker-events.js';
 import type { ResolvedConsumer } from '../schedule/consumer-options.js';
 import type { Schedule } from '../schedule/schedule.js';
 import { Latch } from '../util/latch.js';
-import { fromEmptyContext, isInside, WorkContext, type WorkOwner } from '../scope/work-context.js';
+import {
+  fromEmptyContext,
+  isInside,
+  runAs,
+  WorkContext,
+  type WorkOwner,
+} from '../scope/work-context.js';
 import { Backoff } from '../util/backoff.js';
 import { pause } from '../util/pause.js';
 import type { Straggler } from '../registry/long-running.js';
@@ -24,7 +30,8 @@ interface Handling extends WorkOwner {
 }
 
 /** Reads one source, message by message, and runs a tick for each message. */
-export class ConsumerLoop implements IterationObserver {
+export class ConsumerLoop implements IterationObserver, WorkOwner {
+  readonly isAwaited = true;
   readonly #stopping = new AbortController();
   readonly #backoff = new Backoff(FIRST_REOPEN_MS, LONGEST_REOPEN_MS);
   readonly #handlings = new Set<Handling>();
@@ -42,7 +49,7 @@ export class ConsumerLoop implements IterationObserver {
   ) {}
 
   start(): void {
-    this.#loop = fromEmptyContext(() => this.read());
+    this.#loop = fromEmptyContext(() => runAs(this, () => this.read()));
   }
 
   stop(why: string): void {
@@ -58,8 +65,10 @@ export class ConsumerLoop implements IterationObserver {
 
   stragglers(): Straggler[] {
     const handlings = [...this.#handlings].filter((handling) => !isInside(handling));
+    // A source that calls `app.close()` may wait for the shutdown.
+    if (!this.#isReading || isInside(this)) return handlings;
     const source = { name: `${this.schedule.name} (its source)`, isBrief: true, done: this.#loop };
-    return this.#isReading ? [...handlings, source] : handlings;
+    return [...handlings, source];
   }
 
   late(delivery: Delivery): void {

@@ -2,6 +2,7 @@ import { Logger } from '@nestjs/common';
 import { functionProblem, show } from '../util/option-checks.js';
 import { logError } from '../errors/error-log.js';
 import { refuseInvalid } from '../errors/errors.js';
+import { runOutside } from '../scope/work-context.js';
 import { getOrAdd, isThenable } from '../util/values.js';
 import type { ScopedWorkerEventMap } from './event-map.js';
 import { EVENT_NAMES } from './event-names.js';
@@ -15,8 +16,8 @@ const NOTHING: readonly Promise<void>[] = [];
  * Emits typed events, for logs, metrics and tests.
  *
  * The library calls listeners one after the other, in the order in which you added them, before it continues. It logs a listener
- * that throws or rejects; the other listeners and the tick aren't affected. For `shutdown:started` alone, it awaits the promises
- * that listeners return.
+ * that throws or rejects; the other listeners and the tick aren't affected. Listeners aren't part of the tick that emits the
+ * event. For `shutdown:started` alone, the library awaits the promises that listeners return.
  *
  * @publicApi
  */
@@ -57,11 +58,11 @@ export class ScopedWorkerEvents {
 
   /** @internal */
   emit<E extends EventName>(event: E, payload: ScopedWorkerEventMap[E]): void {
-    void this.announce(event, payload);
+    if (this.isHeard(event)) void runOutside(() => this.announce(event, payload));
   }
 
   /**
-   * Emits like `emit`, for callers that await the listeners.
+   * Emits like `emit`, for callers that await the listeners. The listeners are part of the calling work.
    *
    * @internal
    * @returns the pending promises of the listeners; they never reject.

@@ -7,11 +7,12 @@ import {
   type NestInterceptor,
   type PipeTransform,
 } from '@nestjs/common';
-import { from, isObservable, of, type Observable } from 'rxjs';
+import { defer, from, isObservable, of, type Observable } from 'rxjs';
 
-import { catchError, mergeMap } from 'rxjs/operators'; // `rxjs` itself has them from 7.2 on
+import { catchError, finalize, mergeMap, takeUntil } from 'rxjs/operators'; // `rxjs` itself has them from 7.2 on
 import { isAbortError } from '../errors/error-parts.js';
 import { ScopeClosedError } from '../errors/errors.js';
+import { onAbort } from '../util/on-abort.js';
 import type { DeclaredParam } from './enhancer-metadata.js';
 
 /** The value of `ExecutionContext.getType()`. */
@@ -84,10 +85,10 @@ export interface RunSeed {
   readonly owner: Function;
   readonly handler: Function;
   readonly args: readonly unknown[];
-  readonly signal?: AbortSignal;
+  readonly signal: AbortSignal;
   readonly invoke: (args: readonly unknown[]) => unknown;
-  /** Receives the promise of the handler, which may outlast the interceptors. */
-  readonly hold?: (work: Promise<unknown>) => void;
+  /** Receives promises of enhancers and of the handler, which may outlast the call. Throws once the scope is being disposed. */
+  readonly hold: (work: Promise<unknown>) => void;
 }
 
 /** Runs one call to a handler inside its enhancers. */
@@ -115,24 +116,54 @@ export class EnhancedRun {
 
   private async enhanced(): Promise<unknown> {
     const { guardsConsumer, interceptorsConsumer } = this.consumers;
-    const { guards, interceptors, params } = this.enhancers;
-    const { args, handler, signal, invoke, hold } = this.seed;
+    const { guards, params } = this.enhancers;
+    const { args, handler, signal, invoke } = this.seed;
     const host = this.#host;
     if (!(await guardsConsumer.tryActivate(guards, args, host, handler, CONTEXT_TYPE)))
       throw new ForbiddenException(FORBIDDEN);
     const work = async (): Promise<unknown> => {
       const given = params.length === 0 ? args : await this.decoratedArgs();
-      signal?.throwIfAborted();
-      return invoke(given);
+      signal.throwIfAborted();
+      const result: unknown = await invoke(given);
+      return isObservable(result) ? this.heldWhile(result) : result;
     };
-    const next = (): Promise<unknown> => {
-      // An interceptor or an abort may complete the Observable before the handler settles, or call the handler late: `hold`
-      // throws once the scope is being disposed.
-      let settled!: () => void;
-      hold?.(new Promise<void>((resolve) => (settled = resolve)));
-      return work().finally(settled);
-    };
+    const interceptors = this.enhancers.interceptors.map((interceptor): NestInterceptor => ({
+      intercept: (context, next) => this.held(async () => interceptor.intercept(context, next)),
+    }));
+    const next = (): Promise<unknown> => this.held(work);
     return interceptorsConsumer.intercept(interceptors, args, host, handler, next, CONTEXT_TYPE);
+  }
+
+  /**
+   * Keeps the scope open until `work` settles. Once there are interceptors, Nest runs the rest inside an Observable: an abort or
+   * an interceptor may stop waiting for it, or call the handler late.
+   */
+  private held<T>(work: () => Promise<T>): Promise<T> {
+    const release = this.hold();
+    const result = work();
+    result.then(release, release); // not `finally`: the caller subscribes to an Observable before the scope goes on
+    return result;
+  }
+
+  /**
+   * Keeps the scope open while code is subscribed to the handler's Observable, such as an interceptor on its own. After an abort,
+   * the tick has unsubscribed; the Observable then ends for everyone else.
+   */
+  private heldWhile(source: Observable<unknown>): Observable<unknown> {
+    const { signal } = this.seed;
+    return defer(() => {
+      const aborted = new Promise<void>((resolve) =>
+        signal.aborted ? resolve() : onAbort(signal, resolve),
+      );
+      return source.pipe(takeUntil(aborted), finalize(this.hold()));
+    });
+  }
+
+  /** @returns a function that lets the scope end. */
+  private hold(): () => void {
+    let release!: () => void;
+    this.seed.hold(new Promise<void>((resolve) => (release = resolve)));
+    return release;
   }
 
   /** Returns the arguments, with the values of the decorated parameters. */
@@ -153,7 +184,8 @@ export class EnhancedRun {
   }
 
   private filtered(result: Observable<unknown>): Observable<unknown> {
-    const filter = AsyncResource.bind((error: unknown) => this.filter(error)); // a source may fail in any context
+    // A source may fail in any context.
+    const filter = AsyncResource.bind((error: unknown) => this.held(() => this.filter(error)));
     return result.pipe(
       catchError((error: unknown) =>
         from(filter(error)).pipe(mergeMap((value) => (isObservable(value) ? value : of(value)))),
@@ -164,7 +196,7 @@ export class EnhancedRun {
   /** Calls the filter that catches an error. Throws the error again without such a filter, or if it returns undefined. */
   private async filter(error: unknown): Promise<unknown> {
     const { signal } = this.seed;
-    if (signal?.aborted === true && isInterruption(error, signal)) throw error;
+    if (signal.aborted && isInterruption(error, signal)) throw error;
     const { filtersContextCreator } = this.consumers;
     const filter = this.enhancers.filters.find((candidate) => {
       const types = filtersContextCreator.reflectCatchExceptions(candidate);

@@ -22,7 +22,7 @@ export interface HandlerCall {
   /** Once its signal is aborted, no handler is called, and the reason of the signal bypasses the filters. */
   readonly tick: { readonly signal: AbortSignal };
   /** Receives work that continues after the call has ended. */
-  readonly hold?: (work: Promise<unknown>) => void;
+  readonly hold: (work: Promise<unknown>) => void;
 }
 
 /** Calls handlers inside their guards, interceptors, pipes and filters, as Nest does with its own handlers. */

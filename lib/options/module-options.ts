@@ -41,7 +41,7 @@ export interface ScopedWorkerModuleOptions {
   readonly drainTimeoutMs?: number;
   /** Milliseconds that the shutdown waits for running ticks in total, including `drainTimeoutMs`. @defaultValue 30_000 */
   readonly shutdownTimeoutMs?: number;
-  /** Milliseconds within which each disposer must settle. @defaultValue 10_000 */
+  /** Milliseconds within which each disposer must settle, and builds that are pending when a scope ends. @defaultValue 10_000 */
   readonly disposeTimeoutMs?: number;
   /**
    * Called and awaited for every attempt of a tick before anything is built in its scope. If it calls `enterWith` of an

@@ -97,6 +97,21 @@ export async function runAs<T>(
   }
 }
 
+/**
+ * Runs `work` outside the calling work: `work` may wait for it, as the shutdown does. What `work` starts is awaited by the shutdown
+ * as long as the calling work is.
+ */
+export function runOutside<T>(work: () => T): T {
+  const caller = livingContext();
+  if (caller === undefined) return work();
+  const owner: WorkOwner = {
+    get isAwaited() {
+      return caller.owner?.isAwaited ?? false;
+    },
+  };
+  return new WorkContext(owner, undefined).run(work);
+}
+
 /** Yields the contexts around the calling code, the innermost first. */
 export function* contexts(): Generator<WorkContext> {
   for (let context = storage.getStore(); context !== undefined; context = context.outer)

@@ -1,5 +1,5 @@
 import { describe, expect, it, jest } from '@jest/globals';
-import { inMemoryQueue, type MessageSource, type Tick } from '../../lib/index.js';
+import { inMemoryQueue, type Delivery, type MessageSource, type Tick } from '../../lib/index.js';
 import { appsOnFakeClock } from '../support/app.js';
 import { begin } from '../support/background.js';
 import { boom, readingConsumer, HandSource, startConsumer } from '../support/consumers.js';
@@ -207,6 +207,34 @@ describe('the shutdown of a consumer', () => {
     await close.promise;
     expect(source.fates).toEqual(['ack 1']);
     expect(source.opened).toBe(1);
+  });
+});
+
+describe('app.close() inside a source', () => {
+  it('[D28] does not wait for the source, but for the messages that it has delivered', async () => {
+    const app: { close(): Promise<void> }[] = [];
+    const [go, held] = [gate(), gate()];
+    const lines: string[] = [];
+    const source = {
+      async *read(): AsyncGenerator<Delivery> {
+        yield { id: '1', body: 1, ack: () => lines.push('ack'), nack: () => lines.push('nack') };
+        await go.opened;
+        await app[0]!.close();
+        lines.push('closed');
+      },
+    };
+    const { ended, ...test } = await readingConsumer(source, () => held.opened, {
+      concurrency: 2,
+    });
+    app.push(test.app);
+    go.open();
+    await turns();
+    expect(lines).toEqual([]);
+    held.open();
+    expect((await ended).abandoned).toEqual([]);
+    await turns();
+    expect(lines).toEqual(['ack', 'closed']);
+    expect(performance.now()).toBe(0);
   });
 });
 

@@ -3,14 +3,17 @@ import {
   UseFilters,
   UseInterceptors,
   type ArgumentMetadata,
+  type ArgumentsHost,
   type CallHandler,
+  type ExceptionFilter,
   type ExecutionContext,
+  type NestInterceptor,
   type PipeTransform,
 } from '@nestjs/common';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { setTimeout as delay } from 'node:timers/promises';
-import { of } from 'rxjs';
-import { timeout } from 'rxjs/operators';
+import { from, Observable, of } from 'rxjs';
+import { concatMap, timeout } from 'rxjs/operators';
 import {
   ScopedConsumer,
   ScopedCron,
@@ -21,7 +24,7 @@ import {
 import { closeApps, startApp } from '../support/app.js';
 import { HandSource, SOURCE, until } from '../support/consumers.js';
 import { gate } from '../support/gate.js';
-import { YEARLY } from '../support/probes.js';
+import { probes, RequestScoped, YEARLY } from '../support/probes.js';
 import { turns } from '../support/running-tick.js';
 
 const passOn = { intercept: (_: ExecutionContext, next: CallHandler) => next.handle() };
@@ -126,6 +129,190 @@ describe('A handler behind an interceptor', () => {
     expect(await refused.opened).toMatchObject({ code: 'SCOPE_CLOSED' });
     expect(lines).toEqual([]);
   });
+});
+
+describe('The Observable of a handler', () => {
+  afterEach(closeApps);
+
+  /** Subscribes to the handler, and doesn't wait for it. */
+  const stale = {
+    intercept: (_: ExecutionContext, next: CallHandler) => {
+      next.handle().subscribe();
+      return of('stale');
+    },
+  };
+
+  async function observed(
+    source: (tick: Tick) => Observable<unknown>,
+    interceptor: NestInterceptor = stale,
+  ) {
+    @ScopedWorker()
+    @UseInterceptors(interceptor)
+    class Worker {
+      @ScopedCron(YEARLY)
+      run(tick: Tick): Observable<unknown> {
+        tick.scope.onCommit(() => lines.push('committed'));
+        tick.scope.defer(() => lines.push('disposed'));
+        return source(tick);
+      }
+    }
+    const lines: string[] = [];
+    return { ...(await startApp({ providers: [Worker] })), lines };
+  }
+
+  it('[XB3] to which an interceptor subscribes on its own ends before the scope commits', async () => {
+    const [subscribed, held] = [gate(), gate()];
+    const { registry, lines } = await observed(
+      () =>
+        new Observable((subscriber) => {
+          subscribed.open();
+          void held.opened.then(() => {
+            lines.push('ended');
+            subscriber.complete();
+          });
+        }),
+    );
+    const report = registry.run('Worker.run');
+    await subscribed.opened;
+    await turns();
+    held.open();
+    expect(await report).toMatchObject({ outcome: 'succeeded', value: 'stale' });
+    expect(lines).toEqual(['ended', 'committed', 'disposed']);
+  });
+
+  it('[XB3] that never ends is ended by an abort, for an interceptor that subscribes on its own too', async () => {
+    const subscribed = gate();
+    const { registry, lines } = await observed(
+      () =>
+        new Observable(() => {
+          subscribed.open();
+          return () => void lines.push('torn down');
+        }),
+    );
+    const report = registry.run('Worker.run');
+    await subscribed.opened;
+    registry.cancel('Worker.run');
+    await report;
+    expect(lines).toEqual(['torn down', 'committed', 'disposed']);
+  });
+
+  it.each(['handler', 'interceptor'])(
+    '[B36] leaves a promise inside an operator to waitFor, which the scope awaits after an abort too: %s',
+    async (where) => {
+      const [begun, held] = [gate(), gate()];
+      const save = ({ scope }: Tick): Promise<void> => {
+        begun.open();
+        const saving = held.opened.then(() => void lines.push('saved'));
+        scope.waitFor(saving);
+        return saving;
+      };
+      const saving = {
+        intercept: (context: ExecutionContext, next: CallHandler) =>
+          next.handle().pipe(concatMap(() => save(context.switchToRpc().getData()))),
+      };
+      const { registry, lines } =
+        where === 'handler'
+          ? await observed((tick) => from([1]).pipe(concatMap(() => save(tick))), passOn)
+          : await observed(() => of(1), saving);
+      const report = registry.run('Worker.run');
+      await begun.opened;
+      registry.cancel('Worker.run');
+      await turns();
+      held.open();
+      expect((await report).outcome).toBe('cancelled');
+      expect(lines).toEqual(['saved', 'disposed']);
+    },
+  );
+});
+
+describe('An asynchronous interceptor', () => {
+  afterEach(closeApps);
+
+  it.each(['first', 'second'])(
+    '[XB3] that is at work when its tick is cancelled ends before the scope is closed: the %s one',
+    async (place) => {
+      const lines: string[] = [];
+      const [begun, held] = [gate(), gate()];
+      const slow = {
+        async intercept(_: ExecutionContext, next: CallHandler) {
+          begun.open();
+          await held.opened;
+          lines.push('intercepted');
+          return next.handle();
+        },
+      };
+      @ScopedWorker()
+      @UseInterceptors(...(place === 'first' ? [slow, passOn] : [passOn, slow]))
+      class Worker {
+        @ScopedCron(YEARLY)
+        run(): void {
+          lines.push('called');
+        }
+      }
+      const { registry, events } = await startApp({ providers: [Worker] });
+      events.on('scope:closed', () => lines.push('closed'));
+      const report = registry.run('Worker.run');
+      await begun.opened;
+      registry.cancel('Worker.run');
+      await turns();
+      held.open();
+      expect((await report).outcome).toBe('cancelled');
+      expect(lines).toEqual(['intercepted', 'closed']);
+    },
+  );
+});
+
+describe('A filter that is at work when its tick is aborted', () => {
+  afterEach(closeApps);
+
+  it.each(['timeout', 'cancel', 'shutdown'] as const)(
+    '[XB3] ends before the scope rolls back and disposes, behind an interceptor too: %s',
+    async (cause) => {
+      const { journal, Probe } = probes();
+      const [begun, held] = [gate<AbortSignal>(), gate()];
+      @RequestScoped()
+      class Session extends Probe {
+        onScopeRollback(): void {
+          journal.note('rolled back');
+        }
+      }
+      @RequestScoped()
+      class NoteFailure implements ExceptionFilter {
+        constructor(private readonly session: Session) {}
+
+        async catch(error: unknown, host: ArgumentsHost): Promise<never> {
+          begun.open(host.switchToRpc().getData<Tick>().signal);
+          await held.opened;
+          journal.note(`written by ${this.session.constructor.name}`);
+          throw error;
+        }
+      }
+      @ScopedWorker()
+      @UseInterceptors(passOn)
+      @UseFilters(NoteFailure)
+      class Worker {
+        @ScopedCron(YEARLY, cause === 'timeout' ? { timeoutMs: 20 } : {})
+        run(): void {
+          throw new Error('boom');
+        }
+      }
+      const { app, registry } = await startApp({ providers: [Worker, Session] });
+      const report = registry.run('Worker.run');
+      const signal = await begun.opened;
+      if (cause === 'cancel') registry.cancel('Worker.run');
+      const closed = cause === 'shutdown' ? app.close() : undefined;
+      await until(() => signal.aborted);
+      await turns();
+      held.open();
+      await Promise.all([report, closed]);
+      expect(journal.lines).toEqual([
+        'built Session',
+        'written by Session',
+        'rolled back',
+        'disposed Session',
+      ]);
+    },
+  );
 });
 
 describe('A filter for everything', () => {

@@ -1,6 +1,13 @@
 import { describe, expect, it, jest } from '@jest/globals';
+import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import type { TestingModule } from '@nestjs/testing';
-import { ScopedInterval, ScopedWorker, type Tick } from '../../lib/index.js';
+import {
+  currentTick,
+  ScopedInterval,
+  ScopedWorker,
+  type AroundHook,
+  type Tick,
+} from '../../lib/index.js';
 import { appsOnFakeClock, startApp } from '../support/app.js';
 import { advance } from '../support/fake-clock.js';
 import { gate } from '../support/gate.js';
@@ -142,6 +149,137 @@ describe('app.close() inside a handler', () => {
     await advance(1_000);
     await closed.opened;
     expect(performance.now()).toBe(1_000);
+  });
+});
+
+describe('app.close() in a listener', () => {
+  /** A connection of the application, which Nest closes after the drain, and the lines of the test. */
+  function connection() {
+    const lines: string[] = [];
+    @Injectable()
+    class Connection implements OnModuleDestroy {
+      onModuleDestroy(): void {
+        lines.push('disconnected');
+      }
+    }
+    return { lines, Connection };
+  }
+
+  const slowHook: AroundHook = async (_, next) => {
+    await next();
+    await turns();
+  };
+
+  it.each([
+    'scope:opened',
+    'tick:started',
+    'tick:retrying',
+    'failure:stray',
+    'scope:closed',
+  ] as const)('[XD2] waits for the tick that emitted the event: %s', async (event) => {
+    const { lines, Connection } = connection();
+    const handler = async ({ attempt, scope }: Tick): Promise<void> => {
+      lines.push(`began ${attempt}`);
+      scope.defer(turns);
+      if (event === 'failure:stray') scope.waitFor(Promise.reject(new Error('stray')));
+      if (event === 'failure:stray' || event === 'tick:retrying') throw new Error('boom');
+    };
+    const retry = { attempts: event === 'tick:retrying' ? 2 : 1 };
+    const { app, events, registry, next } = await startApp({
+      providers: [Connection, worker([], handler, { retry })],
+      options: { around: [slowHook] },
+    });
+    const closed = gate();
+    events.once(event, () => void app.close().then(closed.open));
+    events.on('tick:finished', () => lines.push('finished'));
+    const ended = next('shutdown:finished');
+    await registry.run('Worker.run');
+    await closed.opened;
+    expect(lines.slice(-2)).toEqual(['finished', 'disconnected']);
+    expect((await ended).abandoned).toEqual([]);
+  });
+
+  it.each(['registry.run()', 'scopes.run()'])(
+    '[XD2] waits for the outer tick of the tick that finished, which ran by %s',
+    async (way) => {
+      const { lines, Connection } = connection();
+      const test = await startApp({
+        providers: [
+          Connection,
+          worker([], async ({ payload }) => {
+            if (payload === 'inner') return;
+            if (way === 'registry.run()')
+              await test.registry.run('Worker.run', { payload: 'inner' });
+            else await test.scopes.run(() => undefined, { name: 'inner' });
+            await turns();
+            lines.push('outer handler returned');
+          }),
+        ],
+      });
+      const closed = gate();
+      test.events.once('tick:finished', () => void test.app.close().then(closed.open));
+      await test.registry.run('Worker.run');
+      await closed.opened;
+      expect(lines).toEqual(['outer handler returned', 'disconnected']);
+    },
+  );
+
+  it('[XD2] waits for the commit of the tick whose handler has added it, although another tick finishes first', async () => {
+    const { lines, Connection } = connection();
+    const held = gate();
+    const { app, events, registry } = await startApp({
+      providers: [
+        Connection,
+        worker([], async ({ payload, scope }) => {
+          if (payload === 'other') return;
+          scope.onCommit(async () => {
+            await held.opened;
+            lines.push('committed');
+          });
+          events.once('tick:finished', () => void app.close().then(closed.open));
+        }),
+      ],
+    });
+    const closed = gate();
+    const report = registry.run('Worker.run');
+    await turns();
+    await registry.run('Worker.run', { payload: 'other' });
+    await turns();
+    expect(lines).toEqual([]);
+    held.open();
+    expect((await report).outcome).toBe('succeeded');
+    await closed.opened;
+    expect(lines).toEqual(['committed', 'disconnected']);
+  });
+
+  it('[XD2] waits for work that the listener of a running tick starts', async () => {
+    const { lines, Connection } = connection();
+    const held = gate();
+    const test = await startApp({
+      providers: [Connection, worker([], untilAborted)],
+    });
+    test.events.on('scope:closed', ({ tickId }) => {
+      if (tickId !== undefined)
+        void test.scopes.run(() => held.opened).then(() => lines.push('audited'));
+    });
+    const report = test.registry.run('Worker.run');
+    await turns();
+    const closed = test.app.close();
+    await report;
+    await turns();
+    expect(lines).toEqual([]);
+    held.open();
+    await closed;
+    expect(lines).toEqual(['audited', 'disconnected']);
+  });
+
+  it('is outside of the tick: currentTick() returns undefined', async () => {
+    const seen: unknown[] = [];
+    const { events, registry } = await startApp({ providers: [worker([])] });
+    for (const event of ['scope:opened', 'tick:started', 'scope:closed', 'tick:finished'] as const)
+      events.on(event, () => seen.push(currentTick()));
+    await registry.run('Worker.run');
+    expect(seen).toEqual([undefined, undefined, undefined, undefined]);
   });
 });
 

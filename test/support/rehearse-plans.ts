@@ -29,7 +29,7 @@ async function rehearse({ nest, plans, graph }: ScopedWorkerServices): Promise<v
   for (const root of wrappers) {
     if (root.isTransient || root.isAlias || root.isDependencyTreeStatic()) continue;
     for (let load = 0; load < 2; load += 1) {
-      const recording = new BuildRecording();
+      const recording = new BuildRecording(load);
       const request = {};
       const contextId = createContextId(request, observing(recording));
       nest.registerRequest(request, contextId);

@@ -13,6 +13,9 @@ export interface RecordedBuild {
 export class BuildRecording {
   readonly builds: RecordedBuild[] = [];
 
+  /** @param loadsBefore the number of loads that had ended when this one began. */
+  constructor(readonly loadsBefore = 0) {}
+
   add(
     wrapper: NestWrapper,
     injected: readonly unknown[],

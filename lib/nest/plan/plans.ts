@@ -35,20 +35,23 @@ export class Plans {
 
   /** Returns the recording for a load by Nest; undefined if none is needed. */
   recordingOf(root: NestWrapper): BuildRecording | undefined {
-    return this.#known.get(root)?.result === undefined ? new BuildRecording() : undefined;
+    const known = this.#known.get(root);
+    return known?.result === undefined ? new BuildRecording(known?.loads) : undefined;
   }
 
   /** Receives the recording of a load that has succeeded. */
   recorded(
     root: NestWrapper,
-    { builds }: BuildRecording,
+    { builds, loadsBefore }: BuildRecording,
     contextId: ContextId,
     request: unknown,
   ): void {
     const known = this.#known.get(root) ?? { loads: 0 };
     this.#known.set(root, known);
+    // Loads at the same time are all first ones.
+    if (known.result !== undefined || loadsBefore !== known.loads) return;
     known.loads += 1;
-    if (known.result !== undefined || known.loads < RECORDED_LOADS) return;
+    if (known.loads < RECORDED_LOADS) return;
     const decorate = this.nest.decoratorOf(root);
     known.result = compilePlan({ root, builds, contextId, request, decorate });
   }
