@@ -138,7 +138,8 @@ export class LazyTransaction {
       if (TO_SAVEPOINT.test(statement) && this.#doom?.isAlone === true) this.#doom = undefined;
       return result;
     } catch (error) {
-      if (this.#isDoomable && this.#endedByWork === undefined)
+      // A subscriber may send a statement after the COMMIT, which can't undo it.
+      if (this.#isDoomable && !this.#isCommitted && this.#endedByWork === undefined)
         this.#doom ??= { error, isAlone: this.#inFlight === 1 };
       throw error;
     } finally {
