@@ -28,7 +28,6 @@ export class LazyTransaction {
   readonly #isDoomable: boolean;
   #begun: Promise<void> | undefined;
   #end: 'to come' | 'under way' | 'over' = 'to come';
-  #isRolledBack = false;
   #isCommitted = false;
   #inFlight = 0;
   #doom: { readonly error: unknown; readonly isAlone: boolean } | undefined;
@@ -49,8 +48,8 @@ export class LazyTransaction {
     const stream = runner.stream.bind(runner);
     const startTransaction = runner.startTransaction.bind(runner);
     const refuseLate = (): void => {
-      // This statement would take effect outside the transaction: between those that end it, or after the rollback.
-      if (this.#end === 'under way' || (this.#isRolledBack && !isOfEnd())) throw tooLate();
+      // Only hooks and disposers may send statements that take effect outside the transaction.
+      if (this.#end === 'under way' || (this.#end === 'over' && !isOfEnd())) throw tooLate();
     };
     const begun = async <T>(send: () => Promise<T>): Promise<T> => {
       if (bounding.getStore() === runner) return send();
@@ -81,7 +80,10 @@ export class LazyTransaction {
    * the work swallowed the error of a statement: PostgreSQL would silently roll back on COMMIT.
    */
   async commit(statusOf: () => TransactionStatus | null | undefined): Promise<boolean> {
-    if (this.#begun === undefined) return false;
+    if (this.#begun === undefined) {
+      this.#end = 'over'; // statements that hooks and disposers send later aren't part of it
+      return false;
+    }
     await this.#begun; // before it reads the status, because nobody may have awaited the first statement
     const status = statusOf();
     this.refuse();
@@ -111,7 +113,6 @@ export class LazyTransaction {
   /** Rolls the transaction back. Does nothing if no transaction is open. */
   async rollback(): Promise<void> {
     await this.#begun?.catch(() => undefined); // the sender of the first statement receives that error
-    this.#isRolledBack = true;
     await this.end(() => this.runner.rollbackTransaction());
   }
 
