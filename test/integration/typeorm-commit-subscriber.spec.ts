@@ -22,9 +22,9 @@ class Before implements EntitySubscriberInterface {
 
 @EventSubscriber()
 class After implements EntitySubscriberInterface {
-  afterTransactionCommit(): unknown {
+  async afterTransactionCommit(): Promise<void> {
     if (mayThrow) throw error;
-    return afterCommit();
+    await afterCommit();
   }
 }
 

@@ -242,45 +242,51 @@ describe('The connection of a scope', () => {
     expect(pool.idleCount).toBe(pool.totalCount);
   });
 
-  describe('on SQL Server', () => {
-    const connectionOf = (transactional: boolean) => {
-      const sent: unknown[] = [];
-      const nothing = async (): Promise<void> => undefined;
-      const create = (): object => ({});
-      const runner = {
-        isReleased: false,
-        isTransactionActive: false,
-        manager: {
-          query: nothing,
-          transaction: nothing,
-          getRepository: create,
-          getTreeRepository: create,
-          withRepository: create,
-        },
-        connect: async () => ({}),
-        // It takes another connection of the pool when no transaction is active.
-        query: async (sql: string) => void sent.push([sql, runner.isTransactionActive]),
-        stream: nothing,
-        startTransaction: async () => void (runner.isTransactionActive = true),
-        commitTransaction: async () => void (runner.isTransactionActive = false),
-        release: nothing,
-      };
-      const connection = new ScopedConnection(
-        runner as unknown as QueryRunner,
-        'mssql',
-        transactional,
-      );
-      connection.onScopeInit();
-      return { sent, runner, connection };
+  /** The connection of a scope on a fake driver, whose statements succeed unless an error is in `answers`. */
+  const connectionOf = (driver: string, transactional: boolean) => {
+    const sent: [string, boolean][] = [];
+    const answers: Error[] = [];
+    const nothing = async (): Promise<void> => undefined;
+    const create = (): object => ({});
+    const runner = {
+      isReleased: false,
+      isTransactionActive: false,
+      manager: {
+        query: nothing,
+        transaction: nothing,
+        getRepository: create,
+        getTreeRepository: create,
+        withRepository: create,
+      },
+      connect: async () => ({}),
+      // On SQL Server, it takes another connection of the pool when no transaction is active.
+      query: async (sql: string) => {
+        sent.push([sql, runner.isTransactionActive]);
+        const error = answers.shift();
+        if (error !== undefined) throw error;
+      },
+      stream: nothing,
+      startTransaction: async () => void (runner.isTransactionActive = true),
+      commitTransaction: async () => void (runner.isTransactionActive = false),
+      release: nothing,
     };
+    const connection = new ScopedConnection(
+      runner as unknown as QueryRunner,
+      driver,
+      transactional,
+    );
+    connection.onScopeInit();
+    return { sent, answers, runner, connection };
+  };
 
+  describe('on SQL Server', () => {
     it.each([
       [false, 'began a transaction and did not end it'],
       [true, 'still under way when the scope ended'],
     ])(
       'sends ROLLBACK on the connection of a transaction that was left open, with transaction: %j',
       async (transactional, reason) => {
-        const { sent, runner, connection } = connectionOf(transactional);
+        const { sent, runner, connection } = connectionOf('mssql', transactional);
         await connection.onScopeCommit();
         runner.isTransactionActive = true;
         await expect(connection[Symbol.asyncDispose]()).rejects.toThrow(reason);
@@ -289,18 +295,20 @@ describe('The connection of a scope', () => {
     );
 
     it('takes a rollback to a savepoint for what it is', async () => {
-      const { sent, runner, connection } = connectionOf(true);
+      const { sent, runner, connection } = connectionOf('mssql', true);
       const statements = ['INSERT 1', 'ROLLBACK TRANSACTION typeorm_1', 'INSERT 2'];
       for (const statement of statements) await runner.query(statement);
       await expect(connection.onScopeCommit()).resolves.toBe('committed');
       expect(sent).toEqual(statements.map((statement) => [statement, true]));
     });
 
-    it('refuses to commit after a rollback of the whole transaction', async () => {
-      const { runner, connection } = connectionOf(true);
+    it('refuses a rollback of the whole transaction, and to commit after it', async () => {
+      const { sent, runner, connection } = connectionOf('mssql', true);
       await runner.query('INSERT 1');
-      await runner.query('ROLLBACK TRANSACTION');
-      await expect(connection.onScopeCommit()).rejects.toThrow('The handler ended the transaction');
+      const refusal = 'refused a statement that would end the transaction';
+      await expect(runner.query('ROLLBACK TRANSACTION')).rejects.toThrow(refusal);
+      await expect(connection.onScopeCommit()).rejects.toThrow(refusal);
+      expect(sent).toEqual([['INSERT 1', true]]);
     });
   });
 });

@@ -522,24 +522,47 @@ describe('The transaction of a scope', () => {
   );
 
   describe('when the handler ends it by itself', () => {
-    it('with a rollback, the tick has failed in the phase commit', async () => {
-      const report = await run(async ({ notes, manager }) => {
+    it.each<[string, 'handler' | 'commit', (sent: Promise<unknown>) => unknown]>([
+      ['fails', 'handler', (sent) => sent],
+      ['catches the error, and fails', 'commit', (sent) => sent.catch(() => undefined)],
+    ])(
+      '[XB1] with a rollback, that is refused: the tick %s in the phase %s',
+      async (_, phase, go) => {
+        const report = await run(async ({ notes, manager }) => {
+          await notes.insert({ text: 'rolled back' });
+          await go(manager.queryRunner!.rollbackTransaction());
+          expect(await idleInTransaction(database)).toBe(1);
+        });
+
+        expect(report).toMatchObject({ outcome: 'failed', phase, disposeErrors: [] });
+        expect((report.error as Error).message).toBe(
+          'The library refused a statement that would end the transaction of the scope (ROLLBACK), because only the scope may end it. Throw to roll it back, or omit { transaction: true }.',
+        );
+        expect(await committed(database)).toEqual([]);
+      },
+    );
+
+    it('[XB1] by a statement after a comment, nothing is committed either', async () => {
+      const report = await run(async ({ manager, notes }) => {
         await notes.insert({ text: 'rolled back' });
-        await manager.queryRunner!.rollbackTransaction();
+        await manager.query('/* by hand */ COMMIT -- now');
       });
 
-      expect(report).toMatchObject({ outcome: 'failed', phase: 'commit' });
-      expect((report.error as Error).message).toBe(
-        'The handler ended the transaction of the scope (ROLLBACK), but only the scope may end it. Throw to roll it back, or omit { transaction: true }.',
-      );
+      expect(report).toMatchObject({ outcome: 'failed', phase: 'handler' });
+      expect((report.error as Error).message).toMatch('end the transaction of the scope (COMMIT');
       expect(await committed(database)).toEqual([]);
     });
 
-    it('by a statement after a comment, the tick fails too', async () => {
-      const report = await run(({ manager }) => manager.query('/* by hand */ COMMIT -- now'));
+    it('without { transaction: true }, it may end its own', async () => {
+      await start(false);
+      const report = await run(async ({ manager, notes }) => {
+        await manager.query('BEGIN');
+        await notes.insert({ text: 'kept' });
+        await manager.query('COMMIT');
+      });
 
-      expect(report).toMatchObject({ outcome: 'failed', phase: 'commit' });
-      expect((report.error as Error).message).toMatch('ended the transaction of the scope (COMMIT');
+      expect(report).toMatchObject({ outcome: 'succeeded' });
+      expect(await committed(database)).toEqual(['kept']);
     });
 
     it.each(['/* outer /* inner */ */ COMMIT', 'SELECT 1; COMMIT'])(
