@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { QueryRunner } from 'typeorm';
-import type { Client } from './client.js';
+import { answersOf, type Client } from './client.js';
 import { forgetTransaction, type DeepRunner } from './sqlite-runner.js';
 import { withoutComments } from './sqlite-statements.js';
 import {
@@ -42,6 +42,8 @@ export class LazyTransaction {
   /** While the transaction begins or ends: what marks its statements. */
   #mark: object | undefined;
   #isCommitted = false;
+  /** The answer of PostgreSQL to COMMIT. */
+  #answer: string | undefined;
   /** True if TypeORM has forgotten the transaction, although it is open. */
   #isForgotten = false;
   #inFlight = 0;
@@ -105,7 +107,7 @@ export class LazyTransaction {
     await this.end(async (hasCut) => {
       if (hasCut) throw new Error(CUT);
       this.check(client);
-      await this.sendCommit();
+      await this.sendCommit(client);
     });
     return true;
   }
@@ -165,13 +167,17 @@ export class LazyTransaction {
     }
   }
 
-  private async sendCommit(): Promise<void> {
+  private async sendCommit(client: Client | undefined): Promise<void> {
+    const stop = answersOf(client, 'COMMIT', (answer) => (this.#answer = answer));
     try {
       await this.runner.commitTransaction();
     } catch (error) {
       if (!this.#isCommitted) throw error;
       this.afterCommit = { error };
+    } finally {
+      stop();
     }
+    if (this.#answer === 'ROLLBACK') throw new Error(DOOMED);
   }
 
   private async rollBackAtOnce(): Promise<void> {
@@ -226,7 +232,7 @@ export class LazyTransaction {
     try {
       const result = await send();
       if (this.#end === 'under way' && this.isBounding && COMMIT.test(statement))
-        this.#isCommitted = true;
+        this.#isCommitted = this.#answer !== 'ROLLBACK';
       // If other statements are under way, the savepoint may have undone statements that were reported as successful.
       if (TO_SAVEPOINT.test(statement) && this.#doom?.isAlone === true) this.#doom = undefined;
       return result;

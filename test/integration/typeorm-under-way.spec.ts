@@ -1,4 +1,5 @@
 import { TypeOrmModule } from '@nestjs/typeorm';
+import type pg from 'pg';
 import { EventSubscriber, type EntitySubscriberInterface } from 'typeorm';
 import { closeApps } from '../support/app.js';
 import { gate, turn } from '../support/gate.js';
@@ -158,6 +159,19 @@ describe('What is still under way when a scope ends', () => {
     goOn.open();
     expect(await report).toMatchObject({ outcome: 'failed', phase: 'commit' });
     await inner;
+    expect(await committed(database)).toEqual([]);
+  });
+
+  it('[XB1] nothing is lost silently if a statement on the connection itself fails before COMMIT', async () => {
+    await start(true);
+    const report = await run(async ({ notes, manager }) => {
+      await notes.insert({ text: 'a' });
+      const client = (await manager.queryRunner!.connect()) as pg.Client;
+      void quiet(client.query('SELECT pg_sleep(0.1), 1 / 0'));
+    });
+
+    expect(report).toMatchObject({ outcome: 'failed', phase: 'commit' });
+    expect((report.error as Error).message).toContain('one of its statements failed');
     expect(await committed(database)).toEqual([]);
   });
 
