@@ -9,10 +9,17 @@ import {
   DOOMED,
   ENDED,
   endText,
+  levelText,
   LOST,
   UNFINISHED,
 } from './transaction-texts.js';
 import type { UnderWay } from './under-way.js';
+
+type IsolationLevel = Parameters<QueryRunner['startTransaction']>[0];
+
+interface Configured {
+  readonly options: { readonly isolationLevel?: IsolationLevel };
+}
 
 /**
  * Marks the statements that begin or end the transaction of a query runner, by an object for each time. A connection that is
@@ -38,6 +45,7 @@ const TO_SAVEPOINT = /^ROLLBACK\b.*\bTO\b/i;
 export class LazyTransaction {
   readonly #isDoomable: boolean;
   #begun: Promise<void> | undefined;
+  #level: IsolationLevel;
   #end: 'to come' | 'under way' | 'over' = 'to come';
   /** While the transaction begins or ends: what marks its statements. */
   #mark: object | undefined;
@@ -56,7 +64,7 @@ export class LazyTransaction {
 
   constructor(
     private readonly runner: QueryRunner,
-    driver: string,
+    private readonly driver: string,
     private readonly underWay: UnderWay,
     /** Returns the error for statements that come too late. */
     private readonly tooLate: () => Error,
@@ -67,12 +75,16 @@ export class LazyTransaction {
     const query = runner.query.bind(runner) as (...args: unknown[]) => Promise<unknown>;
     const stream = runner.stream.bind(runner);
     const startTransaction = runner.startTransaction.bind(runner);
-    const send = async <T>(call: () => Promise<T>): Promise<T> => {
+    const begin = (level?: IsolationLevel): Promise<void> => {
+      this.#level = level ?? levelOf(runner);
+      return this.bound(() => startTransaction(level));
+    };
+    const send = async <T>(call: () => Promise<T>, level?: IsolationLevel): Promise<T> => {
       if (this.isBounding) return call();
       this.refuseLate();
       if (this.#end === 'over') return call();
       if (this.#refusal !== undefined) this.refuse();
-      await (this.#begun ??= this.bound(() => startTransaction()));
+      await (this.#begun ??= begin(level));
       this.remember();
       // No `await` follows, so the scope cannot end the transaction before the statement is sent.
       this.refuseLate();
@@ -86,8 +98,8 @@ export class LazyTransaction {
         return send(() => this.watch(statement, () => query(...args)));
       },
       stream: (...args: Parameters<QueryRunner['stream']>) => send(() => stream(...args)),
-      startTransaction: (...args: Parameters<QueryRunner['startTransaction']>) =>
-        send(() => this.startInner(() => startTransaction(...args))),
+      startTransaction: (level?: IsolationLevel) =>
+        send(() => this.startInner(() => startTransaction(level), level), level),
     });
   }
 
@@ -217,7 +229,10 @@ export class LazyTransaction {
     this.refuse();
   }
 
-  private async startInner(start: () => Promise<void>): Promise<void> {
+  private async startInner(start: () => Promise<void>, level: IsolationLevel): Promise<void> {
+    const isChange = level !== undefined && level !== this.#level;
+    if (this.#end === 'to come' && isChange && !this.driver.includes('sqlite'))
+      throw new Error(levelText(level));
     try {
       await start();
     } catch (error) {
@@ -249,4 +264,11 @@ export class LazyTransaction {
     if (this.#isCommitted || this.#end === 'over') return;
     if (this.#isDoomable) this.#doom ??= { error, isAlone: this.#inFlight === 1 };
   }
+}
+
+/** Returns the isolation level that TypeORM begins with by default. */
+function levelOf(runner: QueryRunner): IsolationLevel {
+  // TypeORM 1 and 0.3
+  const { dataSource, connection } = runner as unknown as Record<string, Configured | undefined>;
+  return (dataSource ?? connection)?.options.isolationLevel;
 }

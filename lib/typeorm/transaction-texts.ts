@@ -21,3 +21,7 @@ export const ENDED =
 export function endText(statement: string): string {
   return `The library refused a statement that would end the transaction of the scope (${statement}), because only the scope may end it. Throw to roll it back, or omit { transaction: true }.`;
 }
+
+export function levelText(level: string): string {
+  return `The transaction of the scope has already begun, so the library refused an inner transaction with the isolation level ${level}, which it cannot have. Begin with that transaction, or set isolationLevel for the data source.`;
+}

@@ -418,6 +418,28 @@ describe('The transaction of a scope', () => {
       expect(await committed(database)).toEqual([]);
     });
 
+    it('[XB1] begins with the isolation level of the first statement, a manager.transaction()', async () => {
+      const report = await run(({ manager }) =>
+        manager.transaction('SERIALIZABLE', (inner) => inner.query('SHOW transaction_isolation')),
+      );
+
+      expect(report.error).toBeUndefined();
+      expect(report.value).toEqual([{ transaction_isolation: 'serializable' }]);
+    });
+
+    it('[XB1] refuses an isolation level that the transaction does not have', async () => {
+      const report = await run(async ({ manager, notes }) => {
+        await notes.insert({ text: 'before' });
+        await manager.transaction('SERIALIZABLE', (inner) => inner.query('SELECT 1'));
+      });
+
+      expect(report).toMatchObject({ outcome: 'failed', phase: 'handler' });
+      expect((report.error as Error).message).toBe(
+        'The transaction of the scope has already begun, so the library refused an inner transaction with the isolation level SERIALIZABLE, which it cannot have. Begin with that transaction, or set isolationLevel for the data source.',
+      );
+      expect(await committed(database)).toEqual([]);
+    });
+
     it('rolls back what the handler left open', async () => {
       const report = await run(async ({ manager, notes }) => {
         await manager.queryRunner!.startTransaction();
