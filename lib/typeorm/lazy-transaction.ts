@@ -30,6 +30,9 @@ const bounding = new AsyncLocalStorage<object>();
 /** Drivers of databases where one failed statement dooms its transaction: COMMIT then rolls back without an error. */
 const DOOMING_DRIVERS = ['postgres', 'aurora-postgres', 'cockroachdb'];
 
+/** The errors with which other databases roll back the whole transaction: the victim of a deadlock. */
+const DEADLOCKS: Partial<Record<string, number>> = { mysql: 1213, mariadb: 1213, mssql: 1205 };
+
 /** Matches statements that end a whole transaction, not a savepoint, which TypeORM rolls back by its name on SQL Server. */
 const END = /^(COMMIT|ROLLBACK|END|ABORT)\b(?!\s+(TRANSACTION\s+|WORK\s+)?(TO\b|typeorm_\d))/i;
 const COMMIT = /^COMMIT\b/i;
@@ -44,6 +47,7 @@ const TO_SAVEPOINT = /^ROLLBACK\b.*\bTO\b/i;
  */
 export class LazyTransaction {
   readonly #isDoomable: boolean;
+  readonly #deadlock: number | undefined;
   #begun: Promise<void> | undefined;
   #level: IsolationLevel;
   #end: 'to come' | 'under way' | 'over' = 'to come';
@@ -72,6 +76,7 @@ export class LazyTransaction {
     private readonly isOfEnd: () => boolean,
   ) {
     this.#isDoomable = DOOMING_DRIVERS.includes(driver);
+    this.#deadlock = DEADLOCKS[driver];
     const query = runner.query.bind(runner) as (...args: unknown[]) => Promise<unknown>;
     const stream = runner.stream.bind(runner);
     const startTransaction = runner.startTransaction.bind(runner);
@@ -263,6 +268,8 @@ export class LazyTransaction {
     // A subscriber may send a statement after the COMMIT, which can't undo it.
     if (this.#isCommitted || this.#end === 'over') return;
     if (this.#isDoomable) this.#doom ??= { error, isAlone: this.#inFlight === 1 };
+    if (this.#deadlock !== undefined && numberOf(error) === this.#deadlock)
+      this.#refusal ??= new Error(LOST, { cause: error });
   }
 }
 
@@ -271,4 +278,10 @@ function levelOf(runner: QueryRunner): IsolationLevel {
   // TypeORM 1 and 0.3
   const { dataSource, connection } = runner as unknown as Record<string, Configured | undefined>;
   return (dataSource ?? connection)?.options.isolationLevel;
+}
+
+/** Returns the number of an error of MySQL, MariaDB or SQL Server. */
+function numberOf(error: unknown): unknown {
+  const { driverError } = error as { driverError?: { errno?: unknown; number?: unknown } };
+  return driverError?.errno ?? driverError?.number;
 }

@@ -7,6 +7,7 @@ import { captureFrames, leadTo, linesOf } from './frames.js';
 import { keepRepositories } from './kept-repositories.js';
 import { LazyTransaction } from './lazy-transaction.js';
 import { isInEndOf } from './scope-end.js';
+import { withoutComments } from './sqlite-statements.js';
 import { UnderWay } from './under-way.js';
 
 /** TypeORM's method that releases a broken connection so that the pool discards it. */
@@ -30,6 +31,8 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
   private released: Promise<void> | undefined;
   /** The scope in which it is built. */
   private readonly scope = scopeAround()?.notice;
+  /** True while a transaction is open that a statement began: drivers such as `mysql2` don't report it. */
+  private isBegun = false;
   private isInScope = false;
   private isOver = false;
   /** True once the connection is being released: from then on, none is opened. */
@@ -51,13 +54,18 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
     };
     const query = runner.query.bind(runner) as (...args: unknown[]) => Promise<unknown>;
     this.rollBack = () => query('ROLLBACK');
+    const send = (...args: unknown[]): Promise<unknown> => {
+      const sent = query(...args);
+      this.note(withoutComments(String(args[0])), sent);
+      return sent;
+    };
     const stream = runner.stream.bind(runner);
     const open = async (...args: Parameters<typeof stream>) => {
       const opened = await stream(...args);
       this.underWay.add(opened);
       return opened;
     };
-    Object.assign(runner, { stream: open });
+    Object.assign(runner, { query: send, stream: open });
     this.releaseRunner = runner.release.bind(runner);
     runner.release = () => this.release();
     const tooLate = (): ScopeClosedError => this.closed();
@@ -170,6 +178,12 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
     return true;
   }
 
+  private note(statement: string, sent: Promise<unknown>): void {
+    if (!BEGIN.test(statement) && !END.test(statement)) return;
+    const noted = (): void => void (this.isBegun = BEGIN.test(statement));
+    sent.then(noted, () => undefined);
+  }
+
   private async client(): Promise<Client | undefined> {
     // The sender of the statement receives the error.
     return (await this.connecting?.catch(() => undefined)) as Client | undefined;
@@ -219,11 +233,14 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
   private isInTransaction(client: Client | undefined): boolean {
     const status = client?.getTransactionStatus?.();
     if (status !== undefined && status !== null) return status !== 'I';
-    return client?.inTransaction ?? this.runner.isTransactionActive;
+    return client?.inTransaction ?? (this.isBegun || this.runner.isTransactionActive);
   }
 }
 
 const MYSQL_DRIVERS = ['mysql', 'mariadb'];
+
+const BEGIN = /^(BEGIN|START\s+TRANSACTION)\b/i;
+const END = /^(COMMIT|ROLLBACK(?!.*\bTO\b)|END|ABORT)\b/i;
 
 function isReleasedError(error: unknown): boolean {
   return (error as Error | undefined)?.name === 'QueryRunnerAlreadyReleasedError';

@@ -311,4 +311,48 @@ describe('The connection of a scope', () => {
       expect(sent).toEqual([['INSERT 1', true]]);
     });
   });
+
+  describe.each([
+    ['mysql', { errno: 1213 }],
+    ['mariadb', { errno: 1213 }],
+    ['mssql', { number: 1205 }],
+  ] as const)('on %s, when the scope is the victim of a deadlock', (driver, driverError) => {
+    it('[XB1] sends nothing more, and refuses to commit: the database has rolled everything back', async () => {
+      const { sent, runner, connection, answers } = connectionOf(driver, true);
+      await runner.query('INSERT 1');
+      const error = Object.assign(new Error('deadlock'), { driverError });
+      answers.push(error);
+      await expect(runner.query('UPDATE 2')).rejects.toBe(error);
+      const refusal = 'rolled back the transaction of the scope when a statement failed';
+      await expect(runner.query('INSERT 3')).rejects.toThrow(refusal);
+      await expect(connection.onScopeCommit()).rejects.toThrow(refusal);
+      expect(sent.map(([sql]) => sql)).toEqual(['INSERT 1', 'UPDATE 2']);
+    });
+
+    it('goes on after any other error', async () => {
+      const { runner, connection, answers } = connectionOf(driver, true);
+      await runner.query('INSERT 1');
+      answers.push(Object.assign(new Error('duplicate'), { driverError: { errno: 1062 } }));
+      await expect(runner.query('INSERT 2')).rejects.toThrow('duplicate');
+      await expect(connection.onScopeCommit()).resolves.toBe('committed');
+    });
+  });
+
+  describe('on MySQL, without { transaction: true }', () => {
+    it('[XB1] rolls back a transaction that a statement has begun and none has ended', async () => {
+      const { sent, runner, connection } = connectionOf('mysql', false);
+      await runner.query('START TRANSACTION');
+      await connection.onScopeCommit();
+      await expect(connection[Symbol.asyncDispose]()).rejects.toThrow('did not end it');
+      expect(sent.map(([sql]) => sql)).toEqual(['START TRANSACTION', 'ROLLBACK']);
+    });
+
+    it.each(['COMMIT', 'ROLLBACK'])('sends nothing after %s', async (end) => {
+      const { sent, runner, connection } = connectionOf('mysql', false);
+      for (const statement of ['START TRANSACTION', end, 'SELECT 1']) await runner.query(statement);
+      await connection.onScopeCommit();
+      await connection[Symbol.asyncDispose]();
+      expect(sent.map(([sql]) => sql)).toEqual(['START TRANSACTION', end, 'SELECT 1']);
+    });
+  });
 });
