@@ -131,15 +131,17 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
 
   /**
    * Releases the connection for the work, or for `dataSource.destroy()`, which must not wait for statements. The pool discards a
-   * connection that is in use.
+   * connection with a transaction.
    */
   private async release(): Promise<void> {
     this.isLeaving = true;
     const client = await this.client();
     if (this.runner.isReleased) return this.releaseOnce();
-    const isInUse = this.isInTransaction(client) || !this.underWay.isNone;
-    this.wasLeftOpen ||= this.isInTransaction(client) || this.runner.isTransactionActive;
-    if (isInUse && (await this.discard(client, new Error(LEFT_OPEN)))) return;
+    const isOpen = this.isInTransaction(client) || this.runner.isTransactionActive;
+    this.wasLeftOpen ||= isOpen;
+    // A disposal that waits for statements under way must end too. Otherwise, the pool can still pass the connection on.
+    const isAwaited = this.isOver && !this.underWay.isNone;
+    if ((isOpen || isAwaited) && (await this.discard(client, new Error(LEFT_OPEN)))) return;
     await this.endAndRelease(client);
   }
 
