@@ -1,16 +1,37 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { QueryRunner } from 'typeorm';
-import type { DeepRunner } from './sqlite-runner.js';
+import { answersOf, type Client } from './client.js';
+import { forgetTransaction, type DeepRunner } from './sqlite-runner.js';
 import { withoutComments } from './sqlite-statements.js';
+import {
+  CUT,
+  DISCONNECTED,
+  DOOMED,
+  ENDED,
+  endText,
+  levelText,
+  LOST,
+  UNFINISHED,
+} from './transaction-texts.js';
+import type { UnderWay } from './under-way.js';
 
-/** The status that PostgreSQL reports for a connection: idle, in a transaction, or in a failed one. */
-export type TransactionStatus = 'I' | 'T' | 'E';
+type IsolationLevel = Parameters<QueryRunner['startTransaction']>[0];
 
-/** Marks the statements that begin and end the transaction of a query runner. */
-const bounding = new AsyncLocalStorage<QueryRunner>();
+interface Configured {
+  readonly options: { readonly isolationLevel?: IsolationLevel };
+}
+
+/**
+ * Marks the statements that begin or end the transaction of a query runner, by an object for each time. A connection that is
+ * opened in the meantime keeps it: listeners of its streams see it later.
+ */
+const bounding = new AsyncLocalStorage<object>();
 
 /** Drivers of databases where one failed statement dooms its transaction: COMMIT then rolls back without an error. */
 const DOOMING_DRIVERS = ['postgres', 'aurora-postgres', 'cockroachdb'];
+
+/** The errors with which other databases roll back the whole transaction: the victim of a deadlock. */
+const DEADLOCKS: Partial<Record<string, number>> = { mysql: 1213, mariadb: 1213, mssql: 1205 };
 
 /** Matches statements that end a whole transaction, not a savepoint, which TypeORM rolls back by its name on SQL Server. */
 const END = /^(COMMIT|ROLLBACK|END|ABORT)\b(?!\s+(TRANSACTION\s+|WORK\s+)?(TO\b|typeorm_\d))/i;
@@ -26,139 +47,241 @@ const TO_SAVEPOINT = /^ROLLBACK\b.*\bTO\b/i;
  */
 export class LazyTransaction {
   readonly #isDoomable: boolean;
+  readonly #deadlock: number | undefined;
   #begun: Promise<void> | undefined;
+  #level: IsolationLevel;
   #end: 'to come' | 'under way' | 'over' = 'to come';
-  #isRolledBack = false;
+  /** While the transaction begins or ends: what marks its statements. */
+  #mark: object | undefined;
   #isCommitted = false;
+  /** The answer of PostgreSQL to COMMIT. */
+  #answer: string | undefined;
+  /** True if TypeORM has forgotten the transaction, although it is open. */
+  #isForgotten = false;
   #inFlight = 0;
+  /** A statement failed, so PostgreSQL would roll back on COMMIT. */
   #doom: { readonly error: unknown; readonly isAlone: boolean } | undefined;
-  #endedByWork: string | undefined;
+  /** Why the work can't send more statements. */
+  #refusal: Error | undefined;
   /** The error of a subscriber that TypeORM called after the COMMIT. */
   afterCommit: { readonly error: unknown } | undefined;
 
   constructor(
     private readonly runner: QueryRunner,
-    driver: string,
+    private readonly driver: string,
+    private readonly underWay: UnderWay,
     /** Returns the error for statements that come too late. */
-    tooLate: () => Error,
+    private readonly tooLate: () => Error,
     /** True for hooks and disposers of the scope. */
-    isOfEnd: () => boolean,
+    private readonly isOfEnd: () => boolean,
   ) {
     this.#isDoomable = DOOMING_DRIVERS.includes(driver);
+    this.#deadlock = DEADLOCKS[driver];
     const query = runner.query.bind(runner) as (...args: unknown[]) => Promise<unknown>;
     const stream = runner.stream.bind(runner);
     const startTransaction = runner.startTransaction.bind(runner);
-    const refuseLate = (): void => {
-      // This statement would take effect outside the transaction: between those that end it, or after the rollback.
-      if (this.#end === 'under way' || (this.#isRolledBack && !isOfEnd())) throw tooLate();
+    const begin = (level?: IsolationLevel): Promise<void> => {
+      this.#level = level ?? levelOf(runner);
+      return this.bound(() => startTransaction(level));
     };
-    const begun = async <T>(send: () => Promise<T>): Promise<T> => {
-      if (bounding.getStore() === runner) return send();
-      refuseLate();
-      if (this.#end === 'over') return send();
-      if (this.#endedByWork !== undefined) this.refuse();
-      await (this.#begun ??= bounding.run(runner, () => startTransaction()));
+    const send = async <T>(call: () => Promise<T>, level?: IsolationLevel): Promise<T> => {
+      if (this.isBounding) return call();
+      this.refuseLate();
+      if (this.#end === 'over') return call();
+      if (this.#refusal !== undefined) this.refuse();
+      await (this.#begun ??= begin(level));
+      this.remember();
       // No `await` follows, so the scope cannot end the transaction before the statement is sent.
-      refuseLate();
+      this.refuseLate();
       if (!runner.isTransactionActive) throw new Error(runner.isReleased ? DISCONNECTED : LOST);
-      return send();
+      return call();
     };
     Object.assign(runner, {
-      query: (...args: unknown[]) =>
-        begun(() => this.watch(withoutComments(String(args[0])), () => query(...args))),
-      stream: (...args: Parameters<QueryRunner['stream']>) => begun(() => stream(...args)),
-      startTransaction: (...args: Parameters<QueryRunner['startTransaction']>) =>
-        begun(() => startTransaction(...args)),
+      query: (...args: unknown[]) => {
+        const statement = withoutComments(String(args[0]));
+        if (END.test(statement)) this.refuseEnd(statement);
+        return send(() => this.watch(statement, () => query(...args)));
+      },
+      stream: (...args: Parameters<QueryRunner['stream']>) => send(() => stream(...args)),
+      startTransaction: (level?: IsolationLevel) =>
+        send(() => this.startInner(() => startTransaction(level), level), level),
     });
   }
 
   /**
    * Commits the transaction. Does nothing if no statement was sent.
    *
-   * @param statusOf returns the last status that the database reported. It also reveals statements that this class can't recognise.
    * @returns whether it has committed.
-   * @throws Error if the connection was lost, if the work ended the transaction itself, if an inner transaction is still open, or if
-   * the work swallowed the error of a statement: PostgreSQL would silently roll back on COMMIT.
+   * @throws Error if the connection was lost, if the work ended the transaction itself, if an inner transaction or a stream is still
+   * open, or if the work swallowed the error of a statement: PostgreSQL would silently roll back on COMMIT.
    */
-  async commit(statusOf: () => TransactionStatus | null | undefined): Promise<boolean> {
-    if (this.#begun === undefined) return false;
-    await this.#begun; // before it reads the status, because nobody may have awaited the first statement
-    const status = statusOf();
-    this.refuse();
-    if (status === 'E') throw new Error(DOOMED);
-    if (!this.runner.isTransactionActive)
-      throw new Error(this.runner.isReleased ? DISCONNECTED : LOST);
-    if (status === 'I')
-      throw new Error(endedText('a statement that the library did not recognise'));
-    if ((this.runner as DeepRunner).transactionDepth > 1) throw new Error(UNFINISHED);
-    await this.end(() => this.runner.commitTransaction()).catch((error: unknown) => {
-      if (!this.#isCommitted) throw error;
-      this.afterCommit = { error };
+  async commit(client: Client | undefined): Promise<boolean> {
+    if (this.#begun === undefined) {
+      this.#end = 'over'; // statements that hooks and disposers send later aren't part of it
+      return false;
+    }
+    await this.#begun; // nobody may have awaited the first statement
+    await this.end(async (hasCut) => {
+      if (hasCut) throw new Error(CUT);
+      this.check(client);
+      await this.sendCommit(client);
     });
-    this.refuse(); // a statement that nobody awaited may have failed before COMMIT
-    // TypeORM releases a query runner when its connection is lost or its data source is destroyed.
-    if (this.runner.isTransactionActive) throw new Error(DISCONNECTED);
     return true;
-  }
-
-  /** Throws if the transaction can't be committed. */
-  private refuse(): void {
-    // This check is first: if one of several concurrent statements fails, TypeORM itself ends the transaction.
-    if (this.#doom !== undefined) throw new Error(DOOMED, { cause: this.#doom.error });
-    if (this.#endedByWork !== undefined) throw new Error(endedText(this.#endedByWork.trim()));
   }
 
   /** Rolls the transaction back. Does nothing if no transaction is open. */
   async rollback(): Promise<void> {
     await this.#begun?.catch(() => undefined); // the sender of the first statement receives that error
-    this.#isRolledBack = true;
-    await this.end(() => this.runner.rollbackTransaction());
+    await this.end(async () => {
+      if (this.#refusal !== undefined) await this.rollBackAtOnce(); // the savepoints may be gone
+      while (this.isOpen) {
+        await this.runner.rollbackTransaction().catch(async (error: unknown) => {
+          // A subscriber may have thrown before TypeORM sent the statement.
+          await this.rollBackAtOnce();
+          throw error;
+        });
+      }
+    });
   }
 
-  /** Ends the open savepoints and the transaction. Statements that disposers send later aren't part of it. */
-  private async end(endInnermost: () => Promise<void>): Promise<void> {
-    const { runner } = this;
+  private remember(): void {
+    if (this.#isForgotten) Object.assign(this.runner, { isTransactionActive: true });
+    this.#isForgotten = false;
+  }
+
+  private get isOpen(): boolean {
+    return this.runner.isTransactionActive && !this.runner.isReleased;
+  }
+
+  private get isBounding(): boolean {
+    return this.#mark !== undefined && bounding.getStore() === this.#mark;
+  }
+
+  /** Runs what begins or ends the transaction. */
+  private async bound<T>(work: () => Promise<T>): Promise<T> {
+    this.#mark = {};
+    try {
+      return await bounding.run(this.#mark, work);
+    } finally {
+      this.#mark = undefined;
+    }
+  }
+
+  /**
+   * Ends the transaction, after what is under way. Statements that disposers send later aren't part of it.
+   *
+   * @param work receives whether a stream was still open.
+   */
+  private async end(work: (hasCut: boolean) => Promise<void>): Promise<void> {
     this.#end = 'under way';
     try {
-      await bounding.run(runner, async () => {
-        while (runner.isTransactionActive && !runner.isReleased) await endInnermost();
-      });
+      const hasCut = this.underWay.cutStreams();
+      await this.underWay.settled();
+      this.remember();
+      await this.bound(() => work(hasCut));
     } finally {
       this.#end = 'over';
     }
   }
 
+  private async sendCommit(client: Client | undefined): Promise<void> {
+    const stop = answersOf(client, 'COMMIT', (answer) => (this.#answer = answer));
+    try {
+      await this.runner.commitTransaction();
+    } catch (error) {
+      if (!this.#isCommitted) throw error;
+      this.afterCommit = { error };
+    } finally {
+      stop();
+    }
+    if (this.#answer === 'ROLLBACK') throw new Error(DOOMED);
+  }
+
+  private async rollBackAtOnce(): Promise<void> {
+    if (!this.isOpen) return;
+    const forget = (): void => forgetTransaction(this.runner);
+    await this.runner.query('ROLLBACK').then(forget, () => undefined); // the release tries again
+  }
+
+  /** Throws if the transaction can't be committed. */
+  private check(client: Client | undefined): void {
+    this.refuse();
+    const { runner } = this;
+    const status = client?.getTransactionStatus?.(); // also reveals statements that this class can't recognise
+    if (status === 'E') throw new Error(DOOMED);
+    if (!this.isOpen) throw new Error(runner.isReleased ? DISCONNECTED : LOST);
+    if (status === 'I') throw new Error(ENDED);
+    if ((runner as DeepRunner).transactionDepth > 1) throw new Error(UNFINISHED);
+  }
+
+  private refuse(): void {
+    // This check is first: if one of several concurrent statements fails, TypeORM itself ends the transaction.
+    if (this.#doom !== undefined) throw new Error(DOOMED, { cause: this.#doom.error });
+    if (this.#refusal !== undefined) throw this.#refusal;
+  }
+
+  private refuseLate(): void {
+    // Only hooks and disposers may send statements that take effect outside the transaction.
+    if (this.#end === 'under way' || (this.#end === 'over' && !this.isOfEnd()))
+      throw this.tooLate();
+  }
+
+  /** Refuses a statement of the work that would end the transaction, and a COMMIT that would roll it back. */
+  private refuseEnd(statement: string): void {
+    if (this.isBounding && COMMIT.test(statement)) this.refuse();
+    if (this.isBounding || this.#end !== 'to come') return;
+    this.#refusal ??= new Error(endText(statement.trim()));
+    this.refuse();
+  }
+
+  private async startInner(start: () => Promise<void>, level: IsolationLevel): Promise<void> {
+    const isChange = level !== undefined && level !== this.#level;
+    if (this.#end === 'to come' && isChange && !this.driver.includes('sqlite'))
+      throw new Error(levelText(level));
+    try {
+      await start();
+    } catch (error) {
+      // If a subscriber throws before the savepoint, TypeORM forgets the transaction around it, and doesn't roll it back.
+      this.#isForgotten = (this.runner as DeepRunner).transactionDepth > 0;
+      throw error;
+    }
+  }
+
   private async watch(statement: string, send: () => Promise<unknown>): Promise<unknown> {
-    if (this.#end === 'to come' && END.test(statement)) this.#endedByWork = statement;
     this.#inFlight += 1;
     try {
       const result = await send();
-      if (this.#end === 'under way' && COMMIT.test(statement)) this.#isCommitted = true;
+      if (this.#end === 'under way' && this.isBounding && COMMIT.test(statement))
+        this.#isCommitted = this.#answer !== 'ROLLBACK';
       // If other statements are under way, the savepoint may have undone statements that were reported as successful.
       if (TO_SAVEPOINT.test(statement) && this.#doom?.isAlone === true) this.#doom = undefined;
       return result;
     } catch (error) {
-      if (this.#isDoomable && this.#endedByWork === undefined)
-        this.#doom ??= { error, isAlone: this.#inFlight === 1 };
+      this.failed(error);
       throw error;
     } finally {
       this.#inFlight -= 1;
     }
   }
+
+  private failed(error: unknown): void {
+    // A subscriber may send a statement after the COMMIT, which can't undo it.
+    if (this.#isCommitted || this.#end === 'over') return;
+    if (this.#isDoomable) this.#doom ??= { error, isAlone: this.#inFlight === 1 };
+    if (this.#deadlock !== undefined && numberOf(error) === this.#deadlock)
+      this.#refusal ??= new Error(LOST, { cause: error });
+  }
 }
 
-const DOOMED =
-  'The transaction of the scope cannot be committed: one of its statements failed, and the handler continued. Let the error propagate, or run the statement in entityManager.transaction().';
+/** Returns the isolation level that TypeORM begins with by default. */
+function levelOf(runner: QueryRunner): IsolationLevel {
+  // TypeORM 1 and 0.3
+  const { dataSource, connection } = runner as unknown as Record<string, Configured | undefined>;
+  return (dataSource ?? connection)?.options.isolationLevel;
+}
 
-const LOST =
-  'The database rolled back the transaction of the scope when a statement failed, and the handler continued. Do not catch the error of that statement.';
-
-const DISCONNECTED =
-  'The connection of the scope was lost before COMMIT, so the database rolled back its transaction. Run the work again. If this recurs, look for a database restart, a timeout for idle transactions, or code that releases the query runner or destroys the data source.';
-
-const UNFINISHED =
-  'The transaction of the scope cannot be committed: a transaction inside it has not ended. Await every save() and manager.transaction(), even if part of the work fails.';
-
-function endedText(statement: string): string {
-  return `The handler ended the transaction of the scope (${statement}), but only the scope may end it. Throw to roll it back, or omit { transaction: true }.`;
+/** Returns the number of an error of MySQL, MariaDB or SQL Server. */
+function numberOf(error: unknown): unknown {
+  const { driverError } = error as { driverError?: { errno?: unknown; number?: unknown } };
+  return driverError?.errno ?? driverError?.number;
 }

@@ -1,19 +1,14 @@
-import type { EntityManager, ObjectLiteral, QueryRunner, Repository } from 'typeorm';
+import type { EntityManager, QueryRunner } from 'typeorm';
 import { ScopeClosedError } from '../errors/errors.js';
 import type { ScopeHooks } from '../scope/provider-scope.interface.js';
-import { closedError, scopeAround, type ScopeNotice } from '../scope/scope-ports.js';
-import { contexts } from '../scope/work-context.js';
+import { closedError, scopeAround } from '../scope/scope-ports.js';
+import type { Client } from './client.js';
 import { captureFrames, leadTo, linesOf } from './frames.js';
+import { keepRepositories } from './kept-repositories.js';
+import { LazyTransaction } from './lazy-transaction.js';
+import { isInEndOf } from './scope-end.js';
 import { withoutComments } from './sqlite-statements.js';
-import { LazyTransaction, type TransactionStatus } from './lazy-transaction.js';
-
-/** Session state that some connections expose. */
-interface Client {
-  /** `pg` */
-  getTransactionStatus?(): TransactionStatus | null;
-  /** better-sqlite3 */
-  readonly inTransaction?: boolean;
-}
+import { UnderWay } from './under-way.js';
 
 /** TypeORM's method that releases a broken connection so that the pool discards it. */
 interface OpenRunner {
@@ -31,38 +26,57 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
   private readonly rollBack: () => Promise<unknown>;
   private readonly releaseRunner: () => Promise<void>;
   private readonly transaction: LazyTransaction | undefined;
+  private readonly underWay = new UnderWay();
   private connecting: Promise<unknown> | undefined;
+  private released: Promise<void> | undefined;
   /** The scope in which it is built. */
   private readonly scope = scopeAround()?.notice;
-  /** The last statement that begins or ends a transaction, until it has finished; never rejects. */
-  private bounding: Promise<unknown> | undefined;
+  /** True while a transaction is open that a statement began: drivers such as `mysql2` don't report it. */
+  private isBegun = false;
   private isInScope = false;
   private isOver = false;
+  /** True once the connection is being released: from then on, none is opened. */
+  private isLeaving = false;
   private hasFailed = false;
   private wasLeftOpen = false;
+  private hasCut = false;
 
-  constructor(runner: QueryRunner, driver: string, transactional: boolean) {
-    const connect = runner.connect.bind(runner);
-    runner.connect = () =>
-      this.isInScope ? (this.connecting = connect()) : Promise.reject(outside());
+  constructor(
+    runner: QueryRunner,
+    private readonly driver: string,
+    transactional: boolean,
+  ) {
     this.runner = runner;
+    const connect = runner.connect.bind(runner);
+    runner.connect = () => {
+      const refusal = this.refusalToConnect();
+      return refusal === undefined ? (this.connecting = connect()) : Promise.reject(refusal);
+    };
     const query = runner.query.bind(runner) as (...args: unknown[]) => Promise<unknown>;
     this.rollBack = () => query('ROLLBACK');
     const send = (...args: unknown[]): Promise<unknown> => {
       const sent = query(...args);
-      if (BOUNDARY.test(withoutComments(String(args[0])))) this.bound(sent);
+      this.note(withoutComments(String(args[0])), sent);
       return sent;
     };
-    Object.assign(runner, { query: send });
+    const stream = runner.stream.bind(runner);
+    const open = async (...args: Parameters<typeof stream>) => {
+      const opened = await stream(...args);
+      this.underWay.add(opened);
+      return opened;
+    };
+    Object.assign(runner, { query: send, stream: open });
     this.releaseRunner = runner.release.bind(runner);
     runner.release = () => this.release();
     const tooLate = (): ScopeClosedError => this.closed();
+    const isOfEnd = (): boolean => isInEndOf(this.scope);
     this.transaction = transactional
-      ? new LazyTransaction(runner, driver, tooLate, () => this.isOfEnd())
+      ? new LazyTransaction(runner, driver, this.underWay, tooLate, isOfEnd)
       : undefined;
     // All other methods call one of these. Those of the manager check the query runner first.
-    this.guard(runner, ['query', 'stream', 'startTransaction']);
-    this.guard(runner.manager, ['query', 'transaction']);
+    const track = <T>(call: () => Promise<T>): Promise<T> => this.underWay.track(call);
+    this.guard(runner, ['query', 'stream', 'startTransaction'], track);
+    this.guard(runner.manager, ['query', 'transaction'], (call) => call());
     keepRepositories(runner.manager);
   }
 
@@ -77,8 +91,7 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
 
   async onScopeCommit(): Promise<'committed' | undefined> {
     this.hasFailed = true; // until the commit has succeeded
-    const client = await this.client();
-    const hasCommitted = await this.transaction?.commit(() => client?.getTransactionStatus?.());
+    const hasCommitted = await this.transaction?.commit(await this.client());
     this.hasFailed = false;
     return hasCommitted === true ? 'committed' : undefined;
   }
@@ -89,52 +102,88 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
   }
 
   /**
-   * @throws Error if successful work left a transaction open, because its changes are lost; the error of a subscriber that was
-   * called after the COMMIT, because it must not undo or repeat the committed work.
+   * @throws Error if successful work left a transaction or a stream open, because its changes or rows are lost; the error of a
+   * subscriber that was called after the COMMIT, because it must not undo or repeat the committed work.
    */
   async [Symbol.asyncDispose](): Promise<void> {
     this.isOver = true;
-    await this.release();
+    await this.giveBack();
     if (this.wasLeftOpen && !this.hasFailed)
       throw new Error(this.transaction === undefined ? LEFT_OPEN : UNAWAITED);
+    if (this.hasCut && !this.hasFailed) throw new Error(CUT);
     if (this.transaction?.afterCommit !== undefined) throw this.transaction.afterCommit.error;
   }
 
   /**
-   * Releases the connection; work may do so too. It waits for a connection that is still being opened, because TypeORM forgets
-   * one that arrives after `release()`. A transaction may still be open, because its rollback failed or user code began it. It is
-   * rolled back first: the next scope would receive it with the connection. If work releases a connection of PostgreSQL, the
-   * pool discards it instead.
+   * Releases the connection once nothing uses it. The scope waits for that until `disposeTimeoutMs`; then it goes on, and
+   * `dataSource.destroy()` discards the connection.
+   */
+  private async giveBack(): Promise<void> {
+    this.isLeaving = true;
+    this.hasCut = this.underWay.cutStreams();
+    await this.underWay.settled();
+    const client = await this.client();
+    if (this.runner.isReleased) return this.releaseOnce();
+    this.wasLeftOpen = this.isInTransaction(client);
+    if (this.hasCut && (await this.discard(client, new Error(CUT)))) return;
+    await this.endAndRelease(client);
+  }
+
+  /**
+   * Releases the connection for the work, or for `dataSource.destroy()`, which must not wait for statements. The pool discards a
+   * connection with a transaction.
    */
   private async release(): Promise<void> {
-    const isInTransaction = await this.isInTransaction();
-    if (this.runner.isReleased || !isInTransaction) return this.releaseRunner();
-    this.wasLeftOpen = true;
-    const { releasePostgresConnection: discard, releaseCallback } = this.runner as OpenRunner;
-    // A statement under way would delay the rollback, and dataSource.destroy() with it.
-    if (!this.isOver && discard !== undefined && releaseCallback !== undefined) {
-      Object.assign(this.runner, { isTransactionActive: false });
-      return discard.call(this.runner, new Error(LEFT_OPEN));
-    }
+    this.isLeaving = true;
+    const client = await this.client();
+    if (this.runner.isReleased) return this.releaseOnce();
+    const isOpen = this.isInTransaction(client) || this.runner.isTransactionActive;
+    this.wasLeftOpen ||= isOpen;
+    // A disposal that waits for statements under way must end too. Otherwise, the pool can still pass the connection on.
+    const isAwaited = this.isOver && !this.underWay.isNone;
+    if ((isOpen || isAwaited) && (await this.discard(client, new Error(LEFT_OPEN)))) return;
+    await this.endAndRelease(client);
+  }
+
+  /**
+   * Rolls back an open transaction before it releases the connection: the next scope would receive it. It is open because its
+   * rollback failed or user code began it.
+   */
+  private async endAndRelease(client: Client | undefined): Promise<void> {
+    if (!this.isInTransaction(client)) return this.releaseOnce();
     try {
       // Concurrent savepoints may have lost their names; this ends the transaction with all of them.
       await this.rollBack();
       Object.assign(this.runner, { isTransactionActive: false });
     } catch (error) {
-      await (this.runner as OpenRunner).releasePostgresConnection?.(error);
+      await this.discard(client, error);
       throw error;
     } finally {
-      await this.releaseRunner();
+      await this.releaseOnce();
     }
   }
 
-  /** Notes a statement that begins or ends a transaction. */
-  private bound(sent: Promise<unknown>): void {
-    const ended = (): void => {
-      if (this.bounding === bounding) this.bounding = undefined;
-    };
-    const bounding = sent.then(ended, ended);
-    this.bounding = bounding;
+  private releaseOnce(): Promise<void> {
+    return (this.released ??= this.releaseRunner());
+  }
+
+  /** Closes the connection instead of returning it to the pool. @returns false if the library can't for this driver. */
+  private async discard(client: Client | undefined, error: unknown): Promise<boolean> {
+    const { releasePostgresConnection, releaseCallback } = this.runner as OpenRunner;
+    const isPostgres = releasePostgresConnection !== undefined && releaseCallback !== undefined;
+    const isMysql = MYSQL_DRIVERS.includes(this.driver) && client?.destroy !== undefined;
+    if (!isPostgres && !isMysql) return false;
+    Object.assign(this.runner, { isTransactionActive: false });
+    if (isPostgres) await releasePostgresConnection.call(this.runner, error);
+    else client!.destroy!();
+    await this.releaseOnce();
+    return true;
+  }
+
+  private note(statement: string, sent: Promise<unknown>): void {
+    if (!BEGIN.test(statement) && !END.test(statement)) return;
+    const noted = (): void => void (this.isBegun = BEGIN.test(statement));
+    sent.then(noted, () => undefined);
   }
 
   private async client(): Promise<Client | undefined> {
@@ -143,14 +192,18 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
   }
 
   /** Rejects calls outside the scope and after it, with an error that leads to the caller. */
-  private guard<T extends object>(target: T, methods: readonly (keyof T)[]): void {
+  private guard<T extends object>(
+    target: T,
+    methods: readonly (keyof T)[],
+    run: (call: () => Promise<unknown>) => Promise<unknown>,
+  ): void {
     for (const name of methods) {
-      const method = (target[name] as (...args: unknown[]) => unknown).bind(target);
+      const method = (target[name] as (...args: unknown[]) => Promise<unknown>).bind(target);
       const guarded = async (...args: unknown[]): Promise<unknown> => {
         const refusal = this.refusal();
         if (refusal !== undefined) throw leadTo(refusal, linesOf(captureFrames(guarded)));
         try {
-          return await method(...args);
+          return await run(() => method(...args));
         } catch (error) {
           // The scope has closed while the statement waited for the connection.
           throw isReleasedError(error) ? (this.refusal() ?? error) : error;
@@ -160,17 +213,17 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
     }
   }
 
-  /** True for the hooks and disposers of the scope. */
-  private isOfEnd(): boolean {
-    return [...contexts()].some(
-      ({ isEnd, owner }) =>
-        isEnd && (owner as { notice?: ScopeNotice } | undefined)?.notice === this.scope,
-    );
-  }
-
   private refusal(): ScopeClosedError | undefined {
     if (!this.isInScope) return outside();
     return this.isOver ? this.closed() : undefined;
+  }
+
+  /** Returns the error for code that would open a connection that nothing releases. */
+  private refusalToConnect(): Error | undefined {
+    if (!this.isInScope) return outside();
+    const isTooLate = this.isLeaving && this.connecting === undefined;
+    if (!isTooLate && this.released === undefined) return undefined;
+    return this.isOver ? this.closed() : new Error(RELEASED);
   }
 
   private closed(): ScopeClosedError {
@@ -179,45 +232,20 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
       : closedError(this.scope, 'use a scoped EntityManager or Repository');
   }
 
-  private async isInTransaction(): Promise<boolean> {
-    const client = await this.client();
-    // The status is that of the last statement that has finished, and work may not have awaited its `save()`.
-    if (client?.getTransactionStatus !== undefined && this.bounding !== undefined) {
-      if (!this.isOver) return true; // without waiting, because `release()` discards the connection
-      await this.bounding;
-    }
+  private isInTransaction(client: Client | undefined): boolean {
     const status = client?.getTransactionStatus?.();
     if (status !== undefined && status !== null) return status !== 'I';
-    return client?.inTransaction ?? this.runner.isTransactionActive;
+    return client?.inTransaction ?? (this.isBegun || this.runner.isTransactionActive);
   }
 }
 
-/** Matches statements that begin or end a transaction. */
-const BOUNDARY = /^(BEGIN|START|COMMIT|END|ROLLBACK|ABORT)\b/i;
+const MYSQL_DRIVERS = ['mysql', 'mariadb'];
+
+const BEGIN = /^(BEGIN|START\s+TRANSACTION)\b/i;
+const END = /^(COMMIT|ROLLBACK(?!.*\bTO\b)|END|ABORT)\b/i;
 
 function isReleasedError(error: unknown): boolean {
   return (error as Error | undefined)?.name === 'QueryRunnerAlreadyReleasedError';
-}
-
-/** Keeps the repositories of a manager in its transaction. */
-function keepRepositories(manager: EntityManager): void {
-  for (const name of ['getRepository', 'getTreeRepository', 'withRepository'] as const) {
-    const create = manager[name].bind(manager) as (of: never) => Repository<ObjectLiteral>;
-    Object.assign(manager, { [name]: (of: never) => keep(create(of), manager) });
-  }
-}
-
-/** Sets the manager of a repository again, if a package such as typeorm-transactional replaces it with another one. */
-function keep(
-  repository: Repository<ObjectLiteral>,
-  manager: EntityManager,
-): Repository<ObjectLiteral> {
-  if (Object.hasOwn(repository, 'manager')) return repository;
-  const extend = repository.extend.bind(repository);
-  return Object.defineProperties(repository, {
-    manager: { value: manager },
-    extend: { value: (custom: object) => keep(extend(custom), manager) },
-  });
 }
 
 function outside(): ScopeClosedError {
@@ -232,3 +260,9 @@ const UNAWAITED =
 
 const LEFT_OPEN =
   'The handler began a transaction and did not end it, so the library rolled it back. End it, or set { transaction: true }.';
+
+const CUT =
+  'A stream was still open when the scope ended, so the library destroyed it. Read every stream to its end, or destroy it.';
+
+const RELEASED =
+  'The query runner of the scope has been released, so it opens no connection. The library releases it when the scope ends: do not call release().';

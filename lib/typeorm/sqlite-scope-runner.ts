@@ -3,6 +3,7 @@ import { TickTimeoutError } from '../errors/errors.js';
 import { isErrorOf } from '../errors/error-parts.js';
 import { scopeAround, type ScopeNotice } from '../scope/scope-ports.js';
 import { isInside, type WorkOwner } from '../scope/work-context.js';
+import { isInEndOf } from './scope-end.js';
 import type { ConnectionPool, PooledConnection } from './sqlite-pool.js';
 import { useConnection, type SqliteConnection } from './sqlite-driver.js';
 import { SqliteRunner, type Send } from './sqlite-runner.js';
@@ -90,12 +91,14 @@ export class SqliteScopeRunner extends SqliteRunner {
 
   /**
    * Returns the signal that ends the wait of a new statement. An abort ends the waits of earlier statements. A later statement
-   * waits as usual, so that a handler can still save its state, unless its transaction will be rolled back anyway.
+   * waits as usual, so that a handler can still save its state, unless its transaction will be rolled back anyway. Disposers write
+   * after that rollback.
    */
   private signalOfNewStatement(): AbortSignal | undefined {
     const signal = this.#tickSignal;
     if (signal?.aborted !== true) return signal;
-    return this.isTransactional && isErrorOf(signal.reason, TickTimeoutError) ? signal : undefined;
+    const isRolledBack = this.isTransactional && isErrorOf(signal.reason, TickTimeoutError);
+    return isRolledBack && !isInEndOf(this.#scope?.notice) ? signal : undefined;
   }
 
   private async take(): Promise<PooledConnection> {

@@ -11,6 +11,8 @@ const error = new Error('the subscriber failed');
 /** False while the tables are made. */
 let mayThrow = false;
 
+let afterCommit: () => unknown = () => undefined;
+
 @EventSubscriber()
 class Before implements EntitySubscriberInterface {
   beforeTransactionCommit(): void {
@@ -20,8 +22,9 @@ class Before implements EntitySubscriberInterface {
 
 @EventSubscriber()
 class After implements EntitySubscriberInterface {
-  afterTransactionCommit(): void {
+  async afterTransactionCommit(): Promise<void> {
     if (mayThrow) throw error;
+    await afterCommit();
   }
 }
 
@@ -30,6 +33,7 @@ describe('A subscriber that throws', () => {
   beforeEach(() => database.query('DROP TABLE IF EXISTS notes'));
   afterEach(async () => {
     mayThrow = false;
+    afterCommit = () => undefined;
     await closeApps();
     removeTestFiles();
   });
@@ -93,5 +97,31 @@ describe('A subscriber that throws', () => {
       expect(await rows()).toEqual(['a']);
       await check(test);
     });
+
+    it.each([
+      ['succeeds if the subscriber catches the error', true, { outcome: 'succeeded' }],
+      ['fails in the phase dispose if it does not', false, { outcome: 'failed', phase: 'dispose' }],
+    ])(
+      '[XB1] after the COMMIT, because its own statement failed, repeats no committed work: the tick %s',
+      async (_, catches, ended) => {
+        const { root, rows, check } = on([After]);
+        const test = await startNoteApp(root, { transaction: true }, { options });
+        const hooks: string[] = [];
+        test.script = async ({ notes, manager, tick }) => {
+          tick.scope.onRollback(() => void hooks.push('rollback'));
+          afterCommit = async () => {
+            const sent = manager.queryRunner!.query('SELECT nonsense()');
+            await (catches ? sent.catch(() => undefined) : sent);
+          };
+          await notes.insert({ text: 'a' });
+        };
+        const report = await test.registry.run('work');
+
+        expect(report).toMatchObject({ ...ended, attempts: 1 });
+        expect(hooks).toEqual([]);
+        expect(await rows()).toEqual(['a']);
+        await check(test);
+      },
+    );
   });
 });

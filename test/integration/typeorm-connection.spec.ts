@@ -242,45 +242,51 @@ describe('The connection of a scope', () => {
     expect(pool.idleCount).toBe(pool.totalCount);
   });
 
-  describe('on SQL Server', () => {
-    const connectionOf = (transactional: boolean) => {
-      const sent: unknown[] = [];
-      const nothing = async (): Promise<void> => undefined;
-      const create = (): object => ({});
-      const runner = {
-        isReleased: false,
-        isTransactionActive: false,
-        manager: {
-          query: nothing,
-          transaction: nothing,
-          getRepository: create,
-          getTreeRepository: create,
-          withRepository: create,
-        },
-        connect: async () => ({}),
-        // It takes another connection of the pool when no transaction is active.
-        query: async (sql: string) => void sent.push([sql, runner.isTransactionActive]),
-        stream: nothing,
-        startTransaction: async () => void (runner.isTransactionActive = true),
-        commitTransaction: async () => void (runner.isTransactionActive = false),
-        release: nothing,
-      };
-      const connection = new ScopedConnection(
-        runner as unknown as QueryRunner,
-        'mssql',
-        transactional,
-      );
-      connection.onScopeInit();
-      return { sent, runner, connection };
+  /** The connection of a scope on a fake driver, whose statements succeed unless an error is in `answers`. */
+  const connectionOf = (driver: string, transactional: boolean) => {
+    const sent: [string, boolean][] = [];
+    const answers: Error[] = [];
+    const nothing = async (): Promise<void> => undefined;
+    const create = (): object => ({});
+    const runner = {
+      isReleased: false,
+      isTransactionActive: false,
+      manager: {
+        query: nothing,
+        transaction: nothing,
+        getRepository: create,
+        getTreeRepository: create,
+        withRepository: create,
+      },
+      connect: async () => ({}),
+      // On SQL Server, it takes another connection of the pool when no transaction is active.
+      query: async (sql: string) => {
+        sent.push([sql, runner.isTransactionActive]);
+        const error = answers.shift();
+        if (error !== undefined) throw error;
+      },
+      stream: nothing,
+      startTransaction: async () => void (runner.isTransactionActive = true),
+      commitTransaction: async () => void (runner.isTransactionActive = false),
+      release: nothing,
     };
+    const connection = new ScopedConnection(
+      runner as unknown as QueryRunner,
+      driver,
+      transactional,
+    );
+    connection.onScopeInit();
+    return { sent, answers, runner, connection };
+  };
 
+  describe('on SQL Server', () => {
     it.each([
       [false, 'began a transaction and did not end it'],
       [true, 'still under way when the scope ended'],
     ])(
       'sends ROLLBACK on the connection of a transaction that was left open, with transaction: %j',
       async (transactional, reason) => {
-        const { sent, runner, connection } = connectionOf(transactional);
+        const { sent, runner, connection } = connectionOf('mssql', transactional);
         await connection.onScopeCommit();
         runner.isTransactionActive = true;
         await expect(connection[Symbol.asyncDispose]()).rejects.toThrow(reason);
@@ -289,18 +295,64 @@ describe('The connection of a scope', () => {
     );
 
     it('takes a rollback to a savepoint for what it is', async () => {
-      const { sent, runner, connection } = connectionOf(true);
+      const { sent, runner, connection } = connectionOf('mssql', true);
       const statements = ['INSERT 1', 'ROLLBACK TRANSACTION typeorm_1', 'INSERT 2'];
       for (const statement of statements) await runner.query(statement);
       await expect(connection.onScopeCommit()).resolves.toBe('committed');
       expect(sent).toEqual(statements.map((statement) => [statement, true]));
     });
 
-    it('refuses to commit after a rollback of the whole transaction', async () => {
-      const { runner, connection } = connectionOf(true);
+    it('refuses a rollback of the whole transaction, and to commit after it', async () => {
+      const { sent, runner, connection } = connectionOf('mssql', true);
       await runner.query('INSERT 1');
-      await runner.query('ROLLBACK TRANSACTION');
-      await expect(connection.onScopeCommit()).rejects.toThrow('The handler ended the transaction');
+      const refusal = 'refused a statement that would end the transaction';
+      await expect(runner.query('ROLLBACK TRANSACTION')).rejects.toThrow(refusal);
+      await expect(connection.onScopeCommit()).rejects.toThrow(refusal);
+      expect(sent).toEqual([['INSERT 1', true]]);
+    });
+  });
+
+  describe.each([
+    ['mysql', { errno: 1213 }],
+    ['mariadb', { errno: 1213 }],
+    ['mssql', { number: 1205 }],
+  ] as const)('on %s, when the scope is the victim of a deadlock', (driver, driverError) => {
+    it('[XB1] sends nothing more, and refuses to commit: the database has rolled everything back', async () => {
+      const { sent, runner, connection, answers } = connectionOf(driver, true);
+      await runner.query('INSERT 1');
+      const error = Object.assign(new Error('deadlock'), { driverError });
+      answers.push(error);
+      await expect(runner.query('UPDATE 2')).rejects.toBe(error);
+      const refusal = 'rolled back the transaction of the scope when a statement failed';
+      await expect(runner.query('INSERT 3')).rejects.toThrow(refusal);
+      await expect(connection.onScopeCommit()).rejects.toThrow(refusal);
+      expect(sent.map(([sql]) => sql)).toEqual(['INSERT 1', 'UPDATE 2']);
+    });
+
+    it('goes on after any other error', async () => {
+      const { runner, connection, answers } = connectionOf(driver, true);
+      await runner.query('INSERT 1');
+      answers.push(Object.assign(new Error('duplicate'), { driverError: { errno: 1062 } }));
+      await expect(runner.query('INSERT 2')).rejects.toThrow('duplicate');
+      await expect(connection.onScopeCommit()).resolves.toBe('committed');
+    });
+  });
+
+  describe('on MySQL, without { transaction: true }', () => {
+    it('[XB1] rolls back a transaction that a statement has begun and none has ended', async () => {
+      const { sent, runner, connection } = connectionOf('mysql', false);
+      await runner.query('START TRANSACTION');
+      await connection.onScopeCommit();
+      await expect(connection[Symbol.asyncDispose]()).rejects.toThrow('did not end it');
+      expect(sent.map(([sql]) => sql)).toEqual(['START TRANSACTION', 'ROLLBACK']);
+    });
+
+    it.each(['COMMIT', 'ROLLBACK'])('sends nothing after %s', async (end) => {
+      const { sent, runner, connection } = connectionOf('mysql', false);
+      for (const statement of ['START TRANSACTION', end, 'SELECT 1']) await runner.query(statement);
+      await connection.onScopeCommit();
+      await connection[Symbol.asyncDispose]();
+      expect(sent.map(([sql]) => sql)).toEqual(['START TRANSACTION', end, 'SELECT 1']);
     });
   });
 });

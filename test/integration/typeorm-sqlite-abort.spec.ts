@@ -6,7 +6,7 @@ import { WriteLock } from '../../lib/typeorm/sqlite-write-lock.js';
 import { closeApps } from '../support/app.js';
 import { countdown, gate, turn, type Gate } from '../support/gate.js';
 import { startNoteApp, type NoteApp, type NoteScope } from '../support/note-worker.js';
-import { dataSourceOf, Note } from '../support/scoped-typeorm.js';
+import { aborted, dataSourceOf, Note } from '../support/scoped-typeorm.js';
 import {
   countConnections,
   createTestFile,
@@ -106,6 +106,26 @@ describe('A tick that is aborted while it waits for an SQLite file', () => {
       await held;
       expect((await next).error).toBeUndefined();
       expect(file.committed()).toEqual(['held', 'next']);
+    });
+
+    it('lets its disposers write after the rollback, even if they wait for their turn', async () => {
+      const { held } = await holdTurn();
+      const disposing = gate();
+      const report = run('hurry', async ({ tick, notes }) => {
+        tick.scope.defer(async () => {
+          const written = notes.insert({ text: 'deferred' });
+          disposing.open();
+          await written;
+        });
+        await aborted(tick.signal);
+      });
+      await disposing.opened;
+      await someTurns();
+      holding.open();
+      await held;
+
+      expect(await report).toMatchObject({ outcome: 'timed-out', disposeErrors: [] });
+      expect(file.committed()).toEqual(['deferred', 'held']);
     });
 
     it('has a timeout as its error that names the transaction for which it waited, and leads to it', async () => {

@@ -418,6 +418,28 @@ describe('The transaction of a scope', () => {
       expect(await committed(database)).toEqual([]);
     });
 
+    it('[XB1] begins with the isolation level of the first statement, a manager.transaction()', async () => {
+      const report = await run(({ manager }) =>
+        manager.transaction('SERIALIZABLE', (inner) => inner.query('SHOW transaction_isolation')),
+      );
+
+      expect(report.error).toBeUndefined();
+      expect(report.value).toEqual([{ transaction_isolation: 'serializable' }]);
+    });
+
+    it('[XB1] refuses an isolation level that the transaction does not have', async () => {
+      const report = await run(async ({ manager, notes }) => {
+        await notes.insert({ text: 'before' });
+        await manager.transaction('SERIALIZABLE', (inner) => inner.query('SELECT 1'));
+      });
+
+      expect(report).toMatchObject({ outcome: 'failed', phase: 'handler' });
+      expect((report.error as Error).message).toBe(
+        'The transaction of the scope has already begun, so the library refused an inner transaction with the isolation level SERIALIZABLE, which it cannot have. Begin with that transaction, or set isolationLevel for the data source.',
+      );
+      expect(await committed(database)).toEqual([]);
+    });
+
     it('rolls back what the handler left open', async () => {
       const report = await run(async ({ manager, notes }) => {
         await manager.queryRunner!.startTransaction();
@@ -522,24 +544,47 @@ describe('The transaction of a scope', () => {
   );
 
   describe('when the handler ends it by itself', () => {
-    it('with a rollback, the tick has failed in the phase commit', async () => {
-      const report = await run(async ({ notes, manager }) => {
+    it.each<[string, 'handler' | 'commit', (sent: Promise<unknown>) => unknown]>([
+      ['fails', 'handler', (sent) => sent],
+      ['catches the error, and fails', 'commit', (sent) => sent.catch(() => undefined)],
+    ])(
+      '[XB1] with a rollback, that is refused: the tick %s in the phase %s',
+      async (_, phase, go) => {
+        const report = await run(async ({ notes, manager }) => {
+          await notes.insert({ text: 'rolled back' });
+          await go(manager.queryRunner!.rollbackTransaction());
+          expect(await idleInTransaction(database)).toBe(1);
+        });
+
+        expect(report).toMatchObject({ outcome: 'failed', phase, disposeErrors: [] });
+        expect((report.error as Error).message).toBe(
+          'The library refused a statement that would end the transaction of the scope (ROLLBACK), because only the scope may end it. Throw to roll it back, or omit { transaction: true }.',
+        );
+        expect(await committed(database)).toEqual([]);
+      },
+    );
+
+    it('[XB1] by a statement after a comment, nothing is committed either', async () => {
+      const report = await run(async ({ manager, notes }) => {
         await notes.insert({ text: 'rolled back' });
-        await manager.queryRunner!.rollbackTransaction();
+        await manager.query('/* by hand */ COMMIT -- now');
       });
 
-      expect(report).toMatchObject({ outcome: 'failed', phase: 'commit' });
-      expect((report.error as Error).message).toBe(
-        'The handler ended the transaction of the scope (ROLLBACK), but only the scope may end it. Throw to roll it back, or omit { transaction: true }.',
-      );
+      expect(report).toMatchObject({ outcome: 'failed', phase: 'handler' });
+      expect((report.error as Error).message).toMatch('end the transaction of the scope (COMMIT');
       expect(await committed(database)).toEqual([]);
     });
 
-    it('by a statement after a comment, the tick fails too', async () => {
-      const report = await run(({ manager }) => manager.query('/* by hand */ COMMIT -- now'));
+    it('without { transaction: true }, it may end its own', async () => {
+      await start(false);
+      const report = await run(async ({ manager, notes }) => {
+        await manager.query('BEGIN');
+        await notes.insert({ text: 'kept' });
+        await manager.query('COMMIT');
+      });
 
-      expect(report).toMatchObject({ outcome: 'failed', phase: 'commit' });
-      expect((report.error as Error).message).toMatch('ended the transaction of the scope (COMMIT');
+      expect(report).toMatchObject({ outcome: 'succeeded' });
+      expect(await committed(database)).toEqual(['kept']);
     });
 
     it.each(['/* outer /* inner */ */ COMMIT', 'SELECT 1; COMMIT'])(

@@ -1,0 +1,95 @@
+import { createRequire } from 'node:module';
+import { closeApps } from '../support/app.js';
+import { startNoteApp, type NoteApp, type NoteScope } from '../support/note-worker.js';
+import { testDatabase } from '../support/postgres.js';
+import { checkNothingKept, committed, emptyPool, poolOf } from '../support/scoped-typeorm.js';
+
+/** Streams of PostgreSQL need a package that TypeORM loads. */
+const describeStreams = canLoad('pg-query-stream') ? describe : describe.skip;
+
+function canLoad(name: string): boolean {
+  try {
+    createRequire(import.meta.url).resolve(name);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const quiet = (work: Promise<unknown>): Promise<unknown> => work.catch((error: unknown) => error);
+
+describeStreams('A stream of a scope', () => {
+  const database = testDatabase();
+  let test: NoteApp;
+
+  const start = async (transaction: boolean): Promise<void> => {
+    await database.query('DROP TABLE IF EXISTS notes');
+    test = await startNoteApp(database, { transaction });
+  };
+  const run = (script: (scope: NoteScope) => unknown) => {
+    test.script = script;
+    return test.registry.run('work');
+  };
+  afterEach(closeApps);
+
+  describe.each([true, false])('with transaction: %p', (transaction) => {
+    it('that is left open is destroyed, and fails the tick', async () => {
+      await start(transaction);
+      await database.query(`INSERT INTO notes(text) SELECT g::text FROM generate_series(1, 999) g`);
+      const report = await run(async ({ notes }) => {
+        const stream = await notes.createQueryBuilder('note').stream();
+        await new Promise((resolve) => stream.once('data', resolve));
+        stream.pause();
+      });
+
+      const phase = transaction ? 'commit' : 'dispose';
+      expect(report).toMatchObject({ outcome: 'failed', phase });
+      expect((report.error as Error).message).toContain('stream was still open');
+      await checkNothingKept(poolOf(test), database);
+      expect(await run(({ notes }) => notes.count())).toMatchObject({ value: 999 });
+    });
+
+    it.each<[string, (stream: AsyncIterable<unknown>) => Promise<unknown>]>([
+      [
+        'was read to its end',
+        async (stream) => {
+          const rows: unknown[] = [];
+          for await (const row of stream) rows.push(row);
+        },
+      ],
+      [
+        'was left with break',
+        async (stream) => {
+          for await (const _ of stream) break;
+        },
+      ],
+    ])('that %s is accepted', async (_, read) => {
+      await start(transaction);
+      await database.query(`INSERT INTO notes(text) SELECT g::text FROM generate_series(1, 999) g`);
+      const report = await run(async ({ notes }) =>
+        read(await notes.createQueryBuilder('note').stream()),
+      );
+
+      expect(report).toMatchObject({ outcome: 'succeeded' });
+      expect(await run(({ notes }) => notes.count())).toMatchObject({ value: 999 });
+    });
+  });
+
+  it('[XB1] has listeners that write nothing outside the transaction', async () => {
+    await start(true);
+    await emptyPool(poolOf(test)); // the listener must see what the new connection has kept
+    const late: Promise<unknown>[] = [];
+    const report = await run(async ({ notes, manager }) => {
+      await notes.insert({ text: 'a' });
+      const stream = await manager.queryRunner!.stream('SELECT generate_series(1, 3)');
+      stream.on('data', () => late.push(quiet(notes.insert({ text: 'from the stream' }))));
+      await new Promise((resolve) => stream.once('data', resolve));
+      throw new Error('failed');
+    });
+    await Promise.all(late);
+
+    expect(report).toMatchObject({ outcome: 'failed', phase: 'handler' });
+    expect(late).not.toEqual([]);
+    expect(await committed(database)).toEqual([]);
+  });
+});
