@@ -98,7 +98,7 @@ export class SqliteScopeRunner extends SqliteRunner {
     const signal = this.#tickSignal;
     if (signal?.aborted !== true) return signal;
     const isRolledBack = this.isTransactional && isErrorOf(signal.reason, TickTimeoutError);
-    return isRolledBack && !isInEndOf(this.#scope?.notice) ? signal : undefined;
+    return isRolledBack && !isInEndOf(this.scope?.notice) ? signal : undefined;
   }
 
   private async take(): Promise<PooledConnection> {
