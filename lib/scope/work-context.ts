@@ -17,8 +17,8 @@ export interface WorkOwner {
 
 /** Identifies the work to which the running code belongs, and the other work inside which that work began. */
 export class WorkContext {
-  /** Undefined once the work has ended: a stray timer keeps this object, but not the owner. */
-  #owner: WorkOwner | undefined;
+  /** Its owner is undefined once the work has ended: a stray timer keeps this object, but not the owner. */
+  readonly #work: Work;
   #outer: WorkContext | undefined;
 
   constructor(
@@ -29,7 +29,7 @@ export class WorkContext {
     /** True for the hooks and disposers of a scope. */
     readonly isEnd = false,
   ) {
-    this.#owner = owner;
+    this.#work = { owner };
     this.#outer = outer;
   }
 
@@ -40,7 +40,7 @@ export class WorkContext {
   get outer(): WorkContext | undefined {
     let outer = this.#outer;
     let tick: WorkContext | undefined;
-    for (; outer !== undefined && outer.#owner === undefined; outer = outer.#outer)
+    for (; outer !== undefined && outer.owner === undefined; outer = outer.#outer)
       if (outer.isTick) tick ??= outer;
     if (tick !== undefined && outer !== undefined) {
       tick.#outer = outer;
@@ -51,7 +51,7 @@ export class WorkContext {
   }
 
   get owner(): WorkOwner | undefined {
-    return this.#owner;
+    return this.#work.owner;
   }
 
   /** Runs `work` as work of the owner, in the caller's AsyncLocalStorage context. */
@@ -68,8 +68,27 @@ export class WorkContext {
     return resource.runInAsyncScope(() => storage.run(this, work));
   }
 
+  /** Returns the owner of work that other code starts because of this work, without being part of it. */
+  get follower(): WorkOwner {
+    const { owner } = this.#work;
+    return owner instanceof Follower ? owner : new Follower(this.#work);
+  }
+
   end(): void {
-    this.#owner = undefined;
+    this.#work.owner = undefined;
+  }
+}
+
+interface Work {
+  owner: WorkOwner | undefined;
+}
+
+/** It keeps neither the work that it follows nor what that work was part of: a listener may start the next tick, again and again. */
+class Follower implements WorkOwner {
+  constructor(private readonly followed: Work) {}
+
+  get isAwaited(): boolean {
+    return this.followed.owner?.isAwaited ?? false;
   }
 }
 
@@ -103,13 +122,7 @@ export async function runAs<T>(
  */
 export function runOutside<T>(work: () => T): T {
   const caller = livingContext();
-  if (caller === undefined) return work();
-  const owner: WorkOwner = {
-    get isAwaited() {
-      return caller.owner?.isAwaited ?? false;
-    },
-  };
-  return new WorkContext(owner, undefined).run(work);
+  return caller === undefined ? work() : new WorkContext(caller.follower, undefined).run(work);
 }
 
 /** Yields the contexts around the calling code, the innermost first. */
