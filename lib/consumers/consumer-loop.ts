@@ -65,7 +65,7 @@ export class ConsumerLoop implements IterationObserver, WorkOwner {
 
   stragglers(): Straggler[] {
     const handlings = [...this.#handlings].filter((handling) => !isInside(handling));
-    // A source that calls `app.close()` may wait for the shutdown.
+    // A source that calls `app.close()` may itself be waiting for the shutdown.
     if (!this.#isReading || isInside(this)) return handlings;
     const source = { name: `${this.schedule.name} (its source)`, isBrief: true, done: this.#loop };
     return [...handlings, source];

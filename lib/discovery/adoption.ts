@@ -71,7 +71,10 @@ function obstacleTo(
   return skip(help);
 }
 
-/** Returns how a job gets a worker, as a clause. A controller has no `@Injectable()`, and stays one. */
+/**
+ * Returns a clause that says how to move a job to a worker. A controller has no `@Injectable()` to replace, and stays a
+ * controller.
+ */
 function toWorker({ workerClass, wrapper, modules }: SkippedJobs, it = workerClass.name): string {
   return modules[0]!.controllers.get(wrapper.token) === wrapper
     ? 'move the method to a provider marked @ScopedWorker()'

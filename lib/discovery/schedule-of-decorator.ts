@@ -62,7 +62,7 @@ export function makeSchedule(
     if (typeof read === 'string') say(read);
     else consumer = read;
   } else if (when !== undefined) {
-    // `@Cron` of `@nestjs/schedule` doesn't know `'-'`.
+    // `@Cron` of `@nestjs/schedule` doesn't support `'-'`.
     const isForeign = metadata.isAdopted === true && changed === undefined;
     const canBeOff = (kind === 'cron' && !isForeign) || isFromProviders(metadata.when);
     const read = readTiming(kind, when.value, options, canBeOff);

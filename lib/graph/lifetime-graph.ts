@@ -56,7 +56,7 @@ export interface GraphProvider {
   /** The scope hooks that it has: any of `onScopeInit`, `onScopeCommit` and `onScopeRollback`. */
   readonly scopeHooks: readonly string[];
   readonly dependencies: readonly GraphEdge[];
-  /** Why no plan can build it, as a clause; undefined if one may, as far as that is known. */
+  /** The reason why no plan can build it, as a clause; undefined if no reason is known. */
   readonly obstacle: string | undefined;
 }
 

@@ -89,8 +89,8 @@ const UNREADABLE = { due: 'invalid', timeZone: undefined } as const;
 const NO_START = "Nest throws at start-up, so the application doesn't start.";
 
 /**
- * Returns the problem for which `@nestjs/schedule` throws at start-up. It reads the timing of every cron, even a disabled one, and
- * then starts those that aren't disabled. It passes any period and delay to Node.
+ * Returns why `@nestjs/schedule` throws for a job at start-up; undefined if it doesn't. It reads the timing of every cron job,
+ * even a disabled one, and then starts those that aren't disabled. It passes every period and delay to Node unchecked.
  */
 function refusalOf(
   { decorator, when, options }: NestJobs['handlers'][number],

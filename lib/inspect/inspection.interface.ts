@@ -44,7 +44,7 @@ export interface InspectedNestJob {
    * - `adopted`: this library runs it, because `adoptNestSchedules` is set. It is among the schedules.
    * - `unconstructed`: Nest runs it on an object whose constructor was never called.
    * - `not-run`: `ScheduleModule.forRoot()` isn't imported.
-   * - `invalid`: its decorator is invalid. `status` says so if Nest throws at start-up.
+   * - `invalid`: its decorator is invalid. If Nest throws at start-up, `status` says so.
    */
   readonly fate:
     'runs' | 'disabled' | 'skipped' | 'adopted' | 'unconstructed' | 'not-run' | 'invalid';
@@ -83,8 +83,8 @@ export interface InspectedWorker {
   /** The disposers called after each tick, in order: `Class.method`, or `what the factory of X returns`. */
   readonly disposal: readonly string[];
   /**
-   * Why Nest builds it in every tick, as a clause, such as `Mailer is injected with forwardRef()`. Undefined if a plan builds it
-   * from the third tick on. Some reasons are known only after two ticks.
+   * The reason why Nest builds it in every tick, as a clause, such as `Mailer is injected with forwardRef()`. Undefined if a plan
+   * builds it from the third tick on. Some reasons are known only after two ticks.
    */
   readonly noPlan?: string;
 }

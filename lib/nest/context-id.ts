@@ -19,7 +19,7 @@ export function observerOf(argument: unknown): BuildObserver | undefined {
   return contextIdOf(argument)?.[OBSERVER];
 }
 
-/** True if the application has a `ContextIdStrategy`, which expects each request when its work begins. */
+/** True if the application has a `ContextIdStrategy`, which expects to see each request when its work begins. */
 export function hasContextIdStrategy(): boolean {
   return (ContextIdFactory as unknown as { strategy?: unknown }).strategy !== undefined;
 }

@@ -25,7 +25,7 @@ export function objectsOf(wrapper: NestWrapper, contextId: ContextId): object[] 
   );
 }
 
-/** Returns the ids of the dependents for which Nest keeps an instance of a transient under a context id. */
+/** Returns the ids of the dependents for which Nest stores this instance of a transient under a context id. */
 export function inquirerIdsOf(
   wrapper: NestWrapper,
   contextId: ContextId,

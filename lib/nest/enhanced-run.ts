@@ -135,8 +135,8 @@ export class EnhancedRun {
   }
 
   /**
-   * Keeps the scope open until `work` settles. Once there are interceptors, Nest runs the rest inside an Observable: an abort or
-   * an interceptor may stop waiting for it, or call the handler late.
+   * Keeps the scope open until `work` settles. With interceptors, Nest runs the rest inside an Observable: an abort or an
+   * interceptor may stop waiting for it, and an interceptor may call the handler late.
    */
   private held<T>(work: () => Promise<T>): Promise<T> {
     const release = this.hold();
@@ -146,8 +146,8 @@ export class EnhancedRun {
   }
 
   /**
-   * Keeps the scope open while code is subscribed to the handler's Observable, such as an interceptor on its own. After an abort,
-   * the tick has unsubscribed; the Observable then ends for everyone else.
+   * Keeps the scope open while any code is subscribed to the handler's Observable, such as an interceptor that subscribes itself.
+   * An abort unsubscribes the tick, and then ends the Observable for all other subscribers.
    */
   private heldWhile(source: Observable<unknown>): Observable<unknown> {
     const { signal } = this.seed;
@@ -159,7 +159,11 @@ export class EnhancedRun {
     });
   }
 
-  /** @returns a function that lets the scope end. */
+  /**
+   * Keeps the scope open.
+   *
+   * @returns a function that lets it end.
+   */
   private hold(): () => void {
     let release!: () => void;
     this.seed.hold(new Promise<void>((resolve) => (release = resolve)));
@@ -184,7 +188,7 @@ export class EnhancedRun {
   }
 
   private filtered(result: Observable<unknown>): Observable<unknown> {
-    // A source may fail in any context.
+    // A source may fail in any async context.
     const filter = AsyncResource.bind((error: unknown) => this.held(() => this.filter(error)));
     return result.pipe(
       catchError((error: unknown) =>

@@ -36,7 +36,10 @@ export class NestInside extends Application {
   hasStarted = false;
   #rootModule: NestModule | undefined;
   readonly #places = new Map<unknown, NestWrapper>();
-  /** A module that is loaded lazily may provide a known token. */
+  /**
+   * Called for each added module. The first one clears the cache, because a module that is loaded lazily may provide the same
+   * token.
+   */
   readonly #moduleAdded: (() => void)[] = [() => this.#places.clear()];
 
   private readonly modulesContainer: ModulesContainer;
@@ -65,7 +68,7 @@ export class NestInside extends Application {
     return this.container?.contextOptions?.instrument?.instanceDecorator !== undefined;
   }
 
-  /** Returns the decorator that Nest applies to what it builds for a provider; undefined if the application has none. */
+  /** Returns the decorator that Nest applies to the instances of a provider; undefined if the application has none. */
   decoratorOf({ host }: NestWrapper): ((instance: unknown) => unknown) | undefined {
     if (!this.isDecorated) return undefined;
     const { injector } = this.moduleRefOf(host!) as unknown as OpenModuleRef;

@@ -41,7 +41,11 @@ export interface ScopedWorkerModuleOptions {
   readonly drainTimeoutMs?: number;
   /** Milliseconds that the shutdown waits for running ticks in total, including `drainTimeoutMs`. @defaultValue 30_000 */
   readonly shutdownTimeoutMs?: number;
-  /** Milliseconds within which each disposer must settle, and builds that are pending when a scope ends. @defaultValue 10_000 */
+  /**
+   * Milliseconds within which each disposer must settle, as must builds that are pending when a scope ends.
+   *
+   * @defaultValue 10_000
+   */
   readonly disposeTimeoutMs?: number;
   /**
    * Called and awaited for every attempt of a tick before anything is built in its scope. If it calls `enterWith` of an
@@ -65,9 +69,10 @@ export interface ScopedWorkerModuleOptions {
    */
   readonly globalEnhancers?: boolean;
   /**
-   * Decides how the providers of scopes are built. `'compiled'`: the first two times by Nest, and then by a plan that repeats
-   * what Nest did: the same calls in the same order, with the same arguments. What a plan can't repeat, Nest builds; the
-   * inspector says why. `'nest'`: always by Nest. The option `resolution` of a handler overrides it.
+   * Decides how the providers of a scope are built. With `'compiled'`, Nest builds them the first two times. After that, a plan
+   * repeats what Nest did: the same calls, in the same order, with the same arguments. Nest still builds what a plan can't
+   * repeat, and the inspector shows the reason. With `'nest'`, Nest builds them every time. The `resolution` of a handler
+   * overrides this option.
    *
    * @defaultValue 'compiled'
    */

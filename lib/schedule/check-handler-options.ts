@@ -158,7 +158,7 @@ function equivalentOf(key: string, value: unknown): string | undefined {
   return EQUIVALENTS.get(key);
 }
 
-/** Returns a clause for a wrong value of `resolution`, of a handler or of the module. */
+/** Returns the problem of an invalid `resolution` of a handler or of the module, as a clause. */
 export function resolutionProblem(value: unknown): string | undefined {
   return choiceProblem(value, ['compiled', 'nest']);
 }

@@ -100,8 +100,8 @@ export interface CommonHandlerOptions {
    */
   readonly onFailure?: 'continue' | 'pause' | 'stop-app';
   /**
-   * Decides how the worker and its dependencies are built: `'compiled'` by a plan, which repeats what Nest did in the first two
-   * ticks; `'nest'` by Nest, in every tick. Default: `resolution` of the module.
+   * Decides how the worker and its dependencies are built. With `'compiled'`, a plan repeats what Nest did in the first two
+   * ticks. With `'nest'`, Nest builds them in every tick. Default: the module's `resolution`.
    */
   readonly resolution?: Resolution;
   /** Milliseconds after start-up during which the schedule isn't due. Default: 0. */

@@ -79,8 +79,8 @@ export class Construction implements BuildObserver {
   }
 
   /**
-   * Nest learns about the scope when the id is first read, with all instances that a plan has built. After the scope has closed,
-   * this is a dead id: once the real one is unreachable, Nest's own maps release the instances.
+   * When the id is first read, Nest receives it, with all instances that a plan has built. After the scope has closed, this is a
+   * dead id: once the real one is unreachable, Nest's own maps release the instances.
    */
   get contextId(): ContextId {
     this.#contextId ??= createContextId(this.#request, this);
@@ -100,7 +100,7 @@ export class Construction implements BuildObserver {
   }
 
   /**
-   * Builds a provider by its plan if it is the first one of the scope, or else through Nest.
+   * Builds a provider with its plan, if it has one and is the first provider of the scope. Otherwise, builds it through Nest.
    *
    * @param load builds it through Nest.
    * @param isLater true to call no constructor before this method returns.
@@ -137,7 +137,7 @@ export class Construction implements BuildObserver {
    */
   load<T>(what: string, start: () => Promise<T>): Promise<T> {
     return asPartOfBuild(() => {
-      // What is built at the same time would look like part of the recorded load, unless that load itself has begun it.
+      // A concurrent build would look like part of the recorded load, unless that load itself started it.
       if (!isPreparing(this)) this.recording = undefined;
       return this.startLoad(what, start);
     });
@@ -270,7 +270,7 @@ export class Construction implements BuildObserver {
     return this.followed(start());
   }
 
-  /** Loads the first provider of the scope through Nest, and keeps what Nest builds for its plan. */
+  /** Loads the first provider of the scope through Nest, and records what Nest builds, for a plan. */
   private record<T>(
     what: string,
     root: NestWrapper,

@@ -128,7 +128,7 @@ export class Disposal {
   /**
    * Disposes newest first, one after the other, and never stops at an error.
    *
-   * @returns the errors; undefined if nothing has to be disposed.
+   * @returns the errors; undefined if there is nothing to dispose.
    */
   dispose(timeoutMs: number): Promise<unknown[]> | undefined {
     this.isDisposing = true;

@@ -13,7 +13,7 @@ export interface ScopeOpening {
    */
   readonly requestOf: (scope: Scope) => unknown;
   readonly module?: NestModule;
-  /** Default: that of the module. */
+  /** Default: the `resolution` of the module options. */
   readonly resolution?: Resolution | undefined;
   readonly schedule?: string;
   readonly tickId?: string;

@@ -295,7 +295,7 @@ export class Scope implements ProviderScope, WorkOwner {
 
   private buildAs<T>(what: string, wrapper: NestWrapper, isLater: boolean): T | Promise<T> {
     const load = (): Promise<T> => this.home.nest.load<T>(wrapper, this.contextId);
-    // What a constructor puts into AsyncLocalStorage must not reach the code that asks for the instance.
+    // What a constructor puts into an AsyncLocalStorage must not leak to the code that requests the instance.
     return this.context.runIsolated(() => this.#construction.build(what, wrapper, load, isLater));
   }
 
@@ -311,7 +311,7 @@ export class Scope implements ProviderScope, WorkOwner {
   }
 }
 
-/** Returns what `work` returns as a promise, which never ends the process: no code need wait for it. */
+/** Returns the result of `work` as a promise. Its rejection never ends the process, because no code has to await it. */
 function promiseOf<T>(work: () => T | Promise<T>): Promise<T> {
   let result: Promise<T>;
   try {

@@ -117,8 +117,8 @@ export async function runAs<T>(
 }
 
 /**
- * Runs `work` outside the calling work: `work` may wait for it, as the shutdown does. What `work` starts is awaited by the shutdown
- * as long as the calling work is.
+ * Runs `work` outside the calling work, so that `work` may wait for the calling work, as the shutdown does. The shutdown awaits
+ * what `work` starts for as long as it awaits the calling work.
  */
 export function runOutside<T>(work: () => T): T {
   const caller = livingContext();

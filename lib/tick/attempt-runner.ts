@@ -169,7 +169,7 @@ export class AttemptRunner {
     let phase: PhaseError['phase'] = 'open';
     let look: ReturnType<WorkerState['begin']>;
     try {
-      // Always awaits: neither a constructor nor a handler runs on the stack of the code that starts the tick.
+      // Always awaits, so that no constructor or handler runs on the stack of the code that starts the tick.
       await this.settings.onOpen?.(tick);
       control.throwIfAborted();
       const { worker, method, isBare, call } = slot.schedule.target;

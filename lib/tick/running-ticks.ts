@@ -139,7 +139,7 @@ export class TickAttempt {
 
 const CONTROL = Symbol('nestjs-scoped-worker:control');
 
-/** An own property, for copies of the tick, that reads no private field, for proxies of the tick. */
+/** An own property, so that copies of the tick have it. Reads no private field, so that it works on proxies of the tick. */
 const SIGNAL = {
   get(this: { [CONTROL]: AttemptAbort }): AbortSignal {
     return this[CONTROL].signal;

@@ -171,7 +171,7 @@ export function tickReport(
   const { slot, id, firedAt } = tick;
   const { endedAt, outcome, reason, phase, isPartlyCommitted, error, disposeErrors } =
     history.at(-1)!;
-  // Filled in place: copies would cost every tick as much as its scope.
+  // Filled in place, because copies would cost every tick as much as its scope.
   const report: Writable<TickReport> = emptyReport(slot, id, outcome, firedAt, endedAt);
   report.attempts = history.length;
   report.history = history;

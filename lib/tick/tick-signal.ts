@@ -32,7 +32,7 @@ export class AttemptAbort implements Abortable {
   reason: unknown;
   /** The reason why it was aborted from outside. */
   cause: AbortCause | undefined;
-  /** Created when code first asks for it, because a signal costs more than the rest of a tick. */
+  /** Created when code first reads it, because a signal costs more than the rest of a tick. */
   #signal: TickSignal | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 

@@ -13,9 +13,9 @@ export interface Client {
 }
 
 /**
- * Reports the answer of PostgreSQL to a statement: TypeORM doesn't say that a COMMIT was answered with ROLLBACK.
+ * Reports PostgreSQL's answer to a statement, because TypeORM doesn't expose that PostgreSQL answered COMMIT with ROLLBACK.
  *
- * @returns a function that stops it.
+ * @returns a function that stops the reports.
  */
 export function answersOf(
   client: Client | undefined,

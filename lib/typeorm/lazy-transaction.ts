@@ -22,15 +22,15 @@ interface Configured {
 }
 
 /**
- * Marks the statements that begin or end the transaction of a query runner, by an object for each time. A connection that is
- * opened in the meantime keeps it: listeners of its streams see it later.
+ * Marks the statements that begin or end the transaction of a query runner, with a new object each time. A connection that is
+ * opened in the meantime keeps the mark, and listeners of its streams see it later.
  */
 const bounding = new AsyncLocalStorage<object>();
 
 /** Drivers of databases where one failed statement dooms its transaction: COMMIT then rolls back without an error. */
 const DOOMING_DRIVERS = ['postgres', 'aurora-postgres', 'cockroachdb'];
 
-/** The errors with which other databases roll back the whole transaction: the victim of a deadlock. */
+/** The numbers of the errors with which other databases roll back the whole transaction of a deadlock victim. */
 const DEADLOCKS: Partial<Record<string, number>> = { mysql: 1213, mariadb: 1213, mssql: 1205 };
 
 /** Matches statements that end a whole transaction, not a savepoint, which TypeORM rolls back by its name on SQL Server. */
@@ -51,7 +51,7 @@ export class LazyTransaction {
   #begun: Promise<void> | undefined;
   #level: IsolationLevel;
   #end: 'to come' | 'under way' | 'over' = 'to come';
-  /** While the transaction begins or ends: what marks its statements. */
+  /** Marks the statements of the transaction while it begins or ends. */
   #mark: object | undefined;
   #isCommitted = false;
   /** The answer of PostgreSQL to COMMIT. */
@@ -61,7 +61,7 @@ export class LazyTransaction {
   #inFlight = 0;
   /** A statement failed, so PostgreSQL would roll back on COMMIT. */
   #doom: { readonly error: unknown; readonly isAlone: boolean } | undefined;
-  /** Why the work can't send more statements. */
+  /** The reason why the work can't send more statements. */
   #refusal: Error | undefined;
   /** The error of a subscriber that TypeORM called after the COMMIT. */
   afterCommit: { readonly error: unknown } | undefined;
@@ -168,7 +168,7 @@ export class LazyTransaction {
   }
 
   /**
-   * Ends the transaction, after what is under way. Statements that disposers send later aren't part of it.
+   * Ends the transaction once the calls under way have settled. Statements that disposers send later aren't part of it.
    *
    * @param work receives whether a stream was still open.
    */
@@ -273,7 +273,7 @@ export class LazyTransaction {
   }
 }
 
-/** Returns the isolation level that TypeORM begins with by default. */
+/** Returns the isolation level that TypeORM uses by default. */
 function levelOf(runner: QueryRunner): IsolationLevel {
   // TypeORM 1 and 0.3
   const { dataSource, connection } = runner as unknown as Record<string, Configured | undefined>;

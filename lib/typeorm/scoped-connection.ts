@@ -31,7 +31,7 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
   private released: Promise<void> | undefined;
   /** The scope in which it is built. */
   private readonly scope = scopeAround()?.notice;
-  /** True while a transaction is open that a statement began: drivers such as `mysql2` don't report it. */
+  /** True while a transaction that a statement began is open, because drivers such as `mysql2` don't report it. */
   private isBegun = false;
   private isInScope = false;
   private isOver = false;
@@ -115,7 +115,7 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
   }
 
   /**
-   * Releases the connection once nothing uses it. The scope waits for that until `disposeTimeoutMs`; then it goes on, and
+   * Releases the connection once nothing uses it. The scope waits for at most `disposeTimeoutMs`. Then it continues, and
    * `dataSource.destroy()` discards the connection.
    */
   private async giveBack(): Promise<void> {
@@ -130,8 +130,8 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
   }
 
   /**
-   * Releases the connection for the work, or for `dataSource.destroy()`, which must not wait for statements. The pool discards a
-   * connection with a transaction.
+   * Releases the connection for the work, or for `dataSource.destroy()`, which must not wait for statements. If a transaction is
+   * open, the pool discards the connection.
    */
   private async release(): Promise<void> {
     this.isLeaving = true;
@@ -139,15 +139,16 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
     if (this.runner.isReleased) return this.releaseOnce();
     const isOpen = this.isInTransaction(client) || this.runner.isTransactionActive;
     this.wasLeftOpen ||= isOpen;
-    // A disposal that waits for statements under way must end too. Otherwise, the pool can still pass the connection on.
+    // If a disposal waits for statements under way, discarding ends its wait. Without that or a transaction, the pool can reuse
+    // the connection.
     const isAwaited = this.isOver && !this.underWay.isNone;
     if ((isOpen || isAwaited) && (await this.discard(client, new Error(LEFT_OPEN)))) return;
     await this.endAndRelease(client);
   }
 
   /**
-   * Rolls back an open transaction before it releases the connection: the next scope would receive it. It is open because its
-   * rollback failed or user code began it.
+   * Rolls back an open transaction before it releases the connection, because the next scope would receive both. A transaction is
+   * open if its rollback failed or user code began it.
    */
   private async endAndRelease(client: Client | undefined): Promise<void> {
     if (!this.isInTransaction(client)) return this.releaseOnce();
@@ -167,7 +168,11 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
     return (this.released ??= this.releaseRunner());
   }
 
-  /** Closes the connection instead of returning it to the pool. @returns false if the library can't for this driver. */
+  /**
+   * Closes the connection instead of returning it to the pool.
+   *
+   * @returns false if the library can't do so for this driver.
+   */
   private async discard(client: Client | undefined, error: unknown): Promise<boolean> {
     const { releasePostgresConnection, releaseCallback } = this.runner as OpenRunner;
     const isPostgres = releasePostgresConnection !== undefined && releaseCallback !== undefined;

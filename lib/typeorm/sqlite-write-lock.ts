@@ -19,7 +19,7 @@ export interface Writer {
   readonly label: string;
   /** An error whose stack leads to the code that began the transaction, if that is known. */
   readonly origin?: Error | undefined;
-  /** The scope that owns the connection; undefined for the application's. */
+  /** The scope that owns the connection; undefined for the application's connection. */
   readonly scope?: object | undefined;
   /** Returns whether the calling code is part of the work for which this turn was taken. */
   isOwnWork(turn: WriteTurn): boolean;

@@ -1,4 +1,4 @@
-/** Why a transaction of a scope can't go on, or can't be committed. */
+/** The reasons why the transaction of a scope can't continue, or can't be committed. */
 
 export const DOOMED =
   'The transaction of the scope cannot be committed: one of its statements failed, and the handler continued. Let the error propagate, or run the statement in entityManager.transaction().';

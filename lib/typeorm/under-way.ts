@@ -1,7 +1,10 @@
 import type { Readable } from 'node:stream';
 import { Latch } from '../util/latch.js';
 
-/** What still uses the connection of a query runner: calls that send statements, and streams that weren't read to the end. */
+/**
+ * Tracks what still uses the connection of a query runner: calls that send statements, and streams that haven't been read to the
+ * end.
+ */
 export class UnderWay {
   #calls = 0;
   #none = new Latch();
@@ -34,7 +37,7 @@ export class UnderWay {
   }
 
   /**
-   * Destroys the open streams, because the next statement would wait until somebody has read them.
+   * Destroys the open streams, because the next statement would wait until they have been read.
    *
    * @returns whether there were any.
    */

@@ -1,6 +1,6 @@
 import type { NestProperty, NestWrapper } from '../nest-types.js';
 
-/** A constructor or a factory that Nest called, and what it passed. */
+/** A constructor or a factory that Nest called, with the values that it passed. */
 export interface RecordedBuild {
   readonly wrapper: NestWrapper;
   readonly injected: readonly unknown[];

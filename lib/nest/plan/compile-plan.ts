@@ -7,7 +7,7 @@ import type { RecordedBuild } from './build-recording.js';
 import { hasScopedEnhancer, obstacleOf, SCOPED_ENHANCER } from './obstacles.js';
 import { NOT_BUILT, REQUEST_SLOT, type Plan, type PlanStep } from './plan.js';
 
-/** A load that Nest has made, with everything that it built for it. */
+/** A load by Nest, with everything that Nest built for it. */
 export interface RecordedLoad {
   readonly root: NestWrapper;
   readonly builds: readonly RecordedBuild[];
@@ -16,15 +16,15 @@ export interface RecordedLoad {
   readonly decorate: Plan['decorate'];
 }
 
-/** Why a provider has no plan. */
+/** Thrown with the reason why a provider has no plan. */
 class Unplannable extends Error {}
 
 /**
  * Compiles the plan that repeats a load.
  *
- * Nest itself has noted which provider it injects in which place. For each value that it passed, the plan names the step that
- * made it, a constant or the request, and each must be the very value that Nest passed. So a plan never does anything that Nest
- * hasn't done.
+ * Nest itself has registered which provider it injects where. For each value that Nest passed, the plan names its source: an
+ * earlier step, a constant or the request. That source must have returned the very value that Nest passed. So a plan never does
+ * anything that Nest hasn't done.
  *
  * @returns the plan, or the reason why no plan can repeat the load.
  */
@@ -43,7 +43,7 @@ class PlanCompiler {
   readonly #used = new Set<number>();
 
   constructor(private readonly load: RecordedLoad) {
-    // Without a request, Nest calls its own factory for it.
+    // Without a request, Nest calls its own factory for `REQUEST`.
     this.#builds = load.builds.filter(({ wrapper }) => !isRequest(wrapper));
   }
 
@@ -73,7 +73,7 @@ class PlanCompiler {
       };
     });
     const slots: unknown[] = [undefined, ...this.#constants, ...steps.map(() => NOT_BUILT)];
-    // Not those of the recorded load.
+    // The plan must not keep the objects of the recorded load.
     for (const [slot] of this.#inquirers) slots[slot] = undefined;
     return { slots, inquirers: this.#inquirers, steps, decorate };
   }
@@ -88,7 +88,7 @@ class PlanCompiler {
       const provider = wrapper
         .getPropertiesMetadata()
         ?.findLast((each) => each.key === key)?.wrapper;
-      // Nest sets no property to null or undefined. Another time, a provider of the scope may return something else.
+      // Nest sets no property to null or undefined. In another scope, the provider may return something else.
       const isSet = value !== undefined && value !== null;
       if (!isSet && (provider === undefined || isSingleton(provider))) return [];
       return [[key, this.source(build, index, provider, value)] as const];
@@ -97,7 +97,7 @@ class PlanCompiler {
     return { wrapper, inquirerId, injected: sources, properties };
   }
 
-  /** Returns where a value comes from that Nest passed to a build. */
+  /** Returns the source of a value that Nest passed to a build. */
   private source(
     { wrapper: dependent }: RecordedBuild,
     before: number,

@@ -3,9 +3,9 @@ import type { NestWrapper } from '../nest-types.js';
 import { isFactory, isSingleton } from '../provider-kind.js';
 
 /**
- * Returns why no plan can build a provider, as a clause; undefined if one may.
+ * Returns why no plan can build a provider, as a clause; undefined if a plan may.
  *
- * @param instance of the provider, if one has been built. Before, its class says what it can.
+ * @param instance an instance of the provider, if one has been built. Otherwise, the prototype of its class shows its methods.
  */
 export function obstacleOf(wrapper: NestWrapper, instance?: unknown): string | undefined {
   const name = String(wrapper.name);
@@ -22,7 +22,7 @@ export function obstacleOf(wrapper: NestWrapper, instance?: unknown): string | u
 /** The clause for a worker whose enhancer Nest builds for each tick. */
 export const SCOPED_ENHANCER = 'it has a guard, interceptor, pipe or filter that is request-scoped';
 
-/** True if Nest builds an enhancer of the provider itself for each context. */
+/** True if Nest builds one of the provider's own enhancers for each context. */
 export function hasScopedEnhancer(wrapper: NestWrapper): boolean {
   return (wrapper.getEnhancersMetadata() ?? []).some(
     // Nest 11.0 replaces the wrapper of a class after recording it.

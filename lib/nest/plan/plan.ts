@@ -1,14 +1,14 @@
 import type { NestWrapper } from '../nest-types.js';
 
-/** One constructor or factory of a plan. */
+/** One step of a plan: a call to a constructor or a factory. */
 export interface PlanStep {
   readonly wrapper: NestWrapper;
   readonly isFactory: boolean;
   /** For a transient: the id under which Nest stores the instance. */
   readonly inquirerId: string | undefined;
-  /** Where its result goes. */
+  /** The slot of its result. */
   readonly slot: number;
-  /** The indexes of the steps that must be over before it begins. */
+  /** The indexes of the steps that must have finished before it begins. */
   readonly after: readonly number[];
   /** The slots of its arguments. */
   readonly injected: readonly number[];
@@ -16,14 +16,17 @@ export interface PlanStep {
 }
 
 /**
- * The builds of one provider under a new context, in the order in which Nest makes them. Values move through an array of slots: the
- * request, then the constants, then the result of each step. The provider itself is the last.
+ * The steps that build one provider in a new context, in the order in which Nest takes them. Values move through an array of
+ * slots: the request, then the constants, then the result of each step. The last slot is for the provider itself.
  */
 export interface Plan {
   /** The initial slots. */
   readonly slots: readonly unknown[];
   readonly steps: readonly PlanStep[];
-  /** The prototypes for `INQUIRER`, in whose place Nest injects an object that it created before it called the constructor. */
+  /**
+   * The prototypes for `INQUIRER`: Nest injects an empty object with the prototype of the dependent, which it created before it
+   * called the constructor.
+   */
   readonly inquirers: readonly (readonly [slot: number, prototype: object])[];
   /** The application's `instanceDecorator`. */
   readonly decorate: ((instance: unknown) => unknown) | undefined;
@@ -32,5 +35,5 @@ export interface Plan {
 /** The slot of the request. */
 export const REQUEST_SLOT = 0;
 
-/** In the slot of a step that hasn't been built. */
+/** Marks the slot of a step that has no result yet. */
 export const NOT_BUILT = Symbol('nestjs-scoped-worker:not-built');

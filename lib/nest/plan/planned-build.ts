@@ -5,15 +5,15 @@ import type { ContextId, NestInstanceHost } from '../nest-types.js';
 import { constructIn, Preparation } from '../preparation.js';
 import { NOT_BUILT, REQUEST_SLOT, type Plan, type PlanStep } from './plan.js';
 
-/** What Nest knows of a step: the entry of the provider for the context id. */
+/** What Nest knows about a step: the entry of the provider for the context id. */
 type ToldHost = { -readonly [Key in keyof NestInstanceHost]: NestInstanceHost[Key] } & {
   isConstructorCalled?: boolean;
-  /** Ends the wait of those who look the instance up; with an error, they throw it. */
+  /** Ends the wait of code that looks the instance up. If called with an error, that code throws it. */
   settle?: (error?: unknown) => void;
 };
 
 /**
- * Carries out a plan once. Works without a promise until a factory returns one; from there on, it calls everything whose
+ * Carries out a plan once. It creates no promise until a factory returns one. From then on, it calls everything whose
  * dependencies are ready, as Nest does. After a failure, it calls nothing more.
  */
 export class PlannedBuild {
@@ -24,7 +24,7 @@ export class PlannedBuild {
   /** Instances whose `onScopeInit` is running. */
   #preparing:
     Map<PlanStep, { readonly instance: unknown; readonly preparation: Preparation }> | undefined;
-  /** By step, once Nest knows the context id. */
+  /** The entries by step, once Nest knows the context id. */
   #told: Map<PlanStep, ToldHost> | undefined;
   #contextId: ContextId | undefined;
 
@@ -38,7 +38,12 @@ export class PlannedBuild {
     for (const [slot, prototype] of plan.inquirers) this.#slots[slot] = Object.create(prototype);
   }
 
-  /** @returns the provider, or a promise of it. @throws the error of a constructor or a factory. */
+  /**
+   * Builds the provider.
+   *
+   * @returns the instance, or a promise of it.
+   * @throws the error of a constructor or a factory.
+   */
   run(): unknown {
     const { steps } = this.plan;
     try {
@@ -54,8 +59,8 @@ export class PlannedBuild {
   }
 
   /**
-   * Has Nest find the instances under a context id. What isn't built yet counts as pending, so that Nest waits for it instead of
-   * building it a second time.
+   * Makes Nest find the instances under a context id. Instances that aren't built yet count as pending, so that Nest waits for
+   * them instead of building them a second time.
    */
   tell(contextId: ContextId): void {
     this.#contextId = contextId;
@@ -158,7 +163,7 @@ export class PlannedBuild {
     const inject = (): void => this.inject(step, instance);
     const prepare = (): Promise<void> | undefined =>
       this.observer.built(isPassedOn ? undefined : instance, wrapper, inject);
-    // Nest built instances without this hook; this one may have it all the same.
+    // The instances that Nest built didn't have this hook, but this one may have it.
     if (typeof readMember(instance as object, 'onScopeInit') === 'function')
       this.beginPreparation(step, instance, preparation);
     const ready = this.#preparing?.has(step) === true ? preparation.run(prepare) : prepare();
@@ -207,7 +212,7 @@ export class PlannedBuild {
     settle?.();
   }
 
-  /** Nothing more is built; who waits for it receives the error. */
+  /** Stops building. Code that waits for an instance receives the error. */
   private fail(error: unknown): void {
     if (this.#failure !== undefined) return;
     this.#failure = { error };
@@ -253,7 +258,7 @@ function resolvedHost(instance: unknown): ToldHost {
   return { instance, isResolved: true, isPending: false, isConstructorCalled: true };
 }
 
-/** The code of a preparation sees its own instance as resolved; otherwise, it would wait for itself. */
+/** Code that is part of a preparation sees its own instance as resolved; otherwise, it would wait for itself. */
 function prepare(host: ToldHost, instance: unknown, preparation: Preparation): void {
   host.instance = instance;
   Object.defineProperty(host, 'isResolved', {

@@ -9,10 +9,10 @@ import { PlannedBuild } from './planned-build.js';
 /** How the providers of a scope are built: by plans, or always by Nest. */
 export type Resolution = 'compiled' | 'nest';
 
-/** The number of loads that Nest makes before the plan: only from the second on is its order stable. */
+/** The number of loads that Nest makes before a plan: its order is stable only from the second load on. */
 const RECORDED_LOADS = 2;
 
-/** What is known of a provider: how often Nest has loaded it, and then the plan, or the reason why it has no plan. */
+/** What is known about a provider: the number of its loads by Nest, and then its plan, or the reason why it has no plan. */
 interface Known {
   loads: number;
   result?: Plan | string;
@@ -26,7 +26,7 @@ export class Plans {
     nest.onModuleAdded(() => this.#known.clear());
   }
 
-  /** Begins to build a provider by its plan; undefined if it has none. */
+  /** Begins to build a provider with its plan. Returns undefined if it has no plan. */
   begin(root: NestWrapper, observer: BuildObserver, request: unknown): PlannedBuild | undefined {
     const result = this.#known.get(root)?.result;
     if (result === undefined || typeof result === 'string') return undefined;
@@ -48,7 +48,7 @@ export class Plans {
   ): void {
     const known = this.#known.get(root) ?? { loads: 0 };
     this.#known.set(root, known);
-    // Loads at the same time are all first ones.
+    // Concurrent loads count as one.
     if (known.result !== undefined || loadsBefore !== known.loads) return;
     known.loads += 1;
     if (known.loads < RECORDED_LOADS) return;
@@ -56,7 +56,7 @@ export class Plans {
     known.result = compilePlan({ root, builds, contextId, request, decorate });
   }
 
-  /** Returns why Nest resolves a provider; undefined if it has a plan, or isn't known yet. */
+  /** Returns why Nest builds a provider every time; undefined if it has a plan, or if that isn't known yet. */
   whyNot(root: NestWrapper): string | undefined {
     const result = this.#known.get(root)?.result;
     return typeof result === 'string' ? result : undefined;
