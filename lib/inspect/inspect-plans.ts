@@ -22,8 +22,8 @@ export function whyNoPlan(
   );
   const asked =
     own.length === 0 ? [resolution] : own.map(({ options }) => options.resolution ?? resolution);
-  if (!asked.includes('compiled')) return "resolution is 'nest'";
-  if (hasLeakDetection) return 'leak detection follows its scopes';
+  if (!asked.includes('compiled')) return "resolution: 'nest' is set";
+  if (hasLeakDetection) return 'leak detection is on';
   const found = own[0] && plans?.whyNot(own[0].target.worker!);
   if (found !== undefined) return found;
   const isEnhanced = worker.dependencies.some(

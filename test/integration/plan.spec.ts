@@ -269,7 +269,7 @@ onRecording('A plan', () => {
       const [inspected] = inspectScopes(app).workers;
       expect(inspected).toHaveProperty(
         'noPlan',
-        'leakDetection' in options ? 'leak detection follows its scopes' : "resolution is 'nest'",
+        'leakDetection' in options ? 'leak detection is on' : "resolution: 'nest' is set",
       );
     });
 
@@ -350,7 +350,7 @@ onRecording('A plan', () => {
       [
         'guarded',
         [Scoped, Guard, Worker],
-        'it has a guard, interceptor, pipe or filter that is request-scoped',
+        'it has a request-scoped guard, interceptor, pipe or filter',
       ],
     ] as [string, Provider[], string][])(
       '[K5] a worker that is %s: the inspector says why',
@@ -395,7 +395,7 @@ onRecording('A plan', () => {
       });
       expect(inspectScopes(app).workers[0]).toHaveProperty(
         'noPlan',
-        'Scoped is built with it, but not injected',
+        "Nest builds Scoped along with it, but doesn't inject it",
       );
     });
   });

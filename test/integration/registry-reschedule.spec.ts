@@ -379,6 +379,7 @@ describe('registry.reschedule()', () => {
       const skipped: unknown[] = [];
       events.on('tick:skipped', (report) => skipped.push(report));
       registry.reschedule('poll', { everyMs: 5_000 });
+      await advance(0); // the handler runs after this call
       expect(jest.getTimerCount()).toBe(0);
       await advance(20_000);
       expect([due, skipped, registry.has('poll')]).toEqual([at(1_000), [], false]);

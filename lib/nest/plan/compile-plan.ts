@@ -32,7 +32,9 @@ export function compilePlan(load: RecordedLoad): Plan | string {
   try {
     return new PlanCompiler(load).compile();
   } catch (error) {
-    return error instanceof Unplannable ? error.message : `compiling it failed: ${String(error)}`;
+    return error instanceof Unplannable
+      ? error.message
+      : `the library couldn't compile its plan: ${String(error)}`;
   }
 }
 
@@ -54,7 +56,9 @@ class PlanCompiler {
     if (this.#builds.at(-1)?.wrapper !== root) throw this.notRepeated(root);
     this.#builds.slice(0, -1).forEach(({ wrapper }, index) => {
       if (!this.#used.has(index))
-        throw new Unplannable(`${nameOf(wrapper)} is built with it, but not injected`);
+        throw new Unplannable(
+          `Nest builds ${nameOf(wrapper)} along with it, but doesn't inject it`,
+        );
     });
 
     const first = 1 + this.#constants.length;
@@ -152,7 +156,7 @@ class PlanCompiler {
   }
 
   private notRepeated(dependent: NestWrapper): Unplannable {
-    return new Unplannable(`what Nest injects into ${nameOf(dependent)} can't be predicted`);
+    return new Unplannable(`the library can't predict what Nest injects into ${nameOf(dependent)}`);
   }
 }
 

@@ -13,14 +13,14 @@ export function obstacleOf(wrapper: NestWrapper, instance?: unknown): string | u
   if (wrapper.forwardRef === true) return `${name} is injected with forwardRef()`;
   if (wrapper.isDependencyTreeDurable()) return `${name} is durable`;
   if (typeof readMember(shown as object, 'then') === 'function')
-    return `${name} has a method then()`;
+    return `${name} has a then() method`;
   if (typeof readMember(shown as object, 'onScopeInit') === 'function')
     return `${name} has onScopeInit()`;
   return undefined;
 }
 
 /** The clause for a worker whose enhancer Nest builds for each tick. */
-export const SCOPED_ENHANCER = 'it has a guard, interceptor, pipe or filter that is request-scoped';
+export const SCOPED_ENHANCER = 'it has a request-scoped guard, interceptor, pipe or filter';
 
 /** True if Nest builds one of the provider's own enhancers for each context. */
 export function hasScopedEnhancer(wrapper: NestWrapper): boolean {

@@ -44,7 +44,7 @@ function writeWorker(
     sheet.text('has no decorated handler; you can add schedules while the application runs', {
       indent: 4,
     });
-  if (noPlan !== undefined) sheet.text(`Built by Nest in every tick: ${noPlan}.`, { indent: 4 });
+  if (noPlan !== undefined) sheet.text(`Nest builds it in every tick: ${noPlan}.`, { indent: 4 });
   sheet.blank();
   writeTree(tree, sheet);
   sheet.blank();
