@@ -82,7 +82,7 @@ export class ScheduleBook implements LastReports {
   remember(report: TickReport, schedule: Schedule): void {
     if (!this.holds(schedule)) return; // it was removed while it ran
     const isSmall = report.value === undefined && report.items === undefined;
-    this.#lastReports.set(report.schedule, isSmall ? report : withoutResults(report));
+    this.#lastReports.set(report.schedule, isSmall ? { ...report } : withoutResults(report));
   }
 
   lastReport(name: string): TickReport | undefined {

@@ -175,8 +175,7 @@ export class LazyTransaction {
   private async end(work: (hasCut: boolean) => Promise<void>): Promise<void> {
     this.#end = 'under way';
     try {
-      const hasCut = this.underWay.cutStreams();
-      await this.underWay.settled();
+      const hasCut = await this.underWay.settled();
       this.remember();
       await this.bound(() => work(hasCut));
     } finally {

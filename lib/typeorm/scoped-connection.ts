@@ -120,8 +120,7 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
    */
   private async giveBack(): Promise<void> {
     this.isLeaving = true;
-    this.hasCut = this.underWay.cutStreams();
-    await this.underWay.settled();
+    this.hasCut = await this.underWay.settled();
     const client = await this.client();
     if (this.runner.isReleased) return this.releaseOnce();
     this.wasLeftOpen = this.isInTransaction(client);
@@ -246,7 +245,8 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
 
 const MYSQL_DRIVERS = ['mysql', 'mariadb'];
 
-const BEGIN = /^(BEGIN|START\s+TRANSACTION)\b/i;
+/** Matches a whole statement: blocks of code may start with BEGIN, and a text of several statements may end its transaction itself. */
+const BEGIN = /^(BEGIN(\s+(WORK|TRAN(SACTION)?))?|START\s+TRANSACTION(\s+[\w\s,]+)?)\s*;?\s*$/i;
 const END = /^(COMMIT|ROLLBACK(?!.*\bTO\b)|END|ABORT)\b/i;
 
 function isReleasedError(error: unknown): boolean {

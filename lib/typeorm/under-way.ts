@@ -9,6 +9,9 @@ export class UnderWay {
   #calls = 0;
   #none = new Latch();
   readonly #streams = new Set<Readable>();
+  /** True while no stream may be open, even one that is only being opened. */
+  #isCutting = false;
+  #hasCut = false;
 
   get isNone(): boolean {
     return this.#calls === 0 && this.openStreams().length === 0;
@@ -28,26 +31,30 @@ export class UnderWay {
 
   add(stream: Readable): void {
     for (const other of this.#streams) if (!isOpen(other)) this.#streams.delete(other);
-    this.#streams.add(stream);
-  }
-
-  /** Waits until no call is under way. */
-  async settled(): Promise<void> {
-    while (this.#calls > 0) await this.#none.opened;
+    if (this.#isCutting) this.cut(stream);
+    else this.#streams.add(stream);
   }
 
   /**
-   * Destroys the open streams, because the next statement would wait until they have been read.
+   * Waits until no call is under way. Destroys open streams, and those that open meanwhile, because the next statement would wait
+   * until somebody has read them.
    *
    * @returns whether there were any.
    */
-  cutStreams(): boolean {
-    const open = this.openStreams();
-    for (const stream of open) {
-      stream.on('error', () => undefined); // without a listener, an error would end the process
-      stream.destroy();
-    }
-    return open.length > 0;
+  async settled(): Promise<boolean> {
+    this.#isCutting = true;
+    for (const stream of this.openStreams()) this.cut(stream);
+    while (this.#calls > 0) await this.#none.opened;
+    this.#isCutting = false;
+    const hasCut = this.#hasCut;
+    this.#hasCut = false;
+    return hasCut;
+  }
+
+  private cut(stream: Readable): void {
+    this.#hasCut = true;
+    stream.on('error', () => undefined); // without a listener, an error would end the process
+    stream.destroy();
   }
 
   private openStreams(): Readable[] {

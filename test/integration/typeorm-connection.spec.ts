@@ -347,6 +347,18 @@ describe('The connection of a scope', () => {
       expect(sent.map(([sql]) => sql)).toEqual(['START TRANSACTION', 'ROLLBACK']);
     });
 
+    it.each([
+      'BEGIN pkg.proc(1); END;',
+      'BEGIN NOT ATOMIC INSERT INTO notes VALUES (1); END',
+      'START TRANSACTION; INSERT INTO notes VALUES (1); COMMIT',
+    ])('[XB1] sees no transaction in the whole block %s', async (block) => {
+      const { sent, runner, connection } = connectionOf('mysql', false);
+      await runner.query(block);
+      await connection.onScopeCommit();
+      await connection[Symbol.asyncDispose]();
+      expect(sent.map(([sql]) => sql)).toEqual([block]);
+    });
+
     it.each(['COMMIT', 'ROLLBACK'])('sends nothing after %s', async (end) => {
       const { sent, runner, connection } = connectionOf('mysql', false);
       for (const statement of ['START TRANSACTION', end, 'SELECT 1']) await runner.query(statement);

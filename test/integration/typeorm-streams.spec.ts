@@ -49,6 +49,21 @@ describeStreams('A stream of a scope', () => {
       expect(await run(({ notes }) => notes.count())).toMatchObject({ value: 999 });
     });
 
+    it('[XB1] that is still opening when the handler fails is destroyed too', async () => {
+      await start(transaction);
+      await database.query(`INSERT INTO notes(text) SELECT g::text FROM generate_series(1, 999) g`);
+      await emptyPool(poolOf(test)); // the stream waits for its connection
+      const failure = new Error('no network');
+      const report = await run(({ notes }) => {
+        void quiet(notes.createQueryBuilder('note').stream());
+        throw failure;
+      });
+
+      expect(report).toMatchObject({ outcome: 'failed', error: failure });
+      await checkNothingKept(poolOf(test), database);
+      expect(await run(({ notes }) => notes.count())).toMatchObject({ value: 999 });
+    });
+
     it.each<[string, (stream: AsyncIterable<unknown>) => Promise<unknown>]>([
       [
         'was read to its end',
