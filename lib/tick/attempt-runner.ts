@@ -169,10 +169,11 @@ export class AttemptRunner {
     let phase: PhaseError['phase'] = 'open';
     let look: ReturnType<WorkerState['begin']>;
     try {
-      // Always awaits, so that no constructor or handler runs on the stack of the code that starts the tick.
-      await this.settings.onOpen?.(tick);
-      control.throwIfAborted();
+      const opened = this.settings.onOpen?.(tick);
       const { worker, method, isBare, call } = slot.schedule.target;
+      // A plan may need no promise, but no constructor runs on the stack of the code that starts the tick.
+      if (opened !== undefined || worker !== undefined) await opened;
+      control.throwIfAborted();
       phase = 'resolve';
       const instance =
         worker === undefined ? undefined : await scope.build<Record<string, unknown>>(worker);
