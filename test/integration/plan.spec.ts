@@ -21,10 +21,8 @@ import { OnDemand, probes, RequestScoped, Transient, worker } from '../support/p
 /** Builds by Nest before a plan is used. */
 const FIRST_TICKS = 2;
 
-// These tests count the ticks until there is a plan. On Nest 11.0, workers of these applications have none, for a reason that isn't
-// known yet: Nest builds them. `npm run nest:fuzz` compares plans on 11.0.
-const { PLANS, NEST } = process.env;
-const onRecording = PLANS === 'rehearsed' || NEST === 'nest11-oldest' ? describe.skip : describe;
+// These tests count the ticks until there is a plan.
+const onRecording = process.env['PLANS'] === 'rehearsed' ? describe.skip : describe;
 
 onRecording('A plan', () => {
   const { journal, Probe, probe } = probes();
@@ -69,7 +67,7 @@ onRecording('A plan', () => {
     @Transient()
     class Log extends Probe {}
 
-    @Injectable()
+    @RequestScoped() // Nest 11.0 overlooks what is injected into a property
     class Repo extends Probe {
       @Inject(Connection) readonly connection!: Connection;
 
@@ -340,7 +338,11 @@ onRecording('A plan', () => {
     it.each([
       ['onScopeInit', [Prepared, worker([Prepared])], 'Prepared has onScopeInit()'],
       ['durable', [Tenant, worker([Tenant])], 'Tenant is durable'],
-      ['circular', [Egg, Hen, worker([Hen])], /^(Egg|Hen) is injected with forwardRef\(\)$/],
+      [
+        'circular',
+        [Egg, Hen, worker([Hen])], // Nest 11.0 builds the worker without waiting for the circle.
+        /^(Egg|Hen) is injected with forwardRef\(\)$|can't predict what Nest injects into Worker$/,
+      ],
       [
         'guarded',
         [Scoped, Guard, Worker],
