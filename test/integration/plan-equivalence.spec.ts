@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Inject, Scope, type Provider } from '@nestjs/common';
 import { REQUEST } from '@nestjs/core';
-import { inspectScopes, ScopedWorker, type Tick } from '../../lib/index.js';
+import { ScopedWorker, type Tick } from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
 import { DECORATES, plainProxy } from '../support/decorators.js';
 import { OnDemand, probes, RequestScoped, worker } from '../support/probes.js';
@@ -130,29 +130,6 @@ describe.each(['nest', 'compiled'] as const)('With the resolution %s', (resoluti
       orders.push(journal.lines.slice(1).join());
     }
     expect(new Set(orders)).toEqual(new Set(['disposed Repo,deferred']));
-  });
-
-  it('[K5] the inspector says why a worker has no plan if its constructor resolves a provider', async () => {
-    @RequestScoped()
-    class Mailer extends Probe {}
-    @RequestScoped()
-    class Eager {
-      readonly mailer: Promise<Mailer>;
-
-      constructor(@Inject(REQUEST) { scope }: Tick) {
-        this.mailer = scope.resolve(Mailer);
-      }
-    }
-    const { registry, app } = await startApp({
-      options: { resolution },
-      providers: [
-        Mailer,
-        Eager,
-        worker<[Eager]>([Eager], async (_, { mailer }) => void (await mailer)),
-      ],
-    });
-    for (let tick = 1; tick <= 4; tick += 1) await registry.run('Worker.run');
-    expect(inspectScopes(app).workers[0]).toHaveProperty('noPlan', expect.any(String));
   });
 
   it('[K3] the order of construction is that of Nest, even if the first two ticks overlap', async () => {

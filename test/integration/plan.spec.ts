@@ -154,7 +154,7 @@ onRecording('A plan', () => {
       expect(made).toEqual(expect.arrayContaining(ids));
     });
 
-    it('[A8, B7, K3] disposes what it has built when a constructor throws', async () => {
+    it('[A8, K3] disposes what it has built when a constructor throws', async () => {
       let failure: Error | undefined;
       @RequestScoped()
       class Last extends Probe {
@@ -374,6 +374,25 @@ onRecording('A plan', () => {
         initialised: ['MADE', 'MADE', 'MADE'],
       });
       expect(inspectScopes(app).workers[0]).toHaveProperty('noPlan', 'MADE has onScopeInit()');
+    });
+
+    it('[K5] a worker with a provider whose constructor resolves another one', async () => {
+      @RequestScoped()
+      class Eager {
+        readonly scoped: Promise<Scoped>;
+
+        constructor(@Inject(REQUEST) { scope }: Tick) {
+          this.scoped = scope.resolve(Scoped);
+        }
+      }
+      const run = async (_: Tick, { scoped }: Eager): Promise<unknown> => scoped;
+      const { app, byPlan, registry } = await startPlanned({
+        providers: [Scoped, Eager, worker<[Eager]>([Eager], run)],
+      });
+      await registry.run('Worker.run');
+
+      expect(byPlan()).toBe(0);
+      expect(inspectScopes(app).workers[0]!.noPlan).toEqual(expect.any(String));
     });
 
     it('[K5] a worker that builds something else by itself', async () => {
