@@ -72,7 +72,10 @@ describe('the log of a consumer', () => {
   it('names it at start-up, and what the shutdown waits for', async () => {
     const { source, app, log, next } = await startConsumer(
       new HandSource(),
-      ({ signal }) => new Promise((resolve) => signal.addEventListener('abort', resolve)),
+      ({ signal }) =>
+        new Promise((_, reject) => {
+          signal.addEventListener('abort', () => reject(signal.reason as Error));
+        }),
     );
     const started = next('tick:started');
     source.give();

@@ -15,12 +15,15 @@ HostingModule.prototype.onApplicationBootstrap = async function (this: HostingMo
   return onApplicationBootstrap.call(this);
 };
 
+const MOST_REHEARSED = 1_000;
+
 type Stubbed = NestWrapper & { metatype: unknown };
 
 async function rehearse({ nest, plans, graph }: ScopedWorkerServices): Promise<void> {
   if (isCircular(graph.current)) return; // no plans, and Nest may never end a load that no code awaits
 
   const wrappers = [...nest.wrappers()].map(({ wrapper }) => wrapper as Stubbed);
+  if (wrappers.length > MOST_REHEARSED) return; // each load builds all dependencies, so a deep graph would take hours
   // Nest would keep the empty objects for as long as their context lives.
   if (wrappers.some(({ durable }) => durable === true)) return;
   const built = wrappers.filter(
