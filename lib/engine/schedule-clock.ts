@@ -1,7 +1,7 @@
 import { hasFixedDelay, type EngineSchedule } from '../schedule/schedule.js';
 import type { EngineSlot, Trigger } from '../schedule/slot.js';
 import type { EngineHost } from './engine.js';
-import { decideMisfire, MOST_CAUGHT_UP } from '../schedule/misfire.js';
+import { decideMisfire, dueUntil, MOST_CAUGHT_UP } from '../schedule/misfire.js';
 import { Alarm } from '../util/alarm.js';
 
 /** If a clock is set back by more than this, it was corrected; otherwise an hour is repeated (as in Vixie cron). */
@@ -90,20 +90,24 @@ export class ScheduleClock {
     const { timeline, options } = this.schedule;
     // The clock is read once, so that a long search doesn't make slots late.
     const now = Date.now();
-    const due = this.dueUntil(now, at);
+    const most = options.misfire === 'all' ? MOST_CAUGHT_UP : NAMED_MISSES;
+    const { due, next } = this.#hasFixedDelay
+      ? { due: [at], next: undefined }
+      : dueUntil(now, at, timeline, most);
     const isPunctual = due.length === 1 && now - at <= options.misfireThresholdMs;
     const { run, missed } = isPunctual
       ? { run: due, missed: [] }
       : decideMisfire(this.schedule, due, now);
-    const areLate =
+    // Several slots wait for each other, even if they are punctual.
+    const takeTurns =
       run.length > 1 || (run.length === 1 && now - run[0]! > options.misfireThresholdMs);
-    if (this.#hasFixedDelay) this.#next = undefined;
-    else this.arm(timeline.after(due.at(-1)!));
+    this.arm(next);
     if (missed.length > 0)
       this.host.missed(missed.slice(-NAMED_MISSES).map((slot) => this.slot(slot)));
-    if (run.length === 0 && this.#hasFixedDelay) return this.arm(timeline.again(Date.now()));
+    if (run.length === 0)
+      return this.#hasFixedDelay ? this.arm(timeline.again(Date.now())) : undefined;
     this.afterDelay(options.jitterMs > 0 ? Math.random() * options.jitterMs : 0, () =>
-      this.armAfter(this.fireTogether(run, areLate)),
+      this.armAfter(this.fireTogether(run, takeTurns)),
     );
   }
 
@@ -116,46 +120,13 @@ export class ScheduleClock {
    * Fires slots together with catch-up runs, which wait their turn. Slots that are missed while they wait follow the overlap
    * rule: otherwise, a schedule that can't keep up would queue more and more of them.
    */
-  private async fireTogether(run: readonly number[], areLate: boolean): Promise<void> {
+  private async fireTogether(run: readonly number[], takeTurns: boolean): Promise<void> {
     const most = this.schedule.options.misfire === 'all' ? MOST_CAUGHT_UP : 1;
-    const isCatchUp = areLate && this.#caughtUp < most;
+    const isCatchUp = takeTurns && this.#caughtUp < most;
     const count = isCatchUp ? run.length : 0;
     this.#caughtUp += count;
     await Promise.all(run.map((slot) => this.host.fire({ ...this.slot(slot), isCatchUp })));
     this.#caughtUp -= count;
-  }
-
-  /** Returns the slots from `at` on: one, or more if the event loop was blocked or the machine slept. */
-  private dueUntil(now: number, at: number): number[] {
-    const { timeline, options } = this.schedule;
-    const due = [at];
-    if (this.#hasFixedDelay) return due;
-    const walk = options.misfire === 'all' ? MOST_CAUGHT_UP : NAMED_MISSES;
-    for (
-      let next = timeline.after(at);
-      next !== undefined && next <= now;
-      next = timeline.after(next)
-    ) {
-      due.push(next);
-      // After a long sleep there are too many slots to walk one by one. Only the latest are kept, so this jumps ahead. It
-      // leaves a little more than one such walk to find.
-      if (due.length % walk === 0) {
-        const ahead = this.skipAhead(next, now, (next - at) * 1.1);
-        // It is due itself: an irregular cron may have no slot after it.
-        if (ahead > next) due.push((next = ahead));
-      }
-    }
-    return due;
-  }
-
-  /** Returns a slot between `from` and now: about `window` before now, or earlier if no slot is that late. */
-  private skipAhead(from: number, now: number, window: number): number {
-    for (let back = window; now - back > from; back *= 2) {
-      const slot = this.schedule.timeline.skipTo(from, now - back);
-      if (slot === undefined) return from;
-      if (slot <= now) return slot;
-    }
-    return from;
   }
 
   /** Intervals and delays keep the rest of their wait; a cron and a fixed moment follow the wall clock. */

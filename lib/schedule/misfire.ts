@@ -1,4 +1,5 @@
 import type { EngineSchedule } from './schedule.js';
+import type { Timeline } from './timeline.js';
 
 /** Which of the slots that are due together run, oldest first, and which are missed. */
 export interface MisfireDecision {
@@ -9,11 +10,35 @@ export interface MisfireDecision {
 /** The maximum number of slots that `misfire: 'all'` catches up. */
 export const MOST_CAUGHT_UP = 1_000;
 
+/** The slots of the last minute are looked at first. */
+const FIRST_WINDOW_MS = 60_000;
+
 /**
- * Decides which of the slots that passed until `now` run. A slot that is late by no more than the threshold always runs. Of the
- * others, all run, or the latest, or none.
+ * Returns the slots from `at` until `now`, oldest first, and the slot after them. Usually, that is `at` alone. After a long sleep,
+ * there may be too many to walk through: then only the latest are returned, at least `most` of them.
+ */
+export function dueUntil(
+  now: number,
+  at: number,
+  timeline: Timeline,
+  most: number,
+): { readonly due: readonly number[]; readonly next: number | undefined } {
+  const second = timeline.after(at);
+  if (second === undefined || second > now) return { due: [at], next: second };
+  for (let windowMs = FIRST_WINDOW_MS; ; windowMs *= 4) {
+    const isAll = now - windowMs <= at;
+    let next = isAll ? at : timeline.skipTo(at, now - windowMs);
+    const due: number[] = [];
+    for (; next !== undefined && next <= now; next = timeline.after(next)) due.push(next);
+    if (isAll || due.length >= most) return { due, next };
+  }
+}
+
+/**
+ * Decides which of the slots that passed until `now` run. A slot that is late by no more than the threshold runs. Of the others,
+ * all run, or the latest, or none.
  *
- * If an interval's period is shorter than the threshold, its punctual slots merge into the latest, except with `'all'`.
+ * If an interval's period is shorter than the threshold, only the latest of its punctual slots runs, except with `'all'`.
  *
  * @param due The slots in epoch milliseconds, oldest first; at least one.
  */
@@ -26,9 +51,14 @@ export function decideMisfire(
     return { run: due.slice(-MOST_CAUGHT_UP), missed: due.slice(0, -MOST_CAUGHT_UP) };
   }
   const late = due.filter((slot) => now - slot > misfireThresholdMs);
-  const punctual = due.slice(late.length);
-  const isMerged = kind === 'interval' && punctual.length > 1;
-  const merged = isMerged ? punctual.splice(0, punctual.length - 1) : [];
-  const caughtUp = misfire === 'once' ? late.splice(-1) : [];
-  return { run: [...caughtUp, ...punctual], missed: [...late, ...merged] };
+  const punctual = due.slice(late.length); // `due` is in order
+  const caughtUp = misfire === 'once' ? late.slice(-1) : [];
+  const onTime = kind === 'interval' ? punctual.slice(-1) : punctual;
+  return {
+    run: [...caughtUp, ...onTime],
+    missed: [
+      ...late.slice(0, late.length - caughtUp.length),
+      ...punctual.slice(0, punctual.length - onTime.length),
+    ],
+  };
 }

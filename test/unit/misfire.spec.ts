@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { decideMisfire } from '../../lib/schedule/misfire.js';
+import { decideMisfire, dueUntil } from '../../lib/schedule/misfire.js';
+import { NEVER_DUE } from '../../lib/schedule/timeline.js';
 import { resolveHandlerOptions } from '../../lib/schedule/handler-options.js';
 
 const POLICIES = ['all', 'once', 'skip'] as const;
@@ -48,5 +49,52 @@ describe('decideMisfire', () => {
       }),
       { numRuns: 100 },
     );
+  });
+});
+
+describe('After a long sleep', () => {
+  const HOUR_S = 3_600;
+
+  /** Returns what is found of slots at these seconds. */
+  function found(slots: readonly number[], nowS: number, most: number) {
+    const after = (at: number): number | undefined => slots.find((slot) => slot * 1_000 > at);
+    const inMs = (at: number): number | undefined => {
+      const next = after(at);
+      return next === undefined ? undefined : next * 1_000;
+    };
+    const timeline = {
+      ...NEVER_DUE,
+      after: inMs,
+      skipTo: (due: number, from: number) => inMs(Math.max(due, from)),
+    };
+    const { due, next } = dueUntil(nowS * 1_000, slots[0]! * 1_000, timeline, most);
+    return { due: due.map((at) => at / 1_000), next: next === undefined ? next : next / 1_000 };
+  }
+
+  it('[F1] the slots that are found are the latest, without a gap, and enough of them', () => {
+    const seconds = fc.uniqueArray(fc.nat(20 * HOUR_S), { minLength: 1, maxLength: 60 });
+    fc.assert(
+      fc.property(
+        seconds,
+        fc.nat(20 * HOUR_S),
+        fc.integer({ min: 1, max: 9 }),
+        (all, end, most) => {
+          const slots = all.toSorted((a, b) => a - b);
+          const nowS = Math.max(end, slots[0]!);
+          const passed = slots.filter((slot) => slot <= nowS);
+          const { due, next } = found(slots, nowS, most);
+          expect(due).toEqual(passed.slice(-due.length));
+          expect(due.length).toBeGreaterThanOrEqual(Math.min(most, passed.length));
+          expect(next).toBe(slots.find((slot) => slot > nowS));
+        },
+      ),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it('[F1] the latest 1,000 are found even if all were due in one hour long before', () => {
+    const everySecondOfAnHour = Array.from({ length: HOUR_S }, (_, second) => second);
+    const { due } = found(everySecondOfAnHour, 10.75 * HOUR_S, 1_000);
+    expect(due.slice(-1_000)).toEqual(everySecondOfAnHour.slice(-1_000));
   });
 });

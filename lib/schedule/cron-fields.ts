@@ -1,0 +1,104 @@
+/** The values that each field lists. */
+export interface CronFieldValues {
+  readonly second: readonly number[];
+  readonly minute: readonly number[];
+  readonly hour: readonly number[];
+  readonly dayOfMonth: readonly number[];
+  /** From 1. */
+  readonly month: readonly number[];
+  /** From Sunday, 0, to Saturday. */
+  readonly dayOfWeek: readonly number[];
+}
+
+const DAY_S = 86_400;
+
+/** A search ends after this many months without a match. */
+const MOST_MONTHS = 8 * 12;
+
+/** The fields of a cron expression, for searches on a calendar without time zones. Times are seconds since 1970. */
+export class CronFields {
+  readonly #seconds: NextListed;
+  readonly #minutes: NextListed;
+  readonly #hours: NextListed;
+  readonly #days: number;
+  readonly #months: number;
+  readonly #weekdays: number;
+  /** If both fields of the day are restricted, one of them is enough, as in Vixie cron. */
+  readonly #isEitherDay: boolean;
+
+  constructor({ second, minute, hour, dayOfMonth, month, dayOfWeek }: CronFieldValues) {
+    this.#seconds = nextListed(second, 60);
+    this.#minutes = nextListed(minute, 60);
+    this.#hours = nextListed(hour, 24);
+    this.#days = bitsOf(dayOfMonth);
+    this.#months = bitsOf(month);
+    this.#weekdays = bitsOf(dayOfWeek);
+    this.#isEitherDay = dayOfMonth.length < 31 && dayOfWeek.length < 7;
+  }
+
+  /** Returns the first time that matches, from `from` on; undefined if there is none in the next eight years. */
+  next(from: number): number | undefined {
+    let day = Math.floor(from / DAY_S);
+    const today = this.listsDay(day) ? this.timeFrom(from - day * DAY_S) : undefined;
+    if (today !== undefined) return day * DAY_S + today;
+    day += 1;
+    for (let months = 0; months < MOST_MONTHS; months += 1) {
+      const date = new Date(day * DAY_S * 1_000);
+      const nextMonth = Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + 1) / 1_000 / DAY_S;
+      if (isListed(this.#months, date.getUTCMonth() + 1))
+        for (let of = date.getUTCDate(); day < nextMonth; day += 1, of += 1)
+          if (this.listsDate(of, day)) return day * DAY_S + this.timeFrom(0)!;
+      day = nextMonth;
+    }
+    return undefined;
+  }
+
+  private listsDay(day: number): boolean {
+    const date = new Date(day * DAY_S * 1_000);
+    return isListed(this.#months, date.getUTCMonth() + 1) && this.listsDate(date.getUTCDate(), day);
+  }
+
+  private listsDate(dayOfMonth: number, day: number): boolean {
+    const isDay = isListed(this.#days, dayOfMonth);
+    const isWeekday = isListed(this.#weekdays, (((day + 4) % 7) + 7) % 7);
+    return this.#isEitherDay ? isDay || isWeekday : isDay && isWeekday;
+  }
+
+  /** Returns the first listed time of a day, from a second of that day on. */
+  private timeFrom(from: number): number | undefined {
+    const second = from % 60;
+    const minute = Math.floor(from / 60) % 60;
+    const hour = Math.floor(from / 3_600);
+    const first = (hours: number, minutes: number): number =>
+      (hours * 60 + minutes) * 60 + this.#seconds[0]!;
+    if (this.#hours[hour] === hour) {
+      const inMinute = this.#minutes[minute] === minute ? this.#seconds[second]! : NONE;
+      if (inMinute !== NONE) return (hour * 60 + minute) * 60 + inMinute;
+      const inHour = this.#minutes[minute + 1]!;
+      if (inHour !== NONE) return first(hour, inHour);
+    }
+    const later = this.#hours[hour + 1]!;
+    return later === NONE ? undefined : first(later, this.#minutes[0]!);
+  }
+}
+
+/** For each value, the first listed one from it on. */
+type NextListed = Int8Array;
+
+const NONE = -1;
+
+function nextListed(values: readonly number[], size: number): NextListed {
+  const next = new Int8Array(size + 1).fill(NONE);
+  for (const value of values) next[value] = value;
+  for (let value = size - 1; value >= 0; value -= 1)
+    if (next[value] === NONE) next[value] = next[value + 1]!;
+  return next;
+}
+
+function bitsOf(values: readonly number[]): number {
+  return values.reduce((bits, value) => bits | (1 << value), 0);
+}
+
+function isListed(bits: number, value: number): boolean {
+  return ((bits >>> value) & 1) === 1;
+}
