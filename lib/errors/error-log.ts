@@ -89,7 +89,7 @@ export function logErrors(
   logger.error(`${message}${texts}`, stack === '' ? undefined : stack);
 }
 
-/** Details to append to a message, for levels that have no stack. */
+/** Returns the details to append to a message, for levels that have no stack. */
 export function below(details: string | undefined): string {
   return details === undefined ? '' : `\n${details}`;
 }

@@ -8,7 +8,7 @@ export interface CronZone {
   readonly utcOffset: number | undefined;
 }
 
-/** The farthest result that isn't checked. The `cron` package gives up eight years after the current date. */
+/** The farthest result that isn't checked. The `cron` package searches until eight years after the current date. */
 const FAR_MS = 2_800 * 86_400_000;
 
 /**

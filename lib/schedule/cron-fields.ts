@@ -36,7 +36,7 @@ export class CronFields {
     this.#isEitherDay = dayOfMonth.length < 31 && dayOfWeek.length < 7;
   }
 
-  /** Returns the first time that matches, from `from` on; undefined if there is none in the next eight years. */
+  /** Returns the first time that matches, from `from` on; undefined if none follows within eight years. */
   next(from: number): number | undefined {
     let day = Math.floor(from / DAY_S);
     const today = this.listsDay(day) ? this.timeFrom(from - day * DAY_S) : undefined;
