@@ -16,10 +16,10 @@ import {
   type Tick,
 } from 'nestjs-scoped-worker';
 import { providerGraph } from './provider-graph.js';
-import { median, printMachine } from './support.js';
+import { many, median, printMachine } from './support.js';
 
-const MESSAGES = 5_000;
-const ROUNDS = 15;
+const MESSAGES = many(5_000, 100);
+const ROUNDS = many(15);
 
 /** Puts the messages in, and waits until all are handled. */
 class Round {

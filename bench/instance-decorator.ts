@@ -19,10 +19,10 @@ import {
   ScopedWorkerRegistry,
 } from 'nestjs-scoped-worker';
 import { providerGraph } from './provider-graph.js';
-import { median, printMachine, timeBatch } from './support.js';
+import { many, median, printMachine, timeBatch } from './support.js';
 
-const ROUNDS = 41;
-const CALLS = 200;
+const ROUNDS = many(41);
+const CALLS = many(200, 100);
 
 /** The part of Observe's trace registry that opens a trace and drops it. */
 interface Traces {

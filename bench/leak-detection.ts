@@ -13,9 +13,9 @@ import {
   type LeakDetectionOptions,
 } from 'nestjs-scoped-worker';
 import { providerGraph } from './provider-graph.js';
-import { median, printMachine, timeBatch } from './support.js';
+import { many, median, printMachine, timeBatch } from './support.js';
 
-const ROUNDS = 31;
+const ROUNDS = many(31);
 const VARIANTS: Record<string, LeakDetectionOptions | undefined> = {
   off: undefined,
   on: {},

@@ -9,9 +9,9 @@ import { Module } from '@nestjs/common';
 import { ContextIdFactory, ModuleRef, NestFactory } from '@nestjs/core';
 import { ProviderScopeFactory, ScopedWorkerModule } from 'nestjs-scoped-worker';
 import { providerGraph } from './provider-graph.js';
-import { median, printMachine, timeBatch } from './support.js';
+import { many, median, printMachine, timeBatch } from './support.js';
 
-const ROUNDS = 41;
+const ROUNDS = many(41);
 
 printMachine();
 console.log('providers   scope us   Nest resolve us   new us   scope / Nest');

@@ -13,9 +13,9 @@ import { Container, inject, injectable } from 'inversify';
 import { ProviderScopeFactory, ScopedWorkerModule } from 'nestjs-scoped-worker';
 import { container, injectable as tsyringeInjectable, Lifecycle } from 'tsyringe';
 import { providerGraph, type ProviderGraph } from './provider-graph.js';
-import { median, printMachine, timeBatch } from './support.js';
+import { many, median, printMachine, timeBatch } from './support.js';
 
-const ROUNDS = process.argv.includes('--quick') ? 3 : 31;
+const ROUNDS = many(31);
 
 type Work = () => unknown;
 interface Contender {

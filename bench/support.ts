@@ -5,9 +5,22 @@ import { runInNewContext } from 'node:vm';
 setFlagsFromString('--expose_gc');
 export const collectGarbage = runInNewContext('gc') as () => void;
 
+/** True to check only that a benchmark works. */
+export const isQuick = process.argv.includes('--quick');
+
+/** Returns a count, or a small one to check only that the benchmark works. */
+export function many(usual: number, quick = 2): number {
+  return isQuick ? quick : usual;
+}
+
 export function median(values: readonly number[]): number {
+  return percentile(values, 0.5)!;
+}
+
+/** Returns undefined if there are no values. */
+export function percentile(values: readonly number[], part: number): number | undefined {
   const sorted = [...values].sort((left, right) => left - right);
-  return sorted[Math.floor(sorted.length / 2)]!;
+  return sorted[Math.min(Math.floor(sorted.length * part), sorted.length - 1)];
 }
 
 /** Returns the microseconds of one call, as the mean of a batch. */

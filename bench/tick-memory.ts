@@ -14,10 +14,10 @@ import {
   ScopedWorkerRegistry,
 } from 'nestjs-scoped-worker';
 import { providerGraph } from './provider-graph.js';
-import { collectGarbage, printMachine } from './support.js';
+import { collectGarbage, many, printMachine } from './support.js';
 
-const WARM_UP = 20_000;
-const TICKS = 200_000;
+const WARM_UP = many(20_000, 100);
+const TICKS = many(200_000, 100);
 
 let ticks = 0;
 class Worker {

@@ -16,11 +16,11 @@ import {
   ScopedWorker,
   ScopedWorkerModule,
 } from 'nestjs-scoped-worker';
-import { median, printMachine } from './support.js';
+import { many, median, printMachine } from './support.js';
 
-const MODULES = 100;
+const MODULES = many(100);
 const PROVIDERS = 20;
-const ROUNDS = 21;
+const ROUNDS = many(21);
 
 type Strictness = 'error' | 'off';
 interface Start {

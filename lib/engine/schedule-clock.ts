@@ -20,7 +20,8 @@ interface Delayed {
 /** Decides when the slots of one schedule are due, and fires them. */
 export class ScheduleClock {
   readonly #alarm: Alarm;
-  readonly #delays = new Set<Delayed>();
+  /** Undefined until something is delayed: most clocks never need it, and there may be many clocks. */
+  #delays: Set<Delayed> | undefined;
   /** The number of catch-up runs that haven't finished. */
   #caughtUp = 0;
   #next: number | undefined;
@@ -67,8 +68,8 @@ export class ScheduleClock {
   retire(): void {
     this.#stopped = true;
     this.#alarm.clear();
-    const waiting = [...this.#delays];
-    this.#delays.clear();
+    const waiting = [...(this.#delays ?? [])];
+    this.#delays = undefined;
     for (const { alarm, isDue, work } of waiting) {
       alarm.clear();
       if (isDue) work();
@@ -141,9 +142,9 @@ export class ScheduleClock {
     if (this.#stopped) return isDue ? work() : undefined;
     if (delayMs <= 0) return work();
     const delayed: Delayed = { alarm: new Alarm(this.unref), work, isDue };
-    this.#delays.add(delayed);
+    (this.#delays ??= new Set()).add(delayed);
     delayed.alarm.after(delayMs, () => {
-      this.#delays.delete(delayed);
+      this.#delays?.delete(delayed);
       work();
     });
   }

@@ -1,4 +1,5 @@
 import { CorrectedCron } from './corrected-cron.js';
+import { getOrAdd } from '../util/values.js';
 import { CronFields } from './cron-fields.js';
 import { offsetsOf, type ZoneOffsets } from './zone-offsets.js';
 
@@ -56,8 +57,16 @@ export class CronExpression {
 /** Returns the name of the zone in which an expression is evaluated. */
 export function zoneName({ timeZone, utcOffset }: CronZone): string {
   if (timeZone !== undefined) return timeZone;
-  if (utcOffset === undefined) return Intl.DateTimeFormat().resolvedOptions().timeZone;
+  if (utcOffset === undefined) return zoneOfProcess();
   const minutes = Math.abs(utcOffset);
   const two = (value: number): string => String(value).padStart(2, '0');
   return `UTC${utcOffset < 0 ? '-' : '+'}${two(Math.floor(minutes / 60))}:${two(minutes % 60)}`;
+}
+
+/** By the environment variable that changes it. `Intl` takes a fifth of a millisecond. */
+const zonesOfProcess = new Map<string | undefined, string>();
+
+function zoneOfProcess(): string {
+  const now = (): string => Intl.DateTimeFormat().resolvedOptions().timeZone;
+  return getOrAdd(zonesOfProcess, process.env['TZ'], now);
 }

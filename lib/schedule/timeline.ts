@@ -14,15 +14,26 @@ export interface Timeline {
   readonly followsClock: boolean;
 }
 
-export function cronTimeline(cron: CronExpression): Timeline {
-  const next = (at: number): number | undefined => cron.next(at);
-  return {
-    first: next,
-    after: next,
-    skipTo: (due, from) => next(Math.max(due, from)),
-    again: next,
-    followsClock: true,
-  };
+export class CronTimeline implements Timeline {
+  readonly followsClock = true;
+
+  constructor(private readonly cron: CronExpression) {}
+
+  first(startAt: number): number | undefined {
+    return this.cron.next(startAt);
+  }
+
+  after(due: number): number | undefined {
+    return this.cron.next(due);
+  }
+
+  skipTo(due: number, from: number): number | undefined {
+    return this.cron.next(Math.max(due, from));
+  }
+
+  again(now: number): number | undefined {
+    return this.cron.next(now);
+  }
 }
 
 /** Returns a fixed grid. It begins one period after start-up or, with an initial delay, when that delay has elapsed. */

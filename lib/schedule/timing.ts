@@ -2,7 +2,7 @@ import { CronExpression, type CronZone } from './cron-expression.js';
 import { handlerOptionProblems } from './check-handler-options.js';
 import { delayProblem, periodProblem, show } from '../util/option-checks.js';
 import {
-  cronTimeline,
+  CronTimeline,
   instantTimeline,
   intervalTimeline,
   NEVER_DUE,
@@ -60,7 +60,7 @@ export function readTiming(
     const cron = readCron(when, zone, canBeOff);
     return typeof cron === 'string'
       ? { problem: cron }
-      : { timing: { ...timing, expression: cron.source, timeline: cronTimeline(cron) } };
+      : { timing: { ...timing, expression: cron.source, timeline: new CronTimeline(cron) } };
   }
   if (kind === 'timeout' && when instanceof Date) {
     const at = when.getTime();

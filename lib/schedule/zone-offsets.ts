@@ -1,3 +1,5 @@
+import { getOrAdd } from '../util/values.js';
+
 const SECOND_MS = 1_000;
 const DAY_MS = 86_400_000;
 
@@ -11,9 +13,7 @@ const zones = new Map<string, ZoneOffsets>();
 
 /** Returns the offsets of a zone, which all its cron expressions share. */
 export function offsetsOf(zone: string): ZoneOffsets {
-  let offsets = zones.get(zone);
-  if (offsets === undefined) zones.set(zone, (offsets = new ZoneOffsets(zone)));
-  return offsets;
+  return getOrAdd(zones, zone, () => new ZoneOffsets(zone));
 }
 
 /**

@@ -3,7 +3,7 @@ import { CronExpression } from '../../lib/schedule/cron-expression.js';
 import { resolveHandlerOptions, type HandlerOptions } from '../../lib/schedule/handler-options.js';
 import type { EngineSchedule, Schedule } from '../../lib/schedule/schedule.js';
 import type { Slot } from '../../lib/schedule/slot.js';
-import { cronTimeline, intervalTimeline, timeoutTimeline } from '../../lib/schedule/timeline.js';
+import { CronTimeline, intervalTimeline, timeoutTimeline } from '../../lib/schedule/timeline.js';
 import { gate, type Gate } from './gate.js';
 
 /** A schedule for tests of an engine, which never looks at the worker. */
@@ -25,7 +25,7 @@ function schedule(
 /** In UTC. */
 export function cron(name: string, expression: string, options: HandlerOptions = {}): Schedule {
   const time = new CronExpression(expression, { timeZone: 'UTC', utcOffset: undefined });
-  return schedule({ name, kind: 'cron', expression, timeline: cronTimeline(time) }, options);
+  return schedule({ name, kind: 'cron', expression, timeline: new CronTimeline(time) }, options);
 }
 
 export function interval(name: string, everyMs: number, options: HandlerOptions = {}): Schedule {

@@ -1,10 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import { CronExpression } from '../../lib/schedule/cron-expression.js';
 import {
-  cronTimeline,
+  CronTimeline,
   intervalTimeline,
   NEVER_DUE,
   timeoutTimeline,
+  type Timeline,
 } from '../../lib/schedule/timeline.js';
 
 const NOON = Date.parse('2026-01-15T12:00:00Z');
@@ -46,7 +47,7 @@ describe('timeline of an interval', () => {
 
 describe('timeline of a cron', () => {
   const hourly = new CronExpression('0 0 * * * *', { timeZone: 'UTC', utcOffset: undefined });
-  const timeline = cronTimeline(hourly);
+  const timeline: Timeline = new CronTimeline(hourly);
   const HOUR = 60 * MINUTE;
 
   it('begins with the first due time after start-up', () => {
