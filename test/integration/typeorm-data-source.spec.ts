@@ -246,6 +246,20 @@ describe('A data source', () => {
       );
     });
 
+    it('[XC12] a scoped repository that no module imports is refused with the name of the module', async () => {
+      @Injectable()
+      class Notes {
+        constructor(@InjectScopedRepository(Note) readonly notes: Repository<Note>) {}
+      }
+      const error = await compileApp({
+        imports: [typeOrmRoot(main), TypeOrmModule.forFeature([Note])],
+        providers: [Notes],
+      }).catch((thrown: unknown) => thrown as Error);
+      expect((error as Error).message).toContain(
+        'Symbol(scoped Repository of Note (default), from ScopedTypeOrmModule.forFeature())',
+      );
+    });
+
     it.each([
       [[], { dataSource: '' }, 'dataSource must be a string: the name of a data source'],
       [[], { dataSource: 1 }, 'dataSource must be a string: the name of a data source'],
