@@ -28,6 +28,7 @@ export const FINDINGS = {
   'state-on-worker': { number: 'SW209', severity: 'info' },
   'worker-hook-unused': { number: 'SW210', severity: 'warning' },
   'lifetime-misjudged': { number: 'SW211', severity: 'error' },
+  'hook-unused': { number: 'SW212', severity: 'warning' },
 } as const satisfies Record<string, { number: `SW${number}`; severity: FindingSeverity }>;
 
 /** Kinds that always stop start-up: without valid options and expressions, nothing can run. */
@@ -79,6 +80,8 @@ export const ALLOWABLE: ReadonlySet<string> = new Set(
  * - `worker-hook-unused`: a worker has a lifecycle hook that Nest never calls, because the worker is new for each tick.
  * - `lifetime-misjudged`: the installed release of Nest builds a provider once, although it depends on a request-scoped one. A warning
  *   if no worker depends on it.
+ * - `hook-unused`: Nest never calls a lifecycle hook of a provider, because a dependency makes it request-scoped. No tick and no
+ *   controller needs it.
  *
  * @publicApi
  */

@@ -67,9 +67,7 @@ export class EventLog {
   }
 
   private finished(report: TickReport): void {
-    const lastSkip = this.#lastSkips.get(report.schedule);
-    if (lastSkip !== undefined && report.scheduledAt.getTime() > lastSkip)
-      this.#lastSkips.delete(report.schedule);
+    this.endSeries(report);
     const { outcome, schedule, tickId, error, phase, disposeErrors, history } = report;
     if (report.reason === 'shutdown')
       this.#cancelled?.push(tickLabel(schedule, tickId, report.messageId));
@@ -103,10 +101,23 @@ export class EventLog {
     const cause =
       report.trigger === 'manual' ? 'run by hand' : `due ${report.scheduledAt.toISOString()}`;
     const message = `${report.schedule} skipped (${report.tickId}, ${cause}): ${report.reason}`;
+    if (report.reason === 'no-items') {
+      // The schedule has run, and had nothing to do.
+      this.endSeries(report);
+      this.#logger.debug(message);
+      return;
+    }
     const isFirst = !this.#lastSkips.has(report.schedule);
     this.#lastSkips.set(report.schedule, report.endedAt.getTime());
     if (isFirst) this.#logger.warn(message);
     else this.#logger.debug(message);
+  }
+
+  /** Ends a series of skipped ticks, unless the tick was due by the last skip. */
+  private endSeries({ schedule, scheduledAt }: TickReport): void {
+    const lastSkip = this.#lastSkips.get(schedule);
+    if (lastSkip !== undefined && scheduledAt.getTime() > lastSkip)
+      this.#lastSkips.delete(schedule);
   }
 
   private stray(failure: StrayFailure): void {

@@ -1,9 +1,13 @@
 /** Returns the text of a token for messages: the name of a class, a string itself, the description of a symbol. */
 export function tokenText(token: unknown): string {
   if (typeof token === 'function') return nameOf(token) || 'a class without a name';
-  if (typeof token === 'symbol') return token.description || 'Symbol()';
+  if (typeof token === 'symbol')
+    return (token.description || 'Symbol()').replace(SCOPED_REPOSITORY, '$1');
   return ownTokenText(String(token));
 }
+
+/** The description of a repository token also names its module, for Nest's error if a class can't inject the repository. */
+const SCOPED_REPOSITORY = /^scoped (Repository of .*), from ScopedTypeOrmModule\.forFeature\(\)$/;
 
 /** True for the token of a provider that only this library uses, and that isn't part of the user's application. */
 export function isInternalToken(token: unknown): boolean {

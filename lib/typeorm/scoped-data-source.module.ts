@@ -1,7 +1,15 @@
-import { Module, Scope, type DynamicModule } from '@nestjs/common';
+import {
+  Logger,
+  Module,
+  Optional,
+  Scope,
+  type DynamicModule,
+  type OnApplicationBootstrap,
+} from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import type { DataSource, EntityManager } from 'typeorm';
 import { InvalidOptionsError } from '../errors/errors.js';
+import { ProviderScopeFactory } from '../tick/provider-scope-factory.js';
 import { getOrAdd } from '../util/values.js';
 import { ScopedConnection } from './scoped-connection.js';
 import { scopeRunnersOf, type ScopeRunners } from './connection-sharing.js';
@@ -80,6 +88,19 @@ export function connectionToken(dataSource: string, transactional: boolean): str
   return `nestjs-scoped-worker:Connection:${dataSource}${transactional ? ':transaction' : ''}`;
 }
 
+/** Warns if the application doesn't import `ScopedWorkerModule`: nothing else would report that no worker runs. */
+@Module({})
+class WorkerModuleCheck implements OnApplicationBootstrap {
+  constructor(@Optional() private readonly scopes?: ProviderScopeFactory) {}
+
+  onApplicationBootstrap(): void {
+    if (this.scopes === undefined) new Logger('ScopedWorker').warn(NO_WORKERS);
+  }
+}
+
+const NO_WORKERS =
+  'The application imports ScopedTypeOrmModule, but not ScopedWorkerModule, so no @ScopedWorker() or BackgroundWorker runs. Import ScopedWorkerModule.forRoot() in the root module. If this process must run no jobs, set defaults: { disabled: true } there.';
+
 /**
  * Provides each scope with a connection to one data source. All `forFeature()` calls with the same options share one
  * definition, so that Nest creates one module and a scope has one connection.
@@ -91,6 +112,7 @@ export class ScopedDataSourceModule {
     const lookup = `${token}:lookup`;
     return getOrAdd(modules, token, () => ({
       module: ScopedDataSourceModule,
+      imports: [WorkerModuleCheck],
       providers: [
         {
           provide: lookup,

@@ -19,7 +19,9 @@ export function getScopedRepositoryToken<Entity extends ObjectLiteral>(
   if (typeof entity === 'string') return `nestjs-scoped-worker:Repository:${dataSource}:${entity}`;
   const byDataSource = getOrAdd(repositoryTokens, entity, () => new Map());
   return getOrAdd(byDataSource, dataSource, () =>
-    Symbol(`Repository of ${entityName(entity)} (${dataSource})`),
+    Symbol(
+      `scoped Repository of ${entityName(entity)} (${dataSource}), from ScopedTypeOrmModule.forFeature()`,
+    ),
   );
 }
 

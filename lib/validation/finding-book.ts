@@ -4,7 +4,11 @@ import { ApplicationGraph } from '../graph/read-graph.js';
 import { isSingleton, tokenText, type NestWrapper } from '../nest/index.js';
 import type { Allowance } from '../options/allow-options.js';
 import { OptionsStore } from '../options/options-store.js';
-import { resourceRebuilt, singletonRebuilt } from './rules/sw201-sw202-rebuilt.js';
+import {
+  hookUnused,
+  resourceRebuilt,
+  singletonRebuilt,
+} from './rules/sw201-sw202-sw212-bubbled.js';
 import { transientCaptured } from './rules/sw203-transient-captured.js';
 import { durableCaptive } from './rules/sw204-durable-captive.js';
 import { sharedByFactory, stateOnWorker } from './rules/sw205-sw209-found-late.js';
@@ -22,6 +26,7 @@ const RULES: readonly ((ticks: TickGraph) => Finding[])[] = [
   transientCaptured,
   controllerRebuilt,
   workerHookUnused,
+  hookUnused,
   scopeNotNeeded,
 ];
 
@@ -86,6 +91,7 @@ export class FindingBook {
         this.graph.current,
         rootsIn(this.graph.current),
         (kind, { token, name }) => this.allowanceFor({ kind, token, subject: name }) !== undefined,
+        ({ token }) => found.some((known) => known.token === token),
         this.options.hasHooks,
       ));
     // A second `init()` of a refused application starts over.

@@ -20,12 +20,15 @@ export class TickGraph {
   readonly #cameFrom = new Map<number, GraphProvider | undefined>();
   readonly #handlers = new Map<number, string>();
   readonly #workers: ReadonlySet<number>;
+  #builtForOthers: ReadonlySet<GraphProvider> | undefined;
 
   constructor(
     readonly graph: LifetimeGraph,
     readonly workers: readonly WorkerRoot[],
     /** True for a finding that `allowFindings` names. */
     readonly allows: (kind: FindingKind, provider: GraphProvider) => boolean,
+    /** True for a provider that discovery has reported, such as one whose methods another library calls. */
+    private readonly isReported: (provider: GraphProvider) => boolean,
     /** True if hooks of the module run around ticks: the graph doesn't show what they isolate. */
     readonly hasHooks: boolean,
   ) {
@@ -54,6 +57,14 @@ export class TickGraph {
     return this.#cameFrom.has(id);
   }
 
+  /**
+   * True for controllers, enhancers, gateways, classes that discovery has reported, and their dependencies. Requests and messages
+   * build them, or would.
+   */
+  isBuiltForOthers(provider: GraphProvider): boolean {
+    return (this.#builtForOthers ??= this.builtForOthers()).has(provider);
+  }
+
   isWorker({ id }: GraphProvider): boolean {
     return this.#workers.has(id);
   }
@@ -73,6 +84,19 @@ export class TickGraph {
       names.unshift(before.name);
       at = before;
     }
+  }
+
+  private builtForOthers(): ReadonlySet<GraphProvider> {
+    const built = new Set(
+      this.graph.providers.filter(
+        (provider) =>
+          provider.place !== 'provider' || provider.isGateway || this.isReported(provider),
+      ),
+    );
+    for (const provider of built)
+      for (const next of this.graph.dependenciesOf(provider))
+        if (next.lifetime !== 'singleton') built.add(next);
+    return built;
   }
 }
 

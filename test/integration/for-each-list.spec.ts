@@ -14,7 +14,8 @@ import {
 } from '@nestjs/common';
 import { INQUIRER, REQUEST } from '@nestjs/core';
 import { ScopedInterval, ScopedWorker, type Tick } from '../../lib/index.js';
-import { closeApps, startApp } from '../support/app.js';
+import { appsOnFakeClock, closeApps, startApp } from '../support/app.js';
+import { advance } from '../support/fake-clock.js';
 import { forEachApp } from '../support/for-each.js';
 import { gate, turn } from '../support/gate.js';
 import { probes, RequestScoped } from '../support/probes.js';
@@ -349,6 +350,38 @@ describe('The list of forEach', () => {
       expect(await event).toBe(report);
       expect([begun, finished, skipped]).toEqual([[], [], ['Worker.run no-items']]);
       expect(registry.stats().openedScopes).toBe(1);
+    });
+
+    describe('the log', () => {
+      appsOnFakeClock();
+
+      it('[F10] mentions it at debug only, and warns of the next tick that is really skipped', async () => {
+        let held = gate();
+        const items: number[] = [];
+        const { registry, log } = await forEachApp(
+          { list: () => items.splice(0), handler: { overlap: 'skip' } },
+          () => held.opened,
+        );
+        const overlap = async (): Promise<void> => {
+          held = gate();
+          items.push(1);
+          const running = registry.run('Worker.run');
+          expect(await registry.run('Worker.run')).toMatchObject({ reason: 'overlap' });
+          held.open();
+          await running;
+          await advance(1);
+        };
+        await registry.run('Worker.run');
+        expect(log.of('warn')).toEqual([]);
+        expect(log.of('debug')).toEqual([expect.stringMatching(/: no-items$/)]);
+        await overlap();
+        await registry.run('Worker.run');
+        await overlap();
+        expect(log.of('warn')).toEqual([
+          expect.stringMatching(/: overlap$/),
+          expect.stringMatching(/: overlap$/),
+        ]);
+      });
     });
 
     it('[A21] the report of the last tick that ran stays', async () => {

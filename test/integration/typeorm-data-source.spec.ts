@@ -1,4 +1,5 @@
 import { Global, Injectable, Module } from '@nestjs/common';
+import { Test } from '@nestjs/testing';
 import { getDataSourceToken, InjectRepository, TypeOrmModule } from '@nestjs/typeorm';
 import { EntitySchema, type EntityManager, type Repository } from 'typeorm';
 import { InvalidOptionsError, ScopedCron, ScopedWorker } from '../../lib/index.js';
@@ -9,7 +10,7 @@ import {
   ScopedTypeOrmModule,
   type ScopedTypeOrmOptions,
 } from '../../lib/typeorm/index.js';
-import { closeApps, compileApp, startApp } from '../support/app.js';
+import { closeApps, compileApp, RecordingLogger, startApp } from '../support/app.js';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
 import { YEARLY } from '../support/probes.js';
 import { committed, dataSourceOf, Note, poolOf, typeOrmRoot } from '../support/scoped-typeorm.js';
@@ -213,6 +214,29 @@ describe('A data source', () => {
     });
   });
 
+  describe('when ScopedWorkerModule is not imported', () => {
+    const WARNING =
+      'The application imports ScopedTypeOrmModule, but not ScopedWorkerModule, so no @ScopedWorker() or BackgroundWorker runs. Import ScopedWorkerModule.forRoot() in the root module. If this process must run no jobs, set defaults: { disabled: true } there.';
+    const features = () => [
+      typeOrmRoot(main),
+      ScopedTypeOrmModule.forFeature([Note]),
+      ScopedTypeOrmModule.forFeature([Note], { transaction: true }),
+    ];
+
+    it('start-up warns once, because nothing runs', async () => {
+      const log = new RecordingLogger();
+      const app = await Test.createTestingModule({ imports: features() }).setLogger(log).compile();
+      await app.init();
+      expect(log.of('warn')).toEqual([WARNING]);
+      await app.close();
+    });
+
+    it('and with it, start-up does not warn', async () => {
+      const { log } = await startApp({ imports: features() });
+      expect(log.of('warn')).toEqual([]);
+    });
+  });
+
   describe('when it cannot be', () => {
     const startUp = async (options: ScopedTypeOrmOptions): Promise<unknown> => {
       const test = await compileApp({
@@ -243,6 +267,20 @@ describe('A data source', () => {
       expect(error).toBeInstanceOf(InvalidOptionsError);
       expect((error as Error).message).toContain(
         'ScopedTypeOrmModule.forFeature(): the application has no default data source. Import TypeOrmModule.forRoot(), or name another with { dataSource }.',
+      );
+    });
+
+    it('[XC12] a scoped repository that no module imports is refused with the name of the module', async () => {
+      @Injectable()
+      class Notes {
+        constructor(@InjectScopedRepository(Note) readonly notes: Repository<Note>) {}
+      }
+      const error = await compileApp({
+        imports: [typeOrmRoot(main), TypeOrmModule.forFeature([Note])],
+        providers: [Notes],
+      }).catch((thrown: unknown) => thrown as Error);
+      expect((error as Error).message).toContain(
+        'Symbol(scoped Repository of Note (default), from ScopedTypeOrmModule.forFeature())',
       );
     });
 

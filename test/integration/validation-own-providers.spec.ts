@@ -1,5 +1,12 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { Controller, Injectable, Module, Scope, type DynamicModule } from '@nestjs/common';
+import {
+  Controller,
+  Injectable,
+  Module,
+  Scope,
+  type DynamicModule,
+  type OnModuleInit,
+} from '@nestjs/common';
 import { ScheduleModule } from '@nestjs/schedule';
 import { InjectRepository, TypeOrmModule } from '@nestjs/typeorm';
 import { type EntityManager, type Repository } from 'typeorm';
@@ -154,6 +161,27 @@ describe("The library's own providers pass the strictest validation without a fi
       expect(findings[0]!.message).not.toContain('If this is intentional');
     },
   );
+
+  it('a provider whose hook uses one receives the advice to inject that of @nestjs/typeorm', async () => {
+    @Injectable()
+    class Seeder implements OnModuleInit {
+      constructor(@InjectScopedRepository(Note) readonly notes: Repository<Note>) {}
+
+      async onModuleInit(): Promise<void> {
+        await this.notes.save({ text: 'seeded' });
+      }
+    }
+    const findings = await findingsOf({
+      imports: [typeOrmRoot(database), ScopedTypeOrmModule.forFeature([Note])],
+      providers: [Seeder],
+    });
+    expect(findings.map(({ kind, message }) => [kind, message])).toEqual([
+      [
+        'hook-unused',
+        'Nest never calls onModuleInit of Seeder, because it depends on Repository of Note (default), which is request-scoped (Seeder -> Repository of Note (default)). The work in the hook is never done. Instead of Repository of Note (default), inject the EntityManager or Repository of @nestjs/typeorm.',
+      ],
+    ]);
+  });
 
   it('a background worker over them receives the advice to resolve a class, whose module decides the transaction', async () => {
     @Injectable()

@@ -7,6 +7,7 @@ import {
   Scope,
   UseGuards,
   type BeforeApplicationShutdown,
+  type CallHandler,
   type CanActivate,
   type OnApplicationBootstrap,
   type OnApplicationShutdown,
@@ -14,16 +15,20 @@ import {
   type OnModuleInit,
   type Provider,
 } from '@nestjs/common';
+import { APP_INTERCEPTOR, REQUEST } from '@nestjs/core';
 import { EventEmitter } from 'node:events';
 import {
+  BackgroundWorker,
   InjectTick,
+  inspectScopes,
   ProviderScopeFactory,
   ScopedCron,
   ScopedWorker,
   StaysSingleton,
   type Tick,
 } from '../../lib/index.js';
-import { closeApps, startApp } from '../support/app.js';
+import { closeApps, startApp, type TestAppOptions } from '../support/app.js';
+import { OnEvent, WebSocketGateway } from '../support/foreign-decorators.js';
 import { RequestScoped, Transient, worker, YEARLY } from '../support/probes.js';
 import { findingsOf, told, wordsAbout } from '../support/validation.js';
 
@@ -304,10 +309,13 @@ describe('A probable pool, client or cache', () => {
       ).toEqual([]);
     });
 
-    it('one that no tick builds: that is between the application and its requests', async () => {
-      expect(
-        await wordsAbout({ providers: [Tenant, Settings, Pool, Repository, worker([Tenant])] }),
-      ).toEqual([]);
+    it('one that only requests build: that is between the application and its requests', async () => {
+      @Controller({ path: 'shop', scope: Scope.REQUEST })
+      class Shop {
+        constructor(readonly repository: Repository) {}
+      }
+      const providers = [Tenant, Settings, Pool, Repository, worker([Tenant])];
+      expect(await wordsAbout({ providers, controllers: [Shop] })).toEqual([]);
     });
 
     it('the worker itself', async () => {
@@ -379,3 +387,213 @@ describe('A guard with a lifecycle hook', () => {
     expect(await wordsAbout({ providers: [Tenant, Worker], controllers: [OverHttp] })).toEqual([]);
   });
 });
+
+describe('A provider that a dependency makes request-scoped, and that no tick and no request builds', () => {
+  afterEach(closeApps);
+
+  @ScopedWorker()
+  class Sync {
+    constructor(readonly tenant: Tenant) {}
+
+    @ScopedCron(YEARLY)
+    run(): void {}
+  }
+
+  @Injectable()
+  class Bootstrapper implements OnApplicationBootstrap {
+    constructor(readonly sync: Sync) {}
+
+    onApplicationBootstrap(): void {
+      this.sync.run();
+    }
+  }
+
+  it('[C1] is reported with the worker that it calls in its hook', async () => {
+    expect(await findingsOf({ providers: [Tenant, Sync, Bootstrapper] })).toEqual([
+      {
+        number: 'SW212',
+        kind: 'hook-unused',
+        severity: 'warning',
+        subject: 'Bootstrapper',
+        token: Bootstrapper,
+        chain: ['Bootstrapper', 'Sync'],
+        message:
+          'Nest never calls onApplicationBootstrap of Bootstrapper, because it depends on Sync, which is request-scoped (Bootstrapper -> Sync). The work in the hook is never done. Move the fields and methods of Sync that Bootstrapper uses to a service, and inject that service into both. To run a handler once at start-up, set runOnStart: true.',
+      },
+    ]);
+  });
+
+  it('[C3] is reported with its chain, the nearest of several', async () => {
+    @Injectable()
+    class Jobs {
+      constructor(readonly sync: Sync) {}
+    }
+    @Injectable()
+    class Seeder implements OnModuleInit, OnApplicationShutdown {
+      constructor(readonly jobs: Jobs) {}
+
+      onModuleInit(): void {}
+      onApplicationShutdown(): void {}
+    }
+    @Module({})
+    class Root implements OnModuleInit {
+      constructor(readonly seeder: Seeder) {}
+
+      onModuleInit(): void {}
+    }
+    const root = { module: Root, providers: [Tenant, Sync, Jobs, Seeder] };
+    const findings = await findingsOf({ imports: [root] });
+    expect(findings).toMatchObject([
+      { kind: 'hook-unused', subject: 'Seeder', chain: ['Seeder', 'Jobs', 'Sync'] },
+    ]);
+    expect(findings[0]!.message).toMatch(
+      /^Nest never calls onModuleInit or onApplicationShutdown of Seeder, .* The work in these hooks is never done\. Move the fields and methods of Sync that Jobs uses to a service/,
+    );
+  });
+
+  it('is reported if it is a module', async () => {
+    @Module({})
+    class Root implements OnApplicationBootstrap {
+      constructor(readonly sync: Sync) {}
+
+      onApplicationBootstrap(): void {}
+    }
+    const root = { module: Root, providers: [Tenant, Sync] };
+    expect(await findingsOf({ imports: [root] })).toMatchObject([
+      { kind: 'hook-unused', subject: 'Root', chain: ['Root', 'Sync'] },
+    ]);
+  });
+
+  it('is advised to resolve a request-scoped service in a scope by hand', async () => {
+    @Injectable()
+    class Early implements OnModuleInit {
+      constructor(readonly settings: Settings) {}
+
+      onModuleInit(): void {}
+    }
+    const [found] = await findingsOf({ providers: [Tenant, Settings, Early] });
+    expect(found).toMatchObject({ kind: 'hook-unused', chain: ['Early', 'Settings', 'Tenant'] });
+    expect(found!.message).toMatch(
+      / Instead of Settings, inject ProviderScopeFactory as scopes, and resolve Settings in scopes\.run\(async \(scope\) => \{ \.\.\. \}\)\.$/,
+    );
+  });
+
+  it('is advised to do without the request, because start-up has none', async () => {
+    @Injectable()
+    class Early implements OnModuleInit {
+      constructor(@Inject(REQUEST) readonly request: unknown) {}
+
+      onModuleInit(): void {}
+    }
+    const [found] = await findingsOf({ providers: [Early] });
+    expect(found).toMatchObject({ kind: 'hook-unused', chain: ['Early', 'REQUEST'] });
+    expect(found!.message).toMatch(
+      / Remove REQUEST from Early: at start-up, there is neither a request nor a tick\.$/,
+    );
+  });
+
+  it('has its hook called once it follows the advice', async () => {
+    const calls: string[] = [];
+    @Injectable()
+    class Early implements OnModuleInit {
+      constructor(readonly scopes: ProviderScopeFactory) {}
+
+      async onModuleInit(): Promise<void> {
+        await this.scopes.run(async (scope) => {
+          calls.push((await scope.resolve(Tenant)).constructor.name);
+        });
+      }
+    }
+    expect(await wordsAbout({ providers: [Tenant, Early] })).toEqual([]);
+    expect(calls).toEqual(['Tenant']);
+  });
+
+  it('can be allowed', async () => {
+    const allowFindings = [
+      { finding: 'hook-unused', token: Bootstrapper, reason: 'only for tests' },
+    ] as const;
+    const providers = [Tenant, Sync, Bootstrapper];
+    expect(await wordsAbout({ providers, options: { allowFindings } })).toEqual([]);
+  });
+
+  describe('is not reported:', () => {
+    @Injectable()
+    class Cache implements OnModuleInit {
+      constructor(readonly tenant: Tenant) {}
+
+      onModuleInit(): void {}
+    }
+    @RequestScoped()
+    class Own extends Cache {}
+    @Injectable()
+    class Prepared extends Cache {
+      onScopeInit(): void {}
+    }
+    @Injectable()
+    class Session {
+      constructor(readonly tenant: Tenant) {}
+
+      onModuleDestroy(): void {}
+    }
+    @WebSocketGateway()
+    class Gateway extends Cache {
+      constructor(
+        tenant: Tenant,
+        readonly cache: Cache,
+      ) {
+        super(tenant);
+      }
+    }
+    @RequestScoped()
+    class AuditInterceptor {
+      constructor(readonly cache: Cache) {}
+
+      intercept(_context: unknown, next: CallHandler): unknown {
+        return next.handle();
+      }
+    }
+
+    it.each<[string, Provider[]]>([
+      ['one that declares its scope', [Own]],
+      ['one with a scope hook', [Prepared]],
+      ['one with a hook that scopes call', [Session]],
+      ['a gateway, and what it depends on', [Gateway, Cache]],
+      [
+        'what a global interceptor depends on',
+        [Cache, { provide: APP_INTERCEPTOR, useClass: AuditInterceptor }],
+      ],
+    ])('%s', async (_what, providers) => {
+      expect(await kindsOf({ providers: [Tenant, ...providers] })).not.toContain('hook-unused');
+    });
+
+    it('a class that another finding says how to make a singleton', async () => {
+      @Injectable()
+      class Listener extends Cache {
+        @OnEvent('order')
+        heard(): void {}
+      }
+      @Injectable()
+      class Loop extends BackgroundWorker implements OnModuleInit {
+        constructor(readonly tenant: Tenant) {
+          super();
+        }
+
+        onModuleInit(): void {}
+
+        async execute(): Promise<void> {}
+      }
+      expect(await kindsOf({ providers: [Tenant, Listener, Loop] })).toEqual([
+        'background-worker-scoped',
+        'message-handler-scoped',
+      ]);
+    });
+  });
+});
+
+/** The kinds of all findings, of any severity. */
+async function kindsOf(metadata: TestAppOptions): Promise<string[]> {
+  const { app } = await startApp({ ...metadata, options: { scopeValidation: 'warn' } });
+  return inspectScopes(app)
+    .findings.map(({ kind }) => kind)
+    .filter((kind) => kind !== 'worker-not-provided');
+}

@@ -1,7 +1,8 @@
+import { REQUEST } from '@nestjs/core';
 import { staysSingleton } from '../../decorators/worker.decorators.js';
 import type { GraphProvider } from '../../graph/lifetime-graph.js';
 import { finding, type Finding, type FindingKind } from '../../errors/finding.js';
-import { tokenText } from '../../nest/index.js';
+import { isOwnToken, tokenText } from '../../nest/index.js';
 import { arrows, type TickGraph } from '../tick-graph.js';
 
 type Way = readonly [GraphProvider, ...GraphProvider[]];
@@ -70,6 +71,48 @@ export function resourceRebuilt(ticks: TickGraph): Finding[] {
   });
 }
 
+/**
+ * Reports a provider with lifecycle hooks that Nest doesn't call, because a dependency makes it request-scoped. Ticks don't build
+ * it, so no other finding shows the loss. If requests or messages build it, its scope is the application's own affair. If it
+ * declares itself request-scoped, or has scope hooks, this is intentional.
+ */
+export function hookUnused(ticks: TickGraph): Finding[] {
+  const { graph } = ticks;
+  const silent = graph.providers.filter(
+    (provider) =>
+      provider.lifetime === 'bubbled' &&
+      provider.kind === 'class' &&
+      unheardOf(provider).length > 0 &&
+      provider.scopeHooks.length === 0 &&
+      !ticks.isBuiltForTicks(provider) &&
+      !ticks.isBuiltForOthers(provider) &&
+      !ticks.isWorker(provider) &&
+      !mustStay(provider),
+  );
+  return nearestOf('hook-unused', silent, ticks).map((way) => {
+    const chain = ticks.chain(way);
+    const [provider] = way;
+    const { name, token } = provider;
+    const lost = unheardOf(provider);
+    const work = lost.length === 1 ? 'The work in the hook' : 'The work in these hooks';
+    const message = `Nest never calls ${lost.join(' or ')} of ${name}, because it depends on ${way.at(-1)!.name}, which is request-scoped (${arrows(chain)}). ${work} is never done. ${instead(way, ticks)}`;
+    return finding({ kind: 'hook-unused', subject: name, token, chain, message });
+  });
+}
+
+function instead(way: Way, ticks: TickGraph): string {
+  const [{ name }, dependency] = way;
+  const culprit = way.at(-1)!;
+  if (ticks.isWorker(culprit))
+    return `Move the fields and methods of ${culprit.name} that ${way.at(-2)!.name} uses to a service, and inject that service into both. To run a handler once at start-up, set runOnStart: true.`;
+  if (dependency!.token === REQUEST)
+    return `Remove REQUEST from ${name}: at start-up, there is neither a request nor a tick.`;
+  const parts = [dependency!, ...ticks.graph.dependenciesOf(dependency!)];
+  return dependency!.kind === 'factory' && parts.some((part) => isOwnToken(part.token))
+    ? `Instead of ${dependency!.name}, inject the EntityManager or Repository of @nestjs/typeorm.`
+    : `Instead of ${dependency!.name}, inject ProviderScopeFactory as scopes, and resolve ${dependency!.name} in scopes.run(async (scope) => { ... }).`;
+}
+
 /** Returns the class to change, which may have another token, such as an abstract class. */
 function classNameOf({ type, name }: GraphProvider): string {
   return type === undefined ? name : tokenText(type);
@@ -79,12 +122,16 @@ function marksOf({ disposer, hooks }: GraphProvider): string[] {
   return [...new Set([...hooks, ...(disposer === undefined ? [] : [disposer])])];
 }
 
-/** Names the hooks that Nest never calls on request-scoped instances. The scope calls `onModuleDestroy`. */
-function unheard({ hooks }: GraphProvider): string {
-  const lost = hooks.filter((hook) => hook !== 'onModuleDestroy');
+function unheard(provider: GraphProvider): string {
+  const lost = unheardOf(provider);
   return lost.length === 0
     ? ''
     : ` Nest never calls ${lost.join(' or ')} on request-scoped instances.`;
+}
+
+/** Returns the hooks that Nest never calls on request-scoped instances. The scope calls `onModuleDestroy`. */
+function unheardOf({ hooks }: GraphProvider): string[] {
+  return hooks.filter((hook) => hook !== 'onModuleDestroy');
 }
 
 /**
