@@ -80,8 +80,8 @@ export const ALLOWABLE: ReadonlySet<string> = new Set(
  * - `worker-hook-unused`: a worker has a lifecycle hook that Nest never calls, because the worker is new for each tick.
  * - `lifetime-misjudged`: the installed release of Nest builds a provider once, although it depends on a request-scoped one. A warning
  *   if no worker depends on it.
- * - `hook-unused`: Nest never calls a lifecycle hook of a provider, because a dependency makes it request-scoped. No tick and no
- *   controller needs it.
+ * - `hook-unused`: Nest never calls a lifecycle hook of a provider, because a worker or a scoped repository makes it
+ *   request-scoped. No tick and no controller needs it.
  *
  * @publicApi
  */

@@ -183,6 +183,27 @@ describe("The library's own providers pass the strictest validation without a fi
     ]);
   });
 
+  it('a provider whose hook uses a service over one receives the advice to resolve that in a scope by hand', async () => {
+    @Injectable()
+    class Notes {
+      constructor(@InjectScopedRepository(Note) readonly notes: Repository<Note>) {}
+    }
+    @Injectable()
+    class Seeder implements OnModuleInit {
+      constructor(readonly notes: Notes) {}
+
+      onModuleInit(): void {}
+    }
+    const [found] = await findingsOf({
+      imports: [typeOrmRoot(database), ScopedTypeOrmModule.forFeature([Note])],
+      providers: [Notes, Seeder],
+    });
+    expect(found).toMatchObject({ kind: 'hook-unused', subject: 'Seeder' });
+    expect(found!.message).toMatch(
+      / Instead of Notes, inject ProviderScopeFactory as scopes, and resolve Notes in scopes\.run\(async \(scope\) => \{ \.\.\. \}\)\.$/,
+    );
+  });
+
   it('a background worker over them receives the advice to resolve a class, whose module decides the transaction', async () => {
     @Injectable()
     class NoteSync extends BackgroundWorker {

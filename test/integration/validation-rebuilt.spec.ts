@@ -15,7 +15,7 @@ import {
   type OnModuleInit,
   type Provider,
 } from '@nestjs/common';
-import { APP_INTERCEPTOR, REQUEST } from '@nestjs/core';
+import { APP_INTERCEPTOR } from '@nestjs/core';
 import { EventEmitter } from 'node:events';
 import {
   BackgroundWorker,
@@ -464,34 +464,6 @@ describe('A provider that a dependency makes request-scoped, and that no tick an
     ]);
   });
 
-  it('is advised to resolve a request-scoped service in a scope by hand', async () => {
-    @Injectable()
-    class Early implements OnModuleInit {
-      constructor(readonly settings: Settings) {}
-
-      onModuleInit(): void {}
-    }
-    const [found] = await findingsOf({ providers: [Tenant, Settings, Early] });
-    expect(found).toMatchObject({ kind: 'hook-unused', chain: ['Early', 'Settings', 'Tenant'] });
-    expect(found!.message).toMatch(
-      / Instead of Settings, inject ProviderScopeFactory as scopes, and resolve Settings in scopes\.run\(async \(scope\) => \{ \.\.\. \}\)\.$/,
-    );
-  });
-
-  it('is advised to do without the request, because start-up has none', async () => {
-    @Injectable()
-    class Early implements OnModuleInit {
-      constructor(@Inject(REQUEST) readonly request: unknown) {}
-
-      onModuleInit(): void {}
-    }
-    const [found] = await findingsOf({ providers: [Early] });
-    expect(found).toMatchObject({ kind: 'hook-unused', chain: ['Early', 'REQUEST'] });
-    expect(found!.message).toMatch(
-      / Remove REQUEST from Early: at start-up, there is neither a request nor a tick\.$/,
-    );
-  });
-
   it('has its hook called once it follows the advice', async () => {
     const calls: string[] = [];
     @Injectable()
@@ -519,6 +491,12 @@ describe('A provider that a dependency makes request-scoped, and that no tick an
   describe('is not reported:', () => {
     @Injectable()
     class Cache implements OnModuleInit {
+      constructor(readonly sync: Sync) {}
+
+      onModuleInit(): void {}
+    }
+    @Injectable()
+    class OfTenant implements OnModuleInit {
       constructor(readonly tenant: Tenant) {}
 
       onModuleInit(): void {}
@@ -531,17 +509,17 @@ describe('A provider that a dependency makes request-scoped, and that no tick an
     }
     @Injectable()
     class Session {
-      constructor(readonly tenant: Tenant) {}
+      constructor(readonly sync: Sync) {}
 
       onModuleDestroy(): void {}
     }
     @WebSocketGateway()
     class Gateway extends Cache {
       constructor(
-        tenant: Tenant,
+        sync: Sync,
         readonly cache: Cache,
       ) {
-        super(tenant);
+        super(sync);
       }
     }
     @RequestScoped()
@@ -554,6 +532,7 @@ describe('A provider that a dependency makes request-scoped, and that no tick an
     }
 
     it.each<[string, Provider[]]>([
+      ['one that another request-scoped provider makes request-scoped', [OfTenant]],
       ['one that declares its scope', [Own]],
       ['one with a scope hook', [Prepared]],
       ['one with a hook that scopes call', [Session]],
@@ -563,7 +542,9 @@ describe('A provider that a dependency makes request-scoped, and that no tick an
         [Cache, { provide: APP_INTERCEPTOR, useClass: AuditInterceptor }],
       ],
     ])('%s', async (_what, providers) => {
-      expect(await kindsOf({ providers: [Tenant, ...providers] })).not.toContain('hook-unused');
+      expect(await kindsOf({ providers: [Tenant, Sync, ...providers] })).not.toContain(
+        'hook-unused',
+      );
     });
 
     it('a class that another finding says how to make a singleton', async () => {
@@ -574,7 +555,7 @@ describe('A provider that a dependency makes request-scoped, and that no tick an
       }
       @Injectable()
       class Loop extends BackgroundWorker implements OnModuleInit {
-        constructor(readonly tenant: Tenant) {
+        constructor(readonly sync: Sync) {
           super();
         }
 
@@ -582,7 +563,7 @@ describe('A provider that a dependency makes request-scoped, and that no tick an
 
         async execute(): Promise<void> {}
       }
-      expect(await kindsOf({ providers: [Tenant, Listener, Loop] })).toEqual([
+      expect(await kindsOf({ providers: [Tenant, Sync, Listener, Loop] })).toEqual([
         'background-worker-scoped',
         'message-handler-scoped',
       ]);

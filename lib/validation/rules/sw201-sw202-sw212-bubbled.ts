@@ -1,4 +1,3 @@
-import { REQUEST } from '@nestjs/core';
 import { staysSingleton } from '../../decorators/worker.decorators.js';
 import type { GraphProvider } from '../../graph/lifetime-graph.js';
 import { finding, type Finding, type FindingKind } from '../../errors/finding.js';
@@ -72,9 +71,10 @@ export function resourceRebuilt(ticks: TickGraph): Finding[] {
 }
 
 /**
- * Reports a provider with lifecycle hooks that Nest doesn't call, because a dependency makes it request-scoped. Ticks don't build
- * it, so no other finding shows the loss. If requests or messages build it, its scope is the application's own affair. If it
- * declares itself request-scoped, or has scope hooks, this is intentional.
+ * Reports a provider with lifecycle hooks that Nest doesn't call, because a worker or a scoped repository makes it request-scoped.
+ * Ticks don't build it, so no other finding shows the loss. If requests or messages build it, or if another provider makes it
+ * request-scoped, its scope is the application's own affair. If it declares itself request-scoped, or has scope hooks, this is
+ * intentional.
  */
 export function hookUnused(ticks: TickGraph): Finding[] {
   const { graph } = ticks;
@@ -89,7 +89,11 @@ export function hookUnused(ticks: TickGraph): Finding[] {
       !ticks.isWorker(provider) &&
       !mustStay(provider),
   );
-  return nearestOf('hook-unused', silent, ticks).map((way) => {
+  const ways = nearestOf('hook-unused', silent, ticks).filter((way) => {
+    const culprit = way.at(-1)!;
+    return ticks.isWorker(culprit) || isOfTypeOrm(culprit, ticks);
+  });
+  return ways.map((way) => {
     const chain = ticks.chain(way);
     const [provider] = way;
     const { name, token } = provider;
@@ -101,16 +105,19 @@ export function hookUnused(ticks: TickGraph): Finding[] {
 }
 
 function instead(way: Way, ticks: TickGraph): string {
-  const [{ name }, dependency] = way;
+  const dependency = way[1]!;
   const culprit = way.at(-1)!;
   if (ticks.isWorker(culprit))
     return `Move the fields and methods of ${culprit.name} that ${way.at(-2)!.name} uses to a service, and inject that service into both. To run a handler once at start-up, set runOnStart: true.`;
-  if (dependency!.token === REQUEST)
-    return `Remove REQUEST from ${name}: at start-up, there is neither a request nor a tick.`;
-  const parts = [dependency!, ...ticks.graph.dependenciesOf(dependency!)];
-  return dependency!.kind === 'factory' && parts.some((part) => isOwnToken(part.token))
-    ? `Instead of ${dependency!.name}, inject the EntityManager or Repository of @nestjs/typeorm.`
-    : `Instead of ${dependency!.name}, inject ProviderScopeFactory as scopes, and resolve ${dependency!.name} in scopes.run(async (scope) => { ... }).`;
+  return isOfTypeOrm(dependency, ticks)
+    ? `Instead of ${dependency.name}, inject the EntityManager or Repository of @nestjs/typeorm.`
+    : `Instead of ${dependency.name}, inject ProviderScopeFactory as scopes, and resolve ${dependency.name} in scopes.run(async (scope) => { ... }).`;
+}
+
+/** True for what `ScopedTypeOrmModule` provides. */
+function isOfTypeOrm(provider: GraphProvider, { graph }: TickGraph): boolean {
+  const parts = [provider, ...graph.dependenciesOf(provider)];
+  return provider.kind === 'factory' && parts.some(({ token }) => isOwnToken(token));
 }
 
 /** Returns the class to change, which may have another token, such as an abstract class. */
