@@ -1,4 +1,3 @@
-import { AsyncResource } from 'node:async_hooks';
 import {
   ForbiddenException,
   type CanActivate,
@@ -7,12 +6,13 @@ import {
   type NestInterceptor,
   type PipeTransform,
 } from '@nestjs/common';
-import { defer, from, isObservable, of, type Observable } from 'rxjs';
-
-import { catchError, finalize, mergeMap, takeUntil } from 'rxjs/operators'; // `rxjs` itself has them from 7.2 on
+import { defer, isObservable, lastValueFrom, ReplaySubject, Subject, type Observable } from 'rxjs';
+import { finalize, takeUntil } from 'rxjs/operators'; // `rxjs` itself has them from 7.2 on
+import { setImmediate } from 'node:timers/promises';
 import { isAbortError } from '../errors/error-parts.js';
 import { ScopeClosedError } from '../errors/errors.js';
 import { onAbort } from '../util/on-abort.js';
+import { settle } from '../util/values.js';
 import type { DeclaredParam } from './enhancer-metadata.js';
 
 /** The value of `ExecutionContext.getType()`. */
@@ -87,13 +87,26 @@ export interface RunSeed {
   readonly args: readonly unknown[];
   readonly signal: AbortSignal;
   readonly invoke: (args: readonly unknown[]) => unknown;
-  /** Receives promises of enhancers and of the handler, which may outlast the call. Throws once the scope is being disposed. */
+  /** Receives work of enhancers and of the handler, which may outlast the call. Throws once the scope is being disposed. */
   readonly hold: (work: Promise<unknown>) => void;
 }
 
-/** Runs one call to a handler inside its enhancers. */
+/**
+ * Runs one call to a handler inside its enhancers.
+ *
+ * After an abort, a handler that returned a promise still decides the outcome, as one without enhancers does: its result passes
+ * through the interceptors. An abort ends everything else that they wait for.
+ */
 export class EnhancedRun {
   readonly #host: object;
+  /** The calls to the handler that haven't settled. */
+  readonly #calls = new Set<Promise<unknown>>();
+  /** The number of subscriptions to an Observable of the handler. */
+  #subscriptions = 0;
+  /** Fails when an abort ends the wait for the interceptors. */
+  readonly #cut = new Subject<never>();
+  /** Emits after that, to end what interceptors wait for on their own. */
+  readonly #ended = new ReplaySubject<void>(1);
 
   constructor(
     private readonly consumers: Consumers,
@@ -103,35 +116,99 @@ export class EnhancedRun {
     this.#host = seed.owner.prototype as object; // so that `getClass()` is the worker, even for a plain object from a factory
   }
 
-  /** Returns the result of the handler, an interceptor or a filter. The caller must subscribe to an Observable. */
+  /** Returns the result of the handler, an interceptor or a filter; of an Observable, the last value. */
   async result(): Promise<unknown> {
-    if (this.enhancers.filters.length === 0) return this.enhanced();
     try {
-      const result = await this.enhanced();
-      return isObservable(result) ? this.filtered(result) : result;
+      return await this.enhanced();
     } catch (error) {
-      return this.filter(error);
+      return settle(await this.filter(error), this.seed);
     }
   }
 
   private async enhanced(): Promise<unknown> {
     const { guardsConsumer, interceptorsConsumer } = this.consumers;
-    const { guards, params } = this.enhancers;
-    const { args, handler, signal, invoke } = this.seed;
+    const { guards } = this.enhancers;
+    const { args, handler, signal } = this.seed;
     const host = this.#host;
     if (!(await guardsConsumer.tryActivate(guards, args, host, handler, CONTEXT_TYPE)))
       throw new ForbiddenException(FORBIDDEN);
-    const work = async (): Promise<unknown> => {
-      const given = params.length === 0 ? args : await this.decoratedArgs();
-      signal.throwIfAborted();
-      const result: unknown = await invoke(given);
-      return isObservable(result) ? this.heldWhile(result) : result;
-    };
     const interceptors = this.enhancers.interceptors.map((interceptor): NestInterceptor => ({
-      intercept: (context, next) => this.held(async () => interceptor.intercept(context, next)),
+      intercept: (context, next) => {
+        const handle = () => next.handle().pipe(takeUntil(this.#ended));
+        return this.held(async () => interceptor.intercept(context, { handle }));
+      },
     }));
-    const next = (): Promise<unknown> => this.held(work);
-    return interceptorsConsumer.intercept(interceptors, args, host, handler, next, CONTEXT_TYPE);
+    const next = (): Promise<unknown> => this.handle();
+    const result = await interceptorsConsumer.intercept(
+      interceptors,
+      args,
+      host,
+      handler,
+      next,
+      CONTEXT_TYPE,
+    );
+    if (interceptors.length === 0) return settle(result, this.seed);
+    signal.throwIfAborted();
+    onAbort(signal, () => void this.endAfterCalls());
+    const stream = (result as Observable<unknown>).pipe(takeUntil(this.#cut));
+    return lastValueFrom(stream, { defaultValue: undefined });
+  }
+
+  /** Calls the handler. If it stops because of an abort, no interceptor hides that. */
+  private handle(): Promise<unknown> {
+    const { signal } = this.seed;
+    const call = this.held(() => this.call());
+    this.#calls.add(call);
+    const settled = (): boolean => this.#calls.delete(call);
+    call.then(settled, (error: unknown) => {
+      settled();
+      if (signal.aborted && isInterruption(error, signal)) this.end(error);
+    });
+    return call;
+  }
+
+  private async call(): Promise<unknown> {
+    const { args, signal, invoke } = this.seed;
+    const given = this.enhancers.params.length === 0 ? args : await this.decoratedArgs();
+    signal.throwIfAborted();
+    const result: unknown = await invoke(given);
+    if (!isObservable(result) || this.enhancers.interceptors.length === 0) return result;
+    return defer(() => this.subscribed(result));
+  }
+
+  /** Keeps the scope open: an interceptor may subscribe on its own, and not wait for the handler's Observable. */
+  private subscribed(source: Observable<unknown>): Observable<unknown> {
+    const { signal } = this.seed;
+    if (signal.aborted) this.end(signal.reason);
+    signal.throwIfAborted();
+    const release = this.hold();
+    this.#subscriptions += 1;
+    const ended = (): void => {
+      this.#subscriptions -= 1;
+      release();
+    };
+    return source.pipe(finalize(ended));
+  }
+
+  /** Ends the wait for the interceptors: at once for an Observable, otherwise when the results of all calls have passed through. */
+  private async endAfterCalls(): Promise<void> {
+    if (this.#subscriptions === 0) {
+      do {
+        await Promise.allSettled(this.#calls);
+        await setImmediate();
+      } while (this.#calls.size > 0);
+    }
+    this.end(this.seed.signal.reason);
+  }
+
+  private end(error: unknown): void {
+    try {
+      this.#cut.error(error);
+    } catch (teardownError) {
+      this.seed.hold(Promise.reject(teardownError as Error)); // so that it is reported
+    } finally {
+      this.#ended.next();
+    }
   }
 
   /**
@@ -143,20 +220,6 @@ export class EnhancedRun {
     const result = work();
     result.then(release, release); // not `finally`: the caller subscribes to an Observable before the scope goes on
     return result;
-  }
-
-  /**
-   * Keeps the scope open while any code is subscribed to the handler's Observable, such as an interceptor that subscribes itself.
-   * An abort unsubscribes the tick, and then ends the Observable for all other subscribers.
-   */
-  private heldWhile(source: Observable<unknown>): Observable<unknown> {
-    const { signal } = this.seed;
-    return defer(() => {
-      const aborted = new Promise<void>((resolve) =>
-        signal.aborted ? resolve() : onAbort(signal, resolve),
-      );
-      return source.pipe(takeUntil(aborted), finalize(this.hold()));
-    });
   }
 
   /**
@@ -185,16 +248,6 @@ export class EnhancedRun {
     const failed = settled.find((one) => one.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
     return given;
-  }
-
-  private filtered(result: Observable<unknown>): Observable<unknown> {
-    // A source may fail in any async context.
-    const filter = AsyncResource.bind((error: unknown) => this.held(() => this.filter(error)));
-    return result.pipe(
-      catchError((error: unknown) =>
-        from(filter(error)).pipe(mergeMap((value) => (isObservable(value) ? value : of(value)))),
-      ),
-    );
   }
 
   /** Calls the filter that catches an error. Throws the error again without such a filter, or if it returns undefined. */

@@ -5,7 +5,7 @@ import { isFactory } from './provider-kind.js';
 import { consumersOf, EnhancedRun, type ReadyEnhancers } from './enhanced-run.js';
 import { EnhancerInstances, type EnhancedCall } from './enhancer-instances.js';
 import { declaredOn, type DeclaredEnhancers, type EnhancerKind } from './enhancer-metadata.js';
-import { getOrAdd } from '../util/values.js';
+import { getOrAdd, settle } from '../util/values.js';
 import { GlobalEnhancers } from './global-enhancers.js';
 
 /** A call to a handler. */
@@ -42,13 +42,14 @@ export class Enhancers {
    * Calls a handler inside its enhancers, in Nest's order: guards, interceptors, pipes, handler, interceptors, filters. Looks for
    * them at the first call, because the application may add enhancers in its `onModuleInit`.
    *
-   * @returns the result of the handler, an interceptor or a filter; doesn't subscribe to an Observable.
+   * @returns the result of the handler, an interceptor or a filter, or a promise of it; of an Observable, the last value.
    */
   call(call: HandlerCall): unknown {
     const { instance, method, called, worker, withGlobal } = call;
     const declared = this.declaredOn(ownerOf(worker) ?? classOf(instance, worker), method);
     const invoke = (given: readonly unknown[]): unknown => called.apply(instance, [...given]);
-    if (declared.isEmpty && !(withGlobal && !this.#global.isEmpty)) return invoke(call.args);
+    if (declared.isEmpty && !(withGlobal && !this.#global.isEmpty))
+      return settle(invoke(call.args), call.tick);
 
     const { owner, handler = called } = declared;
     const consumers = consumersOf(this.creator);

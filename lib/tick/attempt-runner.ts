@@ -193,9 +193,9 @@ export class AttemptRunner {
         scope,
         withGlobal: this.settings.globalEnhancers,
         tick,
-        hold: (work) => scope.waitFor(work.catch(() => undefined)),
+        hold: (work) => scope.waitFor(work),
       });
-      return { value: await settle(result, tick) };
+      return { value: await result };
     } catch (error) {
       return { thrown: { phase, error } };
     } finally {

@@ -12,7 +12,7 @@ import {
 } from '@nestjs/common';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { setTimeout as delay } from 'node:timers/promises';
-import { from, Observable, of } from 'rxjs';
+import { from, lastValueFrom, Observable, of } from 'rxjs';
 import { concatMap, timeout } from 'rxjs/operators';
 import {
   ScopedConsumer,
@@ -97,9 +97,10 @@ describe('A handler behind an interceptor', () => {
     @UseInterceptors(passOn)
     class Worker {
       @ScopedConsumer(SOURCE)
-      async run(): Promise<void> {
+      async run({ signal }: Tick): Promise<void> {
         begun.open();
         await held.opened;
+        signal.throwIfAborted();
       }
     }
     const providers = [Worker, { provide: SOURCE, useValue: source }];
@@ -194,6 +195,49 @@ describe('The Observable of a handler', () => {
     registry.cancel('Worker.run');
     await report;
     expect(lines).toEqual(['torn down', 'committed', 'disposed']);
+  });
+
+  it('[XB3] that never ends and whose teardown throws is ended by an abort for an interceptor that awaits it', async () => {
+    const subscribed = gate();
+    const awaiting = {
+      intercept: async (_: ExecutionContext, next: CallHandler) =>
+        of(await lastValueFrom(next.handle(), { defaultValue: undefined })),
+    };
+    const { registry, lines } = await observed(
+      () =>
+        new Observable(() => {
+          subscribed.open();
+          return () => {
+            throw new Error('teardown');
+          };
+        }),
+      awaiting,
+    );
+    const report = registry.run('Worker.run');
+    await subscribed.opened;
+    registry.cancel('Worker.run');
+    expect((await report).outcome).toBe('cancelled');
+    expect(lines).toEqual(['disposed']);
+  });
+
+  it('[D9] reports a teardown that throws after an abort', async () => {
+    const subscribed = gate();
+    const { registry, next } = await observed(
+      () =>
+        new Observable(() => {
+          subscribed.open();
+          return () => {
+            throw new Error('teardown');
+          };
+        }),
+      passOn,
+    );
+    const stray = next('failure:stray');
+    const report = registry.run('Worker.run');
+    await subscribed.opened;
+    registry.cancel('Worker.run');
+    expect(String((await stray).error)).toContain('teardown');
+    expect((await report).outcome).toBe('cancelled');
   });
 
   it.each(['handler', 'interceptor'])(
