@@ -105,6 +105,7 @@ function guardListeners(signal: AbortSignal, onError: (error: unknown) => void):
       }
     };
     guarded.set(listener, safe);
+    guarded.set(safe, safe); // Node removes it with `removeEventListener()` when a listener's own signal is aborted
     return safe;
   };
   const add = signal.addEventListener.bind(signal) as Add;

@@ -162,6 +162,18 @@ describe('abort by shutdown', () => {
     );
   });
 
+  it('[D9] does not call a listener whose own signal was aborted before', async () => {
+    const test = await runningTick(async (tick) => {
+      const done = new AbortController();
+      tick.signal.addEventListener('abort', () => called.push('listener'), { signal: done.signal });
+      done.abort();
+      await untilAborted(tick);
+    });
+    const called: string[] = [];
+    await test.app.close();
+    expect(called).toEqual([]);
+  });
+
   it('keeps listeners removable, and once is once', async () => {
     const heard: string[] = [];
     const removed = (): void => void heard.push('removed');
