@@ -35,12 +35,13 @@ export class NestInside extends Application {
   /** True once start-up is complete. */
   hasStarted = false;
   #rootModule: NestModule | undefined;
-  readonly #places = new Map<unknown, NestWrapper>();
   /**
-   * Called for each added module. The first one clears the cache, because a module that is loaded lazily may provide the same
-   * token.
+   * The providers that `placeOf()` has found. Undefined from the first module that is loaded lazily: Nest adds its providers later,
+   * and removes the module if it can't build them.
    */
-  readonly #moduleAdded: (() => void)[] = [() => this.#places.clear()];
+  #places: Map<unknown, NestWrapper> | undefined = new Map();
+  /** Called for each added module. */
+  readonly #moduleAdded: (() => void)[] = [() => (this.#places = undefined)];
 
   private readonly modulesContainer: ModulesContainer;
 
@@ -177,7 +178,7 @@ export class NestInside extends Application {
    * undefined unless Nest builds it for each context; Nest then resolves the token.
    */
   placeOf(token: unknown): NestWrapper | undefined {
-    const known = this.#places.get(token);
+    const known = this.#places?.get(token);
     if (known !== undefined) return known;
     let place: NestWrapper | undefined;
     for (const { providers, injectables, controllers } of this.modules.values()) {
@@ -186,7 +187,7 @@ export class NestInside extends Application {
     if (place === undefined || place.isAlias || place.isTransient || place.isDependencyTreeStatic())
       return undefined;
     if (place.host?.injectables.get(token) === place) return undefined;
-    this.#places.set(token, place);
+    this.#places?.set(token, place);
     return place;
   }
 

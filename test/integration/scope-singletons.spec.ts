@@ -1,7 +1,15 @@
-import { Injectable, Module, Scope, type OnModuleDestroy, type Provider } from '@nestjs/common';
+import {
+  Injectable,
+  Module,
+  Scope,
+  type DynamicModule,
+  type OnModuleDestroy,
+  type Provider,
+} from '@nestjs/common';
 import { LazyModuleLoader, ModuleRef } from '@nestjs/core';
 import { ScopedCron, ScopedWorker, type Tick } from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
+import { gate, turn } from '../support/gate.js';
 import { Probe, PROBES, YEARLY } from '../support/probes.js';
 
 describe('What a scope shares', () => {
@@ -160,12 +168,13 @@ describe('What a scope shares', () => {
     });
   });
 
-  it('a resolve by hand sees a lazily loaded module, even if it saw the token before', async () => {
-    const token = (value: string): Provider => ({
-      provide: 'TOKEN',
-      scope: Scope.REQUEST,
-      useFactory: () => value,
-    });
+  const token = (value: string): Provider => ({
+    provide: 'TOKEN',
+    scope: Scope.REQUEST,
+    useFactory: () => value,
+  });
+
+  it('[K3] a resolve by hand sees a lazily loaded module, even if it saw the token before', async () => {
     @Module({ providers: [token('late')] })
     class LateModule {}
     const { app, scopes } = await startApp({ providers: [token('early')] });
@@ -174,4 +183,53 @@ describe('What a scope shares', () => {
     await app.get(LazyModuleLoader).load(() => LateModule);
     expect(await resolved()).toBe('late');
   });
+
+  it('[K3] a resolve by hand sees a lazily loaded module, even if it saw the token during the load', async () => {
+    @Module({})
+    class KnownModule {}
+    const known: DynamicModule = { module: KnownModule };
+    const imported = gate<DynamicModule>();
+    @Module({ imports: [imported.opened], providers: [token('late')] })
+    class LateModule {}
+    const { app, scopes } = await startApp({ imports: [known], providers: [token('early')] });
+    const resolved = (): Promise<string> => scopes.run((scope) => scope.resolve<string>('TOKEN'));
+    const loading = app.get(LazyModuleLoader).load(() => LateModule);
+    await turn();
+    expect(await resolved()).toBe('early');
+    imported.open(known);
+    await loading;
+    expect(await resolved()).toBe('late');
+  });
+
+  // Nest 11.0 keeps such a module, and its injector never stops looking for the instance.
+  (process.env['NEST'] === 'nest11-oldest' ? describe.skip : describe)(
+    'when a lazily loaded module cannot be built',
+    () => {
+      it('[K3] a resolve by hand sees what Nest sees', async () => {
+        const [began, connected] = [gate(), gate()];
+        const connection: Provider = {
+          provide: 'CONNECTION',
+          useFactory: () => {
+            began.open();
+            return connected.opened;
+          },
+        };
+        @Module({
+          providers: [connection, { ...token('late'), inject: ['CONNECTION'] } as Provider],
+        })
+        class LateModule {}
+        const { app, scopes } = await startApp({ providers: [token('early')] });
+        const resolved = (): Promise<string> =>
+          scopes.run((scope) => scope.resolve<string>('TOKEN'));
+        const loading = app.get(LazyModuleLoader).load(() => LateModule);
+        await began.opened;
+        const during = resolved();
+        connected.fail(new Error('no network'));
+        await expect(loading).rejects.toThrow('no network');
+        await during.catch(() => undefined);
+        const byNest = app.get(ModuleRef).resolve<string>('TOKEN', undefined, { strict: false });
+        expect(await resolved()).toBe(await byNest);
+      });
+    },
+  );
 });
