@@ -40,6 +40,8 @@ export class Construction implements BuildObserver {
   /** The reason why the shutdown allows no more builds here. */
   refusal: string | undefined;
   #request: unknown;
+  /** The objects that came with the scope: its seed, and the payload of its tick. */
+  #given: readonly unknown[] = [];
   #contextId: ContextId | undefined;
   /** True once Nest knows the context id. */
   #isKnown = false;
@@ -69,11 +71,16 @@ export class Construction implements BuildObserver {
   /** @param request the value of `REQUEST`. */
   begin(request: unknown): void {
     this.#request = request;
+    this.#given =
+      this.notice.tickId === undefined // the seed of a scope by hand may be anything
+        ? [bare(request)]
+        : [bare(request), bare((request as { payload?: unknown }).payload)];
     if (hasContextIdStrategy()) this.#contextId = createContextId(request, this);
   }
 
   end(): void {
     this.#request = undefined;
+    if (this.#loads === 0 && this.#builds === 0) this.#given = [];
     this.#contextId = undefined;
     this.#planned = undefined;
   }
@@ -231,13 +238,8 @@ export class Construction implements BuildObserver {
     return isNew;
   }
 
-  /** True for an object that came with the scope: its seed, or the payload of its tick. */
   private wasGiven(instance: unknown): boolean {
-    if (typeof instance !== 'object' || instance === null || this.#request === undefined)
-      return false;
-    if (instance === bare(this.#request)) return true;
-    if (this.notice.tickId === undefined) return false; // the seed of a scope by hand may be anything
-    return instance === bare((this.#request as { payload?: unknown }).payload);
+    return typeof instance === 'object' && instance !== null && this.#given.includes(instance);
   }
 
   private async initialise(

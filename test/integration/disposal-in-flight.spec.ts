@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { forwardRef, Inject, Scope, type Provider } from '@nestjs/common';
-import { ModuleRef } from '@nestjs/core';
+import { ModuleRef, REQUEST } from '@nestjs/core';
 import type { Tick } from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
 import { gate, turn } from '../support/gate.js';
@@ -130,6 +130,44 @@ describe('What is still being built when the work ends', () => {
 
     expect(journal.lines.slice(2)).toEqual(['built Slow', 'disposed Slow']);
   });
+
+  it.each(['nest', 'compiled'] as const)(
+    '[B16] is not disposed if it is the payload, which a factory returns when the tick has ended: %s',
+    async (resolution) => {
+      const [mayFinish, finished] = [gate(), gate()];
+      const payload = { ...probe('Payload'), isLate: false };
+      const item: Provider = {
+        provide: 'ITEM',
+        scope: Scope.REQUEST,
+        inject: [REQUEST],
+        useFactory: async ({ payload: given }: Tick<typeof payload>) => {
+          if (given.isLate) {
+            await mayFinish.opened;
+            finished.open();
+          }
+          return given;
+        },
+      };
+      const failing: Provider = {
+        provide: 'FAILING',
+        scope: Scope.REQUEST,
+        useFactory: async () => {
+          if (payload.isLate) throw new Error('no network');
+        },
+      };
+      const { registry } = await startApp({
+        options: { resolution, disposeTimeoutMs: 20 },
+        providers: [item, failing, worker(['ITEM', 'FAILING'])],
+      });
+      for (let tick = 0; tick < 3; tick += 1) await registry.run('Worker.run', { payload });
+      payload.isLate = true;
+      await registry.run('Worker.run', { payload });
+      mayFinish.open();
+      await finished.opened;
+      await turn();
+      expect(journal.of('disposed')).toEqual([]);
+    },
+  );
 
   it('[B26] is disposed when the shutdown aborts a tick whose worker is being built, which is cancelled', async () => {
     const { provider, started, mayFinish } = slow();
