@@ -47,6 +47,7 @@ export function takeProperties(contextId: ContextId, wrapper: NestWrapper): Nest
 
 /** Empties the list, so that Nest doesn't inject the same values again over those that `onScopeInit` has set. */
 export function injectEarly(instance: unknown, properties: NestProperty[]): void {
+  if (typeof instance !== 'object') return; // a function, into which Nest injects nothing
   for (const { key, instance: value } of properties.splice(0)) {
     if (value !== undefined && value !== null)
       (instance as Record<PropertyKey, unknown>)[key] = value;

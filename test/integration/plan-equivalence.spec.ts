@@ -61,6 +61,30 @@ describe.each(['nest', 'compiled'] as const)('With the resolution %s', (resoluti
     expect(seen).toEqual([undefined, undefined, 'ann']);
   });
 
+  it('[K3] nothing is injected into the properties of a function that a constructor returns', async () => {
+    @RequestScoped()
+    class Settings {}
+    @RequestScoped()
+    class Callable {
+      @Inject(Settings) readonly settings?: Settings;
+
+      constructor() {
+        return (() => undefined) as unknown as Callable;
+      }
+    }
+    const { registry } = await startApp({
+      options: { resolution },
+      providers: [
+        Settings,
+        Callable,
+        worker<[Callable]>([Callable], (_, { settings }) => settings !== undefined),
+      ],
+    });
+    const values: unknown[] = [];
+    for (let tick = 1; tick <= 4; tick += 1) values.push((await registry.run('Worker.run')).value);
+    expect(values).toEqual([false, false, false, false]);
+  });
+
   it('[K3] ticks run if the application has replaced the global Promise, as zone.js does', async () => {
     const Native = globalThis.Promise;
     const { registry } = await startApp({

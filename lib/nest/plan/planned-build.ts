@@ -196,6 +196,7 @@ export class PlannedBuild {
   }
 
   private inject({ properties }: PlanStep, instance: unknown): void {
+    if (typeof instance !== 'object') return; // a function, into which Nest injects nothing either
     for (const [key, slot] of properties) {
       const value = this.#slots[slot];
       if (value !== undefined && value !== null)
