@@ -258,7 +258,7 @@ function outside(): ScopeClosedError {
 }
 
 const OUTSIDE =
-  'A scoped EntityManager or Repository was used outside a scope, for example in an HTTP request. Its statement was refused, because no scope would release the connection. Inject the EntityManager or Repository of @nestjs/typeorm instead, or run the code with ProviderScopeFactory.run().';
+  'A scoped EntityManager or Repository was used outside a scope, for example in an HTTP request. Its statement was refused, because no scope would release the connection. Inject the EntityManager or Repository of @nestjs/typeorm instead, or run the code with ProviderScopeFactory.run(). In a scope, resolve it with scope.resolve() or ModuleRef, not with app.resolve().';
 
 const UNAWAITED =
   'A statement was still under way when the scope ended, so the library rolled its transaction back. Await all work in the handler.';
