@@ -16,7 +16,8 @@ import { ScopedWorkerEvents } from '../events/scoped-worker-events.js';
 import { OptionsStore } from '../options/options-store.js';
 import { fromEmptyContext } from '../scope/work-context.js';
 import { AppStopper } from '../nest/app-stopper.js';
-import type { LongRunning, Straggler } from '../registry/long-running.js';
+import type { LongRunning } from '../registry/long-running.js';
+import type { Straggler } from '../registry/straggler.interface.js';
 
 /** Runs the memory watch from start-up to shutdown, if the option `memory` is set. */
 export class MemoryWatch implements LongRunning {

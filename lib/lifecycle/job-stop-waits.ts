@@ -6,8 +6,11 @@ interface StopWait {
   readonly ends: readonly RunningWork[];
 }
 
-/** Waits for running ticks to end, for `stop()` of a job. Ticks that stop their own or each other's jobs never wait in a cycle. */
-export class StopWaits {
+/**
+ * Waits for running ticks to end, for `stop()` of a job in Nest's `SchedulerRegistry`. Ticks that stop their own or each other's
+ * jobs never wait in a cycle.
+ */
+export class JobStopWaits {
   readonly #waits = new Set<StopWait>();
 
   constructor(private readonly running: RunningTicks) {}
