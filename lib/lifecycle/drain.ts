@@ -54,10 +54,10 @@ export class Drain {
       if (drainTimeoutMs > 0) await patience.wait(stragglers, drainTimeoutMs);
       this.scopes.refuseToOpen(['tick'], STOPPING);
       this.scopes.refuseToBuild(['tick'], STOPPING);
-      for (const tick of this.running.all) tick.abort('shutdown');
+      for (const tick of this.running.awaited) tick.abort('shutdown');
       return this.awaitAndDispose(stragglers, isAwaited);
     });
-    this.#abandoned = new Set([...this.running.all, ...this.byHand(isAwaited)]);
+    this.#abandoned = new Set([...this.running.awaited, ...this.byHand(isAwaited)]);
     this.events.emit('shutdown:finished', {
       waitedMs: performance.now() - startedAt,
       abandoned: namesOf([...listeners(), ...stragglers()]),
@@ -75,7 +75,7 @@ export class Drain {
     const startedAt = performance.now();
     const isNew = (work: RunningWork | Scope): boolean => !this.#abandoned.has(work);
     const stragglers = (): Straggler[] => [
-      ...ticksOf(this.running.ticks.filter(isNew)),
+      ...ticksOf(this.running.everyTick.filter(isNew)),
       ...this.byHand(isNew).map(stragglerOf),
     ];
     this.scopes.refuseToOpen(SCOPE_KINDS, CLOSED);
@@ -101,7 +101,7 @@ export class Drain {
   private stragglers(): Straggler[] {
     const byHand = this.byHand(isAwaited).map(stragglerOf);
     const longRunning = this.longRunning.flatMap((work) => work.stragglers());
-    return [...ticksOf(this.running.all), ...byHand, ...longRunning];
+    return [...ticksOf(this.running.awaited), ...byHand, ...longRunning];
   }
 
   /** Returns the scopes by hand that close without the shutdown. */

@@ -20,9 +20,9 @@ export class JobStopWaits {
    * ticks that wait for that tick themselves.
    */
   async untilEnded(schedule: string): Promise<void> {
-    const { all } = this.running;
-    const callers = all.filter((running) => running.isInside());
-    const ends = all.filter(
+    const { awaited } = this.running;
+    const callers = awaited.filter((running) => running.isInside());
+    const ends = awaited.filter(
       (running) =>
         isOf(running, schedule) && !callers.some((caller) => this.needs(running, caller)),
     );

@@ -223,7 +223,7 @@ export class RunningTicks {
   }
 
   /**
-   * From now on, only work that belongs to running work joins `all`. Otherwise, a consumer of another library that runs tick
+   * From now on, only work that belongs to running work joins `awaited`. Otherwise, a consumer of another library that runs tick
    * after tick by hand would delay the shutdown until its queue is empty.
    */
   beginShutdown(): void {
@@ -231,17 +231,17 @@ export class RunningTicks {
   }
 
   /** The work that the shutdown aborts and waits for: ticks, and lists whose ticks haven't all begun. */
-  get all(): readonly RunningWork[] {
+  get awaited(): readonly RunningWork[] {
     return [...this.#all].filter(({ isAwaited }) => isAwaited);
   }
 
   /** All ticks, including those that were started during the shutdown by code that it doesn't wait for. */
-  get ticks(): readonly RunningWork[] {
+  get everyTick(): readonly RunningWork[] {
     return [...this.#all].filter((running) => !(running instanceof TickList));
   }
 
   of(schedule: string): readonly RunningWork[] {
-    return this.ticks.filter((running) => isOf(running, schedule));
+    return this.everyTick.filter((running) => isOf(running, schedule));
   }
 
   /** Returns when the oldest running tick or list of a schedule was fired; undefined if none runs. */
@@ -250,7 +250,7 @@ export class RunningTicks {
   }
 
   abortSlot(slot: Slot, cause: AbortCause): void {
-    for (const running of this.all) if (running.slot === slot) running.abort(cause);
+    for (const running of this.awaited) if (running.slot === slot) running.abort(cause);
   }
 
   /** @returns the number of ticks that were aborted. */
@@ -272,7 +272,7 @@ export class RunningTicks {
   }
 
   get count(): number {
-    return this.ticks.length;
+    return this.everyTick.length;
   }
 
   private listsOf(schedule: string): TickList[] {

@@ -79,7 +79,7 @@ export class TickDispatcher {
   close(): void {
     this.#closedFor = 'stopping';
     for (const gate of this.#gates.values()) gate.clear('stopping');
-    for (const running of this.running.all) running.beginNoMore('shutdown');
+    for (const running of this.running.awaited) running.beginNoMore('shutdown');
   }
 
   /** @returns false if the schedule was paused before. */
