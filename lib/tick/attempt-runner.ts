@@ -7,7 +7,7 @@ import { failureOf, type Scope } from '../scope/scope.js';
 import { runAs } from '../scope/work-context.js';
 import { runAround, type Refused } from './around.js';
 import { settle } from '../util/values.js';
-import type { TickAttempt } from './running-ticks.js';
+import type { TickAttempt } from './tick-attempt.js';
 import type { TickEvents, TickFindings, TickSettings } from './tick-ports.js';
 import type { AttemptReport } from './tick-report.js';
 import type { Tick } from './tick.interface.js';
@@ -79,7 +79,7 @@ export class AttemptRunner {
 
   private openAndRun(attempt: TickAttempt): Promise<ScopedEnd> {
     const { number, control } = attempt;
-    const { id, slot } = attempt.tick;
+    const { id, slot } = attempt.runningTick;
     const { schedule } = slot;
     let scope: Scope;
     try {
@@ -162,7 +162,7 @@ export class AttemptRunner {
 
   /** Opens, resolves, calls, settles. `onOpen` runs before the first `await`, so a store that it enters stays active. */
   private async work(
-    { tick: { slot }, control }: TickAttempt,
+    { runningTick: { slot }, control }: TickAttempt,
     scope: Scope,
     tick: Tick,
   ): Promise<Work> {

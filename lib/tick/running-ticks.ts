@@ -10,10 +10,8 @@ import {
 import { idSource } from '../util/id-source.js';
 import { Latch } from '../util/latch.js';
 import { onAbort } from '../util/on-abort.js';
-import type { Scope } from '../scope/scope.js';
-import { AttemptAbort } from './tick-signal.js';
+import { TickAttempt } from './tick-attempt.js';
 import type { TickEvents } from './tick-ports.js';
-import type { Tick } from './tick.interface.js';
 
 export const nextTickId = idSource('tick');
 
@@ -109,70 +107,6 @@ export class RunningTick extends RunningWork {
   beginNoMore(cause: AbortCause): void {
     this.stopped ??= cause;
     this.#wait?.abort();
-  }
-}
-
-/** One attempt of a tick, with the `Tick` that its handler receives. */
-export class TickAttempt {
-  readonly startedAt = new Date();
-  readonly control: AttemptAbort;
-
-  constructor(
-    readonly tick: Pick<RunningTick, 'slot' | 'id' | 'firedAt' | 'payload'>,
-    /** From 1. */
-    readonly number: number,
-    events: TickEvents,
-  ) {
-    const { schedule } = tick.slot;
-    // The signal may outlive the tick, and must not keep its payload alive.
-    const work = { schedule: schedule.name, tickId: tick.id };
-    this.control = new AttemptAbort(schedule, (error) =>
-      events.emit('failure:stray', { where: 'abort-listener', ...work, error }),
-    );
-  }
-
-  /** Creates the `Tick` of its scope. */
-  tickOf(scope: Scope): Tick {
-    return new AttemptTick(this, scope);
-  }
-}
-
-const CONTROL = Symbol('nestjs-scoped-worker:control');
-
-/** An own property, so that copies of the tick have it. Reads no private field, so that it works on proxies of the tick. */
-const SIGNAL = {
-  get(this: { [CONTROL]: AttemptAbort }): AbortSignal {
-    return this[CONTROL].signal;
-  },
-  enumerable: true,
-};
-
-/** The `Tick` of an attempt. Its signal is a getter, because most handlers don't read it. */
-class AttemptTick implements Tick {
-  readonly id: string;
-  readonly schedule: string;
-  readonly trigger: Tick['trigger'];
-  readonly scheduledAt: Date;
-  readonly firedAt: Date;
-  readonly latenessMs: number;
-  readonly attempt: number;
-  readonly payload: unknown;
-  declare readonly signal: AbortSignal;
-
-  constructor(
-    { tick, number, control }: TickAttempt,
-    readonly scope: Scope,
-  ) {
-    const { schedule, trigger, scheduledAt } = tick.slot;
-    this.id = tick.id;
-    this.schedule = schedule.name;
-    this.trigger = trigger;
-    this.scheduledAt = scheduledAt;
-    this.firedAt = tick.firedAt;
-    this.latenessMs = Math.max(tick.firedAt.getTime() - scheduledAt.getTime(), 0);
-    this.attempt = number;
-    this.payload = tick.payload;
-    Object.defineProperties(this, { [CONTROL]: { value: control }, signal: SIGNAL });
   }
 }
 
