@@ -1,4 +1,4 @@
-import { exploreBackground } from '../discovery/background-workers.js';
+import { exploreBackground } from '../discovery/background-explorer.js';
 import { NestInside } from '../nest/index.js';
 import { ScopedWorkerEvents } from '../events/scoped-worker-events.js';
 import { AppStopper } from '../nest/app-stopper.js';

@@ -11,7 +11,7 @@ import type { Schedule } from '../schedule/schedule.js';
 import { withoutUndefined } from '../util/values.js';
 import { namesText } from '../errors/errors.js';
 import { finding, type Finding } from '../errors/finding.js';
-import { backgroundFindings } from './background-workers.js';
+import { backgroundFindings } from './background-findings.js';
 import { adopt } from './adoption.js';
 import { foreignFindings } from './foreign-findings.js';
 import { nestScheduling } from './nest-schedules.js';

@@ -1,6 +1,6 @@
 import type { INestApplicationContext } from '@nestjs/common';
 import { isDate } from 'node:util/types';
-import { exploreBackground } from '../discovery/background-workers.js';
+import { exploreBackground } from '../discovery/background-explorer.js';
 import { SchedulePlanner, type Plan } from '../discovery/schedule-planner.js';
 import { workerRoots } from '../discovery/worker-roots.js';
 import { refuseInvalid } from '../errors/errors.js';

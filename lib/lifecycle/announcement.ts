@@ -1,5 +1,5 @@
 import { Logger } from '@nestjs/common';
-import { exploreBackground } from '../discovery/background-workers.js';
+import { exploreBackground } from '../discovery/background-explorer.js';
 import { nestScheduling, SWITCHES } from '../discovery/nest-schedules.js';
 import { nestJobs } from '../discovery/nest-jobs.js';
 import { handlerName } from '../discovery/schedule-names.js';
