@@ -22,7 +22,7 @@ import {
   overriddenTiming,
   ownOverride,
   type ModuleLayers,
-  type ScheduleAttempt,
+  type ScheduleOrProblems,
 } from './schedule-of-decorator.js';
 import { askedName, writtenNames, type NamedHandler } from './schedule-names.js';
 import {
@@ -157,12 +157,12 @@ export class SchedulePlanner {
   }
 
   /** Creates a schedule; that of a ready-made worker is disabled, because ticks can't get new instances of it. */
-  private scheduleOf(handler: NamedHandler, when: Provided | undefined): ScheduleAttempt {
-    const attempt = makeSchedule(handler, this.layersFor(handler.metadata), when);
-    const { schedule, problems } = attempt;
+  private scheduleOf(handler: NamedHandler, when: Provided | undefined): ScheduleOrProblems {
+    const made = makeSchedule(handler, this.layersFor(handler.metadata), when);
+    const { schedule, problems } = made;
     return schedule !== undefined && isReadyMade(handler.worker.wrapper)
       ? { schedule: { ...schedule, options: { ...schedule.options, disabled: true } }, problems }
-      : attempt;
+      : made;
   }
 
   /**

@@ -1,5 +1,5 @@
 import { Scope } from '@nestjs/common';
-import type { NestWrapper, ProviderKind } from '../nest/index.js';
+import { isSingleton, type NestWrapper, type ProviderKind } from '../nest/index.js';
 import { getOrAdd } from '../util/values.js';
 
 /**
@@ -18,7 +18,7 @@ export type Lifetime = 'singleton' | 'request' | 'bubbled' | 'durable' | 'transi
 /** Returns the lifetime of a provider in Nest, which depends on the lifetimes of its dependencies. */
 export function lifetimeOf(wrapper: NestWrapper): Lifetime {
   if (wrapper.isTransient) return 'transient';
-  if (wrapper.isDependencyTreeStatic()) return 'singleton';
+  if (isSingleton(wrapper)) return 'singleton';
   if (wrapper.isDependencyTreeDurable()) return 'durable';
   return wrapper.scope === Scope.REQUEST ? 'request' : 'bubbled';
 }
