@@ -1,7 +1,7 @@
 import { REQUEST } from '@nestjs/core';
 import { workerOptions } from '../decorators/worker-metadata.js';
-import { finding, type Finding } from '../errors/finding.js';
-import type { GraphProvider, LifetimeGraph } from '../graph/lifetime-graph.js';
+import { arrows, finding, type Finding } from '../errors/finding.js';
+import { namesOf, type GraphProvider, type LifetimeGraph } from '../graph/lifetime-graph.js';
 import type { ApplicationGraph } from '../graph/read-graph.js';
 import type { NestModule, NestWrapper } from '../nest/index.js';
 import { choiceProblem } from '../util/option-checks.js';
@@ -28,9 +28,9 @@ export function backgroundFindings(
 }
 
 function scoped({ name }: Function, wrapper: NestWrapper, graph: ApplicationGraph): Finding {
-  const way = (wrapper.isTransient ? undefined : graph.wayToRequestScope(wrapper)) ?? [];
-  const chain = way.map((provider) => provider.name);
-  const { why, instead } = reasonOf(wrapper, way, graph);
+  const links = (wrapper.isTransient ? undefined : graph.chainToRequestScope(wrapper)) ?? [];
+  const chain = namesOf(links);
+  const { why, instead } = reasonOf(wrapper, links, graph);
   const message = `${name} is a BackgroundWorker, but ${why}. No instance of it lives as long as the application, so it would never run. ${instead}.`;
   const { token } = wrapper;
   return finding({ kind: 'background-worker-scoped', subject: name, token, chain, message });
@@ -39,17 +39,16 @@ function scoped({ name }: Function, wrapper: NestWrapper, graph: ApplicationGrap
 const IN_SCOPE = 'in this.scopes.run(async (scope) => { ... })';
 const SCOPES = 'inject ProviderScopeFactory as scopes';
 
-/** @param way the path to the provider that makes it request-scoped; empty if none does. */
+/** @param links the chain to the provider that makes it request-scoped; empty if none does. */
 function reasonOf(
   { metatype, isTransient }: NestWrapper,
-  way: readonly GraphProvider[],
+  links: readonly GraphProvider[],
   graph: ApplicationGraph,
 ): { readonly why: string; readonly instead: string } {
-  const [own, dependency] = way;
+  const [own, dependency] = links;
   if (dependency !== undefined) {
-    const names = way.slice(1).map(({ name }) => name);
     return {
-      why: `its dependency ${names.join(' -> ')} makes it request-scoped`,
+      why: `its dependency ${arrows(namesOf(links.slice(1)))} makes it request-scoped`,
       instead: insteadOf(dependency, graph.current),
     };
   }
