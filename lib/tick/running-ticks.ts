@@ -28,7 +28,7 @@ export abstract class RunningWork implements WorkOwner {
 
   constructor(readonly slot: Slot) {}
 
-  /** Aborts the running attempt; there will be no other. @returns false if it was aborted before or has ended. */
+  /** Aborts its running attempt, and begins no other attempt or item. @returns false if a tick was aborted before or has ended. */
   abstract abort(cause: AbortCause): boolean;
 
   /** Prevents further attempts and items; running ones continue. */
@@ -46,10 +46,13 @@ export class RunningTick extends RunningWork {
   readonly startedAt = performance.now();
   /** All attempts have ended; only the conclusion is left. */
   isOver = false;
-  /** Set when no further attempt may begin. */
+  /** Set when no further attempt may begin; the running one is aborted only if `#abort` is set too. */
   stopped: AbortCause | undefined;
+  /** Ends the wait between two attempts. */
   #wait: AbortController | undefined;
+  /** The running attempt. */
   #attempt: TickAttempt | undefined;
+  /** Applies to the running attempt, or to the first one if it hasn't begun. */
   #abort: { readonly cause: AbortCause; readonly reason?: unknown } | undefined;
 
   constructor(
@@ -119,6 +122,7 @@ export class TickList extends RunningWork {
     return `${this.slot.schedule.name} (its list)`;
   }
 
+  /** Begins no other item. The running ones are ticks, which the caller aborts as well. */
   abort(cause: AbortCause): boolean {
     this.beginNoMore(cause);
     return true;
