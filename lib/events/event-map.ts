@@ -52,7 +52,7 @@ export interface SourceFailure {
   readonly reopenInMs: number;
 }
 
-/** Instances of a scope are still reachable, `graceMs` and three major garbage collections after the scope closed. */
+/** Instances of a scope are still reachable, `graceMs` and three full garbage collections after the scope closed. */
 export interface LeakFound {
   /** The schedule for which they were built; undefined for scopes by hand. */
   readonly schedule: string | undefined;
