@@ -31,6 +31,7 @@ import { Enhancers, NestInside, Plans, StaticHoldings } from './nest/index.js';
 import { EventLog } from './events/event-log.js';
 import { ScopedWorkerEvents } from './events/scoped-worker-events.js';
 import { OptionsStore } from './options/options-store.js';
+import type { LongRunning } from './registry/long-running.js';
 import { RunningEngine } from './registry/running-engine.js';
 import { ScheduleBook } from './registry/schedule-book.js';
 import { ScheduleMaker } from './registry/schedule-maker.js';
@@ -126,7 +127,7 @@ export class ScopedWorkerServices implements InspectedServices {
     this.bridge = new SchedulerRegistryBridge(nest, book, registry, running, events);
 
     const memorySource = givenMemory ?? new ProcessMemory();
-    const longRunning = [
+    const longRunning: readonly LongRunning[] = [
       // First, because the memory watch sees only what starts after it.
       new MemoryWatch(options, memorySource, events, dispatcher, stopper),
       new ConsumerHost(book, dispatcher, scopes, events),

@@ -108,21 +108,18 @@ export class SchedulePlanner {
     const found = explore(modules);
     const { adoptNestSchedules } = this.options.resolved;
     const { workers, findings: skipped } = adopt(found, adoptNestSchedules, this.graph);
+    const problems = this.options.problems();
+    const subject = 'ScopedWorkerModule';
     const findings: Finding[] = [
-      ...this.options
-        .problems()
-        .map((message) =>
-          finding({ kind: 'invalid-options', subject: 'ScopedWorkerModule', message }),
-        ),
+      ...problems.map((message) => finding({ kind: 'invalid-options', subject, message })),
       ...unmarkedFindings(found),
       ...(this.application.isTestingModule ? [] : unprovidedFindings(found)),
       ...skipped,
       ...backgroundFindings(modules, this.graph),
       ...foreignFindings(modules, this.graph),
       ...missingDependencies(workers),
+      ...workers.flatMap((worker) => [...placementFindings(worker), ...repeatedFindings(worker)]),
     ];
-    for (const worker of workers)
-      findings.push(...placementFindings(worker), ...repeatedFindings(worker));
     return { found, workers, findings, handlers: workers.flatMap(writtenNames) };
   }
 

@@ -141,14 +141,7 @@ function plannedSubject(application: OpenedApplication, from: Date): Subject {
       return undecided ? inspectUndecided(undecided) : inspectSchedule(schedule, from);
     })
     .map((schedule) => (isImported ? schedule : { ...schedule, nextRuns: [] }));
-  return {
-    schedules,
-    planned: plan.schedules,
-    options: store,
-    plans: undefined,
-    findings,
-    notes,
-  };
+  return { schedules, planned: plan.schedules, options: store, plans: undefined, findings, notes };
 }
 
 function optionsOf(application: OpenedApplication): {

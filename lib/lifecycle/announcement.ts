@@ -21,9 +21,8 @@ export class Announcement {
   /** @returns true if anything will run without a manual call. */
   whatRuns(): boolean {
     const schedules = this.registry.list();
-    const background = exploreBackground(this.nest.modules.values()).workers.map(
-      ({ name }) => name,
-    );
+    const { workers } = exploreBackground(this.nest.modules.values());
+    const background = workers.map(({ name }) => name);
     if (schedules.length > 0) {
       const lines = schedules.map((info) => {
         const when = isNeverDue(info) ? 'never due' : info.state;

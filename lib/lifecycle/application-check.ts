@@ -43,9 +43,8 @@ export class ApplicationCheck {
    */
   async decide(): Promise<void> {
     const decisions = new Map<UndecidedSchedule, Decision>();
-    for (const undecided of this.#undecided) {
+    for (const undecided of this.#undecided)
       if (this.isOpen(undecided)) decisions.set(undecided, await this.planner.decide(undecided));
-    }
     const findings = [...decisions.values()].flatMap((decision) => decision.findings);
     this.startUpCheck.pass(findings, this.options.resolved.scopeValidation);
     for (const [undecided, { schedule }] of decisions)

@@ -103,7 +103,7 @@ export class Drain {
 
   private stragglers(): Straggler[] {
     const byHand = this.byHand(isAwaited).map(stragglerOf);
-    const longRunning = this.longRunning.flatMap((work) => work.stragglers());
+    const longRunning = this.longRunning.flatMap((work) => work.stragglers?.() ?? []);
     return [...ticksOf(this.running.awaited), ...byHand, ...longRunning];
   }
 
@@ -133,12 +133,8 @@ export class Drain {
     );
     for (const scope of leftOpen) {
       rollBackScope(scope).catch((error: unknown) => {
-        this.events.emit('failure:stray', {
-          where: 'late-disposer',
-          schedule: undefined,
-          tickId: undefined,
-          error,
-        });
+        const [schedule, tickId] = [undefined, undefined];
+        this.events.emit('failure:stray', { where: 'late-disposer', schedule, tickId, error });
       });
     }
     return leftOpen.map(nameOf);

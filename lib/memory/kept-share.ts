@@ -1,10 +1,5 @@
 import type { GrowthEstimates, TickCounts } from './schedule-growth.js';
 
-interface Point {
-  readonly heapBytes: number;
-  readonly counts: TickCounts;
-}
-
 /** The number of collections that count; older growth says nothing about now. */
 const KEPT_POINTS = 10;
 /** Growth smaller than this share of the heap is lost among other changes. */
@@ -15,7 +10,7 @@ const LEAST_PART = 0.1;
  * cache, the last report of its schedule) leaves something each time, and nothing grows. Only a full collection shows this.
  */
 export class KeptShare {
-  readonly #points: Point[] = [];
+  readonly #points: { readonly heapBytes: number; readonly counts: TickCounts }[] = [];
 
   /** Notes the heap. Call it soon after a full collection. */
   note(heapBytes: number, growth: GrowthEstimates): void {

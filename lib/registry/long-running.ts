@@ -9,5 +9,5 @@ export interface LongRunning {
   /** Asks running work to stop. Called once, when the listeners of `shutdown:started` have finished. */
   interrupt?(): void;
   /** Returns the work that hasn't finished. */
-  stragglers(): Straggler[];
+  stragglers?(): Straggler[];
 }

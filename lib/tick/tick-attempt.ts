@@ -5,12 +5,7 @@ import { AttemptAbort } from './tick-signal.js';
 import type { Tick } from './tick.interface.js';
 
 /** The part of a running tick that its attempts share. */
-interface AttemptedTick {
-  readonly slot: Slot;
-  readonly id: string;
-  readonly firedAt: Date;
-  readonly payload: unknown;
-}
+type AttemptedTick = Pick<Tick, 'id' | 'firedAt' | 'payload'> & { readonly slot: Slot };
 
 /** One attempt of a tick, with the `Tick` that its handler receives. */
 export class TickAttempt {

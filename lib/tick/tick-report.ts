@@ -1,4 +1,5 @@
 import type { Slot, Trigger } from '../schedule/slot.js';
+import type { Tick } from './tick.interface.js';
 
 /** Why a tick was aborted from outside; `overlap`: a newer tick replaces it. */
 export type AbortCause = 'shutdown' | 'cancel' | 'overlap';
@@ -159,12 +160,7 @@ type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
 
 /** Returns the report of a tick that has run. */
 export function tickReport(
-  tick: {
-    readonly slot: Slot;
-    readonly id: string;
-    readonly firedAt: Date;
-    readonly startedAt: number;
-  },
+  tick: Pick<Tick, 'id' | 'firedAt'> & { readonly slot: Slot; readonly startedAt: number },
   history: readonly AttemptReport[],
   value: unknown,
 ): TickReport {

@@ -62,9 +62,8 @@ export function judgeEnd(work: WorkVerdict, end: ScopeEnd): Judgement {
     const partly = hasCommitted === true ? { isPartlyCommitted: true as const } : {};
     return { outcome: 'failed', phase: 'commit', ...partly, error, disposeErrors };
   }
-  if (disposeErrors.length > 0) {
+  if (disposeErrors.length > 0)
     return { outcome: 'failed', phase: 'dispose', error: combined(disposeErrors), disposeErrors };
-  }
   return { outcome: work.outcome, disposeErrors };
 }
 

@@ -33,14 +33,7 @@ export function controllerRebuilt(ticks: TickGraph): Finding[] {
     const cause = end.length === 1 ? 'the tick' : end.at(-1)!.name;
     const message = `${name} is request-scoped because of ${cause} (${arrows(chain)}), ${why(end, isSure, ticks)}. Nest builds it and its dependencies again for every request, and a request has no tick. ${instead(end, ticks)}. If this is intentional, add scope: Scope.REQUEST to ${name}.`;
     const severity = isSure ? undefined : 'info';
-    return finding({
-      kind: 'controller-rebuilt',
-      severity,
-      subject: name,
-      token,
-      chain,
-      message,
-    });
+    return finding({ kind: 'controller-rebuilt', severity, subject: name, token, chain, message });
   });
 }
 
