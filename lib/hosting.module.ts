@@ -17,7 +17,7 @@ export class HostingModule implements OnModuleInit, OnApplicationBootstrap, OnMo
   }
 
   onModuleInit(): Promise<void> {
-    return this.services.startUp.decide();
+    return this.services.check.decide();
   }
 
   onApplicationBootstrap(): Promise<void> {

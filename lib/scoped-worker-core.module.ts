@@ -52,7 +52,7 @@ export class ScopedWorkerCoreModule
   }
 
   onModuleInit(): Promise<void> {
-    return this.services.startUp.check();
+    return this.services.check.begin();
   }
 
   /** Runs before any `onApplicationBootstrap` of the application, which finds our schedules there, as it finds the jobs of Nest. */

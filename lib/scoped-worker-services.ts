@@ -22,7 +22,7 @@ import { Drain } from './lifecycle/drain.js';
 import { OnFailure } from './lifecycle/on-failure.js';
 import { MemoryWatch } from './lifecycle/memory-watch.js';
 import { SchedulerRegistryBridge } from './lifecycle/scheduler-registry-bridge.js';
-import { StartUp } from './lifecycle/start-up.js';
+import { ApplicationCheck } from './lifecycle/application-check.js';
 import { ApplicationLifecycle } from './lifecycle/application-lifecycle.js';
 import type { InspectedServices } from './inspect/inspect-scopes.js';
 import { LeakWatch } from './leaks/leak-watch.js';
@@ -31,6 +31,7 @@ import { Enhancers, NestInside, Plans, StaticHoldings } from './nest/index.js';
 import { EventLog } from './events/event-log.js';
 import { ScopedWorkerEvents } from './events/scoped-worker-events.js';
 import { OptionsStore } from './options/options-store.js';
+import type { LongRunning } from './registry/long-running.js';
 import { RunningEngine } from './registry/running-engine.js';
 import { ScheduleBook } from './registry/schedule-book.js';
 import { ScheduleMaker } from './registry/schedule-maker.js';
@@ -68,7 +69,7 @@ export class ScopedWorkerServices implements InspectedServices {
   readonly registry: ScopedWorkerRegistry;
 
   // Start and stop.
-  readonly startUp: StartUp;
+  readonly check: ApplicationCheck;
   readonly bridge: SchedulerRegistryBridge;
   readonly drain: Drain;
   readonly lifecycle: ApplicationLifecycle;
@@ -122,11 +123,11 @@ export class ScopedWorkerServices implements InspectedServices {
     ));
 
     const planner = new SchedulePlanner(nest, options, graph);
-    this.startUp = new StartUp(options, planner, findings, new StartUpCheck(), book);
+    this.check = new ApplicationCheck(options, planner, findings, new StartUpCheck(), book);
     this.bridge = new SchedulerRegistryBridge(nest, book, registry, running, events);
 
     const memorySource = givenMemory ?? new ProcessMemory();
-    const longRunning = [
+    const longRunning: readonly LongRunning[] = [
       // First, because the memory watch sees only what starts after it.
       new MemoryWatch(options, memorySource, events, dispatcher, stopper),
       new ConsumerHost(book, dispatcher, scopes, events),

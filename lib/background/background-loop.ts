@@ -1,6 +1,6 @@
 import type { ScopedWorkerEvents } from '../events/scoped-worker-events.js';
 import type { AppStopper } from '../nest/app-stopper.js';
-import type { Straggler } from '../registry/long-running.js';
+import type { Straggler } from '../registry/straggler.interface.js';
 import type { BackgroundWorker, BackgroundFailurePolicy } from './background-worker.js';
 import { TickSignal } from '../tick/tick-signal.js';
 import { judgeWork } from '../tick/verdict.js';
@@ -43,12 +43,8 @@ export class BackgroundLoop implements WorkOwner {
   }
 
   interrupt(): void {
-    this.#signal?.abort(
-      new DOMException(
-        `${this.#method} was aborted: the application is shutting down.`,
-        'AbortError',
-      ),
-    );
+    const why = `${this.#method} was aborted: the application is shutting down.`;
+    this.#signal?.abort(new DOMException(why, 'AbortError'));
   }
 
   /** Returns the current run, unless the caller is part of it. */
@@ -98,13 +94,8 @@ export class BackgroundLoop implements WorkOwner {
   }
 
   private listenerFailed(error: unknown): void {
-    this.events.emit('failure:stray', {
-      where: 'abort-listener',
-      schedule: undefined,
-      tickId: undefined,
-      worker: this.name,
-      error,
-    });
+    const [schedule, tickId, worker] = [undefined, undefined, this.name];
+    this.events.emit('failure:stray', { where: 'abort-listener', schedule, tickId, worker, error });
   }
 
   private get isStopped(): boolean {

@@ -1,7 +1,5 @@
-import {
-  IS_BACKGROUND_WORKER,
-  type BackgroundFailurePolicy,
-} from '../discovery/background-workers.js';
+import { IS_BACKGROUND_WORKER } from '../discovery/background-explorer.js';
+import type { BackgroundFailurePolicy } from '../discovery/background-findings.js';
 
 export type { BackgroundFailurePolicy };
 

@@ -15,7 +15,7 @@ import {
 } from '../scope/work-context.js';
 import { Backoff } from '../util/backoff.js';
 import { pause } from '../util/pause.js';
-import type { Straggler } from '../registry/long-running.js';
+import type { Straggler } from '../registry/straggler.interface.js';
 import type { MessageSettler } from './message-settler.js';
 import { SourceIteration, type IterationObserver } from './source-iteration.js';
 

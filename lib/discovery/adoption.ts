@@ -94,8 +94,8 @@ function skipped(
   const what = isScheduleModuleImported
     ? `Nest skips this ${decorator} ${silently}`
     : `nothing runs this ${decorator}, because ScheduleModule.forRoot() is not imported. With it, Nest would skip the job ${silently}`;
-  const { why, chain: way } = whyNotStatic(workerClass, wrapper, graph);
-  const chain = [subject, ...way.slice(1)];
+  const { why, chain: ofClass } = whyNotStatic(workerClass, wrapper, graph);
+  const chain = [subject, ...ofClass.slice(1)];
   const message = `${subject}: ${what}, because ${why}. ${help}`;
   return finding({ kind: 'nest-schedule-skipped', subject, token: wrapper.token, chain, message });
 }

@@ -74,7 +74,7 @@ function insteadOf(
   graph: ApplicationGraph,
 ): string {
   const run = 'scopes.run(async (scope) => { ... }).';
-  const dependency = graph.wayToRequestScope(wrapper)?.[1];
+  const dependency = graph.chainToRequestScope(wrapper)?.[1];
   if (dependency === undefined)
     return `Make ${name} a singleton, and inject ProviderScopeFactory as scopes. For each ${unit}, call ${run}`;
   // A scope by hand has another request.

@@ -1,4 +1,4 @@
-import { finding, type Finding } from '../errors/finding.js';
+import { arrows, finding, type Finding } from '../errors/finding.js';
 import {
   injectionsOf,
   isSingleton,
@@ -20,15 +20,15 @@ export function missingDependencies(workers: readonly FoundWorker[]): Finding[] 
   for (const { workerClass, wrapper: root, handlers } of workers) {
     const [first] = handlers;
     if (first === undefined) continue;
-    const open = [{ wrapper: root, way: [handlerName(workerClass, first)] }];
-    for (const { wrapper, way } of open) {
+    const open = [{ wrapper: root, chain: [handlerName(workerClass, first)] }];
+    for (const { wrapper, chain } of open) {
       // Nest has already built singletons.
       if (seen.has(wrapper) || isSingleton(wrapper)) continue;
       seen.add(wrapper);
       for (const missing of missingInjectionsOf(wrapper))
-        findings.push(missingFinding(wrapper, missing, way));
+        findings.push(missingFinding(wrapper, missing, chain));
       for (const { wrapper: next } of injectionsOf(wrapper))
-        open.push({ wrapper: next, way: [...way, tokenText(next.token)] });
+        open.push({ wrapper: next, chain: [...chain, tokenText(next.token)] });
     }
   }
   return findings;
@@ -37,16 +37,16 @@ export function missingDependencies(workers: readonly FoundWorker[]): Finding[] 
 function missingFinding(
   { token: dependent, host }: NestWrapper,
   missing: MissingInjection,
-  way: readonly string[],
+  path: readonly string[],
 ): Finding {
   const { token } = missing;
   const subject = tokenText(dependent);
   const module = host?.name ?? 'its module';
-  const [handler] = way;
-  const chain = [...way, ...(token === undefined ? [] : [tokenText(token)])];
-  const arrows = chain.length > 2 ? ` (${chain.join(' -> ')})` : '';
+  const [handler] = path;
+  const chain = [...path, ...(token === undefined ? [] : [tokenText(token)])];
+  const shown = chain.length > 2 ? ` (${arrows(chain)})` : '';
   const [what, help] = reasonFor(missing, dependent, module);
-  const message = `${subject} cannot be built: ${what}. Every tick of ${handler} would fail${arrows}. ${help}.`;
+  const message = `${subject} cannot be built: ${what}. Every tick of ${handler} would fail${shown}. ${help}.`;
   return finding({ kind: 'dependency-missing', subject, token: dependent, chain, message });
 }
 

@@ -1,4 +1,6 @@
 import { isFactory, isSingleton, type NestModule, type NestWrapper } from '../nest/index.js';
+import { arrows } from '../errors/finding.js';
+import { namesOf } from '../graph/lifetime-graph.js';
 import type { ApplicationGraph } from '../graph/read-graph.js';
 import { nestHandlersOf, nestScheduling } from './nest-schedules.js';
 import { providedClasses } from './provided-classes.js';
@@ -64,10 +66,10 @@ export function whyNotStatic(
   graph: ApplicationGraph,
 ): { why: string; chain: readonly string[] } {
   const of = isFactory(wrapper) ? `the factory of ${name}` : name;
-  const way = graph.wayToRequestScope(wrapper);
-  if (way === undefined) return { why: `${of} depends on a request-scoped provider`, chain: [] };
-  if (way.length === 1) return { why: `${of} is request-scoped`, chain: [] };
-  const chain = [name, ...way.slice(1).map((provider) => provider.name)];
-  const shown = chain.length > 2 ? ` (${chain.join(' -> ')})` : '';
+  const links = graph.chainToRequestScope(wrapper);
+  if (links === undefined) return { why: `${of} depends on a request-scoped provider`, chain: [] };
+  if (links.length === 1) return { why: `${of} is request-scoped`, chain: [] };
+  const chain = [name, ...namesOf(links.slice(1))];
+  const shown = chain.length > 2 ? ` (${arrows(chain)})` : '';
   return { why: `${of} depends on ${chain.at(-1)}, which is request-scoped${shown}`, chain };
 }

@@ -79,9 +79,8 @@ export function nestHandlerNamed(
 ): { readonly decorator: string; readonly handler: string } | undefined {
   for (const { ownerClass, wrapper } of providedClasses(modules)) {
     if (!wrapper.isDependencyTreeStatic()) continue;
-    const found = nestHandlersOf(ownerClass, new Set([kind])).find(
-      ({ options }) => options?.name === name,
-    );
+    const jobs = nestHandlersOf(ownerClass, new Set([kind]));
+    const found = jobs.find(({ options }) => options?.name === name);
     if (found !== undefined)
       return { decorator: found.decorator, handler: `${ownerClass.name}.${found.method}` };
   }

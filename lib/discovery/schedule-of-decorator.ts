@@ -26,7 +26,7 @@ import type { NamedHandler } from './schedule-names.js';
 export type ModuleLayers = Pick<ScopedWorkerModuleOptions, 'defaults' | 'overrides'>;
 
 /** A schedule, or the problems that prevent it. */
-export interface ScheduleAttempt {
+export interface ScheduleOrProblems {
   readonly schedule?: Schedule;
   readonly problems: readonly string[];
 }
@@ -41,7 +41,7 @@ export function makeSchedule(
   named: NamedHandler,
   { defaults, overrides }: ModuleLayers,
   when: Provided | undefined,
-): ScheduleAttempt {
+): ScheduleOrProblems {
   const { worker, metadata, handler, name } = named;
   const { kind, decorator } = metadata;
   const override = ownOverride(overrides, name);

@@ -11,7 +11,7 @@ import type { Schedule } from '../schedule/schedule.js';
 import { withoutUndefined } from '../util/values.js';
 import { namesText } from '../errors/errors.js';
 import { finding, type Finding } from '../errors/finding.js';
-import { backgroundFindings } from './background-workers.js';
+import { backgroundFindings } from './background-findings.js';
 import { adopt } from './adoption.js';
 import { foreignFindings } from './foreign-findings.js';
 import { nestScheduling } from './nest-schedules.js';
@@ -22,7 +22,7 @@ import {
   overriddenTiming,
   ownOverride,
   type ModuleLayers,
-  type ScheduleAttempt,
+  type ScheduleOrProblems,
 } from './schedule-of-decorator.js';
 import { askedName, writtenNames, type NamedHandler } from './schedule-names.js';
 import {
@@ -108,21 +108,18 @@ export class SchedulePlanner {
     const found = explore(modules);
     const { adoptNestSchedules } = this.options.resolved;
     const { workers, findings: skipped } = adopt(found, adoptNestSchedules, this.graph);
+    const problems = this.options.problems();
+    const subject = 'ScopedWorkerModule';
     const findings: Finding[] = [
-      ...this.options
-        .problems()
-        .map((message) =>
-          finding({ kind: 'invalid-options', subject: 'ScopedWorkerModule', message }),
-        ),
+      ...problems.map((message) => finding({ kind: 'invalid-options', subject, message })),
       ...unmarkedFindings(found),
       ...(this.application.isTestingModule ? [] : unprovidedFindings(found)),
       ...skipped,
       ...backgroundFindings(modules, this.graph),
       ...foreignFindings(modules, this.graph),
       ...missingDependencies(workers),
+      ...workers.flatMap((worker) => [...placementFindings(worker), ...repeatedFindings(worker)]),
     ];
-    for (const worker of workers)
-      findings.push(...placementFindings(worker), ...repeatedFindings(worker));
     return { found, workers, findings, handlers: workers.flatMap(writtenNames) };
   }
 
@@ -157,12 +154,12 @@ export class SchedulePlanner {
   }
 
   /** Creates a schedule; that of a ready-made worker is disabled, because ticks can't get new instances of it. */
-  private scheduleOf(handler: NamedHandler, when: Provided | undefined): ScheduleAttempt {
-    const attempt = makeSchedule(handler, this.layersFor(handler.metadata), when);
-    const { schedule, problems } = attempt;
+  private scheduleOf(handler: NamedHandler, when: Provided | undefined): ScheduleOrProblems {
+    const made = makeSchedule(handler, this.layersFor(handler.metadata), when);
+    const { schedule, problems } = made;
     return schedule !== undefined && isReadyMade(handler.worker.wrapper)
       ? { schedule: { ...schedule, options: { ...schedule.options, disabled: true } }, problems }
-      : attempt;
+      : made;
   }
 
   /**

@@ -1,6 +1,6 @@
 import { finding, type Finding } from '../errors/finding.js';
 import { isReadyMade, isSingleton, tokenText, type NestWrapper } from '../nest/index.js';
-import { isBackgroundWorker } from './background-workers.js';
+import { isBackgroundWorker } from './background-explorer.js';
 import type { Difference } from './same-worker.js';
 import { handlerName, type NamedHandler } from './schedule-names.js';
 import type { Exploration, FoundWorker } from './worker-explorer.js';

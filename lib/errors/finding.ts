@@ -134,3 +134,8 @@ export function finding({ kind, chain = [], severity, ...draft }: FindingDraft):
   const { number, severity: usual } = FINDINGS[kind];
   return { number, severity: severity ?? usual, kind, ...draft, chain };
 }
+
+/** Formats a chain for a message. */
+export function arrows(chain: readonly string[]): string {
+  return chain.join(' -> ');
+}

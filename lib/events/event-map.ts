@@ -52,7 +52,7 @@ export interface SourceFailure {
   readonly reopenInMs: number;
 }
 
-/** Instances of a scope are still reachable, `graceMs` and three major garbage collections after the scope closed. */
+/** Instances of a scope are still reachable, `graceMs` and three full garbage collections after the scope closed. */
 export interface LeakFound {
   /** The schedule for which they were built; undefined for scopes by hand. */
   readonly schedule: string | undefined;
@@ -101,7 +101,7 @@ export interface ScopedWorkerEventMap {
   'tick:started': Tick;
   /** A tick has finished: its scope is disposed, and the report is complete. */
   'tick:finished': TickReport;
-  /** A slot didn't run, and nothing was built for it. `reason` says why. */
+  /** No tick ran for a slot, and no worker was built. `reason` says why. */
   'tick:skipped': TickReport;
   /** An attempt failed or timed out, its scope is disposed, and another attempt follows. */
   'tick:retrying': TickRetry;

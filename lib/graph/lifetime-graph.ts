@@ -1,5 +1,5 @@
 import { Scope } from '@nestjs/common';
-import type { NestWrapper, ProviderKind } from '../nest/index.js';
+import { isSingleton, type NestWrapper, type ProviderKind } from '../nest/index.js';
 import { getOrAdd } from '../util/values.js';
 
 /**
@@ -18,7 +18,7 @@ export type Lifetime = 'singleton' | 'request' | 'bubbled' | 'durable' | 'transi
 /** Returns the lifetime of a provider in Nest, which depends on the lifetimes of its dependencies. */
 export function lifetimeOf(wrapper: NestWrapper): Lifetime {
   if (wrapper.isTransient) return 'transient';
-  if (wrapper.isDependencyTreeStatic()) return 'singleton';
+  if (isSingleton(wrapper)) return 'singleton';
   if (wrapper.isDependencyTreeDurable()) return 'durable';
   return wrapper.scope === Scope.REQUEST ? 'request' : 'bubbled';
 }
@@ -113,10 +113,10 @@ export class LifetimeGraph {
   }
 
   /**
-   * Returns the shortest path along dependencies from a provider to the nearest one that fits, both ends included. The path
+   * Returns the shortest chain of dependencies from a provider to the nearest one that fits, both ends included. The chain
    * doesn't lead through providers that `passes` refuses.
    */
-  wayTo(
+  chainTo(
     from: GraphProvider,
     fits: (provider: GraphProvider) => boolean,
     passes: (provider: GraphProvider) => boolean = () => true,
@@ -125,10 +125,10 @@ export class LifetimeGraph {
     const open = [from];
     for (const provider of open) {
       if (fits(provider)) {
-        const way = [provider];
+        const links = [provider];
         for (let at = cameFrom.get(provider.id); at !== undefined; at = cameFrom.get(at.id))
-          way.unshift(at);
-        return way;
+          links.unshift(at);
+        return links;
       }
       for (const next of this.dependenciesOf(provider)) {
         if (cameFrom.has(next.id) || !(passes(next) || fits(next))) continue;
@@ -140,23 +140,23 @@ export class LifetimeGraph {
   }
 
   /**
-   * Returns the path from a provider to the nearest one that declares itself request-scoped, both ends included. It explains
-   * why Nest builds the first provider more than once; a singleton has no such path. The path ends at a durable provider only
-   * if `from` is durable or there is no other path. It neither leads through nor ends at a provider that `passes` refuses.
+   * Returns the chain from a provider to the nearest one that declares itself request-scoped, both ends included. It explains
+   * why Nest builds the first provider more than once; a singleton has no such chain. It ends at a durable provider only if
+   * `from` is durable or there is no other chain. It neither leads through nor ends at a provider that `passes` refuses.
    */
-  wayToRequestScope(
+  chainToRequestScope(
     from: GraphProvider,
     passes: (provider: GraphProvider) => boolean = () => true,
   ): readonly GraphProvider[] | undefined {
     if (from.lifetime === 'singleton') return undefined;
-    const way = (isDurableToo: boolean): readonly GraphProvider[] | undefined =>
-      this.wayTo(
+    const nearest = (isDurableToo: boolean): readonly GraphProvider[] | undefined =>
+      this.chainTo(
         from,
         (to) => to.declared === 'request' && (isDurableToo || !to.isDeclaredDurable) && passes(to),
         (to) =>
           to.lifetime !== 'singleton' && (isDurableToo || to.lifetime !== 'durable') && passes(to),
       );
-    return (from.lifetime === 'durable' ? undefined : way(false)) ?? way(true);
+    return (from.lifetime === 'durable' ? undefined : nearest(false)) ?? nearest(true);
   }
 
   /** Returns the providers that Nest builds for a provider in its scope, itself included, without those that are shared. */
@@ -186,4 +186,9 @@ export class LifetimeGraph {
 /** True if each scope that needs the provider has its own instance. */
 export function livesInScope({ lifetime }: GraphProvider): boolean {
   return lifetime === 'request' || lifetime === 'bubbled' || lifetime === 'transient';
+}
+
+/** Returns the names of the links of a chain. */
+export function namesOf(links: readonly GraphProvider[]): string[] {
+  return links.map(({ name }) => name);
 }

@@ -30,10 +30,10 @@ export class ApplicationGraph {
 
   constructor(private readonly application: Application) {}
 
-  /** As `LifetimeGraph#wayToRequestScope`, for Nest's wrapper of a provider. */
-  wayToRequestScope(wrapper: NestWrapper): readonly GraphProvider[] | undefined {
+  /** As `LifetimeGraph#chainToRequestScope`, for Nest's wrapper of a provider. */
+  chainToRequestScope(wrapper: NestWrapper): readonly GraphProvider[] | undefined {
     const provider = this.current.of(wrapper);
-    return provider && this.current.wayToRequestScope(provider);
+    return provider && this.current.chainToRequestScope(provider);
   }
 
   get current(): LifetimeGraph {

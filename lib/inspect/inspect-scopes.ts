@@ -1,6 +1,6 @@
 import type { INestApplicationContext } from '@nestjs/common';
 import { isDate } from 'node:util/types';
-import { exploreBackground } from '../discovery/background-workers.js';
+import { exploreBackground } from '../discovery/background-explorer.js';
 import { SchedulePlanner, type Plan } from '../discovery/schedule-planner.js';
 import { workerRoots } from '../discovery/worker-roots.js';
 import { refuseInvalid } from '../errors/errors.js';
@@ -141,14 +141,7 @@ function plannedSubject(application: OpenedApplication, from: Date): Subject {
       return undecided ? inspectUndecided(undecided) : inspectSchedule(schedule, from);
     })
     .map((schedule) => (isImported ? schedule : { ...schedule, nextRuns: [] }));
-  return {
-    schedules,
-    planned: plan.schedules,
-    options: store,
-    plans: undefined,
-    findings,
-    notes,
-  };
+  return { schedules, planned: plan.schedules, options: store, plans: undefined, findings, notes };
 }
 
 function optionsOf(application: OpenedApplication): {

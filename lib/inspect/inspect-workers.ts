@@ -1,5 +1,11 @@
 import { REQUEST } from '@nestjs/core';
-import { livesInScope, type GraphProvider, type LifetimeGraph } from '../graph/lifetime-graph.js';
+import { arrows } from '../errors/finding.js';
+import {
+  livesInScope,
+  namesOf,
+  type GraphProvider,
+  type LifetimeGraph,
+} from '../graph/lifetime-graph.js';
 import { isInternalToken } from '../nest/index.js';
 import type { WorkerRoot } from '../validation/tick-graph.js';
 import type { InspectedProvider, InspectedWorker } from './inspection.interface.js';
@@ -73,11 +79,10 @@ function whyItLives(provider: GraphProvider, graph: LifetimeGraph): string {
     case 'durable':
       return 'durable: shared by the ticks of one context';
     case 'bubbled': {
-      const way = graph.wayToRequestScope(provider)?.slice(1);
-      const names = (way ?? []).map(({ name }) => name);
-      return names.length === 0
+      const chain = namesOf(graph.chainToRequestScope(provider)?.slice(1) ?? []);
+      return chain.length === 0
         ? 'depends on a request-scoped provider'
-        : `because of ${names.join(' -> ')}`;
+        : `because of ${arrows(chain)}`;
     }
   }
 }

@@ -8,14 +8,14 @@ import { fromEmptyContext } from '../scope/work-context.js';
 import { CallGuard } from './call-guard.js';
 import { DroppedScopes, FollowedScope, type Following } from './followed-scope.js';
 import { LeakFinder } from './leak-finder.js';
-import { MajorCollections } from '../util/garbage-collections.js';
+import { FullCollectionObserver } from '../util/garbage-collections.js';
 import type { Origin } from './survivors.js';
 
 /** Looks for leaks if `leakDetection` is set, from the first scope to the shutdown, and does nothing otherwise. */
 export class LeakWatch implements ScopeWatch {
   isOn = true; // until the options are known
   #following: Following | undefined;
-  #collections: MajorCollections | undefined;
+  #collections: FullCollectionObserver | undefined;
   #isStopped = false;
 
   constructor(
@@ -62,7 +62,7 @@ export class LeakWatch implements ScopeWatch {
   /** Called for the first scope: options may arrive late, and the observer of collections has a cost. */
   private begin(graceMs: number): Following {
     const finder = new LeakFinder(graceMs, (instance) => this.statics.holds(instance));
-    const collections = (this.#collections = new MajorCollections(() => {
+    const collections = (this.#collections = new FullCollectionObserver(() => {
       const found = finder.sweep(collections.enoughSince, performance.now());
       for (const leak of found) fromEmptyContext(() => this.events.emit('leak:found', leak));
     }));

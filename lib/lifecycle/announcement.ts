@@ -1,5 +1,5 @@
 import { Logger } from '@nestjs/common';
-import { exploreBackground } from '../discovery/background-workers.js';
+import { exploreBackground } from '../discovery/background-explorer.js';
 import { nestScheduling, SWITCHES } from '../discovery/nest-schedules.js';
 import { nestJobs } from '../discovery/nest-jobs.js';
 import { handlerName } from '../discovery/schedule-names.js';
@@ -21,9 +21,8 @@ export class Announcement {
   /** @returns true if anything will run without a manual call. */
   whatRuns(): boolean {
     const schedules = this.registry.list();
-    const background = exploreBackground(this.nest.modules.values()).workers.map(
-      ({ name }) => name,
-    );
+    const { workers } = exploreBackground(this.nest.modules.values());
+    const background = workers.map(({ name }) => name);
     if (schedules.length > 0) {
       const lines = schedules.map((info) => {
         const when = isNeverDue(info) ? 'never due' : info.state;

@@ -6,7 +6,8 @@ import { isInside } from '../scope/work-context.js';
 import { OpenScopes } from '../scope/open-scopes.js';
 import { SCOPE_KINDS } from '../scope/scope-ports.js';
 import type { Scope } from '../scope/scope.js';
-import type { LongRunning, Straggler } from '../registry/long-running.js';
+import type { LongRunning } from '../registry/long-running.js';
+import type { Straggler } from '../registry/straggler.interface.js';
 import { Patience } from './patience.js';
 
 const STOPPING = 'the application is shutting down.';
@@ -22,6 +23,7 @@ const CLOSED =
  * Aborts work that itself requested the shutdown (`await app.close()` in a handler), and doesn't wait for it.
  */
 export class Drain {
+  /** That of `run()`, which the shutdown calls before `close()`. */
   #patience = new Patience(0);
   /** The ticks and scopes by hand that `shutdown:finished` has reported as abandoned. */
   #abandoned: ReadonlySet<RunningWork | Scope> = new Set();
@@ -50,13 +52,13 @@ export class Drain {
     const leftOpen = await patience.during(async () => {
       await patience.wait(listeners);
       for (const work of this.longRunning) work.interrupt?.();
-      if (drainTimeoutMs > 0) await patience.wait(stragglers, drainTimeoutMs);
+      await patience.wait(stragglers, drainTimeoutMs);
       this.scopes.refuseToOpen(['tick'], STOPPING);
       this.scopes.refuseToBuild(['tick'], STOPPING);
-      for (const tick of this.running.all) tick.abort('shutdown');
+      for (const tick of this.running.awaited) tick.abort('shutdown');
       return this.awaitAndDispose(stragglers, isAwaited);
     });
-    this.#abandoned = new Set([...this.running.all, ...this.byHand(isAwaited)]);
+    this.#abandoned = new Set([...this.running.awaited, ...this.byHand(isAwaited)]);
     this.events.emit('shutdown:finished', {
       waitedMs: performance.now() - startedAt,
       abandoned: namesOf([...listeners(), ...stragglers()]),
@@ -72,13 +74,15 @@ export class Drain {
 
   private async endLeftOpen(): Promise<void> {
     const startedAt = performance.now();
-    const isNew = (work: RunningWork | Scope): boolean => !this.#abandoned.has(work);
+    const isUnreported = (work: RunningWork | Scope): boolean => !this.#abandoned.has(work);
     const stragglers = (): Straggler[] => [
-      ...ticksOf(this.running.ticks.filter(isNew)),
-      ...this.byHand(isNew).map(stragglerOf),
+      ...ticksOf(this.running.everyTick.filter(isUnreported)),
+      ...this.byHand(isUnreported).map(stragglerOf),
     ];
     this.scopes.refuseToOpen(SCOPE_KINDS, CLOSED);
-    const leftOpen = await this.#patience.during(() => this.awaitAndDispose(stragglers, isNew));
+    const leftOpen = await this.#patience.during(() =>
+      this.awaitAndDispose(stragglers, isUnreported),
+    );
     this.scopes.refuseToBuild(SCOPE_KINDS, CLOSED);
     this.events.emit('shutdown:closed', {
       waitedMs: performance.now() - startedAt,
@@ -99,41 +103,38 @@ export class Drain {
 
   private stragglers(): Straggler[] {
     const byHand = this.byHand(isAwaited).map(stragglerOf);
-    const longRunning = this.longRunning.flatMap((work) => work.stragglers());
-    return [...ticksOf(this.running.all), ...byHand, ...longRunning];
+    const longRunning = this.longRunning.flatMap((work) => work.stragglers?.() ?? []);
+    return [...ticksOf(this.running.awaited), ...byHand, ...longRunning];
   }
 
   /** Returns the scopes by hand that close without the shutdown. */
-  private byHand(isMeant: (scope: Scope) => boolean): Scope[] {
+  private byHand(concerns: (scope: Scope) => boolean): Scope[] {
     return [...this.scopes.all]
       .filter((scope) => scope.kind === 'run' || (scope.kind === 'open' && scope.closed))
-      .filter((scope) => isMeant(scope) && !isInside(scope));
+      .filter((scope) => concerns(scope) && !isInside(scope));
   }
 
   /** Waits for the stragglers, then disposes scopes that were left open, and waits for that. @returns the names of these scopes. */
   private async awaitAndDispose(
     stragglers: () => readonly Straggler[],
-    isMeant: (scope: Scope) => boolean,
+    concerns: (scope: Scope) => boolean,
   ): Promise<string[]> {
     await this.#patience.wait(stragglers);
-    const leftOpen = this.disposeLeftOpen(isMeant);
+    const leftOpen = this.disposeLeftOpen(concerns);
+    // These scopes are closed now, so they are stragglers too.
     await this.#patience.wait(stragglers);
     return leftOpen;
   }
 
   /** Rolls back and disposes scopes of `ProviderScopeFactory.open()` that were never closed. */
-  private disposeLeftOpen(isMeant: (scope: Scope) => boolean): string[] {
+  private disposeLeftOpen(concerns: (scope: Scope) => boolean): string[] {
     const leftOpen = [...this.scopes.all].filter(
-      (scope) => scope.kind === 'open' && !scope.closed && isMeant(scope),
+      (scope) => scope.kind === 'open' && !scope.closed && concerns(scope),
     );
     for (const scope of leftOpen) {
       rollBackScope(scope).catch((error: unknown) => {
-        this.events.emit('failure:stray', {
-          where: 'late-disposer',
-          schedule: undefined,
-          tickId: undefined,
-          error,
-        });
+        const [schedule, tickId] = [undefined, undefined];
+        this.events.emit('failure:stray', { where: 'late-disposer', schedule, tickId, error });
       });
     }
     return leftOpen.map(nameOf);

@@ -16,7 +16,7 @@ import { ScopedWorkerEvents } from '../events/scoped-worker-events.js';
 import { OptionsStore } from '../options/options-store.js';
 import { fromEmptyContext } from '../scope/work-context.js';
 import { AppStopper } from '../nest/app-stopper.js';
-import type { LongRunning, Straggler } from '../registry/long-running.js';
+import type { LongRunning } from '../registry/long-running.js';
 
 /** Runs the memory watch from start-up to shutdown, if the option `memory` is set. */
 export class MemoryWatch implements LongRunning {
@@ -41,10 +41,6 @@ export class MemoryWatch implements LongRunning {
 
   stop(): void {
     for (const end of this.#ends.splice(0)) end();
-  }
-
-  stragglers(): Straggler[] {
-    return [];
   }
 
   private measure(meter: GrowthMeter): () => void {

@@ -31,9 +31,8 @@ export function findSchedulerRegistry(nest: NestInside): NestSchedulerRegistry |
   for (const { wrapper } of nest.wrappers()) {
     if (typeof wrapper.token !== 'function' || wrapper.token.name !== 'SchedulerRegistry') continue;
     const instance = wrapper.instance as Partial<NestSchedulerRegistry> | null;
-    if (typeof instance?.addCronJob === 'function' && typeof instance.doesExist === 'function') {
+    if (typeof instance?.addCronJob === 'function' && typeof instance.doesExist === 'function')
       return instance as NestSchedulerRegistry;
-    }
   }
   return undefined;
 }
@@ -87,9 +86,7 @@ export interface NameHolder {
 }
 
 /** A job of a decorator. Nest sets `ref` when it adds the job to `SchedulerRegistry`. */
-interface DecoratedJob {
-  readonly ref?: unknown;
-}
+type DecoratedJob = { readonly ref?: unknown };
 
 /**
  * Finds the owner of a name in `SchedulerRegistry`. The owner is a job that is already in it, or a decorated one. Nest adds that

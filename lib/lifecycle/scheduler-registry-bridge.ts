@@ -26,7 +26,7 @@ import {
   NameHolders,
 } from './nest-scheduler-registry.js';
 import { shownJob, type JobCallbacks, shownTimer } from './shown-entries.js';
-import { StopWaits } from './stop-waits.js';
+import { JobStopWaits } from './job-stop-waits.js';
 
 /**
  * Shows our schedules in the `SchedulerRegistry` of an application that imports `ScheduleModule.forRoot()`, as they come and go.
@@ -41,7 +41,7 @@ export class SchedulerRegistryBridge {
   readonly #cleared = new WeakSet<object>();
   /** The dates of the slots for which callbacks were called. */
   readonly #called = new WeakSet<Date>();
-  readonly #stopWaits: StopWaits;
+  readonly #jobStopWaits: JobStopWaits;
   #isShowing = false;
   #isClosing = false;
 
@@ -52,7 +52,7 @@ export class SchedulerRegistryBridge {
     private readonly running: RunningTicks,
     private readonly events: ScopedWorkerEvents,
   ) {
-    this.#stopWaits = new StopWaits(running);
+    this.#jobStopWaits = new JobStopWaits(running);
     // On Nest 11, `app.close()` during start-up doesn't wait for it, and may precede `show()`.
     events.on('shutdown:started', () => (this.#isClosing = true));
   }
@@ -216,7 +216,7 @@ export class SchedulerRegistryBridge {
   private async stop(name: string, target: NestSchedulerRegistry): Promise<void> {
     const shown = this.#shown.get(name)!;
     this.registry.pause(name);
-    const ended = this.#stopWaits.untilEnded(name);
+    const ended = this.#jobStopWaits.untilEnded(name);
     await Promise.resolve();
     if (!this.#isClosing && this.#shown.get(name) === shown && !isThere(target, name, shown)) {
       this.#shown.delete(name);

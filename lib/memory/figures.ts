@@ -7,14 +7,14 @@ const SURE_ERRORS = 2;
  * Returns the average of the figures, in bytes, and whether it is certainly above zero. Leaves out the figure farthest from the
  * median: V8 sometimes takes or returns a page during a tick, which outweighs all other figures.
  */
-export function summaryOf(figures: readonly number[]): { bytesPerTick: number; isSure: boolean } {
+export function summaryOf(figures: readonly number[]): { mean: number; isSure: boolean } {
   const kept = withoutFarthest(figures);
   const count = kept.length;
   const mean = kept.reduce((sum, figure) => sum + figure, 0) / count;
-  if (figures.length < LEAST_FIGURES) return { bytesPerTick: mean, isSure: false };
+  if (figures.length < LEAST_FIGURES) return { mean, isSure: false };
   const squares = kept.reduce((sum, figure) => sum + (figure - mean) ** 2, 0);
   const standardError = Math.sqrt(squares / (count - 1) / count);
-  return { bytesPerTick: mean, isSure: mean > SURE_ERRORS * standardError };
+  return { mean, isSure: mean > SURE_ERRORS * standardError };
 }
 
 function withoutFarthest(figures: readonly number[]): readonly number[] {

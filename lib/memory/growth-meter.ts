@@ -1,9 +1,5 @@
-import {
-  GrowthEstimates,
-  KeptShare,
-  type ScheduleGrowth,
-  type TickCounts,
-} from './schedule-growth.js';
+import { KeptShare } from './kept-share.js';
+import { GrowthEstimates, type ScheduleGrowth, type TickCounts } from './schedule-growth.js';
 import type { MemorySource } from './process-memory.js';
 
 /** The first tick of a schedule loads, compiles and fills caches. */
@@ -13,7 +9,7 @@ const EAGER_TICKS = 10;
 /** The maximum share of time that measuring takes after that, over all schedules. */
 const SHARE_OF_TIME = 0.01;
 /** After this many consecutive ticks that couldn't be measured alone, a schedule is measured together with others. */
-const PATIENCE_TICKS = 10;
+const MIXED_AFTER_TICKS = 10;
 
 interface Reading {
   readonly heldBytes: number | undefined;
@@ -52,7 +48,10 @@ export class GrowthMeter {
   readonly #running = new Map<string, string>();
   /** By tick id; at most one for each schedule. */
   readonly #measuring = new Map<string, Measuring>();
-  /** When the next tick of a schedule may be measured, as a moment of `performance.now()`. */
+  /**
+   * When the next tick of a schedule may be measured, as a moment of `performance.now()`: 0 for immediately, and Infinity while one
+   * is measured, or if the heap can't be read.
+   */
   readonly #notBefore = new Map<string, number>();
   /** The number of consecutive ticks of a schedule that couldn't be measured alone. */
   readonly #mixed = new Map<string, number>();
@@ -89,21 +88,17 @@ export class GrowthMeter {
   finish(tickId: string): void {
     const measuring = this.#measuring.get(tickId);
     if (measuring === undefined) return;
-    const { schedule, counts, isAlone, isConfirming } = measuring;
+    const { schedule, isAlone, isConfirming } = measuring;
     const { heldBytes, tookMs } = this.read(isConfirming ? 'liveBytes' : 'floorBytes');
     this.#measuring.delete(tickId);
-    const isSpoilt = wasSpoilt(measuring);
-    if (heldBytes !== undefined) {
-      const grownBytes = heldBytes - measuring.heldBytes;
-      if (isConfirming && isAlone)
-        this.#growth.confirm(schedule, grownBytes, this.#growth.ticksSince(counts, schedule));
-      else if (!isConfirming && !isSpoilt && (isAlone || this.isPatienceOver(schedule)))
-        this.#growth.learn(counts, grownBytes);
-    } else if (!isConfirming) return; // the heap cannot be read: the schedule isn't measured again
+    const isSpoilt = endWatchOf(measuring);
+    if (heldBytes !== undefined) this.record(measuring, heldBytes - measuring.heldBytes, isSpoilt);
+    else if (!isConfirming) return; // the heap cannot be read: the schedule isn't measured again
     this.#mixed.set(schedule, isAlone ? 0 : this.mixedOf(schedule) + 1);
     const isEager =
       isAlone && !isConfirming && this.#growth.measuredTicksOf(schedule) < EAGER_TICKS;
-    const restMs = ((measuring.tookMs + tookMs) / SHARE_OF_TIME) * this.#notBefore.size;
+    const measuredSchedules = this.#notBefore.size;
+    const restMs = ((measuring.tookMs + tookMs) / SHARE_OF_TIME) * measuredSchedules;
     this.#notBefore.set(schedule, isEager ? 0 : performance.now() + restMs);
   }
 
@@ -111,7 +106,7 @@ export class GrowthMeter {
   look(): void {
     // A watch keeps a few KB for each collection, and a tick may take days.
     for (const measuring of this.#measuring.values())
-      measuring.endWatch = wasSpoilt(measuring) ? undefined : this.heap.watchCollections();
+      measuring.endWatch = endWatchOf(measuring) ? undefined : this.heap.watchCollections();
     if (this.heap.wasCollected()) this.noteCollection(this.heap.floorBytes());
   }
 
@@ -136,7 +131,7 @@ export class GrowthMeter {
 
   private begin(schedule: string, tickId: string): void {
     const isAlone = ![...this.#running.values()].some((other) => other !== schedule);
-    if (!isAlone && !this.isPatienceOver(schedule)) {
+    if (!isAlone && !this.mayBeMixed(schedule)) {
       this.#mixed.set(schedule, this.mixedOf(schedule) + 1);
       return;
     }
@@ -159,6 +154,18 @@ export class GrowthMeter {
     });
   }
 
+  private record(
+    { schedule, counts, isAlone, isConfirming }: Measuring,
+    grownBytes: number,
+    isSpoilt: boolean,
+  ): void {
+    if (isConfirming) {
+      const ticks = this.#growth.ticksSince(counts, schedule);
+      if (isAlone) this.#growth.confirm(schedule, grownBytes, ticks);
+    } else if (!isSpoilt && (isAlone || this.mayBeMixed(schedule)))
+      this.#growth.learn(counts, grownBytes);
+  }
+
   private drop(tickId: string): void {
     this.#measuring.get(tickId)?.endWatch?.();
     this.#measuring.delete(tickId);
@@ -171,8 +178,8 @@ export class GrowthMeter {
     );
   }
 
-  private isPatienceOver(schedule: string): boolean {
-    return this.mixedOf(schedule) >= PATIENCE_TICKS;
+  private mayBeMixed(schedule: string): boolean {
+    return this.mixedOf(schedule) >= MIXED_AFTER_TICKS;
   }
 
   private mixedOf(schedule: string): number {
@@ -193,6 +200,6 @@ export class GrowthMeter {
 }
 
 /** Ends the watch. @returns true if the measurement is spoilt: V8 has collected garbage of earlier ticks since this tick began. */
-function wasSpoilt(measuring: Measuring): boolean {
+function endWatchOf(measuring: Measuring): boolean {
   return measuring.endWatch === undefined || measuring.endWatch();
 }

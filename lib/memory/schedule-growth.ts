@@ -46,9 +46,8 @@ class Account {
   measuredTicks = 0;
   /** What a tick leaves, according to each of the last stretches. */
   readonly figures: number[] = [];
-  /** The average of these figures, and whether it is certainly above zero. */
-  bytesPerTick = 0;
-  isSure = false;
+  /** The average of these figures; counts until there is a confirmation. */
+  learned = { mean: 0, isSure: false };
   /** The figures of the last complete confirmation: what a tick left between two full collections. */
   confirmed: readonly number[] = [];
   /** The number of ticks when that confirmation was complete. */
@@ -101,14 +100,14 @@ export class GrowthEstimates {
       // A schedule that was removed and added again meanwhile has fewer ticks than before.
       if (count <= 0) continue;
       parts.push({ account, count });
-      unexplained -= count * account.bytesPerTick;
+      unexplained -= count * account.learned.mean;
       squares += count * count;
     }
     for (const { account, count } of parts) {
       account.measuredTicks += count;
-      account.figures.push(account.bytesPerTick + (unexplained * count) / squares);
+      account.figures.push(account.learned.mean + (unexplained * count) / squares);
       if (account.figures.length > KEPT_FIGURES) account.figures.shift();
-      Object.assign(account, summaryOf(account.figures));
+      account.learned = summaryOf(account.figures);
     }
   }
 
@@ -122,7 +121,7 @@ export class GrowthEstimates {
     confirming.push(grownBytes / count);
     if (confirming.length % CONFIRMING_TICKS !== 0) return;
     const latest = confirming.slice(-CONFIRMING_TICKS);
-    const isAgreed = !isScattered(latest, account.bytesPerTick);
+    const isAgreed = !isScattered(latest, account.learned.mean);
     if (!isAgreed && confirming.length < MOST_CONFIRMING_TICKS) return;
     account.confirmed = isAgreed ? latest : confirming;
     account.confirming = [];
@@ -135,8 +134,8 @@ export class GrowthEstimates {
    */
   needsConfirmation(schedule: string): boolean {
     const account = this.accountOf(schedule);
-    const { isSure, bytesPerTick, ticks, confirmedAt, confirming } = account;
-    if (!isSure || bytesPerTick * ticks < LEAST_BYTES) return false;
+    const { learned, ticks, confirmedAt, confirming } = account;
+    if (!learned.isSure || learned.mean * ticks < LEAST_BYTES) return false;
     return confirming.length > 0 || ticks >= 2 * confirmedAt;
   }
 
@@ -152,10 +151,10 @@ export class GrowthEstimates {
 
   estimates(): GrowthEstimate[] {
     return [...this.#accounts].map(([schedule, account]) => {
-      const { ticks, measuredTicks, confirmed } = account;
+      const { ticks, measuredTicks, learned, confirmed } = account;
       const isConfirmed = confirmed.length > 0;
-      const isSure = account.isSure && (!isConfirmed || isAboveNothing(confirmed));
-      const bytesPerTick = isConfirmed ? medianOf(confirmed) : account.bytesPerTick;
+      const isSure = learned.isSure && (!isConfirmed || isAboveNothing(confirmed));
+      const bytesPerTick = isConfirmed ? medianOf(confirmed) : learned.mean;
       return { schedule, ticks, measuredTicks, bytesPerTick, isSure, isConfirmed };
     });
   }
@@ -178,44 +177,5 @@ export class GrowthEstimates {
 
   private accountOf(schedule: string): Account {
     return getOrAdd(this.#accounts, schedule, () => new Account());
-  }
-}
-
-interface Point {
-  readonly heapBytes: number;
-  readonly counts: TickCounts;
-}
-
-/** The number of collections that count; older growth says nothing about now. */
-const KEPT_POINTS = 10;
-/** Growth smaller than this share of the heap is lost among other changes. */
-const LEAST_PART = 0.1;
-
-/**
- * Corrects the measured growth by what V8's own full collections find alive. A tick that replaces the data of an earlier tick (a
- * cache, the last report of its schedule) leaves something each time, and nothing grows. Only a full collection shows this.
- */
-export class KeptShare {
-  readonly #points: Point[] = [];
-
-  /** Notes the heap. Call it soon after a full collection. */
-  note(heapBytes: number, growth: GrowthEstimates): void {
-    const [before, last] = this.#points.slice(-2);
-    // Collections in quick succession must not push out those that can be compared.
-    if (before !== undefined && last !== undefined) {
-      const expected = growth.expectedBytes(before.counts, last.counts);
-      if (expected < (last.heapBytes * LEAST_PART) / KEPT_POINTS) this.#points.pop();
-    }
-    this.#points.push({ heapBytes, counts: growth.counts() });
-    if (this.#points.length > KEPT_POINTS) this.#points.shift();
-  }
-
-  /** Returns the share of the expected growth that is still there, from 0 to 1; 1 while too little can be compared. */
-  of(growth: GrowthEstimates): number {
-    const [first, last] = [this.#points[0], this.#points.at(-1)];
-    if (first === undefined || last === undefined || first === last) return 1;
-    const expected = growth.expectedBytes(first.counts, last.counts);
-    if (expected < first.heapBytes * LEAST_PART) return 1;
-    return Math.min(1, Math.max(0, (last.heapBytes - first.heapBytes) / expected));
   }
 }

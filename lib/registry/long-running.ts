@@ -1,12 +1,4 @@
-/** Work that the shutdown waits for. */
-export interface Straggler {
-  /** For the log, such as `ReportWorker.send (tick-1)`; undefined if it is part of another straggler that has a name. */
-  readonly name: string | undefined;
-  /** True if it usually stops immediately, so that the log doesn't have to say that the shutdown waits for it. */
-  readonly isBrief?: boolean;
-  /** Resolves when it has finished; never rejects. */
-  readonly done: Promise<unknown>;
-}
+import type { Straggler } from './straggler.interface.js';
 
 /** Work that lives as long as the application: background workers, consumers, the memory watch. */
 export interface LongRunning {
@@ -17,5 +9,5 @@ export interface LongRunning {
   /** Asks running work to stop. Called once, when the listeners of `shutdown:started` have finished. */
   interrupt?(): void;
   /** Returns the work that hasn't finished. */
-  stragglers(): Straggler[];
+  stragglers?(): Straggler[];
 }

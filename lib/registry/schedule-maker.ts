@@ -112,9 +112,7 @@ export class ScheduleMaker {
     if (workers.length > 1)
       return `handler names ${className}, but ${workers.length} workers have this name; pass a function that resolves the right one`;
     // A class without @ScopedWorker() is a worker if its @Cron was adopted.
-    const known = this.book.all.find(
-      ({ handler: name, target }) => name === handler && target.worker,
-    );
+    const known = this.book.all.find((each) => each.handler === handler && each.target.worker);
     if (worker === undefined)
       return known?.target ?? `handler names ${className}, but no worker has this name; ${help}`;
     const { workerClass, wrapper } = worker;

@@ -138,9 +138,8 @@ function problemsOf(
     if (problem !== undefined) problems.push(`${one}${key} ${problem}`);
   }
   const { timeZone, utcOffset } = options as { timeZone?: unknown; utcOffset?: unknown };
-  if (timeZone !== undefined && utcOffset !== undefined) {
+  if (timeZone !== undefined && utcOffset !== undefined)
     problems.push('has both timeZone and utcOffset; keep one of them');
-  }
   return problems;
 }
 

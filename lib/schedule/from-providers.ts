@@ -14,6 +14,7 @@ export interface FromProviders<T> {
   readonly useFactory: (...injected: any[]) => T | Promise<T>;
 }
 
+/** True for a factory. A schedule whose timing it supplies is undecided until `SchedulePlanner` calls it. */
 export function isFromProviders(value: unknown): value is FromProviders<unknown> {
   return typeof value === 'object' && value !== null && 'useFactory' in value;
 }

@@ -49,11 +49,7 @@ export function intervalTimeline(everyMs: number): Timeline {
 
 /** Returns a timeline with one due time, `delayMs` after start-up. */
 export function timeoutTimeline(delayMs: number): Timeline {
-  return {
-    ...NEVER_DUE,
-    first: (startAt) => startAt + delayMs,
-    again: (now) => now,
-  };
+  return { ...NEVER_DUE, first: (startAt) => startAt + delayMs, again: (now) => now };
 }
 
 /** Returns a timeline with one known due time, which is never due once it has passed. */

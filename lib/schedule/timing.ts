@@ -23,7 +23,7 @@ export interface Timing {
   readonly isOff: boolean;
 }
 
-export type TimingAttempt =
+export type TimingOrProblem =
   | { readonly timing: Timing; readonly problem?: never }
   | { readonly timing?: never; readonly problem: string };
 
@@ -49,7 +49,7 @@ export function readTiming(
   when: unknown,
   zone: CronZone,
   canBeOff = kind === 'cron',
-): TimingAttempt {
+): TimingOrProblem {
   const timing = neverDueTiming(kind);
   if (kind === 'message') return { timing };
   if (when === OFF && canBeOff) {

@@ -187,7 +187,7 @@ export class Scope implements ProviderScope, WorkOwner {
       this.watch?.ending(this.end);
       // Inside, so that a hook or a disposer that closes the scope doesn't wait for itself.
       const { context } = this;
-      this.#endContext = new WorkContext(this, context, context.isTick, true);
+      this.#endContext = new WorkContext(this, context, context.isTickScope, true);
       this.#ending = this.#endContext.run(() => this.conclude(judge));
     }
     return this.#ending as Promise<JudgedEnd<V>>;

@@ -25,7 +25,7 @@ export class WorkContext {
     owner: WorkOwner,
     outer: WorkContext | undefined,
     /** True for the work of a tick's scope, even after it has ended. */
-    readonly isTick = false,
+    readonly isTickScope = false,
     /** True for the hooks and disposers of a scope. */
     readonly isEnd = false,
   ) {
@@ -41,7 +41,7 @@ export class WorkContext {
     let outer = this.#outer;
     let tick: WorkContext | undefined;
     for (; outer !== undefined && outer.owner === undefined; outer = outer.#outer)
-      if (outer.isTick) tick ??= outer;
+      if (outer.isTickScope) tick ??= outer;
     if (tick !== undefined && outer !== undefined) {
       tick.#outer = outer;
       outer = tick;
@@ -106,9 +106,9 @@ export function fromEmptyContext<T>(work: () => T): T {
 export async function runAs<T>(
   owner: WorkOwner,
   work: () => T | Promise<T>,
-  isTick = false,
+  isTickScope = false,
 ): Promise<T> {
-  const context = new WorkContext(owner, livingContext(), isTick);
+  const context = new WorkContext(owner, livingContext(), isTickScope);
   try {
     return await context.run(work);
   } finally {
@@ -137,8 +137,8 @@ export function currentContext(): WorkContext | undefined {
 }
 
 /**
- * Returns the innermost context whose work hasn't ended. Leaves out every ended context, even between living ones: a loop that
- * starts each round from the last one must not grow a chain.
+ * Returns the innermost context whose work hasn't ended. Reads on to the outermost one, because reading `outer` unlinks ended
+ * contexts, even between living ones: a loop that starts each round from the last one must not grow a chain.
  */
 export function livingContext(): WorkContext | undefined {
   let living: WorkContext | undefined;
@@ -168,6 +168,6 @@ export function isInside(owner: WorkOwner): boolean {
  */
 export function mustShow(error: unknown): void {
   const scopes = [...contexts()].filter(({ owner }) => owner?.mustShow !== undefined);
-  const answering = scopes.find(({ isTick }) => isTick) ?? scopes[0];
+  const answering = scopes.find(({ isTickScope }) => isTickScope) ?? scopes[0];
   answering?.owner?.mustShow?.(error);
 }

@@ -50,8 +50,8 @@ export async function runAround<A extends Attempted>(
   hooks: readonly AroundHook[],
   tick: Tick,
   attempt: (refused?: Refused) => Promise<A>,
-): Promise<{ readonly attempted: A; readonly thrown: readonly unknown[] }> {
-  const thrown = new Set<unknown>();
+): Promise<{ readonly attempted: A; readonly errors: readonly unknown[] }> {
+  const errors = new Set<unknown>();
   const innermost = async (refused?: Refused): Promise<Surrounded<A>> => {
     const attempted = await attempt(refused);
     return { attempted, outcome: attempted };
@@ -59,14 +59,14 @@ export async function runAround<A extends Attempted>(
   const outermost = hooks.reduceRight<() => Promise<Surrounded<A>>>(
     (inner, hook) => async () => {
       const { attempted, outcome } = await runHook(hook, tick, inner, innermost);
-      if (outcome.failed !== undefined) thrown.add(outcome.failed.error);
+      if (outcome.failed !== undefined) errors.add(outcome.failed.error);
       return { attempted, outcome };
     },
     innermost,
   );
   const { attempted } = await outermost();
-  if (attempted.failed !== undefined) thrown.delete(attempted.failed.error);
-  return { attempted, thrown: [...thrown] };
+  if (attempted.failed !== undefined) errors.delete(attempted.failed.error);
+  return { attempted, errors: [...errors] };
 }
 
 /** Runs one hook, and waits for the attempt that it started, even if the hook itself doesn't. */

@@ -7,7 +7,7 @@ import { failureOf, type Scope } from '../scope/scope.js';
 import { runAs } from '../scope/work-context.js';
 import { runAround, type Refused } from './around.js';
 import { settle } from '../util/values.js';
-import type { TickAttempt } from './running-ticks.js';
+import type { TickAttempt } from './tick-attempt.js';
 import type { TickEvents, TickFindings, TickSettings } from './tick-ports.js';
 import type { AttemptReport } from './tick-report.js';
 import type { Tick } from './tick.interface.js';
@@ -31,7 +31,7 @@ interface ScopedEnd extends Pick<AttemptEnd, 'isAborted'> {
 
 interface Work {
   readonly value?: unknown;
-  readonly thrown?: PhaseError;
+  readonly failure?: PhaseError;
 }
 
 const NOTHING_BUILT: ScopeEnd = {
@@ -79,24 +79,27 @@ export class AttemptRunner {
 
   private openAndRun(attempt: TickAttempt): Promise<ScopedEnd> {
     const { number, control } = attempt;
-    const { id, slot } = attempt.tick;
+    const { id, slot } = attempt.runningTick;
     const { schedule } = slot;
     let scope: Scope;
     try {
       const { worker, isByHand } = schedule.target;
       scope = this.scopes.open({
         kind: isByHand === true ? 'tick-by-hand' : 'tick',
-        requestOf: (opened) => (opened.tick = attempt.tickOf(opened)),
+        requestOf: (opened) => {
+          opened.tick = attempt.tickOf(opened);
+          return opened.tick;
+        },
         ...(worker === undefined ? {} : { module: worker.host! }),
         resolution: schedule.options.resolution,
         schedule: schedule.name,
         tickId: id,
       });
     } catch (error) {
-      const thrown: PhaseError = { phase: 'open', error };
-      const judgement = judgeEnd(judgeWork(thrown, control, control.cause), NOTHING_BUILT);
-      const isAborted = control.cause !== undefined;
-      return Promise.resolve({ end: NOTHING_BUILT, judgement, isAborted });
+      const { cause } = control;
+      const verdict = judgeWork({ phase: 'open', error }, control, cause);
+      const judgement = judgeEnd(verdict, NOTHING_BUILT);
+      return Promise.resolve({ end: NOTHING_BUILT, judgement, isAborted: cause !== undefined });
     }
     const tick = scope.tick as Tick;
     if (number === 1) this.events.emit('tick:started', tick);
@@ -124,11 +127,11 @@ export class AttemptRunner {
     // After `next()` the scope has ended, but a hook is still part of the tick. If the hook waits for a shutdown or for a run
     // of the same schedule, that one must not wait for the hook.
     const { around } = this.settings;
-    const { attempted, thrown } = await runAs(scope, () => runAround(around, tick, runOnce), true);
+    const { attempted, errors } = await runAs(scope, () => runAround(around, tick, runOnce), true);
     const { ended } = attempted;
-    if (thrown.length === 0) return ended;
+    if (errors.length === 0) return ended;
     const { control } = attempt;
-    const judgement = judgeHooks(ended.judgement, thrown, control, control.cause);
+    const judgement = judgeHooks(ended.judgement, errors, control, control.cause);
     return { ...ended, judgement, isAborted: control.cause !== undefined };
   }
 
@@ -140,21 +143,20 @@ export class AttemptRunner {
     refused: Refused | undefined,
   ): Promise<ScopedEnd> {
     const { control } = attempt;
-    const { value, thrown }: Work =
+    const { value, failure }: Work =
       refused === undefined
         ? await this.work(attempt, scope, tick)
-        : { thrown: { phase: 'open', error: refused.error } };
+        : { failure: { phase: 'open', error: refused.error } };
     const end = await scope.end((workErrors) => {
       control.stopTimer();
       const { cause } = control;
-      const failure = failureOf(workErrors, thrown);
-      const failed = thrown ?? (failure.thrown && { phase: 'handler', ...failure.thrown });
+      const { thrown, others } = failureOf(workErrors, failure);
+      // Without a failure until then, `thrown` comes from `waitFor` work.
+      const failed = failure ?? (thrown && { phase: 'handler', ...thrown });
       // Work that stops because of the abort behaves correctly, so its abort error isn't reported.
-      const others = failure.others?.filter(
-        (error) => !control.aborted || !isAbortError(error, control),
-      );
-      const { outcome, reason, thrown: judged } = judgeWork(failed, control, cause);
-      return { outcome, reason, thrown: judged, others, isAborted: cause !== undefined };
+      const reported = others?.filter((error) => !control.aborted || !isAbortError(error, control));
+      const verdict = judgeWork(failed, control, cause);
+      return { ...verdict, others: reported, isAborted: cause !== undefined };
     });
     const { isAborted } = end.verdict;
     return { scopeId: scope.id, end, judgement: judgeEnd(end.verdict, end), value, isAborted };
@@ -162,7 +164,7 @@ export class AttemptRunner {
 
   /** Opens, resolves, calls, settles. `onOpen` runs before the first `await`, so a store that it enters stays active. */
   private async work(
-    { tick: { slot }, control }: TickAttempt,
+    { runningTick: { slot }, control }: TickAttempt,
     scope: Scope,
     tick: Tick,
   ): Promise<Work> {
@@ -197,7 +199,7 @@ export class AttemptRunner {
       });
       return { value: await result };
     } catch (error) {
-      return { thrown: { phase, error } };
+      return { failure: { phase, error } };
     } finally {
       look?.end();
     }

@@ -9,9 +9,9 @@ import type { Tick } from './tick.interface.js';
  * @publicApi
  */
 export function currentTick(): Tick | undefined {
-  for (const { owner, isTick } of contexts()) {
+  for (const { owner, isTickScope } of contexts()) {
     if (owner?.tick !== undefined) return owner.tick as Tick;
-    if (isTick) return undefined; // of a tick that has ended
+    if (isTickScope) return undefined; // of a tick that has ended
   }
   return undefined;
 }

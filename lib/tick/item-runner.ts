@@ -52,12 +52,11 @@ export class ItemRunner {
   /** In a separate scope, because the list may come from a request-scoped repository. */
   private itemsOf({ schedule }: Slot): Promise<unknown[]> {
     const { inject = [], useFactory } = schedule.options.forEach!;
+    const { worker } = schedule.target;
     return this.scopes.run(async (scope) => {
       const injected: unknown[] = [];
       for (const entry of inject)
-        injected.push(
-          await (scope as Scope).resolveFor(schedule.target.worker, injectedToken(entry)),
-        );
+        injected.push(await (scope as Scope).resolveFor(worker, injectedToken(entry)));
       const list: unknown = await useFactory(...injected);
       if (!isList(list)) throw new TypeError(noList(schedule.handler, list));
       return [...list];

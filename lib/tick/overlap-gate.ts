@@ -9,15 +9,18 @@ import type { SkipReason, TickReport } from './tick-report.js';
 /** A tick, or exclusive work, that is ready to begin. */
 interface Asking {
   readonly slot: Slot;
-  /** The running slots that the caller is part of. They may await the caller, so the caller must not wait for them. */
+  /**
+   * The slots that were running around the caller when it asked; they may have ended since. They may await the caller, so it must
+   * not wait for them.
+   */
   readonly outer: readonly Slot[];
   /** True for work that runs while no tick runs, and is never skipped. */
   readonly isExclusive: boolean;
 }
 
 interface Waiting extends Asking {
-  /** True if the next tick of its schedule replaces it. */
-  readonly canMerge: boolean;
+  /** True if no later tick of its schedule replaces it. */
+  readonly isKept: boolean;
   start(): void;
   skip?(reason: SkipReason): void;
 }
@@ -50,36 +53,35 @@ export class OverlapGate {
   ) {}
 
   /**
-   * Runs the slot now, later or never. Without room for it, `overlap` decides. `'skip'` skips it. `'buffer-one'` lets it wait,
+   * Runs the slot now, later or never. If it may not begin, `overlap` decides. `'skip'` skips it. `'buffer-one'` lets it wait,
    * and skips the one that waited before. `'cancel-other'` does the same and aborts the running tick. `'allow'` lets all of
-   * them wait.
+   * them wait. A catch-up run always waits.
    */
   pass(gated: GatedSlot): Promise<TickReport> {
     const { slot } = gated;
     const { overlap } = slot.schedule.options;
     const asking = this.asking(slot, false);
-    const isBehind = this.#waiting.some(({ isExclusive }) => isExclusive);
-    if (this.mayBegin(asking, isBehind)) return this.run(slot, gated.run);
+    if (this.mayBegin(asking)) return this.run(slot, gated.run);
     // If a tick that runs its own schedule waited for room, it would wait for itself.
     if (asking.outer.length > 0 && !this.hasRoom(slot))
       return Promise.resolve(gated.skip('overlap'));
-    const canMerge = slot.isCatchUp !== true && overlap !== 'allow';
-    if (canMerge && overlap === 'skip') return Promise.resolve(gated.skip('overlap'));
-    const merged = canMerge ? this.bufferedOf(slot) : undefined;
-    // A manual run isn't merged into one that is only due.
-    if (merged?.slot.trigger === 'manual' && slot.trigger !== 'manual')
+    const isKept = slot.isCatchUp === true || overlap === 'allow';
+    if (!isKept && overlap === 'skip') return Promise.resolve(gated.skip('overlap'));
+    const earlier = isKept ? undefined : this.replaceableBy(slot);
+    // One of the two is skipped: the earlier one, unless it is a manual run and this one is only due.
+    if (earlier?.slot.trigger === 'manual' && slot.trigger !== 'manual')
       return Promise.resolve(gated.skip('merged'));
     const report = new Promise<TickReport>((resolve) => {
       this.enqueue({
         ...asking,
-        canMerge,
+        isKept,
         start: () => resolve(this.run(slot, gated.run)),
         skip: (reason) => resolve(gated.skip(reason)),
       });
     });
-    if (merged !== undefined) {
-      this.#waiting.splice(this.#waiting.indexOf(merged), 1);
-      merged.skip!('merged'); // after `enqueue()`: a listener may pause or remove the schedule, which skips this slot too
+    if (earlier !== undefined) {
+      this.#waiting.splice(this.#waiting.indexOf(earlier), 1);
+      earlier.skip!('merged'); // after `enqueue()`: a listener may pause or remove the schedule, which skips this slot too
     }
     if (overlap === 'cancel-other') this.makeRoomFor(slot);
     return report;
@@ -104,12 +106,12 @@ export class OverlapGate {
     };
     const asking = this.asking(slot, true);
     // Inner work counts too: if the outer work doesn't await it, it may outlast the outer work.
-    if (this.mayBegin(asking, false)) return this.run(slot, run);
+    if (this.mayBegin(asking)) return this.run(slot, run);
     return new Promise<T>((resolve, reject) => {
       let unfollow = (): void => undefined;
       const waiting = this.enqueue({
         ...asking,
-        canMerge: false,
+        isKept: true,
         start: () => {
           unfollow();
           resolve(this.run(slot, run));
@@ -144,9 +146,9 @@ export class OverlapGate {
     return { slot, outer: this.#running.filter(isInsideSlot), isExclusive };
   }
 
-  /** Returns the waiting tick that the next one of its schedule replaces. */
-  private bufferedOf({ schedule: { name } }: Slot): Waiting | undefined {
-    return this.#waiting.find(({ canMerge, slot }) => canMerge && slot.schedule.name === name);
+  /** Returns the waiting tick that a slot of its schedule replaces. */
+  private replaceableBy({ schedule: { name } }: Slot): Waiting | undefined {
+    return this.#waiting.find(({ isKept, slot }) => !isKept && slot.schedule.name === name);
   }
 
   private enqueue(waiting: Waiting): Waiting {
@@ -182,8 +184,19 @@ export class OverlapGate {
     return at < 0 ? undefined : this.#waiting.splice(at, 1)[0];
   }
 
-  /** @param isBehind true if exclusive work is ahead in the queue: ticks that aren't part of running work stay behind it. */
-  private mayBegin({ slot, outer, isExclusive }: Asking, isBehind: boolean): boolean {
+  /**
+   * Decides who may begin:
+   *
+   * - While exclusive work runs, only work inside it begins.
+   * - Exclusive work begins when nothing else runs or, inside running work, immediately.
+   * - A tick begins when there is room for it and, unless it is inside running work, no exclusive work waits ahead of it.
+   *
+   * @param isBehind true if exclusive work waits ahead of it; new work has the whole queue ahead.
+   */
+  private mayBegin(
+    { slot, outer, isExclusive }: Asking,
+    isBehind = this.#waiting.some((waiting) => waiting.isExclusive),
+  ): boolean {
     for (const holder of this.#holders) if (!outer.includes(holder)) return false;
     const isInner = outer.some((running) => this.#running.includes(running));
     if (isExclusive) return isInner || this.#running.length === 0;
@@ -194,7 +207,7 @@ export class OverlapGate {
     return this.#running.length < limitOf(slot);
   }
 
-  /** Aborts the oldest ticks that occupy the room of this one. Catch-up runs of one series don't abort each other. */
+  /** Aborts the oldest ticks that occupy the room of this one. Catch-up runs don't abort each other. */
   private makeRoomFor(slot: Slot): void {
     const ticks = this.#running.filter((running) => !this.#holders.has(running));
     const tooMany = Math.max(ticks.length - limitOf(slot) + 1, 0); // if 0, the slot waits for exclusive work

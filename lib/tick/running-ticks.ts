@@ -10,10 +10,8 @@ import {
 import { idSource } from '../util/id-source.js';
 import { Latch } from '../util/latch.js';
 import { onAbort } from '../util/on-abort.js';
-import type { Scope } from '../scope/scope.js';
-import { AttemptAbort } from './tick-signal.js';
+import { TickAttempt } from './tick-attempt.js';
 import type { TickEvents } from './tick-ports.js';
-import type { Tick } from './tick.interface.js';
 
 export const nextTickId = idSource('tick');
 
@@ -30,7 +28,7 @@ export abstract class RunningWork implements WorkOwner {
 
   constructor(readonly slot: Slot) {}
 
-  /** Aborts the running attempt; there will be no other. @returns false if it was aborted before or has ended. */
+  /** Aborts its running attempt, and begins no other attempt or item. @returns false if a tick was aborted before or has ended. */
   abstract abort(cause: AbortCause): boolean;
 
   /** Prevents further attempts and items; running ones continue. */
@@ -48,10 +46,13 @@ export class RunningTick extends RunningWork {
   readonly startedAt = performance.now();
   /** All attempts have ended; only the conclusion is left. */
   isOver = false;
-  /** Set when no further attempt may begin. */
+  /** Set when no further attempt may begin; the running one is aborted only if `#abort` is set too. */
   stopped: AbortCause | undefined;
+  /** Ends the wait between two attempts. */
   #wait: AbortController | undefined;
+  /** The running attempt. */
   #attempt: TickAttempt | undefined;
+  /** Applies to the running attempt, or to the first one if it hasn't begun. */
   #abort: { readonly cause: AbortCause; readonly reason?: unknown } | undefined;
 
   constructor(
@@ -112,70 +113,6 @@ export class RunningTick extends RunningWork {
   }
 }
 
-/** One attempt of a tick, with the `Tick` that its handler receives. */
-export class TickAttempt {
-  readonly startedAt = new Date();
-  readonly control: AttemptAbort;
-
-  constructor(
-    readonly tick: Pick<RunningTick, 'slot' | 'id' | 'firedAt' | 'payload'>,
-    /** From 1. */
-    readonly number: number,
-    events: TickEvents,
-  ) {
-    const { schedule } = tick.slot;
-    // The signal may outlive the tick, and must not keep its payload alive.
-    const work = { schedule: schedule.name, tickId: tick.id };
-    this.control = new AttemptAbort(schedule, (error) =>
-      events.emit('failure:stray', { where: 'abort-listener', ...work, error }),
-    );
-  }
-
-  /** Creates the `Tick` of its scope. */
-  tickOf(scope: Scope): Tick {
-    return new AttemptTick(this, scope);
-  }
-}
-
-const CONTROL = Symbol('nestjs-scoped-worker:control');
-
-/** An own property, so that copies of the tick have it. Reads no private field, so that it works on proxies of the tick. */
-const SIGNAL = {
-  get(this: { [CONTROL]: AttemptAbort }): AbortSignal {
-    return this[CONTROL].signal;
-  },
-  enumerable: true,
-};
-
-/** The `Tick` of an attempt. Its signal is a getter, because most handlers don't read it. */
-class AttemptTick implements Tick {
-  readonly id: string;
-  readonly schedule: string;
-  readonly trigger: Tick['trigger'];
-  readonly scheduledAt: Date;
-  readonly firedAt: Date;
-  readonly latenessMs: number;
-  readonly attempt: number;
-  readonly payload: unknown;
-  declare readonly signal: AbortSignal;
-
-  constructor(
-    { tick, number, control }: TickAttempt,
-    readonly scope: Scope,
-  ) {
-    const { schedule, trigger, scheduledAt } = tick.slot;
-    this.id = tick.id;
-    this.schedule = schedule.name;
-    this.trigger = trigger;
-    this.scheduledAt = scheduledAt;
-    this.firedAt = tick.firedAt;
-    this.latenessMs = Math.max(tick.firedAt.getTime() - scheduledAt.getTime(), 0);
-    this.attempt = number;
-    this.payload = tick.payload;
-    Object.defineProperties(this, { [CONTROL]: { value: control }, signal: SIGNAL });
-  }
-}
-
 /** The ticks of a `forEach` for one slot, as one piece of running work. */
 export class TickList extends RunningWork {
   /** Set when no further item may begin. */
@@ -185,6 +122,7 @@ export class TickList extends RunningWork {
     return `${this.slot.schedule.name} (its list)`;
   }
 
+  /** Begins no other item. The running ones are ticks, which the caller aborts as well. */
   abort(cause: AbortCause): boolean {
     this.beginNoMore(cause);
     return true;
@@ -223,7 +161,7 @@ export class RunningTicks {
   }
 
   /**
-   * From now on, only work that belongs to running work joins `all`. Otherwise, a consumer of another library that runs tick
+   * From now on, only work that belongs to running work joins `awaited`. Otherwise, a consumer of another library that runs tick
    * after tick by hand would delay the shutdown until its queue is empty.
    */
   beginShutdown(): void {
@@ -231,17 +169,17 @@ export class RunningTicks {
   }
 
   /** The work that the shutdown aborts and waits for: ticks, and lists whose ticks haven't all begun. */
-  get all(): readonly RunningWork[] {
+  get awaited(): readonly RunningWork[] {
     return [...this.#all].filter(({ isAwaited }) => isAwaited);
   }
 
   /** All ticks, including those that were started during the shutdown by code that it doesn't wait for. */
-  get ticks(): readonly RunningWork[] {
+  get everyTick(): readonly RunningWork[] {
     return [...this.#all].filter((running) => !(running instanceof TickList));
   }
 
   of(schedule: string): readonly RunningWork[] {
-    return this.ticks.filter((running) => isOf(running, schedule));
+    return this.everyTick.filter((running) => isOf(running, schedule));
   }
 
   /** Returns when the oldest running tick or list of a schedule was fired; undefined if none runs. */
@@ -250,7 +188,7 @@ export class RunningTicks {
   }
 
   abortSlot(slot: Slot, cause: AbortCause): void {
-    for (const running of this.all) if (running.slot === slot) running.abort(cause);
+    for (const running of this.awaited) if (running.slot === slot) running.abort(cause);
   }
 
   /** @returns the number of ticks that were aborted. */
@@ -272,7 +210,7 @@ export class RunningTicks {
   }
 
   get count(): number {
-    return this.ticks.length;
+    return this.everyTick.length;
   }
 
   private listsOf(schedule: string): TickList[] {

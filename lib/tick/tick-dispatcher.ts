@@ -10,7 +10,7 @@ import type { FailureObserver, LastReports, TickEvents } from './tick-ports.js';
 import { skippedReport, type SkipReason, type TickReport } from './tick-report.js';
 
 /**
- * Decides whether a due slot runs: lets it through, delays it, or skips it with a reason. Nothing is built for a skipped slot.
+ * Decides whether a due slot runs: lets it through, delays it, or skips it with a reason, before anything is built for it.
  */
 export class TickDispatcher {
   /** By overlap key; only while something runs or waits. */
@@ -75,11 +75,11 @@ export class TickDispatcher {
     return this.#closedFor === undefined;
   }
 
-  /** From now on, no tick and no further attempt begins. Buffered ticks never run. */
+  /** From now on, no tick and no further attempt begins. Waiting ticks never run. */
   close(): void {
     this.#closedFor = 'stopping';
     for (const gate of this.#gates.values()) gate.clear('stopping');
-    for (const running of this.running.all) running.beginNoMore('shutdown');
+    for (const running of this.running.awaited) running.beginNoMore('shutdown');
   }
 
   /** @returns false if the schedule was paused before. */

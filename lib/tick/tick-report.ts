@@ -1,4 +1,5 @@
 import type { Slot, Trigger } from '../schedule/slot.js';
+import type { Tick } from './tick.interface.js';
 
 /** Why a tick was aborted from outside; `overlap`: a newer tick replaces it. */
 export type AbortCause = 'shutdown' | 'cancel' | 'overlap';
@@ -18,7 +19,7 @@ export type TickPhase = 'open' | 'resolve' | 'handler' | 'commit' | 'dispose' | 
  * Why a tick was skipped.
  *
  * - `overlap`: the previous tick was still running, or a tick of the same schedule requested this one.
- * - `merged`: another tick replaced it in the buffer, or a manual run kept that place.
+ * - `merged`: another tick replaced it while it waited, or a waiting manual run kept its place.
  * - `paused`: the schedule is paused.
  * - `missed`: the slot passed while the event loop was blocked or the machine slept.
  * - `not-started`: start-up isn't complete.
@@ -159,12 +160,7 @@ type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
 
 /** Returns the report of a tick that has run. */
 export function tickReport(
-  tick: {
-    readonly slot: Slot;
-    readonly id: string;
-    readonly firedAt: Date;
-    readonly startedAt: number;
-  },
+  tick: Pick<Tick, 'id' | 'firedAt'> & { readonly slot: Slot; readonly startedAt: number },
   history: readonly AttemptReport[],
   value: unknown,
 ): TickReport {

@@ -110,10 +110,5 @@ export class TickRunner {
 
 /** Returns the report of a tick that failed because of a bug in the library. It is reported too, and the schedule continues. */
 function brokenReport({ slot, id }: RunningTick, error: unknown): TickReport {
-  return {
-    ...emptyReport(slot, id, 'failed'),
-    attempts: 1,
-    phase: 'handler',
-    error,
-  };
+  return { ...emptyReport(slot, id, 'failed'), attempts: 1, phase: 'handler', error };
 }

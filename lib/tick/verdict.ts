@@ -62,9 +62,8 @@ export function judgeEnd(work: WorkVerdict, end: ScopeEnd): Judgement {
     const partly = hasCommitted === true ? { isPartlyCommitted: true as const } : {};
     return { outcome: 'failed', phase: 'commit', ...partly, error, disposeErrors };
   }
-  if (disposeErrors.length > 0) {
+  if (disposeErrors.length > 0)
     return { outcome: 'failed', phase: 'dispose', error: combined(disposeErrors), disposeErrors };
-  }
   return { outcome: work.outcome, disposeErrors };
 }
 
@@ -72,17 +71,17 @@ export function judgeEnd(work: WorkVerdict, end: ScopeEnd): Judgement {
  * Decides the outcome of an attempt, including errors that `around` hooks threw after it had begun. The first error fails an
  * attempt that has succeeded, although its scope has committed, because the hook may have rolled back the committed work.
  *
- * @param thrown the errors of the hooks; at least one.
+ * @param errors the errors of the hooks; at least one.
  */
 export function judgeHooks(
   attempt: Judgement,
-  thrown: readonly unknown[],
+  errors: readonly unknown[],
   signal: Abortable,
   cause: AbortCause | undefined,
 ): Judgement {
   if (attempt.outcome !== 'succeeded')
-    return { ...attempt, disposeErrors: [...attempt.disposeErrors, ...thrown] };
-  const [error, ...others] = thrown;
+    return { ...attempt, disposeErrors: [...attempt.disposeErrors, ...errors] };
+  const [error, ...others] = errors;
   const { outcome, reason } = judgeWork({ phase: 'around', error }, signal, cause);
   const because = reason === undefined ? {} : { reason };
   return { outcome, ...because, phase: 'around', error, disposeErrors: others };

@@ -6,14 +6,14 @@ import { constants, PerformanceObserver } from 'node:perf_hooks';
 const ENOUGH = 3;
 
 /**
- * Observes the major garbage collections of the process.
+ * Observes the full garbage collections of the process, which V8 calls major.
  *
  * V8 reports one entry of kind `MAJOR` for each mark-compact: forced, done in one step, or marked in steps beforehand.
  * `INCREMENTAL` is the start of such steps. An object that becomes unreachable while V8 marks in steps survives only that one
  * collection. So two would suffice; a third covers the gap between two entries. A scavenge (`MINOR`) doesn't count, because it
  * keeps the targets of a `WeakRef` alive.
  */
-export class MajorCollections {
+export class FullCollectionObserver {
   readonly #observer: PerformanceObserver;
   /** When the latest began, as moments of `performance.now()`, oldest first. */
   readonly #latest: number[] = [];

@@ -1,4 +1,4 @@
-import type { GraphProvider, LifetimeGraph } from '../graph/lifetime-graph.js';
+import { namesOf, type GraphProvider, type LifetimeGraph } from '../graph/lifetime-graph.js';
 import type { FindingKind } from '../errors/finding.js';
 
 /** A worker, as the place where its ticks enter the graph. */
@@ -73,9 +73,9 @@ export class TickGraph {
    * Returns the names of a chain, preceded by those from a handler to its first provider. If no tick reaches that provider, the
    * chain has no handler.
    */
-  chain(way: readonly GraphProvider[]): string[] {
-    const names = way.map(({ name }) => name);
-    const [first] = way;
+  chain(links: readonly GraphProvider[]): string[] {
+    const names = namesOf(links);
+    const [first] = links;
     if (first === undefined || !this.isBuiltForTicks(first)) return names;
     let at = first;
     for (;;) {
@@ -104,9 +104,4 @@ export class TickGraph {
 export function listed(names: readonly string[], most: number): string {
   const shown = names.slice(0, most).join(', ');
   return names.length > most ? `${shown} and ${names.length - most} more` : shown;
-}
-
-/** Formats a chain for a message. */
-export function arrows(chain: readonly string[]): string {
-  return chain.join(' -> ');
 }

@@ -146,8 +146,8 @@ describe('lifetime graph of an application', () => {
       const Far = injecting('Far', [Middle]);
       const graph = graphNow(await started({ providers: [...BASICS, Near, Middle, Far] }));
       expect(named(graph, 'Far').lifetime).toBe('bubbled');
-      const way = graph.wayToRequestScope(named(graph, 'Far'));
-      expect(way?.map(({ name }) => name)).toEqual(['Far', 'Middle', 'Near', 'Asked']);
+      const links = graph.chainToRequestScope(named(graph, 'Far'));
+      expect(links?.map(({ name }) => name)).toEqual(['Far', 'Middle', 'Near', 'Asked']);
     });
 
     it('separates what a provider declares from what its dependencies make of it', async () => {

@@ -46,8 +46,8 @@ function graphOf(sketch: Sketch) {
   return { graph, named, wrappers };
 }
 
-const namesOf = (way: readonly GraphProvider[] | undefined): string[] | undefined =>
-  way?.map(({ name }) => name);
+const namesOf = (links: readonly GraphProvider[] | undefined): string[] | undefined =>
+  links?.map(({ name }) => name);
 
 const is =
   (wanted: string) =>
@@ -90,10 +90,10 @@ describe('lifetime graph', () => {
     });
   });
 
-  describe('wayTo', () => {
+  describe('chainTo', () => {
     it('is the provider alone when that fits by itself', () => {
       const { graph, named } = graphOf({ A: ['request', 'B'], B: ['request'] });
-      expect(namesOf(graph.wayTo(named('A'), () => true))).toEqual(['A']);
+      expect(namesOf(graph.chainTo(named('A'), () => true))).toEqual(['A']);
     });
 
     it('leads to the nearest that fits, not to the first that is injected', () => {
@@ -104,13 +104,13 @@ describe('lifetime graph', () => {
         Far: ['request'],
         Near: ['request'],
       });
-      expect(namesOf(graph.wayTo(named('A'), ({ lifetime }) => lifetime === 'request'))).toEqual([
+      expect(namesOf(graph.chainTo(named('A'), ({ lifetime }) => lifetime === 'request'))).toEqual([
         'A',
         'Near',
       ]);
     });
 
-    it('is the shortest of several ways to one provider', () => {
+    it('is the shortest of several chains to one provider', () => {
       const { graph, named } = graphOf({
         A: ['bubbled', 'B', 'C'],
         B: ['bubbled', 'D'],
@@ -118,7 +118,7 @@ describe('lifetime graph', () => {
         C: ['bubbled', 'End'],
         End: ['request'],
       });
-      expect(namesOf(graph.wayTo(named('A'), is('End')))).toEqual(['A', 'C', 'End']);
+      expect(namesOf(graph.chainTo(named('A'), is('End')))).toEqual(['A', 'C', 'End']);
     });
 
     it('takes what is injected first when two are equally near', () => {
@@ -127,7 +127,7 @@ describe('lifetime graph', () => {
         Right: ['request'],
         Left: ['request'],
       });
-      expect(namesOf(graph.wayTo(named('A'), ({ lifetime }) => lifetime === 'request'))).toEqual([
+      expect(namesOf(graph.chainTo(named('A'), ({ lifetime }) => lifetime === 'request'))).toEqual([
         'A',
         'Left',
       ]);
@@ -141,18 +141,18 @@ describe('lifetime graph', () => {
         C: ['bubbled', 'End'],
         End: ['request'],
       });
-      const way = graph.wayTo(named('A'), is('End'), ({ name }) => name !== 'Wall');
-      expect(namesOf(way)).toEqual(['A', 'B', 'C', 'End']);
+      const links = graph.chainTo(named('A'), is('End'), ({ name }) => name !== 'Wall');
+      expect(namesOf(links)).toEqual(['A', 'B', 'C', 'End']);
     });
 
     it('may end at what it may not pass', () => {
       const { graph, named } = graphOf({ A: ['bubbled', 'End'], End: ['request'] });
-      expect(namesOf(graph.wayTo(named('A'), is('End'), () => false))).toEqual(['A', 'End']);
+      expect(namesOf(graph.chainTo(named('A'), is('End'), () => false))).toEqual(['A', 'End']);
     });
 
     it('does not exist when nothing fits', () => {
       const { graph, named } = graphOf({ A: ['singleton', 'B'], B: ['singleton'] });
-      expect(graph.wayTo(named('A'), () => false)).toBeUndefined();
+      expect(graph.chainTo(named('A'), () => false)).toBeUndefined();
     });
 
     it('comes to an end in a circle', () => {
@@ -161,15 +161,15 @@ describe('lifetime graph', () => {
         B: ['request', 'C'],
         C: ['request', 'A', 'B'],
       });
-      expect(graph.wayTo(named('A'), () => false)).toBeUndefined();
-      expect(namesOf(graph.wayTo(named('B'), is('A')))).toEqual(['B', 'C', 'A']);
+      expect(graph.chainTo(named('A'), () => false)).toBeUndefined();
+      expect(namesOf(graph.chainTo(named('B'), is('A')))).toEqual(['B', 'C', 'A']);
     });
   });
 
-  describe('wayToRequestScope', () => {
+  describe('chainToRequestScope', () => {
     it('does not exist for a singleton', () => {
       const { graph, named } = graphOf({ A: ['singleton', 'B'], B: ['transient'] });
-      expect(graph.wayToRequestScope(named('A'))).toBeUndefined();
+      expect(graph.chainToRequestScope(named('A'))).toBeUndefined();
     });
 
     it('does not exist for a transient that needs nothing request-scoped', () => {
@@ -177,12 +177,12 @@ describe('lifetime graph', () => {
         T: ['transient', 'S'],
         S: ['singleton'],
       });
-      expect(graph.wayToRequestScope(named('T'))).toBeUndefined();
+      expect(graph.chainToRequestScope(named('T'))).toBeUndefined();
     });
 
     it('is the provider alone when it says itself that it is request-scoped', () => {
       const { graph, named } = graphOf({ A: ['request', 'B'], B: ['request'] });
-      expect(namesOf(graph.wayToRequestScope(named('A')))).toEqual(['A']);
+      expect(namesOf(graph.chainToRequestScope(named('A')))).toEqual(['A']);
     });
 
     it('leads through what is request-scoped by bubbling, and through transients', () => {
@@ -193,12 +193,12 @@ describe('lifetime graph', () => {
         B: ['bubbled', 'R'],
         R: ['request'],
       });
-      expect(namesOf(graph.wayToRequestScope(named('A')))).toEqual(['A', 'T', 'B', 'R']);
+      expect(namesOf(graph.chainToRequestScope(named('A')))).toEqual(['A', 'T', 'B', 'R']);
     });
 
     it('leads to a durable provider where nothing else is request-scoped', () => {
       const { graph, named } = graphOf({ A: ['durable', 'D'], D: ['durable'] });
-      expect(namesOf(graph.wayToRequestScope({ ...named('A'), declared: 'singleton' }))).toEqual([
+      expect(namesOf(graph.chainToRequestScope({ ...named('A'), declared: 'singleton' }))).toEqual([
         'A',
         'D',
       ]);
@@ -210,7 +210,7 @@ describe('lifetime graph', () => {
         B: ['bubbled', 'A', 'R'],
         R: ['request'],
       });
-      expect(namesOf(graph.wayToRequestScope(named('A')))).toEqual(['A', 'B', 'R']);
+      expect(namesOf(graph.chainToRequestScope(named('A')))).toEqual(['A', 'B', 'R']);
     });
   });
 
@@ -293,7 +293,7 @@ describe('lifetime graph', () => {
   it('is plain data: no provider is changed by what is asked of it', () => {
     const { graph, named } = graphOf({ A: ['bubbled', 'B'], B: ['request'] });
     const before = JSON.stringify(graph.providers);
-    graph.wayToRequestScope(named('A'));
+    graph.chainToRequestScope(named('A'));
     graph.scopedTree(named('A'));
     expect(JSON.stringify(graph.providers)).toBe(before);
   });

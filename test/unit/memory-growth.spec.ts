@@ -1,4 +1,5 @@
-import { GrowthEstimates, KeptShare } from '../../lib/memory/schedule-growth.js';
+import { KeptShare } from '../../lib/memory/kept-share.js';
+import { GrowthEstimates } from '../../lib/memory/schedule-growth.js';
 import { MIB } from '../../lib/memory/process-memory.js';
 
 /** Lets the ticks of a stretch end, and returns by how much the heap has grown over it. */

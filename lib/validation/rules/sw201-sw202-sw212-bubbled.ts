@@ -1,22 +1,22 @@
 import { staysSingleton } from '../../decorators/worker.decorators.js';
 import type { GraphProvider } from '../../graph/lifetime-graph.js';
-import { finding, type Finding, type FindingKind } from '../../errors/finding.js';
+import { arrows, finding, type Finding, type FindingKind } from '../../errors/finding.js';
 import { isOwnToken, tokenText } from '../../nest/index.js';
-import { arrows, type TickGraph } from '../tick-graph.js';
+import type { TickGraph } from '../tick-graph.js';
 
-type Way = readonly [GraphProvider, ...GraphProvider[]];
+type Links = readonly [GraphProvider, ...GraphProvider[]];
 
 /** Reports a provider that is marked `@StaysSingleton()` and isn't a singleton. */
 export function singletonRebuilt(ticks: TickGraph): Finding[] {
   const rebuilt = ticks.graph.providers
     .filter(mustStay)
     .filter(({ lifetime }) => lifetime !== 'singleton');
-  return nearestOf('singleton-rebuilt', rebuilt, ticks).map((way) => {
-    const chain = ticks.chain(way);
-    const [provider, dependency] = way;
+  return nearestOf('singleton-rebuilt', rebuilt, ticks).map((links) => {
+    const chain = ticks.chain(links);
+    const [provider, dependency] = links;
     const { name, token } = provider;
     const marked = classNameOf(provider);
-    const culprit = way.at(-1)!;
+    const culprit = links.at(-1)!;
     const scope = provider.lifetime === 'durable' ? 'durable' : 'request-scoped';
     const message =
       dependency === undefined
@@ -60,12 +60,12 @@ export function resourceRebuilt(ticks: TickGraph): Finding[] {
       !ticks.isWorker(provider) &&
       !mustStay(provider),
   );
-  return nearestOf('resource-rebuilt', rebuilt, ticks).map((way) => {
-    const chain = ticks.chain(way);
-    const [provider, dependency] = way;
+  return nearestOf('resource-rebuilt', rebuilt, ticks).map((links) => {
+    const chain = ticks.chain(links);
+    const [provider, dependency] = links;
     const { name, token } = provider;
     const marks = marksOf(provider).join(' and ');
-    const message = `${name} is built again on every tick, because it depends on ${way.at(-1)!.name}, which is request-scoped (${arrows(chain)}). It declares ${marks}, which suggests a pool, client or cache.${unheard(provider)} Stop injecting ${dependency!.name} into ${name}, and pass what ${name} needs from it as a method argument. If this is intentional, add @Injectable({ scope: Scope.REQUEST }) to ${classNameOf(provider)}.`;
+    const message = `${name} is built again on every tick, because it depends on ${links.at(-1)!.name}, which is request-scoped (${arrows(chain)}). It declares ${marks}, which suggests a pool, client or cache.${unheard(provider)} Stop injecting ${dependency!.name} into ${name}, and pass what ${name} needs from it as a method argument. If this is intentional, add @Injectable({ scope: Scope.REQUEST }) to ${classNameOf(provider)}.`;
     return finding({ kind: 'resource-rebuilt', subject: name, token, chain, message });
   });
 }
@@ -89,26 +89,26 @@ export function hookUnused(ticks: TickGraph): Finding[] {
       !ticks.isWorker(provider) &&
       !mustStay(provider),
   );
-  const ways = nearestOf('hook-unused', silent, ticks).filter((way) => {
-    const culprit = way.at(-1)!;
+  const chains = nearestOf('hook-unused', silent, ticks).filter((links) => {
+    const culprit = links.at(-1)!;
     return ticks.isWorker(culprit) || isOfTypeOrm(culprit, ticks);
   });
-  return ways.map((way) => {
-    const chain = ticks.chain(way);
-    const [provider] = way;
+  return chains.map((links) => {
+    const chain = ticks.chain(links);
+    const [provider] = links;
     const { name, token } = provider;
     const lost = unheardOf(provider);
     const work = lost.length === 1 ? 'The work in the hook' : 'The work in these hooks';
-    const message = `Nest never calls ${lost.join(' or ')} of ${name}, because it depends on ${way.at(-1)!.name}, which is request-scoped (${arrows(chain)}). ${work} is never done. ${instead(way, ticks)}`;
+    const message = `Nest never calls ${lost.join(' or ')} of ${name}, because it depends on ${links.at(-1)!.name}, which is request-scoped (${arrows(chain)}). ${work} is never done. ${instead(links, ticks)}`;
     return finding({ kind: 'hook-unused', subject: name, token, chain, message });
   });
 }
 
-function instead(way: Way, ticks: TickGraph): string {
-  const dependency = way[1]!;
-  const culprit = way.at(-1)!;
+function instead(links: Links, ticks: TickGraph): string {
+  const dependency = links[1]!;
+  const culprit = links.at(-1)!;
   if (ticks.isWorker(culprit))
-    return `Move the fields and methods of ${culprit.name} that ${way.at(-2)!.name} uses to a service, and inject that service into both. To run a handler once at start-up, set runOnStart: true.`;
+    return `Move the fields and methods of ${culprit.name} that ${links.at(-2)!.name} uses to a service, and inject that service into both. To run a handler once at start-up, set runOnStart: true.`;
   return isOfTypeOrm(dependency, ticks)
     ? `Instead of ${dependency.name}, inject the EntityManager or Repository of @nestjs/typeorm.`
     : `Instead of ${dependency.name}, inject ProviderScopeFactory as scopes, and resolve ${dependency.name} in scopes.run(async (scope) => { ... }).`;
@@ -145,18 +145,21 @@ function unheardOf({ hooks }: GraphProvider): string[] {
  * Keeps only the provider nearest to the request-scoped dependency, because fixing it fixes the others on the chain. A provider
  * that is allowed stays as it is, so it doesn't cover others.
  *
- * @returns its way to the provider that makes it request-scoped, including both.
+ * @returns its chain to the provider that makes it request-scoped, including both.
  */
 function nearestOf(
   kind: FindingKind,
   rebuilt: readonly GraphProvider[],
   { graph, allows }: TickGraph,
-): Way[] {
+): Links[] {
   const ids = new Set(rebuilt.filter((provider) => !allows(kind, provider)).map(({ id }) => id));
   return rebuilt.flatMap((provider) => {
-    if (graph.wayToRequestScope(provider) === undefined) return [[provider]];
+    if (graph.chainToRequestScope(provider) === undefined) return [[provider]];
     // A provider is covered if each of its chains leads through another one.
-    const way = graph.wayToRequestScope(provider, ({ id }) => id === provider.id || !ids.has(id));
-    return way === undefined ? [] : [way as Way];
+    const links = graph.chainToRequestScope(
+      provider,
+      ({ id }) => id === provider.id || !ids.has(id),
+    );
+    return links === undefined ? [] : [links as Links];
   });
 }

@@ -1,15 +1,15 @@
-import type { GraphProvider } from '../../graph/lifetime-graph.js';
-import { finding, type Finding } from '../../errors/finding.js';
-import { arrows, type TickGraph } from '../tick-graph.js';
+import { namesOf, type GraphProvider } from '../../graph/lifetime-graph.js';
+import { arrows, finding, type Finding } from '../../errors/finding.js';
+import type { TickGraph } from '../tick-graph.js';
 
 /** Reports a transient with a disposer that a singleton holds, directly or through other transients. */
 export function transientCaptured(ticks: TickGraph): Finding[] {
   return ticks.graph.providers
     .filter(({ lifetime, disposer }) => lifetime === 'transient' && disposer !== undefined)
     .flatMap((transient) =>
-      holdersOf(transient, ticks).map((way) => {
+      holdersOf(transient, ticks).map((links) => {
         const { name, token, disposer } = transient;
-        const chain = way.map((provider) => provider.name);
+        const chain = namesOf(links);
         const [holder, held] = chain;
         const isKnownToNest = disposer === 'onModuleDestroy';
         const end = isKnownToNest
@@ -25,15 +25,16 @@ export function transientCaptured(ticks: TickGraph): Finding[] {
 function holdersOf(transient: GraphProvider, { graph }: TickGraph): (readonly GraphProvider[])[] {
   const found: (readonly GraphProvider[])[] = [];
   const seen = new Set<number>([transient.id]);
-  const ways: (readonly [GraphProvider, ...GraphProvider[]])[] = [[transient]];
-  for (const way of ways) {
-    for (const dependent of graph.dependentsOf(way[0])) {
+  const chains: (readonly [GraphProvider, ...GraphProvider[]])[] = [[transient]];
+  for (const links of chains) {
+    for (const dependent of graph.dependentsOf(links[0])) {
       // A factory may only read what it injects.
       if (seen.has(dependent.id) || dependent.kind === 'factory') continue;
       seen.add(dependent.id);
-      const longer = [dependent, ...way] as const;
+      const longer = [dependent, ...links] as const;
       if (dependent.lifetime === 'singleton' && dependent.kind !== 'alias') found.push(longer);
-      else if (dependent.lifetime === 'transient' || dependent.kind === 'alias') ways.push(longer);
+      else if (dependent.lifetime === 'transient' || dependent.kind === 'alias')
+        chains.push(longer);
     }
   }
   return found;

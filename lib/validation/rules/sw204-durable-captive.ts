@@ -1,8 +1,8 @@
 import { INQUIRER, REQUEST } from '@nestjs/core';
 import { injectsTick } from '../../decorators/worker.decorators.js';
 import type { GraphProvider } from '../../graph/lifetime-graph.js';
-import { finding, type Finding } from '../../errors/finding.js';
-import { arrows, type TickGraph } from '../tick-graph.js';
+import { arrows, finding, type Finding } from '../../errors/finding.js';
+import type { TickGraph } from '../tick-graph.js';
 
 /**
  * Reports a durable provider that depends on a request-scoped one. Nest treats a provider marked durable as durable regardless of
@@ -20,10 +20,10 @@ export function durableCaptive(ticks: TickGraph): Finding[] {
       const message = `${name} is durable and injects the tick, but lives longer than a tick. Nest injects the payload of the durable context instead. Pass the tick as a method argument, or call currentTick() in the method.`;
       return finding({ kind: 'durable-captive', severity, subject: name, token, chain, message });
     }
-    const way = wayToCaptive(durable, ticks);
-    if (way === undefined) return [];
-    const chain = ticks.chain(way);
-    const captive = way.at(-1)!.name;
+    const links = chainToCaptive(durable, ticks);
+    if (links === undefined) return [];
+    const chain = ticks.chain(links);
+    const captive = links.at(-1)!.name;
     const fate = isDisposed
       ? `The scope disposes ${captive} after the tick, but the ContextIdStrategy keeps ${name}, which goes on using it.`
       : `${name} keeps the ${captive} of the first request for all later ones.`;
@@ -32,7 +32,7 @@ export function durableCaptive(ticks: TickGraph): Finding[] {
   });
 }
 
-function wayToCaptive(
+function chainToCaptive(
   durable: GraphProvider,
   { graph }: TickGraph,
 ): readonly GraphProvider[] | undefined {
@@ -42,7 +42,7 @@ function wayToCaptive(
       return graph.dependenciesOf(provider).some((dependency) => dependency.token === REQUEST);
     return declared === 'request' && !isDeclaredDurable && token !== REQUEST && token !== INQUIRER;
   };
-  return graph.wayTo(
+  return graph.chainTo(
     durable,
     isCaptive,
     // A durable dependency has its own finding.

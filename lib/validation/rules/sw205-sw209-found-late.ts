@@ -1,6 +1,6 @@
 import type { GraphProvider } from '../../graph/lifetime-graph.js';
-import { finding, type Finding } from '../../errors/finding.js';
-import { arrows, listed, type TickGraph } from '../tick-graph.js';
+import { arrows, finding, type Finding } from '../../errors/finding.js';
+import { listed, type TickGraph } from '../tick-graph.js';
 import { isFactory, tokenText, type NestWrapper } from '../../nest/index.js';
 
 /**
@@ -10,8 +10,8 @@ import { isFactory, tokenText, type NestWrapper } from '../../nest/index.js';
 export function sharedByFactory(provider: GraphProvider, ticks: TickGraph): Finding {
   const { name, token } = provider;
   const chain = ticks.chain([provider]);
-  const way = chain.length > 1 ? ` (${arrows(chain)})` : '';
-  const message = `The factory of ${name} is request-scoped, but returns an object that a singleton holds${way}. Every tick gets the same object, and no scope disposes it. Create a new object in the factory. If sharing is intentional, return shared(...), or remove the scope of the factory.`;
+  const shown = chain.length > 1 ? ` (${arrows(chain)})` : '';
+  const message = `The factory of ${name} is request-scoped, but returns an object that a singleton holds${shown}. Every tick gets the same object, and no scope disposes it. Create a new object in the factory. If sharing is intentional, return shared(...), or remove the scope of the factory.`;
   return finding({ kind: 'shared-by-factory', subject: name, token, chain, message });
 }
 

@@ -1,9 +1,9 @@
 import { REQUEST } from '@nestjs/core';
 import { injectsTick } from '../../decorators/worker.decorators.js';
-import type { GraphProvider } from '../../graph/lifetime-graph.js';
+import { namesOf, type GraphProvider } from '../../graph/lifetime-graph.js';
 import { isOwnToken } from '../../nest/index.js';
-import { finding, type Finding } from '../../errors/finding.js';
-import { arrows, type TickGraph } from '../tick-graph.js';
+import { arrows, finding, type Finding } from '../../errors/finding.js';
+import type { TickGraph } from '../tick-graph.js';
 
 /** Says whether a provider is for workers. */
 type Purpose = 'yes' | 'likely' | 'no';
@@ -25,49 +25,42 @@ export function controllerRebuilt(ticks: TickGraph): Finding[] {
     const purposes = culprits.map((culprit) => isForWorkers(culprit, controller, ticks));
     if (purposes.length === 0 || purposes.includes('no')) return [];
     const isSure = !purposes.includes('likely');
-    const way = ticks.graph.wayToRequestScope(controller)!;
-    const chain = way.map(({ name }) => name);
+    const links = ticks.graph.chainToRequestScope(controller)!;
+    const chain = namesOf(links);
     const { name, token } = controller;
     // The class that injects the tick never names `REQUEST`.
-    const end = way.at(-1)!.token === REQUEST ? way.slice(0, -1) : way;
+    const end = links.at(-1)!.token === REQUEST ? links.slice(0, -1) : links;
     const cause = end.length === 1 ? 'the tick' : end.at(-1)!.name;
     const message = `${name} is request-scoped because of ${cause} (${arrows(chain)}), ${why(end, isSure, ticks)}. Nest builds it and its dependencies again for every request, and a request has no tick. ${instead(end, ticks)}. If this is intentional, add scope: Scope.REQUEST to ${name}.`;
     const severity = isSure ? undefined : 'info';
-    return finding({
-      kind: 'controller-rebuilt',
-      severity,
-      subject: name,
-      token,
-      chain,
-      message,
-    });
+    return finding({ kind: 'controller-rebuilt', severity, subject: name, token, chain, message });
   });
 }
 
 /** Reports a controller that reaches a scoped `EntityManager` or `Repository`, even if it is intentionally request-scoped. */
 function statementsRefused(controller: GraphProvider, ticks: TickGraph): Finding | undefined {
-  const way = ticks.graph.wayTo(controller, ({ token }) => isOwnToken(token));
-  if (way === undefined || way.some((provider) => ticks.isWorker(provider))) return undefined;
-  const chain = way.map(({ name }) => name);
+  const links = ticks.graph.chainTo(controller, ({ token }) => isOwnToken(token));
+  if (links === undefined || links.some((provider) => ticks.isWorker(provider))) return undefined;
+  const chain = namesOf(links);
   const { name, token } = controller;
   const message = `${name} depends on ${chain.at(-1)!} (${arrows(chain)}), which works only in a scope. In a request, its statements fail, because no scope would release its connection. Use separate services for workers and for ${name}, and inject the EntityManager or Repository of @nestjs/typeorm into the latter.`;
   return finding({ kind: 'controller-rebuilt', subject: name, token, chain, message });
 }
 
-function why(way: readonly GraphProvider[], isSure: boolean, ticks: TickGraph): string {
+function why(links: readonly GraphProvider[], isSure: boolean, ticks: TickGraph): string {
   if (!isSure) return 'which workers, but no controllers, inject directly';
-  return ticks.isWorker(way.at(-1)!) ? 'which is a worker' : 'which is meant for workers';
+  return ticks.isWorker(links.at(-1)!) ? 'which is a worker' : 'which is meant for workers';
 }
 
-function instead(way: readonly GraphProvider[], ticks: TickGraph): string {
-  const [{ name }, dependency] = way as [GraphProvider, GraphProvider | undefined];
+function instead(links: readonly GraphProvider[], ticks: TickGraph): string {
+  const [{ name }, dependency] = links as [GraphProvider, GraphProvider | undefined];
   if (dependency === undefined) return 'Call currentTick() instead of injecting it';
-  const { id, name: cause } = way.at(-1)!;
+  const { id, name: cause } = links.at(-1)!;
   const worker = ticks.workers.find(({ provider }) => provider.id === id);
   const schedule = worker?.schedules[0];
   if (schedule !== undefined)
-    return `Move the fields and methods of ${cause} that ${way.at(-2)!.name} uses to a service, and inject that service into both. Keep only the handlers in ${cause}. To run one now, inject ScopedWorkerRegistry and call registry.run('${schedule}')`;
-  return way.length === 2
+    return `Move the fields and methods of ${cause} that ${links.at(-2)!.name} uses to a service, and inject that service into both. Keep only the handlers in ${cause}. To run one now, inject ScopedWorkerRegistry and call registry.run('${schedule}')`;
+  return links.length === 2
     ? `Instead of ${cause}, inject ProviderScopeFactory as scopes, and resolve ${cause} in scopes.run(async (scope) => { ... })`
     : `Use separate services for workers and for ${name}, or pass what ${dependency.name} needs from ${cause} as a method argument`;
 }
@@ -85,7 +78,7 @@ function isForWorkers(culprit: GraphProvider, entrance: GraphProvider, ticks: Ti
   if (culprit.token === REQUEST) {
     const isTick = graph
       .dependentsOf(culprit)
-      .filter((dependent) => graph.wayTo(entrance, ({ id }) => id === dependent.id) !== undefined)
+      .filter((dependent) => graph.chainTo(entrance, ({ id }) => id === dependent.id) !== undefined)
       .every(({ type }) => injectsTick(type));
     return isTick ? 'yes' : 'no';
   }

@@ -1,7 +1,7 @@
-import type { GraphProvider } from '../../graph/lifetime-graph.js';
+import { namesOf, type GraphProvider } from '../../graph/lifetime-graph.js';
 import { nestVersion } from '../../nest/index.js';
-import { finding, type Finding } from '../../errors/finding.js';
-import { arrows, type TickGraph } from '../tick-graph.js';
+import { arrows, finding, type Finding } from '../../errors/finding.js';
+import type { TickGraph } from '../tick-graph.js';
 
 /**
  * Reports a provider that Nest builds once although it depends on a request-scoped one. Up to 11.1.19, Nest overlooks some
@@ -15,8 +15,8 @@ export function lifetimeMisjudged({ graph, workers }: TickGraph): Finding[] {
   const release = version === undefined ? 'the installed release of Nest' : `Nest ${version}`;
   return misjudged.map((provider) => {
     const { name, token } = provider;
-    const way = graph.wayTo(provider, isRequestScoped)!;
-    const chain = way.map((each) => each.name);
+    const links = graph.chainTo(provider, isRequestScoped)!;
+    const chain = namesOf(links);
     const severity = ofWorkers.has(provider) ? undefined : 'warning';
     const message = `${name} depends on ${chain.at(-1)!}, which is request-scoped (${arrows(chain)}), but ${release} builds ${name} only once. What it holds may be missing, or may never have been constructed. Upgrade the @nestjs packages to 11.1.24 or newer, or add scope: Scope.REQUEST to ${name}.`;
     return finding({ kind: 'lifetime-misjudged', severity, subject: name, token, chain, message });

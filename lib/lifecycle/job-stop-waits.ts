@@ -6,8 +6,11 @@ interface StopWait {
   readonly ends: readonly RunningWork[];
 }
 
-/** Waits for running ticks to end, for `stop()` of a job. Ticks that stop their own or each other's jobs never wait in a cycle. */
-export class StopWaits {
+/**
+ * Waits for running ticks to end, for `stop()` of a job in Nest's `SchedulerRegistry`. Ticks that stop their own or each other's
+ * jobs never wait in a cycle.
+ */
+export class JobStopWaits {
   readonly #waits = new Set<StopWait>();
 
   constructor(private readonly running: RunningTicks) {}
@@ -17,9 +20,9 @@ export class StopWaits {
    * ticks that wait for that tick themselves.
    */
   async untilEnded(schedule: string): Promise<void> {
-    const { all } = this.running;
-    const callers = all.filter((running) => running.isInside());
-    const ends = all.filter(
+    const { awaited } = this.running;
+    const callers = awaited.filter((running) => running.isInside());
+    const ends = awaited.filter(
       (running) =>
         isOf(running, schedule) && !callers.some((caller) => this.needs(running, caller)),
     );

@@ -10,7 +10,7 @@ import { FindingBook } from '../validation/finding-book.js';
 import { StartUpCheck } from '../validation/start-up-check.js';
 
 /** Checks decorators and options, and then the values from providers, before anything starts. */
-export class StartUp {
+export class ApplicationCheck {
   #undecided: readonly UndecidedSchedule[] = [];
 
   constructor(
@@ -25,7 +25,7 @@ export class StartUp {
    * Checks the workers; runs before any `onModuleInit` of the application. Does nothing when Nest calls the hooks a second time, as
    * for `connectMicroservice(options, { deferInitialization: true })`: a second check would undo changes to the schedules.
    */
-  async check(): Promise<void> {
+  async begin(): Promise<void> {
     if (this.book.isFilled) return;
     const { scopeValidation: strictness, globalEnhancers } = this.options.resolved;
     const { schedules, undecided, workers, findings } = await this.planner.plan();
@@ -43,9 +43,8 @@ export class StartUp {
    */
   async decide(): Promise<void> {
     const decisions = new Map<UndecidedSchedule, Decision>();
-    for (const undecided of this.#undecided) {
+    for (const undecided of this.#undecided)
       if (this.isOpen(undecided)) decisions.set(undecided, await this.planner.decide(undecided));
-    }
     const findings = [...decisions.values()].flatMap((decision) => decision.findings);
     this.startUpCheck.pass(findings, this.options.resolved.scopeValidation);
     for (const [undecided, { schedule }] of decisions)

@@ -1,8 +1,3 @@
-import { REQUEST } from '@nestjs/core';
-import { workerOptions } from '../decorators/worker-metadata.js';
-import { finding, type Finding } from '../errors/finding.js';
-import type { GraphProvider, LifetimeGraph } from '../graph/lifetime-graph.js';
-import type { ApplicationGraph } from '../graph/read-graph.js';
 import {
   isSameObject,
   isSingleton,
@@ -11,13 +6,11 @@ import {
   type NestModule,
   type NestWrapper,
 } from '../nest/index.js';
-import { choiceProblem } from '../util/option-checks.js';
 import { readMember } from '../util/values.js';
 import { classOf } from './provided-classes.js';
 import { sameAmong } from './same-worker.js';
-import { inPlaceOf } from './scope-advice.js';
 
-/** Marks the prototype of `BackgroundWorker`. */
+/** Marks the prototype of `BackgroundWorker`. It is here, because this folder may not import `background`. */
 export const IS_BACKGROUND_WORKER = Symbol('nestjs-scoped-worker:is-background-worker');
 
 /** A background worker that lives as long as the application. */
@@ -122,86 +115,4 @@ function isMarked(candidate: unknown): candidate is object {
     candidate !== null &&
     readMember(candidate, IS_BACKGROUND_WORKER) === true
   );
-}
-
-const POLICIES = ['restart', 'stop-app', 'ignore'] as const;
-
-/** The reaction of the library to the failure of a background worker. */
-export type BackgroundFailurePolicy = (typeof POLICIES)[number];
-
-/** Reports the problems with the background workers of the application. */
-export function backgroundFindings(
-  modules: Iterable<NestModule>,
-  graph: ApplicationGraph,
-): Finding[] {
-  const { workers, homeless } = exploreBackground(modules);
-  return [
-    ...[...homeless].map(([workerClass, wrapper]) => scoped(workerClass, wrapper, graph)),
-    ...workers.flatMap(policyFindings),
-    ...workers.flatMap(repeatedFindings),
-  ];
-}
-
-function scoped({ name }: Function, wrapper: NestWrapper, graph: ApplicationGraph): Finding {
-  const way = (wrapper.isTransient ? undefined : graph.wayToRequestScope(wrapper)) ?? [];
-  const chain = way.map((provider) => provider.name);
-  const { why, instead } = reasonOf(wrapper, way, graph);
-  const message = `${name} is a BackgroundWorker, but ${why}. No instance of it lives as long as the application, so it would never run. ${instead}.`;
-  const { token } = wrapper;
-  return finding({ kind: 'background-worker-scoped', subject: name, token, chain, message });
-}
-
-const IN_SCOPE = 'in this.scopes.run(async (scope) => { ... })';
-const SCOPES = 'inject ProviderScopeFactory as scopes';
-
-/** @param way the path to the provider that makes it request-scoped; empty if none does. */
-function reasonOf(
-  { metatype, isTransient }: NestWrapper,
-  way: readonly GraphProvider[],
-  graph: ApplicationGraph,
-): { readonly why: string; readonly instead: string } {
-  const [own, dependency] = way;
-  if (dependency !== undefined) {
-    const names = way.slice(1).map(({ name }) => name);
-    return {
-      why: `its dependency ${names.join(' -> ')} makes it request-scoped`,
-      instead: insteadOf(dependency, graph.current),
-    };
-  }
-  const inject = `${SCOPES}. In each iteration, resolve what it needs ${IN_SCOPE}`;
-  if (own !== undefined && metatype && workerOptions(metatype) !== undefined)
-    return {
-      why: '@ScopedWorker() makes it request-scoped',
-      instead: `Mark it @Injectable() only, and ${inject}`,
-    };
-  const scope = own === undefined ? 'not a singleton' : 'request-scoped';
-  return {
-    why: `it is ${isTransient ? 'transient' : scope}`,
-    instead: `Make it a singleton, and ${inject}`,
-  };
-}
-
-function insteadOf(dependency: GraphProvider, graph: LifetimeGraph): string {
-  if (dependency.token === REQUEST)
-    return `Remove REQUEST, because a loop has neither a request nor a tick, and ${SCOPES}. In each iteration, resolve what it needs ${IN_SCOPE}`;
-  const { first, resolve } = inPlaceOf(dependency, graph);
-  return `${first} ${SCOPES}. In each iteration, resolve ${resolve} ${IN_SCOPE}`;
-}
-
-function policyFindings({ name, instance }: FoundBackgroundWorker): Finding[] {
-  // Nest's preview mode constructs nothing, so the field isn't set.
-  if (!('onFailure' in instance)) return [];
-  const problem = choiceProblem(readMember(instance, 'onFailure'), POLICIES);
-  if (problem === undefined) return [];
-  const message = `${name}: onFailure ${problem}.`;
-  return [finding({ kind: 'invalid-options', subject: name, message })];
-}
-
-function repeatedFindings({ name, instance, modules }: FoundBackgroundWorker): Finding[] {
-  if (modules.length < 2) return [];
-  const names = [...new Set(modules.map((module) => module.name))];
-  const help = names.length === 1 ? 'Provide it once' : 'Provide it in one module';
-  const message = `${name} is provided ${modules.length} times, in ${names.join(', ')}. Only the first instance, in ${names[0]}, runs. ${help}.`;
-  const token = instance.constructor;
-  return [finding({ kind: 'worker-provided-twice', subject: name, token, message })];
 }

@@ -1,0 +1,73 @@
+import type { Slot } from '../schedule/slot.js';
+import type { Scope } from '../scope/scope.js';
+import type { TickEvents } from './tick-ports.js';
+import { AttemptAbort } from './tick-signal.js';
+import type { Tick } from './tick.interface.js';
+
+/** The part of a running tick that its attempts share. */
+type AttemptedTick = Pick<Tick, 'id' | 'firedAt' | 'payload'> & { readonly slot: Slot };
+
+/** One attempt of a tick, with the `Tick` that its handler receives. */
+export class TickAttempt {
+  readonly startedAt = new Date();
+  readonly control: AttemptAbort;
+
+  constructor(
+    readonly runningTick: AttemptedTick,
+    /** From 1. */
+    readonly number: number,
+    events: TickEvents,
+  ) {
+    const { slot, id: tickId } = runningTick;
+    // The signal may outlive the tick, and must not keep its payload alive.
+    const work = { schedule: slot.schedule.name, tickId };
+    this.control = new AttemptAbort(slot.schedule, (error) =>
+      events.emit('failure:stray', { where: 'abort-listener', ...work, error }),
+    );
+  }
+
+  /** Creates the `Tick` that belongs to its scope. */
+  tickOf(scope: Scope): Tick {
+    return new HandlerTick(this, scope);
+  }
+}
+
+const CONTROL = Symbol('nestjs-scoped-worker:control');
+
+/** An own property, so that copies of the tick have it. Reads no private field, so that it works on proxies of the tick. */
+const SIGNAL = {
+  get(this: { [CONTROL]: AttemptAbort }): AbortSignal {
+    return this[CONTROL].signal;
+  },
+  enumerable: true,
+};
+
+/** The `Tick` that the handler receives. Its signal is a getter, because most handlers don't read it. */
+class HandlerTick implements Tick {
+  readonly id: string;
+  readonly schedule: string;
+  readonly trigger: Tick['trigger'];
+  readonly scheduledAt: Date;
+  readonly firedAt: Date;
+  readonly latenessMs: number;
+  readonly attempt: number;
+  readonly payload: unknown;
+  declare readonly signal: AbortSignal;
+
+  constructor(
+    { runningTick, number, control }: TickAttempt,
+    readonly scope: Scope,
+  ) {
+    const { slot, id, firedAt, payload } = runningTick;
+    const { schedule, trigger, scheduledAt } = slot;
+    this.id = id;
+    this.schedule = schedule.name;
+    this.trigger = trigger;
+    this.scheduledAt = scheduledAt;
+    this.firedAt = firedAt;
+    this.latenessMs = Math.max(firedAt.getTime() - scheduledAt.getTime(), 0);
+    this.attempt = number;
+    this.payload = payload;
+    Object.defineProperties(this, { [CONTROL]: { value: control }, signal: SIGNAL });
+  }
+}
