@@ -88,7 +88,7 @@ type Listed = string;
 const NONE = -1;
 
 function listed(values: readonly number[], size: number): Listed {
-  const marks = new Array<number>(size).fill(0);
+  const marks = Array.from({ length: size }, () => 0);
   for (const value of values) marks[value] = 1;
   return marks.join('');
 }
