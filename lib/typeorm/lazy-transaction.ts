@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { QueryRunner } from 'typeorm';
-import { answersOf, type Client } from './client.js';
+import { answersOf, statusOf, type Client } from './client.js';
 import { forgetTransaction, type DeepRunner } from './sqlite-runner.js';
 import { withoutComments } from './sqlite-statements.js';
 import {
@@ -184,7 +184,8 @@ export class LazyTransaction {
   }
 
   private async sendCommit(client: Client | undefined): Promise<void> {
-    const stop = answersOf(client, 'COMMIT', (answer) => (this.#answer = answer));
+    const answering = this.#isDoomable ? client : undefined;
+    const stop = answersOf(answering, 'COMMIT', (answer) => (this.#answer = answer));
     try {
       await this.runner.commitTransaction();
     } catch (error) {
@@ -206,7 +207,7 @@ export class LazyTransaction {
   private check(client: Client | undefined): void {
     this.refuse();
     const { runner } = this;
-    const status = client?.getTransactionStatus?.(); // also reveals statements that this class can't recognise
+    const status = statusOf(client); // also reveals statements that this class can't recognise
     if (status === 'E') throw new Error(DOOMED);
     if (!this.isOpen) throw new Error(runner.isReleased ? DISCONNECTED : LOST);
     if (status === 'I') throw new Error(ENDED);

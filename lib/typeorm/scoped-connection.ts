@@ -2,7 +2,7 @@ import type { EntityManager, QueryRunner } from 'typeorm';
 import { ScopeClosedError } from '../errors/errors.js';
 import type { ScopeHooks } from '../scope/provider-scope.interface.js';
 import { closedError, scopeAround } from '../scope/scope-ports.js';
-import type { Client } from './client.js';
+import { statusOf, type Client } from './client.js';
 import { captureFrames, leadTo, linesOf } from './frames.js';
 import { keepRepositories } from './kept-repositories.js';
 import { LazyTransaction } from './lazy-transaction.js';
@@ -122,10 +122,14 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
     this.isLeaving = true;
     this.hasCut = await this.underWay.settled();
     const client = await this.client();
-    if (this.runner.isReleased) return this.releaseOnce();
-    this.wasLeftOpen = this.isInTransaction(client);
-    if (this.hasCut && (await this.discard(client, new Error(CUT)))) return;
-    await this.endAndRelease(client);
+    try {
+      if (this.runner.isReleased) return;
+      this.wasLeftOpen = this.isInTransaction(client);
+      if (this.hasCut && (await this.discard(client, new Error(CUT)))) return;
+      await this.endTransaction(client);
+    } finally {
+      await this.releaseOnce();
+    }
   }
 
   /**
@@ -135,22 +139,26 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
   private async release(): Promise<void> {
     this.isLeaving = true;
     const client = await this.client();
-    if (this.runner.isReleased) return this.releaseOnce();
-    const isOpen = this.isInTransaction(client) || this.runner.isTransactionActive;
-    this.wasLeftOpen ||= isOpen;
-    // If a disposal waits for statements under way, discarding ends its wait. Without that or a transaction, the pool can reuse
-    // the connection.
-    const isAwaited = this.isOver && !this.underWay.isNone;
-    if ((isOpen || isAwaited) && (await this.discard(client, new Error(LEFT_OPEN)))) return;
-    await this.endAndRelease(client);
+    try {
+      if (this.runner.isReleased) return;
+      const isOpen = this.isInTransaction(client) || this.runner.isTransactionActive;
+      this.wasLeftOpen ||= isOpen;
+      // If a disposal waits for statements under way, discarding ends its wait. Without that or a transaction, the pool can reuse
+      // the connection.
+      const isAwaited = this.isOver && !this.underWay.isNone;
+      if ((isOpen || isAwaited) && (await this.discard(client, new Error(LEFT_OPEN)))) return;
+      await this.endTransaction(client);
+    } finally {
+      await this.releaseOnce();
+    }
   }
 
   /**
-   * Rolls back an open transaction before it releases the connection, because the next scope would receive both. A transaction is
+   * Rolls back an open transaction before the connection is released, because the next scope would receive both. A transaction is
    * open if its rollback failed or user code began it.
    */
-  private async endAndRelease(client: Client | undefined): Promise<void> {
-    if (!this.isInTransaction(client)) return this.releaseOnce();
+  private async endTransaction(client: Client | undefined): Promise<void> {
+    if (!this.isInTransaction(client)) return;
     try {
       // Concurrent savepoints may have lost their names; this ends the transaction with all of them.
       await this.rollBack();
@@ -158,8 +166,6 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
     } catch (error) {
       await this.discard(client, error);
       throw error;
-    } finally {
-      await this.releaseOnce();
     }
   }
 
@@ -180,7 +186,6 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
     Object.assign(this.runner, { isTransactionActive: false });
     if (isPostgres) await releasePostgresConnection.call(this.runner, error);
     else client!.destroy!();
-    await this.releaseOnce();
     return true;
   }
 
@@ -237,16 +242,16 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
   }
 
   private isInTransaction(client: Client | undefined): boolean {
-    const status = client?.getTransactionStatus?.();
-    if (status !== undefined && status !== null) return status !== 'I';
-    return client?.inTransaction ?? (this.isBegun || this.runner.isTransactionActive);
+    const status = statusOf(client);
+    return status === undefined ? this.isBegun || this.runner.isTransactionActive : status !== 'I';
   }
 }
 
 const MYSQL_DRIVERS = ['mysql', 'mariadb'];
 
 /** Matches a whole statement: blocks of code may start with BEGIN, and a text of several statements may end its transaction itself. */
-const BEGIN = /^(BEGIN(\s+(WORK|TRAN(SACTION)?))?|START\s+TRANSACTION(\s+[\w\s,]+)?)\s*;?\s*$/i;
+const BEGIN =
+  /^(BEGIN(\s+(WORK|TRAN(SACTION)?))?(\s+(ISOLATION|READ|(NOT\s+)?DEFERRABLE)\b[\w\s,]*)?|START\s+TRANSACTION(\s+[\w\s,]+)?)\s*;?\s*$/i;
 const END = /^(COMMIT|ROLLBACK(?!.*\bTO\b)|END|ABORT)\b/i;
 
 function isReleasedError(error: unknown): boolean {
