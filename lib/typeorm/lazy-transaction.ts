@@ -63,7 +63,7 @@ export class LazyTransaction {
   #doom: { readonly error: unknown; readonly isAlone: boolean } | undefined;
   /** The reason why the work can't send more statements. */
   #refusal: Error | undefined;
-  /** The error of a subscriber that TypeORM called after the COMMIT. */
+  /** The error of a subscriber or a logger that TypeORM called after the COMMIT. */
   afterCommit: { readonly error: unknown } | undefined;
 
   constructor(
@@ -189,12 +189,22 @@ export class LazyTransaction {
     try {
       await this.runner.commitTransaction();
     } catch (error) {
-      if (!this.#isCommitted) throw error;
+      if (!this.hasCommitted(client, error)) throw error;
+      forgetTransaction(this.runner); // TypeORM doesn't know of a COMMIT whose afterQuery() threw
       this.afterCommit = { error };
     } finally {
       stop();
     }
     if (this.#answer === 'ROLLBACK') throw new Error(DOOMED);
+  }
+
+  /** Returns whether the database has committed, although TypeORM threw an error. */
+  private hasCommitted(client: Client | undefined, error: unknown): boolean {
+    if (this.#isCommitted || this.#answer === 'COMMIT') return true;
+    // A COMMIT that fails, for example because the disk is full, may end the transaction too.
+    const { driverError } = Object(error) as { driverError?: { code?: unknown } };
+    const isOfDatabase = String(driverError?.code).startsWith('SQLITE_');
+    return client?.inTransaction === false && !isOfDatabase;
   }
 
   private async rollBackAtOnce(): Promise<void> {

@@ -93,7 +93,9 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
     this.hasFailed = true; // until the commit has succeeded
     const hasCommitted = await this.transaction?.commit(await this.client());
     this.hasFailed = false;
-    return hasCommitted === true ? 'committed' : undefined;
+    if (hasCommitted !== true) return undefined;
+    this.isBegun = false; // also if a subscriber threw for the COMMIT
+    return 'committed';
   }
 
   async onScopeRollback(): Promise<void> {
