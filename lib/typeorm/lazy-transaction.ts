@@ -121,8 +121,8 @@ export class LazyTransaction {
       return false;
     }
     await this.#begun; // nobody may have awaited the first statement
-    await this.end(async (hasCut) => {
-      if (hasCut) throw new Error(CUT);
+    await this.end(async () => {
+      if (this.underWay.hasCut) throw new Error(CUT);
       this.check(client);
       await this.sendCommit(client);
     });
@@ -167,17 +167,13 @@ export class LazyTransaction {
     }
   }
 
-  /**
-   * Ends the transaction once the calls under way have settled. Statements that disposers send later aren't part of it.
-   *
-   * @param work receives whether a stream was still open.
-   */
-  private async end(work: (hasCut: boolean) => Promise<void>): Promise<void> {
+  /** Ends the transaction once the calls under way have settled. Statements that disposers send later aren't part of it. */
+  private async end(work: () => Promise<void>): Promise<void> {
     this.#end = 'under way';
     try {
-      const hasCut = await this.underWay.settled();
+      await this.underWay.settled();
       this.remember();
-      await this.bound(() => work(hasCut));
+      await this.bound(work);
     } finally {
       this.#end = 'over';
     }

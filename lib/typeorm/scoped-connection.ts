@@ -39,7 +39,8 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
   private isLeaving = false;
   private hasFailed = false;
   private wasLeftOpen = false;
-  private hasCut = false;
+  /** Settles when the streams that the work left open no longer block the statements of hooks and disposers. */
+  private cutting: Promise<void> | undefined;
 
   constructor(
     runner: QueryRunner,
@@ -74,7 +75,10 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
       ? new LazyTransaction(runner, driver, this.underWay, tooLate, isOfEnd)
       : undefined;
     // All other methods call one of these. Those of the manager check the query runner first.
-    const track = <T>(call: () => Promise<T>): Promise<T> => this.underWay.track(call);
+    const track = async (call: () => Promise<unknown>): Promise<unknown> => {
+      if (isOfEnd()) await (this.cutting ??= this.underWay.settled());
+      return this.underWay.track(call);
+    };
     this.guard(runner, ['query', 'stream', 'startTransaction'], track);
     this.guard(runner.manager, ['query', 'transaction'], (call) => call());
     keepRepositories(runner.manager);
@@ -112,7 +116,7 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
     await this.giveBack();
     if (this.wasLeftOpen && !this.hasFailed)
       throw new Error(this.transaction === undefined ? LEFT_OPEN : UNAWAITED);
-    if (this.hasCut && !this.hasFailed) throw new Error(CUT);
+    if (this.underWay.hasCut && !this.hasFailed) throw new Error(CUT);
     if (this.transaction?.afterCommit !== undefined) throw this.transaction.afterCommit.error;
   }
 
@@ -122,12 +126,12 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
    */
   private async giveBack(): Promise<void> {
     this.isLeaving = true;
-    this.hasCut = await this.underWay.settled();
+    await this.underWay.settled();
     const client = await this.client();
     try {
       if (this.runner.isReleased) return;
       this.wasLeftOpen = this.isInTransaction(client);
-      if (this.hasCut && (await this.discard(client, new Error(CUT)))) return;
+      if (this.underWay.hasCut && (await this.discard(client, new Error(CUT)))) return;
       await this.endTransaction(client);
     } finally {
       await this.releaseOnce();
