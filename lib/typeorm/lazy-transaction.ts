@@ -80,6 +80,7 @@ export class LazyTransaction {
     const query = runner.query.bind(runner) as (...args: unknown[]) => Promise<unknown>;
     const stream = runner.stream.bind(runner);
     const startTransaction = runner.startTransaction.bind(runner);
+    const rollbackTransaction = runner.rollbackTransaction.bind(runner);
     const begin = (level?: IsolationLevel): Promise<void> => {
       this.#level = level ?? levelOf(runner);
       return this.bound(() => startTransaction(level));
@@ -105,6 +106,8 @@ export class LazyTransaction {
       stream: (...args: Parameters<QueryRunner['stream']>) => send(() => stream(...args)),
       startTransaction: (level?: IsolationLevel) =>
         send(() => this.startInner(() => startTransaction(level), level), level),
+      // TypeORM calls it for a transaction that didn't begin too, and then continues in the one around it.
+      rollbackTransaction: () => rollbackTransaction().finally(() => this.remember()),
     });
   }
 
@@ -242,9 +245,12 @@ export class LazyTransaction {
 
   private async startInner(start: () => Promise<void>, level: IsolationLevel): Promise<void> {
     const isChange = level !== undefined && level !== this.#level;
-    if (this.#end === 'to come' && isChange && !this.driver.includes('sqlite'))
-      throw new Error(levelText(level));
     try {
+      if (this.#end === 'to come' && isChange && !this.driver.includes('sqlite')) {
+        // Otherwise, `manager.transaction()` would roll back the transaction around the refused one.
+        Object.assign(this.runner, { isTransactionActive: false });
+        throw new Error(levelText(level));
+      }
       await start();
     } catch (error) {
       // If a subscriber throws before the savepoint, TypeORM forgets the transaction around it, and doesn't roll it back.
