@@ -1,7 +1,7 @@
 import type { EntityManager, QueryRunner } from 'typeorm';
 import { ScopeClosedError } from '../errors/errors.js';
 import type { ScopeHooks } from '../scope/provider-scope.interface.js';
-import { closedError, scopeAround } from '../scope/scope-ports.js';
+import { closedError, scopeOfBuild } from '../scope/scope-ports.js';
 import { statusOf, type Client } from './client.js';
 import { captureFrames, leadTo, linesOf } from './frames.js';
 import { keepRepositories } from './kept-repositories.js';
@@ -30,7 +30,7 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
   private connecting: Promise<unknown> | undefined;
   private released: Promise<void> | undefined;
   /** The scope in which it is built. */
-  private readonly scope = scopeAround()?.notice;
+  private readonly scope = scopeOfBuild();
   /** True while a transaction that a statement began is open, because drivers such as `mysql2` don't report it. */
   private isBegun = false;
   private isInScope = false;
