@@ -47,6 +47,11 @@ export function isPreparing({ key }: BuildObserver): boolean {
   return underWay().some((preparation) => preparation.key === key);
 }
 
+/** Returns the key of the observer for which the calling factory builds; undefined outside a build. */
+export function keyOfBuild(): object | undefined {
+  return underWay().at(-1)?.key;
+}
+
 /** Runs work as part of the build whose constructor calls it. */
 export function asPartOfBuild<T>(work: () => T): T {
   const build = constructing;

@@ -1,4 +1,10 @@
-import type { NestModule, NestWrapper, Plans, Resolution } from '../nest/index.js';
+import {
+  keyOfBuild,
+  type NestModule,
+  type NestWrapper,
+  type Plans,
+  type Resolution,
+} from '../nest/index.js';
 import type { ProviderScope } from './provider-scope.interface.js';
 import { ScopeClosedError } from '../errors/errors.js';
 import type { StrayFailure } from '../errors/stray-failure.interface.js';
@@ -31,10 +37,18 @@ export interface ScopeNotice {
   readonly tickId: string | undefined;
 }
 
-/** Returns the scope of the calling code, even inside other work of that scope, such as exclusive work. */
-export function scopeAround<S extends { readonly notice: ScopeNotice }>(): S | undefined {
+/** Returns the scope for which the calling factory builds, even if code outside it called `ModuleRef.resolve()`. */
+export function scopeOfBuild(): ScopeNotice | undefined {
+  return keyOfBuild() as ScopeNotice | undefined;
+}
+
+/** Returns a scope if the calling code is part of its work, even inside other work of that scope, such as exclusive work. */
+export function scopeAround<S extends { readonly notice: ScopeNotice }>(
+  notice: ScopeNotice | undefined,
+): S | undefined {
   for (const { owner } of contexts())
-    if (owner !== undefined && 'notice' in owner) return owner as unknown as S;
+    if (owner !== undefined && 'notice' in owner && owner.notice === notice)
+      return owner as unknown as S;
   return undefined;
 }
 

@@ -3,13 +3,23 @@ type TransactionStatus = 'I' | 'T' | 'E';
 
 /** The connection of a driver. */
 export interface Client {
-  /** `pg` */
+  /** `pg` from 8.21 on. Throws with `pg-native` before 3.8. */
   getTransactionStatus?(): TransactionStatus | null;
   query?(...args: unknown[]): unknown;
   /** better-sqlite3 */
   readonly inTransaction?: boolean;
   /** `mysql2`: closes the connection instead of returning it to the pool. */
   destroy?(): void;
+}
+
+/** Returns whether a transaction is open on the connection; undefined if its driver can't report that. */
+export function statusOf(client: Client | undefined): TransactionStatus | undefined {
+  if (client?.inTransaction !== undefined) return client.inTransaction ? 'T' : 'I';
+  try {
+    return client?.getTransactionStatus?.() ?? undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /**
@@ -22,8 +32,7 @@ export function answersOf(
   statement: string,
   report: (answer: string | undefined) => void,
 ): () => void {
-  if (client?.getTransactionStatus === undefined || client.query === undefined)
-    return () => undefined;
+  if (client?.query === undefined) return () => undefined;
   const { query } = client;
   const isOwn = Object.hasOwn(client, 'query');
   client.query = (...args) => {

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { QueryRunner } from 'typeorm';
-import { answersOf, type Client } from './client.js';
+import { answersOf, statusOf, type Client } from './client.js';
 import { forgetTransaction, type DeepRunner } from './sqlite-runner.js';
 import { withoutComments } from './sqlite-statements.js';
 import {
@@ -63,7 +63,7 @@ export class LazyTransaction {
   #doom: { readonly error: unknown; readonly isAlone: boolean } | undefined;
   /** The reason why the work can't send more statements. */
   #refusal: Error | undefined;
-  /** The error of a subscriber that TypeORM called after the COMMIT. */
+  /** The error of a subscriber or a logger that TypeORM called after the COMMIT. */
   afterCommit: { readonly error: unknown } | undefined;
 
   constructor(
@@ -80,6 +80,7 @@ export class LazyTransaction {
     const query = runner.query.bind(runner) as (...args: unknown[]) => Promise<unknown>;
     const stream = runner.stream.bind(runner);
     const startTransaction = runner.startTransaction.bind(runner);
+    const rollbackTransaction = runner.rollbackTransaction.bind(runner);
     const begin = (level?: IsolationLevel): Promise<void> => {
       this.#level = level ?? levelOf(runner);
       return this.bound(() => startTransaction(level));
@@ -105,6 +106,8 @@ export class LazyTransaction {
       stream: (...args: Parameters<QueryRunner['stream']>) => send(() => stream(...args)),
       startTransaction: (level?: IsolationLevel) =>
         send(() => this.startInner(() => startTransaction(level), level), level),
+      // TypeORM calls it for a transaction that didn't begin too, and then continues in the one around it.
+      rollbackTransaction: () => rollbackTransaction().finally(() => this.remember()),
     });
   }
 
@@ -121,8 +124,8 @@ export class LazyTransaction {
       return false;
     }
     await this.#begun; // nobody may have awaited the first statement
-    await this.end(async (hasCut) => {
-      if (hasCut) throw new Error(CUT);
+    await this.end(async () => {
+      if (this.underWay.hasCut) throw new Error(CUT);
       this.check(client);
       await this.sendCommit(client);
     });
@@ -167,33 +170,40 @@ export class LazyTransaction {
     }
   }
 
-  /**
-   * Ends the transaction once the calls under way have settled. Statements that disposers send later aren't part of it.
-   *
-   * @param work receives whether a stream was still open.
-   */
-  private async end(work: (hasCut: boolean) => Promise<void>): Promise<void> {
+  /** Ends the transaction once the calls under way have settled. Statements that disposers send later aren't part of it. */
+  private async end(work: () => Promise<void>): Promise<void> {
     this.#end = 'under way';
     try {
-      const hasCut = await this.underWay.settled();
+      await this.underWay.settled();
       this.remember();
-      await this.bound(() => work(hasCut));
+      await this.bound(work);
     } finally {
       this.#end = 'over';
     }
   }
 
   private async sendCommit(client: Client | undefined): Promise<void> {
-    const stop = answersOf(client, 'COMMIT', (answer) => (this.#answer = answer));
+    const answering = this.#isDoomable ? client : undefined;
+    const stop = answersOf(answering, 'COMMIT', (answer) => (this.#answer = answer));
     try {
       await this.runner.commitTransaction();
     } catch (error) {
-      if (!this.#isCommitted) throw error;
+      if (!this.hasCommitted(client, error)) throw error;
+      forgetTransaction(this.runner); // TypeORM doesn't know of a COMMIT whose afterQuery() threw
       this.afterCommit = { error };
     } finally {
       stop();
     }
     if (this.#answer === 'ROLLBACK') throw new Error(DOOMED);
+  }
+
+  /** Returns whether the database has committed, although TypeORM threw an error. */
+  private hasCommitted(client: Client | undefined, error: unknown): boolean {
+    if (this.#isCommitted || this.#answer === 'COMMIT') return true;
+    // A COMMIT that fails, for example because the disk is full, may end the transaction too.
+    const { driverError } = Object(error) as { driverError?: { code?: unknown } };
+    const isOfDatabase = String(driverError?.code).startsWith('SQLITE_');
+    return client?.inTransaction === false && !isOfDatabase;
   }
 
   private async rollBackAtOnce(): Promise<void> {
@@ -206,7 +216,7 @@ export class LazyTransaction {
   private check(client: Client | undefined): void {
     this.refuse();
     const { runner } = this;
-    const status = client?.getTransactionStatus?.(); // also reveals statements that this class can't recognise
+    const status = statusOf(client); // also reveals statements that this class can't recognise
     if (status === 'E') throw new Error(DOOMED);
     if (!this.isOpen) throw new Error(runner.isReleased ? DISCONNECTED : LOST);
     if (status === 'I') throw new Error(ENDED);
@@ -235,9 +245,12 @@ export class LazyTransaction {
 
   private async startInner(start: () => Promise<void>, level: IsolationLevel): Promise<void> {
     const isChange = level !== undefined && level !== this.#level;
-    if (this.#end === 'to come' && isChange && !this.driver.includes('sqlite'))
-      throw new Error(levelText(level));
     try {
+      if (this.#end === 'to come' && isChange && !this.driver.includes('sqlite')) {
+        // Otherwise, `manager.transaction()` would roll back the transaction around the refused one.
+        Object.assign(this.runner, { isTransactionActive: false });
+        throw new Error(levelText(level));
+      }
       await start();
     } catch (error) {
       // If a subscriber throws before the savepoint, TypeORM forgets the transaction around it, and doesn't roll it back.

@@ -1,8 +1,8 @@
 import type { EntityManager, QueryRunner } from 'typeorm';
 import { ScopeClosedError } from '../errors/errors.js';
 import type { ScopeHooks } from '../scope/provider-scope.interface.js';
-import { closedError, scopeAround } from '../scope/scope-ports.js';
-import type { Client } from './client.js';
+import { closedError, scopeOfBuild } from '../scope/scope-ports.js';
+import { statusOf, type Client } from './client.js';
 import { captureFrames, leadTo, linesOf } from './frames.js';
 import { keepRepositories } from './kept-repositories.js';
 import { LazyTransaction } from './lazy-transaction.js';
@@ -30,7 +30,7 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
   private connecting: Promise<unknown> | undefined;
   private released: Promise<void> | undefined;
   /** The scope in which it is built. */
-  private readonly scope = scopeAround()?.notice;
+  private readonly scope = scopeOfBuild();
   /** True while a transaction that a statement began is open, because drivers such as `mysql2` don't report it. */
   private isBegun = false;
   private isInScope = false;
@@ -39,7 +39,8 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
   private isLeaving = false;
   private hasFailed = false;
   private wasLeftOpen = false;
-  private hasCut = false;
+  /** Settles when the streams that the work left open no longer block the statements of hooks and disposers. */
+  private cutting: Promise<void> | undefined;
 
   constructor(
     runner: QueryRunner,
@@ -74,7 +75,10 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
       ? new LazyTransaction(runner, driver, this.underWay, tooLate, isOfEnd)
       : undefined;
     // All other methods call one of these. Those of the manager check the query runner first.
-    const track = <T>(call: () => Promise<T>): Promise<T> => this.underWay.track(call);
+    const track = async (call: () => Promise<unknown>): Promise<unknown> => {
+      if (isOfEnd()) await (this.cutting ??= this.underWay.settled());
+      return this.underWay.track(call);
+    };
     this.guard(runner, ['query', 'stream', 'startTransaction'], track);
     this.guard(runner.manager, ['query', 'transaction'], (call) => call());
     keepRepositories(runner.manager);
@@ -93,7 +97,9 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
     this.hasFailed = true; // until the commit has succeeded
     const hasCommitted = await this.transaction?.commit(await this.client());
     this.hasFailed = false;
-    return hasCommitted === true ? 'committed' : undefined;
+    if (hasCommitted !== true) return undefined;
+    this.isBegun = false; // also if a subscriber threw for the COMMIT
+    return 'committed';
   }
 
   async onScopeRollback(): Promise<void> {
@@ -110,7 +116,7 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
     await this.giveBack();
     if (this.wasLeftOpen && !this.hasFailed)
       throw new Error(this.transaction === undefined ? LEFT_OPEN : UNAWAITED);
-    if (this.hasCut && !this.hasFailed) throw new Error(CUT);
+    if (this.underWay.hasCut && !this.hasFailed) throw new Error(CUT);
     if (this.transaction?.afterCommit !== undefined) throw this.transaction.afterCommit.error;
   }
 
@@ -120,12 +126,16 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
    */
   private async giveBack(): Promise<void> {
     this.isLeaving = true;
-    this.hasCut = await this.underWay.settled();
+    await this.underWay.settled();
     const client = await this.client();
-    if (this.runner.isReleased) return this.releaseOnce();
-    this.wasLeftOpen = this.isInTransaction(client);
-    if (this.hasCut && (await this.discard(client, new Error(CUT)))) return;
-    await this.endAndRelease(client);
+    try {
+      if (this.runner.isReleased) return;
+      this.wasLeftOpen = this.isInTransaction(client);
+      if (this.underWay.hasCut && (await this.discard(client, new Error(CUT)))) return;
+      await this.endTransaction(client);
+    } finally {
+      await this.releaseOnce();
+    }
   }
 
   /**
@@ -135,22 +145,26 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
   private async release(): Promise<void> {
     this.isLeaving = true;
     const client = await this.client();
-    if (this.runner.isReleased) return this.releaseOnce();
-    const isOpen = this.isInTransaction(client) || this.runner.isTransactionActive;
-    this.wasLeftOpen ||= isOpen;
-    // If a disposal waits for statements under way, discarding ends its wait. Without that or a transaction, the pool can reuse
-    // the connection.
-    const isAwaited = this.isOver && !this.underWay.isNone;
-    if ((isOpen || isAwaited) && (await this.discard(client, new Error(LEFT_OPEN)))) return;
-    await this.endAndRelease(client);
+    try {
+      if (this.runner.isReleased) return;
+      const isOpen = this.isInTransaction(client) || this.runner.isTransactionActive;
+      this.wasLeftOpen ||= isOpen;
+      // If a disposal waits for statements under way, discarding ends its wait. Without that or a transaction, the pool can reuse
+      // the connection.
+      const isAwaited = this.isOver && !this.underWay.isNone;
+      if ((isOpen || isAwaited) && (await this.discard(client, new Error(LEFT_OPEN)))) return;
+      await this.endTransaction(client);
+    } finally {
+      await this.releaseOnce();
+    }
   }
 
   /**
-   * Rolls back an open transaction before it releases the connection, because the next scope would receive both. A transaction is
+   * Rolls back an open transaction before the connection is released, because the next scope would receive both. A transaction is
    * open if its rollback failed or user code began it.
    */
-  private async endAndRelease(client: Client | undefined): Promise<void> {
-    if (!this.isInTransaction(client)) return this.releaseOnce();
+  private async endTransaction(client: Client | undefined): Promise<void> {
+    if (!this.isInTransaction(client)) return;
     try {
       // Concurrent savepoints may have lost their names; this ends the transaction with all of them.
       await this.rollBack();
@@ -158,8 +172,6 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
     } catch (error) {
       await this.discard(client, error);
       throw error;
-    } finally {
-      await this.releaseOnce();
     }
   }
 
@@ -180,7 +192,6 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
     Object.assign(this.runner, { isTransactionActive: false });
     if (isPostgres) await releasePostgresConnection.call(this.runner, error);
     else client!.destroy!();
-    await this.releaseOnce();
     return true;
   }
 
@@ -237,16 +248,16 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
   }
 
   private isInTransaction(client: Client | undefined): boolean {
-    const status = client?.getTransactionStatus?.();
-    if (status !== undefined && status !== null) return status !== 'I';
-    return client?.inTransaction ?? (this.isBegun || this.runner.isTransactionActive);
+    const status = statusOf(client);
+    return status === undefined ? this.isBegun || this.runner.isTransactionActive : status !== 'I';
   }
 }
 
 const MYSQL_DRIVERS = ['mysql', 'mariadb'];
 
 /** Matches a whole statement: blocks of code may start with BEGIN, and a text of several statements may end its transaction itself. */
-const BEGIN = /^(BEGIN(\s+(WORK|TRAN(SACTION)?))?|START\s+TRANSACTION(\s+[\w\s,]+)?)\s*;?\s*$/i;
+const BEGIN =
+  /^(BEGIN(\s+(WORK|TRAN(SACTION)?))?(\s+(ISOLATION|READ|(NOT\s+)?DEFERRABLE)\b[\w\s,]*)?|START\s+TRANSACTION(\s+[\w\s,]+)?)\s*;?\s*$/i;
 const END = /^(COMMIT|ROLLBACK(?!.*\bTO\b)|END|ABORT)\b/i;
 
 function isReleasedError(error: unknown): boolean {

@@ -1,8 +1,7 @@
 import type { DataSource, QueryRunner } from 'typeorm';
 import { TickTimeoutError } from '../errors/errors.js';
 import { isErrorOf } from '../errors/error-parts.js';
-import { scopeAround, type ScopeNotice } from '../scope/scope-ports.js';
-import { isInside, type WorkOwner } from '../scope/work-context.js';
+import { scopeAround, scopeOfBuild, type ScopeNotice } from '../scope/scope-ports.js';
 import { isInEndOf } from './scope-end.js';
 import type { ConnectionPool, PooledConnection } from './sqlite-pool.js';
 import { useConnection, type SqliteConnection } from './sqlite-driver.js';
@@ -10,23 +9,24 @@ import { SqliteRunner, type Send } from './sqlite-runner.js';
 import type { WriteLock, WriteTurn } from './sqlite-write-lock.js';
 
 /** A scope, which has a tick unless it was opened by hand without a name. */
-interface ScopeOfTick extends WorkOwner {
-  readonly id: string;
+interface ScopeOfTick {
   readonly notice: ScopeNotice;
-  readonly tick?: { readonly id: string; readonly schedule: string; readonly signal: AbortSignal };
+  readonly tick?: { readonly signal: AbortSignal };
 }
 
 /** Wraps the query runner of a scope: takes a connection with the first statement, and returns it to the pool on release. */
 export class SqliteScopeRunner extends SqliteRunner {
   #taking: Promise<PooledConnection> | undefined;
   #taken: PooledConnection | undefined;
+  /** The scope for which the query runner is created. */
+  readonly scope = scopeOfBuild();
   /**
-   * The scope for which the query runner is created. Read immediately, because in a scope by hand, the code that uses it later
+   * Undefined if code outside the scope has it created. Read immediately, because in a scope by hand, the code that uses it later
    * may run elsewhere.
    */
-  readonly scope = scopeAround<ScopeOfTick>();
+  readonly #owner = scopeAround<ScopeOfTick>(this.scope);
   /** Read immediately, because a scope that has ended no longer has a tick. */
-  readonly #tickSignal = this.scope?.tick?.signal;
+  readonly #tickSignal = this.#owner?.tick?.signal;
   readonly label = labelOf(this.scope);
   private readonly file: string;
   /** Ends the wait of the statement that needs a connection. */
@@ -86,7 +86,7 @@ export class SqliteScopeRunner extends SqliteRunner {
   isOwnWork(turn: WriteTurn): boolean {
     // The transaction of a save() ends by itself, independently of the other work of the scope.
     if (!this.isTransactional) return this.isAroundIn(turn);
-    return this.scope !== undefined && isInside(this.scope);
+    return scopeAround(this.scope) !== undefined;
   }
 
   /**
@@ -98,13 +98,13 @@ export class SqliteScopeRunner extends SqliteRunner {
     const signal = this.#tickSignal;
     if (signal?.aborted !== true) return signal;
     const isRolledBack = this.isTransactional && isErrorOf(signal.reason, TickTimeoutError);
-    return isRolledBack && !isInEndOf(this.scope?.notice) ? signal : undefined;
+    return isRolledBack && !isInEndOf(this.scope) ? signal : undefined;
   }
 
   private async take(): Promise<PooledConnection> {
     let taken: PooledConnection;
     try {
-      taken = await this.pool.take(this.scope, this.#signal);
+      taken = await this.pool.take(this.#owner, this.#signal);
     } catch (error) {
       this.#taking = undefined; // the next statement tries again
       throw error;
@@ -114,9 +114,9 @@ export class SqliteScopeRunner extends SqliteRunner {
   }
 }
 
-function labelOf(scope: ScopeOfTick | undefined): string {
-  if (scope?.tick !== undefined) return `${scope.tick.schedule} (${scope.tick.id})`;
-  return scope === undefined ? 'a scope' : `scope ${scope.id}`;
+function labelOf(scope: ScopeNotice | undefined): string {
+  if (scope?.tickId !== undefined) return `${scope.schedule} (${scope.tickId})`;
+  return scope === undefined ? 'a scope' : `scope ${scope.scopeId}`;
 }
 
 function closedText(file: string): string {

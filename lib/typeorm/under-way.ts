@@ -13,6 +13,11 @@ export class UnderWay {
   #isCutting = false;
   #hasCut = false;
 
+  /** Whether it has destroyed a stream. */
+  get hasCut(): boolean {
+    return this.#hasCut;
+  }
+
   get isNone(): boolean {
     return this.#calls === 0 && this.openStreams().length === 0;
   }
@@ -38,17 +43,12 @@ export class UnderWay {
   /**
    * Waits until no call is under way. Destroys open streams, and those that open meanwhile, because the next statement would wait
    * until somebody has read them.
-   *
-   * @returns whether there were any.
    */
-  async settled(): Promise<boolean> {
+  async settled(): Promise<void> {
     this.#isCutting = true;
     for (const stream of this.openStreams()) this.cut(stream);
     while (this.#calls > 0) await this.#none.opened;
     this.#isCutting = false;
-    const hasCut = this.#hasCut;
-    this.#hasCut = false;
-    return hasCut;
   }
 
   private cut(stream: Readable): void {

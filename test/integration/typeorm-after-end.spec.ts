@@ -1,4 +1,5 @@
 import { Injectable, Scope } from '@nestjs/common';
+import { ModuleRef } from '@nestjs/core';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import type { Repository } from 'typeorm';
 import { InjectScopedRepository } from '../../lib/typeorm/index.js';
@@ -89,6 +90,24 @@ describe('After the end of the transaction of a scope', () => {
         });
 
         expect(await rows()).toEqual(['flushed']);
+      });
+    });
+
+    describe.each([true, false])('in a scope from open() inside a tick: %p', (isInTick) => {
+      it('[XB1] keeps what the disposer of a provider writes that ModuleRef has resolved', async () => {
+        const { root, rows } = on();
+        const test = await startNoteApp(root, { transaction: true }, { providers: [Buffered] });
+        const work = async (): Promise<void> => {
+          const scope = await test.scopes.open();
+          const ref = test.app.get(ModuleRef);
+          const { notes } = await ref.resolve(Buffered, scope.contextId, { strict: false });
+          await notes.insert({ text: 'body' });
+          await scope.complete();
+        };
+        test.script = work;
+        await (isInTick ? test.registry.run('work') : work());
+
+        expect(await rows()).toEqual(['body', 'flushed']);
       });
     });
 

@@ -1,6 +1,7 @@
 import { Inject } from '@nestjs/common';
 import { getDataSourceToken, TypeOrmModule } from '@nestjs/typeorm';
 import type { DataSource, QueryRunner } from 'typeorm';
+import type pg from 'pg';
 import type { ScopeHooks } from '../../lib/index.js';
 import { closeApps, startApp, type TestApp } from '../support/app.js';
 import { startNoteApp } from '../support/note-worker.js';
@@ -11,6 +12,8 @@ import {
   committed,
   Note,
   poolOf,
+  silentPg,
+  throwingPg,
   typeOrmRoot,
 } from '../support/scoped-typeorm.js';
 
@@ -91,5 +94,52 @@ describe('A COMMIT that fails', () => {
     };
     await constrain();
     expect(await surviveCommits(test, 'work')).toEqual(['once']);
+  });
+
+  describe.each([
+    ['pg before 8.21, which does not report the status of a transaction', silentPg],
+    ['a pg-native before 3.8, which throws when it is asked for that', throwingPg],
+  ])('with %s', (_, driver) => {
+    it('[XB1] fails the tick when PostgreSQL answers it with ROLLBACK', async () => {
+      const test = await startNoteApp(typeOrmRoot(database, { driver }), { transaction: true });
+      test.script = async ({ notes, manager }) => {
+        await notes.insert({ text: 'lost' });
+        const client = (await manager.queryRunner!.connect()) as pg.PoolClient;
+        await client.query('SELECT 1 / 0').catch(() => undefined);
+      };
+      const report = await test.registry.run('work');
+
+      expect(report).toMatchObject({ outcome: 'failed', phase: 'commit', disposeErrors: [] });
+      expect((report.error as Error).message).toContain('one of its statements failed');
+      expect(await committed(database)).toEqual([]);
+      await checkNothingKept(poolOf(test), database);
+    });
+
+    it.each([true, false])(
+      '[L4] keeps what succeeded, and the connection goes back, with transaction: %p',
+      async (transaction) => {
+        const test = await startNoteApp(typeOrmRoot(database, { driver }), { transaction });
+        test.script = ({ notes }) => notes.save({ text: 'kept' });
+        const report = await test.registry.run('work');
+
+        expect(report).toMatchObject({ outcome: 'succeeded', disposeErrors: [] });
+        expect(await committed(database)).toEqual(['kept']);
+        await checkNothingKept(poolOf(test), database);
+      },
+    );
+
+    it('[XB1] rolls back what the handler began with an isolation level and left open', async () => {
+      const test = await startNoteApp(typeOrmRoot(database, { driver }), {});
+      test.script = async ({ manager, notes }) => {
+        await manager.query('BEGIN ISOLATION LEVEL SERIALIZABLE, READ WRITE');
+        await notes.insert({ text: 'left open' });
+      };
+      const report = await test.registry.run('work');
+
+      expect(report).toMatchObject({ outcome: 'failed', phase: 'dispose' });
+      expect((report.error as Error).message).toContain('did not end it');
+      await checkNothingKept(poolOf(test), database);
+      expect(await committed(database)).toEqual([]);
+    });
   });
 });

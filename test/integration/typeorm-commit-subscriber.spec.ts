@@ -1,9 +1,15 @@
-import { TypeOrmModule } from '@nestjs/typeorm';
 import { EventSubscriber, type EntitySubscriberInterface } from 'typeorm';
 import { closeApps } from '../support/app.js';
 import { startNoteApp, type NoteApp } from '../support/note-worker.js';
 import { testDatabase } from '../support/postgres.js';
-import { checkNothingKept, committed, poolOf } from '../support/scoped-typeorm.js';
+import {
+  checkNothingKept,
+  committed,
+  dataSourceOf,
+  poolOf,
+  silentPg,
+  typeOrmRoot,
+} from '../support/scoped-typeorm.js';
 import { createTestFile, removeTestFiles, sqliteRoot } from '../support/sqlite.js';
 
 const error = new Error('the subscriber failed');
@@ -28,32 +34,52 @@ class After implements EntitySubscriberInterface {
   }
 }
 
+let afterQuery: (query: string) => unknown = () => undefined;
+
+@EventSubscriber()
+class AfterQuery implements EntitySubscriberInterface {
+  afterQuery({ query }: { query: string }): void {
+    return afterQuery(query) as void; // TypeORM awaits it, although its type doesn't say so
+  }
+}
+
 describe('A subscriber that throws', () => {
   const database = testDatabase();
-  beforeEach(() => database.query('DROP TABLE IF EXISTS notes'));
+  beforeEach(() => database.query('DROP TABLE IF EXISTS parts, notes'));
   afterEach(async () => {
     mayThrow = false;
     afterCommit = () => undefined;
+    afterQuery = () => undefined;
     await closeApps();
     removeTestFiles();
   });
 
+  const options = { defaults: { retry: { attempts: 3, backoffMs: 0 } } };
+
+  const onPostgres = (driver?: object) => (subscribers: Function[]) => ({
+    root: typeOrmRoot(database, { subscribers, driver }),
+    rows: () => committed(database),
+    check: (test: NoteApp) => checkNothingKept(poolOf(test), database),
+  });
+
+  // TypeORM 0.3 awaits no afterQuery() on SQLite.
+  it('[XB1] later, in afterQuery() of the statement COMMIT on PostgreSQL, repeats no committed work', async () => {
+    const { root, rows, check } = onPostgres()([AfterQuery]);
+    const test = await startNoteApp(root, { transaction: true }, { options });
+    test.script = async ({ notes }) => {
+      await notes.insert({ text: 'a' });
+      afterQuery = (query) => (query === 'COMMIT' ? Promise.reject(error) : undefined);
+    };
+    const report = await test.registry.run('work');
+
+    expect(report).toMatchObject({ outcome: 'failed', phase: 'dispose', attempts: 1, error });
+    expect(await rows()).toEqual(['a']);
+    await check(test);
+  });
+
   describe.each([
-    [
-      'PostgreSQL',
-      (subscribers: Function[]) => ({
-        root: TypeOrmModule.forRoot({
-          type: 'postgres',
-          url: database.url,
-          autoLoadEntities: true,
-          synchronize: true,
-          retryAttempts: 0,
-          subscribers,
-        }),
-        rows: () => committed(database),
-        check: (test: NoteApp) => checkNothingKept(poolOf(test), database),
-      }),
-    ],
+    ['PostgreSQL', onPostgres()],
+    ['PostgreSQL, with pg before 8.21', onPostgres(silentPg)],
     [
       'SQLite',
       (subscribers: Function[]) => {
@@ -66,8 +92,6 @@ describe('A subscriber that throws', () => {
       },
     ],
   ])('on %s', (_, on) => {
-    const options = { defaults: { retry: { attempts: 3, backoffMs: 0 } } };
-
     it('[XB1] before the COMMIT, has it rolled back, and the tick is retried', async () => {
       const { root, rows, check } = on([Before]);
       const test = await startNoteApp(root, { transaction: true }, { options });
@@ -95,6 +119,48 @@ describe('A subscriber that throws', () => {
       expect(report).toMatchObject({ outcome: 'failed', phase: 'dispose', attempts: 1, error });
       expect(hooks).toEqual(['commit']);
       expect(await rows()).toEqual(['a']);
+      await check(test);
+    });
+
+    it('[XB1] after the statement COMMIT, repeats no committed work', async () => {
+      const { root, rows, check } = on([AfterQuery]);
+      const test = await startNoteApp(root, { transaction: true }, { options });
+      const hooks: string[] = [];
+      test.script = async ({ notes, tick }) => {
+        tick.scope.onCommit(() => void hooks.push('commit'));
+        tick.scope.onRollback(() => void hooks.push('rollback'));
+        tick.scope.defer(() => notes.insert({ text: 'deferred' }));
+        await notes.insert({ text: 'a' });
+        afterQuery = (query) => {
+          if (query === 'COMMIT') throw error;
+        };
+      };
+      const report = await test.registry.run('work');
+
+      expect(report).toMatchObject({ outcome: 'failed', phase: 'dispose', attempts: 1 });
+      expect((report.error as Error).message).toContain(error.message);
+      expect(hooks).toEqual(['commit']);
+      expect(await rows()).toEqual(['a', 'deferred']);
+      await check(test);
+    });
+
+    it('[XB1] after a COMMIT that the database refused, has it rolled back, and the tick is retried', async () => {
+      const { root, rows, check } = on([AfterQuery]);
+      const test = await startNoteApp(root, { transaction: true }, { options });
+      await dataSourceOf(test).query(
+        'CREATE TABLE parts (note INTEGER REFERENCES notes (id) DEFERRABLE INITIALLY DEFERRED)',
+      );
+      test.script = async ({ manager, notes }) => {
+        await manager.query('INSERT INTO parts (note) VALUES (0)');
+        await notes.insert({ text: 'a' });
+        afterQuery = (query) => {
+          if (query === 'COMMIT') throw error;
+        };
+      };
+      const report = await test.registry.run('work');
+
+      expect(report).toMatchObject({ outcome: 'failed', phase: 'commit', attempts: 3 });
+      expect(await rows()).toEqual([]);
       await check(test);
     });
 

@@ -268,6 +268,7 @@ describe('The connection of a scope', () => {
       stream: nothing,
       startTransaction: async () => void (runner.isTransactionActive = true),
       commitTransaction: async () => void (runner.isTransactionActive = false),
+      rollbackTransaction: nothing,
       release: nothing,
     };
     const connection = new ScopedConnection(

@@ -55,7 +55,7 @@ describe('A data source', () => {
       startApp({
         imports: [
           typeOrmRoot(main),
-          typeOrmRoot(archive, 'archive'),
+          typeOrmRoot(archive, { name: 'archive' }),
           ScopedTypeOrmModule.forFeature([Note]),
           ScopedTypeOrmModule.forFeature([Note], { dataSource: 'archive', ...archiveOptions }),
         ],

@@ -2,7 +2,14 @@ import { createRequire } from 'node:module';
 import { closeApps } from '../support/app.js';
 import { startNoteApp, type NoteApp, type NoteScope } from '../support/note-worker.js';
 import { testDatabase } from '../support/postgres.js';
-import { checkNothingKept, committed, emptyPool, poolOf } from '../support/scoped-typeorm.js';
+import {
+  checkNothingKept,
+  committed,
+  emptyPool,
+  poolOf,
+  silentPg,
+  typeOrmRoot,
+} from '../support/scoped-typeorm.js';
 
 /** Streams of PostgreSQL need a package that TypeORM loads. */
 const describeStreams = canLoad('pg-query-stream') ? describe : describe.skip;
@@ -64,6 +71,38 @@ describeStreams('A stream of a scope', () => {
       expect(await run(({ notes }) => notes.count())).toMatchObject({ value: 999 });
     });
 
+    it.each<['onCommit' | 'onRollback' | 'defer', boolean]>([
+      ['onCommit', false],
+      ['onRollback', true],
+      ['defer', false],
+      ['defer', true],
+    ])(
+      '[XB1] that is left open does not block what %s() writes (the handler fails: %p)',
+      async (register, fails) => {
+        await start(transaction);
+        await database.query(
+          `INSERT INTO notes(text) SELECT g::text FROM generate_series(1, 999) g`,
+        );
+        const failure = new Error('no network');
+        const sent: unknown[] = [];
+        const report = await run(async ({ notes, tick }) => {
+          tick.scope[register](async () => {
+            const texts = ['first', 'second'];
+            sent.push(...(await Promise.all(texts.map((text) => notes.insert({ text })))));
+          });
+          await notes.createQueryBuilder('note').stream();
+          if (fails) throw failure;
+        });
+
+        const phase = transaction ? 'commit' : 'dispose';
+        expect(report).toMatchObject(
+          fails ? { phase: 'handler', error: failure } : { outcome: 'failed', phase },
+        );
+        expect(sent).toHaveLength(2);
+        await checkNothingKept(poolOf(test), database);
+      },
+    );
+
     it.each<[string, (stream: AsyncIterable<unknown>) => Promise<unknown>]>([
       [
         'was read to its end',
@@ -88,6 +127,24 @@ describeStreams('A stream of a scope', () => {
       expect(report).toMatchObject({ outcome: 'succeeded' });
       expect(await run(({ notes }) => notes.count())).toMatchObject({ value: 999 });
     });
+  });
+
+  it('[XB1] fails the tick if its own error was caught, also with pg before 8.21', async () => {
+    await database.query('DROP TABLE IF EXISTS notes');
+    const root = typeOrmRoot(database, { driver: silentPg });
+    test = await startNoteApp(root, { transaction: true });
+    const report = await run(async ({ notes, manager }) => {
+      await notes.insert({ text: 'lost' });
+      const sql = 'SELECT 1 / (2 - g) FROM generate_series(1, 3) g';
+      const rows: AsyncIterable<unknown> = await manager.queryRunner!.stream(sql);
+      const read = async (): Promise<void> => {
+        for await (const _ of rows);
+      };
+      await quiet(read());
+    });
+
+    expect(report).toMatchObject({ outcome: 'failed', phase: 'commit' });
+    expect(await committed(database)).toEqual([]);
   });
 
   it('[XB1] has listeners that write nothing outside the transaction', async () => {

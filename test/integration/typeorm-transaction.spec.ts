@@ -440,6 +440,25 @@ describe('The transaction of a scope', () => {
       expect(await committed(database)).toEqual([]);
     });
 
+    it.each<[string, (manager: EntityManager, work: () => Promise<unknown>) => Promise<unknown>]>([
+      ['in the transaction of the scope', (_, work) => work()],
+      ['in a transaction inside it', (manager, work) => manager.transaction(work)],
+    ])('[XB1] goes on after a refused isolation level that it catches, %s', async (_, within) => {
+      const report = await run(async ({ manager, notes }) => {
+        await notes.insert({ text: 'before' });
+        await within(manager, async () => {
+          await notes.insert({ text: 'beside' });
+          await manager
+            .transaction('SERIALIZABLE', () => notes.insert({ text: 'refused' }))
+            .catch(() => undefined);
+        });
+        await notes.insert({ text: 'after' });
+      });
+
+      expect(report.error).toBeUndefined();
+      expect(await committed(database)).toEqual(['after', 'before', 'beside']);
+    });
+
     it('rolls back what the handler left open', async () => {
       const report = await run(async ({ manager, notes }) => {
         await manager.queryRunner!.startTransaction();

@@ -1,7 +1,14 @@
 import type { DynamicModule, Type } from '@nestjs/common';
 import { getDataSourceToken, TypeOrmModule } from '@nestjs/typeorm';
-import type pg from 'pg';
-import { Column, Entity, PrimaryGeneratedColumn, type DataSource } from 'typeorm';
+import pg from 'pg';
+import {
+  Column,
+  Entity,
+  PrimaryGeneratedColumn,
+  type DataSource,
+  type DataSourceOptions,
+} from 'typeorm';
+
 import type { TestApp } from './app.js';
 import type { TestDatabase } from './postgres.js';
 
@@ -14,21 +21,45 @@ export class Note {
   text!: string;
 }
 
+type PostgresOptions = Extract<DataSourceOptions, { type: 'postgres' }> & { readonly name: string };
+
 /** The data source of a test, with at most five connections. */
-export function typeOrmRoot({ url }: TestDatabase, name?: string): DynamicModule {
+export function typeOrmRoot(
+  { url }: TestDatabase,
+  options: Partial<PostgresOptions> = {},
+): DynamicModule {
   return TypeOrmModule.forRoot({
     type: 'postgres',
     url,
-    ...(name === undefined ? {} : { name }),
     autoLoadEntities: true,
     synchronize: true,
     poolSize: 5,
     retryAttempts: 0,
+    ...options,
   });
 }
 
 export function dataSourceOf({ app }: TestApp, name?: string): DataSource {
   return app.get<DataSource>(getDataSourceToken(name) as Type<DataSource>);
+}
+
+/** For `driver` of the options: `pg` before 8.21, whose clients don't report whether a transaction is open. */
+export const silentPg = pgWith(undefined);
+
+/** For `driver` of the options: `pg.native` from 8.21 on, with `pg-native` before 3.8. */
+export const throwingPg = pgWith(() => {
+  throw new TypeError('this.native.getTransactionStatus is not a function');
+});
+
+function pgWith(getTransactionStatus: (() => never) | undefined): object {
+  class Client extends pg.Client {}
+  Object.assign(Client.prototype, { getTransactionStatus });
+  class Pool extends pg.Pool {
+    constructor(options: pg.PoolConfig) {
+      super({ ...options, Client } as pg.PoolConfig);
+    }
+  }
+  return { ...pg, Pool };
 }
 
 /** The pool of `pg` behind a data source. */
