@@ -7,7 +7,7 @@ import { handlerName } from './schedule-names.js';
 import type { Exploration, FoundWorker } from './worker-explorer.js';
 
 /**
- * Turns the classes whose `@Cron`, `@Interval` and `@Timeout` Nest skips into workers, if `isWanted`.
+ * Turns classes into workers if Nest skips their `@Cron`, `@Interval` or `@Timeout` and `isWanted` is true.
  *
  * @returns all workers of the application, and the findings about jobs that stay skipped.
  */
@@ -40,7 +40,7 @@ export function adopt(
   return { workers: adopting, findings };
 }
 
-/** Returns the finding for a job that can't be adopted. */
+/** Returns the finding for a job that isn't adopted; undefined if the job can be adopted and `isWanted`. */
 function obstacleTo(
   jobs: SkippedJobs,
   handler: HandlerMetadata,

@@ -170,7 +170,7 @@ export function runTimeJobsNotes({ providers }: LifetimeGraph): string[] {
   ];
 }
 
-/** Compares the name, because the application may have another copy of `@nestjs/schedule` than the one that we could import. */
+/** Compares the name, because the application's copy of `@nestjs/schedule` may differ from the one that this library could import. */
 function isSchedulerRegistry({ token }: GraphProvider): boolean {
   return typeof token === 'function' && token.name === 'SchedulerRegistry';
 }

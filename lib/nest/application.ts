@@ -24,7 +24,7 @@ export abstract class Application {
  * of 10.4.22). Nest 11 and 12 use the reverse order. In Nest 10, `NestInside.stopFirst` would run the drain last, after pools have
  * closed.
  *
- * Nest exports no version, and a bundle or a test has no manifest. `IntrinsicException` is public since 11.0.0.
+ * Nest exports no version, and a bundle or a test has no manifest. `IntrinsicException` has been public since 11.0.0.
  *
  * @throws {UnsupportedNestError}
  */

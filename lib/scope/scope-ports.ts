@@ -134,9 +134,9 @@ export interface WatchedScope {
   handedOut(handle: object, scope: ProviderScope): void;
   /** Something was built that the scope owns. */
   built(instance: object, wrapper: NestWrapper): void;
-  /** The scope starts to close; called by `callee`, on the stack of the code that ends it. */
+  /** Called when the scope starts to close, by `callee`, on the stack of the code that ends it. */
   ending(callee: Function): void;
-  /** The scope is closed. */
+  /** Called when the scope has closed. */
   ended(): void;
 }
 

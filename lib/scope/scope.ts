@@ -108,7 +108,7 @@ export class Scope implements ProviderScope, WorkOwner {
     return (this.#end ??= new Latch()).opened;
   }
 
-  /** From now on, the scope builds nothing more, although it isn't closed. */
+  /** Makes the scope refuse every further build, although it isn't closed. */
   refuseToBuild(why: string): void {
     this.#construction.refusal ??= why;
   }

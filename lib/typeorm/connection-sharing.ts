@@ -13,7 +13,7 @@ interface OwnConnections {
 
 interface SharedConnection {
   readonly create?: undefined;
-  /** Why: the predicate of a sentence whose subject is the data source. */
+  /** The reason, as a predicate: the data source is the subject of the sentence. */
   readonly sharedBecause: string;
 }
 

@@ -292,7 +292,7 @@ function levelOf(runner: QueryRunner): IsolationLevel {
   return (dataSource ?? connection)?.options.isolationLevel;
 }
 
-/** Returns the number of an error of MySQL, MariaDB or SQL Server. */
+/** Returns the error number that MySQL, MariaDB or SQL Server reported. */
 function numberOf(error: unknown): unknown {
   const { driverError } = error as { driverError?: { errno?: unknown; number?: unknown } };
   return driverError?.errno ?? driverError?.number;

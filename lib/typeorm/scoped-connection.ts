@@ -10,8 +10,9 @@ import { isInEndOf } from './scope-end.js';
 import { withoutComments } from './sqlite-statements.js';
 import { UnderWay } from './under-way.js';
 
-/** TypeORM's method that releases a broken connection so that the pool discards it. */
+/** The members of a query runner that TypeORM doesn't declare. */
 interface OpenRunner {
+  /** Releases a broken connection so that the pool discards it. */
   releasePostgresConnection?(error: unknown): Promise<void>;
   /** Set while a runner of the driver `pg` has a connection. */
   readonly releaseCallback?: unknown;
@@ -31,7 +32,7 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
   private released: Promise<void> | undefined;
   /** The scope in which it is built. */
   private readonly scope = scopeOfBuild();
-  /** True while a transaction that a statement began is open, because drivers such as `mysql2` don't report it. */
+  /** True while a transaction that a statement began is open. Drivers such as `mysql2` don't report this. */
   private isBegun = false;
   private isInScope = false;
   private isOver = false;
@@ -108,8 +109,8 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
   }
 
   /**
-   * @throws Error if successful work left a transaction or a stream open, because its changes or rows are lost; the error of a
-   * subscriber that was called after the COMMIT, because it must not undo or repeat the committed work.
+   * @throws Error if successful work left a transaction or a stream open, because its changes or rows are lost. Also throws the
+   * error of a subscriber that was called after the COMMIT: it must not undo or repeat the committed work.
    */
   async [Symbol.asyncDispose](): Promise<void> {
     this.isOver = true;
@@ -139,8 +140,8 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
   }
 
   /**
-   * Releases the connection for the work, or for `dataSource.destroy()`, which must not wait for statements. If a transaction is
-   * open, the pool discards the connection.
+   * Releases the connection when the work, or `dataSource.destroy()`, releases the query runner. Doesn't wait for statements,
+   * because `destroy()` must not. If a transaction is open, the pool discards the connection.
    */
   private async release(): Promise<void> {
     this.isLeaving = true;
@@ -220,7 +221,7 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
         try {
           return await run(() => method(...args));
         } catch (error) {
-          // The scope has closed while the statement waited for the connection.
+          // The scope closed while the statement waited for the connection.
           throw isReleasedError(error) ? (this.refusal() ?? error) : error;
         }
       };
@@ -281,4 +282,4 @@ const CUT =
   'A stream was still open when the scope ended, so the library destroyed it. Read every stream to its end, or destroy it.';
 
 const RELEASED =
-  'The query runner of the scope has been released, so it opens no connection. The library releases it when the scope ends: do not call release().';
+  'The query runner of the scope has been released, so it cannot open a connection. The library releases it when the scope ends: do not call release().';

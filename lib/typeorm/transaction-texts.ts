@@ -23,5 +23,5 @@ export function endText(statement: string): string {
 }
 
 export function levelText(level: string): string {
-  return `The transaction of the scope has already begun, so the library refused an inner transaction with the isolation level ${level}, which it cannot have. Begin with that transaction, or set isolationLevel for the data source.`;
+  return `The transaction of the scope has already begun, so its isolation level can no longer change. The library refused an inner transaction with the level ${level}. Call manager.transaction() with this level before any other statement, or set isolationLevel for the data source.`;
 }
