@@ -2,8 +2,9 @@ import { Alarm } from '../util/alarm.js';
 import type { ClaimedRow, OutboxTable } from './outbox-table.js';
 
 /**
- * Keeps the claimed rows until each is settled, even after the iteration that claimed them has ended. Renews them together each
- * time a third of their lease has elapsed, so that one renewal may fail before a row is lost.
+ * Keeps the claimed rows until each is settled, even after the iteration that claimed them has ended. `OutboxTable#claim()` begins
+ * their leases. Renews them together each time a third of their lease has elapsed, so that one renewal may fail before a row is
+ * lost.
  */
 export class OutboxLeases {
   readonly #held = new Set<ClaimedRow>();
