@@ -115,7 +115,7 @@ export interface ScopeSettings {
 export interface ScopeWatch {
   /** False once it is known that nothing is followed. */
   readonly isOn: boolean;
-  /** Called on the stack of the code that opens the scope. @returns undefined for a scope that isn't followed. */
+  /** Called on the stack of the code that opens the scope. @returns undefined if the scope has nothing to watch. */
   opened(seed: ScopeSeed): WatchedScope | undefined;
 }
 
