@@ -89,19 +89,19 @@ export class ScheduleClock {
   /** Re-arms before it fires, so that a tick can't stop its schedule. */
   private ring(at: number): void {
     const { timeline, options } = this.schedule;
+    const { misfireThresholdMs } = options;
     // The clock is read once, so that a long search doesn't make slots late.
     const now = Date.now();
     const most = options.misfire === 'all' ? MOST_CAUGHT_UP : NAMED_MISSES;
     const { due, next } = this.#hasFixedDelay
       ? { due: [at], next: undefined }
-      : dueUntil(now, at, timeline, most);
-    const isPunctual = due.length === 1 && now - at <= options.misfireThresholdMs;
+      : dueUntil(now, at, timeline, { most, misfireThresholdMs });
+    const isPunctual = due.length === 1 && now - at <= misfireThresholdMs;
     const { run, missed } = isPunctual
       ? { run: due, missed: [] }
       : decideMisfire(this.schedule, due, now);
     // Several slots wait for each other, even if they are punctual.
-    const takeTurns =
-      run.length > 1 || (run.length === 1 && now - run[0]! > options.misfireThresholdMs);
+    const takeTurns = run.length > 1 || (run.length === 1 && now - run[0]! > misfireThresholdMs);
     this.arm(next);
     if (missed.length > 0)
       this.host.missed(missed.slice(-NAMED_MISSES).map((slot) => this.slot(slot)));

@@ -133,8 +133,8 @@ export class Drain {
     );
     for (const scope of leftOpen) {
       rollBackScope(scope).catch((error: unknown) => {
-        const [schedule, tickId] = [undefined, undefined];
-        this.events.emit('failure:stray', { where: 'late-disposer', schedule, tickId, error });
+        const noTick = { schedule: undefined, tickId: undefined };
+        this.events.emit('failure:stray', { where: 'late-disposer', ...noTick, error });
       });
     }
     return leftOpen.map(nameOf);

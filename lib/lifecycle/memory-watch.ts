@@ -90,8 +90,8 @@ export class MemoryWatch implements LongRunning {
       look();
     } catch (error) {
       // Reading RSS opens a system file, which fails if no file handle is free. The next check tries again.
-      const [schedule, tickId] = [undefined, undefined];
-      this.events.emit('failure:stray', { where: 'memory', schedule, tickId, error });
+      const noTick = { schedule: undefined, tickId: undefined };
+      this.events.emit('failure:stray', { where: 'memory', ...noTick, error });
     }
   }
 

@@ -23,4 +23,10 @@ export { StaticHoldings } from './static-holdings.js';
 export { OpenedApplication } from './opened-application.js';
 export type { ContextId, NestModule, NestWrapper } from './nest-types.js';
 export { isFactory, isReadyMade, isSingleton, kindOf, type ProviderKind } from './provider-kind.js';
-export { injectedToken, isInternalToken, isOwnToken, tokenText } from './tokens.js';
+export {
+  injectedToken,
+  isInternalToken,
+  isOwnToken,
+  isScopedTypeOrmToken,
+  tokenText,
+} from './tokens.js';

@@ -21,6 +21,12 @@ export function isOwnToken(token: unknown): boolean {
 
 const OWN = 'nestjs-scoped-worker:';
 
+/** True for the tokens of scoped repositories and entity managers. */
+export function isScopedTypeOrmToken(token: unknown): boolean {
+  if (typeof token === 'symbol') return SCOPED_REPOSITORY.test(token.description ?? '');
+  return isOwnToken(token) && !isInternalToken(token);
+}
+
 /** Returns a readable text for the tokens of `nestjs-scoped-worker/typeorm`, such as `Repository:<data source>:<entity>`. */
 function ownTokenText(token: string): string {
   const [, what, name = ''] =

@@ -10,22 +10,22 @@ export interface MisfireDecision {
 /** The maximum number of slots that `misfire: 'all'` catches up. */
 export const MOST_CAUGHT_UP = 1_000;
 
-/** The slots of the last minute are looked at first. */
+/** The slots of at least the last minute are looked at first. */
 const FIRST_WINDOW_MS = 60_000;
 
 /**
  * Returns the slots from `at` until `now`, oldest first, and the slot after them. Usually, that is `at` alone. After a long sleep,
- * there may be too many to walk through: then only the latest are returned, at least `most` of them.
+ * there may be too many to walk through: then only the latest are returned, at least `most` of them and all that are punctual.
  */
 export function dueUntil(
   now: number,
   at: number,
   timeline: Timeline,
-  most: number,
+  { most, misfireThresholdMs }: { readonly most: number; readonly misfireThresholdMs: number },
 ): { readonly due: readonly number[]; readonly next: number | undefined } {
   const second = timeline.after(at);
   if (second === undefined || second > now) return { due: [at], next: second };
-  for (let windowMs = FIRST_WINDOW_MS; ; windowMs *= 4) {
+  for (let windowMs = Math.max(FIRST_WINDOW_MS, misfireThresholdMs + 1); ; windowMs *= 4) {
     const isAll = now - windowMs <= at;
     let next = isAll ? at : timeline.skipTo(at, now - windowMs);
     const due: number[] = [];

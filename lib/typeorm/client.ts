@@ -1,3 +1,5 @@
+import type { QueryRunner } from 'typeorm';
+
 /** The status that PostgreSQL reports for a connection: idle, in a transaction, or in a failed one. */
 type TransactionStatus = 'I' | 'T' | 'E';
 
@@ -8,6 +10,8 @@ export interface Client {
   query?(...args: unknown[]): unknown;
   /** better-sqlite3 */
   readonly inTransaction?: boolean;
+  /** better-sqlite3 */
+  readonly open?: boolean;
   /** `mysql2`: closes the connection instead of returning it to the pool. */
   destroy?(): void;
 }
@@ -48,4 +52,35 @@ export function answersOf(
     if (isOwn) client.query = query;
     else delete client.query;
   };
+}
+
+/** A statement of better-sqlite3. */
+interface Prepared {
+  readonly reader: boolean;
+  run(...given: unknown[]): unknown;
+}
+
+/**
+ * Reports that better-sqlite3 has executed a statement, even if a logger or a subscriber throws afterwards.
+ *
+ * @returns a function that stops the reports.
+ */
+export function executionsOf(
+  runner: QueryRunner & { getStmt?(text: string): Promise<Prepared> },
+  statement: string,
+  report: () => void,
+): () => void {
+  const { getStmt } = runner;
+  if (getStmt === undefined) return () => undefined;
+  runner.getStmt = async (text) => {
+    const prepared = await getStmt.call(runner, text);
+    if (text !== statement) return prepared;
+    const run = (...given: unknown[]): unknown => {
+      const result = prepared.run(...given);
+      report();
+      return result;
+    };
+    return { reader: prepared.reader, run };
+  };
+  return () => delete runner.getStmt; // back to the method of the class
 }

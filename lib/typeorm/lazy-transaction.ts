@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { QueryRunner } from 'typeorm';
-import { answersOf, statusOf, type Client } from './client.js';
+import { answersOf, executionsOf, statusOf, type Client } from './client.js';
 import { forgetTransaction, type DeepRunner } from './sqlite-runner.js';
 import { withoutComments } from './sqlite-statements.js';
 import {
@@ -11,6 +11,7 @@ import {
   endText,
   levelText,
   LOST,
+  NOT_BEGUN,
   UNFINISHED,
 } from './transaction-texts.js';
 import type { UnderWay } from './under-way.js';
@@ -54,10 +55,10 @@ export class LazyTransaction {
   /** Marks the statements of the transaction while it begins or ends. */
   #mark: object | undefined;
   #isCommitted = false;
-  /** The answer of PostgreSQL to COMMIT. */
+  /** The answer of PostgreSQL to COMMIT; for better-sqlite3, that COMMIT was executed. */
   #answer: string | undefined;
-  /** True if TypeORM has forgotten the transaction, although it is open. */
-  #isForgotten = false;
+  /** The number of inner transactions that didn't begin, and that TypeORM hasn't tried to roll back yet. */
+  #notBegun = 0;
   #inFlight = 0;
   /** A statement failed, so PostgreSQL would roll back on COMMIT. */
   #doom: { readonly error: unknown; readonly isAlone: boolean } | undefined;
@@ -91,7 +92,6 @@ export class LazyTransaction {
       if (this.#end === 'over') return call();
       if (this.#refusal !== undefined) this.refuse();
       await (this.#begun ??= begin(level));
-      this.remember();
       // No `await` follows, so the scope cannot end the transaction before the statement is sent.
       this.refuseLate();
       if (!runner.isTransactionActive) throw new Error(runner.isReleased ? DISCONNECTED : LOST);
@@ -106,8 +106,12 @@ export class LazyTransaction {
       stream: (...args: Parameters<QueryRunner['stream']>) => send(() => stream(...args)),
       startTransaction: (level?: IsolationLevel) =>
         send(() => this.startInner(() => startTransaction(level), level), level),
-      // TypeORM calls it for a transaction that didn't begin too, and then continues in the one around it.
-      rollbackTransaction: () => rollbackTransaction().finally(() => this.remember()),
+      // TypeORM also calls it for an inner transaction that didn't begin. It would roll back the one around it.
+      rollbackTransaction: () => {
+        if (this.#notBegun === 0 || this.isBounding) return rollbackTransaction();
+        this.#notBegun -= 1;
+        return Promise.reject(new Error(NOT_BEGUN));
+      },
     });
   }
 
@@ -147,11 +151,6 @@ export class LazyTransaction {
     });
   }
 
-  private remember(): void {
-    if (this.#isForgotten) Object.assign(this.runner, { isTransactionActive: true });
-    this.#isForgotten = false;
-  }
-
   private get isOpen(): boolean {
     return this.runner.isTransactionActive && !this.runner.isReleased;
   }
@@ -175,7 +174,6 @@ export class LazyTransaction {
     this.#end = 'under way';
     try {
       await this.underWay.settled();
-      this.remember();
       await this.bound(work);
     } finally {
       this.#end = 'over';
@@ -183,27 +181,20 @@ export class LazyTransaction {
   }
 
   private async sendCommit(client: Client | undefined): Promise<void> {
-    const answering = this.#isDoomable ? client : undefined;
-    const stop = answersOf(answering, 'COMMIT', (answer) => (this.#answer = answer));
+    const answered = (answer: string | undefined): void => void (this.#answer = answer);
+    const stop = this.#isDoomable
+      ? answersOf(client, 'COMMIT', answered)
+      : executionsOf(this.runner, 'COMMIT', () => answered('COMMIT'));
     try {
       await this.runner.commitTransaction();
     } catch (error) {
-      if (!this.hasCommitted(client, error)) throw error;
+      if (!this.#isCommitted && this.#answer !== 'COMMIT') throw error;
       forgetTransaction(this.runner); // TypeORM doesn't know of a COMMIT whose afterQuery() threw
       this.afterCommit = { error };
     } finally {
       stop();
     }
     if (this.#answer === 'ROLLBACK') throw new Error(DOOMED);
-  }
-
-  /** Returns whether the database has committed, although TypeORM threw an error. */
-  private hasCommitted(client: Client | undefined, error: unknown): boolean {
-    if (this.#isCommitted || this.#answer === 'COMMIT') return true;
-    // A COMMIT that fails, for example because the disk is full, may end the transaction too.
-    const { driverError } = Object(error) as { driverError?: { code?: unknown } };
-    const isOfDatabase = String(driverError?.code).startsWith('SQLITE_');
-    return client?.inTransaction === false && !isOfDatabase;
   }
 
   private async rollBackAtOnce(): Promise<void> {
@@ -219,7 +210,8 @@ export class LazyTransaction {
     const status = statusOf(client); // also reveals statements that this class can't recognise
     if (status === 'E') throw new Error(DOOMED);
     if (!this.isOpen) throw new Error(runner.isReleased ? DISCONNECTED : LOST);
-    if (status === 'I') throw new Error(ENDED);
+    // On a closed connection, the COMMIT fails, and its error says why the connection is closed.
+    if (status === 'I' && client?.open !== false) throw new Error(ENDED);
     if ((runner as DeepRunner).transactionDepth > 1) throw new Error(UNFINISHED);
   }
 
@@ -244,17 +236,21 @@ export class LazyTransaction {
   }
 
   private async startInner(start: () => Promise<void>, level: IsolationLevel): Promise<void> {
+    const runner = this.runner as DeepRunner;
+    const depth = runner.transactionDepth;
     const isChange = level !== undefined && level !== this.#level;
     try {
-      if (this.#end === 'to come' && isChange && !this.driver.includes('sqlite')) {
-        // Otherwise, `manager.transaction()` would roll back the transaction around the refused one.
-        Object.assign(this.runner, { isTransactionActive: false });
+      if (this.#end === 'to come' && isChange && !this.driver.includes('sqlite'))
         throw new Error(levelText(level));
-      }
       await start();
+      this.#notBegun = 0;
     } catch (error) {
-      // If a subscriber throws before the savepoint, TypeORM forgets the transaction around it, and doesn't roll it back.
-      this.#isForgotten = (this.runner as DeepRunner).transactionDepth > 0;
+      const isHealthy = this.#end === 'to come' && this.#doom === undefined && depth > 0;
+      if (isHealthy && runner.transactionDepth === depth) {
+        this.#notBegun += 1;
+        // If a subscriber threw before the savepoint, TypeORM has forgotten the transaction around it.
+        Object.assign(runner, { isTransactionActive: true });
+      }
       throw error;
     }
   }

@@ -25,3 +25,6 @@ export function endText(statement: string): string {
 export function levelText(level: string): string {
   return `The transaction of the scope has already begun, so its isolation level can no longer change. The library refused an inner transaction with the level ${level}. Call manager.transaction() with this level before any other statement, or set isolationLevel for the data source.`;
 }
+
+/** TypeORM doesn't show it: it is thrown while it handles the error because of which the transaction didn't begin. */
+export const NOT_BEGUN = 'The inner transaction has not begun, so it cannot be rolled back.';

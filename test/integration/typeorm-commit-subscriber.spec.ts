@@ -1,4 +1,4 @@
-import { EventSubscriber, type EntitySubscriberInterface } from 'typeorm';
+import { EventSubscriber, type EntitySubscriberInterface, type Logger } from 'typeorm';
 import { closeApps } from '../support/app.js';
 import { startNoteApp, type NoteApp } from '../support/note-worker.js';
 import { testDatabase } from '../support/postgres.js';
@@ -189,5 +189,43 @@ describe('A subscriber that throws', () => {
         await check(test);
       },
     );
+  });
+
+  it('[XB1] or a logger, beside a COMMIT that SQLite rolls back, commits nothing, and the tick is retried', async () => {
+    const file = createTestFile();
+    let isFull = false;
+    interface Connection {
+      exec(text: string): void;
+      prepare(text: string): unknown;
+    }
+    const prepareDatabase = (connection: Connection): void => {
+      const prepare = connection.prepare.bind(connection);
+      connection.prepare = (text) => {
+        if (!isFull || text !== 'COMMIT') return prepare(text);
+        const run = (): void => {
+          connection.exec('ROLLBACK');
+          throw Object.assign(new Error('database or disk is full'), { code: 'SQLITE_FULL' });
+        };
+        return { reader: false, run };
+      };
+    };
+    const logger = new Proxy({} as Logger, {
+      get: (_, method) => () => {
+        if (isFull && method === 'logQueryError') throw new Error('no space left');
+      },
+    });
+    const test = await startNoteApp(
+      sqliteRoot(file, { prepareDatabase: prepareDatabase as never, logger }),
+      { transaction: true },
+      { options },
+    );
+    test.script = async ({ notes }) => {
+      await notes.insert({ text: 'a' });
+      isFull = true;
+    };
+    const report = await test.registry.run('work');
+
+    expect(report).toMatchObject({ outcome: 'failed', phase: 'commit', attempts: 3 });
+    expect(file.committed()).toEqual([]);
   });
 });

@@ -104,6 +104,29 @@ describe('A scope on an SQLite file whose data source is destroyed', () => {
     });
   });
 
+  it('that the shutdown has abandoned reports that, if its handler sends nothing more', async () => {
+    test = await startNoteApp(
+      sqliteRoot(file),
+      { transaction: true },
+      { options: { shutdownTimeoutMs: 1 } },
+    );
+    const [written, end] = [gate(), gate()];
+    test.script = async ({ notes: own }) => {
+      await own.save({ text: 'of a tick' });
+      written.open();
+      await end.opened;
+    };
+    const running = test.registry.run('work');
+    await written.opened;
+    await test.app.close();
+    end.open();
+    const report = await running;
+
+    expect(report).toMatchObject({ outcome: 'failed', phase: 'commit' });
+    expect((report.error as Error).message).toContain(DESTROYED);
+    expect(file.committed()).toEqual([]);
+  });
+
   it('opens none on a file that is only read', async () => {
     await start(false);
     await dataSource.destroy();

@@ -443,6 +443,10 @@ describe('The transaction of a scope', () => {
     it.each<[string, (manager: EntityManager, work: () => Promise<unknown>) => Promise<unknown>]>([
       ['in the transaction of the scope', (_, work) => work()],
       ['in a transaction inside it', (manager, work) => manager.transaction(work)],
+      [
+        'beside a statement that is sent at the same moment',
+        (manager, work) => Promise.all([work(), manager.query('SELECT 1'), turn()]),
+      ],
     ])('[XB1] goes on after a refused isolation level that it catches, %s', async (_, within) => {
       const report = await run(async ({ manager, notes }) => {
         await notes.insert({ text: 'before' });

@@ -24,6 +24,7 @@ import {
   type ScopedWorkerModuleOptions,
 } from '../../lib/index.js';
 import {
+  getScopedEntityManagerToken,
   InjectScopedEntityManager,
   InjectScopedRepository,
   ScopedTypeOrmModule,
@@ -33,7 +34,7 @@ import { heard } from '../support/background.js';
 import { testDatabase } from '../support/postgres.js';
 import { YEARLY } from '../support/probes.js';
 import { Note, typeOrmRoot } from '../support/scoped-typeorm.js';
-import { findingsOf, startClean } from '../support/validation.js';
+import { findingsOf, startClean, wordsAbout } from '../support/validation.js';
 
 @Injectable()
 class Notes {
@@ -202,6 +203,27 @@ describe("The library's own providers pass the strictest validation without a fi
     expect(found!.message).toMatch(
       / Instead of Notes, inject ProviderScopeFactory as scopes, and resolve Notes in scopes\.run\(async \(scope\) => \{ \.\.\. \}\)\.$/,
     );
+  });
+
+  it('a provider whose hook uses the result of a request-scoped factory over one is left out', async () => {
+    class Store {}
+    const store = {
+      provide: Store,
+      scope: Scope.REQUEST,
+      inject: [getScopedEntityManagerToken()],
+      useFactory: () => new Store(),
+    };
+    @Injectable()
+    class Seeder implements OnModuleInit {
+      constructor(readonly store: Store) {}
+
+      onModuleInit(): void {}
+    }
+    const words = await wordsAbout({
+      imports: [typeOrmRoot(database), ScopedTypeOrmModule.forFeature([Note])],
+      providers: [store, Seeder],
+    });
+    expect(words).toEqual([]);
   });
 
   it('a background worker over them receives the advice to resolve a class, whose module decides the transaction', async () => {

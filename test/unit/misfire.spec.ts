@@ -56,7 +56,7 @@ describe('After a long sleep', () => {
   const HOUR_S = 3_600;
 
   /** Returns what is found of slots at these seconds. */
-  function found(slots: readonly number[], nowS: number, most: number) {
+  function found(slots: readonly number[], nowS: number, most: number, thresholdS = 0) {
     const after = (at: number): number | undefined => slots.find((slot) => slot * 1_000 > at);
     const inMs = (at: number): number | undefined => {
       const next = after(at);
@@ -67,7 +67,10 @@ describe('After a long sleep', () => {
       after: inMs,
       skipTo: (due: number, from: number) => inMs(Math.max(due, from)),
     };
-    const { due, next } = dueUntil(nowS * 1_000, slots[0]! * 1_000, timeline, most);
+    const { due, next } = dueUntil(nowS * 1_000, slots[0]! * 1_000, timeline, {
+      most,
+      misfireThresholdMs: thresholdS * 1_000,
+    });
     return { due: due.map((at) => at / 1_000), next: next === undefined ? next : next / 1_000 };
   }
 
@@ -90,6 +93,11 @@ describe('After a long sleep', () => {
       ),
       { numRuns: 2_000 },
     );
+  });
+
+  it('[F2] all punctual slots are found, however many there are', () => {
+    const everySecond = Array.from({ length: 300 }, (_, second) => second);
+    expect(found(everySecond, 299, 100, 600).due).toEqual(everySecond);
   });
 
   it('[F1] the latest 1,000 are found even if all were due in one hour long before', () => {

@@ -1,7 +1,7 @@
 import { staysSingleton } from '../../decorators/worker.decorators.js';
 import type { GraphProvider } from '../../graph/lifetime-graph.js';
 import { arrows, finding, type Finding, type FindingKind } from '../../errors/finding.js';
-import { isOwnToken, tokenText } from '../../nest/index.js';
+import { isScopedTypeOrmToken, tokenText } from '../../nest/index.js';
 import type { TickGraph } from '../tick-graph.js';
 
 type Links = readonly [GraphProvider, ...GraphProvider[]];
@@ -91,7 +91,7 @@ export function hookUnused(ticks: TickGraph): Finding[] {
   );
   const chains = nearestOf('hook-unused', silent, ticks).filter((links) => {
     const culprit = links.at(-1)!;
-    return ticks.isWorker(culprit) || isOfTypeOrm(culprit, ticks);
+    return ticks.isWorker(culprit) || isScopedTypeOrmToken(culprit.token);
   });
   return chains.map((links) => {
     const chain = ticks.chain(links);
@@ -109,15 +109,9 @@ function instead(links: Links, ticks: TickGraph): string {
   const culprit = links.at(-1)!;
   if (ticks.isWorker(culprit))
     return `Move the fields and methods of ${culprit.name} that ${links.at(-2)!.name} uses to a service, and inject that service into both. To run a handler once at start-up, set runOnStart: true.`;
-  return isOfTypeOrm(dependency, ticks)
+  return isScopedTypeOrmToken(dependency.token)
     ? `Instead of ${dependency.name}, inject the EntityManager or Repository of @nestjs/typeorm.`
     : `Instead of ${dependency.name}, inject ProviderScopeFactory as scopes, and resolve ${dependency.name} in scopes.run(async (scope) => { ... }).`;
-}
-
-/** True for what `ScopedTypeOrmModule` provides. */
-function isOfTypeOrm(provider: GraphProvider, { graph }: TickGraph): boolean {
-  const parts = [provider, ...graph.dependenciesOf(provider)];
-  return provider.kind === 'factory' && parts.some(({ token }) => isOwnToken(token));
 }
 
 /** Returns the class to change, which may have another token, such as an abstract class. */
