@@ -24,7 +24,7 @@ function provide<T>(
   return { provide: token, useFactory: service, inject: [ScopedWorkerServices] };
 }
 
-/** Null unless a test overrides them; the services then build their own. */
+/** Null unless a test overrides the provider; while the value is null, the services build their own instance. */
 const replaceable = [MemorySource, AppStopper].map((token) => ({ provide: token, useValue: null }));
 
 /**
@@ -55,7 +55,7 @@ export class ScopedWorkerCoreModule
     return this.services.check.begin();
   }
 
-  /** Runs before any `onApplicationBootstrap` of the application, which finds our schedules there, as it finds the jobs of Nest. */
+  /** Runs before every `onApplicationBootstrap` of the application, so these hooks find our schedules in `SchedulerRegistry`. */
   onApplicationBootstrap(): void {
     if (this.services.nest.hasStarted) return; // a second call: SchedulerRegistry has our schedules already
     this.services.bridge.show();

@@ -31,7 +31,7 @@ export class ScopedWorkerModule extends ConfigurableModuleClass {
   /**
    * Configures the library.
    *
-   * @throws {StartUpError} at start-up, before anything is scheduled, with all `problems`. It is an `InvalidOptionsError`,
+   * @throws {StartUpError} at start-up, before anything is scheduled, with all `problems`. The error is an `InvalidOptionsError`,
    * `InvalidScheduleError` or `DuplicateScheduleError`, or a `ScopeValidationError` for problems of several kinds.
    */
   static override forRoot(options: ScopedWorkerModuleOptions = {}): DynamicModule {

@@ -73,7 +73,7 @@ export class BackgroundLoop implements WorkOwner {
     } catch (error) {
       return this.failed(error, signal, performance.now() - startedAt);
     } finally {
-      this.#running = undefined; // before `end()`: a shutdown that this run began must not wait for it
+      this.#running = undefined; // before `end()`: a shutdown that this run began must not wait for the run
       context.end();
     }
   }

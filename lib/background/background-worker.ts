@@ -22,17 +22,17 @@ export abstract class BackgroundWorker {
   declare readonly name?: string;
 
   /**
-   * Decides what the library does when `execute` throws or rejects. It always reports the failure. `'restart'` calls `execute`
-   * again: after 1 second, then after twice as long each time, up to 60 seconds. After a run of more than 60 seconds, the wait is
-   * 1 second again. `'stop-app'` closes the application and ends the process. `'ignore'` does nothing.
+   * Decides what the library does when `execute` throws or rejects. The library always reports the failure. `'restart'` calls
+   * `execute` again: after 1 second, then after twice as long each time, up to 60 seconds. After a run of more than 60 seconds, the
+   * wait is 1 second again. `'stop-app'` closes the application and ends the process. `'ignore'` does nothing.
    *
    * @defaultValue 'restart'
    */
   readonly onFailure: BackgroundFailurePolicy = 'restart';
 
   /**
-   * Contains the loop. The library calls it when start-up is complete, in an empty AsyncLocalStorage context. When it returns,
-   * the worker is done, and the library doesn't call it again.
+   * Contains the loop. The library calls this method when start-up is complete, in an empty AsyncLocalStorage context. When the
+   * method returns, the worker is done, and the library doesn't call it again.
    *
    * @param stopping is aborted when the application shuts down and the listeners of `shutdown:started` have finished. The
    * shutdown then waits for `execute` until `shutdownTimeoutMs` has elapsed. An error that `execute` throws because of the abort

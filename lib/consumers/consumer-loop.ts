@@ -135,7 +135,7 @@ export class ConsumerLoop implements IterationObserver, WorkOwner {
     const context = new WorkContext(handling, undefined);
     // The AsyncLocalStorage context of the source must not leak into the tick.
     void fromEmptyContext(() => context.run(() => work(handling))).finally(() => {
-      this.#handlings.delete(handling); // before `end()`: a shutdown that it began must not wait for it
+      this.#handlings.delete(handling); // before `end()`: a shutdown that the work began must not wait for it
       context.end();
       end.open();
       this.#wake();

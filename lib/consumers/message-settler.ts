@@ -9,7 +9,7 @@ import type { ProviderScopeFactory } from '../tick/provider-scope-factory.js';
 export class MessageSettler {
   /** The number of failed deliveries, for sources that don't count them. */
   readonly #failures = new RecentMessages<number>();
-  /** The last error of messages that couldn't be put aside, or couldn't be acknowledged after that. */
+  /** The last error of messages that couldn't be put aside, or that couldn't be acknowledged afterwards. */
   readonly #lastErrors = new RecentMessages<unknown>();
 
   constructor(
@@ -24,7 +24,7 @@ export class MessageSettler {
    * Settles a message; never rejects.
    *
    * @returns the report. It becomes a failure if the message can't be acknowledged: its work is committed, and the source will
-   * deliver it again.
+   * deliver the message again.
    */
   async settle(delivery: Delivery, report: TickReport): Promise<TickReport> {
     if (report.outcome === 'succeeded') return this.acknowledge(delivery, report);
@@ -34,8 +34,8 @@ export class MessageSettler {
   }
 
   /**
-   * True if a message is delivered again after its last delivery. That delivery ended with its process, or the message couldn't
-   * be put aside. Calling the handler again could end this process too, and every process after it.
+   * True if the source delivers a message again after the last allowed delivery. The process ended during that delivery, or the
+   * message couldn't be put aside. Calling the handler again could end this process too, and every later one.
    */
   isSpent(delivery: Delivery): boolean {
     const { maxDeliveries } = this.consumer;
@@ -136,7 +136,9 @@ export class MessageSettler {
   }
 }
 
-/** Never returns undefined: for a source, a message that goes back without an error was only interrupted. */
+/**
+ * Returns the error for the source. It is never undefined, because a message that goes back without an error was only interrupted.
+ */
 function errorOf({ error, schedule }: TickReport): unknown {
   return error ?? new Error(`${schedule} failed without an error.`);
 }

@@ -8,13 +8,13 @@ import { pause } from '../util/pause.js';
 /** The milliseconds from the abort of the signal until the library reports a source that doesn't end. */
 const CLOSING_MS = 1_000;
 
-/** Receives the results of an iteration that no code awaits. */
+/** Receives those results of an iteration that no code awaits. */
 export interface IterationObserver {
-  /** A message arrived after the iteration was stopped. */
+  /** Called when a message arrives after the iteration was stopped. */
   late(delivery: Delivery): void;
-  /** A listener of the signal threw. */
+  /** Called when a listener of the signal throws. */
   listenerFailed(error: unknown): void;
-  /** The source didn't end in time, or failed while it was ending. */
+  /** Called when the source doesn't end in time, or fails while it is ending. */
   endFailed(error: unknown): void;
 }
 
@@ -68,7 +68,7 @@ export class SourceIteration {
   }
 
   /**
-   * Lets the source take back its messages; never rejects. After a second it reports that the source hangs; `ended` waits longer.
+   * Lets the source take back its messages; never rejects. Reports a source that doesn't end within a second; `ended` waits longer.
    */
   async end(): Promise<void> {
     this.stop('the library has stopped reading it');
@@ -131,7 +131,11 @@ function iteratorOf(iterable: AsyncIterable<Delivery>): AsyncIterator<Delivery> 
   );
 }
 
-/** Reads every field: a getter that throws must fail the source, not the process. @throws TypeError if the value isn't a delivery. */
+/**
+ * Reads every field: a getter that throws must fail the source, not the process.
+ *
+ * @throws TypeError if the value isn't a delivery.
+ */
 function checked(value: unknown): Delivery {
   const { id, ack, nack, body: _body, deliveries: _count } = (value ?? {}) as Partial<Delivery>;
   if (typeof id === 'string' && typeof ack === 'function' && typeof nack === 'function')

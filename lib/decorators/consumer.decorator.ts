@@ -4,7 +4,7 @@ import { handlerDecorator } from './worker-metadata.js';
 
 /**
  * A decorator for methods that can take the messages of a source. The compiler refuses a first parameter that is the `Tick` of
- * another message. It accepts a parameter that isn't a tick, because pipes can turn the tick into anything.
+ * another message. The compiler accepts a parameter that isn't a tick, because pipes can turn the tick into anything.
  */
 type ConsumerDecorator<T> = <Method>(
   target: object,
@@ -25,7 +25,7 @@ type Takes<Method, T> = unknown extends T
       : true
     : true;
 
-/** The compiler error shows its name. */
+/** The compiler's error text shows the name of this type. */
 interface TakesTickOfAnotherMessage<Expected> {
   readonly expected: TickOf<Expected>;
 }
@@ -39,15 +39,16 @@ interface TickOf<Payload> {
 
 /**
  * Calls the method for each message from a source, each time in a new scope, with the `Tick`. The body of the message is
- * `tick.payload`. The library acknowledges a message after its scope was committed and disposed. If the tick doesn't succeed, the
- * message goes back to the source.
+ * `tick.payload`. The library acknowledges a message after its scope has been committed and disposed. If the tick doesn't succeed,
+ * the message goes back to the source.
  *
- * If the token is the class of the source, the compiler infers the message type: `deadLetter` receives it, and it rejects a
- * method with the `Tick` of another message. A string or a symbol carries no type: write `@ScopedConsumer<Order>(ORDERS)`.
+ * If the token is the class of the source, the compiler infers the type of its messages. `deadLetter` receives that type, and the
+ * compiler rejects a method with the `Tick` of another message. A string or a symbol carries no type: write
+ * `@ScopedConsumer<Order>(ORDERS)`.
  *
  * @param source the token of a provider that is a `MessageSource`.
- * @throws {InvalidScheduleError} at start-up, if no provider has the token, if it isn't a `MessageSource`, or if an option is
- * invalid.
+ * @throws {InvalidScheduleError} at start-up, if no provider has the token, if the provider isn't a `MessageSource`, or if an
+ * option is invalid.
  * @publicApi
  */
 export function ScopedConsumer<T = unknown>(

@@ -5,9 +5,9 @@ import { handlerDecorator } from './worker-metadata.js';
 /**
  * Calls the method each time the cron expression is due, in a new scope, with the `Tick`.
  *
- * @param expression five fields, or six with the seconds first, as for `@Cron` of `@nestjs/schedule`; `'-'` disables the
- * schedule. Or `{ inject, useFactory }`: the library calls the factory once, after every `onModuleInit`. It may return a promise.
- * A `Date` isn't allowed: for a single run, use `@ScopedTimeout`.
+ * @param expression five fields, or six with the seconds first, as for `@Cron` of `@nestjs/schedule`; `'-'` disables the schedule.
+ * Or `{ inject, useFactory }`: the library calls the factory once, after every `onModuleInit`. The factory may return a promise. A
+ * `Date` isn't allowed: for a single run, use `@ScopedTimeout`.
  * @throws {InvalidScheduleError} at start-up, if the expression or an option is invalid.
  * @publicApi
  */
@@ -23,8 +23,8 @@ export function ScopedCron(
  * after start-up, or after `initialDelayMs` if you set it. By default, runs don't overlap: ticks that come due during a run merge
  * into one that follows immediately.
  *
- * @param everyMs from 1 to 4,294,967,294 (49.7 days). Or `{ inject, useFactory }`: the library calls the factory once, after
- * every `onModuleInit`. It may return a promise, and `'-'` to disable the schedule.
+ * @param everyMs from 1 to 4,294,967,294 (49.7 days). Or `{ inject, useFactory }`: the library calls the factory once, after every
+ * `onModuleInit`. The factory may return a promise, and `'-'` to disable the schedule.
  * @throws {InvalidScheduleError} at start-up, if the period or an option is invalid.
  * @publicApi
  */
@@ -43,8 +43,8 @@ export function ScopedInterval(
 /**
  * Calls the method once, `delayMs` milliseconds after start-up, in a new scope, with the `Tick`.
  *
- * @param delayMs from 0 to 4,294,967,294 (49.7 days). Or `{ inject, useFactory }`: the library calls the factory once, after
- * every `onModuleInit`. It may return a promise, and `'-'` to disable the schedule.
+ * @param delayMs from 0 to 4,294,967,294 (49.7 days). Or `{ inject, useFactory }`: the library calls the factory once, after every
+ * `onModuleInit`. The factory may return a promise, and `'-'` to disable the schedule.
  * @throws {InvalidScheduleError} at start-up, if the delay or an option is invalid.
  * @publicApi
  */

@@ -76,7 +76,7 @@ function ownHandlers(owner: object): HandlerMetadata[] {
   return (Reflect.getOwnMetadata(HANDLERS, owner) as HandlerMetadata[] | undefined) ?? [];
 }
 
-/** A static method and an instance method may have the same name. */
+/** Returns a unique key: a static method and an instance method may have the same name. */
 function keyOf({ isStatic, method }: HandlerMetadata): string {
   return `${isStatic ? 'static ' : ''}${method}`;
 }

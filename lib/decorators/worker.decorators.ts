@@ -35,7 +35,7 @@ export function InjectTick(): PropertyDecorator & ParameterDecorator {
   };
 }
 
-/** True if a class injects the tick: it is written for workers. */
+/** True if a class injects the tick: such a class is written for workers. */
 export function injectsTick(type: unknown): boolean {
   return typeof type === 'function' && Reflect.getMetadata(INJECTS_TICK, type) === true;
 }

@@ -40,7 +40,7 @@ export function adopt(
   return { workers: adopting, findings };
 }
 
-/** Returns the finding for a job that isn't adopted; undefined if the job can be adopted and `isWanted`. */
+/** Returns the finding for a job that isn't adopted; undefined if the job can be adopted and `isWanted` is true. */
 function obstacleTo(
   jobs: SkippedJobs,
   handler: HandlerMetadata,

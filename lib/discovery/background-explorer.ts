@@ -10,7 +10,7 @@ import { readMember } from '../util/values.js';
 import { classOf } from './provided-classes.js';
 import { sameAmong } from './same-worker.js';
 
-/** Marks the prototype of `BackgroundWorker`. It is here, because this folder may not import `background`. */
+/** Marks the prototype of `BackgroundWorker`. It is defined here because this folder may not import `background`. */
 export const IS_BACKGROUND_WORKER = Symbol('nestjs-scoped-worker:is-background-worker');
 
 /** A background worker that lives as long as the application. */

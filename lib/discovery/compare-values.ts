@@ -54,8 +54,8 @@ function entriesCompared(one: MapOfAny, other: MapOfAny, depth: number): Verdict
 }
 
 /**
- * A subclass of a map, a set or an address is of the kind `other`, because it may have hidden state. A date may come from another
- * realm, or from a fake clock.
+ * Returns the kind of an object. A subclass of a map, a set or an address is of the kind `other`, because it may have hidden state.
+ * A date may come from another realm, or from a fake clock.
  */
 function kindOf(value: object): 'plain' | 'map' | 'set' | 'comparable' | 'textual' | 'other' {
   const prototype: unknown = Object.getPrototypeOf(value);

@@ -12,7 +12,7 @@ import type { FoundWorker } from './worker-explorer.js';
 
 /**
  * Reports providers that ticks need and that Nest can't build, because a dependency isn't provided. Nest 12 itself refuses to
- * start. On Nest 11.2, only the first tick would fail.
+ * start. On Nest 11.2, nothing would fail before the first tick.
  */
 export function missingDependencies(workers: readonly FoundWorker[]): Finding[] {
   const findings: Finding[] = [];

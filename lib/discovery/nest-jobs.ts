@@ -14,7 +14,7 @@ export interface NestJobs extends HandlerClass {
 
 /** A class whose jobs `@nestjs/schedule` doesn't run. */
 export interface SkippedJobs extends NestJobs {
-  /** The module in which the same class is a singleton, so that Nest does run it. */
+  /** The module in which the same class is a singleton, so that Nest does run its jobs. */
   readonly runBy: NestModule | undefined;
   /** A module class: Nest builds it once, or never. */
   readonly isModule: boolean;
@@ -23,9 +23,9 @@ export interface SkippedJobs extends NestJobs {
 }
 
 /**
- * Finds the jobs of `@nestjs/schedule` as its `ScheduleExplorer` does. It skips providers and controllers whose dependency tree
- * isn't static. It logs a warning for those whose prototype it can read, and says nothing about instances from a factory. Kinds
- * that `ScheduleModule.forRoot({ cronJobs: false })` and similar options disable are left out.
+ * Finds the jobs of `@nestjs/schedule` as its `ScheduleExplorer` does. The explorer skips providers and controllers whose
+ * dependency tree isn't static. It logs a warning for those whose prototype it can read, and says nothing about instances from a
+ * factory. Kinds that `ScheduleModule.forRoot({ cronJobs: false })` and similar options disable are left out.
  *
  * @returns the singletons, whose jobs Nest runs once for each of their modules, and the other classes.
  */

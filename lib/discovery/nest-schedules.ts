@@ -109,7 +109,10 @@ function cron(handler: Function): Job {
   };
 }
 
-/** A slot that is later than the `threshold` of `cron` is skipped. Without one, `cron` 4.4 runs one late slot, as we do. */
+/**
+ * Returns the options for the `threshold` of `cron`: a slot that is later is skipped. Without a threshold, `cron` 4.4 runs one late
+ * slot, as we do.
+ */
 function misfireOf(threshold: unknown): object {
   if (threshold === undefined || threshold === null) return {};
   return {

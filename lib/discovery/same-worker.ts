@@ -74,8 +74,8 @@ export function addPlace<Known extends HandlerClass>(all: Known[], found: Known)
 }
 
 /**
- * Returns the tokens that the decorators of a worker inject, as its module sees them. They include guards and the like: behind a
- * factory, and before 11.2 behind `useClass`, Nest doesn't count them as injections.
+ * Returns the tokens that the decorators of a worker inject, as its module sees them. These tokens include guards and the like:
+ * behind a factory, and before 11.2 behind `useClass`, Nest doesn't count them as injections.
  */
 function tokensAskedFor({ metatype, token }: NestWrapper): unknown[] {
   const owner = [metatype, token].find(
@@ -143,7 +143,7 @@ class Comparison {
     return undefined;
   }
 
-  /** With `ModuleRef`, a provider can access everything that its module provides. */
+  /** Compares all providers of both modules: with `ModuleRef`, a provider can access everything that its module provides. */
   private modules(one: NestWrapper, other: NestWrapper): Difference | undefined {
     for (const [token, wrapper] of one.host?.providers ?? []) {
       const counterpart = other.host?.providers.get(token);

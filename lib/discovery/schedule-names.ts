@@ -8,7 +8,9 @@ import type { ProvidedValues } from './decorator-values.js';
 import type { HandlerMetadata } from '../decorators/worker-metadata.js';
 import type { FoundWorker } from './worker-explorer.js';
 
-/** One decorator on a method of a worker, with the name of its schedule. `SchedulePlanner` refuses two schedules with the same name. */
+/**
+ * One decorator on a method of a worker, with the name of its schedule. `SchedulePlanner` refuses two schedules with the same name.
+ */
 export interface NamedHandler {
   readonly worker: FoundWorker;
   readonly metadata: HandlerMetadata;
@@ -27,7 +29,10 @@ export function handlerName(ownerClass: Function, { method }: HandlerMetadata): 
   return `${ownerClass.name}.${method}`;
 }
 
-/** Returns the handlers of a worker with the names from their decorators. A second decorator on a method gets `#2`. */
+/**
+ * Returns the handlers of a worker with the names from their decorators. For a second decorator without a name on a method, the
+ * default name ends with `#2`.
+ */
 export function writtenNames(worker: FoundWorker): NamedHandler[] {
   const unnamed = new Map<string, number>();
   return worker.handlers.map((metadata) => {

@@ -134,7 +134,10 @@ function readConsumer(
   return consumer;
 }
 
-/** Resets the options that concern due times, because messages have none: the consumer limits the concurrency, and no message is skipped. */
+/**
+ * Resets the options that concern due times, because messages have none: the consumer limits the concurrency, and no message is
+ * skipped.
+ */
 function ofConsumer(
   options: ResolvedHandlerOptions,
   { concurrency }: ResolvedConsumer,

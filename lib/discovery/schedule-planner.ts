@@ -67,7 +67,7 @@ interface Outline {
   readonly findings: Finding[];
 }
 
-/** Creates schedules from what `explore()` finds. It reads and checks, and starts nothing. */
+/** Creates schedules from what `explore()` finds. Reads and checks, and starts nothing. */
 export class SchedulePlanner {
   private readonly provided: ProvidedValues;
 
@@ -79,7 +79,7 @@ export class SchedulePlanner {
     this.provided = new ProvidedValues(application);
   }
 
-  /** Calls the factories for names and sources, but not yet those for due times. */
+  /** Creates the schedules. Calls the factories for names and sources, but not yet those for due times. */
   async plan(): Promise<Plan> {
     const outline = this.outline();
     const handlers: NamedHandler[] = [];
@@ -153,7 +153,7 @@ export class SchedulePlanner {
     return { schedules, undecided, workers, findings };
   }
 
-  /** Creates a schedule; that of a ready-made worker is disabled, because ticks can't get new instances of it. */
+  /** Creates a schedule. It is disabled if its worker is ready-made, because ticks can't get new instances of such a worker. */
   private scheduleOf(handler: NamedHandler, when: Provided | undefined): ScheduleOrProblems {
     const made = makeSchedule(handler, this.layersFor(handler.metadata), when);
     const { schedule, problems } = made;

@@ -2,9 +2,9 @@ import type { GraphProvider, LifetimeGraph } from '../graph/lifetime-graph.js';
 import { isOwnToken } from '../nest/index.js';
 
 /**
- * Says what a singleton does in place of injecting a scoped provider: the beginning of the advice, and what to resolve in a scope by
- * hand. Scoped repositories have no class, so a scope would take that of the last module that has one, perhaps with another
- * transaction option.
+ * Returns the advice for a singleton that injects a scoped provider: its first words, and what to resolve in a scope by hand
+ * instead. Scoped repositories have no class, so a scope would take the repository of the last module that has one, perhaps with
+ * another transaction option.
  */
 export function inPlaceOf(
   dependency: GraphProvider,

@@ -54,7 +54,7 @@ export function explore(modules: readonly NestModule[]): Exploration {
     else if (handlers.length > 0) unmarked.set(ownerClass, { ownerClass, handlers, isModule });
   }
   for (const { workerClass } of workers) {
-    // Its base classes are in use, too.
+    // The base classes of a worker are in use, too.
     for (const owner of prototypesOf(workerClass)) everProvided.add(owner);
   }
   return {

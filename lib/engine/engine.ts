@@ -17,11 +17,11 @@ export interface EngineHost {
  */
 export interface Engine {
   readonly name: string;
-  /** Starts the engine. The library calls it once, when start-up is complete. It must not wait for a tick. */
+  /** Starts the engine. The library calls this method once, when start-up is complete. The method must not wait for a tick. */
   start(schedules: readonly EngineSchedule[], host: EngineHost): void | Promise<void>;
   /**
    * Stops the engine permanently: it fires nothing more, and leaves no timer and no handle. The shutdown waits for the promise
-   * until `shutdownTimeoutMs` has elapsed. It drains the ticks at the same time, so `stop()` may wait for the promises of
+   * until `shutdownTimeoutMs` has elapsed. The shutdown drains the ticks at the same time, so `stop()` may wait for the promises of
    * `fire()`.
    */
   stop(): void | Promise<void>;

@@ -55,7 +55,7 @@ class InProcessEngine implements Engine {
       clock.paused = before?.paused ?? false;
       clock.startAgain(Date.now());
     }
-    before?.retire(); // last, because a slot that it fires may change or remove the schedule again
+    before?.retire(); // last, because a slot that `retire()` fires may change or remove the schedule again
   }
 
   remove(schedule: string): void {

@@ -112,14 +112,14 @@ export class ScheduleClock {
     );
   }
 
-  /** A fixed delay begins when the tick has finished. */
+  /** Begins a fixed delay when the tick has finished. */
   private armAfter(done: Promise<unknown>): void {
     if (this.#hasFixedDelay) void done.then(() => this.startAgain(Date.now()));
   }
 
   /**
-   * Fires slots together with catch-up runs, which wait their turn. Slots that are missed while they wait follow the overlap
-   * rule: otherwise, a schedule that can't keep up would queue more and more of them.
+   * Fires slots together with catch-up runs, which wait their turn. Slots that are missed while such a run waits follow the overlap
+   * rule. Otherwise, a schedule that can't keep up would queue more and more slots.
    */
   private async fireTogether(run: readonly number[], takeTurns: boolean): Promise<void> {
     const most = this.schedule.options.misfire === 'all' ? MOST_CAUGHT_UP : 1;

@@ -1,6 +1,6 @@
 /**
- * Returns the text of any thrown value. It never throws, even for a proxy, an object without a prototype, or an object whose
- * getters throw.
+ * Returns the text of any thrown value. Never throws, even for a proxy, an object without a prototype, or an object whose getters
+ * throw.
  */
 export function textOf(error: unknown): string {
   try {

@@ -182,8 +182,9 @@ export class ScopeClosedError extends ScopedWorkerError {
 }
 
 /**
- * Reports a tick that ran longer than its `timeoutMs`. It is the reason of the tick's signal and the error of its report. `cause`
- * is the error that the handler threw after the abort, if it differs, or the `WriteTimeoutError` of a write that waited for its turn.
+ * Reports a tick that ran longer than its `timeoutMs`. The error is the reason of the tick's signal and the `error` of the tick's
+ * report. `cause` is the error that the handler threw after the abort, if it differs, or the `WriteTimeoutError` of a write that
+ * waited for its turn.
  *
  * @publicApi
  */
@@ -247,7 +248,8 @@ const TWO_CONNECTIONS =
   'The write comes from the same scope, which has two connections. Some modules import ScopedTypeOrmModule.forFeature() with { transaction: true }, and others without it. SQLite allows one writer at a time, and the transaction may not end before this write. Set the same transaction option in every forFeature() whose repositories this scope uses, so that it has one connection.';
 
 /**
- * Thrown if a write to an SQLite file could wait for itself: code of the work whose transaction holds the write lock has sent it. Nothing was written.
+ * Thrown if a write to an SQLite file could wait for itself. The write comes from code of the work whose transaction holds the
+ * write lock. Nothing was written.
  *
  * @publicApi
  */
@@ -271,8 +273,8 @@ export class WriteRefusedError extends ScopedWorkerError {
 }
 
 /**
- * Thrown if a write to an SQLite file waited too long for a transaction of the same process. The write wasn't sent. It is also
- * the `cause` of a `TickTimeoutError` if the tick was waiting when it timed out.
+ * Thrown if a write to an SQLite file waited too long for a transaction of the same process. The write wasn't sent. This error is
+ * also the `cause` of a `TickTimeoutError` if the tick was waiting when it timed out.
  *
  * @publicApi
  */

@@ -1,4 +1,4 @@
-/** Work failed that no code awaits. */
+/** An error in work that no code awaits. */
 export interface StrayFailure {
   /**
    * - `abort-listener`: a listener on the signal of a tick, a background worker or a source threw.

@@ -135,12 +135,14 @@ export interface ScopedWorkerEventMap {
   'memory:recovered': MemoryCrossing;
   /** Memory has reached `stopAtMb` or `stopAtPercent`, and the application shuts down. */
   'memory:stopping': MemoryCrossing;
-  /** The shutdown has begun: the triggers have stopped, but nothing is aborted yet. The library awaits the promises of listeners. */
+  /**
+   * The shutdown has begun: the triggers have stopped, but nothing is aborted yet. The library awaits the promises of listeners.
+   */
   'shutdown:started': ShutdownStart;
   /** The drain is over. `onModuleDestroy` of the application runs after it. */
   'shutdown:finished': ShutdownEnd;
   /** The last shutdown hook of the application has run, and all scopes are closed. */
   'shutdown:closed': ShutdownEnd;
-  /** Work failed that no code awaits. `where` says which. */
+  /** Work that no code awaits has failed. `where` says which work. */
   'failure:stray': StrayFailure;
 }

@@ -95,7 +95,7 @@ export class ScopedWorkerEvents {
     try {
       logError(this.logger, `A listener of ${event} failed`, error);
     } catch {
-      // The logger of the application threw: there is no other place to report it.
+      // The logger of the application threw: there is no other place to report the error.
     }
   }
 }

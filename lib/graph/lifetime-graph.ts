@@ -100,14 +100,14 @@ export class LifetimeGraph {
   }
 
   /**
-   * True if the provider declares itself request-scoped or depends on such a provider. Decided by scopes and dependencies only,
+   * True if the provider declares itself request-scoped or depends on such a provider. Considers only scopes and dependencies,
    * because some releases of Nest compute wrong lifetimes.
    */
   needsScope(provider: GraphProvider): boolean {
     return (this.#scoped ??= this.scopedProviders()).has(provider);
   }
 
-  /** Returns the providers that need a scope, and that Nest makes singletons. */
+  /** Returns the providers that need a scope, although Nest makes them singletons. */
   misjudged(): readonly GraphProvider[] {
     return this.providers.filter((each) => each.lifetime === 'singleton' && this.needsScope(each));
   }
@@ -140,9 +140,9 @@ export class LifetimeGraph {
   }
 
   /**
-   * Returns the chain from a provider to the nearest one that declares itself request-scoped, both ends included. It explains
-   * why Nest builds the first provider more than once; a singleton has no such chain. It ends at a durable provider only if
-   * `from` is durable or there is no other chain. It neither leads through nor ends at a provider that `passes` refuses.
+   * Returns the chain from a provider to the nearest one that declares itself request-scoped, both ends included. The chain
+   * explains why Nest builds the first provider more than once; a singleton has no such chain. It ends at a durable provider only
+   * if `from` is durable or there is no other chain. It neither leads through nor ends at a provider that `passes` refuses.
    */
   chainToRequestScope(
     from: GraphProvider,

@@ -30,7 +30,7 @@ export class ApplicationGraph {
 
   constructor(private readonly application: Application) {}
 
-  /** As `LifetimeGraph#chainToRequestScope`, for Nest's wrapper of a provider. */
+  /** Works like `LifetimeGraph#chainToRequestScope`, but takes Nest's wrapper of a provider. */
   chainToRequestScope(wrapper: NestWrapper): readonly GraphProvider[] | undefined {
     const provider = this.current.of(wrapper);
     return provider && this.current.chainToRequestScope(provider);
@@ -100,7 +100,7 @@ function read(
   };
 }
 
-/** For `APP_GUARD` and similar tokens, Nest generates a token that differs in each process. */
+/** Returns a name that is the same in each process. For `APP_GUARD` and the like, Nest generates tokens that differ. */
 function nameOf(token: unknown, type: Function | undefined): string {
   const [, everywhere] =
     (typeof token === 'string' && /^(APP_[A-Z]+) \(UUID: .*\)$/.exec(token)) || [];

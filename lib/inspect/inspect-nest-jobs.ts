@@ -89,8 +89,8 @@ const UNREADABLE = { due: 'invalid', timeZone: undefined } as const;
 const NO_START = "Nest throws at start-up, so the application doesn't start.";
 
 /**
- * Returns why `@nestjs/schedule` throws for a job at start-up; undefined if it doesn't. It reads the timing of every cron job,
- * even a disabled one, and then starts those that aren't disabled. It passes every period and delay to Node unchecked.
+ * Returns why `@nestjs/schedule` throws for a job at start-up; undefined if it doesn't. That package reads the timing of every cron
+ * job, even a disabled one, and then starts those that aren't disabled. It passes every period and delay to Node unchecked.
  */
 function refusalOf(
   { decorator, when, options }: NestJobs['handlers'][number],
@@ -170,7 +170,7 @@ export function runTimeJobsNotes({ providers }: LifetimeGraph): string[] {
   ];
 }
 
-/** Compares the name, because the application's copy of `@nestjs/schedule` may differ from the one that this library could import. */
+/** Compares the name, because the application's copy of `@nestjs/schedule` may differ from the one that this library can import. */
 function isSchedulerRegistry({ token }: GraphProvider): boolean {
   return typeof token === 'function' && token.name === 'SchedulerRegistry';
 }

@@ -50,7 +50,7 @@ interface Subject {
 }
 
 /**
- * Returns the schedules, scopes and findings of an application. It builds no provider and calls no factory.
+ * Returns the schedules, scopes and findings of an application. Builds no provider and calls no factory.
  *
  * Pass an application that has started, or one that was created by `Test.createTestingModule().compile()` or by
  * `NestFactory.createApplicationContext(AppModule, { preview: true })`. In preview mode Nest calls no constructor, so your

@@ -89,9 +89,9 @@ function whyItLives(provider: GraphProvider, graph: LifetimeGraph): string {
 
 /**
  * Predicts the disposals after a tick, in the reverse order of construction. Nest builds the dependencies of a constructor
- * concurrently, so one with more levels under it finishes later. Properties follow, then guards and other enhancers of the class.
- * A dependency is always disposed after its dependents. The real order of two independent providers may differ, because a factory
- * or an `onScopeInit` takes time.
+ * concurrently, so a dependency with more levels under it finishes later. Properties follow, then guards and other enhancers of the
+ * class. A dependency is always disposed after its dependents. The real order of two independent providers may differ, because a
+ * factory or an `onScopeInit` takes time.
  */
 function predictDisposal(
   worker: GraphProvider,
@@ -156,7 +156,7 @@ function lifetimeOwner(provider: GraphProvider, owner: GraphProvider): GraphProv
 /** Recursive work that may be deeper than the stack: it yields its nested work. */
 type Steps<Result> = Generator<Steps<unknown>, Result, unknown>;
 
-/** Runs such work to completion. */
+/** Runs recursive work to completion. */
 function inSteps<Result>(first: Steps<Result>): Result {
   const open: Steps<unknown>[] = [first];
   let given: unknown;

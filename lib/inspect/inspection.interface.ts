@@ -9,15 +9,15 @@ export interface InspectedSchedule {
   readonly handler: string;
   readonly kind: ScheduleKind;
   /**
-   * The cron expression, `every 5000 ms`, `5000 ms after the start`, `each message of ORDERS`, or a note that a provider decides
-   * it.
+   * The cron expression, `every 5000 ms`, `5000 ms after the start`, `each message of ORDERS`, or a note that a provider supplies
+   * the timing.
    */
   readonly due: string;
   /** The time zone of a cron expression; undefined for all other kinds. */
   readonly timeZone: string | undefined;
   /** `undecided`: a factory supplies its timing, and the inspector doesn't call it. `paused`: at run time, until it is resumed. */
   readonly state: 'active' | 'paused' | 'disabled' | 'undecided';
-  /** True if one more tick runs right after start-up. It is the first of `nextRuns`. */
+  /** True if one more tick runs right after start-up. That tick is the first of `nextRuns`. */
   readonly runsOnStart: boolean;
   /** The next five due times in ISO 8601, as if the application started now; fewer if there are no more. */
   readonly nextRuns: readonly string[];
@@ -48,9 +48,9 @@ export interface InspectedNestJob {
    */
   readonly fate:
     'runs' | 'disabled' | 'skipped' | 'adopted' | 'unconstructed' | 'not-run' | 'invalid';
-  /** The same in a sentence, with the reason. */
+  /** The fate in a sentence, with the reason. */
   readonly status: string;
-  /** The next five runs in ISO 8601, as if the application started now; empty if it doesn't run. */
+  /** The next five runs in ISO 8601, as if the application started now; empty if the job doesn't run. */
   readonly nextRuns: readonly string[];
 }
 
@@ -83,8 +83,8 @@ export interface InspectedWorker {
   /** The disposers called after each tick, in order: `Class.method`, or `what the factory of X returns`. */
   readonly disposal: readonly string[];
   /**
-   * The reason why Nest builds it in every tick, as a clause, such as `Mailer is injected with forwardRef()`. Undefined if a plan
-   * builds it from the third tick on. Some reasons are known only after two ticks.
+   * The reason why Nest builds the worker in every tick, as a clause, such as `Mailer is injected with forwardRef()`. Undefined if
+   * a plan builds it from the third tick on. Some reasons are known only after two ticks.
    */
   readonly noPlan?: string;
 }

@@ -7,7 +7,7 @@ import { classNameOf, type Origin } from './survivors.js';
 import type { LeakFinder, FollowedInstance } from './leak-finder.js';
 import type { LeakedScope } from '../events/event-map.js';
 
-/** Where the scopes of an application are followed. */
+/** The objects that follow the scopes of one application. */
 export interface Following {
   readonly finder: LeakFinder;
   readonly dropped: DroppedScopes;
@@ -89,7 +89,7 @@ export class DroppedScopes {
     });
   }
 
-  /** @param handle of the scope; only its opener may keep it. */
+  /** @param handle the handle of the scope; only the code that opened the scope may keep it. */
   follow(handle: object, scope: ProviderScope, place: string | undefined): void {
     const opened = { scope, place, openedAt: new Date(), startedAt: performance.now() };
     this.#handles.register(handle, opened, scope);

@@ -27,7 +27,7 @@ const MOST_FOLLOWED = 100_000;
  * marking at that moment.
  */
 export class LeakFinder {
-  /** In the order in which they closed. */
+  /** In the order in which the scopes closed. */
   #waiting: EndedScope[] = [];
   #waitingCount = 0;
   #survivors = new Survivors();
@@ -38,7 +38,7 @@ export class LeakFinder {
 
   constructor(
     private readonly graceMs: number,
-    /** True for an object that a static provider holds, which the factory only passes on. */
+    /** True for an object that a static provider holds, so that a factory merely passes it on. */
     private readonly isHeld: (instance: object) => boolean = () => false,
   ) {}
 

@@ -32,7 +32,7 @@ export class LeakWatch implements ScopeWatch {
     });
   }
 
-  /** Called once the options are known. */
+  /** Turns itself off without the option. Called once the options are known. */
   start(): void {
     const { leakDetection } = this.options.resolved;
     this.isOn = leakDetection !== undefined;
@@ -59,7 +59,7 @@ export class LeakWatch implements ScopeWatch {
     return new FollowedScope(origin, following, isSampled, calls);
   }
 
-  /** Called for the first scope: options may arrive late, and the observer of collections has a cost. */
+  /** Begins to follow. Called for the first scope, because options may arrive late, and the observer of collections has a cost. */
   private begin(graceMs: number): Following {
     const finder = new LeakFinder(graceMs, (instance) => this.statics.holds(instance));
     const collections = (this.#collections = new FullCollectionObserver(() => {

@@ -53,7 +53,7 @@ export class Announcement {
     return background.length > 0 || schedules.some(({ state }) => state !== 'disabled');
   }
 
-  /** Logs the jobs of singletons, which need no scope but would look forgotten; not disabled ones. Refused jobs are findings. */
+  /** Logs the jobs of singletons, except disabled ones: they need no scope, but would look forgotten. Refused jobs are findings. */
   private notAdopted(): void {
     const { singletons } = nestJobs(this.nest.modules.values());
     const names = singletons.flatMap(({ workerClass, handlers }) =>

@@ -11,8 +11,8 @@ import { SignalHint } from './signals.js';
 import { StartUpSettled } from './start-up-settled.js';
 
 /**
- * Starts the engine when start-up is complete, and stops it before anything of the application is destroyed: Nest initialises
- * and bootstraps its module last, and destroys it first.
+ * Starts the engine when start-up is complete, and stops it before anything of the application is destroyed. Nest initialises and
+ * bootstraps `HostingModule` last, and destroys it first.
  */
 export class ApplicationLifecycle {
   #isStopped = false;
@@ -33,7 +33,10 @@ export class ApplicationLifecycle {
     this.#signalHint = new SignalHint(nest);
   }
 
-  /** A second call returns the same promise: an engine that refused to start stays refused. */
+  /**
+   * Starts the engine and the work of the application. A second call returns the same promise: an engine that refused to start
+   * stays refused.
+   */
   start(): Promise<void> {
     this.#starting ??= this.startOnce();
     return this.#starting;

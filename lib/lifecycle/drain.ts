@@ -23,7 +23,7 @@ const CLOSED =
  * Aborts work that itself requested the shutdown (`await app.close()` in a handler), and doesn't wait for it.
  */
 export class Drain {
-  /** That of `run()`, which the shutdown calls before `close()`. */
+  /** The patience of `run()`, which the shutdown calls before `close()`. */
   #patience = new Patience(0);
   /** The ticks and scopes by hand that `shutdown:finished` has reported as abandoned. */
   #abandoned: ReadonlySet<RunningWork | Scope> = new Set();
@@ -37,7 +37,7 @@ export class Drain {
     private readonly longRunning: readonly Pick<LongRunning, 'interrupt' | 'stragglers'>[],
   ) {}
 
-  /** From here on, waits only for work that has already begun, and for work that such work starts. */
+  /** Limits the wait to work that has already begun, and to work that such work starts. */
   begin(): void {
     this.running.beginShutdown();
     this.scopes.beginShutdown();
@@ -114,7 +114,11 @@ export class Drain {
       .filter((scope) => concerns(scope) && !isInside(scope));
   }
 
-  /** Waits for the stragglers, then disposes scopes that were left open, and waits for that. @returns the names of these scopes. */
+  /**
+   * Waits for the stragglers, then disposes scopes that were left open, and waits for their disposal.
+   *
+   * @returns the names of these scopes.
+   */
   private async awaitAndDispose(
     stragglers: () => readonly Straggler[],
     concerns: (scope: Scope) => boolean,

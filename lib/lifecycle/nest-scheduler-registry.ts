@@ -81,7 +81,7 @@ export function get(target: NestSchedulerRegistry, name: string, kind: NestKind)
 /** The owner of a name in `SchedulerRegistry`. */
 export interface NameHolder {
   readonly text: string;
-  /** The call to remove if it is the same job; undefined for a job of a decorator. */
+  /** The call that added the job, to be removed if both jobs are the same; undefined for a job of a decorator. */
   readonly adder: string | undefined;
 }
 
@@ -89,11 +89,11 @@ export interface NameHolder {
 type DecoratedJob = { readonly ref?: unknown };
 
 /**
- * Finds the owner of a name in `SchedulerRegistry`. The owner is a job that is already in it, or a decorated one. Nest adds that
- * one in `onApplicationBootstrap` of its module, after our schedules are shown.
+ * Finds the owner of a name in `SchedulerRegistry`. The owner is a job that is already in it, or a decorated one. Nest adds a
+ * decorated job in `onApplicationBootstrap` of its module, after our schedules are shown.
  *
- * `SchedulerOrchestrator` of `@nestjs/schedule` keeps the jobs that it will add in private fields; the same from 5.0 to 12.0.
- * The decorators alone don't say which ones those are: Nest skips classes, options disable a kind, factories make instances.
+ * `SchedulerOrchestrator` of `@nestjs/schedule` keeps the jobs that it will add in private fields; the same from 5.0 to 12.0. The
+ * decorators alone don't show which jobs those are: Nest skips classes, options disable a kind, factories make instances.
  */
 export class NameHolders {
   readonly #orchestrator: Readonly<Record<string, unknown>> | undefined;

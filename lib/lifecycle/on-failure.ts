@@ -7,7 +7,7 @@ import type { FailureObserver } from '../tick/tick-ports.js';
 import type { TickDispatcher } from '../tick/tick-dispatcher.js';
 import type { TickReport } from '../tick/tick-report.js';
 
-/** The services that a failure acts on. Created after the policy, because the dispatcher needs the policy. */
+/** The services with which `OnFailure` reacts. They are created after the policy, because the dispatcher needs the policy. */
 export interface FailureTargets {
   readonly dispatcher: TickDispatcher;
   readonly registry: ScopedWorkerRegistry;

@@ -58,10 +58,10 @@ export class SchedulerRegistryBridge {
   }
 
   /**
-   * Called before any `onApplicationBootstrap` of the application, and before Nest adds the jobs of its decorators. A second call, when
-   * `init()` runs again, does nothing.
+   * Shows all schedules. Called before any `onApplicationBootstrap` of the application, and before Nest adds the jobs of its
+   * decorators. A second call, when `init()` runs again, does nothing.
    *
-   * @throws {DuplicateScheduleError} when a job of `@nestjs/schedule` has, or gets, the name of one of ours.
+   * @throws {DuplicateScheduleError} when a job of `@nestjs/schedule` has, or will get, the name of one of our schedules.
    */
   show(): void {
     const schedules = this.book.all;
@@ -155,7 +155,7 @@ export class SchedulerRegistryBridge {
       void this.call(schedule, () => callback.call(job.context, job.onComplete));
   }
 
-  /** Moves `lastDate()` for a slot that is due while the previous run continues. */
+  /** Updates `lastDate()` for a slot that is due while the previous run continues. */
   private skipped({ schedule, reason, trigger, firedAt }: TickReport): void {
     const shown = this.#shown.get(schedule);
     if (shown?.kind === 'cron' && trigger === 'cron' && reason === 'overlap')
@@ -187,7 +187,7 @@ export class SchedulerRegistryBridge {
       if (!isHere()) throw goneError(name);
       return work();
     };
-    // On shutdown `ScheduleModule` stops every job that it knows; this must not pause ours.
+    // On shutdown, `ScheduleModule` stops every job that it knows. This must not pause our schedules.
     const ifHere = <T>(work: () => T): T | undefined =>
       this.#isClosing || !isHere() ? undefined : work();
     const callbacks: JobCallbacks = [];
@@ -212,7 +212,10 @@ export class SchedulerRegistryBridge {
     return { kind: 'cron', entry: job, callbacks };
   }
 
-  /** `deleteCronJob()` stops a job before it deletes it: if it is gone by then, its schedule is removed, not just paused. */
+  /**
+   * Pauses the schedule of a stopped job. If the job is gone by then, removes the schedule, because `deleteCronJob()` stops a job
+   * before it deletes it.
+   */
   private async stop(name: string, target: NestSchedulerRegistry): Promise<void> {
     const shown = this.#shown.get(name)!;
     this.registry.pause(name);

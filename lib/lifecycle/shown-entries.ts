@@ -14,7 +14,7 @@ export interface JobControl {
   setTime(time: unknown): void;
 }
 
-/** A function from `addCallback()`, and the arguments of its call. */
+/** The functions from `addCallback()`, with the arguments of their calls. */
 export type JobCallbacks = ((this: unknown, onComplete: unknown) => unknown)[];
 
 /**
@@ -70,7 +70,7 @@ export function shownJob(
 }
 
 /**
- * Makes a timer that never fires, for code that expects the timer of a schedule. It calls `onClear` once, when the timer is
+ * Makes a timer that never fires, for code that expects the timer of a schedule. The timer calls `onClear` once, when it is
  * cleared: with `clearInterval()` or `clearTimeout()`, by its number, with `close()` or `using`.
  *
  * Node always clears a timer by writing `null` to `_onTimeout` (20 to 26, `lib/timers.js`). The fake clocks of Jest, Vitest and
@@ -95,7 +95,7 @@ export function shownTimer(onClear: () => void): NodeJS.Timeout {
     return timer;
   }
   const toPrimitive = timer[Symbol.toPrimitive]?.bind(timer);
-  const refresh = (): NodeJS.Timeout => timer; // the one of a fake clock would start the timer
+  const refresh = (): NodeJS.Timeout => timer; // `refresh()` of a fake clock would start the timer
   return Object.assign(timer, {
     refresh,
     [Symbol.toPrimitive]: (hint?: string) => {

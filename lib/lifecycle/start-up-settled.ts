@@ -24,7 +24,9 @@ export class StartUpSettled {
     }, 0);
   }
 
-  /** Calls `work` when start-up has settled, immediately if it already has; calls `otherwise` if the application is closed first. */
+  /**
+   * Calls `work` when start-up has settled, immediately if it already has; calls `otherwise` if the application is closed first.
+   */
   whenSettled(work: () => void, otherwise: () => void = () => undefined): void {
     if (this.isSettled) work();
     else if (this.#isDisposed) otherwise();

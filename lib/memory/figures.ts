@@ -45,7 +45,7 @@ function rangeOf(figures: readonly number[]): { least: number; greatest: number 
 
 /**
  * True if the figures differ too much for their median to count. They must distinguish ticks that leave `suspectedBytes` from ticks
- * that leave nothing, so outliers aside, they may differ by half of that.
+ * that leave nothing, so outliers aside, they may differ by at most half of `suspectedBytes`.
  */
 export function isScattered(figures: readonly number[], suspectedBytes: number): boolean {
   const { least, greatest } = rangeOf(figures);

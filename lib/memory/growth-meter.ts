@@ -2,11 +2,11 @@ import { KeptShare } from './kept-share.js';
 import { GrowthEstimates, type ScheduleGrowth, type TickCounts } from './schedule-growth.js';
 import type { MemorySource } from './process-memory.js';
 
-/** The first tick of a schedule loads, compiles and fills caches. */
+/** The first tick of a schedule loads and compiles code, and fills caches. */
 const WARM_UP_TICKS = 1;
 /** The number of ticks that are measured without delay, for an early answer. */
 const EAGER_TICKS = 10;
-/** The maximum share of time that measuring takes after that, over all schedules. */
+/** The maximum share of time that measuring takes after those ticks, over all schedules. */
 const SHARE_OF_TIME = 0.01;
 /** After this many consecutive ticks that couldn't be measured alone, a schedule is measured together with others. */
 const MIXED_AFTER_TICKS = 10;
@@ -35,8 +35,8 @@ interface Measuring {
 
 /**
  * Measures what ticks leave in the heap: reads it before and after a tick, each time right after a collection of young garbage.
- * Without these collections, the garbage of all ticks would hide what a few leave. They take time, so only some ticks are
- * measured: the first ones of each schedule, then a few more. Preferably, no other schedule runs at the same time.
+ * Without these collections, the garbage of all ticks would hide what a few ticks leave. These collections take time, so only some
+ * ticks are measured: the first ones of each schedule, then a few more. Preferably, no other schedule runs at the same time.
  *
  * A collection of young garbage doesn't show whether a tick adds data or replaces older data. So a schedule that seems to grow is
  * confirmed: a few of its ticks are measured after full collections, which stop the process for longer.
@@ -49,8 +49,8 @@ export class GrowthMeter {
   /** By tick id; at most one for each schedule. */
   readonly #measuring = new Map<string, Measuring>();
   /**
-   * When the next tick of a schedule may be measured, as a moment of `performance.now()`: 0 for immediately, and Infinity while one
-   * is measured, or if the heap can't be read.
+   * When the next tick of a schedule may be measured, as a moment of `performance.now()`. 0 means immediately; Infinity is set
+   * while a tick is measured, or if the heap can't be read.
    */
   readonly #notBefore = new Map<string, number>();
   /** The number of consecutive ticks of a schedule that couldn't be measured alone. */
@@ -72,7 +72,7 @@ export class GrowthMeter {
   /**
    * Notes that a tick has finished and its scope is disposed.
    *
-   * @returns true if `finish` should be called for it as soon as the tick is no longer on the stack.
+   * @returns true if `finish` should be called for the tick as soon as it is no longer on the stack.
    */
   ended(tickId: string): boolean {
     const schedule = this.#running.get(tickId);
@@ -135,7 +135,7 @@ export class GrowthMeter {
       this.#mixed.set(schedule, this.mixedOf(schedule) + 1);
       return;
     }
-    // Measures no other tick of it until this one is done, and none at all if the heap can't be read.
+    // Measures no other tick of the schedule until this one is done, and none at all if the heap can't be read.
     this.#notBefore.set(schedule, Infinity);
     const needsConfirmation = isAlone && this.#growth.needsConfirmation(schedule);
     const live = needsConfirmation ? this.read('liveBytes') : undefined;

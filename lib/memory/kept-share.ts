@@ -1,13 +1,13 @@
 import type { GrowthEstimates, TickCounts } from './schedule-growth.js';
 
-/** The number of collections that count; older growth says nothing about now. */
+/** The number of collections that count; older growth says nothing about the present. */
 const KEPT_POINTS = 10;
 /** Growth smaller than this share of the heap is lost among other changes. */
 const LEAST_PART = 0.1;
 
 /**
  * Corrects the measured growth by what V8's own full collections find alive. A tick that replaces the data of an earlier tick (a
- * cache, the last report of its schedule) leaves something each time, and nothing grows. Only a full collection shows this.
+ * cache, the last report of its schedule) leaves something each time, yet nothing grows. Only a full collection shows this.
  */
 export class KeptShare {
   readonly #points: { readonly heapBytes: number; readonly counts: TickCounts }[] = [];

@@ -20,8 +20,8 @@ type WarnAt =
   | {
       readonly warnAtMb?: never;
       /**
-       * Warns when the heap in use reaches this percentage of V8's heap limit, or RSS this percentage of the memory limit. That is
-       * the limit of the container, or all memory of the machine. Above 0, up to 100.
+       * Warns when the heap in use reaches this percentage of V8's heap limit, or RSS this percentage of the memory limit. The
+       * memory limit is that of the container, or all memory of the machine. Above 0, up to 100.
        */
       readonly warnAtPercent?: number;
     };

@@ -58,7 +58,7 @@ export class ProcessMemory extends MemorySource {
   sample(): MemorySample {
     const { used_heap_size, heap_size_limit } = getHeapStatistics();
     const total = totalmem();
-    // Without a limit, it is 0 or greater than all memory.
+    // Without a limit, `constrainedMemory()` returns 0, or more than the machine's memory.
     const constrained = process.constrainedMemory();
     return memorySample({
       rssBytes: process.memoryUsage.rss(),

@@ -59,7 +59,7 @@ class Account {
 /**
  * Estimates what the ticks of each schedule leave in the heap. For a stretch of time, it knows how much the heap has grown and
  * whose ticks finished. A stretch with ticks of only one schedule yields a figure directly. If ticks of several overlap, each
- * stretch is one equation. It adjusts each estimate by the schedule's share of the unexplained growth (normalised least mean
+ * stretch is one equation. Each estimate is then adjusted by the schedule's share of the unexplained growth (normalised least mean
  * squares: Nagumo & Noda, "A learning method for system identification", 1967). Schedules that always run together can't be
  * separated.
  */
@@ -112,8 +112,8 @@ export class GrowthEstimates {
   }
 
   /**
-   * Records the growth of one tick, or of `count` ticks, between two full collections. If the figures of a confirmation scatter, it
-   * is repeated with new ticks. If they still do after the last repetition, all its figures count.
+   * Records the growth of one tick, or of `count` ticks, between two full collections. If the figures of a confirmation scatter,
+   * the confirmation is repeated with new ticks. If the figures still scatter after the last repetition, all of them count.
    */
   confirm(schedule: string, grownBytes: number, count: number): void {
     const account = this.accountOf(schedule);

@@ -23,8 +23,8 @@ export class AppStopper {
   }
 
   /**
-   * Closes the application with all its hooks, then ends the process with the exit code that is set, or with 1. It doesn't wait
-   * for anything that would keep the process alive. It waits for the application as long as the drain may take, plus 10 s.
+   * Closes the application with all its hooks, then ends the process with the exit code that is set, or with 1. Doesn't wait for
+   * anything that would keep the process alive. Waits for the application as long as the drain may take, plus 10 s.
    *
    * @param cause For the log: a clause such as `Reports.send failed`.
    */

@@ -11,8 +11,8 @@ export abstract class Application {
   }
 
   /**
-   * True if `Test.createTestingModule()` created the application, which is then only a part of one. The name is the same
-   * from 11.0.0 to 12.5.1.
+   * True if `Test.createTestingModule()` created the application, which is then only a part of one. The name of its root module is
+   * the same from 11.0.0 to 12.5.1.
    */
   get isTestingModule(): boolean {
     return [...this.modules.values()].some(({ name }) => name === 'RootTestModule');
@@ -44,7 +44,7 @@ const METHODS = [
 ] as const;
 
 /**
- * Refuses a Nest whose injector lacks a method that the library needs: the library would dispose nothing.
+ * Refuses a version of Nest whose injector lacks a method that the library needs: the library would dispose nothing.
  *
  * @throws {UnsupportedNestError}
  */
@@ -56,15 +56,16 @@ export function refuseUnknownInjector(injector: Partial<NestInjector> | undefine
   );
 }
 
-/** What `InstanceWrapper` of Nest has in addition; the same from 11.0.0 to 12.5.1. */
+/** Further members of Nest's `InstanceWrapper`; the same from 11.0.0 to 12.5.1. */
 interface GrowingWrapper extends NestWrapper {
   addCtorMetadata(index: number, dependency: NestWrapper): void;
 }
 
 /**
- * Refuses Nest 11.1.20 to 11.1.23 (nestjs/nest#16939, #16947). They decide whether a provider is static while its dependencies are
- * still being resolved, and keep the answer. This tries it on two wrappers, because a bundle has no version to read. Releases
- * before 11.1.20 keep the answer as well, but decide later; their injector has no `createResolutionContext()`.
+ * Refuses Nest 11.1.20 to 11.1.23 (nestjs/nest#16939, #16947). These versions decide whether a provider is static while its
+ * dependencies are still being resolved, and keep the answer. This function tests that on two wrappers, because a bundle has no
+ * version to read. Releases before 11.1.20 keep the answer as well, but decide later; their injector has no
+ * `createResolutionContext()`.
  *
  * @throws {UnsupportedNestError}
  */

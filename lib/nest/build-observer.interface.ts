@@ -11,16 +11,16 @@ export interface BuildObserver {
   readonly standIn: ((instance: object, wrapper: NestWrapper) => object) | undefined;
   /** Returns the error for code that resolves an instance, even a built one, when nothing may be resolved any more. */
   refusalOf(wrapper: NestWrapper): Error | undefined;
-  /** Called before a constructor or a factory; throws if nothing may be built any more. */
+  /** Runs before a constructor or a factory. Throws if nothing may be built any more. */
   beforeBuild(wrapper: NestWrapper): void;
   /**
-   * Called with the instance itself, before its dependents are built; awaited.
+   * Receives the instance itself, before its dependents are built. The caller awaits the promise.
    *
    * @param inject sets the injected properties now, in place of Nest. May throw.
    */
   built(instance: unknown, wrapper: NestWrapper, inject: () => void): Promise<void> | undefined;
-  /** Called if the constructor or factory has thrown; Nest receives the error. */
+  /** Runs if the constructor or factory has thrown; Nest receives the error. */
   buildFailed(): void;
-  /** Nest loads a member of a circular dependency without waiting for it. */
+  /** Runs when Nest loads a member of a circular dependency without waiting for that load. */
   notAwaited(loading: Promise<unknown>): void;
 }

@@ -3,7 +3,7 @@ import { isFactory } from './provider-kind.js';
 
 /** Replaces an instance with another object while Nest builds it. */
 export class BuildReplacement {
-  /** Undefined until an instance is built, and if it isn't replaced. */
+  /** Undefined until an instance is built, and if that instance isn't replaced. */
   #made: { readonly instance: unknown; readonly standIn: unknown } | undefined;
 
   constructor(
@@ -14,8 +14,8 @@ export class BuildReplacement {
   ) {}
 
   /**
-   * Changes the arguments of `Injector#instantiateClass`, so that Nest stores and injects the replacement. They are the instances
-   * to inject, the wrapper, the same wrapper as the target, and the context.
+   * Changes the arguments of `Injector#instantiateClass`, so that Nest stores and injects the replacement. The arguments are the
+   * instances to inject, the wrapper, the same wrapper as the target, and the context.
    *
    * From 11.0.0 to 12.5.1 Nest calls `new wrapper.metatype(...)` or `target.metatype(...)`. This `metatype` returns the
    * replacement, because Nest marks the instance as resolved too early to replace it afterwards.

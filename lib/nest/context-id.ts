@@ -8,7 +8,10 @@ const OBSERVER = Symbol('nestjs-scoped-worker:observer');
 /** A context id that this library created. */
 type ObservedContextId = ContextId & { [OBSERVER]?: BuildObserver };
 
-/** Returns the context id in an argument of Nest's injector: up to 11.x the id itself, from 12 on a resolution context that contains it. */
+/**
+ * Returns the context id in an argument of Nest's injector. Up to 11.x, the argument is the id itself; from 12 on, a resolution
+ * context that contains it.
+ */
 export function contextIdOf(argument: unknown): ObservedContextId | undefined {
   if (typeof argument !== 'object' || argument === null) return undefined;
   return (argument as { contextId?: ContextId }).contextId ?? (argument as ObservedContextId);
@@ -19,14 +22,15 @@ export function observerOf(argument: unknown): BuildObserver | undefined {
   return contextIdOf(argument)?.[OBSERVER];
 }
 
-/** True if the application has a `ContextIdStrategy`, which expects to see each request when its work begins. */
+/** Returns true if the application has a `ContextIdStrategy`, which expects to see each request when its work begins. */
 export function hasContextIdStrategy(): boolean {
   return (ContextIdFactory as unknown as { strategy?: unknown }).strategy !== undefined;
 }
 
 /**
  * Returns a new context id for one scope. If the application has a `ContextIdStrategy`, durable providers come from the context
- * that the strategy chooses for `request`. All others belong to the new id, even if `request` is an HTTP request with an id.
+ * that the strategy chooses for `request`. All other providers belong to the new id, even if `request` is an HTTP request with an
+ * id.
  *
  * A strategy for HTTP headers may throw on `request`. The scope fails with that error only when it needs a durable provider.
  */

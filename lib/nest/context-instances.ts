@@ -2,7 +2,7 @@ import { withMember } from './build-replacement.js';
 import type { ContextId, NestInstanceHost, NestWrapper } from './nest-types.js';
 import type { Preparation } from './preparation.js';
 
-/** The instances of an `InstanceWrapper`; its stores are for versions without `getExistingInstancesByContextId`. */
+/** The instances of an `InstanceWrapper`; the library reads its stores in versions without `getExistingInstancesByContextId`. */
 interface OpenWrapper {
   readonly values?: WeakMap<ContextId, NestInstanceHost>;
   readonly transientMap?: Map<string, WeakMap<ContextId, NestInstanceHost>>;
@@ -10,7 +10,7 @@ interface OpenWrapper {
   getInstanceByContextId(...of: unknown[]): NestInstanceHost;
 }
 
-/** Returns what a wrapper keeps for a context id; builds nothing. */
+/** Returns the entries of a wrapper for a context id; builds nothing. */
 function existing(wrapper: NestWrapper, contextId: ContextId): NestInstanceHost[] {
   const open = wrapper as unknown as OpenWrapper;
   if (open.getExistingInstancesByContextId) return open.getExistingInstancesByContextId(contextId);
@@ -39,15 +39,15 @@ export function inquirerIdsOf(
 }
 
 /**
- * Makes the dependents of a new instance wait for its load. Nest marks the instance as resolved when it is constructed, and
- * injects resolved instances without waiting (`Injector#resolveComponentHost`, 11.0.0 to 12.5.1). A dependent may look it up in
+ * Makes the dependents of a new instance wait for its load. Nest marks the instance as resolved when it is constructed, and injects
+ * resolved instances without waiting (`Injector#resolveComponentHost`, 11.0.0 to 12.5.1). A dependent may look up the instance in
  * the same turn of the microtask queue, so this class withholds the mark from the start.
  */
 export class HeldInstance {
   #host: NestInstanceHost | undefined;
   #isConstructed = false;
 
-  /** @param preparation of the instance. Its own code sees the instance as resolved; otherwise, it would wait for itself. */
+  /** @param preparation of the instance. Its own code sees the instance as resolved; otherwise, that code would wait for itself. */
   constructor(private readonly preparation: Preparation) {}
 
   /** Replaces arguments of `Injector#instantiateClass`, so that Nest doesn't mark the new instance as resolved yet. */
@@ -86,7 +86,7 @@ export async function quiesce(
   wrappers: readonly NestWrapper[],
   contextId: ContextId,
 ): Promise<void> {
-  // Nest leaves a host that failed marked as pending: each promise is waited for once.
+  // Nest still marks a failed host as pending, so this awaits each promise only once.
   const awaited = new Set<Promise<unknown>>();
   for (let idle = 0; idle < 2;) {
     // A dependency passes through a few microtasks between its lookup and its build.

@@ -48,7 +48,7 @@ export function bareProperties<T extends object>(decorated: T): T {
   return Object.fromEntries(entries) as T;
 }
 
-/** True if both are the same object, one is a proxy of the other, or both are proxies of a third. */
+/** Returns true if both are the same object, one is a proxy of the other, or both are proxies of a third. */
 export function isSameObject(left: object, right: object): boolean {
   const search = new ObjectSearch(left);
   try {
@@ -58,7 +58,7 @@ export function isSameObject(left: object, right: object): boolean {
   }
 }
 
-/** True if a factory returned an object that was injected into it: it created nothing, and acts as an alias. */
+/** Returns true if a factory returned an object that was injected into it: such a factory creates nothing, and acts as an alias. */
 export function handsOn(made: unknown, injected: readonly unknown[]): boolean {
   const own = bare(made);
   if (injected.some((value) => bare(value) === own)) return true;

@@ -8,7 +8,7 @@ import { isPreparing } from './preparation.js';
 export function watchDeferredLoads(injector: NestInjector): void {
   const { waitForDeferredLoads, addDeferredLoad } = injector;
   if (waitForDeferredLoads === undefined) return deferLoads(injector);
-  // Nest waits for them only in loads by the same module.
+  // Nest waits for these loads only in other loads by the same module.
   injector.addDeferredLoad = function (this: NestInjector, ...args) {
     const [contextId, loading] = args;
     observerOf(contextId)?.notAwaited(loading);
@@ -16,16 +16,16 @@ export function watchDeferredLoads(injector: NestInjector): void {
   };
   injector.waitForDeferredLoads = function (this: NestInjector, contextId: ContextId) {
     const observer = observerOf(contextId);
-    // What a member of a cycle resolves while it is prepared would wait for that member.
+    // A provider that a member of a cycle resolves during its own preparation would wait for that member.
     if (observer !== undefined && isPreparing(observer)) return Promise.resolve();
     return waitForDeferredLoads.call(this, contextId);
   };
 }
 
 /**
- * An injector without `waitForDeferredLoads()` (11.0.0, for example) loads members of a circular dependency without waiting, loses
- * their errors and repeats failed loads. Two members that fail would repeat each other without end, so each context id loads each
- * member once.
+ * Defers the loads of an injector without `waitForDeferredLoads()` (11.0.0, for example). Such an injector loads members of a
+ * circular dependency without waiting, loses their errors and repeats failed loads. Two members that fail would repeat each other
+ * without end, so each context id loads each member once.
  */
 function deferLoads(injector: NestInjector): void {
   const { loadProvider } = injector;
@@ -45,6 +45,6 @@ function deferLoads(injector: NestInjector): void {
       load,
     );
     observer.notAwaited(loading);
-    return loading.catch(() => undefined); // the observer throws it
+    return loading.catch(() => undefined); // the observer throws the error
   };
 }

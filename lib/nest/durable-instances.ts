@@ -3,7 +3,7 @@ import { holdsDecorated } from './holding.js';
 import { injectionsOf } from './injections.js';
 import type { ContextId, NestInjector, NestWrapper } from './nest-types.js';
 
-/** True for a durable provider that a context id strategy assigns to a parent, where Nest stores it. */
+/** Returns true for a durable provider that a context id strategy assigns to a parent, where Nest stores it. */
 export function livesElsewhere(
   injector: NestInjector,
   wrapper: NestWrapper,
@@ -12,7 +12,7 @@ export function livesElsewhere(
   return injector.getContextId(contextId, wrapper) !== contextId;
 }
 
-/** True if a durable provider, injected into the factory, holds the result, for example the pool of a tenant. */
+/** Returns true if a durable provider that is injected into the factory holds the result, for example the pool of a tenant. */
 export function isHeldByDurable(
   injector: NestInjector,
   made: unknown,

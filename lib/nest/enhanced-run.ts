@@ -24,7 +24,8 @@ const FORBIDDEN = 'Forbidden resource';
 /**
  * The parts of `ExternalContextCreator` that run enhancers in Nest itself; declared private, the same from 11.0.0 to 12.5.1. Its
  * `create()` doesn't fit: it finds the module by the class, always adds global enhancers, logs every error and completes
- * Observables. It passes a handler either its arguments or its decorated parameters. It reads only the constructor of `host`.
+ * Observables. It passes a handler either its arguments or its decorated parameters. These parts read only the constructor of
+ * `host`.
  */
 export interface Consumers {
   readonly guardsConsumer: {
@@ -95,7 +96,7 @@ export interface RunSeed {
  * Runs one call to a handler inside its enhancers.
  *
  * After an abort, a handler that returned a promise still decides the outcome, as one without enhancers does: its result passes
- * through the interceptors. An abort ends everything else that they wait for.
+ * through the interceptors. An abort ends everything else that the interceptors wait for.
  */
 export class EnhancedRun {
   readonly #host: object;
@@ -105,7 +106,7 @@ export class EnhancedRun {
   #subscriptions = 0;
   /** Fails when an abort ends the wait for the interceptors. */
   readonly #cut = new Subject<never>();
-  /** Emits after that, to end what interceptors wait for on their own. */
+  /** Emits after `#cut` has failed, to end what interceptors wait for on their own. */
   readonly #ended = new ReplaySubject<void>(1);
 
   constructor(
@@ -212,8 +213,8 @@ export class EnhancedRun {
   }
 
   /**
-   * Keeps the scope open until `work` settles. With interceptors, Nest runs the rest inside an Observable: an abort or an
-   * interceptor may stop waiting for it, and an interceptor may call the handler late.
+   * Keeps the scope open until `work` settles. With interceptors, Nest runs the rest inside an Observable. An abort or an
+   * interceptor may stop waiting for the work, and an interceptor may call the handler late.
    */
   private held<T>(work: () => Promise<T>): Promise<T> {
     const release = this.hold();
@@ -225,7 +226,7 @@ export class EnhancedRun {
   /**
    * Keeps the scope open.
    *
-   * @returns a function that lets it end.
+   * @returns a function that lets the scope end.
    */
   private hold(): () => void {
     let release!: () => void;
@@ -273,7 +274,7 @@ export class EnhancedRun {
   }
 }
 
-/** True for the error of an abort, or of a scope that closed after it, which filters must not catch. */
+/** Returns true for the error of an abort, or of a scope that closed after the abort, which filters must not catch. */
 function isInterruption(error: unknown, signal: AbortSignal): boolean {
   return isAbortError(error, signal) || error instanceof ScopeClosedError;
 }

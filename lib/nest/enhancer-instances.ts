@@ -23,7 +23,7 @@ interface OpenInjector extends NestInjector {
   loadInjectable?(wrapper: NestWrapper, module: NestModule): Promise<void>;
 }
 
-/** The method of each kind. */
+/** The method that each kind of enhancer has. */
 const METHODS: Readonly<Record<EnhancerKind, string>> = {
   guard: 'canActivate',
   interceptor: 'intercept',
@@ -38,8 +38,8 @@ export interface EnhancedCall {
 }
 
 /**
- * Finds or builds the instances of enhancers under a context id. Nest's own context creators leave out a guard without an
- * instance. Here that is an error, because the handler would run without its guard.
+ * Finds or builds the instances of enhancers under a context id. Nest's own context creators leave out a guard without an instance.
+ * Here, a missing instance is an error, because the handler would run without its guard.
  */
 export class EnhancerInstances {
   readonly #added = new WeakMap<NestModule, Map<Function, Promise<NestWrapper>>>();
@@ -98,8 +98,8 @@ export class EnhancerInstances {
   }
 
   /**
-   * Makes a class an injectable of a module. Nest does so while it scans the classes that modules provide. It doesn't see a class
-   * behind a factory, nor behind `useClass` before 11.2. Loads it as Nest does on start-up: first the prototype, then the
+   * Makes a class an injectable of a module. Nest does so while it scans the classes that modules provide. Nest doesn't see a class
+   * behind a factory, nor behind `useClass` before 11.2. Loads the class as Nest does on start-up: first the prototype, then the
    * instance, or only its dependencies if it is scoped.
    */
   private async add(kind: EnhancerKind, type: Function, module: OpenModule): Promise<NestWrapper> {

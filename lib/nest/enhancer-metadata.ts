@@ -73,7 +73,7 @@ export function declaredOn(owner: Function, method: string): DeclaredEnhancers {
   };
 }
 
-/** Returns the classes of the enhancers on a class, on one of its methods, and on the parameters of that. */
+/** Returns the classes of the enhancers on a class, on one of its methods, and on the parameters of that method. */
 export function enhancerClasses(owner: Function, method: string): Function[] {
   const { enhancers, params } = declaredOn(owner, method);
   const declared = [...Object.values(enhancers).flat(), ...params.flatMap(({ pipes }) => pipes)];
@@ -81,8 +81,9 @@ export function enhancerClasses(owner: Function, method: string): Function[] {
 }
 
 /**
- * Returns the method and those that it overrides. Nest reads decorators from the function of a method, so an override has none.
- * Here an override keeps its schedule, so it keeps its enhancers too: each kind applies until an override declares its own.
+ * Returns the method and those that it overrides. Nest reads decorators from the function of a method, so an override has none. In
+ * this library, an override keeps its schedule, so it keeps its enhancers too: each kind applies until an override declares its
+ * own.
  */
 function methodsOf(owner: Function, method: string): Function[] {
   const methods: Function[] = [];

@@ -12,7 +12,7 @@ import { GlobalEnhancers } from './global-enhancers.js';
 export interface HandlerCall {
   readonly instance: object;
   readonly method: string;
-  /** What the instance has under the name of the method. */
+  /** The member of the instance that has the name of the method. */
   readonly called: Function;
   readonly worker: NestWrapper;
   readonly args: readonly unknown[];
@@ -40,7 +40,7 @@ export class Enhancers {
 
   /**
    * Calls a handler inside its enhancers, in Nest's order: guards, interceptors, pipes, handler, interceptors, filters. Looks for
-   * them at the first call, because the application may add enhancers in its `onModuleInit`.
+   * the enhancers at the first call, because the application may add enhancers in its `onModuleInit`.
    *
    * @returns the result of the handler, an interceptor or a filter, or a promise of it; of an Observable, the last value.
    */
@@ -110,7 +110,7 @@ function classOf(instance: object, { token }: NestWrapper): Function {
   return typeof own === 'function' && !isStandIn ? own : (token as Function);
 }
 
-/** False for the result of a global factory that returned nothing, which Nest leaves out too. */
+/** Returns false for the result of a global factory that returned nothing, which Nest leaves out too. */
 function isObject(value: unknown): value is object {
   return value !== null && value !== undefined;
 }

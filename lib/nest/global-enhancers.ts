@@ -2,7 +2,7 @@ import type { ApplicationConfig } from '@nestjs/core';
 import type { Declared, EnhancerKind } from './enhancer-metadata.js';
 import type { NestWrapper } from './nest-types.js';
 
-/** Reads those of `app.useGlobalGuards()` and the like, then the scoped ones under `APP_GUARD` and the like. */
+/** Reads the enhancers of `app.useGlobalGuards()` and the like, then the scoped ones under `APP_GUARD` and the like. */
 const READ: Readonly<Record<EnhancerKind, (config: ApplicationConfig) => [unknown, unknown]>> = {
   guard: (config) => [config.getGlobalGuards(), config.getGlobalRequestGuards()],
   interceptor: (config) => [config.getGlobalInterceptors(), config.getGlobalRequestInterceptors()],

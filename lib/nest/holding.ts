@@ -12,7 +12,7 @@ export function holdsDecorated(holders: readonly object[], candidate: object): b
   }
 }
 
-/** True if one of the holders is the object, or keeps it in a property, a `Map` or a plain object. */
+/** Returns true if one of the holders is the object, or keeps it in a property, a `Map` or a plain object. */
 export function anyHolds(holders: readonly object[], isIt: IsIt): boolean {
   return holders.some((holder) => isIt(holder) || handsSafely(holder, isIt));
 }

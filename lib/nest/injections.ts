@@ -31,9 +31,9 @@ const OPTIONAL_PROPERTIES = 'optional:properties_metadata';
  * Returns the dependencies of a provider, in the order in which Nest resolves them. Guards, interceptors, pipes and filters of a
  * controller count as its dependencies.
  *
- * Nest records them when it first resolves a provider. Nest 11.2 resolves a provider that is declared as request-scoped only at
- * its first request. Until then, this reads the metadata of the class and looks up each token as Nest does, through aliases to
- * their targets. Leaves out dependencies that nothing provides, and `INQUIRER`.
+ * Nest records the dependencies when it first resolves a provider. Nest 11.2 resolves a provider that is declared as request-scoped
+ * only at the first request. Until then, this function reads the metadata of the class and looks up each token as Nest does,
+ * through aliases to their targets. Leaves out dependencies that nothing provides, and `INQUIRER`.
  */
 export function injectionsOf(wrapper: NestWrapper): Injection[] {
   const isMade = isFactory(wrapper);
@@ -93,7 +93,7 @@ function askedFor(
     }));
   const { metatype } = wrapper;
   if (!metatype) return [];
-  // A subclass inherits the flags. Nest 11 does this for constructors too, and Nest 12 refuses it.
+  // A subclass inherits the flags. Nest 11 applies them to constructors too; Nest 12 refuses a class that relies on this.
   const optional = (key: string): readonly unknown[] =>
     (Reflect.getMetadata(key, metatype) as readonly unknown[] | undefined) ?? [];
   const optionalParams = optional(OPTIONAL_PARAMS);
@@ -118,7 +118,7 @@ export function declaredTokens(metatype: Function): unknown[] {
   return given.map(tokenOf).filter((token) => token !== undefined && token !== INQUIRER);
 }
 
-/** True for the token of the dependent itself, which can never be missing. */
+/** Returns true for the token of the dependent itself, which can never be missing. */
 function isInquirer(given: unknown): boolean {
   return tokenOf(given) === INQUIRER;
 }
@@ -127,12 +127,12 @@ function tokenOf(given: unknown): unknown {
   return injectedToken(optionalToken(given)) ?? undefined;
 }
 
-/** True for a class with `@WebSocketGateway()` of `@nestjs/websockets`, which may not be installed. */
+/** Returns true for a class with `@WebSocketGateway()` of `@nestjs/websockets`, which may not be installed. */
 export function isGateway(type: Function): boolean {
   return Reflect.getMetadata('websockets:is_gateway', type) === true;
 }
 
-/** A missing optional dependency leaves a hole, and so does `INQUIRER`. */
+/** Returns true if an entry is missing: a missing optional dependency leaves a hole, and so does `INQUIRER`. */
 function hasHoles(recorded: readonly (NestWrapper | undefined)[]): boolean {
   for (let index = 0; index < recorded.length; index += 1)
     if (recorded[index] === undefined) return true;

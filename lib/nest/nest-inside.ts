@@ -175,7 +175,7 @@ export class NestInside extends Application {
 
   /**
    * Returns the provider that `ModuleRef.resolve` would choose, that of the last module with the token, and caches it. Returns
-   * undefined unless Nest builds it for each context; Nest then resolves the token.
+   * undefined for a provider that Nest doesn't build for each context: Nest itself then resolves the token.
    */
   placeOf(token: unknown): NestWrapper | undefined {
     const known = this.#places?.get(token);

@@ -32,7 +32,7 @@ export interface NestWrapper {
   getEnhancersMetadata(): readonly NestWrapper[] | undefined;
 }
 
-/** What a wrapper keeps for one context id. */
+/** The entry of a wrapper for one context id. */
 export interface NestInstanceHost {
   readonly instance: unknown;
   readonly isResolved?: boolean;

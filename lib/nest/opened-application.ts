@@ -12,7 +12,7 @@ export class OpenedApplication extends Application {
     this.modules = modulesOf(app);
   }
 
-  /** False for anything that isn't a Nest application. */
+  /** Returns false for anything that isn't a Nest application. */
   static canOpen(app: unknown): app is INestApplicationContext {
     try {
       return modulesOf(app as INestApplicationContext).size > 0; // a TestingModuleBuilder has none yet

@@ -11,8 +11,8 @@ const preparations = new AsyncLocalStorage<readonly Pick<Preparation, 'key' | 'i
 let constructing: Preparation | undefined;
 
 /**
- * What prepares one instance: a constructor or a factory, `onScopeInit`, and what these begin. It doesn't refer to the instance,
- * because a connection that a preparation opens keeps the preparation alive.
+ * Represents the code that prepares one instance: a constructor or a factory, `onScopeInit`, and the work that these begin. This
+ * object doesn't refer to the instance, because a connection that a preparation opens keeps the preparation alive.
  */
 export class Preparation {
   isOver = false;
@@ -20,7 +20,7 @@ export class Preparation {
   /** @param key of the observer. */
   constructor(readonly key: object) {}
 
-  /** True if the calling code is part of it. */
+  /** True if the calling code is part of this preparation. */
   get isAround(): boolean {
     return underWay().includes(this);
   }
@@ -42,7 +42,7 @@ export function constructIn<T>(preparation: Preparation, work: () => T): T {
   }
 }
 
-/** True if the calling code prepares an instance that is built for this observer. */
+/** Returns true if the calling code prepares an instance that is built for this observer. */
 export function isPreparing({ key }: BuildObserver): boolean {
   return underWay().some((preparation) => preparation.key === key);
 }
@@ -56,7 +56,7 @@ export function keyOfBuild(): object | undefined {
 export function asPartOfBuild<T>(work: () => T): T {
   const build = constructing;
   if (build === undefined) return work();
-  // Not the preparation itself: what a constructor begins still waits for its `onScopeInit`.
+  // This isn't the preparation itself: the work that a constructor begins still waits for `onScopeInit`.
   const begun = {
     key: build.key,
     get isOver() {

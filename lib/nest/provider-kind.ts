@@ -4,7 +4,7 @@ export function isFactory(wrapper: NestWrapper): boolean {
   return wrapper.inject !== null && wrapper.inject !== undefined;
 }
 
-/** True if one instance of the provider serves the whole application. */
+/** Returns true if one instance of the provider serves the whole application. */
 export function isSingleton(wrapper: NestWrapper): boolean {
   return wrapper.isDependencyTreeStatic() && !wrapper.isTransient;
 }
@@ -18,7 +18,7 @@ export function kindOf(wrapper: NestWrapper): ProviderKind {
   return typeof wrapper.metatype === 'function' ? 'class' : 'value';
 }
 
-/** True if the provider is registered with `useValue`: Nest doesn't build it. */
+/** Returns true if the provider is registered with `useValue`: Nest doesn't build it. */
 export function isReadyMade(wrapper: NestWrapper): boolean {
   return kindOf(wrapper) === 'value';
 }

@@ -3,8 +3,8 @@ import { contextIdOf, observerOf } from './context-id.js';
 import type { ContextId, NestInjector, NestProperty, NestWrapper } from './nest-types.js';
 
 /**
- * The values for property injection, until the instance is built. Nest injects them after `instantiateClass`, but `onScopeInit`
- * runs inside it and must see them.
+ * The values for property injection, until the instance is built. Nest injects these values after `instantiateClass`, but
+ * `onScopeInit` runs inside that call and must see them.
  *
  * Several instances of one provider (transients) may be in progress in one context; they arrive and leave in the same order.
  */

@@ -11,8 +11,8 @@ interface LinkedModule extends NestModule {
 }
 
 /**
- * Returns the provider that a module sees under a token: its own, or else the first that its imports export. Nest's injector
- * finds the same for the module's own providers. `ModuleRef` finds only that of the module itself, or that of the last module in
+ * Returns the provider that a module sees under a token: its own, or else the first that its imports export. Nest's injector finds
+ * the same for the module's own providers. `ModuleRef` finds only the provider of the module itself, or that of the last module in
  * the application that has the token.
  */
 export function seenProvider(module: NestModule, token: unknown): NestWrapper | undefined {
@@ -20,8 +20,8 @@ export function seenProvider(module: NestModule, token: unknown): NestWrapper | 
 }
 
 /**
- * True if a scope can resolve the token: `module` sees it, or one of `modules` has it. `ModuleRef` doesn't find controllers;
- * `NestInside.resolve()` finds those that aren't singletons.
+ * Returns true if a scope can resolve the token: `module` sees it, or one of `modules` has it. `ModuleRef` doesn't find
+ * controllers; `NestInside.resolve()` finds those that aren't singletons.
  */
 export function canResolve(
   token: unknown,
@@ -37,7 +37,7 @@ export function canResolve(
   );
 }
 
-/** True for a token that Nest resolves only while it builds a provider: `REQUEST` and `INQUIRER`. */
+/** Returns true for a token that Nest resolves only while it builds a provider: `REQUEST` and `INQUIRER`. */
 export function isOfBuild(token: unknown, module: NestModule | undefined): boolean {
   if (token !== REQUEST && token !== INQUIRER) return false;
   const seen = module && seenProvider(module, token);

@@ -11,7 +11,7 @@ import { isReadyMade, isSingleton } from './provider-kind.js';
  * read private `#fields` and closures; `shared()` is for these.
  *
  * In an application with an `instanceDecorator`, instances are proxies, and the objects that they hold may be proxies too. The
- * search recognises them too.
+ * search recognises these proxies.
  */
 export class StaticHoldings {
   #instances: object[] = [];

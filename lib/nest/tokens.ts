@@ -9,19 +9,19 @@ export function tokenText(token: unknown): string {
 /** The description of a repository token also names its module, for Nest's error if a class can't inject the repository. */
 const SCOPED_REPOSITORY = /^scoped (Repository of .*), from ScopedTypeOrmModule\.forFeature\(\)$/;
 
-/** True for the token of a provider that only this library uses, and that isn't part of the user's application. */
+/** Returns true for the token of a provider that only this library uses, and that isn't part of the user's application. */
 export function isInternalToken(token: unknown): boolean {
   return isOwnToken(token) && (token as string).endsWith(':lookup');
 }
 
-/** True for tokens such as those of `nestjs-scoped-worker/typeorm`: their providers refuse to work outside of scopes. */
+/** Returns true for tokens such as those of `nestjs-scoped-worker/typeorm`: their providers refuse to work outside of scopes. */
 export function isOwnToken(token: unknown): boolean {
   return typeof token === 'string' && token.startsWith(OWN);
 }
 
 const OWN = 'nestjs-scoped-worker:';
 
-/** True for the tokens of scoped repositories and entity managers. */
+/** Returns true for the tokens of scoped repositories and entity managers. */
 export function isScopedTypeOrmToken(token: unknown): boolean {
   if (typeof token === 'symbol') return SCOPED_REPOSITORY.test(token.description ?? '');
   return isOwnToken(token) && !isInternalToken(token);

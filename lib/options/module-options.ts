@@ -28,7 +28,7 @@ export interface ScopedWorkerModuleOptions {
   readonly allowFindings?: readonly Allowance[];
   /**
    * Runs the `@Cron`, `@Interval` and `@Timeout` handlers of `@nestjs/schedule` that Nest skips because their class can't be a
-   * singleton. Each tick has its own scope. Nest keeps running the others. If false, skipped handlers stop start-up.
+   * singleton. Each tick has its own scope. Nest keeps running the other handlers. If false, skipped handlers stop start-up.
    *
    * @defaultValue false
    */
@@ -42,7 +42,7 @@ export interface ScopedWorkerModuleOptions {
   /** Milliseconds that the shutdown waits for running ticks in total, including `drainTimeoutMs`. @defaultValue 30_000 */
   readonly shutdownTimeoutMs?: number;
   /**
-   * Milliseconds within which each disposer must settle, as must builds that are pending when a scope ends.
+   * Milliseconds within which each disposer must settle. The same limit applies to builds that are pending when a scope ends.
    *
    * @defaultValue 10_000
    */
@@ -62,8 +62,8 @@ export interface ScopedWorkerModuleOptions {
   readonly around?: readonly AroundHook[];
   /**
    * Runs global guards, interceptors, pipes and filters (such as `app.useGlobalGuards()` and `APP_GUARD`) around handlers too.
-   * Those on a worker or on a handler always run. Most global ones are written for HTTP requests: check
-   * `context.getType() === 'scoped-worker'` to recognise a tick.
+   * Enhancers on a worker or on a handler always run. Most global ones are written for HTTP requests: check `context.getType() ===
+   * 'scoped-worker'` to recognise a tick.
    *
    * @defaultValue false
    */

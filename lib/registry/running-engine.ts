@@ -54,7 +54,9 @@ export class RunningEngine {
     if (isPending) this.#stopping = told.then(() => void (this.#stopping = undefined));
   }
 
-  /** Returns the engine while it stops. It may wait for the ticks that it has fired, so the drain continues in the meantime. */
+  /**
+   * Returns the engine while it stops. The engine may wait for the ticks that it has fired, so the drain continues in the meantime.
+   */
   stragglers(): Straggler[] {
     if (this.#stopping === undefined) return [];
     return [{ name: `the engine (${this.engine.name})`, isBrief: true, done: this.#stopping }];
@@ -116,7 +118,7 @@ export class RunningEngine {
     }
   }
 
-  /** The timers of an engine must not keep the caller's AsyncLocalStorage stores alive. */
+  /** Calls the engine in an empty AsyncLocalStorage context, so that its timers don't keep the caller's stores alive. */
   private inEmptyContext(what: (engine: Engine) => void | Promise<void>): Promise<void> {
     return fromEmptyContext(async () => what(this.engine));
   }

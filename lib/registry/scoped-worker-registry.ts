@@ -120,8 +120,8 @@ export class ScopedWorkerRegistry {
   }
 
   /**
-   * Adds a schedule, which can be due from now on, or once start-up is complete. It isn't persisted: it ends with `remove()` or
-   * with the process.
+   * Adds a schedule, which can be due from now on, or once start-up is complete. The schedule isn't persisted: it exists until you
+   * call `remove()` or the process ends.
    *
    * @throws {InvalidScheduleError} listing every problem of the definition; nothing is added.
    * @throws {DuplicateScheduleError} if the name is taken.
@@ -174,14 +174,14 @@ export class ScopedWorkerRegistry {
   }
 
   /**
-   * Runs `work` under the lock that the ticks of an `overlapKey` take. It starts when no tick with this key is running, and no
-   * such tick starts while it runs. Use it, for example, in an HTTP handler that changes the same data as a job.
+   * Runs `work` under the lock that the ticks of an `overlapKey` take. The work starts when no tick with this key is running, and
+   * no such tick starts while it runs. Use it, for example, in an HTTP handler that changes the same data as a job.
    *
-   * The call waits its turn, including behind earlier calls with the key. A tick that comes due while the lock is taken follows
-   * its own `overlap` rule. Inside a tick with this key, a call doesn't wait for ticks to finish. If several such ticks run
-   * concurrently, their calls run one after the other, as do simultaneous calls from one tick. Inside `work`, a nested call
-   * doesn't wait for that work. The lock covers this process only. It works before start-up is complete and during the shutdown,
-   * which doesn't wait for it.
+   * The call waits its turn, including behind earlier calls with the key. A tick that comes due while the lock is taken follows its
+   * own `overlap` rule. Inside a tick with this key, a call doesn't wait for ticks to finish. If several such ticks run
+   * concurrently, their calls run one after the other, as do simultaneous calls from one tick. Inside `work`, a nested call doesn't
+   * wait for that work. The lock covers this process only. You can call `exclusive()` before start-up is complete and during the
+   * shutdown, which doesn't wait for `work`.
    *
    * @param options.signal Ends the wait, but not the work; for example `AbortSignal.timeout(2_000)`. Default: no limit.
    * @returns the result of `work`.

@@ -11,7 +11,7 @@ export interface DeadLetter<T = unknown> {
   /** The name of the consumer. */
   readonly schedule: string;
   readonly deliveries: number;
-  /** The error of the last delivery. If that delivery ended with its process, an `Error` that says so. */
+  /** The error of the last delivery. If the process ended during that delivery, an `Error` that says so. */
   readonly error: unknown;
 }
 
@@ -37,12 +37,12 @@ export interface ConsumerOptions<T = never> extends Pick<
   readonly concurrency?: number;
   /**
    * The maximum number of deliveries: a message is put aside when the last one fails. If it arrives again after that, it is put
-   * aside without calling the handler, because its last delivery may have ended with the process. Interrupted deliveries don't
+   * aside without calling the handler, because the process may have ended during its last delivery. Interrupted deliveries don't
    * count. Needs `deadLetter`, or a source that keeps dead letters itself. Minimum 1. Default: no limit.
    */
   readonly maxDeliveries?: number;
   /**
-   * Called in a separate scope with a message that failed on its last delivery, or was delivered again after that. If it
+   * Called in a separate scope with a message that failed on its last delivery, or was delivered again after that. If the function
    * succeeds, the library acknowledges the message; if it fails, the message goes back.
    */
   readonly deadLetter?: DeadLetterHandler<T>;

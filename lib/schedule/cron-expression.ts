@@ -16,8 +16,8 @@ const FAR_MS = 2_800 * 86_400_000;
  * A cron expression: five or six fields, seconds first, month and day names, presets such as `@daily`. It is due when `@Cron` of
  * `@nestjs/schedule` is, except for the times that `CorrectedCron` corrects.
  *
- * The `cron` package reads it. Most due times are then a search through its fields on a calendar without time zones. Near a
- * change of clocks, far ahead, and in a zone that `Intl` doesn't know, the `cron` package answers.
+ * The `cron` package reads it. Most due times are then found by a search through its fields, on a calendar without time zones. Near
+ * a change of clocks, far ahead, and in a zone that `Intl` doesn't know, the `cron` package answers.
  */
 export class CronExpression {
   readonly #zone: string;
@@ -48,7 +48,7 @@ export class CronExpression {
     return this.#offsets.instantOf(local * 1_000);
   }
 
-  /** Not kept, because it is needed a few times a year, and takes more memory than all the rest. */
+  /** Returns a new object, which isn't kept: it is needed a few times a year, and takes more memory than all the rest. */
   private corrected(): CorrectedCron {
     return new CorrectedCron(this.source, this.#zone);
   }
@@ -63,7 +63,7 @@ export function zoneName({ timeZone, utcOffset }: CronZone): string {
   return `UTC${utcOffset < 0 ? '-' : '+'}${two(Math.floor(minutes / 60))}:${two(minutes % 60)}`;
 }
 
-/** By the environment variable that changes it. `Intl` takes a fifth of a millisecond. */
+/** The zone of the process, by the environment variable that changes it. `Intl` takes a fifth of a millisecond. */
 const zonesOfProcess = new Map<string | undefined, string>();
 
 function zoneOfProcess(): string {

@@ -6,7 +6,7 @@ export interface CronFieldValues {
   readonly dayOfMonth: readonly number[];
   /** From 1. */
   readonly month: readonly number[];
-  /** From Sunday, 0, to Saturday. */
+  /** From 0 (Sunday) to 6 (Saturday). */
   readonly dayOfWeek: readonly number[];
 }
 

@@ -20,8 +20,8 @@ export type ZoneOptions =
 
 /**
  * Retries a tick whose attempt failed or timed out, each time in a new scope. A cancelled attempt isn't retried, nor is one whose
- * work is committed. Such an attempt failed only in disposal, or in a commit hook after another one had returned `'committed'`.
- * An error of an `around` hook after `next()` is retried, because the hook may have rolled back the work.
+ * work is committed. An attempt with committed work failed only in disposal, or in a commit hook after another hook had returned
+ * `'committed'`. An error of an `around` hook after `next()` is retried, because the hook may have rolled back the work.
  *
  * @publicApi
  */
@@ -33,7 +33,7 @@ export interface RetryOptions {
    * counts as running during the wait. A shutdown cuts the wait short. @defaultValue 0
    */
   readonly backoffMs?: number | ((attempt: number) => number);
-  /** The random part of the wait, from 0 to 1: with 0.2, 80 to 100 percent of it is waited. @defaultValue 0 */
+  /** The random part of the wait, from 0 to 1: with 0.2, the actual wait is 80 to 100 percent of `backoffMs`. @defaultValue 0 */
   readonly jitter?: number;
 }
 
@@ -94,8 +94,8 @@ export interface CommonHandlerOptions {
    */
   readonly timeoutMs?: number;
   /**
-   * Decides what happens to the schedule when a tick fails or times out: `'continue'` (default), `'pause'`, or `'stop-app'`,
-   * which closes the application and ends the process with a non-zero code. With `forEach`, the other items of the list still
+   * Decides what happens to the schedule when a tick fails or times out: `'continue'` (default), `'pause'` or `'stop-app'`. The
+   * last one closes the application and ends the process with a non-zero code. With `forEach`, the other items of the list still
    * run.
    */
   readonly onFailure?: 'continue' | 'pause' | 'stop-app';

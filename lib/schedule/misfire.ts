@@ -15,7 +15,8 @@ const FIRST_WINDOW_MS = 60_000;
 
 /**
  * Returns the slots from `at` until `now`, oldest first, and the slot after them. Usually, that is `at` alone. After a long sleep,
- * there may be too many to walk through: then only the latest are returned, at least `most` of them and all that are punctual.
+ * there may be too many slots to walk through. Then only the latest are returned: at least `most` of them, and all that are
+ * punctual.
  */
 export function dueUntil(
   now: number,

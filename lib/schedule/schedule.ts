@@ -65,12 +65,15 @@ export function functionName({ name }: Function): string {
   return name === '' || name === 'handler' ? 'function' : name;
 }
 
-/** True if it is listed, but never due by itself. */
+/** True for a schedule that is listed, but never due by itself. */
 export function isDisabled({ options, isOff }: EngineSchedule): boolean {
   return options.disabled || isOff;
 }
 
-/** True if its period counts from when the previous tick finishes. A cron that was an interval before keeps the option unused. */
+/**
+ * True for a schedule whose period counts from when the previous tick finishes. A cron that was an interval before keeps the option
+ * unused.
+ */
 export function hasFixedDelay({ kind, options }: EngineSchedule): boolean {
   return kind === 'interval' && options.fixedDelay;
 }

@@ -12,7 +12,9 @@ export interface EngineSlot {
   readonly schedule: EngineSchedule;
   readonly scheduledAt: Date;
   readonly trigger: Trigger;
-  /** True for a slot that is caught up, and for slots due after it: it waits its turn instead of being skipped or merged. */
+  /**
+   * True for a slot that is caught up, and for slots due after it. Such a slot waits its turn instead of being skipped or merged.
+   */
   readonly isCatchUp?: boolean;
 }
 

@@ -3,7 +3,7 @@ import { getOrAdd } from '../util/values.js';
 const SECOND_MS = 1_000;
 const DAY_MS = 86_400_000;
 
-/** How long around a change of clocks no offset is returned. */
+/** The time before and after a change of clocks for which no offset is returned. */
 const NEAR_MS = 4 * 3_600_000;
 
 /** The known range restarts at an instant that is further away than this, instead of growing to it. */
@@ -17,8 +17,8 @@ export function offsetsOf(zone: string): ZoneOffsets {
 }
 
 /**
- * The offsets of a time zone from UTC. It asks `Intl` for the offset of each day, and for the exact moment if the offset has
- * changed, so that it needs no table. It would miss two changes within one day.
+ * The offsets of a time zone from UTC. This class asks `Intl` for the offset of each day, and for the exact moment if the offset
+ * has changed, so that it needs no table. It would miss two changes within one day.
  */
 export class ZoneOffsets {
   readonly #read: (instant: number) => number | undefined;
@@ -34,7 +34,9 @@ export class ZoneOffsets {
     this.#read = reader(zone);
   }
 
-  /** Returns the offset at an instant, in milliseconds; undefined within four hours of a change, or if `Intl` doesn't know the zone. */
+  /**
+   * Returns the offset at an instant, in milliseconds; undefined within four hours of a change, or if `Intl` doesn't know the zone.
+   */
   at(instant: number): number | undefined {
     if (!this.reaches(instant)) return undefined;
     let index = this.#changes.length;

@@ -86,8 +86,8 @@ export class Construction implements BuildObserver {
   }
 
   /**
-   * When the id is first read, Nest receives it, with all instances that a plan has built. After the scope has closed, this is a
-   * dead id: once the real one is unreachable, Nest's own maps release the instances.
+   * Returns the context id. On the first read, Nest receives it, with all instances that a plan has built. After the scope has
+   * closed, this is a dead id: once the real one is unreachable, Nest's own maps release the instances.
    */
   get contextId(): ContextId {
     this.#contextId ??= createContextId(this.#request, this);
@@ -293,7 +293,7 @@ export class Construction implements BuildObserver {
   }
 
   private async follow<T>(loading: Promise<T>): Promise<T> {
-    const isPart = isPreparing(this); // of a build, for which it must not wait; the load around it does
+    const isPart = isPreparing(this); // part of a build, for which this load must not wait; the outer load does
     let instance: T;
     try {
       instance = await loading;
@@ -313,7 +313,7 @@ export class Construction implements BuildObserver {
     (this.#cycles ??= new Set()).add(loading);
   }
 
-  /** A load waits for the members of cycles, and throws their errors. */
+  /** Waits for the members of cycles, and throws their errors. */
   private async settleCycles(): Promise<void> {
     if (this.#cycles === undefined) return;
     // The preparation of a member may load another cycle.
@@ -323,7 +323,7 @@ export class Construction implements BuildObserver {
       try {
         await Promise.all(cycles);
       } finally {
-        // Only now: until then, loads at the same time wait for them too.
+        // Only now: until then, concurrent loads wait for them too.
         for (const cycle of cycles) this.#cycles.delete(cycle);
       }
     }

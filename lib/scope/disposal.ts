@@ -65,7 +65,7 @@ export class Disposal {
   /**
    * Adds an instance.
    *
-   * @param isLate The scope has closed, so the instance isn't initialised, and its other hooks would not expect that.
+   * @param isLate True if the scope has closed: the instance isn't initialised, and its other hooks wouldn't expect that.
    * @returns true if the scope owns it and had not added it before.
    */
   add(instance: unknown, wrapper: NestWrapper, isLate = false): boolean {

@@ -79,17 +79,17 @@ export class OpenScopes implements ScopeHome {
     });
   }
 
-  /** From now on, the drain waits only for scopes that are already open, and for the scopes that their work opens. */
+  /** Limits the drain to scopes that are already open, and to the scopes that their work opens. */
   beginShutdown(): void {
     this.#isShuttingDown = true;
   }
 
-  /** From now on, no scope of these kinds can be opened. */
+  /** Prevents further scopes of these kinds from being opened. */
   refuseToOpen(kinds: readonly ScopeKind[], why: string): void {
     for (const kind of kinds) this.#refusals.set(kind, why);
   }
 
-  /** From now on, open scopes of these kinds build nothing more. */
+  /** Prevents open scopes of these kinds from building anything more. */
   refuseToBuild(kinds: readonly ScopeKind[], why: string): void {
     for (const scope of this.#open) if (kinds.includes(scope.kind)) scope.refuseToBuild(why);
   }

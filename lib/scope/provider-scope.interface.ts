@@ -35,14 +35,14 @@ export interface ProviderScope {
    */
   defer(cleanup: () => unknown): void;
   /**
-   * Calls and awaits `hook` if the work succeeds. It runs among the `onScopeCommit` hooks of providers, most recently registered
-   * first. If it throws, the tick fails in the phase `commit`, and everything that hasn't committed yet is rolled back.
+   * Calls and awaits `hook` if the work succeeds. The hook runs among the `onScopeCommit` hooks of providers, most recently
+   * registered first. If it throws, the tick fails in the phase `commit`, and everything that hasn't committed yet is rolled back.
    *
    * @throws {ScopeClosedError} if the work has settled, because the scope has already decided whether it commits.
    */
   onCommit(hook: () => unknown): void;
   /**
-   * Calls and awaits `hook` if the work fails, is cancelled or times out, or if a commit fails. It runs among the
+   * Calls and awaits `hook` if the work fails, is cancelled or times out, or if a commit fails. The hook runs among the
    * `onScopeRollback` hooks of providers, most recently registered first. If it throws, the error joins `disposeErrors`.
    *
    * @param hook receives the error.
@@ -50,8 +50,8 @@ export interface ProviderScope {
    */
   onRollback(hook: (error: unknown) => unknown): void;
   /**
-   * Delays disposal until `work` has settled. A rejection fails the tick. If the handler has failed too, its error is the error
-   * of the tick. The library then logs the other one, unless that is merely the abort of the tick.
+   * Delays disposal until `work` has settled. A rejection fails the tick. If the handler has failed too, its error is the error of
+   * the tick. The library then logs the error of `work`, unless that is merely the abort error of the tick.
    *
    * @throws {TypeError} if `work` isn't a promise, such as the function that returns one.
    * @throws {ScopeClosedError} when the scope has begun to dispose.
@@ -71,8 +71,8 @@ export interface ProviderScope {
  */
 export interface OpenedScope extends ProviderScope, AsyncDisposable {
   /**
-   * Waits for `waitFor` work, calls `onScopeCommit`, and disposes newest first. Further calls, even concurrent ones, have the
-   * same result. In a hook or a disposer of this scope, it resolves immediately.
+   * Waits for `waitFor` work, calls `onScopeCommit`, and disposes newest first. Further calls, even concurrent ones, have the same
+   * result. In a hook or a disposer of this scope, the promise resolves immediately.
    *
    * @throws the error of a commit hook, of `waitFor` work or of a disposer; several as one `AggregateError`.
    */

@@ -70,7 +70,7 @@ export class ScopeHandle implements OpenedScope {
 
 /** Rolls back and disposes a scope by hand, unless it has ended or is ending. */
 export async function rollBackScope(scope: Scope): Promise<void> {
-  // An error of that end belongs to the caller of `complete()`.
+  // The caller of `complete()` receives the errors of an end that has already begun.
   if (scope.ending !== undefined) return isInside(scope) ? undefined : void (await scope.ending);
   const error = new ScopeClosedError(
     scope.id,

@@ -101,7 +101,7 @@ export interface ScopeEvents {
 
 /** Receives what scopes find out about providers. */
 export interface ScopeFindings {
-  /** A request-scoped factory returned an object that a static provider holds. Called each time. */
+  /** Called each time a request-scoped factory returns an object that a static provider holds. */
   sharedByFactory(wrapper: NestWrapper): void;
 }
 
@@ -130,9 +130,9 @@ export interface WatchedScope {
     ((instance: object, wrapper: NestWrapper, isOwn: () => boolean) => object) | undefined;
   /** Returns the instance behind a result of `guard`. */
   bare(injected: object): object;
-  /** The caller of `ProviderScopeFactory.open()` receives this handle of the scope. */
+  /** Called with the handle of the scope that the caller of `ProviderScopeFactory.open()` receives. */
   handedOut(handle: object, scope: ProviderScope): void;
-  /** Something was built that the scope owns. */
+  /** Called when an instance that the scope owns has been built. */
   built(instance: object, wrapper: NestWrapper): void;
   /** Called when the scope starts to close, by `callee`, on the stack of the code that ends it. */
   ending(callee: Function): void;

@@ -305,7 +305,7 @@ export class Scope implements ProviderScope, WorkOwner {
     return this.#construction.load(what, () => this.context.run(start));
   }
 
-  /** Logs print a tick as JSON, and its scope leads back to it. */
+  /** Returns a short form for logs: they print a tick as JSON, and the scope of a tick refers back to the tick. */
   toJSON(): object {
     return { id: this.id, closed: this.closed };
   }
@@ -323,7 +323,7 @@ function promiseOf<T>(work: () => T | Promise<T>): Promise<T> {
   return result;
 }
 
-/** Returns a function for errors that reach no other code. It doesn't keep the scope alive. */
+/** Returns a function for errors that reach no other code. The function doesn't keep the scope alive. */
 function strayFailures(
   { schedule, tickId }: ScopeNotice,
   events: ScopeEvents,

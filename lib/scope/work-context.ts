@@ -83,7 +83,7 @@ interface Work {
   owner: WorkOwner | undefined;
 }
 
-/** It keeps neither the work that it follows nor what that work was part of: a listener may start the next tick, again and again. */
+/** Keeps neither the work that it follows nor what that work was part of: a listener may start the next tick, again and again. */
 class Follower implements WorkOwner {
   constructor(private readonly followed: Work) {}
 
@@ -137,8 +137,8 @@ export function currentContext(): WorkContext | undefined {
 }
 
 /**
- * Returns the innermost context whose work hasn't ended. Reads on to the outermost one, because reading `outer` unlinks ended
- * contexts, even between living ones: a loop that starts each round from the last one must not grow a chain.
+ * Returns the innermost context whose work hasn't ended. Reads on to the outermost context, because reading `outer` unlinks ended
+ * contexts, even between living ones. A loop that starts each round from the last one must not grow a chain.
  */
 export function livingContext(): WorkContext | undefined {
   let living: WorkContext | undefined;

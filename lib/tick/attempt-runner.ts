@@ -124,8 +124,8 @@ export class AttemptRunner {
         ? { ended, value: ended.value }
         : { ended, value: undefined, failed: { error } };
     };
-    // After `next()` the scope has ended, but a hook is still part of the tick. If the hook waits for a shutdown or for a run
-    // of the same schedule, that one must not wait for the hook.
+    // After `next()` the scope has ended, but a hook is still part of the tick. If the hook waits for a shutdown or for a run of
+    // the same schedule, that shutdown or run must not wait for the hook.
     const { around } = this.settings;
     const { attempted, errors } = await runAs(scope, () => runAround(around, tick, runOnce), true);
     const { ended } = attempted;
@@ -206,7 +206,7 @@ export class AttemptRunner {
   }
 }
 
-/** Only `useFactory` and `useValue` can cause this: start-up has already checked the class itself. */
+/** Returns an error text that only `useFactory` and `useValue` can cause: start-up has already checked the class itself. */
 function noHandler({ schedule: { handler, target } }: Slot): string {
   return `${handler}: the provider of ${String(target.worker?.name)} is an object without the method ${target.method}. Provide an instance of the class.`;
 }

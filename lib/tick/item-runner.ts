@@ -21,8 +21,8 @@ export class ItemRunner {
   ) {}
 
   /**
-   * @returns a summary with the reports of all items: `failed` if items failed (with their errors) or the factory returned no
-   * list; `skipped` if the list is empty. It has a `reason` if the list was cut short, even if items failed before.
+   * @returns a summary with the reports of all items. It is `failed` if items failed (with their errors) or the factory returned no
+   * list, and `skipped` if the list is empty. The summary has a `reason` if the list was cut short, even if items failed before.
    */
   async run(slot: Slot): Promise<TickReport> {
     const list = new TickList(slot);
@@ -49,7 +49,7 @@ export class ItemRunner {
     }
   }
 
-  /** In a separate scope, because the list may come from a request-scoped repository. */
+  /** Gets the items in a separate scope, because the list may come from a request-scoped repository. */
   private itemsOf({ schedule }: Slot): Promise<unknown[]> {
     const { inject = [], useFactory } = schedule.options.forEach!;
     const { worker } = schedule.target;

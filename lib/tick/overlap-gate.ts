@@ -10,8 +10,8 @@ import type { SkipReason, TickReport } from './tick-report.js';
 interface Asking {
   readonly slot: Slot;
   /**
-   * The slots that were running around the caller when it asked; they may have ended since. They may await the caller, so it must
-   * not wait for them.
+   * The slots that were running around the caller when it asked; they may have ended since. They may await the caller, so the
+   * caller must not wait for them.
    */
   readonly outer: readonly Slot[];
   /** True for work that runs while no tick runs, and is never skipped. */
@@ -68,7 +68,7 @@ export class OverlapGate {
     const isKept = slot.isCatchUp === true || overlap === 'allow';
     if (!isKept && overlap === 'skip') return Promise.resolve(gated.skip('overlap'));
     const earlier = isKept ? undefined : this.replaceableBy(slot);
-    // One of the two is skipped: the earlier one, unless it is a manual run and this one is only due.
+    // One of the two is skipped: the earlier one, unless it is a manual run and the new one isn't.
     if (earlier?.slot.trigger === 'manual' && slot.trigger !== 'manual')
       return Promise.resolve(gated.skip('merged'));
     const report = new Promise<TickReport>((resolve) => {
@@ -223,7 +223,7 @@ function limitOf({ schedule: { options } }: Slot): number {
   return limit ?? (overlap === 'allow' ? Number.POSITIVE_INFINITY : 1);
 }
 
-/** Schedules that share it count as one for overlap. */
+/** Returns the key of a schedule's gate. Schedules that share a key count as one for overlap. */
 export function overlapKeyOf({ name, options }: Schedule): string {
   return options.overlapKey === undefined ? `schedule ${name}` : `key ${options.overlapKey}`;
 }

@@ -27,7 +27,7 @@ export class ProviderScopeFactory {
   /**
    * Opens a scope that you end: `await using scope = await scopes.open()`, and `await scope.complete()` when its work has
    * succeeded. When the application closes, the library rolls back and disposes a scope that is left open: before any
-   * `onModuleDestroy`. If the scope was opened during the shutdown, it does so after the last shutdown hook.
+   * `onModuleDestroy`. If the scope was opened during the shutdown, the library does so after the last shutdown hook.
    *
    * @param seed.request The value of `REQUEST` in the scope.
    * @throws {ScopeClosedError} when the last shutdown hook of the application has run.
@@ -44,12 +44,12 @@ export class ProviderScopeFactory {
   }
 
   /**
-   * Runs `work` in its own scope, and ends the scope with it. Commits if the work succeeds, rolls back if it throws, and disposes
-   * in both cases. The shutdown waits for work that began before it, and for work that such work starts. If other code starts
-   * work during the shutdown, await it in a shutdown hook.
+   * Runs `work` in its own scope, and ends the scope when `work` has settled. Commits if the work succeeds, rolls back if it
+   * throws, and disposes in both cases. The shutdown waits for work that began before it, and for work that such work starts. If
+   * other code starts work during the shutdown, await it in a shutdown hook.
    *
    * With a `name`, the work is a tick: `onOpen` and the `around` hooks run, and `REQUEST`, `@InjectTick()` and `currentTick()`
-   * return its `Tick`. It has a report, events and, if it fails, a line in the log. It has no retry and no overlap rule.
+   * return its `Tick`. The tick has a report, events and, if it fails, a line in the log. It has no retry and no overlap rule.
    * `signal`, `timeoutMs` and the shutdown abort its signal.
    *
    * @param options.request The value of `REQUEST` in the scope; can't be combined with `name`.

@@ -18,7 +18,7 @@ export const nextTickId = idSource('tick');
 /** A tick that has been fired and not yet reported, or the ticks for a list of items. */
 export abstract class RunningWork implements WorkOwner {
   readonly firedAt = new Date();
-  /** Everything that it starts is part of it, until it has left the running ticks. */
+  /** Everything that this work starts is part of it, until this work has left the running ticks. */
   readonly context = new WorkContext(this, livingContext());
   isAwaited = true;
   /** Opens when the report has been emitted. */
@@ -44,7 +44,7 @@ export abstract class RunningWork implements WorkOwner {
 export class RunningTick extends RunningWork {
   readonly id = nextTickId();
   readonly startedAt = performance.now();
-  /** All attempts have ended; only the conclusion is left. */
+  /** True once all attempts have ended and only the conclusion is left. */
   isOver = false;
   /** Set when no further attempt may begin; the running one is aborted only if `#abort` is set too. */
   stopped: AbortCause | undefined;
@@ -132,12 +132,12 @@ export class TickList extends RunningWork {
     if (this.stopped === undefined || this.stopped === 'paused') this.stopped = cause;
   }
 
-  /** The schedule was paused: no further item begins. */
+  /** Lets no further item begin until `resume()`. */
   pause(): void {
     this.stopped ??= 'paused';
   }
 
-  /** The schedule was resumed. */
+  /** Lets items begin again, if only a pause has stopped the list. */
   resume(): void {
     if (this.stopped === 'paused') this.stopped = undefined;
   }
@@ -153,7 +153,7 @@ export class RunningTicks {
     this.#all.add(running);
   }
 
-  /** Work leaves the list before its context ends: a shutdown that it started must not take it for other work. */
+  /** Removes work from the list before its context ends: a shutdown that this work started must not mistake it for other work. */
   remove(running: RunningWork): void {
     this.#all.delete(running);
     running.context.end();
@@ -161,7 +161,7 @@ export class RunningTicks {
   }
 
   /**
-   * From now on, only work that belongs to running work joins `awaited`. Otherwise, a consumer of another library that runs tick
+   * Lets only work that belongs to running work join `awaited` from now on. Otherwise, a consumer of another library that runs tick
    * after tick by hand would delay the shutdown until its queue is empty.
    */
   beginShutdown(): void {
@@ -219,7 +219,7 @@ export class RunningTicks {
   }
 }
 
-/** A tick by hand may have the name of a schedule without belonging to it. */
+/** True for work of the schedule with this name. A tick by hand may have the same name without belonging to the schedule. */
 export function isOf({ slot: { schedule } }: RunningWork, name: string): boolean {
   return schedule.name === name && schedule.target.isByHand !== true;
 }

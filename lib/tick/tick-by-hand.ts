@@ -22,7 +22,7 @@ import type { Tick } from './tick.interface.js';
 export interface TickByHand<P = unknown> {
   /**
    * The name of the work in reports, events and logs: `tick.schedule`. Name the kind of work, such as `'mails.send'`, not the
-   * individual run. Several runs can have the same name at the same time. The registry doesn't list it.
+   * individual run. Several runs can have the same name at the same time. The registry doesn't list the name.
    */
   readonly name: string;
   /** Aborts the tick when the signal is aborted, with its reason. Default: only a timeout and the shutdown abort the tick. */

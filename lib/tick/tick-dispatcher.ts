@@ -27,7 +27,7 @@ export class TickDispatcher {
     private readonly events: TickEvents,
   ) {}
 
-  /** Never rejects: the report has the error of the tick. */
+  /** Runs or skips a slot. Never rejects: the report has the error of the tick. */
   async dispatch(slot: Slot, options: TickRunOptions = {}): Promise<TickReport> {
     if (this.#closedFor !== undefined) return this.skip(slot, this.#closedFor);
     if (slot.trigger !== 'manual' && this.#paused.has(slot.schedule.name))
@@ -75,7 +75,7 @@ export class TickDispatcher {
     return this.#closedFor === undefined;
   }
 
-  /** From now on, no tick and no further attempt begins. Waiting ticks never run. */
+  /** Prevents further ticks and attempts. Waiting ticks never run. */
   close(): void {
     this.#closedFor = 'stopping';
     for (const gate of this.#gates.values()) gate.clear('stopping');
@@ -115,7 +115,7 @@ export class TickDispatcher {
     const report = await (isList ? this.lists.run(slot) : this.ticks.run(slot, options));
     if (report.outcome === 'skipped') this.events.emit('tick:skipped', report);
     else this.reports.remember(report, slot.schedule);
-    // The failures of items are applied already.
+    // `onFailure` has already been applied to the failures of items.
     if (report.items === undefined && report.outcome !== 'succeeded')
       this.failures.tickFailed(report, slot);
     return report;

@@ -94,7 +94,9 @@ export interface TickReport {
   readonly phase?: TickPhase;
   /** A commit hook threw after another one had returned `'committed'`. That work stays, so the tick wasn't retried. */
   readonly isPartlyCommitted?: true;
-  /** The error as it was thrown. If only disposal failed, the disposer's error; if several disposers failed, an `AggregateError`. */
+  /**
+   * The error as it was thrown. If only disposal failed, the disposer's error; if several disposers failed, an `AggregateError`.
+   */
   readonly error?: unknown;
   /**
    * Errors of `onScopeRollback` and of disposers, in the order in which they were called; then other errors that `around` hooks

@@ -32,7 +32,7 @@ export class TickRunner {
   ): Promise<TickReport> {
     const given = payload === undefined ? slot.schedule.payload : payload;
     const tick = new RunningTick(slot, given, this.events);
-    // It joins the running ticks first, because a listener of its first event may cancel it.
+    // The tick joins the running ticks first, because a listener of its first event may cancel it.
     this.running.add(tick);
     const unfollow = signal === undefined ? undefined : tick.follow(signal);
     // Hooks and the conclusion are part of the tick too, even after its scopes have closed.
@@ -108,7 +108,10 @@ export class TickRunner {
   }
 }
 
-/** Returns the report of a tick that failed because of a bug in the library. It is reported too, and the schedule continues. */
+/**
+ * Returns the report of a tick that failed because of a bug in the library. Such a tick is reported like any other failure, and the
+ * schedule continues.
+ */
 function brokenReport({ slot, id }: RunningTick, error: unknown): TickReport {
   return { ...emptyReport(slot, id, 'failed'), attempts: 1, phase: 'handler', error };
 }

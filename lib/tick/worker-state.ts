@@ -44,8 +44,8 @@ export class WorkerState {
   }
 
   /**
-   * A factory may return one object for all ticks, and then no state is lost. Its worker is checked once the factory has
-   * returned a second object.
+   * True if a factory may return the object to a later tick too, so that no state is lost. This applies to an object marked as
+   * shared, to the first object of the factory, and to one that it has returned before.
    */
   private mayOutliveTick(worker: NestWrapper, instance: unknown): boolean {
     if (!isFactory(worker) || typeof instance !== 'object' || instance === null) return false;

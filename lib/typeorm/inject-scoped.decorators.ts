@@ -3,8 +3,8 @@ import type { EntityTarget, ObjectLiteral } from 'typeorm';
 import { getScopedEntityManagerToken, getScopedRepositoryToken } from './scoped-tokens.js';
 
 /**
- * Injects the `EntityManager` of the scope. Every scope has a new one with its own connection, which it takes on first use and
- * releases when the scope is disposed.
+ * Injects the `EntityManager` of the scope. Every scope has a new entity manager with its own connection. The manager takes the
+ * connection on first use and releases it when the scope is disposed.
  *
  * @param dataSource the name of the data source. Defaults to the default data source.
  * @publicApi

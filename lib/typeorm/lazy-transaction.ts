@@ -24,27 +24,31 @@ interface Configured {
 
 /**
  * Marks the statements that begin or end the transaction of a query runner, with a new object each time. A connection that is
- * opened in the meantime keeps the mark, and listeners of its streams see it later.
+ * opened in the meantime keeps the mark, and listeners of its streams see the mark later.
  */
 const bounding = new AsyncLocalStorage<object>();
 
 /** Drivers of databases where one failed statement dooms its transaction: COMMIT then rolls back without an error. */
 const DOOMING_DRIVERS = ['postgres', 'aurora-postgres', 'cockroachdb'];
 
-/** The numbers of the errors with which other databases roll back the whole transaction of a deadlock victim. */
+/** The error codes with which other databases report that they rolled back the whole transaction of a deadlock victim. */
 const DEADLOCKS: Partial<Record<string, number>> = { mysql: 1213, mariadb: 1213, mssql: 1205 };
 
-/** Matches statements that end a whole transaction, not a savepoint, which TypeORM rolls back by its name on SQL Server. */
+/**
+ * Matches statements that end a whole transaction. Excludes rollbacks to a savepoint, which on SQL Server have its name without
+ * `TO`.
+ */
 const END = /^(COMMIT|ROLLBACK|END|ABORT)\b(?!\s+(TRANSACTION\s+|WORK\s+)?(TO\b|typeorm_\d))/i;
 const COMMIT = /^COMMIT\b/i;
 const TO_SAVEPOINT = /^ROLLBACK\b.*\bTO\b/i;
 
 /**
- * Begins a transaction before the first statement of a query runner. Those that TypeORM begins (for `manager.transaction()`, and
- * for a `save()` that sends the first statement) become savepoints in it. Only the scope may end it.
+ * Begins a transaction before the first statement of a query runner. The transactions that TypeORM begins (for
+ * `manager.transaction()`, and for a `save()` that sends the first statement) become savepoints in that transaction. Only the scope
+ * may end it.
  *
- * Only `query`, `stream` and `startTransaction` send statements (TypeORM 0.3 and 1.1, all SQL drivers). The rest of a query
- * runner and its entity manager call these.
+ * Only `query`, `stream` and `startTransaction` send statements (TypeORM 0.3 and 1.1, all SQL drivers). All other methods of a
+ * query runner and of its entity manager call these three.
  */
 export class LazyTransaction {
   readonly #isDoomable: boolean;
@@ -55,7 +59,7 @@ export class LazyTransaction {
   /** Marks the statements of the transaction while it begins or ends. */
   #mark: object | undefined;
   #isCommitted = false;
-  /** The answer of PostgreSQL to COMMIT; for better-sqlite3, that COMMIT was executed. */
+  /** The answer of PostgreSQL to COMMIT; for better-sqlite3, set once COMMIT has been executed. */
   #answer: string | undefined;
   /** The number of inner transactions that didn't begin, and that TypeORM hasn't tried to roll back yet. */
   #notBegun = 0;
@@ -106,7 +110,7 @@ export class LazyTransaction {
       stream: (...args: Parameters<QueryRunner['stream']>) => send(() => stream(...args)),
       startTransaction: (level?: IsolationLevel) =>
         send(() => this.startInner(() => startTransaction(level), level), level),
-      // TypeORM also calls it for an inner transaction that didn't begin. It would roll back the one around it.
+      // TypeORM also calls this for an inner transaction that didn't begin. The call would roll back the outer transaction.
       rollbackTransaction: () => {
         if (this.#notBegun === 0 || this.isBounding) return rollbackTransaction();
         this.#notBegun -= 1;
@@ -118,16 +122,16 @@ export class LazyTransaction {
   /**
    * Commits the transaction. Does nothing if no statement was sent.
    *
-   * @returns whether it has committed.
-   * @throws Error if the connection was lost, if the work ended the transaction itself, if an inner transaction or a stream is still
-   * open, or if the work swallowed the error of a statement: PostgreSQL would silently roll back on COMMIT.
+   * @returns true if the transaction has committed.
+   * @throws Error if the connection was lost, if the work ended the transaction itself, or if an inner transaction or a stream is
+   * still open. Also throws if the work swallowed the error of a statement, because PostgreSQL would silently roll back on COMMIT.
    */
   async commit(client: Client | undefined): Promise<boolean> {
     if (this.#begun === undefined) {
       this.#end = 'over'; // statements that hooks and disposers send later aren't part of it
       return false;
     }
-    await this.#begun; // nobody may have awaited the first statement
+    await this.#begun; // perhaps no code has awaited the first statement
     await this.end(async () => {
       if (this.underWay.hasCut) throw new Error(CUT);
       this.check(client);
@@ -159,7 +163,7 @@ export class LazyTransaction {
     return this.#mark !== undefined && bounding.getStore() === this.#mark;
   }
 
-  /** Runs what begins or ends the transaction. */
+  /** Runs the work that begins or ends the transaction. */
   private async bound<T>(work: () => Promise<T>): Promise<T> {
     this.#mark = {};
     try {
@@ -189,7 +193,7 @@ export class LazyTransaction {
       await this.runner.commitTransaction();
     } catch (error) {
       if (!this.#isCommitted && this.#answer !== 'COMMIT') throw error;
-      forgetTransaction(this.runner); // TypeORM doesn't know of a COMMIT whose afterQuery() threw
+      forgetTransaction(this.runner); // TypeORM doesn't register a COMMIT whose afterQuery() threw
       this.afterCommit = { error };
     } finally {
       stop();
@@ -248,7 +252,7 @@ export class LazyTransaction {
       const isHealthy = this.#end === 'to come' && this.#doom === undefined && depth > 0;
       if (isHealthy && runner.transactionDepth === depth) {
         this.#notBegun += 1;
-        // If a subscriber threw before the savepoint, TypeORM has forgotten the transaction around it.
+        // If a subscriber threw before the savepoint, TypeORM has forgotten the outer transaction.
         Object.assign(runner, { isTransactionActive: true });
       }
       throw error;
@@ -273,7 +277,7 @@ export class LazyTransaction {
   }
 
   private failed(error: unknown): void {
-    // A subscriber may send a statement after the COMMIT, which can't undo it.
+    // A statement that a subscriber sends after the COMMIT can't undo the commit.
     if (this.#isCommitted || this.#end === 'over') return;
     if (this.#isDoomable) this.#doom ??= { error, isAlone: this.#inFlight === 1 };
     if (this.#deadlock !== undefined && numberOf(error) === this.#deadlock)

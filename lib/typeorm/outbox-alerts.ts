@@ -27,8 +27,8 @@ export class OutboxAlerts {
   constructor(private readonly dataSource: DataSource) {}
 
   /**
-   * Listens until `stop()`, or until the data source is destroyed, which also wakes the reader. Never throws the errors of the
-   * connection, because the reader polls as well. Does nothing if it already listens.
+   * Listens until `stop()`, or until the data source is destroyed. The destruction also wakes the reader. Never throws the errors
+   * of the connection, because the reader polls as well. Does nothing if it is already listening.
    */
   async listen(channel: string): Promise<void> {
     if (this.#isListening) return;
@@ -46,7 +46,7 @@ export class OutboxAlerts {
     this.ring();
   }
 
-  /** Waits `ms`, or until a notification arrives. Returns immediately if one has arrived since the last wait. */
+  /** Waits `ms` milliseconds, or until a notification arrives. Returns immediately if one has arrived since the last wait. */
   async wait(ms: number): Promise<void> {
     if (!this.#isRung) {
       this.#waiting = new AbortController();

@@ -13,10 +13,10 @@ import { getOrAdd } from '../util/values.js';
 const LONGEST_CHANNEL = 63;
 
 /**
- * Returns the channel on which the sources of an outbox listen. Use it for rows that you don't insert through TypeORM's
+ * Returns the channel on which the sources of an outbox listen. Use the channel for rows that you don't insert through TypeORM's
  * entities: run `SELECT pg_notify('<channel>', '')` in the transaction that inserts them, or in a trigger.
  *
- * @returns `outbox:<schema>.<table>`. A hash replaces the names if that is longer than 63 bytes.
+ * @returns `outbox:<schema>.<table>`. A hash replaces the names if this text is longer than 63 bytes.
  * @throws Error if the data source isn't initialised, or doesn't know the entity.
  * @publicApi
  */
@@ -59,7 +59,7 @@ export class OutboxAnnouncer implements EntitySubscriberInterface {
     return this.target as never; // a string for an EntitySchema without a class
   }
 
-  /** Announces all rows of a statement once: TypeORM calls this for each of them at the same time. */
+  /** Announces all rows of a statement once: TypeORM calls this method for each row at the same time. */
   afterInsert({ queryRunner }: InsertEvent<ObjectLiteral>): Promise<unknown> {
     return getOrAdd(this.#announcing, queryRunner, async () => {
       await Promise.resolve();

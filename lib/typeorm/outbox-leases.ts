@@ -3,7 +3,7 @@ import type { ClaimedRow, OutboxTable } from './outbox-table.js';
 
 /**
  * Keeps the claimed rows until each is settled, even after the iteration that claimed them has ended. `OutboxTable#claim()` begins
- * their leases. Renews them together each time a third of their lease has elapsed, so that one renewal may fail before a row is
+ * their leases. Renews the leases together each time a third of `leaseMs` has elapsed, so that one renewal may fail before a row is
  * lost.
  */
 export class OutboxLeases {

@@ -15,11 +15,11 @@ import {
 import { OutboxTable, type ClaimedRow } from './outbox-table.js';
 
 /**
- * Creates a source that reads messages from a PostgreSQL table. A row is delivered after the transaction that inserts it commits,
- * and never if it rolls back. Each message is delivered at least once, and to one reader at a time across all processes. A reader
- * leases it for `leaseMs`, and renews the lease while the message is processed. The lease holds no connection. Messages are
- * delivered in the order of `availableAt`, but this isn't guaranteed: they are processed concurrently, and failed ones are
- * postponed.
+ * Creates a source that reads messages from a PostgreSQL table. A row is delivered once the transaction that inserted it has
+ * committed, and never if that transaction rolls back. Each message is delivered at least once, and to one reader at a time across
+ * all processes. A reader leases the message for `leaseMs`, and renews the lease while the message is processed. The lease holds no
+ * connection. Messages are delivered in the order of `availableAt`, but this order isn't guaranteed: messages are processed
+ * concurrently, and failed ones are postponed.
  *
  * You define the entity. It has one primary column and
  * - `availableAt` (timestamptz): the earliest time of the next delivery;
@@ -70,7 +70,7 @@ class OutboxSource<T extends ObjectLiteral> implements MessageSource<T> {
     return this.dataSource.isInitialized && this.open().table.keepsDeadLetters;
   }
 
-  /** Reads messages until the signal aborts. It then waits for a pending claim, to return the claimed row immediately. */
+  /** Reads messages until the signal aborts. Then waits for a pending claim, and returns the claimed row immediately. */
   async *read(signal: AbortSignal): AsyncGenerator<Delivery<T>, void, undefined> {
     if (signal.aborted) return;
     const outbox = this.open();

@@ -7,8 +7,8 @@ import type { WaitsForItself, WriteLock, Writer } from './sqlite-write-lock.js';
 const LONGEST_STATEMENT = 120;
 
 /**
- * Records the work in which a query runner was created, if that work had the turn then. The writes of the query runner are
- * refused even after the turn, because they were called before it ended. An example is a `Promise.all()` in which another call
+ * Records the work in which a query runner was created, if that work had the turn then. The writes of the query runner are refused
+ * even after the turn, because the work called them before the turn ended. An example is a `Promise.all()` in which another call
  * was refused.
  */
 export class Creation {
@@ -40,8 +40,8 @@ export class Creation {
  * Returns the error for the caller. The library reports it when the scope ends, even if the caller catches it.
  *
  * @param sent the stack where the statement was sent.
- * @param prepared the stack where its query runner was created. It fills gaps: V8 loses the caller of an async function that
- * waits and then returns a promise, as `insert()` does.
+ * @param prepared the stack where its query runner was created. This stack fills gaps: V8 loses the caller of an async function
+ * that waits and then returns a promise, as `insert()` does.
  */
 export function refusedWrite(
   { file, holder }: WaitsForItself,

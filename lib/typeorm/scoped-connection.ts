@@ -19,8 +19,8 @@ interface OpenRunner {
 }
 
 /**
- * Manages the query runner of one scope: its connection, and its transaction if it has one. Nest may wrap it in a proxy, on
- * which `#private` fields would throw.
+ * Manages the query runner of one scope: its connection, and its transaction if it has one. Nest may wrap this object in a proxy,
+ * on which `#private` fields would throw.
  */
 export class ScopedConnection implements ScopeHooks, AsyncDisposable {
   private readonly runner: QueryRunner;
@@ -30,13 +30,13 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
   private readonly underWay = new UnderWay();
   private connecting: Promise<unknown> | undefined;
   private released: Promise<void> | undefined;
-  /** The scope in which it is built. */
+  /** The scope in which this object is built. */
   private readonly scope = scopeOfBuild();
   /** True while a transaction that a statement began is open. Drivers such as `mysql2` don't report this. */
   private isBegun = false;
   private isInScope = false;
   private isOver = false;
-  /** True once the connection is being released: from then on, none is opened. */
+  /** True once the connection is being released: from then on, no connection is opened. */
   private isLeaving = false;
   private hasFailed = false;
   private wasLeftOpen = false;
@@ -75,7 +75,7 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
     this.transaction = transactional
       ? new LazyTransaction(runner, driver, this.underWay, tooLate, isOfEnd)
       : undefined;
-    // All other methods call one of these. Those of the manager check the query runner first.
+    // All other methods call one of these. The methods of the manager check the query runner first.
     const track = async (call: () => Promise<unknown>): Promise<unknown> => {
       if (isOfEnd()) await (this.cutting ??= this.underWay.settled());
       return this.underWay.track(call);
@@ -99,7 +99,7 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
     const hasCommitted = await this.transaction?.commit(await this.client());
     this.hasFailed = false;
     if (hasCommitted !== true) return undefined;
-    this.isBegun = false; // also if a subscriber threw for the COMMIT
+    this.isBegun = false; // even if a subscriber threw for the COMMIT
     return 'committed';
   }
 
@@ -110,7 +110,7 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
 
   /**
    * @throws Error if successful work left a transaction or a stream open, because its changes or rows are lost. Also throws the
-   * error of a subscriber that was called after the COMMIT: it must not undo or repeat the committed work.
+   * error of a subscriber that was called after the COMMIT: that error must not undo or repeat the committed work.
    */
   async [Symbol.asyncDispose](): Promise<void> {
     this.isOver = true;
@@ -122,8 +122,8 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
   }
 
   /**
-   * Releases the connection once nothing uses it. The scope waits for at most `disposeTimeoutMs`. Then it continues, and
-   * `dataSource.destroy()` discards the connection.
+   * Releases the connection once nothing uses it. The scope waits for at most `disposeTimeoutMs`. After that, the scope continues,
+   * and `dataSource.destroy()` discards the connection.
    */
   private async giveBack(): Promise<void> {
     this.isLeaving = true;
@@ -150,8 +150,8 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
       if (this.runner.isReleased) return;
       const isOpen = this.isInTransaction(client) || this.runner.isTransactionActive;
       this.wasLeftOpen ||= isOpen;
-      // If a disposal waits for statements under way, discarding ends its wait. Without that or a transaction, the pool can reuse
-      // the connection.
+      // If a disposal waits for statements under way, discarding the connection ends its wait. Without such a wait or an open
+      // transaction, the pool can reuse the connection.
       const isAwaited = this.isOver && !this.underWay.isNone;
       if ((isOpen || isAwaited) && (await this.discard(client, new Error(LEFT_OPEN)))) return;
       await this.endTransaction(client);
@@ -207,7 +207,7 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
     return (await this.connecting?.catch(() => undefined)) as Client | undefined;
   }
 
-  /** Rejects calls outside the scope and after it, with an error that leads to the caller. */
+  /** Rejects calls outside the scope and after it has closed, with an error that leads to the caller. */
   private guard<T extends object>(
     target: T,
     methods: readonly (keyof T)[],
@@ -256,7 +256,7 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
 
 const MYSQL_DRIVERS = ['mysql', 'mariadb'];
 
-/** Matches a whole statement: blocks of code may start with BEGIN, and a text of several statements may end its transaction itself. */
+/** Matches a whole statement: blocks of code may start with BEGIN, and a text of several statements may end its own transaction. */
 const BEGIN =
   /^(BEGIN(\s+(WORK|TRAN(SACTION)?))?(\s+(ISOLATION|READ|(NOT\s+)?DEFERRABLE)\b[\w\s,]*)?|START\s+TRANSACTION(\s+[\w\s,]+)?)\s*;?\s*$/i;
 const END = /^(COMMIT|ROLLBACK(?!.*\bTO\b)|END|ABORT)\b/i;

@@ -21,7 +21,7 @@ export interface ManagerOfScope {
 }
 
 /**
- * Looks up a data source of the application once, and finds out how scopes connect to it. Nest may wrap it in a proxy, on
+ * Looks up a data source of the application once, and finds out how scopes connect to it. Nest may wrap this object in a proxy, on
  * which `#private` fields would throw.
  */
 class DataSourceLookup {
@@ -35,7 +35,8 @@ class DataSourceLookup {
   ) {}
 
   /**
-   * Creates the scope's own connection. If all scopes share one, creates only an entity manager, which needs no disposal.
+   * Creates the scope's own connection. If all scopes share one connection, creates only an entity manager, which needs no
+   * disposal.
    *
    * Start-up may not have run yet: a hybrid application handles messages earlier, and Nest calls no hook in lazily loaded modules.
    */

@@ -11,7 +11,7 @@ export function getScopedEntityManagerToken(dataSource: string = DEFAULT_DATA_SO
   return `nestjs-scoped-worker:EntityManager:${dataSource}`;
 }
 
-/** Returns the token of the scoped `Repository` of an entity: by identity, because two entities may have the same name. */
+/** Returns the token of the scoped `Repository` of an entity. Compares entities by identity, because two may have the same name. */
 export function getScopedRepositoryToken<Entity extends ObjectLiteral>(
   entity: EntityTarget<Entity>,
   dataSource: string = DEFAULT_DATA_SOURCE,

@@ -19,9 +19,9 @@ export interface ScopedTypeOrmOptions {
   /** The name of the data source. @defaultValue the default data source */
   readonly dataSource?: string;
   /**
-   * Runs the scope in one transaction. It begins with the first statement, commits if the work succeeds, and rolls back if the
-   * work fails, is cancelled or times out. Without this option, each `save()` has its own transaction. In one scope, modules with
-   * this option and modules without it use two connections.
+   * Runs the scope in one transaction. The transaction begins with the first statement, commits if the work succeeds, and rolls
+   * back if the work fails, is cancelled or times out. Without this option, each `save()` has its own transaction. In one scope,
+   * modules with this option and modules without it use two connections.
    *
    * @defaultValue false
    */
@@ -29,8 +29,8 @@ export interface ScopedTypeOrmOptions {
 }
 
 /**
- * Provides TypeORM in scopes. Each scope has a new `EntityManager` and new repositories on one connection, which it takes on
- * first use and releases when it is disposed.
+ * Provides TypeORM in scopes. Each scope has a new `EntityManager` and new repositories on one connection. The scope takes the
+ * connection on first use and releases it on disposal.
  *
  * @publicApi
  */

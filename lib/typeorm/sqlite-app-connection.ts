@@ -15,12 +15,12 @@ export interface ConnectionUse {
   run<T>(send: () => Promise<T>): Promise<T>;
 }
 
-/** The reads that the running code is part of, each as a latch that opens when it ends: a subscriber runs inside one. */
+/** The reads that the running code is part of, each as a latch that opens when the read ends: a subscriber runs inside a read. */
 const reading = new AsyncLocalStorage<readonly Latch[]>();
 
 /**
- * Excludes the reads that the calling code is part of from those that transactions wait for. Otherwise both would wait for each
- * other: the calling code writes, and may wait until such a transaction ends.
+ * Excludes the reads that the calling code is part of from those that transactions wait for. Otherwise, the reads and the
+ * transactions would wait for each other: the calling code writes, and may wait until such a transaction ends.
  */
 export function leaveReads(): void {
   for (const read of reading.getStore() ?? []) read.open();

@@ -25,7 +25,10 @@ export class SqliteAppRunner extends SqliteRunner {
   #users = 0;
   /** True if its owner has released it while unawaited code inside the transaction still uses it. */
   #isLeft = false;
-  /** Why the rest of its transaction is refused until the release: the beginning is lost, so the rest must not be written. */
+  /**
+   * The reason why the rest of its transaction is refused until the release: the beginning is lost, so the rest must not be
+   * written.
+   */
   #cut: string | undefined;
   /** The number of inner transactions that are just beginning: TypeORM doesn't count them yet. */
   #beginning = 0;
@@ -47,7 +50,7 @@ export class SqliteAppRunner extends SqliteRunner {
     const withoutForeignKeys = (): Promise<unknown> =>
       this.sendFor(withoutForeignKeys, 'PRAGMA foreign_keys = OFF', async () => {
         await beforeMigration();
-        this.keepsTurn = true; // no other code may write without them
+        this.keepsTurn = true; // no other code may write while foreign keys are off
       });
     const withForeignKeys = (): Promise<unknown> => {
       this.keepsTurn = false;
@@ -79,14 +82,14 @@ export class SqliteAppRunner extends SqliteRunner {
     return this.runner;
   }
 
-  /** Keeps the transaction from ending with a release while an unawaited inner one still uses it. */
+  /** Keeps the transaction from ending with a release while an unawaited inner one still uses the query runner. */
   async keepFor<T>(inner: () => Promise<T>): Promise<T> {
     this.#users += 1;
     try {
       return await inner();
     } finally {
       this.countDown();
-      // It may have begun after the release: TypeORM then counts a transaction that it can no longer end.
+      // The inner transaction may have begun after the release: TypeORM then counts a transaction that it can no longer end.
       if (this.isOwned && this.#users === 0) this.#isLeft ||= this.isWriting;
       await this.endIfLeft();
     }
@@ -106,7 +109,7 @@ export class SqliteAppRunner extends SqliteRunner {
     // `dataSource.query('BEGIN')` has released the query runner that would end the transaction.
     else if (this.isForOneStatement) this.app.unowned = this;
     else if (!isMigrating) await this.inOrder(() => this.rollBackBegunByStatement());
-    // TypeORM omits this if a migration fails. It fails if the data source is destroyed.
+    // TypeORM omits this call if a migration fails. The call fails if the data source is destroyed.
     if (isMigrating) await this.runner.afterMigration().catch(() => undefined);
   }
 
@@ -223,7 +226,7 @@ export class SqliteAppRunner extends SqliteRunner {
     this.endTurn(); // sqlite3 doesn't report that SQLite has ended the transaction by itself
   }
 
-  /** Does the same for a transaction that a statement began, which TypeORM doesn't know about. */
+  /** Rolls back a transaction that a statement began, because TypeORM doesn't know about it. */
   private async rollBackBegunByStatement(): Promise<void> {
     // Without the turn, the open transaction on the connection is that of another query runner.
     if (this.isWriting && this.hasTransaction()) await this.rollBackForgotten();
@@ -246,7 +249,7 @@ export class SqliteAppRunner extends SqliteRunner {
   }
 }
 
-/** The result for a statement that isn't part of the transaction without an owner, because that has ended before it. */
+/** The result for a statement that isn't part of the transaction without an owner, because that transaction has ended first. */
 const TOO_LATE = Symbol('too late');
 
 const FORGOTTEN =

@@ -32,7 +32,7 @@ export interface SqliteDriver extends Driver {
 /** Drivers that can open a file more than once. `sqlite` is sqlite3, which only TypeORM 0.3 supports. */
 export const FILE_DRIVERS: readonly string[] = ['better-sqlite3', 'sqlite'];
 
-/** How long SQLite waits for other processes by default, in milliseconds. */
+/** The time in milliseconds that SQLite waits for other processes by default. */
 const BUSY_TIMEOUT_MS = 5_000;
 
 /** Values of `PRAGMA synchronous`. */
@@ -52,7 +52,7 @@ export function fileOf({ options }: SqliteDriver): string | undefined {
   }
 }
 
-/** Has a query runner with its own copy of the driver use a connection, by default that of the application. */
+/** Makes a query runner, which has its own copy of the driver, use a connection: by default, that of the application. */
 export function useConnection(
   runner: QueryRunner,
   connection: SqliteConnection | undefined,
@@ -80,14 +80,14 @@ export class DriverCopies {
   /** Returns a query runner on the connection of the application, or on another one. */
   runner(mode: 'master' | 'slave', connection?: SqliteConnection): QueryRunner {
     const copy = Object.create(this.driver) as SqliteDriver;
-    copy.queryRunner = undefined; // otherwise it would be returned
+    copy.queryRunner = undefined; // otherwise, `createQueryRunner()` would return the existing one
     if (connection !== undefined) copy.databaseConnection = connection;
     return this.#createQueryRunner.call(copy, mode);
   }
 
   /**
-   * Returns the query runner that all earlier callers of `createQueryRunner()` received and may keep. It gets its own copy of
-   * the driver, like the others.
+   * Returns the query runner that all earlier callers of `createQueryRunner()` received and may keep. This query runner gets its
+   * own copy of the driver, like the others.
    */
   adoptRunner(): QueryRunner | undefined {
     const { queryRunner } = this.driver;
@@ -100,7 +100,7 @@ export class DriverCopies {
    * Opens another connection in the same way as the driver opened the first one: key, `prepareDatabase`, foreign keys, attached
    * databases.
    *
-   * @throws Error if no code would close it.
+   * @throws Error if no code would close the new connection.
    */
   async connect(): Promise<SqliteConnection> {
     this.checkConnected();
@@ -171,7 +171,7 @@ export class DriverCopies {
   async disconnect(connection: SqliteConnection): Promise<void> {
     const copy = Object.create(this.driver) as SqliteDriver;
     copy.databaseConnection = connection;
-    // The method of the prototype: that of the driver is patched and closes all connections of the library.
+    // Calls the method of the prototype, because the driver's own method is patched and closes all connections of the library.
     await (Object.getPrototypeOf(this.driver) as SqliteDriver).disconnect.call(copy);
   }
 }

@@ -42,7 +42,8 @@ export class SqliteFile {
   }
 
   /**
-   * Patches the data source once, for its whole lifetime. A data source that isn't initialised yet is prepared as soon as it is.
+   * Patches the data source once, for its whole lifetime. A data source that isn't initialised yet is prepared as soon as it is
+   * initialised.
    *
    * @throws Error if the file can't have several connections; then nothing is patched.
    */
@@ -95,14 +96,15 @@ export class SqliteFile {
       },
       afterConnect: async () => {
         await afterConnect();
-        // Now, because a transaction may be open later. If this fails, the first scope tries again and reports the error.
+        // This runs now, because a transaction may be open later. If the switch fails, the first scope tries again and reports the
+        // error.
         await this.prepare().catch(() => undefined);
       },
       disconnect: async () => {
         this.#copies.isConnected = false;
         this.#isPrepared = false; // after the next initialisation, the file may be another one
         const groups = [this.#pool, this.#app];
-        // First, because otherwise a transaction that ends below would pass the turn to one of them.
+        // This call is first: otherwise, a transaction that ends below would pass the turn to one of the waiting writers.
         this.#lock?.refuseWaiting(groups);
         try {
           await Promise.all([this.#pool.close(), this.#app?.close()]);

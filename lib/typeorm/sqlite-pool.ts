@@ -11,7 +11,7 @@ export interface PooledConnection {
 export interface ConnectionOpener {
   connect(): Promise<SqliteConnection>;
   disconnect(connection: SqliteConnection): Promise<void>;
-  /** True if the calling code is part of work that other scopes wait for while they hold connections. */
+  /** Returns true if the calling code is part of work that other scopes wait for while they hold connections. */
   isWaitedFor(): boolean;
 }
 
@@ -28,7 +28,7 @@ interface Waiter {
 
 /**
  * Opens connections for scopes when they need them. A scope never waits inside a scope that has a connection, or inside the
- * transaction that others wait for, because those can't end before it. Such a scope gets a connection beyond the maximum.
+ * transaction that others wait for: neither can end during the wait. Such a scope gets a connection beyond the maximum.
  */
 export class ConnectionPool {
   readonly #idle: PooledConnection[] = [];

@@ -33,7 +33,9 @@ const inside = new AsyncLocalStorage<readonly Queue[]>();
 /** The work of a transaction around the running code. */
 interface Enclosing {
   readonly runner: SqliteRunner;
-  /** The turn that the query runner had when the work began. The work may end that transaction, and begin another one. */
+  /**
+   * The turn that the query runner had when the work began. The work may end the transaction of that turn, and begin another one.
+   */
   readonly turn: WriteTurn | undefined;
   /** True once the work has ended. Code that outlasts it isn't part of the next turn of the query runner. */
   isOver: boolean;
@@ -59,10 +61,10 @@ export function forgetTransaction(runner: QueryRunner): void {
 }
 
 /**
- * Sends the statements of a query runner one after the other. A statement that writes waits for its turn. The turn lasts until
- * the statement ends, or the transaction that it has begun.
+ * Sends the statements of a query runner one after the other. A statement that writes waits for its turn. The turn lasts until the
+ * end of the statement, or of the transaction that the statement has begun.
  *
- * Only `query` sends statements (TypeORM 0.3 and 1.1, SQLite drivers); the rest of a query runner calls it.
+ * Only `query` sends statements (TypeORM 0.3 and 1.1, SQLite drivers); all other methods of a query runner call `query`.
  */
 export abstract class SqliteRunner implements Writer {
   readonly #queue = queueOf(this);
@@ -70,9 +72,9 @@ export abstract class SqliteRunner implements Writer {
   #sending = 0;
   #turn: WriteTurn | undefined;
   #isInTransaction = false;
-  /** Why the open transaction may only read: it began inside the work that has the turn. */
+  /** The reason why the open transaction may only read: it began inside the work that has the turn. */
   #refusal: WaitsForItself | undefined;
-  /** Where the open transaction, or the one that waits for its turn, was begun. */
+  /** The place where the open transaction began, or the one that waits for its turn. */
   #begun: Frames | undefined;
   /** True while the turn lasts beyond its transaction, because the schema changes with foreign keys off. */
   protected keepsTurn = false;
@@ -116,7 +118,7 @@ export abstract class SqliteRunner implements Writer {
     }
   }
 
-  /** Returns false for single statements of requests, so that they don't pay for the frames. */
+  /** Returns false for single statements of requests, so that these don't incur the cost of capturing frames. */
   private mayBeRefused(statement: string): boolean {
     if (this.lock === undefined || this.isWriting || !mayWrite(statement)) return false;
     return livingContext() !== undefined || this.lock.isHeldByCaller;
@@ -134,7 +136,7 @@ export abstract class SqliteRunner implements Writer {
     const result = queue.last
       .then(() => inside.run([inner, ...outer], work))
       .finally(() => (inner.isOver = true));
-    const end = (): Promise<unknown> => inner.last; // a subscriber may not be awaited
+    const end = (): Promise<unknown> => inner.last; // perhaps no code awaits the subscriber
     queue.last = result.then(end, end);
     return result;
   }
@@ -226,7 +228,7 @@ export abstract class SqliteRunner implements Writer {
 
   /** Runs the work of a transaction. */
   within<T>(work: () => T): T {
-    // Work that outlasts the others and starts more work must not grow the list.
+    // Work that outlasts the others and starts more work must not make the list longer.
     const others = (around.getStore() ?? []).filter(
       ({ runner }) => runner !== this && runner.isWriting,
     );
@@ -248,7 +250,7 @@ export abstract class SqliteRunner implements Writer {
     return SqliteRunner.enclosing.includes(this);
   }
 
-  /** True if the calling code is part of the work of a turn. */
+  /** Returns true if the calling code is part of the work of a turn. */
   protected isAroundIn(turn: WriteTurn): boolean {
     return (around.getStore() ?? []).some(
       (each) => each.runner === this && (each.turn === turn || !each.isOver),

@@ -21,8 +21,8 @@ export class SqliteScopeRunner extends SqliteRunner {
   /** The scope for which the query runner is created. */
   readonly scope = scopeOfBuild();
   /**
-   * Undefined if code outside the scope has it created. Read immediately, because in a scope by hand, the code that uses it later
-   * may run elsewhere.
+   * Undefined if code outside the scope causes the creation. Read immediately, because in a scope by hand, the code that uses the
+   * query runner later may run elsewhere.
    */
   readonly #owner = scopeAround<ScopeOfTick>(this.scope);
   /** Read immediately, because a scope that has ended no longer has a tick. */

@@ -32,7 +32,7 @@ interface Turn extends WriteTurn {
 
 interface Waiter {
   readonly writer: Writer;
-  /** When the wait began. */
+  /** The time at which the wait began. */
   readonly since: number;
   /** Runs a function in the context of the code that waits. */
   readonly inContext: <T>(work: () => T) => T;
@@ -43,7 +43,7 @@ interface Waiter {
   reject(error: unknown): void;
 }
 
-/** Thrown if the calling code is part of the work that has the turn, which would wait for itself. */
+/** Thrown if the calling code is part of the work that has the turn: the code would wait for itself. */
 export class WaitsForItself extends Error {
   constructor(
     readonly file: string,

@@ -26,5 +26,7 @@ export function levelText(level: string): string {
   return `The transaction of the scope has already begun, so its isolation level can no longer change. The library refused an inner transaction with the level ${level}. Call manager.transaction() with this level before any other statement, or set isolationLevel for the data source.`;
 }
 
-/** TypeORM doesn't show it: it is thrown while it handles the error because of which the transaction didn't begin. */
+/**
+ * TypeORM doesn't show this error: the library throws it while TypeORM handles the error that kept the transaction from beginning.
+ */
 export const NOT_BEGUN = 'The inner transaction has not begun, so it cannot be rolled back.';

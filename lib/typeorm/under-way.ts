@@ -13,7 +13,7 @@ export class UnderWay {
   #isCutting = false;
   #hasCut = false;
 
-  /** Whether it has destroyed a stream. */
+  /** True if a stream has been destroyed. */
   get hasCut(): boolean {
     return this.#hasCut;
   }
@@ -42,7 +42,7 @@ export class UnderWay {
 
   /**
    * Waits until no call is under way. Destroys open streams, and those that open meanwhile, because the next statement would wait
-   * until somebody has read them.
+   * until they have been read.
    */
   async settled(): Promise<void> {
     this.#isCutting = true;

@@ -1,6 +1,6 @@
 /**
- * A timer on the wall clock, which it reads at least once a minute. It handles three cases that `setTimeout` gets wrong: a wait
- * over 2^31-1 ms, a machine that slept, and a clock that was set.
+ * A timer on the wall clock, which it reads at least once a minute. The alarm handles three cases that `setTimeout` gets wrong: a
+ * wait over 2^31-1 ms, a machine that slept, and a clock that was set.
  */
 export class Alarm {
   static readonly LONGEST_WAIT_MS = 60_000;

@@ -75,8 +75,9 @@ type Collect = (options?: { readonly type: 'minor' }) => void;
 let collect: Collect | null | undefined;
 
 /**
- * Collects the garbage among V8's young objects. A scavenge takes time for the survivors, not for the size of the heap. It runs
- * twice: survivors are old then and aren't copied again, and V8 subtracts the memory of dead buffers in the next collection.
+ * Collects the garbage among V8's young objects. A scavenge takes time for the survivors, not for the size of the heap. The
+ * scavenge runs twice: survivors are old then and aren't copied again, and V8 subtracts the memory of dead buffers in the next
+ * collection.
  *
  * @returns false if this isn't possible.
  */

@@ -31,8 +31,8 @@ const RULES: readonly ((ticks: TickGraph) => Finding[])[] = [
 ];
 
 /**
- * Kinds whose allowance start-up can't call unused. Two are found only when a tick runs, and the other depends on the files and
- * applications of the process: a test has none.
+ * Kinds whose allowances start-up can't report as unused. Two are found only when a tick runs. The third depends on the files and
+ * applications that the process loads, which differ in tests.
  */
 const FOUND_ELSEWHERE = [
   'shared-by-factory',

@@ -17,7 +17,7 @@ export interface InMemoryQueueOptions {
 }
 
 /**
- * Queues messages in the memory of this process, in the order of the `put()` calls. They are lost when the process ends. A
+ * Queues messages in the memory of this process, in the order of the `put()` calls. The messages are lost when the process ends. A
  * message that went back is delivered before new ones: immediately if it was interrupted. If it failed, it waits for 100 ms, then
  * for twice as long each time, up to 30 seconds, without delaying the others.
  *
@@ -67,7 +67,7 @@ interface Message<T> {
 /** A message that went back. */
 interface Returned<T> {
   readonly message: Message<T>;
-  /** By `performance.now()`. */
+  /** A moment of `performance.now()`. */
   readonly dueAt: number;
 }
 
@@ -75,7 +75,7 @@ class BoundedQueue<T> implements InMemoryQueue<T> {
   readonly #waiting: Message<T>[] = [];
   /** Sorted by due time; not limited by the capacity. */
   readonly #returned: Returned<T>[] = [];
-  /** The messages that wait for room, and what admits each. */
+  /** Maps each message that waits for room to the function that admits it. */
   readonly #writers = new Map<Message<T>, () => void>();
   readonly #readers = new Set<() => void>();
 

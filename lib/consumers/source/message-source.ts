@@ -1,6 +1,6 @@
 /**
- * Delivers one message from a source to a consumer. The library settles it by calling one of its methods once. If `deadLetter()`
- * fails, it then calls `nack(error)`.
+ * Delivers one message from a source to a consumer. The library settles a delivery by calling one of its methods once. If
+ * `deadLetter()` fails, the library then calls `nack(error)`.
  *
  * @publicApi
  */
@@ -11,12 +11,12 @@ export interface Delivery<T = unknown> {
   readonly id: string;
   /** The number of deliveries so far, including this one. By default, the consumer counts them by `id`, in this process only. */
   readonly deliveries?: number;
-  /** Acknowledges the message, after its scope was committed and disposed. */
+  /** Acknowledges the message after its scope has been committed and disposed. */
   ack(): unknown;
   /**
    * Sends the message back, to be delivered again.
    *
-   * @param error the reason for the failure; undefined if the message was merely interrupted, which doesn't count as a delivery.
+   * @param error the reason for the failure; undefined if the message was merely interrupted: this delivery then doesn't count.
    */
   nack(error?: unknown): unknown;
   /** Puts the message aside permanently, where someone can find it. Required if the source has `keepsDeadLetters`. */

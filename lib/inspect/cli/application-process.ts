@@ -11,7 +11,7 @@ import {
 
 const PREVIEW = fileURLToPath(new URL('./preview.js', import.meta.url));
 
-/** The extra time in which the loader itself may report the timeout. It can't if its event loop is blocked. */
+/** The extra time in which the loader itself may report the timeout. A loader with a blocked event loop can't do so. */
 const GRACE_MS = 1_000;
 
 /** Signals that end this process. A blocked child wouldn't notice them. */
@@ -19,7 +19,7 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /**
  * Loads and inspects the application in a child process. The parent reports if that process exits, waits forever, blocks or
- * crashes, and kills it after the answer. Its output goes to stderr.
+ * crashes, and kills it after the answer. The child's output goes to stderr.
  *
  * @throws {CannotInspect} if the child doesn't answer.
  */

@@ -15,7 +15,7 @@ const FOUND_SOMETHING = 1;
 const CANNOT_INSPECT = 2;
 
 /**
- * Runs the command. It writes only the result to stdout, and errors to stderr.
+ * Runs the command. Writes only the result to stdout, and errors to stderr.
  *
  * @returns the exit code; undefined if another copy of the command has taken over and sets it.
  */
@@ -41,7 +41,7 @@ async function runCommand(args: readonly string[]): Promise<number | undefined> 
   }
 }
 
-/** An unexpected error has its stack. Node itself would exit with the code of a finding. */
+/** Returns the text of an error; for an unexpected one, with its stack. Node itself would exit with the exit code for findings. */
 function reasonOf(error: unknown): string {
   if (error instanceof UsageError) return `${error.message} See nestjs-scoped-worker --help.`;
   if (error instanceof CannotInspect) return error.message;

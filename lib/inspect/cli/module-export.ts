@@ -28,8 +28,8 @@ export function exportsOf(loaded: Exports): Exports {
 }
 
 /**
- * Returns the root module: the requested export, else the default export, else `AppModule`, else the only export that is a
- * module. It calls a function that isn't a class, and awaits promises.
+ * Returns the root module: the requested export, else the default export, else `AppModule`, else the only export that is a module.
+ * Calls an export that is a function but not a class, and awaits promises.
  *
  * @throws {CannotInspect} if no export is a module, or several are.
  */

@@ -10,8 +10,8 @@ type Core = typeof import('@nestjs/core');
 const CORE = '@nestjs/core';
 
 /**
- * Loads the `@nestjs/core` of the application, which may be another copy than the one of this library. Its classes are tokens of
- * providers, such as `ModuleRef`, and the classes of another copy have no providers.
+ * Loads the `@nestjs/core` of the application, which may be a different copy from the one that this library imports. The classes of
+ * the loaded copy, such as `ModuleRef`, are tokens of providers; those of another copy have no providers.
  */
 export class NestCopy {
   /** The original function, before `keepFromStarting()` replaces it. */
@@ -28,9 +28,9 @@ export class NestCopy {
 
   /**
    * Prevents the application from starting itself, as a `main.js` does. Also prevents packages from having modules initialised in
-   * preview mode: those of `@nestjs/graphql` would call factories with null, and write a schema file.
+   * preview mode: the modules of `@nestjs/graphql` would call factories with null, and write a schema file.
    *
-   * @returns the first module that it tries to start; never settles if it starts nothing.
+   * @returns the first module that the application tries to start; never settles if it starts nothing.
    */
   keepFromStarting(): Promise<unknown> {
     const { InitializeOnPreviewAllowlist: allowlist } = this.core;

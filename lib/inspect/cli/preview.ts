@@ -1,4 +1,4 @@
-// Loads an application in a child process, which answers to its parent and is killed by it.
+// Loads an application in a child process, which answers its parent. The parent then kills this process.
 import 'reflect-metadata'; // before any decorator of the application
 import type { DynamicModule, INestApplicationContext, LoggerService, Type } from '@nestjs/common';
 import { setImmediate } from 'node:timers/promises';
@@ -77,7 +77,9 @@ function answer(message: PreviewMessage): void {
   process.channel?.ref();
 }
 
-/** Returns the module that the file exports, or the one with which it starts an application, without starting it. */
+/**
+ * Returns the module that the file exports, or the one with which the file starts an application. The application doesn't start.
+ */
 async function rootOf(
   { file, shownFile, exportName }: PreviewRequest,
   nest: NestCopy,
@@ -102,7 +104,7 @@ async function rootOf(
   );
 }
 
-/** Uses the preview mode, in which Nest resolves all dependencies but calls no constructor, factory or hook. */
+/** Assembles the application in preview mode, in which Nest resolves all dependencies but calls no constructor, factory or hook. */
 function assemble(
   { file, shownFile }: PreviewRequest,
   nest: NestCopy,
@@ -125,7 +127,7 @@ const errorLog: LoggerService = {
   error: (message: unknown, ...rest: unknown[]) => write('error', message, rest),
 };
 
-/** Their messages would be repetitions: that nothing is built, and the error that the answer contains. */
+/** The contexts whose messages would be repetitions: that nothing is built, and the error that the answer contains. */
 const TOLD_ELSEWHERE: readonly unknown[] = ['NestApplicationContext', 'ExceptionHandler'];
 
 function write(level: string, message: unknown, rest: readonly unknown[]): void {

@@ -19,9 +19,9 @@ const WORDS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Records what loading an application does to this process after the construction, but doesn't prevent it. Covers the connections
- * and servers that it opens, and the errors that no code catches. These could end a running application, but must not end the
- * inspection.
+ * Records the side effects that loading an application has on this process after the construction, but doesn't prevent them. Covers
+ * the connections and servers that the application opens, and the errors that no code catches. Such errors could end a running
+ * application, but must not end the inspection.
  */
 export class SideEffects {
   readonly #connections = new Map<string, number>();
@@ -61,7 +61,10 @@ export class SideEffects {
     ];
   }
 
-  /** Returns a sentence with the resources that keep this process alive and didn't exist at the construction, or none. */
+  /**
+   * Returns one sentence with the resources that keep this process alive and didn't exist at the construction; empty if there are
+   * none.
+   */
   stillOpen(): string[] {
     const open: string[] = [];
     for (const [name, count] of countedResources()) {
@@ -72,7 +75,7 @@ export class SideEffects {
   }
 }
 
-/** Calls a function with the arguments of each call to a method, before the method. */
+/** Calls a function with the arguments of each call to a method, before the method runs. */
 function beforeEach<Name extends string>(
   target: Record<Name, unknown>,
   name: Name,

@@ -17,7 +17,7 @@ export function thrownText(thrown: unknown): string {
  * Finds the first line of a stack in code of the application, which is neither Node's nor a package's.
  *
  * @param file a file of the application.
- * @returns for example `at dist/config.js:3:9`; undefined if no line is.
+ * @returns for example `at dist/config.js:3:9`; undefined if there is no such line.
  */
 export function placeInApplication(thrown: unknown, file: string): string | undefined {
   const { stack } = (thrown ?? {}) as { stack?: unknown };

@@ -176,7 +176,7 @@ function stepsOf(sources: readonly Source[]): number[] {
   return sources.flatMap(({ kind, index }) => (kind === 'step' ? [index] : []));
 }
 
-/** True for Nest's own provider of the request. */
+/** Returns true for Nest's own provider of the request. */
 function isRequest({ token, host }: NestWrapper): boolean {
   return token === REQUEST && host?.name === 'InternalCoreModule';
 }

@@ -22,7 +22,7 @@ export function obstacleOf(wrapper: NestWrapper, instance?: unknown): string | u
 /** The clause for a worker whose enhancer Nest builds for each tick. */
 export const SCOPED_ENHANCER = 'it has a request-scoped guard, interceptor, pipe or filter';
 
-/** True if Nest builds one of the provider's own enhancers for each context. */
+/** Returns true if Nest builds one of the provider's own enhancers for each context. */
 export function hasScopedEnhancer(wrapper: NestWrapper): boolean {
   return (wrapper.getEnhancersMetadata() ?? []).some(
     // Nest 11.0 replaces the wrapper of a class after recording it.

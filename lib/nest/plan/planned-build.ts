@@ -5,7 +5,7 @@ import type { ContextId, NestInstanceHost } from '../nest-types.js';
 import { constructIn, Preparation } from '../preparation.js';
 import { NOT_BUILT, REQUEST_SLOT, type Plan, type PlanStep } from './plan.js';
 
-/** What Nest knows about a step: the entry of the provider for the context id. */
+/** The entry that Nest finds for a step: that of its provider for the context id. */
 type ToldHost = { -readonly [Key in keyof NestInstanceHost]: NestInstanceHost[Key] } & {
   isConstructorCalled?: boolean;
   /** Ends the wait of code that looks the instance up. If called with an error, that code throws it. */
@@ -259,7 +259,7 @@ function resolvedHost(instance: unknown): ToldHost {
   return { instance, isResolved: true, isPending: false, isConstructorCalled: true };
 }
 
-/** Code that is part of a preparation sees its own instance as resolved; otherwise, it would wait for itself. */
+/** Makes code that is part of a preparation see its own instance as resolved; otherwise, the code would wait for itself. */
 function prepare(host: ToldHost, instance: unknown, preparation: Preparation): void {
   host.instance = instance;
   Object.defineProperty(host, 'isResolved', {

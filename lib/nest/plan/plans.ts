@@ -9,10 +9,10 @@ import { PlannedBuild } from './planned-build.js';
 /** How the providers of a scope are built: by plans, or always by Nest. */
 export type Resolution = 'compiled' | 'nest';
 
-/** The number of loads that Nest makes before a plan: its order is stable only from the second load on. */
+/** The number of loads by Nest before a plan takes over: Nest's order is stable only from the second load on. */
 const RECORDED_LOADS = 2;
 
-/** What is known about a provider: the number of its loads by Nest, and then its plan, or the reason why it has no plan. */
+/** The state of a provider: the number of its loads by Nest, and then its plan, or the reason why it has no plan. */
 interface Known {
   loads: number;
   result?: Plan | string;

@@ -73,8 +73,8 @@ export function resourceRebuilt(ticks: TickGraph): Finding[] {
 /**
  * Reports a provider with lifecycle hooks that Nest doesn't call, because a worker or a scoped repository makes it request-scoped.
  * Ticks don't build it, so no other finding shows the loss. If requests or messages build it, or if another provider makes it
- * request-scoped, its scope is the application's own affair. If it declares itself request-scoped, or has scope hooks, this is
- * intentional.
+ * request-scoped, its scope is the application's own affair. If the provider declares itself request-scoped, or has scope hooks,
+ * this is intentional.
  */
 export function hookUnused(ticks: TickGraph): Finding[] {
   const { graph } = ticks;

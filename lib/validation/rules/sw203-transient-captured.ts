@@ -28,7 +28,7 @@ function holdersOf(transient: GraphProvider, { graph }: TickGraph): (readonly Gr
   const chains: (readonly [GraphProvider, ...GraphProvider[]])[] = [[transient]];
   for (const links of chains) {
     for (const dependent of graph.dependentsOf(links[0])) {
-      // A factory may only read what it injects.
+      // A factory may merely read what it injects, without holding it.
       if (seen.has(dependent.id) || dependent.kind === 'factory') continue;
       seen.add(dependent.id);
       const longer = [dependent, ...links] as const;

@@ -19,7 +19,7 @@ export function sharedByFactory(provider: GraphProvider, ticks: TickGraph): Find
 const NAMED = 10;
 
 /**
- * Reports a handler that leaves changed fields on its worker. The graph can't show this; only a tick can. It may be
+ * Reports a handler that leaves changed fields on its worker. The graph can't show this; only a tick can. The change may be
  * intentional, such as a cache for one tick.
  */
 export function stateOnWorker(

@@ -4,8 +4,8 @@ import { NO_BREAK } from './text.js';
 const SECOND_MS = 1_000;
 
 /**
- * Formats moments in a time zone: `2026-03-28 02:30, 2026-03-29 03:30`. It leaves out a repeated date, seconds if all are zero,
- * and milliseconds unless two moments need them. If the clocks change between two moments, each has its offset.
+ * Formats moments in a time zone: `2026-03-28 02:30, 2026-03-29 03:30`. Leaves out a repeated date, seconds if all are zero, and
+ * milliseconds unless two moments need them. If the clocks change between two moments, each has its offset.
  *
  * @param timeZone an IANA name or an offset such as `UTC+02:00`.
  */

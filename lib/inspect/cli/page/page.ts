@@ -20,7 +20,7 @@ const SEVERITIES: readonly (readonly [FindingSeverity, string])[] = [
 /**
  * Returns an inspection as text for people. No line is wider than the terminal.
  *
- * @param guide is the file that explains the findings; undefined if it isn't installed.
+ * @param guide the file that explains the findings; undefined if it isn't installed.
  */
 export function page(
   { application, file, inspection }: Inspected,

@@ -84,7 +84,7 @@ function dueText({ kind, due, timeZone }: Due): string {
     : due;
 }
 
-/** True if the runs are counted from the start of the application, unlike those of a cron expression. */
+/** Returns true if the runs are counted from the start of the application, unlike those of a cron expression. */
 function isFromStart({
   kind,
   runsOnStart = false,

@@ -78,9 +78,9 @@ const SHORTEST_GUIDE = '…└─ '.length;
 
 /** A line of the tree: a provider, or several shared ones on one line. */
 interface Row {
-  /** The branches in front of it. */
+  /** The branches in front of the first line. */
   readonly guide: string;
-  /** The branches in front of its further lines. */
+  /** The branches in front of the further lines. */
   readonly guideBelow: string;
   readonly provider: InspectedProvider | undefined;
   readonly detail: string;
@@ -129,7 +129,7 @@ function rowsOf(provider: InspectedProvider, guide: string, below: string): Row[
   return rows;
 }
 
-/** Returns the names of what a provider shares with the application. */
+/** Returns the names of the dependencies that a provider shares with the application. */
 function sharedBy({ dependencies }: InspectedProvider): string {
   const shared = dependencies.filter(({ lifetime }) => lifetime === 'singleton');
   return [...new Set(shared.map(({ name }) => name))].join(', ');
