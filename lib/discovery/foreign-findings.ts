@@ -113,7 +113,7 @@ function lossOf(
   if (methods.length > 0) return { isCertain: true, text };
   const hint = hasFactory
     ? 'No class in its tree has a disposer, but the results of its factories may have one.'
-    : 'Nothing stays open while no class in its tree has a disposer.';
+    : 'No class in its tree has a disposer now, so nothing stays open.';
   return { isCertain: false, text: `${text} ${hint}` };
 }
 

@@ -18,7 +18,7 @@ export function refuseAsyncOptions(options: AsyncOptions): void {
     problems.push(`needs one of ${WAYS.join(', ')}, which returns the options`);
   if (ways.length > 1) problems.push(`has ${ways.join(' and ')}; keep one of them`);
   for (const way of ways) {
-    const what = way === 'useFactory' ? 'a function' : 'a class with a method create()';
+    const what = way === 'useFactory' ? 'a function' : 'a class with a create() method';
     const value = given[way];
     const isToken = way === 'useExisting' && ['string', 'symbol'].includes(typeof value);
     if (typeof value !== 'function' && !isToken)
@@ -46,5 +46,5 @@ export function checkedProvider(provider: Provider, { useFactory }: AsyncOptions
 function refuseNoCreate(factory: unknown): void {
   if (typeof (factory as { create?: unknown } | null | undefined)?.create === 'function') return;
   const name = (factory as object | null | undefined)?.constructor?.name ?? show(factory);
-  refuseInvalid(CALL, [`${name} has no method create(), which must return the options`]);
+  refuseInvalid(CALL, [`${name} has no create() method; add one that returns the options`]);
 }

@@ -16,7 +16,7 @@ export interface DeadLetter<T = unknown> {
 }
 
 /**
- * Puts a dead letter where someone can find it. `resolve` finds providers in the handler's own scope: first those that the
+ * Puts a dead letter where someone can find it. `resolve` finds providers in a new scope for this call: first those that the
  * consumer's module sees, then those of the whole application.
  */
 export type DeadLetterHandler<T = unknown> = (

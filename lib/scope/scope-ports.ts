@@ -101,7 +101,10 @@ export interface ScopeEvents {
 
 /** Receives what scopes find out about providers. */
 export interface ScopeFindings {
-  /** Called each time a request-scoped factory returns an object that a static provider holds. */
+  /**
+   * Called when a request-scoped factory returns an object that a static provider holds: each time if the object has a disposer or a
+   * hook, otherwise only for the factory's first result.
+   */
   sharedByFactory(wrapper: NestWrapper): void;
 }
 

@@ -71,7 +71,8 @@ export class ItemRunner {
     const kept = slot.trigger === 'manual' ? (report: TickReport) => report : withoutValue;
     const reports: TickReport[] = [];
     const runOne = async (index: number): Promise<void> => {
-      reports[index] = kept(await this.runItem(slot, items[index])); // V8 would keep the value of a variable
+      // No local variable: V8 could keep the whole report alive through it.
+      reports[index] = kept(await this.runItem(slot, items[index]));
     };
     let next = 0;
     let running = 0;

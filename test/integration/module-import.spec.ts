@@ -160,16 +160,16 @@ describe('The import of the module', () => {
         "isGlobal isn't an option; the options",
       ],
       ['no function', { useFactory: {} }, 'useFactory must be a function, not an object'],
-      ['no class', { useClass: {} }, 'useClass must be a class with a method create(), not an'],
+      ['no class', { useClass: {} }, 'useClass must be a class with a create() method, not an'],
       [
         'a class without create()',
         { useClass: WithoutCreate },
-        'WithoutCreate has no method create()',
+        'WithoutCreate has no create() method',
       ],
       [
         'an existing one without create()',
         { useExisting: 'made', imports: [made(5)] },
-        'Number has no method create()',
+        'Number has no create() method',
       ],
     ])('[C13] one sentence refuses %s', async (_, given, words) => {
       const message = await from(given);

@@ -195,7 +195,7 @@ describe('A class whose methods another library calls', () => {
     [
       'nothing in its tree has a disposer',
       Tenant,
-      'Nothing stays open while no class in its tree has a disposer.',
+      'No class in its tree has a disposer now, so nothing stays open.',
     ],
     [
       'a factory may return what has one',

@@ -24,7 +24,7 @@ const CODES: Readonly<Record<Look, string>> = {
 
 const LABEL_WIDTH = 9;
 
-/** The position and the style of a text. */
+/** The position and style of a piece of text. */
 interface Placed {
   readonly indent?: number;
   /** The text before it on its first line. */
@@ -57,7 +57,7 @@ export class Sheet {
     if (this.#lines.length > 0 && this.#lines.at(-1) !== '') this.#lines.push('');
   }
 
-  /** Adds a name, shortened if necessary, with `before` in front of it, and `more` behind it or below it. */
+  /** Adds a name, shortened if necessary, with `before` before it, and `more` after it or below it. */
   name(name: string, more: string, { indent = 2, before = '', look }: Placed = {}): void {
     const left = indent + widthOf(before);
     const fitting = fitName(name, this.width - left);
