@@ -26,7 +26,5 @@ export function levelText(level: string): string {
   return `The transaction of the scope has already begun, so its isolation level can no longer change. The library refused an inner transaction with the level ${level}. Call manager.transaction() with this level before any other statement, or set isolationLevel for the data source.`;
 }
 
-/**
- * TypeORM doesn't show this error: the library throws it while TypeORM handles the error that kept the transaction from beginning.
- */
+/** `manager.transaction()` throws the error that kept the transaction from beginning instead of this one. */
 export const NOT_BEGUN = 'The inner transaction has not begun, so it cannot be rolled back.';

@@ -70,6 +70,21 @@ describe('A scope with a transaction, inside of one that has written', () => {
       dataSource = dataSourceOf(test);
     });
 
+    it('[XB1] goes on after an isolation level that TypeORM refuses and the handler catches', async () => {
+      const refused: unknown[] = [];
+      const report = await run(async ({ manager, notes }) => {
+        await notes.insert({ text: 'before' });
+        await manager
+          .transaction('READ COMMITTED', () => notes.insert({ text: 'refused' }))
+          .catch((error: unknown) => refused.push(error));
+        await notes.insert({ text: 'after' });
+      });
+
+      expect(refused).toHaveLength(1);
+      expect(report.error).toBeUndefined();
+      expect(file.committed()).toEqual(['after', 'before']);
+    });
+
     it('is refused with its first write, and can go on reading', async () => {
       const report = await run(async ({ notes }) => {
         await notes.save({ text: 'of the tick' });
