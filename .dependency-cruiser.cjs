@@ -10,7 +10,7 @@ const arrows = {
   memory: ['util'],
   'consumers/source': ['util', 'errors'],
   schedule: ['util', 'consumers/source', 'nest'],
-  decorators: ['util', 'schedule'],
+  decorators: ['util', 'errors', 'schedule'],
   engine: ['util', 'errors', 'schedule'],
   scope: ['util', 'errors', 'nest'],
   tick: ['util', 'errors', 'nest', 'schedule', 'scope'],

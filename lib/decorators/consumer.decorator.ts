@@ -1,4 +1,5 @@
 import type { InjectionToken } from '@nestjs/common';
+import { refuseBare } from '../errors/errors.js';
 import type { ConsumerOptions, SourceOf } from '../schedule/consumer-options.js';
 import { handlerDecorator } from './worker-metadata.js';
 
@@ -55,5 +56,6 @@ export function ScopedConsumer<T = unknown>(
   source: InjectionToken<SourceOf<T>>,
   options?: ConsumerOptions<T>,
 ): ConsumerDecorator<T> {
+  refuseBare('@ScopedConsumer(source)', arguments, { takesClass: true });
   return handlerDecorator({ kind: 'message', decorator: '@ScopedConsumer', when: source, options });
 }

@@ -1,3 +1,4 @@
+import { refuseBare } from '../errors/errors.js';
 import type { FromProviders } from '../schedule/from-providers.js';
 import type { HandlerOptions } from '../schedule/handler-options.js';
 import { handlerDecorator } from './worker-metadata.js';
@@ -15,6 +16,7 @@ export function ScopedCron(
   expression: string | FromProviders<string>,
   options?: HandlerOptions,
 ): MethodDecorator {
+  refuseBare('@ScopedCron(expression)', arguments);
   return handlerDecorator({ kind: 'cron', decorator: '@ScopedCron', when: expression, options });
 }
 
@@ -32,6 +34,7 @@ export function ScopedInterval(
   everyMs: number | FromProviders<number | '-'>,
   options?: HandlerOptions,
 ): MethodDecorator {
+  refuseBare('@ScopedInterval(everyMs)', arguments);
   return handlerDecorator({
     kind: 'interval',
     decorator: '@ScopedInterval',
@@ -52,5 +55,6 @@ export function ScopedTimeout(
   delayMs: number | FromProviders<number | '-'>,
   options?: HandlerOptions,
 ): MethodDecorator {
+  refuseBare('@ScopedTimeout(delayMs)', arguments);
   return handlerDecorator({ kind: 'timeout', decorator: '@ScopedTimeout', when: delayMs, options });
 }

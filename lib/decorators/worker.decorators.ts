@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import { Inject, Injectable, Scope } from '@nestjs/common';
 import { REQUEST } from '@nestjs/core';
+import { InvalidScheduleError, refuseBare } from '../errors/errors.js';
 import { markWorker, type ScopedWorkerOptions } from './worker-metadata.js';
 
 /**
@@ -11,11 +12,19 @@ import { markWorker, type ScopedWorkerOptions } from './worker-metadata.js';
  * @publicApi
  */
 export function ScopedWorker(options?: ScopedWorkerOptions): ClassDecorator {
+  refuseBare('@ScopedWorker()', arguments);
   return (target) => {
+    if (MODULE_KEYS.some((key) => Reflect.hasOwnMetadata(key, target)))
+      throw new InvalidScheduleError([
+        `${target.name}: @ScopedWorker is on a module, which Nest builds once. Move the handlers to a provider marked @ScopedWorker().`,
+      ]);
     Injectable({ scope: Scope.REQUEST })(target);
     markWorker(target, options);
   };
 }
+
+/** The keys under which `@Module()` stores its metadata. If `@Module()` is above `@ScopedWorker()`, Nest refuses the class. */
+const MODULE_KEYS = ['imports', 'controllers', 'providers', 'exports'];
 
 const INJECTS_TICK = Symbol.for('nestjs-scoped-worker:injects-tick');
 
@@ -27,6 +36,7 @@ const INJECTS_TICK = Symbol.for('nestjs-scoped-worker:injects-tick');
  * @publicApi
  */
 export function InjectTick(): PropertyDecorator & ParameterDecorator {
+  refuseBare('@InjectTick()', arguments);
   const inject = Inject(REQUEST);
   return (target: object, key?: string | symbol, index?: number): void => {
     const owner = typeof target === 'function' ? target : target.constructor;
@@ -50,6 +60,7 @@ const STAYS_SINGLETON = Symbol.for('nestjs-scoped-worker:stays-singleton');
  * @publicApi
  */
 export function StaysSingleton(): ClassDecorator {
+  refuseBare('@StaysSingleton()', arguments);
   return (target) => Reflect.defineMetadata(STAYS_SINGLETON, true, target);
 }
 

@@ -3,6 +3,7 @@ import {
   injectionsOf,
   isSingleton,
   missingInjectionsOf,
+  partsOfScopedToken,
   tokenText,
   type MissingInjection,
   type NestWrapper,
@@ -77,6 +78,27 @@ function reasonFor(
     ];
   return [
     `it injects ${name} at ${at}, but ${module} neither provides nor imports it`,
-    `Add ${name} to the providers of ${module}, or import a module that exports it`,
+    scopedImport(token, module) ??
+      `Add ${name} to the providers of ${module}, or import a module that exports it${repositoryHint(token)}`,
   ];
+}
+
+/** Returns the import that provides a scoped repository or entity manager; undefined for other tokens. */
+function scopedImport(token: unknown, module: string): string | undefined {
+  const parts = partsOfScopedToken(token);
+  if (parts === undefined) return undefined;
+  const { entity, dataSource } = parts;
+  const options = dataSource === 'default' ? '' : `, { dataSource: '${dataSource}' }`;
+  if (entity === undefined)
+    return `Add ScopedTypeOrmModule.forFeature([]${options}) to the imports of ${module}`;
+  const written = typeof token === 'string' ? `'${entity}'` : entity;
+  return `Add ScopedTypeOrmModule.forFeature([${written}]${options}) to the imports of ${module}, or add ${written} to the forFeature() that is already there`;
+}
+
+/** Returns a hint for a token that `@InjectRepository()` of `@nestjs/typeorm` may have written. */
+function repositoryHint(token: unknown): string {
+  const [, dataSource, entity] = /^(?:(.+)_)?(\w+)Repository$/.exec(String(token)) ?? [];
+  if (typeof token !== 'string' || entity === undefined) return '';
+  const named = dataSource === undefined ? '' : `, '${dataSource}'`;
+  return `. For the repository of a TypeORM entity, import TypeOrmModule.forFeature([${entity}]${named})`;
 }

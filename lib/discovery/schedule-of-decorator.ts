@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import type { HandlerMetadata } from '../decorators/worker-metadata.js';
 import { tokenText } from '../nest/index.js';
 import type { MessageSource } from '../consumers/source/message-source.js';
@@ -15,7 +16,7 @@ import {
   type ResolvedHandlerOptions,
   type ScheduleOverride,
 } from '../schedule/handler-options.js';
-import { hasMethod } from '../util/values.js';
+import { methodOf } from '../util/values.js';
 import { show } from '../util/option-checks.js';
 import type { Schedule } from '../schedule/schedule.js';
 import { readTiming, neverDueTiming, WHAT_IS_DUE, type Timing } from '../schedule/timing.js';
@@ -180,9 +181,11 @@ function placeProblem(
     return 'is on a static method. Make it an instance method: each tick has its own worker';
   if (method.startsWith('Symbol('))
     return 'is on a method whose name is a symbol. Use a string as its name: the schedule is named after the method';
-  return hasMethod(workerClass, method)
-    ? undefined
-    : 'is not on a method. Move it to a method of the class';
+  const found = methodOf(workerClass, method);
+  if (found === undefined) return 'is not on a method. Move it to a method of the class';
+  return types.isGeneratorFunction(found)
+    ? 'is on a generator, whose body would never run. Write an async method without the asterisk'
+    : undefined;
 }
 
 /** Reports a name as the first argument, where `@Interval('poll', 1000)` of `@nestjs/schedule` has it. */

@@ -84,8 +84,8 @@ export class ScopeValidationError extends StartUpError {
 }
 
 /**
- * Thrown if a decorator, one of its options or an override is invalid: at start-up, before anything is scheduled. The message
- * names every culprit as `Class.method`.
+ * Thrown if a decorator, one of its options or an override is invalid: at start-up, before anything is scheduled. A decorator
+ * without parentheses throws it when its class is defined. The message names every culprit as `Class.method`.
  *
  * @publicApi
  */
@@ -159,6 +159,27 @@ export class InvalidOptionsError extends StartUpError {
 export function refuseInvalid(call: string, problems: readonly string[]): void {
   if (problems.length > 0)
     throw new InvalidOptionsError(problems.map((problem) => `${call}: ${problem}.`));
+}
+
+/**
+ * Refuses a decorator without parentheses: its factory then receives the arguments of a decorator.
+ *
+ * @param usage the decorator as it has to be written, such as `@ScopedCron(expression)`.
+ * @param takesClass True for a factory whose only argument can be a class, such as an entity.
+ * @throws {InvalidScheduleError} naming the class and its member.
+ */
+export function refuseBare(usage: string, given: IArguments, { takesClass = false } = {}): void {
+  const [target, key, index] = [...given] as [object, string | symbol | undefined, unknown];
+  const isClass = typeof target === 'function';
+  const isOnClass = given.length === 1 && isClass && !takesClass;
+  const isOnMember = given.length === 3 && Object(target) === target;
+  if (!isOnClass && !isOnMember) return;
+  const { name } = isClass ? target : target.constructor;
+  const member = isOnMember ? `.${String(key ?? `constructor[${index as number}]`)}` : '';
+  const [decorator] = usage.split('(');
+  throw new InvalidScheduleError([
+    `${name}${member}: ${decorator} is written without parentheses. Write ${usage}.`,
+  ]);
 }
 
 /**

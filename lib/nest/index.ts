@@ -28,5 +28,6 @@ export {
   isInternalToken,
   isOwnToken,
   isScopedTypeOrmToken,
+  partsOfScopedToken,
   tokenText,
 } from './tokens.js';

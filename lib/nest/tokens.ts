@@ -27,6 +27,17 @@ export function isScopedTypeOrmToken(token: unknown): boolean {
   return isOwnToken(token) && !isInternalToken(token);
 }
 
+/** Returns what a scoped repository or entity manager belongs to; undefined for other tokens. */
+export function partsOfScopedToken(
+  token: unknown,
+): { readonly entity: string | undefined; readonly dataSource: string } | undefined {
+  if (!isScopedTypeOrmToken(token)) return undefined;
+  const [, manager, entity, dataSource = manager] =
+    /^EntityManager of data source (.*)$|^Repository of (.*) \((.*)\)$/.exec(tokenText(token)) ??
+    [];
+  return dataSource === undefined ? undefined : { entity, dataSource };
+}
+
 /** Returns a readable text for the tokens of `nestjs-scoped-worker/typeorm`, such as `Repository:<data source>:<entity>`. */
 function ownTokenText(token: string): string {
   const [, what, name = ''] =

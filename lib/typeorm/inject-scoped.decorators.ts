@@ -1,5 +1,6 @@
 import { Inject } from '@nestjs/common';
 import type { EntityTarget, ObjectLiteral } from 'typeorm';
+import { refuseBare } from '../errors/errors.js';
 import { getScopedEntityManagerToken, getScopedRepositoryToken } from './scoped-tokens.js';
 
 /**
@@ -12,6 +13,7 @@ import { getScopedEntityManagerToken, getScopedRepositoryToken } from './scoped-
 export function InjectScopedEntityManager(
   dataSource?: string,
 ): PropertyDecorator & ParameterDecorator {
+  refuseBare('@InjectScopedEntityManager()', arguments);
   return Inject(getScopedEntityManagerToken(dataSource));
 }
 
@@ -25,5 +27,6 @@ export function InjectScopedRepository<Entity extends ObjectLiteral>(
   entity: EntityTarget<Entity>,
   dataSource?: string,
 ): PropertyDecorator & ParameterDecorator {
+  refuseBare('@InjectScopedRepository(Entity)', arguments, { takesClass: true });
   return Inject(getScopedRepositoryToken(entity, dataSource));
 }

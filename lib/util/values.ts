@@ -12,13 +12,19 @@ export function* prototypesOf(start: unknown): Generator<object> {
     yield at;
 }
 
-/** True if a class or one of its base classes has a method. Reads no property, because a getter must not run. */
-export function hasMethod(type: Function, method: PropertyKey): boolean {
+/** Returns a method of a class or of its base classes. Reads no property, because a getter must not run. */
+export function methodOf(type: Function, method: PropertyKey): Function | undefined {
   for (const prototype of prototypesOf(type.prototype)) {
     const property = Object.getOwnPropertyDescriptor(prototype, method);
-    if (property !== undefined) return typeof property.value === 'function';
+    if (property === undefined) continue;
+    return typeof property.value === 'function' ? property.value : undefined;
   }
-  return false;
+  return undefined;
+}
+
+/** True if a class or one of its base classes has a method. */
+export function hasMethod(type: Function, method: PropertyKey): boolean {
+  return methodOf(type, method) !== undefined;
 }
 
 /** Returns the methods of the instances of a class, inherited ones included. Reads no property. */

@@ -1,11 +1,21 @@
-import { Controller, Module } from '@nestjs/common';
+import { Controller, Module, type Type } from '@nestjs/common';
 import {
   DuplicateScheduleError,
+  InjectTick,
+  InvalidScheduleError,
   ScopeValidationError,
+  ScopedConsumer,
   ScopedCron,
   ScopedInterval,
+  ScopedTimeout,
   ScopedWorker,
+  StaysSingleton,
+  type Delivery,
 } from '../../lib/index.js';
+import * as core from '../../lib/index.js';
+import { InjectScopedEntityManager, InjectScopedRepository } from '../../lib/typeorm/index.js';
+import * as typeOrm from '../../lib/typeorm/index.js';
+import { isClass } from '../../lib/util/values.js';
 import { closeApps, startApp } from '../support/app.js';
 import { refusal } from '../support/refusal.js';
 import { YEARLY } from '../support/probes.js';
@@ -76,6 +86,168 @@ describe('Decorators and names', () => {
       }
       const error = await refusal({ imports: [PlainModule] });
       expect(error.message).toMatch(/^PlainModule\.run: /);
+    });
+
+    it('[XC5] refuses @ScopedWorker above @Module', () => {
+      expect(() => {
+        @ScopedWorker()
+        @Module({ providers: [] })
+        class Marked {}
+        return Marked;
+      }).toThrow(
+        new InvalidScheduleError([
+          'Marked: @ScopedWorker is on a module, which Nest builds once. Move the handlers to a provider marked @ScopedWorker().',
+        ]),
+      );
+    });
+
+    it.each<[string, () => Type]>([
+      [
+        'a generator',
+        () => {
+          @ScopedWorker()
+          class Job {
+            @ScopedCron(YEARLY)
+            *run(): Generator {}
+          }
+          return Job;
+        },
+      ],
+      [
+        'an async generator',
+        () => {
+          @ScopedWorker()
+          class Job {
+            @ScopedCron(YEARLY)
+            async *run(): AsyncGenerator {}
+          }
+          return Job;
+        },
+      ],
+      [
+        'an inherited generator',
+        () => {
+          class Base {
+            *run(): Generator {}
+          }
+          @ScopedWorker()
+          class Job extends Base {}
+          ScopedCron(YEARLY)(Job.prototype, 'run', {});
+          return Job;
+        },
+      ],
+    ])('[XC5] refuses it on %s, which a call would not run', async (_what, define) => {
+      const error = await refusal({ providers: [define()] });
+      expect(error).toEqual(
+        new InvalidScheduleError([
+          'Job.run: @ScopedCron is on a generator, whose body would never run. Write an async method without the asterisk.',
+        ]),
+      );
+    });
+
+    it('[XC5] starts it on a generator that another decorator runs', async () => {
+      const runs: MethodDecorator = (_target, _key, descriptor) => {
+        const generator = descriptor.value as unknown as () => Iterable<unknown>;
+        const run = function (this: unknown): unknown[] {
+          return [...generator.call(this)];
+        };
+        return { ...descriptor, value: run as never };
+      };
+      @ScopedWorker()
+      class Job {
+        @ScopedCron(YEARLY)
+        @runs
+        *run(): Generator<string> {
+          yield 'ran';
+        }
+      }
+      const { registry } = await startApp({ providers: [Job] });
+      expect(await registry.run('Job.run')).toMatchObject({ value: ['ran'] });
+    });
+  });
+
+  describe('when a decorator has no parentheses', () => {
+    const bare = <Decorator>(factory: unknown): Decorator => factory as Decorator;
+    const method = (factory: unknown) => (): Type => {
+      class Job {
+        @bare<MethodDecorator>(factory)
+        run(): void {}
+      }
+      return Job;
+    };
+    const onStatic = (factory: unknown) => (): Type => {
+      class Job {
+        @bare<MethodDecorator>(factory)
+        static run(): void {}
+      }
+      return Job;
+    };
+    const onClass = (factory: unknown) => (): Type => {
+      @bare<ClassDecorator>(factory)
+      class Job {}
+      return Job;
+    };
+    const property = (factory: unknown) => (): Type => {
+      class Job {
+        @bare<PropertyDecorator>(factory) readonly given: unknown;
+      }
+      return Job;
+    };
+    const parameter = (factory: unknown) => (): Type => {
+      class Job {
+        constructor(
+          readonly first: unknown,
+          @bare<ParameterDecorator>(factory) readonly given: unknown,
+        ) {}
+      }
+      return Job;
+    };
+
+    const places: readonly [usage: string, where: string, define: () => Type][] = [
+      ['@ScopedWorker()', 'Job', onClass(ScopedWorker)],
+      ['@StaysSingleton()', 'Job', onClass(StaysSingleton)],
+      ['@ScopedCron(expression)', 'Job.run', method(ScopedCron)],
+      ['@ScopedCron(expression)', 'Job.run', onStatic(ScopedCron)],
+      ['@ScopedCron(expression)', 'Job', onClass(ScopedCron)],
+      ['@ScopedInterval(everyMs)', 'Job.run', method(ScopedInterval)],
+      ['@ScopedInterval(everyMs)', 'Job', onClass(ScopedInterval)],
+      ['@ScopedTimeout(delayMs)', 'Job.run', method(ScopedTimeout)],
+      ['@ScopedTimeout(delayMs)', 'Job', onClass(ScopedTimeout)],
+      ['@ScopedConsumer(source)', 'Job.run', method(ScopedConsumer)],
+      ['@InjectTick()', 'Job.given', property(InjectTick)],
+      ['@InjectTick()', 'Job.constructor[1]', parameter(InjectTick)],
+      ['@InjectScopedEntityManager()', 'Job.given', property(InjectScopedEntityManager)],
+      ['@InjectScopedEntityManager()', 'Job.constructor[1]', parameter(InjectScopedEntityManager)],
+      ['@InjectScopedRepository(Entity)', 'Job.given', property(InjectScopedRepository)],
+      ['@InjectScopedRepository(Entity)', 'Job.constructor[1]', parameter(InjectScopedRepository)],
+    ];
+
+    it.each(places)('[XC5] says to write %s at %s', (usage, where, define) => {
+      const [decorator] = usage.split('(');
+      expect(define).toThrow(
+        new InvalidScheduleError([
+          `${where}: ${decorator} is written without parentheses. Write ${usage}.`,
+        ]),
+      );
+    });
+
+    it('[XC5] covers every decorator that the library exports', () => {
+      const decorators = Object.entries({ ...core, ...typeOrm })
+        .filter(([name, value]) => /^[A-Z]\w*[a-z]/.test(name) && !isClass(value))
+        .map(([name]) => name);
+      const covered = new Set(places.map(([usage]) => usage.slice(1, usage.indexOf('('))));
+      expect(decorators.toSorted()).toEqual([...covered].toSorted());
+    });
+  });
+
+  describe('when a decorator takes a class', () => {
+    it('[XC5] accepts it', () => {
+      class Source {
+        async *read(): AsyncGenerator<Delivery<string>> {}
+      }
+      expect(() => ScopedConsumer(Source)).not.toThrow();
+      expect(() => InjectScopedRepository(Source)).not.toThrow();
+      expect(() => InjectScopedRepository(Source, 'archive')).not.toThrow();
     });
   });
 

@@ -13,9 +13,12 @@ import {
   type Type,
 } from '@nestjs/common';
 import { INQUIRER, ModuleRef, Reflector, REQUEST } from '@nestjs/core';
+import { getRepositoryToken } from '@nestjs/typeorm';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { inspectScopes, ScopedCron, ScopedWorker, ScopeValidationError } from '../../lib/index.js';
+import { getScopedEntityManagerToken, getScopedRepositoryToken } from '../../lib/typeorm/index.js';
 import { closeApps, compileApp, startApp, type TestAppOptions } from '../support/app.js';
+import { Note } from '../support/scoped-typeorm.js';
 import { RequestScoped, Transient, worker, YEARLY } from '../support/probes.js';
 
 /** Nest 11.0 passes undefined for a parameter of which no metadata exist; later versions refuse it. */
@@ -184,6 +187,52 @@ describe('A worker that asks for what nothing provides', () => {
     await expect(startApp({ providers: [worker([Circular]), Circular] })).rejects.toThrow(
       'Circular cannot be built: the token that it injects at constructor[0] is undefined. Every tick of Worker.run would fail. Check for a circular import, and write @Inject(forwardRef(() => Token)) there.',
     );
+  });
+
+  it.each<[string, unknown, string]>([
+    [
+      'a scoped repository',
+      getScopedRepositoryToken(Note),
+      'Add ScopedTypeOrmModule.forFeature([Note]) to the imports of NoteModule, or add Note to the forFeature() that is already there.',
+    ],
+    [
+      'a scoped repository of another data source',
+      getScopedRepositoryToken(Note, 'archive'),
+      "Add ScopedTypeOrmModule.forFeature([Note], { dataSource: 'archive' }) to the imports of NoteModule, or add Note to the forFeature() that is already there.",
+    ],
+    [
+      'a scoped repository of an entity with a name only',
+      getScopedRepositoryToken('note'),
+      "Add ScopedTypeOrmModule.forFeature(['note']) to the imports of NoteModule, or add 'note' to the forFeature() that is already there.",
+    ],
+    [
+      'a scoped entity manager',
+      getScopedEntityManagerToken(),
+      'Add ScopedTypeOrmModule.forFeature([]) to the imports of NoteModule.',
+    ],
+    [
+      'a scoped entity manager of another data source',
+      getScopedEntityManagerToken('archive'),
+      "Add ScopedTypeOrmModule.forFeature([], { dataSource: 'archive' }) to the imports of NoteModule.",
+    ],
+    [
+      'a repository of @nestjs/typeorm',
+      getRepositoryToken(Note),
+      'Add NoteRepository to the providers of NoteModule, or import a module that exports it. For the repository of a TypeORM entity, import TypeOrmModule.forFeature([Note]).',
+    ],
+    [
+      'a repository of another data source',
+      getRepositoryToken(Note, 'archive'),
+      "Add archive_NoteRepository to the providers of NoteModule, or import a module that exports it. For the repository of a TypeORM entity, import TypeOrmModule.forFeature([Note], 'archive').",
+    ],
+  ])('[XC12] names the import for %s', async (_what, token, help) => {
+    @Module({ providers: [worker([token as never])] })
+    class NoteModule {}
+    const error: Error = await startApp({ imports: [NoteModule] }).then(
+      () => new Error('It started.'),
+      (thrown: Error) => thrown,
+    );
+    expect(error.message).toContain(` would fail. ${help}`);
   });
 
   it('[XC12] says of a provider that injects its own token to rename one of the two', async () => {
