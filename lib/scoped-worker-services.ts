@@ -3,6 +3,7 @@ import {
   ApplicationConfig,
   ExternalContextCreator,
   HttpAdapterHost,
+  LazyModuleLoader,
   ModuleRef,
   ModulesContainer,
 } from '@nestjs/core';
@@ -78,12 +79,13 @@ export class ScopedWorkerServices implements InspectedServices {
     modules: ModulesContainer,
     moduleRef: ModuleRef,
     http: HttpAdapterHost,
+    lazyModules: LazyModuleLoader,
     @Optional() @Inject(ExternalContextCreator) creator: unknown,
     @Optional() @Inject(ApplicationConfig) config: ApplicationConfig | undefined,
     @Inject(MemorySource) givenMemory: MemorySource | null,
     @Inject(AppStopper) givenStopper: AppStopper | null,
   ) {
-    const nest = (this.nest = new NestInside(modules, moduleRef, http));
+    const nest = (this.nest = new NestInside(modules, moduleRef, http, lazyModules));
     const options = (this.options = new OptionsStore());
     const graph = (this.graph = new ApplicationGraph(nest));
     const events = (this.events = new ScopedWorkerEvents());

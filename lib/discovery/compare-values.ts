@@ -31,14 +31,21 @@ function compared(one: unknown, other: unknown, depth: number): Verdict {
   if (kind === 'comparable') return isDeepStrictEqual(one, other) ? 'same' : 'different';
   if (kind === 'textual')
     return (one as URL).toString() === (other as URL).toString() ? 'same' : 'different';
+  const own = entriesCompared(propertiesOf(one), propertiesOf(other), depth);
+  if (kind === 'plain' || own === 'different') return own;
   // A set has the entries of a map from each value to itself.
-  const [entries, others] = [one, other].map((value) =>
-    kind === 'plain' ? new Map(Object.entries(value)) : new Map((value as MapOfAny).entries()),
-  );
-  return entriesCompared(entries!, others!, depth);
+  const [entries, others] = [one, other].map((value) => new Map((value as MapOfAny).entries()));
+  const inOrder = isDeepStrictEqual([...entries!.keys()], [...others!.keys()]);
+  const content = inOrder ? entriesCompared(entries!, others!, depth) : 'different';
+  return content === 'same' ? own : content;
 }
 
 type MapOfAny = ReadonlyMap<unknown, unknown>;
+
+/** Returns all own properties, also symbols and those that aren't enumerable. */
+function propertiesOf(value: object): MapOfAny {
+  return new Map(Reflect.ownKeys(value).map((key) => [key, Reflect.get(value, key) as unknown]));
+}
 
 function entriesCompared(one: MapOfAny, other: MapOfAny, depth: number): Verdict {
   if (one.size !== other.size) return 'different';

@@ -64,7 +64,7 @@ export class ScheduleClock {
     this.arm(this.schedule.timeline.again(now));
   }
 
-  /** Stops permanently. Slots that wait for their jitter fire immediately, so that none is lost. */
+  /** Stops permanently. Slots that are due fire immediately, even before their timer or their jitter, so that none is lost. */
   retire(): void {
     this.#stopped = true;
     this.#alarm.clear();
@@ -74,6 +74,7 @@ export class ScheduleClock {
       alarm.clear();
       if (isDue) work();
     }
+    if (this.#next !== undefined && this.#next <= Date.now()) this.ring(this.#next);
   }
 
   private arm(at: number | undefined): void {

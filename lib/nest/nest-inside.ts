@@ -1,5 +1,7 @@
+import { Scope } from '@nestjs/common';
 import {
   HttpAdapterHost,
+  LazyModuleLoader,
   ModuleRef,
   ModulesContainer,
   NestApplicationContext,
@@ -14,6 +16,7 @@ import type {
   NestModule,
   NestWrapper,
   OpenContainer,
+  OpenLazyModuleLoader,
   OpenModuleRef,
 } from './nest-types.js';
 
@@ -35,13 +38,13 @@ export class NestInside extends Application {
   /** True once start-up is complete. */
   hasStarted = false;
   #rootModule: NestModule | undefined;
-  /**
-   * The providers that `placeOf()` has found. Undefined from the first module that is loaded lazily: Nest adds its providers later,
-   * and removes the module if it can't build them.
-   */
-  #places: Map<unknown, NestWrapper> | undefined = new Map();
+  /** The providers that `placeOf()` has found. */
+  readonly #places = new Map<unknown, NestWrapper>();
+  #builtModuleRef: ModuleRef | undefined;
+  /** The lazily loaded modules that Nest hasn't built. If it can't build one, it removes the module; Nest 11.0 keeps it. */
+  readonly #unbuilt = new WeakSet<NestModule>();
   /** Called for each added module. */
-  readonly #moduleAdded: (() => void)[] = [() => (this.#places = undefined)];
+  readonly #moduleAdded: (() => void)[] = [];
 
   private readonly modulesContainer: ModulesContainer;
 
@@ -49,11 +52,13 @@ export class NestInside extends Application {
     modulesContainer: ModulesContainer,
     private readonly moduleRef: ModuleRef,
     private readonly httpAdapterHost: HttpAdapterHost,
+    lazyModuleLoader: LazyModuleLoader,
   ) {
     super();
     // An injected object may be a proxy, on which the methods of a Map throw.
     this.modulesContainer = this.container?.getModules?.() ?? modulesContainer;
     this.watchModules();
+    this.watchLazyLoads(lazyModuleLoader as unknown as OpenLazyModuleLoader);
   }
 
   get modules(): ReadonlyMap<string, NestModule> {
@@ -94,7 +99,7 @@ export class NestInside extends Application {
   resolve<T>(token: unknown, contextId: ContextId, within?: NestModule): Promise<T> {
     const known = within === undefined ? this.placeOf(token) : undefined;
     if (known !== undefined) return this.load(known, contextId);
-    const moduleRef = within === undefined ? this.moduleRef : this.moduleRefOf(within);
+    const moduleRef = within === undefined ? this.builtModuleRef : this.moduleRefOf(within);
     return moduleRef.resolve(token as never, contextId, { strict: within !== undefined });
   }
 
@@ -176,18 +181,26 @@ export class NestInside extends Application {
   /**
    * Returns the provider that `ModuleRef.resolve` would choose, that of the last module with the token, and caches it. Returns
    * undefined for a provider that Nest doesn't build for each context: Nest itself then resolves the token.
+   *
+   * A module that Nest is still building comes last. Only its declared request-scoped providers are found: Nest hasn't resolved
+   * yet which of the others are request-scoped too.
    */
   placeOf(token: unknown): NestWrapper | undefined {
-    const known = this.#places?.get(token);
+    const known = this.#places.get(token);
     if (known !== undefined) return known;
-    let place: NestWrapper | undefined;
-    for (const { providers, injectables, controllers } of this.modules.values()) {
-      place = controllers.get(token) ?? injectables.get(token) ?? providers.get(token) ?? place;
+    let built: NestWrapper | undefined;
+    let unbuilt: NestWrapper | undefined;
+    for (const module of this.modules.values()) {
+      const { providers, injectables, controllers } = module;
+      const found = controllers.get(token) ?? injectables.get(token) ?? providers.get(token);
+      if (!this.#unbuilt.has(module)) built = found ?? built;
+      else if (found?.scope === Scope.REQUEST) unbuilt = found;
     }
+    const place = built ?? unbuilt;
     if (place === undefined || place.isAlias || place.isTransient || place.isDependencyTreeStatic())
       return undefined;
     if (place.host?.injectables.get(token) === place) return undefined;
-    this.#places?.set(token, place);
+    if (place === built) this.#places.set(token, place);
     return place;
   }
 
@@ -209,10 +222,35 @@ export class NestInside extends Application {
     const set = modulesContainer.set.bind(modulesContainer);
     modulesContainer.set = (id, module) => {
       set(id, module);
+      this.#unbuilt.add(module as unknown as NestModule);
       for (const added of this.#moduleAdded) added();
       watch(module as unknown as NestModule);
       return modulesContainer;
     };
+  }
+
+  /** Marks lazily loaded modules as built. */
+  private watchLazyLoads({ instanceLoader }: OpenLazyModuleLoader): void {
+    if (instanceLoader === undefined) return; // a test has replaced the loader
+    const { createInstancesOfDependencies } = instanceLoader;
+    instanceLoader.createInstancesOfDependencies = async (modules) => {
+      await createInstancesOfDependencies.call(instanceLoader, modules);
+      for (const module of modules.values()) this.#unbuilt.delete(module);
+      this.#places.clear();
+      this.#builtModuleRef = undefined;
+    };
+  }
+
+  /** Finds the providers of all modules that Nest has built. A reference from Nest looks for modules once, on its first use. */
+  private get builtModuleRef(): ModuleRef {
+    if (this.#builtModuleRef === undefined) {
+      const isBuilt = (module: NestModule): boolean => !this.#unbuilt.has(module);
+      this.#builtModuleRef = Object.create(this.moduleRef, {
+        container: { value: { getModules: () => [...this.modules.values()].filter(isBuilt) } },
+        _instanceLinksHost: { value: undefined, writable: true },
+      }) as ModuleRef;
+    }
+    return this.#builtModuleRef;
   }
 
   private get container(): OpenContainer | undefined {

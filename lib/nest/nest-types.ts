@@ -85,6 +85,14 @@ export interface OpenModuleRef {
   readonly container?: OpenContainer;
 }
 
+/** `LazyModuleLoader` with the field that Nest declares private; the same from 11.0.0 to 12.5.1. */
+export interface OpenLazyModuleLoader {
+  readonly instanceLoader?: {
+    /** Builds all providers of the modules that one call of `load()` adds. */
+    createInstancesOfDependencies(modules: ReadonlyMap<string, NestModule>): Promise<void>;
+  };
+}
+
 /** The part of Nest's `NestContainer` that this library reads. */
 export interface OpenContainer {
   /** The options of `NestFactory.create()`. */

@@ -20,11 +20,14 @@ export interface ScheduleInfo {
   readonly timeZone: string | undefined;
   readonly utcOffset: number | undefined;
   readonly state: 'active' | 'paused' | 'disabled';
-  /** When it is due next; undefined if it is paused, disabled or never due again, or if start-up isn't complete. */
+  /**
+   * When it is due next; undefined if it is paused, disabled or never due again, or if start-up isn't complete. With `fixedDelay`,
+   * also undefined while a slot waits for its jitter and while its tick runs.
+   */
   readonly nextRun: Date | undefined;
   /** The report of the last tick, without `value` and `items`, so that no result is kept alive here. */
   readonly lastReport: TickReport | undefined;
-  /** The number of running ticks. */
+  /** The number of running ticks, including those of a removed schedule that had the same name. */
   readonly running: number;
   /**
    * When the oldest running tick fired; for `forEach`, when its list fired. Undefined if nothing is running. Compare it with the

@@ -341,6 +341,38 @@ describe('a cron that is dense for an hour a day', () => {
   );
 });
 
+describe('slots that are due, but whose timer has not fired yet', () => {
+  const missed = ['a 1 missed', 'a 2 missed'];
+
+  it.each([
+    ['reschedule', { begun: ['a 3'], skipped: missed }],
+    ['remove', { begun: [], skipped: [...missed, 'a 3 removed'] }],
+    ['close', { begun: [], skipped: [...missed, 'a 3 stopping'] }],
+  ] as const)('[F2] are reported after %s', async (what, expected) => {
+    const test = await slotApp('interval', { a: { overlap: 'skip' } });
+    leap(3_500);
+    if (what === 'reschedule') test.registry.reschedule('a', { everyMs: 60_000 });
+    if (what === 'remove') test.registry.remove('a');
+    if (what === 'close') await closing(test).promise;
+    await advance(0);
+    test.release();
+    expect({ begun: test.begun, skipped: test.skipped }).toEqual(expected);
+  });
+
+  it('[F2] are fired with the old timing before the new one counts', async () => {
+    const test = await slotApp('cron', { a: { overlap: 'skip' } });
+    await advance(990);
+    leap(10);
+    test.registry.reschedule('a', { everyMs: 2_000 });
+    await advance(0);
+    expect(test.begun).toEqual(['a 1']);
+    test.release();
+    await advance(2_000);
+    expect(test.begun).toEqual(['a 1', 'a 3']);
+    test.release();
+  });
+});
+
 describe('a listener that reschedules because of missed slots', () => {
   it.each(['cron', 'interval'] as const)('[F2] does not lose the current one: %s', async (kind) => {
     const { app, begun, skipped, releaseAll } = await slotApp(kind, {

@@ -367,6 +367,7 @@ describe('A module that is imported twice with a value object', () => {
     who = (): string => this.#tenant;
   }
   class Registry extends Map {}
+  const hiding = (tenant: string): object => Object.defineProperty({}, 'tenant', { value: tenant });
 
   it.each<[string, () => unknown, unknown]>([
     ['a date', () => new Date(0), new Date(1)],
@@ -379,6 +380,29 @@ describe('A module that is imported twice with a value object', () => {
     ['a smaller set', () => new Set(['a', 1]), new Set(['a'])],
     ['a map', () => new Map([['a', { b: new Date(0) }]]), new Map([['a', { b: new Date(1) }]])],
     ['a map with another key', () => new Map([['a', 1]]), new Map([['b', 1]])],
+    [
+      'a map in another order',
+      () =>
+        new Map([
+          ['a', 1],
+          ['b', 1],
+        ]),
+      new Map([
+        ['b', 1],
+        ['a', 1],
+      ]),
+    ],
+    [
+      'a map with a property',
+      () => Object.assign(new Map(), { a: 1 }),
+      Object.assign(new Map(), { a: 2 }),
+    ],
+    [
+      'a symbol as a key',
+      () => ({ [Symbol.for('tenant')]: 'acme' }),
+      { [Symbol.for('tenant')]: 'globex' },
+    ],
+    ['a hidden property', () => hiding('acme'), hiding('globex')],
     ['a value of another kind', () => new Set(['a']), new Map([['a', 'a']])],
   ])('[D24] its worker runs once with the same, and twice with another: %s', async (...given) => {
     const [, value, other] = given;

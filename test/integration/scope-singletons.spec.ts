@@ -1,4 +1,5 @@
 import {
+  Inject,
   Injectable,
   Module,
   Scope,
@@ -7,9 +8,9 @@ import {
   type Provider,
 } from '@nestjs/common';
 import { LazyModuleLoader, ModuleRef } from '@nestjs/core';
-import { ScopedCron, ScopedWorker, type Tick } from '../../lib/index.js';
+import { ProviderScopeFactory, ScopedCron, ScopedWorker, type Tick } from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
-import { gate, turn } from '../support/gate.js';
+import { gate, turn, type Gate } from '../support/gate.js';
 import { Probe, PROBES, YEARLY } from '../support/probes.js';
 
 describe('What a scope shares', () => {
@@ -199,6 +200,118 @@ describe('What a scope shares', () => {
     imported.open(known);
     await loading;
     expect(await resolved()).toBe('late');
+  });
+
+  describe('while a module is loaded lazily', () => {
+    /** `Sender` becomes request-scoped through `Session`. */
+    @Injectable({ scope: Scope.REQUEST })
+    class Session {}
+
+    @Injectable()
+    class Sender {
+      @Inject(Session) readonly session!: Session;
+      readonly isBuilt = true;
+
+      constructor(@Inject('NAME') readonly name: string) {}
+    }
+
+    @Injectable({ scope: Scope.REQUEST })
+    class Mailer {
+      readonly isBuilt = true;
+
+      constructor(@Inject('NAME') readonly name: string) {}
+    }
+
+    @Injectable()
+    class Single {
+      readonly isBuilt = true;
+
+      constructor(@Inject('NAME') readonly name: string) {}
+    }
+
+    type Resolved = Pick<Single, 'isBuilt' | 'name'>;
+
+    const classes = [Single, Mailer, Sender];
+    const alias = { provide: 'ALIAS', useExisting: Single };
+    const providers: Provider[] = [...classes, Session, alias];
+    const tokens = [...classes, 'ALIAS'];
+
+    interface Load {
+      readonly loading: Promise<ModuleRef>;
+      readonly name: Gate<string>;
+      /** Resolves all tokens in a new scope. */
+      resolved(): Promise<Resolved[]>;
+    }
+
+    /** Starts an application, and the load of a module that has the same providers and waits for `name`. */
+    const startLoad = async (before?: (resolved: Load['resolved']) => unknown): Promise<Load> => {
+      const [began, name] = [gate(), gate<string>()];
+      const useFactory = (): Promise<string> => {
+        began.open();
+        return name.opened;
+      };
+      @Module({ providers: [...providers, { provide: 'NAME', useFactory }] })
+      class LateModule {}
+      const { app, scopes } = await startApp({
+        providers: [...providers, { provide: 'NAME', useValue: 'early' }],
+      });
+      const resolved = (): Promise<Resolved[]> =>
+        scopes.run((scope) =>
+          Promise.all(tokens.map((each) => scope.resolve<Resolved>(each as typeof Single))),
+        );
+      await before?.(resolved);
+      const loading = app.get(LazyModuleLoader).load(() => LateModule);
+      await began.opened;
+      return { loading, name, resolved };
+    };
+    const all = (name: string): unknown[] =>
+      tokens.map(() => expect.objectContaining({ isBuilt: true, name }));
+
+    it.each([
+      ['nothing was resolved before', undefined],
+      ['all was resolved before', (resolved: Load['resolved']) => resolved()],
+    ])('[K3] a resolve by hand sees only what Nest has built: %s', async (_when, before) => {
+      const { loading, name, resolved } = await startLoad(before);
+      expect(await resolved()).toEqual(all('early'));
+      name.open('late');
+      await loading;
+      expect(await resolved()).toEqual(all('late'));
+    });
+
+    it('[K3] a resolve by hand sees no module whose load has failed', async () => {
+      const { loading, name, resolved } = await startLoad();
+      expect(await resolved()).toEqual(all('early'));
+      name.fail(new Error('no network'));
+      await expect(loading).rejects.toThrow('no network');
+      expect(await resolved()).toEqual(all('early'));
+    });
+
+    it('[K3] a provider of that module resolves what the module declares as request-scoped', async () => {
+      const first: Provider = {
+        provide: 'FIRST',
+        inject: [ProviderScopeFactory],
+        useFactory: (scopes: ProviderScopeFactory) =>
+          scopes.run(async (scope) => (await scope.resolve(Mailer)).name),
+      };
+      @Module({ providers: [first, Mailer, { provide: 'NAME', useValue: 'late' }] })
+      class LateModule {}
+      const { app } = await startApp({});
+      const late = await app.get(LazyModuleLoader).load(() => LateModule);
+      expect(late.get('FIRST')).toBe('late');
+    });
+  });
+
+  it('[A4] a singleton of a lazily loaded module is found, even if a scope resolved another one before', async () => {
+    @Injectable()
+    class Early {}
+    @Injectable()
+    class Late {}
+    @Module({ providers: [Late] })
+    class LateModule {}
+    const { app, scopes } = await startApp({ providers: [Early] });
+    await scopes.run((scope) => scope.resolve(Early));
+    const late = await app.get(LazyModuleLoader).load(() => LateModule);
+    expect(await scopes.run((scope) => scope.resolve(Late))).toBe(late.get(Late));
   });
 
   // Nest 11.0 keeps such a module, and its injector never stops looking for the instance.
