@@ -2,7 +2,7 @@ import type { EntityManager, QueryRunner } from 'typeorm';
 import { ScopeClosedError } from '../errors/errors.js';
 import type { ScopeHooks } from '../scope/provider-scope.interface.js';
 import { closedError, scopeOfBuild } from '../scope/scope-ports.js';
-import { statusOf, type Client } from './client.js';
+import { skipIfDestroyed, statusOf, type Client } from './client.js';
 import { captureFrames, leadTo, linesOf } from './frames.js';
 import { keepRepositories } from './kept-repositories.js';
 import { LazyTransaction } from './lazy-transaction.js';
@@ -64,6 +64,7 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
     const stream = runner.stream.bind(runner);
     const open = async (...args: Parameters<typeof stream>) => {
       const opened = await stream(...args);
+      skipIfDestroyed(opened);
       this.underWay.add(opened);
       return opened;
     };
