@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream';
 import type { QueryRunner } from 'typeorm';
 
 /** The status that PostgreSQL reports for a connection: idle, in a transaction, or in a failed one. */
@@ -52,6 +53,23 @@ export function answersOf(
     if (isOwn) client.query = query;
     else delete client.query;
   };
+}
+
+/** A stream of `pg-query-stream`, which `pg` submits once the connection is idle. */
+interface Submittable extends Readable {
+  submit?(connection: { sync(): void }): unknown;
+}
+
+/**
+ * Makes sure that a stream that is destroyed before `pg` has submitted it doesn't block its connection. `pg-query-stream` would
+ * still send the statement, but would neither read nor close it, so the connection would never become idle.
+ */
+export function skipIfDestroyed(stream: Submittable): void {
+  const { submit } = stream;
+  if (submit === undefined) return;
+  stream.submit = (connection) =>
+    // PostgreSQL answers a Sync message, even without a statement, that it is ready.
+    stream.destroyed ? connection.sync() : submit.call(stream, connection);
 }
 
 /** A statement of better-sqlite3. */

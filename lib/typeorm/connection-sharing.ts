@@ -9,10 +9,13 @@ export type ScopeRunners = OwnConnections | SharedConnection;
 
 interface OwnConnections {
   create(isTransactional: boolean): QueryRunner;
+  /** Runs during the shutdown, once it no longer waits for ticks. */
+  afterDrain?(): void;
 }
 
 interface SharedConnection {
   readonly create?: undefined;
+  readonly afterDrain?: undefined;
   /** The reason, as a predicate: the data source is the subject of the sentence. */
   readonly sharedBecause: string;
 }
@@ -44,7 +47,10 @@ async function onFile(dataSource: DataSource, driver: SqliteDriver): Promise<Sco
     return { sharedBecause: 'is an SQLite database in memory, which has only one connection' };
   try {
     const file = await SqliteFile.open(dataSource, driver, path);
-    return { create: (isTransactional) => file.createScopeRunner(isTransactional) };
+    return {
+      create: (isTransactional) => file.createScopeRunner(isTransactional),
+      afterDrain: () => file.afterDrain(),
+    };
   } catch (error) {
     return {
       sharedBecause: `cannot use WAL, which several connections require (${textOf(error)})`,

@@ -4,11 +4,13 @@ import { answersOf, executionsOf, statusOf, type Client } from './client.js';
 import { forgetTransaction, type DeepRunner } from './sqlite-runner.js';
 import { withoutComments } from './sqlite-statements.js';
 import {
+  beginText,
   CUT,
   DISCONNECTED,
   DOOMED,
   ENDED,
   endText,
+  FAILED,
   levelText,
   LOST,
   NOT_BEGUN,
@@ -34,6 +36,10 @@ const DOOMING_DRIVERS = ['postgres', 'aurora-postgres', 'cockroachdb'];
 /** The error codes with which other databases report that they rolled back the whole transaction of a deadlock victim. */
 const DEADLOCKS: Partial<Record<string, number>> = { mysql: 1213, mariadb: 1213, mssql: 1205 };
 
+/** Matches a whole statement: blocks of code may start with BEGIN, and a text of several statements may end its own transaction. */
+export const BEGIN =
+  /^(BEGIN(\s+(DEFERRED|IMMEDIATE|EXCLUSIVE))?(\s+(WORK|TRAN(SACTION)?))?(\s+(ISOLATION|READ|(NOT\s+)?DEFERRABLE)\b[\w\s,]*)?|START\s+TRANSACTION(\s+[\w\s,]+)?)\s*;?\s*$/i;
+
 /**
  * Matches statements that end a whole transaction. Excludes rollbacks to a savepoint, which on SQL Server have its name without
  * `TO`.
@@ -55,7 +61,8 @@ export class LazyTransaction {
   readonly #deadlock: number | undefined;
   #begun: Promise<void> | undefined;
   #level: IsolationLevel;
-  #end: 'to come' | 'under way' | 'over' = 'to come';
+  /** After a COMMIT that failed, hooks can't send statements until the rollback: the database may have ended the transaction. */
+  #end: 'to come' | 'under way' | 'failed' | 'over' = 'to come';
   /** Marks the statements of the transaction while it begins or ends. */
   #mark: object | undefined;
   #isCommitted = false;
@@ -104,6 +111,7 @@ export class LazyTransaction {
     Object.assign(runner, {
       query: (...args: unknown[]) => {
         const statement = withoutComments(String(args[0]));
+        if (BEGIN.test(statement)) this.refuseBegin(statement);
         if (END.test(statement)) this.refuseEnd(statement);
         return send(() => this.watch(statement, () => query(...args)));
       },
@@ -128,11 +136,13 @@ export class LazyTransaction {
    */
   async commit(client: Client | undefined): Promise<boolean> {
     if (this.#begun === undefined) {
-      this.#end = 'over'; // statements that hooks and disposers send later aren't part of it
+      // Statements that hooks and disposers send later aren't part of it.
+      this.#end = this.#refusal === undefined ? 'over' : 'failed';
+      this.refuse();
       return false;
     }
     await this.#begun; // perhaps no code has awaited the first statement
-    await this.end(async () => {
+    await this.end('failed', async () => {
       if (this.underWay.hasCut) throw new Error(CUT);
       this.check(client);
       await this.sendCommit(client);
@@ -143,7 +153,7 @@ export class LazyTransaction {
   /** Rolls the transaction back. Does nothing if no transaction is open. */
   async rollback(): Promise<void> {
     await this.#begun?.catch(() => undefined); // the sender of the first statement receives that error
-    await this.end(async () => {
+    await this.end('over', async () => {
       if (this.#refusal !== undefined) await this.rollBackAtOnce(); // the savepoints may be gone
       while (this.isOpen) {
         await this.runner.rollbackTransaction().catch(async (error: unknown) => {
@@ -174,13 +184,15 @@ export class LazyTransaction {
   }
 
   /** Ends the transaction once the calls under way have settled. Statements that disposers send later aren't part of it. */
-  private async end(work: () => Promise<void>): Promise<void> {
+  private async end(otherwise: 'failed' | 'over', work: () => Promise<void>): Promise<void> {
+    let end = otherwise;
     this.#end = 'under way';
     try {
       await this.underWay.settled();
       await this.bound(work);
+      end = 'over';
     } finally {
-      this.#end = 'over';
+      this.#end = end;
     }
   }
 
@@ -226,9 +238,14 @@ export class LazyTransaction {
   }
 
   private refuseLate(): void {
+    if (this.#end === 'to come') return;
     // Only hooks and disposers may send statements that take effect outside the transaction.
-    if (this.#end === 'under way' || (this.#end === 'over' && !this.isOfEnd()))
-      throw this.tooLate();
+    if (this.#end === 'under way' || !this.isOfEnd()) throw this.tooLate();
+    if (this.#end === 'failed') throw new Error(FAILED);
+  }
+
+  private refuseBegin(statement: string): void {
+    if (!this.isBounding && this.#end === 'to come') throw new Error(beginText(statement.trim()));
   }
 
   /** Refuses a statement of the work that would end the transaction, and a COMMIT that would roll it back. */

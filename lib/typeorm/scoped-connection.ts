@@ -2,10 +2,10 @@ import type { EntityManager, QueryRunner } from 'typeorm';
 import { ScopeClosedError } from '../errors/errors.js';
 import type { ScopeHooks } from '../scope/provider-scope.interface.js';
 import { closedError, scopeOfBuild } from '../scope/scope-ports.js';
-import { statusOf, type Client } from './client.js';
+import { skipIfDestroyed, statusOf, type Client } from './client.js';
 import { captureFrames, leadTo, linesOf } from './frames.js';
 import { keepRepositories } from './kept-repositories.js';
-import { LazyTransaction } from './lazy-transaction.js';
+import { BEGIN, LazyTransaction } from './lazy-transaction.js';
 import { isInEndOf } from './scope-end.js';
 import { withoutComments } from './sqlite-statements.js';
 import { UnderWay } from './under-way.js';
@@ -64,6 +64,7 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
     const stream = runner.stream.bind(runner);
     const open = async (...args: Parameters<typeof stream>) => {
       const opened = await stream(...args);
+      skipIfDestroyed(opened);
       this.underWay.add(opened);
       return opened;
     };
@@ -256,9 +257,6 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
 
 const MYSQL_DRIVERS = ['mysql', 'mariadb'];
 
-/** Matches a whole statement: blocks of code may start with BEGIN, and a text of several statements may end its own transaction. */
-const BEGIN =
-  /^(BEGIN(\s+(WORK|TRAN(SACTION)?))?(\s+(ISOLATION|READ|(NOT\s+)?DEFERRABLE)\b[\w\s,]*)?|START\s+TRANSACTION(\s+[\w\s,]+)?)\s*;?\s*$/i;
 const END = /^(COMMIT|ROLLBACK(?!.*\bTO\b)|END|ABORT)\b/i;
 
 function isReleasedError(error: unknown): boolean {

@@ -70,6 +70,11 @@ class DataSourceLookup {
     }
     this.runners = runners;
   }
+
+  /** Runs after the drain, and before Nest closes the HTTP server. */
+  beforeApplicationShutdown(): void {
+    this.runners?.afterDrain?.();
+  }
 }
 
 function noTransaction(name: string, because: string): string {

@@ -198,6 +198,8 @@ export class SqliteAppRunner extends SqliteRunner {
 
   readonly label = 'the application';
 
+  readonly isAborted = false;
+
   isOwnWork(turn: WriteTurn): boolean {
     return this.isAroundIn(turn);
   }

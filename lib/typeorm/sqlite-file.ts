@@ -72,6 +72,16 @@ export class SqliteFile {
     return Object.assign(scoped.runner, { manager });
   }
 
+  /** Ends waits for ticks that the shutdown has abandoned. */
+  afterDrain(): void {
+    this.#lock?.refuseBehindAbandoned(this.groups);
+  }
+
+  /** The objects by which the lock finds the writers of this data source. */
+  private get groups(): readonly unknown[] {
+    return [this.#pool, this.#app];
+  }
+
   /** Switches the file to WAL, in which readers and the writer don't block each other. */
   private async prepare(): Promise<void> {
     if (this.#isPrepared || this.#lock === undefined) return; // without writers, no code waits
@@ -103,16 +113,15 @@ export class SqliteFile {
       disconnect: async () => {
         this.#copies.isConnected = false;
         this.#isPrepared = false; // after the next initialisation, the file may be another one
-        const groups = [this.#pool, this.#app];
         // This call is first: otherwise, a transaction that ends below would pass the turn to one of the waiting writers.
-        this.#lock?.refuseWaiting(groups);
+        this.#lock?.refuseWaiting(this.groups);
         try {
           await Promise.all([this.#pool.close(), this.#app?.close()]);
         } finally {
           // The turn ends last, because an open transaction ends only when its connection is closed.
           await disconnect().finally(() => {
             this.#app?.forget();
-            this.#lock?.leave(groups);
+            this.#lock?.leave(this.groups);
           });
         }
       },

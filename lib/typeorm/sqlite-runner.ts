@@ -275,4 +275,6 @@ export abstract class SqliteRunner implements Writer {
   abstract isOwnWork(turn: WriteTurn): boolean;
 
   abstract readonly label: string;
+
+  abstract readonly isAborted: boolean;
 }

@@ -63,6 +63,10 @@ export class SqliteScopeRunner extends SqliteRunner {
     });
   }
 
+  get isAborted(): boolean {
+    return this.#tickSignal?.aborted === true;
+  }
+
   protected get ownsConnection(): boolean {
     return true;
   }

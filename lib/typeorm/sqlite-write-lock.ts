@@ -21,6 +21,8 @@ export interface Writer {
   readonly origin?: Error | undefined;
   /** The scope that owns the connection; undefined for the application's connection. */
   readonly scope?: object | undefined;
+  /** True for a tick that has been aborted. */
+  readonly isAborted: boolean;
   /** Returns whether the calling code is part of the work for which this turn was taken. */
   isOwnWork(turn: WriteTurn): boolean;
 }
@@ -77,6 +79,8 @@ const locks = new Map<string, WeakRef<WriteLock>>();
 export class WriteLock {
   #current: Turn | undefined;
   #waiting: Waiter[] = [];
+  /** The groups of applications whose shutdown no longer waits for ticks. */
+  #drained = new Set<unknown>();
 
   private constructor(private readonly file: string) {}
 
@@ -95,7 +99,8 @@ export class WriteLock {
    *
    * @param signal ends the wait when it is aborted.
    * @throws WaitsForItself if the caller is part of the work that has the turn.
-   * @throws {WriteTimeoutError} if one turn lasts longer than `LONGEST_TURN_MS`.
+   * @throws {WriteTimeoutError} if one turn lasts longer than `LONGEST_TURN_MS`, or if the shutdown has abandoned the tick that
+   * has the turn.
    * @throws the reason of `signal`; the cause of a timeout names the transaction that the caller waited for.
    */
   take(writer: Writer, signal?: AbortSignal): Promise<WriteTurn> {
@@ -103,16 +108,17 @@ export class WriteLock {
     const refusal = this.refusalOfCaller();
     if (refusal !== undefined) return Promise.reject(refusal);
     if (signal?.aborted === true) return Promise.reject(signal.reason as Error);
+    if (this.isAbandonedFor(writer)) return Promise.reject(this.timeoutOf(performance.now()));
     return new Promise((resolve, reject) => {
       const waiter: Waiter = {
         writer,
         since: performance.now(),
         inContext: AsyncLocalStorage.snapshot(),
-        timer: setTimeout(() => this.refuse(waiter, this.timeoutOf(waiter)), LONGEST_TURN_MS),
+        timer: setTimeout(() => this.refuse(waiter, this.timeoutOf(waiter.since)), LONGEST_TURN_MS),
         unfollow:
           signal &&
           onAbort(signal, () => {
-            explain(signal.reason, () => this.timeoutOf(waiter));
+            explain(signal.reason, () => this.timeoutOf(waiter.since));
             this.refuse(waiter, signal.reason);
           }),
         resolve,
@@ -124,8 +130,19 @@ export class WriteLock {
     });
   }
 
+  /**
+   * Refuses the writers that wait for an aborted tick of a data source. Its application calls this when the shutdown no longer
+   * waits for ticks: the HTTP server closes only once every request has been answered, including those that write.
+   */
+  refuseBehindAbandoned(groups: readonly unknown[]): void {
+    for (const group of groups) this.#drained.add(group);
+    for (const waiter of this.#waiting)
+      if (this.isAbandonedFor(waiter.writer)) this.refuse(waiter, this.timeoutOf(waiter.since));
+  }
+
   /** Ends the turn and the waits of a data source that is destroyed. */
   leave(groups: readonly unknown[]): void {
+    for (const group of groups) this.#drained.delete(group);
     this.refuseWaiting(groups);
     if (this.#current !== undefined && groups.includes(this.#current.writer.group)) this.next();
   }
@@ -147,6 +164,13 @@ export class WriteLock {
   /** Returns the error for the calling code if it is part of the work that has the turn. */
   refusalOfCaller(): WaitsForItself | undefined {
     return this.isHeldByCaller ? new WaitsForItself(this.file, this.#current!) : undefined;
+  }
+
+  /** Returns true if the turn belongs to a tick that the shutdown of the writer's application has abandoned. */
+  private isAbandonedFor({ group }: Writer): boolean {
+    const holder = this.#current?.writer;
+    const isOfShutdown = this.#drained.has(group) && this.#drained.has(holder?.group);
+    return isOfShutdown && holder?.isAborted === true;
   }
 
   private begin(writer: Writer): WriteTurn {
@@ -186,7 +210,8 @@ export class WriteLock {
     turn.alarm.unref();
   }
 
-  private timeoutOf({ since }: Waiter): WriteTimeoutError {
+  /** @param since the time at which the wait began. */
+  private timeoutOf(since: number): WriteTimeoutError {
     const { label, origin } = this.#current!.writer;
     const waitedMs = Math.round(performance.now() - since);
     const options = origin === undefined ? undefined : { cause: origin };

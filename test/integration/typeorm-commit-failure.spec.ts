@@ -4,7 +4,7 @@ import type { DataSource, QueryRunner } from 'typeorm';
 import type pg from 'pg';
 import type { ScopeHooks } from '../../lib/index.js';
 import { closeApps, startApp, type TestApp } from '../support/app.js';
-import { startNoteApp } from '../support/note-worker.js';
+import { startNoteApp, type NoteScope } from '../support/note-worker.js';
 import { testDatabase } from '../support/postgres.js';
 import { RequestScoped, worker } from '../support/probes.js';
 import {
@@ -96,6 +96,30 @@ describe('A COMMIT that fails', () => {
     expect(await surviveCommits(test, 'work')).toEqual(['once']);
   });
 
+  it.each<[string, (scope: NoteScope) => Promise<unknown>]>([
+    ['a statement', ({ notes }) => notes.insert({ text: 'of the hook' })],
+    ['a save()', ({ notes }) => notes.save({ text: 'of the hook' })],
+    ['manager.transaction()', ({ manager }) => manager.transaction((inner) => inner.find(Note))],
+  ])('[XB1] commits nothing that a rollback hook sends: %s is refused', async (_, send) => {
+    const test = await startNoteApp(database, { transaction: true });
+    await constrain();
+    test.script = async (scope) => {
+      scope.tick.scope.onRollback(() => send(scope));
+      scope.tick.scope.defer(() => scope.notes.insert({ text: 'deferred' }));
+      await scope.notes.insert([{ text: 'twice' }, { text: 'twice' }]);
+    };
+    const report = await test.registry.run('work');
+
+    expect(report).toMatchObject({ outcome: 'failed', phase: 'commit' });
+    expect(report.disposeErrors).toEqual([
+      new Error(
+        'The library refused a statement of a rollback hook: the COMMIT of the scope failed, so the database might commit the statement on its own. Send it in a scope.defer() cleanup, which runs after the rollback.',
+      ),
+    ]);
+    expect(await committed(database)).toEqual(['deferred']);
+    await checkNothingKept(poolOf(test), database);
+  });
+
   describe.each([
     ['pg before 8.21, which does not report the status of a transaction', silentPg],
     ['a pg-native before 3.8, which throws when it is asked for that', throwingPg],
@@ -111,6 +135,22 @@ describe('A COMMIT that fails', () => {
 
       expect(report).toMatchObject({ outcome: 'failed', phase: 'commit', disposeErrors: [] });
       expect((report.error as Error).message).toContain('one of its statements failed');
+      expect(await committed(database)).toEqual([]);
+      await checkNothingKept(poolOf(test), database);
+    });
+
+    it('[XB1] commits nothing that a rollback hook sends after that answer', async () => {
+      const test = await startNoteApp(typeOrmRoot(database, { driver }), { transaction: true });
+      test.script = async ({ notes, manager, tick }) => {
+        tick.scope.onRollback(() => notes.insert({ text: 'of the hook' }));
+        await notes.insert({ text: 'lost' });
+        const client = (await manager.queryRunner!.connect()) as pg.PoolClient;
+        await client.query('SELECT 1 / 0').catch(() => undefined);
+      };
+      const report = await test.registry.run('work');
+
+      expect(report).toMatchObject({ outcome: 'failed', phase: 'commit' });
+      expect(report.disposeErrors).toHaveLength(1);
       expect(await committed(database)).toEqual([]);
       await checkNothingKept(poolOf(test), database);
     });

@@ -1,10 +1,13 @@
 import { jest } from '@jest/globals';
-import type { DataSource, Repository } from 'typeorm';
+import { Controller, Get } from '@nestjs/common';
+import { InjectDataSource } from '@nestjs/typeorm';
+import { DataSource, type Repository } from 'typeorm';
 import { TickTimeoutError, type WriteTimeoutError } from '../../lib/index.js';
 import { getScopedRepositoryToken } from '../../lib/typeorm/index.js';
 import { WriteLock } from '../../lib/typeorm/sqlite-write-lock.js';
 import { closeApps } from '../support/app.js';
 import { countdown, gate, turn, type Gate } from '../support/gate.js';
+import { startHttpApp } from '../support/http-app.js';
 import { startNoteApp, type NoteApp, type NoteScope } from '../support/note-worker.js';
 import { aborted, dataSourceOf, Note } from '../support/scoped-typeorm.js';
 import {
@@ -249,5 +252,78 @@ describe('A tick that is aborted while it waits for an SQLite file', () => {
       await Promise.all(holders);
       expect(connections.opened).toBe(1 + POOL);
     });
+  });
+});
+
+/** Writes twice, and answers with the errors. */
+@Controller('notes')
+class NoteController {
+  constructor(@InjectDataSource() private readonly dataSource: DataSource) {}
+
+  @Get()
+  async save(): Promise<unknown[]> {
+    const save = () => this.dataSource.manager.save(Note, { text: 'of a request' });
+    const refused = ({ code, holder }: WriteTimeoutError) => ({ code, holder });
+    return [await save().catch(refused), await save().catch(refused)];
+  }
+}
+
+describe('A request that waits for a tick with a transaction on an SQLite file', () => {
+  const startServer = async (file: TestFile, isStubborn: boolean) => {
+    const [hasWritten, goOn] = [gate(), gate()];
+    const test = await startNoteApp(
+      sqliteRoot(file),
+      { transaction: true },
+      {
+        start: startHttpApp,
+        controllers: [NoteController],
+        options: { shutdownTimeoutMs: isStubborn ? 0 : 30_000 },
+      },
+    );
+    test.script = async ({ notes, tick }) => {
+      await notes.insert({ text: 'of the tick' });
+      hasWritten.open();
+      await (isStubborn ? goOn.opened : aborted(tick.signal));
+    };
+    const running = test.registry.run('work');
+    await hasWritten.opened;
+    const waiting = gate();
+    const { take } = WriteLock.prototype;
+    jest.spyOn(WriteLock.prototype, 'take').mockImplementation(function (this: WriteLock, ...args) {
+      const taken = take.apply(this, args);
+      waiting.open();
+      return taken;
+    });
+    const answer = test.get('/notes');
+    await waiting.opened;
+    return { test, running, answer, goOn };
+  };
+  afterEach(() => {
+    jest.restoreAllMocks();
+    removeTestFiles();
+  });
+
+  it('[D6] is refused when the shutdown has abandoned the tick, so that the HTTP server can close', async () => {
+    const file = createTestFile();
+    const { test, running, answer, goOn } = await startServer(file, true);
+    const finished = test.next('shutdown:finished');
+    await test.http.close();
+    const { abandoned } = await finished;
+    goOn.open();
+
+    const refused = { code: 'WRITE_TIMEOUT', holder: abandoned[0] };
+    expect(await answer).toEqual([refused, refused]);
+    expect((await running).outcome).toBe('failed');
+    expect(file.committed()).toEqual([]);
+  });
+
+  it('[D5] is answered when the tick ends during the shutdown', async () => {
+    const file = createTestFile();
+    const { test, running, answer } = await startServer(file, false);
+    await test.http.close();
+
+    expect(await answer).toMatchObject([{ text: 'of a request' }, { text: 'of a request' }]);
+    expect((await running).outcome).toBe('cancelled');
+    expect(file.committed()).toHaveLength(2);
   });
 });

@@ -103,6 +103,79 @@ describeStreams('A stream of a scope', () => {
       },
     );
 
+    describe('that has yet to be sent', () => {
+      const open = ({ manager }: NoteScope) =>
+        manager.queryRunner!.stream('SELECT generate_series(1, 3000)');
+
+      /** Sends a statement through every connection of the pool. */
+      const useWholePool = async (): Promise<void> => {
+        const pool = poolOf(test);
+        await Promise.all(Array.from({ length: 5 }, () => pool.query('SELECT pg_sleep(0.01)')));
+        await checkNothingKept(pool, database);
+      };
+
+      it.each<[string, (scope: NoteScope) => unknown]>([
+        ['behind another stream', (scope) => open(scope)],
+        ['behind a statement', ({ manager }) => void quiet(manager.query('SELECT pg_sleep(0.1)'))],
+      ])('[XB1] %s is destroyed if it is left open, and fails the tick', async (_, sendFirst) => {
+        await start(transaction);
+        const report = await run(async (scope) => {
+          await scope.notes.count();
+          await sendFirst(scope);
+          await open(scope);
+        });
+
+        const phase = transaction ? 'commit' : 'dispose';
+        expect(report).toMatchObject({ outcome: 'failed', phase });
+        await useWholePool();
+      });
+
+      it('[XB1] does not block the rollback, or what a deferred cleanup writes', async () => {
+        await start(transaction);
+        const failure = new Error('no network');
+        const report = await run(async (scope) => {
+          scope.tick.scope.defer(() => scope.notes.insert({ text: 'deferred' }));
+          await Promise.all([open(scope), open(scope)]);
+          throw failure;
+        });
+
+        expect(report).toMatchObject({ error: failure, disposeErrors: [] });
+        expect(await committed(database)).toEqual(['deferred']);
+        await useWholePool();
+      });
+
+      it.each<[string, (scope: NoteScope) => unknown]>([
+        ['and a statement follows', ({ notes }) => notes.count()],
+        ['and no statement follows', () => 0],
+      ])('[XB1] may be destroyed by the handler, %s', async (_, sendLast) => {
+        await start(transaction);
+        const report = await run(async (scope) => {
+          const streams = await Promise.all([open(scope), open(scope), open(scope)]);
+          for (const stream of streams) stream.destroy();
+          return sendLast(scope);
+        });
+
+        expect(report).toMatchObject({ outcome: 'succeeded', value: 0 });
+        await useWholePool();
+      });
+
+      it('[XB1] is never executed if the handler destroys it', async () => {
+        await start(transaction);
+        const report = await run(async (scope) => {
+          const first = await open(scope);
+          const writing = await scope.manager.queryRunner!.stream(
+            `INSERT INTO notes(text) VALUES ('not sent') RETURNING id`,
+          );
+          writing.destroy();
+          first.destroy();
+          return scope.notes.count();
+        });
+
+        expect(report).toMatchObject({ outcome: 'succeeded', value: 0 });
+        expect(await committed(database)).toEqual([]);
+      });
+    });
+
     it.each<[string, (stream: AsyncIterable<unknown>) => Promise<unknown>]>([
       [
         'was read to its end',

@@ -17,6 +17,7 @@ import {
   poolOf,
   typeOrmRoot,
 } from '../support/scoped-typeorm.js';
+import { createTestFile, removeTestFiles, sqliteRoot } from '../support/sqlite.js';
 
 describe('The transaction of a scope', () => {
   const database = testDatabase();
@@ -35,6 +36,7 @@ describe('The transaction of a scope', () => {
       await checkNothingKept(pool, database);
     } finally {
       await closeApps();
+      removeTestFiles();
     }
   });
 
@@ -596,6 +598,47 @@ describe('The transaction of a scope', () => {
       expect(report).toMatchObject({ outcome: 'failed', phase: 'handler' });
       expect((report.error as Error).message).toMatch('end the transaction of the scope (COMMIT');
       expect(await committed(database)).toEqual([]);
+    });
+
+    it.each([true, false])(
+      '[XB1] by the first statement, the tick fails, also on SQLite: %p',
+      async (isSqlite) => {
+        if (isSqlite)
+          test = await startNoteApp(sqliteRoot(createTestFile()), { transaction: true });
+        const report = await run(async ({ manager, notes, tick }) => {
+          tick.scope.onRollback(() => notes.insert({ text: 'of the hook' }));
+          await manager.query('COMMIT').catch(() => undefined);
+        });
+
+        expect(report).toMatchObject({ outcome: 'failed', phase: 'commit' });
+        expect((report.error as Error).message).toMatch('end the transaction of the scope (COMMIT');
+        expect(await dataSourceOf(test).manager.count(Note)).toBe(0);
+      },
+    );
+
+    describe.each([true, false])('on SQLite: %p', (isSqlite) => {
+      it.each([
+        'BEGIN',
+        'begin transaction;',
+        '-- by hand\nBEGIN',
+        ...(isSqlite ? ['BEGIN IMMEDIATE'] : ['START TRANSACTION READ ONLY']),
+      ])('[XB1] a statement that begins another one is refused: %s', async (statement) => {
+        if (isSqlite)
+          test = await startNoteApp(sqliteRoot(createTestFile()), { transaction: true });
+        const refused: unknown[] = [];
+        const report = await run(async ({ manager, notes }) => {
+          const begin = () => manager.query(statement).catch((error: Error) => error.message);
+          refused.push(await begin());
+          await notes.insert({ text: 'kept' });
+          refused.push(await begin());
+        });
+
+        const text = statement.replace(/^--.*\n/, '');
+        const message = `The library refused a statement that would begin another transaction (${text}), because the scope has one already. Call manager.transaction(), which sets a savepoint, or omit { transaction: true }.`;
+        expect(refused).toEqual([message, message]);
+        expect(report).toMatchObject({ outcome: 'succeeded' });
+        expect(await dataSourceOf(test).manager.count(Note)).toBe(1);
+      });
     });
 
     it('without { transaction: true }, it may end its own', async () => {

@@ -14,6 +14,7 @@ describe('The write lock of a file', () => {
   const writer = (isOwnWork: () => boolean, of: object = group): Writer => ({
     group: of,
     label: 'it',
+    isAborted: false,
     isOwnWork,
   });
   const foreign = writer(() => false);
@@ -67,6 +68,38 @@ describe('The write lock of a file', () => {
     });
     stuck.end();
     (await accepted).end();
+  });
+
+  describe('after the drain of an application', () => {
+    const aborted = { ...foreign, isAborted: true };
+    const refused = { code: 'WRITE_TIMEOUT', holder: 'it' };
+
+    it('refuses its writers behind an aborted tick, until its data source is destroyed', async () => {
+      const abandoned = await lock.take(aborted);
+      const waiting = lock.take(foreign);
+      lock.refuseBehindAbandoned([group]);
+      await expect(waiting).rejects.toMatchObject(refused);
+      await expect(lock.take(foreign)).rejects.toMatchObject(refused);
+
+      lock.leave([group]);
+      const turn = await lock.take(aborted);
+      const accepted = lock.take(foreign);
+      abandoned.end(); // ends nothing of others
+      turn.end();
+      (await accepted).end();
+    });
+
+    it('refuses neither those of another application, nor those behind other work', async () => {
+      const other = { ...foreign, group: {} };
+      const abandoned = await lock.take(aborted);
+      const elsewhere = lock.take(other);
+      lock.refuseBehindAbandoned([group]);
+      abandoned.end();
+      const turn = await elsewhere;
+      const accepted = lock.take(foreign);
+      turn.end();
+      expect((await accepted).writer).toBe(foreign);
+    });
   });
 
   it('counts the time again with each turn that ends', async () => {
