@@ -22,11 +22,22 @@ import { SourceIteration, type IterationObserver } from './source-iteration.js';
 const FIRST_REOPEN_MS = 100;
 const LONGEST_REOPEN_MS = 30_000;
 
+/**
+ * The milliseconds after which the timers and sockets of the process have their turn, even if neither the source nor the handlers
+ * ever wait for anything.
+ */
+const LONGEST_TURN_MS = 5;
+
 /** One message in progress. */
-interface Handling extends WorkOwner {
+class Handling implements WorkOwner, Straggler {
+  readonly isAwaited = true;
   /** Undefined while a tick runs for the message, because the tick has its own name. */
   name: string | undefined;
-  readonly done: Promise<void>;
+  readonly end = new Latch();
+
+  get done(): Promise<void> {
+    return this.end.opened;
+  }
 }
 
 /** Reads one source, message by message, and runs a tick for each message. */
@@ -72,7 +83,7 @@ export class ConsumerLoop implements IterationObserver, WorkOwner {
   }
 
   late(delivery: Delivery): void {
-    this.hold((handling) => this.giveBack(delivery, handling));
+    void this.hold((handling) => this.giveBack(delivery, handling));
   }
 
   listenerFailed(error: unknown): void {
@@ -109,6 +120,7 @@ export class ConsumerLoop implements IterationObserver, WorkOwner {
   private async readToEnd(): Promise<void> {
     const { name, consumer } = this.schedule;
     const iteration = (this.#iteration = new SourceIteration(name, consumer.source, this));
+    let freeAt = performance.now();
     try {
       for (;;) {
         await this.untilFree();
@@ -116,9 +128,10 @@ export class ConsumerLoop implements IterationObserver, WorkOwner {
         const delivery = await iteration.next();
         if (delivery === undefined) return;
         this.#backoff.reset();
-        this.hold((handling) => this.handle(delivery, handling));
-        // A source and handlers that never wait for anything must not hold up the timers and sockets of the process.
-        await pause(0, this.#stopping.signal);
+        void this.hold((handling) => this.handle(delivery, handling));
+        if (performance.now() - freeAt < LONGEST_TURN_MS) continue;
+        await new Promise((resolve) => setImmediate(resolve));
+        freeAt = performance.now();
       }
     } finally {
       await iteration.end();
@@ -128,18 +141,16 @@ export class ConsumerLoop implements IterationObserver, WorkOwner {
   }
 
   /** @param work must not reject. */
-  private hold(work: (handling: Handling) => Promise<void>): void {
-    const end = new Latch();
-    const handling: Handling = { name: undefined, isAwaited: true, done: end.opened };
+  private async hold(work: (handling: Handling) => Promise<void>): Promise<void> {
+    const handling = new Handling();
     this.#handlings.add(handling);
     const context = new WorkContext(handling, undefined);
     // The AsyncLocalStorage context of the source must not leak into the tick.
-    void fromEmptyContext(() => context.run(() => work(handling))).finally(() => {
-      this.#handlings.delete(handling); // before `end()`: a shutdown that the work began must not wait for it
-      context.end();
-      end.open();
-      this.#wake();
-    });
+    await fromEmptyContext(() => context.run(() => work(handling)));
+    this.#handlings.delete(handling); // before it ends: a shutdown that the work began must not wait for it
+    context.end();
+    handling.end.open();
+    this.#wake();
   }
 
   private async handle(delivery: Delivery, handling: Handling): Promise<void> {

@@ -2,6 +2,7 @@ import { isPromise } from 'node:util/types';
 import { isAbortError, readStacks } from '../errors/error-parts.js';
 import { Enhancers } from '../nest/index.js';
 import type { Slot } from '../schedule/slot.js';
+import { NEXT_TURN } from '../scope/construction.js';
 import { OpenScopes } from '../scope/open-scopes.js';
 import type { ScopeEnd } from '../scope/scope-ports.js';
 import { failureOf, type Scope } from '../scope/scope.js';
@@ -158,7 +159,7 @@ export class AttemptRunner {
       const opened = this.settings.onOpen?.(tick);
       const { worker, method, isBare, call } = slot.schedule.target;
       // A plan may need no promise, but no constructor runs on the stack of the code that starts the tick.
-      if (opened !== undefined || worker !== undefined) await opened;
+      if (opened !== undefined || worker !== undefined) await (opened ?? NEXT_TURN);
       control.throwIfAborted();
       phase = 'resolve';
       if (worker === undefined) {
