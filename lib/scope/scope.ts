@@ -15,7 +15,7 @@ import {
   type ScopeKind,
   type ScopeNotice,
   type ScopeEvents,
-  type ScopeSeed,
+  type ScopeDetails,
   type ScopeVerdict,
   type ScopeWatch,
   type WatchedScope,
@@ -61,19 +61,19 @@ export class Scope implements ProviderScope, WorkOwner {
   readonly #strayFailed: ReturnType<typeof strayFailures>;
 
   constructor(
-    private readonly seed: ScopeSeed,
+    private readonly details: ScopeDetails,
     private readonly home: ScopeHome,
     requestOf: (scope: Scope) => unknown,
   ) {
-    const { kind, notice } = seed;
+    const { kind, notice } = details;
     this.kind = kind;
     this.notice = notice;
-    this.watch = home.watch.isOn ? home.watch.opened(seed) : undefined;
+    this.watch = home.watch.isOn ? home.watch.opened(details) : undefined;
     const strayFailed = (this.#strayFailed = strayFailures(notice, home.events));
     this.#disposal = new Disposal(home.ownership, (error) => strayFailed('late-disposer', error));
     this.#construction = new Construction(
       notice,
-      this.watch === undefined ? seed.plans : undefined,
+      this.watch === undefined ? details.plans : undefined,
       this.#disposal,
       this.watch,
       home,
@@ -115,7 +115,7 @@ export class Scope implements ProviderScope, WorkOwner {
   }
 
   resolve<T = unknown>(token: ScopeToken<T>, options?: { strict?: boolean }): Promise<T> {
-    const within = options?.strict === true ? this.seed.module : undefined;
+    const within = options?.strict === true ? this.details.module : undefined;
     const place = within === undefined ? this.home.nest.placeOf(token) : undefined;
     const what = `resolve ${tokenText(token)}`;
     if (place !== undefined) return this.buildLater<T>(what, place);
