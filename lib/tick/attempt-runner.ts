@@ -161,11 +161,11 @@ export class AttemptRunner {
       // A plan may need no promise, but no constructor runs on the stack of the code that starts the tick.
       if (opened !== undefined || worker !== undefined) await (opened ?? NEXT_TURN);
       control.throwIfAborted();
-      phase = 'resolve';
       if (worker === undefined) {
         phase = 'handler';
         return { value: await settle(call(tick), tick) };
       }
+      phase = 'resolve';
       const built = scope.build<Record<string, unknown>>(worker);
       const instance = isPromise(built) ? await built : built;
       control.throwIfAborted();
