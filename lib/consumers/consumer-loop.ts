@@ -15,18 +15,13 @@ import {
 } from '../scope/work-context.js';
 import { Backoff } from '../util/backoff.js';
 import { pause } from '../util/pause.js';
+import { turnOfProcess } from '../util/turns.js';
 import type { Straggler } from '../registry/straggler.interface.js';
 import type { MessageSettler } from './message-settler.js';
 import { SourceIteration, type IterationObserver } from './source-iteration.js';
 
 const FIRST_REOPEN_MS = 100;
 const LONGEST_REOPEN_MS = 30_000;
-
-/**
- * The milliseconds after which the timers and sockets of the process have their turn, even if neither the source nor the handlers
- * ever wait for anything.
- */
-const LONGEST_TURN_MS = 5;
 
 /** One message in progress. */
 class Handling implements WorkOwner, Straggler {
@@ -120,7 +115,6 @@ export class ConsumerLoop implements IterationObserver, WorkOwner {
   private async readToEnd(): Promise<void> {
     const { name, consumer } = this.schedule;
     const iteration = (this.#iteration = new SourceIteration(name, consumer.source, this));
-    let freeAt = performance.now();
     try {
       for (;;) {
         await this.untilFree();
@@ -129,9 +123,8 @@ export class ConsumerLoop implements IterationObserver, WorkOwner {
         if (delivery === undefined) return;
         this.#backoff.reset();
         void this.hold((handling) => this.handle(delivery, handling));
-        if (performance.now() - freeAt < LONGEST_TURN_MS) continue;
-        await new Promise((resolve) => setImmediate(resolve));
-        freeAt = performance.now();
+        const turn = turnOfProcess();
+        if (turn !== undefined) await turn;
       }
     } finally {
       await iteration.end();

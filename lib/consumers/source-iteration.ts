@@ -25,7 +25,7 @@ export class SourceIteration {
   #isOver = false;
   /** The last message that was requested. */
   #arriving: Promise<unknown> = Promise.resolve();
-  /** Ends the wait for it. */
+  /** Ends the wait for the requested message. */
   #wake: () => void = () => undefined;
   #ended = Promise.resolve();
 

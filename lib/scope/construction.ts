@@ -14,7 +14,8 @@ import {
   type Plans,
 } from '../nest/index.js';
 import { ScopeClosedError } from '../errors/errors.js';
-import { readMember } from '../util/values.js';
+import { NEXT_TURN } from '../util/turns.js';
+import { isThenable, readMember } from '../util/values.js';
 import { within } from '../util/within.js';
 import type { Disposal, LateEntry } from './disposal.js';
 import type { Ownership } from './ownership.js';
@@ -26,9 +27,6 @@ export interface ConstructionHome {
   readonly ownership: Ownership;
   readonly disposeTimeoutMs: number;
 }
-
-/** Work that awaits it continues in the next turn of the microtask queue. A new promise for each scope would cost more. */
-export const NEXT_TURN = Promise.resolve();
 
 /**
  * Brings instances into a scope: each is built, added to the disposal, initialised, and only then returned or injected.
@@ -131,12 +129,13 @@ export class Construction implements BuildObserver {
     const refused = this.refusedTo(what);
     if (refused !== undefined) return rejected(refused);
     this.#planned = planned;
-    this.#loads += 1;
+    this.#loads += 1; // until its turn has come; a promise of the plan counts on its own
+    // Most builds succeed without a promise, so `later` is marked only in the other cases: that spares them one.
     const later: Promise<T> = asPartOfBuild(() =>
       NEXT_TURN.then(() => {
         try {
           const built = this.carryOut<T>(planned);
-          if (isPromise(built)) mayBeIgnored(later);
+          if (isThenable(built)) mayBeIgnored(later);
           return built;
         } catch (error) {
           mayBeIgnored(later);
@@ -276,7 +275,7 @@ export class Construction implements BuildObserver {
     return this.isFirst ? this.plans?.begin(root, this, this.#request) : undefined;
   }
 
-  /** True until something is built in the scope. */
+  /** True until the first build begins, or code reads the context id: a plan builds only the first provider of a scope. */
   private get isFirst(): boolean {
     return !this.#isKnown && this.#planned === undefined;
   }

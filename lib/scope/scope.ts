@@ -7,7 +7,8 @@ import { IS_SCOPE } from './ownership.js';
 import { livingContext, WorkContext, type WorkOwner } from './work-context.js';
 import { isThenable } from '../util/values.js';
 import { Latch } from '../util/latch.js';
-import { Construction, NEXT_TURN, type ConstructionHome } from './construction.js';
+import { NEXT_TURN } from '../util/turns.js';
+import { Construction, type ConstructionHome } from './construction.js';
 import {
   closedError,
   type JudgedEnd,
@@ -299,7 +300,10 @@ export class Scope implements ProviderScope, WorkOwner {
     this.#disposal.hook(hooks);
   }
 
-  /** A promise continues with its own AsyncLocalStorage context, so only a load by Nest has to be isolated. */
+  /**
+   * A plan runs in the callback of a promise, whose AsyncLocalStorage stores no other code sees. So only a load by Nest has to be
+   * isolated.
+   */
   private buildLater<T>(what: string, wrapper: NestWrapper): Promise<T> {
     const load = (): Promise<T> =>
       this.context.runIsolated(() => this.home.nest.load<T>(wrapper, this.contextId));

@@ -1,14 +1,13 @@
-import { isPromise } from 'node:util/types';
 import { isAbortError, readStacks } from '../errors/error-parts.js';
 import { Enhancers } from '../nest/index.js';
 import type { Slot } from '../schedule/slot.js';
-import { NEXT_TURN } from '../scope/construction.js';
 import { OpenScopes } from '../scope/open-scopes.js';
 import type { ScopeEnd } from '../scope/scope-ports.js';
 import { failureOf, type Scope } from '../scope/scope.js';
 import { runAs } from '../scope/work-context.js';
 import { runAround, type Refused } from './around.js';
-import { settle } from '../util/values.js';
+import { NEXT_TURN } from '../util/turns.js';
+import { isThenable, settle } from '../util/values.js';
 import type { TickAttempt } from './tick-attempt.js';
 import type { TickEvents, TickFindings, TickSettings } from './tick-ports.js';
 import type { AttemptReport } from './tick-report.js';
@@ -139,9 +138,15 @@ export class AttemptRunner {
       const failed = failure ?? (thrown && { phase: 'handler', ...thrown });
       // Work that stops because of the abort behaves correctly, so its abort error isn't reported.
       const reported = others?.filter((error) => !control.aborted || !isAbortError(error, control));
-      const { outcome, reason, thrown: judged } = judgeWork(failed, control, cause);
+      const verdict = judgeWork(failed, control, cause);
       // No spread: a copy with more properties would cost more than the scope.
-      return { outcome, reason, thrown: judged, others: reported, isAborted: cause !== undefined };
+      return {
+        outcome: verdict.outcome,
+        reason: verdict.reason,
+        thrown: verdict.thrown,
+        others: reported,
+        isAborted: cause !== undefined,
+      };
     });
     const report = reportOf(attempt, scope.id, end, judgeEnd(end.verdict, end));
     return { report, value, isAborted: end.verdict.isAborted };
@@ -167,7 +172,7 @@ export class AttemptRunner {
       }
       phase = 'resolve';
       const built = scope.build<Record<string, unknown>>(worker);
-      const instance = isPromise(built) ? await built : built;
+      const instance = isThenable(built) ? await built : built;
       control.throwIfAborted();
       phase = 'handler';
       const handler = instance?.[method];

@@ -116,7 +116,7 @@ export class TickDispatcher {
       if (report.items === undefined && report.outcome !== 'succeeded')
         this.failures.tickFailed(report, slot);
     } finally {
-      leave();
+      leave(); // before `tick:finished`, because a listener may run the same schedule
     }
     // The items of a list have their own reports. Its summary says only that there was no list, or that it was cut short.
     const isTold = report.items === undefined || report.reason !== undefined;
