@@ -15,6 +15,7 @@ import {
 } from '../scope/work-context.js';
 import { Backoff } from '../util/backoff.js';
 import { pause } from '../util/pause.js';
+import { turnOfProcess } from '../util/turns.js';
 import type { Straggler } from '../registry/straggler.interface.js';
 import type { MessageSettler } from './message-settler.js';
 import { SourceIteration, type IterationObserver } from './source-iteration.js';
@@ -23,10 +24,15 @@ const FIRST_REOPEN_MS = 100;
 const LONGEST_REOPEN_MS = 30_000;
 
 /** One message in progress. */
-interface Handling extends WorkOwner {
+class Handling implements WorkOwner, Straggler {
+  readonly isAwaited = true;
   /** Undefined while a tick runs for the message, because the tick has its own name. */
   name: string | undefined;
-  readonly done: Promise<void>;
+  readonly end = new Latch();
+
+  get done(): Promise<void> {
+    return this.end.opened;
+  }
 }
 
 /** Reads one source, message by message, and runs a tick for each message. */
@@ -72,7 +78,7 @@ export class ConsumerLoop implements IterationObserver, WorkOwner {
   }
 
   late(delivery: Delivery): void {
-    this.hold((handling) => this.giveBack(delivery, handling));
+    void this.hold((handling) => this.giveBack(delivery, handling));
   }
 
   listenerFailed(error: unknown): void {
@@ -116,9 +122,9 @@ export class ConsumerLoop implements IterationObserver, WorkOwner {
         const delivery = await iteration.next();
         if (delivery === undefined) return;
         this.#backoff.reset();
-        this.hold((handling) => this.handle(delivery, handling));
-        // A source and handlers that never wait for anything must not hold up the timers and sockets of the process.
-        await pause(0, this.#stopping.signal);
+        void this.hold((handling) => this.handle(delivery, handling));
+        const turn = turnOfProcess();
+        if (turn !== undefined) await turn;
       }
     } finally {
       await iteration.end();
@@ -128,18 +134,16 @@ export class ConsumerLoop implements IterationObserver, WorkOwner {
   }
 
   /** @param work must not reject. */
-  private hold(work: (handling: Handling) => Promise<void>): void {
-    const end = new Latch();
-    const handling: Handling = { name: undefined, isAwaited: true, done: end.opened };
+  private async hold(work: (handling: Handling) => Promise<void>): Promise<void> {
+    const handling = new Handling();
     this.#handlings.add(handling);
     const context = new WorkContext(handling, undefined);
     // The AsyncLocalStorage context of the source must not leak into the tick.
-    void fromEmptyContext(() => context.run(() => work(handling))).finally(() => {
-      this.#handlings.delete(handling); // before `end()`: a shutdown that the work began must not wait for it
-      context.end();
-      end.open();
-      this.#wake();
-    });
+    await fromEmptyContext(() => context.run(() => work(handling)));
+    this.#handlings.delete(handling); // before it ends: a shutdown that the work began must not wait for it
+    context.end();
+    handling.end.open();
+    this.#wake();
   }
 
   private async handle(delivery: Delivery, handling: Handling): Promise<void> {

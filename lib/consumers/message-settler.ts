@@ -26,11 +26,10 @@ export class MessageSettler {
    * @returns the report. It becomes a failure if the message can't be acknowledged: its work is committed, and the source will
    * deliver the message again.
    */
-  async settle(delivery: Delivery, report: TickReport): Promise<TickReport> {
-    if (report.outcome === 'succeeded') return this.acknowledge(delivery, report);
-    if (report.outcome === 'cancelled') await this.giveBack(delivery, report);
-    else await this.failed(delivery, report);
-    return report;
+  settle(delivery: Delivery, report: TickReport): Promise<TickReport> {
+    return report.outcome === 'succeeded'
+      ? this.acknowledge(delivery, report)
+      : this.sendBack(delivery, report);
   }
 
   /**
@@ -64,6 +63,12 @@ export class MessageSettler {
     } catch (error) {
       return { ...report, outcome: 'failed', phase: 'ack', error };
     }
+  }
+
+  private async sendBack(delivery: Delivery, report: TickReport): Promise<TickReport> {
+    if (report.outcome === 'cancelled') await this.giveBack(delivery, report);
+    else await this.failed(delivery, report);
+    return report;
   }
 
   private async failed(delivery: Delivery, report: TickReport): Promise<void> {

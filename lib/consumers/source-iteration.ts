@@ -2,7 +2,6 @@ import { isAbortError } from '../errors/error-parts.js';
 import { TickSignal } from '../tick/tick-signal.js';
 import type { Delivery, MessageSource } from './source/message-source.js';
 import { show } from '../util/option-checks.js';
-import { onAbort } from '../util/on-abort.js';
 import { pause } from '../util/pause.js';
 
 /** The milliseconds from the abort of the signal until the library reports a source that doesn't end. */
@@ -24,8 +23,10 @@ export class SourceIteration {
   #iterator: AsyncIterator<Delivery> | undefined;
   /** True once the source has ended the iteration, or has failed. */
   #isOver = false;
-  /** Settles with the last `next()`. */
+  /** The last message that was requested. */
   #arriving: Promise<unknown> = Promise.resolve();
+  /** Ends the wait for the requested message. */
+  #wake: () => void = () => undefined;
   #ended = Promise.resolve();
 
   constructor(
@@ -43,15 +44,11 @@ export class SourceIteration {
    */
   async next(): Promise<Delivery | undefined> {
     const { signal } = this.#signal;
-    const arriving = this.ask();
-    this.#arriving = Promise.allSettled([arriving]);
-    let off = (): void => undefined;
-    const told = new Promise<void>((resolve) => (off = onAbort(signal, resolve)));
-    try {
-      await Promise.race([arriving, told]);
-    } finally {
-      off();
-    }
+    const arriving = (this.#arriving = this.ask());
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve;
+      arriving.then(() => resolve(), resolve);
+    });
     if (!signal.aborted) return arriving;
     arriving.then(
       (late) => late !== undefined && this.observer.late(late),
@@ -65,6 +62,7 @@ export class SourceIteration {
     this.#signal.abort(
       new DOMException(`The source of ${this.name} must end: ${why}.`, 'AbortError'),
     );
+    this.#wake();
   }
 
   /**
@@ -73,7 +71,7 @@ export class SourceIteration {
   async end(): Promise<void> {
     this.stop('the library has stopped reading it');
     const done = new AbortController();
-    this.#ended = Promise.all([this.#arriving, this.return()]).then(() => done.abort());
+    this.#ended = Promise.allSettled([this.#arriving, this.return()]).then(() => done.abort());
     await pause(CLOSING_MS, done.signal);
     if (!done.signal.aborted)
       this.observer.endFailed(

@@ -2,7 +2,7 @@ import { Logger } from '@nestjs/common';
 import type { StaticHoldings } from '../nest/index.js';
 import { OptionsStore } from '../options/options-store.js';
 import { ScopedWorkerEvents } from '../events/scoped-worker-events.js';
-import type { ScopeSeed, ScopeWatch, WatchedScope } from '../scope/scope-ports.js';
+import type { ScopeDetails, ScopeWatch, WatchedScope } from '../scope/scope-ports.js';
 import { performance } from 'node:perf_hooks';
 import { fromEmptyContext } from '../scope/work-context.js';
 import { CallGuard } from './call-guard.js';
@@ -43,7 +43,7 @@ export class LeakWatch implements ScopeWatch {
     );
   }
 
-  opened({ notice, opener }: ScopeSeed): WatchedScope | undefined {
+  opened({ notice, opener }: ScopeDetails): WatchedScope | undefined {
     const { leakDetection } = this.options.resolved;
     if (leakDetection === undefined) return undefined;
     const { sample, graceMs, strict } = leakDetection;

@@ -91,7 +91,7 @@ export class GrowthMeter {
     const { schedule, isAlone, isConfirming } = measuring;
     const { heldBytes, tookMs } = this.read(isConfirming ? 'liveBytes' : 'floorBytes');
     this.#measuring.delete(tickId);
-    const isSpoilt = endWatchOf(measuring);
+    const isSpoilt = endWatching(measuring);
     if (heldBytes !== undefined) this.record(measuring, heldBytes - measuring.heldBytes, isSpoilt);
     else if (!isConfirming) return; // the heap cannot be read: the schedule isn't measured again
     this.#mixed.set(schedule, isAlone ? 0 : this.mixedOf(schedule) + 1);
@@ -106,7 +106,7 @@ export class GrowthMeter {
   look(): void {
     // A watch keeps a few KB for each collection, and a tick may take days.
     for (const measuring of this.#measuring.values())
-      measuring.endWatch = endWatchOf(measuring) ? undefined : this.heap.watchCollections();
+      measuring.endWatch = endWatching(measuring) ? undefined : this.heap.watchCollections();
     if (this.heap.wasCollected()) this.noteCollection(this.heap.floorBytes());
   }
 
@@ -200,6 +200,6 @@ export class GrowthMeter {
 }
 
 /** Ends the watch. @returns true if the measurement is spoilt: V8 has collected garbage of earlier ticks since this tick began. */
-function endWatchOf(measuring: Measuring): boolean {
+function endWatching(measuring: Measuring): boolean {
   return measuring.endWatch === undefined || measuring.endWatch();
 }

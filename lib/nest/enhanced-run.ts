@@ -82,7 +82,7 @@ export interface ReadyEnhancers {
   readonly filters: readonly ExceptionFilter[];
 }
 
-export interface RunSeed {
+export interface PreparedCall {
   readonly owner: Function;
   readonly handler: Function;
   readonly args: readonly unknown[];
@@ -112,9 +112,9 @@ export class EnhancedRun {
   constructor(
     private readonly consumers: Consumers,
     private readonly enhancers: ReadyEnhancers,
-    private readonly seed: RunSeed,
+    private readonly prepared: PreparedCall,
   ) {
-    this.#host = seed.owner.prototype as object; // so that `getClass()` is the worker, even for a plain object from a factory
+    this.#host = prepared.owner.prototype as object; // so that `getClass()` is the worker, even for a plain object from a factory
   }
 
   /** Returns the result of the handler, an interceptor or a filter; of an Observable, the last value. */
@@ -122,14 +122,14 @@ export class EnhancedRun {
     try {
       return await this.enhanced();
     } catch (error) {
-      return settle(await this.filter(error), this.seed);
+      return settle(await this.filter(error), this.prepared);
     }
   }
 
   private async enhanced(): Promise<unknown> {
     const { guardsConsumer, interceptorsConsumer } = this.consumers;
     const { guards } = this.enhancers;
-    const { args, handler, signal } = this.seed;
+    const { args, handler, signal } = this.prepared;
     const host = this.#host;
     if (!(await guardsConsumer.tryActivate(guards, args, host, handler, CONTEXT_TYPE)))
       throw new ForbiddenException(FORBIDDEN);
@@ -148,7 +148,7 @@ export class EnhancedRun {
       next,
       CONTEXT_TYPE,
     );
-    if (interceptors.length === 0) return settle(result, this.seed);
+    if (interceptors.length === 0) return settle(result, this.prepared);
     signal.throwIfAborted();
     onAbort(signal, () => void this.endAfterCalls());
     const stream = (result as Observable<unknown>).pipe(takeUntil(this.#cut));
@@ -157,7 +157,7 @@ export class EnhancedRun {
 
   /** Calls the handler. If it stops because of an abort, no interceptor hides that. */
   private handle(): Promise<unknown> {
-    const { signal } = this.seed;
+    const { signal } = this.prepared;
     const call = this.held(() => this.call());
     this.#calls.add(call);
     const settled = (): boolean => this.#calls.delete(call);
@@ -169,7 +169,7 @@ export class EnhancedRun {
   }
 
   private async call(): Promise<unknown> {
-    const { args, signal, invoke } = this.seed;
+    const { args, signal, invoke } = this.prepared;
     const given = this.enhancers.params.length === 0 ? args : await this.decoratedArgs();
     signal.throwIfAborted();
     const result: unknown = await invoke(given);
@@ -179,7 +179,7 @@ export class EnhancedRun {
 
   /** Keeps the scope open: an interceptor may subscribe on its own, and not wait for the handler's Observable. */
   private subscribed(source: Observable<unknown>): Observable<unknown> {
-    const { signal } = this.seed;
+    const { signal } = this.prepared;
     if (signal.aborted) this.end(signal.reason);
     signal.throwIfAborted();
     const release = this.hold();
@@ -199,14 +199,14 @@ export class EnhancedRun {
         await setImmediate();
       } while (this.#calls.size > 0);
     }
-    this.end(this.seed.signal.reason);
+    this.end(this.prepared.signal.reason);
   }
 
   private end(error: unknown): void {
     try {
       this.#cut.error(error);
     } catch (teardownError) {
-      this.seed.hold(Promise.reject(teardownError as Error)); // so that it is reported
+      this.prepared.hold(Promise.reject(teardownError as Error)); // so that it is reported
     } finally {
       this.#ended.next();
     }
@@ -230,13 +230,13 @@ export class EnhancedRun {
    */
   private hold(): () => void {
     let release!: () => void;
-    this.seed.hold(new Promise<void>((resolve) => (release = resolve)));
+    this.prepared.hold(new Promise<void>((resolve) => (release = resolve)));
     return release;
   }
 
   /** Returns the arguments, with the values of the decorated parameters. */
   private async decoratedArgs(): Promise<unknown[]> {
-    const given = [...this.seed.args];
+    const given = [...this.prepared.args];
     const settled = await Promise.allSettled(
       this.enhancers.params.map(async ({ index, factory, data, schema, metatype, ready }) => {
         const value: unknown = typeof factory === 'function' ? factory(data, this.context()) : null;
@@ -253,7 +253,7 @@ export class EnhancedRun {
 
   /** Calls the filter that catches an error. Throws the error again without such a filter, or if it returns undefined. */
   private async filter(error: unknown): Promise<unknown> {
-    const { signal } = this.seed;
+    const { signal } = this.prepared;
     if (signal.aborted && isInterruption(error, signal)) throw error;
     const { filtersContextCreator } = this.consumers;
     const filter = this.enhancers.filters.find((candidate) => {
@@ -267,7 +267,7 @@ export class EnhancedRun {
   }
 
   private context(): ExecutionContext {
-    const { args, handler } = this.seed;
+    const { args, handler } = this.prepared;
     const context = this.consumers.guardsConsumer.createContext(args, this.#host, handler);
     context.setType(CONTEXT_TYPE);
     return context;

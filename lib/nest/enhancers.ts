@@ -55,9 +55,9 @@ export class Enhancers {
     const consumers = consumersOf(this.creator);
     if (consumers === undefined) throw new Error(cannotCall(`${owner.name}.${method}`));
     const { signal } = call.tick;
-    const seed = { ...call, signal, owner, handler, invoke };
+    const prepared = { ...call, signal, owner, handler, invoke };
     return this.ready(declared, call, withGlobal).then((enhancers) =>
-      new EnhancedRun(consumers, enhancers, seed).result(),
+      new EnhancedRun(consumers, enhancers, prepared).result(),
     );
   }
 

@@ -14,7 +14,8 @@ import {
   type Plans,
 } from '../nest/index.js';
 import { ScopeClosedError } from '../errors/errors.js';
-import { readMember } from '../util/values.js';
+import { NEXT_TURN } from '../util/turns.js';
+import { isThenable, readMember } from '../util/values.js';
 import { within } from '../util/within.js';
 import type { Disposal, LateEntry } from './disposal.js';
 import type { Ownership } from './ownership.js';
@@ -110,30 +111,41 @@ export class Construction implements BuildObserver {
    * Builds a provider with its plan, if it has one and is the first provider of the scope. Otherwise, builds it through Nest.
    *
    * @param load builds it through Nest.
-   * @param isLater true to call no constructor before this method returns.
    * @returns the instance, or a promise of it. @throws as `load()`.
    */
-  build<T>(
-    what: string,
-    root: NestWrapper,
-    load: () => Promise<T>,
-    isLater: boolean,
-  ): T | Promise<T> {
-    const { plans } = this;
-    if (this.#isKnown || this.#planned !== undefined || plans === undefined)
-      return this.load(what, load);
-    const planned = plans.begin(root, this, this.#request);
-    if (planned === undefined) return this.record(what, root, plans, load);
+  build<T>(what: string, root: NestWrapper, load: () => Promise<T>): T | Promise<T> {
+    const planned = this.planOf(root);
+    if (planned === undefined) return this.loadAndRecord(what, root, load);
     const refused = this.refusedTo(what);
     if (refused !== undefined) throw refused;
     this.#planned = planned;
-    return asPartOfBuild(() => {
-      const built = (isLater ? Promise.resolve().then(() => planned.run()) : planned.run()) as
-        T | Promise<T>;
-      if (isPromise(built)) return this.followed(built);
-      if (this.isClosed) throw closedError(this.notice, 'finish a resolve');
-      return built;
-    });
+    return asPartOfBuild(() => this.carryOut<T>(planned));
+  }
+
+  /** Works like `build()`, but calls no constructor before it returns. The promise may be ignored, even if it rejects. */
+  buildLater<T>(what: string, root: NestWrapper, load: () => Promise<T>): Promise<T> {
+    const planned = this.planOf(root);
+    if (planned === undefined) return this.loadAndRecord(what, root, load);
+    const refused = this.refusedTo(what);
+    if (refused !== undefined) return rejected(refused);
+    this.#planned = planned;
+    this.#loads += 1; // until its turn has come; a promise of the plan counts on its own
+    // Most builds succeed without a promise, so `later` is marked only in the other cases: that spares them one.
+    const later: Promise<T> = asPartOfBuild(() =>
+      NEXT_TURN.then(() => {
+        try {
+          const built = this.carryOut<T>(planned);
+          if (isThenable(built)) mayBeIgnored(later);
+          return built;
+        } catch (error) {
+          mayBeIgnored(later);
+          throw error;
+        } finally {
+          this.loadEnded();
+        }
+      }),
+    );
+    return later;
   }
 
   /**
@@ -177,8 +189,8 @@ export class Construction implements BuildObserver {
   }
 
   beforeBuild(wrapper: NestWrapper): void {
-    const refused = this.refusedTo(`build ${String(wrapper.name)}`);
-    if (refused !== undefined) throw refused;
+    const isRefused = this.isClosed || this.refusal !== undefined; // asked for each instance, so without a text
+    if (isRefused) throw this.refusedTo(`build ${String(wrapper.name)}`)!;
     this.#builds += 1;
   }
 
@@ -259,26 +271,44 @@ export class Construction implements BuildObserver {
     if (this.isClosed) throw closedError(this.notice, `build ${String(wrapper.name)}`);
   }
 
+  private planOf(root: NestWrapper): PlannedBuild | undefined {
+    return this.isFirst ? this.plans?.begin(root, this, this.#request) : undefined;
+  }
+
+  /** True until the first build begins, or code reads the context id: a plan builds only the first provider of a scope. */
+  private get isFirst(): boolean {
+    return !this.#isKnown && this.#planned === undefined;
+  }
+
+  private carryOut<T>(planned: PlannedBuild): T | Promise<T> {
+    const built = planned.run() as T | Promise<T>;
+    if (isPromise(built)) return this.followed(built);
+    if (this.isClosed) throw closedError(this.notice, 'finish a resolve');
+    return built;
+  }
+
   private followed<T>(loading: Promise<T>): Promise<T> {
     this.#loads += 1;
     const loaded = this.follow(loading);
-    loaded.catch(() => undefined); // a handler that does not wait for its resolve must not end the process
+    mayBeIgnored(loaded);
     return loaded;
+  }
+
+  private loadEnded(): void {
+    this.#loads -= 1;
+    if (this.#loads === 0) this.#loadsDone?.();
   }
 
   private startLoad<T>(what: string, start: () => Promise<T>): Promise<T> {
     const refused = this.refusedTo(what);
-    if (refused !== undefined) return Promise.reject(refused);
+    if (refused !== undefined) return rejected(refused);
     return this.followed(start());
   }
 
-  /** Loads the first provider of the scope through Nest, and records what Nest builds, for a plan. */
-  private record<T>(
-    what: string,
-    root: NestWrapper,
-    plans: Plans,
-    load: () => Promise<T>,
-  ): Promise<T> {
+  /** Loads a provider through Nest. If it is the first one of the scope, records what Nest builds, for a plan. */
+  private loadAndRecord<T>(what: string, root: NestWrapper, load: () => Promise<T>): Promise<T> {
+    const { plans } = this;
+    if (plans === undefined || !this.isFirst) return this.load(what, load);
     const recording = plans.recordingOf(root);
     this.recording = recording;
     const loading = asPartOfBuild(() => this.startLoad(what, load));
@@ -302,8 +332,7 @@ export class Construction implements BuildObserver {
       this.#hasFailed = true;
       throw error;
     } finally {
-      this.#loads -= 1;
-      if (this.#loads === 0) this.#loadsDone?.();
+      this.loadEnded();
     }
     if (this.isClosed) throw closedError(this.notice, 'finish a resolve');
     return instance;
@@ -340,4 +369,15 @@ export class Construction implements BuildObserver {
       return new ScopeClosedError(this.notice.scopeId, `Cannot ${what}: ${this.refusal}`);
     return undefined;
   }
+}
+
+/** Prevents a rejection from ending the process: no code has to await a build. */
+function mayBeIgnored(building: Promise<unknown>): void {
+  building.catch(() => undefined);
+}
+
+function rejected<T>(error: Error): Promise<T> {
+  const rejection = Promise.reject<T>(error);
+  mayBeIgnored(rejection);
+  return rejection;
 }

@@ -11,9 +11,11 @@ type Hooked = ScopeHooks & object;
 
 /** A disposer of an instance, or a deferred cleanup. */
 interface Cleanup {
-  /** For messages, in the form `Class.method`. */
-  readonly name: string;
-  call(): unknown;
+  /** Undefined for a deferred cleanup. */
+  readonly instance: object | undefined;
+  /** For messages. */
+  readonly method: string;
+  readonly disposer: Function;
 }
 
 interface Entry {
@@ -26,6 +28,8 @@ interface Entry {
 interface DisposeFailure {
   readonly error: unknown;
 }
+
+type Disposing = Promise<DisposeFailure | undefined>;
 
 /** The result of the commit hooks. */
 export interface CommitEnd {
@@ -86,7 +90,7 @@ export class Disposal {
   }
 
   defer(call: () => unknown): void {
-    const cleanup = { name: 'scope.defer', call };
+    const cleanup = { instance: undefined, method: 'scope.defer', disposer: call };
     this.#entries.push({ cleanup, hooked: undefined, instance: undefined });
   }
 
@@ -128,27 +132,44 @@ export class Disposal {
   /**
    * Disposes newest first, one after the other, and never stops at an error.
    *
-   * @returns the errors; undefined if there is nothing to dispose.
+   * @returns the errors, or a promise of them; undefined if there is nothing to dispose.
    */
-  dispose(timeoutMs: number): Promise<unknown[]> | undefined {
+  dispose(timeoutMs: number): readonly unknown[] | Promise<readonly unknown[]> | undefined {
     this.isDisposing = true;
-    return this.#entries.length === 0 ? undefined : this.disposeAll(timeoutMs);
+    if (this.#entries.length === 0) return undefined;
+    const errors: unknown[] = [];
+    const pending = this.disposeUntilPending(errors, timeoutMs);
+    return pending === undefined ? errors : this.disposeRest(pending, errors, timeoutMs);
   }
 
-  private async disposeAll(timeoutMs: number): Promise<unknown[]> {
-    const errors: unknown[] = [];
-    for (let entry = this.#entries.pop(); entry !== undefined; entry = this.#entries.pop()) {
-      const outcome = this.disposeEntry(entry, timeoutMs);
-      const failure = isPromise(outcome) ? await outcome : outcome;
+  private async disposeRest(
+    first: Disposing,
+    errors: unknown[],
+    timeoutMs: number,
+  ): Promise<readonly unknown[]> {
+    let pending: Disposing | undefined = first;
+    while (pending !== undefined) {
+      const failure = await pending;
       if (failure !== undefined) errors.push(failure.error);
+      pending = this.disposeUntilPending(errors, timeoutMs);
     }
     return errors;
+  }
+
+  /** Disposes, newest first, until a disposer returns a promise; undefined once all are disposed. */
+  private disposeUntilPending(errors: unknown[], timeoutMs: number): Disposing | undefined {
+    for (let entry = this.#entries.pop(); entry !== undefined; entry = this.#entries.pop()) {
+      const outcome = this.disposeEntry(entry, timeoutMs);
+      if (isPromise(outcome)) return outcome;
+      if (outcome !== undefined) errors.push(outcome.error);
+    }
+    return undefined;
   }
 
   private disposeEntry(
     { cleanup, instance }: Entry,
     timeoutMs: number,
-  ): DisposeFailure | undefined | Promise<DisposeFailure | undefined> {
+  ): DisposeFailure | undefined | Disposing {
     const outcome = cleanup && runCleanup(cleanup, timeoutMs, this.failedLate);
     if (instance === undefined) return outcome;
     if (cleanup !== undefined) this.disposed += 1;
@@ -199,12 +220,7 @@ async function rollBack(hooked: readonly Hooked[], cause: unknown): Promise<unkn
 function disposerOf(instance: object): Cleanup | undefined {
   for (const [method, written] of DISPOSERS) {
     const disposer = readMember(instance, method);
-    if (typeof disposer === 'function') {
-      return {
-        name: `${nameOf(instance)}.${written}`,
-        call: () => disposer.call(instance) as unknown,
-      };
-    }
+    if (typeof disposer === 'function') return { instance, method: written, disposer };
   }
   return undefined;
 }
@@ -217,11 +233,11 @@ function runCleanup(
   cleanup: Cleanup,
   timeoutMs: number,
   failedLate: (error: unknown) => void,
-): DisposeFailure | undefined | Promise<DisposeFailure | undefined> {
+): DisposeFailure | undefined | Disposing {
   try {
-    const result = cleanup.call();
+    const result: unknown = cleanup.disposer.call(cleanup.instance);
     if (!isThenable(result)) return undefined;
-    const hung = (): Error => new DisposeTimeoutError(cleanup.name, timeoutMs);
+    const hung = (): Error => new DisposeTimeoutError(nameOf(cleanup), timeoutMs);
     return within(result, timeoutMs, hung, failedLate).then(
       () => undefined,
       (error: unknown) => ({ error }),
@@ -231,7 +247,9 @@ function runCleanup(
   }
 }
 
-function nameOf(instance: object): string {
+/** Names a cleanup in the form `Class.method`. */
+function nameOf({ instance, method }: Cleanup): string {
+  if (instance === undefined) return method;
   const { name } = (readMember(instance, 'constructor') ?? {}) as { name?: unknown };
-  return typeof name === 'string' && name !== '' ? name : 'Object';
+  return `${typeof name === 'string' && name !== '' ? name : 'Object'}.${method}`;
 }

@@ -12,7 +12,8 @@ export interface ScopeOpening {
    * Returns the value of `REQUEST`, which a context id strategy sees too: the tick of the scope, or the seed of a scope by hand.
    */
   readonly requestOf: (scope: Scope) => unknown;
-  readonly module?: NestModule;
+  /** Default: the root module. */
+  readonly module?: NestModule | undefined;
   /** Default: the `resolution` of the module options. */
   readonly resolution?: Resolution | undefined;
   readonly schedule?: string;

@@ -18,7 +18,7 @@ export const SCOPE_KINDS = ['tick', 'tick-by-hand', 'run', 'open'] as const;
 
 export type ScopeKind = (typeof SCOPE_KINDS)[number];
 
-export interface ScopeSeed {
+export interface ScopeDetails {
   readonly kind: ScopeKind;
   readonly notice: ScopeNotice;
   /** Where a strict resolve looks. */
@@ -119,7 +119,7 @@ export interface ScopeWatch {
   /** False once it is known that nothing is followed. */
   readonly isOn: boolean;
   /** Called on the stack of the code that opens the scope. @returns undefined if the scope has nothing to watch. */
-  opened(seed: ScopeSeed): WatchedScope | undefined;
+  opened(details: ScopeDetails): WatchedScope | undefined;
 }
 
 /** Follows one scope. */

@@ -1,3 +1,4 @@
+import { isPromise } from 'node:util/types';
 import { combined, leadsTo, readStacks } from '../errors/error-parts.js';
 import type { StrayFailure } from '../errors/stray-failure.interface.js';
 import { bare, isPreparing, tokenText, type ContextId, type NestWrapper } from '../nest/index.js';
@@ -6,6 +7,7 @@ import { IS_SCOPE } from './ownership.js';
 import { livingContext, WorkContext, type WorkOwner } from './work-context.js';
 import { isThenable } from '../util/values.js';
 import { Latch } from '../util/latch.js';
+import { NEXT_TURN } from '../util/turns.js';
 import { Construction, type ConstructionHome } from './construction.js';
 import {
   closedError,
@@ -14,7 +16,7 @@ import {
   type ScopeKind,
   type ScopeNotice,
   type ScopeEvents,
-  type ScopeSeed,
+  type ScopeDetails,
   type ScopeVerdict,
   type ScopeWatch,
   type WatchedScope,
@@ -60,19 +62,19 @@ export class Scope implements ProviderScope, WorkOwner {
   readonly #strayFailed: ReturnType<typeof strayFailures>;
 
   constructor(
-    private readonly seed: ScopeSeed,
+    private readonly details: ScopeDetails,
     private readonly home: ScopeHome,
     requestOf: (scope: Scope) => unknown,
   ) {
-    const { kind, notice } = seed;
+    const { kind, notice } = details;
     this.kind = kind;
     this.notice = notice;
-    this.watch = home.watch.isOn ? home.watch.opened(seed) : undefined;
+    this.watch = home.watch.isOn ? home.watch.opened(details) : undefined;
     const strayFailed = (this.#strayFailed = strayFailures(notice, home.events));
     this.#disposal = new Disposal(home.ownership, (error) => strayFailed('late-disposer', error));
     this.#construction = new Construction(
       notice,
-      this.watch === undefined ? seed.plans : undefined,
+      this.watch === undefined ? details.plans : undefined,
       this.#disposal,
       this.watch,
       home,
@@ -114,10 +116,10 @@ export class Scope implements ProviderScope, WorkOwner {
   }
 
   resolve<T = unknown>(token: ScopeToken<T>, options?: { strict?: boolean }): Promise<T> {
-    const within = options?.strict === true ? this.seed.module : undefined;
+    const within = options?.strict === true ? this.details.module : undefined;
     const place = within === undefined ? this.home.nest.placeOf(token) : undefined;
     const what = `resolve ${tokenText(token)}`;
-    if (place !== undefined) return promiseOf(() => this.buildAs<T>(what, place, true));
+    if (place !== undefined) return this.buildLater<T>(what, place);
     return this.load(what, () => this.home.nest.resolve<T>(token, this.contextId, within));
   }
 
@@ -136,7 +138,11 @@ export class Scope implements ProviderScope, WorkOwner {
    * @returns a promise, unless the provider has a plan that needs none.
    */
   build<T>(wrapper: NestWrapper): T | Promise<T> {
-    const built = this.buildAs<T & object>(`build ${String(wrapper.name)}`, wrapper, false);
+    const load = (): Promise<T & object> => this.home.nest.load(wrapper, this.contextId);
+    // What a constructor puts into an AsyncLocalStorage must not leak to the code that requests the instance.
+    const built = this.context.runIsolated(() =>
+      this.#construction.build(`build ${String(wrapper.name)}`, wrapper, load),
+    );
     if (this.watch?.guard === undefined) return built;
     return Promise.resolve(built).then((instance) =>
       bare(instance) === instance ? (this.watch!.bare(instance) as T) : instance,
@@ -207,7 +213,7 @@ export class Scope implements ProviderScope, WorkOwner {
     judge: (workErrors: readonly unknown[]) => ScopeVerdict,
   ): Promise<JudgedEnd<ScopeVerdict>> {
     const disposal = this.#disposal;
-    await Promise.resolve(); // from here on the caller knows that the scope is ending
+    await NEXT_TURN; // from here on the caller knows that the scope is ending
     // The condition spares most scopes a few turns of the microtask queue.
     if (this.hasWork || !this.#construction.areSettled) {
       do await this.settleWork();
@@ -238,9 +244,10 @@ export class Scope implements ProviderScope, WorkOwner {
 
     const startedAt = performance.now();
     const disposing = disposal.dispose(this.home.disposeTimeoutMs);
-    if (disposing !== undefined) disposeErrors.push(...(await disposing));
+    if (disposing !== undefined)
+      disposeErrors.push(...(isPromise(disposing) ? await disposing : disposing));
     const { built, disposed } = disposal;
-    const disposeMs = performance.now() - startedAt;
+    const disposeMs = disposing === undefined ? 0 : performance.now() - startedAt;
     const end = { verdict, failure, disposeErrors, built, disposed, disposeMs };
     if (failure !== undefined) readStacks(failure.error);
     for (const error of disposeErrors) readStacks(error);
@@ -293,10 +300,14 @@ export class Scope implements ProviderScope, WorkOwner {
     this.#disposal.hook(hooks);
   }
 
-  private buildAs<T>(what: string, wrapper: NestWrapper, isLater: boolean): T | Promise<T> {
-    const load = (): Promise<T> => this.home.nest.load<T>(wrapper, this.contextId);
-    // What a constructor puts into an AsyncLocalStorage must not leak to the code that requests the instance.
-    return this.context.runIsolated(() => this.#construction.build(what, wrapper, load, isLater));
+  /**
+   * A plan runs in the callback of a promise, whose AsyncLocalStorage stores no other code sees. So only a load by Nest has to be
+   * isolated.
+   */
+  private buildLater<T>(what: string, wrapper: NestWrapper): Promise<T> {
+    const load = (): Promise<T> =>
+      this.context.runIsolated(() => this.home.nest.load<T>(wrapper, this.contextId));
+    return this.context.run(() => this.#construction.buildLater(what, wrapper, load));
   }
 
   private load<T>(what: string, start: () => Promise<T>): Promise<T> {
@@ -309,18 +320,6 @@ export class Scope implements ProviderScope, WorkOwner {
   toJSON(): object {
     return { id: this.id, closed: this.closed };
   }
-}
-
-/** Returns the result of `work` as a promise. Its rejection never ends the process, because no code has to await it. */
-function promiseOf<T>(work: () => T | Promise<T>): Promise<T> {
-  let result: Promise<T>;
-  try {
-    result = Promise.resolve(work());
-  } catch (error) {
-    result = Promise.reject(error as Error);
-  }
-  result.catch(() => undefined);
-  return result;
 }
 
 /** Returns a function for errors that reach no other code. The function doesn't keep the scope alive. */

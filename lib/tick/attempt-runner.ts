@@ -6,7 +6,8 @@ import type { ScopeEnd } from '../scope/scope-ports.js';
 import { failureOf, type Scope } from '../scope/scope.js';
 import { runAs } from '../scope/work-context.js';
 import { runAround, type Refused } from './around.js';
-import { settle } from '../util/values.js';
+import { NEXT_TURN } from '../util/turns.js';
+import { isThenable, settle } from '../util/values.js';
 import type { TickAttempt } from './tick-attempt.js';
 import type { TickEvents, TickFindings, TickSettings } from './tick-ports.js';
 import type { AttemptReport } from './tick-report.js';
@@ -20,13 +21,6 @@ export interface AttemptEnd {
   readonly value: unknown;
   /** True if it was aborted from outside before its outcome was decided. */
   readonly isAborted: boolean;
-}
-
-interface ScopedEnd extends Pick<AttemptEnd, 'isAborted'> {
-  readonly scopeId?: string;
-  readonly end: ScopeEnd;
-  readonly judgement: Judgement;
-  readonly value?: unknown;
 }
 
 interface Work {
@@ -56,28 +50,8 @@ export class AttemptRunner {
     this.#state = new WorkerState(findings);
   }
 
-  async run(attempt: TickAttempt): Promise<AttemptEnd> {
-    const startedAt = performance.now();
-    const { scopeId, end, judgement, value, isAborted } = await this.openAndRun(attempt);
-    const { built, disposed, disposeMs } = end;
-    const report: AttemptReport = {
-      attempt: attempt.number,
-      scopeId,
-      startedAt: attempt.startedAt,
-      endedAt: new Date(),
-      ...judgement,
-      built,
-      disposed,
-      durationMs: performance.now() - startedAt,
-      disposeMs,
-    };
-    // The report has read all that it needs of the scope by now.
-    if (report.error !== undefined) readStacks(report.error);
-    for (const error of report.disposeErrors) readStacks(error);
-    return { report, value, isAborted };
-  }
-
-  private openAndRun(attempt: TickAttempt): Promise<ScopedEnd> {
+  /** Never rejects. */
+  run(attempt: TickAttempt): Promise<AttemptEnd> {
     const { number, control } = attempt;
     const { id, slot } = attempt.runningTick;
     const { schedule } = slot;
@@ -90,22 +64,25 @@ export class AttemptRunner {
           opened.tick = attempt.tickOf(opened);
           return opened.tick;
         },
-        ...(worker === undefined ? {} : { module: worker.host! }),
+        module: worker?.host,
         resolution: schedule.options.resolution,
         schedule: schedule.name,
         tickId: id,
       });
     } catch (error) {
       const { cause } = control;
-      const verdict = judgeWork({ phase: 'open', error }, control, cause);
-      const judgement = judgeEnd(verdict, NOTHING_BUILT);
-      return Promise.resolve({ end: NOTHING_BUILT, judgement, isAborted: cause !== undefined });
+      const judgement = judgeEnd(
+        judgeWork({ phase: 'open', error }, control, cause),
+        NOTHING_BUILT,
+      );
+      const report = reportOf(attempt, undefined, NOTHING_BUILT, judgement);
+      return Promise.resolve({ report, value: undefined, isAborted: cause !== undefined });
     }
     const tick = scope.tick as Tick;
     if (number === 1) this.events.emit('tick:started', tick);
     control.startTimer();
     return scope.context.runIsolated(() => {
-      const run = (refused?: Refused): Promise<ScopedEnd> =>
+      const run = (refused?: Refused): Promise<AttemptEnd> =>
         this.runInScope(attempt, scope, tick, refused);
       return this.settings.around.length === 0 ? run() : this.runInHooks(attempt, scope, tick, run);
     });
@@ -115,11 +92,11 @@ export class AttemptRunner {
     attempt: TickAttempt,
     scope: Scope,
     tick: Tick,
-    run: (refused?: Refused) => Promise<ScopedEnd>,
-  ): Promise<ScopedEnd> {
+    run: (refused?: Refused) => Promise<AttemptEnd>,
+  ): Promise<AttemptEnd> {
     const runOnce = async (refused?: Refused) => {
       const ended = await run(refused);
-      const { outcome, error } = ended.judgement;
+      const { outcome, error } = ended.report;
       return outcome === 'succeeded'
         ? { ended, value: ended.value }
         : { ended, value: undefined, failed: { error } };
@@ -128,11 +105,17 @@ export class AttemptRunner {
     // the same schedule, that shutdown or run must not wait for the hook.
     const { around } = this.settings;
     const { attempted, errors } = await runAs(scope, () => runAround(around, tick, runOnce), true);
-    const { ended } = attempted;
-    if (errors.length === 0) return ended;
+    const { report, value, isAborted } = attempted.ended;
+    const times = { endedAt: new Date(), durationMs: attempt.elapsedMs };
+    if (errors.length === 0) return { report: { ...report, ...times }, value, isAborted };
     const { control } = attempt;
-    const judgement = judgeHooks(ended.judgement, errors, control, control.cause);
-    return { ...ended, judgement, isAborted: control.cause !== undefined };
+    const { cause } = control;
+    const judgement = judgeHooks(report, errors, control, cause);
+    return {
+      report: readErrors({ ...report, ...judgement, ...times }),
+      value,
+      isAborted: cause !== undefined,
+    };
   }
 
   /** @param refused is set if an `around` hook doesn't let the work begin. */
@@ -141,7 +124,7 @@ export class AttemptRunner {
     scope: Scope,
     tick: Tick,
     refused: Refused | undefined,
-  ): Promise<ScopedEnd> {
+  ): Promise<AttemptEnd> {
     const { control } = attempt;
     const { value, failure }: Work =
       refused === undefined
@@ -156,10 +139,17 @@ export class AttemptRunner {
       // Work that stops because of the abort behaves correctly, so its abort error isn't reported.
       const reported = others?.filter((error) => !control.aborted || !isAbortError(error, control));
       const verdict = judgeWork(failed, control, cause);
-      return { ...verdict, others: reported, isAborted: cause !== undefined };
+      // No spread: a copy with more properties would cost more than the scope.
+      return {
+        outcome: verdict.outcome,
+        reason: verdict.reason,
+        thrown: verdict.thrown,
+        others: reported,
+        isAborted: cause !== undefined,
+      };
     });
-    const { isAborted } = end.verdict;
-    return { scopeId: scope.id, end, judgement: judgeEnd(end.verdict, end), value, isAborted };
+    const report = reportOf(attempt, scope.id, end, judgeEnd(end.verdict, end));
+    return { report, value, isAborted: end.verdict.isAborted };
   }
 
   /** Opens, resolves, calls, settles. `onOpen` runs before the first `await`, so a store that it enters stays active. */
@@ -174,20 +164,23 @@ export class AttemptRunner {
       const opened = this.settings.onOpen?.(tick);
       const { worker, method, isBare, call } = slot.schedule.target;
       // A plan may need no promise, but no constructor runs on the stack of the code that starts the tick.
-      if (opened !== undefined || worker !== undefined) await opened;
+      if (opened !== undefined || worker !== undefined) await (opened ?? NEXT_TURN);
       control.throwIfAborted();
+      if (worker === undefined) {
+        phase = 'handler';
+        return { value: await settle(call(tick), tick) };
+      }
       phase = 'resolve';
-      const instance =
-        worker === undefined ? undefined : await scope.build<Record<string, unknown>>(worker);
+      const built = scope.build<Record<string, unknown>>(worker);
+      const instance = isThenable(built) ? await built : built;
       control.throwIfAborted();
       phase = 'handler';
-      if (worker === undefined) return { value: await settle(call(tick), tick) };
       const handler = instance?.[method];
       if (typeof handler !== 'function') throw new TypeError(noHandler(slot));
       if (this.settings.stateDetection) look = this.#state.begin(slot.schedule.target, instance);
       if (isBare) return { value: await settle(handler.call(instance), tick) };
       const result = this.enhancers.call({
-        instance: instance!,
+        instance,
         method,
         called: handler,
         worker,
@@ -204,6 +197,35 @@ export class AttemptRunner {
       look?.end();
     }
   }
+}
+
+function reportOf(
+  attempt: TickAttempt,
+  scopeId: string | undefined,
+  { built, disposed, disposeMs }: ScopeEnd,
+  judgement: Judgement,
+): AttemptReport {
+  const { outcome, disposeErrors } = judgement;
+  const report: AttemptReport = {
+    attempt: attempt.number,
+    scopeId,
+    startedAt: attempt.startedAt,
+    endedAt: new Date(),
+    outcome,
+    disposeErrors,
+    built,
+    disposed,
+    durationMs: attempt.elapsedMs,
+    disposeMs,
+  };
+  return outcome === 'succeeded' ? report : readErrors(Object.assign(report, judgement));
+}
+
+/** Reads the stacks of its errors. The report has read all that it needs of the scope by now. */
+function readErrors(report: AttemptReport): AttemptReport {
+  if (report.error !== undefined) readStacks(report.error);
+  for (const error of report.disposeErrors) readStacks(error);
+  return report;
 }
 
 /** Returns an error text that only `useFactory` and `useValue` can cause: start-up has already checked the class itself. */

@@ -28,8 +28,12 @@ interface Waiting extends Asking {
 /** A slot, as the gate sees it. */
 export interface GatedSlot {
   readonly slot: Slot;
-  /** Must not reject. */
-  run(): Promise<TickReport>;
+  /**
+   * Runs the tick. Must not reject.
+   *
+   * @param leave must be called when the tick has ended: the next one may then begin.
+   */
+  run(leave: () => void): Promise<TickReport>;
   /** Creates the report of a slot that doesn't run. */
   skip(reason: SkipReason): TickReport;
 }
@@ -45,11 +49,13 @@ export class OverlapGate {
   /**
    * The running exclusive work. Each one runs inside those that began before it, so the innermost one waits for none of them.
    */
-  readonly #holders = new Set<Slot>();
+  readonly #holders: Slot[] = [];
 
   constructor(
     /** Aborts the running work of a slot, for `'cancel-other'`. */
     private readonly abort: (slot: Slot) => void,
+    /** Called when nothing runs or waits any more. */
+    private readonly becameIdle: () => void,
   ) {}
 
   /**
@@ -61,7 +67,7 @@ export class OverlapGate {
     const { slot } = gated;
     const { overlap } = slot.schedule.options;
     const asking = this.asking(slot, false);
-    if (this.mayBegin(asking)) return this.run(slot, gated.run);
+    if (this.mayBegin(asking)) return this.begin(slot, gated.run);
     // If a tick that runs its own schedule waited for room, it would wait for itself.
     if (asking.outer.length > 0 && !this.hasRoom(slot))
       return Promise.resolve(gated.skip('overlap'));
@@ -75,12 +81,12 @@ export class OverlapGate {
       this.enqueue({
         ...asking,
         isKept,
-        start: () => resolve(this.run(slot, gated.run)),
+        start: () => resolve(this.begin(slot, gated.run)),
         skip: (reason) => resolve(gated.skip(reason)),
       });
     });
     if (earlier !== undefined) {
-      this.#waiting.splice(this.#waiting.indexOf(earlier), 1);
+      remove(this.#waiting, earlier);
       earlier.skip!('merged'); // after `enqueue()`: a listener may pause or remove the schedule, which skips this slot too
     }
     if (overlap === 'cancel-other') this.makeRoomFor(slot);
@@ -93,20 +99,20 @@ export class OverlapGate {
    *
    * @param signal ends the wait: the promise then rejects with the reason of the signal.
    */
-  async exclusive<T>(slot: Slot, work: () => T | Promise<T>, signal?: AbortSignal): Promise<T> {
-    signal?.throwIfAborted();
-    const run = async (): Promise<T> => {
+  exclusive<T>(slot: Slot, work: () => T | Promise<T>, signal?: AbortSignal): Promise<T> {
+    const run = async (leave: () => void): Promise<T> => {
       const holder = { slot, isAwaited: isInsideAwaited() };
-      this.#holders.add(slot);
+      this.#holders.push(slot);
       try {
         return await runAs(holder, work);
       } finally {
-        this.#holders.delete(slot);
+        remove(this.#holders, slot);
+        leave();
       }
     };
     const asking = this.asking(slot, true);
     // Inner work counts too: if the outer work doesn't await it, it may outlast the outer work.
-    if (this.mayBegin(asking)) return this.run(slot, run);
+    if (this.mayBegin(asking)) return this.begin(slot, run);
     return new Promise<T>((resolve, reject) => {
       let unfollow = (): void => undefined;
       const waiting = this.enqueue({
@@ -114,21 +120,17 @@ export class OverlapGate {
         isKept: true,
         start: () => {
           unfollow();
-          resolve(this.run(slot, run));
+          resolve(this.begin(slot, run));
         },
       });
       if (signal === undefined) return;
       unfollow = onAbort(signal, () => {
-        this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
+        remove(this.#waiting, waiting);
         unfollow();
         reject(signal.reason as Error);
         this.startWaiting();
       });
     });
-  }
-
-  get isIdle(): boolean {
-    return this.#running.length === 0 && this.#waiting.length === 0;
   }
 
   /** Drops the waiting ticks of one schedule, or of all. A pause doesn't drop manual runs. */
@@ -158,14 +160,13 @@ export class OverlapGate {
     return bound;
   }
 
-  private async run<T>(slot: Slot, work: () => Promise<T>): Promise<T> {
+  private begin<T>(slot: Slot, run: (leave: () => void) => Promise<T>): Promise<T> {
     this.#running.push(slot);
-    try {
-      return await work();
-    } finally {
-      this.#running.splice(this.#running.indexOf(slot), 1);
+    return run(() => {
+      remove(this.#running, slot);
       this.startWaiting();
-    }
+      if (this.#running.length === 0 && this.#waiting.length === 0) this.becameIdle();
+    });
   }
 
   /** Starts the waiting work that may begin, in order. A tick that may not begin yet doesn't delay a schedule that may. */
@@ -209,11 +210,15 @@ export class OverlapGate {
 
   /** Aborts the oldest ticks that occupy the room of this one. Catch-up runs don't abort each other. */
   private makeRoomFor(slot: Slot): void {
-    const ticks = this.#running.filter((running) => !this.#holders.has(running));
+    const ticks = this.#running.filter((running) => !this.#holders.includes(running));
     const tooMany = Math.max(ticks.length - limitOf(slot) + 1, 0); // if 0, the slot waits for exclusive work
     const others = ticks.filter(({ isCatchUp }) => !(slot.isCatchUp && isCatchUp));
     for (const running of others.slice(0, tooMany)) this.abort(running);
   }
+}
+
+function remove<T>(from: T[], element: T): void {
+  from.splice(from.indexOf(element), 1);
 }
 
 /** Returns the maximum number of running ticks, including this one. For overlap, the ticks of a `forEach` count as one. */

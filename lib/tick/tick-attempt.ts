@@ -10,6 +10,7 @@ type AttemptedTick = Pick<Tick, 'id' | 'firedAt' | 'payload'> & { readonly slot:
 /** One attempt of a tick, with the `Tick` that its handler receives. */
 export class TickAttempt {
   readonly startedAt = new Date();
+  readonly #began = performance.now();
   readonly control: AttemptAbort;
 
   constructor(
@@ -24,6 +25,11 @@ export class TickAttempt {
     this.control = new AttemptAbort(slot.schedule, (error) =>
       events.emit('failure:stray', { where: 'abort-listener', ...work, error }),
     );
+  }
+
+  /** Since it started, in milliseconds, with fractions. */
+  get elapsedMs(): number {
+    return performance.now() - this.#began;
   }
 
   /** Creates the `Tick` that belongs to its scope. */
@@ -68,6 +74,8 @@ class HandlerTick implements Tick {
     this.latenessMs = Math.max(firedAt.getTime() - scheduledAt.getTime(), 0);
     this.attempt = number;
     this.payload = payload;
-    Object.defineProperties(this, { [CONTROL]: { value: control }, signal: SIGNAL });
+    // One by one: `Object.defineProperties()` is several times slower.
+    Object.defineProperty(this, CONTROL, { value: control });
+    Object.defineProperty(this, 'signal', SIGNAL);
   }
 }

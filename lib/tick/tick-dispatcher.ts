@@ -28,21 +28,15 @@ export class TickDispatcher {
   ) {}
 
   /** Runs or skips a slot. Never rejects: the report has the error of the tick. */
-  async dispatch(slot: Slot, options: TickRunOptions = {}): Promise<TickReport> {
-    if (this.#closedFor !== undefined) return this.skip(slot, this.#closedFor);
+  dispatch(slot: Slot, options: TickRunOptions = {}): Promise<TickReport> {
+    if (this.#closedFor !== undefined) return Promise.resolve(this.skip(slot, this.#closedFor));
     if (slot.trigger !== 'manual' && this.#paused.has(slot.schedule.name))
-      return this.skip(slot, 'paused');
-    const report = await this.atGate(slot, (gate) =>
-      gate.pass({
-        slot,
-        run: () => this.run(slot, options),
-        skip: (reason) => this.skip(slot, reason),
-      }),
-    );
-    // The items of a list have their own reports. Its summary says only that there was no list, or that it was cut short.
-    const isTold = report.items === undefined || report.reason !== undefined;
-    if (report.outcome !== 'skipped' && isTold) this.events.emit('tick:finished', report);
-    return report;
+      return Promise.resolve(this.skip(slot, 'paused'));
+    return this.gateOf(slot).pass({
+      slot,
+      run: (leave) => this.run(slot, options, leave),
+      skip: (reason) => this.skip(slot, reason),
+    });
   }
 
   /**
@@ -51,9 +45,10 @@ export class TickDispatcher {
    *
    * @throws the error of `work`, or the reason of `signal` if that ends the wait.
    */
-  exclusive<T>(key: string, work: () => T | Promise<T>, signal?: AbortSignal): Promise<T> {
+  async exclusive<T>(key: string, work: () => T | Promise<T>, signal?: AbortSignal): Promise<T> {
+    signal?.throwIfAborted();
     const slot = slotByHand(`exclusive(${key})`, work, { overlapKey: key }, work);
-    return this.atGate(slot, (gate) => gate.exclusive(slot, work, signal));
+    return this.gateOf(slot).exclusive(slot, work, signal);
   }
 
   skip(slot: Slot, reason: SkipReason): TickReport {
@@ -109,29 +104,31 @@ export class TickDispatcher {
     this.#gates.get(overlapKeyOf(schedule))?.clear('removed', schedule.name);
   }
 
-  private async run(slot: Slot, options: TickRunOptions): Promise<TickReport> {
+  private async run(slot: Slot, options: TickRunOptions, leave: () => void): Promise<TickReport> {
     // A run with a payload is a run for that one item.
     const isList = slot.schedule.options.forEach !== undefined && options.payload === undefined;
-    const report = await (isList ? this.lists.run(slot) : this.ticks.run(slot, options));
-    if (report.outcome === 'skipped') this.events.emit('tick:skipped', report);
-    else this.reports.remember(report, slot.schedule);
-    // `onFailure` has already been applied to the failures of items.
-    if (report.items === undefined && report.outcome !== 'succeeded')
-      this.failures.tickFailed(report, slot);
+    let report: TickReport;
+    try {
+      report = await (isList ? this.lists.run(slot) : this.ticks.run(slot, options));
+      if (report.outcome === 'skipped') this.events.emit('tick:skipped', report);
+      else this.reports.remember(report, slot.schedule);
+      // `onFailure` has already been applied to the failures of items.
+      if (report.items === undefined && report.outcome !== 'succeeded')
+        this.failures.tickFailed(report, slot);
+    } finally {
+      leave(); // before `tick:finished`, because a listener may run the same schedule
+    }
+    // The items of a list have their own reports. Its summary says only that there was no list, or that it was cut short.
+    const isTold = report.items === undefined || report.reason !== undefined;
+    if (report.outcome !== 'skipped' && isTold) this.events.emit('tick:finished', report);
     return report;
   }
 
-  private async atGate<T>(
-    { schedule }: Slot,
-    enter: (gate: OverlapGate) => Promise<T>,
-  ): Promise<T> {
+  private gateOf({ schedule }: Slot): OverlapGate {
     const key = overlapKeyOf(schedule);
-    const abort = (running: Slot): void => this.running.abortSlot(running, 'overlap');
-    const gate = getOrAdd(this.#gates, key, () => new OverlapGate(abort));
-    try {
-      return await enter(gate);
-    } finally {
-      if (gate.isIdle && this.#gates.get(key) === gate) this.#gates.delete(key);
-    }
+    return getOrAdd(this.#gates, key, () => {
+      const abort = (running: Slot): void => this.running.abortSlot(running, 'overlap');
+      return new OverlapGate(abort, () => this.#gates.delete(key));
+    });
   }
 }

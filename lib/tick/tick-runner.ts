@@ -1,6 +1,6 @@
 import { pause } from '../util/pause.js';
 import type { Slot } from '../schedule/slot.js';
-import { AttemptRunner } from './attempt-runner.js';
+import { AttemptRunner, type AttemptEnd } from './attempt-runner.js';
 import { isWorthRetrying, retryWaitMs } from './retry.js';
 import { RunningTicks, RunningTick } from './running-ticks.js';
 import type { TickEvents } from './tick-ports.js';
@@ -26,10 +26,7 @@ export class TickRunner {
     private readonly events: TickEvents,
   ) {}
 
-  run(
-    slot: Slot,
-    { payload, conclude = (report) => report, signal }: TickRunOptions = {},
-  ): Promise<TickReport> {
+  run(slot: Slot, { payload, conclude, signal }: TickRunOptions = {}): Promise<TickReport> {
     const given = payload === undefined ? slot.schedule.payload : payload;
     const tick = new RunningTick(slot, given, this.events);
     // The tick joins the running ticks first, because a listener of its first event may cancel it.
@@ -39,7 +36,7 @@ export class TickRunner {
     return tick.context.run(async () => {
       try {
         const report = await this.runAttempts(tick);
-        return await conclude(report);
+        return conclude === undefined ? report : await conclude(report);
       } catch (error) {
         return brokenReport(tick, error);
       } finally {
@@ -54,9 +51,15 @@ export class TickRunner {
     const history: AttemptReport[] = [];
     try {
       for (;;) {
-        const ended = await this.runAttempt(tick, history, retry);
-        if (ended !== undefined) return ended;
-        if (tick.stopped === undefined) await this.waitForRetry(tick, history.at(-1)!);
+        let end: AttemptEnd | undefined = await this.attempts.run(tick.begin(history.length + 1));
+        const { report, isAborted } = end;
+        history.push(report);
+        tick.attemptEnded();
+        // If an aborted attempt failed for another reason, the tick has failed, as it would have without retries.
+        if (report.outcome === 'succeeded' || isAborted || !isWorthRetrying(report, retry))
+          return tickReport(tick, history, end.value);
+        end = undefined; // so that the handler's return value isn't kept while the tick waits
+        if (tick.stopped === undefined) await this.waitForRetry(tick, report);
         if (tick.stopped !== undefined)
           return {
             ...tickReport(tick, history, undefined),
@@ -70,24 +73,6 @@ export class TickRunner {
     } finally {
       tick.isOver = true;
     }
-  }
-
-  /**
-   * Runs one attempt in a separate function, so that the handler's return value isn't kept during the wait for the next one.
-   *
-   * @returns undefined when another one may follow.
-   */
-  private async runAttempt(
-    tick: RunningTick,
-    history: AttemptReport[],
-    retry: Parameters<typeof isWorthRetrying>[1],
-  ): Promise<TickReport | undefined> {
-    const { report, value, isAborted } = await this.attempts.run(tick.begin(history.length + 1));
-    history.push(report);
-    tick.attemptEnded();
-    // If an aborted attempt failed for another reason, the tick has failed, as it would have without retries.
-    const isLast = report.outcome === 'succeeded' || isAborted || !isWorthRetrying(report, retry);
-    return isLast ? tickReport(tick, history, value) : undefined;
   }
 
   private async waitForRetry(tick: RunningTick, { attempt, error }: AttemptReport): Promise<void> {

@@ -1,15 +1,18 @@
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import {
   inMemoryQueue,
   ScopedConsumer,
   ScopedWorker,
   type ConsumerOptions,
+  type Delivery,
+  type MessageSource,
   type ScopedWorkerModuleOptions,
   type Tick,
 } from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
 import { HandSource, SOURCE, startConsumer, until } from '../support/consumers.js';
-import { countdown, gate, type Gate } from '../support/gate.js';
+import { useFakeClock } from '../support/fake-clock.js';
+import { countdown, gate, turn, type Gate } from '../support/gate.js';
 import { turns } from '../support/running-tick.js';
 
 afterEach(closeApps);
@@ -128,7 +131,24 @@ describe('concurrency', () => {
   });
 });
 
+/** Never waits before its last message. */
+class EagerSource implements MessageSource<number> {
+  delivered = 0;
+
+  constructor(private readonly last: number) {}
+
+  async *read(signal: AbortSignal): AsyncGenerator<Delivery<number>> {
+    while (!signal.aborted && this.delivered < this.last) {
+      this.delivered += 1;
+      yield { id: String(this.delivered), body: 0, ack: () => undefined, nack: () => undefined };
+    }
+    await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+  }
+}
+
 describe('handlers that never wait', () => {
+  afterEach(() => void jest.useRealTimers());
+
   it('hold up neither timers nor the shutdown, however many messages there are', async () => {
     const queue = inMemoryQueue<number>();
     let handled = 0;
@@ -140,6 +160,37 @@ describe('handlers that never wait', () => {
     await until(() => handled > 1); // needs turns of the event loop, which a starved one never gets
     await app.close();
     expect(queue.size).toBe(1);
+  });
+
+  it('[G7] let the process have its turn even if the clock stands still', async () => {
+    useFakeClock();
+    const source = new EagerSource(1_000); // without an end, not even the time limit of a starved test could pass
+    const { app } = await startConsumer(source, () => undefined);
+    await turn();
+    expect(source.delivered).toBeLessThan(1_000);
+    jest.useRealTimers();
+    await app.close();
+  });
+
+  it('[G7] let the process have its turn as often as a single consumer does, however many there are', async () => {
+    const sources = Array.from({ length: 10 }, () => new EagerSource(10_000));
+    const workers = sources.map((source, index) => {
+      @ScopedWorker()
+      class Consumer {
+        @ScopedConsumer(`SOURCE ${index}`, { name: `consumer ${index}` })
+        handle(): void {}
+      }
+      return [Consumer, { provide: `SOURCE ${index}`, useValue: source }];
+    });
+    const { app } = await startApp({ providers: workers.flat() });
+    const delivered = (): number => sources.reduce((sum, source) => sum + source.delivered, 0);
+    await turn();
+    for (let look = 0; look < 10; look += 1) {
+      const before = delivered();
+      await turn();
+      expect(delivered() - before).toBeLessThan(100); // ten times as many if each counted on its own
+    }
+    await app.close();
   });
 
   it('[G7] and fail hold up neither timers nor the other messages', async () => {

@@ -232,6 +232,35 @@ onRecording('A plan', () => {
       expect(repo.connection.request).toBe('the request');
     });
 
+    it('[K3] does not end the process if code ignores a thenable that it builds, and that fails', async () => {
+      let fails = false;
+      @RequestScoped()
+      class Query {
+        // oxlint-disable-next-line unicorn/no-thenable -- such as a query builder
+        then(resolve: (value: number) => void, reject: (error: Error) => void): void {
+          if (fails) reject(new Error('no connection'));
+          else resolve(1);
+        }
+      }
+      const { scopes } = await startApp({ providers: [Query] });
+      for (let scope = 0; scope <= FIRST_TICKS; scope += 1)
+        await scopes.run((opened) => opened.resolve(Query));
+      fails = true;
+      const unhandled: unknown[] = [];
+      const note = (error: unknown): void => void unhandled.push(error);
+      process.on('unhandledRejection', note);
+      try {
+        await scopes.run(async (opened) => {
+          void opened.resolve(Query);
+          await turn();
+        });
+        await turn();
+      } finally {
+        process.off('unhandledRejection', note);
+      }
+      expect(unhandled).toEqual([]);
+    });
+
     it('[K3] is not lost because two providers are resolved at the same time at first', async () => {
       const { app, scopes } = await startApp({ providers: [...GRAPH, worker([Repo])] });
       const byPlan = countPlans({ app });

@@ -157,21 +157,23 @@ export class PlannedBuild {
     instance: unknown,
     preparation: Preparation,
   ): Promise<void> | undefined {
-    const { wrapper, isFactory, injected } = step;
-    const given = (): unknown[] => injected.map((slot) => this.#slots[slot]);
-    const isPassedOn = isFactory && handsOn(instance, given());
+    const isPassedOn = step.isFactory && handsOn(instance, this.given(step));
+    const own = isPassedOn ? undefined : instance;
     const inject = (): void => this.inject(step, instance);
-    const prepare = (): Promise<void> | undefined =>
-      this.observer.built(isPassedOn ? undefined : instance, wrapper, inject);
     // The instances that Nest built didn't have this hook, but this one may have it.
     if (typeof readMember(instance as object, 'onScopeInit') === 'function')
       this.beginPreparation(step, instance, preparation);
+    const prepare = (): Promise<void> | undefined => this.observer.built(own, step.wrapper, inject);
     const ready = this.#preparing?.has(step) === true ? preparation.run(prepare) : prepare();
     if (ready !== undefined) return this.prepared(step, instance, preparation, ready);
     preparation.isOver = true;
     inject();
     this.keep(step, instance);
     return undefined;
+  }
+
+  private given({ injected }: PlanStep): unknown[] {
+    return injected.map((slot) => this.#slots[slot]);
   }
 
   private beginPreparation(step: PlanStep, instance: unknown, preparation: Preparation): void {

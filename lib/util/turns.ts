@@ -1,0 +1,30 @@
+/** Work that awaits it continues in the next turn of the microtask queue. A new promise for each scope would cost more. */
+export const NEXT_TURN = Promise.resolve();
+
+/** The milliseconds and the number of steps after which the timers and sockets of the process have their turn. */
+const LONGEST_MS = 5;
+const MOST_STEPS = 64;
+
+let begunAt = 0;
+let steps = 0;
+let pending: Promise<void> | undefined;
+
+/**
+ * Call it before each step of a loop that may never wait for anything, and await the promise, if there is one: the timers and
+ * sockets of the process then have their turn. All such loops share it, because together they could hold up the process for longer.
+ * It also counts the steps, because a test may have stopped the clock.
+ */
+export function turnOfProcess(): Promise<void> | undefined {
+  if (pending !== undefined) return pending;
+  steps += 1;
+  if (steps < MOST_STEPS && performance.now() - begunAt < LONGEST_MS) return undefined;
+  pending = new Promise((resolve) =>
+    setImmediate(() => {
+      pending = undefined;
+      steps = 0;
+      begunAt = performance.now();
+      resolve();
+    }),
+  );
+  return pending;
+}
