@@ -4,7 +4,7 @@
  */
 const arrows = {
   util: [],
-  errors: [],
+  errors: ['util'],
   nest: ['util', 'errors'],
   graph: ['util', 'nest'],
   memory: ['util'],

@@ -13,8 +13,8 @@ const NAMED_MISSES = 100;
 interface Delayed {
   readonly alarm: Alarm;
   readonly work: () => void;
-  /** True for a slot that waits for its jitter; false for the tick on start-up. */
-  readonly isDue: boolean;
+  /** When the tick on start-up is due; 0 for a slot that waits for its jitter, and is due already. */
+  readonly dueAt: number;
 }
 
 /** Decides when the slots of one schedule are due, and fires them. */
@@ -49,7 +49,7 @@ export class ScheduleClock {
       this.afterDelay(
         startAt - now,
         () => this.armAfter(this.host.fire(this.slot(startAt, 'start'))),
-        false,
+        startAt,
       );
       if (this.#hasFixedDelay) return;
     }
@@ -70,9 +70,9 @@ export class ScheduleClock {
     this.#alarm.clear();
     const waiting = [...(this.#delays ?? [])];
     this.#delays = undefined;
-    for (const { alarm, isDue, work } of waiting) {
+    for (const { alarm, dueAt, work } of waiting) {
       alarm.clear();
-      if (isDue) work();
+      if (dueAt <= Date.now()) work();
     }
     if (this.#next !== undefined && this.#next <= Date.now()) this.ring(this.#next);
   }
@@ -138,11 +138,11 @@ export class ScheduleClock {
     else this.arm(byMs < CORRECTION_MS ? at : timeline.again(Date.now()));
   }
 
-  private afterDelay(delayMs: number, work: () => void, isDue = true): void {
+  private afterDelay(delayMs: number, work: () => void, dueAt = 0): void {
     // A listener may have changed the schedule when it received the missed slots. As in `retire()`, no due slot is lost.
-    if (this.#stopped) return isDue ? work() : undefined;
+    if (this.#stopped) return dueAt <= Date.now() ? work() : undefined;
     if (delayMs <= 0) return work();
-    const delayed: Delayed = { alarm: new Alarm(this.unref), work, isDue };
+    const delayed: Delayed = { alarm: new Alarm(this.unref), work, dueAt };
     (this.#delays ??= new Set()).add(delayed);
     delayed.alarm.after(delayMs, () => {
       this.#delays?.delete(delayed);

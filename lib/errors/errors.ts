@@ -1,4 +1,5 @@
 import type { Finding } from './finding.js';
+import { isClass } from '../util/values.js';
 
 /**
  * Lists every `code` that an error of this library can have, in the order of `docs/errors.md`.
@@ -170,11 +171,11 @@ export function refuseInvalid(call: string, problems: readonly string[]): void {
  */
 export function refuseBare(usage: string, given: IArguments, { takesClass = false } = {}): void {
   const [target, key, index] = [...given] as [object, string | symbol | undefined, unknown];
-  const isClass = typeof target === 'function';
-  const isOnClass = given.length === 1 && isClass && !takesClass;
-  const isOnMember = given.length === 3 && Object(target) === target;
+  const isOnClass = given.length === 1 && isClass(target) && !takesClass;
+  const isKey = key === undefined || typeof key === 'string' || typeof key === 'symbol';
+  const isOnMember = given.length === 3 && Object(target) === target && isKey;
   if (!isOnClass && !isOnMember) return;
-  const { name } = isClass ? target : target.constructor;
+  const { name } = typeof target === 'function' ? target : (target.constructor ?? {});
   const member = isOnMember ? `.${String(key ?? `constructor[${index as number}]`)}` : '';
   const [decorator] = usage.split('(');
   throw new InvalidScheduleError([

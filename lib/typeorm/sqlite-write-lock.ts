@@ -79,8 +79,8 @@ const locks = new Map<string, WeakRef<WriteLock>>();
 export class WriteLock {
   #current: Turn | undefined;
   #waiting: Waiter[] = [];
-  /** The groups of applications whose shutdown no longer waits for ticks. */
-  #drained = new Set<unknown>();
+  /** The ticks for which a shutdown no longer waits, with the groups of their data source. */
+  readonly #abandoned = new WeakMap<Writer, readonly unknown[]>();
 
   private constructor(private readonly file: string) {}
 
@@ -131,20 +131,24 @@ export class WriteLock {
   }
 
   /**
-   * Refuses the writers that wait for an aborted tick of a data source. Its application calls this when the shutdown no longer
-   * waits for ticks: the HTTP server closes only once every request has been answered, including those that write.
+   * Abandons the aborted ticks of a data source that have the turn or wait for it, and refuses the writers that wait for them. Its
+   * application calls this when the shutdown no longer waits for ticks: the HTTP server closes only once every request has been
+   * answered, including those that write.
    */
   refuseBehindAbandoned(groups: readonly unknown[]): void {
-    for (const group of groups) this.#drained.add(group);
-    for (const waiter of this.#waiting)
-      if (this.isAbandonedFor(waiter.writer)) this.refuse(waiter, this.timeoutOf(waiter.since));
+    for (const writer of [this.#current?.writer, ...this.#waiting.map((waiter) => waiter.writer)])
+      if (writer?.isAborted === true && groups.includes(writer.group))
+        this.#abandoned.set(writer, groups);
+    this.refuseWaitingBehindAbandoned();
   }
 
   /** Ends the turn and the waits of a data source that is destroyed. */
   leave(groups: readonly unknown[]): void {
-    for (const group of groups) this.#drained.delete(group);
     this.refuseWaiting(groups);
-    if (this.#current !== undefined && groups.includes(this.#current.writer.group)) this.next();
+    const writer = this.#current?.writer;
+    if (writer === undefined || !groups.includes(writer.group)) return;
+    this.#abandoned.delete(writer);
+    this.next();
   }
 
   /** Refuses the writers of a data source that is being destroyed, while its own turn still lasts. */
@@ -166,11 +170,15 @@ export class WriteLock {
     return this.isHeldByCaller ? new WaitsForItself(this.file, this.#current!) : undefined;
   }
 
-  /** Returns true if the turn belongs to a tick that the shutdown of the writer's application has abandoned. */
+  /** Returns true if the turn belongs to a tick that the shutdown has abandoned, of the same data source as the writer. */
   private isAbandonedFor({ group }: Writer): boolean {
     const holder = this.#current?.writer;
-    const isOfShutdown = this.#drained.has(group) && this.#drained.has(holder?.group);
-    return isOfShutdown && holder?.isAborted === true;
+    return holder !== undefined && this.#abandoned.get(holder)?.includes(group) === true;
+  }
+
+  private refuseWaitingBehindAbandoned(): void {
+    for (const waiter of this.#waiting)
+      if (this.isAbandonedFor(waiter.writer)) this.refuse(waiter, this.timeoutOf(waiter.since));
   }
 
   private begin(writer: Writer): WriteTurn {
@@ -195,6 +203,7 @@ export class WriteLock {
       if (refusal === undefined) waiter.timer.refresh();
       else this.refuse(waiter, refusal);
     }
+    this.refuseWaitingBehindAbandoned();
     this.watch();
   }
 

@@ -162,7 +162,7 @@ describe('handlers that never wait', () => {
     expect(queue.size).toBe(1);
   });
 
-  it('[G7] let the process have its turn even if the clock doesn't move', async () => {
+  it('[G7] let the process have its turn even if the clock is stopped', async () => {
     useFakeClock();
     const source = new EagerSource(1_000); // without an end, not even the time limit of a starved test could pass
     const { app } = await startConsumer(source, () => undefined);

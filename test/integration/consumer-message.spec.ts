@@ -59,7 +59,8 @@ describe('a message', () => {
     );
     for (const body of ['a', 'b', 'c', 'd', 'e']) source.give(body);
     await source.settled(5);
-    expect([...seen.keys()]).toEqual(['a', 'b', 'c', 'd', 'e']);
+    // In any order: a worker that a plan builds may overtake one that Nest builds.
+    expect(new Set(seen.keys())).toEqual(new Set(['a', 'b', 'c', 'd', 'e']));
     expect(new Set(seen.values()).size).toBe(5);
     expect(journal.created).toHaveLength(5);
     expect(new Set(journal.disposed).size).toBe(5);

@@ -240,6 +240,16 @@ describe('Decorators and names', () => {
     });
   });
 
+  describe('when a function or an object is a wrong argument', () => {
+    it.each([
+      ['a function', [() => '* * * * *']],
+      ['three arguments', [{ inject: [], useFactory: () => '* * * * *' }, {}, {}]],
+    ])('[XC5] does not speak of parentheses: %s', (_, given) => {
+      const decorate = (): unknown => (ScopedCron as (...args: unknown[]) => unknown)(...given);
+      expect(decorate).not.toThrow(/parentheses/);
+    });
+  });
+
   describe('when a decorator takes a class', () => {
     it('[XC5] accepts it', () => {
       class Source {

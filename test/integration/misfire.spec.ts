@@ -359,6 +359,22 @@ describe('slots that are due, but whose timer has not fired yet', () => {
     expect({ begun: test.begun, skipped: test.skipped }).toEqual(expected);
   });
 
+  it.each(['reschedule', 'remove', 'close'] as const)(
+    '[F2] include the tick on start-up: after %s',
+    async (what) => {
+      const test = await slotApp('interval', {
+        a: { runOnStart: true, initialDelayMs: 1_000 },
+      });
+      leap(1_500);
+      if (what === 'reschedule') test.registry.reschedule('a', { everyMs: 60_000 });
+      if (what === 'remove') test.registry.remove('a');
+      if (what === 'close') await closing(test).promise;
+      await advance(0);
+      test.release();
+      expect([...test.begun, ...test.skipped]).toHaveLength(1);
+    },
+  );
+
   it('[F2] are fired with the old timing before the new one counts', async () => {
     const test = await slotApp('cron', { a: { overlap: 'skip' } });
     await advance(990);

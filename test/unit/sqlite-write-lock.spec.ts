@@ -89,6 +89,27 @@ describe('The write lock of a file', () => {
       (await accepted).end();
     });
 
+    it('refuses its writers behind a tick that gets its turn later', async () => {
+      const slow = await lock.take(foreign);
+      const abandoned = lock.take(aborted);
+      const waiting = lock.take({ ...foreign });
+      lock.refuseBehindAbandoned([group]);
+      slow.end();
+      await expect(waiting).rejects.toMatchObject(refused);
+      lock.leave([group]);
+      (await abandoned).end();
+    });
+
+    it('refuses none behind a tick that is aborted later: the shutdown has not abandoned it', async () => {
+      lock.refuseBehindAbandoned([group]);
+      const later = await lock.take(aborted);
+      const accepted = lock.take(foreign);
+      later.end();
+      const turn = await accepted;
+      expect(turn.writer).toBe(foreign);
+      turn.end();
+    });
+
     it('refuses neither those of another application, nor those behind other work', async () => {
       const other = { ...foreign, group: {} };
       const abandoned = await lock.take(aborted);
