@@ -1,3 +1,6 @@
+// Not the global one: a test that fakes it would stop every consumer of the process.
+import { setImmediate } from 'node:timers';
+
 /** Work that awaits it continues in the next turn of the microtask queue. A new promise for each scope would cost more. */
 export const NEXT_TURN = Promise.resolve();
 

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { setImmediate } from 'node:timers/promises';
 import {
   inMemoryQueue,
   ScopedConsumer,
@@ -168,6 +169,18 @@ describe('handlers that never wait', () => {
     const { app } = await startConsumer(source, () => undefined);
     await turn();
     expect(source.delivered).toBeLessThan(1_000);
+    jest.useRealTimers();
+    await app.close();
+  });
+
+  it('[G7] go on while a test fakes all timers', async () => {
+    const source = new EagerSource(100_000);
+    const { app } = await startConsumer(source, () => undefined);
+    await until(() => source.delivered > 0);
+    jest.useFakeTimers();
+    const before = source.delivered;
+    for (let left = 100; left > 0; left -= 1) await setImmediate();
+    expect(source.delivered - before).toBeGreaterThan(100);
     jest.useRealTimers();
     await app.close();
   });
