@@ -12,7 +12,7 @@ import {
 } from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
 import { HandSource, SOURCE, startConsumer, until } from '../support/consumers.js';
-import { useFakeClock } from '../support/fake-clock.js';
+import { advance, useFakeClock } from '../support/fake-clock.js';
 import { countdown, gate, turn, type Gate } from '../support/gate.js';
 import { turns } from '../support/running-tick.js';
 
@@ -167,7 +167,8 @@ describe('handlers that never wait', () => {
     useFakeClock();
     const source = new EagerSource(1_000); // without an end, not even the time limit of a starved test could pass
     const { app } = await startConsumer(source, () => undefined);
-    await turn();
+    await advance(0); // the consumer begins
+    await until(() => source.delivered > 0);
     expect(source.delivered).toBeLessThan(1_000);
     jest.useRealTimers();
     await app.close();
@@ -197,10 +198,11 @@ describe('handlers that never wait', () => {
     });
     const { app } = await startApp({ providers: workers.flat() });
     const delivered = (): number => sources.reduce((sum, source) => sum + source.delivered, 0);
-    await turn();
+    await until(() => sources.every((source) => source.delivered > 0));
     for (let look = 0; look < 10; look += 1) {
       const before = delivered();
       await turn();
+      expect(delivered()).toBeGreaterThan(before);
       expect(delivered() - before).toBeLessThan(100); // ten times as many if each counted on its own
     }
     await app.close();

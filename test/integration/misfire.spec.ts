@@ -343,6 +343,16 @@ describe('a cron that is dense for an hour a day', () => {
 
 describe('slots that are due, but whose timer has not fired yet', () => {
   const missed = ['a 1 missed', 'a 2 missed'];
+  type Test = Awaited<ReturnType<typeof slotApp>>;
+
+  /** Stops the clock of the schedule, and ends the tick that runs then. */
+  const stopClock = async (what: 'reschedule' | 'remove' | 'close', test: Test): Promise<void> => {
+    if (what === 'reschedule') test.registry.reschedule('a', { everyMs: 60_000 });
+    if (what === 'remove') test.registry.remove('a');
+    if (what === 'close') await closing(test).promise;
+    await advance(0);
+    test.release();
+  };
 
   it.each([
     ['reschedule', { begun: ['a 3'], skipped: missed }],
@@ -351,11 +361,7 @@ describe('slots that are due, but whose timer has not fired yet', () => {
   ] as const)('[F2] are reported after %s', async (what, expected) => {
     const test = await slotApp('interval', { a: { overlap: 'skip' } });
     leap(3_500);
-    if (what === 'reschedule') test.registry.reschedule('a', { everyMs: 60_000 });
-    if (what === 'remove') test.registry.remove('a');
-    if (what === 'close') await closing(test).promise;
-    await advance(0);
-    test.release();
+    await stopClock(what, test);
     expect({ begun: test.begun, skipped: test.skipped }).toEqual(expected);
   });
 
@@ -366,11 +372,7 @@ describe('slots that are due, but whose timer has not fired yet', () => {
         a: { runOnStart: true, initialDelayMs: 1_000 },
       });
       leap(1_500);
-      if (what === 'reschedule') test.registry.reschedule('a', { everyMs: 60_000 });
-      if (what === 'remove') test.registry.remove('a');
-      if (what === 'close') await closing(test).promise;
-      await advance(0);
-      test.release();
+      await stopClock(what, test);
       expect([...test.begun, ...test.skipped]).toHaveLength(1);
     },
   );

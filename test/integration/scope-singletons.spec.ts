@@ -270,7 +270,7 @@ describe('What a scope shares', () => {
     it.each([
       ['nothing was resolved before', undefined],
       ['all was resolved before', (resolved: Load['resolved']) => resolved()],
-    ])('[K3] a resolve by hand sees only what Nest has built: %s', async (_when, before) => {
+    ])('[K3] a resolve by hand prefers what Nest has built: %s', async (_when, before) => {
       const { loading, name, resolved } = await startLoad(before);
       expect(await resolved()).toEqual(all('early'));
       name.open('late');
