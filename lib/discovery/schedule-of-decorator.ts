@@ -17,7 +17,7 @@ import {
   type ScheduleOverride,
 } from '../schedule/handler-options.js';
 import { methodOf } from '../util/values.js';
-import { show } from '../util/option-checks.js';
+import { A_GENERATOR, show } from '../util/option-checks.js';
 import type { Schedule } from '../schedule/schedule.js';
 import { readTiming, neverDueTiming, WHAT_IS_DUE, type Timing } from '../schedule/timing.js';
 import type { Provided } from './decorator-values.js';
@@ -183,9 +183,7 @@ function placeProblem(
     return 'is on a method whose name is a symbol. Use a string as its name: the schedule is named after the method';
   const found = methodOf(workerClass, method);
   if (found === undefined) return 'is not on a method. Move it to a method of the class';
-  return types.isGeneratorFunction(found)
-    ? 'is on a generator, whose body would never run. Write an async method without the asterisk'
-    : undefined;
+  return types.isGeneratorFunction(found) ? `is on ${A_GENERATOR}` : undefined;
 }
 
 /** Reports a name as the first argument, where `@Interval('poll', 1000)` of `@nestjs/schedule` has it. */

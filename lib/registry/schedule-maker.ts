@@ -1,4 +1,5 @@
-import { hasMethod, isClass, withoutUndefined } from '../util/values.js';
+import { types } from 'node:util';
+import { isClass, methodOf, withoutUndefined } from '../util/values.js';
 import { DuplicateScheduleError, InvalidScheduleError } from '../errors/errors.js';
 import { isReadyMade, type Application } from '../nest/index.js';
 import { OptionsStore } from '../options/options-store.js';
@@ -10,7 +11,7 @@ import {
   type HandlerDefaults,
   type ResolvedHandlerOptions,
 } from '../schedule/handler-options.js';
-import { nameProblem, show } from '../util/option-checks.js';
+import { A_GENERATOR, nameProblem, show } from '../util/option-checks.js';
 import { functionName, type HandlerTarget, type Schedule } from '../schedule/schedule.js';
 import { OFF, readTiming, WHAT_IS_DUE, type Timing } from '../schedule/timing.js';
 import { ScheduleBook } from './schedule-book.js';
@@ -100,6 +101,7 @@ export class ScheduleMaker {
   private targetOf(handler: unknown): HandlerTarget | string {
     if (isClass(handler))
       return `handler is the class ${handler.name}: name its method, '${handler.name}.method'`;
+    if (types.isGeneratorFunction(handler)) return `handler is ${A_GENERATOR}`;
     if (typeof handler === 'function') return { call: handler as (tick: unknown) => unknown };
     const help = "write it as 'Class.method', or pass a function that takes the tick";
     if (typeof handler !== 'string' || !handler.includes('.'))
@@ -116,8 +118,10 @@ export class ScheduleMaker {
     if (worker === undefined)
       return known?.target ?? `handler names ${className}, but no worker has this name; ${help}`;
     const { workerClass, wrapper } = worker;
-    if (method === 'constructor' || !hasMethod(workerClass, method))
+    const found = methodOf(workerClass, method);
+    if (method === 'constructor' || found === undefined)
       return `handler names ${handler}, but ${className} has no method ${method}`;
+    if (types.isGeneratorFunction(found)) return `handler names ${handler}, ${A_GENERATOR}`;
     if (isReadyMade(wrapper))
       return `handler names ${className}, which is provided as a ready-made value, so ticks cannot get new instances of it; provide the class itself`;
     if (

@@ -29,7 +29,7 @@ export interface Writer {
 
 interface Turn extends WriteTurn {
   /** Runs while others wait for the turn to end. */
-  alarm?: NodeJS.Timeout | undefined;
+  timer?: NodeJS.Timeout | undefined;
 }
 
 interface Waiter {
@@ -192,7 +192,7 @@ export class WriteLock {
   }
 
   private next(): void {
-    clearTimeout(this.#current?.alarm);
+    clearTimeout(this.#current?.timer);
     this.#current = undefined;
     const first = this.#waiting.shift();
     if (first === undefined) return;
@@ -210,13 +210,13 @@ export class WriteLock {
   /** Logs one warning for a turn if others wait for it too long. */
   private watch(): void {
     const turn = this.#current;
-    if (turn === undefined || turn.alarm !== undefined || this.#waiting.length === 0) return;
-    turn.alarm = setTimeout(() => {
+    if (turn === undefined || turn.timer !== undefined || this.#waiting.length === 0) return;
+    turn.timer = setTimeout(() => {
       const first = this.#waiting[0];
-      if (first === undefined) turn.alarm = undefined;
+      if (first === undefined) turn.timer = undefined;
       else warn(this.file, turn.writer, first.writer, this.#waiting.length);
     }, LONG_TURN_MS);
-    turn.alarm.unref();
+    turn.timer.unref();
   }
 
   /** @param since the time at which the wait began. */

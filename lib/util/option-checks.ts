@@ -1,3 +1,5 @@
+import { types } from 'node:util';
+
 /** The longest period, in ms: 2^32 - 2, about 49.7 days, as in .NET's PeriodicTimer. */
 export const MAX_PERIOD_MS = 0xffff_fffe;
 
@@ -72,8 +74,13 @@ export function named(problems: Readonly<Record<string, string | undefined>>): s
 }
 
 export function functionProblem(value: unknown): string | undefined {
+  if (types.isGeneratorFunction(value)) return `must not be ${A_GENERATOR}`;
   return typeof value === 'function' ? undefined : `must be a function, not ${show(value)}`;
 }
+
+/** Completes a problem: the value is a generator where the library calls a function and awaits the result. */
+export const A_GENERATOR =
+  'a generator, whose body would never run. Make it async, without the asterisk';
 
 /** Accepts undefined, because every signal is optional. */
 export function signalProblem(value: unknown): string | undefined {

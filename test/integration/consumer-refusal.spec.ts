@@ -109,6 +109,10 @@ describe('a consumer is refused at start-up', () => {
     ],
     [{ deadLetter: 'no' as never }, 'deadLetter must be a function, not "no"'],
     [
+      { deadLetter: async function* () {} as never },
+      'deadLetter must not be a generator, whose body would never run. Make it async, without the asterisk',
+    ],
+    [
       { timeoutMs: 0 },
       'timeoutMs must be a number of milliseconds from 1 to 2147483647 (24.8 days), not 0',
     ],

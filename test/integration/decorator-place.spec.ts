@@ -140,7 +140,7 @@ describe('Decorators and names', () => {
       const error = await refusal({ providers: [define()] });
       expect(error).toEqual(
         new InvalidScheduleError([
-          'Job.run: @ScopedCron is on a generator, whose body would never run. Write an async method without the asterisk.',
+          'Job.run: @ScopedCron is on a generator, whose body would never run. Make it async, without the asterisk.',
         ]),
       );
     });

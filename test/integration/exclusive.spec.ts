@@ -377,6 +377,11 @@ describe('registry.exclusive()', () => {
       ['an empty key', ['', () => 1], 'key must not be empty.'],
       ['no function', ['billing', 7], 'work must be a function, not 7.'],
       [
+        'a generator',
+        ['billing', function* () {}],
+        'work must not be a generator, whose body would never run. Make it async, without the asterisk.',
+      ],
+      [
         'a number as signal',
         ['billing', () => 1, { signal: 5 }],
         'signal must be an AbortSignal, not 5.',

@@ -474,6 +474,16 @@ describe('registry.add()', () => {
       ['a handler without a dot', { ...good, handler: 'poll' }, 'not "poll"'],
       ['an object as handler', { ...good, handler: {} }, 'not an object'],
       ['a class', { ...good, handler: class Jobs {} }, "name its method, 'Jobs.method'"],
+      [
+        'a generator',
+        { ...good, handler: async function* poll(): AsyncGenerator {} },
+        'handler is a generator, whose body would never run. Make it async, without the asterisk.',
+      ],
+      [
+        'the name of a generator',
+        { ...good, handler: 'Jobs.generate' },
+        'handler names Jobs.generate, a generator, whose body would never run. Make it async, without the asterisk.',
+      ],
       ['an unknown class', { ...good, handler: 'Jbos.poll' }, 'no worker has this name'],
       ['an unknown method', { ...good, handler: 'Jobs.pol' }, 'Jobs has no method pol'],
       ['the constructor', { ...good, handler: 'Jobs.constructor' }, 'no method constructor'],

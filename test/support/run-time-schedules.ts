@@ -46,6 +46,8 @@ export async function jobsApp(
     plain(tick: Tick): unknown {
       return record(tick);
     }
+
+    *generate(): Generator {}
   }
   const test = await startApp({ ...metadata, providers: [Jobs, ...providers] });
   return { ...test, ran, ...heard(test) };
