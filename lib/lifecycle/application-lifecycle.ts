@@ -4,6 +4,7 @@ import { RunningEngine } from '../registry/running-engine.js';
 import { ScheduleBook } from '../registry/schedule-book.js';
 import type { EngineSlot, Slot } from '../schedule/slot.js';
 import { fromEmptyContext } from '../scope/work-context.js';
+import { NEXT_TURN } from '../util/turns.js';
 import { Announcement } from './announcement.js';
 import type { LongRunning } from '../registry/long-running.js';
 import { Drain } from './drain.js';
@@ -73,9 +74,9 @@ export class ApplicationLifecycle {
 
   private async fire(fired: EngineSlot): Promise<void> {
     const slot = this.slotOf(fired);
-    // The schedule may have been removed since the slot was due.
-    if (!this.book.holds(slot.schedule)) return void this.dispatcher.skip(slot, 'removed');
-    await this.dispatcher.dispatch(slot);
+    if (this.book.holds(slot.schedule)) return void (await this.dispatcher.dispatch(slot));
+    await NEXT_TURN; // `remove()` may be firing the slot: it finishes first
+    this.dispatcher.skip(slot, 'removed');
   }
 
   private slotOf(slot: EngineSlot): Slot {

@@ -1,4 +1,4 @@
-import { RunningTicks, type RunningWork } from '../tick/running-ticks.js';
+import { RunningTicks, RunningWork } from '../tick/running-ticks.js';
 import { ScopedWorkerEvents } from '../events/scoped-worker-events.js';
 import { OptionsStore } from '../options/options-store.js';
 import { rollBackScope } from '../scope/scope-handle.js';
@@ -155,8 +155,10 @@ function ticksOf(running: readonly RunningWork[]): Straggler[] {
     .map(({ label, ended }) => ({ name: label, done: ended.opened }));
 }
 
+/** A scope that the library opens, for a list or a dead letter, has no name: the list or the tick around it has one. */
 function stragglerOf(scope: Scope): Straggler {
-  return { name: nameOf(scope), done: scope.ended };
+  const isPart = scope.context.outer?.owner instanceof RunningWork;
+  return { name: isPart ? undefined : nameOf(scope), done: scope.ended };
 }
 
 function namesOf(stragglers: readonly Straggler[]): string[] {

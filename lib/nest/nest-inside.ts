@@ -117,6 +117,17 @@ export class NestInside extends Application {
     return injector.loadPerContext(prototypeHost, module, collection, contextId, wrapper);
   }
 
+  /**
+   * Returns what a provider or controller is now: before 11.2, a lazily loaded module replaces the wrappers of the modules that it
+   * imports, although they have been built. With an earlier wrapper, Nest returns an object whose constructor it doesn't call.
+   */
+  currentOf(wrapper: NestWrapper): NestWrapper {
+    const { host, token } = wrapper;
+    const { controllers, providers } = host!;
+    if (controllers.get(token) === wrapper) return wrapper;
+    return providers.get(token) ?? controllers.get(token) ?? wrapper;
+  }
+
   /** Waits until nothing is being built under a context id any more. */
   quiesce(contextId: ContextId): Promise<void> {
     return quiesce(
@@ -187,7 +198,7 @@ export class NestInside extends Application {
    */
   placeOf(token: unknown): NestWrapper | undefined {
     const known = this.#places.get(token);
-    if (known !== undefined) return known;
+    if (known !== undefined) return this.currentOf(known);
     let built: NestWrapper | undefined;
     let unbuilt: NestWrapper | undefined;
     for (const module of this.modules.values()) {

@@ -143,8 +143,9 @@ export class ScopedWorkerRegistry {
     const schedule = this.book.get(name);
     this.book.delete(name);
     this.engine.remove(schedule);
-    this.dispatcher.forget(schedule);
+    const skipWaiting = this.dispatcher.forget(schedule);
     this.changed(name, 'removed');
+    skipWaiting?.(); // last, because a listener may add a schedule with this name
   }
 
   /**

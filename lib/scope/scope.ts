@@ -137,8 +137,10 @@ export class Scope implements ProviderScope, WorkOwner {
    *
    * @returns a promise, unless the provider has a plan that needs none.
    */
-  build<T>(wrapper: NestWrapper): T | Promise<T> {
-    const load = (): Promise<T & object> => this.home.nest.load(wrapper, this.contextId);
+  build<T>(provider: NestWrapper): T | Promise<T> {
+    const { nest } = this.home;
+    const wrapper = nest.currentOf(provider);
+    const load = (): Promise<T & object> => nest.load(wrapper, this.contextId);
     // What a constructor puts into an AsyncLocalStorage must not leak to the code that requests the instance.
     const built = this.context.runIsolated(() =>
       this.#construction.build(`build ${String(wrapper.name)}`, wrapper, load),

@@ -133,15 +133,21 @@ export class OverlapGate {
     });
   }
 
-  /** Drops the waiting ticks of one schedule, or of all. A pause doesn't drop manual runs. */
-  clear(reason: SkipReason, schedule?: string): void {
+  /**
+   * Drops the waiting ticks of one schedule, or of all. A pause doesn't drop manual runs.
+   *
+   * @returns a function that creates their reports.
+   */
+  drop(reason: SkipReason, schedule?: string): () => void {
     const isDropped = ({ slot, skip }: Waiting): boolean =>
       skip !== undefined &&
       (schedule === undefined || slot.schedule.name === schedule) &&
       !(reason === 'paused' && slot.trigger === 'manual');
     const dropped = this.#waiting.filter(isDropped);
     this.#waiting = this.#waiting.filter((waiting) => !isDropped(waiting));
-    for (const waiting of dropped) waiting.skip!(reason);
+    return () => {
+      for (const waiting of dropped) waiting.skip!(reason);
+    };
   }
 
   private asking(slot: Slot, isExclusive: boolean): Asking {

@@ -73,7 +73,7 @@ export class TickDispatcher {
   /** Prevents further ticks and attempts. Waiting ticks never run. */
   close(): void {
     this.#closedFor = 'stopping';
-    for (const gate of this.#gates.values()) gate.clear('stopping');
+    for (const gate of this.#gates.values()) gate.drop('stopping')();
     for (const running of this.running.awaited) running.beginNoMore('shutdown');
   }
 
@@ -87,7 +87,7 @@ export class TickDispatcher {
   /** Skips the waiting ticks of a schedule, except manual runs, if it is paused. */
   skipPaused(schedule: Schedule): void {
     if (this.isPaused(schedule))
-      this.#gates.get(overlapKeyOf(schedule))?.clear('paused', schedule.name);
+      this.#gates.get(overlapKeyOf(schedule))?.drop('paused', schedule.name)();
   }
 
   resume(schedule: Schedule): boolean {
@@ -98,10 +98,14 @@ export class TickDispatcher {
     return this.#paused.has(schedule.name);
   }
 
-  /** Forgets a removed schedule. Its running ticks continue; its waiting ticks are skipped. */
-  forget(schedule: Schedule): void {
+  /**
+   * Forgets a removed schedule. Its running ticks continue.
+   *
+   * @returns a function that reports its waiting ticks as skipped.
+   */
+  forget(schedule: Schedule): (() => void) | undefined {
     this.#paused.delete(schedule.name);
-    this.#gates.get(overlapKeyOf(schedule))?.clear('removed', schedule.name);
+    return this.#gates.get(overlapKeyOf(schedule))?.drop('removed', schedule.name);
   }
 
   private async run(slot: Slot, options: TickRunOptions, leave: () => void): Promise<TickReport> {

@@ -287,6 +287,34 @@ describe('The end of a forEach in the middle of its list', () => {
       await run;
     });
 
+    it('[D6] names the list alone while it is still requested', async () => {
+      const asked = gate();
+      const held = gate();
+      const { app, registry, next } = await forEachApp({
+        options: { shutdownTimeoutMs: 20 },
+        inject: ['slow'],
+        list: () => [1],
+        providers: [
+          {
+            provide: 'slow',
+            scope: Scope.REQUEST,
+            useFactory: () => {
+              asked.open();
+              return held.opened;
+            },
+          },
+        ],
+      });
+      const run = registry.run('Worker.run');
+      await asked.opened;
+      const [started, ended] = [next('shutdown:started'), next('shutdown:finished')];
+      await app.close();
+      expect((await started).waitingFor).toEqual(['Worker.run (its list)']);
+      expect((await ended).abandoned).toEqual(['Worker.run (its list)']);
+      held.open();
+      await run;
+    });
+
     it('[D11] is cancelled, not failed, when the list was still asked for', async () => {
       const asked = gate();
       const held = gate();

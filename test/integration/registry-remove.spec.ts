@@ -1,7 +1,7 @@
 import { describe, expect, it, jest } from '@jest/globals';
 import { inMemoryQueue, ScopedConsumer, ScopedWorker, type Tick } from '../../lib/index.js';
 import { appsOnFakeClock, startApp } from '../support/app.js';
-import { advance } from '../support/fake-clock.js';
+import { advance, leap } from '../support/fake-clock.js';
 import { gate } from '../support/gate.js';
 import { at, intervalApp, recorder } from '../support/interval-app.js';
 import { heard, jobsApp, thrownBy } from '../support/run-time-schedules.js';
@@ -171,6 +171,39 @@ describe('registry.remove()', () => {
       expect(thrownBy(() => registry.remove('row')).code).toBe('UNKNOWN_SCHEDULE');
       registry.add({ name: 'row', handler: 'Jobs.plain', everyMs: 3_000 });
       expect(registry.get('row').everyMs).toBe(3_000);
+    });
+  });
+
+  it('[XF8] a listener adds the schedule again when it hears of a removed slot, due or waiting', async () => {
+    const held = gate();
+    const { registry, events, changes, skipped } = await jobsApp();
+    registry.add({
+      name: 'row',
+      handler: () => held.opened,
+      everyMs: 1_000,
+      overlap: 'allow',
+      maxConcurrency: 1,
+    });
+    const runs = [registry.run('row'), registry.run('row')];
+    events.on('tick:skipped', () => {
+      if (registry.has('row')) return;
+      registry.add({ name: 'row', handler: 'Jobs.plain', everyMs: 1_000 });
+      registry.pause('row');
+    });
+    changes.length = 0;
+    leap(1_000); // the slot is due, but its timer hasn't fired
+    registry.remove('row');
+    await advance(0);
+    expect(skipped).toEqual(['row removed', 'row removed']);
+    expect(changes.map(({ change }) => change)).toEqual(['removed', 'added', 'paused']);
+    expect(registry.get('row')).toMatchObject({ state: 'paused' });
+    registry.resume('row');
+    held.open();
+    await Promise.all(runs);
+    await advance(1_000);
+    expect(registry.get('row').lastReport).toMatchObject({
+      trigger: 'interval',
+      outcome: 'succeeded',
     });
   });
 

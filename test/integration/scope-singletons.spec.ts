@@ -314,6 +314,55 @@ describe('What a scope shares', () => {
     expect(await scopes.run((scope) => scope.resolve(Late))).toBe(late.get(Late));
   });
 
+  describe('when a lazily loaded module imports a module of the application', () => {
+    @Injectable({ scope: Scope.REQUEST })
+    class Session {
+      readonly isBuilt = true;
+    }
+
+    @ScopedWorker()
+    class Job {
+      constructor(readonly session: Session) {}
+
+      @ScopedCron(YEARLY)
+      run(): unknown {
+        return this.session.isBuilt;
+      }
+    }
+
+    @Module({ providers: [Session, Job], exports: [Session] })
+    class FeatureModule {}
+
+    const failing: Provider = {
+      provide: 'CONNECTION',
+      useFactory: () => Promise.reject(new Error('no network')),
+    };
+
+    it.each(['compiled', 'nest'] as const)(
+      '[K3] its workers and what a scope resolves from it are built as before, by %s resolution',
+      async (resolution) => {
+        @Module({ imports: [FeatureModule] })
+        class LateModule {}
+        @Module({ imports: [FeatureModule], providers: [failing] })
+        class BrokenModule {}
+        const { app, registry, scopes } = await startApp({
+          imports: [FeatureModule],
+          options: { resolution },
+        });
+        const built = async (): Promise<unknown[]> => [
+          (await registry.run('Job.run')).value,
+          await scopes.run(async (scope) => (await scope.resolve(Session)).isBuilt),
+        ];
+        for (let round = 0; round < 3; round += 1) expect(await built()).toEqual([true, true]);
+        await app.get(LazyModuleLoader).load(() => LateModule);
+        for (let round = 0; round < 3; round += 1) expect(await built()).toEqual([true, true]);
+        const broken = app.get(LazyModuleLoader).load(() => BrokenModule);
+        await expect(broken).rejects.toThrow('no network');
+        for (let round = 0; round < 3; round += 1) expect(await built()).toEqual([true, true]);
+      },
+    );
+  });
+
   // Nest 11.0 keeps such a module, and its injector never stops looking for the instance.
   (process.env['NEST'] === 'nest11-oldest' ? describe.skip : describe)(
     'when a lazily loaded module cannot be built',
