@@ -30,5 +30,6 @@ export function whyNoPlan(
     ({ at, to }) => at === 'enhancer' && livesInScope(graph.at(to)),
   );
   if (isEnhanced) return SCOPED_ENHANCER;
-  return graph.scopedTree(worker).find(({ obstacle }) => obstacle !== undefined)?.obstacle;
+  const tree = graph.treeOf(worker, ({ lifetime }) => lifetime !== 'singleton');
+  return tree.find(({ obstacle }) => obstacle !== undefined)?.obstacle;
 }

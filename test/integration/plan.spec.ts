@@ -388,6 +388,24 @@ onRecording('A plan', () => {
       },
     );
 
+    it('[K5] a worker with a durable dependency, if a strategy keeps it for all ticks, before and after the first ticks', async () => {
+      const context = ContextIdFactory.create();
+      ContextIdFactory.apply({
+        attach: (contextId) => (info) => (info.isTreeDurable === true ? context : contextId),
+      });
+      try {
+        const { app, registry } = await startApp({ providers: [Tenant, worker([Tenant])] });
+        const reasons: unknown[] = [];
+        for (let tick = 0; tick <= FIRST_TICKS; tick += 1) {
+          reasons.push(inspectScopes(app).workers[0]!.noPlan);
+          await registry.run('Worker.run');
+        }
+        expect(reasons).toEqual(Array(FIRST_TICKS + 1).fill('Tenant is durable'));
+      } finally {
+        Object.assign(ContextIdFactory, { strategy: undefined });
+      }
+    });
+
     it('[K5] a worker whose factory returns an object with onScopeInit, as the inspector says after two ticks', async () => {
       const initialised: unknown[] = [];
       const made = {

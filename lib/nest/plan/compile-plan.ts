@@ -125,7 +125,10 @@ class PlanCompiler {
     const made = this.#builds.flatMap(({ wrapper, instance }, index) =>
       index < before && wrapper === provider && Object.is(instance, value) ? [index] : [],
     );
-    if (made.length !== 1) throw this.notRepeated(dependent);
+    if (made.length !== 1) {
+      const obstacle = obstacleOf(provider); // a durable one may have been built for an earlier tick
+      throw obstacle === undefined ? this.notRepeated(dependent) : new Unplannable(obstacle);
+    }
     this.#used.add(made[0]!);
     return { kind: 'step', index: made[0]! };
   }
