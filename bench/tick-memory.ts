@@ -1,23 +1,28 @@
 /**
- * Question: does the heap grow with the number of ticks?
+ * Questions: does memory grow with the number of ticks? How much memory does an open scope need?
  *
- * Variables: 200,000 ticks of one worker with six request-scoped providers, two of them disposable, one tick in ten
- * failing. Baseline: the heap after the first 20,000 ticks and a garbage collection.
+ * Variables: 10,000,000 ticks of one worker with six request-scoped providers, one of them disposable, one tick in ten
+ * failing; then 10,000 scopes that stay open, each with the six providers. Baselines: the heap and the resident set after the first
+ * 100,000 ticks; the heap without these scopes, and with the six objects made by `new`.
  */
 import 'reflect-metadata';
 import { Module, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import {
+  ProviderScopeFactory,
   ScopedInterval,
   ScopedWorker,
   ScopedWorkerModule,
   ScopedWorkerRegistry,
+  type OpenedScope,
 } from 'nestjs-scoped-worker';
 import { providerGraph } from './provider-graph.js';
 import { collectGarbage, many, printMachine } from './support.js';
 
-const WARM_UP = many(20_000, 100);
-const TICKS = many(200_000, 100);
+const WARM_UP = many(100_000, 100);
+const STEPS = 10;
+const TICKS_OF_STEP = many(1_000_000, 100);
+const OPEN_SCOPES = many(10_000, 10);
 
 let ticks = 0;
 class Worker {
@@ -46,25 +51,47 @@ Module({
 
 const app = await NestFactory.createApplicationContext(BenchModule, { logger: false });
 const registry = app.get(ScopedWorkerRegistry);
+const scopes = app.get(ProviderScopeFactory);
 
-async function run(count: number): Promise<number> {
-  for (let tick = 0; tick < count; tick += 1) await registry.run('Worker.run');
+async function settle(): Promise<NodeJS.MemoryUsage> {
   await new Promise((resolve) => setImmediate(resolve));
   collectGarbage();
-  return process.memoryUsage().heapUsed;
+  return process.memoryUsage();
+}
+
+async function run(count: number): Promise<void> {
+  for (let tick = 0; tick < count; tick += 1) await registry.run('Worker.run');
+  const { heapUsed, rss } = await settle();
+  console.log(
+    `${String(ticks).padStart(8)} ticks: heap ${(heapUsed / 1e6).toFixed(2)} MB, resident set ${(rss / 1e6).toFixed(1)} MB`,
+  );
+}
+
+/** Returns the bytes that the heap grows by for each of the made objects. */
+async function bytesOfEach(make: () => unknown): Promise<number> {
+  const made = Array.from({ length: OPEN_SCOPES }, () => undefined as unknown);
+  const { heapUsed: before } = await settle();
+  for (let index = 0; index < OPEN_SCOPES; index += 1) made[index] = await make();
+  const { heapUsed: after } = await settle();
+  made.length = 0;
+  return (after - before) / OPEN_SCOPES;
 }
 
 printMachine();
-const before = await run(WARM_UP);
-const startedAt = performance.now();
-const after = await run(TICKS);
-const microseconds = ((performance.now() - startedAt) * 1_000) / TICKS;
+await run(WARM_UP);
+for (let step = 0; step < STEPS; step += 1) await run(TICKS_OF_STEP);
 const { openedScopes, closedScopes } = registry.stats();
-console.log(`${TICKS} ticks, ${microseconds.toFixed(1)} us each`);
+console.log(`scopes opened ${openedScopes}, closed ${closedScopes}`);
+
+const open: OpenedScope[] = [];
+const ofScope = await bytesOfEach(async () => {
+  const scope = await scopes.open();
+  open.push(scope);
+  return scope.resolve(graph.root);
+});
+const ofObjects = await bytesOfEach(() => graph.construct());
 console.log(
-  `heap after ${WARM_UP} ticks: ${(before / 1e6).toFixed(2)} MB, after ${TICKS} more: ${(after / 1e6).toFixed(2)} MB`,
+  `an open scope: ${ofScope.toFixed(0)} bytes with its six instances, which alone need ${ofObjects.toFixed(0)}`,
 );
-console.log(
-  `growth: ${((after - before) / 1e6).toFixed(2)} MB; scopes opened ${openedScopes}, closed ${closedScopes}`,
-);
+for (const scope of open) await scope.complete();
 await app.close();

@@ -1,9 +1,10 @@
 /**
- * Question: how much does validation add to the start of an application with 2,000 providers?
+ * Question: how much does the library add to the start of an application with 2,000 providers and 500 handlers?
  *
- * Variables: `scopeValidation: 'error'` (reads the lifetime graph and applies all rules) and `'off'` (neither). The application
- * has 100 modules of 20 providers and a worker: singletons, request-scoped and transient ones, factories. Each has three
- * dependencies, some have hooks. Each start has its own process, because an application starts cold. Baseline: `'off'`.
+ * Variables: `scopeValidation: 'error'` (reads the lifetime graph and applies all rules), with and without plans, and `'off'`
+ * (neither). The application has 100 modules of 20 providers, one of which is a worker with five handlers: singletons,
+ * request-scoped and transient ones, factories. Each has three dependencies, some have hooks. Each start has its own process,
+ * because an application starts cold. Baseline: the same application without the library, in which no worker runs.
  */
 import 'reflect-metadata';
 import { spawnSync } from 'node:child_process';
@@ -22,56 +23,72 @@ const MODULES = many(100);
 const PROVIDERS = 20;
 const ROUNDS = many(21);
 
-type Strictness = 'error' | 'off';
+const HANDLERS = 5;
+
+const VARIANTS = {
+  'without the library': undefined,
+  'without validation': { scopeValidation: 'off' },
+  'with validation': { scopeValidation: 'error' },
+  'with validation, without plans': { scopeValidation: 'error', resolution: 'nest' },
+} as const;
+type Variant = keyof typeof VARIANTS;
+const BASELINE = 'without the library';
+
 interface Start {
   readonly startMs: number;
   /** The CPU time of the process for the start, to which busy neighbours don't add. */
   readonly cpuMs: number;
+  /** The graph, all rules and the inspection, for `inspectScopes()`. */
   readonly inspectMs: number;
 }
 
 /** The providers that each module exports to the next. */
 const exported = new Map<Type, Type[]>();
 
-const [, , strictness] = process.argv;
-if (strictness === 'error' || strictness === 'off') await start(strictness);
+const [, , variant] = process.argv;
+if (variant !== undefined && Object.hasOwn(VARIANTS, variant)) await start(variant as Variant);
 else compare();
 
 function compare(): void {
   printMachine();
-  const starts: Record<Strictness, Start[]> = { error: [], off: [] };
+  const variants = Object.keys(VARIANTS) as Variant[];
+  const starts = new Map<Variant, Start[]>(variants.map((each) => [each, []]));
   for (let round = 0; round < ROUNDS; round += 1) {
-    for (const each of ['error', 'off'] as const) starts[each].push(startInProcess(each));
+    for (const each of variants) starts.get(each)!.push(startInProcess(each));
   }
-  const medianOf = (of: Strictness, what: keyof Start): number =>
-    median(starts[of].map((start) => start[what]));
-  const show = (what: string, on: number, off: number): void =>
-    console.log(
-      `${what}: ${on.toFixed(1)} ms with validation, ${off.toFixed(1)} ms without, ${(on - off).toFixed(1)} ms added`,
-    );
-  console.log(`${MODULES * PROVIDERS} providers, ${ROUNDS} starts of each, in turns; medians`);
-  show('start', medianOf('error', 'startMs'), medianOf('off', 'startMs'));
-  show('CPU time of the start', medianOf('error', 'cpuMs'), medianOf('off', 'cpuMs'));
-  const first = medianOf('off', 'inspectMs');
+  const medianOf = (of: Variant, what: keyof Start): number =>
+    median(starts.get(of)!.map((start) => start[what]));
   console.log(
-    `graph, rules and inspection, when nothing had been looked at before: ${first.toFixed(1)} ms`,
+    `${MODULES * PROVIDERS} providers, ${MODULES * HANDLERS} handlers, ${ROUNDS} starts of each, in turns; medians`,
   );
+  for (const each of variants) {
+    const figures = (['startMs', 'cpuMs'] as const).map((what) => {
+      const ratio = medianOf(each, what) / medianOf(BASELINE, what);
+      return `${medianOf(each, what).toFixed(0)} ms (${ratio.toFixed(2)})`;
+    });
+    console.log(`${each}: ${figures[0]}, CPU time ${figures[1]}`);
+  }
+  console.log(`inspectScopes(): ${medianOf('without validation', 'inspectMs').toFixed(0)} ms`);
 }
 
-function startInProcess(strictness: Strictness): Start {
+function startInProcess(of: Variant): Start {
   const { stdout, stderr, status } = spawnSync(
     process.execPath,
-    [fileURLToPath(import.meta.url), strictness],
+    [fileURLToPath(import.meta.url), of],
     { encoding: 'utf8' },
   );
   if (status !== 0) throw new Error(stderr);
   return JSON.parse(stdout) as Start;
 }
 
-async function start(scopeValidation: Strictness): Promise<void> {
+async function start(of: Variant): Promise<void> {
+  const options = VARIANTS[of];
   class BenchModule {}
   Module({
-    imports: [ScopedWorkerModule.forRoot({ scopeValidation }), ...modules()],
+    imports: [
+      ...(options === undefined ? [] : [ScopedWorkerModule.forRoot(options)]),
+      ...modules(),
+    ],
   })(BenchModule);
   const startedAt = performance.now();
   const cpuAt = process.cpuUsage();
@@ -156,15 +173,14 @@ function workerOver(name: string, dependencies: readonly Type[]): Type {
     constructor(...dependencies: unknown[]) {
       this.dependencies = dependencies;
     }
-    run(): void {}
   }
   Object.defineProperty(Made, 'name', { value: name });
   Reflect.defineMetadata('design:paramtypes', dependencies, Made);
   ScopedWorker()(Made);
-  ScopedInterval(3_600_000)(
-    Made.prototype,
-    'run',
-    Object.getOwnPropertyDescriptor(Made.prototype, 'run')!,
-  );
+  for (let handler = 0; handler < HANDLERS; handler += 1) {
+    const descriptor = { value: (): void => undefined, configurable: true };
+    Object.defineProperty(Made.prototype, `run${handler}`, descriptor);
+    ScopedInterval(3_600_000)(Made.prototype, `run${handler}`, descriptor);
+  }
   return Made;
 }
