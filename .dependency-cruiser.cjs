@@ -70,7 +70,7 @@ const arrows = {
     'registry',
   ],
   'inspect/cli': ['util', 'errors', 'graph', 'inspect'],
-  typeorm: ['util', 'errors', 'consumers/source', 'scope', 'tick'],
+  typeorm: ['util', 'errors', 'events', 'consumers/source', 'scope', 'tick'],
 };
 
 /** Entry points of their own (`nestjs-scoped-worker/<name>`): the core imports none of them. */

@@ -233,7 +233,10 @@ export class LazyTransaction {
 
   private refuse(): void {
     // This check is first: if one of several concurrent statements fails, TypeORM itself ends the transaction.
-    if (this.#doom !== undefined) throw new Error(DOOMED, { cause: this.#doom.error });
+    if (this.#doom !== undefined) {
+      const cause = this.#doom.error;
+      throw new Error(this.runner.isReleased ? DISCONNECTED : DOOMED, { cause });
+    }
     if (this.#refusal !== undefined) throw this.#refusal;
   }
 

@@ -9,6 +9,7 @@ import {
 import { ModuleRef } from '@nestjs/core';
 import type { DataSource, EntityManager } from 'typeorm';
 import { InvalidOptionsError } from '../errors/errors.js';
+import { ScopedWorkerEvents } from '../events/scoped-worker-events.js';
 import { ProviderScopeFactory } from '../tick/provider-scope-factory.js';
 import { getOrAdd } from '../util/values.js';
 import { ScopedConnection } from './scoped-connection.js';
@@ -32,7 +33,11 @@ class DataSourceLookup {
     private readonly name: string,
     private readonly isTransactional: boolean,
     private readonly moduleRef: ModuleRef,
-  ) {}
+    events: ScopedWorkerEvents | undefined,
+  ) {
+    // No shutdown hook of the application has run yet, so none waits for an abandoned tick.
+    events?.on('shutdown:finished', () => this.runners?.afterDrain?.());
+  }
 
   /**
    * Creates the scope's own connection. If all scopes share one connection, creates only an entity manager, which needs no
@@ -69,11 +74,6 @@ class DataSourceLookup {
       throw new InvalidOptionsError([noTransaction(this.name, runners.sharedBecause)]);
     }
     this.runners = runners;
-  }
-
-  /** Runs after the drain, and before Nest closes the HTTP server. */
-  beforeApplicationShutdown(): void {
-    this.runners?.afterDrain?.();
   }
 }
 
@@ -122,9 +122,9 @@ export class ScopedDataSourceModule {
       providers: [
         {
           provide: lookup,
-          inject: [ModuleRef],
-          useFactory: (moduleRef: ModuleRef) =>
-            new DataSourceLookup(dataSource, transactional, moduleRef),
+          inject: [ModuleRef, { token: ScopedWorkerEvents, optional: true }],
+          useFactory: (moduleRef: ModuleRef, events?: ScopedWorkerEvents) =>
+            new DataSourceLookup(dataSource, transactional, moduleRef, events),
         },
         {
           provide: token,

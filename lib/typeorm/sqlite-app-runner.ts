@@ -41,7 +41,7 @@ export class SqliteAppRunner extends SqliteRunner {
     /** False if several independent owners may have it, so that a release by one of them has no meaning. */
     private readonly isOwned = true,
   ) {
-    super(runner, app.lock, app);
+    super(runner, app.lock, app.driver);
     runners.set(runner, this);
     this.creation = Creation.of(app.lock, SqliteAppRunner);
     const release = runner.release.bind(runner);

@@ -74,12 +74,7 @@ export class SqliteFile {
 
   /** Ends waits for ticks that the shutdown has abandoned. */
   afterDrain(): void {
-    this.#lock?.refuseBehindAbandoned(this.groups);
-  }
-
-  /** The objects by which the lock finds the writers of this data source. */
-  private get groups(): readonly unknown[] {
-    return [this.#pool, this.#app];
+    this.#lock?.abandon(this.driver);
   }
 
   /** Switches the file to WAL, in which readers and the writer don't block each other. */
@@ -114,14 +109,14 @@ export class SqliteFile {
         this.#copies.isConnected = false;
         this.#isPrepared = false; // after the next initialisation, the file may be another one
         // This call is first: otherwise, a transaction that ends below would pass the turn to one of the waiting writers.
-        this.#lock?.refuseWaiting(this.groups);
+        this.#lock?.refuseWaiting(driver);
         try {
           await Promise.all([this.#pool.close(), this.#app?.close()]);
         } finally {
           // The turn ends last, because an open transaction ends only when its connection is closed.
           await disconnect().finally(() => {
             this.#app?.forget();
-            this.#lock?.leave(this.groups);
+            this.#lock?.leave(driver);
           });
         }
       },

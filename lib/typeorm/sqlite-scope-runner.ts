@@ -40,7 +40,7 @@ export class SqliteScopeRunner extends SqliteRunner {
     private readonly isTransactional: boolean,
     dataSource: DataSource,
   ) {
-    super(runner, lock, pool);
+    super(runner, lock, dataSource.driver);
     this.file = String(dataSource.options.database);
     if (!isTransactional) this.joinSubscribers(dataSource);
     const release = runner.release.bind(runner);

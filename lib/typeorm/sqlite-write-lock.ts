@@ -13,7 +13,7 @@ export interface WriteTurn {
 
 /** Code that writes to a file. */
 export interface Writer {
-  /** The object by which `leave()` finds the writer. */
+  /** Identifies the data source: all its writers have the same object. */
   readonly group: object;
   /** Names the owner of the transaction, for the errors of other writers. */
   readonly label: string;
@@ -30,6 +30,8 @@ export interface Writer {
 interface Turn extends WriteTurn {
   /** Runs while others wait for the turn to end. */
   timer?: NodeJS.Timeout | undefined;
+  /** True if the shutdown has abandoned the tick that has the turn. */
+  isAbandoned?: boolean;
 }
 
 interface Waiter {
@@ -79,8 +81,8 @@ const locks = new Map<string, WeakRef<WriteLock>>();
 export class WriteLock {
   #current: Turn | undefined;
   #waiting: Waiter[] = [];
-  /** The ticks for which a shutdown no longer waits, with the groups of their data source. */
-  readonly #abandoned = new WeakMap<Writer, readonly unknown[]>();
+  /** The groups of applications whose shutdown no longer waits for ticks. */
+  readonly #drained = new WeakSet();
 
   private constructor(private readonly file: string) {}
 
@@ -108,7 +110,7 @@ export class WriteLock {
     const refusal = this.refusalOfCaller();
     if (refusal !== undefined) return Promise.reject(refusal);
     if (signal?.aborted === true) return Promise.reject(signal.reason as Error);
-    if (this.isAbandonedFor(writer)) return Promise.reject(this.timeoutOf(performance.now()));
+    if (this.waitsInVain(writer)) return Promise.reject(this.timeoutOf(performance.now()));
     return new Promise((resolve, reject) => {
       const waiter: Waiter = {
         writer,
@@ -131,31 +133,28 @@ export class WriteLock {
   }
 
   /**
-   * Abandons the aborted ticks of a data source that have the turn or wait for it, and refuses the writers that wait for them. Its
-   * application calls this when the shutdown no longer waits for ticks: the HTTP server closes only once every request has been
-   * answered, including those that write.
+   * Abandons the turn of an aborted tick, and refuses the writers that wait for it. Each data source of an application calls this
+   * when the shutdown no longer waits for ticks: the HTTP server closes only once every request has been answered, including those
+   * that write. The turn may last until the data source is destroyed, which happens later still.
    */
-  refuseBehindAbandoned(groups: readonly unknown[]): void {
-    for (const writer of [this.#current?.writer, ...this.#waiting.map((waiter) => waiter.writer)])
-      if (writer?.isAborted === true && groups.includes(writer.group))
-        this.#abandoned.set(writer, groups);
-    this.refuseWaitingBehindAbandoned();
+  abandon(group: object): void {
+    this.#drained.add(group);
+    const turn = this.#current;
+    if (turn?.writer.isAborted === true && turn.writer.group === group) turn.isAbandoned = true;
+    for (const waiter of this.#waiting)
+      if (this.waitsInVain(waiter.writer)) this.refuse(waiter, this.timeoutOf(waiter.since));
   }
 
   /** Ends the turn and the waits of a data source that is destroyed. */
-  leave(groups: readonly unknown[]): void {
-    this.refuseWaiting(groups);
-    const writer = this.#current?.writer;
-    if (writer === undefined || !groups.includes(writer.group)) return;
-    this.#abandoned.delete(writer);
-    this.next();
+  leave(group: object): void {
+    this.refuseWaiting(group);
+    if (this.#current?.writer.group === group) this.next();
   }
 
   /** Refuses the writers of a data source that is being destroyed, while its own turn still lasts. */
-  refuseWaiting(groups: readonly unknown[]): void {
+  refuseWaiting(group: object): void {
     for (const waiter of this.#waiting) {
-      if (groups.includes(waiter.writer.group))
-        this.refuse(waiter, new Error(destroyed(this.file)));
+      if (waiter.writer.group === group) this.refuse(waiter, new Error(destroyed(this.file)));
     }
   }
 
@@ -170,15 +169,9 @@ export class WriteLock {
     return this.isHeldByCaller ? new WaitsForItself(this.file, this.#current!) : undefined;
   }
 
-  /** Returns true if the turn belongs to a tick that the shutdown has abandoned, of the same data source as the writer. */
-  private isAbandonedFor({ group }: Writer): boolean {
-    const holder = this.#current?.writer;
-    return holder !== undefined && this.#abandoned.get(holder)?.includes(group) === true;
-  }
-
-  private refuseWaitingBehindAbandoned(): void {
-    for (const waiter of this.#waiting)
-      if (this.isAbandonedFor(waiter.writer)) this.refuse(waiter, this.timeoutOf(waiter.since));
+  /** Returns true if the writer's shutdown could wait for itself: it would wait for a turn that may last until its end. */
+  private waitsInVain({ group }: Writer): boolean {
+    return this.#current?.isAbandoned === true && this.#drained.has(group);
   }
 
   private begin(writer: Writer): WriteTurn {
@@ -203,7 +196,6 @@ export class WriteLock {
       if (refusal === undefined) waiter.timer.refresh();
       else this.refuse(waiter, refusal);
     }
-    this.refuseWaitingBehindAbandoned();
     this.watch();
   }
 

@@ -1,9 +1,9 @@
 import { jest } from '@jest/globals';
-import { Controller, Get } from '@nestjs/common';
+import { Controller, Get, Module, type DynamicModule, type Type } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, type Repository } from 'typeorm';
 import { TickTimeoutError, type WriteTimeoutError } from '../../lib/index.js';
-import { getScopedRepositoryToken } from '../../lib/typeorm/index.js';
+import { getScopedRepositoryToken, ScopedTypeOrmModule } from '../../lib/typeorm/index.js';
 import { WriteLock } from '../../lib/typeorm/sqlite-write-lock.js';
 import { closeApps } from '../support/app.js';
 import { countdown, gate, turn, type Gate } from '../support/gate.js';
@@ -255,28 +255,54 @@ describe('A tick that is aborted while it waits for an SQLite file', () => {
   });
 });
 
-/** Writes twice, and answers with the errors. */
-@Controller('notes')
-class NoteController {
-  constructor(@InjectDataSource() private readonly dataSource: DataSource) {}
+/** Saves two notes, one after the other; returns the errors of those that are refused. */
+async function saveTwo({ manager }: DataSource): Promise<unknown[]> {
+  const save = () => manager.save(Note, { text: 'of the application' });
+  const refused = ({ code, holder }: WriteTimeoutError) => ({ code, holder });
+  return [await save().catch(refused), await save().catch(refused)];
+}
 
-  @Get()
-  async save(): Promise<unknown[]> {
-    const save = () => this.dataSource.manager.save(Note, { text: 'of a request' });
-    const refused = ({ code, holder }: WriteTimeoutError) => ({ code, holder });
-    return [await save().catch(refused), await save().catch(refused)];
+/** Returns a controller that saves through a data source. */
+function controllerOn(dataSourceName?: string): Type {
+  @Controller('notes')
+  class NoteController {
+    constructor(@InjectDataSource(dataSourceName) private readonly dataSource: DataSource) {}
+
+    @Get()
+    save(): Promise<unknown[]> {
+      return saveTwo(this.dataSource);
+    }
+  }
+  return NoteController;
+}
+
+@Module({})
+class TwoDataSources {
+  static on(file: TestFile): DynamicModule {
+    return {
+      module: TwoDataSources,
+      imports: [
+        sqliteRoot(file),
+        sqliteRoot(file, { name: 'second', synchronize: false }),
+        ScopedTypeOrmModule.forFeature([Note], { dataSource: 'second' }),
+      ],
+    };
   }
 }
 
 describe('A request that waits for a tick with a transaction on an SQLite file', () => {
-  const startServer = async (file: TestFile, isStubborn: boolean) => {
+  const startServer = async (
+    file: TestFile,
+    isStubborn: boolean,
+    { root = sqliteRoot(file), controller = controllerOn() } = {},
+  ) => {
     const [hasWritten, goOn] = [gate(), gate()];
     const test = await startNoteApp(
-      sqliteRoot(file),
+      root,
       { transaction: true },
       {
         start: startHttpApp,
-        controllers: [NoteController],
+        controllers: [controller],
         options: { shutdownTimeoutMs: isStubborn ? 0 : 30_000 },
       },
     );
@@ -303,27 +329,75 @@ describe('A request that waits for a tick with a transaction on an SQLite file',
     removeTestFiles();
   });
 
-  it('[D6] is refused when the shutdown has abandoned the tick, so that the HTTP server can close', async () => {
-    const file = createTestFile();
-    const { test, running, answer, goOn } = await startServer(file, true);
-    const finished = test.next('shutdown:finished');
-    await test.http.close();
-    const { abandoned } = await finished;
-    goOn.open();
+  it.each(['default', 'second'])(
+    '[D6] is refused when the shutdown has abandoned the tick, so that the HTTP server can close, data source: %s',
+    async (name) => {
+      const file = createTestFile();
+      const { test, running, answer, goOn } = await startServer(file, true, {
+        root: TwoDataSources.on(file),
+        controller: controllerOn(name),
+      });
+      const finished = test.next('shutdown:finished');
+      await test.http.close();
+      const { abandoned } = await finished;
+      goOn.open();
 
-    const refused = { code: 'WRITE_TIMEOUT', holder: abandoned[0] };
-    expect(await answer).toEqual([refused, refused]);
-    expect((await running).outcome).toBe('failed');
-    expect(file.committed()).toEqual([]);
-  });
+      const refused = { code: 'WRITE_TIMEOUT', holder: abandoned[0] };
+      expect(await answer).toEqual([refused, refused]);
+      expect((await running).outcome).toBe('failed');
+      expect(file.committed()).toEqual([]);
+    },
+  );
 
   it('[D5] is answered when the tick ends during the shutdown', async () => {
     const file = createTestFile();
     const { test, running, answer } = await startServer(file, false);
     await test.http.close();
 
-    expect(await answer).toMatchObject([{ text: 'of a request' }, { text: 'of a request' }]);
+    const saved = { text: 'of the application' };
+    expect(await answer).toMatchObject([saved, saved]);
     expect((await running).outcome).toBe('cancelled');
     expect(file.committed()).toHaveLength(2);
   });
 });
+
+it.each(['onModuleDestroy', 'beforeApplicationShutdown'] as const)(
+  '[D6] A write in %s is refused when the shutdown has abandoned the tick that it waits for',
+  async (hook) => {
+    const file = createTestFile();
+    const [hasWritten, goOn] = [gate(), gate()];
+    let saved: unknown[] = [];
+    const test = await startNoteApp(
+      sqliteRoot(file),
+      { transaction: true },
+      {
+        options: { shutdownTimeoutMs: 0 },
+        providers: [
+          {
+            provide: hook,
+            inject: [DataSource],
+            useFactory: (dataSource: DataSource) => ({
+              [hook]: async () => void (saved = await saveTwo(dataSource)),
+            }),
+          },
+        ],
+      },
+    );
+    test.script = async ({ notes }) => {
+      await notes.insert({ text: 'of the tick' });
+      hasWritten.open();
+      await goOn.opened;
+    };
+    const running = test.registry.run('work');
+    await hasWritten.opened;
+    const finished = test.next('shutdown:finished');
+    await test.app.close();
+    const { abandoned } = await finished;
+    goOn.open();
+    await running;
+    removeTestFiles();
+
+    const refused = { code: 'WRITE_TIMEOUT', holder: abandoned[0] };
+    expect(saved).toEqual([refused, refused]);
+  },
+);

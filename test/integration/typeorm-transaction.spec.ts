@@ -262,6 +262,26 @@ describe('The transaction of a scope', () => {
       expect(await committed(database)).toEqual([]);
     });
 
+    it('[XB1] because its connection is lost during SAVEPOINT, the statement of a rollback hook says so', async () => {
+      const report = await run(async ({ manager, notes, tick }) => {
+        tick.scope.onRollback(() => notes.insert({ text: 'of the hook' }));
+        await notes.insert({ text: 'lost' });
+        const client = (await manager.queryRunner!.connect()) as pg.PoolClient;
+        const query = client.query.bind(client) as (...args: unknown[]) => unknown;
+        client.query = (...args: unknown[]) => {
+          const sent = query(...args);
+          if (args[0] === 'SAVEPOINT typeorm_1') client.connection.stream.destroy();
+          return sent as never;
+        };
+        await manager.transaction((inner) => inner.query('SELECT 1'));
+      });
+
+      expect(report).toMatchObject({ outcome: 'failed', phase: 'handler' });
+      expect(String(report.error)).toContain('Connection terminated');
+      expect(String(report.disposeErrors)).toContain('lost before COMMIT');
+      expect(await committed(database)).toEqual([]);
+    });
+
     it('[XB1] because the data source was destroyed, the tick fails', async () => {
       const report = await run(async ({ notes }) => {
         await notes.insert({ text: 'lost' });

@@ -77,11 +77,11 @@ describe('The write lock of a file', () => {
     it('refuses its writers behind an aborted tick, until its data source is destroyed', async () => {
       const abandoned = await lock.take(aborted);
       const waiting = lock.take(foreign);
-      lock.refuseBehindAbandoned([group]);
+      lock.abandon(group);
       await expect(waiting).rejects.toMatchObject(refused);
       await expect(lock.take(foreign)).rejects.toMatchObject(refused);
 
-      lock.leave([group]);
+      lock.leave(group);
       const turn = await lock.take(aborted);
       const accepted = lock.take(foreign);
       abandoned.end(); // ends nothing of others
@@ -89,19 +89,29 @@ describe('The write lock of a file', () => {
       (await accepted).end();
     });
 
-    it('refuses its writers behind a tick that gets its turn later', async () => {
-      const slow = await lock.take(foreign);
-      const abandoned = lock.take(aborted);
-      const waiting = lock.take({ ...foreign });
-      lock.refuseBehindAbandoned([group]);
-      slow.end();
-      await expect(waiting).rejects.toMatchObject(refused);
-      lock.leave([group]);
-      (await abandoned).end();
+    it('[D6] refuses none behind a later turn of that tick, which may end at once', async () => {
+      const abandoned = await lock.take(aborted);
+      lock.abandon(group);
+      abandoned.end();
+      const later = await lock.take(aborted);
+      const accepted = lock.take(foreign);
+      later.end();
+      const turn = await accepted;
+      expect(turn.writer).toBe(foreign);
+      turn.end();
+    });
+
+    it('[D6] refuses those of its other data sources, in whichever order they call', async () => {
+      const [second, third] = [{}, {}];
+      const abandoned = await lock.take(aborted);
+      const waiting = [second, third].map((other) => lock.take({ ...foreign, group: other }));
+      for (const each of [second, group, third]) lock.abandon(each);
+      for (const each of waiting) await expect(each).rejects.toMatchObject(refused);
+      abandoned.end();
     });
 
     it('refuses none behind a tick that is aborted later: the shutdown has not abandoned it', async () => {
-      lock.refuseBehindAbandoned([group]);
+      lock.abandon(group);
       const later = await lock.take(aborted);
       const accepted = lock.take(foreign);
       later.end();
@@ -114,7 +124,7 @@ describe('The write lock of a file', () => {
       const other = { ...foreign, group: {} };
       const abandoned = await lock.take(aborted);
       const elsewhere = lock.take(other);
-      lock.refuseBehindAbandoned([group]);
+      lock.abandon(group);
       abandoned.end();
       const turn = await elsewhere;
       const accepted = lock.take(foreign);
@@ -239,7 +249,7 @@ describe('The write lock of a file', () => {
     await lock.take(foreign);
     const refused = lock.take(foreign);
     const accepted = lock.take(writer(() => false, other));
-    lock.leave([group]);
+    lock.leave(group);
 
     await expect(refused).rejects.toThrow('it was not sent');
     (await accepted).end();
