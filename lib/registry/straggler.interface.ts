@@ -1,4 +1,4 @@
-/** Work that the shutdown waits for. */
+/** Work that the shutdown waits for. `Drain` collects the stragglers. */
 export interface Straggler {
   /** For the log, such as `ReportWorker.send (tick-1)`; undefined if it is part of another straggler that has a name. */
   readonly name: string | undefined;
