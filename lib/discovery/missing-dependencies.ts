@@ -3,11 +3,12 @@ import {
   injectionsOf,
   isSingleton,
   missingInjectionsOf,
-  partsOfScopedToken,
   tokenText,
   type MissingInjection,
+  type NestModule,
   type NestWrapper,
 } from '../nest/index.js';
+import { repositoryAdvice } from './repository-advice.js';
 import { handlerName } from './schedule-names.js';
 import type { FoundWorker } from './worker-explorer.js';
 
@@ -15,7 +16,10 @@ import type { FoundWorker } from './worker-explorer.js';
  * Reports providers that ticks need and that Nest can't build, because a dependency isn't provided. Nest 12 itself refuses to
  * start. On Nest 11.2, nothing would fail before the first tick.
  */
-export function missingDependencies(workers: readonly FoundWorker[]): Finding[] {
+export function missingDependencies(
+  workers: readonly FoundWorker[],
+  modules: readonly NestModule[],
+): Finding[] {
   const findings: Finding[] = [];
   const seen = new Set<NestWrapper>();
   for (const { workerClass, wrapper: root, handlers } of workers) {
@@ -26,8 +30,11 @@ export function missingDependencies(workers: readonly FoundWorker[]): Finding[] 
       // Nest has already built singletons.
       if (seen.has(wrapper) || isSingleton(wrapper)) continue;
       seen.add(wrapper);
-      for (const missing of missingInjectionsOf(wrapper))
-        findings.push(missingFinding(wrapper, missing, chain));
+      for (const missing of missingInjectionsOf(wrapper)) {
+        const { host } = wrapper;
+        const advice = host && repositoryAdvice({ ...missing, host, worker: root, modules });
+        findings.push(missingFinding(wrapper, missing, chain, advice));
+      }
       for (const { wrapper: next } of injectionsOf(wrapper))
         open.push({ wrapper: next, chain: [...chain, tokenText(next.token)] });
     }
@@ -39,6 +46,7 @@ function missingFinding(
   { token: dependent, host }: NestWrapper,
   missing: MissingInjection,
   path: readonly string[],
+  advice: string | undefined,
 ): Finding {
   const { token } = missing;
   const subject = tokenText(dependent);
@@ -46,7 +54,7 @@ function missingFinding(
   const [handler] = path;
   const chain = [...path, ...(token === undefined ? [] : [tokenText(token)])];
   const shown = chain.length > 2 ? ` (${arrows(chain)})` : '';
-  const [what, help] = reasonFor(missing, dependent, module);
+  const [what, help] = reasonFor(missing, dependent, module, advice);
   const message = `${subject} cannot be built: ${what}. Every tick of ${handler} would fail${shown}. ${help}.`;
   return finding({ kind: 'dependency-missing', subject, token: dependent, chain, message });
 }
@@ -59,6 +67,7 @@ function reasonFor(
   { at, token }: MissingInjection,
   dependent: unknown,
   module: string,
+  advice: string | undefined,
 ): readonly [string, string] {
   if (token === undefined)
     return [
@@ -78,27 +87,6 @@ function reasonFor(
     ];
   return [
     `it injects ${name} at ${at}, but ${module} neither provides nor imports it`,
-    scopedImport(token, module) ??
-      `Add ${name} to the providers of ${module}, or import a module that exports it${repositoryHint(token)}`,
+    advice ?? `Add ${name} to the providers of ${module}, or import a module that exports it`,
   ];
-}
-
-/** Returns the import that provides a scoped repository or entity manager; undefined for other tokens. */
-function scopedImport(token: unknown, module: string): string | undefined {
-  const parts = partsOfScopedToken(token);
-  if (parts === undefined) return undefined;
-  const { entity, dataSource } = parts;
-  const options = dataSource === 'default' ? '' : `, { dataSource: '${dataSource}' }`;
-  if (entity === undefined)
-    return `Add ScopedTypeOrmModule.forFeature([]${options}) to the imports of ${module}`;
-  const written = typeof token === 'string' ? `'${entity}'` : entity;
-  return `Add ScopedTypeOrmModule.forFeature([${written}]${options}) to the imports of ${module}, or add ${written} to the forFeature() that is already there`;
-}
-
-/** Returns a hint for a token that `@InjectRepository()` of `@nestjs/typeorm` may have written. */
-function repositoryHint(token: unknown): string {
-  const [, dataSource, entity] = /^(?:(.+)_)?(\w+)Repository$/.exec(String(token)) ?? [];
-  if (typeof token !== 'string' || entity === undefined) return '';
-  const named = dataSource === undefined ? '' : `, '${dataSource}'`;
-  return `. For the repository of a TypeORM entity, import TypeOrmModule.forFeature([${entity}]${named})`;
 }

@@ -117,7 +117,7 @@ export class SchedulePlanner {
       ...skipped,
       ...backgroundFindings(modules, this.graph),
       ...foreignFindings(modules, this.graph),
-      ...missingDependencies(workers),
+      ...missingDependencies(workers, modules),
       ...workers.flatMap((worker) => [...placementFindings(worker), ...repeatedFindings(worker)]),
     ];
     return { found, workers, findings, handlers: workers.flatMap(writtenNames) };

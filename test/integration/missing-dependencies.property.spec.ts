@@ -142,7 +142,7 @@ async function refusalOf(
 /** What is wrong with what was found, if anything. */
 function complaintAbout({ refusedAt, modules }: Awaited<ReturnType<typeof refusalOf>>): string {
   const { workers } = explore([...modules.values()]);
-  const found = missingDependencies(workers).map(({ message }) => message);
+  const found = missingDependencies(workers, [...modules.values()]).map(({ message }) => message);
   const all = [...modules.values()].flatMap(({ providers }) => [...providers.values()]);
   switch (refusedAt) {
     case undefined:

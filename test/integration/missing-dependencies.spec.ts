@@ -13,12 +13,18 @@ import {
   type Type,
 } from '@nestjs/common';
 import { INQUIRER, ModuleRef, Reflector, REQUEST } from '@nestjs/core';
-import { getRepositoryToken } from '@nestjs/typeorm';
+import { getRepositoryToken, InjectRepository } from '@nestjs/typeorm';
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { Entity, PrimaryGeneratedColumn } from 'typeorm';
 import { inspectScopes, ScopedCron, ScopedWorker, ScopeValidationError } from '../../lib/index.js';
-import { getScopedEntityManagerToken, getScopedRepositoryToken } from '../../lib/typeorm/index.js';
+import {
+  getScopedEntityManagerToken,
+  getScopedRepositoryToken,
+  ScopedTypeOrmModule,
+} from '../../lib/typeorm/index.js';
 import { closeApps, compileApp, startApp, type TestAppOptions } from '../support/app.js';
-import { Note } from '../support/scoped-typeorm.js';
+import { testDatabase } from '../support/postgres.js';
+import { Note, typeOrmRoot } from '../support/scoped-typeorm.js';
 import { RequestScoped, Transient, worker, YEARLY } from '../support/probes.js';
 
 /** Nest 11.0 passes undefined for a parameter of which no metadata exist; later versions refuse it. */
@@ -193,17 +199,17 @@ describe('A worker that asks for what nothing provides', () => {
     [
       'a scoped repository',
       getScopedRepositoryToken(Note),
-      'Add ScopedTypeOrmModule.forFeature([Note]) to the imports of NoteModule, or add Note to the forFeature() that is already there.',
+      'Add ScopedTypeOrmModule.forFeature([Note]) to the imports of NoteModule.',
     ],
     [
       'a scoped repository of another data source',
       getScopedRepositoryToken(Note, 'archive'),
-      "Add ScopedTypeOrmModule.forFeature([Note], { dataSource: 'archive' }) to the imports of NoteModule, or add Note to the forFeature() that is already there.",
+      "Add ScopedTypeOrmModule.forFeature([Note], { dataSource: 'archive' }) to the imports of NoteModule.",
     ],
     [
       'a scoped repository of an entity with a name only',
       getScopedRepositoryToken('note'),
-      "Add ScopedTypeOrmModule.forFeature(['note']) to the imports of NoteModule, or add 'note' to the forFeature() that is already there.",
+      "Add ScopedTypeOrmModule.forFeature(['note']) to the imports of NoteModule.",
     ],
     [
       'a scoped entity manager',
@@ -233,6 +239,136 @@ describe('A worker that asks for what nothing provides', () => {
       (thrown: Error) => thrown,
     );
     expect(error.message).toContain(` would fail. ${help}`);
+  });
+
+  describe('when ticks use scoped repositories', () => {
+    type Imports = NonNullable<ModuleMetadata['imports']>;
+    const database = testDatabase();
+
+    @Entity()
+    class Other {
+      @PrimaryGeneratedColumn()
+      id!: number;
+    }
+    const archive = () => typeOrmRoot(database, { name: 'archive', synchronize: false });
+    const inArchive = { dataSource: 'archive', transaction: true };
+    const forNote = ScopedTypeOrmModule.forFeature([Note], { transaction: true });
+    @Module({ imports: [forNote], exports: [forNote] })
+    class Database {}
+
+    /** What start-up says to do if a provider of `ServiceModule`, whose module has `imports`, injects `token`. */
+    const helpFor = async (
+      token: unknown,
+      imports: Imports,
+      ofWorker: Imports = [forNote],
+    ): Promise<string> => {
+      @Module({ imports, providers: [scoped([token], 'service')], exports: ['service'] })
+      class ServiceModule {}
+      const Run = worker(['service', getScopedEntityManagerToken()]);
+      @Module({ imports: [ServiceModule, ...ofWorker], providers: [Run] })
+      class WorkerModule {}
+      const { findings } = (await startApp({
+        imports: [typeOrmRoot(database), archive(), WorkerModule],
+      }).then(
+        () => ({ findings: [] }),
+        (thrown: unknown) => thrown,
+      )) as ScopeValidationError;
+      const [found] = findings.filter(({ subject }) => subject === 'service');
+      return found!.message.replace(/^.* would fail \(.*?\)\. /, '');
+    };
+
+    it.each<[string, unknown, Imports, string]>([
+      [
+        'add the entity to the import that the module already has',
+        getScopedRepositoryToken(Other),
+        [forNote],
+        'Add Other to the ScopedTypeOrmModule.forFeature([...], { transaction: true }) that ServiceModule already imports.',
+      ],
+      [
+        'add it to an import without a transaction',
+        getScopedRepositoryToken(Other),
+        [ScopedTypeOrmModule.forFeature([Note])],
+        'Add Other to the ScopedTypeOrmModule.forFeature([...]) that ServiceModule already imports.',
+      ],
+      [
+        'add it to an import of the same data source',
+        getScopedRepositoryToken(Other, 'archive'),
+        [forNote, ScopedTypeOrmModule.forFeature([Note], inArchive)],
+        "Add Other to the ScopedTypeOrmModule.forFeature([...], { dataSource: 'archive', transaction: true }) that ServiceModule already imports.",
+      ],
+      [
+        'add it to an import that another module exports',
+        getScopedRepositoryToken(Other),
+        [Database],
+        'Add Other to the ScopedTypeOrmModule.forFeature([...], { transaction: true }) that ServiceModule already imports.',
+      ],
+      [
+        'import it with the option that the ticks already use',
+        getScopedRepositoryToken(Other),
+        [],
+        'Add ScopedTypeOrmModule.forFeature([Other], { transaction: true }) to the imports of ServiceModule.',
+      ],
+      [
+        'import an entity manager with that option',
+        getScopedEntityManagerToken(),
+        [],
+        'Add ScopedTypeOrmModule.forFeature([], { transaction: true }) to the imports of ServiceModule.',
+      ],
+      [
+        'import that of another data source, which has no transaction',
+        getScopedRepositoryToken(Other, 'archive'),
+        [forNote],
+        "Add ScopedTypeOrmModule.forFeature([Other], { dataSource: 'archive' }) to the imports of ServiceModule.",
+      ],
+      [
+        'write the scoped repository that the module imports',
+        getRepositoryToken(Note),
+        [forNote],
+        'For the repository of a TypeORM entity, write getScopedRepositoryToken(Note) at inject[0], because ServiceModule already imports it. Otherwise, add NoteRepository to the providers of ServiceModule, or import a module that exports it.',
+      ],
+      [
+        'write the scoped repository, and add the entity',
+        getRepositoryToken(Other),
+        [forNote],
+        'For the repository of a TypeORM entity, write getScopedRepositoryToken(Other) at inject[0], and add Other to the ScopedTypeOrmModule.forFeature([...], { transaction: true }) that ServiceModule already imports. Otherwise, add OtherRepository to the providers of ServiceModule, or import a module that exports it.',
+      ],
+      [
+        'write the scoped repository, and import it with the option that the ticks already use',
+        getRepositoryToken(Note),
+        [],
+        'For the repository of a TypeORM entity, write getScopedRepositoryToken(Note) at inject[0], and add ScopedTypeOrmModule.forFeature([Note], { transaction: true }) to the imports of ServiceModule. Otherwise, add NoteRepository to the providers of ServiceModule, or import a module that exports it.',
+      ],
+    ])('[XC12] says to %s', async (_what, token, imports, help) => {
+      expect(await helpFor(token, imports)).toBe(help);
+    });
+
+    it('[XC12] says to import it with the option of another module if the ticks have none', async () => {
+      const others = [Database, ScopedTypeOrmModule.forFeature([Note], inArchive)];
+      @Module({ imports: others })
+      class Others {}
+      const token = getScopedRepositoryToken(Other, 'archive');
+      expect(await helpFor(token, [], [forNote, Others])).toBe(
+        "Add ScopedTypeOrmModule.forFeature([Other], { dataSource: 'archive', transaction: true }) to the imports of ServiceModule.",
+      );
+    });
+
+    it('[XC12] names the decorator where a class injects the repository', async () => {
+      @ScopedWorker()
+      class Leftover {
+        constructor(@InjectRepository(Note, 'archive') readonly notes: unknown) {}
+
+        @ScopedCron(YEARLY)
+        run(): void {}
+      }
+      @Module({
+        imports: [ScopedTypeOrmModule.forFeature([Note], inArchive)],
+        providers: [Leftover],
+      })
+      class NoteModule {}
+      await expect(startApp({ imports: [archive(), NoteModule] })).rejects.toThrow(
+        "Leftover cannot be built: it injects archive_NoteRepository at constructor[0], but NoteModule neither provides nor imports it. Every tick of Leftover.run would fail. For the repository of a TypeORM entity, write @InjectScopedRepository(Note, 'archive') at constructor[0], because NoteModule already imports it. Otherwise,",
+      );
+    });
   });
 
   it('[XC12] says of a provider that injects its own token to rename one of the two', async () => {

@@ -1,0 +1,114 @@
+import { connectionOf, type ConnectionOfScope } from '../graph/connection-of.js';
+import {
+  injectionsOf,
+  partsOfScopedToken,
+  tokenText,
+  type NestModule,
+  type NestWrapper,
+} from '../nest/index.js';
+import { seenProvider } from '../nest/seen-provider.js';
+
+/** Where a repository or an entity manager is missing. */
+export interface MissingRepository {
+  readonly token: unknown;
+  /** As in `Injection`. */
+  readonly at: string;
+  /** The module whose provider injects the token. */
+  readonly host: NestModule;
+  /** A worker whose ticks need that provider. */
+  readonly worker: NestWrapper;
+  /** All modules of the application. */
+  readonly modules: readonly NestModule[];
+}
+
+/** An entity of a data source, or only the data source for an entity manager. */
+interface Wanted {
+  /** As code names it. */
+  readonly entity: string | undefined;
+  readonly dataSource: string;
+}
+
+/**
+ * Returns what to do about a missing repository or entity manager of TypeORM; undefined for other tokens. Following the advice must
+ * not lead out of the transaction of the tick: if the tick fails, writes outside of it stay committed.
+ */
+export function repositoryAdvice(missing: MissingRepository): string | undefined {
+  const { token, host } = missing;
+  const parts = partsOfScopedToken(token);
+  if (parts !== undefined) {
+    const { entity, dataSource } = parts;
+    const isName = typeof token === 'string' && entity !== undefined;
+    return `Add ${importOf({ entity: isName ? `'${entity}'` : entity, dataSource }, missing)}`;
+  }
+  const [, dataSource = 'default', entity] =
+    (typeof token === 'string' && /^(?:(.+)_)?(\w+)Repository$/.exec(token)) || [];
+  if (entity === undefined) return undefined;
+  // The token may also be the application's own.
+  const provide = `${tokenText(token)} to the providers of ${host.name}, or import a module that exports it`;
+  const scoped = scopedInstead({ entity, dataSource }, missing);
+  const named = dataSource === 'default' ? '' : `, '${dataSource}'`;
+  return scoped === undefined
+    ? `Add ${provide}. For the repository of a TypeORM entity, import TypeOrmModule.forFeature([${entity}]${named})`
+    : `For the repository of a TypeORM entity, write ${scoped}. Otherwise, add ${provide}`;
+}
+
+/** Returns what to write for `@InjectRepository()`; undefined if neither the module nor the ticks use scoped repositories. */
+function scopedInstead(wanted: Wanted, missing: MissingRepository): string | undefined {
+  const { entity, dataSource } = wanted;
+  const { at, host, worker, modules } = missing;
+  const connection = connectionSeenBy(host, dataSource) ?? connectionOfTicks(worker, dataSource);
+  if (connection === undefined) return undefined;
+  const named = dataSource === 'default' ? entity : `${entity}, '${dataSource}'`;
+  const scoped = at.startsWith('inject')
+    ? `getScopedRepositoryToken(${named})`
+    : `@InjectScopedRepository(${named})`;
+  const isImported = modules
+    .flatMap(({ providers }) => [...providers.keys()])
+    .filter((token) => {
+      const parts = partsOfScopedToken(token);
+      return parts?.entity === entity && parts?.dataSource === dataSource;
+    })
+    .some((token) => seenProvider(host, token) !== undefined);
+  return isImported
+    ? `${scoped} at ${at}, because ${host.name} already imports it`
+    : `${scoped} at ${at}, and add ${importOf(wanted, missing)}`;
+}
+
+/** Returns what to add where, so that a module has the scoped repository. */
+function importOf({ entity = '', dataSource }: Wanted, missing: MissingRepository): string {
+  const { host, worker, modules } = missing;
+  const imported = connectionSeenBy(host, dataSource);
+  if (imported !== undefined)
+    return `${entity} to the ${forFeature('...', imported)} that ${host.name} already imports`;
+  const [connection = { dataSource, isTransactional: false }] = [
+    connectionOfTicks(worker, dataSource),
+    ...modules.map((module) => connectionSeenBy(module, dataSource)),
+  ].filter((each) => each !== undefined);
+  return `${forFeature(entity, connection)} to the imports of ${host.name}`;
+}
+
+function forFeature(entities: string, { dataSource, isTransactional }: ConnectionOfScope): string {
+  const options = [
+    ...(dataSource === 'default' ? [] : [`dataSource: '${dataSource}'`]),
+    ...(isTransactional ? ['transaction: true'] : []),
+  ];
+  const written = options.length === 0 ? '' : `, { ${options.join(', ')} }`;
+  return `ScopedTypeOrmModule.forFeature([${entities}]${written})`;
+}
+
+/** Returns the connection that the ticks of a worker have, or that its module imports for them. */
+function connectionOfTicks(worker: NestWrapper, dataSource: string): ConnectionOfScope | undefined {
+  const tree = new Set([worker]);
+  for (const wrapper of tree) {
+    const connection = connectionOf(wrapper.token);
+    if (connection?.dataSource === dataSource) return connection;
+    for (const { wrapper: next } of injectionsOf(wrapper)) tree.add(next);
+  }
+  return connectionSeenBy(worker.host!, dataSource);
+}
+
+/** Returns the connection behind the entity manager that each `ScopedTypeOrmModule.forFeature()` exports. */
+function connectionSeenBy(module: NestModule, dataSource: string): ConnectionOfScope | undefined {
+  const manager = seenProvider(module, `nestjs-scoped-worker:EntityManager:${dataSource}`);
+  return connectionOf(manager?.inject?.[0]);
+}
