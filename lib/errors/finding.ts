@@ -29,6 +29,7 @@ export const FINDINGS = {
   'worker-hook-unused': { number: 'SW210', severity: 'warning' },
   'lifetime-misjudged': { number: 'SW211', severity: 'error' },
   'hook-unused': { number: 'SW212', severity: 'warning' },
+  'transaction-mixed': { number: 'SW213', severity: 'warning' },
 } as const satisfies Record<string, { number: `SW${number}`; severity: FindingSeverity }>;
 
 /** Kinds that always stop start-up: without valid options and expressions, nothing can run. */
@@ -84,6 +85,8 @@ export const ALLOWABLE: ReadonlySet<string> = new Set(
  *   warning if no worker depends on it.
  * - `hook-unused`: Nest never calls a lifecycle hook of a provider, because a worker or a scoped repository makes it
  *   request-scoped. No tick and no controller needs it.
+ * - `transaction-mixed`: a tick uses one data source both with and without `transaction: true`, so if it fails, some of its writes
+ *   stay committed.
  *
  * @publicApi
  */
@@ -94,8 +97,8 @@ export type FindingNumber = (typeof FINDINGS)[FindingKind]['number'];
 
 /**
  * - `error`: work doesn't run, or uses an object after its disposal. Stops start-up.
- * - `warning`: a provider lives longer, or is built more often, than its source suggests. Logged; stops start-up under
- *   `scopeValidation: 'strict'`.
+ * - `warning`: a provider lives longer, or is built more often, than its source suggests; or a failed tick keeps some of its
+ *   writes. Logged; stops start-up under `scopeValidation: 'strict'`.
  * - `info`: it may be intentional. Logged.
  *
  * @publicApi

@@ -15,6 +15,7 @@ import { sharedByFactory, stateOnWorker } from './rules/sw205-sw209-found-late.j
 import { controllerRebuilt } from './rules/sw206-controller-rebuilt.js';
 import { scopeNotNeeded, workerHookUnused } from './rules/sw207-sw210-workers.js';
 import { lifetimeMisjudged } from './rules/sw211-lifetime-misjudged.js';
+import { transactionMixed } from './rules/sw213-transaction-mixed.js';
 import { TickGraph, type WorkerRoot } from './tick-graph.js';
 
 /** The rules that read only the graph, in the order of the report. */
@@ -27,6 +28,7 @@ const RULES: readonly ((ticks: TickGraph) => Finding[])[] = [
   controllerRebuilt,
   workerHookUnused,
   hookUnused,
+  transactionMixed,
   scopeNotNeeded,
 ];
 
