@@ -1,6 +1,15 @@
-import { Module, Scope, type DynamicModule, type Provider } from '@nestjs/common';
+import { types } from 'node:util';
+import {
+  Module,
+  Scope,
+  type DynamicModule,
+  type OnModuleInit,
+  type Provider,
+} from '@nestjs/common';
+import { ModulesContainer } from '@nestjs/core';
 import type { EntityManager, EntityTarget, ObjectLiteral, Repository } from 'typeorm';
 import { optionsProblems, show } from '../util/option-checks.js';
+import { getOrAdd } from '../util/values.js';
 import { InvalidOptionsError } from '../errors/errors.js';
 import {
   connectionToken,
@@ -9,6 +18,7 @@ import {
 } from './scoped-data-source.module.js';
 import {
   DEFAULT_DATA_SOURCE,
+  entityName,
   getScopedEntityManagerToken,
   getScopedRepositoryToken,
 } from './scoped-tokens.js';
@@ -26,6 +36,41 @@ export interface ScopedTypeOrmOptions {
    * @defaultValue false
    */
   readonly transaction?: boolean;
+}
+
+/** Refuses modules that import an entity with and without a transaction: Nest injects only one of the two repositories. */
+@Module({})
+class ImportCheck implements OnModuleInit {
+  constructor(private readonly modules: ModulesContainer) {}
+
+  onModuleInit(): void {
+    // An `instanceDecorator` may have wrapped it, and methods of `Map` throw on a wrapper.
+    if (!types.isMap(this.modules)) return;
+    const problems = [...this.modules.values()].flatMap((module) =>
+      importedTwice(module).map(
+        (entity) =>
+          `${module.name} imports ScopedTypeOrmModule.forFeature() for ${entityName(entity)} with { transaction: true } and without it. Nest injects only one of the two repositories. Remove ${entityName(entity)} from one of the imports.`,
+      ),
+    );
+    if (problems.length > 0) throw new InvalidOptionsError(problems);
+  }
+}
+
+type ImportingModule = ModulesContainer extends Map<string, infer Each> ? Each : never;
+
+function importedTwice({ imports }: ImportingModule): EntityTarget<ObjectLiteral>[] {
+  const connections = new Map<unknown, unknown>();
+  const twice = new Set<EntityTarget<ObjectLiteral>>();
+  for (const { metatype, providers } of imports) {
+    if (metatype !== ScopedTypeOrmModule) continue;
+    for (const { token, metatype: factory, inject } of providers.values()) {
+      const entity = entityOfFactory.get(factory as RepositoryFactory);
+      if (entity === undefined) continue;
+      const [connection] = inject!;
+      if (getOrAdd(connections, token, () => connection) !== connection) twice.add(entity);
+    }
+  }
+  return [...twice];
 }
 
 /**
@@ -64,14 +109,16 @@ export class ScopedTypeOrmModule {
       inject,
       useFactory: repositoryFactory(entity),
     }));
-    const registration = loadTypeOrm().then(({ TypeOrmModule }) =>
-      TypeOrmModule.forFeature([...entities] as never, dataSource),
-    );
-    registration.catch(() => undefined); // Nest awaits the import and reports its error; an unused module must not end the process.
+    const connections = loadTypeOrm().then(({ TypeOrmModule }) => {
+      // Importing its result would build repositories that no module sees. Nest's error for an unknown data source would name those.
+      TypeOrmModule.forFeature([...entities] as never, dataSource);
+      return ScopedDataSourceModule.for(dataSource, transaction);
+    });
+    connections.catch(() => undefined); // Nest awaits the import and reports its error; an unused module must not end the process.
     const providers = [manager, ...repositories];
     return {
       module: ScopedTypeOrmModule,
-      imports: [ScopedDataSourceModule.for(dataSource, transaction), registration],
+      imports: [ImportCheck, connections],
       providers,
       exports: providers,
     };
@@ -83,12 +130,15 @@ const managerOf = ({ manager }: ManagerOfScope): EntityManager => manager;
 type RepositoryFactory = (connection: ManagerOfScope) => Repository<ObjectLiteral>;
 
 const repositoryFactories = new Map<EntityTarget<ObjectLiteral>, RepositoryFactory>();
+const entityOfFactory = new Map<RepositoryFactory, EntityTarget<ObjectLiteral>>();
 
 /** Returns the same function for an entity each time, so that the providers of several imports count as equal. */
 function repositoryFactory(entity: EntityTarget<ObjectLiteral>): RepositoryFactory {
   let factory = repositoryFactories.get(entity);
-  if (factory === undefined)
+  if (factory === undefined) {
     repositoryFactories.set(entity, (factory = ({ manager }) => manager.getRepository(entity)));
+    entityOfFactory.set(factory, entity);
+  }
   return factory;
 }
 

@@ -220,7 +220,7 @@ describe('A data source', () => {
     const features = () => [
       typeOrmRoot(main),
       ScopedTypeOrmModule.forFeature([Note]),
-      ScopedTypeOrmModule.forFeature([Note], { transaction: true }),
+      ScopedTypeOrmModule.forFeature([], { transaction: true }),
     ];
 
     it('start-up warns once, because nothing runs', async () => {
@@ -238,36 +238,76 @@ describe('A data source', () => {
   });
 
   describe('when it cannot be', () => {
-    const startUp = async (options: ScopedTypeOrmOptions): Promise<unknown> => {
-      const test = await compileApp({
-        imports: [typeOrmRoot(main), ScopedTypeOrmModule.forFeature([], options)],
-      });
-      return test.app.init().then(
-        () => undefined,
-        (error: unknown) => error,
-      );
-    };
+    const startUp = (options: ScopedTypeOrmOptions, entities = [Note]): Promise<unknown> =>
+      compileApp({
+        imports: [typeOrmRoot(main), ScopedTypeOrmModule.forFeature(entities, options)],
+      })
+        .then(({ app }) => app.init())
+        .then(
+          () => undefined,
+          (error: unknown) => error,
+        );
 
-    it('an unknown name stops start-up, and says what to import', async () => {
-      const error = (await startUp({ dataSource: 'archive' })) as Error;
-      expect(error).toBeInstanceOf(InvalidOptionsError);
-      expect(error.message).toContain(
-        `ScopedTypeOrmModule.forFeature(): the application has no data source named "archive". Import TypeOrmModule.forRoot({ name: 'archive', ... }), or correct { dataSource }.`,
-      );
-    });
+    it.each([
+      ['an entity', [Note]],
+      ['no entity', []],
+    ])(
+      'an unknown name with %s stops start-up, and says what to import',
+      async (_what, entities) => {
+        const error = (await startUp({ dataSource: 'archive' }, entities)) as Error;
+        expect(error).toBeInstanceOf(InvalidOptionsError);
+        expect(error.message).toContain(
+          `ScopedTypeOrmModule.forFeature(): the application has no data source named "archive". Import TypeOrmModule.forRoot({ name: 'archive', ... }), or correct { dataSource }.`,
+        );
+      },
+    );
 
     it('a known one starts', async () => {
       expect(await startUp({ dataSource: 'default' })).toBeUndefined();
     });
 
     it('an application without any is refused, and the error says so', async () => {
-      const error = await compileApp({ imports: [ScopedTypeOrmModule.forFeature()] })
+      const error = await compileApp({ imports: [ScopedTypeOrmModule.forFeature([Note])] })
         .then(({ app }) => app.init())
         .catch((thrown: unknown) => thrown as Error);
       expect(error).toBeInstanceOf(InvalidOptionsError);
       expect((error as Error).message).toContain(
         'ScopedTypeOrmModule.forFeature(): the application has no default data source. Import TypeOrmModule.forRoot(), or name another with { dataSource }.',
       );
+    });
+
+    it.each([[[true, false]], [[false, true]]])(
+      '[C13] a module that imports an entity with and without a transaction is refused: %j',
+      async (each) => {
+        @Module({
+          imports: each.map((transaction) =>
+            ScopedTypeOrmModule.forFeature([Note], { transaction }),
+          ),
+        })
+        class NoteModule {}
+        const error = await compileApp({ imports: [typeOrmRoot(main), NoteModule] })
+          .then(({ app }) => app.init())
+          .catch((thrown: unknown) => thrown as Error);
+        expect(error).toBeInstanceOf(InvalidOptionsError);
+        expect((error as Error).message).toBe(
+          'NoteModule imports ScopedTypeOrmModule.forFeature() for Note with { transaction: true } and without it. Nest injects only one of the two repositories. Remove Note from one of the imports.',
+        );
+      },
+    );
+
+    it('[C13] a module may import an entity twice with the same option, and of two data sources', async () => {
+      @Module({
+        imports: [
+          ScopedTypeOrmModule.forFeature([Note], { transaction: true }),
+          ScopedTypeOrmModule.forFeature([Note], { transaction: true }),
+          ScopedTypeOrmModule.forFeature([Note], { dataSource: 'archive' }),
+        ],
+      })
+      class NoteModule {}
+      const { app } = await startApp({
+        imports: [typeOrmRoot(main), typeOrmRoot(archive, { name: 'archive' }), NoteModule],
+      });
+      expect(app.get(NoteModule)).toBeInstanceOf(NoteModule);
     });
 
     it('[XC12] a scoped repository that no module imports is refused with the name of the module', async () => {
