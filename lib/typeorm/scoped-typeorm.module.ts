@@ -109,16 +109,14 @@ export class ScopedTypeOrmModule {
       inject,
       useFactory: repositoryFactory(entity),
     }));
-    const connections = loadTypeOrm().then(({ TypeOrmModule }) => {
-      // Importing its result would build repositories that no module sees. Nest's error for an unknown data source would name those.
-      TypeOrmModule.forFeature([...entities] as never, dataSource);
-      return ScopedDataSourceModule.for(dataSource, transaction);
-    });
-    connections.catch(() => undefined); // Nest awaits the import and reports its error; an unused module must not end the process.
+    const registration = loadTypeOrm().then(({ TypeOrmModule }) =>
+      TypeOrmModule.forFeature([...entities] as never, dataSource),
+    );
+    registration.catch(() => undefined); // Nest awaits the import and reports its error; an unused module must not end the process.
     const providers = [manager, ...repositories];
     return {
       module: ScopedTypeOrmModule,
-      imports: [ImportCheck, connections],
+      imports: [ImportCheck, ScopedDataSourceModule.for(dataSource, transaction), registration],
       providers,
       exports: providers,
     };

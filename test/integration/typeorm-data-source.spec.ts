@@ -238,36 +238,30 @@ describe('A data source', () => {
   });
 
   describe('when it cannot be', () => {
-    const startUp = (options: ScopedTypeOrmOptions, entities = [Note]): Promise<unknown> =>
-      compileApp({
-        imports: [typeOrmRoot(main), ScopedTypeOrmModule.forFeature(entities, options)],
-      })
-        .then(({ app }) => app.init())
-        .then(
-          () => undefined,
-          (error: unknown) => error,
-        );
+    const startUp = async (options: ScopedTypeOrmOptions): Promise<unknown> => {
+      const test = await compileApp({
+        imports: [typeOrmRoot(main), ScopedTypeOrmModule.forFeature([], options)],
+      });
+      return test.app.init().then(
+        () => undefined,
+        (error: unknown) => error,
+      );
+    };
 
-    it.each([
-      ['an entity', [Note]],
-      ['no entity', []],
-    ])(
-      'an unknown name with %s stops start-up, and says what to import',
-      async (_what, entities) => {
-        const error = (await startUp({ dataSource: 'archive' }, entities)) as Error;
-        expect(error).toBeInstanceOf(InvalidOptionsError);
-        expect(error.message).toContain(
-          `ScopedTypeOrmModule.forFeature(): the application has no data source named "archive". Import TypeOrmModule.forRoot({ name: 'archive', ... }), or correct { dataSource }.`,
-        );
-      },
-    );
+    it('an unknown name stops start-up, and says what to import', async () => {
+      const error = (await startUp({ dataSource: 'archive' })) as Error;
+      expect(error).toBeInstanceOf(InvalidOptionsError);
+      expect(error.message).toContain(
+        `ScopedTypeOrmModule.forFeature(): the application has no data source named "archive". Import TypeOrmModule.forRoot({ name: 'archive', ... }), or correct { dataSource }.`,
+      );
+    });
 
     it('a known one starts', async () => {
       expect(await startUp({ dataSource: 'default' })).toBeUndefined();
     });
 
     it('an application without any is refused, and the error says so', async () => {
-      const error = await compileApp({ imports: [ScopedTypeOrmModule.forFeature([Note])] })
+      const error = await compileApp({ imports: [ScopedTypeOrmModule.forFeature()] })
         .then(({ app }) => app.init())
         .catch((thrown: unknown) => thrown as Error);
       expect(error).toBeInstanceOf(InvalidOptionsError);
