@@ -73,6 +73,20 @@ describe('docs/06-testing.md', () => {
   });
 });
 
+describe('a guide', () => {
+  const guides = readdirSync(path('docs')).filter((file) => /^\d\d.*\.md$/.test(file));
+
+  it.each(guides)('has at most 1,200 words besides code and tables: %s', (file) => {
+    const [text] = read(`docs/${file}`).split(/^## Verified by$/m);
+    const prose = text!
+      .replaceAll(/^```.*?^```$/gms, '')
+      .replaceAll(/^\|.*$/gm, '')
+      .replaceAll(/\]\([^)]*\)/g, ']');
+    const words = prose.split(/\s+/).filter((word) => /\w/.test(word));
+    expect(words.length).toBeLessThanOrEqual(1_200);
+  });
+});
+
 function withoutComments(source: string): string {
   return source.replace(/\/\*[^]*?\*\/|\/\/.*/g, '');
 }
