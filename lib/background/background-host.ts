@@ -2,8 +2,7 @@ import { exploreBackground } from '../discovery/background-explorer.js';
 import { NestInside } from '../nest/index.js';
 import { ScopedWorkerEvents } from '../events/scoped-worker-events.js';
 import { AppStopper } from '../nest/app-stopper.js';
-import type { LongRunning } from '../registry/long-running.js';
-import type { Straggler } from '../registry/straggler.interface.js';
+import type { LongRunning, Straggler } from '../registry/long-running.js';
 import { BackgroundLoop } from './background-loop.js';
 import type { BackgroundWorker } from './background-worker.js';
 

@@ -1,6 +1,6 @@
 import type { ScopedWorkerEvents } from '../events/scoped-worker-events.js';
 import type { AppStopper } from '../nest/app-stopper.js';
-import type { Straggler } from '../registry/straggler.interface.js';
+import type { Straggler } from '../registry/long-running.js';
 import type { BackgroundWorker, BackgroundFailurePolicy } from './background-worker.js';
 import { TickSignal } from '../tick/tick-signal.js';
 import { judgeWork } from '../tick/verdict.js';

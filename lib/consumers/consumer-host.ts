@@ -6,8 +6,7 @@ import { isDisabled } from '../schedule/schedule.js';
 import type { ProviderScope } from '../scope/provider-scope.interface.js';
 import type { Scope } from '../scope/scope.js';
 import { ProviderScopeFactory } from '../tick/provider-scope-factory.js';
-import type { LongRunning } from '../registry/long-running.js';
-import type { Straggler } from '../registry/straggler.interface.js';
+import type { LongRunning, Straggler } from '../registry/long-running.js';
 import { ConsumerLoop } from './consumer-loop.js';
 import { MessageSettler } from './message-settler.js';
 

@@ -16,7 +16,7 @@ import {
 import { Backoff } from '../util/backoff.js';
 import { pause } from '../util/pause.js';
 import { turnOfProcess } from '../util/turns.js';
-import type { Straggler } from '../registry/straggler.interface.js';
+import type { Straggler } from '../registry/long-running.js';
 import type { MessageSettler } from './message-settler.js';
 import { SourceIteration, type IterationObserver } from './source-iteration.js';
 

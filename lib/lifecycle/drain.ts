@@ -6,8 +6,7 @@ import { isInside } from '../scope/work-context.js';
 import { OpenScopes } from '../scope/open-scopes.js';
 import { SCOPE_KINDS } from '../scope/scope-ports.js';
 import type { Scope } from '../scope/scope.js';
-import type { LongRunning } from '../registry/long-running.js';
-import type { Straggler } from '../registry/straggler.interface.js';
+import type { LongRunning, Straggler } from '../registry/long-running.js';
 import { Patience } from './patience.js';
 
 const STOPPING = 'the application is shutting down.';

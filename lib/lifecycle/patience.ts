@@ -1,4 +1,4 @@
-import type { Straggler } from '../registry/straggler.interface.js';
+import type { Straggler } from '../registry/long-running.js';
 import { SecondSignal } from './signals.js';
 
 /** Limits the total time that the shutdown waits. A second signal uses it up. */

@@ -1,5 +1,3 @@
-import type { Straggler } from './straggler.interface.js';
-
 /** Work that lives as long as the application: background workers, consumers, the memory watch. */
 export interface LongRunning {
   /** Starts the work once start-up has settled. Must not wait for the work to finish. */
@@ -10,4 +8,14 @@ export interface LongRunning {
   interrupt?(): void;
   /** Returns the work that hasn't finished. */
   stragglers?(): Straggler[];
+}
+
+/** Work that the shutdown waits for. `Drain` collects the stragglers. */
+export interface Straggler {
+  /** For the log, such as `ReportWorker.send (tick-1)`; undefined if it is part of another straggler that has a name. */
+  readonly name: string | undefined;
+  /** True if it usually stops immediately, so that the log doesn't have to say that the shutdown waits for it. */
+  readonly isBrief?: boolean;
+  /** Resolves when it has finished; never rejects. */
+  readonly done: Promise<unknown>;
 }

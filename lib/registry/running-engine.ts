@@ -5,7 +5,7 @@ import { OptionsStore } from '../options/options-store.js';
 import type { Schedule } from '../schedule/schedule.js';
 import { fromEmptyContext } from '../scope/work-context.js';
 import { isThenable } from '../util/values.js';
-import type { Straggler } from './straggler.interface.js';
+import type { Straggler } from './long-running.js';
 
 /**
  * Runs the engine of the options, or the in-process engine. Notifies it of changes only while it runs. If the engine fails at
