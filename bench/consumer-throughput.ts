@@ -2,8 +2,8 @@
  * Question: how many messages per second does a consumer with a scope for each message handle?
  *
  * Variables: a graph of 6 request-scoped providers, an in-memory queue, concurrency 1 and 10; a handler that does nothing, and one that
- * awaits one query to a local PostgreSQL. Baseline: a loop over the same queue, with the same concurrency, that calls one shared object.
- * All in one process, in turns; medians of the rounds.
+ * awaits one query to a local PostgreSQL. Baseline: a loop over another queue, with the same concurrency, that calls one shared
+ * object. All in one process, in turns; medians of the rounds.
  */
 import 'reflect-metadata';
 import { Inject, Module } from '@nestjs/common';
@@ -22,7 +22,7 @@ import { many, median, printMachine } from './support.js';
 
 const ROUNDS = many(15);
 
-/** What a handler does, and how many messages a round has. */
+/** The work of a handler, and the number of messages in a round. */
 interface Job {
   readonly messages: number;
   readonly work: () => unknown;

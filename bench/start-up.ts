@@ -2,9 +2,10 @@
  * Question: how much does the library add to the start of an application with 2,000 providers and 500 handlers?
  *
  * Variables: `scopeValidation: 'error'` (reads the lifetime graph and applies all rules), with and without plans, and `'off'`
- * (neither). The application has 100 modules of 20 providers, one of which is a worker with five handlers: singletons,
- * request-scoped and transient ones, factories. Each has three dependencies, some have hooks. Each start has its own process,
- * because an application starts cold. Baseline: the same application without the library, in which no worker runs.
+ * (neither). The application has 100 modules of 20 providers: singletons, request-scoped and transient ones, and factories. One
+ * provider of each module is a worker with five handlers. Each provider has three dependencies, and some have hooks. Each start
+ * has its own process, because an application starts cold. Baseline: the same application without the library, in which no worker
+ * runs.
  */
 import 'reflect-metadata';
 import { spawnSync } from 'node:child_process';

@@ -67,7 +67,7 @@ async function run(count: number): Promise<void> {
   );
 }
 
-/** Returns the bytes that the heap grows by for each of the made objects. */
+/** Returns the number of bytes by which the heap grows for each object that `make` returns. */
 async function bytesOfEach(make: () => unknown): Promise<number> {
   const made = Array.from({ length: OPEN_SCOPES }, () => undefined as unknown);
   const { heapUsed: before } = await settle();

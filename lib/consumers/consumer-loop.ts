@@ -140,7 +140,7 @@ export class ConsumerLoop implements IterationObserver, WorkOwner {
     const context = new WorkContext(handling, undefined);
     // The AsyncLocalStorage context of the source must not leak into the tick.
     await fromEmptyContext(() => context.run(() => work(handling)));
-    this.#handlings.delete(handling); // before it ends: a shutdown that the work began must not wait for it
+    this.#handlings.delete(handling); // before the latch opens: a shutdown that the work began must not wait for the work
     context.end();
     handling.end.open();
     this.#wake();

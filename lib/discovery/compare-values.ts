@@ -42,7 +42,7 @@ function compared(one: unknown, other: unknown, depth: number): Verdict {
 
 type MapOfAny = ReadonlyMap<unknown, unknown>;
 
-/** Returns all own properties, also symbols and those that aren't enumerable. */
+/** Returns all own properties, including symbol-keyed and non-enumerable ones. */
 function propertiesOf(value: object): MapOfAny {
   return new Map(Reflect.ownKeys(value).map((key) => [key, Reflect.get(value, key) as unknown]));
 }

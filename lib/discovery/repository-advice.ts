@@ -23,14 +23,14 @@ export interface MissingRepository {
 
 /** An entity of a data source, or only the data source for an entity manager. */
 interface Wanted {
-  /** As code names it. */
+  /** The expression that names the entity in code. */
   readonly entity: string | undefined;
   readonly dataSource: string;
 }
 
 /**
- * Returns what to do about a missing repository or entity manager of TypeORM; undefined for other tokens. Following the advice must
- * not lead out of the transaction of the tick: if the tick fails, writes outside of it stay committed.
+ * Returns the advice for a missing repository or entity manager of TypeORM; undefined for other tokens. The advice must not move
+ * writes out of the transaction of the tick: if the tick fails, such writes stay committed.
  */
 export function repositoryAdvice(missing: MissingRepository): string | undefined {
   const { token, host } = missing;
@@ -52,7 +52,7 @@ export function repositoryAdvice(missing: MissingRepository): string | undefined
     : `For the repository of a TypeORM entity, write ${scoped}. Otherwise, add ${provide}`;
 }
 
-/** Returns what to write for `@InjectRepository()`; undefined if neither the module nor the ticks use scoped repositories. */
+/** Returns the replacement for `@InjectRepository()`; undefined if neither the module nor the ticks use scoped repositories. */
 function scopedInstead(wanted: Wanted, missing: MissingRepository): string | undefined {
   const { entity, dataSource } = wanted;
   const { at, host, worker, modules } = missing;
@@ -74,7 +74,7 @@ function scopedInstead(wanted: Wanted, missing: MissingRepository): string | und
     : `${scoped} at ${at}, and add ${importOf(wanted, missing)}`;
 }
 
-/** Returns what to add where, so that a module has the scoped repository. */
+/** Returns the end of "Add ...": the entity or import to add, and its place, so that the module has the scoped repository. */
 function importOf({ entity = '', dataSource }: Wanted, missing: MissingRepository): string {
   const { host, worker, modules } = missing;
   const imported = connectionSeenBy(host, dataSource);

@@ -13,7 +13,7 @@ const NAMED_MISSES = 100;
 interface Delayed {
   readonly alarm: Alarm;
   readonly work: () => void;
-  /** When the tick on start-up is due; 0 for a slot that waits for its jitter, and is due already. */
+  /** When the tick on start-up is due; 0 for a slot that is already due and waits for its jitter. */
   readonly dueAt: number;
 }
 

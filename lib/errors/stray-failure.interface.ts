@@ -1,4 +1,4 @@
-/** An error that becomes the failure of no tick. The code that catches it emits `failure:stray`. */
+/** An error that doesn't make a tick fail. The code that catches it emits `failure:stray`. */
 export interface StrayFailure {
   /**
    * - `abort-listener`: a listener on the signal of a tick, a background worker or a source threw.

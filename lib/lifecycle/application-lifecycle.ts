@@ -75,7 +75,7 @@ export class ApplicationLifecycle {
   private async fire(fired: EngineSlot): Promise<void> {
     const slot = this.slotOf(fired);
     if (this.book.holds(slot.schedule)) return void (await this.dispatcher.dispatch(slot));
-    await NEXT_TURN; // `remove()` may be firing the slot: it finishes first
+    await NEXT_TURN; // `remove()` may have fired the slot, and must finish first
     this.dispatcher.skip(slot, 'removed');
   }
 

@@ -154,7 +154,7 @@ function ticksOf(running: readonly RunningWork[]): Straggler[] {
     .map(({ label, ended }) => ({ name: label, done: ended.opened }));
 }
 
-/** A scope that the library opens, for a list or a dead letter, has no name: the list or the tick around it has one. */
+/** Describes a scope. One that the library opens for a list or a dead letter has no name: the work around it has one. */
 function stragglerOf(scope: Scope): Straggler {
   const isPart = scope.context.outer?.owner instanceof RunningWork;
   return { name: isPart ? undefined : nameOf(scope), done: scope.ended };

@@ -41,7 +41,7 @@ export class NestInside extends Application {
   /** The providers that `placeOf()` has found. */
   readonly #places = new Map<unknown, NestWrapper>();
   #builtModuleRef: ModuleRef | undefined;
-  /** The lazily loaded modules that Nest hasn't built. If it can't build one, it removes the module; Nest 11.0 keeps it. */
+  /** The lazily loaded modules that Nest hasn't built. If Nest can't build a module, it removes the module; 11.0 keeps it. */
   readonly #unbuilt = new WeakSet<NestModule>();
   /** Called for each added module. */
   readonly #moduleAdded: (() => void)[] = [];
@@ -118,8 +118,8 @@ export class NestInside extends Application {
   }
 
   /**
-   * Returns what a provider or controller is now: before 11.2, a lazily loaded module replaces the wrappers of the modules that it
-   * imports, although they have been built. With an earlier wrapper, Nest returns an object whose constructor it doesn't call.
+   * Returns the current wrapper of a provider or controller. Before 11.2, if Nest loads a module lazily, it replaces the wrappers
+   * of the modules that this module imports. With an earlier wrapper, Nest returns an object whose constructor it doesn't call.
    */
   currentOf(wrapper: NestWrapper): NestWrapper {
     const { host, token } = wrapper;
@@ -252,7 +252,7 @@ export class NestInside extends Application {
     };
   }
 
-  /** Finds the providers of all modules that Nest has built. A reference from Nest looks for modules once, on its first use. */
+  /** Returns a `ModuleRef` for all modules that Nest has built. Nest's own one looks for modules once, on its first use. */
   private get builtModuleRef(): ModuleRef {
     if (this.#builtModuleRef === undefined) {
       const isBuilt = (module: NestModule): boolean => !this.#unbuilt.has(module);

@@ -27,7 +27,7 @@ export function isScopedTypeOrmToken(token: unknown): boolean {
   return isOwnToken(token) && !isInternalToken(token);
 }
 
-/** Returns what a scoped repository or entity manager belongs to; undefined for other tokens. */
+/** Returns the entity and the data source of a scoped repository or entity manager; undefined for other tokens. */
 export function partsOfScopedToken(
   token: unknown,
 ): { readonly entity: string | undefined; readonly dataSource: string } | undefined {

@@ -1,8 +1,6 @@
 import type { EngineSchedule, Schedule } from './schedule.js';
 
-/**
- * What made a slot due: the engine, the message of a consumer, or a call (`manual`), which is `registry.run()` or a tick by hand.
- */
+/** The reason why a slot is due: the engine, a message, or a call (`manual`), which is `registry.run()` or a tick by hand. */
 export type Trigger = 'cron' | 'interval' | 'timeout' | 'manual' | 'message' | 'start';
 
 /**

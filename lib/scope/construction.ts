@@ -129,8 +129,8 @@ export class Construction implements BuildObserver {
     const refused = this.refusedTo(what);
     if (refused !== undefined) return rejected(refused);
     this.#planned = planned;
-    this.#loads += 1; // until its turn has come; a promise of the plan counts on its own
-    // Most builds succeed without a promise, so `later` is marked only in the other cases: that spares them one.
+    this.#loads += 1; // until the plan has run; a promise that it returns is counted separately
+    // Most builds succeed without a promise, so `later` is marked only in the other cases: `catch()` would create one more promise.
     const later: Promise<T> = asPartOfBuild(() =>
       NEXT_TURN.then(() => {
         try {
@@ -189,7 +189,7 @@ export class Construction implements BuildObserver {
   }
 
   beforeBuild(wrapper: NestWrapper): void {
-    const isRefused = this.isClosed || this.refusal !== undefined; // asked for each instance, so without a text
+    const isRefused = this.isClosed || this.refusal !== undefined; // this runs for each instance, so it creates no text
     if (isRefused) throw this.refusedTo(`build ${String(wrapper.name)}`)!;
     this.#builds += 1;
   }

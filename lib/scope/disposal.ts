@@ -156,7 +156,7 @@ export class Disposal {
     return errors;
   }
 
-  /** Disposes, newest first, until a disposer returns a promise; undefined once all are disposed. */
+  /** Disposes newest first, until a disposer returns a promise. Returns that promise; undefined once all are disposed. */
   private disposeUntilPending(errors: unknown[], timeoutMs: number): Disposing | undefined {
     for (let entry = this.#entries.pop(); entry !== undefined; entry = this.#entries.pop()) {
       const outcome = this.disposeEntry(entry, timeoutMs);

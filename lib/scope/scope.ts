@@ -303,8 +303,8 @@ export class Scope implements ProviderScope, WorkOwner {
   }
 
   /**
-   * A plan runs in the callback of a promise, whose AsyncLocalStorage stores no other code sees. So only a load by Nest has to be
-   * isolated.
+   * Works like `build()`, but calls no constructor before it returns. A plan runs in the callback of a promise, and no other code
+   * sees the AsyncLocalStorage stores of that callback. So only a load by Nest has to be isolated.
    */
   private buildLater<T>(what: string, wrapper: NestWrapper): Promise<T> {
     const load = (): Promise<T> =>

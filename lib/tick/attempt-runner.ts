@@ -50,7 +50,7 @@ export class AttemptRunner {
     this.#state = new WorkerState(findings);
   }
 
-  /** Never rejects. */
+  /** Runs one attempt. Never rejects. */
   run(attempt: TickAttempt): Promise<AttemptEnd> {
     const { number, control } = attempt;
     const { id, slot } = attempt.runningTick;
@@ -221,7 +221,7 @@ function reportOf(
   return outcome === 'succeeded' ? report : readErrors(Object.assign(report, judgement));
 }
 
-/** Reads the stacks of its errors. The report has read all that it needs of the scope by now. */
+/** Reads the stacks of a report's errors. By now, the report has everything that it needs from the scope. */
 function readErrors(report: AttemptReport): AttemptReport {
   if (report.error !== undefined) readStacks(report.error);
   for (const error of report.disposeErrors) readStacks(error);

@@ -21,7 +21,7 @@ export abstract class RunningWork implements WorkOwner {
   /** Everything that this work starts is part of it, until this work has left the running ticks. */
   readonly context = new WorkContext(this, livingContext());
   isAwaited = true;
-  /** Opens when it has left the running ticks, before `tick:finished`. */
+  /** Opens when this work has left the running ticks, before `tick:finished`. */
   readonly ended = new Latch();
   /** For the log, such as `ReportWorker.send (tick-1)`. */
   abstract readonly label: string;

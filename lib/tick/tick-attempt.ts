@@ -27,7 +27,7 @@ export class TickAttempt {
     );
   }
 
-  /** Since it started, in milliseconds, with fractions. */
+  /** Returns the time since the attempt started, in milliseconds, with fractions. */
   get elapsedMs(): number {
     return performance.now() - this.#began;
   }

@@ -68,7 +68,7 @@ export function skipIfDestroyed(stream: Submittable): void {
   const { submit } = stream;
   if (submit === undefined) return;
   stream.submit = (connection) =>
-    // PostgreSQL answers a Sync message, even without a statement, that it is ready.
+    // PostgreSQL answers a Sync message with ReadyForQuery, even without a statement.
     stream.destroyed ? connection.sync() : submit.call(stream, connection);
 }
 

@@ -44,7 +44,7 @@ class ImportCheck implements OnModuleInit {
   constructor(private readonly modules: ModulesContainer) {}
 
   onModuleInit(): void {
-    // An `instanceDecorator` may have wrapped it, and methods of `Map` throw on a wrapper.
+    // An `instanceDecorator` may have wrapped the container, and methods of `Map` throw on a wrapper.
     if (!types.isMap(this.modules)) return;
     const problems = [...this.modules.values()].flatMap((module) =>
       importedTwice(module).map(

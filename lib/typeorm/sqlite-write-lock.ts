@@ -133,9 +133,9 @@ export class WriteLock {
   }
 
   /**
-   * Abandons the turn of an aborted tick, and refuses the writers that wait for it. Each data source of an application calls this
-   * when the shutdown no longer waits for ticks: the HTTP server closes only once every request has been answered, including those
-   * that write. The turn may last until the data source is destroyed, which happens later still.
+   * Abandons the turn of an aborted tick, and refuses the writers that wait for the turn. Each data source of an application calls
+   * this when the shutdown no longer waits for ticks. The HTTP server closes only once every request has been answered, including
+   * requests that write. The turn may last until the data source is destroyed, which happens even later.
    */
   abandon(group: object): void {
     this.#drained.add(group);
@@ -169,7 +169,7 @@ export class WriteLock {
     return this.isHeldByCaller ? new WaitsForItself(this.file, this.#current!) : undefined;
   }
 
-  /** Returns true if the writer's shutdown could wait for itself: it would wait for a turn that may last until its end. */
+  /** Returns true if the writer's shutdown could wait for itself: the current turn may last until that shutdown ends. */
   private waitsInVain({ group }: Writer): boolean {
     return this.#current?.isAbandoned === true && this.#drained.has(group);
   }
@@ -211,7 +211,11 @@ export class WriteLock {
     turn.timer.unref();
   }
 
-  /** @param since the time at which the wait began. */
+  /**
+   * Creates the error of a writer that has waited for the current turn.
+   *
+   * @param since the time at which the wait began.
+   */
   private timeoutOf(since: number): WriteTimeoutError {
     const { label, origin } = this.#current!.writer;
     const waitedMs = Math.round(performance.now() - since);

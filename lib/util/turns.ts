@@ -1,7 +1,7 @@
 // Not the global one: a test that fakes it would stop every consumer of the process.
 import { setImmediate } from 'node:timers';
 
-/** Work that awaits it continues in the next turn of the microtask queue. A new promise for each scope would cost more. */
+/** Awaited by work that continues in the next turn of the microtask queue. A new promise for each scope would cost more. */
 export const NEXT_TURN = Promise.resolve();
 
 /** The milliseconds and the number of steps after which the timers and sockets of the process have their turn. */
@@ -13,9 +13,9 @@ let steps = 0;
 let pending: Promise<void> | undefined;
 
 /**
- * Call it before each step of a loop that may never wait for anything, and await the promise, if there is one: the timers and
- * sockets of the process then have their turn. All such loops share it, because together they could hold up the process for longer.
- * It also counts the steps, because a test may have stopped the clock.
+ * Returns a promise if the timers and sockets of the process are due for a turn. A loop that may never wait for anything calls this
+ * function before each step, and awaits the promise. All such loops share one count, because together they could hold up the
+ * process for longer. The function also counts steps, because a test may have stopped the clock.
  */
 export function turnOfProcess(): Promise<void> | undefined {
   if (pending !== undefined) return pending;

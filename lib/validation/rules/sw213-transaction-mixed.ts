@@ -10,9 +10,9 @@ interface Use extends ConnectionOfScope {
 }
 
 /**
- * Reports a provider whose writes aren't part of the transaction of its tick: it injects a scoped repository or entity manager from a
- * `forFeature()` without a transaction, and another one in the tick comes from a `forFeature()` with a transaction of the same data
- * source. The graph doesn't show whether the provider only reads.
+ * Reports a provider whose writes aren't part of the transaction of its tick. The provider injects a scoped repository or entity
+ * manager without a transaction, and another provider of the tick injects one with a transaction, from the same data source. The
+ * graph doesn't show whether the first provider only reads.
  */
 export function transactionMixed(ticks: TickGraph): Finding[] {
   const findings = new Map<string, Finding>();
