@@ -85,8 +85,8 @@ export const ALLOWABLE: ReadonlySet<string> = new Set(
  *   warning if no worker depends on it.
  * - `hook-unused`: Nest never calls a lifecycle hook of a provider, because a worker or a scoped repository makes it
  *   request-scoped. No tick and no controller needs it.
- * - `transaction-mixed`: a tick uses one data source both with and without `transaction: true`, so if it fails, some of its writes
- *   stay committed.
+ * - `transaction-mixed`: a tick uses one data source both with and without `transaction: true`, so a failed tick keeps some of its
+ *   writes.
  *
  * @publicApi
  */
