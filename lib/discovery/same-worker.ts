@@ -5,6 +5,7 @@ import {
   enhancerClasses,
   injectedToken,
   injectionsOf,
+  isOwnToken,
   kindOf,
   type Injection,
   type NestModule,
@@ -109,6 +110,8 @@ class Comparison {
     getOrAdd(this.#compared, one, () => new Set()).add(other);
     const different = { token: one.token };
     if (kindOf(one) !== kindOf(other)) return different;
+    // The factories of connections look alike, but their tokens say which data source it is, and whether it has a transaction.
+    if (isOwnToken(one.token) && one.token !== other.token) return different;
     switch (kindOf(one)) {
       case 'value':
         return this.values(one.instance, other.instance, different);

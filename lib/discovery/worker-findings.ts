@@ -1,5 +1,11 @@
 import { finding, type Finding } from '../errors/finding.js';
-import { isReadyMade, isSingleton, tokenText, type NestWrapper } from '../nest/index.js';
+import {
+  isOwnToken,
+  isReadyMade,
+  isSingleton,
+  tokenText,
+  type NestWrapper,
+} from '../nest/index.js';
 import { isBackgroundWorker } from './background-explorer.js';
 import type { Difference } from './same-worker.js';
 import { handlerName, type NamedHandler } from './schedule-names.js';
@@ -38,6 +44,9 @@ function twinText(earlier: FoundWorker, later: FoundWorker, { token }: Differenc
 }
 
 function twinHelp({ metadata, worker }: NamedHandler, { token }: Difference): string {
+  if (isOwnToken(token))
+    // a connection, from which no name can be computed
+    return `Provide ${worker.workerClass.name} in one module only, or give its repositories the same options in each ScopedTypeOrmModule.forFeature().`;
   const name = "{ name: { inject: [...], useFactory: (...) => '...' } }";
   const same = `from a provider that differs, such as ${tokenText(token)}, and return the same name on every start`;
   return metadata.isAdopted === true

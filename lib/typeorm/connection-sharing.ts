@@ -9,12 +9,15 @@ export type ScopeRunners = OwnConnections | SharedConnection;
 
 interface OwnConnections {
   create(isTransactional: boolean): QueryRunner;
+  /** Runs when an application starts. */
+  onStart?(): void;
   /** Runs during the shutdown, once it no longer waits for ticks. */
   afterDrain?(): void;
 }
 
 interface SharedConnection {
   readonly create?: undefined;
+  readonly onStart?: undefined;
   readonly afterDrain?: undefined;
   /** The reason, as a predicate: the data source is the subject of the sentence. */
   readonly sharedBecause: string;
@@ -49,6 +52,7 @@ async function onFile(dataSource: DataSource, driver: SqliteDriver): Promise<Sco
     const file = await SqliteFile.open(dataSource, driver, path);
     return {
       create: (isTransactional) => file.createScopeRunner(isTransactional),
+      onStart: () => file.onStart(),
       afterDrain: () => file.afterDrain(),
     };
   } catch (error) {

@@ -268,13 +268,13 @@ function outside(): ScopeClosedError {
 }
 
 const OUTSIDE =
-  'A scoped EntityManager or Repository was used outside a scope, for example in an HTTP request. Its statement was refused, because no scope would release the connection. Inject the EntityManager or Repository of @nestjs/typeorm instead, or run the code with ProviderScopeFactory.run(). In a scope, resolve it with scope.resolve() or ModuleRef, not with app.resolve().';
+  'A scoped EntityManager or Repository was used outside a scope, for example in an HTTP request. Its statement was refused, because no scope would release the connection. Inject the EntityManager or Repository of @nestjs/typeorm instead, or run the code with ProviderScopeFactory.run(). Inside a tick, pass it on as an argument, or resolve it with scope.resolve() or moduleRef.resolve(token, scope.contextId).';
 
 const UNAWAITED =
   'A statement was still under way when the scope ended, so the library rolled its transaction back. Await all work in the handler.';
 
 const LEFT_OPEN =
-  'The handler began a transaction and did not end it, so the library rolled it back. End it, or set { transaction: true }.';
+  'A transaction was still open on the connection of the scope, so the library rolled it back. Either the handler began a transaction and did not end it, or it did not await a save() or a manager.transaction(). Await each of them. To begin a transaction by hand, set { transaction: true } instead.';
 
 const CUT =
   'A stream was still open when the scope ended, so the library destroyed it. Read every stream to its end, or destroy it.';

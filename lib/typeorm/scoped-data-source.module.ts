@@ -73,6 +73,7 @@ class DataSourceLookup {
     if (runners.create === undefined && this.isTransactional) {
       throw new InvalidOptionsError([noTransaction(this.name, runners.sharedBecause)]);
     }
+    runners.onStart?.();
     this.runners = runners;
   }
 }

@@ -72,6 +72,11 @@ export class SqliteFile {
     return Object.assign(scoped.runner, { manager });
   }
 
+  /** Lets writes wait for ticks, although an earlier application with this data source may have abandoned some. */
+  onStart(): void {
+    this.#lock?.admit(this.driver);
+  }
+
   /** Ends waits for ticks that the shutdown has abandoned. */
   afterDrain(): void {
     this.#lock?.abandon(this.driver);

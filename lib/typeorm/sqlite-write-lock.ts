@@ -145,6 +145,11 @@ export class WriteLock {
       if (this.waitsInVain(waiter.writer)) this.refuse(waiter, this.timeoutOf(waiter.since));
   }
 
+  /** Lets the writers of a data source wait again, for a new application. */
+  admit(group: object): void {
+    this.#drained.delete(group);
+  }
+
   /** Ends the turn and the waits of a data source that is destroyed. */
   leave(group: object): void {
     this.refuseWaiting(group);

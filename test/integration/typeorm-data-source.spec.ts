@@ -1,4 +1,4 @@
-import { Global, Injectable, Module } from '@nestjs/common';
+import { Global, Injectable, Module, type Type } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { getDataSourceToken, InjectRepository, TypeOrmModule } from '@nestjs/typeorm';
 import { EntitySchema, type EntityManager, type Repository } from 'typeorm';
@@ -10,7 +10,7 @@ import {
   ScopedTypeOrmModule,
   type ScopedTypeOrmOptions,
 } from '../../lib/typeorm/index.js';
-import { closeApps, compileApp, RecordingLogger, startApp } from '../support/app.js';
+import { closeApps, compileApp, RecordingLogger, startApp, type TestApp } from '../support/app.js';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
 import { YEARLY } from '../support/probes.js';
 import { committed, dataSourceOf, Note, poolOf, typeOrmRoot } from '../support/scoped-typeorm.js';
@@ -288,6 +288,35 @@ describe('A data source', () => {
         );
       },
     );
+
+    it('[XD1] one worker in a module with a transaction and in one without needs two names', async () => {
+      @Injectable()
+      class Notes {
+        constructor(@InjectScopedRepository(Note) readonly notes: Repository<Note>) {}
+      }
+      @ScopedWorker()
+      class Writer {
+        constructor(readonly notes: Notes) {}
+
+        @ScopedCron(YEARLY)
+        run(): void {}
+      }
+      const moduleOf = (transaction: boolean): Type => {
+        @Module({
+          imports: [ScopedTypeOrmModule.forFeature([Note], { transaction })],
+          providers: [Notes, Writer],
+        })
+        class NoteModule {}
+        return NoteModule;
+      };
+      const start = (...each: boolean[]): Promise<TestApp> =>
+        startApp({ imports: [typeOrmRoot(main), ...each.map(moduleOf)] });
+      await expect(start(true, false)).rejects.toThrow(
+        'NoteModule and NoteModule provide Writer with different dependencies (transaction of data source default), so each of these workers has to run. Provide Writer in one module only, or give its repositories the same options in each ScopedTypeOrmModule.forFeature().',
+      );
+      const { registry } = await start(true, true);
+      expect(registry.list().map(({ name }) => name)).toEqual(['Writer.run']);
+    });
 
     it('[C13] a module may import an entity twice with the same option, and of two data sources', async () => {
       @Module({

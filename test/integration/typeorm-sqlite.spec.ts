@@ -269,7 +269,7 @@ describe('A scope on an SQLite file', () => {
       await dataSourceOf(test).getRepository(Note).save({ text: 'of a request' });
 
       expect(report).toMatchObject({ outcome: 'failed', phase: 'dispose' });
-      expect(String(report.error)).toContain('began a transaction and did not end it');
+      expect(String(report.error)).toContain('was still open on the connection of the scope');
       expect(file.committed()).toEqual(['of a request']);
     });
   });

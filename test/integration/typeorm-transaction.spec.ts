@@ -709,7 +709,7 @@ describe('The transaction of a scope', () => {
 
       expect(report).toMatchObject({ outcome: 'failed', phase: 'dispose' });
       expect((report.error as Error).message).toBe(
-        'The handler began a transaction and did not end it, so the library rolled it back. End it, or set { transaction: true }.',
+        'A transaction was still open on the connection of the scope, so the library rolled it back. Either the handler began a transaction and did not end it, or it did not await a save() or a manager.transaction(). Await each of them. To begin a transaction by hand, set { transaction: true } instead.',
       );
 
       expect(await idleInTransaction(database)).toBe(0);
@@ -792,7 +792,7 @@ describe('The transaction of a scope', () => {
 
     it.each([
       [true, { phase: 'commit', message: 'lost before COMMIT' }],
-      [false, { phase: 'dispose', message: 'began a transaction and did not end it' }],
+      [false, { phase: 'dispose', message: 'was still open on the connection of the scope' }],
     ])(
       'when it releases the query runner, the connection is clean for others, transaction: %p',
       async (transaction, { phase, message }) => {

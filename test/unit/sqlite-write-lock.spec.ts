@@ -110,6 +110,17 @@ describe('The write lock of a file', () => {
       abandoned.end();
     });
 
+    it('[D6] refuses none once another application has started with the data source', async () => {
+      const abandoned = await lock.take(aborted);
+      lock.abandon(group);
+      lock.admit(group);
+      const accepted = lock.take(foreign);
+      abandoned.end();
+      const turn = await accepted;
+      expect(turn.writer).toBe(foreign);
+      turn.end();
+    });
+
     it('refuses none behind a tick that is aborted later: the shutdown has not abandoned it', async () => {
       lock.abandon(group);
       const later = await lock.take(aborted);
