@@ -46,7 +46,7 @@ function twinText(earlier: FoundWorker, later: FoundWorker, { token }: Differenc
 function twinHelp({ metadata, worker }: NamedHandler, { token }: Difference): string {
   if (isOwnToken(token))
     // a connection, from which no name can be computed
-    return `Provide ${worker.workerClass.name} in one module only, or give its repositories the same options in each ScopedTypeOrmModule.forFeature().`;
+    return `Provide ${worker.workerClass.name} in one module only, or set the same options for its repositories in each ScopedTypeOrmModule.forFeature().`;
   const name = "{ name: { inject: [...], useFactory: (...) => '...' } }";
   const same = `from a provider that differs, such as ${tokenText(token)}, and return the same name on every start`;
   return metadata.isAdopted === true

@@ -312,7 +312,7 @@ describe('A data source', () => {
       const start = (...each: boolean[]): Promise<TestApp> =>
         startApp({ imports: [typeOrmRoot(main), ...each.map(moduleOf)] });
       await expect(start(true, false)).rejects.toThrow(
-        'NoteModule and NoteModule provide Writer with different dependencies (transaction of data source default), so each of these workers has to run. Provide Writer in one module only, or give its repositories the same options in each ScopedTypeOrmModule.forFeature().',
+        'NoteModule and NoteModule provide Writer with different dependencies (transaction of data source default), so each of these workers has to run. Provide Writer in one module only, or set the same options for its repositories in each ScopedTypeOrmModule.forFeature().',
       );
       const { registry } = await start(true, true);
       expect(registry.list().map(({ name }) => name)).toEqual(['Writer.run']);
