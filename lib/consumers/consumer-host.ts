@@ -2,12 +2,12 @@ import { TickDispatcher } from '../tick/tick-dispatcher.js';
 import type { ScheduleChange } from '../events/event-map.js';
 import { ScopedWorkerEvents } from '../events/scoped-worker-events.js';
 import { ScheduleBook } from '../registry/schedule-book.js';
-import { isDisabled } from '../schedule/schedule.js';
+import { isDisabled, type Schedule } from '../schedule/schedule.js';
 import type { ProviderScope } from '../scope/provider-scope.interface.js';
 import type { Scope } from '../scope/scope.js';
 import { ProviderScopeFactory } from '../tick/provider-scope-factory.js';
 import type { LongRunning, Straggler } from '../registry/long-running.js';
-import { ConsumerLoop } from './consumer-loop.js';
+import { ConsumerLoop, type ConsumerSchedule } from './consumer-loop.js';
 import { MessageSettler } from './message-settler.js';
 
 /** Runs the consumers of the application. */
@@ -25,17 +25,12 @@ export class ConsumerHost implements LongRunning {
   start(): void {
     this.events.on('schedule:changed', (change) => this.changed(change));
     for (const schedule of this.book.all) {
+      if (!isConsumer(schedule) || isDisabled(schedule)) continue;
       const { name, consumer } = schedule;
-      if (consumer === undefined || isDisabled(schedule)) continue;
       const resolve = <T>(token: unknown, scope: ProviderScope): Promise<T> =>
         (scope as Scope).resolveFor(schedule.target.worker, token);
       const settler = new MessageSettler(name, consumer, this.scopes, resolve, this.events);
-      const loop = new ConsumerLoop(
-        { ...schedule, consumer },
-        this.dispatcher,
-        settler,
-        this.events,
-      );
+      const loop = new ConsumerLoop(schedule, this.dispatcher, settler, this.events);
       this.#consumers.set(name, loop);
       loop.start();
     }
@@ -55,4 +50,8 @@ export class ConsumerHost implements LongRunning {
     if (change === 'resumed') consumer?.wake();
     if (change === 'removed') consumer?.stop('the consumer was removed');
   }
+}
+
+function isConsumer(schedule: Schedule): schedule is ConsumerSchedule {
+  return schedule.consumer !== undefined;
 }

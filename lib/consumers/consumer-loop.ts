@@ -23,6 +23,8 @@ import { SourceIteration, type IterationObserver } from './source-iteration.js';
 const FIRST_REOPEN_MS = 100;
 const LONGEST_REOPEN_MS = 30_000;
 
+export type ConsumerSchedule = Schedule & { readonly consumer: ResolvedConsumer };
+
 /** One message in progress. */
 class Handling implements WorkOwner, Straggler {
   readonly isAwaited = true;
@@ -48,7 +50,8 @@ export class ConsumerLoop implements IterationObserver, WorkOwner {
   #wake: () => void = () => undefined;
 
   constructor(
-    private readonly schedule: Schedule & { readonly consumer: ResolvedConsumer },
+    /** The schedule in the book, not a copy: a removed one must not be mistaken for a new one with its name. */
+    private readonly schedule: ConsumerSchedule,
     private readonly dispatcher: TickDispatcher,
     private readonly settler: MessageSettler,
     private readonly events: ScopedWorkerEvents,

@@ -117,17 +117,6 @@ export class NestInside extends Application {
     return injector.loadPerContext(prototypeHost, module, collection, contextId, wrapper);
   }
 
-  /**
-   * Returns the current wrapper of a provider or controller. Before 11.2, if Nest loads a module lazily, it replaces the wrappers
-   * of the modules that this module imports. With an earlier wrapper, Nest returns an object whose constructor it doesn't call.
-   */
-  currentOf(wrapper: NestWrapper): NestWrapper {
-    const { host, token } = wrapper;
-    const { controllers, providers } = host!;
-    if (controllers.get(token) === wrapper) return wrapper;
-    return providers.get(token) ?? controllers.get(token) ?? wrapper;
-  }
-
   /** Waits until nothing is being built under a context id any more. */
   quiesce(contextId: ContextId): Promise<void> {
     return quiesce(
@@ -198,7 +187,7 @@ export class NestInside extends Application {
    */
   placeOf(token: unknown): NestWrapper | undefined {
     const known = this.#places.get(token);
-    if (known !== undefined) return this.currentOf(known);
+    if (known !== undefined) return known;
     let built: NestWrapper | undefined;
     let unbuilt: NestWrapper | undefined;
     for (const module of this.modules.values()) {
@@ -232,6 +221,8 @@ export class NestInside extends Application {
     const { modulesContainer } = this;
     const set = modulesContainer.set.bind(modulesContainer);
     modulesContainer.set = (id, module) => {
+      for (const built of this.modules.values())
+        if (!this.#unbuilt.has(built)) keepProviders(built);
       set(id, module);
       this.#unbuilt.add(module as unknown as NestModule);
       for (const added of this.#moduleAdded) added();
@@ -276,5 +267,20 @@ export class NestInside extends Application {
 
   private moduleRefOf(module: NestModule): ModuleRef {
     return module.providers.get(ModuleRef)!.instance as ModuleRef;
+  }
+}
+
+const kept = new WeakSet<NestModule>();
+
+/**
+ * Prevents Nest from replacing the providers of a module that has been built. Before 11.2, Nest does so if a lazily loaded module
+ * imports that module: it would then return objects whose constructor it hasn't called.
+ */
+function keepProviders(module: NestModule): void {
+  if (kept.has(module)) return;
+  kept.add(module);
+  for (const collection of [module.providers, module.controllers]) {
+    const set = collection.set.bind(collection);
+    collection.set = (token, wrapper) => (collection.has(token) ? collection : set(token, wrapper));
   }
 }

@@ -4,6 +4,7 @@ import { isAroundHook } from '../tick/around.js';
 import {
   booleanProblem,
   choiceProblem,
+  functionProblem,
   isOptions,
   limitProblem,
   optionsProblems,
@@ -56,8 +57,7 @@ export function moduleOptionProblems(options: ScopedWorkerModuleOptions): string
   }
   for (const key of ['drainTimeoutMs', 'shutdownTimeoutMs', 'disposeTimeoutMs'] as const)
     if (options[key] !== undefined) say(key, limitProblem(options[key], 0));
-  if (onOpen !== undefined && typeof onOpen !== 'function')
-    say('onOpen', `must be a function, not ${show(onOpen)}`);
+  if (onOpen !== undefined) say('onOpen', functionProblem(onOpen));
   if (options.around !== undefined) say(...aroundProblem(options.around));
   for (const key of ['globalEnhancers', 'stateDetection', 'adoptNestSchedules'] as const)
     if (options[key] !== undefined) say(key, booleanProblem(options[key]));

@@ -1,10 +1,11 @@
-import { isPromise } from 'node:util/types';
+import { isGeneratorFunction, isPromise } from 'node:util/types';
 import { combined, leadsTo, readStacks } from '../errors/error-parts.js';
 import type { StrayFailure } from '../errors/stray-failure.interface.js';
 import { bare, isPreparing, tokenText, type ContextId, type NestWrapper } from '../nest/index.js';
 import { seenProvider } from '../nest/seen-provider.js';
 import { IS_SCOPE } from './ownership.js';
 import { livingContext, WorkContext, type WorkOwner } from './work-context.js';
+import { A_GENERATOR } from '../util/option-checks.js';
 import { isThenable } from '../util/values.js';
 import { Latch } from '../util/latch.js';
 import { NEXT_TURN } from '../util/turns.js';
@@ -137,10 +138,8 @@ export class Scope implements ProviderScope, WorkOwner {
    *
    * @returns a promise, unless the provider has a plan that needs none.
    */
-  build<T>(provider: NestWrapper): T | Promise<T> {
-    const { nest } = this.home;
-    const wrapper = nest.currentOf(provider);
-    const load = (): Promise<T & object> => nest.load(wrapper, this.contextId);
+  build<T>(wrapper: NestWrapper): T | Promise<T> {
+    const load = (): Promise<T & object> => this.home.nest.load(wrapper, this.contextId);
     // What a constructor puts into an AsyncLocalStorage must not leak to the code that requests the instance.
     const built = this.context.runIsolated(() =>
       this.#construction.build(`build ${String(wrapper.name)}`, wrapper, load),
@@ -348,8 +347,11 @@ export function failureOf(
 }
 
 function refuseNoFunction(method: string, value: unknown): void {
-  if (typeof value !== 'function')
-    throw new TypeError(`scope.${method}() takes a function, not ${typeof value}.`);
+  const isGenerator = isGeneratorFunction(value);
+  if (typeof value !== 'function' || isGenerator)
+    throw new TypeError(
+      `scope.${method}() takes a function, not ${isGenerator ? A_GENERATOR : typeof value}.`,
+    );
 }
 
 function noPromise(work: unknown): string {

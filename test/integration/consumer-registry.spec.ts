@@ -185,6 +185,23 @@ describe('a consumer in the registry', () => {
       expect(source.fates).toEqual(['ack']);
     });
 
+    it('[XF8] its last tick neither pauses nor reports to a new schedule with its name', async () => {
+      const held = gate();
+      const { registry, source } = await reading(
+        () => held.opened.then(() => Promise.reject(new Error('late'))),
+        { onFailure: 'pause' },
+      );
+      source.give();
+      await turns();
+      registry.remove(NAME);
+      registry.add({ name: NAME, handler: () => undefined, everyMs: 3_600_000 });
+      held.open();
+      await source.settled(1);
+      await turns();
+      expect(source.fates).toEqual(['nack 1: late']);
+      expect(registry.get(NAME)).toMatchObject({ state: 'active', lastReport: undefined });
+    });
+
     it('while it is paused ends the reading too', async () => {
       const { registry, source } = await reading();
       registry.pause(NAME);

@@ -68,6 +68,12 @@ describe('The options of the module', () => {
       ],
       ['an onOpen that is not a function', { onOpen: {} }, 'onOpen', { onOpen: () => undefined }],
       [
+        'an onOpen that is a generator',
+        { onOpen: function* () {} },
+        'onOpen',
+        { onOpen: () => undefined },
+      ],
+      [
         'an object other than an engine',
         { engine: {} },
         'inProcessEngine()',

@@ -165,6 +165,11 @@ describe('scope.onCommit() and scope.onRollback()', () => {
       expect(() => scope.defer(Promise.resolve() as never)).toThrow(
         new TypeError('scope.defer() takes a function, not object.'),
       );
+      expect(() => scope.onCommit(function* () {})).toThrow(
+        new TypeError(
+          'scope.onCommit() takes a function, not a generator, whose body would never run. Make it async, without the asterisk.',
+        ),
+      );
       expect(() => scope.onCommit(undefined as never)).toThrow(
         new TypeError('scope.onCommit() takes a function, not undefined.'),
       );

@@ -3,6 +3,7 @@ import {
   Injectable,
   Module,
   Scope,
+  UseGuards,
   type DynamicModule,
   type OnModuleDestroy,
   type Provider,
@@ -317,16 +318,42 @@ describe('What a scope shares', () => {
   describe('when a lazily loaded module imports a module of the application', () => {
     @Injectable({ scope: Scope.REQUEST })
     class Session {
-      readonly isBuilt = true;
+      readonly rows = [1, 2];
+    }
+
+    @Injectable()
+    class Guard {
+      constructor(private readonly session: Session) {}
+
+      canActivate(): boolean {
+        return this.session.rows.length === 2;
+      }
     }
 
     @ScopedWorker()
     class Job {
       constructor(readonly session: Session) {}
 
+      @UseGuards(Guard)
+      @ScopedCron(YEARLY)
+      async run({ scope }: Tick): Promise<unknown> {
+        const own = await scope.resolve(Session, { strict: true });
+        return own === this.session && own.rows;
+      }
+
+      @ScopedCron(YEARLY, {
+        forEach: { inject: [Session], useFactory: ({ rows }: Session) => rows },
+      })
+      each(): void {}
+    }
+
+    @ScopedWorker()
+    class Importer {
+      constructor(readonly session: Session) {}
+
       @ScopedCron(YEARLY)
       run(): unknown {
-        return this.session.isBuilt;
+        return this.session.rows;
       }
     }
 
@@ -339,7 +366,7 @@ describe('What a scope shares', () => {
     };
 
     it.each(['compiled', 'nest'] as const)(
-      '[K3] its workers and what a scope resolves from it are built as before, by %s resolution',
+      '[K3] everything is built from its providers as before, by %s resolution',
       async (resolution) => {
         @Module({ imports: [FeatureModule] })
         class LateModule {}
@@ -347,20 +374,40 @@ describe('What a scope shares', () => {
         class BrokenModule {}
         const { app, registry, scopes } = await startApp({
           imports: [FeatureModule],
+          providers: [Importer],
           options: { resolution },
         });
         const built = async (): Promise<unknown[]> => [
           (await registry.run('Job.run')).value,
-          await scopes.run(async (scope) => (await scope.resolve(Session)).isBuilt),
+          (await registry.run('Job.each')).attempts,
+          (await registry.run('Importer.run')).value,
+          await scopes.run(async (scope) => (await scope.resolve(Session)).rows),
         ];
-        for (let round = 0; round < 3; round += 1) expect(await built()).toEqual([true, true]);
+        const expectBuilt = async (): Promise<void> => {
+          for (let round = 0; round < 3; round += 1)
+            expect(await built()).toEqual([[1, 2], 2, [1, 2], [1, 2]]);
+        };
+        await expectBuilt();
         await app.get(LazyModuleLoader).load(() => LateModule);
-        for (let round = 0; round < 3; round += 1) expect(await built()).toEqual([true, true]);
+        await expectBuilt();
         const broken = app.get(LazyModuleLoader).load(() => BrokenModule);
         await expect(broken).rejects.toThrow('no network');
-        for (let round = 0; round < 3; round += 1) expect(await built()).toEqual([true, true]);
+        await expectBuilt();
       },
     );
+
+    it('[A4] its singletons stay the same objects', async () => {
+      @Injectable()
+      class Pool {}
+      @Module({ providers: [Pool], exports: [Pool] })
+      class PoolModule {}
+      @Module({ imports: [PoolModule] })
+      class LateModule {}
+      const { app } = await startApp({ imports: [PoolModule] });
+      const pool = app.get(Pool);
+      await app.get(LazyModuleLoader).load(() => LateModule);
+      expect(app.get(Pool)).toBe(pool);
+    });
   });
 
   // Nest 11.0 keeps such a module, and its injector never stops looking for the instance.
