@@ -44,8 +44,8 @@ function twinText(earlier: FoundWorker, later: FoundWorker, { token }: Differenc
 }
 
 function twinHelp({ metadata, worker }: NamedHandler, { token }: Difference): string {
+  // No name can be computed from the connection of a repository.
   if (isOwnToken(token))
-    // a connection, from which no name can be computed
     return `Provide ${worker.workerClass.name} in one module only, or set the same options for its repositories in each ScopedTypeOrmModule.forFeature().`;
   const name = "{ name: { inject: [...], useFactory: (...) => '...' } }";
   const same = `from a provider that differs, such as ${tokenText(token)}, and return the same name on every start`;
