@@ -153,7 +153,7 @@ function isShared(place: number): boolean {
   return place < 10;
 }
 
-function provider(name: string, place: number, dependencies: readonly Type[]): Type {
+function classOver(name: string, dependencies: readonly Type[]): Type {
   class Made {
     readonly dependencies: unknown[];
     constructor(...dependencies: unknown[]) {
@@ -162,26 +162,24 @@ function provider(name: string, place: number, dependencies: readonly Type[]): T
   }
   Object.defineProperty(Made, 'name', { value: name });
   Reflect.defineMetadata('design:paramtypes', dependencies, Made);
-  if (place === 12) Object.assign(Made.prototype, { onModuleDestroy: () => undefined });
+  return Made;
+}
+
+function provider(name: string, place: number, dependencies: readonly Type[]): Type {
+  const Made = classOver(name, dependencies);
+  if (place === 12) Object.assign(Made.prototype as object, { onModuleDestroy: () => undefined });
   const scope = place === 14 ? Scope.REQUEST : place === 11 ? Scope.TRANSIENT : Scope.DEFAULT;
   Injectable({ scope })(Made);
   return Made;
 }
 
 function workerOver(name: string, dependencies: readonly Type[]): Type {
-  class Made {
-    readonly dependencies: unknown[];
-    constructor(...dependencies: unknown[]) {
-      this.dependencies = dependencies;
-    }
-  }
-  Object.defineProperty(Made, 'name', { value: name });
-  Reflect.defineMetadata('design:paramtypes', dependencies, Made);
+  const Made = classOver(name, dependencies);
   ScopedWorker()(Made);
   for (let handler = 0; handler < HANDLERS; handler += 1) {
     const descriptor = { value: (): void => undefined, configurable: true };
-    Object.defineProperty(Made.prototype, `run${handler}`, descriptor);
-    ScopedInterval(3_600_000)(Made.prototype, `run${handler}`, descriptor);
+    Object.defineProperty(Made.prototype as object, `run${handler}`, descriptor);
+    ScopedInterval(3_600_000)(Made.prototype as object, `run${handler}`, descriptor);
   }
   return Made;
 }

@@ -7,6 +7,7 @@ import {
   LONGEST_TURN_MS,
   WriteLock,
   type Writer,
+  type WriteTurn,
 } from '../../lib/typeorm/sqlite-write-lock.js';
 
 describe('The write lock of a file', () => {
@@ -73,6 +74,14 @@ describe('The write lock of a file', () => {
   describe('after the drain of an application', () => {
     const aborted = { ...foreign, isAborted: true };
     const refused = { code: 'WRITE_TIMEOUT', holder: 'it' };
+    /** Ends a turn behind which a writer of the application waits, and returns the next writer. */
+    const nextAfter = async (turn: WriteTurn): Promise<Writer> => {
+      const accepted = lock.take(foreign);
+      turn.end();
+      const next = await accepted;
+      next.end();
+      return next.writer;
+    };
 
     it('refuses its writers behind an aborted tick, until its data source is destroyed', async () => {
       const abandoned = await lock.take(aborted);
@@ -94,11 +103,7 @@ describe('The write lock of a file', () => {
       lock.abandon(group);
       abandoned.end();
       const later = await lock.take(aborted);
-      const accepted = lock.take(foreign);
-      later.end();
-      const turn = await accepted;
-      expect(turn.writer).toBe(foreign);
-      turn.end();
+      expect(await nextAfter(later)).toBe(foreign);
     });
 
     it('[D6] refuses those of its other data sources, in whichever order they call', async () => {
@@ -114,21 +119,13 @@ describe('The write lock of a file', () => {
       const abandoned = await lock.take(aborted);
       lock.abandon(group);
       lock.admit(group);
-      const accepted = lock.take(foreign);
-      abandoned.end();
-      const turn = await accepted;
-      expect(turn.writer).toBe(foreign);
-      turn.end();
+      expect(await nextAfter(abandoned)).toBe(foreign);
     });
 
     it('refuses none behind a tick that is aborted later: the shutdown has not abandoned it', async () => {
       lock.abandon(group);
       const later = await lock.take(aborted);
-      const accepted = lock.take(foreign);
-      later.end();
-      const turn = await accepted;
-      expect(turn.writer).toBe(foreign);
-      turn.end();
+      expect(await nextAfter(later)).toBe(foreign);
     });
 
     it('refuses neither those of another application, nor those behind other work', async () => {
