@@ -9,7 +9,7 @@ export interface StrayFailure {
    * - `nack`, `dead-letter`: a message couldn't be sent back, or put aside.
    * - `source`: a source failed while its consumer was stopping, or didn't end in time.
    * - `memory`: the memory watch couldn't read the memory.
-   * - `refused-write`: the work caught the error of a refused write, so the data is missing.
+   * - `refused-statement`: the work caught the error of a statement that the library refused to send.
    */
   readonly where:
     | 'abort-listener'
@@ -21,7 +21,7 @@ export interface StrayFailure {
     | 'dead-letter'
     | 'source'
     | 'memory'
-    | 'refused-write';
+    | 'refused-statement';
   readonly schedule: string | undefined;
   readonly tickId: string | undefined;
   /** The name of the background worker, if one failed. */

@@ -27,7 +27,7 @@ export class EventLog {
    * they ran late or replaced skipped ones.
    */
   readonly #lastSkips = new Map<string, number>();
-  /** The schedules whose refused write was reported; undefined stands for all scopes by hand. */
+  /** The schedules whose refused statement was reported; undefined stands for all scopes by hand. */
   readonly #refused = new Set<string | undefined>();
   /** The names of the work that the shutdown stopped waiting for. */
   #abandoned: readonly string[] = [];
@@ -122,16 +122,16 @@ export class EventLog {
 
   private stray(failure: StrayFailure): void {
     const { where, schedule, tickId, worker, error } = failure;
-    if (where === 'refused-write') return this.writeRefused(failure);
+    if (where === 'refused-statement') return this.statementRefused(failure);
     const tick = schedule === undefined ? worker : `${schedule} (${tickId ?? 'no tick'})`;
     const of = tick === undefined ? '' : ` of ${tick}`;
     logError(this.#logger, `${where}${of} failed`, error);
   }
 
   /** Logs an error once for each schedule, because the cause is in its code. */
-  private writeRefused({ schedule, tickId, error }: StrayFailure): void {
+  private statementRefused({ schedule, tickId, error }: StrayFailure): void {
     const who = schedule === undefined ? 'A scope by hand' : `${schedule} (${tickId})`;
-    const message = `${who} caught the error of a refused write, so its data is missing`;
+    const message = `${who} caught the error of a refused statement, so the statement was not sent`;
     if (this.#refused.has(schedule)) {
       this.#logger.debug(`${message}: ${loggedError(error).text}`);
       return;

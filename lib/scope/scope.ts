@@ -292,7 +292,7 @@ export class Scope implements ProviderScope, WorkOwner {
     if (this.#mustShow === undefined) return;
     const { error } = this.#mustShow;
     const isShown = [failure?.error, ...disposeErrors].some((each) => leadsTo(each, error));
-    if (!isShown) this.#strayFailed('refused-write', error);
+    if (!isShown) this.#strayFailed('refused-statement', error);
   }
 
   private addHook(method: string, hook: unknown, hooks: ScopeHooks): void {

@@ -2,6 +2,7 @@ import type { EntityManager, QueryRunner } from 'typeorm';
 import { ScopeClosedError } from '../errors/errors.js';
 import type { ScopeHooks } from '../scope/provider-scope.interface.js';
 import { closedError, scopeOfBuild } from '../scope/scope-ports.js';
+import { mustShow } from '../scope/work-context.js';
 import { skipIfDestroyed, statusOf, type Client } from './client.js';
 import { captureFrames, leadTo, linesOf } from './frames.js';
 import { keepRepositories } from './kept-repositories.js';
@@ -218,7 +219,10 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
       const method = (target[name] as (...args: unknown[]) => Promise<unknown>).bind(target);
       const guarded = async (...args: unknown[]): Promise<unknown> => {
         const refusal = this.refusal();
-        if (refusal !== undefined) throw leadTo(refusal, linesOf(captureFrames(guarded)));
+        if (refusal !== undefined) {
+          mustShow(refusal);
+          throw leadTo(refusal, linesOf(captureFrames(guarded)));
+        }
         try {
           return await run(() => method(...args));
         } catch (error) {

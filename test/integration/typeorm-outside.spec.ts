@@ -3,7 +3,7 @@ import { ContextIdFactory } from '@nestjs/core';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { DataSource, type EntityManager } from 'typeorm';
 import { InjectScopedEntityManager, ScopedTypeOrmModule } from '../../lib/typeorm/index.js';
-import { ScopeClosedError } from '../../lib/index.js';
+import { ScopeClosedError, type ScopedWorkerEventMap } from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
 import { startNoteApp, type NoteScope } from '../support/note-worker.js';
 import { testDatabase } from '../support/postgres.js';
@@ -117,6 +117,21 @@ describe('A scoped entity manager', () => {
         await expect(test.app.get(DataSource).getRepository(Note).find()).resolves.toEqual([]);
       },
     );
+  });
+
+  it('reports a statement that it refuses in a tick, even if the tick catches the error', async () => {
+    const test = await startNoteApp(database, { transaction: true }, { providers: [Query] });
+    const strays: ScopedWorkerEventMap['failure:stray'][] = [];
+    test.events.on('failure:stray', (failure) => strays.push(failure));
+    test.script = async () => {
+      const outside = await test.app.resolve(Query, ContextIdFactory.create());
+      await outside.run().catch(() => undefined);
+    };
+
+    await expect(test.registry.run('work')).resolves.toMatchObject({ outcome: 'succeeded' });
+    expect(strays).toMatchObject([
+      { where: 'refused-statement', schedule: 'work', error: { code: 'SCOPE_CLOSED' } },
+    ]);
   });
 
   it('takes statements in a scope by hand', async () => {

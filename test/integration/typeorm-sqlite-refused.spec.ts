@@ -98,7 +98,7 @@ describe('A write that is refused inside of a tick with a transaction on an SQLi
       expect(audit.errors).toHaveLength(4);
       expect(strays).toEqual(
         reports.map(({ tickId }, index) => ({
-          where: 'refused-write',
+          where: 'refused-statement',
           schedule: 'work',
           tickId,
           error: audit.errors[index * 2],
@@ -109,7 +109,7 @@ describe('A write that is refused inside of a tick with a transaction on an SQLi
         reports.map(
           ({ tickId }) =>
             expect.stringMatching(
-              `^work \\(${tickId}\\) caught the error of a refused write, so its data is missing: WriteRefusedError: A write to `,
+              `^work \\(${tickId}\\) caught the error of a refused statement, so the statement was not sent: WriteRefusedError: A write to `,
             ) as string,
         ),
       );
@@ -132,7 +132,7 @@ describe('A write that is refused inside of a tick with a transaction on an SQLi
       });
 
       expect(report).toMatchObject({ outcome: 'failed', error: { message: 'no such note' } });
-      expect(strays).toMatchObject([{ where: 'refused-write', tickId: report.tickId }]);
+      expect(strays).toMatchObject([{ where: 'refused-statement', tickId: report.tickId }]);
     });
 
     it('is reported of the tick, also in a scope by hand that catches it or throws it', async () => {
@@ -146,7 +146,7 @@ describe('A write that is refused inside of a tick with a transaction on an SQLi
       ];
 
       expect(strays).toMatchObject(
-        reports.map(({ tickId }) => ({ where: 'refused-write', schedule: 'work', tickId })),
+        reports.map(({ tickId }) => ({ where: 'refused-statement', schedule: 'work', tickId })),
       );
     });
 
@@ -157,9 +157,9 @@ describe('A write that is refused inside of a tick with a transaction on an SQLi
         await audit.tryToSave('never');
       });
 
-      expect(strays).toMatchObject([{ where: 'refused-write', schedule: undefined }]);
+      expect(strays).toMatchObject([{ where: 'refused-statement', schedule: undefined }]);
       expect(test.log.of('error')).toEqual([
-        expect.stringMatching(/^A scope by hand caught the error of a refused write, /),
+        expect.stringMatching(/^A scope by hand caught the error of a refused statement, /),
       ]);
       expect(file.committed()).toEqual(['of the scope']);
     });
