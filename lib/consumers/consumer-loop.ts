@@ -15,7 +15,7 @@ import {
 } from '../scope/work-context.js';
 import { Backoff } from '../util/backoff.js';
 import { pause } from '../util/pause.js';
-import { turnOfProcess } from '../util/turns.js';
+import { yieldToEventLoop } from '../util/event-loop.js';
 import type { Straggler } from '../registry/long-running.js';
 import type { MessageSettler } from './message-settler.js';
 import { SourceIteration, type IterationObserver } from './source-iteration.js';
@@ -126,7 +126,7 @@ export class ConsumerLoop implements IterationObserver, WorkOwner {
         if (delivery === undefined) return;
         this.#backoff.reset();
         void this.hold((handling) => this.handle(delivery, handling));
-        const turn = turnOfProcess();
+        const turn = yieldToEventLoop();
         if (turn !== undefined) await turn;
       }
     } finally {

@@ -4,7 +4,7 @@ import { RunningEngine } from '../registry/running-engine.js';
 import { ScheduleBook } from '../registry/schedule-book.js';
 import type { EngineSlot, Slot } from '../schedule/slot.js';
 import { fromEmptyContext } from '../scope/work-context.js';
-import { NEXT_TURN } from '../util/turns.js';
+import { NEXT_MICROTASK } from '../util/event-loop.js';
 import { Announcement } from './announcement.js';
 import type { LongRunning } from '../registry/long-running.js';
 import { Drain } from './drain.js';
@@ -75,7 +75,7 @@ export class ApplicationLifecycle {
   private async fire(fired: EngineSlot): Promise<void> {
     const slot = this.slotOf(fired);
     if (this.book.holds(slot.schedule)) return void (await this.dispatcher.dispatch(slot));
-    await NEXT_TURN; // `remove()` may have fired the slot, and must finish first
+    await NEXT_MICROTASK; // `remove()` may have fired the slot, and must finish first
     this.dispatcher.skip(slot, 'removed');
   }
 

@@ -14,7 +14,7 @@ import {
   type Plans,
 } from '../nest/index.js';
 import { ScopeClosedError } from '../errors/errors.js';
-import { NEXT_TURN } from '../util/turns.js';
+import { NEXT_MICROTASK } from '../util/event-loop.js';
 import { isThenable, readMember } from '../util/values.js';
 import { within } from '../util/within.js';
 import type { Disposal, LateEntry } from './disposal.js';
@@ -132,7 +132,7 @@ export class Construction implements BuildObserver {
     this.#loads += 1; // until the plan has run; a promise that it returns is counted separately
     // Most builds succeed without a promise, so `later` is marked only in the other cases: `catch()` would create one more promise.
     const later: Promise<T> = asPartOfBuild(() =>
-      NEXT_TURN.then(() => {
+      NEXT_MICROTASK.then(() => {
         try {
           const built = this.carryOut<T>(planned);
           if (isThenable(built)) mayBeIgnored(later);

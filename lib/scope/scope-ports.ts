@@ -52,6 +52,14 @@ export function scopeAround<S extends { readonly notice: ScopeNotice }>(
   return undefined;
 }
 
+/** Returns whether the calling code is a hook or a disposer of this scope. */
+export function isInsideEnd(notice: ScopeNotice | undefined): boolean {
+  return [...contexts()].some(
+    ({ isEnd, owner }) =>
+      isEnd && (owner as { notice?: ScopeNotice } | undefined)?.notice === notice,
+  );
+}
+
 /** The payload of `scope:closed`. */
 export interface ScopeEndNotice extends ScopeNotice {
   readonly built: number;

@@ -8,7 +8,7 @@ import { livingContext, WorkContext, type WorkOwner } from './work-context.js';
 import { A_GENERATOR } from '../util/option-checks.js';
 import { isThenable } from '../util/values.js';
 import { Latch } from '../util/latch.js';
-import { NEXT_TURN } from '../util/turns.js';
+import { NEXT_MICROTASK } from '../util/event-loop.js';
 import { Construction, type ConstructionHome } from './construction.js';
 import {
   closedError,
@@ -214,7 +214,7 @@ export class Scope implements ProviderScope, WorkOwner {
     judge: (workErrors: readonly unknown[]) => ScopeVerdict,
   ): Promise<JudgedEnd<ScopeVerdict>> {
     const disposal = this.#disposal;
-    await NEXT_TURN; // from here on the caller knows that the scope is ending
+    await NEXT_MICROTASK; // from here on the caller knows that the scope is ending
     // The condition spares most scopes a few turns of the microtask queue.
     if (this.hasWork || !this.#construction.areSettled) {
       do await this.settleWork();

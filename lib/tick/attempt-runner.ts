@@ -6,7 +6,7 @@ import type { ScopeEnd } from '../scope/scope-ports.js';
 import { failureOf, type Scope } from '../scope/scope.js';
 import { runAs } from '../scope/work-context.js';
 import { runAround, type Refused } from './around.js';
-import { NEXT_TURN } from '../util/turns.js';
+import { NEXT_MICROTASK } from '../util/event-loop.js';
 import { isThenable, settle } from '../util/values.js';
 import type { TickAttempt } from './tick-attempt.js';
 import type { TickEvents, TickFindings, TickSettings } from './tick-ports.js';
@@ -164,7 +164,7 @@ export class AttemptRunner {
       const opened = this.settings.onOpen?.(tick);
       const { worker, method, isBare, call } = slot.schedule.target;
       // A plan may need no promise, but no constructor runs on the stack of the code that starts the tick.
-      if (opened !== undefined || worker !== undefined) await (opened ?? NEXT_TURN);
+      if (opened !== undefined || worker !== undefined) await (opened ?? NEXT_MICROTASK);
       control.throwIfAborted();
       if (worker === undefined) {
         phase = 'handler';

@@ -1,13 +1,12 @@
 import type { EntityManager, QueryRunner } from 'typeorm';
 import { ScopeClosedError } from '../errors/errors.js';
 import type { ScopeHooks } from '../scope/provider-scope.interface.js';
-import { closedError, scopeOfBuild } from '../scope/scope-ports.js';
+import { closedError, isInsideEnd, scopeOfBuild } from '../scope/scope-ports.js';
 import { mustShow } from '../scope/work-context.js';
 import { skipIfDestroyed, statusOf, type Client } from './client.js';
 import { captureFrames, leadTo, linesOf } from './frames.js';
 import { keepRepositories } from './kept-repositories.js';
 import { BEGIN, LazyTransaction } from './lazy-transaction.js';
-import { isInEndOf } from './scope-end.js';
 import { withoutComments } from './sqlite-statements.js';
 import { UnderWay } from './under-way.js';
 
@@ -73,7 +72,7 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
     this.releaseRunner = runner.release.bind(runner);
     runner.release = () => this.release();
     const tooLate = (): ScopeClosedError => this.closed();
-    const isOfEnd = (): boolean => isInEndOf(this.scope);
+    const isOfEnd = (): boolean => isInsideEnd(this.scope);
     this.transaction = transactional
       ? new LazyTransaction(runner, driver, this.underWay, tooLate, isOfEnd)
       : undefined;

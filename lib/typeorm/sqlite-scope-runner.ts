@@ -1,8 +1,7 @@
 import type { DataSource, QueryRunner } from 'typeorm';
 import { TickTimeoutError } from '../errors/errors.js';
 import { isErrorOf } from '../errors/error-parts.js';
-import { scopeAround, scopeOfBuild, type ScopeNotice } from '../scope/scope-ports.js';
-import { isInEndOf } from './scope-end.js';
+import { isInsideEnd, scopeAround, scopeOfBuild, type ScopeNotice } from '../scope/scope-ports.js';
 import type { ConnectionPool, PooledConnection } from './sqlite-pool.js';
 import { useConnection, type SqliteConnection } from './sqlite-driver.js';
 import { SqliteRunner, type Send } from './sqlite-runner.js';
@@ -102,7 +101,7 @@ export class SqliteScopeRunner extends SqliteRunner {
     const signal = this.#tickSignal;
     if (signal?.aborted !== true) return signal;
     const isRolledBack = this.isTransactional && isErrorOf(signal.reason, TickTimeoutError);
-    return isRolledBack && !isInEndOf(this.scope) ? signal : undefined;
+    return isRolledBack && !isInsideEnd(this.scope) ? signal : undefined;
   }
 
   private async take(): Promise<PooledConnection> {
