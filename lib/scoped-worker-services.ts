@@ -31,7 +31,7 @@ import { MemorySource, ProcessMemory } from './memory/process-memory.js';
 import { Enhancers, NestInside, Plans, StaticHoldings } from './nest/index.js';
 import { EventLog } from './events/event-log.js';
 import { ScopedWorkerEvents } from './events/scoped-worker-events.js';
-import { OptionsStore } from './options/options-store.js';
+import { ModuleOptionsStore } from './options/module-options-store.js';
 import type { LongRunning } from './registry/long-running.js';
 import { RunningEngine } from './registry/running-engine.js';
 import { ScheduleBook } from './registry/schedule-book.js';
@@ -52,7 +52,7 @@ import { StartUpCheck } from './validation/start-up-check.js';
 export class ScopedWorkerServices implements InspectedServices {
   // The application.
   readonly nest: NestInside;
-  readonly options: OptionsStore;
+  readonly options: ModuleOptionsStore;
   readonly graph: ApplicationGraph;
   readonly findings: FindingBook;
 
@@ -86,7 +86,7 @@ export class ScopedWorkerServices implements InspectedServices {
     @Inject(AppStopper) givenStopper: AppStopper | null,
   ) {
     const nest = (this.nest = new NestInside(modules, moduleRef, http, lazyModules));
-    const options = (this.options = new OptionsStore());
+    const options = (this.options = new ModuleOptionsStore());
     const graph = (this.graph = new ApplicationGraph(nest));
     const events = (this.events = new ScopedWorkerEvents());
     new EventLog(events);

@@ -95,7 +95,7 @@ export class MessageSettler {
 
   private spentError(id: string, deliveries: number): Error {
     return new Error(
-      `Message ${id} of ${this.schedule} arrived as delivery ${deliveries}, but maxDeliveries is ${this.consumer.maxDeliveries}. The earlier deliveries failed, or their process died, so the handler was not called again. If the process died, find out why: for example, it ran out of memory.`,
+      `Message ${id} of ${this.schedule} arrived as delivery ${deliveries}, but maxDeliveries is ${this.consumer.maxDeliveries}. The earlier deliveries failed, or their process died, so the handler was not called again. If the process died, find out why: it may have run out of memory.`,
     );
   }
 

@@ -1,6 +1,6 @@
 import type { HandlerMetadata } from '../decorators/worker-metadata.js';
 import { ApplicationGraph } from '../graph/read-graph.js';
-import { OptionsStore } from '../options/options-store.js';
+import { ModuleOptionsStore } from '../options/module-options-store.js';
 import {
   isFromProviders,
   unresolvableProblem,
@@ -73,7 +73,7 @@ export class SchedulePlanner {
 
   constructor(
     private readonly application: Application,
-    private readonly options: OptionsStore,
+    private readonly options: ModuleOptionsStore,
     private readonly graph: ApplicationGraph,
   ) {
     this.provided = new ProvidedValues(application);

@@ -267,7 +267,7 @@ const ONE_WRITER =
   'SQLite allows one writer at a time. If that transaction awaits this write, neither can finish. Write through the EntityManager of that transaction: pass it to the service as an argument. If it is the transaction of a tick or scope, you can also inject @InjectScopedRepository() or @InjectScopedEntityManager(). Or write after the transaction has ended.';
 
 const TWO_CONNECTIONS =
-  'The write comes from the same scope, which has two connections. Some modules import ScopedTypeOrmModule.forFeature() with { transaction: true }, and others without it. SQLite allows one writer at a time, and the transaction may not end before this write. Set the same transaction option in every forFeature() whose repositories this scope uses, so that it has one connection.';
+  'The write comes from the same scope, which has two connections. Some modules import ScopedTypeOrmModule.forFeature() with { transaction: true }, and others without it. SQLite allows one writer at a time, and the open transaction may be waiting for this write. Set the same transaction option in every forFeature() whose repositories this scope uses, so that it has one connection.';
 
 /**
  * Thrown if a write to an SQLite file could wait for itself. The write comes from code of the work whose transaction holds the

@@ -150,7 +150,7 @@ export class EventLog {
   }
 
   private sourceFailed({ schedule, error, reopenInMs }: SourceFailure): void {
-    const next = `read again in ${reopenInMs} ms`;
+    const next = `reading again in ${reopenInMs} ms`;
     if (error === undefined) this.#logger.warn(`The source of ${schedule} has ended (${next})`);
     else logError(this.#logger, `The source of ${schedule} failed (${next})`, error);
   }

@@ -12,7 +12,7 @@ import {
   SCOPED_WORKER_OPTIONS,
   type ScopedWorkerModuleOptions,
 } from '../options/module-options.js';
-import { OptionsStore } from '../options/options-store.js';
+import { ModuleOptionsStore } from '../options/module-options-store.js';
 import type { ScheduleBook } from '../registry/schedule-book.js';
 import type { ScopedWorkerRegistry } from '../registry/scoped-worker-registry.js';
 import type { Schedule } from '../schedule/schedule.js';
@@ -30,7 +30,7 @@ import type {
 
 /** The services of the library that the inspector reads if the application has started. */
 export abstract class InspectedServices {
-  abstract readonly options: OptionsStore;
+  abstract readonly options: ModuleOptionsStore;
   abstract readonly findings: FindingBook;
   abstract readonly book: ScheduleBook;
   abstract readonly plans: Plans;
@@ -40,7 +40,7 @@ export abstract class InspectedServices {
 /** The inspected parts of an application: read from it if it has started, otherwise planned as its start-up would. */
 interface Subject {
   readonly schedules: readonly InspectedSchedule[];
-  readonly options: OptionsStore;
+  readonly options: ModuleOptionsStore;
   /** Undefined if the application hasn't started. */
   readonly plans: Plans | undefined;
   /** The schedules whose due times are known. */
@@ -145,7 +145,7 @@ function plannedSubject(application: OpenedApplication, from: Date): Subject {
 }
 
 function optionsOf(application: OpenedApplication): {
-  readonly store: OptionsStore;
+  readonly store: ModuleOptionsStore;
   readonly isImported: boolean;
   readonly notes: string[];
 } {
@@ -154,7 +154,7 @@ function optionsOf(application: OpenedApplication): {
   const given = application.provider(SCOPED_WORKER_OPTIONS); // undefined without forRoot()
   const isAsync = given !== undefined && isFactory(given);
   const isImported = (given ?? application.provider(InspectedServices)) !== undefined;
-  const store = new OptionsStore();
+  const store = new ModuleOptionsStore();
   store.declare(isAsync ? {} : ((given?.instance ?? {}) as ScopedWorkerModuleOptions));
   const notes: string[] = [];
   if (isAsync)

@@ -4,7 +4,7 @@ import type { LateCall } from '../events/event-map.js';
 import { bare, type NestWrapper } from '../nest/index.js';
 import { closedError } from '../scope/scope-ports.js';
 import { getOrAdd, isClass, prototypesOf } from '../util/values.js';
-import { classNameOf, type Origin } from './survivors.js';
+import { classNameOf, type Origin } from './survivor-counts.js';
 
 /** Wraps the instances that one scope owns in proxies, which refuse calls once the scope is closed. */
 export class CallGuard {
@@ -164,7 +164,7 @@ export function guarded<T extends object>(given: T, className: string, scope: Ca
 }
 
 /**
- * True for methods: functions of the prototypes, and own functions that can't be constructors, such as arrow functions. A class
+ * Returns true for methods: functions of the prototypes, and own functions that can't be constructors, such as arrow functions. A class
  * or constructor in a property (the entity of a repository) is a value, and so is the result of a getter.
  */
 function isMethod(target: object, key: PropertyKey, value: Function): boolean {

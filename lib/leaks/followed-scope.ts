@@ -3,13 +3,13 @@ import { isFactory, type NestWrapper } from '../nest/index.js';
 import type { ProviderScope } from '../scope/provider-scope.interface.js';
 import type { WatchedScope } from '../scope/scope-ports.js';
 import { type CallGuard, instanceBehind } from './call-guard.js';
-import { classNameOf, type Origin } from './survivors.js';
-import type { LeakFinder, FollowedInstance } from './leak-finder.js';
+import { classNameOf, type Origin } from './survivor-counts.js';
+import type { SurvivorFinder, FollowedInstance } from './survivor-finder.js';
 import type { LeakedScope } from '../events/event-map.js';
 
 /** The objects that follow the scopes of one application. */
 export interface Following {
-  readonly finder: LeakFinder;
+  readonly finder: SurvivorFinder;
   readonly dropped: DroppedScopes;
 }
 

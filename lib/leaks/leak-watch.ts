@@ -1,15 +1,15 @@
 import { Logger } from '@nestjs/common';
 import type { StaticHoldings } from '../nest/index.js';
-import { OptionsStore } from '../options/options-store.js';
+import { ModuleOptionsStore } from '../options/module-options-store.js';
 import { ScopedWorkerEvents } from '../events/scoped-worker-events.js';
 import type { ScopeDetails, ScopeWatch, WatchedScope } from '../scope/scope-ports.js';
 import { performance } from 'node:perf_hooks';
 import { fromEmptyContext } from '../scope/work-context.js';
 import { CallGuard } from './call-guard.js';
 import { DroppedScopes, FollowedScope, type Following } from './followed-scope.js';
-import { LeakFinder } from './leak-finder.js';
+import { SurvivorFinder } from './survivor-finder.js';
 import { FullCollectionObserver } from '../util/garbage-collections.js';
-import type { Origin } from './survivors.js';
+import type { Origin } from './survivor-counts.js';
 
 /** Looks for leaks if `leakDetection` is set, from the first scope to the shutdown, and does nothing otherwise. */
 export class LeakWatch implements ScopeWatch {
@@ -19,7 +19,7 @@ export class LeakWatch implements ScopeWatch {
   #isStopped = false;
 
   constructor(
-    private readonly options: OptionsStore,
+    private readonly options: ModuleOptionsStore,
     private readonly events: ScopedWorkerEvents,
     private readonly statics: StaticHoldings,
   ) {
@@ -61,7 +61,7 @@ export class LeakWatch implements ScopeWatch {
 
   /** Begins to follow. Called for the first scope, because options may arrive late, and the observer of collections has a cost. */
   private begin(graceMs: number): Following {
-    const finder = new LeakFinder(graceMs, (instance) => this.statics.holds(instance));
+    const finder = new SurvivorFinder(graceMs, (instance) => this.statics.holds(instance));
     const collections = (this.#collections = new FullCollectionObserver(() => {
       const found = finder.sweep(collections.enoughSince, performance.now());
       for (const leak of found) fromEmptyContext(() => this.events.emit('leak:found', leak));

@@ -4,7 +4,7 @@ import { nestScheduling, SWITCHES } from '../discovery/nest-schedules.js';
 import { nestJobs } from '../discovery/nest-jobs.js';
 import { handlerName } from '../discovery/schedule-names.js';
 import { NestInside } from '../nest/index.js';
-import { OptionsStore } from '../options/options-store.js';
+import { ModuleOptionsStore } from '../options/module-options-store.js';
 import type { ScheduleInfo } from '../registry/schedule-info.js';
 import { ScopedWorkerRegistry } from '../registry/scoped-worker-registry.js';
 
@@ -15,7 +15,7 @@ export class Announcement {
   constructor(
     private readonly registry: ScopedWorkerRegistry,
     private readonly nest: NestInside,
-    private readonly options: OptionsStore,
+    private readonly options: ModuleOptionsStore,
   ) {}
 
   /** @returns true if anything will run without a manual call. */

@@ -4,7 +4,7 @@ import {
   type UndecidedSchedule,
 } from '../discovery/schedule-planner.js';
 import { workerRoots } from '../discovery/worker-roots.js';
-import { OptionsStore } from '../options/options-store.js';
+import { ModuleOptionsStore } from '../options/module-options-store.js';
 import { ScheduleBook } from '../registry/schedule-book.js';
 import { FindingBook } from '../validation/finding-book.js';
 import { StartUpCheck } from '../validation/start-up-check.js';
@@ -14,7 +14,7 @@ export class ApplicationCheck {
   #undecided: readonly UndecidedSchedule[] = [];
 
   constructor(
-    private readonly options: OptionsStore,
+    private readonly options: ModuleOptionsStore,
     private readonly planner: SchedulePlanner,
     private readonly findings: FindingBook,
     private readonly startUpCheck: StartUpCheck,

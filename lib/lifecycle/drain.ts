@@ -1,6 +1,6 @@
 import { RunningTicks, RunningWork } from '../tick/running-ticks.js';
 import { ScopedWorkerEvents } from '../events/scoped-worker-events.js';
-import { OptionsStore } from '../options/options-store.js';
+import { ModuleOptionsStore } from '../options/module-options-store.js';
 import { rollBackScope } from '../scope/scope-handle.js';
 import { isInside } from '../scope/work-context.js';
 import { OpenScopes } from '../scope/open-scopes.js';
@@ -31,7 +31,7 @@ export class Drain {
   constructor(
     private readonly running: RunningTicks,
     private readonly scopes: OpenScopes,
-    private readonly options: OptionsStore,
+    private readonly options: ModuleOptionsStore,
     private readonly events: ScopedWorkerEvents,
     private readonly longRunning: readonly Pick<LongRunning, 'interrupt' | 'stragglers'>[],
   ) {}

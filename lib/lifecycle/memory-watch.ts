@@ -13,7 +13,7 @@ import {
   type MemoryThreshold,
 } from '../memory/memory-threshold.js';
 import { ScopedWorkerEvents } from '../events/scoped-worker-events.js';
-import { OptionsStore } from '../options/options-store.js';
+import { ModuleOptionsStore } from '../options/module-options-store.js';
 import { fromEmptyContext } from '../scope/work-context.js';
 import { AppStopper } from '../nest/app-stopper.js';
 import type { LongRunning } from '../registry/long-running.js';
@@ -24,7 +24,7 @@ export class MemoryWatch implements LongRunning {
   #ends: (() => void)[] = [];
 
   constructor(
-    private readonly options: OptionsStore,
+    private readonly options: ModuleOptionsStore,
     private readonly source: MemorySource,
     private readonly events: ScopedWorkerEvents,
     private readonly dispatcher: TickDispatcher,

@@ -13,7 +13,7 @@ function levelText(sample: MemorySample, { option }: MemoryThreshold): string {
   const [name, used, limit] = isHeap
     ? ['heap', heapUsedBytes, heapLimitBytes]
     : ['RSS', rssBytes, limitBytes];
-  return `${name} ${bytesText(used as number)} of ${bytesText(limit as number)} (${percent.toFixed(1)} %)`;
+  return `${name} ${bytesText(used as number)} of ${bytesText(limit as number)} (${percent.toFixed(1)}%)`;
 }
 
 /** Returns, for example, `RSS 512 MiB has reached memory.warnAtMb (500)`. */

@@ -1,6 +1,6 @@
 import { ContextIdFactory } from '@nestjs/core';
 import type { BuildObserver } from './build-observer.interface.js';
-import type { ContextId } from './nest-types.js';
+import type { ContextId, NestInjector, NestWrapper } from './nest-types.js';
 
 /** The property of a context id that holds its observer. A WeakMap would cost every scope a microsecond. */
 const OBSERVER = Symbol('nestjs-scoped-worker:observer');
@@ -53,4 +53,13 @@ export function createContextId(request: unknown, observer: BuildObserver): Cont
   contextId.getParent = (info) => (info.isTreeDurable ? parentOf(info) : contextId);
   contextId.payload = durable.payload;
   return contextId;
+}
+
+/** Returns true for a durable provider that a context id strategy assigns to a parent, where Nest stores it. */
+export function livesElsewhere(
+  injector: NestInjector,
+  wrapper: NestWrapper,
+  contextId: ContextId,
+): boolean {
+  return injector.getContextId(contextId, wrapper) !== contextId;
 }

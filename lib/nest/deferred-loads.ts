@@ -1,6 +1,5 @@
 import { getOrAdd } from '../util/values.js';
-import { contextIdOf, observerOf } from './context-id.js';
-import { livesElsewhere } from './durable-instances.js';
+import { contextIdOf, livesElsewhere, observerOf } from './context-id.js';
 import type { ContextId, NestInjector, NestWrapper } from './nest-types.js';
 import { isPreparing } from './preparation.js';
 

@@ -1,10 +1,11 @@
 import { readMember } from '../util/values.js';
 import type { BuildObserver } from './build-observer.interface.js';
 import { BuildReplacement } from './build-replacement.js';
-import { contextIdOf, observerOf } from './context-id.js';
-import { HeldInstance } from './context-instances.js';
+import { contextIdOf, livesElsewhere, observerOf } from './context-id.js';
+import { HeldInstance, objectsOf } from './context-instances.js';
 import { handsOn } from './decorations.js';
-import { isHeldByDurable, livesElsewhere } from './durable-instances.js';
+import { holdsDecorated } from './holding.js';
+import { injectionsOf } from './injections.js';
 import type { ContextId, NestInjector, NestProperty, NestWrapper } from './nest-types.js';
 import { constructIn, Preparation } from './preparation.js';
 import { isFactory } from './provider-kind.js';
@@ -92,4 +93,19 @@ export async function observe(
     preparation.isOver = true;
   }
   return instance;
+}
+
+/** Returns true if a durable provider that is injected into the factory holds the result, for example the pool of a tenant. */
+function isHeldByDurable(
+  injector: NestInjector,
+  made: unknown,
+  wrapper: NestWrapper,
+  contextId: ContextId,
+): boolean {
+  if (contextId.getParent === undefined || typeof made !== 'object' || made === null) return false;
+  const holders = injectionsOf(wrapper).flatMap(({ wrapper: injected }) => {
+    const home = injector.getContextId(contextId, injected);
+    return home === contextId ? [] : objectsOf(injected, home);
+  });
+  return holdsDecorated(holders, made);
 }

@@ -1,7 +1,7 @@
 import { inProcessEngine } from '../engine/in-process-engine.js';
 import type { Engine, EngineHost } from '../engine/engine.js';
 import { ScopedWorkerEvents } from '../events/scoped-worker-events.js';
-import { OptionsStore } from '../options/options-store.js';
+import { ModuleOptionsStore } from '../options/module-options-store.js';
 import type { Schedule } from '../schedule/schedule.js';
 import { fromEmptyContext } from '../scope/work-context.js';
 import { isThenable } from '../util/values.js';
@@ -20,7 +20,7 @@ export class RunningEngine {
   #stopping: Promise<void> | undefined;
 
   constructor(
-    private readonly options: OptionsStore,
+    private readonly options: ModuleOptionsStore,
     private readonly events: ScopedWorkerEvents,
   ) {}
 

@@ -2,7 +2,7 @@ import { types } from 'node:util';
 import { isClass, methodOf, withoutUndefined } from '../util/values.js';
 import { DuplicateScheduleError, InvalidScheduleError } from '../errors/errors.js';
 import { isReadyMade, type Application } from '../nest/index.js';
-import { OptionsStore } from '../options/options-store.js';
+import { ModuleOptionsStore } from '../options/module-options-store.js';
 import { handlerOptionProblems, misfits } from '../schedule/check-handler-options.js';
 import type { CronZone } from '../schedule/cron-expression.js';
 import { fromProvidersProblem, unresolvableProblem } from '../schedule/from-providers.js';
@@ -21,7 +21,7 @@ import type { ScheduleDefinition, ScheduleTiming } from './schedule-info.js';
 export class ScheduleMaker {
   constructor(
     private readonly book: ScheduleBook,
-    private readonly options: OptionsStore,
+    private readonly options: ModuleOptionsStore,
     private readonly application: Application,
   ) {}
 
@@ -32,7 +32,7 @@ export class ScheduleMaker {
   fromDefinition(definition: ScheduleDefinition): Schedule {
     if (typeof definition !== 'object' || definition === null)
       throw new InvalidScheduleError([
-        `registry.add(): takes a definition such as { name, handler, cron }, not ${show(definition)}.`,
+        `registry.add() takes a definition such as { name, handler, cron }, not ${show(definition)}.`,
       ]);
     const { name, handler, payload, cron, everyMs, ...given } = definition;
     const culprit = `registry.add(${typeof name === 'string' ? JSON.stringify(name) : ''})`;

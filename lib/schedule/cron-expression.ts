@@ -9,7 +9,7 @@ export interface CronZone {
   readonly utcOffset: number | undefined;
 }
 
-/** The farthest result that isn't checked. The `cron` package searches until eight years after the current date. */
+/** Results farther ahead than this are left to the `cron` package, which searches until eight years after the current date. */
 const FAR_MS = 2_800 * 86_400_000;
 
 /**

@@ -119,7 +119,7 @@ export class TickList extends RunningWork {
   stopped: AbortCause | 'paused' | undefined;
 
   get label(): string {
-    return `${this.slot.schedule.name} (its list)`;
+    return `${this.slot.schedule.name} (forEach list)`;
   }
 
   /** Begins no other item. The running ones are ticks, which the caller aborts as well. */

@@ -75,7 +75,7 @@ export class AppConnection<Runner extends Owner> {
     return { connection: undefined, statements, run: this.beginRead() };
   }
 
-  /** Assigns the connection to a transaction, once the statements that read on it have ended. */
+  /** Assigns the connection to a transaction, and then waits until the statements that read on it have ended. */
   async takeFor(runner: Runner): Promise<void> {
     this.#owner = runner;
     leaveReads();

@@ -3,7 +3,7 @@ import type { LifetimeGraph } from '../graph/lifetime-graph.js';
 import { ApplicationGraph } from '../graph/read-graph.js';
 import { isSingleton, tokenText, type NestWrapper } from '../nest/index.js';
 import type { Allowance } from '../options/allow-options.js';
-import { OptionsStore } from '../options/options-store.js';
+import { ModuleOptionsStore } from '../options/module-options-store.js';
 import {
   hookUnused,
   resourceRebuilt,
@@ -57,7 +57,7 @@ export class FindingBook {
 
   constructor(
     private readonly graph: ApplicationGraph,
-    private readonly options: OptionsStore,
+    private readonly options: ModuleOptionsStore,
     /** Receives the findings of ticks that `allowFindings` doesn't name. */
     private readonly onLateFinding?: (finding: Finding) => void,
   ) {}

@@ -16,7 +16,7 @@ describe('the log of a consumer', () => {
     source.fail(new Error('broker gone'));
     await until(() => source.opened === 2);
     expect(log.of('error')).toEqual([
-      'The source of Consumer.handle failed (read again in 100 ms): broker gone',
+      'The source of Consumer.handle failed (reading again in 100 ms): broker gone',
     ]);
     expect(log.of('warn')).toEqual([]);
   });
@@ -26,7 +26,7 @@ describe('the log of a consumer', () => {
     source.end();
     await until(() => source.opened === 2);
     expect(log.of('warn')).toEqual([
-      'The source of Consumer.handle has ended (read again in 100 ms)',
+      'The source of Consumer.handle has ended (reading again in 100 ms)',
     ]);
     expect(log.of('error')).toEqual([]);
   });

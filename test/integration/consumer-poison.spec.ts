@@ -73,7 +73,7 @@ describe('a message that fails again and again', () => {
       source.give('good', { id: 'n', deliveries: 2 });
       await source.settled(2);
       await until(() => reports.length > 0);
-      const message = `Message m of Consumer.handle arrived as delivery ${deliveries}, but maxDeliveries is 2. The earlier deliveries failed, or their process died, so the handler was not called again. If the process died, find out why: for example, it ran out of memory.`;
+      const message = `Message m of Consumer.handle arrived as delivery ${deliveries}, but maxDeliveries is 2. The earlier deliveries failed, or their process died, so the handler was not called again. If the process died, find out why: it may have run out of memory.`;
       expect(source.fates).toEqual([`dead m: ${message}`, 'ack n']);
       expect(letters).toEqual([
         {

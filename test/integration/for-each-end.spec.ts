@@ -280,7 +280,7 @@ describe('The end of a forEach in the middle of its list', () => {
       const ended = next('shutdown:finished');
       await app.close();
       expect((await ended).abandoned).toEqual([
-        'Worker.run (its list)',
+        'Worker.run (forEach list)',
         expect.stringMatching(/^Worker\.run \(tick-/),
       ]);
       held.open();
@@ -309,8 +309,8 @@ describe('The end of a forEach in the middle of its list', () => {
       await asked.opened;
       const [started, ended] = [next('shutdown:started'), next('shutdown:finished')];
       await app.close();
-      expect((await started).waitingFor).toEqual(['Worker.run (its list)']);
-      expect((await ended).abandoned).toEqual(['Worker.run (its list)']);
+      expect((await started).waitingFor).toEqual(['Worker.run (forEach list)']);
+      expect((await ended).abandoned).toEqual(['Worker.run (forEach list)']);
       held.open();
       await run;
     });

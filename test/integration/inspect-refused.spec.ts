@@ -227,10 +227,10 @@ describe('A file that fails', () => {
 
   it('is refused when it ends its process', async () => {
     expect(refusalOf(await inspect('exits.js', `process.exit(0);`))).toBe(
-      'exits.js ended its process with exit code 0 while the file was loading. Pass the file of the root module, not one that starts the application.\n',
+      'The process of exits.js ended with exit code 0 while the file was loading. Pass the file of the root module, not one that starts the application.\n',
     );
     expect(refusalOf(await inspect('killed.js', `process.kill(process.pid, 'SIGKILL');`))).toMatch(
-      /^killed\.js ended its process by SIGKILL while the file was loading\./,
+      /^The process of killed\.js ended on SIGKILL while the file was loading\./,
     );
   });
 });

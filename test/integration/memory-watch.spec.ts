@@ -118,10 +118,10 @@ describe('The memory watch', () => {
       memory.heapMb = 100;
       await check();
       expect(log.of('warn')).toEqual([
-        'Memory: heap 850 MiB of 1000 MiB (85.0 %) has reached memory.warnAtPercent (80). No schedule appears to grow.',
+        'Memory: heap 850 MiB of 1000 MiB (85.0%) has reached memory.warnAtPercent (80). No schedule appears to grow.',
       ]);
       expect(log.of('log')).toContain(
-        'Memory: heap 100 MiB of 1000 MiB (10.0 %) is below memory.warnAtPercent (80) again.',
+        'Memory: heap 100 MiB of 1000 MiB (10.0%) is below memory.warnAtPercent (80) again.',
       );
     });
   });
@@ -294,7 +294,7 @@ describe('The stop of the memory watch', () => {
     memory.heapMb = 950;
     await advance(1_000);
     expect(causes).toEqual([
-      'Memory: heap 950 MiB of 1000 MiB (95.0 %) has reached memory.stopAtPercent (90)',
+      'Memory: heap 950 MiB of 1000 MiB (95.0%) has reached memory.stopAtPercent (90)',
     ]);
   });
 

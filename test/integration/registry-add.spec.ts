@@ -535,7 +535,7 @@ describe('registry.add()', () => {
       const { registry } = await jobsApp();
       const error = thrownBy(() => registry.add(given as never));
       expect(error).toBeInstanceOf(InvalidScheduleError);
-      expect(error.message).toMatch(/^registry\.add\(\): takes a definition such as .*\.$/);
+      expect(error.message).toMatch(/^registry\.add\(\) takes a definition such as .*\.$/);
     });
 
     it('[XF1] says everything that is wrong at once', async () => {

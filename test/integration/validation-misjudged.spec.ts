@@ -32,7 +32,7 @@ class DeclaredPrices {
 const isMisjudged = process.env['NEST'] === 'nest11-oldest';
 
 const TEXT =
-  'Prices depends on Tenant, which is request-scoped (Prices -> Tenant), but Nest 11.0.0 builds Prices only once. What it holds may be missing, or may never have been constructed. Upgrade the @nestjs packages to 11.1.24 or newer, or add scope: Scope.REQUEST to Prices.';
+  'Prices depends on Tenant, which is request-scoped (Prices -> Tenant), but Nest 11.0.0 builds Prices only once. Its dependencies may be missing, or may never have been constructed. Upgrade the @nestjs packages to 11.1.24 or newer, or add scope: Scope.REQUEST to Prices.';
 
 describe('A provider that Nest builds once although it needs a scope', () => {
   afterEach(closeApps);

@@ -81,9 +81,9 @@ function answerOf(child: ChildProcess, request: PreviewRequest): Promise<Inspect
     });
     child.on('error', (error) => refuse(`Cannot start a child process: ${error.message}`));
     child.on('exit', (code, signal) => {
-      const how = signal === null ? `with exit code ${code}` : `by ${signal}`;
+      const how = signal === null ? `with exit code ${code}` : `on ${signal}`;
       refuse(
-        `${shownFile} ended its process ${how} ${STAGES[stage]}. Pass the file of the root module, not one that starts the application.`,
+        `The process of ${shownFile} ended ${how} ${STAGES[stage]}. Pass the file of the root module, not one that starts the application.`,
       );
     });
     // The `exit` listener reports a process that can't start.

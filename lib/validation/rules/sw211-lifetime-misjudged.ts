@@ -18,7 +18,7 @@ export function lifetimeMisjudged({ graph, workers }: TickGraph): Finding[] {
     const links = graph.chainTo(provider, isRequestScoped)!;
     const chain = namesOf(links);
     const severity = ofWorkers.has(provider) ? undefined : 'warning';
-    const message = `${name} depends on ${chain.at(-1)!}, which is request-scoped (${arrows(chain)}), but ${release} builds ${name} only once. What it holds may be missing, or may never have been constructed. Upgrade the @nestjs packages to 11.1.24 or newer, or add scope: Scope.REQUEST to ${name}.`;
+    const message = `${name} depends on ${chain.at(-1)!}, which is request-scoped (${arrows(chain)}), but ${release} builds ${name} only once. Its dependencies may be missing, or may never have been constructed. Upgrade the @nestjs packages to 11.1.24 or newer, or add scope: Scope.REQUEST to ${name}.`;
     return finding({ kind: 'lifetime-misjudged', severity, subject: name, token, chain, message });
   });
 }

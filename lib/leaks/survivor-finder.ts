@@ -1,5 +1,5 @@
 import type { LeakFound } from '../events/event-map.js';
-import { Survivors, type Origin } from './survivors.js';
+import { SurvivorCounts, type Origin } from './survivor-counts.js';
 
 /** A note about an instance, which doesn't keep it alive. */
 export interface FollowedInstance {
@@ -26,11 +26,11 @@ const MOST_FOLLOWED = 100_000;
  * Each `WeakRef` is dereferenced once, when its scope is due. An earlier call would keep the instance alive if a collection is
  * marking at that moment.
  */
-export class LeakFinder {
+export class SurvivorFinder {
   /** In the order in which the scopes closed. */
   #waiting: EndedScope[] = [];
   #waitingCount = 0;
-  #survivors = new Survivors();
+  #survivors = new SurvivorCounts();
   /** Maps an object from a factory to the first scope that it was built for. */
   readonly #takers = new WeakMap<object, object>();
   /** Objects that factories returned to several scopes, so no scope owns them. */

@@ -12,7 +12,7 @@ type Resolved = Omit<ScopedWorkerModuleOptions, 'leakDetection'> &
   };
 
 /** Collects the options of every import of `ScopedWorkerModule`. */
-export class OptionsStore {
+export class ModuleOptionsStore {
   readonly #declared: ScopedWorkerModuleOptions[] = [];
   /** The options that apply: those of the first import, with every default filled in. The object stays the same. */
   readonly resolved: Resolved = resolve({});

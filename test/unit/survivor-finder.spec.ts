@@ -1,4 +1,4 @@
-import { LeakFinder } from '../../lib/leaks/leak-finder.js';
+import { SurvivorFinder } from '../../lib/leaks/survivor-finder.js';
 
 /** As docs/15-leaks.md says. */
 const MOST_FOLLOWED = 100_000;
@@ -10,7 +10,7 @@ const instances = (count: number) =>
 
 describe('Ended scopes', () => {
   it('are looked at when the third-last collection began after their end and graceMs', () => {
-    const scopes = new LeakFinder(100);
+    const scopes = new SurvivorFinder(100);
     scopes.add({ origin, endedAt: 1_000, instances: instances(1) });
 
     expect(scopes.sweep(Number.NEGATIVE_INFINITY, 5_000)).toEqual([]);
@@ -22,7 +22,7 @@ describe('Ended scopes', () => {
   });
 
   it('are not followed beyond a number of instances, until some are done with', () => {
-    const scopes = new LeakFinder(0);
+    const scopes = new SurvivorFinder(0);
     scopes.add({ origin, endedAt: 1, instances: instances(MOST_FOLLOWED - 1) });
     expect(scopes.isFull).toBe(false);
     scopes.add({ origin, endedAt: 2, instances: instances(1) });
@@ -34,7 +34,7 @@ describe('Ended scopes', () => {
   });
 
   it('do not report what was shared', () => {
-    const scopes = new LeakFinder(0);
+    const scopes = new SurvivorFinder(0);
     scopes.add({ origin, endedAt: 1, instances: instances(1) });
     scopes.take(alive, {});
     scopes.take(alive, {});

@@ -26,13 +26,13 @@ interface Group {
 }
 
 /**
- * Counts the instances that have outlived their scope, by class and schedule, until they are collected. `LeakFinder.sweep()` finds
+ * Counts the instances that have outlived their scope, by class and schedule, until they are collected. `SurvivorFinder.sweep()` finds
  * these instances.
  *
  * Uses a `FinalizationRegistry`, because dereferencing a `WeakRef` repeatedly would keep the object alive for each collection
  * that is marking at that moment.
  */
-export class Survivors {
+export class SurvivorCounts {
   readonly #groups = new Map<string, Group>();
   readonly #deaths = new FinalizationRegistry<Survivor>((survivor) => {
     if (survivor.group.alive.delete(survivor)) this.#count -= 1;
