@@ -4,8 +4,8 @@ import type { BackgroundFailurePolicy } from '../discovery/background-findings.j
 export type { BackgroundFailurePolicy };
 
 /**
- * Runs a loop for the life of the application, like .NET's `BackgroundService`. Extend it, mark the class `@Injectable()`, and add
- * it to the providers of a module.
+ * Runs a loop for the life of the application, like .NET's `BackgroundService`. Extend this class, mark the subclass
+ * `@Injectable()`, and add it to the providers of a module.
  *
  * The worker is a singleton. If an iteration needs new instances, inject `ProviderScopeFactory` and open a scope.
  *

@@ -33,8 +33,8 @@ export class MessageSettler {
   }
 
   /**
-   * True if the source delivers a message again after the last allowed delivery. The process ended during that delivery, or the
-   * message couldn't be put aside. Calling the handler again could end this process too, and every later one.
+   * Returns true if the source delivers a message again after the last allowed delivery. The process ended during that delivery,
+   * or the message couldn't be put aside. Calling the handler again could end this process too, and every later one.
    */
   isSpent(delivery: Delivery): boolean {
     const { maxDeliveries } = this.consumer;
@@ -99,7 +99,7 @@ export class MessageSettler {
     );
   }
 
-  /** @returns false if the message couldn't be put aside, so it must go back. */
+  /** Puts a message aside; returns false if that failed, so the message must go back. */
   private async putAside(
     delivery: Delivery,
     deliveries: number,
@@ -119,12 +119,12 @@ export class MessageSettler {
     if (!isAside) return false;
     const isGone =
       deadLetter === undefined || (await this.attempt('dead-letter', report, () => delivery.ack()));
-    if (isGone) this.forget(id); // otherwise, it arrives again, and still has no deliveries left
+    if (isGone) this.forget(id); // otherwise, the message arrives again, and still has no deliveries left
     this.events.emit('message:dead', letter);
     return true;
   }
 
-  /** @returns false if the call failed; emits `failure:stray`. */
+  /** Calls a function; if the call fails, emits `failure:stray` and returns false. */
   private async attempt(
     where: 'nack' | 'dead-letter',
     report: TickReport | undefined,

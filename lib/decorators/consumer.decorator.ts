@@ -4,7 +4,7 @@ import type { ConsumerOptions, SourceOf } from '../schedule/consumer-options.js'
 import { handlerDecorator } from './worker-metadata.js';
 
 /**
- * A decorator for methods that can take the messages of a source. The compiler refuses a first parameter that is the `Tick` of
+ * A decorator for methods that can take the messages of a source. The compiler rejects a first parameter that is the `Tick` of
  * another message. The compiler accepts a parameter that isn't a tick, because pipes can turn the tick into anything.
  */
 type ConsumerDecorator<T> = <Method>(

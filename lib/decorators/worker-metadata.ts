@@ -16,11 +16,11 @@ export interface HandlerMetadata {
   readonly decorator: string;
   readonly method: string;
   readonly isStatic: boolean;
-  /** True for `@nestjs/schedule`: the library calls the method as Nest would, without arguments and enhancers. */
+  /** True for decorators of `@nestjs/schedule`: the library calls the method as Nest would, without arguments or enhancers. */
   readonly isAdopted?: boolean;
   /** A cron expression, milliseconds, a factory that returns one of them, or the token of a source; unchecked. */
   readonly when: unknown;
-  /** Unchecked. */
+  /** The options of the decorator, unchecked. */
   readonly options: HandlerOptions | ConsumerOptions | undefined;
 }
 
@@ -50,7 +50,7 @@ export function handlerDecorator(
     const isStatic = typeof target === 'function';
     const owner = isStatic ? target : target.constructor;
     const own = ownHandlers(owner);
-    // JavaScript applies the decorators of a method from the last to the first; this restores the order of the source.
+    // JavaScript applies the decorators of a method from the last to the first; this restores the order in the source code.
     const first = own.findIndex((other) => other.method === method);
     const at = first === -1 ? own.length : first;
     Reflect.defineMetadata(HANDLERS, own.toSpliced(at, 0, { ...handler, method, isStatic }), owner);

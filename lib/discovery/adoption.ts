@@ -9,7 +9,7 @@ import type { Exploration, FoundWorker } from './worker-explorer.js';
 /**
  * Turns classes into workers if Nest skips their `@Cron`, `@Interval` or `@Timeout` and `isWanted` is true.
  *
- * @returns all workers of the application, and the findings about jobs that stay skipped.
+ * @returns all workers of the application, and the findings about jobs that aren't adopted.
  */
 export function adopt(
   { workers, skipped }: Exploration,

@@ -40,8 +40,8 @@ export class ProvidedValues {
     if (token === undefined || token === null)
       return { problem: 'is undefined. Look for a circular import' };
     const wrapper = seenProvider(module, token) ?? this.anyProvider(token);
-    // Not `ModuleRef.get()`: on Nest 11.0 it returns an object that was never constructed if a dependency makes the provider
-    // request-scoped.
+    // Not `ModuleRef.get()`: if a dependency makes the provider request-scoped, Nest 11.0 returns an object that was never
+    // constructed.
     if (wrapper !== undefined && isSingleton(wrapper)) return { value: wrapper.instance };
     return {
       problem: `names ${nameOf(token)}, which no module provides as a singleton. Provide it in a module, without a request scope`,

@@ -8,13 +8,13 @@ export interface ForeignHandlers {
   readonly library: string;
   /** What triggers a call, in the singular. */
   readonly unit: 'job' | 'message' | 'event';
-  /** Their names; empty if the library calls the class as a whole. */
+  /** The names of the methods; empty if the library calls the class as a whole. */
   readonly methods: readonly string[];
   /** How the library treats a request-scoped class. */
   readonly scoped: 'built-for-each' | 'never-constructed' | 'built-for-each-client';
 }
 
-/** A decorator of another library, by its metadata key, because the packages are optional. */
+/** A decorator of another library, identified by its metadata key, because the packages are optional. */
 interface Decorator extends Pick<ForeignHandlers, 'library' | 'unit'> {
   readonly key: string;
   /** Default: `built-for-each`. */

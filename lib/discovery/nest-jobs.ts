@@ -14,11 +14,11 @@ export interface NestJobs extends HandlerClass {
 
 /** A class whose jobs `@nestjs/schedule` doesn't run. */
 export interface SkippedJobs extends NestJobs {
-  /** The module in which the same class is a singleton, so that Nest does run its jobs. */
+  /** The module in which the same class is a singleton, so Nest does run its jobs there; undefined if there is none. */
   readonly runBy: NestModule | undefined;
-  /** A module class: Nest builds it once, or never. */
+  /** True for a module class, which Nest builds once or never. */
   readonly isModule: boolean;
-  /** A transient class in a static tree: Nest runs the job on an object that was never constructed. */
+  /** True for a transient class in a static tree: Nest runs the job on an object that was never constructed. */
   readonly isNeverConstructed: boolean;
 }
 

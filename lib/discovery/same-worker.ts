@@ -40,7 +40,7 @@ export interface HandlerClass {
  * Some dependencies can't be compared: a factory that is created for each import, or a class instance. They count as
  * different between two imports of one module, and as the same between two modules.
  *
- * @returns undefined if they are one worker.
+ * @returns undefined if the providers are one worker.
  */
 function differenceBetween(one: NestWrapper, other: NestWrapper): Difference | undefined {
   const comparison = new Comparison();
@@ -51,7 +51,7 @@ function differenceBetween(one: NestWrapper, other: NestWrapper): Difference | u
   return isConfiguredTwice ? comparison.doubt : undefined;
 }
 
-/** Finds the provider of a class that is the same worker; otherwise returns the difference from the last candidate. */
+/** Returns the known provider that is the same worker; if there is none, the difference from the last candidate. */
 export function sameAmong<Known extends { readonly wrapper: NestWrapper }>(
   all: readonly Known[],
   wrapper: NestWrapper,
@@ -64,7 +64,7 @@ export function sameAmong<Known extends { readonly wrapper: NestWrapper }>(
   return { difference };
 }
 
-/** Adds a class that a module provides to those that are known: as one more place of the same worker, or as another worker. */
+/** Adds a provided class to the known ones: as one more place of the same worker, or as another worker. */
 export function addPlace<Known extends HandlerClass>(all: Known[], found: Known): void {
   const { known, difference } = sameAmong(
     all.filter(({ workerClass }) => workerClass === found.workerClass),
@@ -104,13 +104,13 @@ class Comparison {
   doubt: Difference | undefined;
   readonly #compared = new Map<NestWrapper, Set<NestWrapper>>();
 
-  /** @returns a certain difference. */
+  /** Returns a certain difference between two providers; keeps a possible one in `doubt`. */
   providers(one: NestWrapper, other: NestWrapper): Difference | undefined {
     if (one === other || this.#compared.get(one)?.has(other) === true) return undefined;
     getOrAdd(this.#compared, one, () => new Set()).add(other);
     const different = { token: one.token };
     if (kindOf(one) !== kindOf(other)) return different;
-    // The factories of connections look alike, but their tokens say which data source it is, and whether it has a transaction.
+    // The factories of connections look alike, but their tokens identify the data source and say whether a transaction is used.
     if (isOwnToken(one.token) && one.token !== other.token) return different;
     switch (kindOf(one)) {
       case 'value':
@@ -146,7 +146,7 @@ class Comparison {
     return undefined;
   }
 
-  /** Compares all providers of both modules: with `ModuleRef`, a provider can access everything that its module provides. */
+  /** Compares the providers of two modules, by token: with `ModuleRef`, a provider can access everything that its module provides. */
   private modules(one: NestWrapper, other: NestWrapper): Difference | undefined {
     for (const [token, wrapper] of one.host?.providers ?? []) {
       const counterpart = other.host?.providers.get(token);
@@ -165,7 +165,7 @@ class Comparison {
     if (String(one.metatype) !== String(other.metatype)) return different;
     const areMade = [one, other].every(
       (wrapper) =>
-        // null if Nest's preview mode hasn't called the factory
+        // null in Nest's preview mode, which doesn't call the factory
         wrapper.isDependencyTreeStatic() && (wrapper.instance ?? undefined) !== undefined,
     );
     if (areMade) return this.values(one.instance, other.instance, different);

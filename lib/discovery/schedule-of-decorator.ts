@@ -33,10 +33,10 @@ export interface ScheduleOrProblems {
 }
 
 /**
- * Creates the schedule of one decorator, or lists all problems with it and with the place of the decorator.
+ * Creates the schedule of one decorator, or lists all problems with the decorator and its place.
  *
  * @param when the value from the decorator, from `overrides` or from a provider. Undefined if a factory supplies it later: the
- * schedule is then a placeholder, which is listed and never due.
+ * schedule is then a placeholder, which is listed but never due.
  */
 export function makeSchedule(
   named: NamedHandler,
@@ -186,7 +186,7 @@ function placeProblem(
   return types.isGeneratorFunction(found) ? `is on ${A_GENERATOR}` : undefined;
 }
 
-/** Reports a name as the first argument, where `@Interval('poll', 1000)` of `@nestjs/schedule` has it. */
+/** Reports a name that is the first argument, as in `@Interval('poll', 1000)` of `@nestjs/schedule`. */
 function nameFirst({ kind, decorator, when, options }: HandlerMetadata): string | undefined {
   const isTimed = kind === 'interval' || kind === 'timeout';
   if (!isTimed || typeof when !== 'string' || typeof options !== 'number') return undefined;

@@ -4,7 +4,7 @@ import type { EngineHost } from './engine.js';
 import { decideMisfire, dueUntil, MOST_CAUGHT_UP } from '../schedule/misfire.js';
 import { Alarm } from '../util/alarm.js';
 
-/** If a clock is set back by more than this, it was corrected; otherwise an hour is repeated (as in Vixie cron). */
+/** A clock that is set back by at least this much was corrected; if it is set back by less, an hour is repeated (as in Vixie cron). */
 const CORRECTION_MS = 3 * 3_600_000;
 
 /** The maximum number of missed slots that are reported at a time. */
@@ -119,7 +119,7 @@ export class ScheduleClock {
   }
 
   /**
-   * Fires slots together with catch-up runs, which wait their turn. Slots that are missed while such a run waits follow the overlap
+   * Fires slots together. Catch-up runs wait their turn, but slots that are missed while such a run waits follow the overlap
    * rule. Otherwise, a schedule that can't keep up would queue more and more slots.
    */
   private async fireTogether(run: readonly number[], takeTurns: boolean): Promise<void> {
@@ -131,7 +131,7 @@ export class ScheduleClock {
     this.#caughtUp -= count;
   }
 
-  /** Intervals and delays keep the rest of their wait; a cron and a fixed moment follow the wall clock. */
+  /** Re-arms when the clock is set back: intervals and delays keep the rest of their wait; crons and fixed moments follow it. */
   private onSetBack(at: number, byMs: number): void {
     const { timeline } = this.schedule;
     if (!timeline.followsClock) this.arm(at - byMs);

@@ -59,7 +59,7 @@ export function readStacks(error: unknown): void {
   for (const part of partsWithin(error, 4)) stackOf(part);
 }
 
-/** Works like `instanceof`, and returns false for a proxy that was revoked or whose traps throw. */
+/** Works like `instanceof`, but returns false for a proxy that was revoked or whose traps throw. */
 export function isErrorOf<T>(
   error: unknown,
   type: abstract new (...args: never[]) => T,
@@ -77,7 +77,7 @@ export function combined(errors: readonly unknown[]): unknown {
   return new AggregateError(errors, `${errors.length} errors, the first: ${textOf(errors[0])}`);
 }
 
-/** True for the error itself, and for each error of an `AggregateError`. */
+/** Returns true for the error itself, and for each error of an `AggregateError`. */
 export function isPartOf(error: unknown, whole: unknown): boolean {
   if (error === whole) return true;
   if (!isErrorOf(whole, AggregateError)) return false;
@@ -85,7 +85,7 @@ export function isPartOf(error: unknown, whole: unknown): boolean {
   return Array.isArray(errors) && errors.includes(error);
 }
 
-/** True for the error itself, and for an error that has it as a cause or among its errors. */
+/** Returns true if `whole` is the error, or has it as a cause or among its errors. */
 export function leadsTo(whole: unknown, error: unknown): boolean {
   for (const part of partsWithin(whole, 9)) if (part === error) return true;
   return false;
@@ -98,7 +98,7 @@ export type Abortable = Pick<AbortSignal, 'aborted' | 'reason'>;
 const ABORT_NAMES: readonly unknown[] = ['AbortError', 'CanceledError'];
 const ABORT_CODES: readonly unknown[] = ['ABORT_ERR', 'ERR_CANCELED'];
 
-/** True for the reason of an abort, and for the abort errors that APIs throw in its place. */
+/** Returns true for the reason of an abort, and for the abort errors that APIs throw in its place. */
 export function isAbortError(error: unknown, signal: Abortable): boolean {
   if (error === signal.reason) return true;
   try {

@@ -17,7 +17,7 @@ import type { StrayFailure } from '../errors/stray-failure.interface.js';
 import { ScopedWorkerEvents } from './scoped-worker-events.js';
 
 /**
- * Logs events that need attention with Nest's logger. It logs each failure of a tick, a background worker or a source once. It also
+ * Uses Nest's logger to log events that need attention. Logs each failure of a tick, a background worker or a source once. Also
  * logs dead letters, the first of several skipped ticks, memory thresholds, leaks, and the work that the shutdown waits for.
  */
 export class EventLog {

@@ -1,6 +1,6 @@
 import type { ScopedWorkerEventMap } from './event-map.js';
 
-/** Lists every event: the compiler compares it with the map in both directions. */
+/** Lists every event: the compiler compares the list with the map in both directions. */
 const EVENTS = {
   'tick:started': true,
   'tick:finished': true,

@@ -25,7 +25,7 @@ export function lifetimeOf(wrapper: NestWrapper): Lifetime {
 
 /** The dependency of one provider on another. */
 export interface GraphEdge {
-  /** Where it is injected: `constructor[0]`, `inject[0]`, `property name`, or `enhancer` (such as a guard on a controller). */
+  /** Where the provider is injected: `constructor[0]`, `inject[0]`, `property name`, or `enhancer` (such as a guard on a controller). */
   readonly at: string;
   /** The id of the injected provider. */
   readonly to: number;
@@ -41,7 +41,7 @@ export interface GraphProvider {
   readonly module: string;
   readonly place: 'provider' | 'controller' | 'enhancer';
   readonly kind: ProviderKind;
-  /** Marked with `@WebSocketGateway()`. */
+  /** True if it is marked with `@WebSocketGateway()`. */
   readonly isGateway: boolean;
   /** The class of a provider of the kind `class`. The result of a factory isn't known before it runs. */
   readonly type: Function | undefined;
@@ -100,8 +100,8 @@ export class LifetimeGraph {
   }
 
   /**
-   * True if the provider declares itself request-scoped or depends on such a provider. Considers only scopes and dependencies,
-   * because some releases of Nest compute wrong lifetimes.
+   * Returns true if the provider declares itself request-scoped or depends on such a provider. Considers only scopes and
+   * dependencies, because some releases of Nest compute wrong lifetimes.
    */
   needsScope(provider: GraphProvider): boolean {
     return (this.#scoped ??= this.scopedProviders()).has(provider);
@@ -183,7 +183,7 @@ export class LifetimeGraph {
   }
 }
 
-/** True if each scope that needs the provider has its own instance. */
+/** Returns true if each scope that needs the provider has its own instance. */
 export function livesInScope({ lifetime }: GraphProvider): boolean {
   return lifetime === 'request' || lifetime === 'bubbled' || lifetime === 'transient';
 }

@@ -37,7 +37,7 @@ export abstract class InspectedServices {
   abstract readonly registry: ScopedWorkerRegistry;
 }
 
-/** The inspected parts of an application: read from it if it has started, otherwise planned as its start-up would. */
+/** The inspected parts of an application: read from it if it has started, otherwise planned as its start-up would plan them. */
 interface Subject {
   readonly schedules: readonly InspectedSchedule[];
   readonly options: ModuleOptionsStore;
@@ -53,7 +53,7 @@ interface Subject {
  * Returns the schedules, scopes and findings of an application. Builds no provider and calls no factory.
  *
  * Pass an application that has started, or one that was created by `Test.createTestingModule().compile()` or by
- * `NestFactory.createApplicationContext(AppModule, { preview: true })`. In preview mode Nest calls no constructor, so your
+ * `NestFactory.createApplicationContext(AppModule, { preview: true })`. In preview mode, Nest calls no constructor, so your
  * application opens no connection. Before start-up, the inspector doesn't know values from providers (such as the expression of
  * a cron) or the options of `forRootAsync()`; `notes` says so.
  *

@@ -15,7 +15,7 @@ export interface InspectedSchedule {
   readonly due: string;
   /** The time zone of a cron expression; undefined for all other kinds. */
   readonly timeZone: string | undefined;
-  /** `undecided`: a factory supplies its timing, and the inspector doesn't call it. `paused`: at run time, until it is resumed. */
+  /** `undecided`: a factory supplies the timing, and the inspector doesn't call factories. `paused`: it was paused at run time. */
   readonly state: 'active' | 'paused' | 'disabled' | 'undecided';
   /** True if one more tick runs right after start-up. That tick is the first of `nextRuns`. */
   readonly runsOnStart: boolean;
@@ -34,7 +34,7 @@ export interface InspectedNestJob {
   /** The first module that provides its class. */
   readonly module: string;
   readonly kind: ScheduleKind;
-  /** As `InspectedSchedule.due`. */
+  /** The same as `InspectedSchedule.due`. */
   readonly due: string;
   readonly timeZone: string | undefined;
   /**
@@ -102,7 +102,7 @@ export interface ScopeInspection {
   /** The jobs of `@nestjs/schedule` and how Nest treats them. */
   readonly nestJobs: readonly InspectedNestJob[];
   readonly workers: readonly InspectedWorker[];
-  /** Background workers, by name. */
+  /** The names of the background workers. */
   readonly background: readonly string[];
   readonly findings: readonly InspectedFinding[];
   /** Findings that the option `allowFindings` names, with their reasons. */

@@ -12,7 +12,7 @@ import { SignalHint } from './signals.js';
 import { StartUpSettled } from './start-up-settled.js';
 
 /**
- * Starts the engine when start-up is complete, and stops it before anything of the application is destroyed. Nest initialises and
+ * Starts the engine when start-up is complete, and stops it before any part of the application is destroyed. Nest initialises and
  * bootstraps `HostingModule` last, and destroys it first.
  */
 export class ApplicationLifecycle {
@@ -35,8 +35,8 @@ export class ApplicationLifecycle {
   }
 
   /**
-   * Starts the engine and the work of the application. A second call returns the same promise: an engine that refused to start
-   * stays refused.
+   * Starts the engine and the work of the application. A second call returns the same promise: an engine that failed to start
+   * isn't started again.
    */
   start(): Promise<void> {
     this.#starting ??= this.startOnce();

@@ -1,6 +1,6 @@
 import { isOf, type RunningWork, type RunningTicks } from '../tick/running-ticks.js';
 
-/** A call to `stop()` that waits, and the running ticks that it is part of. */
+/** A call to `stop()` that waits: the running ticks that it is part of, and those that it waits for. */
 interface StopWait {
   readonly callers: readonly RunningWork[];
   readonly ends: readonly RunningWork[];
@@ -32,7 +32,7 @@ export class JobStopWaits {
     this.#waits.delete(wait);
   }
 
-  /** True if a tick ends only after another one, or is that one. Waits never form a cycle, so the recursion ends. */
+  /** Returns true if a tick ends only after another one, or is that one. Waits never form a cycle, so the recursion ends. */
   private needs(running: RunningWork, other: RunningWork): boolean {
     if (running === other) return true;
     return [...this.#waits].some(

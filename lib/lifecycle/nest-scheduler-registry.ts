@@ -16,7 +16,7 @@ const KINDS = {
 
 type EntryName = (typeof KINDS)[NestKind]['entry'];
 
-/** The part of `SchedulerRegistry` of `@nestjs/schedule` that this library uses; the same from 5 to 12. */
+/** The part of `SchedulerRegistry` of `@nestjs/schedule` that this library uses; the same in versions 5 to 12. */
 export type NestSchedulerRegistry = {
   doesExist(type: NestKind, name: string): boolean;
 } & Record<`get${EntryName}`, (name: string) => unknown> &
@@ -59,7 +59,7 @@ export type Shown =
   | { readonly kind: 'cron'; readonly entry: CronJob; readonly callbacks: JobCallbacks }
   | { readonly kind: 'interval' | 'timeout'; readonly entry: NodeJS.Timeout };
 
-/** True if the registry still has the entry: the application may have deleted it, and added its own. */
+/** Returns true if the registry still has the entry: the application may have deleted it, and added its own. */
 export function isThere(target: NestSchedulerRegistry, name: string, shown: Shown): boolean {
   return target.doesExist(shown.kind, name) && get(target, name, shown.kind) === shown.entry;
 }
@@ -73,7 +73,7 @@ export function deleteFrom(target: NestSchedulerRegistry, name: string, kind: Ne
   target[`delete${KINDS[kind].entry}`](name);
 }
 
-/** @throws Error if the registry has no such entry. */
+/** Returns an entry; throws an error if the registry has no such entry. */
 export function get(target: NestSchedulerRegistry, name: string, kind: NestKind): unknown {
   return target[`get${KINDS[kind].entry}`](name);
 }
@@ -89,10 +89,10 @@ export interface NameHolder {
 type DecoratedJob = { readonly ref?: unknown };
 
 /**
- * Finds the owner of a name in `SchedulerRegistry`. The owner is a job that is already in it, or a decorated one. Nest adds a
- * decorated job in `onApplicationBootstrap` of its module, after our schedules are shown.
+ * Finds the owner of a name in `SchedulerRegistry`. The owner is a job that is already there, or a decorated one. Nest adds a
+ * decorated job in `onApplicationBootstrap`, after our schedules are shown.
  *
- * `SchedulerOrchestrator` of `@nestjs/schedule` keeps the jobs that it will add in private fields; the same from 5.0 to 12.0. The
+ * `SchedulerOrchestrator` of `@nestjs/schedule` keeps in private fields the jobs that it will add; the fields are the same from 5.0 to 12.0. The
  * decorators alone don't show which jobs those are: Nest skips classes, options disable a kind, factories make instances.
  */
 export class NameHolders {
@@ -105,7 +105,7 @@ export class NameHolders {
     this.#orchestrator = findBeside(nest, target, 'SchedulerOrchestrator');
   }
 
-  /** Returns undefined if the name is free. */
+  /** Returns the owner of a name; undefined if the name is free. */
   holderOf(kind: NestKind, name: string): NameHolder | undefined {
     const job = this.decoratedJob(kind, name);
     const isPending = job !== undefined && job.ref === undefined;

@@ -27,7 +27,7 @@ export class Patience {
     }
   }
 
-  /** Waits until no straggler is left, including those that stragglers start in the meantime. */
+  /** Waits until no straggler is left, including those that stragglers start in the meantime, or until the time is up. */
   async wait(stragglers: () => readonly Straggler[], atMostMs = Infinity): Promise<void> {
     const timeoutMs = Math.min(this.remainingMs, atMostMs);
     if (timeoutMs <= 0 || stragglers().length === 0) return;

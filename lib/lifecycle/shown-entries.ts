@@ -14,11 +14,11 @@ export interface JobControl {
   setTime(time: unknown): void;
 }
 
-/** The functions from `addCallback()`, with the arguments of their calls. */
+/** The functions that were passed to `addCallback()`. */
 export type JobCallbacks = ((this: unknown, onComplete: unknown) => unknown)[];
 
 /**
- * Makes a `CronJob` without its own timer, whose methods act on a schedule. `waitForCompletion` follows the overlap rule of the
+ * Makes a `CronJob` that has no timer and whose methods act on a schedule. `waitForCompletion` follows the overlap rule of the
  * schedule: if it is true, `stop()` and `fireOnTick()` of `cron` return promises that wait for the run.
  *
  * @param callbacks receives the functions from `addCallback()`.
@@ -40,7 +40,7 @@ export function shownJob(
   job.cronTime = time;
   Object.defineProperties(job, {
     isActive: { get: () => control.isActive() },
-    running: { get: () => control.isActive() }, // its name in cron 3
+    running: { get: () => control.isActive() }, // the name of `isActive` in cron 3
     isCallbackRunning: { get: () => control.isRunning() },
     // `fireOnTick()` of `cron` does nothing while this is true; here the overlap rule decides.
     _isCallbackRunning: { get: () => false, set: nothing },
@@ -73,11 +73,11 @@ export function shownJob(
  * Makes a timer that never fires, for code that expects the timer of a schedule. The timer calls `onClear` once, when it is
  * cleared: with `clearInterval()` or `clearTimeout()`, by its number, with `close()` or `using`.
  *
- * Node always clears a timer by writing `null` to `_onTimeout` (20 to 26, `lib/timers.js`). The fake clocks of Jest, Vitest and
+ * Node always clears a timer by writing `null` to `_onTimeout` (Node 20 to 26, `lib/timers.js`). The fake clocks of Jest, Vitest and
  * sinon lack this field, and read the number of a timer only to clear it.
  */
 export function shownTimer(onClear: () => void): NodeJS.Timeout {
-  // A timer keeps the AsyncLocalStorage store in which it is created.
+  // A timer keeps the AsyncLocalStorage store that is current when it is created.
   const timer = fromEmptyContext(() => setTimeout(nothing, 1));
   clearTimeout(timer);
   let isCleared = false;

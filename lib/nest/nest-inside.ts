@@ -221,8 +221,6 @@ export class NestInside extends Application {
     const { modulesContainer } = this;
     const set = modulesContainer.set.bind(modulesContainer);
     modulesContainer.set = (id, module) => {
-      for (const built of this.modules.values())
-        if (!this.#unbuilt.has(built)) keepProviders(built);
       set(id, module);
       this.#unbuilt.add(module as unknown as NestModule);
       for (const added of this.#moduleAdded) added();
@@ -231,13 +229,23 @@ export class NestInside extends Application {
     };
   }
 
-  /** Marks lazily loaded modules as built. */
-  private watchLazyLoads({ instanceLoader }: OpenLazyModuleLoader): void {
+  /** Marks lazily loaded modules as built. A load doesn't change modules that have been built. */
+  private watchLazyLoads(loader: OpenLazyModuleLoader): void {
+    const { instanceLoader } = loader;
     if (instanceLoader === undefined) return; // a test has replaced the loader
+    const load = loader.load.bind(loader);
+    loader.load = (...given) => {
+      for (const module of this.modules.values())
+        if (!this.#unbuilt.has(module)) keepProviders(module);
+      return load(...given);
+    };
     const { createInstancesOfDependencies } = instanceLoader;
     instanceLoader.createInstancesOfDependencies = async (modules) => {
       await createInstancesOfDependencies.call(instanceLoader, modules);
-      for (const module of modules.values()) this.#unbuilt.delete(module);
+      for (const module of modules.values()) {
+        this.#unbuilt.delete(module);
+        keepProviders(module); // another load may be under way
+      }
       this.#places.clear();
       this.#builtModuleRef = undefined;
     };
@@ -273,8 +281,8 @@ export class NestInside extends Application {
 const kept = new WeakSet<NestModule>();
 
 /**
- * Prevents Nest from replacing the providers of a module that has been built. Before 11.2, Nest does so if a lazily loaded module
- * imports that module: it would then return objects whose constructor it hasn't called.
+ * Prevents Nest from replacing the providers of a module that has been built. Before 11.2, Nest does so if that module, or a module
+ * that imports it, is loaded lazily: it would then return objects whose constructor it hasn't called.
  */
 function keepProviders(module: NestModule): void {
   if (kept.has(module)) return;

@@ -87,6 +87,7 @@ export interface OpenModuleRef {
 
 /** `LazyModuleLoader` with the field that Nest declares private; the same from 11.0.0 to 12.5.1. */
 export interface OpenLazyModuleLoader {
+  load(...args: unknown[]): Promise<unknown>;
   readonly instanceLoader?: {
     /** Builds all providers of the modules that one call of `load()` adds. */
     createInstancesOfDependencies(modules: ReadonlyMap<string, NestModule>): Promise<void>;

@@ -6,6 +6,7 @@ import { isThenable, readMember } from '../util/values.js';
 import { within } from '../util/within.js';
 import type { Ownership } from './ownership.js';
 import type { ScopeHooks } from './provider-scope.interface.js';
+import { COMMITS_LAST } from './scope-ports.js';
 
 type Hooked = ScopeHooks & object;
 
@@ -191,9 +192,23 @@ export class Disposal {
     };
   }
 
+  /**
+   * Returns everything that has hooks, newest first. A provider that commits last follows all other providers: those that were
+   * built before it don't inject it, so their order would be a coincidence. Hooks on the scope keep their place.
+   */
   private hooked(): Hooked[] {
-    return this.#entries.flatMap((entry) => entry.hooked ?? []).reverse();
+    const newestFirst = this.#entries.filter(({ hooked }) => hooked !== undefined).reverse();
+    const last = newestFirst.findIndex(commitsLast);
+    const start = last < 0 ? newestFirst : newestFirst.slice(0, last);
+    const rest = last < 0 ? [] : newestFirst.slice(last);
+    const isSooner = (entry: Entry): boolean => entry.instance !== undefined && !commitsLast(entry);
+    const order = [...start, ...rest.filter(isSooner), ...rest.filter((entry) => !isSooner(entry))];
+    return order.map(({ hooked }) => hooked!);
   }
+}
+
+function commitsLast({ instance }: Entry): boolean {
+  return instance !== undefined && readMember(instance, COMMITS_LAST) === true;
 }
 
 function hasEndHook(instance: object): instance is Hooked {

@@ -10,6 +10,9 @@ import { ScopeClosedError } from '../errors/errors.js';
 import type { StrayFailure } from '../errors/stray-failure.interface.js';
 import { contexts } from './work-context.js';
 
+/** Marks a provider with a transaction that other providers may use: it commits and rolls back after all of them. */
+export const COMMITS_LAST = Symbol('nestjs-scoped-worker:commits-last');
+
 /**
  * The kinds of scopes, by what ends them: the runner of a due tick, or of a tick from `ProviderScopeFactory.run()` with a name;
  * `ProviderScopeFactory.run()` without a name; or the code that opened it.

@@ -1,7 +1,7 @@
 import type { EntityManager, QueryRunner } from 'typeorm';
 import { ScopeClosedError } from '../errors/errors.js';
 import type { ScopeHooks } from '../scope/provider-scope.interface.js';
-import { closedError, isInsideEnd, scopeOfBuild } from '../scope/scope-ports.js';
+import { closedError, COMMITS_LAST, isInsideEnd, scopeOfBuild } from '../scope/scope-ports.js';
 import { mustShow } from '../scope/work-context.js';
 import { skipIfDestroyed, statusOf, type Client } from './client.js';
 import { captureFrames, leadTo, linesOf } from './frames.js';
@@ -23,6 +23,7 @@ interface OpenRunner {
  * on which `#private` fields would throw.
  */
 export class ScopedConnection implements ScopeHooks, AsyncDisposable {
+  readonly [COMMITS_LAST] = true;
   private readonly runner: QueryRunner;
   private readonly rollBack: () => Promise<unknown>;
   private readonly releaseRunner: () => Promise<void>;

@@ -315,7 +315,7 @@ describe('What a scope shares', () => {
     expect(await scopes.run((scope) => scope.resolve(Late))).toBe(late.get(Late));
   });
 
-  describe('when a lazily loaded module imports a module of the application', () => {
+  describe('when a module of the application, or one that imports it, is loaded lazily', () => {
     @Injectable({ scope: Scope.REQUEST })
     class Session {
       readonly rows = [1, 2];
@@ -388,8 +388,10 @@ describe('What a scope shares', () => {
             expect(await built()).toEqual([[1, 2], 2, [1, 2], [1, 2]]);
         };
         await expectBuilt();
-        await app.get(LazyModuleLoader).load(() => LateModule);
-        await expectBuilt();
+        for (const module of [FeatureModule, LateModule, LateModule]) {
+          await app.get(LazyModuleLoader).load(() => module);
+          await expectBuilt();
+        }
         const broken = app.get(LazyModuleLoader).load(() => BrokenModule);
         await expect(broken).rejects.toThrow('no network');
         await expectBuilt();
@@ -405,8 +407,41 @@ describe('What a scope shares', () => {
       class LateModule {}
       const { app } = await startApp({ imports: [PoolModule] });
       const pool = app.get(Pool);
-      await app.get(LazyModuleLoader).load(() => LateModule);
-      expect(app.get(Pool)).toBe(pool);
+      for (const module of [PoolModule, LateModule]) {
+        await app.get(LazyModuleLoader).load(() => module);
+        expect(app.get(Pool)).toBe(pool);
+      }
+    });
+
+    it('[K3] a resolve by hand during a second load gets what the first one has built', async () => {
+      const second = gate();
+      let loads = 0;
+      @Injectable()
+      class Pool {
+        readonly isOpen = true;
+      }
+      @Injectable({ scope: Scope.REQUEST })
+      class Query {
+        constructor(readonly pool: Pool) {}
+      }
+      const connection: Provider = {
+        provide: 'CONNECTION',
+        useFactory: () => ((loads += 1) === 1 ? undefined : second.opened),
+      };
+      @Module({ providers: [Pool, Query, connection] })
+      class LateModule {}
+      const { app, scopes } = await startApp({});
+      const load = () => app.get(LazyModuleLoader).load(() => LateModule);
+      const pool = () => scopes.run(async (scope) => (await scope.resolve(Query)).pool);
+      await load();
+      const first = await pool();
+      const loading = load();
+      await turn();
+      expect(await pool()).toBe(first);
+      second.open();
+      await loading;
+      expect(await pool()).toBe(first);
+      expect(first.isOpen).toBe(true);
     });
   });
 

@@ -1,4 +1,5 @@
 import { rmSync } from 'node:fs';
+import { Injectable, Scope } from '@nestjs/common';
 import {
   EntitySchema,
   EventSubscriber,
@@ -115,6 +116,48 @@ describe('A scope on an SQLite file', () => {
 
       expect(report.error).toBeUndefined();
       expect(seen).toEqual([[], ['a']]); // the later one runs first, inside the transaction
+    });
+
+    describe.each(['compiled', 'nest'] as const)('with resolution: %j', (resolution) => {
+      it.each(['before', 'after'])(
+        '[B38] commits after the hook of a provider that is injected %s it and does not use it',
+        async (place) => {
+          const seen: string[][] = [];
+          @Injectable({ scope: Scope.REQUEST })
+          class Mailer {
+            onScopeCommit(): void {
+              seen.push(file.committed());
+              if (seen.length === 4) throw new Error('mail server down');
+            }
+          }
+          const notes = getScopedRepositoryToken(Note);
+          const inject = place === 'before' ? [Mailer, notes] : [notes, Mailer];
+          const uses = {
+            provide: 'Uses',
+            inject,
+            useFactory: (...all: unknown[]) => all[inject.indexOf(notes)],
+          };
+          const handler = async ({ scope }: Tick): Promise<void> => {
+            const own = await scope.resolve<Repository<Note>>('Uses');
+            await own.save({ text: 'a' });
+          };
+          const { registry } = await startNoteApp(
+            sqliteRoot(file),
+            { transaction: true },
+            {
+              options: { resolution },
+              providers: [Mailer, uses, worker([], handler)],
+            },
+          );
+          const reports = [];
+          for (let run = 0; run < 4; run += 1) reports.push(await registry.run('Worker.run'));
+
+          expect(seen).toEqual([[], ['a'], ['a', 'a'], ['a', 'a', 'a']]);
+          expect(reports.at(-1)).toMatchObject({ outcome: 'failed', phase: 'commit' });
+          expect(reports.at(-1)).not.toHaveProperty('isPartlyCommitted', true);
+          expect(file.committed()).toEqual(['a', 'a', 'a']);
+        },
+      );
     });
 
     it('[XA8] is not run again by a retry when a hook fails after the COMMIT', async () => {

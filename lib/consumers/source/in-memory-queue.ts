@@ -18,8 +18,8 @@ export interface InMemoryQueueOptions {
 
 /**
  * Queues messages in the memory of this process, in the order of the `put()` calls. The messages are lost when the process ends. A
- * message that went back is delivered before new ones: immediately if it was interrupted. If it failed, it waits for 100 ms, then
- * for twice as long each time, up to 30 seconds, without delaying the others.
+ * message that went back is delivered before new ones: immediately if it was interrupted, or after a wait if it failed. The wait
+ * is 100 ms, then twice as long each time, up to 30 seconds, and doesn't delay other messages.
  *
  * @publicApi
  */

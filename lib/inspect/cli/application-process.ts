@@ -24,7 +24,7 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
  * @throws {CannotInspect} if the child doesn't answer.
  */
 export function inspectApplication(request: PreviewRequest): Promise<Inspected> {
-  // In its own process group, so that processes which the application has started end with it.
+  // The child has its own process group, so that `kill()` also ends the processes that the application has started.
   const detached = process.platform !== 'win32';
   const child = fork(PREVIEW, [], { stdio: ['ignore', 2, 2, 'ipc'], detached });
   const kill = (): void => {
@@ -32,7 +32,7 @@ export function inspectApplication(request: PreviewRequest): Promise<Inspected> 
       if (detached && child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
       else child.kill('SIGKILL');
     } catch {
-      // it has ended, with all processes that it had started
+      // the child has ended, with all processes that it had started
     }
   };
   const release = (): void => {

@@ -29,8 +29,8 @@ export function copyOfApplication(file: string): LibraryCopy | undefined {
 }
 
 /**
- * Returns the path of a documentation page of the running copy, as a user would write it; undefined if it doesn't exist. `npx` may
- * run a copy from its cache, so the page may be outside of the application's `node_modules`.
+ * Returns the path of a documentation page of the running copy, as a user would write it; undefined if there is no such page. `npx`
+ * may run a copy from its cache, so the page may be outside the application's `node_modules`.
  */
 export function ownPage(name: string, cwd: string): string | undefined {
   const file = join(ownCopy().root, 'docs', name);

@@ -42,8 +42,8 @@ interface Node {
 
 /**
  * Draws the workers and their dependencies as a Mermaid flowchart. Providers that are shared with the application are leaves,
- * and the subject of a finding has a frame. The jobs of `@nestjs/schedule` are boxes next to them. Findings about providers
- * that no worker depends on appear as comments.
+ * and the subject of a finding has a frame. The jobs of `@nestjs/schedule` are separate boxes. Findings about providers
+ * that no worker depends on appear only as comments.
  */
 export function mermaid({ workers, nestJobs, findings }: ScopeInspection): string {
   const nodes = new Map<string, Node>();
@@ -69,7 +69,7 @@ export function mermaid({ workers, nestJobs, findings }: ScopeInspection): strin
   const used = new Set([...nodes.values()].map(({ provider }) => provider.lifetime));
   for (const lifetime of used) lines.push(`classDef ${lifetime} ${STYLES[lifetime]}`);
   if (nestJobs.length > 0) lines.push(`classDef job ${STYLES.singleton}`);
-  // The last frame of a node wins, so the most severe findings are last.
+  // The last frame of a node wins, so the most severe findings come last.
   for (const severity of ['info', 'warning', 'error'])
     for (const finding of findings.filter((each) => each.severity === severity))
       lines.push(...framesOf(finding, [...nodes.values()], nestJobs));

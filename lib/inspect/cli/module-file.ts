@@ -14,7 +14,7 @@ const MOST_PROPOSED = 3;
 /**
  * Returns the absolute path of a file.
  *
- * @throws {CannotInspect} if it can't be loaded; the message suggests files with similar names.
+ * @throws {CannotInspect} if the file can't be loaded; the message suggests files with similar names.
  */
 export function moduleFile(given: string, cwd: string): string {
   const file = resolve(cwd, given);

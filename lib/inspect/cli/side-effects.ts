@@ -19,7 +19,7 @@ const WORDS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Records the side effects that loading an application has on this process after the construction, but doesn't prevent them. Covers
+ * Records, from its construction on, the side effects that loading an application has on this process; doesn't prevent them. Covers
  * the connections and servers that the application opens, and the errors that no code catches. Such errors could end a running
  * application, but must not end the inspection.
  */
@@ -62,8 +62,8 @@ export class SideEffects {
   }
 
   /**
-   * Returns one sentence with the resources that keep this process alive and didn't exist at the construction; empty if there are
-   * none.
+   * Returns one sentence with the resources that keep this process alive and didn't exist when this object was constructed; empty
+   * if there are none.
    */
   stillOpen(): string[] {
     const open: string[] = [];

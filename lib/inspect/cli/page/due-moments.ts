@@ -1,6 +1,6 @@
 import { NO_BREAK } from './text.js';
 
-/** Moments that are closer together need milliseconds. */
+/** Moments that are less than this apart need milliseconds. */
 const SECOND_MS = 1_000;
 
 /**

@@ -15,7 +15,7 @@ export function widthOf(text: string): number {
   return width;
 }
 
-/** Cleans a text of the application for a page: it has one line, and no codes that control a terminal. */
+/** Cleans a text of the application for a page: the result has one line, and no codes that control a terminal. */
 export function clean(text: string): string {
   return text.replaceAll(/[\p{Control}\p{Line_Separator}\p{Paragraph_Separator}]+/gu, ' ');
 }
@@ -60,12 +60,12 @@ export function padded(text: string, width: number): string {
   return text + ' '.repeat(Math.max(0, width - widthOf(text)));
 }
 
-/** Returns `1 worker`, `2 workers`. */
+/** Returns a count with its noun: `1 worker`, `2 workers`. */
 export function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
-/** Returns the beginning of a text, at least one character. */
+/** Returns the beginning of a text that fits in a width, but at least one character. */
 function headOf(text: string, width: number): string {
   let head = '';
   let taken = 0;
