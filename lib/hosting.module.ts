@@ -7,8 +7,8 @@ import {
 import { ScopedWorkerServices } from './scoped-worker-services.js';
 
 /**
- * Starts and stops the host at the right time: Nest initialises and bootstraps this module last, and destroys it first. It has
- * no provider, because the hooks of one module run together.
+ * Starts and stops the library at the right time: Nest initialises and bootstraps this module last, and destroys it first. The
+ * module has no provider, because the hooks of one module run together.
  */
 @Module({})
 export class HostingModule implements OnModuleInit, OnApplicationBootstrap, OnModuleDestroy {

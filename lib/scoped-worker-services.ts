@@ -43,9 +43,9 @@ import { FindingBook } from './validation/finding-book.js';
 import { StartUpCheck } from './validation/start-up-check.js';
 
 /**
- * Builds all services of one application, each after its dependencies, and keeps those that other code uses in fields.
+ * Builds all services of one application, each after its dependencies, and keeps in fields those that other code uses.
  *
- * Nest builds only this one. An `instanceDecorator` of the application (Nest Observe sets one) wraps every provider in a proxy.
+ * Nest builds only this class. An `instanceDecorator` of the application (Nest Observe sets one) wraps every provider in a proxy.
  * As providers, our services would call each other through these proxies and appear as spans in the users' traces.
  */
 @Injectable()

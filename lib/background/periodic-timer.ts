@@ -69,7 +69,7 @@ export class PeriodicTimer implements AsyncIterable<void>, Disposable {
   }
 
   /**
-   * Waits for the next tick. The process stays alive while it waits.
+   * Waits for the next tick. The process stays alive while the call waits.
    *
    * @param signal cancels this wait only: no tick is lost, and the timer continues.
    * @returns true for a tick; false if the timer was disposed or its own signal was aborted, even if a tick was due.
@@ -116,7 +116,7 @@ export class PeriodicTimer implements AsyncIterable<void>, Disposable {
   }
 
   private arm(wait: Wait): void {
-    // Never in the same turn: a loop that is always late would keep the event loop from delivering an abort.
+    // A due tick never resolves in the same turn: a loop that is always late would keep the event loop from delivering an abort.
     if (this.isDue()) setImmediate(() => this.#wait === wait && this.ring());
     else
       this.#alarm.set(

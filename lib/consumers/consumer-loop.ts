@@ -50,7 +50,7 @@ export class ConsumerLoop implements IterationObserver, WorkOwner {
   #wake: () => void = () => undefined;
 
   constructor(
-    /** The schedule in the book, not a copy: a removed one must not be mistaken for a new one with its name. */
+    /** The schedule in the book, not a copy: a removed one must not be mistaken for a new one with the same name. */
     private readonly schedule: ConsumerSchedule,
     private readonly dispatcher: TickDispatcher,
     private readonly settler: MessageSettler,
@@ -67,7 +67,7 @@ export class ConsumerLoop implements IterationObserver, WorkOwner {
     this.#wake();
   }
 
-  /** Continues after the consumer was resumed. */
+  /** Continues after the consumer has been resumed. */
   wake(): void {
     this.#wake();
   }

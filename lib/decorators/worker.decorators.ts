@@ -45,7 +45,7 @@ export function InjectTick(): PropertyDecorator & ParameterDecorator {
   };
 }
 
-/** True if a class injects the tick: such a class is written for workers. */
+/** Returns true if a class injects the tick: such a class is written for workers. */
 export function injectsTick(type: unknown): boolean {
   return typeof type === 'function' && Reflect.getMetadata(INJECTS_TICK, type) === true;
 }
@@ -64,7 +64,7 @@ export function StaysSingleton(): ClassDecorator {
   return (target) => Reflect.defineMetadata(STAYS_SINGLETON, true, target);
 }
 
-/** True if the class itself has the decorator. A subclass doesn't inherit it, because it may have other dependencies. */
+/** Returns true if the class itself has the decorator. A subclass doesn't inherit it, because it may have other dependencies. */
 export function staysSingleton(type: unknown): boolean {
   return typeof type === 'function' && Reflect.getOwnMetadata(STAYS_SINGLETON, type) === true;
 }

@@ -15,7 +15,7 @@ export const IS_BACKGROUND_WORKER = Symbol('nestjs-scoped-worker:is-background-w
 
 /** A background worker that lives as long as the application. */
 export interface FoundBackgroundWorker {
-  /** The name for logs and events: its `name`, its class, or its token if other workers have the same class. */
+  /** The name for logs and events: the worker's `name`, its class, or its token if other workers have the same class. */
   readonly name: string;
   readonly instance: object;
   /** All modules that provide it with the same dependencies; the instance of the first one runs. */
@@ -33,7 +33,7 @@ interface Candidate {
  * Finds each background worker among the providers of all modules once. An object under several tokens is one worker. So is a
  * class, or a factory under one token, that several modules provide with the same dependencies.
  *
- * @returns also the providers of background workers that have no instance for the whole application, by class.
+ * @returns the workers and, by class, the providers of background workers that have no instance for the whole application.
  */
 export function exploreBackground(modules: Iterable<NestModule>): {
   readonly workers: readonly FoundBackgroundWorker[];
@@ -73,7 +73,7 @@ export function exploreBackground(modules: Iterable<NestModule>): {
   return { workers: named(found.filter((each) => distinct.includes(each))), homeless };
 }
 
-/** True for two providers of one class, or of one token. */
+/** Returns true for two providers of one class, or of one token. */
 function isAlike({ wrapper: known }: Candidate, wrapper: NestWrapper): boolean {
   if (!wrapper.metatype || kindOf(known) !== kindOf(wrapper)) return false;
   return kindOf(wrapper) === 'class'
@@ -103,7 +103,7 @@ function givenName(instance: object): string | undefined {
   return typeof name === 'string' && name.trim() !== '' ? name : undefined;
 }
 
-/** True for a class that extends `BackgroundWorker`. */
+/** Returns true for a class that extends `BackgroundWorker`. */
 export function isBackgroundWorker({ prototype }: Function): boolean {
   return isMarked(prototype);
 }

@@ -3,10 +3,10 @@ import { isObject } from '../util/values.js';
 
 type Verdict = 'same' | 'different' | 'unknown';
 
-/** The nesting up to which values are compared. */
+/** The nesting depth up to which values are compared. */
 const MAX_DEPTH = 8;
 
-/** Classes whose content is their text. On Node 20, two different `URLSearchParams` are equal for `isDeepStrictEqual`. */
+/** Classes whose content is their text. On Node 20, `isDeepStrictEqual` considers two different `URLSearchParams` equal. */
 const TEXTUAL: readonly { readonly prototype: object }[] = [URL, URLSearchParams];
 
 /**
@@ -51,7 +51,7 @@ function entriesCompared(one: MapOfAny, other: MapOfAny, depth: number): Verdict
   if (one.size !== other.size) return 'different';
   let verdict: Verdict = 'same';
   for (const [key, value] of one) {
-    // Another object may be an equal key.
+    // The other side may have an equal object as its key.
     const missing = isObject(key) ? 'unknown' : 'different';
     const found = other.has(key) ? compared(value, other.get(key), depth + 1) : missing;
     if (found === 'different') return found;
@@ -61,8 +61,8 @@ function entriesCompared(one: MapOfAny, other: MapOfAny, depth: number): Verdict
 }
 
 /**
- * Returns the kind of an object. A subclass of a map, a set or an address is of the kind `other`, because it may have hidden state.
- * A date may come from another realm, or from a fake clock.
+ * Returns the kind of an object. An instance of a subclass of `Map`, `Set`, `URL` or `URLSearchParams` is of the kind `other`,
+ * because it may have hidden state. A date may come from another realm, or from a fake clock.
  */
 function kindOf(value: object): 'plain' | 'map' | 'set' | 'comparable' | 'textual' | 'other' {
   const prototype: unknown = Object.getPrototypeOf(value);

@@ -8,13 +8,13 @@ import { addPlace, type HandlerClass } from './same-worker.js';
 
 /** A class with `@Cron`, `@Interval` or `@Timeout` of `@nestjs/schedule`. */
 export interface NestJobs extends HandlerClass {
-  /** Without `ScheduleModule.forRoot()`, nothing reads the decorators. */
+  /** False without `ScheduleModule.forRoot()`: nothing reads the decorators then. */
   readonly isScheduleModuleImported: boolean;
 }
 
 /** A class whose jobs `@nestjs/schedule` doesn't run. */
 export interface SkippedJobs extends NestJobs {
-  /** The module in which the same class is a singleton, so Nest does run its jobs there; undefined if there is none. */
+  /** The module in which the same class is a singleton, so that Nest runs its jobs; undefined if there is no such module. */
   readonly runBy: NestModule | undefined;
   /** True for a module class, which Nest builds once or never. */
   readonly isModule: boolean;

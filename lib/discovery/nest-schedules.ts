@@ -16,13 +16,13 @@ const INTERVAL = 'SCHEDULE_INTERVAL_OPTIONS';
 const TIMEOUT = 'SCHEDULE_TIMEOUT_OPTIONS';
 const MODULE_OPTIONS = 'SCHEDULE_MODULE_OPTIONS';
 
-/** Its `SchedulerType`. */
+/** The values of its `SchedulerType`. */
 const TYPES = { cron: 1, timeout: 2, interval: 3 } as const;
 
 /** The configuration of `ScheduleModule` in an application. */
 export interface NestScheduling {
   readonly isImported: boolean;
-  /** The kinds that it runs; all of them if it isn't imported. */
+  /** The kinds that the module runs; all of them if it isn't imported. */
   readonly kinds: ReadonlySet<keyof typeof TYPES>;
 }
 
@@ -31,7 +31,7 @@ export const SWITCHES = { cron: 'cronJobs', interval: 'intervals', timeout: 'tim
 
 const EVERY_KIND = ['cron', 'interval', 'timeout'] as const;
 
-/** Reads `ScheduleModule.forRoot()`. If it is imported more than once, a kind runs unless all imports disable it. */
+/** Reads the options of `ScheduleModule`. If the module is imported more than once, a kind runs unless all imports disable it. */
 export function nestScheduling(modules: Iterable<NestModule>): NestScheduling {
   const imports = [...modules].flatMap(({ providers }) => providers.get(MODULE_OPTIONS) ?? []);
   // Nest's preview mode doesn't call the factory of `forRootAsync()`, so the defaults apply.
@@ -52,8 +52,8 @@ function hasSwitches(options: unknown): boolean {
 
 /**
  * Returns the `@Cron`, `@Interval` and `@Timeout` of the methods of a class, in the form of our decorators. As in
- * `@nestjs/schedule`, an override without a decorator isn't a job, and the topmost of several decorators on one method counts.
- * Static methods, accessors and methods named by a symbol are left out.
+ * `@nestjs/schedule`, an overriding method without a decorator isn't a job, and the topmost of several decorators on one method
+ * counts. Static methods, accessors and methods named by a symbol are left out.
  */
 export function nestHandlersOf(
   target: Function,
@@ -93,7 +93,7 @@ function cron(handler: Function): Job {
   const instant = instantOf(cronTime);
   const options = {
     name: given['name'] || undefined,
-    // By default `@Cron` doesn't wait until the previous run has finished.
+    // By default, `@Cron` doesn't wait until the previous run has finished.
     overlap: given['waitForCompletion'] ? 'skip' : 'allow',
     ...(disabled === undefined ? {} : { disabled: Boolean(disabled) }),
     timeZone: timeZone ?? undefined,
@@ -110,8 +110,8 @@ function cron(handler: Function): Job {
 }
 
 /**
- * Returns the options for the `threshold` of `cron`: a slot that is later is skipped. Without a threshold, `cron` 4.4 runs one late
- * slot, as we do.
+ * Returns the options for the `threshold` of `cron`: a slot that is later than that is skipped. Without a threshold, `cron` 4.4
+ * runs one late slot, as we do.
  */
 function misfireOf(threshold: unknown): object {
   if (threshold === undefined || threshold === null) return {};

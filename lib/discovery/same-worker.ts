@@ -51,7 +51,7 @@ function differenceBetween(one: NestWrapper, other: NestWrapper): Difference | u
   return isConfiguredTwice ? comparison.doubt : undefined;
 }
 
-/** Returns the known provider that is the same worker; if there is none, the difference from the last candidate. */
+/** Returns the known provider that is the same worker, or else the difference from the last candidate. */
 export function sameAmong<Known extends { readonly wrapper: NestWrapper }>(
   all: readonly Known[],
   wrapper: NestWrapper,
@@ -75,8 +75,8 @@ export function addPlace<Known extends HandlerClass>(all: Known[], found: Known)
 }
 
 /**
- * Returns the tokens that the decorators of a worker inject, as its module sees them. These tokens include guards and the like:
- * behind a factory, and before 11.2 behind `useClass`, Nest doesn't count them as injections.
+ * Returns the tokens that the decorators of a worker inject, as its module sees them, including those that guards and the like
+ * inject: behind a factory, and before 11.2 behind `useClass`, Nest doesn't count them as injections.
  */
 function tokensAskedFor({ metatype, token }: NestWrapper): unknown[] {
   const owner = [metatype, token].find(
@@ -146,7 +146,7 @@ class Comparison {
     return undefined;
   }
 
-  /** Compares the providers of two modules, by token: with `ModuleRef`, a provider can access everything that its module provides. */
+  /** Compares the providers of two modules by token: with `ModuleRef`, a provider can access everything in its module. */
   private modules(one: NestWrapper, other: NestWrapper): Difference | undefined {
     for (const [token, wrapper] of one.host?.providers ?? []) {
       const counterpart = other.host?.providers.get(token);

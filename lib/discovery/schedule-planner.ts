@@ -67,7 +67,7 @@ interface Outline {
   readonly findings: Finding[];
 }
 
-/** Creates schedules from what `explore()` finds. Reads and checks, and starts nothing. */
+/** Creates schedules from what `explore()` finds. Reads and checks, but starts nothing. */
 export class SchedulePlanner {
   private readonly provided: ProvidedValues;
 
@@ -89,7 +89,7 @@ export class SchedulePlanner {
     );
   }
 
-  /** Does the same without calling any factory. */
+  /** Does the same as `plan()`, but calls no factory. */
   planUnasked(): Plan {
     return this.complete(this.outline(), () => undefined);
   }

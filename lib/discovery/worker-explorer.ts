@@ -34,7 +34,7 @@ export interface Exploration {
   readonly skipped: readonly SkippedJobs[];
 }
 
-/** The workers that an application of this process has provided. */
+/** The workers that an application in this process has provided. */
 const everProvided = new WeakSet<object>();
 
 /**

@@ -24,7 +24,7 @@ export function inProcessEngine(options: InProcessEngineOptions = {}): Engine {
   return new InProcessEngine(unref);
 }
 
-/** Keeps a clock for each schedule, which decides when a slot is due. */
+/** Keeps a clock for each schedule; the clock decides when a slot is due. */
 class InProcessEngine implements Engine {
   readonly name = 'in-process';
   readonly #clocks = new Map<string, ScheduleClock>();

@@ -4,7 +4,7 @@ import type { EngineHost } from './engine.js';
 import { decideMisfire, dueUntil, MOST_CAUGHT_UP } from '../schedule/misfire.js';
 import { Alarm } from '../util/alarm.js';
 
-/** A clock that is set back by at least this much was corrected; if it is set back by less, an hour is repeated (as in Vixie cron). */
+/** A clock that is set back by at least this much was corrected; otherwise, an hour is repeated (as in Vixie cron). */
 const CORRECTION_MS = 3 * 3_600_000;
 
 /** The maximum number of missed slots that are reported at a time. */
@@ -59,7 +59,7 @@ export class ScheduleClock {
     this.arm(isTaken ? timeline.after(first) : first);
   }
 
-  /** Counts from now: the initial delay and the tick on start-up don't apply to a new timing. */
+  /** Starts counting again from now: the initial delay and the tick on start-up don't apply to a new timing. */
   startAgain(now: number): void {
     this.arm(this.schedule.timeline.again(now));
   }
@@ -131,7 +131,7 @@ export class ScheduleClock {
     this.#caughtUp -= count;
   }
 
-  /** Re-arms when the clock is set back: intervals and delays keep the rest of their wait; crons and fixed moments follow it. */
+  /** Re-arms when the clock is set back. Intervals and delays keep the rest of the wait; crons and instants follow the clock. */
   private onSetBack(at: number, byMs: number): void {
     const { timeline } = this.schedule;
     if (!timeline.followsClock) this.arm(at - byMs);

@@ -14,8 +14,8 @@ export interface LoggedError {
 }
 
 /**
- * Splits the `util.inspect()` output of an error, so that its message appears once. If inspection fails, it uses the message and
- * the stack, so that it returns text for every thrown value.
+ * Splits the `util.inspect()` output of an error, so that its message appears once. If inspection fails, the function uses the
+ * message and the stack, so that it returns text for every thrown value.
  */
 export function loggedError(error: unknown): LoggedError {
   const message = textOf(error);
@@ -53,7 +53,7 @@ interface ErrorLogger {
  * Logs an error. The message says what happened and contains the text of the error. The rest goes into the stack, which Nest's
  * loggers write below the message or into a separate field.
  *
- * @param others further errors, and the label to log them with.
+ * @param others further errors, logged with the label `ofOthers`.
  */
 export function logError(
   logger: ErrorLogger,

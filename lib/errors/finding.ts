@@ -99,7 +99,7 @@ export type FindingNumber = (typeof FINDINGS)[FindingKind]['number'];
  * - `error`: work doesn't run, or uses an object after its disposal. Stops start-up.
  * - `warning`: a provider lives longer, or is built more often, than its source suggests; or a failed tick keeps some of its
  *   writes. Logged; stops start-up under `scopeValidation: 'strict'`.
- * - `info`: it may be intentional. Logged.
+ * - `info`: the problem may be intentional. Logged.
  *
  * @publicApi
  */

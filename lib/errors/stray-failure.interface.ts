@@ -24,7 +24,7 @@ export interface StrayFailure {
     | 'refused-statement';
   readonly schedule: string | undefined;
   readonly tickId: string | undefined;
-  /** The name of the background worker, if one failed. */
+  /** The name of the background worker, if the error concerns one. */
   readonly worker?: string;
   readonly error: unknown;
 }

@@ -15,7 +15,7 @@ export interface ScheduleChange {
 
 /** The shutdown has started. */
 export interface ShutdownStart {
-  /** The work that the shutdown waits for: schedule names with tick ids, and scopes by hand. */
+  /** The names of the work that the shutdown waits for: ticks, messages, background workers, and scopes by hand. */
   readonly waitingFor: readonly string[];
 }
 
@@ -33,7 +33,7 @@ export interface BackgroundFailure {
   /** The `name` of the `BackgroundWorker`, with a number if several have the same name. */
   readonly worker: string;
   readonly error: unknown;
-  /** Milliseconds until the library calls it again; undefined if it doesn't. */
+  /** Milliseconds until the library calls `execute` again; undefined if it doesn't. */
   readonly restartInMs: number | undefined;
 }
 
@@ -48,7 +48,7 @@ export interface SourceFailure {
   readonly schedule: string;
   /** Undefined if the source ended without an error. */
   readonly error: unknown;
-  /** Milliseconds until the library opens it again. */
+  /** Milliseconds until the library opens the source again. */
   readonly reopenInMs: number;
 }
 

@@ -15,9 +15,9 @@ const NOTHING: readonly Promise<void>[] = [];
 /**
  * Emits typed events, for logs, metrics and tests.
  *
- * The library calls listeners one after the other, in the order in which you added them, before it continues. It logs the
- * error if a listener throws or rejects; the other listeners and the tick aren't affected. Listeners aren't part of the tick that emits the
- * event. For `shutdown:started` alone, the library awaits the promises that listeners return.
+ * The library calls listeners one after the other, in the order in which you added them, before it continues. If a listener
+ * throws or rejects, it logs the error; the other listeners and the tick aren't affected. Listeners aren't part of the tick that
+ * emits the event. For `shutdown:started` alone, the library awaits the promises that listeners return.
  *
  * @publicApi
  */

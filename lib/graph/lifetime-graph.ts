@@ -25,7 +25,7 @@ export function lifetimeOf(wrapper: NestWrapper): Lifetime {
 
 /** The dependency of one provider on another. */
 export interface GraphEdge {
-  /** Where the provider is injected: `constructor[0]`, `inject[0]`, `property name`, or `enhancer` (such as a guard on a controller). */
+  /** The place of injection: `constructor[0]`, `inject[0]`, `property name`, or `enhancer` (such as a guard on a controller). */
   readonly at: string;
   /** The id of the injected provider. */
   readonly to: number;
@@ -81,7 +81,7 @@ export class LifetimeGraph {
     }
   }
 
-  /** @param wrapper Nest's wrapper of the provider. */
+  /** Returns the provider of one of Nest's wrappers. */
   of(wrapper: object): GraphProvider | undefined {
     const id = this.places.get(wrapper);
     return id === undefined ? undefined : this.providers[id];

@@ -23,7 +23,7 @@ const LIFECYCLE_HOOKS = [
 
 const SCOPE_HOOKS = ['onScopeInit', 'onScopeCommit', 'onScopeRollback'] as const;
 
-/** Reads the graph of the running application on first use, and again after a module was loaded lazily. */
+/** Reads the graph of the running application on first use, and again after a module has been loaded lazily. */
 export class ApplicationGraph {
   #graph: LifetimeGraph | undefined;
   #modules = 0;

@@ -70,7 +70,7 @@ function inspectJob(
       nextRuns: [],
     };
   }
-  // Overrides and defaults of the module apply to the schedule that runs it.
+  // Overrides and defaults of the module apply to the schedule that runs the job.
   const { state, nextRuns, ...shown } = inspectSchedule(adopted ?? schedule, from);
   const isOff = fate === 'runs' && state === 'disabled';
   return {

@@ -129,7 +129,7 @@ function predictDisposal(
     return round;
   };
   let finished = inSteps(build(worker, worker, 0));
-  // Built when the handler is about to be called, one after the other.
+  // Nest builds these enhancers when the handler is about to be called, one after the other.
   for (const enhancer of around) finished = inSteps(build(enhancer, worker, finished));
   return built
     .toSorted((one, other) => one.finished - other.finished)

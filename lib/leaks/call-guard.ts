@@ -116,13 +116,13 @@ export function instanceBehind(injected: object): object {
   return instance;
 }
 
-/** True for a proxy of a scope that isn't closed. */
+/** Returns true for a proxy of a scope that isn't closed. */
 function isGuarded(value: object): boolean {
   return instances.get(bare(value))?.scope.isClosed === false;
 }
 
 /**
- * Returns a proxy of an instance whose methods refuse calls once the scope is closed. Methods run on the instance itself, so that
+ * Wraps an instance in a proxy whose methods refuse calls once the scope is closed. Methods run on the instance itself, so that
  * private fields and the internal slots of built-in classes work. If a result or a property is a wrapped instance too, the caller
  * receives its proxy, so that two references to one instance are equal.
  *
@@ -164,8 +164,8 @@ export function guarded<T extends object>(given: T, className: string, scope: Ca
 }
 
 /**
- * Returns true for methods: functions of the prototypes, and own functions that can't be constructors, such as arrow functions. A class
- * or constructor in a property (the entity of a repository) is a value, and so is the result of a getter.
+ * Returns true for methods: functions of the prototypes, and own functions that can't be constructors, such as arrow functions. A
+ * class or constructor in a property (the entity of a repository) is a value, and so is the result of a getter.
  */
 function isMethod(target: object, key: PropertyKey, value: Function): boolean {
   if (key === 'constructor') return false;
@@ -178,7 +178,7 @@ function isMethod(target: object, key: PropertyKey, value: Function): boolean {
   return false;
 }
 
-/** True for a property that can never change, for which a proxy must return the value itself. */
+/** Returns true for a property that can never change, for which a proxy must return the value itself. */
 function isFixed(target: object, key: PropertyKey): boolean {
   const own = Object.getOwnPropertyDescriptor(target, key);
   return own !== undefined && own.configurable === false && own.writable !== true;

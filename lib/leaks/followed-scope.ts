@@ -89,7 +89,7 @@ export class DroppedScopes {
     });
   }
 
-  /** @param handle the handle of the scope; only the code that opened the scope may keep it. */
+  /** Follows a scope. @param handle the handle of the scope; only the code that opened the scope may keep it. */
   follow(handle: object, scope: ProviderScope, place: string | undefined): void {
     const opened = { scope, place, openedAt: new Date(), startedAt: performance.now() };
     this.#handles.register(handle, opened, scope);

@@ -32,7 +32,7 @@ export class LeakWatch implements ScopeWatch {
     });
   }
 
-  /** Turns itself off without the option. Called once the options are known. */
+  /** Turns itself off if `leakDetection` isn't set. Called once the options are known. */
   start(): void {
     const { leakDetection } = this.options.resolved;
     this.isOn = leakDetection !== undefined;
@@ -99,7 +99,7 @@ function placeOfCall(callee: Function): string | undefined {
   }
 }
 
-/** True for a frame of Nest Observe, which has the name of the wrapped method or runs in AsyncLocalStorage. */
+/** Returns true for a frame of Nest Observe, which has the name of the wrapped method or runs in AsyncLocalStorage. */
 function isOfDecorator(frame: string, { name }: Function): boolean {
   return frame.includes(`at ProviderScopeFactory.${name} (`) || frame.includes('(node:');
 }

@@ -26,8 +26,8 @@ interface Group {
 }
 
 /**
- * Counts the instances that have outlived their scope, by class and schedule, until they are collected. `SurvivorFinder.sweep()` finds
- * these instances.
+ * Counts the instances that have outlived their scope, by class and schedule, until they are collected. `SurvivorFinder.sweep()`
+ * finds these instances.
  *
  * Uses a `FinalizationRegistry`, because dereferencing a `WeakRef` repeatedly would keep the object alive for each collection
  * that is marking at that moment.

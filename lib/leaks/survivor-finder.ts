@@ -1,11 +1,11 @@
 import type { LeakFound } from '../events/event-map.js';
 import { SurvivorCounts, type Origin } from './survivor-counts.js';
 
-/** A note about an instance, which doesn't keep it alive. */
+/** A note about an instance; the note doesn't keep it alive. */
 export interface FollowedInstance {
   readonly ref: WeakRef<object>;
   readonly className: string;
-  /** True if a factory returned it, which may be an object that no scope owns. */
+  /** True if a factory returned the instance: it might be an object that no scope owns. */
   readonly isMade?: boolean;
 }
 
@@ -23,7 +23,7 @@ const MOST_FOLLOWED = 100_000;
 /**
  * Keeps closed scopes until enough garbage collections have passed, and finds the instances that survived them.
  *
- * Each `WeakRef` is dereferenced once, when its scope is due. An earlier call would keep the instance alive if a collection is
+ * Each `WeakRef` is dereferenced once, when its scope is due. An earlier call would keep the instance alive if a collection were
  * marking at that moment.
  */
 export class SurvivorFinder {
@@ -38,7 +38,7 @@ export class SurvivorFinder {
 
   constructor(
     private readonly graceMs: number,
-    /** True for an object that a static provider holds, so that a factory merely passes it on. */
+    /** Returns true for an object that a static provider holds, so that a factory merely passes it on. */
     private readonly isHeld: (instance: object) => boolean = () => false,
   ) {}
 
@@ -49,7 +49,7 @@ export class SurvivorFinder {
   /**
    * Notes that a factory returned an object to a scope, sampled or not.
    *
-   * @param scope Kept as long as the object lives, so it must not reference instances.
+   * @param scope kept as long as the object lives, so it must not reference instances.
    * @returns false if the object was returned before: for another token of the scope, or to an earlier scope.
    */
   take(instance: object, scope: object): boolean {
@@ -67,7 +67,7 @@ export class SurvivorFinder {
   /**
    * Checks the scopes that are due. Runs in its own job, because a dereferenced instance stays alive until the job finishes.
    *
-   * @param enoughSince When the third-last collection began.
+   * @param enoughSince the moment when the third-last full collection began.
    * @returns the leaks to report.
    */
   sweep(enoughSince: number, now: number): LeakFound[] {
@@ -79,7 +79,7 @@ export class SurvivorFinder {
       for (const { ref, className, isMade } of instances) {
         const instance = ref.deref();
         if (instance === undefined || this.#lent.has(instance)) continue;
-        // Checked here, because few objects survive and searching all static providers takes time.
+        // Checked here, because few objects survive, and searching all static providers takes time.
         if (isMade && this.isHeld(instance)) continue;
         this.#survivors.add(instance, className, origin, endedAt);
       }

@@ -49,7 +49,7 @@ export class ApplicationLifecycle {
   }
 
   private async startOnce(): Promise<void> {
-    // On Nest 11 `app.close()` during start-up doesn't wait for it.
+    // On Nest 11, `app.close()` during start-up doesn't wait for it.
     if (this.#isStopped) return;
     this.nest.hasStarted = true;
     this.dispatcher.open();

@@ -17,7 +17,7 @@ const CLOSED =
  * Waits for running ticks and for the work of `ProviderScopeFactory.run()` on shutdown. Aborts ticks after `drainTimeoutMs`, and
  * stops waiting when `shutdownTimeoutMs` has elapsed or a second signal arrives.
  *
- * Scopes by hand can open until the last shutdown hook of the application has run, which then calls `close()`.
+ * Scopes by hand can open until the last shutdown hook of the application has run. Only then does the library call `close()`.
  *
  * Aborts work that itself requested the shutdown (`await app.close()` in a handler), and doesn't wait for it.
  */
@@ -106,7 +106,7 @@ export class Drain {
     return [...ticksOf(this.running.awaited), ...byHand, ...longRunning];
   }
 
-  /** Returns the scopes by hand that close without the shutdown. */
+  /** Returns the scopes by hand that close by themselves, without the shutdown. */
   private byHand(concerns: (scope: Scope) => boolean): Scope[] {
     return [...this.scopes.all]
       .filter((scope) => scope.kind === 'run' || (scope.kind === 'open' && scope.closed))
@@ -129,7 +129,7 @@ export class Drain {
     return leftOpen;
   }
 
-  /** Rolls back and disposes scopes of `ProviderScopeFactory.open()` that were never closed. */
+  /** Rolls back and disposes scopes from `ProviderScopeFactory.open()` that were never closed. */
   private disposeLeftOpen(concerns: (scope: Scope) => boolean): string[] {
     const leftOpen = [...this.scopes.all].filter(
       (scope) => scope.kind === 'open' && !scope.closed && concerns(scope),

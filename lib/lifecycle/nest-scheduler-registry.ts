@@ -92,8 +92,9 @@ type DecoratedJob = { readonly ref?: unknown };
  * Finds the owner of a name in `SchedulerRegistry`. The owner is a job that is already there, or a decorated one. Nest adds a
  * decorated job in `onApplicationBootstrap`, after our schedules are shown.
  *
- * `SchedulerOrchestrator` of `@nestjs/schedule` keeps in private fields the jobs that it will add; the fields are the same from 5.0 to 12.0. The
- * decorators alone don't show which jobs those are: Nest skips classes, options disable a kind, factories make instances.
+ * `SchedulerOrchestrator` of `@nestjs/schedule` keeps in private fields the jobs that it will add; the fields are the same from 5.0
+ * to 12.0. The decorators alone don't show which jobs those are: Nest skips classes, options disable a kind, factories make
+ * instances.
  */
 export class NameHolders {
   readonly #orchestrator: Readonly<Record<string, unknown>> | undefined;

@@ -29,9 +29,9 @@ import { shownJob, type JobCallbacks, shownTimer } from './shown-entries.js';
 import { JobStopWaits } from './job-stop-waits.js';
 
 /**
- * Shows our schedules in the `SchedulerRegistry` of an application that imports `ScheduleModule.forRoot()`, as they come and go.
- * A cron appears as a `CronJob` without a timer, an interval or a timeout as a timer that never fires. Stopping a job pauses its
- * schedule; deleting a job or clearing a timer removes its schedule.
+ * Shows our schedules in the `SchedulerRegistry` of an application that imports `ScheduleModule.forRoot()`, as they come and go. A
+ * cron appears as a `CronJob` without a timer; an interval or a timeout appears as a timer that never fires. Stopping a job pauses
+ * its schedule; deleting a job or clearing a timer removes its schedule.
  */
 export class SchedulerRegistryBridge {
   readonly #logger = new Logger('ScopedWorker');
@@ -239,7 +239,7 @@ function timeOf({ expression, options: { timeZone, utcOffset } }: Schedule): Cro
  * Returns the expression of a `CronTime`, which may come from another copy of `cron`. Its zone must be that of the schedule: a
  * `CronTime` without a zone has that of the process.
  *
- * @throws Error if it isn't a `CronTime`, or is for a date or another zone.
+ * @throws Error if the value isn't a `CronTime`, or is for a date or another zone.
  */
 function expressionOf(time: unknown, schedule: Schedule): string {
   const { source, ...zone } = (time ?? {}) as Partial<CronTime>;

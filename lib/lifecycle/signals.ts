@@ -15,7 +15,7 @@ const own = new Set<unknown>();
 
 /**
  * Listens for a process signal while the shutdown waits, and ends the wait when one arrives. The signal that began the shutdown
- * was delivered before, so it doesn't count. When Nest has closed another application of the process, it removes that
+ * was delivered before, so it doesn't count. When Nest has closed another application in the process, it removes that
  * application's listener and sends the signal again. That doesn't count either.
  */
 export class SecondSignal {
@@ -57,7 +57,7 @@ export class SecondSignal {
   }
 }
 
-/** Later than most calls of `enableShutdownHooks()`, which may follow `listen()`; scripts have ended by then. */
+/** Later than most calls to `enableShutdownHooks()`, which may follow `listen()`; scripts have ended by then. */
 const LOOK_AFTER_MS = 10_000;
 
 /**

@@ -1,6 +1,6 @@
 /** The minimum number of figures: fewer don't show how much they vary, and none can be left out. */
 const LEAST_FIGURES = 4;
-/** The number of standard errors above zero from which growth isn't a measuring error. */
+/** The number of standard errors above zero beyond which growth isn't a measurement error. */
 const SURE_ERRORS = 2;
 
 /**
@@ -44,15 +44,15 @@ function rangeOf(figures: readonly number[]): { least: number; greatest: number 
 }
 
 /**
- * True if the figures differ too much for their median to count. They must distinguish ticks that leave `suspectedBytes` from ticks
- * that leave nothing, so outliers aside, they may differ by at most half of `suspectedBytes`.
+ * Returns true if the figures differ too much for their median to count. They must distinguish ticks that leave `suspectedBytes`
+ * from ticks that leave nothing, so outliers aside, they may differ by at most half of `suspectedBytes`.
  */
 export function isScattered(figures: readonly number[], suspectedBytes: number): boolean {
   const { least, greatest } = rangeOf(figures);
   return greatest - least > suspectedBytes / 2;
 }
 
-/** True if all figures are above zero, outliers aside: the median of ticks that only replace data is sometimes a few KB. */
+/** Returns true if all figures are above zero, outliers aside: the median of ticks that only replace data is sometimes a few KB. */
 export function isAboveNothing(figures: readonly number[]): boolean {
   return rangeOf(figures).least > 0;
 }

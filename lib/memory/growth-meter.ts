@@ -2,7 +2,7 @@ import { KeptShare } from './kept-share.js';
 import { GrowthEstimates, type ScheduleGrowth, type TickCounts } from './schedule-growth.js';
 import type { MemorySource } from './process-memory.js';
 
-/** The first tick of a schedule loads and compiles code, and fills caches. */
+/** The number of ticks that aren't measured: the first tick of a schedule loads and compiles code, and fills caches. */
 const WARM_UP_TICKS = 1;
 /** The number of ticks that are measured without delay, for an early answer. */
 const EAGER_TICKS = 10;
@@ -25,7 +25,7 @@ interface Measuring {
   readonly tookMs: number;
   /** False if a tick of another schedule ran at the same time. */
   isAlone: boolean;
-  /** True if measured after full collections, so that V8's own collections don't spoil it. */
+  /** True if the heap is read after full collections, so that V8's own collections don't spoil the measurement. */
   readonly isConfirming: boolean;
   /** Stops watching for collections; undefined without a watch, and once the measurement is spoilt. */
   endWatch: (() => boolean) | undefined;
@@ -34,11 +34,12 @@ interface Measuring {
 }
 
 /**
- * Measures what ticks leave in the heap: reads it before and after a tick, each time right after a collection of young garbage.
- * Without these collections, the garbage of all ticks would hide what a few ticks leave. These collections take time, so only some
- * ticks are measured: the first ones of each schedule, then a few more. Preferably, no other schedule runs at the same time.
+ * Measures what ticks leave in the heap: reads the heap before and after a tick, each time right after a collection of young
+ * garbage. Without these collections, the garbage of all ticks would hide what a few ticks leave. These collections take time, so
+ * only some ticks are measured: the first ones of each schedule, then a few more. Preferably, no other schedule runs at the same
+ * time.
  *
- * A collection of young garbage doesn't show whether a tick adds data or replaces older data. So a schedule that seems to grow is
+ * A collection of young garbage doesn't show whether a tick adds data or replaces older data. So the growth of a schedule is
  * confirmed: a few of its ticks are measured after full collections, which stop the process for longer.
  */
 export class GrowthMeter {
@@ -46,7 +47,7 @@ export class GrowthMeter {
   readonly #keptShare = new KeptShare();
   /** The schedules of the ticks that run, by tick id. */
   readonly #running = new Map<string, string>();
-  /** By tick id; at most one for each schedule. */
+  /** The current measurements, by tick id; at most one for each schedule. */
   readonly #measuring = new Map<string, Measuring>();
   /**
    * When the next tick of a schedule may be measured, as a moment of `performance.now()`. 0 means immediately; Infinity is set
@@ -70,7 +71,7 @@ export class GrowthMeter {
   }
 
   /**
-   * Notes that a tick has finished and its scope is disposed.
+   * Notes that a tick has finished and its scope has been disposed.
    *
    * @returns true if `finish` should be called for the tick as soon as it is no longer on the stack.
    */
@@ -102,7 +103,7 @@ export class GrowthMeter {
     this.#notBefore.set(schedule, isEager ? 0 : performance.now() + restMs);
   }
 
-  /** Checks for collections. Call it from time to time, even while no tick is measured. */
+  /** Checks for collections. Call this method from time to time, even while no tick is measured. */
   look(): void {
     // A watch keeps a few KB for each collection, and a tick may take days.
     for (const measuring of this.#measuring.values())
@@ -190,7 +191,7 @@ export class GrowthMeter {
     if (heldBytes !== undefined) this.#keptShare.note(heldBytes, this.#growth);
   }
 
-  /** @param after the collection that precedes the reading: of young garbage (`floorBytes`), or a full one (`liveBytes`). */
+  /** Reads the heap. @param after the collection that precedes it: of young garbage (`floorBytes`), or a full one (`liveBytes`). */
   private read(after: 'floorBytes' | 'liveBytes'): Reading {
     const startedAt = performance.now();
     const heldBytes = this.heap[after]();

@@ -12,7 +12,7 @@ const LEAST_PART = 0.1;
 export class KeptShare {
   readonly #points: { readonly heapBytes: number; readonly counts: TickCounts }[] = [];
 
-  /** Notes the heap. Call it soon after a full collection. */
+  /** Notes the size of the heap. Call it soon after a full collection. */
   note(heapBytes: number, growth: GrowthEstimates): void {
     const [before, last] = this.#points.slice(-2);
     // Collections in quick succession must not push out those that can be compared.

@@ -40,7 +40,7 @@ type StopAt =
     };
 
 /**
- * Options of the memory watch. Without a threshold, it only takes samples and reports the schedules that grow.
+ * Options of the memory watch. Without a threshold, the watch only takes samples and reports the schedules that grow.
  *
  * @publicApi
  */

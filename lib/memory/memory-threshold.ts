@@ -34,13 +34,13 @@ export function levelOf(sample: MemorySample, { option }: MemoryThreshold): numb
  */
 const REARMED_BELOW = 0.95;
 
-/** Detects when a value crosses a threshold: once upwards, and once downwards when it has fallen 5% below it. */
+/** Detects when a value crosses a threshold: once upwards, and once downwards when the value has fallen more than 5% below it. */
 export class Crossing {
   #isAbove = false;
 
   constructor(private readonly threshold: number) {}
 
-  /** @returns the direction in which the value has crossed the threshold since the last call, if it has. */
+  /** Returns the direction in which the value has crossed the threshold since the last call, if it has. */
   see(value: number): 'up' | 'down' | undefined {
     if (!this.#isAbove && value >= this.threshold) {
       this.#isAbove = true;

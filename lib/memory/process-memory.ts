@@ -44,7 +44,7 @@ export abstract class MemorySource {
   abstract liveBytes(): number | undefined;
   /** Returns true if a full collection of V8 was detected since the last call; one may be missed. */
   abstract wasCollected(): boolean;
-  /** Watches until you call the returned function, which returns true if there was a full collection; none is missed. */
+  /** Watches for full collections until you call the returned function, which returns true if there was one; none is missed. */
   abstract watchCollections(): () => boolean;
 }
 

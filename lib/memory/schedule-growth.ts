@@ -13,13 +13,13 @@ export interface ScheduleGrowth {
   readonly ticks: number;
   /** The number of ticks that the figures come from, including ticks that finished during a measurement. */
   readonly measuredTicks: number;
-  /** The bytes that one tick leaves permanently, averaged over the last measurements. */
+  /** The bytes that one tick leaves permanently, estimated from the last measurements. */
   readonly bytesPerTick: number;
   /** `bytesPerTick` times `ticks`: what the schedule has added so far. */
   readonly bytes: number;
 }
 
-/** The minimum total growth of a schedule that is reported. */
+/** The minimum total growth that is reported for a schedule. */
 const LEAST_BYTES = MIB;
 
 /** The number of ticks of each schedule that had finished at some moment. */
@@ -35,9 +35,9 @@ interface GrowthEstimate extends Omit<ScheduleGrowth, 'bytes'> {
 
 /** The number of figures that count; older ones are dropped. */
 const KEPT_FIGURES = 20;
-/** The number of ticks, each between full collections, that make a confirmation; their median counts. */
+/** The number of ticks, each between full collections, that make a confirmation; the median of their figures counts. */
 const CONFIRMING_TICKS = 7;
-/** The maximum number of ticks for a confirmation whose figures scatter: some jobs keep data in some ticks only. */
+/** The maximum number of ticks for a confirmation whose figures scatter: some jobs keep data only in some ticks. */
 const MOST_CONFIRMING_TICKS = 3 * CONFIRMING_TICKS;
 
 /** The figures behind the estimate for one schedule. */
@@ -57,11 +57,11 @@ class Account {
 }
 
 /**
- * Estimates what the ticks of each schedule leave in the heap. For a stretch of time, it knows how much the heap has grown and
- * whose ticks finished. A stretch with ticks of only one schedule yields a figure directly. If ticks of several overlap, each
- * stretch is one equation. Each estimate is then adjusted by the schedule's share of the unexplained growth (normalised least mean
- * squares: Nagumo & Noda, "A learning method for system identification", 1967). Schedules that always run together can't be
- * separated.
+ * Estimates what the ticks of each schedule leave in the heap. For a stretch of time, this class knows how much the heap has grown
+ * and whose ticks finished. A stretch with ticks of only one schedule yields a figure directly. If ticks of several schedules
+ * overlap, each stretch is one equation. Each estimate is then adjusted by the schedule's share of the unexplained growth
+ * (normalised least mean squares: Nagumo & Noda, "A learning method for system identification", 1967). Schedules that always run
+ * together can't be separated.
  */
 export class GrowthEstimates {
   readonly #accounts = new Map<string, Account>();
@@ -90,7 +90,7 @@ export class GrowthEstimates {
     return this.ticksOf(schedule) - (counts.get(schedule) ?? 0);
   }
 
-  /** @param grownBytes The growth of the heap since the ticks were counted. */
+  /** Updates the estimates. @param grownBytes The growth of the heap since the ticks were counted. */
   learn(since: TickCounts, grownBytes: number): void {
     const parts: { account: Account; count: number }[] = [];
     let unexplained = grownBytes;
@@ -129,8 +129,8 @@ export class GrowthEstimates {
   }
 
   /**
-   * True if full collections must show whether the ticks add data or replace data of earlier ticks. A confirmation is renewed
-   * whenever the number of ticks has doubled, because a cache first fills and then replaces.
+   * Returns true if full collections must show whether the ticks add data or replace data of earlier ticks. A confirmation is
+   * renewed whenever the number of ticks has doubled, because a cache first fills and then replaces.
    */
   needsConfirmation(schedule: string): boolean {
     const account = this.accountOf(schedule);

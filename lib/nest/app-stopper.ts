@@ -17,7 +17,7 @@ export class AppStopper {
     private readonly settings: { readonly shutdownTimeoutMs: number },
   ) {}
 
-  /** @param culprit The schedule, or `Class.execute`. */
+  /** @param culprit the schedule, or `Class.execute`. */
   stopAfterFailure(culprit: string): Promise<void> {
     return this.stop(`${culprit} failed and has onFailure 'stop-app'`);
   }
@@ -26,7 +26,7 @@ export class AppStopper {
    * Closes the application with all its hooks, then ends the process with the exit code that is set, or with 1. Doesn't wait for
    * anything that would keep the process alive. Waits for the application as long as the drain may take, plus 10 s.
    *
-   * @param cause For the log: a clause such as `Reports.send failed`.
+   * @param cause for the log: a clause such as `Reports.send failed`.
    */
   async stop(cause: string): Promise<void> {
     if (this.#stopping) return;

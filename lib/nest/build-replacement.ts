@@ -9,7 +9,7 @@ export class BuildReplacement {
   constructor(
     private readonly wrapper: NestWrapper,
     private readonly replace: (instance: object, wrapper: NestWrapper) => object,
-    /** True for an object that a factory only passes on. */
+    /** Returns true for an object that a factory only passes on. */
     private readonly isPassedOn: (made: unknown) => boolean,
   ) {}
 
@@ -17,7 +17,7 @@ export class BuildReplacement {
    * Changes the arguments of `Injector#instantiateClass`, so that Nest stores and injects the replacement. The arguments are the
    * instances to inject, the wrapper, the same wrapper as the target, and the context.
    *
-   * From 11.0.0 to 12.5.1 Nest calls `new wrapper.metatype(...)` or `target.metatype(...)`. This `metatype` returns the
+   * From 11.0.0 to 12.5.1, Nest calls `new wrapper.metatype(...)` or `target.metatype(...)`. The changed `metatype` returns the
    * replacement, because Nest marks the instance as resolved too early to replace it afterwards.
    */
   argumentsFor([instances, wrapper, target, ...rest]: unknown[]): unknown[] {
@@ -60,7 +60,7 @@ export class BuildReplacement {
   }
 }
 
-/** Returns a view of the wrapper with another value of one member. */
+/** Returns a view of the wrapper with another value for one member. */
 export function withMember(
   wrapper: NestWrapper,
   member: 'metatype' | 'getInstanceByContextId',

@@ -47,7 +47,7 @@ export class HeldInstance {
   #host: NestInstanceHost | undefined;
   #isConstructed = false;
 
-  /** @param preparation of the instance. Its own code sees the instance as resolved; otherwise, that code would wait for itself. */
+  /** @param preparation that of the instance. Its code sees the instance as resolved; otherwise, it would wait for itself. */
   constructor(private readonly preparation: Preparation) {}
 
   /** Replaces arguments of `Injector#instantiateClass`, so that Nest doesn't mark the new instance as resolved yet. */

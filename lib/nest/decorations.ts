@@ -38,7 +38,7 @@ export function bare<T>(value: T): T {
   return object as T;
 }
 
-/** Returns a copy with the bare own properties: through a decoration, functions differ on each read. */
+/** Returns a copy with an object's own properties, undecorated: through a decoration, functions differ on each read. */
 export function bareProperties<T extends object>(decorated: T): T {
   const entries = Object.entries(Object.getOwnPropertyDescriptors(decorated))
     .filter(([, { enumerable }]) => enumerable === true)

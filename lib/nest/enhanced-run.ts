@@ -7,7 +7,7 @@ import {
   type PipeTransform,
 } from '@nestjs/common';
 import { defer, isObservable, lastValueFrom, ReplaySubject, Subject, type Observable } from 'rxjs';
-import { finalize, takeUntil } from 'rxjs/operators'; // `rxjs` itself has them from 7.2 on
+import { finalize, takeUntil } from 'rxjs/operators'; // `rxjs` itself exports them only from 7.2 on
 import { setImmediate } from 'node:timers/promises';
 import { isAbortError } from '../errors/error-parts.js';
 import { ScopeClosedError } from '../errors/errors.js';
@@ -76,7 +76,7 @@ export function consumersOf(creator: unknown): Consumers | undefined {
 export interface ReadyEnhancers {
   readonly guards: readonly CanActivate[];
   readonly interceptors: readonly NestInterceptor[];
-  /** Each with its pipes, in order. */
+  /** The decorated parameters, each with its pipes in order. */
   readonly params: readonly (DeclaredParam & { readonly ready: readonly PipeTransform[] })[];
   /** The first one that catches an error handles it. */
   readonly filters: readonly ExceptionFilter[];
@@ -251,7 +251,7 @@ export class EnhancedRun {
     return given;
   }
 
-  /** Calls the filter that catches an error. Throws the error again without such a filter, or if it returns undefined. */
+  /** Calls the filter that catches an error. Throws the error again if no filter catches it, or if the filter returns undefined. */
   private async filter(error: unknown): Promise<unknown> {
     const { signal } = this.prepared;
     if (signal.aborted && isInterruption(error, signal)) throw error;

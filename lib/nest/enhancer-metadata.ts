@@ -29,7 +29,7 @@ export interface DeclaredEnhancers {
   readonly owner: Function;
   /** The result of `getHandler()`, for `Reflector`: the method, or the decorated one that it overrides. */
   readonly handler: Function | undefined;
-  /** Of each kind, those of the class first, then those of the method. */
+  /** The enhancers of each kind: first those of the class, then those of the method. */
   readonly enhancers: Readonly<Record<EnhancerKind, readonly Declared[]>>;
   readonly params: readonly DeclaredParam[];
   /** True if nothing applies. Pipes apply to decorated parameters only. */
@@ -105,7 +105,7 @@ function paramsOf(owner: Function, method: string): DeclaredParam[] {
   const types = Reflect.getMetadata('design:paramtypes', owner.prototype as object, method) as
     readonly unknown[] | undefined;
   return Object.values(entries ?? {})
-    .filter((entry) => 'factory' in entry) // those of @Body() and the like, which need an HTTP request, have none
+    .filter((entry) => 'factory' in entry) // @Body() and the like, which need an HTTP request, have no factory
     .map(({ index, factory, data, pipes, schema }) => ({
       index,
       factory,

@@ -42,7 +42,7 @@ export class Enhancers {
    * Calls a handler inside its enhancers, in Nest's order: guards, interceptors, pipes, handler, interceptors, filters. Looks for
    * the enhancers at the first call, because the application may add enhancers in its `onModuleInit`.
    *
-   * @returns the result of the handler, an interceptor or a filter, or a promise of it; of an Observable, the last value.
+   * @returns the result of the handler, an interceptor or a filter, or a promise of it; for an Observable, the last value.
    */
   call(call: HandlerCall): unknown {
     const { instance, method, called, worker, withGlobal } = call;
@@ -66,7 +66,7 @@ export class Enhancers {
     return getOrAdd(methods, method, () => declaredOn(owner, method));
   }
 
-  /** Returns the instances for one call, those of each kind in the order global, class, method. */
+  /** Returns the instances for one call, each kind in the order global, class, method; filters in the reverse order. */
   private async ready(
     { enhancers, params }: DeclaredEnhancers,
     call: EnhancedCall,

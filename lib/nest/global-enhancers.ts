@@ -20,7 +20,7 @@ interface OfKind {
   readonly scoped: readonly NestWrapper[];
 }
 
-/** Reads the global enhancers of the application each time, because `app.useGlobalGuards()` may be called after start-up. */
+/** Reads the global enhancers of the application on each call, because `app.useGlobalGuards()` may be called after start-up. */
 export class GlobalEnhancers {
   /** @param config Every application has a config in Nest 11.0.0 to 12.5.1, even without HTTP. */
   constructor(private readonly config: ApplicationConfig | undefined) {}

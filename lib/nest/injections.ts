@@ -12,11 +12,11 @@ export interface Injection {
   readonly wrapper: NestWrapper;
 }
 
-/** A dependency of a provider that nothing provides. */
+/** A missing dependency of a provider. */
 export interface MissingInjection {
-  /** As in `Injection`. */
+  /** The place, as in `Injection`. */
   readonly at: string;
-  /** Undefined because of a circular import. */
+  /** Undefined in case of a circular import. */
   readonly token: unknown;
 }
 
@@ -70,9 +70,9 @@ export function injectionsOf(wrapper: NestWrapper): Injection[] {
 }
 
 /**
- * Returns the dependencies that keep Nest from building a provider: not optional, and not visible to its module. Nest 12 itself
- * refuses them at start-up. Nest 11.2 doesn't check providers that are declared as request-scoped or transient before the first
- * request. If Nest has resolved a provider, nothing is missing, because versions differ in what they accept.
+ * Returns the dependencies that keep Nest from building a provider: not optional, and not visible to the provider's module. Nest 12
+ * itself refuses them at start-up. Nest 11.2 doesn't check providers that are declared as request-scoped or transient before the
+ * first request. If Nest has resolved a provider, nothing is missing, because versions differ in what they accept.
  */
 export function missingInjectionsOf(wrapper: NestWrapper): MissingInjection[] {
   if (wrapper.initTime !== undefined) return [];
@@ -127,7 +127,7 @@ function tokenOf(given: unknown): unknown {
   return injectedToken(optionalToken(given)) ?? undefined;
 }
 
-/** Returns true for a class with `@WebSocketGateway()` of `@nestjs/websockets`, which may not be installed. */
+/** Returns true for a class with `@WebSocketGateway()` of `@nestjs/websockets`, which might not be installed. */
 export function isGateway(type: Function): boolean {
   return Reflect.getMetadata('websockets:is_gateway', type) === true;
 }

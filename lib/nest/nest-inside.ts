@@ -43,7 +43,7 @@ export class NestInside extends Application {
   #builtModuleRef: ModuleRef | undefined;
   /** The lazily loaded modules that Nest hasn't built. If Nest can't build a module, it removes the module; 11.0 keeps it. */
   readonly #unbuilt = new WeakSet<NestModule>();
-  /** Called for each added module. */
+  /** The listeners that are called for each added module. */
   readonly #moduleAdded: (() => void)[] = [];
 
   private readonly modulesContainer: ModulesContainer;
@@ -165,7 +165,7 @@ export class NestInside extends Application {
     await new ClosingContext(container).close();
   }
 
-  /** Undefined in an application without HTTP. */
+  /** The host of the HTTP adapter; undefined in an application without HTTP. */
   get http(): HttpAdapterHost | undefined {
     return this.httpAdapterHost?.httpAdapter ? this.httpAdapterHost : undefined;
   }
@@ -182,8 +182,8 @@ export class NestInside extends Application {
    * Returns the provider that `ModuleRef.resolve` would choose, that of the last module with the token, and caches it. Returns
    * undefined for a provider that Nest doesn't build for each context: Nest itself then resolves the token.
    *
-   * A module that Nest is still building comes last. Only its declared request-scoped providers are found: Nest hasn't resolved
-   * yet which of the others are request-scoped too.
+   * A module that Nest is still building comes last. Only those of its providers that are declared request-scoped are found: Nest
+   * hasn't resolved yet which of the others are request-scoped too.
    */
   placeOf(token: unknown): NestWrapper | undefined {
     const known = this.#places.get(token);
@@ -282,7 +282,7 @@ const kept = new WeakSet<NestModule>();
 
 /**
  * Prevents Nest from replacing the providers of a module that has been built. Before 11.2, Nest does so if that module, or a module
- * that imports it, is loaded lazily: it would then return objects whose constructor it hasn't called.
+ * that imports it, is loaded lazily: Nest would then return objects whose constructor it hasn't called.
  */
 function keepProviders(module: NestModule): void {
   if (kept.has(module)) return;

@@ -12,7 +12,7 @@ export interface NestWrapper {
   readonly metatype: (Function & { prototype?: object }) | null | undefined;
   readonly inject?: readonly unknown[] | null;
   readonly isAlias?: boolean;
-  /** True if a dependent uses `forwardRef()`: it may be part of a circular dependency. */
+  /** True if a dependent uses `forwardRef()`: the provider may be part of a circular dependency. */
   readonly forwardRef?: boolean;
   readonly instance: unknown;
   /** The declared scope; `isDependencyTreeStatic()` takes the dependencies into account. */
@@ -64,7 +64,7 @@ export interface NestInjector {
   instanceDecorator?: (instance: unknown) => unknown;
   resolveProperties: (this: NestInjector, ...args: unknown[]) => Promise<NestProperty[]>;
   loadProvider: (this: NestInjector, ...args: unknown[]) => Promise<unknown>;
-  /** In 11.2.10, and from 12.2 on. */
+  /** Exists in 11.2.10, and from 12.2 on. */
   waitForDeferredLoads?: (this: NestInjector, contextId: ContextId) => Promise<void>;
   addDeferredLoad?: (this: NestInjector, contextId: ContextId, loading: Promise<unknown>) => void;
   /** Returns the context id under which Nest stores an instance; for a durable provider, a context id strategy chooses it. */
@@ -89,7 +89,7 @@ export interface OpenModuleRef {
 export interface OpenLazyModuleLoader {
   load(...args: unknown[]): Promise<unknown>;
   readonly instanceLoader?: {
-    /** Builds all providers of the modules that one call of `load()` adds. */
+    /** Builds all providers of the modules that one call to `load()` adds. */
     createInstancesOfDependencies(modules: ReadonlyMap<string, NestModule>): Promise<void>;
   };
 }

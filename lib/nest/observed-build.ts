@@ -11,7 +11,7 @@ import { constructIn, Preparation } from './preparation.js';
 import { isFactory } from './provider-kind.js';
 import { injectEarly, inquirerOf, takeProperties } from './resolved-properties.js';
 
-/** Classes whose instances have no `onScopeInit`: nothing has to wait for them. */
+/** Class providers whose instances have no `onScopeInit`: nothing has to wait for them. */
 const plain = new WeakSet<NestWrapper>();
 
 /** A call to `Injector#instantiateClass` for a scope of this library. */
@@ -38,7 +38,7 @@ export function observedBuild(injector: NestInjector, args: unknown[]): Observed
   return { injector, args, wrapper, contextId, observer, properties };
 }
 
-/** Makes the call, and reports it to the observer. */
+/** Makes the call, and reports the build to the observer. */
 export async function observe(
   { injector, args, wrapper, contextId, observer, properties }: ObservedBuild,
   instantiate: (args: unknown[]) => Promise<unknown>,
@@ -87,7 +87,7 @@ export async function observe(
     await ready;
     held?.release(); // not after a failure, so that later dependents receive the error too
   } catch (error) {
-    // Nest 11.0 drops the promise of such a transient; the observer keeps the error, and the load throws it.
+    // Nest 11.0 drops the promise of a circular transient; the observer keeps the error, and the load throws it.
     if (!isCircular || !wrapper.isTransient) throw error;
   } finally {
     preparation.isOver = true;

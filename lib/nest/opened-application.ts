@@ -24,7 +24,7 @@ export class OpenedApplication extends Application {
   /** Returns the instance of a singleton in any module; undefined if no module has it or Nest never constructed it. */
   constructed<T extends object>(type: abstract new (...args: never[]) => T): T | undefined {
     const wrapper = this.provider(type);
-    // In Nest's preview mode, an instance only has the prototype and was never constructed.
+    // In Nest's preview mode, an instance has only the prototype and was never constructed.
     return wrapper === undefined || this.isPreview ? undefined : (wrapper.instance as T);
   }
 

@@ -17,7 +17,7 @@ let constructing: Preparation | undefined;
 export class Preparation {
   isOver = false;
 
-  /** @param key of the observer. */
+  /** @param key that of the observer. */
   constructor(readonly key: object) {}
 
   /** True if the calling code is part of this preparation. */

@@ -13,7 +13,7 @@ const resolved = new WeakMap<ContextId, Map<NestWrapper, NestProperty[][]>>();
 /** Providers into whose properties Nest injects nothing. */
 const withoutProperties = new WeakSet<NestWrapper>();
 
-/** Keyed by the resolution context in which a transient is built. */
+/** The provider that a transient is built for, by the resolution context of that build. */
 const inquirers = new WeakMap<object, NestWrapper | undefined>();
 
 /** Keeps what an injector resolves for the properties of an instance, and the provider that a transient is built for. */
@@ -45,7 +45,7 @@ export function takeProperties(contextId: ContextId, wrapper: NestWrapper): Nest
   return resolved.get(contextId)?.get(wrapper)?.shift() ?? [];
 }
 
-/** Empties the list, so that Nest doesn't inject the same values again over those that `onScopeInit` has set. */
+/** Injects the properties, and empties the list, so that Nest doesn't overwrite values that `onScopeInit` has set. */
 export function injectEarly(instance: unknown, properties: NestProperty[]): void {
   if (typeof instance !== 'object') return; // a function, into which Nest injects nothing
   for (const { key, instance: value } of properties.splice(0)) {
@@ -54,7 +54,7 @@ export function injectEarly(instance: unknown, properties: NestProperty[]): void
   }
 }
 
-/** Returns the provider that a transient is built for; up to 11.x the fifth argument of `Injector#instantiateClass`. */
+/** Returns the provider that a transient is built for; up to 11.x, the fifth argument of `Injector#instantiateClass`. */
 export function inquirerOf([, , , context, inquirer]: readonly unknown[]): NestWrapper | undefined {
   return contextIdOf(context) === context
     ? (inquirer as NestWrapper | undefined)

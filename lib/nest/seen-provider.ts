@@ -4,7 +4,7 @@ import { isSingleton } from './provider-kind.js';
 
 /** The part of Nest's `Module` that links it to others; the same from 11.0.0 to 12.5.1. */
 interface LinkedModule extends NestModule {
-  /** Global modules included. */
+  /** Includes global modules. */
   readonly imports?: ReadonlySet<LinkedModule>;
   /** Tokens of providers, and classes of re-exported modules. */
   readonly exports?: ReadonlySet<unknown>;
@@ -12,8 +12,8 @@ interface LinkedModule extends NestModule {
 
 /**
  * Returns the provider that a module sees under a token: its own, or else the first that its imports export. Nest's injector finds
- * the same for the module's own providers. `ModuleRef` finds only the provider of the module itself, or that of the last module in
- * the application that has the token.
+ * the same one for the module's own providers. `ModuleRef` finds only the provider of the module itself, or that of the last module
+ * in the application that has the token.
  */
 export function seenProvider(module: NestModule, token: unknown): NestWrapper | undefined {
   return module.providers.get(token) ?? exportedTo(module, token, new Set([module]));

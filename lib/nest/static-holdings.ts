@@ -26,7 +26,7 @@ export class StaticHoldings {
     return holdsDecorated(instances, candidate);
   }
 
-  /** Caches the instances while Nest builds none, which it does at start-up and for lazily loaded modules. */
+  /** Caches the instances except while Nest builds some, at start-up and for lazily loaded modules. */
   private instances(): object[] {
     if (this.#known === this.nest.modules.size) return this.#instances;
     const instances = new Set<object>();

@@ -22,7 +22,7 @@ export class ModuleOptionsStore {
     if (this.#declared.length === 1) Object.assign(this.resolved, resolve(options));
   }
 
-  /** True if the application has hooks around ticks. Runs before the options are checked. */
+  /** True if the application has hooks around ticks. Read before the options are checked. */
   get hasHooks(): boolean {
     const { around, onOpen } = this.resolved;
     return (Array.isArray(around) && around.length > 0) || typeof onOpen === 'function';
@@ -52,7 +52,7 @@ function resolve(options: ScopedWorkerModuleOptions): Resolved {
   const { scopeValidation, stateDetection = process.env['NODE_ENV'] !== 'production' } = given;
   return {
     ...resolved,
-    // `problems()` refuses invalid values; until then they must not hide other findings.
+    // `problems()` refuses invalid values; until then, they must not hide other findings.
     overrides: isOptions(resolved.overrides) ? resolved.overrides : {},
     allowFindings: allowProblems(resolved.allowFindings).length === 0 ? resolved.allowFindings : [],
     leakDetection: resolvedLeakDetection(given.leakDetection),
@@ -60,7 +60,7 @@ function resolve(options: ScopedWorkerModuleOptions): Resolved {
   };
 }
 
-/** True if two imports have the same options; functions and engines must be the same object. */
+/** Returns true if two imports have the same options; functions and engines must be the same object. */
 function isSame(left: unknown, right: unknown): boolean {
   if (Object.is(left, right)) return true;
   if (Array.isArray(left) && Array.isArray(right))

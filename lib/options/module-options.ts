@@ -27,15 +27,15 @@ export interface ScopedWorkerModuleOptions {
   /** Intentional findings, which aren't reported and don't stop start-up. @defaultValue [] */
   readonly allowFindings?: readonly Allowance[];
   /**
-   * Runs the `@Cron`, `@Interval` and `@Timeout` handlers of `@nestjs/schedule` that Nest skips because their class can't be a
+   * Runs the `@Cron`, `@Interval` and `@Timeout` handlers of `@nestjs/schedule` that Nest skips because their class isn't a
    * singleton. Each tick has its own scope. Nest keeps running the other handlers. If false, skipped handlers stop start-up.
    *
    * @defaultValue false
    */
   readonly adoptNestSchedules?: boolean;
-  /** Options for every handler; the options of its decorator override them. */
+  /** Options for every handler; the options of a decorator override them. */
   readonly defaults?: HandlerDefaults;
-  /** Options by schedule name, which override all others. A name that no schedule has stops start-up. */
+  /** Options by schedule name, which override all others. A name without a schedule stops start-up. */
   readonly overrides?: Readonly<Record<string, ScheduleOverride>>;
   /** Milliseconds that running ticks have to finish on shutdown before they are aborted. @defaultValue 0 */
   readonly drainTimeoutMs?: number;
@@ -48,8 +48,8 @@ export interface ScopedWorkerModuleOptions {
    */
   readonly disposeTimeoutMs?: number;
   /**
-   * Called and awaited for every attempt of a tick before anything is built in its scope. If it calls `enterWith` of an
-   * AsyncLocalStorage before its first `await`, constructors and the handler see that store.
+   * Called and awaited for every attempt of a tick before anything is built in its scope. If the function calls
+   * `enterWith()` on an AsyncLocalStorage before its first `await`, constructors and the handler see that store.
    */
   readonly onOpen?: (tick: Tick) => void | Promise<void>;
   /**
@@ -92,7 +92,7 @@ export interface ScopedWorkerModuleOptions {
   readonly leakDetection?: LeakDetectionOptions;
   /**
    * Watches the memory of the process: reports the schedules that grow, warns at one threshold, and stops the application
-   * gracefully at another. Off by default; `{}` only takes samples.
+   * gracefully at another. Off by default; `{}` turns it on without thresholds.
    */
   readonly memory?: MemoryOptions;
 }

@@ -8,8 +8,8 @@ import { isThenable } from '../util/values.js';
 import type { Straggler } from './long-running.js';
 
 /**
- * Runs the engine of the options, or the in-process engine. Notifies it of changes only while it runs. If the engine fails at
- * run time, the error is emitted, and nothing else is affected: the schedule book and the dispatcher work without it.
+ * Runs the engine of the options, or the in-process engine. Notifies the engine of changes only while it runs. If the engine
+ * fails at run time, the error is emitted, and nothing else is affected: the schedule book and the dispatcher work without it.
  */
 export class RunningEngine {
   #engine: Engine | undefined;
@@ -24,7 +24,7 @@ export class RunningEngine {
     private readonly events: ScopedWorkerEvents,
   ) {}
 
-  /** @throws the error of the engine. */
+  /** Starts the engine. @throws the error of the engine. */
   async start(schedules: readonly Schedule[], host: EngineHost): Promise<void> {
     this.#starting = this.inEmptyContext(async (engine) => {
       await Promise.resolve(); // `#starting` is set first, because a listener of a missed slot may change a schedule
@@ -128,7 +128,7 @@ export class RunningEngine {
   }
 }
 
-/** False for consumers, which engines don't know about: messages have no due time. */
+/** Returns false for consumers, which engines don't know about: messages have no due time. */
 function isTimed({ kind }: Schedule): boolean {
   return kind !== 'message';
 }

@@ -42,14 +42,14 @@ export class ScheduleBook implements LastReports {
     return this.#schedules.get(name);
   }
 
-  /** Adds a schedule, or replaces the one with its name. */
+  /** Adds a schedule, or replaces the one with the same name. */
   put(schedule: Schedule): void {
     const before = this.#schedules.get(schedule.name);
     this.#lives.set(schedule, (before && this.#lives.get(before)) ?? {});
     this.#schedules.set(schedule.name, schedule);
   }
 
-  /** True if a schedule is in the book, or was before it was rescheduled; false if it has been removed. */
+  /** Returns true if a schedule is in the book, or was before it was rescheduled; false if it has been removed. */
   holds(schedule: EngineSchedule): boolean {
     const current = this.#schedules.get(schedule.name);
     const life = this.#lives.get(schedule); // undefined for a copy that an engine made

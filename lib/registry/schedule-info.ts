@@ -13,7 +13,7 @@ export interface ScheduleInfo {
   /** `Class.method`; for a function, its name, or `'function'`. */
   readonly handler: string;
   readonly kind: Schedule['kind'];
-  /** The cron expression; undefined for intervals and timeouts. */
+  /** The cron expression; undefined for all other kinds. */
   readonly expression: string | undefined;
   /** The period of an interval or the delay of a timeout, in milliseconds. */
   readonly everyMs: number | undefined;
@@ -21,8 +21,8 @@ export interface ScheduleInfo {
   readonly utcOffset: number | undefined;
   readonly state: 'active' | 'paused' | 'disabled';
   /**
-   * When it is due next; undefined if it is paused, disabled or never due again, or if start-up isn't complete. With `fixedDelay`,
-   * also undefined while a slot waits for its jitter and while its tick runs.
+   * When the schedule is due next; undefined if it is paused, disabled or never due again, or if start-up isn't complete. With
+   * `fixedDelay`, also undefined while a slot waits for its jitter and while its tick runs.
    */
   readonly nextRun: Date | undefined;
   /** The report of the last tick, without `value` and `items`, so that no result is kept alive here. */
@@ -36,7 +36,7 @@ export interface ScheduleInfo {
   readonly runningSince: Date | undefined;
 }
 
-/** A new timing for a schedule: a cron expression or a period. `'-'` disables it. */
+/** A new timing for a schedule: a cron expression or a period. The expression `'-'` disables the schedule. */
 export type ScheduleTiming =
   | { readonly cron: string; readonly everyMs?: never }
   | { readonly cron?: never; readonly everyMs: number };
@@ -52,7 +52,7 @@ export type ScheduleDefinition = ScheduleTiming &
   ZoneOptions & {
     /** A name that is unique in the application. */
     readonly name: string;
-    /** A method of a worker, in the form `Class.method`; or a function that receives the tick, and calls `tick.scope.resolve()`. */
+    /** A method of a worker, in the form `Class.method`; or a function that receives the tick and calls `tick.scope.resolve()`. */
     readonly handler: string | ((tick: Tick<never>) => unknown);
     /** The value of `tick.payload`. Not allowed with `forEach`, whose items are the payloads. */
     readonly payload?: unknown;

@@ -56,7 +56,7 @@ export class ScopedWorkerRegistry {
     return this.book.has(name);
   }
 
-  /** @throws {UnknownScheduleError} if no schedule has this name. */
+  /** Returns the current state of a schedule. @throws {UnknownScheduleError} if no schedule has this name. */
   get(name: string): ScheduleInfo {
     return this.info(this.book.get(name));
   }
@@ -89,7 +89,7 @@ export class ScopedWorkerRegistry {
     this.pauseAfter(name);
   }
 
-  /** @internal The list of `failed` continues: if one item fails, the others still run. */
+  /** @internal Pauses a schedule, but the list of `failed` continues: if one item fails, the others still run. */
   pauseAfter(name: string, failed?: Slot): void {
     const schedule = this.book.get(name);
     const isNew = this.dispatcher.pause(schedule);
@@ -101,7 +101,7 @@ export class ScopedWorkerRegistry {
     this.dispatcher.skipPaused(schedule); // last, because a listener may resume the schedule
   }
 
-  /** @throws {UnknownScheduleError} if no schedule has this name. */
+  /** Resumes a paused schedule. @throws {UnknownScheduleError} if no schedule has this name. */
   resume(name: string): void {
     if (this.endPause(this.book.get(name))) this.changed(name, 'resumed');
   }
@@ -176,7 +176,7 @@ export class ScopedWorkerRegistry {
 
   /**
    * Runs `work` under the lock that the ticks of an `overlapKey` take. The work starts when no tick with this key is running, and
-   * no such tick starts while it runs. Use it, for example, in an HTTP handler that changes the same data as a job.
+   * no such tick starts while `work` runs. Use it, for example, in an HTTP handler that changes the same data as a job.
    *
    * The call waits its turn, including behind earlier calls with the key. A tick that comes due while the lock is taken follows its
    * own `overlap` rule. Inside a tick with this key, a call doesn't wait for ticks to finish. If several such ticks run
@@ -208,7 +208,7 @@ export class ScopedWorkerRegistry {
     };
   }
 
-  /** @returns false if the schedule wasn't paused. */
+  /** Ends the pause of a schedule; returns false if the schedule wasn't paused. */
   private endPause(schedule: Schedule): boolean {
     if (!this.dispatcher.resume(schedule)) return false;
     this.engine.resume(schedule);
@@ -245,7 +245,7 @@ export class ScopedWorkerRegistry {
   }
 }
 
-/** @throws {InvalidOptionsError} if an argument of `registry.exclusive()` is invalid. */
+/** Checks the arguments of `registry.exclusive()`. @throws {InvalidOptionsError} if one of them is invalid. */
 function checkExclusive(key: unknown, work: unknown, options: unknown): void {
   const { signal } = (options ?? {}) as { signal?: unknown };
   refuseInvalid('registry.exclusive()', [

@@ -89,7 +89,7 @@ export function decoratorProblems(options: unknown, kind: ScheduleKind): string[
   return [...problemsOf(options, CHECKS, OF_DECORATOR), ...wrong];
 }
 
-/** Returns a clause for each option that schedules of the kind don't have. Defaults for several kinds may have it. */
+/** Returns a clause for each option that schedules of the kind don't have. Defaults for several kinds may have such options. */
 export function misfits(options: unknown, kind: ScheduleKind): string[] {
   const { fixedDelay } = (options ?? {}) as HandlerOptions;
   return fixedDelay === true && kind !== 'interval' && kind !== 'message'

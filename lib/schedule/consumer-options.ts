@@ -1,7 +1,7 @@
 import type { MessageSource } from '../consumers/source/message-source.js';
 import type { CommonHandlerOptions } from './handler-options.js';
 
-/** The part of a source from which the compiler infers its messages. */
+/** The part of a source from which the compiler infers the type of its messages. */
 export type SourceOf<T> = Pick<MessageSource<T>, 'read'>;
 
 /** A message that has used up the deliveries that its consumer allows. */
@@ -37,7 +37,7 @@ export interface ConsumerOptions<T = never> extends Pick<
   readonly concurrency?: number;
   /**
    * The maximum number of deliveries: a message is put aside when the last one fails. If it arrives again after that, it is put
-   * aside without calling the handler, because the process may have ended during its last delivery. Interrupted deliveries don't
+   * aside without a call to the handler, because the process may have ended during its last delivery. Interrupted deliveries don't
    * count. Needs `deadLetter`, or a source that keeps dead letters itself. Minimum 1. Default: no limit.
    */
   readonly maxDeliveries?: number;

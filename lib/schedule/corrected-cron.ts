@@ -30,7 +30,7 @@ export class CorrectedCron {
     this.fields = fieldsOf(this.#time);
   }
 
-  /** Returns the first due time after `after`, both in epoch milliseconds; undefined if it is never due again (30 February). */
+  /** Returns the first due time after `after`, both in epoch milliseconds; undefined if no date matches (30 February). */
   next(after: number): number | undefined {
     let from = after;
     for (;;) {
@@ -60,7 +60,7 @@ export class CorrectedCron {
     return this.fields.hour.includes(date.hour) && this.fields.minute.includes(date.minute);
   }
 
-  /** True if the next due local time doesn't exist: `cron` then returns one after the gap. */
+  /** Returns true if the next due local time doesn't exist: `cron` then returns one after the gap. */
   private isInGap(answer: CronDate, from: number): boolean {
     if (answer.minus({ minutes: LONGEST_GAP }).offset >= answer.offset) return false;
     const asked = answer.plus({ milliseconds: from - answer.toMillis() });

@@ -13,11 +13,11 @@ export interface CronZone {
 const FAR_MS = 2_800 * 86_400_000;
 
 /**
- * A cron expression: five or six fields, seconds first, month and day names, presets such as `@daily`. It is due when `@Cron` of
- * `@nestjs/schedule` is, except for the times that `CorrectedCron` corrects.
+ * A cron expression: five or six fields, seconds first, month and day names, presets such as `@daily`. An expression is due when
+ * `@Cron` of `@nestjs/schedule` is, except for the times that `CorrectedCron` corrects.
  *
- * The `cron` package reads it. Most due times are then found by a search through its fields, on a calendar without time zones. Near
- * a change of clocks, far ahead, and in a zone that `Intl` doesn't know, the `cron` package answers.
+ * The `cron` package reads the expression. Most due times are then found by a search through its fields, on a calendar without
+ * time zones. Near a change of clocks, far ahead, and in a zone that `Intl` doesn't know, the `cron` package answers.
  */
 export class CronExpression {
   readonly #zone: string;
@@ -34,12 +34,12 @@ export class CronExpression {
     this.#offsets = offsetsOf(this.#zone);
   }
 
-  /** Returns the first due time after `after`, both in epoch milliseconds; undefined if it is never due again (30 February). */
+  /** Returns the first due time after `after`, both in epoch milliseconds; undefined if no more follow (30 February). */
   next(after: number): number | undefined {
     return this.search(after) ?? this.corrected().next(after);
   }
 
-  /** Returns undefined if the `cron` package must answer. */
+  /** Searches through the fields; returns undefined if the `cron` package must answer. */
   private search(after: number): number | undefined {
     const offset = this.#offsets.at(after);
     if (offset === undefined) return undefined;
@@ -63,7 +63,7 @@ export function zoneName({ timeZone, utcOffset }: CronZone): string {
   return `UTC${utcOffset < 0 ? '-' : '+'}${two(Math.floor(minutes / 60))}:${two(minutes % 60)}`;
 }
 
-/** The zone of the process, by the environment variable that changes it. `Intl` takes a fifth of a millisecond. */
+/** The zone of the process, by the environment variable that changes it. Asking `Intl` takes a fifth of a millisecond. */
 const zonesOfProcess = new Map<string | undefined, string>();
 
 function zoneOfProcess(): string {

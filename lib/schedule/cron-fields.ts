@@ -4,7 +4,7 @@ export interface CronFieldValues {
   readonly minute: readonly number[];
   readonly hour: readonly number[];
   readonly dayOfMonth: readonly number[];
-  /** From 1. */
+  /** From 1 (January). */
   readonly month: readonly number[];
   /** From 0 (Sunday) to 6 (Saturday). */
   readonly dayOfWeek: readonly number[];
@@ -23,7 +23,7 @@ export class CronFields {
   readonly #days: number;
   readonly #months: number;
   readonly #weekdays: number;
-  /** If both fields of the day are restricted, one of them is enough, as in Vixie cron. */
+  /** True if both day fields are restricted: a match of either is then enough, as in Vixie cron. */
   readonly #isEitherDay: boolean;
 
   constructor({ second, minute, hour, dayOfMonth, month, dayOfWeek }: CronFieldValues) {

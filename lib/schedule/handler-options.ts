@@ -62,7 +62,7 @@ export interface CommonHandlerOptions {
   readonly overlapKey?: string;
   /**
    * The maximum number of concurrent ticks before `overlap` applies; with `'allow'`, further ticks wait their turn. With
-   * `forEach`: the maximum number of concurrent items. Minimum 1. Default: 1; with `'allow'` no limit; with `forEach` 1.
+   * `forEach`: the maximum number of concurrent items. Minimum 1. Default: 1; with `'allow'`, no limit; with `forEach`, 1.
    */
   readonly maxConcurrency?: number;
   /**

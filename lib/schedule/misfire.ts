@@ -1,7 +1,7 @@
 import type { EngineSchedule } from './schedule.js';
 import type { Timeline } from './timeline.js';
 
-/** Which of the slots that are due together run, oldest first, and which are missed. */
+/** Divides slots that are due together into those that run and those that are missed, each oldest first. */
 export interface MisfireDecision {
   readonly run: readonly number[];
   readonly missed: readonly number[];

@@ -16,7 +16,7 @@ export type HandlerTarget =
   | {
       // oxlint-disable-next-line typescript/no-explicit-any -- the tick, whose type depends on schedules
       readonly call: (tick: any) => unknown;
-      /** True for work of `ProviderScopeFactory.run()`, which isn't a schedule of the registry. */
+      /** True for work of `ProviderScopeFactory.run()`, whose schedule isn't in the registry. */
       readonly isByHand?: boolean;
       readonly worker?: never;
       readonly method?: never;
@@ -65,14 +65,14 @@ export function functionName({ name }: Function): string {
   return name === '' || name === 'handler' ? 'function' : name;
 }
 
-/** True for a schedule that is listed, but never due by itself. */
+/** Returns true for a schedule that is listed, but never due by itself. */
 export function isDisabled({ options, isOff }: EngineSchedule): boolean {
   return options.disabled || isOff;
 }
 
 /**
- * True for a schedule whose period counts from when the previous tick finishes. A cron that was an interval before keeps the option
- * unused.
+ * Returns true for a schedule whose period counts from when the previous tick finishes. A cron that was previously an interval
+ * keeps the option, which then has no effect.
  */
 export function hasFixedDelay({ kind, options }: EngineSchedule): boolean {
   return kind === 'interval' && options.fixedDelay;

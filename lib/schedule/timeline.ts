@@ -6,11 +6,11 @@ export interface Timeline {
   first(startAt: number, delayed: boolean): number | undefined;
   /** Returns the next due time after `due`. */
   after(due: number): number | undefined;
-  /** Returns a due time near `from`, never before `due`, without stepping through all due times between. */
+  /** Returns a due time near `from`, never before `due`, without stepping through all due times in between. */
   skipTo(due: number, from: number): number | undefined;
   /** Returns the first due time of a schedule that restarts at `now`. */
   again(now: number): number | undefined;
-  /** True if the due times are moments of the wall clock. Otherwise they move with it when it is set back. */
+  /** True if the due times are moments of the wall clock. Otherwise, they move with it when it is set back. */
   readonly followsClock: boolean;
 }
 
@@ -52,7 +52,7 @@ export function timeoutTimeline(delayMs: number): Timeline {
   return { ...NEVER_DUE, first: (startAt) => startAt + delayMs, again: (now) => now };
 }
 
-/** Returns a timeline with one known due time, which is never due once it has passed. */
+/** Returns a timeline with one known due time; once that has passed, it is never due again. */
 export function instantTimeline(at: number): Timeline {
   const first = (startAt: number): number | undefined => (at >= startAt ? at : undefined);
   return { ...NEVER_DUE, first, again: first, followsClock: true };

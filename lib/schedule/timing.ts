@@ -16,10 +16,10 @@ export interface Timing {
   readonly kind: ScheduleKind;
   /** The cron expression; undefined for the other kinds. */
   readonly expression: string | undefined;
-  /** The period or delay in milliseconds; undefined for crons and messages. */
+  /** The period or delay in milliseconds; undefined for crons, messages and instants. */
   readonly everyMs: number | undefined;
   readonly timeline: Timeline;
-  /** True if the expression `'-'` has switched it off, as in Spring. */
+  /** True if the expression `'-'` has switched the schedule off, as in Spring. */
   readonly isOff: boolean;
 }
 
@@ -27,7 +27,7 @@ export type TimingOrProblem =
   | { readonly timing: Timing; readonly problem?: never }
   | { readonly timing?: never; readonly problem: string };
 
-/** The argument of a decorator that decides when it is due, as error texts call it. */
+/** The argument of a decorator that decides when the schedule is due, as error texts call it. */
 export const WHAT_IS_DUE = {
   cron: 'cron expression',
   interval: 'period',

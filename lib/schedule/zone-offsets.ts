@@ -102,7 +102,7 @@ export class ZoneOffsets {
   }
 }
 
-/** Returns a function that returns the offset at an instant; undefined if the zone is unknown. */
+/** Returns a function that returns the offset at an instant, or undefined if the zone is unknown. */
 function reader(zone: string): (instant: number) => number | undefined {
   if (zone === 'UTC') return () => 0;
   const fixed = offsetIn(zone);

@@ -69,7 +69,7 @@ export class Construction implements BuildObserver {
     this.key = notice;
   }
 
-  /** @param request the value of `REQUEST`. */
+  /** Begins the scope. @param request the value of `REQUEST`. */
   begin(request: unknown): void {
     this.#request = request;
     this.#given =
@@ -163,7 +163,7 @@ export class Construction implements BuildObserver {
   }
 
   /**
-   * Waits until nothing is being built any more, at most `disposeTimeoutMs`. When one dependency fails, Nest rejects immediately
+   * Waits until nothing is being built any more, for at most `disposeTimeoutMs`. When a dependency fails, Nest rejects immediately
    * while its siblings are still being built.
    */
   async settle(): Promise<void> {
@@ -211,7 +211,7 @@ export class Construction implements BuildObserver {
     };
     const ready = this.initialise(initialise, wrapper, late).finally(() => (this.#builds -= 1));
     if (wrapper.forwardRef === true) this.addCycle(ready);
-    ready.catch(() => undefined); // the load throws it
+    ready.catch(() => undefined); // the load throws the error
     return ready;
   }
 
@@ -221,7 +221,7 @@ export class Construction implements BuildObserver {
   }
 
   notAwaited(loading: Promise<unknown>): void {
-    loading.catch(() => undefined); // the load throws it
+    loading.catch(() => undefined); // the load throws the error
     this.addCycle(loading);
   }
 
@@ -230,8 +230,8 @@ export class Construction implements BuildObserver {
    * factory returned an injected object instead, for example a property of an injected provider. Returns undefined for an object
    * that a static provider holds in decorated form.
    *
-   * Hooks and disposers are called on it, so that `this` is the object that its constructor created. Private fields may not be
-   * accessible through a proxy, and a callback that the constructor registered couldn't be removed with another identity.
+   * Hooks and disposers are called on the instance, so that `this` is the object that its constructor created. Private fields might
+   * not be accessible through a proxy, and a callback that the constructor registered couldn't be removed with another identity.
    */
   private behind(made: unknown, wrapper: NestWrapper): unknown {
     const injected = bare(made);

@@ -70,7 +70,7 @@ export class Disposal {
   /**
    * Adds an instance.
    *
-   * @param isLate True if the scope has closed: the instance isn't initialised, and its other hooks wouldn't expect that.
+   * @param isLate true if the scope has closed: the instance isn't initialised, and its other hooks wouldn't expect that.
    * @returns true if the scope owns it and had not added it before.
    */
   add(instance: unknown, wrapper: NestWrapper, isLate = false): boolean {
@@ -179,7 +179,7 @@ export class Disposal {
     return outcome;
   }
 
-  /** Removes the entry that `add` has just made; undefined if it made none. */
+  /** Removes and returns the entry that `add` has just made; returns undefined if it made none. */
   takeNewest(instance: unknown): LateEntry | undefined {
     const entry = this.#entries.at(-1);
     if (entry === undefined || entry.instance !== instance) return undefined;

@@ -12,7 +12,7 @@ export interface ScopeOpening {
    * Returns the value of `REQUEST`, which a context id strategy sees too: the tick of the scope, or the seed of a scope by hand.
    */
   readonly requestOf: (scope: Scope) => unknown;
-  /** Default: the root module. */
+  /** The module in which a strict resolve looks. Default: the root module. */
   readonly module?: NestModule | undefined;
   /** Default: the `resolution` of the module options. */
   readonly resolution?: Resolution | undefined;
@@ -49,7 +49,7 @@ export class OpenScopes implements ScopeHome {
     return this.#open;
   }
 
-  /** @throws {ScopeClosedError} once the shutdown refuses scopes of the kind. */
+  /** Opens a scope. @throws {ScopeClosedError} once the shutdown refuses scopes of the kind. */
   open(opening: ScopeOpening): Scope {
     const refusal = this.#refusals.get(opening.kind);
     if (refusal !== undefined)

@@ -23,14 +23,14 @@ export class Ownership {
     private readonly findings: ScopeFindings,
   ) {}
 
-  /** True if the scope may own the instance; false for one that is marked as shared or comes from an alias. */
+  /** Returns true if the scope may own the instance; false for one that is marked as shared or comes from an alias. */
   isCandidate(instance: unknown, wrapper: NestWrapper): instance is object {
     if (!isObject(instance) || wrapper.isAlias || isShared(instance)) return false;
     return readMember(instance, IS_SCOPE) !== true;
   }
 
   /**
-   * True for an object without hooks and disposers that counts as built. Here a factory is judged by its first result:
+   * Returns true for an object without hooks and disposers that counts as built. Here, a factory is judged by its first result:
    * searching the static providers on every tick would only improve a statistic.
    */
   counts(instance: object, wrapper: NestWrapper): boolean {
@@ -42,13 +42,13 @@ export class Ownership {
     });
   }
 
-  /** True for an instance that a scope will own, as far as that is known right after its construction. */
+  /** Returns true for an instance that a scope will own, as far as that is known right after its construction. */
   willOwn(instance: unknown, wrapper: NestWrapper): boolean {
     if (!this.isCandidate(instance, wrapper) || this.#owned.has(instance)) return false;
     return !this.isHeld(instance, wrapper);
   }
 
-  /** True for an object that a factory returns although a static provider holds it. */
+  /** Returns true for an object that a factory returns although a static provider holds it. */
   isHeld(instance: object, wrapper: NestWrapper): boolean {
     return isFactory(wrapper) && this.statics.holds(instance);
   }

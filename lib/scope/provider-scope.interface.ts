@@ -12,7 +12,7 @@ export type ScopeToken<T> = (abstract new (...args: never[]) => T) | string | sy
 export interface ProviderScope {
   /** Unique in the process. It appears in logs, events and reports. */
   readonly id: string;
-  /** The context id for `ModuleRef.resolve(token, contextId)`; instances that it resolves belong to the scope too. */
+  /** The context id for `ModuleRef.resolve(token, contextId)`; instances that this call resolves belong to the scope too. */
   readonly contextId: ContextId;
   /** True once the scope refuses to build; disposal may still be in progress. */
   readonly closed: boolean;
@@ -31,7 +31,7 @@ export interface ProviderScope {
    * Runs `cleanup` when the scope is disposed, among the disposers, newest first. The library awaits it for at most
    * `disposeTimeoutMs`.
    *
-   * @throws {ScopeClosedError} when the scope has begun to dispose.
+   * @throws {ScopeClosedError} when disposal has begun.
    */
   defer(cleanup: () => unknown): void;
   /**
@@ -50,18 +50,18 @@ export interface ProviderScope {
    */
   onRollback(hook: (error: unknown) => unknown): void;
   /**
-   * Delays disposal until `work` has settled. A rejection fails the tick. If the handler has failed too, its error is the error of
-   * the tick. The library then logs the error of `work`, unless that is merely the abort error of the tick.
+   * Delays disposal until `work` has settled. A rejection makes the tick fail. If the handler has failed too, its error is the
+   * error of the tick. The library then logs the error of `work`, unless that is merely the abort error of the tick.
    *
-   * @throws {TypeError} if `work` isn't a promise, such as the function that returns one.
-   * @throws {ScopeClosedError} when the scope has begun to dispose.
+   * @throws {TypeError} if `work` isn't a promise, for example if it is a function that returns one.
+   * @throws {ScopeClosedError} when disposal has begun.
    */
   waitFor(work: PromiseLike<unknown>): void;
 }
 
 /**
- * A scope that you opened with `ProviderScopeFactory.open()`. Complete it when its work has succeeded. Otherwise its work is
- * rolled back when it is disposed, because a block can end with success or failure.
+ * A scope that you opened with `ProviderScopeFactory.open()`. Complete it when its work has succeeded. Otherwise, the work is
+ * rolled back when the scope is disposed, because a block can end with success or failure.
  *
  * @example
  * await using scope = await scopes.open();

@@ -40,7 +40,7 @@ export interface ScopeNotice {
   readonly tickId: string | undefined;
 }
 
-/** Returns the scope for which the calling factory builds, even if code outside it called `ModuleRef.resolve()`. */
+/** Returns the scope for which the calling factory builds, even if code outside the factory called `ModuleRef.resolve()`. */
 export function scopeOfBuild(): ScopeNotice | undefined {
   return keyOfBuild() as ScopeNotice | undefined;
 }
@@ -73,7 +73,7 @@ export interface ScopeEndNotice extends ScopeNotice {
 
 /** Whether the work of a scope has failed. */
 export interface ScopeVerdict {
-  /** The error that it failed with. */
+  /** The error that the work failed with; undefined if the work succeeded. */
   readonly thrown?: { readonly error: unknown } | undefined;
   /** Other errors of the work, which reach no other code. */
   readonly others?: readonly unknown[] | undefined;
@@ -90,7 +90,7 @@ export interface ScopeEnd {
   readonly failure:
     | {
         readonly error: unknown;
-        /** A commit hook failed after another one had returned `'committed'`. */
+        /** True if a commit hook failed after another one had returned `'committed'`. */
         readonly hasCommitted?: boolean;
       }
     | undefined;
@@ -103,7 +103,7 @@ export interface ScopeEnd {
 
 /** Receives what happens to every scope; must not throw. */
 export interface ScopeEvents {
-  /** False if no code listens, so that no payload has to be created. */
+  /** Returns false if no code listens, so that no payload has to be created. */
   isHeard(event: 'scope:closed'): boolean;
   emit(event: 'scope:opened', notice: ScopeNotice): void;
   emit(event: 'scope:closed', notice: ScopeEndNotice): void;
@@ -113,8 +113,8 @@ export interface ScopeEvents {
 /** Receives what scopes find out about providers. */
 export interface ScopeFindings {
   /**
-   * Called when a request-scoped factory returns an object that a static provider holds: each time if the object has a disposer or a
-   * hook, otherwise only for the factory's first result.
+   * Called when a request-scoped factory returns an object that a static provider holds: each time if the object has a disposer or
+   * a hook, otherwise only for the factory's first result.
    */
   sharedByFactory(wrapper: NestWrapper): void;
 }

@@ -192,7 +192,7 @@ export class Scope implements ProviderScope, WorkOwner {
       this.#isEndedByItsOwnBuild = this.kind === 'open' && isPreparing(this.#construction);
       if (this.kind === 'open') this.#construction.isClosed = true;
       this.watch?.ending(this.end);
-      // Inside, so that a hook or a disposer that closes the scope doesn't wait for itself.
+      // The end runs inside the scope, so that a hook or a disposer that closes the scope doesn't wait for itself.
       const { context } = this;
       this.#endContext = new WorkContext(this, context, context.isTickScope, true);
       this.#ending = this.#endContext.run(() => this.conclude(judge));
@@ -214,7 +214,7 @@ export class Scope implements ProviderScope, WorkOwner {
     judge: (workErrors: readonly unknown[]) => ScopeVerdict,
   ): Promise<JudgedEnd<ScopeVerdict>> {
     const disposal = this.#disposal;
-    await NEXT_MICROTASK; // from here on the caller knows that the scope is ending
+    await NEXT_MICROTASK; // from here on, the caller knows that the scope is ending
     // The condition spares most scopes a few turns of the microtask queue.
     if (this.hasWork || !this.#construction.areSettled) {
       do await this.settleWork();

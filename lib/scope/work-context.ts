@@ -34,8 +34,8 @@ export class WorkContext {
   }
 
   /**
-   * Skips contexts that have ended, but keeps one ended tick before a living context: code of an ended tick isn't part of the
-   * outer tick.
+   * The context around this one. Skips contexts that have ended, but keeps one ended tick before a living context: code of an ended
+   * tick isn't part of the outer tick.
    */
   get outer(): WorkContext | undefined {
     let outer = this.#outer;
@@ -60,7 +60,7 @@ export class WorkContext {
   }
 
   /**
-   * Runs `work` as work of the owner. What it puts into AsyncLocalStorage, even by `enterWith`, stays inside: Node 20 keeps
+   * Runs `work` as work of the owner. What it puts into AsyncLocalStorage, even with `enterWith()`, stays inside: Node 20 keeps
    * stores on the current resource, so the work has its own resource.
    */
   runIsolated<T>(work: () => T): T {
@@ -148,14 +148,14 @@ export function livingContext(): WorkContext | undefined {
 }
 
 /**
- * True when the calling code is part of work that the shutdown waits for. The innermost owner decides: a tick that began before
- * the shutdown is awaited, even inside exclusive work that isn't.
+ * Returns true if the calling code is part of work that the shutdown waits for. The innermost owner decides: a tick that began
+ * before the shutdown is awaited, even inside exclusive work that isn't.
  */
 export function isInsideAwaited(): boolean {
   return livingContext()?.owner?.isAwaited ?? false;
 }
 
-/** True when the calling code is part of the work of `owner`, or of something that this work started. */
+/** Returns true if the calling code is part of the work of `owner`, or of something that this work started. */
 export function isInside(owner: WorkOwner): boolean {
   for (let context = storage.getStore(); context !== undefined; context = context.outer)
     if (context.owner === owner) return true;
@@ -163,8 +163,8 @@ export function isInside(owner: WorkOwner): boolean {
 }
 
 /**
- * Has the scope report an error that the library throws into the calling code, unless the scope ends with it. This is the scope
- * of the innermost tick or, outside of ticks, the innermost scope.
+ * Makes a scope report an error that the library throws into the calling code, unless the scope ends with it. The scope is that
+ * of the innermost tick or, outside ticks, the innermost one.
  */
 export function mustShow(error: unknown): void {
   const scopes = [...contexts()].filter(({ owner }) => owner?.mustShow !== undefined);

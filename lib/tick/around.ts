@@ -8,7 +8,7 @@ import type { Tick } from './tick.interface.js';
  * If the hook throws after `next()`, an attempt that had succeeded fails in the phase `around`. By then, the scope has committed.
  *
  * @param next runs the attempt once: a second call returns the same promise. It rejects with the error of an attempt that didn't
- * succeed. Call it before the hook ends.
+ * succeed. Call `next()` before the hook ends.
  * @publicApi
  */
 export type AroundHook =
@@ -40,7 +40,7 @@ interface Surrounded<A extends Attempted> {
 /**
  * Runs `attempt` inside all hooks, and waits for both.
  *
- * If a hook throws or ends before it has called `next()`, the attempt is refused with that error. For the outer hooks, the
+ * If a hook throws or ends before it has called `next()`, the attempt is refused with an error. For the outer hooks, the
  * refused attempt ends like any other.
  *
  * @param attempt must not reject; returns the error of an attempt that didn't succeed. With `refused`, it only ends the scope.
@@ -100,7 +100,7 @@ async function runHook<A extends Attempted>(
   return { attempted, outcome };
 }
 
-/** @throws the error of an attempt that didn't succeed. */
+/** Returns the value of an attempt. @throws the error of an attempt that didn't succeed. */
 function resultOf({ outcome: { value, failed } }: Surrounded<Attempted>): unknown {
   if (failed !== undefined) throw failed.error;
   return value;

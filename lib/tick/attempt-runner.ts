@@ -101,7 +101,7 @@ export class AttemptRunner {
         ? { ended, value: ended.value }
         : { ended, value: undefined, failed: { error } };
     };
-    // After `next()` the scope has ended, but a hook is still part of the tick. If the hook waits for a shutdown or for a run of
+    // After `next()`, the scope has ended, but a hook is still part of the tick. If the hook waits for a shutdown or for a run of
     // the same schedule, that shutdown or run must not wait for the hook.
     const { around } = this.settings;
     const { attempted, errors } = await runAs(scope, () => runAround(around, tick, runOnce), true);
@@ -134,7 +134,7 @@ export class AttemptRunner {
       control.stopTimer();
       const { cause } = control;
       const { thrown, others } = failureOf(workErrors, failure);
-      // Without a failure until then, `thrown` comes from `waitFor` work.
+      // Without an earlier failure, `thrown` comes from `waitFor` work.
       const failed = failure ?? (thrown && { phase: 'handler', ...thrown });
       // Work that stops because of the abort behaves correctly, so its abort error isn't reported.
       const reported = others?.filter((error) => !control.aborted || !isAbortError(error, control));
@@ -228,7 +228,7 @@ function readErrors(report: AttemptReport): AttemptReport {
   return report;
 }
 
-/** Returns an error text that only `useFactory` and `useValue` can cause: start-up has already checked the class itself. */
+/** Returns the text of an error that only `useFactory` and `useValue` can cause: start-up has already checked the class itself. */
 function noHandler({ schedule: { handler, target } }: Slot): string {
   return `${handler}: the provider of ${String(target.worker?.name)} is an object without the method ${target.method}. Provide an instance of the class.`;
 }

@@ -11,12 +11,12 @@ import type { Tick } from './tick.interface.js';
 export function currentTick(): Tick | undefined {
   for (const { owner, isTickScope } of contexts()) {
     if (owner?.tick !== undefined) return owner.tick as Tick;
-    if (isTickScope) return undefined; // of a tick that has ended
+    if (isTickScope) return undefined; // the code belongs to a tick that has ended
   }
   return undefined;
 }
 
-/** True if the calling code belongs to the work of the slot, directly or through ticks and scopes that it started. */
+/** Returns true if the calling code belongs to the work of the slot, directly or through ticks and scopes that it started. */
 export function isInsideSlot(slot: Slot): boolean {
   for (const { owner } of contexts()) if (owner?.slot === slot) return true;
   return false;

@@ -43,11 +43,11 @@ export interface GatedSlot {
  * that share an `overlapKey`. It counts running ticks, so it never expires while a handler runs, unlike a lock with a timeout.
  */
 export class OverlapGate {
-  /** Ticks and exclusive work. */
+  /** The running ticks and exclusive work. */
   readonly #running: Slot[] = [];
   #waiting: Waiting[] = [];
   /**
-   * The running exclusive work. Each one runs inside those that began before it, so the innermost one waits for none of them.
+   * The slots of the running exclusive work. Each one runs inside those before it, so the innermost one waits for none of them.
    */
   readonly #holders: Slot[] = [];
 
@@ -59,7 +59,7 @@ export class OverlapGate {
   ) {}
 
   /**
-   * Runs the slot now, later or never. If it may not begin, `overlap` decides. `'skip'` skips it. `'buffer-one'` lets it wait,
+   * Runs the slot now, later or never. If it can't begin yet, `overlap` decides. `'skip'` skips it. `'buffer-one'` lets it wait,
    * and skips the one that waited before. `'cancel-other'` does the same and aborts the running tick. `'allow'` lets all of
    * them wait. A catch-up run always waits.
    */
@@ -180,7 +180,7 @@ export class OverlapGate {
     for (let next = this.takeNext(); next !== undefined; next = this.takeNext()) next.start();
   }
 
-  /** Looks through the queue once, because nothing limits its length. */
+  /** Takes the next work that may begin. Looks through the queue once, because nothing limits its length. */
   private takeNext(): Waiting | undefined {
     let isBehind = false;
     const at = this.#waiting.findIndex((waiting) => {

@@ -26,10 +26,10 @@ export class ProviderScopeFactory {
 
   /**
    * Opens a scope that you end: `await using scope = await scopes.open()`, and `await scope.complete()` when its work has
-   * succeeded. When the application closes, the library rolls back and disposes a scope that is left open: before any
+   * succeeded. When the application closes, the library rolls back and disposes a scope that is left open, before any
    * `onModuleDestroy`. If the scope was opened during the shutdown, the library does so after the last shutdown hook.
    *
-   * @param seed.request The value of `REQUEST` in the scope.
+   * @param seed.request the value of `REQUEST` in the scope.
    * @throws {ScopeClosedError} when the last shutdown hook of the application has run.
    * @throws {InvalidOptionsError} if an option doesn't exist.
    */
@@ -52,7 +52,7 @@ export class ProviderScopeFactory {
    * return its `Tick`. The tick has a report, events and, if it fails, a line in the log. It has no retry and no overlap rule.
    * `signal`, `timeoutMs` and the shutdown abort its signal.
    *
-   * @param options.request The value of `REQUEST` in the scope; can't be combined with `name`.
+   * @param options.request the value of `REQUEST` in the scope; can't be combined with `name`.
    * @returns the result of `work`.
    * @throws the error of `work`; if disposal fails too, an `AggregateError` that lists the error of `work` first. With a name:
    * the error of the report, such as the error of a hook, or `TickTimeoutError`.

@@ -23,24 +23,24 @@ export abstract class RunningWork implements WorkOwner {
   isAwaited = true;
   /** Opens when this work has left the running ticks, before `tick:finished`. */
   readonly ended = new Latch();
-  /** For the log, such as `ReportWorker.send (tick-1)`. */
+  /** The name for the log, such as `ReportWorker.send (tick-1)`. */
   abstract readonly label: string;
 
   constructor(readonly slot: Slot) {}
 
-  /** Aborts its running attempt, and begins no other attempt or item. @returns false if a tick was aborted before or has ended. */
+  /** Aborts the running attempt, and begins no other attempt or item. @returns false if a tick was aborted before or has ended. */
   abstract abort(cause: AbortCause): boolean;
 
   /** Prevents further attempts and items; running ones continue. */
   abstract beginNoMore(cause: AbortCause): void;
 
-  /** True when the calling code is part of its work. */
+  /** Returns true if the calling code is part of this work. */
   isInside(): boolean {
     return isInside(this);
   }
 }
 
-/** A tick from its firing to its report, across all its attempts, which other code can see and abort. */
+/** A tick that other code can see and abort, from its firing to its report, across all its attempts. */
 export class RunningTick extends RunningWork {
   readonly id = nextTickId();
   readonly startedAt = performance.now();
@@ -82,7 +82,7 @@ export class RunningTick extends RunningWork {
     return this.#attempt;
   }
 
-  /** Drops the last attempt between two attempts, because listeners of its signal may keep its instances alive. */
+  /** Drops the last attempt until the next one begins, because listeners of its signal may keep its instances alive. */
   attemptEnded(): void {
     this.#attempt = undefined;
   }
@@ -168,7 +168,7 @@ export class RunningTicks {
     this.#isShuttingDown = true;
   }
 
-  /** The work that the shutdown aborts and waits for: ticks, and lists whose ticks haven't all begun. */
+  /** The work that the shutdown aborts and waits for: ticks, and lists that are still running. */
   get awaited(): readonly RunningWork[] {
     return [...this.#all].filter(({ isAwaited }) => isAwaited);
   }
@@ -219,7 +219,7 @@ export class RunningTicks {
   }
 }
 
-/** True for work of the schedule with this name. A tick by hand may have the same name without belonging to the schedule. */
+/** Returns true for work of the schedule with this name. A tick by hand may have that name too, but belongs to no schedule. */
 export function isOf({ slot: { schedule } }: RunningWork, name: string): boolean {
   return schedule.name === name && schedule.target.isByHand !== true;
 }

@@ -15,7 +15,7 @@ export class TickAttempt {
 
   constructor(
     readonly runningTick: AttemptedTick,
-    /** From 1. */
+    /** The number of the attempt, from 1. */
     readonly number: number,
     events: TickEvents,
   ) {
@@ -32,7 +32,7 @@ export class TickAttempt {
     return performance.now() - this.#began;
   }
 
-  /** Creates the `Tick` that belongs to its scope. */
+  /** Creates the `Tick` that belongs to a scope. */
   tickOf(scope: Scope): Tick {
     return new HandlerTick(this, scope);
   }

@@ -13,7 +13,7 @@ import { skippedReport, type SkipReason, type TickReport } from './tick-report.j
  * Decides whether a due slot runs: lets it through, delays it, or skips it with a reason, before anything is built for it.
  */
 export class TickDispatcher {
-  /** By overlap key; only while something runs or waits. */
+  /** The gates by overlap key; each exists only while something runs or waits. */
   readonly #gates = new Map<string, OverlapGate>();
   readonly #paused = new Set<string>();
   #closedFor: 'not-started' | 'stopping' | undefined = 'not-started';
@@ -77,7 +77,7 @@ export class TickDispatcher {
     for (const running of this.running.awaited) running.beginNoMore('shutdown');
   }
 
-  /** @returns false if the schedule was paused before. */
+  /** Pauses a schedule; returns false if it was already paused. */
   pause(schedule: Schedule): boolean {
     if (this.#paused.has(schedule.name)) return false;
     this.#paused.add(schedule.name);
@@ -122,7 +122,7 @@ export class TickDispatcher {
     } finally {
       leave(); // before `tick:finished`, because a listener may run the same schedule
     }
-    // The items of a list have their own reports. Its summary says only that there was no list, or that it was cut short.
+    // The items of a list have their own reports. Its summary says only that there was no list, or that the list was cut short.
     const isTold = report.items === undefined || report.reason !== undefined;
     if (report.outcome !== 'skipped' && isTold) this.events.emit('tick:finished', report);
     return report;

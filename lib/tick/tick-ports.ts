@@ -32,7 +32,7 @@ export interface FailureObserver {
 
 /** Keeps the last report of each schedule. */
 export interface LastReports {
-  /** @param report of the tick of a slot, or the summary of its list. */
+  /** @param report that of the tick of a slot, or the summary of its list. */
   remember(report: TickReport, schedule: Schedule): void;
 }
 

@@ -10,8 +10,8 @@ export type TickOutcome = 'succeeded' | 'failed' | 'cancelled' | 'timed-out' | '
 /**
  * The phase in which a tick failed.
  *
- * - `around`: an `around` hook threw after `next()`. The scope has committed, but the hook may have rolled back its work.
- * - `ack`: the work is committed, but its message couldn't be acknowledged.
+ * - `around`: an `around` hook threw after `next()`. The scope has committed, but the hook may have rolled back the work.
+ * - `ack`: the work is committed, but the message couldn't be acknowledged.
  */
 export type TickPhase = 'open' | 'resolve' | 'handler' | 'commit' | 'dispose' | 'around' | 'ack';
 
@@ -36,9 +36,9 @@ export type SkipReason =
  * @publicApi
  */
 export interface AttemptReport {
-  /** From 1. */
+  /** The number of the attempt, from 1. */
   readonly attempt: number;
-  /** Undefined if its scope couldn't be opened. */
+  /** The id of its scope; undefined if the scope couldn't be opened. */
   readonly scopeId: string | undefined;
   readonly startedAt: Date;
   /** When its scope was closed. */
@@ -46,7 +46,7 @@ export interface AttemptReport {
   readonly outcome: Exclude<TickOutcome, 'skipped'>;
   readonly reason?: AbortCause;
   readonly phase?: TickPhase;
-  /** A commit hook threw after another one had returned `'committed'`. That work stays, so there is no other attempt. */
+  /** Set if a commit hook threw after another one had returned `'committed'`. That work stays, so there is no other attempt. */
   readonly isPartlyCommitted?: true;
   readonly error?: unknown;
   readonly disposeErrors: readonly unknown[];
@@ -56,7 +56,7 @@ export interface AttemptReport {
   readonly disposeMs: number;
 }
 
-/** An attempt didn't succeed, and there will be another. */
+/** Emitted when an attempt didn't succeed and another will follow. */
 export interface TickRetry {
   readonly schedule: string;
   readonly tickId: string;
@@ -88,11 +88,11 @@ export interface TickReport {
   /** The attempts, in order. Outcome, phase and errors of the tick are those of the last one. */
   readonly history: readonly AttemptReport[];
   readonly outcome: TickOutcome;
-  /** Why it was skipped or cancelled; of a list of `forEach` with failed items, why it was cut short. */
+  /** Why the tick was skipped or cancelled; for a `forEach` list with failed items, why the list was cut short. */
   readonly reason?: SkipReason | AbortCause;
   /** Where the tick failed; undefined if it succeeded or was skipped. */
   readonly phase?: TickPhase;
-  /** A commit hook threw after another one had returned `'committed'`. That work stays, so the tick wasn't retried. */
+  /** Set if a commit hook threw after another one had returned `'committed'`. That work stays, so the tick wasn't retried. */
   readonly isPartlyCommitted?: true;
   /**
    * The error as it was thrown. If only disposal failed, the disposer's error; if several disposers failed, an `AggregateError`.
@@ -111,7 +111,7 @@ export interface TickReport {
   readonly built: number;
   /** The number of these instances whose disposer was called. */
   readonly disposed: number;
-  /** From `firedAt` to `endedAt`, in milliseconds, with fractions. */
+  /** The time from `firedAt` to `endedAt`, in milliseconds, with fractions. */
   readonly durationMs: number;
   /** The part of `durationMs` that the disposers took. */
   readonly disposeMs: number;

@@ -9,7 +9,7 @@ import { emptyReport, tickReport, type AttemptReport, type TickReport } from './
 export interface TickRunOptions {
   /** The value of `tick.payload`; otherwise the payload of the schedule. */
   readonly payload?: unknown;
-  /** The last step of a tick that has run, before its overlap slot is freed: a message is acknowledged. */
+  /** The last step of a tick that has run, before its overlap slot is freed, such as acknowledging the message. */
   readonly conclude?: (report: TickReport) => TickReport | Promise<TickReport>;
   /** Cancels the tick when this signal is aborted. */
   readonly signal?: AbortSignal;

@@ -16,7 +16,7 @@ type Add = AbortSignal['addEventListener'];
 type Remove = AbortSignal['removeEventListener'];
 
 /**
- * An AbortController whose listeners can throw safely. Node would rethrow their errors as uncaught exceptions, which end the
+ * An AbortController whose listeners can throw safely. Node would rethrow their errors as uncaught exceptions, which would end the
  * process in the middle of a drain.
  */
 export class TickSignal extends AbortController {
@@ -30,7 +30,7 @@ export class TickSignal extends AbortController {
 export class AttemptAbort implements Abortable {
   aborted = false;
   reason: unknown;
-  /** The reason why it was aborted from outside. */
+  /** The reason why the attempt was aborted from outside. */
   cause: AbortCause | undefined;
   /** Created when code first reads it, because a signal costs more than the rest of a tick. */
   #signal: TickSignal | undefined;
@@ -53,7 +53,7 @@ export class AttemptAbort implements Abortable {
     if (this.aborted) throw this.reason;
   }
 
-  /** Does nothing if the attempt is aborted already. */
+  /** Aborts the attempt from outside; does nothing if it is already aborted. */
   abortFor(
     cause: AbortCause,
     reason: unknown = new DOMException(
@@ -66,7 +66,7 @@ export class AttemptAbort implements Abortable {
     this.abort(reason);
   }
 
-  /** Aborts the attempt when its `timeoutMs` has passed, unless `stopTimer()` is called before. */
+  /** Aborts the attempt when its `timeoutMs` has passed, unless `stopTimer()` is called first. */
   startTimer(): void {
     const { name, options } = this.schedule;
     const { timeoutMs } = options;
@@ -105,7 +105,7 @@ function guardListeners(signal: AbortSignal, onError: (error: unknown) => void):
       }
     };
     guarded.set(listener, safe);
-    guarded.set(safe, safe); // Node removes it with `removeEventListener()` when a listener's own signal is aborted
+    guarded.set(safe, safe); // Node removes `safe` with `removeEventListener()` when a listener's own signal is aborted
     return safe;
   };
   const add = signal.addEventListener.bind(signal) as Add;

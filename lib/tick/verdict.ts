@@ -26,7 +26,7 @@ export interface WorkVerdict {
  * Judges the work of a tick once handler and `waitFor` work have settled.
  *
  * A tick that has reached its `timeoutMs` has timed out, regardless of what its handler did later. An abort error counts as
- * cancelled only when the tick was aborted; without an abort it is a failure like any other. A handler that returns normally
+ * cancelled only when the tick was aborted; without an abort, it is a failure like any other. A handler that returns normally
  * after a shutdown or cancellation has succeeded.
  */
 export function judgeWork(
@@ -35,7 +35,7 @@ export function judgeWork(
   cause: AbortCause | undefined,
 ): WorkVerdict {
   const reason: unknown = signal.reason;
-  // With a cause, it was aborted from outside, maybe by the timeout of the tick around it.
+  // With a cause, the tick was aborted from outside, maybe by the timeout of the tick around it.
   if (signal.aborted && cause === undefined && reason instanceof TickTimeoutError) {
     const isOther = thrown !== undefined && !isAbortError(thrown.error, signal);
     const error = isOther
@@ -87,7 +87,7 @@ export function judgeHooks(
   return { outcome, ...because, phase: 'around', error, disposeErrors: others };
 }
 
-/** True if the shutdown refused to build an instance, which counts as an abort of the tick. */
+/** Returns true if the shutdown refused to build an instance, which counts as an abort of the tick. */
 function isRefusal(error: unknown, cause: AbortCause): boolean {
   return cause === 'shutdown' && isErrorOf(error, ScopeClosedError);
 }

@@ -44,8 +44,8 @@ export class WorkerState {
   }
 
   /**
-   * True if a factory may return the object to a later tick too, so that no state is lost. This applies to an object marked as
-   * shared, to the first object of the factory, and to one that it has returned before.
+   * Returns true if a factory might return the object to a later tick too, in which case no state is lost. This applies to an
+   * object marked as shared, to the first object of the factory, and to one that it has returned before.
    */
   private mayOutliveTick(worker: NestWrapper, instance: unknown): boolean {
     if (!isFactory(worker) || typeof instance !== 'object' || instance === null) return false;

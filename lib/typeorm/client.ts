@@ -6,14 +6,14 @@ type TransactionStatus = 'I' | 'T' | 'E';
 
 /** The connection of a driver. */
 export interface Client {
-  /** `pg` from 8.21 on. Throws with `pg-native` before 3.8. */
+  /** Exists in `pg` from 8.21 on. Throws with `pg-native` before 3.8. */
   getTransactionStatus?(): TransactionStatus | null;
   query?(...args: unknown[]): unknown;
-  /** better-sqlite3 */
+  /** Exists in better-sqlite3 only. */
   readonly inTransaction?: boolean;
-  /** better-sqlite3 */
+  /** Exists in better-sqlite3 only. */
   readonly open?: boolean;
-  /** `mysql2`: closes the connection instead of returning it to the pool. */
+  /** In `mysql2`, closes the connection instead of returning it to the pool. */
   destroy?(): void;
 }
 

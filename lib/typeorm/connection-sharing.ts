@@ -37,7 +37,7 @@ async function find(dataSource: DataSource): Promise<ScopeRunners> {
   if (driver === undefined) return own; // a test double
   const { type } = driver.options;
   if (FILE_DRIVERS.includes(type)) return onFile(dataSource, driver as SqliteDriver);
-  // For every driver: two query runners that are one object must not be treated as those of two scopes.
+  // This check is for every driver: two query runners that are one object must not be treated as those of two scopes.
   const isOne = driver.createQueryRunner('master') === driver.createQueryRunner('master');
   return isOne
     ? { sharedBecause: `has one connection for the whole process (driver ${type})` }

@@ -41,7 +41,7 @@ export const BEGIN =
   /^(BEGIN(\s+(DEFERRED|IMMEDIATE|EXCLUSIVE))?(\s+(WORK|TRAN(SACTION)?))?(\s+(ISOLATION|READ|(NOT\s+)?DEFERRABLE)\b[\w\s,]*)?|START\s+TRANSACTION(\s+[\w\s,]+)?)\s*;?\s*$/i;
 
 /**
- * Matches statements that end a whole transaction. Excludes rollbacks to a savepoint, which on SQL Server have its name without
+ * Matches statements that end a whole transaction. Excludes rollbacks to a savepoint, which on SQL Server contain its name without
  * `TO`.
  */
 const END = /^(COMMIT|ROLLBACK|END|ABORT)\b(?!\s+(TRANSACTION\s+|WORK\s+)?(TO\b|typeorm_\d))/i;
@@ -71,7 +71,7 @@ export class LazyTransaction {
   /** The number of inner transactions that didn't begin, and that TypeORM hasn't tried to roll back yet. */
   #notBegun = 0;
   #inFlight = 0;
-  /** A statement failed, so PostgreSQL would roll back on COMMIT. */
+  /** Set if a statement failed: PostgreSQL would roll back on COMMIT. */
   #doom: { readonly error: unknown; readonly isAlone: boolean } | undefined;
   /** The reason why the work can't send more statements. */
   #refusal: Error | undefined;
@@ -84,7 +84,7 @@ export class LazyTransaction {
     private readonly underWay: UnderWay,
     /** Returns the error for statements that come too late. */
     private readonly tooLate: () => Error,
-    /** True for hooks and disposers of the scope. */
+    /** Returns true if the calling code is a hook or a disposer of the scope. */
     private readonly isOfEnd: () => boolean,
   ) {
     this.#isDoomable = DOOMING_DRIVERS.includes(driver);
@@ -136,7 +136,7 @@ export class LazyTransaction {
    */
   async commit(client: Client | undefined): Promise<boolean> {
     if (this.#begun === undefined) {
-      // Statements that hooks and disposers send later aren't part of it.
+      // Statements that hooks and disposers send later aren't part of the transaction.
       this.#end = this.#refusal === undefined ? 'over' : 'failed';
       this.refuse();
       return false;
@@ -183,7 +183,7 @@ export class LazyTransaction {
     }
   }
 
-  /** Ends the transaction once the calls under way have settled. Statements that disposers send later aren't part of it. */
+  /** Ends the transaction once the calls under way have settled. Later statements of disposers aren't part of the transaction. */
   private async end(otherwise: 'failed' | 'over', work: () => Promise<void>): Promise<void> {
     let end = otherwise;
     this.#end = 'under way';
@@ -232,7 +232,7 @@ export class LazyTransaction {
   }
 
   private refuse(): void {
-    // This check is first: if one of several concurrent statements fails, TypeORM itself ends the transaction.
+    // This check comes first: if one of several concurrent statements fails, TypeORM itself ends the transaction.
     if (this.#doom !== undefined) {
       const cause = this.#doom.error;
       throw new Error(this.runner.isReleased ? DISCONNECTED : DOOMED, { cause });
@@ -307,7 +307,7 @@ export class LazyTransaction {
 
 /** Returns the isolation level that TypeORM uses by default. */
 function levelOf(runner: QueryRunner): IsolationLevel {
-  // TypeORM 1 and 0.3
+  // TypeORM 1 has `dataSource`; 0.3 has `connection`.
   const { dataSource, connection } = runner as unknown as Record<string, Configured | undefined>;
   return (dataSource ?? connection)?.options.isolationLevel;
 }

@@ -55,7 +55,7 @@ const DEFAULTS = {
   listen: true,
 } as const satisfies ResolvedOutboxOptions;
 
-/** @throws {InvalidOptionsError} with one problem for each invalid option. */
+/** Returns the options with every default filled in. @throws {InvalidOptionsError} with one problem for each invalid option. */
 export function resolveOutboxOptions(
   options: OutboxSourceOptions,
   entity: string,

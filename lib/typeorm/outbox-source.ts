@@ -70,7 +70,7 @@ class OutboxSource<T extends ObjectLiteral> implements MessageSource<T> {
     return this.dataSource.isInitialized && this.open().table.keepsDeadLetters;
   }
 
-  /** Reads messages until the signal aborts. Then waits for a pending claim, and returns the claimed row immediately. */
+  /** Reads messages until the signal is aborted. Then waits for a pending claim, and returns the claimed row immediately. */
   async *read(signal: AbortSignal): AsyncGenerator<Delivery<T>, void, undefined> {
     if (signal.aborted) return;
     const outbox = this.open();
@@ -79,7 +79,7 @@ class OutboxSource<T extends ObjectLiteral> implements MessageSource<T> {
     signal.addEventListener('abort', alerts.stop, { once: true });
     try {
       while (!signal.aborted) {
-        // Each time, because a data source that was initialised again has lost its listener and announcer.
+        // Runs each time, because a data source that was initialised again has lost its listener and announcer.
         this.open();
         if (channel !== undefined) void alerts.listen(channel);
         const row = await table.claim(leases.leaseMs);

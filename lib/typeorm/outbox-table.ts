@@ -10,7 +10,7 @@ export interface ClaimedRow {
 }
 
 /**
- * Runs the statements on the table of an outbox, each on its own. A claim moves `availableAt` into the future, so no
+ * Runs the statements on the table of an outbox, each by itself. A claim moves `availableAt` into the future, so no
  * connection is held while a message is processed. All times are those of the database.
  */
 export class OutboxTable<T extends ObjectLiteral> {
@@ -27,7 +27,7 @@ export class OutboxTable<T extends ObjectLiteral> {
     const isOpen = [columns.deadAt, columns.deliveredAt, columns.deletedAt].flatMap((column) =>
       column === undefined ? [] : ` AND ${column} IS NULL`,
     );
-    // The CTE takes the lock once: a sub-select in WHERE may run for each row and would claim several.
+    // The CTE takes the lock once: a sub-select in WHERE may run for each row, and would then claim several rows.
     this.#claim = `
       WITH "next" AS MATERIALIZED (
         SELECT ${id} AS "id" FROM ${table}
@@ -83,7 +83,7 @@ export class OutboxTable<T extends ObjectLiteral> {
     );
   }
 
-  /** @returns false if the row no longer belongs to this claim. */
+  /** Deletes the row or marks it as delivered; returns false if it no longer belongs to this claim. */
   finish(row: ClaimedRow): Promise<boolean> {
     const { table, deliveredAt } = this.columns;
     return deliveredAt === undefined
@@ -100,7 +100,7 @@ export class OutboxTable<T extends ObjectLiteral> {
       : this.touch(row, change, [this.channel], `pg_notify($3, '')`);
   }
 
-  /** Makes the row available in `delayMs`. */
+  /** Makes the row available after `delayMs`. */
   putOff(row: ClaimedRow, delayMs: number, error: unknown): Promise<boolean> {
     const { table, availableAt } = this.columns;
     return this.touchWithError(
@@ -156,7 +156,7 @@ interface Sent {
   readonly records: ClaimedRow[];
 }
 
-/** `clock_timestamp()` changes within a statement, so it can't use an index; `now()` is when the transaction began. */
+/** `clock_timestamp()` changes within a statement, so no index can serve it; `now()` is when the transaction began. */
 const NOW = 'statement_timestamp()';
 
 function later(ms: string): string {

@@ -5,7 +5,7 @@ import type { Driver, QueryRunner } from 'typeorm';
 /** A connection of better-sqlite3, or of sqlite3, which doesn't report whether a transaction is open. */
 export interface SqliteConnection {
   readonly inTransaction?: boolean;
-  /** Exists in better-sqlite3 only; sqlite3 keeps SQLite's default of `synchronous`, which is `FULL` in every mode. */
+  /** Exists in better-sqlite3 only; sqlite3 keeps SQLite's default for `synchronous`, which is `FULL` in every mode. */
   pragma?(text: string, options?: { readonly simple: boolean }): unknown;
 }
 

@@ -72,7 +72,7 @@ export class SqliteFile {
     return Object.assign(scoped.runner, { manager });
   }
 
-  /** Lets writes wait for ticks, although an earlier application with this data source may have abandoned some. */
+  /** Lets writes wait for ticks, even if an earlier application with this data source has abandoned some. */
   onStart(): void {
     this.#lock?.admit(this.driver);
   }
@@ -113,7 +113,7 @@ export class SqliteFile {
       disconnect: async () => {
         this.#copies.isConnected = false;
         this.#isPrepared = false; // after the next initialisation, the file may be another one
-        // This call is first: otherwise, a transaction that ends below would pass the turn to one of the waiting writers.
+        // This call runs first: otherwise, a transaction that ends below would pass the turn to one of the waiting writers.
         this.#lock?.refuseWaiting(driver);
         try {
           await Promise.all([this.#pool.close(), this.#app?.close()]);

@@ -50,7 +50,7 @@ function queueOf(runner: SqliteRunner): Queue {
   return { of: runner, last: Promise.resolve(), isOver: false };
 }
 
-/** The savepoints that TypeORM counts. */
+/** A query runner with TypeORM's count of its open transactions, including savepoints. */
 export interface DeepRunner extends QueryRunner {
   readonly transactionDepth: number;
 }
@@ -141,7 +141,7 @@ export abstract class SqliteRunner implements Writer {
     return result;
   }
 
-  /** @param signal ends the wait for the turn when it aborts. */
+  /** @param signal ends the wait for the turn when it is aborted. */
   protected async sendInTurn(
     statement: string,
     send: Send,

@@ -60,7 +60,7 @@ export class WaitsForItself extends Error {
     return this.turn.writer;
   }
 
-  /** Returns true for code of the work that has the turn, even after the turn. */
+  /** Returns true for code of the work that has the turn, even after the turn has ended. */
   concernsCaller(): boolean {
     return this.turn.writer.isOwnWork(this.turn);
   }

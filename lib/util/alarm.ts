@@ -10,7 +10,7 @@ export class Alarm {
   constructor(private readonly unref: boolean) {}
 
   /**
-   * Calls `ring` at `at` (epoch ms), or soon if that has passed. Replaces an earlier call.
+   * Calls `ring` at `at` (epoch ms), or soon if that time has passed. Replaces an earlier call.
    *
    * @param onSetBack Called instead if the clock was set back; the alarm is off then.
    */
@@ -30,7 +30,7 @@ export class Alarm {
     if (this.unref) this.#timer.unref();
   }
 
-  /** Calls `ring` in `delayMs`. If the clock is set back in the meantime, the rest of the wait stays the same. */
+  /** Calls `ring` after `delayMs`. If the clock is set back in the meantime, the rest of the wait stays the same. */
   after(delayMs: number, ring: () => void): void {
     const arm = (at: number): void => this.set(at, ring, (byMs) => arm(at - byMs));
     arm(Date.now() + delayMs);

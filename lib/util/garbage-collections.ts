@@ -10,12 +10,12 @@ const ENOUGH = 3;
  *
  * V8 reports one entry of kind `MAJOR` for each mark-compact: forced, done in one step, or marked in steps beforehand.
  * `INCREMENTAL` is the start of such steps. An object that becomes unreachable while V8 marks in steps survives only that one
- * collection. So two would suffice; a third covers the gap between two entries. A scavenge (`MINOR`) doesn't count, because it
- * keeps the targets of a `WeakRef` alive.
+ * collection. So two collections would suffice; a third covers the gap between two entries. A scavenge (`MINOR`) doesn't
+ * count, because it keeps the targets of a `WeakRef` alive.
  */
 export class FullCollectionObserver {
   readonly #observer: PerformanceObserver;
-  /** When the latest began, as moments of `performance.now()`, oldest first. */
+  /** When the latest collections began, as moments of `performance.now()`, oldest first. */
   readonly #latest: number[] = [];
 
   /** @param happened Called after collections, in its own job. */
@@ -44,13 +44,13 @@ export class FullCollectionObserver {
 }
 
 /**
- * Detects full garbage collections at no cost: an object that nothing references is gone after one. A collection of young garbage
+ * Detects full garbage collections at no cost: an object that nothing references is gone afterwards. A collection of young garbage
  * keeps the target of a `WeakRef`. May miss a collection, because dereferencing the object can keep it alive.
  */
 export class FullCollections {
   #sentinel = new WeakRef({});
 
-  /** Returns true if it detected one since the last call. */
+  /** Returns true if a full collection was detected since the last call. */
   happened(): boolean {
     if (this.#sentinel.deref() !== undefined) return false;
     this.#sentinel = new WeakRef({});
@@ -75,9 +75,9 @@ type Collect = (options?: { readonly type: 'minor' }) => void;
 let collect: Collect | null | undefined;
 
 /**
- * Collects the garbage among V8's young objects. A scavenge takes time for the survivors, not for the size of the heap. The
- * scavenge runs twice: survivors are old then and aren't copied again, and V8 subtracts the memory of dead buffers in the next
- * collection.
+ * Collects the garbage among V8's young objects. The duration of a scavenge depends on the survivors, not on the size of the
+ * heap. The scavenge runs twice: survivors are old then and aren't copied again, and V8 subtracts the memory of dead buffers
+ * in the next collection.
  *
  * @returns false if this isn't possible.
  */

@@ -1,4 +1,4 @@
-/** True for a class, which can't be called. Only the `prototype` of a class is read-only. */
+/** Returns true for a class, which can't be called. Only the `prototype` of a class is read-only. */
 export function isClass(value: unknown): value is Function {
   return (
     typeof value === 'function' &&
@@ -22,7 +22,7 @@ export function methodOf(type: Function, method: PropertyKey): Function | undefi
   return undefined;
 }
 
-/** True if a class or one of its base classes has a method. */
+/** Returns true if a class or one of its base classes has a method. */
 export function hasMethod(type: Function, method: PropertyKey): boolean {
   return methodOf(type, method) !== undefined;
 }
@@ -40,7 +40,7 @@ export function methodsOf(type: Function): [name: string, method: Function][] {
   );
 }
 
-/** Reads a member of an object that may be a proxy or have a getter that throws; undefined if it throws. */
+/** Reads a member of an object that may be a proxy or have a getter that throws; returns undefined in that case. */
 export function readMember(instance: object, key: PropertyKey): unknown {
   try {
     return (instance as Record<PropertyKey, unknown>)[key];
@@ -60,7 +60,7 @@ export function getOrAdd<K, V>(
   return value;
 }
 
-/** True for everything that isn't a primitive value, functions included. */
+/** Returns true for everything that isn't a primitive value, functions included. */
 export function isObject(value: unknown): value is object {
   return (typeof value === 'object' && value !== null) || typeof value === 'function';
 }

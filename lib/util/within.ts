@@ -1,4 +1,4 @@
-/** Waits for `work` at most `timeoutMs`, then rejects. A later rejection of `work` goes to `failedLate`. */
+/** Waits at most `timeoutMs` for `work`, then rejects. A later rejection of `work` goes to `failedLate`. */
 export function within<T>(
   work: PromiseLike<T>,
   timeoutMs: number,

@@ -24,7 +24,7 @@ type Strictness = NonNullable<ScopedWorkerModuleOptions['scopeValidation']>;
 export class StartUpCheck {
   readonly #logger = new Logger('ScopedWorker');
 
-  /** Logs each problem that doesn't stop start-up once. @throws {StartUpError} once, with every problem that does. */
+  /** Logs each problem that doesn't stop start-up. @throws {StartUpError} with every problem that does. */
   pass(findings: readonly Finding[], strictness: Strictness): void {
     const stopping = findings.filter((finding) => stops(finding, strictness));
     if (strictness !== 'off') this.log(findings.filter((finding) => !stopping.includes(finding)));
@@ -57,7 +57,7 @@ const ERRORS: Partial<Record<FindingKind, new (problems: readonly string[]) => S
   'duplicate-schedule': DuplicateScheduleError,
 };
 
-/** Returns the error of the kind if all findings are of one kind, otherwise a `ScopeValidationError`. */
+/** Returns the error of the kind if all findings are of one kind that has its own error; otherwise, a `ScopeValidationError`. */
 function errorOf(findings: readonly Finding[]): StartUpError {
   const [kind, ...others] = new Set(findings.map((finding) => finding.kind));
   const ErrorOfKind = others.length === 0 ? ERRORS[kind!] : undefined;

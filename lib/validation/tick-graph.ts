@@ -25,9 +25,9 @@ export class TickGraph {
   constructor(
     readonly graph: LifetimeGraph,
     readonly workers: readonly WorkerRoot[],
-    /** True for a finding that `allowFindings` names. */
+    /** Returns true for a finding that `allowFindings` names. */
     readonly allows: (kind: FindingKind, provider: GraphProvider) => boolean,
-    /** True for a provider that discovery has reported, such as one whose methods another library calls. */
+    /** Returns true for a provider that discovery has reported, such as one whose methods another library calls. */
     private readonly isReported: (provider: GraphProvider) => boolean,
     /** True if hooks of the module run around ticks: the graph doesn't show what they isolate. */
     readonly hasHooks: boolean,
@@ -52,14 +52,14 @@ export class TickGraph {
         if (next.lifetime !== 'singleton') reach(next, provider);
   }
 
-  /** True if ticks build the provider. */
+  /** Returns true if ticks build the provider. */
   isBuiltForTicks({ id }: GraphProvider): boolean {
     return this.#cameFrom.has(id);
   }
 
   /**
-   * True for controllers, enhancers, gateways, classes that discovery has reported, and their dependencies. Requests and messages
-   * build them, or would.
+   * Returns true for controllers, enhancers, gateways, classes that discovery has reported, and their dependencies. Requests and
+   * messages build them, or would.
    */
   isBuiltForOthers(provider: GraphProvider): boolean {
     return (this.#builtForOthers ??= this.builtForOthers()).has(provider);
@@ -70,8 +70,8 @@ export class TickGraph {
   }
 
   /**
-   * Returns the names of a chain, preceded by those from a handler to its first provider. If no tick reaches that provider, the
-   * chain has no handler.
+   * Returns the names of a chain, preceded by those from a handler to the chain's first provider. If no tick reaches that
+   * provider, the chain has no handler.
    */
   chain(links: readonly GraphProvider[]): string[] {
     const names = namesOf(links);

@@ -73,7 +73,7 @@ interface Returned<T> {
 
 class BoundedQueue<T> implements InMemoryQueue<T> {
   readonly #waiting: Message<T>[] = [];
-  /** Sorted by due time; not limited by the capacity. */
+  /** The messages that went back, sorted by due time; not limited by the capacity. */
   readonly #returned: Returned<T>[] = [];
   /** Maps each message that waits for room to the function that admits it. */
   readonly #writers = new Map<Message<T>, () => void>();

@@ -11,7 +11,7 @@ export interface Delivery<T = unknown> {
   readonly id: string;
   /** The number of deliveries so far, including this one. By default, the consumer counts them by `id`, in this process only. */
   readonly deliveries?: number;
-  /** Acknowledges the message after its scope has been committed and disposed. */
+  /** Acknowledges the message, after the scope of its tick has been committed and disposed. */
   ack(): unknown;
   /**
    * Sends the message back, to be delivered again.

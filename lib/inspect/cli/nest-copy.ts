@@ -53,7 +53,7 @@ export class NestCopy {
   static async of(file: string): Promise<NestCopy> {
     const place = resolved(file);
     const core = (await import(place === undefined ? CORE : pathToFileURL(place).href)) as Core;
-    // CommonJS whose named exports Node can't detect has only a default export.
+    // A CommonJS module whose named exports Node can't detect has only a default export.
     const named =
       core.NestFactory === undefined ? (core as unknown as { default: Core }).default : core;
     return new NestCopy(named, place);

@@ -5,7 +5,7 @@ export interface RecordedBuild {
   readonly wrapper: NestWrapper;
   readonly injected: readonly unknown[];
   readonly properties: readonly NestProperty[];
-  /** As Nest injects it, with the decoration of an `instanceDecorator`. */
+  /** The instance as Nest injects it, with the decoration of an `instanceDecorator`. */
   instance: unknown;
 }
 

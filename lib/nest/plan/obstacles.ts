@@ -3,7 +3,7 @@ import type { NestWrapper } from '../nest-types.js';
 import { isFactory, isSingleton } from '../provider-kind.js';
 
 /**
- * Returns why no plan can build a provider, as a clause; undefined if a plan may.
+ * Returns why no plan can build a provider, as a clause; undefined if a plan can.
  *
  * @param instance an instance of the provider, if one has been built. Otherwise, the prototype of its class shows its methods.
  */

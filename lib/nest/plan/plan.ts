@@ -8,7 +8,7 @@ export interface PlanStep {
   readonly inquirerId: string | undefined;
   /** The slot of its result. */
   readonly slot: number;
-  /** The indexes of the steps that must have finished before it begins. */
+  /** The indexes of the steps that must have finished before this one begins. */
   readonly after: readonly number[];
   /** The slots of its arguments. */
   readonly injected: readonly number[];
@@ -24,8 +24,8 @@ export interface Plan {
   readonly slots: readonly unknown[];
   readonly steps: readonly PlanStep[];
   /**
-   * The prototypes for `INQUIRER`: Nest injects an empty object with the prototype of the dependent, which it created before it
-   * called the constructor.
+   * The prototypes for `INQUIRER`: Nest injects an empty object with the prototype of the dependent. Nest creates this object
+   * before it calls the constructor.
    */
   readonly inquirers: readonly (readonly [slot: number, prototype: object])[];
   /** The application's `instanceDecorator`. */

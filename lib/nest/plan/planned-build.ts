@@ -8,7 +8,7 @@ import { NOT_BUILT, REQUEST_SLOT, type Plan, type PlanStep } from './plan.js';
 /** The entry that Nest finds for a step: that of its provider for the context id. */
 type ToldHost = { -readonly [Key in keyof NestInstanceHost]: NestInstanceHost[Key] } & {
   isConstructorCalled?: boolean;
-  /** Ends the wait of code that looks the instance up. If called with an error, that code throws it. */
+  /** Ends the wait of code that looks the instance up. If it is called with an error, that code throws the error. */
   settle?: (error?: unknown) => void;
 };
 

@@ -26,7 +26,7 @@ export class Plans {
     nest.onModuleAdded(() => this.#known.clear());
   }
 
-  /** Begins to build a provider with its plan. Returns undefined if it has no plan. */
+  /** Begins to build a provider with its plan. Returns undefined if the provider has no plan. */
   begin(root: NestWrapper, observer: BuildObserver, request: unknown): PlannedBuild | undefined {
     const result = this.#known.get(root)?.result;
     if (result === undefined || typeof result === 'string') return undefined;
@@ -56,7 +56,7 @@ export class Plans {
     known.result = compilePlan({ root, builds, contextId, request, decorate });
   }
 
-  /** Returns why Nest builds a provider every time; undefined if it has a plan, or if that isn't known yet. */
+  /** Returns why Nest builds a provider every time; undefined if the provider has a plan, or if the reason isn't known yet. */
   whyNot(root: NestWrapper): string | undefined {
     const result = this.#known.get(root)?.result;
     return typeof result === 'string' ? result : undefined;

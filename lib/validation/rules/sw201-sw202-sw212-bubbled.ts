@@ -139,7 +139,7 @@ function unheardOf({ hooks }: GraphProvider): string[] {
  * Keeps only the provider nearest to the request-scoped dependency, because fixing it fixes the others on the chain. A provider
  * that is allowed stays as it is, so it doesn't cover others.
  *
- * @returns its chain to the provider that makes it request-scoped, including both.
+ * @returns the chain of each remaining provider to the provider that makes it request-scoped, including both.
  */
 function nearestOf(
   kind: FindingKind,

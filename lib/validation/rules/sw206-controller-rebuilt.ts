@@ -65,7 +65,7 @@ function instead(links: readonly GraphProvider[], ticks: TickGraph): string {
     : `Use separate services for workers and for ${name}, or pass what ${dependency.name} needs from ${cause} as a method argument`;
 }
 
-/** Returns the nearest providers in the tree of a provider that declare themselves request-scoped. */
+/** Returns the nearest providers in a provider's tree that declare themselves request-scoped. */
 function culpritsOf(from: GraphProvider, { graph }: TickGraph): GraphProvider[] {
   return graph
     .treeOf(from, (next, at) => at.declared !== 'request' && next.lifetime !== 'singleton')

@@ -27,7 +27,7 @@ const LABEL_WIDTH = 9;
 /** The position and style of a piece of text. */
 interface Placed {
   readonly indent?: number;
-  /** The text before it on its first line. */
+  /** The text in front of it, on the first line. */
   readonly before?: string;
   readonly look?: Look;
 }
@@ -42,7 +42,7 @@ export class Sheet {
     return this.terminal.width;
   }
 
-  /** Applies a style to a text, or returns it unchanged without a style or without colours. */
+  /** Applies a style to a text. Without a style or without colours, returns the text unchanged. */
   paint(look: Look | undefined, text: string): string {
     if (look === undefined || !this.terminal.isColoured) return text;
     return `\u001B[${CODES[look]}m${text}\u001B[0m`;
@@ -77,7 +77,7 @@ export class Sheet {
     });
   }
 
-  /** Adds a text behind its label, such as `next   12:00, 13:00`. */
+  /** Adds a text after its label, such as `next   12:00, 13:00`. */
   labelled(label: string, text: string): void {
     this.text(text, { indent: 4, before: padded(label, LABEL_WIDTH) });
   }
