@@ -60,7 +60,7 @@ function obstacleTo(
     );
   if (jobs.wrapper.isDependencyTreeDurable())
     return skip(
-      `The library cannot adopt the job, because ${name} is durable and would outlive its tick. To run each tick in its own scope, ${toWorker(jobs)}, and use ${ours}. Its dependencies may be durable.`,
+      `The library cannot adopt the job, because ${name} is durable and would outlive its tick. To run each tick in its own scope, ${toWorker(jobs)}, and use ${ours}. Its dependencies can stay durable.`,
     );
   if (isWanted) return undefined;
   const option = 'adoptNestSchedules: true in ScopedWorkerModule.forRoot()';
@@ -114,6 +114,6 @@ function runElsewhere({ workerClass, wrapper, modules, handlers, runBy }: Skippe
   const { name } = workerClass;
   const decorators = [...new Set(handlers.map(({ decorator }) => decorator))].join(', ');
   const others = modules.map((module) => module.name).join(', ');
-  const message = `${name} is a singleton in ${runBy!.name} and request-scoped in ${others}. Nest runs its ${decorators} only on the instance of ${runBy!.name}. Provide it in one module.`;
+  const message = `${name} is a singleton in ${runBy!.name} and request-scoped in ${others}. Nest runs its ${decorators} only on the instance in ${runBy!.name}. Provide it in one module.`;
   return finding({ kind: 'worker-provided-twice', subject: name, token: wrapper.token, message });
 }

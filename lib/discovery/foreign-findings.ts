@@ -16,7 +16,7 @@ interface ForeignClass extends ForeignHandlers {
 
 /**
  * Reports classes that another library calls, and whose instances are never disposed after a call. A worker class is reported
- * regardless of its scope, because the decorator has no effect on calls of that library.
+ * regardless of its scope, because the decorator has no effect on calls from that library.
  */
 export function foreignFindings(modules: Iterable<NestModule>, graph: ApplicationGraph): Finding[] {
   const seen = new Set<Function>();
@@ -49,7 +49,7 @@ function workerRunElsewhere(found: ForeignClass): Finding {
     handlersOf(ownerClass).length > 0
       ? `Move ${what} to a class without @ScopedWorker()`
       : `Remove @ScopedWorker() from ${name}`;
-  const message = `${name} is marked @ScopedWorker(), but ${calls(found)}, and this library doesn't run that call. No ${unit} of ${library} gets a scope, and nothing is disposed after it. ${remedy}, and inject ProviderScopeFactory as scopes there. For each ${unit}, call scopes.run(async (scope) => { ... }).`;
+  const message = `${name} is marked @ScopedWorker(), but ${calls(found)}, and that call doesn't go through this library. No ${unit} of ${library} gets a scope, and nothing is disposed after it. ${remedy}, and inject ProviderScopeFactory as scopes there. For each ${unit}, call scopes.run(async (scope) => { ... }).`;
   return finding({ kind: 'worker-run-elsewhere', subject: name, token: wrapper.token, message });
 }
 
@@ -118,8 +118,8 @@ function lossOf(
 }
 
 /**
- * Lists the disposers and hooks of the instances that are built for a call, in the form `Class.method`, and whether factories may
- * add some.
+ * Lists the disposers and hooks of the instances that are built for a call, in the form `Class.method`, and says whether factories
+ * may add more.
  */
 function undisposed(
   wrapper: NestWrapper,

@@ -59,7 +59,7 @@ function missingFinding(
   return finding({ kind: 'dependency-missing', subject, token: dependent, chain, message });
 }
 
-/** What TypeScript records for an interface, a type parameter or a primitive. */
+/** The constructors that TypeScript records for interfaces, type parameters, primitives, arrays and functions. */
 const BUILT_IN: readonly unknown[] = [Object, String, Number, Boolean, Array, Function];
 
 /** Returns what is missing, and what to do. */
@@ -78,11 +78,11 @@ function reasonFor(
   if (token === dependent)
     return [
       `it injects its own token at ${at}, and Nest injects no provider into itself`,
-      'Provide it under another token than the one that it injects',
+      'Provide it under a different token from the one that it injects',
     ];
   if (BUILT_IN.includes(token))
     return [
-      `the type at ${at} is ${name} at run time, and ${module} provides nothing under it`,
+      `the type at ${at} is ${name} at run time, and ${module} has no provider for it`,
       `Write @Inject(Token) there, with a token that ${module} provides or imports`,
     ];
   return [

@@ -11,7 +11,7 @@ import { seenProvider } from '../nest/seen-provider.js';
 /** Where a repository or an entity manager is missing. */
 export interface MissingRepository {
   readonly token: unknown;
-  /** As in `Injection`. */
+  /** The place, as in `Injection`. */
   readonly at: string;
   /** The module whose provider injects the token. */
   readonly host: NestModule;
@@ -40,16 +40,31 @@ export function repositoryAdvice(missing: MissingRepository): string | undefined
     const isName = typeof token === 'string' && entity !== undefined;
     return `Add ${importOf({ entity: isName ? `'${entity}'` : entity, dataSource }, missing)}`;
   }
-  const [, dataSource = 'default', entity] =
-    (typeof token === 'string' && /^(?:(.+)_)?(\w+)Repository$/.exec(token)) || [];
-  if (entity === undefined) return undefined;
+  const wanted = wantedPlainly(missing);
+  if (wanted === undefined) return undefined;
+  const { entity, dataSource } = wanted;
   // The token may also be the application's own.
   const provide = `${tokenText(token)} to the providers of ${host.name}, or import a module that exports it`;
-  const scoped = scopedInstead({ entity, dataSource }, missing);
+  const scoped = scopedInstead(wanted, missing);
   const named = dataSource === 'default' ? '' : `, '${dataSource}'`;
   return scoped === undefined
     ? `Add ${provide}. For the repository of a TypeORM entity, import TypeOrmModule.forFeature([${entity}]${named})`
     : `For the repository of a TypeORM entity, write ${scoped}. Otherwise, add ${provide}`;
+}
+
+/** Returns what a token of `@InjectRepository()` names, such as `UserRepository` or `reports_UserRepository`; undefined for others. */
+function wantedPlainly({ token, modules }: MissingRepository): Wanted | undefined {
+  const [, name] = (typeof token === 'string' && /^(.+)Repository$/.exec(token)) || [];
+  if (name === undefined) return undefined;
+  const [known] = modules
+    .flatMap(({ providers }) => [...providers.keys()])
+    .map((key) => (typeof key === 'string' && /^(.+)DataSource$/.exec(key)?.[1]) || '')
+    .filter((each) => each !== '' && name.startsWith(`${each}_`))
+    .sort((a, b) => b.length - a.length);
+  // The data source may be missing too. In `User_Role`, the underscore is part of the entity's name.
+  const dataSource = known ?? /^([a-z].*)_\w+$/.exec(name)?.[1];
+  const entity = dataSource === undefined ? name : name.slice(dataSource.length + 1);
+  return /^\w+$/.test(entity) ? { entity, dataSource: dataSource ?? 'default' } : undefined;
 }
 
 /** Returns the replacement for `@InjectRepository()`; undefined if neither the module nor the ticks use scoped repositories. */

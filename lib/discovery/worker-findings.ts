@@ -97,7 +97,7 @@ export function placementFindings({ workerClass, wrapper, handlers }: FoundWorke
 /** Returns the rest of the sentence, and what to do; undefined if each tick has a new instance. */
 function whyNotNew(wrapper: NestWrapper): string | undefined {
   if (wrapper.isDependencyTreeDurable())
-    return ' and durable, but a worker is new for each tick. Remove durable from it. Its dependencies may be durable.';
+    return ' and durable, but a worker is new for each tick. Remove durable from it. Its dependencies can stay durable.';
   if (!isSingleton(wrapper)) return undefined;
   const help = wrapper.inject
     ? 'Add scope: Scope.REQUEST to its factory.'

@@ -27,7 +27,7 @@ export type ErrorCode = (typeof ERROR_CODES)[number];
 
 /**
  * Base class of the errors that this library throws. The library never wraps an error of the application (from a constructor, a
- * handler or a disposer) in it.
+ * handler or a disposer) in one.
  *
  * @publicApi
  */
@@ -138,9 +138,9 @@ export function namesText(known: readonly string[]): string {
 }
 
 /**
- * Thrown at start-up if an option of `ScopedWorkerModule` or a `BackgroundWorker` is invalid, or if two imports of the module
- * have different options. Calls with invalid arguments, such as `new PeriodicTimer()` and `events.on()`, throw it too;
- * asynchronous ones, such as `registry.run()`, reject with it.
+ * Thrown at start-up if an option of `ScopedWorkerModule` or of a `BackgroundWorker` is invalid, or if two imports of the module
+ * have different options. Calls with invalid arguments, such as `new PeriodicTimer()` and `events.on()`, throw it too; asynchronous
+ * ones, such as `registry.run()`, reject with it.
  *
  * @publicApi
  */
@@ -166,7 +166,7 @@ export function refuseInvalid(call: string, problems: readonly string[]): void {
  * Refuses a decorator without parentheses: its factory then receives the arguments of a decorator.
  *
  * @param usage the decorator as it has to be written, such as `@ScopedCron(expression)`.
- * @param takesClass True for a factory whose only argument can be a class, such as an entity.
+ * @param takesClass true for a factory whose only argument can be a class, such as an entity.
  * @throws {InvalidScheduleError} naming the class and its member.
  */
 export function refuseBare(usage: string, given: IArguments, { takesClass = false } = {}): void {
@@ -184,7 +184,7 @@ export function refuseBare(usage: string, given: IArguments, { takesClass = fals
 }
 
 /**
- * Thrown if code uses a closed scope, or a scope that can no longer build because the application is shutting down. With
+ * Thrown if code uses a closed scope, or a scope that can no longer build anything because the application is shutting down. With
  * `leakDetection: { strict: true }`, methods of an instance whose scope has closed throw it too. The stack of `cause` then shows
  * where the scope closed.
  *
@@ -263,12 +263,6 @@ export class PeriodicTimerError extends ScopedWorkerError {
   }
 }
 
-const ONE_WRITER =
-  'SQLite allows one writer at a time. If that transaction awaits this write, neither can finish. Write through the EntityManager of that transaction: pass it to the service as an argument. If it is the transaction of a tick or scope, you can also inject @InjectScopedRepository() or @InjectScopedEntityManager(). Or write after the transaction has ended.';
-
-const TWO_CONNECTIONS =
-  'The write comes from the same scope, which has two connections. Some modules import ScopedTypeOrmModule.forFeature() with { transaction: true }, and others without it. SQLite allows one writer at a time, and the open transaction may be waiting for this write. Set the same transaction option in every forFeature() whose repositories this scope uses, so that it has one connection.';
-
 /**
  * Thrown if a write to an SQLite file could wait for itself. The write comes from code of the work whose transaction holds the
  * write lock. Nothing was written.
@@ -285,11 +279,11 @@ export class WriteRefusedError extends ScopedWorkerError {
     readonly statement: string,
     /** The owner of the open transaction: `Reports.nightly (tick-1)`, `scope scope-1` or `the application`. */
     readonly holder: string,
-    /** True if another connection of the same scope to the same data source holds the lock. */
-    isOfSameScope = false,
+    /** What to do instead. */
+    advice: string,
   ) {
     super(
-      `A write to ${file} could wait for itself, so the library refused it: ${statement}. The transaction of ${holder} holds the write lock. ${isOfSameScope ? TWO_CONNECTIONS : ONE_WRITER}`,
+      `A write to ${file} could wait for itself, so the library refused it: ${statement}. The transaction of ${holder} holds the write lock. ${advice}`,
     );
   }
 }

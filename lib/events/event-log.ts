@@ -131,7 +131,7 @@ export class EventLog {
   /** Logs an error once for each schedule, because the cause is in its code. */
   private statementRefused({ schedule, tickId, error }: StrayFailure): void {
     const who = schedule === undefined ? 'A scope by hand' : `${schedule} (${tickId})`;
-    const message = `${who} caught the error of a refused statement, so the statement was not sent`;
+    const message = `${who} caught the error of a statement that the library refused to send`;
     if (this.#refused.has(schedule)) {
       this.#logger.debug(`${message}: ${loggedError(error).text}`);
       return;

@@ -8,8 +8,7 @@ export function leakFoundText(leak: LeakFound): string {
     count === 1
       ? `1 instance of ${className} is still reachable after its scope closed`
       : `${count} instances of ${className} are still reachable after their scopes closed`;
-  const where =
-    schedule === undefined ? `scopes by hand, opened${at(place)}` : `schedule ${schedule}`;
+  const where = schedule === undefined ? `scopes opened${at(place)}` : `schedule ${schedule}`;
   const from = tickId === undefined ? scopeId : `${tickId}, ${scopeId}`;
   const oldest = count === 1 ? 'from' : 'the oldest, from';
   return `Leak: ${what} (${where}; ${oldest} ${from}, for ${seconds(ageMs)}). Look for what holds ${count === 1 ? 'it' : 'them'}: a module-level array or map, an event listener, a timer's closure, or a field of a singleton.`;

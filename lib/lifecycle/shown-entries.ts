@@ -48,7 +48,7 @@ export function shownJob(
       get: () => waitForCompletion,
       set: () => {
         throw new Error(
-          `${name}: waitForCompletion cannot be set on a job. Set overlap on the decorator of the schedule: 'skip' waits, 'allow' does not.`,
+          `${name}: waitForCompletion cannot be set on a job. Set overlap on the decorator of the schedule: 'skip' corresponds to true, 'allow' to false.`,
         );
       },
     },
@@ -73,8 +73,8 @@ export function shownJob(
  * Makes a timer that never fires, for code that expects the timer of a schedule. The timer calls `onClear` once, when it is
  * cleared: with `clearInterval()` or `clearTimeout()`, by its number, with `close()` or `using`.
  *
- * Node always clears a timer by writing `null` to `_onTimeout` (Node 20 to 26, `lib/timers.js`). The fake clocks of Jest, Vitest and
- * sinon lack this field, and read the number of a timer only to clear it.
+ * Node 20 to 26 always clears a timer by writing `null` to `_onTimeout` (`lib/timers.js`). The fake clocks of Jest, Vitest
+ * and sinon lack this field, and read the number of a timer only to clear it.
  */
 export function shownTimer(onClear: () => void): NodeJS.Timeout {
   // A timer keeps the AsyncLocalStorage store that is current when it is created.

@@ -2,7 +2,7 @@ import { MIB, type MemorySample } from './process-memory.js';
 import type { MemoryCrossing, MemoryThreshold } from './memory-threshold.js';
 import type { ScheduleGrowth } from './schedule-growth.js';
 
-/** The maximum number of schedules in a log line; the event has all. */
+/** The maximum number of schedules in a log line; the event lists all of them. */
 const NAMED = 3;
 
 /** Returns the memory in use, as the threshold counts it: `RSS 512 MiB`. */
@@ -31,9 +31,9 @@ export function thresholdText({ option, value }: MemoryThreshold): string {
   return `memory.${option} (${value})`;
 }
 
-/** Returns a sentence with the schedules that have added the most. */
+/** Returns a sentence with the schedules that have added the most memory. */
 export function growthText(schedules: readonly ScheduleGrowth[]): string {
-  if (schedules.length === 0) return 'No schedule appears to grow.';
+  if (schedules.length === 0) return 'No schedule appears to cause growth.';
   const named = schedules
     .slice(0, NAMED)
     .map(

@@ -11,7 +11,7 @@ export abstract class Application {
   }
 
   /**
-   * True if `Test.createTestingModule()` created the application, which is then only a part of one. The name of its root module is
+   * True if `Test.createTestingModule()` created the application, which is then only a part of one. The name of the root module is
    * the same from 11.0.0 to 12.5.1.
    */
   get isTestingModule(): boolean {
@@ -31,7 +31,7 @@ export abstract class Application {
 export function refuseOldNest(nest: object = common): void {
   if ('IntrinsicException' in nest) return;
   throw new UnsupportedNestError(
-    'this application runs an older version, which destroys modules on shutdown before running ticks have finished. Upgrade its @nestjs packages',
+    'this application runs an older version, which destroys modules on shutdown while ticks are still running. Upgrade its @nestjs packages',
   );
 }
 
@@ -77,6 +77,6 @@ export function refuseEarlyLifetimes(injector: object, wrapper: NestWrapper): vo
   dependent.addCtorMetadata(0, new Wrapper({ scope: common.Scope.REQUEST }));
   if (!dependent.isDependencyTreeStatic()) return;
   throw new UnsupportedNestError(
-    'this application runs 11.1.20, 11.1.21, 11.1.22 or 11.1.23, which build request-scoped providers once for the whole application. Install 11.1.24 or newer',
+    'this application runs a release from 11.1.20 to 11.1.23, which builds request-scoped providers once for the whole application. Install 11.1.24 or newer',
   );
 }

@@ -53,7 +53,7 @@ export class EnhancerInstances {
       if (hasMethod(candidate, METHODS[kind])) return candidate;
     }
     throw new TypeError(
-      `${declared.name} is used as a ${kind}, but it has no method ${METHODS[kind]}.`,
+      `${declared.name} is used as one of the ${kind}s, but it has no method ${METHODS[kind]}.`,
     );
   }
 

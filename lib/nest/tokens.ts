@@ -14,7 +14,7 @@ export function isInternalToken(token: unknown): boolean {
   return isOwnToken(token) && (token as string).endsWith(':lookup');
 }
 
-/** Returns true for tokens such as those of `nestjs-scoped-worker/typeorm`: their providers refuse to work outside of scopes. */
+/** Returns true for tokens such as those of `nestjs-scoped-worker/typeorm`: their providers refuse to work outside scopes. */
 export function isOwnToken(token: unknown): boolean {
   return typeof token === 'string' && token.startsWith(OWN);
 }
@@ -41,12 +41,13 @@ export function partsOfScopedToken(
 /** Returns a readable text for the tokens of `nestjs-scoped-worker/typeorm`, such as `Repository:<data source>:<entity>`. */
 function ownTokenText(token: string): string {
   const [, what, name = ''] =
-    /^nestjs-scoped-worker:(Connection|EntityManager|Repository):(.*)$/.exec(token) ?? [];
+    /^nestjs-scoped-worker:(Connection|Transaction|EntityManager|Repository):(.*)$/.exec(token) ??
+    [];
   switch (what) {
     case 'Connection':
-      return name.endsWith(TRANSACTION)
-        ? `transaction of data source ${name.slice(0, -TRANSACTION.length)}`
-        : `connection of data source ${name}`;
+      return `connection of data source ${name}`;
+    case 'Transaction':
+      return `transaction of data source ${name}`;
     case 'EntityManager':
       return `EntityManager of data source ${name}`;
     case 'Repository': {
@@ -57,8 +58,6 @@ function ownTokenText(token: string): string {
       return token;
   }
 }
-
-const TRANSACTION = ':transaction';
 
 /** Returns the name that a class has in its source, because Nest's `mixin()` renames it differently in each process. */
 function nameOf(token: Function): string {

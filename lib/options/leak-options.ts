@@ -21,7 +21,7 @@ export interface LeakDetectionOptions {
    */
   readonly sample?: number;
   /**
-   * Milliseconds after a scope closes during which its instances may still be reachable. Garbage collections that begin in this
+   * Milliseconds after a scope closes during which its instances may still be reachable. Garbage collections that begin during this
    * time don't count.
    *
    * @defaultValue 10_000
@@ -44,7 +44,7 @@ const DEFAULTS = {
 
 const KNOWN = Object.keys(DEFAULTS);
 
-/** @returns undefined if leak detection is off. */
+/** Returns the options with every default filled in; undefined if leak detection is off. */
 export function resolvedLeakDetection(
   options: LeakDetectionOptions | undefined,
 ): Required<LeakDetectionOptions> | undefined {
@@ -56,12 +56,7 @@ export function resolvedLeakDetection(
 export function leakDetectionProblems(options: unknown): [option: string, problem: string][] {
   if (options === undefined) return [];
   if (!isOptions(options))
-    return [
-      [
-        'leakDetection',
-        `must be an object with the options ${KNOWN.join(', ')}, not ${show(options)}`,
-      ],
-    ];
+    return [['leakDetection', `must be an object such as { sample: 1 }, not ${show(options)}`]];
   const problems: [string, string | undefined][] = Object.keys(withoutUndefined(options))
     .filter((key) => !KNOWN.includes(key))
     .map((key) => [key, unknownProblem(KNOWN)]);

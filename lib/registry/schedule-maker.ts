@@ -155,7 +155,8 @@ function timingOf(
   say: (problem: string) => void,
 ): Timing | undefined {
   if ((cron === undefined) === (everyMs === undefined)) {
-    say('needs either cron (an expression) or everyMs (a period)');
+    const both = 'has both cron and everyMs: remove one';
+    say(cron === undefined ? 'needs either cron (an expression) or everyMs (a period)' : both);
     return undefined;
   }
   const kind = cron === undefined ? 'interval' : 'cron';

@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { show } from '../util/option-checks.js';
 import { injectedToken, tokenText, type Application, type NestModule } from '../nest/index.js';
 import { canResolve, isOfBuild } from '../nest/seen-provider.js';
@@ -14,7 +15,7 @@ export interface FromProviders<T> {
   readonly useFactory: (...injected: any[]) => T | Promise<T>;
 }
 
-/** True for a factory. A schedule whose timing it supplies is undecided until `SchedulePlanner` calls it. */
+/** Returns true for a factory. A schedule whose timing it supplies is undecided until `SchedulePlanner` calls it. */
 export function isFromProviders(value: unknown): value is FromProviders<unknown> {
   return typeof value === 'object' && value !== null && 'useFactory' in value;
 }
@@ -24,6 +25,8 @@ export function fromProvidersProblem(value: unknown): string | undefined {
   const { inject, useFactory } = (value ?? {}) as Partial<FromProviders<unknown>>;
   if (typeof useFactory !== 'function')
     return 'must be { inject, useFactory } with a function as useFactory';
+  if (types.isGeneratorFunction(useFactory) && types.isAsyncFunction(useFactory))
+    return 'has an async generator as useFactory: make it an async function that returns the value';
   if (inject === undefined) return undefined;
   if (!Array.isArray(inject)) return 'must have a list of tokens as inject';
   const missing = inject.findIndex((token) => token === undefined || token === null);

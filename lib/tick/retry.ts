@@ -4,8 +4,8 @@ import { isThenable } from '../util/values.js';
 import type { AttemptReport } from './tick-report.js';
 
 /**
- * True if one more attempt may help. An attempt that was cancelled, or whose work is committed, isn't retried. An attempt that
- * failed in an `around` hook is retried: its work is lost if the hook managed the transaction, and only the hook knows.
+ * Returns true if one more attempt may help. An attempt that was cancelled, or whose work is committed, isn't retried. An attempt
+ * that failed in an `around` hook is retried: its work is lost if the hook managed the transaction, and only the hook knows.
  */
 export function isWorthRetrying(
   { outcome, phase, isPartlyCommitted, attempt }: AttemptReport,
@@ -29,6 +29,6 @@ export function retryWaitMs(
     return waitMs * (1 - jitter * Math.random());
   if (isThenable(waitMs)) waitMs.then(undefined, () => undefined); // its error must not end the process
   throw new Error(
-    `retry.backoffMs must return a number of milliseconds of at least 0, not ${show(waitMs)}.`,
+    `retry.backoffMs must return a non-negative number of milliseconds, not ${show(waitMs)}.`,
   );
 }

@@ -6,7 +6,7 @@ import { Backoff } from '../util/backoff.js';
 import { pause } from '../util/pause.js';
 import { quoteIdentifier } from './outbox-columns.js';
 
-/** TypeORM's method that releases a connection so that the pool closes it. */
+/** A query runner with TypeORM's method that releases a connection so that the pool closes it. */
 interface PostgresRunner extends QueryRunner {
   releasePostgresConnection?(reason: Error): Promise<void>;
 }
@@ -104,7 +104,7 @@ export class OutboxAlerts {
     if (this.#isTroubled || this.#stopped.signal.aborted) return;
     this.#isTroubled = true;
     this.#logger.warn(
-      `Cannot listen on "${channel}" (${loggedError(error).text}). Until listening succeeds again, the library only polls the outbox.`,
+      `Cannot listen on "${channel}" (${loggedError(error).text}). Until listening succeeds, the library only polls the outbox.`,
     );
   }
 }

@@ -50,14 +50,29 @@ export function refusedWrite(
   sent: Frames | undefined,
   prepared: Frames | undefined,
 ): WriteRefusedError {
-  const isOfSameScope =
-    writer.scope !== undefined && writer.scope === holder.scope && writer.group === holder.group;
-  const error = new WriteRefusedError(file, shorten(statement), holder.label, isOfSameScope);
+  const advice = adviceFor(writer, holder);
+  const error = new WriteRefusedError(file, shorten(statement), holder.label, advice);
   const lines = linesOf(sent);
   const origin = linesOf(prepared);
   if (!origin.some((line) => lines.includes(line))) lines.push(...origin);
   mustShow(error);
   return leadTo(error, lines);
+}
+
+function adviceFor(writer: Writer, holder: Writer): string {
+  if (writer.scope === undefined) return ONE_WRITER;
+  if (writer.scope !== holder.scope) return innerScopeText(writer.label);
+  return writer.group === holder.group ? TWO_CONNECTIONS : ONE_WRITER;
+}
+
+export const ONE_WRITER =
+  'SQLite allows one writer at a time. If that transaction awaits this write, neither can finish. Write through the EntityManager of that transaction: pass it to the service as an argument. If it is the transaction of a tick or scope, you can also use @InjectScopedRepository() or @InjectScopedEntityManager(). Or write after the transaction has ended.';
+
+const TWO_CONNECTIONS =
+  'The write comes from the same scope, which has two connections. Some modules import ScopedTypeOrmModule.forFeature() with { transaction: true }, and others without it. SQLite allows one writer at a time, and the open transaction may be waiting for this write. Set the same transaction option in every forFeature() whose repositories this scope uses, so that it has one connection.';
+
+function innerScopeText(label: string): string {
+  return `The write comes from another scope, ${label}, inside the work of that transaction. SQLite allows one writer at a time. If that work awaits this write, neither can finish. Run ${label} after the transaction has ended, or pass the EntityManager of the transaction to its code.`;
 }
 
 /** Returns an error that leads to the code that began a transaction. */

@@ -111,6 +111,8 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
   }
 
   /**
+   * Releases the connection.
+   *
    * @throws Error if successful work left a transaction or a stream open, because its changes or rows are lost. Also throws the
    * error of a subscriber that was called after the COMMIT: that error must not undo or repeat the committed work.
    */
@@ -272,13 +274,13 @@ function outside(): ScopeClosedError {
 }
 
 const OUTSIDE =
-  'A scoped EntityManager or Repository was used outside a scope, for example in an HTTP request. Its statement was refused, because no scope would release the connection. Inject the EntityManager or Repository of @nestjs/typeorm instead, or run the code with ProviderScopeFactory.run(). Inside a tick, pass it on as an argument, or resolve it with scope.resolve() or moduleRef.resolve(token, scope.contextId).';
+  'A scoped EntityManager or Repository was used outside a scope, for example in an HTTP request. Its statement was refused, because no scope would release the connection. Inject the EntityManager or Repository of @nestjs/typeorm instead, or run the code with ProviderScopeFactory.run(). Inside a tick, pass the scoped one as an argument, or resolve it with scope.resolve() or moduleRef.resolve(token, scope.contextId).';
 
 const UNAWAITED =
   'A statement was still under way when the scope ended, so the library rolled its transaction back. Await all work in the handler.';
 
 const LEFT_OPEN =
-  'A transaction was still open on the connection of the scope, so the library rolled it back. Either the handler began a transaction and did not end it, or it did not await a save() or a manager.transaction(). Await each of them. To begin a transaction by hand, set { transaction: true } instead.';
+  'A transaction was still open on the connection of the scope, so the library rolled it back. Either the handler began a transaction and did not end it, or it did not await a save() or a manager.transaction(). Await each of them. Instead of beginning a transaction by hand, set { transaction: true }.';
 
 const CUT =
   'A stream was still open when the scope ended, so the library destroyed it. Read every stream to its end, or destroy it.';

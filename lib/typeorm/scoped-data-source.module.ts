@@ -43,12 +43,13 @@ class DataSourceLookup {
    * Creates the scope's own connection. If all scopes share one connection, creates only an entity manager, which needs no
    * disposal.
    *
-   * Start-up may not have run yet: a hybrid application handles messages earlier, and Nest calls no hook in lazily loaded modules.
+   * Start-up might not have run yet: a hybrid application handles messages earlier, and Nest calls no hook in lazily loaded
+   * modules.
    */
   connect(): ManagerOfScope | Promise<ManagerOfScope> {
     const { dataSource, runners } = this;
     if (dataSource === undefined || runners === undefined)
-      return this.onModuleInit().then(() => this.connect());
+      return this.find().then(() => this.connect());
     const { create } = runners;
     return create === undefined
       ? { manager: dataSource.createEntityManager() }
@@ -61,6 +62,11 @@ class DataSourceLookup {
 
   /** Runs at start-up, when all data sources exist. */
   async onModuleInit(): Promise<void> {
+    await this.find();
+    this.runners?.onStart?.();
+  }
+
+  private async find(): Promise<void> {
     const { getDataSourceToken } = await loadTypeOrm();
     try {
       this.dataSource = this.moduleRef.get<DataSource>(getDataSourceToken(this.name) as never, {
@@ -73,13 +79,12 @@ class DataSourceLookup {
     if (runners.create === undefined && this.isTransactional) {
       throw new InvalidOptionsError([noTransaction(this.name, runners.sharedBecause)]);
     }
-    runners.onStart?.();
     this.runners = runners;
   }
 }
 
 function noTransaction(name: string, because: string): string {
-  return `ScopedTypeOrmModule.forFeature(): { transaction: true } needs a connection for each scope, but the data source "${name}" ${because}. Use a database file or a server, or omit the option.`;
+  return `ScopedTypeOrmModule.forFeature(): { transaction: true } needs a connection for each scope, but the data source "${name}" ${because}. Use a database file that supports WAL or a server, or omit the option.`;
 }
 
 function unknownDataSource(name: string): string {
@@ -92,7 +97,7 @@ const modules = new Map<string, DynamicModule>();
 
 /** Returns the token of a scope's connection. */
 export function connectionToken(dataSource: string, transactional: boolean): string {
-  return `nestjs-scoped-worker:Connection:${dataSource}${transactional ? ':transaction' : ''}`;
+  return `nestjs-scoped-worker:${transactional ? 'Transaction' : 'Connection'}:${dataSource}`;
 }
 
 /** Warns if the application doesn't import `ScopedWorkerModule`: nothing else would report that no worker runs. */
@@ -106,7 +111,7 @@ class WorkerModuleCheck implements OnApplicationBootstrap {
 }
 
 const NO_WORKERS =
-  'The application imports ScopedTypeOrmModule, but not ScopedWorkerModule, so no @ScopedWorker() or BackgroundWorker runs. Import ScopedWorkerModule.forRoot() in the root module. If this process must run no jobs, set defaults: { disabled: true } there.';
+  'The application imports ScopedTypeOrmModule, but not ScopedWorkerModule, so no @ScopedWorker() or BackgroundWorker runs. Import ScopedWorkerModule.forRoot() in the root module. If this process must not run any jobs, set defaults: { disabled: true } there.';
 
 /**
  * Provides each scope with a connection to one data source. All `forFeature()` calls with the same options share one

@@ -12,7 +12,7 @@ const runners = new WeakMap<QueryRunner, SqliteAppRunner>();
 
 /**
  * A query runner of the application's data source. It writes and begins transactions on the application's own connection. While
- * the transaction of another query runner is open there, it reads on a second connection.
+ * the transaction of another query runner is open there, this one reads on a second connection.
  */
 export class SqliteAppRunner extends SqliteRunner {
   /** True if `dataSource.query()` created it: a transaction that its statement begins belongs to the whole application. */
@@ -63,7 +63,7 @@ export class SqliteAppRunner extends SqliteRunner {
         this.countDown();
         if (!isOwned) return release();
         if (this.#pending > 0 && !this.isWriting) this.refuseWaiting();
-        // Inside the transaction, the calls of TypeORM that share this query runner release it too.
+        // Inside the transaction, TypeORM's calls that share this query runner release it too.
         this.#isLeft ||= this.isWriting && !this.isAround;
         await this.endIfLeft();
         return release();
@@ -100,7 +100,7 @@ export class SqliteAppRunner extends SqliteRunner {
     if (this.#users === 0) this.#cut = undefined;
   }
 
-  /** Ends a left transaction with its last user: TypeORM counts savepoints, so any user may be the one that commits it. */
+  /** Ends a transaction that its owner has left, with its last user: TypeORM counts savepoints, so any user may commit it. */
   private async endIfLeft(): Promise<void> {
     if (!this.#isLeft || this.#users > 0) return;
     this.#isLeft = false;
@@ -113,7 +113,7 @@ export class SqliteAppRunner extends SqliteRunner {
     if (isMigrating) await this.runner.afterMigration().catch(() => undefined);
   }
 
-  /** Returns the query runner of the transaction around the calling code, which its statements through the data source join. */
+  /** Returns the query runner of the transaction that encloses the calling code, and that its data source statements join. */
   static around(app: AppConnection<SqliteAppRunner>): SqliteAppRunner | undefined {
     const joins = (runner: SqliteRunner): runner is SqliteAppRunner =>
       runner instanceof SqliteAppRunner &&
@@ -190,7 +190,7 @@ export class SqliteAppRunner extends SqliteRunner {
 
   protected async beforeSend(statement: string): Promise<void> {
     if (this.isWriting && begins(statement)) await this.app.takeFor(this);
-    // Last, because the data source may have been destroyed during a wait.
+    // This check is last, because the data source may have been destroyed during a wait.
     if (this.#cut !== undefined && this.app.isConnected && !this.hasTransaction())
       throw new Error(this.#cut);
     if (beginsInside(statement) && !this.hasTransaction()) throw new Error(lateText(this.file));
@@ -223,7 +223,7 @@ export class SqliteAppRunner extends SqliteRunner {
 
   /** Rolls back a transaction that no code can end any more, because other writers would wait for it. */
   private async rollBackForgotten(): Promise<void> {
-    new Logger('ScopedWorker').warn(FORGOTTEN);
+    new Logger('ScopedWorker').warn(forgottenText(this.file));
     await this.rollBack();
     this.endTurn(); // sqlite3 doesn't report that SQLite has ended the transaction by itself
   }
@@ -254,8 +254,9 @@ export class SqliteAppRunner extends SqliteRunner {
 /** The result for a statement that isn't part of the transaction without an owner, because that transaction has ended first. */
 const TOO_LATE = Symbol('too late');
 
-const FORGOTTEN =
-  'A query runner was released while its transaction was open. The library rolled the transaction back, so that other code can write to the file. Call commitTransaction() or rollbackTransaction() before release().';
+function forgottenText(file: string): string {
+  return `A query runner was released while its transaction was open. The library rolled the transaction back, so that other code can write to ${file}. Call commitTransaction() or rollbackTransaction() before release().`;
+}
 
 function lateText(file: string): string {
   return `The library refused to begin a transaction on ${file}, because the transaction around it was already ending. Await it in the callback of the outer transaction, or begin it after the outer one has ended.`;

@@ -76,7 +76,7 @@ describe('a consumer is refused at start-up', () => {
     ['"queue"', 'queue'],
   ])('[XC8] when its source is %s', async (shown, source) => {
     expect(await problemsOf([consumer([]), provided(source)])).toEqual([
-      `${OF} is ${shown}, which isn't a MessageSource: it has no read(signal).`,
+      `${OF} is ${shown}, which isn't a MessageSource: it has no read(signal). Provide one, such as inMemoryQueue().`,
     ]);
   });
 

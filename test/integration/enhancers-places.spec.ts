@@ -492,7 +492,7 @@ describe('Enhancers', () => {
       const { registry } = await startApp({ providers: [Worker] });
       const { error } = await registry.run('Worker.run');
       expect((error as Error).message).toBe(
-        'NoGuard is used as a guard, but it has no method canActivate.',
+        'NoGuard is used as one of the guards, but it has no method canActivate.',
       );
       expect(called).toBe(false);
     });

@@ -404,13 +404,6 @@ describe('The list of forEach', () => {
       ['a promise of a string', async () => 'acme', '"acme"'],
       ['a promise of nothing', async () => undefined, 'undefined'],
       ['a function', () => () => ['a'], 'function'],
-      [
-        'an asynchronous generator',
-        async function* () {
-          yield 'a';
-        },
-        'an object',
-      ],
     ])('[XC9] the tick fails, and its error names the handler: %s', async (_, list, shown) => {
       const { registry, begun, finished, skipped, log } = await forEachApp({ list: list as never });
       const report = await registry.run('Worker.run');
@@ -501,6 +494,15 @@ describe('The list of forEach', () => {
       ['a list', ['a'], 'must be { inject, useFactory }'],
       ['a function', () => ['a'], 'must be { inject, useFactory }'],
       ['no function', { useFactory: ['a'] }, 'with a function as useFactory'],
+      [
+        'an async generator',
+        {
+          async *useFactory() {
+            yield await Promise.resolve('a');
+          },
+        },
+        'has an async generator as useFactory: make it an async function that returns the value',
+      ],
       [
         'a token in the place of a list',
         { inject: 'A', useFactory: () => [] },

@@ -118,7 +118,7 @@ describe('The memory watch', () => {
       memory.heapMb = 100;
       await check();
       expect(log.of('warn')).toEqual([
-        'Memory: heap 850 MiB of 1000 MiB (85.0%) has reached memory.warnAtPercent (80). No schedule appears to grow.',
+        'Memory: heap 850 MiB of 1000 MiB (85.0%) has reached memory.warnAtPercent (80). No schedule appears to cause growth.',
       ]);
       expect(log.of('log')).toContain(
         'Memory: heap 100 MiB of 1000 MiB (10.0%) is below memory.warnAtPercent (80) again.',
@@ -303,7 +303,7 @@ describe('The stop of the memory watch', () => {
     memory.rssMb = 900;
     await advance(1_000);
     expect(log.of('error')).toEqual([
-      'Memory: RSS 900 MiB has reached memory.stopAtMb (800). No schedule appears to grow.',
+      'Memory: RSS 900 MiB has reached memory.stopAtMb (800). No schedule appears to cause growth.',
     ]);
   });
 

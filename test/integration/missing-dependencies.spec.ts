@@ -352,6 +352,13 @@ describe('A worker that asks for what nothing provides', () => {
       );
     });
 
+    it('[XC12] does not take an underscore in the name of an entity for a data source', async () => {
+      class Note_Tag {}
+      expect(await helpFor(getRepositoryToken(Note_Tag), [forNote])).toMatch(
+        /write getScopedRepositoryToken\(Note_Tag\) at inject\[0\], and add Note_Tag to /,
+      );
+    });
+
     it('[XC12] names the decorator where a class injects the repository', async () => {
       @ScopedWorker()
       class Leftover {
@@ -378,7 +385,7 @@ describe('A worker that asks for what nothing provides', () => {
     await expect(
       startApp({ imports: [LogModule], providers: [worker(['log']), own] }),
     ).rejects.toThrow(
-      'log cannot be built: it injects its own token at inject[0], and Nest injects no provider into itself. Every tick of Worker.run would fail (Worker.run -> log -> log). Provide it under another token than the one that it injects.',
+      'log cannot be built: it injects its own token at inject[0], and Nest injects no provider into itself. Every tick of Worker.run would fail (Worker.run -> log -> log). Provide it under a different token from the one that it injects.',
     );
   });
 
@@ -388,7 +395,7 @@ describe('A worker that asks for what nothing provides', () => {
       constructor(readonly settings: { url: string }) {}
     }
     await expect(startApp({ providers: [worker([Typed]), Typed] })).rejects.toThrow(
-      /Typed cannot be built: the type at constructor\[0\] is Object at run time, and \w+ provides nothing under it\. Every tick of Worker\.run would fail .* Write @Inject\(Token\) there, with a token that \w+ provides or imports\./,
+      /Typed cannot be built: the type at constructor\[0\] is Object at run time, and \w+ has no provider for it\. Every tick of Worker\.run would fail .* Write @Inject\(Token\) there, with a token that \w+ provides or imports\./,
     );
   });
 

@@ -244,7 +244,7 @@ describe('The alerts of an outbox', () => {
     expect((await delivery).body.text).toBe('a');
     expect(warn.mock.calls).toEqual([
       [
-        'Cannot listen on "outbox:public.outbox" (not here). Until listening succeeds again, the library only polls the outbox.',
+        'Cannot listen on "outbox:public.outbox" (not here). Until listening succeeds, the library only polls the outbox.',
       ],
     ]);
   });

@@ -457,7 +457,7 @@ onRecording('A plan', () => {
       });
       expect(inspectScopes(app).workers[0]).toHaveProperty(
         'noPlan',
-        "Nest builds Scoped along with it, but doesn't inject it",
+        "Nest builds Scoped as well, but doesn't inject it",
       );
     });
   });

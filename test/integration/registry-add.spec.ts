@@ -493,7 +493,7 @@ describe('registry.add()', () => {
         { ...good, everyMs: undefined },
         'needs either cron (an expression) or everyMs (a period)',
       ],
-      ['two timings', { ...good, cron: '* * * * * *' }, 'needs either cron'],
+      ['two timings', { ...good, cron: '* * * * * *' }, 'has both cron and everyMs'],
       ['a bad expression', { name: 'x', handler: 'Jobs.poll', cron: 'often' }, 'cannot be read'],
       ['a Date', { name: 'x', handler: 'Jobs.poll', cron: new Date() }, 'must be a string'],
       ['a period of 0', { ...good, everyMs: 0 }, 'the period must be a number of milliseconds'],

@@ -72,7 +72,7 @@ describe('A CronJob of SchedulerRegistry that shows one of our crons', () => {
     const skipping = await withJob();
     expect(skipping.job.waitForCompletion).toBe(true);
     expect(() => (skipping.job.waitForCompletion = false)).toThrow(
-      "ours: waitForCompletion cannot be set on a job. Set overlap on the decorator of the schedule: 'skip' waits, 'allow' does not.",
+      "ours: waitForCompletion cannot be set on a job. Set overlap on the decorator of the schedule: 'skip' corresponds to true, 'allow' to false.",
     );
     const { job } = await withJob({ overlap: 'allow' });
     expect(job.waitForCompletion).toBe(false);

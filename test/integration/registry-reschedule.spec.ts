@@ -284,7 +284,7 @@ describe('registry.reschedule()', () => {
       ['a period as text', { everyMs: '1000' }, 'not "1000"'],
       ['a bad expression', { cron: 'hourly' }, 'the cron expression cannot be read'],
       ['a Date', { cron: new Date() }, 'must be a string'],
-      ['both', { cron: '* * * * * *', everyMs: 1_000 }, 'needs either cron'],
+      ['both', { cron: '* * * * * *', everyMs: 1_000 }, 'has both cron and everyMs'],
       ['neither', {}, 'needs either cron'],
       ['undefined', undefined, 'needs either cron'],
       ['null', null, 'needs either cron'],

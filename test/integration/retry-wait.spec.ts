@@ -115,7 +115,7 @@ describe('the wait between attempts', () => {
         },
         'no figures',
       ],
-      ['returns NaN', () => NaN, 'must return a number of milliseconds of at least 0, not NaN'],
+      ['returns NaN', () => NaN, 'must return a non-negative number of milliseconds, not NaN'],
       ['returns a negative wait', () => -1, 'not -1'],
       ['returns Infinity', () => Infinity, 'not Infinity'],
       ['returns nothing', () => undefined, 'not undefined'],

@@ -48,7 +48,7 @@ describe('The supported versions of Nest', () => {
     }
     const early = new EarlyWrapper() as unknown as NestWrapper;
     expect(() => refuseEarlyLifetimes(withContexts, early)).toThrow(
-      'nestjs-scoped-worker needs Nest 11 or 12, but this application runs 11.1.20, 11.1.21, 11.1.22 or 11.1.23, which build request-scoped providers once for the whole application. Install 11.1.24 or newer.',
+      'nestjs-scoped-worker needs Nest 11 or 12, but this application runs a release from 11.1.20 to 11.1.23, which builds request-scoped providers once for the whole application. Install 11.1.24 or newer.',
     );
     // Earlier releases keep it too, but compute it in time.
     expect(() => refuseEarlyLifetimes({}, early)).not.toThrow();

@@ -216,7 +216,7 @@ describe('A data source', () => {
 
   describe('when ScopedWorkerModule is not imported', () => {
     const WARNING =
-      'The application imports ScopedTypeOrmModule, but not ScopedWorkerModule, so no @ScopedWorker() or BackgroundWorker runs. Import ScopedWorkerModule.forRoot() in the root module. If this process must run no jobs, set defaults: { disabled: true } there.';
+      'The application imports ScopedTypeOrmModule, but not ScopedWorkerModule, so no @ScopedWorker() or BackgroundWorker runs. Import ScopedWorkerModule.forRoot() in the root module. If this process must not run any jobs, set defaults: { disabled: true } there.';
     const features = () => [
       typeOrmRoot(main),
       ScopedTypeOrmModule.forFeature([Note]),

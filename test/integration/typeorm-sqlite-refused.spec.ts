@@ -109,7 +109,7 @@ describe('A write that is refused inside of a tick with a transaction on an SQLi
         reports.map(
           ({ tickId }) =>
             expect.stringMatching(
-              `^work \\(${tickId}\\) caught the error of a refused statement, so the statement was not sent: WriteRefusedError: A write to `,
+              `^work \\(${tickId}\\) caught the error of a statement that the library refused to send: WriteRefusedError: A write to `,
             ) as string,
         ),
       );
@@ -159,7 +159,9 @@ describe('A write that is refused inside of a tick with a transaction on an SQLi
 
       expect(strays).toMatchObject([{ where: 'refused-statement', schedule: undefined }]);
       expect(test.log.of('error')).toEqual([
-        expect.stringMatching(/^A scope by hand caught the error of a refused statement, /),
+        expect.stringMatching(
+          /^A scope by hand caught the error of a statement that the library refused to send: /,
+        ),
       ]);
       expect(file.committed()).toEqual(['of the scope']);
     });
@@ -343,7 +345,10 @@ describe('A write that is refused inside of a tick with a transaction on an SQLi
 
       expect(error.statement).toMatch(/^INSERT INTO "notes"/);
       expect(error.holder).toMatch(/^work \(tick-/);
-      expect(error.message).toContain('@InjectScopedRepository()');
+      expect(error.message).toMatch(
+        /The write comes from another scope, scope [\w-]+, inside the work of that transaction\./,
+      );
+      expect(error.message).not.toContain('@InjectScopedRepository()');
     });
 
     it.each<[string, (plain: NoteScope, own: Repository<Note>) => Promise<unknown>]>([

@@ -709,7 +709,7 @@ describe('The transaction of a scope', () => {
 
       expect(report).toMatchObject({ outcome: 'failed', phase: 'dispose' });
       expect((report.error as Error).message).toBe(
-        'A transaction was still open on the connection of the scope, so the library rolled it back. Either the handler began a transaction and did not end it, or it did not await a save() or a manager.transaction(). Await each of them. To begin a transaction by hand, set { transaction: true } instead.',
+        'A transaction was still open on the connection of the scope, so the library rolled it back. Either the handler began a transaction and did not end it, or it did not await a save() or a manager.transaction(). Await each of them. Instead of beginning a transaction by hand, set { transaction: true }.',
       );
 
       expect(await idleInTransaction(database)).toBe(0);

@@ -48,7 +48,7 @@ class Orders {
 
 const orders = { provide: 'orders', useFactory: () => inMemoryQueue<number>({ capacity: 1 }) };
 const HINT =
-  '[SW207] Cleaner injects nothing that is new for each tick. Unless it resolves providers by hand, only Cleaner itself is built for a tick, and nothing is disposed after it. It needs no scope.';
+  '[SW207] Cleaner injects nothing that is new for each tick. Unless it resolves providers by hand, only Cleaner itself is built for a tick, and nothing is disposed after it. It needs no scope. If you expected a new instance of a service, add scope: Scope.REQUEST to that service.';
 
 describe('A worker that injects singletons only', () => {
   afterEach(closeApps);

@@ -326,7 +326,7 @@ describe('A class that is marked @ScopedWorker() and that another library calls'
         token: Mail,
         chain: [],
         message:
-          "Mail is marked @ScopedWorker(), but @nestjs/bullmq calls Mail.process for each job, and this library doesn't run that call. No job of @nestjs/bullmq gets a scope, and nothing is disposed after it. Remove @ScopedWorker() from Mail, and inject ProviderScopeFactory as scopes there. For each job, call scopes.run(async (scope) => { ... }).",
+          "Mail is marked @ScopedWorker(), but @nestjs/bullmq calls Mail.process for each job, and that call doesn't go through this library. No job of @nestjs/bullmq gets a scope, and nothing is disposed after it. Remove @ScopedWorker() from Mail, and inject ProviderScopeFactory as scopes there. For each job, call scopes.run(async (scope) => { ... }).",
       },
     ]);
   });

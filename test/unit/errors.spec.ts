@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { inspect } from 'node:util';
 import * as errors from '../../lib/errors/errors.js';
+import { ONE_WRITER } from '../../lib/typeorm/refused-write.js';
 
 const page = readFileSync(new URL('../../docs/errors.md', import.meta.url), 'utf8');
 
@@ -46,11 +47,12 @@ const examples: readonly errors.ScopedWorkerError[] = [
     '/data/app.db',
     'INSERT INTO "audit"("text") VALUES (?)',
     'Reports.nightly (tick-1)',
+    ONE_WRITER,
   ),
   new errors.WriteTimeoutError('/data/app.db', 'Reports.nightly (tick-1)', 60_000),
   new errors.MissingPeerError('nestjs-scoped-worker/typeorm', ['@nestjs/typeorm', 'typeorm']),
   new errors.UnsupportedNestError(
-    'this application runs an older version, which destroys modules on shutdown before running ticks have finished. Upgrade its @nestjs packages',
+    'this application runs an older version, which destroys modules on shutdown while ticks are still running. Upgrade its @nestjs packages',
   ),
 ];
 

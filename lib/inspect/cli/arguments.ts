@@ -51,8 +51,8 @@ provider and calls no factory.
   --help            print this
   --version         print the version
 
-Exit codes: 0 no errors or warnings, 1 errors or warnings, 2 the application
-cannot be inspected.
+Exit codes: 0 no errors or warnings, 1 errors, warnings or invalid jobs, 2 the
+application cannot be inspected.
 `;
 
 /** @throws {UsageError} with one sentence. */

@@ -48,7 +48,7 @@ export class SideEffects {
     return [
       ...[...this.#connections].map(([address, count]) => {
         const what = count === 1 ? '1 connection' : `${count} connections`;
-        return `Loading the application opened ${what} to ${address}. The inspector needs no connections. Open connections in a provider or a factory: the inspector calls neither.`;
+        return `Loading the application opened ${what} to ${address}. The inspector needs no connections. Open connections in a provider or a factory: the inspector runs neither.`;
       }),
       ...[...this.#servers].map(
         (address) =>
@@ -63,7 +63,7 @@ export class SideEffects {
 
   /**
    * Returns one sentence with the resources that keep this process alive and didn't exist when this object was constructed; empty
-   * if there are none.
+   * if there are no such resources.
    */
   stillOpen(): string[] {
     const open: string[] = [];

@@ -56,9 +56,7 @@ class PlanCompiler {
     if (this.#builds.at(-1)?.wrapper !== root) throw this.notRepeated(root);
     this.#builds.slice(0, -1).forEach(({ wrapper }, index) => {
       if (!this.#used.has(index))
-        throw new Unplannable(
-          `Nest builds ${nameOf(wrapper)} along with it, but doesn't inject it`,
-        );
+        throw new Unplannable(`Nest builds ${nameOf(wrapper)} as well, but doesn't inject it`);
     });
 
     const first = 1 + this.#constants.length;

@@ -24,7 +24,7 @@ export function scopeNotNeeded({ graph, workers, hasHooks }: TickGraph): Finding
         kind: 'scope-not-needed',
         subject: name,
         token,
-        message: `${name} injects nothing that is new for each tick. Unless it resolves providers by hand, only ${name} itself is built for a tick, and nothing is disposed after it. It needs no scope.`,
+        message: `${name} injects nothing that is new for each tick. Unless it resolves providers by hand, only ${name} itself is built for a tick, and nothing is disposed after it. It needs no scope. If you expected a new instance of a service, add scope: Scope.REQUEST to that service.`,
       }),
     );
 }
