@@ -6,7 +6,7 @@ import type { ScopeDetails, ScopeWatch, WatchedScope } from '../scope/scope-port
 import { performance } from 'node:perf_hooks';
 import { fromEmptyContext } from '../scope/work-context.js';
 import { CallGuard } from './call-guard.js';
-import { DroppedScopes, FollowedScope, type Following } from './followed-scope.js';
+import { DroppedScopes, LeakWatchedScope, type Following } from './watched-scope.js';
 import { SurvivorFinder } from './survivor-finder.js';
 import { FullCollectionObserver } from '../util/garbage-collections.js';
 import type { Origin } from './survivor-counts.js';
@@ -56,7 +56,7 @@ export class LeakWatch implements ScopeWatch {
     const calls = strict
       ? new CallGuard(origin, (call) => fromEmptyContext(() => this.events.emit('leak:call', call)))
       : undefined;
-    return new FollowedScope(origin, following, isSampled, calls);
+    return new LeakWatchedScope(origin, following, isSampled, calls);
   }
 
   /** Begins to follow. Called for the first scope, because options may arrive late, and the observer of collections has a cost. */

@@ -8,7 +8,7 @@ import { NEXT_MICROTASK } from '../util/event-loop.js';
 import { Announcement } from './announcement.js';
 import type { LongRunning } from '../registry/long-running.js';
 import { Drain } from './drain.js';
-import { SignalHint } from './signals.js';
+import { SignalWarning } from './signals.js';
 import { StartUpSettled } from './start-up-settled.js';
 
 /**
@@ -20,7 +20,7 @@ export class ApplicationLifecycle {
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
   #settled: StartUpSettled | undefined;
-  readonly #signalHint: SignalHint;
+  readonly #signalWarning: SignalWarning;
 
   constructor(
     private readonly nest: NestInside,
@@ -31,7 +31,7 @@ export class ApplicationLifecycle {
     private readonly announce: Announcement,
     private readonly longRunning: readonly LongRunning[],
   ) {
-    this.#signalHint = new SignalHint(nest);
+    this.#signalWarning = new SignalWarning(nest);
   }
 
   /**
@@ -69,7 +69,7 @@ export class ApplicationLifecycle {
     if (this.#isStopped) return;
     const isWorking = this.announce.whatRuns();
     for (const work of this.longRunning) settled.whenSettled(() => work.start());
-    if (isWorking) settled.whenSettled(() => this.#signalHint.begin());
+    if (isWorking) settled.whenSettled(() => this.#signalWarning.begin());
   }
 
   private async fire(fired: EngineSlot): Promise<void> {
@@ -85,7 +85,7 @@ export class ApplicationLifecycle {
 
   private async stopAndDrain(): Promise<void> {
     this.#isStopped = true;
-    this.#signalHint.dispose();
+    this.#signalWarning.dispose();
     this.dispatcher.close();
     this.drain.begin();
     this.#settled?.dispose();

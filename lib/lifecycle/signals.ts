@@ -64,7 +64,7 @@ const LOOK_AFTER_MS = 10_000;
  * Logs once, some time after start-up, that a signal would end the process without a drain. A provider can't know whether
  * `enableShutdownHooks()` was called, but without signal listeners, neither Nest nor the application handles a signal.
  */
-export class SignalHint {
+export class SignalWarning {
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(private readonly nest: NestInside) {}

@@ -14,7 +14,7 @@ export interface Following {
 }
 
 /** Notes the instances of one scope until it closes, and then has them followed. */
-export class FollowedScope implements WatchedScope {
+export class LeakWatchedScope implements WatchedScope {
   #instances: FollowedInstance[] = [];
   #endedAt: number | undefined;
   #handedOut: ProviderScope | undefined;
