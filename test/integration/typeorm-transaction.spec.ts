@@ -683,7 +683,7 @@ describe('The transaction of a scope', () => {
 
         expect(report).toMatchObject({ outcome: 'failed', phase: 'commit' });
         expect((report.error as Error).message).toMatch(
-          'ended the transaction of the scope (a statement that the library did not recognise)',
+          'ended the transaction of the scope with a statement that the library did not recognise',
         );
       },
     );
