@@ -55,7 +55,7 @@ export function createContextId(request: unknown, observer: BuildObserver): Cont
   return contextId;
 }
 
-/** Returns true for a durable provider that a context id strategy assigns to a parent, where Nest stores it. */
+/** Returns true for a durable provider whose instance Nest stores under the context id that a `ContextIdStrategy` chose. */
 export function livesElsewhere(
   injector: NestInjector,
   wrapper: NestWrapper,

@@ -103,8 +103,8 @@ export class Disposal {
 
   /**
    * Calls `onScopeCommit` newest first, so that a dependent commits into its dependency before the dependency commits. If one
-   * throws, it is rolled back with all that haven't committed: those after it, and those before it without an `onScopeCommit`. A
-   * transaction whose COMMIT failed may still be open and hold its connection.
+   * throws, its provider is rolled back with every provider that hasn't committed: those after it, and those before it without an
+   * `onScopeCommit`. A transaction whose COMMIT failed may still be open and hold its connection.
    */
   async commit(): Promise<CommitEnd> {
     const hooked = this.hooked();

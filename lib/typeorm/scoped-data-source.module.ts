@@ -84,7 +84,7 @@ class DataSourceLookup {
 }
 
 function noTransaction(name: string, because: string): string {
-  return `ScopedTypeOrmModule.forFeature(): { transaction: true } needs a connection for each scope, but the data source "${name}" ${because}. Use a database file that supports WAL or a server, or omit the option.`;
+  return `ScopedTypeOrmModule.forFeature(): { transaction: true } needs a connection for each scope, but the data source "${name}" ${because}. Use a database server or a database file that supports WAL, or omit the option.`;
 }
 
 function unknownDataSource(name: string): string {

@@ -1,4 +1,4 @@
-/** Waits that double from the first to the longest: a failed operation is retried soon, and never in a hot loop. */
+/** Returns waits that double from the first to the longest, so a failed operation is retried soon, and never in a hot loop. */
 export class Backoff {
   #failures = 0;
 

@@ -81,7 +81,7 @@ describe('A data source with one connection', () => {
       await expect(starting).rejects.toThrow(InvalidOptionsError);
       await expect(starting).rejects.toMatchObject({
         problems: [
-          `ScopedTypeOrmModule.forFeature(): { transaction: true } needs a connection for each scope, but the data source "default" ${because}. Use a database file that supports WAL or a server, or omit the option.`,
+          `ScopedTypeOrmModule.forFeature(): { transaction: true } needs a connection for each scope, but the data source "default" ${because}. Use a database server or a database file that supports WAL, or omit the option.`,
         ],
       });
     });
@@ -148,7 +148,7 @@ describe('A data source with one connection', () => {
       const starting = startNoteApp(root(), { transaction: true });
 
       await expect(starting).rejects.toThrow(
-        'the data source "default" cannot use WAL, which several connections require (SqliteError: database is locked). Use a database file that supports WAL or a server, or omit the option.',
+        'the data source "default" cannot use WAL, which several connections require (SqliteError: database is locked). Use a database server or a database file that supports WAL, or omit the option.',
       );
       reader.exec('COMMIT');
       reader.close();
