@@ -279,11 +279,11 @@ export class WriteRefusedError extends ScopedWorkerError {
     readonly statement: string,
     /** The owner of the open transaction: `Reports.nightly (tick-1)`, `scope scope-1` or `the application`. */
     readonly holder: string,
-    /** What to do instead. */
+    /** Why, and what to do instead. */
     advice: string,
   ) {
     super(
-      `A write to ${file} could wait for itself, so the library refused it: ${statement}. The transaction of ${holder} holds the write lock. ${advice}`,
+      `A write to ${file} could wait for itself, so the library refused it: ${statement}. ${advice}`,
     );
   }
 }

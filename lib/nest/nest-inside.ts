@@ -11,6 +11,7 @@ import { Application, refuseEarlyLifetimes, refuseUnknownInjector } from './appl
 import { watchBuilds } from './build-watch.js';
 import { quiesce } from './context-instances.js';
 import { watchDecorations } from './decorations.js';
+import { keepProviders, makeReadable } from './lazy-modules.js';
 import type {
   ContextId,
   NestModule,
@@ -241,7 +242,12 @@ export class NestInside extends Application {
     };
     const { createInstancesOfDependencies } = instanceLoader;
     instanceLoader.createInstancesOfDependencies = async (modules) => {
-      await createInstancesOfDependencies.call(instanceLoader, modules);
+      try {
+        await createInstancesOfDependencies.call(instanceLoader, modules);
+      } catch (error) {
+        for (const module of modules.values()) makeReadable(module);
+        throw error;
+      }
       for (const module of modules.values()) {
         this.#unbuilt.delete(module);
         keepProviders(module); // another load may be under way
@@ -275,20 +281,5 @@ export class NestInside extends Application {
 
   private moduleRefOf(module: NestModule): ModuleRef {
     return module.providers.get(ModuleRef)!.instance as ModuleRef;
-  }
-}
-
-const kept = new WeakSet<NestModule>();
-
-/**
- * Prevents Nest from replacing the providers of a module that has been built. Before 11.2, Nest does so if that module, or a module
- * that imports it, is loaded lazily: Nest would then return objects whose constructor it hasn't called.
- */
-function keepProviders(module: NestModule): void {
-  if (kept.has(module)) return;
-  kept.add(module);
-  for (const collection of [module.providers, module.controllers]) {
-    const set = collection.set.bind(collection);
-    collection.set = (token, wrapper) => (collection.has(token) ? collection : set(token, wrapper));
   }
 }

@@ -30,6 +30,7 @@ export interface NestWrapper {
   getPropertiesMetadata():
     readonly { readonly key: PropertyKey; readonly wrapper: NestWrapper }[] | undefined;
   getEnhancersMetadata(): readonly NestWrapper[] | undefined;
+  addEnhancerMetadata(enhancer: NestWrapper): void;
 }
 
 /** The entry of a wrapper for one context id. */

@@ -193,17 +193,18 @@ export class Disposal {
   }
 
   /**
-   * Returns everything that has hooks, newest first. A provider that commits last follows all other providers: those that were
-   * built before it don't inject it, so their order would be a coincidence. Hooks on the scope keep their place.
+   * Returns everything that has hooks, newest first. A provider that commits last follows the providers that were built before it:
+   * they don't inject it, so their order would be a coincidence. It doesn't follow an earlier hook on the scope.
    */
   private hooked(): Hooked[] {
-    const newestFirst = this.#entries.filter(({ hooked }) => hooked !== undefined).reverse();
-    const last = newestFirst.findIndex(commitsLast);
-    const start = last < 0 ? newestFirst : newestFirst.slice(0, last);
-    const rest = last < 0 ? [] : newestFirst.slice(last);
-    const isSooner = (entry: Entry): boolean => entry.instance !== undefined && !commitsLast(entry);
-    const order = [...start, ...rest.filter(isSooner), ...rest.filter((entry) => !isSooner(entry))];
-    return order.map(({ hooked }) => hooked!);
+    const order: Entry[] = [];
+    const last: Entry[] = [];
+    for (const entry of this.#entries.toReversed()) {
+      if (entry.hooked === undefined) continue;
+      if (entry.instance === undefined) order.push(...last.splice(0));
+      (commitsLast(entry) ? last : order).push(entry);
+    }
+    return [...order, ...last].map(({ hooked }) => hooked!);
   }
 }
 

@@ -164,10 +164,13 @@ export function isInside(owner: WorkOwner): boolean {
 
 /**
  * Makes a scope report an error that the library throws into the calling code, unless the scope ends with it. The scope is that
- * of the innermost tick or, outside ticks, the innermost one.
+ * of the innermost tick or, outside ticks, the innermost one. No scope reports it if the innermost tick has ended.
  */
 export function mustShow(error: unknown): void {
-  const scopes = [...contexts()].filter(({ owner }) => owner?.mustShow !== undefined);
+  const all = [...contexts()];
+  const ended = all.findIndex(({ isTickScope, owner }) => isTickScope && owner === undefined);
+  const living = ended < 0 ? all : all.slice(0, ended);
+  const scopes = living.filter(({ owner }) => owner?.mustShow !== undefined);
   const answering = scopes.find(({ isTickScope }) => isTickScope) ?? scopes[0];
   answering?.owner?.mustShow?.(error);
 }

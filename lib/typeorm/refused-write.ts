@@ -44,13 +44,14 @@ export class Creation {
  * that waits and then returns a promise, as `insert()` does.
  */
 export function refusedWrite(
-  { file, holder }: WaitsForItself,
+  refusal: WaitsForItself,
   writer: Writer,
   statement: string,
   sent: Frames | undefined,
   prepared: Frames | undefined,
 ): WriteRefusedError {
-  const advice = adviceFor(writer, holder);
+  const { file, holder } = refusal;
+  const advice = adviceFor(refusal, writer);
   const error = new WriteRefusedError(file, shorten(statement), holder.label, advice);
   const lines = linesOf(sent);
   const origin = linesOf(prepared);
@@ -59,10 +60,14 @@ export function refusedWrite(
   return leadTo(error, lines);
 }
 
-function adviceFor(writer: Writer, holder: Writer): string {
-  if (writer.scope === undefined) return ONE_WRITER;
-  if (writer.scope !== holder.scope) return innerScopeText(writer.label);
-  return writer.group === holder.group ? TWO_CONNECTIONS : ONE_WRITER;
+/** Returns why the write is refused, and what to do instead. */
+function adviceFor(refusal: WaitsForItself, writer: Writer): string {
+  const { holder } = refusal;
+  if (refusal.isOver) return readOnlyText(writer.label, holder.label);
+  const isOfSameScope = writer.scope !== undefined && writer.scope === holder.scope;
+  const inner = writer.isInner && !isOfSameScope ? innerScopeText(writer.label) : ONE_WRITER;
+  const advice = isOfSameScope && writer.group === holder.group ? TWO_CONNECTIONS : inner;
+  return `The transaction of ${holder.label} holds the write lock. ${advice}`;
 }
 
 export const ONE_WRITER =
@@ -73,6 +78,10 @@ const TWO_CONNECTIONS =
 
 function innerScopeText(label: string): string {
   return `The write comes from another scope, ${label}, inside the work of that transaction. SQLite allows one writer at a time. If that work awaits this write, neither can finish. Run ${label} after the transaction has ended, or pass the EntityManager of the transaction to its code.`;
+}
+
+function readOnlyText(label: string, outer: string): string {
+  return `The transaction of ${label} began inside the transaction of ${outer}, so it can only read, even though the transaction of ${outer} has ended. Send the first statement of ${label} before the transaction of ${outer} begins, or after it has ended.`;
 }
 
 /** Returns an error that leads to the code that began a transaction. */

@@ -72,7 +72,11 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
     Object.assign(runner, { query: send, stream: open });
     this.releaseRunner = runner.release.bind(runner);
     runner.release = () => this.release();
-    const tooLate = (): ScopeClosedError => this.closed();
+    const tooLate = (): ScopeClosedError => {
+      const error = this.closed();
+      mustShow(error);
+      return error;
+    };
     const isOfEnd = (): boolean => isInsideEnd(this.scope);
     this.transaction = transactional
       ? new LazyTransaction(runner, driver, this.underWay, tooLate, isOfEnd)

@@ -80,6 +80,7 @@ export abstract class SqliteRunner implements Writer {
   protected keepsTurn = false;
   /** The place where the query runner was created, if its writes are refused because of that. */
   protected creation: Creation | undefined;
+  isInner = false;
 
   constructor(
     readonly runner: QueryRunner,

@@ -40,6 +40,7 @@ export class SqliteScopeRunner extends SqliteRunner {
     dataSource: DataSource,
   ) {
     super(runner, lock, dataSource.driver);
+    this.isInner = lock?.isHeldByCaller === true;
     this.file = String(dataSource.options.database);
     if (!isTransactional) this.joinSubscribers(dataSource);
     const release = runner.release.bind(runner);

@@ -21,6 +21,8 @@ export interface Writer {
   readonly origin?: Error | undefined;
   /** The scope that owns the connection; undefined for the application's connection. */
   readonly scope?: object | undefined;
+  /** True if the scope of the writer was opened inside the work of a transaction that had the turn. */
+  readonly isInner?: boolean;
   /** True for a tick that has been aborted. */
   readonly isAborted: boolean;
   /** Returns whether the calling code is part of the work for which this turn was taken. */
@@ -52,8 +54,14 @@ export class WaitsForItself extends Error {
   constructor(
     readonly file: string,
     private readonly turn: WriteTurn,
+    private readonly isCurrent: (turn: WriteTurn) => boolean,
   ) {
     super(`A write to ${file} could wait for itself.`);
+  }
+
+  /** True once that turn has ended. */
+  get isOver(): boolean {
+    return !this.isCurrent(this.turn);
   }
 
   get holder(): Writer {
@@ -171,7 +179,8 @@ export class WriteLock {
 
   /** Returns the error for the calling code if it is part of the work that has the turn. */
   refusalOfCaller(): WaitsForItself | undefined {
-    return this.isHeldByCaller ? new WaitsForItself(this.file, this.#current!) : undefined;
+    if (!this.isHeldByCaller) return undefined;
+    return new WaitsForItself(this.file, this.#current!, (turn) => turn === this.#current);
   }
 
   /** Returns true if the writer's shutdown could wait for itself: the current turn may last until that shutdown ends. */

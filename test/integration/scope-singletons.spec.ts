@@ -6,9 +6,10 @@ import {
   UseGuards,
   type DynamicModule,
   type OnModuleDestroy,
+  type OnModuleInit,
   type Provider,
 } from '@nestjs/common';
-import { LazyModuleLoader, ModuleRef } from '@nestjs/core';
+import { LazyModuleLoader, ModuleRef, ModulesContainer } from '@nestjs/core';
 import { ProviderScopeFactory, ScopedCron, ScopedWorker, type Tick } from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
 import { gate, turn, type Gate } from '../support/gate.js';
@@ -360,6 +361,12 @@ describe('What a scope shares', () => {
     @Module({ providers: [Session, Job], exports: [Session] })
     class FeatureModule {}
 
+    const settings: Provider = {
+      provide: 'SETTINGS',
+      scope: Scope.REQUEST,
+      useFactory: () => ({ isRead: true }),
+    };
+
     const failing: Provider = {
       provide: 'CONNECTION',
       useFactory: () => Promise.reject(new Error('no network')),
@@ -374,7 +381,7 @@ describe('What a scope shares', () => {
         class BrokenModule {}
         const { app, registry, scopes } = await startApp({
           imports: [FeatureModule],
-          providers: [Importer],
+          providers: [Importer, settings],
           options: { resolution },
         });
         const built = async (): Promise<unknown[]> => [
@@ -382,10 +389,11 @@ describe('What a scope shares', () => {
           (await registry.run('Job.each')).attempts,
           (await registry.run('Importer.run')).value,
           await scopes.run(async (scope) => (await scope.resolve(Session)).rows),
+          await scopes.run((scope) => scope.resolve('SETTINGS')),
         ];
         const expectBuilt = async (): Promise<void> => {
           for (let round = 0; round < 3; round += 1)
-            expect(await built()).toEqual([[1, 2], 2, [1, 2], [1, 2]]);
+            expect(await built()).toEqual([[1, 2], 2, [1, 2], [1, 2], { isRead: true }]);
         };
         await expectBuilt();
         for (const module of [FeatureModule, LateModule, LateModule]) {
@@ -397,6 +405,35 @@ describe('What a scope shares', () => {
         await expectBuilt();
       },
     );
+
+    it('[D24] start-up goes on if a load fails in onModuleInit', async () => {
+      @Module({ providers: [failing] })
+      class BrokenModule {}
+      @Injectable()
+      class Starter implements OnModuleInit {
+        constructor(private readonly loader: LazyModuleLoader) {}
+
+        async onModuleInit(): Promise<void> {
+          await expect(this.loader.load(() => BrokenModule)).rejects.toThrow('no network');
+        }
+      }
+      const { app, registry } = await startApp({ imports: [FeatureModule], providers: [Starter] });
+      await turn(); // after start-up, the library looks for background workers
+      expect((await registry.run('Job.run')).value).toEqual([1, 2]);
+      await expect(app.close()).resolves.toBeUndefined();
+    });
+
+    it('[A4] its list of guards does not grow with each load', async () => {
+      const { app } = await startApp({ imports: [FeatureModule] });
+      const modules = [...app.get(ModulesContainer).values()];
+      const { providers } = modules.find(({ metatype }) => metatype === FeatureModule)!;
+      const load = () => app.get(LazyModuleLoader).load(() => FeatureModule);
+      await load();
+      const { length } = providers.get(Job)!.getEnhancersMetadata()!;
+      await load();
+      await load();
+      expect(providers.get(Job)!.getEnhancersMetadata()).toHaveLength(length);
+    });
 
     it('[A4] its singletons stay the same objects', async () => {
       @Injectable()

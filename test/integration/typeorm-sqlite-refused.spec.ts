@@ -351,6 +351,52 @@ describe('A write that is refused inside of a tick with a transaction on an SQLi
       expect(error.message).not.toContain('@InjectScopedRepository()');
     });
 
+    describe('if another transaction was opened in the tick before its first statement', () => {
+      type Inside = (work: () => Promise<unknown>) => Promise<unknown>;
+      const places: [string, Inside][] = [
+        [
+          'in a scope by hand',
+          (work) =>
+            test.scopes.run(async (scope) => {
+              const own = await scope.resolve<Repository<Note>>(getScopedRepositoryToken(Note));
+              await own.save({ text: 'inner' });
+              await work();
+            }),
+        ],
+        [
+          'of the application',
+          (work) =>
+            dataSource.transaction(async (manager) => {
+              await manager.save(Note, { text: 'inner' });
+              await work();
+            }),
+        ],
+      ];
+
+      it.each(places)('that does not call the tick the inner one: %s', async (_, inside) => {
+        const report = await run(({ notes }) => inside(() => notes.save({ text: 'never' })));
+        const error = report.error as WriteRefusedError;
+        expect(error.code).toBe('WRITE_REFUSED');
+        expect(error.message).toContain(`The transaction of ${error.holder} holds the write lock.`);
+        expect(error.message).toContain('Write through the EntityManager of that transaction');
+        expect(error.message).not.toContain('another scope');
+      });
+
+      it.each(places)('that says why the tick can only read afterwards: %s', async (_, inside) => {
+        const report = await run(async ({ notes }) => {
+          await inside(() => notes.count());
+          await notes.save({ text: 'never' });
+        });
+        const error = report.error as WriteRefusedError;
+        expect(error.code).toBe('WRITE_REFUSED');
+        expect(error.message).toMatch(
+          /The transaction of work \(tick-[^)]+\) began inside the transaction of .+, so it can only read, /,
+        );
+        expect(error.message).not.toContain('holds the write lock');
+        expect(file.committed()).toEqual(['inner']);
+      });
+    });
+
     it.each<[string, (plain: NoteScope, own: Repository<Note>) => Promise<unknown>]>([
       [
         'past the transaction',

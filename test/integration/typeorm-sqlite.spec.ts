@@ -118,6 +118,29 @@ describe('A scope on an SQLite file', () => {
       expect(seen).toEqual([[], ['a']]); // the later one runs first, inside the transaction
     });
 
+    it('[L5] such a hook still runs before the hooks of providers that were built before it was registered', async () => {
+      const order: string[] = [];
+      @Injectable({ scope: Scope.REQUEST })
+      class Outbox {
+        onScopeCommit(): void {
+          order.push(`outbox: ${file.committed()}`);
+        }
+      }
+      const handler = async ({ scope }: Tick): Promise<void> => {
+        scope.onCommit(() => void order.push(`hook: ${file.committed()}`));
+        const notes = await scope.resolve<Repository<Note>>(getScopedRepositoryToken(Note));
+        await notes.save({ text: 'a' });
+      };
+      const { registry } = await startNoteApp(
+        sqliteRoot(file),
+        { transaction: true },
+        { providers: [Outbox, worker([Outbox], handler)] },
+      );
+      await registry.run('Worker.run');
+
+      expect(order).toEqual(['hook: a', 'outbox: a']);
+    });
+
     describe.each(['compiled', 'nest'] as const)('with resolution: %j', (resolution) => {
       it.each(['before', 'after'])(
         '[B38] commits after the hook of a provider that is injected %s it and does not use it',

@@ -47,7 +47,7 @@ const examples: readonly errors.ScopedWorkerError[] = [
     '/data/app.db',
     'INSERT INTO "audit"("text") VALUES (?)',
     'Reports.nightly (tick-1)',
-    ONE_WRITER,
+    `The transaction of Reports.nightly (tick-1) holds the write lock. ${ONE_WRITER}`,
   ),
   new errors.WriteTimeoutError('/data/app.db', 'Reports.nightly (tick-1)', 60_000),
   new errors.MissingPeerError('nestjs-scoped-worker/typeorm', ['@nestjs/typeorm', 'typeorm']),

@@ -1,0 +1,41 @@
+import type { NestModule, NestWrapper } from './nest-types.js';
+
+const kept = new WeakSet<NestModule>();
+
+/**
+ * Prevents Nest from replacing the providers of a module that has been built. Before 11.2, Nest does so if that module, or a module
+ * that imports it, is loaded lazily: Nest would then return objects whose constructor it hasn't called.
+ */
+export function keepProviders(module: NestModule): void {
+  if (kept.has(module)) return;
+  kept.add(module);
+  for (const collection of [module.providers, module.controllers]) {
+    const set = collection.set.bind(collection);
+    collection.set = (token, wrapper) => (collection.has(token) ? collection : set(token, wrapper));
+    for (const wrapper of collection.values()) addEachEnhancerOnce(wrapper);
+  }
+}
+
+/** Prevents every further load from listing the guards and other enhancers of a kept provider again. */
+function addEachEnhancerOnce(wrapper: NestWrapper): void {
+  const add = wrapper.addEnhancerMetadata.bind(wrapper);
+  wrapper.addEnhancerMetadata = (enhancer) => {
+    if (wrapper.getEnhancersMetadata()?.includes(enhancer) !== true) add(enhancer);
+  };
+}
+
+/**
+ * Makes the instances of a module readable whose load has failed. Nest 11.0.0 to 11.0.10 keeps the module in the application, but
+ * removes the entry of the failed provider, and reading its `instance` then never ends.
+ */
+export function makeReadable({ providers, injectables, controllers }: NestModule): void {
+  for (const collection of [providers, injectables, controllers]) {
+    for (const wrapper of collection.values()) {
+      try {
+        void wrapper.instance;
+      } catch {
+        Object.assign(wrapper, { instance: undefined }); // creates the entry
+      }
+    }
+  }
+}
