@@ -11,7 +11,7 @@ const SCOPED_REPOSITORY = /^scoped (Repository of .*), from ScopedTypeOrmModule\
 
 /** Returns true for the token of a provider that only this library uses, and that isn't part of the user's application. */
 export function isInternalToken(token: unknown): boolean {
-  return isOwnToken(token) && (token as string).endsWith(':lookup');
+  return isOwnToken(token) && (token as string).startsWith(LOOKUP);
 }
 
 /** Returns true for tokens such as those of `nestjs-scoped-worker/typeorm`: their providers refuse to work outside scopes. */
@@ -20,6 +20,7 @@ export function isOwnToken(token: unknown): boolean {
 }
 
 const OWN = 'nestjs-scoped-worker:';
+const LOOKUP = `${OWN}lookup:`;
 
 /** Returns true for the tokens of scoped repositories and entity managers. */
 export function isScopedTypeOrmToken(token: unknown): boolean {

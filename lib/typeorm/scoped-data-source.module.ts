@@ -121,7 +121,7 @@ const NO_WORKERS =
 export class ScopedDataSourceModule {
   static for(dataSource: string, transactional: boolean): DynamicModule {
     const token = connectionToken(dataSource, transactional);
-    const lookup = `${token}:lookup`;
+    const lookup = token.replace(':', ':lookup:');
     return getOrAdd(modules, token, () => ({
       module: ScopedDataSourceModule,
       imports: [WorkerModuleCheck],

@@ -201,7 +201,7 @@ describe('The places of Nest decorators', () => {
         await advance(60_000);
         expect([ran, registry.list()]).toEqual([['run String'], []]);
         expect(log.of('log')).toContain(
-          '[SW103] Job is a singleton in Single and request-scoped in First. Nest runs its @Cron only on the instance of Single. Provide it in one module.',
+          '[SW103] Job is a singleton in Single and request-scoped in First. Nest runs its @Cron only on the instance in Single. Provide it in one module.',
         );
         expect(warningsOf(log)).toEqual([skipWarning('cron job', 'Job@run')]);
       },

@@ -189,8 +189,8 @@ describe('The option leakDetection', () => {
   };
 
   it.each([
-    [true, 'leakDetection must be an object with the options sample, graceMs, strict, not true.'],
-    [[], 'leakDetection must be an object with the options sample, graceMs, strict, not an array.'],
+    [true, 'leakDetection must be an object such as { sample: 1 }, not true.'],
+    [[], 'leakDetection must be an object such as { sample: 1 }, not an array.'],
     [{ sample: 0 }, 'leakDetection.sample must be a number greater than 0 and at most 1, not 0.'],
     [{ sample: 2 }, 'leakDetection.sample must be a number greater than 0 and at most 1, not 2.'],
     [
