@@ -138,7 +138,11 @@ function checked(value: unknown): Delivery {
   const { id, ack, nack, body: _body, deliveries: _count } = (value ?? {}) as Partial<Delivery>;
   if (typeof id === 'string' && typeof ack === 'function' && typeof nack === 'function')
     return value as Delivery;
+  const wrong =
+    typeof id === 'string'
+      ? `its ${typeof ack === 'function' ? 'nack' : 'ack'} isn't a function`
+      : `its id is ${show(id)}, not a string`;
   throw new TypeError(
-    `The source yielded ${show(value)}, which isn't a delivery: { id: string, body, ack(), nack(error?) }.`,
+    `The source yielded ${show(value)}, which isn't a delivery: ${wrong}. A delivery is { id: string, body, ack(), nack(error?) }.`,
   );
 }

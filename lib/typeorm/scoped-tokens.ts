@@ -1,4 +1,5 @@
 import type { EntityTarget, ObjectLiteral } from 'typeorm';
+import { InvalidOptionsError } from '../errors/errors.js';
 import { getOrAdd } from '../util/values.js';
 
 /** The name of the data source that `TypeOrmModule.forRoot()` creates without a `name`. */
@@ -11,11 +12,16 @@ export function getScopedEntityManagerToken(dataSource: string = DEFAULT_DATA_SO
   return `nestjs-scoped-worker:EntityManager:${dataSource}`;
 }
 
-/** Returns the token of the scoped `Repository` of an entity. Compares entities by identity, because two may have the same name. */
+/**
+ * Returns the token of the scoped `Repository` of an entity. Compares entities by identity, because two may have the same name.
+ *
+ * @throws {InvalidOptionsError} if the entity is undefined.
+ */
 export function getScopedRepositoryToken<Entity extends ObjectLiteral>(
   entity: EntityTarget<Entity>,
   dataSource: string = DEFAULT_DATA_SOURCE,
 ): symbol | string {
+  refuseNoEntity('getScopedRepositoryToken()', entity);
   if (typeof entity === 'string') return `nestjs-scoped-worker:Repository:${dataSource}:${entity}`;
   const byDataSource = getOrAdd(repositoryTokens, entity, () => new Map());
   return getOrAdd(byDataSource, dataSource, () =>
@@ -23,6 +29,14 @@ export function getScopedRepositoryToken<Entity extends ObjectLiteral>(
       `scoped Repository of ${entityName(entity)} (${dataSource}), from ScopedTypeOrmModule.forFeature()`,
     ),
   );
+}
+
+/** Refuses an entity that a circular import has left undefined. */
+export function refuseNoEntity(caller: string, entity: unknown): void {
+  if (entity === undefined || entity === null)
+    throw new InvalidOptionsError([
+      `${caller}: the entity is undefined. Look for a circular import.`,
+    ]);
 }
 
 /** Returns the name of an entity for error texts. */

@@ -219,7 +219,7 @@ describe('a source at the shutdown', () => {
       returned.open();
       await turns();
       expect(log.of('error')).toEqual([
-        'source of Consumer.handle (no tick) failed: TypeError: The source yielded "order", which isn\'t a delivery: { id: string, body, ack(), nack(error?) }.',
+        'source of Consumer.handle (no tick) failed: TypeError: The source yielded "order", which isn\'t a delivery: its id is undefined, not a string. A delivery is { id: string, body, ack(), nack(error?) }.',
       ]);
     });
   });

@@ -98,24 +98,35 @@ describe('a source', () => {
     expect(source.opened).toBe(2);
   });
 
-  it.each<[string, unknown, string]>([
-    ['nothing', undefined, 'undefined'],
-    ['a text', 'order', '"order"'],
-    ['an object without ack()', { id: '1', body: 1, nack: () => undefined }, 'an object'],
-    ['an object without nack()', { id: '1', body: 1, ack: () => undefined }, 'an object'],
+  it.each<[string, unknown, string, string]>([
+    ['nothing', undefined, 'undefined', 'its id is undefined, not a string'],
+    ['a text', 'order', '"order"', 'its id is undefined, not a string'],
     [
-      'an object without an id',
-      { body: 1, ack: () => undefined, nack: () => undefined },
+      'an object without ack()',
+      { id: '1', body: 1, nack: () => undefined },
       'an object',
+      "its ack isn't a function",
+    ],
+    [
+      'an object without nack()',
+      { id: '1', body: 1, ack: () => undefined },
+      'an object',
+      "its nack isn't a function",
+    ],
+    [
+      'an object with a number as its id',
+      { id: 7, body: 1, ack: () => undefined, nack: () => undefined },
+      'an object',
+      'its id is 7, not a string',
     ],
   ])(
     '[G12] that yields %s for a delivery is reported, ended and read again',
-    async (_, value, shown) => {
+    async (_, value, shown, wrong) => {
       const { source, failures, seen } = await started(new HandSource());
       source.giveRaw(value);
       await turns();
       expect(failures).toEqual([
-        `The source yielded ${shown}, which isn't a delivery: { id: string, body, ack(), nack(error?) }. 100`,
+        `The source yielded ${shown}, which isn't a delivery: ${wrong}. A delivery is { id: string, body, ack(), nack(error?) }. 100`,
       ]);
       expect(source.returned).toBe(1);
       expect(source.signals[0]!.aborted).toBe(true);

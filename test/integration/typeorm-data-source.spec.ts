@@ -367,6 +367,15 @@ describe('A data source', () => {
       expect(call).toThrow(`ScopedTypeOrmModule.forFeature(): ${problem}.`);
     });
 
+    it('an entity that a circular import has left undefined is refused by the decorator too', () => {
+      const entity = undefined as unknown as typeof Note;
+      const problem = 'the entity is undefined. Look for a circular import.';
+      expect(() => InjectScopedRepository(entity)).toThrow(`@InjectScopedRepository(): ${problem}`);
+      expect(() => getScopedRepositoryToken(entity)).toThrow(
+        `getScopedRepositoryToken(): ${problem}`,
+      );
+    });
+
     it('all bad options are reported together', () => {
       const call = () =>
         ScopedTypeOrmModule.forFeature([], { dataSource: 1, transaction: 1 } as never);
