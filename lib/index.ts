@@ -1,7 +1,7 @@
 export { InjectTick, StaysSingleton, ScopedWorker } from './decorators/worker.decorators.js';
 export { ScopedConsumer } from './decorators/consumer.decorator.js';
 export { ScopedCron, ScopedInterval, ScopedTimeout } from './decorators/schedule.decorators.js';
-export type { ScopedWorkerOptions } from './decorators/worker-metadata.js';
+export type { ScopedWorkerOptions } from './decorators/handler-metadata.js';
 export type { Engine, EngineHost } from './engine/engine.js';
 export { inProcessEngine, type InProcessEngineOptions } from './engine/in-process-engine.js';
 export {

@@ -126,8 +126,8 @@ export class ConsumerLoop implements IterationObserver, WorkOwner {
         if (delivery === undefined) return;
         this.#backoff.reset();
         void this.hold((handling) => this.handle(delivery, handling));
-        const turn = yieldToEventLoop();
-        if (turn !== undefined) await turn;
+        const pending = yieldToEventLoop();
+        if (pending !== undefined) await pending;
       }
     } finally {
       await iteration.end();

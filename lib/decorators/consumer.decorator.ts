@@ -1,7 +1,7 @@
 import type { InjectionToken } from '@nestjs/common';
 import { refuseBare } from '../errors/errors.js';
 import type { ConsumerOptions, SourceOf } from '../schedule/consumer-options.js';
-import { handlerDecorator } from './worker-metadata.js';
+import { handlerDecorator } from './handler-metadata.js';
 
 /**
  * A decorator for methods that can take the messages of a source. The compiler rejects a first parameter that is the `Tick` of

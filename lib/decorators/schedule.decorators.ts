@@ -1,7 +1,7 @@
 import { refuseBare } from '../errors/errors.js';
 import type { FromProviders } from '../schedule/from-providers.js';
 import type { HandlerOptions } from '../schedule/handler-options.js';
-import { handlerDecorator } from './worker-metadata.js';
+import { handlerDecorator } from './handler-metadata.js';
 
 /**
  * Calls the method each time the cron expression is due, in a new scope, with the `Tick`.

@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { Inject, Injectable, Scope } from '@nestjs/common';
 import { REQUEST } from '@nestjs/core';
 import { InvalidScheduleError, refuseBare } from '../errors/errors.js';
-import { markWorker, type ScopedWorkerOptions } from './worker-metadata.js';
+import { markWorker, type ScopedWorkerOptions } from './handler-metadata.js';
 
 /**
  * Marks a class as a worker: a request-scoped provider that Nest builds again for each tick of its handlers. A module must

@@ -1,4 +1,4 @@
-import type { HandlerMetadata } from '../decorators/worker-metadata.js';
+import type { HandlerMetadata } from '../decorators/handler-metadata.js';
 import { finding, type Finding } from '../errors/finding.js';
 import type { ApplicationGraph } from '../graph/read-graph.js';
 import { isFactory } from '../nest/index.js';

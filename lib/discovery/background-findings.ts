@@ -1,5 +1,5 @@
 import { REQUEST } from '@nestjs/core';
-import { workerOptions } from '../decorators/worker-metadata.js';
+import { workerOptions } from '../decorators/handler-metadata.js';
 import { arrows, finding, type Finding } from '../errors/finding.js';
 import { namesOf, type GraphProvider, type LifetimeGraph } from '../graph/lifetime-graph.js';
 import type { ApplicationGraph } from '../graph/read-graph.js';

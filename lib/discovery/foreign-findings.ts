@@ -1,5 +1,5 @@
 import { INQUIRER, REQUEST } from '@nestjs/core';
-import { handlersOf, workerOptions } from '../decorators/worker-metadata.js';
+import { handlersOf, workerOptions } from '../decorators/handler-metadata.js';
 import { finding, type Finding } from '../errors/finding.js';
 import { livesInScope } from '../graph/lifetime-graph.js';
 import type { ApplicationGraph } from '../graph/read-graph.js';

@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import type { HandlerMetadata } from '../decorators/worker-metadata.js';
+import type { HandlerMetadata } from '../decorators/handler-metadata.js';
 import { isFactory, type NestModule } from '../nest/index.js';
 import type { HandlerOptions } from '../schedule/handler-options.js';
 import { methodsOf } from '../util/values.js';

@@ -1,5 +1,5 @@
 import { ModuleRef } from '@nestjs/core';
-import { handlersOf, workerOptions, type HandlerMetadata } from '../decorators/worker-metadata.js';
+import { handlersOf, workerOptions, type HandlerMetadata } from '../decorators/handler-metadata.js';
 import {
   declaredTokens,
   enhancerClasses,

@@ -5,7 +5,7 @@ import {
   type FromProviders,
 } from '../schedule/from-providers.js';
 import type { ProvidedValues } from './decorator-values.js';
-import type { HandlerMetadata } from '../decorators/worker-metadata.js';
+import type { HandlerMetadata } from '../decorators/handler-metadata.js';
 import type { FoundWorker } from './worker-explorer.js';
 
 /**

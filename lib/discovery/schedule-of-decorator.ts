@@ -1,5 +1,5 @@
 import { types } from 'node:util';
-import type { HandlerMetadata } from '../decorators/worker-metadata.js';
+import type { HandlerMetadata } from '../decorators/handler-metadata.js';
 import { tokenText } from '../nest/index.js';
 import type { MessageSource } from '../consumers/source/message-source.js';
 import type { ScopedWorkerModuleOptions } from '../options/module-options.js';

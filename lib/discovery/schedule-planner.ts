@@ -1,4 +1,4 @@
-import type { HandlerMetadata } from '../decorators/worker-metadata.js';
+import type { HandlerMetadata } from '../decorators/handler-metadata.js';
 import { ApplicationGraph } from '../graph/read-graph.js';
 import { ModuleOptionsStore } from '../options/module-options-store.js';
 import {

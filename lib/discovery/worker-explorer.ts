@@ -4,7 +4,7 @@ import {
   workerOptions,
   type HandlerMetadata,
   type ScopedWorkerOptions,
-} from '../decorators/worker-metadata.js';
+} from '../decorators/handler-metadata.js';
 import type { NestModule } from '../nest/index.js';
 import { prototypesOf } from '../util/values.js';
 import { nestJobs, type SkippedJobs } from './nest-jobs.js';

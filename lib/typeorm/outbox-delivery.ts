@@ -3,7 +3,7 @@ import { limitProblem } from '../util/option-checks.js';
 import { InvalidOptionsError } from '../errors/errors.js';
 import { textOf } from '../errors/error-parts.js';
 import type { Delivery } from '../consumers/source/message-source.js';
-import type { OutboxLeases } from './outbox-leases.js';
+import type { OutboxLeases } from './outbox-lease-renewal.js';
 import { DEFAULT_RETRY_DELAY, type ResolvedOutboxOptions } from './outbox-options.js';
 import type { ClaimedRow, OutboxTable } from './outbox-table.js';
 

@@ -6,7 +6,7 @@ import { OutboxAnnouncer, outboxChannel } from './outbox-channel.js';
 import { entityName } from './scoped-tokens.js';
 import { readOutboxColumns } from './outbox-columns.js';
 import { OutboxDelivery, putOff } from './outbox-delivery.js';
-import { OutboxLeases } from './outbox-leases.js';
+import { OutboxLeases } from './outbox-lease-renewal.js';
 import {
   resolveOutboxOptions,
   type OutboxSourceOptions,

@@ -14,7 +14,7 @@ export interface WorkerRoot {
   readonly around: readonly GraphProvider[];
 }
 
-/** The input of the rules: the graph, and the points where ticks enter it. */
+/** The input of the rules: the graph, the points where ticks enter it, and the chain of names from a handler to a provider. */
 export class TickGraph {
   /** By provider: the dependent through which a tick first reaches it. */
   readonly #cameFrom = new Map<number, GraphProvider | undefined>();

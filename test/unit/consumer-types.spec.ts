@@ -7,7 +7,7 @@ import {
   type MessageSource,
   type Tick,
 } from '../../lib/index.js';
-import { handlersOf } from '../../lib/decorators/worker-metadata.js';
+import { handlersOf } from '../../lib/decorators/handler-metadata.js';
 
 interface Order {
   readonly id: number;

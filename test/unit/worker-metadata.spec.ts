@@ -10,7 +10,7 @@ import {
   allDeclaredWorkers,
   handlersOf,
   workerOptions,
-} from '../../lib/decorators/worker-metadata.js';
+} from '../../lib/decorators/handler-metadata.js';
 
 const scopeOf = (target: Function): unknown => Reflect.getMetadata(SCOPE_OPTIONS_METADATA, target);
 
