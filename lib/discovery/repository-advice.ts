@@ -89,7 +89,7 @@ function scopedInstead(wanted: Wanted, missing: MissingRepository): string | und
     : `${scoped} at ${at}, and add ${importOf(wanted, missing)}`;
 }
 
-/** Returns the end of "Add ...": the entity or import to add, and its place, so that the module has the scoped repository. */
+/** Returns the text that follows "Add": which entity or import to add, and where, so that the module has the scoped repository. */
 function importOf({ entity = '', dataSource }: Wanted, missing: MissingRepository): string {
   const { host, worker, modules } = missing;
   const imported = connectionSeenBy(host, dataSource);

@@ -104,7 +104,7 @@ class Comparison {
   doubt: Difference | undefined;
   readonly #compared = new Map<NestWrapper, Set<NestWrapper>>();
 
-  /** Returns a certain difference between two providers; keeps a possible one in `doubt`. */
+  /** Returns a definite difference between two providers; keeps a possible one in `doubt`. */
   providers(one: NestWrapper, other: NestWrapper): Difference | undefined {
     if (one === other || this.#compared.get(one)?.has(other) === true) return undefined;
     getOrAdd(this.#compared, one, () => new Set()).add(other);

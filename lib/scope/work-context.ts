@@ -138,7 +138,8 @@ export function currentContext(): WorkContext | undefined {
 
 /**
  * Returns the innermost context whose work hasn't ended. Reads on to the outermost context, because reading `outer` unlinks ended
- * contexts, even between living ones. A loop that starts each round from the last one must not grow a chain.
+ * contexts, even between living ones. Otherwise, a loop that starts
+ * each round from the previous one would build an endless chain.
  */
 export function livingContext(): WorkContext | undefined {
   let living: WorkContext | undefined;

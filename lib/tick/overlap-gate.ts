@@ -214,7 +214,7 @@ export class OverlapGate {
     return this.#running.length < limitOf(slot);
   }
 
-  /** Aborts the oldest ticks that occupy the room of this one. Catch-up runs don't abort each other. */
+  /** Aborts the oldest ticks to make room for this one. Catch-up runs don't abort each other. */
   private makeRoomFor(slot: Slot): void {
     const ticks = this.#running.filter((running) => !this.#holders.includes(running));
     const tooMany = Math.max(ticks.length - limitOf(slot) + 1, 0); // if 0, the slot waits for exclusive work

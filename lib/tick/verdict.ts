@@ -68,8 +68,8 @@ export function judgeEnd(work: WorkVerdict, end: ScopeEnd): Judgement {
 }
 
 /**
- * Decides the outcome of an attempt, including errors that `around` hooks threw after it had begun. The first error fails an
- * attempt that has succeeded, even if its scope has committed: the hook may have rolled back a transaction around it.
+ * Decides the outcome of an attempt, taking into account the errors that `around` hooks threw after it had begun. The first error
+ * fails an attempt that has succeeded, even if its scope has committed: the hook may have rolled back a transaction around it.
  *
  * @param errors the errors of the hooks; at least one.
  */

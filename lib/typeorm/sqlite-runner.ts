@@ -74,7 +74,7 @@ export abstract class SqliteRunner implements Writer {
   #isInTransaction = false;
   /** The reason why the open transaction may only read: it began inside the work that has the turn. */
   #refusal: WaitsForItself | undefined;
-  /** The place where the open transaction began, or the one that waits for its turn. */
+  /** The place where the transaction began that is open or waits for its turn. */
   #begun: Frames | undefined;
   /** True while the turn lasts beyond its transaction, because the schema changes with foreign keys off. */
   protected keepsTurn = false;

@@ -99,7 +99,7 @@ export function hookUnused(ticks: TickGraph): Finding[] {
     const { name, token } = provider;
     const lost = unheardOf(provider);
     const work = lost.length === 1 ? 'The work in the hook' : 'The work in these hooks';
-    const message = `Nest never calls ${lost.join(' or ')} on ${name}, because it depends on ${links.at(-1)!.name}, which is request-scoped (${arrows(chain)}). ${work} is never done. ${instead(links, ticks)}`;
+    const message = `Nest never calls ${lost.join(' or ')} on ${name}, because it depends on ${links.at(-1)!.name}, which is request-scoped (${arrows(chain)}). ${work} never happens. ${instead(links, ticks)}`;
     return finding({ kind: 'hook-unused', subject: name, token, chain, message });
   });
 }
