@@ -8,7 +8,7 @@ import { ScopedWorkerServices } from './scoped-worker-services.js';
 
 /**
  * Starts and stops the library at the right time: Nest initialises and bootstraps this module last, and destroys it first. The
- * module has no provider, because the hooks of one module run together.
+ * module has no provider, because Nest runs all hooks of one module together.
  */
 @Module({})
 export class HostingModule implements OnModuleInit, OnApplicationBootstrap, OnModuleDestroy {

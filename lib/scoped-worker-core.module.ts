@@ -57,7 +57,7 @@ export class ScopedWorkerCoreModule
 
   /** Runs before every `onApplicationBootstrap` of the application, so these hooks find our schedules in `SchedulerRegistry`. */
   onApplicationBootstrap(): void {
-    if (this.services.nest.hasStarted) return; // a second call: SchedulerRegistry has our schedules already
+    if (this.services.nest.hasStarted) return; // a second call: SchedulerRegistry already has our schedules
     this.services.bridge.show();
     this.services.leaks.start();
   }

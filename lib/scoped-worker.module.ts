@@ -11,8 +11,8 @@ import { ScopedWorkerServices } from './scoped-worker-services.js';
 import { isOptions } from './util/option-checks.js';
 
 /**
- * Runs the handlers of `@ScopedWorker()` classes, each tick in its own scope. Import it once, in the root module: its services
- * are global.
+ * Runs the handlers of `@ScopedWorker()` classes, each tick in its own scope. Import this module once, in the root module: its
+ * services are global.
  *
  * @publicApi
  */

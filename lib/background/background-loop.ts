@@ -11,12 +11,12 @@ import { pause } from '../util/pause.js';
 const FIRST_RESTART_MS = 1_000;
 const LONGEST_RESTART_MS = 60_000;
 
-/** Runs one background worker, and restarts it after a failure, until it is done or the shutdown begins. */
+/** Runs one background worker until it is done or the shutdown begins. With `onFailure: 'restart'`, a failed one runs again. */
 export class BackgroundLoop implements WorkOwner {
   readonly isAwaited = true;
   readonly #backoff = new Backoff(FIRST_RESTART_MS, LONGEST_RESTART_MS);
   readonly #shutdown = new AbortController();
-  /** The signal of the last run. It is kept after the run has returned, so that its listeners are notified of the shutdown. */
+  /** The signal of the last run, kept after the run has returned: listeners on the signal are still notified of the shutdown. */
   #signal: TickSignal | undefined;
   #running: Promise<unknown> | undefined;
   readonly #method: string;
@@ -32,7 +32,7 @@ export class BackgroundLoop implements WorkOwner {
     this.#policy = worker.onFailure;
   }
 
-  /** Returns immediately. The worker begins in its own macrotask, because it may block. */
+  /** Starts the worker in its own macrotask, because `execute` may block. Returns immediately. */
   start(): void {
     fromEmptyContext(() => setImmediate(() => void this.live()));
   }
@@ -79,7 +79,7 @@ export class BackgroundLoop implements WorkOwner {
   }
 
   private failed(error: unknown, signal: TickSignal, ranMs: number): number | undefined {
-    // Nothing is aborted before the listeners of `shutdown:started` finish, so an error until then is a failure.
+    // Nothing is aborted before the listeners of `shutdown:started` have finished, so an error until then is a failure.
     const cause = this.isStopped && signal.signal.aborted ? 'shutdown' : undefined;
     const { outcome } = judgeWork({ phase: 'handler', error }, signal.signal, cause);
     if (outcome === 'cancelled') return undefined;

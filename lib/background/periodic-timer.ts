@@ -14,7 +14,7 @@ interface Wait {
   readonly stopListening: () => void;
 }
 
-/** If the wall clock goes back by less than this, it was slewed, not set. */
+/** If the wall clock goes back by no more than this, it was slewed, not set. */
 const SLEWED_MS = 1_000;
 
 /**
@@ -57,7 +57,7 @@ export class PeriodicTimer implements AsyncIterable<void>, Disposable {
   /**
    * Starts a new grid, even while a call waits: the next tick is one new period from now. A tick that is already due stays due.
    *
-   * @throws {InvalidOptionsError} if the period is invalid; the timer keeps the old one.
+   * @throws {InvalidOptionsError} if the period is invalid; the old period stays.
    * @throws {PeriodicTimerError} if the timer was disposed or its signal was aborted.
    */
   set periodMs(periodMs: number) {
@@ -116,7 +116,7 @@ export class PeriodicTimer implements AsyncIterable<void>, Disposable {
   }
 
   private arm(wait: Wait): void {
-    // A due tick never resolves in the same turn: a loop that is always late would keep the event loop from delivering an abort.
+    // A call never resolves in the same turn, even if a tick is due: a loop that is always late would otherwise delay every abort.
     if (this.isDue()) setImmediate(() => this.#wait === wait && this.ring());
     else
       this.#alarm.set(
@@ -146,7 +146,7 @@ export class PeriodicTimer implements AsyncIterable<void>, Disposable {
   }
 
   private isDue(): boolean {
-    // No alarm watches the clock between two waits: elapsed time counts, not the time to which the clock was set.
+    // No alarm watches the clock between two waits. If the clock was set back, only the elapsed time counts.
     const lead = clockLead();
     const setBackBy = this.#clockLead - lead;
     this.#clockLead = lead;

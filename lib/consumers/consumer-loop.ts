@@ -50,7 +50,7 @@ export class ConsumerLoop implements IterationObserver, WorkOwner {
   #wake: () => void = () => undefined;
 
   constructor(
-    /** The schedule in the book, not a copy: a removed one must not be mistaken for a new one with the same name. */
+    /** The schedule in the book, not a copy: a removed schedule must not be mistaken for a new one with the same name. */
     private readonly schedule: ConsumerSchedule,
     private readonly dispatcher: TickDispatcher,
     private readonly settler: MessageSettler,
@@ -67,7 +67,7 @@ export class ConsumerLoop implements IterationObserver, WorkOwner {
     this.#wake();
   }
 
-  /** Continues after the consumer has been resumed. */
+  /** Makes the loop continue after the consumer has been resumed. */
   wake(): void {
     this.#wake();
   }
@@ -131,7 +131,7 @@ export class ConsumerLoop implements IterationObserver, WorkOwner {
       }
     } finally {
       await iteration.end();
-      // The source may close its connection in onModuleDestroy: a later message couldn't go back.
+      // The source may close its connection in onModuleDestroy. A message that arrives after that couldn't go back.
       if (this.isStopped) await iteration.ended;
     }
   }

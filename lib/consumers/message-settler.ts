@@ -9,7 +9,7 @@ import type { ProviderScopeFactory } from '../tick/provider-scope-factory.js';
 export class MessageSettler {
   /** The number of failed deliveries, for sources that don't count them. */
   readonly #failures = new RecentMessages<number>();
-  /** The last error of messages that couldn't be put aside, or that couldn't be acknowledged afterwards. */
+  /** The last error of each message that couldn't be put aside, or couldn't be acknowledged afterwards. */
   readonly #lastErrors = new RecentMessages<unknown>();
 
   constructor(
@@ -23,8 +23,8 @@ export class MessageSettler {
   /**
    * Settles a message; never rejects.
    *
-   * @returns the report. It becomes a failure if the message can't be acknowledged: its work is committed, and the source will
-   * deliver the message again.
+   * @returns the report. Its outcome becomes `failed` if the message can't be acknowledged. The work is committed all the same, and
+   * the source will deliver the message again.
    */
   settle(delivery: Delivery, report: TickReport): Promise<TickReport> {
     return report.outcome === 'succeeded'
@@ -33,8 +33,8 @@ export class MessageSettler {
   }
 
   /**
-   * Returns true if the source delivers a message again after the last allowed delivery. The process ended during that delivery,
-   * or the message couldn't be put aside. Calling the handler again could end this process too, and every later one.
+   * Returns true if the source delivers a message again after the last allowed delivery. This happens if the process ended during
+   * that delivery, or if the message couldn't be put aside. Calling the handler again could end this process and later ones too.
    */
   isSpent(delivery: Delivery): boolean {
     const { maxDeliveries } = this.consumer;
@@ -142,7 +142,7 @@ export class MessageSettler {
 }
 
 /**
- * Returns the error for the source. It is never undefined, because a message that goes back without an error was only interrupted.
+ * Returns the error for the source. It is never undefined: without an error, the source would count the message as interrupted.
  */
 function errorOf({ error, schedule }: TickReport): unknown {
   return error ?? new Error(`${schedule} failed without an error.`);

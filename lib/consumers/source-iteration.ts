@@ -17,7 +17,7 @@ export interface IterationObserver {
   endFailed(error: unknown): void;
 }
 
-/** One iteration of a source, from `read()` to its end. */
+/** One iteration over a source, from `read()` to its end. */
 export class SourceIteration {
   readonly #signal: TickSignal;
   #iterator: AsyncIterator<Delivery> | undefined;
@@ -39,7 +39,8 @@ export class SourceIteration {
   }
 
   /**
-   * @returns undefined if the source ended the iteration or its signal was aborted; a later message goes to `late()`.
+   * @returns the next delivery; undefined if the source ended the iteration or its signal was aborted. A message that arrives later
+   * goes to `late()`.
    * @throws the error of the source.
    */
   async next(): Promise<Delivery | undefined> {
@@ -66,7 +67,8 @@ export class SourceIteration {
   }
 
   /**
-   * Lets the source take back its messages; never rejects. Reports a source that doesn't end within a second; `ended` waits longer.
+   * Ends the iteration, so that the source can take back its messages; never rejects. Reports a source that doesn't end within a
+   * second; `ended` waits longer.
    */
   async end(): Promise<void> {
     this.stop('the library has stopped reading it');

@@ -31,7 +31,7 @@ interface TakesTickOfAnotherMessage<Expected> {
   readonly expected: TickOf<Expected>;
 }
 
-/** The property that distinguishes a `Tick` from any other parameter of a handler. */
+/** The properties that distinguish a `Tick` from any other parameter of a handler. */
 interface TickOf<Payload> {
   readonly payload: Payload;
   readonly attempt: number;

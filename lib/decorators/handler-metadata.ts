@@ -18,7 +18,7 @@ export interface HandlerMetadata {
   readonly isStatic: boolean;
   /** True for decorators of `@nestjs/schedule`: the library calls the method as Nest would, without arguments or enhancers. */
   readonly isAdopted?: boolean;
-  /** A cron expression, milliseconds, a factory that returns one of them, or the token of a source; unchecked. */
+  /** A cron expression, milliseconds, a date, a factory that returns one of them, or the token of a source; unchecked. */
   readonly when: unknown;
   /** The options of the decorator, unchecked. */
   readonly options: HandlerOptions | ConsumerOptions | undefined;

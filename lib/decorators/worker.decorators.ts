@@ -53,9 +53,9 @@ export function injectsTick(type: unknown): boolean {
 const STAYS_SINGLETON = Symbol.for('nestjs-scoped-worker:stays-singleton');
 
 /**
- * Declares that a class must stay a singleton: a pool, a client, a cache. If one of its dependencies is request-scoped, directly
- * or through others, Nest would build the class again for every scope. Start-up then fails with the path to that dependency
- * (`singleton-rebuilt`, SW201). The decorator has no other effect, and doesn't make the class a provider.
+ * Declares that a class must stay a singleton, such as a pool, a client or a cache. Start-up fails if the class depends on a
+ * request-scoped provider, directly or through others, because Nest would build the class again for every scope. The error shows
+ * the path to that provider (`singleton-rebuilt`, SW201). The decorator has no other effect, and doesn't make the class a provider.
  *
  * @publicApi
  */
@@ -64,7 +64,7 @@ export function StaysSingleton(): ClassDecorator {
   return (target) => Reflect.defineMetadata(STAYS_SINGLETON, true, target);
 }
 
-/** Returns true if the class itself has the decorator. A subclass doesn't inherit it, because it may have other dependencies. */
+/** Returns true if the class itself has the decorator. Subclasses don't inherit it, because they may have other dependencies. */
 export function staysSingleton(type: unknown): boolean {
   return typeof type === 'function' && Reflect.getOwnMetadata(STAYS_SINGLETON, type) === true;
 }

@@ -18,7 +18,7 @@ export interface FoundBackgroundWorker {
   /** The name for logs and events: the worker's `name`, its class, or its token if other workers have the same class. */
   readonly name: string;
   readonly instance: object;
-  /** All modules that provide it with the same dependencies; the instance of the first one runs. */
+  /** All modules in which it has the same dependencies; the instance of the first module runs. */
   readonly modules: readonly NestModule[];
 }
 
@@ -30,8 +30,8 @@ interface Candidate {
 }
 
 /**
- * Finds each background worker among the providers of all modules once. An object under several tokens is one worker. So is a
- * class, or a factory under one token, that several modules provide with the same dependencies.
+ * Finds the background workers among the providers of all modules, each of them once. An object under several tokens is one
+ * worker. So is a class, or a factory under one token, that several modules provide with the same dependencies.
  *
  * @returns the workers and, by class, the providers of background workers that have no instance for the whole application.
  */
@@ -73,7 +73,7 @@ export function exploreBackground(modules: Iterable<NestModule>): {
   return { workers: named(found.filter((each) => distinct.includes(each))), homeless };
 }
 
-/** Returns true for two providers of one class, or of one token. */
+/** Returns true for two providers of one class, or for two factories under one token. */
 function isAlike({ wrapper: known }: Candidate, wrapper: NestWrapper): boolean {
   if (!wrapper.metatype || kindOf(known) !== kindOf(wrapper)) return false;
   return kindOf(wrapper) === 'class'
@@ -109,7 +109,7 @@ export function isBackgroundWorker({ prototype }: Function): boolean {
 }
 
 function isMarked(candidate: unknown): candidate is object {
-  // A proxy may throw on inspection, as those of nestjs-cls do.
+  // A proxy may throw on inspection, as the proxies of nestjs-cls do.
   return (
     typeof candidate === 'object' &&
     candidate !== null &&

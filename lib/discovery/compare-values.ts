@@ -6,7 +6,7 @@ type Verdict = 'same' | 'different' | 'unknown';
 /** The nesting depth up to which values are compared. */
 const MAX_DEPTH = 8;
 
-/** Classes whose content is their text. On Node 20, `isDeepStrictEqual` considers two different `URLSearchParams` equal. */
+/** Classes that are compared by their text. On Node 20, `isDeepStrictEqual` considers two different `URLSearchParams` equal. */
 const TEXTUAL: readonly { readonly prototype: object }[] = [URL, URLSearchParams];
 
 /**
@@ -17,7 +17,7 @@ export function compareValues(one: unknown, other: unknown): Verdict {
   try {
     return compared(one, other, 0);
   } catch {
-    return 'unknown'; // a proxy that throws on inspection, as those of nestjs-cls do, or a getter that throws
+    return 'unknown'; // a proxy that throws on inspection, as the proxies of nestjs-cls do, or a getter that throws
   }
 }
 
@@ -33,7 +33,7 @@ function compared(one: unknown, other: unknown, depth: number): Verdict {
     return (one as URL).toString() === (other as URL).toString() ? 'same' : 'different';
   const own = entriesCompared(propertiesOf(one), propertiesOf(other), depth);
   if (kind === 'plain' || own === 'different') return own;
-  // A set has the entries of a map from each value to itself.
+  // A set has the same entries as a map from each value to itself.
   const [entries, others] = [one, other].map((value) => new Map((value as MapOfAny).entries()));
   const inOrder = isDeepStrictEqual([...entries!.keys()], [...others!.keys()]);
   const content = inOrder ? entriesCompared(entries!, others!, depth) : 'different';
@@ -51,7 +51,7 @@ function entriesCompared(one: MapOfAny, other: MapOfAny, depth: number): Verdict
   if (one.size !== other.size) return 'different';
   let verdict: Verdict = 'same';
   for (const [key, value] of one) {
-    // The other side may have an equal object as its key.
+    // The other map may have an equal object as a key.
     const missing = isObject(key) ? 'unknown' : 'different';
     const found = other.has(key) ? compared(value, other.get(key), depth + 1) : missing;
     if (found === 'different') return found;
@@ -62,7 +62,7 @@ function entriesCompared(one: MapOfAny, other: MapOfAny, depth: number): Verdict
 
 /**
  * Returns the kind of an object. An instance of a subclass of `Map`, `Set`, `URL` or `URLSearchParams` is of the kind `other`,
- * because it may have hidden state. A date may come from another realm, or from a fake clock.
+ * because it may have hidden state. A date is recognised even if it comes from another realm or a fake clock.
  */
 function kindOf(value: object): 'plain' | 'map' | 'set' | 'comparable' | 'textual' | 'other' {
   const prototype: unknown = Object.getPrototypeOf(value);

@@ -40,7 +40,7 @@ export class ProvidedValues {
     if (token === undefined || token === null)
       return { problem: 'is undefined. Look for a circular import' };
     const wrapper = seenProvider(module, token) ?? this.anyProvider(token);
-    // Not `ModuleRef.get()`: if a dependency makes the provider request-scoped, Nest 11.0 returns an object that was never
+    // `ModuleRef.get()` isn't used: if a dependency makes the provider request-scoped, Nest 11.0 returns an object that was never
     // constructed.
     if (wrapper !== undefined && isSingleton(wrapper)) return { value: wrapper.instance };
     return {

@@ -16,7 +16,7 @@ interface ForeignClass extends ForeignHandlers {
 
 /**
  * Reports classes that another library calls, and whose instances are never disposed after a call. A worker class is reported
- * regardless of its scope, because the decorator has no effect on calls from that library.
+ * regardless of its scope, because `@ScopedWorker()` has no effect on calls from that library.
  */
 export function foreignFindings(modules: Iterable<NestModule>, graph: ApplicationGraph): Finding[] {
   const seen = new Set<Function>();
@@ -34,7 +34,7 @@ export function foreignFindings(modules: Iterable<NestModule>, graph: Applicatio
   return findings;
 }
 
-/** Excludes durable classes, because many calls share one instance. */
+/** Returns false for durable classes too, because many calls share one instance. */
 function isRequestScoped(wrapper: NestWrapper): boolean {
   return (
     !wrapper.isTransient && !wrapper.isDependencyTreeStatic() && !wrapper.isDependencyTreeDurable()
@@ -77,7 +77,7 @@ function insteadOf(
   const dependency = graph.chainToRequestScope(wrapper)?.[1];
   if (dependency === undefined)
     return `Make ${name} a singleton, and inject ProviderScopeFactory as scopes. For each ${unit}, call ${run}`;
-  // A scope by hand has another request.
+  // A scope by hand has a different request.
   if (dependency.token === REQUEST)
     return `Remove REQUEST, so that ${name} is a singleton, and use the arguments of its methods instead.`;
   const { first, resolve } = inPlaceOf(dependency, graph.current);

@@ -12,7 +12,7 @@ export interface NestJobs extends HandlerClass {
   readonly isScheduleModuleImported: boolean;
 }
 
-/** A class whose jobs `@nestjs/schedule` doesn't run. */
+/** A class whose jobs `@nestjs/schedule` skips, or runs on an object that was never constructed. */
 export interface SkippedJobs extends NestJobs {
   /** The module in which the same class is a singleton, so that Nest runs its jobs; undefined if there is no such module. */
   readonly runBy: NestModule | undefined;
@@ -59,7 +59,7 @@ export function nestJobs(given: Iterable<NestModule>): {
   };
 }
 
-/** Returns the reason why a class isn't a singleton, to follow `because` in a sentence. */
+/** Returns the reason why a class isn't a singleton, as a clause to follow `because`, and the chain of dependencies. */
 export function whyNotStatic(
   { name }: Function,
   wrapper: NestWrapper,

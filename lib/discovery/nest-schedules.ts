@@ -16,13 +16,13 @@ const INTERVAL = 'SCHEDULE_INTERVAL_OPTIONS';
 const TIMEOUT = 'SCHEDULE_TIMEOUT_OPTIONS';
 const MODULE_OPTIONS = 'SCHEDULE_MODULE_OPTIONS';
 
-/** The values of its `SchedulerType`. */
+/** The values of `SchedulerType` in `@nestjs/schedule`. */
 const TYPES = { cron: 1, timeout: 2, interval: 3 } as const;
 
 /** The configuration of `ScheduleModule` in an application. */
 export interface NestScheduling {
   readonly isImported: boolean;
-  /** The kinds that the module runs; all of them if it isn't imported. */
+  /** The kinds that the module runs; all kinds if the module isn't imported. */
   readonly kinds: ReadonlySet<keyof typeof TYPES>;
 }
 
@@ -110,7 +110,7 @@ function cron(handler: Function): Job {
 }
 
 /**
- * Returns the options for the `threshold` of `cron`: a slot that is later than that is skipped. Without a threshold, `cron` 4.4
+ * Returns our options for the `threshold` of `cron`, which skips a slot that is later than this. Without a threshold, `cron` 4.4
  * runs one late slot, as we do.
  */
 function misfireOf(threshold: unknown): object {

@@ -8,7 +8,7 @@ import {
 } from '../nest/index.js';
 import { seenProvider } from '../nest/seen-provider.js';
 
-/** Where a repository or an entity manager is missing. */
+/** A place where a repository or an entity manager is missing. */
 export interface MissingRepository {
   readonly token: unknown;
   /** The place, as in `Injection`. */
@@ -21,7 +21,7 @@ export interface MissingRepository {
   readonly modules: readonly NestModule[];
 }
 
-/** An entity of a data source, or only the data source for an entity manager. */
+/** An entity with its data source or, for an entity manager, only the data source. */
 interface Wanted {
   /** The expression that names the entity in code. */
   readonly entity: string | undefined;
@@ -52,7 +52,7 @@ export function repositoryAdvice(missing: MissingRepository): string | undefined
     : `For the repository of a TypeORM entity, write ${scoped}. Otherwise, add ${provide}`;
 }
 
-/** Returns what a token of `@InjectRepository()` names, such as `UserRepository` or `reports_UserRepository`; undefined for others. */
+/** Returns what a token such as `UserRepository` or `reports_UserRepository` names; undefined for other tokens. */
 function wantedPlainly({ token, modules }: MissingRepository): Wanted | undefined {
   const [, name] = (typeof token === 'string' && /^(.+)Repository$/.exec(token)) || [];
   if (name === undefined) return undefined;
@@ -61,8 +61,8 @@ function wantedPlainly({ token, modules }: MissingRepository): Wanted | undefine
     .map((key) => (typeof key === 'string' && /^(.+)DataSource$/.exec(key)?.[1]) || '')
     .filter((each) => each !== '' && name.startsWith(`${each}_`))
     .sort((a, b) => b.length - a.length);
-  // The data source may be missing too. In `User_Role`, the underscore is part of the entity's name.
-  const dataSource = known ?? /^([a-z].*)_\w+$/.exec(name)?.[1];
+  // The data source may be missing too. In `User_Role` and `order_item`, the underscore is part of the entity's name.
+  const dataSource = known ?? /^([a-z].*)_[A-Z]\w*$/.exec(name)?.[1];
   const entity = dataSource === undefined ? name : name.slice(dataSource.length + 1);
   return /^\w+$/.test(entity) ? { entity, dataSource: dataSource ?? 'default' } : undefined;
 }
@@ -122,7 +122,7 @@ function connectionOfTicks(worker: NestWrapper, dataSource: string): ConnectionO
   return connectionSeenBy(worker.host!, dataSource);
 }
 
-/** Returns the connection behind the entity manager that each `ScopedTypeOrmModule.forFeature()` exports. */
+/** Returns the connection that a module sees, through the entity manager that each `ScopedTypeOrmModule.forFeature()` exports. */
 function connectionSeenBy(module: NestModule, dataSource: string): ConnectionOfScope | undefined {
   const manager = seenProvider(module, `nestjs-scoped-worker:EntityManager:${dataSource}`);
   return connectionOf(manager?.inject?.[0]);

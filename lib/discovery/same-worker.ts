@@ -64,7 +64,7 @@ export function sameAmong<Known extends { readonly wrapper: NestWrapper }>(
   return { difference };
 }
 
-/** Adds a provided class to the known ones: as one more place of the same worker, or as another worker. */
+/** Adds a provided class to the known ones: as one more module of a known worker, or as another worker. */
 export function addPlace<Known extends HandlerClass>(all: Known[], found: Known): void {
   const { known, difference } = sameAmong(
     all.filter(({ workerClass }) => workerClass === found.workerClass),
@@ -75,8 +75,8 @@ export function addPlace<Known extends HandlerClass>(all: Known[], found: Known)
 }
 
 /**
- * Returns the tokens that the decorators of a worker inject, as its module sees them, including those that guards and the like
- * inject: behind a factory, and before 11.2 behind `useClass`, Nest doesn't count them as injections.
+ * Returns the tokens that the decorators of a worker inject, including those of its guards and the like. Behind a factory, and
+ * before 11.2 behind `useClass`, Nest doesn't count the latter as injections.
  */
 function tokensAskedFor({ metatype, token }: NestWrapper): unknown[] {
   const owner = [metatype, token].find(
@@ -100,11 +100,11 @@ function tokensAskedFor({ metatype, token }: NestWrapper): unknown[] {
 }
 
 class Comparison {
-  /** A possible difference, used if no certain one is found. */
+  /** A possible difference, used if no definite one is found. */
   doubt: Difference | undefined;
   readonly #compared = new Map<NestWrapper, Set<NestWrapper>>();
 
-  /** Returns a definite difference between two providers; keeps a possible one in `doubt`. */
+  /** Returns a definite difference between two providers, if there is one; keeps a possible one in `doubt`. */
   providers(one: NestWrapper, other: NestWrapper): Difference | undefined {
     if (one === other || this.#compared.get(one)?.has(other) === true) return undefined;
     getOrAdd(this.#compared, one, () => new Set()).add(other);

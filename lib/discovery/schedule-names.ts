@@ -14,7 +14,7 @@ import type { FoundWorker } from './worker-explorer.js';
 export interface NamedHandler {
   readonly worker: FoundWorker;
   readonly metadata: HandlerMetadata;
-  /** In the form `Class.method`. */
+  /** The handler, in the form `Class.method`. */
   readonly handler: string;
   /** `Class.method` until a provider has returned the name. */
   readonly name: string;
@@ -41,7 +41,7 @@ export function writtenNames(worker: FoundWorker): NamedHandler[] {
     const named = { worker, metadata, handler };
     if (isFromProviders(given) && fromProvidersProblem(given) === undefined)
       return { ...named, name: handler, nameFrom: given as FromProviders<string> };
-    // A name of another type is refused with the other options later; until then, it needs a key in the map.
+    // A name of another type is refused later, with the other options. Until then, its text is its key in the map.
     if (given !== undefined)
       return { ...named, name: typeof given === 'string' ? given : show(given) };
     const count = (unnamed.get(handler) ?? 0) + 1;

@@ -98,7 +98,7 @@ export function ownOverride(
   return Object.hasOwn(overrides ?? {}, name) ? overrides?.[name] : undefined;
 }
 
-/** Returns the key of `overrides` that replaces the timing in a schedule's decorator. */
+/** Returns the option of an override that replaces the timing in a schedule's decorator, if there is one. */
 export function overriddenTiming(
   kind: HandlerMetadata['kind'],
   override: ScheduleOverride | undefined,
@@ -155,7 +155,7 @@ function ofConsumer(
   };
 }
 
-/** Returns all problems with the place and the options of a decorator, each a clause that begins with its culprit. */
+/** Returns all problems with the place and the options of a decorator, each as a clause that begins with its culprit. */
 function optionProblems(
   { worker, metadata, name }: NamedHandler,
   override: ScheduleOverride | undefined,

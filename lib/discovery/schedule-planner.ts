@@ -37,7 +37,7 @@ import { explore, type Exploration, type FoundWorker } from './worker-explorer.j
 
 /** The schedules of the application, and all problems with them. */
 export interface Plan {
-  /** In the order in which they were found. An undecided one is never due. */
+  /** All schedules, in the order in which they were found. An undecided schedule is never due. */
   readonly schedules: readonly Schedule[];
   readonly undecided: readonly UndecidedSchedule[];
   readonly workers: readonly FoundWorker[];
@@ -46,7 +46,7 @@ export interface Plan {
 
 /** A schedule whose timing a factory supplies. */
 export interface UndecidedSchedule {
-  /** Its placeholder in the plan. */
+  /** The placeholder for it in the plan. */
   readonly schedule: Schedule;
   readonly handler: NamedHandler;
 }
@@ -173,7 +173,7 @@ export class SchedulePlanner {
     return { ...resolved, defaults: { disabled: true, ...withoutUndefined(resolved.defaults) } };
   }
 
-  /** Returns the timing of a schedule, or the problem with it; undefined if a factory supplies it later. */
+  /** Returns the timing of a schedule, or the problem with that timing; undefined if a factory supplies the timing later. */
   private whenOf(
     { metadata, worker, name }: NamedHandler,
     sourceOf: SourceOf,

@@ -16,7 +16,7 @@ export interface FoundWorker extends HandlerClass {
   readonly options: ScopedWorkerOptions;
 }
 
-/** A class that has handlers and isn't a worker: not marked, or a module. */
+/** A class that has handlers but isn't a worker, because it isn't marked or is a module. */
 export interface UnmarkedClass {
   readonly ownerClass: Function;
   readonly handlers: readonly HandlerMetadata[];
@@ -34,13 +34,13 @@ export interface Exploration {
   readonly skipped: readonly SkippedJobs[];
 }
 
-/** The workers that an application in this process has provided. */
+/** The worker classes that any application in this process has provided. */
 const everProvided = new WeakSet<object>();
 
 /**
  * Finds workers among providers and controllers: by their class, or by a token that is their class when a factory or a value
- * provides them. A class is found once, however many modules provide it, and once more for each module that provides it with
- * different dependencies. Aliases are left out.
+ * provides them. A class is found once, however many modules provide it, and once more for each module in which it
+ * has different dependencies. Aliases are left out.
  */
 export function explore(modules: readonly NestModule[]): Exploration {
   const workers: FoundWorker[] = [];

@@ -94,7 +94,7 @@ export function placementFindings({ workerClass, wrapper, handlers }: FoundWorke
   return [finding({ kind: 'worker-not-scoped', subject: name, token: workerClass, message })];
 }
 
-/** Returns the rest of the sentence, and what to do; undefined if each tick has a new instance. */
+/** Returns the rest of the message: the reason and what to do. Returns undefined if each tick has a new instance. */
 function whyNotNew(wrapper: NestWrapper): string | undefined {
   if (wrapper.isDependencyTreeDurable())
     return ' and durable, but a worker is new for each tick. Remove durable from it. Its dependencies can stay durable.';

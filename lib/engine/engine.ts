@@ -11,7 +11,7 @@ export interface EngineHost {
 
 /**
  * Decides when a slot is due, and fires it. An engine belongs to one application. It doesn't know what a slot does or whether
- * it may overlap another one.
+ * the slot may overlap another one.
  *
  * @publicApi
  */
@@ -27,7 +27,7 @@ export interface Engine {
   stop(): void | Promise<void>;
   /** Adds a schedule while the engine runs. */
   add(schedule: EngineSchedule): void | Promise<void>;
-  /** Replaces the timing of the schedule with this name. The new timing counts from now. */
+  /** Replaces the timing of the schedule that has the same name. The new timing counts from now. */
   replace(schedule: EngineSchedule): void | Promise<void>;
   /** Stops firing the schedule. */
   remove(schedule: string): void | Promise<void>;

@@ -4,7 +4,7 @@ import type { EngineHost } from './engine.js';
 import { decideMisfire, dueUntil, MOST_CAUGHT_UP } from '../schedule/misfire.js';
 import { Alarm } from '../util/alarm.js';
 
-/** A clock that is set back by at least this much was corrected; otherwise, an hour is repeated (as in Vixie cron). */
+/** A clock that is set back by at least this much was corrected; if by less, an hour is repeated (as in Vixie cron). */
 const CORRECTION_MS = 3 * 3_600_000;
 
 /** The maximum number of missed slots that are reported at a time. */
@@ -64,7 +64,7 @@ export class ScheduleClock {
     this.arm(this.schedule.timeline.again(now));
   }
 
-  /** Stops permanently. Slots that are due fire immediately, even before their timer or their jitter, so that none is lost. */
+  /** Stops permanently. Slots that are due fire immediately, without waiting for their timer or jitter, so that none is lost. */
   retire(): void {
     this.#stopped = true;
     this.#alarm.clear();

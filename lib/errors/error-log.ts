@@ -7,7 +7,7 @@ const MAX_LENGTH = 16_000;
 
 /** An error for the log. */
 export interface LoggedError {
-  /** Its message, with the name of its class unless that is `Error`. */
+  /** The error's message, after the name of the error's class unless that is `Error`. */
   readonly text: string;
   /** The rest of the `util.inspect()` output: stack, causes, errors of an AggregateError, own properties. */
   readonly details: string | undefined;
@@ -44,7 +44,7 @@ function whole(message: string, shown: string): LoggedError {
   };
 }
 
-/** The part of Nest's logger that failures need. */
+/** The part of Nest's logger that this file uses. */
 interface ErrorLogger {
   error(message: string, stack?: string): void;
 }
@@ -67,7 +67,7 @@ export function logError(
 }
 
 /**
- * Logs errors that occurred in addition to another outcome.
+ * Logs a message, and the errors that occurred in addition to what the message reports.
  *
  * @param details the stack of the error that the message ends with.
  * @param known the text of that error: errors with the same cause often have the same text, which appears once.

@@ -53,7 +53,7 @@ function* partsWithin(error: unknown, depth: number): Generator<unknown> {
 
 /**
  * Reads the stacks of a thrown value and its causes. V8 formats a stack when it is first read; until then, the error keeps the
- * `this` of each frame alive. A stored error must not keep the instance that threw it.
+ * `this` of each frame alive. A stored error must not keep alive the instance that threw it.
  */
 export function readStacks(error: unknown): void {
   for (const part of partsWithin(error, 4)) stackOf(part);
@@ -77,7 +77,7 @@ export function combined(errors: readonly unknown[]): unknown {
   return new AggregateError(errors, `${errors.length} errors, the first: ${textOf(errors[0])}`);
 }
 
-/** Returns true for the error itself, and for each error of an `AggregateError`. */
+/** Returns true if `whole` is the error itself, or an `AggregateError` that contains it. */
 export function isPartOf(error: unknown, whole: unknown): boolean {
   if (error === whole) return true;
   if (!isErrorOf(whole, AggregateError)) return false;

@@ -41,8 +41,8 @@ export abstract class ScopedWorkerError extends Error {
 }
 
 /**
- * Base class of the errors that stop start-up. `problems` lists every problem. `registry.add()` and `PeriodicTimer` throw the
- * same classes at run time.
+ * Base class of the errors that stop start-up. `problems` lists every problem. `registry.add()` and `PeriodicTimer` throw
+ * some of these errors at run time.
  *
  * @publicApi
  */
@@ -86,7 +86,7 @@ export class ScopeValidationError extends StartUpError {
 
 /**
  * Thrown if a decorator, one of its options or an override is invalid: at start-up, before anything is scheduled. A decorator
- * without parentheses throws it when its class is defined. The message names every culprit as `Class.method`.
+ * without parentheses throws it when the class is defined. The message names every culprit as `Class.method`.
  *
  * @publicApi
  */
@@ -99,7 +99,7 @@ export class InvalidScheduleError extends StartUpError {
 }
 
 /**
- * Thrown if two schedules have the same name: at start-up, before anything is scheduled.
+ * Thrown if two schedules have the same name: at start-up, before anything is scheduled, or by `registry.add()`.
  *
  * @publicApi
  */
@@ -205,7 +205,7 @@ export class ScopeClosedError extends ScopedWorkerError {
 
 /**
  * Reports a tick that ran longer than its `timeoutMs`. The error is the reason of the tick's signal and the `error` of the tick's
- * report. `cause` is the error that the handler threw after the abort, if it differs, or the `WriteTimeoutError` of a write that
+ * report. `cause` is a different error that the handler threw after the abort, or the `WriteTimeoutError` of a write that
  * waited for its turn.
  *
  * @publicApi
@@ -251,7 +251,7 @@ const TEXTS = {
 } as const;
 
 /**
- * Thrown if a second loop waits for a `PeriodicTimer`, or if `periodMs` is set after the timer has ended.
+ * Thrown if a second call waits for a `PeriodicTimer`, or if `periodMs` is set after the timer has ended.
  *
  * @publicApi
  */
@@ -279,7 +279,7 @@ export class WriteRefusedError extends ScopedWorkerError {
     readonly statement: string,
     /** The owner of the open transaction: `Reports.nightly (tick-1)`, `scope scope-1` or `the application`. */
     readonly holder: string,
-    /** Why, and what to do instead. */
+    /** Why the write was refused, and what to do instead. */
     advice: string,
   ) {
     super(

@@ -1,5 +1,5 @@
 /**
- * The number and the severity of each kind. A number never changes its meaning. lib/discovery reports SW0xx and SW1xx, the rules of
+ * The number and the severity of each kind. A number never changes its meaning. lib/discovery reports SW0xx and SW1xx; the rules of
  * lib/validation report SW2xx. `npm run findings` writes this table and the descriptions of `FindingKind` to docs/findings.md.
  */
 export const FINDINGS = {

@@ -113,7 +113,7 @@ export class EventLog {
     else this.#logger.debug(message);
   }
 
-  /** Ends a series of skipped ticks, unless the tick was due by the last skip. */
+  /** Ends a series of skipped ticks, unless the reported tick was due by the time of the last skip. */
   private endSeries({ schedule, scheduledAt }: TickReport): void {
     const lastSkip = this.#lastSkips.get(schedule);
     if (lastSkip !== undefined && scheduledAt.getTime() > lastSkip)
@@ -128,7 +128,7 @@ export class EventLog {
     logError(this.#logger, `${where}${of} failed`, error);
   }
 
-  /** Logs an error once for each schedule, because the cause is in its code. */
+  /** Logs the error once for each schedule, because the cause is in the schedule's code. */
   private statementRefused({ schedule, tickId, error }: StrayFailure): void {
     const who = schedule === undefined ? 'A scope by hand' : `${schedule} (${tickId})`;
     const message = `${who} caught the error of a statement that the library refused to send`;

@@ -24,7 +24,7 @@ export interface ShutdownEnd {
   readonly waitedMs: number;
   /** The names of work that hadn't finished at the timeout, or when a second signal arrived. */
   readonly abandoned: readonly string[];
-  /** Scopes from `ProviderScopeFactory.open()` that were left open; the shutdown disposed them. */
+  /** The names of scopes from `ProviderScopeFactory.open()` that were left open; the shutdown disposed these scopes. */
   readonly leftOpen: readonly string[];
 }
 
@@ -46,7 +46,7 @@ export interface BackgroundEnd {
 export interface SourceFailure {
   /** The name of the consumer. */
   readonly schedule: string;
-  /** Undefined if the source ended without an error. */
+  /** The error of the source; undefined if the source ended without one. */
   readonly error: unknown;
   /** Milliseconds until the library opens the source again. */
   readonly reopenInMs: number;
@@ -66,11 +66,11 @@ export interface LeakFound {
   readonly scopeId: string;
   /** Milliseconds since the scope of the oldest instance closed. */
   readonly ageMs: number;
-  /** The line that opened the scope of the oldest instance, for a scope by hand. */
+  /** The line that opened the scope of the oldest instance, if that is a scope by hand. */
   readonly place: string | undefined;
 }
 
-/** Code dropped a scope from `ProviderScopeFactory.open()` without closing it, so nothing can close it any more. */
+/** Code dropped a scope from `ProviderScopeFactory.open()` without closing it, so no code can close it any more. */
 export interface LeakedScope {
   readonly scopeId: string;
   /** The line that opened it; undefined if the stack doesn't show it. */
@@ -111,7 +111,7 @@ export interface ScopedWorkerEventMap {
   'scope:closed': ScopeEndNotice;
   /** A schedule was paused, resumed, added, removed or rescheduled at run time. */
   'schedule:changed': ScheduleChange;
-  /** The library found something while a tick ran (SW205, SW209). Findings of start-up are logged or thrown instead. */
+  /** The library found a problem while a tick ran (SW205, SW209). Findings of start-up are logged or thrown instead. */
   'finding:reported': Finding;
   /** `execute()` of a background worker threw or rejected. */
   'background:failed': BackgroundFailure;
@@ -136,13 +136,13 @@ export interface ScopedWorkerEventMap {
   /** Memory has reached `stopAtMb` or `stopAtPercent`, and the application shuts down. */
   'memory:stopping': MemoryCrossing;
   /**
-   * The shutdown has begun: the triggers have stopped, but nothing is aborted yet. The library awaits the promises of listeners.
+   * The shutdown has begun: the triggers have stopped, but nothing is aborted yet. The library awaits what listeners return.
    */
   'shutdown:started': ShutdownStart;
-  /** The drain is over. `onModuleDestroy` of the application runs after it. */
+  /** The drain is over. The `onModuleDestroy` hooks of the application run after this event. */
   'shutdown:finished': ShutdownEnd;
   /** The last shutdown hook of the application has run, and all scopes are closed. */
   'shutdown:closed': ShutdownEnd;
-  /** Work that no code awaits has failed. `where` says which work. */
+  /** An error occurred that doesn't make a tick fail. `where` says where. */
   'failure:stray': StrayFailure;
 }

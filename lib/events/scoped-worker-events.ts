@@ -16,8 +16,8 @@ const NOTHING: readonly Promise<void>[] = [];
  * Emits typed events, for logs, metrics and tests.
  *
  * The library calls listeners one after the other, in the order in which you added them, before it continues. If a listener
- * throws or rejects, it logs the error; the other listeners and the tick aren't affected. Listeners aren't part of the tick that
- * emits the event. For `shutdown:started` alone, the library awaits the promises that listeners return.
+ * throws or rejects, the library logs the error; the other listeners and the tick aren't affected. Listeners aren't part of the
+ * tick that emits the event. For `shutdown:started` alone, the library awaits the promises that listeners return.
  *
  * @publicApi
  */

@@ -141,8 +141,8 @@ export class LifetimeGraph {
 
   /**
    * Returns the chain from a provider to the nearest one that declares itself request-scoped, both ends included. The chain
-   * explains why Nest builds the first provider more than once; a singleton has no such chain. It ends at a durable provider only
-   * if `from` is durable or there is no other chain. It neither leads through nor ends at a provider that `passes` refuses.
+   * explains why Nest builds the first provider more than once; a singleton has no such chain. The chain ends at a durable provider
+   * only if `from` is durable or there is no other chain. It neither leads through nor ends at a provider that `passes` refuses.
    */
   chainToRequestScope(
     from: GraphProvider,

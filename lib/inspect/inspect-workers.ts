@@ -100,7 +100,7 @@ function predictDisposal(
 ): string[] {
   const built: { readonly provider: GraphProvider; readonly finished: number }[] = [];
   const known = new Map<string, number>();
-  /** @returns the round in which construction finishes. */
+  /** Simulates the construction of a provider. @returns the round in which it finishes. */
   const build = function* (
     provider: GraphProvider,
     owner: GraphProvider,
@@ -148,7 +148,7 @@ function instanceOf({ id, lifetime }: GraphProvider, owner: GraphProvider): stri
   return lifetime === 'transient' ? `${id} of ${owner.id}` : `${id}`;
 }
 
-/** Returns the provider for which Nest builds the transients under a provider. */
+/** Returns the provider for which Nest builds the transients that a provider injects. */
 function lifetimeOwner(provider: GraphProvider, owner: GraphProvider): GraphProvider {
   return provider.lifetime === 'transient' ? owner : provider;
 }

@@ -59,7 +59,7 @@ export interface InspectedProvider {
   readonly name: string;
   readonly module: string;
   readonly lifetime: Lifetime;
-  /** True if a factory creates it: its result isn't known before the factory runs. */
+  /** True if a factory creates it: what the factory returns isn't known before it runs. */
   readonly isFactory: boolean;
   /** The reason for its lifetime. */
   readonly why: string;

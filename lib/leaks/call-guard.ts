@@ -129,7 +129,7 @@ function isGuarded(value: object): boolean {
  * Only calls are refused. Property reads and writes always reach the instance, including getters.
  */
 export function guarded<T extends object>(given: T, className: string, scope: CallGuard): T {
-  if (isGuarded(given)) return given; // by another scope, which decides when calls are refused
+  if (isGuarded(given)) return given; // guarded by another scope, which decides when calls are refused
   const instance = instanceBehind(given) as T; // a pool may have got back the proxy of a closed scope
   const methods = new Map<Function, Function>();
   // An `instanceDecorator` of the application may have wrapped the proxy.

@@ -59,7 +59,7 @@ export class LeakWatch implements ScopeWatch {
     return new LeakWatchedScope(origin, following, isSampled, calls);
   }
 
-  /** Begins to follow. Called for the first scope, because options may arrive late, and the observer of collections has a cost. */
+  /** Begins to follow scopes. Called for the first one, because options may arrive late, and observing collections has a cost. */
   private begin(graceMs: number): Following {
     const finder = new SurvivorFinder(graceMs, (instance) => this.statics.holds(instance));
     const collections = (this.#collections = new FullCollectionObserver(() => {

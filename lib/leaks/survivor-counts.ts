@@ -19,7 +19,7 @@ interface Survivor {
 interface Group {
   readonly schedule: string | undefined;
   readonly className: string;
-  /** The oldest first. */
+  /** The survivors that are still alive, oldest first. */
   readonly alive: Set<Survivor>;
   /** The count in the last report. */
   reported: number;

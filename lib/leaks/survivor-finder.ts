@@ -1,7 +1,7 @@
 import type { LeakFound } from '../events/event-map.js';
 import { SurvivorCounts, type Origin } from './survivor-counts.js';
 
-/** A note about an instance; the note doesn't keep it alive. */
+/** A note about an instance; the note doesn't keep the instance alive. */
 export interface FollowedInstance {
   readonly ref: WeakRef<object>;
   readonly className: string;
@@ -23,8 +23,8 @@ const MOST_FOLLOWED = 100_000;
 /**
  * Keeps closed scopes until enough garbage collections have passed, and finds the instances that survived them.
  *
- * Each `WeakRef` is dereferenced once, when its scope is due. An earlier call would keep the instance alive if a collection were
- * marking at that moment.
+ * Each `WeakRef` is dereferenced once, when its scope is due. An earlier `deref()` would keep the instance alive if a collection
+ * were marking at that moment.
  */
 export class SurvivorFinder {
   /** In the order in which the scopes closed. */
@@ -38,7 +38,7 @@ export class SurvivorFinder {
 
   constructor(
     private readonly graceMs: number,
-    /** Returns true for an object that a static provider holds, so that a factory merely passes it on. */
+    /** Returns true for an object that a static provider holds, and that a factory therefore merely passes on. */
     private readonly isHeld: (instance: object) => boolean = () => false,
   ) {}
 
@@ -50,7 +50,7 @@ export class SurvivorFinder {
    * Notes that a factory returned an object to a scope, sampled or not.
    *
    * @param scope kept as long as the object lives, so it must not reference instances.
-   * @returns false if the object was returned before: for another token of the scope, or to an earlier scope.
+   * @returns false if the object was returned before, either for another token of this scope or to an earlier scope.
    */
   take(instance: object, scope: object): boolean {
     const taker = this.#takers.get(instance);

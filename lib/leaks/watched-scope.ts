@@ -83,7 +83,7 @@ export class DroppedScopes {
 
   constructor(told: (leaked: LeakedScope) => void) {
     this.#handles = new FinalizationRegistry(({ scope, place, openedAt, startedAt }) => {
-      if (scope.closed) return; // dropped while it ends, as by `void scope.complete()`
+      if (scope.closed) return; // dropped while it was closing, as after `void scope.complete()`
       const ageMs = performance.now() - startedAt;
       told({ scopeId: scope.id, place, openedAt, ageMs });
     });

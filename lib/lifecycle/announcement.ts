@@ -18,7 +18,7 @@ export class Announcement {
     private readonly options: ModuleOptionsStore,
   ) {}
 
-  /** Logs everything that runs; returns true if anything will run without a manual call. */
+  /** Logs everything that will run; returns true if anything will run without a manual call. */
   whatRuns(): boolean {
     const schedules = this.registry.list();
     const { workers } = exploreBackground(this.nest.modules.values());
@@ -53,7 +53,10 @@ export class Announcement {
     return background.length > 0 || schedules.some(({ state }) => state !== 'disabled');
   }
 
-  /** Logs the enabled jobs of singletons, which need no scope but would otherwise look forgotten. Refused jobs are findings. */
+  /**
+   * Logs the enabled jobs of singletons, which need no scope but would otherwise look forgotten. Findings report the jobs that
+   * can't be adopted.
+   */
   private notAdopted(): void {
     const { singletons } = nestJobs(this.nest.modules.values());
     const names = singletons.flatMap(({ workerClass, handlers }) =>

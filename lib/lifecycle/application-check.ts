@@ -36,7 +36,7 @@ export class ApplicationCheck {
   }
 
   /**
-   * Calls the factories that decide when schedules are due, after every `onModuleInit`, where applications load settings. Skips
+   * Calls the factories that decide when schedules are due, after every `onModuleInit`: applications load settings there. Skips
    * schedules that the application has rescheduled or removed in the meantime.
    *
    * @throws {InvalidScheduleError} listing every problem.

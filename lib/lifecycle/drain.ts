@@ -90,7 +90,7 @@ export class Drain {
     });
   }
 
-  /** @returns a function that returns the listeners of `shutdown:started` while one of them is running. */
+  /** Emits `shutdown:started`. @returns a function that returns its listeners as a straggler while one of them is running. */
   private announce(): () => Straggler[] {
     const pending = this.events.announce('shutdown:started', {
       waitingFor: namesOf(this.stragglers().filter(({ isBrief }) => isBrief !== true)),
@@ -116,7 +116,7 @@ export class Drain {
   /**
    * Waits for the stragglers, then disposes scopes that were left open, and waits for their disposal.
    *
-   * @returns the names of these scopes.
+   * @returns the names of the scopes that were left open.
    */
   private async awaitAndDispose(
     stragglers: () => readonly Straggler[],

@@ -16,8 +16,8 @@ export class JobStopWaits {
   constructor(private readonly running: RunningTicks) {}
 
   /**
-   * Settles when the currently running ticks of a schedule have ended. Inside a tick, it doesn't wait for that tick, nor for
-   * ticks that wait for that tick themselves.
+   * Waits until the currently running ticks of a schedule have ended. Inside a tick, waits neither for that tick nor for ticks
+   * that themselves wait for it.
    */
   async untilEnded(schedule: string): Promise<void> {
     const { awaited } = this.running;

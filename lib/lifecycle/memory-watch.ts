@@ -95,7 +95,7 @@ export class MemoryWatch implements LongRunning {
     }
   }
 
-  /** Warns about a threshold above the memory available to the process, because the kernel would end the process earlier. */
+  /** Warns about a threshold that exceeds the memory available to the process, because the kernel would end the process earlier. */
   private warnOfVainStop(memory: MemoryOptions): void {
     const stop = thresholdOf(memory, 'stop');
     if (stop?.option !== 'stopAtMb') return;

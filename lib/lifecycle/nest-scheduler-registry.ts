@@ -54,7 +54,7 @@ function findBeside(
   return undefined;
 }
 
-/** The entry that appears for a schedule. */
+/** The entry that represents a schedule in the registry. */
 export type Shown =
   | { readonly kind: 'cron'; readonly entry: CronJob; readonly callbacks: JobCallbacks }
   | { readonly kind: 'interval' | 'timeout'; readonly entry: NodeJS.Timeout };
@@ -93,8 +93,8 @@ type DecoratedJob = { readonly ref?: unknown };
  * decorated job in `onApplicationBootstrap`, after our schedules are shown.
  *
  * `SchedulerOrchestrator` of `@nestjs/schedule` keeps in private fields the jobs that it will add; the fields are the same from 5.0
- * to 12.0. The decorators alone don't show which jobs those are: Nest skips classes, options disable a kind, factories make
- * instances.
+ * to 12.0. The decorators alone don't show which jobs those are: Nest skips some classes, options disable kinds, and factories
+ * make instances.
  */
 export class NameHolders {
   readonly #orchestrator: Readonly<Record<string, unknown>> | undefined;

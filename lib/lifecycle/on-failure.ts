@@ -7,13 +7,13 @@ import type { FailureObserver } from '../tick/tick-ports.js';
 import type { TickDispatcher } from '../tick/tick-dispatcher.js';
 import type { TickReport } from '../tick/tick-report.js';
 
-/** The services with which `OnFailure` reacts. They are created after the policy, because the dispatcher needs the policy. */
+/** The services with which `OnFailure` reacts. They are created after `OnFailure`, because the dispatcher needs it. */
 export interface FailureTargets {
   readonly dispatcher: TickDispatcher;
   readonly registry: ScopedWorkerRegistry;
 }
 
-/** Applies `onFailure` of a schedule. */
+/** Applies the `onFailure` option of schedules. */
 export class OnFailure implements FailureObserver {
   constructor(
     private readonly book: ScheduleBook,

@@ -1,7 +1,7 @@
 import type { Straggler } from '../registry/long-running.js';
 import { SecondSignal } from './signals.js';
 
-/** Limits the total time that the shutdown waits. A second signal uses it up. */
+/** Limits the total time that the shutdown waits. A second signal ends the wait. */
 export class Patience {
   /** A moment of `performance.now()`. */
   #deadline = 0;

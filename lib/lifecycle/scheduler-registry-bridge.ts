@@ -35,7 +35,7 @@ import { JobStopWaits } from './job-stop-waits.js';
  */
 export class SchedulerRegistryBridge {
   readonly #logger = new Logger('ScopedWorker');
-  /** By schedule name; an entry that isn't in this map is no longer linked to its schedule. */
+  /** The entries by schedule name. An entry that isn't in this map is no longer linked to its schedule. */
   readonly #shown = new Map<string, Shown>();
   /** Cleared timers. They stay in the registry, as with Nest. */
   readonly #cleared = new WeakSet<object>();
@@ -155,7 +155,7 @@ export class SchedulerRegistryBridge {
       void this.call(schedule, () => callback.call(job.context, job.onComplete));
   }
 
-  /** Updates `lastDate()` for a slot that is due while the previous run continues. */
+  /** Updates `lastDate()` for a slot that comes due while the previous run continues. */
   private skipped({ schedule, reason, trigger, firedAt }: TickReport): void {
     const shown = this.#shown.get(schedule);
     if (shown?.kind === 'cron' && trigger === 'cron' && reason === 'overlap')
@@ -213,8 +213,8 @@ export class SchedulerRegistryBridge {
   }
 
   /**
-   * Pauses the schedule of a stopped job. If the job is gone by then, removes the schedule, because `deleteCronJob()` stops a job
-   * before it deletes it.
+   * Pauses the schedule of a stopped job. If the job is gone a microtask later, removes the schedule, because `deleteCronJob()`
+   * stops a job before it deletes it.
    */
   private async stop(name: string, target: NestSchedulerRegistry): Promise<void> {
     const shown = this.#shown.get(name)!;

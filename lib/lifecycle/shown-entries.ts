@@ -2,7 +2,7 @@ import { CronJob, type CronTime } from 'cron';
 import type { Schedule } from '../schedule/schedule.js';
 import { fromEmptyContext } from '../scope/work-context.js';
 
-/** The operations of a schedule that a job can call. */
+/** The operations on a schedule that a job can call. */
 export interface JobControl {
   isActive(): boolean;
   /** True while a tick of the schedule runs. */

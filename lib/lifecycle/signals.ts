@@ -4,10 +4,10 @@ import type { NestInside } from '../nest/index.js';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
-/** Ctrl-C under `npm start` arrives twice: from the terminal, and from npm, which forwards it. */
+/** Under `npm start`, Ctrl-C arrives twice within this time: from the terminal, and from npm, which forwards it. */
 const SAME_CTRL_C_MS = 250;
 
-/** Nest sends a signal again right after it has removed its listener. A blocked event loop delivers it late. */
+/** Nest sends a signal again right after it has removed its listener. A blocked event loop may deliver that signal this late. */
 const REPEAT_MS = 1_000;
 
 /** The listeners of all `SecondSignal`s in the process. */
@@ -27,7 +27,7 @@ export class SecondSignal {
     // A signal without listeners ends the process, and must still do so.
     const heard = SIGNALS.filter((signal) => process.listenerCount(signal) > 0);
     this.received = new Promise((resolve) => {
-      /** The time until which each repetition is expected. */
+      /** For each removed listener, the time until which the repeated signal is expected. */
       const repeats = new Map<unknown, number>();
       const onRemoved = (event: string | symbol, listener: unknown): void => {
         if ((heard as unknown[]).includes(event) && !own.has(listener))
@@ -57,7 +57,7 @@ export class SecondSignal {
   }
 }
 
-/** Later than most calls to `enableShutdownHooks()`, which may follow `listen()`; scripts have ended by then. */
+/** This is later than most calls to `enableShutdownHooks()`, which may follow `listen()`; scripts have ended by then. */
 const LOOK_AFTER_MS = 10_000;
 
 /**

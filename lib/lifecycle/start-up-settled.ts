@@ -1,6 +1,6 @@
 import type { NestInside } from '../nest/index.js';
 
-/** An HTTP application or a microservice that doesn't listen within this time either never will, or will do so independently. */
+/** An HTTP application or a microservice that doesn't listen within this time either never will, or waits for other work. */
 const LISTEN_WITHIN_MS = 100;
 
 /**

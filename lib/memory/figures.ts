@@ -35,7 +35,7 @@ const FIGURES_PER_ACCIDENT = 7;
 /**
  * Returns the least and the greatest figure without the outliers: of seven figures, the second and the sixth. For figures of any
  * distribution, the true median is between these two in seven of eight cases. Otherwise, at least six of seven figures are on one
- * side of it.
+ * side of the true median.
  */
 function rangeOf(figures: readonly number[]): { least: number; greatest: number } {
   const sorted = ascending(figures);
@@ -45,7 +45,7 @@ function rangeOf(figures: readonly number[]): { least: number; greatest: number 
 
 /**
  * Returns true if the figures differ too much for their median to count. They must distinguish ticks that leave `suspectedBytes`
- * from ticks that leave nothing, so outliers aside, they may differ by at most half of `suspectedBytes`.
+ * from ticks that leave nothing, so, outliers aside, they may differ by at most half of `suspectedBytes`.
  */
 export function isScattered(figures: readonly number[], suspectedBytes: number): boolean {
   const { least, greatest } = rangeOf(figures);

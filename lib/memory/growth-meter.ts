@@ -6,7 +6,7 @@ import type { MemorySource } from './process-memory.js';
 const WARM_UP_TICKS = 1;
 /** The number of ticks that are measured without delay, for an early answer. */
 const EAGER_TICKS = 10;
-/** The maximum share of time that measuring takes after those ticks, over all schedules. */
+/** The maximum share of time that measuring takes after the eager ticks, over all schedules. */
 const SHARE_OF_TIME = 0.01;
 /** After this many consecutive ticks that couldn't be measured alone, a schedule is measured together with others. */
 const MIXED_AFTER_TICKS = 10;
@@ -45,7 +45,7 @@ interface Measuring {
 export class GrowthMeter {
   readonly #growth = new GrowthEstimates();
   readonly #keptShare = new KeptShare();
-  /** The schedules of the ticks that run, by tick id. */
+  /** The schedules of the running ticks, by tick id. */
   readonly #running = new Map<string, string>();
   /** The current measurements, by tick id; at most one for each schedule. */
   readonly #measuring = new Map<string, Measuring>();
@@ -191,7 +191,7 @@ export class GrowthMeter {
     if (heldBytes !== undefined) this.#keptShare.note(heldBytes, this.#growth);
   }
 
-  /** Reads the heap. @param after the collection that precedes it: of young garbage (`floorBytes`), or a full one (`liveBytes`). */
+  /** Reads the heap. @param after the preceding collection: of young garbage (`floorBytes`), or a full one (`liveBytes`). */
   private read(after: 'floorBytes' | 'liveBytes'): Reading {
     const startedAt = performance.now();
     const heldBytes = this.heap[after]();

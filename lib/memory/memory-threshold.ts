@@ -66,7 +66,7 @@ export interface MemoryCheck {
 }
 
 /**
- * Emitted when the memory of the process reaches a threshold, or falls below it again.
+ * Emitted when the memory of the process reaches a threshold, or has fallen more than 5% below it again.
  *
  * @publicApi
  */

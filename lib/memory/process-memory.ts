@@ -35,7 +35,7 @@ export function memorySample(figures: Omit<MemorySample, 'percent'>): MemorySamp
   return { ...figures, percent };
 }
 
-/** Reads memory for the memory watch; tests replace it. */
+/** Reads memory for the memory watch; tests replace this class. */
 export abstract class MemorySource {
   abstract sample(): MemorySample;
   /** Reads heap and buffers right after a collection of young garbage; undefined if that isn't possible. */
@@ -86,7 +86,7 @@ export class ProcessMemory extends MemorySource {
   }
 }
 
-/** Spaces with compiled code, which comes and goes with collections, about 200 KB at a time. No tick keeps it. */
+/** Matches the heap spaces with compiled code, which comes and goes with collections, about 200 KB at a time. No tick keeps it. */
 const NOT_DATA = /^(code|trusted|read_only|shared)_/;
 
 function heldBytes(): number {

@@ -22,7 +22,7 @@ export interface ScheduleGrowth {
 /** The minimum total growth that is reported for a schedule. */
 const LEAST_BYTES = MIB;
 
-/** The number of ticks of each schedule that had finished at some moment. */
+/** The number of ticks of each schedule that had finished by a given moment. */
 export type TickCounts = ReadonlyMap<string, number>;
 
 /** The estimate for the ticks of one schedule, reported or not. */
@@ -58,9 +58,9 @@ class Account {
 
 /**
  * Estimates what the ticks of each schedule leave in the heap. For a stretch of time, this class knows how much the heap has grown
- * and whose ticks finished. A stretch with ticks of only one schedule yields a figure directly. If ticks of several schedules
- * overlap, each stretch is one equation. Each estimate is then adjusted by the schedule's share of the unexplained growth
- * (normalised least mean squares: Nagumo & Noda, "A learning method for system identification", 1967). Schedules that always run
+ * and which ticks finished. A stretch with ticks of only one schedule yields a figure directly. If ticks of several schedules
+ * overlap, each stretch is one equation. Each estimate is then adjusted by the schedule's share of the unexplained growth.
+ * (Normalised least mean squares: Nagumo & Noda, "A learning method for system identification", 1967.) Schedules that always run
  * together can't be separated.
  */
 export class GrowthEstimates {

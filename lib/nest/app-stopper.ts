@@ -17,14 +17,14 @@ export class AppStopper {
     private readonly settings: { readonly shutdownTimeoutMs: number },
   ) {}
 
-  /** @param culprit the schedule, or `Class.execute`. */
+  /** Stops the application after a failure. @param culprit the schedule, or `Class.execute`. */
   stopAfterFailure(culprit: string): Promise<void> {
     return this.stop(`${culprit} failed and has onFailure 'stop-app'`);
   }
 
   /**
    * Closes the application with all its hooks, then ends the process with the exit code that is set, or with 1. Doesn't wait for
-   * anything that would keep the process alive. Waits for the application as long as the drain may take, plus 10 s.
+   * anything that would keep the process alive. Waits for the application to close, as long as the drain may take plus 10 s.
    *
    * @param cause for the log: a clause such as `Reports.send failed`.
    */
@@ -46,7 +46,7 @@ export class AppStopper {
     try {
       write();
     } catch {
-      // The logger of the application threw: there is no other place to report it.
+      // The application's logger threw, and there is no other place to report that.
     }
   }
 }

@@ -11,8 +11,8 @@ export abstract class Application {
   }
 
   /**
-   * True if `Test.createTestingModule()` created the application, which is then only a part of one. The name of the root module is
-   * the same from 11.0.0 to 12.5.1.
+   * True if `Test.createTestingModule()` created the application, which is then only a part of the real one. The name of the root
+   * module is the same from 11.0.0 to 12.5.1.
    */
   get isTestingModule(): boolean {
     return [...this.modules.values()].some(({ name }) => name === 'RootTestModule');

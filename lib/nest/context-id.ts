@@ -29,10 +29,10 @@ export function hasContextIdStrategy(): boolean {
 
 /**
  * Returns a new context id for one scope. If the application has a `ContextIdStrategy`, durable providers come from the context
- * that the strategy chooses for `request`. All other providers belong to the new id, even if `request` is an HTTP request with an
- * id.
+ * that the strategy chooses for `request`. All other providers belong to the new id, even if `request` is an HTTP request with its
+ * own id.
  *
- * A strategy for HTTP headers may throw on `request`. The scope fails with that error only when it needs a durable provider.
+ * A strategy that reads HTTP headers may throw on `request`. The scope fails with that error only when it needs a durable provider.
  */
 export function createContextId(request: unknown, observer: BuildObserver): ContextId {
   const contextId: ObservedContextId = ContextIdFactory.create();

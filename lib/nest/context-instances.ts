@@ -2,7 +2,7 @@ import { withMember } from './build-replacement.js';
 import type { ContextId, NestInstanceHost, NestWrapper } from './nest-types.js';
 import type { Preparation } from './preparation.js';
 
-/** The instances of an `InstanceWrapper`; the library reads its stores in versions without `getExistingInstancesByContextId`. */
+/** The members of an `InstanceWrapper` for its instances; the stores are read in versions without the method for all of them. */
 interface OpenWrapper {
   readonly values?: WeakMap<ContextId, NestInstanceHost>;
   readonly transientMap?: Map<string, WeakMap<ContextId, NestInstanceHost>>;
@@ -47,7 +47,7 @@ export class HeldInstance {
   #host: NestInstanceHost | undefined;
   #isConstructed = false;
 
-  /** @param preparation that of the instance. Its code sees the instance as resolved; otherwise, it would wait for itself. */
+  /** @param preparation the preparation of the instance. Its code sees the instance as resolved, so it doesn't wait for itself. */
   constructor(private readonly preparation: Preparation) {}
 
   /** Replaces arguments of `Injector#instantiateClass`, so that Nest doesn't mark the new instance as resolved yet. */
@@ -86,7 +86,7 @@ export async function quiesce(
   wrappers: readonly NestWrapper[],
   contextId: ContextId,
 ): Promise<void> {
-  // Nest still marks a failed host as pending, so this awaits each promise only once.
+  // Nest still marks a failed host as pending, so this loop awaits each promise only once.
   const awaited = new Set<Promise<unknown>>();
   for (let idle = 0; idle < 2;) {
     // A dependency passes through a few microtasks between its lookup and its build.

@@ -24,7 +24,7 @@ export function watchDeferredLoads(injector: NestInjector): void {
 /**
  * Defers the loads of an injector without `waitForDeferredLoads()` (11.0.0, for example). Such an injector loads members of a
  * circular dependency without waiting, loses their errors and repeats failed loads. Two members that fail would load each other
- * again and again, so each context id loads each member once.
+ * again and again, so each member is loaded once for each context id.
  */
 function deferLoads(injector: NestInjector): void {
   const { loadProvider } = injector;

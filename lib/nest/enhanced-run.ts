@@ -155,7 +155,7 @@ export class EnhancedRun {
     return lastValueFrom(stream, { defaultValue: undefined });
   }
 
-  /** Calls the handler. If it stops because of an abort, no interceptor hides that. */
+  /** Calls the handler. If it stops because of an abort, no interceptor can hide that. */
   private handle(): Promise<unknown> {
     const { signal } = this.prepared;
     const call = this.held(() => this.call());
@@ -214,7 +214,7 @@ export class EnhancedRun {
 
   /**
    * Keeps the scope open until `work` settles. With interceptors, Nest runs the rest inside an Observable. An abort or an
-   * interceptor may stop waiting for the work, and an interceptor may call the handler late.
+   * interceptor may end the wait for the work, and an interceptor may call the handler late.
    */
   private held<T>(work: () => Promise<T>): Promise<T> {
     const release = this.hold();

@@ -39,7 +39,7 @@ export interface EnhancedCall {
 
 /**
  * Finds or builds the instances of enhancers under a context id. Nest's own context creators leave out a guard without an instance.
- * Here, a missing instance is an error, because the handler would run without its guard.
+ * Here, a missing instance is an error, because the handler would otherwise run without its guard.
  */
 export class EnhancerInstances {
   readonly #added = new WeakMap<NestModule, Map<Function, Promise<NestWrapper>>>();
@@ -99,7 +99,7 @@ export class EnhancerInstances {
 
   /**
    * Makes a class an injectable of a module. Nest does so while it scans the classes that modules provide. Nest doesn't see a class
-   * behind a factory, nor behind `useClass` before 11.2. Loads the class as Nest does on start-up: first the prototype, then the
+   * behind a factory or, before 11.2, behind `useClass`. Loads the class as Nest does on start-up: first the prototype, then the
    * instance, or only its dependencies if it is scoped.
    */
   private async add(kind: EnhancerKind, type: Function, module: OpenModule): Promise<NestWrapper> {

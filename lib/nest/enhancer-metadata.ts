@@ -81,9 +81,9 @@ export function enhancerClasses(owner: Function, method: string): Function[] {
 }
 
 /**
- * Returns the method and those that it overrides. Nest reads decorators from the function of a method, so an override has none. In
- * this library, an override keeps its schedule, so it keeps its enhancers too: each kind applies until an override declares its
- * own.
+ * Returns the method and those that it overrides. Nest reads decorators from the function of a method, so an override inherits
+ * none. In this library, an override keeps its schedule, so it keeps its enhancers too: each kind applies until an override
+ * declares its own.
  */
 function methodsOf(owner: Function, method: string): Function[] {
   const methods: Function[] = [];

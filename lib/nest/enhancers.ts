@@ -40,7 +40,7 @@ export class Enhancers {
 
   /**
    * Calls a handler inside its enhancers, in Nest's order: guards, interceptors, pipes, handler, interceptors, filters. Looks for
-   * the enhancers at the first call, because the application may add enhancers in its `onModuleInit`.
+   * the enhancers on the first call, because the application may add enhancers in an `onModuleInit`.
    *
    * @returns the result of the handler, an interceptor or a filter, or a promise of it; for an Observable, the last value.
    */

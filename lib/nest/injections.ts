@@ -118,7 +118,7 @@ export function declaredTokens(metatype: Function): unknown[] {
   return given.map(tokenOf).filter((token) => token !== undefined && token !== INQUIRER);
 }
 
-/** Returns true for the token of the dependent itself, which can never be missing. */
+/** Returns true for `INQUIRER`, which injects the dependent itself and can never be missing. */
 function isInquirer(given: unknown): boolean {
   return tokenOf(given) === INQUIRER;
 }
@@ -168,7 +168,7 @@ function lookUp(wrapper: NestWrapper, given: unknown): NestWrapper | undefined {
   return found?.isAlias === true && wrapper.isAlias !== true ? behind(found) : found;
 }
 
-/** Returns the target of an alias, as Nest 11.2 and 12 inject it; the alias itself if it has none. */
+/** Returns the target of an alias, as Nest 11.2 and 12 inject it; the alias itself if it has no target. */
 function behind(alias: NestWrapper): NestWrapper {
   const passed = new Set<NestWrapper>();
   let at: NestWrapper | undefined = alias;
@@ -180,7 +180,7 @@ function behind(alias: NestWrapper): NestWrapper {
   return at === undefined || at.isAlias === true ? alias : at;
 }
 
-/** Returns the token of `{ token, optional }` in `inject` of a factory. */
+/** Returns the token of an entry of `inject`: that of `{ token, optional }`, or the entry itself. */
 function optionalToken(given: unknown): unknown {
   return typeof given === 'object' && given !== null && 'token' in given ? given.token : given;
 }

@@ -4,7 +4,7 @@ const kept = new WeakSet<NestModule>();
 
 /**
  * Prevents Nest from replacing the providers of a module that has been built. Before 11.2, Nest does so if that module, or a module
- * that imports it, is loaded lazily: Nest would then return objects whose constructor it hasn't called.
+ * that imports it, is loaded lazily. Nest would then return objects whose constructor it hasn't called.
  */
 export function keepProviders(module: NestModule): void {
   if (kept.has(module)) return;
@@ -20,22 +20,29 @@ export function keepProviders(module: NestModule): void {
 function addEachEnhancerOnce(wrapper: NestWrapper): void {
   const add = wrapper.addEnhancerMetadata.bind(wrapper);
   wrapper.addEnhancerMetadata = (enhancer) => {
-    if (wrapper.getEnhancersMetadata()?.includes(enhancer) !== true) add(enhancer);
+    const isListed = wrapper
+      .getEnhancersMetadata()
+      ?.some(({ token, host }) => token === enhancer.token && host === enhancer.host);
+    if (isListed !== true) add(enhancer);
   };
 }
 
 /**
- * Makes the instances of a module readable whose load has failed. Nest 11.0.0 to 11.0.10 keeps the module in the application, but
- * removes the entry of the failed provider, and reading its `instance` then never ends.
+ * Keeps the instances of a module readable if its load fails. Nest 11.0.0 to 11.0.10 keeps the module in the application, but removes
+ * the entry of each failed provider. Reading its `instance` would then recurse until the stack overflows.
  */
-export function makeReadable({ providers, injectables, controllers }: NestModule): void {
+export function keepReadable({ providers, injectables, controllers }: NestModule): void {
   for (const collection of [providers, injectables, controllers]) {
     for (const wrapper of collection.values()) {
-      try {
-        void wrapper.instance;
-      } catch {
-        Object.assign(wrapper, { instance: undefined }); // creates the entry
-      }
+      const remove = wrapper.removeInstanceByContextId.bind(wrapper);
+      wrapper.removeInstanceByContextId = (...given) => {
+        remove(...given);
+        try {
+          void wrapper.instance;
+        } catch {
+          Object.assign(wrapper, { instance: undefined }); // creates the entry
+        }
+      };
     }
   }
 }

@@ -11,7 +11,7 @@ import { Application, refuseEarlyLifetimes, refuseUnknownInjector } from './appl
 import { watchBuilds } from './build-watch.js';
 import { quiesce } from './context-instances.js';
 import { watchDecorations } from './decorations.js';
-import { keepProviders, makeReadable } from './lazy-modules.js';
+import { keepProviders, keepReadable } from './lazy-modules.js';
 import type {
   ContextId,
   NestModule,
@@ -132,7 +132,7 @@ export class NestInside extends Application {
   }
 
   /**
-   * Runs the hooks of a module first on shutdown and last on start-up.
+   * Makes Nest run the hooks of a module first on shutdown and last on start-up.
    *
    * Nest sorts modules by `distance` from the root: greatest first for `onModuleInit` and `onApplicationBootstrap`, reversed for
    * `onModuleDestroy`. The root has 1, `InternalCoreModule` 0, a global module `Number.MAX_VALUE` (11.0.0 to 12.5.1,
@@ -143,7 +143,7 @@ export class NestInside extends Application {
     this.setDistance(moduleClass, -1);
   }
 
-  /** Runs `onModuleInit` of a module before that of any other module, global ones included. */
+  /** Makes Nest run `onModuleInit` of a module before that of any other module, global ones included. */
   initFirst(moduleClass: Function): void {
     this.setDistance(moduleClass, Number.POSITIVE_INFINITY);
   }
@@ -206,7 +206,7 @@ export class NestInside extends Application {
   }
 
   /**
-   * Reports every build under a context id of `createContextId` to its observer, including those of lazily loaded modules.
+   * Reports every build under a context id of `createContextId` to its observer, including builds in lazily loaded modules.
    *
    * @throws {UnsupportedNestError}
    */
@@ -230,7 +230,7 @@ export class NestInside extends Application {
     };
   }
 
-  /** Marks lazily loaded modules as built. A load doesn't change modules that have been built. */
+  /** Marks lazily loaded modules as built, and keeps loads from changing modules that have been built. */
   private watchLazyLoads(loader: OpenLazyModuleLoader): void {
     const { instanceLoader } = loader;
     if (instanceLoader === undefined) return; // a test has replaced the loader
@@ -242,12 +242,8 @@ export class NestInside extends Application {
     };
     const { createInstancesOfDependencies } = instanceLoader;
     instanceLoader.createInstancesOfDependencies = async (modules) => {
-      try {
-        await createInstancesOfDependencies.call(instanceLoader, modules);
-      } catch (error) {
-        for (const module of modules.values()) makeReadable(module);
-        throw error;
-      }
+      for (const module of modules.values()) keepReadable(module);
+      await createInstancesOfDependencies.call(instanceLoader, modules);
       for (const module of modules.values()) {
         this.#unbuilt.delete(module);
         keepProviders(module); // another load may be under way
@@ -257,7 +253,7 @@ export class NestInside extends Application {
     };
   }
 
-  /** Returns a `ModuleRef` for all modules that Nest has built. Nest's own one looks for modules once, on its first use. */
+  /** Returns a `ModuleRef` for all modules that Nest has built. Nest's own `ModuleRef` looks for modules once, on first use. */
   private get builtModuleRef(): ModuleRef {
     if (this.#builtModuleRef === undefined) {
       const isBuilt = (module: NestModule): boolean => !this.#unbuilt.has(module);

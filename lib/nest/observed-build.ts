@@ -49,7 +49,7 @@ export async function observe(
   const isPassedOn = (made: unknown): boolean =>
     isFactory(wrapper) &&
     (handsOn(made, args[0] as unknown[]) || isHeldByDurable(injector, made, wrapper, contextId));
-  // An instance that a circular dependency exposes before it is built cannot be replaced.
+  // An instance that a circular dependency exposes early cannot be replaced.
   const replacement =
     observer.standIn === undefined || isCircular
       ? undefined

@@ -17,7 +17,7 @@ let constructing: Preparation | undefined;
 export class Preparation {
   isOver = false;
 
-  /** @param key that of the observer. */
+  /** @param key the key of the observer. */
   constructor(readonly key: object) {}
 
   /** True if the calling code is part of this preparation. */
@@ -52,7 +52,7 @@ export function keyOfBuild(): object | undefined {
   return underWay().at(-1)?.key;
 }
 
-/** Runs work as part of the build whose constructor calls it. */
+/** Runs work as part of the build whose constructor calls this function. */
 export function asPartOfBuild<T>(work: () => T): T {
   const build = constructing;
   if (build === undefined) return work();

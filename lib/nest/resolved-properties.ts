@@ -6,7 +6,7 @@ import type { ContextId, NestInjector, NestProperty, NestWrapper } from './nest-
  * The values for property injection, until the instance is built. Nest injects these values after `instantiateClass`, but
  * `onScopeInit` runs inside that call and must see them.
  *
- * Several instances of one provider (transients) may be in progress in one context; they arrive and leave in the same order.
+ * Several instances of one provider (transients) may be in progress in one context; their values are stored and taken in order.
  */
 const resolved = new WeakMap<ContextId, Map<NestWrapper, NestProperty[][]>>();
 

@@ -4,7 +4,7 @@ import { isSingleton } from './provider-kind.js';
 
 /** The part of Nest's `Module` that links it to others; the same from 11.0.0 to 12.5.1. */
 interface LinkedModule extends NestModule {
-  /** Includes global modules. */
+  /** The imported modules, including global ones. */
   readonly imports?: ReadonlySet<LinkedModule>;
   /** Tokens of providers, and classes of re-exported modules. */
   readonly exports?: ReadonlySet<unknown>;
@@ -37,7 +37,7 @@ export function canResolve(
   );
 }
 
-/** Returns true for a token that Nest resolves only while it builds a provider: `REQUEST` and `INQUIRER`. */
+/** Returns true for `REQUEST` and `INQUIRER`, which only a build resolves, unless the application provides them as singletons. */
 export function isOfBuild(token: unknown, module: NestModule | undefined): boolean {
   if (token !== REQUEST && token !== INQUIRER) return false;
   const seen = module && seenProvider(module, token);

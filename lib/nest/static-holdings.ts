@@ -4,8 +4,8 @@ import type { NestInside } from './nest-inside.js';
 import { isReadyMade, isSingleton } from './provider-kind.js';
 
 /**
- * Finds out whether a static provider holds an object: as its instance, as an own property, or in a `Map` or plain object there.
- * Such a map may have one pool for each tenant.
+ * Finds out whether a static provider holds an object: as its instance, as an own property, or inside an own `Map` or plain object.
+ * Such a map may hold one pool for each tenant.
  *
  * Skips maps of more than 1,000 entries. Skips arrays and sets, in which providers often track objects that others own. Cannot
  * read private `#fields` and closures; `shared()` is for these.
@@ -15,7 +15,7 @@ import { isReadyMade, isSingleton } from './provider-kind.js';
  */
 export class StaticHoldings {
   #instances: object[] = [];
-  /** The number of modules that the instances come from; undefined until all of these are built. */
+  /** The number of modules that the instances come from; undefined until all instances are built. */
   #known: number | undefined;
 
   constructor(private readonly nest: NestInside) {}
@@ -26,7 +26,7 @@ export class StaticHoldings {
     return holdsDecorated(instances, candidate);
   }
 
-  /** Caches the instances except while Nest builds some, at start-up and for lazily loaded modules. */
+  /** Returns the instances; caches them, except while Nest builds some, at start-up and for lazily loaded modules. */
   private instances(): object[] {
     if (this.#known === this.nest.modules.size) return this.#instances;
     const instances = new Set<object>();

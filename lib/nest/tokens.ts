@@ -14,7 +14,7 @@ export function isInternalToken(token: unknown): boolean {
   return isOwnToken(token) && (token as string).startsWith(LOOKUP);
 }
 
-/** Returns true for tokens such as those of `nestjs-scoped-worker/typeorm`: their providers refuse to work outside scopes. */
+/** Returns true for the library's own tokens. The providers of `nestjs-scoped-worker/typeorm` refuse to work outside scopes. */
 export function isOwnToken(token: unknown): boolean {
   return typeof token === 'string' && token.startsWith(OWN);
 }
@@ -34,7 +34,7 @@ export function partsOfScopedToken(
 ): { readonly entity: string | undefined; readonly dataSource: string } | undefined {
   if (!isScopedTypeOrmToken(token)) return undefined;
   const [, manager, entity, dataSource = manager] =
-    /^EntityManager of data source (.*)$|^Repository of (.*) \((.*)\)$/.exec(tokenText(token)) ??
+    /^EntityManager of data source (.*)$|^Repository of (.*?) \((.*)\)$/.exec(tokenText(token)) ??
     [];
   return dataSource === undefined ? undefined : { entity, dataSource };
 }

@@ -52,7 +52,7 @@ function resolve(options: ScopedWorkerModuleOptions): Resolved {
   const { scopeValidation, stateDetection = process.env['NODE_ENV'] !== 'production' } = given;
   return {
     ...resolved,
-    // `problems()` refuses invalid values; until then, they must not hide other findings.
+    // `problems()` reports invalid values; until then, they must not hide other findings.
     overrides: isOptions(resolved.overrides) ? resolved.overrides : {},
     allowFindings: allowProblems(resolved.allowFindings).length === 0 ? resolved.allowFindings : [],
     leakDetection: resolvedLeakDetection(given.leakDetection),

@@ -16,6 +16,6 @@ export interface Straggler {
   readonly name: string | undefined;
   /** True if it usually stops immediately, so that the log doesn't have to say that the shutdown waits for it. */
   readonly isBrief?: boolean;
-  /** Resolves when it has finished; never rejects. */
+  /** Resolves when the work has finished; never rejects. */
   readonly done: Promise<unknown>;
 }

@@ -9,7 +9,7 @@ import type { Straggler } from './long-running.js';
 
 /**
  * Runs the engine of the options, or the in-process engine. Notifies the engine of changes only while it runs. If the engine
- * fails at run time, the error is emitted, and nothing else is affected: the schedule book and the dispatcher work without it.
+ * fails at run time, only the error is emitted: the schedule book and the dispatcher work without the engine.
  */
 export class RunningEngine {
   #engine: Engine | undefined;

@@ -10,7 +10,7 @@ import type { CommonHandlerOptions, ZoneOptions } from '../schedule/handler-opti
  */
 export interface ScheduleInfo {
   readonly name: string;
-  /** `Class.method`; for a function, its name, or `'function'`. */
+  /** The handler, in the form `Class.method`; for a function, its name, or `'function'`. */
   readonly handler: string;
   readonly kind: Schedule['kind'];
   /** The cron expression; undefined for all other kinds. */

@@ -17,7 +17,7 @@ import { OFF, readTiming, WHAT_IS_DUE, type Timing } from '../schedule/timing.js
 import { ScheduleBook } from './schedule-book.js';
 import type { ScheduleDefinition, ScheduleTiming } from './schedule-info.js';
 
-/** Creates schedules at run time, with the same checks as start-up. */
+/** Creates schedules at run time, with the same checks as at start-up. */
 export class ScheduleMaker {
   constructor(
     private readonly book: ScheduleBook,

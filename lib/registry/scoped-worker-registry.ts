@@ -62,7 +62,7 @@ export class ScopedWorkerRegistry {
   }
 
   /**
-   * Runs a schedule now, even if it is paused or disabled. The overlap rule of the schedule applies, so the report may be
+   * Runs a schedule now, even if it is paused or disabled. The overlap rule of the schedule applies, so the outcome may be
    * `skipped`. The tick sees the caller's AsyncLocalStorage context.
    *
    * @param options.payload The value of `tick.payload`. Default: the payload of the schedule.
@@ -93,7 +93,7 @@ export class ScopedWorkerRegistry {
   pauseAfter(name: string, failed?: Slot): void {
     const schedule = this.book.get(name);
     const isNew = this.dispatcher.pause(schedule);
-    // A list can run while its schedule is paused: `failed` continues, and a manual run begins.
+    // A list can run while its schedule is paused: that of `failed` continues, and a manual run may begin.
     if (isNew || failed === undefined) this.running.pauseLists(name, failed);
     if (!isNew) return;
     this.engine.pause(schedule);

@@ -39,7 +39,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
 
 const { name: _name, ...NAMELESS_CHECKS } = CHECKS;
 
-/** Checks of options that only consumers have. */
+/** Checks for options that only consumers have. */
 const CONSUMER_CHECKS: Readonly<Record<string, Check>> = {
   concurrency: countProblem,
   maxDeliveries: countProblem,

@@ -51,7 +51,7 @@ export interface ConsumerOptions<T = never> extends Pick<
 /** The options that only a consumer has, with every default filled in. */
 export interface ResolvedConsumer {
   readonly source: MessageSource;
-  /** The text of its token. */
+  /** The text of the source's token. */
   readonly sourceName: string;
   readonly concurrency: number;
   readonly maxDeliveries: number | undefined;

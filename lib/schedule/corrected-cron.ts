@@ -14,7 +14,7 @@ const LONGEST_GAP = 120;
  * of a millisecond.
  *
  * Corrects two results of `cron` 4.4 around the end of daylight saving time. One is an instant whose local time the expression
- * doesn't name. A fixed local time would run twice: 03:00 in Berlin comes out as 02:00 and again as 03:00. The other is an
+ * doesn't name. A job at a fixed local time would run twice: 03:00 in Berlin comes out as 02:00 and again as 03:00. The other is an
  * instant before the requested one.
  */
 export class CorrectedCron {

@@ -13,7 +13,7 @@ export interface CronZone {
 const FAR_MS = 2_800 * 86_400_000;
 
 /**
- * A cron expression: five or six fields, seconds first, month and day names, presets such as `@daily`. An expression is due when
+ * A cron expression: five fields, or six with seconds first; month and day names; presets such as `@daily`. It is due when
  * `@Cron` of `@nestjs/schedule` is, except for the times that `CorrectedCron` corrects.
  *
  * The `cron` package reads the expression. Most due times are then found by a search through its fields, on a calendar without

@@ -64,7 +64,7 @@ export class CronFields {
     return this.#isEitherDay ? isDay || isWeekday : isDay && isWeekday;
   }
 
-  /** Returns the first listed time of a day, from a second of that day on. */
+  /** Returns the first listed time of a day, at or after a second of that day. */
   private timeFrom(from: number): number | undefined {
     const second = from % 60;
     const minute = Math.floor(from / 60) % 60;
@@ -93,7 +93,7 @@ function listed(values: readonly number[], size: number): Listed {
   return marks.join('');
 }
 
-/** Returns the first listed value, from a value on. */
+/** Returns the first listed value, at or after `from`; -1 without such a value. */
 function next(field: Listed, from: number): number {
   return field.indexOf('1', from);
 }

@@ -15,7 +15,7 @@ export interface FromProviders<T> {
   readonly useFactory: (...injected: any[]) => T | Promise<T>;
 }
 
-/** Returns true for a factory. A schedule whose timing it supplies is undecided until `SchedulePlanner` calls it. */
+/** Returns true for a factory. A schedule is undecided until `SchedulePlanner` calls the factory for its timing. */
 export function isFromProviders(value: unknown): value is FromProviders<unknown> {
   return typeof value === 'object' && value !== null && 'useFactory' in value;
 }

@@ -20,8 +20,8 @@ export type ZoneOptions =
 
 /**
  * Retries a tick whose attempt failed or timed out, each time in a new scope. A cancelled attempt isn't retried, nor is one whose
- * work is committed. An attempt with committed work failed only in disposal, or in a commit hook after another hook had returned
- * `'committed'`. An error of an `around` hook after `next()` is retried, because the hook may have rolled back the work.
+ * work is committed. Such an attempt has failed only in disposal, or in a commit hook after another hook had returned
+ * `'committed'`. A tick whose `around` hook fails after `next()` is retried, because the hook may have rolled back the work.
  *
  * @publicApi
  */
@@ -72,7 +72,7 @@ export interface CommonHandlerOptions {
    * - `'all'`: they run one after the other, oldest first; at most the latest 1,000.
    * - `'skip'`: none of them run.
    *
-   * Each has its own `scheduledAt`. The library emits `tick:skipped` with the reason `missed` for slots that don't run. The
+   * Each slot has its own `scheduledAt`. The library emits `tick:skipped` with the reason `missed` for slots that don't run. The
    * in-process engine doesn't know about slots that passed while the process was down.
    */
   readonly misfire?: 'skip' | 'once' | 'all';
@@ -83,8 +83,8 @@ export interface CommonHandlerOptions {
   /**
    * Runs a tick for each item of a list, for example one for each tenant, with its own scope and the item as `tick.payload`. The
    * library calls the factory when the schedule is due, in a separate scope, so `inject` may name request-scoped providers. If
-   * one item fails, the others still run. `maxConcurrency` limits how many run concurrently; for `overlap`, they count as one
-   * tick. `registry.pause()`, `cancel()` and a shutdown end the list after the running items. `timeoutMs` and `retry` apply to
+   * one item fails, the others still run. `maxConcurrency` limits how many items run concurrently; for `overlap`, they count as
+   * one tick. `registry.pause()`, `cancel()` and a shutdown end the list after the running items. `timeoutMs` and `retry` apply to
    * the items, not to the factory.
    */
   readonly forEach?: FromProviders<Iterable<unknown>>;
@@ -110,7 +110,7 @@ export interface CommonHandlerOptions {
   readonly jitterMs?: number;
   /** Runs one more tick right after start-up (after `initialDelayMs`), with the trigger `'start'`. Default: false. */
   readonly runOnStart?: boolean;
-  /** Intervals only: counts the period from the end of the last run instead of on a fixed grid. Default: false. */
+  /** Intervals only: counts the period from the end of the last run instead of using a fixed grid. Default: false. */
   readonly fixedDelay?: boolean;
 }
 

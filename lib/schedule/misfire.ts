@@ -14,8 +14,8 @@ export const MOST_CAUGHT_UP = 1_000;
 const FIRST_WINDOW_MS = 60_000;
 
 /**
- * Returns the slots from `at` until `now`, oldest first, and the slot after them. Usually, that is `at` alone. After a long sleep,
- * there may be too many slots to walk through. Then only the latest are returned: at least `most` of them, and all that are
+ * Returns the slots from `at` until `now`, oldest first, and the slot after them. Usually, `at` is the only one. After a long
+ * sleep, there may be too many slots to walk through. Then only the latest are returned: at least `most` of them, and all that are
  * punctual.
  */
 export function dueUntil(
@@ -37,7 +37,7 @@ export function dueUntil(
 
 /**
  * Decides which of the slots that passed until `now` run. A slot that is late by no more than the threshold runs. Of the others,
- * all run, or the latest, or none.
+ * all run, or the latest, or none, depending on `misfire`.
  *
  * If an interval's period is shorter than the threshold, only the latest of its punctual slots runs, except with `'all'`.
  *

@@ -8,7 +8,7 @@ export type HandlerTarget =
   | {
       readonly worker: NestWrapper;
       readonly method: string;
-      /** True to call it as `@nestjs/schedule` does: without arguments, guards, interceptors, pipes and filters. */
+      /** True to call it as `@nestjs/schedule` does: without arguments, guards, interceptors, pipes or filters. */
       readonly isBare?: boolean;
       readonly call?: never;
       readonly isByHand?: never;
@@ -24,7 +24,7 @@ export type HandlerTarget =
     };
 
 /**
- * What an engine needs to know about a schedule. It never changes: a new timing is a new object with the same name.
+ * What an engine needs to know about a schedule. The object never changes: a new timing is a new object with the same name.
  *
  * @publicApi
  */
@@ -59,7 +59,7 @@ export interface Schedule extends EngineSchedule {
 }
 
 /**
- * Returns the name of a function as a handler. The name `handler` is meaningless: a function written as that property gets it.
+ * Returns the name of a function as a handler. The name `handler` is meaningless: a function written as that property has it.
  */
 export function functionName({ name }: Function): string {
   return name === '' || name === 'handler' ? 'function' : name;

@@ -52,7 +52,7 @@ export function timeoutTimeline(delayMs: number): Timeline {
   return { ...NEVER_DUE, first: (startAt) => startAt + delayMs, again: (now) => now };
 }
 
-/** Returns a timeline with one known due time; once that has passed, it is never due again. */
+/** Returns a timeline with one known due time; once that has passed, the schedule is never due again. */
 export function instantTimeline(at: number): Timeline {
   const first = (startAt: number): number | undefined => (at >= startAt ? at : undefined);
   return { ...NEVER_DUE, first, again: first, followsClock: true };

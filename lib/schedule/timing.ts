@@ -39,7 +39,7 @@ export const WHAT_IS_DUE = {
 export const OFF = '-';
 
 /**
- * Reads a cron expression, a period, a delay or an instant. Otherwise returns the problem: a clause to follow
+ * Reads a cron expression, a period, a delay or an instant. If `when` is invalid, returns the problem: a clause to follow
  * `the period of @ScopedInterval`.
  *
  * @param canBeOff True if `'-'` means switched off.
@@ -75,7 +75,7 @@ export function readTiming(
   return { timing: { ...timing, everyMs, timeline } };
 }
 
-/** Returns the timing of a schedule that is never due, because its due times aren't known yet. */
+/** Returns the timing of a schedule that is never due: it has no due times, or they aren't known yet. */
 export function neverDueTiming(kind: ScheduleKind): Timing {
   return { kind, expression: undefined, everyMs: undefined, timeline: NEVER_DUE, isOff: false };
 }

@@ -18,7 +18,7 @@ export function offsetsOf(zone: string): ZoneOffsets {
 
 /**
  * The offsets of a time zone from UTC. This class asks `Intl` for the offset of each day, and for the exact moment if the offset
- * has changed, so that it needs no table. It would miss two changes within one day.
+ * has changed, and so needs no table. It would miss two changes within one day.
  */
 export class ZoneOffsets {
   readonly #read: (instant: number) => number | undefined;

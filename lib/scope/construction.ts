@@ -110,7 +110,7 @@ export class Construction implements BuildObserver {
   /**
    * Builds a provider with its plan, if it has one and is the first provider of the scope. Otherwise, builds it through Nest.
    *
-   * @param load builds it through Nest.
+   * @param load builds the provider through Nest.
    * @returns the instance, or a promise of it. @throws as `load()`.
    */
   build<T>(what: string, root: NestWrapper, load: () => Promise<T>): T | Promise<T> {
@@ -152,7 +152,7 @@ export class Construction implements BuildObserver {
    * Loads an instance through Nest.
    *
    * @param what for the error, such as `resolve Mailer`.
-   * @throws what the build throws, and `ScopeClosedError` if the scope is closed or closes in the meantime.
+   * @throws what the build throws, or `ScopeClosedError` if the scope is closed or closes in the meantime.
    */
   load<T>(what: string, start: () => Promise<T>): Promise<T> {
     return asPartOfBuild(() => {

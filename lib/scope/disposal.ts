@@ -41,7 +41,7 @@ export interface CommitEnd {
 
 /** An instance that was built too late to be disposed with the others. */
 export interface LateEntry {
-  /** Disposes it; never rejects. */
+  /** Disposes the instance; never rejects. */
   dispose(timeoutMs: number): Promise<void>;
 }
 
@@ -102,7 +102,7 @@ export class Disposal {
   }
 
   /**
-   * Calls `onScopeCommit` newest first, so that a dependent commits into its dependency before the dependency commits. If one
+   * Calls `onScopeCommit` newest first, so that a dependent commits into its dependency before the dependency commits. If a hook
    * throws, its provider is rolled back with every provider that hasn't committed: those after it, and those before it without an
    * `onScopeCommit`. A transaction whose COMMIT failed may still be open and hold its connection.
    */
@@ -194,7 +194,7 @@ export class Disposal {
 
   /**
    * Returns everything that has hooks, newest first. A provider that commits last follows the providers that were built before it:
-   * they don't inject it, so their order would be a coincidence. It doesn't follow an earlier hook on the scope.
+   * they don't inject it, so their order would be a coincidence. Such a provider never follows an earlier hook on the scope.
    */
   private hooked(): Hooked[] {
     const order: Entry[] = [];
@@ -243,7 +243,7 @@ function disposerOf(instance: object): Cleanup | undefined {
 
 /**
  * Calls a cleanup and waits for it, for at most `timeoutMs`. Returns no promise if there is nothing to wait for. Never throws and
- * never rejects: one that fails must not stop the next.
+ * never rejects: a cleanup that fails must not stop the next.
  */
 function runCleanup(
   cleanup: Cleanup,

@@ -79,7 +79,7 @@ const sharedObjects = new WeakSet<object>();
  *
  * @example { provide: POOL, scope: Scope.REQUEST, useFactory: (pools: Pools) => shared(pools.get('eu')) }
  * @returns the object itself.
- * @throws {InvalidOptionsError} if the value isn't an object, such as `undefined` from a `Map` without this key.
+ * @throws {InvalidOptionsError} if the value isn't an object, such as `undefined` from a `Map` without the key.
  * @publicApi
  */
 export function shared<T extends object>(value: T): T {

@@ -10,7 +10,7 @@ export type ScopeToken<T> = (abstract new (...args: never[]) => T) | string | sy
  * @publicApi
  */
 export interface ProviderScope {
-  /** Unique in the process. It appears in logs, events and reports. */
+  /** The id of the scope, unique in the process. It appears in logs, events and reports. */
   readonly id: string;
   /** The context id for `ModuleRef.resolve(token, contextId)`; instances that this call resolves belong to the scope too. */
   readonly contextId: ContextId;
@@ -21,7 +21,7 @@ export interface ProviderScope {
    * modules provide the token, the last one that Nest registered is used.
    *
    * @param options.strict looks only in the providers of the worker's own module (the root module, for a scope by hand) instead
-   * of the whole application. Default: false.
+   * of in the whole application. Default: false.
    * @throws {ScopeClosedError} when the scope is closed or closes in the meantime, when the shutdown has aborted the tick, or
    * after the last shutdown hook.
    * @throws the error of the provider's constructor, factory or `onScopeInit`, unwrapped.

@@ -8,8 +8,8 @@ import type { ScopeEnd } from './scope-ports.js';
 import { isInside } from './work-context.js';
 
 /**
- * The scope that the caller of `ProviderScopeFactory.open()` receives. The library holds no reference to it, so once it is
- * garbage-collected, no code can close the scope any more.
+ * The scope that the caller of `ProviderScopeFactory.open()` receives. The library holds no reference to this handle, so once the
+ * handle is garbage-collected, no code can close the scope any more.
  */
 export class ScopeHandle implements OpenedScope {
   readonly #scope: Scope;
@@ -80,7 +80,7 @@ export async function rollBackScope(scope: Scope): Promise<void> {
 }
 
 /**
- * Throws the errors of a scope by hand: a single one unchanged, several as one `AggregateError`, the error of the work first.
+ * Throws the errors of a scope by hand: a single one unchanged, several as one `AggregateError` with the error of the work first.
  *
  * @param known an error that the caller itself created, so it isn't thrown.
  */

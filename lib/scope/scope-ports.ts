@@ -15,7 +15,7 @@ export const COMMITS_LAST = Symbol('nestjs-scoped-worker:commits-last');
 
 /**
  * The kinds of scopes, by what ends them: the runner of a due tick, or of a tick from `ProviderScopeFactory.run()` with a name;
- * `ProviderScopeFactory.run()` without a name; or the code that opened it.
+ * `ProviderScopeFactory.run()` without a name; or the code that opened the scope.
  */
 export const SCOPE_KINDS = ['tick', 'tick-by-hand', 'run', 'open'] as const;
 
@@ -24,7 +24,7 @@ export type ScopeKind = (typeof SCOPE_KINDS)[number];
 export interface ScopeDetails {
   readonly kind: ScopeKind;
   readonly notice: ScopeNotice;
-  /** Where a strict resolve looks. */
+  /** The module in which a strict resolve looks. */
   readonly module: NestModule;
   /** Undefined if Nest builds everything. */
   readonly plans: Plans | undefined;
@@ -71,7 +71,7 @@ export interface ScopeEndNotice extends ScopeNotice {
   readonly disposeErrors: readonly unknown[];
 }
 
-/** Whether the work of a scope has failed. */
+/** Says whether the work of a scope has failed. */
 export interface ScopeVerdict {
   /** The error that the work failed with; undefined if the work succeeded. */
   readonly thrown?: { readonly error: unknown } | undefined;
@@ -79,7 +79,7 @@ export interface ScopeVerdict {
   readonly others?: readonly unknown[] | undefined;
 }
 
-/** A scope end with the verdict that it began with. */
+/** The result of a scope, with the verdict on its work. */
 export interface JudgedEnd<V extends ScopeVerdict> extends ScopeEnd {
   readonly verdict: V;
 }
@@ -101,7 +101,7 @@ export interface ScopeEnd {
   readonly disposeMs: number;
 }
 
-/** Receives what happens to every scope; must not throw. */
+/** Receives the events of all scopes; must not throw. */
 export interface ScopeEvents {
   /** Returns false if no code listens, so that no payload has to be created. */
   isHeard(event: 'scope:closed'): boolean;
@@ -148,7 +148,7 @@ export interface WatchedScope {
   handedOut(handle: object, scope: ProviderScope): void;
   /** Called when an instance that the scope owns has been built. */
   built(instance: object, wrapper: NestWrapper): void;
-  /** Called when the scope starts to close, by `callee`, on the stack of the code that ends it. */
+  /** Called when the scope starts to close, by `callee`, on the stack of the code that closes the scope. */
   ending(callee: Function): void;
   /** Called when the scope has closed. */
   ended(): void;

@@ -4,7 +4,7 @@ import type { StrayFailure } from '../errors/stray-failure.interface.js';
 import { bare, isPreparing, tokenText, type ContextId, type NestWrapper } from '../nest/index.js';
 import { seenProvider } from '../nest/seen-provider.js';
 import { IS_SCOPE } from './ownership.js';
-import { livingContext, WorkContext, type WorkOwner } from './work-context.js';
+import { contextAround, WorkContext, type WorkOwner } from './work-context.js';
 import { A_GENERATOR } from '../util/option-checks.js';
 import { isThenable } from '../util/values.js';
 import { Latch } from '../util/latch.js';
@@ -52,7 +52,7 @@ export class Scope implements ProviderScope, WorkOwner {
   #mustShow: { readonly error: unknown } | undefined;
   /** The work of `waitFor()` that hasn't settled. */
   #work: Promise<void>[] = [];
-  /** The errors of that work, in the order in which it failed. */
+  /** The errors of `waitFor()` work, in the order in which it failed. */
   readonly #workErrors: unknown[] = [];
   #ending: Promise<JudgedEnd<ScopeVerdict>> | undefined;
   #endContext: WorkContext | undefined;
@@ -80,7 +80,7 @@ export class Scope implements ProviderScope, WorkOwner {
       this.watch,
       home,
     );
-    this.context = new WorkContext(this, livingContext(), notice.tickId !== undefined);
+    this.context = new WorkContext(this, contextAround(), notice.tickId !== undefined);
     this.#construction.begin(requestOf(this));
   }
 
@@ -100,7 +100,7 @@ export class Scope implements ProviderScope, WorkOwner {
     return this.#construction.isClosed;
   }
 
-  /** Undefined until the scope is ended. */
+  /** Undefined until `end()` is called. */
   get ending(): Promise<ScopeEnd> | undefined {
     return this.#ending;
   }
@@ -205,8 +205,8 @@ export class Scope implements ProviderScope, WorkOwner {
    *
    * 1. everything passed to `waitFor` settles, as do pending builds;
    * 2. the verdict is read: from here on, it doesn't change, and nothing more is built;
-   * 3. `onScopeCommit` or `onScopeRollback`, newest first, and the work that they pass to `waitFor`;
-   * 4. disposers and `defer`, newest first.
+   * 3. `onScopeCommit` or `onScopeRollback` runs, newest first, and the work that these hooks pass to `waitFor` settles;
+   * 4. disposers and `defer` callbacks run, newest first.
    *
    * If a step fails, the next ones still run.
    */
@@ -256,7 +256,7 @@ export class Scope implements ProviderScope, WorkOwner {
     return end;
   }
 
-  /** Settles `waitFor` work, then builds that weren't awaited. Both may add more work. */
+  /** Waits for `waitFor` work to settle, then for builds that weren't awaited. Both may add more work. */
   private async settleWork(): Promise<void> {
     while (this.hasWork) await Promise.all(this.#work.splice(0));
     await this.settleBuilds();
@@ -323,7 +323,7 @@ export class Scope implements ProviderScope, WorkOwner {
   }
 }
 
-/** Returns a function for errors that reach no other code. The function doesn't keep the scope alive. */
+/** Returns a function that reports errors which reach no other code. The function doesn't keep the scope alive. */
 function strayFailures(
   { schedule, tickId }: ScopeNotice,
   events: ScopeEvents,

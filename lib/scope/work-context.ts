@@ -60,7 +60,7 @@ export class WorkContext {
   }
 
   /**
-   * Runs `work` as work of the owner. What it puts into AsyncLocalStorage, even with `enterWith()`, stays inside: Node 20 keeps
+   * Runs `work` as work of the owner. What `work` puts into AsyncLocalStorage, even with `enterWith()`, stays inside: Node 20 keeps
    * stores on the current resource, so the work has its own resource.
    */
   runIsolated<T>(work: () => T): T {
@@ -68,7 +68,7 @@ export class WorkContext {
     return resource.runInAsyncScope(() => storage.run(this, work));
   }
 
-  /** Returns the owner of work that other code starts because of this work, without being part of it. */
+  /** Returns the owner for work that other code starts because of this work, but that isn't part of it. */
   get follower(): WorkOwner {
     const { owner } = this.#work;
     return owner instanceof Follower ? owner : new Follower(this.#work);
@@ -83,7 +83,10 @@ interface Work {
   owner: WorkOwner | undefined;
 }
 
-/** Keeps neither the work that it follows nor what that work was part of: a listener may start the next tick, again and again. */
+/**
+ * Keeps neither the work that it follows nor what that work was part of. Otherwise, listeners that start one tick after another
+ * would build an endless chain.
+ */
 class Follower implements WorkOwner {
   constructor(private readonly followed: Work) {}
 
@@ -108,7 +111,7 @@ export async function runAs<T>(
   work: () => T | Promise<T>,
   isTickScope = false,
 ): Promise<T> {
-  const context = new WorkContext(owner, livingContext(), isTickScope);
+  const context = new WorkContext(owner, contextAround(), isTickScope);
   try {
     return await context.run(work);
   } finally {
@@ -138,14 +141,22 @@ export function currentContext(): WorkContext | undefined {
 
 /**
  * Returns the innermost context whose work hasn't ended. Reads on to the outermost context, because reading `outer` unlinks ended
- * contexts, even between living ones. Otherwise, a loop that starts
- * each round from the previous one would build an endless chain.
+ * contexts, even between living ones. Otherwise, a loop that starts each round from the previous one
+ * would build an endless chain.
  */
 export function livingContext(): WorkContext | undefined {
   let living: WorkContext | undefined;
   for (let context = storage.getStore(); context !== undefined; context = context.outer)
     if (context.owner !== undefined) living ??= context;
   return living;
+}
+
+/** Returns the context around new work: the innermost living one, or an ended tick inside it, whose code isn't part of it. */
+export function contextAround(): WorkContext | undefined {
+  const living = livingContext();
+  const current = storage.getStore();
+  if (living === undefined || current === undefined || current === living) return living;
+  return current.isTickScope ? current : current.outer;
 }
 
 /**
@@ -165,7 +176,7 @@ export function isInside(owner: WorkOwner): boolean {
 
 /**
  * Makes a scope report an error that the library throws into the calling code, unless the scope ends with it. The scope is that
- * of the innermost tick or, outside ticks, the innermost one. No scope reports it if the innermost tick has ended.
+ * of the innermost tick or, outside ticks, the innermost one. No scope reports the error if the innermost tick has ended.
  */
 export function mustShow(error: unknown): void {
   const all = [...contexts()];

@@ -25,7 +25,7 @@ export interface Refused {
   readonly error: unknown;
 }
 
-/** The outcome of an attempt, or of the hooks inside another one. */
+/** The outcome of an attempt, or of a hook around it. */
 export interface Attempted {
   readonly value: unknown;
   readonly failed?: { readonly error: unknown };

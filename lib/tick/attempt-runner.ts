@@ -36,7 +36,7 @@ const NOTHING_BUILT: ScopeEnd = {
   disposeMs: 0,
 };
 
-/** Runs one attempt: opens its scope, resolves the worker, calls the handler, waits until it settles, and disposes. */
+/** Runs one attempt: opens its scope, resolves the worker, calls the handler, waits until it settles, and disposes the scope. */
 export class AttemptRunner {
   readonly #state: WorkerState;
 
@@ -152,7 +152,10 @@ export class AttemptRunner {
     return { report, value, isAborted: end.verdict.isAborted };
   }
 
-  /** Opens, resolves, calls, settles. `onOpen` runs before the first `await`, so a store that it enters stays active. */
+  /**
+   * Takes the attempt through open, resolve, call and settle. `onOpen` runs before the first `await`, so a store that it enters
+   * stays active.
+   */
   private async work(
     { runningTick: { slot }, control }: TickAttempt,
     scope: Scope,
@@ -163,7 +166,7 @@ export class AttemptRunner {
     try {
       const opened = this.settings.onOpen?.(tick);
       const { worker, method, isBare, call } = slot.schedule.target;
-      // A plan may need no promise, but no constructor runs on the stack of the code that starts the tick.
+      // A plan may need no promise, but no constructor may run on the stack of the code that starts the tick.
       if (opened !== undefined || worker !== undefined) await (opened ?? NEXT_MICROTASK);
       control.throwIfAborted();
       if (worker === undefined) {

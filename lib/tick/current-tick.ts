@@ -16,7 +16,7 @@ export function currentTick(): Tick | undefined {
   return undefined;
 }
 
-/** Returns true if the calling code belongs to the work of the slot, directly or through ticks and scopes that it started. */
+/** Returns true if the calling code belongs to the work of the slot, or to ticks and scopes that this work started. */
 export function isInsideSlot(slot: Slot): boolean {
   for (const { owner } of contexts()) if (owner?.slot === slot) return true;
   return false;

@@ -67,7 +67,7 @@ export class ItemRunner {
   private async runAll(items: readonly unknown[], list: TickList): Promise<TickReport[]> {
     const { slot } = list;
     const { maxConcurrency = 1 } = slot.schedule.options;
-    // Only a manual run returns the reports of the items.
+    // Only the caller of a manual run receives the values of the items.
     const kept = slot.trigger === 'manual' ? (report: TickReport) => report : withoutValue;
     const reports: TickReport[] = [];
     const runOne = async (index: number): Promise<void> => {

@@ -40,7 +40,7 @@ export interface GatedSlot {
 
 /**
  * Decides what happens to a slot that comes due while the maximum number of ticks runs. Serves one schedule, or all schedules
- * that share an `overlapKey`. It counts running ticks, so it never expires while a handler runs, unlike a lock with a timeout.
+ * that share an `overlapKey`. A gate counts running ticks, so it never expires while a handler runs, unlike a lock with a timeout.
  */
 export class OverlapGate {
   /** The running ticks and exclusive work. */
@@ -60,8 +60,8 @@ export class OverlapGate {
 
   /**
    * Runs the slot now, later or never. If it can't begin yet, `overlap` decides. `'skip'` skips it. `'buffer-one'` lets it wait,
-   * and skips the one that waited before. `'cancel-other'` does the same and aborts the running tick. `'allow'` lets all of
-   * them wait. A catch-up run always waits.
+   * and skips the slot that waited before. `'cancel-other'` does the same and aborts the running tick. `'allow'` lets all
+   * slots wait. A catch-up run always waits.
    */
   pass(gated: GatedSlot): Promise<TickReport> {
     const { slot } = gated;
@@ -111,7 +111,7 @@ export class OverlapGate {
       }
     };
     const asking = this.asking(slot, true);
-    // Inner work counts too: if the outer work doesn't await it, it may outlast the outer work.
+    // Inner work counts as running too: if the outer work doesn't await it, it may outlast the outer work.
     if (this.mayBegin(asking)) return this.begin(slot, run);
     return new Promise<T>((resolve, reject) => {
       let unfollow = (): void => undefined;
@@ -134,7 +134,7 @@ export class OverlapGate {
   }
 
   /**
-   * Drops the waiting ticks of one schedule, or of all. A pause doesn't drop manual runs.
+   * Drops the waiting ticks of one schedule, or of all schedules. A pause doesn't drop manual runs.
    *
    * @returns a function that creates their reports.
    */
@@ -154,13 +154,13 @@ export class OverlapGate {
     return { slot, outer: this.#running.filter(isInsideSlot), isExclusive };
   }
 
-  /** Returns the waiting tick that a slot of its schedule replaces. */
+  /** Returns the waiting tick that a new slot of the same schedule replaces. */
   private replaceableBy({ schedule: { name } }: Slot): Waiting | undefined {
     return this.#waiting.find(({ isKept, slot }) => !isKept && slot.schedule.name === name);
   }
 
   private enqueue(waiting: Waiting): Waiting {
-    // Bound, so that it doesn't run in the AsyncLocalStorage context of the work that it waited for.
+    // Bound, so that the waiting work doesn't run in the AsyncLocalStorage context of the work that it waited for.
     const bound = { ...waiting, start: AsyncResource.bind(waiting.start) };
     this.#waiting.push(bound);
     return bound;
@@ -175,7 +175,7 @@ export class OverlapGate {
     });
   }
 
-  /** Starts the waiting work that may begin, in order. A tick that may not begin yet doesn't delay a schedule that may. */
+  /** Starts the waiting work that may begin, in order. A tick that must still wait doesn't delay the ticks of other schedules. */
   private startWaiting(): void {
     for (let next = this.takeNext(); next !== undefined; next = this.takeNext()) next.start();
   }
@@ -192,13 +192,13 @@ export class OverlapGate {
   }
 
   /**
-   * Decides who may begin:
+   * Decides whether a tick or exclusive work may begin:
    *
    * - While exclusive work runs, only work inside it begins.
    * - Exclusive work begins when nothing else runs or, inside running work, immediately.
    * - A tick begins when there is room for it and, unless it is inside running work, no exclusive work waits ahead of it.
    *
-   * @param isBehind true if exclusive work waits ahead of it; new work has the whole queue ahead.
+   * @param isBehind true if exclusive work waits ahead of it. The whole queue is ahead of new work.
    */
   private mayBegin(
     { slot, outer, isExclusive }: Asking,

@@ -12,8 +12,8 @@ import { TickRunner } from './tick-runner.js';
 import type { Tick } from './tick.interface.js';
 
 /**
- * Opens scopes by hand: in a loop, in another library's message handler, or in a script. A singleton that injects it stays a
- * singleton. You can open scopes until the last shutdown hook of the application has run.
+ * Opens scopes by hand: in a loop, in another library's message handler, or in a script. A singleton that injects this factory
+ * stays a singleton. You can open scopes until the last shutdown hook of the application has run.
  *
  * @publicApi
  */
@@ -35,7 +35,7 @@ export class ProviderScopeFactory {
    */
   async open(seed: { request?: unknown } = {}): Promise<OpenedScope> {
     refuseInvalid('ProviderScopeFactory.open()', optionsProblems(seed, ['request']));
-    // Not `this.open`: a decorated factory has a different function there.
+    // This isn't `this.open`: a decorated factory has a different function there.
     const opener = ProviderScopeFactory.prototype.open;
     const scope = this.scopes.open({ kind: 'open', requestOf: () => seed.request, opener });
     const handle = new ScopeHandle(scope);
@@ -78,7 +78,7 @@ export class ProviderScopeFactory {
   }
 }
 
-// Functions, not methods: a decorated factory would report methods as calls by the user.
+// These are functions, not methods: a decorated factory would report methods as calls by the user.
 
 async function runInScope<T>(
   scopes: OpenScopes,

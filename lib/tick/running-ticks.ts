@@ -1,9 +1,9 @@
 import { type AbortCause, tickLabel } from './tick-report.js';
 import type { Slot } from '../schedule/slot.js';
 import {
+  contextAround,
   isInside,
   isInsideAwaited,
-  livingContext,
   WorkContext,
   type WorkOwner,
 } from '../scope/work-context.js';
@@ -19,7 +19,7 @@ export const nextTickId = idSource('tick');
 export abstract class RunningWork implements WorkOwner {
   readonly firedAt = new Date();
   /** Everything that this work starts is part of it, until this work has left the running ticks. */
-  readonly context = new WorkContext(this, livingContext());
+  readonly context = new WorkContext(this, contextAround());
   isAwaited = true;
   /** Opens when this work has left the running ticks, before `tick:finished`. */
   readonly ended = new Latch();
@@ -82,7 +82,7 @@ export class RunningTick extends RunningWork {
     return this.#attempt;
   }
 
-  /** Drops the last attempt until the next one begins, because listeners of its signal may keep its instances alive. */
+  /** Drops the last attempt until the next one begins, because listeners on its signal may keep its instances alive. */
   attemptEnded(): void {
     this.#attempt = undefined;
   }
@@ -153,7 +153,7 @@ export class RunningTicks {
     this.#all.add(running);
   }
 
-  /** Removes work from the list before its context ends: a shutdown that this work started must not mistake it for other work. */
+  /** Removes work before the context of that work ends: a shutdown that this work started must not mistake it for other work. */
   remove(running: RunningWork): void {
     this.#all.delete(running);
     running.context.end();
@@ -161,8 +161,8 @@ export class RunningTicks {
   }
 
   /**
-   * Lets only work that belongs to running work join `awaited` from now on. Otherwise, a consumer of another library that runs tick
-   * after tick by hand would delay the shutdown until its queue is empty.
+   * Lets only work that belongs to running work join `awaited` from now on. Otherwise, a consumer from another library that runs
+   * tick after tick by hand would delay the shutdown until its queue is empty.
    */
   beginShutdown(): void {
     this.#isShuttingDown = true;

@@ -15,7 +15,7 @@ import { neverDueTiming } from '../schedule/timing.js';
 import type { Tick } from './tick.interface.js';
 
 /**
- * Turns the work of `ProviderScopeFactory.run()` into a tick.
+ * Options that turn the work of `ProviderScopeFactory.run()` into a tick.
  *
  * @publicApi
  */
@@ -25,7 +25,7 @@ export interface TickByHand<P = unknown> {
    * individual run. Several runs can have the same name at the same time. The registry doesn't list the name.
    */
   readonly name: string;
-  /** Aborts the tick when the signal is aborted, with its reason. Default: only a timeout and the shutdown abort the tick. */
+  /** Aborts the tick when this signal is aborted, with the same reason. Default: only a timeout and the shutdown abort the tick. */
   readonly signal?: AbortSignal;
   /** Milliseconds after which the signal of the tick is aborted and the tick counts as timed out. Minimum 1. Default: no limit. */
   readonly timeoutMs?: number;

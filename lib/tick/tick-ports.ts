@@ -6,7 +6,7 @@ import type { Schedule } from '../schedule/schedule.js';
 import type { Slot } from '../schedule/slot.js';
 import type { AroundHook } from './around.js';
 
-/** Receives what happens to every tick; must not throw. */
+/** Receives the events of every tick; must not throw. */
 export interface TickEvents {
   emit(event: 'tick:started', tick: Tick): void;
   emit(event: 'tick:finished', report: TickReport): void;
@@ -32,7 +32,7 @@ export interface FailureObserver {
 
 /** Keeps the last report of each schedule. */
 export interface LastReports {
-  /** @param report that of the tick of a slot, or the summary of its list. */
+  /** @param report the report of a slot's tick, or the summary of its list. */
   remember(report: TickReport, schedule: Schedule): void;
 }
 

@@ -90,7 +90,7 @@ export interface TickReport {
   readonly outcome: TickOutcome;
   /** Why the tick was skipped or cancelled; for a `forEach` list with failed items, why the list was cut short. */
   readonly reason?: SkipReason | AbortCause;
-  /** Where the tick failed; undefined if it succeeded or was skipped. */
+  /** The phase in which the tick failed; undefined if it succeeded or was skipped. */
   readonly phase?: TickPhase;
   /** Set if a commit hook threw after another one had returned `'committed'`. That work stays, so the tick wasn't retried. */
   readonly isPartlyCommitted?: true;
@@ -128,7 +128,7 @@ export function skippedReport(slot: Slot, tickId: string, reason: SkipReason): T
   return { ...emptyReport(slot, tickId, 'skipped'), reason };
 }
 
-/** Returns a report with the fields that every report has. Nothing was built, and nothing was measured. */
+/** Returns a report with the fields that every report has. All counts and durations are 0. */
 export function emptyReport(
   slot: Slot,
   tickId: string,

@@ -7,7 +7,7 @@ import type { TickEvents } from './tick-ports.js';
 import { emptyReport, tickReport, type AttemptReport, type TickReport } from './tick-report.js';
 
 export interface TickRunOptions {
-  /** The value of `tick.payload`; otherwise the payload of the schedule. */
+  /** The value of `tick.payload`. Default: the payload of the schedule. */
   readonly payload?: unknown;
   /** The last step of a tick that has run, before its overlap slot is freed, such as acknowledging the message. */
   readonly conclude?: (report: TickReport) => TickReport | Promise<TickReport>;

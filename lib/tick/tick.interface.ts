@@ -17,7 +17,7 @@ export interface Tick<P = unknown> {
   readonly scheduledAt: Date;
   /** When the tick fired. Jitter, a buffer or a blocked event loop can make this later than `scheduledAt`. */
   readonly firedAt: Date;
-  /** From `scheduledAt` to `firedAt`, in milliseconds. */
+  /** The time from `scheduledAt` to `firedAt`, in milliseconds. */
   readonly latenessMs: number;
   /** The number of the attempt, from 1. Each attempt has its own `Tick` and scope. */
   readonly attempt: number;

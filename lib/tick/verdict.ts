@@ -15,7 +15,7 @@ export interface PhaseError {
   readonly error: unknown;
 }
 
-/** Whether a tick's work may be kept, decided before commit and disposal. */
+/** The decision whether a tick's work is kept, made before commit and disposal. */
 export interface WorkVerdict {
   readonly outcome: Exclude<TickOutcome, 'skipped'>;
   readonly reason?: AbortCause | undefined;
@@ -23,10 +23,10 @@ export interface WorkVerdict {
 }
 
 /**
- * Judges the work of a tick once handler and `waitFor` work have settled.
+ * Judges the work of a tick once the handler and `waitFor` work have settled.
  *
- * A tick that has reached its `timeoutMs` has timed out, regardless of what its handler did later. An abort error counts as
- * cancelled only when the tick was aborted; without an abort, it is a failure like any other. A handler that returns normally
+ * A tick that has reached its `timeoutMs` has timed out, regardless of what its handler did later. An abort error counts as a
+ * cancellation only when the tick was aborted; without an abort, it is a failure like any other. A handler that returns normally
  * after a shutdown or cancellation has succeeded.
  */
 export function judgeWork(
@@ -49,7 +49,7 @@ export function judgeWork(
   return { outcome: 'failed', thrown };
 }
 
-/** Decides the outcome of an attempt, including how its scope ended. */
+/** Decides the outcome of an attempt, taking into account how its scope ended. */
 export function judgeEnd(work: WorkVerdict, end: ScopeEnd): Judgement {
   const { disposeErrors } = end;
   if (work.thrown !== undefined) {
@@ -69,7 +69,7 @@ export function judgeEnd(work: WorkVerdict, end: ScopeEnd): Judgement {
 
 /**
  * Decides the outcome of an attempt, taking into account the errors that `around` hooks threw after it had begun. The first error
- * fails an attempt that has succeeded, even if its scope has committed: the hook may have rolled back a transaction around it.
+ * makes a successful attempt fail, even if its scope has committed: the hook may have rolled back a transaction around it.
  *
  * @param errors the errors of the hooks; at least one.
  */

@@ -7,7 +7,7 @@ import type { TickFindings } from './tick-ports.js';
 /** The number of calls that are checked for each handler. */
 const SAMPLES = 3;
 
-/** Unlike a count of 0, it also ends the check of calls that are still running. */
+/** Marks a reported handler. Unlike a count of 0, this value also ends the check of calls that are still running. */
 const DONE = -1;
 
 type Fields = ReadonlyMap<string, unknown>;
@@ -59,7 +59,7 @@ export class WorkerState {
   }
 }
 
-/** Returns the own fields that have a value, by name. Getters aren't called, because reading must not change anything. */
+/** Returns the own data fields of an instance, by name. Getters aren't called, because reading must not change anything. */
 function fieldsOf(instance: unknown): Fields {
   const fields = new Map<string, unknown>();
   if (typeof instance !== 'object' || instance === null) return fields;
@@ -72,7 +72,7 @@ function fieldsOf(instance: unknown): Fields {
   return fields;
 }
 
-/** Ignores cleared fields, because they hold no state. */
+/** Returns the names of the changed fields, except cleared ones, which hold no state. */
 function changedFields(before: Fields, after: Fields): string[] {
   return [...after]
     .filter(

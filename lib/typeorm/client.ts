@@ -17,7 +17,7 @@ export interface Client {
   destroy?(): void;
 }
 
-/** Returns whether a transaction is open on the connection; undefined if its driver can't report that. */
+/** Returns the transaction status of a connection; undefined if its driver can't report it. */
 export function statusOf(client: Client | undefined): TransactionStatus | undefined {
   if (client?.inTransaction !== undefined) return client.inTransaction ? 'T' : 'I';
   try {

@@ -1,4 +1,5 @@
 import type { DataSource, QueryRunner } from 'typeorm';
+import { InvalidOptionsError } from '../errors/errors.js';
 import { textOf } from '../errors/error-parts.js';
 import { getOrAdd } from '../util/values.js';
 import { fileOf, FILE_DRIVERS, type SqliteDriver } from './sqlite-driver.js';
@@ -25,10 +26,14 @@ interface SharedConnection {
 
 const known = new WeakMap<object, Promise<ScopeRunners>>();
 
-/** Returns the runners of a data source: the same promise on each call. */
+/** Returns the runners of a data source: the same promise on each call, unless it has been rejected. */
 export function scopeRunnersOf(dataSource: DataSource): Promise<ScopeRunners> {
   const { driver = dataSource } = dataSource as { readonly driver?: object };
-  return getOrAdd(known, driver, () => find(dataSource));
+  return getOrAdd(known, driver, () => {
+    const found = find(dataSource);
+    found.catch(() => known.delete(driver)); // the next call tries again
+    return found;
+  });
 }
 
 async function find(dataSource: DataSource): Promise<ScopeRunners> {
@@ -37,7 +42,7 @@ async function find(dataSource: DataSource): Promise<ScopeRunners> {
   if (driver === undefined) return own; // a test double
   const { type } = driver.options;
   if (FILE_DRIVERS.includes(type)) return onFile(dataSource, driver as SqliteDriver);
-  // This check is for every driver: two query runners that are one object must not be treated as those of two scopes.
+  // This check is for every driver: one and the same query runner must not serve two scopes.
   const isOne = driver.createQueryRunner('master') === driver.createQueryRunner('master');
   return isOne
     ? { sharedBecause: `has one connection for the whole process (driver ${type})` }
@@ -56,6 +61,7 @@ async function onFile(dataSource: DataSource, driver: SqliteDriver): Promise<Sco
       afterDrain: () => file.afterDrain(),
     };
   } catch (error) {
+    if (error instanceof InvalidOptionsError) throw error;
     return {
       sharedBecause: `cannot use WAL, which several connections require (${textOf(error)})`,
     };

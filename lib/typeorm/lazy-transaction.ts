@@ -26,7 +26,7 @@ interface Configured {
 
 /**
  * Marks the statements that begin or end the transaction of a query runner, with a new object each time. A connection that is
- * opened in the meantime keeps the mark, and listeners of its streams see the mark later.
+ * opened in the meantime keeps the mark, and listeners on its streams see the mark later.
  */
 const bounding = new AsyncLocalStorage<object>();
 
@@ -285,7 +285,7 @@ export class LazyTransaction {
       const result = await send();
       if (this.#end === 'under way' && this.isBounding && COMMIT.test(statement))
         this.#isCommitted = this.#answer !== 'ROLLBACK';
-      // If other statements are under way, the savepoint may have undone statements that were reported as successful.
+      // If other statements are under way, this rollback may have undone statements that were reported as successful.
       if (TO_SAVEPOINT.test(statement) && this.#doom?.isAlone === true) this.#doom = undefined;
       return result;
     } catch (error) {

@@ -27,8 +27,8 @@ export class OutboxAlerts {
   constructor(private readonly dataSource: DataSource) {}
 
   /**
-   * Listens until `stop()`, or until the data source is destroyed. The destruction also wakes the reader. Never throws the errors
-   * of the connection, because the reader polls as well. Does nothing if it is already listening.
+   * Listens until `stop()`, or until the data source is destroyed. The destruction also wakes the reader. Never throws connection
+   * errors, because the reader polls as well. Does nothing if it is already listening.
    */
   async listen(channel: string): Promise<void> {
     if (this.#isListening) return;

@@ -40,7 +40,7 @@ export class OutboxDelivery<T extends ObjectLiteral> implements Delivery<T> {
     });
   }
 
-  /** Returns the row to the outbox. A row whose lease has expired is available already, so it doesn't change. */
+  /** Returns the row to the outbox. Does nothing if another reader has claimed the row after its lease expired. */
   nack(error?: unknown): Promise<void> {
     return this.settle(async () => {
       if (error === undefined) await this.table.giveBack(this.row);

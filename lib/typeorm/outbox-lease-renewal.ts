@@ -3,8 +3,8 @@ import type { ClaimedRow, OutboxTable } from './outbox-table.js';
 
 /**
  * Keeps the claimed rows until each is settled, even after the iteration that claimed them has ended. `OutboxTable#claim()` begins
- * their leases. Renews the leases together each time a third of `leaseMs` has elapsed, so that one renewal may fail before a row is
- * lost.
+ * their leases. This class renews the leases together each time a third of `leaseMs` has elapsed, so that one renewal may fail
+ * before a row is lost.
  */
 export class OutboxLeases {
   readonly #held = new Set<ClaimedRow>();
@@ -43,7 +43,7 @@ export class OutboxLeases {
     try {
       await this.table.renew([...this.#held], this.leaseMs);
     } catch {
-      // The next renewal tries again. If the row is lost before that, its ack() rejects.
+      // The next renewal tries again. If a row is lost before that, its ack() rejects.
     }
     this.#state = 'off';
     if (this.#held.size > 0 && this.table.isReachable) this.arm();

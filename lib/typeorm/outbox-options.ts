@@ -34,7 +34,7 @@ export interface OutboxSourceOptions {
   readonly retryDelayMs?: number | ((deliveries: number) => number);
   /**
    * Announces inserted rows with NOTIFY, which wakes waiting readers. A source occupies one connection of the pool while it reads.
-   * With `false`, the source only polls, for example behind a pooler in transaction mode.
+   * With `false`, for example behind a pooler in transaction mode, the source only polls.
    *
    * @defaultValue true
    */

@@ -21,11 +21,11 @@ import { OutboxTable, type ClaimedRow } from './outbox-table.js';
  * connection. Messages are delivered in the order of `availableAt`, but this order isn't guaranteed: messages are processed
  * concurrently, and failed ones are postponed.
  *
- * You define the entity. It has one primary column and
+ * You define the entity. It has one primary column and these columns:
  * - `availableAt` (timestamptz): the earliest time of the next delivery;
- * - `deliveries` (int): the number of deliveries, which the source counts;
+ * - `deliveries` (int): the number of deliveries, which the source counts.
  *
- * and may have
+ * It may also have these columns:
  * - `deadAt` (timestamptz, nullable): marks dead letters, which are kept;
  * - `lastError` (text, nullable): the text of the last failure;
  * - `deliveredAt` (timestamptz, nullable): marks processed rows, which are kept; without this column, they are deleted.
@@ -70,7 +70,7 @@ class OutboxSource<T extends ObjectLiteral> implements MessageSource<T> {
     return this.dataSource.isInitialized && this.open().table.keepsDeadLetters;
   }
 
-  /** Reads messages until the signal is aborted. Then waits for a pending claim, and returns the claimed row immediately. */
+  /** Reads messages until the signal is aborted. Then waits for a pending claim, and sends the claimed row back immediately. */
   async *read(signal: AbortSignal): AsyncGenerator<Delivery<T>, void, undefined> {
     if (signal.aborted) return;
     const outbox = this.open();

@@ -69,7 +69,7 @@ export class OutboxTable<T extends ObjectLiteral> {
     }
   }
 
-  /** Renews leases. Skips locked rows: a handler that writes to its own row must not block the others. */
+  /** Renews leases. Skips locked rows: a handler that writes to its own row must not block the other renewals. */
   async renew(rows: readonly ClaimedRow[], leaseMs: number): Promise<void> {
     const { table, id, availableAt, deliveries } = this.columns;
     const held = rows.map((_, index) => `($${2 * index + 2}, $${2 * index + 3})`).join(', ');

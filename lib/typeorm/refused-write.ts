@@ -1,5 +1,5 @@
 import { WriteRefusedError } from '../errors/errors.js';
-import { currentContext, mustShow, type WorkContext } from '../scope/work-context.js';
+import { contexts, currentContext, mustShow, type WorkContext } from '../scope/work-context.js';
 import { captureFrames, leadTo, linesOf, type Frames } from './frames.js';
 import type { WaitsForItself, WriteLock, Writer } from './sqlite-write-lock.js';
 
@@ -8,7 +8,7 @@ const LONGEST_STATEMENT = 120;
 
 /**
  * Records the work in which a query runner was created, if that work had the turn then. The writes of the query runner are refused
- * even after the turn, because the work called them before the turn ended. An example is a `Promise.all()` in which another call
+ * even after the turn, because the work issued them before the turn ended. An example is a `Promise.all()` in which another call
  * was refused.
  */
 export class Creation {
@@ -27,7 +27,7 @@ export class Creation {
     return refusal && new Creation(refusal, below);
   }
 
-  /** Throws for code of that work, but not for other work that received the query runner. */
+  /** Throws for code that is part of that work, but not for other work that received the query runner. */
   check(): void {
     const context = this.#context;
     const isOver = context !== undefined && context.owner === undefined;
@@ -63,11 +63,25 @@ export function refusedWrite(
 /** Returns why the write is refused, and what to do instead. */
 function adviceFor(refusal: WaitsForItself, writer: Writer): string {
   const { holder } = refusal;
-  if (refusal.isOver) return readOnlyText(writer.label, holder.label);
+  if (refusal.isOver)
+    return writer.scope === undefined
+      ? lateText(holder.label)
+      : readOnlyText(writer.label, holder.label);
   const isOfSameScope = writer.scope !== undefined && writer.scope === holder.scope;
-  const inner = writer.isInner && !isOfSameScope ? innerScopeText(writer.label) : ONE_WRITER;
+  const inner = isInside(writer, holder) ? innerScopeText(writer.label) : ONE_WRITER;
   const advice = isOfSameScope && writer.group === holder.group ? TWO_CONNECTIONS : inner;
   return `The transaction of ${holder.label} holds the write lock. ${advice}`;
+}
+
+/** Returns true if the writer's scope was opened inside the work of the transaction, rather than around it. */
+function isInside({ scope, isInner }: Writer, holder: Writer): boolean {
+  if (scope === undefined || scope === holder.scope) return false;
+  if (holder.scope === undefined) return isInner === true;
+  const scopes = [...contexts()].map(
+    ({ owner }) => (owner as { notice?: object } | undefined)?.notice,
+  );
+  const at = scopes.indexOf(scope);
+  return at >= 0 && at < scopes.indexOf(holder.scope);
 }
 
 export const ONE_WRITER =
@@ -80,11 +94,15 @@ function innerScopeText(label: string): string {
   return `The write comes from another scope, ${label}, inside the work of that transaction. SQLite allows one writer at a time. If that work awaits this write, neither can finish. Run ${label} after the transaction has ended, or pass the EntityManager of the transaction to its code.`;
 }
 
+function lateText(outer: string): string {
+  return `The write was called inside the work of ${outer}, whose transaction has ended in the meantime. Await the write inside that work, and send it through the EntityManager of that transaction. In a tick or scope, you can also use @InjectScopedRepository() or @InjectScopedEntityManager().`;
+}
+
 function readOnlyText(label: string, outer: string): string {
   return `The transaction of ${label} began inside the transaction of ${outer}, so it can only read, even though the transaction of ${outer} has ended. Send the first statement of ${label} before the transaction of ${outer} begins, or after it has ended.`;
 }
 
-/** Returns an error that leads to the code that began a transaction. */
+/** Returns an error whose stack leads to the code that began a transaction. */
 export function originOf(label: string, frames: Frames | undefined): Error | undefined {
   const lines = linesOf(frames);
   if (lines.length === 0) return undefined;

@@ -105,7 +105,7 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
     const hasCommitted = await this.transaction?.commit(await this.client());
     this.hasFailed = false;
     if (hasCommitted !== true) return undefined;
-    this.isBegun = false; // even if a subscriber threw for the COMMIT
+    this.isBegun = false; // even if a subscriber threw after the COMMIT
     return 'committed';
   }
 
@@ -169,8 +169,8 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
   }
 
   /**
-   * Rolls back an open transaction before the connection is released, because the next scope would receive both. A transaction is
-   * open if its rollback failed or user code began it.
+   * Rolls back an open transaction before the connection is released, because the next scope would receive both. A transaction can
+   * still be open if its rollback failed or user code began it.
    */
   private async endTransaction(client: Client | undefined): Promise<void> {
     if (!this.isInTransaction(client)) return;

@@ -35,7 +35,7 @@ class DataSourceLookup {
     private readonly moduleRef: ModuleRef,
     events: ScopedWorkerEvents | undefined,
   ) {
-    // No shutdown hook of the application has run yet, so none waits for an abandoned tick.
+    // At this event, no shutdown hook of the application has run yet, so none of them waits for an abandoned tick.
     events?.on('shutdown:finished', () => this.runners?.afterDrain?.());
   }
 

@@ -140,7 +140,7 @@ function repositoryFactory(entity: EntityTarget<ObjectLiteral>): RepositoryFacto
   return factory;
 }
 
-/** A class, the name of an `EntitySchema`, or the schema itself. */
+/** The types of an entity: a class, the name of an `EntitySchema`, or the schema itself. */
 const KINDS_OF_ENTITY = ['function', 'string', 'object'];
 
 function check(entities: unknown, options: ScopedTypeOrmOptions): void {

@@ -100,7 +100,7 @@ export class SqliteAppRunner extends SqliteRunner {
     if (this.#users === 0) this.#cut = undefined;
   }
 
-  /** Ends a transaction that its owner has left, with its last user: TypeORM counts savepoints, so any user may commit it. */
+  /** Ends a transaction that its owner has left, once no user remains: TypeORM counts savepoints, so any user may commit it. */
   private async endIfLeft(): Promise<void> {
     if (!this.#isLeft || this.#users > 0) return;
     this.#isLeft = false;
@@ -113,7 +113,10 @@ export class SqliteAppRunner extends SqliteRunner {
     if (isMigrating) await this.runner.afterMigration().catch(() => undefined);
   }
 
-  /** Returns the query runner of the transaction that encloses the calling code, and that its data source statements join. */
+  /**
+   * Returns the query runner of the transaction around the calling code. Statements of that code on the data source join this
+   * transaction.
+   */
   static around(app: AppConnection<SqliteAppRunner>): SqliteAppRunner | undefined {
     const joins = (runner: SqliteRunner): runner is SqliteAppRunner =>
       runner instanceof SqliteAppRunner &&
@@ -235,7 +238,7 @@ export class SqliteAppRunner extends SqliteRunner {
   }
 
   private async rollBack(): Promise<void> {
-    await this.runner.query('ROLLBACK').catch(() => undefined); // it is over already, or the data source is destroyed
+    await this.runner.query('ROLLBACK').catch(() => undefined); // it is already over, or the data source is destroyed
     forgetTransaction(this.runner);
   }
 
@@ -251,7 +254,7 @@ export class SqliteAppRunner extends SqliteRunner {
   }
 }
 
-/** The result for a statement that isn't part of the transaction without an owner, because that transaction has ended first. */
+/** The result for a statement that isn't part of the transaction without an owner, because that transaction ended first. */
 const TOO_LATE = Symbol('too late');
 
 function forgottenText(file: string): string {

@@ -1,11 +1,16 @@
+import { setTimeout } from 'node:timers/promises';
 import type { DataSource, EntityManager, QueryRunner } from 'typeorm';
+import { InvalidOptionsError } from '../errors/errors.js';
 import { AppConnection } from './sqlite-app-connection.js';
 import { SqliteAppRunner } from './sqlite-app-runner.js';
 import { DriverCopies, type SqliteDriver } from './sqlite-driver.js';
 import { ConnectionPool } from './sqlite-pool.js';
 import type { SqliteRunner } from './sqlite-runner.js';
 import { SqliteScopeRunner } from './sqlite-scope-runner.js';
-import { WriteLock } from './sqlite-write-lock.js';
+import { LONGEST_TURN_MS, WriteLock } from './sqlite-write-lock.js';
+
+/** How often the library checks whether a transaction has ended that began before it watched them, in milliseconds. */
+const POLL_MS = 5;
 
 type TransactionWork = (manager: EntityManager) => Promise<unknown>;
 
@@ -53,9 +58,34 @@ export class SqliteFile {
     path: string,
   ): Promise<SqliteFile> {
     const file = new SqliteFile(dataSource, driver, path);
-    if (dataSource.isInitialized) await file.prepare();
+    do {
+      await file.untilIdle();
+      if (dataSource.isInitialized) await file.prepare();
+    } while (file.isBusy);
     file.patch();
     return file;
+  }
+
+  /** True while the application has a transaction open that could write. */
+  private get isBusy(): boolean {
+    const { databaseConnection: connection, queryRunner } = this.driver as Partial<SqliteDriver>;
+    const isOpen = connection?.inTransaction ?? queryRunner?.isTransactionActive;
+    return this.#lock !== undefined && isOpen === true;
+  }
+
+  /**
+   * Waits until the application has no transaction open. Within one, SQLite can't switch to WAL, and a transaction that began
+   * before the patch doesn't have the turn.
+   *
+   * @throws {InvalidOptionsError} if the transaction doesn't end within `LONGEST_TURN_MS`.
+   */
+  private async untilIdle(): Promise<void> {
+    const since = performance.now();
+    while (this.isBusy) {
+      if (performance.now() - since > LONGEST_TURN_MS)
+        throw new InvalidOptionsError([busyText(String(this.driver.options.database))]);
+      await setTimeout(POLL_MS);
+    }
   }
 
   /** Creates a query runner for one scope. */
@@ -159,10 +189,14 @@ export class SqliteFile {
   }
 }
 
+function busyText(file: string): string {
+  return `ScopedTypeOrmModule: a transaction of the application on ${file} has been open for ${LONGEST_TURN_MS / 1_000} seconds, so scopes cannot open their own connections. Look for a transaction that the application began at start-up, or before it loaded this module, and that never ends.`;
+}
+
 const entered = new WeakSet<EntityManager>();
 
 /**
- * Patches the class of entity managers, because code may have created some before: the constructor of a repository class calls
+ * Patches the class of entity managers, because some may already exist: the constructor of a repository class calls
  * `dataSource.createEntityManager()`. Entity managers of other data sources don't change.
  */
 function enterApplicationTransactions({ manager }: DataSource): void {

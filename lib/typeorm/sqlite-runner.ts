@@ -74,11 +74,11 @@ export abstract class SqliteRunner implements Writer {
   #isInTransaction = false;
   /** The reason why the open transaction may only read: it began inside the work that has the turn. */
   #refusal: WaitsForItself | undefined;
-  /** The place where the transaction began that is open or waits for its turn. */
+  /** The place where the open or waiting transaction began. */
   #begun: Frames | undefined;
   /** True while the turn lasts beyond its transaction, because the schema changes with foreign keys off. */
   protected keepsTurn = false;
-  /** The place where the query runner was created, if its writes are refused because of that. */
+  /** Records where the query runner was created, if its writes may be refused for that reason. */
   protected creation: Creation | undefined;
   isInner = false;
 
@@ -109,7 +109,7 @@ export abstract class SqliteRunner implements Writer {
     try {
       return await this.route(statement, send);
     } catch (error) {
-      // TypeORM still assumes a transaction after its BEGIN has failed, or after SQLite has rolled it
+      // TypeORM still assumes a transaction after its BEGIN has failed, or after SQLite has rolled the transaction
       // back by itself. A BEGIN that waits behind this statement has yet to run.
       const hasBegun = begins(statement) || (runner as DeepRunner).transactionDepth > 0;
       if (hasBegun && !(this.ownsConnection && this.hasTransaction())) forgetTransaction(runner);
@@ -229,7 +229,7 @@ export abstract class SqliteRunner implements Writer {
 
   /** Runs the work of a transaction. */
   within<T>(work: () => T): T {
-    // Work that outlasts the others and starts more work must not make the list longer.
+    // Keeps only query runners that have the turn. Otherwise, work that outlasts others and starts more would make the list grow.
     const others = (around.getStore() ?? []).filter(
       ({ runner }) => runner !== this && runner.isWriting,
     );

@@ -59,7 +59,7 @@ export class WaitsForItself extends Error {
     super(`A write to ${file} could wait for itself.`);
   }
 
-  /** True once that turn has ended. */
+  /** True once the turn for which the code would wait has ended. */
   get isOver(): boolean {
     return !this.isCurrent(this.turn);
   }
@@ -68,7 +68,7 @@ export class WaitsForItself extends Error {
     return this.turn.writer;
   }
 
-  /** Returns true for code of the work that has the turn, even after the turn has ended. */
+  /** Returns true if the calling code is part of the work that has the turn, even after the turn has ended. */
   concernsCaller(): boolean {
     return this.turn.writer.isOwnWork(this.turn);
   }
@@ -164,7 +164,7 @@ export class WriteLock {
     if (this.#current?.writer.group === group) this.next();
   }
 
-  /** Refuses the writers of a data source that is being destroyed, while its own turn still lasts. */
+  /** Refuses the waiting writers of a data source that is being destroyed, while its own turn still lasts. */
   refuseWaiting(group: object): void {
     for (const waiter of this.#waiting) {
       if (waiter.writer.group === group) this.refuse(waiter, new Error(destroyed(this.file)));

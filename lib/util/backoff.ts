@@ -1,4 +1,4 @@
-/** Returns waits that double from the first to the longest, so a failed operation is retried soon, and never in a hot loop. */
+/** Returns ever longer waits, each twice the last, up to a limit: a failed operation is retried soon, but never in a hot loop. */
 export class Backoff {
   #failures = 0;
 

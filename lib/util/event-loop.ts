@@ -1,4 +1,4 @@
-// Not the global `setImmediate`: a test that fakes that one would stop every consumer of the process.
+// This isn't the global `setImmediate`: a test that fakes the global one would stop every consumer of the process.
 import { setImmediate } from 'node:timers';
 
 /** Awaited by work that continues in a microtask. A new promise for each scope would cost more. */

@@ -18,7 +18,7 @@ export class FullCollectionObserver {
   /** When the latest collections began, as moments of `performance.now()`, oldest first. */
   readonly #latest: number[] = [];
 
-  /** @param happened Called after collections, in its own job. */
+  /** @param happened Called after collections, in a separate task. */
   constructor(happened: () => void) {
     this.#observer = new PerformanceObserver((list) => {
       const majors = list.getEntries().filter((entry) => {
@@ -71,7 +71,7 @@ export function watchFullCollections(): () => boolean {
 
 type Collect = (options?: { readonly type: 'minor' }) => void;
 
-/** Undefined until the first call; null if V8 doesn't provide it. */
+/** V8's `gc` function; undefined until it is first needed, null if V8 doesn't provide it. */
 let collect: Collect | null | undefined;
 
 /**

@@ -90,7 +90,7 @@ export function signalProblem(value: unknown): string | undefined {
   return `must be an AbortSignal, not ${show(value)}`;
 }
 
-/** @param isOptional True if there is a default name. */
+/** Returns the problem of a name, or undefined. @param isOptional True if there is a default name. */
 export function nameProblem(value: unknown, isOptional = true): string | undefined {
   if (typeof value !== 'string') return `must be a string, not ${show(value)}`;
   if (value.trim() === '')

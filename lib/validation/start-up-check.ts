@@ -57,7 +57,7 @@ const ERRORS: Partial<Record<FindingKind, new (problems: readonly string[]) => S
   'duplicate-schedule': DuplicateScheduleError,
 };
 
-/** Returns the error of the kind if all findings are of one kind that has its own error; otherwise, a `ScopeValidationError`. */
+/** Returns a kind's own error if all findings are of that kind; otherwise, a `ScopeValidationError`. */
 function errorOf(findings: readonly Finding[]): StartUpError {
   const [kind, ...others] = new Set(findings.map((finding) => finding.kind));
   const ErrorOfKind = others.length === 0 ? ERRORS[kind!] : undefined;

@@ -377,7 +377,9 @@ describe('What a scope shares', () => {
       async (resolution) => {
         @Module({ imports: [FeatureModule] })
         class LateModule {}
-        @Module({ imports: [FeatureModule], providers: [failing] })
+        const late = gate<never>();
+        const failingLater: Provider = { provide: 'CACHE', useFactory: () => late.opened };
+        @Module({ imports: [FeatureModule], providers: [failing, failingLater] })
         class BrokenModule {}
         const { app, registry, scopes } = await startApp({
           imports: [FeatureModule],
@@ -402,6 +404,9 @@ describe('What a scope shares', () => {
         }
         const broken = app.get(LazyModuleLoader).load(() => BrokenModule);
         await expect(broken).rejects.toThrow('no network');
+        await expectBuilt();
+        late.fail(new Error('no network either')); // the load no longer waits for this provider
+        await turn();
         await expectBuilt();
       },
     );

@@ -1,9 +1,9 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { Inject, Injectable, Optional, Scope, type Provider } from '@nestjs/common';
 import { REQUEST } from '@nestjs/core';
-import { InjectTick, ScopedCron, ScopedWorker, type Tick } from '../../lib/index.js';
-import { closeApps, startApp } from '../support/app.js';
-import { turn } from '../support/gate.js';
+import { currentTick, InjectTick, ScopedCron, ScopedWorker, type Tick } from '../../lib/index.js';
+import { closeApps, startApp, type TestApp } from '../support/app.js';
+import { gate, turn } from '../support/gate.js';
 import { YEARLY } from '../support/probes.js';
 
 const tenants = new AsyncLocalStorage<string>();
@@ -116,6 +116,38 @@ describe('The context of a tick', () => {
         expect(tenants.getStore()).toBeUndefined();
       },
     );
+  });
+
+  it.each<[string, (inside: () => unknown, services: TestApp) => unknown]>([
+    ['itself', (inside) => inside()],
+    ['in a scope by hand', (inside, { scopes }) => scopes.run(async () => inside())],
+    ['in exclusive work', (inside, { registry }) => registry.exclusive('key', inside)],
+  ])('[A22] code of an ended tick is not part of the tick around it: %s', async (_, startWork) => {
+    const innerEnded = gate();
+    let stray: Promise<unknown> | undefined;
+    let services: TestApp;
+    const seen: unknown[] = [];
+    @ScopedWorker()
+    class Jobs {
+      @ScopedCron(YEARLY, { name: 'inner' })
+      inner(): void {
+        stray = innerEnded.opened.then(() =>
+          startWork(() => seen.push(currentTick()?.schedule), services),
+        );
+      }
+
+      @ScopedCron(YEARLY, { name: 'outer' })
+      async outer(): Promise<void> {
+        await services.registry.run('inner');
+        innerEnded.open();
+        await stray;
+        seen.push(currentTick()?.schedule);
+      }
+    }
+    services = await startApp({ providers: [Jobs] });
+    await services.registry.run('outer');
+
+    expect(seen).toEqual([undefined, 'outer']);
   });
 
   describe('when providers ask for the tick', () => {

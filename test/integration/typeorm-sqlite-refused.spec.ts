@@ -382,6 +382,17 @@ describe('A write that is refused inside of a tick with a transaction on an SQLi
         expect(error.message).not.toContain('another scope');
       });
 
+      it('that names the inner scope, even if it was resolved before', async () => {
+        const report = await run(({ notes }) =>
+          test.scopes.run(async (scope) => {
+            const own = await scope.resolve<Repository<Note>>(getScopedRepositoryToken(Note));
+            await notes.save({ text: 'of the tick' });
+            await own.save({ text: 'never' });
+          }),
+        );
+        expect((report.error as Error).message).toContain('comes from another scope, scope ');
+      });
+
       it.each(places)('that says why the tick can only read afterwards: %s', async (_, inside) => {
         const report = await run(async ({ notes }) => {
           await inside(() => notes.count());
@@ -395,6 +406,22 @@ describe('A write that is refused inside of a tick with a transaction on an SQLi
         expect(error.message).not.toContain('holds the write lock');
         expect(file.committed()).toEqual(['inner']);
       });
+    });
+
+    it('that says to await a write of the application that the tick has not awaited', async () => {
+      const { id } = await audit.notes.save({ text: 'before' });
+      let late: Promise<unknown> | undefined;
+      await run(async ({ notes }) => {
+        await notes.save({ text: 'of the tick' });
+        late = audit.notes.save({ id, text: 'never' });
+        late.catch(() => undefined);
+        await Promise.resolve(); // save() has created its query runner
+      });
+
+      await expect(late).rejects.toThrow(
+        /The write was called inside the work of work \(tick-[^)]+\), whose transaction has ended in the meantime\./,
+      );
+      expect(file.committed()).toEqual(['before', 'of the tick']);
     });
 
     it.each<[string, (plain: NoteScope, own: Repository<Note>) => Promise<unknown>]>([

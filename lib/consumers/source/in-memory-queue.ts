@@ -10,8 +10,8 @@ const LONGEST_REDELIVERY_MS = 30_000;
 /** @publicApi */
 export interface InMemoryQueueOptions {
   /**
-   * The maximum number of waiting messages; `put()` waits for room. Messages in progress don't count. Messages that have come
-   * back count, and come back even if the queue is full. Minimum 1. @defaultValue 1_000
+   * The maximum number of waiting messages; `put()` waits for room. Messages in progress don't count. Messages that come
+   * back do count, but they come back even if the queue is full. Minimum 1. @defaultValue 1_000
    */
   readonly capacity?: number;
 }
@@ -180,7 +180,7 @@ class BoundedQueue<T> implements InMemoryQueue<T> {
     for (const wake of this.#readers) wake();
   }
 
-  /** Waits until there may be a message, or the signal is aborted. */
+  /** Waits until there may be a message, or until the signal is aborted. */
   #untilReadable(signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       const wake = (): void => {

@@ -1,11 +1,11 @@
 /**
- * Delivers one message from a source to a consumer. The library settles a delivery by calling one of its methods once. If
+ * One message that a source delivers to a consumer. The library settles a delivery by calling one of its methods, once. If
  * `deadLetter()` fails, the library then calls `nack(error)`.
  *
  * @publicApi
  */
 export interface Delivery<T = unknown> {
-  /** The handler receives it as `tick.payload`. */
+  /** The content of the message; the handler receives it as `tick.payload`. */
   readonly body: T;
   /** Identifies the message: all its deliveries have the same id. */
   readonly id: string;
@@ -16,7 +16,7 @@ export interface Delivery<T = unknown> {
   /**
    * Sends the message back, to be delivered again.
    *
-   * @param error the reason for the failure; undefined if the message was merely interrupted: this delivery then doesn't count.
+   * @param error the reason for the failure; undefined if the message was merely interrupted. Such a delivery doesn't count.
    */
   nack(error?: unknown): unknown;
   /** Puts the message aside permanently, where someone can find it. Required if the source has `keepsDeadLetters`. */
@@ -35,8 +35,8 @@ export interface MessageSource<T = unknown> {
    * requests open. When the iteration ends or throws, the library calls `read` again after a pause.
    *
    * @param signal is aborted when the application stops or the consumer is removed: end the iteration, and release undelivered
-   * messages. The shutdown waits for a pending `next()`, and for `return()`, until `shutdownTimeoutMs` has elapsed. Each call has
-   * its own signal, which is also aborted after a failure, to end anything that the call left running.
+   * messages. The shutdown waits for a pending `next()`, and for `return()`, until `shutdownTimeoutMs` has elapsed. Each call to
+   * `read` has its own signal, which is also aborted after a failure, to end anything that the call left running.
    */
   read(signal: AbortSignal): AsyncIterable<Delivery<T>>;
   /** True if each delivery has `deadLetter()`. */

@@ -18,10 +18,10 @@ const GRACE_MS = 1_000;
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /**
- * Loads and inspects the application in a child process. The parent reports if that process exits, waits forever, blocks or
- * crashes, and kills it after the answer. The child's output goes to stderr.
+ * Loads and inspects the application in a child process. The parent reports a child that exits, waits forever, blocks or
+ * crashes, and kills the child after its answer. The child's output goes to stderr.
  *
- * @throws {CannotInspect} if the child doesn't answer.
+ * @throws {CannotInspect} if the child refuses, or doesn't answer.
  */
 export function inspectApplication(request: PreviewRequest): Promise<Inspected> {
   // The child has its own process group, so that `kill()` also ends the processes that the application has started.
@@ -86,7 +86,7 @@ function answerOf(child: ChildProcess, request: PreviewRequest): Promise<Inspect
         `The process of ${shownFile} ended ${how} ${STAGES[stage]}. Pass the file of the root module, not one that starts the application.`,
       );
     });
-    // The `exit` listener reports a process that can't start.
+    // The listeners above report a process that can't start or has exited.
     child.send(request, () => undefined);
   });
 }

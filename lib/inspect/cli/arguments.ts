@@ -19,7 +19,7 @@ export interface InspectOptions {
   readonly color: false | undefined;
 }
 
-/** The command line is invalid. */
+/** Thrown if the command line is invalid. */
 export class UsageError extends Error {}
 
 const DEFAULT_TIMEOUT_MS = 30_000;
@@ -55,7 +55,7 @@ Exit codes: 0 no errors or warnings, 1 errors, warnings or invalid jobs, 2 the
 application cannot be inspected.
 `;
 
-/** @throws {UsageError} with one sentence. */
+/** Parses the command line. @throws {UsageError} with one sentence. */
 export function readArguments(args: readonly string[]): Command {
   const { values, positionals } = parse(args);
   if (values.help === true) return { kind: 'help' };

@@ -41,7 +41,7 @@ async function runCommand(args: readonly string[]): Promise<number | undefined> 
   }
 }
 
-/** Returns the text of an error; for an unexpected one, with its stack. Node itself would exit with the exit code for findings. */
+/** Returns the text of an error, with the stack if it is unexpected. Node's exit code for an uncaught error would mean findings. */
 function reasonOf(error: unknown): string {
   if (error instanceof UsageError) return `${error.message} See nestjs-scoped-worker --help.`;
   if (error instanceof CannotInspect) return error.message;
@@ -52,7 +52,7 @@ async function inspect(options: InspectOptions): Promise<number | undefined> {
   const file = moduleFile(options.file, process.cwd());
   const copy = copyOfApplication(file);
   if (copy !== undefined && copy.root !== ownCopy().root) {
-    // A copy of the library doesn't know the decorators of another one, so the application's copy must inspect it.
+    // A copy of the library doesn't know the decorators of another one, so it can't inspect this application.
     if (copy.command === undefined)
       throw new CannotInspect(
         `This application uses nestjs-scoped-worker ${copy.version} (${copy.root}), which has no inspector. Update it.`,

@@ -42,7 +42,7 @@ export function moduleFile(given: string, cwd: string): string {
   return file;
 }
 
-/** Returns the compiled files with the most similar names, or else some that end in `.module`; empty if there are no such files. */
+/** Returns the compiled files with the most similar names, or else some whose names end in `.module`; empty if no name ends so. */
 function nearFiles(file: string, cwd: string): string {
   const wanted = stem(file);
   const folders = [dirname(file), ...BUILD_FOLDERS.map((folder) => join(cwd, folder))];
@@ -83,7 +83,7 @@ function stem(file: string): string {
     : basename(file);
 }
 
-/** Returns the Levenshtein distance. */
+/** Returns the Levenshtein distance between two names. */
 function distanceBetween(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (let i = 1; i <= a.length; i += 1) {

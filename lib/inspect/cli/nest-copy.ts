@@ -19,7 +19,7 @@ export class NestCopy {
 
   private constructor(
     private readonly core: Core,
-    /** Its file; undefined if the application has none installed. */
+    /** The file of that copy; undefined if the application has none installed. */
     private readonly place: string | undefined,
   ) {
     const { NestFactory } = core;
@@ -49,7 +49,7 @@ export class NestCopy {
     });
   }
 
-  /** Returns the copy that a file imports, or the one of this library. */
+  /** Returns the copy that a file imports, or else the copy that this library imports. */
   static async of(file: string): Promise<NestCopy> {
     const place = resolved(file);
     const core = (await import(place === undefined ? CORE : pathToFileURL(place).href)) as Core;
@@ -59,7 +59,7 @@ export class NestCopy {
     return new NestCopy(named, place);
   }
 
-  /** Returns a proxy of the application that accepts the classes of this library's copy as tokens. */
+  /** Returns the application, if necessary as a proxy that accepts `ModulesContainer` of this library's copy as a token. */
   known(app: INestApplicationContext): INestApplicationContext {
     const { core } = this;
     if ((core.ModulesContainer as unknown) === ModulesContainer) return app;

@@ -127,7 +127,7 @@ const errorLog: LoggerService = {
   error: (message: unknown, ...rest: unknown[]) => write('error', message, rest),
 };
 
-/** The contexts whose messages would be repetitions: that nothing is built, and the error that the answer contains. */
+/** The log contexts whose messages would be repetitions: a note that nothing is built, and the error that the answer contains. */
 const TOLD_ELSEWHERE: readonly unknown[] = ['NestApplicationContext', 'ExceptionHandler'];
 
 function write(level: string, message: unknown, rest: readonly unknown[]): void {

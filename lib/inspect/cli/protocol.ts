@@ -10,7 +10,7 @@ export interface PreviewRequest {
   readonly timeoutMs: number;
 }
 
-/** The progress of loading. */
+/** A stage of loading. */
 export type Stage = 'file' | 'module' | 'graph';
 
 /** Clauses that end a sentence. */
@@ -35,5 +35,5 @@ export type PreviewMessage =
   | { readonly kind: 'inspected'; readonly inspected: Inspected }
   | { readonly kind: 'refused'; readonly reason: string };
 
-/** The application can't be inspected. The message is written for the user. */
+/** Thrown if the application can't be inspected. The message is written for the user. */
 export class CannotInspect extends Error {}

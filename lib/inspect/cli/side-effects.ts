@@ -1,7 +1,7 @@
 import { Server, Socket } from 'node:net';
 import { thrownText } from './thrown-text.js';
 
-/** Readable names for Node's resource types. Other types appear under Node's name. */
+/** Readable names for Node's resource types. Other types appear under Node's names. */
 const WORDS: Readonly<Record<string, string>> = {
   Timeout: 'timer',
   Immediate: 'immediate',
@@ -36,14 +36,14 @@ export class SideEffects {
     });
     beforeEach(Server.prototype, 'listen', (args) => this.#servers.add(addressOf(args, '')));
     const note = (error: unknown): void => {
-      // The connection itself is reported.
+      // The connection itself is reported, so its error isn't.
       if (!isOfConnection(error)) this.#errors.add(thrownText(error));
     };
     process.on('uncaughtException', note);
     process.on('unhandledRejection', note);
   }
 
-  /** Returns a sentence for each address and each error. */
+  /** Returns a note for each address and each error. */
   notes(): string[] {
     return [
       ...[...this.#connections].map(([address, count]) => {
@@ -63,7 +63,7 @@ export class SideEffects {
 
   /**
    * Returns one sentence with the resources that keep this process alive and didn't exist when this object was constructed; empty
-   * if there are no such resources.
+   * if no such resource exists.
    */
   stillOpen(): string[] {
     const open: string[] = [];

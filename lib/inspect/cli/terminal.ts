@@ -1,6 +1,6 @@
-/** The output of the page. */
+/** The terminal, file or pipe to which the page is written. */
 export interface Terminal {
-  /** In columns; no line of the page is wider. */
+  /** The width in columns; no line of the page is wider. */
   readonly width: number;
   readonly isColoured: boolean;
 }

@@ -2,7 +2,7 @@ import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { inspect, stripVTControlCharacters } from 'node:util';
 
-/** The working directory before the application can change it. */
+/** The working directory, read before the application can change it. */
 const FOLDER = process.cwd();
 const OWN_FOLDER = fileURLToPath(new URL('.', import.meta.url));
 
@@ -14,7 +14,7 @@ export function thrownText(thrown: unknown): string {
 }
 
 /**
- * Finds the first line of a stack in code of the application, which is neither Node's nor a package's.
+ * In a stack, finds the first line that points to the application's own code, not to that of Node or of a package.
  *
  * @param file a file of the application.
  * @returns for example `at dist/config.js:3:9`; undefined if there is no such line.
@@ -23,7 +23,7 @@ export function placeInApplication(thrown: unknown, file: string): string | unde
   const { stack } = (thrown ?? {}) as { stack?: unknown };
   if (typeof stack !== 'string') return undefined;
   for (const line of stack.split('\n')) {
-    // A frame, or the line above the quoted source of a syntax error.
+    // Matches a frame, or the line above the quoted source of a syntax error.
     const [, url, position] =
       /(?:^|\(|at )((?:file:\/\/|\/|[A-Za-z]:\\)[^()]*?)((?::\d+)+)\)?$/.exec(line) ?? [];
     const path = url?.startsWith('file:') ? pathOf(url) : url;

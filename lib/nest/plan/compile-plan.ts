@@ -124,7 +124,7 @@ class PlanCompiler {
       index < before && wrapper === provider && Object.is(instance, value) ? [index] : [],
     );
     if (made.length !== 1) {
-      const obstacle = obstacleOf(provider); // a durable one may have been built for an earlier tick
+      const obstacle = obstacleOf(provider); // a durable provider may have been built for an earlier tick
       throw obstacle === undefined ? this.notRepeated(dependent) : new Unplannable(obstacle);
     }
     this.#used.add(made[0]!);

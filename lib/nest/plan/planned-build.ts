@@ -103,7 +103,7 @@ export class PlannedBuild {
     return this.#slots.at(-1);
   }
 
-  /** @returns a promise if there is something to wait for. */
+  /** Carries out a step. @returns a promise if there is something to wait for. */
   private build(step: PlanStep): Promise<void> | undefined {
     const { observer } = this;
     observer.beforeBuild(step.wrapper);
@@ -160,7 +160,7 @@ export class PlannedBuild {
     const isPassedOn = step.isFactory && handsOn(instance, this.given(step));
     const own = isPassedOn ? undefined : instance;
     const inject = (): void => this.inject(step, instance);
-    // The instances that Nest built didn't have this hook, but this one may have it.
+    // The instances that Nest built didn't have this hook, but this one might.
     if (typeof readMember(instance as object, 'onScopeInit') === 'function')
       this.beginPreparation(step, instance, preparation);
     const prepare = (): Promise<void> | undefined => this.observer.built(own, step.wrapper, inject);

@@ -139,7 +139,7 @@ function unheardOf({ hooks }: GraphProvider): string[] {
  * Keeps only the provider nearest to the request-scoped dependency, because fixing it fixes the others on the chain. A provider
  * that is allowed stays as it is, so it doesn't cover others.
  *
- * @returns the chain of each remaining provider to the provider that makes it request-scoped, including both.
+ * @returns the chain from each remaining provider to the provider that makes it request-scoped, including both.
  */
 function nearestOf(
   kind: FindingKind,
@@ -149,7 +149,7 @@ function nearestOf(
   const ids = new Set(rebuilt.filter((provider) => !allows(kind, provider)).map(({ id }) => id));
   return rebuilt.flatMap((provider) => {
     if (graph.chainToRequestScope(provider) === undefined) return [[provider]];
-    // A provider is covered if each of its chains leads through another one.
+    // A provider is covered if each of its chains leads through another provider in `ids`.
     const links = graph.chainToRequestScope(
       provider,
       ({ id }) => id === provider.id || !ids.has(id),

@@ -1,11 +1,11 @@
 import { NO_BREAK } from './text.js';
 
-/** Moments that are less than this apart need milliseconds. */
+/** Moments that are closer together than this need milliseconds. */
 const SECOND_MS = 1_000;
 
 /**
  * Formats moments in a time zone: `2026-03-28 02:30, 2026-03-29 03:30`. Leaves out a repeated date, seconds if all are zero, and
- * milliseconds unless two moments need them. If the clocks change between two moments, each has its offset.
+ * milliseconds unless two moments need them. If the clocks change between two moments, each moment shows its offset.
  *
  * @param timeZone an IANA name or an offset such as `UTC+02:00`.
  */
@@ -34,7 +34,7 @@ function lengthFor(moments: readonly string[], local: readonly LocalTime[]): num
 
 interface LocalTime {
   readonly date: string;
-  /** With milliseconds. */
+  /** The time of day, with milliseconds. */
   readonly time: string;
   readonly offset: string;
 }

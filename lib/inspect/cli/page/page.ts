@@ -80,7 +80,7 @@ function writeFindings(
   }
 }
 
-/** Returns `2 errors, 1 warning, 3 hints.`, without zeros. */
+/** Returns, for example, `2 errors, 1 warning, 3 hints.`; leaves out zero counts. */
 function verdict(findings: readonly InspectedFinding[], sheet: Sheet): string {
   const counts = SEVERITIES.flatMap(([severity, word]) => {
     const { length } = bySeverity(findings, severity);

@@ -99,7 +99,7 @@ function nextOf({ kind, nextRuns, timeZone }: Due): string {
   return `${dueMoments(nextRuns, zone)} ${zone}`;
 }
 
-/** Returns `3 schedules, 2 workers, 1 background worker`, with jobs of `@nestjs/schedule` if the application has any. */
+/** Returns counts such as `3 schedules, 2 workers, 1 background worker`, with jobs of `@nestjs/schedule` if there are any. */
 export function countsOf({ schedules, nestJobs, workers, background }: ScopeInspection): string {
   const jobs =
     nestJobs.length === 0 ? [] : [`${counted(nestJobs.length, 'job')} of @nestjs/schedule`];

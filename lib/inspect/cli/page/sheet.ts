@@ -6,7 +6,7 @@ import { clean, fitName, padded, widthOf, wrap } from './text.js';
 /** The role of a text, which decides its colour. */
 type Look = Lifetime | FindingSeverity | 'heading' | 'name' | 'quiet' | 'fine';
 
-/** SGR codes (ECMA-48): 1 is bold, 2 is faint, 31 and up are colours. */
+/** SGR codes (ECMA-48): 1 is bold, 2 is faint, 4 is underlined, 31 and up are colours. */
 const CODES: Readonly<Record<Look, string>> = {
   request: '36',
   bubbled: '33',
@@ -27,12 +27,12 @@ const LABEL_WIDTH = 9;
 /** The position and style of a piece of text. */
 interface Placed {
   readonly indent?: number;
-  /** The text in front of it, on the first line. */
+  /** The text in front of the piece, on the first line. */
   readonly before?: string;
   readonly look?: Look;
 }
 
-/** Collects the lines of a page, and keeps each within its width. */
+/** Collects the lines of a page, and keeps each line within the width of the page. */
 export class Sheet {
   readonly #lines: string[] = [];
 
@@ -57,7 +57,7 @@ export class Sheet {
     if (this.#lines.length > 0 && this.#lines.at(-1) !== '') this.#lines.push('');
   }
 
-  /** Adds a name, shortened if necessary, with `before` before it, and `more` after it or below it. */
+  /** Adds a name, shortened if necessary, with `before` in front of it, and `more` after or below it. */
   name(name: string, more: string, { indent = 2, before = '', look }: Placed = {}): void {
     const left = indent + widthOf(before);
     const fitting = fitName(name, this.width - left);
@@ -67,7 +67,7 @@ export class Sheet {
     if (!isOneLine) this.text(more, { indent: indent + 2 });
   }
 
-  /** Adds a text, wrapped into lines. `before` is on the first line; the others are indented by its width. */
+  /** Adds a text, wrapped into lines. `before` is on the first line; the other lines are indented by its width. */
   text(text: string, { indent = 2, before = '', look }: Placed = {}): void {
     const margin = ' '.repeat(indent);
     const left = indent + widthOf(before);

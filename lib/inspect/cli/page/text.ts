@@ -15,7 +15,7 @@ export function widthOf(text: string): number {
   return width;
 }
 
-/** Cleans a text of the application for a page: the result has one line, and no codes that control a terminal. */
+/** Cleans a text from the application for a page: the result has one line, and no codes that control a terminal. */
 export function clean(text: string): string {
   return text.replaceAll(/[\p{Control}\p{Line_Separator}\p{Paragraph_Separator}]+/gu, ' ');
 }

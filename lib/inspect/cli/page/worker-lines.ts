@@ -76,7 +76,7 @@ const NAMES_SHARE = 0.55;
 const SHORTEST_NAME = 12;
 const SHORTEST_GUIDE = '…└─ '.length;
 
-/** A line of the tree: a provider, or several shared ones on one line. */
+/** A row of the tree: one provider, or several shared ones. */
 interface Row {
   /** The branches in front of the first line. */
   readonly guide: string;
@@ -93,7 +93,8 @@ interface Columns {
 }
 
 /**
- * Writes a worker and its dependencies, one line for each, with the lifetime and its reason. Shared providers are on one line.
+ * Writes a worker and its dependencies, one line for each, with the lifetime and its reason. The shared dependencies of a
+ * provider are on one line.
  */
 function writeTree(tree: InspectedProvider, sheet: Sheet): void {
   const rows = rowsOf(tree, '', '');
