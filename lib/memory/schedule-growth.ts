@@ -27,7 +27,7 @@ export type TickCounts = ReadonlyMap<string, number>;
 
 /** The estimate for the ticks of one schedule, reported or not. */
 interface GrowthEstimate extends Omit<ScheduleGrowth, 'bytes'> {
-  /** False while the figure may be a measuring error. */
+  /** False while the figure may be a measurement error. */
   readonly isSure: boolean;
   /** True if full collections confirmed the figure, so that it excludes replaced data. */
   readonly isConfirmed: boolean;

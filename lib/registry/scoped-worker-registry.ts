@@ -93,7 +93,7 @@ export class ScopedWorkerRegistry {
   pauseAfter(name: string, failed?: Slot): void {
     const schedule = this.book.get(name);
     const isNew = this.dispatcher.pause(schedule);
-    // A list can run while its schedule is paused: that of `failed` continues, and a manual run may begin.
+    // A list can run while its schedule is paused: the list of the slot `failed` continues, and a manual run may begin.
     if (isNew || failed === undefined) this.running.pauseLists(name, failed);
     if (!isNew) return;
     this.engine.pause(schedule);

@@ -27,7 +27,7 @@ export class ZoneOffsets {
   #to = Number.NEGATIVE_INFINITY;
   /** The instants at which the offset changes, in order. */
   #changes: number[] = [];
-  /** The offset before the first change, and after each of them. */
+  /** The offset before the first change, and then the offset after each change. */
   #offsets: number[] = [];
 
   constructor(zone: string) {

@@ -141,8 +141,7 @@ export function currentContext(): WorkContext | undefined {
 
 /**
  * Returns the innermost context whose work hasn't ended. Reads on to the outermost context, because reading `outer` unlinks ended
- * contexts, even between living ones. Otherwise, a loop that starts each round from the previous one
- * would build an endless chain.
+ * contexts, even between living ones. Otherwise, a loop that starts each round from the previous one would build an endless chain.
  */
 export function livingContext(): WorkContext | undefined {
   let living: WorkContext | undefined;

@@ -177,7 +177,7 @@ export class SqliteFile {
     Object.assign(this.driver, {
       createQueryRunner: (mode: 'master' | 'slave') => {
         const isOfQuery = isForOneStatement;
-        isForOneStatement = false; // code that runs inside may create others
+        isForOneStatement = false; // code that the query runs, such as a subscriber, may create more query runners
         const around = SqliteAppRunner.around(app);
         if (around !== undefined) return around.handOut();
         const created = new SqliteAppRunner(this.#copies.runner(mode), app);

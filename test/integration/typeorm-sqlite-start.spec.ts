@@ -49,7 +49,7 @@ describe('Scopes on an SQLite file in which a transaction is open before the lib
     const feature = ScopedTypeOrmModule.forFeature([Note], { transaction });
 
     it.each(['a new file', 'a file in WAL mode'])(
-      'have connections of their own after start-up, on %s',
+      'have their own connections after start-up, on %s',
       async (kind) => {
         if (kind !== 'a new file') {
           await startApp({ imports: [sqliteRoot(file, ENTITIES), feature] });
@@ -78,7 +78,7 @@ describe('Scopes on an SQLite file in which a transaction is open before the lib
       },
     );
 
-    it('have connections of their own if a lazily loaded module imports the library', async () => {
+    it('have their own connections if a lazily loaded module imports the library', async () => {
       @Module({ imports: [feature] })
       class LateModule {}
       const test = await startApp({ imports: [sqliteRoot(file, ENTITIES)] });

@@ -42,7 +42,10 @@ export function moduleFile(given: string, cwd: string): string {
   return file;
 }
 
-/** Returns the compiled files with the most similar names, or else some whose names end in `.module`; empty if no name ends so. */
+/**
+ * Returns the compiled files with the most similar names, or else some whose names end in `.module`; an empty string without such
+ * files.
+ */
 function nearFiles(file: string, cwd: string): string {
   const wanted = stem(file);
   const folders = [dirname(file), ...BUILD_FOLDERS.map((folder) => join(cwd, folder))];
