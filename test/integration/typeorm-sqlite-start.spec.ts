@@ -78,6 +78,35 @@ describe('Scopes on an SQLite file in which a transaction is open before the lib
       },
     );
 
+    it('stop start-up if that transaction does not end', async () => {
+      const end = gate();
+      const seeding: Promise<unknown>[] = [];
+      const now = performance.now.bind(performance);
+      @Injectable()
+      class Seeds {
+        constructor(@InjectDataSource() dataSource: DataSource) {
+          const seed = dataSource.transaction(async (manager) => {
+            await manager.save(Note, { text: 'seed' });
+            setTimeout(() => (performance.now = () => now() + 61_000), 30); // start-up waits by then
+            await end.opened;
+          });
+          seeding.push(seed);
+        }
+      }
+      @Module({ providers: [Seeds] })
+      class SeedModule {}
+      const starting = startApp({ imports: [sqliteRoot(file, ENTITIES), SeedModule, feature] });
+      try {
+        await expect(starting).rejects.toThrow(
+          `ScopedTypeOrmModule: a transaction of the application on ${file.path} has been open for 60 seconds`,
+        );
+      } finally {
+        performance.now = now;
+        end.open();
+        await Promise.allSettled(seeding);
+      }
+    });
+
     it('have their own connections if a lazily loaded module imports the library', async () => {
       @Module({ imports: [feature] })
       class LateModule {}
