@@ -123,11 +123,11 @@ describe('A scope on an SQLite file', () => {
       @Injectable({ scope: Scope.REQUEST })
       class Outbox {
         onScopeCommit(): void {
-          order.push(`outbox: ${file.committed()}`);
+          order.push(`outbox: ${file.committed().join()}`);
         }
       }
       const handler = async ({ scope }: Tick): Promise<void> => {
-        scope.onCommit(() => void order.push(`hook: ${file.committed()}`));
+        scope.onCommit(() => void order.push(`hook: ${file.committed().join()}`));
         const notes = await scope.resolve<Repository<Note>>(getScopedRepositoryToken(Note));
         await notes.save({ text: 'a' });
       };
