@@ -10,7 +10,7 @@ import { ScopeClosedError } from '../errors/errors.js';
 import type { StrayFailure } from '../errors/stray-failure.interface.js';
 import { contexts } from './work-context.js';
 
-/** Marks a provider with a transaction that other providers may use: it commits and rolls back after all of them. */
+/** Marks a provider with a transaction that other providers may use: it commits and rolls back after them. */
 export const COMMITS_LAST = Symbol('nestjs-scoped-worker:commits-last');
 
 /**

@@ -207,6 +207,11 @@ describe('A worker that asks for what nothing provides', () => {
       "Add ScopedTypeOrmModule.forFeature([Note], { dataSource: 'archive' }) to the imports of NoteModule.",
     ],
     [
+      'a scoped repository of a data source with parentheses in its name',
+      getScopedRepositoryToken(Note, 'eu (west)'),
+      "Add ScopedTypeOrmModule.forFeature([Note], { dataSource: 'eu (west)' }) to the imports of NoteModule.",
+    ],
+    [
       'a scoped repository of an entity with a name only',
       getScopedRepositoryToken('note'),
       "Add ScopedTypeOrmModule.forFeature(['note']) to the imports of NoteModule.",

@@ -5,6 +5,7 @@ import { DataSource, type EntityManager } from 'typeorm';
 import { InjectScopedEntityManager, ScopedTypeOrmModule } from '../../lib/typeorm/index.js';
 import { ScopeClosedError, type ScopedWorkerEventMap } from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
+import { gate } from '../support/gate.js';
 import { startNoteApp, type NoteScope } from '../support/note-worker.js';
 import { testDatabase } from '../support/postgres.js';
 import { Note, typeOrmRoot } from '../support/scoped-typeorm.js';
@@ -132,6 +133,60 @@ describe('A scoped entity manager', () => {
     expect(strays).toMatchObject([
       { where: 'refused-statement', schedule: 'work', error: { code: 'SCOPE_CLOSED' } },
     ]);
+  });
+
+  it.each([true, false])(
+    'reports a statement that it refuses while the scope ends, with transaction: %j',
+    async (transaction) => {
+      const test = await startNoteApp(database, { transaction });
+      const strays: ScopedWorkerEventMap['failure:stray'][] = [];
+      test.events.on('failure:stray', (failure) => strays.push(failure));
+      const refused = gate();
+      const committed = gate();
+      test.script = ({ notes, tick }) => {
+        // The cleanup runs after the COMMIT, and keeps the scope open until the statement is refused.
+        tick.scope.defer(() => {
+          committed.open();
+          return refused.opened;
+        });
+        void committed.opened
+          .then(() => notes.save({ text: 'never' }))
+          .catch(() => undefined)
+          .finally(() => refused.open());
+        return notes.count();
+      };
+
+      const { tickId, outcome } = await test.registry.run('work');
+      expect(outcome).toBe('succeeded');
+      expect(strays).toMatchObject(
+        transaction
+          ? [{ where: 'refused-statement', tickId, error: { code: 'SCOPE_CLOSED' } }]
+          : [], // without a transaction, the scope still sends it
+      );
+    },
+  );
+
+  it('blames no tick for a statement of an ended tick that had run inside it', async () => {
+    const test = await startNoteApp(database, { transaction: true });
+    const strays: ScopedWorkerEventMap['failure:stray'][] = [];
+    test.events.on('failure:stray', (failure) => strays.push(failure));
+    const ended = gate();
+    const codes: unknown[] = [];
+    let stray: Promise<unknown> | undefined;
+    test.script = ({ notes }) => {
+      stray = ended.opened
+        .then(() => notes.count())
+        .catch(({ code }: ScopeClosedError) => codes.push(code));
+    };
+    const outer = async (): Promise<void> => {
+      await test.registry.run('work');
+      ended.open();
+      await stray;
+    };
+    await test.scopes.run(outer, { name: 'outer' });
+
+    expect(codes).toEqual(['SCOPE_CLOSED']);
+    expect(strays).toEqual([]);
   });
 
   it('takes statements in a scope by hand', async () => {
