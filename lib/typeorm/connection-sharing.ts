@@ -22,6 +22,8 @@ interface SharedConnection {
   readonly afterDrain?: undefined;
   /** The reason, as a predicate: the data source is the subject of the sentence. */
   readonly sharedBecause: string;
+  /** True if scopes on such a data source usually have their own connections. */
+  readonly isUnexpected?: boolean;
 }
 
 const known = new WeakMap<object, Promise<ScopeRunners>>();
@@ -64,6 +66,7 @@ async function onFile(dataSource: DataSource, driver: SqliteDriver): Promise<Sco
     if (error instanceof InvalidOptionsError) throw error;
     return {
       sharedBecause: `cannot use WAL, which several connections require (${textOf(error)})`,
+      isUnexpected: true,
     };
   }
 }

@@ -7,14 +7,17 @@ import {
   type OnApplicationBootstrap,
 } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
-import type { DataSource, EntityManager } from 'typeorm';
+import type { DataSource, EntityManager, EntityTarget, ObjectLiteral } from 'typeorm';
 import { InvalidOptionsError } from '../errors/errors.js';
 import { ScopedWorkerEvents } from '../events/scoped-worker-events.js';
 import { ProviderScopeFactory } from '../tick/provider-scope-factory.js';
 import { getOrAdd } from '../util/values.js';
 import { ScopedConnection } from './scoped-connection.js';
 import { scopeRunnersOf, type ScopeRunners } from './connection-sharing.js';
+import { entityName } from './scoped-tokens.js';
 import { loadTypeOrm } from './typeorm-peer.js';
+
+const logger = new Logger('ScopedWorker');
 
 /** Holds the entity manager of a scope. */
 export interface ManagerOfScope {
@@ -25,7 +28,7 @@ export interface ManagerOfScope {
  * Looks up a data source of the application once, and finds out how scopes connect to it. Nest may wrap this object in a proxy, on
  * which `#private` fields would throw.
  */
-class DataSourceLookup {
+export class DataSourceLookup {
   private dataSource: DataSource | undefined;
   private runners: ScopeRunners | undefined;
 
@@ -66,20 +69,35 @@ class DataSourceLookup {
     this.runners?.onStart?.();
   }
 
+  /** Refuses entities that the data source doesn't know: each statement of their repositories would fail. */
+  async check(entities: readonly EntityTarget<ObjectLiteral>[]): Promise<void> {
+    const dataSource: Partial<DataSource> = await this.dataSourceOfApplication(); // may be a test double
+    if (dataSource.isInitialized !== true) return;
+    const unknown = entities.filter((entity) => dataSource.hasMetadata?.(entity) === false);
+    if (unknown.length > 0)
+      throw new InvalidOptionsError(unknown.map((entity) => unknownEntity(entity, this.name)));
+  }
+
   private async find(): Promise<void> {
+    this.dataSource = await this.dataSourceOfApplication();
+    const runners = await scopeRunnersOf(this.dataSource);
+    if (runners.create === undefined && this.isTransactional) {
+      throw new InvalidOptionsError([noTransaction(this.name, runners.sharedBecause)]);
+    }
+    if (runners.create === undefined && runners.isUnexpected === true)
+      logger.warn(sharedText(this.name, runners.sharedBecause));
+    this.runners = runners;
+  }
+
+  private async dataSourceOfApplication(): Promise<DataSource> {
     const { getDataSourceToken } = await loadTypeOrm();
     try {
-      this.dataSource = this.moduleRef.get<DataSource>(getDataSourceToken(this.name) as never, {
+      return this.moduleRef.get<DataSource>(getDataSourceToken(this.name) as never, {
         strict: false,
       });
     } catch (cause) {
       throw new InvalidOptionsError([unknownDataSource(this.name)], { cause });
     }
-    const runners = await scopeRunnersOf(this.dataSource);
-    if (runners.create === undefined && this.isTransactional) {
-      throw new InvalidOptionsError([noTransaction(this.name, runners.sharedBecause)]);
-    }
-    this.runners = runners;
   }
 }
 
@@ -87,10 +105,18 @@ function noTransaction(name: string, because: string): string {
   return `ScopedTypeOrmModule.forFeature(): { transaction: true } needs a connection for each scope, but the data source "${name}" ${because}. Use a database server or a database file that supports WAL, or omit the option.`;
 }
 
+function sharedText(name: string, because: string): string {
+  return `All scopes share one connection with the rest of the application: the data source "${name}" ${because}. A rollback can undo writes of other code.`;
+}
+
 function unknownDataSource(name: string): string {
   return name === 'default'
     ? 'ScopedTypeOrmModule.forFeature(): the application has no default data source. Import TypeOrmModule.forRoot(), or name another with { dataSource }.'
     : `ScopedTypeOrmModule.forFeature(): the application has no data source named "${name}". Import TypeOrmModule.forRoot({ name: '${name}', ... }), or correct { dataSource }.`;
+}
+
+function unknownEntity(entity: EntityTarget<ObjectLiteral>, dataSource: string): string {
+  return `ScopedTypeOrmModule.forFeature(): the data source "${dataSource}" has no entity ${entityName(entity)}. Add it to the entities in the options of the data source, or set autoLoadEntities: true there.`;
 }
 
 const modules = new Map<string, DynamicModule>();
@@ -100,13 +126,18 @@ export function connectionToken(dataSource: string, transactional: boolean): str
   return `nestjs-scoped-worker:${transactional ? 'Transaction' : 'Connection'}:${dataSource}`;
 }
 
+/** Returns the token of the `DataSourceLookup` of a connection. */
+export function lookupToken(dataSource: string, transactional: boolean): string {
+  return connectionToken(dataSource, transactional).replace(':', ':lookup:');
+}
+
 /** Warns if the application doesn't import `ScopedWorkerModule`: nothing else would report that no worker runs. */
 @Module({})
 class WorkerModuleCheck implements OnApplicationBootstrap {
   constructor(@Optional() private readonly scopes?: ProviderScopeFactory) {}
 
   onApplicationBootstrap(): void {
-    if (this.scopes === undefined) new Logger('ScopedWorker').warn(NO_WORKERS);
+    if (this.scopes === undefined) logger.warn(NO_WORKERS);
   }
 }
 
@@ -121,7 +152,7 @@ const NO_WORKERS =
 export class ScopedDataSourceModule {
   static for(dataSource: string, transactional: boolean): DynamicModule {
     const token = connectionToken(dataSource, transactional);
-    const lookup = token.replace(':', ':lookup:');
+    const lookup = lookupToken(dataSource, transactional);
     return getOrAdd(modules, token, () => ({
       module: ScopedDataSourceModule,
       imports: [WorkerModuleCheck],
@@ -139,7 +170,7 @@ export class ScopedDataSourceModule {
           useFactory: (found: DataSourceLookup) => found.connect(),
         },
       ],
-      exports: [token],
+      exports: [token, lookup],
     }));
   }
 }

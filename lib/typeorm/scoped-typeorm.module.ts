@@ -13,7 +13,9 @@ import { getOrAdd } from '../util/values.js';
 import { InvalidOptionsError } from '../errors/errors.js';
 import {
   connectionToken,
+  lookupToken,
   ScopedDataSourceModule,
+  type DataSourceLookup,
   type ManagerOfScope,
 } from './scoped-data-source.module.js';
 import {
@@ -88,7 +90,7 @@ export class ScopedTypeOrmModule {
    *
    * @throws {MissingPeerError} at start-up, if `@nestjs/typeorm` isn't installed.
    * @throws {InvalidOptionsError} immediately for options of the wrong type; at start-up, if the application has no such data
-   * source.
+   * source, or if that data source has no such entity.
    */
   static forFeature(
     entities: readonly EntityTarget<ObjectLiteral>[] = [],
@@ -109,16 +111,23 @@ export class ScopedTypeOrmModule {
       inject,
       useFactory: repositoryFactory(entity),
     }));
+    const entityCheck: Provider = {
+      provide: 'nestjs-scoped-worker:EntityCheck',
+      inject: [lookupToken(dataSource, transaction)],
+      useFactory: (lookup: DataSourceLookup): OnModuleInit => ({
+        onModuleInit: () => lookup.check(entities),
+      }),
+    };
     const registration = loadTypeOrm().then(({ TypeOrmModule }) =>
       TypeOrmModule.forFeature([...entities] as never, dataSource),
     );
     registration.catch(() => undefined); // Nest awaits the import and reports its error; an unused module must not end the process.
-    const providers = [manager, ...repositories];
+    const shared = [manager, ...repositories];
     return {
       module: ScopedTypeOrmModule,
       imports: [ImportCheck, ScopedDataSourceModule.for(dataSource, transaction), registration],
-      providers,
-      exports: providers,
+      providers: [...shared, entityCheck],
+      exports: shared,
     };
   }
 }

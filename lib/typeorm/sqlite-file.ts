@@ -1,4 +1,5 @@
 import { setTimeout } from 'node:timers/promises';
+import { Logger } from '@nestjs/common';
 import type { DataSource, EntityManager, QueryRunner } from 'typeorm';
 import { InvalidOptionsError } from '../errors/errors.js';
 import { AppConnection } from './sqlite-app-connection.js';
@@ -7,7 +8,7 @@ import { DriverCopies, type SqliteDriver } from './sqlite-driver.js';
 import { ConnectionPool } from './sqlite-pool.js';
 import type { SqliteRunner } from './sqlite-runner.js';
 import { SqliteScopeRunner } from './sqlite-scope-runner.js';
-import { LONGEST_TURN_MS, WriteLock } from './sqlite-write-lock.js';
+import { LONG_TURN_MS, LONGEST_TURN_MS, WriteLock } from './sqlite-write-lock.js';
 
 /** How often the library checks whether a transaction has ended that began before it watched them, in milliseconds. */
 const POLL_MS = 5;
@@ -80,10 +81,16 @@ export class SqliteFile {
    * @throws {InvalidOptionsError} if the transaction doesn't end within `LONGEST_TURN_MS`.
    */
   private async untilIdle(): Promise<void> {
+    const file = String(this.driver.options.database);
     const since = performance.now();
+    let isReported = false;
     while (this.isBusy) {
-      if (performance.now() - since > LONGEST_TURN_MS)
-        throw new InvalidOptionsError([busyText(String(this.driver.options.database))]);
+      const waitedMs = performance.now() - since;
+      if (waitedMs > LONG_TURN_MS && !isReported) {
+        isReported = true;
+        new Logger('ScopedWorker').warn(waitingText(file));
+      }
+      if (waitedMs > LONGEST_TURN_MS) throw new InvalidOptionsError([busyText(file)]);
       await setTimeout(POLL_MS);
     }
   }
@@ -187,6 +194,10 @@ export class SqliteFile {
     });
     enterApplicationTransactions(this.dataSource);
   }
+}
+
+function waitingText(file: string): string {
+  return `ScopedTypeOrmModule has waited ${LONG_TURN_MS / 1_000} seconds for an open transaction of the application on ${file}. Scopes can open their own connections only after it.`;
 }
 
 function busyText(file: string): string {

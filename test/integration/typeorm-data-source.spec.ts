@@ -270,6 +270,24 @@ describe('A data source', () => {
       );
     });
 
+    it('an entity that the data source does not know stops start-up, and the error says where to add it', async () => {
+      class Unknown {}
+      const start = (...entities: Type[]) =>
+        startApp({
+          imports: [
+            typeOrmRoot(main, { autoLoadEntities: false, entities: [Note] }),
+            ScopedTypeOrmModule.forFeature(entities),
+          ],
+        });
+      await expect(start(Note, Unknown)).rejects.toThrow(
+        new InvalidOptionsError([
+          'ScopedTypeOrmModule.forFeature(): the data source "default" has no entity Unknown. Add it to the entities in the options of the data source, or set autoLoadEntities: true there.',
+        ]),
+      );
+      const { log } = await start(Note);
+      expect(log.of('error')).toEqual([]);
+    });
+
     it.each([[[true, false]], [[false, true]]])(
       '[C13] a module that imports an entity with and without a transaction is refused: %j',
       async (each) => {

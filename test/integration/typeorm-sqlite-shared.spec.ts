@@ -138,7 +138,7 @@ describe('A data source with one connection', () => {
   });
 
   describe('of a file', () => {
-    it('refuses { transaction: true } when SQLite cannot switch it to WAL, with the reason', async () => {
+    it('refuses { transaction: true } when SQLite cannot switch it to WAL, and warns without it, with the reason', async () => {
       const file = createTestFile();
       const root = () => sqliteRoot(file, { timeout: 10, synchronize: false });
       const reader = new Database(file.path);
@@ -150,6 +150,11 @@ describe('A data source with one connection', () => {
       await expect(starting).rejects.toThrow(
         'the data source "default" cannot use WAL, which several connections require (SqliteError: database is locked). Use a database server or a database file that supports WAL, or omit the option.',
       );
+      const shared = await startNoteApp(root(), {});
+      expect(shared.log.of('warn')).toEqual([
+        'All scopes share one connection with the rest of the application: the data source "default" cannot use WAL, which several connections require (SqliteError: database is locked). A rollback can undo writes of other code.',
+      ]);
+      await closeApps();
       reader.exec('COMMIT');
       reader.close();
       const test = await startNoteApp(root(), { transaction: true });

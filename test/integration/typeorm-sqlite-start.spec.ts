@@ -3,7 +3,7 @@ import { LazyModuleLoader } from '@nestjs/core';
 import { InjectDataSource } from '@nestjs/typeorm';
 import type { DataSource, Repository } from 'typeorm';
 import { getScopedRepositoryToken, ScopedTypeOrmModule } from '../../lib/typeorm/index.js';
-import { closeApps, startApp, type TestApp } from '../support/app.js';
+import { closeApps, compileApp, startApp, type TestApp } from '../support/app.js';
 import { gate, turn } from '../support/gate.js';
 import { dataSourceOf, Note } from '../support/scoped-typeorm.js';
 import { createTestFile, removeTestFiles, sqliteRoot, type TestFile } from '../support/sqlite.js';
@@ -78,7 +78,7 @@ describe('Scopes on an SQLite file in which a transaction is open before the lib
       },
     );
 
-    it('stop start-up if that transaction does not end', async () => {
+    it('stop start-up if that transaction does not end, after a warning', async () => {
       const end = gate();
       const seeding: Promise<unknown>[] = [];
       const now = performance.now.bind(performance);
@@ -95,11 +95,17 @@ describe('Scopes on an SQLite file in which a transaction is open before the lib
       }
       @Module({ providers: [Seeds] })
       class SeedModule {}
-      const starting = startApp({ imports: [sqliteRoot(file, ENTITIES), SeedModule, feature] });
+      const { app, log } = await compileApp({
+        imports: [sqliteRoot(file, ENTITIES), SeedModule, feature],
+      });
+      const starting = app.init();
       try {
         await expect(starting).rejects.toThrow(
           `ScopedTypeOrmModule: a transaction of the application on ${file.path} has been open for 60 seconds`,
         );
+        expect(log.of('warn')).toEqual([
+          `ScopedTypeOrmModule has waited 5 seconds for an open transaction of the application on ${file.path}. Scopes can open their own connections only after it.`,
+        ]);
       } finally {
         performance.now = now;
         end.open();

@@ -21,7 +21,10 @@ export class Note {
   text!: string;
 }
 
-type PostgresOptions = Extract<DataSourceOptions, { type: 'postgres' }> & { readonly name: string };
+type PostgresOptions = Extract<DataSourceOptions, { type: 'postgres' }> & {
+  readonly name: string;
+  readonly autoLoadEntities: boolean;
+};
 
 /** The data source of a test, with at most five connections. */
 export function typeOrmRoot(
