@@ -65,7 +65,7 @@ export const ALLOWABLE: ReadonlySet<string> = new Set(
  * - `module-not-imported`: the application has workers but doesn't import `ScopedWorkerModule`, so none of them run. Only the
  *   inspector reports this.
  * - `message-handler-scoped`: another library calls a request-scoped class for each job, message or event, and nothing disposes
- *   its instances. Only `info` if no class in its tree has a disposer or a scope hook.
+ *   its instances. Only `info` if the class is always constructed, and no class in its tree has a disposer or a scope hook.
  * - `worker-run-elsewhere`: another library calls methods of a class marked `@ScopedWorker()`, where the decorator has no effect.
  * - `dependency-missing`: a worker, or a provider that its ticks need, injects a token without a provider, so every tick would
  *   fail.

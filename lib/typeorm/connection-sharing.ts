@@ -1,8 +1,6 @@
 import type { DataSource, QueryRunner } from 'typeorm';
-import { InvalidOptionsError } from '../errors/errors.js';
-import { textOf } from '../errors/error-parts.js';
 import { getOrAdd } from '../util/values.js';
-import { fileOf, FILE_DRIVERS, type SqliteDriver } from './sqlite-driver.js';
+import { fileOf, FILE_DRIVERS, NoWalError, type SqliteDriver } from './sqlite-driver.js';
 import { SqliteFile } from './sqlite-file.js';
 
 /** Creates a query runner for each scope, or reports that the whole process shares one connection. */
@@ -63,9 +61,9 @@ async function onFile(dataSource: DataSource, driver: SqliteDriver): Promise<Sco
       afterDrain: () => file.afterDrain(),
     };
   } catch (error) {
-    if (error instanceof InvalidOptionsError) throw error;
+    if (!(error instanceof NoWalError)) throw error;
     return {
-      sharedBecause: `cannot use WAL, which several connections require (${textOf(error)})`,
+      sharedBecause: `cannot use WAL, which several connections require (${error.message})`,
       isUnexpected: true,
     };
   }

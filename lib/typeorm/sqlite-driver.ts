@@ -1,6 +1,7 @@
 import { realpathSync } from 'node:fs';
-import { resolve } from 'node:path';
-import type { Driver, QueryRunner } from 'typeorm';
+import { basename, dirname, join, resolve } from 'node:path';
+import type { DataSource, Driver, QueryRunner } from 'typeorm';
+import { textOf } from '../errors/error-parts.js';
 
 /** A connection of better-sqlite3, or of sqlite3, which doesn't report whether a transaction is open. */
 export interface SqliteConnection {
@@ -45,10 +46,15 @@ export function fileOf({ options }: SqliteDriver): string | undefined {
   if (typeof database !== 'string' || database.trim() === '') return undefined;
   if (/:memory:|[?&]mode=memory/.test(database)) return undefined;
   const path = resolve(database);
+  return realPath(path) ?? join(realPath(dirname(path)) ?? dirname(path), basename(path));
+}
+
+/** Returns the path without symbolic links; undefined if it doesn't exist yet. */
+function realPath(path: string): string | undefined {
   try {
     return realpathSync(path);
   } catch {
-    return path; // not created yet
+    return undefined;
   }
 }
 
@@ -69,12 +75,19 @@ export class DriverCopies {
   readonly #createQueryRunner: Driver['createQueryRunner'];
   #choosesSynchronous: Promise<boolean> | undefined;
 
+  /** True from the moment when the data source begins to close until it connects again. */
+  isClosing = false;
+
   constructor(
     readonly driver: SqliteDriver,
-    /** False while the data source is being destroyed, and until it is initialised again. */
-    public isConnected: boolean,
+    private readonly dataSource: DataSource,
   ) {
     this.#createQueryRunner = driver.createQueryRunner;
+  }
+
+  /** False while the data source is being destroyed, and until it is initialised again. */
+  get isConnected(): boolean {
+    return this.dataSource.isInitialized && !this.isClosing;
   }
 
   /** Returns a query runner on the connection of the application, or on another one. */
@@ -121,6 +134,45 @@ export class DriverCopies {
     } catch (error) {
       await this.disconnect(connection);
       throw error;
+    }
+  }
+
+  /**
+   * Switches the file to WAL, on the connection of the application.
+   *
+   * @returns false while another connection locks the file.
+   * @throws {NoWalError} if SQLite can't switch this file to WAL.
+   */
+  async switchToWal(): Promise<boolean> {
+    try {
+      const mode = await this.requestWal();
+      if (mode !== 'wal') throw new NoWalError(`the journal mode stays "${mode}"`);
+      return true;
+    } catch (error) {
+      const { code } = ((error as { driverError?: object }).driverError ?? error) as {
+        code?: unknown;
+      };
+      if (typeof code !== 'string' || !code.startsWith('SQLITE_')) throw error;
+      if (/^SQLITE_(BUSY|LOCKED)/.test(code)) return false;
+      throw new NoWalError(textOf(error), { cause: error });
+    }
+  }
+
+  private async requestWal(): Promise<string | undefined> {
+    const { databaseConnection: connection } = this.driver;
+    if (connection.pragma === undefined) {
+      const [row] = (await this.runner('master').query('PRAGMA journal_mode = WAL')) as {
+        readonly journal_mode: string;
+      }[];
+      return row?.journal_mode;
+    }
+    // better-sqlite3 would block the event loop, and with it the transaction of this process that locks the file.
+    const timeoutMs = String(connection.pragma('busy_timeout', { simple: true }));
+    connection.pragma('busy_timeout = 0');
+    try {
+      return connection.pragma('journal_mode = WAL', { simple: true }) as string;
+    } finally {
+      connection.pragma(`busy_timeout = ${timeoutMs}`);
     }
   }
 
@@ -175,6 +227,9 @@ export class DriverCopies {
     await (Object.getPrototypeOf(this.driver) as SqliteDriver).disconnect.call(copy);
   }
 }
+
+/** SQLite can't switch a file to WAL. The message is the reason. */
+export class NoWalError extends Error {}
 
 function notConnected(file: string): string {
   return `The data source of ${file} was destroyed, or is not initialised yet, so a scope cannot open a connection. Await the work before you call destroy(), or call initialize() first.`;

@@ -32,12 +32,12 @@ export class SqliteFile {
     private readonly driver: SqliteDriver,
     path: string,
   ) {
-    this.#copies = new DriverCopies(driver, dataSource.isInitialized);
+    this.#copies = new DriverCopies(driver, dataSource);
     this.#lock = driver.options.readonly === true ? undefined : WriteLock.of(path);
     this.#pool = new ConnectionPool({
       connect: async () => {
         this.#copies.checkConnected();
-        await this.prepare();
+        if (!this.#isPrepared) await this.prepare();
         return this.#copies.connect();
       },
       disconnect: (connection) => this.#copies.disconnect(connection),
@@ -51,7 +51,8 @@ export class SqliteFile {
    * Patches the data source once, for its whole lifetime. A data source that isn't initialised yet is prepared as soon as it is
    * initialised.
    *
-   * @throws Error if the file can't have several connections; then nothing is patched.
+   * @throws {NoWalError} if the file can't have several connections.
+   * @throws {InvalidOptionsError} if a transaction doesn't end within `LONGEST_TURN_MS`. In both cases, nothing is patched.
    */
   static async open(
     dataSource: DataSource,
@@ -59,10 +60,8 @@ export class SqliteFile {
     path: string,
   ): Promise<SqliteFile> {
     const file = new SqliteFile(dataSource, driver, path);
-    do {
-      await file.untilIdle();
-      if (dataSource.isInitialized) await file.prepare();
-    } while (file.isBusy);
+    do await file.prepare();
+    while (file.isBusy);
     file.patch();
     return file;
   }
@@ -70,27 +69,26 @@ export class SqliteFile {
   /** True while the application has a transaction open that could write. */
   private get isBusy(): boolean {
     const { databaseConnection: connection, queryRunner } = this.driver as Partial<SqliteDriver>;
-    const isOpen = connection?.inTransaction ?? queryRunner?.isTransactionActive;
-    return this.#lock !== undefined && isOpen === true;
+    // TypeORM sets the flag first: a subscriber may delay the BEGIN.
+    const isOpen = connection?.inTransaction === true || queryRunner?.isTransactionActive === true;
+    return this.#lock !== undefined && isOpen;
   }
 
   /**
-   * Waits until the application has no transaction open. Within one, SQLite can't switch to WAL, and a transaction that began
-   * before the patch doesn't have the turn.
-   *
-   * @throws {InvalidOptionsError} if the transaction doesn't end within `LONGEST_TURN_MS`.
+   * Waits until the file is in WAL mode and the application has no transaction open. Within a transaction, SQLite can't switch to
+   * WAL, and a transaction that began before the patch doesn't have the turn.
    */
-  private async untilIdle(): Promise<void> {
-    const file = String(this.driver.options.database);
+  private async prepare(): Promise<void> {
     const since = performance.now();
     let isReported = false;
-    while (this.isBusy) {
+    while (this.isBusy || !(await this.switchToWal())) {
       const waitedMs = performance.now() - since;
+      const holder = `${this.isBusy ? 'the application' : 'another data source or process'} on ${String(this.driver.options.database)}`;
       if (waitedMs > LONG_TURN_MS && !isReported) {
         isReported = true;
-        new Logger('ScopedWorker').warn(waitingText(file));
+        new Logger('ScopedWorker').warn(waitingText(holder));
       }
-      if (waitedMs > LONGEST_TURN_MS) throw new InvalidOptionsError([busyText(file)]);
+      if (waitedMs > LONGEST_TURN_MS) throw new InvalidOptionsError([busyText(holder)]);
       await setTimeout(POLL_MS);
     }
   }
@@ -119,16 +117,17 @@ export class SqliteFile {
     this.#lock?.abandon(this.driver);
   }
 
-  /** Switches the file to WAL, in which readers and the writer don't block each other. */
-  private async prepare(): Promise<void> {
-    if (this.#isPrepared || this.#lock === undefined) return; // without writers, no code waits
-    const rows = (await this.#copies.runner('master').query('PRAGMA journal_mode = WAL')) as {
-      readonly journal_mode: string;
-    }[];
-    const mode = rows[0]?.journal_mode;
-    if (mode !== 'wal') throw new Error(`the journal mode stays "${mode}"`);
+  /**
+   * Switches the file to WAL, in which readers and the writer don't block each other. A data source that isn't initialised yet
+   * does so later.
+   *
+   * @returns false while another connection locks the file.
+   */
+  private async switchToWal(): Promise<boolean> {
+    if (this.#isPrepared || this.#lock === undefined || !this.dataSource.isInitialized) return true;
+    if (!(await this.#copies.switchToWal())) return false;
     await this.#copies.keepCommits(this.driver.databaseConnection);
-    this.#isPrepared = true;
+    return (this.#isPrepared = true);
   }
 
   private patch(): void {
@@ -139,16 +138,16 @@ export class SqliteFile {
     Object.assign(driver, {
       connect: async () => {
         await connect();
-        this.#copies.isConnected = true;
+        this.#copies.isClosing = false;
       },
       afterConnect: async () => {
         await afterConnect();
         // This runs now, because a transaction may be open later. If the switch fails, the first scope tries again and reports the
         // error.
-        await this.prepare().catch(() => undefined);
+        await this.switchToWal().catch(() => undefined);
       },
       disconnect: async () => {
-        this.#copies.isConnected = false;
+        this.#copies.isClosing = true;
         this.#isPrepared = false; // after the next initialisation, the file may be another one
         // This call runs first: otherwise, a transaction that ends below would pass the turn to one of the waiting writers.
         this.#lock?.refuseWaiting(driver);
@@ -196,12 +195,12 @@ export class SqliteFile {
   }
 }
 
-function waitingText(file: string): string {
-  return `ScopedTypeOrmModule has waited ${LONG_TURN_MS / 1_000} seconds for an open transaction of the application on ${file}. Scopes can open their own connections only after it.`;
+function waitingText(holder: string): string {
+  return `ScopedTypeOrmModule has waited ${LONG_TURN_MS / 1_000} seconds for a transaction of ${holder}. Scopes can open their own connections only after it.`;
 }
 
-function busyText(file: string): string {
-  return `ScopedTypeOrmModule: a transaction of the application on ${file} has been open for ${LONGEST_TURN_MS / 1_000} seconds, so scopes cannot open their own connections. Look for a transaction that the application began at start-up, or before it loaded this module, and that never ends.`;
+function busyText(holder: string): string {
+  return `ScopedTypeOrmModule: a transaction of ${holder} has been open for ${LONGEST_TURN_MS / 1_000} seconds, so scopes cannot open their own connections. Look for a transaction that never ends, or that waits for a scope.`;
 }
 
 const entered = new WeakSet<EntityManager>();

@@ -134,7 +134,6 @@ export class WriteLock {
         resolve,
         reject,
       };
-      waiter.timer.unref();
       this.#waiting.push(waiter);
       this.watch();
     });

@@ -1,12 +1,26 @@
 import { Injectable, Module } from '@nestjs/common';
 import { LazyModuleLoader } from '@nestjs/core';
 import { InjectDataSource } from '@nestjs/typeorm';
-import type { DataSource, Repository } from 'typeorm';
+import Database from 'better-sqlite3';
+import { mkdirSync, symlinkSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import {
+  EventSubscriber,
+  type DataSource,
+  type EntitySubscriberInterface,
+  type Repository,
+} from 'typeorm';
 import { getScopedRepositoryToken, ScopedTypeOrmModule } from '../../lib/typeorm/index.js';
 import { closeApps, compileApp, startApp, type TestApp } from '../support/app.js';
-import { gate, turn } from '../support/gate.js';
+import { gate, quietFor, turn } from '../support/gate.js';
 import { dataSourceOf, Note } from '../support/scoped-typeorm.js';
-import { createTestFile, removeTestFiles, sqliteRoot, type TestFile } from '../support/sqlite.js';
+import {
+  createTestFile,
+  removeTestFiles,
+  sqliteRoot,
+  watchWal,
+  type TestFile,
+} from '../support/sqlite.js';
 
 const ENTITIES = { entities: [Note] };
 
@@ -27,10 +41,10 @@ describe('Scopes on an SQLite file in which a transaction is open before the lib
       await notes.save({ text });
     });
 
-  /** Saves in a scope while a transaction of the application is open, which is then rolled back. */
-  const saveBeside = async (test: TestApp, text: string): Promise<void> => {
+  /** Saves in a scope while an application, by default the same, has a transaction open, which is then rolled back. */
+  const saveBeside = async (test: TestApp, text: string, other = test): Promise<void> => {
     const [begun, end] = [gate(), gate()];
-    const request = dataSourceOf(test).transaction(async (manager) => {
+    const request = dataSourceOf(other).transaction(async (manager) => {
       await manager.save(Note, { text: 'of the request' });
       begun.open();
       await end.opened;
@@ -39,7 +53,7 @@ describe('Scopes on an SQLite file in which a transaction is open before the lib
     request.catch(() => undefined);
     await begun.opened;
     const saving = save(test, text);
-    await turn();
+    for (let turns = 0; turns < 20; turns += 1) await turn();
     end.open();
     await expect(request).rejects.toThrow('no more');
     await saving;
@@ -104,13 +118,154 @@ describe('Scopes on an SQLite file in which a transaction is open before the lib
           `ScopedTypeOrmModule: a transaction of the application on ${file.path} has been open for 60 seconds`,
         );
         expect(log.of('warn')).toEqual([
-          `ScopedTypeOrmModule has waited 5 seconds for an open transaction of the application on ${file.path}. Scopes can open their own connections only after it.`,
+          `ScopedTypeOrmModule has waited 5 seconds for a transaction of the application on ${file.path}. Scopes can open their own connections only after it.`,
         ]);
       } finally {
         performance.now = now;
         end.open();
         await Promise.allSettled(seeding);
       }
+    });
+
+    it('have their own connections after a transaction of another data source', async () => {
+      const [begun, requested] = [gate(), gate()];
+      @Injectable()
+      class Seeds {
+        readonly done: Promise<unknown>;
+
+        constructor(@InjectDataSource('other') dataSource: DataSource) {
+          this.done = dataSource.transaction(async (manager) => {
+            await manager.save(Note, { text: 'seed' });
+            begun.open();
+            await requested.opened;
+          });
+        }
+
+        async onModuleInit(): Promise<void> {
+          await begun.opened;
+        }
+      }
+      @Module({ providers: [Seeds] })
+      class SeedModule {}
+      @Module({ imports: [SeedModule] })
+      class First {}
+      @Module({ imports: [First] })
+      class Between {}
+      const test = await startApp({
+        imports: [
+          sqliteRoot(file, { ...ENTITIES, ...watchWal(requested.open) }),
+          sqliteRoot(file, { ...ENTITIES, name: 'other', synchronize: false }),
+          Between,
+          feature,
+        ],
+      });
+      await test.app.get(Seeds, { strict: false }).done;
+      await saveBeside(test, 'of the scope');
+
+      expect(file.committed()).toEqual(['of the scope', 'seed']);
+      expect(test.log.of('warn')).toEqual([]);
+    });
+
+    it('have their own connections after a transaction of another process', async () => {
+      const other = new Database(file.path);
+      other.exec('CREATE TABLE notes (id integer primary key, text text NOT NULL)');
+      other.exec('BEGIN');
+      other.prepare('SELECT * FROM notes').all();
+      const root = sqliteRoot(file, {
+        ...ENTITIES,
+        ...watchWal(() => other.close()),
+        synchronize: false,
+      });
+      const test = await startApp({ imports: [root, feature] });
+      await saveBeside(test, 'of the scope');
+
+      expect(file.committed()).toEqual(['of the scope']);
+    });
+
+    it('have their own connections after a transaction whose BEGIN a subscriber delays', async () => {
+      @EventSubscriber()
+      class Slow implements EntitySubscriberInterface {
+        async beforeTransactionStart(): Promise<void> {
+          await quietFor(100); // start-up waits by then
+        }
+      }
+      @Injectable()
+      class Seeds {
+        readonly done: Promise<unknown>;
+
+        constructor(@InjectDataSource() dataSource: DataSource) {
+          this.done = dataSource.transaction(async (manager) => {
+            await manager.save(Note, { text: 'seed' });
+            await dataSource.getRepository(Note).save({ text: 'by the way' });
+          });
+        }
+      }
+      @Module({ providers: [Seeds] })
+      class SeedModule {}
+      const test = await startApp({
+        imports: [sqliteRoot(file, { ...ENTITIES, subscribers: [Slow] }), SeedModule, feature],
+      });
+      await test.app.get(Seeds, { strict: false }).done;
+      await save(test, 'of the scope');
+
+      expect(file.committed()).toEqual(['by the way', 'of the scope', 'seed']);
+    });
+
+    it('have their own connections if the application is still initialising the data source', async () => {
+      @Injectable()
+      class Opener {
+        readonly done: Promise<unknown>;
+
+        constructor(@InjectDataSource() dataSource: DataSource) {
+          this.done = dataSource.initialize();
+        }
+
+        async onApplicationBootstrap(): Promise<void> {
+          await this.done;
+        }
+      }
+      @Module({ providers: [Opener] })
+      class OpenerModule {}
+      const test = await startApp({
+        imports: [
+          sqliteRoot(file, { ...ENTITIES, manualInitialization: true }),
+          OpenerModule,
+          feature,
+        ],
+      });
+      await saveBeside(test, 'first');
+      await saveBeside(test, 'second');
+
+      expect(file.committed()).toEqual(['first', 'second']);
+    });
+
+    it('wait for other applications on a file behind a symbolic link that did not exist yet', async () => {
+      const [real, link] = ['real', 'link'].map((name) => join(dirname(file.path), name));
+      mkdirSync(real!);
+      symlinkSync(real!, link!);
+      const options = { ...ENTITIES, database: join(link!, 'app.db'), timeout: 1 };
+      const early = await startApp({
+        imports: [sqliteRoot(undefined, { ...options, manualInitialization: true }), feature],
+      });
+      await dataSourceOf(early).initialize();
+      const late = await startApp({ imports: [sqliteRoot(undefined, options), feature] });
+      await saveBeside(late, 'late', early);
+
+      expect(await dataSourceOf(late).getRepository(Note).find()).toMatchObject([{ text: 'late' }]);
+    });
+
+    it('work again after one that found the data source while it was initialised again', async () => {
+      @Module({ imports: [feature] })
+      class LateModule {}
+      const test = await startApp({ imports: [sqliteRoot(file, ENTITIES)] });
+      await test.app.get(LazyModuleLoader).load(() => LateModule);
+      await dataSourceOf(test).destroy();
+      const initialised = dataSourceOf(test).initialize();
+      await save(test, 'early').catch(() => undefined);
+      await initialised;
+      await saveBeside(test, 'late');
+
+      expect(file.committed()).toContain('late');
     });
 
     it('have their own connections if a lazily loaded module imports the library', async () => {

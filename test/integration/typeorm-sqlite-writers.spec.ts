@@ -143,6 +143,21 @@ describe('Writers of one SQLite file', () => {
       expect(file.committed()).toEqual(['of a tick', 'plain']);
     });
 
+    it('a write that waits keeps the process running', async () => {
+      await start();
+      const { report, end } = await writingTick();
+      const timers = (): number =>
+        process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
+      const before = timers();
+      const writing = plain.save({ text: 'plain' });
+      expect(await isWaiting(writing)).toBe(true);
+      expect(timers()).toBe(before + 1);
+      end.open();
+      await Promise.all([writing, report]);
+
+      expect(timers()).toBe(before);
+    });
+
     it('a request is answered all the same, and one that writes after that', async () => {
       @Controller()
       class NoteController {

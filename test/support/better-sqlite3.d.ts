@@ -11,7 +11,7 @@ declare module 'better-sqlite3' {
     readonly inTransaction: boolean;
     prepare(sql: string): Statement;
     exec(sql: string): this;
-    pragma(source: string): unknown;
+    pragma(source: string, options?: { readonly simple: boolean }): unknown;
     close(): this;
   }
 

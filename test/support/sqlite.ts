@@ -6,7 +6,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DataSourceOptions } from 'typeorm';
 
-type SqliteOptions = Extract<DataSourceOptions, { type: 'better-sqlite3' }>;
+type SqliteOptions = Extract<DataSourceOptions, { type: 'better-sqlite3' }> & {
+  readonly name: string;
+  readonly manualInitialization: boolean;
+};
 
 /** A database file of a test, with a look at what is committed in it from outside. */
 export interface TestFile {
@@ -69,10 +72,7 @@ export function countConnections(): ConnectionLog {
 }
 
 /** The data source of a test on better-sqlite3; in memory without a file. */
-export function sqliteRoot(
-  file?: TestFile,
-  options: Partial<SqliteOptions> & { readonly name?: string } = {},
-): DynamicModule {
+export function sqliteRoot(file?: TestFile, options: Partial<SqliteOptions> = {}): DynamicModule {
   return TypeOrmModule.forRoot({
     type: 'better-sqlite3',
     database: file?.path ?? ':memory:',
@@ -81,4 +81,20 @@ export function sqliteRoot(
     retryAttempts: 0,
     ...options,
   });
+}
+
+/** For the options: calls `requested` each time the library has tried to switch the connection of the application to WAL. */
+export function watchWal(requested: () => void): Pick<SqliteOptions, 'prepareDatabase'> {
+  return {
+    prepareDatabase: (connection: Database) => {
+      const pragma = connection.pragma.bind(connection);
+      connection.pragma = (text, ...rest) => {
+        try {
+          return pragma(text, ...rest);
+        } finally {
+          if (text === 'journal_mode = WAL') requested();
+        }
+      };
+    },
+  };
 }
