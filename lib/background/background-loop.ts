@@ -11,7 +11,7 @@ import { pause } from '../util/pause.js';
 const FIRST_RESTART_MS = 1_000;
 const LONGEST_RESTART_MS = 60_000;
 
-/** Runs one background worker until it is done or the shutdown begins. With `onFailure: 'restart'`, a failed one runs again. */
+/** Runs one background worker until it is done or the shutdown begins. With `onFailure: 'restart'`, a failed worker runs again. */
 export class BackgroundLoop implements WorkOwner {
   readonly isAwaited = true;
   readonly #backoff = new Backoff(FIRST_RESTART_MS, LONGEST_RESTART_MS);
@@ -79,7 +79,7 @@ export class BackgroundLoop implements WorkOwner {
   }
 
   private failed(error: unknown, signal: TickSignal, ranMs: number): number | undefined {
-    // Nothing is aborted before the listeners of `shutdown:started` have finished, so an error until then is a failure.
+    // Nothing is aborted before the listeners of `shutdown:started` have finished, so an error before that is a failure.
     const cause = this.isStopped && signal.signal.aborted ? 'shutdown' : undefined;
     const { outcome } = judgeWork({ phase: 'handler', error }, signal.signal, cause);
     if (outcome === 'cancelled') return undefined;

@@ -5,7 +5,7 @@ import { onAbort } from '../util/on-abort.js';
 
 /** @publicApi */
 export interface PeriodicTimerOptions {
-  /** Ends the timer when the signal is aborted, as `dispose()` does. */
+  /** Ends the timer when aborted, just as `dispose()` does. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -31,9 +31,9 @@ export class PeriodicTimer implements AsyncIterable<void>, Disposable {
   readonly #alarm = new Alarm(false);
   readonly #signal: AbortSignal | undefined;
   #periodMs: number;
-  /** The next moment of the grid, in epoch milliseconds. It is in the past if a tick is due that no call has taken. */
+  /** The next moment of the grid, in epoch milliseconds. It is in the past if a tick is due and no call has taken it. */
   #next: number;
-  /** True if a tick came due before the period changed, and no call has taken it. */
+  /** True if a tick came due before the period changed, and no call has taken that tick. */
   #isOwed = false;
   /** The lead of the wall clock over the monotonic clock at the last check. */
   #clockLead = clockLead();
@@ -55,9 +55,9 @@ export class PeriodicTimer implements AsyncIterable<void>, Disposable {
   }
 
   /**
-   * Starts a new grid, even while a call waits: the next tick is one new period from now. A tick that is already due stays due.
+   * Starts a new grid, even while a call waits: the next tick is due one new period from now. A tick that is already due stays due.
    *
-   * @throws {InvalidOptionsError} if the period is invalid; the old period stays.
+   * @throws {InvalidOptionsError} if the period is invalid; the old period is kept.
    * @throws {PeriodicTimerError} if the timer was disposed or its signal was aborted.
    */
   set periodMs(periodMs: number) {
@@ -89,14 +89,14 @@ export class PeriodicTimer implements AsyncIterable<void>, Disposable {
         this.takeWait();
         reject(cancel!.reason as Error);
       };
-      // The listeners are removed after the wait, because the signal may live much longer than the timer.
+      // The listeners are removed after the wait, because a signal may live much longer than the timer.
       const offs = [cancel, this.#signal].map((signal) => signal && onAbort(signal, end));
       this.#wait = { resolve, stopListening: () => offs.forEach((off) => off?.()) };
       this.arm(this.#wait);
     });
   }
 
-  /** Ends the timer: a pending call and all later ones return false. */
+  /** Ends the timer: a pending call and all later ones resolve to false. */
   dispose(): void {
     this.#isDisposed = true;
     this.endWait(false);
@@ -116,7 +116,8 @@ export class PeriodicTimer implements AsyncIterable<void>, Disposable {
   }
 
   private arm(wait: Wait): void {
-    // A call never resolves in the same turn, even if a tick is due: a loop that is always late would otherwise delay every abort.
+    // A call never resolves in the same turn of the event loop, even if a tick is due. Otherwise, a loop that is always late would
+    // delay every abort.
     if (this.isDue()) setImmediate(() => this.#wait === wait && this.ring());
     else
       this.#alarm.set(

@@ -12,7 +12,7 @@ import { MessageSettler } from './message-settler.js';
 
 /** Runs the consumers of the application. */
 export class ConsumerHost implements LongRunning {
-  /** All consumers by name, including removed ones, which may still be handling a message. */
+  /** All started consumers by name, including removed ones, which may still be handling a message. */
   readonly #consumers = new Map<string, ConsumerLoop>();
 
   constructor(

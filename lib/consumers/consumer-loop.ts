@@ -131,7 +131,7 @@ export class ConsumerLoop implements IterationObserver, WorkOwner {
       }
     } finally {
       await iteration.end();
-      // The source may close its connection in onModuleDestroy. A message that arrives after that couldn't go back.
+      // The source may close its connection in onModuleDestroy. A message that arrived after that couldn't go back.
       if (this.isStopped) await iteration.ended;
     }
   }

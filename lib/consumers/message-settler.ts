@@ -7,7 +7,7 @@ import type { ProviderScopeFactory } from '../tick/provider-scope-factory.js';
 
 /** Settles a message when its tick has finished: acknowledges it, sends it back, or puts it aside. */
 export class MessageSettler {
-  /** The number of failed deliveries, for sources that don't count them. */
+  /** The number of failed deliveries of each message, for sources that don't count deliveries. */
   readonly #failures = new RecentMessages<number>();
   /** The last error of each message that couldn't be put aside, or couldn't be acknowledged afterwards. */
   readonly #lastErrors = new RecentMessages<unknown>();
@@ -23,8 +23,8 @@ export class MessageSettler {
   /**
    * Settles a message; never rejects.
    *
-   * @returns the report. Its outcome becomes `failed` if the message can't be acknowledged. The work is committed all the same, and
-   * the source will deliver the message again.
+   * @returns the report. Its outcome becomes `failed` if the message can't be acknowledged. Even then, the work stays committed,
+   * and the source delivers the message again.
    */
   settle(delivery: Delivery, report: TickReport): Promise<TickReport> {
     return report.outcome === 'succeeded'
@@ -99,7 +99,7 @@ export class MessageSettler {
     );
   }
 
-  /** Puts a message aside; returns false if that failed, so the message must go back. */
+  /** Puts a message aside; returns false if that failed and the message must go back. */
   private async putAside(
     delivery: Delivery,
     deliveries: number,
@@ -142,7 +142,7 @@ export class MessageSettler {
 }
 
 /**
- * Returns the error for the source. It is never undefined: without an error, the source would count the message as interrupted.
+ * Returns the error for the source, never undefined: without an error, the source would count the message as interrupted.
  */
 function errorOf({ error, schedule }: TickReport): unknown {
   return error ?? new Error(`${schedule} failed without an error.`);

@@ -5,7 +5,7 @@ import { handlerDecorator } from './handler-metadata.js';
 
 /**
  * A decorator for methods that can take the messages of a source. The compiler rejects a first parameter that is the `Tick` of
- * another message. The compiler accepts a parameter that isn't a tick, because pipes can turn the tick into anything.
+ * another message type. The compiler accepts a parameter that isn't a tick, because pipes can turn the tick into anything.
  */
 type ConsumerDecorator<T> = <Method>(
   target: object,
@@ -15,7 +15,7 @@ type ConsumerDecorator<T> = <Method>(
     : TakesTickOfAnotherMessage<T>,
 ) => void;
 
-/** True if a method takes messages of a type. Messages of an unknown type fit every method. */
+/** True if a method takes messages of type `T`. If `T` is `unknown`, every method fits. */
 type Takes<Method, T> = unknown extends T
   ? true
   : Method extends (tick: infer First, ...rest: never[]) => unknown
@@ -43,8 +43,8 @@ interface TickOf<Payload> {
  * `tick.payload`. The library acknowledges a message after its scope has been committed and disposed. If the tick doesn't succeed,
  * the message goes back to the source.
  *
- * If the token is the class of the source, the compiler infers the type of its messages. `deadLetter` receives that type, and the
- * compiler rejects a method with the `Tick` of another message. A string or a symbol carries no type: write
+ * If the token is the class of the source, the compiler infers the type of its messages. The type also applies to `deadLetter`, and
+ * the compiler rejects a method that takes the `Tick` of another message type. A string or a symbol carries no type: write
  * `@ScopedConsumer<Order>(ORDERS)`.
  *
  * @param source the token of a provider that is a `MessageSource`.

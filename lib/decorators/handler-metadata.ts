@@ -9,7 +9,7 @@ const HANDLERS = Symbol.for('nestjs-scoped-worker:handlers');
 /** Options of `@ScopedWorker()`: defaults for all handlers of the class. */
 export type ScopedWorkerOptions = HandlerDefaults;
 
-/** The content of a decorator on a method. */
+/** The metadata of a decorator on a method. */
 export interface HandlerMetadata {
   readonly kind: ScheduleKind;
   /** The decorator as written in the code, for error texts: `@ScopedCron`. */
@@ -18,7 +18,7 @@ export interface HandlerMetadata {
   readonly isStatic: boolean;
   /** True for decorators of `@nestjs/schedule`: the library calls the method as Nest would, without arguments or enhancers. */
   readonly isAdopted?: boolean;
-  /** A cron expression, milliseconds, a date, a factory that returns one of them, or the token of a source; unchecked. */
+  /** A cron expression, a number of milliseconds, a date, a factory that returns one of them, or a source's token; unchecked. */
   readonly when: unknown;
   /** The options of the decorator, unchecked. */
   readonly options: HandlerOptions | ConsumerOptions | undefined;
@@ -58,8 +58,8 @@ export function handlerDecorator(
 }
 
 /**
- * Returns the handlers of a class, inherited ones included. Decorators on a method of a subclass replace those on the method
- * that it overrides; an override without a decorator keeps them.
+ * Returns the handlers of a class, inherited ones included. Decorators on an overriding method replace those on the overridden
+ * one; an overriding method without a decorator keeps them.
  */
 export function handlersOf(target: Function): HandlerMetadata[] {
   const handlers: HandlerMetadata[] = [];

@@ -53,7 +53,7 @@ export function injectsTick(type: unknown): boolean {
 const STAYS_SINGLETON = Symbol.for('nestjs-scoped-worker:stays-singleton');
 
 /**
- * Declares that a class must stay a singleton, such as a pool, a client or a cache. Start-up fails if the class depends on a
+ * Declares that a class, such as a pool, a client or a cache, must stay a singleton. Start-up fails if the class depends on a
  * request-scoped provider, directly or through others, because Nest would build the class again for every scope. The error shows
  * the path to that provider (`singleton-rebuilt`, SW201). The decorator has no other effect, and doesn't make the class a provider.
  *

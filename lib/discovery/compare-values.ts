@@ -6,7 +6,7 @@ type Verdict = 'same' | 'different' | 'unknown';
 /** The nesting depth up to which values are compared. */
 const MAX_DEPTH = 8;
 
-/** Classes that are compared by their text. On Node 20, `isDeepStrictEqual` considers two different `URLSearchParams` equal. */
+/** Classes whose instances are compared as text. On Node 20, `isDeepStrictEqual` considers all `URLSearchParams` equal. */
 const TEXTUAL: readonly { readonly prototype: object }[] = [URL, URLSearchParams];
 
 /**

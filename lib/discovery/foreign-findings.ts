@@ -90,7 +90,7 @@ function calls({ ownerClass: { name }, library, unit, methods }: ForeignClass): 
   return `${library} calls ${what} for each ${unit}`;
 }
 
-/** Describes what is missing when a request-scoped class is called. */
+/** Describes what goes wrong when another library calls a request-scoped class. */
 function lossOf(
   { ownerClass: { name }, wrapper, library, unit, scoped }: ForeignClass,
   graph: ApplicationGraph,

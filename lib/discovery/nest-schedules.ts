@@ -6,8 +6,8 @@ import { methodsOf } from '../util/values.js';
 import { providedClasses } from './provided-classes.js';
 
 /**
- * The metadata keys of `@nestjs/schedule`, set on the function of the method; the same from 5.0 to 12.0. They aren't imported,
- * because the package is optional, and the application may have another copy of it.
+ * The metadata keys of `@nestjs/schedule`, set on the function of the method; the same in versions 5.0 to 12.0. They aren't
+ * imported, because the package is optional, and the application may have another copy of it.
  */
 const TYPE = 'SCHEDULER_TYPE';
 const NAME = 'SCHEDULER_NAME';
@@ -68,7 +68,7 @@ export function nestHandlersOf(
   });
 }
 
-/** The content of a decorator of `@nestjs/schedule`. */
+/** The metadata of a decorator of `@nestjs/schedule`. */
 type Job = Pick<HandlerMetadata, 'kind' | 'decorator' | 'when' | 'options'>;
 
 /** Returns the decorator whose job Nest runs under a name, and its handler, in the form `Class.method`. */
@@ -110,8 +110,8 @@ function cron(handler: Function): Job {
 }
 
 /**
- * Returns our options for the `threshold` of `cron`, which skips a slot that is later than this. Without a threshold, `cron` 4.4
- * runs one late slot, as we do.
+ * Returns our options for the `threshold` of `cron`, which skips slots that are late by more than this. Without a threshold,
+ * `cron` 4.4 runs one late slot, as this library does.
  */
 function misfireOf(threshold: unknown): object {
   if (threshold === undefined || threshold === null) return {};

@@ -1,6 +1,6 @@
 import { kindOf, type NestModule, type NestWrapper } from '../nest/index.js';
 
-/** Returns the class of a provider: its own, or the token of a factory or value. An alias has none. */
+/** Returns the class of a provider: its own, or the token of a factory or value if that token is a class. An alias has none. */
 export function classOf(wrapper: NestWrapper): Function | undefined {
   const kind = kindOf(wrapper);
   if (kind === 'alias') return undefined;

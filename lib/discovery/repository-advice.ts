@@ -11,7 +11,7 @@ import { seenProvider } from '../nest/seen-provider.js';
 /** A place where a repository or an entity manager is missing. */
 export interface MissingRepository {
   readonly token: unknown;
-  /** The place, as in `Injection`. */
+  /** The place of injection, as in `Injection`. */
   readonly at: string;
   /** The module whose provider injects the token. */
   readonly host: NestModule;
@@ -30,7 +30,7 @@ interface Wanted {
 
 /**
  * Returns the advice for a missing repository or entity manager of TypeORM; undefined for other tokens. The advice must not move
- * writes out of the transaction of the tick: if the tick fails, such writes stay committed.
+ * writes out of the transaction of the tick: if the tick failed, such writes would stay committed.
  */
 export function repositoryAdvice(missing: MissingRepository): string | undefined {
   const { token, host } = missing;
@@ -111,7 +111,7 @@ function forFeature(entities: string, { dataSource, isTransactional }: Connectio
   return `ScopedTypeOrmModule.forFeature([${entities}]${written})`;
 }
 
-/** Returns the connection that the ticks of a worker have, or that its module imports for them. */
+/** Returns the connection that the ticks of a worker use, or that its module imports for them. */
 function connectionOfTicks(worker: NestWrapper, dataSource: string): ConnectionOfScope | undefined {
   const tree = new Set([worker]);
   for (const wrapper of tree) {

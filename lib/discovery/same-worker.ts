@@ -75,8 +75,8 @@ export function addPlace<Known extends HandlerClass>(all: Known[], found: Known)
 }
 
 /**
- * Returns the tokens that the decorators of a worker inject, including those of its guards and the like. Behind a factory, and
- * before 11.2 behind `useClass`, Nest doesn't count the latter as injections.
+ * Returns the tokens that the decorators of a worker inject, and those that its enhancers inject. Nest doesn't count the tokens
+ * of enhancers as injections if a factory provides the worker or, before 11.2, if `useClass` does.
  */
 function tokensAskedFor({ metatype, token }: NestWrapper): unknown[] {
   const owner = [metatype, token].find(
@@ -165,7 +165,7 @@ class Comparison {
     if (String(one.metatype) !== String(other.metatype)) return different;
     const areMade = [one, other].every(
       (wrapper) =>
-        // null in Nest's preview mode, which doesn't call the factory
+        // The instance is null in Nest's preview mode, which doesn't call the factory.
         wrapper.isDependencyTreeStatic() && (wrapper.instance ?? undefined) !== undefined,
     );
     if (areMade) return this.values(one.instance, other.instance, different);

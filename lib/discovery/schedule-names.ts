@@ -16,7 +16,7 @@ export interface NamedHandler {
   readonly metadata: HandlerMetadata;
   /** The handler, in the form `Class.method`. */
   readonly handler: string;
-  /** `Class.method` until a provider has returned the name. */
+  /** The name of the schedule; `Class.method` until a factory has returned it. */
   readonly name: string;
   /** The factory that returns the name, if it hasn't been called yet. */
   readonly nameFrom?: FromProviders<string>;
@@ -41,7 +41,7 @@ export function writtenNames(worker: FoundWorker): NamedHandler[] {
     const named = { worker, metadata, handler };
     if (isFromProviders(given) && fromProvidersProblem(given) === undefined)
       return { ...named, name: handler, nameFrom: given as FromProviders<string> };
-    // A name of another type is refused later, with the other options. Until then, its text is its key in the map.
+    // A name that isn't a string is refused later, with the other options. Until then, its text serves as the name.
     if (given !== undefined)
       return { ...named, name: typeof given === 'string' ? given : show(given) };
     const count = (unnamed.get(handler) ?? 0) + 1;

@@ -57,7 +57,7 @@ export interface Decision {
   readonly findings: readonly Finding[];
 }
 
-/** Returns the source of a consumer; undefined if factories aren't called. */
+/** Returns the source of a consumer; undefined if sources aren't looked up. */
 type SourceOf = (token: unknown, module: NestModule) => Provided | undefined;
 
 interface Outline {
@@ -79,7 +79,7 @@ export class SchedulePlanner {
     this.provided = new ProvidedValues(application);
   }
 
-  /** Creates the schedules. Calls the factories for names and sources, but not yet those for due times. */
+  /** Creates the schedules. Calls the factories for names and looks up the sources, but calls no factory for due times yet. */
   async plan(): Promise<Plan> {
     const outline = this.outline();
     const handlers: NamedHandler[] = [];
@@ -89,7 +89,7 @@ export class SchedulePlanner {
     );
   }
 
-  /** Does the same as `plan()`, but calls no factory. */
+  /** Does the same as `plan()`, but calls no factory and looks up no source. */
   planUnasked(): Plan {
     return this.complete(this.outline(), () => undefined);
   }
@@ -142,7 +142,7 @@ export class SchedulePlanner {
       const earlier = named.get(name);
       if (earlier === undefined) named.set(name, planned);
       else {
-        // Three workers of one class would each report the same problem.
+        // Three workers of one class would report the same problem twice.
         const problem = duplicate(name, earlier, planned);
         duplicates.set(problem.message, problem);
       }

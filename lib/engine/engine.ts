@@ -3,7 +3,7 @@ import type { EngineSlot } from '../schedule/slot.js';
 
 /** The methods of the application that an engine calls. */
 export interface EngineHost {
-  /** Runs a slot. The promise settles when the tick has finished or been skipped, and never rejects. */
+  /** Runs a slot. The promise resolves when the tick has finished or the slot was skipped, and never rejects. */
   fire(slot: EngineSlot): Promise<void>;
   /** Reports slots that passed while the engine couldn't fire them. */
   missed(slots: readonly EngineSlot[]): void;

@@ -4,7 +4,7 @@ import type { EngineHost } from './engine.js';
 import { decideMisfire, dueUntil, MOST_CAUGHT_UP } from '../schedule/misfire.js';
 import { Alarm } from '../util/alarm.js';
 
-/** A clock that is set back by at least this much was corrected; if by less, an hour is repeated (as in Vixie cron). */
+/** A clock that is set back by at least this much was corrected; a smaller step repeats an hour (as in Vixie cron). */
 const CORRECTION_MS = 3 * 3_600_000;
 
 /** The maximum number of missed slots that are reported at a time. */
@@ -87,7 +87,7 @@ export class ScheduleClock {
     );
   }
 
-  /** Re-arms before it fires, so that a tick can't stop its schedule. */
+  /** Re-arms before firing, so that a tick can't stop its schedule. */
   private ring(at: number): void {
     const { timeline, options } = this.schedule;
     const { misfireThresholdMs } = options;
@@ -131,7 +131,7 @@ export class ScheduleClock {
     this.#caughtUp -= count;
   }
 
-  /** Re-arms when the clock is set back. Intervals and delays keep the rest of the wait; crons and instants follow the clock. */
+  /** Re-arms when the clock is set back. Intervals and delays keep the remaining wait; crons and instants follow the clock. */
   private onSetBack(at: number, byMs: number): void {
     const { timeline } = this.schedule;
     if (!timeline.followsClock) this.arm(at - byMs);

@@ -1,13 +1,13 @@
 import { inspect } from 'node:util';
 import { stackOf, stringOf, textOf } from './error-parts.js';
 
-/** Limits for the text of one error: an error of an HTTP client may hold sockets, agents and a whole response. */
+/** Limits for the text of one error: an error from an HTTP client may hold sockets, agents and a whole response. */
 const DEPTH = 4;
 const MAX_LENGTH = 16_000;
 
 /** An error for the log. */
 export interface LoggedError {
-  /** The error's message, after the name of the error's class unless that is `Error`. */
+  /** The error's message, preceded by the name of the error's class unless that is `Error`. */
   readonly text: string;
   /** The rest of the `util.inspect()` output: stack, causes, errors of an AggregateError, own properties. */
   readonly details: string | undefined;
@@ -70,7 +70,7 @@ export function logError(
  * Logs a message, and the errors that occurred in addition to what the message reports.
  *
  * @param details the stack of the error that the message ends with.
- * @param known the text of that error: errors with the same cause often have the same text, which appears once.
+ * @param known the text of that error: errors with the same cause often have the same text, which then appears only once.
  */
 export function logErrors(
   logger: ErrorLogger,
@@ -89,7 +89,7 @@ export function logErrors(
   logger.error(`${message}${texts}`, stack === '' ? undefined : stack);
 }
 
-/** Returns the details to append to a message, for levels that have no stack. */
+/** Returns the details to append to a message, for log levels that have no stack. */
 export function below(details: string | undefined): string {
   return details === undefined ? '' : `\n${details}`;
 }

@@ -155,7 +155,7 @@ export class InvalidOptionsError extends StartUpError {
 /**
  * Refuses invalid arguments of a call.
  *
- * @throws {InvalidOptionsError} if there are problems; each sentence of its message begins with `call`.
+ * @throws {InvalidOptionsError} if there are problems; each line of the error's message begins with `call`.
  */
 export function refuseInvalid(call: string, problems: readonly string[]): void {
   if (problems.length > 0)
@@ -234,7 +234,7 @@ export class DisposeTimeoutError extends ScopedWorkerError {
   readonly code = 'DISPOSE_TIMEOUT';
 
   constructor(
-    /** In the form `Class.method`. */
+    /** The disposer, in the form `Class.method`. */
     readonly disposer: string,
     readonly timeoutMs: number,
   ) {
@@ -304,7 +304,7 @@ export class WriteTimeoutError extends ScopedWorkerError {
     readonly holder: string,
     /** How long the write waited, in milliseconds. */
     readonly waitedMs: number,
-    /** Its `cause` leads to the code that began the transaction, if that is known. */
+    /** `cause` leads to the code that began the transaction, if that code is known. */
     options?: { cause?: unknown },
   ) {
     super(
@@ -337,7 +337,7 @@ export class MissingPeerError extends ScopedWorkerError {
 }
 
 /**
- * Thrown if the library can't work with the installed version of Nest: it can't drain, or can't detect which instances to
+ * Thrown if the library can't work with the installed version of Nest: the library couldn't drain, or detect which instances to
  * dispose.
  *
  * @publicApi

@@ -106,7 +106,7 @@ export type FindingNumber = (typeof FINDINGS)[FindingKind]['number'];
 export type FindingSeverity = 'error' | 'warning' | 'info';
 
 /**
- * A problem that the validator reports.
+ * A problem that the library found at start-up or while ticks ran.
  *
  * @publicApi
  */

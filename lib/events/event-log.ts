@@ -31,7 +31,7 @@ export class EventLog {
   readonly #refused = new Set<string | undefined>();
   /** The names of the work that the shutdown stopped waiting for. */
   #abandoned: readonly string[] = [];
-  /** The ticks that the shutdown cancelled; undefined if the shutdown waits for nothing. */
+  /** The ticks that the shutdown cancelled; undefined unless the shutdown waits for work. */
   #cancelled: string[] | undefined;
 
   constructor(events: ScopedWorkerEvents) {

@@ -73,10 +73,10 @@ export interface LeakFound {
 /** Code dropped a scope from `ProviderScopeFactory.open()` without closing it, so no code can close it any more. */
 export interface LeakedScope {
   readonly scopeId: string;
-  /** The line that opened it; undefined if the stack doesn't show it. */
+  /** The line that opened the scope; undefined if the stack doesn't show it. */
   readonly place: string | undefined;
   readonly openedAt: Date;
-  /** Milliseconds since it was opened. */
+  /** Milliseconds since the scope was opened. */
   readonly ageMs: number;
 }
 
@@ -111,7 +111,7 @@ export interface ScopedWorkerEventMap {
   'scope:closed': ScopeEndNotice;
   /** A schedule was paused, resumed, added, removed or rescheduled at run time. */
   'schedule:changed': ScheduleChange;
-  /** The library found a problem while a tick ran (SW205, SW209). Findings of start-up are logged or thrown instead. */
+  /** The library found a problem while a tick ran (SW205, SW209). Start-up findings are logged or thrown instead. */
   'finding:reported': Finding;
   /** `execute()` of a background worker threw or rejected. */
   'background:failed': BackgroundFailure;
@@ -136,7 +136,8 @@ export interface ScopedWorkerEventMap {
   /** Memory has reached `stopAtMb` or `stopAtPercent`, and the application shuts down. */
   'memory:stopping': MemoryCrossing;
   /**
-   * The shutdown has begun: the triggers have stopped, but nothing is aborted yet. The library awaits what listeners return.
+   * The shutdown has begun: the triggers have stopped, but nothing is aborted yet. The library awaits the promises that listeners
+   * return.
    */
   'shutdown:started': ShutdownStart;
   /** The drain is over. The `onModuleDestroy` hooks of the application run after this event. */

@@ -35,7 +35,7 @@ export interface GraphEdge {
 export interface GraphProvider {
   /** Its index in `LifetimeGraph#providers`. */
   readonly id: number;
-  /** For messages: the class, or the text of the token. */
+  /** The name in messages: the class, or the text of the token. */
   readonly name: string;
   readonly token: unknown;
   readonly module: string;
@@ -81,7 +81,7 @@ export class LifetimeGraph {
     }
   }
 
-  /** Returns the provider of one of Nest's wrappers. */
+  /** Returns the provider for one of Nest's wrappers. */
   of(wrapper: object): GraphProvider | undefined {
     const id = this.places.get(wrapper);
     return id === undefined ? undefined : this.providers[id];
@@ -159,7 +159,7 @@ export class LifetimeGraph {
     return (from.lifetime === 'durable' ? undefined : nearest(false)) ?? nearest(true);
   }
 
-  /** Returns the providers that Nest builds for a provider in its scope, itself included, without those that are shared. */
+  /** Returns the providers that Nest builds in a scope for a provider, that provider included, but not shared ones. */
   scopedTree(from: GraphProvider): readonly GraphProvider[] {
     return this.treeOf(from, livesInScope);
   }

@@ -6,13 +6,13 @@ import { closedError } from '../scope/scope-ports.js';
 import { getOrAdd, isClass, prototypesOf } from '../util/values.js';
 import { classNameOf, type Origin } from './survivor-counts.js';
 
-/** Wraps the instances that one scope owns in proxies, which refuse calls once the scope is closed. */
+/** Wraps a scope's own instances in proxies that refuse calls once the scope is closed. */
 export class CallGuard {
   #closedAt: Date | undefined;
   /** The stack frames of the code that closed the scope. */
   #closing = '';
 
-  /** One map for each scope, because a pool may pass an object to another scope later. */
+  /** Each scope has its own map, because a pool may pass an object to another scope later. */
   readonly #proxies = new WeakMap<object, object>();
 
   constructor(
@@ -108,7 +108,7 @@ const HARMLESS: ReadonlySet<PropertyKey> = new Set<PropertyKey>([
 
 const instances = new WeakMap<object, { readonly instance: object; readonly scope: CallGuard }>();
 
-/** Returns the instance behind proxies of this library and decorations of the application's `instanceDecorator`. */
+/** Returns the instance behind proxies of this library and wrappers from the application's `instanceDecorator`. */
 export function instanceBehind(injected: object): object {
   let instance = bare(injected);
   for (let found = instances.get(instance); found !== undefined; found = instances.get(instance))
@@ -126,7 +126,7 @@ function isGuarded(value: object): boolean {
  * private fields and the internal slots of built-in classes work. If a result or a property is a wrapped instance too, the caller
  * receives its proxy, so that two references to one instance are equal.
  *
- * Only calls are refused. Property reads and writes always reach the instance, including getters.
+ * Only calls are refused. Property reads and writes, including getters, always reach the instance.
  */
 export function guarded<T extends object>(given: T, className: string, scope: CallGuard): T {
   if (isGuarded(given)) return given; // guarded by another scope, which decides when calls are refused
@@ -164,7 +164,7 @@ export function guarded<T extends object>(given: T, className: string, scope: Ca
 }
 
 /**
- * Returns true for methods: functions of the prototypes, and own functions that can't be constructors, such as arrow functions. A
+ * Returns true for methods: functions on the prototypes, and own functions that can't be constructors, such as arrow functions. A
  * class or constructor in a property (the entity of a repository) is a value, and so is the result of a getter.
  */
 function isMethod(target: object, key: PropertyKey, value: Function): boolean {

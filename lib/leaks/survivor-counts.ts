@@ -29,7 +29,7 @@ interface Group {
  * Counts the instances that have outlived their scope, by class and schedule, until they are collected. `SurvivorFinder.sweep()`
  * finds these instances.
  *
- * Uses a `FinalizationRegistry`, because dereferencing a `WeakRef` repeatedly would keep the object alive for each collection
+ * Uses a `FinalizationRegistry`, because dereferencing a `WeakRef` repeatedly would keep the object alive through each collection
  * that is marking at that moment.
  */
 export class SurvivorCounts {
@@ -76,7 +76,7 @@ export class SurvivorCounts {
     }
   }
 
-  /** Keeps a group whose last instance was collected, so that a cache of one entry isn't reported on every tick. */
+  /** Returns the group, even if all its instances were collected, so that a cache of one entry isn't reported on every tick. */
   private groupOf(schedule: string | undefined, className: string): Group {
     const key = JSON.stringify([schedule ?? null, className]);
     return getOrAdd(this.#groups, key, () => ({
@@ -88,7 +88,7 @@ export class SurvivorCounts {
   }
 }
 
-/** Returns the name of an instance in reports: its class; for a plain object from a factory, the provider's token. */
+/** Returns the name for an instance in reports: its class, or the provider's token for a plain object from a factory. */
 export function classNameOf(instance: object, wrapper: NestWrapper): string {
   if (!isFactory(wrapper) && wrapper.metatype) return wrapper.metatype.name;
   const { name } = (readMember(instance, 'constructor') ?? {}) as { name?: unknown };

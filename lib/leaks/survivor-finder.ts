@@ -5,14 +5,14 @@ import { SurvivorCounts, type Origin } from './survivor-counts.js';
 export interface FollowedInstance {
   readonly ref: WeakRef<object>;
   readonly className: string;
-  /** True if a factory returned the instance: it might be an object that no scope owns. */
+  /** True if a factory returned the instance, which might then be an object that no scope owns. */
   readonly isMade?: boolean;
 }
 
 /** A closed scope, whose instances should become unreachable. */
 export interface EndedScope {
   readonly origin: Origin;
-  /** A moment of `performance.now()`. */
+  /** A `performance.now()` timestamp. */
   readonly endedAt: number;
   readonly instances: readonly FollowedInstance[];
 }
@@ -27,7 +27,7 @@ const MOST_FOLLOWED = 100_000;
  * were marking at that moment.
  */
 export class SurvivorFinder {
-  /** In the order in which the scopes closed. */
+  /** The scopes that aren't due yet, in the order in which they closed. */
   #waiting: EndedScope[] = [];
   #waitingCount = 0;
   #survivors = new SurvivorCounts();

@@ -77,7 +77,7 @@ interface Opened {
   readonly startedAt: number;
 }
 
-/** Finds scopes by hand whose handle was collected before they were closed. The shutdown disposes them. */
+/** Finds scopes by hand whose handle was collected before the scope was closed. The shutdown disposes these scopes. */
 export class DroppedScopes {
   readonly #handles: FinalizationRegistry<Opened>;
 

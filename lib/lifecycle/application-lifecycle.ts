@@ -60,7 +60,7 @@ export class ApplicationLifecycle {
         if (settled.isSettled) return fire();
         return new Promise((done) => {
           const later = (): void => done(fire());
-          settled.whenSettled(later, later); // after the shutdown, the slot is skipped; an engine may wait for that
+          settled.whenSettled(later, later); // if the shutdown begins first, the slot is skipped; an engine may wait for that
         });
       },
       missed: (slots) => slots.forEach((slot) => this.dispatcher.miss(this.slotOf(slot))),

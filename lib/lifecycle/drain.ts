@@ -90,7 +90,7 @@ export class Drain {
     });
   }
 
-  /** Emits `shutdown:started`. @returns a function that returns its listeners as a straggler while one of them is running. */
+  /** Emits `shutdown:started`. @returns a function that returns the listeners as a straggler while one of them is running. */
   private announce(): () => Straggler[] {
     const pending = this.events.announce('shutdown:started', {
       waitingFor: namesOf(this.stragglers().filter(({ isBrief }) => isBrief !== true)),
@@ -106,7 +106,7 @@ export class Drain {
     return [...ticksOf(this.running.awaited), ...byHand, ...longRunning];
   }
 
-  /** Returns the scopes by hand that close by themselves, without the shutdown. */
+  /** Returns the scopes by hand that the shutdown needn't close: those of `run()`, and those of `open()` that are closed. */
   private byHand(concerns: (scope: Scope) => boolean): Scope[] {
     return [...this.scopes.all]
       .filter((scope) => scope.kind === 'run' || (scope.kind === 'open' && scope.closed))
@@ -154,7 +154,7 @@ function ticksOf(running: readonly RunningWork[]): Straggler[] {
     .map(({ label, ended }) => ({ name: label, done: ended.opened }));
 }
 
-/** Describes a scope. One that the library opens for a list or a dead letter has no name: the work around it has one. */
+/** Describes a scope. A scope that the library opens for a list or a dead letter has no name: the work around it has one. */
 function stragglerOf(scope: Scope): Straggler {
   const isPart = scope.context.outer?.owner instanceof RunningWork;
   return { name: isPart ? undefined : nameOf(scope), done: scope.ended };

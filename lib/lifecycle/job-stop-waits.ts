@@ -7,8 +7,8 @@ interface StopWait {
 }
 
 /**
- * Waits for running ticks to end, for `stop()` of a job in Nest's `SchedulerRegistry`. Ticks that stop their own or each other's
- * jobs never wait in a cycle.
+ * Waits for running ticks to end when `stop()` is called on a job in Nest's `SchedulerRegistry`. Ticks that stop their own or
+ * each other's jobs never wait in a cycle.
  */
 export class JobStopWaits {
   readonly #waits = new Set<StopWait>();

@@ -48,7 +48,7 @@ export class MemoryWatch implements LongRunning {
       this.events.on('tick:started', ({ schedule, id }) => meter.started(schedule, id)),
       this.events.on('tick:finished', ({ tickId }) => {
         if (!meter.ended(tickId)) return;
-        // The tick is still on the stack, and its AsyncLocalStorage stores would stay alive.
+        // The tick is still on the stack. Without an empty context, its AsyncLocalStorage stores would stay alive.
         fromEmptyContext(() => setImmediate(() => meter.finish(tickId)));
       }),
       this.events.on('schedule:changed', ({ schedule, change }) => {
@@ -95,7 +95,7 @@ export class MemoryWatch implements LongRunning {
     }
   }
 
-  /** Warns about a threshold that exceeds the memory available to the process, because the kernel would end the process earlier. */
+  /** Warns about a `stopAtMb` that isn't below the process's memory limit, because the kernel would end the process earlier. */
   private warnOfVainStop(memory: MemoryOptions): void {
     const stop = thresholdOf(memory, 'stop');
     if (stop?.option !== 'stopAtMb') return;

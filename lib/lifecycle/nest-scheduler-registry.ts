@@ -37,7 +37,7 @@ export function findSchedulerRegistry(nest: NestInside): NestSchedulerRegistry |
   return undefined;
 }
 
-/** Returns the provider with this class name in the module of a registry. */
+/** Returns the instance of the provider with this class name in the module of a registry. */
 function findBeside(
   nest: NestInside,
   registry: NestSchedulerRegistry,
@@ -81,7 +81,7 @@ export function get(target: NestSchedulerRegistry, name: string, kind: NestKind)
 /** The owner of a name in `SchedulerRegistry`. */
 export interface NameHolder {
   readonly text: string;
-  /** The call that added the job, to be removed if both jobs are the same; undefined for a job of a decorator. */
+  /** The call that added the job. The error text suggests removing that call. Undefined for a decorated job. */
   readonly adder: string | undefined;
 }
 
@@ -92,9 +92,9 @@ type DecoratedJob = { readonly ref?: unknown };
  * Finds the owner of a name in `SchedulerRegistry`. The owner is a job that is already there, or a decorated one. Nest adds a
  * decorated job in `onApplicationBootstrap`, after our schedules are shown.
  *
- * `SchedulerOrchestrator` of `@nestjs/schedule` keeps in private fields the jobs that it will add; the fields are the same from 5.0
- * to 12.0. The decorators alone don't show which jobs those are: Nest skips some classes, options disable kinds, and factories
- * make instances.
+ * `SchedulerOrchestrator` of `@nestjs/schedule` keeps in private fields the jobs that it will add; the fields are the same in
+ * versions 5.0 to 12.0. The decorators alone don't show which jobs those are: Nest skips some classes, options disable kinds, and
+ * factories make instances.
  */
 export class NameHolders {
   readonly #orchestrator: Readonly<Record<string, unknown>> | undefined;

@@ -3,7 +3,7 @@ import { SecondSignal } from './signals.js';
 
 /** Limits the total time that the shutdown waits. A second signal ends the wait. */
 export class Patience {
-  /** A moment of `performance.now()`. */
+  /** A `performance.now()` timestamp. */
   #deadline = 0;
   #secondSignal: SecondSignal | undefined;
 
@@ -11,8 +11,8 @@ export class Patience {
   constructor(private leftMs: number) {}
 
   /**
-   * Runs a phase in which the library waits, and returns its result. Time that the application's hooks take between two phases
-   * doesn't count.
+   * Runs a phase in which the library waits, and returns the phase's result. Time that the application's hooks take between two
+   * phases doesn't count.
    */
   async during<T>(phase: () => Promise<T>): Promise<T> {
     this.#deadline = performance.now() + this.leftMs;

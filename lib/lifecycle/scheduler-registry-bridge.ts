@@ -29,9 +29,9 @@ import { shownJob, type JobCallbacks, shownTimer } from './shown-entries.js';
 import { JobStopWaits } from './job-stop-waits.js';
 
 /**
- * Shows our schedules in the `SchedulerRegistry` of an application that imports `ScheduleModule.forRoot()`, as they come and go. A
- * cron appears as a `CronJob` without a timer; an interval or a timeout appears as a timer that never fires. Stopping a job pauses
- * its schedule; deleting a job or clearing a timer removes its schedule.
+ * Shows our schedules in the `SchedulerRegistry` of an application that imports `ScheduleModule.forRoot()`, and keeps the entries
+ * up to date. A cron appears as a `CronJob` without a timer; an interval or a timeout appears as a timer that never fires. Stopping
+ * a job pauses its schedule; deleting a job or clearing a timer removes its schedule.
  */
 export class SchedulerRegistryBridge {
   readonly #logger = new Logger('ScopedWorker');
@@ -214,7 +214,7 @@ export class SchedulerRegistryBridge {
 
   /**
    * Pauses the schedule of a stopped job. If the job is gone a microtask later, removes the schedule, because `deleteCronJob()`
-   * stops a job before it deletes it.
+   * stops a job before deleting it.
    */
   private async stop(name: string, target: NestSchedulerRegistry): Promise<void> {
     const shown = this.#shown.get(name)!;
@@ -236,7 +236,7 @@ function timeOf({ expression, options: { timeZone, utcOffset } }: Schedule): Cro
 }
 
 /**
- * Returns the expression of a `CronTime`, which may come from another copy of `cron`. Its zone must be that of the schedule: a
+ * Returns the expression of a `CronTime`, which may come from another copy of `cron`. The zone must be that of the schedule: a
  * `CronTime` without a zone has that of the process.
  *
  * @throws Error if the value isn't a `CronTime`, or is for a date or another zone.
@@ -258,7 +258,7 @@ function expressionOf(time: unknown, schedule: Schedule): string {
   );
 }
 
-/** Adds the zone of the process, which a `CronTime` of cron 3 (`@nestjs/schedule` 5) leaves out; one of cron 4 has it. */
+/** Adds the zone of the process, which a `CronTime` of cron 3 (`@nestjs/schedule` 5) leaves out; cron 4 includes it. */
 function withZone({ timeZone, utcOffset }: Partial<CronZone>): Partial<CronZone> {
   if (timeZone !== undefined || utcOffset !== undefined) return { timeZone, utcOffset };
   return { timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone };

@@ -19,7 +19,7 @@ export type JobCallbacks = ((this: unknown, onComplete: unknown) => unknown)[];
 
 /**
  * Makes a `CronJob` that has no timer and whose methods act on a schedule. `waitForCompletion` follows the overlap rule of the
- * schedule: if it is true, `stop()` and `fireOnTick()` of `cron` return promises that wait for the run.
+ * schedule: if true, `stop()` and `fireOnTick()` of `cron` return promises that wait for the run.
  *
  * @param callbacks receives the functions from `addCallback()`.
  */
@@ -71,9 +71,9 @@ export function shownJob(
 
 /**
  * Makes a timer that never fires, for code that expects the timer of a schedule. The timer calls `onClear` once, when it is
- * cleared: with `clearInterval()` or `clearTimeout()`, by its number, with `close()` or `using`.
+ * cleared: with `clearInterval()` or `clearTimeout()` (also by its number), `close()` or `using`.
  *
- * Node 20 to 26 always clears a timer by writing `null` to `_onTimeout` (`lib/timers.js`). The fake clocks of Jest, Vitest
+ * In Node 20 to 26, clearing a timer always writes `null` to `_onTimeout` (`lib/timers.js`). The fake clocks of Jest, Vitest
  * and sinon lack this field, and read the number of a timer only to clear it.
  */
 export function shownTimer(onClear: () => void): NodeJS.Timeout {
@@ -86,7 +86,7 @@ export function shownTimer(onClear: () => void): NodeJS.Timeout {
     isCleared = true;
     onClear();
   };
-  if (typeof timer !== 'object') return timer; // a fake clock of a browser
+  if (typeof timer !== 'object') return timer; // a number, from a fake browser clock
   if (Object.hasOwn(timer, '_onTimeout')) {
     Object.defineProperty(timer, '_onTimeout', {
       get: () => (isCleared ? null : nothing),

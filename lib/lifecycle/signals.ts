@@ -16,7 +16,7 @@ const own = new Set<unknown>();
 /**
  * Listens for a process signal while the shutdown waits, and ends the wait when one arrives. The signal that began the shutdown
  * was delivered before, so it doesn't count. When Nest has closed another application in the process, it removes that
- * application's listener and sends the signal again. That doesn't count either.
+ * application's listener and sends the signal again. That signal doesn't count either.
  */
 export class SecondSignal {
   readonly received: Promise<void>;
@@ -43,7 +43,7 @@ export class SecondSignal {
       };
       own.add(onSignal);
       process.on('removeListener', onRemoved);
-      for (const signal of heard) process.prependListener(signal, onSignal); // before listeners that run once, which remove themselves
+      for (const signal of heard) process.prependListener(signal, onSignal); // before listeners that run once and remove themselves
       this.#dispose = () => {
         process.removeListener('removeListener', onRemoved);
         for (const signal of heard) process.removeListener(signal, onSignal);

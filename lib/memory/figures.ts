@@ -1,4 +1,4 @@
-/** The minimum number of figures: fewer don't show how much they vary, and none can be left out. */
+/** The minimum number of figures: fewer don't show how much they vary, and none of them can be left out. */
 const LEAST_FIGURES = 4;
 /** The number of standard errors above zero beyond which growth isn't a measurement error. */
 const SURE_ERRORS = 2;
@@ -29,7 +29,7 @@ export function medianOf(figures: readonly number[]): number {
   return ascending(figures)[Math.floor(figures.length / 2)]!;
 }
 
-/** In this many figures, one at each end may be an outlier: V8 takes and returns pages during ticks, which moves single figures. */
+/** In this many figures, one at each end may be an outlier: V8 takes and returns pages during ticks, which distorts single ones. */
 const FIGURES_PER_ACCIDENT = 7;
 
 /**

@@ -19,7 +19,7 @@ interface Reading {
 interface Measuring {
   readonly schedule: string;
   readonly counts: TickCounts;
-  /** The first reading. */
+  /** The result of the first reading. */
   readonly heldBytes: number;
   /** The duration of the first reading, in milliseconds. */
   readonly tookMs: number;
@@ -50,7 +50,7 @@ export class GrowthMeter {
   /** The current measurements, by tick id; at most one for each schedule. */
   readonly #measuring = new Map<string, Measuring>();
   /**
-   * When the next tick of a schedule may be measured, as a moment of `performance.now()`. 0 means immediately; Infinity is set
+   * When the next tick of a schedule may be measured, as a `performance.now()` timestamp. 0 means immediately; Infinity is set
    * while a tick is measured, or if the heap can't be read.
    */
   readonly #notBefore = new Map<string, number>();

@@ -6,8 +6,8 @@ const KEPT_POINTS = 10;
 const LEAST_PART = 0.1;
 
 /**
- * Corrects the measured growth by what V8's own full collections find alive. A tick that replaces the data of an earlier tick (a
- * cache, the last report of its schedule) leaves something each time, yet nothing grows. Only a full collection shows this.
+ * Corrects the measured growth with what V8's own full collections find alive. A tick that replaces the data of an earlier tick
+ * (in a cache, for example) leaves something each time, yet nothing grows. Only a full collection shows this.
  */
 export class KeptShare {
   readonly #points: { readonly heapBytes: number; readonly counts: TickCounts }[] = [];

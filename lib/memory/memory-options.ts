@@ -20,8 +20,8 @@ type WarnAt =
   | {
       readonly warnAtMb?: never;
       /**
-       * Warns when the heap in use reaches this percentage of V8's heap limit, or RSS this percentage of the memory limit. The
-       * memory limit is that of the container, or all memory of the machine. Above 0, up to 100.
+       * Warns when the heap in use reaches this percentage of V8's heap limit, or RSS reaches this percentage of the memory
+       * limit. The memory limit is that of the container, or else the total memory of the machine. Above 0, up to 100.
        */
       readonly warnAtPercent?: number;
     };
@@ -63,7 +63,7 @@ const CHECKS: Readonly<Record<string, (value: unknown) => string | undefined>> =
   checkEveryMs: (value) => limitProblem(value, LEAST_CHECK_EVERY_MS),
 };
 
-/** Returns the problems of the option `memory`: pairs of an option's name and a clause to follow it. */
+/** Returns the problems of the option `memory`: pairs of an option's name and a clause to follow that name. */
 export function memoryOptionProblems(memory: unknown): [option: string, problem: string][] {
   if (memory === undefined) return [];
   if (!isOptions(memory))

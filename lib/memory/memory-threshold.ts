@@ -30,7 +30,8 @@ export function levelOf(sample: MemorySample, { option }: MemoryThreshold): numb
 }
 
 /**
- * The share of the threshold below which a value must fall before the next crossing counts: a wavering value is reported once.
+ * The share of the threshold below which a value must fall before the next crossing counts, so that a wavering value is reported
+ * only once.
  */
 const REARMED_BELOW = 0.95;
 
@@ -66,7 +67,7 @@ export interface MemoryCheck {
 }
 
 /**
- * Emitted when the memory of the process reaches a threshold, or has fallen more than 5% below it again.
+ * Emitted when the memory of the process reaches a threshold, or falls back to more than 5% below it.
  *
  * @publicApi
  */

@@ -22,7 +22,7 @@ export interface MemorySample {
   readonly heapUsedBytes: number;
   /** The size (`--max-old-space-size`) beyond which V8 ends the process. */
   readonly heapLimitBytes: number;
-  /** The memory available to the process: the limit of its container, or all memory of the machine. */
+  /** The memory available to the process: the limit of its container, or else the total memory of the machine. */
   readonly limitBytes: number;
   /** The greater of heap used / heap limit and RSS / limit, in percent. */
   readonly percent: number;
@@ -38,17 +38,17 @@ export function memorySample(figures: Omit<MemorySample, 'percent'>): MemorySamp
 /** Reads memory for the memory watch; tests replace this class. */
 export abstract class MemorySource {
   abstract sample(): MemorySample;
-  /** Reads heap and buffers right after a collection of young garbage; undefined if that isn't possible. */
+  /** Returns the size of heap and buffers right after a collection of young garbage; undefined if that isn't possible. */
   abstract floorBytes(): number | undefined;
-  /** Reads heap and buffers right after a full collection; undefined if that isn't possible, or would take too long. */
+  /** Returns the size of heap and buffers right after a full collection; undefined if that isn't possible or takes too long. */
   abstract liveBytes(): number | undefined;
-  /** Returns true if a full collection of V8 was detected since the last call; one may be missed. */
+  /** Returns true if a full collection of V8 has been detected since the last call; one may be missed. */
   abstract wasCollected(): boolean;
   /** Watches for full collections until you call the returned function, which returns true if there was one; none is missed. */
   abstract watchCollections(): () => boolean;
 }
 
-/** The largest heap for full collections: in a larger one, they would stop the process for more than about 250 ms. */
+/** The largest heap for full collections: in a larger one, they would pause the process for more than about 250 ms. */
 const LARGEST_HEAP_BYTES = 256 * MIB;
 
 /** Reads the memory of this process. */
@@ -86,7 +86,7 @@ export class ProcessMemory extends MemorySource {
   }
 }
 
-/** Matches the heap spaces with compiled code, which comes and goes with collections, about 200 KB at a time. No tick keeps it. */
+/** Matches heap spaces without data of ticks. Compiled code, for example, comes and goes, about 200 KB at a time. */
 const NOT_DATA = /^(code|trusted|read_only|shared)_/;
 
 function heldBytes(): number {

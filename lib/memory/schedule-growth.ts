@@ -25,7 +25,7 @@ const LEAST_BYTES = MIB;
 /** The number of ticks of each schedule that had finished by a given moment. */
 export type TickCounts = ReadonlyMap<string, number>;
 
-/** The estimate for the ticks of one schedule, reported or not. */
+/** An estimate, reported or not, for the ticks of one schedule. */
 interface GrowthEstimate extends Omit<ScheduleGrowth, 'bytes'> {
   /** False while the figure may be a measurement error. */
   readonly isSure: boolean;
@@ -35,24 +35,24 @@ interface GrowthEstimate extends Omit<ScheduleGrowth, 'bytes'> {
 
 /** The number of figures that count; older ones are dropped. */
 const KEPT_FIGURES = 20;
-/** The number of ticks, each between full collections, that make a confirmation; the median of their figures counts. */
+/** The number of figures that make up a confirmation, each measured between full collections; their median counts. */
 const CONFIRMING_TICKS = 7;
-/** The maximum number of ticks for a confirmation whose figures scatter: some jobs keep data only in some ticks. */
+/** The maximum number of figures for a confirmation if they scatter: some jobs keep data only in some ticks. */
 const MOST_CONFIRMING_TICKS = 3 * CONFIRMING_TICKS;
 
 /** The figures behind the estimate for one schedule. */
 class Account {
   ticks = 0;
   measuredTicks = 0;
-  /** What a tick leaves, according to each of the last stretches. */
+  /** What a tick leaves: one figure for each of the last stretches of time. */
   readonly figures: number[] = [];
-  /** The average of these figures; counts until there is a confirmation. */
+  /** The average of `figures`; counts until there is a confirmation. */
   learned = { mean: 0, isSure: false };
   /** The figures of the last complete confirmation: what a tick left between two full collections. */
   confirmed: readonly number[] = [];
   /** The number of ticks when that confirmation was complete. */
   confirmedAt = 0;
-  /** The figures of an incomplete confirmation; the previous one still counts. */
+  /** The figures of an incomplete confirmation; the last complete one still counts. */
   confirming: number[] = [];
 }
 
@@ -130,7 +130,7 @@ export class GrowthEstimates {
 
   /**
    * Returns true if full collections must show whether the ticks add data or replace data of earlier ticks. A confirmation is
-   * renewed whenever the number of ticks has doubled, because a cache first fills and then replaces.
+   * renewed whenever the number of ticks has doubled, because a cache first fills and then replaces entries.
    */
   needsConfirmation(schedule: string): boolean {
     const account = this.accountOf(schedule);

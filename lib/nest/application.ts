@@ -11,8 +11,8 @@ export abstract class Application {
   }
 
   /**
-   * True if `Test.createTestingModule()` created the application, which is then only a part of the real one. The name of the root
-   * module is the same from 11.0.0 to 12.5.1.
+   * True if `Test.createTestingModule()` created the application, which is then only a part of the real one. The root module of
+   * such an application is named `RootTestModule` from Nest 11.0.0 to 12.5.1.
    */
   get isTestingModule(): boolean {
     return [...this.modules.values()].some(({ name }) => name === 'RootTestModule');
@@ -24,7 +24,8 @@ export abstract class Application {
  * of 10.4.22). Nest 11 and 12 use the reverse order. In Nest 10, `NestInside.stopFirst` would run the drain last, after pools have
  * closed.
  *
- * Nest exports no version, and a bundle or a test has no manifest. `IntrinsicException` has been public since 11.0.0.
+ * Nest exports no version, and a bundle or a test has no manifest. So this function looks for `IntrinsicException`, which has been
+ * public since 11.0.0.
  *
  * @throws {UnsupportedNestError}
  */
@@ -44,7 +45,7 @@ const METHODS = [
 ] as const;
 
 /**
- * Refuses a version of Nest whose injector lacks a method that the library needs: the library would dispose nothing.
+ * Refuses a version of Nest whose injector lacks a method that the library needs: without it, the library would dispose nothing.
  *
  * @throws {UnsupportedNestError}
  */

@@ -3,7 +3,7 @@ import { isFactory } from './provider-kind.js';
 
 /** Replaces an instance with another object while Nest builds it. */
 export class BuildReplacement {
-  /** Undefined until an instance is built, and if that instance isn't replaced. */
+  /** Undefined until an instance is built, and afterwards if that instance isn't replaced. */
   #made: { readonly instance: unknown; readonly standIn: unknown } | undefined;
 
   constructor(

@@ -2,7 +2,10 @@ import { withMember } from './build-replacement.js';
 import type { ContextId, NestInstanceHost, NestWrapper } from './nest-types.js';
 import type { Preparation } from './preparation.js';
 
-/** The members of an `InstanceWrapper` for its instances; the stores are read in versions without the method for all of them. */
+/**
+ * The members of an `InstanceWrapper` that lead to its instances. The stores are read only in versions of Nest without
+ * `getExistingInstancesByContextId()`.
+ */
 interface OpenWrapper {
   readonly values?: WeakMap<ContextId, NestInstanceHost>;
   readonly transientMap?: Map<string, WeakMap<ContextId, NestInstanceHost>>;
@@ -47,7 +50,7 @@ export class HeldInstance {
   #host: NestInstanceHost | undefined;
   #isConstructed = false;
 
-  /** @param preparation the preparation of the instance. Its code sees the instance as resolved, so it doesn't wait for itself. */
+  /** @param preparation the preparation of the instance. Code in it sees the instance as resolved, so no code waits for itself. */
   constructor(private readonly preparation: Preparation) {}
 
   /** Replaces arguments of `Injector#instantiateClass`, so that Nest doesn't mark the new instance as resolved yet. */

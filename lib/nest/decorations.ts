@@ -12,7 +12,7 @@ const watched = new WeakSet<NestInjector>();
  *
  * `Injector#instanceDecorator` (from 11.1 on) is that of `NestFactory.create(..., { instrument: { instanceDecorator } })`, or the
  * identity function. Nest calls it with each instance that a constructor or factory has created. `isSameObject()` recognises
- * instances that are decorated elsewhere: singletons, by an unreachable injector, and values, by their module.
+ * instances that are decorated elsewhere: singletons (by an unreachable injector) and values (by their module).
  */
 export function watchDecorations(injector: NestInjector): void {
   const decorate = injector.instanceDecorator;
@@ -38,7 +38,7 @@ export function bare<T>(value: T): T {
   return object as T;
 }
 
-/** Returns a copy with an object's own properties, undecorated: through a decoration, functions differ on each read. */
+/** Returns an undecorated copy of an object's own properties: through a decoration, a function differs on each read. */
 export function bareProperties<T extends object>(decorated: T): T {
   const entries = Object.entries(Object.getOwnPropertyDescriptors(decorated))
     .filter(([, { enumerable }]) => enumerable === true)

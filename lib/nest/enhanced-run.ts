@@ -24,7 +24,7 @@ const FORBIDDEN = 'Forbidden resource';
 /**
  * The parts of `ExternalContextCreator` that run enhancers in Nest itself; declared private, the same from 11.0.0 to 12.5.1. Its
  * `create()` doesn't fit: it finds the module by the class, always adds global enhancers, logs every error and completes
- * Observables. It passes a handler either its arguments or its decorated parameters. These parts read only the constructor of
+ * Observables. It passes a handler either all arguments or only the decorated ones. These parts read only the constructor of
  * `host`.
  */
 export interface Consumers {
@@ -78,7 +78,7 @@ export interface ReadyEnhancers {
   readonly interceptors: readonly NestInterceptor[];
   /** The decorated parameters, each with its pipes in order. */
   readonly params: readonly (DeclaredParam & { readonly ready: readonly PipeTransform[] })[];
-  /** The first one that catches an error handles it. */
+  /** The first filter that catches an error handles that error. */
   readonly filters: readonly ExceptionFilter[];
 }
 
@@ -102,7 +102,7 @@ export class EnhancedRun {
   readonly #host: object;
   /** The calls to the handler that haven't settled. */
   readonly #calls = new Set<Promise<unknown>>();
-  /** The number of subscriptions to an Observable of the handler. */
+  /** The number of open subscriptions to Observables of the handler. */
   #subscriptions = 0;
   /** Fails when an abort ends the wait for the interceptors. */
   readonly #cut = new Subject<never>();
@@ -114,10 +114,10 @@ export class EnhancedRun {
     private readonly enhancers: ReadyEnhancers,
     private readonly prepared: PreparedCall,
   ) {
-    this.#host = prepared.owner.prototype as object; // so that `getClass()` is the worker, even for a plain object from a factory
+    this.#host = prepared.owner.prototype as object; // so `getClass()` returns the worker, even for an object from a factory
   }
 
-  /** Returns the result of the handler, an interceptor or a filter; of an Observable, the last value. */
+  /** Returns the result of the handler, an interceptor or a filter; for an Observable, the last value. */
   async result(): Promise<unknown> {
     try {
       return await this.enhanced();
@@ -177,7 +177,7 @@ export class EnhancedRun {
     return defer(() => this.subscribed(result));
   }
 
-  /** Keeps the scope open: an interceptor may subscribe on its own, and not wait for the handler's Observable. */
+  /** Keeps the scope open while the handler's Observable runs: an interceptor may subscribe to it without waiting for its end. */
   private subscribed(source: Observable<unknown>): Observable<unknown> {
     const { signal } = this.prepared;
     if (signal.aborted) this.end(signal.reason);
@@ -213,8 +213,8 @@ export class EnhancedRun {
   }
 
   /**
-   * Keeps the scope open until `work` settles. With interceptors, Nest runs the rest inside an Observable. An abort or an
-   * interceptor may end the wait for the work, and an interceptor may call the handler late.
+   * Keeps the scope open until `work` settles. With interceptors, Nest runs the handler inside an Observable. An abort or
+   * an interceptor may end the wait for the work, and an interceptor may call the handler late.
    */
   private held<T>(work: () => Promise<T>): Promise<T> {
     const release = this.hold();

@@ -12,7 +12,7 @@ import { GlobalEnhancers } from './global-enhancers.js';
 export interface HandlerCall {
   readonly instance: object;
   readonly method: string;
-  /** The member of the instance that has the name of the method. */
+  /** The member of the instance with the name of the method. */
   readonly called: Function;
   readonly worker: NestWrapper;
   readonly args: readonly unknown[];

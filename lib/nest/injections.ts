@@ -20,7 +20,7 @@ export interface MissingInjection {
   readonly token: unknown;
 }
 
-/** Keys of `@nestjs/common/constants`, which Nest 12 doesn't export; the same from 11.0.0 to 12.5.1. */
+/** Keys from `@nestjs/common/constants`, which Nest 12 doesn't export; the same from 11.0.0 to 12.5.1. */
 const PARAM_TYPES = 'design:paramtypes';
 const DECLARED_PARAMS = 'self:paramtypes';
 const DECLARED_PROPERTIES = 'self:properties_metadata';
@@ -31,9 +31,9 @@ const OPTIONAL_PROPERTIES = 'optional:properties_metadata';
  * Returns the dependencies of a provider, in the order in which Nest resolves them. Guards, interceptors, pipes and filters of a
  * controller count as its dependencies.
  *
- * Nest records the dependencies when it first resolves a provider. Nest 11.2 resolves a provider that is declared as request-scoped
- * only at the first request. Until then, this function reads the metadata of the class and looks up each token as Nest does,
- * through aliases to their targets. Leaves out dependencies that nothing provides, and `INQUIRER`.
+ * Nest records the dependencies when it first resolves a provider. Nest 11.2 waits for the first request before it resolves a
+ * provider that is declared as request-scoped. Until then, this function reads the metadata of the class and looks up each token
+ * as Nest does, through aliases to their targets. Leaves out dependencies that nothing provides, and `INQUIRER`.
  */
 export function injectionsOf(wrapper: NestWrapper): Injection[] {
   const isMade = isFactory(wrapper);
@@ -71,8 +71,8 @@ export function injectionsOf(wrapper: NestWrapper): Injection[] {
 
 /**
  * Returns the dependencies that keep Nest from building a provider: not optional, and not visible to the provider's module. Nest 12
- * itself refuses them at start-up. Nest 11.2 doesn't check providers that are declared as request-scoped or transient before the
- * first request. If Nest has resolved a provider, nothing is missing, because versions differ in what they accept.
+ * itself refuses them at start-up. Before the first request, Nest 11.2 doesn't check providers that are declared as request-scoped
+ * or transient. If Nest has resolved a provider, nothing counts as missing, because versions differ in what they accept.
  */
 export function missingInjectionsOf(wrapper: NestWrapper): MissingInjection[] {
   if (wrapper.initTime !== undefined) return [];
@@ -93,7 +93,7 @@ function askedFor(
     }));
   const { metatype } = wrapper;
   if (!metatype) return [];
-  // A subclass inherits the flags. Nest 11 applies them to constructors too; Nest 12 refuses a class that relies on this.
+  // A subclass inherits `@Optional()`. Nest 11 applies it to constructors too; Nest 12 refuses a class that relies on this.
   const optional = (key: string): readonly unknown[] =>
     (Reflect.getMetadata(key, metatype) as readonly unknown[] | undefined) ?? [];
   const optionalParams = optional(OPTIONAL_PARAMS);

@@ -28,8 +28,8 @@ function addEachEnhancerOnce(wrapper: NestWrapper): void {
 }
 
 /**
- * Keeps the instances of a module readable if its load fails. Nest 11.0.0 to 11.0.10 keeps the module in the application, but removes
- * the entry of each failed provider. Reading its `instance` would then recurse until the stack overflows.
+ * Keeps the instances of a module readable if its load fails. Nest 11.0.0 to 11.0.10 keeps the module in the application, but
+ * removes the entry of each failed provider. Reading the `instance` of such a provider would recurse until the stack overflows.
  */
 export function keepReadable({ providers, injectables, controllers }: NestModule): void {
   for (const collection of [providers, injectables, controllers]) {

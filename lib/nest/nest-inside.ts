@@ -206,7 +206,7 @@ export class NestInside extends Application {
   }
 
   /**
-   * Reports every build under a context id of `createContextId` to its observer, including builds in lazily loaded modules.
+   * Reports every build under a context id from `createContextId` to its observer, including builds in lazily loaded modules.
    *
    * @throws {UnsupportedNestError}
    */

@@ -2,7 +2,7 @@ import type { Scope } from '@nestjs/common';
 import type { ContextId, ModuleRef, ModulesContainer } from '@nestjs/core';
 
 /**
- * The part of Nest's `InstanceWrapper` that this library reads; the same from 11.0.0 to 12.5.1. Declared here, so that no type
+ * The part of Nest's `InstanceWrapper` that this library reads; the same from 11.0.0 to 12.5.1. Declared here so that no type
  * of the library refers to Nest's internals.
  */
 export interface NestWrapper {
@@ -68,7 +68,7 @@ export interface NestInjector {
   /** Exists in 11.2.10, and from 12.2 on. */
   waitForDeferredLoads?: (this: NestInjector, contextId: ContextId) => Promise<void>;
   addDeferredLoad?: (this: NestInjector, contextId: ContextId, loading: Promise<unknown>) => void;
-  /** Returns the context id under which Nest stores an instance; for a durable provider, a context id strategy chooses it. */
+  /** Returns the context id under which Nest stores an instance; for a durable provider, a `ContextIdStrategy` chooses that id. */
   getContextId(contextId: ContextId, wrapper: NestWrapper): ContextId;
   loadPerContext: <T>(
     this: NestInjector,

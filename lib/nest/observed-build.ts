@@ -24,7 +24,7 @@ export interface ObservedBuild {
   readonly properties: NestProperty[];
 }
 
-/** Returns undefined for a build that belongs to no scope of this library. */
+/** Returns the build that a call with these arguments makes; undefined if the build belongs to no scope of this library. */
 export function observedBuild(injector: NestInjector, args: unknown[]): ObservedBuild | undefined {
   const contextId = contextIdOf(args[3]);
   const observer = observerOf(contextId);

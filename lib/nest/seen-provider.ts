@@ -12,8 +12,8 @@ interface LinkedModule extends NestModule {
 
 /**
  * Returns the provider that a module sees under a token: its own, or else the first that its imports export. Nest's injector finds
- * the same one for the module's own providers. `ModuleRef` finds only the provider of the module itself, or that of the last module
- * in the application that has the token.
+ * the same provider for dependents in that module. `ModuleRef` finds only the provider of the module itself, or that of the last
+ * module in the application that has the token.
  */
 export function seenProvider(module: NestModule, token: unknown): NestWrapper | undefined {
   return module.providers.get(token) ?? exportedTo(module, token, new Set([module]));

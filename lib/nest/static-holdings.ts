@@ -8,7 +8,7 @@ import { isReadyMade, isSingleton } from './provider-kind.js';
  * Such a map may hold one pool for each tenant.
  *
  * Skips maps of more than 1,000 entries. Skips arrays and sets, in which providers often track objects that others own. Cannot
- * read private `#fields` and closures; `shared()` is for these.
+ * read private `#fields` or closures; `shared()` is for these.
  *
  * In an application with an `instanceDecorator`, instances are proxies, and the objects that they hold may be proxies too. The
  * search recognises these proxies.

@@ -9,7 +9,7 @@ import { isOptions, show } from '../util/option-checks.js';
 export interface Allowance {
   /** The kind of finding, such as `'resource-rebuilt'`, or its number, such as `'SW202'`. */
   readonly finding: string;
-  /** The token of the culprit: a class, a string or a symbol. Or the `subject` of the finding, such as `'Mailer.send'`. */
+  /** The token of the culprit (a class, a string or a symbol), or the `subject` of the finding, such as `'Mailer.send'`. */
   readonly token: Function | string | symbol;
   /** Why the finding is intentional, for the next reader. Must not be empty. */
   readonly reason: string;

@@ -28,7 +28,7 @@ export function refuseAsyncOptions(options: AsyncOptions): void {
 }
 
 /**
- * Returns the provider that Nest creates from the argument, and catches two mistakes: a class without `create()`, and an undefined
+ * Wraps the provider that Nest creates from the argument, to catch two mistakes: a class without `create()`, and an undefined
  * result. The module would otherwise mistake such a result for an import without options.
  */
 export function checkedProvider(provider: Provider, { useFactory }: AsyncOptions): Provider {

@@ -52,7 +52,7 @@ export function resolvedLeakDetection(
   return { ...DEFAULTS, ...withoutUndefined(options) };
 }
 
-/** Returns the problems of the option, each as a clause to follow the name of the option. */
+/** Returns the problems of `leakDetection`, each as an option's name and a clause to follow that name. */
 export function leakDetectionProblems(options: unknown): [option: string, problem: string][] {
   if (options === undefined) return [];
   if (!isOptions(options))

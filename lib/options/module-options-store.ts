@@ -22,13 +22,13 @@ export class ModuleOptionsStore {
     if (this.#declared.length === 1) Object.assign(this.resolved, resolve(options));
   }
 
-  /** True if the application has hooks around ticks. Read before the options are checked. */
+  /** True if the application has hooks around ticks. Safe to read before the options are checked. */
   get hasHooks(): boolean {
     const { around, onOpen } = this.resolved;
     return (Array.isArray(around) && around.length > 0) || typeof onOpen === 'function';
   }
 
-  /** Returns one sentence for each problem. */
+  /** Returns one sentence for each problem of the options. */
   problems(): string[] {
     const problems = this.#declared.flatMap(moduleOptionProblems);
     if (this.#declared.length === 0) {

@@ -16,7 +16,7 @@ export interface ScopedWorkerModuleOptions {
   /** The source of ticks. Default: `inProcessEngine()`. */
   readonly engine?: Engine;
   /**
-   * Decides which findings stop start-up. Errors with which nothing can run, such as an invalid cron expression or a duplicate
+   * Decides which findings stop start-up. Errors after which nothing can run, such as an invalid cron expression or a duplicate
    * name, always do. `'strict'`: all errors and warnings. `'error'`: all errors; warnings are logged once. `'warn'`: no others;
    * everything is logged. `'off'`: the same, but nothing is logged, and lifetimes aren't checked. The option works the same way
    * in every environment.
@@ -57,7 +57,7 @@ export interface ScopedWorkerModuleOptions {
    * when the scope is disposed, and rejects with the error of an attempt that didn't succeed.
    *
    * If a hook throws before it calls `next()`, the attempt fails in the phase `open`; afterwards, in the phase `around`. In both
-   * cases, the library doesn't acknowledge the message.
+   * cases, the library doesn't acknowledge the message of a consumer.
    */
   readonly around?: readonly AroundHook[];
   /**

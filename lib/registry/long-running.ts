@@ -2,7 +2,7 @@
 export interface LongRunning {
   /** Starts the work once start-up has settled. Must not wait for the work to finish. */
   start(): void;
-  /** Starts no new work from now on. Called once, when the shutdown begins. */
+  /** Prevents new work from starting. Called once, when the shutdown begins. */
   stop(): void;
   /** Asks running work to stop. Called once, when the listeners of `shutdown:started` have finished. */
   interrupt?(): void;
@@ -12,9 +12,9 @@ export interface LongRunning {
 
 /** Work that the shutdown waits for. `Drain` collects the stragglers. */
 export interface Straggler {
-  /** The name for the log, such as `ReportWorker.send (tick-1)`; undefined if it is part of another straggler that has a name. */
+  /** The name for the log, such as `ReportWorker.send (tick-1)`; undefined if another, named straggler includes this work. */
   readonly name: string | undefined;
-  /** True if it usually stops immediately, so that the log doesn't have to say that the shutdown waits for it. */
+  /** True if the work usually stops immediately, so that the log doesn't have to say that the shutdown waits for it. */
   readonly isBrief?: boolean;
   /** Resolves when the work has finished; never rejects. */
   readonly done: Promise<unknown>;

@@ -27,7 +27,7 @@ export class RunningEngine {
   /** Starts the engine. @throws the error of the engine. */
   async start(schedules: readonly Schedule[], host: EngineHost): Promise<void> {
     this.#starting = this.inEmptyContext(async (engine) => {
-      await Promise.resolve(); // `#starting` is set first, because a listener of a missed slot may change a schedule
+      await Promise.resolve(); // `#starting` is set first, because a listener for missed slots may change a schedule
       await engine.start(schedules.filter(isTimed), host);
     });
     await this.#starting;

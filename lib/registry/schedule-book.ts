@@ -9,7 +9,7 @@ function withoutResults({ value: _value, items: _items, ...kept }: TickReport): 
   return kept;
 }
 
-/** A worker class with the provider that builds it. */
+/** A worker class with the provider that builds its instances. */
 export interface WorkerPlace {
   readonly workerClass: Function;
   readonly wrapper: NestWrapper;
@@ -56,7 +56,7 @@ export class ScheduleBook implements LastReports {
     return current !== undefined && (life === undefined || life === this.#lives.get(current));
   }
 
-  /** Returns the schedule that an engine passes back: the object itself, or for a copy, the schedule with its name. */
+  /** Returns the schedule that an engine passes back: the object itself or, for a copy, the schedule with the same name. */
   known(schedule: EngineSchedule): Schedule {
     if (this.#lives.has(schedule)) return schedule as Schedule;
     return this.#schedules.get(schedule.name) ?? (schedule as Schedule); // a copy of a removed one

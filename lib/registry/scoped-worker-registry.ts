@@ -19,7 +19,7 @@ import {
 } from '../util/option-checks.js';
 import { refuseInvalid } from '../errors/errors.js';
 
-/** Counts of the whole application. */
+/** Counts for the whole application. */
 export interface ScopedWorkerStats {
   /** The number of open scopes, both those of ticks and those by hand. */
   readonly openScopes: number;
@@ -176,9 +176,9 @@ export class ScopedWorkerRegistry {
 
   /**
    * Runs `work` under the lock that the ticks of an `overlapKey` take. The work starts when no tick with this key is running, and
-   * no such tick starts while `work` runs. Use it, for example, in an HTTP handler that changes the same data as a job.
+   * no such tick starts while `work` runs. For example, call this method in an HTTP handler that changes the same data as a job.
    *
-   * The call waits its turn, including behind earlier calls with the key. A tick that comes due while the lock is taken follows its
+   * The call also waits for earlier calls with the key. A tick that comes due while the lock is taken follows its
    * own `overlap` rule. Inside a tick with this key, a call doesn't wait for ticks to finish. If several such ticks run
    * concurrently, their calls run one after the other, as do simultaneous calls from one tick. Inside `work`, a nested call doesn't
    * wait for that work. The lock covers this process only. You can call `exclusive()` before start-up is complete and during the
@@ -186,7 +186,7 @@ export class ScopedWorkerRegistry {
    *
    * @param options.signal Ends the wait, but not the work; for example `AbortSignal.timeout(2_000)`. Default: no limit.
    * @returns the result of `work`.
-   * @throws the error of `work`; or the reason of `signal`, if it is aborted before `work` starts.
+   * @throws the error of `work`; or the reason of `signal`, if `signal` is aborted before `work` starts.
    * @throws {InvalidOptionsError} if an argument is invalid; nothing runs.
    */
   async exclusive<T>(

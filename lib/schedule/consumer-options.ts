@@ -36,7 +36,7 @@ export interface ConsumerOptions<T = never> extends Pick<
   /** The maximum number of messages in progress; none are prefetched. Minimum 1. Default: `maxConcurrency`, or else 1. */
   readonly concurrency?: number;
   /**
-   * The maximum number of deliveries: a message is put aside when the last one fails. If it arrives again after that, it is put
+   * The maximum number of deliveries: a message is put aside when its last delivery fails. If it arrives after that, it is put
    * aside without a call to the handler, because the process may have ended during its last delivery. Interrupted deliveries don't
    * count. Needs `deadLetter`, or a source that keeps dead letters itself. Minimum 1. Default: no limit.
    */

@@ -13,9 +13,9 @@ const LONGEST_GAP = 120;
  * Evaluates a cron expression with the `cron` package, as `@Cron` of `@nestjs/schedule` does. One evaluation takes about a quarter
  * of a millisecond.
  *
- * Corrects two results of `cron` 4.4 around the end of daylight saving time. One is an instant whose local time the expression
- * doesn't name. A job at a fixed local time would run twice: 03:00 in Berlin comes out as 02:00 and again as 03:00. The other is an
- * instant before the requested one.
+ * Corrects two errors of `cron` 4.4 around the end of daylight saving time. `cron` can return an instant before the requested one,
+ * or one whose local time the expression doesn't name. In the second case, a job at a fixed local time would run twice: 03:00
+ * in Berlin comes out as 02:00 and again as 03:00.
  */
 export class CorrectedCron {
   readonly fields: CronFieldValues;

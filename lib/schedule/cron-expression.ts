@@ -3,7 +3,7 @@ import { getOrAdd } from '../util/values.js';
 import { CronFields } from './cron-fields.js';
 import { offsetsOf, type ZoneOffsets } from './zone-offsets.js';
 
-/** The zone in which a cron expression is evaluated; without either value, that of the process. */
+/** The zone in which a cron expression is evaluated; without either value, the zone of the process. */
 export interface CronZone {
   readonly timeZone: string | undefined;
   readonly utcOffset: number | undefined;
@@ -13,8 +13,8 @@ export interface CronZone {
 const FAR_MS = 2_800 * 86_400_000;
 
 /**
- * A cron expression: five fields, or six with seconds first; month and day names; presets such as `@daily`. It is due when
- * `@Cron` of `@nestjs/schedule` is, except for the times that `CorrectedCron` corrects.
+ * A cron expression: five fields, or six with seconds first; month and day names; presets such as `@daily`. Its due times
+ * are those of `@Cron` of `@nestjs/schedule`, except for the ones that `CorrectedCron` corrects.
  *
  * The `cron` package reads the expression. Most due times are then found by a search through its fields, on a calendar without
  * time zones. Near a change of clocks, far ahead, and in a zone that `Intl` doesn't know, the `cron` package answers.
@@ -48,7 +48,7 @@ export class CronExpression {
     return this.#offsets.instantOf(local * 1_000);
   }
 
-  /** Returns a new object, which isn't kept: it is needed a few times a year, and takes more memory than all the rest. */
+  /** Returns a new object, which isn't kept: it is needed a few times a year, and takes more memory than all fields here. */
   private corrected(): CorrectedCron {
     return new CorrectedCron(this.source, this.#zone);
   }
@@ -63,7 +63,7 @@ export function zoneName({ timeZone, utcOffset }: CronZone): string {
   return `UTC${utcOffset < 0 ? '-' : '+'}${two(Math.floor(minutes / 60))}:${two(minutes % 60)}`;
 }
 
-/** The zone of the process, by the environment variable that changes it. Asking `Intl` takes a fifth of a millisecond. */
+/** The zone of the process, by the value of `TZ`, which changes the zone. Asking `Intl` takes a fifth of a millisecond. */
 const zonesOfProcess = new Map<string | undefined, string>();
 
 function zoneOfProcess(): string {

@@ -4,7 +4,7 @@ export interface CronFieldValues {
   readonly minute: readonly number[];
   readonly hour: readonly number[];
   readonly dayOfMonth: readonly number[];
-  /** From 1 (January). */
+  /** From 1 (January) to 12 (December). */
   readonly month: readonly number[];
   /** From 0 (Sunday) to 6 (Saturday). */
   readonly dayOfWeek: readonly number[];

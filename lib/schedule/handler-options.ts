@@ -52,10 +52,10 @@ export interface CommonHandlerOptions {
    *
    * - `'skip'`: it is skipped, with a `tick:skipped` event. The default for crons and timeouts.
    * - `'allow'`: it runs at the same time, in its own scope.
-   * - `'buffer-one'`: it runs right after the running one; ticks that come due in the meantime merge into it. The default for
+   * - `'buffer-one'`: it waits until the running one has finished. Of several waiting ticks, only the latest runs. The default for
    *   intervals.
-   * - `'cancel-other'`: the running one is aborted, and this one runs once the other has finished. Ticks that come due in the
-   *   meantime merge into it.
+   * - `'cancel-other'`: the running one is aborted, and this one runs once the other has finished. Of several waiting ticks, only
+   *   the latest runs.
    */
   readonly overlap?: 'skip' | 'buffer-one' | 'allow' | 'cancel-other';
   /** Makes schedules with the same key count as one for `overlap`. Default: each schedule counts separately. */
@@ -94,9 +94,9 @@ export interface CommonHandlerOptions {
    */
   readonly timeoutMs?: number;
   /**
-   * Decides what happens to the schedule when a tick fails or times out: `'continue'` (default), `'pause'` or `'stop-app'`. The
-   * last one closes the application and ends the process with a non-zero code. With `forEach`, the other items of the list still
-   * run.
+   * Decides what happens to the schedule when a tick fails or times out: `'continue'` (default), `'pause'` or `'stop-app'`.
+   * `'stop-app'` closes the application and ends the process with a non-zero code. With `forEach`, the other items of the list
+   * still run.
    */
   readonly onFailure?: 'continue' | 'pause' | 'stop-app';
   /**

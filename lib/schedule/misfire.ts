@@ -10,7 +10,7 @@ export interface MisfireDecision {
 /** The maximum number of slots that `misfire: 'all'` catches up. */
 export const MOST_CAUGHT_UP = 1_000;
 
-/** The slots of at least the last minute are looked at first. */
+/** The search for slots begins with at least the last minute. */
 const FIRST_WINDOW_MS = 60_000;
 
 /**

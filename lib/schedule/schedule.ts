@@ -8,7 +8,7 @@ export type HandlerTarget =
   | {
       readonly worker: NestWrapper;
       readonly method: string;
-      /** True to call it as `@nestjs/schedule` does: without arguments, guards, interceptors, pipes or filters. */
+      /** True to call the method as `@nestjs/schedule` does: without arguments, guards, interceptors, pipes or filters. */
       readonly isBare?: boolean;
       readonly call?: never;
       readonly isByHand?: never;
@@ -24,12 +24,12 @@ export type HandlerTarget =
     };
 
 /**
- * What an engine needs to know about a schedule. The object never changes: a new timing is a new object with the same name.
+ * What an engine needs to know about a schedule. The object never changes: a new timing means a new object with the same name.
  *
  * @publicApi
  */
 export interface EngineSchedule extends Timing {
-  /** Unique in the application. */
+  /** The name, unique in the application. */
   readonly name: string;
   /** The options, with every default and override filled in. */
   readonly options: Pick<
@@ -46,7 +46,7 @@ export interface EngineSchedule extends Timing {
   >;
 }
 
-/** When a handler is due and what it runs: one decorator, or one definition added at run time. */
+/** When a handler is due and how it is called: one decorator, or one definition added at run time. */
 export interface Schedule extends EngineSchedule {
   /** The handler, in the form `Class.method`; for a function, its name, or `'function'`. */
   readonly handler: string;

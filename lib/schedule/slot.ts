@@ -16,8 +16,8 @@ export interface EngineSlot {
   readonly scheduledAt: Date;
   readonly trigger: Trigger;
   /**
-   * True for a slot that is caught up, and for slots that are fired together. Such a slot waits its turn instead of being skipped or
-   * merged.
+   * True for a slot that is caught up, and for slots that are fired together. Such a slot waits its turn instead of being skipped
+   * or merged.
    */
   readonly isCatchUp?: boolean;
 }

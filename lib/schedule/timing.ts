@@ -27,7 +27,7 @@ export type TimingOrProblem =
   | { readonly timing: Timing; readonly problem?: never }
   | { readonly timing?: never; readonly problem: string };
 
-/** The argument of a decorator that decides when the schedule is due, as error texts call it. */
+/** What error texts call the argument of a decorator that decides when the schedule is due. */
 export const WHAT_IS_DUE = {
   cron: 'cron expression',
   interval: 'period',

@@ -17,8 +17,8 @@ export function offsetsOf(zone: string): ZoneOffsets {
 }
 
 /**
- * The offsets of a time zone from UTC. This class asks `Intl` for the offset of each day, and for the exact moment if the offset
- * has changed, and so needs no table. It would miss two changes within one day.
+ * The offsets of a time zone from UTC. This class needs no table: it asks `Intl` for the offset on each day, and narrows down the
+ * moment of each change. It would miss two changes within one day.
  */
 export class ZoneOffsets {
   readonly #read: (instant: number) => number | undefined;
@@ -54,7 +54,7 @@ export class ZoneOffsets {
     return this.at(instant) === offset ? instant : undefined;
   }
 
-  /** Makes the range contain the instant and what is near it. @returns false if the zone is unknown. */
+  /** Makes the range include the instant and four hours on either side. @returns false if the zone is unknown. */
   private reaches(instant: number): boolean {
     const from = instant - NEAR_MS;
     const to = instant + NEAR_MS;
@@ -88,7 +88,7 @@ export class ZoneOffsets {
     return true;
   }
 
-  /** Returns the first second with the later offset. */
+  /** Returns the first full second at which the later offset applies, in epoch milliseconds. */
   private changeBetween(from: number, to: number): number {
     const before = this.#read(from);
     let last = Math.floor(from / SECOND_MS);

@@ -38,7 +38,7 @@ export class Construction implements BuildObserver {
   readonly key: object;
   /** True from the moment the scope refuses to build. */
   isClosed = false;
-  /** The reason why the shutdown allows no more builds here. */
+  /** The reason why the shutdown allows no more builds in this scope. */
   refusal: string | undefined;
   #request: unknown;
   /** The objects that came with the scope: its seed, and the payload of its tick. */
@@ -88,7 +88,7 @@ export class Construction implements BuildObserver {
 
   /**
    * Returns the context id. On the first read, Nest receives it, with all instances that a plan has built. After the scope has
-   * closed, this is a dead id: once the real one is unreachable, Nest's own maps release the instances.
+   * ended, returns another id without instances: once the real one is unreachable, Nest's own maps release the instances.
    */
   get contextId(): ContextId {
     this.#contextId ??= createContextId(this.#request, this);
@@ -111,7 +111,7 @@ export class Construction implements BuildObserver {
    * Builds a provider with its plan, if it has one and is the first provider of the scope. Otherwise, builds it through Nest.
    *
    * @param load builds the provider through Nest.
-   * @returns the instance, or a promise of it. @throws as `load()`.
+   * @returns the instance, or a promise of it. @throws the same errors as `load()`.
    */
   build<T>(what: string, root: NestWrapper, load: () => Promise<T>): T | Promise<T> {
     const planned = this.planOf(root);
@@ -151,7 +151,7 @@ export class Construction implements BuildObserver {
   /**
    * Loads an instance through Nest.
    *
-   * @param what for the error, such as `resolve Mailer`.
+   * @param what the action for the error text, such as `resolve Mailer`.
    * @throws what the build throws, or `ScopeClosedError` if the scope is closed or closes in the meantime.
    */
   load<T>(what: string, start: () => Promise<T>): Promise<T> {
@@ -227,8 +227,8 @@ export class Construction implements BuildObserver {
 
   /**
    * Returns the instance itself, without the decoration of an `instanceDecorator` of the application. This also applies if a
-   * factory returned an injected object instead, for example a property of an injected provider. Returns undefined for an object
-   * that a static provider holds in decorated form.
+   * factory returned an object that it didn't create, for example a property of an injected provider. Returns undefined for an
+   * object that a static provider holds in decorated form.
    *
    * Hooks and disposers are called on the instance, so that `this` is the object that its constructor created. Private fields might
    * not be accessible through a proxy, and a callback that the constructor registered couldn't be removed with another identity.
@@ -305,7 +305,7 @@ export class Construction implements BuildObserver {
     return this.followed(start());
   }
 
-  /** Loads a provider through Nest. If it is the first one of the scope, records what Nest builds, for a plan. */
+  /** Loads a provider through Nest. If it is the scope's first provider, records what Nest builds, for a plan. */
   private loadAndRecord<T>(what: string, root: NestWrapper, load: () => Promise<T>): Promise<T> {
     const { plans } = this;
     if (plans === undefined || !this.isFirst) return this.load(what, load);

@@ -14,7 +14,7 @@ type Hooked = ScopeHooks & object;
 interface Cleanup {
   /** Undefined for a deferred cleanup. */
   readonly instance: object | undefined;
-  /** For messages. */
+  /** The name of the disposer, for messages. */
   readonly method: string;
   readonly disposer: Function;
 }
@@ -46,24 +46,24 @@ export interface LateEntry {
 }
 
 /**
- * Lists everything that one scope must do when it ends. Owned instances are in the order in which they were built, callbacks of
- * `defer`, `onCommit` and `onRollback` in the order of the calls. Runs the list in reverse order.
+ * Lists everything that one scope must do when it ends. Owned instances are listed in the order in which they were built, and
+ * callbacks of `defer`, `onCommit` and `onRollback` in the order of the calls. Runs the list in reverse order.
  *
  * Keeps only instances with a disposer or a hook; others are counted and forgotten.
  */
 export class Disposal {
   #entries: Entry[] = [];
   hasHooks = false;
-  /** True when no more entries are accepted. */
+  /** True once disposal has begun. */
   isDisposing = false;
-  /** Owned instances, with or without a disposer. */
+  /** The number of owned instances, with or without a disposer. */
   built = 0;
-  /** Owned instances whose disposer was called. */
+  /** The number of owned instances whose disposer was called. */
   disposed = 0;
 
   constructor(
     private readonly ownership: Ownership,
-    /** Receives the error of a disposer that fails after the library has stopped waiting for it. */
+    /** Receives the error of a disposer that runs or fails too late for the result of `dispose()`. */
     private readonly failedLate: (error: unknown) => void,
   ) {}
 
@@ -131,7 +131,7 @@ export class Disposal {
   }
 
   /**
-   * Disposes newest first, one after the other, and never stops at an error.
+   * Disposes the entries newest first, one after the other, and never stops at an error.
    *
    * @returns the errors, or a promise of them; undefined if there is nothing to dispose.
    */
@@ -157,7 +157,7 @@ export class Disposal {
     return errors;
   }
 
-  /** Disposes newest first, until a disposer returns a promise. Returns that promise; undefined once all are disposed. */
+  /** Disposes entries, newest first, until a disposer returns a promise. Returns that promise; undefined once all are disposed. */
   private disposeUntilPending(errors: unknown[], timeoutMs: number): Disposing | undefined {
     for (let entry = this.#entries.pop(); entry !== undefined; entry = this.#entries.pop()) {
       const outcome = this.disposeEntry(entry, timeoutMs);
@@ -194,7 +194,7 @@ export class Disposal {
 
   /**
    * Returns everything that has hooks, newest first. A provider that commits last follows the providers that were built before it:
-   * they don't inject it, so their order would be a coincidence. Such a provider never follows an earlier hook on the scope.
+   * they don't inject it, so their order would be a coincidence. Such a provider still runs before an earlier hook on the scope.
    */
   private hooked(): Hooked[] {
     const order: Entry[] = [];

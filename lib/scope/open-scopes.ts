@@ -49,7 +49,7 @@ export class OpenScopes implements ScopeHome {
     return this.#open;
   }
 
-  /** Opens a scope. @throws {ScopeClosedError} once the shutdown refuses scopes of the kind. */
+  /** Opens a scope. @throws {ScopeClosedError} once the shutdown refuses scopes of this kind. */
   open(opening: ScopeOpening): Scope {
     const refusal = this.#refusals.get(opening.kind);
     if (refusal !== undefined)

@@ -10,9 +10,9 @@ export const IS_SCOPE = Symbol('nestjs-scoped-worker:is-scope');
  * Decides which objects a scope owns, out of those that Nest built under its context id. Looks at the instance itself, without
  * the decoration of an `instanceDecorator`.
  *
- * A scope owns only objects. It doesn't own an object that an earlier provider or scope owns, such as an alias, or the repeated
- * result of a factory. Nor does it own an object that a factory marked as `shared()`, or an object from a factory that a static
- * provider holds.
+ * A scope owns only objects, and nothing that comes from an alias. It doesn't own an object that was claimed earlier, such as the
+ * repeated result of a factory. Nor does it own an object that a factory marked as `shared()`, or that a factory returns although
+ * a static provider holds it.
  */
 export class Ownership {
   readonly #owned = new WeakSet<object>();
@@ -30,7 +30,7 @@ export class Ownership {
   }
 
   /**
-   * Returns true for an object without hooks and disposers that counts as built. Here, a factory is judged by its first result:
+   * Returns true if an object without hooks or disposers counts as built. Here, a factory is judged by its first result:
    * searching the static providers on every tick would only improve a statistic.
    */
   counts(instance: object, wrapper: NestWrapper): boolean {
@@ -53,7 +53,7 @@ export class Ownership {
     return isFactory(wrapper) && this.statics.holds(instance);
   }
 
-  /** Claims an object that has a disposer or a hook. @returns true for the first claim only. */
+  /** Claims an object that has a disposer or a hook. @returns false if it is already claimed, or if `isHeld()` returns true. */
   claim(instance: object, wrapper: NestWrapper): boolean {
     if (this.#owned.has(instance)) return false;
     if (this.isHeld(instance, wrapper)) {
@@ -73,13 +73,13 @@ export class Ownership {
 const sharedObjects = new WeakSet<object>();
 
 /**
- * Marks an object that a request-scoped factory returns as shared: no scope disposes it, calls its commit or rollback hooks, or
+ * Marks an object from a request-scoped factory as shared: no scope disposes it, calls its commit or rollback hooks, or
  * counts it as built. Use it for an object that lives longer than the scope, in a place that the library can't see (a private
  * field, a closure).
  *
  * @example { provide: POOL, scope: Scope.REQUEST, useFactory: (pools: Pools) => shared(pools.get('eu')) }
  * @returns the object itself.
- * @throws {InvalidOptionsError} if the value isn't an object, such as `undefined` from a `Map` without the key.
+ * @throws {InvalidOptionsError} if the value isn't an object or a function, such as `undefined` from a `Map` without the key.
  * @publicApi
  */
 export function shared<T extends object>(value: T): T {

@@ -18,7 +18,7 @@ export interface ProviderScope {
   readonly closed: boolean;
   /**
    * Returns the scope's instance of a provider, and builds it on the first call. Returns a singleton unchanged. If several
-   * modules provide the token, the last one that Nest registered is used.
+   * modules provide the token, the module that Nest registered last is used.
    *
    * @param options.strict looks only in the providers of the worker's own module (the root module, for a scope by hand) instead
    * of in the whole application. Default: false.
@@ -36,14 +36,15 @@ export interface ProviderScope {
   defer(cleanup: () => unknown): void;
   /**
    * Calls and awaits `hook` if the work succeeds. The hook runs among the `onScopeCommit` hooks of providers, most recently
-   * registered first. If it throws, the tick fails in the phase `commit`, and everything that hasn't committed yet is rolled back.
+   * registered first. If `hook` throws, the tick fails in the phase `commit`, and everything that hasn't committed yet is rolled
+   * back.
    *
    * @throws {ScopeClosedError} if the work has settled, because the scope has already decided whether it commits.
    */
   onCommit(hook: () => unknown): void;
   /**
    * Calls and awaits `hook` if the work fails, is cancelled or times out, or if a commit fails. The hook runs among the
-   * `onScopeRollback` hooks of providers, most recently registered first. If it throws, the error joins `disposeErrors`.
+   * `onScopeRollback` hooks of providers, most recently registered first. If `hook` throws, the error joins `disposeErrors`.
    *
    * @param hook receives the error.
    * @throws {ScopeClosedError} if the work has settled, because the scope has already decided whether it rolls back.
@@ -61,7 +62,7 @@ export interface ProviderScope {
 
 /**
  * A scope that you opened with `ProviderScopeFactory.open()`. Complete it when its work has succeeded. Otherwise, the work is
- * rolled back when the scope is disposed, because a block can end with success or failure.
+ * rolled back when the scope is disposed: the end of a block doesn't show whether the work succeeded.
  *
  * @example
  * await using scope = await scopes.open();
@@ -71,8 +72,8 @@ export interface ProviderScope {
  */
 export interface OpenedScope extends ProviderScope, AsyncDisposable {
   /**
-   * Waits for `waitFor` work, calls `onScopeCommit`, and disposes newest first. Further calls, even concurrent ones, have the same
-   * result. In a hook or a disposer of this scope, the promise resolves immediately.
+   * Waits for `waitFor` work, calls `onScopeCommit`, and disposes everything, newest first. Further calls, even concurrent
+   * ones, have the same result. In a hook or a disposer of this scope, the promise resolves immediately.
    *
    * @throws the error of a commit hook, of `waitFor` work or of a disposer; several as one `AggregateError`.
    */
@@ -93,17 +94,17 @@ export interface ScopeHooks {
    */
   onScopeInit?(): unknown;
   /**
-   * Awaited when the work has succeeded, before any disposer, newest first. The transaction of a `ScopedTypeOrmModule` commits
-   * after the hooks of all other providers. If the hook throws, the tick fails, and the library calls `onScopeRollback` of this
-   * provider and of those that haven't committed, newest first.
+   * Awaited when the work has succeeded, before any disposer; newest provider first. The transaction of a `ScopedTypeOrmModule`
+   * commits after the hooks of all other providers. If the hook throws, the tick fails, and the library calls `onScopeRollback` of
+   * this provider and of those that haven't committed, newest first.
    *
    * Return `'committed'` if the work is durable now, as a provider that holds a database transaction does. If a later commit hook
    * fails, the tick isn't retried, because a retry would repeat that work.
    */
   onScopeCommit?(): unknown;
   /**
-   * Awaited if the work fails, is cancelled or times out, or if a commit fails: before any disposer, newest first. If its own
-   * commit has failed, the provider may be partly committed: roll back everything that is still open.
+   * Awaited if the work fails, is cancelled or times out, or if a commit fails; before any disposer, newest provider first. A
+   * provider whose own commit failed may be partly committed: roll back everything that is still open.
    */
   onScopeRollback?(error: unknown): unknown;
 }

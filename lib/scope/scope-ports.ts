@@ -45,7 +45,7 @@ export function scopeOfBuild(): ScopeNotice | undefined {
   return keyOfBuild() as ScopeNotice | undefined;
 }
 
-/** Returns a scope if the calling code is part of its work, even inside other work of that scope, such as exclusive work. */
+/** Returns the scope with this notice if the calling code is part of its work, even inside nested work such as exclusive work. */
 export function scopeAround<S extends { readonly notice: ScopeNotice }>(
   notice: ScopeNotice | undefined,
 ): S | undefined {
@@ -55,7 +55,7 @@ export function scopeAround<S extends { readonly notice: ScopeNotice }>(
   return undefined;
 }
 
-/** Returns whether the calling code is a hook or a disposer of this scope. */
+/** Returns true if the calling code is part of a hook or a disposer of this scope. */
 export function isInsideEnd(notice: ScopeNotice | undefined): boolean {
   return [...contexts()].some(
     ({ isEnd, owner }) =>
@@ -125,7 +125,7 @@ export interface ScopeSettings {
   readonly resolution: Resolution;
 }
 
-/** Follows instances that outlive their scope. Called for each scope, so it must cost nothing while it is off. Must not throw. */
+/** Finds instances that outlive their scope. Called for each scope, so it must cost nothing while it is off. Must not throw. */
 export interface ScopeWatch {
   /** False once it is known that nothing is followed. */
   readonly isOn: boolean;
@@ -144,11 +144,11 @@ export interface WatchedScope {
     ((instance: object, wrapper: NestWrapper, isOwn: () => boolean) => object) | undefined;
   /** Returns the instance behind a result of `guard`. */
   bare(injected: object): object;
-  /** Called with the handle of the scope that the caller of `ProviderScopeFactory.open()` receives. */
+  /** Called with the handle that the caller of `ProviderScopeFactory.open()` receives. */
   handedOut(handle: object, scope: ProviderScope): void;
   /** Called when an instance that the scope owns has been built. */
   built(instance: object, wrapper: NestWrapper): void;
-  /** Called when the scope starts to close, by `callee`, on the stack of the code that closes the scope. */
+  /** Called by `callee` when the scope starts to close, on the stack of the code that closes the scope. */
   ending(callee: Function): void;
   /** Called when the scope has closed. */
   ended(): void;

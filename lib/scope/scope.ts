@@ -29,7 +29,7 @@ import type { ProviderScope, ScopeHooks, ScopeToken } from './provider-scope.int
 export interface ScopeHome extends ConstructionHome {
   readonly events: ScopeEvents;
   readonly watch: ScopeWatch;
-  /** Takes an ended scope off the list. */
+  /** Removes an ended scope from the open scopes. */
   retire(scope: Scope, end: ScopeEnd): void;
 }
 
@@ -39,9 +39,9 @@ export class Scope implements ProviderScope, WorkOwner {
   readonly notice: ScopeNotice;
   readonly context: WorkContext;
   readonly watch: WatchedScope | undefined;
-  /** False if it was opened during the shutdown by code that the drain doesn't wait for. */
+  /** False if the scope was opened during the shutdown by code that the drain doesn't wait for. */
   isAwaited = true;
-  /** For `currentTick()`; set by the runner. */
+  /** The tick that `currentTick()` returns; set by the runner. */
   tick: unknown;
 
   readonly #disposal: Disposal;
@@ -175,8 +175,8 @@ export class Scope implements ProviderScope, WorkOwner {
   }
 
   /**
-   * Reports an error that the library throws into the work, unless the scope ends with it. If there are several, reports the
-   * first.
+   * Reports an error that the library throws into the work, unless the scope ends with that error. Of several such errors, reports
+   * only the first.
    */
   mustShow(error: unknown): void {
     this.#mustShow ??= { error };
@@ -185,7 +185,7 @@ export class Scope implements ProviderScope, WorkOwner {
   /**
    * Ends the scope: see `conclude` for the order.
    *
-   * @param judge is called once all work has settled, unless an earlier call has ended the scope.
+   * @param judge is called once all work has settled, unless the scope is already ending.
    */
   end<V extends ScopeVerdict>(judge: (workErrors: readonly unknown[]) => V): Promise<JudgedEnd<V>> {
     if (this.#ending === undefined) {
@@ -332,7 +332,7 @@ function strayFailures(
 }
 
 /**
- * Returns the verdict on the errors of work.
+ * Returns the verdict on the work of a scope, given the errors of that work.
  *
  * @param thrown the error of the work itself. Each error of `waitFor` work is added to `others`, unless it is this error or one
  * of its causes.

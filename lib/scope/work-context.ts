@@ -1,8 +1,7 @@
 import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks';
 
 /**
- * An owner of work that code can be part of: a scope, a tick, the ticks of a list, exclusive work, a message, a background
- * worker.
+ * An owner of work that code can be part of: a scope, a tick, a list, exclusive work, a message or a background worker.
  */
 export interface WorkOwner {
   /** False for work that was started during the shutdown by code that the shutdown doesn't wait for. */
@@ -11,20 +10,20 @@ export interface WorkOwner {
   readonly tick?: unknown;
   /** For a tick or a list: its slot. */
   readonly slot?: unknown;
-  /** For a scope: reports an error that the library throws into the work, unless the scope ends with it. */
+  /** For a scope: reports an error that the library throws into the work, unless the scope ends with that error. */
   mustShow?(error: unknown): void;
 }
 
-/** Identifies the work to which the running code belongs, and the other work inside which that work began. */
+/** Identifies the work to which the running code belongs, and the outer work in which that work began. */
 export class WorkContext {
-  /** Its owner is undefined once the work has ended: a stray timer keeps this object, but not the owner. */
+  /** Has no owner once the work has ended: a stray timer may keep this context alive, but not the owner. */
   readonly #work: Work;
   #outer: WorkContext | undefined;
 
   constructor(
     owner: WorkOwner,
     outer: WorkContext | undefined,
-    /** True for the work of a tick's scope, even after it has ended. */
+    /** True for the work of a tick's scope, even after that work has ended. */
     readonly isTickScope = false,
     /** True for the hooks and disposers of a scope. */
     readonly isEnd = false,
@@ -34,8 +33,8 @@ export class WorkContext {
   }
 
   /**
-   * The context around this one. Skips contexts that have ended, but keeps one ended tick before a living context: code of an ended
-   * tick isn't part of the outer tick.
+   * The context around this one. Skips contexts that have ended, but keeps that of the innermost ended tick inside a living
+   * context. Code of an ended tick isn't part of the tick around it.
    */
   get outer(): WorkContext | undefined {
     let outer = this.#outer;
@@ -60,15 +59,15 @@ export class WorkContext {
   }
 
   /**
-   * Runs `work` as work of the owner. What `work` puts into AsyncLocalStorage, even with `enterWith()`, stays inside: Node 20 keeps
-   * stores on the current resource, so the work has its own resource.
+   * Runs `work` as work of the owner. What `work` puts into AsyncLocalStorage, even with `enterWith()`, doesn't leave it: Node 20
+   * keeps stores on the current resource, so `work` has its own resource.
    */
   runIsolated<T>(work: () => T): T {
     const resource = new AsyncResource('ScopedWorkerTick', { requireManualDestroy: true });
     return resource.runInAsyncScope(() => storage.run(this, work));
   }
 
-  /** Returns the owner for work that other code starts because of this work, but that isn't part of it. */
+  /** Returns the owner for work that other code starts because of this work, but that isn't part of this work. */
   get follower(): WorkOwner {
     const { owner } = this.#work;
     return owner instanceof Follower ? owner : new Follower(this.#work);
@@ -84,8 +83,8 @@ interface Work {
 }
 
 /**
- * Keeps neither the work that it follows nor what that work was part of. Otherwise, listeners that start one tick after another
- * would build an endless chain.
+ * Keeps the followed work, but not its context, which leads to all outer contexts. Otherwise, listeners that start one tick after
+ * another would build an endless chain.
  */
 class Follower implements WorkOwner {
   constructor(private readonly followed: Work) {}
@@ -105,7 +104,7 @@ export function fromEmptyContext<T>(work: () => T): T {
   return root.runInAsyncScope(work);
 }
 
-/** Runs `work` as work of `owner` until it has settled. */
+/** Runs `work` as work of `owner`, until `work` has settled. */
 export async function runAs<T>(
   owner: WorkOwner,
   work: () => T | Promise<T>,
@@ -134,14 +133,14 @@ export function* contexts(): Generator<WorkContext> {
     yield context;
 }
 
-/** Returns the context of the calling code, even if its work has ended. */
+/** Returns the context of the calling code, even if the work of that context has ended. */
 export function currentContext(): WorkContext | undefined {
   return storage.getStore();
 }
 
 /**
  * Returns the innermost context whose work hasn't ended. Reads on to the outermost context, because reading `outer` unlinks ended
- * contexts, even between living ones. Otherwise, a loop that starts each round from the previous one would build an endless chain.
+ * contexts, even between living ones. Otherwise, a loop in which each round starts the next one would build an endless chain.
  */
 export function livingContext(): WorkContext | undefined {
   let living: WorkContext | undefined;
@@ -150,7 +149,10 @@ export function livingContext(): WorkContext | undefined {
   return living;
 }
 
-/** Returns the context around new work: the innermost living one, or an ended tick inside it, whose code isn't part of it. */
+/**
+ * Returns the context around new work: the innermost living context, or that of an ended tick inside it. Code of an ended tick
+ * isn't part of the work around that tick.
+ */
 export function contextAround(): WorkContext | undefined {
   const living = livingContext();
   const current = storage.getStore();
@@ -174,8 +176,8 @@ export function isInside(owner: WorkOwner): boolean {
 }
 
 /**
- * Makes a scope report an error that the library throws into the calling code, unless the scope ends with it. The scope is that
- * of the innermost tick or, outside ticks, the innermost one. No scope reports the error if the innermost tick has ended.
+ * Makes a scope report an error that the library throws into the calling code, unless the scope ends with that error. The scope is
+ * that of the innermost tick or, outside ticks, the innermost scope. No scope around an ended tick reports the error.
  */
 export function mustShow(error: unknown): void {
   const all = [...contexts()];

@@ -2,13 +2,13 @@ import { isClass } from '../util/values.js';
 import type { Tick } from './tick.interface.js';
 
 /**
- * A hook around each attempt of a tick, as a function or an object with `intercept()`. `next()` runs everything from the opening
- * of the scope to the last disposer.
+ * A hook around each attempt of a tick, as a function or an object with `intercept()`. `next()` runs everything from `onOpen`
+ * to the last disposer.
  *
  * If the hook throws after `next()`, an attempt that had succeeded fails in the phase `around`. By then, the scope has committed.
  *
- * @param next runs the attempt once: a second call returns the same promise. It rejects with the error of an attempt that didn't
- * succeed. Call `next()` before the hook ends.
+ * @param next runs the attempt once: a second call returns the same promise. The promise rejects with the error of an attempt that
+ * didn't succeed. Call `next()` before the hook ends.
  * @publicApi
  */
 export type AroundHook =
@@ -20,7 +20,7 @@ export function isAroundHook(value: unknown): value is AroundHook {
   return typeof (value as { intercept?: unknown } | null)?.intercept === 'function';
 }
 
-/** Why an attempt doesn't run: the error of the hook that prevented it. */
+/** The reason why an attempt doesn't run: a hook threw `error`, or ended without calling `next()`. */
 export interface Refused {
   readonly error: unknown;
 }
@@ -38,13 +38,13 @@ interface Surrounded<A extends Attempted> {
 }
 
 /**
- * Runs `attempt` inside all hooks, and waits for both.
+ * Runs `attempt` inside all hooks, and waits until the hooks and the attempt have ended.
  *
  * If a hook throws or ends before it has called `next()`, the attempt is refused with an error. For the outer hooks, the
  * refused attempt ends like any other.
  *
  * @param attempt must not reject; returns the error of an attempt that didn't succeed. With `refused`, it only ends the scope.
- * @returns the result of `attempt`, and the errors that hooks threw, without the attempt's own error; the innermost first.
+ * @returns the result of `attempt`, and the errors that hooks threw, the innermost first, without the attempt's own error.
  */
 export async function runAround<A extends Attempted>(
   hooks: readonly AroundHook[],

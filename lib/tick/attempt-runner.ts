@@ -19,7 +19,7 @@ import { WorkerState } from './worker-state.js';
 export interface AttemptEnd {
   readonly report: AttemptReport;
   readonly value: unknown;
-  /** True if it was aborted from outside before its outcome was decided. */
+  /** True if the attempt was aborted from outside before its outcome was decided. */
   readonly isAborted: boolean;
 }
 
@@ -118,7 +118,11 @@ export class AttemptRunner {
     };
   }
 
-  /** @param refused is set if an `around` hook doesn't let the work begin. */
+  /**
+   * Runs the work in the scope, and then ends the scope.
+   *
+   * @param refused set if an `around` hook didn't let the work begin.
+   */
   private async runInScope(
     attempt: TickAttempt,
     scope: Scope,
@@ -166,7 +170,7 @@ export class AttemptRunner {
     try {
       const opened = this.settings.onOpen?.(tick);
       const { worker, method, isBare, call } = slot.schedule.target;
-      // A plan may need no promise, but no constructor may run on the stack of the code that starts the tick.
+      // The worker may be built without a promise, but no constructor may run on the stack of the code that starts the tick.
       if (opened !== undefined || worker !== undefined) await (opened ?? NEXT_MICROTASK);
       control.throwIfAborted();
       if (worker === undefined) {
@@ -224,7 +228,7 @@ function reportOf(
   return outcome === 'succeeded' ? report : readErrors(Object.assign(report, judgement));
 }
 
-/** Reads the stacks of a report's errors. By now, the report has everything that it needs from the scope. */
+/** Reads the stacks of a report's errors, so that these errors keep no instance of the scope alive. */
 function readErrors(report: AttemptReport): AttemptReport {
   if (report.error !== undefined) readStacks(report.error);
   for (const error of report.disposeErrors) readStacks(error);

@@ -21,8 +21,9 @@ export class ItemRunner {
   ) {}
 
   /**
-   * @returns a summary with the reports of all items. It is `failed` if items failed (with their errors) or the factory returned no
-   * list, and `skipped` if the list is empty. The summary has a `reason` if the list was cut short, even if items failed before.
+   * @returns a summary with the reports of all items. Its outcome is `failed` if items failed or the factory returned no list, and
+   * `skipped` if the list is empty. Its error combines those of the items that failed. The summary has a `reason` if the list was
+   * cut short, even if items failed before.
    */
   async run(slot: Slot): Promise<TickReport> {
     const list = new TickList(slot);
@@ -42,7 +43,7 @@ export class ItemRunner {
       const reports = await list.context.run(() => this.runAll(items, list));
       return endOf(reports, items.length, list.stopped);
     } catch (error) {
-      readStacks(error); // the last report keeps the error
+      readStacks(error); // the last report of the schedule keeps the error
       const isRefused = list.stopped === 'shutdown' && isErrorOf(error, ScopeClosedError);
       const outcome = isRefused ? { outcome: 'cancelled', reason: 'shutdown' } : FAILED;
       return { ...outcome, phase: 'open', error } as ListEnd;

@@ -14,7 +14,7 @@ interface Asking {
    * caller must not wait for them.
    */
   readonly outer: readonly Slot[];
-  /** True for work that runs while no tick runs, and is never skipped. */
+  /** True for exclusive work, which is never skipped. */
   readonly isExclusive: boolean;
 }
 
@@ -136,7 +136,7 @@ export class OverlapGate {
   /**
    * Drops the waiting ticks of one schedule, or of all schedules. A pause doesn't drop manual runs.
    *
-   * @returns a function that creates their reports.
+   * @returns a function that creates the reports of the dropped ticks.
    */
   drop(reason: SkipReason, schedule?: string): () => void {
     const isDropped = ({ slot, skip }: Waiting): boolean =>
@@ -198,7 +198,7 @@ export class OverlapGate {
    * - Exclusive work begins when nothing else runs or, inside running work, immediately.
    * - A tick begins when there is room for it and, unless it is inside running work, no exclusive work waits ahead of it.
    *
-   * @param isBehind true if exclusive work waits ahead of it. The whole queue is ahead of new work.
+   * @param isBehind true if exclusive work waits ahead of the tick. The whole queue is ahead of new work.
    */
   private mayBegin(
     { slot, outer, isExclusive }: Asking,
@@ -214,7 +214,7 @@ export class OverlapGate {
     return this.#running.length < limitOf(slot);
   }
 
-  /** Aborts the oldest ticks to make room for this one. Catch-up runs don't abort each other. */
+  /** Aborts the oldest ticks to make room for the slot. Catch-up runs don't abort each other. */
   private makeRoomFor(slot: Slot): void {
     const ticks = this.#running.filter((running) => !this.#holders.includes(running));
     const tooMany = Math.max(ticks.length - limitOf(slot) + 1, 0); // if 0, the slot waits for exclusive work
@@ -227,7 +227,7 @@ function remove<T>(from: T[], element: T): void {
   from.splice(from.indexOf(element), 1);
 }
 
-/** Returns the maximum number of running ticks, including this one. For overlap, the ticks of a `forEach` count as one. */
+/** Returns the maximum number of running ticks, including that of the slot. For overlap, the ticks of a `forEach` count as one. */
 function limitOf({ schedule: { options } }: Slot): number {
   const { overlap, maxConcurrency, forEach } = options;
   const limit = forEach === undefined ? maxConcurrency : undefined;

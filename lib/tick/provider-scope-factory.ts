@@ -49,7 +49,7 @@ export class ProviderScopeFactory {
    * other code starts work during the shutdown, await it in a shutdown hook.
    *
    * With a `name`, the work is a tick: `onOpen` and the `around` hooks run, and `REQUEST`, `@InjectTick()` and `currentTick()`
-   * return its `Tick`. The tick has a report, events and, if it fails, a line in the log. It has no retry and no overlap rule.
+   * provide its `Tick`. The tick has a report, events and, if it fails, a line in the log. It has no retry and no overlap rule.
    * `signal`, `timeoutMs` and the shutdown abort its signal.
    *
    * @param options.request the value of `REQUEST` in the scope; can't be combined with `name`.
@@ -78,7 +78,7 @@ export class ProviderScopeFactory {
   }
 }
 
-// These are functions, not methods: a decorated factory would report methods as calls by the user.
+// These are functions, not methods: a decorated factory would report calls of methods as calls by the user.
 
 async function runInScope<T>(
   scopes: OpenScopes,
@@ -111,7 +111,7 @@ async function runTick<T>(
   return valueOf(report) as T;
 }
 
-/** @throws the error of the report, in the form that a scope by hand throws. */
+/** Returns the value of a tick that succeeded. @throws the error of the report, in the form in which a scope by hand throws it. */
 function valueOf({ outcome, value, error, disposeErrors }: TickReport): unknown {
   if (outcome === 'succeeded') return value;
   throw combined([error, ...disposeErrors.filter((other) => !isPartOf(other, error))]);

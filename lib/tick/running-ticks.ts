@@ -28,7 +28,11 @@ export abstract class RunningWork implements WorkOwner {
 
   constructor(readonly slot: Slot) {}
 
-  /** Aborts the running attempt, and begins no other attempt or item. @returns false if a tick was aborted before or has ended. */
+  /**
+   * Aborts the running attempt, and begins no other attempt or item.
+   *
+   * @returns false for a tick that was aborted before or has ended.
+   */
   abstract abort(cause: AbortCause): boolean;
 
   /** Prevents further attempts and items; running ones continue. */
@@ -82,7 +86,7 @@ export class RunningTick extends RunningWork {
     return this.#attempt;
   }
 
-  /** Drops the last attempt until the next one begins, because listeners on its signal may keep its instances alive. */
+  /** Drops the attempt that has ended, because listeners on its signal may keep its instances alive. */
   attemptEnded(): void {
     this.#attempt = undefined;
   }
@@ -153,7 +157,7 @@ export class RunningTicks {
     this.#all.add(running);
   }
 
-  /** Removes work before the context of that work ends: a shutdown that this work started must not mistake it for other work. */
+  /** Removes work before its context ends: a shutdown that the work started must not mistake its caller for other work. */
   remove(running: RunningWork): void {
     this.#all.delete(running);
     running.context.end();
@@ -161,8 +165,8 @@ export class RunningTicks {
   }
 
   /**
-   * Lets only work that belongs to running work join `awaited` from now on. Otherwise, a consumer from another library that runs
-   * tick after tick by hand would delay the shutdown until its queue is empty.
+   * Lets only work inside awaited work join `awaited` from now on. Otherwise, a consumer from another library that runs tick after
+   * tick by hand would delay the shutdown until its queue is empty.
    */
   beginShutdown(): void {
     this.#isShuttingDown = true;
@@ -173,7 +177,7 @@ export class RunningTicks {
     return [...this.#all].filter(({ isAwaited }) => isAwaited);
   }
 
-  /** All ticks, including those that were started during the shutdown by code that it doesn't wait for. */
+  /** All ticks, including those that were started during the shutdown by code that the shutdown doesn't wait for. */
   get everyTick(): readonly RunningWork[] {
     return [...this.#all].filter((running) => !(running instanceof TickList));
   }

@@ -35,7 +35,7 @@ export interface TickByHand<P = unknown> {
   readonly request?: never;
 }
 
-/** Makes the slot of work by hand, with a schedule that is never due and never listed. */
+/** Creates the slot of a tick by hand or of exclusive work, with a schedule that is never due and never listed. */
 export function slotByHand(
   name: string,
   work: Function,

@@ -13,7 +13,7 @@ import { skippedReport, type SkipReason, type TickReport } from './tick-report.j
  * Decides whether a due slot runs: lets it through, delays it, or skips it with a reason, before anything is built for it.
  */
 export class TickDispatcher {
-  /** The gates by overlap key; each exists only while something runs or waits. */
+  /** The gates by overlap key; each exists only while something runs or waits in it. */
   readonly #gates = new Map<string, OverlapGate>();
   readonly #paused = new Set<string>();
   #closedFor: 'not-started' | 'stopping' | undefined = 'not-started';
@@ -40,8 +40,8 @@ export class TickDispatcher {
   }
 
   /**
-   * Runs work while no tick of the overlap key runs. This also works before start-up is complete and during the shutdown,
-   * because callers serve requests then too.
+   * Runs work while no tick of the overlap key runs. Inside such a tick, the work doesn't wait for ticks. This also works before
+   * start-up is complete and during the shutdown, because callers serve requests then too.
    *
    * @throws the error of `work`, or the reason of `signal` if that ends the wait.
    */
@@ -84,7 +84,7 @@ export class TickDispatcher {
     return true;
   }
 
-  /** Skips the waiting ticks of a schedule, except manual runs, if it is paused. */
+  /** Skips the waiting ticks of a schedule, except manual runs, if the schedule is paused. */
   skipPaused(schedule: Schedule): void {
     if (this.isPaused(schedule))
       this.#gates.get(overlapKeyOf(schedule))?.drop('paused', schedule.name)();
@@ -109,7 +109,7 @@ export class TickDispatcher {
   }
 
   private async run(slot: Slot, options: TickRunOptions, leave: () => void): Promise<TickReport> {
-    // A run with a payload is a run for that one item.
+    // A run with a payload processes only that item.
     const isList = slot.schedule.options.forEach !== undefined && options.payload === undefined;
     let report: TickReport;
     try {
@@ -122,7 +122,7 @@ export class TickDispatcher {
     } finally {
       leave(); // before `tick:finished`, because a listener may run the same schedule
     }
-    // The items of a list have their own reports. Its summary says only that there was no list, or that the list was cut short.
+    // Items have their own reports, so the summary of a list is emitted only if there was no list, or if it has a `reason`.
     const isTold = report.items === undefined || report.reason !== undefined;
     if (report.outcome !== 'skipped' && isTold) this.events.emit('tick:finished', report);
     return report;

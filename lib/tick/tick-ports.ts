@@ -26,7 +26,7 @@ export interface TickFindings {
  * throw.
  */
 export interface FailureObserver {
-  /** Called when a tick hasn't succeeded. It is the only tick of its slot, or the tick of one item of a list. */
+  /** Called when a tick hasn't succeeded: the only tick of its slot, or the tick of one item of a list. */
   tickFailed(report: TickReport, slot: Slot): void;
 }
 

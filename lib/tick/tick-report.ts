@@ -18,7 +18,7 @@ export type TickPhase = 'open' | 'resolve' | 'handler' | 'commit' | 'dispose' | 
 /**
  * Why a tick was skipped.
  *
- * - `overlap`: the previous tick was still running, or a tick of the same schedule requested this one.
+ * - `overlap`: the previous tick was still running, or a tick requested a run of its own schedule.
  * - `merged`: another tick replaced it while it waited, or a waiting manual run kept its place.
  * - `paused`: the schedule is paused.
  * - `missed`: the slot passed while the event loop was blocked or the machine slept.
@@ -41,7 +41,7 @@ export interface AttemptReport {
   /** The id of its scope; undefined if the scope couldn't be opened. */
   readonly scopeId: string | undefined;
   readonly startedAt: Date;
-  /** When its scope was closed. */
+  /** When the attempt ended: after its scope had closed and all `around` hooks had ended. */
   readonly endedAt: Date;
   readonly outcome: Exclude<TickOutcome, 'skipped'>;
   readonly reason?: AbortCause;
@@ -78,14 +78,17 @@ export interface TickReport {
   readonly handler: string;
   readonly tickId: string;
   readonly trigger: Trigger;
-  /** The id of its message; undefined for all other triggers. */
+  /** The id of the message that triggered the tick; undefined for all other triggers. */
   readonly messageId?: string;
   readonly scheduledAt: Date;
   readonly firedAt: Date;
   readonly endedAt: Date;
   /** The number of attempts made; 0 for a skipped tick. */
   readonly attempts: number;
-  /** The attempts, in order. Outcome, phase and errors of the tick are those of the last one. */
+  /**
+   * The attempts, in order. The outcome, phase and errors of the tick are those of the last attempt, unless the tick failed or was
+   * cancelled after it.
+   */
   readonly history: readonly AttemptReport[];
   readonly outcome: TickOutcome;
   /** Why the tick was skipped or cancelled; for a `forEach` list with failed items, why the list was cut short. */

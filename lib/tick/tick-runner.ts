@@ -29,7 +29,7 @@ export class TickRunner {
   run(slot: Slot, { payload, conclude, signal }: TickRunOptions = {}): Promise<TickReport> {
     const given = payload === undefined ? slot.schedule.payload : payload;
     const tick = new RunningTick(slot, given, this.events);
-    // The tick joins the running ticks first, because a listener of its first event may cancel it.
+    // The tick joins the running ticks first, because a listener for its first event may cancel it.
     this.running.add(tick);
     const unfollow = signal === undefined ? undefined : tick.follow(signal);
     // Hooks and the conclusion are part of the tick too, even after its scopes have closed.

@@ -16,8 +16,8 @@ type Add = AbortSignal['addEventListener'];
 type Remove = AbortSignal['removeEventListener'];
 
 /**
- * An AbortController whose listeners can throw safely. Node would rethrow their errors as uncaught exceptions, which would end the
- * process in the middle of a drain.
+ * An AbortController whose signal lets listeners throw safely. Node would rethrow their errors as uncaught exceptions, which would
+ * end the process in the middle of a drain.
  */
 export class TickSignal extends AbortController {
   constructor(onListenerError: (error: unknown) => void) {

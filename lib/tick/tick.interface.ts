@@ -22,8 +22,8 @@ export interface Tick<P = unknown> {
   /** The number of the attempt, from 1. Each attempt has its own `Tick` and scope. */
   readonly attempt: number;
   /**
-   * Aborted by a timeout, by `registry.cancel()` and by the application's shutdown. If a listener throws, the library logs the
-   * error, and the other listeners still run.
+   * Aborted by a timeout, by `registry.cancel()`, by `overlap: 'cancel-other'` and by the application's shutdown. If a listener
+   * throws, the library logs the error, and the other listeners still run.
    */
   readonly signal: AbortSignal;
   readonly scope: ProviderScope;

@@ -24,7 +24,11 @@ export class WorkerState {
 
   constructor(private readonly findings: TickFindings) {}
 
-  /** @returns undefined if this call isn't checked; otherwise call `end()` when the handler has settled. */
+  /**
+   * Begins the check of a call.
+   *
+   * @returns undefined if this call isn't checked; otherwise, call `end()` on the result when the handler has settled.
+   */
   begin({ worker, method }: HandlerTarget, instance: unknown): { end(): void } | undefined {
     if (worker === undefined) return undefined;
     const left = getOrAdd(this.#left, worker, () => new Map());
@@ -45,7 +49,7 @@ export class WorkerState {
 
   /**
    * Returns true if a factory might return the object to a later tick too, in which case no state is lost. This applies to an
-   * object marked as shared, to the first object of the factory, and to one that it has returned before.
+   * object marked as shared, to the first object of the factory, and to one that the factory has returned before.
    */
   private mayOutliveTick(worker: NestWrapper, instance: unknown): boolean {
     if (!isFactory(worker) || typeof instance !== 'object' || instance === null) return false;

@@ -28,7 +28,7 @@ export function statusOf(client: Client | undefined): TransactionStatus | undefi
 }
 
 /**
- * Reports PostgreSQL's answer to a statement, because TypeORM doesn't expose that PostgreSQL answered COMMIT with ROLLBACK.
+ * Reports PostgreSQL's answer to a statement, because TypeORM doesn't reveal that PostgreSQL answered COMMIT with ROLLBACK.
  *
  * @returns a function that stops the reports.
  */
@@ -62,7 +62,7 @@ interface Submittable extends Readable {
 
 /**
  * Makes sure that a stream that is destroyed before `pg` has submitted it doesn't block its connection. `pg-query-stream` would
- * still send the statement, but would neither read nor close it, so the connection would never become idle.
+ * still send the statement, but would neither read nor close its cursor, so the connection would never become idle.
  */
 export function skipIfDestroyed(stream: Submittable): void {
   const { submit } = stream;

@@ -6,7 +6,7 @@ export interface Frames {
 /** TypeORM adds up to 15 frames between the application and its query runner; V8 keeps 10 by default. */
 const FRAMES = 40;
 
-/** Captures the stack now, because after a wait it leads only to the library. V8 formats it when it is first read. */
+/** Captures the stack now, because after a wait, the stack leads only to the library. V8 formats a stack when it is first read. */
 export function captureFrames(below: Function): Frames {
   const frames: Frames = {};
   const limit = Error.stackTraceLimit;

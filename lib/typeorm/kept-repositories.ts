@@ -8,7 +8,7 @@ export function keepRepositories(manager: EntityManager): void {
   }
 }
 
-/** Sets the manager of a repository again, if a package such as typeorm-transactional replaces it with another one. */
+/** Sets the manager of a repository again, if a package such as typeorm-transactional has made that property an accessor. */
 function keep(
   repository: Repository<ObjectLiteral>,
   manager: EntityManager,

@@ -136,7 +136,7 @@ export class LazyTransaction {
    */
   async commit(client: Client | undefined): Promise<boolean> {
     if (this.#begun === undefined) {
-      // Statements that hooks and disposers send later aren't part of the transaction.
+      // Statements that hooks and disposers send later aren't part of a transaction.
       this.#end = this.#refusal === undefined ? 'over' : 'failed';
       this.refuse();
       return false;
@@ -205,7 +205,7 @@ export class LazyTransaction {
       await this.runner.commitTransaction();
     } catch (error) {
       if (!this.#isCommitted && this.#answer !== 'COMMIT') throw error;
-      forgetTransaction(this.runner); // TypeORM doesn't register a COMMIT whose afterQuery() threw
+      forgetTransaction(this.runner); // TypeORM doesn't register a COMMIT after which afterQuery() threw
       this.afterCommit = { error };
     } finally {
       stop();
@@ -285,7 +285,7 @@ export class LazyTransaction {
       const result = await send();
       if (this.#end === 'under way' && this.isBounding && COMMIT.test(statement))
         this.#isCommitted = this.#answer !== 'ROLLBACK';
-      // If other statements are under way, this rollback may have undone statements that were reported as successful.
+      // If others were under way when a statement failed, this rollback may have undone some that were reported as successful.
       if (TO_SAVEPOINT.test(statement) && this.#doom?.isAlone === true) this.#doom = undefined;
       return result;
     } catch (error) {

@@ -28,7 +28,7 @@ export class OutboxAlerts {
 
   /**
    * Listens until `stop()`, or until the data source is destroyed. The destruction also wakes the reader. Never throws connection
-   * errors, because the reader polls as well. Does nothing if it is already listening.
+   * errors, because the reader polls as well. Does nothing if this object is already listening.
    */
   async listen(channel: string): Promise<void> {
     if (this.#isListening) return;

@@ -9,12 +9,12 @@ import type {
 } from 'typeorm';
 import { getOrAdd } from '../util/values.js';
 
-/** The longest name of a channel, in bytes (NAMEDATALEN - 1). */
+/** The maximum length of a channel name, in bytes (NAMEDATALEN - 1). */
 const LONGEST_CHANNEL = 63;
 
 /**
  * Returns the channel on which the sources of an outbox listen. Use the channel for rows that you don't insert through TypeORM's
- * entities: run `SELECT pg_notify('<channel>', '')` in the transaction that inserts them, or in a trigger.
+ * entities. Run `SELECT pg_notify('<channel>', '')` in the transaction that inserts them, or in a trigger.
  *
  * @returns `outbox:<schema>.<table>`. A hash replaces the names if this text is longer than 63 bytes.
  * @throws Error if the data source isn't initialised, or doesn't know the entity.

@@ -3,8 +3,8 @@ import type { ClaimedRow, OutboxTable } from './outbox-table.js';
 
 /**
  * Keeps the claimed rows until each is settled, even after the iteration that claimed them has ended. `OutboxTable#claim()` begins
- * their leases. This class renews the leases together each time a third of `leaseMs` has elapsed, so that one renewal may fail
- * before a row is lost.
+ * their leases. This class renews the leases together each time a third of `leaseMs` has elapsed, so that no row is
+ * lost if one renewal fails.
  */
 export class OutboxLeases {
   readonly #held = new Set<ClaimedRow>();

@@ -29,7 +29,7 @@ export interface OutboxSourceOptions {
    * The delay in milliseconds before a failed message is redelivered, or a function that returns it. The function receives the
    * number of deliveries so far, from 1.
    *
-   * @defaultValue 1 second after the first failure, doubled after each, up to 60 seconds
+   * @defaultValue 1 second after the first failure, doubled after each further failure, up to 60 seconds
    */
   readonly retryDelayMs?: number | ((deliveries: number) => number);
   /**

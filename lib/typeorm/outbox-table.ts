@@ -10,7 +10,7 @@ export interface ClaimedRow {
 }
 
 /**
- * Runs the statements on the table of an outbox, each by itself. A claim moves `availableAt` into the future, so no
+ * Runs the statements on the table of an outbox, each in its own transaction. A claim moves `availableAt` into the future, so no
  * connection is held while a message is processed. All times are those of the database.
  */
 export class OutboxTable<T extends ObjectLiteral> {
@@ -55,7 +55,7 @@ export class OutboxTable<T extends ObjectLiteral> {
 
   /** Loads the entity of a claimed row. Returns null if the row no longer exists. */
   async load(row: ClaimedRow): Promise<T | null> {
-    const runner = this.dataSource.createQueryRunner('master'); // a replica may not have the row yet
+    const runner = this.dataSource.createQueryRunner('master'); // a replica might not have the row yet
     try {
       const { propertyPath } = this.dataSource.getMetadata(this.entity).primaryColumns[0]!;
       return await runner.manager
@@ -156,7 +156,7 @@ interface Sent {
   readonly records: ClaimedRow[];
 }
 
-/** `clock_timestamp()` changes within a statement, so no index can serve it; `now()` is when the transaction began. */
+/** `clock_timestamp()` changes within a statement, which rules out an index; `now()` is the time when the transaction began. */
 const NOW = 'statement_timestamp()';
 
 function later(ms: string): string {

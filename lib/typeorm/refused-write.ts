@@ -8,8 +8,8 @@ const LONGEST_STATEMENT = 120;
 
 /**
  * Records the work in which a query runner was created, if that work had the turn then. The writes of the query runner are refused
- * even after the turn, because the work issued them before the turn ended. An example is a `Promise.all()` in which another call
- * was refused.
+ * even after the turn, because the work issued them before the turn ended. This happens, for example, in a `Promise.all()` in
+ * which another call was refused.
  */
 export class Creation {
   readonly frames: Frames;
@@ -27,7 +27,7 @@ export class Creation {
     return refusal && new Creation(refusal, below);
   }
 
-  /** Throws for code that is part of that work, but not for other work that received the query runner. */
+  /** Throws for code of the work that created the query runner, but not for other work that received it. */
   check(): void {
     const context = this.#context;
     const isOver = context !== undefined && context.owner === undefined;
@@ -37,7 +37,7 @@ export class Creation {
 }
 
 /**
- * Returns the error for the caller. The library reports it when the scope ends, even if the caller catches it.
+ * Returns the error for the caller of a refused write. The library reports it when the scope ends, even if the caller catches it.
  *
  * @param sent the stack where the statement was sent.
  * @param prepared the stack where its query runner was created. This stack fills gaps: V8 loses the caller of an async function

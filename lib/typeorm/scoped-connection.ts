@@ -81,7 +81,7 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
     this.transaction = transactional
       ? new LazyTransaction(runner, driver, this.underWay, tooLate, isOfEnd)
       : undefined;
-    // All other methods call one of these. The methods of the manager check the query runner first.
+    // All other methods call one of these. The methods of the manager are guarded too, because they check the query runner first.
     const track = async (call: () => Promise<unknown>): Promise<unknown> => {
       if (isOfEnd()) await (this.cutting ??= this.underWay.settled());
       return this.underWay.track(call);
@@ -95,7 +95,7 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
     return this.runner.manager;
   }
 
-  /** Marks the connection as usable: only a scope calls this, and only a scope releases the connection. */
+  /** Marks the connection as usable: only a scope calls this method, and only a scope releases the connection. */
   onScopeInit(): void {
     this.isInScope = true;
   }
@@ -175,7 +175,7 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
   private async endTransaction(client: Client | undefined): Promise<void> {
     if (!this.isInTransaction(client)) return;
     try {
-      // Concurrent savepoints may have lost their names; this ends the transaction with all of them.
+      // Concurrent savepoints may have lost their names; ROLLBACK ends the transaction together with all of them.
       await this.rollBack();
       Object.assign(this.runner, { isTransactionActive: false });
     } catch (error) {

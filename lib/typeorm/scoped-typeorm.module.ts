@@ -84,7 +84,7 @@ function importedTwice({ imports }: ImportingModule): EntityTarget<ObjectLiteral
 @Module({})
 export class ScopedTypeOrmModule {
   /**
-   * Provides `@InjectScopedEntityManager()` and, for each entity, `@InjectScopedRepository(Entity)` to the importing
+   * Provides what `@InjectScopedEntityManager()` and, for each entity, `@InjectScopedRepository(Entity)` inject in the importing
    * module. Registers the entities for `autoLoadEntities`, as `TypeOrmModule.forFeature()` does. The singleton repositories of
    * `TypeOrmModule` don't change.
    *

@@ -15,7 +15,7 @@ export interface ConnectionUse {
   run<T>(send: () => Promise<T>): Promise<T>;
 }
 
-/** The reads that the running code is part of, each as a latch that opens when the read ends: a subscriber runs inside a read. */
+/** The reads around the running code, which may be a subscriber. Each read is a latch that opens when the read ends. */
 const reading = new AsyncLocalStorage<readonly Latch[]>();
 
 /**

@@ -15,7 +15,7 @@ const runners = new WeakMap<QueryRunner, SqliteAppRunner>();
  * the transaction of another query runner is open there, this one reads on a second connection.
  */
 export class SqliteAppRunner extends SqliteRunner {
-  /** True if `dataSource.query()` created it: a transaction that its statement begins belongs to the whole application. */
+  /** True if `dataSource.query()` created this runner: a transaction that its statement begins belongs to the whole application. */
   isForOneStatement = false;
   /** Aborted when the query runner is released before its statements could write. */
   #release = new AbortController();
@@ -23,10 +23,10 @@ export class SqliteAppRunner extends SqliteRunner {
   #pending = 0;
   /** The number of users that haven't released the query runner: code inside its transaction receives the same one. */
   #users = 0;
-  /** True if its owner has released it while unawaited code inside the transaction still uses it. */
+  /** True if the owner has released the query runner while unawaited code inside the transaction still uses it. */
   #isLeft = false;
   /**
-   * The reason why the rest of its transaction is refused until the release: the beginning is lost, so the rest must not be
+   * The reason why the rest of the transaction is refused until the release: the beginning is lost, so the rest must not be
    * written.
    */
   #cut: string | undefined;
@@ -38,7 +38,7 @@ export class SqliteAppRunner extends SqliteRunner {
   constructor(
     runner: QueryRunner,
     private readonly app: AppConnection<SqliteAppRunner>,
-    /** False if several independent owners may have it, so that a release by one of them has no meaning. */
+    /** False if several independent owners may have the query runner: a release by one of them then has no meaning. */
     private readonly isOwned = true,
   ) {
     super(runner, app.lock, app.driver);
@@ -82,7 +82,7 @@ export class SqliteAppRunner extends SqliteRunner {
     return this.runner;
   }
 
-  /** Keeps the transaction from ending with a release while an unawaited inner one still uses the query runner. */
+  /** Keeps the transaction from ending with a release while an unawaited inner transaction still uses the query runner. */
   async keepFor<T>(inner: () => Promise<T>): Promise<T> {
     this.#users += 1;
     try {
@@ -100,7 +100,10 @@ export class SqliteAppRunner extends SqliteRunner {
     if (this.#users === 0) this.#cut = undefined;
   }
 
-  /** Ends a transaction that its owner has left, once no user remains: TypeORM counts savepoints, so any user may commit it. */
+  /**
+   * Ends a transaction that its owner has left, once no user remains. Until then, any user may commit the transaction, because
+   * TypeORM counts savepoints.
+   */
   private async endIfLeft(): Promise<void> {
     if (!this.#isLeft || this.#users > 0) return;
     this.#isLeft = false;
@@ -193,7 +196,7 @@ export class SqliteAppRunner extends SqliteRunner {
 
   protected async beforeSend(statement: string): Promise<void> {
     if (this.isWriting && begins(statement)) await this.app.takeFor(this);
-    // This check is last, because the data source may have been destroyed during a wait.
+    // These checks come last, because the data source may have been destroyed during a wait.
     if (this.#cut !== undefined && this.app.isConnected && !this.hasTransaction())
       throw new Error(this.#cut);
     if (beginsInside(statement) && !this.hasTransaction()) throw new Error(lateText(this.file));
@@ -238,7 +241,7 @@ export class SqliteAppRunner extends SqliteRunner {
   }
 
   private async rollBack(): Promise<void> {
-    await this.runner.query('ROLLBACK').catch(() => undefined); // it is already over, or the data source is destroyed
+    await this.runner.query('ROLLBACK').catch(() => undefined); // the transaction is already over, or the data source is destroyed
     forgetTransaction(this.runner);
   }
 

@@ -41,7 +41,7 @@ export class ConnectionPool {
 
   constructor(private readonly opener: ConnectionOpener) {}
 
-  /** The number of open connections. */
+  /** The number of connections, including those that are being opened. */
   get size(): number {
     return this.#idle.length + this.#taken.size + this.#opening;
   }
@@ -50,7 +50,7 @@ export class ConnectionPool {
    * Takes an idle connection, opens one, or waits for one.
    *
    * @param scope the scope that takes the connection.
-   * @param signal ends the wait for a connection when it is aborted.
+   * @param signal when aborted, ends the wait for a connection.
    */
   async take(scope: unknown, signal?: AbortSignal): Promise<PooledConnection> {
     const idle = this.#idle.pop();

@@ -30,7 +30,7 @@ interface Queue {
 /** The queues of the statements around the running code, innermost first. They may belong to several files. */
 const inside = new AsyncLocalStorage<readonly Queue[]>();
 
-/** The work of a transaction around the running code. */
+/** The work of a transaction or of a subscriber around the running code. */
 interface Enclosing {
   readonly runner: SqliteRunner;
   /**
@@ -74,7 +74,7 @@ export abstract class SqliteRunner implements Writer {
   #isInTransaction = false;
   /** The reason why the open transaction may only read: it began inside the work that has the turn. */
   #refusal: WaitsForItself | undefined;
-  /** The place where the open or waiting transaction began. */
+  /** The stack of the code that began the open transaction, or that waits to begin one. */
   #begun: Frames | undefined;
   /** True while the turn lasts beyond its transaction, because the schema changes with foreign keys off. */
   protected keepsTurn = false;
@@ -142,7 +142,11 @@ export abstract class SqliteRunner implements Writer {
     return result;
   }
 
-  /** @param signal ends the wait for the turn when it is aborted. */
+  /**
+   * Sends a statement, in a turn if the statement may write.
+   *
+   * @param signal when aborted, ends the wait for the turn.
+   */
   protected async sendInTurn(
     statement: string,
     send: Send,
@@ -162,7 +166,7 @@ export abstract class SqliteRunner implements Writer {
       if (effect !== undefined) this.#isInTransaction = effect === 'begin';
       return result;
     } catch (error) {
-      // In this case, TypeORM leaves foreign keys off.
+      // If the BEGIN of a migration fails, TypeORM leaves foreign keys off.
       if (this.keepsTurn && begins(statement) && !this.hasTransaction())
         await this.runner.afterMigration().catch(() => undefined);
       throw error;
@@ -227,9 +231,9 @@ export abstract class SqliteRunner implements Writer {
     return (around.getStore() ?? []).map(({ runner }) => runner);
   }
 
-  /** Runs the work of a transaction. */
+  /** Runs the work of a transaction or of a subscriber. */
   within<T>(work: () => T): T {
-    // Keeps only query runners that have the turn. Otherwise, work that outlasts others and starts more would make the list grow.
+    // Keeps only query runners that have the turn. Otherwise, the list would grow endlessly if each transaction began the next.
     const others = (around.getStore() ?? []).filter(
       ({ runner }) => runner !== this && runner.isWriting,
     );

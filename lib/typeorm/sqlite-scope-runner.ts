@@ -20,8 +20,8 @@ export class SqliteScopeRunner extends SqliteRunner {
   /** The scope for which the query runner is created. */
   readonly scope = scopeOfBuild();
   /**
-   * The scope; undefined if code outside it causes the creation. Read immediately, because in a scope by hand, the code that uses
-   * the query runner later may run elsewhere.
+   * The scope; undefined if code outside the scope causes the creation. Read immediately, because in a scope by hand, the code that
+   * uses the query runner later may run elsewhere.
    */
   readonly #owner = scopeAround<ScopeOfTick>(this.scope);
   /** Read immediately, because a scope that has ended no longer has a tick. */

@@ -36,7 +36,7 @@ export function divides(statement: string): boolean {
 
 /**
  * Makes a transaction a writer from its first statement on. A transaction that reads first and writes later fails with
- * SQLITE_BUSY_SNAPSHOT if another connection has written in between, and can't be repeated.
+ * SQLITE_BUSY_SNAPSHOT if another connection has written in between, and sending the write again doesn't help.
  */
 export function beginAsWriter(statement: string): string {
   return /^\s*BEGIN(\s+TRANSACTION)?\s*;?\s*$/i.test(statement)

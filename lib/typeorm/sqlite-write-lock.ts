@@ -25,7 +25,7 @@ export interface Writer {
   readonly isInner?: boolean;
   /** True for a tick that has been aborted. */
   readonly isAborted: boolean;
-  /** Returns whether the calling code is part of the work for which this turn was taken. */
+  /** Returns true if the calling code is part of the work for which the turn was taken. */
   isOwnWork(turn: WriteTurn): boolean;
 }
 
@@ -107,7 +107,7 @@ export class WriteLock {
   /**
    * Waits for the turn of the caller, first come, first served.
    *
-   * @param signal ends the wait when it is aborted.
+   * @param signal when aborted, ends the wait.
    * @throws WaitsForItself if the caller is part of the work that has the turn.
    * @throws {WriteTimeoutError} if one turn lasts longer than `LONGEST_TURN_MS`, or if the shutdown has abandoned the tick that
    * has the turn.
@@ -140,9 +140,10 @@ export class WriteLock {
   }
 
   /**
-   * Abandons the turn of an aborted tick, and refuses the writers that wait for the turn. Each data source of an application calls
-   * this when the shutdown no longer waits for ticks. The HTTP server closes only once every request has been answered, including
-   * requests that write. The turn may last until the data source is destroyed, which happens even later.
+   * Abandons the turn of an aborted tick, and refuses waiting writers whose applications no longer wait for ticks. Each data source
+   * of an application calls this method when the shutdown no longer waits for ticks. The HTTP server closes only once every request
+   * has been answered, including requests that write. The turn may last until the data source is destroyed, which happens even
+   * later.
    */
   abandon(group: object): void {
     this.#drained.add(group);
@@ -250,7 +251,7 @@ function stopWaiting({ timer, unfollow }: Waiter): void {
 
 /**
  * Adds a cause to the error of a timeout. Changes the object itself, because other work may have received it, and the handler
- * compares it with the reason of its signal.
+ * may compare it with the reason of its signal.
  */
 function explain(reason: unknown, cause: () => Error): void {
   if (!isErrorOf(reason, TickTimeoutError) || reason.cause !== undefined) return;

@@ -9,11 +9,11 @@ export class UnderWay {
   #calls = 0;
   #none = new Latch();
   readonly #streams = new Set<Readable>();
-  /** True while no stream may be open, even one that is only being opened. */
+  /** True while no stream may be open, even one that is still being opened. */
   #isCutting = false;
   #hasCut = false;
 
-  /** True if a stream has been destroyed. */
+  /** True if this object has destroyed a stream. */
   get hasCut(): boolean {
     return this.#hasCut;
   }

@@ -10,7 +10,7 @@ export class Alarm {
   constructor(private readonly unref: boolean) {}
 
   /**
-   * Calls `ring` at `at` (epoch ms), or soon if that time has passed. Replaces an earlier call.
+   * Calls `ring` at `at` (epoch ms), or soon if that time has passed. Replaces what an earlier call has set.
    *
    * @param onSetBack Called instead if the clock was set back; the alarm is off then.
    */

@@ -1,4 +1,4 @@
-/** Returns ever longer waits, each twice the last, up to a limit: a failed operation is retried soon, but never in a hot loop. */
+/** Returns waits that double each time, up to a limit: a failed operation is retried soon, but never in a hot loop. */
 export class Backoff {
   #failures = 0;
 

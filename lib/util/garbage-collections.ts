@@ -2,7 +2,7 @@ import { setFlagsFromString, GCProfiler } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { constants, PerformanceObserver } from 'node:perf_hooks';
 
-/** The number of complete collections that an object must survive to count as reachable. */
+/** The number of full collections that an object must survive to count as reachable. */
 const ENOUGH = 3;
 
 /**
@@ -76,8 +76,8 @@ let collect: Collect | null | undefined;
 
 /**
  * Collects the garbage among V8's young objects. The duration of a scavenge depends on the survivors, not on the size of the
- * heap. The scavenge runs twice: survivors are old then and aren't copied again, and V8 subtracts the memory of dead buffers
- * in the next collection.
+ * heap. The scavenge runs twice: afterwards, survivors are old and aren't copied again. Also, V8 subtracts the memory of dead
+ * buffers only in the next collection.
  *
  * @returns false if this isn't possible.
  */

@@ -78,7 +78,7 @@ export function functionProblem(value: unknown): string | undefined {
   return typeof value === 'function' ? undefined : `must be a function, not ${show(value)}`;
 }
 
-/** Completes a problem: the value is a generator where the library calls a function and awaits the result. */
+/** Completes the text of a problem: the value is a generator function, but the library would call it and await the result. */
 export const A_GENERATOR =
   'a generator, whose body would never run. Make it async, without the asterisk';
 

@@ -1,4 +1,4 @@
-/** Returns true for a class, which can't be called. Only the `prototype` of a class is read-only. */
+/** Returns true for a class, which can't be called without `new`. Only the `prototype` of a class is read-only. */
 export function isClass(value: unknown): value is Function {
   return (
     typeof value === 'function' &&
@@ -40,7 +40,7 @@ export function methodsOf(type: Function): [name: string, method: Function][] {
   );
 }
 
-/** Reads a member of an object that may be a proxy or have a getter that throws; returns undefined in that case. */
+/** Reads a member of an object that may be a proxy or have a getter; returns undefined if the read throws. */
 export function readMember(instance: object, key: PropertyKey): unknown {
   try {
     return (instance as Record<PropertyKey, unknown>)[key];
@@ -122,6 +122,6 @@ function lastValue(source: Subscribable, signal: AbortSignal): Promise<unknown> 
       error: (error) => done(() => reject(error as Error)),
       complete: () => done(() => resolve(last)),
     });
-    if (signal.aborted) subscription.unsubscribe(); // aborted while it subscribed
+    if (signal.aborted) subscription.unsubscribe(); // aborted during `subscribe()`
   });
 }

@@ -115,7 +115,7 @@ export class FindingBook {
   sharedByFactory(wrapper: NestWrapper): void {
     if (this.#sharedByFactory.has(wrapper) || this.#look === undefined || this.isOff) return;
     this.#sharedByFactory.add(wrapper);
-    // Only the current graph has the providers of lazily loaded modules. Their ids follow those of start-up.
+    // Only the current graph has the providers of lazily loaded modules. Their ids follow those assigned at start-up.
     const provider = this.graph.current.of(wrapper);
     if (provider !== undefined) this.foundLate(sharedByFactory(provider, this.#look()));
   }

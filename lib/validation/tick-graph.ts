@@ -16,7 +16,7 @@ export interface WorkerRoot {
 
 /** The input of the rules: the graph, the points where ticks enter it, and the chain of names from a handler to a provider. */
 export class TickGraph {
-  /** By provider: the dependent through which a tick first reaches it. */
+  /** For each provider id, the dependent through which a tick first reaches the provider. */
   readonly #cameFrom = new Map<number, GraphProvider | undefined>();
   readonly #handlers = new Map<number, string>();
   readonly #workers: ReadonlySet<number>;
@@ -59,7 +59,7 @@ export class TickGraph {
 
   /**
    * Returns true for controllers, enhancers, gateways, classes that discovery has reported, and their dependencies. Requests and
-   * messages build them, or would.
+   * messages can build them.
    */
   isBuiltForOthers(provider: GraphProvider): boolean {
     return (this.#builtForOthers ??= this.builtForOthers()).has(provider);

@@ -11,7 +11,7 @@ const LONGEST_REDELIVERY_MS = 30_000;
 export interface InMemoryQueueOptions {
   /**
    * The maximum number of waiting messages; `put()` waits for room. Messages in progress don't count. Messages that come
-   * back do count, but they come back even if the queue is full. Minimum 1. @defaultValue 1_000
+   * back do count, but the queue accepts them even when it is full. Minimum 1. @defaultValue 1_000
    */
   readonly capacity?: number;
 }
@@ -67,7 +67,7 @@ interface Message<T> {
 /** A message that went back. */
 interface Returned<T> {
   readonly message: Message<T>;
-  /** A moment of `performance.now()`. */
+  /** A `performance.now()` timestamp. */
   readonly dueAt: number;
 }
 

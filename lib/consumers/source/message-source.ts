@@ -16,7 +16,7 @@ export interface Delivery<T = unknown> {
   /**
    * Sends the message back, to be delivered again.
    *
-   * @param error the reason for the failure; undefined if the message was merely interrupted. Such a delivery doesn't count.
+   * @param error the reason for the failure; undefined if the message was interrupted. An interrupted delivery doesn't count.
    */
   nack(error?: unknown): unknown;
   /** Puts the message aside permanently, where someone can find it. Required if the source has `keepsDeadLetters`. */

@@ -1,6 +1,6 @@
 import type { NestProperty, NestWrapper } from '../nest-types.js';
 
-/** A constructor or a factory that Nest called, with the values that it passed. */
+/** A call by Nest to a constructor or a factory, with the values that Nest passed. */
 export interface RecordedBuild {
   readonly wrapper: NestWrapper;
   readonly injected: readonly unknown[];

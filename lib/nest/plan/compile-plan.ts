@@ -22,8 +22,8 @@ class Unplannable extends Error {}
 /**
  * Compiles the plan that repeats a load.
  *
- * Nest itself has registered which provider it injects where. For each value that Nest passed, the plan names its source: an
- * earlier step, a constant or the request. That source must have returned the very value that Nest passed. So a plan never does
+ * Nest itself has recorded which provider it injects where. For each value that Nest passed, the plan names its source: an
+ * earlier step, a constant or the request. That source must have supplied the very value that Nest passed. So a plan never does
  * anything that Nest hasn't done.
  *
  * @returns the plan, or the reason why no plan can repeat the load.

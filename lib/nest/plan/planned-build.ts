@@ -8,13 +8,13 @@ import { NOT_BUILT, REQUEST_SLOT, type Plan, type PlanStep } from './plan.js';
 /** The entry that Nest finds for a step: that of its provider for the context id. */
 type ToldHost = { -readonly [Key in keyof NestInstanceHost]: NestInstanceHost[Key] } & {
   isConstructorCalled?: boolean;
-  /** Ends the wait of code that looks the instance up. If it is called with an error, that code throws the error. */
+  /** Ends the wait of code that looks the instance up. Called with an error, makes that code throw the error. */
   settle?: (error?: unknown) => void;
 };
 
 /**
- * Carries out a plan once. It creates no promise until a factory returns one. From then on, it calls everything whose
- * dependencies are ready, as Nest does. After a failure, it calls nothing more.
+ * Carries out a plan once. It creates no promise until a factory returns one, or an instance has `onScopeInit`. From then on, it
+ * calls everything whose dependencies are ready, as Nest does. After a failure, it calls nothing more.
  */
 export class PlannedBuild {
   readonly #slots: unknown[];

@@ -18,7 +18,7 @@ interface Known {
   result?: Plan | string;
 }
 
-/** The plans of the providers that scopes build. Each is compiled from what Nest did, and discarded when a module is added. */
+/** The plans of the providers that scopes build. Each plan is compiled from what Nest did, and discarded when a module is added. */
 export class Plans {
   readonly #known = new Map<NestWrapper, Known>();
 
@@ -26,7 +26,7 @@ export class Plans {
     nest.onModuleAdded(() => this.#known.clear());
   }
 
-  /** Begins to build a provider with its plan. Returns undefined if the provider has no plan. */
+  /** Returns a build of a provider with its plan, for the caller to run; undefined if the provider has no plan. */
   begin(root: NestWrapper, observer: BuildObserver, request: unknown): PlannedBuild | undefined {
     const result = this.#known.get(root)?.result;
     if (result === undefined || typeof result === 'string') return undefined;

@@ -44,9 +44,9 @@ function fate({ name, lifetime }: GraphProvider): string {
 }
 
 /**
- * Reports a probable pool, client or cache that is built again on every tick. That is a provider, a guard or a similar class with
- * lifecycle hooks or a disposer, which is request-scoped only because of a dependency. If it declares itself request-scoped, or
- * has scope hooks, this is intentional.
+ * Reports a probable pool, client or cache that is built again on every tick. It is a provider, a guard or a similar class with
+ * lifecycle hooks or a disposer, and is request-scoped only because of a dependency. If the class declares itself request-scoped,
+ * or has scope hooks, this is intentional.
  */
 export function resourceRebuilt(ticks: TickGraph): Finding[] {
   const rebuilt = ticks.graph.providers.filter(
@@ -71,10 +71,10 @@ export function resourceRebuilt(ticks: TickGraph): Finding[] {
 }
 
 /**
- * Reports a provider with lifecycle hooks that Nest doesn't call, because a worker or a scoped repository makes it request-scoped.
- * Ticks don't build it, so no other finding shows the loss. If requests or messages build it, or if another provider makes it
- * request-scoped, its scope is the application's own affair. If the provider declares itself request-scoped, or has scope hooks,
- * this is intentional.
+ * Reports a provider with lifecycle hooks that Nest doesn't call, because the provider is request-scoped through a worker or a
+ * scoped repository. Ticks don't build it, so no other finding shows the loss. If requests or messages build it, or if another
+ * provider makes it request-scoped, its scope is up to the application. If the provider declares itself request-scoped, or has
+ * scope hooks, this is intentional.
  */
 export function hookUnused(ticks: TickGraph): Finding[] {
   const { graph } = ticks;
@@ -114,7 +114,7 @@ function instead(links: Links, ticks: TickGraph): string {
     : `Instead of ${dependency.name}, inject ProviderScopeFactory as scopes, and resolve ${dependency.name} in scopes.run(async (scope) => { ... }).`;
 }
 
-/** Returns the class to change, which may have another token, such as an abstract class. */
+/** Returns the name of the class to change. The token may be different, such as an abstract class. */
 function classNameOf({ type, name }: GraphProvider): string {
   return type === undefined ? name : tokenText(type);
 }
