@@ -3,6 +3,7 @@ import { TickSignal } from '../tick/tick-signal.js';
 import type { Delivery, MessageSource } from './source/message-source.js';
 import { show } from '../util/option-checks.js';
 import { pause } from '../util/pause.js';
+import { isThenable } from '../util/values.js';
 
 /** The milliseconds from the abort of the signal until the library reports a source that doesn't end. */
 const CLOSING_MS = 1_000;
@@ -13,7 +14,7 @@ export interface IterationObserver {
   late(delivery: Delivery): void;
   /** Called when a listener of the signal throws. */
   listenerFailed(error: unknown): void;
-  /** Called when the source doesn't end in time, or fails while it is ending. */
+  /** Called when the source doesn't end in time, or fails while the library isn't reading it. */
   endFailed(error: unknown): void;
 }
 
@@ -102,10 +103,23 @@ export class SourceIteration {
     }
   }
 
+  /** @throws TypeError if the result of `read()` can't be iterated. */
+  private open(): AsyncIterator<Delivery> {
+    const iterable: unknown = this.source.read(this.#signal.signal);
+    const iterate = (iterable as Partial<AsyncIterable<Delivery>> | null)?.[Symbol.asyncIterator];
+    if (typeof iterate === 'function') return iterate.call(iterable as AsyncIterable<Delivery>);
+    const isPending = isThenable(iterable);
+    if (isPending) void Promise.resolve(iterable).catch((error) => this.failedToEnd(error));
+    const shown = isPending ? 'a promise' : show(iterable);
+    throw new TypeError(
+      `read() of the source returned ${shown}, which isn't an AsyncIterable. Write it as async *read(signal), and yield each delivery.`,
+    );
+  }
+
   private async ask(): Promise<Delivery | undefined> {
     let result: IteratorResult<Delivery>;
     try {
-      this.#iterator ??= iteratorOf(this.source.read(this.#signal.signal));
+      this.#iterator ??= this.open();
       result = await this.#iterator.next();
       if (typeof result !== 'object' || result === null)
         throw new TypeError(
@@ -119,16 +133,6 @@ export class SourceIteration {
     this.#isOver = true;
     return undefined;
   }
-}
-
-/** @throws TypeError if the result of `read()` can't be iterated. */
-function iteratorOf(iterable: AsyncIterable<Delivery>): AsyncIterator<Delivery> {
-  const iterate = (iterable as Partial<AsyncIterable<Delivery>> | null)?.[Symbol.asyncIterator];
-  if (typeof iterate === 'function') return iterate.call(iterable);
-  const shown = (iterable as unknown) instanceof Promise ? 'a promise' : show(iterable);
-  throw new TypeError(
-    `read() of the source returned ${shown}, which isn't an AsyncIterable. Write it as async *read(signal), and yield each delivery.`,
-  );
 }
 
 /**

@@ -7,7 +7,7 @@ export interface StrayFailure {
    * - `engine`: the engine failed to stop, to change a schedule, or to return its next due time.
    * - `retry-backoff`: `retry.backoffMs` threw or didn't return a number. The next attempt begins immediately.
    * - `nack`, `dead-letter`: a message couldn't be sent back, or put aside.
-   * - `source`: a source failed while its consumer was stopping, or didn't end in time.
+   * - `source`: a source failed while the library wasn't reading it, or didn't end in time.
    * - `memory`: the memory watch couldn't read the memory.
    * - `refused-statement`: the work caught the error of a statement that the library refused to send.
    */

@@ -98,6 +98,34 @@ describe('a source', () => {
     expect(source.opened).toBe(2);
   });
 
+  it.each<[string, (signal: AbortSignal) => unknown]>([
+    ['at once', () => Promise.reject(boom())],
+    [
+      'after its signal was aborted',
+      (signal) =>
+        new Promise((_, reject) => signal.addEventListener('abort', () => reject(boom()))),
+    ],
+  ])(
+    '[G12, B34] whose async read() rejects %s is read again, and its error is reported',
+    async (_, read) => {
+      const unhandled: unknown[] = [];
+      const onUnhandled = (error: unknown): unknown => unhandled.push(error);
+      process.on('unhandledRejection', onUnhandled);
+      const source = scripted(read, idle);
+      const test = await startConsumer(source, () => undefined);
+      const reported = test.next('failure:stray');
+      await begin();
+      expect(await reported).toMatchObject({
+        where: 'source',
+        schedule: 'Consumer.handle',
+        error: boom(),
+      });
+      await advance(100);
+      process.off('unhandledRejection', onUnhandled);
+      expect([unhandled, source.opened]).toEqual([[], 2]);
+    },
+  );
+
   it.each<[string, unknown, string, string]>([
     ['nothing', undefined, 'undefined', 'its id is undefined, not a string'],
     ['a text', 'order', '"order"', 'its id is undefined, not a string'],
