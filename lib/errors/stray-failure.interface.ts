@@ -9,7 +9,7 @@ export interface StrayFailure {
    * - `nack`, `dead-letter`: a message couldn't be sent back, or put aside.
    * - `source`: a source failed while the library wasn't reading it, or didn't end in time.
    * - `memory`: the memory watch couldn't read the memory.
-   * - `refused-statement`: the work caught the error of a statement that the library refused to send.
+   * - `refused-statement`: the library refused to send a statement, and the work didn't await it or caught its error.
    */
   readonly where:
     | 'abort-listener'
