@@ -1,3 +1,4 @@
+import { isPromise } from 'node:util/types';
 import { readStacks, combined, isErrorOf } from '../errors/error-parts.js';
 import { ScopeClosedError } from '../errors/errors.js';
 import { injectedToken } from '../nest/tokens.js';
@@ -60,7 +61,11 @@ export class ItemRunner {
         injected.push(await (scope as Scope).resolveFor(worker, injectedToken(entry)));
       const list: unknown = await useFactory(...injected);
       if (!isList(list)) throw new TypeError(noList(schedule.handler, list));
-      return [...list];
+      const items = [...list];
+      if (!items.some(isPromise)) return items;
+      // They may use this scope, and their rejections must not end the process.
+      await Promise.allSettled(items);
+      throw new TypeError(promisesIn(schedule.handler));
     });
   }
 
@@ -149,4 +154,8 @@ function isList(value: unknown): value is Iterable<unknown> {
 
 function noList(handler: string, value: unknown): string {
   return `${handler}: the useFactory of forEach must return a list, not ${show(value)}. Return an array: each of its items gets its own tick.`;
+}
+
+function promisesIn(handler: string): string {
+  return `${handler}: the useFactory of forEach returned a list that contains promises. Return Promise.all() of this list.`;
 }

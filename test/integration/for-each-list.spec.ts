@@ -416,6 +416,38 @@ describe('The list of forEach', () => {
       expect(log.of('error')).toEqual([expect.stringContaining('Worker.run failed')]);
       expect(registry.get('Worker.run').lastReport?.error).toBe(report.error);
     });
+
+    it('[XC9, B34, B36] a list of promises fails the tick, after the promises have settled', async () => {
+      const unhandled: unknown[] = [];
+      const onUnhandled = (error: unknown): unknown => unhandled.push(error);
+      process.on('unhandledRejection', onUnhandled);
+      const { journal, Probe } = probes();
+      @RequestScoped()
+      class Tenants extends Probe {}
+      const { registry, begun } = await forEachApp({
+        inject: [Tenants],
+        list: () =>
+          [1, 2].map(async (id) => {
+            await turn();
+            journal.note(`loaded ${id}`);
+            throw new Error('no such tenant');
+          }),
+        providers: [Tenants],
+      });
+      const report = await registry.run('Worker.run');
+      await turns();
+      process.off('unhandledRejection', onUnhandled);
+      expect(report).toMatchObject({
+        outcome: 'failed',
+        phase: 'open',
+        error: {
+          message:
+            'Worker.run: the useFactory of forEach returned a list that contains promises. Return Promise.all() of this list.',
+        },
+      });
+      expect([begun, unhandled]).toEqual([[], []]);
+      expect(journal.lines).toEqual(['built Tenants', 'loaded 1', 'loaded 2', 'disposed Tenants']);
+    });
   });
 
   describe('when it cannot be had', () => {
