@@ -346,12 +346,16 @@ export function failureOf(
   return workErrors.length === 0 ? {} : { thrown: { error: combined(workErrors) } };
 }
 
+/** Completes the refusal of a promise. */
+const A_PROMISE =
+  'a promise. Pass a function that starts the work; to wait for work that has begun, call scope.waitFor()';
+
 function refuseNoFunction(method: string, value: unknown): void {
   const isGenerator = isGeneratorFunction(value);
-  if (typeof value !== 'function' || isGenerator)
-    throw new TypeError(
-      `scope.${method}() takes a function, not ${isGenerator ? A_GENERATOR : typeof value}.`,
-    );
+  if (typeof value === 'function' && !isGenerator) return;
+  if (isPromise(value)) value.catch(() => undefined); // its rejection must not end the process
+  const found = isGenerator ? A_GENERATOR : isPromise(value) ? A_PROMISE : typeof value;
+  throw new TypeError(`scope.${method}() takes a function, not ${found}.`);
 }
 
 function noPromise(work: unknown): string {

@@ -159,11 +159,13 @@ describe('scope.onCommit() and scope.onRollback()', () => {
     },
   );
 
-  it('[L5] refuse a hook that is not a function, and go on', async () => {
+  it('[L5, B34] refuse a hook that is not a function, and go on', async () => {
     const { report } = await run(({ scope }) => {
-      // As in scope.defer(connection.close()).
-      expect(() => scope.defer(Promise.resolve() as never)).toThrow(
-        new TypeError('scope.defer() takes a function, not object.'),
+      // As in scope.defer(connection.close()). Jest fails if the rejection is unhandled.
+      expect(() => scope.defer(Promise.reject(new Error('close failed')) as never)).toThrow(
+        new TypeError(
+          'scope.defer() takes a function, not a promise. Pass a function that starts the work; to wait for work that has begun, call scope.waitFor().',
+        ),
       );
       expect(() => scope.onCommit(function* () {})).toThrow(
         new TypeError(
