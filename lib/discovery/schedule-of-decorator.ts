@@ -116,7 +116,7 @@ function readConsumer(
 ): ResolvedConsumer | string {
   const given = metadata.options as ConsumerOptions | undefined;
   if (typeof (source as Partial<MessageSource> | null)?.read !== 'function')
-    return `is ${show(source)}, which isn't a MessageSource: it has no read(signal). Provide one, such as inMemoryQueue()`;
+    return `names ${tokenText(metadata.when)}, which is ${show(source)}, not a MessageSource: it has no read(signal). Write async *read(signal), or provide inMemoryQueue()`;
   const consumer: ResolvedConsumer = {
     source: source as MessageSource,
     sourceName: tokenText(metadata.when),

@@ -76,7 +76,19 @@ describe('a consumer is refused at start-up', () => {
     ['"queue"', 'queue'],
   ])('[XC8] when its source is %s', async (shown, source) => {
     expect(await problemsOf([consumer([]), provided(source)])).toEqual([
-      `${OF} is ${shown}, which isn't a MessageSource: it has no read(signal). Provide one, such as inMemoryQueue().`,
+      `${OF} names SOURCE, which is ${shown}, not a MessageSource: it has no read(signal). Write async *read(signal), or provide inMemoryQueue().`,
+    ]);
+  });
+
+  it('[XC8] when the class of its source has no read()', async () => {
+    class Orders {}
+    @ScopedWorker()
+    class Consumer {
+      @ScopedConsumer(Orders as never)
+      handle(): void {}
+    }
+    expect(await problemsOf([Consumer, Orders])).toEqual([
+      `${OF} names Orders, which is an object, not a MessageSource: it has no read(signal). Write async *read(signal), or provide inMemoryQueue().`,
     ]);
   });
 
