@@ -1,4 +1,5 @@
 import type { Finding } from './finding.js';
+import { show } from '../util/option-checks.js';
 import { isClass } from '../util/values.js';
 
 /**
@@ -126,7 +127,7 @@ export class UnknownScheduleError extends ScopedWorkerError {
     readonly known: readonly string[],
     hint?: string,
   ) {
-    super(`No schedule is named "${schedule}". ${hint ?? namesText(known)}`);
+    super(`No schedule is named ${show(schedule)}. ${hint ?? namesText(known)}`);
   }
 }
 

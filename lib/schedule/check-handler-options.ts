@@ -127,7 +127,7 @@ function problemsOf(
     }
     const equivalent = Object.hasOwn(checks, 'overlap') && equivalentOf(key, value);
     if (!Object.hasOwn(checks, key) && equivalent) {
-      problems.push(`${one}${key} belongs to @Cron; use ${equivalent} instead`);
+      problems.push(`has no option "${key}"; use ${equivalent} instead`);
       continue;
     }
     if (!Object.hasOwn(checks, key)) {
@@ -143,13 +143,17 @@ function problemsOf(
   return problems;
 }
 
-/** This library's equivalents of the options of `@Cron` and of the job that it creates. */
+/** This library's equivalents of the options of other schedulers, first those of `@Cron` and of the job that it creates. */
 const EQUIVALENTS: ReadonlyMap<string, string> = new Map([
   ['waitForCompletion', "overlap: 'skip'"],
   ['threshold', "misfireThresholdMs and misfire: 'skip'"],
   ['initialDelay', 'initialDelayMs'],
   ['runOnInit', 'runOnStart'],
   ['unrefTimeout', 'engine: inProcessEngine({ unref: true }) in ScopedWorkerModule.forRoot()'],
+  ['timezone', 'timeZone'],
+  ['timeout', 'timeoutMs'],
+  ['retries', 'retry: { attempts }'],
+  ['enabled', 'disabled'],
 ]);
 
 function equivalentOf(key: string, value: unknown): string | undefined {

@@ -1,4 +1,5 @@
 import { types } from 'node:util';
+import { isClass } from './values.js';
 
 /** The longest period, in ms: 2^32 - 2, about 49.7 days, as in .NET's PeriodicTimer. */
 export const MAX_PERIOD_MS = 0xffff_fffe;
@@ -103,7 +104,8 @@ export function nameProblem(value: unknown, isOptional = true): string | undefin
 
 export function show(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value);
-  if (typeof value === 'function') return `function ${value.name || '(anonymous)'}`;
+  if (typeof value === 'function')
+    return `${isClass(value) ? 'class' : 'function'} ${value.name || '(anonymous)'}`;
   if (typeof value === 'object' && value !== null)
     return Array.isArray(value) ? 'an array' : 'an object';
   return String(value);

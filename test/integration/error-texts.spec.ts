@@ -103,6 +103,9 @@ describe('The examples of docs/errors.md', () => {
         code: 'UNKNOWN_SCHEDULE',
         schedule: 'Reports.nigthly',
       });
+      expect(() => registry.get(Reports as never)).toThrow(
+        /^No schedule is named class Reports\. Use one of these names: /,
+      );
     });
   });
 });

@@ -1157,7 +1157,7 @@ describe('inspectScopes', () => {
 
     it.each<[string, unknown, string]>([
       ['undefined', undefined, 'undefined'],
-      ['a module', class AppModule {}, 'function AppModule'],
+      ['a module', class AppModule {}, 'class AppModule'],
       ['a Map', new Map(), 'an object'],
       ['a promise', promise, 'a promise: await it'],
       ['a builder', Test.createTestingModule({}), 'an object'],

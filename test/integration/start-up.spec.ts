@@ -111,14 +111,14 @@ describe('Start-up', () => {
       ],
       [
         'an unknown option',
-        cron(YEARLY, { timeout: 5 }),
-        'Job.run: @ScopedCron has no option "timeout"; the options are',
+        cron(YEARLY, { limitMs: 5 }),
+        'Job.run: @ScopedCron has no option "limitMs"; the options are',
         cron(YEARLY, { timeoutMs: 5 }),
       ],
       [
         'an option of @Cron',
         cron(YEARLY, { waitForCompletion: true }),
-        "Job.run: @ScopedCron option waitForCompletion belongs to @Cron; use overlap: 'skip' instead.",
+        `Job.run: @ScopedCron has no option "waitForCompletion"; use overlap: 'skip' instead.`,
         cron(YEARLY, { overlap: 'skip' }),
       ],
       [

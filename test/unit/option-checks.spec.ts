@@ -119,7 +119,7 @@ describe('The checks of options', () => {
         { resolution: 'plan' },
         /^resolution must be one of 'compiled', 'nest'/,
       ],
-      ['an unknown option', { retries: 3 }, /^has no option "retries"; the options are name/],
+      ['an unknown option', { attempts: 3 }, /^has no option "attempts"; the options are name/],
       ['an inherited name', { toString: 1 }, /^has no option "toString"/],
       ['a name of every object', { constructor: {} }, /^has no option "constructor"/],
     ])('refuses %s', (_what, options, problem) => {
@@ -137,9 +137,13 @@ describe('The checks of options', () => {
         { unrefTimeout: true },
         'engine: inProcessEngine({ unref: true }) in ScopedWorkerModule.forRoot()',
       ],
-    ])('[C13] names the equivalent of %s of @Cron', (_what, options, equivalent) => {
+      ['timezone', { timezone: 'UTC' }, 'timeZone'],
+      ['timeout', { timeout: 500 }, 'timeoutMs'],
+      ['retries', { retries: 2 }, 'retry: { attempts }'],
+      ['enabled', { enabled: false }, 'disabled'],
+    ])('[C13] names the equivalent of %s', (_what, options, equivalent) => {
       const [key] = Object.keys(options);
-      const problem = `${key} belongs to @Cron; use ${equivalent} instead`;
+      const problem = `has no option "${key}"; use ${equivalent} instead`;
       expect(handlerOptionProblems(options)).toEqual([problem]);
       expect(defaultsProblems(options)).toEqual([problem]);
       expect(decoratorProblems(options, 'message')).toEqual([
@@ -171,6 +175,7 @@ describe('The checks of options', () => {
       [{ toString: null }, 'an object'],
       [Object.create(null), 'an object'],
       [Math.max, 'function max'],
+      [class Job {}, 'class Job'],
       [
         (
           () => () =>
