@@ -33,7 +33,17 @@ function shown(
 ): InspectedSchedule {
   const timeZone = kind === 'cron' ? zoneName(options) : undefined;
   const runsOnStart = options.runOnStart && state !== 'disabled';
-  return { name, handler, kind, due, timeZone, state, runsOnStart, nextRuns: runs };
+  return {
+    name,
+    handler,
+    kind,
+    due,
+    timeZone,
+    state,
+    runsOnStart,
+    runsForEachItem: options.forEach !== undefined,
+    nextRuns: runs,
+  };
 }
 
 function dueOf({ kind, expression, everyMs, timeline, consumer }: Schedule): string {

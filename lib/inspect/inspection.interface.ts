@@ -19,6 +19,8 @@ export interface InspectedSchedule {
   readonly state: 'active' | 'paused' | 'disabled' | 'undecided';
   /** True if one more tick runs right after start-up. That tick is the first of `nextRuns`. */
   readonly runsOnStart: boolean;
+  /** True if each run has a tick for each item of a list: the schedule has `forEach`. */
+  readonly runsForEachItem: boolean;
   /** The next five due times in ISO 8601, as if the application started now; fewer if there are no more. */
   readonly nextRuns: readonly string[];
 }

@@ -482,6 +482,19 @@ describe('inspectScopes', () => {
       expect(schedules.map(({ runsOnStart }) => runsOnStart)).toEqual([true, false, false]);
     });
 
+    it('[I15] say whether there is a tick for each item of a list', async () => {
+      @ScopedWorker()
+      class Biller {
+        @ScopedCron('0 0 * * * *', { forEach: { useFactory: () => ['acme'] } })
+        each() {}
+
+        @ScopedCron('0 0 * * * *')
+        once() {}
+      }
+      const { schedules } = inspectScopes(await compiled({ providers: [Biller] }));
+      expect(schedules.map(({ runsForEachItem }) => runsForEachItem)).toEqual([true, false]);
+    });
+
     it('of forRootAsync() count in an application that has them', async () => {
       @ScopedWorker()
       class Worker {
@@ -753,6 +766,7 @@ describe('inspectScopes', () => {
         timeZone: 'Europe/Berlin',
         state: 'undecided',
         runsOnStart: false,
+        runsForEachItem: false,
         nextRuns: [],
       });
       expect(asked).toBe(0);
@@ -856,6 +870,7 @@ describe('inspectScopes', () => {
           timeZone: undefined,
           state: 'active',
           runsOnStart: false,
+          runsForEachItem: false,
           nextRuns: [],
         },
         expect.objectContaining({ name: 'Worker.rest', state: 'disabled', nextRuns: [] }),

@@ -52,6 +52,7 @@ describe('The page of an application', () => {
           timeZone: 'Europe/Berlin',
           state: 'active',
           runsOnStart: false,
+          runsForEachItem: true,
           nextRuns: [1, 2, 3, 4, 5].map((day) => `2026-06-0${day}T01:00:00.000Z`),
         },
         {
@@ -62,6 +63,7 @@ describe('The page of an application', () => {
           timeZone: undefined,
           state: 'disabled',
           runsOnStart: false,
+          runsForEachItem: false,
           nextRuns: [],
         },
         {
@@ -72,6 +74,7 @@ describe('The page of an application', () => {
           timeZone: undefined,
           state: 'active',
           runsOnStart: false,
+          runsForEachItem: false,
           nextRuns: [],
         },
         {
@@ -82,6 +85,7 @@ describe('The page of an application', () => {
           timeZone: undefined,
           state: 'undecided',
           runsOnStart: false,
+          runsForEachItem: false,
           nextRuns: [],
         },
       ],
@@ -128,6 +132,7 @@ Schedules (4)
   report
     runs     ReportWorker.send
     when     cron 0 0 3 * * *, in the time zone Europe/Berlin
+    ticks    one for each item of the list from forEach
     next     2026-06-01 03:00, 2026-06-02 03:00, 2026-06-03 03:00,
              2026-06-04 03:00, 2026-06-05 03:00
 
@@ -317,6 +322,7 @@ No findings.
           timeZone: 'America/Argentina/ComodRivadavia',
           state: 'active' as const,
           runsOnStart: false,
+          runsForEachItem: false,
           nextRuns: ['2026-06-01T01:00:00.000Z', '2026-06-02T01:00:01.000Z'],
         })),
         workers: [
@@ -358,6 +364,7 @@ const inspections = fc.record({
       timeZone: fc.constantFrom('Europe/Berlin', 'UTC+02:00', undefined),
       state: fc.constantFrom('active', 'disabled', 'undecided'),
       runsOnStart: fc.boolean(),
+      runsForEachItem: fc.boolean(),
       nextRuns: fc.constantFrom([], ['2026-06-01T01:00:00.000Z', '2026-06-01T01:00:00.100Z']),
     }),
     { maxLength: 3 },

@@ -65,6 +65,8 @@ function writeSchedule(schedule: InspectedSchedule, isImported: boolean, sheet: 
   if (handler !== name) sheet.labelled('runs', handler);
   sheet.labelled('when', whenOf(schedule));
   if (schedule.runsOnStart) sheet.labelled('also', 'when the application starts');
+  if (schedule.runsForEachItem)
+    sheet.labelled('ticks', 'one for each item of the list from forEach');
   if (nextRuns.length > 0) sheet.labelled('next', nextOf(schedule));
   else if (state === 'active' && schedule.kind !== 'message' && isImported)
     sheet.labelled('next', 'never: no time matches');
