@@ -1,4 +1,4 @@
-import { afterAll, describe, expect, it } from '@jest/globals';
+import { afterAll, describe, expect, it, jest } from '@jest/globals';
 import { Injectable, Module, Scope } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -9,9 +9,12 @@ import { Column, Entity, PrimaryGeneratedColumn, type DataSource, type Repositor
 import {
   ScopedCron,
   ScopedWorker,
+  ScopedWorkerEvents,
   ScopedWorkerModule,
   ScopedWorkerRegistry,
+  type ScopedWorkerModuleOptions,
   type Tick,
+  type TickReport,
 } from '../../lib/index.js';
 import {
   getScopedRepositoryToken,
@@ -19,6 +22,7 @@ import {
   ScopedTypeOrmModule,
 } from '../../lib/typeorm/index.js';
 import { RecordingLogger } from '../support/app.js';
+import { advance, useFakeClock } from '../support/fake-clock.js';
 
 @Entity()
 class Note {
@@ -49,7 +53,7 @@ class NoteModule {}
 const folder = mkdtempSync(join(tmpdir(), 'notes-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const imports = () => [
+const imports = (options: ScopedWorkerModuleOptions = { defaults: { disabled: true } }) => [
   TypeOrmModule.forRoot({
     type: 'better-sqlite3',
     database: join(folder, 'test.db'),
@@ -57,7 +61,7 @@ const imports = () => [
     synchronize: true,
     dropSchema: true, // each application starts with empty tables
   }),
-  ScopedWorkerModule.forRoot({ defaults: { disabled: true } }),
+  ScopedWorkerModule.forRoot(options),
   NoteModule,
 ];
 
@@ -137,4 +141,23 @@ describe('What docs/06-testing.md says about doubles', () => {
 
     expect(names).toMatchObject([{ name: 'QuietReminders.remind' }]);
   });
+});
+
+it('What docs/06-testing.md says about I/O under fake timers: its tick finishes after time has advanced', async () => {
+  useFakeClock();
+  const tested = await Test.createTestingModule({ imports: imports({}) })
+    .setLogger(new RecordingLogger())
+    .compile();
+  await tested.init();
+  const events = tested.get(ScopedWorkerEvents);
+
+  for (const day of [1, 2]) {
+    const finished = new Promise<TickReport>((resolve) => events.once('tick:finished', resolve));
+    await advance(24 * 3_600_000);
+    expect(await finished).toMatchObject({ outcome: 'succeeded', trigger: 'cron' });
+    const notes = tested.get<DataSource>(getDataSourceToken()).getRepository(Note);
+    expect(await notes.count()).toBe(day);
+  }
+  await tested.close();
+  jest.useRealTimers();
 });
