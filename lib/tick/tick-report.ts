@@ -18,7 +18,7 @@ export type TickPhase = 'open' | 'resolve' | 'handler' | 'commit' | 'dispose' | 
 /**
  * Why a tick was skipped.
  *
- * - `overlap`: the previous tick was still running, or a tick requested a run of its own schedule.
+ * - `overlap`: the previous tick was still running, or the running tick requested another run.
  * - `merged`: another tick replaced it while it waited, or a waiting manual run kept its place.
  * - `paused`: the schedule is paused.
  * - `missed`: the slot passed while the event loop was blocked or the machine slept.

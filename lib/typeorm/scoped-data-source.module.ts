@@ -7,6 +7,7 @@ import {
   type OnApplicationBootstrap,
 } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
+import type { TypeOrmModuleOptions } from '@nestjs/typeorm';
 import type { DataSource, EntityManager, EntityTarget, ObjectLiteral } from 'typeorm';
 import { InvalidOptionsError } from '../errors/errors.js';
 import { ScopedWorkerEvents } from '../events/scoped-worker-events.js';
@@ -14,7 +15,6 @@ import { ProviderScopeFactory } from '../tick/provider-scope-factory.js';
 import { getOrAdd } from '../util/values.js';
 import { ScopedConnection } from './scoped-connection.js';
 import { scopeRunnersOf, type ScopeRunners } from './connection-sharing.js';
-import { entityName } from './scoped-tokens.js';
 import { loadTypeOrm } from './typeorm-peer.js';
 
 const logger = new Logger('ScopedWorker');
@@ -33,7 +33,7 @@ export class DataSourceLookup {
   private runners: ScopeRunners | undefined;
 
   constructor(
-    private readonly name: string,
+    readonly name: string,
     private readonly isTransactional: boolean,
     private readonly moduleRef: ModuleRef,
     events: ScopedWorkerEvents | undefined,
@@ -69,13 +69,13 @@ export class DataSourceLookup {
     this.runners?.onStart?.();
   }
 
-  /** Refuses entities that the data source doesn't know: each statement of their repositories would fail. */
-  async check(entities: readonly EntityTarget<ObjectLiteral>[]): Promise<void> {
+  /** Returns true if the data source doesn't have the entity, so that each statement of its repository would fail. */
+  async lacks(entity: EntityTarget<ObjectLiteral>): Promise<boolean> {
     const dataSource: Partial<DataSource> = await this.dataSourceOfApplication(); // may be a test double
-    if (dataSource.isInitialized !== true) return;
-    const unknown = entities.filter((entity) => dataSource.hasMetadata?.(entity) === false);
-    if (unknown.length > 0)
-      throw new InvalidOptionsError(unknown.map((entity) => unknownEntity(entity, this.name)));
+    const { manualInitialization } = (dataSource.options ?? {}) as TypeOrmModuleOptions;
+    // TypeORM sets `isInitialized` before it knows the entities, and only `TypeOrmModule` waits for both.
+    if (dataSource.isInitialized !== true || manualInitialization === true) return false;
+    return dataSource.hasMetadata?.(entity) === false;
   }
 
   private async find(): Promise<void> {
@@ -115,10 +115,6 @@ function unknownDataSource(name: string): string {
     : `ScopedTypeOrmModule.forFeature(): the application has no data source named "${name}". Import TypeOrmModule.forRoot({ name: '${name}', ... }), or correct { dataSource }.`;
 }
 
-function unknownEntity(entity: EntityTarget<ObjectLiteral>, dataSource: string): string {
-  return `ScopedTypeOrmModule.forFeature(): the data source "${dataSource}" has no entity ${entityName(entity)}. Add it to the entities in the options of the data source, or set autoLoadEntities: true there.`;
-}
-
 const modules = new Map<string, DynamicModule>();
 
 /** Returns the token of a scope's connection. */
@@ -126,9 +122,9 @@ export function connectionToken(dataSource: string, transactional: boolean): str
   return `nestjs-scoped-worker:${transactional ? 'Transaction' : 'Connection'}:${dataSource}`;
 }
 
-/** Returns the token of the `DataSourceLookup` of a connection. */
-export function lookupToken(dataSource: string, transactional: boolean): string {
-  return connectionToken(dataSource, transactional).replace(':', ':lookup:');
+/** Returns the token of the `DataSourceLookup` that belongs to the token of a connection. */
+export function lookupToken(connection: string): string {
+  return connection.replace(':', ':lookup:');
 }
 
 /** Warns if the application doesn't import `ScopedWorkerModule`: nothing else would report that no worker runs. */
@@ -152,7 +148,7 @@ const NO_WORKERS =
 export class ScopedDataSourceModule {
   static for(dataSource: string, transactional: boolean): DynamicModule {
     const token = connectionToken(dataSource, transactional);
-    const lookup = lookupToken(dataSource, transactional);
+    const lookup = lookupToken(token);
     return getOrAdd(modules, token, () => ({
       module: ScopedDataSourceModule,
       imports: [WorkerModuleCheck],
@@ -170,7 +166,7 @@ export class ScopedDataSourceModule {
           useFactory: (found: DataSourceLookup) => found.connect(),
         },
       ],
-      exports: [token, lookup],
+      exports: [token],
     }));
   }
 }

@@ -6,7 +6,7 @@ import {
   type OnModuleInit,
   type Provider,
 } from '@nestjs/common';
-import { ModulesContainer } from '@nestjs/core';
+import { ModuleRef, ModulesContainer } from '@nestjs/core';
 import type { EntityManager, EntityTarget, ObjectLiteral, Repository } from 'typeorm';
 import { optionsProblems, show } from '../util/option-checks.js';
 import { getOrAdd } from '../util/values.js';
@@ -40,39 +40,64 @@ export interface ScopedTypeOrmOptions {
   readonly transaction?: boolean;
 }
 
-/** Refuses modules that import an entity with and without a transaction: Nest injects only one of the two repositories. */
+/**
+ * Refuses modules that import an entity with and without a transaction, because Nest injects only one of the two repositories.
+ * Refuses entities that the data source doesn't have.
+ */
 @Module({})
 class ImportCheck implements OnModuleInit {
-  constructor(private readonly modules: ModulesContainer) {}
+  constructor(
+    private readonly modules: ModulesContainer,
+    private readonly moduleRef: ModuleRef,
+  ) {}
 
-  onModuleInit(): void {
+  async onModuleInit(): Promise<void> {
     // An `instanceDecorator` may have wrapped the container, and methods of `Map` throw on a wrapper.
     if (!types.isMap(this.modules)) return;
-    const problems = [...this.modules.values()].flatMap((module) =>
-      importedTwice(module).map(
-        (entity) =>
-          `${module.name} imports ScopedTypeOrmModule.forFeature() for ${entityName(entity)} with { transaction: true } and without it. Nest injects only one of the two repositories. Remove ${entityName(entity)} from one of the imports.`,
-      ),
-    );
-    if (problems.length > 0) throw new InvalidOptionsError(problems);
+    const modules = [...this.modules.values()];
+    const problems = modules.flatMap((module) => importedTwice(module).map(twiceText(module)));
+    const lacking = modules.flatMap(repositoriesOf).map((each) => this.lackOf(each));
+    for (const text of await Promise.all(lacking)) if (text !== undefined) problems.push(text);
+    if (problems.length > 0) throw new InvalidOptionsError([...new Set(problems)]);
+  }
+
+  private async lackOf({ entity, connection }: RepositoryProvider): Promise<string | undefined> {
+    const lookup = this.moduleRef.get<DataSourceLookup>(lookupToken(connection), { strict: false });
+    if (!(await lookup.lacks(entity))) return undefined;
+    return `ScopedTypeOrmModule.forFeature(): the data source "${lookup.name}" has no entity ${entityName(entity)}. Add it to the entities in the options of the data source, or set autoLoadEntities: true there.`;
   }
 }
 
-type ImportingModule = ModulesContainer extends Map<string, infer Each> ? Each : never;
+type NestModule = ModulesContainer extends Map<string, infer Each> ? Each : never;
 
-function importedTwice({ imports }: ImportingModule): EntityTarget<ObjectLiteral>[] {
-  const connections = new Map<unknown, unknown>();
-  const twice = new Set<EntityTarget<ObjectLiteral>>();
-  for (const { metatype, providers } of imports) {
-    if (metatype !== ScopedTypeOrmModule) continue;
-    for (const { token, metatype: factory, inject } of providers.values()) {
-      const entity = entityOfFactory.get(factory as RepositoryFactory);
-      if (entity === undefined) continue;
-      const [connection] = inject!;
-      if (getOrAdd(connections, token, () => connection) !== connection) twice.add(entity);
-    }
-  }
-  return [...twice];
+interface RepositoryProvider {
+  readonly token: unknown;
+  readonly entity: EntityTarget<ObjectLiteral>;
+  readonly connection: string;
+}
+
+/** Lists the repositories that one `forFeature()` provides; without those that a test has overridden. */
+function repositoriesOf({ metatype, providers }: NestModule): RepositoryProvider[] {
+  if (metatype !== ScopedTypeOrmModule) return [];
+  return [...providers.values()].flatMap(({ token, metatype: factory, inject }) => {
+    const entity = entityOfFactory.get(factory as RepositoryFactory);
+    return entity === undefined ? [] : { token, entity, connection: inject![0] as string };
+  });
+}
+
+function importedTwice({ imports }: NestModule): EntityTarget<ObjectLiteral>[] {
+  const connections = new Map<unknown, string>();
+  const twice = [...imports]
+    .flatMap(repositoriesOf)
+    .filter(
+      ({ token, connection }) => getOrAdd(connections, token, () => connection) !== connection,
+    );
+  return twice.map(({ entity }) => entity);
+}
+
+function twiceText({ name }: NestModule): (entity: EntityTarget<ObjectLiteral>) => string {
+  return (entity) =>
+    `${name} imports ScopedTypeOrmModule.forFeature() for ${entityName(entity)} with { transaction: true } and without it. Nest injects only one of the two repositories. Remove ${entityName(entity)} from one of the imports.`;
 }
 
 /**
@@ -111,23 +136,16 @@ export class ScopedTypeOrmModule {
       inject,
       useFactory: repositoryFactory(entity),
     }));
-    const entityCheck: Provider = {
-      provide: 'nestjs-scoped-worker:EntityCheck',
-      inject: [lookupToken(dataSource, transaction)],
-      useFactory: (lookup: DataSourceLookup): OnModuleInit => ({
-        onModuleInit: () => lookup.check(entities),
-      }),
-    };
     const registration = loadTypeOrm().then(({ TypeOrmModule }) =>
       TypeOrmModule.forFeature([...entities] as never, dataSource),
     );
     registration.catch(() => undefined); // Nest awaits the import and reports its error; an unused module must not end the process.
-    const shared = [manager, ...repositories];
+    const providers = [manager, ...repositories];
     return {
       module: ScopedTypeOrmModule,
       imports: [ImportCheck, ScopedDataSourceModule.for(dataSource, transaction), registration],
-      providers: [...shared, entityCheck],
-      exports: shared,
+      providers,
+      exports: providers,
     };
   }
 }

@@ -8,6 +8,8 @@ export interface SqliteConnection {
   readonly inTransaction?: boolean;
   /** Exists in better-sqlite3 only; sqlite3 keeps SQLite's default for `synchronous`, which is `FULL` in every mode. */
   pragma?(text: string, options?: { readonly simple: boolean }): unknown;
+  /** The same method in sqlite3, whose methods take callbacks. */
+  all?(sql: string, done: (error: Error | null, rows: unknown[]) => void): void;
 }
 
 /** The members that TypeORM's drivers for SQLite files have in addition to those of every driver. */
@@ -149,9 +151,7 @@ export class DriverCopies {
       if (mode !== 'wal') throw new NoWalError(`the journal mode stays "${mode}"`);
       return true;
     } catch (error) {
-      const { code } = ((error as { driverError?: object }).driverError ?? error) as {
-        code?: unknown;
-      };
+      const { code } = error as { readonly code?: unknown };
       if (typeof code !== 'string' || !code.startsWith('SQLITE_')) throw error;
       if (/^SQLITE_(BUSY|LOCKED)/.test(code)) return false;
       throw new NoWalError(textOf(error), { cause: error });
@@ -161,10 +161,13 @@ export class DriverCopies {
   private async requestWal(): Promise<string | undefined> {
     const { databaseConnection: connection } = this.driver;
     if (connection.pragma === undefined) {
-      const [row] = (await this.runner('master').query('PRAGMA journal_mode = WAL')) as {
-        readonly journal_mode: string;
-      }[];
-      return row?.journal_mode;
+      // Not through TypeORM 0.3: with `busyErrorRetry`, it would repeat the statement without end.
+      const [row] = await new Promise<unknown[]>((resolve, reject) =>
+        connection.all!('PRAGMA journal_mode = WAL', (error, rows) =>
+          error === null ? resolve(rows) : reject(error),
+        ),
+      );
+      return (row as { readonly journal_mode: string } | undefined)?.journal_mode;
     }
     // better-sqlite3 would block the event loop, and with it the transaction of this process that locks the file.
     const timeoutMs = String(connection.pragma('busy_timeout', { simple: true }));
@@ -214,6 +217,26 @@ export class DriverCopies {
     }) as SqliteDriver;
     await this.disconnect(await copy.createDatabaseConnection());
     return level !== EXTRA;
+  }
+
+  /**
+   * Opens and closes a connection, because `prepareDatabase` may prevent a second one: `journal_mode = DELETE` and
+   * `locking_mode = EXCLUSIVE` do.
+   *
+   * @throws {NoWalError} if the connection doesn't work.
+   */
+  async tryToConnect(): Promise<void> {
+    if (this.driver.options.prepareDatabase === undefined) return;
+    let mode: string | undefined;
+    try {
+      const connection = await this.connect();
+      mode = connection.pragma?.('journal_mode', { simple: true }) as string;
+      await this.disconnect(connection);
+    } catch (error) {
+      const reason = `prepareDatabase fails on a second connection: ${textOf(error)}`;
+      throw new NoWalError(reason, { cause: error });
+    }
+    if (mode !== 'wal') throw new NoWalError(`prepareDatabase sets the journal mode "${mode}"`);
   }
 
   checkConnected(): void {

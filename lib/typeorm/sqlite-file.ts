@@ -37,7 +37,8 @@ export class SqliteFile {
     this.#pool = new ConnectionPool({
       connect: async () => {
         this.#copies.checkConnected();
-        if (!this.#isPrepared) await this.prepare();
+        const isReady = this.#isPrepared || (!this.isBusy && (await this.switchToWal()));
+        if (!isReady) throw new Error(lockedText(this.fileName));
         return this.#copies.connect();
       },
       disconnect: (connection) => this.#copies.disconnect(connection),
@@ -83,7 +84,7 @@ export class SqliteFile {
     let isReported = false;
     while (this.isBusy || !(await this.switchToWal())) {
       const waitedMs = performance.now() - since;
-      const holder = `${this.isBusy ? 'the application' : 'another data source or process'} on ${String(this.driver.options.database)}`;
+      const holder = `${this.isBusy ? 'the application' : 'another data source or process'} on ${this.fileName}`;
       if (waitedMs > LONG_TURN_MS && !isReported) {
         isReported = true;
         new Logger('ScopedWorker').warn(waitingText(holder));
@@ -91,6 +92,10 @@ export class SqliteFile {
       if (waitedMs > LONGEST_TURN_MS) throw new InvalidOptionsError([busyText(holder)]);
       await setTimeout(POLL_MS);
     }
+  }
+
+  private get fileName(): string {
+    return String(this.driver.options.database);
   }
 
   /** Creates a query runner for one scope. */
@@ -127,6 +132,7 @@ export class SqliteFile {
     if (this.#isPrepared || this.#lock === undefined || !this.dataSource.isInitialized) return true;
     if (!(await this.#copies.switchToWal())) return false;
     await this.#copies.keepCommits(this.driver.databaseConnection);
+    await this.#copies.tryToConnect();
     return (this.#isPrepared = true);
   }
 
@@ -197,6 +203,10 @@ export class SqliteFile {
 
 function waitingText(holder: string): string {
   return `ScopedTypeOrmModule has waited ${LONG_TURN_MS / 1_000} seconds for a transaction of ${holder}. Scopes can open their own connections only after it.`;
+}
+
+function lockedText(file: string): string {
+  return `A transaction is open on ${file}, so the library cannot switch the file to WAL yet, and this scope cannot open a connection. The next scope tries again.`;
 }
 
 function busyText(holder: string): string {

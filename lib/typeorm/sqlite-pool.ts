@@ -122,7 +122,7 @@ export class ConnectionPool {
     }
     if (closings === this.#closings)
       return this.assign({ connection, statements: new Map() }, scope);
-    await this.opener.disconnect(connection);
+    await this.opener.disconnect(connection).finally(() => this.openForNext());
     throw new Error(DESTROYED);
   }
 

@@ -288,6 +288,23 @@ describe('A data source', () => {
       expect(log.of('error')).toEqual([]);
     });
 
+    it('an entity that the data source does not know is accepted if a test replaces its repository', async () => {
+      class Unknown {}
+      const fake = {};
+      const { scopes } = await startApp({
+        imports: [
+          typeOrmRoot(main, { autoLoadEntities: false, entities: [Note] }),
+          ScopedTypeOrmModule.forFeature([Note, Unknown]),
+        ],
+        build: (builder) =>
+          builder.overrideProvider(getScopedRepositoryToken(Unknown)).useValue(fake),
+      });
+      const resolved = await scopes.run((scope) =>
+        scope.resolve(getScopedRepositoryToken(Unknown)),
+      );
+      expect(resolved).toBe(fake);
+    });
+
     it.each([[[true, false]], [[false, true]]])(
       '[C13] a module that imports an entity with and without a transaction is refused: %j',
       async (each) => {

@@ -1,8 +1,9 @@
 import type { DataSource, Repository } from 'typeorm';
 import type { OpenedScope } from '../../lib/index.js';
 import { getScopedRepositoryToken } from '../../lib/typeorm/index.js';
+import { LARGEST_POOL } from '../../lib/typeorm/sqlite-pool.js';
 import { closeApps } from '../support/app.js';
-import { gate, turn } from '../support/gate.js';
+import { countdown, gate, turn } from '../support/gate.js';
 import { startNoteApp, type NoteApp } from '../support/note-worker.js';
 import { dataSourceOf, Note } from '../support/scoped-typeorm.js';
 import {
@@ -102,6 +103,35 @@ describe('A scope on an SQLite file whose data source is destroyed', () => {
 
       expect(connections.closed).toBe(connections.opened);
     });
+  });
+
+  it('that waits meanwhile for one of ten connections, which are being opened, gets one after initialize()', async () => {
+    const opening = countdown(LARGEST_POOL);
+    const held = gate();
+    let isHeld = false;
+    const prepareDatabase = async (): Promise<void> => {
+      if (!isHeld) return;
+      opening.hit();
+      await held.opened;
+    };
+    await start(true, { prepareDatabase });
+    await scope[Symbol.asyncDispose]();
+    test.script = ({ notes: own, tick }) => own.save({ text: String(tick.payload) });
+    const run = (payload: number) => test.registry.run('work', { payload });
+    isHeld = true;
+    const early = Array.from({ length: LARGEST_POOL }, (_, each) => run(each));
+    await opening.done;
+    isHeld = false;
+    const destroyed = dataSource.destroy();
+    const late = run(LARGEST_POOL);
+    await destroyed;
+    await dataSource.initialize();
+    held.open();
+
+    expect((await Promise.all(early)).map(({ outcome }) => outcome)).not.toContain('succeeded');
+    expect((await late).outcome).toBe('succeeded');
+    await dataSource.destroy();
+    expect(connections.closed).toBe(connections.opened);
   });
 
   it('that the shutdown has abandoned reports that, if its handler sends nothing more', async () => {

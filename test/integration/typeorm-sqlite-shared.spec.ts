@@ -157,6 +157,20 @@ describe('A data source with one connection', () => {
       );
     });
 
+    it.each([
+      ['journal_mode = DELETE', 'sets the journal mode "delete"'],
+      ['locking_mode = EXCLUSIVE', 'fails on a second connection: database is locked'],
+    ])('refuses { transaction: true } when prepareDatabase sets %s', async (pragma, reason) => {
+      const prepareDatabase = (connection: Database): void => void connection.pragma(pragma);
+      await expect(
+        startNoteApp(sqliteRoot(createTestFile(), { prepareDatabase, timeout: 10 }), {
+          transaction: true,
+        }),
+      ).rejects.toThrow(
+        `cannot use WAL, which several connections require (prepareDatabase ${reason})`,
+      );
+    });
+
     it('warns without { transaction: true } when SQLite cannot switch it to WAL', async () => {
       const test = await startNoteApp(sqliteRoot(createTestFile(), withoutWal), {});
       test.script = ({ notes }) => notes.save({ text: 'a' });

@@ -182,6 +182,29 @@ describe('Scopes on an SQLite file in which a transaction is open before the lib
       expect(file.committed()).toEqual(['of the scope']);
     });
 
+    it('wait for no transaction once start-up is over, but try again', async () => {
+      const test = await startApp({
+        imports: [
+          sqliteRoot(file, { ...ENTITIES, manualInitialization: true, synchronize: false }),
+          feature,
+        ],
+      });
+      const other = new Database(file.path);
+      other.exec('CREATE TABLE notes (id integer primary key, text text NOT NULL)');
+      other.exec('BEGIN');
+      other.prepare('SELECT * FROM notes').all();
+      await dataSourceOf(test).initialize();
+      await expect(save(test, 'early')).rejects.toThrow(
+        `A transaction is open on ${file.path}, so the library cannot switch the file to WAL yet, and this scope cannot open a connection. The next scope tries again.`,
+      );
+      other.close();
+      await expect(saveBeside(test, 'beside')).rejects.toThrow('A transaction is open on');
+      await save(test, 'late');
+      await saveBeside(test, 'later');
+
+      expect(file.committed()).toEqual(['late', 'later']);
+    });
+
     it('have their own connections after a transaction whose BEGIN a subscriber delays', async () => {
       @EventSubscriber()
       class Slow implements EntitySubscriberInterface {
@@ -217,6 +240,12 @@ describe('Scopes on an SQLite file in which a transaction is open before the lib
         readonly done: Promise<unknown>;
 
         constructor(@InjectDataSource() dataSource: DataSource) {
+          const its = dataSource as unknown as { buildMetadatas(): Promise<void> };
+          const build = its.buildMetadatas.bind(its);
+          its.buildMetadatas = async () => {
+            await quietFor(30); // as long as the import of entities from files
+            await build();
+          };
           this.done = dataSource.initialize();
         }
 

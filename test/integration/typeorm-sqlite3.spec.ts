@@ -1,6 +1,8 @@
 import { TypeOrmModule, type TypeOrmModuleOptions } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
-import { closeApps } from '../support/app.js';
+import Database from 'better-sqlite3';
+import { ScopedTypeOrmModule } from '../../lib/typeorm/index.js';
+import { closeApps, compileApp } from '../support/app.js';
 import { gate, turn } from '../support/gate.js';
 import { startNoteApp } from '../support/note-worker.js';
 import { dataSourceOf, Note } from '../support/scoped-typeorm.js';
@@ -57,6 +59,34 @@ const hasDriver = (): boolean => {
 
     expect(await report).toMatchObject({ outcome: 'succeeded', value: [{ timeout: 5_000 }] });
     expect(file.committed()).toEqual(['inserted', 'of a tick', 'plain']);
+  });
+
+  it('stops start-up if another process has a transaction open for too long, even with busyErrorRetry', async () => {
+    const file = createTestFile();
+    const other = new Database(file.path);
+    other.exec('CREATE TABLE notes (id integer primary key, text text NOT NULL)');
+    other.exec('BEGIN');
+    other.prepare('SELECT * FROM notes').all();
+    const now = performance.now.bind(performance);
+    const retries = { busyTimeout: 1, busyErrorRetry: 1 }; // options of TypeORM 0.3
+    const root = TypeOrmModule.forRoot({
+      ...options(file.path),
+      synchronize: false,
+      ...retries,
+    });
+    const { app } = await compileApp({
+      imports: [root, ScopedTypeOrmModule.forFeature([Note], { transaction: true })],
+    });
+    const starting = app.init();
+    setTimeout(() => (performance.now = () => now() + 61_000), 30); // start-up waits by then
+    try {
+      await expect(starting).rejects.toThrow(
+        `a transaction of another data source or process on ${file.path} has been open for 60 seconds`,
+      );
+    } finally {
+      performance.now = now;
+      other.close();
+    }
   });
 
   it('is rolled back alone, and leaves the turn to others', async () => {

@@ -34,7 +34,7 @@ class CallbackDatabase {
         else answer = statement.run(...parameters);
       } catch (error) {
         const { code, message } = error as Error & { code?: string };
-        done.call({}, new Error(`${code}: ${message}`));
+        done.call({}, Object.assign(new Error(`${code}: ${message}`), { code }));
         return;
       }
       done.call({ lastID: answer.lastInsertRowid, changes: answer.changes ?? 0 }, null, rows);
