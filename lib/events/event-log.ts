@@ -130,7 +130,7 @@ export class EventLog {
 
   /** Logs the error once for each schedule, because the cause is in the schedule's code. */
   private statementRefused({ schedule, tickId, error }: StrayFailure): void {
-    const who = schedule === undefined ? 'A scope by hand' : `${schedule} (${tickId})`;
+    const who = schedule === undefined ? 'Code in a scope by hand' : `${schedule} (${tickId})`;
     const message = `${who} did not await a statement that the library refused to send, or caught its error`;
     if (this.#refused.has(schedule)) {
       this.#logger.debug(`${message}: ${loggedError(error).text}`);

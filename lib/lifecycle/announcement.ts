@@ -31,8 +31,11 @@ export class Announcement {
       this.#logger.log(`${schedules.length} scheduled, with the next run: ${lines.join(', ')}`);
     }
     this.whatIsSwitchedOff(schedules);
-    if (background.length > 0)
-      this.#logger.log(`${background.length} in the background: ${background.join(', ')}`);
+    if (background.length > 0) {
+      const count =
+        background.length === 1 ? '1 background worker' : `${background.length} background workers`;
+      this.#logger.log(`${count}: ${background.join(', ')}`);
+    }
     if (schedules.length + background.length === 0)
       this.#logger.log(
         'ScopedWorkerModule has nothing to run: no module provides a background worker, or a worker with a schedule. Mark a method of a worker with @ScopedCron(), for example.',

@@ -15,7 +15,7 @@ const own = new Set<unknown>();
 
 /**
  * Listens for a process signal while the shutdown waits, and ends the wait when one arrives. The signal that began the shutdown
- * was delivered before, so it doesn't count. When Nest has closed another application in the process, it removes that
+ * arrived earlier, so it doesn't count. When Nest has closed another application in the process, it removes that
  * application's listener and sends the signal again. That signal doesn't count either.
  */
 export class SecondSignal {

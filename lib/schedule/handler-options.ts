@@ -164,7 +164,7 @@ export interface ResolvedHandlerOptions extends Required<
   readonly resolution: Resolution | undefined;
 }
 
-/** Fills in the defaults, and is the only place that knows them. Later layers override earlier ones. */
+/** Fills in the default values, and is the only place that knows them. Later layers override earlier ones; callers decide the order. */
 export function resolveHandlerOptions(
   kind: ScheduleKind,
   ...layers: readonly (HandlerOptions | HandlerDefaults | ScheduleOverride | undefined)[]

@@ -14,8 +14,9 @@ import { contexts } from './work-context.js';
 export const COMMITS_LAST = Symbol('nestjs-scoped-worker:commits-last');
 
 /**
- * The kinds of scopes, by what ends them: the runner of a due tick, or of a tick from `ProviderScopeFactory.run()` with a name;
- * `ProviderScopeFactory.run()` without a name; or the code that opened the scope.
+ * The kinds of scopes, by what ends them. The runner of ticks ends `tick` and `tick-by-hand`, a tick from
+ * `ProviderScopeFactory.run()` with a name. `ProviderScopeFactory.run()` without a name ends `run`. The code that opened the scope
+ * ends `open`.
  */
 export const SCOPE_KINDS = ['tick', 'tick-by-hand', 'run', 'open'] as const;
 

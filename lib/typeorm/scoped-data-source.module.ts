@@ -38,7 +38,7 @@ export class DataSourceLookup {
     private readonly moduleRef: ModuleRef,
     events: ScopedWorkerEvents | undefined,
   ) {
-    // At this event, no shutdown hook of the application has run yet, so none of them waits for an abandoned tick.
+    // This event precedes the application's shutdown hooks, so their writes don't wait for an abandoned tick.
     events?.on('shutdown:finished', () => this.runners?.afterDrain?.());
   }
 

@@ -18,7 +18,7 @@ class Loop extends BackgroundWorker {
 /** What start-up says of what will run. */
 async function announced(providers: NonNullable<Parameters<typeof startApp>[0]['providers']>) {
   const { log } = await startApp({ providers });
-  return log.of('log').filter((line) => /scheduled|background:|to run/.test(line));
+  return log.of('log').filter((line) => /scheduled|background workers?:|to run/.test(line));
 }
 
 describe('The start-up log', () => {
@@ -84,7 +84,7 @@ describe('The start-up log', () => {
   );
 
   it('[D1] names background workers, beside schedules and alone', async () => {
-    expect(await announced([Loop])).toEqual(['1 in the background: Loop']);
+    expect(await announced([Loop])).toEqual(['1 background worker: Loop']);
     expect(await announced([Loop, Yearly])).toHaveLength(2);
   });
 });

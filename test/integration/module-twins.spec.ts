@@ -690,26 +690,26 @@ describe('A background worker that several modules provide', () => {
   const start = async (metadata: ModuleMetadata): Promise<string | undefined> => {
     const { log } = await startApp(metadata);
     await begin();
-    return log.of('log').find((message) => message.includes(' background: '));
+    return log.of('log').find((message) => /background workers?: /.test(message));
   };
   const pair = (loop: typeof Loop, ...tenants: string[]): DynamicModule[] =>
     tenants.map((tenant) => SyncModule.for(tenant, loop));
 
   it('[XD1] each runs, numbered, when they have different dependencies for it', async () => {
     expect(await start({ imports: pair(Loop, 'acme', 'globex') })).toBe(
-      '2 in the background: Loop, Loop#2',
+      '2 background workers: Loop, Loop#2',
     );
     expect(ran.sort()).toEqual(['acme', 'globex']);
   });
 
   it('[XD1] each has the name that it chooses itself', async () => {
     expect(await start({ imports: pair(NamedLoop, 'acme', 'globex') })).toBe(
-      '2 in the background: loop of acme, loop of globex',
+      '2 background workers: loop of acme, loop of globex',
     );
   });
 
   it('[D24] it runs once when they have the same for it', async () => {
-    expect(await start({ imports: pair(Loop, 'acme', 'acme') })).toBe('1 in the background: Loop');
+    expect(await start({ imports: pair(Loop, 'acme', 'acme') })).toBe('1 background worker: Loop');
     expect(ran).toEqual(['acme']);
   });
 

@@ -160,7 +160,7 @@ describe('A write that is refused inside of a tick with a transaction on an SQLi
       expect(strays).toMatchObject([{ where: 'refused-statement', schedule: undefined }]);
       expect(test.log.of('error')).toEqual([
         expect.stringMatching(
-          /^A scope by hand did not await a statement that the library refused to send, or caught its error: /,
+          /^Code in a scope by hand did not await a statement that the library refused to send, or caught its error: /,
         ),
       ]);
       expect(file.committed()).toEqual(['of the scope']);

@@ -5,7 +5,7 @@ import type { ContextId, NestInstanceHost } from '../nest-types.js';
 import { constructIn, Preparation } from '../preparation.js';
 import { NOT_BUILT, REQUEST_SLOT, type Plan, type PlanStep } from './plan.js';
 
-/** The entry that Nest finds for a step: that of its provider for the context id. */
+/** The entry that Nest finds when it looks up the provider of a step under the context id. */
 type ToldHost = { -readonly [Key in keyof NestInstanceHost]: NestInstanceHost[Key] } & {
   isConstructorCalled?: boolean;
   /** Ends the wait of code that looks the instance up. Called with an error, makes that code throw the error. */

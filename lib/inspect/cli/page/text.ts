@@ -55,7 +55,7 @@ export function fitName(name: string, width: number): string {
   return `${head}…${tail}`;
 }
 
-/** Pads a text with spaces to a width. */
+/** Pads text with spaces to a given width. */
 export function padded(text: string, width: number): string {
   return text + ' '.repeat(Math.max(0, width - widthOf(text)));
 }
