@@ -7,7 +7,6 @@ import {
   type OnApplicationBootstrap,
 } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
-import type { TypeOrmModuleOptions } from '@nestjs/typeorm';
 import type { DataSource, EntityManager, EntityTarget, ObjectLiteral } from 'typeorm';
 import { InvalidOptionsError } from '../errors/errors.js';
 import { ScopedWorkerEvents } from '../events/scoped-worker-events.js';
@@ -72,10 +71,12 @@ export class DataSourceLookup {
   /** Returns true if the data source doesn't have the entity, so that each statement of its repository would fail. */
   async lacks(entity: EntityTarget<ObjectLiteral>): Promise<boolean> {
     const dataSource: Partial<DataSource> = await this.dataSourceOfApplication(); // may be a test double
-    const { manualInitialization } = (dataSource.options ?? {}) as TypeOrmModuleOptions;
-    // TypeORM sets `isInitialized` before it knows the entities, and only `TypeOrmModule` waits for both.
-    if (dataSource.isInitialized !== true || manualInitialization === true) return false;
-    return dataSource.hasMetadata?.(entity) === false;
+    const { isInitialized, entityMetadatas = [], options } = dataSource;
+    if (isInitialized !== true) return false;
+    // TypeORM sets `isInitialized` before it reads the entities.
+    const isReading =
+      entityMetadatas.length === 0 && Object.keys(options?.entities ?? {}).length > 0;
+    return !isReading && dataSource.hasMetadata?.(entity) === false;
   }
 
   private async find(): Promise<void> {

@@ -151,10 +151,10 @@ export class DriverCopies {
       if (mode !== 'wal') throw new NoWalError(`the journal mode stays "${mode}"`);
       return true;
     } catch (error) {
-      const { code } = error as { readonly code?: unknown };
-      if (typeof code !== 'string' || !code.startsWith('SQLITE_')) throw error;
-      if (/^SQLITE_(BUSY|LOCKED)/.test(code)) return false;
-      throw new NoWalError(textOf(error), { cause: error });
+      if (isLocked(error)) return false;
+      if (codeOf(error).startsWith('SQLITE_'))
+        throw new NoWalError(textOf(error), { cause: error });
+      throw error;
     }
   }
 
@@ -223,20 +223,27 @@ export class DriverCopies {
    * Opens and closes a connection, because `prepareDatabase` may prevent a second one: `journal_mode = DELETE` and
    * `locking_mode = EXCLUSIVE` do.
    *
+   * @returns false while another connection locks the file, for a `prepareDatabase` that writes.
    * @throws {NoWalError} if the connection doesn't work.
    */
-  async tryToConnect(): Promise<void> {
-    if (this.driver.options.prepareDatabase === undefined) return;
-    let mode: string | undefined;
+  async tryToConnect(): Promise<boolean> {
+    const { databaseConnection: app, options } = this.driver;
+    if (options.prepareDatabase === undefined) return true;
+    const ask = (of: SqliteConnection, pragma: string) => of.pragma?.(pragma, { simple: true });
+    if (ask(app, 'locking_mode') === 'exclusive')
+      throw new NoWalError('prepareDatabase sets the locking mode "exclusive"');
     try {
       const connection = await this.connect();
-      mode = connection.pragma?.('journal_mode', { simple: true }) as string;
+      const mode = ask(connection, 'journal_mode') as string;
       await this.disconnect(connection);
+      if (mode === 'wal') return true;
+      throw new NoWalError(`prepareDatabase sets the journal mode "${mode}"`);
     } catch (error) {
+      if (error instanceof NoWalError) throw error;
+      if (isLocked(error)) return false;
       const reason = `prepareDatabase fails on a second connection: ${textOf(error)}`;
       throw new NoWalError(reason, { cause: error });
     }
-    if (mode !== 'wal') throw new NoWalError(`prepareDatabase sets the journal mode "${mode}"`);
   }
 
   checkConnected(): void {
@@ -249,6 +256,15 @@ export class DriverCopies {
     // Calls the method of the prototype, because the driver's own method is patched and closes all connections of the library.
     await (Object.getPrototypeOf(this.driver) as SqliteDriver).disconnect.call(copy);
   }
+}
+
+function codeOf(error: unknown): string {
+  return String((error as { readonly code?: unknown }).code);
+}
+
+/** Returns true if SQLite answers that another connection locks the file. */
+function isLocked(error: unknown): boolean {
+  return /^SQLITE_(BUSY|LOCKED)/.test(codeOf(error));
 }
 
 /** SQLite can't switch a file to WAL. The message is the reason. */

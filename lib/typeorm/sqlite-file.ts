@@ -4,7 +4,7 @@ import type { DataSource, EntityManager, QueryRunner } from 'typeorm';
 import { InvalidOptionsError } from '../errors/errors.js';
 import { AppConnection } from './sqlite-app-connection.js';
 import { SqliteAppRunner } from './sqlite-app-runner.js';
-import { DriverCopies, type SqliteDriver } from './sqlite-driver.js';
+import { DriverCopies, NoWalError, type SqliteDriver } from './sqlite-driver.js';
 import { ConnectionPool } from './sqlite-pool.js';
 import type { SqliteRunner } from './sqlite-runner.js';
 import { SqliteScopeRunner } from './sqlite-scope-runner.js';
@@ -12,6 +12,12 @@ import { LONG_TURN_MS, LONGEST_TURN_MS, WriteLock } from './sqlite-write-lock.js
 
 /** How often the library checks whether a transaction has ended that began before it watched them, in milliseconds. */
 const POLL_MS = 5;
+
+interface FlaggedRunner {
+  readonly isTransactionActive: boolean;
+  /** 0 until the BEGIN has been sent. */
+  readonly transactionDepth: number;
+}
 
 type TransactionWork = (manager: EntityManager) => Promise<unknown>;
 
@@ -37,7 +43,7 @@ export class SqliteFile {
     this.#pool = new ConnectionPool({
       connect: async () => {
         this.#copies.checkConnected();
-        const isReady = this.#isPrepared || (!this.isBusy && (await this.switchToWal()));
+        const isReady = this.#isPrepared || (!this.isBusy && (await this.switchLater()));
         if (!isReady) throw new Error(lockedText(this.fileName));
         return this.#copies.connect();
       },
@@ -69,10 +75,14 @@ export class SqliteFile {
 
   /** True while the application has a transaction open that could write. */
   private get isBusy(): boolean {
-    const { databaseConnection: connection, queryRunner } = this.driver as Partial<SqliteDriver>;
-    // TypeORM sets the flag first: a subscriber may delay the BEGIN.
-    const isOpen = connection?.inTransaction === true || queryRunner?.isTransactionActive === true;
-    return this.#lock !== undefined && isOpen;
+    if (this.#lock === undefined) return false;
+    const { databaseConnection, queryRunner } = this.driver as Partial<SqliteDriver>;
+    const { isTransactionActive = false, transactionDepth } = (queryRunner ??
+      {}) as Partial<FlaggedRunner>;
+    const { inTransaction } = databaseConnection ?? {};
+    if (inTransaction === undefined) return isTransactionActive;
+    // TypeORM sets the flag before a subscriber that may delay the BEGIN, and keeps it if SQLite itself ends the transaction.
+    return inTransaction || (isTransactionActive && transactionDepth === 0);
   }
 
   /**
@@ -132,8 +142,17 @@ export class SqliteFile {
     if (this.#isPrepared || this.#lock === undefined || !this.dataSource.isInitialized) return true;
     if (!(await this.#copies.switchToWal())) return false;
     await this.#copies.keepCommits(this.driver.databaseConnection);
-    await this.#copies.tryToConnect();
-    return (this.#isPrepared = true);
+    return (this.#isPrepared = await this.#copies.tryToConnect());
+  }
+
+  /** Switches the file of a data source that was initialised after start-up. */
+  private async switchLater(): Promise<boolean> {
+    try {
+      return await this.switchToWal();
+    } catch (cause) {
+      if (!(cause instanceof NoWalError)) throw cause;
+      throw new Error(noWalText(this.fileName, cause.message), { cause });
+    }
   }
 
   private patch(): void {
@@ -205,12 +224,16 @@ function waitingText(holder: string): string {
   return `ScopedTypeOrmModule has waited ${LONG_TURN_MS / 1_000} seconds for a transaction of ${holder}. Scopes can open their own connections only after it.`;
 }
 
+function noWalText(file: string, because: string): string {
+  return `The data source of ${file} cannot use WAL, which several connections require (${because}), so this scope cannot open a connection.`;
+}
+
 function lockedText(file: string): string {
   return `A transaction is open on ${file}, so the library cannot switch the file to WAL yet, and this scope cannot open a connection. The next scope tries again.`;
 }
 
 function busyText(holder: string): string {
-  return `ScopedTypeOrmModule: a transaction of ${holder} has been open for ${LONGEST_TURN_MS / 1_000} seconds, so scopes cannot open their own connections. Look for a transaction that never ends, or that waits for a scope.`;
+  return `ScopedTypeOrmModule: for ${LONGEST_TURN_MS / 1_000} seconds, at least one transaction of ${holder} has been open at any time, so scopes cannot open their own connections. Look for a transaction that never ends, or that waits for a scope. If start-up itself works off a backlog, await that work in onModuleInit().`;
 }
 
 const entered = new WeakSet<EntityManager>();

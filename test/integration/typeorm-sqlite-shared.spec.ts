@@ -159,7 +159,7 @@ describe('A data source with one connection', () => {
 
     it.each([
       ['journal_mode = DELETE', 'sets the journal mode "delete"'],
-      ['locking_mode = EXCLUSIVE', 'fails on a second connection: database is locked'],
+      ['locking_mode = EXCLUSIVE', 'sets the locking mode "exclusive"'],
     ])('refuses { transaction: true } when prepareDatabase sets %s', async (pragma, reason) => {
       const prepareDatabase = (connection: Database): void => void connection.pragma(pragma);
       await expect(
@@ -168,6 +168,21 @@ describe('A data source with one connection', () => {
         }),
       ).rejects.toThrow(
         `cannot use WAL, which several connections require (prepareDatabase ${reason})`,
+      );
+    });
+
+    it('says why a scope fails if the data source is initialised after start-up', async () => {
+      const file = createTestFile();
+      const root = sqliteRoot(file, {
+        ...withoutWal,
+        manualInitialization: true,
+        entities: [Note],
+      });
+      const test = await startNoteApp(root, { transaction: true });
+      await dataSourceOf(test).initialize();
+      test.script = ({ notes }) => notes.count();
+      expect(String((await test.registry.run('work')).error)).toContain(
+        `The data source of ${file.path} cannot use WAL, which several connections require (the journal mode stays "delete"), so this scope cannot open a connection.`,
       );
     });
 

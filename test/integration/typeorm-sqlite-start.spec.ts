@@ -115,7 +115,7 @@ describe('Scopes on an SQLite file in which a transaction is open before the lib
       const starting = app.init();
       try {
         await expect(starting).rejects.toThrow(
-          `ScopedTypeOrmModule: a transaction of the application on ${file.path} has been open for 60 seconds`,
+          `ScopedTypeOrmModule: for 60 seconds, at least one transaction of the application on ${file.path} has been open at any time, so scopes cannot open their own connections.`,
         );
         expect(log.of('warn')).toEqual([
           `ScopedTypeOrmModule has waited 5 seconds for a transaction of the application on ${file.path}. Scopes can open their own connections only after it.`,
@@ -232,6 +232,74 @@ describe('Scopes on an SQLite file in which a transaction is open before the lib
       await save(test, 'of the scope');
 
       expect(file.committed()).toEqual(['by the way', 'of the scope', 'seed']);
+    });
+
+    it('have their own connections after a transaction that SQLite itself has ended', async () => {
+      @Injectable()
+      class Seeds {
+        constructor(@InjectDataSource() private readonly dataSource: DataSource) {}
+
+        async onModuleInit(): Promise<void> {
+          const seed = this.dataSource.transaction(async (manager) => {
+            await manager.query(`INSERT INTO notes VALUES (1, 'twice')`);
+            await manager.query(`INSERT OR ROLLBACK INTO notes VALUES (1, 'twice')`);
+          });
+          await expect(seed).rejects.toThrow('UNIQUE constraint failed');
+        }
+      }
+      @Module({ providers: [Seeds] })
+      class SeedModule {}
+      @Module({ imports: [SeedModule] })
+      class Between {}
+      const test = await startApp({ imports: [sqliteRoot(file, ENTITIES), Between, feature] });
+      await save(test, 'of the scope');
+
+      expect(file.committed()).toEqual(['of the scope']);
+    });
+
+    it('have their own connections if prepareDatabase writes beside a transaction of another data source', async () => {
+      const [begun, tried] = [gate(), gate()];
+      let connections = 0;
+      @Injectable()
+      class Seeds {
+        readonly done: Promise<unknown>;
+
+        constructor(@InjectDataSource('other') dataSource: DataSource) {
+          this.done = dataSource.transaction(async (manager) => {
+            await manager.save(Note, { text: 'seed' });
+            begun.open();
+            await tried.opened;
+          });
+        }
+
+        async onModuleInit(): Promise<void> {
+          await begun.opened;
+        }
+      }
+      @Module({ providers: [Seeds] })
+      class SeedModule {}
+      @Module({ imports: [SeedModule] })
+      class Between {}
+      await startApp({ imports: [sqliteRoot(file, ENTITIES), feature] });
+      await closeApps(); // the file is in WAL mode from here on
+      const prepareDatabase = (connection: Database): void => {
+        connections += 1;
+        if (connections > 2) tried.open();
+        connection.pragma('user_version = 3');
+      };
+      const test = await startApp({
+        imports: [
+          sqliteRoot(file, { ...ENTITIES, prepareDatabase, timeout: 1 }),
+          sqliteRoot(file, { ...ENTITIES, name: 'other', synchronize: false }),
+          Between,
+          feature,
+        ],
+      });
+      await test.app.get(Seeds, { strict: false }).done;
+      await save(test, 'of the scope');
+
+      expect(test.log.of('warn')).toEqual([]);
+      expect(file.committed()).toEqual(['of the scope', 'seed']);
     });
 
     it('have their own connections if the application is still initialising the data source', async () => {

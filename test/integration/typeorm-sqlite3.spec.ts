@@ -81,7 +81,7 @@ const hasDriver = (): boolean => {
     setTimeout(() => (performance.now = () => now() + 61_000), 30); // start-up waits by then
     try {
       await expect(starting).rejects.toThrow(
-        `a transaction of another data source or process on ${file.path} has been open for 60 seconds`,
+        `for 60 seconds, at least one transaction of another data source or process on ${file.path} has been open`,
       );
     } finally {
       performance.now = now;
