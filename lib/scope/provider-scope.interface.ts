@@ -95,8 +95,9 @@ export interface ScopeHooks {
   onScopeInit?(): unknown;
   /**
    * Awaited when the work has succeeded, before any disposer; newest provider first. The transaction of a `ScopedTypeOrmModule`
-   * commits after the hooks of all other providers. If the hook throws, the tick fails, and the library calls `onScopeRollback` of
-   * this provider and of those that haven't committed, newest first.
+   * commits after the hooks of all other providers, unless `scope.onCommit()` was called before its connection was built. If the
+   * hook throws, the tick fails, and the library calls `onScopeRollback` of this provider and of those that haven't committed,
+   * newest first.
    *
    * Return `'committed'` if the work is durable now, as a provider that holds a database transaction does. If a later commit hook
    * fails, the tick isn't retried, because a retry would repeat that work.
