@@ -230,8 +230,9 @@ export class Construction implements BuildObserver {
    * factory returned an object that it didn't create, for example a property of an injected provider. Returns undefined for an
    * object that a static provider holds in decorated form.
    *
-   * Hooks and disposers are called on the instance, so that `this` is the object that its constructor created. Private fields might
-   * not be accessible through a proxy, and a callback that the constructor registered couldn't be removed with another identity.
+   * Hooks and disposers are called on the instance, so that `this` is the object that its constructor created. Private fields
+   * might not be accessible through a proxy. A method read through a proxy may be another function, so `off()` wouldn't remove the
+   * listener that the constructor registered.
    */
   private behind(made: unknown, wrapper: NestWrapper): unknown {
     const injected = bare(made);

@@ -54,7 +54,8 @@ const TO_SAVEPOINT = /^ROLLBACK\b.*\bTO\b/i;
  * may end it.
  *
  * Only `query`, `stream` and `startTransaction` send statements (TypeORM 0.3 and 1.1, all SQL drivers). All other methods of a
- * query runner and of its entity manager call these three.
+ * query runner and of its entity manager call these three. The exceptions are `commitTransaction` and `rollbackTransaction` on SQL
+ * Server, which call its driver.
  */
 export class LazyTransaction {
   readonly #isDoomable: boolean;
@@ -205,7 +206,7 @@ export class LazyTransaction {
       await this.runner.commitTransaction();
     } catch (error) {
       if (!this.#isCommitted && this.#answer !== 'COMMIT') throw error;
-      forgetTransaction(this.runner); // TypeORM doesn't register a COMMIT after which afterQuery() threw
+      forgetTransaction(this.runner); // if afterQuery() throws after the COMMIT, TypeORM still counts it as open
       this.afterCommit = { error };
     } finally {
       stop();

@@ -114,8 +114,8 @@ export class ScopedTypeOrmModule {
    * `TypeOrmModule` don't change.
    *
    * @throws {MissingPeerError} at start-up, if `@nestjs/typeorm` isn't installed.
-   * @throws {InvalidOptionsError} immediately for options of the wrong type; at start-up, if the application has no such data
-   * source, or if that data source has no such entity.
+   * @throws {InvalidOptionsError} immediately for options of the wrong type; at start-up, if the application lacks the data source,
+   * or the data source lacks an entity.
    */
   static forFeature(
     entities: readonly EntityTarget<ObjectLiteral>[] = [],
@@ -179,7 +179,8 @@ function check(entities: unknown, options: ScopedTypeOrmOptions): void {
     say('one of the entities is undefined. Look for a circular import');
   } else {
     const strange = entities.filter((entity) => !KINDS_OF_ENTITY.includes(typeof entity));
-    for (const entity of strange) say(`an entity must be a class, not ${show(entity)}`);
+    for (const entity of strange)
+      say(`an entity must be a class, an EntitySchema or its name, not ${show(entity)}`);
   }
   for (const problem of optionsProblems(options, ['dataSource', 'transaction'])) say(problem);
   const { dataSource, transaction } = options ?? {};

@@ -4,7 +4,7 @@ import { setImmediate } from 'node:timers';
 /** Awaited by work that continues in a microtask. A new promise for each scope would cost more. */
 export const NEXT_MICROTASK = Promise.resolve();
 
-/** The milliseconds and the number of steps after which loops let the timers and sockets of the process run. */
+/** The milliseconds and the number of steps after which loops yield to the timers and I/O callbacks of the process. */
 const LONGEST_MS = 5;
 const MOST_STEPS = 64;
 
@@ -13,7 +13,7 @@ let steps = 0;
 let pending: Promise<void> | undefined;
 
 /**
- * Returns a promise if the timers and sockets of the process have waited long enough. A loop that may never wait for anything calls
+ * Returns a promise if the timers and I/O callbacks of the process have waited long enough. A loop that may never wait for anything calls
  * this function before each step, and awaits the promise. All such loops share one count, because together they could hold up the
  * process for longer. The function also counts steps, because a test may have stopped the clock.
  */

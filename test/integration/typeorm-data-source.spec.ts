@@ -393,7 +393,7 @@ describe('A data source', () => {
       ],
       [[], 5, 'options must be an object such as { dataSource }, not 5'],
       [[], null, 'options must be an object such as { dataSource }, not null'],
-      [[5], {}, 'an entity must be a class, not 5'],
+      [[5], {}, 'an entity must be a class, an EntitySchema or its name, not 5'],
       [Note, {}, 'the first argument must be an array of entities'],
       [[undefined], {}, 'one of the entities is undefined. Look for a circular import'],
     ])('bad options are refused at once: %j %j', (entities, options, problem) => {
