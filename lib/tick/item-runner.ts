@@ -61,10 +61,14 @@ export class ItemRunner {
         injected.push(await (scope as Scope).resolveFor(worker, injectedToken(entry)));
       const list: unknown = await useFactory(...injected);
       if (!isList(list)) throw new TypeError(noList(schedule.handler, list));
-      const items = [...list];
+      const items: unknown[] = [];
+      try {
+        for (const item of list) items.push(item);
+      } finally {
+        // They may use this scope, and their rejections must not end the process.
+        await Promise.allSettled(items.filter(isPromise));
+      }
       if (!items.some(isPromise)) return items;
-      // They may use this scope, and their rejections must not end the process.
-      await Promise.allSettled(items);
       throw new TypeError(promisesIn(schedule.handler));
     });
   }

@@ -448,6 +448,37 @@ describe('The list of forEach', () => {
       expect([begun, unhandled]).toEqual([[], []]);
       expect(journal.lines).toEqual(['built Tenants', 'loaded 1', 'loaded 2', 'disposed Tenants']);
     });
+
+    it('[B34, B36] an iterable that yields a promise and then throws fails the tick with its own error', async () => {
+      const unhandled: unknown[] = [];
+      const onUnhandled = (error: unknown): unknown => unhandled.push(error);
+      process.on('unhandledRejection', onUnhandled);
+      const { journal, Probe } = probes();
+      @RequestScoped()
+      class Tenants extends Probe {
+        async load(): Promise<never> {
+          await turn();
+          journal.note('loaded');
+          throw new Error('no such tenant');
+        }
+      }
+      const failure = new Error('database down');
+      const { registry, begun } = await forEachApp({
+        inject: [Tenants],
+        *list(tenants: Tenants) {
+          yield tenants.load();
+          throw failure;
+        },
+        providers: [Tenants],
+      });
+      const report = await registry.run('Worker.run');
+      await turns();
+      process.off('unhandledRejection', onUnhandled);
+      expect(report).toMatchObject({ outcome: 'failed', phase: 'open' });
+      expect(report.error).toBe(failure);
+      expect([begun, unhandled]).toEqual([[], []]);
+      expect(journal.lines).toEqual(['built Tenants', 'loaded', 'disposed Tenants']);
+    });
   });
 
   describe('when it cannot be had', () => {
