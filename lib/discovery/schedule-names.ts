@@ -52,14 +52,27 @@ export function writtenNames(worker: FoundWorker): NamedHandler[] {
 
 /** Returns the handler with the name that its factory returns. */
 export async function askedName(
-  { nameFrom, ...named }: NamedHandler,
+  named: NamedHandler,
   provided: ProvidedValues,
 ): Promise<NamedHandler> {
+  const { nameFrom, ...rest } = named;
   if (nameFrom === undefined) return named;
-  const { handler, worker, metadata } = named;
-  const { value, problem } = await provided.fromFactory(nameFrom, worker.wrapper.host!);
+  const { value, problem } = await provided.fromFactory(nameFrom, named.worker.wrapper.host!);
   const wrong = problem ?? nameProblem(value);
-  return wrong === undefined
-    ? { ...named, name: value as string }
-    : { ...named, nameProblem: `${handler}: the name of ${metadata.decorator} ${wrong}.` };
+  return wrong === undefined ? { ...rest, name: value as string } : withoutName(named, wrong);
+}
+
+/** Returns the handler with the reason why the factory for its name can't be called, if there is one. Doesn't call the factory. */
+export function unaskedName(named: NamedHandler, provided: ProvidedValues): NamedHandler {
+  const { nameFrom, worker } = named;
+  const problem = nameFrom && provided.factoryProblem(nameFrom, worker.wrapper.host!);
+  return problem === undefined ? named : withoutName(named, problem);
+}
+
+function withoutName(
+  { nameFrom: _factory, ...named }: NamedHandler,
+  problem: string,
+): NamedHandler {
+  const { handler, metadata } = named;
+  return { ...named, nameProblem: `${handler}: the name of ${metadata.decorator} ${problem}.` };
 }

@@ -24,7 +24,7 @@ import {
   type ModuleLayers,
   type ScheduleOrProblems,
 } from './schedule-of-decorator.js';
-import { askedName, writtenNames, type NamedHandler } from './schedule-names.js';
+import { askedName, unaskedName, writtenNames, type NamedHandler } from './schedule-names.js';
 import {
   duplicate,
   invalid,
@@ -57,7 +57,7 @@ export interface Decision {
   readonly findings: readonly Finding[];
 }
 
-/** Returns the source of a consumer; undefined if sources aren't looked up. */
+/** Returns the source of a consumer, or the problem with it; undefined if the source may not exist yet. */
 type SourceOf = (token: unknown, module: NestModule) => Provided | undefined;
 
 interface Outline {
@@ -89,9 +89,14 @@ export class SchedulePlanner {
     );
   }
 
-  /** Does the same as `plan()`, but calls no factory and looks up no source. */
+  /** Does the same as `plan()`, but calls no factory and leaves each consumer undecided. */
   planUnasked(): Plan {
-    return this.complete(this.outline(), () => undefined);
+    const outline = this.outline();
+    const handlers = outline.handlers.map((handler) => unaskedName(handler, this.provided));
+    return this.complete({ ...outline, handlers }, (source, module) => {
+      const { problem } = this.provided.singleton(source, module);
+      return problem === undefined ? undefined : { problem };
+    });
   }
 
   /** Calls the factory that supplies the timing of a schedule. */

@@ -40,6 +40,7 @@ import {
 } from '../support/app.js';
 import { NOON, useFakeClock } from '../support/fake-clock.js';
 import { OnDemand, probes, RequestScoped, Transient } from '../support/probes.js';
+import { refusal } from '../support/refusal.js';
 
 const opened: INestApplicationContext[] = [];
 
@@ -74,6 +75,11 @@ function findingsOf({ findings }: ScopeInspection): string[] {
   return findings
     .filter(({ kind }) => kind !== 'worker-not-provided' && kind !== 'scope-not-needed')
     .map(({ kind, subject }) => `${kind} ${subject}`);
+}
+
+/** The messages for which start-up stops. */
+function errorsOf(findings: ScopeInspection['findings']): string[] {
+  return findings.filter(({ severity }) => severity === 'error').map(({ message }) => message);
 }
 
 function schedule(inspection: ScopeInspection, name: string): InspectedSchedule {
@@ -844,6 +850,32 @@ describe('inspectScopes', () => {
         'invalid-schedule Worker.take',
         'invalid-schedule Worker.cron',
       ]);
+    });
+
+    it.each<[string, MethodDecorator]>([
+      ['a source that no module provides', ScopedConsumer('NOWHERE')],
+      ['a request-scoped source', ScopedConsumer('SCOPED')],
+      ['a source whose token is undefined', ScopedConsumer(undefined as never)],
+      [
+        'a name from a provider that no module provides',
+        ScopedCron('@daily', { name: { inject: ['NOWHERE'], useFactory: () => 'name' } }),
+      ],
+      [
+        'an expression from a provider that no module provides',
+        ScopedCron({ inject: ['NOWHERE'], useFactory: () => '@daily' }),
+      ],
+    ])('[XC11] are refused before start-up, as at start-up, for %s', async (_, decorator) => {
+      class Worker {
+        run() {}
+      }
+      const run = Object.getOwnPropertyDescriptor(Worker.prototype, 'run')!;
+      decorator(Worker.prototype, 'run', run);
+      ScopedWorker()(Worker);
+      const scoped = { provide: 'SCOPED', scope: Scope.REQUEST, useFactory: inMemoryQueue };
+      const given = { providers: [Worker, scoped] };
+      const { message } = await refusal(given);
+      const { findings } = inspectScopes(await preview(given));
+      expect(errorsOf(findings)).toEqual([message]);
     });
 
     it('of consumers name their source, and have no runs', async () => {
