@@ -9,6 +9,7 @@ import type { Lifetime, LifetimeGraph } from '../graph/lifetime-graph.js';
 import { ApplicationGraph } from '../graph/read-graph.js';
 import { isFactory, OpenedApplication, type Plans } from '../nest/index.js';
 import {
+  ConfigurableModuleClass,
   SCOPED_WORKER_OPTIONS,
   type ScopedWorkerModuleOptions,
 } from '../options/module-options.js';
@@ -151,11 +152,18 @@ function optionsOf(application: OpenedApplication): {
 } {
   const started = application.constructed(InspectedServices)?.options;
   if (started !== undefined) return { store: started, isImported: true, notes: [] };
-  const given = application.provider(SCOPED_WORKER_OPTIONS); // undefined without forRoot()
-  const isAsync = given !== undefined && isFactory(given);
-  const isImported = (given ?? application.provider(InspectedServices)) !== undefined;
+  const imports = [...application.modules.values()].filter(
+    ({ metatype }) => metatype.prototype instanceof ConfigurableModuleClass,
+  );
+  const isImported = imports.length > 0;
+  const given = imports.map(({ providers }) => providers.get(SCOPED_WORKER_OPTIONS));
+  const known = given.filter((wrapper) => wrapper === undefined || !isFactory(wrapper));
+  const isAsync = isImported && known.length === 0;
   const store = new ModuleOptionsStore();
-  store.declare(isAsync ? {} : ((given?.instance ?? {}) as ScopedWorkerModuleOptions));
+  // An import without forRoot() has no provider of options.
+  for (const wrapper of known)
+    store.declare((wrapper?.instance ?? {}) as ScopedWorkerModuleOptions);
+  if (known.length === 0) store.declare({});
   const notes: string[] = [];
   if (isAsync)
     notes.push(

@@ -28,7 +28,7 @@ export class OpenedApplication extends Application {
     return wrapper === undefined || this.isPreview ? undefined : (wrapper.instance as T);
   }
 
-  provider(token: unknown): NestWrapper | undefined {
+  private provider(token: unknown): NestWrapper | undefined {
     for (const { providers } of this.modules.values()) {
       const wrapper = providers.get(token);
       if (wrapper !== undefined) return wrapper;

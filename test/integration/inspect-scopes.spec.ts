@@ -341,6 +341,49 @@ describe('inspectScopes', () => {
       expect(only(inspection).handlers).toEqual(['Worker.run']);
     });
 
+    describe('that imports ScopedWorkerModule as start-up refuses it', () => {
+      const errorsWith = async (imports: ModuleMetadata['imports']) => {
+        @Module({ imports: imports! })
+        class AppModule {}
+        const start = NestFactory.createApplicationContext(AppModule, {
+          logger: false,
+          abortOnError: false,
+        });
+        const started = await start.then(
+          (app) => void opened.push(app),
+          (error: unknown) => (error as ScopedWorkerError).message,
+        );
+        const { findings, notes } = inspectScopes(await previewOf(AppModule));
+        return { started, inspected: errorsOf(findings), notes };
+      };
+      const five = ScopedWorkerModule.forRoot({ drainTimeoutMs: 5 });
+
+      it.each<[string, ModuleMetadata['imports']]>([
+        ['twice with different options', [five, ScopedWorkerModule.forRoot()]],
+        ['once with and once without options', [five, ScopedWorkerModule]],
+      ])('[C13, D24] reports it: %s', async (_, imports) => {
+        const { started, inspected } = await errorsWith(imports);
+        expect(started).toMatch(/imported more than once with different options/);
+        expect(inspected).toEqual([started]);
+      });
+
+      it('[D24] reports nothing if the options are the same, or if it cannot know them', async () => {
+        const same = ScopedWorkerModule.forRoot({ drainTimeoutMs: 5 });
+        const unknown = ScopedWorkerModule.forRootAsync({
+          useFactory: () => ({ drainTimeoutMs: 5 }),
+        });
+        for (const imports of [
+          [five, same],
+          [unknown, five],
+        ])
+          expect(await errorsWith(imports)).toEqual({
+            started: undefined,
+            inspected: [],
+            notes: [],
+          });
+      });
+    });
+
     it('works with the preview of a testing module too', async () => {
       @ScopedWorker()
       class Worker {
