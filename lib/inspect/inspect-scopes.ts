@@ -7,7 +7,7 @@ import { refuseInvalid } from '../errors/errors.js';
 import { finding, type Finding } from '../errors/finding.js';
 import type { Lifetime, LifetimeGraph } from '../graph/lifetime-graph.js';
 import { ApplicationGraph } from '../graph/read-graph.js';
-import { isFactory, OpenedApplication, type Plans } from '../nest/index.js';
+import { isFactory, isSingleton, OpenedApplication, type Plans } from '../nest/index.js';
 import {
   ConfigurableModuleClass,
   SCOPED_WORKER_OPTIONS,
@@ -158,12 +158,13 @@ function optionsOf(application: OpenedApplication): {
   const isImported = imports.length > 0;
   const given = imports.map(({ providers }) => providers.get(SCOPED_WORKER_OPTIONS));
   const known = given.filter((wrapper) => wrapper === undefined || !isFactory(wrapper));
-  const isAsync = isImported && known.length === 0;
+  // Nest never creates options that depend on a request-scoped provider.
+  const isAsync = known.length === 0 && given.some((wrapper) => isSingleton(wrapper!));
   const store = new ModuleOptionsStore();
   // An import without forRoot() has no provider of options.
   for (const wrapper of known)
     store.declare((wrapper?.instance ?? {}) as ScopedWorkerModuleOptions);
-  if (known.length === 0) store.declare({});
+  if (isAsync || !isImported) store.declare({});
   const notes: string[] = [];
   if (isAsync)
     notes.push(

@@ -9,7 +9,7 @@ import {
   type INestApplicationContext,
   type ModuleMetadata,
 } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
+import { NestFactory, REQUEST } from '@nestjs/core';
 import { Cron, ScheduleModule } from '@nestjs/schedule';
 import { Test } from '@nestjs/testing';
 import {
@@ -358,13 +358,21 @@ describe('inspectScopes', () => {
       };
       const five = ScopedWorkerModule.forRoot({ drainTimeoutMs: 5 });
 
-      it.each<[string, ModuleMetadata['imports']]>([
-        ['twice with different options', [five, ScopedWorkerModule.forRoot()]],
-        ['once with and once without options', [five, ScopedWorkerModule]],
-      ])('[C13, D24] reports it: %s', async (_, imports) => {
-        const { started, inspected } = await errorsWith(imports);
-        expect(started).toMatch(/imported more than once with different options/);
+      const TWICE = /imported more than once with different options/;
+      const scoped = ScopedWorkerModule.forRootAsync({
+        inject: [REQUEST],
+        useFactory: () => ({}),
+      });
+
+      it.each<[string, ModuleMetadata['imports'], RegExp]>([
+        ['twice with different options', [five, ScopedWorkerModule.forRoot()], TWICE],
+        ['once with and once without options', [five, ScopedWorkerModule], TWICE],
+        ['with options that Nest never creates', [scoped], /depends on a request-scoped provider/],
+      ])('[C13, D24] reports it: %s', async (_, imports, reason) => {
+        const { started, inspected, notes } = await errorsWith(imports);
+        expect(started).toMatch(reason);
         expect(inspected).toEqual([started]);
+        expect(notes).toEqual([]);
       });
 
       it('[D24] reports nothing if the options are the same, or if it cannot know them', async () => {
