@@ -2,6 +2,7 @@ import 'reflect-metadata';
 import type { HandlerMetadata } from '../decorators/handler-metadata.js';
 import { isFactory, type NestModule } from '../nest/index.js';
 import type { HandlerOptions } from '../schedule/handler-options.js';
+import { isDisabled, type Schedule } from '../schedule/schedule.js';
 import { methodsOf } from '../util/values.js';
 import { providedClasses } from './provided-classes.js';
 
@@ -71,20 +72,33 @@ export function nestHandlersOf(
 /** The metadata of a decorator of `@nestjs/schedule`. */
 type Job = Pick<HandlerMetadata, 'kind' | 'decorator' | 'when' | 'options'>;
 
-/** Returns the decorator whose job Nest runs under a name, and its handler, in the form `Class.method`. */
-export function nestHandlerNamed(
+/** Describes the decorated job that Nest runs under a name, to follow `the same name as`. */
+export function nestJobNamed(
   modules: Iterable<NestModule>,
   kind: keyof typeof TYPES,
   name: string,
-): { readonly decorator: string; readonly handler: string } | undefined {
+): string | undefined {
   for (const { ownerClass, wrapper } of providedClasses(modules)) {
     if (!wrapper.isDependencyTreeStatic()) continue;
     const jobs = nestHandlersOf(ownerClass, new Set([kind]));
     const found = jobs.find(({ options }) => options?.name === name);
     if (found !== undefined)
-      return { decorator: found.decorator, handler: `${ownerClass.name}.${found.method}` };
+      return `the ${found.decorator} of ${ownerClass.name}.${found.method}, which @nestjs/schedule runs`;
   }
   return undefined;
+}
+
+/** Returns the kind under which a schedule appears in `SchedulerRegistry`; undefined if it doesn't, because it is never due. */
+export function kindInRegistry(
+  schedule: Schedule,
+  modules: Iterable<NestModule>,
+): keyof typeof TYPES | undefined {
+  const { kind, isOff } = schedule;
+  if (kind === 'message' || isOff) return undefined;
+  if (!isDisabled(schedule)) return kind;
+  // As with `@Cron`: with `disabled`, the job exists and `start()` starts it; with
+  // `ScheduleModule.forRoot({ cronJobs: false })`, it doesn't exist.
+  return kind === 'cron' && nestScheduling(modules).kinds.has(kind) ? kind : undefined;
 }
 
 function cron(handler: Function): Job {

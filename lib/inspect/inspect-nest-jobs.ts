@@ -1,7 +1,9 @@
 import { CronTime } from 'cron';
 import { nestJobs, whyNotStatic, type NestJobs, type SkippedJobs } from '../discovery/nest-jobs.js';
+import { kindInRegistry, nestJobNamed, nestScheduling } from '../discovery/nest-schedules.js';
 import { makeSchedule } from '../discovery/schedule-of-decorator.js';
 import { handlerName } from '../discovery/schedule-names.js';
+import { finding, type Finding } from '../errors/finding.js';
 import type { GraphProvider, LifetimeGraph } from '../graph/lifetime-graph.js';
 import type { ApplicationGraph } from '../graph/read-graph.js';
 import type { NestModule } from '../nest/index.js';
@@ -153,6 +155,23 @@ function fateOfSkipped(
     fate: 'skipped',
     status: `${what}, because ${whyNotStatic(jobs.workerClass, jobs.wrapper, graph).why} (SW106).`,
   };
+}
+
+/** Reports the schedules that have the name of a job that Nest runs. Start-up refuses them. */
+export function takenNames(
+  schedules: readonly Schedule[],
+  modules: readonly NestModule[],
+): Finding[] {
+  const { isImported, kinds } = nestScheduling(modules);
+  return schedules.flatMap((schedule) => {
+    const { handler: subject, name } = schedule;
+    const kind = kindInRegistry(schedule, modules);
+    if (!isImported || kind === undefined || !kinds.has(kind)) return [];
+    const job = nestJobNamed(modules, kind, name);
+    if (job === undefined) return [];
+    const message = `${subject}: its schedule "${name}" has the same name as ${job}. Rename one of them with { name: '...' }.`;
+    return finding({ kind: 'duplicate-schedule', subject, message });
+  });
 }
 
 /** Returns a note that names the providers that can add jobs to `SchedulerRegistry` of `@nestjs/schedule` at run time. */

@@ -19,7 +19,7 @@ import type { ScopedWorkerRegistry } from '../registry/scoped-worker-registry.js
 import type { Schedule } from '../schedule/schedule.js';
 import { optionsProblems, show } from '../util/option-checks.js';
 import { FindingBook } from '../validation/finding-book.js';
-import { inspectNestJobs, runTimeJobsNotes } from './inspect-nest-jobs.js';
+import { inspectNestJobs, runTimeJobsNotes, takenNames } from './inspect-nest-jobs.js';
 import { whyNoPlan } from './inspect-plans.js';
 import { inspectSchedule, inspectUndecided } from './inspect-schedules.js';
 import { inspectWorker } from './inspect-workers.js';
@@ -131,15 +131,18 @@ function plannedSubject(application: OpenedApplication, from: Date): Subject {
   const graph = new ApplicationGraph(application);
   const plan = new SchedulePlanner(application, store, graph).planUnasked();
   const missing = isImported ? [] : notImported(plan.workers, application);
+  const undecided = new Map(plan.undecided.map((each) => [each.schedule, each]));
+  const decided = plan.schedules.filter((schedule) => !undecided.has(schedule));
+  const taken = takenNames(decided, [...application.modules.values()]);
   const findings = new FindingBook(graph, store);
   findings.begin(
     (read) => workerRoots(plan.workers, read, store.resolved.globalEnhancers),
-    [...plan.findings, ...missing],
+    [...plan.findings, ...missing, ...taken],
   );
   const schedules = plan.schedules
     .map((schedule) => {
-      const undecided = plan.undecided.find((each) => each.schedule === schedule);
-      return undecided ? inspectUndecided(undecided) : inspectSchedule(schedule, from);
+      const unknown = undecided.get(schedule);
+      return unknown ? inspectUndecided(unknown) : inspectSchedule(schedule, from);
     })
     .map((schedule) => (isImported ? schedule : { ...schedule, nextRuns: [] }));
   return { schedules, planned: plan.schedules, options: store, plans: undefined, findings, notes };

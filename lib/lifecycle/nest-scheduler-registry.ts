@@ -2,7 +2,7 @@ import type { CronJob } from 'cron';
 import { NestInside } from '../nest/index.js';
 import type { ScheduleKind } from '../schedule/handler-options.js';
 import type { JobCallbacks } from './shown-entries.js';
-import { nestHandlerNamed } from '../discovery/nest-schedules.js';
+import { nestJobNamed } from '../discovery/nest-schedules.js';
 
 /** The kinds that `SchedulerRegistry` of `@nestjs/schedule` lists; names are unique within each list. */
 export type NestKind = Exclude<ScheduleKind, 'message'>;
@@ -116,11 +116,9 @@ export class NameHolders {
         text: `${KINDS[kind].noun} that the application has added to SchedulerRegistry`,
         adder: `add${KINDS[kind].entry}()`,
       };
-    const found = nestHandlerNamed(this.nest.modules.values(), kind, name);
     const text =
-      found === undefined
-        ? `${KINDS[kind].noun} that @nestjs/schedule runs` // of an instance that a factory made
-        : `the ${found.decorator} of ${found.handler}, which @nestjs/schedule runs`;
+      nestJobNamed(this.nest.modules.values(), kind, name) ??
+      `${KINDS[kind].noun} that @nestjs/schedule runs`; // of an instance that a factory made
     return { text, adder: undefined };
   }
 

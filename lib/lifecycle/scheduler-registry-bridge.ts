@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { CronTime } from 'cron';
 import { show } from '../util/option-checks.js';
-import { nestScheduling } from '../discovery/nest-schedules.js';
+import { kindInRegistry } from '../discovery/nest-schedules.js';
 import { logError } from '../errors/error-log.js';
 import { DuplicateScheduleError } from '../errors/errors.js';
 import { RunningTicks } from '../tick/running-ticks.js';
@@ -13,7 +13,7 @@ import { ScopedWorkerEvents } from '../events/scoped-worker-events.js';
 import { ScheduleBook } from '../registry/schedule-book.js';
 import { ScopedWorkerRegistry } from '../registry/scoped-worker-registry.js';
 import type { CronZone } from '../schedule/cron-expression.js';
-import { isDisabled, type Schedule } from '../schedule/schedule.js';
+import type { Schedule } from '../schedule/schedule.js';
 import {
   addTo,
   deleteFrom,
@@ -87,16 +87,8 @@ export class SchedulerRegistryBridge {
     this.events.on('tick:skipped', (report) => this.skipped(report));
   }
 
-  /** Returns the kind under which a schedule appears; undefined if it doesn't appear, because it is never due. */
   private kindOf(schedule: Schedule): NestKind | undefined {
-    const { kind, isOff } = schedule;
-    if (kind === 'message' || isOff) return undefined;
-    if (!isDisabled(schedule)) return kind;
-    // As with `@Cron`: with `disabled`, the job exists and `start()` starts it; with
-    // `ScheduleModule.forRoot({ cronJobs: false })`, it doesn't exist.
-    return kind === 'cron' && nestScheduling(this.nest.modules.values()).kinds.has(kind)
-      ? kind
-      : undefined;
+    return kindInRegistry(schedule, this.nest.modules.values());
   }
 
   private changed(

@@ -6,6 +6,7 @@ import {
   Scope,
   type ModuleMetadata,
   type Provider,
+  type Type,
 } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import {
@@ -16,7 +17,14 @@ import {
   Timeout,
   type CronOptions,
 } from '@nestjs/schedule';
-import { inspectScopes, ScopedCron, ScopedWorker, type ScopeInspection } from '../../lib/index.js';
+import {
+  inspectScopes,
+  ScopedCron,
+  ScopedInterval,
+  ScopedWorker,
+  ScopedWorkerModule,
+  type ScopeInspection,
+} from '../../lib/index.js';
 import type { InspectedNestJob } from '../../lib/inspect/inspection.interface.js';
 import { adoptingApp } from '../support/adoption.js';
 import { closeApps, startApp } from '../support/app.js';
@@ -284,6 +292,56 @@ describe('The jobs of @nestjs/schedule in an inspection', () => {
       expect(rest).toBe("at start-up, so the application doesn't start.");
       expect(nestJobs[0]!.nextRuns).toEqual([]);
     });
+  });
+
+  describe('that have the name of a schedule', () => {
+    @Injectable()
+    class Theirs {
+      @Cron('@daily', { name: 'nightly' })
+      job(): void {}
+    }
+    const imports = [ScheduleModule.forRoot()];
+    const errorsOf = ({ findings }: ScopeInspection): string[] =>
+      findings.filter(({ severity }) => severity === 'error').map(({ message }) => message);
+
+    it.each<[string, MethodDecorator]>([
+      ['a cron', ScopedCron('@daily', { name: 'nightly' })],
+      ['a disabled cron', ScopedCron('@daily', { name: 'nightly', disabled: true })],
+    ])('[XC10] are reported, as at start-up: %s', async (_, decorator) => {
+      const given = { imports, providers: [Theirs, workerWith(decorator)] };
+      const started = await startApp(given).then(
+        () => undefined,
+        ({ message }: Error) => message,
+      );
+      const options = ScopedWorkerModule.forRoot();
+      expect(errorsOf(await preview({ ...given, imports: [...imports, options] }))).toEqual([
+        started,
+      ]);
+    });
+
+    it.each<[string, MethodDecorator]>([
+      ['of another kind', ScopedInterval(60_000, { name: 'nightly' })],
+      ["a cron that '-' disables", ScopedCron('-', { name: 'nightly' })],
+      [
+        "a cron that a provider can disable with '-'",
+        ScopedCron({ useFactory: () => '-' }, { name: 'nightly' }),
+      ],
+    ])('[XC10] are accepted, as at start-up: %s', async (_, decorator) => {
+      const given = { imports, providers: [Theirs, workerWith(decorator)] };
+      await startApp(given);
+      const options = ScopedWorkerModule.forRoot();
+      expect(errorsOf(await preview({ ...given, imports: [...imports, options] }))).toEqual([]);
+    });
+
+    function workerWith(decorator: MethodDecorator): Type {
+      class Ours {
+        run(): void {}
+      }
+      const run = Object.getOwnPropertyDescriptor(Ours.prototype, 'run')!;
+      decorator(Ours.prototype, 'run', run);
+      ScopedWorker()(Ours);
+      return Ours;
+    }
   });
 
   it('that the application may add at run time are pointed out, by who injects SchedulerRegistry', async () => {
