@@ -53,9 +53,8 @@ const base = {
 };
 
 export default {
-  // One more than the smallest machine has cores: many tests wait for PostgreSQL or for processes that they start.
-  maxWorkers: 3,
   // A worker that has grown is replaced: collecting the garbage of a hundred suites would outlast a test's time.
+  maxWorkers: 2,
   workerIdleMemoryLimit: '600MB',
   // A guard against hangs, far above what any test needs on a busy machine.
   testTimeout: 120_000,
