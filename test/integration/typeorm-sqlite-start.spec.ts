@@ -1,4 +1,4 @@
-import { Injectable, Module } from '@nestjs/common';
+import { Injectable, Module, type Type } from '@nestjs/common';
 import { LazyModuleLoader } from '@nestjs/core';
 import { InjectDataSource } from '@nestjs/typeorm';
 import Database from 'better-sqlite3';
@@ -23,6 +23,39 @@ import {
 } from '../support/sqlite.js';
 
 const ENTITIES = { entities: [Note] };
+
+/** A provider that has a transaction of the data source `other` open when its hook ends, until `end` resolves. */
+function seedsOfOther(end: Promise<void>) {
+  @Injectable()
+  class Seeds {
+    readonly done: Promise<unknown>;
+    readonly #begun = gate();
+
+    constructor(@InjectDataSource('other') dataSource: DataSource) {
+      this.done = dataSource.transaction(async (manager) => {
+        await manager.save(Note, { text: 'seed' });
+        this.#begun.open();
+        await end;
+      });
+    }
+
+    async onModuleInit(): Promise<void> {
+      await this.#begun.opened;
+    }
+  }
+  return Seeds;
+}
+
+/** A module that imports one with the provider, whose hook Nest therefore calls before that of the library. */
+function around(provider: Type): Type {
+  @Module({ providers: [provider] })
+  class Inner {}
+  @Module({ imports: [Inner] })
+  class Middle {}
+  @Module({ imports: [Middle] })
+  class Outer {}
+  return Outer;
+}
 
 describe('Scopes on an SQLite file in which a transaction is open before the library knows the file', () => {
   let file: TestFile;
@@ -128,34 +161,13 @@ describe('Scopes on an SQLite file in which a transaction is open before the lib
     });
 
     it('have their own connections after a transaction of another data source', async () => {
-      const [begun, requested] = [gate(), gate()];
-      @Injectable()
-      class Seeds {
-        readonly done: Promise<unknown>;
-
-        constructor(@InjectDataSource('other') dataSource: DataSource) {
-          this.done = dataSource.transaction(async (manager) => {
-            await manager.save(Note, { text: 'seed' });
-            begun.open();
-            await requested.opened;
-          });
-        }
-
-        async onModuleInit(): Promise<void> {
-          await begun.opened;
-        }
-      }
-      @Module({ providers: [Seeds] })
-      class SeedModule {}
-      @Module({ imports: [SeedModule] })
-      class First {}
-      @Module({ imports: [First] })
-      class Between {}
+      const requested = gate();
+      const Seeds = seedsOfOther(requested.opened);
       const test = await startApp({
         imports: [
           sqliteRoot(file, { ...ENTITIES, ...watchWal(requested.open) }),
           sqliteRoot(file, { ...ENTITIES, name: 'other', synchronize: false }),
-          Between,
+          around(Seeds),
           feature,
         ],
       });
@@ -258,28 +270,9 @@ describe('Scopes on an SQLite file in which a transaction is open before the lib
     });
 
     it('have their own connections if prepareDatabase writes beside a transaction of another data source', async () => {
-      const [begun, tried] = [gate(), gate()];
+      const tried = gate();
       let connections = 0;
-      @Injectable()
-      class Seeds {
-        readonly done: Promise<unknown>;
-
-        constructor(@InjectDataSource('other') dataSource: DataSource) {
-          this.done = dataSource.transaction(async (manager) => {
-            await manager.save(Note, { text: 'seed' });
-            begun.open();
-            await tried.opened;
-          });
-        }
-
-        async onModuleInit(): Promise<void> {
-          await begun.opened;
-        }
-      }
-      @Module({ providers: [Seeds] })
-      class SeedModule {}
-      @Module({ imports: [SeedModule] })
-      class Between {}
+      const Seeds = seedsOfOther(tried.opened);
       await startApp({ imports: [sqliteRoot(file, ENTITIES), feature] });
       await closeApps(); // the file is in WAL mode from here on
       const prepareDatabase = (connection: Database): void => {
@@ -291,7 +284,7 @@ describe('Scopes on an SQLite file in which a transaction is open before the lib
         imports: [
           sqliteRoot(file, { ...ENTITIES, prepareDatabase, timeout: 1 }),
           sqliteRoot(file, { ...ENTITIES, name: 'other', synchronize: false }),
-          Between,
+          around(Seeds),
           feature,
         ],
       });
