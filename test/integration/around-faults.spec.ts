@@ -3,29 +3,16 @@ import type { TestingModule } from '@nestjs/testing';
 import type { Tick, AroundHook } from '../../lib/index.js';
 import { closeApps } from '../support/app.js';
 import { aroundApp, noting } from '../support/around.js';
-import { gate, quietFor, turn } from '../support/gate.js';
+import { gate, turn } from '../support/gate.js';
 import { Probe, ProbeJournal, PROBES } from '../support/probes.js';
 import { closing, turns, untilAborted } from '../support/running-tick.js';
+import { unhandledDuring } from '../support/unhandled.js';
 
 afterEach(closeApps);
 
 const failure = new Error('hook');
 const NO_NEXT =
   'Worker.run: a hook of `around` ended without calling next(), so the tick did not run. Return next(), or throw an error that says why.';
-
-/** What became unhandled while `work` ran. */
-async function unhandled(work: () => Promise<unknown>): Promise<unknown[]> {
-  const reasons: unknown[] = [];
-  const listener = (reason: unknown): void => void reasons.push(reason);
-  process.on('unhandledRejection', listener);
-  try {
-    await work();
-    await quietFor(5);
-  } finally {
-    process.off('unhandledRejection', listener);
-  }
-  return reasons;
-}
 
 describe('A hook of around', () => {
   describe('that throws before next()', () => {
@@ -222,7 +209,7 @@ describe('A hook of around', () => {
       const lines: string[] = [];
       let late: Promise<unknown> | undefined;
       const called = gate();
-      const reasons = await unhandled(async () => {
+      const reasons = await unhandledDuring(async () => {
         const { registry, strays } = await aroundApp(
           {
             around: [
@@ -536,7 +523,7 @@ describe('A hook of around', () => {
     });
 
     it('[B34] an error is that of the tick, and nothing is unhandled', async () => {
-      const reasons = await unhandled(async () => {
+      const reasons = await unhandledDuring(async () => {
         const { registry } = await aroundApp({ around: [careless, careless] }, async () => {
           await turn();
           throw failure;

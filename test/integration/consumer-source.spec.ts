@@ -6,6 +6,7 @@ import { begin } from '../support/background.js';
 import { boom, HandSource, idle, scripted, startConsumer } from '../support/consumers.js';
 import { advance } from '../support/fake-clock.js';
 import { turns } from '../support/running-tick.js';
+import { unhandledDuring } from '../support/unhandled.js';
 
 appsOnFakeClock();
 
@@ -108,20 +109,18 @@ describe('a source', () => {
   ])(
     '[G12, B34] whose async read() rejects %s is read again, and its error is reported',
     async (_, read) => {
-      const unhandled: unknown[] = [];
-      const onUnhandled = (error: unknown): unknown => unhandled.push(error);
-      process.on('unhandledRejection', onUnhandled);
       const source = scripted(read, idle);
-      const test = await startConsumer(source, () => undefined);
-      const reported = test.next('failure:stray');
-      await begin();
-      expect(await reported).toMatchObject({
-        where: 'source',
-        schedule: 'Consumer.handle',
-        error: boom(),
+      const unhandled = await unhandledDuring(async () => {
+        const test = await startConsumer(source, () => undefined);
+        const reported = test.next('failure:stray');
+        await begin();
+        expect(await reported).toMatchObject({
+          where: 'source',
+          schedule: 'Consumer.handle',
+          error: boom(),
+        });
+        await advance(100);
       });
-      await advance(100);
-      process.off('unhandledRejection', onUnhandled);
       expect([unhandled, source.opened]).toEqual([[], 2]);
     },
   );

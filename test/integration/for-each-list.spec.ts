@@ -13,7 +13,7 @@ import {
   type Type,
 } from '@nestjs/common';
 import { INQUIRER, REQUEST } from '@nestjs/core';
-import { ScopedInterval, ScopedWorker, type Tick } from '../../lib/index.js';
+import { ScopedInterval, ScopedWorker, type Tick, type TickReport } from '../../lib/index.js';
 import { appsOnFakeClock, closeApps, startApp } from '../support/app.js';
 import { advance } from '../support/fake-clock.js';
 import { forEachApp } from '../support/for-each.js';
@@ -21,6 +21,7 @@ import { gate, turn } from '../support/gate.js';
 import { probes, RequestScoped } from '../support/probes.js';
 import { refusal } from '../support/refusal.js';
 import { turns } from '../support/running-tick.js';
+import { unhandledDuring } from '../support/unhandled.js';
 
 afterEach(closeApps);
 
@@ -418,9 +419,6 @@ describe('The list of forEach', () => {
     });
 
     it('[XC9, B34, B36] a list of promises fails the tick, after the promises have settled', async () => {
-      const unhandled: unknown[] = [];
-      const onUnhandled = (error: unknown): unknown => unhandled.push(error);
-      process.on('unhandledRejection', onUnhandled);
       const { journal, Probe } = probes();
       @RequestScoped()
       class Tenants extends Probe {}
@@ -434,9 +432,10 @@ describe('The list of forEach', () => {
           }),
         providers: [Tenants],
       });
-      const report = await registry.run('Worker.run');
-      await turns();
-      process.off('unhandledRejection', onUnhandled);
+      let report: TickReport | undefined;
+      const unhandled = await unhandledDuring(async () => {
+        report = await registry.run('Worker.run');
+      });
       expect(report).toMatchObject({
         outcome: 'failed',
         phase: 'open',
@@ -450,9 +449,6 @@ describe('The list of forEach', () => {
     });
 
     it('[B34, B36] an iterable that yields a promise and then throws fails the tick with its own error', async () => {
-      const unhandled: unknown[] = [];
-      const onUnhandled = (error: unknown): unknown => unhandled.push(error);
-      process.on('unhandledRejection', onUnhandled);
       const { journal, Probe } = probes();
       @RequestScoped()
       class Tenants extends Probe {
@@ -471,11 +467,12 @@ describe('The list of forEach', () => {
         },
         providers: [Tenants],
       });
-      const report = await registry.run('Worker.run');
-      await turns();
-      process.off('unhandledRejection', onUnhandled);
+      let report: TickReport | undefined;
+      const unhandled = await unhandledDuring(async () => {
+        report = await registry.run('Worker.run');
+      });
       expect(report).toMatchObject({ outcome: 'failed', phase: 'open' });
-      expect(report.error).toBe(failure);
+      expect(report?.error).toBe(failure);
       expect([begun, unhandled]).toEqual([[], []]);
       expect(journal.lines).toEqual(['built Tenants', 'loaded', 'disposed Tenants']);
     });
