@@ -154,6 +154,8 @@ const EQUIVALENTS: ReadonlyMap<string, string> = new Map([
   ['timeout', 'timeoutMs'],
   ['retries', 'retry: { attempts }'],
   ['enabled', 'disabled'],
+  ['concurrency', 'maxConcurrency'],
+  ['jitter', 'jitterMs'],
 ]);
 
 function equivalentOf(key: string, value: unknown): string | undefined {

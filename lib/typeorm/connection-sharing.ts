@@ -1,4 +1,4 @@
-import type { DataSource, QueryRunner } from 'typeorm';
+import type { DataSource, Driver, QueryRunner } from 'typeorm';
 import { getOrAdd } from '../util/values.js';
 import { fileOf, FILE_DRIVERS, NoWalError, type SqliteDriver } from './sqlite-driver.js';
 import { SqliteFile } from './sqlite-file.js';
@@ -28,7 +28,7 @@ const known = new WeakMap<object, Promise<ScopeRunners>>();
 
 /** Returns the runners of a data source: the same promise on each call, unless it has been rejected. */
 export function scopeRunnersOf(dataSource: DataSource): Promise<ScopeRunners> {
-  const { driver = dataSource } = dataSource as { readonly driver?: object };
+  const driver = (dataSource as { readonly driver?: object | null }).driver ?? dataSource;
   return getOrAdd(known, driver, () => {
     const found = find(dataSource);
     found.catch(() => known.delete(driver)); // the next call tries again
@@ -38,13 +38,13 @@ export function scopeRunnersOf(dataSource: DataSource): Promise<ScopeRunners> {
 
 async function find(dataSource: DataSource): Promise<ScopeRunners> {
   const own = { create: () => dataSource.createQueryRunner() };
-  const { driver } = dataSource as Partial<DataSource>;
-  if (driver === undefined) return own; // a test double
-  const { type } = driver.options;
+  const { driver } = dataSource as { readonly driver?: Partial<Driver> | null };
+  const type = driver?.options?.type;
+  if (driver?.createQueryRunner === undefined || type === undefined) return own; // a test double
   if (FILE_DRIVERS.includes(type)) return onFile(dataSource, driver as SqliteDriver);
   // This check is for every driver: one and the same query runner must not serve two scopes.
-  const isOne = driver.createQueryRunner('master') === driver.createQueryRunner('master');
-  return isOne
+  const one: unknown = driver.createQueryRunner('master'); // a mock may return undefined
+  return one !== undefined && one === driver.createQueryRunner('master')
     ? { sharedBecause: `has one connection for the whole process (driver ${type})` }
     : own;
 }

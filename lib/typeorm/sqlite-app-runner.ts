@@ -61,7 +61,10 @@ export class SqliteAppRunner extends SqliteRunner {
       afterMigration: withForeignKeys,
       release: async () => {
         this.countDown();
-        if (!isOwned) return release();
+        if (!isOwned) {
+          if (this.isBegunByStatement) app.unowned = this;
+          return release();
+        }
         if (this.#pending > 0 && !this.isWriting) this.refuseWaiting();
         // Inside the transaction, TypeORM's calls that share this query runner release it too.
         this.#isLeft ||= this.isWriting && !this.isAround;
@@ -236,8 +239,12 @@ export class SqliteAppRunner extends SqliteRunner {
 
   /** Rolls back a transaction that a statement began, because TypeORM doesn't know about it. */
   private async rollBackBegunByStatement(): Promise<void> {
+    if (this.isBegunByStatement) await this.rollBackForgotten();
+  }
+
+  private get isBegunByStatement(): boolean {
     // Without the turn, the open transaction on the connection is that of another query runner.
-    if (this.isWriting && this.hasTransaction()) await this.rollBackForgotten();
+    return this.isWriting && this.hasTransaction() && !this.runner.isTransactionActive;
   }
 
   private async rollBack(): Promise<void> {

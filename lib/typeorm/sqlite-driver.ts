@@ -12,6 +12,8 @@ export interface SqliteConnection {
   all?(sql: string, done: (error: Error | null, rows: unknown[]) => void): void;
 }
 
+type Prepare = (connection: SqliteConnection) => unknown;
+
 /** The members that TypeORM's drivers for SQLite files have in addition to those of every driver. */
 export interface SqliteDriver extends Driver {
   readonly options: Driver['options'] & {
@@ -21,7 +23,7 @@ export interface SqliteDriver extends Driver {
     /** True if the application itself requests WAL. */
     readonly enableWAL?: boolean;
     /** An option of better-sqlite3. */
-    readonly prepareDatabase?: (connection: SqliteConnection) => unknown;
+    readonly prepareDatabase?: Prepare;
   };
   databaseConnection: SqliteConnection;
   /** The one query runner, which `createQueryRunner()` returns each time. */
@@ -120,7 +122,7 @@ export class DriverCopies {
   async connect(): Promise<SqliteConnection> {
     this.checkConnected();
     const { driver } = this;
-    const connection = await driver.createDatabaseConnection();
+    const connection = await this.open(driver.options.prepareDatabase);
     try {
       const runner = this.runner('master', connection);
       if (!('inTransaction' in connection) && driver.options.busyTimeout === undefined) {
@@ -135,6 +137,24 @@ export class DriverCopies {
       return connection;
     } catch (error) {
       await this.disconnect(connection);
+      throw error;
+    }
+  }
+
+  /** Opens a connection, and closes it if `prepare` fails, which TypeORM doesn't. */
+  private async open(prepare: Prepare | undefined): Promise<SqliteConnection> {
+    if (prepare === undefined) return this.driver.createDatabaseConnection();
+    let opened: SqliteConnection | undefined;
+    const prepareDatabase: Prepare = async (connection) => {
+      opened = connection;
+      await prepare(connection);
+    };
+    const options = { value: { ...this.driver.options, prepareDatabase } };
+    const copy = Object.create(this.driver, { options }) as SqliteDriver;
+    try {
+      return await copy.createDatabaseConnection();
+    } catch (error) {
+      if (opened !== undefined) await this.disconnect(opened);
       throw error;
     }
   }
@@ -203,19 +223,15 @@ export class DriverCopies {
   }
 
   private async askSynchronous(): Promise<boolean> {
-    const { options } = this.driver;
-    const { prepareDatabase } = options;
+    const { prepareDatabase } = this.driver.options;
     if (prepareDatabase === undefined) return false;
     let level: unknown = EXTRA;
-    const prepared = async (connection: SqliteConnection): Promise<void> => {
-      connection.pragma!('synchronous = EXTRA');
-      await prepareDatabase(connection);
-      level = connection.pragma!('synchronous', { simple: true });
-    };
-    const copy = Object.create(this.driver, {
-      options: { value: { ...options, prepareDatabase: prepared } },
-    }) as SqliteDriver;
-    await this.disconnect(await copy.createDatabaseConnection());
+    const connection = await this.open(async (opened) => {
+      opened.pragma!('synchronous = EXTRA');
+      await prepareDatabase(opened);
+      level = opened.pragma!('synchronous', { simple: true });
+    });
+    await this.disconnect(connection);
     return level !== EXTRA;
   }
 
@@ -262,9 +278,11 @@ function codeOf(error: unknown): string {
   return String((error as { readonly code?: unknown }).code);
 }
 
-/** Returns true if SQLite answers that another connection locks the file. */
+/** Returns true if SQLite answers that another connection locks the file, or that a transaction is open on this one. */
 function isLocked(error: unknown): boolean {
-  return /^SQLITE_(BUSY|LOCKED)/.test(codeOf(error));
+  return (
+    /^SQLITE_(BUSY|LOCKED)/.test(codeOf(error)) || textOf(error).includes('within a transaction')
+  );
 }
 
 /** SQLite can't switch a file to WAL. The message is the reason. */

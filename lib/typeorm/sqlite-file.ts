@@ -1,17 +1,12 @@
-import { setTimeout } from 'node:timers/promises';
-import { Logger } from '@nestjs/common';
 import type { DataSource, EntityManager, QueryRunner } from 'typeorm';
-import { InvalidOptionsError } from '../errors/errors.js';
 import { AppConnection } from './sqlite-app-connection.js';
 import { SqliteAppRunner } from './sqlite-app-runner.js';
 import { DriverCopies, NoWalError, type SqliteDriver } from './sqlite-driver.js';
 import { ConnectionPool } from './sqlite-pool.js';
 import type { SqliteRunner } from './sqlite-runner.js';
 import { SqliteScopeRunner } from './sqlite-scope-runner.js';
-import { LONG_TURN_MS, LONGEST_TURN_MS, WriteLock } from './sqlite-write-lock.js';
-
-/** How often the library checks whether a transaction has ended that began before it watched them, in milliseconds. */
-const POLL_MS = 5;
+import { SqliteStart } from './sqlite-start.js';
+import { WriteLock } from './sqlite-write-lock.js';
 
 interface FlaggedRunner {
   readonly isTransactionActive: boolean;
@@ -32,6 +27,8 @@ export class SqliteFile {
   readonly #app: AppConnection<SqliteAppRunner> | undefined;
   readonly #lock: WriteLock | undefined;
   #isPrepared = false;
+  /** Settles when the switch that an initialisation has begun is over. */
+  #switching: Promise<unknown> | undefined;
 
   private constructor(
     private readonly dataSource: DataSource,
@@ -43,6 +40,7 @@ export class SqliteFile {
     this.#pool = new ConnectionPool({
       connect: async () => {
         this.#copies.checkConnected();
+        await this.#switching;
         const isReady = this.#isPrepared || (!this.isBusy && (await this.switchLater()));
         if (!isReady) throw new Error(lockedText(this.fileName));
         return this.#copies.connect();
@@ -55,11 +53,13 @@ export class SqliteFile {
   }
 
   /**
-   * Patches the data source once, for its whole lifetime. A data source that isn't initialised yet is prepared as soon as it is
+   * Patches the data source once, for its whole lifetime, at a moment when it has no transaction open: such a transaction doesn't
+   * have the turn, and within it, SQLite can't switch to WAL. A data source that isn't initialised yet is prepared as soon as it is
    * initialised.
    *
    * @throws {NoWalError} if the file can't have several connections.
-   * @throws {InvalidOptionsError} if a transaction doesn't end within `LONGEST_TURN_MS`. In both cases, nothing is patched.
+   * @throws {InvalidOptionsError} if a transaction doesn't end within `LONGEST_TURN_MS`. In both cases, the data source works
+   * unchanged.
    */
   static async open(
     dataSource: DataSource,
@@ -67,9 +67,17 @@ export class SqliteFile {
     path: string,
   ): Promise<SqliteFile> {
     const file = new SqliteFile(dataSource, driver, path);
-    do await file.prepare();
-    while (file.isBusy);
-    file.patch();
+    const isInUse = file.#app !== undefined && dataSource.isInitialized;
+    if (file.#app !== undefined) enterApplicationTransactions(dataSource);
+    await new SqliteStart(
+      {
+        file: file.fileName,
+        isBusy: () => file.isBusy,
+        prepare: () => file.switchToWal(),
+        finish: () => file.patch(),
+      },
+      isInUse ? (driver.queryRunner ?? driver.createQueryRunner('master')) : undefined,
+    ).run();
     return file;
   }
 
@@ -83,25 +91,6 @@ export class SqliteFile {
     if (inTransaction === undefined) return isTransactionActive;
     // TypeORM sets the flag before a subscriber that may delay the BEGIN, and keeps it if SQLite itself ends the transaction.
     return inTransaction || (isTransactionActive && transactionDepth === 0);
-  }
-
-  /**
-   * Waits until the file is in WAL mode and the application has no transaction open. Within a transaction, SQLite can't switch to
-   * WAL, and a transaction that began before the patch doesn't have the turn.
-   */
-  private async prepare(): Promise<void> {
-    const since = performance.now();
-    let isReported = false;
-    while (this.isBusy || !(await this.switchToWal())) {
-      const waitedMs = performance.now() - since;
-      const holder = `${this.isBusy ? 'the application' : 'another data source or process'} on ${this.fileName}`;
-      if (waitedMs > LONG_TURN_MS && !isReported) {
-        isReported = true;
-        new Logger('ScopedWorker').warn(waitingText(holder));
-      }
-      if (waitedMs > LONGEST_TURN_MS) throw new InvalidOptionsError([busyText(holder)]);
-      await setTimeout(POLL_MS);
-    }
   }
 
   private get fileName(): string {
@@ -169,7 +158,8 @@ export class SqliteFile {
         await afterConnect();
         // This runs now, because a transaction may be open later. If the switch fails, the first scope tries again and reports the
         // error.
-        await this.switchToWal().catch(() => undefined);
+        this.#switching = this.switchToWal().catch(() => undefined);
+        await this.#switching;
       },
       disconnect: async () => {
         this.#copies.isClosing = true;
@@ -216,12 +206,7 @@ export class SqliteFile {
         return created.handOut();
       },
     });
-    enterApplicationTransactions(this.dataSource);
   }
-}
-
-function waitingText(holder: string): string {
-  return `ScopedTypeOrmModule has waited ${LONG_TURN_MS / 1_000} seconds for a transaction of ${holder}. Scopes can open their own connections only after it.`;
 }
 
 function noWalText(file: string, because: string): string {
@@ -230,10 +215,6 @@ function noWalText(file: string, because: string): string {
 
 function lockedText(file: string): string {
   return `A transaction is open on ${file}, so the library cannot switch the file to WAL yet, and this scope cannot open a connection. The next scope tries again.`;
-}
-
-function busyText(holder: string): string {
-  return `ScopedTypeOrmModule: for ${LONGEST_TURN_MS / 1_000} seconds, at least one transaction of ${holder} has been open at any time, so scopes cannot open their own connections. Look for a transaction that never ends, or that waits for a scope. If start-up itself works off a backlog, await that work in onModuleInit().`;
 }
 
 const entered = new WeakSet<EntityManager>();

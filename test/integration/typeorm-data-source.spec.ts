@@ -166,8 +166,17 @@ describe('A data source', () => {
     expect(getScopedRepositoryToken(Note)).not.toBe(getScopedRepositoryToken(Note, 'archive'));
   });
 
-  it('may be a test double whose methods return no promises', async () => {
+  it.each([
+    ['without a driver', undefined],
+    ['whose driver is null', null],
+    ['whose driver is empty', {}],
+    [
+      'whose driver creates nothing',
+      { options: { type: 'postgres' }, createQueryRunner: (): void => undefined },
+    ],
+  ])('may be a test double %s whose methods return no promises', async (_, driver) => {
     const double = {
+      driver,
       options: { type: 'postgres' },
       createQueryRunner: () => {
         const nothing = (): void => undefined;

@@ -3,7 +3,7 @@ import type { OpenedScope } from '../../lib/index.js';
 import { getScopedRepositoryToken } from '../../lib/typeorm/index.js';
 import { LARGEST_POOL } from '../../lib/typeorm/sqlite-pool.js';
 import { closeApps } from '../support/app.js';
-import { countdown, gate, turn } from '../support/gate.js';
+import { countdown, gate, type Gate, turn } from '../support/gate.js';
 import { startNoteApp, type NoteApp } from '../support/note-worker.js';
 import { dataSourceOf, Note } from '../support/scoped-typeorm.js';
 import {
@@ -132,6 +132,40 @@ describe('A scope on an SQLite file whose data source is destroyed', () => {
     expect((await late).outcome).toBe('succeeded');
     await dataSource.destroy();
     expect(connections.closed).toBe(connections.opened);
+  });
+
+  it('that opens while initialize() still prepares the file waits for it, beside a transaction', async () => {
+    let prepared = 0;
+    let preparing: Gate | undefined;
+    const ready = gate();
+    const prepareDatabase = async (): Promise<void> => {
+      prepared += 1;
+      if (preparing === undefined || prepared < 2) return; // the first connection is the application's
+      preparing.open();
+      await ready.opened;
+    };
+    await start(false, { prepareDatabase });
+    await scope[Symbol.asyncDispose]();
+    test.script = ({ notes: own }) => own.count();
+    await dataSource.destroy();
+    preparing = gate();
+    prepared = 0;
+    const initialised = dataSource.initialize();
+    await preparing.opened;
+    const [begun, end] = [gate(), gate()];
+    const request = dataSource.transaction(async (manager) => {
+      await manager.query('SELECT 1');
+      begun.open();
+      await end.opened;
+    });
+    await begun.opened;
+    const report = test.registry.run('work');
+    await turn();
+    ready.open();
+
+    expect(await report).toMatchObject({ outcome: 'succeeded', value: 0 });
+    end.open();
+    await Promise.all([request, initialised]);
   });
 
   it('that the shutdown has abandoned reports that, if its handler sends nothing more', async () => {

@@ -1,4 +1,4 @@
-import { Injectable, Module, type Type } from '@nestjs/common';
+import { Injectable, Module } from '@nestjs/common';
 import { LazyModuleLoader } from '@nestjs/core';
 import { InjectDataSource } from '@nestjs/typeorm';
 import Database from 'better-sqlite3';
@@ -15,6 +15,7 @@ import { closeApps, compileApp, startApp, type TestApp } from '../support/app.js
 import { gate, quietFor, turn } from '../support/gate.js';
 import { dataSourceOf, Note } from '../support/scoped-typeorm.js';
 import {
+  around,
   createTestFile,
   removeTestFiles,
   sqliteRoot,
@@ -28,33 +29,22 @@ const ENTITIES = { entities: [Note] };
 function seedsOfOther(end: Promise<void>) {
   @Injectable()
   class Seeds {
-    readonly done: Promise<unknown>;
-    readonly #begun = gate();
+    done: Promise<unknown> | undefined;
 
-    constructor(@InjectDataSource('other') dataSource: DataSource) {
-      this.done = dataSource.transaction(async (manager) => {
+    constructor(@InjectDataSource('other') private readonly dataSource: DataSource) {}
+
+    // Not before: the first data source may still be opening the file.
+    async onModuleInit(): Promise<void> {
+      const begun = gate();
+      this.done = this.dataSource.transaction(async (manager) => {
         await manager.save(Note, { text: 'seed' });
-        this.#begun.open();
+        begun.open();
         await end;
       });
-    }
-
-    async onModuleInit(): Promise<void> {
-      await this.#begun.opened;
+      await begun.opened;
     }
   }
   return Seeds;
-}
-
-/** A module that imports one with the provider, whose hook Nest therefore calls before that of the library. */
-function around(provider: Type): Type {
-  @Module({ providers: [provider] })
-  class Inner {}
-  @Module({ imports: [Inner] })
-  class Middle {}
-  @Module({ imports: [Middle] })
-  class Outer {}
-  return Outer;
 }
 
 describe('Scopes on an SQLite file in which a transaction is open before the library knows the file', () => {
@@ -158,6 +148,94 @@ describe('Scopes on an SQLite file in which a transaction is open before the lib
         end.open();
         await Promise.allSettled(seeding);
       }
+    });
+
+    it.each<[string, (dataSource: DataSource) => Promise<unknown>, count?: number]>([
+      [
+        'transactions',
+        (dataSource) =>
+          dataSource.transaction(async (manager) => {
+            await manager.save(Note, { text: 'seed' });
+            await turn();
+          }),
+      ],
+      [
+        'transactions that overlap',
+        (dataSource) =>
+          dataSource.transaction(async (manager) => {
+            await manager.save(Note, { text: 'seed' });
+            for (let turns = 0; turns < 4; turns += 1) await turn();
+          }),
+        2,
+      ],
+      [
+        'saves',
+        async (dataSource) => {
+          await dataSource.getRepository(Note).save({ text: 'slow seed' });
+        },
+      ],
+      [
+        'transactions of a query runner',
+        async (dataSource) => {
+          const runner = dataSource.createQueryRunner();
+          await runner.startTransaction();
+          await runner.manager.save(Note, { text: 'seed' });
+          await turn();
+          await runner.commitTransaction();
+          await runner.release();
+        },
+      ],
+      [
+        'transactions that statements begin and end',
+        async (dataSource) => {
+          await dataSource.query('BEGIN');
+          await dataSource.query(`INSERT INTO notes (text) VALUES ('seed')`);
+          await turn();
+          await dataSource.query('COMMIT');
+        },
+      ],
+    ])('have their own connections beside %s without a pause', async (_, seed, count = 1) => {
+      @EventSubscriber()
+      class Slow implements EntitySubscriberInterface<Note> {
+        listenTo(): typeof Note {
+          return Note;
+        }
+
+        async afterInsert({ entity }: { readonly entity: Note }): Promise<void> {
+          if (entity.text === 'slow seed') await turn();
+        }
+      }
+      let isStarted = false;
+      let seeded = 0;
+      @Injectable()
+      class Seeds {
+        readonly done: Promise<unknown>[] = [];
+
+        constructor(@InjectDataSource() private readonly dataSource: DataSource) {}
+
+        async onModuleInit(): Promise<void> {
+          for (let i = 0; i < count; i += 1) {
+            this.done.push(this.goOn());
+            await turn();
+            await turn();
+          }
+        }
+
+        private async goOn(): Promise<void> {
+          while (!isStarted) {
+            await seed(this.dataSource);
+            seeded += 1;
+          }
+        }
+      }
+      const test = await startApp({
+        imports: [sqliteRoot(file, { ...ENTITIES, subscribers: [Slow] }), around(Seeds), feature],
+      }).finally(() => (isStarted = true));
+      await Promise.all(test.app.get(Seeds, { strict: false }).done);
+      await saveBeside(test, 'of the scope');
+
+      expect(file.committed().filter((text) => text !== 'of the scope')).toHaveLength(seeded);
+      expect(test.log.of('warn')).toEqual([]);
     });
 
     it('have their own connections after a transaction of another data source', async () => {

@@ -551,9 +551,11 @@ describe('A scope on an SQLite file', () => {
 
     it('or fails when none can be opened, and so do those that wait for one', async () => {
       let isBroken = false;
+      const connections = countConnections();
       const test = await start(
         {},
         {
+          driver: connections.driver,
           prepareDatabase: () => {
             if (isBroken) throw new Error('cannot be prepared');
           },
@@ -569,6 +571,8 @@ describe('A scope on an SQLite file', () => {
       );
       isBroken = false;
       expect((await test.registry.run('work')).value).toBe(0);
+      await test.app.close();
+      expect(connections.closed).toBe(connections.opened);
     });
 
     it('from a bounded pool, and none without a statement; all are closed at shutdown', async () => {

@@ -1,13 +1,14 @@
-import { TypeOrmModule, type TypeOrmModuleOptions } from '@nestjs/typeorm';
+import { Injectable } from '@nestjs/common';
+import { InjectDataSource, TypeOrmModule, type TypeOrmModuleOptions } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import Database from 'better-sqlite3';
 import { ScopedTypeOrmModule } from '../../lib/typeorm/index.js';
-import { closeApps, compileApp } from '../support/app.js';
-import { gate, turn } from '../support/gate.js';
+import { closeApps, compileApp, startApp } from '../support/app.js';
+import { gate, quietFor, turn } from '../support/gate.js';
 import { startNoteApp } from '../support/note-worker.js';
 import { dataSourceOf, Note } from '../support/scoped-typeorm.js';
 import { sqlite3OnBetterSqlite3 } from '../support/sqlite3-on-better-sqlite3.js';
-import { createTestFile, removeTestFiles } from '../support/sqlite.js';
+import { around, createTestFile, removeTestFiles } from '../support/sqlite.js';
 
 const options = (database: string): TypeOrmModuleOptions =>
   ({
@@ -87,6 +88,38 @@ const hasDriver = (): boolean => {
       performance.now = now;
       other.close();
     }
+  });
+
+  it('has its own connection after a transaction that a statement began before the library knew the file', async () => {
+    const file = createTestFile();
+    const seeds: Promise<unknown>[] = [];
+    @Injectable()
+    class Seeds {
+      constructor(@InjectDataSource() private readonly dataSource: DataSource) {}
+
+      async onModuleInit(): Promise<void> {
+        await this.dataSource.query('BEGIN');
+        seeds.push(
+          quietFor(30).then(async () => {
+            await this.dataSource.query(`INSERT INTO notes (text) VALUES ('seed')`);
+            await this.dataSource.query('COMMIT');
+          }),
+        );
+      }
+    }
+    const { app, log } = await startApp({
+      imports: [
+        TypeOrmModule.forRoot(options(file.path)),
+        around(Seeds),
+        ScopedTypeOrmModule.forFeature([Note], { transaction: true }),
+      ],
+    });
+    await Promise.all(seeds);
+    await app.get(DataSource).getRepository(Note).save({ text: 'plain' });
+
+    expect(file.committed()).toEqual(['plain', 'seed']);
+    expect(file.query('PRAGMA journal_mode')).toEqual([{ journal_mode: 'wal' }]);
+    expect(log.of('warn')).toEqual([]);
   });
 
   it('is rolled back alone, and leaves the turn to others', async () => {

@@ -1,4 +1,4 @@
-import type { DynamicModule } from '@nestjs/common';
+import { Module, type DynamicModule, type Type } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import Database from 'better-sqlite3';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -97,4 +97,15 @@ export function watchWal(requested: () => void): Pick<SqliteOptions, 'prepareDat
       };
     },
   };
+}
+
+/** A module that imports one with the provider, whose hook Nest therefore calls before that of the library. */
+export function around(provider: Type): Type {
+  @Module({ providers: [provider] })
+  class Inner {}
+  @Module({ imports: [Inner] })
+  class Middle {}
+  @Module({ imports: [Middle] })
+  class Outer {}
+  return Outer;
 }

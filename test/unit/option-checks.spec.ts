@@ -141,6 +141,7 @@ describe('The checks of options', () => {
       ['timeout', { timeout: 500 }, 'timeoutMs'],
       ['retries', { retries: 2 }, 'retry: { attempts }'],
       ['enabled', { enabled: false }, 'disabled'],
+      ['jitter', { jitter: 0.2 }, 'jitterMs'],
     ])('[C13] names the equivalent of %s', (_what, options, equivalent) => {
       const [key] = Object.keys(options);
       const problem = `has no option "${key}"; use ${equivalent} instead`;
