@@ -105,7 +105,7 @@ export class SqliteStart {
       startTransaction: (...args: Parameters<typeof startTransaction>) =>
         this.inOrder(() => now().startTransaction.apply(runner, args)),
       query: (...args: Parameters<typeof query>): Promise<unknown> => {
-        // TypeORM's own BEGIN comes after it has set the flag, and has waited already.
+        // TypeORM sets the flag before its own BEGIN, which has waited already.
         const isBegin = begins(args[0]) && !runner.isTransactionActive;
         const send = (): Promise<unknown> => now().query.apply(runner, args);
         return isBegin ? this.inOrder(send) : send();
