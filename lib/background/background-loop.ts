@@ -11,12 +11,12 @@ import { pause } from '../util/pause.js';
 const FIRST_RESTART_MS = 1_000;
 const LONGEST_RESTART_MS = 60_000;
 
-/** Runs one background worker until it is done or the shutdown begins. With `onFailure: 'restart'`, a failed worker runs again. */
+/** Runs one background worker until it is done. With `onFailure: 'restart'`, restarts a failed worker until the shutdown begins. */
 export class BackgroundLoop implements WorkOwner {
   readonly isAwaited = true;
   readonly #backoff = new Backoff(FIRST_RESTART_MS, LONGEST_RESTART_MS);
   readonly #shutdown = new AbortController();
-  /** The signal of the last run, kept after the run has returned: listeners on the signal are still notified of the shutdown. */
+  /** The signal of the last run. It is kept after that run, so that its listeners are still notified of the shutdown. */
   #signal: TickSignal | undefined;
   #running: Promise<unknown> | undefined;
   readonly #method: string;

@@ -31,7 +31,7 @@ export class PeriodicTimer implements AsyncIterable<void>, Disposable {
   readonly #alarm = new Alarm(false);
   readonly #signal: AbortSignal | undefined;
   #periodMs: number;
-  /** The next moment of the grid, in epoch milliseconds. It is in the past if a tick is due and no call has taken it. */
+  /** The due time of the next tick, in epoch milliseconds. It is in the past while a due tick waits for a call. */
   #next: number;
   /** True if a tick came due before the period changed, and no call has taken that tick. */
   #isOwed = false;

@@ -28,7 +28,7 @@ export type ConsumerSchedule = Schedule & { readonly consumer: ResolvedConsumer 
 /** One message in progress. */
 class Handling implements WorkOwner, Straggler {
   readonly isAwaited = true;
-  /** Undefined while a tick runs for the message, because the tick has its own name. */
+  /** Undefined while a tick runs for the message, because that tick is a straggler with its own name. */
   name: string | undefined;
   readonly end = new Latch();
 
@@ -114,7 +114,7 @@ export class ConsumerLoop implements IterationObserver, WorkOwner {
     this.#isReading = false;
   }
 
-  /** Requests a message only when a tick can start for it immediately. */
+  /** Reads until the source ends or the consumer stops. Requests a message only when a tick can start for it immediately. */
   private async readToEnd(): Promise<void> {
     const { name, consumer } = this.schedule;
     const iteration = (this.#iteration = new SourceIteration(name, consumer.source, this));

@@ -33,8 +33,9 @@ export class MessageSettler {
   }
 
   /**
-   * Returns true if the source delivers a message again after the last allowed delivery. This happens if the process ended during
-   * that delivery, or if the message couldn't be put aside. Calling the handler again could end this process and later ones too.
+   * Returns true if the source delivers a message again after the last allowed delivery. This can happen if the process ended
+   * during that delivery, or if the message couldn't be put aside. Calling the handler again could end this process and later
+   * ones too.
    */
   isSpent(delivery: Delivery): boolean {
     const { maxDeliveries } = this.consumer;
@@ -119,7 +120,7 @@ export class MessageSettler {
     if (!isAside) return false;
     const isGone =
       deadLetter === undefined || (await this.attempt('dead-letter', report, () => delivery.ack()));
-    if (isGone) this.forget(id); // otherwise, the message arrives again, and still has no deliveries left
+    if (isGone) this.forget(id); // otherwise, the message will arrive again with no deliveries left
     this.events.emit('message:dead', letter);
     return true;
   }

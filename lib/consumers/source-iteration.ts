@@ -8,23 +8,23 @@ import { isThenable } from '../util/values.js';
 /** The milliseconds from the abort of the signal until the library reports a source that doesn't end. */
 const CLOSING_MS = 1_000;
 
-/** Receives those results of an iteration that no code awaits. */
+/** Receives the messages and errors that no method of the iteration returns or throws. */
 export interface IterationObserver {
   /** Called when a message arrives after the iteration was stopped. */
   late(delivery: Delivery): void;
-  /** Called when a listener of the signal throws. */
+  /** Called when a listener on the signal throws. */
   listenerFailed(error: unknown): void;
   /** Called when the source doesn't end in time, or fails while the library isn't reading it. */
   endFailed(error: unknown): void;
 }
 
-/** One iteration over a source, from `read()` to its end. */
+/** Iterates once over a source, from the call to `read()` until the source ends. */
 export class SourceIteration {
   readonly #signal: TickSignal;
   #iterator: AsyncIterator<Delivery> | undefined;
   /** True once the source has ended the iteration, or has failed. */
   #isOver = false;
-  /** The last message that was requested. */
+  /** The promise of the most recently requested message. */
   #arriving: Promise<unknown> = Promise.resolve();
   /** Ends the wait for the requested message. */
   #wake: () => void = () => undefined;
@@ -40,8 +40,9 @@ export class SourceIteration {
   }
 
   /**
-   * @returns the next delivery; undefined if the source ended the iteration or its signal was aborted. A message that arrives later
-   * goes to `late()`.
+   * Requests the next delivery. A message that arrives after the signal was aborted goes to `late()`.
+   *
+   * @returns the delivery; undefined if the source ended the iteration or the signal was aborted.
    * @throws the error of the source.
    */
   async next(): Promise<Delivery | undefined> {
@@ -89,7 +90,7 @@ export class SourceIteration {
     return this.#ended;
   }
 
-  /** Reports an error of a source that isn't read again, except the abort error, with which a source is expected to end. */
+  /** Reports an error from a source that isn't read again. Ignores an abort error, because a source may end with one. */
   failedToEnd(error: unknown): void {
     if (!isAbortError(error, this.#signal.signal)) this.observer.endFailed(error);
   }
@@ -136,7 +137,7 @@ export class SourceIteration {
 }
 
 /**
- * Reads every field: a getter that throws must fail the source, not the process.
+ * Reads every field: a getter that throws must make the source fail, not crash the process.
  *
  * @throws TypeError if the value isn't a delivery.
  */

@@ -26,7 +26,7 @@ export function ScopedCron(
  * into one that follows immediately.
  *
  * @param everyMs from 1 to 4,294,967,294 (49.7 days). Or `{ inject, useFactory }`: the library calls the factory once, after every
- * `onModuleInit`. The factory may return a promise, and `'-'` to disable the schedule.
+ * `onModuleInit`. The factory may be async, and may return `'-'` to disable the schedule.
  * @throws {InvalidScheduleError} at start-up, if the period or an option is invalid.
  * @publicApi
  */
@@ -47,7 +47,7 @@ export function ScopedInterval(
  * Calls the method once, `delayMs` milliseconds after start-up, in a new scope, with the `Tick`.
  *
  * @param delayMs from 0 to 4,294,967,294 (49.7 days). Or `{ inject, useFactory }`: the library calls the factory once, after every
- * `onModuleInit`. The factory may return a promise, and `'-'` to disable the schedule.
+ * `onModuleInit`. The factory may be async, and may return `'-'` to disable the schedule.
  * @throws {InvalidScheduleError} at start-up, if the delay or an option is invalid.
  * @publicApi
  */

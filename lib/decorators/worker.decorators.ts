@@ -23,7 +23,10 @@ export function ScopedWorker(options?: ScopedWorkerOptions): ClassDecorator {
   };
 }
 
-/** The keys under which `@Module()` stores its metadata. If it is above `@ScopedWorker()`, or stores nothing, Nest refuses the class. */
+/**
+ * The keys under which `@Module()` stores its metadata. If `@Module()` is above `@ScopedWorker()`, or stores nothing, Nest refuses
+ * the class.
+ */
 const MODULE_KEYS = ['imports', 'controllers', 'providers', 'exports'];
 
 const INJECTS_TICK = Symbol.for('nestjs-scoped-worker:injects-tick');

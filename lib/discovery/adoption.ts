@@ -100,7 +100,7 @@ function skipped(
   return finding({ kind: 'nest-schedule-skipped', subject, token: wrapper.token, chain, message });
 }
 
-/** Reports a job of a transient class: Nest calls it on an object whose constructor never ran. */
+/** Reports a job of a transient class: Nest calls the method on an object whose constructor never ran. */
 function neverConstructed(jobs: SkippedJobs, handler: HandlerMetadata): Finding {
   const { workerClass, wrapper } = jobs;
   const subject = handlerName(workerClass, handler);

@@ -10,15 +10,15 @@ import { readMember } from '../util/values.js';
 import { classOf } from './provided-classes.js';
 import { sameAmong } from './same-worker.js';
 
-/** Marks the prototype of `BackgroundWorker`. It is defined here because this folder may not import `background`. */
+/** Marks the prototype of `BackgroundWorker`. It is defined here because this folder must not import `background`. */
 export const IS_BACKGROUND_WORKER = Symbol('nestjs-scoped-worker:is-background-worker');
 
 /** A background worker that lives as long as the application. */
 export interface FoundBackgroundWorker {
-  /** The name for logs and events: the worker's `name`, its class, or its token if other workers have the same class. */
+  /** The name for logs and events: the worker's `name`, its class, or its token if several factories provide that class. */
   readonly name: string;
   readonly instance: object;
-  /** All modules in which it has the same dependencies; the instance of the first module runs. */
+  /** All modules that provide the worker with the same dependencies; the instance of the first module runs. */
   readonly modules: readonly NestModule[];
 }
 

@@ -39,7 +39,7 @@ function scoped({ name }: Function, wrapper: NestWrapper, graph: ApplicationGrap
 const IN_SCOPE = 'in this.scopes.run(async (scope) => { ... })';
 const SCOPES = 'inject ProviderScopeFactory as scopes';
 
-/** @param links the chain from the worker to the provider that makes it request-scoped; empty if none does. */
+/** @param links the chain from the worker to the provider that makes the worker request-scoped; empty if no provider does. */
 function reasonOf(
   { metatype, isTransient }: NestWrapper,
   links: readonly GraphProvider[],

@@ -15,7 +15,7 @@ interface ForeignClass extends ForeignHandlers {
 }
 
 /**
- * Reports classes that another library calls, and whose instances are never disposed after a call. A worker class is reported
+ * Reports classes that another library calls and whose instances are never disposed after a call. A worker class is reported
  * regardless of its scope, because `@ScopedWorker()` has no effect on calls from that library.
  */
 export function foreignFindings(modules: Iterable<NestModule>, graph: ApplicationGraph): Finding[] {

@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import type { NestModule, NestWrapper } from '../nest/index.js';
 import { methodsOf } from '../util/values.js';
 
-/** The methods of a class that another library calls for each job, message or event. */
+/** The methods that another library calls on a class for each job, message or event. */
 export interface ForeignHandlers {
   /** The library that calls them. */
   readonly library: string;

@@ -13,7 +13,7 @@ import { handlerName } from './schedule-names.js';
 import type { FoundWorker } from './worker-explorer.js';
 
 /**
- * Reports providers that ticks need and that Nest can't build, because a dependency isn't provided. Nest 12 itself refuses to
+ * Reports providers that ticks need but that Nest can't build because a dependency isn't provided. Nest 12 itself refuses to
  * start. On Nest 11.2, nothing would fail before the first tick.
  */
 export function missingDependencies(
@@ -27,7 +27,7 @@ export function missingDependencies(
     if (first === undefined) continue;
     const open = [{ wrapper: root, chain: [handlerName(workerClass, first)] }];
     for (const { wrapper, chain } of open) {
-      // Nest has already built singletons.
+      // Nest has already built the singletons.
       if (seen.has(wrapper) || isSingleton(wrapper)) continue;
       seen.add(wrapper);
       for (const missing of missingInjectionsOf(wrapper)) {

@@ -18,7 +18,7 @@ export interface SkippedJobs extends NestJobs {
   readonly runBy: NestModule | undefined;
   /** True for a module class, which Nest builds once or never. */
   readonly isModule: boolean;
-  /** True for a transient class in a static tree: Nest runs the job on an object that was never constructed. */
+  /** True for a transient class with a static dependency tree: Nest runs the job on an object that was never constructed. */
   readonly isNeverConstructed: boolean;
 }
 

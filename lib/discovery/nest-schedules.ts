@@ -7,7 +7,7 @@ import { methodsOf } from '../util/values.js';
 import { providedClasses } from './provided-classes.js';
 
 /**
- * The metadata keys of `@nestjs/schedule`, set on the function of the method; the same in versions 5.0 to 12.0. They aren't
+ * The metadata keys that `@nestjs/schedule` sets on the function of a method, the same in versions 5.0 to 12.0. They aren't
  * imported, because the package is optional, and the application may have another copy of it.
  */
 const TYPE = 'SCHEDULER_TYPE';
@@ -88,7 +88,7 @@ export function nestJobNamed(
   return undefined;
 }
 
-/** Returns the kind under which a schedule appears in `SchedulerRegistry`; undefined if it doesn't, because it is never due. */
+/** Returns the kind under which a schedule appears in `SchedulerRegistry`; undefined if the schedule doesn't appear there. */
 export function kindInRegistry(
   schedule: Schedule,
   modules: Iterable<NestModule>,
@@ -124,7 +124,7 @@ function cron(handler: Function): Job {
 }
 
 /**
- * Returns our options for the `threshold` of `cron`, which skips slots that are late by more than this. Without a threshold,
+ * Returns our options for the `threshold` of `cron`, the lateness above which that package skips a slot. Without a threshold,
  * `cron` 4.4 runs one late slot, as this library does.
  */
 function misfireOf(threshold: unknown): object {

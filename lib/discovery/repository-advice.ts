@@ -111,7 +111,7 @@ function forFeature(entities: string, { dataSource, isTransactional }: Connectio
   return `ScopedTypeOrmModule.forFeature([${entities}]${written})`;
 }
 
-/** Returns the connection that the ticks of a worker use, or that its module imports for them. */
+/** Returns the connection that the ticks of a worker use, or that the worker's module imports for them. */
 function connectionOfTicks(worker: NestWrapper, dataSource: string): ConnectionOfScope | undefined {
   const tree = new Set([worker]);
   for (const wrapper of tree) {

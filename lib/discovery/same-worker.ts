@@ -16,9 +16,9 @@ import { isFromProviders } from '../schedule/from-providers.js';
 import { getOrAdd } from '../util/values.js';
 import { compareValues } from './compare-values.js';
 
-/** The difference that makes two providers of one class two workers. */
+/** The difference that turns two providers of one class into two workers. */
 export interface Difference {
-  /** The token for which their modules have different providers. */
+  /** The token for which the modules of the two workers have different providers. */
   readonly token: unknown;
 }
 
@@ -140,7 +140,7 @@ class Comparison {
       const found =
         counterpart?.at === at
           ? this.providers(wrapper, counterpart.wrapper)
-          : { token: wrapper.token }; // optional, and only one of them has it
+          : { token: wrapper.token }; // an optional dependency that only one provider has
       if (found !== undefined) return found;
     }
     return undefined;

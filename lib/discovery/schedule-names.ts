@@ -30,8 +30,8 @@ export function handlerName(ownerClass: Function, { method }: HandlerMetadata): 
 }
 
 /**
- * Returns the handlers of a worker with the names from their decorators. For a second decorator without a name on a method, the
- * default name ends with `#2`.
+ * Returns the handlers of a worker with the names from their decorators. If a method has several decorators without a name,
+ * the default name of the second ends with `#2`.
  */
 export function writtenNames(worker: FoundWorker): NamedHandler[] {
   const unnamed = new Map<string, number>();

@@ -46,18 +46,18 @@ export interface Plan {
 
 /** A schedule whose timing a factory supplies. */
 export interface UndecidedSchedule {
-  /** The placeholder for it in the plan. */
+  /** The placeholder for this schedule in the plan. */
   readonly schedule: Schedule;
   readonly handler: NamedHandler;
 }
 
-/** The result for an undecided schedule. */
+/** The schedule or the findings that result from calling the factory of an undecided schedule. */
 export interface Decision {
   readonly schedule: Schedule | undefined;
   readonly findings: readonly Finding[];
 }
 
-/** Returns the source of a consumer, or the problem with it; undefined if the source may not exist yet. */
+/** Returns the source of a consumer, or the problem with it; undefined if the source might not exist yet. */
 type SourceOf = (token: unknown, module: NestModule) => Provided | undefined;
 
 interface Outline {

@@ -3,8 +3,8 @@ import { isOwnToken } from '../nest/index.js';
 
 /**
  * Returns the advice for a singleton that injects a scoped provider: the first words, and what to resolve in a scope by hand
- * instead. Scoped repositories have no class, so a scope would take the repository of the last module that has one, perhaps with
- * another transaction option.
+ * instead. Scoped repositories have no class, so a scope would take the repository from the last module that provides it, perhaps
+ * with another transaction option.
  */
 export function inPlaceOf(
   dependency: GraphProvider,

@@ -28,7 +28,7 @@ export interface UnmarkedClass {
 export interface Exploration {
   readonly workers: readonly FoundWorker[];
   readonly unmarked: readonly UnmarkedClass[];
-  /** Classes that are marked as workers, and that neither this application nor an earlier one provides. */
+  /** Classes that are marked as workers but that neither this application nor an earlier one provides. */
   readonly unprovided: readonly Function[];
   /** Classes with `@Cron`, `@Interval` or `@Timeout` of `@nestjs/schedule` that Nest skips. */
   readonly skipped: readonly SkippedJobs[];

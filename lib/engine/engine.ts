@@ -20,9 +20,9 @@ export interface Engine {
   /** Starts the engine. The library calls this method once, when start-up is complete. The method must not wait for a tick. */
   start(schedules: readonly EngineSchedule[], host: EngineHost): void | Promise<void>;
   /**
-   * Stops the engine permanently: it fires nothing more, and leaves no timer and no handle. The shutdown waits for the promise
-   * until `shutdownTimeoutMs` has elapsed. The shutdown drains the ticks at the same time, so `stop()` may wait for the promises of
-   * `fire()`.
+   * Stops the engine permanently: it fires nothing more, and leaves no timer and no handle. The shutdown waits for the returned
+   * promise until `shutdownTimeoutMs` has elapsed. The shutdown drains the ticks at the same time, so `stop()` may wait for the
+   * promises of `fire()`.
    */
   stop(): void | Promise<void>;
   /** Adds a schedule while the engine runs. */
@@ -34,6 +34,6 @@ export interface Engine {
   /** Pauses the schedule, which keeps its grid. If the engine still fires a slot, the library skips it and emits `tick:skipped`. */
   pause(schedule: string): void;
   resume(schedule: string): void;
-  /** Returns when the schedule is due next; undefined if it is paused, disabled or never due again. */
+  /** Returns the next due time of the schedule; undefined if the schedule is paused, disabled or never due again. */
   nextRun(schedule: string): Date | undefined;
 }

@@ -14,7 +14,7 @@ export interface InProcessEngineOptions {
  * Returns the default engine, which uses timers of this process. Each replica of the application runs every schedule. Slots
  * that passed while the process was down are lost: a restart doesn't catch up on them.
  *
- * @throws {InvalidOptionsError} if an option is invalid or doesn't exist.
+ * @throws {InvalidOptionsError} if an option is invalid or unknown.
  * @publicApi
  */
 export function inProcessEngine(options: InProcessEngineOptions = {}): Engine {

@@ -4,7 +4,7 @@ import type { EngineHost } from './engine.js';
 import { decideMisfire, dueUntil, MOST_CAUGHT_UP } from '../schedule/misfire.js';
 import { Alarm } from '../util/alarm.js';
 
-/** A clock that is set back by at least this much was corrected; a smaller step repeats an hour (as in Vixie cron). */
+/** A step back of at least this much is a correction of the clock; a smaller one only repeats an hour, as in Vixie cron. */
 const CORRECTION_MS = 3 * 3_600_000;
 
 /** The maximum number of missed slots that are reported at a time. */
@@ -13,14 +13,14 @@ const NAMED_MISSES = 100;
 interface Delayed {
   readonly alarm: Alarm;
   readonly work: () => void;
-  /** When the tick on start-up is due; 0 for a slot that is already due and waits for its jitter. */
+  /** The due time of the tick on start-up; 0 for a slot that is already due and waits for its jitter. */
   readonly dueAt: number;
 }
 
 /** Decides when the slots of one schedule are due, and fires them. */
 export class ScheduleClock {
   readonly #alarm: Alarm;
-  /** Undefined until something is delayed: most clocks never need it, and there may be many clocks. */
+  /** Undefined until something is delayed: most clocks never need the set, and there may be many clocks. */
   #delays: Set<Delayed> | undefined;
   /** The number of catch-up runs that haven't finished. */
   #caughtUp = 0;

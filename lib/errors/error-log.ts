@@ -14,8 +14,8 @@ export interface LoggedError {
 }
 
 /**
- * Splits the `util.inspect()` output of an error, so that its message appears once. If inspection fails, the function uses the
- * message and the stack, so that it returns text for every thrown value.
+ * Splits the `util.inspect()` output of an error, so that the error's message appears once. If inspection fails, the function
+ * uses the message and the stack, so that it returns text for every thrown value.
  */
 export function loggedError(error: unknown): LoggedError {
   const message = textOf(error);
@@ -34,7 +34,7 @@ export function loggedError(error: unknown): LoggedError {
   };
 }
 
-/** Handles an error without a message, a stack that doesn't begin with the message, or an object that isn't an error. */
+/** Handles an error without a message, one whose stack doesn't begin with its message, or an object that isn't an error. */
 function whole(message: string, shown: string): LoggedError {
   if (message !== '') return { text: message, details: shown };
   const [name, ...rest] = shown.split('\n');

@@ -64,7 +64,7 @@ function hide(error: Error, properties: object): void {
 }
 
 /**
- * Thrown if start-up finds problems of more than one kind, or a finding that `scopeValidation` refuses. Lists all of them.
+ * Thrown if start-up finds problems of more than one kind, or a finding that `scopeValidation` refuses. The error lists them all.
  *
  * @publicApi
  */
@@ -265,8 +265,8 @@ export class PeriodicTimerError extends ScopedWorkerError {
 }
 
 /**
- * Thrown if a write to an SQLite file could wait for itself. The write comes from code of the work whose transaction holds the
- * write lock. Nothing was written.
+ * Thrown if a write to an SQLite file could wait for itself. The write comes from the work whose own transaction holds the write
+ * lock. Nothing was written.
  *
  * @publicApi
  */

@@ -116,7 +116,7 @@ export interface Finding {
   readonly severity: FindingSeverity;
   /** The culprit, in the form `Class.method` or `Class`. */
   readonly subject: string;
-  /** The token of the culprit, if it is a provider. `allowFindings` names it. */
+  /** The token of the culprit, if the culprit is a provider. An entry of `allowFindings` can name this token. */
   readonly token?: unknown;
   /** The chain of dependencies, such as `['ReportWorker.send', 'Invoices', 'Tenant']`; empty if the finding has none. */
   readonly chain: readonly string[];

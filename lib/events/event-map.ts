@@ -54,7 +54,7 @@ export interface SourceFailure {
 
 /** Instances of a scope are still reachable, `graceMs` and three full garbage collections after the scope closed. */
 export interface LeakFound {
-  /** The schedule for which they were built; undefined for scopes by hand. */
+  /** The schedule for which the instances were built; undefined for scopes by hand. */
   readonly schedule: string | undefined;
   /** The class, or the token of a factory that returned a plain object. */
   readonly className: string;

@@ -37,7 +37,7 @@ export class ScopedWorkerEvents {
     return () => this.off(event, listener);
   }
 
-  /** Calls `listener` for the next event with this name only; otherwise the same as `on`. */
+  /** Calls `listener` for the next event with this name only; otherwise works like `on`. */
   once<E extends EventName>(event: E, listener: Listener<E>): () => void {
     refuseBad('once', event, listener);
     const off = this.on(event, (payload) => {

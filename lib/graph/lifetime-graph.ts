@@ -15,7 +15,7 @@ import { getOrAdd } from '../util/values.js';
  */
 export type Lifetime = 'singleton' | 'request' | 'bubbled' | 'durable' | 'transient';
 
-/** Returns the lifetime of a provider in Nest, which depends on the lifetimes of its dependencies. */
+/** Returns the lifetime that a provider has in Nest, based on the lifetimes of its dependencies. */
 export function lifetimeOf(wrapper: NestWrapper): Lifetime {
   if (wrapper.isTransient) return 'transient';
   if (isSingleton(wrapper)) return 'singleton';
@@ -41,7 +41,7 @@ export interface GraphProvider {
   readonly module: string;
   readonly place: 'provider' | 'controller' | 'enhancer';
   readonly kind: ProviderKind;
-  /** True if it is marked with `@WebSocketGateway()`. */
+  /** True if its class is marked with `@WebSocketGateway()`. */
   readonly isGateway: boolean;
   /** The class of a provider of the kind `class`. The result of a factory isn't known before it runs. */
   readonly type: Function | undefined;
@@ -49,14 +49,14 @@ export interface GraphProvider {
   /** The scope that the provider itself declares. */
   readonly declared: 'singleton' | 'request' | 'transient';
   readonly isDeclaredDurable: boolean;
-  /** The one method that disposes an instance; undefined if it has none, or if none is known. */
+  /** The one method that disposes an instance; undefined if the instance has none, or if none is known. */
   readonly disposer: string | undefined;
   /** Nest's lifecycle hooks, by name. */
   readonly hooks: readonly string[];
-  /** The scope hooks that it has: any of `onScopeInit`, `onScopeCommit` and `onScopeRollback`. */
+  /** The scope hooks of the provider: any of `onScopeInit`, `onScopeCommit` and `onScopeRollback`. */
   readonly scopeHooks: readonly string[];
   readonly dependencies: readonly GraphEdge[];
-  /** The reason why no plan can build it, as a clause; undefined if no reason is known. */
+  /** The reason why no plan can build the provider, as a clause; undefined if no reason is known. */
   readonly obstacle: string | undefined;
 }
 

@@ -100,7 +100,7 @@ function read(
   };
 }
 
-/** Returns a name that is the same in each process. For `APP_GUARD` and the like, Nest generates tokens that differ. */
+/** Returns a name that is the same in each process. For `APP_GUARD` and the like, Nest generates a different token each time. */
 function nameOf(token: unknown, type: Function | undefined): string {
   const [, everywhere] =
     (typeof token === 'string' && /^(APP_[A-Z]+) \(UUID: .*\)$/.exec(token)) || [];

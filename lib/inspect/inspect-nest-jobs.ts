@@ -16,9 +16,9 @@ import type { InspectedNestJob } from './inspection.interface.js';
 type Fate = Pick<InspectedNestJob, 'fate' | 'status'>;
 
 /**
- * Lists the jobs of `@nestjs/schedule` and how Nest treats them.
+ * Lists the jobs of `@nestjs/schedule` with their fates.
  *
- * @param schedules the schedules of this library; a job among them is adopted.
+ * @param schedules the schedules of this library; a job that one of them runs is adopted.
  */
 export function inspectNestJobs(
   modules: Iterable<NestModule>,
@@ -72,7 +72,7 @@ function inspectJob(
       nextRuns: [],
     };
   }
-  // Overrides and defaults of the module apply to the schedule that runs the job.
+  // An adopted job follows its schedule, to which the module's overrides and defaults apply.
   const { state, nextRuns, ...shown } = inspectSchedule(adopted ?? schedule, from);
   const isOff = fate === 'runs' && state === 'disabled';
   return {
@@ -92,7 +92,7 @@ const NO_START = "Nest throws at start-up, so the application doesn't start.";
 
 /**
  * Returns why `@nestjs/schedule` throws for a job at start-up; undefined if it doesn't. That package reads the timing of every cron
- * job, even a disabled one, and then starts those that aren't disabled. It passes every period and delay to Node unchecked.
+ * job, even a disabled one, and then starts the enabled ones. It passes every period and delay to Node unchecked.
  */
 function refusalOf(
   { decorator, when, options }: NestJobs['handlers'][number],
@@ -157,7 +157,7 @@ function fateOfSkipped(
   };
 }
 
-/** Reports the schedules that have the name of a job that Nest runs. Start-up refuses them. */
+/** Returns a finding for each schedule that has the same name as a job that Nest runs. Start-up refuses such a schedule. */
 export function takenNames(
   schedules: readonly Schedule[],
   modules: readonly NestModule[],
@@ -174,7 +174,7 @@ export function takenNames(
   });
 }
 
-/** Returns a note that names the providers that can add jobs to `SchedulerRegistry` of `@nestjs/schedule` at run time. */
+/** Returns a note that names the providers that can add jobs to the `SchedulerRegistry` of `@nestjs/schedule` at run time. */
 export function runTimeJobsNotes({ providers }: LifetimeGraph): string[] {
   const registries = new Set(providers.filter(isSchedulerRegistry).map(({ id }) => id));
   const adders = providers.filter(
@@ -189,7 +189,7 @@ export function runTimeJobsNotes({ providers }: LifetimeGraph): string[] {
   ];
 }
 
-/** Compares the name, because the application's copy of `@nestjs/schedule` may differ from the one that this library can import. */
+/** Compares names, because the application's copy of `@nestjs/schedule` may differ from the one that this library can import. */
 function isSchedulerRegistry({ token }: GraphProvider): boolean {
   return typeof token === 'function' && token.name === 'SchedulerRegistry';
 }

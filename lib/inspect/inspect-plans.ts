@@ -2,7 +2,7 @@ import { livesInScope, type GraphProvider, type LifetimeGraph } from '../graph/l
 import { SCOPED_ENHANCER, type Plans, type Resolution } from '../nest/index.js';
 import type { Schedule } from '../schedule/schedule.js';
 
-/** The settings that decide whether plans build the workers of an application. */
+/** The parts of an application that decide whether plans build its workers. */
 export interface InspectedPlans {
   readonly graph: LifetimeGraph;
   readonly schedules: readonly Schedule[];
@@ -12,7 +12,7 @@ export interface InspectedPlans {
   readonly plans: Plans | undefined;
 }
 
-/** Returns why Nest builds a worker in every tick, as a clause; undefined if a plan builds it, or may build it. */
+/** Returns why Nest builds a worker in every tick, as a clause; undefined if a plan builds it, or might build it. */
 export function whyNoPlan(
   worker: GraphProvider,
   { graph, schedules, resolution, hasLeakDetection, plans }: InspectedPlans,

@@ -44,7 +44,7 @@ interface Subject {
   readonly options: ModuleOptionsStore;
   /** Undefined if the application hasn't started. */
   readonly plans: Plans | undefined;
-  /** The schedules whose due times are known. */
+  /** The schedules that `schedules` describes. */
   readonly planned: readonly Schedule[];
   readonly findings: FindingBook;
   readonly notes: readonly string[];
@@ -55,8 +55,8 @@ interface Subject {
  *
  * Pass an application that has started, or one that was created by `Test.createTestingModule().compile()` or by
  * `NestFactory.createApplicationContext(AppModule, { preview: true })`. In preview mode, Nest calls no constructor, so your
- * application opens no connection. Before start-up, the inspector doesn't know values from providers (such as the expression of
- * a cron) or the options of `forRootAsync()`; `notes` says so.
+ * application opens no connection. Before start-up, the inspector doesn't know values from providers, such as the expression of
+ * a cron: such a schedule is `undecided`. It doesn't know the options of `forRootAsync()` either; `notes` says so.
  *
  * @param options.from the time from which `nextRuns` are calculated. Set it to compare the result with a snapshot. Default: now.
  * @throws {InvalidOptionsError} if an argument is invalid.
@@ -164,7 +164,7 @@ function optionsOf(application: OpenedApplication): {
   // Nest never creates options that depend on a request-scoped provider.
   const isAsync = known.length === 0 && given.some((wrapper) => isSingleton(wrapper!));
   const store = new ModuleOptionsStore();
-  // An import without forRoot() has no provider of options.
+  // An import without forRoot() has no provider for the options.
   for (const wrapper of known)
     store.declare((wrapper?.instance ?? {}) as ScopedWorkerModuleOptions);
   if (isAsync || !isImported) store.declare({});
@@ -180,7 +180,7 @@ function optionsOf(application: OpenedApplication): {
   return { store, isImported, notes };
 }
 
-/** Reports all workers and background workers, because only the module runs them. */
+/** Returns a finding for each worker and background worker, because only `ScopedWorkerModule` runs them. */
 function notImported(workers: Plan['workers'], { modules }: OpenedApplication): Finding[] {
   const idle = (subject: string, token: Function, marked: string, fate: string): Finding => {
     const message = `${subject} is ${marked}, but ScopedWorkerModule is not imported, so ${fate}. Import ScopedWorkerModule.forRoot() in the root module.`;

@@ -10,7 +10,7 @@ import { isInternalToken } from '../nest/index.js';
 import type { WorkerRoot } from '../validation/tick-graph.js';
 import type { InspectedProvider, InspectedWorker } from './inspection.interface.js';
 
-/** Returns a worker with the providers that Nest builds for its ticks, and the disposals of their scopes. */
+/** Returns a worker with the providers that are built for each of its ticks, and the disposals after the tick. */
 export function inspectWorker(
   { provider, handlers, around }: WorkerRoot,
   graph: LifetimeGraph,
@@ -23,7 +23,7 @@ export function inspectWorker(
 }
 
 /**
- * Returns the tree of dependencies that Nest builds for a tick of a worker.
+ * Returns the tree of a worker and its dependencies.
  *
  * @param around scoped global enhancers, which follow the dependencies of the worker itself.
  */
@@ -34,7 +34,7 @@ function workerTree(
 ): InspectedProvider {
   const shown = new Set<string>();
   const roots: InspectedProvider[] = [];
-  // Not recursive, because a tree may be deeper than the stack.
+  // Not recursive, because a tree may be too deep for the stack.
   const open = [{ provider: worker, owner: worker, siblings: roots }];
   for (let at = open.pop(); at !== undefined; at = open.pop()) {
     const { provider, owner, siblings } = at;
@@ -91,7 +91,7 @@ function whyItLives(provider: GraphProvider, graph: LifetimeGraph): string {
  * Predicts the disposals after a tick, in the reverse order of construction. Nest builds the dependencies of a constructor
  * concurrently, so a dependency with more levels under it finishes later. Properties follow, then guards and other enhancers of the
  * class. A dependency is always disposed after its dependents. The real order of two independent providers may differ, because a
- * factory or an `onScopeInit` takes time.
+ * factory or an `onScopeInit` can take time.
  */
 function predictDisposal(
   worker: GraphProvider,
@@ -100,7 +100,7 @@ function predictDisposal(
 ): string[] {
   const built: { readonly provider: GraphProvider; readonly finished: number }[] = [];
   const known = new Map<string, number>();
-  /** Simulates the construction of a provider. @returns the round in which it finishes. */
+  /** Simulates the construction of a provider. @returns the round in which the construction finishes. */
   const build = function* (
     provider: GraphProvider,
     owner: GraphProvider,
@@ -129,7 +129,7 @@ function predictDisposal(
     return round;
   };
   let finished = inSteps(build(worker, worker, 0));
-  // Nest builds these enhancers when the handler is about to be called, one after the other.
+  // Nest builds these enhancers one after the other, when the handler is about to be called.
   for (const enhancer of around) finished = inSteps(build(enhancer, worker, finished));
   return built
     .toSorted((one, other) => one.finished - other.finished)
@@ -153,7 +153,7 @@ function lifetimeOwner(provider: GraphProvider, owner: GraphProvider): GraphProv
   return provider.lifetime === 'transient' ? owner : provider;
 }
 
-/** Recursive work that may be deeper than the stack: it yields its nested work. */
+/** Recursive work that may be too deep for the stack: it yields nested work instead of calling it. */
 type Steps<Result> = Generator<Steps<unknown>, Result, unknown>;
 
 /** Runs recursive work to completion. */

@@ -5,54 +5,57 @@ import type { Finding } from '../errors/finding.js';
 /** A schedule as the inspector shows it. */
 export interface InspectedSchedule {
   readonly name: string;
-  /** In the form `Class.method`. */
+  /** The name of the handler, in the form `Class.method`. */
   readonly handler: string;
   readonly kind: ScheduleKind;
   /**
-   * The cron expression, `every 5000 ms`, `5000 ms after the start`, `each message of ORDERS`, or a note that a provider supplies
-   * the timing.
+   * The cron expression, or a text such as `every 5000 ms`, `5000 ms after the start` or `each message of ORDERS`. If a provider
+   * supplies the timing, the text says so.
    */
   readonly due: string;
   /** The time zone of a cron expression; undefined for all other kinds. */
   readonly timeZone: string | undefined;
-  /** `undecided`: a factory supplies the timing, and the inspector doesn't call factories. `paused`: it was paused at run time. */
+  /**
+   * `undecided`: a factory supplies the timing, and the inspector doesn't call factories. `paused`: the schedule was paused at run
+   * time.
+   */
   readonly state: 'active' | 'paused' | 'disabled' | 'undecided';
-  /** True if one more tick runs right after start-up. That tick is the first of `nextRuns`. */
+  /** True if one more tick runs right after start-up (after `initialDelayMs`). That tick is the first of `nextRuns`. */
   readonly runsOnStart: boolean;
-  /** True if each run has a tick for each item of a list: the schedule has `forEach`. */
+  /** True if the schedule has `forEach`: each run has one tick for each item of a list. */
   readonly runsForEachItem: boolean;
-  /** The next five due times in ISO 8601, as if the application started now; fewer if there are no more. */
+  /** The next five due times in ISO 8601, as if the application started now; fewer if the schedule has no more. */
   readonly nextRuns: readonly string[];
 }
 
 /**
- * A job of `@nestjs/schedule`: a method with `@Cron`, `@Interval` or `@Timeout`. Doesn't include jobs that
+ * A job of `@nestjs/schedule`: a method with `@Cron`, `@Interval` or `@Timeout`. The inspector doesn't list jobs that
  * `ScheduleModule.forRoot()` disables, or jobs that the application itself adds to `SchedulerRegistry`.
  */
 export interface InspectedNestJob {
   readonly name: string;
-  /** In the form `Class.method`. */
+  /** The name of the handler, in the form `Class.method`. */
   readonly handler: string;
-  /** The first module that provides its class. */
+  /** The first module that provides the handler's class. */
   readonly module: string;
   readonly kind: ScheduleKind;
   /** The same as `InspectedSchedule.due`. */
   readonly due: string;
   readonly timeZone: string | undefined;
   /**
-   * - `runs`: Nest runs it.
+   * - `runs`: Nest runs the job.
    * - `disabled`: its decorator disables it.
    * - `skipped`: Nest skips it, because its class isn't a singleton.
-   * - `adopted`: this library runs it, because `adoptNestSchedules` is set. It is among the schedules.
+   * - `adopted`: this library runs it, because `adoptNestSchedules` is set. It also appears in `schedules`.
    * - `unconstructed`: Nest runs it on an object whose constructor was never called.
-   * - `not-run`: `ScheduleModule.forRoot()` isn't imported.
+   * - `not-run`: nothing runs it, because `ScheduleModule.forRoot()` isn't imported.
    * - `invalid`: its decorator is invalid. If Nest throws at start-up, `status` says so.
    */
   readonly fate:
     'runs' | 'disabled' | 'skipped' | 'adopted' | 'unconstructed' | 'not-run' | 'invalid';
   /** The fate in a sentence, with the reason. */
   readonly status: string;
-  /** The next five runs in ISO 8601, as if the application started now; empty if the job doesn't run. */
+  /** The next five runs in ISO 8601, as if the application started now; fewer if there are no more, none if the job doesn't run. */
   readonly nextRuns: readonly string[];
 }
 
@@ -61,17 +64,17 @@ export interface InspectedProvider {
   readonly name: string;
   readonly module: string;
   readonly lifetime: Lifetime;
-  /** True if a factory creates it: what the factory returns isn't known before it runs. */
+  /** True if a factory creates the instance: what a factory returns isn't known until the factory runs. */
   readonly isFactory: boolean;
-  /** The reason for its lifetime. */
+  /** The reason for the lifetime. */
   readonly why: string;
-  /** The method that disposes an instance; undefined if it has none, or if none is known. */
+  /** The method that disposes an instance; undefined if it has none, if none is known, or if no tick disposes it. */
   readonly disposer: string | undefined;
-  /** The scope hooks that it has: any of `onScopeInit`, `onScopeCommit` and `onScopeRollback`. */
+  /** The scope hooks that the provider has: any of `onScopeInit`, `onScopeCommit` and `onScopeRollback`. */
   readonly scopeHooks: readonly string[];
-  /** True if it appears earlier in the tree, with its dependencies: one instance for the whole scope. */
+  /** True if the same instance appears earlier in the tree, with its dependencies. */
   readonly isRepeated: boolean;
-  /** Its dependencies; empty if it is shared with others, or if `isRepeated`. */
+  /** The dependencies of the provider; empty if it is shared, or if `isRepeated` is true. */
   readonly dependencies: readonly InspectedProvider[];
 }
 
@@ -79,14 +82,14 @@ export interface InspectedProvider {
 export interface InspectedWorker {
   readonly name: string;
   readonly module: string;
-  /** In the form `Class.method`. */
+  /** The names of the handlers, in the form `Class.method`. */
   readonly handlers: readonly string[];
   readonly tree: InspectedProvider;
   /** The disposers called after each tick, in order: `Class.method`, or `what the factory of X returns`. */
   readonly disposal: readonly string[];
   /**
    * The reason why Nest builds the worker in every tick, as a clause, such as `Mailer is injected with forwardRef()`. Undefined if
-   * a plan builds it from the third tick on. Some reasons are known only after two ticks.
+   * a plan builds the worker from the third tick on. Some reasons are known only after two ticks.
    */
   readonly noPlan?: string;
 }
@@ -101,13 +104,13 @@ export type InspectedFinding = Omit<Finding, 'token'>;
  */
 export interface ScopeInspection {
   readonly schedules: readonly InspectedSchedule[];
-  /** The jobs of `@nestjs/schedule` and how Nest treats them. */
+  /** The jobs of `@nestjs/schedule` with their fates. */
   readonly nestJobs: readonly InspectedNestJob[];
   readonly workers: readonly InspectedWorker[];
   /** The names of the background workers. */
   readonly background: readonly string[];
   readonly findings: readonly InspectedFinding[];
-  /** Findings that the option `allowFindings` names, with their reasons. */
+  /** The findings that the option `allowFindings` allows, with the reason for each. */
   readonly allowed: readonly {
     readonly finding: InspectedFinding;
     readonly reason: string;

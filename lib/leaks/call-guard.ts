@@ -12,7 +12,7 @@ export class CallGuard {
   /** The stack frames of the code that closed the scope. */
   #closing = '';
 
-  /** Each scope has its own map, because a pool may pass an object to another scope later. */
+  /** Each scope has its own map, because a pool may later pass an object to another scope. */
   readonly #proxies = new WeakMap<object, object>();
 
   constructor(
@@ -32,7 +32,7 @@ export class CallGuard {
     return this.#closedAt !== undefined;
   }
 
-  /** Returns the proxy of an instance of this scope; any other value unchanged. */
+  /** Returns the proxy of an instance of this scope, and any other value unchanged. */
   injected<T>(value: T): T {
     if (typeof value !== 'object' || value === null) return value;
     return (this.#proxies.get(value) as T | undefined) ?? value;
@@ -42,7 +42,7 @@ export class CallGuard {
     this.#proxies.set(instance, proxy);
   }
 
-  /** Reads the stack immediately, because an unread stack keeps the objects of its frames alive. */
+  /** Reads the stack of the closing code immediately, because an unread stack keeps the objects of its frames alive. */
   ending(callee: Function): void {
     const holder: { stack?: unknown } = {};
     try {
@@ -84,7 +84,7 @@ function framesOf(stack: unknown): string {
 }
 
 /**
- * Methods that are harmless after a scope has closed: loggers, operators, second disposals and the removal of listeners call
+ * Methods that are harmless after a scope has closed: loggers, operators, second disposals and code that removes listeners call
  * them. `fetch` removes a listener in a finalizer, where an error would end the process.
  */
 const HARMLESS: ReadonlySet<PropertyKey> = new Set<PropertyKey>([
@@ -123,7 +123,7 @@ function isGuarded(value: object): boolean {
 
 /**
  * Wraps an instance in a proxy whose methods refuse calls once the scope is closed. Methods run on the instance itself, so that
- * private fields and the internal slots of built-in classes work. If a result or a property is a wrapped instance too, the caller
+ * private fields and the internal slots of built-in classes work. If a result or a property is also a wrapped instance, the caller
  * receives its proxy, so that two references to one instance are equal.
  *
  * Only calls are refused. Property reads and writes, including getters, always reach the instance.
@@ -165,7 +165,7 @@ export function guarded<T extends object>(given: T, className: string, scope: Ca
 
 /**
  * Returns true for methods: functions on the prototypes, and own functions that can't be constructors, such as arrow functions. A
- * class or constructor in a property (the entity of a repository) is a value, and so is the result of a getter.
+ * class or constructor in a property (such as the entity of a repository) is a value, and so is the result of a getter.
  */
 function isMethod(target: object, key: PropertyKey, value: Function): boolean {
   if (key === 'constructor') return false;

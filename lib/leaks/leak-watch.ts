@@ -11,7 +11,7 @@ import { SurvivorFinder } from './survivor-finder.js';
 import { FullCollectionObserver } from '../util/garbage-collections.js';
 import type { Origin } from './survivor-counts.js';
 
-/** Looks for leaks from the first scope to the shutdown. Does nothing if `leakDetection` isn't set. */
+/** Looks for leaks from the first scope until shutdown. Does nothing if `leakDetection` isn't set. */
 export class LeakWatch implements ScopeWatch {
   isOn = true; // until the options are known
   #following: Following | undefined;
@@ -32,7 +32,7 @@ export class LeakWatch implements ScopeWatch {
     });
   }
 
-  /** Turns itself off if `leakDetection` isn't set. Called as soon as the options are known. */
+  /** Turns leak detection off if `leakDetection` isn't set. Called as soon as the options are known. */
   start(): void {
     const { leakDetection } = this.options.resolved;
     this.isOn = leakDetection !== undefined;
@@ -59,7 +59,7 @@ export class LeakWatch implements ScopeWatch {
     return new LeakWatchedScope(origin, following, isSampled, calls);
   }
 
-  /** Begins to follow scopes. Called for the first one only: options may arrive late, and observing collections has a cost. */
+  /** Begins to follow scopes. Called only for the first scope: options may arrive late, and observing collections has a cost. */
   private begin(graceMs: number): Following {
     const finder = new SurvivorFinder(graceMs, (instance) => this.statics.holds(instance));
     const collections = (this.#collections = new FullCollectionObserver(() => {

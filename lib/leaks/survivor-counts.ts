@@ -51,7 +51,7 @@ export class SurvivorCounts {
     this.#deaths.register(instance, survivor);
   }
 
-  /** Returns the groups to report: new ones, and those whose count has doubled. */
+  /** Returns the groups to report: new ones, and those whose count has doubled since their last report. */
   news(now: number): LeakFound[] {
     const found: LeakFound[] = [];
     for (const group of this.#groups.values()) {
@@ -76,7 +76,7 @@ export class SurvivorCounts {
     }
   }
 
-  /** Returns the group, even if all its instances were collected, so that a cache of one entry isn't reported on every tick. */
+  /** Returns a group, even if all its instances were collected, so that a cache of one entry isn't reported on every tick. */
   private groupOf(schedule: string | undefined, className: string): Group {
     const key = JSON.stringify([schedule ?? null, className]);
     return getOrAdd(this.#groups, key, () => ({

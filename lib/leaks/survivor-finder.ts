@@ -47,7 +47,7 @@ export class SurvivorFinder {
   }
 
   /**
-   * Notes that a factory returned an object to a scope, sampled or not.
+   * Notes that a factory returned an object to a scope, whether or not that scope is sampled.
    *
    * @param scope kept as long as the object lives, so it must not reference instances.
    * @returns false if the object was returned before, either for another token of this scope or to an earlier scope.
@@ -65,7 +65,8 @@ export class SurvivorFinder {
   }
 
   /**
-   * Checks the scopes that are due. Runs in its own job, because a dereferenced instance stays alive until the job finishes.
+   * Checks the scopes that are due. Must run in its own JavaScript job, because a dereferenced instance stays alive until that job
+   * finishes.
    *
    * @param enoughSince the moment when the third-last full collection began.
    * @returns the leaks to report.

@@ -77,13 +77,13 @@ interface Opened {
   readonly startedAt: number;
 }
 
-/** Finds scopes by hand whose handle was collected before the scope was closed. The shutdown disposes these scopes. */
+/** Finds scopes by hand whose handles were collected before the scopes were closed. The shutdown disposes these scopes. */
 export class DroppedScopes {
   readonly #handles: FinalizationRegistry<Opened>;
 
   constructor(told: (leaked: LeakedScope) => void) {
     this.#handles = new FinalizationRegistry(({ scope, place, openedAt, startedAt }) => {
-      if (scope.closed) return; // dropped while it was closing, as after `void scope.complete()`
+      if (scope.closed) return; // the handle was dropped while the scope was closing, as after `void scope.complete()`
       const ageMs = performance.now() - startedAt;
       told({ scopeId: scope.id, place, openedAt, ageMs });
     });

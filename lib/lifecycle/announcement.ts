@@ -18,7 +18,7 @@ export class Announcement {
     private readonly options: ModuleOptionsStore,
   ) {}
 
-  /** Logs everything that will run; returns true if anything will run without a manual call. */
+  /** Logs the schedules and background workers; returns true if any of them will run without a manual call. */
   whatRuns(): boolean {
     const schedules = this.registry.list();
     const { workers } = exploreBackground(this.nest.modules.values());
@@ -57,8 +57,8 @@ export class Announcement {
   }
 
   /**
-   * Logs the enabled jobs of singletons, which need no scope but would otherwise look forgotten. Findings report the jobs that
-   * can't be adopted.
+   * Logs the enabled jobs of singletons: these jobs need no scope, but would otherwise look forgotten. Findings report the jobs
+   * that can't be adopted.
    */
   private notAdopted(): void {
     const { singletons } = nestJobs(this.nest.modules.values());

@@ -22,7 +22,7 @@ export class ApplicationCheck {
   ) {}
 
   /**
-   * Checks the workers; runs before any `onModuleInit` of the application. Does nothing when Nest calls the hooks a second time, as
+   * Checks the workers; runs before any `onModuleInit` of the application. Does nothing when Nest calls the hooks again, as
    * for `connectMicroservice(options, { deferInitialization: true })`: a second check would undo changes to the schedules.
    */
   async begin(): Promise<void> {
@@ -36,8 +36,8 @@ export class ApplicationCheck {
   }
 
   /**
-   * Calls the factories that decide when schedules are due, after every `onModuleInit`: applications load settings there. Skips
-   * schedules that the application has rescheduled or removed in the meantime.
+   * Calls the factories that decide when schedules are due. Runs after every `onModuleInit`, because applications load settings in
+   * that hook. Skips schedules that the application has rescheduled or removed in the meantime.
    *
    * @throws {InvalidScheduleError} listing every problem.
    */

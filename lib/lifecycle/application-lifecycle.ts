@@ -35,7 +35,7 @@ export class ApplicationLifecycle {
   }
 
   /**
-   * Starts the engine and the work of the application. A second call returns the same promise: an engine that failed to start
+   * Starts the engine and the long-running work. A second call returns the same promise: an engine that failed to start
    * isn't started again.
    */
   start(): Promise<void> {
@@ -49,7 +49,7 @@ export class ApplicationLifecycle {
   }
 
   private async startOnce(): Promise<void> {
-    // On Nest 11, `app.close()` during start-up doesn't wait for it.
+    // On Nest 11, `app.close()` doesn't wait for a start-up that is still running.
     if (this.#isStopped) return;
     this.nest.hasStarted = true;
     this.dispatcher.open();

@@ -14,12 +14,12 @@ const CLOSED =
   'the last shutdown hook of the application has run. In a shutdown hook, stop the code that opens scopes, and await its work.';
 
 /**
- * Waits for running ticks and for the work of `ProviderScopeFactory.run()` on shutdown. Aborts ticks after `drainTimeoutMs`, and
+ * Waits on shutdown for running ticks and for the work of `ProviderScopeFactory.run()`. Aborts ticks after `drainTimeoutMs`, and
  * stops waiting when `shutdownTimeoutMs` has elapsed or a second signal arrives.
  *
- * Scopes by hand can open until the last shutdown hook of the application has run. Only then does the library call `close()`.
+ * Scopes by hand can open until the last shutdown hook of the application has run. Only then does the library call `Drain.close()`.
  *
- * Aborts work that itself requested the shutdown (`await app.close()` in a handler), and doesn't wait for it.
+ * Aborts work that itself requested the shutdown (`await app.close()` in a handler), and doesn't wait for that work.
  */
 export class Drain {
   /** The patience of `run()`, which the shutdown calls before `close()`. */
@@ -90,7 +90,7 @@ export class Drain {
     });
   }
 
-  /** Emits `shutdown:started`. @returns a function that returns the listeners as a straggler while one of them is running. */
+  /** Emits `shutdown:started`. @returns a function that returns the listeners as one straggler while any of them is running. */
   private announce(): () => Straggler[] {
     const pending = this.events.announce('shutdown:started', {
       waitingFor: namesOf(this.stragglers().filter(({ isBrief }) => isBrief !== true)),
@@ -106,7 +106,7 @@ export class Drain {
     return [...ticksOf(this.running.awaited), ...byHand, ...longRunning];
   }
 
-  /** Returns the scopes by hand that the shutdown needn't close: those of `run()`, and those of `open()` that are closed. */
+  /** Returns the scopes by hand that the shutdown needn't close: those of `run()`, and the closed ones of `open()`. */
   private byHand(concerns: (scope: Scope) => boolean): Scope[] {
     return [...this.scopes.all]
       .filter((scope) => scope.kind === 'run' || (scope.kind === 'open' && scope.closed))
@@ -154,7 +154,7 @@ function ticksOf(running: readonly RunningWork[]): Straggler[] {
     .map(({ label, ended }) => ({ name: label, done: ended.opened }));
 }
 
-/** Describes a scope. A scope that the library opens for a list or a dead letter has no name: the work around it has one. */
+/** Describes a scope. A scope that the library opens for a list or a dead letter has no name: the surrounding work has one. */
 function stragglerOf(scope: Scope): Straggler {
   const isPart = scope.context.outer?.owner instanceof RunningWork;
   return { name: isPart ? undefined : nameOf(scope), done: scope.ended };

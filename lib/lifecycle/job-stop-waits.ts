@@ -16,8 +16,8 @@ export class JobStopWaits {
   constructor(private readonly running: RunningTicks) {}
 
   /**
-   * Waits until the currently running ticks of a schedule have ended. Inside a tick, waits neither for that tick nor for ticks
-   * that themselves wait for it.
+   * Waits until the currently running ticks of a schedule have ended. If called inside a tick, waits neither for that tick nor for
+   * ticks that themselves wait for it.
    */
   async untilEnded(schedule: string): Promise<void> {
     const { awaited } = this.running;
@@ -32,7 +32,7 @@ export class JobStopWaits {
     this.#waits.delete(wait);
   }
 
-  /** Returns true if a tick ends only after another one, or is that one. Waits never form a cycle, so the recursion ends. */
+  /** Returns true if a tick can end only after another tick, or is that tick. Waits never form a cycle, so the recursion ends. */
   private needs(running: RunningWork, other: RunningWork): boolean {
     if (running === other) return true;
     return [...this.#waits].some(

@@ -7,7 +7,7 @@ import { nestJobNamed } from '../discovery/nest-schedules.js';
 /** The kinds that `SchedulerRegistry` of `@nestjs/schedule` lists; names are unique within each list. */
 export type NestKind = Exclude<ScheduleKind, 'message'>;
 
-/** The names of a kind in texts, in methods such as `SchedulerRegistry.getCronJob()`, and in `SchedulerOrchestrator`. */
+/** The names of a kind in messages, in methods such as `SchedulerRegistry.getCronJob()`, and in `SchedulerOrchestrator`. */
 const KINDS = {
   cron: { noun: 'a job', entry: 'CronJob', jobs: 'cronJobs' },
   interval: { noun: 'an interval', entry: 'Interval', jobs: 'intervals' },
@@ -37,7 +37,7 @@ export function findSchedulerRegistry(nest: NestInside): NestSchedulerRegistry |
   return undefined;
 }
 
-/** Returns the instance of the provider with this class name in the module of a registry. */
+/** Returns the instance of the provider with the given class name in the registry's module; undefined if it isn't there. */
 function findBeside(
   nest: NestInside,
   registry: NestSchedulerRegistry,
@@ -59,7 +59,7 @@ export type Shown =
   | { readonly kind: 'cron'; readonly entry: CronJob; readonly callbacks: JobCallbacks }
   | { readonly kind: 'interval' | 'timeout'; readonly entry: NodeJS.Timeout };
 
-/** Returns true if the registry still has the entry: the application may have deleted it, and added its own. */
+/** Returns true if the registry still has the entry: the application may have deleted it, or replaced it with its own. */
 export function isThere(target: NestSchedulerRegistry, name: string, shown: Shown): boolean {
   return target.doesExist(shown.kind, name) && get(target, name, shown.kind) === shown.entry;
 }
@@ -85,12 +85,12 @@ export interface NameHolder {
   readonly adder: string | undefined;
 }
 
-/** A job of a decorator. Nest sets `ref` when it adds the job to `SchedulerRegistry`. */
+/** A job from a decorator. Nest sets `ref` when it adds the job to `SchedulerRegistry`. */
 type DecoratedJob = { readonly ref?: unknown };
 
 /**
- * Finds the owner of a name in `SchedulerRegistry`. The owner is a job that is already there, or a decorated one. Nest adds a
- * decorated job in `onApplicationBootstrap`, after our schedules are shown.
+ * Finds the owner of a name in `SchedulerRegistry`. The owner is a job that is already there, or a decorated job. Nest adds
+ * decorated jobs in `onApplicationBootstrap`, after our schedules are shown.
  *
  * `SchedulerOrchestrator` of `@nestjs/schedule` keeps in private fields the jobs that it will add; the fields are the same in
  * versions 5.0 to 12.0. The decorators alone don't show which jobs those are: Nest skips some classes, options disable kinds, and
@@ -118,7 +118,7 @@ export class NameHolders {
       };
     const text =
       nestJobNamed(this.nest.modules.values(), kind, name) ??
-      `${KINDS[kind].noun} that @nestjs/schedule runs`; // of an instance that a factory made
+      `${KINDS[kind].noun} that @nestjs/schedule runs`; // a job on an instance that a factory made
     return { text, adder: undefined };
   }
 

@@ -7,7 +7,7 @@ import type { FailureObserver } from '../tick/tick-ports.js';
 import type { TickDispatcher } from '../tick/tick-dispatcher.js';
 import type { TickReport } from '../tick/tick-report.js';
 
-/** The services that `OnFailure` calls. They are created after `OnFailure`, because the dispatcher needs it. */
+/** The services that `OnFailure` calls. They are created later, because the dispatcher depends on `OnFailure`. */
 export interface FailureTargets {
   readonly dispatcher: TickDispatcher;
   readonly registry: ScopedWorkerRegistry;

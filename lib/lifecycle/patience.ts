@@ -27,7 +27,10 @@ export class Patience {
     }
   }
 
-  /** Waits until no straggler is left, including those that stragglers start in the meantime, or until the time is up. */
+  /**
+   * Waits until no straggler is left, including those that stragglers start in the meantime. Stops waiting when the time is up or
+   * a second signal arrives.
+   */
   async wait(stragglers: () => readonly Straggler[], atMostMs = Infinity): Promise<void> {
     const timeoutMs = Math.min(this.remainingMs, atMostMs);
     if (timeoutMs <= 0 || stragglers().length === 0) return;

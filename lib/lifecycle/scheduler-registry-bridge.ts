@@ -37,7 +37,7 @@ export class SchedulerRegistryBridge {
   readonly #logger = new Logger('ScopedWorker');
   /** The entries by schedule name. An entry that isn't in this map is no longer linked to its schedule. */
   readonly #shown = new Map<string, Shown>();
-  /** Cleared timers. They stay in the registry, as with Nest. */
+  /** Cleared timers. They stay in the registry, as do the cleared timers of Nest's own jobs. */
   readonly #cleared = new WeakSet<object>();
   /** The dates of the slots for which callbacks were called. */
   readonly #called = new WeakSet<Date>();
@@ -53,13 +53,13 @@ export class SchedulerRegistryBridge {
     private readonly events: ScopedWorkerEvents,
   ) {
     this.#jobStopWaits = new JobStopWaits(running);
-    // On Nest 11, `app.close()` during start-up doesn't wait for it, and may precede `show()`.
+    // On Nest 11, `app.close()` doesn't wait for a start-up that is still running, and may precede `show()`.
     events.on('shutdown:started', () => (this.#isClosing = true));
   }
 
   /**
-   * Shows all schedules. Called before any `onApplicationBootstrap` of the application, and before Nest adds the jobs of its
-   * decorators. A second call, when `init()` runs again, does nothing.
+   * Shows all schedules. Called before any `onApplicationBootstrap` of the application, and before Nest adds its decorated jobs.
+   * A second call, when `init()` runs again, does nothing.
    *
    * @throws {DuplicateScheduleError} when a job of `@nestjs/schedule` has, or will get, the name of one of our schedules.
    */
@@ -147,7 +147,7 @@ export class SchedulerRegistryBridge {
       void this.call(schedule, () => callback.call(job.context, job.onComplete));
   }
 
-  /** Updates `lastDate()` for a slot that comes due while the previous run continues. */
+  /** Updates `lastDate()` when a slot is skipped because the previous run hasn't finished. */
   private skipped({ schedule, reason, trigger, firedAt }: TickReport): void {
     const shown = this.#shown.get(schedule);
     if (shown?.kind === 'cron' && trigger === 'cron' && reason === 'overlap')
@@ -205,8 +205,8 @@ export class SchedulerRegistryBridge {
   }
 
   /**
-   * Pauses the schedule of a stopped job. If the job is gone a microtask later, removes the schedule, because `deleteCronJob()`
-   * stops a job before deleting it.
+   * Pauses the schedule of a stopped job, and waits for its running ticks. If the job is gone a microtask later, removes the
+   * schedule, because `deleteCronJob()` stops a job before deleting it.
    */
   private async stop(name: string, target: NestSchedulerRegistry): Promise<void> {
     const shown = this.#shown.get(name)!;
@@ -229,7 +229,7 @@ function timeOf({ expression, options: { timeZone, utcOffset } }: Schedule): Cro
 
 /**
  * Returns the expression of a `CronTime`, which may come from another copy of `cron`. The zone must be that of the schedule: a
- * `CronTime` without a zone has that of the process.
+ * `CronTime` without a zone uses that of the process.
  *
  * @throws Error if the value isn't a `CronTime`, or is for a date or another zone.
  */

@@ -5,11 +5,11 @@ import { fromEmptyContext } from '../scope/work-context.js';
 /** The operations on a schedule that a job can call. */
 export interface JobControl {
   isActive(): boolean;
-  /** True while a tick of the schedule runs. */
+  /** Returns true while a tick of the schedule runs. */
   isRunning(): boolean;
   run(): Promise<void>;
   start(): void;
-  /** Pauses the schedule. Settles when its running ticks have ended. */
+  /** Pauses the schedule. The promise resolves when the running ticks of the schedule have ended. */
   stop(): Promise<void> | undefined;
   setTime(time: unknown): void;
 }
@@ -19,7 +19,7 @@ export type JobCallbacks = ((this: unknown, onComplete: unknown) => unknown)[];
 
 /**
  * Makes a `CronJob` that has no timer and whose methods act on a schedule. `waitForCompletion` follows the overlap rule of the
- * schedule: if true, `stop()` and `fireOnTick()` of `cron` return promises that wait for the run.
+ * schedule: if it is true, `stop()` and `fireOnTick()` of `cron` return promises that wait for the run.
  *
  * @param callbacks receives the functions from `addCallback()`.
  */

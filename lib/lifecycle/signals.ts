@@ -7,7 +7,7 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 /** Under `npm start`, Ctrl-C arrives twice within this time: from the terminal, and from npm, which forwards it. */
 const SAME_CTRL_C_MS = 250;
 
-/** Nest sends a signal again right after it has removed its listener. A blocked event loop may deliver that signal this late. */
+/** Nest sends a signal again right after it has removed its listener. A blocked event loop may delay that signal this long. */
 const REPEAT_MS = 1_000;
 
 /** The listeners of all `SecondSignal`s in the process. */

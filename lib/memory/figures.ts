@@ -29,7 +29,7 @@ export function medianOf(figures: readonly number[]): number {
   return ascending(figures)[Math.floor(figures.length / 2)]!;
 }
 
-/** In this many figures, one at each end may be an outlier: V8 takes and returns pages during ticks, which distorts single ones. */
+/** In this many figures, one at each end may be an outlier: V8 takes and returns pages during ticks, which distorts a few. */
 const FIGURES_PER_ACCIDENT = 7;
 
 /**
@@ -44,8 +44,8 @@ function rangeOf(figures: readonly number[]): { least: number; greatest: number 
 }
 
 /**
- * Returns true if the figures differ too much for their median to count. They must distinguish ticks that leave `suspectedBytes`
- * from ticks that leave nothing, so, outliers aside, they may differ by at most half of `suspectedBytes`.
+ * Returns true if the figures differ too much for their median to count. The figures must distinguish ticks that leave
+ * `suspectedBytes` from ticks that leave nothing. So, outliers aside, they may differ by at most half of `suspectedBytes`.
  */
 export function isScattered(figures: readonly number[], suspectedBytes: number): boolean {
   const { least, greatest } = rangeOf(figures);

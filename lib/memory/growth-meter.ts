@@ -50,8 +50,8 @@ export class GrowthMeter {
   /** The current measurements, by tick id; at most one for each schedule. */
   readonly #measuring = new Map<string, Measuring>();
   /**
-   * When the next tick of a schedule may be measured, as a `performance.now()` timestamp. 0 means immediately; Infinity is set
-   * while a tick is measured, or if the heap can't be read.
+   * The time from which the next tick of a schedule may be measured, as a `performance.now()` timestamp. 0 means immediately;
+   * Infinity is set while a tick is measured, or if the heap can't be read.
    */
   readonly #notBefore = new Map<string, number>();
   /** The number of consecutive ticks of a schedule that couldn't be measured alone. */

@@ -15,7 +15,7 @@ export class KeptShare {
   /** Notes the size of the heap. Call it soon after a full collection. */
   note(heapBytes: number, growth: GrowthEstimates): void {
     const [before, last] = this.#points.slice(-2);
-    // Collections in quick succession must not push out those that can be compared.
+    // Collections in quick succession must not push out the points that can be compared.
     if (before !== undefined && last !== undefined) {
       const expected = growth.expectedBytes(before.counts, last.counts);
       if (expected < (last.heapBytes * LEAST_PART) / KEPT_POINTS) this.#points.pop();
@@ -24,7 +24,7 @@ export class KeptShare {
     if (this.#points.length > KEPT_POINTS) this.#points.shift();
   }
 
-  /** Returns the share of the expected growth that is still there, from 0 to 1; 1 while too little can be compared. */
+  /** Returns the share of the expected growth that is still there, from 0 to 1; 1 while there is too little to compare. */
   of(growth: GrowthEstimates): number {
     const [first, last] = [this.#points[0], this.#points.at(-1)];
     if (first === undefined || last === undefined || first === last) return 1;

@@ -21,7 +21,7 @@ type WarnAt =
       readonly warnAtMb?: never;
       /**
        * Warns when the heap in use reaches this percentage of V8's heap limit, or RSS reaches this percentage of the memory
-       * limit. The memory limit is that of the container, or else the total memory of the machine. Above 0, up to 100.
+       * limit. The memory limit is that of the container, or else the total memory of the machine. Must be above 0 and at most 100.
        */
       readonly warnAtPercent?: number;
     };
@@ -52,7 +52,7 @@ export type MemoryOptions = WarnAt &
 
 export const DEFAULT_CHECK_EVERY_MS = 10_000;
 
-/** The shortest period: more frequent checks would be a load themselves. */
+/** The shortest period between checks: more frequent checks would themselves be a load. */
 const LEAST_CHECK_EVERY_MS = 100;
 
 const CHECKS: Readonly<Record<string, (value: unknown) => string | undefined>> = {
@@ -63,7 +63,7 @@ const CHECKS: Readonly<Record<string, (value: unknown) => string | undefined>> =
   checkEveryMs: (value) => limitProblem(value, LEAST_CHECK_EVERY_MS),
 };
 
-/** Returns the problems of the option `memory`: pairs of an option's name and a clause to follow that name. */
+/** Returns the problems of the option `memory`: pairs of an option's name and a clause that follows the name. */
 export function memoryOptionProblems(memory: unknown): [option: string, problem: string][] {
   if (memory === undefined) return [];
   if (!isOptions(memory))

@@ -41,7 +41,7 @@ export class Crossing {
 
   constructor(private readonly threshold: number) {}
 
-  /** Returns the direction in which the value has crossed the threshold since the last call, if it has. */
+  /** Returns the direction in which the value has crossed the threshold since the last call; undefined if it hasn't. */
   see(value: number): 'up' | 'down' | undefined {
     if (!this.#isAbove && value >= this.threshold) {
       this.#isAbove = true;
@@ -56,7 +56,7 @@ export class Crossing {
 }
 
 /**
- * One check of the memory watch.
+ * The result of one check by the memory watch.
  *
  * @publicApi
  */

@@ -28,21 +28,21 @@ export interface MemorySample {
   readonly percent: number;
 }
 
-/** Returns a sample of these figures, with its percentage. */
+/** Returns a sample with the given figures and the percentage that follows from them. */
 export function memorySample(figures: Omit<MemorySample, 'percent'>): MemorySample {
   const { rssBytes, heapUsedBytes, heapLimitBytes, limitBytes } = figures;
   const percent = Math.max(heapUsedBytes / heapLimitBytes, rssBytes / limitBytes) * 100;
   return { ...figures, percent };
 }
 
-/** Reads memory for the memory watch; tests replace this class. */
+/** Reads memory figures for the memory watch; tests replace this class. */
 export abstract class MemorySource {
   abstract sample(): MemorySample;
   /** Returns the size of heap and buffers right after a collection of young garbage; undefined if that isn't possible. */
   abstract floorBytes(): number | undefined;
   /** Returns the size of heap and buffers right after a full collection; undefined if that isn't possible or takes too long. */
   abstract liveBytes(): number | undefined;
-  /** Returns true if a full collection of V8 has been detected since the last call; one may be missed. */
+  /** Returns true if a full collection of V8 has been detected since the last call; a collection may be missed. */
   abstract wasCollected(): boolean;
   /** Watches for full collections until you call the returned function, which returns true if there was one; none is missed. */
   abstract watchCollections(): () => boolean;

@@ -11,7 +11,7 @@ export interface ScheduleGrowth {
   readonly schedule: string;
   /** The number of ticks that have finished since the watch began. */
   readonly ticks: number;
-  /** The number of ticks that the figures come from, including ticks that finished during a measurement. */
+  /** The number of ticks that the figures come from, including ticks that finished while another one was measured. */
   readonly measuredTicks: number;
   /** The bytes that one tick leaves permanently, estimated from the last measurements. */
   readonly bytesPerTick: number;
@@ -44,9 +44,9 @@ const MOST_CONFIRMING_TICKS = 3 * CONFIRMING_TICKS;
 class Account {
   ticks = 0;
   measuredTicks = 0;
-  /** What a tick leaves: one figure for each of the last stretches of time. */
+  /** The bytes that one tick leaves: one figure for each of the last stretches of time. */
   readonly figures: number[] = [];
-  /** The average of `figures`; counts until there is a confirmation. */
+  /** The average of `figures`; used until there is a confirmation. */
   learned = { mean: 0, isSure: false };
   /** The figures of the last complete confirmation: what a tick left between two full collections. */
   confirmed: readonly number[] = [];

@@ -4,7 +4,7 @@ import { MAX_TIMER_MS } from '../util/option-checks.js';
 import { within } from '../util/within.js';
 import { NestInside } from './index.js';
 
-/** The time for the application's own hooks and its HTTP server, after the drain. */
+/** The time allowed for the application's own hooks and its HTTP server to finish after the drain. */
 const HOOKS_MS = 10_000;
 
 /** Stops the application after a failure with `onFailure: 'stop-app'`, or before memory runs out. */

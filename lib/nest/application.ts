@@ -21,11 +21,11 @@ export abstract class Application {
 
 /**
  * Refuses Nest 10 and older, which call `onModuleDestroy` in the order of `onModuleInit` (`NestApplicationContext#callDestroyHook`
- * of 10.4.22). Nest 11 and 12 use the reverse order. In Nest 10, `NestInside.stopFirst` would run the drain last, after pools have
+ * in 10.4.22). Nest 11 and 12 use the reverse order. In Nest 10, `NestInside.stopFirst` would run the drain last, after pools have
  * closed.
  *
- * Nest exports no version, and a bundle or a test has no manifest. So this function looks for `IntrinsicException`, which has been
- * public since 11.0.0.
+ * Nest exports no version, and a bundle or a test may have no manifest. So this function looks for `IntrinsicException`, which has
+ * been public since 11.0.0.
  *
  * @throws {UnsupportedNestError}
  */
@@ -57,7 +57,7 @@ export function refuseUnknownInjector(injector: Partial<NestInjector> | undefine
   );
 }
 
-/** Further members of Nest's `InstanceWrapper`; the same from 11.0.0 to 12.5.1. */
+/** A wrapper with one more member of Nest's `InstanceWrapper`; the same from 11.0.0 to 12.5.1. */
 interface GrowingWrapper extends NestWrapper {
   addCtorMetadata(index: number, dependency: NestWrapper): void;
 }

@@ -9,7 +9,7 @@ export interface BuildObserver {
   readonly recording: BuildRecording | undefined;
   /** Returns the object to inject in place of an instance; undefined if instances are injected unchanged. */
   readonly standIn: ((instance: object, wrapper: NestWrapper) => object) | undefined;
-  /** Returns the error for code that resolves an instance, even a built one, when nothing may be resolved any more. */
+  /** Returns an error if nothing may be resolved any more, not even an instance that has been built. */
   refusalOf(wrapper: NestWrapper): Error | undefined;
   /** Runs before a constructor or a factory. Throws if nothing may be built any more. */
   beforeBuild(wrapper: NestWrapper): void;

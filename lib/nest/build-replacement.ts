@@ -3,7 +3,7 @@ import { isFactory } from './provider-kind.js';
 
 /** Replaces an instance with another object while Nest builds it. */
 export class BuildReplacement {
-  /** Undefined until an instance is built, and afterwards if that instance isn't replaced. */
+  /** Undefined until an instance has been replaced. */
   #made: { readonly instance: unknown; readonly standIn: unknown } | undefined;
 
   constructor(
@@ -15,7 +15,7 @@ export class BuildReplacement {
 
   /**
    * Changes the arguments of `Injector#instantiateClass`, so that Nest stores and injects the replacement. The arguments are the
-   * instances to inject, the wrapper, the same wrapper as the target, and the context.
+   * instances to inject, the wrapper, that wrapper again as the target, and the context.
    *
    * From 11.0.0 to 12.5.1, Nest calls `new wrapper.metatype(...)` or `target.metatype(...)`. The changed `metatype` returns the
    * replacement, because Nest marks the instance as resolved too early to replace it afterwards.
@@ -46,7 +46,7 @@ export class BuildReplacement {
     ];
   }
 
-  /** Returns the instance behind a replacement; any other value unchanged. */
+  /** Returns the instance behind a replacement, and any other value unchanged. */
   behind(given: unknown): unknown {
     return this.#made !== undefined && given === this.#made.standIn ? this.#made.instance : given;
   }

@@ -5,12 +5,12 @@ import type { ContextId, NestInjector, NestWrapper } from './nest-types.js';
 /** The property of a context id that holds its observer. A WeakMap would cost every scope a microsecond. */
 const OBSERVER = Symbol('nestjs-scoped-worker:observer');
 
-/** A context id that this library created. */
+/** A context id, with its observer if this library created the id. */
 type ObservedContextId = ContextId & { [OBSERVER]?: BuildObserver };
 
 /**
- * Returns the context id in an argument of Nest's injector. Up to 11.x, the argument is the id itself; from 12 on, a resolution
- * context that contains it.
+ * Returns the context id in an argument of Nest's injector. Up to 11.x, the argument is the id itself; from 12 on, it is
+ * a resolution context that contains the id.
  */
 export function contextIdOf(argument: unknown): ObservedContextId | undefined {
   if (typeof argument !== 'object' || argument === null) return undefined;

@@ -50,7 +50,7 @@ export class HeldInstance {
   #host: NestInstanceHost | undefined;
   #isConstructed = false;
 
-  /** @param preparation the preparation of the instance. Code in it sees the instance as resolved, so no code waits for itself. */
+  /** @param preparation the instance's preparation. Code that runs in it sees a resolved instance, so no code waits for itself. */
   constructor(private readonly preparation: Preparation) {}
 
   /** Replaces arguments of `Injector#instantiateClass`, so that Nest doesn't mark the new instance as resolved yet. */

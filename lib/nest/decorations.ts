@@ -27,7 +27,7 @@ export function watchDecorations(injector: NestInjector): void {
   };
 }
 
-/** Returns the object behind all known decorations; any other value unchanged. */
+/** Returns the object behind all known decorations, and any other value unchanged. */
 export function bare<T>(value: T): T {
   let object: unknown = value;
   while (isObject(object)) {
@@ -48,7 +48,7 @@ export function bareProperties<T extends object>(decorated: T): T {
   return Object.fromEntries(entries) as T;
 }
 
-/** Returns true if both are the same object, one is a proxy of the other, or both are proxies of a third. */
+/** Returns true if both are the same object, one is a proxy of the other, or both are proxies of a third object. */
 export function isSameObject(left: object, right: object): boolean {
   const search = new ObjectSearch(left);
   try {

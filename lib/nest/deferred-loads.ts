@@ -15,7 +15,7 @@ export function watchDeferredLoads(injector: NestInjector): void {
   };
   injector.waitForDeferredLoads = function (this: NestInjector, contextId: ContextId) {
     const observer = observerOf(contextId);
-    // A provider that a member of a cycle resolves during its own preparation would wait for that member.
+    // A member of a cycle may resolve a provider during the member's preparation. That provider would wait for the member.
     if (observer !== undefined && isPreparing(observer)) return Promise.resolve();
     return waitForDeferredLoads.call(this, contextId);
   };
@@ -24,7 +24,7 @@ export function watchDeferredLoads(injector: NestInjector): void {
 /**
  * Defers the loads of an injector without `waitForDeferredLoads()` (11.0.0, for example). Such an injector loads members of a
  * circular dependency without waiting, loses their errors and repeats failed loads. Two members that fail would load each other
- * again and again, so each member is loaded once for each context id.
+ * again and again, so each member is loaded only once for each context id.
  */
 function deferLoads(injector: NestInjector): void {
   const { loadProvider } = injector;

@@ -88,15 +88,15 @@ export interface PreparedCall {
   readonly args: readonly unknown[];
   readonly signal: AbortSignal;
   readonly invoke: (args: readonly unknown[]) => unknown;
-  /** Receives work of enhancers and of the handler, which may outlast the call. Throws once the scope is being disposed. */
+  /** Receives the work of enhancers and of the handler: such work may outlast the call. Throws once the scope is being disposed. */
   readonly hold: (work: Promise<unknown>) => void;
 }
 
 /**
  * Runs one call to a handler inside its enhancers.
  *
- * After an abort, a handler that returned a promise still decides the outcome, as one without enhancers does: its result passes
- * through the interceptors. An abort ends everything else that the interceptors wait for.
+ * After an abort, a handler that returned a promise still decides the outcome, as it would without enhancers: its result
+ * passes through the interceptors. An abort ends everything else that the interceptors wait for.
  */
 export class EnhancedRun {
   readonly #host: object;
@@ -106,7 +106,7 @@ export class EnhancedRun {
   #subscriptions = 0;
   /** Fails when an abort ends the wait for the interceptors. */
   readonly #cut = new Subject<never>();
-  /** Emits after `#cut` has failed, to end what interceptors wait for on their own. */
+  /** Emits after `#cut` has failed, to end the Observables to which interceptors have themselves subscribed. */
   readonly #ended = new ReplaySubject<void>(1);
 
   constructor(
@@ -213,8 +213,8 @@ export class EnhancedRun {
   }
 
   /**
-   * Keeps the scope open until `work` settles. With interceptors, Nest runs the handler inside an Observable. An abort or
-   * an interceptor may end the wait for the work, and an interceptor may call the handler late.
+   * Runs `work`, and keeps the scope open until it settles. With interceptors, Nest runs the handler inside an Observable. An abort
+   * or an interceptor may end the wait for the work, and an interceptor may call the handler late.
    */
   private held<T>(work: () => Promise<T>): Promise<T> {
     const release = this.hold();

@@ -44,7 +44,7 @@ export interface EnhancedCall {
 export class EnhancerInstances {
   readonly #added = new WeakMap<NestModule, Map<Function, Promise<NestWrapper>>>();
 
-  /** Returns the enhancer that a decorator declares: an object itself, or the instance of a class for this call. */
+  /** Returns the enhancer that a decorator declares: the declared object itself, or an instance of the class for this call. */
   async of(kind: EnhancerKind, declared: Declared, call: EnhancedCall): Promise<object> {
     if (typeof declared !== 'function') return declared;
     const wrapper = await this.wrapperOf(kind, declared, call.worker.host!);
@@ -58,8 +58,8 @@ export class EnhancerInstances {
   }
 
   /**
-   * Returns the instance of a provider for this call. Nest loads enhancers together with their class, except those of an instance
-   * from a factory, and global ones of a class that isn't a controller.
+   * Returns the instance of a provider for this call. Nest loads enhancers together with the class that uses them. Exceptions are
+   * the enhancers of an instance from a factory, and global ones of a class that isn't a controller.
    */
   async ofWrapper(wrapper: NestWrapper, { worker, scope }: EnhancedCall): Promise<unknown> {
     const { contextId } = scope;
@@ -100,7 +100,7 @@ export class EnhancerInstances {
   /**
    * Makes a class an injectable of a module. Nest does so while it scans the classes that modules provide. Nest doesn't see a class
    * behind a factory or, before 11.2, behind `useClass`. Loads the class as Nest does on start-up: first the prototype, then the
-   * instance, or only its dependencies if it is scoped.
+   * instance, or only its dependencies if the class is scoped.
    */
   private async add(kind: EnhancerKind, type: Function, module: OpenModule): Promise<NestWrapper> {
     const injector = injectorOf(module);

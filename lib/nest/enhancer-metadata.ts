@@ -32,7 +32,7 @@ export interface DeclaredEnhancers {
   /** The enhancers of each kind: first those of the class, then those of the method. */
   readonly enhancers: Readonly<Record<EnhancerKind, readonly Declared[]>>;
   readonly params: readonly DeclaredParam[];
-  /** True if nothing applies. Pipes apply to decorated parameters only. */
+  /** True if no enhancer applies. Pipes apply to decorated parameters only. */
   readonly isEmpty: boolean;
 }
 

@@ -19,7 +19,7 @@ export interface HandlerCall {
   /** Scoped enhancers are found or built under its context id. */
   readonly scope: { readonly contextId: ContextId };
   readonly withGlobal: boolean;
-  /** Once its signal is aborted, no handler is called, and the reason of the signal bypasses the filters. */
+  /** Once its signal is aborted, no handler is called, and the signal's reason bypasses the filters. */
   readonly tick: { readonly signal: AbortSignal };
   /** Receives work that continues after the call has ended. */
   readonly hold: (work: Promise<unknown>) => void;
@@ -40,7 +40,7 @@ export class Enhancers {
 
   /**
    * Calls a handler inside its enhancers, in Nest's order: guards, interceptors, pipes, handler, interceptors, filters. Looks for
-   * the enhancers on the first call, because the application may add enhancers in an `onModuleInit`.
+   * the declared enhancers on the first call, because the application may add enhancers in an `onModuleInit`.
    *
    * @returns the result of the handler, an interceptor or a filter, or a promise of it; for an Observable, the last value.
    */

@@ -2,7 +2,7 @@ import type { ApplicationConfig } from '@nestjs/core';
 import type { Declared, EnhancerKind } from './enhancer-metadata.js';
 import type { NestWrapper } from './nest-types.js';
 
-/** Reads the enhancers of `app.useGlobalGuards()` and the like, then the scoped ones under `APP_GUARD` and the like. */
+/** Reads the global enhancers of each kind: first the instances, then the wrappers of scoped ones. */
 const READ: Readonly<Record<EnhancerKind, (config: ApplicationConfig) => [unknown, unknown]>> = {
   guard: (config) => [config.getGlobalGuards(), config.getGlobalRequestGuards()],
   interceptor: (config) => [config.getGlobalInterceptors(), config.getGlobalRequestInterceptors()],
@@ -14,9 +14,9 @@ const KINDS = Object.keys(READ) as EnhancerKind[];
 
 /** The global enhancers of one kind, in the order in which they run. */
 interface OfKind {
-  /** Those of `app.useGlobalGuards()` and the like, and singletons under `APP_GUARD` and the like. */
+  /** The enhancers of `app.useGlobalGuards()` and the like, and singletons under `APP_GUARD` and the like. */
   readonly declared: readonly Declared[];
-  /** Request-scoped and transient ones under `APP_GUARD` and the like. */
+  /** The wrappers of request-scoped and transient enhancers under `APP_GUARD` and the like. */
   readonly scoped: readonly NestWrapper[];
 }
 

@@ -2,7 +2,7 @@ import { ObjectSearch } from './decorations.js';
 
 type IsIt = (value: unknown) => boolean;
 
-/** Works like `anyHolds`, and also recognises the object behind proxies. */
+/** Works like `anyHolds`, but also recognises the object behind proxies. */
 export function holdsDecorated(holders: readonly object[], candidate: object): boolean {
   const search = new ObjectSearch(candidate);
   try {
@@ -12,12 +12,12 @@ export function holdsDecorated(holders: readonly object[], candidate: object): b
   }
 }
 
-/** Returns true if one of the holders is the object, or keeps it in a property, a `Map` or a plain object. */
+/** Returns true if one of the holders is the object that `isIt` accepts, or keeps it in a property, a `Map` or a plain object. */
 export function anyHolds(holders: readonly object[], isIt: IsIt): boolean {
   return holders.some((holder) => isIt(holder) || handsSafely(holder, isIt));
 }
 
-/** A larger map is probably a cache of data, and searching it on every tick would cost more than the tick. */
+/** The maximum size of a searched map. A larger one is probably a cache, and searching it on every tick would take too long. */
 const LARGEST_MAP = 1_000;
 
 /** Ignores proxies that throw outside their context, such as those of nestjs-cls. */

@@ -112,7 +112,7 @@ function askedFor(
   ];
 }
 
-/** Returns the tokens that a class declares, for a class that Nest hasn't scanned. */
+/** Returns the tokens of the dependencies that a class declares, even if Nest hasn't scanned that class. */
 export function declaredTokens(metatype: Function): unknown[] {
   const given = [...paramsOf({ metatype }), ...propertiesOf({ metatype }).map(({ type }) => type)];
   return given.map(tokenOf).filter((token) => token !== undefined && token !== INQUIRER);

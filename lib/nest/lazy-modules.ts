@@ -16,7 +16,7 @@ export function keepProviders(module: NestModule): void {
   }
 }
 
-/** Prevents every further load from listing the guards and other enhancers of a kept provider again. */
+/** Prevents further loads from listing the guards and other enhancers of a kept provider again. */
 function addEachEnhancerOnce(wrapper: NestWrapper): void {
   const add = wrapper.addEnhancerMetadata.bind(wrapper);
   wrapper.addEnhancerMetadata = (enhancer) => {

@@ -32,7 +32,7 @@ interface Transport {
 }
 
 /**
- * Accesses the running application: its modules, its module references, the order of its hooks. Only the files of this
+ * Accesses the running application: its modules, its module references, and the order of its hooks. Only the files of this
  * folder read what Nest doesn't publish; a comment marks each such access.
  */
 export class NestInside extends Application {
@@ -135,7 +135,7 @@ export class NestInside extends Application {
    * Makes Nest run the hooks of a module first on shutdown and last on start-up.
    *
    * Nest sorts modules by `distance` from the root: greatest first for `onModuleInit` and `onApplicationBootstrap`, reversed for
-   * `onModuleDestroy`. The root has 1, `InternalCoreModule` 0, a global module `Number.MAX_VALUE` (11.0.0 to 12.5.1,
+   * `onModuleDestroy`. The root has 1, `InternalCoreModule` 0, and a global module `Number.MAX_VALUE` (11.0.0 to 12.5.1,
    * `NestApplicationContext#getModulesToTriggerHooksOn`). Nest sets the distances when it scans modules and first reads them when
    * hooks start, so call this from a constructor.
    */
@@ -183,8 +183,8 @@ export class NestInside extends Application {
    * Returns the provider that `ModuleRef.resolve` would choose, that of the last module with the token, and caches it. Returns
    * undefined for a provider that Nest doesn't build for each context: Nest itself then resolves the token.
    *
-   * A module that Nest is still building comes last. Only those of its providers that are declared request-scoped are found: Nest
-   * hasn't resolved yet which of the others are request-scoped too.
+   * A module that Nest is still building counts only if no other module has the token. Of its providers, only those that are
+   * declared request-scoped are found: Nest hasn't resolved yet which of the others are request-scoped too.
    */
   placeOf(token: unknown): NestWrapper | undefined {
     const known = this.#places.get(token);

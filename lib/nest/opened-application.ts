@@ -43,7 +43,7 @@ export class OpenedApplication extends Application {
   }
 }
 
-/** Reads the container if possible: the result of `app.get()` may be a proxy, on which the methods of a Map throw. */
+/** Returns the modules, from the container if possible: the result of `app.get()` may be a proxy, on which Map methods throw. */
 function modulesOf(app: INestApplicationContext): ReadonlyMap<string, NestModule> {
   const { container } = app as { container?: OpenContainer };
   const modules = container?.getModules?.() ?? app.get(ModulesContainer);

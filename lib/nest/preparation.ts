@@ -25,7 +25,7 @@ export class Preparation {
     return underWay().includes(this);
   }
 
-  /** Runs a factory or a hook. */
+  /** Runs a factory or a hook as part of this preparation. */
   run<T>(work: () => T): T {
     return preparations.run([...underWay(), this], work);
   }
@@ -52,7 +52,7 @@ export function keyOfBuild(): object | undefined {
   return underWay().at(-1)?.key;
 }
 
-/** Runs work as part of the build whose constructor calls this function. */
+/** Runs work. If a constructor calls this function, the work is part of that constructor's build. */
 export function asPartOfBuild<T>(work: () => T): T {
   const build = constructing;
   if (build === undefined) return work();

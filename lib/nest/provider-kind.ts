@@ -18,7 +18,7 @@ export function kindOf(wrapper: NestWrapper): ProviderKind {
   return typeof wrapper.metatype === 'function' ? 'class' : 'value';
 }
 
-/** Returns true if the provider is registered with `useValue`: Nest doesn't build it. */
+/** Returns true if the provider is registered with `useValue`, so Nest doesn't build it. */
 export function isReadyMade(wrapper: NestWrapper): boolean {
   return kindOf(wrapper) === 'value';
 }

@@ -3,10 +3,11 @@ import { contextIdOf, observerOf } from './context-id.js';
 import type { ContextId, NestInjector, NestProperty, NestWrapper } from './nest-types.js';
 
 /**
- * The values for property injection, until the instance is built. Nest injects these values after `instantiateClass`, but
+ * The values for property injection, kept until the instance is built. Nest injects these values after `instantiateClass`, but
  * `onScopeInit` runs inside that call and must see them.
  *
- * Several instances of one provider (transients) may be in progress in one context; their values are stored and taken in order.
+ * Several instances of one provider (transients) may be under construction in one context. Their values are stored and taken in
+ * order.
  */
 const resolved = new WeakMap<ContextId, Map<NestWrapper, NestProperty[][]>>();
 
@@ -23,12 +24,12 @@ export function watchProperties(injector: NestInjector): void {
     const [wrapper, , , context, inquirer] = args as [NestWrapper, ...unknown[]];
     const contextId = contextIdOf(context)!;
     const observer = observerOf(contextId);
-    // `ModuleRef.create()` has its own wrapper without a token, and calls the constructor after this method.
+    // `ModuleRef.create()` uses its own wrapper without a token, and calls the constructor after this method.
     const refusal = wrapper.token === undefined ? observer?.refusalOf(wrapper) : undefined;
     if (refusal !== undefined) return Promise.reject(refusal);
     const properties = resolveProperties.apply(this, args);
     if (observer === undefined) return properties;
-    // From 12 on, the context of a transient has only the id of its inquirer.
+    // From Nest 12 on, the context of a transient has only the id of its inquirer.
     if (wrapper.isTransient && contextId !== context)
       inquirers.set(context as object, inquirer as NestWrapper | undefined);
     if (withoutProperties.has(wrapper)) return properties;
@@ -54,7 +55,7 @@ export function injectEarly(instance: unknown, properties: NestProperty[]): void
   }
 }
 
-/** Returns the provider that a transient is built for; up to 11.x, the fifth argument of `Injector#instantiateClass`. */
+/** Returns the provider that a transient is built for: up to Nest 11, the fifth argument of `Injector#instantiateClass`. */
 export function inquirerOf([, , , context, inquirer]: readonly unknown[]): NestWrapper | undefined {
   return contextIdOf(context) === context
     ? (inquirer as NestWrapper | undefined)

@@ -2,7 +2,7 @@ import { INQUIRER, REQUEST } from '@nestjs/core';
 import type { NestModule, NestWrapper } from './nest-types.js';
 import { isSingleton } from './provider-kind.js';
 
-/** The part of Nest's `Module` that links it to others; the same from 11.0.0 to 12.5.1. */
+/** The part of Nest's `Module` that links a module to others; the same from Nest 11.0.0 to 12.5.1. */
 interface LinkedModule extends NestModule {
   /** The imported modules, including global ones. */
   readonly imports?: ReadonlySet<LinkedModule>;

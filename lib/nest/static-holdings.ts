@@ -4,14 +4,14 @@ import type { NestInside } from './nest-inside.js';
 import { isReadyMade, isSingleton } from './provider-kind.js';
 
 /**
- * Finds out whether a static provider holds an object: as its instance, as an own property, or inside an own `Map` or plain object.
- * Such a map may hold one pool for each tenant.
+ * Finds out whether a static provider holds an object: as its instance, or as an own property of that instance. Also looks inside
+ * a `Map` or plain object in such a property, which may hold one pool for each tenant.
  *
  * Skips maps of more than 1,000 entries. Skips arrays and sets, in which providers often track objects that others own. Cannot
- * read private `#fields` or closures; `shared()` is for these.
+ * read private `#fields` or closures; `shared()` is for objects held there.
  *
- * In an application with an `instanceDecorator`, instances are proxies, and the objects that they hold may be proxies too. The
- * search recognises these proxies.
+ * In an application with an `instanceDecorator`, instances may be proxies, and so may the objects that they hold. The search
+ * recognises these proxies.
  */
 export class StaticHoldings {
   #instances: object[] = [];
@@ -26,7 +26,7 @@ export class StaticHoldings {
     return holdsDecorated(instances, candidate);
   }
 
-  /** Returns the instances; caches them, except while Nest builds some, at start-up and for lazily loaded modules. */
+  /** Returns the instances. Caches them unless Nest is still building some, at start-up or for a lazily loaded module. */
   private instances(): object[] {
     if (this.#known === this.nest.modules.size) return this.#instances;
     const instances = new Set<object>();

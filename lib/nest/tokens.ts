@@ -1,4 +1,4 @@
-/** Returns the text of a token for messages: the name of a class, a string itself, the description of a symbol. */
+/** Returns the text of a token for messages: the name of a class, the string itself, the description of a symbol. */
 export function tokenText(token: unknown): string {
   if (typeof token === 'function') return nameOf(token) || 'a class without a name';
   if (typeof token === 'symbol')
@@ -6,7 +6,7 @@ export function tokenText(token: unknown): string {
   return ownTokenText(String(token));
 }
 
-/** The description of a repository token also names its module, for Nest's error if a class can't inject the repository. */
+/** Matches the description of a repository token. It names the module too, for Nest's error if a class can't inject the token. */
 const SCOPED_REPOSITORY = /^scoped (Repository of .*), from ScopedTypeOrmModule\.forFeature\(\)$/;
 
 /** Returns true for the token of a provider that only this library uses, and that isn't part of the user's application. */
@@ -14,7 +14,7 @@ export function isInternalToken(token: unknown): boolean {
   return isOwnToken(token) && (token as string).startsWith(LOOKUP);
 }
 
-/** Returns true for the library's own tokens. The providers of `nestjs-scoped-worker/typeorm` refuse to work outside scopes. */
+/** Returns true for the library's own tokens. Those of `nestjs-scoped-worker/typeorm` belong to providers that need a scope. */
 export function isOwnToken(token: unknown): boolean {
   return typeof token === 'string' && token.startsWith(OWN);
 }
@@ -60,7 +60,7 @@ function ownTokenText(token: string): string {
   }
 }
 
-/** Returns the name that a class has in its source, because Nest's `mixin()` renames it differently in each process. */
+/** Returns the name that a class has in its source, because Nest's `mixin()` renames the class differently in each process. */
 function nameOf(token: Function): string {
   const { name } = token;
   if (!/^[\da-f]{21}$/.test(name)) return name;

@@ -17,7 +17,7 @@ export interface Allowance {
 
 const KEYS = ['finding', 'token', 'reason'];
 
-/** Returns one clause for each problem of `allowFindings`, to follow the name of the entry. */
+/** Returns the problems of `allowFindings`, each as an entry's name and a clause to follow that name. */
 export function allowProblems(allowFindings: unknown): [entry: string, problem: string][] {
   if (!Array.isArray(allowFindings))
     return [

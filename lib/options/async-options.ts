@@ -28,8 +28,8 @@ export function refuseAsyncOptions(options: AsyncOptions): void {
 }
 
 /**
- * Wraps the provider that Nest creates from the argument, to catch two mistakes: a class without `create()`, and an undefined
- * result. The module would otherwise mistake such a result for an import without options.
+ * Wraps the provider that Nest creates from the options of `forRootAsync()`, to catch two mistakes: a class without `create()`, and
+ * an undefined result. The module would otherwise mistake such a result for an import without options.
  */
 export function checkedProvider(provider: Provider, { useFactory }: AsyncOptions): Provider {
   if (!('useFactory' in provider) || provider.provide !== SCOPED_WORKER_OPTIONS) return provider;

@@ -28,7 +28,7 @@ export class ModuleOptionsStore {
     return (Array.isArray(around) && around.length > 0) || typeof onOpen === 'function';
   }
 
-  /** Returns one sentence for each problem of the options. */
+  /** Returns one text for each problem of the options. */
   problems(): string[] {
     const problems = this.#declared.flatMap(moduleOptionProblems);
     if (this.#declared.length === 0) {

@@ -17,9 +17,9 @@ export interface ScopedWorkerModuleOptions {
   readonly engine?: Engine;
   /**
    * Decides which findings stop start-up. Errors after which nothing can run, such as an invalid cron expression or a duplicate
-   * name, always do. `'strict'`: all errors and warnings. `'error'`: all errors; warnings are logged once. `'warn'`: no others;
-   * everything is logged. `'off'`: the same, but nothing is logged, and lifetimes aren't checked. The option works the same way
-   * in every environment.
+   * name, always do. `'strict'`: all errors and warnings. `'error'`: all errors; warnings are logged once. `'warn'`: no other
+   * findings; all are logged. `'off'`: the same, but nothing is logged, and lifetimes aren't checked. The option works the same
+   * way in every environment.
    *
    * @defaultValue 'error'
    */
@@ -48,7 +48,7 @@ export interface ScopedWorkerModuleOptions {
    */
   readonly disposeTimeoutMs?: number;
   /**
-   * Called and awaited for every attempt of a tick before anything is built in its scope. If the function calls
+   * Called and awaited for every attempt of a tick before anything is built in the attempt's scope. If the function calls
    * `enterWith()` on an AsyncLocalStorage before its first `await`, constructors and the handler see that store.
    */
   readonly onOpen?: (tick: Tick) => void | Promise<void>;
@@ -56,14 +56,14 @@ export interface ScopedWorkerModuleOptions {
    * Hooks around every attempt of every tick, the first one outermost: `(tick, next) => cls.run(() => next())`. `next()` settles
    * when the scope is disposed, and rejects with the error of an attempt that didn't succeed.
    *
-   * If a hook throws before it calls `next()`, the attempt fails in the phase `open`; afterwards, in the phase `around`. In both
-   * cases, the library doesn't acknowledge the message of a consumer.
+   * If a hook throws before it calls `next()`, the attempt fails in the phase `open`; if it throws later, in the phase `around`. In
+   * both cases, the library doesn't acknowledge the message of a consumer.
    */
   readonly around?: readonly AroundHook[];
   /**
    * Runs global guards, interceptors, pipes and filters (such as `app.useGlobalGuards()` and `APP_GUARD`) around handlers too.
-   * Enhancers on a worker or on a handler always run. Most global ones are written for HTTP requests: check `context.getType() ===
-   * 'scoped-worker'` to recognise a tick.
+   * Enhancers on a worker or on a handler run in any case, except for adopted handlers, which run without enhancers. Most global
+   * ones are written for HTTP requests: check `context.getType() === 'scoped-worker'` to recognise a tick.
    *
    * @defaultValue false
    */

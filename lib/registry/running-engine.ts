@@ -8,8 +8,8 @@ import { isThenable } from '../util/values.js';
 import type { Straggler } from './long-running.js';
 
 /**
- * Runs the engine of the options, or the in-process engine. Notifies the engine of changes only while it runs. If the engine
- * fails at run time, only the error is emitted: the schedule book and the dispatcher work without the engine.
+ * Runs the engine from the options, or the in-process engine. Notifies the engine of changes only while the engine is running. If
+ * the engine fails at run time, only the error is emitted: the schedule book and the dispatcher work without the engine.
  */
 export class RunningEngine {
   #engine: Engine | undefined;
@@ -55,7 +55,8 @@ export class RunningEngine {
   }
 
   /**
-   * Returns the engine while it stops. The engine may wait for the ticks that it has fired, so the drain continues in the meantime.
+   * Returns the engine while it is stopping. The engine may wait for the ticks that it has fired, so the drain continues in the
+   * meantime.
    */
   stragglers(): Straggler[] {
     if (this.#stopping === undefined) return [];

@@ -59,7 +59,7 @@ export class ScheduleBook implements LastReports {
   /** Returns the schedule that an engine passes back: the object itself or, for a copy, the schedule with the same name. */
   known(schedule: EngineSchedule): Schedule {
     if (this.#lives.has(schedule)) return schedule as Schedule;
-    return this.#schedules.get(schedule.name) ?? (schedule as Schedule); // a copy of a removed one
+    return this.#schedules.get(schedule.name) ?? (schedule as Schedule); // a copy of a removed schedule
   }
 
   delete(name: string): void {
@@ -78,9 +78,9 @@ export class ScheduleBook implements LastReports {
     return schedule;
   }
 
-  /** Keeps the report without the value and the reports of items: they may be large, and belong to the caller. */
+  /** Keeps a report without its value and the reports of its items, which may be large and belong to the caller. */
   remember(report: TickReport, schedule: Schedule): void {
-    if (!this.holds(schedule)) return; // it was removed while it ran
+    if (!this.holds(schedule)) return; // it was removed during the tick
     const isSmall = report.value === undefined && report.items === undefined;
     this.#lastReports.set(report.schedule, isSmall ? { ...report } : withoutResults(report));
   }

@@ -26,6 +26,8 @@ export class ScheduleMaker {
   ) {}
 
   /**
+   * Creates a schedule from its definition.
+   *
    * @throws {InvalidScheduleError} listing every problem.
    * @throws {DuplicateScheduleError} if the name is taken.
    */
@@ -136,7 +138,7 @@ export class ScheduleMaker {
     forEach: ResolvedHandlerOptions['forEach'],
     target: HandlerTarget | string,
   ): string | undefined {
-    // An invalid forEach already has its own problem.
+    // An invalid forEach is already among the problems.
     if (fromProvidersProblem(forEach) !== undefined || forEach === undefined) return undefined;
     const module = typeof target === 'string' ? undefined : target.worker?.host;
     return unresolvableProblem(forEach, this.application, module);

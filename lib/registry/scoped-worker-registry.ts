@@ -80,8 +80,8 @@ export class ScopedWorkerRegistry {
   }
 
   /**
-   * Stops firing the schedule until `resume()`. A running tick continues, and the grid of due times stays. With `forEach`, the
-   * running items continue and no others start; the rest of that list isn't caught up.
+   * Stops firing the schedule until `resume()`. A running tick continues, and the grid of due times doesn't move. With
+   * `forEach`, the running items continue and no others start; the rest of the list isn't caught up.
    *
    * @throws {UnknownScheduleError} if no schedule has this name.
    */
@@ -114,14 +114,14 @@ export class ScopedWorkerRegistry {
     if (!schedule.options.disabled || !canRun) return this.resume(name);
     const enabled = { ...schedule, options: { ...schedule.options, disabled: false } };
     this.book.put(enabled);
-    this.endPause(enabled); // before `replace()` of the engine, which keeps a pause
+    this.endPause(enabled); // before `engine.replace()`, which keeps a pause
     this.engine.replace(enabled);
     this.changed(name, 'resumed');
   }
 
   /**
-   * Adds a schedule, which can be due from now on, or once start-up is complete. The schedule isn't persisted: it exists until you
-   * call `remove()` or the process ends.
+   * Adds a schedule, which can be due from now on, but not before start-up is complete. The schedule isn't persisted: it exists
+   * until you call `remove()` or the process ends.
    *
    * @throws {InvalidScheduleError} listing every problem of the definition; nothing is added.
    * @throws {DuplicateScheduleError} if the name is taken.
@@ -149,8 +149,8 @@ export class ScopedWorkerRegistry {
   }
 
   /**
-   * Changes the timing of a schedule, which restarts from now; a running tick continues. The options and a pause stay, and so
-   * does the default of `overlap`, even if the kind of the schedule changes.
+   * Changes the timing of a schedule. The new timing counts from now; a running tick continues. The schedule keeps its options
+   * and a pause, and also the default of `overlap`, even if its kind changes.
    *
    * @throws {UnknownScheduleError} if no schedule has this name.
    * @throws {InvalidScheduleError} if the timing is invalid; the old one stays.
@@ -178,7 +178,7 @@ export class ScopedWorkerRegistry {
    * Runs `work` under the lock that the ticks of an `overlapKey` take. The work starts when no tick with this key is running, and
    * no such tick starts while `work` runs. For example, call this method in an HTTP handler that changes the same data as a job.
    *
-   * The call also waits for earlier calls with the key. A tick that comes due while the lock is taken follows its
+   * The call also waits for earlier calls with the same key. A tick that comes due while the lock is taken follows its
    * own `overlap` rule. Inside a tick with this key, a call doesn't wait for ticks to finish. If several such ticks run
    * concurrently, their calls run one after the other, as do simultaneous calls from one tick. Inside `work`, a nested call doesn't
    * wait for that work. The lock covers this process only. You can call `exclusive()` before start-up is complete and during the

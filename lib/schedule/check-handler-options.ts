@@ -46,7 +46,7 @@ const CONSUMER_CHECKS: Readonly<Record<string, Check>> = {
   deadLetter: functionProblem,
 };
 
-/** The common options that a consumer has too; the others are about due times, and messages have none. */
+/** The common options that a consumer has too, apart from `name`. The others are about due times, which messages don't have. */
 const OF_CONSUMERS = [
   'disabled',
   'maxConcurrency',
@@ -89,7 +89,7 @@ export function decoratorProblems(options: unknown, kind: ScheduleKind): string[
   return [...problemsOf(options, CHECKS, OF_DECORATOR), ...wrong];
 }
 
-/** Returns a clause for each option that schedules of the kind don't have. Defaults for several kinds may have such options. */
+/** Returns a clause for each option that schedules of this kind don't have. Defaults for several kinds may have such options. */
 export function misfits(options: unknown, kind: ScheduleKind): string[] {
   const { fixedDelay } = (options ?? {}) as HandlerOptions;
   return fixedDelay === true && kind !== 'interval' && kind !== 'message'
@@ -102,7 +102,7 @@ export function handlerOptionProblems(options: unknown): string[] {
   return problemsOf(options, CHECKS);
 }
 
-/** The beginning of a clause about one option, and of one about all options. */
+/** The beginnings of a clause about one option and of a clause about all options. */
 interface Subjects {
   readonly one: string;
   readonly all: string;

@@ -13,7 +13,7 @@ const LONGEST_GAP = 120;
  * Evaluates a cron expression with the `cron` package, as `@Cron` of `@nestjs/schedule` does. One evaluation takes about a quarter
  * of a millisecond.
  *
- * Corrects two errors of `cron` 4.4 around the end of daylight saving time. `cron` can return an instant before the requested one,
+ * Corrects two errors in `cron` 4.4 around the end of daylight saving time. `cron` can return an instant before the requested one,
  * or one whose local time the expression doesn't name. In the second case, a job at a fixed local time would run twice: 03:00
  * in Berlin comes out as 02:00 and again as 03:00.
  */
@@ -50,7 +50,7 @@ export class CorrectedCron {
     try {
       return this.#time.getNextDateFrom(new Date(after), this.zone);
     } catch (error) {
-      // The only error of `cron` here: it has searched eight years without a match.
+      // The only error that `cron` throws here: it has searched eight years without a match.
       if (error instanceof Error && error.message.includes('No execution date')) return undefined;
       throw error;
     }
@@ -60,7 +60,7 @@ export class CorrectedCron {
     return this.fields.hour.includes(date.hour) && this.fields.minute.includes(date.minute);
   }
 
-  /** Returns true if the next due local time doesn't exist: `cron` then returns one after the gap. */
+  /** Returns true if the next due local time doesn't exist: `cron` then returns a time after the gap. */
   private isInGap(answer: CronDate, from: number): boolean {
     if (answer.minus({ minutes: LONGEST_GAP }).offset >= answer.offset) return false;
     const asked = answer.plus({ milliseconds: from - answer.toMillis() });

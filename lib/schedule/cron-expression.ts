@@ -17,7 +17,7 @@ const FAR_MS = 2_800 * 86_400_000;
  * are those of `@Cron` of `@nestjs/schedule`, except for the ones that `CorrectedCron` corrects.
  *
  * The `cron` package reads the expression. Most due times are then found by a search through its fields, on a calendar without
- * time zones. Near a change of clocks, far ahead, and in a zone that `Intl` doesn't know, the `cron` package answers.
+ * time zones. Near a clock change, far ahead, and in a zone that `Intl` doesn't know, the `cron` package answers.
  */
 export class CronExpression {
   readonly #zone: string;
@@ -48,7 +48,7 @@ export class CronExpression {
     return this.#offsets.instantOf(local * 1_000);
   }
 
-  /** Returns a new object, which isn't kept: it is needed a few times a year, and takes more memory than all fields here. */
+  /** Returns a new object, which isn't kept: it is needed a few times a year, and takes more memory than all the fields here. */
   private corrected(): CorrectedCron {
     return new CorrectedCron(this.source, this.#zone);
   }
@@ -63,7 +63,7 @@ export function zoneName({ timeZone, utcOffset }: CronZone): string {
   return `UTC${utcOffset < 0 ? '-' : '+'}${two(Math.floor(minutes / 60))}:${two(minutes % 60)}`;
 }
 
-/** The zone of the process, by the value of `TZ`, which changes the zone. Asking `Intl` takes a fifth of a millisecond. */
+/** The zone of the process, by the value of `TZ`, which determines the zone. Asking `Intl` takes a fifth of a millisecond. */
 const zonesOfProcess = new Map<string | undefined, string>();
 
 function zoneOfProcess(): string {

@@ -36,7 +36,7 @@ export class CronFields {
     this.#isEitherDay = dayOfMonth.length < 31 && dayOfWeek.length < 7;
   }
 
-  /** Returns the first time that matches, from `from` on; undefined if none follows within eight years. */
+  /** Returns the first matching time at or after `from`; undefined if no time matches within eight years. */
   next(from: number): number | undefined {
     let day = Math.floor(from / DAY_S);
     const today = this.listsDay(day) ? this.timeFrom(from - day * DAY_S) : undefined;
@@ -64,7 +64,7 @@ export class CronFields {
     return this.#isEitherDay ? isDay || isWeekday : isDay && isWeekday;
   }
 
-  /** Returns the first listed time of a day, at or after a second of that day. */
+  /** Returns the first listed time of a day at or after a given second of that day. */
   private timeFrom(from: number): number | undefined {
     const second = from % 60;
     const minute = Math.floor(from / 60) % 60;
@@ -93,7 +93,7 @@ function listed(values: readonly number[], size: number): Listed {
   return marks.join('');
 }
 
-/** Returns the first listed value, at or after `from`; -1 without such a value. */
+/** Returns the first listed value at or after `from`; -1 if every value is earlier. */
 function next(field: Listed, from: number): number {
   return field.indexOf('1', from);
 }

@@ -37,7 +37,7 @@ export interface RetryOptions {
   readonly jitter?: number;
 }
 
-/** The part of `HandlerOptions` that every kind of schedule has. */
+/** All `HandlerOptions` except those for the zone of a cron. */
 export interface CommonHandlerOptions {
   /**
    * A name that is unique in the application and the same on every start. If a module is imported more than once, use
@@ -54,8 +54,8 @@ export interface CommonHandlerOptions {
    * - `'allow'`: it runs at the same time, in its own scope.
    * - `'buffer-one'`: it waits until the running one has finished. Of several waiting ticks, only the latest runs. The default for
    *   intervals.
-   * - `'cancel-other'`: the running one is aborted, and this one runs once the other has finished. Of several waiting ticks, only
-   *   the latest runs.
+   * - `'cancel-other'`: the running one is aborted, and the new one runs once the aborted one has finished. Of several waiting
+   *   ticks, only the latest runs.
    */
   readonly overlap?: 'skip' | 'buffer-one' | 'allow' | 'cancel-other';
   /** Makes schedules with the same key count as one for `overlap`. Default: each schedule counts separately. */
@@ -81,7 +81,7 @@ export interface CommonHandlerOptions {
   /** How a failed tick is retried. Default: one attempt. */
   readonly retry?: RetryOptions;
   /**
-   * Runs a tick for each item of a list, for example one for each tenant, with its own scope and the item as `tick.payload`. The
+   * Runs a tick for each item of a list, such as a list of tenants. Each tick has its own scope and the item as `tick.payload`. The
    * library calls the factory when the schedule is due, in a separate scope, so `inject` may name request-scoped providers. If
    * one item fails, the others still run. `maxConcurrency` limits how many items run concurrently; for `overlap`, they count as
    * one tick. `registry.pause()`, `cancel()` and a shutdown end the list after the running items. `timeoutMs` and `retry` apply to
@@ -164,7 +164,7 @@ export interface ResolvedHandlerOptions extends Required<
   readonly resolution: Resolution | undefined;
 }
 
-/** Fills in the default values, and is the only place that knows them. Later layers override earlier ones; callers decide the order. */
+/** Fills in the default values, which only this function knows. Later layers override earlier ones; callers decide the order. */
 export function resolveHandlerOptions(
   kind: ScheduleKind,
   ...layers: readonly (HandlerOptions | HandlerDefaults | ScheduleOverride | undefined)[]

@@ -1,7 +1,7 @@
 import type { EngineSchedule } from './schedule.js';
 import type { Timeline } from './timeline.js';
 
-/** Divides slots that are due together into those that run and those that are missed, each oldest first. */
+/** The slots that are due together, divided into those that run and those that are missed, both oldest first. */
 export interface MisfireDecision {
   readonly run: readonly number[];
   readonly missed: readonly number[];
@@ -15,8 +15,8 @@ const FIRST_WINDOW_MS = 60_000;
 
 /**
  * Returns the slots from `at` until `now`, oldest first, and the slot after them. Usually, `at` is the only one. After a long
- * sleep, there may be too many slots to walk through. Then only the latest are returned: at least `most` of them, and all that are
- * punctual.
+ * sleep, there may be too many slots to walk through. In that case, only the latest are returned: at least `most` of them, and all
+ * that are punctual.
  */
 export function dueUntil(
   now: number,

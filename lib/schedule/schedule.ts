@@ -16,7 +16,7 @@ export type HandlerTarget =
   | {
       // oxlint-disable-next-line typescript/no-explicit-any -- the tick, whose type depends on schedules
       readonly call: (tick: any) => unknown;
-      /** True for work of `ProviderScopeFactory.run()`, whose schedule isn't in the registry. */
+      /** True for a tick by hand and for exclusive work, whose schedules aren't in the registry. */
       readonly isByHand?: boolean;
       readonly worker?: never;
       readonly method?: never;
@@ -46,7 +46,7 @@ export interface EngineSchedule extends Timing {
   >;
 }
 
-/** When a handler is due and how it is called: one decorator, or one definition added at run time. */
+/** When a handler is due and how it is called, from one decorator or from one definition added at run time. */
 export interface Schedule extends EngineSchedule {
   /** The handler, in the form `Class.method`; for a function, its name, or `'function'`. */
   readonly handler: string;
@@ -59,7 +59,8 @@ export interface Schedule extends EngineSchedule {
 }
 
 /**
- * Returns the name of a function as a handler. The name `handler` is meaningless: a function written as that property has it.
+ * Returns the name of a function as a handler. The name `handler` is meaningless, because any function that is written inline as
+ * the `handler` property has that name.
  */
 export function functionName({ name }: Function): string {
   return name === '' || name === 'handler' ? 'function' : name;

@@ -10,7 +10,7 @@ export interface Timeline {
   skipTo(due: number, from: number): number | undefined;
   /** Returns the first due time of a schedule that restarts at `now`. */
   again(now: number): number | undefined;
-  /** True if the due times are moments of the wall clock. Otherwise, they move with it when it is set back. */
+  /** True if the due times are moments of the wall clock. Otherwise, they move with the clock when it is set back. */
   readonly followsClock: boolean;
 }
 

@@ -27,7 +27,7 @@ export type TimingOrProblem =
   | { readonly timing: Timing; readonly problem?: never }
   | { readonly timing?: never; readonly problem: string };
 
-/** What error texts call the argument of a decorator that decides when the schedule is due. */
+/** What error texts call the decorator argument that decides when the schedule is due. */
 export const WHAT_IS_DUE = {
   cron: 'cron expression',
   interval: 'period',
@@ -39,8 +39,8 @@ export const WHAT_IS_DUE = {
 export const OFF = '-';
 
 /**
- * Reads a cron expression, a period, a delay or an instant. If `when` is invalid, returns the problem: a clause to follow
- * `the period of @ScopedInterval`.
+ * Reads a cron expression, a period, a delay or an instant. If `when` is invalid, returns the problem: a clause to follow a
+ * text such as `the period of @ScopedInterval`.
  *
  * @param canBeOff True if `'-'` means switched off.
  */

@@ -3,15 +3,15 @@ import { getOrAdd } from '../util/values.js';
 const SECOND_MS = 1_000;
 const DAY_MS = 86_400_000;
 
-/** The time before and after a change of clocks for which no offset is returned. */
+/** The time before and after a clock change for which no offset is returned. */
 const NEAR_MS = 4 * 3_600_000;
 
-/** The known range restarts at an instant that is further away than this, instead of growing to it. */
+/** If an instant is farther away than this, the known range restarts there instead of growing. */
 const LONGEST_GROWTH_MS = 10 * 366 * DAY_MS;
 
 const zones = new Map<string, ZoneOffsets>();
 
-/** Returns the offsets of a zone, which all its cron expressions share. */
+/** Returns the offsets of a zone, which all cron expressions in that zone share. */
 export function offsetsOf(zone: string): ZoneOffsets {
   return getOrAdd(zones, zone, () => new ZoneOffsets(zone));
 }
@@ -54,7 +54,7 @@ export class ZoneOffsets {
     return this.at(instant) === offset ? instant : undefined;
   }
 
-  /** Makes the range include the instant and four hours on either side. @returns false if the zone is unknown. */
+  /** Makes the known range include the instant and four hours on either side. @returns false if the zone is unknown. */
   private reaches(instant: number): boolean {
     const from = instant - NEAR_MS;
     const to = instant + NEAR_MS;

@@ -41,14 +41,14 @@ export class Construction implements BuildObserver {
   /** The reason why the shutdown allows no more builds in this scope. */
   refusal: string | undefined;
   #request: unknown;
-  /** The objects that came with the scope: its seed, and the payload of its tick. */
+  /** The objects that came with the scope: its seed, or its tick and the payload of that tick. */
   #given: readonly unknown[] = [];
   #contextId: ContextId | undefined;
   /** True once Nest knows the context id. */
   #isKnown = false;
   #planned: PlannedBuild | undefined;
   recording: BuildRecording | undefined;
-  /** The number of requested loads, and of the builds that they cause, that haven't ended. */
+  /** The number of unfinished loads, and of the unfinished builds that they cause. */
   #loads = 0;
   #builds = 0;
   /** True once siblings that no code awaits may still be under construction. */
@@ -108,7 +108,7 @@ export class Construction implements BuildObserver {
   }
 
   /**
-   * Builds a provider with its plan, if it has one and is the first provider of the scope. Otherwise, builds it through Nest.
+   * Builds a provider with its plan, if the provider has one and is the first of the scope. Otherwise, builds it through Nest.
    *
    * @param load builds the provider through Nest.
    * @returns the instance, or a promise of it. @throws the same errors as `load()`.
@@ -152,11 +152,11 @@ export class Construction implements BuildObserver {
    * Loads an instance through Nest.
    *
    * @param what the action for the error text, such as `resolve Mailer`.
-   * @throws what the build throws, or `ScopeClosedError` if the scope is closed or closes in the meantime.
+   * @throws the error of the build, or `ScopeClosedError` if the scope is closed or closes in the meantime.
    */
   load<T>(what: string, start: () => Promise<T>): Promise<T> {
     return asPartOfBuild(() => {
-      // A concurrent build would look like part of the recorded load, unless that load itself started it.
+      // Otherwise, a concurrent build that isn't part of the recorded load would look like part of it.
       if (!isPreparing(this)) this.recording = undefined;
       return this.startLoad(what, start);
     });
@@ -306,7 +306,7 @@ export class Construction implements BuildObserver {
     return this.followed(start());
   }
 
-  /** Loads a provider through Nest. If it is the scope's first provider, records what Nest builds, for a plan. */
+  /** Loads a provider through Nest. If the provider is the first of the scope, records what Nest builds, for a plan. */
   private loadAndRecord<T>(what: string, root: NestWrapper, load: () => Promise<T>): Promise<T> {
     const { plans } = this;
     if (plans === undefined || !this.isFirst) return this.load(what, load);
@@ -353,7 +353,7 @@ export class Construction implements BuildObserver {
       try {
         await Promise.all(cycles);
       } finally {
-        // Only now: until then, concurrent loads wait for them too.
+        // Deleted only now, because concurrent loads wait for these cycles too.
         for (const cycle of cycles) this.#cycles.delete(cycle);
       }
     }

@@ -25,7 +25,7 @@ interface Entry {
   readonly instance: object | undefined;
 }
 
-/** An error that a disposer threw, or `DisposeTimeoutError`. */
+/** The error that a disposer threw, or a `DisposeTimeoutError`. */
 interface DisposeFailure {
   readonly error: unknown;
 }
@@ -71,7 +71,7 @@ export class Disposal {
    * Adds an instance.
    *
    * @param isLate true if the scope has closed: the instance isn't initialised, and its other hooks wouldn't expect that.
-   * @returns true if the scope owns it and had not added it before.
+   * @returns true if the scope owns the instance and hadn't added it before.
    */
   add(instance: unknown, wrapper: NestWrapper, isLate = false): boolean {
     if (!this.ownership.isCandidate(instance, wrapper)) return false;
@@ -102,9 +102,9 @@ export class Disposal {
   }
 
   /**
-   * Calls `onScopeCommit` newest first, so that a dependent commits into its dependency before the dependency commits. If a hook
-   * throws, its provider is rolled back with every provider that hasn't committed: those after it, and those before it without an
-   * `onScopeCommit`. A transaction whose COMMIT failed may still be open and hold its connection.
+   * Calls the `onScopeCommit` hooks, newest first, so that a dependent commits into its dependency before the dependency commits.
+   * If a hook throws, its provider is rolled back with every provider that hasn't committed: those after it, and those before it
+   * without an `onScopeCommit`. A transaction whose COMMIT failed may still be open and hold its connection.
    */
   async commit(): Promise<CommitEnd> {
     const hooked = this.hooked();
@@ -194,7 +194,8 @@ export class Disposal {
 
   /**
    * Returns everything that has hooks, newest first. A provider that commits last follows the providers that were built before it:
-   * they don't inject it, so their order would be a coincidence. Such a provider still runs before an earlier hook on the scope.
+   * they don't inject it, so their order would be a coincidence. The provider's hooks still run before hooks that
+   * were added to the scope earlier.
    */
   private hooked(): Hooked[] {
     const order: Entry[] = [];
@@ -232,7 +233,7 @@ async function rollBack(hooked: readonly Hooked[], cause: unknown): Promise<unkn
   return errors;
 }
 
-/** Returns the one disposer of an object: the first that it has of `Symbol.asyncDispose`, `Symbol.dispose`, `onModuleDestroy`. */
+/** Returns the first disposer that an object has, out of `Symbol.asyncDispose`, `Symbol.dispose` and `onModuleDestroy`. */
 function disposerOf(instance: object): Cleanup | undefined {
   for (const [method, written] of DISPOSERS) {
     const disposer = readMember(instance, method);
@@ -263,7 +264,7 @@ function runCleanup(
   }
 }
 
-/** Names a cleanup in the form `Class.method`. */
+/** Returns the name of a cleanup, in the form `Class.method`. */
 function nameOf({ instance, method }: Cleanup): string {
   if (instance === undefined) return method;
   const { name } = (readMember(instance, 'constructor') ?? {}) as { name?: unknown };

@@ -23,7 +23,7 @@ export class Ownership {
     private readonly findings: ScopeFindings,
   ) {}
 
-  /** Returns true if the scope may own the instance; false for one that is marked as shared or comes from an alias. */
+  /** Returns true if a scope may own the instance; false for a scope, for a shared object, and for anything from an alias. */
   isCandidate(instance: unknown, wrapper: NestWrapper): instance is object {
     if (!isObject(instance) || wrapper.isAlias || isShared(instance)) return false;
     return readMember(instance, IS_SCOPE) !== true;
@@ -74,8 +74,8 @@ const sharedObjects = new WeakSet<object>();
 
 /**
  * Marks an object from a request-scoped factory as shared: no scope disposes it, calls its commit or rollback hooks, or
- * counts it as built. Use it for an object that lives longer than the scope, in a place that the library can't see (a private
- * field, a closure).
+ * counts it as built. Use this function for an object that lives longer than the scope, in a place that the library can't see (a
+ * private field, a closure).
  *
  * @example { provide: POOL, scope: Scope.REQUEST, useFactory: (pools: Pools) => shared(pools.get('eu')) }
  * @returns the object itself.

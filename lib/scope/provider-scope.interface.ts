@@ -20,8 +20,8 @@ export interface ProviderScope {
    * Returns the scope's instance of a provider, and builds it on the first call. Returns a singleton unchanged. If several
    * modules provide the token, the module that Nest registered last is used.
    *
-   * @param options.strict looks only in the providers of the worker's own module (the root module, for a scope by hand) instead
-   * of in the whole application. Default: false.
+   * @param options.strict looks only in the providers of the worker's own module (the root module, for a scope by hand).
+   * Default: false.
    * @throws {ScopeClosedError} when the scope is closed or closes in the meantime, when the shutdown has aborted the tick, or
    * after the last shutdown hook.
    * @throws the error of the provider's constructor, factory or `onScopeInit`, unwrapped.
@@ -44,7 +44,7 @@ export interface ProviderScope {
   onCommit(hook: () => unknown): void;
   /**
    * Calls and awaits `hook` if the work fails, is cancelled or times out, or if a commit fails. The hook runs among the
-   * `onScopeRollback` hooks of providers, most recently registered first. If `hook` throws, the error joins `disposeErrors`.
+   * `onScopeRollback` hooks of providers, most recently registered first. If `hook` throws, the error is added to `disposeErrors`.
    *
    * @param hook receives the error.
    * @throws {ScopeClosedError} if the work has settled, because the scope has already decided whether it rolls back.
@@ -78,7 +78,7 @@ export interface OpenedScope extends ProviderScope, AsyncDisposable {
    * @throws the error of a commit hook, of `waitFor` work or of a disposer; several as one `AggregateError`.
    */
   complete(): Promise<void>;
-  /** Rolls back and disposes, unless `complete()` was called. Runs at the end of an `await using` block. */
+  /** Rolls back and disposes the scope, unless `complete()` was called. Runs at the end of an `await using` block. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 
@@ -95,9 +95,9 @@ export interface ScopeHooks {
   onScopeInit?(): unknown;
   /**
    * Awaited when the work has succeeded, before any disposer; newest provider first. The transaction of a `ScopedTypeOrmModule`
-   * commits after the hooks of all other providers, unless `scope.onCommit()` was called before its connection was built. If the
-   * hook throws, the tick fails, and the library calls `onScopeRollback` of this provider and of those that haven't committed,
-   * newest first.
+   * commits after the hooks of all other providers, unless `scope.onCommit()` was called before the transaction's connection was
+   * built. If this hook throws, the tick fails, and the library calls `onScopeRollback` on this provider and on those that haven't
+   * committed, newest first.
    *
    * Return `'committed'` if the work is durable now, as a provider that holds a database transaction does. If a later commit hook
    * fails, the tick isn't retried, because a retry would repeat that work.

@@ -10,7 +10,7 @@ import { ScopeClosedError } from '../errors/errors.js';
 import type { StrayFailure } from '../errors/stray-failure.interface.js';
 import { contexts } from './work-context.js';
 
-/** Marks a provider with a transaction that other providers may use: it commits and rolls back after them. */
+/** Marks a provider with a transaction that other providers may use: the marked provider commits and rolls back after them. */
 export const COMMITS_LAST = Symbol('nestjs-scoped-worker:commits-last');
 
 /**
@@ -41,7 +41,7 @@ export interface ScopeNotice {
   readonly tickId: string | undefined;
 }
 
-/** Returns the scope for which the calling factory builds, even if code outside the factory called `ModuleRef.resolve()`. */
+/** Returns the scope for which the calling factory builds, even if code outside that scope called `ModuleRef.resolve()`. */
 export function scopeOfBuild(): ScopeNotice | undefined {
   return keyOfBuild() as ScopeNotice | undefined;
 }
@@ -114,8 +114,8 @@ export interface ScopeEvents {
 /** Receives what scopes find out about providers. */
 export interface ScopeFindings {
   /**
-   * Called when a request-scoped factory returns an object that a static provider holds: each time if the object has a disposer or
-   * a hook, otherwise only for the factory's first result.
+   * Called when a request-scoped factory returns an object that a static provider holds. If the object has a disposer or a hook,
+   * called each time; otherwise, only for the factory's first result.
    */
   sharedByFactory(wrapper: NestWrapper): void;
 }

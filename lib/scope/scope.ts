@@ -33,7 +33,7 @@ export interface ScopeHome extends ConstructionHome {
   retire(scope: Scope, end: ScopeEnd): void;
 }
 
-/** The scope behind the public `ProviderScope`. `Construction` brings instances into it, until it is `closed`. */
+/** The scope behind the public `ProviderScope`. `Construction` brings instances into the scope until it is `closed`. */
 export class Scope implements ProviderScope, WorkOwner {
   readonly kind: ScopeKind;
   readonly notice: ScopeNotice;
@@ -204,11 +204,11 @@ export class Scope implements ProviderScope, WorkOwner {
    * Ends the scope in this order, the same for ticks and for scopes by hand:
    *
    * 1. everything passed to `waitFor` settles, as do pending builds;
-   * 2. the verdict is read: from here on, it doesn't change, and nothing more is built;
+   * 2. the work is judged: from here on, the verdict doesn't change, and nothing more is built;
    * 3. `onScopeCommit` or `onScopeRollback` runs, newest first, and the work that these hooks pass to `waitFor` settles;
    * 4. disposers and `defer` callbacks run, newest first.
    *
-   * If a step fails, the next ones still run.
+   * If a step fails, the next steps still run.
    */
   private async conclude(
     judge: (workErrors: readonly unknown[]) => ScopeVerdict,
@@ -346,7 +346,7 @@ export function failureOf(
   return workErrors.length === 0 ? {} : { thrown: { error: combined(workErrors) } };
 }
 
-/** Completes the refusal of a promise. */
+/** The end of the error text that refuses a promise. */
 const A_PROMISE =
   'a promise. Pass a function that starts the work; to wait for work that has begun, call scope.waitFor()';
 

@@ -16,7 +16,7 @@ export interface WorkOwner {
 
 /** Identifies the work to which the running code belongs, and the outer work in which that work began. */
 export class WorkContext {
-  /** Has no owner once the work has ended: a stray timer may keep this context alive, but not the owner. */
+  /** Has no owner once the work has ended, so that a stray timer may keep this context alive, but not the owner. */
   readonly #work: Work;
   #outer: WorkContext | undefined;
 

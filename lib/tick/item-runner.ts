@@ -22,9 +22,11 @@ export class ItemRunner {
   ) {}
 
   /**
-   * @returns a summary with the reports of all items. Its outcome is `failed` if items failed or the factory returned no list, and
-   * `skipped` if the list is empty. Its error combines those of the items that failed. The summary has a `reason` if the list was
-   * cut short, even if items failed before.
+   * Runs the slot.
+   *
+   * @returns a summary with the reports of all items. Its outcome is `failed` if items failed, or if the factory threw or returned
+   * no list, and `skipped` if the list is empty. Its error combines those of the items that failed. The summary has a `reason` if
+   * the list was cut short, even if items failed before.
    */
   async run(slot: Slot): Promise<TickReport> {
     const list = new TickList(slot);
@@ -65,7 +67,7 @@ export class ItemRunner {
       try {
         for (const item of list) items.push(item);
       } finally {
-        // They may use this scope, and their rejections must not end the process.
+        // Promises in the list may use this scope, and their rejections must not end the process.
         await Promise.allSettled(items.filter(isPromise));
       }
       if (!items.some(isPromise)) return items;

@@ -10,8 +10,8 @@ import type { SkipReason, TickReport } from './tick-report.js';
 interface Asking {
   readonly slot: Slot;
   /**
-   * The slots that were running around the caller when it asked; they may have ended since. They may await the caller, so the
-   * caller must not wait for them.
+   * The slots that were running when the caller asked, and that the caller is part of; they may have ended since. They may await
+   * the caller, so the caller must not wait for them.
    */
   readonly outer: readonly Slot[];
   /** True for exclusive work, which is never skipped. */
@@ -39,7 +39,7 @@ export interface GatedSlot {
 }
 
 /**
- * Decides what happens to a slot that comes due while the maximum number of ticks runs. Serves one schedule, or all schedules
+ * Decides what happens to a slot that comes due while the maximum number of ticks is running. Serves one schedule, or all schedules
  * that share an `overlapKey`. A gate counts running ticks, so it never expires while a handler runs, unlike a lock with a timeout.
  */
 export class OverlapGate {
@@ -68,7 +68,7 @@ export class OverlapGate {
     const { overlap } = slot.schedule.options;
     const asking = this.asking(slot, false);
     if (this.mayBegin(asking)) return this.begin(slot, gated.run);
-    // If a tick that runs its own schedule waited for room, it would wait for itself.
+    // A tick that runs its own schedule would wait for itself if the new run waited for room.
     if (asking.outer.length > 0 && !this.hasRoom(slot))
       return Promise.resolve(gated.skip('overlap'));
     const isKept = slot.isCatchUp === true || overlap === 'allow';

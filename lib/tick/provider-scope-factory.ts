@@ -78,7 +78,7 @@ export class ProviderScopeFactory {
   }
 }
 
-// These are functions, not methods: a decorated factory would report calls of methods as calls by the user.
+// These are functions, not methods: a decorated factory would report calls to methods as calls by the user.
 
 async function runInScope<T>(
   scopes: OpenScopes,

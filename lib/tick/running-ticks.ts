@@ -29,7 +29,7 @@ export abstract class RunningWork implements WorkOwner {
   constructor(readonly slot: Slot) {}
 
   /**
-   * Aborts the running attempt, and begins no other attempt or item.
+   * Aborts the running attempt, and lets no further attempt or item begin.
    *
    * @returns false for a tick that was aborted before or has ended.
    */
@@ -126,7 +126,7 @@ export class TickList extends RunningWork {
     return `${this.slot.schedule.name} (forEach list)`;
   }
 
-  /** Begins no other item. The running ones are ticks, which the caller aborts as well. */
+  /** Lets no further item begin. The running ones are ticks, which the caller aborts as well. */
   abort(cause: AbortCause): boolean {
     this.beginNoMore(cause);
     return true;
@@ -157,7 +157,7 @@ export class RunningTicks {
     this.#all.add(running);
   }
 
-  /** Removes work before its context ends: a shutdown that the work started must not mistake its caller for other work. */
+  /** Removes work before its context ends. Otherwise, a shutdown that the work started would mistake that work for other work. */
   remove(running: RunningWork): void {
     this.#all.delete(running);
     running.context.end();
@@ -186,7 +186,7 @@ export class RunningTicks {
     return this.everyTick.filter((running) => isOf(running, schedule));
   }
 
-  /** Returns when the oldest running tick or list of a schedule was fired; undefined if none runs. */
+  /** Returns when the oldest running tick or list of a schedule was fired; undefined if none is running. */
   since(schedule: string): Date | undefined {
     return [...this.#all].find((running) => isOf(running, schedule))?.firedAt;
   }

@@ -31,7 +31,7 @@ export interface TickByHand<P = unknown> {
   readonly timeoutMs?: number;
   /** The value of `tick.payload`. */
   readonly payload?: P;
-  /** In a tick, `REQUEST` is the tick: use `payload`. */
+  /** In a tick, `REQUEST` is the tick: use `payload` instead. */
   readonly request?: never;
 }
 
@@ -59,7 +59,7 @@ export function slotByHand(
 /** The options of `ProviderScopeFactory.run()`. */
 const OF_RUN = ['name', 'signal', 'timeoutMs', 'payload', 'request'] as const;
 
-/** Returns what is wrong with the arguments of `ProviderScopeFactory.run()`. */
+/** Returns the problems of the arguments of `ProviderScopeFactory.run()`. */
 export function runProblems(work: unknown, options: unknown): string[] {
   const problems = named({ work: functionProblem(work) });
   if (!isOptions(options))

@@ -109,7 +109,7 @@ export class TickDispatcher {
   }
 
   private async run(slot: Slot, options: TickRunOptions, leave: () => void): Promise<TickReport> {
-    // A run with a payload processes only that item.
+    // A run with a payload processes only that payload.
     const isList = slot.schedule.options.forEach !== undefined && options.payload === undefined;
     let report: TickReport;
     try {
@@ -122,7 +122,7 @@ export class TickDispatcher {
     } finally {
       leave(); // before `tick:finished`, because a listener may run the same schedule
     }
-    // Items have their own reports, so the summary of a list is emitted only if there was no list, or if it has a `reason`.
+    // Items have their own reports, so the summary is emitted only if there was no list, or if the summary has a `reason`.
     const isTold = report.items === undefined || report.reason !== undefined;
     if (report.outcome !== 'skipped' && isTold) this.events.emit('tick:finished', report);
     return report;

@@ -15,24 +15,24 @@ export interface TickEvents {
   emit(event: 'failure:stray', failure: StrayFailure): void;
 }
 
-/** Receives what ticks find out about workers. */
+/** Receives what the library finds out about workers while ticks run. */
 export interface TickFindings {
-  /** Called once for each handler that left changed fields on its worker. */
+  /** Called at most once for each handler that has left changed fields on its worker. */
   stateLeft(worker: NestWrapper, method: string, fields: readonly string[]): void;
 }
 
 /**
- * Acts on failures. Called before the overlap slot is free, because `onFailure` also applies to the waiting slot. Must not
+ * Acts on failures. Called before the next waiting slot can start, because `onFailure` also applies to that slot. Must not
  * throw.
  */
 export interface FailureObserver {
-  /** Called when a tick hasn't succeeded: the only tick of its slot, or the tick of one item of a list. */
+  /** Called when a tick hasn't succeeded: the only tick of its slot, or the tick of one item of a `forEach` list. */
   tickFailed(report: TickReport, slot: Slot): void;
 }
 
 /** Keeps the last report of each schedule. */
 export interface LastReports {
-  /** @param report the report of a slot's tick, or the summary of its list. */
+  /** @param report the report of a slot's tick, or the summary of the slot's `forEach` list. */
   remember(report: TickReport, schedule: Schedule): void;
 }
 
@@ -41,6 +41,6 @@ export interface TickSettings {
   readonly onOpen?: (tick: Tick) => void | Promise<void>;
   readonly around: readonly AroundHook[];
   readonly globalEnhancers: boolean;
-  /** Whether the fields of workers are compared before and after their handlers. */
+  /** Whether the fields of workers are compared before and after their handlers run. */
   readonly stateDetection: boolean;
 }

@@ -38,7 +38,7 @@ export type SkipReason =
 export interface AttemptReport {
   /** The number of the attempt, from 1. */
   readonly attempt: number;
-  /** The id of its scope; undefined if the scope couldn't be opened. */
+  /** The id of the attempt's scope; undefined if the scope couldn't be opened. */
   readonly scopeId: string | undefined;
   readonly startedAt: Date;
   /** When the attempt ended: after its scope had closed and all `around` hooks had ended. */
@@ -46,7 +46,7 @@ export interface AttemptReport {
   readonly outcome: Exclude<TickOutcome, 'skipped'>;
   readonly reason?: AbortCause;
   readonly phase?: TickPhase;
-  /** Set if a commit hook threw after another one had returned `'committed'`. That work stays, so there is no other attempt. */
+  /** Set if a commit hook threw after another one had returned `'committed'`. The committed work stays, so no attempt follows. */
   readonly isPartlyCommitted?: true;
   readonly error?: unknown;
   readonly disposeErrors: readonly unknown[];
@@ -56,7 +56,7 @@ export interface AttemptReport {
   readonly disposeMs: number;
 }
 
-/** Emitted when an attempt didn't succeed and another will follow. */
+/** Emitted after an attempt that didn't succeed, before the wait for the next one. */
 export interface TickRetry {
   readonly schedule: string;
   readonly tickId: string;
@@ -74,7 +74,7 @@ export interface TickRetry {
  */
 export interface TickReport {
   readonly schedule: string;
-  /** The handler, in the form `Class.method`; for a function, its name, or `'function'`. */
+  /** The handler, in the form `Class.method`; for a function, its name, or `'function'` if it has none. */
   readonly handler: string;
   readonly tickId: string;
   readonly trigger: Trigger;
@@ -95,28 +95,29 @@ export interface TickReport {
   readonly reason?: SkipReason | AbortCause;
   /** The phase in which the tick failed; undefined if it succeeded or was skipped. */
   readonly phase?: TickPhase;
-  /** Set if a commit hook threw after another one had returned `'committed'`. That work stays, so the tick wasn't retried. */
+  /** Set if a commit hook threw after another one had returned `'committed'`. The committed work stays: the tick isn't retried. */
   readonly isPartlyCommitted?: true;
   /**
-   * The error as it was thrown. If only disposal failed, the disposer's error; if several disposers failed, an `AggregateError`.
+   * The error as it was thrown; after a timeout, a `TickTimeoutError`. If only disposal failed, this is the disposer's error. If
+   * several disposers failed, it is an `AggregateError`.
    */
   readonly error?: unknown;
   /**
-   * Errors of `onScopeRollback` and of disposers, in the order in which they were called; then other errors that `around` hooks
-   * threw, the innermost first.
+   * The errors of `onScopeRollback`, of `waitFor` work that failed after the verdict, and of disposers, in this order. The errors
+   * of `around` hooks follow, the innermost first, except the one in `error`.
    */
   readonly disposeErrors: readonly unknown[];
   /** The handler's return value, or the last value of its Observable. */
   readonly value?: unknown;
   /** The reports of the items of a `forEach` list; only in the report of a manual run, or of a list that was cut short. */
   readonly items?: readonly TickReport[];
-  /** The number of instances that the scopes of its attempts owned. */
+  /** The number of instances that the scopes of the tick's attempts owned. */
   readonly built: number;
   /** The number of these instances whose disposer was called. */
   readonly disposed: number;
   /** The time from `firedAt` to `endedAt`, in milliseconds, with fractions. */
   readonly durationMs: number;
-  /** The part of `durationMs` that the disposers took. */
+  /** The part of `durationMs` that disposers and deferred cleanups took. */
   readonly disposeMs: number;
 }
 

@@ -9,7 +9,7 @@ import { emptyReport, tickReport, type AttemptReport, type TickReport } from './
 export interface TickRunOptions {
   /** The value of `tick.payload`. Default: the payload of the schedule. */
   readonly payload?: unknown;
-  /** The last step of a tick that has run, before its overlap slot is freed, such as acknowledging the message. */
+  /** The last step of a tick that has run, before the next waiting slot can start, such as acknowledging the message. */
   readonly conclude?: (report: TickReport) => TickReport | Promise<TickReport>;
   /** Cancels the tick when this signal is aborted. */
   readonly signal?: AbortSignal;
@@ -94,7 +94,7 @@ export class TickRunner {
 }
 
 /**
- * Returns the report of a tick that failed because of a bug in the library. Such a tick is reported like any other failure, and the
+ * Returns the report of a tick that failed because of a bug in the library. Such a failure is reported like any other, and the
  * schedule continues.
  */
 function brokenReport({ slot, id }: RunningTick, error: unknown): TickReport {

@@ -32,7 +32,7 @@ export class AttemptAbort implements Abortable {
   reason: unknown;
   /** The reason why the attempt was aborted from outside. */
   cause: AbortCause | undefined;
-  /** Created when code first reads it, because a signal costs more than the rest of a tick. */
+  /** Created on the first read of `signal`, because a signal costs more than the rest of a tick. */
   #signal: TickSignal | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 

@@ -8,12 +8,12 @@ import type { ProviderScope } from '../scope/provider-scope.interface.js';
  * @publicApi
  */
 export interface Tick<P = unknown> {
-  /** Unique in the process. It appears in logs, events and reports. */
+  /** An id that is unique in the process. It appears in logs, events and reports. */
   readonly id: string;
   /** The name of the schedule. */
   readonly schedule: string;
   readonly trigger: Trigger;
-  /** When the tick was due. Together with the schedule, it identifies the slot. */
+  /** When the tick was due. Together with the schedule, this time identifies the slot. */
   readonly scheduledAt: Date;
   /** When the tick fired. Jitter, a buffer or a blocked event loop can make this later than `scheduledAt`. */
   readonly firedAt: Date;
@@ -22,7 +22,7 @@ export interface Tick<P = unknown> {
   /** The number of the attempt, from 1. Each attempt has its own `Tick` and scope. */
   readonly attempt: number;
   /**
-   * Aborted by a timeout, by `registry.cancel()`, by `overlap: 'cancel-other'` and by the application's shutdown. If a listener
+   * Aborted by a timeout, by `registry.cancel()`, by `overlap: 'cancel-other'` or by the application's shutdown. If a listener
    * throws, the library logs the error, and the other listeners still run.
    */
   readonly signal: AbortSignal;

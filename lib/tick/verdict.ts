@@ -27,7 +27,7 @@ export interface WorkVerdict {
  *
  * A tick that has reached its `timeoutMs` has timed out, regardless of what its handler did later. An abort error counts as a
  * cancellation only when the tick was aborted; without an abort, it is a failure like any other. A handler that returns normally
- * after a shutdown or cancellation has succeeded.
+ * after an abort from outside has succeeded.
  */
 export function judgeWork(
   thrown: PhaseError | undefined,
@@ -35,7 +35,7 @@ export function judgeWork(
   cause: AbortCause | undefined,
 ): WorkVerdict {
   const reason: unknown = signal.reason;
-  // With a cause, the tick was aborted from outside, maybe by the timeout of the tick around it.
+  // If `cause` is set, the tick was aborted from outside, maybe by the timeout of the tick around it.
   if (signal.aborted && cause === undefined && reason instanceof TickTimeoutError) {
     const isOther = thrown !== undefined && !isAbortError(thrown.error, signal);
     const error = isOther
@@ -69,7 +69,8 @@ export function judgeEnd(work: WorkVerdict, end: ScopeEnd): Judgement {
 
 /**
  * Decides the outcome of an attempt, taking into account the errors that `around` hooks threw after it had begun. The first error
- * makes a successful attempt fail, even if its scope has committed: the hook may have rolled back a transaction around it.
+ * makes a successful attempt count as failed or cancelled, even if its scope has committed: the hook may have rolled back a
+ * transaction around the scope.
  *
  * @param errors the errors of the hooks; at least one.
  */

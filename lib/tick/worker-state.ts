@@ -13,11 +13,11 @@ const DONE = -1;
 type Fields = ReadonlyMap<string, unknown>;
 
 /**
- * Compares the fields of a worker before and after its handler. Values that a handler leaves there are lost, because the next
- * tick has another instance. Each handler is checked on its first calls, and reported once.
+ * Compares the fields of a worker before and after its handler runs. Values that a handler leaves there are lost, because the next
+ * tick has another instance. Each handler is checked on its first calls, and reported at most once.
  */
 export class WorkerState {
-  /** The number of calls still to be checked, by provider and method; `DONE` once the handler was reported. */
+  /** The number of calls still to be checked, by provider and method; `DONE` once the handler has been reported. */
   readonly #left = new WeakMap<NestWrapper, Map<string, number>>();
   /** The instances that factories have returned, by provider. */
   readonly #returned = new WeakMap<NestWrapper, WeakSet<object>>();
@@ -27,7 +27,7 @@ export class WorkerState {
   /**
    * Begins the check of a call.
    *
-   * @returns undefined if this call isn't checked; otherwise, call `end()` on the result when the handler has settled.
+   * @returns undefined if this call isn't checked; otherwise, an object whose `end()` must be called when the handler has settled.
    */
   begin({ worker, method }: HandlerTarget, instance: unknown): { end(): void } | undefined {
     if (worker === undefined) return undefined;

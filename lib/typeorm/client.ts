@@ -4,7 +4,7 @@ import type { QueryRunner } from 'typeorm';
 /** The status that PostgreSQL reports for a connection: idle, in a transaction, or in a failed one. */
 type TransactionStatus = 'I' | 'T' | 'E';
 
-/** The connection of a driver. */
+/** The members of a driver's connection that the library uses. */
 export interface Client {
   /** Exists in `pg` from 8.21 on. Throws with `pg-native` before 3.8. */
   getTransactionStatus?(): TransactionStatus | null;
@@ -28,7 +28,7 @@ export function statusOf(client: Client | undefined): TransactionStatus | undefi
 }
 
 /**
- * Reports PostgreSQL's answer to a statement, because TypeORM doesn't reveal that PostgreSQL answered COMMIT with ROLLBACK.
+ * Reports PostgreSQL's answer to a statement, because TypeORM doesn't reveal whether PostgreSQL answers COMMIT with ROLLBACK.
  *
  * @returns a function that stops the reports.
  */

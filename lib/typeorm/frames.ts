@@ -1,12 +1,12 @@
-/** The frames of the code that sends a statement. */
+/** The stack frames of the calling code. */
 export interface Frames {
   readonly stack?: string;
 }
 
-/** TypeORM adds up to 15 frames between the application and its query runner; V8 keeps 10 by default. */
+/** TypeORM adds up to 15 frames between the application and the query runner; V8 keeps 10 by default. */
 const FRAMES = 40;
 
-/** Captures the stack now, because after a wait, the stack leads only to the library. V8 formats a stack when it is first read. */
+/** Captures the stack now, because after a wait, the stack leads only to the library. V8 formats a stack only on the first read. */
 export function captureFrames(below: Function): Frames {
   const frames: Frames = {};
   const limit = Error.stackTraceLimit;

@@ -1,6 +1,6 @@
 import type { EntityManager, ObjectLiteral, Repository } from 'typeorm';
 
-/** Keeps the repositories of a manager in its transaction. */
+/** Keeps the repositories of an entity manager in the transaction of that manager. */
 export function keepRepositories(manager: EntityManager): void {
   for (const name of ['getRepository', 'getTreeRepository', 'withRepository'] as const) {
     const create = manager[name].bind(manager) as (of: never) => Repository<ObjectLiteral>;
@@ -8,7 +8,7 @@ export function keepRepositories(manager: EntityManager): void {
   }
 }
 
-/** Sets the manager of a repository again, if a package such as typeorm-transactional has made that property an accessor. */
+/** Sets the `manager` of a repository again if a package such as typeorm-transactional has made this property an accessor. */
 function keep(
   repository: Repository<ObjectLiteral>,
   manager: EntityManager,

@@ -26,7 +26,7 @@ interface Configured {
 
 /**
  * Marks the statements that begin or end the transaction of a query runner, with a new object each time. A connection that is
- * opened in the meantime keeps the mark, and listeners on its streams see the mark later.
+ * opened in the meantime keeps the mark, and listeners on its streams see the mark later: an old mark must not count.
  */
 const bounding = new AsyncLocalStorage<object>();
 
@@ -36,13 +36,16 @@ const DOOMING_DRIVERS = ['postgres', 'aurora-postgres', 'cockroachdb'];
 /** The error codes with which other databases report that they rolled back the whole transaction of a deadlock victim. */
 const DEADLOCKS: Partial<Record<string, number>> = { mysql: 1213, mariadb: 1213, mssql: 1205 };
 
-/** Matches a whole statement: blocks of code may start with BEGIN, and a text of several statements may end its own transaction. */
+/**
+ * Matches only a whole statement: blocks of code may start with BEGIN, and a text of several statements may end its own
+ * transaction.
+ */
 export const BEGIN =
   /^(BEGIN(\s+(DEFERRED|IMMEDIATE|EXCLUSIVE))?(\s+(WORK|TRAN(SACTION)?))?(\s+(ISOLATION|READ|(NOT\s+)?DEFERRABLE)\b[\w\s,]*)?|START\s+TRANSACTION(\s+[\w\s,]+)?)\s*;?\s*$/i;
 
 /**
- * Matches statements that end a whole transaction. Excludes rollbacks to a savepoint, which on SQL Server contain its name without
- * `TO`.
+ * Matches statements that end a whole transaction. Excludes rollbacks to a savepoint, which on SQL Server contain the savepoint's
+ * name without `TO`.
  */
 const END = /^(COMMIT|ROLLBACK|END|ABORT)\b(?!\s+(TRANSACTION\s+|WORK\s+)?(TO\b|typeorm_\d))/i;
 const COMMIT = /^COMMIT\b/i;
@@ -50,8 +53,8 @@ const TO_SAVEPOINT = /^ROLLBACK\b.*\bTO\b/i;
 
 /**
  * Begins a transaction before the first statement of a query runner. The transactions that TypeORM begins (for
- * `manager.transaction()`, and for a `save()` that sends the first statement) become savepoints in that transaction. Only the scope
- * may end it.
+ * `manager.transaction()`, and for a `save()` that sends the first statement) become savepoints in the outer transaction. Only the
+ * scope may end the outer transaction.
  *
  * Only `query`, `stream` and `startTransaction` send statements (TypeORM 0.3 and 1.1, all SQL drivers). All other methods of a
  * query runner and of its entity manager call these three. The exceptions are `commitTransaction` and `rollbackTransaction` on SQL
@@ -206,7 +209,7 @@ export class LazyTransaction {
       await this.runner.commitTransaction();
     } catch (error) {
       if (!this.#isCommitted && this.#answer !== 'COMMIT') throw error;
-      forgetTransaction(this.runner); // if afterQuery() throws after the COMMIT, TypeORM still counts it as open
+      forgetTransaction(this.runner); // if afterQuery() throws after the COMMIT, TypeORM still counts the transaction as open
       this.afterCommit = { error };
     } finally {
       stop();
@@ -252,7 +255,7 @@ export class LazyTransaction {
     if (!this.isBounding && this.#end === 'to come') throw new Error(beginText(statement.trim()));
   }
 
-  /** Refuses a statement of the work that would end the transaction, and a COMMIT that would roll it back. */
+  /** Refuses a statement with which the work would end the transaction, and a COMMIT that would roll it back. */
   private refuseEnd(statement: string): void {
     if (this.isBounding && COMMIT.test(statement)) this.refuse();
     if (this.isBounding || this.#end !== 'to come') return;
@@ -286,7 +289,7 @@ export class LazyTransaction {
       const result = await send();
       if (this.#end === 'under way' && this.isBounding && COMMIT.test(statement))
         this.#isCommitted = this.#answer !== 'ROLLBACK';
-      // If others were under way when a statement failed, this rollback may have undone some that were reported as successful.
+      // If other statements were under way when one failed, this rollback may have undone some that were reported as successful.
       if (TO_SAVEPOINT.test(statement) && this.#doom?.isAlone === true) this.#doom = undefined;
       return result;
     } catch (error) {

@@ -12,8 +12,8 @@ interface PostgresRunner extends QueryRunner {
 }
 
 /**
- * Wakes a waiting reader on a notification, and whenever the listening connection is opened again, because PostgreSQL doesn't
- * repeat notifications.
+ * Wakes a waiting reader on a notification, and each time a connection begins to listen, because PostgreSQL doesn't repeat
+ * missed notifications.
  */
 export class OutboxAlerts {
   readonly #logger = new Logger('ScopedWorker');

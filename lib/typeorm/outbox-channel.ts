@@ -59,7 +59,7 @@ export class OutboxAnnouncer implements EntitySubscriberInterface {
     return this.target as never; // a string for an EntitySchema without a class
   }
 
-  /** Announces all rows of a statement once: TypeORM calls this method for each row at the same time. */
+  /** Announces all rows of a statement with one notification, although TypeORM calls this method for each row. */
   afterInsert({ queryRunner }: InsertEvent<ObjectLiteral>): Promise<unknown> {
     return getOrAdd(this.#announcing, queryRunner, async () => {
       await Promise.resolve();

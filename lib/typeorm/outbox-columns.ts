@@ -71,7 +71,7 @@ const LONGEST_ERROR = 10_000;
 /**
  * Reads the columns of an outbox from the metadata of its entity.
  *
- * @throws {InvalidOptionsError} with one problem for each column that is missing or wrong.
+ * @throws {InvalidOptionsError} if the data source doesn't know the entity, or if the table or a column is wrong.
  */
 export function readOutboxColumns(
   entity: EntityTarget<ObjectLiteral>,

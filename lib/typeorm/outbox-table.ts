@@ -83,7 +83,7 @@ export class OutboxTable<T extends ObjectLiteral> {
     );
   }
 
-  /** Deletes the row or marks it as delivered; returns false if it no longer belongs to this claim. */
+  /** Deletes the row or marks it as delivered. Returns false if the row no longer belongs to this claim. */
   finish(row: ClaimedRow): Promise<boolean> {
     const { table, deliveredAt } = this.columns;
     return deliveredAt === undefined

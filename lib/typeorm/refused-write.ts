@@ -8,7 +8,7 @@ const LONGEST_STATEMENT = 120;
 
 /**
  * Records the work in which a query runner was created, if that work had the turn then. The writes of the query runner are refused
- * even after the turn, because the work issued them before the turn ended. This happens, for example, in a `Promise.all()` in
+ * even after the turn has ended, because the work issued them during the turn. This happens, for example, in a `Promise.all()` in
  * which another call was refused.
  */
 export class Creation {

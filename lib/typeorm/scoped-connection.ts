@@ -81,7 +81,8 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
     this.transaction = transactional
       ? new LazyTransaction(runner, driver, this.underWay, tooLate, isOfEnd)
       : undefined;
-    // All other methods call one of these. The methods of the manager are guarded too, because they check the query runner first.
+    // All other methods of a query runner call one of the three below. The manager's methods are guarded too, because they first
+    // check whether the query runner is released.
     const track = async (call: () => Promise<unknown>): Promise<unknown> => {
       if (isOfEnd()) await (this.cutting ??= this.underWay.settled());
       return this.underWay.track(call);
@@ -211,11 +212,11 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
   }
 
   private async client(): Promise<Client | undefined> {
-    // The sender of the statement receives the error.
+    // The statement that needed the connection rejects with the error.
     return (await this.connecting?.catch(() => undefined)) as Client | undefined;
   }
 
-  /** Rejects calls outside the scope and after it has closed, with an error that leads to the caller. */
+  /** Rejects calls outside a scope, or after the scope has closed, with an error whose stack leads to the caller. */
   private guard<T extends object>(
     target: T,
     methods: readonly (keyof T)[],

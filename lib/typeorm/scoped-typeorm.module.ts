@@ -41,8 +41,8 @@ export interface ScopedTypeOrmOptions {
 }
 
 /**
- * Refuses modules that import an entity with and without a transaction, because Nest injects only one of the two repositories.
- * Refuses entities that the data source doesn't have.
+ * Refuses modules that import an entity both with and without a transaction, because Nest injects only one of the two repositories.
+ * Also refuses entities that the data source doesn't have.
  */
 @Module({})
 class ImportCheck implements OnModuleInit {
@@ -76,7 +76,7 @@ interface RepositoryProvider {
   readonly connection: string;
 }
 
-/** Lists the repositories that one `forFeature()` provides; without those that a test has overridden. */
+/** Lists the repositories that one `forFeature()` provides, except those that a test has overridden. */
 function repositoriesOf({ metatype, providers }: NestModule): RepositoryProvider[] {
   if (metatype !== ScopedTypeOrmModule) return [];
   return [...providers.values()].flatMap(({ token, metatype: factory, inject }) => {

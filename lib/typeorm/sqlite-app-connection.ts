@@ -15,12 +15,12 @@ export interface ConnectionUse {
   run<T>(send: () => Promise<T>): Promise<T>;
 }
 
-/** The reads around the running code, which may be a subscriber. Each read is a latch that opens when the read ends. */
+/** The reads around the running code, which may be that of a subscriber. Each read is a latch that opens when the read ends. */
 const reading = new AsyncLocalStorage<readonly Latch[]>();
 
 /**
- * Excludes the reads that the calling code is part of from those that transactions wait for. Otherwise, the reads and the
- * transactions would wait for each other: the calling code writes, and may wait until such a transaction ends.
+ * Stops transactions from waiting for the reads around the calling code. Otherwise, the reads and the transactions would wait for
+ * each other: the calling code writes, and may wait until such a transaction ends.
  */
 export function leaveReads(): void {
   for (const read of reading.getStore() ?? []) read.open();
@@ -28,14 +28,14 @@ export function leaveReads(): void {
 
 /** A query runner that may have a transaction open. */
 interface Owner {
-  /** Ends the transaction for the code that waits for it, because its connection was closed. */
+  /** Forgets the transaction after its connection was closed, so that no code waits for it any longer. */
   forget(): void;
 }
 
 const RUN: ConnectionUse['run'] = (send) => send();
 
 /**
- * The connection of the application's data source, which its query runners share. One transaction at a time has exclusive use of
+ * The connection that all query runners of the application's data source share. One transaction at a time has exclusive use of
  * it; in the meantime, other query runners read on a second connection.
  */
 export class AppConnection<Runner extends Owner> {
@@ -45,7 +45,7 @@ export class AppConnection<Runner extends Owner> {
   #statements = new Map<string, unknown>();
   #second: Promise<SqliteConnection> | undefined;
   #secondStatements = new Map<string, unknown>();
-  /** The statements that read on this connection. */
+  /** The statements that are reading on this connection. */
   readonly #reads = new Set<Latch>();
 
   constructor(

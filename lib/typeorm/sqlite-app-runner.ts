@@ -15,15 +15,15 @@ const runners = new WeakMap<QueryRunner, SqliteAppRunner>();
  * the transaction of another query runner is open there, this one reads on a second connection.
  */
 export class SqliteAppRunner extends SqliteRunner {
-  /** True if `dataSource.query()` created this runner: a transaction that its statement begins belongs to the whole application. */
+  /** True if `dataSource.query()` created this runner: a transaction that this call begins belongs to the whole application. */
   isForOneStatement = false;
-  /** Aborted when the query runner is released before its statements could write. */
+  /** Aborted when the query runner is released while its statements still wait to write. */
   #release = new AbortController();
   /** The number of statements that haven't ended. */
   #pending = 0;
   /** The number of users that haven't released the query runner: code inside its transaction receives the same one. */
   #users = 0;
-  /** True if the owner has released the query runner while unawaited code inside the transaction still uses it. */
+  /** True if the owner has released the query runner before its transaction ended: unawaited code inside may still be running. */
   #isLeft = false;
   /**
    * The reason why the rest of the transaction is refused until the release: the beginning is lost, so the rest must not be
@@ -32,13 +32,13 @@ export class SqliteAppRunner extends SqliteRunner {
   #cut: string | undefined;
   /** The number of inner transactions that are just beginning: TypeORM doesn't count them yet. */
   #beginning = 0;
-  /** True while the statement that ends the transaction is running: no other transaction can join it any more. */
+  /** True while the statement that ends the transaction is running: no inner transaction can begin any more. */
   #isEnding = false;
 
   constructor(
     runner: QueryRunner,
     private readonly app: AppConnection<SqliteAppRunner>,
-    /** False if several independent owners may have the query runner: a release by one of them then has no meaning. */
+    /** False if several independent owners may have the query runner: a release by one of them doesn't concern the others. */
     private readonly isOwned = true,
   ) {
     super(runner, app.lock, app.driver);
@@ -79,7 +79,7 @@ export class SqliteAppRunner extends SqliteRunner {
     return runners.get(runner);
   }
 
-  /** Returns the query runner to code that will release it. */
+  /** Returns the query runner, and counts one more user that will release it. */
   handOut(): QueryRunner {
     this.#users += 1;
     return this.runner;
@@ -120,7 +120,7 @@ export class SqliteAppRunner extends SqliteRunner {
   }
 
   /**
-   * Returns the query runner of the transaction around the calling code. Statements of that code on the data source join this
+   * Returns the query runner of the transaction around the calling code. Statements of that code on the data source join the
    * transaction.
    */
   static around(app: AppConnection<SqliteAppRunner>): SqliteAppRunner | undefined {
@@ -173,7 +173,7 @@ export class SqliteAppRunner extends SqliteRunner {
   protected async route(statement: string, send: Send): Promise<unknown> {
     // A transaction begun with `dataSource.query('BEGIN')` has no owner: later statements of the application are part of it.
     const owner = this.app.unowned ?? this;
-    // The release doesn't concern code that only shares the query runner, such as a subscriber that doesn't await its save().
+    // A release doesn't concern code that only shares the query runner, such as a subscriber that doesn't await its save().
     const signal = owner.isAround ? undefined : owner.#release.signal;
     const isInner = beginsInside(statement);
     const isEnd = effectOnTransaction(statement) === 'end';

@@ -8,7 +8,7 @@ export interface SqliteConnection {
   readonly inTransaction?: boolean;
   /** Exists in better-sqlite3 only; sqlite3 keeps SQLite's default for `synchronous`, which is `FULL` in every mode. */
   pragma?(text: string, options?: { readonly simple: boolean }): unknown;
-  /** The same method in sqlite3, whose methods take callbacks. */
+  /** Exists only in sqlite3, whose methods take callbacks. */
   all?(sql: string, done: (error: Error | null, rows: unknown[]) => void): void;
 }
 
@@ -37,7 +37,7 @@ export interface SqliteDriver extends Driver {
 /** Drivers that can open a file more than once. `sqlite` is sqlite3, which only TypeORM 0.3 supports. */
 export const FILE_DRIVERS: readonly string[] = ['better-sqlite3', 'sqlite'];
 
-/** The time in milliseconds that SQLite waits for other processes by default. */
+/** The default time in milliseconds that a connection waits for other processes. */
 const BUSY_TIMEOUT_MS = 5_000;
 
 /** Values of `PRAGMA synchronous`. */
@@ -141,7 +141,7 @@ export class DriverCopies {
     }
   }
 
-  /** Opens a connection, and closes it if `prepare` fails, which TypeORM doesn't. */
+  /** Opens a connection, and closes it if `prepare` fails, which TypeORM doesn't do. */
   private async open(prepare: Prepare | undefined): Promise<SqliteConnection> {
     if (prepare === undefined) return this.driver.createDatabaseConnection();
     let opened: SqliteConnection | undefined;
@@ -162,7 +162,7 @@ export class DriverCopies {
   /**
    * Switches the file to WAL, on the connection of the application.
    *
-   * @returns false while another connection locks the file.
+   * @returns false while another connection locks the file, or a transaction is open on this one.
    * @throws {NoWalError} if SQLite can't switch this file to WAL.
    */
   async switchToWal(): Promise<boolean> {
@@ -181,7 +181,7 @@ export class DriverCopies {
   private async requestWal(): Promise<string | undefined> {
     const { databaseConnection: connection } = this.driver;
     if (connection.pragma === undefined) {
-      // Not through TypeORM 0.3: with `busyErrorRetry`, it would repeat the statement without end.
+      // Bypasses TypeORM 0.3, which would repeat the statement endlessly if `busyErrorRetry` is set.
       const [row] = await new Promise<unknown[]>((resolve, reject) =>
         connection.all!('PRAGMA journal_mode = WAL', (error, rows) =>
           error === null ? resolve(rows) : reject(error),
@@ -189,7 +189,7 @@ export class DriverCopies {
       );
       return (row as { readonly journal_mode: string } | undefined)?.journal_mode;
     }
-    // better-sqlite3 would block the event loop, and with it the transaction of this process that locks the file.
+    // A busy timeout would block the event loop, and with it the transaction of this process that locks the file.
     const timeoutMs = String(connection.pragma('busy_timeout', { simple: true }));
     connection.pragma('busy_timeout = 0');
     try {
@@ -217,7 +217,7 @@ export class DriverCopies {
     for (const pragma of pragmas) connection.pragma!(`${pragma} = FULL`);
   }
 
-  /** Returns true if `prepareDatabase` sets `synchronous`. Checks once, on a connection that starts with another value. */
+  /** Returns true if `prepareDatabase` sets `synchronous`. Checks this once, on a connection that starts with `EXTRA`. */
   private choosesSynchronous(): Promise<boolean> {
     return (this.#choosesSynchronous ??= this.askSynchronous().catch(() => false));
   }
@@ -239,7 +239,7 @@ export class DriverCopies {
    * Opens and closes a connection, because `prepareDatabase` may prevent a second one: `journal_mode = DELETE` and
    * `locking_mode = EXCLUSIVE` do.
    *
-   * @returns false while another connection locks the file, for a `prepareDatabase` that writes.
+   * @returns false if `prepareDatabase` writes while another connection locks the file.
    * @throws {NoWalError} if the connection doesn't work.
    */
   async tryToConnect(): Promise<boolean> {
@@ -285,7 +285,7 @@ function isLocked(error: unknown): boolean {
   );
 }
 
-/** SQLite can't switch a file to WAL. The message is the reason. */
+/** Thrown if a file can't use WAL. The message is the reason. */
 export class NoWalError extends Error {}
 
 function notConnected(file: string): string {

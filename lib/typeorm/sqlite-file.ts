@@ -27,7 +27,7 @@ export class SqliteFile {
   readonly #app: AppConnection<SqliteAppRunner> | undefined;
   readonly #lock: WriteLock | undefined;
   #isPrepared = false;
-  /** Settles when the switch that an initialisation has begun is over. */
+  /** Settles when the switch to WAL that an initialisation has begun is over. */
   #switching: Promise<unknown> | undefined;
 
   private constructor(
@@ -53,9 +53,9 @@ export class SqliteFile {
   }
 
   /**
-   * Patches the data source once, for its whole lifetime, at a moment when it has no transaction open: such a transaction doesn't
-   * have the turn, and within it, SQLite can't switch to WAL. A data source that isn't initialised yet is prepared as soon as it is
-   * initialised.
+   * Patches the data source once, for its whole lifetime, at a moment when it has no transaction open. An open transaction wouldn't
+   * have the turn, and SQLite can't switch to WAL within a transaction. A data source that isn't initialised yet is prepared as
+   * soon as it is initialised.
    *
    * @throws {NoWalError} if the file can't have several connections.
    * @throws {InvalidOptionsError} if a transaction doesn't end within `LONGEST_TURN_MS`. In both cases, the data source works
@@ -89,7 +89,8 @@ export class SqliteFile {
       {}) as Partial<FlaggedRunner>;
     const { inTransaction } = databaseConnection ?? {};
     if (inTransaction === undefined) return isTransactionActive;
-    // TypeORM sets the flag before a subscriber that may delay the BEGIN, and keeps it if SQLite itself ends the transaction.
+    // TypeORM sets the flag before it calls a subscriber, which may delay the BEGIN. The flag stays set if SQLite itself ends the
+    // transaction.
     return inTransaction || (isTransactionActive && transactionDepth === 0);
   }
 
@@ -111,7 +112,7 @@ export class SqliteFile {
     return Object.assign(scoped.runner, { manager });
   }
 
-  /** Lets writes wait for ticks, even if an earlier application with this data source has abandoned some. */
+  /** Lets writes wait for ticks, even if an earlier application with this data source has abandoned some of its ticks. */
   onStart(): void {
     this.#lock?.admit(this.driver);
   }
@@ -122,8 +123,8 @@ export class SqliteFile {
   }
 
   /**
-   * Switches the file to WAL, in which readers and the writer don't block each other. A data source that isn't initialised yet
-   * does so later.
+   * Switches the file to WAL, in which readers and the writer don't block each other. The file of a data source that isn't
+   * initialised yet is switched later.
    *
    * @returns false while another connection locks the file.
    */
@@ -134,7 +135,7 @@ export class SqliteFile {
     return (this.#isPrepared = await this.#copies.tryToConnect());
   }
 
-  /** Switches the file of a data source that was initialised after start-up. */
+  /** Switches the file to WAL if the data source was initialised after start-up. */
   private async switchLater(): Promise<boolean> {
     try {
       return await this.switchToWal();

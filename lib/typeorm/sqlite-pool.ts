@@ -28,7 +28,8 @@ interface Waiter {
 
 /**
  * Opens connections for scopes when they need them. A scope never waits inside a scope that has a connection, or inside the
- * transaction that others wait for: neither can end during the wait. Such a scope gets a connection beyond the maximum.
+ * transaction that others wait for: neither can end during the wait. If necessary, such a scope gets a connection beyond the
+ * maximum.
  */
 export class ConnectionPool {
   readonly #idle: PooledConnection[] = [];
@@ -75,7 +76,7 @@ export class ConnectionPool {
     return this.#taken.has(taken);
   }
 
-  /** Returns a connection to the pool, or closes it if it has an open transaction or exceeds the maximum. */
+  /** Returns a connection to the pool, or closes it if it has an open transaction or is beyond the maximum. */
   async giveBack(taken: PooledConnection, hasTransaction: boolean): Promise<void> {
     if (!this.#taken.delete(taken)) return; // closed meanwhile
     if (hasTransaction || this.size >= LARGEST_POOL) {

@@ -55,7 +55,7 @@ export interface DeepRunner extends QueryRunner {
   readonly transactionDepth: number;
 }
 
-/** Makes TypeORM begin a new transaction next, and not a savepoint in one that has ended. */
+/** Makes TypeORM begin a new transaction next time, instead of a savepoint in one that has ended. */
 export function forgetTransaction(runner: QueryRunner): void {
   Object.assign(runner, { isTransactionActive: false, transactionDepth: 0 });
 }
@@ -78,7 +78,7 @@ export abstract class SqliteRunner implements Writer {
   #begun: Frames | undefined;
   /** True while the turn lasts beyond its transaction, because the schema changes with foreign keys off. */
   protected keepsTurn = false;
-  /** Records where the query runner was created, if its writes may be refused for that reason. */
+  /** Records the work in which the query runner was created, if its writes may be refused because of that work. */
   protected creation: Creation | undefined;
   isInner = false;
 
@@ -267,14 +267,14 @@ export abstract class SqliteRunner implements Writer {
     return this.#turn !== undefined && this.isAroundIn(this.#turn);
   }
 
-  /** True if no other query runner has a transaction on the connection. */
+  /** True only if no other query runner has a transaction on the connection. */
   protected abstract get ownsConnection(): boolean;
 
   protected abstract get connection(): SqliteConnection | undefined;
 
   protected abstract route(statement: string, send: Send): Promise<unknown>;
 
-  /** Runs when the turn of the statement has come, before it is sent. */
+  /** Runs before a statement is sent, after the wait for the turn. */
   protected abstract beforeSend(statement: string): unknown;
 
   abstract isOwnWork(turn: WriteTurn): boolean;

@@ -95,7 +95,7 @@ export class SqliteScopeRunner extends SqliteRunner {
 
   /**
    * Returns the signal that ends the wait of a new statement. An abort ends the waits of earlier statements. A later statement
-   * waits as usual, so that a handler can still save its state, unless its transaction will be rolled back anyway. Statements of
+   * waits as usual, so that a handler can still save its state, unless the transaction will be rolled back anyway. Statements of
    * disposers wait too, because they run after that rollback.
    */
   private signalOfNewStatement(): AbortSignal | undefined {

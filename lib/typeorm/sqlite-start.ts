@@ -5,17 +5,17 @@ import { InvalidOptionsError } from '../errors/errors.js';
 import { begins } from './sqlite-statements.js';
 import { LONG_TURN_MS, LONGEST_TURN_MS } from './sqlite-write-lock.js';
 
-/** How often the library checks whether a transaction has ended that began before it watched them, in milliseconds. */
+/** The interval, in milliseconds, at which the library checks whether an open transaction has ended. */
 const POLL_MS = 5;
 
 /**
  * The time in milliseconds, from the start on, during which transactions that would overlap an open one wait for its end.
- * Otherwise, transactions that always overlap would leave no pause. After it they begin, because one of them may be an inner
- * transaction of the open one.
+ * Otherwise, transactions that always overlap would leave no pause. After this time, they begin anyway, because one of them
+ * may be an inner transaction of the open one.
  */
 const OVERLAP_MS = 1_000;
 
-/** The work on a file that requires that the application has no transaction open. */
+/** The work on a file during which the application must have no transaction open. */
 interface Preparation {
   readonly file: string;
   /** True while the application has a transaction open that could write. */
@@ -28,13 +28,13 @@ interface Preparation {
 
 /**
  * Prepares a file while the application may already use it. Each transaction of the application that begins in the meantime
- * first lets the library try, so that even transactions without a pause between them leave it a moment.
+ * first lets the library try. Otherwise, transactions without a pause between them would leave it no opportunity.
  */
 export class SqliteStart {
   readonly #since = performance.now();
   #isOver = false;
   #attempt: Promise<boolean> | undefined;
-  /** The transaction that begins next waits for this. */
+  /** The transaction that begins next waits for this promise. */
   #last: Promise<unknown> = Promise.resolve();
   #release: () => void = () => undefined;
 
@@ -68,6 +68,7 @@ export class SqliteStart {
       }
     } finally {
       this.#release();
+      this.#isOver = true;
     }
   }
 
@@ -79,13 +80,14 @@ export class SqliteStart {
     const { file } = this;
     if (this.#isOver) return true;
     if (file.isBusy() || !(await file.prepare()) || file.isBusy()) return false;
+    if (this.#isOver) return true; // run() has given up meanwhile
     this.#release();
     this.#isOver = true;
     file.finish();
     return true;
   }
 
-  /** Makes the beginnings of transactions wait for the library, one after the other. */
+  /** Makes transactions wait for the library before they begin, one after the other. */
   private hold(runner: QueryRunner): void {
     const { startTransaction, query } = runner;
     const replaced = ['startTransaction', 'query'].map(
@@ -98,14 +100,14 @@ export class SqliteStart {
         if (own !== undefined) Object.defineProperty(runner, name, own);
       }
     };
-    // Once the library has patched the query runner, the methods to call are the new ones.
+    // Afterwards, the methods to call are those of the patched query runner.
     const now = (): Pick<QueryRunner, 'query' | 'startTransaction'> =>
       this.#isOver ? runner : { startTransaction, query };
     Object.assign(runner, {
       startTransaction: (...args: Parameters<typeof startTransaction>) =>
         this.inOrder(() => now().startTransaction.apply(runner, args)),
       query: (...args: Parameters<typeof query>): Promise<unknown> => {
-        // TypeORM sets the flag before its own BEGIN, which has waited already.
+        // TypeORM sets the flag before its own BEGIN, which has already waited.
         const isBegin = begins(args[0]) && !runner.isTransactionActive;
         const send = (): Promise<unknown> => now().query.apply(runner, args);
         return isBegin ? this.inOrder(send) : send();

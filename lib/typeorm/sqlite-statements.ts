@@ -9,7 +9,7 @@ export function withoutComments(statement: string): string {
 
 /**
  * Returns true for a statement that may write to the file, or begins a transaction that may. If unsure, returns true. Also returns
- * true for `PRAGMA foreign_keys = ...`, which affects writes, and has no effect while a transaction is open on the connection.
+ * true for `PRAGMA foreign_keys = ...`, which affects writes, and is ignored while a transaction is open on the connection.
  */
 export function mayWrite(statement: string): boolean {
   const text = withoutComments(statement);
@@ -36,7 +36,7 @@ export function divides(statement: string): boolean {
 
 /**
  * Makes a transaction a writer from its first statement on. A transaction that reads first and writes later fails with
- * SQLITE_BUSY_SNAPSHOT if another connection has written in between, and sending the write again doesn't help.
+ * SQLITE_BUSY_SNAPSHOT if another connection has written in between. Sending the write again doesn't help.
  */
 export function beginAsWriter(statement: string): string {
   return /^\s*BEGIN(\s+TRANSACTION)?\s*;?\s*$/i.test(statement)

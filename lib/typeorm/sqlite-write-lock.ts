@@ -23,7 +23,7 @@ export interface Writer {
   readonly scope?: object | undefined;
   /** True if the scope of the writer was opened inside the work of a transaction that had the turn. */
   readonly isInner?: boolean;
-  /** True for a tick that has been aborted. */
+  /** True if the writer belongs to a tick that has been aborted. */
   readonly isAborted: boolean;
   /** Returns true if the calling code is part of the work for which the turn was taken. */
   isOwnWork(turn: WriteTurn): boolean;
@@ -68,7 +68,7 @@ export class WaitsForItself extends Error {
     return this.turn.writer;
   }
 
-  /** Returns true if the calling code is part of the work that has the turn, even after the turn has ended. */
+  /** Returns true if the calling code is part of the work that took the turn, even if the turn has ended. */
   concernsCaller(): boolean {
     return this.turn.writer.isOwnWork(this.turn);
   }
@@ -158,7 +158,7 @@ export class WriteLock {
     this.#drained.delete(group);
   }
 
-  /** Ends the turn and the waits of a data source that is destroyed. */
+  /** Ends the turn and the waits of a data source that has been destroyed. */
   leave(group: object): void {
     this.refuseWaiting(group);
     if (this.#current?.writer.group === group) this.next();
@@ -213,7 +213,7 @@ export class WriteLock {
     this.watch();
   }
 
-  /** Logs one warning for a turn if others wait for it too long. */
+  /** Logs one warning for a turn if others wait too long for it to end. */
   private watch(): void {
     const turn = this.#current;
     if (turn === undefined || turn.timer !== undefined || this.#waiting.length === 0) return;
@@ -226,7 +226,7 @@ export class WriteLock {
   }
 
   /**
-   * Creates the error of a writer that has waited for the current turn.
+   * Creates the error for a writer that has waited for the current turn to end.
    *
    * @param since the time at which the wait began.
    */
@@ -251,7 +251,7 @@ function stopWaiting({ timer, unfollow }: Waiter): void {
 
 /**
  * Adds a cause to the error of a timeout. Changes the object itself, because other work may have received it, and the handler
- * may compare it with the reason of its signal.
+ * may compare it with `signal.reason`.
  */
 function explain(reason: unknown, cause: () => Error): void {
   if (!isErrorOf(reason, TickTimeoutError) || reason.cause !== undefined) return;

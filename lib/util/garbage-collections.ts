@@ -8,8 +8,8 @@ const ENOUGH = 3;
 /**
  * Observes the full garbage collections of the process, which V8 calls major.
  *
- * V8 reports one entry of kind `MAJOR` for each mark-compact: forced, done in one step, or marked in steps beforehand.
- * `INCREMENTAL` is the start of such steps. An object that becomes unreachable while V8 marks in steps survives only that one
+ * V8 reports one entry of kind `MAJOR` for each mark-compact, whether forced, done in one step, or marked in steps before.
+ * `INCREMENTAL` marks the start of such steps. An object that becomes unreachable while V8 marks in steps survives only that one
  * collection. So two collections would suffice; a third covers the gap between two entries. A scavenge (`MINOR`) doesn't
  * count, because it keeps the targets of a `WeakRef` alive.
  */
@@ -122,7 +122,7 @@ function collector(): Collect | undefined {
       setFlagsFromString('--no-expose-gc');
     }
   } catch {
-    // Not V8, or frozen flags: growth isn't measured.
+    // The engine isn't V8, or its flags are frozen: growth isn't measured.
     return undefined;
   }
 }

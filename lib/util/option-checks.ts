@@ -4,7 +4,7 @@ import { isClass } from './values.js';
 /** The longest period, in ms: 2^32 - 2, about 49.7 days, as in .NET's PeriodicTimer. */
 export const MAX_PERIOD_MS = 0xffff_fffe;
 
-/** Returns the problem of a period, or undefined; the other checks do the same for their values. */
+/** Returns the problem with a period, or undefined; the other checks do the same for their values. */
 export function periodProblem(value: unknown): string | undefined {
   if (typeof value === 'number' && value >= 1 && value <= MAX_PERIOD_MS) return undefined;
   return `must be a number of milliseconds from 1 to ${MAX_PERIOD_MS} (49.7 days), not ${show(value)}`;
@@ -52,7 +52,7 @@ export function isOptions(value: unknown): value is object {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Returns the problems of an options object as a whole: its type, or the keys that aren't options. */
+/** Returns the problems with an options object as a whole: its type, or the keys that aren't options. */
 export function optionsProblems(options: unknown, known: readonly string[]): string[] {
   if (!isOptions(options))
     return [`options must be an object such as { ${known[0]} }, not ${show(options)}`];
@@ -61,7 +61,7 @@ export function optionsProblems(options: unknown, known: readonly string[]): str
     .map(([key]) => `${key} ${unknownProblem(known)}`);
 }
 
-/** Returns the problem of an option that isn't one of `known`. */
+/** Returns the problem with an option that isn't one of `known`. */
 export function unknownProblem(known: readonly string[]): string {
   const others = known.length === 1 ? 'only option is' : 'options are';
   return `isn't an option; the ${others} ${known.join(', ')}`;
@@ -91,7 +91,7 @@ export function signalProblem(value: unknown): string | undefined {
   return `must be an AbortSignal, not ${show(value)}`;
 }
 
-/** Returns the problem of a name, or undefined. @param isOptional True if there is a default name. */
+/** Returns the problem with a name, or undefined. @param isOptional True if there is a default name. */
 export function nameProblem(value: unknown, isOptional = true): string | undefined {
   if (typeof value !== 'string') return `must be a string, not ${show(value)}`;
   if (value.trim() === '')

@@ -58,7 +58,7 @@ export class FindingBook {
   constructor(
     private readonly graph: ApplicationGraph,
     private readonly options: ModuleOptionsStore,
-    /** Receives the findings of ticks that `allowFindings` doesn't name. */
+    /** Receives the findings that ticks reveal, except those that `allowFindings` names. */
     private readonly onLateFinding?: (finding: Finding) => void,
   ) {}
 

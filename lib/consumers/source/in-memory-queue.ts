@@ -10,16 +10,16 @@ const LONGEST_REDELIVERY_MS = 30_000;
 /** @publicApi */
 export interface InMemoryQueueOptions {
   /**
-   * The maximum number of waiting messages; `put()` waits for room. Messages in progress don't count. Messages that come
-   * back do count, but the queue accepts them even when it is full. Minimum 1. @defaultValue 1_000
+   * The maximum number of waiting messages. When the queue is full, `put()` waits for room. Messages in progress don't count.
+   * Messages that come back do count, but the queue accepts them even when it is full. Minimum 1. @defaultValue 1_000
    */
   readonly capacity?: number;
 }
 
 /**
  * Queues messages in the memory of this process, in the order of the `put()` calls. The messages are lost when the process ends. A
- * message that went back is delivered before new ones: immediately if it was interrupted, or after a wait if it failed. The wait
- * is 100 ms, then twice as long each time, up to 30 seconds, and doesn't delay other messages.
+ * message that went back is due again immediately if it was interrupted, or after a wait if it failed. Once due, it is delivered
+ * before new messages. The wait is 100 ms, then twice as long each time, up to 30 seconds, and doesn't delay other messages.
  *
  * @publicApi
  */
@@ -40,7 +40,7 @@ export interface InMemoryQueue<T> extends MessageSource<T> {
 /**
  * Creates a bounded queue: `{ provide: ORDERS, useValue: inMemoryQueue<Order>({ capacity: 100 }) }`.
  *
- * @throws {InvalidOptionsError} if `capacity` isn't a whole number of at least 1, or if an option doesn't exist.
+ * @throws {InvalidOptionsError} if `capacity` isn't a whole number of at least 1, or if an option is unknown.
  * @publicApi
  */
 export function inMemoryQueue<T>(options: InMemoryQueueOptions = {}): InMemoryQueue<T> {

@@ -55,7 +55,7 @@ Exit codes: 0 no errors or warnings, 1 errors, warnings or invalid jobs, 2 the
 application cannot be inspected.
 `;
 
-/** Parses the command line. @throws {UsageError} with one sentence. */
+/** Parses the command line. @throws {UsageError} if the command line is invalid. */
 export function readArguments(args: readonly string[]): Command {
   const { values, positionals } = parse(args);
   if (values.help === true) return { kind: 'help' };

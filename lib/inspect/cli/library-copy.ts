@@ -37,7 +37,7 @@ export function ownPage(name: string, cwd: string): string | undefined {
   if (!existsSync(file)) return undefined;
   const linked = join('node_modules', NAME, 'docs', name);
   const place = resolve(cwd, linked);
-  // Some package managers link node_modules to a longer path.
+  // Some package managers link each package in node_modules to a longer path.
   if (existsSync(place) && realpathSync(place) === file) return linked;
   const near = relative(cwd, file);
   return near.startsWith('..') ? file : near;

@@ -41,7 +41,10 @@ async function runCommand(args: readonly string[]): Promise<number | undefined> 
   }
 }
 
-/** Returns the text of an error, with the stack if it is unexpected. Node's exit code for an uncaught error would mean findings. */
+/**
+ * Returns the text of an error, with the stack if the error is unexpected. No error may stay uncaught, because Node would then end
+ * with the exit code that means findings.
+ */
 function reasonOf(error: unknown): string {
   if (error instanceof UsageError) return `${error.message} See nestjs-scoped-worker --help.`;
   if (error instanceof CannotInspect) return error.message;

@@ -93,7 +93,7 @@ function framesOf(
   return [comment, ...ids.map((id) => `style ${id} ${FRAMES[severity]}`)];
 }
 
-/** Replaces every character that may be syntax with an entity that Mermaid reads within quotes, such as `#34;`. */
+/** Escapes every character that may be syntax, as an entity that Mermaid reads within quotes, such as `#34;`. */
 function escaped(name: string): string {
   return clean(name).replaceAll(
     /[^\p{L}\p{N} .,:_()/-]/gu,
@@ -101,7 +101,7 @@ function escaped(name: string): string {
   );
 }
 
-/** Removes braces, because Mermaid reads them in comments as directives. */
+/** Removes braces, because Mermaid reads a comment with braces as a directive. */
 function oneLine(text: string): string {
   return clean(text).replaceAll(/[{}]/g, ' ');
 }

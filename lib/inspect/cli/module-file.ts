@@ -43,8 +43,8 @@ export function moduleFile(given: string, cwd: string): string {
 }
 
 /**
- * Returns the compiled files with the most similar names, or else some whose names end in `.module`; an empty string without such
- * files.
+ * Returns the compiled files with the most similar names, or else some whose names end in `.module`; an empty string if there are
+ * no such files.
  */
 function nearFiles(file: string, cwd: string): string {
   const wanted = stem(file);

@@ -30,7 +30,7 @@ export class NestCopy {
    * Prevents the application from starting itself, as a `main.js` does. Also prevents packages from having modules initialised in
    * preview mode: the modules of `@nestjs/graphql` would call factories with null, and write a schema file.
    *
-   * @returns the first module that the application tries to start; never settles if it starts nothing.
+   * @returns the first module that the application tries to start; the promise never settles if the application starts nothing.
    */
   keepFromStarting(): Promise<unknown> {
     const { InitializeOnPreviewAllowlist: allowlist } = this.core;
@@ -59,7 +59,7 @@ export class NestCopy {
     return new NestCopy(named, place);
   }
 
-  /** Returns the application, if necessary as a proxy that accepts `ModulesContainer` of this library's copy as a token. */
+  /** Returns the application, if necessary as a proxy that accepts this library's copy of `ModulesContainer` as a token. */
   known(app: INestApplicationContext): INestApplicationContext {
     const { core } = this;
     if ((core.ModulesContainer as unknown) === ModulesContainer) return app;

@@ -1,4 +1,4 @@
-// Loads an application in a child process, which answers its parent. The parent then kills this process.
+// Runs in a child process: loads an application and answers the parent process, which then kills this one.
 import 'reflect-metadata'; // before any decorator of the application
 import type { DynamicModule, INestApplicationContext, LoggerService, Type } from '@nestjs/common';
 import { setImmediate } from 'node:timers/promises';
@@ -28,7 +28,7 @@ async function load(request: PreviewRequest): Promise<void> {
     say({ kind: 'stage', stage });
   };
   enter('file');
-  // Only the application keeps this process alive from here on, so `beforeExit` shows that nothing is left to wait for.
+  // Only the application keeps this process alive from here on, so `beforeExit` shows that the application waits for nothing more.
   process.channel?.unref();
   const refuse = (sentence: string, more: readonly string[] = []): void =>
     answer({ kind: 'refused', reason: [sentence, ...more, ...effects.notes()].join('\n') });
@@ -127,7 +127,7 @@ const errorLog: LoggerService = {
   error: (message: unknown, ...rest: unknown[]) => write('error', message, rest),
 };
 
-/** The log contexts whose messages would be repetitions: a note that nothing is built, and the error that the answer contains. */
+/** The log contexts whose messages would be redundant: a note that nothing is built, and the error that the answer contains. */
 const TOLD_ELSEWHERE: readonly unknown[] = ['NestApplicationContext', 'ExceptionHandler'];
 
 function write(level: string, message: unknown, rest: readonly unknown[]): void {

@@ -13,7 +13,7 @@ export interface PreviewRequest {
 /** A stage of loading. */
 export type Stage = 'file' | 'module' | 'graph';
 
-/** Clauses that end a sentence. */
+/** The clause for each stage in error texts. */
 export const STAGES: Readonly<Record<Stage, string>> = {
   file: 'while the file was loading',
   module: 'while its root module was being created',
@@ -24,7 +24,7 @@ export const STAGES: Readonly<Record<Stage, string>> = {
 export interface Inspected {
   /** The name of the root module. */
   readonly application: string;
-  /** Its file, as the user typed it. */
+  /** The path of the file, as the user typed it. */
   readonly file: string;
   readonly inspection: ScopeInspection;
 }

@@ -19,9 +19,9 @@ const WORDS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Records, from its construction on, the side effects that loading an application has on this process; doesn't prevent them. Covers
- * the connections and servers that the application opens, and the errors that no code catches. Such errors could end a running
- * application, but must not end the inspection.
+ * Records the side effects that loading an application has on this process, but doesn't prevent them. Begins on construction.
+ * Covers the connections and servers that the application opens, and the errors that no code catches. Such errors could end
+ * a running application, but must not end the inspection.
  */
 export class SideEffects {
   readonly #connections = new Map<string, number>();
@@ -62,8 +62,8 @@ export class SideEffects {
   }
 
   /**
-   * Returns one sentence with the resources that keep this process alive and didn't exist when this object was constructed; empty
-   * if no such resource exists.
+   * Returns one sentence that lists the resources that keep this process alive and didn't exist when this object was constructed.
+   * Returns an empty array if no such resource exists.
    */
   stillOpen(): string[] {
     const open: string[] = [];
@@ -100,7 +100,7 @@ function isOfConnection(error: unknown): boolean {
   return syscall === 'connect' || syscall === 'getaddrinfo';
 }
 
-/** Reads the arguments of `connect` and `listen`: (options), (port, host), (path), or Node's internal form of them. */
+/** Returns the address in the arguments of `connect` or `listen`: (options), (port, host), (path), or Node's internal form. */
 function addressOf([given, host]: readonly unknown[], defaultHost = 'localhost'): string {
   const first: unknown = Array.isArray(given) ? given[0] : given;
   if (typeof first === 'object' && first !== null) {

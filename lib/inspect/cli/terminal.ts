@@ -10,8 +10,8 @@ const NARROWEST = 40;
 const WIDEST = 100;
 
 /**
- * Returns the width of a terminal, within limits, and whether it shows colours. A file or a pipe has 80 columns and no colours.
- * `--no-color` takes precedence over `FORCE_COLOR`, and `FORCE_COLOR` over `NO_COLOR`, as in Node itself.
+ * Returns the width of a terminal, within limits, and whether it shows colours. A file or a pipe has 80 columns and, by default,
+ * no colours. `--no-color` takes precedence over `FORCE_COLOR`, and `FORCE_COLOR` over `NO_COLOR`, as in Node itself.
  */
 export function terminalOf(
   stream: { readonly isTTY?: boolean; readonly columns?: number },

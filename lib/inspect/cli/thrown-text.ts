@@ -14,7 +14,7 @@ export function thrownText(thrown: unknown): string {
 }
 
 /**
- * In a stack, finds the first line that points to the application's own code, not to that of Node or of a package.
+ * Finds the first line of an error's stack that points to the application's own code, not to that of Node or of a package.
  *
  * @param file a file of the application.
  * @returns for example `at dist/config.js:3:9`; undefined if there is no such line.

@@ -6,11 +6,11 @@ export interface PlanStep {
   readonly isFactory: boolean;
   /** For a transient: the id under which Nest stores the instance. */
   readonly inquirerId: string | undefined;
-  /** The slot of its result. */
+  /** The slot for the result of the step. */
   readonly slot: number;
   /** The indexes of the steps that must have finished before this one begins. */
   readonly after: readonly number[];
-  /** The slots of its arguments. */
+  /** The slots of the arguments. */
   readonly injected: readonly number[];
   readonly properties: readonly (readonly [key: PropertyKey, slot: number])[];
 }
@@ -25,7 +25,7 @@ export interface Plan {
   readonly steps: readonly PlanStep[];
   /**
    * The prototypes for `INQUIRER`: Nest injects an empty object with the prototype of the dependent. Nest creates this object
-   * before it calls the constructor.
+   * before it calls the dependent's constructor.
    */
   readonly inquirers: readonly (readonly [slot: number, prototype: object])[];
   /** The application's `instanceDecorator`. */

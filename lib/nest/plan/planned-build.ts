@@ -8,13 +8,13 @@ import { NOT_BUILT, REQUEST_SLOT, type Plan, type PlanStep } from './plan.js';
 /** The entry that Nest finds when it looks up the provider of a step under the context id. */
 type ToldHost = { -readonly [Key in keyof NestInstanceHost]: NestInstanceHost[Key] } & {
   isConstructorCalled?: boolean;
-  /** Ends the wait of code that looks the instance up. Called with an error, makes that code throw the error. */
+  /** Ends the wait of code that looks the instance up. If called with an error, makes that code throw the error. */
   settle?: (error?: unknown) => void;
 };
 
 /**
- * Carries out a plan once. It creates no promise until a factory returns one, or an instance has `onScopeInit`. From then on, it
- * calls everything whose dependencies are ready, as Nest does. After a failure, it calls nothing more.
+ * Carries out a plan once. Creates no promise until a factory returns one, or an instance has `onScopeInit`. From then on, calls
+ * everything whose dependencies are ready, as Nest does. After a failure, calls nothing more.
  */
 export class PlannedBuild {
   readonly #slots: unknown[];
@@ -24,7 +24,7 @@ export class PlannedBuild {
   /** Instances whose `onScopeInit` is running. */
   #preparing:
     Map<PlanStep, { readonly instance: unknown; readonly preparation: Preparation }> | undefined;
-  /** The entries by step, once Nest knows the context id. */
+  /** The entry of each step; undefined until Nest knows the context id. */
   #told: Map<PlanStep, ToldHost> | undefined;
   #contextId: ContextId | undefined;
 
@@ -160,7 +160,7 @@ export class PlannedBuild {
     const isPassedOn = step.isFactory && handsOn(instance, this.given(step));
     const own = isPassedOn ? undefined : instance;
     const inject = (): void => this.inject(step, instance);
-    // The instances that Nest built didn't have this hook, but this one might.
+    // The instances that Nest built didn't have this hook, but this instance might.
     if (typeof readMember(instance as object, 'onScopeInit') === 'function')
       this.beginPreparation(step, instance, preparation);
     const prepare = (): Promise<void> | undefined => this.observer.built(own, step.wrapper, inject);
@@ -261,7 +261,7 @@ function resolvedHost(instance: unknown): ToldHost {
   return { instance, isResolved: true, isPending: false, isConstructorCalled: true };
 }
 
-/** Makes code that is part of a preparation see its own instance as resolved; otherwise, the code would wait for itself. */
+/** Makes code that is part of a preparation see the prepared instance as resolved; otherwise, the code would wait for itself. */
 function prepare(host: ToldHost, instance: unknown, preparation: Preparation): void {
   host.instance = instance;
   Object.defineProperty(host, 'isResolved', {

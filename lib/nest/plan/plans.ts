@@ -56,7 +56,7 @@ export class Plans {
     known.result = compilePlan({ root, builds, contextId, request, decorate });
   }
 
-  /** Returns why Nest builds a provider every time; undefined if the provider has a plan, or if the reason isn't known yet. */
+  /** Returns why Nest builds a provider every time; undefined if the provider has a plan, or while the reason isn't known yet. */
   whyNot(root: NestWrapper): string | undefined {
     const result = this.#known.get(root)?.result;
     return typeof result === 'string' ? result : undefined;

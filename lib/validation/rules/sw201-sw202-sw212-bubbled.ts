@@ -6,7 +6,7 @@ import type { TickGraph } from '../tick-graph.js';
 
 type Links = readonly [GraphProvider, ...GraphProvider[]];
 
-/** Reports a provider that is marked `@StaysSingleton()` and isn't a singleton. */
+/** Reports a provider that is marked `@StaysSingleton()` but isn't a singleton. */
 export function singletonRebuilt(ticks: TickGraph): Finding[] {
   const rebuilt = ticks.graph.providers
     .filter(mustStay)
@@ -137,7 +137,7 @@ function unheardOf({ hooks }: GraphProvider): string[] {
 
 /**
  * Keeps only the provider nearest to the request-scoped dependency, because fixing it fixes the others on the chain. A provider
- * that is allowed stays as it is, so it doesn't cover others.
+ * whose finding is allowed stays as it is, so it doesn't cover others.
  *
  * @returns the chain from each remaining provider to the provider that makes it request-scoped, including both.
  */

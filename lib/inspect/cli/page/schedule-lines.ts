@@ -14,7 +14,7 @@ const STATES: Readonly<Record<InspectedSchedule['state'], string>> = {
   undecided: '',
 };
 
-/** Prints the schedules, the jobs of `@nestjs/schedule` and the background workers. */
+/** Writes the schedules, the jobs of `@nestjs/schedule` and the background workers. */
 export function writeSchedules(
   { schedules, nestJobs, background, findings }: ScopeInspection,
   sheet: Sheet,

@@ -8,7 +8,7 @@ const NARROW = /\p{Mark}|\u200D/u;
 /** A space at which `wrap()` doesn't break a line. */
 export const NO_BREAK = '\u00A0';
 
-/** Returns the number of columns of a text. */
+/** Returns the width of a text in columns. */
 export function widthOf(text: string): number {
   let width = 0;
   for (const letter of text) width += columnsOf(letter);
@@ -20,7 +20,7 @@ export function clean(text: string): string {
   return text.replaceAll(/[\p{Control}\p{Line_Separator}\p{Paragraph_Separator}]+/gu, ' ');
 }
 
-/** Wraps a text at spaces, except no-break spaces, to a maximum width. A longer word is broken at the width. */
+/** Wraps a text at spaces, except no-break spaces, to a maximum width. Breaks a word that is wider than that. */
 export function wrap(text: string, width: number): string[] {
   const lines: string[] = [];
   let line = '';
@@ -43,7 +43,7 @@ export function wrap(text: string, width: number): string[] {
   return lines.map((complete) => complete.replaceAll(NO_BREAK, ' '));
 }
 
-/** Shortens a name to a maximum width, in the middle, because names differ at their ends. */
+/** Shortens a name in the middle to fit a maximum width, because names differ at their ends. */
 export function fitName(name: string, width: number): string {
   const whole = clean(name);
   if (widthOf(whole) <= width) return whole;
@@ -65,7 +65,7 @@ export function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
-/** Returns the beginning of a text that fits in a width, but at least one character. */
+/** Returns as much of the beginning of a text as fits in a width, but at least one character. */
 function headOf(text: string, width: number): string {
   let head = '';
   let taken = 0;

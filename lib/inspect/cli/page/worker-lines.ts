@@ -3,7 +3,7 @@ import type { InspectedProvider, InspectedWorker } from '../../inspection.interf
 import type { Sheet } from './sheet.js';
 import { clean, fitName, padded, widthOf, wrap } from './text.js';
 
-/** Explains the lifetimes, in the order of the page. */
+/** Explains the lifetimes, in the order in which the page shows them. */
 const MEANINGS: Readonly<Record<Lifetime, string>> = {
   request: 'new for each tick, because the provider itself is request-scoped',
   bubbled: 'new for each tick, because one of its dependencies is',
@@ -12,7 +12,7 @@ const MEANINGS: Readonly<Record<Lifetime, string>> = {
   singleton: 'one for the whole application; no tick disposes it',
 };
 
-/** Writes each worker with the instances that are built for its ticks, and those that are disposed after them. */
+/** Writes each worker with the instances that are built for each tick, and with the disposals after that tick. */
 export function writeWorkers(workers: readonly InspectedWorker[], sheet: Sheet): void {
   if (workers.length === 0) return;
   sheet.heading(`Workers (${workers.length})`);
@@ -80,21 +80,21 @@ const SHORTEST_GUIDE = '…└─ '.length;
 interface Row {
   /** The branches in front of the first line. */
   readonly guide: string;
-  /** The branches in front of the further lines. */
+  /** The branches in front of the following lines. */
   readonly guideBelow: string;
   readonly provider: InspectedProvider | undefined;
   readonly detail: string;
 }
 
-/** The maximum widths. */
+/** The maximum widths: of a name with the branches in front of it, and of the branches alone. */
 interface Columns {
   readonly name: number;
   readonly guide: number;
 }
 
 /**
- * Writes a worker and its dependencies, one line for each, with the lifetime and its reason. The shared dependencies of a
- * provider are on one line.
+ * Writes a worker and its dependencies, one row for each, with the lifetime and details. All shared dependencies of a provider
+ * are in one row.
  */
 function writeTree(tree: InspectedProvider, sheet: Sheet): void {
   const rows = rowsOf(tree, '', '');
@@ -130,13 +130,13 @@ function rowsOf(provider: InspectedProvider, guide: string, below: string): Row[
   return rows;
 }
 
-/** Returns the names of the dependencies that a provider shares with the application. */
+/** Returns the names of a provider's dependencies that are shared by the whole application. */
 function sharedBy({ dependencies }: InspectedProvider): string {
   const shared = dependencies.filter(({ lifetime }) => lifetime === 'singleton');
   return [...new Set(shared.map(({ name }) => name))].join(', ');
 }
 
-/** Returns the details that the name of the lifetime doesn't include. */
+/** Returns the details that a row shows after the lifetime. */
 function detailOf(provider: InspectedProvider): string {
   const { why, lifetime, isFactory, disposer, scopeHooks, isRepeated } = provider;
   if (isRepeated) return 'the same as above';
@@ -178,7 +178,7 @@ function writeRow(row: Row, columns: Columns, sheet: Sheet): void {
     sheet.line(`${margin}${sheet.paint('quiet', padded(guideBelow, before))}${line}`);
 }
 
-/** Draws only the nearest branches if the tree is too deep. */
+/** Returns only the branches nearest to the name if all of them are too wide. */
 function fitGuide(guide: string, width: number): string {
   return guide.length <= width ? guide : `…${guide.slice(1 - width)}`;
 }
