@@ -60,11 +60,11 @@ export class SqliteAppRunner extends SqliteRunner {
       beforeMigration: withoutForeignKeys,
       afterMigration: withForeignKeys,
       release: async () => {
-        this.countDown();
         if (!isOwned) {
           if (this.isBegunByStatement) app.unowned = this;
           return release();
         }
+        this.countDown();
         if (this.#pending > 0 && !this.isWriting) this.refuseWaiting();
         // Inside the transaction, TypeORM's calls that share this query runner release it too.
         this.#isLeft ||= this.isWriting && !this.isAround;

@@ -3,7 +3,7 @@ import { AppConnection } from './sqlite-app-connection.js';
 import { SqliteAppRunner } from './sqlite-app-runner.js';
 import { DriverCopies, NoWalError, type SqliteDriver } from './sqlite-driver.js';
 import { ConnectionPool } from './sqlite-pool.js';
-import type { SqliteRunner } from './sqlite-runner.js';
+import { forgetTransaction, type SqliteRunner } from './sqlite-runner.js';
 import { SqliteScopeRunner } from './sqlite-scope-runner.js';
 import { SqliteStart } from './sqlite-start.js';
 import { WriteLock } from './sqlite-write-lock.js';
@@ -41,7 +41,8 @@ export class SqliteFile {
       connect: async () => {
         this.#copies.checkConnected();
         await this.#switching;
-        const isReady = this.#isPrepared || (!this.isBusy && (await this.switchLater()));
+        const isReady =
+          this.#isPrepared || (this.transaction === undefined && (await this.switchLater()));
         if (!isReady) throw new Error(lockedText(this.fileName));
         return this.#copies.connect();
       },
@@ -72,26 +73,26 @@ export class SqliteFile {
     await new SqliteStart(
       {
         file: file.fileName,
-        isBusy: () => file.isBusy,
+        transaction: () => file.transaction,
         prepare: () => file.switchToWal(),
-        finish: () => file.patch(),
+        finish: () => file.takeOver(),
       },
       isInUse ? (driver.queryRunner ?? driver.createQueryRunner('master')) : undefined,
     ).run();
     return file;
   }
 
-  /** True while the application has a transaction open that could write. */
-  private get isBusy(): boolean {
-    if (this.#lock === undefined) return false;
+  /** What the application's transaction is doing; undefined if there is none, or if none can write. */
+  private get transaction(): 'beginning' | 'open' | undefined {
+    if (this.#lock === undefined) return undefined;
     const { databaseConnection, queryRunner } = this.driver as Partial<SqliteDriver>;
     const { isTransactionActive = false, transactionDepth } = (queryRunner ??
       {}) as Partial<FlaggedRunner>;
-    const { inTransaction } = databaseConnection ?? {};
-    if (inTransaction === undefined) return isTransactionActive;
-    // TypeORM sets the flag before it calls a subscriber, which may delay the BEGIN. The flag stays set if SQLite itself ends the
-    // transaction.
-    return inTransaction || (isTransactionActive && transactionDepth === 0);
+    const isBegun = isTransactionActive && transactionDepth !== 0;
+    // TypeORM keeps the flag if SQLite itself ends the transaction.
+    if (databaseConnection?.inTransaction ?? isBegun) return 'open';
+    // TypeORM sets the flag before a subscriber that may delay the BEGIN.
+    return isTransactionActive && transactionDepth === 0 ? 'beginning' : undefined;
   }
 
   private get fileName(): string {
@@ -143,6 +144,14 @@ export class SqliteFile {
       if (!(cause instanceof NoWalError)) throw cause;
       throw new Error(noWalText(this.fileName, cause.message), { cause });
     }
+  }
+
+  private takeOver(): void {
+    const { queryRunner } = this.driver;
+    // TypeORM may count one that SQLite itself has ended, or whose COMMIT has failed.
+    if (this.transaction === undefined && queryRunner?.isTransactionActive === true)
+      forgetTransaction(queryRunner);
+    this.patch();
   }
 
   private patch(): void {

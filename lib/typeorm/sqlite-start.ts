@@ -1,7 +1,9 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { setTimeout } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import type { QueryRunner } from 'typeorm';
 import { InvalidOptionsError } from '../errors/errors.js';
+import { forgetTransaction, type DeepRunner } from './sqlite-runner.js';
 import { begins } from './sqlite-statements.js';
 import { LONG_TURN_MS, LONGEST_TURN_MS } from './sqlite-write-lock.js';
 
@@ -15,11 +17,14 @@ const POLL_MS = 5;
  */
 const OVERLAP_MS = 1_000;
 
+/** The start whose held transaction is beginning around the running code, which may be a subscriber. */
+const beginning = new AsyncLocalStorage<SqliteStart>();
+
 /** The work on a file during which the application must have no transaction open. */
 interface Preparation {
   readonly file: string;
-  /** True while the application has a transaction open that could write. */
-  isBusy(): boolean;
+  /** What the application's transaction is doing; undefined if there is none. */
+  transaction(): 'beginning' | 'open' | undefined;
   /** @returns false while another connection locks the file. */
   prepare(): Promise<boolean>;
   /** Runs last, at a moment when the application has no transaction open. */
@@ -32,16 +37,17 @@ interface Preparation {
  */
 export class SqliteStart {
   readonly #since = performance.now();
+  /** True once the file is prepared, or the preparation has failed. */
   #isOver = false;
   #attempt: Promise<boolean> | undefined;
-  /** The transaction that begins next waits for this promise. */
+  /** Settles when the most recently held transaction has begun. */
   #last: Promise<unknown> = Promise.resolve();
   #release: () => void = () => undefined;
 
-  /** @param runner the one query runner of the application. */
+  /** @param runner the one query runner of the application; undefined if no transaction can be open. */
   constructor(
     private readonly file: Preparation,
-    runner: QueryRunner | undefined,
+    private readonly runner: QueryRunner | undefined,
   ) {
     if (runner !== undefined) this.hold(runner);
   }
@@ -56,8 +62,8 @@ export class SqliteStart {
     let isReported = false;
     try {
       while (!(await this.attempt())) {
-        const waitedMs = performance.now() - this.#since;
-        const who = this.file.isBusy() ? 'the application' : 'another data source or process';
+        const { waitedMs } = this;
+        const who = this.isBusy ? 'the application' : 'another data source or process';
         const holder = `${who} on ${this.file.file}`;
         if (waitedMs > LONG_TURN_MS && !isReported) {
           isReported = true;
@@ -79,7 +85,7 @@ export class SqliteStart {
   private async tryOnce(): Promise<boolean> {
     const { file } = this;
     if (this.#isOver) return true;
-    if (file.isBusy() || !(await file.prepare()) || file.isBusy()) return false;
+    if (this.isBusy || !(await file.prepare()) || this.isBusy) return false;
     if (this.#isOver) return true; // run() has given up meanwhile
     this.#release();
     this.#isOver = true;
@@ -103,9 +109,18 @@ export class SqliteStart {
     // Afterwards, the methods to call are those of the patched query runner.
     const now = (): Pick<QueryRunner, 'query' | 'startTransaction'> =>
       this.#isOver ? runner : { startTransaction, query };
+    const start = async (...args: Parameters<typeof startTransaction>): Promise<void> => {
+      try {
+        await now().startTransaction.apply(runner, args);
+      } catch (error) {
+        // TypeORM still assumes a transaction after its BEGIN has failed.
+        if ((runner as DeepRunner).transactionDepth === 0) forgetTransaction(runner);
+        throw error;
+      }
+    };
     Object.assign(runner, {
       startTransaction: (...args: Parameters<typeof startTransaction>) =>
-        this.inOrder(() => now().startTransaction.apply(runner, args)),
+        this.inOrder(() => start(...args)),
       query: (...args: Parameters<typeof query>): Promise<unknown> => {
         // TypeORM sets the flag before its own BEGIN, which has already waited.
         const isBegin = begins(args[0]) && !runner.isTransactionActive;
@@ -116,23 +131,35 @@ export class SqliteStart {
   }
 
   private inOrder<T>(begin: () => Promise<T>): Promise<T> {
+    if (beginning.getStore() === this) return begin();
     const begun = this.#last.then(async () => {
       await this.goFirst();
-      return begin();
+      return beginning.run(this, begin);
     });
-    const end = begun.then(
-      () => undefined,
-      () => undefined, // the caller receives the error
-    );
-    // A subscriber may delay the beginning, and may even wait for another transaction.
-    this.#last = Promise.race([end, setTimeout(OVERLAP_MS, undefined, { ref: false })]);
+    const end = (): undefined => undefined; // the caller receives the error
+    this.#last = begun.then(end, end);
     return begun;
   }
 
+  /** Lets the library try. Once it is done, waits until no held transaction is open, because all of them share one query runner. */
   private async goFirst(): Promise<void> {
-    while (this.file.isBusy() && performance.now() - this.#since < OVERLAP_MS)
-      await setTimeout(POLL_MS);
+    while (!this.#isOver && this.isBusy && this.waitedMs < OVERLAP_MS) await setTimeout(POLL_MS);
     await this.attempt().catch(() => undefined); // run() throws the error
+    if (!this.#isOver) return;
+    const until = this.waitedMs + LONGEST_TURN_MS;
+    const isOpen = (): boolean =>
+      this.runner?.isTransactionActive === true && this.file.transaction() === 'open';
+    while (isOpen() && this.waitedMs < until) await setTimeout(POLL_MS);
+  }
+
+  /** After a while, a transaction that is only beginning doesn't count: TypeORM never forgets one whose BEGIN has failed. */
+  private get isBusy(): boolean {
+    const state = this.file.transaction();
+    return state === 'open' || (state === 'beginning' && this.waitedMs < OVERLAP_MS);
+  }
+
+  private get waitedMs(): number {
+    return performance.now() - this.#since;
   }
 }
 

@@ -5,10 +5,11 @@ import Database from 'better-sqlite3';
 import { mkdirSync, symlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import {
+  DataSource,
   EventSubscriber,
-  type DataSource,
   type EntitySubscriberInterface,
   type Repository,
+  type TransactionStartEvent,
 } from 'typeorm';
 import { getScopedRepositoryToken, ScopedTypeOrmModule } from '../../lib/typeorm/index.js';
 import { closeApps, compileApp, startApp, type TestApp } from '../support/app.js';
@@ -236,6 +237,169 @@ describe('Scopes on an SQLite file in which a transaction is open before the lib
 
       expect(file.committed().filter((text) => text !== 'of the scope')).toHaveLength(seeded);
       expect(test.log.of('warn')).toEqual([]);
+    });
+
+    it('keep apart the transactions that start-up has held, while prepareDatabase takes long', async () => {
+      const seeding: Promise<unknown>[] = [];
+      let connections = 0;
+      const prepareDatabase = async (): Promise<void> => {
+        connections += 1;
+        if (connections > 1) await quietFor(600); // twice: longer than a transaction that overlaps is held
+      };
+      @Injectable()
+      class Seeds {
+        constructor(@InjectDataSource() private readonly dataSource: DataSource) {}
+
+        onModuleInit(): void {
+          const notes = this.dataSource.getRepository(Note);
+          setTimeout(() => {
+            seeding.push(...['a', 'b', 'c'].map((text) => notes.save({ text })));
+          }, 20);
+        }
+      }
+      const root = sqliteRoot(file, { ...ENTITIES, prepareDatabase });
+      await startApp({ imports: [root, around(Seeds), feature] });
+      await Promise.all(seeding);
+
+      expect(seeding).toHaveLength(3);
+      expect(file.committed()).toEqual(['a', 'b', 'c']);
+    });
+
+    it('keep apart the transactions that start-up has held, while another application writes', async () => {
+      const first = await startApp({ imports: [sqliteRoot(file, ENTITIES), feature] });
+      const [begun, end] = [gate(), gate()];
+      const others: Promise<unknown>[] = [];
+      @Injectable()
+      class Seeds {
+        readonly seeding: Promise<unknown>[] = [];
+
+        constructor(@InjectDataSource() private readonly dataSource: DataSource) {}
+
+        async onModuleInit(): Promise<void> {
+          const read = this.dataSource.transaction(async (manager) => {
+            await manager.find(Note);
+            begun.open();
+            await quietFor(50); // start-up waits by then
+          });
+          await begun.opened;
+          others.push(
+            dataSourceOf(first).transaction(async (manager) => {
+              await manager.save(Note, { text: 'of the first' });
+              await end.opened;
+            }),
+          );
+          this.seeding.push(read);
+          setTimeout(() => {
+            for (const text of ['a', 'b', 'c'])
+              this.seeding.push(
+                this.dataSource.transaction((manager) => manager.save(Note, { text })),
+              );
+          }, 20);
+        }
+      }
+      const root = sqliteRoot(file, { ...ENTITIES, synchronize: false });
+      const test = await startApp({ imports: [root, around(Seeds), feature] });
+      await quietFor(50);
+      end.open();
+      await Promise.all([...others, ...test.app.get(Seeds, { strict: false }).seeding]);
+
+      expect(file.committed()).toEqual(['a', 'b', 'c', 'of the first']);
+    });
+
+    it('do not make a transaction wait for one that its own subscriber begins', async () => {
+      let isNext = false;
+      @EventSubscriber()
+      class Nesting implements EntitySubscriberInterface {
+        async beforeTransactionStart({ dataSource }: TransactionStartEvent): Promise<void> {
+          if (!isNext) return;
+          isNext = false;
+          await dataSource.transaction((manager) => manager.find(Note));
+        }
+      }
+      const other = new Database(file.path);
+      other.exec('CREATE TABLE notes (id integer primary key, text text NOT NULL)');
+      other.exec('BEGIN');
+      other.prepare('SELECT * FROM notes').all(); // start-up waits for its end
+      const outcome = gate<unknown>();
+      @Injectable()
+      class Seeds {
+        constructor(@InjectDataSource() private readonly dataSource: DataSource) {}
+
+        onModuleInit(): void {
+          setTimeout(() => void this.seed(), 20);
+        }
+
+        private async seed(): Promise<void> {
+          isNext = true;
+          const seed = this.dataSource.transaction(() => Promise.resolve());
+          outcome.open(await seed.catch((error: Error) => error.message));
+          await this.dataSource.query('ROLLBACK');
+          other.close();
+        }
+      }
+      const root = sqliteRoot(file, { ...ENTITIES, synchronize: false, subscribers: [Nesting] });
+      await startApp({ imports: [root, around(Seeds), feature] });
+
+      // TypeORM itself mixes the two up.
+      expect(await outcome.opened).toContain('Transaction is not started yet');
+    });
+
+    it('have their own connections after a BEGIN that failed', async () => {
+      @Injectable()
+      class Seeds {
+        constructor(@InjectDataSource() private readonly dataSource: DataSource) {}
+
+        async onModuleInit(): Promise<void> {
+          await this.dataSource.query('BEGIN');
+          const runner = this.dataSource.createQueryRunner();
+          await expect(runner.startTransaction()).rejects.toThrow('within a transaction');
+          await this.dataSource.query('ROLLBACK');
+          await runner.release();
+        }
+      }
+      const test = await startApp({
+        imports: [sqliteRoot(file, ENTITIES), around(Seeds), feature],
+      });
+      await saveBeside(test, 'of the scope');
+
+      expect(file.committed()).toEqual(['of the scope']);
+      expect(test.log.of('warn')).toEqual([]);
+    });
+
+    it('leave a transaction that start-up holds as it is if prepareDatabase then fails', async () => {
+      let connections = 0;
+      const prepareDatabase = async (): Promise<void> => {
+        connections += 1;
+        if (connections === 1) return;
+        await quietFor(30);
+        throw new Error('not now');
+      };
+      @Injectable()
+      class Seeds {
+        readonly seeding: Promise<unknown>[] = [];
+
+        constructor(@InjectDataSource() private readonly dataSource: DataSource) {}
+
+        onModuleInit(): void {
+          setTimeout(() => {
+            for (const text of ['a', 'b', 'c'])
+              this.seeding.push(
+                this.dataSource.transaction((manager) => manager.save(Note, { text })),
+              );
+          }, 20);
+        }
+      }
+      const imports = [sqliteRoot(file, { ...ENTITIES, prepareDatabase }), around(Seeds), feature];
+      const { app } = await compileApp({ imports });
+      const started = app.init().then(
+        () => true,
+        () => false,
+      );
+      expect(await started).toBe(!transaction);
+      await Promise.all(app.get(Seeds, { strict: false }).seeding);
+
+      expect(file.committed()).toEqual(['a', 'b', 'c']);
+      expect(Object.hasOwn(app.get(DataSource).driver, 'createQueryRunner')).toBe(false);
     });
 
     it('have their own connections after a transaction of another data source', async () => {
