@@ -43,9 +43,11 @@ export class ProvidedValues {
     // `ModuleRef.get()` isn't used: if a dependency makes the provider request-scoped, Nest 11.0 returns an object that was never
     // constructed.
     if (wrapper !== undefined && isSingleton(wrapper)) return { value: wrapper.instance };
-    return {
-      problem: `names ${nameOf(token)}, which no module provides as a singleton. Provide it in a module, without a request scope`,
-    };
+    const problem =
+      wrapper === undefined
+        ? 'no module provides. Provide it in a module'
+        : 'is not a singleton, because it or one of its dependencies has a scope. Remove that scope';
+    return { problem: `names ${nameOf(token)}, which ${problem}` };
   }
 
   private injectedInto(given: FromProviders<unknown>, module: NestModule): Provided {

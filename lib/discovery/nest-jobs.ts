@@ -3,7 +3,7 @@ import { arrows } from '../errors/finding.js';
 import { namesOf } from '../graph/lifetime-graph.js';
 import type { ApplicationGraph } from '../graph/read-graph.js';
 import { nestHandlersOf, nestScheduling } from './nest-schedules.js';
-import { providedClasses } from './provided-classes.js';
+import { classOf, classOfInstance, providedClasses } from './provided-classes.js';
 import { addPlace, type HandlerClass } from './same-worker.js';
 
 /** A class with `@Cron`, `@Interval` or `@Timeout` of `@nestjs/schedule`. */
@@ -37,7 +37,7 @@ export function nestJobs(given: Iterable<NestModule>): {
   const { isImported: isScheduleModuleImported, kinds } = nestScheduling(modules);
   const skipped: SkippedJobs[] = [];
   const singletons = new Map<Function, NestJobs>();
-  for (const { ownerClass: workerClass, wrapper, module } of providedClasses(modules)) {
+  for (const { ownerClass: workerClass, wrapper, module } of providedClasses(modules, jobClassOf)) {
     const handlers = nestHandlersOf(workerClass, kinds);
     if (handlers.length === 0) continue;
     const jobs = { workerClass, wrapper, modules: [module], handlers, isScheduleModuleImported };
@@ -57,6 +57,11 @@ export function nestJobs(given: Iterable<NestModule>): {
     skipped: skipped.map((jobs) => ({ ...jobs, runBy: runBy(jobs) })),
     singletons: [...singletons.values()],
   };
+}
+
+/** Returns the class whose jobs Nest runs. Until its factory has run, a class token stands for the class of the result. */
+function jobClassOf(wrapper: NestWrapper): Function | undefined {
+  return classOfInstance(wrapper) ?? (isFactory(wrapper) ? classOf(wrapper) : undefined);
 }
 
 /** Returns the reason why a class isn't a singleton, as a clause to follow `because`, and the chain of dependencies. */

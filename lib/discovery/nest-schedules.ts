@@ -4,7 +4,7 @@ import { isFactory, type NestModule } from '../nest/index.js';
 import type { HandlerOptions } from '../schedule/handler-options.js';
 import { isDisabled, type Schedule } from '../schedule/schedule.js';
 import { methodsOf } from '../util/values.js';
-import { providedClasses } from './provided-classes.js';
+import { classOfInstance, providedClasses } from './provided-classes.js';
 
 /**
  * The metadata keys that `@nestjs/schedule` sets on the function of a method, the same in versions 5.0 to 12.0. They aren't
@@ -78,7 +78,7 @@ export function nestJobNamed(
   kind: keyof typeof TYPES,
   name: string,
 ): string | undefined {
-  for (const { ownerClass, wrapper } of providedClasses(modules)) {
+  for (const { ownerClass, wrapper } of providedClasses(modules, classOfInstance)) {
     if (!wrapper.isDependencyTreeStatic()) continue;
     const jobs = nestHandlersOf(ownerClass, new Set([kind]));
     const found = jobs.find(({ options }) => options?.name === name);

@@ -209,7 +209,11 @@ export class SchedulePlanner {
       (name) => !named.has(name),
     );
     return unknown.map((name) => {
-      const forgotten = found.unprovided.find((worker) => name.startsWith(`${worker.name}.`));
+      const [worker] = name.split('.', 1);
+      const isProvided = [...named.keys()].some((known) => known.startsWith(`${worker}.`));
+      const forgotten = isProvided
+        ? undefined
+        : found.unprovided.find((each) => each.name === worker);
       const help =
         forgotten === undefined
           ? namesText([...named.keys()])

@@ -165,8 +165,10 @@ function optionsOf(application: OpenedApplication): {
   const isAsync = known.length === 0 && given.some((wrapper) => isSingleton(wrapper!));
   const store = new ModuleOptionsStore();
   // An import without forRoot() has no provider for the options.
-  for (const wrapper of known)
-    store.declare((wrapper?.instance ?? {}) as ScopedWorkerModuleOptions);
+  for (const wrapper of known) {
+    const options: unknown = wrapper === undefined ? {} : wrapper.instance;
+    store.declare(options as ScopedWorkerModuleOptions);
+  }
   if (isAsync || !isImported) store.declare({});
   const notes: string[] = [];
   if (isAsync)

@@ -82,7 +82,7 @@ export class SqliteFile {
     return file;
   }
 
-  /** What the application's transaction is doing; undefined if there is none, or if none can write. */
+  /** What the application's transaction is doing; undefined if there isn't one, or if the file is read-only. */
   private get transaction(): 'beginning' | 'open' | undefined {
     if (this.#lock === undefined) return undefined;
     const { databaseConnection, queryRunner } = this.driver as Partial<SqliteDriver>;

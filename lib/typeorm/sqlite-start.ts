@@ -23,7 +23,7 @@ const beginning = new AsyncLocalStorage<SqliteStart>();
 /** The work on a file during which the application must have no transaction open. */
 interface Preparation {
   readonly file: string;
-  /** What the application's transaction is doing; undefined if there is none. */
+  /** What the application's transaction is doing; undefined if there isn't one. */
   transaction(): 'beginning' | 'open' | undefined;
   /** @returns false while another connection locks the file. */
   prepare(): Promise<boolean>;

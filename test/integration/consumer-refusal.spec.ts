@@ -43,7 +43,7 @@ const provided = (source: unknown): Provider => ({
 describe('a consumer is refused at start-up', () => {
   it('[XC8] when no module provides its source', async () => {
     expect(await problemsOf([consumer([])])).toEqual([
-      `${OF} names Symbol(SOURCE), which no module provides as a singleton. Provide it in a module, without a request scope.`,
+      `${OF} names Symbol(SOURCE), which no module provides. Provide it in a module.`,
     ]);
   });
 
@@ -51,7 +51,7 @@ describe('a consumer is refused at start-up', () => {
     const source = { provide: SOURCE, scope: Scope.REQUEST, useFactory: () => new HandSource() };
     expect(await problemsOf([consumer([]), source])).toEqual([
       expect.stringContaining(
-        `${OF} names Symbol(SOURCE), which no module provides as a singleton`,
+        `${OF} names Symbol(SOURCE), which is not a singleton, because it or one of its dependencies has a scope`,
       ),
     ]);
   });

@@ -319,6 +319,32 @@ describe('The jobs of @nestjs/schedule in an inspection', () => {
       ]);
     });
 
+    it.each<[string, () => Provider]>([
+      ['a value of another class', () => ({ provide: Theirs, useValue: { job: () => undefined } })],
+      ['a factory of null', () => ({ provide: Theirs, useFactory: () => null })],
+      ['a factory of another object', () => ({ provide: Theirs, useFactory: () => ({}) })],
+    ])('[XC10] are not there if the class token has %s, as at start-up', async (_, provider) => {
+      const worker = workerWith(ScopedCron('@daily', { name: 'nightly' }));
+      const given = { imports, providers: [provider(), worker] };
+      await startApp(given);
+      const options = ScopedWorkerModule.forRoot();
+      expect(errorsOf(await preview({ ...given, imports: [...imports, options] }))).toEqual([]);
+    });
+
+    it('[XC10] are found on a value without a class token, as at start-up', async () => {
+      const worker = workerWith(ScopedCron('@daily', { name: 'nightly' }));
+      const given = { imports, providers: [{ provide: 'THEIRS', useValue: new Theirs() }, worker] };
+      const started = await startApp(given).then(
+        () => undefined,
+        ({ message }: Error) => message,
+      );
+      const options = ScopedWorkerModule.forRoot();
+      const inspection = await preview({ ...given, imports: [...imports, options] });
+      expect(started).toContain('nightly');
+      expect(errorsOf(inspection)).toEqual([started]);
+      expect(fates(inspection)).toEqual([['Theirs.job', 'runs', expect.any(String)]]);
+    });
+
     it.each<[string, MethodDecorator]>([
       ['of another kind', ScopedInterval(60_000, { name: 'nightly' })],
       ["a cron that '-' disables", ScopedCron('-', { name: 'nightly' })],

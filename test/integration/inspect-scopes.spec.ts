@@ -367,6 +367,7 @@ describe('inspectScopes', () => {
       it.each<[string, ModuleMetadata['imports'], RegExp]>([
         ['twice with different options', [five, ScopedWorkerModule.forRoot()], TWICE],
         ['once with and once without options', [five, ScopedWorkerModule], TWICE],
+        ['with null', [ScopedWorkerModule.forRoot(null as never)], /take an options object/],
         ['with options that Nest never creates', [scoped], /depends on a request-scoped provider/],
       ])('[C13, D24] reports it: %s', async (_, imports, reason) => {
         const { started, inspected, notes } = await errorsWith(imports);

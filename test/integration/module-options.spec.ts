@@ -1,4 +1,5 @@
 import { jest, afterEach, describe, expect, it } from '@jest/globals';
+import type { Type } from '@nestjs/common';
 import {
   InvalidOptionsError,
   ScopedCron,
@@ -146,6 +147,25 @@ describe('The options of the module', () => {
       const error = await refusal({ providers: [Job], options: options({ overrides: bad }) });
       expect(error.message).toContain(says);
       await startApp({ providers: [Job], options: options({ overrides: good }) });
+    });
+
+    it('[C13] a typo in an override names the schedules of its worker, beside another class of its name', async () => {
+      const named = (): Type => {
+        @ScopedWorker()
+        class Named {
+          @ScopedCron(YEARLY)
+          run(): void {}
+        }
+        return Named;
+      };
+      named(); // provided by no module
+      const error = await refusal({
+        providers: [named()],
+        options: options({ overrides: { 'Named.rum': {} } }),
+      });
+      expect(error.message).toContain(
+        'no schedule has this name. Use one of these names: Named.run',
+      );
     });
 
     it('[C8] one error names all that is wrong', async () => {

@@ -562,7 +562,7 @@ describe('A name that providers supply', () => {
     [
       'comes from what nobody provides',
       { inject: ['NOBODY'], useFactory: () => 'x' },
-      'the name of @ScopedCron names NOBODY, which no module provides as a singleton.',
+      'the name of @ScopedCron names NOBODY, which no module provides.',
     ],
     ['has no function', { useFactory: 'x' }, 'name must be { inject, useFactory } with a function'],
     [

@@ -406,23 +406,27 @@ describe('A timing that providers supply', () => {
     }
     class Nobody {}
 
-    it.each<[string, unknown, string]>([
-      ['an unknown class', Nobody, 'Nobody'],
-      ['an unknown string', 'NOBODY', 'NOBODY'],
-      ['an unknown symbol', Symbol('nobody'), 'Symbol(nobody)'],
-      ['a request-scoped provider', PerRequest, 'PerRequest'],
-      ['a transient provider', PerUse, 'PerUse'],
-      ['what became request-scoped by a dependency', Bubbled, 'Bubbled'],
-      ['an alias of a request-scoped one', 'ALIAS', 'ALIAS'],
-      ['an anonymous class', [class {}][0], 'a class without a name'],
-      ['an object', { token: ConfigService }, 'an object'],
-    ])('[XC11] %s stops start-up in one sentence', async (_, token, shown) => {
+    const NOBODY = 'no module provides. Provide it in a module';
+    const NO_SINGLETON =
+      'is not a singleton, because it or one of its dependencies has a scope. Remove that scope';
+
+    it.each<[string, unknown, string, string]>([
+      ['an unknown class', Nobody, 'Nobody', NOBODY],
+      ['an unknown string', 'NOBODY', 'NOBODY', NOBODY],
+      ['an unknown symbol', Symbol('nobody'), 'Symbol(nobody)', NOBODY],
+      ['a request-scoped provider', PerRequest, 'PerRequest', NO_SINGLETON],
+      ['a transient provider', PerUse, 'PerUse', NO_SINGLETON],
+      ['what became request-scoped by a dependency', Bubbled, 'Bubbled', NO_SINGLETON],
+      ['an alias of a request-scoped one', 'ALIAS', 'ALIAS', NO_SINGLETON],
+      ['an anonymous class', [class {}][0], 'a class without a name', NOBODY],
+      ['an object', { token: ConfigService }, 'an object', NOBODY],
+    ])('[XC11] %s stops start-up in one sentence', async (_, token, shown, problem) => {
       const message = await refused({
         cron: { inject: [ConfigService, token], useFactory: () => '-' as never },
         providers: [PerRequest, PerUse, Bubbled, { provide: 'ALIAS', useExisting: PerRequest }],
       });
       expect(message).toBe(
-        `Jobs.run: the cron expression of @ScopedCron names ${shown}, which no module provides as a singleton. Provide it in a module, without a request scope.`,
+        `Jobs.run: the cron expression of @ScopedCron names ${shown}, which ${problem}.`,
       );
     });
 

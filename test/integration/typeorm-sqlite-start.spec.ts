@@ -310,10 +310,10 @@ describe('Scopes on an SQLite file in which a transaction is open before the lib
       let isNext = false;
       @EventSubscriber()
       class Nesting implements EntitySubscriberInterface {
-        async beforeTransactionStart({ dataSource }: TransactionStartEvent): Promise<void> {
+        async beforeTransactionStart({ queryRunner }: TransactionStartEvent): Promise<void> {
           if (!isNext) return;
           isNext = false;
-          await dataSource.transaction((manager) => manager.find(Note));
+          await queryRunner!.manager.transaction((manager) => manager.find(Note));
         }
       }
       const other = new Database(file.path);

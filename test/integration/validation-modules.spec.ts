@@ -333,7 +333,7 @@ describe('A request-scoped token outside of any scope', () => {
     ['a class that bubbling made so', Invoices, 'Invoices'],
     ['a factory', 'session', 'session'],
   ])('[C5] is refused where a decorator asks for it, by name: %s', async (_what, token, name) => {
-    const text = `names ${name}, which no module provides as a singleton. Provide it in a module, without a request scope.`;
+    const text = `names ${name}, which is not a singleton, because it or one of its dependencies has a scope. Remove that scope.`;
     for (const [Worker, handler] of [
       [timedBy(token), 'Timed.run'],
       [fedBy(token), 'Fed.run'],
