@@ -25,7 +25,7 @@ export interface InMemoryQueueOptions {
  */
 export interface InMemoryQueue<T> extends MessageSource<T> {
   /**
-   * Adds a message. If the queue is full, waits for room.
+   * Adds a message. If the queue is full, waits for room. Consumers make room only after start-up.
    *
    * @param options.signal cancels the wait; the message isn't added.
    * @returns the id of the message, once it is added.
