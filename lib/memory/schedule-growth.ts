@@ -35,7 +35,7 @@ interface GrowthEstimate extends Omit<ScheduleGrowth, 'bytes'> {
 
 /** The number of figures that count; older ones are dropped. */
 const KEPT_FIGURES = 20;
-/** The number of figures that make up a confirmation, each measured between full collections; their median counts. */
+/** The number of figures in a confirmation, each measured between full collections. Their median is the result. */
 const CONFIRMING_TICKS = 7;
 /** The maximum number of figures for a confirmation if they scatter: some jobs keep data only in some ticks. */
 const MOST_CONFIRMING_TICKS = 3 * CONFIRMING_TICKS;

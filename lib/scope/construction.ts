@@ -221,7 +221,7 @@ export class Construction implements BuildObserver {
   }
 
   notAwaited(loading: Promise<unknown>): void {
-    loading.catch(() => undefined); // the load throws the error
+    loading.catch(() => undefined); // `settleCycles()` throws the error
     this.addCycle(loading);
   }
 

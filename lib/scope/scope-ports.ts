@@ -14,9 +14,9 @@ import { contexts } from './work-context.js';
 export const COMMITS_LAST = Symbol('nestjs-scoped-worker:commits-last');
 
 /**
- * The kinds of scopes, by what ends them. The runner of ticks ends `tick` and `tick-by-hand`, a tick from
- * `ProviderScopeFactory.run()` with a name. `ProviderScopeFactory.run()` without a name ends `run`. The code that opened the scope
- * ends `open`.
+ * The kinds of scopes, by what ends them. The tick runner ends `tick` and `tick-by-hand`. A `tick-by-hand` scope belongs to a call of
+ * `ProviderScopeFactory.run()` with a name; without a name, that method ends `run` itself. The code that opened the scope ends
+ * `open`.
  */
 export const SCOPE_KINDS = ['tick', 'tick-by-hand', 'run', 'open'] as const;
 

@@ -5,7 +5,7 @@ import { bare, isPreparing, tokenText, type ContextId, type NestWrapper } from '
 import { seenProvider } from '../nest/seen-provider.js';
 import { IS_SCOPE } from './ownership.js';
 import { contextAround, WorkContext, type WorkOwner } from './work-context.js';
-import { A_GENERATOR } from '../util/option-checks.js';
+import { A_GENERATOR, show } from '../util/option-checks.js';
 import { isThenable } from '../util/values.js';
 import { Latch } from '../util/latch.js';
 import { NEXT_MICROTASK } from '../util/event-loop.js';
@@ -354,11 +354,11 @@ function refuseNoFunction(method: string, value: unknown): void {
   const isGenerator = isGeneratorFunction(value);
   if (typeof value === 'function' && !isGenerator) return;
   if (isPromise(value)) value.catch(() => undefined); // its rejection must not end the process
-  const found = isGenerator ? A_GENERATOR : isPromise(value) ? A_PROMISE : typeof value;
+  const found = isGenerator ? A_GENERATOR : isPromise(value) ? A_PROMISE : show(value);
   throw new TypeError(`scope.${method}() takes a function, not ${found}.`);
 }
 
 function noPromise(work: unknown): string {
   const help = ' Call the function, and pass the promise that it returns.';
-  return `scope.waitFor() takes a promise, not ${typeof work}.${typeof work === 'function' ? help : ''}`;
+  return `scope.waitFor() takes a promise, not ${show(work)}.${typeof work === 'function' ? help : ''}`;
 }

@@ -8,7 +8,7 @@ const ENOUGH = 3;
 /**
  * Observes the full garbage collections of the process, which V8 calls major.
  *
- * V8 reports one entry of kind `MAJOR` for each mark-compact, whether forced, done in one step, or marked in steps before.
+ * V8 reports one entry of kind `MAJOR` for each mark-compact, forced or not, and whether V8 marks in one step or in several.
  * `INCREMENTAL` marks the start of such steps. An object that becomes unreachable while V8 marks in steps survives only that one
  * collection. So two collections would suffice; a third covers the gap between two entries. A scavenge (`MINOR`) doesn't
  * count, because it keeps the targets of a `WeakRef` alive.

@@ -176,11 +176,11 @@ describe('scope.onCommit() and scope.onRollback()', () => {
         new TypeError('scope.onCommit() takes a function, not undefined.'),
       );
       expect(() => scope.onRollback({} as never)).toThrow(
-        new TypeError('scope.onRollback() takes a function, not object.'),
+        new TypeError('scope.onRollback() takes a function, not an object.'),
       );
       expect(() => scope.waitFor((() => Promise.resolve()) as never)).toThrow(
         new TypeError(
-          'scope.waitFor() takes a promise, not function. Call the function, and pass the promise that it returns.',
+          'scope.waitFor() takes a promise, not function (anonymous). Call the function, and pass the promise that it returns.',
         ),
       );
       expect(() => scope.waitFor(undefined as never)).toThrow(
