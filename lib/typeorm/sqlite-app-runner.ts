@@ -62,6 +62,7 @@ export class SqliteAppRunner extends SqliteRunner {
       release: async () => {
         if (!isOwned) {
           if (this.isBegunByStatement) app.unowned = this;
+          if (this.keepsTurn && !runner.isTransactionActive) await this.endMigration();
           return release();
         }
         this.countDown();
@@ -115,8 +116,12 @@ export class SqliteAppRunner extends SqliteRunner {
     // `dataSource.query('BEGIN')` has released the query runner that would end the transaction.
     else if (this.isForOneStatement) this.app.unowned = this;
     else if (!isMigrating) await this.inOrder(() => this.rollBackBegunByStatement());
-    // TypeORM omits this call if a migration fails. The call fails if the data source is destroyed.
-    if (isMigrating) await this.runner.afterMigration().catch(() => undefined);
+    if (isMigrating) await this.endMigration();
+  }
+
+  /** TypeORM omits this call if a migration fails. The call fails if the data source is destroyed. */
+  private async endMigration(): Promise<void> {
+    await this.runner.afterMigration().catch(() => undefined);
   }
 
   /**

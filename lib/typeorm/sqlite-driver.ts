@@ -5,6 +5,8 @@ import { textOf } from '../errors/error-parts.js';
 
 /** A connection of better-sqlite3, or of sqlite3, which doesn't report whether a transaction is open. */
 export interface SqliteConnection {
+  /** False once the connection is closed. */
+  readonly open?: boolean;
   readonly inTransaction?: boolean;
   /** Exists in better-sqlite3 only; sqlite3 keeps SQLite's default for `synchronous`, which is `FULL` in every mode. */
   pragma?(text: string, options?: { readonly simple: boolean }): unknown;
@@ -166,6 +168,7 @@ export class DriverCopies {
    * @throws {NoWalError} if SQLite can't switch this file to WAL.
    */
   async switchToWal(): Promise<boolean> {
+    if (this.driver.databaseConnection.open === false) return false; // the data source is being destroyed
     try {
       const mode = await this.requestWal();
       if (mode !== 'wal') throw new NoWalError(`the journal mode stays "${mode}"`);

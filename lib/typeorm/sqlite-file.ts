@@ -3,16 +3,10 @@ import { AppConnection } from './sqlite-app-connection.js';
 import { SqliteAppRunner } from './sqlite-app-runner.js';
 import { DriverCopies, NoWalError, type SqliteDriver } from './sqlite-driver.js';
 import { ConnectionPool } from './sqlite-pool.js';
-import { forgetTransaction, type SqliteRunner } from './sqlite-runner.js';
+import { forgetTransaction, type DeepRunner, type SqliteRunner } from './sqlite-runner.js';
 import { SqliteScopeRunner } from './sqlite-scope-runner.js';
-import { SqliteStart } from './sqlite-start.js';
+import { SqliteStart, type AppTransaction } from './sqlite-start.js';
 import { WriteLock } from './sqlite-write-lock.js';
-
-interface FlaggedRunner {
-  readonly isTransactionActive: boolean;
-  /** 0 until the BEGIN has been sent. */
-  readonly transactionDepth: number;
-}
 
 type TransactionWork = (manager: EntityManager) => Promise<unknown>;
 
@@ -82,17 +76,14 @@ export class SqliteFile {
     return file;
   }
 
-  /** What the application's transaction is doing; undefined if there isn't one, or if the file is read-only. */
-  private get transaction(): 'beginning' | 'open' | undefined {
+  private get transaction(): AppTransaction {
     if (this.#lock === undefined) return undefined;
     const { databaseConnection, queryRunner } = this.driver as Partial<SqliteDriver>;
     const { isTransactionActive = false, transactionDepth } = (queryRunner ??
-      {}) as Partial<FlaggedRunner>;
+      {}) as Partial<DeepRunner>;
     const isBegun = isTransactionActive && transactionDepth !== 0;
-    // TypeORM keeps the flag if SQLite itself ends the transaction.
     if (databaseConnection?.inTransaction ?? isBegun) return 'open';
-    // TypeORM sets the flag before a subscriber that may delay the BEGIN.
-    return isTransactionActive && transactionDepth === 0 ? 'beginning' : undefined;
+    return isTransactionActive ? 'unsettled' : undefined;
   }
 
   private get fileName(): string {
@@ -147,9 +138,9 @@ export class SqliteFile {
   }
 
   private takeOver(): void {
-    const { queryRunner } = this.driver;
-    // TypeORM may count one that SQLite itself has ended, or whose COMMIT has failed.
-    if (this.transaction === undefined && queryRunner?.isTransactionActive === true)
+    const queryRunner = this.driver.queryRunner as DeepRunner;
+    // TypeORM may still count one that SQLite itself has ended, or whose COMMIT has failed.
+    if (this.transaction === 'unsettled' && queryRunner.transactionDepth > 0)
       forgetTransaction(queryRunner);
     this.patch();
   }

@@ -20,11 +20,16 @@ const OVERLAP_MS = 1_000;
 /** The start whose held transaction is beginning around the running code, which may be a subscriber. */
 const beginning = new AsyncLocalStorage<SqliteStart>();
 
+/**
+ * What the application's transaction is doing: `open`, or `unsettled` while TypeORM counts one, but SQLite doesn't. A subscriber may
+ * delay the BEGIN or the end of the COMMIT.
+ */
+export type AppTransaction = 'open' | 'unsettled' | undefined;
+
 /** The work on a file during which the application must have no transaction open. */
 interface Preparation {
   readonly file: string;
-  /** What the application's transaction is doing; undefined if there isn't one. */
-  transaction(): 'beginning' | 'open' | undefined;
+  transaction(): AppTransaction;
   /** @returns false while another connection locks the file. */
   prepare(): Promise<boolean>;
   /** Runs last, at a moment when the application has no transaction open. */
@@ -43,6 +48,10 @@ export class SqliteStart {
   /** Settles when the most recently held transaction has begun. */
   #last: Promise<unknown> = Promise.resolve();
   #release: () => void = () => undefined;
+  /** The number of held transactions that are beginning. */
+  #beginning = 0;
+  /** The time at which the transaction was first seen unsettled, in milliseconds since the start. */
+  #unsettledAt: number | undefined;
 
   /** @param runner the one query runner of the application; undefined if no transaction can be open. */
   constructor(
@@ -134,7 +143,8 @@ export class SqliteStart {
     if (beginning.getStore() === this) return begin();
     const begun = this.#last.then(async () => {
       await this.goFirst();
-      return beginning.run(this, begin);
+      this.#beginning += 1;
+      return beginning.run(this, begin).finally(() => (this.#beginning -= 1));
     });
     const end = (): undefined => undefined; // the caller receives the error
     this.#last = begun.then(end, end);
@@ -152,10 +162,12 @@ export class SqliteStart {
     while (isOpen() && this.waitedMs < until) await setTimeout(POLL_MS);
   }
 
-  /** After a while, a transaction that is only beginning doesn't count: TypeORM never forgets one whose BEGIN has failed. */
+  /** An unsettled transaction counts only for a while: TypeORM never forgets one whose BEGIN or COMMIT has failed. */
   private get isBusy(): boolean {
     const state = this.file.transaction();
-    return state === 'open' || (state === 'beginning' && this.waitedMs < OVERLAP_MS);
+    const isUnsettled = state === 'unsettled' || (state === undefined && this.#beginning > 0);
+    this.#unsettledAt = isUnsettled ? (this.#unsettledAt ?? this.waitedMs) : undefined;
+    return state === 'open' || (isUnsettled && this.waitedMs - this.#unsettledAt! < OVERLAP_MS);
   }
 
   private get waitedMs(): number {

@@ -8,6 +8,8 @@ import {
   DataSource,
   EventSubscriber,
   type EntitySubscriberInterface,
+  type MigrationInterface,
+  type QueryRunner,
   type Repository,
   type TransactionStartEvent,
 } from 'typeorm';
@@ -25,6 +27,11 @@ import {
 } from '../support/sqlite.js';
 
 const ENTITIES = { entities: [Note] };
+
+/** The part of TypeORM's events of queries that the tests read. */
+interface QueryEvent {
+  readonly query: string;
+}
 
 /** A provider that has a transaction of the data source `other` open when its hook ends, until `end` resolves. */
 function seedsOfOther(end: Promise<void>) {
@@ -342,6 +349,117 @@ describe('Scopes on an SQLite file in which a transaction is open before the lib
 
       // TypeORM itself mixes the two up.
       expect(await outcome.opened).toContain('Transaction is not started yet');
+    });
+
+    it('do not disturb a query runner whose COMMIT a subscriber delays', async () => {
+      @EventSubscriber()
+      class Slow implements EntitySubscriberInterface {
+        async afterQuery({ query }: QueryEvent): Promise<void> {
+          if (query === 'COMMIT') await quietFor(20); // start-up tries meanwhile
+        }
+      }
+      @Injectable()
+      class Seeds {
+        done: Promise<void> | undefined;
+        private readonly kept: QueryRunner;
+
+        constructor(@InjectDataSource() dataSource: DataSource) {
+          this.kept = dataSource.createQueryRunner();
+        }
+
+        onModuleInit(): void {
+          this.done = this.seed();
+        }
+
+        private async seed(): Promise<void> {
+          for (const text of ['a', 'b', 'c']) {
+            await this.kept.startTransaction();
+            await this.kept.manager.insert(Note, { text });
+            await this.kept.commitTransaction();
+          }
+        }
+      }
+      const root = sqliteRoot(file, { ...ENTITIES, subscribers: [Slow] });
+      const test = await startApp({ imports: [root, around(Seeds), feature] });
+      await test.app.get(Seeds, { strict: false }).done;
+      await saveBeside(test, 'of the scope');
+
+      expect(file.committed()).toEqual(['a', 'b', 'c', 'of the scope']);
+    });
+
+    it('do not cut a transaction of a statement whose BEGIN a subscriber delays', async () => {
+      const other = new Database(file.path);
+      other.exec('CREATE TABLE notes (id integer primary key, text text NOT NULL)');
+      other.exec('BEGIN');
+      other.prepare('SELECT * FROM notes').all(); // start-up waits for its end
+      @EventSubscriber()
+      class Slow implements EntitySubscriberInterface {
+        async beforeQuery({ query }: QueryEvent): Promise<void> {
+          if (query !== 'BEGIN') return;
+          other.close();
+          await quietFor(30); // start-up tries again meanwhile
+        }
+      }
+      const seeded = gate();
+      @Injectable()
+      class Seeds {
+        constructor(@InjectDataSource() private readonly dataSource: DataSource) {}
+
+        onModuleInit(): void {
+          setTimeout(() => void this.seed().then(seeded.open, seeded.fail), 20);
+        }
+
+        private async seed(): Promise<void> {
+          await this.dataSource.query('BEGIN');
+          for (const text of ['a', 'b', 'c'])
+            await this.dataSource.getRepository(Note).insert({ text });
+          await this.dataSource.query('COMMIT');
+        }
+      }
+      const root = sqliteRoot(file, { ...ENTITIES, synchronize: false, subscribers: [Slow] });
+      const test = await startApp({ imports: [root, around(Seeds), feature] });
+      await seeded.opened;
+      await saveBeside(test, 'of the scope');
+
+      expect(file.committed()).toEqual(['a', 'b', 'c', 'of the scope']);
+      expect(test.log.of('warn')).toEqual([]);
+    });
+
+    it('write after a migration of start-up that failed, and that the application did not await', async () => {
+      class First1600000000000 implements MigrationInterface {
+        readonly transaction = false;
+
+        async up(): Promise<void> {
+          await quietFor(30); // start-up takes the file over meanwhile
+        }
+
+        async down(): Promise<void> {}
+      }
+      class Second1700000000000 implements MigrationInterface {
+        up(): Promise<void> {
+          throw new Error('no more');
+        }
+
+        async down(): Promise<void> {}
+      }
+      const failed = gate<string>();
+      @Injectable()
+      class Migrator {
+        constructor(@InjectDataSource() private readonly dataSource: DataSource) {}
+
+        onModuleInit(): void {
+          const migrated = this.dataSource.runMigrations({ transaction: 'each' });
+          migrated.catch((error: Error) => failed.open(error.message));
+        }
+      }
+      const migrations = [First1600000000000, Second1700000000000];
+      const test = await startApp({
+        imports: [sqliteRoot(file, { ...ENTITIES, migrations }), around(Migrator), feature],
+      });
+      expect(await failed.opened).toContain('no more');
+      await saveBeside(test, 'of the scope');
+
+      expect(file.committed()).toEqual(['of the scope']);
     });
 
     it('have their own connections after a BEGIN that failed', async () => {
