@@ -18,7 +18,7 @@ export interface IterationObserver {
   endFailed(error: unknown): void;
 }
 
-/** Iterates once over a source, from the call to `read()` until the source ends. */
+/** Iterates once over a source, from the call to `read()` until the source ends. `ConsumerLoop` then reopens the source. */
 export class SourceIteration {
   readonly #signal: TickSignal;
   #iterator: AsyncIterator<Delivery> | undefined;

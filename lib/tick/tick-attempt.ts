@@ -7,7 +7,7 @@ import type { Tick } from './tick.interface.js';
 /** The part of a running tick that its attempts share. */
 type AttemptedTick = Pick<Tick, 'id' | 'firedAt' | 'payload'> & { readonly slot: Slot };
 
-/** One attempt of a tick, with the `Tick` that its handler receives. */
+/** The state of one attempt of a tick, with the `Tick` that its handler receives. `AttemptRunner` runs the attempt. */
 export class TickAttempt {
   readonly startedAt = new Date();
   readonly #began = performance.now();

@@ -27,6 +27,9 @@ export interface Tick<P = unknown> {
    */
   readonly signal: AbortSignal;
   readonly scope: ProviderScope;
-  /** The body of a message, an item of `forEach`, or the payload of `registry.run(name, { payload })`. */
+  /**
+   * The body of a message, an item of `forEach`, or the `payload` of `registry.run()`, of `registry.add()`, or of
+   * `ProviderScopeFactory.run()` with a name.
+   */
   readonly payload: P;
 }
