@@ -1,4 +1,5 @@
 import { isSingleton, kindOf, type NestModule, type NestWrapper } from '../nest/index.js';
+import { readMember } from '../util/values.js';
 
 /** Returns the class of a provider: its own, or the token of a factory or value if that token is a class. An alias has none. */
 export function classOf(wrapper: NestWrapper): Function | undefined {
@@ -17,7 +18,8 @@ export function classOfInstance(wrapper: NestWrapper): Function | undefined {
   const { instance } = wrapper;
   if (typeof instance !== 'object' || instance === null || wrapper.isAlias === true)
     return undefined;
-  return (Object.getPrototypeOf(instance) as { constructor?: Function } | null)?.constructor;
+  const found = readMember(instance, 'constructor'); // as a proxy may refuse to show its prototype
+  return typeof found === 'function' ? found : undefined;
 }
 
 /** Lists the providers and controllers that have a class, once for each module that has them. */

@@ -118,7 +118,7 @@ export class NameHolders {
       };
     const text =
       nestJobNamed(this.nest.modules.values(), kind, name) ??
-      `${KINDS[kind].noun} that @nestjs/schedule runs`; // a job on an instance that a factory made
+      `${KINDS[kind].noun} that @nestjs/schedule runs`; // a job that no provider shows, such as that of an alias
     return { text, adder: undefined };
   }
 

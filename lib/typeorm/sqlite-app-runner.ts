@@ -32,6 +32,8 @@ export class SqliteAppRunner extends SqliteRunner {
   #cut: string | undefined;
   /** The number of inner transactions that are just beginning: TypeORM doesn't count them yet. */
   #beginning = 0;
+  /** True if a migration has failed: TypeORM then doesn't switch foreign keys on again. */
+  #isMigrationLost = false;
   /** True while the statement that ends the transaction is running: no inner transaction can begin any more. */
   #isEnding = false;
 
@@ -51,9 +53,11 @@ export class SqliteAppRunner extends SqliteRunner {
       this.sendFor(withoutForeignKeys, 'PRAGMA foreign_keys = OFF', async () => {
         await beforeMigration();
         this.keepsTurn = true; // no other code may write while foreign keys are off
+        this.#isMigrationLost = false;
       });
     const withForeignKeys = (): Promise<unknown> => {
       this.keepsTurn = false;
+      this.#isMigrationLost = false;
       return this.sendFor(withForeignKeys, 'PRAGMA foreign_keys = ON', afterMigration);
     };
     Object.assign(runner, {
@@ -62,7 +66,8 @@ export class SqliteAppRunner extends SqliteRunner {
       release: async () => {
         if (!isOwned) {
           if (this.isBegunByStatement) app.unowned = this;
-          if (this.keepsTurn && !runner.isTransactionActive) await this.endMigration();
+          if (this.#users === 0) this.#cut = undefined;
+          if (this.#isMigrationLost) await this.endMigration();
           return release();
         }
         this.countDown();
@@ -82,7 +87,7 @@ export class SqliteAppRunner extends SqliteRunner {
 
   /** Returns the query runner, and counts one more user that will release it. */
   handOut(): QueryRunner {
-    this.#users += 1;
+    if (this.isOwned) this.#users += 1;
     return this.runner;
   }
 
@@ -194,6 +199,7 @@ export class SqliteAppRunner extends SqliteRunner {
     });
     try {
       const result = await sent;
+      this.#isMigrationLost ||= this.keepsTurn && /^ROLLBACK\s*$/i.test(statement);
       return result === TOO_LATE ? this.route(statement, send) : result;
     } finally {
       if (signal !== undefined) owner.#pending -= 1;

@@ -33,10 +33,10 @@ export class SqliteFile {
     this.#lock = driver.options.readonly === true ? undefined : WriteLock.of(path);
     this.#pool = new ConnectionPool({
       connect: async () => {
-        this.#copies.checkConnected();
         await this.#switching;
+        this.#copies.checkConnected();
         const isReady =
-          this.#isPrepared || (this.transaction === undefined && (await this.switchLater()));
+          this.#isPrepared || (this.transaction !== 'open' && (await this.switchLater()));
         if (!isReady) throw new Error(lockedText(this.fileName));
         return this.#copies.connect();
       },

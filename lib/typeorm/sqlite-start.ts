@@ -1,10 +1,10 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { setTimeout } from 'node:timers/promises';
+import { setImmediate, setTimeout } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import type { QueryRunner } from 'typeorm';
 import { InvalidOptionsError } from '../errors/errors.js';
 import { forgetTransaction, type DeepRunner } from './sqlite-runner.js';
-import { begins } from './sqlite-statements.js';
+import { begins, effectOnTransaction } from './sqlite-statements.js';
 import { LONG_TURN_MS, LONGEST_TURN_MS } from './sqlite-write-lock.js';
 
 /** The interval, in milliseconds, at which the library checks whether an open transaction has ended. */
@@ -17,12 +17,18 @@ const POLL_MS = 5;
  */
 const OVERLAP_MS = 1_000;
 
+/**
+ * The time in milliseconds, from the start on, during which a transaction that TypeORM counts and SQLite doesn't may have a BEGIN or
+ * a COMMIT on its way. After this time, TypeORM must have lost count: the statement failed, or SQLite has ended the transaction.
+ */
+const UNSETTLED_MS = 1_000;
+
 /** The start whose held transaction is beginning around the running code, which may be a subscriber. */
-const beginning = new AsyncLocalStorage<SqliteStart>();
+const startAround = new AsyncLocalStorage<SqliteStart>();
 
 /**
- * What the application's transaction is doing: `open`, or `unsettled` while TypeORM counts one, but SQLite doesn't. A subscriber may
- * delay the BEGIN or the end of the COMMIT.
+ * The state of the application's transaction: `open`, or `unsettled` while TypeORM counts one, but SQLite doesn't. With sqlite3, which
+ * doesn't say whether one is open, TypeORM's count decides, and only a transaction that is beginning is unsettled.
  */
 export type AppTransaction = 'open' | 'unsettled' | undefined;
 
@@ -48,10 +54,8 @@ export class SqliteStart {
   /** Settles when the most recently held transaction has begun. */
   #last: Promise<unknown> = Promise.resolve();
   #release: () => void = () => undefined;
-  /** The number of held transactions that are beginning. */
-  #beginning = 0;
-  /** The time at which the transaction was first seen unsettled, in milliseconds since the start. */
-  #unsettledAt: number | undefined;
+  /** The number of held transactions that are beginning, and of statements on their way that begin or end a transaction. */
+  #inFlight = 0;
 
   /** @param runner the one query runner of the application; undefined if no transaction can be open. */
   constructor(
@@ -131,43 +135,51 @@ export class SqliteStart {
       startTransaction: (...args: Parameters<typeof startTransaction>) =>
         this.inOrder(() => start(...args)),
       query: (...args: Parameters<typeof query>): Promise<unknown> => {
-        // TypeORM sets the flag before its own BEGIN, which has already waited.
-        const isBegin = begins(args[0]) && !runner.isTransactionActive;
+        const [statement] = args;
         const send = (): Promise<unknown> => now().query.apply(runner, args);
-        return isBegin ? this.inOrder(send) : send();
+        // TypeORM sets the flag before its own BEGIN, which has already waited.
+        if (begins(statement) && !runner.isTransactionActive) return this.inOrder(send);
+        return effectOnTransaction(statement) === 'end' ? this.inFlight(send) : send();
       },
     });
   }
 
   private inOrder<T>(begin: () => Promise<T>): Promise<T> {
-    if (beginning.getStore() === this) return begin();
+    if (startAround.getStore() === this) return begin();
     const begun = this.#last.then(async () => {
       await this.goFirst();
-      this.#beginning += 1;
-      return beginning.run(this, begin).finally(() => (this.#beginning -= 1));
+      return startAround.run(this, () => this.inFlight(begin));
     });
     const end = (): undefined => undefined; // the caller receives the error
-    this.#last = begun.then(end, end);
+    // A subscriber may make the beginning wait for a later transaction.
+    const timeout = setTimeout(LONGEST_TURN_MS, undefined, { ref: false });
+    this.#last = Promise.race([begun.then(end, end), timeout]);
     return begun;
   }
 
-  /** Lets the library try. Once it is done, waits until no held transaction is open, because all of them share one query runner. */
-  private async goFirst(): Promise<void> {
-    while (!this.#isOver && this.isBusy && this.waitedMs < OVERLAP_MS) await setTimeout(POLL_MS);
-    await this.attempt().catch(() => undefined); // run() throws the error
-    if (!this.#isOver) return;
-    const until = this.waitedMs + LONGEST_TURN_MS;
-    const isOpen = (): boolean =>
-      this.runner?.isTransactionActive === true && this.file.transaction() === 'open';
-    while (isOpen() && this.waitedMs < until) await setTimeout(POLL_MS);
+  private async inFlight<T>(work: () => Promise<T>): Promise<T> {
+    this.#inFlight += 1;
+    try {
+      return await work();
+    } finally {
+      void setImmediate().then(() => (this.#inFlight -= 1)); // by then, TypeORM has counted the transaction
+    }
   }
 
-  /** An unsettled transaction counts only for a while: TypeORM never forgets one whose BEGIN or COMMIT has failed. */
+  /** Lets the library try. Once it is done, waits for the held transactions, because all of them share one query runner. */
+  private async goFirst(): Promise<void> {
+    await setImmediate(); // the last transaction may have ended just now
+    while (!this.#isOver && this.isBusy && this.waitedMs < OVERLAP_MS) await setTimeout(POLL_MS);
+    await this.attempt().catch(() => undefined); // run() throws the error
+    const until = this.waitedMs + LONGEST_TURN_MS;
+    while (this.#isOver && this.runner?.isTransactionActive === true && this.waitedMs < until)
+      await setTimeout(POLL_MS);
+  }
+
   private get isBusy(): boolean {
     const state = this.file.transaction();
-    const isUnsettled = state === 'unsettled' || (state === undefined && this.#beginning > 0);
-    this.#unsettledAt = isUnsettled ? (this.#unsettledAt ?? this.waitedMs) : undefined;
-    return state === 'open' || (isUnsettled && this.waitedMs - this.#unsettledAt! < OVERLAP_MS);
+    if (state === 'open' || this.#inFlight > 0) return true;
+    return state === 'unsettled' && this.waitedMs < UNSETTLED_MS;
   }
 
   private get waitedMs(): number {

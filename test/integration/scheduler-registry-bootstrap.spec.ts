@@ -342,7 +342,7 @@ describe('A name that a decorator of @nestjs/schedule has too', () => {
       providers: [Ours, { provide: 'JOB', useFactory: () => new Job() }],
     });
     await expect(app.init()).rejects.toThrow(
-      'Ours.cron: its schedule "cron" has the same name as a job that @nestjs/schedule runs. Rename one of them with { name: \'...\' }.',
+      `Ours.cron: its schedule "cron" has the same name as the @Cron of ${Job.name}.run, which @nestjs/schedule runs. Rename one of them with { name: '...' }.`,
     );
   });
 

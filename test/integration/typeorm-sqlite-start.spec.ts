@@ -33,6 +33,13 @@ interface QueryEvent {
   readonly query: string;
 }
 
+@EventSubscriber()
+class SlowCommit implements EntitySubscriberInterface {
+  async afterQuery({ query }: QueryEvent): Promise<void> {
+    if (query === 'COMMIT') await quietFor(20); // start-up goes on meanwhile
+  }
+}
+
 /** A provider that has a transaction of the data source `other` open when its hook ends, until `end` resolves. */
 function seedsOfOther(end: Promise<void>) {
   @Injectable()
@@ -246,31 +253,37 @@ describe('Scopes on an SQLite file in which a transaction is open before the lib
       expect(test.log.of('warn')).toEqual([]);
     });
 
-    it('keep apart the transactions that start-up has held, while prepareDatabase takes long', async () => {
-      const seeding: Promise<unknown>[] = [];
-      let connections = 0;
-      const prepareDatabase = async (): Promise<void> => {
-        connections += 1;
-        if (connections > 1) await quietFor(600); // twice: longer than a transaction that overlaps is held
-      };
-      @Injectable()
-      class Seeds {
-        constructor(@InjectDataSource() private readonly dataSource: DataSource) {}
+    it.each([
+      ['', []],
+      [', and a subscriber delays each COMMIT', [SlowCommit]],
+    ])(
+      'keep apart the transactions that start-up has held, while prepareDatabase takes long%s',
+      async (_, subscribers) => {
+        const seeding: Promise<unknown>[] = [];
+        let connections = 0;
+        const prepareDatabase = async (): Promise<void> => {
+          connections += 1;
+          if (connections > 1) await quietFor(600); // twice: longer than a transaction that overlaps is held
+        };
+        @Injectable()
+        class Seeds {
+          constructor(@InjectDataSource() private readonly dataSource: DataSource) {}
 
-        onModuleInit(): void {
-          const notes = this.dataSource.getRepository(Note);
-          setTimeout(() => {
-            seeding.push(...['a', 'b', 'c'].map((text) => notes.save({ text })));
-          }, 20);
+          onModuleInit(): void {
+            const notes = this.dataSource.getRepository(Note);
+            setTimeout(() => {
+              seeding.push(...['a', 'b', 'c'].map((text) => notes.save({ text })));
+            }, 20);
+          }
         }
-      }
-      const root = sqliteRoot(file, { ...ENTITIES, prepareDatabase });
-      await startApp({ imports: [root, around(Seeds), feature] });
-      await Promise.all(seeding);
+        const root = sqliteRoot(file, { ...ENTITIES, prepareDatabase, subscribers });
+        await startApp({ imports: [root, around(Seeds), feature] });
+        await Promise.all(seeding);
 
-      expect(seeding).toHaveLength(3);
-      expect(file.committed()).toEqual(['a', 'b', 'c']);
-    });
+        expect(seeding).toHaveLength(3);
+        expect(file.committed()).toEqual(['a', 'b', 'c']);
+      },
+    );
 
     it('keep apart the transactions that start-up has held, while another application writes', async () => {
       const first = await startApp({ imports: [sqliteRoot(file, ENTITIES), feature] });
@@ -352,12 +365,6 @@ describe('Scopes on an SQLite file in which a transaction is open before the lib
     });
 
     it('do not disturb a query runner whose COMMIT a subscriber delays', async () => {
-      @EventSubscriber()
-      class Slow implements EntitySubscriberInterface {
-        async afterQuery({ query }: QueryEvent): Promise<void> {
-          if (query === 'COMMIT') await quietFor(20); // start-up tries meanwhile
-        }
-      }
       @Injectable()
       class Seeds {
         done: Promise<void> | undefined;
@@ -379,12 +386,49 @@ describe('Scopes on an SQLite file in which a transaction is open before the lib
           }
         }
       }
-      const root = sqliteRoot(file, { ...ENTITIES, subscribers: [Slow] });
+      const root = sqliteRoot(file, { ...ENTITIES, subscribers: [SlowCommit] });
       const test = await startApp({ imports: [root, around(Seeds), feature] });
       await test.app.get(Seeds, { strict: false }).done;
       await saveBeside(test, 'of the scope');
 
       expect(file.committed()).toEqual(['a', 'b', 'c', 'of the scope']);
+    });
+
+    it('do not refuse later statements of a query runner from before start-up, after a transaction that failed beside an inner one', async () => {
+      @Injectable()
+      class Kept {
+        readonly runner: QueryRunner;
+
+        constructor(@InjectDataSource() dataSource: DataSource) {
+          this.runner = dataSource.createQueryRunner();
+        }
+      }
+      const imports = [sqliteRoot(file, ENTITIES), around(Kept), feature];
+      const test = await startApp({ imports });
+      const { runner } = test.app.get(Kept, { strict: false });
+      const begun = gate();
+      const failed = gate();
+      let inner: Promise<unknown> | undefined;
+      const outer = runner.manager.transaction(async (manager) => {
+        await dataSourceOf(test).getRepository(Note).save({ text: 'outer' });
+        inner = manager.transaction(async (nested) => {
+          begun.open();
+          await failed.opened;
+          await nested.save(Note, { text: 'inner' });
+        });
+        inner.catch(() => undefined); // expected below
+        await begun.opened;
+        throw new Error('no more');
+      });
+      await turn();
+      await begun.opened;
+      failed.open();
+      await expect(outer).rejects.toThrow('no more');
+      await Promise.allSettled([inner]);
+
+      expect(await runner.query('SELECT * FROM notes')).toEqual([]);
+      await saveBeside(test, 'of the scope');
+      expect(file.committed()).toEqual(['of the scope']);
     });
 
     it('do not cut a transaction of a statement whose BEGIN a subscriber delays', async () => {

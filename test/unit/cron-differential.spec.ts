@@ -39,7 +39,10 @@ describe.each(ZONES)('The due times in %s', (zone) => {
         for (let at of instants) {
           for (let step = 0; step < 3; step += 1) {
             const due = reference.next(at);
-            expect([iso(at), iso(expression.next(at))]).toEqual([iso(at), iso(due)]);
+            const ours = expression.next(at);
+            // The cron package looks no further than eight years from today.
+            const shown = due === undefined && ours! > today + 8 * 365 * DAY ? undefined : ours;
+            expect([iso(at), iso(shown)]).toEqual([iso(at), iso(due)]);
             if (due === undefined) break;
             at = due;
           }
