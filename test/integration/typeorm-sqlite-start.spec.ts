@@ -19,6 +19,7 @@ import { gate, quietFor, turn } from '../support/gate.js';
 import { dataSourceOf, Note } from '../support/scoped-typeorm.js';
 import {
   around,
+  beginElsewhere,
   createTestFile,
   removeTestFiles,
   sqliteRoot,
@@ -336,10 +337,7 @@ describe('Scopes on an SQLite file in which a transaction is open before the lib
           await queryRunner!.manager.transaction((manager) => manager.find(Note));
         }
       }
-      const other = new Database(file.path);
-      other.exec('CREATE TABLE notes (id integer primary key, text text NOT NULL)');
-      other.exec('BEGIN');
-      other.prepare('SELECT * FROM notes').all(); // start-up waits for its end
+      const other = beginElsewhere(file);
       const outcome = gate<unknown>();
       @Injectable()
       class Seeds {
@@ -432,10 +430,7 @@ describe('Scopes on an SQLite file in which a transaction is open before the lib
     });
 
     it('do not cut a transaction of a statement whose BEGIN a subscriber delays', async () => {
-      const other = new Database(file.path);
-      other.exec('CREATE TABLE notes (id integer primary key, text text NOT NULL)');
-      other.exec('BEGIN');
-      other.prepare('SELECT * FROM notes').all(); // start-up waits for its end
+      const other = beginElsewhere(file);
       @EventSubscriber()
       class Slow implements EntitySubscriberInterface {
         async beforeQuery({ query }: QueryEvent): Promise<void> {
@@ -583,10 +578,7 @@ describe('Scopes on an SQLite file in which a transaction is open before the lib
     });
 
     it('have their own connections after a transaction of another process', async () => {
-      const other = new Database(file.path);
-      other.exec('CREATE TABLE notes (id integer primary key, text text NOT NULL)');
-      other.exec('BEGIN');
-      other.prepare('SELECT * FROM notes').all();
+      const other = beginElsewhere(file);
       const root = sqliteRoot(file, {
         ...ENTITIES,
         ...watchWal(() => other.close()),
@@ -605,10 +597,7 @@ describe('Scopes on an SQLite file in which a transaction is open before the lib
           feature,
         ],
       });
-      const other = new Database(file.path);
-      other.exec('CREATE TABLE notes (id integer primary key, text text NOT NULL)');
-      other.exec('BEGIN');
-      other.prepare('SELECT * FROM notes').all();
+      const other = beginElsewhere(file);
       await dataSourceOf(test).initialize();
       await expect(save(test, 'early')).rejects.toThrow(
         `A transaction is open on ${file.path}, so the library cannot switch the file to WAL yet, and this scope cannot open a connection. The next scope tries again.`,

@@ -1,14 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource, TypeOrmModule, type TypeOrmModuleOptions } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
-import Database from 'better-sqlite3';
 import { ScopedTypeOrmModule } from '../../lib/typeorm/index.js';
 import { closeApps, compileApp, startApp } from '../support/app.js';
 import { gate, quietFor, turn } from '../support/gate.js';
 import { startNoteApp } from '../support/note-worker.js';
 import { dataSourceOf, Note } from '../support/scoped-typeorm.js';
 import { sqlite3OnBetterSqlite3 } from '../support/sqlite3-on-better-sqlite3.js';
-import { around, createTestFile, removeTestFiles } from '../support/sqlite.js';
+import { around, beginElsewhere, createTestFile, removeTestFiles } from '../support/sqlite.js';
 
 const options = (database: string): TypeOrmModuleOptions =>
   ({
@@ -64,10 +63,7 @@ const hasDriver = (): boolean => {
 
   it('stops start-up if another process has a transaction open for too long, even with busyErrorRetry', async () => {
     const file = createTestFile();
-    const other = new Database(file.path);
-    other.exec('CREATE TABLE notes (id integer primary key, text text NOT NULL)');
-    other.exec('BEGIN');
-    other.prepare('SELECT * FROM notes').all();
+    const other = beginElsewhere(file);
     const now = performance.now.bind(performance);
     const retries = { busyTimeout: 1, busyErrorRetry: 1 }; // options of TypeORM 0.3
     const root = TypeOrmModule.forRoot({

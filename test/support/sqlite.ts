@@ -42,6 +42,15 @@ export function createTestFile(): TestFile {
   };
 }
 
+/** A connection, as of another process, on which a transaction reads until it is closed: a new file can't be switched to WAL before. */
+export function beginElsewhere({ path }: TestFile): Pick<Database, 'close'> {
+  const other = new Database(path);
+  other.exec('CREATE TABLE notes (id integer primary key, text text NOT NULL)');
+  other.exec('BEGIN');
+  other.prepare('SELECT * FROM notes').all();
+  return other;
+}
+
 /** For `afterEach`, when the applications are closed. */
 export function removeTestFiles(): void {
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true });
