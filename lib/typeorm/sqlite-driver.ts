@@ -42,6 +42,12 @@ export const FILE_DRIVERS: readonly string[] = ['better-sqlite3', 'sqlite'];
 /** The default time in milliseconds that a connection waits for other processes. */
 const BUSY_TIMEOUT_MS = 5_000;
 
+/**
+ * The time in milliseconds during which a journal mode that stays doesn't mean that the file can't use WAL. After a write, SQLite keeps
+ * the mode until the transaction ends, and sqlite3 doesn't say whether a transaction is open.
+ */
+const REFUSED_MS = 1_000;
+
 /** Values of `PRAGMA synchronous`. */
 const NORMAL = 1;
 const EXTRA = 3;
@@ -80,6 +86,8 @@ export function useConnection(
 export class DriverCopies {
   readonly #createQueryRunner: Driver['createQueryRunner'];
   #choosesSynchronous: Promise<boolean> | undefined;
+  /** The time at which SQLite first kept another journal mode, as a `performance.now()` timestamp. */
+  #refusedAt: number | undefined;
 
   /** True from the moment when the data source begins to close until it connects again. */
   isClosing = false;
@@ -171,8 +179,11 @@ export class DriverCopies {
     if (this.driver.databaseConnection.open === false) return false; // the data source is being destroyed
     try {
       const mode = await this.requestWal();
-      if (mode !== 'wal') throw new NoWalError(`the journal mode stays "${mode}"`);
-      return true;
+      if (mode === 'wal') return true;
+      this.#refusedAt ??= performance.now();
+      const isOpen = this.driver.databaseConnection.inTransaction;
+      if (isOpen === undefined && performance.now() - this.#refusedAt < REFUSED_MS) return false;
+      throw new NoWalError(`the journal mode stays "${mode}"`);
     } catch (error) {
       if (isLocked(error)) return false;
       if (codeOf(error).startsWith('SQLITE_'))

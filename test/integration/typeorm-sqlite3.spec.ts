@@ -98,6 +98,7 @@ const hasDriver = (): boolean => {
         seeds.push(
           quietFor(30).then(async () => {
             await this.dataSource.query(`INSERT INTO notes (text) VALUES ('seed')`);
+            await quietFor(30); // after a write, SQLite keeps the journal mode without an error
             await this.dataSource.query('COMMIT');
           }),
         );
