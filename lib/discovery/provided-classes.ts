@@ -18,8 +18,18 @@ export function classOfInstance(wrapper: NestWrapper): Function | undefined {
   const { instance } = wrapper;
   if (typeof instance !== 'object' || instance === null || wrapper.isAlias === true)
     return undefined;
-  const found = readMember(instance, 'constructor'); // as a proxy may refuse to show its prototype
+  const prototype = prototypeOf(instance);
+  const found = prototype && readMember(prototype, 'constructor');
   return typeof found === 'function' ? found : undefined;
+}
+
+/** Returns the prototype; undefined if the object has none, or is a proxy that refuses to show it. */
+function prototypeOf(instance: object): object | undefined {
+  try {
+    return (Object.getPrototypeOf(instance) as object | null) ?? undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Lists the providers and controllers that have a class, once for each module that has them. */
