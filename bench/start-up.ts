@@ -37,7 +37,7 @@ const BASELINE = 'without the library';
 
 interface Start {
   readonly startMs: number;
-  /** The CPU time of the process for the start, to which busy neighbours don't add. */
+  /** The CPU time of the process for the start, to which busy neighbors don't add. */
   readonly cpuMs: number;
   /** The graph, all rules and the inspection, for `inspectScopes()`. */
   readonly inspectMs: number;

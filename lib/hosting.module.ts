@@ -7,7 +7,7 @@ import {
 import { ScopedWorkerServices } from './scoped-worker-services.js';
 
 /**
- * Starts and stops the library at the right time: Nest initialises and bootstraps this module last, and destroys it first. The
+ * Starts and stops the library at the right time: Nest initializes and bootstraps this module last, and destroys it first. The
  * module has no provider, because Nest runs all hooks of one module together.
  */
 @Module({})

@@ -62,7 +62,7 @@ export class ScopedWorkerCoreModule
     this.services.leaks.start();
   }
 
-  /** Runs after all other shutdown hooks, because this module was the first to be initialised. */
+  /** Runs after all other shutdown hooks, because this module was the first to be initialized. */
   onApplicationShutdown(): Promise<void> {
     return this.services.drain.close();
   }

@@ -62,7 +62,7 @@ function entriesCompared(one: MapOfAny, other: MapOfAny, depth: number): Verdict
 
 /**
  * Returns the kind of an object. An instance of a subclass of `Map`, `Set`, `URL` or `URLSearchParams` is of the kind `other`,
- * because it may have hidden state. A date is recognised even if it comes from another realm or a fake clock.
+ * because it may have hidden state. A date is recognized even if it comes from another realm or a fake clock.
  */
 function kindOf(value: object): 'plain' | 'map' | 'set' | 'comparable' | 'textual' | 'other' {
   const prototype: unknown = Object.getPrototypeOf(value);

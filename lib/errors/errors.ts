@@ -309,7 +309,7 @@ export class WriteTimeoutError extends ScopedWorkerError {
     options?: { cause?: unknown },
   ) {
     super(
-      `A write to ${file} waited ${waitedMs} ms for its turn. The transaction of ${holder} holds the write lock. SQLite allows one writer at a time. Keep that transaction short. Check whether it never ends, or waits for this write.`,
+      `A write to ${file} waited ${waitedMs} ms for its turn. The transaction of ${holder} holds the write lock. SQLite allows one writer at a time. Keep that transaction short. Check whether it ever ends, and whether it waits for this write.`,
       options,
     );
   }

@@ -12,7 +12,7 @@ import { SignalWarning } from './signals.js';
 import { StartUpSettled } from './start-up-settled.js';
 
 /**
- * Starts the engine when start-up is complete, and stops it before any part of the application is destroyed. Nest initialises and
+ * Starts the engine when start-up is complete, and stops it before any part of the application is destroyed. Nest initializes and
  * bootstraps `HostingModule` last, and destroys it first.
  */
 export class ApplicationLifecycle {

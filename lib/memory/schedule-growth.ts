@@ -60,7 +60,7 @@ class Account {
  * Estimates what the ticks of each schedule leave in the heap. For a stretch of time, this class knows how much the heap has grown
  * and which ticks finished. A stretch with ticks of only one schedule yields a figure directly. If ticks of several schedules
  * overlap, each stretch is one equation. Each estimate is then adjusted by the schedule's share of the unexplained growth.
- * (Normalised least mean squares: Nagumo & Noda, "A learning method for system identification", 1967.) Schedules that always run
+ * (Normalized least mean squares: Nagumo & Noda, "A learning method for system identification", 1967.) Schedules that always run
  * together can't be separated.
  */
 export class GrowthEstimates {

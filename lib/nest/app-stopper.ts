@@ -52,5 +52,5 @@ export class AppStopper {
 }
 
 function hung(limitMs: number): string {
-  return `The application has not closed within ${limitMs} ms, so the process ends now. Look for a shutdown hook that never settles, or for an HTTP response that stays open (forceCloseConnections closes it).`;
+  return `The application did not close within ${limitMs} ms, so the process ends now. Look for a shutdown hook that never settles, or for an HTTP response that stays open (forceCloseConnections closes it).`;
 }

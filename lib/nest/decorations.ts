@@ -11,7 +11,7 @@ const watched = new WeakSet<NestInjector>();
  * Remembers the instances that an injector decorates, so that `bare()` can find them.
  *
  * `Injector#instanceDecorator` (from 11.1 on) is that of `NestFactory.create(..., { instrument: { instanceDecorator } })`, or the
- * identity function. Nest calls it with each instance that a constructor or factory has created. `isSameObject()` recognises
+ * identity function. Nest calls it with each instance that a constructor or factory has created. `isSameObject()` recognizes
  * instances that are decorated elsewhere: singletons (by an unreachable injector) and values (by their module).
  */
 export function watchDecorations(injector: NestInjector): void {
@@ -69,9 +69,9 @@ export function handsOn(made: unknown, injected: readonly unknown[]): boolean {
 const MARK = Symbol('nestjs-scoped-worker:mark');
 
 /**
- * Recognises an object behind proxies whose target isn't known. During the search, the object has a hidden property, which is
+ * Recognizes an object behind proxies whose target isn't known. During the search, the object has a hidden property, which is
  * visible through every proxy that doesn't hide the properties of its target. End the search before other code runs. A
- * non-extensible object is recognised only by its identity.
+ * non-extensible object is recognized only by its identity.
  */
 export class ObjectSearch {
   readonly #object: object;

@@ -2,7 +2,7 @@ import { ObjectSearch } from './decorations.js';
 
 type IsIt = (value: unknown) => boolean;
 
-/** Works like `anyHolds`, but also recognises the object behind proxies. */
+/** Works like `anyHolds`, but also recognizes the object behind proxies. */
 export function holdsDecorated(holders: readonly object[], candidate: object): boolean {
   const search = new ObjectSearch(candidate);
   try {

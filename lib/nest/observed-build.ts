@@ -70,14 +70,14 @@ export async function observe(
     throw error;
   }
   if (recorded !== undefined) recorded.instance = instance;
-  const isInitialised = typeof readMember(instance as object, 'onScopeInit') === 'function';
-  if (!isInitialised && !isFactory(wrapper)) plain.add(wrapper);
+  const isInitialized = typeof readMember(instance as object, 'onScopeInit') === 'function';
+  if (!isInitialized && !isFactory(wrapper)) plain.add(wrapper);
   const built = replacement === undefined ? instance : replacement.behind(instance);
   const prepare = (): Promise<void> | undefined =>
     observer.built(isPassedOn(instance) ? undefined : built, wrapper, () =>
       injectEarly(instance, properties),
     );
-  const ready = isInitialised || isFactory(wrapper) ? preparation.run(prepare) : prepare();
+  const ready = isInitialized || isFactory(wrapper) ? preparation.run(prepare) : prepare();
   if (ready === undefined) {
     preparation.isOver = true;
     held?.release();

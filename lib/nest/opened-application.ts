@@ -3,7 +3,7 @@ import type { INestApplicationContext } from '@nestjs/common';
 import { Application } from './application.js';
 import type { NestModule, NestWrapper, OpenContainer } from './nest-types.js';
 
-/** Reads an application from outside, even if it isn't initialised and has no instances. */
+/** Reads an application from outside, even if it isn't initialized and has no instances. */
 export class OpenedApplication extends Application {
   readonly modules: ReadonlyMap<string, NestModule>;
 

@@ -11,7 +11,7 @@ import { isReadyMade, isSingleton } from './provider-kind.js';
  * read private `#fields` or closures; `shared()` is for objects held there.
  *
  * In an application with an `instanceDecorator`, instances may be proxies, and so may the objects that they hold. The search
- * recognises these proxies.
+ * recognizes these proxies.
  */
 export class StaticHoldings {
   #instances: object[] = [];

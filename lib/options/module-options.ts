@@ -63,7 +63,7 @@ export interface ScopedWorkerModuleOptions {
   /**
    * Runs global guards, interceptors, pipes and filters (such as `app.useGlobalGuards()` and `APP_GUARD`) around handlers too.
    * Enhancers on a worker or on a handler run in any case, except for adopted handlers, which run without enhancers. Most global
-   * ones are written for HTTP requests: check `context.getType() === 'scoped-worker'` to recognise a tick.
+   * ones are written for HTTP requests: check `context.getType() === 'scoped-worker'` to recognize a tick.
    *
    * @defaultValue false
    */

@@ -41,7 +41,7 @@ export class ScheduleMaker {
     const problems: string[] = [];
     const say = (problem: string): void => void problems.push(`${culprit}: ${problem}.`);
     if (!this.book.isFilled) {
-      say('start-up has not read the workers yet. Call it in onModuleInit() or later');
+      say('start-up has not read the workers yet. Call add() in onModuleInit() or later');
       throw new InvalidScheduleError(problems);
     }
     const badName = nameProblem(name);

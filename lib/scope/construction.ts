@@ -29,7 +29,7 @@ export interface ConstructionHome {
 }
 
 /**
- * Brings instances into a scope: each is built, added to the disposal, initialised, and only then returned or injected.
+ * Brings instances into a scope: each is built, added to the disposal, initialized, and only then returned or injected.
  *
  * If disposal begins during a build, the instance is disposed as soon as it arrives, and its load is refused.
  */
@@ -205,11 +205,11 @@ export class Construction implements BuildObserver {
     }
     const late =
       isNew && this.disposal.isDisposing ? this.disposal.takeNewest(instance) : undefined;
-    const initialise = (): unknown => {
+    const initialize = (): unknown => {
       inject(); // a disposer uses the properties too, even if the scope has closed meanwhile
       return typeof init === 'function' ? (init.call(instance) as unknown) : undefined;
     };
-    const ready = this.initialise(initialise, wrapper, late).finally(() => (this.#builds -= 1));
+    const ready = this.initialize(initialize, wrapper, late).finally(() => (this.#builds -= 1));
     if (wrapper.forwardRef === true) this.addCycle(ready);
     ready.catch(() => undefined); // the load throws the error
     return ready;
@@ -255,7 +255,7 @@ export class Construction implements BuildObserver {
     return typeof instance === 'object' && instance !== null && this.#given.includes(instance);
   }
 
-  private async initialise(
+  private async initialize(
     init: () => unknown,
     wrapper: NestWrapper,
     late: LateEntry | undefined,

@@ -70,7 +70,7 @@ export class Disposal {
   /**
    * Adds an instance.
    *
-   * @param isLate true if the scope has closed: the instance isn't initialised, and its other hooks wouldn't expect that.
+   * @param isLate true if the scope has closed: the instance isn't initialized, and its other hooks wouldn't expect that.
    * @returns true if the scope owns the instance and hadn't added it before.
    */
   add(instance: unknown, wrapper: NestWrapper, isLate = false): boolean {

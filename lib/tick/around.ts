@@ -107,9 +107,9 @@ function resultOf({ outcome: { value, failed } }: Surrounded<Attempted>): unknow
 }
 
 function noNext({ schedule }: Tick): string {
-  return `${schedule}: a hook of \`around\` ended without calling next(), so the tick did not run. Return next(), or throw an error that says why.`;
+  return `${schedule}: an \`around\` hook ended without calling next(), so the tick did not run. Return next(), or throw an error that says why.`;
 }
 
 function tooLate({ schedule }: Tick): string {
-  return `${schedule}: a hook of \`around\` called next() after the hook had ended, so the tick did not run. Return next(), or await it.`;
+  return `${schedule}: an \`around\` hook called next() after the hook had ended, so the tick did not run. Return next(), or await it.`;
 }

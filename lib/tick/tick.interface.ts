@@ -15,7 +15,7 @@ export interface Tick<P = unknown> {
   readonly trigger: Trigger;
   /** When the tick was due. Together with the schedule, this time identifies the slot. */
   readonly scheduledAt: Date;
-  /** When the tick fired. Jitter, a buffer or a blocked event loop can make this later than `scheduledAt`. */
+  /** When the tick fired. Jitter, a wait for the previous tick or a blocked event loop can make this later than `scheduledAt`. */
   readonly firedAt: Date;
   /** The time from `scheduledAt` to `firedAt`, in milliseconds. */
   readonly latenessMs: number;

@@ -227,7 +227,7 @@ export class LazyTransaction {
   private check(client: Client | undefined): void {
     this.refuse();
     const { runner } = this;
-    const status = statusOf(client); // also reveals statements that this class can't recognise
+    const status = statusOf(client); // also reveals statements that this class can't recognize
     if (status === 'E') throw new Error(DOOMED);
     if (!this.isOpen) throw new Error(runner.isReleased ? DISCONNECTED : LOST);
     // On a closed connection, the COMMIT fails, and its error says why the connection is closed.

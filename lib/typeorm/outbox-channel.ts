@@ -17,7 +17,7 @@ const LONGEST_CHANNEL = 63;
  * entities. Run `SELECT pg_notify('<channel>', '')` in the transaction that inserts them, or in a trigger.
  *
  * @returns `outbox:<schema>.<table>`. A hash replaces the names if this text is longer than 63 bytes.
- * @throws Error if the data source isn't initialised, or doesn't know the entity.
+ * @throws Error if the data source isn't initialized, or doesn't know the entity.
  * @publicApi
  */
 export function outboxChannel<T extends ObjectLiteral>(

@@ -32,7 +32,7 @@ import { OutboxTable, type ClaimedRow } from './outbox-table.js';
  *
  * The `body` of a delivery is the entity, as `find()` would load it.
  *
- * @param dataSource the data source of the entity; in Nest, `inject: [getDataSourceToken()]`. If it isn't initialised yet, the
+ * @param dataSource the data source of the entity; in Nest, `inject: [getDataSourceToken()]`. If it isn't initialized yet, the
  * columns are checked on the first read.
  * @throws {InvalidOptionsError} if an option, the data source, or a column of the entity is invalid.
  * @publicApi
@@ -79,7 +79,7 @@ class OutboxSource<T extends ObjectLiteral> implements MessageSource<T> {
     signal.addEventListener('abort', alerts.stop, { once: true });
     try {
       while (!signal.aborted) {
-        // Runs each time, because a data source that was initialised again has lost its listener and announcer.
+        // Runs each time, because a data source that was initialized again has lost its listener and announcer.
         this.open();
         if (channel !== undefined) void alerts.listen(channel);
         const row = await table.claim(leases.leaseMs);
@@ -100,7 +100,7 @@ class OutboxSource<T extends ObjectLiteral> implements MessageSource<T> {
   private open(): Outbox<T> {
     const { entity, dataSource, options } = this;
     if (this.#outbox === undefined) {
-      if (!dataSource.isInitialized) throw new Error(notInitialised(entityName(entity)));
+      if (!dataSource.isInitialized) throw new Error(notInitialized(entityName(entity)));
       const columns = readOutboxColumns(entity, dataSource);
       const channel = options.listen ? outboxChannel(entity, dataSource) : undefined;
       const table = new OutboxTable(dataSource, entity, columns, channel);
@@ -163,6 +163,6 @@ function checkDataSource(name: string, dataSource: DataSource, listen: boolean):
   }
 }
 
-function notInitialised(name: string): string {
-  return `outboxSource(${name}): the data source is not initialised, so the outbox cannot be read. Await dataSource.initialize() first.`;
+function notInitialized(name: string): string {
+  return `outboxSource(${name}): the data source is not initialized, so the outbox cannot be read. Await dataSource.initialize() first.`;
 }

@@ -282,7 +282,7 @@ const OUTSIDE =
   'A scoped EntityManager or Repository was used outside a scope, for example in an HTTP request. Its statement was refused, because no scope would release the connection. Inject the EntityManager or Repository of @nestjs/typeorm instead, or run the code with ProviderScopeFactory.run(). Inside a tick, pass the scoped one as an argument, or resolve it with scope.resolve() or moduleRef.resolve(token, scope.contextId).';
 
 const UNAWAITED =
-  'A statement was still under way when the scope ended, so the library rolled its transaction back. Await all work in the handler.';
+  'A statement was still running when the scope ended, so the library rolled back its transaction. Await all work in the handler.';
 
 const LEFT_OPEN =
   'A transaction was still open on the connection of the scope, so the library rolled it back. Either the handler began a transaction and did not end it, or it did not await a save() or a manager.transaction(). Await each of them. Instead of beginning a transaction by hand, set { transaction: true }.';

@@ -58,7 +58,7 @@ export class AppConnection<Runner extends Owner> {
     return this.copies.driver;
   }
 
-  /** False while the data source is being destroyed, and until it is initialised again. */
+  /** False while the data source is being destroyed, and until it is initialized again. */
   get isConnected(): boolean {
     return this.copies.isConnected;
   }

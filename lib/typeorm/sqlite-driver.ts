@@ -99,7 +99,7 @@ export class DriverCopies {
     this.#createQueryRunner = driver.createQueryRunner;
   }
 
-  /** False while the data source is being destroyed, and until it is initialised again. */
+  /** False while the data source is being destroyed, and until it is initialized again. */
   get isConnected(): boolean {
     return this.dataSource.isInitialized && !this.isClosing;
   }
@@ -303,5 +303,5 @@ function isLocked(error: unknown): boolean {
 export class NoWalError extends Error {}
 
 function notConnected(file: string): string {
-  return `The data source of ${file} was destroyed, or is not initialised yet, so a scope cannot open a connection. Await the work before you call destroy(), or call initialize() first.`;
+  return `The data source of ${file} was destroyed, or is not initialized yet, so a scope cannot open a connection. Await the work before you call destroy(), or call initialize() first.`;
 }

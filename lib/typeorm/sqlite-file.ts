@@ -21,7 +21,7 @@ export class SqliteFile {
   readonly #app: AppConnection<SqliteAppRunner> | undefined;
   readonly #lock: WriteLock | undefined;
   #isPrepared = false;
-  /** Settles when the switch to WAL that an initialisation has begun is over. */
+  /** Settles when the switch to WAL that an initialization has begun is over. */
   #switching: Promise<unknown> | undefined;
 
   private constructor(
@@ -49,8 +49,8 @@ export class SqliteFile {
 
   /**
    * Patches the data source once, for its whole lifetime, at a moment when it has no transaction open. An open transaction wouldn't
-   * have the turn, and SQLite can't switch to WAL within a transaction. A data source that isn't initialised yet is prepared as
-   * soon as it is initialised.
+   * have the turn, and SQLite can't switch to WAL within a transaction. A data source that isn't initialized yet is prepared as
+   * soon as it is initialized.
    *
    * @throws {NoWalError} if the file can't have several connections.
    * @throws {InvalidOptionsError} if a transaction doesn't end within `LONGEST_TURN_MS`. In both cases, the data source works
@@ -116,7 +116,7 @@ export class SqliteFile {
 
   /**
    * Switches the file to WAL, in which readers and the writer don't block each other. The file of a data source that isn't
-   * initialised yet is switched later.
+   * initialized yet is switched later.
    *
    * @returns false while another connection locks the file.
    */
@@ -127,7 +127,7 @@ export class SqliteFile {
     return (this.#isPrepared = await this.#copies.tryToConnect());
   }
 
-  /** Switches the file to WAL if the data source was initialised after start-up. */
+  /** Switches the file to WAL if the data source was initialized after start-up. */
   private async switchLater(): Promise<boolean> {
     try {
       return await this.switchToWal();
@@ -164,7 +164,7 @@ export class SqliteFile {
       },
       disconnect: async () => {
         this.#copies.isClosing = true;
-        this.#isPrepared = false; // after the next initialisation, the file may be another one
+        this.#isPrepared = false; // after the next initialization, the file may be another one
         // This call runs first: otherwise, a transaction that ends below would pass the turn to one of the waiting writers.
         this.#lock?.refuseWaiting(driver);
         try {

@@ -188,7 +188,7 @@ export class SqliteStart {
 }
 
 function waitingText(holder: string): string {
-  return `ScopedTypeOrmModule has waited ${LONG_TURN_MS / 1_000} seconds for a transaction of ${holder}. Scopes can open their own connections only after it.`;
+  return `ScopedTypeOrmModule has waited ${LONG_TURN_MS / 1_000} seconds for a transaction of ${holder}. Scopes can open their own connections only after that transaction has ended.`;
 }
 
 function busyText(holder: string): string {

@@ -16,7 +16,7 @@ export const CUT =
   'The transaction of the scope cannot be committed: a stream was still open, so the library destroyed it. Read every stream to its end, or destroy it.';
 
 export const ENDED =
-  'The handler ended the transaction of the scope with a statement that the library did not recognise, but only the scope may end it. Throw to roll it back, or omit { transaction: true }.';
+  'The handler ended the transaction of the scope with a statement that the library did not recognize, but only the scope may end it. Throw to roll it back, or omit { transaction: true }.';
 
 export const FAILED =
   'The library refused a statement of a rollback hook: the scope was not committed, so the database might commit the statement on its own. Send it in a scope.defer() cleanup, which runs after the rollback.';

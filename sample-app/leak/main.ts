@@ -42,7 +42,7 @@ await new Promise<void>((resolve) => {
 clearTimeout(time);
 clearInterval(drawing);
 draw();
-summarise();
+summarize();
 await Promise.all(sides.map(({ process: child }) => end(child)));
 
 function start(name: string, title: string): Side {
@@ -84,7 +84,7 @@ function draw(): void {
   height = lines.length;
 }
 
-function summarise(): void {
+function summarize(): void {
   console.log('\nWhat the leak detection found:');
   for (const { name, named, firstMb, chart, ticks } of sides) {
     const growth = (chart.latest ?? 0) - (firstMb ?? 0);

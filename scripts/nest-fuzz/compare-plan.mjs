@@ -1,6 +1,6 @@
 // Builds the providers of random applications through Nest and by plans, and compares the instances, the order of construction and of
 // disposal, and the errors.
-import { describeApp, makeApp, randomOf, withBehaviour } from './random-app.mjs';
+import { describeApp, makeApp, randomOf, withBehavior } from './random-app.mjs';
 
 /** The first two loads of a provider are Nest's in both modes, because a plan is compiled from the second. */
 const LOADS = 5;
@@ -49,7 +49,7 @@ async function loadsOf(
   { ScopedWorkerModule, ProviderScopeFactory },
   plansOf,
 ) {
-  const description = withBehaviour(describeApp(seed), seed);
+  const description = withBehavior(describeApp(seed), seed);
   let built = [];
   let disposed = [];
   const failing = new Set();

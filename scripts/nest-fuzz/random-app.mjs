@@ -104,7 +104,7 @@ const UNTOLD = { built() {}, disposed() {}, failing: new Set() };
  * Adds what doesn't change a lifetime: factories that return a promise or an injected object, transients that ask for their
  * dependent, and instances with a disposer.
  */
-export function withBehaviour({ providers, ...description }, seed) {
+export function withBehavior({ providers, ...description }, seed) {
   const random = randomOf(seed + 1_000_000);
   const chance = (share) => random() < share;
   return {

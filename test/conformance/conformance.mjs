@@ -7,18 +7,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** How the row of a behaviour begins that the library doesn't have yet. */
+/** How the row of a behavior begins that the library doesn't have yet. */
 const PLANNED = '*Planned.* ';
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const behaviours = readBehaviours();
+const behaviors = readBehaviors();
 const planned = new Set(
-  [...behaviours].filter(([, behaviour]) => behaviour.startsWith(PLANNED)).map(([id]) => id),
+  [...behaviors].filter(([, behavior]) => behavior.startsWith(PLANNED)).map(([id]) => id),
 );
 const from = process.argv.indexOf('--from');
 const result =
   from === -1 ? runSuite() : JSON.parse(readFileSync(process.argv[from + 1] ?? '', 'utf8'));
 
-const tests = new Map([...behaviours.keys()].map((id) => [id, []]));
+const tests = new Map([...behaviors.keys()].map((id) => [id, []]));
 const problems = [];
 for (const file of result.testResults) {
   const name = file.name.replace(root, '').replace(/^.*?\/(?=test\/|sample-app\/)/, '');
@@ -32,10 +32,10 @@ for (const file of result.testResults) {
   }
 }
 
-for (const [id, behaviour] of behaviours) {
+for (const [id, behavior] of behaviors) {
   const passed = tests.get(id).filter(({ status }) => status === 'passed');
   const failed = tests.get(id).filter(({ status }) => status === 'failed');
-  console.log(`${id.padEnd(4)} ${shorten(behaviour)}`);
+  console.log(`${id.padEnd(4)} ${shorten(behavior)}`);
   for (const { title, name } of passed) console.log(`       passed  ${title}  (${name})`);
   for (const { title, name } of failed) console.log(`       FAILED  ${title}  (${name})`);
 
@@ -47,14 +47,14 @@ for (const [id, behaviour] of behaviours) {
 }
 
 const proven = [...tests].filter(([, list]) => list.some(({ status }) => status === 'passed'));
-console.log(`\n${behaviours.size} behaviours: ${proven.length} proven, ${planned.size} planned.`);
+console.log(`\n${behaviors.size} behaviors: ${proven.length} proven, ${planned.size} planned.`);
 for (const problem of problems) console.log(`- ${problem}`);
 process.exitCode = problems.length === 0 ? 0 : 1;
 
-function readBehaviours() {
+function readBehaviors() {
   const page = readFileSync(join(root, 'docs/conformance.md'), 'utf8');
   const rows = page.matchAll(/^\| ([A-Z]{1,2}\d+) \| (.*?) \|[^|]*\|$/gm);
-  return new Map([...rows].map(([, id, behaviour]) => [id, behaviour]));
+  return new Map([...rows].map(([, id, behavior]) => [id, behavior]));
 }
 
 /** The ids in brackets that a title begins with: `[B2]`, `[XA1]`, `[B2][A4]` and `[B2, A4]`. */

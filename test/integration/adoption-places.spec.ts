@@ -353,7 +353,7 @@ describe('The places of Nest decorators', () => {
     ]);
   });
 
-  it('[XC3] its neighbour without one is run by Nest', async () => {
+  it('[XC3] its neighbor without one is run by Nest', async () => {
     @Module({})
     class JobModule {
       @Cron(MINUTELY)

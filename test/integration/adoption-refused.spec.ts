@@ -121,7 +121,7 @@ describe('Without adoptNestSchedules', () => {
     expect(message).not.toContain('@Injectable()');
   });
 
-  it('[C19] its neighbour starts, whose dependencies are singletons', async () => {
+  it('[C19] its neighbor starts, whose dependencies are singletons', async () => {
     @Injectable()
     class Clerk {
       @Cron('0 * * * * *')
@@ -313,7 +313,7 @@ describe('Without adoptNestSchedules', () => {
       );
     });
 
-    it('[C19] its neighbour without it starts', async () => {
+    it('[C19] its neighbor without it starts', async () => {
       @ScopedWorker()
       class Clean {
         @ScopedCron('0 * * * * *')

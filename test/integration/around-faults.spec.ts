@@ -12,7 +12,7 @@ afterEach(closeApps);
 
 const failure = new Error('hook');
 const NO_NEXT =
-  'Worker.run: a hook of `around` ended without calling next(), so the tick did not run. Return next(), or throw an error that says why.';
+  'Worker.run: an `around` hook ended without calling next(), so the tick did not run. Return next(), or throw an error that says why.';
 
 describe('A hook of around', () => {
   describe('that throws before next()', () => {

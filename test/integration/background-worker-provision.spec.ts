@@ -35,7 +35,7 @@ class Sync extends BackgroundWorker {
   }
 }
 
-class Labelled extends Sync {
+class Labeled extends Sync {
   constructor(override readonly label: string) {
     super();
   }
@@ -66,7 +66,7 @@ Object.defineProperty(Unreadable.prototype, 'name', {
 
 const byFactory = (provide: string | symbol | typeof Sync, label: string): FactoryProvider => ({
   provide,
-  useFactory: () => new Labelled(label),
+  useFactory: () => new Labeled(label),
 });
 
 async function start(options: TestAppOptions) {
@@ -84,7 +84,7 @@ describe('The provision of a background worker', () => {
   beforeEach(() => void (ran.length = 0));
 
   describe('when something is there twice', () => {
-    const value = new Labelled('value');
+    const value = new Labeled('value');
     const shared = byFactory('shared', 'shared');
     @Module({ providers: [shared] })
     class SharedA {}
@@ -144,7 +144,7 @@ describe('The provision of a background worker', () => {
         {
           providers: [
             { provide: 'a', useValue: value },
-            { provide: 'b', useValue: new Labelled('other') },
+            { provide: 'b', useValue: new Labeled('other') },
           ],
         },
         ['value', 'other'],
@@ -186,10 +186,10 @@ describe('The provision of a background worker', () => {
       ['useFactory', { providers: [byFactory('x', 'made')] }, ['made']],
       [
         'an async factory',
-        { providers: [{ provide: 'x', useFactory: async () => new Labelled('async') }] },
+        { providers: [{ provide: 'x', useFactory: async () => new Labeled('async') }] },
         ['async'],
       ],
-      ['useValue', { providers: [{ provide: 'x', useValue: new Labelled('value') }] }, ['value']],
+      ['useValue', { providers: [{ provide: 'x', useValue: new Labeled('value') }] }, ['value']],
       ['a module that another one imports', { imports: [Third] }, ['Sync']],
       ['a dynamic module', { imports: [Dynamic.register('a')] }, ['Sync']],
     ])('is found and runs: %s', async (_what, metadata, expected) => {
@@ -205,7 +205,7 @@ describe('The provision of a background worker', () => {
       expect(ran).toEqual([]);
       await start({
         imports: [First, Second],
-        build: (builder) => builder.overrideProvider(Sync).useValue(new Labelled('fake')),
+        build: (builder) => builder.overrideProvider(Sync).useValue(new Labeled('fake')),
       });
       expect(ran).toEqual(['fake']);
     });
@@ -235,7 +235,7 @@ describe('The provision of a background worker', () => {
     const symbol = Symbol('orders');
 
     it.each<[string, Provider[], string[]]>([
-      ['is that of the class', [byFactory('x', 'made')], ['Labelled.execute']],
+      ['is that of the class', [byFactory('x', 'made')], ['Labeled.execute']],
       [
         'is that of the token when factories return one class twice',
         [byFactory('a', ''), byFactory(symbol, ''), byFactory(Sync, '')],

@@ -65,12 +65,12 @@ describe('Providers that inject each other', () => {
     expect(journal.of('disposed').toSorted()).toEqual(['Customers', 'Orders']);
   });
 
-  it('[A18] are initialised before the handler starts when one of another cycle resolves them', async () => {
+  it('[A18] are initialized before the handler starts when one of another cycle resolves them', async () => {
     const { journal, Orders, Customers, providers } = circle();
     Object.assign(Customers.prototype, {
       async onScopeInit(): Promise<void> {
         await turns();
-        journal.note('initialised Customers');
+        journal.note('initialized Customers');
       },
     });
 
@@ -103,8 +103,8 @@ describe('Providers that inject each other', () => {
     }
     const { registry } = await startApp({ providers: [...providers, Left, Right, Both] });
     await expect(registry.run('Both.run')).resolves.toMatchObject({ outcome: 'succeeded' });
-    expect(journal.lines.filter((each) => /initialised|entered/.test(each))).toEqual([
-      'initialised Customers',
+    expect(journal.lines.filter((each) => /initialized|entered/.test(each))).toEqual([
+      'initialized Customers',
       'entered Both',
     ]);
   });
@@ -120,7 +120,7 @@ describe('Providers that inject each other', () => {
 
         async onScopeInit(): Promise<void> {
           await turns();
-          lines.push('initialised Left');
+          lines.push('initialized Left');
         }
       }
 
@@ -151,7 +151,7 @@ describe('Providers that inject each other', () => {
         const left = scope.resolve(Left).then(() => lines.push('resolved'));
         await Promise.all([scope.resolve(Right).then(() => lines.push('resolved')), left]);
       });
-      const both = ['initialised Left', 'resolved', 'resolved'];
+      const both = ['initialized Left', 'resolved', 'resolved'];
       expect(lines).toEqual([...both, ...both]);
     },
   );
@@ -168,7 +168,7 @@ describe('Providers that inject each other', () => {
 
       async onScopeInit(): Promise<void> {
         await turns();
-        lines.push('initialised Left');
+        lines.push('initialized Left');
         init();
       }
     }
@@ -185,7 +185,7 @@ describe('Providers that inject each other', () => {
     const { registry } = await forEachApp({ inject: [Right], list, providers: [Left, Right] });
     const ended = await registry.run('Worker.run');
     expect(ended).toMatchObject(report);
-    expect(lines).toEqual(['initialised Left', 'listed'].slice(0, ended.attempts + 1));
+    expect(lines).toEqual(['initialized Left', 'listed'].slice(0, ended.attempts + 1));
   });
 
   describe('of which one is injected by property, and the other has onScopeInit', () => {
@@ -440,7 +440,7 @@ describe('Providers that inject each other', () => {
     await expect(registry.run('Worker.run')).resolves.toMatchObject({ value: true });
   });
 
-  it('[B26] fail the tick, not the process, when a transient among them cannot be initialised', async () => {
+  it('[B26] fail the tick, not the process, when a transient among them cannot be initialized', async () => {
     @Injectable({ scope: Scope.REQUEST })
     class Holder {
       constructor(@Inject(forwardRef(() => Part)) readonly part: unknown) {}

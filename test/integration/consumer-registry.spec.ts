@@ -272,7 +272,7 @@ describe('a consumer in the application', () => {
     expect(source.asked).toBe(1);
   });
 
-  it('[XC8] refuses an override that consumers lack, and accepts its neighbour', async () => {
+  it('[XC8] refuses an override that consumers lack, and accepts its neighbor', async () => {
     const start = (override: object) =>
       startConsumer(
         new HandSource(),

@@ -166,7 +166,7 @@ describe('Global enhancers', () => {
   });
 
   describe('when the option is not a boolean', () => {
-    it('[C13] start-up is refused, and its neighbour starts', async () => {
+    it('[C13] start-up is refused, and its neighbor starts', async () => {
       const bad = { globalEnhancers: 'yes' } as object;
       const { message } = await refusal({ options: bad, providers: [Plain] });
       expect(message).toContain('globalEnhancers must be true or false, not "yes"');

@@ -54,7 +54,7 @@ describe.each<[string, HandlerOptions]>([
   ["overlap: 'allow'", { overlap: 'allow' }],
   ['maxConcurrency: 5', { overlap: 'buffer-one', maxConcurrency: 5 }],
 ])('registry.exclusive() inside ticks that run at once, with %s', (_, rule) => {
-  it('[XF4] serialises the ticks in their order, and passes through in the only one', async () => {
+  it('[XF4] serializes the ticks in their order, and passes through in the only one', async () => {
     const gates: Record<string, Gate> = { a: gate(), b: gate(), c: gate() };
     const { run, lines } = await start(({ hold, payload }) => hold(payload, gates[payload]), rule);
     const reports = ['a', 'b', 'c'].map(run);
@@ -82,7 +82,7 @@ describe.each<[string, HandlerOptions]>([
     await busy;
   });
 
-  it('[XF4] serialises calls of one tick that are made at once, and what one calls inside itself passes through', async () => {
+  it('[XF4] serializes calls of one tick that are made at once, and what one calls inside itself passes through', async () => {
     const held = gate();
     const { run, lines } = await start(async ({ hold, registry }) => {
       const outer = registry.exclusive('billing', async () => {
@@ -194,7 +194,7 @@ describe.each<[string, HandlerOptions]>([
 });
 
 describe('registry.exclusive() inside the ticks of one list', () => {
-  it('[XF4] serialises them', async () => {
+  it('[XF4] serializes them', async () => {
     const { registry, lines } = await start(({ hold, payload }) => hold(payload), {
       maxConcurrency: 3,
       forEach: { useFactory: () => ['a', 'b', 'c'] },

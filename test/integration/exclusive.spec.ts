@@ -408,7 +408,7 @@ describe('registry.exclusive()', () => {
       await expect(call).rejects.toThrow(`registry.exclusive(): ${text}`);
     });
 
-    it('[C13] the neighbours are accepted', async () => {
+    it('[C13] the neighbors are accepted', async () => {
       const { registry } = await start();
       const { signal } = new AbortController();
       for (const options of [undefined, {}, { signal }, { timeoutMs: undefined }])

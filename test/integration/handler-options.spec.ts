@@ -111,7 +111,7 @@ describe('onFailure', () => {
       expect(process.exit).not.toHaveBeenCalled();
       await advance(1);
       await exited.opened;
-      expect(log.of('error').at(-1)).toMatch(/has not closed within 11000 ms/);
+      expect(log.of('error').at(-1)).toMatch(/did not close within 11000 ms/);
       hung.open();
     });
 

@@ -241,7 +241,7 @@ describe('nestjs-scoped-worker inspect', () => {
     ]);
   });
 
-  it('is coloured when it is asked to, and not otherwise', async () => {
+  it('is colored when it is asked to, and not otherwise', async () => {
     const forced = await inspect('app.js', APP, [], { FORCE_COLOR: '1' });
     expect(forced.stdout).toContain('\u001B[36mrequest\u001B[0m');
     const refused = await inspect('app.js', APP, ['--no-color'], { FORCE_COLOR: '1' });
@@ -286,7 +286,7 @@ describe('nestjs-scoped-worker inspect', () => {
     expect(code).toBe(0);
   });
 
-  it('constructs nothing of a module that its package lets Nest initialise in preview mode', async () => {
+  it('constructs nothing of a module that its package lets Nest initialize in preview mode', async () => {
     const { code, stdout, stderr } = await inspect(
       'schema.js',
       `import { Module } from '@nestjs/common';

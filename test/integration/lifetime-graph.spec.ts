@@ -31,7 +31,7 @@ import { ScopedWorkerServices } from '../../lib/scoped-worker-services.js';
 const isOldest = process.env['NEST'] === 'nest11-oldest';
 const opened: INestApplicationContext[] = [];
 
-/** An application without this library: created, and initialised. */
+/** An application without this library: created, and initialized. */
 async function started(
   metadata: ModuleMetadata,
   build: (builder: TestingModuleBuilder) => TestingModuleBuilder = (builder) => builder,

@@ -78,7 +78,7 @@ onNest12('A microservice', () => {
       class Failing {
         @ScopedTimeout(0, { onFailure: 'stop-app' })
         run(): never {
-          throw new Error('no licence');
+          throw new Error('no license');
         }
       }
       @Injectable()

@@ -142,7 +142,7 @@ describe('A worker that asks for what nothing provides', () => {
       { imports: [Everywhere] },
     ],
     ['that no global module exports', { providers: viaMailer }, { imports: [Shared] }],
-  ])('[XC12] is refused: %s', async (_where, metadata, neighbour) => {
+  ])('[XC12] is refused: %s', async (_where, metadata, neighbor) => {
     const error = await startApp(metadata).then(
       () => undefined,
       (thrown: unknown) => thrown as Error,
@@ -156,8 +156,8 @@ describe('A worker that asks for what nothing provides', () => {
     expect(['SW111 Smtp', 'UnknownDependenciesException']).toContain(verdict);
     const accepted = await startApp({
       ...metadata,
-      imports: [...(metadata.imports ?? []), ...(neighbour.imports ?? [])],
-      providers: [...metadata.providers!, ...(neighbour.providers ?? [])],
+      imports: [...(metadata.imports ?? []), ...(neighbor.imports ?? [])],
+      providers: [...metadata.providers!, ...(neighbor.providers ?? [])],
     });
     const [{ name } = { name: '' }] = accepted.registry.list();
     expect(await accepted.registry.run(name)).toMatchObject({ outcome: 'succeeded' });

@@ -102,7 +102,7 @@ describe('The import of the module', () => {
       expect(await start(async)).toMatchObject([{ name: 'Job.run', state: 'disabled' }]);
     });
 
-    it('[C13] refuses what a factory should not return, and starts its neighbour', async () => {
+    it('[C13] refuses what a factory should not return, and starts its neighbor', async () => {
       await expect(start({ useFactory: async () => ({ drainTimeoutMs: -1 }) })).rejects.toThrow(
         InvalidOptionsError,
       );

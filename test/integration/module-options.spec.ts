@@ -101,7 +101,7 @@ describe('The options of the module', () => {
         { defaults: { utcOffset: 60 } },
       ],
       ['overrides that are text', { overrides: 'Job.run' }, 'by schedule name', { overrides: {} }],
-    ])('[C13] refuses %s, and starts its neighbour', async (_what, bad, says, good) => {
+    ])('[C13] refuses %s, and starts its neighbor', async (_what, bad, says, good) => {
       const error = await refusal({ providers: [Job], options: options(bad) });
       expect(error).toBeInstanceOf(InvalidOptionsError);
       expect((error as InvalidOptionsError).problems).toEqual([expect.stringContaining(says)]);
@@ -143,7 +143,7 @@ describe('The options of the module', () => {
       ],
       ['a new name', { 'Job.run': { name: 'x' } }, 'name', { 'Job.run': { onFailure: 'pause' } }],
       ['a key of every object', { constructor: {} }, '"constructor"', { 'Job.run': {} }],
-    ])('[C13] refuses %s in overrides, and starts its neighbour', async (_, bad, says, good) => {
+    ])('[C13] refuses %s in overrides, and starts its neighbor', async (_, bad, says, good) => {
       const error = await refusal({ providers: [Job], options: options({ overrides: bad }) });
       expect(error.message).toContain(says);
       await startApp({ providers: [Job], options: options({ overrides: good }) });
@@ -172,7 +172,7 @@ describe('The options of the module', () => {
       const bad = {
         drainTimeoutMs: -1,
         shutdownTimeoutMs: -2,
-        colour: 'red',
+        color: 'red',
         scopeValidation: 'x',
       };
       const error = await refusal({ providers: [Job], options: options(bad) });

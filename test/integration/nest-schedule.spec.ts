@@ -93,7 +93,7 @@ describe('An application with ScheduleModule', () => {
       expect(ran).not.toContain('ours');
     });
 
-    it('[XC10] starts its neighbour with its own name', async () => {
+    it('[XC10] starts its neighbor with its own name', async () => {
       await startApp({ imports: [ScheduleModule.forRoot()], providers: [Legacy, named('own')] });
       await advance(61_000);
       expect(ran.sort()).toEqual(['legacy', 'ours']);

@@ -356,10 +356,10 @@ class RealModule {}
 @Module({ providers: [{ provide: SqlOrders, useValue: {} }], exports: [SqlOrders] })
 class FakeModule {}
 @Transient()
-class ColouredLogger extends ConsoleLogger {}
+class ColoredLogger extends ConsoleLogger {}
 @Injectable()
 class UsesLogger {
-  constructor(readonly logger: ColouredLogger) {}
+  constructor(readonly logger: ColoredLogger) {}
 }
 @Injectable()
 class HookedGuard implements CanActivate, OnModuleInit {
@@ -705,12 +705,7 @@ const CASES: readonly [string, TestAppOptions][] = [
   [
     'a logger that extends the one of Nest',
     {
-      providers: [
-        ColouredLogger,
-        UsesLogger,
-        Session,
-        worker([UsesLogger, ColouredLogger, Session]),
-      ],
+      providers: [ColoredLogger, UsesLogger, Session, worker([UsesLogger, ColoredLogger, Session])],
     },
   ],
   ['a singleton guard with a hook', { providers: [Clock, Session, HookGuarded] }],

@@ -203,7 +203,7 @@ describe('outboxSource', () => {
       },
     );
 
-    describe('is not initialised', () => {
+    describe('is not initialized', () => {
       const made = (entity: EntitySchema | typeof OutboxMessage): DataSource =>
         new DataSource({
           type: 'postgres',
@@ -217,7 +217,7 @@ describe('outboxSource', () => {
         const source = outboxSource(OutboxMessage, dataSource);
         expect(source.keepsDeadLetters).toBe(false);
         await expect(reader(source).next()).rejects.toThrow(
-          'outboxSource(OutboxMessage): the data source is not initialised, so the outbox cannot be read. Await dataSource.initialize() first.',
+          'outboxSource(OutboxMessage): the data source is not initialized, so the outbox cannot be read. Await dataSource.initialize() first.',
         );
         await dataSource.initialize();
         await dataSource.manager.save(OutboxMessage, { text: 'a' });

@@ -407,18 +407,18 @@ onRecording('A plan', () => {
     });
 
     it('[K5] a worker whose factory returns an object with onScopeInit, as the inspector says after two ticks', async () => {
-      const initialised: unknown[] = [];
+      const initialized: unknown[] = [];
       const made = {
         provide: 'MADE',
         scope: Scope.REQUEST,
-        useFactory: () => ({ onScopeInit: () => void initialised.push('MADE') }),
+        useFactory: () => ({ onScopeInit: () => void initialized.push('MADE') }),
       };
       const { app, registry, byPlan } = await startPlanned({ providers: [made, worker(['MADE'])] });
       await registry.run('Worker.run');
 
-      expect({ byPlan: byPlan(), initialised }).toEqual({
+      expect({ byPlan: byPlan(), initialized }).toEqual({
         byPlan: 0,
-        initialised: ['MADE', 'MADE', 'MADE'],
+        initialized: ['MADE', 'MADE', 'MADE'],
       });
       expect(inspectScopes(app).workers[0]).toHaveProperty('noPlan', 'MADE has onScopeInit()');
     });
@@ -463,23 +463,23 @@ onRecording('A plan', () => {
   });
 
   it('[A18, K3] prepares an instance that has onScopeInit for once', async () => {
-    let initialised: unknown;
+    let initialized: unknown;
     let hasHook = false;
     const made = {
       provide: 'MADE',
       scope: Scope.REQUEST,
-      useFactory: () => (hasHook ? { onScopeInit: async () => (initialised = await turn()) } : {}),
+      useFactory: () => (hasHook ? { onScopeInit: async () => (initialized = await turn()) } : {}),
     };
     const dependent = {
       provide: 'DEPENDENT',
       inject: ['MADE'],
-      useFactory: () => initialised === undefined && hasHook,
+      useFactory: () => initialized === undefined && hasHook,
     };
     const isEarly = (_: Tick, early: boolean): boolean => early;
     const { registry, byPlan } = await startPlanned({
       providers: [made, dependent, worker(['DEPENDENT'], isEarly)],
     });
-    initialised = undefined;
+    initialized = undefined;
     hasHook = true;
     const { value } = await registry.run('Worker.run');
 

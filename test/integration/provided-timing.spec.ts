@@ -198,7 +198,7 @@ describe('A timing that providers supply', () => {
 
       async onModuleInit(): Promise<void> {
         await turn();
-        order.push('initialised');
+        order.push('initialized');
       }
 
       onApplicationBootstrap(): void {
@@ -215,7 +215,7 @@ describe('A timing that providers supply', () => {
       },
       providers: [Settings],
     });
-    expect(order).toEqual(['built', 'initialised', 'asked', 'bootstrapped']);
+    expect(order).toEqual(['built', 'initialized', 'asked', 'bootstrapped']);
   });
 
   it('[XC11] is asked for as well when the schedule is disabled', async () => {

@@ -410,7 +410,7 @@ describe('registry.add()', () => {
       }
       const { registry } = await startApp({ providers: [TooEarly] });
       expect(errors.map(({ message }) => message)).toEqual([
-        'registry.add("x"): start-up has not read the workers yet. Call it in onModuleInit() or later.',
+        'registry.add("x"): start-up has not read the workers yet. Call add() in onModuleInit() or later.',
       ]);
       expect(registry.list()).toEqual([]);
     });

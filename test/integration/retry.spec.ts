@@ -521,7 +521,7 @@ describe('a retried tick', () => {
       ['committed', { outcome: 'failed', isPartlyCommitted: true, attempts: 1 }],
       [undefined, { outcome: 'succeeded', attempts: 2 }],
     ])(
-      '[XA8] an attempt that failed after a commit hook returned "committed"; its neighbour is: %p',
+      '[XA8] an attempt that failed after a commit hook returned "committed"; its neighbor is: %p',
       async (returned, expected) => {
         let calls = 0;
         const fails = (): void => {

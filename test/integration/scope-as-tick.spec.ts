@@ -109,7 +109,7 @@ describe('A scope by hand with a name', () => {
     expect(currentTick()).toBeUndefined();
   });
 
-  it('[L6] without a name it is not a tick: the neighbour has no hooks, no tick and no report', async () => {
+  it('[L6] without a name it is not a tick: the neighbor has no hooks, no tick and no report', async () => {
     const { scopes, finished } = await start({
       providers,
       options: { around: [noting(journal.lines, 'hook')] },
@@ -638,7 +638,7 @@ describe('A scope by hand with a name', () => {
       expect(registry.stats().openedScopes).toBe(0);
     });
 
-    it('[C13] the neighbours are accepted', async () => {
+    it('[C13] the neighbors are accepted', async () => {
       const { scopes } = await start();
       expect(await scopes.run(work)).toBe('value');
       expect(await scopes.run(work, { request: 1 })).toBe('value');

@@ -90,7 +90,7 @@ describe('A scope by hand during the shutdown', () => {
     await expect(scopes.run(() => undefined)).rejects.toThrow(ScopeClosedError);
   });
 
-  it('[L1] opens in every hook also of an application that was not initialised', async () => {
+  it('[L1] opens in every hook also of an application that was not initialized', async () => {
     const { Foreign, lines } = foreignConsumer();
     const { app } = await compileApp({ providers: [Foreign, Unit] });
     await app.close();

@@ -92,10 +92,10 @@ describe('A scope', () => {
     expect(journal.of('disposed')).toEqual(['Closing with Connection', 'Connection']);
   });
 
-  it('[B22, B38] commits no instance that it has not initialised', async () => {
+  it('[B22, B38] commits no instance that it has not initialized', async () => {
     const held = gate();
     class Session extends Probe {
-      onScopeInit = (): void => journal.note('initialised Session');
+      onScopeInit = (): void => journal.note('initialized Session');
       onScopeCommit = (): void => journal.note('committed Session');
     }
     const session: Provider = {

@@ -236,7 +236,7 @@ describe('A closed scope', () => {
       expect(registry.stats().openedScopes).toBe(0);
     });
 
-    it('[B21] is never opened after an application that was not initialised has closed', async () => {
+    it('[B21] is never opened after an application that was not initialized has closed', async () => {
       const { app, scopes } = await compileApp({});
       await app.close();
 

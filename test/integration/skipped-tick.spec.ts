@@ -70,7 +70,7 @@ describe('A skipped tick', () => {
       expectNothingBuilt(test, skipped, 1);
     });
 
-    it('[A21] and its neighbour that is due later is built', async () => {
+    it('[A21] and its neighbor that is due later is built', async () => {
       const test = await start();
       held.open();
       await test.registry.run('Holding.skip');

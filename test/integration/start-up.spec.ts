@@ -146,7 +146,7 @@ describe('Start-up', () => {
         interval(9_999, { fixedDelay: true }),
       ],
       ['options that are null', cron(YEARLY, null as never), 'an object', cron(YEARLY, {})],
-    ])('[C13] refuses %s, and starts its neighbour', async (_what, bad, says, good) => {
+    ])('[C13] refuses %s, and starts its neighbor', async (_what, bad, says, good) => {
       const error = await refusal({ providers: [jobWith(bad)] });
       expect(error).toBeInstanceOf(InvalidScheduleError);
       expect((error as InvalidScheduleError).problems).toEqual([expect.stringContaining(says)]);
@@ -176,7 +176,7 @@ describe('Start-up', () => {
       ['an unknown option', { retries: 3 }, '"retries"', { overlap: 'allow' }],
       ['a name for many', { name: 'nightly' }, 'name', { disabled: true }],
     ])(
-      '[C13] refuses %s in @ScopedWorker(), and starts its neighbour',
+      '[C13] refuses %s in @ScopedWorker(), and starts its neighbor',
       async (_, bad, says, good) => {
         const error = await refusal({ providers: [jobWith(cron(YEARLY), bad)] });
         expect(error.message).toMatch(/^Job\.run: @ScopedWorker/);

@@ -20,7 +20,7 @@ describe('The supported versions of Nest', () => {
     expect(() => refuseOldNest(common)).not.toThrow();
   });
 
-  it('exclude those that destroy modules in the order in which they initialise them', () => {
+  it('exclude those that destroy modules in the order in which they initialize them', () => {
     expect(() => refuseOldNest(older)).toThrow(UnsupportedNestError);
   });
 

@@ -283,7 +283,7 @@ describe('The connection of a scope', () => {
   describe('on SQL Server', () => {
     it.each([
       [false, 'was still open on the connection of the scope'],
-      [true, 'still under way when the scope ended'],
+      [true, 'still running when the scope ended'],
     ])(
       'sends ROLLBACK on the connection of a transaction that was left open, with transaction: %j',
       async (transactional, reason) => {

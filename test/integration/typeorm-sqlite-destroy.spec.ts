@@ -16,7 +16,7 @@ import {
 } from '../support/sqlite.js';
 
 const NOT_CONNECTED =
-  'was destroyed, or is not initialised yet, so a scope cannot open a connection';
+  'was destroyed, or is not initialized yet, so a scope cannot open a connection';
 
 const DESTROYED =
   'was destroyed while the scope was open, so its statement was not sent and an open transaction was rolled back.';
@@ -150,7 +150,7 @@ describe('A scope on an SQLite file whose data source is destroyed', () => {
     await dataSource.destroy();
     preparing = gate();
     prepared = 0;
-    const initialised = dataSource.initialize();
+    const initialized = dataSource.initialize();
     await preparing.opened;
     const [begun, end] = [gate(), gate()];
     const request = dataSource.transaction(async (manager) => {
@@ -165,7 +165,7 @@ describe('A scope on an SQLite file whose data source is destroyed', () => {
 
     expect(await report).toMatchObject({ outcome: 'succeeded', value: 0 });
     end.open();
-    await Promise.all([request, initialised]);
+    await Promise.all([request, initialized]);
   });
 
   it('that the shutdown has abandoned reports that, if its handler sends nothing more', async () => {

@@ -171,7 +171,7 @@ describe('A data source with one connection', () => {
       );
     });
 
-    it('says why a scope fails if the data source is initialised after start-up', async () => {
+    it('says why a scope fails if the data source is initialized after start-up', async () => {
       const file = createTestFile();
       const root = sqliteRoot(file, {
         ...withoutWal,

@@ -157,7 +157,7 @@ describe('Scopes on an SQLite file in which a transaction is open before the lib
           `ScopedTypeOrmModule: for 60 seconds, at least one transaction of the application on ${file.path} has been open at any time, so scopes cannot open their own connections.`,
         );
         expect(log.of('warn')).toEqual([
-          `ScopedTypeOrmModule has waited 5 seconds for a transaction of the application on ${file.path}. Scopes can open their own connections only after it.`,
+          `ScopedTypeOrmModule has waited 5 seconds for a transaction of the application on ${file.path}. Scopes can open their own connections only after that transaction has ended.`,
         ]);
       } finally {
         performance.now = now;
@@ -688,7 +688,7 @@ describe('Scopes on an SQLite file in which a transaction is open before the lib
       expect(file.committed()).toEqual(['of the scope', 'seed']);
     });
 
-    it('have their own connections if the application is still initialising the data source', async () => {
+    it('have their own connections if the application is still initializing the data source', async () => {
       @Injectable()
       class Opener {
         readonly done: Promise<unknown>;
@@ -737,15 +737,15 @@ describe('Scopes on an SQLite file in which a transaction is open before the lib
       expect(await dataSourceOf(late).getRepository(Note).find()).toMatchObject([{ text: 'late' }]);
     });
 
-    it('work again after one that found the data source while it was initialised again', async () => {
+    it('work again after one that found the data source while it was initialized again', async () => {
       @Module({ imports: [feature] })
       class LateModule {}
       const test = await startApp({ imports: [sqliteRoot(file, ENTITIES)] });
       await test.app.get(LazyModuleLoader).load(() => LateModule);
       await dataSourceOf(test).destroy();
-      const initialised = dataSourceOf(test).initialize();
+      const initialized = dataSourceOf(test).initialize();
       await save(test, 'early').catch(() => undefined);
-      await initialised;
+      await initialized;
       await saveBeside(test, 'late');
 
       expect(file.committed()).toContain('late');

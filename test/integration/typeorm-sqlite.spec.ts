@@ -361,7 +361,7 @@ describe('A scope on an SQLite file', () => {
       expect((await run(test, pragmas)).value).toEqual(['wal', 5_000, 1, -1234]);
     });
 
-    it('in WAL also on another file, which the data source finds when it is initialised again', async () => {
+    it('in WAL also on another file, which the data source finds when it is initialized again', async () => {
       const test = await start({ transaction: true });
       const dataSource = dataSourceOf(test);
       await run(test, ({ notes }) => notes.save({ text: 'before' }));

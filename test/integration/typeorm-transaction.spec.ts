@@ -309,7 +309,7 @@ describe('The transaction of a scope', () => {
       expect(await committed(database)).toEqual([]);
     });
 
-    it('the allowed neighbour is committed', async () => {
+    it('the allowed neighbor is committed', async () => {
       const report = await run(async ({ notes }) => {
         await notes.insert({ text: 'twice' });
         const { id } = await notes.save({ text: 'twice' });
@@ -674,7 +674,7 @@ describe('The transaction of a scope', () => {
     });
 
     it.each(['/* outer /* inner */ */ COMMIT', 'SELECT 1; COMMIT'])(
-      '[XB1] by %s, which only the database recognises, the tick fails too',
+      '[XB1] by %s, which only the database recognizes, the tick fails too',
       async (statement) => {
         const report = await run(async ({ notes, manager }) => {
           await notes.insert({ text: 'before' });
@@ -683,7 +683,7 @@ describe('The transaction of a scope', () => {
 
         expect(report).toMatchObject({ outcome: 'failed', phase: 'commit' });
         expect((report.error as Error).message).toMatch(
-          'ended the transaction of the scope with a statement that the library did not recognise',
+          'ended the transaction of the scope with a statement that the library did not recognize',
         );
       },
     );

@@ -346,7 +346,7 @@ describe('A request-scoped token outside of any scope', () => {
     }
   });
 
-  it('[C5] its neighbour, a singleton, is taken', async () => {
+  it('[C5] its neighbor, a singleton, is taken', async () => {
     const queue = { provide: 'queue', useValue: inMemoryQueue<number>({ capacity: 1 }) };
     const { registry } = await startApp({
       providers: [...scoped, queue, timedBy(Config), fedBy('queue')],

@@ -120,9 +120,9 @@ describe('A probable pool, client or cache', () => {
     expect(findings.map(({ subject }) => subject)).toEqual(['Pool']);
   });
 
-  describe('is recognised by what it has:', () => {
+  describe('is recognized by what it has:', () => {
     @Injectable()
-    class Initialised implements OnModuleInit {
+    class Initialized implements OnModuleInit {
       constructor(readonly tenant: Tenant) {}
       onModuleInit(): void {}
     }
@@ -160,7 +160,7 @@ describe('A probable pool, client or cache', () => {
     it.each<[string, Provider, string]>([
       [
         'onModuleInit',
-        Initialised,
+        Initialized,
         'It declares onModuleInit, which suggests a pool, client or cache. Nest never calls onModuleInit on request-scoped instances.',
       ],
       [

@@ -211,7 +211,7 @@ describe('A disposable transient', () => {
       ).toEqual([]);
     });
 
-    it('[C11] what a singleton factory injects only to read: its body cannot be analysed', async () => {
+    it('[C11] what a singleton factory injects only to read: its body cannot be analyzed', async () => {
       @Transient()
       class Probe implements OnModuleDestroy {
         readonly region = 'eu';

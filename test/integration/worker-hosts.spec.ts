@@ -70,7 +70,7 @@ describe('A worker', () => {
       expect(error.message).toMatch(/Lasting .*durable/);
     });
 
-    it('[A11] its neighbour that is not durable starts', async () => {
+    it('[A11] its neighbor that is not durable starts', async () => {
       const { registry } = await startApp({ providers: [host(false)] });
       expect(await registry.run('Lasting.tick')).toMatchObject({ outcome: 'succeeded' });
     });

@@ -71,7 +71,7 @@ export function decorateAll(instanceDecorator: InstanceDecorator): void {
   decoratorOfAll = instanceDecorator;
 }
 
-/** Builds an application with the module in it; not initialised. */
+/** Builds an application with the module in it; not initialized. */
 export async function compileApp({
   options,
   build,
@@ -115,7 +115,7 @@ async function createDecorated(
   return app as unknown as TestingModule;
 }
 
-/** Builds and initialises an application; `closeApps` closes it. */
+/** Builds and initializes an application; `closeApps` closes it. */
 export async function startApp(options: TestAppOptions): Promise<TestApp> {
   const test = await compileApp(options);
   await test.app.init();

@@ -59,7 +59,7 @@ export type PostgresOptions = Extract<DataSourceOptions, { type: 'postgres' }>;
 const opened = new Set<DataSource>();
 const readers = new Set<Reader<unknown>>();
 
-/** An initialised data source with tables; `closeOutboxes` destroys it. */
+/** An initialized data source with tables; `closeOutboxes` destroys it. */
 export async function openDataSource(
   { url }: TestDatabase,
   entities: PostgresOptions['entities'] & object = [OutboxMessage, KeptMessage],

@@ -7,7 +7,7 @@ import type { InspectedProvider, ScopeInspection } from '../../lib/inspect/inspe
 import { inspectionOf, nestJob, provider, warning } from '../support/inspection.js';
 import { dueMoments } from '../../lib/inspect/cli/page/due-moments.js';
 
-const plain = { width: 80, isColoured: false };
+const plain = { width: 80, isColored: false };
 
 function pageOf(inspection: ScopeInspection, terminal = plain): string {
   return page(
@@ -277,14 +277,14 @@ No findings.
 `);
   });
 
-  it('says the same in colours as without', () => {
+  it('says the same in colors as without', () => {
     const inspection = inspectionOf({
       workers: [{ name: 'W', module: 'M', handlers: ['W.run'], tree, disposal: [] }],
       findings: [warning('Invoices', 'It is.')],
     });
-    const coloured = pageOf(inspection, { width: 80, isColoured: true });
-    expect(coloured).toContain('\u001B[36mrequest\u001B[0m');
-    expect(stripVTControlCharacters(coloured)).toBe(pageOf(inspection));
+    const colored = pageOf(inspection, { width: 80, isColored: true });
+    expect(colored).toContain('\u001B[36mrequest\u001B[0m');
+    expect(stripVTControlCharacters(colored)).toBe(pageOf(inspection));
   });
 
   it('shows no code that a name carries', () => {
@@ -295,7 +295,7 @@ No findings.
   it('is never wider than its terminal, however long, wide and deep the names are', () => {
     fc.assert(
       fc.property(inspections, fc.integer({ min: 40, max: 100 }), (inspection, width) => {
-        for (const line of pageOf(inspection, { width, isColoured: false }).split('\n'))
+        for (const line of pageOf(inspection, { width, isColored: false }).split('\n'))
           expect([line, widthOf(line) <= width]).toEqual([line, true]);
       }),
       { numRuns: 150 },

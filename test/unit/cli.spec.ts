@@ -77,8 +77,8 @@ const file = {};
 const tty = { isTTY: true, columns: 90 };
 
 describe('The terminal that a page is written to', () => {
-  it('has 80 columns and no colours when it is a file or a pipe', () => {
-    expect(terminalOf(file, {}, undefined)).toEqual({ width: 80, isColoured: false });
+  it('has 80 columns and no colors when it is a file or a pipe', () => {
+    expect(terminalOf(file, {}, undefined)).toEqual({ width: 80, isColored: false });
   });
 
   it.each([
@@ -90,7 +90,7 @@ describe('The terminal that a page is written to', () => {
   ])('of %i columns gets a page of %i', (columns, width) => {
     expect(terminalOf({ isTTY: true, columns }, {}, undefined)).toEqual({
       width,
-      isColoured: true,
+      isColored: true,
     });
   });
 
@@ -103,8 +103,8 @@ describe('The terminal that a page is written to', () => {
     [file, { FORCE_COLOR: '1', NO_COLOR: '1' }, undefined, true],
     [file, { FORCE_COLOR: '1' }, false, false],
     [tty, { FORCE_COLOR: '0' }, undefined, false],
-  ])('%j with %j and --no-color %s is coloured: %s', (stream, env, color, isColoured) => {
-    expect(terminalOf(stream, env, color).isColoured).toBe(isColoured);
+  ])('%j with %j and --no-color %s is colored: %s', (stream, env, color, isColored) => {
+    expect(terminalOf(stream, env, color).isColored).toBe(isColored);
   });
 });
 

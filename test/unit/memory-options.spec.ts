@@ -86,7 +86,7 @@ describe('The options of the memory watch', () => {
       [expect.stringContaining('memory must be an object such as { warnAtPercent: 80 }, not')],
       {},
     ]),
-  ])('are refused for %s, and accepted for its neighbour', (_what, bad, says, good) => {
+  ])('are refused for %s, and accepted for its neighbor', (_what, bad, says, good) => {
     expect(problems(bad)).toEqual(says);
     expect(problems(good)).toEqual([]);
   });

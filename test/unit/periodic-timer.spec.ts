@@ -104,7 +104,7 @@ describe('PeriodicTimer', () => {
     });
 
     it.each([2 ** 31 - 1, 2 ** 31, 2 ** 32 - 2])(
-      '[E1] honours a period of %i ms and never fires at once',
+      '[E1] honors a period of %i ms and never fires at once',
       async (periodMs) => {
         const timer = new PeriodicTimer(periodMs);
         const wait = watch(timer.waitForNextTick());

@@ -15,7 +15,7 @@ export interface InspectOptions {
   readonly format: 'page' | 'json' | 'mermaid';
   /** The maximum time to load the application. */
   readonly timeoutMs: number;
-  /** False for no colours; undefined if the environment decides. */
+  /** False for no colors; undefined if the environment decides. */
   readonly color: false | undefined;
 }
 
@@ -47,7 +47,7 @@ provider and calls no factory.
   --json            print everything as JSON
   --mermaid         print the workers and their dependencies as a flowchart
   --timeout <ms>    the maximum time to load; default ${DEFAULT_TIMEOUT_MS}
-  --no-color        no colours, like NO_COLOR=1; FORCE_COLOR=1 forces them
+  --no-color        no colors, like NO_COLOR=1; FORCE_COLOR=1 forces them
   --help            print this
   --version         print the version
 

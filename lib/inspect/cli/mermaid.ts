@@ -8,7 +8,7 @@ import type {
 import type { FindingSeverity } from '../../errors/finding.js';
 import { clean } from './page/text.js';
 
-/** Fill colours by lifetime, light enough for black text. */
+/** Fill colors by lifetime, light enough for black text. */
 const STYLES: Readonly<Record<Lifetime, string>> = {
   request: 'fill:#cdeefa,stroke:#0a7ea4,color:#000',
   bubbled: 'fill:#fdf1c7,stroke:#b58900,color:#000',

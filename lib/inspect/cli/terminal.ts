@@ -2,7 +2,7 @@
 export interface Terminal {
   /** The width in columns; no line of the page is wider. */
   readonly width: number;
-  readonly isColoured: boolean;
+  readonly isColored: boolean;
 }
 
 const WIDTH = 80;
@@ -10,8 +10,8 @@ const NARROWEST = 40;
 const WIDEST = 100;
 
 /**
- * Returns the width of a terminal, within limits, and whether it shows colours. A file or a pipe has 80 columns and, by default,
- * no colours. `--no-color` takes precedence over `FORCE_COLOR`, and `FORCE_COLOR` over `NO_COLOR`, as in Node itself.
+ * Returns the width of a terminal, within limits, and whether it shows colors. A file or a pipe has 80 columns and, by default,
+ * no colors. `--no-color` takes precedence over `FORCE_COLOR`, and `FORCE_COLOR` over `NO_COLOR`, as in Node itself.
  */
 export function terminalOf(
   stream: { readonly isTTY?: boolean; readonly columns?: number },
@@ -22,13 +22,11 @@ export function terminalOf(
   const columns = (isTerminal && stream.columns) || WIDTH;
   return {
     width: Math.min(Math.max(columns, NARROWEST), WIDEST),
-    isColoured: color ?? environmentColours(env) ?? (isTerminal && env['TERM'] !== 'dumb'),
+    isColored: color ?? environmentColors(env) ?? (isTerminal && env['TERM'] !== 'dumb'),
   };
 }
 
-function environmentColours(
-  env: Readonly<Record<string, string | undefined>>,
-): boolean | undefined {
+function environmentColors(env: Readonly<Record<string, string | undefined>>): boolean | undefined {
   const { FORCE_COLOR, NO_COLOR } = env;
   if (FORCE_COLOR !== undefined) return FORCE_COLOR !== '0' && FORCE_COLOR !== 'false';
   return NO_COLOR === undefined || NO_COLOR === '' ? undefined : false;

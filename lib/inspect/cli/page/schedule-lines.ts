@@ -52,24 +52,24 @@ function writeNestJob(job: InspectedNestJob, sheet: Sheet): void {
   const { name, handler, module, status, nextRuns } = job;
   sheet.blank();
   sheet.name(name, `in ${module}`);
-  if (handler !== name) sheet.labelled('runs', handler);
-  sheet.labelled('when', dueText(job));
-  if (nextRuns.length > 0) sheet.labelled('next', nextOf(job));
-  sheet.labelled('status', status);
+  if (handler !== name) sheet.labeled('runs', handler);
+  sheet.labeled('when', dueText(job));
+  if (nextRuns.length > 0) sheet.labeled('next', nextOf(job));
+  sheet.labeled('status', status);
 }
 
 function writeSchedule(schedule: InspectedSchedule, isImported: boolean, sheet: Sheet): void {
   const { name, handler, state, nextRuns } = schedule;
   sheet.blank();
   sheet.name(name, STATES[state]);
-  if (handler !== name) sheet.labelled('runs', handler);
-  sheet.labelled('when', whenOf(schedule));
-  if (schedule.runsOnStart) sheet.labelled('also', 'when the application starts');
+  if (handler !== name) sheet.labeled('runs', handler);
+  sheet.labeled('when', whenOf(schedule));
+  if (schedule.runsOnStart) sheet.labeled('also', 'when the application starts');
   if (schedule.runsForEachItem)
-    sheet.labelled('ticks', 'one for each item of the list from forEach');
-  if (nextRuns.length > 0) sheet.labelled('next', nextOf(schedule));
+    sheet.labeled('ticks', 'one for each item of the list from forEach');
+  if (nextRuns.length > 0) sheet.labeled('next', nextOf(schedule));
   else if (state === 'active' && schedule.kind !== 'message' && isImported)
-    sheet.labelled('next', 'never: no time matches');
+    sheet.labeled('next', 'never: no time matches');
 }
 
 function whenOf(schedule: InspectedSchedule): string {

@@ -3,10 +3,10 @@ import type { Lifetime } from '../../../graph/lifetime-graph.js';
 import type { Terminal } from '../terminal.js';
 import { clean, fitName, padded, widthOf, wrap } from './text.js';
 
-/** The role of a text, which decides its colour. */
+/** The role of a text, which decides its color. */
 type Look = Lifetime | FindingSeverity | 'heading' | 'name' | 'quiet' | 'fine';
 
-/** SGR codes (ECMA-48): 1 is bold, 2 is faint, 4 is underlined, 31 and up are colours. */
+/** SGR codes (ECMA-48): 1 is bold, 2 is faint, 4 is underlined, 31 and up are colors. */
 const CODES: Readonly<Record<Look, string>> = {
   request: '36',
   bubbled: '33',
@@ -42,9 +42,9 @@ export class Sheet {
     return this.terminal.width;
   }
 
-  /** Applies a style to a text. Without a style or without colours, returns the text unchanged. */
+  /** Applies a style to a text. Without a style or without colors, returns the text unchanged. */
   paint(look: Look | undefined, text: string): string {
-    if (look === undefined || !this.terminal.isColoured) return text;
+    if (look === undefined || !this.terminal.isColored) return text;
     return `\u001B[${CODES[look]}m${text}\u001B[0m`;
   }
 
@@ -78,7 +78,7 @@ export class Sheet {
   }
 
   /** Adds a text after its label, such as `next   12:00, 13:00`. */
-  labelled(label: string, text: string): void {
+  labeled(label: string, text: string): void {
     this.text(text, { indent: 4, before: padded(label, LABEL_WIDTH) });
   }
 
