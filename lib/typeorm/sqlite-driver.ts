@@ -50,6 +50,7 @@ const REFUSED_MS = 1_000;
 
 /** Values of `PRAGMA synchronous`. */
 const NORMAL = 1;
+const FULL = 2;
 const EXTRA = 3;
 
 /** Returns the path of the database, or undefined for one in memory or in a temporary file, which is private to its connection. */
@@ -217,6 +218,8 @@ export class DriverCopies {
    * Makes commits survive a power failure, as they did before the library switched the file to WAL. better-sqlite3 is built with
    * `SQLITE_DEFAULT_WAL_SYNCHRONOUS=1`: SQLite then syncs commits only at the next checkpoint. An application that sets
    * `enableWAL` or `synchronous` keeps its choice.
+   *
+   * Sets the level `FULL` even if it is reported: unless it is set, SQLite lowers it when it next reads the file.
    */
   async keepCommits(connection: SqliteConnection): Promise<void> {
     const { enableWAL, readonly } = this.driver.options;
@@ -226,7 +229,9 @@ export class DriverCopies {
       { readonly name: string }[] | undefined;
     const pragmas = (databases ?? [])
       .map(({ name }) => `"${name.replaceAll('"', '""')}".synchronous`)
-      .filter((pragma) => connection.pragma!(pragma, { simple: true }) === NORMAL);
+      .filter((pragma) =>
+        [NORMAL, FULL].includes(connection.pragma!(pragma, { simple: true }) as number),
+      );
     if (pragmas.length === 0 || (await this.choosesSynchronous())) return;
     for (const pragma of pragmas) connection.pragma!(`${pragma} = FULL`);
   }

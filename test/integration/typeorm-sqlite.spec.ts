@@ -404,8 +404,10 @@ describe('A scope on an SQLite file', () => {
       ],
     ])('with synchronous %s when %s', async (_level, _why, options, synchronous) => {
       const test = await start({}, options);
-      const ask = (db: Pick<EntityManager, 'query'>): Promise<unknown> =>
-        db.query('PRAGMA synchronous');
+      const ask = async (db: Pick<EntityManager, 'query'>): Promise<unknown> => {
+        await db.query('SELECT * FROM sqlite_master'); // SQLite lowers the level when it first reads a file that is in WAL
+        return db.query('PRAGMA synchronous');
+      };
 
       expect((await run(test, ({ manager }) => ask(manager))).value).toEqual([{ synchronous }]);
       expect(await ask(dataSourceOf(test).manager)).toEqual([{ synchronous }]);
@@ -425,9 +427,12 @@ describe('A scope on an SQLite file', () => {
             ),
         },
       );
-      const ask = (db: Pick<EntityManager, 'query'>): Promise<unknown> =>
-        db.query('PRAGMA "an ""other""".synchronous');
+      const ask = async (db: Pick<EntityManager, 'query'>): Promise<unknown> => {
+        await db.query('SELECT * FROM "an ""other""".sqlite_master');
+        return db.query('PRAGMA "an ""other""".synchronous');
+      };
       expect((await run(test, ({ manager }) => ask(manager))).value).toEqual([{ synchronous: 2 }]);
+      expect(await ask(dataSourceOf(test).manager)).toEqual([{ synchronous: 2 }]);
       await dataSourceOf(test).destroy();
       await dataSourceOf(test).initialize();
 
