@@ -1,6 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { setImmediate } from 'node:timers/promises';
 import type { QueryRunner } from 'typeorm';
+import { Latch } from '../util/latch.js';
 import { useConnection, type SqliteConnection } from './sqlite-driver.js';
 import { Creation } from './refused-write.js';
 import { forgetTransaction, SqliteRunner, type DeepRunner, type Send } from './sqlite-runner.js';
@@ -36,6 +37,8 @@ export class SqliteAppRunner extends SqliteRunner {
   #isMigrationLost = false;
   /** True while the statement that ends the transaction is running: no inner transaction can begin any more. */
   #isEnding = false;
+  /** Opens when the transaction that is just beginning has begun, or has failed to. */
+  #starting: Latch | undefined;
 
   constructor(
     runner: QueryRunner,
@@ -46,6 +49,7 @@ export class SqliteAppRunner extends SqliteRunner {
     super(runner, app.lock, app.driver);
     runners.set(runner, this);
     this.creation = Creation.of(app.lock, SqliteAppRunner);
+    const startTransaction = runner.startTransaction.bind(runner);
     const release = runner.release.bind(runner);
     const beforeMigration = runner.beforeMigration.bind(runner);
     const afterMigration = runner.afterMigration.bind(runner);
@@ -61,6 +65,8 @@ export class SqliteAppRunner extends SqliteRunner {
       return this.sendFor(withForeignKeys, 'PRAGMA foreign_keys = ON', afterMigration);
     };
     Object.assign(runner, {
+      startTransaction: (...args: Parameters<typeof startTransaction>) =>
+        this.startAfterOthers(() => startTransaction(...args)),
       beforeMigration: withoutForeignKeys,
       afterMigration: withForeignKeys,
       release: async () => {
@@ -89,6 +95,23 @@ export class SqliteAppRunner extends SqliteRunner {
   handOut(): QueryRunner {
     if (this.isOwned) this.#users += 1;
     return this.runner;
+  }
+
+  /**
+   * Begins a transaction once the earlier ones of this query runner have begun. TypeORM counts a transaction only after its BEGIN,
+   * which may wait for its turn. Meanwhile, TypeORM would send another BEGIN instead of a savepoint.
+   */
+  private async startAfterOthers(start: () => Promise<void>): Promise<void> {
+    // Those that are beginning may wait for the statement whose subscriber calls this method.
+    while (this.#starting !== undefined && !this.isAround) await this.#starting.opened;
+    if (this.#starting !== undefined) return start();
+    const starting = (this.#starting = new Latch());
+    try {
+      await start();
+    } finally {
+      this.#starting = undefined;
+      starting.open();
+    }
   }
 
   /** Keeps the transaction from ending with a release while an unawaited inner transaction still uses the query runner. */

@@ -565,6 +565,46 @@ describe('Writers of one SQLite file', () => {
       expect(file.committed()).toEqual(['first', 'second', 'tick']);
     });
 
+    it('with a query runner that two constructors created, the second transaction joins the first', async () => {
+      // TypeORM returns the same query runner to both, before the library starts.
+      @Injectable()
+      class Batches {
+        readonly runners: QueryRunner[];
+
+        constructor(@InjectDataSource() source: DataSource) {
+          this.runners = [source.createQueryRunner(), source.createQueryRunner()];
+        }
+      }
+      test = await startNoteApp(sqliteRoot(file), {}, { providers: [Batches] });
+      const begun = gate();
+      const end = gate();
+      const request = dataSourceOf(test).transaction(async (manager) => {
+        await manager.save(Note, { text: 'request' });
+        begun.open();
+        await end.opened;
+      });
+      await begun.opened;
+      const saving = test.app.get(Batches).runners.map(({ manager }, index) =>
+        manager.transaction(async (own) => {
+          await own.save(Note, { text: `${index}: header` });
+          await turn();
+          await own.save(Note, { text: `${index}: line` });
+        }),
+      );
+      await turn();
+      end.open();
+      await request;
+      await Promise.all(saving);
+
+      expect(file.committed()).toEqual([
+        '0: header',
+        '0: line',
+        '1: header',
+        '1: line',
+        'request',
+      ]);
+    });
+
     it('that ends and begins again in its callback keeps the writes of that callback', async () => {
       await start();
       await dataSource.transaction(async (manager) => {
