@@ -5,7 +5,12 @@ import {
   ConfigurableModuleClass,
   SCOPED_WORKER_OPTIONS,
 } from './options/module-options.js';
-import { checkedProvider, refuseAsyncOptions, type AsyncOptions } from './options/async-options.js';
+import {
+  checkedProvider,
+  isProviderOfOptions,
+  refuseAsyncOptions,
+  type AsyncOptions,
+} from './options/async-options.js';
 import { ScopedWorkerCoreModule } from './scoped-worker-core.module.js';
 import { ScopedWorkerServices } from './scoped-worker-services.js';
 import { isOptions } from './util/option-checks.js';
@@ -23,9 +28,8 @@ export class ScopedWorkerModule extends ConfigurableModuleClass {
     services: ScopedWorkerServices,
   ) {
     super();
-    services.options.declare(
-      isOptions(options) ? bareProperties(options) : options === undefined ? {} : options,
-    );
+    const given = options === undefined ? {} : options;
+    services.options.declare(given, isOptions(given) ? bareProperties(given) : given);
   }
 
   /**
@@ -35,7 +39,13 @@ export class ScopedWorkerModule extends ConfigurableModuleClass {
    * `InvalidScheduleError` or `DuplicateScheduleError`, or a `ScopeValidationError` for problems of several kinds.
    */
   static override forRoot(options: ScopedWorkerModuleOptions = {}): DynamicModule {
-    return super.forRoot(options);
+    const { providers = [], ...definition } = super.forRoot(options);
+    // Nest would copy the own properties only, so the library couldn't report the others.
+    const provider = { provide: SCOPED_WORKER_OPTIONS, useValue: options };
+    return {
+      ...definition,
+      providers: providers.map((each) => (isProviderOfOptions(each) ? provider : each)),
+    };
   }
 
   /**

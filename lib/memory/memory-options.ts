@@ -1,4 +1,5 @@
 import {
+  inheritedProblems,
   isOptions,
   limitProblem,
   percentProblem,
@@ -79,6 +80,8 @@ export function memoryOptionProblems(memory: unknown): [option: string, problem:
       : unknownProblem(Object.keys(CHECKS));
     if (problem !== undefined) problems.push([`memory.${option}`, problem]);
   }
+  for (const [option, problem] of Object.entries(inheritedProblems(memory, Object.keys(CHECKS))))
+    problems.push([`memory.${option}`, problem]);
   for (const purpose of ['warn', 'stop']) {
     const [mb, percent] = [`${purpose}AtMb`, `${purpose}AtPercent`] as const;
     if (given[mb] !== undefined && given[percent] !== undefined)

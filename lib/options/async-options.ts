@@ -32,7 +32,7 @@ export function refuseAsyncOptions(options: AsyncOptions): void {
  * an undefined result. The module would otherwise mistake such a result for an import without options.
  */
 export function checkedProvider(provider: Provider, { useFactory }: AsyncOptions): Provider {
-  if (!('useFactory' in provider) || provider.provide !== SCOPED_WORKER_OPTIONS) return provider;
+  if (!('useFactory' in provider) || !isProviderOfOptions(provider)) return provider;
   const ask = provider.useFactory;
   return {
     ...provider,
@@ -41,6 +41,10 @@ export function checkedProvider(provider: Provider, { useFactory }: AsyncOptions
       return (await ask(...injected)) ?? null;
     },
   };
+}
+
+export function isProviderOfOptions(provider: Provider): boolean {
+  return 'provide' in provider && provider.provide === SCOPED_WORKER_OPTIONS;
 }
 
 function refuseNoCreate(factory: unknown): void {

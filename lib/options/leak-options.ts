@@ -1,5 +1,6 @@
 import {
   booleanProblem,
+  inheritedProblems,
   isOptions,
   limitProblem,
   show,
@@ -60,6 +61,7 @@ export function leakDetectionProblems(options: unknown): [option: string, proble
   const problems: [string, string | undefined][] = Object.keys(withoutUndefined(options))
     .filter((key) => !KNOWN.includes(key))
     .map((key) => [key, unknownProblem(KNOWN)]);
+  problems.push(...Object.entries(inheritedProblems(options, KNOWN)));
   const { sample, graceMs, strict } = options as Record<string, unknown>;
   if (sample !== undefined) problems.push(['sample', shareProblem(sample)]);
   if (graceMs !== undefined) problems.push(['graceMs', limitProblem(graceMs, 0)]);

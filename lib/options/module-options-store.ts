@@ -13,11 +13,15 @@ type Resolved = Omit<ScopedWorkerModuleOptions, 'leakDetection'> &
 
 /** Collects the options of every import of `ScopedWorkerModule`. */
 export class ModuleOptionsStore {
+  /** What each import passed, to be checked. */
+  readonly #given: ScopedWorkerModuleOptions[] = [];
   readonly #declared: ScopedWorkerModuleOptions[] = [];
   /** The options that apply: those of the first import, with every default filled in. The object stays the same. */
   readonly resolved: Resolved = resolve({});
 
-  declare(options: ScopedWorkerModuleOptions): void {
+  /** @param options a copy of what the import passed. */
+  declare(given: ScopedWorkerModuleOptions, options = given): void {
+    this.#given.push(given);
     this.#declared.push(options);
     if (this.#declared.length === 1) Object.assign(this.resolved, resolve(options));
   }
@@ -30,7 +34,7 @@ export class ModuleOptionsStore {
 
   /** Returns one text for each problem of the options. */
   problems(): string[] {
-    const problems = this.#declared.flatMap(moduleOptionProblems);
+    const problems = this.#given.flatMap(moduleOptionProblems);
     if (this.#declared.length === 0) {
       problems.push(
         'ScopedWorkerModule.forRootAsync() depends on a request-scoped provider, so Nest never creates its options. Inject only singletons.',

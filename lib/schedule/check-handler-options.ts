@@ -6,6 +6,7 @@ import {
   countProblem,
   delayProblem,
   functionProblem,
+  inheritedProblems,
   isOptions,
   limitProblem,
   named,
@@ -137,6 +138,8 @@ function problemsOf(
     const problem = checks[key]!(value);
     if (problem !== undefined) problems.push(`${one}${key} ${problem}`);
   }
+  for (const problem of named(inheritedProblems(options, Object.keys(checks))))
+    problems.push(`${one}${problem}`);
   const { timeZone, utcOffset } = options as { timeZone?: unknown; utcOffset?: unknown };
   if (timeZone !== undefined && utcOffset !== undefined)
     problems.push('has both timeZone and utcOffset; keep one of them');
@@ -202,6 +205,7 @@ function retryProblem(value: unknown): string | undefined {
   const unknown = Object.keys(withoutUndefined(others));
   const problems = [
     ...unknown.map((key) => `has no option "${key}"; the options are attempts, backoffMs, jitter`),
+    ...named(inheritedProblems(value, ['attempts', 'backoffMs', 'jitter'])),
     ...named({
       attempts: attemptsProblem(attempts),
       backoffMs: typeof backoffMs === 'function' ? undefined : backoffProblem(backoffMs),

@@ -56,10 +56,26 @@ export function isOptions(value: unknown): value is object {
 export function optionsProblems(options: unknown, known: readonly string[]): string[] {
   if (!isOptions(options))
     return [`options must be an object such as { ${known[0]} }, not ${show(options)}`];
-  return Object.entries(options)
+  const unknown = Object.entries(options)
     .filter(([key, value]) => value !== undefined && !known.includes(key))
     .map(([key]) => `${key} ${unknownProblem(known)}`);
+  return [...unknown, ...named(inheritedProblems(options, known))];
 }
+
+/**
+ * Returns the problem of each option that the object inherits, such as a getter or a method of its class. The library copies own
+ * properties only, so the option would have no effect.
+ */
+export function inheritedProblems(
+  options: object,
+  known: readonly string[],
+): Readonly<Record<string, string>> {
+  const inherited = known.filter((key) => key in options && !Object.hasOwn(options, key));
+  return Object.fromEntries(inherited.map((key) => [key, INHERITED]));
+}
+
+const INHERITED =
+  "is a getter or method of a class, which would have no effect. Make it the object's own property, for example a field of the class";
 
 /** Returns the problem with an option that isn't one of `known`. */
 export function unknownProblem(known: readonly string[]): string {

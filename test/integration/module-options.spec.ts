@@ -1,11 +1,13 @@
 import { jest, afterEach, describe, expect, it } from '@jest/globals';
 import type { Type } from '@nestjs/common';
+import { Test } from '@nestjs/testing';
 import {
   InvalidOptionsError,
   ScopedCron,
   ScopedInterval,
   ScopedTimeout,
   ScopedWorker,
+  ScopedWorkerModule,
   inProcessEngine,
   type ScopedWorkerModuleOptions,
   type LeakDetectionOptions,
@@ -13,6 +15,7 @@ import {
 import { closeApps, startApp, compileApp } from '../support/app.js';
 import { advance, useFakeClock } from '../support/fake-clock.js';
 import { YEARLY } from '../support/probes.js';
+import { RecordingLogger } from '../support/app.js';
 import { refusal } from '../support/refusal.js';
 
 @ScopedWorker()
@@ -22,6 +25,13 @@ class Job {
 
   @ScopedInterval(86_400_000)
   poll(): void {}
+}
+
+/** Only fields are own properties of an instance. */
+class WithGetter {
+  get timeoutMs(): number {
+    return 1_000;
+  }
 }
 
 const options = (bad: object): ScopedWorkerModuleOptions => bad;
@@ -101,11 +111,61 @@ describe('The options of the module', () => {
         { defaults: { utcOffset: 60 } },
       ],
       ['overrides that are text', { overrides: 'Job.run' }, 'by schedule name', { overrides: {} }],
+      [
+        'a getter in defaults',
+        { defaults: new WithGetter() },
+        'defaults timeoutMs is a getter or method of a class',
+        { defaults: { ...new WithGetter(), timeoutMs: 1_000 } },
+      ],
+      [
+        'a getter in leakDetection',
+        { leakDetection: Object.create({ sample: 1 }) as object },
+        'leakDetection.sample is a getter',
+        { leakDetection: { sample: 1 } },
+      ],
+      [
+        'a getter in memory',
+        { memory: Object.create({ warnAtMb: 100_000 }) as object },
+        'memory.warnAtMb is a getter',
+        { memory: { warnAtMb: 100_000 } },
+      ],
+      [
+        'a getter in retry',
+        { defaults: { retry: Object.create({ attempts: 2 }) as object } },
+        'attempts is a getter',
+        { defaults: { retry: { attempts: 2 } } },
+      ],
     ])('[C13] refuses %s, and starts its neighbor', async (_what, bad, says, good) => {
       const error = await refusal({ providers: [Job], options: options(bad) });
       expect(error).toBeInstanceOf(InvalidOptionsError);
       expect((error as InvalidOptionsError).problems).toEqual([expect.stringContaining(says)]);
       await startApp({ providers: [Job], options: options(good) });
+    });
+
+    it.each([
+      ['forRoot', (value: object) => ScopedWorkerModule.forRoot(value)],
+      [
+        'forRootAsync',
+        (value: object) => ScopedWorkerModule.forRootAsync({ useFactory: () => value }),
+      ],
+    ])('[C13] refuses a method of a class from %s(), and accepts a field', async (_, imported) => {
+      class WithMethod {
+        onOpen(): void {}
+      }
+      class WithField {
+        onOpen = (): void => undefined;
+        create(): void {}
+      }
+      const start = async (value: object): Promise<void> => {
+        const imports = [imported(value)];
+        const builder = Test.createTestingModule({ imports, providers: [Job] });
+        const module = await builder.setLogger(new RecordingLogger()).compile();
+        await module.init().finally(() => module.close());
+      };
+      await expect(start(new WithMethod())).rejects.toThrow(
+        "ScopedWorkerModule: onOpen is a getter or method of a class, which would have no effect. Make it the object's own property, for example a field of the class.",
+      );
+      await expect(start(new WithField())).resolves.toBeUndefined();
     });
 
     it.each<[string, object, string, object]>([
