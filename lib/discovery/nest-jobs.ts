@@ -1,4 +1,10 @@
-import { isFactory, isSingleton, type NestModule, type NestWrapper } from '../nest/index.js';
+import {
+  isFactory,
+  isPreviewed,
+  isSingleton,
+  type NestModule,
+  type NestWrapper,
+} from '../nest/index.js';
 import { arrows } from '../errors/finding.js';
 import { namesOf } from '../graph/lifetime-graph.js';
 import type { ApplicationGraph } from '../graph/read-graph.js';
@@ -59,9 +65,10 @@ export function nestJobs(given: Iterable<NestModule>): {
   };
 }
 
-/** Returns the class whose jobs Nest runs. Until its factory has run, a class token stands for the class of the result. */
+/** Returns the class whose jobs Nest runs. If its factory doesn't run, a class token stands for the class of the result. */
 function jobClassOf(wrapper: NestWrapper): Function | undefined {
-  return classOfInstance(wrapper) ?? (isFactory(wrapper) ? classOf(wrapper) : undefined);
+  const isUnknown = isFactory(wrapper) && isPreviewed(wrapper);
+  return classOfInstance(wrapper) ?? (isUnknown ? classOf(wrapper) : undefined);
 }
 
 /** Returns the reason why a class isn't a singleton, as a clause to follow `because`, and the chain of dependencies. */

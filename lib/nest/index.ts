@@ -22,7 +22,14 @@ export { Plans, type Resolution } from './plan/plans.js';
 export { StaticHoldings } from './static-holdings.js';
 export { OpenedApplication } from './opened-application.js';
 export type { ContextId, NestModule, NestWrapper } from './nest-types.js';
-export { isFactory, isReadyMade, isSingleton, kindOf, type ProviderKind } from './provider-kind.js';
+export {
+  isFactory,
+  isPreviewed,
+  isReadyMade,
+  isSingleton,
+  kindOf,
+  type ProviderKind,
+} from './provider-kind.js';
 export {
   injectedToken,
   isInternalToken,

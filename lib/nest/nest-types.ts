@@ -99,6 +99,8 @@ export interface OpenLazyModuleLoader {
 export interface OpenContainer {
   /** The options of `NestFactory.create()`. */
   readonly contextOptions?: { readonly instrument?: { readonly instanceDecorator?: unknown } };
+  /** The same options, also in 11.0. */
+  readonly _contextOptions?: { readonly preview?: boolean };
   getModules?(): ModulesContainer;
 }
 

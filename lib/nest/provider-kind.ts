@@ -1,4 +1,4 @@
-import type { NestWrapper } from './nest-types.js';
+import type { NestWrapper, OpenContainer } from './nest-types.js';
 
 export function isFactory(wrapper: NestWrapper): boolean {
   return wrapper.inject !== null && wrapper.inject !== undefined;
@@ -21,4 +21,10 @@ export function kindOf(wrapper: NestWrapper): ProviderKind {
 /** Returns true if the provider is registered with `useValue`, so Nest doesn't build it. */
 export function isReadyMade(wrapper: NestWrapper): boolean {
   return kindOf(wrapper) === 'value';
+}
+
+/** Returns true in Nest's preview mode, which calls no constructor and no factory. */
+export function isPreviewed({ host }: NestWrapper): boolean {
+  const { container } = (host ?? {}) as { readonly container?: OpenContainer };
+  return container?._contextOptions?.preview === true;
 }

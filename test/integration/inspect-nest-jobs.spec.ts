@@ -426,6 +426,15 @@ describe('Start-up under adoptNestSchedules', () => {
     ]);
   });
 
+  it('[XC10] does not count a factory that has returned no instance as a singleton', async () => {
+    const off = { module: class Off {}, providers: [{ provide: Mailer, useFactory: () => null }] };
+    const given = { imports: [off], providers: [Tenant, Invoices, Mailer] };
+    const { app, log, registry } = await adoptingApp(given);
+    expect(log.of('log').filter((line) => ABOUT.test(line))).toEqual([]);
+    expect(registry.list().map(({ name }) => name)).toEqual(['Mailer.send']);
+    expect(fates(inspectScopes(app))).toEqual([['Mailer.send', 'adopted', expect.any(String)]]);
+  });
+
   it('says nothing where every job is adopted, and without the option', async () => {
     const adopting = await adoptingApp({ providers: [Tenant, Invoices, Mailer] });
     const without = await startApp({ imports: [ScheduleModule.forRoot()], providers: [Rates] });
