@@ -2,7 +2,7 @@
  * Question: does leak detection report anything for ticks that leave nothing behind?
  *
  * Variables: an hour of ticks of ten schedules that are due every second (36,000 ticks), run one after the other without a pause.
- * Every tenth comes with a scope by hand. One in three fails: in a constructor, in the handler, or in a disposer. `graceMs: 0`.
+ * Every tenth comes with a standalone scope. One in three fails: in a constructor, in the handler, or in a disposer. `graceMs: 0`.
  * Full garbage collections come every 500 ticks, and a few at the end. Baseline: the same load with one object
  * in a thousand kept in an array, which must be reported.
  */

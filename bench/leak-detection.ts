@@ -2,7 +2,7 @@
  * Question: how much does leak detection add to the cost of a scope?
  *
  * Variables: graphs of 1, 6 and 20 request-scoped providers; detection off, on (`{}`), on for a tenth of the scopes, and
- * `strict`. Baseline: off. All in one process, in turns, each with scopes by hand; medians of the rounds.
+ * `strict`. Baseline: off. All in one process, in turns, each with standalone scopes; medians of the rounds.
  */
 import 'reflect-metadata';
 import { Module } from '@nestjs/common';

@@ -89,7 +89,7 @@ export type { ScheduleDefinition, ScheduleInfo, ScheduleTiming } from './registr
 export { ScopedWorkerRegistry, type ScopedWorkerStats } from './registry/scoped-worker-registry.js';
 export type { EngineSchedule } from './schedule/schedule.js';
 export type { EngineSlot, Trigger } from './schedule/slot.js';
-export type { TickByHand } from './tick/tick-by-hand.js';
+export type { StandaloneTick } from './tick/standalone-tick.js';
 export { ProviderScopeFactory } from './tick/provider-scope-factory.js';
 export type {
   OpenedScope,

@@ -33,7 +33,7 @@ const INJECTS_TICK = Symbol.for('nestjs-scoped-worker:injects-tick');
 
 /**
  * Injects the `Tick` into the worker, or into a provider that it depends on. This makes the provider request-scoped. The
- * decorator is an alias of `@Inject(REQUEST)`: in an HTTP request, it injects that request, and in a scope by hand,
+ * decorator is an alias of `@Inject(REQUEST)`: in an HTTP request, it injects that request, and in a standalone scope,
  * `seed.request`.
  *
  * @publicApi

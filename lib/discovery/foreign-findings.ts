@@ -77,7 +77,7 @@ function insteadOf(
   const dependency = graph.chainToRequestScope(wrapper)?.[1];
   if (dependency === undefined)
     return `Make ${name} a singleton, and inject ProviderScopeFactory as scopes. For each ${unit}, call ${run}`;
-  // A scope by hand has a different request.
+  // A standalone scope has a different request.
   if (dependency.token === REQUEST)
     return `Remove REQUEST, so that ${name} is a singleton, and use the arguments of its methods instead.`;
   const { first, resolve } = inPlaceOf(dependency, graph.current);

@@ -27,7 +27,7 @@ export class EventLog {
    * they ran late or replaced skipped ones.
    */
   readonly #lastSkips = new Map<string, number>();
-  /** The schedules whose refused statement was reported; undefined stands for all scopes by hand. */
+  /** The schedules whose refused statement was reported; undefined stands for all standalone scopes. */
   readonly #refused = new Set<string | undefined>();
   /** The names of the work that the shutdown stopped waiting for. */
   #abandoned: readonly string[] = [];
@@ -130,7 +130,7 @@ export class EventLog {
 
   /** Logs the error once for each schedule, because the cause is in the schedule's code. */
   private statementRefused({ schedule, tickId, error }: StrayFailure): void {
-    const who = schedule === undefined ? 'Code in a scope by hand' : `${schedule} (${tickId})`;
+    const who = schedule === undefined ? 'Code in a standalone scope' : `${schedule} (${tickId})`;
     const message = `${who} did not await a statement that the library refused to send, or caught its error`;
     if (this.#refused.has(schedule)) {
       this.#logger.debug(`${message}: ${loggedError(error).text}`);

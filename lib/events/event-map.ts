@@ -15,7 +15,7 @@ export interface ScheduleChange {
 
 /** The shutdown has started. */
 export interface ShutdownStart {
-  /** The names of the work that the shutdown waits for: ticks, messages, background workers, and scopes by hand. */
+  /** The names of the work that the shutdown waits for: ticks, messages, background workers, and standalone scopes. */
   readonly waitingFor: readonly string[];
 }
 
@@ -54,19 +54,19 @@ export interface SourceFailure {
 
 /** Instances of a scope are still reachable, `graceMs` and three full garbage collections after the scope closed. */
 export interface LeakFound {
-  /** The schedule for which the instances were built; undefined for scopes by hand. */
+  /** The schedule for which the instances were built; undefined for standalone scopes. */
   readonly schedule: string | undefined;
   /** The class, or the token of a factory that returned a plain object. */
   readonly className: string;
   /** The number of live instances of this class and schedule that have outlived their scopes. */
   readonly count: number;
-  /** The tick of the oldest instance; undefined for a scope by hand. */
+  /** The tick of the oldest instance; undefined for a standalone scope. */
   readonly tickId: string | undefined;
   /** The scope of the oldest instance. */
   readonly scopeId: string;
   /** Milliseconds since the scope of the oldest instance closed. */
   readonly ageMs: number;
-  /** The line that opened the scope of the oldest instance, if that is a scope by hand. */
+  /** The line that opened the scope of the oldest instance, if that is a standalone scope. */
   readonly place: string | undefined;
 }
 
@@ -123,7 +123,7 @@ export interface ScopedWorkerEventMap {
   'message:dead': DeadLetter;
   /** Instances of a closed scope are still reachable. Needs `leakDetection`. */
   'leak:found': LeakFound;
-  /** Code dropped a scope by hand without closing it. Needs `leakDetection`. */
+  /** Code dropped a standalone scope without closing it. Needs `leakDetection`. */
   'leak:scope': LeakedScope;
   /** The library refused a call to an instance of a closed scope. Needs `leakDetection` with `strict`. */
   'leak:call': LateCall;

@@ -77,7 +77,7 @@ interface Opened {
   readonly startedAt: number;
 }
 
-/** Finds scopes by hand whose handles were collected before the scopes were closed. The shutdown disposes these scopes. */
+/** Finds standalone scopes whose handles were collected before the scopes were closed. The shutdown disposes these scopes. */
 export class DroppedScopes {
   readonly #handles: FinalizationRegistry<Opened>;
 

@@ -17,14 +17,14 @@ const CLOSED =
  * Waits on shutdown for running ticks and for the work of `ProviderScopeFactory.run()`. Aborts ticks after `drainTimeoutMs`, and
  * stops waiting when `shutdownTimeoutMs` has elapsed or a second signal arrives.
  *
- * Scopes by hand can open until the last shutdown hook of the application has run. Only then does the library call `Drain.close()`.
+ * Standalone scopes can open until the last shutdown hook of the application has run. Only then does the library call `Drain.close()`.
  *
  * Aborts work that itself requested the shutdown (`await app.close()` in a handler), and doesn't wait for that work.
  */
 export class Drain {
   /** The patience of `run()`, which the shutdown calls before `close()`. */
   #patience = new Patience(0);
-  /** The ticks and scopes by hand that `shutdown:finished` has reported as abandoned. */
+  /** The ticks and standalone scopes that `shutdown:finished` has reported as abandoned. */
   #abandoned: ReadonlySet<RunningWork | Scope> = new Set();
   #closing: Promise<void> | undefined;
 
@@ -65,7 +65,7 @@ export class Drain {
     });
   }
 
-  /** Closes scopes by hand that are still open, within the remaining time of the drain. A second call returns the same promise. */
+  /** Closes standalone scopes that are still open, within the remaining time of the drain. A second call returns the same promise. */
   close(): Promise<void> {
     this.#closing ??= this.endLeftOpen();
     return this.#closing;
@@ -106,7 +106,7 @@ export class Drain {
     return [...ticksOf(this.running.awaited), ...byHand, ...longRunning];
   }
 
-  /** Returns the scopes by hand that the shutdown needn't close: those of `run()`, and the closed ones of `open()`. */
+  /** Returns the standalone scopes that the shutdown needn't close: those of `run()`, and the closed ones of `open()`. */
   private byHand(concerns: (scope: Scope) => boolean): Scope[] {
     return [...this.scopes.all]
       .filter((scope) => scope.kind === 'run' || (scope.kind === 'open' && scope.closed))

@@ -139,7 +139,7 @@ export class SchedulerRegistryBridge {
     // The items of `forEach` are ticks of one slot, and share its date.
     if (shown?.kind !== 'cron' || this.#called.has(scheduledAt)) return;
     const isOurs = this.running.of(schedule).some(({ slot }) => slot.scheduledAt === scheduledAt);
-    if (!isOurs) return; // a tick by hand with the name of the schedule
+    if (!isOurs) return; // a standalone tick with the name of the schedule
     this.#called.add(scheduledAt);
     const { entry: job, callbacks } = shown;
     if (trigger !== 'manual') job.lastExecution = firedAt;

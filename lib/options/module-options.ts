@@ -86,7 +86,7 @@ export interface ScopedWorkerModuleOptions {
    */
   readonly stateDetection?: boolean;
   /**
-   * Looks for scoped instances that outlive their scope and for scopes by hand that are never closed, and emits `leak:found`,
+   * Looks for scoped instances that outlive their scope and for standalone scopes that are never closed, and emits `leak:found`,
    * `leak:scope` and `leak:call`. Off by default in every environment; `{}` turns it on.
    */
   readonly leakDetection?: LeakDetectionOptions;

@@ -21,7 +21,7 @@ import { refuseInvalid } from '../errors/errors.js';
 
 /** Counts for the whole application. */
 export interface ScopedWorkerStats {
-  /** The number of open scopes, both those of ticks and those by hand. */
+  /** The number of open scopes, those of ticks and standalone ones. */
   readonly openScopes: number;
   readonly openedScopes: number;
   readonly closedScopes: number;

@@ -11,13 +11,13 @@ export type HandlerTarget =
       /** True to call the method as `@nestjs/schedule` does: without arguments, guards, interceptors, pipes or filters. */
       readonly isBare?: boolean;
       readonly call?: never;
-      readonly isByHand?: never;
+      readonly isStandalone?: never;
     }
   | {
       // oxlint-disable-next-line typescript/no-explicit-any -- the tick, whose type depends on schedules
       readonly call: (tick: any) => unknown;
-      /** True for a tick by hand and for exclusive work, whose schedules aren't in the registry. */
-      readonly isByHand?: boolean;
+      /** True for a standalone tick and for exclusive work, whose schedules aren't in the registry. */
+      readonly isStandalone?: boolean;
       readonly worker?: never;
       readonly method?: never;
       readonly isBare?: never;

@@ -73,7 +73,7 @@ export class Construction implements BuildObserver {
   begin(request: unknown): void {
     this.#request = request;
     this.#given =
-      this.notice.tickId === undefined // the seed of a scope by hand may be anything
+      this.notice.tickId === undefined // the seed of a standalone scope may be anything
         ? [bare(request)]
         : [bare(request), bare((request as { payload?: unknown }).payload)];
     if (hasContextIdStrategy()) this.#contextId = createContextId(request, this);

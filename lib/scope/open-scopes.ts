@@ -9,7 +9,7 @@ import { Scope, type ScopeHome } from './scope.js';
 export interface ScopeOpening {
   readonly kind: ScopeKind;
   /**
-   * Returns the value of `REQUEST`, which a context id strategy sees too: the tick of the scope, or the seed of a scope by hand.
+   * Returns the value of `REQUEST`, which a context id strategy sees too: the tick of the scope, or the seed of a standalone scope.
    */
   readonly requestOf: (scope: Scope) => unknown;
   /** The module in which a strict resolve looks. Default: the root module. */

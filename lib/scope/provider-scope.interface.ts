@@ -4,7 +4,7 @@ import type { ContextId } from '@nestjs/core';
 export type ScopeToken<T> = (abstract new (...args: never[]) => T) | string | symbol | Function;
 
 /**
- * The provider instances built for one attempt of a tick, or for one piece of work by hand, under one
+ * The provider instances built for one attempt of a tick, or for one piece of standalone work, under one
  * Nest context id, disposed together.
  *
  * @publicApi
@@ -20,7 +20,7 @@ export interface ProviderScope {
    * Returns the scope's instance of a provider, and builds it on the first call. Returns a singleton unchanged. If several
    * modules provide the token, the module that Nest registered last is used.
    *
-   * @param options.strict looks only in the providers of the worker's own module (the root module, for a scope by hand).
+   * @param options.strict looks only in the providers of the worker's own module (the root module, for a standalone scope).
    * Default: false.
    * @throws {ScopeClosedError} when the scope is closed or closes in the meantime, when the shutdown has aborted the tick, or
    * after the last shutdown hook.

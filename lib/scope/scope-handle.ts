@@ -68,7 +68,7 @@ export class ScopeHandle implements OpenedScope {
   }
 }
 
-/** Rolls back and disposes a scope by hand, unless it has ended or is ending. */
+/** Rolls back and disposes a standalone scope, unless it has ended or is ending. */
 export async function rollBackScope(scope: Scope): Promise<void> {
   // The caller of `complete()` receives the errors of an end that has already begun.
   if (scope.ending !== undefined) return isInside(scope) ? undefined : void (await scope.ending);
@@ -80,7 +80,7 @@ export async function rollBackScope(scope: Scope): Promise<void> {
 }
 
 /**
- * Throws the errors of a scope by hand: a single one unchanged, several as one `AggregateError` with the error of the work first.
+ * Throws the errors of a standalone scope: a single one unchanged, several as one `AggregateError` with the error of the work first.
  *
  * @param known an error that the caller itself created, so it isn't thrown.
  */

@@ -14,11 +14,11 @@ import { contexts } from './work-context.js';
 export const COMMITS_LAST = Symbol('nestjs-scoped-worker:commits-last');
 
 /**
- * The kinds of scopes, by what ends them. The tick runner ends `tick` and `tick-by-hand`. A `tick-by-hand` scope belongs to a call of
+ * The kinds of scopes, by what ends them. The tick runner ends `tick` and `standalone-tick`. A `standalone-tick` scope belongs to a call of
  * `ProviderScopeFactory.run()` with a name; without a name, that method ends `run` itself. The code that opened the scope ends
  * `open`.
  */
-export const SCOPE_KINDS = ['tick', 'tick-by-hand', 'run', 'open'] as const;
+export const SCOPE_KINDS = ['tick', 'standalone-tick', 'run', 'open'] as const;
 
 export type ScopeKind = (typeof SCOPE_KINDS)[number];
 
@@ -29,14 +29,14 @@ export interface ScopeDetails {
   readonly module: NestModule;
   /** Undefined if Nest builds everything. */
   readonly plans: Plans | undefined;
-  /** The function that opens a scope by hand; it is on the stack while the scope is created. */
+  /** The function that opens a standalone scope; it is on the stack while the scope is created. */
   readonly opener: Function | undefined;
 }
 
 /** The payload of `scope:opened`. */
 export interface ScopeNotice {
   readonly scopeId: string;
-  /** The schedule and the tick that the scope was opened for; undefined for a scope by hand. */
+  /** The schedule and the tick that the scope was opened for; undefined for a standalone scope. */
   readonly schedule: string | undefined;
   readonly tickId: string | undefined;
 }

@@ -201,7 +201,7 @@ export class Scope implements ProviderScope, WorkOwner {
   }
 
   /**
-   * Ends the scope in this order, the same for ticks and for scopes by hand:
+   * Ends the scope in this order, the same for ticks and for standalone scopes:
    *
    * 1. everything passed to `waitFor` settles, as do pending builds;
    * 2. the work is judged: from here on, the verdict doesn't change, and nothing more is built;

@@ -57,9 +57,9 @@ export class AttemptRunner {
     const { schedule } = slot;
     let scope: Scope;
     try {
-      const { worker, isByHand } = schedule.target;
+      const { worker, isStandalone } = schedule.target;
       scope = this.scopes.open({
-        kind: isByHand === true ? 'tick-by-hand' : 'tick',
+        kind: isStandalone === true ? 'standalone-tick' : 'tick',
         requestOf: (opened) => {
           opened.tick = attempt.tickOf(opened);
           return opened.tick;

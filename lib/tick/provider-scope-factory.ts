@@ -5,14 +5,14 @@ import type { OpenedScope, ProviderScope } from '../scope/provider-scope.interfa
 import { ScopeHandle, throwAll } from '../scope/scope-handle.js';
 import { combined, isPartOf } from '../errors/error-parts.js';
 import { failureOf } from '../scope/scope.js';
-import { runProblems, slotByHand, type TickByHand } from './tick-by-hand.js';
+import { runProblems, standaloneSlot, type StandaloneTick } from './standalone-tick.js';
 import type { TickEvents } from './tick-ports.js';
 import type { TickReport } from './tick-report.js';
 import { TickRunner } from './tick-runner.js';
 import type { Tick } from './tick.interface.js';
 
 /**
- * Opens scopes by hand: in a loop, in another library's message handler, or in a script. A singleton that injects this factory
+ * Opens standalone scopes: in a loop, in another library's message handler, or in a script. A singleton that injects this factory
  * stays a singleton. You can open scopes until the last shutdown hook of the application has run.
  *
  * @publicApi
@@ -61,7 +61,7 @@ export class ProviderScopeFactory {
    */
   async run<T, P = undefined>(
     work: (scope: ProviderScope, tick: Tick<P>) => Promise<T> | T,
-    options: TickByHand<P>,
+    options: StandaloneTick<P>,
   ): Promise<T>;
   async run<T>(
     work: (scope: ProviderScope) => Promise<T> | T,
@@ -69,7 +69,7 @@ export class ProviderScopeFactory {
   ): Promise<T>;
   async run<T>(
     work: (scope: ProviderScope, tick: Tick<never>) => Promise<T> | T,
-    options: TickByHand | { readonly request?: unknown; readonly name?: never } = {},
+    options: StandaloneTick | { readonly request?: unknown; readonly name?: never } = {},
   ): Promise<T> {
     refuseInvalid('ProviderScopeFactory.run()', runProblems(work, options));
     return options.name === undefined
@@ -102,16 +102,16 @@ async function runTick<T>(
   ticks: TickRunner,
   events: TickEvents,
   work: (scope: ProviderScope, tick: Tick<never>) => Promise<T> | T,
-  { name, payload, timeoutMs, signal }: TickByHand,
+  { name, payload, timeoutMs, signal }: StandaloneTick,
 ): Promise<T> {
   const limit = timeoutMs === undefined ? {} : { timeoutMs };
-  const slot = slotByHand(name, work, limit, (tick) => work(tick.scope, tick));
+  const slot = standaloneSlot(name, work, limit, (tick) => work(tick.scope, tick));
   const report = await ticks.run(slot, { payload, ...(signal && { signal }) });
   events.emit('tick:finished', report);
   return valueOf(report) as T;
 }
 
-/** Returns the value of a tick that succeeded. @throws the error of the report, in the form in which a scope by hand throws it. */
+/** Returns the value of a tick that succeeded. @throws the error of the report, in the form in which a standalone scope throws it. */
 function valueOf({ outcome, value, error, disposeErrors }: TickReport): unknown {
   if (outcome === 'succeeded') return value;
   throw combined([error, ...disposeErrors.filter((other) => !isPartOf(other, error))]);

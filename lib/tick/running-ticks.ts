@@ -166,7 +166,7 @@ export class RunningTicks {
 
   /**
    * Lets only work inside awaited work join `awaited` from now on. Otherwise, a consumer from another library that runs tick after
-   * tick by hand would delay the shutdown until its queue is empty.
+   * standalone tick would delay the shutdown until its queue is empty.
    */
   beginShutdown(): void {
     this.#isShuttingDown = true;
@@ -223,7 +223,7 @@ export class RunningTicks {
   }
 }
 
-/** Returns true for work of the schedule with this name. A tick by hand may have that name too, but belongs to no schedule. */
+/** Returns true for work of the schedule with this name. A standalone tick may have that name too, but belongs to no schedule. */
 export function isOf({ slot: { schedule } }: RunningWork, name: string): boolean {
-  return schedule.name === name && schedule.target.isByHand !== true;
+  return schedule.name === name && schedule.target.isStandalone !== true;
 }

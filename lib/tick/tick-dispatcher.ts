@@ -3,7 +3,7 @@ import type { Slot } from '../schedule/slot.js';
 import { getOrAdd } from '../util/values.js';
 import { OverlapGate, overlapKeyOf } from './overlap-gate.js';
 import { RunningTicks, nextTickId } from './running-ticks.js';
-import { slotByHand } from './tick-by-hand.js';
+import { standaloneSlot } from './standalone-tick.js';
 import { ItemRunner } from './item-runner.js';
 import { TickRunner, type TickRunOptions } from './tick-runner.js';
 import type { FailureObserver, LastReports, TickEvents } from './tick-ports.js';
@@ -47,7 +47,7 @@ export class TickDispatcher {
    */
   async exclusive<T>(key: string, work: () => T | Promise<T>, signal?: AbortSignal): Promise<T> {
     signal?.throwIfAborted();
-    const slot = slotByHand(`exclusive(${key})`, work, { overlapKey: key }, work);
+    const slot = standaloneSlot(`exclusive(${key})`, work, { overlapKey: key }, work);
     return this.gateOf(slot).exclusive(slot, work, signal);
   }
 

@@ -20,7 +20,7 @@ export class SqliteScopeRunner extends SqliteRunner {
   /** The scope for which the query runner is created. */
   readonly scope = scopeOfBuild();
   /**
-   * The scope; undefined if code outside the scope causes the creation. Read immediately, because in a scope by hand, the code that
+   * The scope; undefined if code outside the scope causes the creation. Read immediately, because in a standalone scope, the code that
    * uses the query runner later may run elsewhere.
    */
   readonly #owner = scopeAround<ScopeOfTick>(this.scope);

@@ -18,7 +18,7 @@ export class TicksController {
     private readonly pool: PoolNumbers,
   ) {}
 
-  /** Returns the library's counts, and the last hundred attempts and scopes by hand, newest first. */
+  /** Returns the library's counts, and the last hundred attempts and standalone scopes, newest first. */
   @Get()
   latest(): TicksView {
     return {

@@ -8,7 +8,7 @@ export interface ScopeNote {
   /** The entity manager that the scope works with. */
   readonly manager?: EntityManager;
   readonly text?: string;
-  /** The owner of a scope by hand; scopes of ticks have a schedule. */
+  /** The owner of a standalone scope; scopes of ticks have a schedule. */
   readonly owner?: string;
 }
 

@@ -1,11 +1,11 @@
 import type { TickReport } from 'nestjs-scoped-worker';
 import type { PoolCount } from './pool-numbers.js';
 
-/** One closed scope, as the terminal and `GET /ticks` show it: an attempt of a tick, or a scope by hand. */
+/** One closed scope, as the terminal and `GET /ticks` show it: an attempt of a tick, or a standalone scope. */
 export interface TickEntry {
   readonly endedAt: Date;
   readonly schedule: string;
-  /** Undefined for a scope by hand. */
+  /** Undefined for a standalone scope. */
   readonly tick: string | undefined;
   /** Undefined if the tick finished outside its scopes. */
   readonly scope: string | undefined;
@@ -15,7 +15,7 @@ export interface TickEntry {
   readonly disposed: number;
   readonly durationMs: number;
   readonly pool: PoolCount;
-  /** `ended` for a scope by hand, whose outcome isn't reported. */
+  /** `ended` for a standalone scope, whose outcome isn't reported. */
   readonly outcome: TickReport['outcome'] | 'retrying' | 'ended';
   readonly note: string;
 }

@@ -5,7 +5,7 @@ import { closeApps, startApp } from '../support/app.js';
 import { gate, turn } from '../support/gate.js';
 import { probes, RequestScoped, worker } from '../support/probes.js';
 
-/** How ticks and scopes by hand end when something fails; it holds whether or not builds can be watched. */
+/** How ticks and standalone scopes end when something fails; it holds whether or not builds can be watched. */
 export function describeDisposalEnd(mode: string): void {
   describe(`a scope that closes, ${mode}`, () => {
     const { journal, Probe, probe } = probes();
@@ -134,7 +134,7 @@ export function describeDisposalEnd(mode: string): void {
       expect(journal.of('disposed')).toEqual(['Connection']);
     });
 
-    it('[B12, B20] disposes a scope by hand once, and refuses to resolve from it afterwards', async () => {
+    it('[B12, B20] disposes a standalone scope once, and refuses to resolve from it afterwards', async () => {
       const { scopes } = await startApp({ providers: [Connection, Repository] });
       const scope = await scopes.open();
       await scope.resolve(Repository);

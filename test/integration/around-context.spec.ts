@@ -170,7 +170,7 @@ describe('AsyncLocalStorage and around', () => {
     expect([seen['handler'], seen['disposer, after a wait']]).toEqual([tickId, tickId]);
   });
 
-  it('[A20] a hook of a tick by hand sees the store of the caller, one of a timer sees none', async () => {
+  it('[A20] a hook of a standalone tick sees the store of the caller, one of a timer sees none', async () => {
     const inHook: unknown[] = [];
     const ran = gate();
     @ScopedWorker()

@@ -21,7 +21,7 @@ const { Queue, Worker } = withBackend(createPostgresBackend);
 
 const BACKLOG = 472;
 
-describe('A backlog of BullMQ, worked off by a plain @Processor() that opens scopes by hand', () => {
+describe('A backlog of BullMQ, worked off by a plain @Processor() that opens standalone scopes', () => {
   let database: TestDatabase;
   const queues: InstanceType<typeof Queue>[] = [];
 

@@ -95,7 +95,7 @@ describe('What is still being built when the work ends', () => {
     expect(journal.lines).toEqual(all);
   });
 
-  it('[B12, B18] is disposed when a scope by hand is closed meanwhile, and its resolve is refused', async () => {
+  it('[B12, B18] is disposed when a standalone scope is closed meanwhile, and its resolve is refused', async () => {
     const { provider, started, mayFinish } = slow();
     const { scopes } = await startApp({ providers: [Connection, provider] });
     const scope = await scopes.open();

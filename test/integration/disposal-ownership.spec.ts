@@ -41,7 +41,7 @@ describe('What a scope owns', () => {
       expect(journal.of('disposed')).toEqual(['Holder']);
     });
 
-    it('[B16] leaves the payload, the result of the handler and the seed of a scope by hand', async () => {
+    it('[B16] leaves the payload, the result of the handler and the seed of a standalone scope', async () => {
       @RequestScoped()
       class Seeded extends Probe {
         constructor(@Inject(REQUEST) readonly request: { name: string }) {

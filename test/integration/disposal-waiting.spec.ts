@@ -178,7 +178,7 @@ describe('Disposal waits', () => {
         expect(strays).toEqual([]);
       });
 
-      it('[B36] and reports its error when a scope by hand is left without complete()', async () => {
+      it('[B36] and reports its error when a standalone scope is left without complete()', async () => {
         const { scopes, events } = await startApp({ providers: [worker([])] });
         const strays: StrayFailure[] = [];
         events.on('failure:stray', (stray) => void strays.push(stray));
@@ -213,7 +213,7 @@ describe('Disposal waits', () => {
       expect(journal.lines).toEqual(['built Connection', 'sent outbox', 'disposed Connection']);
     });
 
-    it('[B36] in a scope by hand', async () => {
+    it('[B36] in a standalone scope', async () => {
       const { scopes } = await startApp({ providers: [Connection] });
       const held = gate();
       const scope = await scopes.open();

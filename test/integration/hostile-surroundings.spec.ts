@@ -164,7 +164,7 @@ describe('A proxy that was revoked', () => {
     expect(log.of('fatal').concat(log.of('warn'))).toEqual([]);
   });
 
-  it('thrown by the work of a scope by hand and by its disposer is part of what the scope throws', async () => {
+  it('thrown by the work of a standalone scope and by its disposer is part of what the scope throws', async () => {
     const { scopes } = await startApp({ providers: [worker([])] });
     const [thrown, inDisposal] = [revoked(), revoked()];
     const run = scopes.run(
@@ -429,7 +429,7 @@ describe('In hostile surroundings, a schedule', () => {
     expect(timers()).toBe(before);
   });
 
-  it('a scope by hand in a tick leaves the scope of the tick open if a factory returns that scope', async () => {
+  it('a standalone scope in a tick leaves the scope of the tick open if a factory returns that scope', async () => {
     const handler = async (tick: Tick, scopes: ProviderScopeFactory): Promise<unknown> => {
       await scopes.run((inner) => inner.resolve('SCOPE'), { request: tick });
       return tick.scope.closed;

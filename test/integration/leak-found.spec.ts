@@ -79,7 +79,7 @@ describe('leak:found', () => {
     clearInterval(timer);
   });
 
-  it('[C22] names the place that opened a scope by hand', async () => {
+  it('[C22] names the place that opened a standalone scope', async () => {
     const { scopes, found } = await start({ providers: [Session] });
     const keep = async (): Promise<void> => {
       await scopes.run(async (scope) => kept.push(await scope.resolve(Session)));

@@ -82,7 +82,7 @@ describe('Memory while leaks are looked for', () => {
     expect(disposals).toBe(1);
   });
 
-  it('[J5] disposes a scope by hand that was dropped when the application closes', async () => {
+  it('[J5] disposes a standalone scope that was dropped when the application closes', async () => {
     const { scopes, app } = await startApp({ providers: [Noted] });
     await scopes.open().then((scope) => scope.resolve(Noted).then(() => undefined));
     await collectGarbage();

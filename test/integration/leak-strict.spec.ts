@@ -64,7 +64,7 @@ describe('leakDetection: { strict: true }', () => {
     expect(log.of('error')).toEqual([error.message]);
   });
 
-  it('[C23] shows who closed a scope by hand', async () => {
+  it('[C23] shows who closed a standalone scope', async () => {
     const { scopes, calls } = await start({ providers: [Mailer] });
     const scope = await scopes.open();
     const mailer = await scope.resolve(Mailer);

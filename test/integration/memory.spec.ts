@@ -91,7 +91,7 @@ describe('Memory', () => {
       expect(alive()).toBe(0);
     });
 
-    it('[J1, B19] lets go of the instances though a closed scope by hand is kept', async () => {
+    it('[J1, B19] lets go of the instances though a closed standalone scope is kept', async () => {
       const { scopes } = await startApp({ providers });
       const scope = await scopes.open();
       await scope.resolve(Disposable);
@@ -216,7 +216,7 @@ describe('Memory', () => {
       expect(Dropped.disposals).toBe(1);
     });
 
-    it('[J5] keeps a scope by hand that nobody closed, until the application closes it', async () => {
+    it('[J5] keeps a standalone scope that nobody closed, until the application closes it', async () => {
       const { scopes, app, registry } = await startApp({ providers: [Dropped] });
       await scopes.open().then(drop);
       await collectGarbage();
@@ -263,7 +263,7 @@ describe('Memory', () => {
       expect(alive()).toBe(0);
     });
 
-    it('[J6] does not keep a scope by hand, nor one that was opened inside of a tick', async () => {
+    it('[J6] does not keep a standalone scope, nor one that was opened inside of a tick', async () => {
       const { registry, scopes } = await startApp({
         providers: [
           ...providers,
@@ -291,7 +291,7 @@ describe('Memory', () => {
     });
   });
 
-  describe('when a closed scope by hand is kept', () => {
+  describe('when a closed standalone scope is kept', () => {
     it('[J6] its instances can be collected, though their disposers have failed', async () => {
       @RequestScoped()
       class Failing extends Noted {

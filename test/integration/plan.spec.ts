@@ -222,7 +222,7 @@ onRecording('A plan', () => {
       expect(byPlan()).toBe(1);
     });
 
-    it('[K3] builds the first provider that a scope by hand resolves', async () => {
+    it('[K3] builds the first provider that a standalone scope resolves', async () => {
       const { scopes, byPlan } = await startPlanned({ providers: [...GRAPH, worker([Repo])] });
       const resolve = (scope: ProviderScope): Promise<Repo> => scope.resolve(Repo);
       for (let scope = 0; scope < FIRST_TICKS; scope += 1) await scopes.run(resolve);

@@ -91,7 +91,7 @@ describe('A CronJob of SchedulerRegistry that shows one of our crons', () => {
     expect(stopped).toHaveBeenCalledTimes(1);
   });
 
-  it('sees nothing of a scope by hand with the name of the schedule', async () => {
+  it('sees nothing of a standalone scope with the name of the schedule', async () => {
     const { job, scopes, end } = await withJob();
     const callback = jest.fn<() => void>();
     job.addCallback(callback);

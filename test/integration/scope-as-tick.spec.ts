@@ -37,7 +37,7 @@ const rejection = (run: Promise<unknown>): Promise<unknown> =>
     (error: unknown) => error,
   );
 
-describe('A scope by hand with a name', () => {
+describe('A standalone scope with a name', () => {
   const { journal, Probe } = probes();
 
   @RequestScoped()

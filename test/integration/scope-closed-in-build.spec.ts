@@ -43,7 +43,7 @@ describe('A scope', () => {
     ];
 
     it.each(['BY_FACTORY', 'NOT_WAITING', 'DEPENDENT'])(
-      '[B22] fails the resolve of %s, and disposes the half-built objects of a scope by hand',
+      '[B22] fails the resolve of %s, and disposes the half-built objects of a standalone scope',
       async (token) => {
         const { scopes } = await startApp({
           providers: [Connection, ...closing(() => scope.complete())],

@@ -195,7 +195,7 @@ describe('Scope hooks', () => {
       ]);
     });
 
-    it('[L4] roll back in a scope by hand too, and reject with that error', async () => {
+    it('[L4] roll back in a standalone scope too, and reject with that error', async () => {
       failing = 'committed Third';
       const { scopes } = await startApp({ providers: [First, Second, Third] });
       const run = scopes.run((scope) => scope.resolve(Third));

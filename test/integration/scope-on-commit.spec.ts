@@ -191,7 +191,7 @@ describe('scope.onCommit() and scope.onRollback()', () => {
     expect(report.error).toBeUndefined();
   });
 
-  describe('in a scope by hand', () => {
+  describe('in a standalone scope', () => {
     it('[L5] of run(), follow its work', async () => {
       const { scopes } = await startApp({});
       const work = (fails: boolean) =>

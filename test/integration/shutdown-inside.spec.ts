@@ -113,7 +113,7 @@ describe('app.close() inside a handler', () => {
     expect(performance.now()).toBe(0);
   });
 
-  it('[D28] applies to work in a scope by hand', async () => {
+  it('[D28] applies to work in a standalone scope', async () => {
     let app: TestingModule | undefined;
     const test = await startApp({ providers: [worker([])] });
     ({ app } = test);

@@ -184,7 +184,7 @@ describe('app.close()', () => {
       expect(await skipped).toMatchObject({ trigger: 'start', reason: 'stopping' });
     });
 
-    it('[D22] a scope by hand that fails to close does not keep the next from being closed', async () => {
+    it('[D22] a standalone scope that fails to close does not keep the next from being closed', async () => {
       const test = await startApp({ providers: [worker([])] });
       const closed: string[] = [];
       for (const name of ['first', 'second', 'third']) {

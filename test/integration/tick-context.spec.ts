@@ -120,7 +120,7 @@ describe('The context of a tick', () => {
 
   it.each<[string, (inside: () => unknown, services: TestApp) => unknown]>([
     ['itself', (inside) => inside()],
-    ['in a scope by hand', (inside, { scopes }) => scopes.run(async () => inside())],
+    ['in a standalone scope', (inside, { scopes }) => scopes.run(async () => inside())],
     ['in exclusive work', (inside, { registry }) => registry.exclusive('key', inside)],
   ])('[A22] code of an ended tick is not part of the tick around it: %s', async (_, startWork) => {
     const innerEnded = gate();
@@ -225,7 +225,7 @@ describe('The context of a tick', () => {
       );
     });
 
-    it('[A22] in a scope by hand they inject what the caller seeded', async () => {
+    it('[A22] in a standalone scope they inject what the caller seeded', async () => {
       const { scopes } = await startApp({ providers });
       const request = { headers: {} };
       await scopes.run(

@@ -121,7 +121,7 @@ describe('AsyncLocalStorage around a timer', () => {
       expect(new Set(seen)).toEqual(new Set([undefined]));
     });
 
-    it('[A20] nor of the tick by hand that it had to wait for', async () => {
+    it('[A20] nor of the standalone tick that it had to wait for', async () => {
       const { registry } = await startApp({ providers: [Buffering] });
       const byHand = traces.run('x', () => registry.run('Buffering.tick'));
       await advance(1_000);
@@ -131,7 +131,7 @@ describe('AsyncLocalStorage around a timer', () => {
       expect(seen).toEqual(['manual: x', 'interval: undefined']);
     });
 
-    it('[A20] and a tick by hand that has to wait for it keeps the store of its caller', async () => {
+    it('[A20] and a standalone tick that has to wait for it keeps the store of its caller', async () => {
       const { registry } = await startApp({ providers: [Buffering] });
       await advance(1_000);
       const byHand = traces.run('x', () => registry.run('Buffering.tick'));

@@ -81,7 +81,7 @@ describe('After the end of the transaction of a scope', () => {
         expect(await rows()).toEqual(['written']);
       });
 
-      it('[XB1] keeps what the disposer of a provider writes, in a scope by hand', async () => {
+      it('[XB1] keeps what the disposer of a provider writes, in a standalone scope', async () => {
         const { root, rows } = on();
         const test = await startNoteApp(root, { transaction: true }, { providers: [Buffered] });
         await test.scopes.run(async (scope) => {

@@ -15,7 +15,7 @@ import {
 } from '../support/scoped-typeorm.js';
 import { createTestFile, removeTestFiles, sqliteRoot, type TestFile } from '../support/sqlite.js';
 
-describe('A transaction in a scope by hand', () => {
+describe('A transaction in a standalone scope', () => {
   const database = testDatabase();
   let test: TestApp;
   let pool: pg.Pool;
@@ -119,7 +119,7 @@ describe('A transaction in a scope by hand', () => {
   });
 });
 
-describe('On an SQLite file, a scope by hand', () => {
+describe('On an SQLite file, a standalone scope', () => {
   const withTransaction = ScopedTypeOrmModule.forFeature([Note], { transaction: true });
   let file: TestFile;
 

@@ -189,7 +189,7 @@ describe('A scoped entity manager', () => {
     expect(strays).toEqual([]);
   });
 
-  it('takes statements in a scope by hand', async () => {
+  it('takes statements in a standalone scope', async () => {
     const { scopes } = await start();
 
     await expect(scopes.run(async (scope) => (await scope.resolve(Query)).run())).resolves.toEqual([

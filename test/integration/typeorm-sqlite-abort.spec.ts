@@ -53,7 +53,7 @@ describe('A tick that is aborted while it waits for an SQLite file', () => {
     test.script = script;
     return test.registry.run(name);
   };
-  /** Work in a tick by hand. */
+  /** Work in a standalone tick. */
   const byHand = (
     work: (notes: Repository<Note>) => unknown,
     signal?: AbortSignal,

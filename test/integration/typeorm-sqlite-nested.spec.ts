@@ -22,7 +22,7 @@ describe('A scope with a transaction, inside of one that has written', () => {
     test.script = script;
     return test.registry.run('work');
   };
-  /** Work in a scope by hand. */
+  /** Work in a standalone scope. */
   const inner = <T>(work: (notes: Repository<Note>) => T | Promise<T>): Promise<T> =>
     test.scopes.run(async (scope) =>
       work(await scope.resolve<Repository<Note>>(getScopedRepositoryToken(Note))),

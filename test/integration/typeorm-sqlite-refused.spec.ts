@@ -135,7 +135,7 @@ describe('A write that is refused inside of a tick with a transaction on an SQLi
       expect(strays).toMatchObject([{ where: 'refused-statement', tickId: report.tickId }]);
     });
 
-    it('is reported of the tick, also in a scope by hand that catches it or throws it', async () => {
+    it('is reported of the tick, also in a standalone scope that catches it or throws it', async () => {
       const inScope = (write: (text: string) => Promise<void>) => async (scope: NoteScope) => {
         await scope.notes.save({ text: 'of the tick' });
         await test.scopes.run(() => write('never')).catch(() => undefined);
@@ -150,7 +150,7 @@ describe('A write that is refused inside of a tick with a transaction on an SQLi
       );
     });
 
-    it('is reported of a scope by hand outside of ticks', async () => {
+    it('is reported of a standalone scope outside of ticks', async () => {
       await test.scopes.run(async (scope) => {
         const own = await scope.resolve<Repository<Note>>(getScopedRepositoryToken(Note));
         await own.save({ text: 'of the scope' });
@@ -160,7 +160,7 @@ describe('A write that is refused inside of a tick with a transaction on an SQLi
       expect(strays).toMatchObject([{ where: 'refused-statement', schedule: undefined }]);
       expect(test.log.of('error')).toEqual([
         expect.stringMatching(
-          /^Code in a scope by hand did not await a statement that the library refused to send, or caught its error: /,
+          /^Code in a standalone scope did not await a statement that the library refused to send, or caught its error: /,
         ),
       ]);
       expect(file.committed()).toEqual(['of the scope']);
@@ -355,7 +355,7 @@ describe('A write that is refused inside of a tick with a transaction on an SQLi
       type Inside = (work: () => Promise<unknown>) => Promise<unknown>;
       const places: [string, Inside][] = [
         [
-          'in a scope by hand',
+          'in a standalone scope',
           (work) =>
             test.scopes.run(async (scope) => {
               const own = await scope.resolve<Repository<Note>>(getScopedRepositoryToken(Note));
@@ -465,7 +465,7 @@ describe('A write that is refused inside of a tick with a transaction on an SQLi
       expect(file.committed()).toEqual([]);
     });
 
-    it('that names a scope by hand, also if exclusive work has resolved its repository, or the application', async () => {
+    it('that names a standalone scope, also if exclusive work has resolved its repository, or the application', async () => {
       const ofScope = test.scopes.run(async (scope) => {
         const own = await scope.resolve<Repository<Note>>(getScopedRepositoryToken(Note));
         await own.save({ text: 'never' });

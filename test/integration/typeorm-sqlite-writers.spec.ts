@@ -596,13 +596,7 @@ describe('Writers of one SQLite file', () => {
       await request;
       await Promise.all(saving);
 
-      expect(file.committed()).toEqual([
-        '0: header',
-        '0: line',
-        '1: header',
-        '1: line',
-        'request',
-      ]);
+      expect(file.committed()).toEqual(['0: header', '0: line', '1: header', '1: line', 'request']);
     });
 
     it('that ends and begins again in its callback keeps the writes of that callback', async () => {
@@ -943,7 +937,7 @@ describe('Writers of one SQLite file', () => {
     });
   });
 
-  it('in scopes by hand beside each other wait for each other, also inside of a tick', async () => {
+  it('in standalone scopes beside each other wait for each other, also inside of a tick', async () => {
     await start();
     const token = getScopedRepositoryToken(Note);
     const open = gate();

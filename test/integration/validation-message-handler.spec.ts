@@ -174,7 +174,7 @@ describe('A class whose methods another library calls', () => {
     );
   });
 
-  it('is to use the arguments of its methods instead of REQUEST, which is another one in a scope by hand', async () => {
+  it('is to use the arguments of its methods instead of REQUEST, which is another one in a standalone scope', async () => {
     @Injectable()
     class Notifier {
       constructor(@Inject(REQUEST) readonly payload: unknown) {}

@@ -184,7 +184,7 @@ describe("The library's own providers pass the strictest validation without a fi
     ]);
   });
 
-  it('a provider whose hook uses a service over one receives the advice to resolve that in a scope by hand', async () => {
+  it('a provider whose hook uses a service over one receives the advice to resolve that in a standalone scope', async () => {
     @Injectable()
     class Notes {
       constructor(@InjectScopedRepository(Note) readonly notes: Repository<Note>) {}

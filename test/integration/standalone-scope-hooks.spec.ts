@@ -66,7 +66,7 @@ function nested(inner: Type, levels: number): Type {
   return nested(Outer, levels - 1);
 }
 
-describe('A scope by hand during the shutdown', () => {
+describe('A standalone scope during the shutdown', () => {
   it.each<[string, (Foreign: Type) => { imports?: (Type | DynamicModule)[]; providers?: Type[] }]>([
     ['the root module', (Foreign) => ({ providers: [Foreign, Unit] })],
     ['an imported module', (Foreign) => ({ imports: [moduleWith(Foreign, false)] })],

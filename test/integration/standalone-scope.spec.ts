@@ -4,7 +4,7 @@ import { turn, gate } from '../support/gate.js';
 import { probes, RequestScoped, worker } from '../support/probes.js';
 import { Injectable } from '@nestjs/common';
 
-describe('A scope by hand', () => {
+describe('A standalone scope', () => {
   const { journal, Probe } = probes();
 
   @RequestScoped()

@@ -19,7 +19,7 @@ import type { Tick } from './tick.interface.js';
  *
  * @publicApi
  */
-export interface TickByHand<P = unknown> {
+export interface StandaloneTick<P = unknown> {
   /**
    * The name of the work in reports, events and logs: `tick.schedule`. Name the kind of work, such as `'mails.send'`, not the
    * individual run. Several runs can have the same name at the same time. The registry doesn't list the name.
@@ -35,8 +35,8 @@ export interface TickByHand<P = unknown> {
   readonly request?: never;
 }
 
-/** Creates the slot of a tick by hand or of exclusive work, with a schedule that is never due and never listed. */
-export function slotByHand(
+/** Creates the slot of a standalone tick or of exclusive work, with a schedule that is never due and never listed. */
+export function standaloneSlot(
   name: string,
   work: Function,
   options: HandlerDefaults,
@@ -51,7 +51,7 @@ export function slotByHand(
       ...neverDueTiming('timeout'),
       isOff: true,
       options: resolveHandlerOptions('timeout', options),
-      target: { call, isByHand: true },
+      target: { call, isStandalone: true },
     },
   };
 }
@@ -69,7 +69,7 @@ export function runProblems(work: unknown, options: unknown): string[] {
     ];
   problems.push(...optionsProblems(options, OF_RUN));
   const { name, signal, timeoutMs, payload, request } = options as Partial<
-    Record<keyof TickByHand, unknown>
+    Record<keyof StandaloneTick, unknown>
   >;
   if (name === undefined) {
     for (const [key, value] of Object.entries({ signal, timeoutMs, payload }))
