@@ -122,9 +122,18 @@ export class SqliteFile {
    */
   private async switchToWal(): Promise<boolean> {
     if (this.#isPrepared || this.#lock === undefined || !this.dataSource.isInitialized) return true;
-    if (!(await this.#copies.switchToWal())) return false;
-    await this.#copies.keepCommits(this.driver.databaseConnection);
-    return (this.#isPrepared = await this.#copies.tryToConnect());
+    const { databaseConnection } = this.driver;
+    // The data source may be destroyed meanwhile, and initialized on another file.
+    const isSame = (): boolean => this.driver.databaseConnection === databaseConnection;
+    try {
+      if (!(await this.#copies.switchToWal())) return false;
+      await this.#copies.keepCommits(databaseConnection);
+      const isReady = await this.#copies.tryToConnect();
+      return (this.#isPrepared = isReady && isSame());
+    } catch (error) {
+      if (isSame()) throw error;
+      return false;
+    }
   }
 
   /** Switches the file to WAL if the data source was initialized after start-up. */

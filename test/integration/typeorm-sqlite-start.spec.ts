@@ -2,7 +2,7 @@ import { Injectable, Module } from '@nestjs/common';
 import { LazyModuleLoader } from '@nestjs/core';
 import { InjectDataSource } from '@nestjs/typeorm';
 import Database from 'better-sqlite3';
-import { mkdirSync, symlinkSync } from 'node:fs';
+import { mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import {
   DataSource,
@@ -719,6 +719,31 @@ describe('Scopes on an SQLite file in which a transaction is open before the lib
       await saveBeside(test, 'first');
       await saveBeside(test, 'second');
 
+      expect(file.committed()).toEqual(['first', 'second']);
+    });
+
+    it('have their own connections if the application replaces the file while start-up prepares it', async () => {
+      let dataSource: DataSource | undefined;
+      @Injectable()
+      class Backup {
+        constructor(@InjectDataSource() injected: DataSource) {
+          dataSource = injected;
+        }
+      }
+      let calls = 0;
+      const prepareDatabase = async (): Promise<void> => {
+        calls += 1;
+        if (calls !== 2) return; // the second connection is that of the library
+        await dataSource!.destroy();
+        for (const end of ['', '-wal', '-shm']) rmSync(`${file.path}${end}`, { force: true });
+        await dataSource!.initialize();
+      };
+      const imports = [sqliteRoot(file, { ...ENTITIES, prepareDatabase }), around(Backup), feature];
+      const test = await startApp({ imports });
+
+      expect(file.query('PRAGMA journal_mode')).toEqual([{ journal_mode: 'wal' }]);
+      await saveBeside(test, 'first');
+      await saveBeside(test, 'second');
       expect(file.committed()).toEqual(['first', 'second']);
     });
 
