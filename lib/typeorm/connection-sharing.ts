@@ -1,7 +1,8 @@
 import type { DataSource, Driver, QueryRunner } from 'typeorm';
 import { getOrAdd } from '../util/values.js';
-import { fileOf, FILE_DRIVERS, NoWalError, type SqliteDriver } from './sqlite-driver.js';
+import { fileOf, FILE_DRIVERS, type SqliteDriver } from './sqlite-driver.js';
 import { SqliteFile } from './sqlite-file.js';
+import { NoWalError } from './sqlite-wal.js';
 
 /** Creates a query runner for each scope, or reports that the whole process shares one connection. */
 export type ScopeRunners = OwnConnections | SharedConnection;

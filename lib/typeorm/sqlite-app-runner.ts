@@ -7,6 +7,13 @@ import { Creation } from './refused-write.js';
 import { forgetTransaction, SqliteRunner, type DeepRunner, type Send } from './sqlite-runner.js';
 import { begins, beginsInside, effectOnTransaction, mayWrite } from './sqlite-statements.js';
 import type { AppConnection } from './sqlite-app-connection.js';
+import {
+  destroyedText,
+  failedText,
+  forgottenText,
+  lateText,
+  releasedText,
+} from './sqlite-app-texts.js';
 import type { WriteTurn } from './sqlite-write-lock.js';
 
 const runners = new WeakMap<QueryRunner, SqliteAppRunner>();
@@ -300,23 +307,3 @@ export class SqliteAppRunner extends SqliteRunner {
 
 /** The result for a statement that isn't part of the transaction without an owner, because that transaction ended first. */
 const TOO_LATE = Symbol('too late');
-
-function forgottenText(file: string): string {
-  return `A query runner was released while its transaction was open. The library rolled the transaction back, so that other code can write to ${file}. Call commitTransaction() or rollbackTransaction() before release().`;
-}
-
-function lateText(file: string): string {
-  return `The library refused to begin a transaction on ${file}, because the transaction around it was already ending. Await it in the callback of the outer transaction, or begin it after the outer one has ended.`;
-}
-
-function failedText(file: string): string {
-  return `A transaction on ${file} failed while another one inside it was open. Both were rolled back, and the rest of the inner one was not sent. Await the inner transaction, even if concurrent work fails.`;
-}
-
-function destroyedText(file: string): string {
-  return `The data source of ${file} was destroyed while a transaction of the application was open, so the rest of it was not sent. Await the work before you call destroy().`;
-}
-
-function releasedText(file: string): string {
-  return `A query runner was released before its statement could write to ${file}, so it was not sent. Await the statement before you call release().`;
-}

@@ -1,7 +1,6 @@
 import { realpathSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { DataSource, Driver, QueryRunner } from 'typeorm';
-import { textOf } from '../errors/error-parts.js';
 
 /** A connection of better-sqlite3, or of sqlite3, which doesn't report whether a transaction is open. */
 export interface SqliteConnection {
@@ -42,12 +41,6 @@ export const FILE_DRIVERS: readonly string[] = ['better-sqlite3', 'sqlite'];
 /** The default time in milliseconds that a connection waits for other processes. */
 const BUSY_TIMEOUT_MS = 5_000;
 
-/**
- * The time in milliseconds during which a journal mode that stays doesn't mean that the file can't use WAL. After a write, SQLite keeps
- * the mode until the transaction ends, and sqlite3 doesn't say whether a transaction is open.
- */
-const REFUSED_MS = 1_000;
-
 /** Values of `PRAGMA synchronous`. */
 const NORMAL = 1;
 const FULL = 2;
@@ -87,8 +80,6 @@ export function useConnection(
 export class DriverCopies {
   readonly #createQueryRunner: Driver['createQueryRunner'];
   #choosesSynchronous: Promise<boolean> | undefined;
-  /** The time at which SQLite first kept another journal mode, as a `performance.now()` timestamp. */
-  #refusedAt: number | undefined;
 
   /** True from the moment when the data source begins to close until it connects again. */
   isClosing = false;
@@ -171,50 +162,6 @@ export class DriverCopies {
   }
 
   /**
-   * Switches the file to WAL, on the connection of the application.
-   *
-   * @returns false while another connection locks the file, or a transaction is open on this one.
-   * @throws {NoWalError} if SQLite can't switch this file to WAL.
-   */
-  async switchToWal(): Promise<boolean> {
-    if (this.driver.databaseConnection.open === false) return false; // the data source is being destroyed
-    try {
-      const mode = await this.requestWal();
-      if (mode === 'wal') return true;
-      this.#refusedAt ??= performance.now();
-      const isOpen = this.driver.databaseConnection.inTransaction;
-      if (isOpen === undefined && performance.now() - this.#refusedAt < REFUSED_MS) return false;
-      throw new NoWalError(`the journal mode stays "${mode}"`);
-    } catch (error) {
-      if (isLocked(error)) return false;
-      if (codeOf(error).startsWith('SQLITE_'))
-        throw new NoWalError(textOf(error), { cause: error });
-      throw error;
-    }
-  }
-
-  private async requestWal(): Promise<string | undefined> {
-    const { databaseConnection: connection } = this.driver;
-    if (connection.pragma === undefined) {
-      // Bypasses TypeORM 0.3, which would repeat the statement endlessly if `busyErrorRetry` is set.
-      const [row] = await new Promise<unknown[]>((resolve, reject) =>
-        connection.all!('PRAGMA journal_mode = WAL', (error, rows) =>
-          error === null ? resolve(rows) : reject(error),
-        ),
-      );
-      return (row as { readonly journal_mode: string } | undefined)?.journal_mode;
-    }
-    // A busy timeout would block the event loop, and with it the transaction of this process that locks the file.
-    const timeoutMs = String(connection.pragma('busy_timeout', { simple: true }));
-    connection.pragma('busy_timeout = 0');
-    try {
-      return connection.pragma('journal_mode = WAL', { simple: true }) as string;
-    } finally {
-      connection.pragma(`busy_timeout = ${timeoutMs}`);
-    }
-  }
-
-  /**
    * Makes commits survive a power failure, as they did before the library switched the file to WAL. better-sqlite3 is built with
    * `SQLITE_DEFAULT_WAL_SYNCHRONOUS=1`: SQLite then syncs commits only at the next checkpoint. An application that sets
    * `enableWAL` or `synchronous` keeps its choice.
@@ -254,33 +201,6 @@ export class DriverCopies {
     return level !== EXTRA;
   }
 
-  /**
-   * Opens and closes a connection, because `prepareDatabase` may prevent a second one: `journal_mode = DELETE` and
-   * `locking_mode = EXCLUSIVE` do.
-   *
-   * @returns false if `prepareDatabase` writes while another connection locks the file.
-   * @throws {NoWalError} if the connection doesn't work.
-   */
-  async tryToConnect(): Promise<boolean> {
-    const { databaseConnection: app, options } = this.driver;
-    if (options.prepareDatabase === undefined) return true;
-    const ask = (of: SqliteConnection, pragma: string) => of.pragma?.(pragma, { simple: true });
-    if (ask(app, 'locking_mode') === 'exclusive')
-      throw new NoWalError('prepareDatabase sets the locking mode "exclusive"');
-    try {
-      const connection = await this.connect();
-      const mode = ask(connection, 'journal_mode') as string;
-      await this.disconnect(connection);
-      if (mode === 'wal') return true;
-      throw new NoWalError(`prepareDatabase sets the journal mode "${mode}"`);
-    } catch (error) {
-      if (error instanceof NoWalError) throw error;
-      if (isLocked(error)) return false;
-      const reason = `prepareDatabase fails on a second connection: ${textOf(error)}`;
-      throw new NoWalError(reason, { cause: error });
-    }
-  }
-
   checkConnected(): void {
     if (!this.isConnected) throw new Error(notConnected(String(this.driver.options.database)));
   }
@@ -292,20 +212,6 @@ export class DriverCopies {
     await (Object.getPrototypeOf(this.driver) as SqliteDriver).disconnect.call(copy);
   }
 }
-
-function codeOf(error: unknown): string {
-  return String((error as { readonly code?: unknown }).code);
-}
-
-/** Returns true if SQLite answers that another connection locks the file, or that a transaction is open on this one. */
-function isLocked(error: unknown): boolean {
-  return (
-    /^SQLITE_(BUSY|LOCKED)/.test(codeOf(error)) || textOf(error).includes('within a transaction')
-  );
-}
-
-/** Thrown if a file can't use WAL. The message is the reason. */
-export class NoWalError extends Error {}
 
 function notConnected(file: string): string {
   return `The data source of ${file} was destroyed, or is not initialized yet, so a scope cannot open a connection. Await the work before you call destroy(), or call initialize() first.`;

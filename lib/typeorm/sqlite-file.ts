@@ -1,11 +1,12 @@
 import type { DataSource, EntityManager, QueryRunner } from 'typeorm';
 import { AppConnection } from './sqlite-app-connection.js';
 import { SqliteAppRunner } from './sqlite-app-runner.js';
-import { DriverCopies, NoWalError, type SqliteDriver } from './sqlite-driver.js';
+import { DriverCopies, type SqliteDriver } from './sqlite-driver.js';
 import { ConnectionPool } from './sqlite-pool.js';
 import { forgetTransaction, type DeepRunner, type SqliteRunner } from './sqlite-runner.js';
 import { SqliteScopeRunner } from './sqlite-scope-runner.js';
 import { SqliteStart, type AppTransaction } from './sqlite-start.js';
+import { NoWalError, WalSwitch } from './sqlite-wal.js';
 import { WriteLock } from './sqlite-write-lock.js';
 
 type TransactionWork = (manager: EntityManager) => Promise<unknown>;
@@ -16,6 +17,7 @@ type TransactionWork = (manager: EntityManager) => Promise<unknown>;
  */
 export class SqliteFile {
   readonly #copies: DriverCopies;
+  readonly #wal: WalSwitch;
   readonly #pool: ConnectionPool;
   /** Undefined for a database that is opened read-only: no code waits there, and the application works unchanged. */
   readonly #app: AppConnection<SqliteAppRunner> | undefined;
@@ -30,6 +32,7 @@ export class SqliteFile {
     path: string,
   ) {
     this.#copies = new DriverCopies(driver, dataSource);
+    this.#wal = new WalSwitch(this.#copies);
     this.#lock = driver.options.readonly === true ? undefined : WriteLock.of(path);
     this.#pool = new ConnectionPool({
       connect: async () => {
@@ -114,26 +117,10 @@ export class SqliteFile {
     this.#lock?.abandon(this.driver);
   }
 
-  /**
-   * Switches the file to WAL, in which readers and the writer don't block each other. The file of a data source that isn't
-   * initialized yet is switched later.
-   *
-   * @returns false while another connection locks the file.
-   */
+  /** Switches the file to WAL; returns false if this must be tried again. A data source that isn't initialized follows later. */
   private async switchToWal(): Promise<boolean> {
     if (this.#isPrepared || this.#lock === undefined || !this.dataSource.isInitialized) return true;
-    const { databaseConnection } = this.driver;
-    // The data source may be destroyed meanwhile, and initialized on another file.
-    const isSame = (): boolean => this.driver.databaseConnection === databaseConnection;
-    try {
-      if (!(await this.#copies.switchToWal())) return false;
-      await this.#copies.keepCommits(databaseConnection);
-      const isReady = await this.#copies.tryToConnect();
-      return (this.#isPrepared = isReady && isSame());
-    } catch (error) {
-      if (isSame()) throw error;
-      return false;
-    }
+    return (this.#isPrepared = await this.#wal.prepare());
   }
 
   /** Switches the file to WAL if the data source was initialized after start-up. */

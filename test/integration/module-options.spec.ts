@@ -115,7 +115,7 @@ describe('The options of the module', () => {
         'a getter in defaults',
         { defaults: new WithGetter() },
         'defaults timeoutMs is a getter or method of a class',
-        { defaults: { ...new WithGetter(), timeoutMs: 1_000 } },
+        { defaults: { timeoutMs: 1_000 } },
       ],
       [
         'a getter in leakDetection',
@@ -160,7 +160,11 @@ describe('The options of the module', () => {
         const imports = [imported(value)];
         const builder = Test.createTestingModule({ imports, providers: [Job] });
         const module = await builder.setLogger(new RecordingLogger()).compile();
-        await module.init().finally(() => module.close());
+        try {
+          await module.init();
+        } finally {
+          await module.close();
+        }
       };
       await expect(start(new WithMethod())).rejects.toThrow(
         "ScopedWorkerModule: onOpen is a getter or method of a class, which would have no effect. Make it the object's own property, for example a field of the class.",
