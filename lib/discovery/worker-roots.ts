@@ -20,7 +20,7 @@ export function workerRoots(
     return {
       provider,
       isIncomplete: missingInjectionsOf(worker.wrapper).length > 0,
-      handlers: named.map(({ handler }) => handler),
+      handlers: [...new Set(named.map(({ handler }) => handler))],
       schedules: named.map(({ name }) => name),
       // Adopted jobs are called as Nest calls them: without enhancers.
       around: worker.handlers.some(({ isAdopted }) => isAdopted !== true) ? everywhere : [],

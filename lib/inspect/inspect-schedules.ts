@@ -46,10 +46,12 @@ function shown(
   };
 }
 
-function dueOf({ kind, expression, everyMs, timeline, consumer }: Schedule): string {
+function dueOf({ kind, expression, everyMs, timeline, consumer, options }: Schedule): string {
   if (kind === 'message') return `each message of ${consumer!.sourceName}`;
   if (expression !== undefined) return expression;
-  if (kind === 'interval') return everyMs === undefined ? 'never' : `every ${everyMs} ms`;
+  if (kind === 'interval' && everyMs !== undefined)
+    return options.fixedDelay ? `${everyMs} ms after each run` : `every ${everyMs} ms`;
+  if (kind === 'interval') return 'never';
   if (everyMs !== undefined) return `${everyMs} ms after the start`;
   const at = timeline.first(Number.MIN_SAFE_INTEGER, false);
   return at === undefined ? 'never' : `once, at ${new Date(at).toISOString()}`;
@@ -57,6 +59,7 @@ function dueOf({ kind, expression, everyMs, timeline, consumer }: Schedule): str
 
 function nextRuns({ timeline, options }: Schedule, from: number): string[] {
   const runs: string[] = [];
+  const most = options.fixedDelay ? 1 : RUNS; // later ones depend on the time that each run takes
   const startAt = from + options.initialDelayMs;
   let due = timeline.first(startAt, options.initialDelayMs > 0);
   if (options.runOnStart) {
@@ -64,7 +67,7 @@ function nextRuns({ timeline, options }: Schedule, from: number): string[] {
     // The tick on start-up replaces a slot that is due at the same moment.
     if (due === startAt) due = timeline.after(due);
   }
-  for (; due !== undefined && runs.length < RUNS; due = timeline.after(due))
+  for (; due !== undefined && runs.length < most; due = timeline.after(due))
     runs.push(new Date(due).toISOString());
   return runs;
 }

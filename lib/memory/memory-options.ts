@@ -77,7 +77,7 @@ export function memoryOptionProblems(memory: unknown): [option: string, problem:
     if (value === undefined) continue;
     const problem = Object.hasOwn(CHECKS, option)
       ? CHECKS[option]!(value)
-      : unknownProblem(Object.keys(CHECKS));
+      : unknownProblem(Object.keys(CHECKS), option);
     if (problem !== undefined) problems.push([`memory.${option}`, problem]);
   }
   for (const [option, problem] of Object.entries(inheritedProblems(memory, Object.keys(CHECKS))))

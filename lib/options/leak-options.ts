@@ -60,7 +60,7 @@ export function leakDetectionProblems(options: unknown): [option: string, proble
     return [['leakDetection', `must be an object such as { sample: 1 }, not ${show(options)}`]];
   const problems: [string, string | undefined][] = Object.keys(withoutUndefined(options))
     .filter((key) => !KNOWN.includes(key))
-    .map((key) => [key, unknownProblem(KNOWN)]);
+    .map((key) => [key, unknownProblem(KNOWN, key)]);
   problems.push(...Object.entries(inheritedProblems(options, KNOWN)));
   const { sample, graceMs, strict } = options as Record<string, unknown>;
   if (sample !== undefined) problems.push(['sample', shareProblem(sample)]);

@@ -159,6 +159,8 @@ const EQUIVALENTS: ReadonlyMap<string, string> = new Map([
   ['enabled', 'disabled'],
   ['concurrency', 'maxConcurrency'],
   ['jitter', 'jitterMs'],
+  ['immediate', 'runOnStart'],
+  ['transaction', 'ScopedTypeOrmModule.forFeature([...], { transaction: true }) in the module'],
 ]);
 
 function equivalentOf(key: string, value: unknown): string | undefined {

@@ -36,8 +36,8 @@ export interface ProviderScope {
   defer(cleanup: () => unknown): void;
   /**
    * Calls and awaits `hook` if the work succeeds. The hook runs among the `onScopeCommit` hooks of providers, most recently
-   * registered first. If `hook` throws, the tick fails in the phase `commit`, and everything that hasn't committed yet is rolled
-   * back.
+   * registered first. So it runs before the `COMMIT` of a scoped repository, unless it was registered before that repository was
+   * built. If `hook` throws, the tick fails in the phase `commit`, and everything that hasn't committed yet is rolled back.
    *
    * @throws {ScopeClosedError} if the work has settled, because the scope has already decided whether it commits.
    */

@@ -58,7 +58,7 @@ export function optionsProblems(options: unknown, known: readonly string[]): str
     return [`options must be an object such as { ${known[0]} }, not ${show(options)}`];
   const unknown = Object.entries(options)
     .filter(([key, value]) => value !== undefined && !known.includes(key))
-    .map(([key]) => `${key} ${unknownProblem(known)}`);
+    .map(([key]) => `${key} ${unknownProblem(known, key)}`);
   return [...unknown, ...named(inheritedProblems(options, known))];
 }
 
@@ -78,7 +78,8 @@ const INHERITED =
   "is a getter or method of a class, which would have no effect. Make it the object's own property, for example a field of the class";
 
 /** Returns the problem with an option that isn't one of `known`. */
-export function unknownProblem(known: readonly string[]): string {
+export function unknownProblem(known: readonly string[], key: string): string {
+  if (known.includes(`${key}Ms`)) return `isn't an option; use ${key}Ms, in milliseconds`;
   const others = known.length === 1 ? 'only option is' : 'options are';
   return `isn't an option; the ${others} ${known.join(', ')}`;
 }

@@ -673,6 +673,23 @@ describe('inspectScopes', () => {
       ]);
     });
 
+    it('show only the first run of an interval with fixedDelay, and list a handler with two schedules once', async () => {
+      @ScopedWorker()
+      class Worker {
+        @ScopedInterval(5_000, { name: 'slow', fixedDelay: true })
+        @ScopedInterval(9_000, { name: 'steady' })
+        poll() {}
+      }
+      const { app } = await startApp({ providers: [Worker] });
+      const { schedules, workers } = inspectScopes(app, { from });
+      const runs = schedules.map(({ name, due, nextRuns }) => [name, [due, nextRuns.length]]);
+      expect(Object.fromEntries(runs)).toEqual({
+        slow: ['5000 ms after each run', 1],
+        steady: ['every 9000 ms', 5],
+      });
+      expect(workers.map(({ handlers }) => handlers)).toEqual([['Worker.poll']]);
+    });
+
     it('are read in the zone of the process when nothing else is said, and name it', async () => {
       @ScopedWorker()
       class Worker {

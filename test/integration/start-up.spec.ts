@@ -122,6 +122,12 @@ describe('Start-up', () => {
         cron(YEARLY, { overlap: 'skip' }),
       ],
       [
+        'the option of repositories',
+        cron(YEARLY, { transaction: true }),
+        'Job.run: @ScopedCron has no option "transaction"; use ScopedTypeOrmModule.forFeature([...], { transaction: true }) in the module instead.',
+        cron(YEARLY, {}),
+      ],
+      [
         'an unknown word',
         cron(YEARLY, { overlap: 'queue' }),
         "'skip', 'buffer-one', 'allow', 'cancel-other'",
