@@ -2,7 +2,8 @@
  * Question: what does a tick cost, and how soon after its due time does a handler start?
  *
  * Variables, first: `registry.run()` from call to report, for workers that inject graphs of 0, 1, 6 and 20 request-scoped providers, of
- * which none or all have a disposer; built by plans, or by Nest. Baseline: a call to the same handler of one instance. In one process, in
+ * which none or all have a disposer; built by plans, or by Nest. Baselines: new instances, a call to the same handler and an empty report
+ * inside one `AsyncLocalStorage`, which is the least that a tick can cost; and a call to the same handler of one instance. In one process, in
  * turns; medians of the rounds.
  *
  * Second: the time from a full second to the call of the handler of a cron that is due every second. Baseline: `@Cron()` of
@@ -12,6 +13,7 @@ import 'reflect-metadata';
 import { Module, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { Cron, ScheduleModule } from '@nestjs/schedule';
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   ScopedCron,
@@ -35,12 +37,15 @@ interface Contender {
 
 printMachine();
 console.log('\nregistry.run(), microseconds per tick');
-console.log(['', 'compiled', 'by Nest', 'plain call'].map((cell) => cell.padStart(24)).join(''));
+console.log(
+  ['', 'compiled', 'by Nest', 'bare calls', 'plain call'].map((cell) => cell.padStart(24)).join(''),
+);
 for (const disposable of [0, 1]) {
   for (const size of disposable === 0 ? [0, 1, 6, 20] : [1, 6, 20]) {
     const contenders = [
       await ticking(size, disposable, 'compiled'),
       await ticking(size, disposable, 'nest'),
+      bareCalls(size, disposable),
       plain(size, disposable),
     ];
     const times = contenders.map((): number[] => []);
@@ -59,7 +64,7 @@ await printLateness();
 
 /** Creates a worker class; with a size of 0, it injects nothing. */
 function workerOf(size: number, disposable: number) {
-  const { root, providers, construct } = providerGraph(Math.max(size, 1), disposable);
+  const { root, providers, classes, construct } = providerGraph(Math.max(size, 1), disposable);
   class Worker {
     readonly graph: object | undefined;
     constructor(graph?: object) {
@@ -68,7 +73,7 @@ function workerOf(size: number, disposable: number) {
     async handle(): Promise<void> {}
   }
   Reflect.defineMetadata('design:paramtypes', size === 0 ? [] : [root], Worker);
-  return { Worker: Worker as Type<{ handle(): Promise<void> }>, providers, construct };
+  return { Worker: Worker as Type<{ handle(): Promise<void> }>, providers, classes, construct };
 }
 
 async function ticking(
@@ -87,6 +92,22 @@ async function ticking(
   const app = await NestFactory.createApplicationContext(BenchModule, { logger: false });
   const registry = app.get(ScopedWorkerRegistry);
   return { work: () => registry.run('tick'), close: () => app.close() };
+}
+
+function bareCalls(size: number, disposable: number): Contender {
+  const { Worker, classes, construct } = workerOf(size, disposable);
+  const storage = new AsyncLocalStorage();
+  const run = async (): Promise<object> => {
+    const began = performance.now();
+    await storage.run({}, async () => {
+      const root = size === 0 ? undefined : construct();
+      await new Worker(root).handle();
+      for (const { prototype } of classes)
+        (prototype as { onModuleDestroy?(): void }).onModuleDestroy?.();
+    });
+    return { outcome: 'succeeded', durationMs: performance.now() - began };
+  };
+  return { work: run };
 }
 
 function plain(size: number, disposable: number): Contender {

@@ -70,6 +70,8 @@ export function inheritedProblems(
   options: object,
   known: readonly string[],
 ): Readonly<Record<string, string>> {
+  const prototype: unknown = Object.getPrototypeOf(options);
+  if (prototype === Object.prototype || prototype === null) return {}; // most options, and those of every scope
   const inherited = known.filter((key) => key in options && !Object.hasOwn(options, key));
   return Object.fromEntries(inherited.map((key) => [key, INHERITED]));
 }
