@@ -43,7 +43,7 @@ import { FindingBook } from './validation/finding-book.js';
 import { StartUpCheck } from './validation/start-up-check.js';
 
 /**
- * Builds all services of one application, each after its dependencies, and keeps in fields those that other code uses.
+ * Builds all services of one application, each after its dependencies. The services that other code uses are fields.
  *
  * Nest builds only this class. An `instanceDecorator` of the application (Nest Observe sets one) wraps every provider in a proxy.
  * As providers, our services would call each other through these proxies and appear as spans in the users' traces.

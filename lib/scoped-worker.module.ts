@@ -35,12 +35,13 @@ export class ScopedWorkerModule extends ConfigurableModuleClass {
   /**
    * Configures the library.
    *
-   * @throws {StartUpError} at start-up, before anything is scheduled, with all `problems`. The error is an `InvalidOptionsError`,
-   * `InvalidScheduleError` or `DuplicateScheduleError`, or a `ScopeValidationError` for problems of several kinds.
+   * @throws {StartUpError} at start-up, before anything is scheduled; `problems` lists every problem. The error is an
+   * `InvalidOptionsError`, `InvalidScheduleError` or `DuplicateScheduleError`, or a `ScopeValidationError` for other findings and
+   * for problems of several kinds.
    */
   static override forRoot(options: ScopedWorkerModuleOptions = {}): DynamicModule {
     const { providers = [], ...definition } = super.forRoot(options);
-    // Nest would copy the own properties only, so the library couldn't report the others.
+    // Nest would copy only own properties, so the library couldn't report the others.
     const provider = { provide: SCOPED_WORKER_OPTIONS, useValue: options };
     return {
       ...definition,

@@ -46,7 +46,7 @@ export class ConsumerLoop implements IterationObserver, WorkOwner {
   #loop: Promise<void> = Promise.resolve();
   #isReading = false;
   #iteration: SourceIteration | undefined;
-  /** Called when a message is settled, when the consumer is resumed, and when it stops. */
+  /** Called when a message is settled, when the consumer is resumed, and when the consumer stops. */
   #wake: () => void = () => undefined;
 
   constructor(
@@ -131,7 +131,7 @@ export class ConsumerLoop implements IterationObserver, WorkOwner {
       }
     } finally {
       await iteration.end();
-      // The source may close its connection in onModuleDestroy. A message that arrived after that couldn't go back.
+      // The source may close its connection in onModuleDestroy. A message that arrived after that couldn't go back to its source.
       if (this.isStopped) await iteration.ended;
     }
   }
@@ -171,7 +171,7 @@ export class ConsumerLoop implements IterationObserver, WorkOwner {
     return `${this.schedule.name} (message ${id})`;
   }
 
-  /** Waits until another tick may start, or the consumer stops. */
+  /** Waits until another tick can start, or until the consumer stops. */
   private async untilFree(): Promise<void> {
     while (!this.isStopped && !this.isFree)
       await new Promise<void>((resolve) => (this.#wake = resolve));

@@ -5,7 +5,7 @@ import type { ResolvedConsumer } from '../schedule/consumer-options.js';
 import type { ProviderScope } from '../scope/provider-scope.interface.js';
 import type { ProviderScopeFactory } from '../tick/provider-scope-factory.js';
 
-/** Settles a message when its tick has finished: acknowledges it, sends it back, or puts it aside. */
+/** Settles a message when its tick has finished: acknowledges it, sends it back to its source, or puts it aside. */
 export class MessageSettler {
   /** The number of failed deliveries of each message, for sources that don't count deliveries. */
   readonly #failures = new RecentMessages<number>();
@@ -42,7 +42,7 @@ export class MessageSettler {
     return maxDeliveries !== undefined && this.deliveriesOf(delivery) > maxDeliveries;
   }
 
-  /** Puts aside a message that has no deliveries left, or sends it back if that fails; never rejects. */
+  /** Puts aside a message that has no deliveries left, or sends it back to its source if that fails; never rejects. */
   async putSpentAside(delivery: Delivery): Promise<void> {
     const { id } = delivery;
     const deliveries = this.deliveriesOf(delivery);
@@ -51,7 +51,7 @@ export class MessageSettler {
     await this.attempt('nack', undefined, () => delivery.nack(error));
   }
 
-  /** Sends back a message whose tick was interrupted or never started. */
+  /** Sends a message back to its source if the message's tick was interrupted or never started. */
   async giveBack(delivery: Delivery, report?: TickReport): Promise<void> {
     await this.attempt('nack', report, () => delivery.nack());
   }

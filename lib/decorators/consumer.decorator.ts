@@ -39,7 +39,7 @@ interface TickOf<Payload> {
 }
 
 /**
- * Calls the method for each message from a source, each time in a new scope, with the `Tick`. The body of the message is
+ * Calls the method with the `Tick` for each message from a source, each time in a new scope. The body of the message is
  * `tick.payload`. The library acknowledges a message after its scope has been committed and disposed. If the tick doesn't succeed,
  * the message goes back to the source.
  *

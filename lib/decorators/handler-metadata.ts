@@ -16,7 +16,7 @@ export interface HandlerMetadata {
   readonly decorator: string;
   readonly method: string;
   readonly isStatic: boolean;
-  /** True for decorators of `@nestjs/schedule`: the library calls the method as Nest would, without arguments or enhancers. */
+  /** True for decorators from `@nestjs/schedule`: the library calls the method as Nest would, without arguments or enhancers. */
   readonly isAdopted?: boolean;
   /** A cron expression, a number of milliseconds, a date, a factory that returns one of them, or a source's token; unchecked. */
   readonly when: unknown;
@@ -58,8 +58,8 @@ export function handlerDecorator(
 }
 
 /**
- * Returns the handlers of a class, inherited ones included. Decorators on an overriding method replace those on the overridden
- * one; an overriding method without a decorator keeps them.
+ * Returns the handlers of a class, inherited ones included. Decorators on an overriding method replace those on the overridden one;
+ * an overriding method without a decorator inherits them.
  */
 export function handlersOf(target: Function): HandlerMetadata[] {
   const handlers: HandlerMetadata[] = [];

@@ -24,7 +24,7 @@ export function ScopedWorker(options?: ScopedWorkerOptions): ClassDecorator {
 }
 
 /**
- * The keys under which `@Module()` stores its metadata. If `@Module()` is above `@ScopedWorker()`, or stores nothing, Nest refuses
+ * The keys under which `@Module()` stores its metadata. If `@Module()` is above `@ScopedWorker()`, or stores nothing, Nest rejects
  * the class.
  */
 const MODULE_KEYS = ['imports', 'controllers', 'providers', 'exports'];
@@ -32,7 +32,7 @@ const MODULE_KEYS = ['imports', 'controllers', 'providers', 'exports'];
 const INJECTS_TICK = Symbol.for('nestjs-scoped-worker:injects-tick');
 
 /**
- * Injects the `Tick` into the worker, or into a provider that it depends on. This makes the provider request-scoped. The
+ * Injects the `Tick` into the worker, or into a provider that the worker depends on. This makes the provider request-scoped. The
  * decorator is an alias of `@Inject(REQUEST)`: in an HTTP request, it injects that request, and in a standalone scope,
  * `seed.request`.
  *

@@ -30,10 +30,10 @@ interface Candidate {
 }
 
 /**
- * Finds the background workers among the providers of all modules, each of them once. An object under several tokens is one
- * worker. So is a class, or a factory under one token, that several modules provide with the same dependencies.
+ * Finds the background workers among the providers of all modules, each of them once. An object that is provided under several
+ * tokens is one worker. So is a class, or a factory under one token, that several modules provide with the same dependencies.
  *
- * @returns the workers and, by class, the providers of background workers that have no instance for the whole application.
+ * @returns the workers and, by class, the providers of background workers without an application-wide instance.
  */
 export function exploreBackground(modules: Iterable<NestModule>): {
   readonly workers: readonly FoundBackgroundWorker[];
@@ -109,7 +109,7 @@ export function isBackgroundWorker({ prototype }: Function): boolean {
 }
 
 function isMarked(candidate: unknown): candidate is object {
-  // A proxy may throw on inspection, as the proxies of nestjs-cls do.
+  // A proxy may throw on inspection, as those from nestjs-cls do.
   return (
     typeof candidate === 'object' &&
     candidate !== null &&

@@ -11,7 +11,7 @@ import { inPlaceOf } from './scope-advice.js';
 
 const POLICIES = ['restart', 'stop-app', 'ignore'] as const;
 
-/** The reaction of the library to the failure of a background worker. */
+/** What the library does when a background worker fails. */
 export type BackgroundFailurePolicy = (typeof POLICIES)[number];
 
 /** Reports the problems with the background workers of the application. */

@@ -17,7 +17,7 @@ export function compareValues(one: unknown, other: unknown): Verdict {
   try {
     return compared(one, other, 0);
   } catch {
-    return 'unknown'; // a proxy that throws on inspection, as the proxies of nestjs-cls do, or a getter that throws
+    return 'unknown'; // a proxy that throws on inspection, as those from nestjs-cls do, or a getter that throws
   }
 }
 

@@ -20,7 +20,7 @@ export type Provided =
 export class ProvidedValues {
   constructor(private readonly application: Application) {}
 
-  /** Calls the factory of `{ inject, useFactory }` with singletons, as seen from `module`. */
+  /** Calls the factory of `{ inject, useFactory }` with singletons, which are looked up from `module`. */
   async fromFactory(given: FromProviders<unknown>, module: NestModule): Promise<Provided> {
     const injected = this.injectedInto(given, module);
     if (injected.problem !== undefined) return injected;

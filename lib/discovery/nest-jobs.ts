@@ -12,7 +12,7 @@ import { nestHandlersOf, nestScheduling } from './nest-schedules.js';
 import { classOf, classOfInstance, providedClasses } from './provided-classes.js';
 import { addPlace, type HandlerClass } from './same-worker.js';
 
-/** A class with `@Cron`, `@Interval` or `@Timeout` of `@nestjs/schedule`. */
+/** A class with `@Cron`, `@Interval` or `@Timeout` from `@nestjs/schedule`. */
 export interface NestJobs extends HandlerClass {
   /** False without `ScheduleModule.forRoot()`: nothing reads the decorators then. */
   readonly isScheduleModuleImported: boolean;
@@ -31,7 +31,7 @@ export interface SkippedJobs extends NestJobs {
 /**
  * Finds the jobs of `@nestjs/schedule` as its `ScheduleExplorer` does. The explorer skips providers and controllers whose
  * dependency tree isn't static. It logs a warning for those whose prototype it can read, and says nothing about instances from a
- * factory. Kinds that `ScheduleModule.forRoot({ cronJobs: false })` and similar options disable are left out.
+ * factory. Leaves out kinds that are disabled by `ScheduleModule.forRoot({ cronJobs: false })` or a similar option.
  *
  * @returns the singletons, whose jobs Nest runs once for each of their modules, and the other classes.
  */
@@ -65,7 +65,10 @@ export function nestJobs(given: Iterable<NestModule>): {
   };
 }
 
-/** Returns the class whose jobs Nest runs. If its factory doesn't run, a class token stands for the class of the result. */
+/**
+ * Returns the class whose jobs Nest runs. If the provider's factory doesn't run, the class that is its token counts as the class of
+ * the result.
+ */
 function jobClassOf(wrapper: NestWrapper): Function | undefined {
   const isUnknown = isFactory(wrapper) && isPreviewed(wrapper);
   return classOfInstance(wrapper) ?? (isUnknown ? classOf(wrapper) : undefined);

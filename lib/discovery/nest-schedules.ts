@@ -7,7 +7,7 @@ import { methodsOf } from '../util/values.js';
 import { classOfInstance, providedClasses } from './provided-classes.js';
 
 /**
- * The metadata keys that `@nestjs/schedule` sets on the function of a method, the same in versions 5.0 to 12.0. They aren't
+ * The metadata keys that `@nestjs/schedule` sets on a method's function. They are the same in versions 5.0 to 12.0. They aren't
  * imported, because the package is optional, and the application may have another copy of it.
  */
 const TYPE = 'SCHEDULER_TYPE';
@@ -52,7 +52,7 @@ function hasSwitches(options: unknown): boolean {
 }
 
 /**
- * Returns the `@Cron`, `@Interval` and `@Timeout` of the methods of a class, in the form of our decorators. As in
+ * Returns the `@Cron`, `@Interval` and `@Timeout` decorators on the methods of a class, in the form of our decorators. As in
  * `@nestjs/schedule`, an overriding method without a decorator isn't a job, and the topmost of several decorators on one method
  * counts. Static methods, accessors and methods named by a symbol are left out.
  */
@@ -69,10 +69,10 @@ export function nestHandlersOf(
   });
 }
 
-/** The metadata of a decorator of `@nestjs/schedule`. */
+/** The metadata of a decorator from `@nestjs/schedule`. */
 type Job = Pick<HandlerMetadata, 'kind' | 'decorator' | 'when' | 'options'>;
 
-/** Describes the decorated job that Nest runs under a name, to follow `the same name as`. */
+/** Describes the decorated job that Nest runs under a name, as text that follows `the same name as`. */
 export function nestJobNamed(
   modules: Iterable<NestModule>,
   kind: keyof typeof TYPES,
@@ -124,8 +124,8 @@ function cron(handler: Function): Job {
 }
 
 /**
- * Returns our options for the `threshold` of `cron`, the lateness above which that package skips a slot. Without a threshold,
- * `cron` 4.4 runs one late slot, as this library does.
+ * Returns our options for `threshold` in `cron`: the lateness above which that package skips a slot. Without a threshold, `cron`
+ * 4.4 runs one late slot, as this library does.
  */
 function misfireOf(threshold: unknown): object {
   if (threshold === undefined || threshold === null) return {};

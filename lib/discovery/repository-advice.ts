@@ -11,7 +11,7 @@ import { seenProvider } from '../nest/seen-provider.js';
 /** A place where a repository or an entity manager is missing. */
 export interface MissingRepository {
   readonly token: unknown;
-  /** The place of injection, as in `Injection`. */
+  /** The injection point, as in `Injection`. */
   readonly at: string;
   /** The module whose provider injects the token. */
   readonly host: NestModule;
@@ -30,7 +30,7 @@ interface Wanted {
 
 /**
  * Returns the advice for a missing repository or entity manager of TypeORM; undefined for other tokens. The advice must not move
- * writes out of the transaction of the tick: if the tick failed, such writes would stay committed.
+ * writes out of the tick's transaction: if the tick failed, such writes would stay committed.
  */
 export function repositoryAdvice(missing: MissingRepository): string | undefined {
   const { token, host } = missing;
@@ -52,7 +52,7 @@ export function repositoryAdvice(missing: MissingRepository): string | undefined
     : `For the repository of a TypeORM entity, write ${scoped}. Otherwise, add ${provide}`;
 }
 
-/** Returns what a token such as `UserRepository` or `reports_UserRepository` names; undefined for other tokens. */
+/** Returns the entity and the data source that a token such as `reports_UserRepository` names; undefined for other tokens. */
 function wantedPlainly({ token, modules }: MissingRepository): Wanted | undefined {
   const [, name] = (typeof token === 'string' && /^(.+)Repository$/.exec(token)) || [];
   if (name === undefined) return undefined;

@@ -9,7 +9,7 @@ import type { HandlerMetadata } from '../decorators/handler-metadata.js';
 import type { FoundWorker } from './worker-explorer.js';
 
 /**
- * One decorator on a method of a worker, with the name of its schedule. `SchedulePlanner` refuses two schedules with the same name.
+ * One decorator on a method of a worker, with the name of its schedule. `SchedulePlanner` rejects two schedules with the same name.
  */
 export interface NamedHandler {
   readonly worker: FoundWorker;
@@ -41,7 +41,7 @@ export function writtenNames(worker: FoundWorker): NamedHandler[] {
     const named = { worker, metadata, handler };
     if (isFromProviders(given) && fromProvidersProblem(given) === undefined)
       return { ...named, name: handler, nameFrom: given as FromProviders<string> };
-    // A name that isn't a string is refused later, with the other options. Until then, its text serves as the name.
+    // A name that isn't a string is rejected later, with the other options. Until then, its text serves as the name.
     if (given !== undefined)
       return { ...named, name: typeof given === 'string' ? given : show(given) };
     const count = (unnamed.get(handler) ?? 0) + 1;
@@ -50,7 +50,7 @@ export function writtenNames(worker: FoundWorker): NamedHandler[] {
   });
 }
 
-/** Returns the handler with the name that its factory returns. */
+/** Calls the factory for the handler's name, if there is one. Returns the handler with that name. */
 export async function askedName(
   named: NamedHandler,
   provided: ProvidedValues,

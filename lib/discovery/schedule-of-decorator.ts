@@ -63,7 +63,7 @@ export function makeSchedule(
     if (typeof read === 'string') say(read);
     else consumer = read;
   } else if (when !== undefined) {
-    // `@Cron` of `@nestjs/schedule` doesn't support `'-'`.
+    // `@Cron` from `@nestjs/schedule` doesn't support `'-'`.
     const isForeign = metadata.isAdopted === true && changed === undefined;
     const canBeOff = (kind === 'cron' && !isForeign) || isFromProviders(metadata.when);
     const read = readTiming(kind, when.value, options, canBeOff);
@@ -186,7 +186,7 @@ function placeProblem(
   return types.isGeneratorFunction(found) ? `is on ${A_GENERATOR}` : undefined;
 }
 
-/** Reports a name that is the first argument, as in `@Interval('poll', 1000)` of `@nestjs/schedule`. */
+/** Reports a name that is the first argument, as in `@Interval('poll', 1000)` from `@nestjs/schedule`. */
 function nameFirst({ kind, decorator, when, options }: HandlerMetadata): string | undefined {
   const isTimed = kind === 'interval' || kind === 'timeout';
   if (!isTimed || typeof when !== 'string' || typeof options !== 'number') return undefined;

@@ -14,7 +14,7 @@ export function inPlaceOf(
   const parts = [dependency, ...graph.dependenciesOf(dependency)];
   return kind !== 'class' && parts.some(({ token }) => isOwnToken(token))
     ? {
-        first: `Move the code that uses ${name} to a request-scoped class, and`,
+        first: `Move the code that uses ${name} into a request-scoped class, and`,
         resolve: 'that class',
       }
     : { first: `Instead of ${name},`, resolve: name };

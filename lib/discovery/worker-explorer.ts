@@ -30,7 +30,7 @@ export interface Exploration {
   readonly unmarked: readonly UnmarkedClass[];
   /** Classes that are marked as workers but that neither this application nor an earlier one provides. */
   readonly unprovided: readonly Function[];
-  /** Classes with `@Cron`, `@Interval` or `@Timeout` of `@nestjs/schedule` that Nest skips. */
+  /** Classes with `@Cron`, `@Interval` or `@Timeout` from `@nestjs/schedule` whose jobs Nest skips. */
   readonly skipped: readonly SkippedJobs[];
 }
 
@@ -39,8 +39,8 @@ const everProvided = new WeakSet<object>();
 
 /**
  * Finds workers among providers and controllers: by their class, or by a token that is their class when a factory or a value
- * provides them. A class is found once, however many modules provide it, and once more for each module in which it
- * has different dependencies. Aliases are left out.
+ * provides them. A class is found once, however many modules provide it, and again for each module in which it has different
+ * dependencies. Aliases are left out.
  */
 export function explore(modules: readonly NestModule[]): Exploration {
   const workers: FoundWorker[] = [];

@@ -1,7 +1,7 @@
 import type { EngineSchedule } from '../schedule/schedule.js';
 import type { EngineSlot } from '../schedule/slot.js';
 
-/** The methods of the application that an engine calls. */
+/** The methods that an engine calls on the application. */
 export interface EngineHost {
   /** Runs a slot. The promise resolves when the tick has finished or the slot was skipped, and never rejects. */
   fire(slot: EngineSlot): Promise<void>;
@@ -20,9 +20,9 @@ export interface Engine {
   /** Starts the engine. The library calls this method once, when start-up is complete. The method must not wait for a tick. */
   start(schedules: readonly EngineSchedule[], host: EngineHost): void | Promise<void>;
   /**
-   * Stops the engine permanently: it fires nothing more, and leaves no timer and no handle. The shutdown waits for the returned
-   * promise until `shutdownTimeoutMs` has elapsed. The shutdown drains the ticks at the same time, so `stop()` may wait for the
-   * promises of `fire()`.
+   * Stops the engine permanently: it fires nothing more, and leaves no timer or handle behind. The shutdown waits for the returned
+   * promise until `shutdownTimeoutMs` has elapsed. The shutdown drains the ticks at the same time, so `stop()` can wait for the
+   * promises that `fire()` returned.
    */
   stop(): void | Promise<void>;
   /** Adds a schedule while the engine runs. */

@@ -4,7 +4,7 @@ import type { EngineHost } from './engine.js';
 import { decideMisfire, dueUntil, MOST_CAUGHT_UP } from '../schedule/misfire.js';
 import { Alarm } from '../util/alarm.js';
 
-/** A step back of at least this much is a correction of the clock; a smaller one only repeats an hour, as in Vixie cron. */
+/** A backward step of at least this size is a correction of the clock; a smaller one only repeats an hour, as in Vixie cron. */
 const CORRECTION_MS = 3 * 3_600_000;
 
 /** The maximum number of missed slots that are reported at a time. */
@@ -101,7 +101,7 @@ export class ScheduleClock {
     const { run, missed } = isPunctual
       ? { run: due, missed: [] }
       : decideMisfire(this.schedule, due, now);
-    // Several slots wait for each other, even if they are punctual.
+    // If there are several slots, each waits its turn, even if it is punctual.
     const takeTurns = run.length > 1 || (run.length === 1 && now - run[0]! > misfireThresholdMs);
     this.arm(next);
     if (missed.length > 0)

@@ -64,7 +64,8 @@ function hide(error: Error, properties: object): void {
 }
 
 /**
- * Thrown if start-up finds problems of more than one kind, or a finding that `scopeValidation` refuses. The error lists them all.
+ * Thrown if start-up finds problems of more than one kind, or a finding that `scopeValidation` doesn't accept. The error lists them
+ * all.
  *
  * @publicApi
  */
@@ -154,7 +155,7 @@ export class InvalidOptionsError extends StartUpError {
 }
 
 /**
- * Refuses invalid arguments of a call.
+ * Rejects invalid arguments of a call.
  *
  * @throws {InvalidOptionsError} if there are problems; each line of the error's message begins with `call`.
  */
@@ -164,7 +165,7 @@ export function refuseInvalid(call: string, problems: readonly string[]): void {
 }
 
 /**
- * Refuses a decorator without parentheses: its factory then receives the arguments of a decorator.
+ * Rejects a decorator without parentheses: its factory then receives the arguments of a decorator.
  *
  * @param usage the decorator as it has to be written, such as `@ScopedCron(expression)`.
  * @param takesClass true for a factory whose only argument can be a class, such as an entity.

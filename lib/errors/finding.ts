@@ -59,32 +59,34 @@ export const ALLOWABLE: ReadonlySet<string> = new Set(
  * - `worker-not-provided`: a class is marked `@ScopedWorker()`, but no module of the application provides it.
  * - `background-worker-scoped`: a `BackgroundWorker` is request-scoped or transient, so none of its instances lives as long as the
  *   application.
- * - `nest-schedule-skipped`: `@Cron`, `@Interval` or `@Timeout` of `@nestjs/schedule` is on a class whose jobs Nest skips.
- * - `nest-schedule-transient`: `@Cron`, `@Interval` or `@Timeout` is on a transient class, where Nest runs it on an object that
- *   was never constructed.
+ * - `nest-schedule-skipped`: `@Cron`, `@Interval` or `@Timeout` from `@nestjs/schedule` is on a class whose jobs Nest skips.
+ * - `nest-schedule-transient`: `@Cron`, `@Interval` or `@Timeout` is on a transient class, so Nest runs it on an object that was
+ *   never constructed.
  * - `module-not-imported`: the application has workers but doesn't import `ScopedWorkerModule`, so none of them run. Only the
  *   inspector reports this.
  * - `message-handler-scoped`: another library calls a request-scoped class for each job, message or event, and nothing disposes
  *   its instances. Only `info` if the class is always constructed, and no class in its tree has a disposer or a scope hook.
- * - `worker-run-elsewhere`: another library calls methods of a class marked `@ScopedWorker()`, where the decorator has no effect.
+ * - `worker-run-elsewhere`: another library calls methods of a class marked `@ScopedWorker()`. The decorator has no effect on these
+ *   calls.
  * - `dependency-missing`: a worker, or a provider that its ticks need, injects a token without a provider, so every tick would
  *   fail.
  * - `singleton-rebuilt`: a dependency makes a provider marked `@StaysSingleton()` request-scoped.
  * - `resource-rebuilt`: a probable pool, client or cache is built again on every tick, because of a dependency.
  * - `transient-captured`: a singleton holds a transient that has a disposer.
- * - `durable-captive`: a durable provider holds a request-scoped one, which is disposed earlier. A warning if no tick reaches it.
+ * - `durable-captive`: a durable provider holds a request-scoped one, which is disposed earlier. A warning if no tick reaches the
+ *   durable provider.
  * - `shared-by-factory`: a request-scoped factory returns an object that a static provider holds. Only a running tick shows this.
  * - `controller-rebuilt`: a controller is request-scoped because of a provider that only workers need. Only `info` if that is
- *   merely likely.
+ *   likely but not certain.
  * - `scope-not-needed`: the ticks of a worker build nothing but the worker itself.
  * - `allowance-unused`: an entry of `allowFindings` matches no finding.
- * - `state-on-worker`: a handler leaves changed fields on its worker, which the next tick doesn't see. Only a running tick shows
+ * - `state-on-worker`: a handler leaves changed fields on its worker, and the next tick doesn't see them. Only a running tick shows
  *   this.
  * - `worker-hook-unused`: a worker has a lifecycle hook that Nest never calls, because the worker is new for each tick.
  * - `lifetime-misjudged`: the installed release of Nest builds a provider once, although it depends on a request-scoped one. A
  *   warning if no worker depends on it.
- * - `hook-unused`: Nest never calls a lifecycle hook of a provider, because a worker or a scoped repository makes it
- *   request-scoped. No tick and no controller needs it.
+ * - `hook-unused`: Nest never calls a lifecycle hook of a provider, because a worker or a scoped repository makes the provider
+ *   request-scoped. No tick and no controller needs the provider.
  * - `transaction-mixed`: a tick uses one data source both with and without `transaction: true`, so a failed tick keeps some of its
  *   writes.
  *

@@ -1,12 +1,12 @@
 /** An error that doesn't make a tick fail. The code that catches it emits `failure:stray`. */
 export interface StrayFailure {
   /**
-   * - `abort-listener`: a listener on the signal of a tick, a background worker or a source threw.
+   * - `abort-listener`: a listener threw: it was registered on the abort signal of a tick, a background worker or a source.
    * - `wait-for`: work passed to `waitFor` failed after the scope's own work had failed with another error.
    * - `late-disposer`: a disposer failed after the library had stopped waiting for it, or on an instance that was built late.
    * - `engine`: the engine failed to stop, to change a schedule, or to return its next due time.
    * - `retry-backoff`: `retry.backoffMs` threw or didn't return a number. The next attempt begins immediately.
-   * - `nack`, `dead-letter`: a message couldn't be sent back, or put aside.
+   * - `nack`, `dead-letter`: a message couldn't be sent back to its source, or put aside.
    * - `source`: a source failed while the library wasn't reading it, or didn't end in time.
    * - `memory`: the memory watch couldn't read the memory.
    * - `refused-statement`: the library refused to send a statement, and the work didn't await it or caught its error.

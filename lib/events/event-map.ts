@@ -28,7 +28,7 @@ export interface ShutdownEnd {
   readonly leftOpen: readonly string[];
 }
 
-/** `execute` of a background worker threw or rejected. */
+/** A background worker's `execute` threw or rejected. */
 export interface BackgroundFailure {
   /** The `name` of the `BackgroundWorker`, with a number if several have the same name. */
   readonly worker: string;
@@ -37,7 +37,7 @@ export interface BackgroundFailure {
   readonly restartInMs: number | undefined;
 }
 
-/** `execute` of a background worker returned while the application was running. The library doesn't call it again. */
+/** A background worker's `execute` returned while the application was running. The library doesn't call it again. */
 export interface BackgroundEnd {
   readonly worker: string;
 }
@@ -70,7 +70,7 @@ export interface LeakFound {
   readonly place: string | undefined;
 }
 
-/** Code dropped a scope from `ProviderScopeFactory.open()` without closing it, so no code can close it any more. */
+/** Code dropped a scope from `ProviderScopeFactory.open()` without closing it, so no code can close it anymore. */
 export interface LeakedScope {
   readonly scopeId: string;
   /** The line that opened the scope; undefined if the stack doesn't show it. */
@@ -113,9 +113,9 @@ export interface ScopedWorkerEventMap {
   'schedule:changed': ScheduleChange;
   /** The library found a problem while a tick ran (SW205, SW209). Start-up findings are logged or thrown instead. */
   'finding:reported': Finding;
-  /** `execute()` of a background worker threw or rejected. */
+  /** A background worker's `execute()` threw or rejected. */
   'background:failed': BackgroundFailure;
-  /** `execute()` of a background worker returned while the application was running. The library doesn't call it again. */
+  /** A background worker's `execute()` returned while the application was running. The library doesn't call it again. */
   'background:ended': BackgroundEnd;
   /** A message source threw, ended, or couldn't be opened. The library opens it again. */
   'source:failed': SourceFailure;

@@ -14,7 +14,7 @@ export function leakFoundText(leak: LeakFound): string {
   return `Leak: ${what} (${where}; ${oldest} ${from}, for ${seconds(ageMs)}). Look for what holds ${count === 1 ? 'it' : 'them'}: a module-level array or map, an event listener, a timer's closure, or a field of a singleton.`;
 }
 
-/** Returns the log line for a scope that no code can close any more. */
+/** Returns the log line for a scope that no code can close anymore. */
 export function leakedScopeText({ scopeId, place, ageMs }: LeakedScope): string {
   return `Leak: scope ${scopeId}, opened${at(place)} ${seconds(ageMs)} ago, was dropped while it was open. The library disposes its instances when the application closes. Write "await using scope = await scopes.open()", or use scopes.run().`;
 }

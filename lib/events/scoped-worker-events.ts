@@ -37,7 +37,7 @@ export class ScopedWorkerEvents {
     return () => this.off(event, listener);
   }
 
-  /** Calls `listener` for the next event with this name only; otherwise works like `on`. */
+  /** Calls `listener` only for the next event with this name; otherwise works like `on`. */
   once<E extends EventName>(event: E, listener: Listener<E>): () => void {
     refuseBad('once', event, listener);
     const off = this.on(event, (payload) => {
@@ -95,7 +95,7 @@ export class ScopedWorkerEvents {
     try {
       logError(this.logger, `A listener of ${event} failed`, error);
     } catch {
-      // The logger of the application threw: there is no other place to report the error.
+      // The application's logger threw: there is no other place to report the error.
     }
   }
 }

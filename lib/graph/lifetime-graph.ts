@@ -9,7 +9,7 @@ import { getOrAdd } from '../util/values.js';
  * - `request`: as long as the scope, because the provider itself is request-scoped.
  * - `bubbled`: as long as the scope, because one of the provider's dependencies is request-scoped.
  * - `durable`: as long as the context that a `ContextIdStrategy` defines, such as a tenant.
- * - `transient`: as long as the provider that injects it, which has its own instance.
+ * - `transient`: as long as the provider that injects it. Each such provider has its own instance.
  *
  * @publicApi
  */
@@ -25,7 +25,7 @@ export function lifetimeOf(wrapper: NestWrapper): Lifetime {
 
 /** The dependency of one provider on another. */
 export interface GraphEdge {
-  /** The place of injection: `constructor[0]`, `inject[0]`, `property name`, or `enhancer` (such as a guard on a controller). */
+  /** The injection point: `constructor[0]`, `inject[0]`, `property name`, or `enhancer` (such as a guard on a controller). */
   readonly at: string;
   /** The id of the injected provider. */
   readonly to: number;
@@ -113,8 +113,8 @@ export class LifetimeGraph {
   }
 
   /**
-   * Returns the shortest chain of dependencies from a provider to the nearest one that fits, both ends included. The chain
-   * doesn't lead through providers that `passes` refuses.
+   * Returns the shortest chain of dependencies from a provider to the nearest one that fits, both ends included. The chain doesn't
+   * lead through providers that `passes` rejects.
    */
   chainTo(
     from: GraphProvider,
@@ -142,7 +142,7 @@ export class LifetimeGraph {
   /**
    * Returns the chain from a provider to the nearest one that declares itself request-scoped, both ends included. The chain
    * explains why Nest builds the first provider more than once; a singleton has no such chain. The chain ends at a durable provider
-   * only if `from` is durable or there is no other chain. It neither leads through nor ends at a provider that `passes` refuses.
+   * only if `from` is durable or there is no other chain. It neither leads through nor ends at a provider that `passes` rejects.
    */
   chainToRequestScope(
     from: GraphProvider,
@@ -159,12 +159,12 @@ export class LifetimeGraph {
     return (from.lifetime === 'durable' ? undefined : nearest(false)) ?? nearest(true);
   }
 
-  /** Returns the providers that Nest builds in a scope for a provider, that provider included, but not shared ones. */
+  /** Returns the providers that Nest builds in a scope for a provider, including that provider but no shared ones. */
   scopedTree(from: GraphProvider): readonly GraphProvider[] {
     return this.treeOf(from, livesInScope);
   }
 
-  /** Returns a provider and everything that it depends on, along the dependencies that `leads` accepts, the nearest first. */
+  /** Returns a provider and everything that it depends on, along the dependencies that `leads` accepts, nearest first. */
   treeOf(
     from: GraphProvider,
     leads: (to: GraphProvider, at: GraphProvider) => boolean,

@@ -51,7 +51,7 @@ export function readGraph(modules: Iterable<NestModule>): LifetimeGraph {
   const found = new Map<NestWrapper, Pick<GraphProvider, 'place' | 'module'>>();
   for (const module of modules) {
     for (const { wrapper, place } of wrappersOf(module)) {
-      // A module may have a provider twice, for example as an enhancer too. Such a provider counts once.
+      // A module may have a provider twice, for example also as an enhancer. Such a provider counts once.
       if (!found.has(wrapper)) found.set(wrapper, { place, module: module.name });
     }
   }

@@ -157,7 +157,7 @@ function fateOfSkipped(
   };
 }
 
-/** Returns a finding for each schedule that has the same name as a job that Nest runs. Start-up refuses such a schedule. */
+/** Returns a finding for each schedule that has the same name as a job that Nest runs. Start-up rejects such a schedule. */
 export function takenNames(
   schedules: readonly Schedule[],
   modules: readonly NestModule[],
@@ -174,7 +174,7 @@ export function takenNames(
   });
 }
 
-/** Returns a note that names the providers that can add jobs to the `SchedulerRegistry` of `@nestjs/schedule` at run time. */
+/** Returns a note that names the providers that can add jobs to `SchedulerRegistry` from `@nestjs/schedule` at run time. */
 export function runTimeJobsNotes({ providers }: LifetimeGraph): string[] {
   const registries = new Set(providers.filter(isSchedulerRegistry).map(({ id }) => id));
   const adders = providers.filter(

@@ -139,7 +139,7 @@ function predictDisposal(
 
 function disposed({ token, kind, name, type, disposer }: GraphProvider): string[] {
   if (token === REQUEST) return []; // the tick
-  if (kind === 'factory') return [`what the factory of ${name} returns`];
+  if (kind === 'factory') return [`the result of the factory of ${name}`];
   return disposer === undefined ? [] : [`${type?.name || name}.${disposer}`];
 }
 

@@ -24,7 +24,10 @@ export interface InspectedSchedule {
   readonly runsOnStart: boolean;
   /** True if the schedule has `forEach`: each run has one tick for each item of a list. */
   readonly runsForEachItem: boolean;
-  /** The next five due times in ISO 8601, as if the application started now; fewer if the schedule has no more. */
+  /**
+   * The next five due times in ISO 8601, as if the application started now; fewer if the schedule has no more. With `fixedDelay`,
+   * only the next one.
+   */
   readonly nextRuns: readonly string[];
 }
 
@@ -64,7 +67,7 @@ export interface InspectedProvider {
   readonly name: string;
   readonly module: string;
   readonly lifetime: Lifetime;
-  /** True if a factory creates the instance: what a factory returns isn't known until the factory runs. */
+  /** True if a factory creates the instance: the result isn't known until the factory runs. */
   readonly isFactory: boolean;
   /** The reason for the lifetime. */
   readonly why: string;
@@ -85,7 +88,7 @@ export interface InspectedWorker {
   /** The names of the handlers, in the form `Class.method`. */
   readonly handlers: readonly string[];
   readonly tree: InspectedProvider;
-  /** The disposers called after each tick, in order: `Class.method`, or `what the factory of X returns`. */
+  /** The disposers called after each tick, in order: `Class.method`, or `the result of the factory of X`. */
   readonly disposal: readonly string[];
   /**
    * The reason why Nest builds the worker in every tick, as a clause, such as `Mailer is injected with forwardRef()`. Undefined if

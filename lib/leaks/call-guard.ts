@@ -108,7 +108,7 @@ const HARMLESS: ReadonlySet<PropertyKey> = new Set<PropertyKey>([
 
 const instances = new WeakMap<object, { readonly instance: object; readonly scope: CallGuard }>();
 
-/** Returns the instance behind proxies of this library and wrappers from the application's `instanceDecorator`. */
+/** Returns the instance behind this library's proxies and wrappers from the application's `instanceDecorator`. */
 export function instanceBehind(injected: object): object {
   let instance = bare(injected);
   for (let found = instances.get(instance); found !== undefined; found = instances.get(instance))
@@ -130,7 +130,7 @@ function isGuarded(value: object): boolean {
  */
 export function guarded<T extends object>(given: T, className: string, scope: CallGuard): T {
   if (isGuarded(given)) return given; // guarded by another scope, which decides when calls are refused
-  const instance = instanceBehind(given) as T; // a pool may have got back the proxy of a closed scope
+  const instance = instanceBehind(given) as T; // a pool may have taken back the proxy of a closed scope
   const methods = new Map<Function, Function>();
   // An `instanceDecorator` of the application may have wrapped the proxy.
   const isItself = (self: unknown): boolean => bare(self) === proxy;

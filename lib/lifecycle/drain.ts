@@ -14,8 +14,8 @@ const CLOSED =
   'the last shutdown hook of the application has run. In a shutdown hook, stop the code that opens scopes, and await its work.';
 
 /**
- * Waits on shutdown for running ticks and for the work of `ProviderScopeFactory.run()`. Aborts ticks after `drainTimeoutMs`, and
- * stops waiting when `shutdownTimeoutMs` has elapsed or a second signal arrives.
+ * During the shutdown, waits for running ticks and for the work of `ProviderScopeFactory.run()`. Aborts ticks after
+ * `drainTimeoutMs`, and stops waiting when `shutdownTimeoutMs` has elapsed or a second signal arrives.
  *
  * Standalone scopes can open until the last shutdown hook of the application has run. Only then does the library call `Drain.close()`.
  *
@@ -106,7 +106,7 @@ export class Drain {
     return [...ticksOf(this.running.awaited), ...byHand, ...longRunning];
   }
 
-  /** Returns the standalone scopes that the shutdown needn't close: those of `run()`, and the closed ones of `open()`. */
+  /** Returns the standalone scopes that the shutdown needn't close: those from `run()`, and closed ones from `open()`. */
   private byHand(concerns: (scope: Scope) => boolean): Scope[] {
     return [...this.scopes.all]
       .filter((scope) => scope.kind === 'run' || (scope.kind === 'open' && scope.closed))

@@ -4,7 +4,7 @@ import type { ScheduleKind } from '../schedule/handler-options.js';
 import type { JobCallbacks } from './shown-entries.js';
 import { nestJobNamed } from '../discovery/nest-schedules.js';
 
-/** The kinds that `SchedulerRegistry` of `@nestjs/schedule` lists; names are unique within each list. */
+/** The kinds that `SchedulerRegistry` from `@nestjs/schedule` lists; names are unique within each list. */
 export type NestKind = Exclude<ScheduleKind, 'message'>;
 
 /** The names of a kind in messages, in methods such as `SchedulerRegistry.getCronJob()`, and in `SchedulerOrchestrator`. */
@@ -16,7 +16,7 @@ const KINDS = {
 
 type EntryName = (typeof KINDS)[NestKind]['entry'];
 
-/** The part of `SchedulerRegistry` of `@nestjs/schedule` that this library uses; the same in versions 5 to 12. */
+/** The part of `SchedulerRegistry` from `@nestjs/schedule` that this library uses; the same in versions 5 to 12. */
 export type NestSchedulerRegistry = {
   doesExist(type: NestKind, name: string): boolean;
 } & Record<`get${EntryName}`, (name: string) => unknown> &
@@ -24,8 +24,8 @@ export type NestSchedulerRegistry = {
   Record<`delete${EntryName}`, (name: string) => void>;
 
 /**
- * Finds the registry by its name and shape, because the application may have a different copy of `@nestjs/schedule` from the
- * one that we could import.
+ * Finds the registry by its name and shape, because the application may not use the copy of `@nestjs/schedule` that we could
+ * import.
  */
 export function findSchedulerRegistry(nest: NestInside): NestSchedulerRegistry | undefined {
   for (const { wrapper } of nest.wrappers()) {
@@ -92,7 +92,7 @@ type DecoratedJob = { readonly ref?: unknown };
  * Finds the owner of a name in `SchedulerRegistry`. The owner is a job that is already there, or a decorated job. Nest adds
  * decorated jobs in `onApplicationBootstrap`, after our schedules are shown.
  *
- * `SchedulerOrchestrator` of `@nestjs/schedule` keeps in private fields the jobs that it will add; the fields are the same in
+ * Private fields of `SchedulerOrchestrator` from `@nestjs/schedule` contain the jobs that it will add; these fields are the same in
  * versions 5.0 to 12.0. The decorators alone don't show which jobs those are: Nest skips some classes, options disable kinds, and
  * factories make instances.
  */

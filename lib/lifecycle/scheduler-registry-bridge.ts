@@ -61,7 +61,7 @@ export class SchedulerRegistryBridge {
    * Shows all schedules. Called before any `onApplicationBootstrap` of the application, and before Nest adds its decorated jobs.
    * A second call, when `init()` runs again, does nothing.
    *
-   * @throws {DuplicateScheduleError} when a job of `@nestjs/schedule` has, or will get, the name of one of our schedules.
+   * @throws {DuplicateScheduleError} when a job of `@nestjs/schedule` has, or will get, the same name as one of our schedules.
    */
   show(): void {
     const schedules = this.book.all;
@@ -139,7 +139,7 @@ export class SchedulerRegistryBridge {
     // The items of `forEach` are ticks of one slot, and share its date.
     if (shown?.kind !== 'cron' || this.#called.has(scheduledAt)) return;
     const isOurs = this.running.of(schedule).some(({ slot }) => slot.scheduledAt === scheduledAt);
-    if (!isOurs) return; // a standalone tick with the name of the schedule
+    if (!isOurs) return; // a standalone tick with the same name as the schedule
     this.#called.add(scheduledAt);
     const { entry: job, callbacks } = shown;
     if (trigger !== 'manual') job.lastExecution = firedAt;
@@ -250,7 +250,7 @@ function expressionOf(time: unknown, schedule: Schedule): string {
   );
 }
 
-/** Adds the zone of the process, which a `CronTime` of cron 3 (`@nestjs/schedule` 5) leaves out; cron 4 includes it. */
+/** Adds the zone of the process, which a `CronTime` from cron 3 (`@nestjs/schedule` 5) leaves out; cron 4 includes it. */
 function withZone({ timeZone, utcOffset }: Partial<CronZone>): Partial<CronZone> {
   if (timeZone !== undefined || utcOffset !== undefined) return { timeZone, utcOffset };
   return { timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone };
@@ -262,6 +262,6 @@ function zoneText({ timeZone, utcOffset }: Partial<CronZone>): string {
 
 function goneError(name: string): Error {
   return new Error(
-    `${name} is no longer in SchedulerRegistry: it was removed or disabled, or it isn't a cron any more. Use ScopedWorkerRegistry.`,
+    `${name} is no longer in SchedulerRegistry: it was removed or disabled, or it is no longer a cron. Use ScopedWorkerRegistry.`,
   );
 }

@@ -19,7 +19,7 @@ export type JobCallbacks = ((this: unknown, onComplete: unknown) => unknown)[];
 
 /**
  * Makes a `CronJob` that has no timer and whose methods act on a schedule. `waitForCompletion` follows the overlap rule of the
- * schedule: if it is true, `stop()` and `fireOnTick()` of `cron` return promises that wait for the run.
+ * schedule: if it is true, the job's `stop()` and `fireOnTick()` return promises that wait for the run.
  *
  * @param callbacks receives the functions from `addCallback()`.
  */
@@ -42,7 +42,7 @@ export function shownJob(
     isActive: { get: () => control.isActive() },
     running: { get: () => control.isActive() }, // the name of `isActive` in cron 3
     isCallbackRunning: { get: () => control.isRunning() },
-    // `fireOnTick()` of `cron` does nothing while this is true; here the overlap rule decides.
+    // In `cron`, `fireOnTick()` does nothing while this is true; here the overlap rule decides.
     _isCallbackRunning: { get: () => false, set: nothing },
     waitForCompletion: {
       get: () => waitForCompletion,
@@ -95,7 +95,7 @@ export function shownTimer(onClear: () => void): NodeJS.Timeout {
     return timer;
   }
   const toPrimitive = timer[Symbol.toPrimitive]?.bind(timer);
-  const refresh = (): NodeJS.Timeout => timer; // `refresh()` of a fake clock would start the timer
+  const refresh = (): NodeJS.Timeout => timer; // a fake clock's `refresh()` would start the timer
   return Object.assign(timer, {
     refresh,
     [Symbol.toPrimitive]: (hint?: string) => {

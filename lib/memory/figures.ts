@@ -1,4 +1,4 @@
-/** The minimum number of figures: fewer don't show how much they vary, and none of them can be left out. */
+/** The minimum number of figures: with fewer, the variation isn't known, and no figure can be left out. */
 const LEAST_FIGURES = 4;
 /** The number of standard errors above zero beyond which growth isn't a measurement error. */
 const SURE_ERRORS = 2;

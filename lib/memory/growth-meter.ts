@@ -27,7 +27,7 @@ interface Measuring {
   isAlone: boolean;
   /** True if the heap is read after full collections, so that V8's own collections don't spoil the measurement. */
   readonly isConfirming: boolean;
-  /** Stops watching for collections; undefined without a watch, and once the measurement is spoilt. */
+  /** Stops watching for collections; undefined without a watch, and once the measurement is spoiled. */
   endWatch: (() => boolean) | undefined;
   /** True if the tick has finished, and only the second reading is left. */
   hasEnded: boolean;
@@ -200,7 +200,7 @@ export class GrowthMeter {
   }
 }
 
-/** Ends the watch. @returns true if the measurement is spoilt: V8 has collected garbage of earlier ticks since this tick began. */
+/** Ends the watch. @returns true if the measurement is spoiled: V8 has collected garbage of earlier ticks since this tick began. */
 function endWatching(measuring: Measuring): boolean {
   return measuring.endWatch === undefined || measuring.endWatch();
 }

@@ -30,13 +30,18 @@ type WarnAt =
 /** When the memory watch stops the application: at a number of MiB, at a percentage, or never. */
 type StopAt =
   | {
-      /** Closes the application with all its hooks and ends the process at this RSS, in MiB. Must be above `warnAtMb`. */
+      /**
+       * Closes the application, runs all its shutdown hooks, and ends the process at this RSS, in MiB. Must be above `warnAtMb`.
+       */
       readonly stopAtMb?: number;
       readonly stopAtPercent?: never;
     }
   | {
       readonly stopAtMb?: never;
-      /** Closes the application with all its hooks and ends the process at this percentage. Must be above `warnAtPercent`. */
+      /**
+       * Closes the application, runs all its shutdown hooks, and ends the process at this percentage. Must be above
+       * `warnAtPercent`.
+       */
       readonly stopAtPercent?: number;
     };
 
@@ -64,7 +69,7 @@ const CHECKS: Readonly<Record<string, (value: unknown) => string | undefined>> =
   checkEveryMs: (value) => limitProblem(value, LEAST_CHECK_EVERY_MS),
 };
 
-/** Returns the problems of the option `memory`: pairs of an option's name and a clause that follows the name. */
+/** Returns the problems with the option `memory`: pairs of an option's name and a clause that follows the name. */
 export function memoryOptionProblems(memory: unknown): [option: string, problem: string][] {
   if (memory === undefined) return [];
   if (!isOptions(memory))

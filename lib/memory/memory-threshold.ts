@@ -35,7 +35,7 @@ export function levelOf(sample: MemorySample, { option }: MemoryThreshold): numb
  */
 const REARMED_BELOW = 0.95;
 
-/** Detects when a value crosses a threshold: once upwards, and once downwards when the value has fallen more than 5% below it. */
+/** Detects when a value crosses a threshold: once upward, and once downward when the value has fallen more than 5% below it. */
 export class Crossing {
   #isAbove = false;
 

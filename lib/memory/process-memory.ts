@@ -38,9 +38,11 @@ export function memorySample(figures: Omit<MemorySample, 'percent'>): MemorySamp
 /** Reads memory figures for the memory watch; tests replace this class. */
 export abstract class MemorySource {
   abstract sample(): MemorySample;
-  /** Returns the size of heap and buffers right after a collection of young garbage; undefined if that isn't possible. */
+  /** Returns the size of the heap and the buffers right after a collection of young garbage; undefined if that isn't possible. */
   abstract floorBytes(): number | undefined;
-  /** Returns the size of heap and buffers right after a full collection; undefined if that isn't possible or takes too long. */
+  /**
+   * Returns the size of the heap and the buffers right after a full collection; undefined if that isn't possible or takes too long.
+   */
   abstract liveBytes(): number | undefined;
   /** Returns true if a full collection of V8 has been detected since the last call; a collection may be missed. */
   abstract wasCollected(): boolean;
@@ -86,7 +88,7 @@ export class ProcessMemory extends MemorySource {
   }
 }
 
-/** Matches heap spaces without data of ticks. Compiled code, for example, comes and goes, about 200 KB at a time. */
+/** Matches heap spaces that contain no data from ticks. Compiled code, for example, comes and goes, about 200 KB at a time. */
 const NOT_DATA = /^(code|trusted|read_only|shared)_/;
 
 function heldBytes(): number {

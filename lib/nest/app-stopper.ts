@@ -23,8 +23,8 @@ export class AppStopper {
   }
 
   /**
-   * Closes the application with all its hooks, then ends the process with the exit code that is already set, or with 1. Waits for
-   * the application to close, for at most `shutdownTimeoutMs` plus 10 s. Waits for nothing else that keeps the process alive.
+   * Closes the application, which runs all its hooks. Then ends the process with the exit code that is already set, or with 1.
+   * Waits at most `shutdownTimeoutMs` plus 10 s for the application to close. Waits for nothing else that keeps the process alive.
    *
    * @param cause for the log: a clause such as `Reports.send failed`.
    */

@@ -20,7 +20,7 @@ export abstract class Application {
 }
 
 /**
- * Refuses Nest 10 and older, which call `onModuleDestroy` in the order of `onModuleInit` (`NestApplicationContext#callDestroyHook`
+ * Rejects Nest 10 and older, which call `onModuleDestroy` in the order of `onModuleInit` (`NestApplicationContext#callDestroyHook`
  * in 10.4.22). Nest 11 and 12 use the reverse order. In Nest 10, `NestInside.stopFirst` would run the drain last, after pools have
  * closed.
  *
@@ -45,7 +45,7 @@ const METHODS = [
 ] as const;
 
 /**
- * Refuses a version of Nest whose injector lacks a method that the library needs: without it, the library would dispose nothing.
+ * Rejects a version of Nest whose injector lacks a method that the library needs: without it, the library would dispose nothing.
  *
  * @throws {UnsupportedNestError}
  */
@@ -63,9 +63,9 @@ interface GrowingWrapper extends NestWrapper {
 }
 
 /**
- * Refuses Nest 11.1.20 to 11.1.23 (nestjs/nest#16939, #16947). These versions decide whether a provider is static while its
- * dependencies are still being resolved, and keep the answer. This function tests that on two wrappers, because a bundle has no
- * version to read. Releases before 11.1.20 keep the answer as well, but decide later; their injector has no
+ * Rejects Nest 11.1.20 to 11.1.23 (nestjs/nest#16939, #16947). While the dependencies of a provider are still being resolved, these
+ * versions decide whether the provider is static, and keep the answer. This function tests for that with two wrappers, because a
+ * bundle has no version to read. Releases before 11.1.20 keep the answer as well, but decide later; their injector has no
  * `createResolutionContext()`.
  *
  * @throws {UnsupportedNestError}

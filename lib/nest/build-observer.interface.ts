@@ -9,9 +9,9 @@ export interface BuildObserver {
   readonly recording: BuildRecording | undefined;
   /** Returns the object to inject in place of an instance; undefined if instances are injected unchanged. */
   readonly standIn: ((instance: object, wrapper: NestWrapper) => object) | undefined;
-  /** Returns an error if nothing may be resolved any more, not even an instance that has been built. */
+  /** Returns an error if nothing may be resolved anymore, not even an instance that has already been built. */
   refusalOf(wrapper: NestWrapper): Error | undefined;
-  /** Runs before a constructor or a factory. Throws if nothing may be built any more. */
+  /** Runs before a constructor or a factory. Throws if nothing may be built anymore. */
   beforeBuild(wrapper: NestWrapper): void;
   /**
    * Receives the instance itself, before its dependents are built. The caller awaits the promise.

@@ -22,7 +22,7 @@ export function observerOf(argument: unknown): BuildObserver | undefined {
   return contextIdOf(argument)?.[OBSERVER];
 }
 
-/** Returns true if the application has a `ContextIdStrategy`, which expects to see each request when its work begins. */
+/** Returns true if the application has a `ContextIdStrategy`, which expects to see each request when the request's work begins. */
 export function hasContextIdStrategy(): boolean {
   return (ContextIdFactory as unknown as { strategy?: unknown }).strategy !== undefined;
 }

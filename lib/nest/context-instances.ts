@@ -84,7 +84,7 @@ export class HeldInstance {
   }
 }
 
-/** Waits until nothing is being built under a context id any more. */
+/** Waits until nothing is being built under a context id anymore. */
 export async function quiesce(
   wrappers: readonly NestWrapper[],
   contextId: ContextId,

@@ -10,9 +10,9 @@ const watched = new WeakSet<NestInjector>();
 /**
  * Remembers the instances that an injector decorates, so that `bare()` can find them.
  *
- * `Injector#instanceDecorator` (from 11.1 on) is that of `NestFactory.create(..., { instrument: { instanceDecorator } })`, or the
- * identity function. Nest calls it with each instance that a constructor or factory has created. `isSameObject()` recognizes
- * instances that are decorated elsewhere: singletons (by an unreachable injector) and values (by their module).
+ * `Injector#instanceDecorator` (11.1 and later) is the one that `NestFactory.create(..., { instrument: { instanceDecorator } })`
+ * received, or the identity function. Nest calls it with each instance that a constructor or factory has created. `isSameObject()`
+ * recognizes instances that are decorated elsewhere: singletons (by an unreachable injector) and values (by their module).
  */
 export function watchDecorations(injector: NestInjector): void {
   const decorate = injector.instanceDecorator;
@@ -38,7 +38,10 @@ export function bare<T>(value: T): T {
   return object as T;
 }
 
-/** Returns an undecorated copy of an object's own properties: through a decoration, a function differs on each read. */
+/**
+ * Returns an undecorated copy of an object's own properties, because a function that is read through a decoration differs on each
+ * read.
+ */
 export function bareProperties<T extends object>(decorated: T): T {
   const entries = Object.entries(Object.getOwnPropertyDescriptors(decorated))
     .filter(([, { enumerable }]) => enumerable === true)
@@ -62,7 +65,7 @@ export function isSameObject(left: object, right: object): boolean {
 export function handsOn(made: unknown, injected: readonly unknown[]): boolean {
   const own = bare(made);
   if (injected.some((value) => bare(value) === own)) return true;
-  if (own === made) return false; // not decorated, so nothing injected is a proxy of it
+  if (own === made) return false; // not decorated, so no injected object is a proxy of it
   return injected.some((value) => isObject(value) && isSameObject(own as object, value));
 }
 
@@ -90,7 +93,7 @@ export class ObjectSearch {
       this.#isMarked ??= Reflect.defineProperty(this.#object, MARK, { configurable: true });
       return this.#isMarked && Object.hasOwn(other, MARK);
     } catch {
-      return false; // a proxy that throws on inspection (such as those of nestjs-cls)
+      return false; // a proxy that throws on inspection (such as a proxy from nestjs-cls)
     }
   }
 

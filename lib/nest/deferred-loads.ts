@@ -3,7 +3,7 @@ import { contextIdOf, livesElsewhere, observerOf } from './context-id.js';
 import type { ContextId, NestInjector, NestWrapper } from './nest-types.js';
 import { isPreparing } from './preparation.js';
 
-/** Reports the loads for which an injector doesn't wait: those of members of circular dependencies. */
+/** Reports the loads that an injector doesn't wait for: loads of members of circular dependencies. */
 export function watchDeferredLoads(injector: NestInjector): void {
   const { waitForDeferredLoads, addDeferredLoad } = injector;
   if (waitForDeferredLoads === undefined) return deferLoads(injector);

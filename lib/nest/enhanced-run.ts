@@ -191,7 +191,10 @@ export class EnhancedRun {
     return source.pipe(finalize(ended));
   }
 
-  /** Ends the wait for the interceptors: at once for an Observable, otherwise when the results of all calls have passed through. */
+  /**
+   * Ends the wait for the interceptors: immediately while an Observable from the handler is running, and otherwise once the results
+   * of all calls have passed through.
+   */
   private async endAfterCalls(): Promise<void> {
     if (this.#subscriptions === 0) {
       do {
@@ -219,7 +222,7 @@ export class EnhancedRun {
   private held<T>(work: () => Promise<T>): Promise<T> {
     const release = this.hold();
     const result = work();
-    result.then(release, release); // not `finally`: the caller subscribes to an Observable before the scope goes on
+    result.then(release, release); // not `finally`: the caller subscribes to an Observable before the scope continues
     return result;
   }
 
@@ -274,7 +277,7 @@ export class EnhancedRun {
   }
 }
 
-/** Returns true for the error of an abort, or of a scope that closed after the abort, which filters must not catch. */
+/** Returns true for an error that filters must not catch: the error of an abort, or of a scope that closed after the abort. */
 function isInterruption(error: unknown, signal: AbortSignal): boolean {
   return isAbortError(error, signal) || error instanceof ScopeClosedError;
 }

@@ -58,8 +58,8 @@ export class EnhancerInstances {
   }
 
   /**
-   * Returns the instance of a provider for this call. Nest loads enhancers together with the class that uses them. Exceptions are
-   * the enhancers of an instance from a factory, and global ones of a class that isn't a controller.
+   * Returns the instance of a provider for this call. Nest loads enhancers together with the class that uses them. The exceptions
+   * are the enhancers of an instance from a factory, and the global enhancers of a class that isn't a controller.
    */
   async ofWrapper(wrapper: NestWrapper, { worker, scope }: EnhancedCall): Promise<unknown> {
     const { contextId } = scope;
@@ -88,7 +88,7 @@ export class EnhancerInstances {
     const known = added.get(type) ?? module.injectables.get(type);
     if (known !== undefined) return known;
     const adding = this.add(kind, type, module).catch((error: unknown) => {
-      // The next tick tries again. Nest 11.0 also can't read a wrapper whose load has failed.
+      // The next tick tries again. Besides, Nest 11.0 can't read a wrapper whose load has failed.
       added.delete(type);
       module.injectables.delete(type);
       throw error;
@@ -100,7 +100,7 @@ export class EnhancerInstances {
   /**
    * Makes a class an injectable of a module. Nest does so while it scans the classes that modules provide. Nest doesn't see a class
    * behind a factory or, before 11.2, behind `useClass`. Loads the class as Nest does on start-up: first the prototype, then the
-   * instance, or only its dependencies if the class is scoped.
+   * instance or, for a scoped class, only the dependencies.
    */
   private async add(kind: EnhancerKind, type: Function, module: OpenModule): Promise<NestWrapper> {
     const injector = injectorOf(module);

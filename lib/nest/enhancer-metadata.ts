@@ -27,7 +27,7 @@ export interface DeclaredParam {
 /** The enhancers that the decorators of a class and of one of its methods declare. */
 export interface DeclaredEnhancers {
   readonly owner: Function;
-  /** The result of `getHandler()`, for `Reflector`: the method, or the decorated one that it overrides. */
+  /** The result of `getHandler()`, for `Reflector`: the method, or the decorated method that it overrides. */
   readonly handler: Function | undefined;
   /** The enhancers of each kind: first those of the class, then those of the method. */
   readonly enhancers: Readonly<Record<EnhancerKind, readonly Declared[]>>;

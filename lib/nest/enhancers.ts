@@ -12,7 +12,7 @@ import { GlobalEnhancers } from './global-enhancers.js';
 export interface HandlerCall {
   readonly instance: object;
   readonly method: string;
-  /** The member of the instance with the name of the method. */
+  /** The instance's member with the method's name. */
   readonly called: Function;
   readonly worker: NestWrapper;
   readonly args: readonly unknown[];
@@ -110,7 +110,7 @@ function classOf(instance: object, { token }: NestWrapper): Function {
   return typeof own === 'function' && !isStandIn ? own : (token as Function);
 }
 
-/** Returns false for the result of a global factory that returned nothing, which Nest leaves out too. */
+/** Returns false if a global factory returned nothing. Nest leaves out such a result too. */
 function isObject(value: unknown): value is object {
   return value !== null && value !== undefined;
 }

@@ -14,9 +14,9 @@ const KINDS = Object.keys(READ) as EnhancerKind[];
 
 /** The global enhancers of one kind, in the order in which they run. */
 interface OfKind {
-  /** The enhancers of `app.useGlobalGuards()` and the like, and singletons under `APP_GUARD` and the like. */
+  /** The enhancers from `app.useGlobalGuards()` and the like, and the singletons registered under `APP_GUARD` and the like. */
   readonly declared: readonly Declared[];
-  /** The wrappers of request-scoped and transient enhancers under `APP_GUARD` and the like. */
+  /** The wrappers of request-scoped and transient enhancers that are registered under `APP_GUARD` and the like. */
   readonly scoped: readonly NestWrapper[];
 }
 

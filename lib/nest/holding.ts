@@ -20,7 +20,7 @@ export function anyHolds(holders: readonly object[], isIt: IsIt): boolean {
 /** The maximum size of a searched map. A larger one is probably a cache, and searching it on every tick would take too long. */
 const LARGEST_MAP = 1_000;
 
-/** Ignores proxies that throw outside their context, such as those of nestjs-cls. */
+/** Ignores proxies that throw outside their context, such as those from nestjs-cls. */
 function handsSafely(holder: object, isIt: IsIt): boolean {
   try {
     return hands(holder, isIt, 2);

@@ -7,14 +7,14 @@ import { seenProvider } from './seen-provider.js';
 
 /** A dependency that Nest injects into a provider. */
 export interface Injection {
-  /** The place: `constructor[0]`, `inject[0]`, `property name`; `enhancer` for an enhancer of a controller. */
+  /** The injection point: `constructor[0]`, `inject[0]`, `property name`; `enhancer` for an enhancer of a controller. */
   readonly at: string;
   readonly wrapper: NestWrapper;
 }
 
 /** A missing dependency of a provider. */
 export interface MissingInjection {
-  /** The place, as in `Injection`. */
+  /** The injection point, as in `Injection`. */
   readonly at: string;
   /** Undefined in case of a circular import. */
   readonly token: unknown;
@@ -32,14 +32,14 @@ const OPTIONAL_PROPERTIES = 'optional:properties_metadata';
  * controller count as its dependencies.
  *
  * Nest records the dependencies when it first resolves a provider. Nest 11.2 waits for the first request before it resolves a
- * provider that is declared as request-scoped. Until then, this function reads the metadata of the class and looks up each token
- * as Nest does, through aliases to their targets. Leaves out dependencies that nothing provides, and `INQUIRER`.
+ * provider that is declared as request-scoped. Until then, this function reads the metadata of the class and looks up each token as
+ * Nest does, following aliases to their targets. Leaves out `INQUIRER`, and dependencies that nothing provides.
  */
 export function injectionsOf(wrapper: NestWrapper): Injection[] {
   const isMade = isFactory(wrapper);
   const where = isMade ? 'inject' : 'constructor';
   const recorded = wrapper.getCtorMetadata();
-  // Keyed by place, because Nest 11.0 records a property again for each import that it searches.
+  // Keyed by injection point, because Nest 11.0 records a property again for each import that it searches.
   const injections = new Map<string, NestWrapper>();
   const add = (at: string, found: NestWrapper | undefined): void => {
     if (found !== undefined && found.token !== INQUIRER) injections.set(at, found);
@@ -70,9 +70,10 @@ export function injectionsOf(wrapper: NestWrapper): Injection[] {
 }
 
 /**
- * Returns the dependencies that keep Nest from building a provider: not optional, and not visible to the provider's module. Nest 12
- * itself refuses them at start-up. Before the first request, Nest 11.2 doesn't check providers that are declared as request-scoped
- * or transient. If Nest has resolved a provider, nothing counts as missing, because versions differ in what they accept.
+ * Returns the dependencies that keep Nest from building a provider: those that aren't optional and aren't visible to the provider's
+ * module. Nest 12 itself rejects them at start-up. Before the first request, Nest 11.2 doesn't check providers that are declared as
+ * request-scoped or transient. If Nest has resolved a provider, nothing counts as missing, because versions differ in what they
+ * accept.
  */
 export function missingInjectionsOf(wrapper: NestWrapper): MissingInjection[] {
   if (wrapper.initTime !== undefined) return [];
@@ -93,7 +94,7 @@ function askedFor(
     }));
   const { metatype } = wrapper;
   if (!metatype) return [];
-  // A subclass inherits `@Optional()`. Nest 11 applies it to constructors too; Nest 12 refuses a class that relies on this.
+  // A subclass inherits `@Optional()`. Nest 11 applies it to constructors too; Nest 12 rejects a class that relies on this.
   const optional = (key: string): readonly unknown[] =>
     (Reflect.getMetadata(key, metatype) as readonly unknown[] | undefined) ?? [];
   const optionalParams = optional(OPTIONAL_PARAMS);
@@ -127,7 +128,7 @@ function tokenOf(given: unknown): unknown {
   return injectedToken(optionalToken(given)) ?? undefined;
 }
 
-/** Returns true for a class with `@WebSocketGateway()` of `@nestjs/websockets`, which might not be installed. */
+/** Returns true for a class with `@WebSocketGateway()` from `@nestjs/websockets`. That package might not be installed. */
 export function isGateway(type: Function): boolean {
   return Reflect.getMetadata('websockets:is_gateway', type) === true;
 }
@@ -162,7 +163,7 @@ function propertiesOf({ metatype }: Pick<NestWrapper, 'metatype'>): readonly {
 function lookUp(wrapper: NestWrapper, given: unknown): NestWrapper | undefined {
   const { host } = wrapper;
   const token = tokenOf(given);
-  // Nest doesn't look up the token of the dependent itself.
+  // Nest doesn't look up a dependent's own token.
   if (host === undefined || token === undefined || token === wrapper.token) return undefined;
   const found = seenProvider(host, token);
   return found?.isAlias === true && wrapper.isAlias !== true ? behind(found) : found;

@@ -3,8 +3,8 @@ import type { NestModule, NestWrapper } from './nest-types.js';
 const kept = new WeakSet<NestModule>();
 
 /**
- * Prevents Nest from replacing the providers of a module that has been built. Before 11.2, Nest does so if that module, or a module
- * that imports it, is loaded lazily. Nest would then return objects whose constructor it hasn't called.
+ * Prevents Nest from replacing the providers of a module that has been built. Before 11.2, Nest replaces them if that module, or a
+ * module that imports it, is loaded lazily. Nest would then return objects whose constructor it hasn't called.
  */
 export function keepProviders(module: NestModule): void {
   if (kept.has(module)) return;

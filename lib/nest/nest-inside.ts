@@ -118,7 +118,7 @@ export class NestInside extends Application {
     return injector.loadPerContext(prototypeHost, module, collection, contextId, wrapper);
   }
 
-  /** Waits until nothing is being built under a context id any more. */
+  /** Waits until nothing is being built under a context id anymore. */
   quiesce(contextId: ContextId): Promise<void> {
     return quiesce(
       [...this.wrappers()].map(({ wrapper }) => wrapper),
@@ -136,8 +136,8 @@ export class NestInside extends Application {
    *
    * Nest sorts modules by `distance` from the root: greatest first for `onModuleInit` and `onApplicationBootstrap`, reversed for
    * `onModuleDestroy`. The root has 1, `InternalCoreModule` 0, and a global module `Number.MAX_VALUE` (11.0.0 to 12.5.1,
-   * `NestApplicationContext#getModulesToTriggerHooksOn`). Nest sets the distances when it scans modules and first reads them when
-   * hooks start, so call this from a constructor.
+   * `NestApplicationContext#getModulesToTriggerHooksOn`). Nest sets the distances when it scans modules, and first reads them when
+   * the hooks start, so call this method from a constructor.
    */
   stopFirst(moduleClass: Function): void {
     this.setDistance(moduleClass, -1);
@@ -180,11 +180,11 @@ export class NestInside extends Application {
   }
 
   /**
-   * Returns the provider that `ModuleRef.resolve` would choose, that of the last module with the token, and caches it. Returns
-   * undefined for a provider that Nest doesn't build for each context: Nest itself then resolves the token.
+   * Returns the provider that `ModuleRef.resolve` would choose: the one in the last module that has the token. Caches the result.
+   * Returns undefined for a provider that Nest doesn't build for each context: Nest itself then resolves the token.
    *
-   * A module that Nest is still building counts only if no other module has the token. Of its providers, only those that are
-   * declared request-scoped are found: Nest hasn't resolved yet which of the others are request-scoped too.
+   * A module that Nest is still building counts only if no other module has the token. In such a module, this method finds only
+   * providers that are declared as request-scoped, because Nest hasn't resolved yet which of the others are request-scoped too.
    */
   placeOf(token: unknown): NestWrapper | undefined {
     const known = this.#places.get(token);
@@ -206,7 +206,8 @@ export class NestInside extends Application {
   }
 
   /**
-   * Reports every build under a context id from `createContextId` to its observer, including builds in lazily loaded modules.
+   * Reports every build under a context id from `createContextId` to the observer of that id, including builds in lazily loaded
+   * modules.
    *
    * @throws {UnsupportedNestError}
    */

@@ -6,8 +6,7 @@ import type { ContextId, NestInjector, NestProperty, NestWrapper } from './nest-
  * The values for property injection, kept until the instance is built. Nest injects these values after `instantiateClass`, but
  * `onScopeInit` runs inside that call and must see them.
  *
- * Several instances of one provider (transients) may be under construction in one context. Their values are stored and taken in
- * order.
+ * Several instances of one transient provider may be under construction in one context. Their values are stored and taken in order.
  */
 const resolved = new WeakMap<ContextId, Map<NestWrapper, NestProperty[][]>>();
 

@@ -37,7 +37,10 @@ export function canResolve(
   );
 }
 
-/** Returns true for `REQUEST` and `INQUIRER`, which only a build resolves, unless the application provides them as singletons. */
+/**
+ * Returns true for `REQUEST` and `INQUIRER`, which can be resolved only during a build. Returns false if the application provides
+ * the token as a singleton.
+ */
 export function isOfBuild(token: unknown, module: NestModule | undefined): boolean {
   if (token !== REQUEST && token !== INQUIRER) return false;
   const seen = module && seenProvider(module, token);

@@ -6,7 +6,10 @@ export function tokenText(token: unknown): string {
   return ownTokenText(String(token));
 }
 
-/** Matches the description of a repository token. It names the module too, for Nest's error if a class can't inject the token. */
+/**
+ * Matches the description of a repository token. The description also names the module, for Nest's error if a class can't inject
+ * the token.
+ */
 const SCOPED_REPOSITORY = /^scoped (Repository of .*), from ScopedTypeOrmModule\.forFeature\(\)$/;
 
 /** Returns true for the token of a provider that only this library uses, and that isn't part of the user's application. */
@@ -14,7 +17,9 @@ export function isInternalToken(token: unknown): boolean {
   return isOwnToken(token) && (token as string).startsWith(LOOKUP);
 }
 
-/** Returns true for the library's own tokens. Those of `nestjs-scoped-worker/typeorm` belong to providers that need a scope. */
+/**
+ * Returns true for the library's own tokens. The tokens from `nestjs-scoped-worker/typeorm` belong to providers that need a scope.
+ */
 export function isOwnToken(token: unknown): boolean {
   return typeof token === 'string' && token.startsWith(OWN);
 }
@@ -39,7 +44,7 @@ export function partsOfScopedToken(
   return dataSource === undefined ? undefined : { entity, dataSource };
 }
 
-/** Returns a readable text for the tokens of `nestjs-scoped-worker/typeorm`, such as `Repository:<data source>:<entity>`. */
+/** Returns a readable text for the tokens from `nestjs-scoped-worker/typeorm`, such as `Repository:<data source>:<entity>`. */
 function ownTokenText(token: string): string {
   const [, what, name = ''] =
     /^nestjs-scoped-worker:(Connection|Transaction|EntityManager|Repository):(.*)$/.exec(token) ??

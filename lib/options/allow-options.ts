@@ -18,7 +18,7 @@ export interface Allowance {
 const KEYS = ['finding', 'token', 'reason'];
 
 /**
- * Returns the problems of `allowFindings`, each as an entry's name and a clause to follow that name. `FindingBook` matches the
+ * Returns the problems with `allowFindings`, each as an entry's name and a clause to follow that name. `FindingBook` matches the
  * entries to findings.
  */
 export function allowProblems(allowFindings: unknown): [entry: string, problem: string][] {

@@ -9,7 +9,7 @@ const CALL = 'ScopedWorkerModule.forRootAsync()';
 const WAYS = ['useFactory', 'useClass', 'useExisting'] as const;
 const KNOWN = [...WAYS, 'inject', 'imports', 'provideInjectionTokensFrom'];
 
-/** Refuses an invalid argument of `forRootAsync()`. @throws {InvalidOptionsError} listing every problem. */
+/** Rejects an invalid argument of `forRootAsync()`. @throws {InvalidOptionsError} listing every problem. */
 export function refuseAsyncOptions(options: AsyncOptions): void {
   const problems = optionsProblems(options, KNOWN);
   const given = (options ?? {}) as Readonly<Record<string, unknown>>;

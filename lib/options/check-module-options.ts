@@ -37,7 +37,7 @@ const KNOWN = [
   'memory',
 ];
 
-/** Returns one sentence for each problem of the options of `ScopedWorkerModule`. */
+/** Returns one sentence for each problem with the options of `ScopedWorkerModule`. */
 export function moduleOptionProblems(options: ScopedWorkerModuleOptions): string[] {
   if (!isOptions(options)) {
     const given = options === null ? 'null or undefined; pass {} for the defaults' : show(options);

@@ -53,7 +53,7 @@ export function resolvedLeakDetection(
   return { ...DEFAULTS, ...withoutUndefined(options) };
 }
 
-/** Returns the problems of `leakDetection`, each as an option's name and a clause to follow that name. */
+/** Returns the problems with `leakDetection`, each as an option's name and a clause to follow that name. */
 export function leakDetectionProblems(options: unknown): [option: string, problem: string][] {
   if (options === undefined) return [];
   if (!isOptions(options))

@@ -32,7 +32,7 @@ export class ModuleOptionsStore {
     return (Array.isArray(around) && around.length > 0) || typeof onOpen === 'function';
   }
 
-  /** Returns one text for each problem of the options. */
+  /** Returns one text for each problem with the options. */
   problems(): string[] {
     const problems = this.#given.flatMap(moduleOptionProblems);
     if (this.#declared.length === 0) {

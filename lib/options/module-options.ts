@@ -27,7 +27,7 @@ export interface ScopedWorkerModuleOptions {
   /** Intentional findings, which aren't reported and don't stop start-up. @defaultValue [] */
   readonly allowFindings?: readonly Allowance[];
   /**
-   * Runs the `@Cron`, `@Interval` and `@Timeout` handlers of `@nestjs/schedule` that Nest skips because their class isn't a
+   * Runs the `@Cron`, `@Interval` and `@Timeout` handlers (from `@nestjs/schedule`) that Nest skips because their class isn't a
    * singleton. Each tick has its own scope. Nest keeps running the other handlers. If false, skipped handlers stop start-up.
    *
    * @defaultValue false
@@ -37,7 +37,7 @@ export interface ScopedWorkerModuleOptions {
   readonly defaults?: HandlerDefaults;
   /** Options by schedule name, which override all others. A name without a schedule stops start-up. */
   readonly overrides?: Readonly<Record<string, ScheduleOverride>>;
-  /** Milliseconds that running ticks have to finish on shutdown before they are aborted. @defaultValue 0 */
+  /** Milliseconds that the shutdown waits for running ticks before it aborts them. @defaultValue 0 */
   readonly drainTimeoutMs?: number;
   /** Milliseconds that the shutdown waits for running ticks in total, including `drainTimeoutMs`. @defaultValue 30_000 */
   readonly shutdownTimeoutMs?: number;
@@ -63,22 +63,21 @@ export interface ScopedWorkerModuleOptions {
   /**
    * Runs global guards, interceptors, pipes and filters (such as `app.useGlobalGuards()` and `APP_GUARD`) around handlers too.
    * Enhancers on a worker or on a handler run in any case, except for adopted handlers, which run without enhancers. Most global
-   * ones are written for HTTP requests: check `context.getType() === 'scoped-worker'` to recognize a tick.
+   * enhancers are written for HTTP requests: check `context.getType() === 'scoped-worker'` to recognize a tick.
    *
    * @defaultValue false
    */
   readonly globalEnhancers?: boolean;
   /**
    * Decides how the providers of a scope are built. With `'compiled'`, Nest builds them the first two times. After that, a plan
-   * repeats what Nest did: the same calls, in the same order, with the same arguments. Nest still builds what a plan can't
-   * repeat, and the inspector shows the reason. With `'nest'`, Nest builds them every time. The `resolution` of a handler
-   * overrides this option.
+   * repeats what Nest did: the same calls, in the same order, with the same arguments. Nest still builds what a plan can't repeat,
+   * and the inspector shows the reason. With `'nest'`, Nest builds them every time. A handler's `resolution` overrides this option.
    *
    * @defaultValue 'compiled'
    */
   readonly resolution?: 'compiled' | 'nest';
   /**
-   * Compares the fields of a worker before and after its handler, in the first three calls to each handler. If a field was
+   * Compares the fields of a worker before and after its handler runs, in the first three calls to each handler. If a field was
    * changed or added, reports the finding `state-on-worker` once, because the next tick has a new worker. Calls no getters, and
    * doesn't see changes inside an object or a collection. Off with `scopeValidation: 'off'`.
    *

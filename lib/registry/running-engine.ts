@@ -24,7 +24,7 @@ export class RunningEngine {
     private readonly events: ScopedWorkerEvents,
   ) {}
 
-  /** Starts the engine. @throws the error of the engine. */
+  /** Starts the engine. @throws the engine's error. */
   async start(schedules: readonly Schedule[], host: EngineHost): Promise<void> {
     this.#starting = this.inEmptyContext(async (engine) => {
       await Promise.resolve(); // `#starting` is set first, because a listener for missed slots may change a schedule

@@ -78,7 +78,7 @@ export class ScheduleBook implements LastReports {
     return schedule;
   }
 
-  /** Keeps a report without its value and the reports of its items, which may be large and belong to the caller. */
+  /** Keeps a report, but not its value or the reports of its items, which may be large and belong to the caller. */
   remember(report: TickReport, schedule: Schedule): void {
     if (!this.holds(schedule)) return; // it was removed during the tick
     const isSmall = report.value === undefined && report.items === undefined;

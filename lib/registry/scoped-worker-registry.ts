@@ -21,7 +21,7 @@ import { refuseInvalid } from '../errors/errors.js';
 
 /** Counts for the whole application. */
 export interface ScopedWorkerStats {
-  /** The number of open scopes, those of ticks and standalone ones. */
+  /** The number of open scopes: those of ticks, and standalone ones. */
   readonly openScopes: number;
   readonly openedScopes: number;
   readonly closedScopes: number;
@@ -106,7 +106,7 @@ export class ScopedWorkerRegistry {
     if (this.endPause(this.book.get(name))) this.changed(name, 'resumed');
   }
 
-  /** @internal Acts like `start()` of a `CronJob`: resumes a schedule, and enables one that its options disable. */
+  /** @internal Acts like a `CronJob`'s `start()`: resumes a schedule, and enables one that its options disable. */
   start(name: string): void {
     const schedule = this.book.get(name);
     // A worker provided with `useValue` can't be new for each tick.
@@ -123,7 +123,7 @@ export class ScopedWorkerRegistry {
    * Adds a schedule, which can be due from now on, but not before start-up is complete. The schedule isn't persisted: it exists
    * until you call `remove()` or the process ends.
    *
-   * @throws {InvalidScheduleError} listing every problem of the definition; nothing is added.
+   * @throws {InvalidScheduleError} listing every problem with the definition; nothing is added.
    * @throws {DuplicateScheduleError} if the name is taken.
    */
   add(definition: ScheduleDefinition): ScheduleInfo {
@@ -149,8 +149,8 @@ export class ScopedWorkerRegistry {
   }
 
   /**
-   * Changes the timing of a schedule. The new timing counts from now; a running tick continues. The schedule keeps its options
-   * and a pause, and also the default of `overlap`, even if its kind changes.
+   * Changes the timing of a schedule. The new timing counts from now; a running tick continues. The schedule keeps its options, and
+   * stays paused if it was. It also keeps its default for `overlap`, even if its kind changes.
    *
    * @throws {UnknownScheduleError} if no schedule has this name.
    * @throws {InvalidScheduleError} if the timing is invalid; the old one stays.
@@ -186,7 +186,7 @@ export class ScopedWorkerRegistry {
    *
    * @param options.signal Ends the wait, but not the work; for example `AbortSignal.timeout(2_000)`. Default: no limit.
    * @returns the result of `work`.
-   * @throws the error of `work`; or the reason of `signal`, if `signal` is aborted before `work` starts.
+   * @throws the error that `work` threw; or `signal.reason`, if `signal` is aborted before `work` starts.
    * @throws {InvalidOptionsError} if an argument is invalid; nothing runs.
    */
   async exclusive<T>(

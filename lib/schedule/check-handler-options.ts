@@ -58,7 +58,7 @@ const OF_CONSUMERS = [
 ];
 const SHARED_CHECKS = Object.fromEntries(OF_CONSUMERS.map((key) => [key, CHECKS[key]!]));
 
-/** Returns the problems of one entry of `overrides`; `cron` and `everyMs` are checked where they are read. */
+/** Returns the problems with one entry of `overrides`; `cron` and `everyMs` are checked where they are read. */
 export function overrideProblems(override: unknown, kind: ScheduleKind): string[] {
   const { deadLetter: _, ...ofConsumers } = CONSUMER_CHECKS;
   const checks = {
@@ -70,17 +70,19 @@ export function overrideProblems(override: unknown, kind: ScheduleKind): string[
   return [...problemsOf(override, checks), ...misfits(override, kind)];
 }
 
-/** Returns the problems of options for many handlers, which can't share a name. */
+/**
+ * Returns the problems with options that apply to several handlers. `name` isn't allowed there, because each handler needs its own.
+ */
 export function defaultsProblems(defaults: unknown): string[] {
   return problemsOf(defaults, NAMELESS_CHECKS);
 }
 
-/** Returns the problems of the options of `@ScopedWorker()`, in the form of `decoratorProblems()`. */
+/** Returns the problems with the options of `@ScopedWorker()`, in the form of `decoratorProblems()`. */
 export function workerOptionProblems(options: unknown): string[] {
   return problemsOf(options, NAMELESS_CHECKS, OF_DECORATOR);
 }
 
-/** Returns the problems of the options of a handler's decorator, each a clause to follow the decorator's name. */
+/** Returns the problems with the options of a handler's decorator, each a clause to follow the decorator's name. */
 export function decoratorProblems(options: unknown, kind: ScheduleKind): string[] {
   if (kind === 'message') {
     const checks = { name: givenNameProblem, ...SHARED_CHECKS, ...CONSUMER_CHECKS };
@@ -98,7 +100,7 @@ export function misfits(options: unknown, kind: ScheduleKind): string[] {
     : [];
 }
 
-/** Returns the problems of one layer of handler options, each a clause to follow the name of the culprit. */
+/** Returns the problems with one layer of handler options, each a clause to follow the name of the culprit. */
 export function handlerOptionProblems(options: unknown): string[] {
   return problemsOf(options, CHECKS);
 }
@@ -168,7 +170,7 @@ function equivalentOf(key: string, value: unknown): string | undefined {
   return EQUIVALENTS.get(key);
 }
 
-/** Returns the problem of an invalid `resolution` of a handler or of the module, as a clause. */
+/** Returns the problem with the `resolution` of a handler or of the module, as a clause. */
 export function resolutionProblem(value: unknown): string | undefined {
   return choiceProblem(value, ['compiled', 'nest']);
 }

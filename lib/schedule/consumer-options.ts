@@ -43,7 +43,7 @@ export interface ConsumerOptions<T = never> extends Pick<
   readonly maxDeliveries?: number;
   /**
    * Called in a separate scope with a message that failed on its last delivery, or was delivered again after that. If the function
-   * succeeds, the library acknowledges the message; if it fails, the message goes back.
+   * succeeds, the library acknowledges the message; if it fails, the message goes back to its source.
    */
   readonly deadLetter?: DeadLetterHandler<T>;
 }

@@ -10,8 +10,8 @@ const FOLD = { longest: 180, step: 30 };
 const LONGEST_GAP = 120;
 
 /**
- * Evaluates a cron expression with the `cron` package, as `@Cron` of `@nestjs/schedule` does. One evaluation takes about a quarter
- * of a millisecond.
+ * Evaluates a cron expression with the `cron` package, as `@Cron` from `@nestjs/schedule` does. One evaluation takes about a
+ * quarter of a millisecond.
  *
  * Corrects two errors in `cron` 4.4 around the end of daylight saving time. `cron` can return an instant before the requested one,
  * or one whose local time the expression doesn't name. In the second case, a job at a fixed local time would run twice: 03:00
@@ -21,7 +21,7 @@ export class CorrectedCron {
   readonly fields: CronFieldValues;
   readonly #time: CronTime;
 
-  /** @throws an error of the `cron` package if the expression is invalid. */
+  /** @throws an error from the `cron` package if the expression is invalid. */
   constructor(
     source: string,
     private readonly zone: string,
@@ -30,7 +30,7 @@ export class CorrectedCron {
     this.fields = fieldsOf(this.#time);
   }
 
-  /** Returns the first due time after `after`, both in epoch milliseconds; undefined if no date matches (30 February). */
+  /** Returns the first due time after `after`, both in epoch milliseconds; undefined if no date matches (February 30). */
   next(after: number): number | undefined {
     let from = after;
     for (;;) {
@@ -70,7 +70,7 @@ export class CorrectedCron {
   }
 }
 
-/** Reads the fields themselves: `CronTime#toJSON()` of `cron` 4.4 writes `*` for minutes such as `0-58`. */
+/** Reads the fields themselves: `CronTime#toJSON()` in `cron` 4.4 writes `*` for minutes such as `0-58`. */
 function fieldsOf(time: CronTime): CronFieldValues {
   const fields = time as unknown as Record<keyof CronFieldValues, object>;
   const valuesOf = (field: keyof CronFieldValues): number[] =>

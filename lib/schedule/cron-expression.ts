@@ -13,8 +13,8 @@ export interface CronZone {
 const FAR_MS = 2_800 * 86_400_000;
 
 /**
- * A cron expression: five fields, or six with seconds first; month and day names; presets such as `@daily`. Its due times
- * are those of `@Cron` of `@nestjs/schedule`, except for the ones that `CorrectedCron` corrects.
+ * A cron expression: five fields, or six with seconds first; month and day names; presets such as `@daily`. Its due times are the
+ * same as with `@Cron` from `@nestjs/schedule`, except for the ones that `CorrectedCron` corrects.
  *
  * The `cron` package reads the expression. Most due times are then found by a search through its fields, on a calendar without
  * time zones. Near a clock change, far ahead, and in a zone that `Intl` doesn't know, the `cron` package answers.
@@ -24,7 +24,7 @@ export class CronExpression {
   readonly #fields: CronFields;
   readonly #offsets: ZoneOffsets;
 
-  /** @throws an error of the `cron` package if the expression is invalid. */
+  /** @throws an error from the `cron` package if the expression is invalid. */
   constructor(
     readonly source: string,
     zone: CronZone,
@@ -34,7 +34,7 @@ export class CronExpression {
     this.#offsets = offsetsOf(this.#zone);
   }
 
-  /** Returns the first due time after `after`, both in epoch milliseconds; undefined if no more follow (30 February). */
+  /** Returns the first due time after `after`, both in epoch milliseconds; undefined if no more follow (February 30). */
   next(after: number): number | undefined {
     return this.search(after) ?? this.corrected().next(after);
   }

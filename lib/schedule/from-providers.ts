@@ -20,7 +20,7 @@ export function isFromProviders(value: unknown): value is FromProviders<unknown>
   return typeof value === 'object' && value !== null && 'useFactory' in value;
 }
 
-/** Returns the problem of a value that should be `{ inject, useFactory }`, or undefined. */
+/** Returns the problem with a value that should be `{ inject, useFactory }`, or undefined. */
 export function fromProvidersProblem(value: unknown): string | undefined {
   const { inject, useFactory } = (value ?? {}) as Partial<FromProviders<unknown>>;
   if (typeof useFactory !== 'function')

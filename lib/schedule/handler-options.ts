@@ -20,8 +20,9 @@ export type ZoneOptions =
 
 /**
  * Retries a tick whose attempt failed or timed out, each time in a new scope. A cancelled attempt isn't retried, nor is one whose
- * work is committed. Such an attempt has failed only in disposal, or in a commit hook after another hook had returned
- * `'committed'`. A tick whose `around` hook fails after `next()` is retried, because the hook may have rolled back the work.
+ * work is committed. An attempt with committed work has failed only in disposal, or in a commit hook after another hook had
+ * returned `'committed'`. A tick whose `around` hook fails after `next()` is retried, because the hook may have rolled back the
+ * work.
  *
  * @publicApi
  */
@@ -41,8 +42,8 @@ export interface RetryOptions {
 export interface CommonHandlerOptions {
   /**
    * A name that is unique in the application and the same on every start. If a module is imported more than once, use
-   * `{ inject, useFactory }`. The library calls the factory once, before any `onModuleInit`, with singletons as the worker's
-   * module sees them. Default: `Class.method`.
+   * `{ inject, useFactory }`. The library calls the factory once, before any `onModuleInit`, with singletons, which it looks up
+   * from the worker's module. Default: `Class.method`.
    */
   readonly name?: string | FromProviders<string>;
   /** Keeps the schedule from being due. The registry still lists it, and can run it. Default: false. */
@@ -123,7 +124,7 @@ export interface CommonHandlerOptions {
 export type HandlerOptions = CommonHandlerOptions & ZoneOptions;
 
 /**
- * Options for many handlers, which can't share a name.
+ * Options that apply to several handlers. `name` isn't allowed here, because each handler needs its own.
  *
  * @publicApi
  */

@@ -36,8 +36,8 @@ export function dueUntil(
 }
 
 /**
- * Decides which of the slots that passed until `now` run. A slot that is late by no more than the threshold runs. Of the others,
- * all run, or the latest, or none, depending on `misfire`.
+ * Decides which of the slots that were due by `now` run. A slot that is late by no more than the threshold runs. Of the others, all
+ * run, or the latest, or none, depending on `misfire`.
  *
  * If an interval's period is shorter than the threshold, only the latest of its punctual slots runs, except with `'all'`.
  *

@@ -3,7 +3,7 @@ import type { ResolvedConsumer } from './consumer-options.js';
 import type { ResolvedHandlerOptions } from './handler-options.js';
 import type { Timing } from './timing.js';
 
-/** What a schedule calls: a method of a worker, which Nest builds for each attempt, or a function. */
+/** What a schedule calls: a function, or a method of a worker. Nest builds the worker for each attempt. */
 export type HandlerTarget =
   | {
       readonly worker: NestWrapper;

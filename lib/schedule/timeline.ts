@@ -2,7 +2,7 @@ import type { CronExpression } from './cron-expression.js';
 
 /** The due times of a schedule, as pure arithmetic on epoch milliseconds; undefined means that there are no more. */
 export interface Timeline {
-  /** Returns the first due time of a schedule that may run from `startAt` on. */
+  /** Returns the first due time of a schedule that can run from `startAt` on. */
   first(startAt: number, delayed: boolean): number | undefined;
   /** Returns the next due time after `due`. */
   after(due: number): number | undefined;

@@ -51,7 +51,7 @@ export class Construction implements BuildObserver {
   /** The number of unfinished loads, and of the unfinished builds that they cause. */
   #loads = 0;
   #builds = 0;
-  /** True once siblings that no code awaits may still be under construction. */
+  /** True once a build has failed: siblings that no code awaits may still be under construction. */
   #hasFailed = false;
   #loadsDone: (() => void) | undefined;
   /** The loads and preparations of members of `forwardRef()` cycles, for which Nest doesn't wait in every load. */
@@ -163,7 +163,7 @@ export class Construction implements BuildObserver {
   }
 
   /**
-   * Waits until nothing is being built any more, for at most `disposeTimeoutMs`. When a dependency fails, Nest rejects immediately
+   * Waits until nothing is being built anymore, for at most `disposeTimeoutMs`. When a dependency fails, Nest rejects immediately
    * while its siblings are still being built.
    */
   async settle(): Promise<void> {
@@ -226,12 +226,12 @@ export class Construction implements BuildObserver {
   }
 
   /**
-   * Returns the instance itself, without the decoration of an `instanceDecorator` of the application. This also applies if a
-   * factory returned an object that it didn't create, for example a property of an injected provider. Returns undefined for an
-   * object that a static provider holds in decorated form.
+   * Returns the instance itself, without the decoration from the application's `instanceDecorator`. This also applies if a factory
+   * returned an object that it didn't create, for example a property of an injected provider. Returns undefined for an object that
+   * a static provider holds in decorated form.
    *
-   * Hooks and disposers are called on the instance, so that `this` is the object that its constructor created. Private fields
-   * might not be accessible through a proxy. A method read through a proxy may be another function, so `off()` wouldn't remove the
+   * Hooks and disposers are called on the instance, so that `this` is the object that the constructor created. Private fields might
+   * not be accessible through a proxy. A method read through a proxy may be another function, so `off()` wouldn't remove the
    * listener that the constructor registered.
    */
   private behind(made: unknown, wrapper: NestWrapper): unknown {
@@ -324,7 +324,7 @@ export class Construction implements BuildObserver {
   }
 
   private async follow<T>(loading: Promise<T>): Promise<T> {
-    const isPart = isPreparing(this); // part of a build, for which this load must not wait; the outer load does
+    const isPart = isPreparing(this); // the load is part of a build that it must not wait for; the outer load waits instead
     let instance: T;
     try {
       instance = await loading;

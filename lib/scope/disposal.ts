@@ -47,7 +47,7 @@ export interface LateEntry {
 
 /**
  * Lists everything that one scope must do when it ends. Owned instances are listed in the order in which they were built, and
- * callbacks of `defer`, `onCommit` and `onRollback` in the order of the calls. Runs the list in reverse order.
+ * callbacks passed to `defer`, `onCommit` and `onRollback` in the order of the calls. Runs the list in reverse order.
  *
  * Keeps only instances with a disposer or a hook; others are counted and forgotten.
  */
@@ -95,7 +95,7 @@ export class Disposal {
     this.#entries.push({ cleanup, hooked: undefined, instance: undefined });
   }
 
-  /** Adds hooks of code that isn't a provider. */
+  /** Adds hooks from code that isn't a provider. */
   hook(hooks: ScopeHooks): void {
     this.hasHooks = true;
     this.#entries.push({ cleanup: undefined, hooked: hooks, instance: undefined });
@@ -103,8 +103,9 @@ export class Disposal {
 
   /**
    * Calls the `onScopeCommit` hooks, newest first, so that a dependent commits into its dependency before the dependency commits.
-   * If a hook throws, its provider is rolled back with every provider that hasn't committed: those after it, and those before it
-   * without an `onScopeCommit`. A transaction whose COMMIT failed may still be open and hold its connection.
+   * If a hook throws, its provider is rolled back together with every provider that hasn't committed: those later in this order,
+   * and those earlier in it that have no `onScopeCommit`. A transaction whose COMMIT failed may still be open and hold its
+   * connection.
    */
   async commit(): Promise<CommitEnd> {
     const hooked = this.hooked();
@@ -193,9 +194,9 @@ export class Disposal {
   }
 
   /**
-   * Returns everything that has hooks, newest first. A provider that commits last follows the providers that were built before it:
-   * they don't inject it, so their order would be a coincidence. The provider's hooks still run before hooks that
-   * were added to the scope earlier.
+   * Returns everything that has hooks, newest first. A provider that commits last is moved behind the providers that were built
+   * before it. They don't inject it, so without this move, their order would be a coincidence. The provider's hooks still run
+   * before hooks that were added to the scope earlier.
    */
   private hooked(): Hooked[] {
     const order: Entry[] = [];

@@ -4,8 +4,8 @@ import type { ContextId } from '@nestjs/core';
 export type ScopeToken<T> = (abstract new (...args: never[]) => T) | string | symbol | Function;
 
 /**
- * The provider instances built for one attempt of a tick, or for one piece of standalone work, under one
- * Nest context id, disposed together.
+ * The provider instances that are built for one attempt of a tick, or for one piece of standalone work. They are built under one
+ * Nest context id, and disposed together.
  *
  * @publicApi
  */
@@ -52,7 +52,7 @@ export interface ProviderScope {
   onRollback(hook: (error: unknown) => unknown): void;
   /**
    * Delays disposal until `work` has settled. A rejection makes the tick fail. If the handler has failed too, its error is the
-   * error of the tick. The library then logs the error of `work`, unless that is merely the abort error of the tick.
+   * error of the tick. The library then logs the error of `work`, unless it is the tick's abort error.
    *
    * @throws {TypeError} if `work` isn't a promise, for example if it is a function that returns one.
    * @throws {ScopeClosedError} when disposal has begun.

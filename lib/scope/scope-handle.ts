@@ -9,7 +9,7 @@ import { isInside } from './work-context.js';
 
 /**
  * The scope that the caller of `ProviderScopeFactory.open()` receives. The library holds no reference to this handle, so once the
- * handle is garbage-collected, no code can close the scope any more.
+ * handle is garbage-collected, no code can close the scope anymore.
  */
 export class ScopeHandle implements OpenedScope {
   readonly #scope: Scope;

@@ -52,7 +52,7 @@ export class Scope implements ProviderScope, WorkOwner {
   #mustShow: { readonly error: unknown } | undefined;
   /** The work of `waitFor()` that hasn't settled. */
   #work: Promise<void>[] = [];
-  /** The errors of `waitFor()` work, in the order in which it failed. */
+  /** The errors of `waitFor()` work, in the order in which they occurred. */
   readonly #workErrors: unknown[] = [];
   #ending: Promise<JudgedEnd<ScopeVerdict>> | undefined;
   #endContext: WorkContext | undefined;
@@ -133,8 +133,8 @@ export class Scope implements ProviderScope, WorkOwner {
   }
 
   /**
-   * Builds one provider of one module, and returns the instance itself, or the result of an `instanceDecorator` of the
-   * application. The runner gets its worker this way.
+   * Builds one provider of one module, and returns the instance itself, or the result of the application's `instanceDecorator`. The
+   * runner gets its worker this way.
    *
    * @returns a promise, unless the provider has a plan that needs none.
    */
@@ -175,8 +175,8 @@ export class Scope implements ProviderScope, WorkOwner {
   }
 
   /**
-   * Reports an error that the library throws into the work, unless the scope ends with that error. Of several such errors, reports
-   * only the first.
+   * Reports an error that the library throws into the work, unless the scope ends with that error. If there are several such
+   * errors, reports only the first.
    */
   mustShow(error: unknown): void {
     this.#mustShow ??= { error };
@@ -225,7 +225,7 @@ export class Scope implements ProviderScope, WorkOwner {
     const { thrown, others = [] } = verdict;
     this.#isJudged = true;
     this.#construction.isClosed = true;
-    // Builds that began after the work had settled finish before anything is disposed.
+    // If builds began after the work had settled, they must finish before anything is disposed.
     if (this.#construction.isUnderWay) await this.settleBuilds();
 
     let failure: ScopeEnd['failure'] = thrown && { error: thrown.error };
@@ -346,7 +346,7 @@ export function failureOf(
   return workErrors.length === 0 ? {} : { thrown: { error: combined(workErrors) } };
 }
 
-/** The end of the error text that refuses a promise. */
+/** The end of the error text for a promise. */
 const A_PROMISE =
   'a promise. Pass a function that starts the work; to wait for work that has begun, call scope.waitFor()';
 

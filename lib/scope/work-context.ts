@@ -16,7 +16,7 @@ export interface WorkOwner {
 
 /** Identifies the work to which the running code belongs, and the outer work in which that work began. */
 export class WorkContext {
-  /** Has no owner once the work has ended, so that a stray timer may keep this context alive, but not the owner. */
+  /** Has no owner once the work has ended, so a stray timer can keep this context alive, but not the owner. */
   readonly #work: Work;
   #outer: WorkContext | undefined;
 
@@ -59,8 +59,8 @@ export class WorkContext {
   }
 
   /**
-   * Runs `work` as work of the owner. What `work` puts into AsyncLocalStorage, even with `enterWith()`, doesn't leave it: Node 20
-   * keeps stores on the current resource, so `work` has its own resource.
+   * Runs `work` as work of the owner. What `work` puts into AsyncLocalStorage, even with `enterWith()`, doesn't leak to other code:
+   * Node 20 keeps stores on the current resource, so `work` has its own resource.
    */
   runIsolated<T>(work: () => T): T {
     const resource = new AsyncResource('ScopedWorkerTick', { requireManualDestroy: true });
@@ -119,7 +119,7 @@ export async function runAs<T>(
 }
 
 /**
- * Runs `work` outside the calling work, so that `work` may wait for the calling work, as the shutdown does. The shutdown awaits
+ * Runs `work` outside the calling work, so that `work` can wait for the calling work, as the shutdown does. The shutdown awaits
  * what `work` starts for as long as it awaits the calling work.
  */
 export function runOutside<T>(work: () => T): T {
@@ -162,7 +162,7 @@ export function contextAround(): WorkContext | undefined {
 
 /**
  * Returns true if the calling code is part of work that the shutdown waits for. The innermost owner decides: a tick that began
- * before the shutdown is awaited, even inside exclusive work that isn't.
+ * before the shutdown is awaited, even inside exclusive work that isn't awaited.
  */
 export function isInsideAwaited(): boolean {
   return livingContext()?.owner?.isAwaited ?? false;

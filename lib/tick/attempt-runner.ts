@@ -143,7 +143,7 @@ export class AttemptRunner {
       // Work that stops because of the abort behaves correctly, so its abort error isn't reported.
       const reported = others?.filter((error) => !control.aborted || !isAbortError(error, control));
       const verdict = judgeWork(failed, control, cause);
-      // No spread: a copy with more properties would cost more than the scope.
+      // No spread: a copy with more properties would cost more than creating the scope.
       return {
         outcome: verdict.outcome,
         reason: verdict.reason,
@@ -157,8 +157,8 @@ export class AttemptRunner {
   }
 
   /**
-   * Takes the attempt through open, resolve, call and settle. `onOpen` runs before the first `await`, so a store that it enters
-   * stays active.
+   * Takes the attempt through the stages open, resolve, call and settle. `onOpen` runs before the first `await`, so a store that it
+   * enters stays active.
    */
   private async work(
     { runningTick: { slot }, control }: TickAttempt,
@@ -170,7 +170,8 @@ export class AttemptRunner {
     try {
       const opened = this.settings.onOpen?.(tick);
       const { worker, method, isBare, call } = slot.schedule.target;
-      // The worker may be built without a promise, but no constructor may run on the stack of the code that starts the tick.
+      // Building the worker might not require a promise, but constructors must not run on the stack of the code that starts the
+      // tick.
       if (opened !== undefined || worker !== undefined) await (opened ?? NEXT_MICROTASK);
       control.throwIfAborted();
       if (worker === undefined) {

@@ -31,7 +31,7 @@ export interface GatedSlot {
   /**
    * Runs the tick. Must not reject.
    *
-   * @param leave must be called when the tick has ended: the next one may then begin.
+   * @param leave must be called when the tick has ended: the next one can then begin.
    */
   run(leave: () => void): Promise<TickReport>;
   /** Creates the report of a slot that doesn't run. */
@@ -40,7 +40,7 @@ export interface GatedSlot {
 
 /**
  * Decides what happens to a slot that comes due while the maximum number of ticks is running. Serves one schedule, or all schedules
- * that share an `overlapKey`. A gate counts running ticks, so it never expires while a handler runs, unlike a lock with a timeout.
+ * that share an `overlapKey`. A gate counts running ticks, so, unlike a lock with a timeout, it never expires while a handler runs.
  */
 export class OverlapGate {
   /** The running ticks and exclusive work. */
@@ -54,7 +54,7 @@ export class OverlapGate {
   constructor(
     /** Aborts the running work of a slot, for `'cancel-other'`. */
     private readonly abort: (slot: Slot) => void,
-    /** Called when nothing runs or waits any more. */
+    /** Called when nothing runs or waits anymore. */
     private readonly becameIdle: () => void,
   ) {}
 
@@ -94,8 +94,8 @@ export class OverlapGate {
   }
 
   /**
-   * Runs work exclusively: it waits its turn and is never skipped. Inside a running tick, it doesn't wait for ticks, which could
-   * wait for it in turn. It waits only for other exclusive work that it isn't part of.
+   * Runs work exclusively: the work waits until it can begin, and is never skipped. Inside a running tick, the work doesn't wait
+   * for ticks, because those could be waiting for the work. It waits only for other exclusive work that it isn't part of.
    *
    * @param signal ends the wait: the promise then rejects with the reason of the signal.
    */

@@ -50,12 +50,12 @@ export class ProviderScopeFactory {
    *
    * With a `name`, the work is a tick: `onOpen` and the `around` hooks run, and `REQUEST`, `@InjectTick()` and `currentTick()`
    * provide its `Tick`. The tick has a report, events and, if it fails, a line in the log. It has no retry and no overlap rule.
-   * `signal`, `timeoutMs` and the shutdown abort its signal.
+   * `signal`, `timeoutMs` and the shutdown abort the tick's signal.
    *
    * @param options.request the value of `REQUEST` in the scope; can't be combined with `name`.
    * @returns the result of `work`.
-   * @throws the error of `work`; if disposal fails too, an `AggregateError` that lists the error of `work` first. With a name:
-   * the error of the report, such as the error of a hook, or `TickTimeoutError`.
+   * @throws the error of `work`; if disposal fails too, an `AggregateError` that lists the error of `work` first. With a name: the
+   * error of the report, such as the error of a hook, or `TickTimeoutError`.
    * @throws {ScopeClosedError} when the last shutdown hook of the application has run.
    * @throws {InvalidOptionsError} if the options are invalid; nothing runs.
    */
@@ -111,7 +111,7 @@ async function runTick<T>(
   return valueOf(report) as T;
 }
 
-/** Returns the value of a tick that succeeded. @throws the error of the report, in the form in which a standalone scope throws it. */
+/** Returns the value of a tick that succeeded. @throws the report's error, in the form in which a standalone scope throws it. */
 function valueOf({ outcome, value, error, disposeErrors }: TickReport): unknown {
   if (outcome === 'succeeded') return value;
   throw combined([error, ...disposeErrors.filter((other) => !isPartOf(other, error))]);

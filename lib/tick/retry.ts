@@ -5,7 +5,8 @@ import type { AttemptReport } from './tick-report.js';
 
 /**
  * Returns true if one more attempt may help. An attempt that was cancelled, or whose work is committed, isn't retried. An attempt
- * that failed in an `around` hook is retried. Its work is lost if the hook managed the transaction, and only the hook knows that.
+ * that failed in an `around` hook is retried, because its work is lost if the hook managed the transaction. Only the hook knows
+ * whether it did.
  */
 export function isWorthRetrying(
   { outcome, phase, isPartlyCommitted, attempt }: AttemptReport,

@@ -31,7 +31,7 @@ export abstract class RunningWork implements WorkOwner {
   /**
    * Aborts the running attempt, and lets no further attempt or item begin.
    *
-   * @returns false for a tick that was aborted before or has ended.
+   * @returns false for a tick that was already aborted or has ended.
    */
   abstract abort(cause: AbortCause): boolean;
 
@@ -56,7 +56,7 @@ export class RunningTick extends RunningWork {
   #wait: AbortController | undefined;
   /** The running attempt. */
   #attempt: TickAttempt | undefined;
-  /** Applies to the running attempt, or to the first one if it hasn't begun. */
+  /** Applies to the running attempt, or to the first attempt if none has begun. */
   #abort: { readonly cause: AbortCause; readonly reason?: unknown } | undefined;
 
   constructor(
@@ -100,7 +100,7 @@ export class RunningTick extends RunningWork {
   }
 
   /**
-   * Cancels the tick with the reason of the signal when the signal is aborted.
+   * Cancels the tick when the signal is aborted, with the signal's reason.
    *
    * @returns a function that removes the listener.
    */
@@ -165,8 +165,8 @@ export class RunningTicks {
   }
 
   /**
-   * Lets only work inside awaited work join `awaited` from now on. Otherwise, a consumer from another library that runs tick after
-   * standalone tick would delay the shutdown until its queue is empty.
+   * Lets only work inside awaited work join `awaited` from now on. Otherwise, a consumer from another library that runs one
+   * standalone tick after another would delay the shutdown until its queue is empty.
    */
   beginShutdown(): void {
     this.#isShuttingDown = true;

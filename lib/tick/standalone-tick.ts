@@ -59,7 +59,7 @@ export function standaloneSlot(
 /** The options of `ProviderScopeFactory.run()`. */
 const OF_RUN = ['name', 'signal', 'timeoutMs', 'payload', 'request'] as const;
 
-/** Returns the problems of the arguments of `ProviderScopeFactory.run()`. */
+/** Returns the problems with the arguments of `ProviderScopeFactory.run()`. */
 export function runProblems(work: unknown, options: unknown): string[] {
   const problems = named({ work: functionProblem(work) });
   if (!isOptions(options))

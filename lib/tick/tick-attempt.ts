@@ -15,12 +15,12 @@ export class TickAttempt {
 
   constructor(
     readonly runningTick: AttemptedTick,
-    /** The number of the attempt, from 1. */
+    /** The number of the attempt, starting at 1. */
     readonly number: number,
     events: TickEvents,
   ) {
     const { slot, id: tickId } = runningTick;
-    // The signal may outlive the tick, and must not keep its payload alive.
+    // The signal may outlive the tick, and must not keep the tick's payload alive.
     const work = { schedule: slot.schedule.name, tickId };
     this.control = new AttemptAbort(slot.schedule, (error) =>
       events.emit('failure:stray', { where: 'abort-listener', ...work, error }),

@@ -36,7 +36,7 @@ export type SkipReason =
  * @publicApi
  */
 export interface AttemptReport {
-  /** The number of the attempt, from 1. */
+  /** The number of the attempt, starting at 1. */
   readonly attempt: number;
   /** The id of the attempt's scope; undefined if the scope couldn't be opened. */
   readonly scopeId: string | undefined;
@@ -60,7 +60,7 @@ export interface AttemptReport {
 export interface TickRetry {
   readonly schedule: string;
   readonly tickId: string;
-  /** The number of the failed attempt, from 1. */
+  /** The number of the failed attempt, starting at 1. */
   readonly attempt: number;
   readonly error: unknown;
   /** The wait before the next attempt, in milliseconds. */
@@ -86,8 +86,8 @@ export interface TickReport {
   /** The number of attempts made; 0 for a skipped tick. */
   readonly attempts: number;
   /**
-   * The attempts, in order. The outcome, phase and errors of the tick are those of the last attempt, unless the tick failed or was
-   * cancelled after it.
+   * The attempts, in order. The tick's outcome, phase and errors are those of the last attempt, unless the tick failed or was
+   * cancelled after that attempt.
    */
   readonly history: readonly AttemptReport[];
   readonly outcome: TickOutcome;
@@ -173,7 +173,7 @@ export function tickReport(
   const { slot, id, firedAt } = tick;
   const { endedAt, outcome, reason, phase, isPartlyCommitted, error, disposeErrors } =
     history.at(-1)!;
-  // Filled in place, because copies would cost every tick as much as its scope.
+  // Filled in place, because copying would cost each tick as much as creating its scope.
   const report: Writable<TickReport> = emptyReport(slot, id, outcome, firedAt, endedAt);
   report.attempts = history.length;
   report.history = history;

@@ -19,7 +19,7 @@ export interface Tick<P = unknown> {
   readonly firedAt: Date;
   /** The time from `scheduledAt` to `firedAt`, in milliseconds. */
   readonly latenessMs: number;
-  /** The number of the attempt, from 1. Each attempt has its own `Tick` and scope. */
+  /** The number of the attempt, starting at 1. Each attempt has its own `Tick` and scope. */
   readonly attempt: number;
   /**
    * Aborted by a timeout, by `registry.cancel()`, by `overlap: 'cancel-other'` or by the application's shutdown. If a listener

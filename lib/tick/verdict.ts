@@ -15,7 +15,7 @@ export interface PhaseError {
   readonly error: unknown;
 }
 
-/** The decision whether a tick's work is kept, made before commit and disposal. */
+/** The decision, made before commit and disposal, on whether to keep a tick's work. */
 export interface WorkVerdict {
   readonly outcome: Exclude<TickOutcome, 'skipped'>;
   readonly reason?: AbortCause | undefined;

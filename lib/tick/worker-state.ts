@@ -49,7 +49,7 @@ export class WorkerState {
 
   /**
    * Returns true if a factory might return the object to a later tick too, in which case no state is lost. This applies to an
-   * object marked as shared, to the first object of the factory, and to one that the factory has returned before.
+   * object marked as shared, to the first object that the factory returns, and to an object that the factory has returned before.
    */
   private mayOutliveTick(worker: NestWrapper, instance: unknown): boolean {
     if (!isFactory(worker) || typeof instance !== 'object' || instance === null) return false;

@@ -6,7 +6,7 @@ type TransactionStatus = 'I' | 'T' | 'E';
 
 /** The members of a driver's connection that the library uses. */
 export interface Client {
-  /** Exists in `pg` from 8.21 on. Throws with `pg-native` before 3.8. */
+  /** Exists in `pg` 8.21 and later. With `pg-native` before 3.8, the method throws. */
   getTransactionStatus?(): TransactionStatus | null;
   query?(...args: unknown[]): unknown;
   /** Exists in better-sqlite3 only. */
@@ -55,14 +55,14 @@ export function answersOf(
   };
 }
 
-/** A stream of `pg-query-stream`, which `pg` submits once the connection is idle. */
+/** A stream from `pg-query-stream`. `pg` submits it once the connection is idle. */
 interface Submittable extends Readable {
   submit?(connection: { sync(): void }): unknown;
 }
 
 /**
- * Makes sure that a stream that is destroyed before `pg` has submitted it doesn't block its connection. `pg-query-stream` would
- * still send the statement, but would neither read nor close its cursor, so the connection would never become idle.
+ * Keeps a stream from blocking its connection if the stream is destroyed before `pg` has submitted it. `pg-query-stream` would
+ * still send the statement, but would neither read nor close the cursor, so the connection would never become idle.
  */
 export function skipIfDestroyed(stream: Submittable): void {
   const { submit } = stream;
@@ -72,7 +72,7 @@ export function skipIfDestroyed(stream: Submittable): void {
     stream.destroyed ? connection.sync() : submit.call(stream, connection);
 }
 
-/** A statement of better-sqlite3. */
+/** A prepared statement from better-sqlite3. */
 interface Prepared {
   readonly reader: boolean;
   run(...given: unknown[]): unknown;

@@ -27,7 +27,7 @@ interface SharedConnection {
 
 const known = new WeakMap<object, Promise<ScopeRunners>>();
 
-/** Returns the runners of a data source: the same promise on each call, unless it has been rejected. */
+/** Returns the runners for a data source. Each call returns the same promise, unless that promise has been rejected. */
 export function scopeRunnersOf(dataSource: DataSource): Promise<ScopeRunners> {
   const driver = (dataSource as { readonly driver?: object | null }).driver ?? dataSource;
   return getOrAdd(known, driver, () => {
@@ -43,7 +43,7 @@ async function find(dataSource: DataSource): Promise<ScopeRunners> {
   const type = driver?.options?.type;
   if (driver?.createQueryRunner === undefined || type === undefined) return own; // a test double
   if (FILE_DRIVERS.includes(type)) return onFile(dataSource, driver as SqliteDriver);
-  // This check is for every driver: one and the same query runner must not serve two scopes.
+  // This check applies to every driver, because two scopes must not share one query runner.
   const one: unknown = driver.createQueryRunner('master'); // a mock may return undefined
   return one !== undefined && one === driver.createQueryRunner('master')
     ? { sharedBecause: `has one connection for the whole process (driver ${type})` }

@@ -26,7 +26,7 @@ interface Configured {
 
 /**
  * Marks the statements that begin or end the transaction of a query runner, with a new object each time. A connection that is
- * opened in the meantime keeps the mark, and listeners on its streams see the mark later: an old mark must not count.
+ * opened while a mark is set keeps that mark, and listeners on its streams see the mark later. So an old mark must not count.
  */
 const bounding = new AsyncLocalStorage<object>();
 
@@ -37,15 +37,15 @@ const DOOMING_DRIVERS = ['postgres', 'aurora-postgres', 'cockroachdb'];
 const DEADLOCKS: Partial<Record<string, number>> = { mysql: 1213, mariadb: 1213, mssql: 1205 };
 
 /**
- * Matches only a whole statement: blocks of code may start with BEGIN, and a text of several statements may end its own
+ * Matches only a whole statement, because a block of code may start with BEGIN, and a text with several statements may end its own
  * transaction.
  */
 export const BEGIN =
   /^(BEGIN(\s+(DEFERRED|IMMEDIATE|EXCLUSIVE))?(\s+(WORK|TRAN(SACTION)?))?(\s+(ISOLATION|READ|(NOT\s+)?DEFERRABLE)\b[\w\s,]*)?|START\s+TRANSACTION(\s+[\w\s,]+)?)\s*;?\s*$/i;
 
 /**
- * Matches statements that end a whole transaction. Excludes rollbacks to a savepoint, which on SQL Server contain the savepoint's
- * name without `TO`.
+ * Matches statements that end a whole transaction. Doesn't match rollbacks to a savepoint. On SQL Server, these have the
+ * savepoint's name without `TO`.
  */
 const END = /^(COMMIT|ROLLBACK|END|ABORT)\b(?!\s+(TRANSACTION\s+|WORK\s+)?(TO\b|typeorm_\d))/i;
 const COMMIT = /^COMMIT\b/i;
@@ -57,20 +57,20 @@ const TO_SAVEPOINT = /^ROLLBACK\b.*\bTO\b/i;
  * scope may end the outer transaction.
  *
  * Only `query`, `stream` and `startTransaction` send statements (TypeORM 0.3 and 1.1, all SQL drivers). All other methods of a
- * query runner and of its entity manager call these three. The exceptions are `commitTransaction` and `rollbackTransaction` on SQL
- * Server, which call its driver.
+ * query runner and of its entity manager call these three. On SQL Server, `commitTransaction` and `rollbackTransaction` are
+ * exceptions: they call the driver.
  */
 export class LazyTransaction {
   readonly #isDoomable: boolean;
   readonly #deadlock: number | undefined;
   #begun: Promise<void> | undefined;
   #level: IsolationLevel;
-  /** After a COMMIT that failed, hooks can't send statements until the rollback: the database may have ended the transaction. */
+  /** After a failed COMMIT, hooks can't send statements until the rollback, because the database may have ended the transaction. */
   #end: 'to come' | 'under way' | 'failed' | 'over' = 'to come';
   /** Marks the statements of the transaction while it begins or ends. */
   #mark: object | undefined;
   #isCommitted = false;
-  /** The answer of PostgreSQL to COMMIT; for better-sqlite3, set once COMMIT has been executed. */
+  /** PostgreSQL's answer to COMMIT. With better-sqlite3, set once COMMIT has been executed. */
   #answer: string | undefined;
   /** The number of inner transactions that didn't begin, and that TypeORM hasn't tried to roll back yet. */
   #notBegun = 0;
@@ -135,7 +135,7 @@ export class LazyTransaction {
    * Commits the transaction. Does nothing if no statement was sent.
    *
    * @returns true if the transaction has committed.
-   * @throws Error if the connection was lost, if the work ended the transaction itself, or if an inner transaction or a stream is
+   * @throws Error if the connection was lost, if the work itself ended the transaction, or if an inner transaction or a stream is
    * still open. Also throws if the work swallowed the error of a statement, because PostgreSQL would silently roll back on COMMIT.
    */
   async commit(client: Client | undefined): Promise<boolean> {
@@ -156,7 +156,7 @@ export class LazyTransaction {
 
   /** Rolls the transaction back. Does nothing if no transaction is open. */
   async rollback(): Promise<void> {
-    await this.#begun?.catch(() => undefined); // the sender of the first statement receives that error
+    await this.#begun?.catch(() => undefined); // the code that sent the first statement receives the error
     await this.end('over', async () => {
       if (this.#refusal !== undefined) await this.rollBackAtOnce(); // the savepoints may be gone
       while (this.isOpen) {
@@ -227,7 +227,7 @@ export class LazyTransaction {
   private check(client: Client | undefined): void {
     this.refuse();
     const { runner } = this;
-    const status = statusOf(client); // also reveals statements that this class can't recognize
+    const status = statusOf(client); // also shows the effect of statements that this class can't recognize
     if (status === 'E') throw new Error(DOOMED);
     if (!this.isOpen) throw new Error(runner.isReleased ? DISCONNECTED : LOST);
     // On a closed connection, the COMMIT fails, and its error says why the connection is closed.

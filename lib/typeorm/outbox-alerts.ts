@@ -6,7 +6,7 @@ import { Backoff } from '../util/backoff.js';
 import { pause } from '../util/pause.js';
 import { quoteIdentifier } from './outbox-columns.js';
 
-/** A query runner with TypeORM's method that releases a connection so that the pool closes it. */
+/** A query runner with TypeORM's method that releases a connection and makes the pool close it. */
 interface PostgresRunner extends QueryRunner {
   releasePostgresConnection?(reason: Error): Promise<void>;
 }

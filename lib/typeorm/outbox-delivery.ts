@@ -48,7 +48,10 @@ export class OutboxDelivery<T extends ObjectLiteral> implements Delivery<T> {
     });
   }
 
-  /** Settles the row. Allows another attempt after a failed one: a message that couldn't be put aside goes back. */
+  /**
+   * Settles the row. Allows another attempt after a failed one, because a message that couldn't be put aside goes back to its
+   * source.
+   */
   private async settle(change: () => Promise<void>): Promise<void> {
     if (this.#isSettled) throw new Error(settledText(this.row));
     this.#isSettled = true;

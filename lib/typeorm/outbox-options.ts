@@ -19,22 +19,22 @@ export interface OutboxSourceOptions {
    */
   readonly leaseMs?: number;
   /**
-   * The time in milliseconds, at least 1, between two reads of the table if no row is announced. Polling finds postponed
-   * messages, and those of killed processes.
+   * The time in milliseconds, at least 1, between two reads of the table if no row is announced. Polling finds postponed messages,
+   * and messages whose process was killed.
    *
    * @defaultValue 1_000
    */
   readonly pollMs?: number;
   /**
-   * The delay in milliseconds before a failed message is redelivered, or a function that returns it. The function receives the
-   * number of deliveries so far, from 1.
+   * The delay in milliseconds before a failed message is redelivered, or a function that returns this delay. The function receives
+   * the number of deliveries so far, starting at 1.
    *
    * @defaultValue 1 second after the first failure, doubled after each further failure, up to 60 seconds
    */
   readonly retryDelayMs?: number | ((deliveries: number) => number);
   /**
-   * Announces inserted rows with NOTIFY, which wakes waiting readers. A source occupies one connection of the pool while it reads.
-   * With `false`, for example behind a pooler in transaction mode, the source only polls.
+   * Announces inserted rows with NOTIFY, which wakes waiting readers. A source occupies one of the pool's connections while it
+   * reads. With `false`, for example behind a pooler in transaction mode, the source only polls.
    *
    * @defaultValue true
    */

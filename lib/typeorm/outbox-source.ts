@@ -70,7 +70,10 @@ class OutboxSource<T extends ObjectLiteral> implements MessageSource<T> {
     return this.dataSource.isInitialized && this.open().table.keepsDeadLetters;
   }
 
-  /** Reads messages until the signal is aborted. Then waits for a pending claim, and sends the claimed row back immediately. */
+  /**
+   * Reads messages until the signal is aborted. Then waits for a pending claim, and immediately returns the claimed row to the
+   * outbox.
+   */
   async *read(signal: AbortSignal): AsyncGenerator<Delivery<T>, void, undefined> {
     if (signal.aborted) return;
     const outbox = this.open();

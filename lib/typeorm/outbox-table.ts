@@ -10,8 +10,8 @@ export interface ClaimedRow {
 }
 
 /**
- * Runs the statements on the table of an outbox, each in its own transaction. A claim moves `availableAt` into the future, so no
- * connection is held while a message is processed. All times are those of the database.
+ * Runs the statements on an outbox's table, each statement in its own transaction. A claim moves `availableAt` into the future, so
+ * no connection is held while a message is processed. All times come from the database's clock.
  */
 export class OutboxTable<T extends ObjectLiteral> {
   readonly #claim: string;
@@ -20,7 +20,7 @@ export class OutboxTable<T extends ObjectLiteral> {
     private readonly dataSource: DataSource,
     private readonly entity: EntityTarget<T>,
     private readonly columns: OutboxColumns,
-    /** Notified when a row is returned and any reader can take it; undefined without `listen`. */
+    /** The channel that is notified when a row is returned and any reader can take it; undefined without `listen`. */
     private readonly channel: string | undefined,
   ) {
     const { table, id, availableAt, deliveries } = columns;
@@ -47,7 +47,7 @@ export class OutboxTable<T extends ObjectLiteral> {
     return this.dataSource.isInitialized;
   }
 
-  /** Claims the row that has been due longest, for `leaseMs`. Returns undefined if no row is due. */
+  /** For `leaseMs`, claims the row that has been due the longest. Returns undefined if no row is due. */
   async claim(leaseMs: number): Promise<ClaimedRow | undefined> {
     const { records } = await this.send(this.#claim, [leaseMs]);
     return records[0];

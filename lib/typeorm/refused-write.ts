@@ -7,9 +7,9 @@ import type { WaitsForItself, WriteLock, Writer } from './sqlite-write-lock.js';
 const LONGEST_STATEMENT = 120;
 
 /**
- * Records the work in which a query runner was created, if that work had the turn then. The writes of the query runner are refused
- * even after the turn has ended, because the work issued them during the turn. This happens, for example, in a `Promise.all()` in
- * which another call was refused.
+ * Records the work in which a query runner was created, if that work held the turn at that moment. The writes of the query runner
+ * are refused even after the turn has ended, because the work issued them during the turn. This happens, for example, in a
+ * `Promise.all()` in which another call was refused.
  */
 export class Creation {
   readonly frames: Frames;
@@ -27,7 +27,10 @@ export class Creation {
     return refusal && new Creation(refusal, below);
   }
 
-  /** Throws for code of the work that created the query runner, but not for other work that received it. */
+  /**
+   * Throws if the caller belongs to the work that created the query runner. Doesn't throw for other work that received the query
+   * runner.
+   */
   check(): void {
     const context = this.#context;
     const isOver = context !== undefined && context.owner === undefined;

@@ -14,7 +14,7 @@ import { UnderWay } from './under-way.js';
 interface OpenRunner {
   /** Releases a broken connection so that the pool discards it. */
   releasePostgresConnection?(error: unknown): Promise<void>;
-  /** Set while a runner of the driver `pg` has a connection. */
+  /** Set while a query runner of the `pg` driver has a connection. */
   readonly releaseCallback?: unknown;
 }
 
@@ -279,7 +279,7 @@ function outside(): ScopeClosedError {
 }
 
 const OUTSIDE =
-  'A scoped EntityManager or Repository was used outside a scope, for example in an HTTP request. Its statement was refused, because no scope would release the connection. Inject the EntityManager or Repository of @nestjs/typeorm instead, or run the code with ProviderScopeFactory.run(). Inside a tick, pass the scoped one as an argument, or resolve it with scope.resolve() or moduleRef.resolve(token, scope.contextId).';
+  'A scoped EntityManager or Repository was used outside a scope, for example in an HTTP request. Its statement was refused, because no scope would release the connection. Inject the EntityManager or Repository from @nestjs/typeorm instead, or run the code with ProviderScopeFactory.run(). Inside a tick, pass the scoped one as an argument, or resolve it with scope.resolve() or moduleRef.resolve(token, scope.contextId).';
 
 const UNAWAITED =
   'A statement was still running when the scope ended, so the library rolled back its transaction. Await all work in the handler.';

@@ -31,7 +31,7 @@ export function getScopedRepositoryToken<Entity extends ObjectLiteral>(
   );
 }
 
-/** Refuses an entity that a circular import has left undefined. */
+/** Rejects an entity that a circular import has left undefined. */
 export function refuseNoEntity(caller: string, entity: unknown): void {
   if (entity === undefined || entity === null)
     throw new InvalidOptionsError([

@@ -41,8 +41,8 @@ export interface ScopedTypeOrmOptions {
 }
 
 /**
- * Refuses modules that import an entity both with and without a transaction, because Nest injects only one of the two repositories.
- * Also refuses entities that the data source doesn't have.
+ * Rejects modules that import an entity both with and without a transaction, because Nest injects only one of the two repositories.
+ * Also rejects entities that the data source doesn't have.
  */
 @Module({})
 class ImportCheck implements OnModuleInit {

@@ -9,13 +9,13 @@ import type { WriteLock } from './sqlite-write-lock.js';
 export interface ConnectionUse {
   /** Undefined for the application's connection. */
   readonly connection: SqliteConnection | undefined;
-  /** Prepared statements of better-sqlite3, which belong to a connection. */
+  /** Prepared statements from better-sqlite3. Each belongs to one connection. */
   readonly statements: Map<string, unknown>;
   /** Sends the statement. */
   run<T>(send: () => Promise<T>): Promise<T>;
 }
 
-/** The reads around the running code, which may be that of a subscriber. Each read is a latch that opens when the read ends. */
+/** The reads around the running code. This code may be part of a subscriber. Each read is a latch that opens when the read ends. */
 const reading = new AsyncLocalStorage<readonly Latch[]>();
 
 /**
@@ -75,7 +75,7 @@ export class AppConnection<Runner extends Owner> {
     return { connection: undefined, statements, run: this.beginRead() };
   }
 
-  /** Assigns the connection to a transaction, and then waits until the statements that read on it have ended. */
+  /** Assigns the connection to a transaction, and then waits until the statements that are reading on the connection have ended. */
   async takeFor(runner: Runner): Promise<void> {
     this.#owner = runner;
     leaveReads();
@@ -92,7 +92,7 @@ export class AppConnection<Runner extends Owner> {
     const second = this.#second;
     this.#second = undefined;
     this.#secondStatements = new Map();
-    const connection = await second?.catch(() => undefined); // the statement rejects with that error
+    const connection = await second?.catch(() => undefined); // the statement that needed it rejects with the error
     if (connection !== undefined) await this.copies.disconnect(connection);
   }
 

@@ -29,12 +29,15 @@ export class SqliteAppRunner extends SqliteRunner {
   #release = new AbortController();
   /** The number of statements that haven't ended. */
   #pending = 0;
-  /** The number of users that haven't released the query runner: code inside its transaction receives the same one. */
+  /** The number of users that haven't released the query runner: code inside its transaction receives the same query runner. */
   #users = 0;
-  /** True if the owner has released the query runner before its transaction ended: unawaited code inside may still be running. */
+  /**
+   * True if the owner has released the query runner before its transaction ended: unawaited code inside the transaction may still
+   * be running.
+   */
   #isLeft = false;
   /**
-   * The reason why the rest of the transaction is refused until the release: the beginning is lost, so the rest must not be
+   * The reason why the rest of the transaction is refused until the release: its beginning is lost, so the rest must not be
    * written.
    */
   #cut: string | undefined;
@@ -42,7 +45,7 @@ export class SqliteAppRunner extends SqliteRunner {
   #beginning = 0;
   /** True if a migration has failed: TypeORM then doesn't switch foreign keys on again. */
   #isMigrationLost = false;
-  /** True while the statement that ends the transaction is running: no inner transaction can begin any more. */
+  /** True while the statement that ends the transaction is running: no inner transaction can begin anymore. */
   #isEnding = false;
   /** Opens when the transaction that is just beginning has begun, or has failed to. */
   #starting: Latch | undefined;
@@ -109,7 +112,7 @@ export class SqliteAppRunner extends SqliteRunner {
    * which may wait for its turn. Meanwhile, TypeORM would send another BEGIN instead of a savepoint.
    */
   private async startAfterOthers(start: () => Promise<void>): Promise<void> {
-    // Those that are beginning may wait for the statement whose subscriber calls this method.
+    // The transactions that are beginning may wait for the statement whose subscriber calls this method.
     while (this.#starting !== undefined && !this.isAround) await this.#starting.opened;
     if (this.#starting !== undefined) return start();
     const starting = (this.#starting = new Latch());
@@ -154,14 +157,14 @@ export class SqliteAppRunner extends SqliteRunner {
     if (isMigrating) await this.endMigration();
   }
 
-  /** TypeORM omits this call if a migration fails. The call fails if the data source is destroyed. */
+  /** Makes the call that TypeORM omits if a migration fails. The call itself fails if the data source is destroyed. */
   private async endMigration(): Promise<void> {
     await this.runner.afterMigration().catch(() => undefined);
   }
 
   /**
-   * Returns the query runner of the transaction around the calling code. Statements of that code on the data source join the
-   * transaction.
+   * Returns the query runner of the transaction around the calling code. Statements that this code sends to the data source join
+   * the transaction.
    */
   static around(app: AppConnection<SqliteAppRunner>): SqliteAppRunner | undefined {
     const joins = (runner: SqliteRunner): runner is SqliteAppRunner =>
@@ -271,7 +274,7 @@ export class SqliteAppRunner extends SqliteRunner {
     return String(this.app.driver.options.database);
   }
 
-  /** Rolls back a transaction that no code can end any more, because other writers would wait for it. */
+  /** Rolls back a transaction that no code can end anymore. Otherwise, other writers would wait for it. */
   private async rollBackForgotten(): Promise<void> {
     new Logger('ScopedWorker').warn(forgottenText(this.file));
     await this.rollBack();
@@ -284,7 +287,7 @@ export class SqliteAppRunner extends SqliteRunner {
   }
 
   private get isBegunByStatement(): boolean {
-    // Without the turn, the open transaction on the connection is that of another query runner.
+    // Without the turn, the open transaction on the connection belongs to another query runner.
     return this.isWriting && this.hasTransaction() && !this.runner.isTransactionActive;
   }
 
@@ -305,5 +308,5 @@ export class SqliteAppRunner extends SqliteRunner {
   }
 }
 
-/** The result for a statement that isn't part of the transaction without an owner, because that transaction ended first. */
+/** The result for a statement that would have joined the transaction without an owner, but that transaction ended first. */
 const TOO_LATE = Symbol('too late');

@@ -13,9 +13,9 @@ export function failedText(file: string): string {
 }
 
 export function destroyedText(file: string): string {
-  return `The data source of ${file} was destroyed while a transaction of the application was open, so the rest of it was not sent. Await the work before you call destroy().`;
+  return `The data source of ${file} was destroyed while a transaction of the application was open, so the rest of the transaction was not sent. Await the work before you call destroy().`;
 }
 
 export function releasedText(file: string): string {
-  return `A query runner was released before its statement could write to ${file}, so it was not sent. Await the statement before you call release().`;
+  return `A query runner was released before its statement could write to ${file}, so the statement was not sent. Await the statement before you call release().`;
 }

@@ -2,7 +2,7 @@ import { realpathSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { DataSource, Driver, QueryRunner } from 'typeorm';
 
-/** A connection of better-sqlite3, or of sqlite3, which doesn't report whether a transaction is open. */
+/** A connection from better-sqlite3 or sqlite3. sqlite3 doesn't report whether a transaction is open. */
 export interface SqliteConnection {
   /** False once the connection is closed. */
   readonly open?: boolean;
@@ -15,7 +15,7 @@ export interface SqliteConnection {
 
 type Prepare = (connection: SqliteConnection) => unknown;
 
-/** The members that TypeORM's drivers for SQLite files have in addition to those of every driver. */
+/** The members that TypeORM's drivers for SQLite files add to those of every driver. */
 export interface SqliteDriver extends Driver {
   readonly options: Driver['options'] & {
     readonly database?: unknown;
@@ -23,7 +23,7 @@ export interface SqliteDriver extends Driver {
     readonly busyTimeout?: number;
     /** True if the application itself requests WAL. */
     readonly enableWAL?: boolean;
-    /** An option of better-sqlite3. */
+    /** An option for better-sqlite3 only. */
     readonly prepareDatabase?: Prepare;
   };
   databaseConnection: SqliteConnection;
@@ -46,7 +46,10 @@ const NORMAL = 1;
 const FULL = 2;
 const EXTRA = 3;
 
-/** Returns the path of the database, or undefined for one in memory or in a temporary file, which is private to its connection. */
+/**
+ * Returns the path of the database file. Returns undefined for a database in memory or in a temporary file: such a database is
+ * private to its connection.
+ */
 export function fileOf({ options }: SqliteDriver): string | undefined {
   const { database } = options;
   if (typeof database !== 'string' || database.trim() === '') return undefined;
@@ -64,7 +67,10 @@ function realPath(path: string): string | undefined {
   }
 }
 
-/** Makes a query runner, which has its own copy of the driver, use a connection: by default, that of the application. */
+/**
+ * Makes a query runner use this connection or, if it is undefined, the application's connection. Each query runner has its own copy
+ * of the driver.
+ */
 export function useConnection(
   runner: QueryRunner,
   connection: SqliteConnection | undefined,
@@ -96,7 +102,7 @@ export class DriverCopies {
     return this.dataSource.isInitialized && !this.isClosing;
   }
 
-  /** Returns a query runner on the connection of the application, or on another one. */
+  /** Returns a query runner on the application's connection, or on another one. */
   runner(mode: 'master' | 'slave', connection?: SqliteConnection): QueryRunner {
     const copy = Object.create(this.driver) as SqliteDriver;
     copy.queryRunner = undefined; // otherwise, `createQueryRunner()` would return the existing one
@@ -116,8 +122,8 @@ export class DriverCopies {
   }
 
   /**
-   * Opens another connection in the same way as the driver opened the first one: key, `prepareDatabase`, foreign keys, attached
-   * databases.
+   * Opens another connection in the same way as the driver opened the first one: with the same key, `prepareDatabase`, foreign keys
+   * and attached databases.
    *
    * @throws Error if no code would close the new connection.
    */
@@ -163,10 +169,11 @@ export class DriverCopies {
 
   /**
    * Makes commits survive a power failure, as they did before the library switched the file to WAL. better-sqlite3 is built with
-   * `SQLITE_DEFAULT_WAL_SYNCHRONOUS=1`: SQLite then syncs commits only at the next checkpoint. An application that sets
-   * `enableWAL` or `synchronous` keeps its choice.
+   * `SQLITE_DEFAULT_WAL_SYNCHRONOUS=1`: SQLite then syncs commits only at the next checkpoint. An application that sets `enableWAL`
+   * or `synchronous` keeps its choice.
    *
-   * Sets the level `FULL` even if it is reported: unless it is set, SQLite lowers it when it next reads the file.
+   * Sets the level `FULL` even if SQLite already reports that level. Unless the level has been set, SQLite lowers it the next time
+   * it reads the file.
    */
   async keepCommits(connection: SqliteConnection): Promise<void> {
     const { enableWAL, readonly } = this.driver.options;
@@ -208,7 +215,7 @@ export class DriverCopies {
   async disconnect(connection: SqliteConnection): Promise<void> {
     const copy = Object.create(this.driver) as SqliteDriver;
     copy.databaseConnection = connection;
-    // Calls the method of the prototype, because the driver's own method is patched and closes all connections of the library.
+    // Calls the prototype's method, because the driver's own method is patched and closes all the library's connections.
     await (Object.getPrototypeOf(this.driver) as SqliteDriver).disconnect.call(copy);
   }
 }

@@ -12,8 +12,8 @@ import { WriteLock } from './sqlite-write-lock.js';
 type TransactionWork = (manager: EntityManager) => Promise<unknown>;
 
 /**
- * Manages several connections to the file of one data source, although TypeORM's SQLite drivers open only one. Each scope has
- * its own connection. All writers of the process wait for each other, including the application's query runners.
+ * Manages several connections to the file of one data source, although TypeORM's SQLite drivers open only one. Each scope has its
+ * own connection. All writers of the process, including the application's query runners, write one at a time.
  */
 export class SqliteFile {
   readonly #copies: DriverCopies;
@@ -23,7 +23,7 @@ export class SqliteFile {
   readonly #app: AppConnection<SqliteAppRunner> | undefined;
   readonly #lock: WriteLock | undefined;
   #isPrepared = false;
-  /** Settles when the switch to WAL that an initialization has begun is over. */
+  /** Settles when the switch to WAL is over, if an initialization has begun one. */
   #switching: Promise<unknown> | undefined;
 
   private constructor(
@@ -52,7 +52,7 @@ export class SqliteFile {
 
   /**
    * Patches the data source once, for its whole lifetime, at a moment when it has no transaction open. An open transaction wouldn't
-   * have the turn, and SQLite can't switch to WAL within a transaction. A data source that isn't initialized yet is prepared as
+   * hold the turn, and SQLite can't switch to WAL within a transaction. A data source that isn't initialized yet is prepared as
    * soon as it is initialized.
    *
    * @throws {NoWalError} if the file can't have several connections.
@@ -112,12 +112,15 @@ export class SqliteFile {
     this.#lock?.admit(this.driver);
   }
 
-  /** Ends waits for ticks that the shutdown has abandoned. */
+  /** Ends the waits for ticks that the shutdown has abandoned. */
   afterDrain(): void {
     this.#lock?.abandon(this.driver);
   }
 
-  /** Switches the file to WAL; returns false if this must be tried again. A data source that isn't initialized follows later. */
+  /**
+   * Switches the file to WAL; returns false if this must be tried again. If the data source isn't initialized yet, the switch
+   * happens later.
+   */
   private async switchToWal(): Promise<boolean> {
     if (this.#isPrepared || this.#lock === undefined || !this.dataSource.isInitialized) return true;
     return (this.#isPrepared = await this.#wal.prepare());
@@ -135,7 +138,7 @@ export class SqliteFile {
 
   private takeOver(): void {
     const queryRunner = this.driver.queryRunner as DeepRunner;
-    // TypeORM may still count one that SQLite itself has ended, or whose COMMIT has failed.
+    // TypeORM may still count a transaction that SQLite itself has ended, or whose COMMIT has failed.
     if (this.transaction === 'unsettled' && queryRunner.transactionDepth > 0)
       forgetTransaction(queryRunner);
     this.patch();

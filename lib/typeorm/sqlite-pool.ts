@@ -4,7 +4,7 @@ import type { SqliteConnection } from './sqlite-driver.js';
 
 export interface PooledConnection {
   readonly connection: SqliteConnection;
-  /** Prepared statements of better-sqlite3, which belong to a connection. */
+  /** Prepared statements from better-sqlite3. Each belongs to one connection. */
   readonly statements: Map<string, unknown>;
 }
 
@@ -15,7 +15,7 @@ export interface ConnectionOpener {
   isWaitedFor(): boolean;
 }
 
-/** The maximum number of concurrent connections for scopes, as in the pool of `pg`. */
+/** The maximum number of concurrent connections for scopes, as in `pg`'s pool. */
 export const LARGEST_POOL = 10;
 
 interface Waiter {
@@ -27,9 +27,9 @@ interface Waiter {
 }
 
 /**
- * Opens connections for scopes when they need them. A scope never waits inside a scope that has a connection, or inside the
- * transaction that others wait for: neither can end during the wait. If necessary, such a scope gets a connection beyond the
- * maximum.
+ * Opens connections for scopes when they need them. A scope never waits inside another scope that has a connection, or inside the
+ * transaction that others wait for, because neither could end during the wait. If necessary, the inner scope gets a connection
+ * beyond the maximum.
  */
 export class ConnectionPool {
   readonly #idle: PooledConnection[] = [];
@@ -92,7 +92,9 @@ export class ConnectionPool {
     else next.resolve(this.assign(taken, next.scope));
   }
 
-  /** Closes all connections and refuses all waiting scopes. The pool opens new connections when it is used again. */
+  /**
+   * Closes all connections, and rejects the requests of all waiting scopes. The pool opens new connections when it is used again.
+   */
   async close(): Promise<void> {
     this.#closings += 1;
     let waiter: Waiter | undefined;

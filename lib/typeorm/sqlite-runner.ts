@@ -20,7 +20,9 @@ import {
   type WriteTurn,
 } from './sqlite-write-lock.js';
 
-/** Statements that wait for each other: all those of a query runner, or those that a subscriber sends inside one of them. */
+/**
+ * Statements that are sent one at a time: all statements of a query runner, or those that a subscriber sends inside one of them.
+ */
 interface Queue {
   readonly of: SqliteRunner;
   last: Promise<unknown>;
@@ -34,10 +36,10 @@ const inside = new AsyncLocalStorage<readonly Queue[]>();
 interface Enclosing {
   readonly runner: SqliteRunner;
   /**
-   * The turn that the query runner had when the work began. The work may end the transaction of that turn, and begin another one.
+   * The turn that the query runner held when the work began. The work may end the transaction of that turn, and begin another one.
    */
   readonly turn: WriteTurn | undefined;
-  /** True once the work has ended. Code that outlasts it isn't part of the next turn of the query runner. */
+  /** True once the work has ended. Code that outlasts the work isn't part of the query runner's next turn. */
   isOver: boolean;
 }
 
@@ -68,15 +70,15 @@ export function forgetTransaction(runner: QueryRunner): void {
  */
 export abstract class SqliteRunner implements Writer {
   readonly #queue = queueOf(this);
-  /** The number of statements that are being sent: more than one if a subscriber sends some inside another. */
+  /** The number of statements that are being sent: more than one if a subscriber sends some inside another statement. */
   #sending = 0;
   #turn: WriteTurn | undefined;
   #isInTransaction = false;
-  /** The reason why the open transaction may only read: it began inside the work that has the turn. */
+  /** The reason why the open transaction can only read: it began inside the work that holds the turn. */
   #refusal: WaitsForItself | undefined;
   /** The stack of the code that began the open transaction, or that waits to begin one. */
   #begun: Frames | undefined;
-  /** True while the turn lasts beyond its transaction, because the schema changes with foreign keys off. */
+  /** True while the turn outlasts its transaction, because the schema is being changed with foreign keys off. */
   protected keepsTurn = false;
   /** Records the work in which the query runner was created, if its writes may be refused because of that work. */
   protected creation: Creation | undefined;
@@ -145,7 +147,7 @@ export abstract class SqliteRunner implements Writer {
   /**
    * Sends a statement, in a turn if the statement may write.
    *
-   * @param signal when aborted, ends the wait for the turn.
+   * @param signal when aborted, the statement stops waiting for its turn.
    */
   protected async sendInTurn(
     statement: string,
@@ -176,7 +178,7 @@ export abstract class SqliteRunner implements Writer {
     }
   }
 
-  /** Takes the turn. A transaction that would wait for itself begins without a turn, and may only read. */
+  /** Takes the turn. A transaction that would wait for itself begins without a turn, and can only read. */
   private async takeTurn(
     lock: WriteLock,
     statement: string,
@@ -233,7 +235,7 @@ export abstract class SqliteRunner implements Writer {
 
   /** Runs the work of a transaction or of a subscriber. */
   within<T>(work: () => T): T {
-    // Keeps only query runners that have the turn. Otherwise, the list would grow endlessly if each transaction began the next.
+    // Keeps only query runners that hold a turn. Otherwise, the list would grow endlessly if each transaction began the next.
     const others = (around.getStore() ?? []).filter(
       ({ runner }) => runner !== this && runner.isWriting,
     );
@@ -274,7 +276,7 @@ export abstract class SqliteRunner implements Writer {
 
   protected abstract route(statement: string, send: Send): Promise<unknown>;
 
-  /** Runs before a statement is sent, after the wait for the turn. */
+  /** Runs before a statement is sent, once its turn has come. */
   protected abstract beforeSend(statement: string): unknown;
 
   abstract isOwnWork(turn: WriteTurn): boolean;

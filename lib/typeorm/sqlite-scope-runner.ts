@@ -20,8 +20,8 @@ export class SqliteScopeRunner extends SqliteRunner {
   /** The scope for which the query runner is created. */
   readonly scope = scopeOfBuild();
   /**
-   * The scope; undefined if code outside the scope causes the creation. Read immediately, because in a standalone scope, the code that
-   * uses the query runner later may run elsewhere.
+   * The scope; undefined if code outside the scope creates the query runner. Read immediately, because in a standalone scope, the
+   * code that uses the query runner later may run elsewhere.
    */
   readonly #owner = scopeAround<ScopeOfTick>(this.scope);
   /** Read immediately, because a scope that has ended no longer has a tick. */
@@ -50,7 +50,7 @@ export class SqliteScopeRunner extends SqliteRunner {
         Object.assign(runner, { isReleased: true });
         return this.inOrder(async () => {
           await release();
-          const taken = await this.#taking?.catch(() => undefined); // the statement rejects with that error
+          const taken = await this.#taking?.catch(() => undefined); // the statement that needed it rejects with the error
           this.#taking = undefined;
           if (taken === undefined) return;
           try {
@@ -95,8 +95,8 @@ export class SqliteScopeRunner extends SqliteRunner {
 
   /**
    * Returns the signal that ends the wait of a new statement. An abort ends the waits of earlier statements. A later statement
-   * waits as usual, so that a handler can still save its state, unless the transaction will be rolled back anyway. Statements of
-   * disposers wait too, because they run after that rollback.
+   * waits as usual, so that a handler can still save its state. If the transaction will be rolled back anyway, only statements of
+   * disposers wait, because they run after that rollback.
    */
   private signalOfNewStatement(): AbortSignal | undefined {
     const signal = this.#tickSignal;
@@ -124,5 +124,5 @@ function labelOf(scope: ScopeNotice | undefined): string {
 }
 
 function closedText(file: string): string {
-  return `The data source of ${file} was destroyed while the scope was open, so its statement was not sent and an open transaction was rolled back. Await the work before you call destroy(), or let the shutdown wait longer with shutdownTimeoutMs.`;
+  return `The data source of ${file} was destroyed while the scope was open, so the scope's statement was not sent, and any open transaction was rolled back. Await the work before you call destroy(), or let the shutdown wait longer with shutdownTimeoutMs.`;
 }

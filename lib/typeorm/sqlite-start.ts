@@ -18,17 +18,19 @@ const POLL_MS = 5;
 const OVERLAP_MS = 1_000;
 
 /**
- * The time in milliseconds, from the start on, during which a transaction that TypeORM counts and SQLite doesn't may have a BEGIN or
- * a COMMIT on its way. After this time, TypeORM must have lost count: the statement failed, or SQLite has ended the transaction.
+ * The time in milliseconds, from the start on, during which the BEGIN or COMMIT of a transaction may still be on its way if TypeORM
+ * counts the transaction, but SQLite doesn't. After this time, TypeORM must have lost count: the statement failed, or SQLite has
+ * ended the transaction.
  */
 const UNSETTLED_MS = 1_000;
 
-/** The start whose held transaction is beginning around the running code, which may be a subscriber. */
+/** The `SqliteStart` whose held transaction is beginning around the running code. This code may be part of a subscriber. */
 const startAround = new AsyncLocalStorage<SqliteStart>();
 
 /**
- * The state of the application's transaction: `open`, or `unsettled` while TypeORM counts one, but SQLite doesn't. With sqlite3, which
- * doesn't say whether one is open, TypeORM's count decides, and only a transaction that is beginning is unsettled.
+ * The state of the application's transaction: `open`, or `unsettled` while TypeORM counts one, but SQLite doesn't. With sqlite3,
+ * which doesn't report whether a transaction is open, TypeORM's count decides, and only a transaction that is beginning is
+ * unsettled.
  */
 export type AppTransaction = 'open' | 'unsettled' | undefined;
 
@@ -43,8 +45,9 @@ interface Preparation {
 }
 
 /**
- * Prepares a file while the application may already use it. Each transaction of the application that begins in the meantime
- * first lets the library try. Otherwise, transactions without a pause between them would leave it no opportunity.
+ * Prepares a file while the application may already use it. Each transaction of the application that begins in the meantime first
+ * lets the library try to prepare the file. Otherwise, transactions without a pause between them would leave the library no
+ * opportunity.
  */
 export class SqliteStart {
   readonly #since = performance.now();
@@ -106,7 +109,7 @@ export class SqliteStart {
     return true;
   }
 
-  /** Makes transactions wait for the library before they begin, one after the other. */
+  /** Makes transactions begin one after the other, each after the library has tried to prepare the file. */
   private hold(runner: QueryRunner): void {
     const { startTransaction, query } = runner;
     const replaced = ['startTransaction', 'query'].map(
@@ -119,7 +122,7 @@ export class SqliteStart {
         if (own !== undefined) Object.defineProperty(runner, name, own);
       }
     };
-    // Afterwards, the methods to call are those of the patched query runner.
+    // Once the start is over, the methods to call are the query runner's current ones: it may have been patched.
     const now = (): Pick<QueryRunner, 'query' | 'startTransaction'> =>
       this.#isOver ? runner : { startTransaction, query };
     const start = async (...args: Parameters<typeof startTransaction>): Promise<void> => {
@@ -151,7 +154,7 @@ export class SqliteStart {
       return startAround.run(this, () => this.inFlight(begin));
     });
     const end = (): undefined => undefined; // the caller receives the error
-    // A subscriber may make the beginning wait for a later transaction.
+    // A subscriber may make a transaction that is beginning wait for a later one.
     const timeout = setTimeout(LONGEST_TURN_MS, undefined, { ref: false });
     this.#last = Promise.race([begun.then(end, end), timeout]);
     return begun;
@@ -166,7 +169,10 @@ export class SqliteStart {
     }
   }
 
-  /** Lets the library try. Once it is done, waits for the held transactions, because all of them share one query runner. */
+  /**
+   * Lets the library try to prepare the file. Once the library is done, waits for the held transactions, because all of them share
+   * one query runner.
+   */
   private async goFirst(): Promise<void> {
     await setImmediate(); // the last transaction may have ended just now
     while (!this.#isOver && this.isBusy && this.waitedMs < OVERLAP_MS) await setTimeout(POLL_MS);

@@ -8,8 +8,9 @@ export function withoutComments(statement: string): string {
 }
 
 /**
- * Returns true for a statement that may write to the file, or begins a transaction that may. If unsure, returns true. Also returns
- * true for `PRAGMA foreign_keys = ...`, which affects writes, and is ignored while a transaction is open on the connection.
+ * Returns true for a statement that may write to the file, or that begins a transaction that may write. If unsure, returns true.
+ * Also returns true for `PRAGMA foreign_keys = ...`, which affects writes, and is ignored while a transaction is open on the
+ * connection.
  */
 export function mayWrite(statement: string): boolean {
   const text = withoutComments(statement);

@@ -2,8 +2,8 @@ import { textOf } from '../errors/error-parts.js';
 import type { DriverCopies, SqliteConnection } from './sqlite-driver.js';
 
 /**
- * The time in milliseconds during which a journal mode that stays doesn't mean that the file can't use WAL. After a write, SQLite keeps
- * the mode until the transaction ends, and sqlite3 doesn't say whether a transaction is open.
+ * The time in milliseconds during which an unchanged journal mode doesn't yet mean that the file can't use WAL. After a write,
+ * SQLite keeps the mode until the transaction ends, and sqlite3 doesn't report whether a transaction is open.
  */
 const REFUSED_MS = 1_000;
 
@@ -20,8 +20,8 @@ export class WalSwitch {
   /**
    * Prepares the file for several connections.
    *
-   * @returns false while another connection locks the file, or a transaction is open on that of the application. Also false if the
-   * data source was destroyed meanwhile: it may be initialized on another file.
+   * @returns false while another connection locks the file, or a transaction is open on the application's connection. Also false if
+   * the data source was destroyed meanwhile, because it may be initialized again with another file.
    * @throws {NoWalError} if SQLite can't switch this file to WAL, or can't open another connection to it.
    */
   async prepare(): Promise<boolean> {
@@ -38,7 +38,7 @@ export class WalSwitch {
   }
 
   /**
-   * Switches the file to WAL, on the connection of the application.
+   * Switches the file to WAL, on the application's connection.
    *
    * @returns false while another connection locks the file, or a transaction is open on this one.
    * @throws {NoWalError} if SQLite can't switch this file to WAL.
@@ -82,8 +82,8 @@ export class WalSwitch {
   }
 
   /**
-   * Opens and closes a connection, because `prepareDatabase` may prevent a second one: `journal_mode = DELETE` and
-   * `locking_mode = EXCLUSIVE` do.
+   * Opens and closes a connection, because `prepareDatabase` may prevent a second connection, for example with
+   * `journal_mode = DELETE` or `locking_mode = EXCLUSIVE`.
    *
    * @returns false if `prepareDatabase` writes while another connection locks the file.
    * @throws {NoWalError} if the connection doesn't work.

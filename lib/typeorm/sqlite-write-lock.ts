@@ -21,7 +21,7 @@ export interface Writer {
   readonly origin?: Error | undefined;
   /** The scope that owns the connection; undefined for the application's connection. */
   readonly scope?: object | undefined;
-  /** True if the scope of the writer was opened inside the work of a transaction that had the turn. */
+  /** True if the scope of the writer was opened inside the work of a transaction that held the turn. */
   readonly isInner?: boolean;
   /** True if the writer belongs to a tick that has been aborted. */
   readonly isAborted: boolean;
@@ -32,7 +32,7 @@ export interface Writer {
 interface Turn extends WriteTurn {
   /** Runs while others wait for the turn to end. */
   timer?: NodeJS.Timeout | undefined;
-  /** True if the shutdown has abandoned the tick that has the turn. */
+  /** True if the shutdown has abandoned the tick that holds the turn. */
   isAbandoned?: boolean;
 }
 
@@ -49,7 +49,7 @@ interface Waiter {
   reject(error: unknown): void;
 }
 
-/** Thrown if the calling code is part of the work that has the turn: the code would wait for itself. */
+/** Thrown if the calling code is part of the work that holds the turn: the code would wait for itself. */
 export class WaitsForItself extends Error {
   constructor(
     readonly file: string,
@@ -74,10 +74,10 @@ export class WaitsForItself extends Error {
   }
 }
 
-/** The time in milliseconds that a writer waits for one turn before it is refused. */
+/** The time in milliseconds that a writer waits for another writer's turn to end before the write is refused. */
 export const LONGEST_TURN_MS = 60_000;
 
-/** The time in milliseconds that writers wait for one turn before a warning is logged. */
+/** The time in milliseconds that writers wait for another writer's turn to end before a warning is logged. */
 export const LONG_TURN_MS = 5_000;
 
 const locks = new Map<string, WeakRef<WriteLock>>();
@@ -105,12 +105,12 @@ export class WriteLock {
   }
 
   /**
-   * Waits for the turn of the caller, first come, first served.
+   * Waits for the caller's turn, first come, first served.
    *
    * @param signal when aborted, ends the wait.
-   * @throws WaitsForItself if the caller is part of the work that has the turn.
-   * @throws {WriteTimeoutError} if one turn lasts longer than `LONGEST_TURN_MS`, or if the shutdown has abandoned the tick that
-   * has the turn.
+   * @throws WaitsForItself if the caller is part of the work that holds the turn.
+   * @throws {WriteTimeoutError} if another writer's turn lasts longer than `LONGEST_TURN_MS`, or if the shutdown has abandoned the
+   * tick that holds the turn.
    * @throws the reason of `signal`; the cause of a timeout names the transaction that the caller waited for.
    */
   take(writer: Writer, signal?: AbortSignal): Promise<WriteTurn> {
@@ -140,10 +140,10 @@ export class WriteLock {
   }
 
   /**
-   * Abandons the turn of an aborted tick, and refuses waiting writers whose applications no longer wait for ticks. Each data source
-   * of an application calls this method when the shutdown no longer waits for ticks. The HTTP server closes only once every request
-   * has been answered, including requests that write. The turn may last until the data source is destroyed, which happens even
-   * later.
+   * Abandons the turn of an aborted tick, and refuses the waiting writes of applications that no longer wait for ticks. Each data
+   * source of an application calls this method when the shutdown no longer waits for ticks. The HTTP server closes only once every
+   * request has been answered, including requests that write. The turn may last until the data source is destroyed, which happens
+   * even later.
    */
   abandon(group: object): void {
     this.#drained.add(group);
@@ -164,20 +164,20 @@ export class WriteLock {
     if (this.#current?.writer.group === group) this.next();
   }
 
-  /** Refuses the waiting writers of a data source that is being destroyed, while its own turn still lasts. */
+  /** Refuses the waiting writes of a data source that is being destroyed, while its own turn still lasts. */
   refuseWaiting(group: object): void {
     for (const waiter of this.#waiting) {
       if (waiter.writer.group === group) this.refuse(waiter, new Error(destroyed(this.file)));
     }
   }
 
-  /** True if the calling code is part of the work that has the turn. */
+  /** True if the calling code is part of the work that holds the turn. */
   get isHeldByCaller(): boolean {
     const turn = this.#current;
     return turn?.writer.isOwnWork(turn) === true;
   }
 
-  /** Returns the error for the calling code if it is part of the work that has the turn. */
+  /** Returns the error for the calling code if it is part of the work that holds the turn. */
   refusalOfCaller(): WaitsForItself | undefined {
     if (!this.isHeldByCaller) return undefined;
     return new WaitsForItself(this.file, this.#current!, (turn) => turn === this.#current);

@@ -8,14 +8,14 @@ const ENOUGH = 3;
 /**
  * Observes the full garbage collections of the process, which V8 calls major.
  *
- * V8 reports one entry of kind `MAJOR` for each mark-compact, forced or not, and whether V8 marks in one step or in several.
- * `INCREMENTAL` marks the start of such steps. An object that becomes unreachable while V8 marks in steps survives only that one
- * collection. So two collections would suffice; a third covers the gap between two entries. A scavenge (`MINOR`) doesn't
+ * V8 reports one entry of kind `MAJOR` for each mark-compact, whether or not it is forced, and whether V8 marks in one step or in
+ * several. `INCREMENTAL` marks the start of such steps. An object that becomes unreachable while V8 marks in steps survives only
+ * that one collection. So two collections would suffice; a third covers the gap between two entries. A scavenge (`MINOR`) doesn't
  * count, because it keeps the targets of a `WeakRef` alive.
  */
 export class FullCollectionObserver {
   readonly #observer: PerformanceObserver;
-  /** When the latest collections began, as moments of `performance.now()`, oldest first. */
+  /** When the latest collections began, as `performance.now()` timestamps, oldest first. */
   readonly #latest: number[] = [];
 
   /** @param happened Called after collections, in a separate task. */
@@ -44,7 +44,7 @@ export class FullCollectionObserver {
 }
 
 /**
- * Detects full garbage collections at no cost: an object that nothing references is gone afterwards. A collection of young garbage
+ * Detects full garbage collections at no cost: an object that nothing references is gone afterward. A collection of young garbage
  * keeps the target of a `WeakRef`. May miss a collection, because dereferencing the object can keep it alive.
  */
 export class FullCollections {
@@ -75,9 +75,9 @@ type Collect = (options?: { readonly type: 'minor' }) => void;
 let collect: Collect | null | undefined;
 
 /**
- * Collects the garbage among V8's young objects. The duration of a scavenge depends on the survivors, not on the size of the
- * heap. The scavenge runs twice: afterwards, survivors are old and aren't copied again. Also, V8 subtracts the memory of dead
- * buffers only in the next collection.
+ * Collects the garbage among V8's young objects. The duration of a scavenge depends on the survivors, not on the size of the heap.
+ * The scavenge runs twice: afterward, survivors are old and aren't copied again. Also, V8 subtracts the memory of dead buffers only
+ * in the next collection.
  *
  * @returns false if this isn't possible.
  */
@@ -96,7 +96,7 @@ export function collectYoungGarbage(): boolean {
 export function collectAllGarbage(): boolean {
   const collectGarbage = loadedCollector();
   if (collectGarbage === null) return false;
-  // V8 drops bytecode that didn't run during several collections, and would compile it again in the middle of a tick.
+  // V8 drops bytecode that hasn't run for several collections, and would compile it again in the middle of a tick.
   setFlagsFromString('--no-flush-bytecode');
   try {
     collectGarbage();
@@ -111,7 +111,7 @@ function loadedCollector(): Collect | null {
   return collect;
 }
 
-/** Returns the `gc` of `--expose-gc`, from a new context: the flag adds it there and leaves the global object unchanged. */
+/** Returns the `gc` function of a new context: `--expose-gc` adds it there and leaves the global object unchanged. */
 function collector(): Collect | undefined {
   try {
     if (typeof globalThis.gc === 'function') return globalThis.gc as Collect;

@@ -63,8 +63,8 @@ export function optionsProblems(options: unknown, known: readonly string[]): str
 }
 
 /**
- * Returns the problem of each option that the object inherits, such as a getter or a method of its class. The library copies own
- * properties only, so the option would have no effect.
+ * Returns the problem of each option that the object inherits, such as a getter or a method of its class. The library copies only
+ * own properties, so the option would have no effect.
  */
 export function inheritedProblems(
   options: object,

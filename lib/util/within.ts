@@ -11,7 +11,7 @@ export function within<T>(
       isOver = true;
       reject(onTimeout());
     }, timeoutMs);
-    // `then` of a thenable may itself throw; `Promise.resolve` turns that into a rejection.
+    // A thenable's `then` may itself throw; `Promise.resolve` turns that into a rejection.
     Promise.resolve(work).then(
       (value) => {
         clearTimeout(timer);

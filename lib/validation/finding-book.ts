@@ -48,7 +48,7 @@ export interface AllowedFinding {
   readonly reason: string;
 }
 
-/** Validates the application at start-up, and keeps the findings of start-up and of ticks. */
+/** Validates the application at start-up, and keeps the findings from start-up and from ticks. */
 export class FindingBook {
   readonly #found: Finding[] = [];
   readonly #sharedByFactory = new WeakSet<NestWrapper>();
@@ -96,7 +96,7 @@ export class FindingBook {
         ({ token }) => found.some((known) => known.token === token),
         this.options.hasHooks,
       ));
-    // A second `init()` of a refused application starts over.
+    // If findings stopped start-up, a second `init()` starts over.
     this.#found.length = 0;
     this.#isComplete = false;
     this.#found.push(...found);

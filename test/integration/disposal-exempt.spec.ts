@@ -36,7 +36,7 @@ describe('Disposal passes over', () => {
     expect(journal.of('disposed')).toEqual(['Scoped', 'Scoped']);
   });
 
-  it('[B1] not a transient that injects a durable instance into a request-scoped class', async () => {
+  it('[B1] not a transient that injects a durable instance ininto a request-scoped class', async () => {
     ContextIdFactory.apply({
       attach: (contextId) => (info: HostComponentInfo) => (info.isTreeDurable ? tenant : contextId),
     });

@@ -154,7 +154,7 @@ const namesOf = (made: readonly Made[]): string[] => made.map(({ node }) => node
 function disposalOf(disposal: readonly string[], plan: Plan): string[] {
   return disposal
     .map((line) =>
-      line.replace(/^what the factory of (.*) returns$/, '$1').replace('.[Symbol.dispose]', ''),
+      line.replace(/^the result of the factory of (.*)$/, '$1').replace('.[Symbol.dispose]', ''),
     )
     .filter((name) => plan.nodes[Number(name.slice(1))]?.isDisposable);
 }

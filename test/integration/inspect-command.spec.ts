@@ -121,7 +121,7 @@ Schedules \(2\)
 Background workers \(1\)
 
   Sync
-  It runs as long as the application\. The scopes that it opens by hand are not
+  It runs as long as the application\. Standalone scopes that it opens are not
   shown on this page\.
 
 Workers \(1\)

@@ -1094,7 +1094,7 @@ describe('inspectScopes', () => {
         ],
       });
       expect(lines(tree)).toEqual(['Worker request', '  Left request', '    RIGHT request']);
-      expect(disposal).toEqual(['what the factory of RIGHT returns']);
+      expect(disposal).toEqual(['the result of the factory of RIGHT']);
     });
 
     /** A worker that injects these, and is disposed itself. */

@@ -153,7 +153,7 @@ describe('The next runs of a schedule', () => {
       'connection of data source archive',
     ]);
     expect(workers[0]!.disposal.join()).toContain(
-      'what the factory of transaction of data source default returns',
+      'the result of the factory of transaction of data source default',
     );
     expect(findings).toEqual([]);
   });

@@ -19,10 +19,10 @@ const NOT_CONNECTED =
   'was destroyed, or is not initialized yet, so a scope cannot open a connection';
 
 const DESTROYED =
-  'was destroyed while the scope was open, so its statement was not sent and an open transaction was rolled back.';
+  "was destroyed while the scope was open, so the scope's statement was not sent, and any open transaction was rolled back.";
 
 const CUT =
-  'was destroyed while a transaction of the application was open, so the rest of it was not sent.';
+  'was destroyed while a transaction of the application was open, so the rest of the transaction was not sent.';
 
 /** What better-sqlite3 says. */
 const CLOSED = 'The database connection is not open';

@@ -713,7 +713,7 @@ describe('Writers of one SQLite file', () => {
       const refused = {
         status: 'rejected',
         reason: expect.objectContaining({
-          message: `A query runner was released before its statement could write to ${file.path}, so it was not sent. Await the statement before you call release().`,
+          message: `A query runner was released before its statement could write to ${file.path}, so the statement was not sent. Await the statement before you call release().`,
         }),
       };
       expect(await work).toEqual([refused, refused, { status: 'fulfilled', value: [{ one: 1 }] }]);

@@ -281,7 +281,7 @@ describe('What Nest allows', () => {
       isFactory: true,
       disposer: undefined,
     });
-    expect(disposal).toContain('what the factory of pool returns');
+    expect(disposal).toContain('the result of the factory of pool');
   });
 
   it('[C7] a singleton that opens scopes', async () => {

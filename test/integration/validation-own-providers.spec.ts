@@ -179,7 +179,7 @@ describe("The library's own providers pass the strictest validation without a fi
     expect(findings.map(({ kind, message }) => [kind, message])).toEqual([
       [
         'hook-unused',
-        'Nest never calls onModuleInit on Seeder, because it depends on Repository of Note (default), which is request-scoped (Seeder -> Repository of Note (default)). The work in the hook never happens. Instead of Repository of Note (default), inject the EntityManager or Repository of @nestjs/typeorm.',
+        'Nest never calls onModuleInit on Seeder, because it depends on Repository of Note (default), which is request-scoped (Seeder -> Repository of Note (default)). The work in the hook never happens. Instead of Repository of Note (default), inject the EntityManager or Repository from @nestjs/typeorm.',
       ],
     ]);
   });
@@ -241,7 +241,7 @@ describe("The library's own providers pass the strictest validation without a fi
     });
     expect(findings.map(({ message }) => message)).toEqual([
       expect.stringMatching(
-        /^NoteSync is a BackgroundWorker, .* Move the code that uses Repository of Note \(default\) to a request-scoped class, and inject ProviderScopeFactory as scopes\. In each iteration, resolve that class in /,
+        /^NoteSync is a BackgroundWorker, .* Move the code that uses Repository of Note \(default\) into a request-scoped class, and inject ProviderScopeFactory as scopes\. In each iteration, resolve that class in /,
       ),
     ]);
   });

@@ -418,7 +418,7 @@ describe('A provider that a dependency makes request-scoped, and that no tick an
         token: Bootstrapper,
         chain: ['Bootstrapper', 'Sync'],
         message:
-          'Nest never calls onApplicationBootstrap on Bootstrapper, because it depends on Sync, which is request-scoped (Bootstrapper -> Sync). The work in the hook never happens. Move the fields and methods of Sync that Bootstrapper uses to a service, and inject that service into both. To run a handler once at start-up, set runOnStart: true.',
+          'Nest never calls onApplicationBootstrap on Bootstrapper, because it depends on Sync, which is request-scoped (Bootstrapper -> Sync). The work in the hook never happens. Move the fields and methods of Sync that Bootstrapper uses into a separate service, and inject it into both. To run a handler once at start-up, set runOnStart: true.',
       },
     ]);
   });
@@ -447,7 +447,7 @@ describe('A provider that a dependency makes request-scoped, and that no tick an
       { kind: 'hook-unused', subject: 'Seeder', chain: ['Seeder', 'Jobs', 'Sync'] },
     ]);
     expect(findings[0]!.message).toMatch(
-      /^Nest never calls onModuleInit or onApplicationShutdown on Seeder, .* The work in these hooks never happens\. Move the fields and methods of Sync that Jobs uses to a service/,
+      /^Nest never calls onModuleInit or onApplicationShutdown on Seeder, .* The work in these hooks never happens\. Move the fields and methods of Sync that Jobs uses into a separate service/,
     );
   });
 

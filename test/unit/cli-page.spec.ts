@@ -96,7 +96,7 @@ describe('The page of an application', () => {
           module: 'ReportModule',
           handlers: ['ReportWorker.send', 'ReportWorker.clean'],
           tree,
-          disposal: ['Session.[Symbol.asyncDispose]', 'what the factory of CONNECTION returns'],
+          disposal: ['Session.[Symbol.asyncDispose]', 'the result of the factory of CONNECTION'],
         },
         {
           name: 'IdleWorker',
@@ -148,7 +148,7 @@ Schedules (4)
 Background workers (1)
 
   Sync
-  It runs as long as the application. The scopes that it opens by hand are not
+  It runs as long as the application. Standalone scopes that it opens are not
   shown on this page.
 
 Workers (2)
@@ -176,7 +176,7 @@ Workers (2)
 
     Disposed after each tick, in this order:
      1. Session.[Symbol.asyncDispose]
-     2. what the factory of CONNECTION returns
+     2. the result of the factory of CONNECTION
 
   IdleWorker in ReportModule
     has no decorated handler; you can add schedules while the application runs

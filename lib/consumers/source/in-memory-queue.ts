@@ -11,15 +11,15 @@ const LONGEST_REDELIVERY_MS = 30_000;
 export interface InMemoryQueueOptions {
   /**
    * The maximum number of waiting messages. When the queue is full, `put()` waits for room. Messages in progress don't count.
-   * Messages that come back do count, but the queue accepts them even when it is full. Minimum 1. @defaultValue 1_000
+   * Messages that go back to the queue do count, but the queue accepts them even when it is full. Minimum 1. @defaultValue 1_000
    */
   readonly capacity?: number;
 }
 
 /**
  * Queues messages in the memory of this process, in the order of the `put()` calls. The messages are lost when the process ends. A
- * message that went back is due again immediately if it was interrupted, or after a wait if it failed. Once due, it is delivered
- * before new messages. The wait is 100 ms, then twice as long each time, up to 30 seconds, and doesn't delay other messages.
+ * message that went back to the queue is due again immediately if it was interrupted, or after a wait if it failed. Once due, it is
+ * delivered before new messages. The wait is 100 ms at first, doubles each time up to 30 seconds, and doesn't delay other messages.
  *
  * @publicApi
  */
@@ -33,7 +33,7 @@ export interface InMemoryQueue<T> extends MessageSource<T> {
    * @throws {InvalidOptionsError} if an option is invalid; the message isn't added.
    */
   put(body: T, options?: { signal?: AbortSignal }): Promise<string>;
-  /** The number of waiting messages, including those that came back. */
+  /** The number of waiting messages, including those that went back to the queue. */
   readonly size: number;
 }
 
@@ -64,7 +64,7 @@ interface Message<T> {
   deliveries: number;
 }
 
-/** A message that went back. */
+/** A message that went back to the queue. */
 interface Returned<T> {
   readonly message: Message<T>;
   /** A `performance.now()` timestamp. */
@@ -73,7 +73,7 @@ interface Returned<T> {
 
 class BoundedQueue<T> implements InMemoryQueue<T> {
   readonly #waiting: Message<T>[] = [];
-  /** The messages that went back, sorted by due time; not limited by the capacity. */
+  /** The messages that went back to the queue, sorted by due time; not limited by the capacity. */
   readonly #returned: Returned<T>[] = [];
   /** Maps each message that waits for room to the function that admits it. */
   readonly #writers = new Map<Message<T>, () => void>();

@@ -14,7 +14,7 @@ export interface Delivery<T = unknown> {
   /** Acknowledges the message, after the scope of its tick has been committed and disposed. */
   ack(): unknown;
   /**
-   * Sends the message back, to be delivered again.
+   * Sends the message back to the source, to be delivered again.
    *
    * @param error the reason for the failure; undefined if the message was interrupted. An interrupted delivery doesn't count.
    */

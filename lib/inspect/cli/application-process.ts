@@ -11,7 +11,7 @@ import {
 
 const PREVIEW = fileURLToPath(new URL('./preview.js', import.meta.url));
 
-/** The extra time in which the loader itself may report the timeout. A loader with a blocked event loop can't do so. */
+/** The extra time in which the loader itself can report the timeout. A loader with a blocked event loop can't do so. */
 const GRACE_MS = 1_000;
 
 /** Signals that end this process. A blocked child wouldn't notice them. */

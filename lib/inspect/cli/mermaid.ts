@@ -17,7 +17,7 @@ const STYLES: Readonly<Record<Lifetime, string>> = {
   singleton: 'fill:#f2f2f2,stroke:#999999,color:#555',
 };
 
-/** Frames of the subjects of findings, by severity. */
+/** Frames around the subjects of findings, by severity. */
 const FRAMES: Readonly<Record<FindingSeverity, string>> = {
   error: 'stroke:#d00000,stroke-width:4px',
   warning: 'stroke:#e08000,stroke-width:4px',

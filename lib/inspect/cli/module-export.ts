@@ -11,7 +11,7 @@ export interface RootModule {
 
 type Exports = Readonly<Record<string, unknown>>;
 
-/** The metadata keys in `@nestjs/common/constants`, the same in Nest 11.0.0 to 12.5.1. `@Module({})` sets none of them. */
+/** The metadata keys in `@nestjs/common/constants`. They are the same in Nest 11.0.0 to 12.5.1. `@Module({})` sets none of them. */
 const MODULE_METADATA = ['imports', 'controllers', 'providers', 'exports'];
 
 /**

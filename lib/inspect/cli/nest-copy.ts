@@ -10,8 +10,8 @@ type Core = typeof import('@nestjs/core');
 const CORE = '@nestjs/core';
 
 /**
- * Loads the `@nestjs/core` of the application, which may be a different copy from the one that this library imports. The classes of
- * the loaded copy, such as `ModuleRef`, are tokens of providers; those of another copy have no providers.
+ * Loads the `@nestjs/core` of the application, which may be a different copy from the one that this library imports. The classes
+ * from the loaded copy, such as `ModuleRef`, are tokens of providers; those from another copy have no providers.
  */
 export class NestCopy {
   /** The original function, before `keepFromStarting()` replaces it. */

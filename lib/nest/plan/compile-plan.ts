@@ -136,7 +136,10 @@ class PlanCompiler {
     return { kind: 'constant', index: known < 0 ? this.#constants.push(value) - 1 : known };
   }
 
-  /** Returns the source of a value that Nest injects for `INQUIRER`: not the dependent, but an empty object of its class. */
+  /**
+   * Returns the source of a value that Nest injects for `INQUIRER`. Such a value isn't the dependent, but an empty object of the
+   * dependent's class.
+   */
   private inquirer(value: unknown): Source | undefined {
     if (!isObject(value) || Reflect.ownKeys(value).length > 0) return undefined;
     const prototype: unknown = Object.getPrototypeOf(value);

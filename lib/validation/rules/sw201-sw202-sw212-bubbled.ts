@@ -108,9 +108,9 @@ function instead(links: Links, ticks: TickGraph): string {
   const dependency = links[1]!;
   const culprit = links.at(-1)!;
   if (ticks.isWorker(culprit))
-    return `Move the fields and methods of ${culprit.name} that ${links.at(-2)!.name} uses to a service, and inject that service into both. To run a handler once at start-up, set runOnStart: true.`;
+    return `Move the fields and methods of ${culprit.name} that ${links.at(-2)!.name} uses into a separate service, and inject it into both. To run a handler once at start-up, set runOnStart: true.`;
   return isScopedTypeOrmToken(dependency.token)
-    ? `Instead of ${dependency.name}, inject the EntityManager or Repository of @nestjs/typeorm.`
+    ? `Instead of ${dependency.name}, inject the EntityManager or Repository from @nestjs/typeorm.`
     : `Instead of ${dependency.name}, inject ProviderScopeFactory as scopes, and resolve ${dependency.name} in scopes.run(async (scope) => { ... }).`;
 }
 

@@ -2,7 +2,7 @@ import { namesOf, type GraphProvider } from '../../graph/lifetime-graph.js';
 import { arrows, finding, type Finding } from '../../errors/finding.js';
 import type { TickGraph } from '../tick-graph.js';
 
-/** Reports a transient with a disposer that a singleton holds, directly or through other transients. */
+/** Reports a transient that has a disposer and that a singleton holds, directly or through other transients. */
 export function transientCaptured(ticks: TickGraph): Finding[] {
   return ticks.graph.providers
     .filter(({ lifetime, disposer }) => lifetime === 'transient' && disposer !== undefined)

@@ -43,7 +43,7 @@ function statementsRefused(controller: GraphProvider, ticks: TickGraph): Finding
   if (links === undefined || links.some((provider) => ticks.isWorker(provider))) return undefined;
   const chain = namesOf(links);
   const { name, token } = controller;
-  const message = `${name} depends on ${chain.at(-1)!} (${arrows(chain)}), which works only in a scope. In a request, its statements fail, because no scope would release its connection. Use separate services for workers and for ${name}, and inject the EntityManager or Repository of @nestjs/typeorm into the latter.`;
+  const message = `${name} depends on ${chain.at(-1)!} (${arrows(chain)}), which works only in a scope. In a request, its statements fail, because no scope would release its connection. Use separate services for workers and for ${name}, and inject the EntityManager or Repository from @nestjs/typeorm into the latter.`;
   return finding({ kind: 'controller-rebuilt', subject: name, token, chain, message });
 }
 
@@ -59,7 +59,7 @@ function instead(links: readonly GraphProvider[], ticks: TickGraph): string {
   const worker = ticks.workers.find(({ provider }) => provider.id === id);
   const schedule = worker?.schedules[0];
   if (schedule !== undefined)
-    return `Move the fields and methods of ${cause} that ${links.at(-2)!.name} uses to a service, and inject that service into both. Keep only the handlers in ${cause}. To run one now, inject ScopedWorkerRegistry and call registry.run('${schedule}')`;
+    return `Move the fields and methods of ${cause} that ${links.at(-2)!.name} uses into a separate service, and inject it into both. Keep only the handlers in ${cause}. To run one now, inject ScopedWorkerRegistry and call registry.run('${schedule}')`;
   return links.length === 2
     ? `Instead of ${cause}, inject ProviderScopeFactory as scopes, and resolve ${cause} in scopes.run(async (scope) => { ... })`
     : `Use separate services for workers and for ${name}, or pass what ${dependency.name} needs from ${cause} as a method argument`;

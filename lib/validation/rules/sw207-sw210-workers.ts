@@ -2,8 +2,8 @@ import { finding, type Finding } from '../../errors/finding.js';
 import type { TickGraph } from '../tick-graph.js';
 
 /**
- * Reports a worker whose dependencies are all shared with the rest of the application. If hooks run around ticks, they may
- * isolate a tick (`RequestContext` of MikroORM, `cls.run`), so nothing is reported.
+ * Reports a worker whose dependencies are all shared with the rest of the application. If hooks run around ticks, they may isolate
+ * a tick (MikroORM's `RequestContext`, `cls.run`), so nothing is reported.
  */
 export function scopeNotNeeded({ graph, workers, hasHooks }: TickGraph): Finding[] {
   if (hasHooks) return [];
@@ -14,7 +14,7 @@ export function scopeNotNeeded({ graph, workers, hasHooks }: TickGraph): Finding
         !isIncomplete &&
         around.length === 0 &&
         provider.kind === 'class' &&
-        provider.lifetime === 'request' && // a durable worker is refused (SW101)
+        provider.lifetime === 'request' && // a durable worker is rejected (SW101)
         provider.disposer === undefined &&
         provider.scopeHooks.length === 0 &&
         graph.dependenciesOf(provider).every(({ lifetime }) => lifetime === 'singleton'),
@@ -30,7 +30,7 @@ export function scopeNotNeeded({ graph, workers, hasHooks }: TickGraph): Finding
 }
 
 /**
- * Reports a worker with lifecycle hooks of Nest. Nest calls none of them on request-scoped classes. `onModuleDestroy` is the
+ * Reports a worker that has Nest's lifecycle hooks. Nest calls none of them on request-scoped classes. `onModuleDestroy` is the
  * exception: the scope calls it as a disposer.
  */
 export function workerHookUnused({ workers }: TickGraph): Finding[] {

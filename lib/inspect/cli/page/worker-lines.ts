@@ -178,7 +178,7 @@ function writeRow(row: Row, columns: Columns, sheet: Sheet): void {
     sheet.line(`${margin}${sheet.paint('quiet', padded(guideBelow, before))}${line}`);
 }
 
-/** Returns only the branches nearest to the name if all of them are too wide. */
+/** Returns only the branches nearest to the name if together they are too wide. */
 function fitGuide(guide: string, width: number): string {
   return guide.length <= width ? guide : `…${guide.slice(1 - width)}`;
 }
