@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { setImmediate } from 'node:timers/promises';
 import type { QueryRunner } from 'typeorm';
-import { Latch } from '../util/latch.js';
+import { BeginOrder } from './sqlite-begin-order.js';
 import { useConnection, type SqliteConnection } from './sqlite-driver.js';
 import { Creation } from './refused-write.js';
 import { forgetTransaction, SqliteRunner, type DeepRunner, type Send } from './sqlite-runner.js';
@@ -47,8 +47,7 @@ export class SqliteAppRunner extends SqliteRunner {
   #isMigrationLost = false;
   /** True while the statement that ends the transaction is running: no inner transaction can begin anymore. */
   #isEnding = false;
-  /** Opens when the transaction that is just beginning has begun, or has failed to. */
-  #starting: Latch | undefined;
+  readonly #begins = new BeginOrder();
 
   constructor(
     runner: QueryRunner,
@@ -76,7 +75,7 @@ export class SqliteAppRunner extends SqliteRunner {
     };
     Object.assign(runner, {
       startTransaction: (...args: Parameters<typeof startTransaction>) =>
-        this.startAfterOthers(() => startTransaction(...args)),
+        this.startInOrder(() => startTransaction(...args)),
       beforeMigration: withoutForeignKeys,
       afterMigration: withForeignKeys,
       release: async () => {
@@ -107,20 +106,14 @@ export class SqliteAppRunner extends SqliteRunner {
     return this.runner;
   }
 
-  /**
-   * Begins a transaction once the earlier ones of this query runner have begun. TypeORM counts a transaction only after its BEGIN,
-   * which may wait for its turn. Meanwhile, TypeORM would send another BEGIN instead of a savepoint.
-   */
-  private async startAfterOthers(start: () => Promise<void>): Promise<void> {
-    // The transactions that are beginning may wait for the statement whose subscriber calls this method.
-    while (this.#starting !== undefined && !this.isAround) await this.#starting.opened;
-    if (this.#starting !== undefined) return start();
-    const starting = (this.#starting = new Latch());
+  private async startInOrder(start: () => Promise<void>): Promise<void> {
+    // The transaction that is beginning may wait for this code.
+    if (this.isAround || this.app.lock.isHeldByCaller) return start();
+    this.#pending += 1;
     try {
-      await start();
+      await this.#begins.begin(start, this.#release.signal);
     } finally {
-      this.#starting = undefined;
-      starting.open();
+      this.#pending -= 1;
     }
   }
 
@@ -238,6 +231,7 @@ export class SqliteAppRunner extends SqliteRunner {
       if (signal !== undefined) owner.#pending -= 1;
       if (isInner) this.#beginning -= 1;
       if (isEnd) this.#isEnding = false;
+      if (begins(statement)) this.#begins.sent();
     }
   }
 

@@ -73,6 +73,7 @@ export abstract class SqliteRunner implements Writer {
   /** The number of statements that are being sent: more than one if a subscriber sends some inside another statement. */
   #sending = 0;
   #turn: WriteTurn | undefined;
+  #isWaiting = false;
   #isInTransaction = false;
   /** The reason why the open transaction can only read: it began inside the work that holds the turn. */
   #refusal: WaitsForItself | undefined;
@@ -107,6 +108,10 @@ export abstract class SqliteRunner implements Writer {
     const { runner } = this;
     const isBegin = this.lock !== undefined && !this.isWriting && begins(statement);
     const frames = isBegin || this.mayBeRefused(statement) ? captureFrames(caller) : undefined;
+    // The statement before this one waits for the turn that the calling code holds.
+    const refusal = this.#isWaiting ? this.lock?.refusalOfCaller() : undefined;
+    if (refusal !== undefined)
+      throw refusedWrite(refusal, this, statement, frames, this.creation?.frames);
     if (isBegin) this.#begun = frames;
     try {
       return await this.route(statement, send);
@@ -187,11 +192,14 @@ export abstract class SqliteRunner implements Writer {
     leaveReads();
     try {
       this.creation?.check();
+      this.#isWaiting = true;
       this.#turn = await lock.take(this, signal);
     } catch (error) {
       const canRead = this.ownsConnection && beginAsWriter(statement) !== statement;
       if (!canRead || !(error instanceof WaitsForItself)) throw error;
       this.#refusal = error;
+    } finally {
+      this.#isWaiting = false;
     }
   }
 

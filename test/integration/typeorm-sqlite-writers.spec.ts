@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import { jest } from '@jest/globals';
 import { Controller, Get, Injectable, Logger } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
@@ -16,6 +17,7 @@ import {
   type InsertEvent,
   Repository,
   type QueryRunner,
+  type TransactionStartEvent,
 } from 'typeorm';
 import {
   getScopedEntityManagerToken,
@@ -565,38 +567,143 @@ describe('Writers of one SQLite file', () => {
       expect(file.committed()).toEqual(['first', 'second', 'tick']);
     });
 
-    it('with a query runner that two constructors created, the second transaction joins the first', async () => {
-      // TypeORM returns the same query runner to both, before the library starts.
+    describe('with a query runner from before start-up, which TypeORM returned to several owners', () => {
       @Injectable()
-      class Batches {
-        readonly runners: QueryRunner[];
+      class Kept {
+        readonly runner: QueryRunner;
 
         constructor(@InjectDataSource() source: DataSource) {
-          this.runners = [source.createQueryRunner(), source.createQueryRunner()];
+          this.runner = source.createQueryRunner();
         }
       }
-      test = await startNoteApp(sqliteRoot(file), {}, { providers: [Batches] });
-      const begun = gate();
-      const end = gate();
-      const request = dataSourceOf(test).transaction(async (manager) => {
+      let kept: QueryRunner;
+      let request: Promise<unknown>;
+      let endRequest: () => void;
+
+      /** Starts an application in which a request has written and waits, with its transaction open. */
+      const startBesideRequest = async (subscribers: Function[] = []): Promise<void> => {
+        test = await startNoteApp(sqliteRoot(file, { subscribers }), {}, { providers: [Kept] });
+        dataSource = dataSourceOf(test);
+        kept = test.app.get(Kept).runner;
+        const [begun, end] = [gate(), gate()];
+        endRequest = end.open;
+        request = dataSource.transaction(async (manager) => {
+          await manager.save(Note, { text: 'request' });
+          begun.open();
+          await end.opened;
+        });
+        await begun.opened;
+      };
+      const saveTwice = (text: string): Promise<unknown> =>
+        kept.manager.transaction(async (own) => {
+          await own.save(Note, { text: `${text}: header` });
+          await turn();
+          await own.save(Note, { text: `${text}: line` });
+        });
+
+      it('one that begins while another waits for its turn becomes a savepoint in it', async () => {
+        await startBesideRequest();
+        const saving = ['a', 'b'].map(saveTwice);
+        await turn();
+        endRequest();
+        await Promise.all([request, ...saving]);
+
+        expect(file.committed()).toEqual([
+          'a: header',
+          'a: line',
+          'b: header',
+          'b: line',
+          'request',
+        ]);
+      });
+
+      it('one that begins while another fails to begin is its own', async () => {
+        let isFirst = true;
+        @EventSubscriber()
+        class Failing implements EntitySubscriberInterface {
+          async beforeTransactionStart({ queryRunner }: TransactionStartEvent): Promise<void> {
+            if (queryRunner !== kept || !isFirst) return;
+            isFirst = false;
+            await turn();
+            throw new Error('not now');
+          }
+        }
+        await startBesideRequest([Failing]);
+        const [failed, saved] = ['a', 'b'].map(saveTwice);
+        await expect(failed).rejects.toThrow('not now');
+        endRequest();
+        await Promise.all([request, saved]);
+
+        expect(file.committed()).toEqual(['b: header', 'b: line', 'request']);
+      });
+
+      it('one that a subscriber awaits after the BEGIN of another, in other work, begins', async () => {
+        const outside = new AsyncResource('Queue');
+        let isFirst = true;
+        @EventSubscriber()
+        class Audit implements EntitySubscriberInterface {
+          async afterTransactionStart({ queryRunner }: TransactionStartEvent): Promise<void> {
+            if (queryRunner !== kept || !isFirst) return;
+            isFirst = false;
+            await outside.runInAsyncScope(() => saveTwice('audit'));
+          }
+        }
+        await startBesideRequest([Audit]);
+        const saved = saveTwice('a');
+        endRequest();
+        await Promise.all([request, saved]);
+
+        expect(file.committed()).toContain('audit: line');
+      });
+
+      it('one inside the work that has the turn is refused at once, while another waits', async () => {
+        await startBesideRequest();
+        endRequest();
+        await request;
+        let waiting: Promise<unknown> | undefined;
+        const outside = new AsyncResource('Request');
+        const inner = (): Promise<unknown> =>
+          dataSource.transaction(async (manager) => {
+            await manager.save(Note, { text: 'outer' });
+            waiting = outside.runInAsyncScope(() => saveTwice('a'));
+            await turn();
+            await expect(saveTwice('b')).rejects.toThrow(WAITS_FOR_ITSELF);
+            await expect(kept.manager.save(Note, { text: 'c' })).rejects.toThrow(WAITS_FOR_ITSELF);
+          });
+        await inner();
+        await waiting;
+
+        expect(file.committed()).toEqual(['a: header', 'a: line', 'outer', 'request']);
+      });
+    });
+
+    it('several that wait on one query runner are all refused when it is released', async () => {
+      await start();
+      const [begun, end] = [gate(), gate()];
+      const request = dataSource.transaction(async (manager) => {
         await manager.save(Note, { text: 'request' });
         begun.open();
         await end.opened;
       });
       await begun.opened;
-      const saving = test.app.get(Batches).runners.map(({ manager }, index) =>
-        manager.transaction(async (own) => {
-          await own.save(Note, { text: `${index}: header` });
-          await turn();
-          await own.save(Note, { text: `${index}: line` });
-        }),
-      );
+      const runner = dataSource.createQueryRunner();
+      const waiting = [1, 2, 3].map(() => runner.startTransaction());
+      const outcomes = Promise.allSettled(waiting);
       await turn();
+      await runner.release();
       end.open();
       await request;
-      await Promise.all(saving);
 
-      expect(file.committed()).toEqual(['0: header', '0: line', '1: header', '1: line', 'request']);
+      expect(await outcomes).toEqual(
+        waiting.map(() => ({
+          status: 'rejected',
+          reason: expect.objectContaining({
+            message: expect.stringContaining('A query runner was released before its statement'),
+          }),
+        })),
+      );
+      await plain.save({ text: 'later' });
+      expect(file.committed()).toEqual(['later', 'request']);
     });
 
     it('that ends and begins again in its callback keeps the writes of that callback', async () => {

@@ -1,0 +1,45 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { setImmediate } from 'node:timers/promises';
+import { Latch } from '../util/latch.js';
+
+/** The query runners on which a transaction is beginning around the running code, which may be that of a subscriber. */
+const beginning = new AsyncLocalStorage<readonly BeginOrder[]>();
+
+/**
+ * Begins the transactions of one query runner one after the other. TypeORM counts a transaction only after its BEGIN, which may wait
+ * for its turn. Meanwhile, TypeORM would send another BEGIN instead of a savepoint.
+ */
+export class BeginOrder {
+  /** Opens once TypeORM counts the transaction that is beginning, or has noticed that its BEGIN failed. */
+  #counted: Latch | undefined;
+
+  /**
+   * Calls `begin` once no other transaction is beginning.
+   *
+   * @param signal when aborted, ends the wait.
+   */
+  async begin(begin: () => Promise<void>, signal: AbortSignal): Promise<void> {
+    const around = beginning.getStore() ?? [];
+    if (around.includes(this)) return begin();
+    while (this.#counted !== undefined) {
+      await this.#counted.opened;
+      signal.throwIfAborted();
+    }
+    this.#counted = new Latch();
+    try {
+      await beginning.run([this, ...around.filter((other) => other.#counted !== undefined)], begin);
+    } finally {
+      this.sent(); // a subscriber may have failed before the BEGIN
+    }
+  }
+
+  /** Lets the next transaction begin. Called once a BEGIN has succeeded or failed. */
+  sent(): void {
+    const counted = this.#counted;
+    if (counted === undefined) return;
+    void setImmediate().then(() => {
+      if (this.#counted === counted) this.#counted = undefined;
+      counted.open();
+    });
+  }
+}
