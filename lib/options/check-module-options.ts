@@ -5,8 +5,10 @@ import {
   booleanProblem,
   choiceProblem,
   functionProblem,
+  inheritedProblems,
   isOptions,
   limitProblem,
+  named,
   optionsProblems,
   show,
 } from '../util/option-checks.js';
@@ -49,8 +51,8 @@ export function moduleOptionProblems(options: ScopedWorkerModuleOptions): string
   const say = (option: string, problem: string | undefined): void => {
     if (problem !== undefined) problems.push(`ScopedWorkerModule: ${option} ${problem}.`);
   };
-  for (const problem of optionsProblems(options, KNOWN))
-    problems.push(`ScopedWorkerModule: ${problem}.`);
+  const ofAll = [...optionsProblems(options, KNOWN), ...named(inheritedProblems(options, KNOWN))];
+  for (const problem of ofAll) problems.push(`ScopedWorkerModule: ${problem}.`);
   const { scopeValidation, onOpen, engine } = options;
   if (scopeValidation !== undefined) {
     say('scopeValidation', choiceProblem(scopeValidation, ['strict', 'error', 'warn', 'off']));

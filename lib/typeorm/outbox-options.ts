@@ -1,7 +1,9 @@
 import {
   booleanProblem,
+  inheritedProblems,
   isOptions,
   limitProblem,
+  named,
   optionsProblems,
   show,
 } from '../util/option-checks.js';
@@ -74,7 +76,11 @@ function optionProblems(options: OutboxSourceOptions): string[] {
   if (!isOptions(options)) {
     return [`the third argument must be an options object, not ${show(options)}`];
   }
-  const problems = optionsProblems(options, Object.keys(DEFAULTS));
+  const known = Object.keys(DEFAULTS);
+  const problems = [
+    ...optionsProblems(options, known),
+    ...named(inheritedProblems(options, known)),
+  ];
   const { leaseMs, pollMs, retryDelayMs, listen } = options;
   const say = (option: string, value: unknown, problem: string | undefined): void => {
     if (value !== undefined && problem !== undefined) problems.push(`${option} ${problem}`);

@@ -1,5 +1,5 @@
 import { types } from 'node:util';
-import { isClass } from './values.js';
+import { isClass, readMember } from './values.js';
 
 /** The longest period, in ms: 2^32 - 2, about 49.7 days, as in .NET's PeriodicTimer. */
 export const MAX_PERIOD_MS = 0xffff_fffe;
@@ -56,28 +56,27 @@ export function isOptions(value: unknown): value is object {
 export function optionsProblems(options: unknown, known: readonly string[]): string[] {
   if (!isOptions(options))
     return [`options must be an object such as { ${known[0]} }, not ${show(options)}`];
-  const unknown = Object.entries(options)
+  return Object.entries(options)
     .filter(([key, value]) => value !== undefined && !known.includes(key))
     .map(([key]) => `${key} ${unknownProblem(known, key)}`);
-  return [...unknown, ...named(inheritedProblems(options, known))];
 }
 
 /**
- * Returns the problem of each option that the object inherits, such as a getter or a method of its class. The library copies only
- * own properties, so the option would have no effect.
+ * Returns the problem with each option that the object inherits, such as a getter or a method of its class. For options that the
+ * library copies: the copy has only own properties, so an inherited option would have no effect.
  */
 export function inheritedProblems(
   options: object,
   known: readonly string[],
 ): Readonly<Record<string, string>> {
-  const prototype: unknown = Object.getPrototypeOf(options);
-  if (prototype === Object.prototype || prototype === null) return {}; // most options, and those of every scope
-  const inherited = known.filter((key) => key in options && !Object.hasOwn(options, key));
+  const inherited = known.filter(
+    (key) => !Object.hasOwn(options, key) && readMember(options, key) !== undefined,
+  );
   return Object.fromEntries(inherited.map((key) => [key, INHERITED]));
 }
 
 const INHERITED =
-  "is a getter or method of a class, which would have no effect. Make it the object's own property, for example a field of the class";
+  "is inherited, for example as a getter or method of a class, so it would have no effect. Make it the object's own property, such as a field of the class";
 
 /** Returns the problem with an option that isn't one of `known`. */
 export function unknownProblem(known: readonly string[], key: string): string {

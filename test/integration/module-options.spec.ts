@@ -114,25 +114,25 @@ describe('The options of the module', () => {
       [
         'a getter in defaults',
         { defaults: new WithGetter() },
-        'defaults timeoutMs is a getter or method of a class',
+        'defaults timeoutMs is inherited',
         { defaults: { timeoutMs: 1_000 } },
       ],
       [
         'a getter in leakDetection',
         { leakDetection: Object.create({ sample: 1 }) as object },
-        'leakDetection.sample is a getter',
+        'leakDetection.sample is inherited',
         { leakDetection: { sample: 1 } },
       ],
       [
         'a getter in memory',
         { memory: Object.create({ warnAtMb: 100_000 }) as object },
-        'memory.warnAtMb is a getter',
+        'memory.warnAtMb is inherited',
         { memory: { warnAtMb: 100_000 } },
       ],
       [
         'a getter in retry',
         { defaults: { retry: Object.create({ attempts: 2 }) as object } },
-        'attempts is a getter',
+        'attempts is inherited',
         { defaults: { retry: { attempts: 2 } } },
       ],
     ])('[C13] refuses %s, and starts its neighbor', async (_what, bad, says, good) => {
@@ -167,7 +167,7 @@ describe('The options of the module', () => {
         }
       };
       await expect(start(new WithMethod())).rejects.toThrow(
-        "ScopedWorkerModule: onOpen is a getter or method of a class, which would have no effect. Make it the object's own property, for example a field of the class.",
+        "ScopedWorkerModule: onOpen is inherited, for example as a getter or method of a class, so it would have no effect. Make it the object's own property, such as a field of the class.",
       );
       await expect(start(new WithField())).resolves.toBeUndefined();
     });

@@ -250,6 +250,13 @@ describe('PeriodicTimer', () => {
     expect(await kept.waitForNextTick()).toBe(false);
   });
 
+  it('accepts an AbortController as its options, because that has a signal', async () => {
+    const controller = new AbortController();
+    const timer = new PeriodicTimer(SECOND, controller);
+    controller.abort();
+    expect(await timer.waitForNextTick()).toBe(false);
+  });
+
   it('is over from the start when its signal is aborted already', async () => {
     const timer = new PeriodicTimer(SECOND, { signal: AbortSignal.abort() });
     expect(await timer.waitForNextTick()).toBe(false);
