@@ -57,7 +57,7 @@ export class Drain {
       for (const tick of this.running.awaited) tick.abort('shutdown');
       return this.awaitAndDispose(stragglers, isAwaited);
     });
-    this.#abandoned = new Set([...this.running.awaited, ...this.byHand(isAwaited)]);
+    this.#abandoned = new Set([...this.running.awaited, ...this.standaloneScopes(isAwaited)]);
     this.events.emit('shutdown:finished', {
       waitedMs: performance.now() - startedAt,
       abandoned: namesOf([...listeners(), ...stragglers()]),
@@ -76,7 +76,7 @@ export class Drain {
     const isUnreported = (work: RunningWork | Scope): boolean => !this.#abandoned.has(work);
     const stragglers = (): Straggler[] => [
       ...ticksOf(this.running.everyTick.filter(isUnreported)),
-      ...this.byHand(isUnreported).map(stragglerOf),
+      ...this.standaloneScopes(isUnreported).map(stragglerOf),
     ];
     this.scopes.refuseToOpen(SCOPE_KINDS, CLOSED);
     const leftOpen = await this.#patience.during(() =>
@@ -101,13 +101,13 @@ export class Drain {
   }
 
   private stragglers(): Straggler[] {
-    const byHand = this.byHand(isAwaited).map(stragglerOf);
+    const standalone = this.standaloneScopes(isAwaited).map(stragglerOf);
     const longRunning = this.longRunning.flatMap((work) => work.stragglers?.() ?? []);
-    return [...ticksOf(this.running.awaited), ...byHand, ...longRunning];
+    return [...ticksOf(this.running.awaited), ...standalone, ...longRunning];
   }
 
   /** Returns the standalone scopes that the shutdown needn't close: those from `run()`, and closed ones from `open()`. */
-  private byHand(concerns: (scope: Scope) => boolean): Scope[] {
+  private standaloneScopes(concerns: (scope: Scope) => boolean): Scope[] {
     return [...this.scopes.all]
       .filter((scope) => scope.kind === 'run' || (scope.kind === 'open' && scope.closed))
       .filter((scope) => concerns(scope) && !isInside(scope));
