@@ -56,7 +56,7 @@ export interface ScopedWorkerModuleOptions {
    * Hooks around every attempt of every tick, the first one outermost: `(tick, next) => cls.run(() => next())`. `next()` settles
    * when the scope is disposed, and rejects with the error of an attempt that didn't succeed.
    *
-   * If a hook throws before it calls `next()`, the attempt fails in the phase `open`; if it throws later, in the phase `around`. In
+   * If a hook throws before it calls `next()`, the attempt fails in the `open` phase; if it throws later, in the `around` phase. In
    * both cases, the library doesn't acknowledge the message of a consumer.
    */
   readonly around?: readonly AroundHook[];

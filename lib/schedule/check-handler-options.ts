@@ -148,7 +148,7 @@ function problemsOf(
   return problems;
 }
 
-/** This library's equivalents of the options of other schedulers, first those of `@Cron` and of the job that it creates. */
+/** This library's equivalents of the options of other schedulers, starting with those of `@Cron` and of the job that it creates. */
 const EQUIVALENTS: ReadonlyMap<string, string> = new Map([
   ['waitForCompletion', "overlap: 'skip'"],
   ['threshold', "misfireThresholdMs and misfire: 'skip'"],

@@ -146,7 +146,7 @@ export type ScheduleOverride = HandlerDefaults & {
   readonly maxDeliveries?: number;
 };
 
-/** The options that have no default, or need one for each of their parts. */
+/** The options that have no default themselves: they are optional, or each of their parts has its own default. */
 type WithoutDefault =
   'name' | 'overlapKey' | 'maxConcurrency' | 'retry' | 'forEach' | 'timeoutMs' | 'resolution';
 

@@ -88,7 +88,7 @@ export class Construction implements BuildObserver {
 
   /**
    * Returns the context id. On the first read, Nest receives it, with all instances that a plan has built. After the scope has
-   * ended, returns another id without instances: once the real one is unreachable, Nest's own maps release the instances.
+   * ended, returns a new, empty id: once the real one is unreachable, Nest's own maps release the instances.
    */
   get contextId(): ContextId {
     this.#contextId ??= createContextId(this.#request, this);

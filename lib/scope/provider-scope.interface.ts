@@ -37,7 +37,7 @@ export interface ProviderScope {
   /**
    * Calls and awaits `hook` if the work succeeds. The hook runs among the `onScopeCommit` hooks of providers, most recently
    * registered first. So it runs before the `COMMIT` of a scoped repository, unless it was registered before that repository was
-   * built. If `hook` throws, the tick fails in the phase `commit`, and everything that hasn't committed yet is rolled back.
+   * built. If `hook` throws, the tick fails in the `commit` phase, and everything that hasn't committed yet is rolled back.
    *
    * @throws {ScopeClosedError} if the work has settled, because the scope has already decided whether it commits.
    */

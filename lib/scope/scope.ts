@@ -57,7 +57,7 @@ export class Scope implements ProviderScope, WorkOwner {
   #ending: Promise<JudgedEnd<ScopeVerdict>> | undefined;
   #endContext: WorkContext | undefined;
   #hasEnded = false;
-  /** Undefined unless code waits for the end. */
+  /** Undefined until code waits for the scope to end. */
   #end: Latch | undefined;
 
   readonly #strayFailed: ReturnType<typeof strayFailures>;
@@ -192,7 +192,7 @@ export class Scope implements ProviderScope, WorkOwner {
       this.#isEndedByItsOwnBuild = this.kind === 'open' && isPreparing(this.#construction);
       if (this.kind === 'open') this.#construction.isClosed = true;
       this.watch?.ending(this.end);
-      // The end runs inside the scope, so that a hook or a disposer that closes the scope doesn't wait for itself.
+      // The scope ends inside its own work context, so that a hook or a disposer that closes the scope doesn't wait for itself.
       const { context } = this;
       this.#endContext = new WorkContext(this, context, context.isTickScope, true);
       this.#ending = this.#endContext.run(() => this.conclude(judge));

@@ -5,7 +5,7 @@ import type { Tick } from './tick.interface.js';
  * A hook around each attempt of a tick, as a function or an object with `intercept()`. `next()` runs everything from `onOpen`
  * to the last disposer.
  *
- * If the hook throws after `next()`, an attempt that had succeeded fails in the phase `around`. By then, the scope has committed.
+ * If the hook throws after `next()`, an attempt that had succeeded fails in the `around` phase. By then, the scope has committed.
  *
  * @param next runs the attempt once: a second call returns the same promise. The promise rejects with the error of an attempt that
  * didn't succeed. Call `next()` before the hook ends.

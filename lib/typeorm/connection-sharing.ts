@@ -53,7 +53,7 @@ async function find(dataSource: DataSource): Promise<ScopeRunners> {
 async function onFile(dataSource: DataSource, driver: SqliteDriver): Promise<ScopeRunners> {
   const path = fileOf(driver);
   if (path === undefined)
-    return { sharedBecause: 'is an SQLite database in memory, which has only one connection' };
+    return { sharedBecause: 'is an in-memory SQLite database, which has only one connection' };
   try {
     const file = await SqliteFile.open(dataSource, driver, path);
     return {

@@ -27,7 +27,7 @@ export class OutboxAlerts {
   constructor(private readonly dataSource: DataSource) {}
 
   /**
-   * Listens until `stop()`, or until the data source is destroyed. The destruction also wakes the reader. Never throws connection
+   * Listens until `stop()`, or until the data source is destroyed. Destroying it also wakes the reader. Never throws connection
    * errors, because the reader polls as well. Does nothing if this object is already listening.
    */
   async listen(channel: string): Promise<void> {

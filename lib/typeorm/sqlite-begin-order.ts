@@ -1,6 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { setImmediate } from 'node:timers/promises';
 import { Latch } from '../util/latch.js';
+import { within } from '../util/within.js';
+import { LONGEST_TURN_MS } from './sqlite-write-lock.js';
 
 /** The query runners on which a transaction is beginning around the running code, which may be that of a subscriber. */
 const beginning = new AsyncLocalStorage<readonly BeginOrder[]>();
@@ -14,7 +16,8 @@ export class BeginOrder {
   #counted: Latch | undefined;
 
   /**
-   * Calls `begin` once no other transaction is beginning.
+   * Calls `begin` once no other transaction is beginning. Otherwise, throws an error after `LONGEST_TURN_MS`: a subscriber of the other
+   * transaction may be waiting for this one.
    *
    * @param signal when aborted, ends the wait.
    */
@@ -22,14 +25,14 @@ export class BeginOrder {
     const around = beginning.getStore() ?? [];
     if (around.includes(this)) return begin();
     while (this.#counted !== undefined) {
-      await this.#counted.opened;
+      await within(this.#counted.opened, LONGEST_TURN_MS, stuck);
       signal.throwIfAborted();
     }
-    this.#counted = new Latch();
+    const counted = (this.#counted = new Latch());
     try {
       await beginning.run([this, ...around.filter((other) => other.#counted !== undefined)], begin);
     } finally {
-      this.sent(); // a subscriber may have failed before the BEGIN
+      if (this.#counted === counted) this.sent(); // a subscriber may have failed before the BEGIN
     }
   }
 
@@ -42,4 +45,10 @@ export class BeginOrder {
       counted.open();
     });
   }
+}
+
+function stuck(): Error {
+  return new Error(
+    `A transaction waited ${LONGEST_TURN_MS / 1_000} seconds until another one on the same query runner had begun. Use dataSource.transaction(), in which each transaction has its own query runner.`,
+  );
 }

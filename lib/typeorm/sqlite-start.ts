@@ -24,7 +24,7 @@ const OVERLAP_MS = 1_000;
  */
 const UNSETTLED_MS = 1_000;
 
-/** The `SqliteStart` whose held transaction is beginning around the running code. This code may be part of a subscriber. */
+/** The `SqliteStart` with a held transaction whose beginning called the running code. This code may be part of a subscriber. */
 const startAround = new AsyncLocalStorage<SqliteStart>();
 
 /**

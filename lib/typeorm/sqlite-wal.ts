@@ -93,13 +93,13 @@ export class WalSwitch {
     if (options.prepareDatabase === undefined) return true;
     const ask = (of: SqliteConnection, pragma: string) => of.pragma?.(pragma, { simple: true });
     if (ask(app, 'locking_mode') === 'exclusive')
-      throw new NoWalError('prepareDatabase sets the locking mode "exclusive"');
+      throw new NoWalError('prepareDatabase sets the locking mode to "exclusive"');
     try {
       const connection = await this.copies.connect();
       const mode = ask(connection, 'journal_mode') as string;
       await this.copies.disconnect(connection);
       if (mode === 'wal') return true;
-      throw new NoWalError(`prepareDatabase sets the journal mode "${mode}"`);
+      throw new NoWalError(`prepareDatabase sets the journal mode to "${mode}"`);
     } catch (error) {
       if (error instanceof NoWalError) throw error;
       if (isLocked(error)) return false;

@@ -164,7 +164,7 @@ export class WriteLock {
     if (this.#current?.writer.group === group) this.next();
   }
 
-  /** Refuses the waiting writes of a data source that is being destroyed, while its own turn still lasts. */
+  /** Refuses the waiting writes of a data source that is being destroyed. Doesn't end a turn that the data source holds. */
   refuseWaiting(group: object): void {
     for (const waiter of this.#waiting) {
       if (waiter.writer.group === group) this.refuse(waiter, new Error(destroyed(this.file)));

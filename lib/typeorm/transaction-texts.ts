@@ -19,7 +19,7 @@ export const ENDED =
   'The handler ended the transaction of the scope with a statement that the library did not recognize, but only the scope may end it. Throw to roll it back, or omit { transaction: true }.';
 
 export const FAILED =
-  'The library refused a statement of a rollback hook: the scope was not committed, so the database might commit the statement on its own. Send it in a scope.defer() cleanup, which runs after the rollback.';
+  'The library refused a statement from a rollback hook: the scope was not committed, so the database might commit the statement on its own. Send it in a scope.defer() cleanup, which runs after the rollback.';
 
 export function beginText(statement: string): string {
   return `The library refused a statement that would begin another transaction (${statement}), because the scope has one already. Call manager.transaction(), which sets a savepoint, or omit { transaction: true }.`;
@@ -30,7 +30,7 @@ export function endText(statement: string): string {
 }
 
 export function levelText(level: string): string {
-  return `The transaction of the scope has already begun, so its isolation level can no longer change. The library refused an inner transaction with the level ${level}. Call manager.transaction() with this level before any other statement, or set isolationLevel for the data source.`;
+  return `The transaction of the scope has already begun, so its isolation level can no longer change. The library refused an inner transaction at the isolation level ${level}. Call manager.transaction() with this level before any other statement, or set isolationLevel for the data source.`;
 }
 
 /** Instead of this error, `manager.transaction()` throws the one that kept the transaction from beginning. */

@@ -49,7 +49,7 @@ export function readMember(instance: object, key: PropertyKey): unknown {
   }
 }
 
-/** Returns the value of a key; the first time, makes and adds it. */
+/** Returns the value for a key; on first use, creates and adds it. */
 export function getOrAdd<K, V>(
   map: { get(key: K): V | undefined; set(key: K, value: V): unknown },
   key: K,

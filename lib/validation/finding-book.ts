@@ -172,6 +172,6 @@ function names({ finding: named }: Allowance, kind: FindingKind): boolean {
 
 function unusedFinding({ finding: named, token }: Allowance): Finding {
   const subject = tokenText(token);
-  const message = `allowFindings names ${named} for ${subject}, but start-up reports no such finding. The entry would hide a later one. Remove it, or correct its finding or its token.`;
+  const message = `allowFindings names ${named} for ${subject}, but start-up reports no such finding. The entry would hide any such finding that appears later. Remove it, or correct its finding or its token.`;
   return finding({ kind: 'allowance-unused', subject, token, message });
 }

@@ -121,8 +121,8 @@ Schedules \(2\)
 Background workers \(1\)
 
   Sync
-  It runs as long as the application\. Standalone scopes that it opens are not
-  shown on this page\.
+  It runs for as long as the application does\. Standalone scopes that it opens
+  are not shown on this page\.
 
 Workers \(1\)
 

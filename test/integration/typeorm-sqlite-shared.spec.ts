@@ -56,12 +56,12 @@ describe('A data source with one connection', () => {
     [
       'better-sqlite3 in memory',
       () => sqliteRoot(),
-      'is an SQLite database in memory, which has only one connection',
+      'is an in-memory SQLite database, which has only one connection',
     ],
     [
       'better-sqlite3 with a temporary file',
       () => sqliteRoot(undefined, { database: '' }),
-      'is an SQLite database in memory, which has only one connection',
+      'is an in-memory SQLite database, which has only one connection',
     ],
     ['sql.js', sqlJsRoot, 'has one connection for the whole process (driver sqljs)'],
     [
@@ -158,8 +158,8 @@ describe('A data source with one connection', () => {
     });
 
     it.each([
-      ['journal_mode = DELETE', 'sets the journal mode "delete"'],
-      ['locking_mode = EXCLUSIVE', 'sets the locking mode "exclusive"'],
+      ['journal_mode = DELETE', 'sets the journal mode to "delete"'],
+      ['locking_mode = EXCLUSIVE', 'sets the locking mode to "exclusive"'],
     ])('refuses { transaction: true } when prepareDatabase sets %s', async (pragma, reason) => {
       const prepareDatabase = (connection: Database): void => void connection.pragma(pragma);
       await expect(

@@ -171,6 +171,6 @@ const hasDriver = (): boolean => {
       transaction: true,
     });
 
-    await expect(starting).rejects.toThrow('is an SQLite database in memory');
+    await expect(starting).rejects.toThrow('is an in-memory SQLite database');
   });
 });

@@ -457,7 +457,7 @@ describe('The transaction of a scope', () => {
 
       expect(report).toMatchObject({ outcome: 'failed', phase: 'handler' });
       expect((report.error as Error).message).toBe(
-        'The transaction of the scope has already begun, so its isolation level can no longer change. The library refused an inner transaction with the level SERIALIZABLE. Call manager.transaction() with this level before any other statement, or set isolationLevel for the data source.',
+        'The transaction of the scope has already begun, so its isolation level can no longer change. The library refused an inner transaction at the isolation level SERIALIZABLE. Call manager.transaction() with this level before any other statement, or set isolationLevel for the data source.',
       );
       expect(await committed(database)).toEqual([]);
     });

@@ -139,7 +139,7 @@ describe('allowFindings', () => {
   describe('when an entry fits no finding', () => {
     const allowFindings = [{ finding: 'SW202', token: Pool, reason }];
     const line =
-      '[SW208] allowFindings names SW202 for Pool, but start-up reports no such finding. The entry would hide a later one. Remove it, or correct its finding or its token.';
+      '[SW208] allowFindings names SW202 for Pool, but start-up reports no such finding. The entry would hide any such finding that appears later. Remove it, or correct its finding or its token.';
     const start = (scopeValidation: 'strict' | 'error' | 'warn' | 'off'): Promise<TestApp> =>
       startApp({
         providers: [Tenant, worker([Tenant])],

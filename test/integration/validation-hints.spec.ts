@@ -246,7 +246,7 @@ describe('A worker with a lifecycle hook of Nest', () => {
       providers: [Tenant, Imports],
     });
     expect(words).toEqual([
-      '[SW210] Nest never calls onApplicationBootstrap on Imports, because a worker is new for each tick. The work in the hook never happens. Move it to a singleton. To run a handler once at start-up, set runOnStart: true. For work before each tick, use onScopeInit.',
+      '[SW210] Nest never calls onApplicationBootstrap on Imports, because each tick gets a new worker. The work in the hook never happens. Move it to a singleton. To run a handler once at start-up, set runOnStart: true. For work before each tick, use onScopeInit.',
     ]);
   });
 
@@ -261,7 +261,7 @@ describe('A worker with a lifecycle hook of Nest', () => {
     });
     expect(words).toEqual([
       expect.stringMatching(
-        /^\[SW210\] Nest never calls onModuleInit or onApplicationBootstrap on Both, because a worker is new for each tick\. The work in these hooks never happens\. /,
+        /^\[SW210\] Nest never calls onModuleInit or onApplicationBootstrap on Both, because each tick gets a new worker\. The work in these hooks never happens\. /,
       ),
     ]);
   });

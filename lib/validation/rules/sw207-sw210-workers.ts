@@ -39,7 +39,7 @@ export function workerHookUnused({ workers }: TickGraph): Finding[] {
     const isNew = lifetime === 'request' || lifetime === 'bubbled';
     if (!isNew || unused.length === 0) return [];
     const work = unused.length === 1 ? 'The work in the hook' : 'The work in these hooks';
-    const message = `Nest never calls ${unused.join(' or ')} on ${name}, because a worker is new for each tick. ${work} never happens. Move it to a singleton. To run a handler once at start-up, set runOnStart: true. For work before each tick, use onScopeInit.`;
+    const message = `Nest never calls ${unused.join(' or ')} on ${name}, because each tick gets a new worker. ${work} never happens. Move it to a singleton. To run a handler once at start-up, set runOnStart: true. For work before each tick, use onScopeInit.`;
     return finding({ kind: 'worker-hook-unused', subject: name, token, message });
   });
 }

@@ -38,7 +38,7 @@ export function writeSchedules(
     const they = background.length === 1 ? 'It runs' : 'They run';
     const open = background.length === 1 ? 'it opens' : 'they open';
     sheet.text(
-      `${they} as long as the application. Standalone scopes that ${open} are not shown on this page.`,
+      `${they} for as long as the application does. Standalone scopes that ${open} are not shown on this page.`,
     );
   }
 }

@@ -20,7 +20,7 @@ export function clean(text: string): string {
   return text.replaceAll(/[\p{Control}\p{Line_Separator}\p{Paragraph_Separator}]+/gu, ' ');
 }
 
-/** Wraps a text at spaces, except no-break spaces, to a maximum width. Breaks a word that is wider than that. */
+/** Wraps text to a maximum width. Breaks at spaces, but not at no-break spaces. Breaks a word that is wider than that. */
 export function wrap(text: string, width: number): string[] {
   const lines: string[] = [];
   let line = '';
