@@ -200,11 +200,11 @@ function mismatches(
 ): string[] {
   const problems: string[] = [];
   if (cron !== undefined && kind !== 'cron') {
-    const help = kind === 'interval' ? '. Use everyMs' : '';
+    const help = kind === 'interval' ? '. Use everyMs' : '. Remove cron';
     problems.push(`has cron, but ${decorator} isn't a cron${help}`);
   }
   if (everyMs !== undefined && kind !== 'interval') {
-    const help = kind === 'cron' ? '. Use cron' : '';
+    const help = kind === 'cron' ? '. Use cron' : '. Remove everyMs';
     problems.push(`has everyMs, but ${decorator} isn't an interval${help}`);
   }
   if ((concurrency ?? maxDeliveries) !== undefined && kind !== 'message')

@@ -128,6 +128,10 @@ function problemsOf(
       problems.push('cannot have a name: every schedule has its own name, set in its decorator');
       continue;
     }
+    if (key === 'scope' && one === OF_DECORATOR.one) {
+      problems.push('has no option "scope": each tick has its own worker anyway. Remove it');
+      continue;
+    }
     const equivalent = Object.hasOwn(checks, 'overlap') && equivalentOf(key, value);
     if (!Object.hasOwn(checks, key) && equivalent) {
       problems.push(`has no option "${key}"; use ${equivalent} instead`);

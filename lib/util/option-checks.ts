@@ -78,9 +78,14 @@ export function inheritedProblems(
 const INHERITED =
   "is inherited, for example as a getter or method of a class, so it would have no effect. Make it the object's own property, such as a field of the class";
 
-/** Returns the problem with an option that isn't one of `known`. */
+/** Returns the problem with an option that isn't one of `known`. If one of them is only longer or shorter, suggests that one. */
 export function unknownProblem(known: readonly string[], key: string): string {
-  if (known.includes(`${key}Ms`)) return `isn't an option; use ${key}Ms, in milliseconds`;
+  const [given, ...options] = [key, ...known].map((each) => each.toLowerCase());
+  const near = known.filter((_, at) => {
+    const option = options[at]!;
+    return given!.length > 3 && (option.startsWith(given!) || given!.startsWith(option));
+  });
+  if (near.length === 1) return `isn't an option; use ${near[0]} instead`;
   const others = known.length === 1 ? 'only option is' : 'options are';
   return `isn't an option; the ${others} ${known.join(', ')}`;
 }

@@ -31,7 +31,7 @@ describe('in-process engine', () => {
 
   it.each([
     [{ unref: 1 }, 'unref must be true or false, not 1.'],
-    [{ unreff: true }, "unreff isn't an option; the only option is unref."],
+    [{ unreff: true }, "unreff isn't an option; use unref instead."],
     [null, 'options must be an object such as { unref }, not null.'],
   ])('refuses the options %p', (options, problem) => {
     expect(() => inProcessEngine(options as never)).toThrow(InvalidOptionsError);

@@ -191,8 +191,8 @@ describe('a consumer is refused at start-up', () => {
   });
 
   it.each([
-    [{ cron: '@yearly' }, "has cron, but @ScopedConsumer isn't a cron"],
-    [{ everyMs: 1_000 }, "has everyMs, but @ScopedConsumer isn't an interval"],
+    [{ cron: '@yearly' }, "has cron, but @ScopedConsumer isn't a cron. Remove cron"],
+    [{ everyMs: 1_000 }, "has everyMs, but @ScopedConsumer isn't an interval. Remove everyMs"],
     [{ concurrency: 0 }, 'concurrency must be a whole number of at least 1, not 0'],
     [{ maxDeliveries: 0 }, 'maxDeliveries must be a whole number of at least 1, not 0'],
   ])('[XC8] with the overrides %p', async (override, problem) => {

@@ -62,7 +62,7 @@ describe('The options of the module', () => {
       [
         'an unknown key',
         { shutdownTimeout: 5 },
-        "shutdownTimeout isn't an option; use shutdownTimeoutMs, in milliseconds",
+        "shutdownTimeout isn't an option; use shutdownTimeoutMs instead",
         { shutdownTimeout: undefined, leakDetection: { grace: undefined } },
       ],
       [
@@ -286,7 +286,7 @@ describe('The option leakDetection', () => {
       'leakDetection.graceMs must be a number of milliseconds from 0 to 2147483647 (24.8 days), not -1.',
     ],
     [{ strict: 'yes' }, 'leakDetection.strict must be true or false, not "yes".'],
-    [{ grace: 1 }, "leakDetection.grace isn't an option; use graceMs, in milliseconds."],
+    [{ grace: 1 }, "leakDetection.grace isn't an option; use graceMs instead."],
   ])('is refused as %j', async (leakDetection, problem) => {
     await expect(starting(leakDetection)).rejects.toMatchObject({
       code: 'INVALID_OPTIONS',

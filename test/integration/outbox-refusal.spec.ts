@@ -145,10 +145,7 @@ describe('outboxSource', () => {
       [{ pollMs: Infinity }, [`pollMs ${range(1)} Infinity`]],
       [{ retryDelayMs: -1 }, [`retryDelayMs ${range(0)} -1, or pass a function`]],
       [{ listen: 'yes' }, ['listen must be true or false, not "yes"']],
-      [
-        { leaseMS: 5 },
-        ["leaseMS isn't an option; the options are leaseMs, pollMs, retryDelayMs, listen"],
-      ],
+      [{ leaseMS: 5 }, ["leaseMS isn't an option; use leaseMs instead"]],
       [null, ['the third argument must be an options object, not null']],
       [[], ['the third argument must be an options object, not an array']],
     ])('are %j, is refused', async (options, problems) => {

@@ -600,7 +600,7 @@ describe('A standalone scope with a name', () => {
       [
         'an unknown option',
         [work, { name: 'a', timeout: 5 }],
-        "timeout isn't an option; use timeoutMs, in milliseconds.",
+        "timeout isn't an option; use timeoutMs instead.",
       ],
       [
         'an unknown option without a name',

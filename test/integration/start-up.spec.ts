@@ -192,4 +192,12 @@ describe('Start-up', () => {
       },
     );
   });
+
+  it('[C13] refuses a scope in the options of a worker, and starts the worker without it', async () => {
+    const error = await refusal({ providers: [jobWith(cron(YEARLY), { scope: 'REQUEST' })] });
+    expect(error.message).toBe(
+      'Job.run: @ScopedWorker has no option "scope": each tick has its own worker anyway. Remove it.',
+    );
+    await startApp({ providers: [jobWith(cron(YEARLY), {})] });
+  });
 });

@@ -395,11 +395,7 @@ describe('A data source', () => {
       [[], { dataSource: '' }, 'dataSource must be a string: the name of a data source'],
       [[], { dataSource: 1 }, 'dataSource must be a string: the name of a data source'],
       [[], { transaction: 'yes' }, 'transaction must be true or false'],
-      [
-        [],
-        { transactions: true },
-        "transactions isn't an option; the options are dataSource, transaction",
-      ],
+      [[], { transactions: true }, "transactions isn't an option; use transaction instead"],
       [[], 5, 'options must be an object such as { dataSource }, not 5'],
       [[], null, 'options must be an object such as { dataSource }, not null'],
       [[5], {}, 'an entity must be a class, an EntitySchema or its name, not 5'],
